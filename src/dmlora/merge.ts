@@ -1,0 +1,81 @@
+// Merging: the update of an adapted weight, W <- W + s_m sum_k g_mk B_k A_k, in plain arithmetic. Sums run in float64
+// and are rounded to float32 once; the caller casts to the file's type last.
+import { ndArray, type NdArray } from '../shared/array.ts';
+import { present } from '../shared/assert.ts';
+import type { ParamName } from '../vit/parameters.ts';
+import { allOpen, gatesOf, type AdaptedModule, type Adapter, type Gates } from './adapter.ts';
+
+/**
+ * s sum_k g_k B_k A_k of one module, [out, in], as float64 values in row-major order.
+ */
+export function moduleUpdate(module: AdaptedModule, gates: Gates = allOpen): Float64Array {
+  const first = present(module.branches[0], `a branch of ${module.name}`);
+  const out = present(first.B.shape[0], 'rows of B');
+  const input = present(first.A.shape[1], 'columns of A');
+  const update = new Float64Array(out * input);
+  const open = gatesOf(gates, module);
+  module.branches.forEach(({ A, B }, k) => {
+    const rank = present(A.shape[0], 'rows of A');
+    const scale = module.scalar * (open[k] ?? 1);
+    for (let o = 0; o < out; o++)
+      for (let i = 0; i < rank; i++) {
+        const factor = scale * (B.data[o * rank + i] ?? 0);
+        for (let j = 0; j < input; j++) {
+          const at = o * input + j;
+          update[at] = (update[at] ?? 0) + factor * (A.data[i * input + j] ?? 0);
+        }
+      }
+  });
+  return update;
+}
+
+/** W plus the module's update, float32, [out, in]. */
+export function mergedWeight(weight: NdArray, module: AdaptedModule, gates: Gates = allOpen): NdArray {
+  const update = moduleUpdate(module, gates);
+  return ndArray(
+    weight.shape,
+    weight.data.map((w, i) => w + (update[i] ?? 0)),
+  );
+}
+
+/**
+ * Every weight that merging changes, under canonical names: the adapted linears and the head. Biases of adapted
+ * linears and all other tensors stay as they are and are not listed.
+ */
+export function mergedWeights(
+  weights: ReadonlyMap<ParamName, NdArray>,
+  adapter: Adapter,
+  gates: Gates = allOpen,
+): Map<ParamName, NdArray> {
+  const merged = new Map<ParamName, NdArray>();
+  for (const module of adapter.modules) {
+    const name = `${module.name}.weight`;
+    merged.set(name, mergedWeight(present(weights.get(name), name), module, gates));
+  }
+  return merged.set('head.weight', adapter.head.weight).set('head.bias', adapter.head.bias);
+}
+
+/** Strength of each live branch: the Frobenius norm of s g B A, without forming the product. */
+export function branchStrengths(module: AdaptedModule, gates: Gates = allOpen): number[] {
+  const open = gatesOf(gates, module);
+  return module.branches.map(({ A, B }, k) => {
+    // |B A|_F^2 = sum over i, j of (B'B)_ij (A A')_ij, two small Gram matrices of side r.
+    const rank = A.shape[0] ?? 0;
+    let squared = 0;
+    for (let i = 0; i < rank; i++)
+      for (let j = 0; j < rank; j++) squared += gram(B, 'columns', i, j, rank) * gram(A, 'rows', i, j, rank);
+    return Math.abs(module.scalar * (open[k] ?? 1)) * Math.sqrt(Math.max(0, squared));
+  });
+}
+
+function gram(matrix: NdArray, axis: 'rows' | 'columns', i: number, j: number, rank: number): number {
+  const { data } = matrix;
+  const length = data.length / rank;
+  let sum = 0;
+  for (let t = 0; t < length; t++)
+    sum +=
+      axis === 'rows'
+        ? (data[i * length + t] ?? 0) * (data[j * length + t] ?? 0)
+        : (data[t * rank + i] ?? 0) * (data[t * rank + j] ?? 0);
+  return sum;
+}

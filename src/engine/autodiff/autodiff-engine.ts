@@ -1,0 +1,353 @@
+// The autodiff engine: the model in tfjs, differentiated by its tape. It is the specification that the other engine is
+// tested against, the fallback without WebGPU, and short enough to read: `compute` is the step.
+//
+// A step makes new tensors and swaps them in only when loss and gradient norm came back finite and the device reported
+// no error, so a fault leaves parameters and moments as they were.
+import * as tf from '@tensorflow/tfjs-core';
+import {
+  gatesOf,
+  parametersOf,
+  withParameters,
+  type Adapter,
+  type Gates,
+  type Trains,
+} from '../../dmlora/adapter.ts';
+import { ndArray, type NdArray } from '../../shared/array.ts';
+import { assert, present } from '../../shared/assert.ts';
+import { faultOfThrown, type Fault } from '../../shared/fault.ts';
+import { fail, ok, type Result } from '../../shared/result.ts';
+import type { VitModel } from '../../vit/parameters.ts';
+import { meanCrossEntropy } from '../cross-entropy.ts';
+import type {
+  Batch,
+  Engine,
+  EngineDescription,
+  Gradients,
+  Memory,
+  Normalisation,
+  Pixels,
+  Shapes,
+  StepControl,
+  StepReport,
+} from '../engine.ts';
+import { adamwStep } from './adamw.ts';
+import type { Backend } from './backend.ts';
+import { imageCount, patchRows } from './patches.ts';
+import { frozenLinear, product } from './products.ts';
+import {
+  cut,
+  disposeGroups,
+  downloadMoments,
+  downloadValues,
+  groupNames,
+  layoutOf,
+  unpack,
+  uploadGroups,
+  type GroupName,
+  type Groups,
+  type Layout,
+  type Trainables,
+} from './trainables.ts';
+import { disposeVit, embed, features, uploadVit, type FrozenVit, type LinearLayer } from './vit.ts';
+
+interface Prepared {
+  readonly vit: FrozenVit;
+  readonly normalisation: Normalisation;
+  readonly shapes: Shapes;
+  /** Structure of the adapter: names, live branches; its values live in `groups`. */
+  adapter: Adapter;
+  layout: Layout;
+  groups: Groups;
+}
+
+type Flat = Partial<Record<GroupName, tf.Tensor1D>>;
+
+export class AutodiffEngine implements Engine {
+  #prepared: Prepared | null = null;
+  #queue: Promise<void> = Promise.resolve();
+  #reports: StepReport[] = [];
+  #fault: Fault | null = null;
+  #peakBytes = 0;
+
+  constructor(private readonly backend: Backend) {}
+
+  describe(): EngineDescription {
+    return this.backend.description;
+  }
+
+  async prepare(
+    model: VitModel,
+    adapter: Adapter,
+    normalisation: Normalisation,
+    shapes: Shapes,
+  ): Promise<Result<void>> {
+    assert(this.#prepared === null, 'prepare is called once');
+    return this.#guarded(0, () => {
+      const layout = layoutOf(adapter);
+      this.#prepared = {
+        vit: uploadVit(model),
+        normalisation,
+        shapes,
+        adapter,
+        layout,
+        groups: uploadGroups(layout, parametersOf(adapter), adapter.moments),
+      };
+      return Promise.resolve();
+    });
+  }
+
+  step(batch: Batch, control: StepControl): void {
+    this.#queue = this.#queue.then(async () => {
+      if (this.#fault !== null) return;
+      const outcome = await this.#compute(batch, control);
+      if (outcome.ok) this.#reports.push(outcome.value);
+      else this.#fault = outcome.fault;
+    });
+  }
+
+  async report(): Promise<{ steps: readonly StepReport[]; fault: Fault | null }> {
+    await this.#queue;
+    const outcome = { steps: this.#reports, fault: this.#fault };
+    this.#reports = [];
+    this.#fault = null;
+    return outcome;
+  }
+
+  /** One optimiser step: embed, blocks, head, loss, gradients, clip, AdamW; then check, then swap. */
+  async #compute(batch: Batch, control: StepControl): Promise<Result<StepReport>> {
+    const state = this.#ready();
+    const { groups } = state;
+    const outcome = await this.#guarded(control.step, async () => {
+      const { next, numbers } = tf.tidy(() => {
+        const { loss, logits, gradients } = this.#differentiate(batch, control.gates, control.trains);
+        const norm = tf.sqrt(tf.addN(Object.values(gradients).map((g) => tf.sum(tf.square(g))))); // []
+        const scale = tf.minimum(tf.div(control.clipNorm, tf.add(norm, 1e-6)), 1); // []
+        const updated = { ...groups };
+        for (const name of groupNames) {
+          const gradient = gradients[name];
+          if (gradient === undefined) continue;
+          const clipped = tf.mul<tf.Tensor1D>(gradient, scale);
+          const isScalar = name === 'scalars';
+          updated[name] = adamwStep(
+            groups[name],
+            clipped,
+            isScalar ? control.scalarRate : control.learningRate,
+            isScalar || name === 'headBias' ? 0 : control.weightDecay,
+            isScalar ? control.scalarLimit : undefined,
+          );
+        }
+        this.#notePeak();
+        const hits = tf.equal(tf.argMax(logits, 1), tf.tensor1d(batch.labels, 'int32'));
+        const report = tf.stack([loss, norm, scale, tf.sum(tf.cast(hits, 'float32'))]); // [4]
+        return { next: updated, numbers: report };
+      });
+      const [loss = NaN, gradientNorm = NaN, clipScale = NaN, correct = NaN] = await numbers.data();
+      numbers.dispose();
+      return { next, loss, gradientNorm, clipScale, correct };
+    });
+    if (!outcome.ok) return outcome;
+    const { next, ...numbers } = outcome.value;
+    if (!Number.isFinite(numbers.loss) || !Number.isFinite(numbers.gradientNorm)) {
+      disposeChanged(next, groups);
+      const where = Number.isFinite(numbers.loss) ? 'the gradient' : 'the loss';
+      return fail({ kind: 'not-finite', where, step: control.step });
+    }
+    state.groups = next;
+    disposeChanged(groups, next);
+    return ok({ step: control.step, ...numbers });
+  }
+
+  /** Loss, logits and the flat gradient of every group that trains; call inside a tidy. */
+  #differentiate(
+    batch: Batch,
+    gates: Gates,
+    trains: Trains,
+  ): { loss: tf.Scalar; logits: tf.Tensor2D; gradients: Flat } {
+    const { layout, groups, vit, shapes } = this.#ready();
+    const trainables = cut(layout, groups);
+    const images = batch.labels.length;
+    const embedded = this.#embed(batch.pixels, images); // outside the tape: nothing below is trained
+    const labels = tf.oneHot(tf.tensor1d(batch.labels, 'int32'), shapes.classes); // [images, classes]
+    const wanted: tf.Tensor[] = [
+      ...(trains.branches ? trainables.modules.flatMap(({ down, up }) => [down, up]) : []),
+      ...(trains.scalars ? trainables.modules.map(({ scalar }) => scalar) : []),
+      ...(trains.head ? [trainables.headWeight, trainables.headBias] : []),
+    ];
+    let logits: tf.Tensor2D | null = null;
+    const { value, grads } = tf.valueAndGrads(() => {
+      const output = this.#head(features(vit, embedded, images, this.#layer(trainables, gates)), trainables);
+      logits = tf.keep(output);
+      return crossEntropy(output, labels);
+    })(wanted);
+    const flat = (count: number): tf.Tensor1D =>
+      tf.concat1d(grads.splice(0, count).map((gradient) => tf.reshape(gradient, [gradient.size])));
+    const modules = layout.modules.length;
+    const gradients: Flat = {
+      ...(trains.branches ? { branches: flat(2 * modules) } : {}),
+      ...(trains.scalars ? { scalars: flat(modules) } : {}),
+      ...(trains.head ? { headWeight: flat(1), headBias: flat(1) } : {}),
+    };
+    const kept: tf.Tensor2D = present<tf.Tensor2D>(logits, 'logits');
+    const copy = tf.clone(kept); // belongs to the caller's tidy, where the kept one would outlive it
+    kept.dispose();
+    return { loss: value as tf.Scalar, logits: copy, gradients };
+  }
+
+  /** Frozen linear plus s sum_k g_k (x A_k') B_k', all live branches as one low-rank product. */
+  #layer(trainables: Trainables, gates: Gates): LinearLayer {
+    const { layout } = this.#ready();
+    const places = new Map(layout.modules.map(({ module, rank }, i) => [module.name, { module, rank, i }]));
+    return (x, frozen, name) => {
+      const y = frozenLinear(x, frozen); // [n, out]
+      const place = places.get(name);
+      if (place === undefined) return y;
+      const { down, up, scalar } = present(trainables.modules[place.i], name);
+      const open = gatesOf(gates, place.module);
+      const hidden = product(x, down); // [n, live branches * rank]
+      const gated = open.every((gate) => gate === 1)
+        ? tf.mul<tf.Tensor2D>(hidden, scalar)
+        : tf.mul<tf.Tensor2D>(
+            hidden,
+            tf.mul(tf.tensor1d(open.flatMap((gate) => Array<number>(place.rank).fill(gate))), scalar),
+          );
+      return tf.add(y, product(gated, up));
+    };
+  }
+
+  #head(feature: tf.Tensor2D, { headWeight, headBias }: Trainables): tf.Tensor2D {
+    return tf.add(product(feature, tf.transpose(headWeight)), headBias); // [images, classes]
+  }
+
+  #embed(pixels: Pixels, images: number): tf.Tensor2D {
+    const { vit, normalisation } = this.#ready();
+    const rows = patchRows(vit.config, pixels, normalisation);
+    return embed(
+      vit,
+      tf.tensor2d(rows, [rows.length / vit.patchWeight.shape[0], vit.patchWeight.shape[0]]),
+      images,
+    );
+  }
+
+  async evaluate(pixels: Pixels, gates: Gates): Promise<Result<NdArray>> {
+    const { vit, shapes, layout } = this.#ready();
+    const total = imageCount(vit.config, pixels);
+    const values = pixels.data.length / Math.max(1, total);
+    const logits = new Float32Array(total * shapes.classes);
+    for (let first = 0; first < total; first += shapes.batch) {
+      const images = Math.min(shapes.batch, total - first);
+      const part = sliceOf(pixels, first * values, (first + images) * values);
+      const outcome = await this.#guarded(0, async () => {
+        const output = tf.tidy(() => {
+          const trainables = cut(layout, this.#ready().groups);
+          const feature = features(vit, this.#embed(part, images), images, this.#layer(trainables, gates));
+          return this.#head(feature, trainables);
+        });
+        const data = await output.data();
+        output.dispose();
+        return data;
+      });
+      if (!outcome.ok) return outcome;
+      logits.set(outcome.value, first * shapes.classes);
+    }
+    if (!logits.every((value) => Number.isFinite(value)))
+      return fail({ kind: 'not-finite', where: 'a logit', step: 0 });
+    return ok(ndArray([total, shapes.classes], logits));
+  }
+
+  async loss(batch: Batch, gates: Gates): Promise<Result<number>> {
+    const logits = await this.evaluate(batch.pixels, gates);
+    return logits.ok ? ok(meanCrossEntropy(logits.value, batch.labels)) : logits;
+  }
+
+  async gradients(batch: Batch, gates: Gates): Promise<Result<Gradients>> {
+    const { layout, shapes } = this.#ready();
+    return this.#guarded(0, async () => {
+      const trains = { branches: true, scalars: true, head: true };
+      const tensors = tf.tidy(() => this.#differentiate(batch, gates, trains));
+      const flat: Partial<Record<GroupName, Float32Array>> = {};
+      for (const name of groupNames) {
+        const gradient = tensors.gradients[name];
+        if (gradient !== undefined) flat[name] = (await gradient.data()) as Float32Array;
+      }
+      const [loss = NaN] = await tensors.loss.data();
+      const logits = ndArray(
+        [batch.labels.length, shapes.classes],
+        (await tensors.logits.data()) as Float32Array,
+      );
+      tf.dispose([tensors.loss, tensors.logits, ...Object.values(tensors.gradients)]);
+      return { loss, logits, gradients: unpack(layout, flat) };
+    });
+  }
+
+  async readAdapter(): Promise<Result<Adapter>> {
+    const { layout, groups, adapter } = this.#ready();
+    return this.#guarded(0, async () => ({
+      ...withParameters(adapter, await downloadValues(layout, groups)),
+      moments: await downloadMoments(layout, groups),
+    }));
+  }
+
+  async writeAdapter(adapter: Adapter): Promise<Result<void>> {
+    const state = this.#ready();
+    const layout = layoutOf(adapter);
+    const uploaded = await this.#guarded(0, () =>
+      Promise.resolve(uploadGroups(layout, parametersOf(adapter), adapter.moments)),
+    );
+    if (!uploaded.ok) return uploaded;
+    disposeGroups(state.groups);
+    Object.assign(state, { adapter, layout, groups: uploaded.value });
+    return ok(undefined);
+  }
+
+  memory(): Memory {
+    return {
+      bufferBytes: this.backend.allocatedBytes(),
+      peakBufferBytes: this.#notePeak(),
+      count: tf.memory().numTensors,
+    };
+  }
+
+  dispose(): void {
+    if (this.#prepared !== null) {
+      disposeVit(this.#prepared.vit);
+      disposeGroups(this.#prepared.groups);
+      this.#prepared = null;
+    }
+    this.backend.close();
+  }
+
+  #ready(): Prepared {
+    return present(this.#prepared, 'prepare was not called: the model');
+  }
+
+  #notePeak(): number {
+    this.#peakBytes = Math.max(this.#peakBytes, this.backend.allocatedBytes());
+    return this.#peakBytes;
+  }
+
+  /** Runs work under the device's error scopes where there is a device; thrown bugs become faults. */
+  async #guarded<T>(step: number, work: () => Promise<T>): Promise<Result<T>> {
+    try {
+      return this.backend.gpu === null ? ok(await work()) : await this.backend.gpu.guarded(step, work);
+    } catch (thrown) {
+      return fail(faultOfThrown(thrown));
+    }
+  }
+}
+
+/** Mean over the batch of log sum exp(logits) - logit of the label. */
+function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor): tf.Scalar {
+  return tf.neg(tf.mean(tf.sum(tf.mul(tf.logSoftmax(logits), labels), 1)));
+}
+
+function sliceOf(pixels: Pixels, begin: number, end: number): Pixels {
+  return pixels.kind === 'bytes'
+    ? { kind: 'bytes', data: pixels.data.subarray(begin, end) }
+    : { kind: 'normalised', data: pixels.data.subarray(begin, end) };
+}
+
+/** Disposes the groups of `gone` that `kept` does not share. */
+function disposeChanged(gone: Groups, kept: Groups): void {
+  for (const name of groupNames)
+    if (gone[name] !== kept[name]) tf.dispose([gone[name].values, gone[name].m, gone[name].v]);
+}

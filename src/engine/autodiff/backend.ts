@@ -1,0 +1,99 @@
+// Chooses and starts tfjs's backend, on our own GPUDevice for WebGPU, and says what really runs. tfjs would fall
+// back to another backend in silence (fault F8); here every fallback is a sentence.
+import * as tf from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-core/dist/register_all_gradients';
+import '@tensorflow/tfjs-backend-cpu';
+import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
+import { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
+import { faultSentence, type Fault } from '../../shared/fault.ts';
+import { fail, ok, type Result } from '../../shared/result.ts';
+import type { BackendName, EngineDescription } from '../engine.ts';
+import { openGpu, type Gpu } from '../gpu.ts';
+
+export interface Backend {
+  readonly description: EngineDescription;
+  /** Only for webgpu. */
+  readonly gpu: Gpu | null;
+  /** Bytes that the backend has taken from the device so far; its pools never shrink. */
+  allocatedBytes(): number;
+  close(): void;
+}
+
+/** Where tfjs's wasm binary lies: one URL, since only the SIMD build without threads is used (no COEP, fault W4). */
+export type WasmBinary = string;
+
+/**
+ * Starts a backend. `auto` takes WebGPU where there is an adapter and wasm otherwise, and says so; a backend asked
+ * for by name is given or refused.
+ */
+export async function startBackend(
+  wanted: BackendName | 'auto',
+  wasmBinary: WasmBinary,
+): Promise<Result<Backend>> {
+  if (wanted === 'cpu') return startProcessor('cpu', null, wasmBinary);
+  if (wanted === 'wasm') return startProcessor('wasm', null, wasmBinary);
+  const gpu = await openGpu();
+  if (gpu.ok) return startWebGpu(gpu.value);
+  if (wanted === 'webgpu') return gpu;
+  return startProcessor('wasm', faultSentence(gpu.fault), wasmBinary);
+}
+
+async function startWebGpu(gpu: Gpu): Promise<Result<Backend>> {
+  tf.removeBackend('webgpu');
+  const backend = new WebGPUBackend(gpu.device, gpu.info);
+  // The factory is registered anew for each device; kernels and gradients stay registered by name.
+  tf.registerBackend('webgpu', () => backend);
+  await tf.setBackend('webgpu');
+  if (tf.getBackend() !== 'webgpu')
+    return fail({ kind: 'no-webgpu', why: 'no-adapter', detail: 'tfjs did not start its WebGPU backend.' });
+  return ok({
+    gpu,
+    allocatedBytes: () => backend.memory().numBytesAllocatedInGPU,
+    description: {
+      engine: 'autodiff',
+      backend: 'webgpu',
+      adapter: gpu.name,
+      software: gpu.software,
+      fallback: null,
+      stepsInFlight: 1,
+    },
+    close() {
+      tf.removeBackend('webgpu');
+      gpu.close();
+    },
+  });
+}
+
+async function startProcessor(
+  name: 'wasm' | 'cpu',
+  fallback: string | null,
+  wasmBinary: WasmBinary,
+): Promise<Result<Backend>> {
+  if (name === 'wasm') {
+    // setWasmPaths throws once the backend has started; the path never changes within a worker.
+    if (tf.findBackend('wasm') === null || tf.findBackend('wasm') === undefined)
+      setWasmPaths({
+        'tfjs-backend-wasm.wasm': wasmBinary,
+        'tfjs-backend-wasm-simd.wasm': wasmBinary,
+        'tfjs-backend-wasm-threaded-simd.wasm': wasmBinary,
+      });
+  }
+  await tf.setBackend(name);
+  if (tf.getBackend() !== name) {
+    const fault: Fault = { kind: 'bug', message: `the ${name} backend did not start` };
+    return fail(fault);
+  }
+  return ok({
+    gpu: null,
+    allocatedBytes: () => tf.memory().numBytes,
+    description: {
+      engine: 'autodiff',
+      backend: name,
+      adapter: name === 'wasm' ? 'processor (WebAssembly, SIMD)' : 'processor (JavaScript)',
+      software: false,
+      fallback,
+      stepsInFlight: 1,
+    },
+    close: () => undefined,
+  });
+}

@@ -1,0 +1,45 @@
+// Pixels -> the rows of the patch embedding, on the host: patches flattened as (channel, row, column), normalised. It
+// is a copy and one multiply-add a value, and it keeps tensors of rank 5 and 6 out of tfjs (they break its shaders).
+import { assert } from '../../shared/assert.ts';
+import { gridSize, patchInputs, type VitConfig } from '../../vit/vit-config.ts';
+import type { Normalisation, Pixels } from '../engine.ts';
+
+/** Number of images in `pixels` for this model. */
+export function imageCount(config: VitConfig, pixels: Pixels): number {
+  const count = pixels.data.length / (3 * config.imageSize ** 2);
+  assert(
+    Number.isInteger(count),
+    `${pixels.data.length} pixel values are no whole images of ${config.imageSize} px`,
+  );
+  return count;
+}
+
+/** Pixels of n images -> [n * grid^2, 3 * patch^2] in row-major order; images row by row, patches row by row. */
+export function patchRows(config: VitConfig, pixels: Pixels, normalisation: Normalisation): Float32Array {
+  const { imageSize: side, patchSize: patch } = config;
+  const images = imageCount(config, pixels);
+  const grid = gridSize(config);
+  const rows = new Float32Array(images * grid * grid * patchInputs(config));
+  const { data } = pixels;
+  const area = side * side;
+  let at = 0;
+  for (let image = 0; image < images; image++)
+    for (let gy = 0; gy < grid; gy++)
+      for (let gx = 0; gx < grid; gx++)
+        for (let channel = 0; channel < 3; channel++) {
+          const { scale, shift, base, stride } =
+            pixels.kind === 'normalised'
+              ? { scale: 1, shift: 0, base: (image * 3 + channel) * area, stride: 1 }
+              : { ...affine(normalisation, channel), base: image * area * 3 + channel, stride: 3 };
+          for (let y = gy * patch; y < (gy + 1) * patch; y++)
+            for (let x = gx * patch; x < (gx + 1) * patch; x++)
+              rows[at++] = (data[base + (y * side + x) * stride] ?? 0) * scale + shift;
+        }
+  return rows;
+}
+
+/** (value * rescale - mean) / std as value * scale + shift. */
+function affine(normalisation: Normalisation, channel: number): { scale: number; shift: number } {
+  const std = normalisation.std[channel] ?? 1;
+  return { scale: normalisation.rescale / std, shift: -(normalisation.mean[channel] ?? 0) / std };
+}

@@ -1,0 +1,224 @@
+// The trainable parameters on the device: four flat groups (branches, scalars, head weight, head bias), each with its
+// two Adam moments and one step count, so that the optimiser runs over four tensors instead of hundreds. A layout
+// says where each module's down and up matrices lie; host and device convert through it in both directions.
+//
+// Within the branches group a module has down [in, R], then up [R, out], with R = live branches * rank: the live
+// branches side by side, so that they cost one low-rank product together.
+import * as tf from '@tensorflow/tfjs-core';
+import { paramNames, type AdaptedModule, type Adapter, type Moments } from '../../dmlora/adapter.ts';
+import { ndArray, sizeOf, type NdArray } from '../../shared/array.ts';
+import { assert, present } from '../../shared/assert.ts';
+import type { ParamName } from '../../vit/parameters.ts';
+
+export const groupNames = ['branches', 'scalars', 'headWeight', 'headBias'] as const;
+export type GroupName = (typeof groupNames)[number];
+
+/** One group's parameters and moments, flat, and how many optimiser steps they have seen. */
+export type Group = {
+  readonly values: tf.Tensor1D;
+  readonly m: tf.Tensor1D;
+  readonly v: tf.Tensor1D;
+  readonly steps: number;
+};
+export type Groups = Readonly<Record<GroupName, Group>>;
+
+interface ModuleLayout {
+  readonly module: AdaptedModule;
+  readonly rank: number;
+  readonly input: number;
+  readonly out: number;
+  readonly downOffset: number;
+  readonly upOffset: number;
+}
+
+export interface Layout {
+  readonly modules: readonly ModuleLayout[];
+  readonly branchesSize: number;
+  readonly head: readonly [classes: number, dim: number];
+}
+
+/** The tensors that the forward pass uses, as slices of the groups. */
+export interface Trainables {
+  readonly modules: readonly {
+    readonly down: tf.Tensor2D;
+    readonly up: tf.Tensor2D;
+    readonly scalar: tf.Scalar;
+  }[];
+  readonly headWeight: tf.Tensor2D; // [classes, dim]
+  readonly headBias: tf.Tensor1D; // [classes]
+}
+
+export function layoutOf(adapter: Adapter): Layout {
+  let offset = 0;
+  const modules = adapter.modules.map((module): ModuleLayout => {
+    const first = present(module.branches[0], `a branch of ${module.name}`);
+    const [rank = 0, input = 0] = first.A.shape;
+    const out = first.B.shape[0] ?? 0;
+    const width = rank * module.branches.length;
+    const downOffset = offset;
+    const upOffset = downOffset + input * width;
+    offset = upOffset + width * out;
+    return { module, rank, input, out, downOffset, upOffset };
+  });
+  const [classes = 0, dim = 0] = adapter.head.weight.shape;
+  return { modules, branchesSize: offset, head: [classes, dim] };
+}
+
+/** Columns of all live branches together. */
+function width({ module, rank }: ModuleLayout): number {
+  return module.branches.length * rank;
+}
+
+/** Calls `copy` for every run of values that host and device store differently: branch by branch, element by element. */
+function eachBranch(
+  layout: Layout,
+  visit: (name: ParamName, shape: readonly number[], flatIndex: (i: number, j: number) => number) => void,
+): void {
+  for (const place of layout.modules) {
+    const total = width(place);
+    place.module.branches.forEach(({ index }, k) => {
+      const column = k * place.rank;
+      visit(
+        paramNames.down(place.module.name, index),
+        [place.rank, place.input],
+        (i, j) => place.downOffset + j * total + column + i,
+      );
+      visit(
+        paramNames.up(place.module.name, index),
+        [place.out, place.rank],
+        (i, j) => place.upOffset + (column + j) * place.out + i,
+      );
+    });
+  }
+}
+
+/** Named host arrays -> the flat values of each group. */
+function pack(
+  layout: Layout,
+  of: (name: ParamName) => Float32Array | undefined,
+): Record<GroupName, Float32Array> {
+  const branches = new Float32Array(layout.branchesSize);
+  eachBranch(layout, (name, [rows = 0, columns = 0], flatIndex) => {
+    const source = of(name);
+    if (source === undefined) return;
+    for (let i = 0; i < rows; i++)
+      for (let j = 0; j < columns; j++) branches[flatIndex(i, j)] = source[i * columns + j] ?? 0;
+  });
+  const [classes, dim] = layout.head;
+  return {
+    branches,
+    scalars: Float32Array.from(layout.modules, ({ module }) => of(paramNames.scalar(module.name))?.[0] ?? 0),
+    headWeight: Float32Array.from(of(paramNames.headWeight) ?? new Float32Array(classes * dim)),
+    headBias: Float32Array.from(of(paramNames.headBias) ?? new Float32Array(classes)),
+  };
+}
+
+/** The flat values of each group -> named host arrays. */
+export function unpack(
+  layout: Layout,
+  flat: Readonly<Partial<Record<GroupName, Float32Array>>>,
+): Map<ParamName, NdArray> {
+  const named = new Map<ParamName, NdArray>();
+  const { branches, scalars, headWeight, headBias } = flat;
+  if (branches !== undefined)
+    eachBranch(layout, (name, shape, flatIndex) => {
+      const [rows = 0, columns = 0] = shape;
+      const data = new Float32Array(sizeOf(shape));
+      for (let i = 0; i < rows; i++)
+        for (let j = 0; j < columns; j++) data[i * columns + j] = branches[flatIndex(i, j)] ?? 0;
+      named.set(name, ndArray(shape, data));
+    });
+  if (scalars !== undefined)
+    layout.modules.forEach(({ module }, i) =>
+      named.set(paramNames.scalar(module.name), ndArray([], scalars.slice(i, i + 1))),
+    );
+  if (headWeight !== undefined) named.set(paramNames.headWeight, ndArray(layout.head, headWeight));
+  if (headBias !== undefined) named.set(paramNames.headBias, ndArray([layout.head[0]], headBias));
+  return named;
+}
+
+/** Which group a parameter lies in. */
+function groupOf(name: ParamName): GroupName {
+  if (name === paramNames.headWeight) return 'headWeight';
+  if (name === paramNames.headBias) return 'headBias';
+  return name.endsWith('.s') ? 'scalars' : 'branches';
+}
+
+/** Uploads parameters and moments; a parameter without moments starts with zeros. */
+export function uploadGroups(
+  layout: Layout,
+  parameters: ReadonlyMap<ParamName, NdArray>,
+  moments: Adapter['moments'],
+): Groups {
+  const values = pack(layout, (name) => parameters.get(name)?.data);
+  const m = pack(layout, (name) => moments.get(name)?.m);
+  const v = pack(layout, (name) => moments.get(name)?.v);
+  const group = (name: GroupName): Group => ({
+    values: tf.tensor1d(values[name]),
+    m: tf.tensor1d(m[name]),
+    v: tf.tensor1d(v[name]),
+    steps: groupSteps(name, [...parameters.keys()], moments),
+  });
+  return {
+    branches: group('branches'),
+    scalars: group('scalars'),
+    headWeight: group('headWeight'),
+    headBias: group('headBias'),
+  };
+}
+
+/** One count serves a whole group: the method's events reset or remove moments in every module at once. */
+function groupSteps(name: GroupName, parameters: readonly ParamName[], moments: Adapter['moments']): number {
+  const counts = new Set(
+    parameters
+      .filter((parameter) => groupOf(parameter) === name)
+      .map((parameter) => moments.get(parameter)?.steps ?? 0),
+  );
+  assert(counts.size <= 1, () => `parameters of ${name} have seen different numbers of steps`);
+  return [...counts][0] ?? 0;
+}
+
+/** Downloads moments under parameter names; groups that have seen no step have none. */
+export async function downloadMoments(layout: Layout, groups: Groups): Promise<Map<ParamName, Moments>> {
+  const moments = new Map<ParamName, Moments>();
+  for (const name of groupNames) {
+    const { m, v, steps } = groups[name];
+    if (steps === 0) continue;
+    const [first, second] = await Promise.all([m.data(), v.data()]);
+    const firstByName = unpack(layout, { [name]: first as Float32Array });
+    const secondByName = unpack(layout, { [name]: second as Float32Array });
+    for (const [parameter, { data }] of firstByName)
+      moments.set(parameter, { m: data, v: present(secondByName.get(parameter), parameter).data, steps });
+  }
+  return moments;
+}
+
+export async function downloadValues(layout: Layout, groups: Groups): Promise<Map<ParamName, NdArray>> {
+  const flat: Partial<Record<GroupName, Float32Array>> = {};
+  for (const name of groupNames) flat[name] = (await groups[name].values.data()) as Float32Array;
+  return unpack(layout, flat);
+}
+
+export function disposeGroups(groups: Groups): void {
+  for (const name of groupNames) tf.dispose([groups[name].values, groups[name].m, groups[name].v]);
+}
+
+/** The groups cut into the tensors of the forward pass; call inside a tidy. */
+export function cut(layout: Layout, groups: Groups): Trainables {
+  const { branches, scalars, headWeight, headBias } = groups;
+  return {
+    modules: layout.modules.map((place, i) => ({
+      down: tf.reshape<tf.Rank.R2>(
+        tf.slice1d(branches.values, place.downOffset, place.input * width(place)),
+        [place.input, width(place)],
+      ),
+      up: tf.reshape<tf.Rank.R2>(tf.slice1d(branches.values, place.upOffset, place.out * width(place)), [
+        width(place),
+        place.out,
+      ]),
+      scalar: tf.reshape<tf.Rank.R0>(tf.slice1d(scalars.values, i, 1), []),
+    })),
+    headWeight: tf.reshape<tf.Rank.R2>(headWeight.values, [...layout.head]),
+    headBias: headBias.values,
+  };
+}

@@ -1,0 +1,134 @@
+// The border between what happens when (train/) and how a step is computed (the engines). An engine holds a frozen
+// ViT, the adapter and the optimiser's moments on its device; nothing above it sees a tensor or a buffer.
+//
+// A step is a transaction: an engine may enqueue several, but `report` confirms them in order and stops at the first
+// fault, and then adapter and moments are those of the last confirmed step.
+import type { Adapter, Gates, Trains } from '../dmlora/adapter.ts';
+import type { NdArray } from '../shared/array.ts';
+import type { Fault } from '../shared/fault.ts';
+import type { Result } from '../shared/result.ts';
+import type { ParamName, VitModel } from '../vit/parameters.ts';
+
+export type EngineName = 'autodiff';
+export type BackendName = 'webgpu' | 'wasm' | 'cpu';
+
+export interface EngineDescription {
+  readonly engine: EngineName;
+  readonly backend: BackendName;
+  /** The device in words: vendor and architecture of the GPU adapter, or what the processor runs. */
+  readonly adapter: string;
+  /** True for a GPU that is emulated by the processor. */
+  readonly software: boolean;
+  /** What was asked for and could not be had, as a sentence; null when nothing fell back. */
+  readonly fallback: string | null;
+  /** How many steps the loop may enqueue before it asks for a report. */
+  readonly stepsInFlight: number;
+}
+
+/** Pixels of n square images, in one of two forms. */
+export type Pixels =
+  /** As stored: [n, imageSize, imageSize, 3], 0..255; the engine scales and normalises them. */
+  | { readonly kind: 'bytes'; readonly data: Uint8Array }
+  /** As the network takes them: [n, 3, imageSize, imageSize], (value / 255 - mean) / std. */
+  | { readonly kind: 'normalised'; readonly data: Float32Array };
+
+export interface Batch {
+  readonly pixels: Pixels;
+  /** The class of each image. */
+  readonly labels: Int32Array;
+}
+
+/** (value * rescale - mean) / std for each channel. */
+export interface Normalisation {
+  readonly rescale: number;
+  readonly mean: readonly [number, number, number];
+  readonly std: readonly [number, number, number];
+}
+
+export interface Shapes {
+  /** Images of one training step; every batch has this many. */
+  readonly batch: number;
+  readonly classes: number;
+}
+
+/** What one optimiser step is told. */
+export interface StepControl {
+  /** 0-based index of the step, for reports and faults. */
+  readonly step: number;
+  readonly trains: Trains;
+  /** Learning rates of this step: branches and head, and the scalars. */
+  readonly learningRate: number;
+  readonly scalarRate: number;
+  /** Decoupled weight decay of A, B and the head's weight. */
+  readonly weightDecay: number;
+  /** Largest global gradient norm. */
+  readonly clipNorm: number;
+  /** Scalars are clamped to [0, scalarLimit]. */
+  readonly scalarLimit: number;
+  readonly gates: Gates;
+}
+
+export interface StepReport {
+  readonly step: number;
+  /** Mean cross entropy of the batch, before the update. */
+  readonly loss: number;
+  /** Images of the batch whose largest logit is their class. */
+  readonly correct: number;
+  /** Global L2 norm of the gradients before clipping. */
+  readonly gradientNorm: number;
+  /** min(1, clipNorm / (gradientNorm + 1e-6)). */
+  readonly clipScale: number;
+}
+
+export interface Gradients {
+  readonly loss: number;
+  readonly logits: NdArray; // [n, classes]
+  /** d loss / d parameter, before clipping, of every trainable parameter, scalars included. */
+  readonly gradients: ReadonlyMap<ParamName, NdArray>;
+}
+
+export interface Memory {
+  /** Bytes of buffers that the engine holds now, on the device or in wasm memory. */
+  readonly bufferBytes: number;
+  readonly peakBufferBytes: number;
+  /** Tensors (autodiff) or buffers (kernels) alive: constant from step to step, or something leaks. */
+  readonly count: number;
+}
+
+export interface Engine {
+  describe(): EngineDescription;
+
+  /** Uploads the frozen model and the adapter and prepares everything that steps of these shapes need. */
+  prepare(
+    model: VitModel,
+    adapter: Adapter,
+    normalisation: Normalisation,
+    shapes: Shapes,
+  ): Promise<Result<void>>;
+
+  /** Enqueues one optimiser step; its result comes with the next report. */
+  step(batch: Batch, control: StepControl): void;
+
+  /** Waits for the enqueued steps: a report for each that was applied, in order, and the fault that ended them. */
+  report(): Promise<{ readonly steps: readonly StepReport[]; readonly fault: Fault | null }>;
+
+  /** Logits [n, classes] of the adapted model; any n. */
+  evaluate(pixels: Pixels, gates: Gates): Promise<Result<NdArray>>;
+
+  /** Mean cross entropy of a batch without an update: what a drop is measured by. */
+  loss(batch: Batch, gates: Gates): Promise<Result<number>>;
+
+  /** Every gradient of a batch without an update: for tests and for checking a device. */
+  gradients(batch: Batch, gates: Gates): Promise<Result<Gradients>>;
+
+  /** A copy of branches, scalars, head and moments, of the last confirmed step. */
+  readAdapter(): Promise<Result<Adapter>>;
+
+  /** Replaces them; modules keep their names and order, their branches may be fewer. */
+  writeAdapter(adapter: Adapter): Promise<Result<void>>;
+
+  memory(): Memory;
+
+  /** Frees the device; no call may follow. */
+  dispose(): void;
+}

@@ -1,0 +1,112 @@
+// The one GPUDevice of a worker: opened with what the adapter has, watched for loss and for errors that nobody
+// asked about. tfjs borrows it and watches nothing itself (faults F1, F2): without this a failed allocation is a
+// tensor of zeros.
+import type { Fault } from '../shared/fault.ts';
+import { fail, ok, type Result } from '../shared/result.ts';
+
+/** A device and what has gone wrong on it. */
+export interface Gpu {
+  readonly device: GPUDevice;
+  readonly info: GPUAdapterInfo;
+  /** The adapter in words. */
+  readonly name: string;
+  /** An emulation on the processor. */
+  readonly software: boolean;
+  /** The first thing that went wrong outside any scope, or the loss of the device; null while all is well. */
+  trouble(): Fault | null;
+  /** Runs `work` under error scopes and gives the fault that they or the device report. */
+  guarded<T>(step: number, work: () => Promise<T>): Promise<Result<T>>;
+  /** Destroys the device; its loss is then no fault. */
+  close(): void;
+}
+
+const scopes: readonly GPUErrorFilter[] = ['validation', 'out-of-memory', 'internal'];
+
+/** Opens the GPU, or says why there is none. Limits are raised to the adapter's. */
+export async function openGpu(): Promise<Result<Gpu>> {
+  const noGpu = (
+    why: Extract<Fault, { kind: 'no-webgpu' }>['why'],
+    detail: string,
+  ): { readonly ok: false; readonly fault: Fault } => fail({ kind: 'no-webgpu', why, detail });
+  // The types promise a `gpu`; browsers without WebGPU and insecure pages have none.
+  const gpu = (globalThis.navigator as { gpu?: GPU } | undefined)?.gpu;
+  if (gpu === undefined)
+    return globalThis.isSecureContext === false
+      ? noGpu('insecure-context', 'This page was not loaded over https or from localhost.')
+      : noGpu('api-missing', 'This browser has no WebGPU.');
+  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+  if (adapter === null)
+    return noGpu('no-adapter', 'The browser has WebGPU but offers no graphics adapter on this machine.');
+  const features = (['shader-f16', 'subgroups', 'timestamp-query'] as const).filter((name) =>
+    adapter.features.has(name),
+  );
+  const { limits } = adapter;
+  try {
+    const device = await adapter.requestDevice({
+      requiredFeatures: features,
+      requiredLimits: {
+        maxBufferSize: limits.maxBufferSize,
+        maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+        maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
+        maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
+        maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
+        maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
+      },
+    });
+    return ok(watched(device, adapter.info));
+  } catch (thrown) {
+    return noGpu('missing-limit', `The graphics adapter gave no device: ${String(thrown)}`);
+  }
+}
+
+function watched(device: GPUDevice, info: GPUAdapterInfo): Gpu {
+  let trouble: Fault | null = null;
+  let closing = false;
+  void device.lost.then(({ reason, message }) => {
+    if (closing) return;
+    trouble = { kind: 'device-lost', step: 0, detail: message === '' ? reason : message };
+  });
+  device.addEventListener('uncapturederror', ({ error }) => {
+    trouble ??= faultOf(error, 0);
+  });
+  const words = [info.vendor, info.architecture, info.device, info.description].filter((word) => word !== '');
+  const name = [...new Set(words)].join(' ') || 'unnamed adapter';
+  return {
+    device,
+    info,
+    name,
+    software: /swiftshader|llvmpipe|lavapipe|basic render|software/i.test(name),
+    trouble: () => trouble,
+    async guarded(step, work) {
+      for (const scope of scopes) device.pushErrorScope(scope);
+      const outcome = await settle(work);
+      const errors = await Promise.all(scopes.map(() => device.popErrorScope().catch(() => null)));
+      // A lost device makes tfjs throw misleading errors (fault F6), so the flag is looked at first.
+      if (trouble !== null) return fail('step' in trouble ? { ...trouble, step } : trouble);
+      const error = errors.find((found) => found !== null);
+      if (error !== undefined && error !== null) return fail(faultOf(error, step));
+      if (!outcome.ok) throw outcome.thrown;
+      return ok(outcome.value);
+    },
+    close() {
+      closing = true;
+      device.destroy();
+    },
+  };
+}
+
+type Settled<T> = { ok: true; value: T } | { ok: false; thrown: unknown };
+
+async function settle<T>(work: () => Promise<T>): Promise<Settled<T>> {
+  try {
+    return { ok: true, value: await work() };
+  } catch (thrown) {
+    return { ok: false, thrown };
+  }
+}
+
+function faultOf(error: GPUError, step: number): Fault {
+  return error instanceof GPUOutOfMemoryError
+    ? { kind: 'out-of-memory', askedBytes: 0, detail: error.message }
+    : { kind: 'gpu-error', message: error.message, step };
+}

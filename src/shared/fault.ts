@@ -1,0 +1,199 @@
+// Fault: everything that can go wrong for a user, as a union on `kind`, and the sentence each one becomes. A fault
+// says what happened and what to do next; `describeFault` is the only place where that text is made.
+
+export type BadFileReason =
+  | 'too-short'
+  | 'header-length'
+  | 'header-not-json'
+  | 'header-too-big'
+  | 'offsets'
+  | 'shape'
+  | 'dtype'
+  | 'not-finite'
+  | 'pickle'
+  | 'other-format'
+  | 'config-missing'
+  | 'config-invalid'
+  | 'weights-missing'
+  | 'unreadable'
+  | 'not-a-zip'
+  | 'too-big';
+
+export type Fault =
+  | {
+      readonly kind: 'no-webgpu';
+      readonly why: 'api-missing' | 'no-adapter' | 'insecure-context' | 'missing-limit';
+      readonly detail: string;
+    }
+  | { readonly kind: 'device-lost'; readonly step: number; readonly detail: string }
+  | { readonly kind: 'out-of-memory'; readonly askedBytes: number; readonly detail: string }
+  | { readonly kind: 'gpu-error'; readonly message: string; readonly step: number }
+  | { readonly kind: 'not-finite'; readonly where: string; readonly step: number }
+  | { readonly kind: 'bad-file'; readonly name: string; readonly why: BadFileReason; readonly detail: string }
+  | {
+      readonly kind: 'wrong-model';
+      readonly expected: string;
+      readonly found: string;
+      readonly missing: readonly string[];
+      readonly unexpected: readonly string[];
+    }
+  | {
+      readonly kind: 'bad-dataset';
+      readonly why:
+        'one-class' | 'empty-class' | 'too-few' | 'none-usable' | 'no-folders' | 'too-many-classes';
+      readonly detail: string;
+    }
+  | { readonly kind: 'bad-recipe'; readonly field: string; readonly detail: string }
+  | { readonly kind: 'network'; readonly url: string; readonly detail: string }
+  | { readonly kind: 'wrong-phase'; readonly command: string; readonly phase: string }
+  | { readonly kind: 'worker-died'; readonly detail: string }
+  | { readonly kind: 'protocol-mismatch'; readonly page: string; readonly worker: string }
+  | { readonly kind: 'bug'; readonly message: string; readonly stack?: string };
+
+export type FaultKind = Fault['kind'];
+
+export interface FaultText {
+  /** What happened, in a few words. */
+  readonly title: string;
+  /** What exactly was found. */
+  readonly detail: string;
+  /** What the user can do now. */
+  readonly advice: string;
+}
+
+const badFileAdvice: Record<BadFileReason, string> = {
+  'too-short': 'The file is cut off: download it again.',
+  'header-length': 'The file is cut off or is no safetensors file: download it again.',
+  'header-not-json': 'The file is damaged or is no safetensors file: download it again.',
+  'header-too-big': 'The file is damaged or is no safetensors file: download it again.',
+  offsets: 'The file is damaged: download it again.',
+  shape: 'The file is damaged: download it again.',
+  dtype: 'Convert the weights to float32, float16 or bfloat16 and open them again.',
+  'not-finite': 'These weights cannot be trained; take another checkpoint.',
+  pickle:
+    'Graft does not run pickled code. Convert the checkpoint to model.safetensors (on the Hugging Face Hub, a conversion bot does it) and open that.',
+  'other-format': 'Open the model.safetensors of the checkpoint instead.',
+  'config-missing': 'Open the config.json that belongs to the weights together with them.',
+  'config-invalid': 'Take the config.json from the place where the weights come from.',
+  'weights-missing': 'Open the model.safetensors of the checkpoint together with its config.json.',
+  unreadable: 'Check that the file still exists and may be read, then open it again.',
+  'not-a-zip': 'Open a .zip with one folder a class, or the folder itself.',
+  'too-big': 'Make the file smaller or split it, then open it again.',
+};
+
+const list = (names: readonly string[]): string =>
+  names.slice(0, 5).join(', ') + (names.length > 5 ? ` and ${names.length - 5} more` : '');
+
+/** The words for a fault: title, detail and advice, in English. */
+export function describeFault(fault: Fault): FaultText {
+  switch (fault.kind) {
+    case 'no-webgpu':
+      return {
+        title: 'WebGPU is not available',
+        detail: fault.detail,
+        advice:
+          'Train on the processor instead (backend wasm), or use a current Chrome or Edge on this machine.',
+      };
+    case 'device-lost':
+      return {
+        title: `The GPU was lost at step ${fault.step}`,
+        detail: fault.detail,
+        advice:
+          'Nothing of the last confirmed step is lost. Resume; if it happens again, restart the browser.',
+      };
+    case 'out-of-memory':
+      return {
+        title: 'The GPU has too little memory',
+        detail: fault.detail,
+        advice: 'Choose a smaller batch or a smaller model and start again.',
+      };
+    case 'gpu-error':
+      return {
+        title: `The GPU refused step ${fault.step}`,
+        detail: fault.message,
+        advice:
+          'The step was not applied. Update the browser or the graphics driver, or train with backend wasm.',
+      };
+    case 'not-finite':
+      return {
+        title: `${fault.where} is no longer a finite number at step ${fault.step}`,
+        detail: 'The step was not applied; the weights are those of the step before.',
+        advice: 'Start again with a learning rate ten times smaller.',
+      };
+    case 'bad-file':
+      return {
+        title: `${fault.name} cannot be used`,
+        detail: fault.detail,
+        advice: badFileAdvice[fault.why],
+      };
+    case 'wrong-model': {
+      const parts = [`Expected ${fault.expected}, found ${fault.found}.`];
+      if (fault.missing.length > 0) parts.push(`Missing: ${list(fault.missing)}.`);
+      if (fault.unexpected.length > 0) parts.push(`Unexpected: ${list(fault.unexpected)}.`);
+      return {
+        title: 'This is not a model that Graft can train',
+        detail: parts.join(' '),
+        advice: 'Open a plain vision transformer (ViT or DeiT) in Hugging Face or timm names.',
+      };
+    }
+    case 'bad-dataset':
+      return {
+        title: 'These images cannot be trained on',
+        detail: fault.detail,
+        advice:
+          'Give at least two classes with two images each: one folder a class, or a zip of such folders.',
+      };
+    case 'bad-recipe':
+      return {
+        title: `The setting "${fault.field}" cannot be used`,
+        detail: fault.detail,
+        advice: 'Correct it and start again.',
+      };
+    case 'network':
+      return {
+        title: 'A file could not be fetched',
+        detail: `${fault.url}: ${fault.detail}`,
+        advice: 'Check the connection and try again, or open the files from disk.',
+      };
+    case 'wrong-phase':
+      return {
+        title: `"${fault.command}" is not possible now`,
+        detail: `The run is ${fault.phase}.`,
+        advice: 'Wait for it, or stop the run first.',
+      };
+    case 'worker-died':
+      return {
+        title: 'The training thread ended',
+        detail: fault.detail,
+        advice: 'It has been started again. Open the model and the images once more and start the run.',
+      };
+    case 'protocol-mismatch':
+      return {
+        title: 'The page and its training thread are of different versions',
+        detail: `Page ${fault.page}, thread ${fault.worker}.`,
+        advice: 'Reload the page.',
+      };
+    case 'bug':
+      return {
+        title: 'Graft made a mistake',
+        detail: fault.message,
+        advice: 'The run was stopped before anything was overwritten. Please report this text.',
+      };
+    default:
+      return fault satisfies never;
+  }
+}
+
+/** One sentence for logs and the command line. */
+export function faultSentence(fault: Fault): string {
+  const { title, detail, advice } = describeFault(fault);
+  return `${title}: ${detail}${/[.!?]$/.test(detail) ? '' : '.'} ${advice}`;
+}
+
+/** A thrown value as a fault of kind 'bug'. */
+export function faultOfThrown(thrown: unknown): Fault {
+  if (!(thrown instanceof Error)) return { kind: 'bug', message: String(thrown) };
+  return thrown.stack === undefined
+    ? { kind: 'bug', message: thrown.message }
+    : { kind: 'bug', message: `${thrown.name}: ${thrown.message}`, stack: thrown.stack };
+}

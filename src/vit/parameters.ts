@@ -1,0 +1,67 @@
+// The canonical names and shapes of a ViT's parameters, whatever checkpoint they came from. A dialect (dialects.ts)
+// says how these names are written in a file; everything else in Graft uses them as they stand here.
+//
+//   cls_token [1, 1, D]   pos_embed [1, N, D]   patch_embed.weight [D, 3, P, P]   patch_embed.bias [D]
+//   blocks.L.norm1 | norm2 .weight | bias [D]
+//   blocks.L.q | k | v | proj .weight [D, D] .bias [D]   blocks.L.fc1 .weight [M, D]   blocks.L.fc2 .weight [D, M]
+//   norm.weight | bias [D]   head.weight [C, D]   head.bias [C]
+import type { NdArray } from '../shared/array.ts';
+import { present } from '../shared/assert.ts';
+import { tokenCount, type VitConfig } from './vit-config.ts';
+
+/** The linear layers of a block, in the order of the forward pass. */
+export const linears = ['q', 'k', 'v', 'proj', 'fc1', 'fc2'] as const;
+export type Linear = (typeof linears)[number];
+
+export type ParamName = string;
+
+/** Frozen weights under their canonical names; linear weights are [out, in], as in checkpoints. */
+export type VitWeights = ReadonlyMap<ParamName, NdArray>;
+
+/** A model ready for an engine: numbers, frozen backbone, and the head that training starts from, if it has one. */
+export interface VitModel {
+  readonly config: VitConfig;
+  readonly weights: VitWeights;
+}
+
+/** The name of a linear layer of a block, as used for modules: `blocks.3.q`. */
+export function linearName(block: number, linear: Linear): string {
+  return `blocks.${block}.${linear}`;
+}
+
+/** Output and input width of a linear layer. */
+export function linearShape(config: VitConfig, linear: Linear): readonly [out: number, input: number] {
+  return [linear === 'fc1' ? config.mlpDim : config.dim, linear === 'fc2' ? config.mlpDim : config.dim];
+}
+
+/** Every backbone parameter (all but the head) with its shape, in the order of the forward pass. */
+export function backboneShapes(config: VitConfig): Map<ParamName, readonly number[]> {
+  const { dim, patchSize } = config;
+  const shapes = new Map<ParamName, readonly number[]>([
+    ['cls_token', [1, 1, dim]],
+    ['pos_embed', [1, tokenCount(config), dim]],
+    ['patch_embed.weight', [dim, 3, patchSize, patchSize]],
+    ['patch_embed.bias', [dim]],
+  ]);
+  const norm = (name: string): void => {
+    shapes.set(`${name}.weight`, [dim]).set(`${name}.bias`, [dim]);
+  };
+  const linear = (block: number, kind: Linear): void => {
+    const [out, input] = linearShape(config, kind);
+    const name = linearName(block, kind);
+    shapes.set(`${name}.weight`, [out, input]).set(`${name}.bias`, [out]);
+  };
+  for (let block = 0; block < config.depth; block++) {
+    norm(`blocks.${block}.norm1`);
+    for (const kind of ['q', 'k', 'v', 'proj'] as const) linear(block, kind);
+    norm(`blocks.${block}.norm2`);
+    for (const kind of ['fc1', 'fc2'] as const) linear(block, kind);
+  }
+  norm('norm');
+  return shapes;
+}
+
+/** A weight by name; throws when the model lacks it (a checkpoint with gaps never becomes a model). */
+export function weightOf(weights: VitWeights, name: ParamName): NdArray {
+  return present(weights.get(name), `weight ${name}`);
+}

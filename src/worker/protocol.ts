@@ -1,0 +1,265 @@
+// The border between page and worker: every command with its input and output, and every event. Types only; no code
+// crosses with them. Requests carry an id and are answered by a Result; events are one-way, at most ten messages a
+// second, and a page that misses one shows an older number until the next.
+import type { EngineDescription, Memory } from '../engine/engine.ts';
+import type { Phase } from '../train/phase.ts';
+import type { Recipe } from '../train/recipe.ts';
+import type { Fault } from '../shared/fault.ts';
+import type { Result } from '../shared/result.ts';
+import type { VitConfig } from '../vit/vit-config.ts';
+
+export type { EngineDescription, Fault, Memory, Phase, Recipe, Result, VitConfig };
+
+/** Raised when a message changes its meaning. */
+export type ProtocolVersion = 1;
+
+/** A file with its path inside the folder or archive it came from. */
+export interface SourceFile {
+  readonly path: string;
+  readonly blob: Blob;
+}
+
+/** Files that the user gave, or files to fetch from the app's own origin. */
+export type Source =
+  | { readonly kind: 'files'; readonly files: readonly SourceFile[] }
+  | { readonly kind: 'bundled'; readonly files: readonly { readonly path: string; readonly url: string }[] };
+
+export interface ModelSummary {
+  /** A name for people: the folder's or the configuration's. */
+  readonly title: string;
+  /** The family in words: "ViT (Hugging Face names)". */
+  readonly family: string;
+  readonly config: VitConfig;
+  readonly parameters: number;
+  readonly bytes: number;
+  /** Types of the stored weights: "float16". */
+  readonly dtype: string;
+  /** Class names that the checkpoint knows, in order; empty when it has no head. */
+  readonly labels: readonly string[];
+  /** How images are brought to the input size, in words. */
+  readonly preprocessing: string;
+  /** What was ignored, assumed or will be made new, a sentence each. */
+  readonly notes: readonly string[];
+}
+
+export type SplitName = 'train' | 'validation' | 'test';
+
+export interface ClassSummary {
+  readonly name: string;
+  readonly counts: Readonly<Record<SplitName, number>>;
+  /** A few images of the class, to show; ids for `thumbnails`. */
+  readonly samples: readonly number[];
+}
+
+export interface FileVerdict {
+  readonly path: string;
+  /** Stable code of the reason: "truncated", "svg". */
+  readonly code: string;
+  readonly reason: string;
+}
+
+export interface DataSummary {
+  readonly title: string;
+  readonly classes: readonly ClassSummary[];
+  readonly images: number;
+  /** Where the split comes from: folders named train and val, or a seeded draw. */
+  readonly splitBy: 'folders' | 'seed';
+  /** Not used, each with its reason. */
+  readonly rejected: readonly FileVerdict[];
+  /** Used, with something to know about. */
+  readonly warnings: readonly FileVerdict[];
+  /** Passed over: system files, folders, text beside the images. */
+  readonly ignored: readonly FileVerdict[];
+  /** Why training cannot start with these images; null when it can. */
+  readonly fault: Fault | null;
+}
+
+export interface Thumbnail {
+  readonly image: number;
+  readonly path: string;
+  readonly class: string;
+  readonly split: SplitName | null;
+  readonly blob: Blob;
+}
+
+export type EngineChoice = 'auto' | 'autodiff';
+export type BackendChoice = 'auto' | 'webgpu' | 'wasm' | 'cpu';
+
+export interface RunSummary {
+  readonly engine: EngineDescription;
+  readonly recipe: Recipe;
+  readonly steps: number;
+  readonly batch: number;
+  readonly stepsPerEpoch: number;
+  /** Steps at which branches drop, and the first step of stage 2 (equal to `steps` when there is none). */
+  readonly dropSteps: readonly number[];
+  readonly stage2Step: number;
+  readonly modules: readonly ModuleView[];
+  readonly classes: readonly string[];
+  readonly trainImages: number;
+  readonly validationImages: number;
+  /** Floating-point operations of one step, by the formula of vit-config.ts. */
+  readonly flopsPerStep: number;
+}
+
+/** One adapted linear as the branch map shows it. */
+export interface ModuleView {
+  /** "blocks.3.q" */
+  readonly module: string;
+  readonly scalar: number;
+  readonly branches: readonly BranchView[];
+}
+
+export interface BranchView {
+  readonly index: number;
+  /** The step at which it was dropped; null while it lives. */
+  readonly droppedAt: number | null;
+  /** Frobenius norm of s g B A now, or just before it was dropped. */
+  readonly strength: number;
+}
+
+export interface Metrics {
+  readonly loss: number;
+  readonly accuracy: number;
+}
+
+export interface StepRow {
+  readonly step: number;
+  readonly loss: number;
+  /** Of the batch. */
+  readonly accuracy: number;
+  readonly learningRate: number;
+  readonly gradientNorm: number;
+}
+
+export interface DropRecord {
+  readonly step: number;
+  readonly module: string;
+  readonly branch: number;
+  /** Loss on the next step's batch just before and just after the event (all modules of an event drop together). */
+  readonly lossBefore: number;
+  readonly lossAfter: number;
+}
+
+/** Everything that is known of a run when it has ended. */
+export interface RunResult {
+  readonly engine: string;
+  readonly backend: string;
+  readonly adapter: string;
+  readonly model: string;
+  readonly classes: readonly string[];
+  readonly trainImages: number;
+  readonly validationImages: number;
+  readonly steps: number;
+  readonly seconds: number;
+  readonly secondsPerStep: number;
+  readonly peakBufferBytes: number;
+  readonly initialValidation: Metrics;
+  readonly validation: Metrics;
+  /** Of the images in a test folder, evaluated once at the end; null without one. */
+  readonly test: Metrics | null;
+  readonly testImages: number;
+  readonly drops: readonly DropRecord[];
+  readonly scalars: Readonly<Record<string, number>>;
+  /** Whether stage 2's scalars were kept, or thrown away because validation got worse; null without a stage 2. */
+  readonly scalarsKept: boolean | null;
+}
+
+export interface ExportedFile {
+  readonly name: string;
+  readonly blob: Blob;
+}
+
+export interface ExportResult {
+  readonly files: readonly ExportedFile[];
+  /** Largest |logit difference| on the validation images between the branched model and the file read back. */
+  readonly mergedMaxLogitDifference: number;
+  /** Validation of the file that was read back. */
+  readonly validation: Metrics;
+  readonly result: RunResult;
+}
+
+/** name -> input and output of each command. */
+export interface Commands {
+  /** Always the first: versions must agree. Tells what this worker can run on. */
+  hello: { input: { readonly protocol: ProtocolVersion; readonly build: string }; output: Hello };
+  openModel: { input: { readonly source: Source; readonly title: string }; output: ModelSummary };
+  /** Replaces the images; with role 'validation' they are added as the validation set (classes must match). */
+  openData: {
+    input: {
+      readonly source: Source;
+      readonly title: string;
+      readonly role: 'all' | 'validation';
+      readonly split: Recipe['split'];
+      readonly seed: number;
+    };
+    output: DataSummary;
+  };
+  /** Splits the open images again. */
+  splitData: { input: { readonly split: Recipe['split']; readonly seed: number }; output: DataSummary };
+  thumbnails: { input: { readonly images: readonly number[] }; output: readonly Thumbnail[] };
+  /** Checks the recipe, prepares and starts; progress comes as events. */
+  start: {
+    input: { readonly recipe: unknown; readonly engine: EngineChoice; readonly backend: BackendChoice };
+    output: RunSummary;
+  };
+  pause: { input: null; output: null };
+  resume: { input: null; output: null };
+  /** One optimiser step, then paused again. */
+  step: { input: null; output: null };
+  /** Ends the run early: what has been learned so far is evaluated and can be exported. */
+  stop: { input: null; output: null };
+  /** What the ended run measured. */
+  result: { input: null; output: RunResult };
+  /** Merges, writes, reads back, compares. */
+  exportModel: { input: null; output: ExportResult };
+}
+export type CommandName = keyof Commands;
+
+export interface Hello {
+  readonly protocol: ProtocolVersion;
+  readonly build: string;
+  readonly defaults: Recipe;
+  /** The GPU that WebGPU offers, or why there is none. */
+  readonly gpu:
+    | { readonly kind: 'present'; readonly name: string; readonly software: boolean }
+    | { readonly kind: 'absent'; readonly reason: string };
+}
+
+export type TrainerEvent =
+  | { readonly kind: 'phase'; readonly phase: Phase }
+  /** A long command tells how far it is. */
+  | { readonly kind: 'progress'; readonly what: string; readonly done: number; readonly total: number }
+  | {
+      readonly kind: 'steps';
+      readonly rows: readonly StepRow[];
+      readonly imagesPerSecond: number;
+      readonly secondsPerStep: number;
+      /** Estimated from the steps and evaluations still to come; null before there is anything to go by. */
+      readonly secondsLeft: number | null;
+      readonly memory: Memory;
+    }
+  | { readonly kind: 'branches'; readonly step: number; readonly modules: readonly ModuleView[] }
+  | { readonly kind: 'dropped'; readonly drops: readonly DropRecord[] }
+  | {
+      readonly kind: 'evaluated';
+      readonly step: number;
+      readonly epoch: number;
+      readonly validation: Metrics;
+    }
+  | { readonly kind: 'fault'; readonly fault: Fault };
+
+/** One request of any command; `name` tells which input it carries. */
+export type Request = {
+  [K in CommandName]: { readonly id: number; readonly name: K; readonly input: Commands[K]['input'] };
+}[CommandName];
+
+export interface Reply<K extends CommandName> {
+  readonly kind: 'reply';
+  readonly id: number;
+  readonly name: K;
+  readonly result: Result<Commands[K]['output']>;
+}
+
+export type Message =
+  { [K in CommandName]: Reply<K> }[CommandName] | { readonly kind: 'event'; readonly event: TrainerEvent };

@@ -1,0 +1,38 @@
+// The build: two pages (the app and the bare page that `npm run finetune` drives), one module worker, and the
+// headers of the preview server. The content security policy lives in scripts/headers.mjs, for the tests too.
+import { defineConfig } from 'vitest/config';
+import react from '@vitejs/plugin-react';
+import { execSync } from 'node:child_process';
+import { responseHeaders } from './scripts/headers.mjs';
+
+/** The commit this build was made from, or the package's version outside git: pages and worker compare it. */
+function buildId(): string {
+  try {
+    return execSync('git rev-parse --short=12 HEAD', { stdio: ['ignore', 'pipe', 'ignore'] })
+      .toString()
+      .trim();
+  } catch {
+    return process.env['npm_package_version'] ?? 'unknown';
+  }
+}
+
+export default defineConfig({
+  base: './',
+  plugins: [react()],
+  define: { __BUILD__: JSON.stringify(buildId()) },
+  worker: { format: 'es' },
+  build: {
+    target: 'es2022',
+    chunkSizeWarningLimit: 1200,
+    rolldownOptions: { input: { index: 'index.html', headless: 'headless.html' } },
+  },
+  preview: { headers: responseHeaders, port: 4173, strictPort: false },
+  test: {
+    include: ['src/**/*.test.ts', 'scripts/**/*.test.ts'],
+    environment: 'node',
+    // tfjs publishes ES modules without saying so; Vite reads them as the browser build does.
+    server: { deps: { inline: [/@tensorflow/] } },
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
+});
