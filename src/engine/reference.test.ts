@@ -1,0 +1,16 @@
+// The reference vectors on the autodiff engine in Node; `npm run test:reference` runs this file on any folder that
+// GRAFT_REFERENCE names. The same checks run on webgpu in the browser (e2e/engine.spec.ts).
+import { describe, expect, test } from 'vitest';
+import { referenceChecks } from './testing/reference-checks.ts';
+import { autodiffOn, readReference, referenceFolder } from './testing/node-backends.ts';
+
+describe.each(['cpu', 'wasm'] as const)(
+  `reference vectors of ${referenceFolder} on autodiff, %s`,
+  (backend) => {
+    test.each(Object.entries(referenceChecks))('%s', async (name, check) => {
+      const figures = await check({ makeEngine: autodiffOn(backend), read: readReference, slack: 1 });
+      console.info(`${backend} ${name}:`, figures);
+      expect(Object.values(figures).every(Number.isFinite)).toBe(true);
+    });
+  },
+);

@@ -1,0 +1,342 @@
+// The promises that every engine keeps, on any backend, as functions that throw: the reference vectors (logits, every
+// gradient, the trajectory with drops and second stage, merged weights) and the facts of method.md. Vitest runs them on
+// cpu and wasm, a browser page on webgpu; both call the same bodies.
+import { dropBranches } from '../../dmlora/drop-plan.ts';
+import { allOpen, gatesOf, parametersOf, type Adapter, type Gates } from '../../dmlora/adapter.ts';
+import { mergedWeights } from '../../dmlora/merge.ts';
+import { enterStage2, trainsIn } from '../../dmlora/stages.ts';
+import { present } from '../../shared/assert.ts';
+import type { Batch, Engine, Shapes, StepControl } from '../engine.ts';
+import { assertClose, largestDifference, type Tolerance } from './close.ts';
+import {
+  adapterFrom,
+  batchFrom,
+  identityNormalisation,
+  must,
+  numberAt,
+  readManifest,
+  readMicroModel,
+  readTensors,
+  tensorOf,
+  type Manifest,
+  type ReadFile,
+  type Tensors,
+} from './reference.ts';
+
+export type MakeEngine = () => Promise<Engine>;
+
+/** How far an engine may be from float64: `slack` times what a float32 program on a CPU reaches. */
+export interface Setting {
+  readonly makeEngine: MakeEngine;
+  readonly read: ReadFile;
+  readonly slack: number;
+}
+
+/** A measured figure of a check, for reports. */
+export type Figures = Record<string, number>;
+
+async function prepared(setting: Setting, adapter: Adapter, shapes: Shapes): Promise<Engine> {
+  const engine = await setting.makeEngine();
+  must(await engine.prepare(await readMicroModel(setting.read), adapter, identityNormalisation, shapes));
+  return engine;
+}
+
+const times = ({ abs, rel }: Tolerance, slack: number): Tolerance => ({ abs: abs * slack, rel: rel * slack });
+
+/** Gate patterns of the gradient files: g1h0 means gates 1, 1/2, 0. */
+const gatePatterns = { g111: [1, 1, 1], g101: [1, 0, 1], g1h0: [1, 0.5, 0] } as const;
+
+/** Logits, loss and every gradient of grads_qv and grads_all under three sets of gates. */
+export async function checkGradients(setting: Setting): Promise<Figures> {
+  const figures: Figures = {};
+  for (const file of ['grads_qv', 'grads_all']) {
+    const tensors = await readTensors(setting.read, `${file}.safetensors`);
+    const adapter = adapterFrom(tensors, 'param.');
+    const batch = batchFrom(tensors);
+    const engine = await prepared(setting, adapter, {
+      batch: batch.labels.length,
+      classes: tensorOf(tensors, 'param.head.bias').data.length,
+    });
+    for (const [name, pattern] of Object.entries(gatePatterns)) {
+      const gates: Gates = new Map(adapter.modules.map((module) => [module.name, pattern]));
+      const { loss, logits, gradients } = must(await engine.gradients(batch, gates));
+      const expectedLogits = tensorOf(tensors, `${name}.logits`).data;
+      figures[`${file} ${name} logits`] = assertClose(
+        `${file} ${name} logits`,
+        logits.data,
+        expectedLogits,
+        times({ abs: 1e-5, rel: 0 }, setting.slack),
+      );
+      assertClose(
+        'loss',
+        [loss],
+        tensorOf(tensors, `${name}.loss`).data,
+        times({ abs: 1e-5, rel: 0 }, setting.slack),
+      );
+      const names = [...parametersOf(adapter).keys()];
+      figures[`${file} ${name} gradients`] = Math.max(
+        ...names.map((parameter) =>
+          assertClose(
+            `${file} ${name} gradient of ${parameter}`,
+            present(gradients.get(parameter), `gradient of ${parameter}`).data,
+            tensorOf(tensors, `${name}.grad.${parameter}`).data,
+            times({ abs: 2e-6, rel: 2e-5 }, setting.slack),
+          ),
+        ),
+      );
+      const evaluated = must(await engine.evaluate(batch.pixels, gates));
+      assertClose(
+        `${file} ${name} evaluate`,
+        evaluated.data,
+        expectedLogits,
+        times({ abs: 1e-5, rel: 0 }, setting.slack),
+      );
+    }
+    engine.dispose();
+  }
+  return figures;
+}
+
+/** What the reference run tells the optimiser at a step. */
+function referenceControl(manifest: Manifest, step: number, rate: number, stage2: boolean): StepControl {
+  return {
+    step,
+    trains: trainsIn(stage2 ? 2 : 1),
+    learningRate: rate,
+    scalarRate: manifest.lrS,
+    weightDecay: manifest.weightDecay,
+    clipNorm: manifest.clip,
+    scalarLimit: 10,
+    gates: allOpen,
+  };
+}
+
+/**
+ * The 30-step trajectory: losses, gradient norms, clip factors, parameters and moments at every snapshot, the losses
+ * around each drop. The rates come from the file, so a wrong schedule cannot hide here (it has a test of its own).
+ */
+export async function checkTrajectory(setting: Setting): Promise<Figures> {
+  const manifest = await readManifest(setting.read);
+  const data = await readTensors(setting.read, 'train_data.safetensors');
+  const run = await readTensors(setting.read, 'train_zero.safetensors');
+  const orders = tensorOf(data, 'order');
+  const batchSize = present(orders.shape[1], 'batch size');
+  const batchAt = (step: number): Batch =>
+    batchFrom(data, orders.data.subarray(step * batchSize, (step + 1) * batchSize));
+  const engine = await prepared(setting, adapterFrom(run, 'after00.'), {
+    batch: batchSize,
+    classes: manifest.classes,
+  });
+  const stage2 = Math.round(manifest.stage2 * manifest.steps);
+  const worst: Figures = { loss: 0, norm: 0, parameters: 0, moments: 0, drops: 0 };
+  const note = (key: string, value: number): void => {
+    worst[key] = Math.max(worst[key] ?? 0, value);
+  };
+  const snapshot = async (tag: string): Promise<void> => {
+    if (![...run.keys()].some((name) => name.startsWith(`${tag}.`))) return;
+    const adapter = must(await engine.readAdapter());
+    note('parameters', compareParameters(tag, adapter, run, setting.slack));
+    note('moments', compareMoments(tag, adapter, run, setting.slack));
+  };
+  await snapshot('after00');
+  for (let step = 0; step < manifest.steps; step++) {
+    const batch = batchAt(step);
+    const drops = manifest.drops.get(step);
+    if (drops !== undefined) {
+      const before = must(await engine.loss(batch, allOpen));
+      must(await engine.writeAdapter(dropBranches(must(await engine.readAdapter()), drops)));
+      const after = must(await engine.loss(batch, allOpen));
+      const tag = `drop${String(step).padStart(2, '0')}`;
+      note(
+        'drops',
+        assertClose(
+          `${tag} loss`,
+          [before, after],
+          tensorOf(run, `${tag}.loss`).data,
+          times({ abs: 2e-6, rel: 1e-5 }, setting.slack),
+        ),
+      );
+      await snapshot(tag);
+    }
+    if (step === stage2) must(await engine.writeAdapter(enterStage2(must(await engine.readAdapter()))));
+    engine.step(batch, referenceControl(manifest, step, numberAt(run, 'lr', step), step >= stage2));
+    const { steps, fault } = await engine.report();
+    if (fault !== null) must({ ok: false, fault });
+    const report = present(steps[0], `report of step ${step}`);
+    const scalarTolerance = times({ abs: 2e-6, rel: 1e-5 }, setting.slack);
+    note(
+      'loss',
+      assertClose(`loss of step ${step}`, [report.loss], [numberAt(run, 'loss', step)], scalarTolerance),
+    );
+    note(
+      'norm',
+      assertClose(
+        `norm of step ${step}`,
+        [report.gradientNorm],
+        [numberAt(run, 'grad_norm', step)],
+        scalarTolerance,
+      ),
+    );
+    assertClose(
+      `clip of step ${step}`,
+      [report.clipScale],
+      [numberAt(run, 'clip_scale', step)],
+      times({ abs: 1e-5, rel: 1e-5 }, setting.slack),
+    );
+    await snapshot(`after${String(step + 1).padStart(2, '0')}`);
+  }
+  engine.dispose();
+  return worst;
+}
+
+function compareParameters(tag: string, adapter: Adapter, run: Tensors, slack: number): number {
+  const parameters = parametersOf(adapter);
+  const stored = [...run.keys()].filter((name) => new RegExp(`^${tag}\\.(blocks|head)`).test(name));
+  if (stored.length !== parameters.size)
+    throw new Error(`${tag}: ${parameters.size} parameters are live, the reference has ${stored.length}`);
+  return Math.max(
+    ...stored.map((name) =>
+      assertClose(
+        name,
+        present(parameters.get(name.slice(tag.length + 1)), name).data,
+        tensorOf(run, name).data,
+        { abs: 1e-5 * slack, rel: 0 },
+      ),
+    ),
+  );
+}
+
+/** Moments are gradients and their squares: relative to their own size, as the gradients' tolerance is. */
+function compareMoments(tag: string, adapter: Adapter, run: Tensors, slack: number): number {
+  const names = [...run.keys()]
+    .filter((name) => name.startsWith(`${tag}.t.`))
+    .map((name) => name.slice(tag.length + 3));
+  if (names.length > 0 && names.length !== adapter.moments.size)
+    throw new Error(
+      `${tag}: ${adapter.moments.size} parameters have moments, the reference has ${names.length}`,
+    );
+  let worst = 0;
+  for (const name of names) {
+    const { m, v, steps } = present(adapter.moments.get(name), `moments of ${name}`);
+    if (steps !== numberAt(run, `${tag}.t.${name}`))
+      throw new Error(`${tag}: ${name} has seen ${steps} steps`);
+    worst = Math.max(
+      worst,
+      assertClose(`${tag} m of ${name}`, m, tensorOf(run, `${tag}.m.${name}`).data, {
+        abs: 2e-6 * slack,
+        rel: 1e-4 * slack,
+      }),
+      assertClose(`${tag} v of ${name}`, v, tensorOf(run, `${tag}.v.${name}`).data, {
+        abs: 2e-6 * slack,
+        rel: 1e-4 * slack,
+      }),
+    );
+  }
+  return worst;
+}
+
+/** Merged weights and logits of merged_zero: branched, merged, and both against each other; merging must do something. */
+export async function checkMerge(setting: Setting): Promise<Figures> {
+  const manifest = await readManifest(setting.read);
+  const run = await readTensors(setting.read, 'train_zero.safetensors');
+  const stored = await readTensors(setting.read, 'merged_zero.safetensors');
+  const adapter = adapterFrom(run, `after${String(manifest.steps).padStart(2, '0')}.`);
+  const images = tensorOf(stored, 'images');
+  const pixels = { kind: 'normalised', data: images.data } as const;
+  const shapes = { batch: images.shape[0] ?? 1, classes: manifest.classes };
+  const model = await readMicroModel(setting.read);
+
+  const engine = await prepared(setting, adapter, shapes);
+  const branched = must(await engine.evaluate(pixels, allOpen)).data;
+  engine.dispose();
+
+  const merged = mergedWeights(model.weights, adapter);
+  const figures: Figures = { weights: 0 };
+  for (const [name, { data, shape }] of merged) {
+    const [, block, part = ''] = name.split('.');
+    const third = ['q', 'k', 'v'].indexOf(part);
+    const file = name.startsWith('head')
+      ? name
+      : `blocks.${block ?? ''}.${third >= 0 ? 'attn.qkv' : part === 'proj' ? 'attn.proj' : `mlp.${part}`}.weight`;
+    const rows = tensorOf(stored, `timm.${file}`).data;
+    const expected = third >= 0 ? rows.subarray(third * data.length, (third + 1) * data.length) : rows;
+    // A product of two parameters that may each be off by the trajectory's 1e-5 (1e-7 here, since they come from the file).
+    figures['weights'] = Math.max(
+      figures['weights'] ?? 0,
+      assertClose(`merged ${name} [${shape.join()}]`, data, expected, { abs: 1e-6, rel: 1e-6 }),
+    );
+  }
+
+  const plain = await setting.makeEngine();
+  const mergedModel = { config: model.config, weights: new Map([...model.weights, ...merged]) };
+  const silent: Adapter = {
+    ...adapter,
+    modules: adapter.modules.map((module) => ({ ...module, scalar: 0 })),
+  };
+  must(await plain.prepare(mergedModel, silent, identityNormalisation, shapes));
+  const afterMerge = must(await plain.evaluate(pixels, allOpen)).data;
+  plain.dispose();
+  const tolerance = times({ abs: 1e-5, rel: 0 }, setting.slack);
+  figures['branched'] = assertClose(
+    'branched logits',
+    branched,
+    tensorOf(stored, 'logits.branched').data,
+    tolerance,
+  );
+  figures['merged'] = assertClose(
+    'merged logits',
+    afterMerge,
+    tensorOf(stored, 'logits.merged').data,
+    tolerance,
+  );
+  figures['branched against merged'] = assertClose(
+    'branched against merged',
+    afterMerge,
+    branched,
+    times({ abs: 1e-6, rel: 1e-6 }, Math.max(setting.slack, 2)),
+  );
+
+  const base = await prepared(setting, silent, shapes);
+  const frozen = must(await base.evaluate(pixels, allOpen)).data;
+  base.dispose();
+  if (!(largestDifference(frozen, branched) > 1e-3))
+    throw new Error('the branches change nothing: this check proves nothing');
+  return figures;
+}
+
+/** Before the first step (B = 0) the adapted logits are the frozen model's bit for bit, and A and s have no gradient. */
+export async function checkStepZero(setting: Setting): Promise<Figures> {
+  const manifest = await readManifest(setting.read);
+  const run = await readTensors(setting.read, 'train_zero.safetensors');
+  const data = await readTensors(setting.read, 'train_data.safetensors');
+  const adapter = adapterFrom(run, 'after00.');
+  const batch = batchFrom(data, Float32Array.of(0, 1, 2, 3, 4));
+  const shapes = { batch: 5, classes: manifest.classes };
+  const engine = await prepared(setting, adapter, shapes);
+  const adapted = must(await engine.evaluate(batch.pixels, allOpen)).data;
+  const { gradients } = must(await engine.gradients(batch, allOpen));
+  engine.dispose();
+  const closed: Gates = new Map(
+    adapter.modules.map((module) => [module.name, gatesOf(allOpen, module).map(() => 0)]),
+  );
+  const frozenEngine = await prepared(setting, adapter, shapes);
+  const frozen = must(await frozenEngine.evaluate(batch.pixels, closed)).data;
+  frozenEngine.dispose();
+  if (largestDifference(adapted, frozen) !== 0)
+    throw new Error('the adapted logits differ from the frozen ones at step 0');
+  let moving = 0;
+  for (const [name, { data: values }] of gradients) {
+    const largest = values.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+    if (/\.(A\.\d+|s)$/.test(name) && largest !== 0) throw new Error(`${name} has a gradient at step 0`);
+    if (/\.B\.\d+$/.test(name)) moving = Math.max(moving, largest);
+  }
+  if (!(moving > 0)) throw new Error('no B has a gradient: this check proves nothing');
+  return { 'largest gradient of B': moving };
+}
+
+export const referenceChecks = {
+  'step zero': checkStepZero,
+  'logits and gradients': checkGradients,
+  trajectory: checkTrajectory,
+  merge: checkMerge,
+} as const;

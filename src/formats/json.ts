@@ -1,0 +1,63 @@
+// JSON read without trust: whatever a file holds becomes a plain value whose fields are asked for by name and type.
+// Objects become Maps, so a key like __proto__ is a key (fault F21).
+import { fail, ok, type Result } from '../shared/result.ts';
+import type { Fault } from '../shared/fault.ts';
+
+export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
+export type JsonObject = ReadonlyMap<string, Json>;
+
+/** Parses JSON text whose top level must be an object; `name` is the file's, for the fault. */
+export function parseJsonObject(text: string, name: string): Result<JsonObject> {
+  const bad = (detail: string): Result<JsonObject, Fault> =>
+    fail({ kind: 'bad-file', name, why: 'config-invalid', detail });
+  try {
+    const value = toJson(JSON.parse(text));
+    return isObject(value) ? ok(value) : bad('It holds no JSON object.');
+  } catch (thrown) {
+    return bad(`It is not JSON: ${thrown instanceof Error ? thrown.message : String(thrown)}.`);
+  }
+}
+
+function toJson(value: unknown): Json {
+  if (value === null || typeof value === 'boolean' || typeof value === 'number' || typeof value === 'string')
+    return value;
+  if (Array.isArray(value)) return value.map(toJson);
+  if (typeof value === 'object')
+    return new Map(Object.entries(value).map(([key, item]) => [key, toJson(item)]));
+  throw new TypeError(`${typeof value} in JSON`);
+}
+
+export function isObject(value: Json | undefined): value is JsonObject {
+  return value instanceof Map;
+}
+
+/** A field as a finite number, a string, an object; null when it is absent or of another type. */
+export function numberOf(object: JsonObject, key: string): number | null {
+  const value = object.get(key);
+  return typeof value === 'number' && Number.isFinite(value) ? value : null;
+}
+export function stringOf(object: JsonObject, key: string): string | null {
+  const value = object.get(key);
+  return typeof value === 'string' ? value : null;
+}
+export function objectOf(object: JsonObject, key: string): JsonObject | null {
+  const value = object.get(key);
+  return isObject(value) ? value : null;
+}
+
+/** Text of a JSON value, two spaces deep, keys in the Map's order. */
+export function jsonText(value: Json, indent = ''): string {
+  const inner = `${indent}  `;
+  if (isObject(value)) {
+    if (value.size === 0) return '{}';
+    const fields = [...value].map(
+      ([key, item]) => `${inner}${JSON.stringify(key)}: ${jsonText(item, inner)}`,
+    );
+    return `{\n${fields.join(',\n')}\n${indent}}`;
+  }
+  if (Array.isArray(value)) {
+    if (value.length === 0) return '[]';
+    return `[\n${value.map((item: Json) => inner + jsonText(item, inner)).join(',\n')}\n${indent}]`;
+  }
+  return JSON.stringify(value);
+}
