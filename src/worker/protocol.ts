@@ -2,13 +2,16 @@
 // crosses with them. Requests carry an id and are answered by a Result; events are one-way, at most ten messages a
 // second, and a page that misses one shows an older number until the next.
 import type { EngineDescription, Memory } from '../engine/engine.ts';
+import type { Metrics } from '../train/evaluation.ts';
 import type { Phase } from '../train/phase.ts';
 import type { Recipe } from '../train/recipe.ts';
+import type { BranchView, DropRecord, ModuleView, RunRecord, StepRow } from '../train/run-record.ts';
 import type { Fault } from '../shared/fault.ts';
 import type { Result } from '../shared/result.ts';
 import type { VitConfig } from '../vit/vit-config.ts';
 
-export type { EngineDescription, Fault, Memory, Phase, Recipe, Result, VitConfig };
+export type { BranchView, DropRecord, EngineDescription, Fault, Memory, Metrics, ModuleView, Phase, Recipe };
+export type { Result, StepRow, VitConfig };
 
 /** Raised when a message changes its meaning. */
 export type ProtocolVersion = 1;
@@ -102,47 +105,8 @@ export interface RunSummary {
   readonly flopsPerStep: number;
 }
 
-/** One adapted linear as the branch map shows it. */
-export interface ModuleView {
-  /** "blocks.3.q" */
-  readonly module: string;
-  readonly scalar: number;
-  readonly branches: readonly BranchView[];
-}
-
-export interface BranchView {
-  readonly index: number;
-  /** The step at which it was dropped; null while it lives. */
-  readonly droppedAt: number | null;
-  /** Frobenius norm of s g B A now, or just before it was dropped. */
-  readonly strength: number;
-}
-
-export interface Metrics {
-  readonly loss: number;
-  readonly accuracy: number;
-}
-
-export interface StepRow {
-  readonly step: number;
-  readonly loss: number;
-  /** Of the batch. */
-  readonly accuracy: number;
-  readonly learningRate: number;
-  readonly gradientNorm: number;
-}
-
-export interface DropRecord {
-  readonly step: number;
-  readonly module: string;
-  readonly branch: number;
-  /** Loss on the next step's batch just before and just after the event (all modules of an event drop together). */
-  readonly lossBefore: number;
-  readonly lossAfter: number;
-}
-
 /** Everything that is known of a run when it has ended. */
-export interface RunResult {
+export interface RunResult extends RunRecord {
   readonly engine: string;
   readonly backend: string;
   readonly adapter: string;
@@ -150,19 +114,7 @@ export interface RunResult {
   readonly classes: readonly string[];
   readonly trainImages: number;
   readonly validationImages: number;
-  readonly steps: number;
-  readonly seconds: number;
-  readonly secondsPerStep: number;
-  readonly peakBufferBytes: number;
-  readonly initialValidation: Metrics;
-  readonly validation: Metrics;
-  /** Of the images in a test folder, evaluated once at the end; null without one. */
-  readonly test: Metrics | null;
   readonly testImages: number;
-  readonly drops: readonly DropRecord[];
-  readonly scalars: Readonly<Record<string, number>>;
-  /** Whether stage 2's scalars were kept, or thrown away because validation got worse; null without a stage 2. */
-  readonly scalarsKept: boolean | null;
 }
 
 export interface ExportedFile {

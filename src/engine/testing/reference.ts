@@ -29,6 +29,8 @@ export interface Manifest {
   readonly clip: number;
   readonly stage2: number;
   readonly drops: ReadonlyMap<number, ReadonlyMap<string, number>>;
+  /** How far the generator's own float32 run is from its float64 run, at each snapshot of the trajectory. */
+  readonly float32Parameters: ReadonlyMap<string, number>;
 }
 
 /** The value of a result, or an exception with the fault's sentence. */
@@ -68,6 +70,7 @@ export async function readManifest(read: ReadFile): Promise<Manifest> {
   const json = JSON.parse(await (await read('manifest.json')).text()) as {
     config: Record<string, number>;
     drops: Record<string, Record<string, number>>;
+    float32: { train_zero: Record<string, { abs: number }> };
   };
   const number = (key: string): number => present(json.config[key], `manifest ${key}`);
   return {
@@ -81,6 +84,9 @@ export async function readManifest(read: ReadFile): Promise<Manifest> {
     weightDecay: number('weight_decay'),
     clip: number('clip'),
     stage2: number('stage2'),
+    float32Parameters: new Map(
+      Object.entries(json.float32.train_zero).map(([tag, difference]) => [tag, difference.abs]),
+    ),
     drops: new Map(
       Object.entries(json.drops).map(([step, drops]) => [Number(step), new Map(Object.entries(drops))]),
     ),

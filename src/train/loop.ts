@@ -1,0 +1,377 @@
+// The training loop: what happens when. Drops, stages, steps, evaluations and the phases of a run, in the order in
+// which they happen; how a step is computed is the engine's business. `train` reads from top to bottom.
+import { allOpen, initialAdapter, type Adapter } from '../dmlora/adapter.ts';
+import { dropBranches, dropPlan, type DropEvent } from '../dmlora/drop-plan.ts';
+import { enterStage2, stageAt, stage2Step, trainsIn, type Stage } from '../dmlora/stages.ts';
+import { scalarLimit } from '../dmlora/recipe.ts';
+import type { Engine, Memory, Normalisation, StepReport } from '../engine/engine.ts';
+import { faultOfThrown, type Fault } from '../shared/fault.ts';
+import { fail, ok, type Result } from '../shared/result.ts';
+import type { NdArray } from '../shared/array.ts';
+import type { VitModel } from '../vit/parameters.ts';
+import { breathe } from './breathe.ts';
+import { evaluationSteps, logitsOf, metricsOf, type Metrics } from './evaluation.ts';
+import { Pace } from './pace.ts';
+import type { Phase } from './phase.ts';
+import { batchOf, stepsOf, type Recipe } from './recipe.ts';
+import { viewModules, type DropRecord, type ModuleView, type RunRecord, type StepRow } from './run-record.ts';
+import { learningRateAt } from './schedule.ts';
+import type { LabelledPixels, TrainingData } from './training-data.ts';
+
+export interface RunInput {
+  readonly model: VitModel;
+  /** The head to start from, where the checkpoint has one for the same classes. */
+  readonly head: Adapter['head'] | null;
+  readonly normalisation: Normalisation;
+  readonly data: TrainingData;
+  readonly recipe: Recipe;
+  /** Makes the engine; called again to go on after the device was lost. */
+  readonly makeEngine: () => Promise<Result<Engine>>;
+}
+
+/** What a run tells while it goes on. */
+export interface RunListener {
+  phase(phase: Phase): void;
+  step(
+    row: StepRow,
+    pace: { currentSecondsPerStep: number; secondsLeft: number | null },
+    memory: Memory,
+  ): void;
+  dropped(drops: readonly DropRecord[]): void;
+  branches(step: number, modules: readonly ModuleView[]): void;
+  evaluated(step: number, validation: Metrics): void;
+}
+
+/** The state that a run can go back to: the adapter after `step` confirmed steps. */
+interface Snapshot {
+  readonly step: number;
+  readonly adapter: Adapter;
+}
+
+type Wish = 'run' | 'pause' | 'step' | 'stop';
+
+/** Carries a fault out of the loop's depth to its one catch. */
+class RunFault extends Error {
+  constructor(readonly fault: Fault) {
+    super(fault.kind);
+  }
+}
+
+function must<T>(result: Result<T>): T {
+  if (result.ok) return result.value;
+  throw new RunFault(result.fault);
+}
+
+export class Run {
+  readonly steps: number;
+  readonly batch: number;
+  readonly stepsPerEpoch: number;
+  readonly plan: readonly DropEvent[];
+  readonly stage2: number;
+  #engine: Engine | null = null;
+  #phase: Phase = { kind: 'idle' };
+  #wish: Wish = 'run';
+  #wake: () => void = () => undefined;
+  #snapshot: Snapshot;
+  #step = 0;
+  #pace = new Pace();
+  #seconds = 0;
+  #peakBytes = 0;
+  #views: readonly ModuleView[] = [];
+  #drops: DropRecord[] = [];
+  #initial: Metrics | null = null;
+  #latest: Metrics | null = null;
+  #test: Metrics | null = null;
+  /** State and validation where stage 2 began: what its scalars are judged against. */
+  #stage1End: (Snapshot & { readonly validation: Metrics }) | null = null;
+  #scalarsKept: boolean | null = null;
+
+  constructor(
+    private readonly input: RunInput,
+    private readonly listener: RunListener,
+  ) {
+    const { recipe, data, model, head } = input;
+    this.batch = batchOf(recipe, data.trainImages);
+    this.steps = stepsOf(recipe, data.trainImages);
+    this.stepsPerEpoch = data.trainImages / this.batch;
+    this.stage2 = stage2Step(recipe.dmlora, this.steps);
+    const adapter = initialAdapter(model.config, data.classes.length, recipe.dmlora, recipe.seed);
+    this.plan = dropPlan(
+      adapter.modules.map(({ name }) => name),
+      recipe.dmlora,
+      this.steps,
+      recipe.seed,
+    );
+    this.#snapshot = { step: 0, adapter: head === null ? adapter : { ...adapter, head } };
+    this.#views = viewModules(adapter, [], []);
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  get modules(): readonly ModuleView[] {
+    return this.#views;
+  }
+
+  /** The engine, while the run has one. */
+  get engine(): Engine | null {
+    return this.#engine;
+  }
+
+  /** Makes the engine ready at the last snapshot: the beginning, or where a failed run can go on. */
+  async prepare(): Promise<Result<void>> {
+    const { input } = this;
+    this.#become({ kind: 'preparing', what: 'Preparing the engine', done: 0, total: 1 });
+    this.#engine?.dispose();
+    this.#engine = null;
+    const made = await input.makeEngine();
+    if (!made.ok) return this.#fail(made.fault);
+    const shapes = { batch: this.batch, classes: input.data.classes.length };
+    const prepared = await made.value.prepare(
+      input.model,
+      this.#snapshot.adapter,
+      input.normalisation,
+      shapes,
+    );
+    if (!prepared.ok) {
+      made.value.dispose();
+      return this.#fail(prepared.fault);
+    }
+    this.#engine = made.value;
+    this.#step = this.#snapshot.step;
+    this.#drops = this.#drops.filter(({ step }) => step < this.#step);
+    return ok(undefined);
+  }
+
+  /** Trains to the end, to a stop or to a fault; the phase tells which. Call `prepare` before. */
+  async train(): Promise<void> {
+    try {
+      const { recipe } = this.input;
+      const due = evaluationSteps(this.steps, this.stepsPerEpoch);
+      const drops = new Map(this.plan.map((event) => [event.step, event]));
+      this.#initial ??= await this.#evaluate();
+      while (this.#step < this.steps && (await this.#mayGoOn())) {
+        const step = this.#step;
+        const event = drops.get(step);
+        if (event !== undefined) await this.#drop(event);
+        if (step === this.stage2) await this.#enterStage2();
+        this.#become({ kind: 'training', stage: this.#stage(), step, steps: this.steps });
+
+        const startedAt = performance.now();
+        const batch = this.input.data.trainBatch(step, this.batch);
+        const rate = learningRateAt(
+          {
+            steps: this.steps,
+            peak: recipe.learningRate,
+            floor: Math.min(recipe.learningRate, recipe.learningRateFloor),
+            warmup: recipe.warmup,
+          },
+          step,
+        );
+        const engine = this.#live();
+        engine.step(batch, {
+          step,
+          trains: trainsIn(this.#stage()),
+          learningRate: rate,
+          scalarRate: recipe.scalarRate,
+          weightDecay: recipe.weightDecay,
+          clipNorm: recipe.clipNorm,
+          scalarLimit: scalarLimit(recipe.dmlora),
+          gates: allOpen,
+        });
+        const { steps: reports, fault } = await engine.report();
+        if (fault !== null) throw new RunFault(fault);
+        const seconds = (performance.now() - startedAt) / 1000;
+        this.#seconds += seconds;
+        this.#pace.addStep(seconds);
+        this.#step += 1;
+        for (const report of reports) this.#tell(report, rate, due);
+
+        if (due.has(this.#step) && this.#step < this.steps) await this.#evaluate();
+        else if (this.#step % Math.max(1, Math.floor(this.steps / 40)) === 0) await this.#look();
+        await breathe();
+      }
+      await this.#finish();
+    } catch (thrown) {
+      this.#fail(thrown instanceof RunFault ? thrown.fault : faultOfThrown(thrown));
+    }
+  }
+
+  pause(): void {
+    if (this.#wish === 'run') this.#wish = 'pause';
+  }
+
+  resume(): void {
+    this.#wish = 'run';
+    this.#wake();
+  }
+
+  /** From paused: one step, then paused again. */
+  single(): void {
+    this.#wish = 'step';
+    this.#wake();
+  }
+
+  /** Ends the run early; what was learned is kept. */
+  stop(): void {
+    this.#wish = 'stop';
+    this.#wake();
+  }
+
+  /** Frees the engine; the adapter stays as the last snapshot. */
+  dispose(): void {
+    this.#engine?.dispose();
+    this.#engine = null;
+  }
+
+  /** The adapter of the last snapshot; after the end, the result of the run. */
+  get adapter(): Adapter {
+    return this.#snapshot.adapter;
+  }
+
+  /** Logits of the adapted model on the validation images. */
+  async validationLogits(): Promise<Result<NdArray>> {
+    return logitsOf(this.#live(), this.input.data.validation, this.batch);
+  }
+
+  /** What was measured; null before the first evaluation. */
+  record(): RunRecord | null {
+    if (this.#initial === null) return null;
+    return {
+      steps: this.#step,
+      seconds: this.#seconds,
+      secondsPerStep: this.#pace.secondsPerStep,
+      peakBufferBytes: this.#peakBytes,
+      initialValidation: this.#initial,
+      validation: this.#latest ?? this.#initial,
+      test: this.#test,
+      drops: this.#drops,
+      scalars: Object.fromEntries(this.adapter.modules.map(({ name, scalar }) => [name, scalar])),
+      scalarsKept: this.#scalarsKept,
+    };
+  }
+
+  #live(): Engine {
+    if (this.#engine === null) throw new Error('the run has no engine');
+    return this.#engine;
+  }
+
+  #stage(): Stage {
+    return stageAt(this.input.recipe.dmlora, this.steps, this.#step);
+  }
+
+  #become(phase: Phase): void {
+    this.#phase = phase;
+    this.listener.phase(phase);
+  }
+
+  #fail(fault: Fault): { readonly ok: false; readonly fault: Fault } {
+    this.#become({ kind: 'failed', fault, step: this.#snapshot.step, resumable: this.#initial !== null });
+    return fail(fault);
+  }
+
+  /** Waits while paused; false when the run is to end. */
+  async #mayGoOn(): Promise<boolean> {
+    while (this.#wish === 'pause') {
+      await this.#look();
+      const here = { stage: this.#stage(), step: this.#step, steps: this.steps };
+      const woken = new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      this.#become({ kind: 'paused', ...here });
+      await woken;
+    }
+    if (this.#wish === 'step') this.#wish = 'pause';
+    return this.#wish !== 'stop';
+  }
+
+  #tell(report: StepReport, learningRate: number, due: ReadonlySet<number>): void {
+    const memory = this.#live().memory();
+    this.#peakBytes = Math.max(this.#peakBytes, memory.peakBufferBytes);
+    const evaluationsLeft =
+      [...due].filter((step) => step > this.#step).length + (this.#step < this.stage2 ? 1 : 0) + 1;
+    const row = {
+      step: report.step,
+      loss: report.loss,
+      accuracy: report.correct / this.batch,
+      learningRate,
+      gradientNorm: report.gradientNorm,
+    };
+    const pace = {
+      currentSecondsPerStep: this.#pace.currentSecondsPerStep,
+      secondsLeft: this.#pace.secondsLeft(this.steps - this.#step, evaluationsLeft),
+    };
+    this.listener.step(row, pace, memory);
+  }
+
+  /** Reads the adapter back: the state to return to after a fault, and the picture of the branches. */
+  async #look(): Promise<Adapter> {
+    const adapter = must(await this.#live().readAdapter());
+    this.#snapshot = { step: this.#step, adapter };
+    this.#views = viewModules(adapter, this.#views, this.#drops);
+    this.listener.branches(this.#step, this.#views);
+    return adapter;
+  }
+
+  /** Drops the event's branches and measures the loss on the coming batch just before and just after. */
+  async #drop(event: DropEvent): Promise<void> {
+    const engine = this.#live();
+    const batch = this.input.data.trainBatch(this.#step, this.batch);
+    const lossBefore = must(await engine.loss(batch, allOpen));
+    const adapter = await this.#look();
+    must(await engine.writeAdapter(dropBranches(adapter, event.drops)));
+    const lossAfter = must(await engine.loss(batch, allOpen));
+    const drops = [...event.drops].map(([module, branch]) => ({
+      step: event.step,
+      module,
+      branch,
+      lossBefore,
+      lossAfter,
+    }));
+    this.#drops.push(...drops);
+    this.listener.dropped(drops);
+    await this.#look();
+  }
+
+  async #enterStage2(): Promise<void> {
+    const validation = await this.#evaluate();
+    this.#stage1End = { ...this.#snapshot, validation };
+    must(await this.#live().writeAdapter(enterStage2(this.#snapshot.adapter)));
+  }
+
+  async #evaluate(): Promise<Metrics> {
+    this.#become({ kind: 'evaluating', step: this.#step, steps: this.steps });
+    await this.#look();
+    const validation = await this.#measure(this.input.data.validation);
+    this.#latest = validation;
+    this.listener.evaluated(this.#step, validation);
+    return validation;
+  }
+
+  async #measure(images: LabelledPixels): Promise<Metrics> {
+    const startedAt = performance.now();
+    const logits = must(await logitsOf(this.#live(), images, this.batch));
+    const seconds = (performance.now() - startedAt) / 1000;
+    this.#seconds += seconds;
+    this.#pace.addEvaluation(seconds);
+    return metricsOf(logits, images.labels);
+  }
+
+  /** The last evaluation, and the judgement on stage 2: its scalars stay only if validation did not get worse. */
+  async #finish(): Promise<void> {
+    const last = await this.#evaluate();
+    if (this.#stage1End !== null) {
+      this.#scalarsKept = last.loss <= this.#stage1End.validation.loss;
+      if (!this.#scalarsKept) {
+        must(await this.#live().writeAdapter(this.#stage1End.adapter));
+        this.#latest = this.#stage1End.validation;
+        await this.#look();
+        this.listener.evaluated(this.#step, this.#latest);
+      }
+    }
+    const { test } = this.input.data;
+    if (test !== null) this.#test = await this.#measure(test);
+    this.#become({ kind: 'finished', step: this.#step, steps: this.steps, early: this.#step < this.steps });
+  }
+}

@@ -1,0 +1,83 @@
+// What a run has measured so far: steps, drops, evaluations, and every module's branches with their strength and the
+// step at which they were dropped.
+import type { Adapter, ModuleName } from '../dmlora/adapter.ts';
+import { branchStrengths } from '../dmlora/merge.ts';
+import type { Metrics } from './evaluation.ts';
+
+export interface StepRow {
+  readonly step: number;
+  readonly loss: number;
+  /** Of the batch. */
+  readonly accuracy: number;
+  readonly learningRate: number;
+  readonly gradientNorm: number;
+}
+
+export interface DropRecord {
+  readonly step: number;
+  readonly module: ModuleName;
+  readonly branch: number;
+  /** Loss on the next step's batch just before and just after the event (all modules of an event drop together). */
+  readonly lossBefore: number;
+  readonly lossAfter: number;
+}
+
+export interface BranchView {
+  readonly index: number;
+  /** The step at which it was dropped; null while it lives. */
+  readonly droppedAt: number | null;
+  /** Frobenius norm of s g B A now, or just before it was dropped. */
+  readonly strength: number;
+}
+
+/** One adapted linear as the branch map shows it. */
+export interface ModuleView {
+  readonly module: ModuleName;
+  readonly scalar: number;
+  readonly branches: readonly BranchView[];
+}
+
+export interface RunRecord {
+  readonly steps: number;
+  readonly seconds: number;
+  readonly secondsPerStep: number;
+  readonly peakBufferBytes: number;
+  readonly initialValidation: Metrics;
+  readonly validation: Metrics;
+  /** Of the images kept apart, evaluated once at the end; null without any. */
+  readonly test: Metrics | null;
+  readonly drops: readonly DropRecord[];
+  readonly scalars: Readonly<Record<ModuleName, number>>;
+  /** Whether stage 2's scalars were kept, or thrown away because validation got worse; null without a stage 2. */
+  readonly scalarsKept: boolean | null;
+}
+
+/** The modules as they stand: live branches measured now, dropped ones as `former` last saw them. */
+export function viewModules(
+  adapter: Adapter,
+  former: readonly ModuleView[],
+  drops: readonly DropRecord[],
+): ModuleView[] {
+  const dropStep = new Map(drops.map(({ module, branch, step }) => [`${module}/${branch}`, step]));
+  const before = new Map(former.map((view) => [view.module, view]));
+  return adapter.modules.map((module) => {
+    const strengths = branchStrengths(module);
+    const live = module.branches.map(({ index }, k): BranchView => ({
+      index,
+      droppedAt: null,
+      strength: strengths[k] ?? 0,
+    }));
+    const alive = new Set(live.map(({ index }) => index));
+    const gone = (before.get(module.name)?.branches ?? [])
+      .filter(({ index }) => !alive.has(index))
+      .map((branch) => ({
+        ...branch,
+        droppedAt: dropStep.get(`${module.name}/${branch.index}`) ?? branch.droppedAt,
+      }));
+    return {
+      module: module.name,
+      scalar: module.scalar,
+      branches: [...live, ...gone].sort((a, b) => a.index - b.index),
+    };
+  });
+}
