@@ -1,7 +1,7 @@
 // The one GPUDevice of a worker: opened with what the adapter has, watched for loss and for errors that nobody
 // asked about. tfjs borrows it and watches nothing itself (faults F1, F2): without this a failed allocation is a
 // tensor of zeros.
-import type { Fault } from '../shared/fault.ts';
+import { describeFault, type Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 
 /** A device and what has gone wrong on it. */
@@ -22,21 +22,27 @@ export interface Gpu {
 
 const scopes: readonly GPUErrorFilter[] = ['validation', 'out-of-memory', 'internal'];
 
-/** Opens the GPU, or says why there is none. Limits are raised to the adapter's. */
-export async function openGpu(): Promise<Result<Gpu>> {
-  const noGpu = (
-    why: Extract<Fault, { kind: 'no-webgpu' }>['why'],
-    detail: string,
-  ): { readonly ok: false; readonly fault: Fault } => fail({ kind: 'no-webgpu', why, detail });
+async function findAdapter(): Promise<Result<GPUAdapter>> {
+  const noGpu = (why: NoGpu, detail: string): Result<GPUAdapter> => fail({ kind: 'no-webgpu', why, detail });
   // The types promise a `gpu`; browsers without WebGPU and insecure pages have none.
   const gpu = (globalThis.navigator as { gpu?: GPU } | undefined)?.gpu;
   if (gpu === undefined)
-    return globalThis.isSecureContext === false
+    return !globalThis.isSecureContext
       ? noGpu('insecure-context', 'This page was not loaded over https or from localhost.')
       : noGpu('api-missing', 'This browser has no WebGPU.');
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
-  if (adapter === null)
-    return noGpu('no-adapter', 'The browser has WebGPU but offers no graphics adapter on this machine.');
+  return adapter === null
+    ? noGpu('no-adapter', 'The browser has WebGPU but offers no graphics adapter on this machine.')
+    : ok(adapter);
+}
+
+type NoGpu = Extract<Fault, { kind: 'no-webgpu' }>['why'];
+
+/** Opens the GPU, or says why there is none. Limits are raised to the adapter's. */
+export async function openGpu(): Promise<Result<Gpu>> {
+  const found = await findAdapter();
+  if (!found.ok) return found;
+  const adapter = found.value;
   const features = (['shader-f16', 'subgroups', 'timestamp-query'] as const).filter((name) =>
     adapter.features.has(name),
   );
@@ -55,12 +61,35 @@ export async function openGpu(): Promise<Result<Gpu>> {
     });
     return ok(watched(device, adapter.info));
   } catch (thrown) {
-    return noGpu('missing-limit', `The graphics adapter gave no device: ${String(thrown)}`);
+    const detail = `The graphics adapter gave no device: ${String(thrown)}`;
+    return fail({ kind: 'no-webgpu', why: 'missing-limit', detail });
   }
+}
+
+/** What WebGPU offers here, without opening a device. */
+export async function describeGpu(): Promise<
+  | { readonly kind: 'present'; readonly name: string; readonly software: boolean }
+  | { readonly kind: 'absent'; readonly reason: string }
+> {
+  const adapter = await findAdapter();
+  if (!adapter.ok) return { kind: 'absent', reason: describeFault(adapter.fault).detail };
+  const name = nameOf(adapter.value.info);
+  return { kind: 'present', name, software: isSoftware(name) };
+}
+
+/** The words of an adapter, each once. */
+function nameOf(info: GPUAdapterInfo): string {
+  const words = [info.vendor, info.architecture, info.device, info.description].filter((word) => word !== '');
+  return [...new Set(words)].join(' ') || 'unnamed adapter';
+}
+
+function isSoftware(name: string): boolean {
+  return /swiftshader|llvmpipe|lavapipe|basic render|software/i.test(name);
 }
 
 function watched(device: GPUDevice, info: GPUAdapterInfo): Gpu {
   let trouble: Fault | null = null;
+  const troubleNow = (): Fault | null => trouble;
   let closing = false;
   void device.lost.then(({ reason, message }) => {
     if (closing) return;
@@ -69,22 +98,21 @@ function watched(device: GPUDevice, info: GPUAdapterInfo): Gpu {
   device.addEventListener('uncapturederror', ({ error }) => {
     trouble ??= faultOf(error, 0);
   });
-  const words = [info.vendor, info.architecture, info.device, info.description].filter((word) => word !== '');
-  const name = [...new Set(words)].join(' ') || 'unnamed adapter';
+  const name = nameOf(info);
   return {
     device,
     info,
     name,
-    software: /swiftshader|llvmpipe|lavapipe|basic render|software/i.test(name),
-    trouble: () => trouble,
+    software: isSoftware(name),
+    trouble: troubleNow,
     async guarded(step, work) {
       for (const scope of scopes) device.pushErrorScope(scope);
       const outcome = await settle(work);
       const errors = await Promise.all(scopes.map(() => device.popErrorScope().catch(() => null)));
       // A lost device makes tfjs throw misleading errors (fault F6), so the flag is looked at first.
-      if (trouble !== null) return fail('step' in trouble ? { ...trouble, step } : trouble);
-      const error = errors.find((found) => found !== null);
-      if (error !== undefined && error !== null) return fail(faultOf(error, step));
+      const lost = troubleNow();
+      if (lost !== null) return fail('step' in lost ? { ...lost, step } : lost);
+      for (const error of errors) if (error !== null) return fail(faultOf(error, step));
       if (!outcome.ok) throw outcome.thrown;
       return ok(outcome.value);
     },

@@ -1,14 +1,13 @@
 // JSON read without trust: whatever a file holds becomes a plain value whose fields are asked for by name and type.
 // Objects become Maps, so a key like __proto__ is a key (fault F21).
 import { fail, ok, type Result } from '../shared/result.ts';
-import type { Fault } from '../shared/fault.ts';
 
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
 export type JsonObject = ReadonlyMap<string, Json>;
 
 /** Parses JSON text whose top level must be an object; `name` is the file's, for the fault. */
 export function parseJsonObject(text: string, name: string): Result<JsonObject> {
-  const bad = (detail: string): Result<JsonObject, Fault> =>
+  const bad = (detail: string): Result<JsonObject> =>
     fail({ kind: 'bad-file', name, why: 'config-invalid', detail });
   try {
     const value = toJson(JSON.parse(text));

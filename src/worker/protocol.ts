@@ -199,6 +199,8 @@ export type TrainerEvent =
       readonly epoch: number;
       readonly validation: Metrics;
     }
+  /** Images that the browser could not decode when the run began; the run goes on without them. */
+  | { readonly kind: 'rejected'; readonly files: readonly FileVerdict[] }
   | { readonly kind: 'fault'; readonly fault: Fault };
 
 /** One request of any command; `name` tells which input it carries. */

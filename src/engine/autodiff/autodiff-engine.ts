@@ -190,7 +190,7 @@ export class AutodiffEngine implements Engine {
     const kept: tf.Tensor2D = present<tf.Tensor2D>(logits, 'logits');
     const copy = tf.clone(kept); // belongs to the caller's tidy, where the kept one would outlive it
     kept.dispose();
-    return { loss: value as tf.Scalar, logits: copy, gradients };
+    return { loss: value, logits: copy, gradients };
   }
 
   /** Frozen linear plus s sum_k g_k (x A_k') B_k', all live branches as one low-rank product. */

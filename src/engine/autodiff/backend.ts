@@ -64,19 +64,21 @@ async function startWebGpu(gpu: Gpu): Promise<Result<Backend>> {
   });
 }
 
+/** setWasmPaths may be called once, before the backend starts; the path never changes within a worker. */
+let wasmIsPlaced = false;
+
 async function startProcessor(
   name: 'wasm' | 'cpu',
   fallback: string | null,
   wasmBinary: WasmBinary,
 ): Promise<Result<Backend>> {
-  if (name === 'wasm') {
-    // setWasmPaths throws once the backend has started; the path never changes within a worker.
-    if (tf.findBackend('wasm') === null || tf.findBackend('wasm') === undefined)
-      setWasmPaths({
-        'tfjs-backend-wasm.wasm': wasmBinary,
-        'tfjs-backend-wasm-simd.wasm': wasmBinary,
-        'tfjs-backend-wasm-threaded-simd.wasm': wasmBinary,
-      });
+  if (name === 'wasm' && !wasmIsPlaced) {
+    setWasmPaths({
+      'tfjs-backend-wasm.wasm': wasmBinary,
+      'tfjs-backend-wasm-simd.wasm': wasmBinary,
+      'tfjs-backend-wasm-threaded-simd.wasm': wasmBinary,
+    });
+    wasmIsPlaced = true;
   }
   await tf.setBackend(name);
   if (tf.getBackend() !== name) {

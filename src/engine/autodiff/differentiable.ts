@@ -22,5 +22,5 @@ export function differentiable<Inputs extends tf.Tensor[], T extends tf.Tensor>(
     const { value, saved, gradient } = forward(...(args as Inputs));
     save(saved);
     return { value, gradFunc: gradient };
-  }) as (...inputs: Inputs) => T;
+  });
 }

@@ -55,7 +55,8 @@ export const gelu = differentiable((x: tf.Tensor2D) => {
 export const attention = differentiable((q: tf.Tensor3D, k: tf.Tensor3D, v: tf.Tensor3D) => {
   const scale = 1 / Math.sqrt(q.shape[2]);
   const swap = (x: tf.Tensor3D): tf.Tensor3D => tf.transpose(x, [0, 2, 1]);
-  const probabilities = tf.softmax(tf.mul(batchedProduct(q, swap(k)), scale)) as tf.Tensor3D; // [s, t, t]
+  const scores = tf.mul<tf.Tensor3D>(batchedProduct(q, swap(k)), scale); // [s, t, t]
+  const probabilities = tf.softmax(scores); // [s, t, t]
   return {
     value: batchedProduct(probabilities, v), // [s, t, e]
     saved: [q, k, v, probabilities],

@@ -1,0 +1,71 @@
+// The pixel cache with a decoder made up for the test: rows, labels, refused files, stopping.
+import { expect, test } from 'vitest';
+import { defaultPreprocessing } from '../formats/preprocessor-config.ts';
+import { fail, ok } from '../shared/result.ts';
+import type { DecodeImage } from './decode.ts';
+import { importImages } from './import-images.ts';
+import type { ImportedImage } from './import-report.ts';
+import { buildPixelCache } from './pixel-cache.ts';
+import { folderFiles } from './testing/images.ts';
+
+const preprocessing = defaultPreprocessing('vit', 4);
+
+async function someImages(): Promise<readonly ImportedImage[]> {
+  const report = await importImages(folderFiles(['a', 'b', 'c'], 2));
+  if (!report.ok) throw new Error('import');
+  return report.value.images;
+}
+
+/** Paints the n-th image it is given in the grey n; fails for the calls listed. */
+function painter(failing: readonly number[] = []): DecodeImage {
+  let calls = 0;
+  return (_, { width, height }) => {
+    const n = calls++;
+    if (failing.includes(n)) {
+      return Promise.resolve(
+        fail({ kind: 'bad-file', name: 'x', why: 'unreadable', detail: 'It cannot be decoded.' }),
+      );
+    }
+    const data = new Uint8Array(width * height * 4).fill(n);
+    for (let i = 3; i < data.length; i += 4) data[i] = 255;
+    return Promise.resolve(ok({ width, height, data }));
+  };
+}
+
+test('holds every image in the order given, with its label', async () => {
+  const images = await someImages();
+  const seen: number[] = [];
+  const cache = await buildPixelCache(images, preprocessing, painter(), (progress) =>
+    seen.push(progress.done),
+  );
+  if (!cache.ok) throw new Error('cache');
+  expect(cache.value).toMatchObject({ count: 6, width: 4, height: 4, rejected: [] });
+  expect([...cache.value.labels]).toEqual([0, 0, 1, 1, 2, 2]);
+  expect([...cache.value.sources]).toEqual([0, 1, 2, 3, 4, 5]);
+  expect(cache.value.pixels).toHaveLength(6 * 48);
+  for (let n = 0; n < 6; n++)
+    expect(new Set(cache.value.pixels.subarray(n * 48, n * 48 + 48))).toEqual(new Set([n]));
+  expect(seen).toEqual([0, 1, 2, 3, 4, 5, 6]);
+});
+
+test('an image that does not decode has no row and is named', async () => {
+  const images = await someImages();
+  const cache = await buildPixelCache(images, preprocessing, painter([1, 4]));
+  if (!cache.ok) throw new Error('cache');
+  expect(cache.value.rejected).toEqual(
+    [1, 4].map((n) => ({ path: images[n]!.path, code: 'undecodable', reason: 'It cannot be decoded.' })),
+  );
+  expect([...cache.value.sources]).toEqual([0, 2, 3, 5]);
+  expect([...cache.value.labels]).toEqual([0, 1, 1, 2]);
+  expect(cache.value.pixels[48]).toBe(2);
+});
+
+test('stops when asked, and refuses what no memory holds', async () => {
+  const images = await someImages();
+  expect((await buildPixelCache(images, preprocessing, painter(), undefined, AbortSignal.abort())).ok).toBe(
+    false,
+  );
+  const huge = { ...preprocessing, crop: { width: 2 ** 26, height: 2 ** 26 } };
+  const cache = await buildPixelCache(images, huge, painter());
+  expect(!cache.ok && cache.fault).toMatchObject({ kind: 'bad-file', why: 'too-big' });
+});

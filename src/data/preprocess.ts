@@ -1,0 +1,85 @@
+// From a decoded picture to the uint8 pixels that an engine takes: alpha over white, resize, centre crop. Rescaling
+// and normalisation are the engine's; nothing here knows files or canvases.
+import { outputSizeOf, type Preprocessing } from '../formats/preprocessor-config.ts';
+import type { RgbaImage, RgbImage } from './raster.ts';
+import { resample, type Window } from './resample.ts';
+
+export interface ResizePlan {
+  /** Pixels after the resize. */
+  readonly width: number;
+  readonly height: number;
+  /** What is cut out of them; may reach beyond them, where the output is black. */
+  readonly crop: Window;
+}
+
+/** Gives [height, width, 3] uint8 of the preprocessing's output size, a crop beyond the picture filled with black. */
+export function preprocessImage(image: RgbaImage, preprocessing: Preprocessing): Uint8Array {
+  const { width, height, crop } = planResize(image, preprocessing);
+  const left = Math.max(crop.x, 0);
+  const top = Math.max(crop.y, 0);
+  const visible: Window = {
+    x: left,
+    y: top,
+    width: Math.min(crop.x + crop.width, width) - left,
+    height: Math.min(crop.y + crop.height, height) - top,
+  };
+  const resized = resample(overWhite(image), width, height, preprocessing.filter, visible);
+  if (visible.width === crop.width && visible.height === crop.height) return resized.data;
+  const padded = new Uint8Array(crop.width * crop.height * 3); // [crop.height, crop.width, 3]
+  const rowLength = visible.width * 3;
+  for (let row = 0; row < visible.height; row++) {
+    const at = ((row + top - crop.y) * crop.width + left - crop.x) * 3;
+    padded.set(resized.data.subarray(row * rowLength, (row + 1) * rowLength), at);
+  }
+  return padded;
+}
+
+/**
+ * The size to resize to and the centre crop. As torchvision and timm do: the long side is floor(size * long / short),
+ * the crop begins at (side - crop) / 2 rounded half to even.
+ */
+export function planResize(
+  image: { readonly width: number; readonly height: number },
+  preprocessing: Preprocessing,
+): ResizePlan {
+  const { resize } = preprocessing;
+  let { width, height } = image;
+  if (resize.kind === 'exact') {
+    ({ width, height } = resize);
+  } else if (width <= height) {
+    [width, height] = [resize.size, Math.trunc((resize.size * height) / width)];
+  } else {
+    [width, height] = [Math.trunc((resize.size * width) / height), resize.size];
+  }
+  const output = outputSizeOf(preprocessing);
+  const crop = {
+    x: cropBegin(width, output.width),
+    y: cropBegin(height, output.height),
+    width: output.width,
+    height: output.height,
+  };
+  return { width, height, crop };
+}
+
+/** Where a centre crop begins; negative where it is larger than the side (then torchvision pads by the floor). */
+function cropBegin(side: number, crop: number): number {
+  const gap = (side - crop) / 2;
+  if (gap < 0) return 0 - Math.floor(-gap);
+  const low = Math.floor(gap);
+  return gap - low === 0.5 && low % 2 === 0 ? low : Math.round(gap);
+}
+
+/** Straight-alpha RGBA over white, rounded to the nearest level. */
+export function overWhite(image: RgbaImage): RgbImage {
+  const { width, height } = image;
+  const data = new Uint8Array(width * height * 3); // [height, width, 3]
+  for (let from = 0, to = 0; to < data.length; from += 4, to += 3) {
+    const alpha = image.data[from + 3] ?? 255;
+    const white = (255 - alpha) * 255;
+    for (let c = 0; c < 3; c++) {
+      const value = image.data[from + c] ?? 0;
+      data[to + c] = alpha === 255 ? value : Math.round((value * alpha + white) / 255);
+    }
+  }
+  return { width, height, data };
+}

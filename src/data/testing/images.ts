@@ -1,0 +1,48 @@
+// Pictures for tests, made on the spot: tiny PNGs that differ by their seed, and files around them.
+import { zlibSync } from 'fflate';
+import { crc32 } from '../../formats/crc32.ts';
+import type { SourceFile } from '../source-file.ts';
+
+function chunk(type: string, data: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(12 + data.length);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, data.length);
+  bytes.set(new TextEncoder().encode(type), 4);
+  bytes.set(data, 8);
+  view.setUint32(8 + data.length, crc32(bytes, 4, 8 + data.length));
+  return bytes;
+}
+
+/** An RGB PNG of width x height whose every pixel has the colour (seed, seed >> 8, 7). */
+export function makePng(seed: number, width = 20, height = 16): Uint8Array<ArrayBuffer> {
+  const header = new Uint8Array(13);
+  const view = new DataView(header.buffer);
+  view.setUint32(0, width);
+  view.setUint32(4, height);
+  header.set([8, 2], 8);
+  const rows = new Uint8Array(height * (1 + 3 * width));
+  for (let i = 0; i < rows.length; i++) {
+    const at = i % (1 + 3 * width);
+    if (at > 0) rows[i] = [seed & 255, (seed >> 8) & 255, 7][(at - 1) % 3] ?? 0;
+  }
+  const parts = [
+    Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a),
+    chunk('IHDR', header),
+    chunk('IDAT', zlibSync(rows)),
+    chunk('IEND', new Uint8Array(0)),
+  ];
+  return new Uint8Array(parts.flatMap((part) => [...part]));
+}
+
+/** A file of the pile. */
+export function fileOf(path: string, content: Uint8Array | string): SourceFile {
+  const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content;
+  return { path, blob: new Blob([bytes.slice()]) };
+}
+
+/** Files with a PNG of their own each: `n` at every folder given. */
+export function folderFiles(folders: readonly string[], n: number): SourceFile[] {
+  return folders.flatMap((folder, f) =>
+    Array.from({ length: n }, (_, i) => fileOf(`${folder}/${i}.png`, makePng(1 + f * n + i))),
+  );
+}

@@ -1,0 +1,40 @@
+// Thumbnails: a small JPEG of an image for the page to show, made in the worker by the browser's own scaling. For
+// eyes only; what is trained on comes from preprocess.ts.
+import { fail, ok, type Result } from '../shared/result.ts';
+import { maxPixels, maxSide as maxImageSide, type ImageHeader } from './image-header.ts';
+
+/**
+ * A JPEG of at most `maxSide` pixels a side, never enlarged, alpha over white; a fault of kind 'bad-file' when the
+ * image does not decode or is too large. Never throws.
+ */
+export async function makeThumbnail(blob: Blob, header: ImageHeader, maxSide = 96): Promise<Result<Blob>> {
+  const { width, height } = header;
+  if (Math.max(width, height) > maxImageSide || width * height > maxPixels) {
+    return cannot(`It has ${width} x ${height} pixels.`);
+  }
+  try {
+    const bitmap = await createImageBitmap(blob, { imageOrientation: 'from-image' });
+    try {
+      const scale = Math.min(1, maxSide / Math.max(bitmap.width, bitmap.height));
+      const w = Math.max(1, Math.round(bitmap.width * scale));
+      const h = Math.max(1, Math.round(bitmap.height * scale));
+      const canvas = new OffscreenCanvas(w, h);
+      const context = canvas.getContext('2d', { alpha: false });
+      if (context === null) return cannot('The browser gives no canvas for its thumbnail.');
+      context.fillStyle = 'white';
+      context.fillRect(0, 0, w, h);
+      context.imageSmoothingQuality = 'high';
+      context.drawImage(bitmap, 0, 0, w, h);
+      return ok(await canvas.convertToBlob({ type: 'image/jpeg', quality: 0.85 }));
+    } finally {
+      bitmap.close();
+    }
+  } catch (thrown) {
+    return cannot(
+      `The browser cannot decode it (${thrown instanceof Error ? thrown.name : 'unknown error'}).`,
+    );
+  }
+}
+
+const cannot = (detail: string): Result<Blob> =>
+  fail({ kind: 'bad-file', name: 'The image', why: 'unreadable', detail });

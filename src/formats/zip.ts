@@ -1,0 +1,156 @@
+// Zip: a strict, lazy reader over a Blob. Reads the directory first and one entry at a time; trusts no size and
+// no name, checks every CRC-32 (fflate does none of that, fault F22). Knows nothing of images and opens no zip
+// within a zip.
+import { Inflate } from 'fflate';
+import { fail, ok, type Result } from '../shared/result.ts';
+import { crc32 } from './crc32.ts';
+import {
+  badZip,
+  findEndRecord,
+  findZip64Record,
+  parseDirectory,
+  parseEndRecord,
+  parseZip64Record,
+  tailBytes,
+  viewOf,
+  zipLimits,
+  type DirectoryPlace,
+  type ZipEntry,
+  type ZipProblem,
+  type ZipProblemCode,
+} from './zip-directory.ts';
+
+export type { ZipEntry, ZipProblem, ZipProblemCode };
+
+export interface ZipArchive {
+  readonly name: string;
+  readonly entries: readonly ZipEntry[];
+  /**
+   * The bytes of one entry, checked against the size and CRC-32 of the directory. Any trouble (encrypted,
+   * damaged, larger than it claims, file gone) is a ZipProblem; never throws.
+   */
+  readEntry(entry: ZipEntry): Promise<Result<Uint8Array<ArrayBuffer>, ZipProblem>>;
+}
+
+/** Opens an archive by its directory; a fault of kind 'bad-file' when it is no zip or too big as a whole. */
+export async function openZip(blob: Blob, name: string): Promise<Result<ZipArchive>> {
+  try {
+    const entries = await readDirectory(blob, name);
+    if (!entries.ok) return entries;
+    return ok({ name, entries: entries.value, readEntry: (entry) => readEntry(blob, entry) });
+  } catch (thrown) {
+    return badZip(name, 'unreadable', `The browser could not read it (${nameOf(thrown)}).`);
+  }
+}
+
+async function readDirectory(blob: Blob, name: string): Promise<Result<readonly ZipEntry[]>> {
+  const tailBegin = Math.max(0, blob.size - tailBytes);
+  const tail = await bytesOf(blob, tailBegin, blob.size);
+  const at = findEndRecord(tail);
+  if (at < 0)
+    return badZip(name, 'not-a-zip', 'It does not end like a zip: it is something else or is cut off.');
+  const place = await directoryPlace(blob, tail, at, tailBegin, name);
+  if (!place.ok) return place;
+  const { entries, size } = place.value;
+  if (entries > zipLimits.entries) {
+    return badZip(name, 'too-big', `It holds ${entries} entries; the limit is ${zipLimits.entries}.`);
+  }
+  if (size > zipLimits.directoryBytes) return badZip(name, 'too-big', 'Its directory is larger than 32 MB.');
+  const bytes = await bytesOf(blob, place.value.offset, place.value.offset + size);
+  const parsed = parseDirectory(bytes, place.value, name);
+  if (!parsed.ok) return parsed;
+  const total = parsed.value.reduce((sum, entry) => sum + entry.bytes, 0);
+  if (total > zipLimits.totalBytes) {
+    return badZip(name, 'too-big', `It unpacks to ${(total / 2 ** 30).toFixed(1)} GB; the limit is 4 GB.`);
+  }
+  return parsed;
+}
+
+/** Where the directory lies, checked to end exactly where its end record begins. */
+async function directoryPlace(
+  blob: Blob,
+  tail: Uint8Array,
+  at: number,
+  tailBegin: number,
+  name: string,
+): Promise<Result<DirectoryPlace>> {
+  const wide = findZip64Record(tail, at);
+  let place = parseEndRecord(tail, at, name);
+  let end = tailBegin + at;
+  if (wide !== null && place.ok) {
+    place = parseZip64Record(await bytesOf(blob, wide, wide + 56), name);
+    end = wide;
+  }
+  if (place.ok && place.value.offset + place.value.size !== end) {
+    return badZip(name, 'offsets', 'Its directory is not where its end record says.');
+  }
+  return place;
+}
+
+async function readEntry(blob: Blob, entry: ZipEntry): Promise<Result<Uint8Array<ArrayBuffer>, ZipProblem>> {
+  if (entry.problem !== undefined) return fail(entry.problem);
+  let room: Uint8Array;
+  try {
+    const furthest = entry.offset + 30 + 2 * 0xffff + entry.compressedBytes;
+    room = await bytesOf(blob, entry.offset, Math.min(entry.limit, furthest));
+  } catch (thrown) {
+    return problem('unreadable', `The browser could not read the archive any more (${nameOf(thrown)}).`);
+  }
+  const packed = packedBytes(room, entry);
+  if (packed === null) return problem('damaged', 'The archive contradicts itself about this entry.');
+  const bytes = entry.method === 0 ? packed.slice() : inflate(packed, entry.bytes);
+  if (bytes === null)
+    return problem('damaged', 'Its packed data are damaged or do not give the size that the archive states.');
+  if (crc32(bytes) !== entry.crc32)
+    return problem('damaged', 'Its bytes do not match the checksum in the archive (CRC-32).');
+  return ok(bytes);
+}
+
+/** The entry's data within its room, or null when the local header and the directory disagree. */
+function packedBytes(room: Uint8Array, entry: ZipEntry): Uint8Array | null {
+  if (room.length < 30) return null;
+  const view = viewOf(room);
+  if (view.getUint32(0, true) !== 0x04034b50 || view.getUint16(8, true) !== entry.method) return null;
+  const flags = view.getUint16(6, true);
+  if ((flags & 0x2001) !== 0) return null;
+  const nameLength = view.getUint16(26, true);
+  if (nameLength !== entry.rawPath.length) return null;
+  if (entry.rawPath.some((byte, i) => room[30 + i] !== byte)) return null;
+  const sizesFollow = (flags & 8) !== 0;
+  const agrees = (at: number, value: number): boolean =>
+    sizesFollow || view.getUint32(at, true) === value || view.getUint32(at, true) === 0xffffffff;
+  if (!agrees(14, entry.crc32) || !agrees(18, entry.compressedBytes) || !agrees(22, entry.bytes)) return null;
+  const begin = 30 + nameLength + view.getUint16(28, true);
+  const end = begin + entry.compressedBytes;
+  return end <= room.length ? room.subarray(begin, end) : null;
+}
+
+/** Inflates to exactly `size` bytes, or null. Stops at the first byte too many, so a bomb costs no memory. */
+function inflate(packed: Uint8Array, size: number): Uint8Array<ArrayBuffer> | null {
+  const out = new Uint8Array(size);
+  const state = { filled: 0 };
+  const stream = new Inflate((chunk) => {
+    if (state.filled + chunk.length <= size) out.set(chunk, state.filled);
+    state.filled += chunk.length;
+  });
+  const stepBytes = 16 * 1024; // At most 1032 times as much comes out of one step.
+  try {
+    for (let at = 0; state.filled <= size; at += stepBytes) {
+      const last = at + stepBytes >= packed.length;
+      stream.push(packed.subarray(at, at + stepBytes), last);
+      if (last) return state.filled === size ? out : null;
+    }
+  } catch {
+    return null;
+  }
+  return null;
+}
+
+const problem = (code: ZipProblemCode, reason: string): { readonly ok: false; readonly fault: ZipProblem } =>
+  fail({ code, reason });
+
+const nameOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.name : 'unknown error');
+
+async function bytesOf(blob: Blob, begin: number, end: number): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await blob.slice(begin, Math.max(begin, end)).arrayBuffer());
+}

@@ -1,0 +1,21 @@
+// Files of the app's own origin (the embedded model and data sets) as the same source files that a user's drop gives.
+import { fail, ok, type Result } from '../shared/result.ts';
+import type { Source, SourceFile } from './protocol.ts';
+
+/** The files of a source; bundled ones are fetched and checked, since a missing file may answer 200 with a page (F20). */
+export async function filesOf(source: Source): Promise<Result<readonly SourceFile[]>> {
+  if (source.kind === 'files') return ok(source.files);
+  const files: SourceFile[] = [];
+  for (const { path, url } of source.files) {
+    try {
+      const response = await fetch(url);
+      const type = response.headers.get('content-type') ?? '';
+      if (!response.ok || (type.startsWith('text/html') && !path.endsWith('.html')))
+        return fail({ kind: 'network', url, detail: `the server answered ${response.status} ${type}` });
+      files.push({ path, blob: await response.blob() });
+    } catch (thrown) {
+      return fail({ kind: 'network', url, detail: String(thrown) });
+    }
+  }
+  return ok(files);
+}

@@ -1,0 +1,224 @@
+// The images of a run: imported, split, summarised for the page, and decoded into the loop's TrainingData.
+import { batchIndices } from '../data/batch-order.ts';
+import { makeBrowserDecoder } from '../data/decode.ts';
+import { importImages, type ImportProgress } from '../data/import-images.ts';
+import type { ImportedImage, ImportReport, RejectedFile } from '../data/import-report.ts';
+import { buildPixelCache, type PixelCache } from '../data/pixel-cache.ts';
+import { splitImages, type Split } from '../data/split.ts';
+import type { Preprocessing } from '../formats/preprocessor-config.ts';
+import { present } from '../shared/assert.ts';
+import type { Fault } from '../shared/fault.ts';
+import { fail, ok, type Result } from '../shared/result.ts';
+import type { Recipe } from '../train/recipe.ts';
+import type { LabelledPixels, TrainingData } from '../train/training-data.ts';
+import type { ClassSummary, DataSummary, FileVerdict, SourceFile, SplitName } from './protocol.ts';
+
+/** Imported images and how they are split. */
+export interface OpenData {
+  readonly title: string;
+  readonly classes: readonly string[];
+  readonly images: readonly ImportedImage[];
+  readonly split: Split;
+  readonly summary: DataSummary;
+  /** What was imported: a validation set that comes later is laid beside it. */
+  readonly report: ImportReport;
+}
+
+/** Imports a pile of files and splits it. What makes the images unusable is in the summary, beside every verdict. */
+export async function openData(
+  files: readonly SourceFile[],
+  title: string,
+  split: Recipe['split'],
+  seed: number,
+  onProgress: (progress: ImportProgress) => void,
+): Promise<Result<OpenData>> {
+  const report = await importImages(files, onProgress);
+  return report.ok ? ok(splitData(report.value, title, split, seed)) : report;
+}
+
+/**
+ * Lays a validation set beside the open images: its classes must be known, and a picture that is trained on is no
+ * validation picture.
+ */
+export async function addValidation(
+  open: OpenData,
+  files: readonly SourceFile[],
+  split: Recipe['split'],
+  seed: number,
+  onProgress: (progress: ImportProgress) => void,
+): Promise<Result<OpenData>> {
+  const imported = await importImages(files, onProgress);
+  if (!imported.ok) return imported;
+  const { report } = open;
+  const unknown = imported.value.classes.filter((name) => !report.classes.includes(name));
+  if (imported.value.images.length === 0 || unknown.length > 0) {
+    const detail =
+      unknown.length > 0
+        ? `The validation set has classes that are not trained: ${unknown.slice(0, 5).join(', ')}.`
+        : 'The validation set has no usable image.';
+    return fail({ kind: 'bad-dataset', why: 'none-usable', detail });
+  }
+  const known = new Set(report.images.map(({ id }) => id));
+  const fresh = imported.value.images.filter(({ id }) => !known.has(id));
+  const leaks = imported.value.images
+    .filter(({ id }) => known.has(id))
+    .map(({ path }): RejectedFile => ({
+      path,
+      code: 'split-leak',
+      reason: 'The same picture is among the images that are trained on.',
+    }));
+  const names = imported.value.classes;
+  const joined: ImportReport = {
+    ...report,
+    images: [
+      ...report.images.map((image) => (image.split === null ? { ...image, split: 'train' as const } : image)),
+      ...fresh.map((image) => ({
+        ...image,
+        split: 'validation' as const,
+        classIndex: report.classes.indexOf(names[image.classIndex] ?? ''),
+      })),
+    ],
+    rejected: [...report.rejected, ...imported.value.rejected, ...leaks],
+    ignored: [...report.ignored, ...imported.value.ignored],
+  };
+  return ok(splitData(joined, open.title, split, seed));
+}
+
+/** Splits an import report by the recipe; called again when split or seed change. */
+export function splitData(
+  report: ImportReport,
+  title: string,
+  options: Recipe['split'],
+  seed: number,
+): OpenData {
+  const split = splitImages(report.images, {
+    seed,
+    validationFraction: options.validationFraction,
+    ...(options.trainPerClass === null ? {} : { trainPerClass: options.trainPerClass }),
+    ...(options.validationPerClass === null ? {} : { validationPerClass: options.validationPerClass }),
+  });
+  const fault = report.fault ?? splitFault(report, split);
+  const countsOf = (list: readonly number[]): number[] => {
+    const counts = report.classes.map(() => 0);
+    for (const index of list) {
+      const { classIndex } = present(report.images[index], 'image');
+      counts[classIndex] = (counts[classIndex] ?? 0) + 1;
+    }
+    return counts;
+  };
+  const [train, validation, test] = [countsOf(split.train), countsOf(split.validation), countsOf(split.test)];
+  const classes = report.classes.map((name, id): ClassSummary => ({
+    name,
+    counts: { train: train[id] ?? 0, validation: validation[id] ?? 0, test: test[id] ?? 0 },
+    samples: [...report.images.keys()].filter((index) => report.images[index]?.classIndex === id).slice(0, 8),
+  }));
+  const warnings: FileVerdict[] = [
+    ...report.warnings.map(({ code, text }) => ({ path: '', code, reason: text })),
+    ...report.images.flatMap(({ path, warnings: texts }) =>
+      texts.map(({ code, text }) => ({ path, code, reason: text })),
+    ),
+  ];
+  return {
+    title,
+    classes: report.classes,
+    images: report.images,
+    split,
+    report,
+    summary: {
+      title,
+      classes,
+      images: report.images.length,
+      splitBy: report.images.some((image) => image.split === 'validation') ? 'folders' : 'seed',
+      rejected: report.rejected,
+      warnings,
+      ignored: report.ignored,
+      fault,
+    },
+  };
+}
+
+function splitFault({ classes, images }: ImportReport, { train, validation }: Split): Fault | null {
+  const trained = new Set(train.map((index) => images[index]?.classIndex));
+  const lacking = classes.filter((_, id) => !trained.has(id));
+  if (lacking.length > 0)
+    return {
+      kind: 'bad-dataset',
+      why: 'too-few',
+      detail: `No training image is left for ${lacking.slice(0, 5).join(', ')}.`,
+    };
+  if (validation.length === 0)
+    return { kind: 'bad-dataset', why: 'too-few', detail: 'No image is left for validation.' };
+  return null;
+}
+
+/** Which split an image is in now; null when the per-class limits leave it out. */
+export function splitOf({ split }: OpenData, image: number): SplitName | null {
+  for (const name of ['train', 'validation', 'test'] as const) if (split[name].includes(image)) return name;
+  return null;
+}
+
+/** Decodes every image of the split once and hands batches to the loop. Files that do not decode are named. */
+export async function loadPixels(
+  open: OpenData,
+  preprocessing: Preprocessing,
+  seed: number,
+  onProgress: (done: number, total: number) => void,
+): Promise<Result<{ data: TrainingData; rejected: readonly RejectedFile[] }>> {
+  const decode = makeBrowserDecoder();
+  const total = open.split.train.length + open.split.validation.length + open.split.test.length;
+  let before = 0;
+  const load = async (indices: readonly number[]): Promise<Result<PixelCache>> => {
+    const images = indices.map((index) => present(open.images[index], 'image'));
+    const cache = await buildPixelCache(images, preprocessing, decode, ({ done }) => {
+      onProgress(before + done, total);
+    });
+    before += indices.length;
+    return cache;
+  };
+  const train = await load(open.split.train);
+  if (!train.ok) return train;
+  const validation = await load(open.split.validation);
+  if (!validation.ok) return validation;
+  const test = await load(open.split.test);
+  if (!test.ok) return test;
+  const rejected = [...train.value.rejected, ...validation.value.rejected, ...test.value.rejected];
+  const trained = new Set(train.value.labels);
+  if (open.classes.some((_, id) => !trained.has(id)) || validation.value.count === 0)
+    return fail({
+      kind: 'bad-dataset',
+      why: 'too-few',
+      detail: `${rejected.length} images could not be decoded (${rejected
+        .slice(0, 3)
+        .map(({ path }) => path)
+        .join(', ')}), and too few are left.`,
+    });
+  return ok({
+    data: {
+      classes: open.classes,
+      trainImages: train.value.count,
+      trainBatch: (step, batch) => gather(train.value, batchIndices(train.value.count, batch, step, seed)),
+      validation: labelled(validation.value),
+      test: test.value.count > 0 ? labelled(test.value) : null,
+    },
+    rejected,
+  });
+}
+
+const imageBytes = ({ width, height }: PixelCache): number => width * height * 3;
+
+function labelled(cache: PixelCache): LabelledPixels {
+  const bytes = imageBytes(cache);
+  return {
+    labels: cache.labels,
+    slice: (begin, end) => ({ kind: 'bytes', data: cache.pixels.subarray(begin * bytes, end * bytes) }),
+  };
+}
+
+function gather(cache: PixelCache, rows: Uint32Array): ReturnType<TrainingData['trainBatch']> {
+  const bytes = imageBytes(cache);
+  const data = new Uint8Array(rows.length * bytes); // [batch, height, width, 3]
+  rows.forEach((row, i) => {
+    data.set(cache.pixels.subarray(row * bytes, (row + 1) * bytes), i * bytes);
+  });
+  return { pixels: { kind: 'bytes', data }, labels: Int32Array.from(rows, (row) => cache.labels[row] ?? 0) };
+}

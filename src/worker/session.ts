@@ -1,0 +1,299 @@
+// What a worker holds between commands: the open model, the open images, the run and its export. Each method is a
+// command of the protocol; a command that fails leaves what was open before as it was.
+import type { Engine } from '../engine/engine.ts';
+import { makeEngine, type BackendChoice, type EngineChoice } from '../engine/make-engine.ts';
+import { makeThumbnail } from '../data/thumbnail.ts';
+import type { Adapter } from '../dmlora/adapter.ts';
+import { ndArray } from '../shared/array.ts';
+import { present } from '../shared/assert.ts';
+import { fail, ok, type Result } from '../shared/result.ts';
+import { Run } from '../train/loop.ts';
+import { parseRecipe, type Recipe } from '../train/recipe.ts';
+import type { TrainingData } from '../train/training-data.ts';
+import { loadHead } from '../vit/checkpoint.ts';
+import { stepFlops } from '../vit/vit-config.ts';
+import type { EventStream } from './event-stream.ts';
+import { exportMerged } from './export-model.ts';
+import { filesOf } from './fetch-bundled.ts';
+import { addValidation, loadPixels, openData, splitData, splitOf, type OpenData } from './open-data.ts';
+import { openModel, type OpenModel } from './open-model.ts';
+import type {
+  Commands,
+  DataSummary,
+  ExportResult,
+  ModelSummary,
+  RunResult,
+  RunSummary,
+  Thumbnail,
+} from './protocol.ts';
+
+interface ActiveRun {
+  readonly run: Run;
+  readonly model: OpenModel;
+  readonly data: TrainingData;
+  readonly summary: RunSummary;
+  readonly makeEngine: () => Promise<Result<Engine>>;
+  exported: ExportResult | null;
+}
+
+export class Session {
+  #model: OpenModel | null = null;
+  #data: OpenData | null = null;
+  #active: ActiveRun | null = null;
+
+  constructor(private readonly events: EventStream) {}
+
+  async openModel({ source, title }: Commands['openModel']['input']): Promise<Result<ModelSummary>> {
+    const files = await filesOf(source);
+    if (!files.ok) return files;
+    const opened = await openModel(files.value, title, (done, total) =>
+      this.#progress('Reading weights', done, total),
+    );
+    if (!opened.ok) return opened;
+    this.#model = opened.value;
+    return ok(opened.value.summary);
+  }
+
+  async openData(input: Commands['openData']['input']): Promise<Result<DataSummary>> {
+    const { source, title, role, split, seed } = input;
+    const files = await filesOf(source);
+    if (!files.ok) return files;
+    const onProgress = ({ done, total }: { done: number; total: number }): void =>
+      this.#progress('Reading images', done, total);
+    if (role === 'validation' && this.#data === null)
+      return fail({
+        kind: 'wrong-phase',
+        command: 'add a validation set',
+        phase: 'without images to train on',
+      });
+    const opened =
+      role === 'validation' && this.#data !== null
+        ? await addValidation(this.#data, files.value, split, seed, onProgress)
+        : await openData(files.value, title, split, seed, onProgress);
+    if (!opened.ok) return opened;
+    // Images that cannot be trained on are reported and do not replace images that can.
+    if (opened.value.summary.fault === null || this.#data === null) this.#data = opened.value;
+    return ok(opened.value.summary);
+  }
+
+  splitData({ split, seed }: Commands['splitData']['input']): Result<DataSummary> {
+    if (this.#data === null)
+      return fail({ kind: 'wrong-phase', command: 'split the images', phase: 'without images' });
+    this.#data = splitData(this.#data.report, this.#data.title, split, seed);
+    return ok(this.#data.summary);
+  }
+
+  async thumbnails({ images }: Commands['thumbnails']['input']): Promise<Result<readonly Thumbnail[]>> {
+    const data = this.#data;
+    const thumbnails: Thumbnail[] = [];
+    for (const index of images) {
+      const image = data?.images[index];
+      if (data === null || image === undefined) continue;
+      const blob = await image.blob();
+      if (!blob.ok) continue;
+      const small = await makeThumbnail(blob.value, image.header);
+      if (!small.ok) continue;
+      const name = data.classes[image.classIndex] ?? '';
+      thumbnails.push({
+        image: index,
+        path: image.path,
+        class: name,
+        split: splitOf(data, index),
+        blob: small.value,
+      });
+    }
+    return ok(thumbnails);
+  }
+
+  async start({ recipe: json, engine, backend }: Commands['start']['input']): Promise<Result<RunSummary>> {
+    const busy = this.#refuseWhileActive('start');
+    if (busy !== null) return busy;
+    const parsed = parseRecipe(json);
+    if (!parsed.ok) return parsed;
+    const recipe = parsed.value;
+    const [model, open] = [this.#model, this.#data];
+    if (model === null) return fail({ kind: 'wrong-phase', command: 'start', phase: 'without a model' });
+    if (open === null) return fail({ kind: 'wrong-phase', command: 'start', phase: 'without images' });
+    const data = splitData(open.report, open.title, recipe.split, recipe.seed);
+    this.#data = data;
+    if (data.summary.fault !== null) return fail(data.summary.fault);
+    const pixels = await loadPixels(data, model.preprocessing, recipe.seed, (done, total) =>
+      this.events.phase({ kind: 'preparing', what: 'Decoding images', done, total }),
+    );
+    if (!pixels.ok) return this.#idle(pixels);
+    if (pixels.value.rejected.length > 0)
+      this.events.send({ kind: 'rejected', files: pixels.value.rejected });
+    const head = await startingHead(model, data.classes);
+    if (!head.ok) return this.#idle(head);
+    return this.#launch(model, pixels.value.data, head.value, recipe, engine, backend);
+  }
+
+  async #launch(
+    model: OpenModel,
+    data: TrainingData,
+    head: Adapter['head'] | null,
+    recipe: Recipe,
+    engine: EngineChoice,
+    backend: BackendChoice,
+  ): Promise<Result<RunSummary>> {
+    this.#active?.run.dispose();
+    const { config } = model.model;
+    const make = (): Promise<Result<Engine>> => makeEngine(engine, backend);
+    const run = new Run(
+      { model: model.model, head, normalisation: model.preprocessing, data, recipe, makeEngine: make },
+      {
+        phase: (phase) => this.events.phase(phase),
+        step: (row, { currentSecondsPerStep, secondsLeft }, memory) =>
+          this.events.step(row, {
+            imagesPerSecond: run.batch / currentSecondsPerStep,
+            secondsPerStep: currentSecondsPerStep,
+            secondsLeft,
+            memory,
+          }),
+        dropped: (drops) => this.events.send({ kind: 'dropped', drops }),
+        branches: (step, modules) => this.events.send({ kind: 'branches', step, modules }),
+        evaluated: (step, validation) =>
+          this.events.send({ kind: 'evaluated', step, epoch: step / run.stepsPerEpoch, validation }),
+      },
+    );
+    const prepared = await run.prepare();
+    if (!prepared.ok) return prepared;
+    const flops = stepFlops(config, data.classes.length, recipe.dmlora.branches * recipe.dmlora.rank);
+    const summary: RunSummary = {
+      engine: present(run.engine, 'engine').describe(),
+      recipe,
+      steps: run.steps,
+      batch: run.batch,
+      stepsPerEpoch: run.stepsPerEpoch,
+      dropSteps: run.plan.map(({ step }) => step),
+      stage2Step: run.stage2,
+      modules: run.modules,
+      classes: data.classes,
+      trainImages: data.trainImages,
+      validationImages: data.validation.labels.length,
+      flopsPerStep: run.batch * (flops.forward + flops.backward),
+    };
+    this.#active = { run, model, data, summary, makeEngine: make, exported: null };
+    void run.train();
+    return ok(summary);
+  }
+
+  control(command: 'pause' | 'resume' | 'step' | 'stop'): Result<null> {
+    const run = this.#active?.run;
+    const phase = run?.phase;
+    const refuse = (): Result<null> =>
+      fail({ kind: 'wrong-phase', command, phase: phase?.kind ?? 'not started' });
+    if (run === undefined || phase === undefined) return refuse();
+    const going = phase.kind === 'training' || phase.kind === 'evaluating';
+    switch (command) {
+      case 'pause':
+        if (!going) return refuse();
+        run.pause();
+        return ok(null);
+      case 'stop':
+        if (!going && phase.kind !== 'paused') return refuse();
+        run.stop();
+        return ok(null);
+      case 'step':
+        if (phase.kind !== 'paused') return refuse();
+        run.single();
+        return ok(null);
+      case 'resume':
+        if (phase.kind === 'failed' && phase.resumable) {
+          run.resume();
+          void run.prepare().then((prepared) => (prepared.ok ? run.train() : undefined));
+          return ok(null);
+        }
+        if (phase.kind !== 'paused') return refuse();
+        run.resume();
+        return ok(null);
+      default:
+        return command satisfies never;
+    }
+  }
+
+  result(): Result<RunResult> {
+    const active = this.#active;
+    const record = active?.run.record() ?? null;
+    if (active === null || record === null)
+      return fail({ kind: 'wrong-phase', command: 'show the result', phase: 'not started' });
+    const { engine, backend, adapter } = active.summary.engine;
+    return ok({
+      engine,
+      backend,
+      adapter,
+      model: active.model.title,
+      classes: active.data.classes,
+      trainImages: active.data.trainImages,
+      validationImages: active.data.validation.labels.length,
+      testImages: active.data.test?.labels.length ?? 0,
+      ...record,
+    });
+  }
+
+  async exportModel(): Promise<Result<ExportResult>> {
+    const active = this.#active;
+    if (active === null || active.run.phase.kind !== 'finished')
+      return fail({ kind: 'wrong-phase', command: 'export', phase: active?.run.phase.kind ?? 'not started' });
+    if (active.exported !== null) return ok(active.exported);
+    const { run, model, data } = active;
+    const branched = await run.validationLogits();
+    if (!branched.ok) return branched;
+    // The engines of tfjs share a device: the run's is closed before the check's is opened.
+    run.dispose();
+    const exported = await exportMerged(
+      model,
+      run.adapter,
+      data,
+      branched.value,
+      run.batch,
+      active.makeEngine,
+    );
+    if (!exported.ok) return exported;
+    const result = this.result();
+    if (!result.ok) return result;
+    active.exported = { ...exported.value, result: result.value };
+    return ok(active.exported);
+  }
+
+  #refuseWhileActive(
+    command: string,
+  ): { readonly ok: false; readonly fault: { kind: 'wrong-phase'; command: string; phase: string } } | null {
+    const phase = this.#active?.run.phase.kind;
+    return phase === 'training' || phase === 'evaluating' || phase === 'paused' || phase === 'preparing'
+      ? fail({ kind: 'wrong-phase', command, phase })
+      : null;
+  }
+
+  #idle<T>(result: T): T {
+    this.events.phase({ kind: 'idle' });
+    return result;
+  }
+
+  #progress(what: string, done: number, total: number): void {
+    this.events.progress({ kind: 'progress', what, done, total });
+  }
+}
+
+/** The checkpoint's own head when its classes are exactly those of the images, rows in the images' order. */
+async function startingHead(
+  model: OpenModel,
+  classes: readonly string[],
+): Promise<Result<Adapter['head'] | null>> {
+  const labels = model.checkpoint.head?.labels ?? [];
+  const rows = classes.map((name) => labels.indexOf(name));
+  if (labels.length !== classes.length || rows.includes(-1)) return ok(null);
+  const head = await loadHead(model.file, model.header, model.checkpoint);
+  if (!head.ok || head.value === null) return head;
+  const { weight, bias } = head.value;
+  const width = weight.shape[1] ?? 0;
+  const reordered = new Float32Array(weight.data.length);
+  rows.forEach((row, i) => reordered.set(weight.data.subarray(row * width, (row + 1) * width), i * width));
+  return ok({
+    weight: ndArray(weight.shape, reordered),
+    bias: ndArray(
+      bias.shape,
+      Float32Array.from(rows, (row) => bias.data[row] ?? 0),
+    ),
+  });
+}

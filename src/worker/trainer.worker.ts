@@ -1,0 +1,91 @@
+// The worker's side of the border: receives commands, answers each with a Result, and turns whatever is thrown into a
+// fault. Long commands run one after the other; those that steer a run are answered at once.
+import { describeGpu } from '../engine/gpu.ts';
+import { faultOfThrown } from '../shared/fault.ts';
+import { fail, ok, type Result } from '../shared/result.ts';
+import { recipeDefaults } from '../train/recipe.ts';
+import { EventStream } from './event-stream.ts';
+import type { CommandName, Commands, Hello, Message, ProtocolVersion, Reply, Request } from './protocol.ts';
+import { Session } from './session.ts';
+
+declare const __BUILD__: string;
+/** Compared with the page's: both are built together, but a cached page may be older. */
+const ownProtocol: ProtocolVersion = 1;
+
+declare const self: DedicatedWorkerGlobalScope;
+
+const post = (message: Message): void => self.postMessage(message);
+
+// An unhandled rejection does not reach the page by itself (fault F16).
+self.addEventListener('unhandledrejection', ({ reason }) => {
+  post({ kind: 'event', event: { kind: 'fault', fault: faultOfThrown(reason) } });
+});
+
+const events = new EventStream((event) => post({ kind: 'event', event }));
+const session = new Session(events);
+
+async function hello({ protocol, build }: Commands['hello']['input']): Promise<Result<Hello>> {
+  const own: number = ownProtocol;
+  if (protocol !== own || build !== __BUILD__)
+    return fail({
+      kind: 'protocol-mismatch',
+      page: `${protocol} (${build})`,
+      worker: `${own} (${__BUILD__})`,
+    });
+  return ok({ protocol: ownProtocol, build: __BUILD__, defaults: recipeDefaults, gpu: await describeGpu() });
+}
+
+type Handler<K extends CommandName> = (
+  input: Commands[K]['input'],
+) => Promise<Result<Commands[K]['output']>> | Result<Commands[K]['output']>;
+type Handlers = { [K in CommandName]: Handler<K> };
+
+const handlers = {
+  hello,
+  openModel: (input) => session.openModel(input),
+  openData: (input) => session.openData(input),
+  splitData: (input) => session.splitData(input),
+  thumbnails: (input) => session.thumbnails(input),
+  start: (input) => session.start(input),
+  pause: () => session.control('pause'),
+  resume: () => session.control('resume'),
+  step: () => session.control('step'),
+  stop: () => session.control('stop'),
+  result: () => session.result(),
+  exportModel: () => session.exportModel(),
+} satisfies Handlers;
+
+/** Commands that may not overlap: each waits for the one before. */
+const serial: ReadonlySet<CommandName> = new Set([
+  'openModel',
+  'openData',
+  'splitData',
+  'start',
+  'exportModel',
+]);
+let queue: Promise<unknown> = Promise.resolve();
+
+async function answer<K extends CommandName>(
+  id: number,
+  name: K,
+  input: Commands[K]['input'],
+): Promise<void> {
+  const table: Handlers = handlers;
+  const handler: Handler<K> = table[name];
+  const run = async (): Promise<Result<Commands[K]['output']>> => {
+    try {
+      return await handler(input);
+    } catch (thrown) {
+      return fail(faultOfThrown(thrown));
+    }
+  };
+  const result = serial.has(name) ? queue.then(run) : run();
+  if (serial.has(name)) queue = result;
+  const reply: Reply<K> = { kind: 'reply', id, name, result: await result };
+  events.flush();
+  post(reply as Message);
+}
+
+self.onmessage = ({ data }: MessageEvent<Request>) => {
+  void answer(data.id, data.name, data.input);
+};
