@@ -49,6 +49,8 @@ export interface Shapes {
   /** Images of one training step; every batch has this many. */
   readonly batch: number;
   readonly classes: number;
+  /** Images to differentiate at once, where it is not the engine's own choice; the step's result is the same. */
+  readonly microBatch?: number;
 }
 
 /** What one optimiser step is told. */

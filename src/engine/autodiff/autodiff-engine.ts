@@ -32,6 +32,7 @@ import type {
 } from '../engine.ts';
 import { adamwStep } from './adamw.ts';
 import type { Backend } from './backend.ts';
+import { microBatchOf } from './memory-plan.ts';
 import { imageCount, patchRows } from './patches.ts';
 import { frozenLinear, product } from './products.ts';
 import {
@@ -50,16 +51,22 @@ import {
 } from './trainables.ts';
 import { disposeVit, embed, features, uploadVit, type FrozenVit, type LinearLayer } from './vit.ts';
 
+/** What a batch, or a part of it, adds to a step. */
+type Part = { loss: tf.Scalar; correct: tf.Scalar; gradients: Flat };
+
 interface Prepared {
   readonly vit: FrozenVit;
   readonly normalisation: Normalisation;
   readonly shapes: Shapes;
+  /** Images that are differentiated at once. */
+  readonly microBatch: number;
   /** Structure of the adapter: names, live branches; its values live in `groups`. */
   adapter: Adapter;
   layout: Layout;
   groups: Groups;
 }
 
+/** Gradients by group; what does not train is absent. */
 type Flat = Partial<Record<GroupName, tf.Tensor1D>>;
 
 export class AutodiffEngine implements Engine {
@@ -82,12 +89,15 @@ export class AutodiffEngine implements Engine {
     shapes: Shapes,
   ): Promise<Result<void>> {
     assert(this.#prepared === null, 'prepare is called once');
+    const microBatch = microBatchOf(model, adapter, this.describe().backend, shapes.batch);
+    if (!microBatch.ok) return microBatch;
     return this.#guarded(0, () => {
       const layout = layoutOf(adapter);
       this.#prepared = {
         vit: uploadVit(model),
         normalisation,
         shapes,
+        microBatch: shapes.microBatch ?? microBatch.value,
         adapter,
         layout,
         groups: uploadGroups(layout, parametersOf(adapter), adapter.moments),
@@ -119,7 +129,7 @@ export class AutodiffEngine implements Engine {
     const { groups } = state;
     const outcome = await this.#guarded(control.step, async () => {
       const { next, numbers } = tf.tidy(() => {
-        const { loss, logits, gradients } = this.#differentiate(batch, control.gates, control.trains);
+        const { loss, correct, gradients } = this.#accumulate(batch, control.gates, control.trains);
         const norm = tf.sqrt(tf.addN(Object.values(gradients).map((g) => tf.sum(tf.square(g))))); // []
         const scale = tf.minimum(tf.div(control.clipNorm, tf.add(norm, 1e-6)), 1); // []
         const updated = { ...groups };
@@ -136,9 +146,7 @@ export class AutodiffEngine implements Engine {
             isScalar ? control.scalarLimit : undefined,
           );
         }
-        this.#notePeak();
-        const hits = tf.equal(tf.argMax(logits, 1), tf.tensor1d(batch.labels, 'int32'));
-        const report = tf.stack([loss, norm, scale, tf.sum(tf.cast(hits, 'float32'))]); // [4]
+        const report = tf.stack([loss, norm, scale, correct]); // [4]
         return { next: updated, numbers: report };
       });
       const [loss = NaN, gradientNorm = NaN, clipScale = NaN, correct = NaN] = await numbers.data();
@@ -155,6 +163,38 @@ export class AutodiffEngine implements Engine {
     state.groups = next;
     disposeChanged(groups, next);
     return ok({ step: control.step, ...numbers });
+  }
+
+  /** Loss, hits and gradients of a whole batch, micro-batch by micro-batch, each weighted by its images. */
+  #accumulate(batch: Batch, gates: Gates, trains: Trains): Part {
+    const images = batch.labels.length;
+    const values = batch.pixels.data.length / images;
+    let total: Part | null = null;
+    for (let begin = 0; begin < images; begin += this.#ready().microBatch) {
+      const labels = batch.labels.subarray(begin, begin + this.#ready().microBatch);
+      const pixels = sliceOf(batch.pixels, begin * values, (begin + labels.length) * values);
+      const former: Part | null = total;
+      total = tf.tidy((): Part => {
+        const { loss, logits, gradients } = this.#differentiate({ pixels, labels }, gates, trains);
+        const hits = tf.equal(tf.argMax(logits, 1), tf.tensor1d(labels, 'int32'));
+        const correct = tf.sum<tf.Scalar>(tf.cast(hits, 'float32'));
+        if (labels.length === images) return { loss, correct, gradients };
+        const share = labels.length / images;
+        const add = <T extends tf.Tensor>(sum: T | undefined, part: T, weight: number): T =>
+          sum === undefined ? tf.mul(part, weight) : tf.add(sum, tf.mul(part, weight));
+        const summed: Flat = {};
+        for (const name of groupNames) {
+          const gradient = gradients[name];
+          if (gradient !== undefined) summed[name] = add(former?.gradients[name], gradient, share);
+        }
+        return {
+          loss: add(former?.loss, loss, share),
+          correct: add(former?.correct, correct, 1),
+          gradients: summed,
+        };
+      });
+    }
+    return present(total, 'a batch with images');
   }
 
   /** Loss, logits and the flat gradient of every group that trains; call inside a tidy. */
@@ -177,6 +217,7 @@ export class AutodiffEngine implements Engine {
     const { value, grads } = tf.valueAndGrads(() => {
       const output = this.#head(features(vit, embedded, images, this.#layer(trainables, gates)), trainables);
       logits = tf.keep(output);
+      this.#notePeak(); // the whole tape is alive here
       return crossEntropy(output, labels);
     })(wanted);
     const flat = (count: number): tf.Tensor1D =>
@@ -229,12 +270,12 @@ export class AutodiffEngine implements Engine {
   }
 
   async evaluate(pixels: Pixels, gates: Gates): Promise<Result<NdArray>> {
-    const { vit, shapes, layout } = this.#ready();
+    const { vit, shapes, layout, microBatch } = this.#ready();
     const total = imageCount(vit.config, pixels);
     const values = pixels.data.length / Math.max(1, total);
     const logits = new Float32Array(total * shapes.classes);
-    for (let first = 0; first < total; first += shapes.batch) {
-      const images = Math.min(shapes.batch, total - first);
+    for (let first = 0; first < total; first += microBatch) {
+      const images = Math.min(microBatch, total - first);
       const part = sliceOf(pixels, first * values, (first + images) * values);
       const outcome = await this.#guarded(0, async () => {
         const output = tf.tidy(() => {

@@ -67,6 +67,11 @@ async function startWebGpu(gpu: Gpu): Promise<Result<Backend>> {
 /** setWasmPaths may be called once, before the backend starts; the path never changes within a worker. */
 let wasmIsPlaced = false;
 
+/** Size of the wasm heap, which only grows: what the machine really gives. tfjs's types leave the heap out. */
+function wasmHeapBytes(): number {
+  return (tf.backend() as unknown as { wasm: { HEAPU8: Uint8Array } }).wasm.HEAPU8.byteLength;
+}
+
 async function startProcessor(
   name: 'wasm' | 'cpu',
   fallback: string | null,
@@ -87,7 +92,7 @@ async function startProcessor(
   }
   return ok({
     gpu: null,
-    allocatedBytes: () => tf.memory().numBytes,
+    allocatedBytes: name === 'wasm' ? wasmHeapBytes : () => tf.memory().numBytes,
     description: {
       engine: 'autodiff',
       backend: name,

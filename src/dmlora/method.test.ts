@@ -1,0 +1,220 @@
+// The method's arithmetic: initial values, the drop plan, drops, stages and merging, each against what method.md says.
+import { describe, expect, test } from 'vitest';
+import fc from 'fast-check';
+import type { VitConfig } from '../vit/vit-config.ts';
+import { ndArray } from '../shared/array.ts';
+import { initialAdapter, paramNames, parametersOf, withParameters, type Adapter } from './adapter.ts';
+import { dropBranches, dropPlan, dropSteps } from './drop-plan.ts';
+import { branchStrengths, mergedWeight, moduleUpdate } from './merge.ts';
+import { dmloraDefaults, targetSets, type DmloraOptions } from './recipe.ts';
+import { enterStage2, stage2Step, stageAt, trainsIn } from './stages.ts';
+
+const config: VitConfig = {
+  imageSize: 16,
+  patchSize: 8,
+  dim: 12,
+  depth: 3,
+  heads: 2,
+  mlpDim: 20,
+  layerNormEps: 1e-6,
+};
+const options = (changes: Partial<DmloraOptions> = {}): DmloraOptions => ({ ...dmloraDefaults, ...changes });
+const adapterOf = (changes: Partial<DmloraOptions> = {}, seed = 1): Adapter =>
+  initialAdapter(config, 5, options(changes), seed);
+
+/** Fills every parameter with distinct values, so that nothing hides behind a zero. */
+function trained(adapter: Adapter): Adapter {
+  let n = 0;
+  const parameters = new Map(
+    [...parametersOf(adapter)].map(([name, { shape, data }]) => [
+      name,
+      ndArray(
+        shape,
+        data.map(() => Math.sin(++n)),
+      ),
+    ]),
+  );
+  return withParameters(adapter, parameters);
+}
+
+describe('initial adapter', () => {
+  test('has branches on the targets of every block, in the order of the forward pass', () => {
+    for (const [targets, linears] of Object.entries(targetSets)) {
+      const names = adapterOf({ targets: targets as keyof typeof targetSets }).modules.map(
+        ({ name }) => name,
+      );
+      expect(names).toEqual(
+        [0, 1, 2].flatMap((block) => linears.map((linear) => `blocks.${block}.${linear}`)),
+      );
+    }
+  });
+
+  test('draws A within +-1/sqrt(in), leaves B zero and s at s0', () => {
+    for (const { branches, scalar } of adapterOf({ targets: 'all', scalarStart: 2 }).modules) {
+      expect(scalar).toBe(2);
+      for (const { A, B } of branches) {
+        const bound = 1 / Math.sqrt(A.shape[1] ?? 0);
+        expect(A.data.every((value) => Math.abs(value) <= bound)).toBe(true);
+        expect(Math.max(...A.data.map(Math.abs))).toBeGreaterThan(0.8 * bound);
+        expect(B.data.every((value) => value === 0)).toBe(true);
+      }
+    }
+  });
+
+  test('draws the head within two deviations of 0.02, not all zero, bias 0', () => {
+    const { weight, bias } = adapterOf().head;
+    const largest = Math.max(...weight.data.map(Math.abs));
+    expect(largest).toBeLessThanOrEqual(0.04);
+    expect(largest).toBeGreaterThan(0.02);
+    expect(bias.data.every((value) => value === 0)).toBe(true);
+  });
+
+  test('gives each branch a stream of its own: more branches leave the first ones as they were', () => {
+    const [few, many] = [adapterOf({ branches: 2 }), adapterOf({ branches: 6 })];
+    few.modules.forEach((module, i) => {
+      expect(many.modules[i]?.branches.slice(0, 2)).toEqual(module.branches);
+    });
+    const streams = new Set(many.modules.flatMap(({ branches }) => branches.map(({ A }) => A.data.join())));
+    expect(streams.size).toBe(6 * many.modules.length);
+  });
+
+  test('is the same for the same seed and another for another', () => {
+    expect(adapterOf({}, 7)).toEqual(adapterOf({}, 7));
+    expect(adapterOf({}, 7)).not.toEqual(adapterOf({}, 8));
+  });
+});
+
+describe('drop plan', () => {
+  test('spaces K - K_end events equally from the begin to the end of the window', () => {
+    expect(dropSteps(options(), 100)).toEqual([10, 40]);
+    expect(dropSteps(options({ branches: 5, branchesEnd: 1, dropWindow: [0.2, 0.5] }), 100)).toEqual([
+      20, 30, 40, 50,
+    ]);
+    expect(dropSteps(options({ branches: 3, branchesEnd: 2 }), 100)).toEqual([25]);
+    expect(dropSteps(options({ branches: 4, branchesEnd: 4 }), 100)).toEqual([]);
+    expect(dropSteps(options({ dropMode: 'none' }), 100)).toEqual([]);
+  });
+
+  test('never drops before step 1 or at the end, whatever the run is', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 2, max: 5000 }),
+        fc.integer({ min: 1, max: 8 }),
+        fc.integer({ min: 1, max: 8 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (steps, branches, end, a, b) => {
+          const plan = dropSteps(
+            options({
+              branches,
+              branchesEnd: Math.min(end, branches),
+              dropWindow: [Math.min(a, b), Math.max(a, b)],
+            }),
+            steps,
+          );
+          expect(plan).toHaveLength(branches - Math.min(end, branches));
+          expect(plan.every((step, i) => step >= 1 && step < steps && step >= (plan[i - 1] ?? 0))).toBe(true);
+        },
+      ),
+    );
+  });
+
+  test('drops one live branch of every module at each event, never one twice, and modules differ', () => {
+    const modules = adapterOf({ targets: 'all' }).modules.map(({ name }) => name);
+    const plan = dropPlan(modules, options({ branches: 6, branchesEnd: 1 }), 200, 3);
+    expect(plan).toHaveLength(5);
+    for (const name of modules) {
+      const gone = plan.map(({ drops }) => drops.get(name));
+      expect(new Set(gone).size).toBe(5);
+      expect(gone.every((index) => index !== undefined && index >= 0 && index < 6)).toBe(true);
+    }
+    expect(new Set(modules.map((name) => plan[0]?.drops.get(name))).size).toBeGreaterThan(1);
+    expect(dropPlan(modules, options({ branches: 6, branchesEnd: 1 }), 200, 3)).toEqual(plan);
+    expect(dropPlan(modules, options({ branches: 6, branchesEnd: 1 }), 200, 4)).not.toEqual(plan);
+  });
+
+  test('a drop removes A, B and their moments and touches nothing else', () => {
+    const before = trained(adapterOf());
+    const moments = new Map(
+      [...parametersOf(before)].map(([name, { data }]) => [name, { m: data, v: data, steps: 4 }]),
+    );
+    const drops = new Map(before.modules.map(({ name }, i) => [name, i % 4]));
+    const after = dropBranches({ ...before, moments }, drops);
+    before.modules.forEach((module, i) => {
+      expect(after.modules[i]?.branches).toEqual(module.branches.filter(({ index }) => index !== i % 4));
+      expect(after.modules[i]?.scalar).toBe(module.scalar);
+    });
+    const gone = before.modules.flatMap(({ name }, i) => [
+      paramNames.down(name, i % 4),
+      paramNames.up(name, i % 4),
+    ]);
+    expect([...moments.keys()].filter((name) => !after.moments.has(name)).sort()).toEqual(gone.sort());
+    expect(after.head).toBe(before.head);
+  });
+
+  test('refuses to take the last branch', () => {
+    const adapter = adapterOf({ branches: 1, branchesEnd: 1 });
+    expect(() => dropBranches(adapter, new Map([['blocks.0.q', 0]]))).toThrow('last branch');
+  });
+});
+
+describe('stages', () => {
+  test('train branches and head first, then scalars and head, from 80 % of the steps', () => {
+    expect(stage2Step(options(), 30)).toBe(24);
+    expect([23, 24].map((step) => stageAt(options(), 30, step))).toEqual([1, 2]);
+    expect(stageAt(options({ scalars: 'off' }), 30, 29)).toBe(1);
+    expect(trainsIn(1)).toEqual({ branches: true, scalars: false, head: true });
+    expect(trainsIn(2)).toEqual({ branches: false, scalars: true, head: true });
+  });
+
+  test('stage 2 starts with a fresh optimiser and the same values', () => {
+    const adapter = {
+      ...trained(adapterOf()),
+      moments: new Map([['head.bias', { m: new Float32Array(5), v: new Float32Array(5), steps: 9 }]]),
+    };
+    expect(enterStage2(adapter)).toEqual({ ...adapter, moments: new Map() });
+  });
+});
+
+describe('merge', () => {
+  const module = trained(adapterOf({ targets: 'all', branches: 3 })).modules[4];
+  if (module === undefined) throw new Error('module');
+
+  test('is s sum_k g_k B_k A_k, gate by gate', () => {
+    const gates = new Map([[module.name, [1, 0.5, 0]]]);
+    const update = moduleUpdate(module, gates);
+    const [out = 0, rank = 0] = module.branches[0]?.B.shape ?? [];
+    const input = module.branches[0]?.A.shape[1] ?? 0;
+    for (let o = 0; o < out; o++)
+      for (let j = 0; j < input; j++) {
+        let expected = 0;
+        [1, 0.5, 0].forEach((gate, k) => {
+          const { A, B } = module.branches[k]!;
+          for (let i = 0; i < rank; i++) expected += gate * B.data[o * rank + i]! * A.data[i * input + j]!;
+        });
+        expect(update[o * input + j]).toBeCloseTo(module.scalar * expected, 12);
+      }
+  });
+
+  test('changes the weight, and un-merging gives it back', () => {
+    const shape = [module.branches[0]?.B.shape[0] ?? 0, module.branches[0]?.A.shape[1] ?? 0];
+    const weight = ndArray(
+      shape,
+      Float32Array.from({ length: shape[0]! * shape[1]! }, (_, i) => Math.cos(i)),
+    );
+    const merged = mergedWeight(weight, module);
+    const back = mergedWeight(merged, { ...module, scalar: -module.scalar });
+    const largest = (a: Float32Array): number =>
+      Math.max(...a.map((value, i) => Math.abs(value - weight.data[i]!)));
+    expect(largest(merged.data)).toBeGreaterThan(0.1);
+    expect(largest(back.data)).toBeLessThan(1e-6); // two roundings of float32 at values up to 4
+  });
+
+  test('strength is the norm of the branch product', () => {
+    const alone = branchStrengths(module);
+    module.branches.forEach((branch, k) => {
+      const update = moduleUpdate({ ...module, branches: [branch] });
+      expect(alone[k]).toBeCloseTo(Math.sqrt(update.reduce((sum, value) => sum + value * value, 0)), 6);
+    });
+  });
+});
