@@ -1,0 +1,88 @@
+// What decides a run besides the engine: schedule, recipe, evaluation steps, metrics, pace.
+import { describe, expect, test } from 'vitest';
+import { ndArray } from '../shared/array.ts';
+import { faultSentence } from '../shared/fault.ts';
+import { evaluationSteps, metricsOf } from './evaluation.ts';
+import { Pace } from './pace.ts';
+import { batchOf, parseRecipe, recipeDefaults, stepsOf } from './recipe.ts';
+import { learningRateAt } from './schedule.ts';
+import { readManifest, readTensors, tensorOf } from '../engine/testing/reference.ts';
+import { readReference } from '../engine/testing/node-backends.ts';
+
+test('the learning rate is that of the reference run, step for step', async () => {
+  const manifest = await readManifest(readReference);
+  const rates = tensorOf(await readTensors(readReference, 'train_zero.safetensors'), 'lr').data;
+  const schedule = {
+    steps: manifest.steps,
+    peak: manifest.lr,
+    floor: manifest.lrMin,
+    warmup: manifest.warmup,
+  };
+  rates.forEach((rate, step) => expect(learningRateAt(schedule, step)).toBeCloseTo(rate, 9));
+  expect(Math.max(...rates)).toBeCloseTo(manifest.lr, 9);
+  expect(rates.at(-1)).toBeCloseTo(manifest.lrMin, 9);
+});
+
+describe('recipe', () => {
+  test('what is left out takes its default', () => {
+    const parsed = parseRecipe({ seed: 9, dmlora: { rank: 8 } });
+    expect(parsed).toEqual({
+      ok: true,
+      value: { ...recipeDefaults, seed: 9, dmlora: { ...recipeDefaults.dmlora, rank: 8 } },
+    });
+    expect(parseRecipe({})).toEqual({ ok: true, value: recipeDefaults });
+  });
+
+  test.each([
+    [{ batch: 0 }, 'batch'],
+    [{ learningRate: -1 }, 'learningRate'],
+    [{ learningrate: 1 }, 'learningrate'],
+    [{ dmlora: { rank: 3 } }, 'dmlora.rank'],
+    [{ dmlora: { branches: 2, branchesEnd: 3 } }, 'dmlora.branchesEnd'],
+    [{ dmlora: { dropWindow: [0.5, 0.2] } }, 'dmlora.dropWindow'],
+    [{ dmlora: { dropWindow: [0.5, 0.9] } }, 'dmlora.stage2'],
+    [{ split: { validationFraction: 1 } }, 'split.validationFraction'],
+    [{ seed: 1.5 }, 'seed'],
+    [{ dmlora: 7 }, 'dmlora'],
+    ['text', 'recipe'],
+  ])('%j is refused at %s', (json, field) => {
+    const parsed = parseRecipe(json);
+    expect(parsed.ok).toBe(false);
+    if (parsed.ok) return;
+    expect(parsed.fault).toMatchObject({ kind: 'bad-recipe', field });
+    expect(faultSentence(parsed.fault)).toContain(field);
+  });
+
+  test('steps follow from epochs, images and batch, and a batch is never larger than the set', () => {
+    expect(stepsOf(recipeDefaults, 320)).toBe(100);
+    expect(stepsOf({ ...recipeDefaults, steps: 7 }, 320)).toBe(7);
+    expect(batchOf(recipeDefaults, 20)).toBe(20);
+    expect(stepsOf(recipeDefaults, 20)).toBe(10);
+  });
+});
+
+test('validation comes at epoch ends, at most twenty times, and always at the end', () => {
+  expect([...evaluationSteps(10, 3)].sort((a, b) => a - b)).toEqual([3, 6, 9, 10]);
+  expect([...evaluationSteps(10, 2.5)].sort((a, b) => a - b)).toEqual([3, 5, 8, 10]);
+  expect(evaluationSteps(1000, 2).size).toBeLessThanOrEqual(21);
+  expect([...evaluationSteps(5, 100)]).toEqual([5]);
+});
+
+test('metrics: mean cross entropy and the share of right answers, the first of equals counting', () => {
+  const logits = ndArray([3, 2], Float32Array.of(2, 0, 0, 1, 5, 5));
+  const { loss, accuracy } = metricsOf(logits, Int32Array.of(0, 0, 1));
+  expect(accuracy).toBeCloseTo(1 / 3, 12);
+  expect(loss).toBeCloseTo((Math.log(1 + Math.exp(-2)) + Math.log(1 + Math.E) + Math.log(2)) / 3, 6);
+});
+
+test('the time left does not count the slow first step', () => {
+  const pace = new Pace();
+  expect(pace.secondsLeft(10, 1)).toBeNull();
+  pace.addEvaluation(2);
+  pace.addStep(60);
+  expect(pace.secondsLeft(10, 1)).toBeNull();
+  pace.addStep(1);
+  pace.addStep(1);
+  expect(pace.secondsLeft(10, 3)).toBeCloseTo(16, 12);
+  expect(pace.secondsPerStep).toBeCloseTo(62 / 3, 12);
+});
