@@ -38,8 +38,14 @@ export async function startBackend(
   return startProcessor('wasm', faultSentence(gpu.fault), wasmBinary);
 }
 
+/** tfjs's types promise a factory; there is none for a name that is not registered. */
+function isRegistered(name: string): boolean {
+  return typeof (tf.findBackendFactory(name) as unknown) === 'function';
+}
+
 async function startWebGpu(gpu: Gpu): Promise<Result<Backend>> {
-  tf.removeBackend('webgpu');
+  // tfjs registers a factory of its own on import, where the browser has WebGPU: it would open another device.
+  if (isRegistered('webgpu')) tf.removeBackend('webgpu');
   const backend = new WebGPUBackend(gpu.device, gpu.info);
   // The factory is registered anew for each device; kernels and gradients stay registered by name.
   tf.registerBackend('webgpu', () => backend);

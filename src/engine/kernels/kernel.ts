@@ -1,0 +1,53 @@
+// Kernel: a compute shader with its bindings by name, so that the WGSL declarations, the bind group layout and the
+// operands of a dispatch come from one list. Knows no shapes and no model.
+
+/** `write` is read_write: a kernel may update a tensor in place. */
+export type Access = 'read' | 'write' | 'uniform';
+
+export interface Binding {
+  readonly name: string;
+  readonly access: Access;
+  /** WGSL type: `array<vec4f>` for tensors. */
+  readonly type: string;
+}
+
+export interface Kernel {
+  /** For labels and the dispatch table. */
+  readonly name: string;
+  readonly bindings: readonly Binding[];
+  /** The whole WGSL module; equal code is compiled once. */
+  readonly code: string;
+}
+
+/** Workgroups in x, y, z. */
+export type Grid = readonly [x: number, y: number, z: number];
+
+export const read = (name: string, type = 'array<vec4f>'): Binding => ({ name, access: 'read', type });
+export const write = (name: string, type = 'array<vec4f>'): Binding => ({ name, access: 'write', type });
+export const uniform = (name: string, type: string): Binding => ({ name, access: 'uniform', type });
+
+/** Joins the declarations of all bindings with the body; binding numbers follow the order of the list. */
+export function kernel(name: string, bindings: readonly Binding[], body: string): Kernel {
+  const space = { read: 'storage, read', write: 'storage, read_write', uniform: 'uniform' } as const;
+  const declarations = bindings.map(
+    (binding, i) =>
+      `@group(0) @binding(${i}) var<${space[binding.access]}> ${binding.name}: ${binding.type};`,
+  );
+  return { name, bindings, code: `${declarations.join('\n')}\n${body}` };
+}
+
+/** Text for i = 0 .. count - 1, one line each: the loops of a kernel that must be unrolled to stay in registers. */
+export function unroll(count: number, line: (i: number) => string): string {
+  return Array.from({ length: count }, (_, i) => line(i)).join('\n');
+}
+
+/** The same, joined by another separator. */
+export function list(count: number, item: (i: number) => string, separator = ', '): string {
+  return Array.from({ length: count }, (_, i) => item(i)).join(separator);
+}
+
+/** A float literal of WGSL. */
+export function float(value: number): string {
+  const text = Math.fround(value).toPrecision(9);
+  return /[.e]/.test(text) ? text : `${text}.0`;
+}

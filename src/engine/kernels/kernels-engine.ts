@@ -1,0 +1,464 @@
+// The kernel engine: a training step as a fixed list of WebGPU dispatches, forward and backward written by hand. This
+// file is the engine's life: prepare, enqueue, confirm, read, write. What is computed stands in plan/ and wgsl/.
+//
+// A step is a transaction decided on the device (wgsl/adamw.ts, `decide`): it changes parameters only if its loss and
+// gradient norm are finite and it directly follows the last applied step. So several steps may be in flight: when one
+// fails, those behind it change nothing, and the state is that of the last confirmed step.
+import {
+  parametersOf,
+  withParameters,
+  type Adapter,
+  type Gates,
+  type Moments,
+} from '../../dmlora/adapter.ts';
+import { ndArray, type NdArray } from '../../shared/array.ts';
+import { assert, present } from '../../shared/assert.ts';
+import { faultOfThrown, type Fault } from '../../shared/fault.ts';
+import { fail, ok, type Result } from '../../shared/result.ts';
+import type { VitModel } from '../../vit/parameters.ts';
+import { meanCrossEntropy } from '../cross-entropy.ts';
+import type {
+  Batch,
+  Engine,
+  EngineDescription,
+  Gradients,
+  Memory,
+  Normalisation,
+  Pixels,
+  Shapes,
+  StepControl,
+  StepReport,
+} from '../engine.ts';
+import type { Gpu } from '../gpu.ts';
+import { DeviceMemory } from './device-memory.ts';
+import {
+  flatLayout,
+  groupNames,
+  groupOf,
+  pack,
+  unpack,
+  type FlatLayout,
+  type GroupName,
+} from './layout/flat-parameters.ts';
+import { uploadFrozen } from './layout/frozen-weights.ts';
+import { widthsOf, type Widths } from './layout/widths.ts';
+import type { ModelPlan } from './plan/model-plan.ts';
+import { Pipelines } from './plan/pipelines.ts';
+import type { Phase } from './plan/recorder.ts';
+import { planStep, type PlannedProgram, type StepPlan } from './plan/step-plan.ts';
+import { makeState, type TrainingState } from './plan/training-state.ts';
+import { readRegion, readRegions } from './read-back.ts';
+import { maxInFlight, Reports } from './reports.ts';
+import { StepBlock, type StepCounts } from './step-block.ts';
+import { gpuTuning, processorTuning, type Tuning } from './tuning.ts';
+
+type Counts = Record<GroupName, number>;
+
+interface Prepared {
+  readonly widths: Widths;
+  readonly base: Omit<ModelPlan, 'state'>;
+  readonly reports: Reports;
+  layout: FlatLayout;
+  state: TrainingState;
+  plan: StepPlan;
+  block: StepBlock;
+}
+
+interface InFlight {
+  readonly control: StepControl;
+  readonly sequence: number;
+  /** The first error that the device reported for the step's commands, or null. */
+  readonly error: Promise<GPUError | null>;
+}
+
+const phases = {
+  step: ['forward', 'loss', 'backward', 'update'],
+  gradients: ['forward', 'loss', 'backward'],
+  evaluate: ['forward'],
+} as const satisfies Record<string, readonly Phase[]>;
+
+export class KernelEngine implements Engine {
+  readonly #memory: DeviceMemory;
+  readonly #pipelines: Pipelines;
+  #prepared: Prepared | null = null;
+  #inFlight: InFlight[] = [];
+  #sequence = 0;
+  /** Optimiser steps of each group: with the enqueued ones, and of the last confirmed step. */
+  #counts: Counts = { branches: 0, scalars: 0, headWeight: 0, headBias: 0 };
+  #confirmed: StepCounts = this.#counts;
+
+  constructor(
+    private readonly gpu: Gpu,
+    private readonly tuning: Tuning = gpu.software ? processorTuning : gpuTuning,
+  ) {
+    this.#memory = new DeviceMemory(gpu.device);
+    this.#pipelines = new Pipelines(gpu.device);
+  }
+
+  describe(): EngineDescription {
+    return {
+      engine: 'kernels',
+      backend: 'webgpu',
+      adapter: this.gpu.name,
+      software: this.gpu.software,
+      fallback: null,
+      stepsInFlight: this.gpu.software ? 2 : 8,
+    };
+  }
+
+  /** What a bench prints: the plan's dispatches in order and its bytes. */
+  inspect(): StepPlan & { readonly pipelines: number } {
+    return { ...this.#ready().plan, pipelines: this.#pipelines.count };
+  }
+
+  async prepare(
+    model: VitModel,
+    adapter: Adapter,
+    normalisation: Normalisation,
+    shapes: Shapes,
+  ): Promise<Result<void>> {
+    assert(this.#prepared === null, 'prepare is called once');
+    const { config } = model;
+    const widths = widthsOf(config, shapes.batch, shapes.classes);
+    return this.#guarded(0, async () => {
+      const base = {
+        config,
+        widths,
+        classes: shapes.classes,
+        frozen: uploadFrozen(this.#memory, model, widths),
+        normalisation,
+        tuning: this.tuning,
+      };
+      const reports = new Reports(this.#memory);
+      this.#prepared = { widths, base, reports, ...(await this.#plan(base, adapter)) };
+      this.#upload(this.#prepared, adapter);
+    });
+  }
+
+  /** State, arena and programs for an adapter of this structure. */
+  async #plan(
+    base: Prepared['base'],
+    adapter: Adapter,
+  ): Promise<Pick<Prepared, 'layout' | 'state' | 'plan' | 'block'>> {
+    const layout = flatLayout(base.config, base.widths, adapter, base.classes);
+    const state = makeState(this.#memory, layout, base.widths);
+    const plan = await planStep(this.#memory, this.#pipelines, { ...base, state });
+    return { layout, state, plan, block: new StepBlock(this.gpu.device.queue, state) };
+  }
+
+  #upload({ layout, state, widths }: Prepared, adapter: Adapter): void {
+    const { queue } = this.gpu.device;
+    const parameters = parametersOf(adapter);
+    const { moments } = adapter;
+    queue.writeBuffer(
+      state.parameters,
+      0,
+      pack(layout, widths, (name) => parameters.get(name)?.data),
+    );
+    queue.writeBuffer(
+      state.first,
+      0,
+      pack(layout, widths, (name) => moments.get(name)?.m),
+    );
+    queue.writeBuffer(
+      state.second,
+      0,
+      pack(layout, widths, (name) => moments.get(name)?.v),
+    );
+    this.#counts = stepCounts([...parameters.keys()], moments);
+    this.#confirmed = { ...this.#counts };
+    this.#allowFrom(this.#sequence);
+  }
+
+  /** Tells the device which step must come next, and that nothing is wrong. */
+  #allowFrom(sequence: number): void {
+    this.#sequence = sequence;
+    this.gpu.device.queue.writeBuffer(this.#ready().state.status, 0, Uint32Array.of(sequence, 0, 0, 0));
+  }
+
+  step(batch: Batch, control: StepControl): void {
+    const { plan, state, reports } = this.#ready();
+    assert(this.#inFlight.length < maxInFlight, `more than ${maxInFlight} steps without a report`);
+    const sequence = this.#sequence++;
+    const counts = this.#counts;
+    const { trains } = control;
+    if (trains.branches) counts.branches++;
+    if (trains.scalars) counts.scalars++;
+    if (trains.head) {
+      counts.headWeight++;
+      counts.headBias++;
+    }
+    const numbers = { sequence, record: sequence % maxInFlight, control, counts };
+    const error = this.#scoped(() =>
+      this.#run(plan.training, batch, control.gates, phases.step, trains.branches, numbers, (encoder) => {
+        reports.encodeCopy(encoder, state.records);
+      }),
+    );
+    this.#inFlight.push({ control, sequence, error });
+  }
+
+  /** Uploads a batch and encodes and submits the given phases of a program: one encoder, one pass, one submit. */
+  #run(
+    { program, pixels }: PlannedProgram,
+    { pixels: source, labels }: Batch,
+    gates: Gates,
+    parts: readonly Phase[],
+    branches: boolean,
+    numbers: Parameters<StepBlock['write']>[4] = null,
+    after: (encoder: GPUCommandEncoder) => void = () => undefined,
+  ): void {
+    const { block, layout, widths } = this.#ready();
+    const images = this.#imageCount(source);
+    assert(images <= widths.images, () => `${images} images in a batch of ${widths.images}`);
+    const { device } = this.gpu;
+    writePixels(device.queue, pixels.buffer, source);
+    block.write(layout, gates, labels, images, numbers);
+    const encoder = device.createCommandEncoder({ label: 'step' });
+    const pass = encoder.beginComputePass({ label: 'step' });
+    program.encode(pass, new Set<Phase>([source.kind, ...parts]), branches);
+    pass.end();
+    after(encoder);
+    device.queue.submit([encoder.finish()]);
+  }
+
+  async report(): Promise<{ steps: readonly StepReport[]; fault: Fault | null }> {
+    const waiting = this.#inFlight;
+    this.#inFlight = [];
+    if (waiting.length === 0) return { steps: [], fault: this.gpu.trouble() };
+    const steps: StepReport[] = [];
+    let fault: Fault | null = null;
+    const records = await this.#ready()
+      .reports.read()
+      .catch(() => null);
+    for (const { control, sequence, error } of waiting) {
+      const refused = await error;
+      const record = records?.(sequence);
+      if (refused === null && record?.sequence === sequence && record.applied) {
+        const { loss, correct, norm: gradientNorm, clip: clipScale } = record;
+        steps.push({ step: control.step, loss, correct, gradientNorm, clipScale });
+        continue;
+      }
+      fault = this.#faultOf(control.step, refused, record?.sequence === sequence ? record.loss : 0);
+      this.#backTo(waiting, steps.length);
+      break;
+    }
+    if (fault === null) this.#confirmed = { ...this.#counts };
+    return { steps, fault };
+  }
+
+  #faultOf(step: number, refused: GPUError | null, loss: number): Fault {
+    const trouble = this.gpu.trouble();
+    if (trouble !== null) return 'step' in trouble ? { ...trouble, step } : trouble;
+    if (refused !== null)
+      return refused instanceof GPUOutOfMemoryError
+        ? { kind: 'out-of-memory', askedBytes: 0, detail: refused.message }
+        : { kind: 'gpu-error', message: refused.message, step };
+    return { kind: 'not-finite', where: Number.isFinite(loss) ? 'the gradient' : 'the loss', step };
+  }
+
+  /** After a fault: counts and the device's idea of the next step are those after `applied` of the waiting steps. */
+  #backTo(waiting: readonly InFlight[], applied: number): void {
+    const counts: Counts = { ...this.#confirmed };
+    for (const { control } of waiting.slice(0, applied)) {
+      if (control.trains.branches) counts.branches++;
+      if (control.trains.scalars) counts.scalars++;
+      if (control.trains.head) {
+        counts.headWeight++;
+        counts.headBias++;
+      }
+    }
+    this.#counts = counts;
+    this.#confirmed = { ...counts };
+    if (this.gpu.trouble() === null) this.#allowFrom(present(waiting[applied], 'the failed step').sequence);
+  }
+
+  async evaluate(pixels: Pixels, gates: Gates): Promise<Result<NdArray>> {
+    const { plan, widths, layout } = this.#ready();
+    const total = this.#imageCount(pixels);
+    const values = pixels.data.length / Math.max(1, total);
+    const line = 4 * widths.classes;
+    const { MAP_READ, COPY_DST } = GPUBufferUsage;
+    return this.#guarded(0, async () => {
+      const staging = this.#memory.create('logits', total * line, MAP_READ | COPY_DST);
+      try {
+        // All parts are enqueued, then read at once.
+        for (let first = 0; first < total; first += widths.images) {
+          const images = Math.min(widths.images, total - first);
+          const part = sliceOf(pixels, first * values, (first + images) * values);
+          const batch = { pixels: part, labels: new Int32Array(images) };
+          this.#run(plan.evaluation, batch, gates, phases.evaluate, false, null, (encoder) => {
+            encoder.copyBufferToBuffer(
+              plan.evaluation.logits.buffer,
+              0,
+              staging,
+              first * line,
+              images * line,
+            );
+          });
+        }
+        await staging.mapAsync(GPUMapMode.READ);
+        return withoutPadding(
+          new Float32Array(staging.getMappedRange()),
+          total,
+          layout.classes,
+          widths.classes,
+        );
+      } finally {
+        this.#memory.destroy(staging);
+      }
+    }).then((logits) =>
+      !logits.ok || logits.value.data.every((value) => Number.isFinite(value))
+        ? logits
+        : fail({ kind: 'not-finite', where: 'a logit', step: 0 }),
+    );
+  }
+
+  async loss(batch: Batch, gates: Gates): Promise<Result<number>> {
+    const logits = await this.evaluate(batch.pixels, gates);
+    return logits.ok ? ok(meanCrossEntropy(logits.value, batch.labels)) : logits;
+  }
+
+  async gradients(batch: Batch, gates: Gates): Promise<Result<Gradients>> {
+    const { plan, state, widths, layout } = this.#ready();
+    return this.#guarded(0, async () => {
+      this.#run(plan.training, batch, gates, phases.gradients, true);
+      const bytes = 16 * layout.ends[3];
+      const [flat, padded] = await readRegions(this.#memory, [
+        { buffer: state.gradient, offset: 0, bytes },
+        plan.training.logits,
+      ]);
+      const images = batch.labels.length;
+      const logits = withoutPadding(present(padded, 'logits'), images, layout.classes, widths.classes);
+      return {
+        loss: meanCrossEntropy(logits, batch.labels),
+        logits,
+        gradients: unpack(layout, widths, present(flat, 'gradients')),
+      };
+    });
+  }
+
+  async readAdapter(): Promise<Result<Adapter>> {
+    assert(this.#inFlight.length === 0, 'steps are reported before the adapter is read');
+    const { layout, state, widths } = this.#ready();
+    return this.#guarded(0, async () => {
+      const whole = (buffer: GPUBuffer): { buffer: GPUBuffer; offset: 0; bytes: number } => ({
+        buffer,
+        offset: 0,
+        bytes: 16 * layout.ends[3],
+      });
+      const values = unpack(layout, widths, await readRegion(this.#memory, whole(state.parameters)));
+      const first = unpack(layout, widths, await readRegion(this.#memory, whole(state.first)));
+      const second = unpack(layout, widths, await readRegion(this.#memory, whole(state.second)));
+      const moments = new Map<string, Moments>();
+      for (const [name, { data: m }] of first) {
+        const steps = this.#counts[groupOf(name)];
+        if (steps > 0) moments.set(name, { m, v: present(second.get(name), name).data, steps });
+      }
+      return { ...withParameters(layout.adapter, values), moments };
+    });
+  }
+
+  async writeAdapter(adapter: Adapter): Promise<Result<void>> {
+    assert(this.#inFlight.length === 0, 'steps are reported before the adapter is written');
+    const prepared = this.#ready();
+    return this.#guarded(0, async () => {
+      const layout = flatLayout(prepared.base.config, prepared.widths, adapter, prepared.base.classes);
+      if (sameStructure(layout.adapter, prepared.layout.adapter)) prepared.layout = layout;
+      else {
+        for (const buffer of [...prepared.plan.slots, ...prepared.state.buffers])
+          this.#memory.destroy(buffer);
+        Object.assign(prepared, await this.#plan(prepared.base, adapter));
+      }
+      this.#upload(prepared, adapter);
+    });
+  }
+
+  memory(): Memory {
+    const { bytes, peakBytes, count } = this.#memory;
+    return { bufferBytes: bytes, peakBufferBytes: peakBytes, count };
+  }
+
+  dispose(): void {
+    this.#memory.destroyAll();
+    this.#prepared = null;
+    this.gpu.close();
+  }
+
+  #ready(): Prepared {
+    return present(this.#prepared, 'prepare was not called: the model');
+  }
+
+  #imageCount(pixels: Pixels): number {
+    const count = pixels.data.length / (3 * this.#ready().base.config.imageSize ** 2);
+    assert(Number.isInteger(count), `${pixels.data.length} pixel values are no whole images`);
+    return count;
+  }
+
+  /** Runs work whose scopes close before anything else can run; resolves to the first error that the device reports. */
+  #scoped(work: () => void): Promise<GPUError | null> {
+    const { device } = this.gpu;
+    const filters = ['internal', 'out-of-memory', 'validation'] as const;
+    for (const filter of filters) device.pushErrorScope(filter);
+    try {
+      work();
+    } finally {
+      this.#lastScopes = Promise.all(filters.map(() => device.popErrorScope().catch(() => null)));
+    }
+    return this.#lastScopes.then((errors) => errors.find((error) => error !== null) ?? null);
+  }
+  #lastScopes: Promise<(GPUError | null)[]> = Promise.resolve([]);
+
+  async #guarded<T>(step: number, work: () => Promise<T>): Promise<Result<T>> {
+    try {
+      return await this.gpu.guarded(step, work);
+    } catch (thrown) {
+      return fail(this.gpu.trouble() ?? faultOfThrown(thrown));
+    }
+  }
+}
+
+/** One count serves a whole group: the method's events reset or remove moments in every module at once. */
+function stepCounts(parameters: readonly string[], moments: Adapter['moments']): Counts {
+  const counts: Counts = { branches: 0, scalars: 0, headWeight: 0, headBias: 0 };
+  for (const group of groupNames) {
+    const seen = new Set(
+      parameters.filter((name) => groupOf(name) === group).map((name) => moments.get(name)?.steps ?? 0),
+    );
+    assert(seen.size <= 1, () => `parameters of ${group} have seen different numbers of steps`);
+    counts[group] = [...seen][0] ?? 0;
+  }
+  return counts;
+}
+
+/** Same modules with the same live branches: nothing has to be planned again. */
+function sameStructure(a: Adapter, b: Adapter): boolean {
+  const words = ({ modules }: Adapter): string =>
+    modules
+      .map(({ name, branches }) => `${name} ${branches.map(({ A }) => A.shape[0] ?? 0).join(',')}`)
+      .join(';');
+  return words(a) === words(b);
+}
+
+function sliceOf(pixels: Pixels, begin: number, end: number): Pixels {
+  return pixels.kind === 'bytes'
+    ? { kind: 'bytes', data: pixels.data.subarray(begin, end) }
+    : { kind: 'normalised', data: pixels.data.subarray(begin, end) };
+}
+
+/** Uploads pixels; writeBuffer takes whole words, so an odd number of bytes is padded. */
+function writePixels(queue: GPUQueue, buffer: GPUBuffer, { data }: Pixels): void {
+  if (data.byteLength % 4 === 0) {
+    queue.writeBuffer(buffer, 0, data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+    return;
+  }
+  const whole = new Uint8Array(Math.ceil(data.byteLength / 4) * 4);
+  whole.set(data);
+  queue.writeBuffer(buffer, 0, whole);
+}
+
+/** Logits without the columns that pad the classes. */
+function withoutPadding(padded: Float32Array, images: number, classes: number, width: number): NdArray {
+  const data = new Float32Array(images * classes);
+  for (let i = 0; i < images; i++) data.set(padded.subarray(i * width, i * width + classes), i * classes);
+  return ndArray([images, classes], data);
+}

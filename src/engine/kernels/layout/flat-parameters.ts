@@ -1,0 +1,152 @@
+// The trainable parameters as one flat array, and the way from named host arrays to it and back. Parameters, gradients
+// and both moments have the same layout:
+//
+//   branches (site by site, see sites.ts) | scalars | head weight [classes, dim] | head bias [classes]
+//
+// each group aligned to 64 floats, every width padded to a multiple of 4 with zeros.
+import { gatesOf, paramNames, type Adapter, type Gates } from '../../../dmlora/adapter.ts';
+import { ndArray, type NdArray } from '../../../shared/array.ts';
+import { assert, present } from '../../../shared/assert.ts';
+import type { ParamName } from '../../../vit/parameters.ts';
+import type { VitConfig } from '../../../vit/vit-config.ts';
+import { aligned, isLinearName, sitesOf, type Site } from './sites.ts';
+import { padded, type Widths } from './widths.ts';
+
+export const groupNames = ['branches', 'scalars', 'headWeight', 'headBias'] as const;
+export type GroupName = (typeof groupNames)[number];
+
+export interface FlatLayout {
+  readonly adapter: Adapter;
+  readonly sites: readonly Site[];
+  /** Ends of the four groups, in vec4s; each begins where the one before ends. */
+  readonly ends: readonly [number, number, number, number];
+  /** Columns of all intermediates, with their padding: length of gates and scales. */
+  readonly columns: number;
+  readonly classes: number;
+  readonly dim: number;
+}
+
+export function flatLayout(config: VitConfig, widths: Widths, adapter: Adapter, classes: number): FlatLayout {
+  for (const { name } of adapter.modules)
+    assert(isLinearName(name, config.depth), () => `${name} is no linear of this model`);
+  const sites = sitesOf(config, widths, adapter);
+  const last = sites.at(-1);
+  const branches = last === undefined ? 0 : last.offset + aligned(last.length, 16);
+  const scalars = branches + aligned(padded(Math.max(1, adapter.modules.length)) / 4, 16);
+  const headWeight = scalars + aligned((widths.classes * widths.dim) / 4, 16);
+  const headBias = headWeight + aligned(widths.classes / 4, 16);
+  return {
+    adapter,
+    sites,
+    ends: [branches, scalars, headWeight, headBias],
+    columns: last === undefined ? 0 : last.scales + aligned(last.width, 64),
+    classes,
+    dim: config.dim,
+  };
+}
+
+/** Begin of a group, in vec4s. */
+export function groupBegin({ ends }: FlatLayout, name: GroupName): number {
+  return name === 'branches' ? 0 : ends[(groupNames.indexOf(name) - 1) as 0 | 1 | 2];
+}
+
+type Visit = (name: ParamName, shape: readonly number[], at: (index: number) => number) => void;
+
+/** Every parameter with its shape and the place of each of its elements (row-major) in the flat array, in floats. */
+function eachParameter(layout: FlatLayout, widths: Widths, visit: Visit): void {
+  const { adapter, sites } = layout;
+  for (const { parts, inner, columns, inputPlaces, outputPlaces, offset } of sites)
+    for (const part of parts) {
+      if (part.module === null) continue;
+      const module = present(adapter.modules[part.module], 'module');
+      const { rank } = part;
+      const [input, out] = [inputPlaces.length, outputPlaces.length];
+      const place = (places: Uint32Array, i: number): number => places[i] ?? 0;
+      module.branches.forEach(({ index }, k) => {
+        const down = 4 * offset + (4 * part.first + k * rank) * inner;
+        visit(
+          paramNames.down(module.name, index),
+          [rank, input],
+          (i) => down + Math.floor(i / input) * inner + place(inputPlaces, i % input),
+        );
+        const up = 4 * (offset + part.up) + k * rank * columns;
+        visit(
+          paramNames.up(module.name, index),
+          [out, rank],
+          (i) => up + (i % rank) * columns + place(outputPlaces, Math.floor(i / rank)),
+        );
+      });
+    }
+  const scalars = 4 * groupBegin(layout, 'scalars');
+  adapter.modules.forEach(({ name }, i) => visit(paramNames.scalar(name), [], () => scalars + i));
+  const weight = 4 * groupBegin(layout, 'headWeight');
+  const { classes, dim } = layout;
+  visit(paramNames.headWeight, [classes, dim], (i) => weight + Math.floor(i / dim) * widths.dim + (i % dim));
+  const bias = 4 * groupBegin(layout, 'headBias');
+  visit(paramNames.headBias, [classes], (i) => bias + i);
+}
+
+/** Named host arrays -> flat; a parameter without values stays 0. */
+export function pack(
+  layout: FlatLayout,
+  widths: Widths,
+  valuesOf: (name: ParamName) => Float32Array | undefined,
+): Float32Array<ArrayBuffer> {
+  const flat = new Float32Array(4 * layout.ends[3]);
+  eachParameter(layout, widths, (name, _shape, at) => {
+    const values = valuesOf(name);
+    if (values === undefined) return;
+    for (let i = 0; i < values.length; i++) flat[at(i)] = values[i] ?? 0;
+  });
+  return flat;
+}
+
+/** Flat -> named host arrays. */
+export function unpack(layout: FlatLayout, widths: Widths, flat: Float32Array): Map<ParamName, NdArray> {
+  const named = new Map<ParamName, NdArray>();
+  eachParameter(layout, widths, (name, shape, at) => {
+    const data = new Float32Array(shape.reduce((product, length) => product * length, 1));
+    for (let i = 0; i < data.length; i++) data[i] = flat[at(i)] ?? 0;
+    named.set(name, ndArray(shape, data));
+  });
+  return named;
+}
+
+/** Which group a parameter lies in. */
+export function groupOf(name: ParamName): GroupName {
+  if (name === paramNames.headWeight) return 'headWeight';
+  if (name === paramNames.headBias) return 'headBias';
+  return name.endsWith('.s') ? 'scalars' : 'branches';
+}
+
+/** Calls `visit` for every column of every intermediate that belongs to a branch. */
+function eachColumn(
+  { sites, adapter }: FlatLayout,
+  visit: (column: number, module: number, branch: number) => void,
+): void {
+  for (const { parts, scales } of sites)
+    for (const { module, first, rank } of parts) {
+      if (module === null) continue;
+      const { branches } = present(adapter.modules[module], 'module');
+      branches.forEach((_, k) => {
+        for (let i = 0; i < rank; i++) visit(scales + 4 * first + k * rank + i, module, k);
+      });
+    }
+}
+
+/** The gate of every column; 0 for padding. */
+export function packGates(layout: FlatLayout, gates: Gates, into: Float32Array): void {
+  const open = layout.adapter.modules.map((module) => gatesOf(gates, module));
+  eachColumn(layout, (column, module, branch) => {
+    into[column] = open[module]?.[branch] ?? 1;
+  });
+}
+
+/** The module of every column; 0 for padding, whose gate is 0. */
+export function columnModules(layout: FlatLayout): Uint32Array<ArrayBuffer> {
+  const modules = new Uint32Array(Math.max(1, layout.columns));
+  eachColumn(layout, (column, module) => {
+    modules[column] = module;
+  });
+  return modules;
+}

@@ -1,0 +1,196 @@
+// The forward pass: pixels -> logits. Eight dispatches a block where q, k or v are adapted (one more for each further
+// adapted site): LayerNorm, low-rank intermediate, q k v, attention, proj + residual, LayerNorm, fc1 + GELU, fc2 +
+// residual. In inference nothing is kept, so the arena of a training step holds it many times over.
+import { siteKinds, type SiteKind } from '../layout/sites.ts';
+import { attentionGrid, attentionKernel } from '../wgsl/attention.ts';
+import { branchScalesKernel, branchScalesThreads } from '../wgsl/branch-scales.ts';
+import { layerNormGrid, layerNormKernel } from '../wgsl/layer-norm.ts';
+import { patchRowsGrid, patchRowsKernel } from '../wgsl/patch-rows.ts';
+import { rowProductGrid, rowProductKernel } from '../wgsl/row-product.ts';
+import { attentionShape, normShape, product, siteAt, type ModelPlan, type SavedBlock } from './model-plan.ts';
+import type { Recorder, Tensor } from './recorder.ts';
+import { groupRegion } from './training-state.ts';
+
+export interface Forward {
+  /** Where the host writes pixels: bytes or floats. */
+  readonly pixels: Tensor;
+  readonly blocks: readonly SavedBlock[];
+  /** The last block's output and the final LayerNorm of its class tokens. */
+  readonly output: Tensor; // [rows, dim]
+  readonly statistics: Tensor; // [images, 2]
+  readonly feature: Tensor; // [images, dim]
+  readonly logits: Tensor; // [images, classes]
+}
+
+export function recordForward(recorder: Recorder, plan: ModelPlan, training: boolean): Forward {
+  const { pixels, embedded } = recordEmbedding(recorder, plan);
+  recorder.phase = 'forward';
+  recordScales(recorder, plan);
+  const blocks: SavedBlock[] = [];
+  let x = embedded;
+  plan.frozen.blocks.forEach((_, block) => {
+    const { saved, out } = recordBlock(recorder, plan, block, x, training);
+    blocks.push(saved);
+    x = out;
+  });
+  const { widths, state, frozen } = plan;
+  const { images, dim, tokens, classes } = widths;
+  const statistics = recorder.tensor('final statistics', 2 * images);
+  const feature = recorder.tensor('feature', images * dim);
+  const norm = normShape(plan, tokens);
+  recorder.dispatch(layerNormKernel(norm), layerNormGrid(norm, images), {
+    x,
+    norm: frozen.norm,
+    y: feature,
+    statistics,
+  });
+  const logits = recorder.tensor('logits', images * classes);
+  const head = { kind: 'head', rows: images, inner: dim, width: classes } as const;
+  recorder.dispatch(rowProductKernel(head), rowProductGrid(head, classes), {
+    x: feature,
+    f: groupRegion(state, state.parameters, 'headWeight'),
+    bias: groupRegion(state, state.parameters, 'headBias'),
+    y: logits,
+  });
+  recorder.kept.add(logits);
+  return { pixels, blocks, output: x, statistics, feature, logits };
+}
+
+/** Two ways in, bytes or normalised floats; then one product with the table of positions as residual. */
+function recordEmbedding(recorder: Recorder, plan: ModelPlan): { pixels: Tensor; embedded: Tensor } {
+  const { config, widths, frozen, state, normalisation } = plan;
+  const { images, rows, patch, dim, tokens } = widths;
+  const shape = { images, side: config.imageSize, patch: config.patchSize, padded: patch };
+  const pixels = recorder.tensor('pixels', images * 3 * config.imageSize ** 2);
+  const y = recorder.tensor('patch rows', rows * patch);
+  for (const phase of ['bytes', 'normalised'] as const) {
+    recorder.phase = phase;
+    const kernel = patchRowsKernel(shape, phase === 'bytes' ? normalisation : 'normalised');
+    recorder.dispatch(kernel, patchRowsGrid(shape), { pixels, step: state.regions.step, y });
+  }
+  recorder.phase = 'forward';
+  const embedded = recorder.tensor('embedded', rows * dim);
+  product(
+    recorder,
+    plan,
+    { rows, inner: patch, columns: dim, parts: 1 },
+    { direction: 'forward', residual: { every: tokens } },
+    { x: y, w: frozen.patch, residual: frozen.positions, out: embedded },
+  );
+  return { pixels, embedded };
+}
+
+function recordScales(recorder: Recorder, { state }: ModelPlan): void {
+  if (state.layout.columns === 0) return;
+  const { columns, gates, scales } = state.regions;
+  recorder.dispatch(branchScalesKernel(), [Math.ceil(state.layout.columns / branchScalesThreads), 1, 1], {
+    columns,
+    gates,
+    scalars: groupRegion(state, state.parameters, 'scalars'),
+    scales,
+  });
+}
+
+function recordBlock(
+  recorder: Recorder,
+  plan: ModelPlan,
+  block: number,
+  input: Tensor,
+  training: boolean,
+): { saved: SavedBlock; out: Tensor } {
+  const { widths } = plan;
+  const { rows, dim, context: inside, mlp, heads } = widths;
+  const frozen = plan.frozen.blocks[block];
+  if (frozen === undefined) throw new Error(`no block ${block}`);
+  const { qkv: qkvWeights, proj, fc1, fc2 } = frozen.linears;
+  const tensor = (name: string, floats: number): Tensor => recorder.tensor(`blocks.${block}.${name}`, floats);
+  const low: Partial<Record<SiteKind, Tensor>> = {};
+  const intermediate = (
+    kind: SiteKind,
+    x: Tensor,
+  ): { site: NonNullable<ReturnType<typeof siteAt>>; u: Tensor } | undefined => {
+    const site = siteAt(plan, block, kind);
+    const regions = site === undefined ? undefined : plan.state.sites.get(site);
+    if (site === undefined || regions === undefined) return undefined;
+    const u = tensor(`${kind}.low`, rows * site.width);
+    const down = { kind: 'down', rows, inner: site.inner } as const;
+    recorder.dispatch(rowProductKernel(down), rowProductGrid(down, site.width), {
+      x,
+      f: regions.parameters,
+      site: regions.parts,
+      y: u,
+    });
+    low[kind] = u;
+    return { site, u };
+  };
+  const norm = (x: Tensor, weights: typeof frozen.norm1, name: string): { y: Tensor; statistics: Tensor } => {
+    const y = tensor(name, rows * dim);
+    const statistics = tensor(`${name}.statistics`, 2 * rows);
+    const shape = normShape(plan, 1);
+    recorder.dispatch(layerNormKernel(shape), layerNormGrid(shape, rows), {
+      x,
+      norm: weights,
+      y,
+      statistics,
+    });
+    return { y, statistics };
+  };
+  const forward = { direction: 'forward' } as const;
+
+  const first = norm(input, frozen.norm1, 'norm1');
+  const qkv = tensor('qkv', 3 * rows * inside);
+  product(recorder, plan, { rows, inner: dim, columns: inside, parts: 3 }, forward, {
+    x: first.y,
+    w: qkvWeights.forward,
+    bias: qkvWeights.bias,
+    low: intermediate('qkv', first.y),
+    out: qkv,
+  });
+  const context = tensor('context', rows * inside);
+  const lse = tensor('lse', rows * heads);
+  const attention = attentionShape(plan, 0);
+  recorder.dispatch(attentionKernel(attention), attentionGrid(attention), { qkv, out: context, lse });
+  const mid = tensor('mid', rows * dim);
+  product(recorder, plan, { rows, inner: inside, columns: dim, parts: 1 }, forward, {
+    x: context,
+    w: proj.forward,
+    bias: proj.bias,
+    residual: input,
+    low: intermediate('proj', context),
+    out: mid,
+  });
+  const second = norm(mid, frozen.norm2, 'norm2');
+  const hidden = tensor('hidden', rows * mlp);
+  const activated = tensor('gelu', rows * mlp);
+  product(
+    recorder,
+    plan,
+    { rows, inner: dim, columns: mlp, parts: 1 },
+    { ...forward, activation: 'gelu' },
+    {
+      x: second.y,
+      w: fc1.forward,
+      bias: fc1.bias,
+      low: intermediate('fc1', second.y),
+      ...(training ? { out: hidden } : {}),
+      activated,
+    },
+  );
+  const out = tensor('out', rows * dim);
+  product(recorder, plan, { rows, inner: mlp, columns: dim, parts: 1 }, forward, {
+    x: activated,
+    w: fc2.forward,
+    bias: fc2.bias,
+    residual: mid,
+    low: intermediate('fc2', activated),
+    out,
+  });
+  const { statistics: statistics1 } = first;
+  const { statistics: statistics2 } = second;
+  return { saved: { input, statistics1, qkv, context, lse, mid, statistics2, hidden, low }, out };
+}
+
+/** Position of a site in the forward pass, for comparing which comes first. */
+export function sitePosition(block: number, kind: SiteKind): number {
+  return block * siteKinds.length + siteKinds.indexOf(kind);
+}

@@ -1,0 +1,111 @@
+// What forward.ts, backward.ts and update.ts need to record a step: shapes, weights, state and the shape of kernels;
+// and the one matrix product through which all of them go.
+import type { VitConfig } from '../../../vit/vit-config.ts';
+import type { Normalisation } from '../../engine.ts';
+import type { Region } from '../device-memory.ts';
+import type { FrozenWeights } from '../layout/frozen-weights.ts';
+import type { Site, SiteKind } from '../layout/sites.ts';
+import type { Widths } from '../layout/widths.ts';
+import type { Tuning } from '../tuning.ts';
+import type { Attention } from '../wgsl/attention.ts';
+import type { LayerNorm } from '../wgsl/layer-norm.ts';
+import type { MatmulFusion, MatmulShape } from '../wgsl/matmul.ts';
+import { matmul } from '../wgsl/matmul-variants.ts';
+import type { Operand, Recorder, Tensor } from './recorder.ts';
+import type { TrainingState } from './training-state.ts';
+
+export interface ModelPlan {
+  readonly config: VitConfig;
+  readonly widths: Widths;
+  readonly classes: number;
+  readonly frozen: FrozenWeights;
+  readonly state: TrainingState;
+  readonly normalisation: Normalisation;
+  readonly tuning: Tuning;
+}
+
+/** What the forward pass of a block leaves for the backward pass. */
+export interface SavedBlock {
+  readonly input: Tensor; // [rows, dim]
+  readonly statistics1: Tensor; // [rows, 2]
+  readonly qkv: Tensor; // [rows, 3 context]
+  readonly context: Tensor; // [rows, context]
+  readonly lse: Tensor; // [rows, heads]
+  readonly mid: Tensor; // [rows, dim]
+  readonly statistics2: Tensor; // [rows, 2]
+  /** Before the GELU; the backward pass turns it into its gradient in place. */
+  readonly hidden: Tensor; // [rows, mlp]
+  /** Low-rank intermediates of the adapted sites. */
+  readonly low: Partial<Record<SiteKind, Tensor>>; // [rows, site.width]
+}
+
+export interface Product {
+  readonly x: Operand;
+  readonly w: Region;
+  readonly bias?: Region;
+  readonly residual?: Operand;
+  /** The low-rank intermediate that joins the product, forward or backward. */
+  readonly low?: { readonly site: Site; readonly u: Tensor } | undefined;
+  readonly out?: Tensor;
+  readonly activated?: Tensor;
+}
+
+/** Records one fused matrix product. */
+export function product(
+  recorder: Recorder,
+  { tuning, state }: ModelPlan,
+  shape: MatmulShape,
+  fusion: Partial<Pick<MatmulFusion, 'residual' | 'activation'>> & {
+    readonly direction: 'forward' | 'backward';
+  },
+  { x, w, bias, residual, low, out, activated }: Product,
+): void {
+  const site = low === undefined ? undefined : state.sites.get(low.site);
+  const forward = fusion.direction === 'forward';
+  const { kernel, grid } = matmul(
+    shape,
+    {
+      branches: site === undefined ? 'none' : forward ? 'scaled' : 'plain',
+      bias: bias !== undefined,
+      residual: fusion.residual ?? (residual === undefined ? 'none' : 'same'),
+      activation: fusion.activation ?? 'none',
+      keepSum: out !== undefined,
+    },
+    tuning.matmulTile(shape),
+  );
+  recorder.dispatch(kernel, grid, {
+    x,
+    w,
+    ...(bias === undefined ? {} : { bias }),
+    ...(residual === undefined ? {} : { residual }),
+    ...(site === undefined || low === undefined
+      ? {}
+      : { u: low.u, branch: site.parameters, site: forward ? site.parts : site.whole }),
+    ...(site === undefined || !forward ? {} : { scales: site.scales }),
+    ...(out === undefined ? {} : { out }),
+    ...(activated === undefined ? {} : { activated }),
+  });
+}
+
+/** The adapted site of a block, if there is one. */
+export function siteAt({ state }: ModelPlan, block: number, kind: SiteKind): Site | undefined {
+  return state.layout.sites.find((site) => site.block === block && site.kind === kind);
+}
+
+export function normShape({ config, widths, tuning }: ModelPlan, every: number): LayerNorm {
+  const { rows, dim } = widths;
+  return {
+    rows,
+    width: config.dim,
+    padded: dim,
+    eps: config.layerNormEps,
+    every,
+    threads: tuning.normThreads,
+  };
+}
+
+export function attentionShape({ config, widths, tuning }: ModelPlan, direction: 0 | 1): Attention {
+  const { images, tokens, heads, headWidth } = widths;
+  const scale = 1 / Math.sqrt(config.dim / config.heads);
+  return { images, tokens, heads, headWidth, scale, queries: tuning.attentionRows[direction] };
+}

@@ -1,0 +1,34 @@
+// Reads buffers outside the steady step: parameters and moments for checkpoints, gradients, logits.
+import { present } from '../../shared/assert.ts';
+import type { DeviceMemory, Region } from './device-memory.ts';
+
+/** Copies regions into one mappable buffer with one submit and one map; the values as float32. */
+export async function readRegions(memory: DeviceMemory, regions: readonly Region[]): Promise<Float32Array[]> {
+  const { device } = memory;
+  const bytes = regions.reduce((sum, region) => sum + region.bytes, 0);
+  const staging = memory.create('read back', bytes, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
+  try {
+    const encoder = device.createCommandEncoder({ label: 'read back' });
+    let at = 0;
+    for (const region of regions) {
+      encoder.copyBufferToBuffer(region.buffer, region.offset, staging, at, region.bytes);
+      at += region.bytes;
+    }
+    device.queue.submit([encoder.finish()]);
+    await staging.mapAsync(GPUMapMode.READ);
+    const all = new Float32Array(staging.getMappedRange().slice(0));
+    let begin = 0;
+    return regions.map((region) => {
+      const part = all.subarray(begin / 4, (begin + region.bytes) / 4);
+      begin += region.bytes;
+      return part;
+    });
+  } finally {
+    memory.destroy(staging);
+  }
+}
+
+/** The only region's values. */
+export async function readRegion(memory: DeviceMemory, region: Region): Promise<Float32Array> {
+  return present((await readRegions(memory, [region]))[0], 'what was read');
+}

@@ -1,0 +1,78 @@
+// The step block: everything that changes from step to step, in one buffer written once: the `Step` struct, the gates of
+// every column, the labels. One host array is filled again and again, so a step allocates nothing of size.
+import type { Gates } from '../../dmlora/adapter.ts';
+import { assert } from '../../shared/assert.ts';
+import type { StepControl } from '../engine.ts';
+import { packGates, type FlatLayout, type GroupName } from './layout/flat-parameters.ts';
+import type { TrainingState } from './plan/training-state.ts';
+
+/** Optimiser steps that each group of parameters has seen. */
+export type StepCounts = Readonly<Record<GroupName, number>>;
+
+export interface StepNumbers {
+  /** Number of the step on the device, and its place in the ring of records. */
+  readonly sequence: number;
+  readonly record: number;
+  readonly control: StepControl;
+  readonly counts: StepCounts;
+}
+
+export class StepBlock {
+  readonly #bytes: ArrayBuffer;
+  readonly #floats: Float32Array;
+  readonly #words: Uint32Array;
+  readonly #gates: Float32Array;
+  readonly #labels: Uint32Array;
+  #lastGates: Gates | null = null;
+
+  constructor(
+    private readonly queue: GPUQueue,
+    private readonly state: TrainingState,
+  ) {
+    const { stepBlock, regions, layout } = state;
+    this.#bytes = new ArrayBuffer(stepBlock.size);
+    this.#floats = new Float32Array(this.#bytes, 0, 64);
+    this.#words = new Uint32Array(this.#bytes, 0, 64);
+    this.#gates = new Float32Array(this.#bytes, regions.gates.offset, layout.columns);
+    this.#labels = new Uint32Array(this.#bytes, regions.labels.offset, regions.labels.bytes / 4);
+  }
+
+  /** Fills and uploads the block; `numbers` is null for a forward or gradient without an update. */
+  write(
+    layout: FlatLayout,
+    gates: Gates,
+    labels: Int32Array,
+    images: number,
+    numbers: StepNumbers | null,
+  ): void {
+    const { classes } = layout;
+    assert(
+      labels.every((label) => label >= 0 && label < classes),
+      () => `a label is not in 0..${classes - 1}`,
+    );
+    this.#words[2] = images;
+    if (this.#lastGates !== gates) packGates(layout, gates, this.#gates);
+    this.#lastGates = gates;
+    this.#labels.set(labels);
+    if (numbers !== null) this.#writeNumbers(numbers);
+    this.queue.writeBuffer(this.state.stepBlock, 0, this.#bytes);
+  }
+
+  /** The order of `Step` in wgsl/shared-structs.ts; bias corrections are powers in float64, rounded once. */
+  #writeNumbers({ sequence, record, control, counts }: StepNumbers): void {
+    const { trains, learningRate, scalarRate, weightDecay, clipNorm, scalarLimit } = control;
+    const flag = (on: boolean): number => (on ? 1 : 0);
+    this.#words.set([sequence, record]);
+    this.#words.set([flag(trains.branches), flag(trains.scalars), flag(trains.head)], 3);
+    this.#floats.set([learningRate, scalarRate, 1 - learningRate * weightDecay, clipNorm, scalarLimit, 0], 6);
+    const steps = [counts.branches, counts.scalars, counts.headWeight, counts.headBias];
+    this.#floats.set(
+      steps.map((count) => 1 - 0.9 ** count),
+      12,
+    );
+    this.#floats.set(
+      steps.map((count) => 1 - 0.999 ** count),
+      16,
+    );
+  }
+}

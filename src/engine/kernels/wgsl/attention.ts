@@ -1,0 +1,108 @@
+// Attention of every image and head without the tokens x tokens matrix (Dao et al., "FlashAttention", 2022, by rows and
+// in registers): out_i = sum_j p_ij v_j with p_ij = exp(scale q_i . k_j - lse_i), lse_i = log sum_j exp(scale q_i . k_j).
+//
+// q, k and v lie side by side in qkv [rows, 3 heads e], out [rows, heads e]; lse [rows, heads] is what the backward
+// pass needs to make p again. e is a multiple of 4 (padding is 0 and stays so); scale = 1 / sqrt(true head width).
+//
+// One thread takes `queries` query rows of one head and walks over the keys four at a time with the running maximum and
+// sum of the online softmax; q and the sums stay in registers. Any number of tokens: the last keys are masked.
+// Cost: 4 tokens^2 dim flops an image; 8 vec4 loads for 32 queries multiply-adds of vec4s.
+import { float, kernel, list, read, unroll, write, type Grid, type Kernel } from '../kernel.ts';
+
+export interface Attention {
+  readonly images: number;
+  readonly tokens: number;
+  readonly heads: number;
+  /** Padded to a multiple of 4. */
+  readonly headWidth: number;
+  /** 1 / sqrt(true head width). */
+  readonly scale: number;
+  /** Query rows (backward: also key rows) of one thread. */
+  readonly queries: number;
+}
+
+export const attentionThreads = 8;
+const keys = 4;
+
+/** Indices that all three attention kernels share: the image and head of a thread and its first row. */
+export function attentionFrame({ images, tokens, heads, headWidth, queries }: Attention): string {
+  return /* wgsl */ `
+  let first = id.x * ${queries}u; // row within the image
+  let head = id.y % ${heads}u;
+  let base = (id.y / ${heads}u) * ${tokens}u; // the image's first row
+  if (first >= ${tokens}u || id.y >= ${images * heads}u) { return; }
+  let qAt = head * ${headWidth / 4}u;
+  let kAt = qAt + ${(heads * headWidth) / 4}u;
+  let vAt = kAt + ${(heads * headWidth) / 4}u;
+  ${unroll(queries, (i) => `let t${i} = base + min(first + ${i}u, ${tokens - 1}u);`)}`;
+}
+
+export function attentionGrid({ images, tokens, heads, queries }: Attention): Grid {
+  return [Math.ceil(tokens / (queries * attentionThreads)), images * heads, 1];
+}
+
+export function attentionKernel(shape: Attention): Kernel {
+  const { tokens, heads, headWidth, scale, queries } = shape;
+  const depth = headWidth / 4;
+  const line = (3 * heads * headWidth) / 4;
+  return kernel(
+    `attention ${tokens}x${heads}x${headWidth}`,
+    [read('qkv'), write('out'), write('lse', 'array<f32>')],
+    /* wgsl */ `
+@compute @workgroup_size(${attentionThreads})
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  ${attentionFrame(shape)}
+  ${unroll(queries, (i) =>
+    list(
+      depth,
+      (d) =>
+        `let q${i}_${d} = qkv[t${i} * ${line}u + qAt + ${d}u] * ${float(scale)}; var o${i}_${d} = vec4f();`,
+      '\n',
+    ),
+  )}
+  ${unroll(queries, (i) => `var m${i} = -3.0e38; var l${i} = 0.0;`)}
+  for (var j = 0u; j < ${tokens}u; j += ${keys}u) {
+    ${unroll(keys, (n) => `let line${n} = (base + min(j + ${n}u, ${tokens - 1}u)) * ${line}u;`)}
+    ${unroll(queries, (i) => `var s${i} = vec4f();`)}
+    ${unroll(
+      depth,
+      (d) => `{
+      ${unroll(keys, (n) => `let k${n} = qkv[line${n} + kAt + ${d}u];`)}
+      ${unroll(queries, (i) => `s${i} += vec4f(${list(keys, (n) => `dot(q${i}_${d}, k${n})`)});`)}
+    }`,
+    )}
+    if (j + ${keys}u > ${tokens}u) { // keys beyond the end
+      let present = vec4u(j) + vec4u(0u, 1u, 2u, 3u) < vec4u(${tokens}u);
+      ${unroll(queries, (i) => `s${i} = select(vec4f(-3.0e38), s${i}, present);`)}
+    }
+    ${unroll(
+      queries,
+      (i) => `let top${i} = max(m${i}, max(max(s${i}.x, s${i}.y), max(s${i}.z, s${i}.w)));
+    let shrink${i} = exp(m${i} - top${i});
+    let p${i} = exp(s${i} - top${i});
+    l${i} = l${i} * shrink${i} + dot(p${i}, vec4f(1.0));
+    m${i} = top${i};`,
+    )}
+    ${unroll(
+      depth,
+      (d) => `{
+      ${unroll(keys, (n) => `let v${n} = qkv[line${n} + vAt + ${d}u];`)}
+      ${unroll(
+        queries,
+        (i) =>
+          `o${i}_${d} = o${i}_${d} * shrink${i} + (p${i}.x * v0 + p${i}.y * v1 + p${i}.z * v2 + p${i}.w * v3);`,
+      )}
+    }`,
+    )}
+  }
+  ${unroll(
+    queries,
+    (i) => `if (first + ${i}u < ${tokens}u) {
+    let share = 1.0 / l${i};
+    ${list(depth, (d) => `out[t${i} * ${(heads * headWidth) / 4}u + qAt + ${d}u] = o${i}_${d} * share;`, '\n')}
+    lse[t${i} * ${heads}u + head] = m${i} + log(l${i});
+  }`,
+  )}
+}`,
+  );
+}

@@ -1,0 +1,107 @@
+// Gradients of the branches of one site, sums over rows: for a chunk of the rows,
+//
+//   d up[j, o]   = sum_r u[r, j] dy[r, part of j, o]      without s g: reduce-gradients.ts multiplies, after d s has used it
+//   d down[j, i] = sum_r v[r, j] x[r, i]                  v = s g dy B, from row-product.ts
+//
+// x is not kept where it is cheap to make again: it is LayerNorm applied with the saved statistics, or GELU of the saved
+// pre-activation, computed at the load. Each chunk writes its own partial sum, so the order of additions is fixed.
+// Cost: 2 rows width (out + in) flops. A thread keeps 4 x 16 sums: 5 vec4 loads for 64 multiply-adds.
+//
+// Workgroups in y: first the rows of the up matrices, then those of the down matrices; in stage 2, where only the
+// scalars learn, the second half is not dispatched.
+import { kernel, list, read, uniform, unroll, write, type Grid, type Kernel } from '../kernel.ts';
+import { geluFunctions } from './gelu.ts';
+import { siteStruct } from './shared-structs.ts';
+
+export interface ColumnProduct {
+  readonly rows: number;
+  /** Rows of one chunk. */
+  readonly chunk: number;
+  readonly inner: number;
+  /** Width of one part of dy. */
+  readonly columns: number;
+  readonly parts: 1 | 3;
+  /** How x is made of what is bound as `x`. */
+  readonly input: 'as-is' | 'normalise' | 'gelu';
+}
+
+const threads = 4;
+const tile = 4; // vec4s
+
+export function columnProductKernel(product: ColumnProduct): Kernel {
+  const { rows, chunk, inner, columns, parts, input } = product;
+  const inner4 = inner / 4;
+  const columns4 = columns / 4;
+  const loaded = {
+    'as-is': (at: string) => `x[${at}]`,
+    normalise: (at: string, i: number) => `(x[${at}] - moments.x) * moments.y * n${i} + b${i}`,
+    gelu: (at: string) => `gelu(x[${at}])`,
+  }[input];
+  const sums = (left: string, load: (i: number) => string, before = ''): string => `
+    for (var r = begin; r < end; r++) {
+      let left = ${left};
+      ${before}
+      ${unroll(tile, (i) => `let y${i} = ${load(i)};`)}
+      ${unroll(4, (j) => list(tile, (i) => `s${j}_${i} += left.${'xyzw'.charAt(j)} * y${i};`, ' '))}
+    }`;
+  const normalise = input === 'normalise';
+  return kernel(
+    `column-product ${rows}x${inner}x${columns}`,
+    [
+      read('u'),
+      read('dy'),
+      read('v'),
+      read('x'),
+      ...(normalise ? [read('statistics', 'array<vec2f>'), read('norm')] : []),
+      uniform('site', 'Site'),
+      write('gradient'),
+    ],
+    /* wgsl */ `
+${siteStruct}
+${input === 'gelu' ? geluFunctions : ''}
+@compute @workgroup_size(${threads})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: vec3u) {
+  let column = group.x * ${threads * tile}u + id.x; // in vec4s
+  let isUp = group.y < site.width;
+  let j = select(group.y - site.width, group.y, isUp); // four rows of the result
+  let width = select(${inner4}u, ${columns4}u, isUp);
+  if (column >= width) { return; }
+  let begin = group.z * ${chunk}u;
+  let end = min(begin + ${chunk}u, ${rows}u);
+  ${unroll(tile, (i) => `let c${i} = min(column + ${i * threads}u, width - 1u);`)}
+  ${unroll(4, (j) => list(tile, (i) => `var s${j}_${i} = vec4f();`, ' '))}
+  var destination = j * ${4 * inner4}u;
+  if (isUp) {
+    var part = 0u;
+    if (j >= site.first.y && j < site.first.y + site.count.y) { part = 1u; }
+    if (j >= site.first.z && j < site.first.z + site.count.z) { part = 2u; }
+    destination = site.up[part] + (j - site.first[part]) * ${4 * columns4}u;
+    ${sums('u[r * site.width + j]', (i) => `dy[r * ${parts * columns4}u + part * ${columns4}u + c${i}]`)}
+  } else {
+    ${normalise ? unroll(tile, (i) => `let n${i} = norm[c${i}]; let b${i} = norm[${inner4}u + c${i}];`) : ''}
+    ${sums(
+      'v[r * site.width + j]',
+      (i) => loaded(`r * ${inner4}u + c${i}`, i),
+      normalise ? 'let moments = statistics[r];' : '',
+    )}
+  }
+  destination += group.z * site.stride;
+  ${unroll(
+    tile,
+    (i) => `if (column + ${i * threads}u < width) {
+    ${list(4, (j) => `gradient[destination + ${j}u * width + c${i}] = s${j}_${i};`, '\n')}
+  }`,
+  )}
+}`,
+  );
+}
+
+/** `width`: columns of the intermediate; with or without the gradients of the down matrices. */
+export function columnProductGrid(product: ColumnProduct, width: number, withDown: boolean): Grid {
+  const widest = withDown ? Math.max(product.inner, product.columns) : product.columns;
+  return [
+    Math.ceil(widest / (4 * threads * tile)),
+    (width / 4) * (withDown ? 2 : 1),
+    Math.ceil(product.rows / product.chunk),
+  ];
+}

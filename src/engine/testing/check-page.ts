@@ -1,0 +1,35 @@
+// The engine's checks in a real browser: a page that runs the same bodies as the unit tests, on WebGPU. For tests only;
+// e2e/engine.spec.ts serves it, with the reference folder under /reference/.
+import { makeEngine } from '../make-engine.ts';
+import type { BackendName, EngineName } from '../engine.ts';
+import { must, type ReadFile } from './reference.ts';
+import { referenceChecks, type Figures } from './reference-checks.ts';
+
+export interface CheckPage {
+  readonly names: readonly string[];
+  /** Runs one check; throws with the tensor that is off. */
+  run(name: string, engine: EngineName, backend: BackendName, slack: number): Promise<Figures>;
+}
+
+declare global {
+  interface Window {
+    engineChecks: CheckPage;
+  }
+}
+
+const read: ReadFile = async (name) => {
+  const response = await fetch(`/reference/${name}`);
+  if (!response.ok) throw new Error(`${name}: ${response.status}`);
+  return response.blob();
+};
+
+const checks = new Map(Object.entries(referenceChecks));
+
+window.engineChecks = {
+  names: [...checks.keys()],
+  async run(name, engine, backend, slack) {
+    const check = checks.get(name);
+    if (check === undefined) throw new Error(`there is no check "${name}"`);
+    return check({ makeEngine: async () => must(await makeEngine(engine, backend)), read, slack });
+  },
+};
