@@ -35,9 +35,9 @@ for (const name of ['step zero', 'logits and gradients', 'trajectory', 'merge'])
     });
     await page.goto(`${server.resolvedUrls?.local[0] ?? ''}src/engine/testing/check-page.html`);
     await page.waitForFunction(() => 'engineChecks' in window);
-    // tfjs's shaders have no erf and a looser exp than a processor: ten times the processor's tolerance.
+    // Slack 1: on the software adapter that these tests ask for, WebGPU is as close as a processor (measured).
     const figures = await page.evaluate(
-      (check) => window.engineChecks.run(check, 'autodiff', 'webgpu', 10),
+      (check) => window.engineChecks.run(check, 'autodiff', 'webgpu', 1),
       name,
     );
     console.info(`webgpu ${name}:`, JSON.stringify(figures));
