@@ -32,6 +32,8 @@ import type {
 } from '../engine.ts';
 import { adamwStep } from './adamw.ts';
 import type { Backend } from './backend.ts';
+import { differentiating } from './differentiable.ts';
+import { residual } from './layers.ts';
 import { microBatchOf } from './memory-plan.ts';
 import { imageCount, patchRows } from './patches.ts';
 import { frozenLinear, product } from './products.ts';
@@ -89,7 +91,7 @@ export class AutodiffEngine implements Engine {
     shapes: Shapes,
   ): Promise<Result<void>> {
     assert(this.#prepared === null, 'prepare is called once');
-    const microBatch = microBatchOf(model, adapter, this.describe().backend, shapes.batch);
+    const microBatch = microBatchOf(model, this.describe().backend, shapes.batch);
     if (!microBatch.ok) return microBatch;
     return this.#guarded(0, () => {
       const layout = layoutOf(adapter);
@@ -214,12 +216,17 @@ export class AutodiffEngine implements Engine {
       ...(trains.head ? [trainables.headWeight, trainables.headBias] : []),
     ];
     let logits: tf.Tensor2D | null = null;
-    const { value, grads } = tf.valueAndGrads(() => {
-      const output = this.#head(features(vit, embedded, images, this.#layer(trainables, gates)), trainables);
-      logits = tf.keep(output);
-      this.#notePeak(); // the whole tape is alive here
-      return crossEntropy(output, labels);
-    })(wanted);
+    const { value, grads } = differentiating(() =>
+      tf.valueAndGrads(() => {
+        const output = this.#head(
+          features(vit, embedded, images, this.#layer(trainables, gates)),
+          trainables,
+        );
+        logits = tf.keep(output);
+        this.#notePeak(); // everything that waits for the backward pass is alive here
+        return crossEntropy(output, labels);
+      })(wanted),
+    );
     const flat = (count: number): tf.Tensor1D =>
       tf.concat1d(grads.splice(0, count).map((gradient) => tf.reshape(gradient, [gradient.size])));
     const modules = layout.modules.length;
@@ -245,18 +252,16 @@ export class AutodiffEngine implements Engine {
       const { down, up, scalar } = present(trainables.modules[place.i], name);
       const open = gatesOf(gates, place.module);
       const hidden = product(x, down); // [n, live branches * rank]
-      const gated = open.every((gate) => gate === 1)
-        ? tf.mul<tf.Tensor2D>(hidden, scalar)
-        : tf.mul<tf.Tensor2D>(
-            hidden,
-            tf.mul(tf.tensor1d(open.flatMap((gate) => Array<number>(place.rank).fill(gate))), scalar),
-          );
-      return tf.add(y, product(gated, up));
+      const scale = open.every((gate) => gate === 1)
+        ? scalar
+        : tf.mul(tf.tensor1d(open.flatMap((gate) => Array<number>(place.rank).fill(gate))), scalar);
+      const gated = tf.mul<tf.Tensor2D>(hidden, scale); // [n, live branches * rank]
+      return residual(y, product(gated, up));
     };
   }
 
   #head(feature: tf.Tensor2D, { headWeight, headBias }: Trainables): tf.Tensor2D {
-    return tf.add(product(feature, tf.transpose(headWeight)), headBias); // [images, classes]
+    return tf.add<tf.Tensor2D>(product(feature, tf.transpose(headWeight)), headBias); // [images, classes]
   }
 
   #embed(pixels: Pixels, images: number): tf.Tensor2D {

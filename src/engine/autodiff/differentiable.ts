@@ -1,13 +1,28 @@
-// A typed face for tf.customGrad: a function of tensors whose gradient is written by hand. tfjs types its inputs as
-// "tensors and a save function in one list"; the casts that this needs stand here and nowhere else.
+// Functions of tensors whose gradient is written by hand, and what they keep for the backward pass. tf.customGrad would
+// clone whatever it saves (a copy each on wasm) and tfjs would keep every intermediate tensor besides; here a function
+// names what its gradient uses, just that survives the forward pass, and all of it is freed when the gradients are done.
 import * as tf from '@tensorflow/tfjs-core';
 
 export interface Differentiated<T extends tf.Tensor> {
   readonly value: T;
-  /** Kept for the backward pass and freed after it. */
-  readonly saved: tf.Tensor[];
-  /** The gradient of each input, from that of the value and what was saved. */
-  readonly gradient: (dy: T, saved: tf.Tensor[]) => tf.Tensor[];
+  /** Every tensor that `gradient` reads, inputs included. */
+  readonly uses: readonly tf.Tensor[];
+  /** The gradient of each input, from that of the value. */
+  readonly gradient: (dy: T) => tf.Tensor[];
+}
+
+/** Tensors that wait for the backward pass; null while nothing is being differentiated. */
+let waiting: Set<tf.Tensor> | null = null;
+
+/** Runs `work`, which differentiates, and frees what its functions kept. Not to be nested. */
+export function differentiating<T>(work: () => T): T {
+  waiting = new Set();
+  try {
+    return work();
+  } finally {
+    for (const tensor of waiting) tensor.dispose();
+    waiting = null;
+  }
 }
 
 /**
@@ -17,10 +32,21 @@ export interface Differentiated<T extends tf.Tensor> {
 export function differentiable<Inputs extends tf.Tensor[], T extends tf.Tensor>(
   forward: (...inputs: Inputs) => Differentiated<T>,
 ): (...inputs: Inputs) => T {
+  // tfjs types the inputs as "tensors and a save function in one list": the casts stand here and nowhere else.
   return tf.customGrad((...args: (tf.Tensor | ((tensors: tf.Tensor[]) => void))[]) => {
-    const save = args.pop() as (tensors: tf.Tensor[]) => void;
-    const { value, saved, gradient } = forward(...(args as Inputs));
-    save(saved);
-    return { value, gradFunc: gradient };
-  });
+    args.pop();
+    const { value, uses, gradient } = forward(...(args as Inputs));
+    if (waiting !== null) for (const tensor of uses) waiting.add(tf.keep(tensor));
+    return { value, gradFunc: (dy: T) => backward(gradient, dy) };
+  }) as (...inputs: Inputs) => T;
+}
+
+/**
+ * Runs a gradient in a tidy of its own, and frees dy after it: nobody else reads it, since all that used the value have
+ * had their turn. tfjs does neither for a customGrad and would keep everything to the end of the backward pass.
+ */
+function backward<T extends tf.Tensor>(gradient: (dy: T) => tf.Tensor[], dy: T): tf.Tensor[] {
+  const gradients = tf.tidy(() => gradient(dy));
+  dy.dispose();
+  return gradients;
 }

@@ -23,12 +23,11 @@ export function layerNorm(x: tf.Tensor2D, { weight, bias, eps }: FrozenNorm): tf
     const normalised = tf.mul(centred, scale); // [n, dim]
     return {
       value: tf.add<tf.Tensor2D>(tf.mul(normalised, weight), bias),
-      saved: [normalised, scale],
-      gradient: (dy, saved) => {
-        const [h, r] = saved as [tf.Tensor2D, tf.Tensor2D];
+      uses: [normalised, scale],
+      gradient: (dy) => {
         const g = tf.mul(dy, weight); // [n, dim]
-        const along = tf.mul(h, tf.mean(tf.mul(g, h), 1, true)); // [n, dim]
-        return [tf.mul(tf.sub(tf.sub(g, tf.mean(g, 1, true)), along), r)];
+        const along = tf.mul(normalised, tf.mean(tf.mul(g, normalised), 1, true)); // [n, dim]
+        return [tf.mul(tf.sub(tf.sub(g, tf.mean(g, 1, true)), along), scale)];
       },
     };
   })(x);
@@ -39,11 +38,10 @@ export const gelu = differentiable((x: tf.Tensor2D) => {
   const phi = tf.mul(tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1), 0.5); // [n, m], the distribution Phi
   return {
     value: tf.mul<tf.Tensor2D>(x, phi),
-    saved: [x, phi],
-    gradient: (dy, saved) => {
-      const [input, distribution] = saved as [tf.Tensor2D, tf.Tensor2D];
-      const density = tf.mul(tf.exp(tf.mul(tf.square(input), -0.5)), 1 / Math.sqrt(2 * Math.PI));
-      return [tf.mul(dy, tf.add(distribution, tf.mul(input, density)))];
+    uses: [x, phi],
+    gradient: (dy) => {
+      const density = tf.mul(tf.exp(tf.mul(tf.square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+      return [tf.mul(dy, tf.add(phi, tf.mul(x, density)))];
     },
   };
 });
@@ -59,12 +57,50 @@ export const attention = differentiable((q: tf.Tensor3D, k: tf.Tensor3D, v: tf.T
   const probabilities = tf.softmax(scores); // [s, t, t]
   return {
     value: batchedProduct(probabilities, v), // [s, t, e]
-    saved: [q, k, v, probabilities],
-    gradient: (dy, saved) => {
-      const [q0, k0, v0, p] = saved as [tf.Tensor3D, tf.Tensor3D, tf.Tensor3D, tf.Tensor3D];
-      const dp = batchedProduct(dy, swap(v0)); // [s, t, t]
-      const ds = tf.mul<tf.Tensor3D>(tf.mul(p, tf.sub(dp, tf.sum(tf.mul(p, dp), 2, true))), scale); // [s, t, t]
-      return [batchedProduct(ds, k0), batchedProduct(swap(ds), q0), batchedProduct(swap(p), dy)];
+    uses: [q, k, v, probabilities],
+    gradient: (dy) => {
+      const dp = batchedProduct(dy, swap(v)); // [s, t, t]
+      const centred = tf.sub(dp, tf.sum(tf.mul(probabilities, dp), 2, true));
+      const ds = tf.mul<tf.Tensor3D>(tf.mul(probabilities, centred), scale); // [s, t, t]
+      return [batchedProduct(ds, k), batchedProduct(swap(ds), q), batchedProduct(swap(probabilities), dy)];
     },
   };
 });
+
+/** a + b of one shape. tfjs's own sum keeps a clone of both for the backward pass. */
+export const residual = differentiable((a: tf.Tensor2D, b: tf.Tensor2D) => ({
+  value: tf.add<tf.Tensor2D>(a, b),
+  uses: [],
+  // Each input gets a tensor of its own (of the same buffer): tfjs disposes gradients one by one.
+  gradient: (dy) => [tf.reshape(dy, dy.shape), tf.reshape(dy, dy.shape)],
+}));
+
+/** [images * tokens, heads * e] -> [images * heads, tokens, e]. */
+export function splitHeads(x: tf.Tensor2D, images: number, heads: number): tf.Tensor3D {
+  return differentiable((flat: tf.Tensor2D) => ({
+    value: split(flat, images, heads),
+    uses: [],
+    gradient: (dy) => [join(dy, images, heads)],
+  }))(x);
+}
+
+/** [images * heads, tokens, e] -> [images * tokens, heads * e]. */
+export function joinHeads(x: tf.Tensor3D, images: number, heads: number): tf.Tensor2D {
+  return differentiable((parts: tf.Tensor3D) => ({
+    value: join(parts, images, heads),
+    uses: [],
+    gradient: (dy) => [split(dy, images, heads)],
+  }))(x);
+}
+
+function split(flat: tf.Tensor2D, images: number, heads: number): tf.Tensor3D {
+  const [tokens, side] = [flat.shape[0] / images, flat.shape[1] / heads];
+  const parted = tf.transpose(tf.reshape(flat, [images, tokens, heads, side]), [0, 2, 1, 3]);
+  return tf.reshape(parted, [images * heads, tokens, side]);
+}
+
+function join(parts: tf.Tensor3D, images: number, heads: number): tf.Tensor2D {
+  const [, tokens, side] = parts.shape;
+  const joined = tf.transpose(tf.reshape(parts, [images, heads, tokens, side]), [0, 2, 1, 3]);
+  return tf.reshape(joined, [images * tokens, heads * side]);
+}

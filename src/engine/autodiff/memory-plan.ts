@@ -1,32 +1,30 @@
-// How many images tfjs can differentiate at once. Its tape keeps every tensor of the forward pass until the gradients
-// are done, and its wasm build ends at 2 GB in silence (a failed allocation corrupts its heap), so a batch is cut into
-// micro-batches whose gradients are added up: the same step, one part after the other.
-import type { Adapter } from '../../dmlora/adapter.ts';
+// How many images can be differentiated at once. tfjs's wasm heap ends at 4 GB in silence (a failed allocation corrupts
+// it), so a batch that would not fit is cut into micro-batches whose gradients are added up: the same step, one
+// part after the other.
 import { sizeOf } from '../../shared/array.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
 import type { VitModel } from '../../vit/parameters.ts';
 import { tokenCount, type VitConfig } from '../../vit/vit-config.ts';
 import type { BackendName } from '../engine.ts';
 
-/** Bytes that a backend is trusted with; wasm's own limit is 2 GB, the others' is a guess at small machines. */
-const budgetBytes: Readonly<Record<BackendName, number>> = { wasm: 1.7e9, cpu: 3e9, webgpu: 3e9 };
+/** Bytes that a backend is trusted with: well below wasm's own limit, and what a small machine has. */
+const budgetBytes: Readonly<Record<BackendName, number>> = { wasm: 2e9, cpu: 3e9, webgpu: 3e9 };
 
 /** Copies of the weights: both layouts, and wasm's matrix kernels pack each once more. */
 const weightCopies: Readonly<Record<BackendName, number>> = { wasm: 4, cpu: 2, webgpu: 2 };
 
-/** What the heap takes beyond the counted tensors: measured 1.0 to 1.6 on wasm, where freed blocks leave gaps. */
-const overhead = 1.5;
+/** What a heap takes beyond the counted tensors, where freed blocks leave gaps (measured: see docs/decisions). */
+const overhead = 2;
 
 /**
- * Bytes that the tape keeps for one image, counted from vit.ts: per token and block 19 tensors of width D (norms, q, k,
- * v as products and as heads, attention, projections, residuals), 3 of width M (fc1, Phi, GELU), 3 of the output's
- * width for each adapted linear, and the attention probabilities; one block's backward pass adds 4 of those.
+ * Bytes that wait for the backward pass of one image, counted from the `uses` of vit.ts's functions: per token and block
+ * 6 tensors of width D (both normalised inputs, the branches' input, q, k, v) and 2 of width M (around the GELU), the
+ * attention probabilities, and what one block needs while it runs: 24 D, 4 M and 4 more matrices of probabilities.
  */
-export function tapeBytesPerImage(config: VitConfig, adapter: Adapter): number {
+export function tapeBytesPerImage(config: VitConfig): number {
   const tokens = tokenCount(config);
   const { dim, mlpDim, depth, heads } = config;
-  const adaptedWidth = adapter.modules.reduce((sum, { branches }) => sum + (branches[0]?.B.shape[0] ?? 0), 0);
-  const perToken = depth * (19 * dim + 3 * mlpDim) + 3 * adaptedWidth;
+  const perToken = depth * (6 * dim + 2 * mlpDim) + 24 * dim + 4 * mlpDim;
   return 4 * (tokens * perToken + (depth + 4) * heads * tokens * tokens);
 }
 
@@ -36,13 +34,12 @@ export function tapeBytesPerImage(config: VitConfig, adapter: Adapter): number {
  */
 export function microBatchOf(
   { config, weights }: VitModel,
-  adapter: Adapter,
   backend: BackendName,
   batch: number,
 ): Result<number> {
   const parameters = [...weights.values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0);
   const weightBytes = 4 * parameters * weightCopies[backend];
-  const imageBytes = overhead * tapeBytesPerImage(config, adapter);
+  const imageBytes = overhead * tapeBytesPerImage(config);
   const fitting = Math.floor((budgetBytes[backend] - weightBytes) / imageBytes);
   if (fitting < 1) {
     const [needed, given] = [weightBytes + imageBytes, budgetBytes[backend]].map((bytes) =>

@@ -4,15 +4,13 @@
 // layouts; a frozen weight gets no gradient because it is no input of the differentiated function.
 import * as tf from '@tensorflow/tfjs-core';
 import { differentiable } from './differentiable.ts';
+import { wasmSliceProducts } from './wasm-slice-products.ts';
 
 /** A B for a [n, k], b [k, m], both differentiated. */
 export const product = differentiable((a: tf.Tensor2D, b: tf.Tensor2D) => ({
-  value: tf.matMul(a, b), // [n, m]
-  saved: [a, b],
-  gradient: (dy, saved) => {
-    const [left, right] = saved as [tf.Tensor2D, tf.Tensor2D];
-    return [tf.matMul(dy, tf.transpose(right)), tf.matMul(tf.transpose(left), dy)]; // [n, k], [k, m]
-  },
+  value: tf.matMul<tf.Tensor2D>(a, b), // [n, m]
+  uses: [a, b],
+  gradient: (dy) => [tf.matMul(dy, tf.transpose(b)), tf.matMul(tf.transpose(a), dy)], // [n, k], [k, m]
 }));
 
 /** A frozen linear layer in both layouts. */
@@ -26,15 +24,12 @@ export interface FrozenLinear {
 export function frozenLinear(x: tf.Tensor2D, { weight, transposed, bias }: FrozenLinear): tf.Tensor2D {
   return differentiable((input: tf.Tensor2D) => ({
     value: tf.add<tf.Tensor2D>(tf.matMul(input, weight), bias), // [n, out]
-    saved: [],
+    uses: [],
     gradient: (dy) => [tf.matMul(dy, transposed)], // [n, in]
   }))(x);
 }
 
-/** A B for a [s, n, k], b [s, k, m], without a gradient; on wasm slice by slice, which is its fast path. */
+/** A B for a [s, n, k], b [s, k, m], without a gradient of its own. */
 export function batchedProduct(a: tf.Tensor3D, b: tf.Tensor3D): tf.Tensor3D {
-  if (tf.getBackend() !== 'wasm') return tf.matMul(a, b);
-  const right = tf.unstack(b) as tf.Tensor2D[];
-  const slices = (tf.unstack(a) as tf.Tensor2D[]).map((left, i) => tf.matMul(left, right[i] as tf.Tensor2D));
-  return tf.stack(slices) as tf.Tensor3D; // [s, n, m]
+  return tf.getBackend() === 'wasm' ? wasmSliceProducts(a, b) : tf.matMul(a, b); // [s, n, m]
 }

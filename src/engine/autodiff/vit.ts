@@ -2,8 +2,8 @@
 // parameter. Read this file to know what is computed; tfjs's tape differentiates it.
 import * as tf from '@tensorflow/tfjs-core';
 import { linearName, linears, weightOf, type Linear, type VitModel } from '../../vit/parameters.ts';
-import { gridSize, headDim, patchInputs, tokenCount, type VitConfig } from '../../vit/vit-config.ts';
-import { attention, gelu, layerNorm, type FrozenNorm } from './layers.ts';
+import { gridSize, patchInputs, tokenCount, type VitConfig } from '../../vit/vit-config.ts';
+import { attention, gelu, joinHeads, layerNorm, residual, splitHeads, type FrozenNorm } from './layers.ts';
 import { frozenLinear, type FrozenLinear } from './products.ts';
 
 interface FrozenBlock {
@@ -92,30 +92,18 @@ function block(
   images: number,
   layer: LinearLayer,
 ): tf.Tensor2D {
-  const { config } = vit;
+  const { heads } = vit.config;
   const frozen = vit.blocks[index] as FrozenBlock;
-  const [tokens, dim, side] = [tokenCount(config), config.dim, headDim(config)];
   const linear = (kind: Linear, input: tf.Tensor2D): tf.Tensor2D =>
     layer(input, frozen.linears.get(kind) as FrozenLinear, linearName(index, kind));
-  const heads = (flat: tf.Tensor2D): tf.Tensor3D =>
-    tf.reshape(tf.transpose(tf.reshape(flat, [images, tokens, config.heads, side]), [0, 2, 1, 3]), [
-      images * config.heads,
-      tokens,
-      side,
-    ]);
   const normed = layerNorm(x, frozen.norm1); // [images * tokens, dim]
-  const [q, k, v] = (['q', 'k', 'v'] as const).map((kind) => heads(linear(kind, normed))) as [
-    tf.Tensor3D,
-    tf.Tensor3D,
-    tf.Tensor3D,
-  ]; // [images * heads, tokens, side]
-  const context = tf.reshape<tf.Rank.R2>(
-    tf.transpose(tf.reshape(attention(q, k, v), [images, config.heads, tokens, side]), [0, 2, 1, 3]),
-    [images * tokens, dim],
-  );
-  const mid = tf.add<tf.Tensor2D>(x, linear('proj', context)); // [images * tokens, dim]
+  const q = splitHeads(linear('q', normed), images, heads); // [images * heads, tokens, dim / heads]
+  const k = splitHeads(linear('k', normed), images, heads);
+  const v = splitHeads(linear('v', normed), images, heads);
+  const context = joinHeads(attention(q, k, v), images, heads); // [images * tokens, dim]
+  const mid = residual(x, linear('proj', context)); // [images * tokens, dim]
   const hidden = gelu(linear('fc1', layerNorm(mid, frozen.norm2))); // [images * tokens, mlpDim]
-  return tf.add(mid, linear('fc2', hidden));
+  return residual(mid, linear('fc2', hidden));
 }
 
 /** All blocks and the final LayerNorm of the class token: embedded [images * tokens, dim] -> [images, dim]. */
@@ -127,7 +115,11 @@ export function features(
 ): tf.Tensor2D {
   const { dim, depth } = vit.config;
   let x = embedded;
-  for (let index = 0; index < depth; index++) x = block(vit, index, x, images, layer);
+  for (let index = 0; index < depth; index++) {
+    const input = x;
+    // A tidy a block: what its gradients do not use is freed at once.
+    x = tf.tidy(() => block(vit, index, input, images, layer));
+  }
   const tokens = tf.reshape<tf.Rank.R3>(x, [images, tokenCount(vit.config), dim]);
   const cls = tf.reshape<tf.Rank.R2>(tf.slice(tokens, [0, 0, 0], [images, 1, dim]), [images, dim]);
   return layerNorm(cls, vit.norm);
