@@ -38,7 +38,7 @@ export function differentiable<Inputs extends tf.Tensor[], T extends tf.Tensor>(
     const { value, uses, gradient } = forward(...(args as Inputs));
     if (waiting !== null) for (const tensor of uses) waiting.add(tf.keep(tensor));
     return { value, gradFunc: (dy: T) => backward(gradient, dy) };
-  }) as (...inputs: Inputs) => T;
+  });
 }
 
 /**

@@ -65,5 +65,5 @@ const bytesOfShape = (shape: readonly number[]): Uint8Array => new Uint8Array(In
 
 /** A B for a [s, n, k], b [s, k, m] -> [s, n, m], on the wasm backend. */
 export function wasmSliceProducts(a: tf.Tensor3D, b: tf.Tensor3D): tf.Tensor3D {
-  return tf.engine().runKernel(kernelName, { a, b }) as tf.Tensor3D;
+  return tf.engine().runKernel<tf.Tensor3D>(kernelName, { a, b });
 }

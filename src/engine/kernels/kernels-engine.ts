@@ -92,7 +92,7 @@ export class KernelEngine implements Engine {
     private readonly tuning: Tuning = gpu.software ? processorTuning : gpuTuning,
   ) {
     this.#memory = new DeviceMemory(gpu.device);
-    this.#pipelines = new Pipelines(gpu.device);
+    this.#pipelines = Pipelines.of(gpu.device);
   }
 
   describe(): EngineDescription {

@@ -3,15 +3,11 @@ import { describe, expect, test } from 'vitest';
 import { readReference, referenceFolder } from '../testing/node-backends.ts';
 import { referenceChecks } from '../testing/reference-checks.ts';
 import { kernelEngine, missingGpu } from './testing/node-gpu.ts';
-import { gpuTuning, processorTuning } from './tuning.ts';
 
-describe.skipIf(missingGpu !== null).each([
-  ['processor', processorTuning],
-  ['gpu', gpuTuning],
-] as const)(`reference vectors of ${referenceFolder} on kernels, tuning %s`, (_, tuning) => {
+describe.skipIf(missingGpu !== null)(`reference vectors of ${referenceFolder} on kernels`, () => {
   test.each(Object.entries(referenceChecks))('%s', async (name, check) => {
     // A GPU has no erf and a looser exp: ten times what a float32 program on a processor reaches (README of the vectors).
-    const figures = await check({ makeEngine: kernelEngine(tuning), read: readReference, slack: 10 });
+    const figures = await check({ makeEngine: kernelEngine(), read: readReference, slack: 10 });
     console.info(`kernels ${name}:`, figures);
     expect(Object.values(figures).every(Number.isFinite)).toBe(true);
   });

@@ -14,7 +14,7 @@ export interface Tuning {
 export const processorTuning: Tuning = {
   matmulTile: ({ rows, columns }) => ({
     memory: 'registers',
-    rowTile: rows >= 16 ? 16 : 4,
+    rowTile: Math.min(16, 2 ** Math.ceil(Math.log2(rows))),
     columnTile: columns >= 64 ? 4 : 1,
     threads: [4, 1],
   }),

@@ -35,21 +35,25 @@ export function livesOf({ dispatches, kept }: Recorder): Life[] {
 }
 
 /**
- * Places tensors greedily: the smallest free slot that is large enough, else the largest free one made larger, else a new
- * one. `slots` are those of another program whose buffers this one may use as well (the two never overlap in time).
+ * Places tensors greedily by size, the largest first (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net
+ * Inference", 2020): each takes the smallest slot that is large enough and free all its life, else a new one. `slots` are
+ * those of another program whose buffers this one may use as well (the two never overlap in time).
  */
 export function place(recorder: Recorder, slots: readonly number[] = []): Placement {
   const sizes = [...slots];
-  const busyUntil = sizes.map(() => -1);
+  const tenants: Life[][] = sizes.map(() => []);
   const slotOf = new Map<Tensor, number>();
-  for (const { tensor, begin, end } of livesOf(recorder)) {
-    const free = sizes.map((_, slot) => slot).filter((slot) => (busyUntil[slot] ?? 0) < begin);
-    const size = (slot: number): number => sizes[slot] ?? 0;
-    const fitting = free.filter((slot) => size(slot) >= tensor.bytes).sort((a, b) => size(a) - size(b));
-    const largest = free.sort((a, b) => size(b) - size(a))[0];
-    const slot = fitting[0] ?? largest ?? sizes.length;
-    sizes[slot] = Math.max(sizes[slot] ?? 0, tensor.bytes);
-    busyUntil[slot] = end;
+  const lives = livesOf(recorder).sort((a, b) => b.tensor.bytes - a.tensor.bytes || a.begin - b.begin);
+  for (const life of lives) {
+    const { tensor, begin, end } = life;
+    let best: number | null = null;
+    tenants.forEach((others, slot) => {
+      const size = sizes[slot] ?? 0;
+      if (size < tensor.bytes || (best !== null && size >= (sizes[best] ?? 0))) return;
+      if (others.every((other) => other.end < begin || other.begin > end)) best = slot;
+    });
+    const slot: number = best ?? sizes.push(tensor.bytes) - 1;
+    (tenants[slot] ??= []).push(life);
     slotOf.set(tensor, slot);
   }
   return { slotOf, slots: sizes };

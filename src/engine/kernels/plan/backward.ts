@@ -21,13 +21,21 @@ import {
   headInputKernel,
 } from '../wgsl/head-gradient.ts';
 import { sitePosition, type Forward } from './forward.ts';
-import { attentionShape, normShape, product, siteAt, type ModelPlan, type SavedBlock } from './model-plan.ts';
+import {
+  attentionShape,
+  isLast,
+  normShape,
+  product,
+  siteAt,
+  type ModelPlan,
+  type SavedBlock,
+} from './model-plan.ts';
 import type { Operand, Recorder, Tensor } from './recorder.ts';
 import { groupRegion } from './training-state.ts';
 
 export function recordLossAndBackward(recorder: Recorder, plan: ModelPlan, forward: Forward): void {
   const { widths, state, frozen, classes } = plan;
-  const { images, dim, rows, tokens } = widths;
+  const { images, dim } = widths;
   recorder.phase = 'loss';
   const dlogits = recorder.tensor('dlogits', images * widths.classes);
   recorder.dispatch(crossEntropyKernel(images, classes, widths.classes), [Math.ceil(images / 4), 1, 1], {
@@ -57,9 +65,9 @@ export function recordLossAndBackward(recorder: Recorder, plan: ModelPlan, forwa
     weight: groupRegion(state, state.parameters, 'headWeight'),
     dx: dfeature,
   });
-  const norm = normShape(plan, tokens);
-  let dx: Tensor | null = recorder.tensor('dout', rows * dim);
-  recorder.dispatch(layerNormGradientKernel(norm, false), layerNormGrid(norm, rows), {
+  const norm = normShape(plan, images);
+  let dx: Tensor | null = recorder.tensor('dout', images * dim);
+  recorder.dispatch(layerNormGradientKernel(norm, null), layerNormGrid(norm), {
     x: forward.output,
     norm: frozen.norm,
     statistics: forward.statistics,
@@ -83,7 +91,9 @@ function recordBlock(
   dout: Tensor,
   lowest: number,
 ): Tensor | null {
-  const { rows, dim, context: inside, mlp, heads } = plan.widths;
+  const { rows: all, dim, context: inside, mlp, heads, images, tokens } = plan.widths;
+  const last = isLast(plan.config, block);
+  const rows = last ? images : all; // down to the attention
   const frozen = plan.frozen.blocks[block];
   if (frozen === undefined) throw new Error(`no block ${block}`);
   const { qkv: qkvWeights, proj, fc1, fc2 } = frozen.linears;
@@ -95,11 +105,14 @@ function recordBlock(
     recordBranches(recorder, plan, block, kind, saved.low[kind], dy, x);
   const normGradient = (
     name: string,
+    lines: number,
     operands: Record<'x' | 'norm' | 'statistics' | 'dy' | 'residual', Operand>,
   ): Tensor => {
-    const shape = normShape(plan, 1);
-    const dx = tensor(name, rows * dim);
-    recorder.dispatch(layerNormGradientKernel(shape, true), layerNormGrid(shape, rows), { ...operands, dx });
+    const shape = normShape(plan, lines);
+    const dx = tensor(name, lines * dim);
+    // At the last block's input the residual comes from the class tokens alone.
+    const every = lines === rows ? 1 : tokens;
+    recorder.dispatch(layerNormGradientKernel(shape, every), layerNormGrid(shape), { ...operands, dx });
     return dx;
   };
 
@@ -123,7 +136,7 @@ function recordBlock(
     low: fc1Low,
     out: dnorm2,
   });
-  const dmid = normGradient('mid', { x: saved.mid, ...norm2, dy: dnorm2, residual: dout });
+  const dmid = normGradient('mid', rows, { x: saved.mid, ...norm2, dy: dnorm2, residual: dout });
   const projLow = branches('proj', dmid, { input: 'as-is', x: saved.context });
   if (!needed('proj')) return null;
   const dcontext = tensor('context', rows * inside);
@@ -133,11 +146,11 @@ function recordBlock(
     low: projLow,
     out: dcontext,
   });
-  const dqkv = tensor('qkv', 3 * rows * inside);
+  const dqkv = tensor('qkv', 3 * all * inside);
   const rowSums = tensor('row sums', rows * heads);
-  const attention = attentionShape(plan, 1);
+  const attention = attentionShape(plan, block, 1);
   const { qkv, lse } = saved;
-  recorder.dispatch(queryGradientKernel(attention), attentionGrid(attention), {
+  recorder.dispatch(queryGradientKernel(attention), attentionGrid(attention, attention.tokens), {
     qkv,
     out: saved.context,
     dout: dcontext,
@@ -147,7 +160,7 @@ function recordBlock(
   });
   const adapted = siteAt(plan, block, 'qkv')?.parts.map(({ module }) => module !== null) ?? [];
   const withKeys = needed('qkv') || adapted[1] === true;
-  recorder.dispatch(keyGradientKernel(attention, withKeys), attentionGrid(attention), {
+  recorder.dispatch(keyGradientKernel(attention, withKeys), attentionGrid(attention, attention.tokens), {
     qkv,
     dout: dcontext,
     lse,
@@ -157,14 +170,14 @@ function recordBlock(
   const norm1 = { statistics: saved.statistics1, norm: frozen.norm1 };
   const qkvLow = branches('qkv', dqkv, { input: 'normalise', x: saved.input, ...norm1 });
   if (!needed('qkv')) return null;
-  const dnorm1 = tensor('norm1', rows * dim);
-  product(recorder, plan, { rows, inner: 3 * inside, columns: dim, parts: 1 }, backward, {
+  const dnorm1 = tensor('norm1', all * dim);
+  product(recorder, plan, { rows: all, inner: 3 * inside, columns: dim, parts: 1 }, backward, {
     x: dqkv,
     w: qkvWeights.backward,
     low: qkvLow,
     out: dnorm1,
   });
-  return normGradient('input', { x: saved.input, ...norm1, dy: dnorm1, residual: dmid });
+  return normGradient('input', all, { x: saved.input, ...norm1, dy: dnorm1, residual: dmid });
 }
 
 interface BranchInput {
@@ -188,7 +201,7 @@ function recordBranches(
   const site = siteAt(plan, block, kind);
   const regions = site === undefined ? undefined : state.sites.get(site);
   if (site === undefined || regions === undefined || u === undefined) return undefined;
-  const { rows } = widths;
+  const rows = isLast(plan.config, block) && kind !== 'qkv' ? widths.images : widths.rows;
   const { inner, columns, width } = site;
   const parts = kind === 'qkv' ? 3 : 1;
   const v = recorder.tensor(`blocks.${block}.${kind}.dlow`, rows * width);

@@ -7,7 +7,15 @@ import { branchScalesKernel, branchScalesThreads } from '../wgsl/branch-scales.t
 import { layerNormGrid, layerNormKernel } from '../wgsl/layer-norm.ts';
 import { patchRowsGrid, patchRowsKernel } from '../wgsl/patch-rows.ts';
 import { rowProductGrid, rowProductKernel } from '../wgsl/row-product.ts';
-import { attentionShape, normShape, product, siteAt, type ModelPlan, type SavedBlock } from './model-plan.ts';
+import {
+  attentionShape,
+  isLast,
+  normShape,
+  product,
+  siteAt,
+  type ModelPlan,
+  type SavedBlock,
+} from './model-plan.ts';
 import type { Recorder, Tensor } from './recorder.ts';
 import { groupRegion } from './training-state.ts';
 
@@ -16,7 +24,7 @@ export interface Forward {
   readonly pixels: Tensor;
   readonly blocks: readonly SavedBlock[];
   /** The last block's output and the final LayerNorm of its class tokens. */
-  readonly output: Tensor; // [rows, dim]
+  readonly output: Tensor; // [images, dim]
   readonly statistics: Tensor; // [images, 2]
   readonly feature: Tensor; // [images, dim]
   readonly logits: Tensor; // [images, classes]
@@ -34,11 +42,11 @@ export function recordForward(recorder: Recorder, plan: ModelPlan, training: boo
     x = out;
   });
   const { widths, state, frozen } = plan;
-  const { images, dim, tokens, classes } = widths;
+  const { images, dim, classes } = widths;
   const statistics = recorder.tensor('final statistics', 2 * images);
   const feature = recorder.tensor('feature', images * dim);
-  const norm = normShape(plan, tokens);
-  recorder.dispatch(layerNormKernel(norm), layerNormGrid(norm, images), {
+  const norm = normShape(plan, images);
+  recorder.dispatch(layerNormKernel(norm), layerNormGrid(norm), {
     x,
     norm: frozen.norm,
     y: feature,
@@ -99,7 +107,9 @@ function recordBlock(
   training: boolean,
 ): { saved: SavedBlock; out: Tensor } {
   const { widths } = plan;
-  const { rows, dim, context: inside, mlp, heads } = widths;
+  const { rows: all, dim, context: inside, mlp, heads, images, tokens } = widths;
+  const last = isLast(plan.config, block);
+  const rows = last ? images : all; // from the attention on
   const frozen = plan.frozen.blocks[block];
   if (frozen === undefined) throw new Error(`no block ${block}`);
   const { qkv: qkvWeights, proj, fc1, fc2 } = frozen.linears;
@@ -112,8 +122,9 @@ function recordBlock(
     const site = siteAt(plan, block, kind);
     const regions = site === undefined ? undefined : plan.state.sites.get(site);
     if (site === undefined || regions === undefined) return undefined;
-    const u = tensor(`${kind}.low`, rows * site.width);
-    const down = { kind: 'down', rows, inner: site.inner } as const;
+    const lines = kind === 'qkv' ? all : rows;
+    const u = tensor(`${kind}.low`, lines * site.width);
+    const down = { kind: 'down', rows: lines, inner: site.inner } as const;
     recorder.dispatch(rowProductKernel(down), rowProductGrid(down, site.width), {
       x,
       f: regions.parameters,
@@ -123,11 +134,16 @@ function recordBlock(
     low[kind] = u;
     return { site, u };
   };
-  const norm = (x: Tensor, weights: typeof frozen.norm1, name: string): { y: Tensor; statistics: Tensor } => {
-    const y = tensor(name, rows * dim);
-    const statistics = tensor(`${name}.statistics`, 2 * rows);
-    const shape = normShape(plan, 1);
-    recorder.dispatch(layerNormKernel(shape), layerNormGrid(shape, rows), {
+  const norm = (
+    x: Tensor,
+    weights: typeof frozen.norm1,
+    name: string,
+    lines: number,
+  ): { y: Tensor; statistics: Tensor } => {
+    const y = tensor(name, lines * dim);
+    const statistics = tensor(`${name}.statistics`, 2 * lines);
+    const shape = normShape(plan, lines);
+    recorder.dispatch(layerNormKernel(shape), layerNormGrid(shape), {
       x,
       norm: weights,
       y,
@@ -137,9 +153,9 @@ function recordBlock(
   };
   const forward = { direction: 'forward' } as const;
 
-  const first = norm(input, frozen.norm1, 'norm1');
-  const qkv = tensor('qkv', 3 * rows * inside);
-  product(recorder, plan, { rows, inner: dim, columns: inside, parts: 3 }, forward, {
+  const first = norm(input, frozen.norm1, 'norm1', all);
+  const qkv = tensor('qkv', 3 * all * inside);
+  product(recorder, plan, { rows: all, inner: dim, columns: inside, parts: 3 }, forward, {
     x: first.y,
     w: qkvWeights.forward,
     bias: qkvWeights.bias,
@@ -148,18 +164,28 @@ function recordBlock(
   });
   const context = tensor('context', rows * inside);
   const lse = tensor('lse', rows * heads);
-  const attention = attentionShape(plan, 0);
-  recorder.dispatch(attentionKernel(attention), attentionGrid(attention), { qkv, out: context, lse });
-  const mid = tensor('mid', rows * dim);
-  product(recorder, plan, { rows, inner: inside, columns: dim, parts: 1 }, forward, {
-    x: context,
-    w: proj.forward,
-    bias: proj.bias,
-    residual: input,
-    low: intermediate('proj', context),
-    out: mid,
+  const attention = attentionShape(plan, block, 0);
+  recorder.dispatch(attentionKernel(attention), attentionGrid(attention, attention.queryTokens), {
+    qkv,
+    out: context,
+    lse,
   });
-  const second = norm(mid, frozen.norm2, 'norm2');
+  const mid = tensor('mid', rows * dim);
+  product(
+    recorder,
+    plan,
+    { rows, inner: inside, columns: dim, parts: 1 },
+    { ...forward, residual: last ? { stride: tokens } : 'same' },
+    {
+      x: context,
+      w: proj.forward,
+      bias: proj.bias,
+      residual: input,
+      low: intermediate('proj', context),
+      out: mid,
+    },
+  );
+  const second = norm(mid, frozen.norm2, 'norm2', rows);
   const hidden = tensor('hidden', rows * mlp);
   const activated = tensor('gelu', rows * mlp);
   product(

@@ -7,10 +7,21 @@ export interface Pipeline {
   readonly layout: GPUBindGroupLayout;
 }
 
+const byDevice = new WeakMap<GPUDevice, Pipelines>();
+
 export class Pipelines {
   readonly #compiled = new Map<string, Promise<Pipeline>>();
 
-  constructor(private readonly device: GPUDevice) {}
+  private constructor(private readonly device: GPUDevice) {}
+
+  /** The device's pipelines: engines that follow one another on a device share them. */
+  static of(device: GPUDevice): Pipelines {
+    const known = byDevice.get(device);
+    if (known !== undefined) return known;
+    const pipelines = new Pipelines(device);
+    byDevice.set(device, pipelines);
+    return pipelines;
+  }
 
   /** Compiles a kernel or gives the one compiled before; rejects with the compiler's words. */
   get(kernel: Kernel): Promise<Pipeline> {

@@ -29,11 +29,25 @@ async function install(): Promise<string | null> {
 
 if (missingGpu !== null) console.warn(`WebGPU tests in Node are skipped: ${missingGpu}`);
 
-export async function openNodeGpu(): Promise<Gpu> {
-  return must(await openGpu());
+let shared: Promise<Gpu> | null = null;
+
+/** One device for all tests of a file, so that each kernel is compiled once; closing it does nothing. */
+export async function nodeGpu(): Promise<Gpu> {
+  shared ??= openGpu().then((opened) => ({ ...must(opened), close: () => undefined }));
+  return shared;
 }
 
-/** A maker of kernel engines, each on a device of its own. */
-export function kernelEngine(tuning?: Tuning): () => Promise<Engine> {
-  return async () => new KernelEngine(await openNodeGpu(), ...(tuning === undefined ? [] : [tuning]));
+/**
+ * The smallest tiles. Mesa's lavapipe takes minutes to compile the large unrolled ones that win on SwiftShader; those
+ * are tested in the browser.
+ */
+export const smallTuning: Tuning = {
+  matmulTile: () => ({ memory: 'registers', rowTile: 4, columnTile: 1, threads: [4, 2] }),
+  attentionRows: [1, 1],
+  normThreads: 1,
+};
+
+/** A maker of kernel engines on the shared device. */
+export function kernelEngine(tuning: Tuning = smallTuning): () => Promise<Engine> {
+  return async () => new KernelEngine(await nodeGpu(), tuning);
 }

@@ -4,13 +4,13 @@
 //   queries  dq_i = sum_j ds_ij k_j         one thread takes query rows and walks over the keys; also writes D
 //   keys     dk_j = sum_i ds_ij q_i,  dv_j = sum_i p_ij do_i       one thread takes key rows and walks over the queries
 //
-// The gradients lie side by side as qkv does, [rows, 3 heads e]. No two threads write one value and every sum runs in
+// The gradients lie side by side as qkv does, [rows, 3 heads e]; dq of a token without a query is 0. No two threads write one value and every sum runs in
 // the order of the tokens. Cost: 6 and 8 tokens^2 dim flops an image, 2 of them for making p again in each.
 import { float, kernel, list, read, unroll, write, type Kernel } from '../kernel.ts';
 import { attentionFrame, attentionThreads, type Attention } from './attention.ts';
 
 export function queryGradientKernel(shape: Attention): Kernel {
-  const { tokens, heads, headWidth, scale, queries } = shape;
+  const { tokens, queryTokens, heads, headWidth, scale, queries } = shape;
   const depth = headWidth / 4;
   const line = (3 * heads * headWidth) / 4;
   const context = (heads * headWidth) / 4;
@@ -27,21 +27,22 @@ export function queryGradientKernel(shape: Attention): Kernel {
     /* wgsl */ `
 @compute @workgroup_size(${attentionThreads})
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  ${attentionFrame(shape)}
+  ${attentionFrame(shape, tokens)}
   ${unroll(
     queries,
-    (i) => `let lse${i} = lse[t${i} * ${heads}u + head];
+    (i) => `let lse${i} = lse[c${i} * ${heads}u + head];
   var sum${i} = 0.0;
   ${list(
     depth,
     (d) => `let q${i}_${d} = qkv[t${i} * ${line}u + qAt + ${d}u] * ${float(scale)};
-  let do${i}_${d} = dout[t${i} * ${context}u + qAt + ${d}u];
-  sum${i} += dot(do${i}_${d}, out[t${i} * ${context}u + qAt + ${d}u]);
+  let do${i}_${d} = dout[c${i} * ${context}u + qAt + ${d}u];
+  sum${i} += dot(do${i}_${d}, out[c${i} * ${context}u + qAt + ${d}u]);
   var dq${i}_${d} = vec4f();`,
     '\n',
   )}`,
   )}
-  for (var j = 0u; j < ${tokens}u; j++) {
+  let end = select(0u, ${tokens}u, first < ${queryTokens}u);
+  for (var j = 0u; j < end; j++) {
     let line = (base + j) * ${line}u;
     ${unroll(queries, (i) => `var s${i} = 0.0; var dp${i} = 0.0;`)}
     ${unroll(depth, (d) => `let k${d} = qkv[line + kAt + ${d}u];`)}
@@ -57,8 +58,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   ${unroll(
     queries,
     (i) => `if (first + ${i}u < ${tokens}u) {
-    rowSums[t${i} * ${heads}u + head] = sum${i};
-    ${list(depth, (d) => `dqkv[t${i} * ${line}u + qAt + ${d}u] = dq${i}_${d};`, '\n')}
+    let isQuery = first + ${i}u < ${queryTokens}u;
+    if (isQuery) { rowSums[c${i} * ${heads}u + head] = sum${i}; }
+    ${list(depth, (d) => `dqkv[t${i} * ${line}u + qAt + ${d}u] = select(vec4f(), dq${i}_${d}, isQuery);`, '\n')}
   }`,
   )}
 }`,
@@ -67,7 +69,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 
 /** Without `withKeys` only dv is made: what the lowest adapted block needs where its keys have no branches. */
 export function keyGradientKernel(shape: Attention, withKeys: boolean): Kernel {
-  const { tokens, heads, headWidth, scale, queries } = shape;
+  const { tokens, queryTokens, heads, headWidth, scale, queries } = shape;
   const depth = headWidth / 4;
   const line = (3 * heads * headWidth) / 4;
   const context = (heads * headWidth) / 4;
@@ -84,7 +86,7 @@ export function keyGradientKernel(shape: Attention, withKeys: boolean): Kernel {
     /* wgsl */ `
 @compute @workgroup_size(${attentionThreads})
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  ${attentionFrame(shape)}
+  ${attentionFrame(shape, tokens)}
   ${unroll(queries, (i) =>
     list(
       depth,
@@ -95,16 +97,17 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       '\n',
     ),
   )}
-  for (var j = 0u; j < ${tokens}u; j++) {
+  for (var j = 0u; j < ${queryTokens}u; j++) {
     let row = base + j;
-    let lse_ = lse[row * ${heads}u + head];
-    ${withKeys ? `let rowSum = rowSums[row * ${heads}u + head];` : ''}
+    let queryRow = queryBase + j;
+    let lse_ = lse[queryRow * ${heads}u + head];
+    ${withKeys ? `let rowSum = rowSums[queryRow * ${heads}u + head];` : ''}
     ${each((i) => `var s${i} = 0.0; var dp${i} = 0.0;`)}
     ${unroll(depth, (d) => `let q${d} = qkv[row * ${line}u + qAt + ${d}u]; ${each((i) => `s${i} += dot(k${i}_${d}, q${d});`)}`)}
     ${each((i) => `let p${i} = exp(s${i} - lse_);`)}
     ${unroll(
       depth,
-      (d) => `{ let o = dout[row * ${context}u + qAt + ${d}u];
+      (d) => `{ let o = dout[queryRow * ${context}u + qAt + ${d}u];
       ${each((i) => `dv${i}_${d} += p${i} * o;${withKeys ? ` dp${i} += dot(v${i}_${d}, o);` : ''}`)} }`,
     )}
     ${

@@ -1,8 +1,8 @@
 // Attention of every image and head without the tokens x tokens matrix (Dao et al., "FlashAttention", 2022, by rows and
 // in registers): out_i = sum_j p_ij v_j with p_ij = exp(scale q_i . k_j - lse_i), lse_i = log sum_j exp(scale q_i . k_j).
 //
-// q, k and v lie side by side in qkv [rows, 3 heads e], out [rows, heads e]; lse [rows, heads] is what the backward
-// pass needs to make p again. e is a multiple of 4 (padding is 0 and stays so); scale = 1 / sqrt(true head width).
+// q, k and v lie side by side in qkv [rows, 3 heads e]; out [query rows, heads e]; lse [query rows, heads] is what the
+// backward pass needs to make p again. e is a multiple of 4 (padding is 0 and stays so); scale = 1 / sqrt(true head width).
 //
 // One thread takes `queries` query rows of one head and walks over the keys four at a time with the running maximum and
 // sum of the online softmax; q and the sums stay in registers. Any number of tokens: the last keys are masked.
@@ -12,6 +12,8 @@ import { float, kernel, list, read, unroll, write, type Grid, type Kernel } from
 export interface Attention {
   readonly images: number;
   readonly tokens: number;
+  /** Tokens that have a query: all, or in the last block only the first, the class token. */
+  readonly queryTokens: number;
   readonly heads: number;
   /** Padded to a multiple of 4. */
   readonly headWidth: number;
@@ -24,25 +26,30 @@ export interface Attention {
 export const attentionThreads = 8;
 const keys = 4;
 
-/** Indices that all three attention kernels share: the image and head of a thread and its first row. */
-export function attentionFrame({ images, tokens, heads, headWidth, queries }: Attention): string {
+/** Indices that all three attention kernels share: the image and head of a thread and its rows, among `over` tokens. */
+export function attentionFrame(
+  { images, tokens, queryTokens, heads, headWidth, queries }: Attention,
+  over: number,
+): string {
   return /* wgsl */ `
   let first = id.x * ${queries}u; // row within the image
   let head = id.y % ${heads}u;
-  let base = (id.y / ${heads}u) * ${tokens}u; // the image's first row
-  if (first >= ${tokens}u || id.y >= ${images * heads}u) { return; }
+  let base = (id.y / ${heads}u) * ${tokens}u; // the image's first row, and its first query row
+  let queryBase = (id.y / ${heads}u) * ${queryTokens}u;
+  if (first >= ${over}u || id.y >= ${images * heads}u) { return; }
   let qAt = head * ${headWidth / 4}u;
   let kAt = qAt + ${(heads * headWidth) / 4}u;
   let vAt = kAt + ${(heads * headWidth) / 4}u;
-  ${unroll(queries, (i) => `let t${i} = base + min(first + ${i}u, ${tokens - 1}u);`)}`;
+  ${unroll(queries, (i) => `let t${i} = base + min(first + ${i}u, ${over - 1}u); let c${i} = queryBase + min(first + ${i}u, ${queryTokens - 1}u);`)}`;
 }
 
-export function attentionGrid({ images, tokens, heads, queries }: Attention): Grid {
-  return [Math.ceil(tokens / (queries * attentionThreads)), images * heads, 1];
+/** Threads for `over` tokens of every image and head. */
+export function attentionGrid({ images, heads, queries }: Attention, over: number): Grid {
+  return [Math.ceil(over / (queries * attentionThreads)), images * heads, 1];
 }
 
 export function attentionKernel(shape: Attention): Kernel {
-  const { tokens, heads, headWidth, scale, queries } = shape;
+  const { tokens, queryTokens, heads, headWidth, scale, queries } = shape;
   const depth = headWidth / 4;
   const line = (3 * heads * headWidth) / 4;
   return kernel(
@@ -51,7 +58,7 @@ export function attentionKernel(shape: Attention): Kernel {
     /* wgsl */ `
 @compute @workgroup_size(${attentionThreads})
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  ${attentionFrame(shape)}
+  ${attentionFrame(shape, queryTokens)}
   ${unroll(queries, (i) =>
     list(
       depth,
@@ -97,10 +104,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   }
   ${unroll(
     queries,
-    (i) => `if (first + ${i}u < ${tokens}u) {
+    (i) => `if (first + ${i}u < ${queryTokens}u) {
     let share = 1.0 / l${i};
-    ${list(depth, (d) => `out[t${i} * ${(heads * headWidth) / 4}u + qAt + ${d}u] = o${i}_${d} * share;`, '\n')}
-    lse[t${i} * ${heads}u + head] = m${i} + log(l${i});
+    ${list(depth, (d) => `out[c${i} * ${(heads * headWidth) / 4}u + qAt + ${d}u] = o${i}_${d} * share;`, '\n')}
+    lse[c${i} * ${heads}u + head] = m${i} + log(l${i});
   }`,
   )}
 }`,

@@ -4,7 +4,7 @@
 //   g = dy weight,  dx = (g - mean(g) - h mean(g h)) / sqrt(variance + eps) + residual
 //
 // x [rows, padded]; `norm` holds weight, then bias, each [padded]. Where `every` is above 1 only each such row of x is
-// normalised (the class token of each image): y and dy then have rows / every lines, and the other rows of dx are 0.
+// normalised (the class token of each image): y and dy then have rows lines, and the other rows of dx are 0.
 // Padding columns stay 0. Cost: 3 passes over a row. One thread takes a row (`workgroup` 1: no barriers, best where
 // barriers cost), or a workgroup takes a row and reduces in a tree (coalesced loads, best on a GPU).
 import { float, kernel, read, write, type Grid, type Kernel } from '../kernel.ts';
@@ -14,7 +14,6 @@ export interface LayerNorm {
   readonly width: number;
   readonly padded: number;
   readonly eps: number;
-  readonly every: number;
   /** Threads of one row: 1, or a power of two. */
   readonly threads: number;
 }
@@ -23,10 +22,7 @@ export interface LayerNorm {
 const rowsAtOnce = 8;
 
 /** The parts that both ways of dividing the work share: the row, the stride over it, the sum over the row's threads. */
-function frame(
-  { threads, padded, width }: LayerNorm,
-  lines: number,
-): Record<'head' | 'row' | 'loop', string> {
+function frame({ rows, threads, padded, width }: LayerNorm): Record<'head' | 'row' | 'loop', string> {
   const alone = threads === 1;
   const log2 = Math.log2(threads);
   const tree = Array.from(
@@ -45,7 +41,7 @@ fn total(value: vec2f, lane: u32) -> vec2f {
 fn masked(value: vec4f, c: u32) -> vec4f { var v = value; ${mask} return v; }
 @compute @workgroup_size(${alone ? rowsAtOnce : threads})`,
     row: alone
-      ? `let row = id.x; let lane = 0u;\n  if (row >= ${lines}u) { return; }`
+      ? `let row = id.x; let lane = 0u;\n  if (row >= ${rows}u) { return; }`
       : 'let row = group.x; let lane = local.x;',
     loop: `for (var c = lane; c < ${padded / 4}u; c += ${threads}u)`,
   };
@@ -60,68 +56,69 @@ const builtins =
   '@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u';
 
 export function layerNormKernel(norm: LayerNorm): Kernel {
-  const { rows, width, padded, eps, every } = norm;
-  const lines = rows / every;
-  const { head, row, loop } = frame(norm, lines);
+  const { rows, width, padded, eps } = norm;
+  const { head, row, loop } = frame(norm);
   return kernel(
-    `layer-norm ${lines}x${width}`,
+    `layer-norm ${rows}x${width}`,
     [read('x'), read('norm'), write('y'), write('statistics', 'array<vec2f>')],
     /* wgsl */ `${head}
 fn main(${builtins}) {
   ${row}
-  let from_ = row * ${(every * padded) / 4}u;
+  let at = row * ${padded / 4}u;
   var sum = vec4f();
-  ${loop} { sum += x[from_ + c]; }
+  ${loop} { sum += x[at + c]; }
   let mean = total(vec2f(dot(sum, vec4f(1.0)), 0.0), lane).x / ${float(width)};
   var squares = 0.0;
-  ${loop} { let d = masked(x[from_ + c] - mean, c); squares += dot(d, d); }
+  ${loop} { let d = masked(x[at + c] - mean, c); squares += dot(d, d); }
   let scale = inverseSqrt(total(vec2f(squares, 0.0), lane).x / ${float(width)} + ${float(eps)});
-  let to = row * ${padded / 4}u;
-  ${loop} { y[to + c] = (x[from_ + c] - mean) * scale * norm[c] + norm[${padded / 4}u + c]; }
+  ${loop} { y[at + c] = (x[at + c] - mean) * scale * norm[c] + norm[${padded / 4}u + c]; }
   if (lane == 0u) { statistics[row] = vec2f(mean, scale); }
 }`,
   );
 }
 
-export function layerNormGradientKernel(norm: LayerNorm, residual: boolean): Kernel {
-  const { rows, width, padded, every } = norm;
-  const { head, row, loop } = frame(norm, rows);
+/** `residual`: none, or added to every n-th row of dx (1: to all). */
+export function layerNormGradientKernel(norm: LayerNorm, residual: number | null): Kernel {
+  const { rows, width, padded } = norm;
+  const { head, row, loop } = frame(norm);
   const columns = padded / 4;
-  const others = `if (row % ${every}u != 0u) { ${loop} { dx[row * ${columns}u + c] = vec4f(); } return; }`;
+  const added =
+    residual === null
+      ? ''
+      : residual === 1
+        ? ' + residual[at + c]'
+        : ` + select(vec4f(), residual[row / ${residual}u * ${columns}u + c], row % ${residual}u == 0u)`;
   return kernel(
-    `layer-norm-gradient ${rows / every}x${width}`,
+    `layer-norm-gradient ${rows}x${width}`,
     [
       read('x'),
       read('norm'),
       read('statistics', 'array<vec2f>'),
       read('dy'),
-      ...(residual ? [read('residual')] : []),
+      ...(residual === null ? [] : [read('residual')]),
       write('dx'),
     ],
     /* wgsl */ `${head}
 fn main(${builtins}) {
   ${row}
-  ${every > 1 ? others : ''}
-  let line = row / ${every}u;
   let at = row * ${columns}u;
-  let moments = statistics[line];
+  let moments = statistics[row];
   var sums = vec2f(); // of g and of g h
   ${loop} {
-    let g = dy[line * ${columns}u + c] * norm[c];
+    let g = dy[at + c] * norm[c];
     sums += vec2f(dot(g, vec4f(1.0)), dot(g, (x[at + c] - moments.x) * moments.y));
   }
   let means = total(sums, lane) / ${float(width)};
   ${loop} {
-    let g = dy[line * ${columns}u + c] * norm[c];
+    let g = dy[at + c] * norm[c];
     let h = (x[at + c] - moments.x) * moments.y;
     let d = masked((g - means.x - h * means.y) * moments.y, c);
-    dx[at + c] = d${residual ? ' + residual[at + c]' : ''};
+    dx[at + c] = d${added};
   }
 }`,
   );
 }
 
-/** Workgroups for `lines` rows of the result. */
-export function layerNormGrid({ threads }: LayerNorm, lines: number): Grid {
-  return [threads === 1 ? Math.ceil(lines / rowsAtOnce) : lines, 1, 1];
+export function layerNormGrid({ rows, threads }: LayerNorm): Grid {
+  return [threads === 1 ? Math.ceil(rows / rowsAtOnce) : rows, 1, 1];
 }

@@ -25,8 +25,8 @@ export interface MatmulFusion {
   /** The branches of a site: with scales (forward), with none (backward), or no branches. */
   readonly branches: 'scaled' | 'plain' | 'none';
   readonly bias: boolean;
-  /** `every N rows`: the residual repeats, as the table of positions does. */
-  readonly residual: 'none' | 'same' | { readonly every: number };
+  /** every N: the residual repeats, as the table of positions does; stride N: its rows 0, N, 2N.. are taken. */
+  readonly residual: 'none' | 'same' | { readonly every: number } | { readonly stride: number };
   /** gelu writes f(sum) to `activated` and, where `keepSum`, the sum to `out`; gelu-gradient reads z from `out`. */
   readonly activation: 'none' | 'gelu' | 'gelu-gradient';
   readonly keepSum: boolean;
@@ -67,7 +67,12 @@ export function matmulEpilogue(shape: MatmulShape, fusion: MatmulFusion): string
   const { columns, parts } = shape;
   const { residual, activation } = fusion;
   const line = (parts * columns) / 4;
-  const residualRow = typeof residual === 'object' ? `(row % ${residual.every}u)` : 'row';
+  const residualRow =
+    typeof residual === 'string'
+      ? 'row'
+      : 'every' in residual
+        ? `(row % ${residual.every}u)`
+        : `(row * ${residual.stride}u)`;
   return /* wgsl */ `
 fn finish(sum: vec4f, row: u32, column: u32, part: u32) {
   let at = row * ${line}u + part * ${columns / 4}u + column;
