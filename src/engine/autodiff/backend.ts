@@ -5,7 +5,7 @@ import '@tensorflow/tfjs-core/dist/register_all_gradients';
 import '@tensorflow/tfjs-backend-cpu';
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
-import { faultSentence, type Fault } from '../../shared/fault.ts';
+import { describeFault, type Fault } from '../../shared/fault.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
 import type { BackendName, EngineDescription } from '../engine.ts';
 import { openGpu, type Gpu } from '../gpu.ts';
@@ -35,7 +35,7 @@ export async function startBackend(
   const gpu = await openGpu();
   if (gpu.ok) return startWebGpu(gpu.value);
   if (wanted === 'webgpu') return gpu;
-  return startProcessor('wasm', faultSentence(gpu.fault), wasmBinary);
+  return startProcessor('wasm', describeFault(gpu.fault).detail, wasmBinary);
 }
 
 /** tfjs's types promise a factory; there is none for a name that is not registered. */

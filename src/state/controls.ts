@@ -1,0 +1,67 @@
+// What can be pressed in which phase, and the one sentence that says why not. Pure: no store is read here.
+import type { Phase } from '../worker/protocol.ts';
+import type { RunCommand } from './run-store.ts';
+
+export interface Controls {
+  readonly start: boolean;
+  readonly pause: boolean;
+  readonly resume: boolean;
+  readonly step: boolean;
+  readonly stop: boolean;
+  readonly exportModel: boolean;
+  /** Model, images and recipe may be changed. */
+  readonly edit: boolean;
+}
+
+export interface Readiness {
+  readonly phase: Phase;
+  readonly pending: RunCommand | null;
+  readonly modelReady: boolean;
+  readonly dataReady: boolean;
+  readonly recipeValid: boolean;
+  readonly exporting: boolean;
+}
+
+/** A run is under way: closing the page would lose it. */
+export function isActive(phase: Phase): boolean {
+  switch (phase.kind) {
+    case 'preparing':
+    case 'training':
+    case 'evaluating':
+    case 'paused':
+      return true;
+    case 'idle':
+    case 'finished':
+      return false;
+    case 'failed':
+      return phase.resumable;
+    default:
+      return phase satisfies never;
+  }
+}
+
+export function controlsOf(ready: Readiness): Controls {
+  const { phase, pending, modelReady, dataReady, recipeValid, exporting } = ready;
+  const free = pending === null && !exporting;
+  const ended = phase.kind === 'idle' || phase.kind === 'finished' || phase.kind === 'failed';
+  const running = phase.kind === 'training' || phase.kind === 'evaluating';
+  return {
+    start: free && ended && modelReady && dataReady && recipeValid,
+    pause: free && running,
+    resume: free && (phase.kind === 'paused' || (phase.kind === 'failed' && phase.resumable)),
+    step: free && phase.kind === 'paused',
+    // A slow step need not be waited for.
+    stop: (free || pending === 'pause' || pending === 'step') && (running || phase.kind === 'paused'),
+    exportModel: free && phase.kind === 'finished',
+    edit: free && ended,
+  };
+}
+
+/** Why Start cannot be pressed though no run is under way; null when it can. */
+export function whyNotStart({ modelReady, dataReady, recipeValid }: Readiness): string | null {
+  if (!modelReady && !dataReady) return 'Choose a model and images to start.';
+  if (!modelReady) return 'Choose a model to start.';
+  if (!dataReady) return 'Choose images to start.';
+  if (!recipeValid) return 'Correct the marked settings to start.';
+  return null;
+}

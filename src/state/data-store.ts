@@ -1,0 +1,55 @@
+// The open images: classes, split, what was refused, thumbnails; and the data sets that ship with the app. Filled by
+// trainer.ts.
+import { useStore } from 'zustand';
+import { createStore } from 'zustand/vanilla';
+import type { DataSummary, Fault, FileVerdict } from '../worker/protocol.ts';
+import type { BundledData } from './bundled.ts';
+
+export interface DataState {
+  readonly bundled: readonly BundledData[];
+  readonly status: 'none' | 'opening' | 'ready';
+  readonly data: DataSummary | null;
+  /** Id of the open bundled data set; null for images from disk. */
+  readonly bundledId: string | null;
+  /** Title of the validation set that was added; null without one. */
+  readonly validationTitle: string | null;
+  /** Why the last images could not be opened. */
+  readonly fault: Fault | null;
+  /** Images opened last that cannot be trained on, while `data` stays what it was. */
+  readonly refused: DataSummary | null;
+  /** Object URLs of thumbnails by image id. */
+  readonly thumbnails: ReadonlyMap<number, string>;
+}
+
+const initial: DataState = {
+  bundled: [],
+  status: 'none',
+  data: null,
+  bundledId: null,
+  validationTitle: null,
+  fault: null,
+  refused: null,
+  thumbnails: new Map(),
+};
+
+export const dataStore = createStore<DataState>(() => initial);
+
+export function useData<T>(selector: (state: DataState) => T): T {
+  return useStore(dataStore, selector);
+}
+
+/** Adds files that turned out to be unusable when the run began. */
+export function addRejected(files: readonly FileVerdict[]): void {
+  dataStore.setState(({ data }) => {
+    if (data === null) return {};
+    const known = new Set(data.rejected.map(({ path }) => path));
+    return {
+      data: { ...data, rejected: [...data.rejected, ...files.filter(({ path }) => !known.has(path))] },
+    };
+  });
+}
+
+/** Images of a split over all classes. */
+export function splitSize(data: DataSummary, split: 'train' | 'validation' | 'test'): number {
+  return data.classes.reduce((sum, { counts }) => sum + counts[split], 0);
+}

@@ -1,0 +1,24 @@
+// The open model: which one, what is known of it, or why it could not be opened; and the models that ship with the
+// app. Filled by trainer.ts.
+import { useStore } from 'zustand';
+import { createStore } from 'zustand/vanilla';
+import type { Fault, ModelSummary } from '../worker/protocol.ts';
+import type { BundledModel } from './bundled.ts';
+
+export interface ModelState {
+  readonly bundled: readonly BundledModel[];
+  readonly status: 'none' | 'opening' | 'ready';
+  /** The model that a run would train; stays when another could not be opened. */
+  readonly model: ModelSummary | null;
+  /** Id of the open bundled model; null for a model from disk. */
+  readonly bundledId: string | null;
+  readonly fault: Fault | null;
+}
+
+const initial: ModelState = { bundled: [], status: 'none', model: null, bundledId: null, fault: null };
+
+export const modelStore = createStore<ModelState>(() => initial);
+
+export function useModel<T>(selector: (state: ModelState) => T): T {
+  return useStore(modelStore, selector);
+}

@@ -1,0 +1,73 @@
+// The run as the page knows it: phase, what was planned, and what has been measured so far. Filled by events.ts and
+// trainer.ts; the rows of the steps lie in step-log.ts.
+import { useStore } from 'zustand';
+import { createStore } from 'zustand/vanilla';
+import type {
+  DropRecord,
+  Fault,
+  Memory,
+  Metrics,
+  ModuleView,
+  Phase,
+  RunResult,
+  RunSummary,
+} from '../worker/protocol.ts';
+
+export interface Evaluation {
+  readonly step: number;
+  readonly epoch: number;
+  readonly validation: Metrics;
+}
+
+export interface Speed {
+  readonly imagesPerSecond: number;
+  readonly secondsPerStep: number;
+  readonly secondsLeft: number | null;
+  readonly memory: Memory;
+}
+
+export type RunCommand = 'start' | 'pause' | 'resume' | 'step' | 'stop';
+
+export interface RunState {
+  readonly phase: Phase;
+  readonly summary: RunSummary | null;
+  /** Branches and scalars as last told; empty before the first run. */
+  readonly modules: readonly ModuleView[];
+  readonly drops: readonly DropRecord[];
+  readonly evaluations: readonly Evaluation[];
+  readonly speed: Speed | null;
+  /** Counts the changes of the step log. */
+  readonly logVersion: number;
+  /** The command that has been sent and not yet answered. */
+  readonly pending: RunCommand | null;
+  /** The last fault of the run; shown until the next command. */
+  readonly fault: Fault | null;
+  readonly result: RunResult | null;
+}
+
+const initial: RunState = {
+  phase: { kind: 'idle' },
+  summary: null,
+  modules: [],
+  drops: [],
+  evaluations: [],
+  speed: null,
+  logVersion: 0,
+  pending: null,
+  fault: null,
+  result: null,
+};
+
+export const runStore = createStore<RunState>(() => initial);
+
+/** Forgets the last run; the phase stays as the worker told it, and so does a command under way. */
+export function clearRun(): void {
+  runStore.setState(
+    ({ phase, pending, logVersion }) => ({ ...initial, phase, pending, logVersion: logVersion + 1 }),
+    true,
+  );
+}
+
+export function useRun<T>(selector: (state: RunState) => T): T {
+  return useStore(runStore, selector);
+}

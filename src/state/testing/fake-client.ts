@@ -1,0 +1,279 @@
+// A trainer client without a worker, for tests and for looking at the page: answers every command of the protocol and
+// plays a run that looks like a recorded one. Not shipped: nothing of the app imports it.
+import { recipeDefaults } from '../../train/recipe.ts';
+import { fail, ok, type Result } from '../../shared/result.ts';
+import type { TrainerClient } from '../../worker/client.ts';
+import type {
+  CommandName,
+  Commands,
+  DataSummary,
+  DropRecord,
+  Fault,
+  Hello,
+  ModelSummary,
+  ModuleView,
+  Phase,
+  Recipe,
+  RunResult,
+  RunSummary,
+  TrainerEvent,
+} from '../../worker/protocol.ts';
+
+export interface FakeOptions {
+  readonly gpu?: Hello['gpu'];
+  readonly depth?: number;
+  readonly steps?: number;
+  readonly data?: Partial<DataSummary>;
+  /** The step at which the run fails. */
+  readonly failsAt?: number;
+  readonly fault?: Fault;
+  readonly recipe?: (recipe: Recipe) => Recipe;
+  readonly scalarsKept?: boolean;
+}
+
+export interface FakeClient extends TrainerClient {
+  /** Plays the run up to a step, as far as it is not paused. */
+  play(steps: number): void;
+  /** Every command that was sent. */
+  readonly sent: readonly { readonly name: CommandName; readonly input: unknown }[];
+  emit(event: TrainerEvent): void;
+}
+
+const linears = { qv: ['q', 'v'], qkv: ['q', 'k', 'v'], 'qkv+proj': ['q', 'k', 'v', 'proj'] } as const;
+
+/** A repeatable number in [0, 1) from two whole ones. */
+const noise = (a: number, b: number): number => {
+  const x = Math.sin(a * 127.1 + b * 311.7) * 43758.5453;
+  return x - Math.floor(x);
+};
+
+export function createFakeClient(
+  onEvent: (event: TrainerEvent) => void,
+  options: FakeOptions = {},
+): FakeClient {
+  const sent: { name: CommandName; input: unknown }[] = [];
+  const depth = options.depth ?? 12;
+  const steps = options.steps ?? 250;
+  const recipe = options.recipe?.(recipeDefaults) ?? recipeDefaults;
+  const { branches, branchesEnd, targets } = recipe.dmlora;
+  const kinds = targets === 'all' ? ['q', 'k', 'v', 'proj', 'fc1', 'fc2'] : linears[targets];
+  const names = Array.from({ length: depth }, (_, block) =>
+    kinds.map((kind) => `blocks.${block}.${kind}`),
+  ).flat();
+  const events = branches - branchesEnd;
+  const dropSteps = Array.from({ length: events }, (_, i) =>
+    Math.round(steps * (events === 1 ? 0.25 : 0.1 + (0.3 * i) / (events - 1))),
+  );
+  const stage2Step = Math.round(steps * recipe.dmlora.stage2);
+  const stepsPerEpoch = steps / 10;
+  let phase: Phase = { kind: 'idle' };
+  let step = 0;
+  let drops: DropRecord[] = [];
+
+  const become = (next: Phase): void => {
+    phase = next;
+    onEvent({ kind: 'phase', phase });
+  };
+  const lossAt = (at: number): number => 2.3 * Math.exp((-3 * at) / steps) + 0.25;
+  const droppedAt = (module: number, branch: number): number | null => {
+    // Each module loses its branches in an order of its own.
+    const order = Array.from({ length: branches }, (_, k) => k).sort(
+      (a, b) => noise(module, a) - noise(module, b),
+    );
+    const at = dropSteps[order.indexOf(branch)];
+    return at !== undefined && at <= step ? at : null;
+  };
+  const modules = (): ModuleView[] =>
+    names.map((module, m) => ({
+      module,
+      scalar: 1 + (step > stage2Step ? ((step - stage2Step) / steps) * (noise(m, 99) - 0.3) : 0),
+      branches: Array.from({ length: branches }, (_, index) => {
+        const gone = droppedAt(m, index);
+        return { index, droppedAt: gone, strength: ((gone ?? step) / steps) * (0.2 + noise(m, index)) };
+      }),
+    }));
+  const metrics = (at: number) => ({
+    loss: lossAt(at) + 0.08,
+    accuracy: 1 - 0.9 * Math.exp((-3 * at) / steps),
+  });
+  const evaluate = (): void => {
+    onEvent({ kind: 'branches', step, modules: modules() });
+    onEvent({ kind: 'evaluated', step, epoch: step / stepsPerEpoch, validation: metrics(step) });
+  };
+
+  function oneStep(): void {
+    if (dropSteps.includes(step)) {
+      const event = names.map((module, m): DropRecord => {
+        const branch =
+          Array.from({ length: branches }, (_, k) => k).find((k) => droppedAt(m, k) === step) ?? 0;
+        return { step, module, branch, lossBefore: lossAt(step), lossAfter: lossAt(step) + 0.021 };
+      });
+      drops = [...drops, ...event];
+      onEvent({ kind: 'dropped', drops: event });
+      onEvent({ kind: 'branches', step, modules: modules() });
+    }
+    if (step === 0) evaluate();
+    const row = {
+      step,
+      loss: lossAt(step) + 0.35 * (noise(step, 1) - 0.5),
+      accuracy: Math.min(1, Math.max(0, metrics(step).accuracy + 0.2 * (noise(step, 2) - 0.5))),
+      learningRate:
+        1e-3 * Math.min(1, (step + 1) / (0.1 * steps)) * 0.5 * (1 + Math.cos((Math.PI * step) / steps)),
+      gradientNorm: 1 + noise(step, 3),
+    };
+    step++;
+    onEvent({
+      kind: 'steps',
+      rows: [row],
+      imagesPerSecond: 480 + 30 * noise(step, 4),
+      secondsPerStep: 0.066,
+      secondsLeft: step < 5 ? null : (steps - step) * 0.066,
+      memory: { bufferBytes: 120e6, peakBufferBytes: 182e6, count: 900 },
+    });
+    if (step % Math.round(stepsPerEpoch) === 0 || step === stage2Step) evaluate();
+    if (step >= steps) become({ kind: 'finished', step, steps, early: false });
+    else if (step === options.failsAt)
+      become({
+        kind: 'failed',
+        fault: options.fault ?? { kind: 'device-lost', step, detail: 'The graphics driver was restarted.' },
+        step,
+        resumable: true,
+      });
+    else become({ kind: 'training', stage: step < stage2Step ? 1 : 2, step, steps });
+  }
+
+  const summary = (): RunSummary => ({
+    engine: {
+      engine: 'autodiff',
+      backend: options.gpu?.kind === 'absent' ? 'wasm' : 'webgpu',
+      adapter: options.gpu?.kind === 'absent' ? 'WebAssembly with SIMD' : 'nvidia ampere',
+      software: options.gpu?.kind === 'present' && options.gpu.software,
+      fallback: options.gpu?.kind === 'absent' ? 'WebGPU is not available' : null,
+      stepsInFlight: 1,
+    },
+    recipe,
+    steps,
+    batch: recipe.batch,
+    stepsPerEpoch,
+    dropSteps,
+    stage2Step,
+    modules: modules(),
+    classes: ['a', 'b'],
+    trainImages: 800,
+    validationImages: 200,
+    flopsPerStep: 1e9,
+  });
+  const result = (): RunResult => ({
+    engine: 'autodiff',
+    backend: 'webgpu',
+    adapter: 'nvidia ampere',
+    model: 'Graft Sprout 64',
+    classes: ['a', 'b'],
+    trainImages: 800,
+    validationImages: 200,
+    testImages: 1000,
+    steps: step,
+    seconds: 38,
+    secondsPerStep: 0.066,
+    peakBufferBytes: 182e6,
+    initialValidation: metrics(0),
+    validation: metrics(step),
+    test: { loss: 0.5, accuracy: 0.861 },
+    drops,
+    scalars: {},
+    scalarsKept: options.scalarsKept ?? true,
+  });
+  const model: ModelSummary = {
+    title: 'Graft Sprout 64',
+    family: 'ViT (Hugging Face names)',
+    config: { imageSize: 64, patchSize: 8, dim: 192, depth, heads: 3, mlpDim: 768, layerNormEps: 1e-6 },
+    parameters: 2_719_296,
+    bytes: 5_451_014,
+    dtype: 'float16',
+    labels: [],
+    preprocessing: 'Resized to 64 x 64 pixels.',
+    notes: ['A new head is made for the classes of the images.'],
+  };
+  const data: DataSummary = {
+    title: 'images',
+    classes: ['Ankle boot', '<b>bold</b>', '__proto__', 'قطة', '猫'].map((name, i) => ({
+      name,
+      counts: { train: 80, validation: 20, test: 100 },
+      samples: [i * 4, i * 4 + 1],
+    })),
+    images: 1000,
+    splitBy: 'seed',
+    rejected: [],
+    warnings: [],
+    ignored: [],
+    fault: null,
+    ...options.data,
+  };
+
+  const wrong = (command: string): Result<null> => fail({ kind: 'wrong-phase', command, phase: phase.kind });
+  const answers: { [K in CommandName]: (input: Commands[K]['input']) => Result<Commands[K]['output']> } = {
+    hello: () =>
+      ok({
+        protocol: 1,
+        build: 'fake',
+        defaults: recipeDefaults,
+        gpu: options.gpu ?? { kind: 'present', name: 'nvidia ampere', software: false },
+      }),
+    openModel: ({ title }) => ok({ ...model, title }),
+    openData: ({ title }) => ok({ ...data, title: options.data?.title ?? title }),
+    splitData: () => ok(data),
+    thumbnails: () => ok([]),
+    start: () => {
+      step = 0;
+      drops = [];
+      become({ kind: 'preparing', what: 'Decoding images', done: 0, total: 1 });
+      become({ kind: 'training', stage: 1, step, steps });
+      return ok(summary());
+    },
+    pause: () => {
+      if (phase.kind !== 'training') return wrong('pause');
+      become({ kind: 'paused', stage: phase.stage, step, steps });
+      return ok(null);
+    },
+    resume: () => {
+      if (phase.kind !== 'paused' && phase.kind !== 'failed') return wrong('resume');
+      become({ kind: 'training', stage: 1, step, steps });
+      return ok(null);
+    },
+    step: () => {
+      if (phase.kind !== 'paused') return wrong('step');
+      oneStep();
+      become({ kind: 'paused', stage: step < stage2Step ? 1 : 2, step, steps });
+      return ok(null);
+    },
+    stop: () => {
+      become({ kind: 'finished', step, steps, early: step < steps });
+      return ok(null);
+    },
+    result: () => ok(result()),
+    exportModel: () =>
+      ok({
+        files: ['model.safetensors', 'config.json', 'preprocessor_config.json'].map((name) => ({
+          name,
+          blob: new Blob([name]),
+        })),
+        mergedMaxLogitDifference: 1.9e-6,
+        validation: metrics(step),
+        result: result(),
+      }),
+  };
+
+  return {
+    sent,
+    emit: onEvent,
+    async call(name, input) {
+      sent.push({ name, input });
+      await Promise.resolve();
+      return answers[name](input);
+    },
+    close: () => undefined,
+    play(count) {
+      for (let i = 0; i < count && phase.kind === 'training'; i++) oneStep();
+    },
+  };
+}

@@ -1,0 +1,202 @@
+// The trainer over a client without a worker: opening, a whole run through events, pausing, faults, export.
+import { beforeEach, describe, expect, it } from 'vitest';
+import { fail, ok } from '../shared/result.ts';
+import type { FetchJson } from './bundled.ts';
+import { dataStore } from './data-store.ts';
+import { deviceStore } from './device-store.ts';
+import { exportStore } from './export-store.ts';
+import { modelStore } from './model-store.ts';
+import { recipeStore } from './recipe-store.ts';
+import { runStore } from './run-store.ts';
+import { stepLog } from './step-log.ts';
+import { createFakeClient, type FakeClient, type FakeOptions } from './testing/fake-client.ts';
+import { createTrainer, type Trainer } from './trainer.ts';
+
+const lists: FetchJson = (url) =>
+  Promise.resolve(
+    ok(
+      url.startsWith('models')
+        ? [
+            {
+              id: 'sprout',
+              title: 'Sprout',
+              folder: 'sprout',
+              files: ['config.json'],
+              bytes: 1,
+              parameters: 1,
+              imageSize: 64,
+              licence: 'x',
+              goodFor: 'x',
+              description: 'x',
+            },
+          ]
+        : [
+            {
+              id: 'set',
+              title: 'Set',
+              file: 'set.zip',
+              bytes: 1,
+              classes: ['a'],
+              trainImages: 1,
+              testImages: 1,
+              imageSize: 64,
+              licence: 'x',
+              origin: 'x',
+              description: 'x',
+            },
+          ],
+    ),
+  );
+
+async function started(options: FakeOptions = {}, fetchJson = lists): Promise<[Trainer, FakeClient]> {
+  const clients: FakeClient[] = [];
+  const trainer = createTrainer({
+    connect: (onEvent) => {
+      const client = createFakeClient(onEvent, options);
+      clients.push(client);
+      return client;
+    },
+    fetchJson,
+    locate: (path) => `http://here/${path}`,
+    build: 'fake',
+  });
+  await trainer.open();
+  const [client] = clients;
+  if (client === undefined) throw new Error('no client was made');
+  return [trainer, client];
+}
+
+const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
+
+beforeEach(() => {
+  dataStore.setState(dataStore.getInitialState(), true);
+  deviceStore.setState(deviceStore.getInitialState(), true);
+  exportStore.setState(exportStore.getInitialState(), true);
+  modelStore.setState(modelStore.getInitialState(), true);
+  recipeStore.setState(recipeStore.getInitialState(), true);
+  runStore.setState(runStore.getInitialState(), true);
+  stepLog.clear();
+});
+
+describe('trainer', () => {
+  it('opens what ships with the app, so that the first click can start', async () => {
+    const [, client] = await started();
+    expect(modelStore.getState()).toMatchObject({ status: 'ready', bundledId: 'sprout' });
+    expect(dataStore.getState()).toMatchObject({ status: 'ready', bundledId: 'set' });
+    expect(client.sent.find(({ name }) => name === 'openModel')?.input).toEqual({
+      title: 'Sprout',
+      source: {
+        kind: 'bundled',
+        files: [{ path: 'config.json', url: 'http://here/models/sprout/config.json' }],
+      },
+    });
+  });
+
+  it('says what is missing when the lists cannot be fetched', async () => {
+    await started({}, (url) => Promise.resolve(fail({ kind: 'network', url, detail: 'offline' })));
+    expect(modelStore.getState().fault?.kind).toBe('network');
+    expect(dataStore.getState().fault?.kind).toBe('network');
+  });
+
+  it('routes a whole run into the stores', async () => {
+    const [trainer, client] = await started({ steps: 100, depth: 2 });
+    await trainer.start();
+    client.play(100);
+    await settled();
+    const run = runStore.getState();
+    expect(run.phase.kind).toBe('finished');
+    expect(stepLog.length).toBe(100);
+    expect(run.evaluations.length).toBeGreaterThan(9);
+    expect(run.drops).toHaveLength(2 * 2 * 2);
+    expect(run.modules.flatMap(({ branches }) => branches).filter((b) => b.droppedAt !== null)).toHaveLength(
+      8,
+    );
+    expect(run.result?.steps).toBe(100);
+    await trainer.exportModel();
+    expect(exportStore.getState()).toMatchObject({ status: 'done', saved: false });
+  });
+
+  it('pauses, steps once, resumes', async () => {
+    const [trainer, client] = await started({ steps: 50 });
+    await trainer.start();
+    client.play(5);
+    await trainer.pause();
+    expect(runStore.getState()).toMatchObject({ phase: { kind: 'paused', step: 5 }, pending: null });
+    await trainer.step();
+    expect(runStore.getState()).toMatchObject({ phase: { kind: 'paused', step: 6 }, pending: null });
+    await trainer.resume();
+    expect(runStore.getState()).toMatchObject({ phase: { kind: 'training' }, pending: null });
+  });
+
+  it('keeps a pause pending until the phase shows it', async () => {
+    const [trainer, client] = await started({ steps: 50 });
+    await trainer.start();
+    const paused = trainer.pause();
+    expect(runStore.getState().pending).toBe('pause');
+    await paused;
+    expect(runStore.getState().pending).toBeNull();
+    client.emit({ kind: 'phase', phase: { kind: 'training', stage: 1, step: 1, steps: 50 } });
+    expect(runStore.getState().phase.kind).toBe('training');
+  });
+
+  it('shows a fault in place and can go on from it', async () => {
+    const [trainer, client] = await started({ steps: 50, failsAt: 7 });
+    await trainer.start();
+    client.play(50);
+    expect(runStore.getState()).toMatchObject({ fault: { kind: 'device-lost' }, phase: { resumable: true } });
+    await trainer.resume();
+    expect(runStore.getState().fault).toBeNull();
+  });
+
+  it('keeps the run when a start is refused, and forgets it when one begins', async () => {
+    const [trainer, client] = await started({ steps: 20 });
+    await trainer.start();
+    client.play(20);
+    await settled();
+    await trainer.pause();
+    expect(runStore.getState().fault?.kind).toBe('wrong-phase');
+    expect(runStore.getState().result).not.toBeNull();
+    await trainer.start();
+    expect(runStore.getState().result).toBeNull();
+    expect(stepLog.length).toBe(0);
+  });
+
+  it('opens everything again in a new worker when one died', async () => {
+    const [trainer, client] = await started({ steps: 50 });
+    await trainer.start();
+    client.play(9);
+    const before = client.sent.length;
+    client.emit({ kind: 'fault', fault: { kind: 'worker-died', detail: 'out of memory' } });
+    await settled();
+    expect(client.sent.slice(before).map(({ name }) => name)).toEqual(['hello', 'openModel', 'openData']);
+    expect(runStore.getState()).toMatchObject({
+      phase: { kind: 'failed', resumable: false },
+      fault: { kind: 'worker-died' },
+      pending: null,
+    });
+  });
+
+  it('keeps usable images when others cannot be used', async () => {
+    const fault = { kind: 'bad-dataset', why: 'one-class', detail: 'Only one class.' } as const;
+    const [trainer, client] = await started();
+    const good = dataStore.getState().data;
+    const call = client.call.bind(client);
+    client.call = async (name, input) => {
+      const reply = await call(name, input);
+      return name === 'openData' && reply.ok
+        ? { ok: true, value: Object.assign({}, reply.value, { fault }) }
+        : reply;
+    };
+    await trainer.openData({ kind: 'files', files: [] }, 'bad', 'all');
+    expect(dataStore.getState().data).toBe(good);
+    expect(dataStore.getState().refused).toMatchObject({ title: 'bad', fault });
+  });
+
+  it('adds images that could not be decoded to the refused ones, once', async () => {
+    const [, client] = await started();
+    const files = [{ path: 'a/1.jpg', code: 'undecodable', reason: 'It is cut off.' }];
+    client.emit({ kind: 'rejected', files });
+    client.emit({ kind: 'rejected', files });
+    expect(dataStore.getState().data?.rejected).toEqual(files);
+  });
+});

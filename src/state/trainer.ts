@@ -1,0 +1,248 @@
+// The trainer: starts the client, routes its events, and holds every action of the page. Talks to the worker through
+// the protocol alone; components call these actions and read the stores.
+import type { TrainerClient } from '../worker/client.ts';
+import type { Fault, Source, TrainerEvent } from '../worker/protocol.ts';
+import { dataSource, loadDataList, loadModelList, modelSource } from './bundled.ts';
+import type { BundledData, BundledModel, FetchJson } from './bundled.ts';
+import { dataStore } from './data-store.ts';
+import { deviceStore } from './device-store.ts';
+import { routeEvent } from './events.ts';
+import { clearExport, exportStore } from './export-store.ts';
+import { modelStore } from './model-store.ts';
+import { recipeStore, setDefaults } from './recipe-store.ts';
+import { clearRun, runStore } from './run-store.ts';
+import { stepLog } from './step-log.ts';
+
+export interface Trainer {
+  /** Greets the worker and opens the bundled model and the first bundled data set. */
+  open(): Promise<void>;
+  openBundledModel(model: BundledModel): Promise<void>;
+  openModel(source: Source, title: string): Promise<void>;
+  openBundledData(data: BundledData): Promise<void>;
+  openData(source: Source, title: string, role: 'all' | 'validation'): Promise<void>;
+  /** Splits the open images as the recipe says now. */
+  resplit(): Promise<void>;
+  loadThumbnails(images: readonly number[]): Promise<void>;
+  start(): Promise<void>;
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  step(): Promise<void>;
+  stop(): Promise<void>;
+  exportModel(): Promise<void>;
+  close(): void;
+}
+
+export interface TrainerParts {
+  readonly connect: (onEvent: (event: TrainerEvent) => void) => TrainerClient;
+  readonly fetchJson: FetchJson;
+  /** Absolute address of a file below the page. */
+  readonly locate: (path: string) => string;
+  readonly build: string;
+}
+
+interface Opened {
+  readonly source: Source;
+  readonly title: string;
+}
+
+export function createTrainer({ connect, fetchJson, locate, build }: TrainerParts): Trainer {
+  /** What was opened last, to be opened again when the worker had to be replaced. */
+  let openedModel: Opened | null = null;
+  let openedData: Opened | null = null;
+  let openedValidation: Opened | null = null;
+  /** Commands that open or split run one after another, so that progress belongs to one of them. */
+  let queue: Promise<void> = Promise.resolve();
+  const requested = new Set<number>();
+
+  /** The last run is forgotten when the worker shows that the next one begins, not when it is asked to. */
+  let startAsked = false;
+
+  const client = connect((event) => {
+    if (startAsked && event.kind !== 'progress' && event.kind !== 'fault') {
+      startAsked = false;
+      forgetRun();
+    }
+    if (event.kind === 'fault' && event.fault.kind === 'worker-died') void recover(event.fault);
+    else routeEvent(event);
+    if (event.kind === 'phase' && event.phase.kind === 'finished') void fetchResult();
+  });
+
+  function inTurn(work: () => Promise<void>): Promise<void> {
+    queue = queue.then(work).finally(() => deviceStore.setState({ progress: null }));
+    return queue;
+  }
+
+  async function hello(): Promise<boolean> {
+    const reply = await client.call('hello', { protocol: 1, build });
+    if (!reply.ok) {
+      deviceStore.setState({ fault: reply.fault });
+      return false;
+    }
+    deviceStore.setState({ hello: reply.value, fault: null });
+    setDefaults(reply.value.defaults);
+    return true;
+  }
+
+  /** A new worker is empty: it gets the same model and images again; the run itself is lost. */
+  async function recover(fault: Fault): Promise<void> {
+    const { phase } = runStore.getState();
+    const step = 'step' in phase ? phase.step : 0;
+    runStore.setState({ phase: { kind: 'failed', fault, step, resumable: false }, fault, pending: null });
+    const [model, data, validation] = [openedModel, openedData, openedValidation];
+    if (!(await hello())) return;
+    if (model !== null) await sendModel(model, modelStore.getState().bundledId);
+    if (data !== null) await sendData(data, 'all', dataStore.getState().bundledId);
+    if (validation !== null) await sendData(validation, 'validation', null);
+  }
+
+  function sendModel(opened: Opened, bundledId: string | null): Promise<void> {
+    return inTurn(async () => {
+      modelStore.setState({ status: 'opening', fault: null });
+      const reply = await client.call('openModel', opened);
+      if (!reply.ok) {
+        const { model } = modelStore.getState();
+        modelStore.setState({ status: model === null ? 'none' : 'ready', fault: reply.fault });
+        return;
+      }
+      openedModel = opened;
+      modelStore.setState({ status: 'ready', model: reply.value, bundledId, fault: null });
+    });
+  }
+
+  function sendData(opened: Opened, role: 'all' | 'validation', bundledId: string | null): Promise<void> {
+    return inTurn(async () => {
+      const recipe = recipeStore.getState().recipe ?? recipeStore.getState().defaults;
+      if (recipe === null) return;
+      dataStore.setState({ status: 'opening', fault: null, refused: null });
+      const { split, seed } = recipe;
+      const reply = await client.call('openData', { ...opened, role, split, seed });
+      if (!reply.ok) {
+        const { data } = dataStore.getState();
+        dataStore.setState({ status: data === null ? 'none' : 'ready', fault: reply.fault });
+        return;
+      }
+      const former = dataStore.getState();
+      const usable = reply.value.fault === null;
+      if (!usable && former.data !== null && former.data.fault === null) {
+        // The worker lets go of usable images only for usable ones, and so does the page.
+        dataStore.setState({ status: 'ready', refused: reply.value });
+        return;
+      }
+      if (usable && role === 'all') [openedData, openedValidation] = [opened, null];
+      if (usable && role === 'validation') openedValidation = opened;
+      forgetThumbnails();
+      dataStore.setState({
+        status: 'ready',
+        data: reply.value,
+        bundledId: role === 'all' ? bundledId : former.bundledId,
+        validationTitle: role === 'all' ? null : opened.title,
+      });
+    });
+  }
+
+  function forgetRun(): void {
+    stepLog.clear();
+    clearRun();
+    clearExport();
+  }
+
+  function forgetThumbnails(): void {
+    for (const url of dataStore.getState().thumbnails.values()) URL.revokeObjectURL(url);
+    requested.clear();
+    dataStore.setState({ thumbnails: new Map() });
+  }
+
+  /** Steers the run; done when the phase shows it (see events.ts). */
+  async function steer(name: 'pause' | 'resume' | 'step' | 'stop'): Promise<void> {
+    runStore.setState({ pending: name, fault: null });
+    const reply = await client.call(name, null);
+    if (!reply.ok) runStore.setState({ pending: null, fault: reply.fault });
+  }
+
+  async function fetchResult(): Promise<void> {
+    const reply = await client.call('result', null);
+    runStore.setState(reply.ok ? { result: reply.value } : { fault: reply.fault });
+  }
+
+  const trainer: Trainer = {
+    async open() {
+      const [greeted, models, sets] = await Promise.all([
+        hello(),
+        loadModelList(fetchJson),
+        loadDataList(fetchJson),
+      ]);
+      if (models.ok) modelStore.setState({ bundled: models.value });
+      else modelStore.setState({ fault: models.fault });
+      if (sets.ok) dataStore.setState({ bundled: sets.value });
+      else dataStore.setState({ fault: sets.fault });
+      if (!greeted) return;
+      const model = models.ok ? models.value[0] : undefined;
+      const data = sets.ok ? sets.value[0] : undefined;
+      // A user may already have dropped something of their own.
+      if (model !== undefined && modelStore.getState().status === 'none')
+        void trainer.openBundledModel(model);
+      if (data !== undefined && dataStore.getState().status === 'none') void trainer.openBundledData(data);
+      await queue;
+    },
+    openBundledModel: (model) =>
+      sendModel({ source: modelSource(model, locate), title: model.title }, model.id),
+    openModel: (source, title) => sendModel({ source, title }, null),
+    openBundledData: (data) =>
+      sendData({ source: dataSource(data, locate), title: data.title }, 'all', data.id),
+    openData: (source, title, role) => sendData({ source, title }, role, null),
+    resplit: () =>
+      inTurn(async () => {
+        const { recipe } = recipeStore.getState();
+        if (recipe === null || dataStore.getState().data === null) return;
+        const reply = await client.call('splitData', { split: recipe.split, seed: recipe.seed });
+        dataStore.setState(reply.ok ? { data: reply.value, fault: null } : { fault: reply.fault });
+      }),
+    async loadThumbnails(images) {
+      const wanted = images.filter((image) => !requested.has(image));
+      if (wanted.length === 0) return;
+      for (const image of wanted) requested.add(image);
+      const { data } = dataStore.getState();
+      const reply = await client.call('thumbnails', { images: wanted });
+      if (!reply.ok || dataStore.getState().data?.title !== data?.title) return;
+      dataStore.setState(({ thumbnails }) => ({
+        thumbnails: new Map([
+          ...thumbnails,
+          ...reply.value.map(({ image, blob }) => [image, URL.createObjectURL(blob)] as const),
+        ]),
+      }));
+    },
+    async start() {
+      const { recipe, backend } = recipeStore.getState();
+      if (recipe === null) return;
+      startAsked = true;
+      runStore.setState({ pending: 'start', fault: null });
+      const reply = await client.call('start', { recipe, engine: 'auto', backend });
+      startAsked = false;
+      deviceStore.setState({ progress: null });
+      if (!reply.ok) {
+        runStore.setState({ pending: null, fault: reply.fault });
+        return;
+      }
+      const summary = reply.value;
+      runStore.setState(({ modules }) => ({
+        pending: null,
+        summary,
+        modules: modules.length > 0 ? modules : summary.modules,
+      }));
+    },
+    pause: () => steer('pause'),
+    resume: () => steer('resume'),
+    step: () => steer('step'),
+    stop: () => steer('stop'),
+    async exportModel() {
+      exportStore.setState({ status: 'exporting', fault: null });
+      const reply = await client.call('exportModel', null);
+      deviceStore.setState({ progress: null });
+      exportStore.setState(
+        reply.ok ? { status: 'done', result: reply.value } : { status: 'none', fault: reply.fault },
+      );
+    },
+    close: () => client.close(),
+  };
+  return trainer;
+}

@@ -1,0 +1,61 @@
+// The one page: head, run, set-up and live view, in this order for readers and keyboards; the grid places them.
+import { useDevice } from '../state/device-store.ts';
+import styles from './App.module.css';
+import { BranchCard } from './branches/BranchCard.tsx';
+import { ChartsCard } from './charts/ChartsCard.tsx';
+import { DropOverlay } from './drop/DropOverlay.tsx';
+import { DropCard } from './drops/DropCard.tsx';
+import { Header } from './header/Header.tsx';
+import { ImagesCard } from './images/ImagesCard.tsx';
+import { ModelCard } from './model/ModelCard.tsx';
+import { OtherModels } from './model/OtherModels.tsx';
+import { FaultBox } from './parts/FaultBox.tsx';
+import { Button } from './parts/Button.tsx';
+import { RecipeCard } from './recipe/RecipeCard.tsx';
+import { ResultCard } from './result/ResultCard.tsx';
+import { RunCard } from './run/RunCard.tsx';
+import { ScalarCard } from './scalars/ScalarCard.tsx';
+import { useLeaveWarning, useWakeLock } from './use-leave-warning.ts';
+
+export function App() {
+  const fault = useDevice((state) => state.fault);
+  useLeaveWarning();
+  useWakeLock();
+  return (
+    <div className={styles.page}>
+      <Header />
+      {fault !== null && (
+        <div className={styles.fault}>
+          <FaultBox fault={fault}>
+            <Button onClick={() => location.reload()}>Reload the page</Button>
+          </FaultBox>
+        </div>
+      )}
+      <main className={styles.main}>
+        <div className={styles.run}>
+          <RunCard />
+          <ResultCard />
+        </div>
+        <div className={styles.setup}>
+          <ModelCard />
+          <ImagesCard />
+        </div>
+        <div className={styles.live}>
+          <RecipeCard />
+          <BranchCard />
+          <ChartsCard />
+          <ScalarCard />
+          <DropCard />
+          <OtherModels />
+        </div>
+      </main>
+      <footer className={styles.footer}>
+        <p>
+          Images and weights stay on this machine: everything is read, trained and written in this page. The
+          method is DMLoRA (ECCV 2024), re-specified from its abstract.
+        </p>
+      </footer>
+      <DropOverlay />
+    </div>
+  );
+}

@@ -1,0 +1,41 @@
+// The branch map as a table: the same facts for those who cannot or would rather not read the picture.
+import type { ModuleView } from '../../worker/protocol.ts';
+import table from '../parts/Table.module.css';
+import { cx } from '../parts/cx.ts';
+import { moduleText } from '../parts/words.ts';
+
+export function BranchTable({ modules }: { readonly modules: readonly ModuleView[] }) {
+  const most = Math.max(0, ...modules.map(({ branches }) => branches.length));
+  return (
+    <div className={table.scroll} tabIndex={0} role="region" aria-label="Branches as a table">
+      <table className={table.table}>
+        <thead>
+          <tr>
+            <th scope="col">Layer</th>
+            <th scope="col" className={table.number}>
+              Scalar
+            </th>
+            {Array.from({ length: most }, (_, index) => (
+              <th key={index} scope="col">
+                Branch {index}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {modules.map(({ module, scalar, branches }) => (
+            <tr key={module}>
+              <th scope="row">{moduleText(module)}</th>
+              <td className={table.number}>{scalar.toFixed(3)}</td>
+              {branches.map(({ index, droppedAt, strength }) => (
+                <td key={index} className={cx(droppedAt !== null && table.dropped)}>
+                  {droppedAt === null ? strength.toPrecision(3) : `dropped at ${droppedAt}`}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

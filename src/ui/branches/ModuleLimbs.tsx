@@ -1,0 +1,151 @@
+// The branches of one module: living ones as long and thick as they are strong, dropped ones as a cut stub with the
+// step. A branch that has just been dropped falls, unless less motion is wanted.
+import { memo, useEffect, useRef, useState } from 'react';
+import type { BranchView, ModuleView } from '../../worker/protocol.ts';
+import { cx } from '../parts/cx.ts';
+import { moduleText } from '../parts/words.ts';
+import { branchPlace, growth, limbPath, type Place, type TreeLayout } from './tree-geometry.ts';
+import styles from './BranchCard.module.css';
+
+interface LimbProps {
+  readonly branch: BranchView;
+  readonly layout: TreeLayout;
+  readonly strongest: number;
+  readonly latestDrop: number;
+  readonly preview: boolean;
+}
+
+interface LivingProps extends Omit<LimbProps, 'latestDrop'> {
+  /** Given for a branch that has just been dropped: it falls, and this is called when it has. */
+  readonly onFallen?: () => void;
+}
+
+function Living({ branch, layout, strongest, preview, onFallen }: LivingProps) {
+  const grown = useRef<SVGGElement>(null);
+  // Buds differ a little, by nothing but their number, so that the plan looks alive.
+  const share = preview ? 0.42 + 0.04 * ((branch.index * 5 + 2) % 4) : growth(branch.strength, strongest);
+  useEffect(() => {
+    grown.current?.style.setProperty('--grown', share.toFixed(3));
+  }, [share]);
+  return (
+    <g
+      ref={grown}
+      className={cx(styles.grown, onFallen !== undefined && styles.falling)}
+      onAnimationEnd={onFallen}
+    >
+      <path
+        className={cx(styles.limb, preview && styles.bud)}
+        d={limbPath(layout)}
+        strokeWidth={1.3 + 3 * share}
+        vectorEffect="non-scaling-stroke"
+      />
+      <circle
+        className={cx(styles.leaf, preview && styles.budLeaf)}
+        cx={layout.reach}
+        cy={-layout.rise}
+        r={Math.min(6.5, layout.reach * 0.16)}
+      />
+    </g>
+  );
+}
+
+function Limb({ branch, layout, strongest, latestDrop, preview }: LimbProps) {
+  const { y, side } = branchPlace(layout, branch.index);
+  const dropped = branch.droppedAt;
+  const [fallen, setFallen] = useState(false);
+  const labelled = layout.reach >= 34 && layout.levelGap >= 10.5;
+  return (
+    <g transform={`translate(0 ${y})`}>
+      <g transform={`scale(${side} 1)`}>
+        {dropped === null ? (
+          <Living branch={branch} layout={layout} strongest={strongest} preview={preview} />
+        ) : (
+          <>
+            {dropped === latestDrop && !fallen && (
+              <Living
+                branch={branch}
+                layout={layout}
+                strongest={strongest}
+                preview={false}
+                onFallen={() => setFallen(true)}
+              />
+            )}
+            <path className={styles.stub} d="M0 0L9 -2" />
+            <path className={styles.cut} d="M8 -5.5L10.4 1.5" />
+          </>
+        )}
+      </g>
+      {dropped !== null && labelled && (
+        <text className={styles.stubStep} x={side * 14} y="1.5" textAnchor={side === 1 ? 'start' : 'end'}>
+          {dropped}
+        </text>
+      )}
+    </g>
+  );
+}
+
+interface ModuleLimbsProps extends Omit<LimbProps, 'branch'> {
+  readonly module: ModuleView;
+  readonly place: Place;
+  readonly chosen: boolean;
+  readonly focusable: boolean;
+  readonly onChoose: (module: string) => void;
+}
+
+function Limbs({ module, place, chosen, focusable, onChoose, ...rest }: ModuleLimbsProps) {
+  const { layout, preview } = rest;
+  const live = module.branches.filter(({ droppedAt }) => droppedAt === null).length;
+  const gone = module.branches
+    .filter(({ droppedAt }) => droppedAt !== null)
+    .map(({ index, droppedAt }) => `branch ${index} dropped at step ${droppedAt ?? 0}`);
+  const label = [
+    moduleText(module.module),
+    `${live} of ${module.branches.length} branches ${preview ? 'planned' : 'growing'}`,
+    ...gone,
+    `scalar ${module.scalar.toFixed(3)}`,
+  ].join(', ');
+  return (
+    <g
+      transform={`translate(${place.x} ${place.y})`}
+      className={cx(styles.module, chosen && styles.chosen)}
+      role="img"
+      aria-label={label}
+      tabIndex={focusable ? 0 : -1}
+      data-module={module.module}
+      onPointerEnter={() => onChoose(module.module)}
+      onFocus={() => onChoose(module.module)}
+    >
+      <rect
+        className={styles.hit}
+        x={-layout.cellWidth / 2 + 2}
+        y={5 - layout.rowHeight}
+        width={layout.cellWidth - 4}
+        height={layout.rowHeight}
+        rx="6"
+      />
+      {module.branches.map((branch) => (
+        <Limb key={branch.index} branch={branch} {...rest} />
+      ))}
+    </g>
+  );
+}
+
+function same<T>(a: readonly T[], b: readonly T[]): boolean {
+  return a.length === b.length && a.every((value, i) => value === b[i]);
+}
+
+const facts = (props: ModuleLimbsProps): readonly unknown[] => [
+  JSON.stringify(props.layout),
+  props.place.x,
+  props.place.y,
+  props.strongest,
+  props.latestDrop,
+  props.chosen,
+  props.focusable,
+  props.preview,
+  props.onChoose,
+  props.module,
+];
+
+/** Drawn anew only when something of this module changed: a large map has a thousand branches. */
+export const ModuleLimbs = memo(Limbs, (before, after) => same(facts(before), facts(after)));

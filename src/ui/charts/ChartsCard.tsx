@@ -1,0 +1,130 @@
+// The curves of the run and how they are looked at: smoothing, logarithm, zoom, and the numbers as a file or a table.
+import { setLogLoss, setRange, setSmoothing, useChart } from '../../state/chart-store.ts';
+import { runCsv } from '../../state/run-csv.ts';
+import { runStore, useRun } from '../../state/run-store.ts';
+import { stepLog } from '../../state/step-log.ts';
+import { Button } from '../parts/Button.tsx';
+import { Card } from '../parts/Card.tsx';
+import { download } from '../parts/download.ts';
+import table from '../parts/Table.module.css';
+import { lossText, percentText } from '../parts/words.ts';
+import { charts } from './chart-spec.ts';
+import styles from './Charts.module.css';
+import { LineChart } from './LineChart.tsx';
+
+function saveCsv(): void {
+  download(new Blob([runCsv(stepLog, runStore.getState().evaluations)], { type: 'text/csv' }), 'run.csv');
+}
+
+function Settings({ empty }: { readonly empty: boolean }) {
+  const smoothing = useChart((state) => state.smoothing);
+  const logLoss = useChart((state) => state.logLoss);
+  const zoomed = useChart((state) => state.range !== null);
+  return (
+    <div className={styles.settings}>
+      <label className={styles.setting}>
+        Smoothing
+        <input
+          type="range"
+          min="0"
+          max="0.99"
+          step="0.01"
+          value={smoothing}
+          onChange={({ currentTarget }) => setSmoothing(Number(currentTarget.value))}
+        />
+        <output className={styles.value}>{smoothing.toFixed(2)}</output>
+      </label>
+      <label className={styles.setting}>
+        <input
+          type="checkbox"
+          checked={logLoss}
+          onChange={({ currentTarget }) => setLogLoss(currentTarget.checked)}
+        />
+        Logarithmic loss
+      </label>
+      {zoomed && (
+        <Button look="quiet" onClick={() => setRange(null)}>
+          Follow the run
+        </Button>
+      )}
+      <Button look="quiet" icon="download" disabled={empty} onClick={saveCsv}>
+        CSV
+      </Button>
+    </div>
+  );
+}
+
+function Evaluations() {
+  const evaluations = useRun((state) => state.evaluations);
+  if (evaluations.length === 0) return null;
+  return (
+    <details className={styles.more}>
+      <summary>Validation as a table</summary>
+      <div className={table.scroll} tabIndex={0} role="region" aria-label="Validation as a table">
+        <table className={table.table}>
+          <thead>
+            <tr>
+              <th scope="col">Epoch</th>
+              <th scope="col" className={table.number}>
+                Step
+              </th>
+              <th scope="col" className={table.number}>
+                Loss
+              </th>
+              <th scope="col" className={table.number}>
+                Accuracy
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {evaluations.map(({ step, epoch, validation }) => (
+              <tr key={step}>
+                <th scope="row">{Number(epoch.toFixed(2))}</th>
+                <td className={table.number}>{step}</td>
+                <td className={table.number}>{lossText(validation.loss)}</td>
+                <td className={table.number}>{percentText(validation.accuracy)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </details>
+  );
+}
+
+export function ChartsCard() {
+  const empty = useRun((state) => state.evaluations.length === 0 && state.speed === null);
+  return (
+    <Card title="Curves" aside={<Settings empty={empty} />}>
+      {empty ? (
+        <p className={styles.empty}>
+          Loss, accuracy, learning rate and speed appear here with the first step. Drag over a chart to zoom,
+          double-click to follow again.
+        </p>
+      ) : (
+        <>
+          <ul className={styles.legend} aria-hidden="true">
+            <li>
+              <i className={styles.train} /> training
+            </li>
+            <li>
+              <i className={styles.validation} /> validation
+            </li>
+            <li>
+              <i className={styles.drop} /> branches drop
+            </li>
+            <li>
+              <i className={styles.stage2} /> stage 2
+            </li>
+          </ul>
+          <div className={styles.grid}>
+            {charts.map((spec) => (
+              <LineChart key={spec.column} spec={spec} />
+            ))}
+          </div>
+          <Evaluations />
+        </>
+      )}
+    </Card>
+  );
+}

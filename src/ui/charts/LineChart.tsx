@@ -1,0 +1,134 @@
+// One live chart: draws the log at most ten times a second, and not at all while the page is hidden. The numbers under
+// the crosshair are written beside the title, past React.
+import { useEffect, useId, useRef, type KeyboardEvent } from 'react';
+import uPlot from 'uplot';
+import 'uplot/dist/uPlot.min.css';
+import { chartColumns, type ChartColumns } from '../../state/chart-series.ts';
+import { chartStore, setRange, useChart } from '../../state/chart-store.ts';
+import { runStore } from '../../state/run-store.ts';
+import { stepLog } from '../../state/step-log.ts';
+import { useTheme } from '../../state/theme-store.ts';
+import { cx } from '../parts/cx.ts';
+import type { ChartSpec } from './chart-spec.ts';
+import { plotOptions } from './plot-options.ts';
+import styles from './Charts.module.css';
+
+const redrawMs = 100;
+
+/** The value at a position, or the last one before it. */
+function valueBefore(
+  values: ArrayLike<number | null | undefined> | undefined,
+  index: number,
+): number | undefined {
+  for (let i = index; values !== undefined && i >= 0; i--) {
+    const value = values[i];
+    if (typeof value === 'number' && Number.isFinite(value)) return value;
+  }
+  return undefined;
+}
+
+export function LineChart({ spec }: { readonly spec: ChartSpec }) {
+  const id = useId();
+  const box = useRef<HTMLDivElement>(null);
+  const readout = useRef<HTMLSpanElement>(null);
+  const chart = useRef<uPlot>(null);
+  const theme = useTheme((state) => state.version);
+  const logLoss = useChart((state) => spec.main && state.logLoss);
+
+  useEffect(() => {
+    const element = box.current;
+    if (element === null) return;
+    const height = spec.main ? 270 : 190;
+    let columns: ChartColumns | null = null;
+
+    const write = (plot: uPlot): void => {
+      if (readout.current === null || columns === null) return;
+      const index = plot.cursor.idx ?? columns.steps.length - 1;
+      const step = columns.steps[index];
+      const line = valueBefore(spec.smoothed ? columns.smoothed : columns.raw, index);
+      const point = spec.validation === null ? undefined : valueBefore(columns.validation, index);
+      const parts = [
+        step === undefined ? '' : `step ${step}`,
+        line === undefined ? '' : `${spec.line} ${spec.text(line)}`,
+        point === undefined ? '' : `validation ${spec.text(point)}`,
+      ];
+      readout.current.textContent = parts.filter((part) => part !== '').join(' · ');
+    };
+    const plot = new uPlot(plotOptions(spec, { width: 300, height }, write), [[], [], [], []], element);
+    chart.current = plot;
+
+    const draw = (): void => {
+      const { smoothing, range } = chartStore.getState();
+      columns = chartColumns(stepLog, runStore.getState().evaluations, {
+        column: spec.column,
+        smoothing: spec.smoothed ? smoothing : null,
+        validation: spec.validation,
+        range,
+        pixels: Math.max(100, plot.width - 70),
+      });
+      plot.setData([columns.steps, columns.raw, columns.smoothed, columns.validation]);
+      write(plot);
+    };
+    let timer: ReturnType<typeof setTimeout> | null = null;
+    let frame = 0;
+    const schedule = (): void => {
+      timer ??= setTimeout(() => {
+        frame = requestAnimationFrame(() => {
+          timer = null;
+          draw();
+        });
+      }, redrawMs);
+    };
+    const observer = new ResizeObserver(([entry]) => {
+      const width = Math.floor(entry?.contentRect.width ?? 0);
+      if (width > 0) plot.setSize({ width, height });
+      schedule();
+    });
+    observer.observe(element);
+    const unsubscribe = [
+      runStore.subscribe((now, before) => {
+        if (now.logVersion !== before.logVersion || now.summary !== before.summary) schedule();
+      }),
+      chartStore.subscribe(schedule),
+    ];
+    draw();
+    return () => {
+      for (const end of unsubscribe) end();
+      observer.disconnect();
+      if (timer !== null) clearTimeout(timer);
+      cancelAnimationFrame(frame);
+      plot.destroy();
+      chart.current = null;
+    };
+  }, [spec, theme, logLoss]);
+
+  function onKey(event: KeyboardEvent): void {
+    const plot = chart.current;
+    if (plot === null) return;
+    if (event.key === 'Escape') setRange(null);
+    if (event.key !== 'ArrowLeft' && event.key !== 'ArrowRight') return;
+    event.preventDefault();
+    const last = plot.data[0].length - 1;
+    const index = (plot.cursor.idx ?? last) + (event.key === 'ArrowLeft' ? -1 : 1);
+    const step = plot.data[0][Math.min(last, Math.max(0, index))];
+    if (step !== undefined) plot.setCursor({ left: plot.valToPos(step, 'x'), top: 10 });
+  }
+
+  return (
+    <figure className={cx(styles.chart, spec.main && styles.main)}>
+      <figcaption className={styles.caption}>
+        <h3 id={id}>{spec.title}</h3>
+        <span className={styles.readout} ref={readout} />
+      </figcaption>
+      <div
+        ref={box}
+        className={styles.plot}
+        role="img"
+        aria-labelledby={id}
+        tabIndex={0}
+        onKeyDown={onKey}
+        data-testid={`chart-${spec.column}`}
+      />
+    </figure>
+  );
+}

@@ -1,0 +1,97 @@
+// Dropping anywhere on the window, or pasting: folders, zips, images, a model. The overlay counts enters and leaves,
+// since both fire for every element on the way.
+import { fromEvent } from 'file-selector';
+import { useEffect, useEffectEvent, useState } from 'react';
+import type { Fault } from '../../shared/fault.ts';
+import type { SourceFile } from '../../worker/protocol.ts';
+import { useControls } from '../use-controls.ts';
+import { useOpenFiles } from '../use-open-files.ts';
+import { Button } from '../parts/Button.tsx';
+import { FaultBox } from '../parts/FaultBox.tsx';
+import styles from './DropOverlay.module.css';
+
+const carriesFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') === true;
+
+async function filesOf(event: Event): Promise<SourceFile[]> {
+  const found = await fromEvent(event);
+  return found.flatMap((file) => ('relativePath' in file ? [{ path: file.relativePath, blob: file }] : []));
+}
+
+export function DropOverlay() {
+  const { edit } = useControls();
+  const { openAny } = useOpenFiles();
+  const [over, setOver] = useState(false);
+  const [fault, setFault] = useState<Fault | null>(null);
+
+  const take = useEffectEvent(async (event: Event) => {
+    if (!edit) {
+      setFault({ kind: 'wrong-phase', command: 'open files', phase: 'under way' });
+      return;
+    }
+    try {
+      const files = await filesOf(event);
+      setFault(null);
+      if (files.length > 0) openAny(files);
+    } catch (thrown) {
+      const detail = thrown instanceof Error ? thrown.message : String(thrown);
+      setFault({ kind: 'bad-file', name: 'What was dropped', why: 'unreadable', detail });
+    }
+  });
+
+  useEffect(() => {
+    let depth = 0;
+    const set = (next: number): void => {
+      depth = Math.max(0, next);
+      setOver(depth > 0);
+    };
+    const listeners = new AbortController();
+    const { signal } = listeners;
+    window.addEventListener('dragenter', (event) => carriesFiles(event) && set(depth + 1), { signal });
+    window.addEventListener('dragleave', (event) => carriesFiles(event) && set(depth - 1), { signal });
+    window.addEventListener('dragover', (event) => carriesFiles(event) && event.preventDefault(), { signal });
+    window.addEventListener(
+      'drop',
+      (event) => {
+        if (!carriesFiles(event)) return;
+        event.preventDefault();
+        set(0);
+        void take(event);
+      },
+      { signal },
+    );
+    window.addEventListener(
+      'paste',
+      (event) => {
+        if ((event.clipboardData?.files.length ?? 0) === 0) return;
+        event.preventDefault();
+        void take(event);
+      },
+      { signal },
+    );
+    return () => listeners.abort();
+  }, []);
+
+  return (
+    <>
+      {over && (
+        <div className={styles.overlay} data-testid="drop-overlay">
+          <div className={styles.words}>
+            <p className={styles.title}>{edit ? 'Drop to open' : 'A run is under way'}</p>
+            <p>
+              {edit
+                ? 'A folder with one folder a class, a zip of it, or a model with its config.json. Nothing leaves this machine.'
+                : 'Stop it first, then drop a model or images.'}
+            </p>
+          </div>
+        </div>
+      )}
+      {fault !== null && (
+        <div className={styles.fault}>
+          <FaultBox fault={fault}>
+            <Button onClick={() => setFault(null)}>Close</Button>
+          </FaultBox>
+        </div>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,69 @@
+// What the page says about the device: before a run what WebGPU offers and what was chosen, during and after a run
+// what the engine really runs on. Pure.
+import type { BackendChoice, EngineDescription, Hello } from '../../worker/protocol.ts';
+
+export interface DeviceWords {
+  readonly backend: 'webgpu' | 'wasm' | 'cpu' | 'unknown';
+  /** For the badge. */
+  readonly text: string;
+  readonly look: 'good' | 'warn' | 'soft';
+  /** A sentence when it is slower than people may expect; null when all is as it should be. */
+  readonly notice: string | null;
+}
+
+const slow = 'It works, but slowly: take few images and few epochs.';
+
+const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);
+
+function ofEngine(
+  { backend, adapter, software, fallback }: EngineDescription,
+  hello: Hello | null,
+): DeviceWords {
+  const notices: string[] = [];
+  // What the worker said at the start says why better than the advice that comes with a fault.
+  if (fallback !== null)
+    notices.push(
+      hello?.gpu.kind === 'absent'
+        ? `WebGPU is not available here: ${sentence(hello.gpu.reason)}`
+        : sentence(fallback),
+    );
+  if (backend === 'webgpu' && software)
+    notices.push(`The graphics processor is emulated by the processor (${adapter}). ${slow}`);
+  else if (fallback !== null && backend !== 'webgpu')
+    notices.push(`Training runs on the processor (${backend}), which is slower.`);
+  const device = backend === 'webgpu' ? 'WebGPU' : `Processor (${backend})`;
+  return {
+    backend,
+    text: `${device} · ${adapter}${software ? ', software' : ''}`,
+    look: notices.length === 0 ? 'good' : 'warn',
+    notice: notices.length === 0 ? null : notices.join(' '),
+  };
+}
+
+export function deviceWords(
+  engine: EngineDescription | null,
+  hello: Hello | null,
+  choice: BackendChoice,
+): DeviceWords {
+  if (engine !== null) return ofEngine(engine, hello);
+  if (hello === null) return { backend: 'unknown', text: 'Looking for a GPU…', look: 'soft', notice: null };
+  const { gpu } = hello;
+  if (choice === 'wasm' || choice === 'cpu')
+    return { backend: choice, text: `Processor (${choice}), as chosen`, look: 'soft', notice: null };
+  if (gpu.kind === 'absent') {
+    const reason = sentence(gpu.reason);
+    const notice =
+      choice === 'webgpu'
+        ? `WebGPU was chosen but is not available here: ${reason} Choose the backend "automatic" or "wasm", or open this page in a current Chrome or Edge.`
+        : `WebGPU is not available here: ${reason} Training will run on the processor (wasm). ${slow} A current Chrome or Edge on a machine with a graphics processor is much faster.`;
+    return { backend: 'wasm', text: 'Processor (wasm)', look: 'warn', notice };
+  }
+  if (gpu.software)
+    return {
+      backend: 'webgpu',
+      text: `WebGPU · ${gpu.name}, software`,
+      look: 'warn',
+      notice: `WebGPU is here, but the graphics processor is emulated by the processor (${gpu.name}). ${slow}`,
+    };
+  return { backend: 'webgpu', text: `WebGPU · ${gpu.name}`, look: 'good', notice: null };
+}

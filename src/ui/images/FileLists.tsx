@@ -1,0 +1,52 @@
+// What became of files that are not simply used: refused, used with a warning, passed over; each with its reason.
+import type { DataSummary, FileVerdict } from '../../worker/protocol.ts';
+import { countText } from '../parts/words.ts';
+import styles from './ImagesCard.module.css';
+
+/** More would only slow the page down; the count above the list is of all. */
+const most = 500;
+
+interface ListProps {
+  readonly files: readonly FileVerdict[];
+  readonly words: string;
+  readonly look?: string | undefined;
+  readonly testId: string;
+}
+
+function List({ files, words, look, testId }: ListProps) {
+  if (files.length === 0) return null;
+  return (
+    <details className={styles.more} data-testid={testId}>
+      <summary>
+        <span className={look}>
+          {countText(files.length, 'file')} {words}
+        </span>
+      </summary>
+      <ul className={styles.files}>
+        {files.slice(0, most).map(({ path, code, reason }, i) => (
+          // A path may stand there twice, once for each thing to know about it.
+          <li key={`${i} ${path} ${code}`}>
+            <bdi className={styles.path}>{path}</bdi>
+            <bdi>{reason}</bdi>
+          </li>
+        ))}
+        {files.length > most && <li>… and {countText(files.length - most, 'file')} more</li>}
+      </ul>
+    </details>
+  );
+}
+
+export function FileLists({ data }: { readonly data: DataSummary }) {
+  return (
+    <>
+      <List files={data.rejected} words="refused" look={styles.rejectedCount} testId="rejected" />
+      <List
+        files={data.warnings.filter(({ path }) => path !== '')}
+        words="used, with something to know"
+        look={styles.warnedCount}
+        testId="warnings"
+      />
+      <List files={data.ignored} words="passed over" testId="ignored" />
+    </>
+  );
+}

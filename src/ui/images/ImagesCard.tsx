@@ -1,0 +1,159 @@
+// The images that are open: where they come from, how they are split, what is wrong with them; and the ways to open
+// others.
+import { splitSize, useData } from '../../state/data-store.ts';
+import { useDevice } from '../../state/device-store.ts';
+import type { DataSummary } from '../../worker/protocol.ts';
+import { useControls } from '../use-controls.ts';
+import { useOpenFiles } from '../use-open-files.ts';
+import { Card } from '../parts/Card.tsx';
+import { FaultBox } from '../parts/FaultBox.tsx';
+import { FilePick } from '../parts/FilePick.tsx';
+import { Icon } from '../parts/Icon.tsx';
+import { ProgressLine } from '../parts/ProgressLine.tsx';
+import { countText, wholeText } from '../parts/words.ts';
+import { ClassList } from './ClassList.tsx';
+import { DataChoices } from './DataChoices.tsx';
+import { FileLists } from './FileLists.tsx';
+import styles from './ImagesCard.module.css';
+
+function Split({ data }: { readonly data: DataSummary }) {
+  const validationTitle = useData((state) => state.validationTitle);
+  const sizes = (['train', 'validation', 'test'] as const).map((name) => ({
+    name,
+    size: splitSize(data, name),
+  }));
+  const total = sizes.reduce((sum, { size }) => sum + size, 0);
+  let x = 0;
+  return (
+    <div className={styles.split}>
+      <svg className={styles.splitBar} viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">
+        {sizes.map(({ name, size }) => {
+          const width = total === 0 ? 0 : (100 * size) / total;
+          const from = x;
+          x += width;
+          return <rect key={name} className={styles[name]} x={from} y="0" width={width} height="6" />;
+        })}
+      </svg>
+      <ul className={styles.splitWords} data-testid="split">
+        {sizes
+          .filter(({ name, size }) => size > 0 || name !== 'test')
+          .map(({ name, size }) => (
+            <li key={name}>
+              <span className={styles[`${name}Dot`]} aria-hidden="true" />
+              {wholeText(size)}{' '}
+              {name === 'train' ? 'to learn from' : name === 'test' ? 'kept for a test' : 'to validate'}
+            </li>
+          ))}
+      </ul>
+      <p className={styles.soft}>
+        {validationTitle !== null ? (
+          <>
+            Validation set: <bdi>{validationTitle}</bdi>.
+          </>
+        ) : data.splitBy === 'folders' ? (
+          'Split as the folders are named.'
+        ) : (
+          'Split by a seeded draw from each class.'
+        )}
+      </p>
+    </div>
+  );
+}
+
+export function ImagesCard() {
+  const { status, data, refused, fault } = useData((state) => state);
+  // Remarks without a file are about the images as a whole.
+  const remarks = data?.warnings.filter(({ path }) => path === '') ?? [];
+  const waiting = useDevice((state) => state.hello === null && state.fault === null);
+  const { edit } = useControls();
+  const { openImages, openValidation } = useOpenFiles();
+  return (
+    <Card
+      title="Images"
+      aside={
+        <span className={styles.private}>
+          <Icon name="lock" /> stay on this machine
+        </span>
+      }
+    >
+      <DataChoices disabled={!edit} />
+      {data !== null && (
+        <>
+          <p>
+            <strong data-testid="data-title">
+              <bdi>{data.title}</bdi>
+            </strong>
+            : {countText(data.images, 'image')} in {countText(data.classes.length, 'class', 'classes')}
+          </p>
+          {data.fault !== null && <FaultBox fault={data.fault} />}
+          {remarks.length > 0 && (
+            <ul className={styles.remarks}>
+              {remarks.map(({ code, reason }) => (
+                <li key={`${code} ${reason}`}>
+                  <bdi>{reason}</bdi>
+                </li>
+              ))}
+            </ul>
+          )}
+          <Split data={data} />
+          <ClassList key={data.title} data={data} />
+          <FileLists data={data} />
+        </>
+      )}
+      {(status === 'opening' || (waiting && data === null)) && <ProgressLine fallback="Opening the images" />}
+      {fault !== null && <FaultBox fault={fault} />}
+      {refused !== null && refused.fault !== null && (
+        <div className={styles.refused}>
+          <FaultBox fault={refused.fault} />
+          <p className={styles.soft}>
+            This is about <bdi>{refused.title}</bdi>. The images shown above stay open.
+          </p>
+          <FileLists data={refused} />
+        </div>
+      )}
+      <div className={styles.own}>
+        <p>Your own: a folder with one folder a class, or a zip of it. Or drop it anywhere on this window.</p>
+        <div className={styles.actions}>
+          <FilePick
+            folder
+            label="Open an image folder"
+            testId="pick-images-folder"
+            disabled={!edit}
+            onFiles={openImages}
+          />
+          <FilePick
+            label="Open a zip"
+            testId="pick-images-zip"
+            accept=".zip,application/zip"
+            disabled={!edit}
+            onFiles={openImages}
+          />
+        </div>
+      </div>
+      {data !== null && (
+        <details className={styles.more}>
+          <summary>Add images of your own to validate on</summary>
+          <p className={styles.soft}>
+            The same classes, in folders of the same names. They replace the part that was held out.
+          </p>
+          <div className={styles.actions}>
+            <FilePick
+              folder
+              label="Add a validation folder"
+              testId="pick-validation-folder"
+              disabled={!edit}
+              onFiles={openValidation}
+            />
+            <FilePick
+              label="Add a validation zip"
+              testId="pick-validation-zip"
+              accept=".zip,application/zip"
+              disabled={!edit}
+              onFiles={openValidation}
+            />
+          </div>
+        </details>
+      )}
+    </Card>
+  );
+}

@@ -1,0 +1,101 @@
+// The model that is open: what it is, how images reach it, what was assumed; and the ways to open another.
+import { useDevice } from '../../state/device-store.ts';
+import { useModel } from '../../state/model-store.ts';
+import { useControls } from '../use-controls.ts';
+import { useOpenFiles } from '../use-open-files.ts';
+import { useTrainer } from '../trainer-context.ts';
+import { Button } from '../parts/Button.tsx';
+import { Card } from '../parts/Card.tsx';
+import { FaultBox } from '../parts/FaultBox.tsx';
+import { FilePick } from '../parts/FilePick.tsx';
+import { ProgressLine } from '../parts/ProgressLine.tsx';
+import { bytesText, countText, parametersText } from '../parts/words.ts';
+import styles from './ModelCard.module.css';
+
+export function ModelCard() {
+  const { status, model, bundled, bundledId, fault } = useModel((state) => state);
+  const waiting = useDevice((state) => state.hello === null && state.fault === null);
+  const { edit } = useControls();
+  const trainer = useTrainer();
+  const { openModel } = useOpenFiles();
+  const shipped = bundled.find(({ id }) => id === bundledId);
+  const others = bundled.filter(({ id }) => id !== bundledId);
+  return (
+    <Card title="Model" aside={shipped === undefined ? undefined : 'comes with Graft'}>
+      {model !== null && (
+        <div className={styles.model}>
+          <p className={styles.name} data-testid="model-title">
+            <bdi>{model.title}</bdi>
+          </p>
+          <p className={styles.facts}>
+            {[
+              `${model.config.depth} blocks`,
+              `width ${model.config.dim}`,
+              countText(model.config.heads, 'head'),
+              `${model.config.imageSize} px, patches of ${model.config.patchSize}`,
+              `${parametersText(model.parameters)} parameters`,
+              bytesText(model.bytes),
+              model.dtype,
+              model.family,
+            ].map((fact) => (
+              <span key={fact}>{fact}</span>
+            ))}
+          </p>
+          {shipped !== undefined && <p>{shipped.goodFor}</p>}
+          <details className={styles.more}>
+            <summary>How images reach it, and notes</summary>
+            <ul className={styles.notes}>
+              <li>{model.preprocessing}</li>
+              {model.labels.length > 0 && (
+                <li>It knows {countText(model.labels.length, 'class', 'classes')}.</li>
+              )}
+              {model.notes.map((note) => (
+                <li key={note}>
+                  <bdi>{note}</bdi>
+                </li>
+              ))}
+              {shipped !== undefined && <li>{`${shipped.description} Licence: ${shipped.licence}.`}</li>}
+            </ul>
+          </details>
+        </div>
+      )}
+      {(status === 'opening' || (waiting && model === null)) && <ProgressLine fallback="Opening the model" />}
+      {fault !== null && <FaultBox fault={fault} />}
+      <div className={styles.actions}>
+        <FilePick
+          folder
+          label="Open a model folder"
+          testId="pick-model-folder"
+          disabled={!edit}
+          onFiles={openModel}
+        />
+        <FilePick
+          multiple
+          look="quiet"
+          label="or its files"
+          testId="pick-model-files"
+          accept=".safetensors,.json,.bin,.pt,.pth"
+          disabled={!edit}
+          onFiles={openModel}
+        />
+      </div>
+      <p className={styles.facts}>
+        <a href="#other-models">Other models</a>, and what each is good for
+      </p>
+      {others.length > 0 && (
+        <div className={styles.actions}>
+          {others.map((other) => (
+            <Button
+              key={other.id}
+              look="quiet"
+              disabled={!edit}
+              onClick={() => void trainer.openBundledModel(other)}
+            >
+              Use {other.title}
+            </Button>
+          ))}
+        </div>
+      )}
+    </Card>
+  );
+}

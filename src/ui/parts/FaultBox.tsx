@@ -1,0 +1,25 @@
+// A fault where it belongs: what happened, what was found, what to do now, and the action that does it if there is one.
+import type { ReactNode } from 'react';
+import { describeFault, type Fault } from '../../shared/fault.ts';
+import styles from './FaultBox.module.css';
+
+interface FaultBoxProps {
+  readonly fault: Fault;
+  readonly children?: ReactNode;
+}
+
+export function FaultBox({ fault, children }: FaultBoxProps) {
+  const { title, detail, advice } = describeFault(fault);
+  return (
+    <div className={styles.box} role="alert" data-testid="fault" data-kind={fault.kind}>
+      <p className={styles.title}>
+        <bdi>{title}</bdi>
+      </p>
+      <p className={styles.detail}>
+        <bdi>{detail}</bdi>
+      </p>
+      <p>{advice}</p>
+      {children !== undefined && <div className={styles.actions}>{children}</div>}
+    </div>
+  );
+}

@@ -1,0 +1,66 @@
+// The end of a run: what it gained on images it has not learned from, and the way out as ordinary model files.
+import { useRun } from '../../state/run-store.ts';
+import type { Metrics } from '../../worker/protocol.ts';
+import { Card } from '../parts/Card.tsx';
+import { Stats } from '../parts/Stats.tsx';
+import { countText, durationText, lossText, percentText, signedText, wholeText } from '../parts/words.ts';
+import { ExportPanel } from './ExportPanel.tsx';
+import styles from './ResultCard.module.css';
+
+function Bar({ name, metrics, look }: { name: string; metrics: Metrics; look: string | undefined }) {
+  return (
+    <div className={styles.bar}>
+      <span className={styles.barName}>{name}</span>
+      <svg className={styles.barTrack} viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">
+        <rect className={styles.barBack} width="100" height="10" />
+        <rect className={look} width={100 * metrics.accuracy} height="10" />
+      </svg>
+      <strong className={styles.barValue}>{percentText(metrics.accuracy)}</strong>
+      <span className={styles.soft}>loss {lossText(metrics.loss)}</span>
+    </div>
+  );
+}
+
+export function ResultCard() {
+  const result = useRun((state) => state.result);
+  const finished = useRun((state) => state.phase.kind === 'finished');
+  if (!finished || result === null) return null;
+  const { initialValidation, validation, test, testImages, scalarsKept } = result;
+  const gain = 100 * (validation.accuracy - initialValidation.accuracy);
+  return (
+    <Card title="Result" aside={<bdi>{result.model}</bdi>} className={styles.card}>
+      <p className={styles.headline} data-testid="result" data-accuracy={validation.accuracy}>
+        <strong>{percentText(validation.accuracy)}</strong> of{' '}
+        {countText(result.validationImages, 'validation image')} right, {signedText(gain, 1)} points against
+        the start.
+      </p>
+      <div className={styles.bars}>
+        <Bar name="Before" metrics={initialValidation} look={styles.before} />
+        <Bar name="After" metrics={validation} look={styles.after} />
+        {test !== null && <Bar name="Test" metrics={test} look={styles.test} />}
+      </div>
+      {test !== null && (
+        <p className={styles.soft}>
+          Test: {countText(testImages, 'image')} that neither training nor any choice has seen, measured once.
+        </p>
+      )}
+      {scalarsKept !== null && (
+        <p>
+          {scalarsKept
+            ? 'The scalars of stage 2 are kept: validation did not get worse with them.'
+            : 'The scalars of stage 2 are not kept: validation was better before them.'}
+        </p>
+      )}
+      <Stats
+        stats={[
+          { name: 'Steps', value: wholeText(result.steps) },
+          { name: 'Time', value: durationText(result.seconds) },
+          { name: 'A step', value: durationText(result.secondsPerStep) },
+          { name: 'Learned from', value: countText(result.trainImages, 'image') },
+          { name: 'Ran on', value: `${result.backend}, ${result.adapter}` },
+        ]}
+      />
+      <ExportPanel />
+    </Card>
+  );
+}

@@ -1,0 +1,82 @@
+// The run: its controls, how far it is, and the small numbers. The fault of a run stands here too.
+import { useRun } from '../../state/run-store.ts';
+import { useControls } from '../use-controls.ts';
+import { DeviceNotice } from '../header/DeviceBadge.tsx';
+import { Card } from '../parts/Card.tsx';
+import { FaultBox } from '../parts/FaultBox.tsx';
+import { Stats } from '../parts/Stats.tsx';
+import { bytesText, durationText, percentText, countOfText } from '../parts/words.ts';
+import { RunControls } from './RunControls.tsx';
+import { phaseWords, statusSentence } from './status-sentence.ts';
+import { Timeline } from './Timeline.tsx';
+import styles from './RunCard.module.css';
+
+function PhaseChip() {
+  const phase = useRun((state) => state.phase);
+  return (
+    <span
+      className={styles.phase}
+      data-testid="phase"
+      data-phase={phase.kind}
+      data-stage={'stage' in phase ? phase.stage : undefined}
+    >
+      {phaseWords[phase.kind]}
+      {'stage' in phase ? `, stage ${phase.stage}` : ''}
+    </span>
+  );
+}
+
+function Numbers() {
+  const speed = useRun((state) => state.speed);
+  const evaluation = useRun((state) => state.evaluations.at(-1));
+  const ended = useRun((state) => state.phase.kind === 'finished' || state.phase.kind === 'failed');
+  if (speed === null && evaluation === undefined) return null;
+  const left = speed?.secondsLeft ?? null;
+  return (
+    <Stats
+      stats={[
+        ...(ended
+          ? []
+          : [
+              {
+                name: 'Time left',
+                value: left === null ? 'estimating' : `about ${durationText(left)}`,
+                testId: 'time-left',
+              },
+            ]),
+        {
+          name: 'Validation',
+          value: evaluation === undefined ? '–' : percentText(evaluation.validation.accuracy),
+        },
+        { name: 'Images a second', value: speed === null ? '–' : countOfText(speed.imagesPerSecond) },
+        { name: 'A step', value: speed === null ? '–' : durationText(speed.secondsPerStep) },
+        {
+          name: 'Memory peak',
+          value: speed === null ? '–' : bytesText(speed.memory.peakBufferBytes),
+          testId: 'memory-peak',
+        },
+      ]}
+    />
+  );
+}
+
+export function RunCard() {
+  const phase = useRun((state) => state.phase);
+  const pending = useRun((state) => state.pending);
+  const summary = useRun((state) => state.summary);
+  const drops = useRun((state) => state.drops);
+  const fault = useRun((state) => state.fault);
+  const { whyNotStart } = useControls();
+  return (
+    <Card title="Run" aside={<PhaseChip />} className={styles.card}>
+      <RunControls />
+      <DeviceNotice />
+      <Timeline />
+      <p className={styles.status} role="status" aria-live="polite" data-testid="status">
+        {statusSentence({ phase, pending, summary, drops, whyNotStart })}
+      </p>
+      {fault !== null && <FaultBox fault={fault} />}
+      <Numbers />
+    </Card>
+  );
+}

@@ -1,0 +1,68 @@
+// The one sentence that says where the run stands, for eyes and for screen readers: it changes with phases and events,
+// not with every step. Pure.
+import type { DropRecord, Phase, RunSummary } from '../../worker/protocol.ts';
+import type { RunCommand } from '../../state/run-store.ts';
+import { countText, lossText, signedText } from '../parts/words.ts';
+
+export const phaseWords = {
+  idle: 'Ready',
+  preparing: 'Preparing',
+  training: 'Training',
+  evaluating: 'Validating',
+  paused: 'Paused',
+  finished: 'Finished',
+  failed: 'Stopped by a fault',
+} as const satisfies Record<Phase['kind'], string>;
+
+function lastDrop(drops: readonly DropRecord[]): string | null {
+  const last = drops.at(-1);
+  if (last === undefined) return null;
+  const together = drops.filter(({ step }) => step === last.step).length;
+  const { step, lossBefore, lossAfter } = last;
+  return `${countText(together, 'branch', 'branches')} dropped at step ${step}: loss ${lossText(lossBefore)} → ${lossText(lossAfter)} (${signedText(lossAfter - lossBefore)}).`;
+}
+
+export interface StatusInput {
+  readonly phase: Phase;
+  readonly pending: RunCommand | null;
+  readonly summary: RunSummary | null;
+  readonly drops: readonly DropRecord[];
+  /** Why Start cannot be pressed; null when it can. */
+  readonly whyNotStart: string | null;
+}
+
+export function statusSentence({ phase, pending, summary, drops, whyNotStart }: StatusInput): string {
+  if (pending === 'pause') return 'Pausing after this step.';
+  if (pending === 'stop') return 'Ending the run; what was learned is validated once more.';
+  switch (phase.kind) {
+    case 'idle':
+      return whyNotStart ?? 'Everything is ready: press Start.';
+    case 'preparing':
+      return `${phase.what}.`;
+    case 'training': {
+      const stage =
+        phase.stage === 2
+          ? 'Stage 2: branches rest, the scalars and the head learn.'
+          : summary !== null && summary.stage2Step < summary.steps
+            ? 'Stage 1: branches and head learn.'
+            : 'Branches and head learn.';
+      return [stage, phase.stage === 1 ? lastDrop(drops) : null].filter((part) => part !== null).join(' ');
+    }
+    case 'evaluating':
+      return phase.step === 0
+        ? 'Measuring the model before it learns.'
+        : 'Measuring on the validation images.';
+    case 'paused':
+      return `Paused in stage ${phase.stage}. Resume, take a single step, or stop and keep what was learned.`;
+    case 'finished':
+      return phase.early
+        ? 'Ended early. What was learned so far can be exported.'
+        : 'All steps are done. The branches can be merged and exported.';
+    case 'failed':
+      return phase.resumable
+        ? `The run stopped; it can go on from step ${phase.step}.`
+        : 'The run stopped and cannot go on. Put right what is named below and start again.';
+    default:
+      return phase satisfies never;
+  }
+}

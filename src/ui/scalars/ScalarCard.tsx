@@ -1,0 +1,104 @@
+// The learning scalar of every layer as it is learned: a dot for each module over its block, with the start value as a
+// line. One small picture for each kind of linear.
+import { useRun } from '../../state/run-store.ts';
+import type { ModuleView } from '../../worker/protocol.ts';
+import { Card } from '../parts/Card.tsx';
+import { moduleName, moduleText } from '../parts/words.ts';
+import styles from './ScalarCard.module.css';
+
+interface ScalarPlotProps {
+  readonly words: string;
+  readonly modules: readonly ModuleView[];
+  readonly start: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+const plot = { width: 440, height: 150, left: 44, right: 10, top: 10, bottom: 26 };
+
+function ScalarPlot({ words, modules, start, low, high }: ScalarPlotProps) {
+  const inner = plot.width - plot.left - plot.right;
+  const x = (i: number): number => plot.left + (inner * (i + 0.5)) / modules.length;
+  const y = (value: number): number =>
+    plot.top + ((plot.height - plot.top - plot.bottom) * (high - value)) / (high - low);
+  const everyBlock = modules.length > 12 ? 2 : 1;
+  return (
+    <figure className={styles.figure}>
+      <figcaption className={styles.caption}>{words}</figcaption>
+      <svg
+        viewBox={`0 0 ${plot.width} ${plot.height}`}
+        className={styles.plot}
+        role="group"
+        aria-label={`Scalars, ${words}`}
+      >
+        {[low, start, high].map((value) => (
+          <g key={value}>
+            <line
+              className={value === start ? styles.start : styles.grid}
+              x1={plot.left}
+              x2={plot.width - plot.right}
+              y1={y(value)}
+              y2={y(value)}
+            />
+            <text className={styles.tick} x={plot.left - 6} y={y(value) + 4} textAnchor="end">
+              {value.toFixed(2)}
+            </text>
+          </g>
+        ))}
+        {modules.map(({ module, scalar }, i) => (
+          <g key={module} role="img" aria-label={`${moduleText(module)}: ${scalar.toFixed(4)}`}>
+            <title>{`${moduleText(module)}: ${scalar.toFixed(4)}`}</title>
+            <line className={styles.stem} x1={x(i)} x2={x(i)} y1={y(start)} y2={y(scalar)} />
+            <circle className={styles.dot} cx={x(i)} cy={y(scalar)} r="4" />
+            {i % everyBlock === 0 && (
+              <text className={styles.tick} x={x(i)} y={plot.height - 8} textAnchor="middle">
+                {moduleName(module).block}
+              </text>
+            )}
+          </g>
+        ))}
+      </svg>
+    </figure>
+  );
+}
+
+export function ScalarCard() {
+  const modules = useRun((state) => state.modules);
+  const summary = useRun((state) => state.summary);
+  const phase = useRun((state) => state.phase);
+  const kept = useRun((state) => state.result?.scalarsKept ?? null);
+  if (summary === null || modules.length === 0 || summary.stage2Step >= summary.steps) return null;
+  const start = summary.recipe.dmlora.scalarStart;
+  const furthest = Math.max(...modules.map(({ scalar }) => Math.abs(scalar - start)));
+  // Whole twentieths of the start, so that the axis is still while the scalars move.
+  const widest = (start * Math.max(1, Math.ceil((furthest / start) * 20 + 0.2))) / 20;
+  const linears = [
+    ...new Map(modules.map(({ module }) => [moduleName(module).linear, moduleName(module).words])),
+  ];
+  const reached = 'step' in phase && phase.step >= summary.stage2Step;
+  return (
+    <Card title="Scalars" aside={`start ${start.toFixed(2)}, by block`}>
+      <p className={styles.lead} data-testid="scalars" data-kept={kept ?? undefined}>
+        {!reached
+          ? `How strongly each layer uses its branches. They begin to learn in stage 2, at step ${summary.stage2Step}.`
+          : kept === false
+            ? 'Validation got worse with the learned scalars, so they were put back to where stage 2 began.'
+            : kept === true
+              ? 'Validation did not get worse with the learned scalars: they are kept.'
+              : 'How strongly each layer uses its branches. They are learning now.'}
+      </p>
+      <div className={styles.plots}>
+        {linears.map(([linear, words]) => (
+          <ScalarPlot
+            key={linear}
+            words={words}
+            modules={modules.filter(({ module }) => moduleName(module).linear === linear)}
+            start={start}
+            low={Math.max(0, start - widest)}
+            high={start + widest}
+          />
+        ))}
+      </div>
+    </Card>
+  );
+}

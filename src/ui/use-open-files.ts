@@ -1,0 +1,40 @@
+// Opening what the user picked or dropped: as a model, as images, or sorted into both.
+import { useCallback } from 'react';
+import { pileTitle, sortPile } from '../state/dropped-files.ts';
+import type { SourceFile } from '../worker/protocol.ts';
+import { useTrainer } from './trainer-context.ts';
+
+type Open = (files: readonly SourceFile[]) => void;
+
+export interface OpenFiles {
+  readonly openModel: Open;
+  readonly openImages: Open;
+  readonly openValidation: Open;
+  /** Sorts the pile first: weights are a model, the rest are images. */
+  readonly openAny: Open;
+}
+
+export function useOpenFiles(): OpenFiles {
+  const trainer = useTrainer();
+  const openModel = useCallback<Open>(
+    (files) => void trainer.openModel({ kind: 'files', files }, pileTitle(files)),
+    [trainer],
+  );
+  const openImages = useCallback<Open>(
+    (files) => void trainer.openData({ kind: 'files', files }, pileTitle(files), 'all'),
+    [trainer],
+  );
+  const openValidation = useCallback<Open>(
+    (files) => void trainer.openData({ kind: 'files', files }, pileTitle(files), 'validation'),
+    [trainer],
+  );
+  const openAny = useCallback<Open>(
+    (files) => {
+      const { model, images } = sortPile(files);
+      if (model.length > 0) openModel(model);
+      if (images.length > 0) openImages(images);
+    },
+    [openModel, openImages],
+  );
+  return { openModel, openImages, openValidation, openAny };
+}
