@@ -1,0 +1,49 @@
+// The app as a user sees it: opening files through its pickers, reading what it says.
+import type { Locator, Page } from '@playwright/test';
+import { writeFile } from 'node:fs/promises';
+import { expect } from './graft-test.ts';
+
+export const button = (page: Page, name: string): Locator => page.getByRole('button', { name, exact: true });
+
+/** Opens the page and waits until what ships with Graft is open. */
+export async function openApp(page: Page): Promise<void> {
+  await page.goto('./');
+  await expect(page.getByTestId('data-title')).toBeVisible();
+  await expect(page.getByTestId('model-title')).toBeVisible();
+}
+
+export async function openModel(page: Page, folder: string): Promise<void> {
+  await page.getByTestId('pick-model-folder').setInputFiles(folder);
+}
+
+export async function openPictures(page: Page, folder: string): Promise<void> {
+  await page.getByTestId('pick-images-folder').setInputFiles(folder);
+}
+
+/** Loads a recipe from a file, as a user does, and waits until its length shows. */
+export async function loadRecipe(
+  page: Page,
+  recipe: { steps: number; [field: string]: unknown },
+  path: string,
+): Promise<void> {
+  await writeFile(path, JSON.stringify(recipe));
+  await page.getByTestId('pick-recipe').setInputFiles(path);
+  await expect(page.getByTestId('total-steps')).toHaveAttribute('data-steps', String(recipe.steps));
+}
+
+export async function expectPhase(page: Page, phase: string): Promise<void> {
+  await expect(page.getByTestId('phase')).toHaveAttribute('data-phase', phase, { timeout: 240_000 });
+}
+
+/** Steps done, as the page says. */
+export async function stepsDone(page: Page): Promise<number> {
+  return Number(await page.getByTestId('step').getAttribute('data-step'));
+}
+
+/** Presses Step while paused and waits until the step is done and the run paused again. */
+export async function singleStep(page: Page): Promise<void> {
+  const before = await stepsDone(page);
+  await button(page, 'Step').click();
+  await expect(page.getByTestId('step')).toHaveAttribute('data-step', String(before + 1));
+  await expectPhase(page, 'paused');
+}

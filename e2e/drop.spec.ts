@@ -1,0 +1,37 @@
+// Promise: a model and a zip of images dropped together on the window are told apart and both opened.
+import { zipSync } from 'fflate';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { button, openApp } from './app.ts';
+import { expect, test } from './graft-test.ts';
+import { microModel } from './headless.ts';
+import { png } from './pictures.ts';
+
+test('model files and a zip dropped at once', async ({ page }) => {
+  const pictures = Object.fromEntries(
+    Array.from({ length: 4 }, (_, i) => [
+      [`red/${i}.png`, png('red', i)] as const,
+      [`blue/${i}.png`, png('blue', 100 + i)] as const,
+    ]).flat(),
+  );
+  const files = [
+    { name: 'model.safetensors', bytes: await readFile(join(microModel, 'model.safetensors')) },
+    { name: 'config.json', bytes: await readFile(join(microModel, 'config.json')) },
+    { name: 'colours.zip', bytes: Buffer.from(zipSync(pictures)) },
+  ].map(({ name, bytes }) => ({ name, base64: bytes.toString('base64') }));
+  await openApp(page);
+  const dropped = await page.evaluateHandle((given) => {
+    const transfer = new DataTransfer();
+    for (const { name, base64 } of given) {
+      const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+      transfer.items.add(new File([bytes], name));
+    }
+    return transfer;
+  }, files);
+  for (const type of ['dragenter', 'dragover', 'drop'])
+    await page.dispatchEvent('main', type, { dataTransfer: dropped });
+  await expect(page.getByTestId('data-title')).toHaveText('colours');
+  await expect(page.getByRole('list', { name: 'Classes' })).toContainText('blue');
+  await expect(page.getByText('2 blocks')).toBeVisible();
+  await expect(button(page, 'Start')).toBeEnabled();
+});

@@ -1,0 +1,64 @@
+// Promise: in a real browser over WebGPU a user loads a model and images, trains past a drop into stage 2, pauses,
+// steps, resumes, and takes the merged model home. Nothing leaves the page's own origin on the way (graft-test.ts).
+import { join } from 'node:path';
+import {
+  button,
+  expectPhase,
+  loadRecipe,
+  openApp,
+  openModel,
+  openPictures,
+  singleStep,
+  stepsDone,
+} from './app.ts';
+import { expect, test } from './graft-test.ts';
+import { microModel } from './headless.ts';
+import { classNames, writePictures } from './pictures.ts';
+import { tensorsOf } from './safetensors.ts';
+
+test('load, train, pause, step, resume, export, read back', async ({ page, watched }, info) => {
+  const pictures = await writePictures(info.outputPath('pictures'), 10);
+  await openApp(page);
+  await openModel(page, microModel);
+  await expect(page.getByTestId('model-title')).toHaveText('micro_vit_hf');
+  await openPictures(page, pictures);
+  await expect(page.getByTestId('data-title')).toHaveText('pictures');
+  await expect(page.getByRole('list', { name: 'Classes' }).getByRole('listitem')).toHaveCount(
+    classNames.length,
+  );
+  // Drops at steps 2 and 8 of 2 blocks with q and v; stage 2 from step 16.
+  await loadRecipe(page, { steps: 20, batch: 8, seed: 4 }, info.outputPath('recipe.json'));
+
+  await button(page, 'Start').click();
+  await button(page, 'Pause').click();
+  await expectPhase(page, 'paused');
+  const badge = page.getByTestId('device-badge');
+  await expect(badge).toHaveAttribute('data-backend', 'webgpu');
+  await expect(badge).toContainText('software');
+
+  const map = page.getByTestId('branch-map');
+  while ((await stepsDone(page)) < 3) await singleStep(page);
+  await expect(map).toHaveAttribute('data-dropped', '4');
+  await expect(map).toHaveAttribute('data-live', '12');
+  while ((await stepsDone(page)) < 17) await singleStep(page);
+  await expect(map).toHaveAttribute('data-dropped', '8');
+  await expect(page.getByTestId('phase')).toHaveAttribute('data-stage', '2');
+  await button(page, 'Resume').click();
+  await expectPhase(page, 'finished');
+  await expect(page.getByTestId('step')).toHaveAttribute('data-step', '20');
+  await expect(map).toHaveAttribute('data-live', '8');
+
+  await button(page, 'Merge & export').click();
+  const difference = page.getByTestId('merged-difference');
+  await expect(difference).toBeVisible();
+  expect(Number(await difference.getAttribute('data-value'))).toBeLessThan(1e-4);
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('button', { name: 'Download model.safetensors' }).click(),
+  ]);
+  const saved = info.outputPath('model.safetensors');
+  await download.saveAs(saved);
+  const source = await tensorsOf(join(microModel, 'model.safetensors'));
+  expect(Object.keys(await tensorsOf(saved))).toEqual(Object.keys(source));
+  expect(watched.requests.length).toBeGreaterThan(3);
+});

@@ -1,0 +1,73 @@
+// `npm run finetune`: the app's whole job without hands, in a headless browser. Its arguments stand in
+// finetune/arguments.mjs, the run itself in finetune/drive.mjs.
+import './setup/node-version.mjs';
+
+/** @typedef {import('./finetune/arguments.mjs').FinetuneArguments} FinetuneArguments */
+
+/** @param {string} line */
+const say = (line) => console.error(line);
+
+/**
+ * @param {FinetuneArguments} given
+ * @returns {Promise<object>} what stands in result.json
+ */
+async function finetune(given) {
+  const { collectImages, collectModel, prepareOut, readRecipe } = await import('./finetune/collect.mjs');
+  const model = given.model === null ? null : await collectModel(given.model);
+  const data = given.data === null ? null : await collectImages('data', given.data);
+  const validation = given.validation === null ? null : await collectImages('validation', given.validation);
+  const recipe = await readRecipe(given.recipe, given.overrides);
+  await prepareOut(given.out);
+
+  const { installPackages } = await import('./setup/install.mjs');
+  const { buildApp } = await import('./setup/build.mjs');
+  await installPackages(say);
+  await buildApp(say);
+  const { findBrowser, noBrowser } = await import('./setup/browser.mjs');
+  const executablePath = await findBrowser();
+  if (executablePath === null) throw new Error(noBrowser);
+
+  const { serveApp } = await import('./setup/serve.mjs');
+  const { webgpuFlags } = await import('./setup/browser-flags.mjs');
+  const { runJob } = await import('./finetune/drive.mjs');
+  const { startProgress } = await import('./finetune/progress.mjs');
+  const { chromium } = await import('@playwright/test');
+  const progress = startProgress(process.stderr);
+  const { backend, engine, out } = given;
+  const server = await serveApp(0);
+  const browser = await chromium.launch({ executablePath, args: webgpuFlags }).catch(async (thrown) => {
+    await server.close();
+    const [first] = (thrown instanceof Error ? thrown.message : String(thrown)).split('\n');
+    throw new Error(
+      `${executablePath} could not be started (${first}): name another browser in CHROME_PATH.`,
+    );
+  });
+  try {
+    return await runJob(
+      browser,
+      server.url,
+      { model, data, validation, recipe, backend, engine, out },
+      progress,
+    );
+  } finally {
+    progress.end();
+    await browser.close();
+    await server.close();
+  }
+}
+
+const { readArguments, usage } = await import('./finetune/arguments.mjs');
+let asJson = process.argv.includes('--json');
+try {
+  const given = readArguments(process.argv.slice(2));
+  asJson = given.json;
+  if (given.help) console.log(usage);
+  else console.log(JSON.stringify(await finetune(given)));
+} catch (thrown) {
+  const sentence = thrown instanceof Error ? thrown.message : String(thrown);
+  const fault =
+    thrown instanceof Error && 'fault' in thrown ? thrown.fault : { kind: 'command', message: sentence };
+  if (asJson) console.log(JSON.stringify({ fault }));
+  say(sentence);
+  process.exitCode = 1;
+}

@@ -1,0 +1,171 @@
+// `npm run finetune` without its browser: the command line, the files it hands over, what it shows on the way.
+import { mkdtemp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readArguments, usage } from './finetune/arguments.mjs';
+import { collectImages, collectModel, prepareOut, readRecipe } from './finetune/collect.mjs';
+import { bar, span, startProgress } from './finetune/progress.mjs';
+
+describe('arguments', () => {
+  test('have defaults: what ships with Graft, into out', () => {
+    expect(readArguments([])).toEqual({
+      model: null,
+      data: null,
+      validation: null,
+      out: 'out',
+      recipe: null,
+      overrides: {},
+      backend: 'auto',
+      engine: 'auto',
+      json: false,
+      help: false,
+    });
+  });
+
+  test('are read, numbers as numbers', () => {
+    const line = '--model m --data d.zip --out o --steps 20 --seed 0 --batch=8 --backend wasm --json';
+    const read = readArguments(line.split(' '));
+    expect(read).toMatchObject({ model: 'm', data: 'd.zip', out: 'o', backend: 'wasm', json: true });
+    expect(read.overrides).toEqual({ steps: 20, seed: 0, batch: 8 });
+  });
+
+  test('--epochs takes the place of the steps of a recipe, --steps that of both', () => {
+    expect(readArguments(['--epochs', '2.5']).overrides).toEqual({ steps: null, epochs: 2.5 });
+    expect(readArguments(['--epochs', '2', '--steps', '9']).overrides).toEqual({ steps: 9, epochs: 2 });
+  });
+
+  test.each([
+    [['--modle', 'x'], "'--modle'"],
+    [['stray'], "'stray'"],
+    [['--steps'], '--steps'],
+    [['--steps', 'ten'], '--steps takes a whole number of at least 1, not "ten".'],
+    [['--steps', '0'], '--steps takes a whole number of at least 1, not "0".'],
+    [['--batch', '1e3'], '--batch takes a whole number'],
+    [['--seed', '-1'], '--seed'],
+    [['--epochs', '0'], '--epochs takes a number above 0, not "0".'],
+    [['--backend', 'cuda'], '--backend takes auto, webgpu, wasm, cpu, not "cuda".'],
+    [['--engine', 'kernels'], '--engine takes auto, autodiff, not "kernels".'],
+    [['--out', ''], '--out needs a path'],
+  ])('%j is refused by name', (argv, sentence) => {
+    expect(() => readArguments(argv)).toThrow(sentence);
+  });
+
+  test('are all explained', () => {
+    for (const flag of ['model', 'data', 'validation', 'out', 'recipe', 'steps', 'epochs', 'batch', 'seed'])
+      expect(usage).toContain(`--${flag} `);
+  });
+});
+
+describe('files', () => {
+  let folder = '';
+  const at = (...names: string[]) => join(folder, ...names);
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'graft-finetune-'));
+    for (const name of ['model', 'images/cat/old', 'images/dog', 'empty'])
+      await mkdir(at(name), { recursive: true });
+    for (const name of ['model/config.json', 'images/cat/2.png', 'images/cat/old/1.png', 'images/dog/1.png'])
+      await writeFile(at(name), '{}');
+    await writeFile(at('weights'), 'x');
+    await symlink(at('weights'), at('model/model.safetensors'));
+    await symlink(at('images'), at('images/dog/around'));
+    await writeFile(at('set.ZIP'), '');
+    await writeFile(at('recipe.json'), '{"steps": 5, "seed": 3}');
+    await writeFile(at('list.json'), '[1]');
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  test('of a model lie directly in its folder, links followed', async () => {
+    expect(await collectModel(at('model'))).toEqual({
+      title: 'model',
+      disk: [at('model/config.json'), at('model/model.safetensors')],
+      paths: ['config.json', 'model.safetensors'],
+    });
+  });
+
+  test('of images keep their folders, and a link that leads back is followed once', async () => {
+    const { title, paths, disk } = await collectImages('data', at('images'));
+    expect(title).toBe('images');
+    expect(paths).toEqual(['cat/2.png', 'cat/old/1.png', 'dog/1.png']);
+    expect(disk).toEqual(paths.map((path) => at('images', path)));
+  });
+
+  test('a zip is one file', async () => {
+    expect(await collectImages('validation', at('set.ZIP'))).toEqual({
+      title: 'set',
+      disk: [at('set.ZIP')],
+      paths: ['set.ZIP'],
+    });
+  });
+
+  test('that are missing are named with their flag', async () => {
+    await expect(collectModel(at('nowhere'))).rejects.toThrow('--model: there is nothing at');
+    await expect(collectModel(at('weights'))).rejects.toThrow('is a file');
+    await expect(collectModel(at('empty'))).rejects.toThrow('holds no files');
+    await expect(collectImages('data', at('empty'))).rejects.toThrow('--data: the folder');
+    await expect(collectImages('validation', at('nowhere'))).rejects.toThrow(
+      '--validation: there is nothing',
+    );
+  });
+
+  test('go into a folder that is made, and nowhere else', async () => {
+    await prepareOut(at('new/deep'));
+    await expect(readRecipe(at('new/deep'), {})).rejects.toThrow('cannot be read');
+    await expect(prepareOut(at('weights'))).rejects.toThrow('--out: ');
+    await expect(prepareOut(at('weights/below'))).rejects.toThrow('--out: ');
+  });
+
+  test('a recipe is laid under the flags', async () => {
+    expect(await readRecipe(at('recipe.json'), { steps: 9 })).toEqual({ steps: 9, seed: 3 });
+    expect(await readRecipe(null, { steps: 9 })).toEqual({ steps: 9 });
+    await expect(readRecipe(at('list.json'), {})).rejects.toThrow('must hold one JSON object');
+    await expect(readRecipe(at('weights'), {})).rejects.toThrow('is not JSON');
+    await expect(readRecipe(at('empty'), {})).rejects.toThrow('cannot be read');
+  });
+});
+
+describe('progress', () => {
+  const steps = (step: number) => ({
+    kind: 'steps' as const,
+    rows: [{ step, loss: 0.5, accuracy: 0.75, learningRate: 1e-3, gradientNorm: 1 }],
+    imagesPerSecond: 10,
+    secondsPerStep: 1,
+    secondsLeft: 150,
+    memory: { bufferBytes: 1, peakBufferBytes: 1, count: 1 },
+  });
+
+  test('is one rewritten line on a terminal', () => {
+    let text = '';
+    const progress = startProgress({ isTTY: true, columns: 120, write: (part: string) => (text += part) });
+    progress.begin(20);
+    progress.event(steps(9));
+    expect(text).toBe('\r\x1b[2K[##########..........] step 10/20: loss 0.5000, accuracy 75.0 %, 3 min left');
+  });
+
+  test('is an occasional plain line elsewhere', () => {
+    let text = '';
+    let ms = 0;
+    const progress = startProgress({ write: (part: string) => (text += part) }, () => ms);
+    progress.begin(20);
+    for (let step = 0; step < 20; step += 1, ms += 1000) progress.event(steps(step));
+    expect(text).toBe(
+      'step 1/20: loss 0.5000, accuracy 75.0 %, 3 min left\nstep 16/20: loss 0.5000, accuracy 75.0 %, 3 min left\n',
+    );
+  });
+
+  test('tells evaluations and drops on lines of their own', () => {
+    let text = '';
+    const progress = startProgress({ write: (part: string) => (text += part) });
+    progress.event({ kind: 'evaluated', step: 5, epoch: 1, validation: { loss: 1, accuracy: 0.5 } });
+    const drop = { step: 8, module: 'blocks.0.q', branch: 1, lossBefore: 1, lossAfter: 1.5 };
+    progress.event({ kind: 'dropped', drops: [drop, { ...drop, module: 'blocks.0.v' }] });
+    expect(text).toBe(
+      'step 5: validation loss 1.0000, accuracy 50.0 %\nstep 8: 2 branches dropped, loss 1.0000 before, 1.5000 after\n',
+    );
+  });
+
+  test('spells spans and bars', () => {
+    expect([span(41.2), span(600), span(7500)]).toEqual(['42 s', '10 min', '2 h 05 min']);
+    expect(bar(1, 4, 8)).toBe('[##......]');
+  });
+});

@@ -1,0 +1,143 @@
+// The command line of `npm run finetune`: text to checked values, or a sentence that names the flag.
+import { parseArgs } from 'node:util';
+import { UserError } from './user-error.mjs';
+
+export const usage = `npm run finetune -- [flags]
+
+Fine-tunes a vision transformer with DMLoRA in a headless browser and writes the merged model.
+
+  --model DIR          folder with model.safetensors and config.json   (default: the model that ships with Graft)
+  --data ZIP_OR_DIR    one folder of images a class, or a zip of such  (default: the images that ship with Graft)
+  --validation ZIP_OR_DIR  images to validate on instead of a share of --data
+  --out DIR            where the files go, made if missing             (default: out)
+  --recipe FILE        JSON with the settings that differ from the defaults
+  --steps N            optimiser steps                                 (these four change the recipe)
+  --epochs N           passes over the training images, where --steps is not given
+  --batch N            images of one step
+  --seed N             seeds split, order, initial values and drops
+  --backend NAME       auto, webgpu, wasm or cpu                       (default: auto)
+  --engine NAME        auto or autodiff                                (default: auto)
+  --json               nothing but one line of JSON on standard output
+  --help               this text
+
+Files in DIR: model.safetensors, config.json, preprocessor_config.json, result.json. The last line of standard output
+is result.json on one line. On any fault the exit code is 1 and standard error ends with one sentence.`;
+
+/**
+ * @typedef {object} FinetuneArguments
+ * @property {string | null} model
+ * @property {string | null} data
+ * @property {string | null} validation
+ * @property {string} out
+ * @property {string | null} recipe
+ * @property {{ steps?: number | null, epochs?: number, batch?: number, seed?: number }} overrides of the recipe
+ * @property {'auto' | 'webgpu' | 'wasm' | 'cpu'} backend
+ * @property {'auto' | 'autodiff'} engine
+ * @property {boolean} json
+ * @property {boolean} help
+ */
+
+/**
+ * @param {readonly string[]} argv the arguments after the script's name
+ * @returns {FinetuneArguments}
+ * @throws {UserError}
+ */
+export function readArguments(argv) {
+  const values = parse(argv);
+  for (const name of /** @type {const} */ (['model', 'data', 'validation', 'out', 'recipe'])) {
+    if (values[name] === '') throw new UserError(`--${name} needs a path: give one after it.`);
+  }
+  const overrides = {
+    ...numberOf('steps', values.steps, 1),
+    ...numberOf('batch', values.batch, 1),
+    ...numberOf('seed', values.seed, 0),
+    ...epochsOf(values.epochs),
+  };
+  // A recipe may fix the steps; passes asked for here take their place.
+  const stepsFromEpochs =
+    overrides.epochs !== undefined && overrides.steps === undefined ? { steps: null } : {};
+  return {
+    model: values.model ?? null,
+    data: values.data ?? null,
+    validation: values.validation ?? null,
+    out: values.out ?? 'out',
+    recipe: values.recipe ?? null,
+    overrides: { ...stepsFromEpochs, ...overrides },
+    backend: oneOf('backend', values.backend, ['auto', 'webgpu', 'wasm', 'cpu']),
+    engine: oneOf('engine', values.engine, ['auto', 'autodiff']),
+    json: values.json ?? false,
+    help: values.help ?? false,
+  };
+}
+
+/** @param {readonly string[]} argv */
+function parse(argv) {
+  const text = /** @type {const} */ ({ type: 'string' });
+  const flag = /** @type {const} */ ({ type: 'boolean' });
+  try {
+    return parseArgs({
+      args: [...argv],
+      options: {
+        model: text,
+        data: text,
+        validation: text,
+        out: text,
+        recipe: text,
+        steps: text,
+        epochs: text,
+        batch: text,
+        seed: text,
+        backend: text,
+        engine: text,
+        json: flag,
+        help: { type: 'boolean', short: 'h' },
+      },
+    }).values;
+  } catch (thrown) {
+    const [first] = (thrown instanceof Error ? thrown.message : String(thrown)).split('. ');
+    throw new UserError(`${first}. "npm run finetune -- --help" lists the flags.`);
+  }
+}
+
+/**
+ * A flag that takes a whole number, as a field of the recipe; none where the flag was not given.
+ * @template {string} Name
+ * @param {Name} name
+ * @param {string | undefined} text
+ * @param {number} least
+ * @returns {{ [key in Name]?: number }}
+ */
+function numberOf(name, text, least) {
+  if (text === undefined) return {};
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least) {
+    throw new UserError(`--${name} takes a whole number of at least ${least}, not "${text}".`);
+  }
+  return /** @type {{ [key in Name]?: number }} */ ({ [name]: value });
+}
+
+/**
+ * @param {string | undefined} text
+ * @returns {{ epochs?: number }}
+ */
+function epochsOf(text) {
+  if (text === undefined) return {};
+  const epochs = Number(text);
+  if (text.trim() === '' || !Number.isFinite(epochs) || epochs <= 0) {
+    throw new UserError(`--epochs takes a number above 0, not "${text}".`);
+  }
+  return { epochs };
+}
+
+/**
+ * @template {string} Choice
+ * @param {string} name
+ * @param {string | undefined} text
+ * @param {readonly [Choice, ...Choice[]]} choices the first is the default
+ * @returns {Choice}
+ */
+function oneOf(name, text, choices) {
+  const found = text === undefined ? choices[0] : choices.find((choice) => choice === text);
+  if (found === undefined) throw new UserError(`--${name} takes ${choices.join(', ')}, not "${text}".`);
+  return found;
+}

@@ -1,0 +1,110 @@
+// The files that the command hands to the browser: paths on disk, and the path of each inside the folder that was
+// chosen. What the files hold is the app's business; here it only counts that they exist.
+import { access, constants, mkdir, readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import { UserError } from './user-error.mjs';
+
+/** @typedef {{ readonly title: string, readonly disk: string[], readonly paths: string[] }} Collected */
+
+/**
+ * @param {string} flag
+ * @param {string} path
+ */
+async function kindOf(flag, path) {
+  const found = await stat(path).catch(() => null);
+  if (found === null) throw new UserError(`--${flag}: there is nothing at "${path}". Check the path.`);
+  return found.isDirectory() ? 'folder' : 'file';
+}
+
+/**
+ * The files that lie directly in a model's folder; links, as in a hub's cache, are followed.
+ * @param {string} path
+ * @returns {Promise<Collected>}
+ */
+export async function collectModel(path) {
+  if ((await kindOf('model', path)) === 'file') {
+    throw new UserError(
+      `--model takes the folder that holds model.safetensors and config.json, and "${path}" is a file.`,
+    );
+  }
+  /** @type {string[]} */
+  const paths = [];
+  for (const name of (await readdir(path)).sort()) {
+    if (!name.startsWith('.') && (await stat(join(path, name)).catch(() => null))?.isFile() === true)
+      paths.push(name);
+  }
+  if (paths.length === 0) throw new UserError(`--model: the folder "${path}" holds no files.`);
+  return { title: basename(resolve(path)), disk: paths.map((name) => resolve(path, name)), paths };
+}
+
+/**
+ * A zip, or every file below a folder in the order of their names. Links are followed, each folder once.
+ * @param {'data' | 'validation'} flag
+ * @param {string} path
+ * @returns {Promise<Collected>}
+ */
+export async function collectImages(flag, path) {
+  if ((await kindOf(flag, path)) === 'file') {
+    const name = basename(path);
+    return { title: name.replace(/\.zip$/i, ''), disk: [resolve(path)], paths: [name] };
+  }
+  /** @type {string[]} */
+  const paths = [];
+  const seen = new Set();
+  /** @param {string} inside */
+  const walk = async (inside) => {
+    const folder = join(path, inside);
+    const real = await realpath(folder);
+    if (seen.has(real)) return;
+    seen.add(real);
+    for (const name of (await readdir(folder)).sort()) {
+      const found = await stat(join(folder, name)).catch(() => null);
+      const below = inside === '' ? name : `${inside}/${name}`;
+      if (found?.isDirectory() === true) await walk(below);
+      else if (found?.isFile() === true) paths.push(below);
+    }
+  };
+  await walk('');
+  if (paths.length === 0) throw new UserError(`--${flag}: the folder "${path}" holds no files.`);
+  return { title: basename(resolve(path)), disk: paths.map((below) => resolve(path, below)), paths };
+}
+
+/**
+ * The recipe's JSON with the flags laid over it; an empty recipe without a file.
+ * @param {string | null} path
+ * @param {object} overrides
+ * @returns {Promise<unknown>}
+ */
+export async function readRecipe(path, overrides) {
+  if (path === null) return overrides;
+  await kindOf('recipe', path);
+  const text = await readFile(path, 'utf8').catch(() => {
+    throw new UserError(`--recipe: "${path}" cannot be read. Check that it is a file that you may read.`);
+  });
+  /** @type {unknown} */
+  let json;
+  try {
+    json = JSON.parse(text);
+  } catch (thrown) {
+    const why = thrown instanceof Error ? thrown.message : String(thrown);
+    throw new UserError(`--recipe: "${path}" is not JSON (${why}). Correct it and start again.`);
+  }
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    throw new UserError(`--recipe: "${path}" must hold one JSON object, like {"epochs": 5}.`);
+  }
+  return { ...json, ...overrides };
+}
+
+/**
+ * Makes the folder for the files and checks that it can be written to: before training, not after.
+ * @param {string} path
+ */
+export async function prepareOut(path) {
+  try {
+    await mkdir(path, { recursive: true });
+    await access(path, constants.W_OK);
+  } catch (thrown) {
+    const why = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : String(thrown);
+    throw new UserError(`--out: "${path}" is no folder that can be written to (${why}). Name another one.`);
+  }
+}

@@ -1,0 +1,144 @@
+// The set-up pieces of `npm start` and `npm test`: which Node, which packages, when to build, how tests are counted.
+import { mkdtemp, mkdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { usualPlaces } from './setup/browser.mjs';
+import { newestChange } from './setup/build.mjs';
+import { missingPackages } from './setup/install.mjs';
+import { nodeIsSupported } from './setup/node-version.mjs';
+import { countOfPlaywright, countOfVitest, sum } from './setup/test-counts.mjs';
+
+test.each([
+  ['18.20.8', false],
+  ['20.18.3', false],
+  ['20.19.0', true],
+  ['21.7.3', false],
+  ['22.11.0', false],
+  ['22.12.0', true],
+  ['24.0.0', true],
+])('Node %s is supported: %s', (version, supported) => {
+  expect(nodeIsSupported(version)).toBe(supported);
+});
+
+describe('missing packages', () => {
+  const wanted = {
+    packages: {
+      '': { version: '0.1.0' },
+      'node_modules/a': { version: '1.0.0' },
+      'node_modules/b': { version: '2.0.0' },
+      'node_modules/b-darwin': { version: '2.0.0', optional: true },
+    },
+  };
+
+  test('are all of them on a fresh clone', () => {
+    expect(missingPackages(wanted, {})).toEqual(['node_modules/a', 'node_modules/b']);
+  });
+
+  test('are those of another version', () => {
+    const installed = {
+      packages: { 'node_modules/a': { version: '1.0.0' }, 'node_modules/b': { version: '1.9.0' } },
+    };
+    expect(missingPackages(wanted, installed)).toEqual(['node_modules/b']);
+  });
+
+  test('do not include builds for other systems', () => {
+    const installed = {
+      packages: { 'node_modules/a': { version: '1.0.0' }, 'node_modules/b': { version: '2.0.0' } },
+    };
+    expect(missingPackages(wanted, installed)).toEqual([]);
+  });
+});
+
+describe('the newest change below a folder', () => {
+  let folder = '';
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'graft-setup-'));
+    await mkdir(join(folder, 'deep'));
+    await writeFile(join(folder, 'deep', 'file'), '');
+    await utimes(join(folder, 'deep'), 1000, 1000);
+    await utimes(folder, 1000, 1000);
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  test('is that of a file deep inside', async () => {
+    await utimes(join(folder, 'deep', 'file'), 5000, 5000);
+    expect(await newestChange(folder)).toBe(5_000_000);
+  });
+
+  test('is that of a folder where a file was removed', async () => {
+    await utimes(join(folder, 'deep', 'file'), 500, 500);
+    expect(await newestChange(folder)).toBe(1_000_000);
+  });
+
+  test('is 0 where there is nothing', async () => {
+    expect(await newestChange(join(folder, 'missing'))).toBe(0);
+  });
+});
+
+test('browsers are looked for where each system keeps them', () => {
+  expect(usualPlaces('linux', { PATH: '/opt/bin' })).toContain('/opt/bin/chromium');
+  expect(usualPlaces('linux', {})).toContain('/usr/bin/google-chrome');
+  expect(usualPlaces('darwin', { HOME: '/home/me' })[0]).toContain('/Applications/Google Chrome.app');
+  expect(usualPlaces('win32', { PROGRAMFILES: 'C:\\Programs' })).toEqual([
+    'C:\\Programs\\Google\\Chrome\\Application\\chrome.exe',
+    'C:\\Programs\\Chromium\\Application\\chrome.exe',
+  ]);
+});
+
+describe('test counts', () => {
+  const vitest = {
+    testResults: [
+      {
+        status: 'failed',
+        assertionResults: [
+          { status: 'passed', fullName: 'adds' },
+          { status: 'failed', fullName: 'divides' },
+          { status: 'pending', fullName: 'needs data' },
+        ],
+      },
+      { status: 'failed', assertionResults: [] },
+    ],
+  };
+
+  test("sum Vitest's, a file that does not load included", () => {
+    expect(countOfVitest(vitest, 1)).toEqual({ passed: 1, failed: 2, skipped: ['needs data'] });
+  });
+
+  test("sum Playwright's over nested suites, with the reason of a skip", () => {
+    const spec = (
+      title: string,
+      status: string,
+      annotations: { type: string; description?: string }[] = [],
+    ) => ({
+      title,
+      tests: [{ status, annotations }],
+    });
+    const skip = [{ type: 'skip', description: 'no data' }];
+    const report = {
+      suites: [
+        {
+          title: 'a.spec.ts',
+          specs: [spec('works', 'expected'), spec('parity', 'skipped', skip)],
+          suites: [{ title: 'inside', specs: [spec('fails', 'unexpected'), spec('wavers', 'flaky')] }],
+        },
+      ],
+    };
+    expect(countOfPlaywright(report, 1)).toEqual({
+      passed: 1,
+      failed: 2,
+      skipped: ['a.spec.ts parity (no data)'],
+    });
+  });
+
+  test('fail where the report is missing or the exit code knows better', () => {
+    expect(countOfVitest(null, 0).failed).toBe(1);
+    expect(countOfPlaywright({ suites: [] }, 1).failed).toBe(1);
+  });
+
+  test('add up', () => {
+    const a = { passed: 2, failed: 0, skipped: ['x'] };
+    const b = { passed: 1, failed: 3, skipped: ['y'] };
+    expect(sum([a, b])).toEqual({ passed: 3, failed: 3, skipped: ['x', 'y'] });
+  });
+});

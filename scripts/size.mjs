@@ -1,0 +1,46 @@
+// The size gate: the JavaScript that the page and its worker load, packed as servers send it. A limit is raised in the
+// change that needs it, with the reason in its message.
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { dist } from './setup/paths.mjs';
+
+/** Largest size of each part in kB (1000 bytes), gzipped. */
+const limits = new Map([
+  ['page', 140],
+  ['worker', 260],
+]);
+
+/**
+ * The part of the app that a built file belongs to; the page of the headless command and other files have no limit.
+ * @param {string} name file in dist/assets
+ */
+function partOf(name) {
+  if (!name.endsWith('.js')) return name.endsWith('.wasm') ? 'wasm' : null;
+  if (name.includes('worker')) return 'worker';
+  return name.startsWith('headless') ? 'headless' : 'page';
+}
+
+const assets = join(dist, 'assets');
+/** @type {Map<string, number>} */
+const sizes = new Map();
+for (const name of await readdir(assets)) {
+  const part = partOf(name);
+  if (part === null) continue;
+  const bytes = gzipSync(await readFile(join(assets, name)), { level: 9 }).length;
+  sizes.set(part, (sizes.get(part) ?? 0) + bytes);
+}
+for (const [part, bytes] of sizes) {
+  const limit = limits.get(part);
+  const kilobytes = bytes / 1000;
+  const over = limit !== undefined && kilobytes > limit;
+  const against = limit === undefined ? '' : ` of at most ${limit} kB${over ? ': TOO LARGE' : ''}`;
+  console.log(`${part.padEnd(8)} ${kilobytes.toFixed(1).padStart(7)} kB gzipped${against}`);
+  if (over) process.exitCode = 1;
+}
+for (const part of limits.keys()) {
+  if (!sizes.has(part)) {
+    console.error(`dist/assets holds no JavaScript of the ${part}: run "npm run build" first.`);
+    process.exitCode = 1;
+  }
+}

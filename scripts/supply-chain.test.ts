@@ -1,0 +1,67 @@
+// What Graft is built from (fault W6): every package pinned by its content, from the registry that npm is set to, few
+// direct ones, no install scripts but those named here, and licences that go with Apache-2.0.
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+
+interface LockedPackage {
+  readonly version: string;
+  readonly resolved?: string;
+  readonly integrity?: string;
+  readonly license?: string;
+  readonly dev?: boolean;
+  readonly link?: boolean;
+  readonly inBundle?: boolean;
+  readonly hasInstallScript?: boolean;
+}
+interface Manifest {
+  readonly dependencies: Readonly<Record<string, string>>;
+  readonly devDependencies: Readonly<Record<string, string>>;
+}
+
+const read = (name: string): unknown =>
+  JSON.parse(readFileSync(new URL(`../${name}`, import.meta.url), 'utf8'));
+const manifest = read('package.json') as Manifest;
+const lock = read('package-lock.json') as { readonly packages: Readonly<Record<string, LockedPackage>> };
+const packages = Object.entries(lock.packages).filter(([path]) => path !== '');
+
+/** Packages that ask to run a script when installed. `npm ci --ignore-scripts` never runs it; none needs it. */
+const installScripts = ['node_modules/webgpu'];
+
+/** Licences of what reaches the user. */
+const runtimeLicences = ['MIT', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'ISC', '0BSD'];
+
+const violations = (breaks: (locked: LockedPackage) => boolean): string[] =>
+  packages.filter(([, locked]) => breaks(locked)).map(([path]) => path);
+
+describe('package-lock.json', () => {
+  test('pins every package by its content', () => {
+    expect(violations(({ integrity, inBundle }) => integrity === undefined && inBundle !== true)).toEqual([]);
+  });
+
+  // Where the registry is, is each machine's setting; .npmrc keeps npm from writing addresses down.
+  test('names no address', () => {
+    expect(violations(({ resolved, link }) => resolved !== undefined || link === true)).toEqual([]);
+  });
+
+  test('asks for no install script that is not known', () => {
+    const scripted = violations(({ hasInstallScript }) => hasInstallScript === true);
+    expect(scripted.filter((path) => !installScripts.includes(path))).toEqual([]);
+  });
+
+  test('gives the user only licences that go with Apache-2.0', () => {
+    const other = ({ dev, license }: LockedPackage) =>
+      dev !== true && !runtimeLicences.includes(license ?? 'none');
+    expect(violations(other)).toEqual([]);
+  });
+});
+
+describe('package.json', () => {
+  test('has at most 12 direct runtime dependencies', () => {
+    expect(Object.keys(manifest.dependencies).length).toBeLessThanOrEqual(12);
+  });
+
+  test('pins every direct dependency to one version', () => {
+    const direct = Object.entries({ ...manifest.dependencies, ...manifest.devDependencies });
+    expect(direct.filter(([, range]) => !/^\d+\.\d+\.\d+$/.test(range))).toEqual([]);
+  });
+});

@@ -1,0 +1,163 @@
+// The bare page that `npm run finetune` and some tests drive: the app's own worker behind the app's own client, with
+// plain functions instead of a user interface. Files come in through the page's file inputs and go out as downloads,
+// so that nothing big crosses the wire between browser and driver. Knows nothing of React.
+import { faultSentence, type Fault } from './shared/fault.ts';
+import { fail, ok, type Result } from './shared/result.ts';
+import { dataSource, fetchJson, loadDataList, loadModelList, modelSource } from './state/bundled.ts';
+import { parseRecipe, type Recipe } from './train/recipe.ts';
+import { protocolVersion, startClient } from './worker/client.ts';
+import type { CommandName, Commands, ExportResult, Source, TrainerEvent } from './worker/protocol.ts';
+
+declare const __BUILD__: string;
+
+/** A Result as it leaves the page: with the fault's words, which only this side can make. */
+export type Outcome<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly fault: Fault; readonly sentence: string };
+
+export type FileInput = 'model' | 'data' | 'validation';
+
+/** Which files a command takes: those put into an input of this page, or the first of what ships with the app. */
+export type Files =
+  | {
+      readonly kind: 'input';
+      readonly input: FileInput;
+      readonly title: string;
+      /** Path of each file inside the folder it was chosen from, in the order of the input. */
+      readonly paths: readonly string[];
+    }
+  | { readonly kind: 'shipped' };
+
+interface Opened {
+  readonly source: Source;
+  readonly title: string;
+}
+
+/** Commands whose input and output hold no files. */
+type PlainCommand = Exclude<CommandName, 'hello' | 'openModel' | 'openData' | 'thumbnails' | 'exportModel'>;
+
+export interface HeadlessPage {
+  hello(): Promise<Outcome<Commands['hello']['output']>>;
+  /** Checks a recipe; what it leaves out takes its default. */
+  recipe(json: unknown): Outcome<Recipe>;
+  openModel(files: Files): Promise<Outcome<Commands['openModel']['output']>>;
+  openData(
+    files: Files,
+    role: 'all' | 'validation',
+    recipe: Recipe,
+  ): Promise<Outcome<Commands['openData']['output']>>;
+  call<K extends PlainCommand>(name: K, input: Commands[K]['input']): Promise<Outcome<Commands[K]['output']>>;
+  /** Exports; the files stay here until `download` is asked for each. */
+  exportModel(): Promise<
+    Outcome<Omit<ExportResult, 'files'> & { files: { readonly name: string; readonly bytes: number }[] }>
+  >;
+  /** Starts the download of an exported file. */
+  download(name: string): void;
+  /** Every event so far, from the given one on. */
+  events(from: number): readonly TrainerEvent[];
+  sentence(fault: Fault): string;
+}
+
+declare global {
+  interface Window {
+    graft: HeadlessPage;
+    /** Receives every event where the driver has put it here before the page loads. */
+    graftEvent?: (event: TrainerEvent) => void;
+  }
+}
+
+const events: TrainerEvent[] = [];
+const exported = new Map<string, Blob>();
+
+const client = startClient(
+  () => new Worker(new URL('./worker/trainer.worker.ts', import.meta.url), { type: 'module' }),
+  (event) => {
+    events.push(event);
+    window.graftEvent?.(event);
+  },
+);
+
+function outcome<T>(result: Result<T>): Outcome<T> {
+  return result.ok ? result : { ...result, sentence: faultSentence(result.fault) };
+}
+
+const locate = (path: string): string => new URL(path, document.baseURI).href;
+
+/** The files of an input with the paths that the driver gives them: an input itself knows only their names. */
+function chosenFiles({ input, title, paths }: Extract<Files, { kind: 'input' }>): Result<Opened> {
+  const element = document.getElementById(input);
+  const chosen = element instanceof HTMLInputElement ? [...(element.files ?? [])] : [];
+  const agree =
+    chosen.length === paths.length && chosen.every((file, i) => paths[i]?.split('/').at(-1) === file.name);
+  if (!agree) return fail({ kind: 'bug', message: `The ${input} input holds other files than were named.` });
+  const files = chosen.map((blob, i) => ({ path: paths[i] ?? blob.name, blob }));
+  return ok({ source: { kind: 'files', files }, title });
+}
+
+const noneShipped = (what: string): Result<never> =>
+  fail({ kind: 'bug', message: `This build ships no ${what}.` });
+
+async function modelOf(files: Files): Promise<Result<Opened>> {
+  if (files.kind === 'input') return chosenFiles(files);
+  const list = await loadModelList(fetchJson);
+  if (!list.ok) return list;
+  const [first] = list.value;
+  return first === undefined
+    ? noneShipped('model')
+    : ok({ source: modelSource(first, locate), title: first.title });
+}
+
+async function imagesOf(files: Files): Promise<Result<Opened>> {
+  if (files.kind === 'input') return chosenFiles(files);
+  const list = await loadDataList(fetchJson);
+  if (!list.ok) return list;
+  const [first] = list.value;
+  return first === undefined
+    ? noneShipped('images')
+    : ok({ source: dataSource(first, locate), title: first.title });
+}
+
+window.graft = {
+  async hello() {
+    return outcome(await client.call('hello', { protocol: protocolVersion, build: __BUILD__ }));
+  },
+
+  recipe: (json) => outcome(parseRecipe(json)),
+
+  async openModel(files) {
+    const opened = await modelOf(files);
+    return outcome(opened.ok ? await client.call('openModel', opened.value) : opened);
+  },
+
+  async openData(files, role, { split, seed }) {
+    const opened = await imagesOf(files);
+    return outcome(
+      opened.ok ? await client.call('openData', { ...opened.value, role, split, seed }) : opened,
+    );
+  },
+
+  async call(name, input) {
+    return outcome(await client.call(name, input));
+  },
+
+  async exportModel() {
+    const result = await client.call('exportModel', null);
+    if (!result.ok) return outcome(result);
+    const { files, ...rest } = result.value;
+    exported.clear();
+    for (const { name, blob } of files) exported.set(name, blob);
+    return outcome(ok({ ...rest, files: files.map(({ name, blob }) => ({ name, bytes: blob.size })) }));
+  },
+
+  download(name) {
+    const blob = exported.get(name);
+    if (blob === undefined) throw new Error(`${name} was not exported`);
+    const link = document.createElement('a');
+    link.href = URL.createObjectURL(blob);
+    link.download = name;
+    link.click();
+  },
+
+  events: (from) => events.slice(from),
+  sentence: faultSentence,
+};
