@@ -1,6 +1,6 @@
 // The engine in a real browser over WebGPU (a software adapter is enough): the reference vectors by the same bodies as
 // the unit tests. GRAFT_REFERENCE names another folder of vectors.
-import { expect, test } from '@playwright/test';
+import { expect, test, type Page } from '@playwright/test';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createServer, type ViteDevServer } from 'vite';
@@ -18,7 +18,14 @@ const reference = path.resolve(root, process.env['GRAFT_REFERENCE'] ?? 'testdata
 let server: ViteDevServer;
 
 test.beforeAll(async () => {
-  server = await createServer({ root, configFile: false, server: { port: 0 }, logLevel: 'error' });
+  // The page is named as an entry, so that all it imports is bundled before it loads and nothing reloads it.
+  server = await createServer({
+    root,
+    configFile: false,
+    server: { port: 0 },
+    optimizeDeps: { entries: ['src/engine/testing/check-page.html'] },
+    logLevel: 'error',
+  });
   await server.listen();
 });
 
@@ -26,15 +33,19 @@ test.afterAll(async () => {
   await server.close();
 });
 
+/** Opens the page of checks, with the reference folder under /reference/. */
+async function openChecks(page: Page): Promise<void> {
+  await page.route('**/reference/**', (route) => {
+    const file = new URL(route.request().url()).pathname.replace('/reference/', '');
+    return route.fulfill({ path: path.join(reference, file) });
+  });
+  await page.goto(`${server.resolvedUrls?.local[0] ?? ''}src/engine/testing/check-page.html`);
+  await page.waitForFunction(() => 'engineChecks' in window);
+}
+
 for (const name of ['step zero', 'logits and gradients', 'trajectory', 'merge'])
   test(`reference vectors on autodiff, webgpu: ${name}`, async ({ page }) => {
-    test.setTimeout(300_000);
-    await page.route('**/reference/**', (route) => {
-      const file = new URL(route.request().url()).pathname.replace('/reference/', '');
-      return route.fulfill({ path: path.join(reference, file) });
-    });
-    await page.goto(`${server.resolvedUrls?.local[0] ?? ''}src/engine/testing/check-page.html`);
-    await page.waitForFunction(() => 'engineChecks' in window);
+    await openChecks(page);
     // Slack 1: on the software adapter that these tests ask for, WebGPU is as close as a processor (measured).
     const figures = await page.evaluate(
       (check) => window.engineChecks.run(check, 'autodiff', 'webgpu', 1),
@@ -43,3 +54,8 @@ for (const name of ['step zero', 'logits and gradients', 'trajectory', 'merge'])
     console.info(`webgpu ${name}:`, JSON.stringify(figures));
     expect(Object.values(figures).every((value) => Number.isFinite(value))).toBe(true);
   });
+
+test('a step is a transaction on a GPU that fails', async ({ page }) => {
+  await openChecks(page);
+  expect(await page.evaluate(() => window.engineChecks.transaction())).toHaveLength(3);
+});

@@ -1,14 +1,20 @@
 // The engine's checks in a real browser: a page that runs the same bodies as the unit tests, on WebGPU. For tests only;
 // e2e/engine.spec.ts serves it, with the reference folder under /reference/.
+import { present } from '../../shared/assert.ts';
+import { AutodiffEngine } from '../autodiff/autodiff-engine.ts';
+import { startBackend } from '../autodiff/backend.ts';
 import { makeEngine } from '../make-engine.ts';
 import type { BackendName, EngineName } from '../engine.ts';
 import { must, type ReadFile } from './reference.ts';
 import { referenceChecks, type Figures } from './reference-checks.ts';
+import { checkTransaction } from './transaction-checks.ts';
 
 export interface CheckPage {
   readonly names: readonly string[];
   /** Runs one check; throws with the tensor that is off. */
   run(name: string, engine: EngineName, backend: BackendName, slack: number): Promise<Figures>;
+  /** Lets the GPU fail in every way that a page can bring about; gives what was shown. */
+  transaction(): Promise<string[]>;
 }
 
 declare global {
@@ -32,4 +38,9 @@ window.engineChecks = {
     if (check === undefined) throw new Error(`there is no check "${name}"`);
     return check({ makeEngine: async () => must(await makeEngine(engine, backend)), read, slack });
   },
+  transaction: () =>
+    checkTransaction(async () => {
+      const backend = must(await startBackend('webgpu', ''));
+      return { engine: new AutodiffEngine(backend), gpu: present(backend.gpu, 'gpu') };
+    }, read),
 };

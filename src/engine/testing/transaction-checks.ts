@@ -1,0 +1,103 @@
+// A step is a transaction, also on a GPU that fails: an error inside a step, an error outside any, a lost device. After
+// each the adapter is what it was, the fault is named, and where the device lives the step can be run again.
+import { allOpen, parametersOf, type Adapter } from '../../dmlora/adapter.ts';
+import type { Fault } from '../../shared/fault.ts';
+import type { Engine, StepControl } from '../engine.ts';
+import type { Gpu } from '../gpu.ts';
+import {
+  adapterFrom,
+  batchFrom,
+  identityNormalisation,
+  must,
+  readMicroModel,
+  readTensors,
+  type ReadFile,
+} from './reference.ts';
+
+export interface GpuEngine {
+  readonly engine: Engine;
+  readonly gpu: Gpu;
+}
+
+const control: StepControl = {
+  step: 0,
+  trains: { branches: true, scalars: false, head: true },
+  learningRate: 1e-2,
+  scalarRate: 1e-2,
+  weightDecay: 0,
+  clipNorm: 1,
+  scalarLimit: 10,
+  gates: allOpen,
+};
+
+const bytesOf = (adapter: Adapter): string =>
+  [...parametersOf(adapter)].map(([name, { data }]) => `${name}:${data.join()}`).join('|');
+
+function assertEqual(what: string, actual: unknown, expected: unknown): void {
+  if (actual !== expected)
+    throw new Error(`${what}: ${String(actual).slice(0, 200)} instead of ${String(expected).slice(0, 200)}`);
+}
+
+/** Asks the device for something that it must refuse. */
+function offend({ device }: Gpu): void {
+  device.createBuffer({ size: device.limits.maxBufferSize + 4, usage: GPUBufferUsage.STORAGE });
+}
+
+export async function checkTransaction(
+  makeEngine: () => Promise<GpuEngine>,
+  read: ReadFile,
+): Promise<string[]> {
+  const run = await readTensors(read, 'train_zero.safetensors');
+  const data = await readTensors(read, 'train_data.safetensors');
+  const batch = batchFrom(data, Float32Array.of(0, 1, 2, 3));
+  const ready = async (): Promise<GpuEngine> => {
+    const made = await makeEngine();
+    const adapter = adapterFrom(run, 'after00.');
+    const shapes = { batch: 4, classes: adapter.head.bias.data.length };
+    must(await made.engine.prepare(await readMicroModel(read), adapter, identityNormalisation, shapes));
+    return made;
+  };
+  const step = async (engine: Engine, index: number): Promise<Fault | null> => {
+    engine.step(batch, { ...control, step: index });
+    return (await engine.report()).fault;
+  };
+  const passed: string[] = [];
+
+  const plain = await ready();
+  for (const index of [0, 1]) assertEqual('an undisturbed step', await step(plain.engine, index), null);
+  const expected = bytesOf(must(await plain.engine.readAdapter()));
+  plain.engine.dispose();
+
+  const inside = await ready();
+  assertEqual('the first step', await step(inside.engine, 0), null);
+  const before = bytesOf(must(await inside.engine.readAdapter()));
+  const { queue } = inside.gpu.device;
+  const submit = queue.submit.bind(queue);
+  queue.submit = (buffers): undefined => {
+    queue.submit = submit;
+    offend(inside.gpu);
+    submit(buffers);
+  };
+  assertEqual('an error inside a step', (await step(inside.engine, 1))?.kind, 'gpu-error');
+  assertEqual('the adapter after it', bytesOf(must(await inside.engine.readAdapter())), before);
+  assertEqual('the same step again', await step(inside.engine, 1), null);
+  assertEqual('the adapter after that', bytesOf(must(await inside.engine.readAdapter())), expected);
+  inside.engine.dispose();
+  passed.push('an error inside a step leaves the adapter, and the step can be repeated');
+
+  const outside = await ready();
+  offend(outside.gpu);
+  await outside.gpu.device.queue.onSubmittedWorkDone();
+  assertEqual('a step after an uncaptured error', (await step(outside.engine, 0))?.kind, 'gpu-error');
+  outside.engine.dispose();
+  passed.push('an uncaptured error is fatal to the next step');
+
+  const lost = await ready();
+  assertEqual('a step before the loss', await step(lost.engine, 0), null);
+  lost.gpu.device.destroy(); // not through close(): as if the browser took it away
+  await lost.gpu.device.lost;
+  assertEqual('a step on a lost device', (await step(lost.engine, 1))?.kind, 'device-lost');
+  lost.engine.dispose();
+  passed.push('a lost device is named, and nothing counts as a step');
+  return passed;
+}
