@@ -15,7 +15,7 @@ Fine-tunes a vision transformer with DMLoRA in a headless browser and writes the
   --epochs N           passes over the training images, where --steps is not given
   --batch N            images of one step
   --seed N             seeds split, order, initial values and drops
-  --backend NAME       auto, webgpu, wasm or cpu                       (default: auto)
+  --backend NAME       auto, webgpu, wasm or cpu      (default: auto, a real GPU or else wasm)
   --engine NAME        auto or autodiff                                (default: auto)
   --json               nothing but one line of JSON on standard output
   --help               this text

@@ -45,6 +45,6 @@ export async function buildIsStale() {
 export async function buildApp(say) {
   if (!(await buildIsStale())) return;
   say('Building the app ...');
-  const code = await runTool('vite/bin/vite.js', ['build', '--logLevel', 'warn'], { toStderr: true });
+  const code = await runTool('vite/bin/vite.js', ['build', '--logLevel', 'error'], { toStderr: true });
   if (code !== 0) throw new Error('The app could not be built: the messages above say why.');
 }
