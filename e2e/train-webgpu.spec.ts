@@ -28,6 +28,8 @@ test('load, train, pause, step, resume, export, read back', async ({ page, watch
   );
   // Drops at steps 2 and 8 of 2 blocks with q and v; stage 2 from step 16.
   await loadRecipe(page, { steps: 20, batch: 8, seed: 4 }, info.outputPath('recipe.json'));
+  // An emulated GPU is taken only when it is asked for.
+  await page.getByLabel('Backend').selectOption('webgpu');
 
   await button(page, 'Start').click();
   await button(page, 'Pause').click();

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readArguments, usage } from './finetune/arguments.mjs';
 import { collectImages, collectModel, prepareOut, readRecipe } from './finetune/collect.mjs';
-import { bestBackend } from './finetune/drive.mjs';
 import { bar, span, startProgress } from './finetune/progress.mjs';
 
 describe('arguments', () => {
@@ -169,14 +168,4 @@ describe('progress', () => {
     expect([span(41.2), span(600), span(7500)]).toEqual(['42 s', '10 min', '2 h 05 min']);
     expect(bar(1, 4, 8)).toBe('[##......]');
   });
-});
-
-test('an emulated GPU gives way to wasm, and the command says so; a real one or none does not', () => {
-  let text = '';
-  const progress = startProgress({ write: (part: string) => (text += part) });
-  expect(bestBackend({ kind: 'present', name: 'nvidia', software: false }, progress)).toBe('auto');
-  expect(bestBackend({ kind: 'absent', reason: 'none' }, progress)).toBe('auto');
-  expect(text).toBe('');
-  expect(bestBackend({ kind: 'present', name: 'swiftshader', software: true }, progress)).toBe('wasm');
-  expect(text).toContain('emulated by the processor');
 });

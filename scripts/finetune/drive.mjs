@@ -89,7 +89,7 @@ async function drive(page, url, job, progress) {
   await page.exposeFunction('graftEvent', (/** @type {TrainerEvent} */ event) => listen(event));
   await page.goto(`${url}headless.html`);
 
-  const { gpu } = valueOf(await page.evaluate(() => window.graft.hello()));
+  valueOf(await page.evaluate(() => window.graft.hello()));
   const recipe = valueOf(await page.evaluate((json) => window.graft.recipe(json), job.recipe));
   const model = valueOf(
     await page.evaluate((files) => window.graft.openModel(files), await hand(page, 'model', job.model)),
@@ -118,8 +118,7 @@ async function drive(page, url, job, progress) {
     };
   });
   end.catch(() => undefined);
-  const { engine } = job;
-  const backend = job.backend === 'auto' ? bestBackend(gpu, progress) : job.backend;
+  const { backend, engine } = job;
   const summary = valueOf(
     await page.evaluate((input) => window.graft.call('start', input), { recipe, backend, engine }),
   );
@@ -150,19 +149,6 @@ async function drive(page, url, job, progress) {
   );
   await writeFile(join(job.out, 'result.json'), `${JSON.stringify(report, null, 2)}\n`);
   return report;
-}
-
-/**
- * The backend of choice where none was asked for: a GPU that the processor emulates is a hundred times slower than wasm
- * (measured: 90 s against 0.6 s a step), so it is taken only when asked for by name.
- * @param {import('../../src/worker/protocol.ts').Hello['gpu']} gpu
- * @param {Progress} progress
- * @returns {'auto' | 'wasm'}
- */
-export function bestBackend(gpu, progress) {
-  if (gpu.kind === 'absent' || !gpu.software) return 'auto';
-  progress.note(`WebGPU is emulated by the processor here (${gpu.name}): training on wasm, which is faster.`);
-  return 'wasm';
 }
 
 /**

@@ -8,7 +8,7 @@ import type { BackendName, Engine, EngineName } from './engine.ts';
 export type EngineChoice = 'auto' | EngineName;
 export type BackendChoice = 'auto' | BackendName;
 
-/** Starts an engine on a backend; `auto` takes WebGPU where there is an adapter and wasm otherwise. */
+/** Starts an engine on a backend; `auto` takes WebGPU where there is a real GPU and wasm otherwise. */
 export async function makeEngine(_engine: EngineChoice, backend: BackendChoice): Promise<Result<Engine>> {
   const started = await startBackend(backend, new URL(wasmBinary, import.meta.url).href);
   return started.ok ? ok(new AutodiffEngine(started.value)) : started;

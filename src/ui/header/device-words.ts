@@ -59,11 +59,18 @@ export function deviceWords(
     return { backend: 'wasm', text: 'Processor (wasm)', look: 'warn', notice };
   }
   if (gpu.software)
-    return {
-      backend: 'webgpu',
-      text: `WebGPU · ${gpu.name}, software`,
-      look: 'warn',
-      notice: `WebGPU is here, but the graphics processor is emulated by the processor (${gpu.name}). ${slow}`,
-    };
+    return choice === 'webgpu'
+      ? {
+          backend: 'webgpu',
+          text: `WebGPU · ${gpu.name}, software`,
+          look: 'warn',
+          notice: `The graphics processor is emulated by the processor (${gpu.name}): the backend "wasm" is about a hundred times faster here.`,
+        }
+      : {
+          backend: 'wasm',
+          text: 'Processor (wasm)',
+          look: 'warn',
+          notice: `The only graphics processor here is emulated by the processor (${gpu.name}), so training will run on the processor itself (wasm). ${slow}`,
+        };
   return { backend: 'webgpu', text: `WebGPU · ${gpu.name}`, look: 'good', notice: null };
 }
