@@ -301,3 +301,34 @@ describe('learning', () => {
     random.run.dispose();
   });
 });
+
+test('an engine that takes several steps at once is given no step beyond an event', async () => {
+  const bursts: number[][] = [];
+  const eager = async (): Promise<Result<Engine>> => {
+    const engine = await autodiffOn('cpu')();
+    const [step, report, describe] = [
+      engine.step.bind(engine),
+      engine.report.bind(engine),
+      engine.describe.bind(engine),
+    ];
+    let burst: number[] = [];
+    engine.describe = (): ReturnType<Engine['describe']> => ({ ...describe(), stepsInFlight: 4 });
+    engine.step = (batch, control): void => {
+      burst.push(control.step);
+      step(batch, control);
+    };
+    engine.report = (): ReturnType<Engine['report']> => {
+      bursts.push(burst);
+      burst = [];
+      return report();
+    };
+    return ok(engine);
+  };
+  const { run, log } = await finished({ ...inputOf({ steps: 100, batch: 2 }), makeEngine: eager });
+  expect(bursts.flat()).toEqual(Array.from({ length: 100 }, (_, i) => i));
+  expect(Math.max(...bursts.map((burst) => burst.length))).toBe(2); // looks come after every second step here
+  expect(log.rows.map(({ step }) => step)).toEqual(bursts.flat());
+  const events = new Set([10, 40, 80]); // two drops and stage 2
+  for (const burst of bursts) expect(burst.slice(1).some((step) => events.has(step))).toBe(false);
+  run.dispose();
+});

@@ -159,37 +159,33 @@ export class Run {
         this.#become({ kind: 'training', stage: this.#stage(), step, steps: this.steps });
 
         const startedAt = performance.now();
-        const batch = this.input.data.trainBatch(step, this.batch);
-        const rate = learningRateAt(
-          {
-            steps: this.steps,
-            peak: recipe.learningRate,
-            floor: Math.min(recipe.learningRate, recipe.learningRateFloor),
-            warmup: recipe.warmup,
-          },
-          step,
-        );
         const engine = this.#live();
-        engine.step(batch, {
-          step,
-          trains: trainsIn(this.#stage()),
-          learningRate: rate,
-          scalarRate: recipe.scalarRate,
-          weightDecay: recipe.weightDecay,
-          clipNorm: recipe.clipNorm,
-          scalarLimit: scalarLimit(recipe.dmlora),
-          gates: allOpen,
+        const burst = this.#wish === 'run' ? this.#burst(drops, due) : 1;
+        const rates = Array.from({ length: burst }, (_, i) => this.#rate(step + i));
+        rates.forEach((learningRate, i) => {
+          engine.step(this.input.data.trainBatch(step + i, this.batch), {
+            step: step + i,
+            trains: trainsIn(this.#stage()),
+            learningRate,
+            scalarRate: recipe.scalarRate,
+            weightDecay: recipe.weightDecay,
+            clipNorm: recipe.clipNorm,
+            scalarLimit: scalarLimit(recipe.dmlora),
+            gates: allOpen,
+          });
         });
         const { steps: reports, fault } = await engine.report();
-        if (fault !== null) throw new RunFault(fault);
         const seconds = (performance.now() - startedAt) / 1000;
         this.#seconds += seconds;
-        this.#pace.addStep(seconds);
-        this.#step += 1;
-        for (const report of reports) this.#tell(report, rate, due);
+        for (const report of reports) {
+          this.#pace.addStep(seconds / reports.length);
+          this.#step += 1;
+          this.#tell(report, rates[report.step - step] ?? NaN, due);
+        }
+        if (fault !== null) throw new RunFault(fault);
 
         if (due.has(this.#step) && this.#step < this.steps) await this.#evaluate();
-        else if (this.#step % Math.max(1, Math.floor(this.steps / 40)) === 0) await this.#look();
+        else if (this.#step % this.#lookEvery() === 0) await this.#look();
         await breathe();
       }
       await this.#finish();
@@ -255,6 +251,28 @@ export class Run {
   #live(): Engine {
     if (this.#engine === null) throw new Error('the run has no engine');
     return this.#engine;
+  }
+
+  /** Steps between two looks at the branches. */
+  #lookEvery(): number {
+    return Math.max(1, Math.floor(this.steps / 40));
+  }
+
+  /** How many steps may be enqueued now: what the engine takes, but nothing beyond the next event. */
+  #burst(drops: ReadonlyMap<number, DropEvent>, due: ReadonlySet<number>): number {
+    const most = Math.min(this.#live().describe().stepsInFlight, this.steps - this.#step);
+    for (let burst = 1; burst < most; burst++) {
+      const next = this.#step + burst;
+      if (drops.has(next) || due.has(next) || next === this.stage2 || next % this.#lookEvery() === 0)
+        return burst;
+    }
+    return most;
+  }
+
+  #rate(step: number): number {
+    const { learningRate, learningRateFloor, warmup } = this.input.recipe;
+    const floor = Math.min(learningRate, learningRateFloor);
+    return learningRateAt({ steps: this.steps, peak: learningRate, floor, warmup }, step);
   }
 
   #stage(): Stage {
