@@ -55,6 +55,20 @@ for (const name of ['step zero', 'logits and gradients', 'trajectory', 'merge'])
     expect(Object.values(figures).every((value) => Number.isFinite(value))).toBe(true);
   });
 
+// All in one page: a software adapter compiles the kernels for tens of seconds, once a device.
+test('reference vectors on kernels, webgpu', async ({ page }) => {
+  test.setTimeout(900_000);
+  await openChecks(page);
+  for (const name of await page.evaluate(() => window.engineChecks.names)) {
+    const figures = await page.evaluate(
+      (check) => window.engineChecks.run(check, 'kernels', 'webgpu', 1),
+      name,
+    );
+    console.info(`kernels ${name}:`, JSON.stringify(figures));
+    expect(Object.values(figures).every((value) => Number.isFinite(value))).toBe(true);
+  }
+});
+
 test('a step is a transaction on a GPU that fails', async ({ page }) => {
   await openChecks(page);
   expect(await page.evaluate(() => window.engineChecks.transaction())).toHaveLength(3);

@@ -14,7 +14,7 @@ if (executablePath === null) throw new Error(noBrowser);
 const server = await serveApp(0);
 const browser = await chromium.launch({ executablePath, args: softwareWebgpuFlags });
 try {
-  const page = await browser.newPage({ viewport: { width: 1440, height: 1180 }, deviceScaleFactor: 1.25 });
+  const page = await browser.newPage({ viewport: { width: 1440, height: 1000 } });
   await page.goto(server.url);
   await page.getByText('Emoji-8', { exact: true }).first().click();
   await page.getByTestId('data-title').getByText('Emoji-8').waitFor();
@@ -22,7 +22,7 @@ try {
   await page.getByRole('button', { name: 'Start', exact: true }).click();
   await page.locator('[data-testid=phase][data-phase=finished]').waitFor({ timeout: 1_800_000 });
   await page.evaluate(() => scrollTo(0, 0));
-  await page.screenshot({ path: join(root, 'docs/picture.png') });
+  await page.screenshot({ path: join(root, 'docs/picture.png'), fullPage: true });
 } finally {
   await browser.close();
   await server.close();

@@ -16,7 +16,7 @@ Fine-tunes a vision transformer with DMLoRA in a headless browser and writes the
   --batch N            images of one step
   --seed N             seeds split, order, initial values and drops
   --backend NAME       auto, webgpu, wasm or cpu      (default: auto, a real GPU or else wasm)
-  --engine NAME        auto or autodiff                                (default: auto)
+  --engine NAME        auto, autodiff or kernels (webgpu only)         (default: auto)
   --json               nothing but one line of JSON on standard output
   --help               this text
 
@@ -32,7 +32,7 @@ is result.json on one line. On any fault the exit code is 1 and standard error e
  * @property {string | null} recipe
  * @property {{ steps?: number | null, epochs?: number, batch?: number, seed?: number }} overrides of the recipe
  * @property {'auto' | 'webgpu' | 'wasm' | 'cpu'} backend
- * @property {'auto' | 'autodiff'} engine
+ * @property {'auto' | 'autodiff' | 'kernels'} engine
  * @property {boolean} json
  * @property {boolean} help
  */
@@ -64,7 +64,7 @@ export function readArguments(argv) {
     recipe: values.recipe ?? null,
     overrides: { ...stepsFromEpochs, ...overrides },
     backend: oneOf('backend', values.backend, ['auto', 'webgpu', 'wasm', 'cpu']),
-    engine: oneOf('engine', values.engine, ['auto', 'autodiff']),
+    engine: oneOf('engine', values.engine, ['auto', 'autodiff', 'kernels']),
     json: values.json ?? false,
     help: values.help ?? false,
   };

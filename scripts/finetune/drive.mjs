@@ -47,7 +47,7 @@ async function hand(page, input, collected) {
  * @property {Collected | null} validation null splits the data
  * @property {unknown} recipe what differs from the defaults
  * @property {'auto' | 'webgpu' | 'wasm' | 'cpu'} backend
- * @property {'auto' | 'autodiff'} engine
+ * @property {'auto' | 'autodiff' | 'kernels'} engine
  * @property {string} out an existing folder for the files
  */
 

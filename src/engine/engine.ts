@@ -9,7 +9,7 @@ import type { Fault } from '../shared/fault.ts';
 import type { Result } from '../shared/result.ts';
 import type { ParamName, VitModel } from '../vit/parameters.ts';
 
-export type EngineName = 'autodiff';
+export type EngineName = 'autodiff' | 'kernels';
 export type BackendName = 'webgpu' | 'wasm' | 'cpu';
 
 export interface EngineDescription {
@@ -108,7 +108,10 @@ export interface Engine {
     shapes: Shapes,
   ): Promise<Result<void>>;
 
-  /** Enqueues one optimiser step; its result comes with the next report. */
+  /**
+   * Enqueues one optimiser step; its result comes with the next report. Reading and writing the adapter wait for no
+   * step: ask for the report first.
+   */
   step(batch: Batch, control: StepControl): void;
 
   /** Waits for the enqueued steps: a report for each that was applied, in order, and the fault that ended them. */

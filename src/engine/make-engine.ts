@@ -1,15 +1,30 @@
 // Which engine runs: the one place that knows them all.
 import wasmBinary from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
-import { ok, type Result } from '../shared/result.ts';
+import { fail, ok, type Result } from '../shared/result.ts';
 import { AutodiffEngine } from './autodiff/autodiff-engine.ts';
 import { startBackend } from './autodiff/backend.ts';
 import type { BackendName, Engine, EngineName } from './engine.ts';
+import { openGpu } from './gpu.ts';
+import { KernelEngine } from './kernels/kernels-engine.ts';
 
 export type EngineChoice = 'auto' | EngineName;
 export type BackendChoice = 'auto' | BackendName;
 
-/** Starts an engine on a backend; `auto` takes WebGPU where there is a real GPU and wasm otherwise. */
-export async function makeEngine(_engine: EngineChoice, backend: BackendChoice): Promise<Result<Engine>> {
-  const started = await startBackend(backend, new URL(wasmBinary, import.meta.url).href);
-  return started.ok ? ok(new AutodiffEngine(started.value)) : started;
+/**
+ * Starts an engine on a backend. `auto` is the autodiff engine until the kernel engine has been measured on real GPUs; its
+ * `auto` backend is WebGPU where there is a real GPU and wasm otherwise. The kernel engine has WebGPU alone.
+ */
+export async function makeEngine(engine: EngineChoice, backend: BackendChoice): Promise<Result<Engine>> {
+  if (engine !== 'kernels') {
+    const started = await startBackend(backend, new URL(wasmBinary, import.meta.url).href);
+    return started.ok ? ok(new AutodiffEngine(started.value)) : started;
+  }
+  if (backend === 'wasm' || backend === 'cpu')
+    return fail({
+      kind: 'bad-recipe',
+      field: 'engine',
+      detail: `The kernel engine runs on webgpu, not on ${backend}.`,
+    });
+  const gpu = await openGpu();
+  return gpu.ok ? ok(new KernelEngine(gpu.value)) : gpu;
 }

@@ -85,7 +85,7 @@ export interface Thumbnail {
   readonly blob: Blob;
 }
 
-export type EngineChoice = 'auto' | 'autodiff';
+export type EngineChoice = 'auto' | 'autodiff' | 'kernels';
 export type BackendChoice = 'auto' | 'webgpu' | 'wasm' | 'cpu';
 
 export interface RunSummary {

@@ -11,7 +11,7 @@ import {
   type Gates,
   type Moments,
 } from '../../dmlora/adapter.ts';
-import { ndArray, type NdArray } from '../../shared/array.ts';
+import type { NdArray } from '../../shared/array.ts';
 import { assert, present } from '../../shared/assert.ts';
 import { faultOfThrown, type Fault } from '../../shared/fault.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
@@ -31,15 +31,7 @@ import type {
 } from '../engine.ts';
 import type { Gpu } from '../gpu.ts';
 import { DeviceMemory } from './device-memory.ts';
-import {
-  flatLayout,
-  groupNames,
-  groupOf,
-  pack,
-  unpack,
-  type FlatLayout,
-  type GroupName,
-} from './layout/flat-parameters.ts';
+import { flatLayout, groupOf, pack, unpack, type FlatLayout } from './layout/flat-parameters.ts';
 import { uploadFrozen } from './layout/frozen-weights.ts';
 import { widthsOf, type Widths } from './layout/widths.ts';
 import type { ModelPlan } from './plan/model-plan.ts';
@@ -47,12 +39,12 @@ import { Pipelines } from './plan/pipelines.ts';
 import type { Phase } from './plan/recorder.ts';
 import { planStep, type PlannedProgram, type StepPlan } from './plan/step-plan.ts';
 import { makeState, type TrainingState } from './plan/training-state.ts';
-import { readRegion, readRegions } from './read-back.ts';
+import { sliceOf, withoutPadding, writePixels } from './pixels.ts';
+import { readRegions } from './read-back.ts';
 import { maxInFlight, Reports } from './reports.ts';
-import { StepBlock, type StepCounts } from './step-block.ts';
+import { StepBlock } from './step-block.ts';
+import { afterStep, noSteps, sameStructure, stepCounts } from './step-counts.ts';
 import { gpuTuning, processorTuning, type Tuning } from './tuning.ts';
-
-type Counts = Record<GroupName, number>;
 
 interface Prepared {
   readonly widths: Widths;
@@ -84,8 +76,8 @@ export class KernelEngine implements Engine {
   #inFlight: InFlight[] = [];
   #sequence = 0;
   /** Optimiser steps of each group: with the enqueued ones, and of the last confirmed step. */
-  #counts: Counts = { branches: 0, scalars: 0, headWeight: 0, headBias: 0 };
-  #confirmed: StepCounts = this.#counts;
+  #counts = noSteps;
+  #confirmed = noSteps;
 
   constructor(
     private readonly gpu: Gpu,
@@ -106,7 +98,7 @@ export class KernelEngine implements Engine {
     };
   }
 
-  /** What a bench prints: the plan's dispatches in order and its bytes. */
+  /** For tests and the bench: the plan's dispatches in order and its bytes. */
   inspect(): StepPlan & { readonly pipelines: number } {
     return { ...this.#ready().plan, pipelines: this.#pipelines.count };
   }
@@ -166,7 +158,7 @@ export class KernelEngine implements Engine {
       pack(layout, widths, (name) => moments.get(name)?.v),
     );
     this.#counts = stepCounts([...parameters.keys()], moments);
-    this.#confirmed = { ...this.#counts };
+    this.#confirmed = this.#counts;
     this.#allowFrom(this.#sequence);
   }
 
@@ -179,21 +171,17 @@ export class KernelEngine implements Engine {
   step(batch: Batch, control: StepControl): void {
     const { plan, state, reports } = this.#ready();
     assert(this.#inFlight.length < maxInFlight, `more than ${maxInFlight} steps without a report`);
-    const sequence = this.#sequence++;
-    const counts = this.#counts;
+    const sequence = this.#sequence;
     const { trains } = control;
-    if (trains.branches) counts.branches++;
-    if (trains.scalars) counts.scalars++;
-    if (trains.head) {
-      counts.headWeight++;
-      counts.headBias++;
-    }
+    const counts = afterStep(this.#counts, trains);
     const numbers = { sequence, record: sequence % maxInFlight, control, counts };
     const error = this.#scoped(() =>
       this.#run(plan.training, batch, control.gates, phases.step, trains.branches, numbers, (encoder) => {
         reports.encodeCopy(encoder, state.records);
       }),
     );
+    this.#sequence++;
+    this.#counts = counts;
     this.#inFlight.push({ control, sequence, error });
   }
 
@@ -242,7 +230,7 @@ export class KernelEngine implements Engine {
       this.#backTo(waiting, steps.length);
       break;
     }
-    if (fault === null) this.#confirmed = { ...this.#counts };
+    if (fault === null) this.#confirmed = this.#counts;
     return { steps, fault };
   }
 
@@ -258,17 +246,10 @@ export class KernelEngine implements Engine {
 
   /** After a fault: counts and the device's idea of the next step are those after `applied` of the waiting steps. */
   #backTo(waiting: readonly InFlight[], applied: number): void {
-    const counts: Counts = { ...this.#confirmed };
-    for (const { control } of waiting.slice(0, applied)) {
-      if (control.trains.branches) counts.branches++;
-      if (control.trains.scalars) counts.scalars++;
-      if (control.trains.head) {
-        counts.headWeight++;
-        counts.headBias++;
-      }
-    }
-    this.#counts = counts;
-    this.#confirmed = { ...counts };
+    this.#counts = waiting
+      .slice(0, applied)
+      .reduce((counts, { control }) => afterStep(counts, control.trains), this.#confirmed);
+    this.#confirmed = this.#counts;
     if (this.gpu.trouble() === null) this.#allowFrom(present(waiting[applied], 'the failed step').sequence);
   }
 
@@ -322,11 +303,8 @@ export class KernelEngine implements Engine {
     const { plan, state, widths, layout } = this.#ready();
     return this.#guarded(0, async () => {
       this.#run(plan.training, batch, gates, phases.gradients, true);
-      const bytes = 16 * layout.ends[3];
-      const [flat, padded] = await readRegions(this.#memory, [
-        { buffer: state.gradient, offset: 0, bytes },
-        plan.training.logits,
-      ]);
+      const gradient = { buffer: state.gradient, offset: 0, bytes: 16 * layout.ends[3] };
+      const [flat, padded] = await readRegions(this.#memory, [gradient, plan.training.logits]);
       const images = batch.labels.length;
       const logits = withoutPadding(present(padded, 'logits'), images, layout.classes, widths.classes);
       return {
@@ -341,20 +319,18 @@ export class KernelEngine implements Engine {
     assert(this.#inFlight.length === 0, 'steps are reported before the adapter is read');
     const { layout, state, widths } = this.#ready();
     return this.#guarded(0, async () => {
-      const whole = (buffer: GPUBuffer): { buffer: GPUBuffer; offset: 0; bytes: number } => ({
-        buffer,
-        offset: 0,
-        bytes: 16 * layout.ends[3],
-      });
-      const values = unpack(layout, widths, await readRegion(this.#memory, whole(state.parameters)));
-      const first = unpack(layout, widths, await readRegion(this.#memory, whole(state.first)));
-      const second = unpack(layout, widths, await readRegion(this.#memory, whole(state.second)));
+      const buffers = [state.parameters, state.first, state.second];
+      const flat = await readRegions(
+        this.#memory,
+        buffers.map((buffer) => ({ buffer, offset: 0, bytes: 16 * layout.ends[3] })),
+      );
+      const [values, first, second] = flat.map((one) => unpack(layout, widths, one));
       const moments = new Map<string, Moments>();
-      for (const [name, { data: m }] of first) {
+      for (const [name, { data: m }] of present(first, 'moments')) {
         const steps = this.#counts[groupOf(name)];
-        if (steps > 0) moments.set(name, { m, v: present(second.get(name), name).data, steps });
+        if (steps > 0) moments.set(name, { m, v: present(second?.get(name), name).data, steps });
       }
-      return { ...withParameters(layout.adapter, values), moments };
+      return { ...withParameters(layout.adapter, present(values, 'parameters')), moments };
     });
   }
 
@@ -399,14 +375,18 @@ export class KernelEngine implements Engine {
     const { device } = this.gpu;
     const filters = ['internal', 'out-of-memory', 'validation'] as const;
     for (const filter of filters) device.pushErrorScope(filter);
+    const close = async (): Promise<GPUError | null> => {
+      const errors = await Promise.all(filters.map(() => device.popErrorScope().catch(() => null)));
+      return errors.find((error) => error !== null) ?? null;
+    };
     try {
       work();
-    } finally {
-      this.#lastScopes = Promise.all(filters.map(() => device.popErrorScope().catch(() => null)));
+    } catch (thrown) {
+      void close();
+      throw thrown;
     }
-    return this.#lastScopes.then((errors) => errors.find((error) => error !== null) ?? null);
+    return close();
   }
-  #lastScopes: Promise<(GPUError | null)[]> = Promise.resolve([]);
 
   async #guarded<T>(step: number, work: () => Promise<T>): Promise<Result<T>> {
     try {
@@ -415,50 +395,4 @@ export class KernelEngine implements Engine {
       return fail(this.gpu.trouble() ?? faultOfThrown(thrown));
     }
   }
-}
-
-/** One count serves a whole group: the method's events reset or remove moments in every module at once. */
-function stepCounts(parameters: readonly string[], moments: Adapter['moments']): Counts {
-  const counts: Counts = { branches: 0, scalars: 0, headWeight: 0, headBias: 0 };
-  for (const group of groupNames) {
-    const seen = new Set(
-      parameters.filter((name) => groupOf(name) === group).map((name) => moments.get(name)?.steps ?? 0),
-    );
-    assert(seen.size <= 1, () => `parameters of ${group} have seen different numbers of steps`);
-    counts[group] = [...seen][0] ?? 0;
-  }
-  return counts;
-}
-
-/** Same modules with the same live branches: nothing has to be planned again. */
-function sameStructure(a: Adapter, b: Adapter): boolean {
-  const words = ({ modules }: Adapter): string =>
-    modules
-      .map(({ name, branches }) => `${name} ${branches.map(({ A }) => A.shape[0] ?? 0).join(',')}`)
-      .join(';');
-  return words(a) === words(b);
-}
-
-function sliceOf(pixels: Pixels, begin: number, end: number): Pixels {
-  return pixels.kind === 'bytes'
-    ? { kind: 'bytes', data: pixels.data.subarray(begin, end) }
-    : { kind: 'normalised', data: pixels.data.subarray(begin, end) };
-}
-
-/** Uploads pixels; writeBuffer takes whole words, so an odd number of bytes is padded. */
-function writePixels(queue: GPUQueue, buffer: GPUBuffer, { data }: Pixels): void {
-  if (data.byteLength % 4 === 0) {
-    queue.writeBuffer(buffer, 0, data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
-    return;
-  }
-  const whole = new Uint8Array(Math.ceil(data.byteLength / 4) * 4);
-  whole.set(data);
-  queue.writeBuffer(buffer, 0, whole);
-}
-
-/** Logits without the columns that pad the classes. */
-function withoutPadding(padded: Float32Array, images: number, classes: number, width: number): NdArray {
-  const data = new Float32Array(images * classes);
-  for (let i = 0; i < images; i++) data.set(padded.subarray(i * width, i * width + classes), i * classes);
-  return ndArray([images, classes], data);
 }

@@ -1,8 +1,11 @@
 // The reference vectors on the kernel engine in Node, by the test bodies that the autodiff engine passes.
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { readReference, referenceFolder } from '../testing/node-backends.ts';
 import { referenceChecks } from '../testing/reference-checks.ts';
 import { kernelEngine, missingGpu } from './testing/node-gpu.ts';
+
+// Lavapipe compiles a kernel in seconds where others take milliseconds.
+vi.setConfig({ testTimeout: 900_000 });
 
 describe.skipIf(missingGpu !== null)(`reference vectors of ${referenceFolder} on kernels`, () => {
   test.each(Object.entries(referenceChecks))('%s', async (name, check) => {

@@ -1,5 +1,4 @@
 // Reads buffers outside the steady step: parameters and moments for checkpoints, gradients, logits.
-import { present } from '../../shared/assert.ts';
 import type { DeviceMemory, Region } from './device-memory.ts';
 
 /** Copies regions into one mappable buffer with one submit and one map; the values as float32. */
@@ -26,9 +25,4 @@ export async function readRegions(memory: DeviceMemory, regions: readonly Region
   } finally {
     memory.destroy(staging);
   }
-}
-
-/** The only region's values. */
-export async function readRegion(memory: DeviceMemory, region: Region): Promise<Float32Array> {
-  return present((await readRegions(memory, [region]))[0], 'what was read');
 }

@@ -3,11 +3,9 @@
 import type { Gates } from '../../dmlora/adapter.ts';
 import { assert } from '../../shared/assert.ts';
 import type { StepControl } from '../engine.ts';
-import { packGates, type FlatLayout, type GroupName } from './layout/flat-parameters.ts';
+import { packGates, type FlatLayout } from './layout/flat-parameters.ts';
 import type { TrainingState } from './plan/training-state.ts';
-
-/** Optimiser steps that each group of parameters has seen. */
-export type StepCounts = Readonly<Record<GroupName, number>>;
+import type { StepCounts } from './step-counts.ts';
 
 export interface StepNumbers {
   /** Number of the step on the device, and its place in the ring of records. */

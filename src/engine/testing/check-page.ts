@@ -3,6 +3,8 @@
 import { present } from '../../shared/assert.ts';
 import { AutodiffEngine } from '../autodiff/autodiff-engine.ts';
 import { startBackend } from '../autodiff/backend.ts';
+import { openGpu, type Gpu } from '../gpu.ts';
+import { KernelEngine } from '../kernels/kernels-engine.ts';
 import { makeEngine } from '../make-engine.ts';
 import type { BackendName, EngineName } from '../engine.ts';
 import { must, type ReadFile } from './reference.ts';
@@ -29,6 +31,14 @@ const read: ReadFile = async (name) => {
   return response.blob();
 };
 
+let device: Promise<Gpu> | null = null;
+
+/** Kernel engines on one device, so that each kernel is compiled once; closing it does nothing. */
+async function kernels(): Promise<KernelEngine> {
+  device ??= openGpu().then((gpu) => ({ ...must(gpu), close: () => undefined }));
+  return new KernelEngine(await device);
+}
+
 const checks = new Map(Object.entries(referenceChecks));
 
 window.engineChecks = {
@@ -36,7 +46,11 @@ window.engineChecks = {
   async run(name, engine, backend, slack) {
     const check = checks.get(name);
     if (check === undefined) throw new Error(`there is no check "${name}"`);
-    return check({ makeEngine: async () => must(await makeEngine(engine, backend)), read, slack });
+    return check({
+      makeEngine: engine === 'kernels' ? kernels : async () => must(await makeEngine(engine, backend)),
+      read,
+      slack,
+    });
   },
   transaction: () =>
     checkTransaction(async () => {

@@ -73,13 +73,7 @@ function upload<Name extends string>(
   const regions: Partial<Record<Name, Region>> = {};
   for (const name of names) {
     const array = arrays[name];
-    memory.device.queue.writeBuffer(
-      buffer,
-      offset,
-      array.buffer as ArrayBuffer,
-      array.byteOffset,
-      array.byteLength,
-    );
+    memory.device.queue.writeBuffer(buffer, offset, array.buffer, array.byteOffset, array.byteLength);
     regions[name] = { buffer, offset, bytes: array.byteLength };
     offset += aligned(array.byteLength, 256);
   }

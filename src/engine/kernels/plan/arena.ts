@@ -47,14 +47,17 @@ export function place(recorder: Recorder, slots: readonly number[] = []): Placem
   for (const life of lives) {
     const { tensor, begin, end } = life;
     let best: number | null = null;
-    tenants.forEach((others, slot) => {
-      const size = sizes[slot] ?? 0;
-      if (size < tensor.bytes || (best !== null && size >= (sizes[best] ?? 0))) return;
-      if (others.every((other) => other.end < begin || other.begin > end)) best = slot;
-    });
-    const slot: number = best ?? sizes.push(tensor.bytes) - 1;
-    (tenants[slot] ??= []).push(life);
-    slotOf.set(tensor, slot);
+    for (const [slot, size] of sizes.entries()) {
+      if (size < tensor.bytes || (best !== null && size >= (sizes[best] ?? 0))) continue;
+      const free = tenants[slot]?.every((other) => other.end < begin || other.begin > end);
+      if (free === true) best = slot;
+    }
+    if (best === null) {
+      best = sizes.push(tensor.bytes) - 1;
+      tenants.push([]);
+    }
+    tenants[best]?.push(life);
+    slotOf.set(tensor, best);
   }
   return { slotOf, slots: sizes };
 }

@@ -214,7 +214,8 @@ function recordBranches(
     y: v,
   });
   const chunk = Math.ceil(rows / state.chunks);
-  const gradients: ColumnProduct = { rows, chunk, inner, columns, parts, input };
+  const tile = plan.tuning.gradientTile;
+  const gradients: ColumnProduct = { rows, chunk, inner, columns, parts, tile, input };
   recorder.dispatch(
     columnProductKernel(gradients),
     columnProductGrid(gradients, width, true),

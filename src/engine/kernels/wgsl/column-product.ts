@@ -5,7 +5,8 @@
 //
 // x is not kept where it is cheap to make again: it is LayerNorm applied with the saved statistics, or GELU of the saved
 // pre-activation, computed at the load. Each chunk writes its own partial sum, so the order of additions is fixed.
-// Cost: 2 rows width (out + in) flops. A thread keeps 4 x 16 sums: 5 vec4 loads for 64 multiply-adds.
+// Cost: 2 rows width (out + in) flops. A thread keeps 4 x (4 tile) sums: 1 + tile vec4 loads for 16 tile
+// multiply-adds.
 //
 // Workgroups in y: first the rows of the up matrices, then those of the down matrices; in stage 2, where only the
 // scalars learn, the second half is not dispatched.
@@ -21,15 +22,16 @@ export interface ColumnProduct {
   /** Width of one part of dy. */
   readonly columns: number;
   readonly parts: 1 | 3;
+  /** Columns of a thread's sums, in vec4s. */
+  readonly tile: number;
   /** How x is made of what is bound as `x`. */
   readonly input: 'as-is' | 'normalise' | 'gelu';
 }
 
 const threads = 4;
-const tile = 4; // vec4s
 
 export function columnProductKernel(product: ColumnProduct): Kernel {
-  const { rows, chunk, inner, columns, parts, input } = product;
+  const { rows, chunk, inner, columns, parts, tile, input } = product;
   const inner4 = inner / 4;
   const columns4 = columns / 4;
   const loaded = {
@@ -100,7 +102,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
 export function columnProductGrid(product: ColumnProduct, width: number, withDown: boolean): Grid {
   const widest = withDown ? Math.max(product.inner, product.columns) : product.columns;
   return [
-    Math.ceil(widest / (4 * threads * tile)),
+    Math.ceil(widest / (4 * threads * product.tile)),
     (width / 4) * (withDown ? 2 : 1),
     Math.ceil(product.rows / product.chunk),
   ];

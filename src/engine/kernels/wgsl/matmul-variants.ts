@@ -1,11 +1,13 @@
 // The matrix product in the shape that a tile asks for: kernel and grid together.
 import type { Grid, Kernel } from '../kernel.ts';
 import { matmulGrid, matmulKernel, type MatmulFusion, type MatmulShape, type MatmulTile } from './matmul.ts';
+import { matmulWorkgroupKernel } from './matmul-workgroup.ts';
 
 export function matmul(
   shape: MatmulShape,
   fusion: MatmulFusion,
   tile: MatmulTile,
 ): { readonly kernel: Kernel; readonly grid: Grid } {
-  return { kernel: matmulKernel(shape, fusion, tile), grid: matmulGrid(shape, tile) };
+  const make = tile.memory === 'registers' ? matmulKernel : matmulWorkgroupKernel;
+  return { kernel: make(shape, fusion, tile), grid: matmulGrid(shape, tile) };
 }

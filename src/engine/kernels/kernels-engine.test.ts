@@ -1,0 +1,167 @@
+// What the kernel engine promises beyond the reference vectors: a faulty step changes nothing, nor do those behind it;
+// the same run gives the same bits; odd shapes agree with the autodiff engine; a batch may be smaller than planned.
+import { describe, expect, test, vi } from 'vitest';
+import { parametersOf, type Adapter } from '../../dmlora/adapter.ts';
+import { dropBranches } from '../../dmlora/drop-plan.ts';
+import type { DmloraOptions } from '../../dmlora/recipe.ts';
+import type { VitConfig } from '../../vit/vit-config.ts';
+import type { Engine } from '../engine.ts';
+import { assertClose } from '../testing/close.ts';
+import { autodiffOn } from '../testing/node-backends.ts';
+import { must } from '../testing/reference.ts';
+import { kernelEngine, missingGpu } from './testing/node-gpu.ts';
+import {
+  micro,
+  plainNormalisation,
+  randomAdapter,
+  randomBatch,
+  randomModel,
+  stage1,
+} from './testing/random-model.ts';
+
+const classes = 3;
+
+async function started(makeEngine = kernelEngine(), batch = 2): Promise<Engine> {
+  const engine = await makeEngine();
+  must(
+    await engine.prepare(randomModel(micro), randomAdapter(micro, classes), plainNormalisation, {
+      batch,
+      classes,
+    }),
+  );
+  return engine;
+}
+
+function bits(adapter: Adapter): string {
+  const values = [...parametersOf(adapter)].map(([name, { data }]) => `${name} ${data.join()}`);
+  const moments = [...adapter.moments].map(
+    ([name, { m, v, steps }]) => `${name} ${m.join()} ${v.join()} ${steps}`,
+  );
+  return [...values, ...moments].join('\n');
+}
+
+// Lavapipe compiles a kernel in seconds where others take milliseconds.
+vi.setConfig({ testTimeout: 900_000 });
+
+describe.skipIf(missingGpu !== null)('kernel engine', () => {
+  test('a step that is not finite is refused with all behind it, and the run goes on from the last good one', async () => {
+    const engine = await started();
+    const good = randomBatch(micro, 2, classes);
+    const size = 2 * 3 * micro.imageSize ** 2;
+    const bad = {
+      pixels: { kind: 'normalised', data: new Float32Array(size).fill(NaN) },
+      labels: good.labels,
+    } as const;
+    engine.step(good, stage1);
+    await engine.report();
+    const before = bits(must(await engine.readAdapter()));
+    engine.step(bad, { ...stage1, step: 1 });
+    engine.step(good, { ...stage1, step: 2 });
+    const { steps, fault } = await engine.report();
+    expect(steps).toEqual([]);
+    expect(fault).toMatchObject({ kind: 'not-finite', step: 1 });
+    expect(bits(must(await engine.readAdapter()))).toBe(before);
+    engine.step(good, { ...stage1, step: 1 });
+    const again = await engine.report();
+    expect(again.fault).toBeNull();
+    expect(again.steps.map(({ step }) => step)).toEqual([1]);
+    const straight = await started();
+    for (const step of [0, 1]) straight.step(good, { ...stage1, step });
+    expect((await straight.report()).steps).toHaveLength(2);
+    expect(bits(must(await engine.readAdapter()))).toBe(bits(must(await straight.readAdapter())));
+    engine.dispose();
+    straight.dispose();
+  });
+
+  test('two runs with a drop are equal bit for bit, memory falls at the drop and stays flat', async () => {
+    const run = async (): Promise<string> => {
+      const engine = await started();
+      for (let step = 0; step < 3; step++)
+        engine.step(randomBatch(micro, 2, classes, step), { ...stage1, step });
+      await engine.report();
+      const before = engine.memory();
+      const adapter = must(await engine.readAdapter());
+      must(
+        await engine.writeAdapter(
+          dropBranches(adapter, new Map(adapter.modules.map(({ name }, i) => [name, i % 4]))),
+        ),
+      );
+      const after = engine.memory();
+      expect(after.bufferBytes).toBeLessThan(before.bufferBytes);
+      for (let step = 3; step < 6; step++)
+        engine.step(randomBatch(micro, 2, classes, step), { ...stage1, step });
+      const { steps } = await engine.report();
+      expect(steps).toHaveLength(3);
+      expect(engine.memory()).toMatchObject({ bufferBytes: after.bufferBytes, count: after.count });
+      const state = bits(must(await engine.readAdapter()));
+      engine.dispose();
+      return state;
+    };
+    expect(await run()).toBe(await run());
+  });
+
+  test('stage 2 moves scalars and head and leaves the branches as they are', async () => {
+    const engine = await started();
+    const before = must(await engine.readAdapter());
+    engine.step(randomBatch(micro, 2, classes), {
+      ...stage1,
+      trains: { branches: false, scalars: true, head: true },
+    });
+    expect((await engine.report()).fault).toBeNull();
+    const after = must(await engine.readAdapter());
+    after.modules.forEach(({ branches, scalar }, i) => {
+      expect(branches).toEqual(before.modules[i]?.branches);
+      expect(scalar).not.toBe(before.modules[i]?.scalar);
+    });
+    engine.dispose();
+  });
+
+  const odd: [string, Partial<VitConfig>, Partial<DmloraOptions>, number][] = [
+    [
+      'widths that 4 does not divide, all targets, rank 1',
+      { dim: 15, heads: 3, mlpDim: 21, patchSize: 4 },
+      { targets: 'all', rank: 1, branches: 3 },
+      3,
+    ],
+    [
+      'one block, two classes, one branch',
+      { dim: 10, heads: 2, depth: 1, mlpDim: 12 },
+      { targets: 'qkv+proj', rank: 3, branches: 1 },
+      2,
+    ],
+  ];
+  test.each(odd)('agrees with the autodiff engine: %s', async (_, change, options, count) => {
+    const config = { ...micro, ...change };
+    const adapter = randomAdapter(config, count, options);
+    const gates = new Map(
+      adapter.modules.map(({ name, branches }, i) => [name, branches.map((__, k) => ((i + k) % 3) / 2)]),
+    );
+    const batch = randomBatch(config, 2, count);
+    // Three images are planned, two are given.
+    const of = async (engine: Engine): Promise<Awaited<ReturnType<Engine['gradients']>>> => {
+      must(
+        await engine.prepare(randomModel(config), adapter, plainNormalisation, { batch: 3, classes: count }),
+      );
+      const result = await engine.gradients(batch, gates);
+      engine.dispose();
+      return result;
+    };
+    const got = must(await of(await kernelEngine()()));
+    const expected = must(await of(await autodiffOn('cpu')()));
+    assertClose('logits', got.logits.data, expected.logits.data, { abs: 2e-5, rel: 0 });
+    expect(got.gradients.size).toBe(expected.gradients.size);
+    for (const [name, { data }] of expected.gradients)
+      assertClose(name, got.gradients.get(name)!.data, data, { abs: 1e-5, rel: 1e-4 });
+  });
+
+  test('evaluates any number of images', async () => {
+    const engine = await started();
+    const five = randomBatch(micro, 5, classes);
+    const all = must(await engine.evaluate(five.pixels, new Map()));
+    expect(all.shape).toEqual([5, classes]);
+    const last = five.pixels.data.subarray(4 * 3 * micro.imageSize ** 2) as Uint8Array;
+    const one = must(await engine.evaluate({ kind: 'bytes', data: last }, new Map()));
+    expect(Array.from(one.data)).toEqual(Array.from(all.data.subarray(4 * classes)));
+    engine.dispose();
+  });
+});

@@ -1,0 +1,33 @@
+// Pixels on their way to the device, and logits on their way back.
+import { ndArray, type NdArray } from '../../shared/array.ts';
+import type { Pixels } from '../engine.ts';
+
+/** Values [begin, end) of pixels. */
+export function sliceOf(pixels: Pixels, begin: number, end: number): Pixels {
+  return pixels.kind === 'bytes'
+    ? { kind: 'bytes', data: pixels.data.subarray(begin, end) }
+    : { kind: 'normalised', data: pixels.data.subarray(begin, end) };
+}
+
+/** Uploads pixels; writeBuffer takes whole words, so an odd number of bytes is padded. */
+export function writePixels(queue: GPUQueue, buffer: GPUBuffer, { data }: Pixels): void {
+  if (data.byteLength % 4 === 0) {
+    queue.writeBuffer(buffer, 0, data.buffer, data.byteOffset, data.byteLength);
+    return;
+  }
+  const whole = new Uint8Array(Math.ceil(data.byteLength / 4) * 4);
+  whole.set(data);
+  queue.writeBuffer(buffer, 0, whole);
+}
+
+/** Logits without the columns that pad the classes. */
+export function withoutPadding(
+  padded: Float32Array,
+  images: number,
+  classes: number,
+  width: number,
+): NdArray {
+  const data = new Float32Array(images * classes);
+  for (let i = 0; i < images; i++) data.set(padded.subarray(i * width, i * width + classes), i * classes);
+  return ndArray([images, classes], data);
+}

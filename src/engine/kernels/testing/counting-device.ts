@@ -1,0 +1,90 @@
+// A GPUDevice that computes nothing and counts every call: what a step asks of WebGPU is the same on every machine, so
+// its counts are tested without a GPU. (The bench counts on real devices, by the prototypes.)
+import { ok } from '../../../shared/result.ts';
+import type { Gpu } from '../../gpu.ts';
+import { recordBytes } from '../wgsl/shared-structs.ts';
+import { recordRing } from '../wgsl/adamw.ts';
+
+export type Counts = Record<string, number>;
+
+/** Constants of WebGPU, which a Node without Dawn lacks. */
+function installConstants(): void {
+  const usage = { MAP_READ: 1, MAP_WRITE: 2, COPY_SRC: 4, COPY_DST: 8, UNIFORM: 64, STORAGE: 128 };
+  const known = globalThis as Record<string, unknown>;
+  known['GPUBufferUsage'] ??= usage;
+  known['GPUShaderStage'] ??= { COMPUTE: 4 };
+  known['GPUMapMode'] ??= { READ: 1 };
+}
+
+/** A device with counters; records that are read back say that every step was applied. */
+export function countingGpu(counts: Counts): Gpu {
+  installConstants();
+  const count = (name: string, by = 1): void => {
+    counts[name] = (counts[name] ?? 0) + by;
+  };
+  const pass = {
+    setPipeline: () => undefined,
+    setBindGroup: () => undefined,
+    dispatchWorkgroups: () => count('dispatches'),
+    end: () => undefined,
+  };
+  const buffer = ({ size }: { size: number }): unknown => {
+    count('createBuffer');
+    count('bytes', size);
+    return {
+      size,
+      mapState: 'unmapped',
+      destroy: () => count('bytes', -size),
+      mapAsync: () => {
+        count('mapAsync');
+        return Promise.resolve();
+      },
+      getMappedRange: () => appliedRecords(size),
+      unmap: () => undefined,
+    };
+  };
+  const device = {
+    createBuffer: buffer,
+    createBindGroupLayout: () => ({}),
+    createPipelineLayout: () => ({}),
+    createShaderModule: () => ({}),
+    createBindGroup: () => {
+      count('createBindGroup');
+      return {};
+    },
+    createComputePipelineAsync: () => {
+      count('pipelines');
+      return Promise.resolve({});
+    },
+    createCommandEncoder: () => ({
+      beginComputePass: () => {
+        count('passes');
+        return pass;
+      },
+      copyBufferToBuffer: () => undefined,
+      finish: () => ({}),
+    }),
+    pushErrorScope: () => undefined,
+    popErrorScope: () => Promise.resolve(null),
+    queue: {
+      writeBuffer: () => count('writeBuffer'),
+      submit: () => count('submits'),
+    },
+  };
+  return {
+    device: device as unknown as GPUDevice,
+    info: {} as GPUAdapterInfo,
+    name: 'counting',
+    software: false,
+    trouble: () => null,
+    guarded: async (_step, work) => ok(await work()),
+    close: () => undefined,
+  };
+}
+
+/** The ring as if step n had been the n-th and applied. */
+function appliedRecords(size: number): ArrayBuffer {
+  const words = new Uint32Array(Math.max(size, recordRing * recordBytes) / 4);
+  for (let i = 0; i < recordRing; i++) words.set([i, 1], (i * recordBytes) / 4);
+  return words.buffer;
+}

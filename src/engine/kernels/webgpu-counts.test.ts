@@ -1,0 +1,110 @@
+// The engine's promise in numbers, as gates: what one steady step of ViT-Tiny at 197 tokens (K = 4, q and v) asks of
+// WebGPU, and the memory it needs, at any batch size. Counted on a device that computes nothing.
+import { describe, expect, test } from 'vitest';
+import { dropBranches } from '../../dmlora/drop-plan.ts';
+import { KernelEngine } from './kernels-engine.ts';
+import { countingGpu, type Counts } from './testing/counting-device.ts';
+import {
+  plainNormalisation,
+  randomAdapter,
+  randomBatch,
+  randomModel,
+  stage1,
+  tiny,
+} from './testing/random-model.ts';
+import { gpuTuning, processorTuning } from './tuning.ts';
+
+const model = randomModel(tiny);
+const classes = 10;
+
+async function planned(
+  batch: number,
+  tuning = gpuTuning,
+): Promise<{ engine: KernelEngine; counts: Counts; weights: number }> {
+  const counts: Counts = {};
+  const engine = new KernelEngine(countingGpu(counts), tuning);
+  const done = await engine.prepare(model, randomAdapter(tiny, classes), plainNormalisation, {
+    batch,
+    classes,
+  });
+  if (!done.ok) throw new Error(JSON.stringify(done.fault));
+  const values = [...model.weights.values()].reduce((sum, { data }) => sum + data.length, 0);
+  return { engine, counts, weights: values * 4 };
+}
+
+async function countsOfStep(
+  engine: KernelEngine,
+  counts: Counts,
+  batch: number,
+  control = stage1,
+): Promise<Counts> {
+  for (const key of Object.keys(counts)) if (key !== 'bytes') counts[key] = 0;
+  engine.step(randomBatch(tiny, batch, classes), control);
+  const { steps, fault } = await engine.report();
+  expect(fault).toBeNull();
+  expect(steps).toHaveLength(1);
+  return { ...counts };
+}
+
+describe('one step of ViT-Tiny, 197 tokens, K = 4, q and v', () => {
+  test.each([
+    ['gpu', gpuTuning],
+    ['processor', processorTuning],
+  ] as const)('asks little of WebGPU (%s tuning), the same at every batch size', async (_, tuning) => {
+    const seen: Counts[] = [];
+    for (const batch of [1, 2]) {
+      const { engine, counts } = await planned(batch, tuning);
+      await countsOfStep(engine, counts, batch);
+      seen.push(await countsOfStep(engine, counts, batch));
+    }
+    const first = seen[0]?.['dispatches'] ?? 0;
+    const second = seen[1]?.['dispatches'] ?? 0;
+    // Beyond 256 rows the gradients are summed in chunks, which takes one dispatch more.
+    expect(second - first).toBe(1);
+    expect(second).toBeLessThanOrEqual(230);
+    for (const counts of seen) {
+      expect(counts).toMatchObject({ submits: 1, passes: 1, mapAsync: 1, writeBuffer: 2 });
+      expect([counts['createBuffer'], counts['createBindGroup'], counts['pipelines']]).toEqual([0, 0, 0]);
+    }
+  });
+
+  test('several steps in flight share one mapAsync', async () => {
+    const { engine, counts } = await planned(1);
+    counts['mapAsync'] = 0;
+    for (let i = 0; i < 8; i++) engine.step(randomBatch(tiny, 1, classes), { ...stage1, step: i });
+    const { steps } = await engine.report();
+    expect(steps.map(({ step }) => step)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    expect(counts['mapAsync']).toBe(1);
+  });
+
+  test('buffers beyond weights, adapters and moments: at most 20 MB an image', async () => {
+    for (const batch of [1, 8]) {
+      const { engine, weights } = await planned(batch);
+      const { arenaBytes } = engine.inspect();
+      const adapter = 4 * 12 * 2 * 4 * 4 * (192 + 192); // A and B of 12 blocks, q and v, K = 4, r = 4
+      const beyond = engine.memory().bufferBytes - 2 * weights - 3 * adapter;
+      expect(beyond / batch).toBeLessThanOrEqual(20e6);
+      expect(arenaBytes / batch).toBeLessThanOrEqual(19e6);
+    }
+  });
+
+  test('a drop plans again without compiling, and memory falls', async () => {
+    const { engine, counts } = await planned(2);
+    const before = engine.memory().bufferBytes;
+    const pipelines = counts['pipelines'];
+    const adapter = randomAdapter(tiny, classes);
+    const dropped = dropBranches(adapter, new Map(adapter.modules.map(({ name }) => [name, 1])));
+    expect((await engine.writeAdapter(dropped)).ok).toBe(true);
+    expect(engine.inspect().pipelines).toBe(pipelines);
+    expect(engine.memory().bufferBytes).toBeLessThan(before);
+    expect(counts['bytes']).toBe(engine.memory().bufferBytes);
+  });
+
+  test('stage 2 dispatches no more than stage 1', async () => {
+    const { engine, counts } = await planned(1);
+    const first = await countsOfStep(engine, counts, 1);
+    const stage2 = { ...stage1, trains: { branches: false, scalars: true, head: true } };
+    const second = await countsOfStep(engine, counts, 1, stage2);
+    expect(second['dispatches']).toBeLessThanOrEqual(first['dispatches'] ?? 0);
+  });
+});
