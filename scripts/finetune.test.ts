@@ -45,7 +45,7 @@ describe('arguments', () => {
     [['--seed', '-1'], '--seed'],
     [['--epochs', '0'], '--epochs takes a number above 0, not "0".'],
     [['--backend', 'cuda'], '--backend takes auto, webgpu, wasm, cpu, not "cuda".'],
-    [['--engine', 'turbo'], '--engine takes auto, autodiff, not "kernels".'],
+    [['--engine', 'turbo'], '--engine takes auto, autodiff, kernels, not "turbo".'],
     [['--out', ''], '--out needs a path'],
   ])('%j is refused by name', (argv, sentence) => {
     expect(() => readArguments(argv)).toThrow(sentence);
