@@ -12,6 +12,8 @@ export interface ModelConfigFile {
   readonly heads: number | null;
   readonly layerNormEps: number;
   readonly activation: string;
+  /** What the head reads: `token` is the class token; timm also has means over the patches. */
+  readonly globalPool: string;
   readonly imageSize: number | null;
   readonly patchSize: number | null;
   readonly dim: number | null;
@@ -53,6 +55,7 @@ function hfConfig(json: JsonObject, modelType: string): ModelConfigFile {
     heads: numberOf(json, 'num_attention_heads'),
     layerNormEps: numberOf(json, 'layer_norm_eps') ?? 1e-12,
     activation: stringOf(json, 'hidden_act') ?? 'gelu',
+    globalPool: 'token',
     imageSize: numberOf(json, 'image_size'),
     patchSize: numberOf(json, 'patch_size'),
     dim: numberOf(json, 'hidden_size'),
@@ -77,6 +80,7 @@ function timmConfig(json: JsonObject, architecture: string): ModelConfigFile {
     heads: numberOf(args, 'num_heads') ?? (size === undefined ? null : (timmHeads[size] ?? null)),
     layerNormEps: numberOf(args, 'norm_eps') ?? 1e-6,
     activation: stringOf(args, 'act_layer') ?? 'gelu',
+    globalPool: stringOf(args, 'global_pool') ?? stringOf(json, 'global_pool') ?? 'token',
     imageSize: numberOf(args, 'img_size') ?? (typeof inputSide === 'number' ? inputSide : null),
     patchSize: numberOf(args, 'patch_size'),
     dim: numberOf(args, 'embed_dim'),

@@ -177,6 +177,10 @@ describe('refused, by name', () => {
     expect(await refusal(hf.tensors, { ...hf.config, activation: 'quick_gelu' })).toContain('quick_gelu');
   });
 
+  test('a head that averages the patches', async () => {
+    expect(await refusal(timm.tensors, { ...timm.config, globalPool: 'avg' })).toContain('avg pooling');
+  });
+
   test('weights that are not finite and types that are no floats', async () => {
     const name = 'vit.layernorm.weight';
     const shape = hf.tensors.get(name)!.shape;

@@ -47,6 +47,8 @@ export function readCheckpoint(header: SafetensorsHeader, file: ModelConfigFile)
 
   const neighbour = neighbours.find(({ pattern }) => [...tensors.keys()].some((name) => pattern.test(name)));
   if (neighbour !== undefined) return wrong(neighbour.title, [], []);
+  if (file.globalPool !== 'token')
+    return wrong(`a ViT with ${file.globalPool} pooling instead of a class token`, [], []);
   const first = find('blocks.0.q.weight');
   if (first === null) return wrong(describeUnknown(file), ['the first block'], [...tensors.keys()]);
 

@@ -1,6 +1,6 @@
 // A model out of a pile of files: finds weights, config.json and preprocessor_config.json, understands the checkpoint,
 // loads the backbone and describes it for the page.
-import { fineTunedConfig, parseModelConfig, type ModelConfigFile } from '../formats/model-config.ts';
+import { parseModelConfig, type ModelConfigFile } from '../formats/model-config.ts';
 import {
   defaultPreprocessing,
   outputSizeOf,
@@ -59,13 +59,15 @@ export async function openModel(
   const configFile = named('config.json');
   if (configFile === undefined)
     return bad(title, 'config-missing', `${weightsName} is there, its config.json is not.`);
-  const config = parseModelConfig(await configFile.blob.text(), 'config.json');
+  const configText = await configFile.blob.text();
+  const config = parseModelConfig(configText, 'config.json');
   if (!config.ok) return config;
   const checkpoint = readCheckpoint(header.value, config.value);
   if (!checkpoint.ok) return checkpoint;
   const notes: string[] = [];
   const preprocessing = await preprocessingOf(
     named('preprocessor_config.json'),
+    configText,
     config.value,
     checkpoint.value,
     notes,
@@ -112,13 +114,14 @@ export async function openModel(
 
 async function preprocessingOf(
   file: SourceFile | undefined,
+  configText: string,
   config: ModelConfigFile,
   { config: vit }: Checkpoint,
   notes: string[],
 ): Promise<Result<Preprocessing>> {
   if (file !== undefined) return parsePreprocessorConfig(await file.blob.text(), 'preprocessor_config.json');
   if (config.flavour === 'timm' && config.pretrainedCfg !== null)
-    return preprocessingOfTimm(JSON.parse(fineTunedConfig(config, config.labels, '')), 'config.json');
+    return preprocessingOfTimm(JSON.parse(configText), 'config.json');
   const family =
     config.flavour === 'timm'
       ? config.architecture.startsWith('deit')
