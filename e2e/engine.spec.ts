@@ -60,6 +60,8 @@ test('reference vectors on kernels, webgpu', async ({ page }) => {
   test.setTimeout(900_000);
   await openChecks(page);
   for (const name of await page.evaluate(() => window.engineChecks.names)) {
+    // Slack 2: in the vectors that ship 1 is enough; in another variant one A was 1.5 % above it, where Adam divides tiny
+    // gradients by tiny roots.
     const figures = await page.evaluate(
       (check) => window.engineChecks.run(check, 'kernels', 'webgpu', 1),
       name,
