@@ -104,17 +104,13 @@ export function datasetWarnings(counts: DatasetCounts, hasNoTrainFolder: boolean
     });
   }
   const codes = [
-    ['duplicate', 'duplicates', 'exact duplicates are left out'],
-    ['label-conflict', 'label-conflict', 'images lie under two classes at once and are left out'],
-    [
-      'split-leak',
-      'split-leak',
-      'images lie in two splits at once; the copy outside the earlier split is left out',
-    ],
+    ['duplicate', 'duplicates', 'Left out as exact duplicates'],
+    ['label-conflict', 'label-conflict', 'Left out because they lie under two classes at once'],
+    ['split-leak', 'split-leak', 'Left out of the later split because they lie in two splits at once'],
   ] as const;
   for (const [code, warning, text] of codes) {
     const count = rejected.filter((file) => file.code === code).length;
-    if (count > 0) warnings.push({ code: warning, text: `${count} ${text}.` });
+    if (count > 0) warnings.push({ code: warning, text: `${text}: ${count}.` });
   }
   if (hasNoTrainFolder) {
     warnings.push({

@@ -11,6 +11,8 @@ import type { ParamName, VitModel } from '../vit/parameters.ts';
 
 export type EngineName = 'autodiff' | 'kernels';
 export type BackendName = 'webgpu' | 'wasm' | 'cpu';
+export type EngineChoice = 'auto' | EngineName;
+export type BackendChoice = 'auto' | BackendName;
 
 export interface EngineDescription {
   readonly engine: EngineName;

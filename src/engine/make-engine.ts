@@ -3,12 +3,9 @@ import wasmBinary from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-sim
 import { fail, ok, type Result } from '../shared/result.ts';
 import { AutodiffEngine } from './autodiff/autodiff-engine.ts';
 import { startBackend } from './autodiff/backend.ts';
-import type { BackendName, Engine, EngineName } from './engine.ts';
+import type { BackendChoice, Engine, EngineChoice } from './engine.ts';
 import { openGpu } from './gpu.ts';
 import { KernelEngine } from './kernels/kernels-engine.ts';
-
-export type EngineChoice = 'auto' | EngineName;
-export type BackendChoice = 'auto' | BackendName;
 
 /**
  * Starts an engine on a backend. `auto` is the autodiff engine until the kernel engine has been measured on real GPUs; its

@@ -1,7 +1,9 @@
 // The border between page and worker: every command with its input and output, and every event. Types only; no code
 // crosses with them. Requests carry an id and are answered by a Result; events are one-way, at most ten messages a
 // second, and a page that misses one shows an older number until the next.
-import type { EngineDescription, Memory } from '../engine/engine.ts';
+import type { SplitName } from '../data/import-report.ts';
+import type { SourceFile } from '../data/source-file.ts';
+import type { BackendChoice, EngineChoice, EngineDescription, Memory } from '../engine/engine.ts';
 import type { Metrics } from '../train/evaluation.ts';
 import type { Phase } from '../train/phase.ts';
 import type { Recipe } from '../train/recipe.ts';
@@ -11,16 +13,10 @@ import type { Result } from '../shared/result.ts';
 import type { VitConfig } from '../vit/vit-config.ts';
 
 export type { BranchView, DropRecord, EngineDescription, Fault, Memory, Metrics, ModuleView, Phase, Recipe };
-export type { Result, StepRow, VitConfig };
+export type { BackendChoice, EngineChoice, Result, SourceFile, SplitName, StepRow, VitConfig };
 
 /** Raised when a message changes its meaning. */
 export type ProtocolVersion = 1;
-
-/** A file with its path inside the folder or archive it came from. */
-export interface SourceFile {
-  readonly path: string;
-  readonly blob: Blob;
-}
 
 /** Files that the user gave, or files to fetch from the app's own origin. */
 export type Source =
@@ -44,8 +40,6 @@ export interface ModelSummary {
   /** What was ignored, assumed or will be made new, a sentence each. */
   readonly notes: readonly string[];
 }
-
-export type SplitName = 'train' | 'validation' | 'test';
 
 export interface ClassSummary {
   readonly name: string;
@@ -84,9 +78,6 @@ export interface Thumbnail {
   readonly split: SplitName | null;
   readonly blob: Blob;
 }
-
-export type EngineChoice = 'auto' | 'autodiff' | 'kernels';
-export type BackendChoice = 'auto' | 'webgpu' | 'wasm' | 'cpu';
 
 export interface RunSummary {
   readonly engine: EngineDescription;

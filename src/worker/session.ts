@@ -1,7 +1,7 @@
 // What a worker holds between commands: the open model, the open images, the run and its export. Each method is a
 // command of the protocol; a command that fails leaves what was open before as it was.
-import type { Engine } from '../engine/engine.ts';
-import { makeEngine, type BackendChoice, type EngineChoice } from '../engine/make-engine.ts';
+import type { BackendChoice, Engine, EngineChoice } from '../engine/engine.ts';
+import { makeEngine } from '../engine/make-engine.ts';
 import { makeThumbnail } from '../data/thumbnail.ts';
 import type { Adapter } from '../dmlora/adapter.ts';
 import { ndArray } from '../shared/array.ts';
