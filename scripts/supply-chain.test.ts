@@ -28,7 +28,15 @@ const packages = Object.entries(lock.packages).filter(([path]) => path !== '');
 const installScripts = ['node_modules/webgpu'];
 
 /** Licences of what reaches the user. */
-const runtimeLicences = ['MIT', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'ISC', '0BSD'];
+const runtimeLicences = [
+  'MIT',
+  'Apache-2.0',
+  'BSD-2-Clause',
+  'BSD-3-Clause',
+  'ISC',
+  '0BSD',
+  '(Apache-2.0 AND BSD-3-Clause)',
+];
 
 const violations = (breaks: (locked: LockedPackage) => boolean): string[] =>
   packages.filter(([, locked]) => breaks(locked)).map(([path]) => path);
@@ -56,8 +64,8 @@ describe('package-lock.json', () => {
 });
 
 describe('package.json', () => {
-  test('has at most 12 direct runtime dependencies', () => {
-    expect(Object.keys(manifest.dependencies).length).toBeLessThanOrEqual(12);
+  test('has at most 14 direct runtime dependencies', () => {
+    expect(Object.keys(manifest.dependencies).length).toBeLessThanOrEqual(14);
   });
 
   test('pins every direct dependency to one version', () => {
