@@ -1,7 +1,15 @@
 // adapter_config.json of a stock LoRA as PEFT writes it: ranks and scales of every module, the modules to save whole, and
 // the scale that PEFT takes from the file when it reads it back.
 import { fail, ok, type Result } from '../shared/result.ts';
-import { jsonText, numberOf, objectOf, parseJsonObject, stringOf, type Json, type JsonObject } from './json.ts';
+import {
+  jsonText,
+  numberOf,
+  objectOf,
+  parseJsonObject,
+  stringOf,
+  type Json,
+  type JsonObject,
+} from './json.ts';
 
 export interface PeftConfig {
   /** Class of the base model and the Python module that defines it. */
@@ -67,7 +75,11 @@ export function readPeftConfig(text: string): Result<PeftReading> {
   const parsed = parseJsonObject(text, 'adapter_config.json');
   if (!parsed.ok) return parsed;
   const json = parsed.value;
-  const [rank, alpha, targets] = [numberOf(json, 'r'), numberOf(json, 'lora_alpha'), json.get('target_modules')];
+  const [rank, alpha, targets] = [
+    numberOf(json, 'r'),
+    numberOf(json, 'lora_alpha'),
+    json.get('target_modules'),
+  ];
   if (stringOf(json, 'peft_type') !== 'LORA' || rank === null || alpha === null || !Array.isArray(targets))
     return fail({
       kind: 'bad-file',
