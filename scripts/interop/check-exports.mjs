@@ -5,7 +5,7 @@
 //
 // One line of JSON for each check on standard output: family, check, difference (largest |logit difference|), or error.
 import { readdir, readFile } from 'node:fs/promises';
-import { join, relative, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 
 const work = resolve(process.argv[2] ?? '');
 
@@ -57,7 +57,6 @@ const { AutoModelForImageClassification, RawImage, Tensor, env, pipeline } =
 const web = await library('onnxruntime-web');
 env.allowRemoteModels = false;
 env.allowLocalModels = true;
-env.localModelPath = `${work}/`;
 web.env.wasm.numThreads = 1;
 web.env.logLevel = 'error';
 
@@ -79,10 +78,9 @@ for (const family of (await readdir(work)).sort()) {
       return largest(found.logits.data, logits.data);
     });
 
-    const id = relative(work, folder);
     await attempt(family, `${name}-js`, async () => {
       // No type is named: the folder itself says which file is there.
-      const model = await AutoModelForImageClassification.from_pretrained(id, { local_files_only: true });
+      const model = await AutoModelForImageClassification.from_pretrained(folder, { local_files_only: true });
       const given = new Tensor('float32', pixels.data, pixels.shape);
       const found = await model({ pixel_values: given });
       await model.dispose();
@@ -90,7 +88,7 @@ for (const family of (await readdir(work)).sort()) {
     });
 
     await attempt(family, `${name}-pipeline`, async () => {
-      const classify = await pipeline('image-classification', id, { local_files_only: true });
+      const classify = await pipeline('image-classification', folder, { local_files_only: true });
       const [, , height = 0, width = 0] = pixels.shape;
       const side = 2 * Math.max(height, width) + 5;
       const picture = new RawImage(

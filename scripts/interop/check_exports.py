@@ -4,7 +4,7 @@
 
 WORK/FAMILY/out/proof.safetensors holds `pixel_values` and Graft's `logits`; WORK/FAMILY/out/FORMAT-DTYPE/ is an exported
 folder, WORK/FAMILY/source/ the checkpoint that it came from. One line of JSON for each check on standard output:
-family, check, difference (largest |logit difference|), or error.
+family, check, and difference (largest |logit difference|), error, or skip with the reason.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def exports(work):
 def kind_of(folder):
     """The library that a folder is for; `source` is in the names of the checkpoint that it came from."""
     kind = folder.name.split("-")[0]
-    if kind == "source":
+    if kind == "source" and (folder / "config.json").exists():
         return "timm" if "architecture" in json.loads((folder / "config.json").read_text()) else "hf"
     return kind
 
@@ -80,7 +80,7 @@ def transformers_checks(work):
         kind = kind_of(folder)
         if kind == "hf":
             attempt(family, name, lambda: largest(logits_of(load_strictly(auto, folder), proof), proof))
-        elif kind == "peft":
+        elif kind == "peft" and kind_of(work / family / "source") == "hf":
             base = work / family / "source"
             classes = proof["logits"].shape[1]
 
@@ -116,8 +116,29 @@ def timm_checks(work):
             pass
     import timm
 
+    try:
+        from peft import PeftModel
+    except ModuleNotFoundError:
+        PeftModel = None
+
     for family, folder, proof in exports(work):
-        if kind_of(folder) != "timm":
+        kind = kind_of(folder)
+        if kind == "peft" and kind_of(work / family / "source") == "timm":
+            if PeftModel is None:
+                say(family, folder.name, skip="no peft beside timm")
+                continue
+
+            def adapted(merge):
+                base = work / family / "source"
+                model = timm.create_model(f"local-dir:{base}", pretrained=True, num_classes=proof["logits"].shape[1])
+                model = PeftModel.from_pretrained(model, folder).eval()
+                model = (model.merge_and_unload() if merge else model).float()
+                with torch.no_grad():
+                    return largest(model(proof["pixel_values"]), proof)
+
+            attempt(family, folder.name, lambda: adapted(False))
+            attempt(family, f"{folder.name}-merged", lambda: adapted(True))
+        if kind != "timm":
             continue
 
         def run():

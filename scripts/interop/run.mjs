@@ -74,7 +74,8 @@ const add = (family, check, difference, error = null, tolerance = toleranceOf(fa
 /** The lines of JSON that a script of checks prints. @param {string} line */
 function addLine(line) {
   if (!line.startsWith('{')) return;
-  const { family, check, difference = null, error = null } = JSON.parse(line);
+  const { family, check, difference = null, error = null, skip: reason } = JSON.parse(line);
+  if (reason !== undefined) return skip(`${family}, ${check}`, reason);
   add(family, check, difference, error);
 }
 
@@ -261,11 +262,11 @@ else {
   const failed = checks.filter((check) => !passes(check)).length;
   const seconds = (performance.now() - startedAt) / 1000;
   const isSingle = (/** @type {Check} */ { family }) => family.includes(':');
-  console.log(table(checks.filter((check) => !isSingle(check))));
-  console.log(`\n${table(checks.filter(isSingle))}`);
-  if (skipped.length > 0) console.log(`\nSkipped:\n${skipped.map((line) => `  ${line}`).join('\n')}`);
+  for (const part of [checks.filter((check) => !isSingle(check)), checks.filter(isSingle)])
+    if (part.length > 0) console.log(`${table(part)}\n`);
+  if (skipped.length > 0) console.log(`Skipped:\n${skipped.map((line) => `  ${line}`).join('\n')}\n`);
   console.log(
-    `\n${checks.length - failed} checks passed, ${failed} failed, ${skipped.length} skipped, in ${seconds.toFixed(0)} s`,
+    `${checks.length - failed} checks passed, ${failed} failed, ${skipped.length} skipped, in ${seconds.toFixed(0)} s`,
   );
   if (options.json !== undefined)
     await writeFile(options.json, `${JSON.stringify({ checks, skipped, seconds, failed }, null, 1)}\n`);

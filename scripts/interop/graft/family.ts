@@ -5,9 +5,10 @@ import path from 'node:path';
 import { linears } from '../../../src/vit/parameters.ts';
 import { readHeader, readTensorBytes, writeSafetensors } from '../../../src/formats/safetensors.ts';
 import { encodeFloats } from '../../../src/formats/float-types.ts';
-import { ndArray, type NdArray } from '../../../src/shared/array.ts';
+import type { NdArray } from '../../../src/shared/array.ts';
 import { present } from '../../../src/shared/assert.ts';
 import type { OpenModel } from '../../../src/worker/open-model.ts';
+import { normalisedPixels } from '../../../src/worker/export/proof.ts';
 import { exportAll } from './export.ts';
 import { fineTune, logitsOfModel, ownHead, type FineTuned } from './fine-tune.ts';
 import { floatsOf, largestDifference, must, openFolder, writeFiles } from './folder.ts';
@@ -76,20 +77,8 @@ export async function runFamily(folder: string, keepHead: boolean): Promise<Fami
 
 /** Validation images as the network takes them, and the branched model's logits. */
 function proofFile({ preprocessing, model }: OpenModel, { data, logits }: FineTuned): Blob {
-  const { rescale, mean, std } = preprocessing;
-  const side = model.config.imageSize;
-  const area = side * side;
-  const count = data.validation.labels.length;
-  const { data: bytes } = data.validation.slice(0, count); // [n, side, side, 3]
-  const pixels = ndArray(
-    [count, 3, side, side],
-    Float32Array.from({ length: count * 3 * area }, (_, at) => {
-      const channel = Math.floor(at / area) % 3;
-      const image = Math.floor(at / (3 * area));
-      const value = bytes[(image * area + (at % area)) * 3 + channel] ?? NaN;
-      return (value * rescale - (mean[channel] ?? NaN)) / (std[channel] ?? NaN);
-    }),
-  );
+  const images = data.validation.slice(0, data.validation.labels.length);
+  const pixels = normalisedPixels(images, model.config.imageSize, preprocessing); // [n, 3, side, side]
   const stored = ({ shape, data: values }: NdArray) =>
     ({ dtype: 'F32', shape, bytes: encodeFloats(values, 'F32') }) as const;
   return writeSafetensors(
