@@ -23,6 +23,8 @@ export interface Recipe {
   readonly scalarRate: number;
   readonly weightDecay: number;
   readonly clipNorm: number;
+  /** The head before the first step: fitted on frozen features (a linear probe), or small random numbers. */
+  readonly headStart: 'probe' | 'random';
   readonly dmlora: DmloraOptions;
   readonly split: {
     /** Share of each class held out where the data has no validation folder. */
@@ -44,6 +46,7 @@ export const recipeDefaults: Recipe = {
   scalarRate: 1e-2,
   weightDecay: 1e-4,
   clipNorm: 1,
+  headStart: 'probe',
   dmlora: dmloraDefaults,
   split: { validationFraction: 0.2, trainPerClass: null, validationPerClass: null },
 };
@@ -64,6 +67,7 @@ const recipeSchema = v.strictObject({
   scalarRate: positive,
   weightDecay: v.pipe(v.number(), v.minValue(0), v.maxValue(1)),
   clipNorm: positive,
+  headStart: v.picklist(['probe', 'random']),
   dmlora: v.strictObject({
     branches: whole(1, 8),
     branchesEnd: whole(1, 8),

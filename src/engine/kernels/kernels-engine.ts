@@ -30,7 +30,7 @@ import type {
   StepReport,
 } from '../engine.ts';
 import type { Gpu } from '../gpu.ts';
-import { DeviceMemory } from './device-memory.ts';
+import { DeviceMemory, type Region } from './device-memory.ts';
 import { flatLayout, groupOf, pack, unpack, type FlatLayout } from './layout/flat-parameters.ts';
 import { uploadFrozen } from './layout/frozen-weights.ts';
 import { widthsOf, type Widths } from './layout/widths.ts';
@@ -43,6 +43,7 @@ import { sliceOf, withoutPadding, writePixels } from './pixels.ts';
 import { readRegions } from './read-back.ts';
 import { maxInFlight, Reports } from './reports.ts';
 import { StepBlock } from './step-block.ts';
+import { unsupportedByKernels } from './supported.ts';
 import { afterStep, noSteps, sameStructure, stepCounts } from './step-counts.ts';
 import { gpuTuning, processorTuning, type Tuning } from './tuning.ts';
 
@@ -110,11 +111,12 @@ export class KernelEngine implements Engine {
     shapes: Shapes,
   ): Promise<Result<void>> {
     assert(this.#prepared === null, 'prepare is called once');
-    const { config } = model;
-    const widths = widthsOf(config, shapes.batch, shapes.classes);
+    const unsupported = unsupportedByKernels(model.config);
+    if (unsupported !== null) return fail({ kind: 'bad-recipe', field: 'engine', detail: unsupported });
+    const widths = widthsOf(model.config, shapes.batch, shapes.classes);
     return this.#guarded(0, async () => {
       const base = {
-        config,
+        config: model.config,
         widths,
         classes: shapes.classes,
         frozen: uploadFrozen(this.#memory, model, widths),
@@ -253,14 +255,32 @@ export class KernelEngine implements Engine {
     if (this.gpu.trouble() === null) this.#allowFrom(present(waiting[applied], 'the failed step').sequence);
   }
 
-  async evaluate(pixels: Pixels, gates: Gates): Promise<Result<NdArray>> {
+  evaluate(pixels: Pixels, gates: Gates): Promise<Result<NdArray>> {
     const { plan, widths, layout } = this.#ready();
+    return this.#infer(pixels, gates, plan.evaluation.logits, layout.classes, widths.classes, 'a logit');
+  }
+
+  features(pixels: Pixels, gates: Gates): Promise<Result<NdArray>> {
+    const { plan, widths, base } = this.#ready();
+    return this.#infer(pixels, gates, plan.evaluation.feature, base.config.dim, widths.dim, 'a feature');
+  }
+
+  /** The evaluation program over any number of images; what it leaves in `from`, rows of `width` (padded on the device). */
+  async #infer(
+    pixels: Pixels,
+    gates: Gates,
+    from: Region,
+    width: number,
+    padded: number,
+    what: string,
+  ): Promise<Result<NdArray>> {
+    const { plan, widths } = this.#ready();
     const total = this.#imageCount(pixels);
     const values = pixels.data.length / Math.max(1, total);
-    const line = 4 * widths.classes;
+    const line = 4 * padded;
     const { MAP_READ, COPY_DST } = GPUBufferUsage;
     return this.#guarded(0, async () => {
-      const staging = this.#memory.create('logits', total * line, MAP_READ | COPY_DST);
+      const staging = this.#memory.create('inferred', total * line, MAP_READ | COPY_DST);
       try {
         // All parts are enqueued, then read at once.
         for (let first = 0; first < total; first += widths.images) {
@@ -268,29 +288,18 @@ export class KernelEngine implements Engine {
           const part = sliceOf(pixels, first * values, (first + images) * values);
           const batch = { pixels: part, labels: new Int32Array(images) };
           this.#run(plan.evaluation, batch, gates, phases.evaluate, false, null, (encoder) => {
-            encoder.copyBufferToBuffer(
-              plan.evaluation.logits.buffer,
-              0,
-              staging,
-              first * line,
-              images * line,
-            );
+            encoder.copyBufferToBuffer(from.buffer, from.offset, staging, first * line, images * line);
           });
         }
         await staging.mapAsync(GPUMapMode.READ);
-        return withoutPadding(
-          new Float32Array(staging.getMappedRange()),
-          total,
-          layout.classes,
-          widths.classes,
-        );
+        return withoutPadding(new Float32Array(staging.getMappedRange()), total, width, padded);
       } finally {
         this.#memory.destroy(staging);
       }
-    }).then((logits) =>
-      !logits.ok || logits.value.data.every((value) => Number.isFinite(value))
-        ? logits
-        : fail({ kind: 'not-finite', where: 'a logit', step: 0 }),
+    }).then((rows) =>
+      !rows.ok || rows.value.data.every((value) => Number.isFinite(value))
+        ? rows
+        : fail({ kind: 'not-finite', where: what, step: 0 }),
     );
   }
 

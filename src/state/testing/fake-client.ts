@@ -177,6 +177,7 @@ export function createFakeClient(
     secondsPerStep: 0.066,
     peakBufferBytes: 182e6,
     initialValidation: metrics(0),
+    probe: { strength: 1, validation: metrics(0), test: { loss: 0.9, accuracy: 0.744 } },
     validation: metrics(step),
     test: { loss: 0.5, accuracy: 0.861 },
     drops,
@@ -186,7 +187,11 @@ export function createFakeClient(
   const model: ModelSummary = {
     title: 'Graft Sprout 64',
     family: 'ViT (Hugging Face names)',
-    config: { imageSize: 64, patchSize: 8, dim: 192, depth, heads: 3, mlpDim: 768, layerNormEps: 1e-6 },
+    config: {
+      ...{ imageSize: 64, patchSize: 8, dim: 192, depth, heads: 3, mlpDim: 768, layerNormEps: 1e-6 },
+      ...{ prefixTokens: 1, pool: 'cls', meanFrom: 1, finalNorm: 'tokens', preNorm: false },
+      ...{ activation: 'gelu', layerScale: false },
+    },
     parameters: 2_719_296,
     bytes: 5_451_014,
     dtype: 'float16',
