@@ -64,7 +64,11 @@ export async function writeWorkload(
   add('batch.patches', [patches.length / (3 * config.patchSize ** 2), 3 * config.patchSize ** 2], patches);
   add('batch.labels', [images], Float32Array.from(batch.labels));
   const numbers = { ...config, ...optimiser, images, tokens };
-  const metadata = new Map(Object.entries(numbers).map(([key, value]) => [key, String(value)]));
+  const metadata = new Map(
+    Object.entries(numbers).flatMap(([key, value]) =>
+      typeof value === 'number' ? [[key, String(value)] as const] : [],
+    ),
+  );
   await writeFile(file, new Uint8Array(await writeSafetensors(tensors, metadata).arrayBuffer()));
   return { flops, tokens };
 }

@@ -7,12 +7,12 @@ import { plainNormalisation, randomBatch, randomModel } from '../src/engine/kern
 import { sizeOf } from '../src/shared/array.ts';
 import { linearName } from '../src/vit/parameters.ts';
 import type { VitModel } from '../src/vit/parameters.ts';
-import { stepFlops, tokenCount, type VitConfig } from '../src/vit/vit-config.ts';
+import { originalVit, stepFlops, tokenCount, type VitConfig } from '../src/vit/vit-config.ts';
 
 /** The shape of a case, as bench/cases.mjs names it. */
 export interface Case {
   readonly engine: string;
-  readonly model: Omit<VitConfig, 'layerNormEps'> & { readonly name: string };
+  readonly model: Omit<VitConfig, 'layerNormEps' | keyof typeof originalVit> & { readonly name: string };
   readonly batch: number;
 }
 
@@ -53,7 +53,7 @@ export const optimiser = {
 
 export function makeWorkload({ model: shape, batch: images }: Omit<Case, 'engine'>): Workload {
   const { imageSize, patchSize, dim, depth, heads, mlpDim } = shape;
-  const config = { imageSize, patchSize, dim, depth, heads, mlpDim, layerNormEps: 1e-6 };
+  const config = { imageSize, patchSize, dim, depth, heads, mlpDim, layerNormEps: 1e-6, ...originalVit };
   const model = randomModel(config);
   const adapter = initialAdapter(config, classes, dmloraDefaults, 1);
   const rank = dmloraDefaults.branches * dmloraDefaults.rank;
