@@ -1,7 +1,7 @@
 // The bench: one run, the same weights, batch and steps for every engine, counted and timed.
 //
 //   node bench/bench.mjs [--quick] [--cases kernels/small/b8,tfjs-webgpu/small/b8] [--steps 3] [--repeat 3]
-//                        [--json FILE] [--timestamps] [--node | --pack DIR]
+//                        [--json FILE] [--timestamps] [--profile] [--node | --pack DIR]
 //
 // Wall times lie on a shared machine, so the CPU time of the browser's GPU process stands beside them. On a machine
 // without a GPU that process computes (SwiftShader), and its times say nothing about a GPU.
@@ -25,6 +25,7 @@ const { values: options } = parseArgs({
     steps: { type: 'string' },
     repeat: { type: 'string', default: '1' },
     timestamps: { type: 'boolean', default: false },
+    profile: { type: 'boolean', default: false },
     json: { type: 'string' },
   },
 });
@@ -52,7 +53,7 @@ async function inBrowser() {
   const steps = options.steps === undefined ? null : Math.max(1, Number(options.steps));
   const runner = await browserRunner();
   const peak = await runner.peak();
-  const { quick, timestamps } = options;
+  const { quick, timestamps, profile } = options;
   const names = options.cases?.split(',') ?? defaultCases({ quick, node: false, software: peak.software });
   /** @type {string | null} */
   let node = null;
@@ -65,7 +66,7 @@ async function inBrowser() {
   const ran = await runAll(names.map(parseCase), Number(options.repeat), (wanted) =>
     wanted.engine === 'torch-cpu'
       ? runTorch(wanted, steps ?? 5, { script, write })
-      : runner.run(wanted, { steps, timestamps }),
+      : runner.run(wanted, { steps, timestamps, profile }),
   );
   await runner.close();
   const rows = rowsOf(ran, peak.gflops);

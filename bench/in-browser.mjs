@@ -23,7 +23,7 @@ export async function browserRunner() {
     },
     /**
      * @param {import('./cases.mjs').Case} wanted
-     * @param {{ steps: number | null, timestamps: boolean }} options
+     * @param {{ steps: number | null, timestamps: boolean, profile: boolean }} options
      * @returns {Promise<Outcome>}
      */
     async run(wanted, options) {
@@ -37,11 +37,13 @@ export async function browserRunner() {
         const measured = await call(page, 'steps', steps);
         const after = await bench.cpu();
         const onGpu = onWebGpu && (onRealGpu || options.timestamps) ? await call(page, 'onGpu', steps) : null;
+        const profile = options.profile ? await call(page, 'profile', null) : null;
         await call(page, 'stop', null);
         return {
           started,
           measured,
           onGpu,
+          profile,
           gpuCpuMs:
             onWebGpu && before.gpu !== null && after.gpu !== null ? (after.gpu - before.gpu) / steps : null,
           pageCpuMs: (after.pages - before.pages) / steps,

@@ -2,7 +2,7 @@
 // real GPU one more under timestamps and some in flight together.
 import type { Contender } from './contender.ts';
 import { counted, countsNow, liveBytes, peakSince, type Counts } from './count-webgpu.ts';
-import { canTime, timed } from './gpu-time.ts';
+import { canTime, profiled, timed, type ProfileLine } from './gpu-time.ts';
 import type { Workload } from './workload.ts';
 
 export interface Started {
@@ -99,6 +99,11 @@ export class Measurement {
       gpuSpanMs: spans?.spanMs ?? null,
       queuedMs: (performance.now() - begin) / inFlight,
     };
+  }
+
+  /** Milliseconds of each kernel in a step; call last. */
+  async profile(): Promise<readonly ProfileLine[]> {
+    return canTime() ? profiled(() => this.#one(), 4) : [];
   }
 
   /** One step; gives the milliseconds of JavaScript until it was handed over. */

@@ -15,6 +15,7 @@ import { lowRankOf, makeWorkload, optimiser, patchesOf, type Case } from './work
 export interface NodeOptions {
   readonly steps: number | null;
   readonly timestamps: boolean;
+  readonly profile: boolean;
 }
 
 export async function runCase(wanted: Case, options: NodeOptions): Promise<object> {
@@ -29,7 +30,8 @@ export async function runCase(wanted: Case, options: NodeOptions): Promise<objec
   const measured = await measurement.steps(steps);
   const { user, system } = process.cpuUsage(before);
   const onGpu = !started.software || options.timestamps ? await measurement.onGpu(steps) : null;
-  return { started, measured, onGpu, gpuCpuMs: (user + system) / 1000 / steps, pageCpuMs: null };
+  const profile = options.profile ? await measurement.profile() : null;
+  return { started, measured, onGpu, profile, gpuCpuMs: (user + system) / 1000 / steps, pageCpuMs: null };
 }
 
 export async function runPeak(): Promise<object> {

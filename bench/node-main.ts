@@ -1,6 +1,6 @@
 // The bench without a browser, as one file: what `--node` and a packed bench run. Each case is a process of its own:
 //
-//   node bench.mjs [--quick] [--cases kernels/vit-b/b32,...] [--steps N] [--repeat N] [--timestamps] [--json FILE]
+//   node bench.mjs [--quick] [--cases kernels/vit-b/b32,...] [--steps N] [--repeat N] [--timestamps] [--profile] [--json FILE]
 import { existsSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -18,6 +18,7 @@ const { values: options } = parseArgs({
     steps: { type: 'string' },
     repeat: { type: 'string', default: '1' },
     timestamps: { type: 'boolean', default: false },
+    profile: { type: 'boolean', default: false },
     json: { type: 'string' },
     commit: { type: 'string' },
     // Of the children.
@@ -34,7 +35,13 @@ const steps = options.steps === undefined ? null : Math.max(1, Number(options.st
 const child = (args: readonly string[]): Promise<Outcome> => answerOf(here, args);
 
 if (options.one !== undefined)
-  answerWith(await runCase(parseCase(options.one), { steps, timestamps: options.timestamps }));
+  answerWith(
+    await runCase(parseCase(options.one), {
+      steps,
+      timestamps: options.timestamps,
+      profile: options.profile,
+    }),
+  );
 else if (options.workload !== undefined && options.file !== undefined)
   answerWith(await writeWorkload(parseCase(options.workload), options.file));
 else if (options.peak) answerWith(await runPeak());
@@ -56,6 +63,7 @@ async function main(): Promise<void> {
           caseName(wanted),
           ...(steps === null ? [] : ['--steps', String(steps)]),
           ...(options.timestamps ? ['--timestamps'] : []),
+          ...(options.profile ? ['--profile'] : []),
         ]),
   );
   const rows = rowsOf(ran, peak.gflops);

@@ -22,6 +22,7 @@ const bench = {
   },
   steps: (count: number) => current?.steps(count),
   onGpu: (count: number) => current?.onGpu(count),
+  profile: () => current?.profile(),
   stop: () => current?.dispose(),
   async peak() {
     const gpu = must(await openGpu());

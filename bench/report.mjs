@@ -3,7 +3,7 @@ import os from 'node:os';
 import { caseName } from './cases.mjs';
 
 /**
- * @typedef {{ started: any, measured: any, onGpu: any, gpuCpuMs: number | null, pageCpuMs: number | null }} Outcome
+ * @typedef {{ started: any, measured: any, onGpu: any, profile: any, gpuCpuMs: number | null, pageCpuMs: number | null }} Outcome
  * @typedef {{ wanted: import('./cases.mjs').Case, outcomes: Outcome[], error: string | null }} Ran
  * @typedef {Record<string, any>} Row
  */
@@ -67,6 +67,7 @@ function rowOf(wanted, outcomes, error, peakGflops) {
     gflops,
     shareOfPeak: peakGflops === null || isTorch ? null : gflops / peakGflops,
     losses: measured.losses,
+    ...(one.profile === null ? {} : { profile: one.profile }),
     runs: outcomes.map(({ gpuCpuMs, pageCpuMs, measured: { wallMs: wall } }) => ({
       gpuCpuMs,
       pageCpuMs,
@@ -155,6 +156,23 @@ export function printRows(rows) {
     if (row['error'] !== null)
       console.log(`${row['engine']}/${row['model']}/b${row['batch']} failed: ${row['error']}`);
   printRatios(measured);
+  for (const row of measured.filter(({ profile }) => profile !== undefined)) printProfile(row);
+}
+
+/** The kernels that take the longest, by timestamps of passes of their own. @param {Row} row */
+function printProfile(row) {
+  const all = row['profile'].reduce((/** @type {number} */ sum, /** @type {any} */ { ms }) => sum + ms, 0);
+  console.log(
+    `${row['engine']}/${row['model']}/b${row['batch']}, kernels of a step, ${all.toFixed(1)} ms in all`,
+  );
+  console.table(
+    row['profile'].slice(0, 30).map((/** @type {any} */ { kernel, dispatches, ms }) => ({
+      kernel,
+      dispatches,
+      ms: ms.toFixed(2),
+      '%': ((100 * ms) / all).toFixed(1),
+    })),
+  );
 }
 
 /** How often the kernel engine's cost each other engine takes, by CPU time of the GPU process, or on a GPU by wall time. */

@@ -32,6 +32,7 @@ export async function runTorch(wanted, steps, { script, write }) {
       started: { adapter: device, software: false, firstStepMs, prepareMs: 0, flops, tokens, heldBytes: 0 },
       measured: { counts: null, jsMs: null, wallMs, peakBufferBytes: null, liveBytes: null, losses },
       onGpu: null,
+      profile: null,
       gpuCpuMs: null,
       pageCpuMs: cpuMs,
     };
