@@ -8,6 +8,7 @@ import type { NdArray } from '../shared/array.ts';
 import type { Fault } from '../shared/fault.ts';
 import type { Result } from '../shared/result.ts';
 import type { ParamName, VitModel } from '../vit/parameters.ts';
+import type { Crop } from './crop.ts';
 
 export type EngineName = 'autodiff' | 'kernels';
 export type BackendName = 'webgpu' | 'wasm' | 'cpu';
@@ -38,6 +39,8 @@ export interface Batch {
   readonly pixels: Pixels;
   /** The class of each image. */
   readonly labels: Int32Array;
+  /** Where each image is sampled in a step or gradient; without them as it is. For pixels of kind bytes. */
+  readonly crops?: readonly Crop[] | undefined;
 }
 
 /** (value * rescale - mean) / std for each channel. */

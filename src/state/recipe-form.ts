@@ -16,6 +16,7 @@ export interface ReadForm {
 const rank = ['1', '2', '4', '8', '16'] as const;
 const targets = ['qv', 'qkv', 'qkv+proj', 'all'] as const satisfies readonly Recipe['dmlora']['targets'][];
 const dropModes = ['permanent', 'none'] as const satisfies readonly Recipe['dmlora']['dropMode'][];
+const augments = ['none', 'flip', 'crop+flip'] as const satisfies readonly Recipe['augment'][];
 const scalarModes = ['train-then-scale', 'off'] as const satisfies readonly Recipe['dmlora']['scalars'][];
 
 /** A share as percent, without the noise of binary fractions. */
@@ -49,6 +50,8 @@ export function formOf(recipe: Recipe): RecipeForm {
     learningRateFloor: String(recipe.learningRateFloor),
     weightDecay: String(recipe.weightDecay),
     clipNorm: String(recipe.clipNorm),
+    augment: recipe.augment,
+    smallestCrop: percentText(recipe.smallestCrop),
     scalarRate: String(recipe.scalarRate),
     scalarStart: String(dmlora.scalarStart),
   };
@@ -114,6 +117,8 @@ export function readForm(form: RecipeForm): ReadForm {
     scalarRate: number('scalarRate'),
     weightDecay: number('weightDecay'),
     clipNorm: number('clipNorm'),
+    augment: choice('augment', augments),
+    smallestCrop: number('smallestCrop'),
     dmlora: {
       branches,
       branchesEnd,

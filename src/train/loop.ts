@@ -9,6 +9,7 @@ import { faultOfThrown, type Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { NdArray } from '../shared/array.ts';
 import type { VitModel } from '../vit/parameters.ts';
+import { withCrops } from './augment.ts';
 import { breathe } from './breathe.ts';
 import { evaluationSteps, logitsOf, metricsOf, type Metrics } from './evaluation.ts';
 import { Pace } from './pace.ts';
@@ -147,7 +148,7 @@ export class Run {
   /** Trains to the end, to a stop or to a fault; the phase tells which. Call `prepare` before. */
   async train(): Promise<void> {
     try {
-      const { recipe } = this.input;
+      const { recipe, model } = this.input;
       const due = evaluationSteps(this.steps, this.stepsPerEpoch);
       const drops = new Map(this.plan.map((event) => [event.step, event]));
       this.#initial ??= await this.#evaluate();
@@ -163,7 +164,8 @@ export class Run {
         const burst = this.#wish === 'run' ? this.#burst(drops, due) : 1;
         const rates = Array.from({ length: burst }, (_, i) => this.#rate(step + i));
         rates.forEach((learningRate, i) => {
-          engine.step(this.input.data.trainBatch(step + i, this.batch), {
+          const batch = this.input.data.trainBatch(step + i, this.batch);
+          engine.step(withCrops(batch, recipe, model.config.imageSize, step + i), {
             step: step + i,
             trains: trainsIn(this.#stage()),
             learningRate,

@@ -39,7 +39,7 @@ import { Pipelines } from './plan/pipelines.ts';
 import type { Phase } from './plan/recorder.ts';
 import { planStep, type PlannedProgram, type StepPlan } from './plan/step-plan.ts';
 import { makeState, type TrainingState } from './plan/training-state.ts';
-import { sliceOf, withoutPadding, writePixels } from './pixels.ts';
+import { sliceOf, wayIn, withoutPadding, writePixels } from './pixels.ts';
 import { readRegions } from './read-back.ts';
 import { maxInFlight, Reports } from './reports.ts';
 import { StepBlock } from './step-block.ts';
@@ -188,7 +188,7 @@ export class KernelEngine implements Engine {
   /** Uploads a batch and encodes and submits the given phases of a program: one encoder, one pass, one submit. */
   #run(
     { program, pixels }: PlannedProgram,
-    { pixels: source, labels }: Batch,
+    batch: Batch,
     gates: Gates,
     parts: readonly Phase[],
     branches: boolean,
@@ -196,14 +196,14 @@ export class KernelEngine implements Engine {
     after: (encoder: GPUCommandEncoder) => void = () => undefined,
   ): void {
     const { block, layout, widths } = this.#ready();
-    const images = this.#imageCount(source);
+    const images = this.#imageCount(batch.pixels);
     assert(images <= widths.images, () => `${images} images in a batch of ${widths.images}`);
     const { device } = this.gpu;
-    writePixels(device.queue, pixels.buffer, source);
-    block.write(layout, gates, labels, images, numbers);
+    writePixels(device.queue, pixels.buffer, batch.pixels);
+    block.write(layout, gates, batch, images, numbers);
     const encoder = device.createCommandEncoder({ label: 'step' });
     const pass = encoder.beginComputePass({ label: 'step' });
-    program.encode(pass, new Set<Phase>([source.kind, ...parts]), branches);
+    program.encode(pass, new Set<Phase>([wayIn(batch), ...parts]), branches);
     pass.end();
     after(encoder);
     device.queue.submit([encoder.finish()]);

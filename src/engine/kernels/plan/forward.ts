@@ -31,7 +31,7 @@ export interface Forward {
 }
 
 export function recordForward(recorder: Recorder, plan: ModelPlan, training: boolean): Forward {
-  const { pixels, embedded } = recordEmbedding(recorder, plan);
+  const { pixels, embedded } = recordEmbedding(recorder, plan, training);
   recorder.phase = 'forward';
   recordScales(recorder, plan);
   const blocks: SavedBlock[] = [];
@@ -64,17 +64,29 @@ export function recordForward(recorder: Recorder, plan: ModelPlan, training: boo
   return { pixels, blocks, output: x, statistics, feature, logits };
 }
 
-/** Two ways in, bytes or normalised floats; then one product with the table of positions as residual. */
-function recordEmbedding(recorder: Recorder, plan: ModelPlan): { pixels: Tensor; embedded: Tensor } {
+/**
+ * Ways in: bytes, bytes sampled by crops (in training), or normalised floats; then one product with the table of positions
+ * as residual.
+ */
+function recordEmbedding(
+  recorder: Recorder,
+  plan: ModelPlan,
+  training: boolean,
+): { pixels: Tensor; embedded: Tensor } {
   const { config, widths, frozen, state, normalisation } = plan;
   const { images, rows, patch, dim, tokens } = widths;
   const shape = { images, side: config.imageSize, patch: config.patchSize, padded: patch };
   const pixels = recorder.tensor('pixels', images * 3 * config.imageSize ** 2);
   const y = recorder.tensor('patch rows', rows * patch);
-  for (const phase of ['bytes', 'normalised'] as const) {
-    recorder.phase = phase;
-    const kernel = patchRowsKernel(shape, phase === 'bytes' ? normalisation : 'normalised');
-    recorder.dispatch(kernel, patchRowsGrid(shape), { pixels, step: state.regions.step, y });
+  const { step, crops } = state.regions;
+  recorder.phase = 'bytes';
+  recorder.dispatch(patchRowsKernel(shape, normalisation), patchRowsGrid(shape), { pixels, step, y });
+  recorder.phase = 'normalised';
+  recorder.dispatch(patchRowsKernel(shape, 'normalised'), patchRowsGrid(shape), { pixels, step, y });
+  if (training) {
+    recorder.phase = 'cropped';
+    const kernel = patchRowsKernel(shape, { cropped: normalisation });
+    recorder.dispatch(kernel, patchRowsGrid(shape), { pixels, step, crops, y });
   }
   recorder.phase = 'forward';
   const embedded = recorder.tensor('embedded', rows * dim);

@@ -17,7 +17,7 @@ export function isRegion(operand: Operand): operand is Region {
 }
 
 /** Which part of a step a dispatch belongs to; a run encodes the parts it needs. */
-export type Phase = 'bytes' | 'normalised' | 'forward' | 'loss' | 'backward' | 'update';
+export type Phase = 'bytes' | 'cropped' | 'normalised' | 'forward' | 'loss' | 'backward' | 'update';
 
 export interface Dispatch {
   readonly phase: Phase;
