@@ -138,7 +138,7 @@ export class Session {
   ): Promise<Result<RunSummary>> {
     this.#active?.run.dispose();
     const { config } = model.model;
-    const make = (): Promise<Result<Engine>> => makeEngine(engine, backend);
+    const make = (): Promise<Result<Engine>> => makeEngine(engine, backend, config);
     const run = new Run(
       { model: model.model, head, normalisation: model.preprocessing, data, recipe, makeEngine: make },
       {

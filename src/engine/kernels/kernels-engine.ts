@@ -43,6 +43,7 @@ import { sliceOf, wayIn, withoutPadding, writePixels } from './pixels.ts';
 import { readRegions } from './read-back.ts';
 import { maxInFlight, Reports } from './reports.ts';
 import { StepBlock } from './step-block.ts';
+import { unsupportedByKernels } from './supported.ts';
 import { afterStep, noSteps, sameStructure, stepCounts } from './step-counts.ts';
 import { gpuTuning, processorTuning, type Tuning } from './tuning.ts';
 
@@ -110,11 +111,12 @@ export class KernelEngine implements Engine {
     shapes: Shapes,
   ): Promise<Result<void>> {
     assert(this.#prepared === null, 'prepare is called once');
-    const { config } = model;
-    const widths = widthsOf(config, shapes.batch, shapes.classes);
+    const unsupported = unsupportedByKernels(model.config);
+    if (unsupported !== null) return fail({ kind: 'bad-recipe', field: 'engine', detail: unsupported });
+    const widths = widthsOf(model.config, shapes.batch, shapes.classes);
     return this.#guarded(0, async () => {
       const base = {
-        config,
+        config: model.config,
         widths,
         classes: shapes.classes,
         frozen: uploadFrozen(this.#memory, model, widths),

@@ -186,7 +186,11 @@ export function createFakeClient(
   const model: ModelSummary = {
     title: 'Graft Sprout 64',
     family: 'ViT (Hugging Face names)',
-    config: { imageSize: 64, patchSize: 8, dim: 192, depth, heads: 3, mlpDim: 768, layerNormEps: 1e-6 },
+    config: {
+      ...{ imageSize: 64, patchSize: 8, dim: 192, depth, heads: 3, mlpDim: 768, layerNormEps: 1e-6 },
+      ...{ prefixTokens: 1, pool: 'cls', meanFrom: 1, finalNorm: 'tokens', preNorm: false },
+      ...{ activation: 'gelu', layerScale: false },
+    },
     parameters: 2_719_296,
     bytes: 5_451_014,
     dtype: 'float16',
