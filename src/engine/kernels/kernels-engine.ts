@@ -119,9 +119,10 @@ export class KernelEngine implements Engine {
         config: model.config,
         widths,
         classes: shapes.classes,
-        frozen: uploadFrozen(this.#memory, model, widths),
+        frozen: uploadFrozen(this.#memory, model, widths, 'f32'),
         normalisation,
         tuning: this.tuning,
+        storage: 'f32' as const,
       };
       const reports = new Reports(this.#memory);
       this.#prepared = { widths, base, reports, ...(await this.#plan(base, adapter)) };

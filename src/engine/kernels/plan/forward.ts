@@ -2,6 +2,7 @@
 // adapted site): LayerNorm, low-rank intermediate, q k v, attention, proj + residual, LayerNorm, fc1 + GELU, fc2 +
 // residual. In inference nothing is kept, so the arena of a training step holds it many times over.
 import { siteKinds, type SiteKind } from '../layout/sites.ts';
+import type { Storage } from '../storage.ts';
 import { attentionGrid, attentionKernel } from '../wgsl/attention.ts';
 import { branchScalesKernel, branchScalesThreads } from '../wgsl/branch-scales.ts';
 import { layerNormGrid, layerNormKernel } from '../wgsl/layer-norm.ts';
@@ -125,7 +126,8 @@ function recordBlock(
   const frozen = plan.frozen.blocks[block];
   if (frozen === undefined) throw new Error(`no block ${block}`);
   const { qkv: qkvWeights, proj, fc1, fc2 } = frozen.linears;
-  const tensor = (name: string, floats: number): Tensor => recorder.tensor(`blocks.${block}.${name}`, floats);
+  const tensor = (name: string, values: number, storage: Storage = 'f32'): Tensor =>
+    recorder.tensor(`blocks.${block}.${name}`, values, storage);
   const low: Partial<Record<SiteKind, Tensor>> = {};
   const intermediate = (
     kind: SiteKind,
@@ -136,7 +138,7 @@ function recordBlock(
     if (site === undefined || regions === undefined) return undefined;
     const lines = kind === 'qkv' ? all : rows;
     const u = tensor(`${kind}.low`, lines * site.width);
-    const down = { kind: 'down', rows: lines, inner: site.inner } as const;
+    const down = { kind: 'down', rows: lines, inner: site.inner, storage: x.storage } as const;
     recorder.dispatch(rowProductKernel(down), rowProductGrid(down, site.width), {
       x,
       f: regions.parameters,
@@ -166,7 +168,7 @@ function recordBlock(
   const forward = { direction: 'forward' } as const;
 
   const first = norm(input, frozen.norm1, 'norm1', all);
-  const qkv = tensor('qkv', 3 * all * inside);
+  const qkv = tensor('qkv', 3 * all * inside, plan.storage);
   product(recorder, plan, { rows: all, inner: dim, columns: inside, parts: 3 }, forward, {
     x: first.y,
     w: qkvWeights.forward,
@@ -174,7 +176,7 @@ function recordBlock(
     low: intermediate('qkv', first.y),
     out: qkv,
   });
-  const context = tensor('context', rows * inside);
+  const context = tensor('context', rows * inside, plan.storage);
   const lse = tensor('lse', rows * heads);
   const attention = attentionShape(plan, block, 0);
   recorder.dispatch(attentionKernel(attention), attentionGrid(attention, attention.queryTokens), {
@@ -198,7 +200,7 @@ function recordBlock(
     },
   );
   const second = norm(mid, frozen.norm2, 'norm2', rows);
-  const hidden = tensor('hidden', rows * mlp);
+  const hidden = tensor('hidden', rows * mlp, plan.storage);
   const activated = tensor('gelu', rows * mlp);
   product(
     recorder,

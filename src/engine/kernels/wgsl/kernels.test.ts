@@ -91,7 +91,16 @@ describe.skipIf(missingGpu !== null)('kernels against float64', () => {
         const { device } = await nodeGpu();
         const [images, headWidth, scale] = [2, 8, 0.7];
         const queryTokens = all ? tokens : 1;
-        const shape = { images, tokens, queryTokens, heads, headWidth, scale, queries };
+        const shape = {
+          images,
+          tokens,
+          queryTokens,
+          heads,
+          headWidth,
+          scale,
+          storage: 'f32',
+          queries,
+        } as const;
         const wide = heads * headWidth;
         const qkv = randomValues(seed, images * tokens * 3 * wide);
         const dout = randomValues(seed + 1, images * queryTokens * wide);

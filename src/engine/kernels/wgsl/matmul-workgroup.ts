@@ -5,6 +5,7 @@
 // Cost: 2 rows inner columns parts flops; per slice a thread reads (rowTile + 4 columnTile) vec4s of workgroup memory for
 // each 16 rowTile columnTile multiply-adds, and the workgroup reads its share of x and w once. 8 KiB at 64 x 64.
 import { kernel, list, unroll, type Kernel } from '../kernel.ts';
+import { load } from '../storage.ts';
 import { geluFunctions } from './gelu.ts';
 import {
   matmulBindings,
@@ -75,7 +76,11 @@ fn main(
 ) {
   let part = group.z;
   ${sums((i, j) => `var s${i}_${j} = vec4f();`)}
-  ${slices(`${inner / 4}u`, `x[r * ${inner / 4}u + k]`, `w[(part * ${inner}u + k) * ${columns4}u + c]`)}
+  ${slices(
+    `${inner / 4}u`,
+    load('x', fusion.storage.x, `r * ${inner / 4}u + k`),
+    load('w', fusion.storage.w, `(part * ${inner}u + k) * ${columns4}u + c`),
+  )}
   ${
     fusion.branches === 'none'
       ? ''
