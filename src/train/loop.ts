@@ -13,7 +13,7 @@ import { withCrops } from './augment.ts';
 import { breathe } from './breathe.ts';
 import { evaluationSteps, logitsOf, metricsOf, type Metrics } from './evaluation.ts';
 import { Pace } from './pace.ts';
-import type { Phase } from './phase.ts';
+import type { OnPreparing, Phase } from './phase.ts';
 import { batchOf, stepsOf, type Recipe } from './recipe.ts';
 import { viewModules, type DropRecord, type ModuleView, type RunRecord, type StepRow } from './run-record.ts';
 import { learningRateAt } from './schedule.ts';
@@ -26,8 +26,8 @@ export interface RunInput {
   readonly normalisation: Normalisation;
   readonly data: TrainingData;
   readonly recipe: Recipe;
-  /** Makes the engine; called again to go on after the device was lost. */
-  readonly makeEngine: () => Promise<Result<Engine>>;
+  /** Makes the engine and tells how far it is; called again to go on after the device was lost. */
+  readonly makeEngine: (onPreparing?: OnPreparing) => Promise<Result<Engine>>;
 }
 
 /** What a run tells while it goes on. */
@@ -126,7 +126,9 @@ export class Run {
     this.#become({ kind: 'preparing', what: 'Preparing the engine', done: 0, total: 1 });
     this.#engine?.dispose();
     this.#engine = null;
-    const made = await input.makeEngine();
+    const made = await input.makeEngine((what, done, total) => {
+      if (this.#phase.kind === 'preparing') this.#become({ kind: 'preparing', what, done, total });
+    });
     if (!made.ok) return this.#fail(made.fault);
     const shapes = { batch: this.batch, classes: input.data.classes.length };
     const prepared = await made.value.prepare(

@@ -28,6 +28,7 @@ import type {
   Shapes,
   StepControl,
   StepReport,
+  TuningRecord,
 } from '../engine.ts';
 import type { Gpu } from '../gpu.ts';
 import { DeviceMemory } from './device-memory.ts';
@@ -45,7 +46,7 @@ import { maxInFlight, Reports } from './reports.ts';
 import { StepBlock } from './step-block.ts';
 import { unsupportedByKernels } from './supported.ts';
 import { afterStep, noSteps, sameStructure, stepCounts } from './step-counts.ts';
-import { gpuTuning, processorTuning, type Tuning } from './tuning.ts';
+import { presetTuning, type Tuning } from './tuning.ts';
 
 interface Prepared {
   readonly widths: Widths;
@@ -82,7 +83,8 @@ export class KernelEngine implements Engine {
 
   constructor(
     private readonly gpu: Gpu,
-    private readonly tuning: Tuning = gpu.software ? processorTuning : gpuTuning,
+    private readonly tuning: Tuning = presetTuning(gpu).tuning,
+    private readonly record: TuningRecord = presetTuning(gpu).record,
   ) {
     this.#memory = new DeviceMemory(gpu.device);
     this.#pipelines = Pipelines.of(gpu.device);
@@ -95,6 +97,8 @@ export class KernelEngine implements Engine {
       adapter: this.gpu.name,
       software: this.gpu.software,
       fallback: null,
+      gpu: this.gpu.facts,
+      tuning: this.record,
       stepsInFlight: this.gpu.software ? 2 : 8,
     };
   }
