@@ -151,6 +151,8 @@ export interface Engine {
   /** Logits [n, classes] of the adapted model; any n. */
   evaluate(pixels: Pixels, gates: Gates): Promise<Result<NdArray>>;
 
+  /** What the head reads, [n, width], of the adapted model; any n. */
+  features(pixels: Pixels, gates: Gates): Promise<Result<NdArray>>;
   /** Mean cross entropy of a batch without an update: what a drop is measured by. */
   loss(batch: Batch, gates: Gates): Promise<Result<number>>;
 

@@ -96,6 +96,13 @@ export const fields = {
     most: 1,
     percent: true,
   },
+  headStart: {
+    kind: 'choice',
+    path: 'headStart',
+    label: 'Head starts from',
+    help: 'A linear probe is fitted on the frozen features first: the baseline to beat, and a head that means something from the first step.',
+    options: choices(['probe', 'a linear probe'], ['random', 'random numbers']),
+  },
   seed: {
     kind: 'number',
     path: 'seed',

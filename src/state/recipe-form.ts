@@ -17,6 +17,7 @@ const rank = ['1', '2', '4', '8', '16'] as const;
 const targets = ['qv', 'qkv', 'qkv+proj', 'all'] as const satisfies readonly Recipe['dmlora']['targets'][];
 const dropModes = ['permanent', 'none'] as const satisfies readonly Recipe['dmlora']['dropMode'][];
 const augments = ['none', 'flip', 'crop+flip'] as const satisfies readonly Recipe['augment'][];
+const headStarts = ['probe', 'random'] as const satisfies readonly Recipe['headStart'][];
 const scalarModes = ['train-then-scale', 'off'] as const satisfies readonly Recipe['dmlora']['scalars'][];
 
 /** A share as percent, without the noise of binary fractions. */
@@ -33,6 +34,7 @@ export function formOf(recipe: Recipe): RecipeForm {
     steps: recipe.steps === null ? firstSteps : String(recipe.steps),
     batch: String(recipe.batch),
     learningRate: String(recipe.learningRate),
+    headStart: recipe.headStart,
     seed: String(recipe.seed),
     branches: String(dmlora.branches),
     branchesEnd: String(dmlora.branchesEnd),
@@ -119,6 +121,7 @@ export function readForm(form: RecipeForm): ReadForm {
     clipNorm: number('clipNorm'),
     augment: choice('augment', augments),
     smallestCrop: number('smallestCrop'),
+    headStart: choice('headStart', headStarts),
     dmlora: {
       branches,
       branchesEnd,

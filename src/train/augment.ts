@@ -4,6 +4,7 @@
 import { cropOf, type Crop } from '../engine/crop.ts';
 import type { Batch } from '../engine/engine.ts';
 import { randomStream } from '../shared/random.ts';
+import type { VitModel } from '../vit/parameters.ts';
 
 export type Augment = 'none' | 'flip' | 'crop+flip';
 
@@ -53,8 +54,8 @@ export function cropsOf(
 export function withCrops(
   batch: Batch,
   recipe: AugmentOptions & { readonly seed: number },
-  side: number,
+  { config }: VitModel,
   step: number,
 ): Batch {
-  return { ...batch, crops: cropsOf(recipe, side, recipe.seed, step, batch.labels.length) };
+  return { ...batch, crops: cropsOf(recipe, config.imageSize, recipe.seed, step, batch.labels.length) };
 }

@@ -2,7 +2,8 @@
 // after a fault, and that it learns.
 import { describe, expect, test } from 'vitest';
 import { recipeDefaults, type Recipe } from './recipe.ts';
-import { Run, type RunInput, type RunListener } from './loop.ts';
+import { Run } from './loop.ts';
+import type { RunInput, RunListener } from './run-input.ts';
 import type { Phase } from './phase.ts';
 import type { DropRecord, StepRow } from './run-record.ts';
 import type { TrainingData } from './training-data.ts';
@@ -47,6 +48,7 @@ function makeData(count: number, classes: number, seed = 1, shuffled = false): T
   return {
     classes: Array.from({ length: classes }, (_, i) => `class ${i}`),
     trainImages: count,
+    train: { slice: (begin, end) => slice(train.pixels, begin, end), labels: train.labels },
     trainBatch(step, batch) {
       const rows = batchIndices(count, batch, step, seed);
       const data = new Float32Array(batch * size);
@@ -111,7 +113,14 @@ class Log implements RunListener {
 }
 
 function inputOf(changes: Partial<Recipe>, data = makeData(24, 3), makeEngine = autodiffOn('cpu')): RunInput {
-  const recipe: Recipe = { ...recipeDefaults, steps: 20, batch: 6, learningRate: 1e-2, ...changes };
+  const recipe: Recipe = {
+    ...recipeDefaults,
+    steps: 20,
+    batch: 6,
+    learningRate: 1e-2,
+    headStart: 'random',
+    ...changes,
+  };
   return {
     model,
     head: null,
@@ -279,6 +288,24 @@ describe('a run', () => {
     for (const { data } of parametersOf(run.adapter).values())
       expect(data.every((value) => Number.isFinite(value))).toBe(true);
     run.dispose();
+  });
+});
+
+describe('a linear probe as the start', () => {
+  test('gives the head, is recorded as the baseline, and is left out where the checkpoint brings a head', async () => {
+    const { run } = await finished(inputOf({ headStart: 'probe', steps: 2 }));
+    const record = run.record();
+    expect(record?.probe?.validation.accuracy).toBe(record?.initialValidation.accuracy);
+    expect(record?.probe?.validation.loss).toBeCloseTo(record?.initialValidation.loss ?? NaN, 4);
+    const cold = await finished(inputOf({ steps: 2 }));
+    expect(cold.run.record()?.probe).toBeNull();
+    expect(record!.initialValidation.loss).toBeLessThan(cold.run.record()!.initialValidation.loss);
+    const own = await finished({
+      ...inputOf({ headStart: 'probe', steps: 2 }),
+      head: cold.run.adapter.head,
+    });
+    expect(own.run.record()?.probe).toBeNull();
+    for (const one of [run, cold.run, own.run]) one.dispose();
   });
 });
 

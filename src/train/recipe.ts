@@ -24,6 +24,8 @@ export interface Recipe extends AugmentOptions {
   readonly scalarRate: number;
   readonly weightDecay: number;
   readonly clipNorm: number;
+  /** The head before the first step: fitted on frozen features (a linear probe), or small random numbers. */
+  readonly headStart: 'probe' | 'random';
   readonly dmlora: DmloraOptions;
   readonly split: {
     /** Share of each class held out where the data has no validation folder. */
@@ -47,6 +49,7 @@ export const recipeDefaults: Recipe = {
   clipNorm: 1,
   augment: 'none',
   smallestCrop: 0.35,
+  headStart: 'probe',
   dmlora: dmloraDefaults,
   split: { validationFraction: 0.2, trainPerClass: null, validationPerClass: null },
 };
@@ -69,6 +72,7 @@ const recipeSchema = v.strictObject({
   clipNorm: positive,
   augment: v.picklist(['none', 'flip', 'crop+flip']),
   smallestCrop: v.pipe(v.number(), v.minValue(0.01), v.maxValue(1)),
+  headStart: v.picklist(['probe', 'random']),
   dmlora: v.strictObject({
     branches: whole(1, 8),
     branchesEnd: whole(1, 8),

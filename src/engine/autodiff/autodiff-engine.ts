@@ -273,11 +273,29 @@ export class AutodiffEngine implements Engine {
     return embed(vit, tf.tensor2d(rows, [rows.length / width, width]), images);
   }
 
-  async evaluate(pixels: Pixels, gates: Gates): Promise<Result<NdArray>> {
-    const { vit, shapes, layout, microBatch } = this.#ready();
+  evaluate(pixels: Pixels, gates: Gates): Promise<Result<NdArray>> {
+    return this.#infer(pixels, gates, this.#ready().shapes.classes, 'a logit', (feature, trainables) =>
+      this.#head(feature, trainables),
+    );
+  }
+
+  features(pixels: Pixels, gates: Gates): Promise<Result<NdArray>> {
+    const width = this.#ready().vit.config.dim;
+    return this.#infer(pixels, gates, width, 'a feature', (feature) => feature);
+  }
+
+  /** The forward pass, micro-batch by micro-batch; `last` turns features [images, dim] into rows of `width` values. */
+  async #infer(
+    pixels: Pixels,
+    gates: Gates,
+    width: number,
+    what: string,
+    last: (feature: tf.Tensor2D, trainables: Trainables) => tf.Tensor2D,
+  ): Promise<Result<NdArray>> {
+    const { vit, layout, microBatch } = this.#ready();
     const total = imageCount(vit.config, pixels);
     const values = pixels.data.length / Math.max(1, total);
-    const logits = new Float32Array(total * shapes.classes);
+    const rows = new Float32Array(total * width);
     for (let first = 0; first < total; first += microBatch) {
       const images = Math.min(microBatch, total - first);
       const part = sliceOf(pixels, first * values, (first + images) * values);
@@ -285,18 +303,18 @@ export class AutodiffEngine implements Engine {
         const output = tf.tidy(() => {
           const trainables = cut(layout, this.#ready().groups);
           const feature = features(vit, this.#embed(part, images), images, this.#layer(trainables, gates));
-          return this.#head(feature, trainables);
+          return last(feature, trainables);
         });
         const data = await output.data();
         output.dispose();
         return data;
       });
       if (!outcome.ok) return outcome;
-      logits.set(outcome.value, first * shapes.classes);
+      rows.set(outcome.value, first * width);
     }
-    if (!logits.every((value) => Number.isFinite(value)))
-      return fail({ kind: 'not-finite', where: 'a logit', step: 0 });
-    return ok(ndArray([total, shapes.classes], logits));
+    if (!rows.every((value) => Number.isFinite(value)))
+      return fail({ kind: 'not-finite', where: what, step: 0 });
+    return ok(ndArray([total, width], rows));
   }
 
   async loss(batch: Batch, gates: Gates): Promise<Result<number>> {

@@ -181,6 +181,7 @@ export function createFakeClient(
     secondsPerStep: 0.066,
     peakBufferBytes: 182e6,
     initialValidation: metrics(0),
+    probe: { strength: 1, validation: metrics(0), test: { loss: 0.9, accuracy: 0.744 } },
     validation: metrics(step),
     test: { loss: 0.5, accuracy: 0.861 },
     drops,

@@ -102,7 +102,9 @@ export function RecipeCard() {
             onChange={(value) => setField('length', value)}
           />
         </div>
-        <Fields names={[form.length === 'steps' ? 'steps' : 'epochs', 'batch', 'learningRate', 'seed']} />
+        <Fields
+          names={[form.length === 'steps' ? 'steps' : 'epochs', 'batch', 'learningRate', 'headStart', 'seed']}
+        />
         <div className={styles.groups}>
           <Group
             title="Branches"

@@ -62,6 +62,7 @@ export function recordForward(recorder: Recorder, plan: ModelPlan, training: boo
     y: logits,
   });
   recorder.kept.add(logits);
+  if (!training) recorder.kept.add(feature);
   return { pixels, blocks, output: x, statistics, feature, logits };
 }
 
