@@ -22,7 +22,7 @@ export type BadFileReason =
 export type Fault =
   | {
       readonly kind: 'no-webgpu';
-      readonly why: 'api-missing' | 'no-adapter' | 'insecure-context' | 'missing-limit';
+      readonly why: 'api-missing' | 'no-adapter' | 'insecure-context' | 'missing-limit' | 'wrong-results';
       readonly detail: string;
     }
   | { readonly kind: 'device-lost'; readonly step: number; readonly detail: string }
@@ -89,7 +89,7 @@ export function describeFault(fault: Fault): FaultText {
   switch (fault.kind) {
     case 'no-webgpu':
       return {
-        title: 'WebGPU is not available',
+        title: fault.why === 'wrong-results' ? 'The GPU cannot be trusted' : 'WebGPU is not available',
         detail: fault.detail,
         advice:
           'Train on the processor instead (backend wasm), or use a current Chrome or Edge on this machine.',

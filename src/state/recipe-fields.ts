@@ -80,6 +80,22 @@ export const fields = {
     most: 10,
     open: true,
   },
+  augment: {
+    kind: 'choice',
+    path: 'augment',
+    label: 'Augmentation',
+    help: 'Every step sees other crops or mirror images. On for photographs, off where left and right or size matter.',
+    options: choices(['none', 'Off'], ['flip', 'Mirror'], ['crop+flip', 'Crop and mirror']),
+  },
+  smallestCrop: {
+    kind: 'number',
+    path: 'smallestCrop',
+    label: 'Smallest crop',
+    help: 'Share of the image that a crop covers at least.',
+    least: 0.01,
+    most: 1,
+    percent: true,
+  },
   headStart: {
     kind: 'choice',
     path: 'headStart',

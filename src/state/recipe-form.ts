@@ -16,6 +16,7 @@ export interface ReadForm {
 const rank = ['1', '2', '4', '8', '16'] as const;
 const targets = ['qv', 'qkv', 'qkv+proj', 'all'] as const satisfies readonly Recipe['dmlora']['targets'][];
 const dropModes = ['permanent', 'none'] as const satisfies readonly Recipe['dmlora']['dropMode'][];
+const augments = ['none', 'flip', 'crop+flip'] as const satisfies readonly Recipe['augment'][];
 const headStarts = ['probe', 'random'] as const satisfies readonly Recipe['headStart'][];
 const scalarModes = ['train-then-scale', 'off'] as const satisfies readonly Recipe['dmlora']['scalars'][];
 
@@ -51,6 +52,8 @@ export function formOf(recipe: Recipe): RecipeForm {
     learningRateFloor: String(recipe.learningRateFloor),
     weightDecay: String(recipe.weightDecay),
     clipNorm: String(recipe.clipNorm),
+    augment: recipe.augment,
+    smallestCrop: percentText(recipe.smallestCrop),
     scalarRate: String(recipe.scalarRate),
     scalarStart: String(dmlora.scalarStart),
   };
@@ -116,6 +119,8 @@ export function readForm(form: RecipeForm): ReadForm {
     scalarRate: number('scalarRate'),
     weightDecay: number('weightDecay'),
     clipNorm: number('clipNorm'),
+    augment: choice('augment', augments),
+    smallestCrop: number('smallestCrop'),
     headStart: choice('headStart', headStarts),
     dmlora: {
       branches,

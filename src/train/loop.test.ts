@@ -19,6 +19,7 @@ import path from 'node:path';
 const model = await readMicroModel(readerOf(path.resolve(import.meta.dirname, '../../testdata/reference')));
 const side = model.config.imageSize;
 const size = 3 * side * side;
+const bytesNormalisation = { rescale: 1 / 60, mean: [0.7, 0.7, 0.7], std: [1, 1, 1] } as const;
 
 /** Images of noise with a bright corner of their class; `shuffled` gives them labels that mean nothing. */
 function makeData(count: number, classes: number, seed = 1, shuffled = false): TrainingData {
@@ -59,6 +60,29 @@ function makeData(count: number, classes: number, seed = 1, shuffled = false): T
     },
     validation: { slice: (begin, end) => slice(held.pixels, begin, end), labels: held.labels },
     test: null,
+  };
+}
+
+/** The same images as bytes, as the app has them. */
+function asBytes(data: TrainingData): TrainingData {
+  const bytes = (pixels: Pixels): Pixels => {
+    const images = pixels.data.length / size;
+    const result = new Uint8Array(pixels.data.length);
+    for (let i = 0; i < images; i++)
+      for (let p = 0; p < size; p++) {
+        const [channel, place] = [Math.floor(p / (side * side)), p % (side * side)];
+        result[i * size + 3 * place + channel] = 40 + 60 * (pixels.data[i * size + p] ?? 0);
+      }
+    return { kind: 'bytes', data: result };
+  };
+  const { validation } = data;
+  return {
+    ...data,
+    trainBatch: (step, batch) => {
+      const made = data.trainBatch(step, batch);
+      return { ...made, pixels: bytes(made.pixels) };
+    },
+    validation: { ...validation, slice: (begin, end) => bytes(validation.slice(begin, end)) },
   };
 }
 
@@ -211,42 +235,52 @@ describe('a run', () => {
     run.dispose();
   });
 
-  test('goes on after a fault from its last snapshot and ends as an undisturbed run does', async () => {
-    const plain = await finished(inputOf({}));
-    let failures = 1;
-    const breaking = async (): Promise<Result<Engine>> => {
-      const engine = await autodiffOn('cpu')();
-      const report = engine.report.bind(engine);
-      let step = -1;
-      const enqueue = engine.step.bind(engine);
-      engine.step = (batch, control): void => {
-        step = control.step;
-        enqueue(batch, control);
+  test.each([
+    ['', {}],
+    [', with augmentation', { augment: 'crop+flip' }],
+  ] as const)(
+    'goes on after a fault from its last snapshot and ends as an undisturbed run does%s',
+    async (_, changes) => {
+      const input = { ...inputOf(changes, asBytes(makeData(24, 3))), normalisation: bytesNormalisation };
+      const plain = await finished(input);
+      const crops = new Set<string>();
+      let failures = 1;
+      const breaking = async (): Promise<Result<Engine>> => {
+        const engine = await autodiffOn('cpu')();
+        const report = engine.report.bind(engine);
+        let step = -1;
+        const enqueue = engine.step.bind(engine);
+        engine.step = (batch, control): void => {
+          step = control.step;
+          crops.add(JSON.stringify(batch.crops ?? 'none'));
+          enqueue(batch, control);
+        };
+        engine.report = async (): ReturnType<Engine['report']> => {
+          const outcome = await report();
+          if (step !== 11 || failures === 0) return outcome;
+          failures -= 1;
+          return { steps: [], fault: { kind: 'device-lost', step, detail: 'taken away by the test' } };
+        };
+        return ok(engine);
       };
-      engine.report = async (): ReturnType<Engine['report']> => {
-        const outcome = await report();
-        if (step !== 11 || failures === 0) return outcome;
-        failures -= 1;
-        return { steps: [], fault: { kind: 'device-lost', step, detail: 'taken away by the test' } };
-      };
-      return ok(engine);
-    };
-    const log = new Log();
-    const run = new Run({ ...inputOf({}), makeEngine: breaking }, log);
-    expect((await run.prepare()).ok).toBe(true);
-    await run.train();
-    expect(run.phase).toMatchObject({ kind: 'failed', resumable: true, fault: { kind: 'device-lost' } });
-    const from = run.phase.kind === 'failed' ? run.phase.step : NaN;
-    expect(from).toBeGreaterThan(0);
-    expect(from).toBeLessThanOrEqual(11);
-    expect((await run.prepare()).ok).toBe(true);
-    await run.train();
-    expect(run.phase.kind).toBe('finished');
-    expect(bytesOf(run.adapter)).toBe(bytesOf(plain.run.adapter));
-    expect(run.record()?.drops).toEqual(plain.run.record()?.drops);
-    run.dispose();
-    plain.run.dispose();
-  });
+      const log = new Log();
+      const run = new Run({ ...input, makeEngine: breaking }, log);
+      expect((await run.prepare()).ok).toBe(true);
+      await run.train();
+      expect(run.phase).toMatchObject({ kind: 'failed', resumable: true, fault: { kind: 'device-lost' } });
+      const from = run.phase.kind === 'failed' ? run.phase.step : NaN;
+      expect(from).toBeGreaterThan(0);
+      expect(from).toBeLessThanOrEqual(11);
+      expect((await run.prepare()).ok).toBe(true);
+      await run.train();
+      expect(run.phase.kind).toBe('finished');
+      expect(bytesOf(run.adapter)).toBe(bytesOf(plain.run.adapter));
+      expect(run.record()?.drops).toEqual(plain.run.record()?.drops);
+      expect(crops.size).toBe('augment' in changes ? 20 : 1);
+      run.dispose();
+      plain.run.dispose();
+    },
+  );
 
   test('a learning rate that explodes ends before the weights do', async () => {
     const { run } = await finished(inputOf({ learningRate: 1e30, learningRateFloor: 0 }));

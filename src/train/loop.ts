@@ -8,6 +8,7 @@ import type { Engine, StepReport } from '../engine/engine.ts';
 import { faultOfThrown, type Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { NdArray } from '../shared/array.ts';
+import { withCrops } from './augment.ts';
 import { breathe } from './breathe.ts';
 import { evaluationSteps, logitsOf, metricsOf, type Metrics } from './evaluation.ts';
 import { Pace } from './pace.ts';
@@ -109,7 +110,9 @@ export class Run {
     this.#become({ kind: 'preparing', what: 'Preparing the engine', done: 0, total: 1 });
     this.#engine?.dispose();
     this.#engine = null;
-    const made = await input.makeEngine();
+    const made = await input.makeEngine((what, done, total) => {
+      if (this.#phase.kind === 'preparing') this.#become({ kind: 'preparing', what, done, total });
+    });
     if (!made.ok) return this.#fail(made.fault);
     const shapes = { batch: this.batch, classes: input.data.classes.length };
     const prepared = await made.value.prepare(
@@ -131,7 +134,7 @@ export class Run {
   /** Trains to the end, to a stop or to a fault; the phase tells which. Call `prepare` before. */
   async train(): Promise<void> {
     try {
-      const { recipe } = this.input;
+      const { recipe, data, model } = this.input;
       const due = evaluationSteps(this.steps, this.stepsPerEpoch);
       const drops = new Map(this.plan.map((event) => [event.step, event]));
       if (this.#initial === null) await this.#startFromProbe();
@@ -148,7 +151,7 @@ export class Run {
         const burst = this.#wish === 'run' ? this.#burst(drops, due) : 1;
         const rates = Array.from({ length: burst }, (_, i) => this.#rate(step + i));
         rates.forEach((learningRate, i) => {
-          engine.step(this.input.data.trainBatch(step + i, this.batch), {
+          engine.step(withCrops(data.trainBatch(step + i, this.batch), recipe, model, step + i), {
             step: step + i,
             trains: trainsIn(this.#stage()),
             learningRate,

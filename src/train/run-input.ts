@@ -4,7 +4,7 @@ import type { Engine, Memory, Normalisation } from '../engine/engine.ts';
 import type { Result } from '../shared/result.ts';
 import type { VitModel } from '../vit/parameters.ts';
 import type { Metrics } from './evaluation.ts';
-import type { Phase } from './phase.ts';
+import type { OnPreparing, Phase } from './phase.ts';
 import type { Recipe } from './recipe.ts';
 import type { DropRecord, ModuleView, StepRow } from './run-record.ts';
 import type { TrainingData } from './training-data.ts';
@@ -16,8 +16,8 @@ export interface RunInput {
   readonly normalisation: Normalisation;
   readonly data: TrainingData;
   readonly recipe: Recipe;
-  /** Makes the engine; called again to go on after the device was lost. */
-  readonly makeEngine: () => Promise<Result<Engine>>;
+  /** Makes the engine and tells how far it is; called again to go on after the device was lost. */
+  readonly makeEngine: (onPreparing?: OnPreparing) => Promise<Result<Engine>>;
 }
 
 /** What a run tells while it goes on. */

@@ -131,6 +131,11 @@ export function RecipeCard() {
             names={['validationFraction', 'trainPerClass', 'validationPerClass']}
           />
           <Group
+            title="Augmentation"
+            summary={{ none: 'off', flip: 'mirror', 'crop+flip': 'crop and mirror' }[form.augment] ?? ''}
+            names={form.augment === 'crop+flip' ? ['augment', 'smallestCrop'] : ['augment']}
+          />
+          <Group
             title="Optimiser"
             summary="AdamW, cosine"
             names={['warmup', 'learningRateFloor', 'weightDecay', 'clipNorm', 'scalarRate', 'scalarStart']}

@@ -80,6 +80,13 @@ export function countingGpu(counts: Counts): Gpu {
     info: {} as GPUAdapterInfo,
     name: 'counting',
     software: false,
+    facts: {
+      features: [],
+      maxBufferBytes: 2 ** 31,
+      maxBindingBytes: 2 ** 31,
+      workgroupMemoryBytes: 16384,
+      workgroupThreads: 256,
+    },
     trouble: () => null,
     guarded: async (_step, work) => ok(await work()),
     close: () => undefined,
