@@ -153,7 +153,8 @@ async function drive(page, url, job, progress) {
       : await saveFolders(page, exported, job.out, progress);
   const { accuracy } = result.validation;
   progress.note(
-    `Validation accuracy ${percent(accuracy)}, before training ${percent(result.initialValidation.accuracy)}; ` +
+    `Validation accuracy ${percent(accuracy)}, ${result.probe === null ? 'before training' : 'linear probe'} ` +
+      `${percent(result.initialValidation.accuracy)}; ` +
       `${result.steps} steps in ${span(result.seconds)}; files in ${job.out}`,
   );
   await writeFile(join(job.out, 'result.json'), `${JSON.stringify(report, null, 2)}\n`);
@@ -194,8 +195,7 @@ async function saveMerged(page, { formats, result }, out) {
   const [merged] = formats;
   if (merged === undefined || merged.proof === null || merged.refused !== null)
     throw new UserError(merged?.refused ?? 'Nothing was exported: start the run again.');
-  for (const { name, bytes } of merged.files)
-    await save(page, `source/${name}`, bytes, join(out, name));
+  for (const { name, bytes } of merged.files) await save(page, `source/${name}`, bytes, join(out, name));
   const files = [...merged.files.map(({ name }) => name), 'result.json'];
   return { ...result, mergedMaxLogitDifference: merged.proof.maxLogitDifference, files };
 }
