@@ -4,7 +4,17 @@ import { join } from 'node:path';
 
 /** @typedef {{ path: string, versions: Record<string, string> }} Python */
 
-const wanted = ['torch', 'transformers', 'peft', 'safetensors', 'onnx', 'onnxruntime', 'pillow', 'timm'];
+const wanted = [
+  'torch',
+  'transformers',
+  'peft',
+  'safetensors',
+  'onnx',
+  'onnxruntime',
+  'pillow',
+  'timm',
+  'torchvision',
+];
 const probe = `
 import importlib.metadata as m, json
 found = {}

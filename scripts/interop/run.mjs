@@ -167,9 +167,15 @@ async function loadExports(families, { main, timm }) {
   await Promise.all([python(), second().then(javascript)]);
 }
 
-/** Hostile files, half precision, image processors. @param {string} work @param {Awaited<ReturnType<typeof findPythons>>['main']} python @param {Awaited<ReturnType<typeof buildGraft>>} graft */
-async function singleFiles(work, python, graft) {
-  const missing = lacking(python, ['torch', 'transformers', 'safetensors', 'pillow']);
+/** Hostile files, half precision, image processors. @param {string} work @param {Awaited<ReturnType<typeof findPythons>>} pythons @param {Awaited<ReturnType<typeof buildGraft>>} graft */
+async function singleFiles(work, { main, timm }, graft) {
+  const needed = ['torch', 'transformers', 'safetensors', 'pillow'];
+  // Either will do; one with torchvision also has transformers' default image processors.
+  const python =
+    [timm, main].find((one) => lacking(one, [...needed, 'torchvision']).length === 0) ??
+    [timm, main].find((one) => lacking(one, needed).length === 0) ??
+    null;
+  const missing = lacking(python, needed);
   if (python === null || missing.length > 0)
     return skip('hostile files, half precision, images', `no ${missing.join(', ')}`);
   const hostile = join(root, 'testdata/hostile');
@@ -249,7 +255,7 @@ async function main() {
     const [graft] = await Promise.all([buildGraft(), makeFamilies(work, pythons)]);
     await Promise.all([
       runGraft(join(work, 'families'), graft).then(() => loadExports(join(work, 'families'), pythons)),
-      singleFiles(work, python, graft),
+      singleFiles(work, pythons, graft),
     ]);
   } finally {
     if (options.keep === undefined) await rm(work, { recursive: true, force: true });

@@ -1,7 +1,7 @@
 // What run.mjs asks of Graft: built into one module for Node by build.mjs.
 import { readFile } from 'node:fs/promises';
 import { readHeader } from '../../../src/formats/safetensors.ts';
-import { fromFloat16 } from '../../../src/formats/float-types.ts';
+import { decodeFloats } from '../../../src/formats/float-types.ts';
 import { floatsOf } from './folder.ts';
 
 export { runFamily } from './family.ts';
@@ -21,16 +21,13 @@ export async function accepts(file: string): Promise<boolean> {
  */
 export async function wrongPatterns(file: string): Promise<number> {
   const stored = await floatsOf(file);
-  const word = new Uint32Array(1);
-  const value = new Float32Array(word.buffer);
+  const bytes = new Uint8Array(Uint16Array.from({ length: 65536 }, (_, bits) => bits).buffer);
   let wrong = 0;
-  for (let bits = 0; bits < 65536; bits++) {
-    word[0] = bits << 16;
-    const pairs = [
-      [fromFloat16(bits), stored.get('F16')?.data[bits]],
-      [value[0], stored.get('BF16')?.data[bits]],
-    ];
-    for (const [ours, theirs] of pairs) if (!Object.is(ours, theirs)) wrong++;
+  for (const dtype of ['F16', 'BF16'] as const) {
+    const theirs = stored.get(dtype)?.data ?? new Float32Array(0);
+    decodeFloats(bytes, dtype).forEach((value, bits) => {
+      if (!Object.is(value, theirs[bits])) wrong++;
+    });
   }
   return wrong;
 }

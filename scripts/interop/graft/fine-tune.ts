@@ -46,6 +46,7 @@ function trainingData(side: number, classes: readonly string[]): TrainingData {
   return {
     classes,
     trainImages,
+    train,
     trainBatch: (step, batch) => {
       const begin = (step * batch) % (trainImages - batch + 1);
       return { pixels: train.slice(begin, begin + batch), labels: train.labels.slice(begin, begin + batch) };
@@ -67,7 +68,7 @@ export async function fineTune(source: OpenModel, keepHead: boolean, steps = 10)
   const head = keepHead ? must(await loadHead(source.file, source.header, checkpoint)) : null;
   const recipe = must(
     parseRecipe({
-      ...{ seed: 3, steps, batch: 4, learningRate: 2e-2, warmup: 0 },
+      ...{ seed: 3, steps, batch: 4, learningRate: 2e-2, warmup: 0, headStart: 'random' },
       dmlora: { branches: 3, branchesEnd: 2, rank: 2, targets: 'all', dropWindow: [0.2, 0.6], stage2: 0.7 },
     }),
   );
