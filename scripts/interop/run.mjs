@@ -3,7 +3,7 @@
 // onnxruntime-web and transformers.js; their logits must be Graft's. Beside it single files: hostile safetensors, half
 // precision, image processors. What a machine lacks is skipped and said; docs/interop.md shows a whole run.
 import '../setup/node-version.mjs';
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -12,7 +12,7 @@ import { installPackages } from '../setup/install.mjs';
 import { root } from '../setup/paths.mjs';
 import { buildGraft } from './build.mjs';
 import { installLibraries, runJavaScript } from './javascript.mjs';
-import { findPythons, lacking, runPython } from './python.mjs';
+import { collect, findPythons, lacking, runPython } from './python.mjs';
 import { passes, table, toleranceOf } from './report.mjs';
 
 /** @typedef {import('./report.mjs').Check} Check */
@@ -138,6 +138,35 @@ async function runGraft(families, graft) {
   say('Graft has read, trained and exported them');
 }
 
+/**
+ * The same through the real command: built app, browser, files on disk. Its folders are checked like the others.
+ * @param {string} families
+ */
+async function runCommand(families) {
+  const { findBrowser } = await import('../setup/browser.mjs');
+  const given = ['hf-vit', 'timm-vit'].filter((name) => existsSync(join(families, name)));
+  if (options.quick || given.length === 0) return;
+  if ((await findBrowser()) === null) return skip('npm run finetune', 'there is no browser');
+  for (const name of given) {
+    const folder = join(families, `${name}, command`);
+    const source = join(families, name, 'source');
+    await cp(source, join(folder, 'source'), { recursive: true });
+    const recipe = join(folder, 'recipe.json');
+    const split = { validationFraction: 0.2, trainPerClass: 4, validationPerClass: 2 };
+    await writeFile(recipe, JSON.stringify({ split, dmlora: { targets: 'all' } }));
+    const out = join(folder, 'out');
+    const args = ['--model', source, '--out', out, '--recipe', recipe, '--steps', '6', '--batch', '8'];
+    const choice = ['--export', 'hf,hf-v5,timm,peft,onnx', '--dtype', 'f32', '--proof', '--backend', 'wasm'];
+    const script = join(root, 'scripts/finetune.mjs');
+    if (!(await must(`${name}, command`, collect(process.execPath, [script, ...args, ...choice])))) continue;
+    for (const format of await readdir(out, { withFileTypes: true })) {
+      if (!format.isDirectory()) continue;
+      await rename(join(out, format.name), join(out, `${format.name}-F32`));
+    }
+    say(`npm run finetune has exported ${name}`);
+  }
+}
+
 /** @param {string} families @param {Awaited<ReturnType<typeof findPythons>>} pythons */
 async function loadExports(families, { main, timm }) {
   const python = async () => {
@@ -248,13 +277,16 @@ async function main() {
       );
   const work =
     options.keep === undefined ? await mkdtemp(join(tmpdir(), 'graft-interop-')) : resolve(options.keep);
+  const families = join(work, 'families');
   try {
-    await rm(join(work, 'families'), { recursive: true, force: true });
+    await rm(families, { recursive: true, force: true });
     await rm(join(work, 'models'), { recursive: true, force: true });
-    await mkdir(join(work, 'families'), { recursive: true });
+    await mkdir(families, { recursive: true });
     const [graft] = await Promise.all([buildGraft(), makeFamilies(work, pythons)]);
     await Promise.all([
-      runGraft(join(work, 'families'), graft).then(() => loadExports(join(work, 'families'), pythons)),
+      runGraft(families, graft)
+        .then(() => runCommand(families))
+        .then(() => loadExports(families, pythons)),
       singleFiles(work, pythons, graft),
     ]);
   } finally {
