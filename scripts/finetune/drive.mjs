@@ -194,8 +194,7 @@ async function saveMerged(page, { formats, result }, out) {
   const [merged] = formats;
   if (merged === undefined || merged.proof === null || merged.refused !== null)
     throw new UserError(merged?.refused ?? 'Nothing was exported: start the run again.');
-  for (const { name, bytes } of merged.files)
-    await save(page, `source/${name}`, bytes, join(out, name));
+  for (const { name, bytes } of merged.files) await save(page, `source/${name}`, bytes, join(out, name));
   const files = [...merged.files.map(({ name }) => name), 'result.json'];
   return { ...result, mergedMaxLogitDifference: merged.proof.maxLogitDifference, files };
 }
