@@ -153,7 +153,8 @@ async function drive(page, url, job, progress) {
       : await saveFolders(page, exported, job.out, progress);
   const { accuracy } = result.validation;
   progress.note(
-    `Validation accuracy ${percent(accuracy)}, before training ${percent(result.initialValidation.accuracy)}; ` +
+    `Validation accuracy ${percent(accuracy)}, ${result.probe === null ? 'before training' : 'linear probe'} ` +
+      `${percent(result.initialValidation.accuracy)}; ` +
       `${result.steps} steps in ${span(result.seconds)}; files in ${job.out}`,
   );
   await writeFile(join(job.out, 'result.json'), `${JSON.stringify(report, null, 2)}\n`);

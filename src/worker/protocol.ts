@@ -101,6 +101,9 @@ export interface RunResult extends RunRecord {
   readonly engine: string;
   readonly backend: string;
   readonly adapter: string;
+  /** What of the GPU was used, and how its kernels were tuned; null where there is nothing of the kind. */
+  readonly gpu: EngineDescription['gpu'];
+  readonly tuning: EngineDescription['tuning'];
   readonly model: string;
   readonly classes: readonly string[];
   readonly trainImages: number;
@@ -183,7 +186,13 @@ export interface Commands {
   thumbnails: { input: { readonly images: readonly number[] }; output: readonly Thumbnail[] };
   /** Checks the recipe, prepares and starts; progress comes as events. */
   start: {
-    input: { readonly recipe: unknown; readonly engine: EngineChoice; readonly backend: BackendChoice };
+    input: {
+      readonly recipe: unknown;
+      readonly engine: EngineChoice;
+      readonly backend: BackendChoice;
+      /** `off` measures no tiles on the GPU. */
+      readonly autotune?: 'auto' | 'off';
+    };
     output: RunSummary;
   };
   pause: { input: null; output: null };

@@ -1,6 +1,5 @@
 // What a worker holds between commands: the open model, the open images, the run and its export. Each method is a
 // command of the protocol; a command that fails leaves what was open before as it was.
-import type { BackendChoice, Engine, EngineChoice } from '../engine/engine.ts';
 import { makeEngine } from '../engine/make-engine.ts';
 import { makeThumbnail } from '../data/thumbnail.ts';
 import type { Adapter } from '../dmlora/adapter.ts';
@@ -10,7 +9,8 @@ import { ndArray, type NdArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { Run } from '../train/loop.ts';
-import { parseRecipe, type Recipe } from '../train/recipe.ts';
+import type { RunInput } from '../train/run-input.ts';
+import { batchOf, parseRecipe, type Recipe } from '../train/recipe.ts';
 import type { TrainingData } from '../train/training-data.ts';
 import { loadHead } from '../vit/checkpoint.ts';
 import { stepFlops } from '../vit/vit-config.ts';
@@ -22,6 +22,7 @@ import { runRecord } from './export/run-record.ts';
 import { filesOf } from './fetch-bundled.ts';
 import { addValidation, loadPixels, openData, splitData, splitOf, type OpenData } from './open-data.ts';
 import { openModel, type OpenModel } from './open-model.ts';
+import { tuningFile } from './tuning-file.ts';
 import type {
   Commands,
   DataSummary,
@@ -37,7 +38,7 @@ interface ActiveRun {
   readonly model: OpenModel;
   readonly data: TrainingData;
   readonly summary: RunSummary;
-  readonly makeEngine: () => Promise<Result<Engine>>;
+  readonly makeEngine: RunInput['makeEngine'];
   /** The images that it was given and how they are split: by what the record names them. */
   readonly images: OpenData;
   /** Logits of the branched model on the validation images, once the run has ended and an export needs them. */
@@ -48,6 +49,7 @@ export class Session {
   #model: OpenModel | null = null;
   #data: OpenData | null = null;
   #active: ActiveRun | null = null;
+  readonly #tuning = tuningFile();
 
   constructor(private readonly events: EventStream) {}
 
@@ -112,10 +114,10 @@ export class Session {
     return ok(thumbnails);
   }
 
-  async start({ recipe: json, engine, backend }: Commands['start']['input']): Promise<Result<RunSummary>> {
+  async start(input: Commands['start']['input']): Promise<Result<RunSummary>> {
     const busy = this.#refuseWhileActive('start');
     if (busy !== null) return busy;
-    const parsed = parseRecipe(json);
+    const parsed = parseRecipe(input.recipe);
     if (!parsed.ok) return parsed;
     const recipe = parsed.value;
     const [model, open] = [this.#model, this.#data];
@@ -132,7 +134,7 @@ export class Session {
       this.events.send({ kind: 'rejected', files: pixels.value.rejected });
     const head = await startingHead(model, data.classes);
     if (!head.ok) return this.#idle(head);
-    return this.#launch(model, data, pixels.value.data, head.value, recipe, engine, backend);
+    return this.#launch(model, data, pixels.value.data, head.value, recipe, input);
   }
 
   async #launch(
@@ -141,12 +143,20 @@ export class Session {
     data: TrainingData,
     head: Adapter['head'] | null,
     recipe: Recipe,
-    engine: EngineChoice,
-    backend: BackendChoice,
+    { engine, backend, autotune = 'auto' }: Commands['start']['input'],
   ): Promise<Result<RunSummary>> {
     this.#active?.run.dispose();
     const { config } = model.model;
-    const make = (): Promise<Result<Engine>> => makeEngine(engine, backend, config);
+    const make: RunInput['makeEngine'] = (onProgress) =>
+      makeEngine({
+        engine,
+        backend,
+        config,
+        batch: batchOf(recipe, data.trainImages),
+        autotune,
+        tuningMemory: this.#tuning,
+        ...(onProgress === undefined ? {} : { onProgress }),
+      });
     const run = new Run(
       { model: model.model, head, normalisation: model.preprocessing, data, recipe, makeEngine: make },
       {
@@ -225,11 +235,13 @@ export class Session {
     const record = active?.run.record() ?? null;
     if (active === null || record === null)
       return fail({ kind: 'wrong-phase', command: 'show the result', phase: 'not started' });
-    const { engine, backend, adapter } = active.summary.engine;
+    const { engine, backend, adapter, gpu, tuning } = active.summary.engine;
     return ok({
       engine,
       backend,
       adapter,
+      gpu,
+      tuning,
       model: active.model.title,
       classes: active.data.classes,
       trainImages: active.data.trainImages,

@@ -30,7 +30,7 @@ import type {
   StepReport,
 } from '../engine.ts';
 import type { Gpu } from '../gpu.ts';
-import { DeviceMemory } from './device-memory.ts';
+import { DeviceMemory, type Region } from './device-memory.ts';
 import { flatLayout, groupOf, pack, unpack, type FlatLayout } from './layout/flat-parameters.ts';
 import { uploadFrozen } from './layout/frozen-weights.ts';
 import { widthsOf, type Widths } from './layout/widths.ts';
@@ -39,13 +39,14 @@ import { Pipelines } from './plan/pipelines.ts';
 import type { Phase } from './plan/recorder.ts';
 import { planStep, type PlannedProgram, type StepPlan } from './plan/step-plan.ts';
 import { makeState, type TrainingState } from './plan/training-state.ts';
-import { sliceOf, withoutPadding, writePixels } from './pixels.ts';
+import { scoped } from './error-scopes.ts';
+import { sliceOf, wayIn, withoutPadding, writePixels } from './pixels.ts';
 import { readRegions } from './read-back.ts';
 import { maxInFlight, Reports } from './reports.ts';
 import { StepBlock } from './step-block.ts';
 import { unsupportedByKernels } from './supported.ts';
 import { afterStep, noSteps, sameStructure, stepCounts } from './step-counts.ts';
-import { gpuTuning, processorTuning, type Tuning } from './tuning.ts';
+import { presetTuning, type Tuning } from './tuning.ts';
 
 interface Prepared {
   readonly widths: Widths;
@@ -82,7 +83,8 @@ export class KernelEngine implements Engine {
 
   constructor(
     private readonly gpu: Gpu,
-    private readonly tuning: Tuning = gpu.software ? processorTuning : gpuTuning,
+    private readonly tuning: Tuning = presetTuning(gpu).tuning,
+    private readonly record = presetTuning(gpu).record,
   ) {
     this.#memory = new DeviceMemory(gpu.device);
     this.#pipelines = Pipelines.of(gpu.device);
@@ -95,6 +97,8 @@ export class KernelEngine implements Engine {
       adapter: this.gpu.name,
       software: this.gpu.software,
       fallback: null,
+      gpu: this.gpu.facts,
+      tuning: this.record,
       stepsInFlight: this.gpu.software ? 2 : 8,
     };
   }
@@ -119,9 +123,10 @@ export class KernelEngine implements Engine {
         config: model.config,
         widths,
         classes: shapes.classes,
-        frozen: uploadFrozen(this.#memory, model, widths),
+        frozen: uploadFrozen(this.#memory, model, widths, 'f32'),
         normalisation,
         tuning: this.tuning,
+        storage: 'f32' as const,
       };
       const reports = new Reports(this.#memory);
       this.#prepared = { widths, base, reports, ...(await this.#plan(base, adapter)) };
@@ -177,7 +182,7 @@ export class KernelEngine implements Engine {
     const { trains } = control;
     const counts = afterStep(this.#counts, trains);
     const numbers = { sequence, record: sequence % maxInFlight, control, counts };
-    const error = this.#scoped(() =>
+    const error = scoped(this.gpu.device, () =>
       this.#run(plan.training, batch, control.gates, phases.step, trains.branches, numbers, (encoder) => {
         reports.encodeCopy(encoder, state.records);
       }),
@@ -190,7 +195,7 @@ export class KernelEngine implements Engine {
   /** Uploads a batch and encodes and submits the given phases of a program: one encoder, one pass, one submit. */
   #run(
     { program, pixels }: PlannedProgram,
-    { pixels: source, labels }: Batch,
+    batch: Batch,
     gates: Gates,
     parts: readonly Phase[],
     branches: boolean,
@@ -198,14 +203,14 @@ export class KernelEngine implements Engine {
     after: (encoder: GPUCommandEncoder) => void = () => undefined,
   ): void {
     const { block, layout, widths } = this.#ready();
-    const images = this.#imageCount(source);
+    const images = this.#imageCount(batch.pixels);
     assert(images <= widths.images, () => `${images} images in a batch of ${widths.images}`);
     const { device } = this.gpu;
-    writePixels(device.queue, pixels.buffer, source);
-    block.write(layout, gates, labels, images, numbers);
+    writePixels(device.queue, pixels.buffer, batch.pixels);
+    block.write(layout, gates, batch, images, numbers);
     const encoder = device.createCommandEncoder({ label: 'step' });
     const pass = encoder.beginComputePass({ label: 'step' });
-    program.encode(pass, new Set<Phase>([source.kind, ...parts]), branches);
+    program.encode(pass, new Set<Phase>([wayIn(batch), ...parts]), branches);
     pass.end();
     after(encoder);
     device.queue.submit([encoder.finish()]);
@@ -255,14 +260,32 @@ export class KernelEngine implements Engine {
     if (this.gpu.trouble() === null) this.#allowFrom(present(waiting[applied], 'the failed step').sequence);
   }
 
-  async evaluate(pixels: Pixels, gates: Gates): Promise<Result<NdArray>> {
+  evaluate(pixels: Pixels, gates: Gates): Promise<Result<NdArray>> {
     const { plan, widths, layout } = this.#ready();
+    return this.#infer(pixels, gates, plan.evaluation.logits, layout.classes, widths.classes, 'a logit');
+  }
+
+  features(pixels: Pixels, gates: Gates): Promise<Result<NdArray>> {
+    const { plan, widths, base } = this.#ready();
+    return this.#infer(pixels, gates, plan.evaluation.feature, base.config.dim, widths.dim, 'a feature');
+  }
+
+  /** The evaluation program over any number of images; what it leaves in `from`, rows of `width` (padded on the device). */
+  async #infer(
+    pixels: Pixels,
+    gates: Gates,
+    from: Region,
+    width: number,
+    padded: number,
+    what: string,
+  ): Promise<Result<NdArray>> {
+    const { plan, widths } = this.#ready();
     const total = this.#imageCount(pixels);
     const values = pixels.data.length / Math.max(1, total);
-    const line = 4 * widths.classes;
+    const line = 4 * padded;
     const { MAP_READ, COPY_DST } = GPUBufferUsage;
     return this.#guarded(0, async () => {
-      const staging = this.#memory.create('logits', total * line, MAP_READ | COPY_DST);
+      const staging = this.#memory.create('inferred', total * line, MAP_READ | COPY_DST);
       try {
         // All parts are enqueued, then read at once.
         for (let first = 0; first < total; first += widths.images) {
@@ -270,29 +293,18 @@ export class KernelEngine implements Engine {
           const part = sliceOf(pixels, first * values, (first + images) * values);
           const batch = { pixels: part, labels: new Int32Array(images) };
           this.#run(plan.evaluation, batch, gates, phases.evaluate, false, null, (encoder) => {
-            encoder.copyBufferToBuffer(
-              plan.evaluation.logits.buffer,
-              0,
-              staging,
-              first * line,
-              images * line,
-            );
+            encoder.copyBufferToBuffer(from.buffer, from.offset, staging, first * line, images * line);
           });
         }
         await staging.mapAsync(GPUMapMode.READ);
-        return withoutPadding(
-          new Float32Array(staging.getMappedRange()),
-          total,
-          layout.classes,
-          widths.classes,
-        );
+        return withoutPadding(new Float32Array(staging.getMappedRange()), total, width, padded);
       } finally {
         this.#memory.destroy(staging);
       }
-    }).then((logits) =>
-      !logits.ok || logits.value.data.every((value) => Number.isFinite(value))
-        ? logits
-        : fail({ kind: 'not-finite', where: 'a logit', step: 0 }),
+    }).then((rows) =>
+      !rows.ok || rows.value.data.every((value) => Number.isFinite(value))
+        ? rows
+        : fail({ kind: 'not-finite', where: what, step: 0 }),
     );
   }
 
@@ -370,24 +382,6 @@ export class KernelEngine implements Engine {
     const count = pixels.data.length / (3 * this.#ready().base.config.imageSize ** 2);
     assert(Number.isInteger(count), `${pixels.data.length} pixel values are no whole images`);
     return count;
-  }
-
-  /** Runs work whose scopes close before anything else can run; resolves to the first error that the device reports. */
-  #scoped(work: () => void): Promise<GPUError | null> {
-    const { device } = this.gpu;
-    const filters = ['internal', 'out-of-memory', 'validation'] as const;
-    for (const filter of filters) device.pushErrorScope(filter);
-    const close = async (): Promise<GPUError | null> => {
-      const errors = await Promise.all(filters.map(() => device.popErrorScope().catch(() => null)));
-      return errors.find((error) => error !== null) ?? null;
-    };
-    try {
-      work();
-    } catch (thrown) {
-      void close();
-      throw thrown;
-    }
-    return close();
   }
 
   async #guarded<T>(step: number, work: () => Promise<T>): Promise<Result<T>> {

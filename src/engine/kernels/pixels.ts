@@ -1,12 +1,21 @@
 // Pixels on their way to the device, and logits on their way back.
 import { ndArray, type NdArray } from '../../shared/array.ts';
-import type { Pixels } from '../engine.ts';
+import { assert } from '../../shared/assert.ts';
+import type { Batch, Pixels } from '../engine.ts';
+import type { Phase } from './plan/recorder.ts';
 
 /** Values [begin, end) of pixels. */
 export function sliceOf(pixels: Pixels, begin: number, end: number): Pixels {
   return pixels.kind === 'bytes'
     ? { kind: 'bytes', data: pixels.data.subarray(begin, end) }
     : { kind: 'normalised', data: pixels.data.subarray(begin, end) };
+}
+
+/** The phase that turns the pixels of a batch into patch rows. */
+export function wayIn({ pixels, labels, crops }: Batch): Phase {
+  if (crops === undefined) return pixels.kind;
+  assert(pixels.kind === 'bytes' && crops.length === labels.length, 'a crop for each image, in bytes');
+  return 'cropped';
 }
 
 /** Uploads pixels; writeBuffer takes whole words, so an odd number of bytes is padded. */

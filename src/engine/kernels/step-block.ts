@@ -1,8 +1,8 @@
 // The step block: everything that changes from step to step, in one buffer written once: the `Step` struct, the gates of
-// every column, the labels. One host array is filled again and again, so a step allocates nothing of size.
+// every column, the labels, the crops. One host array is filled again and again, so a step allocates nothing of size.
 import type { Gates } from '../../dmlora/adapter.ts';
 import { assert } from '../../shared/assert.ts';
-import type { StepControl } from '../engine.ts';
+import type { Batch, StepControl } from '../engine.ts';
 import { packGates, type FlatLayout } from './layout/flat-parameters.ts';
 import type { TrainingState } from './plan/training-state.ts';
 import type { StepCounts } from './step-counts.ts';
@@ -21,6 +21,7 @@ export class StepBlock {
   readonly #words: Uint32Array;
   readonly #gates: Float32Array;
   readonly #labels: Uint32Array;
+  readonly #crops: Int32Array;
   #lastGates: Gates | null = null;
 
   constructor(
@@ -33,13 +34,14 @@ export class StepBlock {
     this.#words = new Uint32Array(this.#bytes, 0, 64);
     this.#gates = new Float32Array(this.#bytes, regions.gates.offset, layout.columns);
     this.#labels = new Uint32Array(this.#bytes, regions.labels.offset, regions.labels.bytes / 4);
+    this.#crops = new Int32Array(this.#bytes, regions.crops.offset, regions.crops.bytes / 4);
   }
 
   /** Fills and uploads the block; `numbers` is null for a forward or gradient without an update. */
   write(
     layout: FlatLayout,
     gates: Gates,
-    labels: Int32Array,
+    { labels, crops }: Pick<Batch, 'labels' | 'crops'>,
     images: number,
     numbers: StepNumbers | null,
   ): void {
@@ -52,6 +54,7 @@ export class StepBlock {
     if (this.#lastGates !== gates) packGates(layout, gates, this.#gates);
     this.#lastGates = gates;
     this.#labels.set(labels);
+    crops?.forEach(({ x, y, dx, dy }, i) => this.#crops.set([x, y, dx, dy], 4 * i));
     if (numbers !== null) this.#writeNumbers(numbers);
     this.queue.writeBuffer(this.state.stepBlock, 0, this.#bytes);
   }

@@ -47,7 +47,7 @@ window.engineChecks = {
     const check = checks.get(name);
     if (check === undefined) throw new Error(`there is no check "${name}"`);
     return check({
-      makeEngine: engine === 'kernels' ? kernels : async () => must(await makeEngine(engine, backend)),
+      makeEngine: engine === 'kernels' ? kernels : async () => must(await makeEngine({ engine, backend })),
       read,
       slack,
     });

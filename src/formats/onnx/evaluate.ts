@@ -3,7 +3,8 @@
 // rounded after every operator.
 import { sizeOf } from '../../shared/array.ts';
 import { present } from '../../shared/assert.ts';
-import { decodeFloats, fromFloat16, toFloat16 } from '../float-types.ts';
+import { fromFloat16, toFloat16 } from '../../shared/float16.ts';
+import { decodeFloats } from '../float-types.ts';
 import { onnxTypeCodes, type OnnxAttribute, type OnnxModel, type OnnxNode, type OnnxType } from './graph.ts';
 
 interface Value {

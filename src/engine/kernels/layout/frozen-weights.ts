@@ -4,6 +4,7 @@
 import { linearName, weightOf, type Linear, type VitModel } from '../../../vit/parameters.ts';
 import { patchInputs, tokenCount, type VitConfig } from '../../../vit/vit-config.ts';
 import type { DeviceMemory, Region } from '../device-memory.ts';
+import { stored, type Storage } from '../storage.ts';
 import { aligned, siteKinds, siteLinears, type SiteKind } from './sites.ts';
 import { headPlaces, plainPlaces, type Places, type Widths } from './widths.ts';
 
@@ -64,7 +65,7 @@ function joined(parts: readonly Float32Array[]): Float32Array {
 function upload<Name extends string>(
   memory: DeviceMemory,
   label: string,
-  arrays: Readonly<Record<Name, Float32Array>>,
+  arrays: Readonly<Record<Name, Uint8Array<ArrayBuffer>>>,
 ): Record<Name, Region> {
   const names = Object.keys(arrays) as Name[];
   const bytes = names.reduce((sum, name) => sum + aligned(arrays[name].byteLength, 256), 0);
@@ -84,13 +85,17 @@ export function uploadFrozen(
   memory: DeviceMemory,
   { config, weights }: VitModel,
   widths: Widths,
+  storage: Storage,
 ): FrozenWeights {
   const data = (name: string): Float32Array => weightOf(weights, name).data;
   const dim = plainPlaces(config.dim);
   const vector = (name: string, places: Places, width: number): Float32Array =>
     placed(data(name), [Uint32Array.of(0), 1], [places, width], false);
-  const norm = (name: string): Float32Array =>
-    joined([vector(`${name}.weight`, dim, widths.dim), vector(`${name}.bias`, dim, widths.dim)]);
+  const norm = (name: string): Uint8Array<ArrayBuffer> =>
+    stored(
+      joined([vector(`${name}.weight`, dim, widths.dim), vector(`${name}.bias`, dim, widths.dim)]),
+      'f32',
+    );
   const patch = placed(
     data('patch_embed.weight'),
     [dim, widths.dim],
@@ -98,8 +103,8 @@ export function uploadFrozen(
     true,
   );
   const outer = upload(memory, 'embedding', {
-    patch,
-    positions: positionTable(config, widths, data),
+    patch: stored(patch, storage),
+    positions: stored(positionTable(config, widths, data), 'f32'),
     norm: norm('norm'),
   });
   return {
@@ -107,18 +112,24 @@ export function uploadFrozen(
     positions: outer.positions,
     norm: outer.norm,
     blocks: Array.from({ length: config.depth }, (_, block) => {
-      const arrays: Record<string, Float32Array> = {
+      const arrays: Record<string, Uint8Array<ArrayBuffer>> = {
         norm1: norm(`blocks.${block}.norm1`),
         norm2: norm(`blocks.${block}.norm2`),
       };
       for (const kind of siteKinds) {
         const parts = siteLinears[kind].map((linear) => linearName(block, linear));
         const [outside, inside] = linearPlaces(config, widths, siteLinears[kind][0]);
-        const matrix = (transpose: boolean): Float32Array =>
-          joined(parts.map((name) => placed(data(`${name}.weight`), outside, inside, transpose)));
+        const matrix = (transpose: boolean): Uint8Array<ArrayBuffer> =>
+          stored(
+            joined(parts.map((name) => placed(data(`${name}.weight`), outside, inside, transpose))),
+            storage,
+          );
         arrays[`${kind}.forward`] = matrix(true);
         arrays[`${kind}.backward`] = matrix(false);
-        arrays[`${kind}.bias`] = joined(parts.map((name) => vector(`${name}.bias`, ...outside)));
+        arrays[`${kind}.bias`] = stored(
+          joined(parts.map((name) => vector(`${name}.bias`, ...outside))),
+          'f32',
+        );
       }
       const regions = upload(memory, `block ${block}`, arrays);
       const region = (name: string): Region => regions[name] as Region;

@@ -118,20 +118,22 @@ function recordBlock(
 
   const fc2Low = branches('fc2', dout, { input: 'gelu', x: saved.hidden });
   if (!needed('fc2')) return null;
-  // Where the pre-activation lay, its gradient lies from here on.
+  // In float32 the gradient lies from here on where the pre-activation lay.
+  const inPlace = saved.hidden.storage === 'f32';
+  const dhidden = inPlace ? saved.hidden : tensor('hidden', rows * mlp);
   product(
     recorder,
     plan,
     { rows, inner: dim, columns: mlp, parts: 1 },
     { ...backward, activation: 'gelu-gradient' },
-    { x: dout, w: fc2.backward, low: fc2Low, out: saved.hidden },
+    { x: dout, w: fc2.backward, low: fc2Low, out: dhidden, ...(inPlace ? {} : { z: saved.hidden }) },
   );
   const norm2 = { statistics: saved.statistics2, norm: frozen.norm2 };
-  const fc1Low = branches('fc1', saved.hidden, { input: 'normalise', x: saved.mid, ...norm2 });
+  const fc1Low = branches('fc1', dhidden, { input: 'normalise', x: saved.mid, ...norm2 });
   if (!needed('fc1')) return null;
   const dnorm2 = tensor('norm2', rows * dim);
   product(recorder, plan, { rows, inner: mlp, columns: dim, parts: 1 }, backward, {
-    x: saved.hidden,
+    x: dhidden,
     w: fc1.backward,
     low: fc1Low,
     out: dnorm2,
@@ -215,7 +217,7 @@ function recordBranches(
   });
   const chunk = Math.ceil(rows / state.chunks);
   const tile = plan.tuning.gradientTile;
-  const gradients: ColumnProduct = { rows, chunk, inner, columns, parts, tile, input };
+  const gradients: ColumnProduct = { rows, chunk, inner, columns, parts, tile, input, storage: x.storage };
   recorder.dispatch(
     columnProductKernel(gradients),
     columnProductGrid(gradients, width, true),

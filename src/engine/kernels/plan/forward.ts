@@ -2,6 +2,7 @@
 // adapted site): LayerNorm, low-rank intermediate, q k v, attention, proj + residual, LayerNorm, fc1 + GELU, fc2 +
 // residual. In inference nothing is kept, so the arena of a training step holds it many times over.
 import { siteKinds, type SiteKind } from '../layout/sites.ts';
+import type { Storage } from '../storage.ts';
 import { attentionGrid, attentionKernel } from '../wgsl/attention.ts';
 import { branchScalesKernel, branchScalesThreads } from '../wgsl/branch-scales.ts';
 import { layerNormGrid, layerNormKernel } from '../wgsl/layer-norm.ts';
@@ -31,7 +32,7 @@ export interface Forward {
 }
 
 export function recordForward(recorder: Recorder, plan: ModelPlan, training: boolean): Forward {
-  const { pixels, embedded } = recordEmbedding(recorder, plan);
+  const { pixels, embedded } = recordEmbedding(recorder, plan, training);
   recorder.phase = 'forward';
   recordScales(recorder, plan);
   const blocks: SavedBlock[] = [];
@@ -61,20 +62,33 @@ export function recordForward(recorder: Recorder, plan: ModelPlan, training: boo
     y: logits,
   });
   recorder.kept.add(logits);
+  if (!training) recorder.kept.add(feature);
   return { pixels, blocks, output: x, statistics, feature, logits };
 }
 
-/** Two ways in, bytes or normalised floats; then one product with the table of positions as residual. */
-function recordEmbedding(recorder: Recorder, plan: ModelPlan): { pixels: Tensor; embedded: Tensor } {
+/**
+ * Ways in: bytes, bytes sampled by crops (in training), or normalised floats; then one product with the table of positions
+ * as residual.
+ */
+function recordEmbedding(
+  recorder: Recorder,
+  plan: ModelPlan,
+  training: boolean,
+): { pixels: Tensor; embedded: Tensor } {
   const { config, widths, frozen, state, normalisation } = plan;
   const { images, rows, patch, dim, tokens } = widths;
   const shape = { images, side: config.imageSize, patch: config.patchSize, padded: patch };
   const pixels = recorder.tensor('pixels', images * 3 * config.imageSize ** 2);
   const y = recorder.tensor('patch rows', rows * patch);
-  for (const phase of ['bytes', 'normalised'] as const) {
-    recorder.phase = phase;
-    const kernel = patchRowsKernel(shape, phase === 'bytes' ? normalisation : 'normalised');
-    recorder.dispatch(kernel, patchRowsGrid(shape), { pixels, step: state.regions.step, y });
+  const { step, crops } = state.regions;
+  recorder.phase = 'bytes';
+  recorder.dispatch(patchRowsKernel(shape, normalisation), patchRowsGrid(shape), { pixels, step, y });
+  recorder.phase = 'normalised';
+  recorder.dispatch(patchRowsKernel(shape, 'normalised'), patchRowsGrid(shape), { pixels, step, y });
+  if (training) {
+    recorder.phase = 'cropped';
+    const kernel = patchRowsKernel(shape, { cropped: normalisation });
+    recorder.dispatch(kernel, patchRowsGrid(shape), { pixels, step, crops, y });
   }
   recorder.phase = 'forward';
   const embedded = recorder.tensor('embedded', rows * dim);
@@ -113,7 +127,8 @@ function recordBlock(
   const frozen = plan.frozen.blocks[block];
   if (frozen === undefined) throw new Error(`no block ${block}`);
   const { qkv: qkvWeights, proj, fc1, fc2 } = frozen.linears;
-  const tensor = (name: string, floats: number): Tensor => recorder.tensor(`blocks.${block}.${name}`, floats);
+  const tensor = (name: string, values: number, storage: Storage = 'f32'): Tensor =>
+    recorder.tensor(`blocks.${block}.${name}`, values, storage);
   const low: Partial<Record<SiteKind, Tensor>> = {};
   const intermediate = (
     kind: SiteKind,
@@ -124,7 +139,7 @@ function recordBlock(
     if (site === undefined || regions === undefined) return undefined;
     const lines = kind === 'qkv' ? all : rows;
     const u = tensor(`${kind}.low`, lines * site.width);
-    const down = { kind: 'down', rows: lines, inner: site.inner } as const;
+    const down = { kind: 'down', rows: lines, inner: site.inner, storage: x.storage } as const;
     recorder.dispatch(rowProductKernel(down), rowProductGrid(down, site.width), {
       x,
       f: regions.parameters,
@@ -154,7 +169,7 @@ function recordBlock(
   const forward = { direction: 'forward' } as const;
 
   const first = norm(input, frozen.norm1, 'norm1', all);
-  const qkv = tensor('qkv', 3 * all * inside);
+  const qkv = tensor('qkv', 3 * all * inside, plan.storage);
   product(recorder, plan, { rows: all, inner: dim, columns: inside, parts: 3 }, forward, {
     x: first.y,
     w: qkvWeights.forward,
@@ -162,7 +177,7 @@ function recordBlock(
     low: intermediate('qkv', first.y),
     out: qkv,
   });
-  const context = tensor('context', rows * inside);
+  const context = tensor('context', rows * inside, plan.storage);
   const lse = tensor('lse', rows * heads);
   const attention = attentionShape(plan, block, 0);
   recorder.dispatch(attentionKernel(attention), attentionGrid(attention, attention.queryTokens), {
@@ -186,7 +201,7 @@ function recordBlock(
     },
   );
   const second = norm(mid, frozen.norm2, 'norm2', rows);
-  const hidden = tensor('hidden', rows * mlp);
+  const hidden = tensor('hidden', rows * mlp, plan.storage);
   const activated = tensor('gelu', rows * mlp);
   product(
     recorder,

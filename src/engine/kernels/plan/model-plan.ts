@@ -6,6 +6,7 @@ import type { Region } from '../device-memory.ts';
 import type { FrozenWeights } from '../layout/frozen-weights.ts';
 import type { Site, SiteKind } from '../layout/sites.ts';
 import type { Widths } from '../layout/widths.ts';
+import type { Storage } from '../storage.ts';
 import type { Tuning } from '../tuning.ts';
 import type { Attention } from '../wgsl/attention.ts';
 import type { LayerNorm } from '../wgsl/layer-norm.ts';
@@ -22,6 +23,8 @@ export interface ModelPlan {
   readonly state: TrainingState;
   readonly normalisation: Normalisation;
   readonly tuning: Tuning;
+  /** How the frozen matrices lie, and what a block keeps for the backward pass beside the residual stream. */
+  readonly storage: Storage;
 }
 
 /** What the forward pass of a block leaves for the backward pass. */
@@ -34,7 +37,7 @@ export interface SavedBlock {
   readonly lse: Tensor; // [rows, heads]
   readonly mid: Tensor; // [rows, dim]
   readonly statistics2: Tensor; // [rows, 2]
-  /** Before the GELU; the backward pass turns it into its gradient in place. */
+  /** Before the GELU; in float32 the backward pass turns it into its gradient in place. */
   readonly hidden: Tensor; // [rows, mlp]
   /** Low-rank intermediates of the adapted sites. */
   readonly low: Partial<Record<SiteKind, Tensor>>; // [rows, site.width]
@@ -49,12 +52,14 @@ export function isLast({ depth }: VitConfig, block: number): boolean {
 }
 
 export interface Product {
-  readonly x: Operand;
+  readonly x: Tensor;
   readonly w: Region;
   readonly bias?: Region;
   readonly residual?: Operand;
   /** The low-rank intermediate that joins the product, forward or backward. */
   readonly low?: { readonly site: Site; readonly u: Tensor } | undefined;
+  /** The pre-activation, where it is not `out`. */
+  readonly z?: Tensor;
   readonly out?: Tensor;
   readonly activated?: Tensor;
 }
@@ -62,12 +67,12 @@ export interface Product {
 /** Records one fused matrix product. */
 export function product(
   recorder: Recorder,
-  { tuning, state }: ModelPlan,
+  { tuning, state, storage }: ModelPlan,
   shape: MatmulShape,
   fusion: Partial<Pick<MatmulFusion, 'residual' | 'activation'>> & {
     readonly direction: 'forward' | 'backward';
   },
-  { x, w, bias, residual, low, out, activated }: Product,
+  { x, w, bias, residual, low, z, out, activated }: Product,
 ): void {
   const site = low === undefined ? undefined : state.sites.get(low.site);
   const forward = fusion.direction === 'forward';
@@ -79,6 +84,7 @@ export function product(
       residual: fusion.residual ?? (residual === undefined ? 'none' : 'same'),
       activation: fusion.activation ?? 'none',
       keepSum: out !== undefined,
+      storage: { x: x.storage, w: storage, z: z?.storage ?? 'f32', out: out?.storage ?? 'f32' },
     },
     tuning.matmulTile(shape),
   );
@@ -91,6 +97,7 @@ export function product(
       ? {}
       : { u: low.u, branch: site.parameters, site: forward ? site.parts : site.whole }),
     ...(site === undefined || !forward ? {} : { scales: site.scales }),
+    ...(z === undefined ? {} : { z }),
     ...(out === undefined ? {} : { out }),
     ...(activated === undefined ? {} : { activated }),
   });
@@ -113,12 +120,13 @@ export function normShape({ config, widths, tuning }: ModelPlan, rows: number): 
 }
 
 export function attentionShape(
-  { config, widths, tuning }: ModelPlan,
+  { config, widths, tuning, storage }: ModelPlan,
   block: number,
   direction: 0 | 1,
 ): Attention {
   const { images, tokens, heads, headWidth } = widths;
   const scale = 1 / Math.sqrt(config.dim / config.heads);
   const queryTokens = isLast(config, block) ? 1 : tokens;
-  return { images, tokens, queryTokens, heads, headWidth, scale, queries: tuning.attentionRows[direction] };
+  const queries = tuning.attentionRows[direction];
+  return { images, tokens, queryTokens, heads, headWidth, scale, storage, queries };
 }

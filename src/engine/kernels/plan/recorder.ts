@@ -3,10 +3,12 @@
 import { assert, present } from '../../../shared/assert.ts';
 import type { Region } from '../device-memory.ts';
 import type { Grid, Kernel } from '../kernel.ts';
+import { valueBytes, type Storage } from '../storage.ts';
 
-/** A float32 tensor between two dispatches of one program. */
+/** A tensor between two dispatches of one program. */
 export interface Tensor {
   readonly label: string;
+  readonly storage: Storage;
   readonly bytes: number;
 }
 
@@ -17,7 +19,7 @@ export function isRegion(operand: Operand): operand is Region {
 }
 
 /** Which part of a step a dispatch belongs to; a run encodes the parts it needs. */
-export type Phase = 'bytes' | 'normalised' | 'forward' | 'loss' | 'backward' | 'update';
+export type Phase = 'bytes' | 'cropped' | 'normalised' | 'forward' | 'loss' | 'backward' | 'update';
 
 export interface Dispatch {
   readonly phase: Phase;
@@ -34,8 +36,8 @@ export class Recorder {
   readonly kept = new Set<Tensor>();
   phase: Phase = 'forward';
 
-  tensor(label: string, floats: number): Tensor {
-    return { label, bytes: 4 * floats };
+  tensor(label: string, values: number, storage: Storage = 'f32'): Tensor {
+    return { label, storage, bytes: valueBytes[storage] * values };
   }
 
   /** Adds a dispatch; operands are given by the names of the kernel's bindings. */

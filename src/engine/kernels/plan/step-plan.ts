@@ -15,6 +15,8 @@ export interface PlannedProgram {
   readonly program: Program;
   readonly pixels: Region;
   readonly logits: Region;
+  /** What the head reads, [images, dim]. */
+  readonly feature: Region;
 }
 
 export interface StepPlan {
@@ -56,11 +58,13 @@ export async function planStep(
       program: step,
       pixels: step.regionOf(forward.pixels),
       logits: step.regionOf(forward.logits),
+      feature: step.regionOf(forward.feature),
     },
     evaluation: {
       program: evaluate,
       pixels: evaluate.regionOf(inference.pixels),
       logits: evaluate.regionOf(inference.logits),
+      feature: evaluate.regionOf(inference.feature),
     },
     slots,
     arenaBytes: evaluationPlaces.slots.reduce((sum, bytes) => sum + bytes, 0),

@@ -36,6 +36,7 @@ export interface TrainingState {
     readonly step: Region;
     readonly gates: Region;
     readonly labels: Region;
+    readonly crops: Region;
     readonly scales: Region;
     readonly columns: Region;
     readonly modules: Region;
@@ -68,7 +69,8 @@ export function makeState(memory: DeviceMemory, layout: FlatLayout, widths: Widt
   const gradient = make('gradient', 4 * floats * chunks);
   const scales = make('scales', 4 * Math.max(64, layout.columns));
   const gateBytes = aligned(4 * Math.max(1, layout.columns), 256);
-  const stepBlock = make('step block', 256 + gateBytes + 4 * widths.images, UNIFORM | STORAGE);
+  const labelBytes = aligned(4 * widths.images, 256);
+  const stepBlock = make('step block', 256 + gateBytes + labelBytes + 16 * widths.images, UNIFORM | STORAGE);
   const siteTable = table('sites', siteUniforms(layout), UNIFORM);
   const sizes = table('sizes', sizeTable(layout), UNIFORM);
   const sites = layout.sites.map((site, i): readonly [Site, SiteRegions] => {
@@ -98,6 +100,7 @@ export function makeState(memory: DeviceMemory, layout: FlatLayout, widths: Widt
       step: { buffer: stepBlock, offset: 0, bytes: stepBytes },
       gates: { buffer: stepBlock, offset: 256, bytes: gateBytes },
       labels: { buffer: stepBlock, offset: 256 + gateBytes, bytes: 4 * widths.images },
+      crops: { buffer: stepBlock, offset: 256 + gateBytes + labelBytes, bytes: 16 * widths.images },
       scales: { buffer: scales, offset: 0, bytes: 4 * Math.max(1, layout.columns) },
       columns: whole(table('columns', columnModules(layout))),
       modules: whole(table('modules', moduleTable(layout))),

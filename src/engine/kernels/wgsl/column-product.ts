@@ -11,6 +11,7 @@
 // Workgroups in y: first the rows of the up matrices, then those of the down matrices; in stage 2, where only the
 // scalars learn, the second half is not dispatched.
 import { kernel, list, read, uniform, unroll, write, type Grid, type Kernel } from '../kernel.ts';
+import { load, tensorType, type Storage } from '../storage.ts';
 import { geluFunctions } from './gelu.ts';
 import { siteStruct } from './shared-structs.ts';
 
@@ -26,18 +27,21 @@ export interface ColumnProduct {
   readonly tile: number;
   /** How x is made of what is bound as `x`. */
   readonly input: 'as-is' | 'normalise' | 'gelu';
+  /** How x is kept. */
+  readonly storage: Storage;
 }
 
 const threads = 4;
 
 export function columnProductKernel(product: ColumnProduct): Kernel {
-  const { rows, chunk, inner, columns, parts, tile, input } = product;
+  const { rows, chunk, inner, columns, parts, tile, input, storage } = product;
   const inner4 = inner / 4;
   const columns4 = columns / 4;
   const loaded = {
-    'as-is': (at: string) => `x[${at}]`,
-    normalise: (at: string, i: number) => `(x[${at}] - moments.x) * moments.y * n${i} + b${i}`,
-    gelu: (at: string) => `gelu(x[${at}])`,
+    'as-is': (at: string) => load('x', storage, at),
+    normalise: (at: string, i: number) =>
+      `(${load('x', storage, at)} - moments.x) * moments.y * n${i} + b${i}`,
+    gelu: (at: string) => `gelu(${load('x', storage, at)})`,
   }[input];
   const sums = (left: string, load: (i: number) => string, before = ''): string => `
     for (var r = begin; r < end; r++) {
@@ -53,7 +57,7 @@ export function columnProductKernel(product: ColumnProduct): Kernel {
       read('u'),
       read('dy'),
       read('v'),
-      read('x'),
+      read('x', tensorType[storage]),
       ...(normalise ? [read('statistics', 'array<vec2f>'), read('norm')] : []),
       uniform('site', 'Site'),
       write('gradient'),

@@ -8,6 +8,9 @@ export function matmul(
   fusion: MatmulFusion,
   tile: MatmulTile,
 ): { readonly kernel: Kernel; readonly grid: Grid } {
-  const make = tile.memory === 'registers' ? matmulKernel : matmulWorkgroupKernel;
-  return { kernel: make(shape, fusion, tile), grid: matmulGrid(shape, tile) };
+  const kernel =
+    tile.memory === 'registers'
+      ? matmulKernel(shape, fusion, tile)
+      : matmulWorkgroupKernel(shape, fusion, tile);
+  return { kernel, grid: matmulGrid(shape, tile) };
 }
