@@ -43,12 +43,15 @@ export class Session {
 
   constructor(private readonly events: EventStream) {}
 
-  async openModel({ source, title }: Commands['openModel']['input']): Promise<Result<ModelSummary>> {
+  async openModel({
+    source,
+    title,
+    imageSize,
+  }: Commands['openModel']['input']): Promise<Result<ModelSummary>> {
     const files = await filesOf(source);
     if (!files.ok) return files;
-    const opened = await openModel(files.value, title, (done, total) =>
-      this.#progress('Reading weights', done, total),
-    );
+    const onProgress = (done: number, total: number): void => this.#progress('Reading weights', done, total);
+    const opened = await openModel(files.value, title, onProgress, imageSize ?? null);
     if (!opened.ok) return opened;
     this.#model = opened.value;
     return ok(opened.value.summary);
