@@ -353,6 +353,10 @@ export class AutodiffEngine implements Engine {
     };
   }
 
+  memoryPlan(): null {
+    return null; // tfjs allocates as it goes
+  }
+
   dispose(): void {
     if (this.#prepared !== null) {
       disposeVit(this.#prepared.vit);

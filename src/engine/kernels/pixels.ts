@@ -1,6 +1,7 @@
 // Pixels on their way to the device, and logits on their way back.
 import { ndArray, type NdArray } from '../../shared/array.ts';
 import type { Pixels } from '../engine.ts';
+import type { DeviceMemory, Region } from './device-memory.ts';
 
 /** Values [begin, end) of pixels. */
 export function sliceOf(pixels: Pixels, begin: number, end: number): Pixels {
@@ -10,14 +11,14 @@ export function sliceOf(pixels: Pixels, begin: number, end: number): Pixels {
 }
 
 /** Uploads pixels; writeBuffer takes whole words, so an odd number of bytes is padded. */
-export function writePixels(queue: GPUQueue, buffer: GPUBuffer, { data }: Pixels): void {
+export function writePixels(memory: DeviceMemory, region: Region, { data }: Pixels): void {
   if (data.byteLength % 4 === 0) {
-    queue.writeBuffer(buffer, 0, data.buffer, data.byteOffset, data.byteLength);
+    memory.write(region, data);
     return;
   }
   const whole = new Uint8Array(Math.ceil(data.byteLength / 4) * 4);
   whole.set(data);
-  queue.writeBuffer(buffer, 0, whole);
+  memory.write(region, whole);
 }
 
 /** Logits without the columns that pad the classes. */

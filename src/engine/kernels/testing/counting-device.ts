@@ -1,6 +1,6 @@
 // A GPUDevice that computes nothing and counts every call: what a step asks of WebGPU is the same on every machine, so
 // its counts are tested without a GPU. (The bench counts on real devices, by the prototypes.)
-import { ok } from '../../../shared/result.ts';
+import { fail, ok } from '../../../shared/result.ts';
 import type { Gpu } from '../../gpu.ts';
 import { recordBytes } from '../wgsl/shared-structs.ts';
 import { recordRing } from '../wgsl/adamw.ts';
@@ -16,8 +16,16 @@ function installConstants(): void {
   known['GPUMapMode'] ??= { READ: 1 };
 }
 
+export interface CountedDevice {
+  /** Bytes of buffers from which on the device is out of memory. */
+  readonly bytes?: number;
+  readonly maxBufferSize?: number;
+  readonly maxStorageBufferBindingSize?: number;
+}
+
 /** A device with counters; records that are read back say that every step was applied. */
-export function countingGpu(counts: Counts): Gpu {
+export function countingGpu(counts: Counts, room: CountedDevice = {}): Gpu {
+  const { bytes: most = Infinity, maxBufferSize = 2 ** 40, maxStorageBufferBindingSize = 2 ** 40 } = room;
   installConstants();
   const count = (name: string, by = 1): void => {
     counts[name] = (counts[name] ?? 0) + by;
@@ -28,10 +36,14 @@ export function countingGpu(counts: Counts): Gpu {
     dispatchWorkgroups: () => count('dispatches'),
     end: () => undefined,
   };
-  const buffer = ({ size }: { size: number }): unknown => {
+  let refused = false;
+  let latest = 0; // number of the step whose block was written last
+  const buffer = ({ label, size }: { label: string; size: number }): unknown => {
     count('createBuffer');
     count('bytes', size);
+    refused ||= (counts['bytes'] ?? 0) > most;
     return {
+      label,
       size,
       mapState: 'unmapped',
       destroy: () => count('bytes', -size),
@@ -39,11 +51,12 @@ export function countingGpu(counts: Counts): Gpu {
         count('mapAsync');
         return Promise.resolve();
       },
-      getMappedRange: () => appliedRecords(size),
+      getMappedRange: () => appliedRecords(size, latest),
       unmap: () => undefined,
     };
   };
   const device = {
+    limits: { maxBufferSize, maxStorageBufferBindingSize },
     createBuffer: buffer,
     createBindGroupLayout: () => ({}),
     createPipelineLayout: () => ({}),
@@ -67,7 +80,11 @@ export function countingGpu(counts: Counts): Gpu {
     pushErrorScope: () => undefined,
     popErrorScope: () => Promise.resolve(null),
     queue: {
-      writeBuffer: () => count('writeBuffer'),
+      writeBuffer: ({ label }: { label: string }, _offset: number, data: unknown) => {
+        count('writeBuffer');
+        if (label === 'step block' && data instanceof ArrayBuffer)
+          latest = Math.max(latest, new Uint32Array(data)[0] ?? 0);
+      },
       submit: () => count('submits'),
     },
   };
@@ -77,14 +94,19 @@ export function countingGpu(counts: Counts): Gpu {
     name: 'counting',
     software: false,
     trouble: () => null,
-    guarded: async (_step, work) => ok(await work()),
+    guarded: async (_step, work) => {
+      refused = false;
+      const value = await work();
+      return refused ? fail({ kind: 'out-of-memory', askedBytes: 0, detail: 'Out of memory.' }) : ok(value);
+    },
     close: () => undefined,
   };
 }
 
-/** The ring as if step n had been the n-th and applied. */
-function appliedRecords(size: number): ArrayBuffer {
+/** The ring as if every step up to the latest had been applied. */
+function appliedRecords(size: number, latest: number): ArrayBuffer {
   const words = new Uint32Array(Math.max(size, recordRing * recordBytes) / 4);
-  for (let i = 0; i < recordRing; i++) words.set([i, 1], (i * recordBytes) / 4);
+  for (let step = Math.max(0, latest - recordRing + 1); step <= latest; step++)
+    words.set([step, 1], ((step % recordRing) * recordBytes) / 4);
   return words.buffer;
 }

@@ -6,6 +6,7 @@ import { openGpu, type Gpu } from '../../gpu.ts';
 import { must } from '../../testing/reference.ts';
 import { KernelEngine } from '../kernels-engine.ts';
 import type { Tuning } from '../tuning.ts';
+import { smallTuning } from './small-tuning.ts';
 
 interface Dawn {
   readonly create: (options: readonly string[]) => GPU;
@@ -42,17 +43,6 @@ export async function nodeGpu(): Promise<Gpu> {
   shared ??= openNodeGpu().then((gpu) => ({ ...gpu, close: () => undefined }));
   return shared;
 }
-
-/**
- * The smallest tiles. Mesa's lavapipe takes minutes to compile the large unrolled ones that win on SwiftShader; those
- * are tested in the browser.
- */
-export const smallTuning: Tuning = {
-  matmulTile: () => ({ memory: 'registers', rowTile: 4, columnTile: 1, threads: [4, 2] }),
-  attentionRows: [1, 1],
-  gradientTile: 1,
-  normThreads: 1,
-};
 
 /** A maker of kernel engines on the shared device. */
 export function kernelEngine(tuning: Tuning = smallTuning): () => Promise<Engine> {

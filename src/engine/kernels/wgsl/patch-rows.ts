@@ -1,6 +1,6 @@
 // Pixels to the rows of the patch embedding, [images * tokens, 3 patch^2], flattened as (channel, row, column). The row
 // of a class token is 0: its value comes from the table of positions that the product adds. Images from `step.images` on
-// (a batch that is not full) are 0.
+// (a batch that is not full) are 0. Pixels are the batch's, rows those of one micro-batch.
 //
 //   bytes       [n, side, side, 3], four to a word: byte * scale[channel] + shift[channel] = (value rescale - mean) / std
 //   normalised  [n, 3, side, side] float32, copied
@@ -8,7 +8,7 @@
 // Cost: one load and one store a value; one thread makes four values.
 import type { Normalisation } from '../../engine.ts';
 import { float, kernel, list, read, uniform, write, type Grid, type Kernel } from '../kernel.ts';
-import { stepStruct } from './shared-structs.ts';
+import { partStruct, stepStruct } from './shared-structs.ts';
 
 export interface PatchRows {
   readonly images: number;
@@ -39,9 +39,15 @@ const shift = vec3f(${list(3, (c) => float(-(form.mean[c] ?? 0) / (form.std[c] ?
     : `return pixels[(image * 3u + channel) * ${area}u + y * ${side}u + x];`;
   return kernel(
     `patch-rows ${bytes ? 'bytes' : 'normalised'}`,
-    [read('pixels', bytes ? 'array<u32>' : 'array<f32>'), uniform('step', 'Step'), write('y')],
+    [
+      read('pixels', bytes ? 'array<u32>' : 'array<f32>'),
+      uniform('step', 'Step'),
+      uniform('part', 'Part'),
+      write('y'),
+    ],
     /* wgsl */ `
 ${stepStruct}
+${partStruct}
 ${affine}
 fn value(image: u32, token: u32, i: u32) -> f32 {
   if (token == 0u || i >= ${3 * patch * patch}u || image >= step.images) { return 0.0; }
@@ -56,7 +62,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (at >= ${(images * tokens * padded) / 4}u) { return; }
   let row = at / ${padded / 4}u;
   let i = 4u * (at % ${padded / 4}u);
-  let image = row / ${tokens}u;
+  let image = part.first + row / ${tokens}u;
   let token = row % ${tokens}u;
   y[at] = vec4f(${list(4, (j) => `value(image, token, i + ${j}u)`)});
 }`,
