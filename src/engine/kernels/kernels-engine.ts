@@ -22,6 +22,7 @@ import type {
   StepReport,
 } from '../engine.ts';
 import type { Gpu } from '../gpu.ts';
+import { sliceOf } from '../pixels.ts';
 import { DeviceMemory, plannedBuffer, wholeOf } from './device-memory.ts';
 import type { DeviceModel } from './device-model.ts';
 import { unpack } from './layout/flat-parameters.ts';
@@ -29,7 +30,7 @@ import { Pipelines } from './plan/pipelines.ts';
 import { memoryPlan } from './plan/run-plan.ts';
 import type { StepPlan } from './plan/step-plan.ts';
 import { prepareModel } from './prepare-model.ts';
-import { sliceOf, withoutPadding } from './pixels.ts';
+import { withoutPadding } from './pixels.ts';
 import { readRegions } from './read-back.ts';
 import { Reports } from './reports.ts';
 import { stepCounts } from './step-counts.ts';

@@ -100,7 +100,7 @@ describe('choice', () => {
     const seen: string[] = [];
     const { totalBytes: largest } = planned({});
     for (let bytes = largest; bytes > largest / 12; bytes *= 0.9) {
-      const plan = choosePlan(tinyTask, 'if-needed', {}, { ...room, bytes });
+      const plan = choosePlan(tinyTask, { float16: 'if-needed', given: {} }, { ...room, bytes });
       if (!plan.ok) {
         expect(plan.fault).toMatchObject({ kind: 'out-of-memory' });
         seen.push('fault');
@@ -124,8 +124,7 @@ describe('choice', () => {
   test('a tensor that the device cannot bind is a fault that names it', () => {
     const plan = choosePlan(
       tinyTask,
-      'never',
-      {},
+      { float16: 'never', given: {} },
       { ...room, bytes: Infinity, maxStorageBufferBindingSize: 4e5 },
     );
     expect(plan).toMatchObject({ ok: false, fault: { kind: 'out-of-memory' } });

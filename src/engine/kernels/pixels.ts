@@ -3,13 +3,6 @@ import { ndArray, type NdArray } from '../../shared/array.ts';
 import type { Pixels } from '../engine.ts';
 import type { DeviceMemory, Region } from './device-memory.ts';
 
-/** Values [begin, end) of pixels. */
-export function sliceOf(pixels: Pixels, begin: number, end: number): Pixels {
-  return pixels.kind === 'bytes'
-    ? { kind: 'bytes', data: pixels.data.subarray(begin, end) }
-    : { kind: 'normalised', data: pixels.data.subarray(begin, end) };
-}
-
 /** Uploads pixels; writeBuffer takes whole words, so an odd number of bytes is padded. */
 export function writePixels(memory: DeviceMemory, region: Region, { data }: Pixels): void {
   if (data.byteLength % 4 === 0) {

@@ -1,5 +1,6 @@
 // What forward.ts, backward.ts and update.ts need to record a step: shapes, weights, state and the shape of kernels;
 // and the one matrix product through which all of them go.
+import type { Adapter } from '../../../dmlora/adapter.ts';
 import type { VitConfig } from '../../../vit/vit-config.ts';
 import type { Normalisation } from '../../engine.ts';
 import type { Region } from '../device-memory.ts';
@@ -47,6 +48,18 @@ export function needsGradient(layout: FlatLayout, block: number, kind: SiteKind)
     block > lowest.block ||
     (block === lowest.block && siteKinds.indexOf(kind) > siteKinds.indexOf(lowest.kind))
   );
+}
+
+/** How many blocks can be recomputed: those that learn, but the last, whose activations are used at once. */
+export function recomputableBlocks({
+  config,
+  adapter,
+}: {
+  readonly config: VitConfig;
+  readonly adapter: Adapter;
+}): number {
+  const blocks = adapter.modules.map(({ name }) => Number(name.split('.')[1]));
+  return Math.max(0, config.depth - 1 - Math.min(config.depth, ...blocks));
 }
 
 /** Whether the backward pass computes this block's forward pass again. */

@@ -36,12 +36,12 @@ export function countingGpu(counts: Counts, room: CountedDevice = {}): Gpu {
     dispatchWorkgroups: () => count('dispatches'),
     end: () => undefined,
   };
-  let refused = false;
-  let latest = 0; // number of the step whose block was written last
+  /** Allocations beyond the device's memory, and the number of the step whose block was written last. */
+  const state = { refusals: 0, latest: 0 };
   const buffer = ({ label, size }: { label: string; size: number }): unknown => {
     count('createBuffer');
     count('bytes', size);
-    refused ||= (counts['bytes'] ?? 0) > most;
+    if ((counts['bytes'] ?? 0) > most) state.refusals++;
     return {
       label,
       size,
@@ -51,7 +51,7 @@ export function countingGpu(counts: Counts, room: CountedDevice = {}): Gpu {
         count('mapAsync');
         return Promise.resolve();
       },
-      getMappedRange: () => appliedRecords(size, latest),
+      getMappedRange: () => appliedRecords(size, state.latest),
       unmap: () => undefined,
     };
   };
@@ -83,7 +83,7 @@ export function countingGpu(counts: Counts, room: CountedDevice = {}): Gpu {
       writeBuffer: ({ label }: { label: string }, _offset: number, data: unknown) => {
         count('writeBuffer');
         if (label === 'step block' && data instanceof ArrayBuffer)
-          latest = Math.max(latest, new Uint32Array(data)[0] ?? 0);
+          state.latest = Math.max(state.latest, new Uint32Array(data)[0] ?? 0);
       },
       submit: () => count('submits'),
     },
@@ -95,9 +95,11 @@ export function countingGpu(counts: Counts, room: CountedDevice = {}): Gpu {
     software: false,
     trouble: () => null,
     guarded: async (_step, work) => {
-      refused = false;
+      const before = state.refusals;
       const value = await work();
-      return refused ? fail({ kind: 'out-of-memory', askedBytes: 0, detail: 'Out of memory.' }) : ok(value);
+      return state.refusals === before
+        ? ok(value)
+        : fail({ kind: 'out-of-memory', askedBytes: 0, detail: 'Out of memory.' });
     },
     close: () => undefined,
   };

@@ -39,14 +39,25 @@ async function gradientsWith(make: MakeEngine, shapes: Partial<Shapes>): Promise
   return result;
 }
 
+/** The gradients by tensor; those of the scalars, single numbers, as one. */
+function tensorsOf({ gradients }: Gradients): Map<string, number[]> {
+  const tensors = new Map<string, number[]>();
+  for (const [name, { data }] of gradients) {
+    const key = name.endsWith('.s') ? 'scalars' : name;
+    tensors.set(key, [...(tensors.get(key) ?? []), ...data]);
+  }
+  return tensors;
+}
+
 /** Largest difference of any gradient, as a share of the largest value of its tensor; throws beyond `allowed`. */
 function compare(what: string, got: Gradients, expected: Gradients, allowed: number): number {
   let worst = 0;
-  for (const [name, { data }] of expected.gradients) {
-    const values = present(got.gradients.get(name), name).data;
-    const scale = data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-    assertClose(`${what}: ${name}`, values, data, { abs: 0, rel: allowed });
-    if (scale > 0) worst = Math.max(worst, largestDifference(values, data) / scale);
+  const values = tensorsOf(got);
+  for (const [name, wanted] of tensorsOf(expected)) {
+    const found = present(values.get(name), name);
+    assertClose(`${what}: ${name}`, found, wanted, { abs: 0, rel: allowed });
+    const scale = wanted.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    if (scale > 0) worst = Math.max(worst, largestDifference(found, wanted) / scale);
   }
   return worst;
 }
