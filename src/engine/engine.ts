@@ -8,11 +8,34 @@ import type { NdArray } from '../shared/array.ts';
 import type { Fault } from '../shared/fault.ts';
 import type { Result } from '../shared/result.ts';
 import type { ParamName, VitModel } from '../vit/parameters.ts';
+import type { Crop } from './crop.ts';
 
 export type EngineName = 'autodiff' | 'kernels';
 export type BackendName = 'webgpu' | 'wasm' | 'cpu';
 export type EngineChoice = 'auto' | EngineName;
 export type BackendChoice = 'auto' | BackendName;
+
+/** What was found on a GPU and is used of it. */
+export interface GpuFacts {
+  /** Optional features of WebGPU that help and that the adapter has. */
+  readonly features: readonly string[];
+  /** Largest buffer, and largest part of one that a kernel can see. */
+  readonly maxBufferBytes: number;
+  readonly maxBindingBytes: number;
+  /** Of one workgroup. */
+  readonly workgroupMemoryBytes: number;
+  readonly workgroupThreads: number;
+}
+
+/** How the tiles of the matrix products were chosen. */
+export interface TuningRecord {
+  /** By the kind of device; by measuring on it just now; by what was measured on it before. */
+  readonly source: 'preset' | 'measured' | 'remembered';
+  /** Tile by shape of the product, "rows x inner x columns x parts". */
+  readonly tiles: Readonly<Record<string, string>>;
+  /** What choosing took. */
+  readonly ms: number;
+}
 
 export interface EngineDescription {
   readonly engine: EngineName;
@@ -23,6 +46,10 @@ export interface EngineDescription {
   readonly software: boolean;
   /** What was asked for and could not be had, as a sentence; null when nothing fell back. */
   readonly fallback: string | null;
+  /** Null without a GPU. */
+  readonly gpu: GpuFacts | null;
+  /** Null for engines that have nothing to tune. */
+  readonly tuning: TuningRecord | null;
   /** How many steps the loop may enqueue before it asks for a report. */
   readonly stepsInFlight: number;
 }
@@ -43,6 +70,8 @@ export interface Batch {
    * frozen blocks make of them may be kept.
    */
   readonly images?: Int32Array | undefined;
+  /** Where each image is sampled in a step or gradient; without them as it is. For pixels of kind bytes. */
+  readonly crops?: readonly Crop[] | undefined;
 }
 
 /** (value * rescale - mean) / std for each channel. */
@@ -167,6 +196,8 @@ export interface Engine {
   /** Logits [n, classes] of the adapted model; any n. */
   evaluate(pixels: Pixels, gates: Gates): Promise<Result<NdArray>>;
 
+  /** What the head reads, [n, width], of the adapted model; any n. */
+  features(pixels: Pixels, gates: Gates): Promise<Result<NdArray>>;
   /** Mean cross entropy of a batch without an update: what a drop is measured by. */
   loss(batch: Batch, gates: Gates): Promise<Result<number>>;
 

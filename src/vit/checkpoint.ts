@@ -9,7 +9,7 @@ import type { Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { dialects, ignorable, neighbours, type Dialect, type Location } from './dialects.ts';
 import { backboneShapes, type ParamName, type VitModel } from './parameters.ts';
-import { configProblem, type VitConfig } from './vit-config.ts';
+import { configProblem, originalVit, type VitConfig } from './vit-config.ts';
 
 /** A head that the file brings along; null when it has none or one of another kind. */
 export interface CheckpointHead {
@@ -156,6 +156,7 @@ function shapesOf(
     heads: file.heads,
     mlpDim: fc1[0] ?? 0,
     layerNormEps: file.layerNormEps,
+    ...originalVit,
   };
   for (const key of ['imageSize', 'patchSize', 'dim', 'depth', 'mlpDim'] as const) {
     const stated = file[key];

@@ -53,7 +53,7 @@ function isLinear(part: string): part is Linear {
 function huggingFace(id: 'hf' | 'hf-v5', title: string, prefix: string): Dialect {
   const [layer, linearNames] = id === 'hf' ? ['encoder.layer', hfLinear] : ['layers', hfV5Linear];
   const outer = new Map<ParamName, string>([
-    ['cls_token', `${prefix}embeddings.cls_token`],
+    ['prefix_tokens', `${prefix}embeddings.cls_token`],
     ['pos_embed', `${prefix}embeddings.position_embeddings`],
     ['patch_embed.weight', `${prefix}embeddings.patch_embeddings.projection.weight`],
     ['patch_embed.bias', `${prefix}embeddings.patch_embeddings.projection.bias`],
@@ -84,7 +84,8 @@ const timm: Dialect = {
   id: 'timm',
   title: 'timm names',
   locate(name) {
-    if (/^(cls_token|pos_embed|norm\.|head\.)/.test(name)) return whole(name);
+    if (name === 'prefix_tokens') return whole('cls_token');
+    if (/^(pos_embed|norm\.|head\.)/.test(name)) return whole(name);
     if (name.startsWith('patch_embed.')) return whole(name.replace('patch_embed.', 'patch_embed.proj.'));
     const [, block, part = '', leaf] = blockPattern.exec(name) ?? [];
     if (block === undefined) return null;

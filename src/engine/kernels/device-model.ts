@@ -10,7 +10,7 @@ import {
 import { assert, present } from '../../shared/assert.ts';
 import type { VitModel } from '../../vit/parameters.ts';
 import type { Batch, Pixels } from '../engine.ts';
-import { wholeOf, type DeviceMemory } from './device-memory.ts';
+import { wholeOf, type DeviceMemory, type Region } from './device-memory.ts';
 import { groupOf, pack, unpack } from './layout/flat-parameters.ts';
 import { uploadFrozen } from './layout/frozen-weights.ts';
 import { KeptPrefix } from './kept-prefix.ts';
@@ -18,7 +18,7 @@ import type { Pipelines } from './plan/pipelines.ts';
 import type { Phase } from './plan/recorder.ts';
 import { buffersOf, planAgain, readBackBuffer, type RunPlan } from './plan/run-plan.ts';
 import { makePrograms, type ProgramName, type Programs } from './plan/step-plan.ts';
-import { writePixels } from './pixels.ts';
+import { wayIn, writePixels } from './pixels.ts';
 import { readRegions } from './read-back.ts';
 import { StepBlock, type StepNumbers } from './step-block.ts';
 import { sameStructure, type StepCounts } from './step-counts.ts';
@@ -36,6 +36,15 @@ export interface Work {
   readonly afterPart?: (encoder: GPUCommandEncoder, first: number, images: number) => void;
   /** Encodes what follows the last pass. */
   readonly after?: (encoder: GPUCommandEncoder) => void;
+}
+
+/** What the host can read of a program: logits, or what the head makes them of. */
+export type OutputName = 'logits' | 'feature';
+
+export interface Output {
+  readonly region: Region;
+  readonly width: number;
+  readonly padded: number;
 }
 
 export class DeviceModel {
@@ -136,15 +145,16 @@ export class DeviceModel {
   }
 
   /** How each micro-batch comes to the input of the first block that learns: by pixels, or from the kept prefix. */
-  #inputsOf({ pixels, images: places }: Batch, images: number): { fromPixels: boolean; ways: Phase[] }[] {
-    const kept = places === undefined ? null : this.#kept;
-    const { widths } = this.plan;
-    return Array.from({ length: Math.ceil(images / widths.images) }, (_, part) => {
-      const here = places?.subarray(part * widths.images, (part + 1) * widths.images);
-      if (kept === null || here === undefined) return { fromPixels: true, ways: [pixels.kind, 'prefix'] };
+  #inputsOf(batch: Batch, images: number): { fromPixels: boolean; ways: Phase[] }[] {
+    const { images: places, crops } = batch;
+    const kept = crops === undefined ? this.#kept : null;
+    const { images: most } = this.plan.widths;
+    return Array.from({ length: Math.ceil(images / most) }, (_, part) => {
+      const here = places?.subarray(part * most, (part + 1) * most);
+      if (kept === null || here === undefined) return { fromPixels: true, ways: [wayIn(batch), 'prefix'] };
       if (kept.has(here)) return { fromPixels: false, ways: ['kept'] };
       kept.mark(here);
-      return { fromPixels: true, ways: [pixels.kind, 'prefix', 'keep'] };
+      return { fromPixels: true, ways: [wayIn(batch), 'prefix', 'keep'] };
     });
   }
 
@@ -153,10 +163,13 @@ export class DeviceModel {
     this.#kept?.forget();
   }
 
-  /** Where the host reads the logits of one micro-batch of a program. */
-  logitsOf(name: ProgramName): { readonly buffer: GPUBuffer; readonly line: number } {
-    const { buffer } = this.programs[name].logits;
-    return { buffer: this.memory.get(buffer), line: 4 * this.plan.widths.classes };
+  /** Where a program leaves a row for each image of a micro-batch, and how many values of a row are no padding. */
+  outputOf(name: ProgramName, what: OutputName): Output {
+    const { layout, widths } = this.plan;
+    const region = this.programs[name][what];
+    return what === 'logits'
+      ? { region, width: layout.classes, padded: widths.classes }
+      : { region, width: layout.dim, padded: widths.dim };
   }
 
   imageCount({ data }: Pixels): number {

@@ -23,19 +23,20 @@ import type {
 } from '../engine.ts';
 import type { Gpu } from '../gpu.ts';
 import { sliceOf } from '../pixels.ts';
-import { DeviceMemory, plannedBuffer, wholeOf } from './device-memory.ts';
-import type { DeviceModel } from './device-model.ts';
+import { CollectedRows } from './collected-rows.ts';
+import { DeviceMemory, wholeOf } from './device-memory.ts';
+import type { DeviceModel, OutputName } from './device-model.ts';
 import { unpack } from './layout/flat-parameters.ts';
 import { Pipelines } from './plan/pipelines.ts';
 import { memoryPlan } from './plan/run-plan.ts';
 import type { StepPlan } from './plan/step-plan.ts';
 import { prepareModel } from './prepare-model.ts';
-import { withoutPadding } from './pixels.ts';
 import { readRegions } from './read-back.ts';
 import { Reports } from './reports.ts';
 import { stepCounts } from './step-counts.ts';
 import { StepQueue } from './step-queue.ts';
-import { gpuTuning, processorTuning, type Tuning } from './tuning.ts';
+import { unsupportedByKernels } from './supported.ts';
+import { presetTuning, type Tuning } from './tuning.ts';
 
 interface Prepared {
   readonly model: DeviceModel;
@@ -51,7 +52,8 @@ export class KernelEngine implements Engine {
 
   constructor(
     private readonly gpu: Gpu,
-    private readonly tuning: Tuning = gpu.software ? processorTuning : gpuTuning,
+    private readonly tuning: Tuning = presetTuning(gpu).tuning,
+    private readonly record = presetTuning(gpu).record,
   ) {
     this.#memory = new DeviceMemory(gpu.device);
     this.#pipelines = Pipelines.of(gpu.device);
@@ -64,6 +66,8 @@ export class KernelEngine implements Engine {
       adapter: this.gpu.name,
       software: this.gpu.software,
       fallback: null,
+      gpu: this.gpu.facts,
+      tuning: this.record,
       stepsInFlight: this.gpu.software ? 2 : 8,
     };
   }
@@ -82,6 +86,8 @@ export class KernelEngine implements Engine {
     assert(this.#prepared === null, 'prepare is called once');
     const { gpu, tuning } = this;
     const { config } = model;
+    const unsupported = unsupportedByKernels(config);
+    if (unsupported !== null) return fail({ kind: 'bad-recipe', field: 'engine', detail: unsupported });
     const { classes, batch, images = 0 } = shapes;
     const task = { config, adapter, classes, batch, normalisation, tuning, images };
     try {
@@ -108,59 +114,40 @@ export class KernelEngine implements Engine {
     return this.#ready().queue.report();
   }
 
-  async evaluate(pixels: Pixels, gates: Gates): Promise<Result<NdArray>> {
+  evaluate(pixels: Pixels, gates: Gates): Promise<Result<NdArray>> {
+    return this.#infer(pixels, gates, 'logits');
+  }
+
+  features(pixels: Pixels, gates: Gates): Promise<Result<NdArray>> {
+    return this.#infer(pixels, gates, 'feature');
+  }
+
+  /** The evaluation program over any number of images; a row of each in what it leaves. */
+  async #infer(pixels: Pixels, gates: Gates, what: OutputName): Promise<Result<NdArray>> {
     const { model } = this.#ready();
-    const { widths, layout } = model.plan;
+    const { images: most } = model.plan.widths;
     const total = model.imageCount(pixels);
     const values = pixels.data.length / Math.max(1, total);
-    const logits = await this.#guarded(async () => {
+    const rows = await this.#guarded(async () => {
       // All parts are enqueued, then read at once.
-      const { read, copyFrom } = this.#logitsOf(model, 'evaluation', total);
-      for (let first = 0; first < total; first += widths.images) {
-        const images = Math.min(widths.images, total - first);
+      const collected = new CollectedRows(this.#memory, model.outputOf('evaluation', what), total);
+      for (let first = 0; first < total; first += most) {
+        const images = Math.min(most, total - first);
+        const part = sliceOf(pixels, first * values, (first + images) * values);
         model.run({
           program: 'evaluation',
-          batch: {
-            pixels: sliceOf(pixels, first * values, (first + images) * values),
-            labels: new Int32Array(images),
-          },
+          batch: { pixels: part, labels: new Int32Array(images) },
           gates,
           phases: ['forward'],
           end: [],
-          after: (encoder) => copyFrom(encoder, first, images),
+          after: (encoder) => collected.copy(encoder, first, images),
         });
       }
-      return withoutPadding(await read(), total, layout.classes, widths.classes);
+      return collected.read();
     });
-    return !logits.ok || logits.value.data.every((value) => Number.isFinite(value))
-      ? logits
-      : fail({ kind: 'not-finite', where: 'a logit', step: 0 });
-  }
-
-  /** A mappable buffer for the logits of `total` images, filled part by part while encoding. */
-  #logitsOf(
-    model: DeviceModel,
-    program: 'training' | 'evaluation',
-    total: number,
-  ): {
-    readonly copyFrom: (encoder: GPUCommandEncoder, first: number, images: number) => void;
-    readonly read: () => Promise<Float32Array>;
-  } {
-    const { buffer, line } = model.logitsOf(program);
-    const planned = plannedBuffer('logits', total * line, 'read-back');
-    const staging = this.#memory.allocate(planned);
-    return {
-      copyFrom: (encoder, first, images) =>
-        encoder.copyBufferToBuffer(buffer, 0, staging, first * line, images * line),
-      read: async () => {
-        try {
-          await staging.mapAsync(GPUMapMode.READ);
-          return new Float32Array(staging.getMappedRange().slice(0));
-        } finally {
-          this.#memory.free(planned);
-        }
-      },
-    };
+    return !rows.ok || rows.value.data.every((value) => Number.isFinite(value))
+      ? rows
+      : fail({ kind: 'not-finite', where: `a value of the ${what}`, step: 0 });
   }
 
   async loss(batch: Batch, gates: Gates): Promise<Result<number>> {
@@ -173,18 +160,18 @@ export class KernelEngine implements Engine {
     const { layout, widths } = model.plan;
     const images = batch.labels.length;
     return this.#guarded(async () => {
-      const { read, copyFrom } = this.#logitsOf(model, 'training', images);
+      const collected = new CollectedRows(this.#memory, model.outputOf('training', 'logits'), images);
       model.run({
         program: 'training',
         batch: { ...batch, images: undefined },
         gates,
         phases: ['forward', 'loss', 'backward'],
         end: ['reduce'],
-        afterPart: copyFrom,
+        afterPart: (encoder, first, count) => collected.copy(encoder, first, count),
       });
       const { gradient } = model.plan.model.state;
       const [flat] = await readRegions(this.#memory, [wholeOf(gradient, 16 * layout.ends[3])]);
-      const logits = withoutPadding(await read(), images, layout.classes, widths.classes);
+      const logits = await collected.read();
       return {
         loss: meanCrossEntropy(logits, batch.labels),
         logits,

@@ -94,7 +94,7 @@ describe('prediction', () => {
 });
 
 describe('choice', () => {
-  const room = { maxBufferSize: 2 ** 40, maxStorageBufferBindingSize: 2 ** 40 };
+  const room = { maxBufferBytes: 2 ** 40, maxBindingBytes: 2 ** 40 };
 
   test('as the budget shrinks: the whole batch, micro-batches, recomputed blocks, float16; then a fault', () => {
     const seen: string[] = [];
@@ -125,7 +125,7 @@ describe('choice', () => {
     const plan = choosePlan(
       tinyTask,
       { float16: 'never', given: {} },
-      { ...room, bytes: Infinity, maxStorageBufferBindingSize: 4e5 },
+      { ...room, bytes: Infinity, maxBindingBytes: 4e5 },
     );
     expect(plan).toMatchObject({ ok: false, fault: { kind: 'out-of-memory' } });
     expect(plan.ok ? '' : faultSentence(plan.fault)).toMatch(
@@ -171,7 +171,9 @@ describe('a run', () => {
 
   test('a step in micro-batches is still one submit and one pass, and makes nothing', async () => {
     const { engine, counts } = await used({ microBatch: 2 });
-    const dispatches = engine.inspect().recorder.dispatches.filter(({ phase }) => phase !== 'normalised');
+    const dispatches = engine
+      .inspect()
+      .recorder.dispatches.filter(({ phase }) => phase !== 'normalised' && phase !== 'cropped');
     for (const key of Object.keys(counts)) if (key !== 'bytes') counts[key] = 0;
     engine.step(randomBatch(config, 7, classes), stage1);
     await engine.report();

@@ -1,7 +1,16 @@
 // Pixels on their way to the device, and logits on their way back.
 import { ndArray, type NdArray } from '../../shared/array.ts';
-import type { Pixels } from '../engine.ts';
+import { assert } from '../../shared/assert.ts';
+import type { Batch, Pixels } from '../engine.ts';
 import type { DeviceMemory, Region } from './device-memory.ts';
+import type { Phase } from './plan/recorder.ts';
+
+/** The phase that turns the pixels of a batch into patch rows. */
+export function wayIn({ pixels, labels, crops }: Batch): Phase {
+  if (crops === undefined) return pixels.kind;
+  assert(pixels.kind === 'bytes' && crops.length === labels.length, 'a crop for each image, in bytes');
+  return 'cropped';
+}
 
 /** Uploads pixels; writeBuffer takes whole words, so an odd number of bytes is padded. */
 export function writePixels(memory: DeviceMemory, region: Region, { data }: Pixels): void {

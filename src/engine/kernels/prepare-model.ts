@@ -40,13 +40,13 @@ async function placeOnDevice(
   shapes: Shapes,
 ): Promise<Result<{ readonly plan: RunPlan; readonly note: string | null }>> {
   const { budgetBytes, float16 } = shapes.memory ?? { budgetBytes: null, float16: 'if-needed' };
-  const { maxBufferSize, maxStorageBufferBindingSize } = gpu.device.limits;
+  const { maxBufferBytes, maxBindingBytes } = gpu.facts;
   const wanted: Wanted = { float16, given: givenBy(shapes) };
   const choose = (bytes: number): Result<RunPlan> =>
-    choosePlan(task, wanted, { maxBufferSize, maxStorageBufferBindingSize, bytes });
+    choosePlan(task, wanted, { maxBufferBytes, maxBindingBytes, bytes });
   const least = memoryPlan(smallestPlan(task, wanted)).totalBytes;
   // A guess refuses nothing: the smallest plan is tried whatever it takes.
-  let bytes = budgetBytes ?? Math.max(maxBufferSize, least);
+  let bytes = budgetBytes ?? Math.max(maxBufferBytes, least);
   let why =
     budgetBytes === null
       ? `Of the GPU's memory, ${megabytes(bytes)} are counted on`

@@ -1,5 +1,6 @@
 // The step block: everything that changes from step to step, in one buffer written once: the `Step` struct, the gates of
-// every column, labels, places of kept rows. One host array is filled again and again, so a step allocates nothing of size.
+// every column, labels, places of kept rows, crops. One host array is filled again and again, so a step allocates nothing
+// of size.
 import type { Gates } from '../../dmlora/adapter.ts';
 import { assert } from '../../shared/assert.ts';
 import type { Batch, StepControl } from '../engine.ts';
@@ -23,6 +24,7 @@ export class StepBlock {
   readonly #gates: Float32Array;
   readonly #labels: Uint32Array;
   readonly #places: Uint32Array;
+  readonly #crops: Int32Array;
   #lastGates: Gates | null = null;
 
   constructor(
@@ -36,13 +38,14 @@ export class StepBlock {
     this.#gates = new Float32Array(this.#bytes, regions.gates.offset, layout.columns);
     this.#labels = new Uint32Array(this.#bytes, regions.labels.offset, regions.labels.bytes / 4);
     this.#places = new Uint32Array(this.#bytes, regions.places.offset, regions.places.bytes / 4);
+    this.#crops = new Int32Array(this.#bytes, regions.crops.offset, regions.crops.bytes / 4);
   }
 
   /** Fills and uploads the block; `numbers` is null for a forward or gradient without an update. */
   write(
     layout: FlatLayout,
     gates: Gates,
-    { labels, images: places }: Pick<Batch, 'labels' | 'images'>,
+    { labels, images: places, crops }: Batch,
     images: number,
     numbers: StepNumbers | null,
   ): void {
@@ -56,6 +59,7 @@ export class StepBlock {
     this.#lastGates = gates;
     this.#labels.set(labels);
     if (places !== undefined) this.#places.set(places);
+    crops?.forEach(({ x, y, dx, dy }, i) => this.#crops.set([x, y, dx, dy], 4 * i));
     if (numbers !== null) this.#writeNumbers(numbers);
     this.memory.write(wholeOf(this.state.stepBlock), this.#bytes);
   }

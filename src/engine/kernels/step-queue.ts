@@ -7,6 +7,7 @@ import type { Batch, StepControl, StepReport } from '../engine.ts';
 import type { Gpu } from '../gpu.ts';
 import { wholeOf, type DeviceMemory } from './device-memory.ts';
 import type { DeviceModel } from './device-model.ts';
+import { scoped } from './error-scopes.ts';
 import { maxInFlight, type Reports } from './reports.ts';
 import { afterStep, noSteps, type StepCounts } from './step-counts.ts';
 
@@ -57,7 +58,7 @@ export class StepQueue {
     assert(this.#inFlight.length < maxInFlight, `more than ${maxInFlight} steps without a report`);
     const sequence = this.#sequence;
     const counts = afterStep(this.#counts, control.trains);
-    const error = this.#scoped(() =>
+    const error = scoped(this.gpu.device, () =>
       this.model.run({
         program: control.trains.branches ? 'training' : 'scalars',
         batch,
@@ -116,23 +117,5 @@ export class StepQueue {
       .reduce((counts, { control }) => afterStep(counts, control.trains), this.#confirmed);
     this.#confirmed = this.#counts;
     if (this.gpu.trouble() === null) this.#allowFrom(present(waiting[applied], 'the failed step').sequence);
-  }
-
-  /** Runs work whose scopes close before anything else can run; resolves to the first error that the device reports. */
-  #scoped(work: () => void): Promise<GPUError | null> {
-    const { device } = this.gpu;
-    const filters = ['internal', 'out-of-memory', 'validation'] as const;
-    for (const filter of filters) device.pushErrorScope(filter);
-    const close = async (): Promise<GPUError | null> => {
-      const errors = await Promise.all(filters.map(() => device.popErrorScope().catch(() => null)));
-      return errors.find((error) => error !== null) ?? null;
-    };
-    try {
-      work();
-    } catch (thrown) {
-      void close();
-      throw thrown;
-    }
-    return close();
   }
 }

@@ -6,8 +6,7 @@ import { startBackend } from '../autodiff/backend.ts';
 import { openGpu, type Gpu } from '../gpu.ts';
 import { KernelEngine } from '../kernels/kernels-engine.ts';
 import { planChecks } from '../kernels/testing/plan-checks.ts';
-import { smallTuning } from '../kernels/testing/small-tuning.ts';
-import type { Tuning } from '../kernels/tuning.ts';
+import { smallestTuning, type Tuning } from '../kernels/tuning.ts';
 import { makeEngine } from '../make-engine.ts';
 import type { BackendName, EngineName } from '../engine.ts';
 import { must, type ReadFile } from './reference.ts';
@@ -53,7 +52,7 @@ window.engineChecks = {
     if (check === undefined) throw new Error(`there is no check "${name}"`);
     return check({
       makeEngine:
-        engine === 'kernels' ? () => kernels() : async () => must(await makeEngine(engine, backend)),
+        engine === 'kernels' ? () => kernels() : async () => must(await makeEngine({ engine, backend })),
       read,
       slack,
     });
@@ -62,7 +61,7 @@ window.engineChecks = {
     const figures: Record<string, Figures> = {};
     for (const [name, check] of Object.entries(planChecks)) {
       const startedAt = performance.now();
-      figures[name] = { ...(await check(() => kernels(smallTuning))), ms: performance.now() - startedAt };
+      figures[name] = { ...(await check(() => kernels(smallestTuning))), ms: performance.now() - startedAt };
     }
     return figures;
   },

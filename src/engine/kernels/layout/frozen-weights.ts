@@ -220,11 +220,11 @@ function positionTable(
   widths: Widths,
   data: (name: string) => Float32Array,
 ): Float32Array {
-  const [cls, positions, bias] = [data('cls_token'), data('pos_embed'), data('patch_embed.bias')];
+  const [prefix, positions, bias] = [data('prefix_tokens'), data('pos_embed'), data('patch_embed.bias')];
   const table = new Float32Array(tokenCount(config) * widths.dim);
   for (let token = 0; token < tokenCount(config); token++)
     for (let c = 0; c < config.dim; c++)
       table[token * widths.dim + c] =
-        (positions[token * config.dim + c] ?? 0) + ((token === 0 ? cls : bias)[c] ?? 0);
+        (positions[token * config.dim + c] ?? 0) + ((token === 0 ? prefix : bias)[c] ?? 0);
   return table;
 }

@@ -20,8 +20,8 @@ import {
 
 /** What the device allows, and what the run may take in all. */
 export interface Room {
-  readonly maxBufferSize: number;
-  readonly maxStorageBufferBindingSize: number;
+  readonly maxBufferBytes: number;
+  readonly maxBindingBytes: number;
   readonly bytes: number;
 }
 
@@ -100,14 +100,14 @@ interface TooBig {
 }
 
 /** The first buffer or binding beyond the device's limits. */
-function tooBig(plan: RunPlan, { maxBufferSize, maxStorageBufferBindingSize }: Room): TooBig | null {
+function tooBig(plan: RunPlan, { maxBufferBytes, maxBindingBytes }: Room): TooBig | null {
   for (const { label, bytes } of buffersOf(plan))
-    if (bytes > maxBufferSize) return { label, bytes, most: maxBufferSize };
+    if (bytes > maxBufferBytes) return { label, bytes, most: maxBufferBytes };
   const { training, scalars, evaluation } = plan.step;
   for (const { recorder } of [training, scalars, evaluation])
     for (const { operands } of recorder.dispatches)
       for (const { label, bytes } of operands.flatMap(boundBytes))
-        if (bytes > maxStorageBufferBindingSize) return { label, bytes, most: maxStorageBufferBindingSize };
+        if (bytes > maxBindingBytes) return { label, bytes, most: maxBindingBytes };
   return null;
 }
 

@@ -34,7 +34,7 @@ export function recordForward(recorder: Recorder, plan: ModelPlan, training: boo
   const { widths, state, frozen } = plan;
   const { images, dim, classes } = widths;
   recordScales(recorder, plan);
-  const { pixels, embedded } = recordEmbedding(recorder, plan, training ? state.parts : 1);
+  const { pixels, embedded } = recordEmbedding(recorder, plan, training);
   const { block: first } = lowestSite(state.layout);
   const blocks: Forward['blocks'][number][] = [];
   let x = embedded;
@@ -66,6 +66,7 @@ export function recordForward(recorder: Recorder, plan: ModelPlan, training: boo
     y: logits,
   });
   recorder.kept.add(logits);
+  if (!training) recorder.kept.add(feature);
   return { pixels, blocks, output: x, statistics, feature, logits };
 }
 
@@ -89,27 +90,32 @@ function recordKeeping(recorder: Recorder, { widths, state, keptPrefix: kept }: 
   }
 }
 
-/** Two ways in, bytes or normalised floats; then one product with the table of positions as residual. */
+/**
+ * Ways in: bytes, bytes sampled by crops (in training), or normalised floats; then one product with the table of positions
+ * as residual.
+ */
 function recordEmbedding(
   recorder: Recorder,
   plan: ModelPlan,
-  parts: number,
+  training: boolean,
 ): { pixels: Tensor; embedded: Tensor } {
   const { config, widths, frozen, state, normalisation } = plan;
   const { images, rows, patch, dim, tokens } = widths;
   const shape = { images, side: config.imageSize, patch: config.patchSize, padded: patch };
+  const parts = training ? state.parts : 1;
   const pixels = recorder.tensor('pixels', parts * images * 3 * config.imageSize ** 2);
   if (parts > 1) recorder.kept.add(pixels);
   const y = recorder.tensor('patch rows', rows * patch);
-  for (const phase of ['bytes', 'normalised'] as const) {
-    recorder.phase = phase;
-    const kernel = patchRowsKernel(shape, phase === 'bytes' ? normalisation : 'normalised');
-    recorder.dispatch(kernel, patchRowsGrid(shape), {
-      pixels,
-      step: state.regions.step,
-      part: state.part,
-      y,
-    });
+  const { step, crops } = state.regions;
+  const operands = { pixels, step, part: state.part, y };
+  recorder.phase = 'bytes';
+  recorder.dispatch(patchRowsKernel(shape, normalisation), patchRowsGrid(shape), operands);
+  recorder.phase = 'normalised';
+  recorder.dispatch(patchRowsKernel(shape, 'normalised'), patchRowsGrid(shape), operands);
+  if (training) {
+    recorder.phase = 'cropped';
+    const kernel = patchRowsKernel(shape, { cropped: normalisation });
+    recorder.dispatch(kernel, patchRowsGrid(shape), { ...operands, crops });
   }
   recorder.phase = 'prefix';
   const embedded = recorder.tensor('embedded', rows * dim);

@@ -27,14 +27,15 @@ export function isTensor(operand: Operand): operand is Tensor {
  * Which part of a step a dispatch belongs to; a run encodes the phases it needs, in this order:
  *
  *   scales                                once
- *   bytes | normalised, prefix, keep      for each micro-batch: pixels to the input of the first adapted block,
- *   kept                                    which is kept, or taken from what was kept
+ *   bytes | cropped | normalised, prefix  for each micro-batch: pixels to the input of the first adapted block;
+ *   keep | kept                             then that is kept, or it is taken from what was kept
  *   forward, loss, backward               for each micro-batch
  *   reduce, update                        once
  */
 export type Phase =
   | 'scales'
   | 'bytes'
+  | 'cropped'
   | 'normalised'
   | 'prefix'
   | 'keep'

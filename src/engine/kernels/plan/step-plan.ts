@@ -21,6 +21,8 @@ import { recordUpdate } from './update.ts';
 export interface PlannedProgram extends PlacedProgram {
   readonly pixels: Region;
   readonly logits: Region;
+  /** What the head reads, [images, dim]. */
+  readonly feature: Region;
 }
 
 export interface StepPlan {
@@ -61,6 +63,7 @@ export function planStep(plan: ModelPlan): StepPlan {
       ...placed,
       pixels: placeOf(placed, slots, forward.pixels),
       logits: placeOf(placed, slots, forward.logits),
+      feature: placeOf(placed, slots, forward.feature),
     };
   };
   return {

@@ -47,6 +47,7 @@ export interface TrainingState {
     readonly labels: Region;
     /** Where each image's kept rows lie. */
     readonly places: Region;
+    readonly crops: Region;
     readonly scales: Region;
     readonly columns: Region;
     readonly modules: Region;
@@ -88,7 +89,8 @@ export function planState(layout: FlatLayout, widths: Widths, parts: number): Tr
   const scales = make('scales', 4 * Math.max(64, layout.columns));
   const gateBytes = aligned(4 * Math.max(1, layout.columns), unit);
   const labelBytes = aligned(4 * images, unit);
-  const stepBlock = make('step block', unit + gateBytes + 2 * labelBytes, 'table');
+  const cropsAt = unit + gateBytes + 2 * labelBytes;
+  const stepBlock = make('step block', cropsAt + 16 * images, 'table');
   const siteTable = table('sites', siteUniforms(layout));
   const sizes = table('sizes', sizeTable(layout));
   const partTable = table('parts', partUniforms(widths.images, parts));
@@ -124,6 +126,7 @@ export function planState(layout: FlatLayout, widths: Widths, parts: number): Tr
       gates: { buffer: stepBlock, offset: unit, bytes: gateBytes },
       labels: { buffer: stepBlock, offset: unit + gateBytes, bytes: 4 * images },
       places: { buffer: stepBlock, offset: unit + gateBytes + labelBytes, bytes: 4 * images },
+      crops: { buffer: stepBlock, offset: cropsAt, bytes: 16 * images },
       scales: { buffer: scales, offset: 0, bytes: 4 * Math.max(1, layout.columns) },
       columns: wholeOf(table('columns', columnModules(layout))),
       modules: wholeOf(table('modules', moduleTable(layout))),

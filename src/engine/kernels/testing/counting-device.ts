@@ -19,17 +19,18 @@ function installConstants(): void {
 export interface CountedDevice {
   /** Bytes of buffers from which on the device is out of memory. */
   readonly bytes?: number;
-  readonly maxBufferSize?: number;
-  readonly maxStorageBufferBindingSize?: number;
+  readonly maxBufferBytes?: number;
+  readonly maxBindingBytes?: number;
 }
 
 /** A device with counters; records that are read back say that every step was applied. */
 export function countingGpu(counts: Counts, room: CountedDevice = {}): Gpu {
-  const { bytes: most = Infinity, maxBufferSize = 2 ** 40, maxStorageBufferBindingSize = 2 ** 40 } = room;
+  const { bytes: most = Infinity, maxBufferBytes = 2 ** 40, maxBindingBytes = 2 ** 40 } = room;
   installConstants();
   const count = (name: string, by = 1): void => {
     counts[name] = (counts[name] ?? 0) + by;
   };
+  // A step copies its record into the ring that the host reads.
   const pass = {
     setPipeline: () => undefined,
     setBindGroup: () => undefined,
@@ -51,12 +52,11 @@ export function countingGpu(counts: Counts, room: CountedDevice = {}): Gpu {
         count('mapAsync');
         return Promise.resolve();
       },
-      getMappedRange: () => appliedRecords(size, state.latest),
+      getMappedRange: () => appliedRecords(size, state.latest + 1),
       unmap: () => undefined,
     };
   };
   const device = {
-    limits: { maxBufferSize, maxStorageBufferBindingSize },
     createBuffer: buffer,
     createBindGroupLayout: () => ({}),
     createPipelineLayout: () => ({}),
@@ -93,6 +93,13 @@ export function countingGpu(counts: Counts, room: CountedDevice = {}): Gpu {
     info: {} as GPUAdapterInfo,
     name: 'counting',
     software: false,
+    facts: {
+      features: [],
+      maxBufferBytes,
+      maxBindingBytes,
+      workgroupMemoryBytes: 16384,
+      workgroupThreads: 256,
+    },
     trouble: () => null,
     guarded: async (_step, work) => {
       const before = state.refusals;
@@ -105,10 +112,10 @@ export function countingGpu(counts: Counts, room: CountedDevice = {}): Gpu {
   };
 }
 
-/** The ring as if every step up to the latest had been applied. */
-function appliedRecords(size: number, latest: number): ArrayBuffer {
+/** The ring after so many steps: the last ones, each the n-th in its place and applied. */
+function appliedRecords(size: number, steps: number): ArrayBuffer {
   const words = new Uint32Array(Math.max(size, recordRing * recordBytes) / 4);
-  for (let step = Math.max(0, latest - recordRing + 1); step <= latest; step++)
+  for (let step = Math.max(0, steps - recordRing); step < steps; step++)
     words.set([step, 1], ((step % recordRing) * recordBytes) / 4);
   return words.buffer;
 }

@@ -5,7 +5,7 @@ import type { Grid, Kernel } from '../kernel.ts';
 import { Pipelines } from '../plan/pipelines.ts';
 import { readRegions } from '../read-back.ts';
 
-export type Data = Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>;
+export type Data = (Float32Array | Int32Array | Uint32Array | Uint8Array) & ArrayBufferView<ArrayBuffer>;
 
 /** Runs the kernel once with the operands by name; the values of `output` afterwards. */
 export async function runKernel(

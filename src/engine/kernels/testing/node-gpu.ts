@@ -5,8 +5,7 @@ import type { Engine } from '../../engine.ts';
 import { openGpu, type Gpu } from '../../gpu.ts';
 import { must } from '../../testing/reference.ts';
 import { KernelEngine } from '../kernels-engine.ts';
-import type { Tuning } from '../tuning.ts';
-import { smallTuning } from './small-tuning.ts';
+import { smallestTuning, type Tuning } from '../tuning.ts';
 
 interface Dawn {
   readonly create: (options: readonly string[]) => GPU;
@@ -45,6 +44,6 @@ export async function nodeGpu(): Promise<Gpu> {
 }
 
 /** A maker of kernel engines on the shared device. */
-export function kernelEngine(tuning: Tuning = smallTuning): () => Promise<Engine> {
+export function kernelEngine(tuning: Tuning = smallestTuning): () => Promise<Engine> {
   return async () => new KernelEngine(await nodeGpu(), tuning);
 }

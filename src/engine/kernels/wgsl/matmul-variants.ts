@@ -11,6 +11,7 @@ export function matmul(
   fusion: MatmulFusion,
   tile: MatmulTile,
 ): { readonly kernel: Kernel; readonly grid: Grid } {
-  const make = tile.memory === 'registers' ? registers : workgroup;
-  return { kernel: make(shape, fusion, tile), grid: matmulGrid(shape, tile) };
+  const kernel =
+    tile.memory === 'registers' ? registers(shape, fusion, tile) : workgroup(shape, fusion, tile);
+  return { kernel, grid: matmulGrid(shape, tile) };
 }

@@ -35,13 +35,24 @@ export interface MatmulFusion {
   readonly storage: Readonly<Record<'x' | 'w' | 'z' | 'out', Storage>>;
 }
 
-export interface MatmulTile {
-  readonly memory: 'registers' | 'workgroup';
+interface ThreadTile {
+  /** Rows and columns (in vec4s) of the sums of one thread. */
   readonly rowTile: number;
-  /** In vec4s. */
   readonly columnTile: number;
   readonly threads: readonly [x: number, y: number];
 }
+
+export interface RegisterTile extends ThreadTile {
+  readonly memory: 'registers';
+}
+
+export interface WorkgroupTile extends ThreadTile {
+  readonly memory: 'workgroup';
+  /** Inner steps that the workgroup loads at once. */
+  readonly slice: 8 | 16 | 32;
+}
+
+export type MatmulTile = RegisterTile | WorkgroupTile;
 
 export const plainFusion: MatmulFusion = {
   branches: 'none',
@@ -92,7 +103,7 @@ fn finish(sum: vec4f, row: u32, column: u32, part: u32) {
 }`;
 }
 
-export function matmulKernel(shape: MatmulShape, fusion: MatmulFusion, tile: MatmulTile): Kernel {
+export function matmulKernel(shape: MatmulShape, fusion: MatmulFusion, tile: RegisterTile): Kernel {
   const { rows, inner, columns } = shape;
   const { rowTile, columnTile, threads } = tile;
   const columns4 = columns / 4;

@@ -19,7 +19,7 @@ const width = (max: number): fc.Arbitrary<number> => odd(max).map((n) => 4 * n);
 
 const tiles: readonly MatmulTile[] = [
   { memory: 'registers', rowTile: 2, columnTile: 2, threads: [2, 2] },
-  { memory: 'workgroup', rowTile: 4, columnTile: 1, threads: [8, 8] },
+  { memory: 'workgroup', rowTile: 4, columnTile: 1, threads: [8, 8], slice: 16 },
 ];
 
 /** A `Site` of three parts, the second one without branches, for `count` and `count2` groups of four columns. */
