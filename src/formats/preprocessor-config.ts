@@ -36,7 +36,8 @@ export interface Preprocessing {
   readonly std: Rgb;
 }
 
-export type PreprocessingFamily = 'vit' | 'deit' | 'dinov2' | 'clip' | 'siglip' | 'timm-vit' | 'timm-deit';
+export type PreprocessingFamily =
+  'vit' | 'deit' | 'dinov2' | 'clip' | 'siglip' | 'timm-vit' | 'timm-deit' | 'timm-clip';
 
 const byte = 1 / 255;
 /** For a class that Graft does not know, whose file states everything that would be taken from here. */
@@ -70,6 +71,8 @@ export function defaultPreprocessing(family: PreprocessingFamily, imageSize: num
       return { ...common, resize: { kind: 'shortest-edge', size: enlarged }, ...imageNet };
     case 'clip':
       return { ...common, resize: { kind: 'shortest-edge', size: imageSize }, ...clipStatistics };
+    case 'timm-clip':
+      return { ...common, ...timm, ...clipStatistics };
     case 'timm-vit':
       return { ...common, ...timm, mean: halves, std: halves };
     case 'timm-deit':
@@ -84,6 +87,23 @@ export function outputSizeOf(preprocessing: Preprocessing): Size {
   const { resize, crop } = preprocessing;
   if (crop !== null) return crop;
   return resize.kind === 'exact' ? resize : { width: resize.size, height: resize.size };
+}
+
+/** The same for images of another size in pixels: resize and crop grow or shrink together. */
+export function resizedPreprocessing(preprocessing: Preprocessing, imageSize: number): Preprocessing {
+  const { width, height } = outputSizeOf(preprocessing);
+  if (width === imageSize && height === imageSize) return preprocessing;
+  const { resize, crop } = preprocessing;
+  const square: Size = { width: imageSize, height: imageSize };
+  const scaled = (side: number, of: number): number => Math.round((side * imageSize) / of);
+  return {
+    ...preprocessing,
+    resize:
+      resize.kind === 'exact'
+        ? { kind: 'exact', width: scaled(resize.width, width), height: scaled(resize.height, height) }
+        : { kind: 'shortest-edge', size: scaled(resize.size, Math.min(width, height)) },
+    crop: crop === null ? null : square,
+  };
 }
 
 /** Runs a reader of parsed JSON and turns what it finds wrong into a fault of kind 'bad-file'. */

@@ -142,6 +142,18 @@ export async function readTensorBytes(file: Blob, entry: TensorEntry): Promise<U
   return bytesOf(file, entry.begin, entry.end);
 }
 
+/** The raw bytes of rows [begin, end) of a tensor, or of all of it. */
+export async function readTensorRows(
+  file: Blob,
+  entry: TensorEntry,
+  rows: readonly [begin: number, end: number] | null,
+): Promise<Uint8Array> {
+  if (rows === null) return readTensorBytes(file, entry);
+  const row = (entry.end - entry.begin) / (entry.shape[0] ?? 1);
+  const [begin, end] = rows.map((at) => entry.begin + at * row);
+  return bytesOf(file, begin ?? 0, end ?? 0);
+}
+
 export interface TensorToWrite {
   readonly dtype: string;
   readonly shape: readonly number[];
