@@ -61,6 +61,16 @@ def load_strictly(cls, folder, **options):
     return model.eval()
 
 
+def with_adapter(PeftModel, model, folder):
+    """The model with the adapter; every tensor of the file must have found its place, and every place its tensor."""
+    from peft import get_peft_model_state_dict
+
+    model = PeftModel.from_pretrained(model, folder).eval()
+    stored, wanted = set(load_file(folder / "adapter_model.safetensors")), set(get_peft_model_state_dict(model))
+    assert stored == wanted, f"keys: {sorted(stored ^ wanted)[:3]}"
+    return model
+
+
 def transformers_checks(work):
     import onnx
     import onnxruntime
@@ -88,7 +98,7 @@ def transformers_checks(work):
                 model = auto.from_pretrained(
                     base, num_labels=classes, ignore_mismatched_sizes=True, dtype=torch.float32
                 )
-                model = PeftModel.from_pretrained(model, folder).eval()
+                model = with_adapter(PeftModel, model, folder)
                 return largest(logits_of(model.merge_and_unload() if merge else model, proof), proof)
 
             attempt(family, name, lambda: adapted(False))
@@ -131,7 +141,7 @@ def timm_checks(work):
             def adapted(merge):
                 base = work / family / "source"
                 model = timm.create_model(f"local-dir:{base}", pretrained=True, num_classes=proof["logits"].shape[1])
-                model = PeftModel.from_pretrained(model, folder).eval()
+                model = with_adapter(PeftModel, model, folder)
                 model = (model.merge_and_unload() if merge else model).float()
                 with torch.no_grad():
                     return largest(model(proof["pixel_values"]), proof)

@@ -93,8 +93,6 @@ async function must(what, running) {
 
 /** @param {string} work @param {Awaited<ReturnType<typeof findPythons>>} pythons */
 async function makeFamilies(work, { main, timm }) {
-  if (!existsSync(join(import.meta.dirname, 'make_tiny_models.py')))
-    return skip('tiny models', 'make_tiny_models.py is not there');
   const models = join(work, 'models');
   const names = options.only?.split(',') ?? (options.quick ? quickFamilies : []);
   const only = names.length > 0 ? ['--only', ...names] : [];
