@@ -54,5 +54,5 @@ export function writeHfVitConfig(
     ['qkv_bias', model.qkvBias],
     ...more,
   ]);
-  return `${jsonText(json)}\n`;
+  return `${jsonText(json, new Set(['attention_probs_dropout_prob', 'hidden_dropout_prob']))}\n`;
 }

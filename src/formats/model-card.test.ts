@@ -6,6 +6,8 @@ const facts: CardFacts = {
   format: 'hf',
   library: 'transformers',
   title: 'a: "b" # c',
+  baseClass: 'ViTForImageClassification',
+  isTower: false,
   baseModel: 'owner/name',
   revision: 'abc',
   licence: 'apache-2.0',

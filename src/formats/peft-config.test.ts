@@ -35,7 +35,8 @@ test('what is written has every field that PEFT needs, with the values it wrote 
   const ours = JSON.parse(writePeftConfig({ ...base, targetModules: ['fc1', 'q_proj'], ranks })) as object;
   const theirs = JSON.parse(await reference('peft_adapter')) as Record<string, unknown>;
   for (const [key, value] of Object.entries(ours))
-    if (!['target_modules', 'base_model_name_or_path'].includes(key)) expect([key, value]).toEqual([key, theirs[key]]);
+    if (!['target_modules', 'base_model_name_or_path'].includes(key))
+      expect([key, value]).toEqual([key, theirs[key]]);
 });
 
 test('modules of another rank stand in both patterns, so that every scale is 1', () => {

@@ -60,7 +60,7 @@ export function writePeftConfig(config: PeftConfig): string {
     ['use_dora', false],
     ['use_rslora', false],
   ]);
-  return `${jsonText(json)}\n`;
+  return `${jsonText(json, new Set(['lora_dropout']))}\n`;
 }
 
 /** What PEFT does with the file: which modules it adapts, and by which rank and scale. */

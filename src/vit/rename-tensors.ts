@@ -21,19 +21,20 @@ export function sameLibrary({ family }: Checkpoint, generation: Dialect['id']): 
  * old and new versions load it whole. A family whose modules were never renamed has one naming for both generations.
  */
 export function writtenDialect(checkpoint: Checkpoint, generation: Dialect['id']): Dialect {
-  const { family, dialect, heads, config } = checkpoint;
-  if (sameLibrary(checkpoint, generation)) {
-    if (generation === 'timm') return dialect;
-    return family.dialects.find(({ id }) => id === generation) ?? present(family.dialects[0], family.id);
+  const { family, heads, config } = checkpoint;
+  if (generation === 'timm') {
+    // The last norm's name tells where it stands.
+    const naming = config.finalNorm === 'pooled' ? timmPooledNorm : timmNames;
+    return present(
+      dialects.find((candidate) => candidate.naming === naming),
+      'timm names',
+    );
   }
-  const naming = config.finalNorm === 'pooled' ? timmPooledNorm : timmNames;
+  if (sameLibrary(checkpoint, generation))
+    return family.dialects.find(({ id }) => id === generation) ?? present(family.dialects[0], family.id);
   const prefix = heads.length === 2 ? 'deit.' : 'vit.';
   return present(
-    dialects.find((candidate) =>
-      generation === 'timm'
-        ? candidate.naming === naming
-        : candidate.id === generation && candidate.prefix === prefix,
-    ),
+    dialects.find((candidate) => candidate.id === generation && candidate.prefix === prefix),
     `names of ${generation}`,
   );
 }
