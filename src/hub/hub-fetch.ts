@@ -47,6 +47,8 @@ export async function request(access: HubAccess, url: string, init: RequestInit 
       cache: 'no-store',
     });
   } catch (thrown) {
+    // What a policy blocks is reported a moment after the request has failed.
+    await new Promise((resolve) => setTimeout(resolve, 30));
     throw new HubFailure(faultOfFetch(thrown, url, access.signal));
   }
 }

@@ -15,6 +15,7 @@ import { stepFlops } from '../vit/vit-config.ts';
 import type { EventStream } from './event-stream.ts';
 import { exportMerged } from './export-model.ts';
 import { filesOf } from './fetch-bundled.ts';
+import { HubModels } from './hub-models.ts';
 import { addValidation, loadPixels, openData, splitData, splitOf, type OpenData } from './open-data.ts';
 import { openModel, type OpenModel } from './open-model.ts';
 import type {
@@ -41,21 +42,36 @@ export class Session {
   #data: OpenData | null = null;
   #active: ActiveRun | null = null;
 
-  constructor(private readonly events: EventStream) {}
+  readonly hub: HubModels;
+
+  constructor(private readonly events: EventStream) {
+    this.hub = new HubModels((what, done, total) =>
+      this.events.progress({ kind: 'progress', what, done, total, unit: 'bytes' }),
+    );
+  }
 
   async openModel({ source, title }: Commands['openModel']['input']): Promise<Result<ModelSummary>> {
+    const onProgress = (done: number, total: number): void => this.#progress('Reading weights', done, total);
+    if (source.kind === 'hub') {
+      const opened = await this.hub.open(source, onProgress);
+      return opened.ok ? this.#take(opened.value) : opened;
+    }
     const files = await filesOf(source);
     if (!files.ok) return files;
-    const opened = await openModel(files.value, title, (done, total) =>
-      this.#progress('Reading weights', done, total),
-    );
-    if (!opened.ok) return opened;
-    this.#model = opened.value;
-    return ok(opened.value.summary);
+    const opened = await openModel(files.value, title, onProgress);
+    return opened.ok ? this.#take(opened.value) : opened;
+  }
+
+  #take(model: OpenModel): Result<ModelSummary> {
+    this.#model = model;
+    this.hub.opened = model.summary.origin ?? null;
+    return ok(model.summary);
   }
 
   async openData(input: Commands['openData']['input']): Promise<Result<DataSummary>> {
     const { source, title, role, split, seed } = input;
+    if (source.kind === 'hub')
+      return fail({ kind: 'hub', why: 'no-model', detail: 'Images are opened from this machine only.' });
     const files = await filesOf(source);
     if (!files.ok) return files;
     const onProgress = ({ done, total }: { done: number; total: number }): void =>

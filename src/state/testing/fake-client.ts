@@ -16,6 +16,7 @@ import type {
   Recipe,
   RunResult,
   RunSummary,
+  SuggestedModel,
   TrainerEvent,
 } from '../../worker/protocol.ts';
 
@@ -38,6 +39,19 @@ export interface FakeClient extends TrainerClient {
   readonly sent: readonly { readonly name: CommandName; readonly input: unknown }[];
   emit(event: TrainerEvent): void;
 }
+
+const suggested: readonly SuggestedModel[] = [
+  {
+    id: 'ann/vit-tiny',
+    title: 'ViT-Tiny',
+    parameters: 5.7e6,
+    bytes: 22.9e6,
+    licence: 'Apache-2.0',
+    imageSize: 224,
+    work: 7,
+    goodFor: 'Photographs of any kind.',
+  },
+];
 
 const linears = { qv: ['q', 'v'], qkv: ['q', 'k', 'v'], 'qkv+proj': ['q', 'k', 'v', 'proj'] } as const;
 
@@ -251,6 +265,11 @@ export function createFakeClient(
       return ok(null);
     },
     result: () => ok(result()),
+    cancelTransfer: () => ok(null),
+    suggestedModels: () => ok(suggested),
+    cachedModels: () => ok([]),
+    deleteCached: () => ok([]),
+    pushToHub: ({ repository, address }) => ok({ url: `${address}/${repository}`, commit: '0'.repeat(40) }),
     exportModel: () =>
       ok({
         files: ['model.safetensors', 'config.json', 'preprocessor_config.json'].map((name) => ({
