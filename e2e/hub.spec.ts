@@ -104,7 +104,9 @@ test('a private model opens with a token that only the Hub hears', async ({ page
   const heard = hub.requests.filter(({ authorization }) => authorization !== undefined);
   expect(heard.length).toBeGreaterThan(1);
   expect(heard.every(({ host }) => host === 'hub')).toBe(true);
-  const kept = await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }));
+  const kept = await page.evaluate(() =>
+    JSON.stringify([Object.entries(localStorage), Object.entries(sessionStorage)]),
+  );
   expect(kept).not.toContain(hub.token);
 });
 

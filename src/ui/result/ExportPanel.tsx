@@ -12,6 +12,7 @@ import { download, safeName } from '../parts/download.ts';
 import { FaultBox } from '../parts/FaultBox.tsx';
 import { ProgressLine } from '../parts/ProgressLine.tsx';
 import { bytesText, lossText, percentText } from '../parts/words.ts';
+import { PushToHub } from './PushToHub.tsx';
 import styles from './ResultCard.module.css';
 
 function save(blob: Blob, name: string): void {
@@ -98,6 +99,7 @@ export function ExportPanel() {
             {lossText(result.validation.loss)}.
           </p>
           <Files result={result} />
+          <PushToHub />
         </>
       )}
     </div>
