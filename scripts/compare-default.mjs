@@ -1,10 +1,11 @@
-// The default recipe against a linear probe: fine-tunes the shipped model on the shipped data sets with several seeds
-// through `npm run finetune`, and prints a Markdown table with the differences and their 95 % intervals. Each run's
+// The default recipe against its own linear probe: fine-tunes the shipped model on the shipped data sets with several
+// seeds through `npm run finetune`, and prints a Markdown table with the paired differences and their 95 % intervals. The
+// probe is the one that each run starts from: same training images, same validation images, same test images. Each run's
 // result is kept under .cache/compare, so an interrupted measurement goes on where it was.
 //
-//   node scripts/compare-default.mjs --probe fashion-1k=0.80 --probe emoji-8=0.60 [--seeds 5] [--recipe FILE] [--backend wasm]
+//   node scripts/compare-default.mjs [--data fashion-1k --data emoji-8] [--seeds 5] [--recipe FILE] [--backend wasm]
 //
-// --probe gives the linear probe's test accuracy (scripts/pretrain/probe.py measures it on the same test images).
+// --jobs N runs N at a time: the wasm backend uses one core.
 import { execFile } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
@@ -14,19 +15,29 @@ import { root } from './setup/paths.mjs';
 
 const { values } = parseArgs({
   options: {
-    probe: { type: 'string', multiple: true, default: [] },
+    data: { type: 'string', multiple: true, default: ['fashion-1k', 'emoji-8'] },
     seeds: { type: 'string', default: '5' },
     recipe: { type: 'string' },
     backend: { type: 'string', default: 'wasm' },
+    jobs: { type: 'string', default: '1' },
   },
 });
 const cache = join(root, '.cache/compare');
 await mkdir(cache, { recursive: true });
 const recipe = values.recipe === undefined ? '' : await readFile(values.recipe, 'utf8');
-const recipeKey = createHash('sha256').update(recipe).digest('hex').slice(0, 8);
+// What decides a result besides data and seed: another model or other defaults are another measurement.
+const decides = [
+  'public/models/graft-sprout-64/model.safetensors',
+  'src/train/recipe.ts',
+  'src/dmlora/recipe.ts',
+];
+const digest = createHash('sha256').update(recipe);
+for (const file of decides) digest.update(await readFile(join(root, file)));
+const recipeKey = digest.digest('hex').slice(0, 8);
 
 /**
- * @typedef {{ test: { accuracy: number }, validation: { accuracy: number, loss: number }, initialValidation: { accuracy: number }, seconds: number, steps: number, testImages: number }} Result
+ * @typedef {{ accuracy: number, loss: number }} Metrics
+ * @typedef {{ test: Metrics, validation: Metrics, probe: { validation: Metrics, test: Metrics }, seconds: number, steps: number }} Result
  * @param {string} data @param {number} seed
  * @returns {Promise<Result>}
  */
@@ -76,21 +87,36 @@ function interval(sample) {
 const percent = (value) => (100 * value).toFixed(1);
 
 const seeds = Array.from({ length: Number(values.seeds) }, (_, i) => i + 1);
-console.log('| Data set | Linear probe | Fine-tuned, test | Difference | Validation | Seconds a run |');
-console.log('|---|---|---|---|---|---|');
-for (const entry of values.probe) {
-  const [data = '', accuracy = ''] = entry.split('=');
-  /** @type {Result[]} */
-  const results = [];
-  for (const seed of seeds) {
-    results.push(await run(data, seed));
-    console.error(`${data}, seed ${seed}: test ${percent(results.at(-1)?.test.accuracy ?? NaN)} %`);
+const waiting = values.data.flatMap((data) => seeds.map((seed) => ({ data, seed })));
+/** @type {Map<string, Result>} */
+const results = new Map();
+await Promise.all(
+  Array.from({ length: Math.max(1, Number(values.jobs)) }, async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const { data, seed } = next;
+      const result = await run(data, seed);
+      results.set(`${data} ${seed}`, result);
+      console.error(
+        `${data}, seed ${seed}: test ${percent(result.test.accuracy)} %, probe ${percent(result.probe.test.accuracy)} %`,
+      );
+    }
+  }),
+);
+
+console.log('| Data set | Images | Linear probe | Fine-tuned | Difference | Steps | Seconds a run |');
+console.log('|---|---|---|---|---|---|---|');
+for (const data of values.data) {
+  const runs = seeds.flatMap((seed) => results.get(`${data} ${seed}`) ?? []);
+  /** @param {(result: Result) => number} of */
+  const cell = (of) => {
+    const { mean, half } = interval(runs.map(of));
+    return `${percent(mean)} ± ${percent(half)}`;
+  };
+  const seconds = interval(runs.map((result) => result.seconds)).mean.toFixed(0);
+  for (const part of /** @type {const} */ (['test', 'validation'])) {
+    const difference = cell((result) => result[part].accuracy - result.probe[part].accuracy);
+    console.log(
+      `| ${data} | ${part} | ${cell((result) => result.probe[part].accuracy)} | ${cell((result) => result[part].accuracy)} | ${difference} | ${runs[0]?.steps ?? '-'} | ${seconds} |`,
+    );
   }
-  const test = interval(results.map((result) => result.test.accuracy));
-  const validation = interval(results.map((result) => result.validation.accuracy));
-  const seconds = interval(results.map((result) => result.seconds));
-  const difference = test.mean - Number(accuracy);
-  console.log(
-    `| ${data} | ${percent(Number(accuracy))} | ${percent(test.mean)} +- ${percent(test.half)} | ${difference > 0 ? '+' : ''}${percent(difference)} +- ${percent(test.half)} | ${percent(validation.mean)} | ${seconds.mean.toFixed(0)} |`,
-  );
 }

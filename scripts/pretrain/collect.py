@@ -38,6 +38,7 @@ def fetch(work):
     debs, packs = work / "debs", work / "npm"
     debs.mkdir(parents=True, exist_ok=True)
     packs.mkdir(exist_ok=True)
+    (work / "x").mkdir(exist_ok=True)
     versions = {}
     for name in [*sources.DEBIAN, *sources.FONTS, sources.FASHION]:
         if not list(debs.glob(f"{name}_*.deb")):

@@ -1,6 +1,7 @@
 """Distils DeiT-Tiny into graft-sprout-64: the student sees a crop at 64 px in patches of 8, the teacher the same crop at
 128 px in patches of 16, so both have the same 8 x 8 grid and every token of every second teacher block is a target.
-Owns the loss, the schedule, checkpoints and the log; the student starts from random numbers.
+Owns the loss, the schedule, checkpoints and the log; the student starts from random numbers, or with --start from an
+exported student.
 
     python pretrain.py --work WORK --teacher ../shared/data/models/deit_tiny_patch16_224 --minutes 60
 """
@@ -18,7 +19,7 @@ import torch.nn.functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from crops import Crops
-from vit import STUDENT, ViT, load_teacher
+from vit import STUDENT, ViT, load_student, load_teacher
 
 SEED = 3
 BATCH, RATE, DECAY, WARMUP, EMA = 64, 1.2e-3, 0.05, 300, 0.995
@@ -101,12 +102,16 @@ def main():
     p.add_argument("--minutes", type=float, default=60, help="training time; the schedule follows the clock")
     p.add_argument("--steps", type=int, help="a fixed number of steps instead: the repeatable way")
     p.add_argument("--threads", type=int, default=1, help="of the student; the teacher has its own process")
+    p.add_argument("--start", type=Path, help="a student to go on from (a folder of export.py) instead of random numbers")
+    p.add_argument("--first", type=int, default=0, help="number of the first batch, so that no earlier crop comes again")
     a = p.parse_args()
     torch.set_num_threads(a.threads)
     torch.set_flush_denormal(True)
     torch.manual_seed(SEED)
     teacher, head = load_teacher(a.teacher)
     model = Distillation()
+    if a.start:
+        model.student.load_state_dict(load_student(a.start).state_dict())
     ema = copy.deepcopy(model.student).requires_grad_(False)
     # Muon for the matrices inside the blocks: fewer steps to the same loss; AdamW for the rest
     matrices = [q for n, q in model.named_parameters() if q.dim() == 2 and ".blocks." in n]
@@ -128,7 +133,7 @@ def main():
             o.load_state_dict(state)
         step, elapsed, scale = c["step"], c["elapsed"], c["scale"]
         print("continuing from step", step)
-    lessons = Lessons(Crops(a.work / "cache", BATCH, 10_000_000, first=step), teacher)
+    lessons = Lessons(Crops(a.work / "cache", BATCH, 10_000_000, first=a.first + step), teacher)
     loader = iter(DataLoader(lessons, batch_size=None, num_workers=1, prefetch_factor=4, multiprocessing_context="fork"))
     log = open(runs / "log.jsonl", "a")
     sums, start, since, last_save = {}, time.time() - elapsed, 0, time.time()

@@ -15,9 +15,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from safetensors.torch import load_file
 
-from vit import STUDENT, ViT, load_teacher, to_hugging_face
+from vit import STUDENT, ViT, load_student, load_teacher
 
 SEEDS, PER_CLASS, MOST_TEST = 5, 20, 100
 STRENGTHS = [10.0 ** e for e in (0.5, 0, -0.5, -1, -1.5, -2, -3)]
@@ -126,25 +125,6 @@ def splits(name, data):
                 parts[k] += [data[""][n][r] for r in rows]
                 parts[k + 1] += [i] * len(rows)
         yield seed, parts[0], torch.tensor(parts[1]), parts[2], torch.tensor(parts[3])
-
-
-def load_student(folder):
-    """Reads the shipped float16 file back through the table of names, in float32."""
-    model = ViT(**STUDENT)
-    file = load_file(f"{folder}/model.safetensors")
-    for name, target in to_hugging_face(model.state_dict(), STUDENT["patch"]).items():
-        assert file[name].shape == target.shape, name
-    state = model.state_dict()
-    # to_hugging_face copies, so walk the same map with numbered stand-ins to find where each piece belongs
-    flat = {k: torch.arange(v.numel(), dtype=torch.float64).view(v.shape) for k, v in state.items()}
-    for key in state:
-        pieces = to_hugging_face({**{k: torch.full_like(v, -1) for k, v in flat.items()}, key: flat[key]}, STUDENT["patch"])
-        for name, place in pieces.items():
-            at = place.flatten()
-            if at.numel() and at[0] >= 0:
-                state[key].view(-1)[at.long()] = file[name].float().flatten()
-    model.load_state_dict(state)
-    return model.eval()
 
 
 def interval(values, tests):

@@ -101,6 +101,25 @@ def to_hugging_face(state, patch):
     return {k: v.contiguous() for k, v in out.items()}
 
 
+def load_student(folder):
+    """Reads the shipped float16 file back through the table of names, in float32."""
+    model = ViT(**STUDENT)
+    file = load_file(f"{folder}/model.safetensors")
+    for name, target in to_hugging_face(model.state_dict(), STUDENT["patch"]).items():
+        assert file[name].shape == target.shape, name
+    state = model.state_dict()
+    # to_hugging_face copies, so walk the same map with numbered stand-ins to find where each piece belongs
+    flat = {k: torch.arange(v.numel(), dtype=torch.float64).view(v.shape) for k, v in state.items()}
+    for key in state:
+        pieces = to_hugging_face({**{k: torch.full_like(v, -1) for k, v in flat.items()}, key: flat[key]}, STUDENT["patch"])
+        for name, place in pieces.items():
+            at = place.flatten()
+            if at.numel() and at[0] >= 0:
+                state[key].view(-1)[at.long()] = file[name].float().flatten()
+    model.load_state_dict(state)
+    return model.eval()
+
+
 def config(labels=2):
     names = [f"LABEL_{i}" for i in range(labels)]
     return json.dumps({

@@ -7,7 +7,7 @@
 import { ndArray, zeros, type NdArray } from '../shared/array.ts';
 import { randomStream } from '../shared/random.ts';
 import { linearName, linearShape, type Linear, type ParamName } from '../vit/parameters.ts';
-import type { VitConfig } from '../vit/vit-config.ts';
+import { headInputs, type VitConfig } from '../vit/vit-config.ts';
 import { targetSets, type DmloraOptions } from './recipe.ts';
 
 /** The name of an adapted linear: `blocks.3.q`. */
@@ -36,7 +36,10 @@ export interface Moments {
 
 export interface Adapter {
   readonly modules: readonly AdaptedModule[];
-  readonly head: { readonly weight: NdArray /* [classes, dim] */; readonly bias: NdArray /* [classes] */ };
+  readonly head: {
+    readonly weight: NdArray /* [classes, headInputs] */;
+    readonly bias: NdArray; /* [classes] */
+  };
   readonly moments: ReadonlyMap<ParamName, Moments>;
 }
 
@@ -101,12 +104,12 @@ export function initialAdapter(
   });
   const stream = randomStream(seed, 'headInit');
   const weight = Float32Array.from(
-    { length: classes * config.dim },
+    { length: classes * headInputs(config) },
     (_, i) => 0.02 * truncatedNormal(stream, i),
   );
   return {
     modules,
-    head: { weight: ndArray([classes, config.dim], weight), bias: zeros([classes]) },
+    head: { weight: ndArray([classes, headInputs(config)], weight), bias: zeros([classes]) },
     moments: new Map(),
   };
 }

@@ -1,7 +1,7 @@
 // The method's arithmetic: initial values, the drop plan, drops, stages and merging, each against what method.md says.
 import { describe, expect, test } from 'vitest';
 import fc from 'fast-check';
-import type { VitConfig } from '../vit/vit-config.ts';
+import { originalVit, type VitConfig } from '../vit/vit-config.ts';
 import { ndArray } from '../shared/array.ts';
 import { initialAdapter, paramNames, parametersOf, withParameters, type Adapter } from './adapter.ts';
 import { dropBranches, dropPlan, dropSteps } from './drop-plan.ts';
@@ -17,6 +17,7 @@ const config: VitConfig = {
   heads: 2,
   mlpDim: 20,
   layerNormEps: 1e-6,
+  ...originalVit,
 };
 const options = (changes: Partial<DmloraOptions> = {}): DmloraOptions => ({ ...dmloraDefaults, ...changes });
 const adapterOf = (changes: Partial<DmloraOptions> = {}, seed = 1): Adapter =>

@@ -8,11 +8,34 @@ import type { NdArray } from '../shared/array.ts';
 import type { Fault } from '../shared/fault.ts';
 import type { Result } from '../shared/result.ts';
 import type { ParamName, VitModel } from '../vit/parameters.ts';
+import type { Crop } from './crop.ts';
 
 export type EngineName = 'autodiff' | 'kernels';
 export type BackendName = 'webgpu' | 'wasm' | 'cpu';
 export type EngineChoice = 'auto' | EngineName;
 export type BackendChoice = 'auto' | BackendName;
+
+/** What was found on a GPU and is used of it. */
+export interface GpuFacts {
+  /** Optional features of WebGPU that help and that the adapter has. */
+  readonly features: readonly string[];
+  /** Largest buffer, and largest part of one that a kernel can see. */
+  readonly maxBufferBytes: number;
+  readonly maxBindingBytes: number;
+  /** Of one workgroup. */
+  readonly workgroupMemoryBytes: number;
+  readonly workgroupThreads: number;
+}
+
+/** How the tiles of the matrix products were chosen. */
+export interface TuningRecord {
+  /** By the kind of device; by measuring on it just now; by what was measured on it before. */
+  readonly source: 'preset' | 'measured' | 'remembered';
+  /** Tile by shape of the product, "rows x inner x columns x parts". */
+  readonly tiles: Readonly<Record<string, string>>;
+  /** What choosing took. */
+  readonly ms: number;
+}
 
 export interface EngineDescription {
   readonly engine: EngineName;
@@ -23,6 +46,10 @@ export interface EngineDescription {
   readonly software: boolean;
   /** What was asked for and could not be had, as a sentence; null when nothing fell back. */
   readonly fallback: string | null;
+  /** Null without a GPU. */
+  readonly gpu: GpuFacts | null;
+  /** Null for engines that have nothing to tune. */
+  readonly tuning: TuningRecord | null;
   /** How many steps the loop may enqueue before it asks for a report. */
   readonly stepsInFlight: number;
 }
@@ -38,6 +65,13 @@ export interface Batch {
   readonly pixels: Pixels;
   /** The class of each image. */
   readonly labels: Int32Array;
+  /**
+   * The place of each image in the training set, below `Shapes.images`: the same place means the same pixels, so what
+   * frozen blocks make of them may be kept.
+   */
+  readonly images?: Int32Array | undefined;
+  /** Where each image is sampled in a step or gradient; without them as it is. For pixels of kind bytes. */
+  readonly crops?: readonly Crop[] | undefined;
 }
 
 /** (value * rescale - mean) / std for each channel. */
@@ -53,6 +87,46 @@ export interface Shapes {
   readonly classes: number;
   /** Images to differentiate at once, where it is not the engine's own choice; the step's result is the same. */
   readonly microBatch?: number;
+  /** Blocks to compute again in the backward pass, where it is not the engine's own choice. */
+  readonly recomputedBlocks?: number;
+  /** Images of the training set, where batches tell which they hold. */
+  readonly images?: number;
+  /** Without it the engine takes what it thinks the device has, and float16 only if nothing else fits. */
+  readonly memory?: MemoryWish;
+}
+
+/** What a run may take of the device's memory. */
+export interface MemoryWish {
+  /** Bytes that the run may take; null leaves it to the engine, since WebGPU does not tell what there is. */
+  readonly budgetBytes: number | null;
+  /** Whether frozen weights and kept activations may be float16; sums, scalars and optimiser are float32 always. */
+  readonly float16: 'never' | 'if-needed' | 'always';
+}
+
+/** What a prepared run takes of the device's memory, and what was given up for it. */
+export interface MemoryPlan {
+  readonly bytes: {
+    /** The frozen backbone. */
+    readonly weights: number;
+    /** Branches, scalars and head with gradients, moments and tables. */
+    readonly adapter: number;
+    /** What one micro-batch needs between forward and backward pass. */
+    readonly activations: number;
+    /** Outputs of the frozen blocks below the first adapted one, kept for every training image. */
+    readonly prefix: number;
+    /** Buffers through which results come back. */
+    readonly readBack: number;
+  };
+  readonly totalBytes: number;
+  readonly batch: number;
+  /** Images differentiated at once; a step takes its batch in such parts. */
+  readonly microBatch: number;
+  /** Blocks whose forward pass is computed again in the backward pass. */
+  readonly recomputedBlocks: number;
+  /** How frozen weights and kept activations are stored. */
+  readonly storage: 'f32' | 'f16';
+  /** What does not run as asked because of memory, as a sentence; null when all does. */
+  readonly note: string | null;
 }
 
 /** What one optimiser step is told. */
@@ -122,6 +196,8 @@ export interface Engine {
   /** Logits [n, classes] of the adapted model; any n. */
   evaluate(pixels: Pixels, gates: Gates): Promise<Result<NdArray>>;
 
+  /** What the head reads, [n, width], of the adapted model; any n. */
+  features(pixels: Pixels, gates: Gates): Promise<Result<NdArray>>;
   /** Mean cross entropy of a batch without an update: what a drop is measured by. */
   loss(batch: Batch, gates: Gates): Promise<Result<number>>;
 
@@ -135,6 +211,9 @@ export interface Engine {
   writeAdapter(adapter: Adapter): Promise<Result<void>>;
 
   memory(): Memory;
+
+  /** What the prepared run takes, known before its first step; null where the engine cannot tell ahead. */
+  memoryPlan(): MemoryPlan | null;
 
   /** Frees the device; no call may follow. */
   dispose(): void;

@@ -3,6 +3,7 @@
 // tensor of zeros.
 import { describeFault, type Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
+import type { GpuFacts } from './engine.ts';
 
 /** A device and what has gone wrong on it. */
 export interface Gpu {
@@ -12,6 +13,7 @@ export interface Gpu {
   readonly name: string;
   /** An emulation on the processor. */
   readonly software: boolean;
+  readonly facts: GpuFacts;
   /** The first thing that went wrong outside any scope, or the loss of the device; null while all is well. */
   trouble(): Fault | null;
   /** Runs `work` under error scopes and gives the fault that they or the device report. */
@@ -38,26 +40,41 @@ async function findAdapter(): Promise<Result<GPUAdapter>> {
 
 type NoGpu = Extract<Fault, { kind: 'no-webgpu' }>['why'];
 
+/** Features that help, asked for where the adapter has them; nothing depends on any of them. */
+const helpful = [
+  'shader-f16',
+  'subgroups',
+  'timestamp-query',
+  // Behind a flag of Chromium; no kernel uses it yet.
+  'chromium-experimental-subgroup-matrix',
+] as const;
+
+/** Limits that are raised to the adapter's, where it names them. */
+const raised = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxUniformBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupSizeX',
+  'maxComputeWorkgroupSizeY',
+  'maxComputeWorkgroupSizeZ',
+  'maxComputeWorkgroupsPerDimension',
+] as const;
+
 /** Opens the GPU, or says why there is none. Limits are raised to the adapter's. */
 export async function openGpu(): Promise<Result<Gpu>> {
   const found = await findAdapter();
   if (!found.ok) return found;
   const adapter = found.value;
-  const features = (['shader-f16', 'subgroups', 'timestamp-query'] as const).filter((name) =>
-    adapter.features.has(name),
-  );
+  // The types know no experimental feature.
+  const features = helpful.filter((name) => adapter.features.has(name)) as GPUFeatureName[];
   const { limits } = adapter;
   try {
     const device = await adapter.requestDevice({
       requiredFeatures: features,
-      requiredLimits: {
-        maxBufferSize: limits.maxBufferSize,
-        maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
-        maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
-        maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
-        maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
-        maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
-      },
+      requiredLimits: Object.fromEntries(raised.map((name) => [name, limits[name]])),
     });
     return ok(watched(device, adapter.info));
   } catch (thrown) {
@@ -75,6 +92,14 @@ export async function describeGpu(): Promise<
   if (!adapter.ok) return { kind: 'absent', reason: describeFault(adapter.fault).detail };
   const name = nameOf(adapter.value.info);
   return { kind: 'present', name, software: isSoftware(name) };
+}
+
+/** The largest buffer that the GPU binds, in bytes; null without WebGPU. Opens no device. */
+export async function largestBinding(): Promise<number | null> {
+  const adapter = await findAdapter();
+  if (!adapter.ok) return null;
+  const { maxBufferSize, maxStorageBufferBindingSize } = adapter.value.limits;
+  return Math.min(maxBufferSize, maxStorageBufferBindingSize);
 }
 
 /** The words of an adapter, each once. */
@@ -104,6 +129,7 @@ function watched(device: GPUDevice, info: GPUAdapterInfo): Gpu {
     info,
     name,
     software: isSoftware(name),
+    facts: factsOf(device),
     trouble: troubleNow,
     async guarded(step, work) {
       for (const scope of scopes) device.pushErrorScope(scope);
@@ -120,6 +146,16 @@ function watched(device: GPUDevice, info: GPUAdapterInfo): Gpu {
       closing = true;
       device.destroy();
     },
+  };
+}
+
+function factsOf({ features, limits }: GPUDevice): GpuFacts {
+  return {
+    features: helpful.filter((name) => features.has(name)),
+    maxBufferBytes: limits.maxBufferSize,
+    maxBindingBytes: limits.maxStorageBufferBindingSize,
+    workgroupMemoryBytes: limits.maxComputeWorkgroupStorageSize,
+    workgroupThreads: limits.maxComputeInvocationsPerWorkgroup,
   };
 }
 

@@ -1,27 +1,90 @@
 // Which engine runs: the one place that knows them all.
 import wasmBinary from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
 import { fail, ok, type Result } from '../shared/result.ts';
+import type { VitConfig } from '../vit/vit-config.ts';
 import { AutodiffEngine } from './autodiff/autodiff-engine.ts';
 import { startBackend } from './autodiff/backend.ts';
+import { checkDevice } from './check-device.ts';
 import type { BackendChoice, Engine, EngineChoice } from './engine.ts';
-import { openGpu } from './gpu.ts';
+import { openGpu, type Gpu } from './gpu.ts';
 import { KernelEngine } from './kernels/kernels-engine.ts';
+import { Pipelines } from './kernels/plan/pipelines.ts';
+import { unsupportedByKernels } from './kernels/supported.ts';
+import { presetTuning } from './kernels/tuning.ts';
+import { autotune } from './kernels/tuning/autotune.ts';
+import { sessionMemory, type TuningMemory } from './kernels/tuning/tuning-memory.ts';
+
+export interface EngineSetting {
+  readonly engine: EngineChoice;
+  readonly backend: BackendChoice;
+  /** The model that it will be given, where that is known: what an engine cannot compute is told at once. */
+  readonly config?: VitConfig;
+  /** Images of one step, for tuning. */
+  readonly batch?: number;
+  /** Whether the kernel engine may measure tiles on the device; `off` takes those of the device's kind. */
+  readonly autotune?: 'auto' | 'off';
+  readonly tuningMemory?: TuningMemory;
+  /** What is being done until the engine is ready to run, and how far it is. */
+  readonly onProgress?: (what: string, done: number, total: number) => void;
+}
+
+/** Choices last as long as the worker where no other memory is given. */
+const memoryOfSession = sessionMemory();
 
 /**
- * Starts an engine on a backend. `auto` is the autodiff engine until the kernel engine has been measured on real GPUs; its
- * `auto` backend is WebGPU where there is a real GPU and wasm otherwise. The kernel engine has WebGPU alone.
+ * Starts an engine on a backend. `auto` is the kernel engine wherever WebGPU runs: on a real GPU, or on an emulated one that
+ * was asked for by name. It is the autodiff engine on other backends, for a model that the kernels do not compute, and,
+ * on wasm, where the GPU fails a check; `describe().fallback` says why.
  */
-export async function makeEngine(engine: EngineChoice, backend: BackendChoice): Promise<Result<Engine>> {
-  if (engine !== 'kernels') {
-    const started = await startBackend(backend, new URL(wasmBinary, import.meta.url).href);
-    return started.ok ? ok(new AutodiffEngine(started.value)) : started;
-  }
-  if (backend === 'wasm' || backend === 'cpu')
+export async function makeEngine(setting: EngineSetting): Promise<Result<Engine>> {
+  const { engine, backend, config } = setting;
+  const onGpu = backend === 'auto' || backend === 'webgpu';
+  const unsupported = config === undefined ? null : unsupportedByKernels(config);
+  if (engine === 'kernels' && (!onGpu || unsupported !== null))
     return fail({
       kind: 'bad-recipe',
       field: 'engine',
-      detail: `The kernel engine runs on webgpu, not on ${backend}.`,
+      detail: onGpu
+        ? `${unsupported ?? ''} Choose the engine autodiff.`
+        : `The kernel engine runs on webgpu, not on ${backend}.`,
     });
+  if (engine === 'autodiff' || !onGpu) return autodiff(backend);
   const gpu = await openGpu();
-  return gpu.ok ? ok(new KernelEngine(gpu.value)) : gpu;
+  if (!gpu.ok) return engine === 'kernels' ? gpu : autodiff(backend);
+  const leave = (to: BackendChoice, why: string | null): Promise<Result<Engine>> => {
+    gpu.value.close();
+    return autodiff(to, why);
+  };
+  if (engine === 'auto' && backend === 'auto' && gpu.value.software) return leave('auto', null);
+  if (unsupported !== null) return leave('webgpu', `${unsupported} The engine autodiff runs instead.`);
+  setting.onProgress?.('Checking the graphics processor', 0, 1);
+  const wrong = await checkDevice(gpu.value);
+  if (wrong === null) return ok(await kernels(gpu.value, setting));
+  if (engine === 'auto') return leave('wasm', `${wrong} It is not used.`);
+  gpu.value.close();
+  return fail({ kind: 'no-webgpu', why: 'wrong-results', detail: wrong });
+}
+
+async function autodiff(backend: BackendChoice, fallback: string | null = null): Promise<Result<Engine>> {
+  const started = await startBackend(backend, new URL(wasmBinary, import.meta.url).href);
+  if (!started.ok) return started;
+  const { description } = started.value;
+  return ok(
+    new AutodiffEngine({
+      ...started.value,
+      description: { ...description, fallback: fallback ?? description.fallback },
+    }),
+  );
+}
+
+async function kernels(gpu: Gpu, setting: EngineSetting): Promise<Engine> {
+  const { config, batch = 8, onProgress = () => undefined } = setting;
+  const { tuning, record } =
+    setting.autotune === 'off' || config === undefined
+      ? presetTuning(gpu)
+      : await autotune(gpu, config, batch, setting.tuningMemory ?? memoryOfSession, (done, total) =>
+          onProgress('Measuring the graphics processor', done, total),
+        );
+  Pipelines.of(gpu.device).watch((done, total) => onProgress('Compiling kernels', done, total));
+  return new KernelEngine(gpu, tuning, record);
 }

@@ -1,7 +1,8 @@
 // Float formats against independent arithmetic: every float16 and bfloat16 pattern, and rounding to nearest even.
 import { describe, expect, test } from 'vitest';
 import fc from 'fast-check';
-import { decodeFloats, encodeFloats, fromFloat16, toBfloat16, toFloat16 } from './float-types.ts';
+import { fromFloat16, toFloat16 } from '../shared/float16.ts';
+import { decodeFloats, encodeFloats, toBfloat16 } from './float-types.ts';
 
 const patterns = Uint16Array.from({ length: 65536 }, (_, bits) => bits);
 const bytes = new Uint8Array(patterns.buffer);

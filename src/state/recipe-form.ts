@@ -16,6 +16,8 @@ export interface ReadForm {
 const rank = ['1', '2', '4', '8', '16'] as const;
 const targets = ['qv', 'qkv', 'qkv+proj', 'all'] as const satisfies readonly Recipe['dmlora']['targets'][];
 const dropModes = ['permanent', 'none'] as const satisfies readonly Recipe['dmlora']['dropMode'][];
+const augments = ['none', 'flip', 'crop+flip'] as const satisfies readonly Recipe['augment'][];
+const headStarts = ['probe', 'random'] as const satisfies readonly Recipe['headStart'][];
 const scalarModes = ['train-then-scale', 'off'] as const satisfies readonly Recipe['dmlora']['scalars'][];
 
 /** A share as percent, without the noise of binary fractions. */
@@ -32,6 +34,7 @@ export function formOf(recipe: Recipe): RecipeForm {
     steps: recipe.steps === null ? firstSteps : String(recipe.steps),
     batch: String(recipe.batch),
     learningRate: String(recipe.learningRate),
+    headStart: recipe.headStart,
     seed: String(recipe.seed),
     branches: String(dmlora.branches),
     branchesEnd: String(dmlora.branchesEnd),
@@ -49,6 +52,8 @@ export function formOf(recipe: Recipe): RecipeForm {
     learningRateFloor: String(recipe.learningRateFloor),
     weightDecay: String(recipe.weightDecay),
     clipNorm: String(recipe.clipNorm),
+    augment: recipe.augment,
+    smallestCrop: percentText(recipe.smallestCrop),
     scalarRate: String(recipe.scalarRate),
     scalarStart: String(dmlora.scalarStart),
   };
@@ -114,6 +119,9 @@ export function readForm(form: RecipeForm): ReadForm {
     scalarRate: number('scalarRate'),
     weightDecay: number('weightDecay'),
     clipNorm: number('clipNorm'),
+    augment: choice('augment', augments),
+    smallestCrop: number('smallestCrop'),
+    headStart: choice('headStart', headStarts),
     dmlora: {
       branches,
       branchesEnd,

@@ -1,13 +1,13 @@
 // The trainer: starts the client, routes its events, and holds every action of the page. Talks to the worker through
 // the protocol alone; components call these actions and read the stores.
 import type { TrainerClient } from '../worker/client.ts';
-import type { Fault, Source, TrainerEvent } from '../worker/protocol.ts';
+import type { ExportFormat, Fault, ModelOrigin, Source, TrainerEvent } from '../worker/protocol.ts';
 import { dataSource, loadDataList, loadModelList, modelSource } from './bundled.ts';
 import type { BundledData, BundledModel, FetchJson } from './bundled.ts';
 import { dataStore } from './data-store.ts';
 import { deviceStore } from './device-store.ts';
 import { routeEvent } from './events.ts';
-import { clearExport, exportStore } from './export-store.ts';
+import { chosenFormats, clearExport, exportStore } from './export-store.ts';
 import { hubStore } from './hub-store.ts';
 import { modelStore } from './model-store.ts';
 import { recipeStore, setDefaults } from './recipe-store.ts';
@@ -25,8 +25,8 @@ export interface Trainer {
   cancelTransfer(): Promise<void>;
   /** Forgets what is kept of a repository. */
   deleteCached(host: string, id: string): Promise<void>;
-  /** Sends the exported files, and nothing else, to a repository of the user's. */
-  pushToHub(repository: string, isPrivate: boolean, title: string): Promise<void>;
+  /** Sends the files of one exported format, and nothing else, to a repository of the user's. */
+  pushToHub(format: ExportFormat, repository: string, isPrivate: boolean): Promise<void>;
   openBundledData(data: BundledData): Promise<void>;
   openData(source: Source, title: string, role: 'all' | 'validation'): Promise<void>;
   /** Splits the open images as the recipe says now. */
@@ -37,6 +37,7 @@ export interface Trainer {
   resume(): Promise<void>;
   step(): Promise<void>;
   stop(): Promise<void>;
+  /** Writes and proves the formats that are chosen in the export store. */
   exportModel(): Promise<void>;
   close(): void;
 }
@@ -59,9 +60,13 @@ interface Opened {
 /** The user's own doing is no fault to show. */
 const isStopped = (fault: Fault): boolean => fault.kind === 'hub' && fault.why === 'cancelled';
 
+interface OpenedModel extends Opened {
+  readonly origin?: ModelOrigin;
+}
+
 export function createTrainer({ connect, fetchJson, locate, build, persist }: TrainerParts): Trainer {
   /** What was opened last, to be opened again when the worker had to be replaced. */
-  let openedModel: Opened | null = null;
+  let openedModel: OpenedModel | null = null;
   let openedData: Opened | null = null;
   let openedValidation: Opened | null = null;
   /** Commands that open or split run one after another, so that progress belongs to one of them. */
@@ -109,7 +114,7 @@ export function createTrainer({ connect, fetchJson, locate, build, persist }: Tr
     if (validation !== null) await sendData(validation, 'validation', null);
   }
 
-  function sendModel(opened: Opened, bundledId: string | null): Promise<void> {
+  function sendModel(opened: OpenedModel, bundledId: string | null): Promise<void> {
     return inTurn(async () => {
       modelStore.setState({ status: 'opening', fault: null });
       const reply = await client.call('openModel', opened);
@@ -216,7 +221,14 @@ export function createTrainer({ connect, fetchJson, locate, build, persist }: Tr
       await queue;
     },
     openBundledModel: (model) =>
-      sendModel({ source: modelSource(model, locate), title: model.title }, model.id),
+      sendModel(
+        {
+          source: modelSource(model, locate),
+          title: model.title,
+          origin: { hubId: null, revision: null, licence: model.licence },
+        },
+        model.id,
+      ),
     openModel: (source, title) => sendModel({ source, title }, null),
     async openHubModel(model) {
       const { address, token } = hubStore.getState();
@@ -234,12 +246,13 @@ export function createTrainer({ connect, fetchJson, locate, build, persist }: Tr
       const reply = await client.call('deleteCached', { host, id });
       hubStore.setState(reply.ok ? { cached: reply.value, fault: null } : { fault: reply.fault });
     },
-    async pushToHub(repository, isPrivate, title) {
+    async pushToHub(format, repository, isPrivate) {
       const { result } = exportStore.getState();
-      if (result === null) return;
+      const files = result?.formats.find((written) => written.format === format)?.files ?? [];
+      if (files.length === 0) return;
       const { address, token } = hubStore.getState();
+      const title = 'Add a model fine-tuned with Graft';
       hubStore.setState({ push: { kind: 'sending' } });
-      const { files } = result;
       const reply = await client.call('pushToHub', { repository, isPrivate, title, files, address, token });
       deviceStore.setState({ progress: null });
       if (reply.ok) hubStore.setState({ push: { kind: 'done', ...reply.value } });
@@ -296,8 +309,10 @@ export function createTrainer({ connect, fetchJson, locate, build, persist }: Tr
     step: () => steer('step'),
     stop: () => steer('stop'),
     async exportModel() {
-      exportStore.setState({ status: 'exporting', fault: null });
-      const reply = await client.call('exportModel', null);
+      exportStore.setState({ status: 'exporting', result: null, fault: null });
+      const { choice } = exportStore.getState();
+      const formats = chosenFormats(choice);
+      const reply = await client.call('exportModel', { formats, dtype: choice.dtype });
       deviceStore.setState({ progress: null });
       exportStore.setState(
         reply.ok ? { status: 'done', result: reply.value } : { status: 'none', fault: reply.fault },

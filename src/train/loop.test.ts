@@ -2,7 +2,8 @@
 // after a fault, and that it learns.
 import { describe, expect, test } from 'vitest';
 import { recipeDefaults, type Recipe } from './recipe.ts';
-import { Run, type RunInput, type RunListener } from './loop.ts';
+import { Run } from './loop.ts';
+import type { RunInput, RunListener } from './run-input.ts';
 import type { Phase } from './phase.ts';
 import type { DropRecord, StepRow } from './run-record.ts';
 import type { TrainingData } from './training-data.ts';
@@ -18,6 +19,7 @@ import path from 'node:path';
 const model = await readMicroModel(readerOf(path.resolve(import.meta.dirname, '../../testdata/reference')));
 const side = model.config.imageSize;
 const size = 3 * side * side;
+const bytesNormalisation = { rescale: 1 / 60, mean: [0.7, 0.7, 0.7], std: [1, 1, 1] } as const;
 
 /** Images of noise with a bright corner of their class; `shuffled` gives them labels that mean nothing. */
 function makeData(count: number, classes: number, seed = 1, shuffled = false): TrainingData {
@@ -46,6 +48,7 @@ function makeData(count: number, classes: number, seed = 1, shuffled = false): T
   return {
     classes: Array.from({ length: classes }, (_, i) => `class ${i}`),
     trainImages: count,
+    train: { slice: (begin, end) => slice(train.pixels, begin, end), labels: train.labels },
     trainBatch(step, batch) {
       const rows = batchIndices(count, batch, step, seed);
       const data = new Float32Array(batch * size);
@@ -57,6 +60,29 @@ function makeData(count: number, classes: number, seed = 1, shuffled = false): T
     },
     validation: { slice: (begin, end) => slice(held.pixels, begin, end), labels: held.labels },
     test: null,
+  };
+}
+
+/** The same images as bytes, as the app has them. */
+function asBytes(data: TrainingData): TrainingData {
+  const bytes = (pixels: Pixels): Pixels => {
+    const images = pixels.data.length / size;
+    const result = new Uint8Array(pixels.data.length);
+    for (let i = 0; i < images; i++)
+      for (let p = 0; p < size; p++) {
+        const [channel, place] = [Math.floor(p / (side * side)), p % (side * side)];
+        result[i * size + 3 * place + channel] = 40 + 60 * (pixels.data[i * size + p] ?? 0);
+      }
+    return { kind: 'bytes', data: result };
+  };
+  const { validation } = data;
+  return {
+    ...data,
+    trainBatch: (step, batch) => {
+      const made = data.trainBatch(step, batch);
+      return { ...made, pixels: bytes(made.pixels) };
+    },
+    validation: { ...validation, slice: (begin, end) => bytes(validation.slice(begin, end)) },
   };
 }
 
@@ -87,7 +113,14 @@ class Log implements RunListener {
 }
 
 function inputOf(changes: Partial<Recipe>, data = makeData(24, 3), makeEngine = autodiffOn('cpu')): RunInput {
-  const recipe: Recipe = { ...recipeDefaults, steps: 20, batch: 6, learningRate: 1e-2, ...changes };
+  const recipe: Recipe = {
+    ...recipeDefaults,
+    steps: 20,
+    batch: 6,
+    learningRate: 1e-2,
+    headStart: 'random',
+    ...changes,
+  };
   return {
     model,
     head: null,
@@ -202,42 +235,52 @@ describe('a run', () => {
     run.dispose();
   });
 
-  test('goes on after a fault from its last snapshot and ends as an undisturbed run does', async () => {
-    const plain = await finished(inputOf({}));
-    let failures = 1;
-    const breaking = async (): Promise<Result<Engine>> => {
-      const engine = await autodiffOn('cpu')();
-      const report = engine.report.bind(engine);
-      let step = -1;
-      const enqueue = engine.step.bind(engine);
-      engine.step = (batch, control): void => {
-        step = control.step;
-        enqueue(batch, control);
+  test.each([
+    ['', {}],
+    [', with augmentation', { augment: 'crop+flip' }],
+  ] as const)(
+    'goes on after a fault from its last snapshot and ends as an undisturbed run does%s',
+    async (_, changes) => {
+      const input = { ...inputOf(changes, asBytes(makeData(24, 3))), normalisation: bytesNormalisation };
+      const plain = await finished(input);
+      const crops = new Set<string>();
+      let failures = 1;
+      const breaking = async (): Promise<Result<Engine>> => {
+        const engine = await autodiffOn('cpu')();
+        const report = engine.report.bind(engine);
+        let step = -1;
+        const enqueue = engine.step.bind(engine);
+        engine.step = (batch, control): void => {
+          step = control.step;
+          crops.add(JSON.stringify(batch.crops ?? 'none'));
+          enqueue(batch, control);
+        };
+        engine.report = async (): ReturnType<Engine['report']> => {
+          const outcome = await report();
+          if (step !== 11 || failures === 0) return outcome;
+          failures -= 1;
+          return { steps: [], fault: { kind: 'device-lost', step, detail: 'taken away by the test' } };
+        };
+        return ok(engine);
       };
-      engine.report = async (): ReturnType<Engine['report']> => {
-        const outcome = await report();
-        if (step !== 11 || failures === 0) return outcome;
-        failures -= 1;
-        return { steps: [], fault: { kind: 'device-lost', step, detail: 'taken away by the test' } };
-      };
-      return ok(engine);
-    };
-    const log = new Log();
-    const run = new Run({ ...inputOf({}), makeEngine: breaking }, log);
-    expect((await run.prepare()).ok).toBe(true);
-    await run.train();
-    expect(run.phase).toMatchObject({ kind: 'failed', resumable: true, fault: { kind: 'device-lost' } });
-    const from = run.phase.kind === 'failed' ? run.phase.step : NaN;
-    expect(from).toBeGreaterThan(0);
-    expect(from).toBeLessThanOrEqual(11);
-    expect((await run.prepare()).ok).toBe(true);
-    await run.train();
-    expect(run.phase.kind).toBe('finished');
-    expect(bytesOf(run.adapter)).toBe(bytesOf(plain.run.adapter));
-    expect(run.record()?.drops).toEqual(plain.run.record()?.drops);
-    run.dispose();
-    plain.run.dispose();
-  });
+      const log = new Log();
+      const run = new Run({ ...input, makeEngine: breaking }, log);
+      expect((await run.prepare()).ok).toBe(true);
+      await run.train();
+      expect(run.phase).toMatchObject({ kind: 'failed', resumable: true, fault: { kind: 'device-lost' } });
+      const from = run.phase.kind === 'failed' ? run.phase.step : NaN;
+      expect(from).toBeGreaterThan(0);
+      expect(from).toBeLessThanOrEqual(11);
+      expect((await run.prepare()).ok).toBe(true);
+      await run.train();
+      expect(run.phase.kind).toBe('finished');
+      expect(bytesOf(run.adapter)).toBe(bytesOf(plain.run.adapter));
+      expect(run.record()?.drops).toEqual(plain.run.record()?.drops);
+      expect(crops.size).toBe('augment' in changes ? 20 : 1);
+      run.dispose();
+      plain.run.dispose();
+    },
+  );
 
   test('a learning rate that explodes ends before the weights do', async () => {
     const { run } = await finished(inputOf({ learningRate: 1e30, learningRateFloor: 0 }));
@@ -245,6 +288,24 @@ describe('a run', () => {
     for (const { data } of parametersOf(run.adapter).values())
       expect(data.every((value) => Number.isFinite(value))).toBe(true);
     run.dispose();
+  });
+});
+
+describe('a linear probe as the start', () => {
+  test('gives the head, is recorded as the baseline, and is left out where the checkpoint brings a head', async () => {
+    const { run } = await finished(inputOf({ headStart: 'probe', steps: 2 }));
+    const record = run.record();
+    expect(record?.probe?.validation.accuracy).toBe(record?.initialValidation.accuracy);
+    expect(record?.probe?.validation.loss).toBeCloseTo(record?.initialValidation.loss ?? NaN, 4);
+    const cold = await finished(inputOf({ steps: 2 }));
+    expect(cold.run.record()?.probe).toBeNull();
+    expect(record!.initialValidation.loss).toBeLessThan(cold.run.record()!.initialValidation.loss);
+    const own = await finished({
+      ...inputOf({ headStart: 'probe', steps: 2 }),
+      head: cold.run.adapter.head,
+    });
+    expect(own.run.record()?.probe).toBeNull();
+    for (const one of [run, cold.run, own.run]) one.dispose();
   });
 });
 

@@ -4,43 +4,27 @@ import { allOpen, initialAdapter, type Adapter } from '../dmlora/adapter.ts';
 import { dropBranches, dropPlan, type DropEvent } from '../dmlora/drop-plan.ts';
 import { enterStage2, stageAt, stage2Step, trainsIn, type Stage } from '../dmlora/stages.ts';
 import { scalarLimit } from '../dmlora/recipe.ts';
-import type { Engine, Memory, Normalisation, StepReport } from '../engine/engine.ts';
+import type { Engine, StepReport } from '../engine/engine.ts';
 import { faultOfThrown, type Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { NdArray } from '../shared/array.ts';
-import type { VitModel } from '../vit/parameters.ts';
+import { withCrops } from './augment.ts';
 import { breathe } from './breathe.ts';
 import { evaluationSteps, logitsOf, metricsOf, type Metrics } from './evaluation.ts';
 import { Pace } from './pace.ts';
 import type { Phase } from './phase.ts';
-import { batchOf, stepsOf, type Recipe } from './recipe.ts';
-import { viewModules, type DropRecord, type ModuleView, type RunRecord, type StepRow } from './run-record.ts';
+import { probeStart } from './probe-start.ts';
+import { batchOf, stepsOf } from './recipe.ts';
+import type { RunInput, RunListener } from './run-input.ts';
+import {
+  viewModules,
+  type DropRecord,
+  type ModuleView,
+  type ProbeRecord,
+  type RunRecord,
+} from './run-record.ts';
 import { learningRateAt } from './schedule.ts';
-import type { LabelledPixels, TrainingData } from './training-data.ts';
-
-export interface RunInput {
-  readonly model: VitModel;
-  /** The head to start from, where the checkpoint has one for the same classes. */
-  readonly head: Adapter['head'] | null;
-  readonly normalisation: Normalisation;
-  readonly data: TrainingData;
-  readonly recipe: Recipe;
-  /** Makes the engine; called again to go on after the device was lost. */
-  readonly makeEngine: () => Promise<Result<Engine>>;
-}
-
-/** What a run tells while it goes on. */
-export interface RunListener {
-  phase(phase: Phase): void;
-  step(
-    row: StepRow,
-    pace: { currentSecondsPerStep: number; secondsLeft: number | null },
-    memory: Memory,
-  ): void;
-  dropped(drops: readonly DropRecord[]): void;
-  branches(step: number, modules: readonly ModuleView[]): void;
-  evaluated(step: number, validation: Metrics): void;
-}
+import type { LabelledPixels } from './training-data.ts';
 
 /** The state that a run can go back to: the adapter after `step` confirmed steps. */
 interface Snapshot {
@@ -79,6 +63,7 @@ export class Run {
   #peakBytes = 0;
   #views: readonly ModuleView[] = [];
   #drops: DropRecord[] = [];
+  #probe: ProbeRecord | null = null;
   #initial: Metrics | null = null;
   #latest: Metrics | null = null;
   #test: Metrics | null = null;
@@ -125,7 +110,9 @@ export class Run {
     this.#become({ kind: 'preparing', what: 'Preparing the engine', done: 0, total: 1 });
     this.#engine?.dispose();
     this.#engine = null;
-    const made = await input.makeEngine();
+    const made = await input.makeEngine((what, done, total) => {
+      if (this.#phase.kind === 'preparing') this.#become({ kind: 'preparing', what, done, total });
+    });
     if (!made.ok) return this.#fail(made.fault);
     const shapes = { batch: this.batch, classes: input.data.classes.length };
     const prepared = await made.value.prepare(
@@ -147,9 +134,10 @@ export class Run {
   /** Trains to the end, to a stop or to a fault; the phase tells which. Call `prepare` before. */
   async train(): Promise<void> {
     try {
-      const { recipe } = this.input;
+      const { recipe, data, model } = this.input;
       const due = evaluationSteps(this.steps, this.stepsPerEpoch);
       const drops = new Map(this.plan.map((event) => [event.step, event]));
+      if (this.#initial === null) await this.#startFromProbe();
       this.#initial ??= await this.#evaluate();
       while (this.#step < this.steps && (await this.#mayGoOn())) {
         const step = this.#step;
@@ -163,7 +151,7 @@ export class Run {
         const burst = this.#wish === 'run' ? this.#burst(drops, due) : 1;
         const rates = Array.from({ length: burst }, (_, i) => this.#rate(step + i));
         rates.forEach((learningRate, i) => {
-          engine.step(this.input.data.trainBatch(step + i, this.batch), {
+          engine.step(withCrops(data.trainBatch(step + i, this.batch), recipe, model, step + i), {
             step: step + i,
             trains: trainsIn(this.#stage()),
             learningRate,
@@ -240,12 +228,29 @@ export class Run {
       secondsPerStep: this.#pace.secondsPerStep,
       peakBufferBytes: this.#peakBytes,
       initialValidation: this.#initial,
+      probe: this.#probe,
       validation: this.#latest ?? this.#initial,
       test: this.#test,
       drops: this.#drops,
       scalars: Object.fromEntries(this.adapter.modules.map(({ name, scalar }) => [name, scalar])),
       scalarsKept: this.#scalarsKept,
     };
+  }
+
+  /** Fits the head on frozen features first, where the recipe says so and the checkpoint brought no head. */
+  async #startFromProbe(): Promise<void> {
+    const { recipe, head, data } = this.input;
+    if (recipe.headStart !== 'probe' || head !== null) return;
+    const startedAt = performance.now();
+    const started = must(
+      await probeStart(this.#live(), data, this.batch, (done, total) =>
+        this.#become({ kind: 'preparing', what: 'Fitting a linear probe', done, total }),
+      ),
+    );
+    this.#seconds += (performance.now() - startedAt) / 1000;
+    this.#probe = started.record;
+    this.#snapshot = { step: 0, adapter: { ...this.#snapshot.adapter, head: started.head } };
+    must(await this.#live().writeAdapter(this.#snapshot.adapter));
   }
 
   #live(): Engine {

@@ -2,6 +2,9 @@
 import type { Stage } from '../dmlora/stages.ts';
 import type { Fault } from '../shared/fault.ts';
 
+/** What is being done before a run can begin, and how far it is. */
+export type OnPreparing = (what: string, done: number, total: number) => void;
+
 export type Phase =
   /** Nothing has been started. */
   | { readonly kind: 'idle' }

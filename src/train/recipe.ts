@@ -3,8 +3,9 @@
 import * as v from 'valibot';
 import { dmloraDefaults, type DmloraOptions } from '../dmlora/recipe.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
+import type { AugmentOptions } from './augment.ts';
 
-export interface Recipe {
+export interface Recipe extends AugmentOptions {
   /** Seeds split, order, initial values and drops; a uint32. */
   readonly seed: number;
   /** Optimiser steps; null takes them from `epochs`. */
@@ -23,6 +24,8 @@ export interface Recipe {
   readonly scalarRate: number;
   readonly weightDecay: number;
   readonly clipNorm: number;
+  /** The head before the first step: fitted on frozen features (a linear probe), or small random numbers. */
+  readonly headStart: 'probe' | 'random';
   readonly dmlora: DmloraOptions;
   readonly split: {
     /** Share of each class held out where the data has no validation folder. */
@@ -44,6 +47,9 @@ export const recipeDefaults: Recipe = {
   scalarRate: 1e-2,
   weightDecay: 1e-4,
   clipNorm: 1,
+  augment: 'none',
+  smallestCrop: 0.35,
+  headStart: 'probe',
   dmlora: dmloraDefaults,
   split: { validationFraction: 0.2, trainPerClass: null, validationPerClass: null },
 };
@@ -64,6 +70,9 @@ const recipeSchema = v.strictObject({
   scalarRate: positive,
   weightDecay: v.pipe(v.number(), v.minValue(0), v.maxValue(1)),
   clipNorm: positive,
+  augment: v.picklist(['none', 'flip', 'crop+flip']),
+  smallestCrop: v.pipe(v.number(), v.minValue(0.01), v.maxValue(1)),
+  headStart: v.picklist(['probe', 'random']),
   dmlora: v.strictObject({
     branches: whole(1, 8),
     branchesEnd: whole(1, 8),

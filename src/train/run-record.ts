@@ -37,12 +37,22 @@ export interface ModuleView {
   readonly branches: readonly BranchView[];
 }
 
+/** What a linear probe on the frozen features reached: the baseline of the run, and where its head started. */
+export interface ProbeRecord {
+  /** L2 strength of the probe, chosen by its loss on the validation images. */
+  readonly strength: number;
+  readonly validation: Metrics;
+  readonly test: Metrics | null;
+}
+
 export interface RunRecord {
   readonly steps: number;
   readonly seconds: number;
   readonly secondsPerStep: number;
   readonly peakBufferBytes: number;
   readonly initialValidation: Metrics;
+  /** Null where the head started otherwise: at random, or from the checkpoint's own. */
+  readonly probe: ProbeRecord | null;
   readonly validation: Metrics;
   /** Of the images kept apart, evaluated once at the end; null without any. */
   readonly test: Metrics | null;

@@ -10,6 +10,8 @@ export interface LabelledPixels {
 export interface TrainingData {
   readonly classes: readonly string[];
   readonly trainImages: number;
+  /** The training images in a fixed order, for what looks at each of them once. */
+  readonly train: LabelledPixels;
   /** The batch of a 0-based step; a pure function of its arguments. */
   trainBatch(step: number, batch: number): Batch;
   readonly validation: LabelledPixels;

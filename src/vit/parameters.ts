@@ -1,13 +1,21 @@
 // The canonical names and shapes of a ViT's parameters, whatever checkpoint they came from. A dialect (dialects.ts)
 // says how these names are written in a file; everything else in Graft uses them as they stand here.
 //
-//   cls_token [1, 1, D]   pos_embed [1, N, D]   patch_embed.weight [D, 3, P, P]   patch_embed.bias [D]
-//   blocks.L.norm1 | norm2 .weight | bias [D]
+//   prefix_tokens [1, T, D]   pos_embed [1, N, D]   patch_embed.weight [D, 3, P, P]   patch_embed.bias [D]
+//   pre_norm.weight | bias [D]
+//   blocks.L.norm1 | norm2 .weight | bias [D]   blocks.L.ls1 | ls2 [D]
 //   blocks.L.q | k | v | proj .weight [D, D] .bias [D]   blocks.L.fc1 .weight [M, D]   blocks.L.fc2 .weight [D, M]
-//   norm.weight | bias [D]   head.weight [C, D]   head.bias [C]
+//   norm.weight | bias [D]   head.weight [C, H]   head.bias [C]
+//
+// prefix_tokens are the class, distillation and register tokens in this order (absent when there are none); pos_embed
+// has a row for every token, of zeros where the file has no position for it; a bias that the file lacks is zeros;
+// pre_norm, ls1, ls2 and norm exist where the configuration says so. norm is the last LayerNorm wherever it stands: of
+// the tokens, or of what was pooled (fc_norm in timm). H is headInputs: a head that reads two vectors has them side by
+// side, class token first. A distilled DeiT's two heads, whose logits are averaged, are such a head with each half
+// divided by two (heads.ts).
 import type { NdArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
-import { tokenCount, type VitConfig } from './vit-config.ts';
+import { headInputs, tokenCount, type VitConfig } from './vit-config.ts';
 
 /** The linear layers of a block, in the order of the forward pass. */
 export const linears = ['q', 'k', 'v', 'proj', 'fc1', 'fc2'] as const;
@@ -36,13 +44,13 @@ export function linearShape(config: VitConfig, linear: Linear): readonly [out: n
 
 /** Every backbone parameter (all but the head) with its shape, in the order of the forward pass. */
 export function backboneShapes(config: VitConfig): Map<ParamName, readonly number[]> {
-  const { dim, patchSize } = config;
-  const shapes = new Map<ParamName, readonly number[]>([
-    ['cls_token', [1, 1, dim]],
-    ['pos_embed', [1, tokenCount(config), dim]],
-    ['patch_embed.weight', [dim, 3, patchSize, patchSize]],
-    ['patch_embed.bias', [dim]],
-  ]);
+  const { dim, patchSize, prefixTokens } = config;
+  const shapes = new Map<ParamName, readonly number[]>();
+  if (prefixTokens > 0) shapes.set('prefix_tokens', [1, prefixTokens, dim]);
+  shapes
+    .set('pos_embed', [1, tokenCount(config), dim])
+    .set('patch_embed.weight', [dim, 3, patchSize, patchSize])
+    .set('patch_embed.bias', [dim]);
   const norm = (name: string): void => {
     shapes.set(`${name}.weight`, [dim]).set(`${name}.bias`, [dim]);
   };
@@ -51,14 +59,28 @@ export function backboneShapes(config: VitConfig): Map<ParamName, readonly numbe
     const name = linearName(block, kind);
     shapes.set(`${name}.weight`, [out, input]).set(`${name}.bias`, [out]);
   };
+  const scale = (name: string): void => {
+    if (config.layerScale) shapes.set(name, [dim]);
+  };
+  if (config.preNorm) norm('pre_norm');
   for (let block = 0; block < config.depth; block++) {
     norm(`blocks.${block}.norm1`);
     for (const kind of ['q', 'k', 'v', 'proj'] as const) linear(block, kind);
+    scale(`blocks.${block}.ls1`);
     norm(`blocks.${block}.norm2`);
     for (const kind of ['fc1', 'fc2'] as const) linear(block, kind);
+    scale(`blocks.${block}.ls2`);
   }
-  norm('norm');
+  if (config.finalNorm !== 'none') norm('norm');
   return shapes;
+}
+
+/** Shapes of the head's weight and bias. */
+export function headShapes(
+  config: VitConfig,
+  classes: number,
+): { readonly weight: readonly number[]; readonly bias: readonly number[] } {
+  return { weight: [classes, headInputs(config)], bias: [classes] };
 }
 
 /** A weight by name; throws when the model lacks it (a checkpoint with gaps never becomes a model). */

@@ -45,6 +45,7 @@ export function startClient(makeWorker: () => Worker, onEvent: (event: TrainerEv
     cachedModels: new Map(),
     deleteCached: new Map(),
     pushToHub: new Map(),
+    proofFile: new Map(),
   };
   let worker = connect();
 

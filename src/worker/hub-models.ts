@@ -6,21 +6,22 @@ import { fail, ok, type Result } from '../shared/result.ts';
 import { ModelCache } from '../storage/model-cache.ts';
 import { openOriginFiles } from '../storage/opfs.ts';
 import { openModel, type OpenModel } from './open-model.ts';
-import type { CachedModel, Commands, HubLogin, ModelOrigin, Source } from './protocol.ts';
+import type { CachedModel, Commands, HubLogin, HubOrigin, Source } from './protocol.ts';
 
 type OnBytes = (what: string, done: number, total: number) => void;
 
 export class HubModels {
   /** The open model: its files are read until another one is open. */
-  opened: ModelOrigin | null = null;
+  opened: HubOrigin | null = null;
   #cache: Promise<ModelCache> | null = null;
   #transfer: AbortController | null = null;
 
   constructor(private readonly onBytes: OnBytes) {}
 
-  /** Fetches a model, or takes it from the cache, and opens it. What turns out to be no model is not kept. */
+  /** Fetches a model, or takes it from the cache, and opens it at an image size (null: its own). What turns out to be no model is not kept. */
   async open(
     source: Extract<Source, { kind: 'hub' }>,
+    imageSize: number | null,
     onReading: (done: number, total: number) => void,
   ): Promise<Result<OpenModel>> {
     return this.#transferring(source, async (access) => {
@@ -34,18 +35,22 @@ export class HubModels {
       );
       if (!fetched.ok) return fetched;
       const { files, snapshot, licence, notes } = fetched.value;
-      const opened = await openModel(files, id, onReading);
+      const opened = await openModel(files, id, onReading, imageSize, {
+        hubId: id,
+        revision: snapshot.commit,
+        licence,
+      });
       if (!opened.ok) {
         const useless = opened.fault.kind === 'wrong-model' || opened.fault.kind === 'bad-file';
         if (useless && !this.#isOpen(snapshot)) await cache.remove(snapshot.host, id);
         return opened;
       }
-      const origin: ModelOrigin = { ...snapshot, licence };
+      const hub: HubOrigin = { ...snapshot, licence };
       const from = `From ${snapshot.host}, commit ${snapshot.commit.slice(0, 7)}; licence: ${licence ?? 'not named, see its page'}.`;
       const { summary } = opened.value;
       return ok({
         ...opened.value,
-        summary: { ...summary, notes: [from, ...notes, ...summary.notes], origin },
+        summary: { ...summary, notes: [from, ...notes, ...summary.notes], hub },
       });
     });
   }

@@ -196,6 +196,7 @@ export async function loadPixels(
     data: {
       classes: open.classes,
       trainImages: train.value.count,
+      train: labelled(train.value),
       trainBatch: (step, batch) => gather(train.value, batchIndices(train.value.count, batch, step, seed)),
       validation: labelled(validation.value),
       test: test.value.count > 0 ? labelled(test.value) : null,

@@ -1,23 +1,29 @@
 // What a worker holds between commands: the open model, the open images, the run and its export. Each method is a
 // command of the protocol; a command that fails leaves what was open before as it was.
-import type { BackendChoice, Engine, EngineChoice } from '../engine/engine.ts';
 import { makeEngine } from '../engine/make-engine.ts';
 import { makeThumbnail } from '../data/thumbnail.ts';
 import type { Adapter } from '../dmlora/adapter.ts';
-import { ndArray } from '../shared/array.ts';
+import { encodeFloats } from '../formats/float-types.ts';
+import { writeSafetensors, type TensorToWrite } from '../formats/safetensors.ts';
+import { ndArray, type NdArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { Run } from '../train/loop.ts';
-import { parseRecipe, type Recipe } from '../train/recipe.ts';
+import type { RunInput } from '../train/run-input.ts';
+import { batchOf, parseRecipe, type Recipe } from '../train/recipe.ts';
 import type { TrainingData } from '../train/training-data.ts';
 import { loadHead } from '../vit/checkpoint.ts';
 import { stepFlops } from '../vit/vit-config.ts';
 import type { EventStream } from './event-stream.ts';
-import { exportMerged } from './export-model.ts';
+import { documentsOf } from './export/documents.ts';
+import { exportFormats } from './export/export-formats.ts';
+import { normalisedPixels, proofSample } from './export/proof.ts';
+import { runRecord } from './export/run-record.ts';
 import { filesOf } from './fetch-bundled.ts';
 import { HubModels } from './hub-models.ts';
 import { addValidation, loadPixels, openData, splitData, splitOf, type OpenData } from './open-data.ts';
 import { openModel, type OpenModel } from './open-model.ts';
+import { tuningFile } from './tuning-file.ts';
 import type {
   Commands,
   DataSummary,
@@ -33,14 +39,18 @@ interface ActiveRun {
   readonly model: OpenModel;
   readonly data: TrainingData;
   readonly summary: RunSummary;
-  readonly makeEngine: () => Promise<Result<Engine>>;
-  exported: ExportResult | null;
+  readonly makeEngine: RunInput['makeEngine'];
+  /** The images that it was given and how they are split: by what the record names them. */
+  readonly images: OpenData;
+  /** Logits of the branched model on the validation images, once the run has ended and an export needs them. */
+  branched: NdArray | null;
 }
 
 export class Session {
   #model: OpenModel | null = null;
   #data: OpenData | null = null;
   #active: ActiveRun | null = null;
+  readonly #tuning = tuningFile();
 
   readonly hub: HubModels;
 
@@ -50,21 +60,26 @@ export class Session {
     );
   }
 
-  async openModel({ source, title }: Commands['openModel']['input']): Promise<Result<ModelSummary>> {
+  async openModel({
+    source,
+    title,
+    origin,
+    imageSize,
+  }: Commands['openModel']['input']): Promise<Result<ModelSummary>> {
     const onProgress = (done: number, total: number): void => this.#progress('Reading weights', done, total);
     if (source.kind === 'hub') {
-      const opened = await this.hub.open(source, onProgress);
+      const opened = await this.hub.open(source, imageSize ?? null, onProgress);
       return opened.ok ? this.#take(opened.value) : opened;
     }
     const files = await filesOf(source);
     if (!files.ok) return files;
-    const opened = await openModel(files.value, title, onProgress);
+    const opened = await openModel(files.value, title, onProgress, imageSize ?? null, origin);
     return opened.ok ? this.#take(opened.value) : opened;
   }
 
   #take(model: OpenModel): Result<ModelSummary> {
     this.#model = model;
-    this.hub.opened = model.summary.origin ?? null;
+    this.hub.opened = model.summary.hub ?? null;
     return ok(model.summary);
   }
 
@@ -121,10 +136,10 @@ export class Session {
     return ok(thumbnails);
   }
 
-  async start({ recipe: json, engine, backend }: Commands['start']['input']): Promise<Result<RunSummary>> {
+  async start(input: Commands['start']['input']): Promise<Result<RunSummary>> {
     const busy = this.#refuseWhileActive('start');
     if (busy !== null) return busy;
-    const parsed = parseRecipe(json);
+    const parsed = parseRecipe(input.recipe);
     if (!parsed.ok) return parsed;
     const recipe = parsed.value;
     const [model, open] = [this.#model, this.#data];
@@ -141,20 +156,29 @@ export class Session {
       this.events.send({ kind: 'rejected', files: pixels.value.rejected });
     const head = await startingHead(model, data.classes);
     if (!head.ok) return this.#idle(head);
-    return this.#launch(model, pixels.value.data, head.value, recipe, engine, backend);
+    return this.#launch(model, data, pixels.value.data, head.value, recipe, input);
   }
 
   async #launch(
     model: OpenModel,
+    images: OpenData,
     data: TrainingData,
     head: Adapter['head'] | null,
     recipe: Recipe,
-    engine: EngineChoice,
-    backend: BackendChoice,
+    { engine, backend, autotune = 'auto' }: Commands['start']['input'],
   ): Promise<Result<RunSummary>> {
     this.#active?.run.dispose();
     const { config } = model.model;
-    const make = (): Promise<Result<Engine>> => makeEngine(engine, backend);
+    const make: RunInput['makeEngine'] = (onProgress) =>
+      makeEngine({
+        engine,
+        backend,
+        config,
+        batch: batchOf(recipe, data.trainImages),
+        autotune,
+        tuningMemory: this.#tuning,
+        ...(onProgress === undefined ? {} : { onProgress }),
+      });
     const run = new Run(
       { model: model.model, head, normalisation: model.preprocessing, data, recipe, makeEngine: make },
       {
@@ -189,7 +213,7 @@ export class Session {
       validationImages: data.validation.labels.length,
       flopsPerStep: run.batch * (flops.forward + flops.backward),
     };
-    this.#active = { run, model, data, summary, makeEngine: make, exported: null };
+    this.#active = { run, model, images, data, summary, makeEngine: make, branched: null };
     void run.train();
     return ok(summary);
   }
@@ -233,11 +257,13 @@ export class Session {
     const record = active?.run.record() ?? null;
     if (active === null || record === null)
       return fail({ kind: 'wrong-phase', command: 'show the result', phase: 'not started' });
-    const { engine, backend, adapter } = active.summary.engine;
+    const { engine, backend, adapter, gpu, tuning } = active.summary.engine;
     return ok({
       engine,
       backend,
       adapter,
+      gpu,
+      tuning,
       model: active.model.title,
       classes: active.data.classes,
       trainImages: active.data.trainImages,
@@ -247,29 +273,68 @@ export class Session {
     });
   }
 
-  async exportModel(): Promise<Result<ExportResult>> {
-    const active = this.#active;
-    if (active === null || active.run.phase.kind !== 'finished')
-      return fail({ kind: 'wrong-phase', command: 'export', phase: active?.run.phase.kind ?? 'not started' });
-    if (active.exported !== null) return ok(active.exported);
-    const { run, model, data } = active;
-    const branched = await run.validationLogits();
-    if (!branched.ok) return branched;
-    // The engines of tfjs share a device: the run's is closed before the check's is opened.
-    run.dispose();
-    const exported = await exportMerged(
-      model,
-      run.adapter,
-      data,
-      branched.value,
-      run.batch,
-      active.makeEngine,
-    );
-    if (!exported.ok) return exported;
+  async exportModel({ formats, dtype }: Commands['exportModel']['input']): Promise<Result<ExportResult>> {
+    const ended = await this.#ended('export');
+    if (!ended.ok) return ended;
+    const { active, branched } = ended.value;
     const result = this.result();
     if (!result.ok) return result;
-    active.exported = { ...exported.value, result: result.value };
-    return ok(active.exported);
+    const { run, model, data } = active;
+    const all = { images: data.validation, logits: branched };
+    const record = await runRecord(model, active.images, data, active.summary, result.value);
+    const exported = await exportFormats({
+      source: model,
+      adapter: run.adapter,
+      classes: data.classes,
+      formats,
+      dtype,
+      all,
+      sample: proofSample(data.validation, branched),
+      batch: run.batch,
+      makeEngine: active.makeEngine,
+      documents: (format, type, proof, files) => documentsOf(record, format, type, proof, files),
+      onProgress: (what, done, total) => this.#progress(what, done, total),
+    });
+    return exported.ok ? ok({ formats: exported.value, result: result.value }) : exported;
+  }
+
+  /** A few validation images as the network takes them and the branched model's logits: to check an export elsewhere. */
+  async proofFile(): Promise<Result<Blob>> {
+    const ended = await this.#ended('write the proof');
+    if (!ended.ok) return ended;
+    const { active, branched } = ended.value;
+    const { images, logits } = proofSample(active.data.validation, branched, 8);
+    const count = images.labels.length;
+    const { config } = active.model.model;
+    const pixels = normalisedPixels(images.slice(0, count), config.imageSize, active.model.preprocessing);
+    const tensor = ({ shape, data }: NdArray): TensorToWrite => ({
+      dtype: 'F32',
+      shape,
+      bytes: encodeFloats(data, 'F32'),
+    });
+    return ok(
+      writeSafetensors(
+        new Map([
+          ['pixel_values', tensor(pixels)],
+          ['logits', tensor(logits)],
+        ]),
+      ),
+    );
+  }
+
+  /** The ended run with the logits that its exports are compared with; its engine is closed, for theirs to open. */
+  async #ended(command: string): Promise<Result<{ active: ActiveRun; branched: NdArray }>> {
+    const active = this.#active;
+    if (active === null || active.run.phase.kind !== 'finished')
+      return fail({ kind: 'wrong-phase', command, phase: active?.run.phase.kind ?? 'not started' });
+    if (active.branched === null) {
+      const branched = await active.run.validationLogits();
+      if (!branched.ok) return branched;
+      active.branched = branched.value;
+      // The engines of tfjs share a device: the run's is closed before the checks' is opened.
+      active.run.dispose();
+    }
+    return ok({ active, branched: active.branched });
   }
 
   #refuseWhileActive(

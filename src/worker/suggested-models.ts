@@ -1,6 +1,6 @@
 // Checkpoints of the Hub that are worth a try, from quick to strong. Sizes and licences are those that their pages on the
 // Hub state; how much work a step is follows from their shape, in multiples of the embedded model's step.
-import { stepFlops, type VitConfig } from '../vit/vit-config.ts';
+import { originalVit, stepFlops, type VitConfig } from '../vit/vit-config.ts';
 import type { SuggestedModel } from './protocol.ts';
 
 type Shape = Pick<VitConfig, 'imageSize' | 'patchSize' | 'dim' | 'depth' | 'heads'>;
@@ -72,14 +72,13 @@ const listed: readonly Listed[] = [
     goodFor: 'The model of most published comparisons; wants a GPU with several gigabytes.',
   },
   {
-    id: 'laion/CLIP-ViT-B-32-laion2B-s34B-b79K',
-    title: 'CLIP ViT-B/32, vision tower',
-    parameters: 87.5e6,
-    bytes: 605e6,
-    licence: 'MIT',
+    id: 'timm/vit_base_patch32_clip_224.openai_ft_in1k',
+    title: 'CLIP ViT-B/32',
+    parameters: 88.2e6,
+    bytes: 353e6,
+    licence: 'Apache-2.0',
     shape: { imageSize: 224, patchSize: 32, ...base },
-    goodFor:
-      'Pictures from the web, drawings, signs. Large patches: quick for its size. The file holds its text half too.',
+    goodFor: 'Pictures from the web, drawings, signs; large patches make it quick for its size.',
   },
   {
     id: 'google/siglip-base-patch16-224',
@@ -94,7 +93,7 @@ const listed: readonly Listed[] = [
 
 /** Floating-point operations of a training step on one image, ten classes, four branches of rank 4. */
 function workOf(shape: Shape): number {
-  const config: VitConfig = { ...shape, mlpDim: 4 * shape.dim, layerNormEps: 1e-6 };
+  const config: VitConfig = { ...originalVit, ...shape, mlpDim: 4 * shape.dim, layerNormEps: 1e-6 };
   const { forward, backward } = stepFlops(config, 10, 16);
   return forward + backward;
 }

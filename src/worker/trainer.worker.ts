@@ -60,7 +60,8 @@ const handlers = {
   step: () => session.control('step'),
   stop: () => session.control('stop'),
   result: () => session.result(),
-  exportModel: () => session.exportModel(),
+  exportModel: (input) => session.exportModel(input),
+  proofFile: () => session.proofFile(),
   cancelTransfer: () => session.hub.cancel(),
   suggestedModels: () => ok(suggestedModels()),
   cachedModels: () => session.hub.list(),
@@ -76,6 +77,7 @@ const serial: ReadonlySet<CommandName> = new Set([
   'start',
   'exportModel',
   'deleteCached',
+  'proofFile',
 ]);
 let queue: Promise<unknown> = Promise.resolve();
 

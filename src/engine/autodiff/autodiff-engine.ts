@@ -17,6 +17,7 @@ import { assert, present } from '../../shared/assert.ts';
 import { faultOfThrown, type Fault } from '../../shared/fault.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
 import type { VitModel } from '../../vit/parameters.ts';
+import type { Crop } from '../crop.ts';
 import { meanCrossEntropy } from '../cross-entropy.ts';
 import type {
   Batch,
@@ -30,6 +31,7 @@ import type {
   StepControl,
   StepReport,
 } from '../engine.ts';
+import { sliceOf } from '../pixels.ts';
 import { adamwStep } from './adamw.ts';
 import type { Backend } from './backend.ts';
 import { differentiating } from './differentiable.ts';
@@ -175,9 +177,10 @@ export class AutodiffEngine implements Engine {
     for (let begin = 0; begin < images; begin += this.#ready().microBatch) {
       const labels = batch.labels.subarray(begin, begin + this.#ready().microBatch);
       const pixels = sliceOf(batch.pixels, begin * values, (begin + labels.length) * values);
+      const crops = batch.crops?.slice(begin, begin + labels.length);
       const former: Part | null = total;
       total = tf.tidy((): Part => {
-        const { loss, logits, gradients } = this.#differentiate({ pixels, labels }, gates, trains);
+        const { loss, logits, gradients } = this.#differentiate({ pixels, labels, crops }, gates, trains);
         const hits = tf.equal(tf.argMax(logits, 1), tf.tensor1d(labels, 'int32'));
         const correct = tf.sum<tf.Scalar>(tf.cast(hits, 'float32'));
         if (labels.length === images) return { loss, correct, gradients };
@@ -208,7 +211,7 @@ export class AutodiffEngine implements Engine {
     const { layout, groups, vit, shapes } = this.#ready();
     const trainables = cut(layout, groups);
     const images = batch.labels.length;
-    const embedded = this.#embed(batch.pixels, images); // outside the tape: nothing below is trained
+    const embedded = this.#embed(batch.pixels, images, batch.crops); // outside the tape: nothing below is trained
     const labels = tf.oneHot(tf.tensor1d(batch.labels, 'int32'), shapes.classes); // [images, classes]
     const wanted: tf.Tensor[] = [
       ...(trains.branches ? trainables.modules.flatMap(({ down, up }) => [down, up]) : []),
@@ -264,21 +267,36 @@ export class AutodiffEngine implements Engine {
     return tf.add<tf.Tensor2D>(product(feature, tf.transpose(headWeight)), headBias); // [images, classes]
   }
 
-  #embed(pixels: Pixels, images: number): tf.Tensor2D {
+  #embed(pixels: Pixels, images: number, crops?: readonly Crop[]): tf.Tensor2D {
     const { vit, normalisation } = this.#ready();
-    const rows = patchRows(vit.config, pixels, normalisation);
-    return embed(
-      vit,
-      tf.tensor2d(rows, [rows.length / vit.patchWeight.shape[0], vit.patchWeight.shape[0]]),
-      images,
+    const rows = patchRows(vit.config, pixels, normalisation, crops);
+    const [width] = vit.patchWeight.shape;
+    return embed(vit, tf.tensor2d(rows, [rows.length / width, width]), images);
+  }
+
+  evaluate(pixels: Pixels, gates: Gates): Promise<Result<NdArray>> {
+    return this.#infer(pixels, gates, this.#ready().shapes.classes, 'a logit', (feature, trainables) =>
+      this.#head(feature, trainables),
     );
   }
 
-  async evaluate(pixels: Pixels, gates: Gates): Promise<Result<NdArray>> {
-    const { vit, shapes, layout, microBatch } = this.#ready();
+  features(pixels: Pixels, gates: Gates): Promise<Result<NdArray>> {
+    const width = this.#ready().vit.config.dim;
+    return this.#infer(pixels, gates, width, 'a feature', (feature) => feature);
+  }
+
+  /** The forward pass, micro-batch by micro-batch; `last` turns features [images, dim] into rows of `width` values. */
+  async #infer(
+    pixels: Pixels,
+    gates: Gates,
+    width: number,
+    what: string,
+    last: (feature: tf.Tensor2D, trainables: Trainables) => tf.Tensor2D,
+  ): Promise<Result<NdArray>> {
+    const { vit, layout, microBatch } = this.#ready();
     const total = imageCount(vit.config, pixels);
     const values = pixels.data.length / Math.max(1, total);
-    const logits = new Float32Array(total * shapes.classes);
+    const rows = new Float32Array(total * width);
     for (let first = 0; first < total; first += microBatch) {
       const images = Math.min(microBatch, total - first);
       const part = sliceOf(pixels, first * values, (first + images) * values);
@@ -286,18 +304,18 @@ export class AutodiffEngine implements Engine {
         const output = tf.tidy(() => {
           const trainables = cut(layout, this.#ready().groups);
           const feature = features(vit, this.#embed(part, images), images, this.#layer(trainables, gates));
-          return this.#head(feature, trainables);
+          return last(feature, trainables);
         });
         const data = await output.data();
         output.dispose();
         return data;
       });
       if (!outcome.ok) return outcome;
-      logits.set(outcome.value, first * shapes.classes);
+      rows.set(outcome.value, first * width);
     }
-    if (!logits.every((value) => Number.isFinite(value)))
-      return fail({ kind: 'not-finite', where: 'a logit', step: 0 });
-    return ok(ndArray([total, shapes.classes], logits));
+    if (!rows.every((value) => Number.isFinite(value)))
+      return fail({ kind: 'not-finite', where: what, step: 0 });
+    return ok(ndArray([total, width], rows));
   }
 
   async loss(batch: Batch, gates: Gates): Promise<Result<number>> {
@@ -353,6 +371,10 @@ export class AutodiffEngine implements Engine {
     };
   }
 
+  memoryPlan(): null {
+    return null; // tfjs allocates as it goes
+  }
+
   dispose(): void {
     if (this.#prepared !== null) {
       disposeVit(this.#prepared.vit);
@@ -384,12 +406,6 @@ export class AutodiffEngine implements Engine {
 /** Mean over the batch of log sum exp(logits) - logit of the label. */
 function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor): tf.Scalar {
   return tf.neg(tf.mean(tf.sum(tf.mul(tf.logSoftmax(logits), labels), 1)));
-}
-
-function sliceOf(pixels: Pixels, begin: number, end: number): Pixels {
-  return pixels.kind === 'bytes'
-    ? { kind: 'bytes', data: pixels.data.subarray(begin, end) }
-    : { kind: 'normalised', data: pixels.data.subarray(begin, end) };
 }
 
 /** Disposes the groups of `gone` that `kept` does not share. */

@@ -67,6 +67,8 @@ async function startWebGpu(gpu: Gpu): Promise<Result<Backend>> {
       adapter: gpu.name,
       software: gpu.software,
       fallback: null,
+      gpu: gpu.facts,
+      tuning: null,
       stepsInFlight: 1,
     },
     close() {
@@ -111,6 +113,8 @@ async function startProcessor(
       adapter: name === 'wasm' ? 'processor (WebAssembly, SIMD)' : 'processor (JavaScript)',
       software: false,
       fallback,
+      gpu: null,
+      tuning: null,
       stepsInFlight: 1,
     },
     close: () => undefined,

@@ -33,19 +33,6 @@ export function layerNorm(x: tf.Tensor2D, { weight, bias, eps }: FrozenNorm): tf
   })(x);
 }
 
-/** Exact GELU, x Phi(x) with Phi(x) = (1 + erf(x / sqrt 2)) / 2; the derivative is Phi(x) + x phi(x). */
-export const gelu = differentiable((x: tf.Tensor2D) => {
-  const phi = tf.mul(tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1), 0.5); // [n, m], the distribution Phi
-  return {
-    value: tf.mul<tf.Tensor2D>(x, phi),
-    uses: [x, phi],
-    gradient: (dy) => {
-      const density = tf.mul(tf.exp(tf.mul(tf.square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
-      return [tf.mul(dy, tf.add(phi, tf.mul(x, density)))];
-    },
-  };
-});
-
 /**
  * softmax(q k' / sqrt(e)) v for q, k, v [heads of all images, tokens, e] (Vaswani et al., 2017). With P the softmax
  * and dP = do v': dS = P (dP - rowsum(P dP)); dq = dS k / sqrt(e), dk = dS' q / sqrt(e), dv = P' do.
@@ -74,6 +61,16 @@ export const residual = differentiable((a: tf.Tensor2D, b: tf.Tensor2D) => ({
   // Each input gets a tensor of its own (of the same buffer): tfjs disposes gradients one by one.
   gradient: (dy) => [tf.reshape(dy, dy.shape), tf.reshape(dy, dy.shape)],
 }));
+
+/** x times a frozen vector, column by column (Touvron et al., 2021, layer scale); x itself without one. x [n, dim]. */
+export function scaled(x: tf.Tensor2D, scale: tf.Tensor1D | null): tf.Tensor2D {
+  if (scale === null) return x;
+  return differentiable((input: tf.Tensor2D) => ({
+    value: tf.mul<tf.Tensor2D>(input, scale),
+    uses: [],
+    gradient: (dy) => [tf.mul(dy, scale)],
+  }))(x);
+}
 
 /** [images * tokens, heads * e] -> [images * heads, tokens, e]. */
 export function splitHeads(x: tf.Tensor2D, images: number, heads: number): tf.Tensor3D {

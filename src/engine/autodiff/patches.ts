@@ -1,7 +1,8 @@
-// Pixels -> the rows of the patch embedding, on the host: patches flattened as (channel, row, column), normalised. It
-// is a copy and one multiply-add a value, and it keeps tensors of rank 5 and 6 out of tfjs (they break its shaders).
+// Pixels -> the rows of the patch embedding, on the host: patches flattened as (channel, row, column), cropped and
+// normalised. It keeps tensors of rank 5 and 6 out of tfjs (they break its shaders).
 import { assert } from '../../shared/assert.ts';
 import { gridSize, patchInputs, type VitConfig } from '../../vit/vit-config.ts';
+import { sampleCrop, type Crop } from '../crop.ts';
 import type { Normalisation, Pixels } from '../engine.ts';
 
 /** Number of images in `pixels` for this model. */
@@ -15,12 +16,17 @@ export function imageCount(config: VitConfig, pixels: Pixels): number {
 }
 
 /** Pixels of n images -> [n * grid^2, 3 * patch^2] in row-major order; images row by row, patches row by row. */
-export function patchRows(config: VitConfig, pixels: Pixels, normalisation: Normalisation): Float32Array {
+export function patchRows(
+  config: VitConfig,
+  pixels: Pixels,
+  normalisation: Normalisation,
+  crops?: readonly Crop[],
+): Float32Array {
   const { imageSize: side, patchSize: patch } = config;
   const images = imageCount(config, pixels);
   const grid = gridSize(config);
   const rows = new Float32Array(images * grid * grid * patchInputs(config));
-  const { data } = pixels;
+  const data = crops === undefined ? pixels.data : cropped(config, pixels, crops);
   const area = side * side;
   let at = 0;
   for (let image = 0; image < images; image++)
@@ -42,4 +48,16 @@ export function patchRows(config: VitConfig, pixels: Pixels, normalisation: Norm
 function affine(normalisation: Normalisation, channel: number): { scale: number; shift: number } {
   const std = normalisation.std[channel] ?? 1;
   return { scale: normalisation.rescale / std, shift: -(normalisation.mean[channel] ?? 0) / std };
+}
+
+/** Every image sampled where its crop says: [n, side, side, 3], 0..255. */
+function cropped({ imageSize }: VitConfig, pixels: Pixels, crops: readonly Crop[]): Float32Array {
+  assert(pixels.kind === 'bytes', 'crops are for pixels of kind bytes');
+  const values = 3 * imageSize ** 2;
+  assert(crops.length * values === pixels.data.length, 'a crop for each image');
+  const result = new Float32Array(pixels.data.length);
+  crops.forEach((crop, i) => {
+    result.set(sampleCrop(pixels.data.subarray(i * values, (i + 1) * values), imageSize, crop), i * values);
+  });
+  return result;
 }

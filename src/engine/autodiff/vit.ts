@@ -2,13 +2,25 @@
 // parameter. Read this file to know what is computed; tfjs's tape differentiates it.
 import * as tf from '@tensorflow/tfjs-core';
 import { linearName, linears, weightOf, type Linear, type VitModel } from '../../vit/parameters.ts';
-import { gridSize, patchInputs, tokenCount, type VitConfig } from '../../vit/vit-config.ts';
-import { attention, gelu, joinHeads, layerNorm, residual, splitHeads, type FrozenNorm } from './layers.ts';
+import {
+  gridSize,
+  headInputs,
+  patchInputs,
+  tokenCount,
+  type FinalNorm,
+  type VitConfig,
+} from '../../vit/vit-config.ts';
+import { activationOf } from './activations.ts';
+import { attention, joinHeads, layerNorm, residual, scaled, splitHeads, type FrozenNorm } from './layers.ts';
+import { firstTokens, withMean } from './pooling.ts';
 import { frozenLinear, type FrozenLinear } from './products.ts';
 
 interface FrozenBlock {
   readonly norm1: FrozenNorm;
   readonly norm2: FrozenNorm;
+  /** Layer scale of the attention's and the MLP's branch. */
+  readonly ls1: tf.Tensor1D | null; // [dim]
+  readonly ls2: tf.Tensor1D | null; // [dim]
   readonly linears: ReadonlyMap<Linear, FrozenLinear>;
 }
 
@@ -17,10 +29,11 @@ export interface FrozenVit {
   readonly config: VitConfig;
   readonly patchWeight: tf.Tensor2D; // [3 * patch^2, dim]
   readonly patchBias: tf.Tensor1D; // [dim]
-  readonly clsToken: tf.Tensor3D; // [1, 1, dim]
+  readonly prefix: tf.Tensor3D | null; // [1, prefixTokens, dim]
   readonly positions: tf.Tensor3D; // [1, tokens, dim]
+  readonly preNorm: FrozenNorm | null;
   readonly blocks: readonly FrozenBlock[];
-  readonly norm: FrozenNorm;
+  readonly norm: FrozenNorm | null;
 }
 
 /** Uploads the backbone; the tensors live until `disposeVit`. */
@@ -32,6 +45,8 @@ export function uploadVit({ config, weights }: VitModel): FrozenVit {
     bias: tensor(`${name}.bias`, [config.dim]) as tf.Tensor1D,
     eps: config.layerNormEps,
   });
+  const scale = (name: string): tf.Tensor1D | null =>
+    config.layerScale ? (tensor(name, [config.dim]) as tf.Tensor1D) : null;
   const linear = (name: string): FrozenLinear => {
     const { shape } = weightOf(weights, `${name}.weight`);
     const transposed = tensor(`${name}.weight`, shape) as tf.Tensor2D; // [out, in]
@@ -48,23 +63,33 @@ export function uploadVit({ config, weights }: VitModel): FrozenVit {
     config,
     patchWeight: patch,
     patchBias: tensor('patch_embed.bias', [config.dim]) as tf.Tensor1D,
-    clsToken: tensor('cls_token', [1, 1, config.dim]) as tf.Tensor3D,
+    prefix:
+      config.prefixTokens === 0
+        ? null
+        : (tensor('prefix_tokens', [1, config.prefixTokens, config.dim]) as tf.Tensor3D),
     positions: tensor('pos_embed', [1, tokenCount(config), config.dim]) as tf.Tensor3D,
+    preNorm: config.preNorm ? norm('pre_norm') : null,
     blocks: Array.from({ length: config.depth }, (_, block) => ({
       norm1: norm(`blocks.${block}.norm1`),
       norm2: norm(`blocks.${block}.norm2`),
+      ls1: scale(`blocks.${block}.ls1`),
+      ls2: scale(`blocks.${block}.ls2`),
       linears: new Map(linears.map((kind) => [kind, linear(linearName(block, kind))])),
     })),
-    norm: norm('norm'),
+    norm: config.finalNorm === 'none' ? null : norm('norm'),
   };
 }
 
 export function disposeVit(vit: FrozenVit): void {
-  const { patchWeight, patchBias, clsToken, positions, norm } = vit;
-  tf.dispose([patchWeight, patchBias, clsToken, positions, norm.weight, norm.bias]);
-  for (const { norm1, norm2, linears: layers } of vit.blocks) {
-    tf.dispose([norm1.weight, norm1.bias, norm2.weight, norm2.bias]);
-    for (const { weight, transposed, bias } of layers.values()) tf.dispose([weight, transposed, bias]);
+  const { patchWeight, patchBias, prefix, positions } = vit;
+  const free = (tensors: readonly (tf.Tensor | null)[]): void => {
+    for (const tensor of tensors) tensor?.dispose();
+  };
+  free([patchWeight, patchBias, prefix, positions]);
+  for (const norm of [vit.preNorm, vit.norm]) if (norm !== null) free([norm.weight, norm.bias]);
+  for (const { norm1, norm2, ls1, ls2, linears: layers } of vit.blocks) {
+    free([norm1.weight, norm1.bias, norm2.weight, norm2.bias, ls1, ls2]);
+    for (const { weight, transposed, bias } of layers.values()) free([weight, transposed, bias]);
   }
 }
 
@@ -73,18 +98,21 @@ export type LinearLayer = (x: tf.Tensor2D, frozen: FrozenLinear, name: string) =
 
 export const frozenOnly: LinearLayer = (x, frozen) => frozenLinear(x, frozen);
 
-/** Patch embedding, class token and positions: patches [images * grid^2, 3 * patch^2] -> [images * tokens, dim]. */
+/** Patch embedding, prefix tokens, positions: patches [images * grid^2, 3 * patch^2] -> [images * tokens, dim]. */
 export function embed(vit: FrozenVit, patches: tf.Tensor2D, images: number): tf.Tensor2D {
-  const { dim } = vit.config;
+  const { config, prefix, preNorm } = vit;
+  const { dim } = config;
   const projected = tf.add(tf.matMul(patches, vit.patchWeight), vit.patchBias); // [images * grid^2, dim]
-  const tokens = tf.concat(
-    [tf.tile(vit.clsToken, [images, 1, 1]), tf.reshape(projected, [images, gridSize(vit.config) ** 2, dim])],
-    1,
-  ); // [images, tokens, dim]
-  return tf.reshape(tf.add(tokens, vit.positions), [images * tokenCount(vit.config), dim]);
+  const rows = tf.reshape<tf.Rank.R3>(projected, [images, gridSize(config) ** 2, dim]);
+  const tokens = prefix === null ? rows : tf.concat([tf.tile(prefix, [images, 1, 1]), rows], 1);
+  const placed = tf.reshape<tf.Rank.R2>(tf.add(tokens, vit.positions), [images * tokenCount(config), dim]);
+  return preNorm === null ? placed : layerNorm(placed, preNorm);
 }
 
-/** One pre-norm block: x + proj(attention(LN1 x)), then x + fc2(gelu(fc1(LN2 x))); x [images * tokens, dim]. */
+/**
+ * One pre-norm block: x + ls1 proj(attention(LN1 x)), then x + ls2 fc2(activation(fc1(LN2 x))), where ls1 and ls2 are
+ * absent from models without layer scale; x [images * tokens, dim].
+ */
 function block(
   vit: FrozenVit,
   index: number,
@@ -92,7 +120,7 @@ function block(
   images: number,
   layer: LinearLayer,
 ): tf.Tensor2D {
-  const { heads } = vit.config;
+  const { heads, activation } = vit.config;
   const frozen = vit.blocks[index] as FrozenBlock;
   const linear = (kind: Linear, input: tf.Tensor2D): tf.Tensor2D =>
     layer(input, frozen.linears.get(kind) as FrozenLinear, linearName(index, kind));
@@ -101,26 +129,45 @@ function block(
   const k = splitHeads(linear('k', normed), images, heads);
   const v = splitHeads(linear('v', normed), images, heads);
   const context = joinHeads(attention(q, k, v), images, heads); // [images * tokens, dim]
-  const mid = residual(x, linear('proj', context)); // [images * tokens, dim]
-  const hidden = gelu(linear('fc1', layerNorm(mid, frozen.norm2))); // [images * tokens, mlpDim]
-  return residual(mid, linear('fc2', hidden));
+  const mid = residual(x, scaled(linear('proj', context), frozen.ls1)); // [images * tokens, dim]
+  const hidden = activationOf[activation](linear('fc1', layerNorm(mid, frozen.norm2))); // [images * tokens, mlpDim]
+  return residual(mid, scaled(linear('fc2', hidden), frozen.ls2));
 }
 
-/** All blocks and the final LayerNorm of the class token: embedded [images * tokens, dim] -> [images, dim]. */
+/** All blocks, the final LayerNorm and the pooling: embedded [images * tokens, dim] -> [images, headInputs]. */
 export function features(
   vit: FrozenVit,
   embedded: tf.Tensor2D,
   images: number,
   layer: LinearLayer,
 ): tf.Tensor2D {
-  const { dim, depth } = vit.config;
+  const { depth } = vit.config;
   let x = embedded;
   for (let index = 0; index < depth; index++) {
     const input = x;
     // A tidy a block: what its gradients do not use is freed at once.
     x = tf.tidy(() => block(vit, index, input, images, layer));
   }
-  const tokens = tf.reshape<tf.Rank.R3>(x, [images, tokenCount(vit.config), dim]);
-  const cls = tf.reshape<tf.Rank.R2>(tf.slice(tokens, [0, 0, 0], [images, 1, dim]), [images, dim]);
-  return layerNorm(cls, vit.norm);
+  return pooled(vit, x, images);
+}
+
+/** What the head reads: x [images * tokens, dim] -> [images, headInputs]. Tokens that it does not read are not normed. */
+function pooled({ config, norm }: FrozenVit, x: tf.Tensor2D, images: number): tf.Tensor2D {
+  const { pool, meanFrom, finalNorm } = config;
+  const normed = (rows: tf.Tensor2D, at: FinalNorm): tf.Tensor2D =>
+    norm === null || at !== finalNorm ? rows : layerNorm(rows, norm);
+  switch (pool) {
+    case 'cls':
+      return normed(normed(firstTokens(x, images, 1), 'tokens'), 'pooled'); // one of the two does nothing
+    case 'cls+dist': {
+      const two = normed(firstTokens(x, images, 2), 'tokens'); // [2 images, dim]
+      return tf.reshape(two, [images, headInputs(config)]);
+    }
+    case 'mean':
+      return normed(withMean(normed(x, 'tokens'), images, meanFrom, false), 'pooled');
+    case 'cls+mean':
+      return withMean(normed(x, 'tokens'), images, meanFrom, true);
+    default:
+      return pool satisfies never;
+  }
 }

@@ -1,5 +1,6 @@
 // Kernel: a compute shader with its bindings by name, so that the WGSL declarations, the bind group layout and the
 // operands of a dispatch come from one list. Knows no shapes and no model.
+import { halfFunctions, tensorType } from './storage.ts';
 
 /** `write` is read_write: a kernel may update a tensor in place. */
 export type Access = 'read' | 'write' | 'uniform';
@@ -7,7 +8,7 @@ export type Access = 'read' | 'write' | 'uniform';
 export interface Binding {
   readonly name: string;
   readonly access: Access;
-  /** WGSL type: `array<vec4f>` for tensors. */
+  /** WGSL type: `array<vec4f>` for tensors, or what storage.ts says. */
   readonly type: string;
 }
 
@@ -33,7 +34,24 @@ export function kernel(name: string, bindings: readonly Binding[], body: string)
     (binding, i) =>
       `@group(0) @binding(${i}) var<${space[binding.access]}> ${binding.name}: ${binding.type};`,
   );
-  return { name, bindings, code: `${declarations.join('\n')}\n${body}` };
+  const functions = bindings.some(({ type }) => type === tensorType.f16) ? halfFunctions : '';
+  return { name, bindings, code: `${declarations.join('\n')}\n${functions}${body}` };
+}
+
+/**
+ * A maker of kernels that writes each text once: a plan names the same kernels block after block, and the plan after a
+ * drop names them again. Arguments are plain data.
+ */
+export function remembered<Args extends readonly unknown[]>(
+  make: (...args: Args) => Kernel,
+): (...args: Args) => Kernel {
+  const known = new Map<string, Kernel>();
+  return (...args) => {
+    const key = JSON.stringify(args);
+    const made = known.get(key) ?? make(...args);
+    known.set(key, made);
+    return made;
+  };
 }
 
 /** Text for i = 0 .. count - 1, one line each: the loops of a kernel that must be unrolled to stay in registers. */

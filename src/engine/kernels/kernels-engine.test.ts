@@ -5,8 +5,9 @@ import { parametersOf, type Adapter } from '../../dmlora/adapter.ts';
 import { dropBranches } from '../../dmlora/drop-plan.ts';
 import type { DmloraOptions } from '../../dmlora/recipe.ts';
 import type { VitConfig } from '../../vit/vit-config.ts';
-import type { Engine } from '../engine.ts';
-import { assertClose } from '../testing/close.ts';
+import { cropsOf } from '../../train/augment.ts';
+import type { Batch, Engine, Gradients } from '../engine.ts';
+import { assertClose, largestDifference } from '../testing/close.ts';
 import { autodiffOn } from '../testing/node-backends.ts';
 import { must } from '../testing/reference.ts';
 import { kernelEngine, missingGpu } from './testing/node-gpu.ts';
@@ -152,6 +153,27 @@ describe.skipIf(missingGpu !== null)('kernel engine', () => {
     expect(got.gradients.size).toBe(expected.gradients.size);
     for (const [name, { data }] of expected.gradients)
       assertClose(name, got.gradients.get(name)!.data, data, { abs: 1e-5, rel: 1e-4 });
+  });
+
+  test('crops: gradients agree with the autodiff engine, and differ from those of whole images', async () => {
+    const config = { ...micro, imageSize: 24 };
+    const adapter = randomAdapter(config, classes);
+    const { augment, smallestCrop } = { augment: 'crop+flip', smallestCrop: 0.35 } as const;
+    const batch = randomBatch(config, 4, classes);
+    const crops = cropsOf({ augment, smallestCrop }, config.imageSize, 3, 5, 4);
+    const of = async (engine: Engine, given: Batch): Promise<Gradients> => {
+      must(await engine.prepare(randomModel(config), adapter, plainNormalisation, { batch: 4, classes }));
+      const result = must(await engine.gradients(given, new Map()));
+      engine.dispose();
+      return result;
+    };
+    const got = await of(await kernelEngine()(), { ...batch, crops });
+    const expected = await of(await autodiffOn('cpu')(), { ...batch, crops });
+    assertClose('logits', got.logits.data, expected.logits.data, { abs: 1e-5, rel: 0 });
+    for (const [name, { data }] of expected.gradients)
+      assertClose(name, got.gradients.get(name)!.data, data, { abs: 1e-5, rel: 1e-4 });
+    const whole = await of(await kernelEngine()(), batch);
+    expect(largestDifference(whole.logits.data, got.logits.data)).toBeGreaterThan(0.01);
   });
 
   test('evaluates any number of images', async () => {

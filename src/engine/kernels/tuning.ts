@@ -1,5 +1,6 @@
 // Which shape of each kernel a device runs: tiles of the matrix products, query rows of an attention thread, threads of
 // a LayerNorm row. Emulations on the processor want few, large register tiles and no barriers; GPUs want many threads.
+import type { TuningRecord } from '../engine.ts';
 import type { MatmulShape, MatmulTile } from './wgsl/matmul.ts';
 
 export interface Tuning {
@@ -32,9 +33,32 @@ export const processorTuning: Tuning = {
 export const gpuTuning: Tuning = {
   matmulTile: ({ rows }) =>
     rows >= 64
-      ? { memory: 'workgroup', rowTile: 8, columnTile: 2, threads: [8, 8] }
+      ? { memory: 'workgroup', rowTile: 8, columnTile: 2, threads: [8, 8], slice: 16 }
       : { memory: 'registers', rowTile: 4, columnTile: 1, threads: [16, 4] },
   attentionRows: [1, 1],
   gradientTile: 1,
   normThreads: 64,
 };
+
+/**
+ * The smallest tiles: for checks that must compile at once. Mesa's lavapipe takes minutes for the large unrolled ones that
+ * win on SwiftShader.
+ */
+export const smallestTuning: Tuning = {
+  matmulTile: () => ({ memory: 'registers', rowTile: 4, columnTile: 1, threads: [4, 2] }),
+  attentionRows: [1, 1],
+  gradientTile: 1,
+  normThreads: 1,
+};
+
+/** A tuning and how it came about. */
+export interface Tuned {
+  readonly tuning: Tuning;
+  readonly record: TuningRecord;
+}
+
+/** Chosen by the kind of device alone. */
+export function presetTuning({ software }: { readonly software: boolean }): Tuned {
+  const tuning = software ? processorTuning : gpuTuning;
+  return { tuning, record: { source: 'preset', tiles: {}, ms: 0 } };
+}

@@ -6,6 +6,7 @@ import { allOpen, gatesOf, parametersOf, type Adapter, type Gates } from '../../
 import { mergedWeights } from '../../dmlora/merge.ts';
 import { enterStage2, trainsIn } from '../../dmlora/stages.ts';
 import { present } from '../../shared/assert.ts';
+import { headLogits } from '../../train/linear-probe.ts';
 import type { Batch, Engine, Shapes, StepControl } from '../engine.ts';
 import { assertClose, largestDifference, type Tolerance } from './close.ts';
 import {
@@ -88,6 +89,13 @@ export async function checkGradients(setting: Setting): Promise<Figures> {
       assertClose(
         `${file} ${name} evaluate`,
         evaluated.data,
+        expectedLogits,
+        times({ abs: 1e-5, rel: 0 }, setting.slack),
+      );
+      const features = must(await engine.features(batch.pixels, gates));
+      assertClose(
+        `${file} ${name} head of the features`,
+        headLogits(features, adapter.head).data,
         expectedLogits,
         times({ abs: 1e-5, rel: 0 }, setting.slack),
       );

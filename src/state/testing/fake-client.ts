@@ -8,7 +8,9 @@ import type {
   Commands,
   DataSummary,
   DropRecord,
+  ExportFormat,
   Fault,
+  FormatExport,
   Hello,
   ModelSummary,
   ModuleView,
@@ -30,6 +32,8 @@ export interface FakeOptions {
   readonly fault?: Fault;
   readonly recipe?: (recipe: Recipe) => Recipe;
   readonly scalarsKept?: boolean;
+  /** A format whose proof fails. */
+  readonly refuses?: ExportFormat;
 }
 
 export interface FakeClient extends TrainerClient {
@@ -163,6 +167,8 @@ export function createFakeClient(
       adapter: options.gpu?.kind === 'absent' ? 'WebAssembly with SIMD' : 'nvidia ampere',
       software: options.gpu?.kind === 'present' && options.gpu.software,
       fallback: options.gpu?.kind === 'absent' ? 'WebGPU is not available' : null,
+      gpu: null,
+      tuning: null,
       stepsInFlight: 1,
     },
     recipe,
@@ -181,6 +187,8 @@ export function createFakeClient(
     engine: 'autodiff',
     backend: 'webgpu',
     adapter: 'nvidia ampere',
+    gpu: null,
+    tuning: null,
     model: 'Graft Sprout 64',
     classes: ['a', 'b'],
     trainImages: 800,
@@ -191,6 +199,7 @@ export function createFakeClient(
     secondsPerStep: 0.066,
     peakBufferBytes: 182e6,
     initialValidation: metrics(0),
+    probe: { strength: 1, validation: metrics(0), test: { loss: 0.9, accuracy: 0.744 } },
     validation: metrics(step),
     test: { loss: 0.5, accuracy: 0.861 },
     drops,
@@ -200,7 +209,12 @@ export function createFakeClient(
   const model: ModelSummary = {
     title: 'Graft Sprout 64',
     family: 'ViT (Hugging Face names)',
-    config: { imageSize: 64, patchSize: 8, dim: 192, depth, heads: 3, mlpDim: 768, layerNormEps: 1e-6 },
+    config: {
+      ...{ imageSize: 64, patchSize: 8, dim: 192, depth, heads: 3, mlpDim: 768, layerNormEps: 1e-6 },
+      ...{ prefixTokens: 1, pool: 'cls', meanFrom: 1, finalNorm: 'tokens', preNorm: false },
+      ...{ activation: 'gelu', layerScale: false },
+    },
+    imageSizes: [32, 48, 64, 96, 128],
     parameters: 2_719_296,
     bytes: 5_451_014,
     dtype: 'float16',
@@ -270,16 +284,30 @@ export function createFakeClient(
     cachedModels: () => ok([]),
     deleteCached: () => ok([]),
     pushToHub: ({ repository, address }) => ok({ url: `${address}/${repository}`, commit: '0'.repeat(40) }),
-    exportModel: () =>
+    exportModel: ({ formats }) =>
       ok({
-        files: ['model.safetensors', 'config.json', 'preprocessor_config.json'].map((name) => ({
-          name,
-          blob: new Blob([name]),
-        })),
-        mergedMaxLogitDifference: 1.9e-6,
-        validation: metrics(step),
+        formats: formats.map((format): FormatExport =>
+          options.refuses === format
+            ? { format, files: [], proof: null, refused: 'timm’s ViT cannot hold this model.' }
+            : {
+                format,
+                files: ['model.safetensors', 'config.json', 'README.md'].map((name) => ({
+                  name,
+                  blob: new Blob([name]),
+                })),
+                proof: {
+                  images: 64,
+                  maxLogitDifference: 1.9e-6,
+                  maxLogit: 8.1,
+                  tolerance: 8.1e-4,
+                  validation: metrics(step),
+                },
+                refused: null,
+              },
+        ),
         result: result(),
       }),
+    proofFile: () => ok(new Blob(['proof'])),
   };
 
   return {

@@ -62,6 +62,30 @@ function drawMarks(plot: uPlot, colours: Colours): void {
   ctx.restore();
 }
 
+/** Where validation stood before the first step: what training has to beat. */
+function drawStart(plot: uPlot, spec: ChartSpec, colours: Colours): void {
+  const [first] = runStore.getState().evaluations;
+  if (spec.validation === null || first?.step !== 0) return;
+  const { ctx, bbox } = plot;
+  const ratio = devicePixelRatio;
+  const y = Math.round(plot.valToPos(spec.validation(first), 'y', true));
+  if (y < bbox.top || y > bbox.top + bbox.height) return;
+  ctx.save();
+  ctx.strokeStyle = colours.ochre;
+  ctx.lineWidth = ratio;
+  ctx.setLineDash([ratio, 4 * ratio]);
+  ctx.beginPath();
+  ctx.moveTo(bbox.left, y);
+  ctx.lineTo(bbox.left + bbox.width, y);
+  ctx.stroke();
+  ctx.fillStyle = colours.ochre;
+  ctx.font = `${11 * ratio}px system-ui, sans-serif`;
+  ctx.textAlign = 'right';
+  ctx.textBaseline = 'bottom';
+  ctx.fillText('validation at the start', bbox.left + bbox.width - 4 * ratio, y - 2 * ratio);
+  ctx.restore();
+}
+
 function epochSplits(from: number, to: number): number[] {
   const stepsPerEpoch = runStore.getState().summary?.stepsPerEpoch ?? 0;
   if (stepsPerEpoch <= 0) return [];
@@ -175,7 +199,12 @@ export function plotOptions(
       },
     ],
     hooks: {
-      drawAxes: spec.main ? [(plot) => drawMarks(plot, colours)] : [],
+      drawAxes: [
+        (plot) => {
+          if (spec.main) drawMarks(plot, colours);
+          drawStart(plot, spec, colours);
+        },
+      ],
       setLegend: [onCursor],
       setSelect: [
         (plot) => {

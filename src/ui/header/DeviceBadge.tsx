@@ -14,9 +14,14 @@ function useDeviceWords(): DeviceWords {
 }
 
 export function DeviceBadge() {
-  const { backend, text, look } = useDeviceWords();
+  const { backend, text, detail, look } = useDeviceWords();
   return (
-    <p className={styles.badge} data-testid="device-badge" data-backend={backend} title={text}>
+    <p
+      className={styles.badge}
+      data-testid="device-badge"
+      data-backend={backend}
+      title={detail === '' ? text : `${text}; ${detail}`}
+    >
       <i className={styles[look]}>
         <Icon name="chip" />
       </i>

@@ -6,6 +6,8 @@ export interface DeviceWords {
   readonly backend: 'webgpu' | 'wasm' | 'cpu' | 'unknown';
   /** For the badge. */
   readonly text: string;
+  /** More of it: the engine, what of the GPU is used, how it was tuned. */
+  readonly detail: string;
   readonly look: 'good' | 'warn' | 'soft';
   /** A sentence when it is slower than people may expect; null when all is as it should be. */
   readonly notice: string | null;
@@ -15,10 +17,27 @@ const slow = 'It works, but slowly: take few images and few epochs.';
 
 const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);
 
-function ofEngine(
-  { backend, adapter, software, fallback }: EngineDescription,
-  hello: Hello | null,
-): DeviceWords {
+const gigabytes = (bytes: number): string => `${Number((bytes / 2 ** 30).toPrecision(2))} GB`;
+
+const tuned = {
+  preset: 'tiles by the kind of device',
+  measured: 'tiles measured on this device',
+  remembered: 'tiles remembered from this device',
+} as const;
+
+function detailOf({ engine, gpu, tuning }: EngineDescription): string {
+  const parts = [`engine ${engine}`];
+  if (gpu !== null) {
+    if (gpu.features.length > 0) parts.push(`with ${gpu.features.join(', ')}`);
+    parts.push(`buffers up to ${gigabytes(gpu.maxBufferBytes)}`);
+    parts.push(`workgroups of ${gpu.workgroupThreads} threads and ${gpu.workgroupMemoryBytes / 1024} kB`);
+  }
+  if (tuning !== null) parts.push(tuned[tuning.source]);
+  return parts.join('; ');
+}
+
+function ofEngine(description: EngineDescription, hello: Hello | null): DeviceWords {
+  const { backend, adapter, software, fallback } = description;
   const notices: string[] = [];
   // What the worker said at the start says why better than the advice that comes with a fault.
   if (fallback !== null)
@@ -35,6 +54,7 @@ function ofEngine(
   return {
     backend,
     text: `${device} · ${adapter}${software ? ', software' : ''}`,
+    detail: detailOf(description),
     look: notices.length === 0 ? 'good' : 'warn',
     notice: notices.length === 0 ? null : notices.join(' '),
   };
@@ -45,7 +65,10 @@ export function deviceWords(
   hello: Hello | null,
   choice: BackendChoice,
 ): DeviceWords {
-  if (engine !== null) return ofEngine(engine, hello);
+  return engine !== null ? ofEngine(engine, hello) : { ...beforeRun(hello, choice), detail: '' };
+}
+
+function beforeRun(hello: Hello | null, choice: BackendChoice): Omit<DeviceWords, 'detail'> {
   if (hello === null) return { backend: 'unknown', text: 'Looking for a GPU…', look: 'soft', notice: null };
   const { gpu } = hello;
   if (choice === 'wasm' || choice === 'cpu')

@@ -26,7 +26,7 @@ export function CachedModels() {
 }
 
 function Cached({ model: { host, id, bytes, complete } }: { readonly model: CachedModel }) {
-  const open = useModel(({ model }) => model?.origin?.id === id && model.origin.host === host);
+  const open = useModel(({ model }) => model?.hub?.id === id && model.hub.host === host);
   const busy = useHub((state) => state.opening !== null);
   const trainer = useTrainer();
   return (

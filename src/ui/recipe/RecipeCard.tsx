@@ -102,7 +102,9 @@ export function RecipeCard() {
             onChange={(value) => setField('length', value)}
           />
         </div>
-        <Fields names={[form.length === 'steps' ? 'steps' : 'epochs', 'batch', 'learningRate', 'seed']} />
+        <Fields
+          names={[form.length === 'steps' ? 'steps' : 'epochs', 'batch', 'learningRate', 'headStart', 'seed']}
+        />
         <div className={styles.groups}>
           <Group
             title="Branches"
@@ -127,6 +129,11 @@ export function RecipeCard() {
             title="Split"
             summary={`${form.validationFraction} % to validate`}
             names={['validationFraction', 'trainPerClass', 'validationPerClass']}
+          />
+          <Group
+            title="Augmentation"
+            summary={{ none: 'off', flip: 'mirror', 'crop+flip': 'crop and mirror' }[form.augment] ?? ''}
+            names={form.augment === 'crop+flip' ? ['augment', 'smallestCrop'] : ['augment']}
           />
           <Group
             title="Optimiser"

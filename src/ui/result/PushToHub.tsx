@@ -3,7 +3,8 @@
 import { useId, useState, type SyntheticEvent } from 'react';
 import { useExport } from '../../state/export-store.ts';
 import { useHub } from '../../state/hub-store.ts';
-import type { ExportedFile } from '../../worker/protocol.ts';
+import type { FormatExport } from '../../worker/protocol.ts';
+import { formatTitles } from '../export/format-titles.ts';
 import { TokenField } from '../model/HubAccount.tsx';
 import { TransferLine } from '../model/TransferLine.tsx';
 import { Button } from '../parts/Button.tsx';
@@ -14,18 +15,21 @@ import { useTrainer } from '../trainer-context.ts';
 import styles from './PushToHub.module.css';
 
 export function PushToHub() {
-  const files = useExport((state) => state.result?.files ?? null);
-  if (files === null) return null;
+  const formats = useExport((state) => state.result?.formats) ?? [];
+  const offered = formats.filter(({ refused, proof }) => refused === null && proof !== null);
+  if (offered.length === 0) return null;
   return (
     <details className={styles.push} data-testid="push">
       <summary>Push to the Hugging Face Hub (optional)</summary>
-      <PushForm files={files} />
+      <PushForm offered={offered} />
     </details>
   );
 }
 
-function PushForm({ files }: { readonly files: readonly ExportedFile[] }) {
+function PushForm({ offered }: { readonly offered: readonly FormatExport[] }) {
   const id = useId();
+  const [chosen, setChosen] = useState<string | null>(null);
+  const written = offered.find(({ format }) => format === chosen) ?? offered[0];
   const [repository, setRepository] = useState('');
   const [visibility, setVisibility] = useState<'private' | 'public'>('private');
   const push = useHub((state) => state.push);
@@ -33,19 +37,33 @@ function PushForm({ files }: { readonly files: readonly ExportedFile[] }) {
   const opening = useHub((state) => state.opening !== null);
   const trainer = useTrainer();
   const sending = push.kind === 'sending';
+  const files = written?.files ?? [];
   const named = /^[^\s/]+\/[^\s/]+$/.test(repository.trim());
   function submit(event: SyntheticEvent): void {
     event.preventDefault();
-    if (named && hasToken && !sending)
-      void trainer.pushToHub(
-        repository.trim(),
-        visibility === 'private',
-        'Add a model fine-tuned with Graft',
-      );
+    if (written !== undefined && named && hasToken && !sending)
+      void trainer.pushToHub(written.format, repository.trim(), visibility === 'private');
   }
   const total = files.reduce((sum, { blob }) => sum + blob.size, 0);
   return (
     <form className={styles.form} onSubmit={submit}>
+      {offered.length > 1 && (
+        <div className={styles.field}>
+          <label htmlFor={`${id}-format`}>What is sent</label>
+          <select
+            id={`${id}-format`}
+            className={styles.input}
+            value={written?.format}
+            onChange={({ currentTarget }) => setChosen(currentTarget.value)}
+          >
+            {offered.map(({ format }) => (
+              <option key={format} value={format}>
+                {formatTitles[format]}
+              </option>
+            ))}
+          </select>
+        </div>
+      )}
       <p>
         This leaves your machine, and nothing else: {countText(files.length, 'file')}, {bytesText(total)}.
         Your images are not among them; <code>config.json</code> names your classes.

@@ -25,22 +25,23 @@ export function ResultCard() {
   const result = useRun((state) => state.result);
   const finished = useRun((state) => state.phase.kind === 'finished');
   if (!finished || result === null) return null;
-  const { initialValidation, validation, test, testImages, scalarsKept } = result;
+  const { initialValidation, probe, validation, test, testImages, scalarsKept } = result;
   const gain = 100 * (validation.accuracy - initialValidation.accuracy);
   return (
     <Card title="Result" aside={<bdi>{result.model}</bdi>} className={styles.card}>
       <p className={styles.headline} data-testid="result" data-accuracy={validation.accuracy}>
         <strong>{percentText(validation.accuracy)}</strong> of{' '}
-        {countText(result.validationImages, 'validation image')} right, {signedText(gain, 1)} points against
-        the start.
+        {countText(result.validationImages, 'validation image')} right, {signedText(gain, 1)} points against{' '}
+        {probe === null ? 'the start' : 'a linear probe'}.
       </p>
       <div className={styles.bars}>
-        <Bar name="Before" metrics={initialValidation} look={styles.before} />
+        <Bar name={probe === null ? 'Before' : 'Probe'} metrics={initialValidation} look={styles.before} />
         <Bar name="After" metrics={validation} look={styles.after} />
         {test !== null && <Bar name="Test" metrics={test} look={styles.test} />}
       </div>
       {test !== null && (
         <p className={styles.soft}>
+          {probe?.test != null && `Test with the linear probe: ${percentText(probe.test.accuracy)}. `}
           Test: {countText(testImages, 'image')} that neither training nor any choice has seen, measured once.
         </p>
       )}

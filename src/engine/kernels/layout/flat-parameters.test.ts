@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parametersOf } from '../../../dmlora/adapter.ts';
 import { targetSets } from '../../../dmlora/recipe.ts';
-import type { VitConfig } from '../../../vit/vit-config.ts';
+import { originalVit, type VitConfig } from '../../../vit/vit-config.ts';
 import { randomAdapter } from '../testing/random-model.ts';
 import { flatLayout, pack, packGates, unpack } from './flat-parameters.ts';
 import { widthsOf } from './widths.ts';
@@ -28,6 +28,7 @@ test('pack, then unpack, gives every parameter back', () => {
         dim: heads * headDim,
         heads,
         layerNormEps: 1e-6,
+        ...originalVit,
         ...rest,
       };
       const adapter = randomAdapter(config, classes, { rank, branches, targets });

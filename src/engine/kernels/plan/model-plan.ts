@@ -1,11 +1,14 @@
 // What forward.ts, backward.ts and update.ts need to record a step: shapes, weights, state and the shape of kernels;
 // and the one matrix product through which all of them go.
+import type { Adapter } from '../../../dmlora/adapter.ts';
 import type { VitConfig } from '../../../vit/vit-config.ts';
 import type { Normalisation } from '../../engine.ts';
 import type { Region } from '../device-memory.ts';
 import type { FrozenWeights } from '../layout/frozen-weights.ts';
-import type { Site, SiteKind } from '../layout/sites.ts';
+import type { FlatLayout } from '../layout/flat-parameters.ts';
+import { siteKinds, type Site, type SiteKind } from '../layout/sites.ts';
 import type { Widths } from '../layout/widths.ts';
+import type { Storage } from '../storage.ts';
 import type { Tuning } from '../tuning.ts';
 import type { Attention } from '../wgsl/attention.ts';
 import type { LayerNorm } from '../wgsl/layer-norm.ts';
@@ -22,6 +25,47 @@ export interface ModelPlan {
   readonly state: TrainingState;
   readonly normalisation: Normalisation;
   readonly tuning: Tuning;
+  /** How the frozen matrices lie, and what a block keeps for the backward pass beside the residual stream. */
+  readonly storage: Storage;
+  /** Blocks whose forward pass is computed again in the backward pass, the first so many that learn; never the last. */
+  readonly recomputedBlocks: number;
+  /** Kept outputs of the frozen prefix, [images of the data set, tokens, dim]; null where none are kept. */
+  readonly keptPrefix: Region | null;
+}
+
+/** Where the backward pass ends: the first adapted site. `block` is the number of blocks if nothing is adapted. */
+export function lowestSite({ sites, depth }: FlatLayout): {
+  readonly block: number;
+  readonly kind: SiteKind;
+} {
+  return sites[0] ?? { block: depth, kind: 'qkv' };
+}
+
+/** Whether the input of these linears needs a gradient: something before them learns. */
+export function needsGradient(layout: FlatLayout, block: number, kind: SiteKind): boolean {
+  const lowest = lowestSite(layout);
+  return (
+    block > lowest.block ||
+    (block === lowest.block && siteKinds.indexOf(kind) > siteKinds.indexOf(lowest.kind))
+  );
+}
+
+/** How many blocks can be recomputed: those that learn, but the last, whose activations are used at once. */
+export function recomputableBlocks({
+  config,
+  adapter,
+}: {
+  readonly config: VitConfig;
+  readonly adapter: Adapter;
+}): number {
+  const blocks = adapter.modules.map(({ name }) => Number(name.split('.')[1]));
+  return Math.max(0, config.depth - 1 - Math.min(config.depth, ...blocks));
+}
+
+/** Whether the backward pass computes this block's forward pass again. */
+export function isRecomputed({ state, config, recomputedBlocks }: ModelPlan, block: number): boolean {
+  const { block: first } = lowestSite(state.layout);
+  return block >= first && block < first + recomputedBlocks && !isLast(config, block);
 }
 
 /** What the forward pass of a block leaves for the backward pass. */
@@ -34,7 +78,7 @@ export interface SavedBlock {
   readonly lse: Tensor; // [rows, heads]
   readonly mid: Tensor; // [rows, dim]
   readonly statistics2: Tensor; // [rows, 2]
-  /** Before the GELU; the backward pass turns it into its gradient in place. */
+  /** Before the GELU; in float32 the backward pass turns it into its gradient in place. */
   readonly hidden: Tensor; // [rows, mlp]
   /** Low-rank intermediates of the adapted sites. */
   readonly low: Partial<Record<SiteKind, Tensor>>; // [rows, site.width]
@@ -49,12 +93,14 @@ export function isLast({ depth }: VitConfig, block: number): boolean {
 }
 
 export interface Product {
-  readonly x: Operand;
+  readonly x: Tensor;
   readonly w: Region;
   readonly bias?: Region;
   readonly residual?: Operand;
   /** The low-rank intermediate that joins the product, forward or backward. */
   readonly low?: { readonly site: Site; readonly u: Tensor } | undefined;
+  /** The pre-activation, where it is not `out`. */
+  readonly z?: Tensor;
   readonly out?: Tensor;
   readonly activated?: Tensor;
 }
@@ -62,12 +108,12 @@ export interface Product {
 /** Records one fused matrix product. */
 export function product(
   recorder: Recorder,
-  { tuning, state }: ModelPlan,
+  { tuning, state, storage }: ModelPlan,
   shape: MatmulShape,
   fusion: Partial<Pick<MatmulFusion, 'residual' | 'activation'>> & {
     readonly direction: 'forward' | 'backward';
   },
-  { x, w, bias, residual, low, out, activated }: Product,
+  { x, w, bias, residual, low, z, out, activated }: Product,
 ): void {
   const site = low === undefined ? undefined : state.sites.get(low.site);
   const forward = fusion.direction === 'forward';
@@ -79,6 +125,7 @@ export function product(
       residual: fusion.residual ?? (residual === undefined ? 'none' : 'same'),
       activation: fusion.activation ?? 'none',
       keepSum: out !== undefined,
+      storage: { x: x.storage, w: storage, z: z?.storage ?? 'f32', out: out?.storage ?? 'f32' },
     },
     tuning.matmulTile(shape),
   );
@@ -91,6 +138,7 @@ export function product(
       ? {}
       : { u: low.u, branch: site.parameters, site: forward ? site.parts : site.whole }),
     ...(site === undefined || !forward ? {} : { scales: site.scales }),
+    ...(z === undefined ? {} : { z }),
     ...(out === undefined ? {} : { out }),
     ...(activated === undefined ? {} : { activated }),
   });
@@ -113,12 +161,13 @@ export function normShape({ config, widths, tuning }: ModelPlan, rows: number): 
 }
 
 export function attentionShape(
-  { config, widths, tuning }: ModelPlan,
+  { config, widths, tuning, storage }: ModelPlan,
   block: number,
   direction: 0 | 1,
 ): Attention {
   const { images, tokens, heads, headWidth } = widths;
   const scale = 1 / Math.sqrt(config.dim / config.heads);
   const queryTokens = isLast(config, block) ? 1 : tokens;
-  return { images, tokens, queryTokens, heads, headWidth, scale, queries: tuning.attentionRows[direction] };
+  const queries = tuning.attentionRows[direction];
+  return { images, tokens, queryTokens, heads, headWidth, scale, storage, queries };
 }

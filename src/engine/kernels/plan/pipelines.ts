@@ -11,6 +11,8 @@ const byDevice = new WeakMap<GPUDevice, Pipelines>();
 
 export class Pipelines {
   readonly #compiled = new Map<string, Promise<Pipeline>>();
+  #ready = 0;
+  #tell: () => void = () => undefined;
 
   private constructor(private readonly device: GPUDevice) {}
 
@@ -27,9 +29,18 @@ export class Pipelines {
   get(kernel: Kernel): Promise<Pipeline> {
     const known = this.#compiled.get(kernel.code);
     if (known !== undefined) return known;
-    const compiled = this.#compile(kernel);
+    const compiled = this.#compile(kernel).finally(() => {
+      this.#ready++;
+      this.#tell();
+    });
     this.#compiled.set(kernel.code, compiled);
     return compiled;
+  }
+
+  /** Tells how many of the kernels that are asked for from now on have been compiled. */
+  watch(onProgress: (done: number, total: number) => void): void {
+    const [ready, asked] = [this.#ready, this.count];
+    this.#tell = () => onProgress(this.#ready - ready, this.count - asked);
   }
 
   get count(): number {

@@ -5,7 +5,7 @@ import type { Engine } from '../../engine.ts';
 import { openGpu, type Gpu } from '../../gpu.ts';
 import { must } from '../../testing/reference.ts';
 import { KernelEngine } from '../kernels-engine.ts';
-import type { Tuning } from '../tuning.ts';
+import { smallestTuning, type Tuning } from '../tuning.ts';
 
 interface Dawn {
   readonly create: (options: readonly string[]) => GPU;
@@ -43,18 +43,7 @@ export async function nodeGpu(): Promise<Gpu> {
   return shared;
 }
 
-/**
- * The smallest tiles. Mesa's lavapipe takes minutes to compile the large unrolled ones that win on SwiftShader; those
- * are tested in the browser.
- */
-export const smallTuning: Tuning = {
-  matmulTile: () => ({ memory: 'registers', rowTile: 4, columnTile: 1, threads: [4, 2] }),
-  attentionRows: [1, 1],
-  gradientTile: 1,
-  normThreads: 1,
-};
-
 /** A maker of kernel engines on the shared device. */
-export function kernelEngine(tuning: Tuning = smallTuning): () => Promise<Engine> {
+export function kernelEngine(tuning: Tuning = smallestTuning): () => Promise<Engine> {
   return async () => new KernelEngine(await nodeGpu(), tuning);
 }

@@ -4,7 +4,7 @@ import { dmloraDefaults, type DmloraOptions } from '../../../dmlora/recipe.ts';
 import { ndArray, sizeOf, type NdArray } from '../../../shared/array.ts';
 import { pcg4d } from '../../../shared/random.ts';
 import { backboneShapes, type VitModel } from '../../../vit/parameters.ts';
-import type { VitConfig } from '../../../vit/vit-config.ts';
+import { originalVit, type VitConfig } from '../../../vit/vit-config.ts';
 import type { Batch, Normalisation, StepControl } from '../../engine.ts';
 
 /** Uniform in [-1, 1), by position. */
@@ -23,7 +23,7 @@ export function randomModel(config: VitConfig, seed = 1): VitModel {
   for (const [name, shape] of backboneShapes(config)) {
     stream++;
     const isScale = name.includes('norm') && name.endsWith('weight');
-    const fan = name.startsWith('pos') || name.startsWith('cls') ? 4 : sizeOf(shape.slice(1));
+    const fan = name.startsWith('pos') || name.startsWith('prefix') ? 4 : sizeOf(shape.slice(1));
     const values = randomValues(stream, sizeOf(shape)).map((value) =>
       isScale ? 1 + 0.1 * value : (1.5 * value) / Math.sqrt(fan),
     );
@@ -92,6 +92,7 @@ export const micro: VitConfig = {
   heads: 2,
   mlpDim: 32,
   layerNormEps: 1e-6,
+  ...originalVit,
 };
 
 export const tiny: VitConfig = {
@@ -102,4 +103,5 @@ export const tiny: VitConfig = {
   heads: 3,
   mlpDim: 768,
   layerNormEps: 1e-6,
+  ...originalVit,
 };

@@ -6,19 +6,21 @@
 //
 // The gradients lie side by side as qkv does, [rows, 3 heads e]; dq of a token without a query is 0. No two threads write one value and every sum runs in
 // the order of the tokens. Cost: 6 and 8 tokens^2 dim flops an image, 2 of them for making p again in each.
-import { float, kernel, list, read, unroll, write, type Kernel } from '../kernel.ts';
+import { float, kernel, list, read, remembered, unroll, write, type Kernel } from '../kernel.ts';
+import { load, tensorType } from '../storage.ts';
 import { attentionFrame, attentionThreads, type Attention } from './attention.ts';
 
-export function queryGradientKernel(shape: Attention): Kernel {
-  const { tokens, queryTokens, heads, headWidth, scale, queries } = shape;
+export const queryGradientKernel = remembered((shape: Attention): Kernel => {
+  const { tokens, queryTokens, heads, headWidth, scale, storage, queries } = shape;
+  const qkv = (at: string): string => load('qkv', storage, at);
   const depth = headWidth / 4;
   const line = (3 * heads * headWidth) / 4;
   const context = (heads * headWidth) / 4;
   return kernel(
     `attention-gradient q ${tokens}x${heads}x${headWidth}`,
     [
-      read('qkv'),
-      read('out'),
+      read('qkv', tensorType[storage]),
+      read('out', tensorType[storage]),
       read('dout'),
       read('lse', 'array<f32>'),
       write('rowSums', 'array<f32>'),
@@ -34,9 +36,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var sum${i} = 0.0;
   ${list(
     depth,
-    (d) => `let q${i}_${d} = qkv[t${i} * ${line}u + qAt + ${d}u] * ${float(scale)};
+    (d) => `let q${i}_${d} = ${qkv(`t${i} * ${line}u + qAt + ${d}u`)} * ${float(scale)};
   let do${i}_${d} = dout[c${i} * ${context}u + qAt + ${d}u];
-  sum${i} += dot(do${i}_${d}, out[c${i} * ${context}u + qAt + ${d}u]);
+  sum${i} += dot(do${i}_${d}, ${load('out', storage, `c${i} * ${context}u + qAt + ${d}u`)});
   var dq${i}_${d} = vec4f();`,
     '\n',
   )}`,
@@ -45,12 +47,12 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   for (var j = 0u; j < end; j++) {
     let line = (base + j) * ${line}u;
     ${unroll(queries, (i) => `var s${i} = 0.0; var dp${i} = 0.0;`)}
-    ${unroll(depth, (d) => `let k${d} = qkv[line + kAt + ${d}u];`)}
+    ${unroll(depth, (d) => `let k${d} = ${qkv(`line + kAt + ${d}u`)};`)}
     ${unroll(depth, (d) => list(queries, (i) => `s${i} += dot(q${i}_${d}, k${d});`, ' '))}
     ${unroll(
       depth,
       (d) =>
-        `{ let v = qkv[line + vAt + ${d}u]; ${list(queries, (i) => `dp${i} += dot(do${i}_${d}, v);`, ' ')} }`,
+        `{ let v = ${qkv(`line + vAt + ${d}u`)}; ${list(queries, (i) => `dp${i} += dot(do${i}_${d}, v);`, ' ')} }`,
     )}
     ${unroll(queries, (i) => `let ds${i} = exp(s${i} - lse${i}) * (dp${i} - sum${i}) * ${float(scale)};`)}
     ${unroll(depth, (d) => list(queries, (i) => `dq${i}_${d} += ds${i} * k${d};`, ' '))}
@@ -65,11 +67,12 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   )}
 }`,
   );
-}
+});
 
 /** Without `withKeys` only dv is made: what the lowest adapted block needs where its keys have no branches. */
-export function keyGradientKernel(shape: Attention, withKeys: boolean): Kernel {
-  const { tokens, queryTokens, heads, headWidth, scale, queries } = shape;
+export const keyGradientKernel = remembered((shape: Attention, withKeys: boolean): Kernel => {
+  const { tokens, queryTokens, heads, headWidth, scale, storage, queries } = shape;
+  const qkv = (at: string): string => load('qkv', storage, at);
   const depth = headWidth / 4;
   const line = (3 * heads * headWidth) / 4;
   const context = (heads * headWidth) / 4;
@@ -77,7 +80,7 @@ export function keyGradientKernel(shape: Attention, withKeys: boolean): Kernel {
   return kernel(
     `attention-gradient ${withKeys ? 'kv' : 'v'} ${tokens}x${heads}x${headWidth}`,
     [
-      read('qkv'),
+      read('qkv', tensorType[storage]),
       read('dout'),
       read('lse', 'array<f32>'),
       ...(withKeys ? [read('rowSums', 'array<f32>')] : []),
@@ -92,8 +95,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       depth,
       (
         d,
-      ) => `let k${i}_${d} = qkv[t${i} * ${line}u + kAt + ${d}u] * ${float(scale)}; var dv${i}_${d} = vec4f();
-    ${withKeys ? `let v${i}_${d} = qkv[t${i} * ${line}u + vAt + ${d}u]; var dk${i}_${d} = vec4f();` : ''}`,
+      ) => `let k${i}_${d} = ${qkv(`t${i} * ${line}u + kAt + ${d}u`)} * ${float(scale)}; var dv${i}_${d} = vec4f();
+    ${withKeys ? `let v${i}_${d} = ${qkv(`t${i} * ${line}u + vAt + ${d}u`)}; var dk${i}_${d} = vec4f();` : ''}`,
       '\n',
     ),
   )}
@@ -103,7 +106,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     let lse_ = lse[queryRow * ${heads}u + head];
     ${withKeys ? `let rowSum = rowSums[queryRow * ${heads}u + head];` : ''}
     ${each((i) => `var s${i} = 0.0; var dp${i} = 0.0;`)}
-    ${unroll(depth, (d) => `let q${d} = qkv[row * ${line}u + qAt + ${d}u]; ${each((i) => `s${i} += dot(k${i}_${d}, q${d});`)}`)}
+    ${unroll(depth, (d) => `let q${d} = ${qkv(`row * ${line}u + qAt + ${d}u`)}; ${each((i) => `s${i} += dot(k${i}_${d}, q${d});`)}`)}
     ${each((i) => `let p${i} = exp(s${i} - lse_);`)}
     ${unroll(
       depth,
@@ -130,4 +133,4 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   )}
 }`,
   );
-}
+});

@@ -7,7 +7,8 @@
 // One thread takes `queries` query rows of one head and walks over the keys four at a time with the running maximum and
 // sum of the online softmax; q and the sums stay in registers. Any number of tokens: the last keys are masked.
 // Cost: 4 tokens^2 dim flops an image; 8 vec4 loads for 32 queries multiply-adds of vec4s.
-import { float, kernel, list, read, unroll, write, type Grid, type Kernel } from '../kernel.ts';
+import { float, kernel, list, read, remembered, unroll, write, type Grid, type Kernel } from '../kernel.ts';
+import { load, store, tensorType, type Storage } from '../storage.ts';
 
 export interface Attention {
   readonly images: number;
@@ -19,6 +20,8 @@ export interface Attention {
   readonly headWidth: number;
   /** 1 / sqrt(true head width). */
   readonly scale: number;
+  /** How qkv and out are kept. */
+  readonly storage: Storage;
   /** Query rows (backward: also key rows) of one thread. */
   readonly queries: number;
 }
@@ -48,13 +51,14 @@ export function attentionGrid({ images, heads, queries }: Attention, over: numbe
   return [Math.ceil(over / (queries * attentionThreads)), images * heads, 1];
 }
 
-export function attentionKernel(shape: Attention): Kernel {
-  const { tokens, queryTokens, heads, headWidth, scale, queries } = shape;
+export const attentionKernel = remembered((shape: Attention): Kernel => {
+  const { tokens, queryTokens, heads, headWidth, scale, storage, queries } = shape;
   const depth = headWidth / 4;
   const line = (3 * heads * headWidth) / 4;
+  const qkv = (at: string): string => load('qkv', storage, at);
   return kernel(
     `attention ${tokens}x${heads}x${headWidth}`,
-    [read('qkv'), write('out'), write('lse', 'array<f32>')],
+    [read('qkv', tensorType[storage]), write('out', tensorType[storage]), write('lse', 'array<f32>')],
     /* wgsl */ `
 @compute @workgroup_size(${attentionThreads})
 fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -63,7 +67,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     list(
       depth,
       (d) =>
-        `let q${i}_${d} = qkv[t${i} * ${line}u + qAt + ${d}u] * ${float(scale)}; var o${i}_${d} = vec4f();`,
+        `let q${i}_${d} = ${qkv(`t${i} * ${line}u + qAt + ${d}u`)} * ${float(scale)}; var o${i}_${d} = vec4f();`,
       '\n',
     ),
   )}
@@ -74,7 +78,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     ${unroll(
       depth,
       (d) => `{
-      ${unroll(keys, (n) => `let k${n} = qkv[line${n} + kAt + ${d}u];`)}
+      ${unroll(keys, (n) => `let k${n} = ${qkv(`line${n} + kAt + ${d}u`)};`)}
       ${unroll(queries, (i) => `s${i} += vec4f(${list(keys, (n) => `dot(q${i}_${d}, k${n})`)});`)}
     }`,
     )}
@@ -93,7 +97,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     ${unroll(
       depth,
       (d) => `{
-      ${unroll(keys, (n) => `let v${n} = qkv[line${n} + vAt + ${d}u];`)}
+      ${unroll(keys, (n) => `let v${n} = ${qkv(`line${n} + vAt + ${d}u`)};`)}
       ${unroll(
         queries,
         (i) =>
@@ -106,10 +110,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     queries,
     (i) => `if (first + ${i}u < ${queryTokens}u) {
     let share = 1.0 / l${i};
-    ${list(depth, (d) => `out[c${i} * ${(heads * headWidth) / 4}u + qAt + ${d}u] = o${i}_${d} * share;`, '\n')}
+    ${list(depth, (d) => store('out', storage, `c${i} * ${(heads * headWidth) / 4}u + qAt + ${d}u`, `o${i}_${d} * share`), '\n')}
     lse[c${i} * ${heads}u + head] = m${i} + log(l${i});
   }`,
   )}
 }`,
   );
-}
+});

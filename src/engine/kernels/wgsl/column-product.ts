@@ -8,9 +8,9 @@
 // Cost: 2 rows width (out + in) flops. A thread keeps 4 x (4 tile) sums: 1 + tile vec4 loads for 16 tile
 // multiply-adds.
 //
-// Workgroups in y: first the rows of the up matrices, then those of the down matrices; in stage 2, where only the
-// scalars learn, the second half is not dispatched.
-import { kernel, list, read, uniform, unroll, write, type Grid, type Kernel } from '../kernel.ts';
+// Workgroups in y: first the rows of the up matrices, then those of the down matrices.
+import { kernel, list, read, remembered, uniform, unroll, write, type Grid, type Kernel } from '../kernel.ts';
+import { load, tensorType, type Storage } from '../storage.ts';
 import { geluFunctions } from './gelu.ts';
 import { siteStruct } from './shared-structs.ts';
 
@@ -26,18 +26,21 @@ export interface ColumnProduct {
   readonly tile: number;
   /** How x is made of what is bound as `x`. */
   readonly input: 'as-is' | 'normalise' | 'gelu';
+  /** How x is kept. */
+  readonly storage: Storage;
 }
 
 const threads = 4;
 
-export function columnProductKernel(product: ColumnProduct): Kernel {
-  const { rows, chunk, inner, columns, parts, tile, input } = product;
+export const columnProductKernel = remembered((product: ColumnProduct): Kernel => {
+  const { rows, chunk, inner, columns, parts, tile, input, storage } = product;
   const inner4 = inner / 4;
   const columns4 = columns / 4;
   const loaded = {
-    'as-is': (at: string) => `x[${at}]`,
-    normalise: (at: string, i: number) => `(x[${at}] - moments.x) * moments.y * n${i} + b${i}`,
-    gelu: (at: string) => `gelu(x[${at}])`,
+    'as-is': (at: string) => load('x', storage, at),
+    normalise: (at: string, i: number) =>
+      `(${load('x', storage, at)} - moments.x) * moments.y * n${i} + b${i}`,
+    gelu: (at: string) => `gelu(${load('x', storage, at)})`,
   }[input];
   const sums = (left: string, load: (i: number) => string, before = ''): string => `
     for (var r = begin; r < end; r++) {
@@ -53,7 +56,7 @@ export function columnProductKernel(product: ColumnProduct): Kernel {
       read('u'),
       read('dy'),
       read('v'),
-      read('x'),
+      read('x', tensorType[storage]),
       ...(normalise ? [read('statistics', 'array<vec2f>'), read('norm')] : []),
       uniform('site', 'Site'),
       write('gradient'),
@@ -96,14 +99,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
   )}
 }`,
   );
-}
+});
 
-/** `width`: columns of the intermediate; with or without the gradients of the down matrices. */
-export function columnProductGrid(product: ColumnProduct, width: number, withDown: boolean): Grid {
-  const widest = withDown ? Math.max(product.inner, product.columns) : product.columns;
+/** `width`: columns of the intermediate. */
+export function columnProductGrid(product: ColumnProduct, width: number): Grid {
+  const widest = Math.max(product.inner, product.columns);
   return [
     Math.ceil(widest / (4 * threads * product.tile)),
-    (width / 4) * (withDown ? 2 : 1),
+    width / 2,
     Math.ceil(product.rows / product.chunk),
   ];
 }

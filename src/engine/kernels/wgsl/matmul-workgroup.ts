@@ -1,26 +1,26 @@
 // The matrix product of matmul.ts, same formula and fusion, tiled through workgroup memory: a workgroup of threads x by y
-// computes (y rowTile) x (4 x columnTile) sums and loads each slice of 16 inner steps once for all its threads. What GPUs
+// computes (y rowTile) x (4 x columnTile) sums and loads each slice of inner steps once for all its threads. What GPUs
 // want, where loads are dear and barriers cheap; emulations on the processor want matmul.ts.
 //
 // Cost: 2 rows inner columns parts flops; per slice a thread reads (rowTile + 4 columnTile) vec4s of workgroup memory for
-// each 16 rowTile columnTile multiply-adds, and the workgroup reads its share of x and w once. 8 KiB at 64 x 64.
+// each 16 rowTile columnTile multiply-adds, and the workgroup reads its share of x and w once. 8 KiB at 64 x 64 sums and a
+// slice of 16.
 import { kernel, list, unroll, type Kernel } from '../kernel.ts';
+import { load } from '../storage.ts';
 import { geluFunctions } from './gelu.ts';
 import {
   matmulBindings,
   matmulEpilogue,
   type MatmulFusion,
   type MatmulShape,
-  type MatmulTile,
+  type WorkgroupTile,
 } from './matmul.ts';
 import { siteStruct } from './shared-structs.ts';
 
-/** Inner steps of one slice, in vec4s. */
-const depth = 4;
-
-export function matmulWorkgroupKernel(shape: MatmulShape, fusion: MatmulFusion, tile: MatmulTile): Kernel {
+export function matmulWorkgroupKernel(shape: MatmulShape, fusion: MatmulFusion, tile: WorkgroupTile): Kernel {
   const { rows, inner, columns, parts } = shape;
   const { rowTile, columnTile, threads } = tile;
+  const depth = tile.slice / 4; // inner steps of one slice, in vec4s
   const [across, down] = threads;
   const columns4 = columns / 4;
   const tileRows = down * rowTile;
@@ -75,7 +75,11 @@ fn main(
 ) {
   let part = group.z;
   ${sums((i, j) => `var s${i}_${j} = vec4f();`)}
-  ${slices(`${inner / 4}u`, `x[r * ${inner / 4}u + k]`, `w[(part * ${inner}u + k) * ${columns4}u + c]`)}
+  ${slices(
+    `${inner / 4}u`,
+    load('x', fusion.storage.x, `r * ${inner / 4}u + k`),
+    load('w', fusion.storage.w, `(part * ${inner}u + k) * ${columns4}u + c`),
+  )}
   ${
     fusion.branches === 'none'
       ? ''
@@ -95,4 +99,9 @@ fn main(
   )}
 }`,
   );
+}
+
+/** Bytes of workgroup memory that a tile takes. */
+export function workgroupBytes({ rowTile, columnTile, threads, slice }: WorkgroupTile): number {
+  return 4 * slice * (threads[1] * rowTile + threads[0] * 4 * columnTile);
 }

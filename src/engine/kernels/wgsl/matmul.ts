@@ -10,6 +10,7 @@
 // reads (rowTile + 4 columnTile) vec4s for 16 rowTile columnTile multiply-adds; neighbouring threads take neighbouring
 // columns. No workgroup memory: see matmul-workgroup.ts for the variant that has it.
 import { kernel, list, read, uniform, unroll, write, type Grid, type Kernel } from '../kernel.ts';
+import { load, store, tensorType, type Storage } from '../storage.ts';
 import { geluFunctions } from './gelu.ts';
 import { siteStruct } from './shared-structs.ts';
 
@@ -27,18 +28,31 @@ export interface MatmulFusion {
   readonly bias: boolean;
   /** every N: the residual repeats, as the table of positions does; stride N: its rows 0, N, 2N.. are taken. */
   readonly residual: 'none' | 'same' | { readonly every: number } | { readonly stride: number };
-  /** gelu writes f(sum) to `activated` and, where `keepSum`, the sum to `out`; gelu-gradient reads z from `out`. */
+  /** gelu writes f(sum) to `activated` and, where `keepSum`, the sum to `out`; gelu-gradient multiplies by f'(z). */
   readonly activation: 'none' | 'gelu' | 'gelu-gradient';
   readonly keepSum: boolean;
+  /** How x, w and out are kept; z is read from `out`, in place, or in float16 from a tensor of its own. */
+  readonly storage: Readonly<Record<'x' | 'w' | 'z' | 'out', Storage>>;
 }
 
-export interface MatmulTile {
-  readonly memory: 'registers' | 'workgroup';
+interface ThreadTile {
+  /** Rows and columns (in vec4s) of the sums of one thread. */
   readonly rowTile: number;
-  /** In vec4s. */
   readonly columnTile: number;
   readonly threads: readonly [x: number, y: number];
 }
+
+export interface RegisterTile extends ThreadTile {
+  readonly memory: 'registers';
+}
+
+export interface WorkgroupTile extends ThreadTile {
+  readonly memory: 'workgroup';
+  /** Inner steps that the workgroup loads at once. */
+  readonly slice: 8 | 16 | 32;
+}
+
+export type MatmulTile = RegisterTile | WorkgroupTile;
 
 export const plainFusion: MatmulFusion = {
   branches: 'none',
@@ -46,18 +60,21 @@ export const plainFusion: MatmulFusion = {
   residual: 'none',
   activation: 'none',
   keepSum: true,
+  storage: { x: 'f32', w: 'f32', z: 'f32', out: 'f32' },
 };
 
 /** Bindings in a fixed order, only those that the fusion needs: at most eight. */
 export function matmulBindings(fusion: MatmulFusion): Kernel['bindings'] {
+  const { storage } = fusion;
   return [
-    read('x'),
-    read('w'),
+    read('x', tensorType[storage.x]),
+    read('w', tensorType[storage.w]),
     ...(fusion.bias ? [read('bias')] : []),
     ...(fusion.residual === 'none' ? [] : [read('residual')]),
     ...(fusion.branches === 'none' ? [] : [read('u'), read('branch'), uniform('site', 'Site')]),
     ...(fusion.branches === 'scaled' ? [read('scales')] : []),
-    ...(fusion.keepSum ? [write('out')] : []),
+    ...(fusion.activation === 'gelu-gradient' && storage.z === 'f16' ? [read('z', tensorType.f16)] : []),
+    ...(fusion.keepSum ? [write('out', tensorType[storage.out])] : []),
     ...(fusion.activation === 'gelu' ? [write('activated')] : []),
   ];
 }
@@ -65,7 +82,8 @@ export function matmulBindings(fusion: MatmulFusion): Kernel['bindings'] {
 /** What happens to a finished sum `value` (a vec4) of row `row` and column `column` (in vec4s) of part `part`. */
 export function matmulEpilogue(shape: MatmulShape, fusion: MatmulFusion): string {
   const { columns, parts } = shape;
-  const { residual, activation } = fusion;
+  const { residual, activation, storage } = fusion;
+  const z = load(storage.z === 'f32' ? 'out' : 'z', storage.z, 'at');
   const line = (parts * columns) / 4;
   const residualRow =
     typeof residual === 'string'
@@ -79,13 +97,13 @@ fn finish(sum: vec4f, row: u32, column: u32, part: u32) {
   var value = sum;
   ${fusion.bias ? `value += bias[part * ${columns / 4}u + column];` : ''}
   ${residual === 'none' ? '' : `value += residual[${residualRow} * ${line}u + part * ${columns / 4}u + column];`}
-  ${activation === 'gelu-gradient' ? 'value *= geluGradient(out[at]);' : ''}
-  ${fusion.keepSum ? 'out[at] = value;' : ''}
+  ${activation === 'gelu-gradient' ? `value *= geluGradient(${z});` : ''}
+  ${fusion.keepSum ? store('out', storage.out, 'at', 'value') : ''}
   ${activation === 'gelu' ? 'activated[at] = gelu(value);' : ''}
 }`;
 }
 
-export function matmulKernel(shape: MatmulShape, fusion: MatmulFusion, tile: MatmulTile): Kernel {
+export function matmulKernel(shape: MatmulShape, fusion: MatmulFusion, tile: RegisterTile): Kernel {
   const { rows, inner, columns } = shape;
   const { rowTile, columnTile, threads } = tile;
   const columns4 = columns / 4;
@@ -132,8 +150,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
   var line = part * ${inner * columns4}u;
   for (var k = 0u; k < ${inner / 4}u; k++) {
     ${slice(
-      (i) => `x[r${i} * ${inner / 4}u + k]`,
-      (step, j) => `w[line + ${step * columns4}u + c${j}]`,
+      (i) => load('x', fusion.storage.x, `r${i} * ${inner / 4}u + k`),
+      (step, j) => load('w', fusion.storage.w, `line + ${step * columns4}u + c${j}`),
     )}
     line += ${4 * columns4}u;
   }

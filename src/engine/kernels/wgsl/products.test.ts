@@ -7,7 +7,7 @@ import { runKernel } from '../testing/kernel-runner.ts';
 import { missingGpu, nodeGpu } from '../testing/node-gpu.ts';
 import { randomValues } from '../testing/random-model.ts';
 import { columnProductGrid, columnProductKernel } from './column-product.ts';
-import type { MatmulTile } from './matmul.ts';
+import { plainFusion, type MatmulTile } from './matmul.ts';
 import { matmul } from './matmul-variants.ts';
 import { rowProductGrid, rowProductKernel } from './row-product.ts';
 
@@ -19,7 +19,7 @@ const width = (max: number): fc.Arbitrary<number> => odd(max).map((n) => 4 * n);
 
 const tiles: readonly MatmulTile[] = [
   { memory: 'registers', rowTile: 2, columnTile: 2, threads: [2, 2] },
-  { memory: 'workgroup', rowTile: 4, columnTile: 1, threads: [8, 8] },
+  { memory: 'workgroup', rowTile: 4, columnTile: 1, threads: [8, 8], slice: 16 },
 ];
 
 /** A `Site` of three parts, the second one without branches, for `count` and `count2` groups of four columns. */
@@ -67,7 +67,7 @@ describe.skipIf(missingGpu !== null)('matrix products against float64', () => {
         const site = siteWords(1, 2, inner, columns);
         const { kernel, grid } = matmul(
           { rows, inner, columns, parts: 3 },
-          { branches: 'scaled', bias: true, residual: 'same', activation: 'gelu', keepSum: true },
+          { ...plainFusion, branches: 'scaled', bias: true, residual: 'same', activation: 'gelu' },
           tile,
         );
         const operands = {
@@ -120,7 +120,7 @@ describe.skipIf(missingGpu !== null)('matrix products against float64', () => {
     for (const tile of tiles) {
       const { kernel, grid } = matmul(
         { rows, inner, columns, parts: 1 },
-        { branches: 'plain', bias: false, residual: 'none', activation: 'gelu-gradient', keepSum: true },
+        { ...plainFusion, branches: 'plain', activation: 'gelu-gradient' },
         tile,
       );
       const got = await runKernel(
@@ -157,7 +157,7 @@ describe.skipIf(missingGpu !== null)('matrix products against float64', () => {
         const x = randomValues(seed + 1, rows * inner);
         const dy = randomValues(seed + 2, rows * 3 * columns);
         const scales = randomValues(seed + 3, 8);
-        const down = { kind: 'down', rows, inner } as const;
+        const down = { kind: 'down', rows, inner, storage: 'f32' } as const;
         const u = await runKernel(
           device,
           rowProductKernel(down),
@@ -191,9 +191,10 @@ describe.skipIf(missingGpu !== null)('matrix products against float64', () => {
           parts: 3,
           tile: 2,
           input: 'gelu',
+          storage: 'f32',
         } as const;
         const size = 8 * inner + 8 * columns;
-        const grid = columnProductGrid(shape, 8, true);
+        const grid = columnProductGrid(shape, 8);
         const stride = Uint32Array.from(site);
         stride[1] = size / 4;
         const gradient = await runKernel(

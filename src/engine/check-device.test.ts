@@ -1,0 +1,36 @@
+// The check of a device: one that answers every question with zeros must fail it, and a right one must pass.
+import { describe, expect, test, vi } from 'vitest';
+import { checkDevice } from './check-device.ts';
+import { countingGpu } from './kernels/testing/counting-device.ts';
+import { missingGpu, nodeGpu } from './kernels/testing/node-gpu.ts';
+
+vi.setConfig({ testTimeout: 900_000 });
+
+test('a device that computes nothing is found out, once for each adapter', async () => {
+  const counts: Record<string, number> = {};
+  const gpu = { ...countingGpu(counts), name: 'zeros' };
+  const problem = await checkDevice(gpu);
+  expect(problem).toContain('zeros');
+  expect(problem).toContain('computes wrong results');
+  const submits = counts['submits'];
+  expect(submits).toBeGreaterThan(0);
+  expect(await checkDevice(gpu)).toBe(problem);
+  expect(counts['submits']).toBe(submits);
+});
+
+test('a device that reports an error is not trusted either', async () => {
+  const gpu = countingGpu({});
+  const fault = { kind: 'gpu-error', message: 'the shader is refused', step: 0 } as const;
+  const problem = await checkDevice({
+    ...gpu,
+    name: 'refusing',
+    guarded: () => Promise.resolve({ ok: false, fault }),
+  });
+  expect(problem).toContain('the shader is refused');
+});
+
+describe.skipIf(missingGpu !== null)('on a device', () => {
+  test('a right one passes', async () => {
+    expect(await checkDevice(await nodeGpu())).toBeNull();
+  });
+});

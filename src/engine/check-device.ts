@@ -1,0 +1,131 @@
+// Whether a GPU computes what it should, before it is trusted with a run: every gradient of a small net on the kernel
+// engine against the same net on the processor. Some drivers give wrong numbers without an error (tfjs#8590: zeros).
+import { allOpen, initialAdapter, type Adapter } from '../dmlora/adapter.ts';
+import { dmloraDefaults } from '../dmlora/recipe.ts';
+import { ndArray, sizeOf, type NdArray } from '../shared/array.ts';
+import { faultSentence } from '../shared/fault.ts';
+import { randomStream } from '../shared/random.ts';
+import type { Result } from '../shared/result.ts';
+import { backboneShapes, type VitModel } from '../vit/parameters.ts';
+import { originalVit, type VitConfig } from '../vit/vit-config.ts';
+import { AutodiffEngine } from './autodiff/autodiff-engine.ts';
+import { startBackend } from './autodiff/backend.ts';
+import type { Batch, Engine, Gradients } from './engine.ts';
+import type { Gpu } from './gpu.ts';
+import { KernelEngine } from './kernels/kernels-engine.ts';
+import { presetTuning, smallestTuning } from './kernels/tuning.ts';
+
+/** Two blocks, 37 tokens, two heads: enough rows for the tiles of a large model. */
+const config: VitConfig = {
+  imageSize: 48,
+  patchSize: 8,
+  dim: 32,
+  depth: 2,
+  heads: 2,
+  mlpDim: 64,
+  layerNormEps: 1e-6,
+  ...originalVit,
+};
+const classes = 3;
+const images = 2;
+/** Largest error of a tensor, relative to its largest value; float32 stays near 1e-5. */
+const allowed = 1e-3;
+const normalisation = { rescale: 1 / 255, mean: [0.5, 0.4, 0.3], std: [0.5, 0.5, 0.5] } as const;
+
+/** Values in [-1, 1), by position. */
+function noise(stream: number, count: number): Float32Array {
+  const draws = randomStream(1, 'branchInit', 1000 + stream);
+  return Float32Array.from({ length: count }, (_, i) => 2 * draws.uniform(i) - 1);
+}
+
+/** Weights scaled by their fan-in, so that every gradient is of a size that can be compared. */
+function smallModel(): VitModel {
+  const weights = new Map<string, NdArray>();
+  for (const [name, shape] of backboneShapes(config)) {
+    const isScale = name.includes('norm') && name.endsWith('weight');
+    const fan = shape.length < 2 ? 4 : sizeOf(shape.slice(1));
+    const values = noise(weights.size, sizeOf(shape)).map((value) =>
+      isScale ? 1 + 0.1 * value : (1.5 * value) / Math.sqrt(fan),
+    );
+    weights.set(name, ndArray(shape, values));
+  }
+  return { config, weights };
+}
+
+/** Branches in the middle of a run: with B = 0 the gradient of A would be 0 on every device. */
+function smallAdapter(): Adapter {
+  const adapter = initialAdapter(config, classes, { ...dmloraDefaults, targets: 'all' }, 1);
+  return {
+    ...adapter,
+    modules: adapter.modules.map((module, i) => ({
+      ...module,
+      branches: module.branches.map((branch) => ({
+        ...branch,
+        B: ndArray(
+          branch.B.shape,
+          noise(500 + 8 * i + branch.index, branch.B.data.length).map((value) => 0.3 * value),
+        ),
+      })),
+    })),
+  };
+}
+
+function smallBatch(): Batch {
+  const data = Uint8Array.from(noise(999, images * 3 * config.imageSize ** 2), (v) => 128 + 127 * v);
+  return { pixels: { kind: 'bytes', data }, labels: Int32Array.of(0, 2) };
+}
+
+async function gradientsOn(engine: Engine): Promise<Result<Gradients>> {
+  try {
+    const shapes = { batch: images, classes };
+    const prepared = await engine.prepare(smallModel(), smallAdapter(), normalisation, shapes);
+    return prepared.ok ? await engine.gradients(smallBatch(), allOpen) : prepared;
+  } finally {
+    engine.dispose();
+  }
+}
+
+/** Largest |got - expected| of any tensor, as a share of the tensor's largest value; Infinity for NaN. */
+function worst(got: Gradients, expected: Gradients): number {
+  const pairs = [...expected.gradients].map(([name, { data }]) => [got.gradients.get(name)?.data, data]);
+  let largest = 0;
+  for (const [actual, wanted = []] of [...pairs, [got.logits.data, expected.logits.data]]) {
+    let [difference, size] = [0, 0];
+    for (const [i, value] of Array.from(wanted).entries()) {
+      const error = Math.abs((actual?.[i] ?? NaN) - value);
+      difference = Math.max(difference, Number.isNaN(error) ? Infinity : error);
+      size = Math.max(size, Math.abs(value));
+    }
+    largest = Math.max(largest, difference / size);
+  }
+  return largest;
+}
+
+/** What is wrong with the device, as the end of a sentence; null when nothing is. The device stays open. */
+async function problemOf(gpu: Gpu): Promise<string | null> {
+  const { tuning } = gpu.software ? { tuning: smallestTuning } : presetTuning(gpu);
+  const got = await gradientsOn(new KernelEngine({ ...gpu, close: () => undefined }, tuning));
+  if (!got.ok) return faultSentence(got.fault);
+  const reference = await startBackend('cpu', '');
+  if (!reference.ok) return null;
+  const expected = await gradientsOn(new AutodiffEngine(reference.value));
+  if (!expected.ok) return null;
+  const error = worst(got.value, expected.value);
+  return error <= allowed
+    ? null
+    : `the gradient of a small net is off by ${error.toPrecision(2)} of its size, and ${allowed} is allowed.`;
+}
+
+const checked = new Map<string, Promise<string | null>>();
+
+/**
+ * Checks a device, once for each adapter while the worker lives.
+ *
+ * @returns why it must not be used, as a sentence, or null.
+ */
+export async function checkDevice(gpu: Gpu): Promise<string | null> {
+  const known = checked.get(gpu.name) ?? problemOf(gpu);
+  checked.set(gpu.name, known);
+  const problem = await known;
+  return problem === null ? null : `The graphics processor (${gpu.name}) computes wrong results: ${problem}`;
+}

@@ -1,0 +1,51 @@
+// Sampling of a crop against plain float64 arithmetic at the places that a crop names, and against pictures whose answer
+// is known without arithmetic.
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { cropOf, cropUnit, sampleCrop, wholeImage } from './crop.ts';
+
+const side = 7;
+const noise = Uint8Array.from({ length: 3 * side * side }, (_, i) => (i * i * 31 + 17 * i) % 256);
+/** value = 10 column + row, in every channel scaled by 1, 1/2 and 1/4. */
+const ramp = Uint8Array.from({ length: 3 * side * side }, (_, i) => {
+  const [row, column, channel] = [Math.floor(i / 3 / side), Math.floor(i / 3) % side, i % 3];
+  return (4 * (8 * column + row)) >> channel;
+});
+
+test('the whole image is the image, and its flip is its mirror image', () => {
+  expect(Array.from(sampleCrop(noise, side, wholeImage))).toEqual(Array.from(noise));
+  expect(cropOf(side, 0, 0, side, side, false)).toEqual(wholeImage);
+  const mirrored = sampleCrop(noise, side, cropOf(side, 0, 0, side, side, true));
+  for (let row = 0; row < side; row++)
+    for (let column = 0; column < side; column++)
+      for (let channel = 0; channel < 3; channel++)
+        expect(mirrored[(row * side + column) * 3 + channel]).toBe(
+          noise[(row * side + side - 1 - column) * 3 + channel],
+        );
+});
+
+test('a crop of a linear picture is linear: each value is the picture at the place in the middle of its cell', () => {
+  const rectangle = fc.record({
+    left: fc.double({ min: 0, max: 3, noNaN: true }),
+    top: fc.double({ min: 0, max: 3, noNaN: true }),
+    width: fc.double({ min: 1, max: 4, noNaN: true }),
+    height: fc.double({ min: 1, max: 4, noNaN: true }),
+    flip: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(rectangle, ({ left, top, width, height, flip }) => {
+      const values = sampleCrop(ramp, side, cropOf(side, left, top, width, height, flip));
+      for (let row = 0; row < side; row++)
+        for (let column = 0; column < side; column++) {
+          const along = (flip ? side - 1 - column : column) + 0.5;
+          const limit = (place: number): number => Math.min(Math.max(place, 0), side - 1);
+          const x = limit(left + (along * width) / side - 0.5);
+          const y = limit(top + ((row + 0.5) * height) / side - 0.5);
+          // 1/65536 of a pixel in start and step, 32 values a pixel.
+          expect(Math.abs((values[(row * side + column) * 3] ?? NaN) - 4 * (8 * x + y))).toBeLessThan(
+            (36 * side * 2) / cropUnit,
+          );
+        }
+    }),
+  );
+});

@@ -1,0 +1,93 @@
+// The tuning of a run: what is known about the device's kind, and for the large matrix products what was measured on it,
+// now or before. A measurement takes two seconds at most and happens once for each device and shape.
+import type { VitConfig } from '../../../vit/vit-config.ts';
+import type { Gpu } from '../../gpu.ts';
+import { widthsOf } from '../layout/widths.ts';
+import { presetTuning, type Tuned, type Tuning } from '../tuning.ts';
+import type { MatmulShape, MatmulTile } from '../wgsl/matmul.ts';
+import { chooseTiles, shapeKey, type Workbench } from './choose-tiles.ts';
+import { MatmulBench } from './matmul-bench.ts';
+import { fits, tileName, tileSet, tileSetVersion } from './tile-set.ts';
+import { recall, remember, type TuningMemory } from './tuning-memory.ts';
+
+export const tuningBudgetMs = 2000;
+
+/** Rows from which a product is worth measuring; below, the class tokens of the last block, it is no time at all. */
+const leastRows = 64;
+/** More rows than these change no tile's rank, and the buffers stay small. */
+const mostRows = 4096;
+
+/**
+ * The large products of a step of `images` images: q k v, proj, fc1 and fc2, and the gradient of q k v. The gradients of
+ * the others have the shapes of one another (fc2's is fc1's).
+ */
+export function measuredShapes(config: VitConfig, images: number): readonly MatmulShape[] {
+  const { tokens, dim, mlp, context } = widthsOf(config, images, 1);
+  const rows = Math.min(images * tokens, mostRows);
+  if (rows < leastRows) return [];
+  const shape = (inner: number, columns: number, parts: 1 | 3 = 1): MatmulShape => ({
+    rows,
+    inner,
+    columns,
+    parts,
+  });
+  const all = [
+    shape(dim, context, 3),
+    shape(context, dim),
+    shape(dim, context),
+    shape(dim, mlp),
+    shape(mlp, dim),
+    shape(3 * context, dim),
+  ];
+  return [...new Map(all.map((one) => [shapeKey(one), one])).values()];
+}
+
+/** The preset with the chosen tiles; products are told apart by all but their rows, since a batch may be cut. */
+export function withTiles(preset: Tuning, tiles: ReadonlyMap<string, MatmulTile>): Tuning {
+  const withoutRows = (key: string): string => key.slice(key.indexOf('x') + 1);
+  const known = new Map([...tiles].map(([key, tile]) => [withoutRows(key), tile]));
+  return {
+    ...preset,
+    matmulTile: (shape) =>
+      (shape.rows >= leastRows ? known.get(withoutRows(shapeKey(shape))) : undefined) ??
+      preset.matmulTile(shape),
+  };
+}
+
+/**
+ * Tunes for a model and batch. On an emulated GPU nothing is measured: measuring would take minutes there, and
+ * `processorTuning` was measured on one.
+ */
+export async function autotune(
+  gpu: Gpu,
+  config: VitConfig,
+  images: number,
+  memory: TuningMemory,
+  onProgress: (done: number, total: number) => void,
+  bench: Workbench = new MatmulBench(gpu),
+): Promise<Tuned> {
+  const preset = presetTuning(gpu);
+  const shapes = measuredShapes(config, images);
+  const [largest] = shapes;
+  if (gpu.software || largest === undefined) return preset;
+  const began = bench.now();
+  const presetTile = preset.tuning.matmulTile(largest);
+  const set = tileSet.filter((tile) => fits(tile, gpu.facts));
+  const device = `${gpu.name}; tiles ${tileSetVersion}`;
+  const candidates = {
+    tiles: set.some((tile) => tileName(tile) === tileName(presetTile)) ? set : [presetTile, ...set],
+    preset: presetTile,
+  };
+  const known = await recall(memory, device);
+  const choice = await chooseTiles(shapes, candidates, known, bench, tuningBudgetMs, onProgress);
+  await remember(memory, device, choice.measured);
+  const names = [...choice.tiles].map(([key, tile]) => [key, tileName(tile)] as const);
+  return {
+    tuning: withTiles(preset.tuning, choice.tiles),
+    record: {
+      source: choice.remembered ? 'remembered' : 'measured',
+      tiles: Object.fromEntries(names),
+      ms: bench.now() - began,
+    },
+  };
+}

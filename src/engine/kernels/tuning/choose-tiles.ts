@@ -1,0 +1,113 @@
+// Which tile each shape of matrix product gets, from what a workbench measures: what was remembered, then trials within a
+// span of time. Knows no device and no clock of its own.
+import type { MatmulShape, MatmulTile } from '../wgsl/matmul.ts';
+import { tileName } from './tile-set.ts';
+
+export interface Workbench {
+  /**
+   * Milliseconds of one product in each tile; null for a tile that does not compile, that computes anything else than the
+   * others, or that `deadline` (of `now`) left no time for.
+   */
+  measure(
+    shape: MatmulShape,
+    tiles: readonly MatmulTile[],
+    deadline: number,
+  ): Promise<readonly (number | null)[]>;
+  /** Milliseconds from any origin. */
+  now(): number;
+}
+
+export interface Choice {
+  /** Tile of each shape that has one. */
+  readonly tiles: ReadonlyMap<string, MatmulTile>;
+  /** Those that were measured, by name: what is worth remembering. */
+  readonly measured: ReadonlyMap<string, string>;
+  /** True when every shape was known before. */
+  readonly remembered: boolean;
+}
+
+export interface Candidates {
+  readonly tiles: readonly MatmulTile[];
+  /** What a shape gets without measuring; one of `tiles`. */
+  readonly preset: MatmulTile;
+}
+
+/** A tile must be so much faster than the preset to replace it: below, it is noise. */
+const margin = 0.97;
+/** Tiles that go on to the other shapes after all were tried on the largest. */
+const shortList = 5;
+
+export function shapeKey({ rows, inner, columns, parts }: MatmulShape): string {
+  return `${rows}x${inner}x${columns}x${parts}`;
+}
+
+/** The fastest tile, or the preset where nothing is clearly faster than it; null where nothing was measured. */
+export function fastest(
+  tiles: readonly MatmulTile[],
+  ms: readonly (number | null)[],
+  preset: MatmulTile,
+): MatmulTile | null {
+  const ranked = rank(tiles, ms);
+  const [best] = ranked;
+  if (best === undefined) return null;
+  const own = ranked.find(({ tile }) => tileName(tile) === tileName(preset));
+  return own !== undefined && best.ms > own.ms * margin ? own.tile : best.tile;
+}
+
+function rank(
+  tiles: readonly MatmulTile[],
+  ms: readonly (number | null)[],
+): readonly { readonly tile: MatmulTile; readonly ms: number }[] {
+  return tiles
+    .flatMap((tile, i) => {
+      const time = ms[i] ?? null;
+      return time === null || !(time > 0) ? [] : [{ tile, ms: time }];
+    })
+    .sort((a, b) => a.ms - b.ms);
+}
+
+/**
+ * Chooses for every shape, the most work first: all candidates on the first shape that is not remembered, the fastest few
+ * on the others. A shape that the time does not reach takes the tile of the first and is not remembered.
+ */
+export async function chooseTiles(
+  shapes: readonly MatmulShape[],
+  { tiles, preset }: Candidates,
+  remembered: ReadonlyMap<string, string>,
+  bench: Workbench,
+  budgetMs: number,
+  onShape: (done: number, total: number) => void,
+): Promise<Choice> {
+  const deadline = bench.now() + budgetMs;
+  const chosen = new Map<string, MatmulTile>();
+  const measured = new Map<string, string>();
+  const open: MatmulShape[] = [];
+  for (const shape of shapes) {
+    const known = tiles.find((tile) => tileName(tile) === remembered.get(shapeKey(shape)));
+    if (known === undefined) open.push(shape);
+    else chosen.set(shapeKey(shape), known);
+  }
+  const work = ({ rows, inner, columns, parts }: MatmulShape): number => rows * inner * columns * parts;
+  open.sort((a, b) => work(b) - work(a));
+  let tried = tiles;
+  let first: MatmulTile | null = null;
+  for (const [i, shape] of open.entries()) {
+    onShape(i, open.length);
+    const inTime = bench.now() < deadline;
+    const ms = inTime ? await bench.measure(shape, tried, deadline) : [];
+    const winner = fastest(tried, ms, preset);
+    if (winner !== null) {
+      measured.set(shapeKey(shape), tileName(winner));
+      if (first === null) {
+        const best = rank(tried, ms)
+          .slice(0, shortList)
+          .map(({ tile }) => tile);
+        tried = [...new Set([...best, winner, preset])];
+      }
+      first ??= winner;
+    }
+    chosen.set(shapeKey(shape), winner ?? first ?? preset);
+  }
+  onShape(open.length, open.length);
+  return { tiles: chosen, measured, remembered: open.length === 0 };
+}

@@ -1,0 +1,61 @@
+// Augmentation of training images: a random resized crop (Szegedy et al., "Going Deeper with Convolutions", 2014) and a
+// horizontal flip, drawn for (seed, step, position in the batch) alone, so that a resumed run draws what an uninterrupted
+// one draws. The engines sample the pixels; what is evaluated is never augmented.
+import { cropOf, type Crop } from '../engine/crop.ts';
+import type { Batch } from '../engine/engine.ts';
+import { randomStream } from '../shared/random.ts';
+import type { VitModel } from '../vit/parameters.ts';
+
+export type Augment = 'none' | 'flip' | 'crop+flip';
+
+export interface AugmentOptions {
+  readonly augment: Augment;
+  /** Smallest share of the image's area that a crop covers; the largest is all of it. */
+  readonly smallestCrop: number;
+}
+
+/** Width to height of a crop: log-uniform between these, as everywhere. */
+const ratios = [3 / 4, 4 / 3] as const;
+/** Tries to find a rectangle that fits into the image, before the whole image is taken. */
+const tries = 10;
+/** Draws kept for one image. */
+const drawsAnImage = 64;
+
+/** The crops of a step's batch, or undefined where nothing is augmented. */
+export function cropsOf(
+  { augment, smallestCrop }: AugmentOptions,
+  side: number,
+  seed: number,
+  step: number,
+  images: number,
+): readonly Crop[] | undefined {
+  if (augment === 'none') return undefined;
+  const stream = randomStream(seed, 'augment');
+  return Array.from({ length: images }, (_, image) => {
+    const draw = (i: number): number => stream.uniform(step, image * drawsAnImage + i);
+    const flip = draw(0) < 0.5;
+    const whole = cropOf(side, 0, 0, side, side, flip);
+    if (augment === 'flip') return whole;
+    for (let attempt = 0; attempt < tries; attempt++) {
+      const [area, shape, across, down] = [1, 2, 3, 4].map((i) => draw(4 * attempt + i));
+      const share = smallestCrop + (1 - smallestCrop) * (area ?? 0);
+      const [narrow, wide] = [Math.log(ratios[0]), Math.log(ratios[1])];
+      const ratio = Math.exp(narrow + (wide - narrow) * (shape ?? 0));
+      const width = side * Math.sqrt(share * ratio);
+      const height = side * Math.sqrt(share / ratio);
+      if (width > side || height > side) continue;
+      return cropOf(side, (across ?? 0) * (side - width), (down ?? 0) * (side - height), width, height, flip);
+    }
+    return whole;
+  });
+}
+
+/** A training batch with the crops of its step. */
+export function withCrops(
+  batch: Batch,
+  recipe: AugmentOptions & { readonly seed: number },
+  { config }: VitModel,
+  step: number,
+): Batch {
+  return { ...batch, crops: cropsOf(recipe, config.imageSize, recipe.seed, step, batch.labels.length) };
+}

@@ -1,0 +1,34 @@
+// What a run is given and whom it tells: the border between the loop and the worker's session.
+import type { Adapter } from '../dmlora/adapter.ts';
+import type { Engine, Memory, Normalisation } from '../engine/engine.ts';
+import type { Result } from '../shared/result.ts';
+import type { VitModel } from '../vit/parameters.ts';
+import type { Metrics } from './evaluation.ts';
+import type { OnPreparing, Phase } from './phase.ts';
+import type { Recipe } from './recipe.ts';
+import type { DropRecord, ModuleView, StepRow } from './run-record.ts';
+import type { TrainingData } from './training-data.ts';
+
+export interface RunInput {
+  readonly model: VitModel;
+  /** The head to start from, where the checkpoint has one for the same classes. */
+  readonly head: Adapter['head'] | null;
+  readonly normalisation: Normalisation;
+  readonly data: TrainingData;
+  readonly recipe: Recipe;
+  /** Makes the engine and tells how far it is; called again to go on after the device was lost. */
+  readonly makeEngine: (onPreparing?: OnPreparing) => Promise<Result<Engine>>;
+}
+
+/** What a run tells while it goes on. */
+export interface RunListener {
+  phase(phase: Phase): void;
+  step(
+    row: StepRow,
+    pace: { currentSecondsPerStep: number; secondsLeft: number | null },
+    memory: Memory,
+  ): void;
+  dropped(drops: readonly DropRecord[]): void;
+  branches(step: number, modules: readonly ModuleView[]): void;
+  evaluated(step: number, validation: Metrics): void;
+}
