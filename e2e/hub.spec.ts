@@ -1,12 +1,15 @@
 // Promise: a model of the Hub opens by its name, with its progress shown; again without a network; and a Hub that lies is
 // told as a sentence, with nothing bad kept. Against the stand-in: no test reaches the real Hub.
+import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import type { Page } from '@playwright/test';
 import { startHubStandIn, type HubStandIn } from '../scripts/testing/hub-stand-in.ts';
-import { button, openApp } from './app.ts';
+import { button, expectPhase, loadRecipe, openApp, openPictures } from './app.ts';
 import { expect, test, type Watch } from './graft-test.ts';
 import { microModel } from './headless.ts';
+import { writePictures } from './pictures.ts';
 
 let hub: HubStandIn;
 test.beforeAll(async () => {
@@ -125,6 +128,26 @@ test('a lie is told, nothing of it is kept, and what was open stays', async ({ p
   await expect(page.getByTestId('fault')).toHaveCount(0);
 });
 
+test('a model that does not fit is refused with what it needs and what is free', async ({
+  page,
+  context,
+}) => {
+  await openWithHub(page);
+  const session = await context.newCDPSession(page);
+  await session.send('Storage.overrideQuotaForOrigin', {
+    origin: new URL(page.url()).origin,
+    quotaSize: 50_000,
+  });
+  await ask(page, 'ann/micro');
+  await expect(page.getByTestId('fault')).toHaveAttribute('data-kind', 'storage');
+  await expect(page.getByTestId('fault')).toContainText(
+    /0\.1 MB are needed, 0\.0 MB are free.*Delete models/,
+  );
+  await session.send('Storage.overrideQuotaForOrigin', { origin: new URL(page.url()).origin });
+  await page.getByTestId('hub-open').click();
+  await expect(page.getByTestId('model-title')).toHaveText('ann/micro');
+});
+
 test('a mirror that the page may not talk to is named as such', async ({ page, watched }) => {
   watched.allowed.push(/Content Security Policy|content security: connect-src|Fetch API cannot load/);
   await openApp(page);
@@ -132,4 +155,59 @@ test('a mirror that the page may not talk to is named as such', async ({ page, w
   await page.getByTestId('hub-address').fill('https://mirror.invalid');
   await ask(page, 'ann/micro');
   await expect(page.getByTestId('fault')).toContainText(/policy.*https:\/\/mirror\.invalid.*GRAFT_HUB/);
+});
+
+test('a trained model goes to a repository of the user’s, and nothing but its files', async ({
+  page,
+}, info) => {
+  await openWithHub(page);
+  await page.getByTestId('hub-token').fill(hub.token);
+  await ask(page, 'ann/micro');
+  await expect(page.getByTestId('model-title')).toHaveText('ann/micro');
+  await openPictures(page, await writePictures(info.outputPath('secret'), 4));
+  await expect(page.getByTestId('data-title')).toHaveText('secret');
+  await loadRecipe(page, { steps: 2, batch: 4 }, info.outputPath('recipe.json'));
+  await button(page, 'Start').click();
+  await expectPhase(page, 'finished');
+  await button(page, 'Merge & export').click();
+  await button(page, 'Write and prove').click();
+  hub.requests.length = 0;
+  await page.getByText('Push to the Hugging Face Hub (optional)').click();
+  await page.getByTestId('push-repository').fill('ann/mine');
+  const listed = await page
+    .getByRole('list', { name: 'Files that will be sent' })
+    .locator('code')
+    .allTextContents();
+  // Nothing has been sent before this.
+  expect(hub.requests).toEqual([]);
+  await page.getByTestId('push-send').click();
+  await expect(page.getByTestId('pushed')).toContainText(`${hub.address}/ann/mine`);
+  const made = hub.repositories.get('ann/mine');
+  expect(made?.hidden).toBe('private');
+  expect([...(made?.files.keys() ?? [])].sort()).toEqual([...listed].sort());
+  expect(listed).toContain('model.safetensors');
+});
+
+test('npm run finetune takes a model by its name', async ({}, info) => {
+  const data = await writePictures(info.outputPath('pictures'), 4);
+  const out = info.outputPath('model');
+  const args = [
+    '--model',
+    'ann/micro',
+    '--data',
+    data,
+    '--out',
+    out,
+    '--steps',
+    '2',
+    '--batch',
+    '4',
+    '--backend',
+    'wasm',
+  ];
+  const env = { ...process.env, GRAFT_HUB: `${hub.address},${hub.storageAddress}`, HF_TOKEN: hub.token };
+  const run = promisify(execFile)(process.execPath, ['scripts/finetune.mjs', ...args, '--json'], { env });
+  const result = JSON.parse((await run).stdout) as { model: string; steps: number };
+  expect(result).toMatchObject({ model: 'ann/micro', steps: 2 });
+  expect(hub.requests.some(({ authorization }) => authorization === `Bearer ${hub.token}`)).toBe(true);
 });

@@ -33,6 +33,7 @@ function Suggestion({ model }: { readonly model: SuggestedModel }) {
   const open = useModel((state) => state.model?.hub?.id === id);
   const { edit } = useControls();
   const trainer = useTrainer();
+  const action = kept ? 'Open' : 'Download and open';
   return (
     <li className={styles.suggestion}>
       <h3 className={styles.title}>{title}</h3>
@@ -54,10 +55,10 @@ function Suggestion({ model }: { readonly model: SuggestedModel }) {
         <Button
           icon={kept ? 'file' : 'download'}
           disabled={!edit || opening !== null || open}
-          aria-label={`Open ${title}`}
+          aria-label={open ? `${title} is open` : `${action} ${title}`}
           onClick={() => void trainer.openHubModel(id)}
         >
-          {open ? 'It is open' : kept ? 'Open' : 'Download and open'}
+          {open ? 'is open' : action}
         </Button>
         <a
           href={`https://huggingface.co/${id}`}
@@ -65,7 +66,7 @@ function Suggestion({ model }: { readonly model: SuggestedModel }) {
           rel="noreferrer"
           aria-label={`Page of ${title}`}
         >
-          its page
+          Page
         </a>
         {kept && <span className={styles.soft}>on this machine</span>}
       </div>
