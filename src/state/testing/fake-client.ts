@@ -32,6 +32,8 @@ export interface FakeOptions {
   readonly fault?: Fault;
   readonly recipe?: (recipe: Recipe) => Recipe;
   readonly scalarsKept?: boolean;
+  /** Why models of the Hub cannot be opened. */
+  readonly hubFault?: Fault;
   /** A format whose proof fails. */
   readonly refuses?: ExportFormat;
 }
@@ -247,7 +249,10 @@ export function createFakeClient(
         defaults: recipeDefaults,
         gpu: options.gpu ?? { kind: 'present', name: 'nvidia ampere', software: false },
       }),
-    openModel: ({ title }) => ok({ ...model, title }),
+    openModel: ({ title, source }) =>
+      source.kind === 'hub' && options.hubFault !== undefined
+        ? fail(options.hubFault)
+        : ok({ ...model, title }),
     openData: ({ title }) => ok({ ...data, title: options.data?.title ?? title }),
     splitData: () => ok(data),
     thumbnails: () => ok([]),
