@@ -118,6 +118,7 @@ export class Run {
     const shapes = {
       batch: this.batch,
       classes: data.classes.length,
+      pixels: 'bytes' as const,
       memory: memoryWish(recipe),
       // Only where the same image has the same pixels in every step can anything of it be kept.
       ...(recipe.augment === 'none' ? { images: data.trainImages } : {}),

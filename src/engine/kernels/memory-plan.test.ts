@@ -47,6 +47,7 @@ const tinyTask: Task = {
   batch: 8,
   normalisation: plainNormalisation,
   tuning: gpuTuning,
+  pixels: 'bytes',
   images: 0,
 };
 const whole: Choice = { microBatch: 8, recomputedBlocks: 0, storage: 'f32', keepPrefix: false };
@@ -129,7 +130,7 @@ describe('choice', () => {
     );
     expect(plan).toMatchObject({ ok: false, fault: { kind: 'out-of-memory' } });
     expect(plan.ok ? '' : faultSentence(plan.fault)).toMatch(
-      / takes 5 MB, and this GPU takes at most 0.4 MB in one piece/,
+      /"pixels" takes 1 MB, and this GPU takes at most 0.4 MB in one piece/,
     );
   });
 
