@@ -127,7 +127,7 @@ export function product(
       residual: fusion.residual ?? (residual === undefined ? 'none' : 'same'),
       activation: fusion.activation ?? 'none',
       keepSum: out !== undefined,
-      storage: { x: x.storage, w: storage, z: z?.storage ?? 'f32', out: out?.storage ?? 'f32' },
+      storage: { w: storage, z: z?.storage ?? 'f32', out: out?.storage ?? 'f32' },
     },
     tuning.matmulTile(shape),
   );
