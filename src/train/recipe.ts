@@ -151,12 +151,6 @@ export function checkDepth({ dmlora }: Recipe, depth: number): Result<null> {
   return fail({ kind: 'bad-recipe', field: 'dmlora.firstBlock', detail });
 }
 
-/** The same wish in the engine's units. */
-export function memoryWish({ memory }: Recipe): MemoryWish {
-  const { budgetMB, float16 } = memory;
-  return { budgetBytes: budgetMB === null ? null : budgetMB * 1e6, float16 };
-}
-
 /** Optimiser steps of a run over `images` training images. */
 export function stepsOf(recipe: Recipe, images: number): number {
   return recipe.steps ?? Math.max(1, Math.round((recipe.epochs * images) / batchOf(recipe, images)));
