@@ -25,7 +25,7 @@ import {
   type RunRecord,
 } from './run-record.ts';
 import { learningRateAt } from './schedule.ts';
-import type { LabelledPixels } from './training-data.ts';
+import { shapesOf, type LabelledPixels } from './training-data.ts';
 
 /** The state that a run can go back to: the adapter after `step` confirmed steps. */
 interface Snapshot {
@@ -103,7 +103,7 @@ export class Run {
       if (this.#phase.kind === 'preparing') this.#become({ kind: 'preparing', what, done, total });
     });
     if (!made.ok) return this.#fail(made.fault);
-    const shapes = { batch: this.batch, classes: input.data.classes.length };
+    const shapes = shapesOf(input.recipe, input.data, this.batch);
     const prepared = await made.value.prepare(
       input.model,
       this.#snapshot.adapter,

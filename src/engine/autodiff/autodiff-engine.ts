@@ -28,6 +28,7 @@ import { sliceOf } from '../pixels.ts';
 import { adamwStep } from './adamw.ts';
 import type { Backend } from './backend.ts';
 import { differentiating } from './differentiable.ts';
+import { crossEntropy } from './layers.ts';
 import { microBatchOf } from './memory-plan.ts';
 import { imageCount, patchRows } from './patches.ts';
 import { product } from './products.ts';
@@ -345,16 +346,11 @@ export class AutodiffEngine implements Engine {
   }
 
   memory(): Memory {
-    return {
-      bufferBytes: this.backend.allocatedBytes(),
-      peakBufferBytes: this.#notePeak(),
-      count: tf.memory().numTensors,
-    };
+    const bufferBytes = this.backend.allocatedBytes();
+    return { bufferBytes, peakBufferBytes: this.#notePeak(), count: tf.memory().numTensors };
   }
 
-  memoryPlan(): null {
-    return null; // tfjs allocates as it goes
-  }
+  readonly memoryPlan = (): null => null; // tfjs allocates as it goes
 
   dispose(): void {
     if (this.#prepared !== null) {
@@ -382,9 +378,4 @@ export class AutodiffEngine implements Engine {
       return fail(faultOfThrown(thrown));
     }
   }
-}
-
-/** Mean over the batch of log sum exp(logits) - logit of the label. */
-function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor): tf.Scalar {
-  return tf.neg(tf.mean(tf.sum(tf.mul(tf.logSoftmax(logits), labels), 1)));
 }

@@ -20,7 +20,7 @@ export const queryGradientKernel = remembered((shape: Attention): Kernel => {
     `attention-gradient q ${tokens}x${heads}x${headWidth}`,
     [
       read('qkv', tensorType[storage]),
-      read('out', tensorType[storage]),
+      read('out'),
       read('dout'),
       read('lse', 'array<f32>'),
       write('rowSums', 'array<f32>'),
@@ -38,7 +38,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
     depth,
     (d) => `let q${i}_${d} = ${qkv(`t${i} * ${line}u + qAt + ${d}u`)} * ${float(scale)};
   let do${i}_${d} = dout[c${i} * ${context}u + qAt + ${d}u];
-  sum${i} += dot(do${i}_${d}, ${load('out', storage, `c${i} * ${context}u + qAt + ${d}u`)});
+  sum${i} += dot(do${i}_${d}, out[c${i} * ${context}u + qAt + ${d}u]);
   var dq${i}_${d} = vec4f();`,
     '\n',
   )}`,

@@ -157,7 +157,7 @@ describe.skipIf(missingGpu !== null)('matrix products against float64', () => {
         const x = randomValues(seed + 1, rows * inner);
         const dy = randomValues(seed + 2, rows * 3 * columns);
         const scales = randomValues(seed + 3, 8);
-        const down = { kind: 'down', rows, inner, storage: 'f32' } as const;
+        const down = { kind: 'down', rows, inner } as const;
         const u = await runKernel(
           device,
           rowProductKernel(down),
