@@ -18,7 +18,15 @@ module.exports = {
     only('engine', 'dmlora', 'vit', 'shared'),
     only('train', 'engine', 'dmlora', 'vit', 'shared'),
     only('storage', 'formats', 'shared'),
-    only('worker', 'train', 'engine', 'dmlora', 'vit', 'data', 'formats', 'storage', 'shared'),
+    only('hub', 'storage', 'formats', 'shared'),
+    only('worker', 'train', 'engine', 'dmlora', 'vit', 'data', 'formats', 'storage', 'hub', 'shared'),
+    {
+      name: 'hub-package-in-hub',
+      severity: 'error',
+      comment: 'requests to the Hub are made in hub/ only, where the token is guarded',
+      from: { path: '^src/', pathNot: '^src/hub/' },
+      to: { path: 'node_modules/@huggingface/' },
+    },
     {
       name: 'protocol-is-types',
       severity: 'error',

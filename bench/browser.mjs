@@ -53,11 +53,21 @@ export async function openBench() {
     ...(existsSync(executable) ? { executablePath: executable } : {}),
   });
   const session = await browser.newBrowserCDPSession();
-  const { processInfo } = await session.send('SystemInfo.getProcessInfo');
-  const gpuProcess = processInfo.find(({ type }) => type === 'GPU')?.id ?? null;
+  /** Every process of the browser, with its CPU time so far. */
+  const processes = async () => (await session.send('SystemInfo.getProcessInfo')).processInfo;
   return {
     browser,
-    gpuProcess,
+    version: browser.version(),
+    /** CPU milliseconds so far: of the GPU process (in the kernel's ticks where there is /proc), and of all pages. */
+    async cpu() {
+      const list = await processes();
+      const gpu = list.find(({ type }) => type === 'GPU');
+      const pages = list.filter(({ type }) => type === 'renderer');
+      return {
+        gpu: gpu === undefined ? null : (cpuMs(gpu.id) ?? 1000 * gpu.cpuTime),
+        pages: pages.reduce((sum, { id, cpuTime }) => sum + (cpuMs(id) ?? 1000 * cpuTime), 0),
+      };
+    },
     /** A fresh page, so that no engine inherits another's buffers. */
     async page() {
       const page = await browser.newPage();
@@ -76,11 +86,11 @@ export async function openBench() {
 
 /**
  * CPU milliseconds that a process has used so far, in the kernel's ticks of 10 ms; null where /proc is missing.
- * @param {number | null} id
+ * @param {number} id
  */
-export function cpuMs(id) {
+function cpuMs(id) {
   const file = `/proc/${id}/stat`;
-  if (id === null || !existsSync(file)) return null;
+  if (!existsSync(file)) return null;
   const fields = readFileSync(file, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }

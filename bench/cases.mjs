@@ -1,6 +1,7 @@
 // What the bench measures: engines and shapes, by the names that --cases takes (`kernels/small/b8`).
 
 /** @typedef {{ name: string, imageSize: number, patchSize: number, dim: number, depth: number, heads: number, mlpDim: number }} Model */
+/** @typedef {{ engine: string, model: Model, batch: number }} Case */
 
 /** @type {Record<string, Model>} */
 export const models = {
@@ -10,28 +11,74 @@ export const models = {
   'vit-b': { name: 'vit-b', imageSize: 224, patchSize: 16, dim: 768, depth: 12, heads: 12, mlpDim: 3072 },
 };
 
-/** tfjs engines are the autodiff engine of this repository on that backend. */
-export const engines = ['kernels', 'tfjs-webgpu', 'tfjs-wasm'];
+/** Each with what it is. */
+export const engines = {
+  kernels: "Graft's kernel engine",
+  'tfjs-webgpu': 'plain tfjs, as its user writes the step',
+  'jax-js': 'jax-js on WebGPU',
+  'autodiff-webgpu': "Graft's autodiff engine on tfjs-webgpu",
+  'tfjs-wasm': 'plain tfjs on WebAssembly',
+  'autodiff-wasm': "Graft's autodiff engine on tfjs-wasm",
+  'torch-cpu': 'PyTorch on the processor',
+};
 
-export const classes = 10;
+/** Other names under which an engine is known. @type {Record<string, string>} */
+const aliases = { 'tfjs-plain-webgpu': 'tfjs-webgpu', torch: 'torch-cpu', jax: 'jax-js' };
 
-/** Cases of a full run on a machine without a GPU; larger ones are asked for by name. */
-export const full = [
-  ...['small/b1', 'small/b8', 'tiny/b1'].flatMap((shape) => engines.map((engine) => `${engine}/${shape}`)),
-  'kernels/small/b32',
-  'kernels/tiny/b8',
-];
+const all = Object.keys(engines);
+const inNode = ['kernels', 'tfjs-webgpu', 'jax-js', 'torch-cpu'];
 
-export const quick = engines.map((engine) => `${engine}/small/b1`);
+/** @param {string[]} names @param {string[]} shapes */
+const cross = (names, shapes) => shapes.flatMap((shape) => names.map((name) => `${name}/${shape}`));
 
-/** @param {string} text */
+/**
+ * The cases of a run without --cases. On the processor only what ends within minutes; a real GPU takes every shape, and
+ * one that does not fit says so in its row.
+ * @param {{ quick: boolean, node: boolean, software: boolean }} options
+ */
+export function defaultCases({ quick, node, software }) {
+  const names = node ? inNode : all;
+  // Graft's autodiff engine takes the longest to compile and says the least.
+  if (quick)
+    return cross(
+      names.filter((name) => !name.startsWith('autodiff')),
+      ['small/b1'],
+    );
+  if (software)
+    return [
+      ...cross(names, ['small/b1', 'small/b8']),
+      ...cross(
+        ['kernels', 'jax-js', 'tfjs-wasm', 'torch-cpu'].filter((name) => names.includes(name)),
+        ['small/b32'],
+      ),
+      ...cross(names, ['tiny/b1']),
+      ...cross(['kernels', 'torch-cpu'], ['tiny/b8', 'vit-s/b1']),
+    ];
+  const gpu = ['kernels', 'tfjs-webgpu', 'jax-js'];
+  const shapes = Object.keys(models).flatMap((model) => [1, 8, 32].map((batch) => `${model}/b${batch}`));
+  return [
+    ...cross(gpu, shapes),
+    ...cross(
+      names.filter((name) => !gpu.includes(name)),
+      ['small/b8', 'tiny/b1'],
+    ),
+  ];
+}
+
+/** @param {string} text @returns {Case} */
 export function parseCase(text) {
-  const [engine = '', name = '', size = ''] = text.split('/');
+  const [given = '', name = '', size = ''] = text.split('/');
+  const engine = aliases[given] ?? given;
   const model = models[name];
-  const batch = Number(size.slice(1));
-  if (!engines.includes(engine) || model === undefined || !(batch >= 1))
+  const batch = Number(/^b(\d+)$/.exec(size)?.[1]);
+  if (!(engine in engines) || model === undefined || !(batch >= 1))
     throw new Error(
-      `--cases takes ENGINE/MODEL/bN with engine ${engines.join(', ')} and model ${Object.keys(models).join(', ')}; got ${text}`,
+      `--cases takes ENGINE/MODEL/bN with engine ${all.join(', ')} and model ${Object.keys(models).join(', ')}; got ${text}`,
     );
   return { engine, model, batch };
+}
+
+/** @param {Case} wanted */
+export function caseName({ engine, model, batch }) {
+  return `${engine}/${model.name}/b${batch}`;
 }

@@ -1,67 +1,75 @@
-// One case of the bench, in a page or in Node: the same random weights, batch and steps for every engine.
-import { initialAdapter } from '../src/dmlora/adapter.ts';
-import { dmloraDefaults } from '../src/dmlora/recipe.ts';
-import type { Engine } from '../src/engine/engine.ts';
-import {
-  plainNormalisation,
-  randomBatch,
-  randomModel,
-  stage1,
-} from '../src/engine/kernels/testing/random-model.ts';
-import { must } from '../src/engine/testing/reference.ts';
-import { stepFlops, tokenCount, type VitConfig } from '../src/vit/vit-config.ts';
-import { counted, countsNow, peakSince, type Counts } from './count-webgpu.ts';
-
-export interface Case {
-  readonly engine: string;
-  readonly model: Omit<VitConfig, 'layerNormEps'> & { readonly name: string };
-  readonly batch: number;
-}
+// One case of the bench, in a page or in Node: start, first step, a number of steady steps counted and timed, and on a
+// real GPU one more under timestamps and some in flight together.
+import type { Contender } from './contender.ts';
+import { counted, countsNow, liveBytes, peakSince, type Counts } from './count-webgpu.ts';
+import { canTime, profiled, timed, type ProfileLine } from './gpu-time.ts';
+import type { Workload } from './workload.ts';
 
 export interface Started {
-  readonly firstStepMs: number;
-  readonly prepareMs: number;
   readonly adapter: string;
+  readonly software: boolean;
+  readonly firstStepMs: number;
+  /** The part of it before the first step: upload, plan, compilation ahead. */
+  readonly prepareMs: number;
+  readonly flops: number;
+  readonly tokens: number;
+  /** Bytes that are no memory of an image: frozen weights as often as they are held, adapter and moments. */
+  readonly heldBytes: number;
 }
 
 export interface Steady {
+  /** Means of one step. */
   readonly counts: Counts;
-  readonly jsMs: number;
+  readonly jsMs: number | null;
   readonly wallMs: number;
   readonly peakBufferBytes: number;
+  /** Buffers alive after the first and the last timed step: equal, or something grows. */
+  readonly liveBytes: readonly [first: number, last: number];
   readonly losses: readonly number[];
 }
 
-const classes = 10;
+/** Figures that only a real GPU gives. */
+export interface OnGpu {
+  /** Time in compute passes, and from the first pass's begin to the last one's end. */
+  readonly gpuMs: number | null;
+  readonly gpuSpanMs: number | null;
+  /** Wall time of a step when several are handed over before one is waited for. */
+  readonly queuedMs: number;
+}
 
-/** An engine in the middle of a run: `start` prepares it and takes the first step, `steps` takes n more. */
 export class Measurement {
-  readonly #config: VitConfig;
   #losses: number[] = [];
-  #step = 0;
 
   constructor(
-    private readonly engine: Engine,
-    private readonly wanted: Case,
-  ) {
-    this.#config = { ...wanted.model, layerNormEps: 1e-6 };
-  }
+    private readonly contender: Contender,
+    private readonly work: Workload,
+  ) {}
 
   async start(): Promise<Started> {
-    const model = randomModel(this.#config);
-    const adapter = initialAdapter(this.#config, classes, dmloraDefaults, 1);
+    const { contender, work } = this;
     peakSince();
     const begin = performance.now();
-    const shapes = { batch: this.wanted.batch, classes };
-    must(await this.engine.prepare(model, adapter, plainNormalisation, shapes));
+    await contender.start(work);
     const prepareMs = performance.now() - begin;
     await this.#one();
-    return { firstStepMs: performance.now() - begin, prepareMs, adapter: this.engine.describe().adapter };
+    const firstStepMs = performance.now() - begin;
+    // A second step is nobody's figure: a library may still trace or fill its pools in it.
+    await this.#one();
+    return {
+      adapter: contender.device,
+      software: contender.software,
+      firstStepMs,
+      prepareMs,
+      flops: work.flops,
+      tokens: work.tokens,
+      heldBytes: contender.weightCopies * work.weightBytes + 3 * work.adapterBytes,
+    };
   }
 
-  /** Steps one by one, each reported before the next: what an engine without steps in flight can do. */
+  /** Steps one by one, each waited for before the next. */
   async steps(count: number): Promise<Steady> {
     const before = countsNow();
+    const first = liveBytes();
     const begin = performance.now();
     let jsMs = 0;
     for (let i = 0; i < count; i++) jsMs += await this.#one();
@@ -71,40 +79,43 @@ export class Measurement {
       counts: Object.fromEntries(
         counted.map((name) => [name, (after[name] - before[name]) / count]),
       ) as Counts,
-      jsMs: jsMs / count,
+      jsMs: this.contender.timesJavaScript ? jsMs / count : null,
       wallMs,
-      peakBufferBytes: Math.max(peakSince(), this.engine.memory().peakBufferBytes),
+      peakBufferBytes: Math.max(peakSince(), this.contender.peakBytes()),
+      liveBytes: [first, liveBytes()],
       losses: this.#losses,
     };
   }
 
-  /** Gives the milliseconds of JavaScript until the step was handed over (meaningful for kernels only). */
-  async #one(): Promise<number> {
-    const batch = randomBatch(this.#config, this.wanted.batch, classes);
+  /** Call after `steps`: its buffers are not the contender's. */
+  async onGpu(count: number): Promise<OnGpu> {
+    const spans = canTime() ? await timed(() => this.#one()) : null;
+    const inFlight = Math.min(count, 8);
     const begin = performance.now();
-    this.engine.step(batch, { ...stage1, step: this.#step++, learningRate: 1e-3, weightDecay: 1e-4 });
+    for (let i = 0; i < inFlight; i++) this.contender.enqueue();
+    this.#losses.push(...(await this.contender.losses()));
+    return {
+      gpuMs: spans?.busyMs ?? null,
+      gpuSpanMs: spans?.spanMs ?? null,
+      queuedMs: (performance.now() - begin) / inFlight,
+    };
+  }
+
+  /** Milliseconds of each kernel in a step; call last. */
+  async profile(): Promise<readonly ProfileLine[]> {
+    return canTime() ? profiled(() => this.#one(), 4) : [];
+  }
+
+  /** One step; gives the milliseconds of JavaScript until it was handed over. */
+  async #one(): Promise<number> {
+    const begin = performance.now();
+    this.contender.enqueue();
     const handed = performance.now() - begin;
-    const { steps, fault } = await this.engine.report();
-    if (fault !== null) throw new Error(JSON.stringify(fault));
-    this.#losses.push(...steps.map(({ loss }) => loss));
+    this.#losses.push(...(await this.contender.losses()));
     return handed;
   }
 
-  /** Model FLOPs of one step of the batch, without anything an engine computes twice or leaves out. */
-  flops(): number {
-    const { forward, backward } = stepFlops(
-      this.#config,
-      classes,
-      dmloraDefaults.branches * dmloraDefaults.rank,
-    );
-    return this.wanted.batch * (forward + backward);
-  }
-
-  tokens(): number {
-    return tokenCount(this.#config);
-  }
-
   dispose(): void {
-    this.engine.dispose();
+    this.contender.dispose();
   }
 }

@@ -1,30 +1,35 @@
 // The page of the bench: puts one engine at a time at the disposal of bench.mjs, which drives it from outside.
 import wasmBinary from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
-import { AutodiffEngine } from '../src/engine/autodiff/autodiff-engine.ts';
-import { startBackend } from '../src/engine/autodiff/backend.ts';
-import type { Engine } from '../src/engine/engine.ts';
 import { openGpu } from '../src/engine/gpu.ts';
-import { KernelEngine } from '../src/engine/kernels/kernels-engine.ts';
 import { must } from '../src/engine/testing/reference.ts';
 import { countWebGpu } from './count-webgpu.ts';
-import { Measurement, type Case } from './measure.ts';
+import { openContender } from './engines.ts';
+import { installTimestamps } from './gpu-time.ts';
+import { Measurement } from './measure.ts';
+import { measurePeak } from './peak.ts';
+import { makeWorkload, type Case } from './workload.ts';
 
 countWebGpu();
-
-async function open(engine: string): Promise<Engine> {
-  if (engine === 'kernels') return new KernelEngine(must(await openGpu()));
-  return new AutodiffEngine(must(await startBackend(engine === 'tfjs-wasm' ? 'wasm' : 'webgpu', wasmBinary)));
-}
+installTimestamps();
 
 let current: Measurement | null = null;
 
 const bench = {
   async start(wanted: Case) {
-    current = new Measurement(await open(wanted.engine), wanted);
-    return { ...(await current.start()), flops: current.flops(), tokens: current.tokens() };
+    const work = makeWorkload(wanted);
+    current = new Measurement(await openContender(wanted.engine, wasmBinary), work);
+    return current.start();
   },
   steps: (count: number) => current?.steps(count),
+  onGpu: (count: number) => current?.onGpu(count),
+  profile: () => current?.profile(),
   stop: () => current?.dispose(),
+  async peak() {
+    const gpu = must(await openGpu());
+    const peak = await measurePeak(gpu.device, gpu.software);
+    gpu.close();
+    return { ...peak, adapter: gpu.name, software: gpu.software };
+  },
 };
 export type BenchPage = typeof bench;
 

@@ -55,12 +55,14 @@ test('load, train, pause, step, resume, export, read back', async ({ page, watch
   await expect(map).toHaveAttribute('data-live', '8');
 
   await button(page, 'Merge & export').click();
+  await button(page, 'Write and prove').click();
   const difference = page.getByTestId('merged-difference');
   await expect(difference).toBeVisible();
   expect(Number(await difference.getAttribute('data-value'))).toBeLessThan(1e-4);
+  await page.getByText('6 files').click();
   const [download] = await Promise.all([
     page.waitForEvent('download'),
-    page.getByRole('button', { name: 'Download model.safetensors' }).click(),
+    page.getByRole('button', { name: 'Download hf/model.safetensors' }).click(),
   ]);
   const saved = info.outputPath('model.safetensors');
   await download.saveAs(saved);

@@ -18,6 +18,9 @@ describe('arguments', () => {
       overrides: {},
       backend: 'auto',
       engine: 'auto',
+      formats: [],
+      dtype: 'source',
+      proof: false,
       json: false,
       help: false,
     });
@@ -28,6 +31,11 @@ describe('arguments', () => {
     const read = readArguments(line.split(' '));
     expect(read).toMatchObject({ model: 'm', data: 'd.zip', out: 'o', backend: 'wasm', json: true });
     expect(read.overrides).toEqual({ steps: 20, seed: 0, batch: 8 });
+  });
+
+  test('--export takes several formats, each once', () => {
+    const read = readArguments(['--export', 'peft, hf-v5,peft', '--dtype', 'bf16', '--proof']);
+    expect(read).toMatchObject({ formats: ['peft', 'hf-v5'], dtype: 'BF16', proof: true });
   });
 
   test('--epochs takes the place of the steps of a recipe, --steps that of both', () => {
@@ -47,12 +55,27 @@ describe('arguments', () => {
     [['--backend', 'cuda'], '--backend takes auto, webgpu, wasm, cpu, not "cuda".'],
     [['--engine', 'turbo'], '--engine takes auto, autodiff, kernels, not "turbo".'],
     [['--out', ''], '--out needs a path'],
+    [['--export', 'hf,gguf'], '--export takes hf, hf-v5, timm, peft, onnx, not "gguf".'],
+    [['--export', ''], '--export takes'],
+    [['--dtype', 'int8'], '--dtype takes source, f32, f16, bf16, not "int8".'],
   ])('%j is refused by name', (argv, sentence) => {
     expect(() => readArguments(argv)).toThrow(sentence);
   });
 
   test('are all explained', () => {
-    for (const flag of ['model', 'data', 'validation', 'out', 'recipe', 'steps', 'epochs', 'batch', 'seed'])
+    for (const flag of [
+      'model',
+      'data',
+      'validation',
+      'out',
+      'recipe',
+      'steps',
+      'epochs',
+      'batch',
+      'seed',
+      'export',
+      'dtype',
+    ])
       expect(usage).toContain(`--${flag} `);
   });
 });

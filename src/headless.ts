@@ -6,7 +6,15 @@ import { fail, ok, type Result } from './shared/result.ts';
 import { dataSource, fetchJson, loadDataList, loadModelList, modelSource } from './state/bundled.ts';
 import { parseRecipe, type Recipe } from './train/recipe.ts';
 import { protocolVersion, startClient } from './worker/client.ts';
-import type { CommandName, Commands, ExportResult, Source, TrainerEvent } from './worker/protocol.ts';
+import type {
+  CommandName,
+  Commands,
+  ExportResult,
+  FormatExport,
+  ModelOrigin,
+  Source,
+  TrainerEvent,
+} from './worker/protocol.ts';
 
 declare const __BUILD__: string;
 
@@ -31,10 +39,22 @@ export type Files =
 interface Opened {
   readonly source: Source;
   readonly title: string;
+  readonly origin?: ModelOrigin;
 }
 
 /** Commands whose input and output hold no files. */
-type PlainCommand = Exclude<CommandName, 'hello' | 'openModel' | 'openData' | 'thumbnails' | 'exportModel'>;
+type PlainCommand = Exclude<
+  CommandName,
+  'hello' | 'openModel' | 'openData' | 'thumbnails' | 'exportModel' | 'proofFile'
+>;
+
+/** An export without its files: those are named. */
+export interface HeadlessExport {
+  readonly result: ExportResult['result'];
+  readonly formats: readonly (Omit<FormatExport, 'files'> & {
+    readonly files: readonly { readonly name: string; readonly bytes: number }[];
+  })[];
+}
 
 export interface HeadlessPage {
   hello(): Promise<Outcome<Commands['hello']['output']>>;
@@ -47,12 +67,14 @@ export interface HeadlessPage {
     recipe: Recipe,
   ): Promise<Outcome<Commands['openData']['output']>>;
   call<K extends PlainCommand>(name: K, input: Commands[K]['input']): Promise<Outcome<Commands[K]['output']>>;
-  /** Exports; the files stay here until `download` is asked for each. */
-  exportModel(): Promise<
-    Outcome<Omit<ExportResult, 'files'> & { files: { readonly name: string; readonly bytes: number }[] }>
-  >;
-  /** Starts the download of an exported file. */
-  download(name: string): void;
+  /** Exports; the files stay here until `download` is asked for each by its path, `<format>/<name>`. */
+  exportModel(choice: Commands['exportModel']['input']): Promise<Outcome<HeadlessExport>>;
+  /** Puts the proof beside the exported files, as `proof.safetensors`. */
+  proofFile(): Promise<Outcome<{ readonly bytes: number }>>;
+  /** Starts the download of an exported file. A page may start ten: small files are asked for by `read`. */
+  download(path: string): void;
+  /** The bytes of an exported file, one character a byte. */
+  read(path: string): Promise<string>;
   /** Every event so far, from the given one on. */
   events(from: number): readonly TrainerEvent[];
   sentence(fault: Fault): string;
@@ -104,7 +126,11 @@ async function modelOf(files: Files): Promise<Result<Opened>> {
   const [first] = list.value;
   return first === undefined
     ? noneShipped('model')
-    : ok({ source: modelSource(first, locate), title: first.title });
+    : ok({
+        source: modelSource(first, locate),
+        title: first.title,
+        origin: { hubId: null, revision: null, licence: first.licence },
+      });
 }
 
 async function imagesOf(files: Files): Promise<Result<Opened>> {
@@ -115,6 +141,12 @@ async function imagesOf(files: Files): Promise<Result<Opened>> {
   return first === undefined
     ? noneShipped('images')
     : ok({ source: dataSource(first, locate), title: first.title });
+}
+
+function exportedBlob(path: string): Blob {
+  const blob = exported.get(path);
+  if (blob === undefined) throw new Error(`${path} was not exported`);
+  return blob;
 }
 
 window.graft = {
@@ -140,21 +172,34 @@ window.graft = {
     return outcome(await client.call(name, input));
   },
 
-  async exportModel() {
-    const result = await client.call('exportModel', null);
-    if (!result.ok) return outcome(result);
-    const { files, ...rest } = result.value;
+  async exportModel(choice) {
+    const answer = await client.call('exportModel', choice);
+    if (!answer.ok) return outcome(answer);
     exported.clear();
-    for (const { name, blob } of files) exported.set(name, blob);
-    return outcome(ok({ ...rest, files: files.map(({ name, blob }) => ({ name, bytes: blob.size })) }));
+    const { formats, result } = answer.value;
+    const named = formats.map(({ files, ...format }) => {
+      for (const { name, blob } of files) exported.set(`${format.format}/${name}`, blob);
+      return { ...format, files: files.map(({ name, blob }) => ({ name, bytes: blob.size })) };
+    });
+    return outcome(ok({ formats: named, result }));
   },
 
-  download(name) {
-    const blob = exported.get(name);
-    if (blob === undefined) throw new Error(`${name} was not exported`);
+  async proofFile() {
+    const proof = await client.call('proofFile', null);
+    if (proof.ok) exported.set('proof.safetensors', proof.value);
+    return outcome(proof.ok ? ok({ bytes: proof.value.size }) : proof);
+  },
+
+  async read(path) {
+    const bytes = new Uint8Array(await exportedBlob(path).arrayBuffer());
+    return Array.from(bytes, (byte) => String.fromCharCode(byte)).join('');
+  },
+
+  download(path) {
+    const blob = exportedBlob(path);
     const link = document.createElement('a');
     link.href = URL.createObjectURL(blob);
-    link.download = name;
+    link.download = path.replaceAll('/', '-');
     link.click();
   },
 

@@ -17,11 +17,18 @@ Fine-tunes a vision transformer with DMLoRA in a headless browser and writes the
   --seed N             seeds split, order, initial values and drops
   --backend NAME       auto, webgpu, wasm or cpu      (default: auto, a real GPU or else wasm)
   --engine NAME        auto, autodiff or kernels (webgpu only)         (default: auto)
+  --export LIST        formats, each into a folder of its name in DIR: hf, hf-v5, timm, peft, onnx, comma-separated
+                       (default: none, the merged model as its source had it, directly in DIR)
+  --dtype NAME         type of the written weights: f32, f16 or bf16   (default: as the source)
+  --proof              also proof.safetensors: up to 8 validation images as the model takes them, and its logits
   --json               nothing but one line of JSON on standard output
   --help               this text
 
-Files in DIR: model.safetensors, config.json, preprocessor_config.json, result.json. The last line of standard output
-is result.json on one line. On any fault the exit code is 1 and standard error ends with one sentence.`;
+Files in DIR: model.safetensors, config.json, preprocessor_config.json, result.json; with --export the folders and
+result.json. Every format is read back and compared before it is written. The last line of standard output is
+result.json on one line. On any fault the exit code is 1 and standard error ends with one sentence.`;
+
+/** @typedef {'hf' | 'hf-v5' | 'timm' | 'peft' | 'onnx'} ExportFormat */
 
 /**
  * @typedef {object} FinetuneArguments
@@ -33,6 +40,9 @@ is result.json on one line. On any fault the exit code is 1 and standard error e
  * @property {{ steps?: number | null, epochs?: number, batch?: number, seed?: number }} overrides of the recipe
  * @property {'auto' | 'webgpu' | 'wasm' | 'cpu'} backend
  * @property {'auto' | 'autodiff' | 'kernels'} engine
+ * @property {ExportFormat[]} formats empty without --export
+ * @property {'source' | 'F32' | 'F16' | 'BF16'} dtype
+ * @property {boolean} proof
  * @property {boolean} json
  * @property {boolean} help
  */
@@ -65,9 +75,25 @@ export function readArguments(argv) {
     overrides: { ...stepsFromEpochs, ...overrides },
     backend: oneOf('backend', values.backend, ['auto', 'webgpu', 'wasm', 'cpu']),
     engine: oneOf('engine', values.engine, ['auto', 'autodiff', 'kernels']),
+    formats: formatsOf(values.export),
+    dtype: dtypes[oneOf('dtype', values.dtype, ['source', 'f32', 'f16', 'bf16'])],
+    proof: values.proof ?? false,
     json: values.json ?? false,
     help: values.help ?? false,
   };
+}
+
+const dtypes = /** @type {const} */ ({ source: 'source', f32: 'F32', f16: 'F16', bf16: 'BF16' });
+/** @type {readonly [ExportFormat, ...ExportFormat[]]} */
+const formats = ['hf', 'hf-v5', 'timm', 'peft', 'onnx'];
+
+/**
+ * @param {string | undefined} text
+ * @returns {ExportFormat[]} each once
+ */
+function formatsOf(text) {
+  if (text === undefined) return [];
+  return [...new Set(text.split(',').map((name) => oneOf('export', name.trim(), formats)))];
 }
 
 /** @param {readonly string[]} argv */
@@ -89,6 +115,9 @@ function parse(argv) {
         seed: text,
         backend: text,
         engine: text,
+        export: text,
+        dtype: text,
+        proof: flag,
         json: flag,
         help: { type: 'boolean', short: 'h' },
       },

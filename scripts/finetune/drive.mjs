@@ -1,7 +1,7 @@
 // One run in the browser: opens the bare page of the built app, hands it files and commands, waits for the end and
 // takes the exported files out. Everything that is trained is trained by the app's own worker.
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { percent, span } from './progress.mjs';
 import { UserError } from './user-error.mjs';
 
@@ -9,6 +9,7 @@ import { UserError } from './user-error.mjs';
  * @typedef {import('@playwright/test').Page} Page
  * @typedef {import('../../src/headless.ts').FileInput} FileInput
  * @typedef {import('../../src/headless.ts').Files} Files
+ * @typedef {import('../../src/headless.ts').HeadlessExport} HeadlessExport
  * @typedef {import('../../src/worker/protocol.ts').TrainerEvent} TrainerEvent
  * @typedef {import('../../src/worker/protocol.ts').Recipe} Recipe
  * @typedef {import('./collect.mjs').Collected} Collected
@@ -48,6 +49,9 @@ async function hand(page, input, collected) {
  * @property {unknown} recipe what differs from the defaults
  * @property {'auto' | 'webgpu' | 'wasm' | 'cpu'} backend
  * @property {'auto' | 'autodiff' | 'kernels'} engine
+ * @property {readonly import('./arguments.mjs').ExportFormat[]} formats none: the merged model directly in `out`
+ * @property {'source' | 'F32' | 'F16' | 'BF16'} dtype
+ * @property {boolean} proof whether proof.safetensors is wanted
  * @property {string} out an existing folder for the files
  */
 
@@ -131,17 +135,22 @@ async function drive(page, url, job, progress) {
   await end;
 
   progress.note('Merging, writing and reading back ...');
-  const exported = valueOf(await page.evaluate(() => window.graft.exportModel()));
-  const files = [...exported.files.map(({ name }) => name), 'result.json'];
-  for (const { name } of exported.files) {
-    const [download] = await Promise.all([
-      page.waitForEvent('download'),
-      page.evaluate((file) => window.graft.download(file), name),
-    ]);
-    await download.saveAs(join(job.out, name));
+  const formats = job.formats.length > 0 ? job.formats : /** @type {const} */ (['source']);
+  const exported = valueOf(
+    await page.evaluate((choice) => window.graft.exportModel(choice), {
+      formats: [...formats],
+      dtype: job.dtype,
+    }),
+  );
+  const { result } = exported;
+  if (job.proof) {
+    const proof = valueOf(await page.evaluate(() => window.graft.proofFile()));
+    await save(page, 'proof.safetensors', proof.bytes, join(job.out, 'proof.safetensors'));
   }
-  const { result, mergedMaxLogitDifference } = exported;
-  const report = { ...result, mergedMaxLogitDifference, files };
+  const report =
+    job.formats.length === 0
+      ? await saveMerged(page, exported, job.out)
+      : await saveFolders(page, exported, job.out, progress);
   const { accuracy } = result.validation;
   progress.note(
     `Validation accuracy ${percent(accuracy)}, ${result.probe === null ? 'before training' : 'linear probe'} ` +
@@ -150,6 +159,76 @@ async function drive(page, url, job, progress) {
   );
   await writeFile(join(job.out, 'result.json'), `${JSON.stringify(report, null, 2)}\n`);
   return report;
+}
+
+/** A page may start ten downloads, and formats have many small files: up to this size they come by the wire. */
+const wireBytes = 500_000;
+
+/**
+ * Takes one exported file out of the page.
+ * @param {Page} page
+ * @param {string} name as the page knows it
+ * @param {number} bytes
+ * @param {string} path on disk
+ */
+async function save(page, name, bytes, path) {
+  await mkdir(dirname(path), { recursive: true });
+  if (bytes <= wireBytes) {
+    const text = await page.evaluate((file) => window.graft.read(file), name);
+    await writeFile(path, Buffer.from(text, 'latin1'));
+    return;
+  }
+  const [download] = await Promise.all([
+    page.waitForEvent('download', { timeout: 0 }),
+    page.evaluate((file) => window.graft.download(file), name),
+  ]);
+  await download.saveAs(path);
+}
+
+/**
+ * The merged model directly in the folder.
+ * @param {Page} page
+ * @param {HeadlessExport} exported
+ * @param {string} out
+ */
+async function saveMerged(page, { formats, result }, out) {
+  const [merged] = formats;
+  if (merged === undefined || merged.proof === null || merged.refused !== null)
+    throw new UserError(merged?.refused ?? 'Nothing was exported: start the run again.');
+  for (const { name, bytes } of merged.files) await save(page, `source/${name}`, bytes, join(out, name));
+  const files = [...merged.files.map(({ name }) => name), 'result.json'];
+  return { ...result, mergedMaxLogitDifference: merged.proof.maxLogitDifference, files };
+}
+
+/**
+ * Every format in a folder of its name. One that is refused is told and left out; when all are, the command fails.
+ * @param {Page} page
+ * @param {HeadlessExport} exported
+ * @param {string} out
+ * @param {Progress} progress
+ */
+async function saveFolders(page, { formats, result }, out, progress) {
+  for (const { format, files, proof, refused } of formats) {
+    if (refused !== null || proof === null) {
+      progress.note(`${format}: not written. ${refused ?? ''}`);
+      continue;
+    }
+    await rm(join(out, format), { recursive: true, force: true });
+    for (const { name, bytes } of files)
+      await save(page, `${format}/${name}`, bytes, join(out, format, name));
+    progress.note(
+      `${format}: read back, largest logit difference ${proof.maxLogitDifference.toExponential(1)} on ${proof.images} images`,
+    );
+  }
+  const refusals = formats.flatMap(({ refused }) => refused ?? []);
+  if (refusals.length === formats.length) throw new UserError(refusals.join(' '));
+  const exports = formats.map(({ format, files, proof, refused }) => ({
+    format,
+    files: files.map(({ name }) => `${format}/${name}`),
+    ...proof,
+    refused,
+  }));
+  return { ...result, exports, files: [...exports.flatMap(({ files }) => files), 'result.json'] };
 }
 
 /**

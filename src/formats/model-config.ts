@@ -96,9 +96,14 @@ function timmConfig(json: JsonObject, architecture: string): ModelConfigFile {
 
 /**
  * config.json of the fine-tuned model: the source's, with the new classes (both label maps, keys as strings) and the
- * type of the written weights.
+ * type of the written weights; `more` fields replace those of their names.
  */
-export function fineTunedConfig(source: ModelConfigFile, labels: readonly string[], dtype: string): string {
+export function fineTunedConfig(
+  source: ModelConfigFile,
+  labels: readonly string[],
+  dtype: string,
+  more: readonly (readonly [string, Json])[] = [],
+): string {
   const json = new Map<string, Json>(source.json);
   if (source.flavour === 'timm') {
     json.set('num_classes', labels.length);
@@ -114,5 +119,6 @@ export function fineTunedConfig(source: ModelConfigFile, labels: readonly string
     json.delete('num_labels');
     json.set(json.has('torch_dtype') ? 'torch_dtype' : 'dtype', dtype);
   }
+  for (const [key, value] of more) json.set(key, value);
   return `${jsonText(json)}\n`;
 }

@@ -19,6 +19,31 @@ export type BadFileReason =
   | 'not-a-zip'
   | 'too-big';
 
+/** Why a repository of the Hugging Face Hub could not be read or written. */
+export type HubReason =
+  | 'bad-id'
+  | 'bad-address'
+  | 'bad-token'
+  | 'not-found'
+  | 'unauthorised'
+  | 'gated'
+  | 'forbidden'
+  | 'rate-limited'
+  | 'refused'
+  | 'server'
+  | 'unreachable'
+  | 'blocked-by-policy'
+  | 'not-the-hub'
+  | 'short'
+  | 'long'
+  | 'pointer'
+  | 'digest'
+  | 'changed'
+  | 'pickle-only'
+  | 'no-model'
+  | 'in-use'
+  | 'cancelled';
+
 export type Fault =
   | {
       readonly kind: 'no-webgpu';
@@ -45,6 +70,15 @@ export type Fault =
     }
   | { readonly kind: 'bad-recipe'; readonly field: string; readonly detail: string }
   | { readonly kind: 'network'; readonly url: string; readonly detail: string }
+  | { readonly kind: 'hub'; readonly why: HubReason; readonly detail: string }
+  | {
+      readonly kind: 'storage';
+      readonly why: 'quota' | 'locked' | 'unavailable' | 'corrupt';
+      readonly detail: string;
+      /** Bytes that were to be written, and bytes that are free, where they are known. */
+      readonly needed?: number;
+      readonly free?: number;
+    }
   | { readonly kind: 'wrong-phase'; readonly command: string; readonly phase: string }
   | { readonly kind: 'worker-died'; readonly detail: string }
   | { readonly kind: 'protocol-mismatch'; readonly page: string; readonly worker: string }
@@ -80,6 +114,58 @@ const badFileAdvice: Record<BadFileReason, string> = {
   'not-a-zip': 'Open a .zip with one folder a class, or the folder itself.',
   'too-big': 'Make the file smaller or split it, then open it again.',
 };
+
+const hubAdvice: Record<HubReason, string> = {
+  'bad-id':
+    'Write it as owner/name, like timm/vit_small_patch16_224.augreg_in21k, or paste the address of its page.',
+  'bad-address': 'Give an address that begins with https://, or leave the field empty for huggingface.co.',
+  'bad-token': 'Copy the token again from your settings on the Hub, or empty the field.',
+  'not-found': 'Check the spelling, and the revision after the @ if there is one.',
+  unauthorised:
+    'Check the spelling; if the repository is private, or asks for terms to be accepted, give an access token of your account.',
+  gated:
+    'Accept the terms on the page of the repository, then try again with an access token of your account.',
+  forbidden: 'Use a token that may do this: reading needs a read token, pushing a write token.',
+  'rate-limited': 'Wait a little and try again; a token raises the limit.',
+  refused: 'Try again later, or download the files from the page of the repository and open them from disk.',
+  server: 'The trouble is on the side of the server: try again later.',
+  unreachable: 'Check the connection and try again: what is already here is kept and not fetched again.',
+  'blocked-by-policy':
+    'Start Graft with GRAFT_HUB set to that address (GRAFT_HUB=https://… npm start): the policy of this page names every host it may talk to.',
+  'not-the-hub':
+    'Check the address of the mirror; a network that asks for a login first answers like this as well.',
+  short: 'Try again: it goes on where it stopped.',
+  long: 'Try again; if it stays so, take another mirror or download the files by hand.',
+  pointer: 'The repository or mirror lacks the file itself: take another one, or download the files by hand.',
+  digest: 'Nothing of it was kept. Try again; if it stays so, take another mirror.',
+  changed: 'Try again to take the newer state.',
+  'pickle-only':
+    'Graft does not run pickled code. Use a repository with safetensors; on the Hub, the “Safetensors conversion” bot opens one as a pull request, which you can name as owner/name@refs/pr/N.',
+  'no-model': 'Take a repository that holds a vision transformer.',
+  'in-use': 'Open another model first.',
+  cancelled: 'What has been downloaded is kept: the next try goes on from there.',
+};
+
+const hubTitles: Partial<Record<HubReason, string>> = {
+  'bad-id': 'This is not the name of a model on the Hub',
+  'bad-address': 'This address cannot be used',
+  'bad-token': 'This token cannot be used',
+  gated: 'This model is behind terms of use',
+  'rate-limited': 'The Hub asks to wait',
+  'blocked-by-policy': 'This page may not talk to that host',
+  'in-use': 'This model is open',
+  cancelled: 'Stopped',
+};
+
+const storageAdvice = {
+  quota:
+    'Delete models that you no longer need (in “Models from the Hub”), or free some disk space, and try again.',
+  locked: 'Close other tabs with Graft and try again.',
+  unavailable: 'Try again; in a private window, use an ordinary one.',
+  corrupt: 'It was removed: try again.',
+} as const;
+
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
 
 const list = (names: readonly string[]): string =>
   names.slice(0, 5).join(', ') + (names.length > 5 ? ` and ${names.length - 5} more` : '');
@@ -155,6 +241,24 @@ export function describeFault(fault: Fault): FaultText {
         detail: `${fault.url}: ${fault.detail}`,
         advice: 'Check the connection and try again, or open the files from disk.',
       };
+    case 'hub':
+      return {
+        title: hubTitles[fault.why] ?? 'The Hub did not give what was asked for',
+        detail: fault.detail,
+        advice: hubAdvice[fault.why],
+      };
+    case 'storage': {
+      const room = [
+        ...(fault.needed === undefined ? [] : [`${megabytes(fault.needed)} are needed`]),
+        ...(fault.free === undefined ? [] : [`${megabytes(fault.free)} are free`]),
+      ];
+      return {
+        title:
+          fault.why === 'quota' ? 'There is too little room on the disk' : 'The browser’s storage failed',
+        detail: [fault.detail, ...(room.length > 0 ? [`${room.join(', ')}.`] : [])].join(' '),
+        advice: storageAdvice[fault.why],
+      };
+    }
     case 'wrong-phase':
       return {
         title: `"${fault.command}" is not possible now`,

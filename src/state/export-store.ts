@@ -1,9 +1,22 @@
-// The export of the ended run: how far it is, what it measured, and whether anything has been saved to disk yet.
+// The export of the ended run: what was chosen, how far it is, what it measured, and whether anything has been saved to
+// disk yet.
 import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
-import type { ExportResult, Fault } from '../worker/protocol.ts';
+import type { ExportDtype, ExportFormat, ExportResult, Fault } from '../worker/protocol.ts';
+
+/** What the dialogue asks for; both generations of transformers' names are one format with a switch. */
+export interface ExportChoice {
+  readonly hf: boolean;
+  /** The names of the merged Hugging Face folder. */
+  readonly names: 'hf' | 'hf-v5';
+  readonly timm: boolean;
+  readonly peft: boolean;
+  readonly onnx: boolean;
+  readonly dtype: ExportDtype;
+}
 
 export interface ExportState {
+  readonly choice: ExportChoice;
   readonly status: 'none' | 'exporting' | 'done';
   readonly result: ExportResult | null;
   readonly fault: Fault | null;
@@ -11,12 +24,39 @@ export interface ExportState {
   readonly saved: boolean;
 }
 
-const initial: ExportState = { status: 'none', result: null, fault: null, saved: false };
+const initial: ExportState = {
+  choice: { hf: true, names: 'hf', timm: false, peft: false, onnx: false, dtype: 'source' },
+  status: 'none',
+  result: null,
+  fault: null,
+  saved: false,
+};
 
 export const exportStore = createStore<ExportState>(() => initial);
 
+/** Forgets the last run's export; what was chosen stays chosen. */
 export function clearExport(): void {
-  exportStore.setState(initial, true);
+  exportStore.setState(({ choice }) => ({ ...initial, choice }), true);
+}
+
+/** Changes the choice; files of another choice are no answer to it. */
+export function choose(change: Partial<ExportChoice>): void {
+  exportStore.setState(({ choice, saved }) => ({
+    ...initial,
+    choice: { ...choice, ...change },
+    saved,
+  }));
+}
+
+/** The formats of a choice, in the order in which they are shown. */
+export function chosenFormats({ hf, names, timm, peft, onnx }: ExportChoice): ExportFormat[] {
+  const formats: [boolean, ExportFormat][] = [
+    [hf, names],
+    [timm, 'timm'],
+    [peft, 'peft'],
+    [onnx, 'onnx'],
+  ];
+  return formats.flatMap(([chosen, format]) => (chosen ? [format] : []));
 }
 
 export function markSaved(): void {

@@ -1,13 +1,13 @@
 // The trainer: starts the client, routes its events, and holds every action of the page. Talks to the worker through
 // the protocol alone; components call these actions and read the stores.
 import type { TrainerClient } from '../worker/client.ts';
-import type { Fault, Source, TrainerEvent } from '../worker/protocol.ts';
+import type { Fault, ModelOrigin, Source, TrainerEvent } from '../worker/protocol.ts';
 import { dataSource, loadDataList, loadModelList, modelSource } from './bundled.ts';
 import type { BundledData, BundledModel, FetchJson } from './bundled.ts';
 import { dataStore } from './data-store.ts';
 import { deviceStore } from './device-store.ts';
 import { routeEvent } from './events.ts';
-import { clearExport, exportStore } from './export-store.ts';
+import { chosenFormats, clearExport, exportStore } from './export-store.ts';
 import { modelStore } from './model-store.ts';
 import { recipeStore, setDefaults } from './recipe-store.ts';
 import { clearRun, runStore } from './run-store.ts';
@@ -28,6 +28,7 @@ export interface Trainer {
   resume(): Promise<void>;
   step(): Promise<void>;
   stop(): Promise<void>;
+  /** Writes and proves the formats that are chosen in the export store. */
   exportModel(): Promise<void>;
   close(): void;
 }
@@ -45,9 +46,13 @@ interface Opened {
   readonly title: string;
 }
 
+interface OpenedModel extends Opened {
+  readonly origin?: ModelOrigin;
+}
+
 export function createTrainer({ connect, fetchJson, locate, build }: TrainerParts): Trainer {
   /** What was opened last, to be opened again when the worker had to be replaced. */
-  let openedModel: Opened | null = null;
+  let openedModel: OpenedModel | null = null;
   let openedData: Opened | null = null;
   let openedValidation: Opened | null = null;
   /** Commands that open or split run one after another, so that progress belongs to one of them. */
@@ -95,7 +100,7 @@ export function createTrainer({ connect, fetchJson, locate, build }: TrainerPart
     if (validation !== null) await sendData(validation, 'validation', null);
   }
 
-  function sendModel(opened: Opened, bundledId: string | null): Promise<void> {
+  function sendModel(opened: OpenedModel, bundledId: string | null): Promise<void> {
     return inTurn(async () => {
       modelStore.setState({ status: 'opening', fault: null });
       const reply = await client.call('openModel', opened);
@@ -185,7 +190,14 @@ export function createTrainer({ connect, fetchJson, locate, build }: TrainerPart
       await queue;
     },
     openBundledModel: (model) =>
-      sendModel({ source: modelSource(model, locate), title: model.title }, model.id),
+      sendModel(
+        {
+          source: modelSource(model, locate),
+          title: model.title,
+          origin: { hubId: null, revision: null, licence: model.licence },
+        },
+        model.id,
+      ),
     openModel: (source, title) => sendModel({ source, title }, null),
     openBundledData: (data) =>
       sendData({ source: dataSource(data, locate), title: data.title }, 'all', data.id),
@@ -235,8 +247,10 @@ export function createTrainer({ connect, fetchJson, locate, build }: TrainerPart
     step: () => steer('step'),
     stop: () => steer('stop'),
     async exportModel() {
-      exportStore.setState({ status: 'exporting', fault: null });
-      const reply = await client.call('exportModel', null);
+      exportStore.setState({ status: 'exporting', result: null, fault: null });
+      const { choice } = exportStore.getState();
+      const formats = chosenFormats(choice);
+      const reply = await client.call('exportModel', { formats, dtype: choice.dtype });
       deviceStore.setState({ progress: null });
       exportStore.setState(
         reply.ok ? { status: 'done', result: reply.value } : { status: 'none', fault: reply.fault },

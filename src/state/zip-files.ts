@@ -1,25 +1,27 @@
-// One zip of several files, stored without compression (weights do not shrink), written piece by piece so that the
-// page stays responsive.
-import { Zip, ZipPassThrough } from 'fflate';
-import type { ExportedFile } from '../worker/protocol.ts';
+// Several files as one zip, made as a stream: stored without compression (weights do not shrink), never whole in memory.
+import { makeZip, predictLength } from 'client-zip';
 
-export async function zipFiles(files: readonly ExportedFile[]): Promise<Blob> {
-  const parts: BlobPart[] = [];
-  let failure: Error | null = null;
-  const zip = new Zip((error, chunk) => {
-    if (error === null) parts.push(new Uint8Array(chunk));
-    else failure = error;
-  });
-  for (const { name, blob } of files) {
-    const entry = new ZipPassThrough(name);
-    zip.add(entry);
-    const reader = blob.stream().getReader();
-    for (let piece = await reader.read(); !piece.done; piece = await reader.read()) entry.push(piece.value);
-    entry.push(new Uint8Array(0), true);
-  }
-  zip.end();
-  // The callback above may have set it, which control flow analysis does not see.
-  const failed = failure as Error | null;
-  if (failed !== null) throw failed;
-  return new Blob(parts, { type: 'application/zip' });
+export interface ZipEntry {
+  /** Path inside the zip, with '/'. */
+  readonly name: string;
+  readonly blob: Blob;
+}
+
+const withInput = (files: readonly ZipEntry[], lastModified: Date) =>
+  files.map(({ name, blob }) => ({ name, lastModified, input: blob, size: blob.size }));
+
+/** The zip's bytes as they are made. */
+export function zipStream(files: readonly ZipEntry[], lastModified = new Date()): ReadableStream<Uint8Array> {
+  return makeZip(withInput(files, lastModified));
+}
+
+/** The zip's length in bytes, before it is made. */
+export function zipLength(files: readonly ZipEntry[]): number {
+  return Number(predictLength(withInput(files, new Date(0))));
+}
+
+/** The zip as a blob, for a browser that cannot stream to disk: it keeps large blobs on disk itself. */
+export async function zipBlob(files: readonly ZipEntry[]): Promise<Blob> {
+  const type = { headers: { 'content-type': 'application/zip' } };
+  return new Response(zipStream(files), type).blob();
 }

@@ -40,6 +40,7 @@ export function startClient(makeWorker: () => Worker, onEvent: (event: TrainerEv
     stop: new Map(),
     result: new Map(),
     exportModel: new Map(),
+    proofFile: new Map(),
   };
   let worker = connect();
 

@@ -1,5 +1,6 @@
 // A model out of a pile of files: finds weights, config.json and preprocessor_config.json, understands the checkpoint,
 // loads the backbone and describes it for the page.
+import { stringOf } from '../formats/json.ts';
 import { parseModelConfig, type ModelConfigFile } from '../formats/model-config.ts';
 import {
   defaultPreprocessing,
@@ -14,7 +15,7 @@ import type { BadFileReason } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { loadModel, readCheckpoint, unexpectedTensors, type Checkpoint } from '../vit/checkpoint.ts';
 import type { VitModel } from '../vit/parameters.ts';
-import type { ModelSummary, SourceFile } from './protocol.ts';
+import type { ModelOrigin, ModelSummary, SourceFile } from './protocol.ts';
 
 /** An open model: everything that training and export need of it. */
 export interface OpenModel {
@@ -25,8 +26,11 @@ export interface OpenModel {
   readonly checkpoint: Checkpoint;
   readonly model: VitModel;
   readonly preprocessing: Preprocessing;
+  readonly origin: ModelOrigin;
   readonly summary: ModelSummary;
 }
+
+export const unknownOrigin: ModelOrigin = { hubId: null, revision: null, licence: null };
 
 const baseName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
@@ -35,6 +39,7 @@ export async function openModel(
   files: readonly SourceFile[],
   title: string,
   onProgress: (done: number, total: number) => void,
+  origin: ModelOrigin = unknownOrigin,
 ): Promise<Result<OpenModel>> {
   const named = (name: string): SourceFile | undefined => files.find(({ path }) => baseName(path) === name);
   const bad = (name: string, why: BadFileReason, detail: string): Result<never> =>
@@ -98,6 +103,7 @@ export async function openModel(
     checkpoint: checkpoint.value,
     model: model.value,
     preprocessing: preprocessing.value,
+    origin: { ...origin, licence: origin.licence ?? licenceOf(config.value) },
     summary: {
       title,
       family: `${config.value.architecture === 'deit' || config.value.architecture.startsWith('deit') ? 'DeiT' : 'ViT'} (${checkpoint.value.dialect.title})`,
@@ -110,6 +116,11 @@ export async function openModel(
       notes,
     },
   });
+}
+
+/** timm writes the licence of its weights into pretrained_cfg. */
+function licenceOf({ pretrainedCfg }: ModelConfigFile): string | null {
+  return pretrainedCfg === null ? null : stringOf(pretrainedCfg, 'license');
 }
 
 async function preprocessingOf(

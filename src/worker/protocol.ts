@@ -111,17 +111,54 @@ export interface RunResult extends RunRecord {
   readonly testImages: number;
 }
 
+/** Where a model comes from, as far as it is known. */
+export interface ModelOrigin {
+  /** `owner/name` on the Hugging Face Hub. */
+  readonly hubId: string | null;
+  /** The commit that was loaded. */
+  readonly revision: string | null;
+  /** As the Hub spells it: apache-2.0. */
+  readonly licence: string | null;
+}
+
+/**
+ * `source`: the merged model with the names and types of the file it came from. `hf`, `hf-v5`: transformers' file names,
+ * or the module names of transformers 5. `peft`: the branches as an adapter.
+ */
+export type ExportFormat = 'source' | 'hf' | 'hf-v5' | 'timm' | 'peft' | 'onnx';
+/** Type of the written weights; `source` keeps that of each tensor. */
+export type ExportDtype = 'source' | 'F32' | 'F16' | 'BF16';
+
 export interface ExportedFile {
+  /** Inside the format's folder; may have folders of its own. */
   readonly name: string;
   readonly blob: Blob;
 }
 
-export interface ExportResult {
-  readonly files: readonly ExportedFile[];
-  /** Largest |logit difference| on the validation images between the branched model and the file read back. */
-  readonly mergedMaxLogitDifference: number;
-  /** Validation of the file that was read back. */
+/** What was measured on the file that was read back. */
+export interface ExportProof {
+  /** Validation images that it ran on. */
+  readonly images: number;
+  /** Largest |logit difference| to the branched model. */
+  readonly maxLogitDifference: number;
+  /** Largest |logit| of the branched model: what a difference is large or small against. */
+  readonly maxLogit: number;
+  /** The difference up to which the format is offered. */
+  readonly tolerance: number;
   readonly validation: Metrics;
+}
+
+export interface FormatExport {
+  readonly format: ExportFormat;
+  /** None when the format is refused. */
+  readonly files: readonly ExportedFile[];
+  readonly proof: ExportProof | null;
+  /** Why it is not offered, as a sentence; null when it is. */
+  readonly refused: string | null;
+}
+
+export interface ExportResult {
+  readonly formats: readonly FormatExport[];
   readonly result: RunResult;
 }
 
@@ -129,7 +166,10 @@ export interface ExportResult {
 export interface Commands {
   /** Always the first: versions must agree. Tells what this worker can run on. */
   hello: { input: { readonly protocol: ProtocolVersion; readonly build: string }; output: Hello };
-  openModel: { input: { readonly source: Source; readonly title: string }; output: ModelSummary };
+  openModel: {
+    input: { readonly source: Source; readonly title: string; readonly origin?: ModelOrigin };
+    output: ModelSummary;
+  };
   /** Replaces the images; with role 'validation' they are added as the validation set (classes must match). */
   openData: {
     input: {
@@ -163,8 +203,13 @@ export interface Commands {
   stop: { input: null; output: null };
   /** What the ended run measured. */
   result: { input: null; output: RunResult };
-  /** Merges, writes, reads back, compares. */
-  exportModel: { input: null; output: ExportResult };
+  /** Merges, and for each format writes, reads back and compares. */
+  exportModel: {
+    input: { readonly formats: readonly ExportFormat[]; readonly dtype: ExportDtype };
+    output: ExportResult;
+  };
+  /** Up to 8 validation images as the network takes them, and the branched model's logits, as a safetensors file. */
+  proofFile: { input: null; output: Blob };
 }
 export type CommandName = keyof Commands;
 

@@ -3,7 +3,9 @@
 import { makeEngine } from '../engine/make-engine.ts';
 import { makeThumbnail } from '../data/thumbnail.ts';
 import type { Adapter } from '../dmlora/adapter.ts';
-import { ndArray } from '../shared/array.ts';
+import { encodeFloats } from '../formats/float-types.ts';
+import { writeSafetensors, type TensorToWrite } from '../formats/safetensors.ts';
+import { ndArray, type NdArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { Run } from '../train/loop.ts';
@@ -13,7 +15,10 @@ import type { TrainingData } from '../train/training-data.ts';
 import { loadHead } from '../vit/checkpoint.ts';
 import { stepFlops } from '../vit/vit-config.ts';
 import type { EventStream } from './event-stream.ts';
-import { exportMerged } from './export-model.ts';
+import { documentsOf } from './export/documents.ts';
+import { exportFormats } from './export/export-formats.ts';
+import { normalisedPixels, proofSample } from './export/proof.ts';
+import { runRecord } from './export/run-record.ts';
 import { filesOf } from './fetch-bundled.ts';
 import { addValidation, loadPixels, openData, splitData, splitOf, type OpenData } from './open-data.ts';
 import { openModel, type OpenModel } from './open-model.ts';
@@ -34,7 +39,10 @@ interface ActiveRun {
   readonly data: TrainingData;
   readonly summary: RunSummary;
   readonly makeEngine: RunInput['makeEngine'];
-  exported: ExportResult | null;
+  /** The images that it was given and how they are split: by what the record names them. */
+  readonly images: OpenData;
+  /** Logits of the branched model on the validation images, once the run has ended and an export needs them. */
+  branched: NdArray | null;
 }
 
 export class Session {
@@ -45,12 +53,11 @@ export class Session {
 
   constructor(private readonly events: EventStream) {}
 
-  async openModel({ source, title }: Commands['openModel']['input']): Promise<Result<ModelSummary>> {
+  async openModel({ source, title, origin }: Commands['openModel']['input']): Promise<Result<ModelSummary>> {
     const files = await filesOf(source);
     if (!files.ok) return files;
-    const opened = await openModel(files.value, title, (done, total) =>
-      this.#progress('Reading weights', done, total),
-    );
+    const onProgress = (done: number, total: number): void => this.#progress('Reading weights', done, total);
+    const opened = await openModel(files.value, title, onProgress, origin);
     if (!opened.ok) return opened;
     this.#model = opened.value;
     return ok(opened.value.summary);
@@ -127,11 +134,12 @@ export class Session {
       this.events.send({ kind: 'rejected', files: pixels.value.rejected });
     const head = await startingHead(model, data.classes);
     if (!head.ok) return this.#idle(head);
-    return this.#launch(model, pixels.value.data, head.value, recipe, input);
+    return this.#launch(model, data, pixels.value.data, head.value, recipe, input);
   }
 
   async #launch(
     model: OpenModel,
+    images: OpenData,
     data: TrainingData,
     head: Adapter['head'] | null,
     recipe: Recipe,
@@ -183,7 +191,7 @@ export class Session {
       validationImages: data.validation.labels.length,
       flopsPerStep: run.batch * (flops.forward + flops.backward),
     };
-    this.#active = { run, model, data, summary, makeEngine: make, exported: null };
+    this.#active = { run, model, images, data, summary, makeEngine: make, branched: null };
     void run.train();
     return ok(summary);
   }
@@ -243,29 +251,68 @@ export class Session {
     });
   }
 
-  async exportModel(): Promise<Result<ExportResult>> {
-    const active = this.#active;
-    if (active === null || active.run.phase.kind !== 'finished')
-      return fail({ kind: 'wrong-phase', command: 'export', phase: active?.run.phase.kind ?? 'not started' });
-    if (active.exported !== null) return ok(active.exported);
-    const { run, model, data } = active;
-    const branched = await run.validationLogits();
-    if (!branched.ok) return branched;
-    // The engines of tfjs share a device: the run's is closed before the check's is opened.
-    run.dispose();
-    const exported = await exportMerged(
-      model,
-      run.adapter,
-      data,
-      branched.value,
-      run.batch,
-      active.makeEngine,
-    );
-    if (!exported.ok) return exported;
+  async exportModel({ formats, dtype }: Commands['exportModel']['input']): Promise<Result<ExportResult>> {
+    const ended = await this.#ended('export');
+    if (!ended.ok) return ended;
+    const { active, branched } = ended.value;
     const result = this.result();
     if (!result.ok) return result;
-    active.exported = { ...exported.value, result: result.value };
-    return ok(active.exported);
+    const { run, model, data } = active;
+    const all = { images: data.validation, logits: branched };
+    const record = await runRecord(model, active.images, data, active.summary, result.value);
+    const exported = await exportFormats({
+      source: model,
+      adapter: run.adapter,
+      classes: data.classes,
+      formats,
+      dtype,
+      all,
+      sample: proofSample(data.validation, branched),
+      batch: run.batch,
+      makeEngine: active.makeEngine,
+      documents: (format, type, proof, files) => documentsOf(record, format, type, proof, files),
+      onProgress: (what, done, total) => this.#progress(what, done, total),
+    });
+    return exported.ok ? ok({ formats: exported.value, result: result.value }) : exported;
+  }
+
+  /** A few validation images as the network takes them and the branched model's logits: to check an export elsewhere. */
+  async proofFile(): Promise<Result<Blob>> {
+    const ended = await this.#ended('write the proof');
+    if (!ended.ok) return ended;
+    const { active, branched } = ended.value;
+    const { images, logits } = proofSample(active.data.validation, branched, 8);
+    const count = images.labels.length;
+    const { config } = active.model.model;
+    const pixels = normalisedPixels(images.slice(0, count), config.imageSize, active.model.preprocessing);
+    const tensor = ({ shape, data }: NdArray): TensorToWrite => ({
+      dtype: 'F32',
+      shape,
+      bytes: encodeFloats(data, 'F32'),
+    });
+    return ok(
+      writeSafetensors(
+        new Map([
+          ['pixel_values', tensor(pixels)],
+          ['logits', tensor(logits)],
+        ]),
+      ),
+    );
+  }
+
+  /** The ended run with the logits that its exports are compared with; its engine is closed, for theirs to open. */
+  async #ended(command: string): Promise<Result<{ active: ActiveRun; branched: NdArray }>> {
+    const active = this.#active;
+    if (active === null || active.run.phase.kind !== 'finished')
+      return fail({ kind: 'wrong-phase', command, phase: active?.run.phase.kind ?? 'not started' });
+    if (active.branched === null) {
+      const branched = await active.run.validationLogits();
+      if (!branched.ok) return branched;
+      active.branched = branched.value;
+      // The engines of tfjs share a device: the run's is closed before the checks' is opened.
+      active.run.dispose();
+    }
+    return ok({ active, branched: active.branched });
   }
 
   #refuseWhileActive(

@@ -52,7 +52,8 @@ const handlers = {
   step: () => session.control('step'),
   stop: () => session.control('stop'),
   result: () => session.result(),
-  exportModel: () => session.exportModel(),
+  exportModel: (input) => session.exportModel(input),
+  proofFile: () => session.proofFile(),
 } satisfies Handlers;
 
 /** Commands that may not overlap: each waits for the one before. */
@@ -62,6 +63,7 @@ const serial: ReadonlySet<CommandName> = new Set([
   'splitData',
   'start',
   'exportModel',
+  'proofFile',
 ]);
 let queue: Promise<unknown> = Promise.resolve();
 

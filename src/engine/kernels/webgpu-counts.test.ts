@@ -51,21 +51,39 @@ describe('one step of ViT-Tiny, 197 tokens, K = 4, q and v', () => {
     ['gpu', gpuTuning],
     ['processor', processorTuning],
   ] as const)('asks little of WebGPU (%s tuning), the same at every batch size', async (_, tuning) => {
-    const seen: Counts[] = [];
-    for (const batch of [1, 2]) {
+    const seen = new Map<number, Counts>();
+    for (const batch of [1, 2, 3, 8]) {
       const { engine, counts } = await planned(batch, tuning);
       await countsOfStep(engine, counts, batch);
-      seen.push(await countsOfStep(engine, counts, batch));
+      seen.set(batch, await countsOfStep(engine, counts, batch));
     }
-    const first = seen[0]?.['dispatches'] ?? 0;
-    const second = seen[1]?.['dispatches'] ?? 0;
-    // Beyond 256 rows the gradients are summed in chunks, which takes one dispatch more.
-    expect(second - first).toBe(1);
-    expect(second).toBeLessThanOrEqual(230);
-    for (const counts of seen) {
+    const dispatches = (batch: number): number => seen.get(batch)?.['dispatches'] ?? 0;
+    // Beyond 256 rows the gradients are summed in chunks, which takes one dispatch more; one image has 197.
+    expect(dispatches(2) - dispatches(1)).toBe(1);
+    expect([dispatches(3), dispatches(8)]).toEqual([dispatches(2), dispatches(2)]);
+    expect(dispatches(8)).toBeLessThanOrEqual(230);
+    for (const counts of seen.values()) {
       expect(counts).toMatchObject({ submits: 1, passes: 1, mapAsync: 1, writeBuffer: 2 });
       expect([counts['createBuffer'], counts['createBindGroup'], counts['pipelines']]).toEqual([0, 0, 0]);
     }
+  });
+
+  test('two hundred steps ask for the same, and no byte more', async () => {
+    const { engine, counts } = await planned(1);
+    const batch = randomBatch(tiny, 1, classes);
+    const step = async (at: number): Promise<Counts> => {
+      for (const key of Object.keys(counts)) if (key !== 'bytes') counts[key] = 0;
+      engine.step(batch, { ...stage1, step: at });
+      const { steps, fault } = await engine.report();
+      expect([fault, steps.length]).toEqual([null, 1]);
+      return { ...counts };
+    };
+    const first = await step(0);
+    const seen = new Set<string>();
+    for (let at = 1; at <= 200; at++) seen.add(JSON.stringify(await step(at)));
+    expect([...seen]).toEqual([JSON.stringify(first)]);
+    expect(first['bytes']).toBe(engine.memory().bufferBytes);
+    expect(engine.memory().peakBufferBytes).toBe(engine.memory().bufferBytes);
   });
 
   test('several steps in flight share one mapAsync', async () => {

@@ -8,7 +8,9 @@ import type {
   Commands,
   DataSummary,
   DropRecord,
+  ExportFormat,
   Fault,
+  FormatExport,
   Hello,
   ModelSummary,
   ModuleView,
@@ -29,6 +31,8 @@ export interface FakeOptions {
   readonly fault?: Fault;
   readonly recipe?: (recipe: Recipe) => Recipe;
   readonly scalarsKept?: boolean;
+  /** A format whose proof fails. */
+  readonly refuses?: ExportFormat;
 }
 
 export interface FakeClient extends TrainerClient {
@@ -260,16 +264,30 @@ export function createFakeClient(
       return ok(null);
     },
     result: () => ok(result()),
-    exportModel: () =>
+    exportModel: ({ formats }) =>
       ok({
-        files: ['model.safetensors', 'config.json', 'preprocessor_config.json'].map((name) => ({
-          name,
-          blob: new Blob([name]),
-        })),
-        mergedMaxLogitDifference: 1.9e-6,
-        validation: metrics(step),
+        formats: formats.map((format): FormatExport =>
+          options.refuses === format
+            ? { format, files: [], proof: null, refused: 'timm’s ViT cannot hold this model.' }
+            : {
+                format,
+                files: ['model.safetensors', 'config.json', 'README.md'].map((name) => ({
+                  name,
+                  blob: new Blob([name]),
+                })),
+                proof: {
+                  images: 64,
+                  maxLogitDifference: 1.9e-6,
+                  maxLogit: 8.1,
+                  tolerance: 8.1e-4,
+                  validation: metrics(step),
+                },
+                refused: null,
+              },
+        ),
         result: result(),
       }),
+    proofFile: () => ok(new Blob(['proof'])),
   };
 
   return {

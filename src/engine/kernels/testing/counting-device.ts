@@ -22,6 +22,8 @@ export function countingGpu(counts: Counts): Gpu {
   const count = (name: string, by = 1): void => {
     counts[name] = (counts[name] ?? 0) + by;
   };
+  // A step copies its record into the ring that the host reads.
+  let steps = 0;
   const pass = {
     setPipeline: () => undefined,
     setBindGroup: () => undefined,
@@ -39,7 +41,7 @@ export function countingGpu(counts: Counts): Gpu {
         count('mapAsync');
         return Promise.resolve();
       },
-      getMappedRange: () => appliedRecords(size),
+      getMappedRange: () => appliedRecords(size, steps),
       unmap: () => undefined,
     };
   };
@@ -61,7 +63,9 @@ export function countingGpu(counts: Counts): Gpu {
         count('passes');
         return pass;
       },
-      copyBufferToBuffer: () => undefined,
+      copyBufferToBuffer: () => {
+        steps++;
+      },
       finish: () => ({}),
     }),
     pushErrorScope: () => undefined,
@@ -89,9 +93,10 @@ export function countingGpu(counts: Counts): Gpu {
   };
 }
 
-/** The ring as if step n had been the n-th and applied. */
-function appliedRecords(size: number): ArrayBuffer {
+/** The ring after so many steps: the last ones, each the n-th in its place and applied. */
+function appliedRecords(size: number, steps: number): ArrayBuffer {
   const words = new Uint32Array(Math.max(size, recordRing * recordBytes) / 4);
-  for (let i = 0; i < recordRing; i++) words.set([i, 1], (i * recordBytes) / 4);
+  for (let step = Math.max(0, steps - recordRing); step < steps; step++)
+    words.set([step, 1], ((step % recordRing) * recordBytes) / 4);
   return words.buffer;
 }

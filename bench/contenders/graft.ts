@@ -1,0 +1,52 @@
+// Graft's own engines behind the bench's interface: the kernel engine, and the autodiff engine on a backend of tfjs.
+import type { Engine, StepControl } from '../../src/engine/engine.ts';
+import { plainNormalisation, stage1 } from '../../src/engine/kernels/testing/random-model.ts';
+import { must } from '../../src/engine/testing/reference.ts';
+import type { Contender } from '../contender.ts';
+import { optimiser, type Workload } from '../workload.ts';
+
+export class GraftContender implements Contender {
+  readonly weightCopies = 2;
+  readonly timesJavaScript: boolean;
+  #work: Workload | null = null;
+  #step = 0;
+
+  constructor(private readonly engine: Engine) {
+    this.timesJavaScript = engine.describe().engine === 'kernels';
+  }
+
+  get device(): string {
+    return this.engine.describe().adapter;
+  }
+
+  get software(): boolean {
+    return this.engine.describe().software;
+  }
+
+  async start(work: Workload): Promise<void> {
+    this.#work = work;
+    const { model, adapter, images, classes } = work;
+    must(await this.engine.prepare(model, adapter, plainNormalisation, { batch: images, classes }));
+  }
+
+  enqueue(): void {
+    if (this.#work === null) throw new Error('start was not called');
+    const { learningRate, weightDecay, clipNorm } = optimiser;
+    const control: StepControl = { ...stage1, step: this.#step++, learningRate, weightDecay, clipNorm };
+    this.engine.step(this.#work.batch, control);
+  }
+
+  async losses(): Promise<readonly number[]> {
+    const { steps, fault } = await this.engine.report();
+    if (fault !== null) throw new Error(JSON.stringify(fault));
+    return steps.map(({ loss }) => loss);
+  }
+
+  peakBytes(): number {
+    return this.engine.memory().peakBufferBytes;
+  }
+
+  dispose(): void {
+    this.engine.dispose();
+  }
+}

@@ -1,0 +1,234 @@
+// Outcomes of cases -> rows of the JSON file, the table on the terminal, the comparison of losses.
+import os from 'node:os';
+import { caseName } from './cases.mjs';
+
+/**
+ * @typedef {{ started: any, measured: any, onGpu: any, profile: any, gpuCpuMs: number | null, pageCpuMs: number | null }} Outcome
+ * @typedef {{ wanted: import('./cases.mjs').Case, outcomes: Outcome[], error: string | null }} Ran
+ * @typedef {Record<string, any>} Row
+ */
+
+/**
+ * Losses of all engines on one shape agree when none differs by more than this from the reference's, at any step. Two
+ * float32 implementations differ by rounding; Adam divides by the gradient's size and so enlarges it step by step.
+ */
+export const lossTolerance = 1e-3;
+
+/** Whose losses the others are compared with: the first of these that ran. */
+const references = ['torch-cpu', 'tfjs-wasm', 'tfjs-webgpu', 'jax-js', 'autodiff-wasm', 'autodiff-webgpu'];
+
+/** The run with the median CPU time (or wall time). @param {Outcome[]} outcomes */
+function median(outcomes) {
+  const cost = (/** @type {Outcome} */ one) => one.gpuCpuMs ?? one.pageCpuMs ?? one.measured.wallMs;
+  return [...outcomes].sort((a, b) => cost(a) - cost(b))[Math.floor((outcomes.length - 1) / 2)];
+}
+
+/** @param {Ran[]} ran @param {number | null} peakGflops @returns {Row[]} */
+export function rowsOf(ran, peakGflops) {
+  const rows = ran.map(({ wanted, outcomes, error }) => rowOf(wanted, outcomes, error, peakGflops));
+  for (const row of rows) compareLosses(row, rows);
+  return rows;
+}
+
+/** @param {import('./cases.mjs').Case} wanted @param {Outcome[]} outcomes @param {string | null} error @param {number | null} peakGflops @returns {Row} */
+function rowOf(wanted, outcomes, error, peakGflops) {
+  const { engine, model, batch } = wanted;
+  const one = median(outcomes);
+  const tokens = (model.imageSize / model.patchSize) ** 2 + 1;
+  const shape = { engine, model: model.name, tokens, depth: model.depth, width: model.dim, batch };
+  if (one === undefined) return { ...shape, ...nothing, error };
+  const { started, measured, onGpu } = one;
+  const { wallMs, peakBufferBytes } = measured;
+  const isTorch = engine === 'torch-cpu';
+  // The whole step, from hand-over to its loss; on a GPU the pace of several in flight says more.
+  const pace = onGpu === null ? wallMs : Math.min(wallMs, onGpu.queuedMs);
+  const gflops = started.flops / pace / 1e6;
+  return {
+    ...shape,
+    adapter: started.adapter,
+    software: started.software,
+    counts: measured.counts,
+    jsMs: measured.jsMs,
+    gpuCpuMs: one.gpuCpuMs,
+    cpuMs: (one.gpuCpuMs ?? 0) + (one.pageCpuMs ?? 0),
+    wallMs,
+    queuedMs: onGpu?.queuedMs ?? null,
+    gpuMs: onGpu?.gpuMs ?? null,
+    gpuSpanMs: onGpu?.gpuSpanMs ?? null,
+    peakBufferBytes,
+    bytesPerImage:
+      peakBufferBytes === null
+        ? null
+        : Math.max(0, Math.round((peakBufferBytes - started.heldBytes) / batch)),
+    liveBytes: measured.liveBytes,
+    prepareMs: started.prepareMs,
+    firstStepMs: started.firstStepMs,
+    gflopPerStep: started.flops / 1e9,
+    gflops,
+    shareOfPeak: peakGflops === null || isTorch ? null : gflops / peakGflops,
+    losses: measured.losses,
+    ...(one.profile === null ? {} : { profile: one.profile }),
+    runs: outcomes.map(({ gpuCpuMs, pageCpuMs, measured: { wallMs: wall } }) => ({
+      gpuCpuMs,
+      pageCpuMs,
+      wallMs: wall,
+    })),
+    error,
+  };
+}
+
+const nothing = {
+  ...{ adapter: null, software: null, counts: null, jsMs: null, gpuCpuMs: null, cpuMs: null, wallMs: null },
+  ...{ queuedMs: null, gpuMs: null, gpuSpanMs: null, peakBufferBytes: null, bytesPerImage: null },
+  ...{ liveBytes: null, prepareMs: null, firstStepMs: null, gflopPerStep: null, gflops: null },
+  ...{ shareOfPeak: null, losses: [], runs: [] },
+};
+
+/** Sets `lossReference`, `lossDifference` and `lossesAgree` of a row. @param {Row} row @param {Row[]} rows */
+function compareLosses(row, rows) {
+  const beside = rows.filter(
+    ({ model, batch, losses }) => model === row['model'] && batch === row['batch'] && losses.length > 0,
+  );
+  const reference = references
+    .map((name) => beside.find(({ engine }) => engine === name))
+    .find((other) => other !== undefined);
+  if (row['losses'].length === 0 || reference === undefined || beside.length < 2) {
+    Object.assign(row, { lossReference: null, lossDifference: null, lossesAgree: null });
+    return;
+  }
+  const steps = Math.min(row['losses'].length, reference['losses'].length);
+  const difference = Math.max(
+    ...Array.from({ length: steps }, (_, i) => Math.abs(row['losses'][i] - reference['losses'][i])),
+  );
+  Object.assign(row, {
+    lossReference: reference['engine'],
+    lossDifference: difference,
+    lossesAgree: difference <= lossTolerance,
+  });
+}
+
+const round = (/** @type {number | null | undefined} */ value, digits = 0) =>
+  value === null || value === undefined ? '-' : value.toFixed(digits);
+
+/** The table, and what failed. @param {Row[]} rows */
+export function printRows(rows) {
+  const measured = rows.filter(({ error, losses }) => error === null || losses.length > 0);
+  const onGpu = measured.some(({ queuedMs }) => queuedMs !== null);
+  console.table(
+    Object.fromEntries(
+      measured.map((row) => [
+        `${row['engine']}/${row['model']}/b${row['batch']}`,
+        {
+          dispatches: round(row['counts']?.dispatches),
+          submits: round(row['counts']?.submits),
+          passes: round(row['counts']?.passes),
+          bindGroups: round(row['counts']?.bindGroups),
+          createBuffer: round(row['counts']?.createBuffer),
+          writeBuffer: round(row['counts']?.writeBuffer),
+          mapAsync: round(row['counts']?.mapAsync),
+        },
+      ]),
+    ),
+  );
+  console.table(
+    Object.fromEntries(
+      measured.map((row) => [
+        `${row['engine']}/${row['model']}/b${row['batch']}`,
+        {
+          'js ms': round(row['jsMs'], 1),
+          'gpu cpu ms': round(row['gpuCpuMs']),
+          'cpu ms': round(row['cpuMs']),
+          'wall ms': round(row['wallMs'], row['wallMs'] < 100 ? 1 : 0),
+          ...(onGpu ? { 'queued ms': round(row['queuedMs'], 2), 'gpu ms': round(row['gpuMs'], 2) } : {}),
+          'first step ms': round(row['firstStepMs']),
+          'peak MB': round(row['peakBufferBytes'] === null ? null : row['peakBufferBytes'] / 1e6, 1),
+          'MB/image': round(row['bytesPerImage'] === null ? null : row['bytesPerImage'] / 1e6, 1),
+          'GFLOP/s': round(row['gflops'], 2),
+          '% of peak': round(row['shareOfPeak'] === null ? null : 100 * row['shareOfPeak'], 1),
+          'last loss': round(row['losses'].at(-1), 4),
+          'loss diff': row['lossDifference'] === null ? '-' : row['lossDifference'].toExponential(1),
+          agrees: row['lossesAgree'] ?? '-',
+        },
+      ]),
+    ),
+  );
+  for (const row of rows)
+    if (row['error'] !== null)
+      console.log(`${row['engine']}/${row['model']}/b${row['batch']} failed: ${row['error']}`);
+  printRatios(measured);
+  for (const row of measured.filter(({ profile }) => profile !== undefined)) printProfile(row);
+}
+
+/** The kernels that take the longest, by timestamps of passes of their own. @param {Row} row */
+function printProfile(row) {
+  const all = row['profile'].reduce((/** @type {number} */ sum, /** @type {any} */ { ms }) => sum + ms, 0);
+  console.log(
+    `${row['engine']}/${row['model']}/b${row['batch']}, kernels of a step, ${all.toFixed(1)} ms in all`,
+  );
+  console.table(
+    row['profile'].slice(0, 30).map((/** @type {any} */ { kernel, dispatches, ms }) => ({
+      kernel,
+      dispatches,
+      ms: ms.toFixed(2),
+      '%': ((100 * ms) / all).toFixed(1),
+    })),
+  );
+}
+
+/** How often the kernel engine's cost each other engine takes, by CPU time of the GPU process, or on a GPU by wall time. */
+function printRatios(/** @type {Row[]} */ rows) {
+  for (const own of rows.filter(({ engine }) => engine === 'kernels')) {
+    const cost = (/** @type {Row} */ row) =>
+      own['software'] ? row['gpuCpuMs'] : (row['queuedMs'] ?? row['wallMs']);
+    const others = rows.filter(
+      (row) =>
+        row !== own && row['model'] === own['model'] && row['batch'] === own['batch'] && cost(row) !== null,
+    );
+    if (others.length === 0) continue;
+    const ratios = others.map((row) => `${row['engine']} ${(cost(row) / cost(own)).toFixed(1)} x`);
+    const unit = own['software'] ? 'CPU time of the GPU process' : 'wall time a step';
+    console.log(`${own['model']}/b${own['batch']}, ${unit} by that of kernels: ${ratios.join(', ')}`);
+  }
+}
+
+/** @param {string} runtime @param {any} peak */
+export function machineOf(runtime, peak) {
+  return {
+    date: new Date().toISOString(),
+    cpus: os.cpus().length,
+    cpu: os.cpus()[0]?.model ?? 'unknown',
+    memoryBytes: os.totalmem(),
+    load: os.loadavg(),
+    runtime,
+    adapter: peak.adapter,
+    software: peak.software,
+    peak,
+    lossTolerance,
+  };
+}
+
+/**
+ * Runs every case `repeat` times, round by round, so that a change of the machine's load meets all alike. A case that
+ * fails is reported in its row; the others go on.
+ * @param {import('./cases.mjs').Case[]} cases
+ * @param {number} repeat
+ * @param {(wanted: import('./cases.mjs').Case) => Promise<Outcome>} run
+ * @returns {Promise<Ran[]>}
+ */
+export async function runAll(cases, repeat, run) {
+  /** @type {Ran[]} */
+  const ran = cases.map((wanted) => ({ wanted, outcomes: [], error: null }));
+  for (let round = 0; round < repeat; round++)
+    for (const one of ran) {
+      if (one.error !== null) continue;
+      const part = repeat > 1 ? ` (${round + 1} of ${repeat})` : '';
+      console.error(`running ${caseName(one.wanted)}${part} ...`);
+      try {
+        one.outcomes.push(await run(one.wanted));
+      } catch (thrown) {
+        one.error = (thrown instanceof Error ? thrown.message : String(thrown)).split('\n')[0] ?? '';
+        console.error(`  failed: ${one.error}`);
+      }
+    }
+  return ran;
+}

@@ -1,0 +1,253 @@
+# continue.py: the recipe of this folder's run.json with transformers (or timm), peft and accelerate, for more images or
+# a larger machine than a browser has. Written by Graft; public domain (CC0-1.0).
+#
+#   pip install torch transformers peft accelerate pillow        (and timm for a timm model)
+#   python continue.py --data IMAGES --out OUT                   a LoRA from the start, as large as the branches left
+#   python continue.py --data IMAGES --out OUT --adapter DIR     goes on from an exported PEFT adapter
+#   accelerate launch continue.py ...                            on several GPUs
+#
+# IMAGES holds a folder of pictures for each class, or such folders inside train/ and val/. Pictures that run.json knows
+# by their digest stay on their side of the split. The branches of DMLoRA are one stacked LoRA here: without drops and
+# scalars that is the same function and the same training.
+import argparse
+import hashlib
+import json
+import math
+import random
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from peft import LoraConfig, PeftModel, get_peft_model
+from PIL import Image, ImageOps
+
+HERE = Path(__file__).resolve().parent
+PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"}
+SPLITS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation"}
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description="Fine-tunes with the recipe of run.json.")
+    parser.add_argument("--data", type=Path, required=True, help="folder of class folders, or of train/ and val/")
+    parser.add_argument("--out", type=Path, required=True, help="where adapter/ and merged/ go")
+    parser.add_argument("--model", help="the original model: a folder or an id on the Hub (default: that of run.json)")
+    parser.add_argument("--adapter", type=Path, help="PEFT adapter to go on from")
+    parser.add_argument("--run", type=Path, default=HERE / "run.json")
+    parser.add_argument("--steps", type=int, help="optimiser steps (default: the recipe's)")
+    parser.add_argument("--epochs", type=float, help="passes over the training images instead")
+    parser.add_argument("--batch", type=int, help="images of a step on each device (default: the recipe's)")
+    parser.add_argument("--rank", type=int, help="rank of the LoRA (default: branches left times their rank)")
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--workers", type=int, default=2)
+    return parser.parse_args()
+
+
+def labelled_files(root, classes):
+    """(path, class index, split or None) of every picture below a class folder."""
+    found = []
+    for path in sorted(p for p in root.rglob("*") if p.suffix.lower() in PICTURES):
+        parts = path.relative_to(root).parts[:-1]
+        split = next((SPLITS[part.lower()] for part in parts if part.lower() in SPLITS), None)
+        name = next((part for part in reversed(parts) if part in classes), None)
+        if name is not None:
+            found.append((path, classes.index(name), split))
+    if not found:
+        raise SystemExit(f"There is no folder of {', '.join(classes[:5])} with pictures in {root}.")
+    return found
+
+
+def split_files(files, run, seed):
+    """Training and validation pictures: by folder, else by the digests of run.json, else a seeded draw."""
+    recorded = {image["sha256"]: name for name in ("train", "validation", "test") for image in run["data"][name]}
+    train, validation, unknown = [], [], []
+    for path, label, split in files:
+        split = split or recorded.get(hashlib.sha256(path.read_bytes()).hexdigest())
+        if split != "test":
+            {"train": train, "validation": validation}.get(split, unknown).append((path, label))
+    if not validation:
+        share = run["recipe"]["split"]["validationFraction"]
+        random.Random(seed).shuffle(unknown)
+        held = max(1, round(share * len(unknown)))
+        validation, unknown = unknown[:held], unknown[held:]
+    train += unknown
+    if not train or not validation:
+        raise SystemExit("Training and validation need one picture at least each.")
+    return train, validation
+
+
+class Pictures(torch.utils.data.Dataset):
+    """Pictures as the model takes them: Graft's own preparation, with Pillow."""
+
+    def __init__(self, files, preprocessing):
+        self.files, self.p = files, preprocessing
+        self.filter = getattr(Image.Resampling, preprocessing["filter"].upper())
+
+    def __len__(self):
+        return len(self.files)
+
+    def __getitem__(self, index):
+        path, label = self.files[index]
+        image = ImageOps.exif_transpose(Image.open(path)).convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+        resize, crop = self.p["resize"], self.p["crop"]
+        if resize["kind"] == "exact":
+            width, height = resize["width"], resize["height"]
+        else:
+            short = min(image.size)
+            width, height = (int(resize["size"] * side / short) for side in image.size)
+        image = image.resize((width, height), self.filter)
+        if crop is not None:
+            left, top = round((width - crop["width"]) / 2), round((height - crop["height"]) / 2)
+            image = image.crop((left, top, left + crop["width"], top + crop["height"]))
+        pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
+        pixels = pixels.reshape(image.height, image.width, 3).permute(2, 0, 1).float() * self.p["rescale"]
+        mean, std = (torch.tensor(self.p[key]).reshape(3, 1, 1) for key in ("mean", "std"))
+        return (pixels - mean) / std, label
+
+
+def load_base(run, source):
+    """The original model with a head for the run's classes, and the names of its linears by Graft's words."""
+    classes = run["data"]["classes"]
+    if run["model"]["library"] == "timm":
+        import timm
+
+        name = f"local-dir:{source}" if Path(source).is_dir() else f"hf-hub:{source}"
+        model = timm.create_model(name, pretrained=True, num_classes=len(classes))
+        names = {"q": "attn.qkv", "k": "attn.qkv", "v": "attn.qkv", "proj": "attn.proj", "fc1": "mlp.fc1", "fc2": "mlp.fc2"}
+        return model, names, ["head"]
+    from transformers import AutoModelForImageClassification
+
+    model = AutoModelForImageClassification.from_pretrained(
+        source,
+        num_labels=len(classes),
+        id2label=dict(enumerate(classes)),
+        label2id={name: index for index, name in enumerate(classes)},
+        ignore_mismatched_sizes=True,
+        dtype=torch.float32,
+    )
+    # The names of the modules differ between transformers 4 and 5, and between families.
+    modules = {name.split(".")[-1] for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
+    pick = lambda *names: next(name for name in names if name.split(".")[-1] in modules)
+    names = {
+        "q": pick("q_proj", "query"),
+        "k": pick("k_proj", "key"),
+        "v": pick("v_proj", "value"),
+        "proj": pick("o_proj", "out_proj", "attention.output.dense"),
+        "fc1": pick("fc1", "intermediate.dense"),
+        "fc2": pick("fc2", "output.dense"),
+    }
+    heads = [name for name, _ in model.named_children() if name.endswith("classifier")]
+    return model, names, heads
+
+
+def adapted(run, model, names, heads, args):
+    """The model with a LoRA beside the recipe's linears, and its head trained along."""
+    if args.adapter is not None:
+        return PeftModel.from_pretrained(model, args.adapter, is_trainable=True)
+    dmlora = run["recipe"]["dmlora"]
+    left = dmlora["branchesEnd"] if dmlora["dropMode"] != "none" else dmlora["branches"]
+    rank = args.rank or left * dmlora["rank"]
+    targets = {"qv": "qv", "qkv": "qkv", "qkv+proj": ["q", "k", "v", "proj"]}.get(dmlora["targets"], list(names))
+    linears = sorted({names[target] for target in targets})
+    # A regular expression for the whole name: "output.dense" alone would also match "attention.output.dense".
+    pattern = rf".*\.(layers?|blocks)\.\d+\.(.*\.)?({'|'.join(linear.replace('.', '[.]') for linear in linears)})"
+    config = LoraConfig(r=rank, lora_alpha=rank, target_modules=pattern, modules_to_save=heads, lora_dropout=0.0)
+    if run["model"]["library"] == "timm":
+        config.target_modules = pattern.replace(r".*\.(layers?|blocks)", r"(.*\.)?blocks", 1)
+    return get_peft_model(model, config)
+
+
+def rate(step, steps, recipe):
+    """Learning rate of the 0-based step: linear warm-up to the peak, then a cosine to the floor."""
+    peak, warmup = recipe["learningRate"], max(1, round(recipe["warmup"] * steps))
+    floor = min(peak, recipe["learningRateFloor"])
+    if step + 1 <= warmup:
+        return peak * (step + 1) / warmup
+    return floor + (peak - floor) * 0.5 * (1 + math.cos(math.pi * (step + 1 - warmup) / (steps - warmup)))
+
+
+def logits_of(model, pixels):
+    out = model(pixels)
+    return out if torch.is_tensor(out) else out.logits
+
+
+def evaluate(accelerator, model, loader):
+    model.eval()
+    losses, right, count = [], 0, 0
+    with torch.no_grad():
+        for pixels, labels in loader:
+            logits, labels = accelerator.gather_for_metrics((logits_of(model, pixels).float(), labels))
+            losses.append(torch.nn.functional.cross_entropy(logits, labels, reduction="sum").item())
+            right += (logits.argmax(-1) == labels).sum().item()
+            count += len(labels)
+    model.train()
+    return sum(losses) / count, right / count
+
+
+def main():
+    args = arguments()
+    run = json.loads(args.run.read_text(encoding="utf-8"))
+    recipe, classes = run["recipe"], run["data"]["classes"]
+    seed = recipe["seed"] if args.seed is None else args.seed
+    set_seed(seed)
+    source = args.model or run["model"]["origin"]["hubId"]
+    if source is None:
+        raise SystemExit("run.json knows no id of the original model: give its folder with --model.")
+    accelerator = Accelerator()
+    train, validation = split_files(labelled_files(args.data, classes), run, seed)
+    batch = min(args.batch or recipe["batch"], len(train))
+    steps = args.steps or (None if args.epochs else recipe["steps"])
+    if steps is None:
+        epochs = args.epochs or recipe["epochs"]
+        steps = max(1, round(epochs * len(train) / (batch * accelerator.num_processes)))
+
+    base, names, heads = load_base(run, source)
+    model = adapted(run, base, names, heads, args)
+    trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    decayed = [p for name, p in trained if not name.endswith("bias")]
+    free = [p for name, p in trained if name.endswith("bias")]
+    optimiser = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": recipe["weightDecay"]}, {"params": free, "weight_decay": 0.0}],
+        lr=recipe["learningRate"],
+    )
+    p = run["model"]["preprocessing"]
+    load = lambda files, shuffle: torch.utils.data.DataLoader(
+        Pictures(files, p), batch, shuffle=shuffle, drop_last=shuffle, num_workers=args.workers
+    )
+    model, optimiser, loader, held = accelerator.prepare(model, optimiser, load(train, True), load(validation, False))
+    accelerator.print(f"{len(train)} pictures to train, {len(validation)} to validate, {steps} steps of {batch}")
+    accelerator.print("before: loss %.4f, accuracy %.4f" % evaluate(accelerator, model, held))
+
+    step = 0
+    while step < steps:
+        for pixels, labels in loader:
+            for group in optimiser.param_groups:
+                group["lr"] = rate(step, steps, recipe)
+            loss = torch.nn.functional.cross_entropy(logits_of(model, pixels).float(), labels)
+            accelerator.backward(loss)
+            accelerator.clip_grad_norm_(model.parameters(), recipe["clipNorm"])
+            optimiser.step()
+            optimiser.zero_grad()
+            step += 1
+            if step % max(1, steps // 20) == 0:
+                accelerator.print(f"step {step}/{steps}: loss {loss.item():.4f}")
+            if step == steps:
+                break
+    loss, accuracy = evaluate(accelerator, model, held)
+    accelerator.print(f"after: loss {loss:.4f}, accuracy {accuracy:.4f}")
+
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        model = accelerator.unwrap_model(model)
+        model.save_pretrained(args.out / "adapter")
+        merged = model.merge_and_unload()
+        if run["model"]["library"] == "timm":
+            torch.save(merged.state_dict(), args.out / "merged.pt")
+        else:
+            merged.save_pretrained(args.out / "merged")
+        print(f"adapter and merged model in {args.out}")
+
+
+if __name__ == "__main__":
+    main()

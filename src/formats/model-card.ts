@@ -1,0 +1,286 @@
+// The card of an exported folder: README.md with the front matter that the Hub reads, what the model learned from, how, and
+// how well, and how to load it. Text out of facts; names of classes and files are data and are escaped.
+
+export interface CardFacts {
+  readonly format: 'source' | 'hf' | 'hf-v5' | 'timm' | 'peft' | 'onnx';
+  /** The source's library: its names are those that `source` writes. */
+  readonly library: 'transformers' | 'timm';
+  readonly title: string;
+  readonly baseModel: string | null;
+  readonly revision: string | null;
+  readonly licence: string | null;
+  readonly architecture: string;
+  readonly preprocessing: string;
+  /** Type of the written weights: "float32". */
+  readonly dtype: string;
+  readonly data: {
+    readonly title: string;
+    readonly classes: readonly {
+      readonly name: string;
+      readonly train: number;
+      readonly validation: number;
+    }[];
+    readonly splitBy: 'folders' | 'seed';
+    readonly test: number;
+  };
+  readonly recipe: ReadonlyMap<string, string>;
+  readonly branches: {
+    readonly modules: number;
+    readonly start: number;
+    readonly end: number;
+    readonly rank: number;
+    readonly targets: string;
+    readonly dropSteps: readonly number[];
+    readonly stage2: string;
+    readonly scalars: readonly { readonly module: string; readonly scalar: number }[];
+  };
+  readonly metrics: readonly {
+    readonly name: string;
+    readonly images: number;
+    readonly accuracy: number;
+    readonly interval: readonly [number, number];
+    readonly loss: number;
+  }[];
+  readonly proof: { readonly images: number; readonly maxLogitDifference: number; readonly maxLogit: number };
+  readonly ranOn: string;
+  readonly build: string;
+  /** Name of the ONNX file, where there is one. */
+  readonly onnxFile: string | null;
+}
+
+/** A string as YAML takes it in every case: double-quoted, everything that is not printable escaped. */
+export function yamlString(text: string): string {
+  return JSON.stringify(text).replace(/[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g, (character) => {
+    const code = character.charCodeAt(0).toString(16).padStart(4, '0');
+    return `\\u${code}`;
+  });
+}
+
+/** Text inside Markdown, on one line: no markup, no HTML, no table cell ends. */
+export function markdownText(text: string): string {
+  return text
+    .replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ')
+    .replace(/&/g, '&amp;')
+    .replace(/</g, '&lt;')
+    .replace(/>/g, '&gt;')
+    .replace(/[\\`*_{}[\]()#+!|~]/g, (mark) => `\\${mark}`);
+}
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+
+const libraries = {
+  hf: 'transformers',
+  'hf-v5': 'transformers',
+  timm: 'timm',
+  peft: 'peft',
+  onnx: 'transformers.js',
+} as const;
+
+const formatWords = {
+  source: 'the merged model with the names of the file it came from',
+  hf: 'the merged model with the names of transformers’ files',
+  'hf-v5': 'the merged model with the module names of transformers 5',
+  timm: 'the merged model with timm’s names',
+  peft: 'the branches as a stock LoRA adapter for PEFT, which the original checkpoint is needed for',
+  onnx: 'the merged model as an ONNX graph',
+} as const;
+
+function frontMatter(facts: CardFacts, library: string): string {
+  const { format, baseModel, licence, data, metrics, title } = facts;
+  const lines: string[] = [];
+  if (licence !== null) lines.push(`license: ${yamlString(licence)}`);
+  if (baseModel !== null)
+    lines.push(
+      `base_model: ${yamlString(baseModel)}`,
+      `base_model_relation: ${format === 'peft' ? 'adapter' : 'finetune'}`,
+    );
+  lines.push(`library_name: ${library}`, 'pipeline_tag: image-classification', 'tags:');
+  for (const tag of [
+    'image-classification',
+    'vision',
+    'vit',
+    'dmlora',
+    'graft',
+    ...(format === 'peft' ? ['lora'] : []),
+  ])
+    lines.push(`- ${tag}`);
+  lines.push('metrics:', '- accuracy', 'model-index:', `- name: ${yamlString(title)}`, '  results:');
+  lines.push('  - task:', '      type: image-classification', '    dataset:');
+  lines.push(`      name: ${yamlString(data.title)}`, '      type: imagefolder', '    metrics:');
+  for (const { name, accuracy } of metrics)
+    lines.push(
+      '    - type: accuracy',
+      `      value: ${accuracy.toFixed(4)}`,
+      `      name: ${yamlString(`${name} accuracy`)}`,
+    );
+  return `---\n${lines.join('\n')}\n---`;
+}
+
+function dataSection({ data }: CardFacts): string {
+  const shown = data.classes.slice(0, 50);
+  const rows = shown.map(
+    ({ name, train, validation }) => `| ${markdownText(name)} | ${train} | ${validation} |`,
+  );
+  const rest = data.classes.length - shown.length;
+  const sum = (part: 'train' | 'validation'): number =>
+    data.classes.reduce((total, counts) => total + counts[part], 0);
+  return [
+    '## Data',
+    `${markdownText(data.title)}: ${data.classes.length} classes, ${sum('train')} images to learn from, ` +
+      `${sum('validation')} to validate${data.test > 0 ? `, ${data.test} to test once at the end` : ''}; the split ` +
+      (data.splitBy === 'folders' ? 'is that of the folders.' : 'was drawn by the seed of the recipe.') +
+      ' `run.json` names every image by its SHA-256.',
+    ['| Class | Train | Validation |', '|---|---|---|', ...rows].join('\n') +
+      (rest > 0 ? `\n\nand ${rest} more classes.` : ''),
+  ].join('\n\n');
+}
+
+function methodSection({ recipe, branches }: CardFacts): string {
+  const { scalars, dropSteps } = branches;
+  const spread = scalars.map(({ scalar }) => scalar);
+  const range =
+    spread.length === 0
+      ? ''
+      : ` The learned scalars lie between ${Math.min(...spread).toFixed(3)} and ${Math.max(...spread).toFixed(3)}.`;
+  const table = [...recipe].map(([name, value]) => `| ${name} | ${markdownText(value)} |`);
+  return [
+    '## Method',
+    'DMLoRA ("Dropout Mixture Low-Rank Adaptation for Visual Parameters-Efficient Fine-Tuning", ECCV 2024), ' +
+      're-specified from the abstract of the paper: several low-rank branches beside each adapted weight, dropped ' +
+      'gradually, and a learning scalar for each layer, all merged at the end.',
+    `${branches.modules} linear layers (${branches.targets}) had ${branches.start} branches of rank ${branches.rank} each; ` +
+      (dropSteps.length === 0
+        ? 'none was dropped.'
+        : `${branches.end} of them were left after the drops at steps ${dropSteps.join(', ')}.`) +
+      ` ${branches.stage2}${range}`,
+    ['| Setting | Value |', '|---|---|', ...table].join('\n'),
+  ].join('\n\n');
+}
+
+function metricsSection({ metrics, proof, dtype, format, ranOn, build }: CardFacts): string {
+  const rows = metrics.map(
+    ({ name, images, accuracy, interval: [low, high], loss }) =>
+      `| ${name} | ${images} | ${percent(accuracy)} | ${percent(low)} to ${percent(high)} | ${loss.toFixed(4)} |`,
+  );
+  return [
+    '## Results',
+    ['| Images | Number | Accuracy | 95 % interval (Wilson) | Loss |', '|---|---|---|---|---|', ...rows].join(
+      '\n',
+    ),
+    'Validation steered one choice, whether the learned scalars of the second stage are kept; the test images, where ' +
+      'there are any, steered none.',
+    `This folder is ${formatWords[format]}, in ${dtype}. It was read back and run on ${proof.images} validation images ` +
+      `before it was handed out: the largest difference of any logit to the model that was trained is ` +
+      `${proof.maxLogitDifference.toExponential(1)}, the largest logit ${proof.maxLogit.toFixed(2)}.`,
+    `Trained in Graft (build ${markdownText(build)}) on ${markdownText(ranOn)}. Graft fine-tunes vision transformers in ` +
+      'the browser; the images never left the machine.',
+  ].join('\n\n');
+}
+
+const fence = (language: string, code: string): string => `\`\`\`${language}\n${code}\n\`\`\``;
+
+function usageSection(facts: CardFacts): string {
+  const { format, library, data, baseModel, revision, onnxFile } = facts;
+  const base = JSON.stringify(baseModel ?? 'FOLDER_OF_THE_ORIGINAL_MODEL');
+  const classes = data.classes.length;
+  const pin = revision === null ? '' : `, revision=${JSON.stringify(revision)}`;
+  const kind = format === 'source' ? (library === 'timm' ? 'timm' : 'hf') : format;
+  const parts: string[] = [];
+  if (kind === 'hf' || kind === 'hf-v5')
+    parts.push(
+      fence(
+        'python',
+        [
+          'from transformers import pipeline',
+          'classify = pipeline("image-classification", model="THIS_FOLDER")',
+          'print(classify("photo.jpg"))',
+        ].join('\n'),
+      ),
+    );
+  if (kind === 'timm')
+    parts.push(
+      fence(
+        'python',
+        [
+          'import timm, torch',
+          'from PIL import Image',
+          'model = timm.create_model("local-dir:THIS_FOLDER", pretrained=True).eval()',
+          'transform = timm.data.create_transform(**timm.data.resolve_model_data_config(model), is_training=False)',
+          'with torch.no_grad():',
+          '    print(model(transform(Image.open("photo.jpg").convert("RGB"))[None]).softmax(-1))',
+        ].join('\n'),
+      ),
+    );
+  if (kind === 'peft' && library === 'transformers')
+    parts.push(
+      'For transformers 5 (checked with transformers 5.18 and peft 0.21): the names of the modules are those of version 5.',
+      fence(
+        'python',
+        [
+          'from transformers import AutoModelForImageClassification',
+          'from peft import PeftModel',
+          `base = AutoModelForImageClassification.from_pretrained(${base}${pin}, num_labels=${classes}, ignore_mismatched_sizes=True)`,
+          'model = PeftModel.from_pretrained(base, "THIS_FOLDER").merge_and_unload()',
+        ].join('\n'),
+      ),
+    );
+  if (kind === 'peft' && library === 'timm')
+    parts.push(
+      fence(
+        'python',
+        [
+          'import timm',
+          'from peft import PeftModel',
+          `base = timm.create_model(${JSON.stringify(baseModel === null ? 'local-dir:FOLDER_OF_THE_ORIGINAL_MODEL' : `hf-hub:${baseModel}`)}, pretrained=True, num_classes=${classes})`,
+          'model = PeftModel.from_pretrained(base, "THIS_FOLDER").merge_and_unload()',
+        ].join('\n'),
+      ),
+    );
+  if (kind === 'onnx')
+    parts.push(
+      `\`${onnxFile ?? 'onnx/model.onnx'}\`: input \`pixel_values\` [batch, 3, height, width], output \`logits\` ` +
+        '[batch, classes], both float32. In JavaScript, with the folder served or on disk:',
+      fence(
+        'js',
+        [
+          "import { env, pipeline } from '@huggingface/transformers';",
+          'env.allowLocalModels = true;',
+          "const classify = await pipeline('image-classification', 'THIS_FOLDER');",
+          "console.log(await classify('photo.jpg'));",
+        ].join('\n'),
+      ),
+    );
+  parts.push(
+    'The same training again, without hands (`recipe` is the field of `run.json`), or further, on a larger machine:',
+    fence(
+      'sh',
+      [
+        'npm run finetune -- --model MODEL_FOLDER --data IMAGES --recipe recipe.json --out out',
+        'python continue.py --data IMAGES --out out',
+      ].join('\n'),
+    ),
+  );
+  return ['## Use', ...parts].join('\n\n');
+}
+
+/** README.md. */
+export function modelCard(facts: CardFacts): string {
+  const { format, title, baseModel, revision, architecture, preprocessing, licence } = facts;
+  const library = format === 'source' ? facts.library : libraries[format];
+  const from =
+    baseModel === null
+      ? `a local copy of ${markdownText(title)}`
+      : `[${markdownText(baseModel)}](https://huggingface.co/${encodeURI(baseModel)})${revision === null ? '' : `, revision \`${revision}\``}`;
+  return `${[
+    frontMatter(facts, library),
+    `# ${markdownText(title)}, fine-tuned on ${markdownText(facts.data.title)}`,
+    `An image classifier: ${markdownText(architecture)}, fine-tuned from ${from}. Images: ${markdownText(preprocessing)}. ` +
+      (licence === null
+        ? 'The licence of the original is not known to Graft: look it up before you pass this model on.'
+        : `Licence of the original: ${markdownText(licence)}.`),
+    metricsSection(facts),
+    usageSection(facts),
+    dataSection(facts),
+    methodSection(facts),
+  ].join('\n\n')}\n`;
+}

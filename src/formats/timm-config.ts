@@ -1,0 +1,70 @@
+// config.json of a timm repository, as timm's save_config_for_hf writes it, for a plain ViT of any size: a registered
+// architecture of the same kind, and in model_args every number by which the model differs from it.
+import { jsonText, type Json } from './json.ts';
+import type { Preprocessing } from './preprocessor-config.ts';
+
+/** The numbers and switches of the model; `prefix` counts are tokens before the patches. */
+export interface TimmModel {
+  readonly architecture: string;
+  readonly dim: number;
+  /** Constructor arguments beyond those of the architecture. */
+  readonly args: ReadonlyMap<string, Json>;
+  /** timm's name of what the head reads: token, avg. */
+  readonly globalPool: string;
+  readonly imageSize: number;
+  /** Name of the head's module. */
+  readonly classifier: Json;
+}
+
+/** The file's text; the preprocessing stands in pretrained_cfg, since timm has no other place for it. */
+export function writeTimmConfig(
+  model: TimmModel,
+  labels: readonly string[],
+  preprocessing: Preprocessing,
+  licence: string | null,
+): string {
+  const json = new Map<string, Json>([
+    ['architecture', model.architecture],
+    ['num_classes', labels.length],
+    ['num_features', model.dim],
+    ['global_pool', model.globalPool],
+    ['label_names', labels],
+    ['model_args', model.args],
+    [
+      'pretrained_cfg',
+      new Map<string, Json>([
+        ['custom_load', false],
+        ['input_size', [3, model.imageSize, model.imageSize]],
+        ['fixed_input_size', true],
+        ...timmPreprocessing(preprocessing),
+        ['num_classes', labels.length],
+        ['pool_size', null],
+        ['first_conv', 'patch_embed.proj'],
+        ['classifier', model.classifier],
+        ...(licence === null ? [] : ([['license', licence]] as const)),
+      ]),
+    ],
+  ]);
+  return `${jsonText(json)}\n`;
+}
+
+/**
+ * timm resizes the short side (or, squashing, both) to floor(input / crop_pct) and crops; its pixels are always v / 255, so
+ * another scale goes into mean and std.
+ */
+function timmPreprocessing({ resize, crop, filter, rescale, mean, std }: Preprocessing): [string, Json][] {
+  const side = resize.kind === 'exact' ? resize.width : resize.size;
+  const cut = crop?.width ?? side;
+  // Half a pixel more than the side: floor(cut / share) is then the side, whatever the rounding.
+  const share = cut === side ? 1 : cut / (side + 0.5);
+  const scale = 255 * rescale;
+  // 1 / 255 read from a file is not always exactly the division's result.
+  const scaled = (value: number): number => (Math.abs(scale - 1) < 1e-9 ? value : value / scale);
+  return [
+    ['interpolation', filter],
+    ['crop_pct', share],
+    ['crop_mode', resize.kind === 'exact' ? 'squash' : 'center'],
+    ['mean', mean.map(scaled)],
+    ['std', std.map(scaled)],
+  ];
+}

@@ -1,0 +1,209 @@
+// A model from the Hub as files: the revision pinned to its commit, the needed files chosen, taken from the cache or
+// downloaded side by side with one progress over all bytes, and the way back remembered for a time without a network.
+import { fail, ok, type Result } from '../shared/result.ts';
+import type { Fault } from '../shared/fault.ts';
+import type { ModelCache, Remembered, Snapshot } from '../storage/model-cache.ts';
+import { downloadFile, wait, type Wait } from './download-file.ts';
+import type { HubAccess } from './hub-fetch.ts';
+import type { ModelId } from './model-id.ts';
+import { indexName, neededFiles, shardsOf, type ListedFile } from './needed-files.ts';
+
+export interface FetchedModel {
+  readonly files: readonly { readonly path: string; readonly blob: Blob }[];
+  readonly snapshot: Snapshot;
+  readonly licence: string | null;
+  /** What the user should know: that an older copy was taken, that nothing is kept. */
+  readonly notes: readonly string[];
+}
+
+/** Files at once: more only share the same line. */
+const atOnce = 4;
+
+/** Fetches a model, or takes it from the cache; `onProgress` counts bytes of all files together. */
+export async function fetchModel(
+  access: HubAccess,
+  { id, revision }: ModelId,
+  cache: ModelCache,
+  onProgress: (done: number, total: number) => void,
+  pause: Wait = wait,
+): Promise<Result<FetchedModel>> {
+  const host = new URL(access.base).host;
+  const isCommit = /^[0-9a-f]{40}$/.test(revision);
+  if (isCommit) {
+    const known = await cache.recallCommit({ host, id, commit: revision });
+    if (known.ok && known.value !== null)
+      return fromCache(cache, { host, id, commit: revision }, known.value, []);
+  }
+  const { repositoryState, repositoryFiles } = await import('./hub-client.ts');
+  const state = await repositoryState(access, id, revision);
+  if (!state.ok) return offline(cache, host, id, revision, state.fault);
+  const { commit, licence } = state.value;
+  const snapshot = { host, id, commit };
+  const known = await cache.recallCommit(snapshot);
+  if (known.ok && known.value !== null) {
+    const noted = await cache.remember(host, id, revision, known.value);
+    return noted.ok ? fromCache(cache, snapshot, known.value, []) : noted;
+  }
+  const listed = await repositoryFiles(access, id, commit);
+  if (!listed.ok) return listed;
+  const files = await needed(access, snapshot, listed.value, cache, onProgress, pause);
+  if (!files.ok) return files;
+  const blobs = await downloadAll(access, snapshot, files.value, cache, onProgress, pause);
+  if (!blobs.ok) return blobs;
+  const remembered: Remembered = {
+    commit,
+    files: files.value.map(({ path, bytes }) => ({ path, bytes })),
+    licence,
+    savedAt: Date.now(),
+  };
+  const noted = await cache.remember(host, id, revision, remembered);
+  if (!noted.ok) return noted;
+  const notes =
+    cache.files.kind === 'memory'
+      ? [
+          'This browser keeps no files for the page: the model is held in memory and will be downloaded again next time.',
+        ]
+      : [];
+  return ok({ files: blobs.value, snapshot, licence, notes });
+}
+
+/** The newest copy that is here, where the Hub cannot be asked. */
+async function offline(
+  cache: ModelCache,
+  host: string,
+  id: string,
+  revision: string,
+  fault: Fault,
+): Promise<Result<FetchedModel>> {
+  const passing = fault.kind === 'hub' && ['unreachable', 'server', 'rate-limited'].includes(fault.why);
+  if (!passing) return fail(fault);
+  const known = await cache.recall(host, id, revision);
+  if (!known.ok || known.value === null) return fail(fault);
+  const { commit, savedAt } = known.value;
+  const day = new Date(savedAt).toISOString().slice(0, 10);
+  const note = `${host} could not be asked for a newer state: this is the copy of ${day} (commit ${commit.slice(0, 7)}).`;
+  return fromCache(cache, { host, id, commit }, known.value, [note]);
+}
+
+async function fromCache(
+  cache: ModelCache,
+  snapshot: Snapshot,
+  { files, licence }: Remembered,
+  notes: readonly string[],
+): Promise<Result<FetchedModel>> {
+  const read: { path: string; blob: Blob }[] = [];
+  for (const { path, bytes } of files) {
+    const blob = await cache.read(snapshot, path, bytes);
+    if (!blob.ok) return blob;
+    if (blob.value === null)
+      return fail({
+        kind: 'storage',
+        why: 'corrupt',
+        detail: `${path} of ${snapshot.id} is no longer whole.`,
+      });
+    read.push({ path, blob: blob.value });
+  }
+  return ok({ files: read, snapshot, licence, notes });
+}
+
+/** The files to fetch: an index of shards is fetched first, since only it knows them. */
+async function needed(
+  access: HubAccess,
+  snapshot: Snapshot,
+  listed: readonly ListedFile[],
+  cache: ModelCache,
+  onProgress: (done: number, total: number) => void,
+  pause: Wait,
+): Promise<Result<readonly ListedFile[]>> {
+  const chosen = neededFiles(listed, snapshot.id);
+  if (!chosen.ok) return chosen;
+  const { small, weights } = chosen.value;
+  if (weights !== null) return ok([...small, weights]);
+  const index = small.find(({ path }) => path === indexName);
+  if (index === undefined) return ok(small);
+  const blob = await downloadFile(
+    access,
+    cache,
+    snapshot,
+    index,
+    (bytes) => onProgress(bytes, index.bytes),
+    pause,
+  );
+  if (!blob.ok) return blob;
+  const shards = shardsOf(await blob.value.text(), listed, snapshot.id);
+  return shards.ok ? ok([...small, ...shards.value]) : shards;
+}
+
+async function downloadAll(
+  access: HubAccess,
+  snapshot: Snapshot,
+  files: readonly ListedFile[],
+  cache: ModelCache,
+  onProgress: (done: number, total: number) => void,
+  pause: Wait,
+): Promise<Result<readonly { path: string; blob: Blob }[]>> {
+  const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
+  const free = await cache.files.free().catch(() => null);
+  const here = await bytesHere(cache, snapshot, files);
+  if (free !== null && total - here > free)
+    return fail({
+      kind: 'storage',
+      why: 'quota',
+      detail: `${snapshot.id} does not fit.`,
+      needed: total - here,
+      free,
+    });
+  // The first fault stops the others; what they have is kept.
+  const stop = new AbortController();
+  const both = { ...access, signal: AbortSignal.any([access.signal, stop.signal]) };
+  const done = new Map<string, number>();
+  const blobs = new Map<string, Blob>();
+  const faults: Fault[] = [];
+  const waiting = [...files];
+  const lane = async (): Promise<void> => {
+    for (let file = waiting.shift(); file !== undefined && faults.length === 0; file = waiting.shift()) {
+      const { path } = file;
+      const blob = await downloadFile(
+        both,
+        cache,
+        snapshot,
+        file,
+        (bytes) => {
+          done.set(path, bytes);
+          onProgress(
+            [...done.values()].reduce((sum, value) => sum + value, 0),
+            total,
+          );
+        },
+        pause,
+      );
+      if (blob.ok) blobs.set(path, blob.value);
+      else {
+        faults.push(blob.fault);
+        stop.abort();
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnce, files.length) }, lane));
+  const [fault] = faults;
+  if (fault !== undefined) return fail(fault);
+  return ok(
+    files.flatMap(({ path }) => {
+      const blob = blobs.get(path);
+      return blob === undefined ? [] : [{ path, blob }];
+    }),
+  );
+}
+
+async function bytesHere(
+  cache: ModelCache,
+  snapshot: Snapshot,
+  files: readonly ListedFile[],
+): Promise<number> {
+  let here = 0;
+  for (const { path, bytes } of files) {
+    const blob = await cache.read(snapshot, path, bytes);
+    if (blob.ok && blob.value !== null) here += bytes;
+  }
+  return here;
+}

@@ -1,0 +1,105 @@
+// What to write: the formats with their sizes, the generation of transformers' names, the type of the weights.
+import type { ReactNode } from 'react';
+import { exportBytes } from '../../state/export-sizes.ts';
+import { choose, useExport } from '../../state/export-store.ts';
+import { useModel } from '../../state/model-store.ts';
+import { useRun } from '../../state/run-store.ts';
+import type { ExportDtype, ExportFormat } from '../../worker/protocol.ts';
+import { Switch } from '../parts/Switch.tsx';
+import { bytesText } from '../parts/words.ts';
+import styles from './ExportDialog.module.css';
+
+/** About how many bytes a format takes, as words; nothing where the page knows too little. */
+function useSize(): (format: ExportFormat) => string {
+  const model = useModel((state) => state.model);
+  const summary = useRun((state) => state.summary);
+  const modules = useRun((state) => state.modules);
+  const dtype = useExport((state) => state.choice.dtype);
+  if (model === null || summary === null) return () => '';
+  const { rank } = summary.recipe.dmlora;
+  return (format) =>
+    `about ${bytesText(exportBytes(format, dtype, model, modules, rank, summary.classes.length))}`;
+}
+
+interface FormatProps {
+  readonly name: 'hf' | 'timm' | 'peft' | 'onnx';
+  readonly title: string;
+  readonly size: string;
+  readonly disabled: boolean;
+  readonly children: ReactNode;
+}
+
+function Format({ name, title, size, disabled, children }: FormatProps) {
+  const checked = useExport((state) => state.choice[name]);
+  return (
+    <div className={styles.format}>
+      <label className={styles.option}>
+        <input
+          type="checkbox"
+          checked={checked}
+          disabled={disabled}
+          onChange={(event) => choose({ [name]: event.target.checked })}
+        />
+        <span className={styles.name}>{title}</span>
+        <span className={styles.soft}>{size}</span>
+      </label>
+      <div className={styles.about}>{children}</div>
+    </div>
+  );
+}
+
+const types: readonly { readonly value: ExportDtype; readonly label: string }[] = [
+  { value: 'source', label: 'As the source' },
+  { value: 'F32', label: 'float32' },
+  { value: 'F16', label: 'float16' },
+  { value: 'BF16', label: 'bfloat16' },
+];
+
+export function ExportChoices({ disabled }: { readonly disabled: boolean }) {
+  const { names, dtype } = useExport((state) => state.choice);
+  const size = useSize();
+  return (
+    <>
+      <fieldset className={styles.formats}>
+        <legend className={styles.legend}>Formats, each in a folder of its own</legend>
+        <Format name="hf" title="Hugging Face" size={size('hf')} disabled={disabled}>
+          <p>The merged model for transformers.</p>
+          <Switch
+            label="Names of the tensors"
+            value={names}
+            disabled={disabled}
+            options={[
+              { value: 'hf', label: 'Usual names' },
+              { value: 'hf-v5', label: 'Names of transformers 5' },
+            ]}
+            onChange={(value) => choose({ names: value })}
+          />
+        </Format>
+        <Format name="timm" title="timm" size={size('timm')} disabled={disabled}>
+          <p>The merged model for timm, with its preprocessing.</p>
+        </Format>
+        <Format name="peft" title="PEFT adapter" size={size('peft')} disabled={disabled}>
+          <p>The branches alone as a stock LoRA, for use with the original model.</p>
+        </Format>
+        <Format name="onnx" title="ONNX" size={size('onnx')} disabled={disabled}>
+          <p>
+            The merged model as a graph, for transformers.js and onnxruntime.
+            {dtype === 'BF16' && ' ONNX stays float32: its runtimes know no bfloat16.'}
+          </p>
+        </Format>
+      </fieldset>
+      <div className={styles.row}>
+        <span className={styles.legend} aria-hidden="true">
+          Type of the weights
+        </span>
+        <Switch
+          label="Type of the weights"
+          value={dtype}
+          options={types}
+          disabled={disabled}
+          onChange={(value) => choose({ dtype: value })}
+        />
+      </div>
+    </>
+  );
+}

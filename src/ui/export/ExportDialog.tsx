@@ -1,0 +1,74 @@
+// The one dialogue of every way out: formats, names and type above, below them what was written and proved, and the
+// downloads. A native modal dialog, so that focus, Escape and the inert page behind it are the browser's.
+import { useEffect, useId, useRef } from 'react';
+import { chosenFormats, useExport } from '../../state/export-store.ts';
+import { useControls } from '../use-controls.ts';
+import { useTrainer } from '../trainer-context.ts';
+import { Button } from '../parts/Button.tsx';
+import { FaultBox } from '../parts/FaultBox.tsx';
+import { ProgressLine } from '../parts/ProgressLine.tsx';
+import { ExportChoices } from './ExportChoices.tsx';
+import styles from './ExportDialog.module.css';
+import { ExportResults } from './ExportResults.tsx';
+
+interface ExportDialogProps {
+  readonly open: boolean;
+  readonly onClose: () => void;
+}
+
+export function ExportDialog({ open, onClose }: ExportDialogProps) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const titleId = useId();
+  useEffect(() => {
+    const element = dialog.current;
+    if (element === null || element.open === open) return;
+    if (open) element.showModal();
+    else element.close();
+  }, [open]);
+  return (
+    <dialog ref={dialog} className={styles.dialog} aria-labelledby={titleId} onClose={onClose}>
+      <div className={styles.body}>
+        <header className={styles.head}>
+          <h2 id={titleId}>Export</h2>
+          <Button look="quiet" onClick={onClose}>
+            Close
+          </Button>
+        </header>
+        {open && <ExportBody />}
+      </div>
+    </dialog>
+  );
+}
+
+function ExportBody() {
+  const { status, choice, result, fault } = useExport((state) => state);
+  const { exportModel } = useControls();
+  const trainer = useTrainer();
+  const exporting = status === 'exporting';
+  const none = chosenFormats(choice).length === 0;
+  return (
+    <>
+      <ExportChoices disabled={exporting} />
+      {!exporting && result === null && (
+        <div className={styles.actions}>
+          <Button
+            look="primary"
+            icon="merge"
+            disabled={none || !exportModel}
+            onClick={() => void trainer.exportModel()}
+          >
+            Write and prove
+          </Button>
+          <p className={styles.soft}>
+            {none
+              ? 'Choose at least one format.'
+              : 'Every format is read back and compared with the trained model before it is offered.'}
+          </p>
+        </div>
+      )}
+      {exporting && <ProgressLine fallback="Merging, writing and reading back" />}
+      {fault !== null && <FaultBox fault={fault} />}
+      {result !== null && <ExportResults result={result} />}
+    </>
+  );
+}

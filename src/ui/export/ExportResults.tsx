@@ -1,0 +1,114 @@
+// What was written: for each format the proof in numbers, or why it is not offered, and its files; all of it as one zip.
+import { useState } from 'react';
+import { markSaved } from '../../state/export-store.ts';
+import { zipBlob, zipLength, zipStream, type ZipEntry } from '../../state/zip-files.ts';
+import { faultOfThrown, type Fault } from '../../shared/fault.ts';
+import type { ExportFormat, ExportResult, FormatExport } from '../../worker/protocol.ts';
+import { Button } from '../parts/Button.tsx';
+import { download, downloadStream, safeName } from '../parts/download.ts';
+import { FaultBox } from '../parts/FaultBox.tsx';
+import { bytesText, countText, percentText } from '../parts/words.ts';
+import styles from './ExportDialog.module.css';
+
+const titles: Readonly<Record<ExportFormat, string>> = {
+  source: 'Merged',
+  hf: 'Hugging Face',
+  'hf-v5': 'Hugging Face, names of transformers 5',
+  timm: 'timm',
+  peft: 'PEFT adapter',
+  onnx: 'ONNX',
+};
+
+function FormatResult({ format, files, proof, refused }: FormatExport) {
+  if (refused !== null || proof === null)
+    return (
+      <li className={styles.refused} data-testid={`export-${format}`} data-offered="false">
+        <h3>{titles[format]}: not offered</h3>
+        <p>{refused}</p>
+      </li>
+    );
+  const bytes = files.reduce((sum, { blob }) => sum + blob.size, 0);
+  return (
+    <li className={styles.proved} data-testid={`export-${format}`} data-offered="true">
+      <h3>
+        {titles[format]} <span className={styles.soft}>{bytesText(bytes)}</span>
+      </h3>
+      <p>
+        Read back and compared on {countText(proof.images, 'validation image')}: largest difference of any
+        logit{' '}
+        <strong data-testid="merged-difference" data-value={proof.maxLogitDifference}>
+          {proof.maxLogitDifference.toExponential(1)}
+        </strong>{' '}
+        (largest logit {proof.maxLogit.toFixed(1)}), {percentText(proof.validation.accuracy)} right.
+      </p>
+      <details>
+        <summary>{countText(files.length, 'file')}</summary>
+        <ul className={styles.files} aria-label={`Files of ${titles[format]}`}>
+          {files.map(({ name, blob }) => (
+            <li key={name}>
+              <code>{name}</code>
+              <span className={styles.soft}>{bytesText(blob.size)}</span>
+              <Button
+                look="quiet"
+                icon="download"
+                aria-label={`Download ${format}/${name}`}
+                onClick={() => {
+                  download(blob, name.slice(name.lastIndexOf('/') + 1));
+                  markSaved();
+                }}
+              >
+                Download
+              </Button>
+            </li>
+          ))}
+        </ul>
+      </details>
+    </li>
+  );
+}
+
+export function ExportResults({ result: { formats, result } }: { readonly result: ExportResult }) {
+  const [zipping, setZipping] = useState(false);
+  const [fault, setFault] = useState<Fault | null>(null);
+  const entries = formats.flatMap(({ format, files }) =>
+    files.map(({ name, blob }): ZipEntry => ({ name: `${format}/${name}`, blob })),
+  );
+  async function saveZip(): Promise<void> {
+    setZipping(true);
+    setFault(null);
+    try {
+      const name = `${safeName(result.model)}-fine-tuned.zip`;
+      const saved = await downloadStream(
+        zipLength(entries),
+        name,
+        () => zipStream(entries),
+        () => zipBlob(entries),
+      );
+      if (saved) markSaved();
+    } catch (thrown) {
+      setFault(faultOfThrown(thrown));
+    }
+    setZipping(false);
+  }
+  return (
+    <section className={styles.results} aria-label="Written and proved" aria-live="polite">
+      <ul className={styles.list}>
+        {formats.map((format) => (
+          <FormatResult key={format.format} {...format} />
+        ))}
+      </ul>
+      {entries.length > 0 && (
+        <div className={styles.actions}>
+          <Button look="primary" icon="download" disabled={zipping} onClick={() => void saveZip()}>
+            Download all as a zip
+          </Button>
+          <p className={styles.soft}>
+            {bytesText(zipLength(entries))}, a folder for each format, each with its card, run.json and
+            continue.py.
+          </p>
+        </div>
+      )}
+      {fault !== null && <FaultBox fault={fault} />}
+    </section>
+  );
+}

@@ -1,0 +1,119 @@
+// What lies beside the weights of every exported folder: README.md (the card), run.json (the record) and continue.py (the
+// same recipe for transformers, peft and accelerate). Facts are gathered here, words are made in formats/.
+import script from '../../formats/continue.py?raw';
+import type { FloatType } from '../../formats/float-types.ts';
+import { modelCard, type CardFacts } from '../../formats/model-card.ts';
+import { accuracyInterval } from '../../train/accuracy-interval.ts';
+import { typeWord } from '../open-model.ts';
+import type { ExportedFile, ExportFormat, ExportProof, Metrics } from '../protocol.ts';
+import { jsonFile } from './export-context.ts';
+import type { RunRecordFile } from './run-record.ts';
+
+/** The three documents of one format. */
+export function documentsOf(
+  record: RunRecordFile,
+  format: ExportFormat,
+  type: FloatType,
+  proof: ExportProof,
+  files: readonly ExportedFile[],
+): readonly ExportedFile[] {
+  const facts = cardFacts(record, format, type, proof, files);
+  const json = { ...record, export: { format, dtype: typeWord(type), proof } };
+  return [
+    { name: 'README.md', blob: new Blob([modelCard(facts)], { type: 'text/markdown' }) },
+    jsonFile('run.json', `${JSON.stringify(json, null, 1)}\n`),
+    { name: 'continue.py', blob: new Blob([script], { type: 'text/x-python' }) },
+  ];
+}
+
+function cardFacts(
+  { model, data, recipe, plan, result, engine, graft }: RunRecordFile,
+  format: ExportFormat,
+  type: FloatType,
+  proof: ExportProof,
+  files: readonly ExportedFile[],
+): CardFacts {
+  const { config } = model;
+  const measured = (name: string, images: number, metrics: Metrics | null): CardFacts['metrics'] =>
+    metrics === null || images === 0
+      ? []
+      : [
+          {
+            name,
+            images,
+            accuracy: metrics.accuracy,
+            interval: accuracyInterval(metrics.accuracy, images),
+            loss: metrics.loss,
+          },
+        ];
+  const counts = (part: 'train' | 'validation', id: number): number =>
+    data[part].filter((image) => image.class === id).length;
+  const { dmlora } = recipe;
+  return {
+    format,
+    library: model.library,
+    title: model.title,
+    baseModel: model.origin.hubId,
+    revision: model.origin.revision,
+    licence: model.origin.licence?.toLowerCase() ?? null,
+    architecture:
+      `${model.family}, ${config.depth} blocks of width ${config.dim} with ${config.heads} heads, ` +
+      `${config.imageSize} x ${config.imageSize} pixels in patches of ${config.patchSize}`,
+    preprocessing: preprocessingWords(model.preprocessing),
+    dtype: typeWord(type),
+    data: {
+      title: data.title,
+      classes: data.classes.map((name, id) => ({
+        name,
+        train: counts('train', id),
+        validation: counts('validation', id),
+      })),
+      splitBy: data.splitBy,
+      test: data.test.length,
+    },
+    recipe: new Map([
+      ['optimiser steps', String(result.steps)],
+      ['images of a step', String(plan.batch)],
+      ['learning rate, peak and floor', `${recipe.learningRate}, ${recipe.learningRateFloor}`],
+      ['warm-up', `${recipe.warmup} of the steps, then cosine`],
+      ['weight decay', `${recipe.weightDecay} on branches and the head’s weight (AdamW)`],
+      ['gradient clip', `${recipe.clipNorm}, global norm`],
+      ['seed', String(recipe.seed)],
+    ]),
+    branches: {
+      modules: Object.keys(result.scalars).length,
+      start: dmlora.branches,
+      end: dmlora.dropMode === 'none' ? dmlora.branches : dmlora.branchesEnd,
+      rank: dmlora.rank,
+      targets: dmlora.targets,
+      dropSteps: [...new Set(result.drops.map(({ step }) => step))],
+      stage2:
+        result.scalarsKept === null
+          ? 'The scalars were not trained.'
+          : `From step ${plan.stage2Step} the scalars and the head alone were trained` +
+            (result.scalarsKept ? '.' : '; validation got worse, so those of before were kept.'),
+      scalars: Object.entries(result.scalars).map(([module, scalar]) => ({ module, scalar })),
+    },
+    metrics: [
+      ...measured('Validation before training', data.validation.length, result.initialValidation),
+      ...measured('Validation', data.validation.length, result.validation),
+      ...measured('Test', data.test.length, result.test),
+    ],
+    proof,
+    ranOn: `${engine.backend}, ${engine.adapter}`,
+    build: graft.build,
+    onnxFile: files.find(({ name }) => name.endsWith('.onnx'))?.name ?? null,
+  };
+}
+
+function preprocessingWords({
+  resize,
+  crop,
+  filter,
+  mean,
+  std,
+}: RunRecordFile['model']['preprocessing']): string {
+  const size = resize.kind === 'exact' ? `${resize.width} x ${resize.height}` : `short side ${resize.size}`;
+  const cut = crop === null ? '' : `, centre crop ${crop.width} x ${crop.height}`;
+  return `resized to ${size} (${filter})${cut}, mean ${mean.join(' ')}, deviation ${std.join(' ')}`;
+}

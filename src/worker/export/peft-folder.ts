@@ -1,0 +1,133 @@
+// The branches as a stock PEFT adapter for the original checkpoint: A and B of every adapted module in the names of the
+// model in memory, the head whole. Read back as PEFT would apply it: ranks and scales out of the written file.
+import type { Adapter } from '../../dmlora/adapter.ts';
+import { fusedLora, stackedLora, withLora, type LoraPair } from '../../dmlora/stacked-lora.ts';
+import { decodeFloats, encodeFloats, isFloatType } from '../../formats/float-types.ts';
+import { readPeftConfig, targetNames, writePeftConfig } from '../../formats/peft-config.ts';
+import {
+  readHeader,
+  readTensorBytes,
+  writeSafetensors,
+  type TensorToWrite,
+} from '../../formats/safetensors.ts';
+import { ndArray, sliceRows, type NdArray } from '../../shared/array.ts';
+import { present } from '../../shared/assert.ts';
+import { fail, ok, type Result } from '../../shared/result.ts';
+import type { Dialect } from '../../vit/dialects.ts';
+import { peftModules, type PeftModule } from '../../vit/peft-names.ts';
+import { dialectOf } from '../../vit/rename-tensors.ts';
+import type { OpenModel } from '../open-model.ts';
+import type { ExportedFile } from '../protocol.ts';
+import { jsonFile, type ExportContext, type FormatWriter, type ReadBack } from './export-context.ts';
+
+const prefix = 'base_model.model.';
+
+/** The names that the model has in memory. */
+function memoryDialect({ source }: ExportContext): Dialect {
+  return dialectOf(source.config.flavour === 'timm' ? 'timm' : 'hf-v5', source.config.architecture);
+}
+
+/** The stacked pair of a module, fused where the module is; null without branches. */
+function pairOf({ parts }: PeftModule, adapter: Adapter, out: number): LoraPair | null {
+  const pairs = parts.map((linear) => {
+    const module = adapter.modules.find(({ name }) => name === linear);
+    return module === undefined || module.branches.length === 0 ? null : stackedLora(module);
+  });
+  if (pairs.every((pair) => pair === null)) return null;
+  return pairs.length === 1 ? (pairs[0] ?? null) : fusedLora(pairs, out);
+}
+
+export const peftFolder: FormatWriter = {
+  write(context) {
+    const { source, adapter, dtype } = context;
+    const { config } = source.model;
+    const names = peftModules(config, memoryDialect(context));
+    const type = dtype === 'source' ? 'F32' : dtype;
+    const tensors = new Map<string, TensorToWrite>();
+    const put = (name: string, { shape, data }: NdArray): void => {
+      tensors.set(prefix + name, { dtype: type, shape, bytes: encodeFloats(data, type) });
+    };
+    const ranks = new Map<string, number>();
+    for (const module of names.modules) {
+      const pair = pairOf(module, adapter, config.dim);
+      if (pair === null) continue;
+      put(`${module.name}.lora_A.weight`, pair.A);
+      put(`${module.name}.lora_B.weight`, pair.B);
+      ranks.set(module.name, pair.A.shape[0] ?? 0);
+    }
+    put(`${names.head}.weight`, adapter.head.weight);
+    put(`${names.head}.bias`, adapter.head.bias);
+    const all = [...names.modules.map(({ name }) => name), ...names.others];
+    const text = writePeftConfig({
+      baseClass: baseClass(source),
+      baseModel: source.origin.hubId,
+      revision: source.origin.revision,
+      targetModules: targetNames([...ranks.keys()], all),
+      ranks,
+      modulesToSave: [names.head],
+    });
+    return Promise.resolve(
+      ok([
+        { name: 'adapter_model.safetensors', blob: writeSafetensors(tensors) },
+        jsonFile('adapter_config.json', text),
+      ]),
+    );
+  },
+  readBack,
+};
+
+/** The class that the adapter is for, as PEFT's auto_mapping names it. */
+export function baseClass(source: OpenModel): { readonly name: string; readonly module: string } {
+  if (source.config.flavour === 'timm')
+    return { name: 'VisionTransformer', module: 'timm.models.vision_transformer' };
+  return source.config.architecture === 'deit'
+    ? { name: 'DeiTForImageClassification', module: 'transformers.models.deit.modeling_deit' }
+    : { name: 'ViTForImageClassification', module: 'transformers.models.vit.modeling_vit' };
+}
+
+async function readBack(context: ExportContext, files: readonly ExportedFile[]): Promise<Result<ReadBack>> {
+  const { source } = context;
+  const blobOf = (name: string): Blob =>
+    present(
+      files.find((file) => file.name === name),
+      name,
+    ).blob;
+  const config = readPeftConfig(await blobOf('adapter_config.json').text());
+  if (!config.ok) return config;
+  const file = blobOf('adapter_model.safetensors');
+  const header = await readHeader(file, 'adapter_model.safetensors');
+  if (!header.ok) return header;
+  const left = new Set(header.value.tensors.keys());
+  const read = async (name: string): Promise<NdArray> => {
+    const entry = present(header.value.tensors.get(prefix + name), name);
+    left.delete(prefix + name);
+    const dtype = isFloatType(entry.dtype) ? entry.dtype : 'F32';
+    return ndArray(entry.shape, decodeFloats(await readTensorBytes(file, entry), dtype));
+  };
+  const names = peftModules(source.model.config, memoryDialect(context));
+  const weights = new Map(source.model.weights);
+  for (const { name, parts } of names.modules) {
+    if (!config.value.adapts(name)) continue;
+    const [A, B] = [await read(`${name}.lora_A.weight`), await read(`${name}.lora_B.weight`)];
+    if (A.shape[0] !== config.value.rankOf(name))
+      return wrong(`${name} has rank ${A.shape[0] ?? 0}, the file says ${config.value.rankOf(name)}`);
+    const rows = (B.shape[0] ?? 0) / parts.length;
+    parts.forEach((linear, third) => {
+      const weight = present(weights.get(`${linear}.weight`), linear);
+      const part = sliceRows(B, third * rows, (third + 1) * rows);
+      weights.set(`${linear}.weight`, withLora(weight, { A, B: part }, config.value.scaleOf(name)));
+    });
+  }
+  const head = { weight: await read(`${names.head}.weight`), bias: await read(`${names.head}.bias`) };
+  if (left.size > 0) return wrong(`${[...left].slice(0, 3).join(', ')} would not be used`);
+  return ok({ model: { ...source.model, weights }, head, preprocessing: source.preprocessing });
+}
+
+function wrong(detail: string): Result<never> {
+  return fail({
+    kind: 'bad-file',
+    name: 'adapter_model.safetensors',
+    why: 'config-invalid',
+    detail: `${detail}.`,
+  });
+}

@@ -1,0 +1,95 @@
+// The record of a run, for run.json and the card: everything that decides it, what it ran on and what came out. Images
+// are named by their digests, not by their paths: a record that is passed on tells nothing about a disk.
+import type { SplitName } from '../../data/import-report.ts';
+import { present } from '../../shared/assert.ts';
+import type { TrainingData } from '../../train/training-data.ts';
+import type { OpenData } from '../open-data.ts';
+import type { OpenModel } from '../open-model.ts';
+import type { RunResult, RunSummary } from '../protocol.ts';
+import { baseClass } from './peft-folder.ts';
+
+declare const __BUILD__: string;
+
+/** Images of one split, in the order in which the run counts them. */
+interface SplitRecord {
+  readonly class: number;
+  /** Of the file, 64 hexadecimal digits. */
+  readonly sha256: string;
+}
+
+export interface RunRecordFile {
+  readonly graft: { readonly build: string; readonly userAgent: string };
+  readonly method: string;
+  readonly recipe: RunSummary['recipe'];
+  readonly plan: Pick<RunSummary, 'steps' | 'batch' | 'stepsPerEpoch' | 'dropSteps' | 'stage2Step'>;
+  readonly engine: RunSummary['engine'];
+  readonly model: {
+    readonly title: string;
+    readonly family: string;
+    readonly library: 'transformers' | 'timm';
+    readonly dtype: string;
+    readonly bytes: number;
+    readonly sha256: string;
+    readonly origin: OpenModel['origin'];
+    readonly config: OpenModel['model']['config'];
+    readonly preprocessing: OpenModel['preprocessing'];
+    /** The class that loads it, as PEFT's auto_mapping names it. */
+    readonly baseClass: { readonly name: string; readonly module: string };
+  };
+  readonly data: {
+    readonly title: string;
+    readonly classes: readonly string[];
+    readonly splitBy: 'folders' | 'seed';
+  } & Readonly<Record<SplitName, readonly SplitRecord[]>>;
+  readonly result: RunResult;
+}
+
+/** SHA-256 of a blob, 64 hexadecimal digits. */
+async function digestOf(blob: Blob): Promise<string> {
+  const digest = await crypto.subtle.digest('SHA-256', await blob.arrayBuffer());
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** Gathers the record of a run that has ended. */
+export async function runRecord(
+  source: OpenModel,
+  images: OpenData,
+  data: TrainingData,
+  summary: RunSummary,
+  result: RunResult,
+): Promise<RunRecordFile> {
+  const listed = (name: SplitName): SplitRecord[] =>
+    images.split[name].map((index) => {
+      const { id, classIndex } = present(images.images[index], 'image');
+      return { class: classIndex, sha256: id };
+    });
+  const { steps, batch, stepsPerEpoch, dropSteps, stage2Step, recipe, engine } = summary;
+  return {
+    graft: { build: __BUILD__, userAgent: navigator.userAgent },
+    method: 'DMLoRA (ECCV 2024), re-specified from the abstract of the paper',
+    recipe,
+    plan: { steps, batch, stepsPerEpoch, dropSteps, stage2Step },
+    engine,
+    model: {
+      title: source.title,
+      family: source.summary.family,
+      library: source.config.flavour === 'timm' ? 'timm' : 'transformers',
+      dtype: source.summary.dtype,
+      bytes: source.file.size,
+      sha256: await digestOf(source.file),
+      origin: source.origin,
+      config: source.model.config,
+      preprocessing: source.preprocessing,
+      baseClass: baseClass(source),
+    },
+    data: {
+      title: images.title,
+      classes: data.classes,
+      splitBy: images.summary.splitBy,
+      train: listed('train'),
+      validation: listed('validation'),
+      test: listed('test'),
+    },
+    result,
+  };
+}
