@@ -79,6 +79,17 @@ test('plans that need less memory give the same numbers on kernels, webgpu', asy
   expect(Object.keys(figures)).toEqual(['other plans', 'stage 2', 'kept prefix']);
 });
 
+test('kernels and tiles agree with float64, and the check of the device passes', async ({ page }) => {
+  test.setTimeout(600_000);
+  await openChecks(page);
+  const startedAt = performance.now();
+  expect(await page.evaluate(() => window.engineChecks.device())).toBeNull();
+  console.info('check of the device:', Math.round(performance.now() - startedAt), 'ms');
+  const ms = await page.evaluate(() => window.engineChecks.kernels());
+  console.info('kernels against float64, ms:', JSON.stringify(ms));
+  expect(Object.keys(ms).length).toBeGreaterThan(30);
+});
+
 test('a step is a transaction on a GPU that fails', async ({ page }) => {
   await openChecks(page);
   expect(await page.evaluate(() => window.engineChecks.transaction())).toHaveLength(3);

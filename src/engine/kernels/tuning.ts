@@ -1,5 +1,4 @@
-// Which shape of each kernel a device runs: tiles of the matrix products, query rows of an attention thread, threads of
-// a LayerNorm row. Emulations on the processor want few, large register tiles and no barriers; GPUs want many threads.
+// Which shape of each kernel a device runs: tiles of the matrix products, threads of a workgroup, rows of a thread. Emulations on the processor want few, large register tiles and no barriers; GPUs want many threads.
 import type { TuningRecord } from '../engine.ts';
 import type { MatmulShape, MatmulTile } from './wgsl/matmul.ts';
 
@@ -7,6 +6,10 @@ export interface Tuning {
   matmulTile(shape: MatmulShape): MatmulTile;
   /** Query or key rows of one attention thread: forward, and backward. */
   readonly attentionRows: readonly [forward: number, backward: number];
+  /** Threads of a workgroup in attention, in the skinny products of rows, and in the gradients of A and B. */
+  readonly attentionThreads: number;
+  readonly rowThreads: number;
+  readonly columnThreads: number;
   /** Columns of a thread in the gradients of A and B, in vec4s. */
   readonly gradientTile: number;
   /** Threads of one LayerNorm row. */
@@ -25,17 +28,26 @@ export const processorTuning: Tuning = {
     threads: [4, 1],
   }),
   attentionRows: [2, 1],
+  attentionThreads: 8,
+  rowThreads: 8,
+  columnThreads: 4,
   gradientTile: 4,
   normThreads: 1,
 };
 
-/** Smaller tiles and more threads. Chosen by reasoning about occupancy; not measured on a GPU. */
+/**
+ * Smaller tiles and more threads: workgroups fill the 32 lanes in which most GPUs compute. Chosen by reasoning; not measured
+ * on a GPU.
+ */
 export const gpuTuning: Tuning = {
   matmulTile: ({ rows }) =>
     rows >= 64
       ? { memory: 'workgroup', rowTile: 8, columnTile: 2, threads: [8, 8], slice: 16 }
       : { memory: 'registers', rowTile: 4, columnTile: 1, threads: [16, 4] },
   attentionRows: [1, 1],
+  attentionThreads: 32,
+  rowThreads: 32,
+  columnThreads: 32,
   gradientTile: 1,
   normThreads: 64,
 };
@@ -47,6 +59,9 @@ export const gpuTuning: Tuning = {
 export const smallestTuning: Tuning = {
   matmulTile: () => ({ memory: 'registers', rowTile: 4, columnTile: 1, threads: [4, 2] }),
   attentionRows: [1, 1],
+  attentionThreads: 8,
+  rowThreads: 8,
+  columnThreads: 4,
   gradientTile: 1,
   normThreads: 1,
 };

@@ -168,6 +168,7 @@ export function attentionShape(
   const { images, tokens, heads, headWidth } = widths;
   const scale = 1 / Math.sqrt(config.dim / config.heads);
   const queryTokens = isLast(config, block) ? 1 : tokens;
-  const queries = tuning.attentionRows[direction];
-  return { images, tokens, queryTokens, heads, headWidth, scale, storage, queries };
+  const { attentionRows, attentionThreads: threads } = tuning;
+  const queries = attentionRows[direction];
+  return { images, tokens, queryTokens, heads, headWidth, scale, storage, queries, threads };
 }

@@ -8,7 +8,7 @@
 // the order of the tokens. Cost: 6 and 8 tokens^2 dim flops an image, 2 of them for making p again in each.
 import { float, kernel, list, read, remembered, unroll, write, type Kernel } from '../kernel.ts';
 import { load, tensorType } from '../storage.ts';
-import { attentionFrame, attentionThreads, type Attention } from './attention.ts';
+import { attentionFrame, type Attention } from './attention.ts';
 
 export const queryGradientKernel = remembered((shape: Attention): Kernel => {
   const { tokens, queryTokens, heads, headWidth, scale, storage, queries } = shape;
@@ -27,7 +27,7 @@ export const queryGradientKernel = remembered((shape: Attention): Kernel => {
       write('dqkv'),
     ],
     /* wgsl */ `
-@compute @workgroup_size(${attentionThreads})
+@compute @workgroup_size(${shape.threads})
 fn main(@builtin(global_invocation_id) id: vec3u) {
   ${attentionFrame(shape, tokens)}
   ${unroll(
@@ -87,7 +87,7 @@ export const keyGradientKernel = remembered((shape: Attention, withKeys: boolean
       write('dqkv'),
     ],
     /* wgsl */ `
-@compute @workgroup_size(${attentionThreads})
+@compute @workgroup_size(${shape.threads})
 fn main(@builtin(global_invocation_id) id: vec3u) {
   ${attentionFrame(shape, tokens)}
   ${unroll(queries, (i) =>

@@ -22,11 +22,11 @@ export interface Attention {
   readonly scale: number;
   /** How qkv and out are kept. */
   readonly storage: Storage;
-  /** Query rows (backward: also key rows) of one thread. */
+  /** Query rows (backward: also key rows) of one thread, and threads of a workgroup. */
   readonly queries: number;
+  readonly threads: number;
 }
 
-export const attentionThreads = 8;
 const keys = 4;
 
 /** Indices that all three attention kernels share: the image and head of a thread and its rows, among `over` tokens. */
@@ -47,8 +47,8 @@ export function attentionFrame(
 }
 
 /** Threads for `over` tokens of every image and head. */
-export function attentionGrid({ images, heads, queries }: Attention, over: number): Grid {
-  return [Math.ceil(over / (queries * attentionThreads)), images * heads, 1];
+export function attentionGrid({ images, heads, queries, threads }: Attention, over: number): Grid {
+  return [Math.ceil(over / (queries * threads)), images * heads, 1];
 }
 
 export const attentionKernel = remembered((shape: Attention): Kernel => {
@@ -60,7 +60,7 @@ export const attentionKernel = remembered((shape: Attention): Kernel => {
     `attention ${tokens}x${heads}x${headWidth}`,
     [read('qkv', tensorType[storage]), write('out', tensorType[storage]), write('lse', 'array<f32>')],
     /* wgsl */ `
-@compute @workgroup_size(${attentionThreads})
+@compute @workgroup_size(${shape.threads})
 fn main(@builtin(global_invocation_id) id: vec3u) {
   ${attentionFrame(shape, queryTokens)}
   ${unroll(queries, (i) =>

@@ -80,14 +80,15 @@ describe.skipIf(missingGpu !== null)('kernels against float64', () => {
 
   test('attention and its gradients, any number of tokens, all queries or one', async () => {
     const shapes = fc.record({
-      tokens: fc.constantFrom(1, 5, 37),
+      tokens: fc.constantFrom(1, 5, 37, 197),
       all: fc.boolean(),
       heads: odd(2),
       queries: odd(2),
+      threads: fc.constantFrom(8, 32),
       seed: odd(99),
     });
     await fc.assert(
-      fc.asyncProperty(shapes, async ({ tokens, all, heads, queries, seed }) => {
+      fc.asyncProperty(shapes, async ({ tokens, all, heads, queries, threads, seed }) => {
         const { device } = await nodeGpu();
         const [images, headWidth, scale] = [2, 8, 0.7];
         const queryTokens = all ? tokens : 1;
