@@ -6,7 +6,7 @@ import { startBackend } from '../autodiff/backend.ts';
 import { checkDevice } from '../check-device.ts';
 import { openGpu, type Gpu } from '../gpu.ts';
 import { KernelEngine } from '../kernels/kernels-engine.ts';
-import { checkTile, fixedShapes, kernelChecks } from '../kernels/testing/kernel-checks.ts';
+import { checkTile, fixedShapes, kernelChecks, quickTiles } from '../kernels/testing/kernel-checks.ts';
 import { checkAdamw, checkDecision } from '../kernels/testing/optimiser-checks.ts';
 import { planChecks } from '../kernels/testing/plan-checks.ts';
 import { smallestTuning, type Tuning } from '../kernels/tuning.ts';
@@ -24,7 +24,7 @@ export interface CheckPage {
   /** The kernel engine's plans that need less memory, by the names of plan-checks.ts; throws with the tensor that is off. */
   plans(): Promise<Readonly<Record<string, Figures>>>;
   /** Kernels and tiles one by one against float64, over a few fixed shapes; milliseconds by name. Throws with what is off. */
-  kernels(): Promise<Readonly<Record<string, number>>>;
+  kernels(tiles: 'quick' | 'all'): Promise<Readonly<Record<string, number>>>;
   /** What the check of a device says about this one; null when nothing is wrong. */
   device(): Promise<string | null>;
   /** Lets the GPU fail in every way that a page can bring about; gives what was shown. */
@@ -78,7 +78,7 @@ window.engineChecks = {
     }
     return figures;
   },
-  async kernels() {
+  async kernels(tiles) {
     const { device } = await gpuOfPage();
     const all: [string, () => Promise<void>][] = [
       ...Object.entries(kernelChecks).flatMap(([name, check]) =>
@@ -89,9 +89,9 @@ window.engineChecks = {
       ),
       ['AdamW', () => checkAdamw(device, [true, true, true], 7)],
       ['decision', () => checkDecision(device)],
-      ...tileSet.map((tile): [string, () => Promise<void>] => [
-        tileName(tile),
-        () => checkTile(device, tileName(tile)),
+      ...(tiles === 'all' ? tileSet.map(tileName) : quickTiles).map((name): [string, () => Promise<void>] => [
+        name,
+        () => checkTile(device, name),
       ]),
     ];
     const ms: Record<string, number> = {};

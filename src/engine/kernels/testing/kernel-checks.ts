@@ -358,6 +358,15 @@ export const kernelChecks: Readonly<Record<string, Check>> = {
   'kept rows': keptRows,
 };
 
+/** Tiles that a browser on an emulated GPU compiles in a second each; the others are checked where it is asked for. */
+export const quickTiles: readonly string[] = [
+  'workgroup 64x64, 8x8 each, slices of 16',
+  'workgroup 64x64, 4x4 each, slices of 16',
+  'registers 64x64, 8x8 each',
+  'registers 16x64, 4x4 each',
+  'registers 32x64, 4x8 each',
+];
+
 /** One tile of the set on a product that it does not divide, with GELU behind it. */
 export async function checkTile(device: GPUDevice, name: string): Promise<void> {
   const tile = tileSet.find((one) => tileName(one) === name);

@@ -101,6 +101,7 @@ describe.skipIf(missingGpu !== null)('kernels against float64', () => {
           scale,
           storage: 'f32',
           queries,
+          threads,
         } as const;
         const wide = heads * headWidth;
         const qkv = randomValues(seed, images * tokens * 3 * wide);
