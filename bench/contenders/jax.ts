@@ -201,7 +201,7 @@ function upload(work: Workload): { frozen: Frozen; params: Params; data: Data } 
   return {
     frozen: {
       patch: dense('patch_embed'),
-      cls: tensor('cls_token'),
+      cls: tensor('prefix_tokens'),
       positions: tensor('pos_embed'),
       blocks: depths.map((block): Block => {
         const of = (kind: Linear): Weighted => dense(linearName(block, kind));

@@ -137,7 +137,7 @@ function upload(work: Workload): Uploaded {
     patches: tf.tensor2d(patchesOf(work), [images * gridSize(config) ** 2, 3 * config.patchSize ** 2]),
     target: tf.tensor2d(target, [images, classes]),
     patch: linear('patch_embed'),
-    cls: tensor('cls_token'),
+    cls: tensor('prefix_tokens'),
     positions: tensor('pos_embed'),
     blocks,
     norm: norm('norm'),
