@@ -128,5 +128,6 @@ export function attentionShape(
   const scale = 1 / Math.sqrt(config.dim / config.heads);
   const queryTokens = isLast(config, block) ? 1 : tokens;
   const queries = tuning.attentionRows[direction];
-  return { images, tokens, queryTokens, heads, headWidth, scale, storage, queries };
+  const quads = tuning.attentionQuads && queryTokens === tokens && headWidth % 16 === 0;
+  return { images, tokens, queryTokens, heads, headWidth, scale, storage, queries, quads };
 }

@@ -84,13 +84,15 @@ describe.skipIf(missingGpu !== null)('kernels against float64', () => {
       all: fc.boolean(),
       heads: odd(2),
       queries: odd(2),
+      sharing: fc.boolean(),
       seed: odd(99),
     });
     await fc.assert(
-      fc.asyncProperty(shapes, async ({ tokens, all, heads, queries, seed }) => {
+      fc.asyncProperty(shapes, async ({ tokens, all, heads, queries, sharing, seed }) => {
         const { device } = await nodeGpu();
-        const [images, headWidth, scale] = [2, 8, 0.7];
         const queryTokens = all ? tokens : 1;
+        const quads = sharing && queryTokens === tokens && device.features.has('subgroups');
+        const [images, headWidth, scale] = [2, quads ? 16 : 8, 0.7];
         const shape = {
           images,
           tokens,
@@ -100,6 +102,7 @@ describe.skipIf(missingGpu !== null)('kernels against float64', () => {
           scale,
           storage: 'f32',
           queries,
+          quads,
         } as const;
         const wide = heads * headWidth;
         const qkv = randomValues(seed, images * tokens * 3 * wide);
@@ -172,7 +175,11 @@ describe.skipIf(missingGpu !== null)('kernels against float64', () => {
             );
           }
       }),
-      { ...runs, numRuns: 4 },
+      {
+        ...runs,
+        numRuns: 5,
+        examples: [[{ tokens: 5, all: true, heads: 2, queries: 1, sharing: true, seed: 7 }]],
+      },
     );
   });
 
