@@ -31,6 +31,8 @@ test('start and finished screens have no serious violation', async ({ page }, in
   await button(page, 'Start').click();
   await expectPhase(page, 'finished');
   await button(page, 'Merge & export').click();
+  await expectAccessible(page);
+  await button(page, 'Write and prove').click();
   await expect(page.getByTestId('merged-difference')).toBeVisible();
   await expectAccessible(page);
 });

@@ -71,6 +71,14 @@ test('reference vectors on kernels, webgpu', async ({ page }) => {
   }
 });
 
+test('plans that need less memory give the same numbers on kernels, webgpu', async ({ page }) => {
+  test.setTimeout(600_000);
+  await openChecks(page);
+  const figures = await page.evaluate(() => window.engineChecks.plans());
+  console.info('kernels plans:', JSON.stringify(figures));
+  expect(Object.keys(figures)).toEqual(['other plans', 'stage 2', 'kept prefix']);
+});
+
 test('a step is a transaction on a GPU that fails', async ({ page }) => {
   await openChecks(page);
   expect(await page.evaluate(() => window.engineChecks.transaction())).toHaveLength(3);

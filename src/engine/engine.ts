@@ -65,6 +65,11 @@ export interface Batch {
   readonly pixels: Pixels;
   /** The class of each image. */
   readonly labels: Int32Array;
+  /**
+   * The place of each image in the training set, below `Shapes.images`: the same place means the same pixels, so what
+   * frozen blocks make of them may be kept.
+   */
+  readonly images?: Int32Array | undefined;
   /** Where each image is sampled in a step or gradient; without them as it is. For pixels of kind bytes. */
   readonly crops?: readonly Crop[] | undefined;
 }
@@ -82,6 +87,46 @@ export interface Shapes {
   readonly classes: number;
   /** Images to differentiate at once, where it is not the engine's own choice; the step's result is the same. */
   readonly microBatch?: number;
+  /** Blocks to compute again in the backward pass, where it is not the engine's own choice. */
+  readonly recomputedBlocks?: number;
+  /** Images of the training set, where batches tell which they hold. */
+  readonly images?: number;
+  /** Without it the engine takes what it thinks the device has, and float16 only if nothing else fits. */
+  readonly memory?: MemoryWish;
+}
+
+/** What a run may take of the device's memory. */
+export interface MemoryWish {
+  /** Bytes that the run may take; null leaves it to the engine, since WebGPU does not tell what there is. */
+  readonly budgetBytes: number | null;
+  /** Whether frozen weights and kept activations may be float16; sums, scalars and optimiser are float32 always. */
+  readonly float16: 'never' | 'if-needed' | 'always';
+}
+
+/** What a prepared run takes of the device's memory, and what was given up for it. */
+export interface MemoryPlan {
+  readonly bytes: {
+    /** The frozen backbone. */
+    readonly weights: number;
+    /** Branches, scalars and head with gradients, moments and tables. */
+    readonly adapter: number;
+    /** What one micro-batch needs between forward and backward pass. */
+    readonly activations: number;
+    /** Outputs of the frozen blocks below the first adapted one, kept for every training image. */
+    readonly prefix: number;
+    /** Buffers through which results come back. */
+    readonly readBack: number;
+  };
+  readonly totalBytes: number;
+  readonly batch: number;
+  /** Images differentiated at once; a step takes its batch in such parts. */
+  readonly microBatch: number;
+  /** Blocks whose forward pass is computed again in the backward pass. */
+  readonly recomputedBlocks: number;
+  /** How frozen weights and kept activations are stored. */
+  readonly storage: 'f32' | 'f16';
+  /** What does not run as asked because of memory, as a sentence; null when all does. */
+  readonly note: string | null;
 }
 
 /** What one optimiser step is told. */
@@ -166,6 +211,9 @@ export interface Engine {
   writeAdapter(adapter: Adapter): Promise<Result<void>>;
 
   memory(): Memory;
+
+  /** What the prepared run takes, known before its first step; null where the engine cannot tell ahead. */
+  memoryPlan(): MemoryPlan | null;
 
   /** Frees the device; no call may follow. */
   dispose(): void;

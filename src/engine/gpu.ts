@@ -94,6 +94,14 @@ export async function describeGpu(): Promise<
   return { kind: 'present', name, software: isSoftware(name) };
 }
 
+/** The largest buffer that the GPU binds, in bytes; null without WebGPU. Opens no device. */
+export async function largestBinding(): Promise<number | null> {
+  const adapter = await findAdapter();
+  if (!adapter.ok) return null;
+  const { maxBufferSize, maxStorageBufferBindingSize } = adapter.value.limits;
+  return Math.min(maxBufferSize, maxStorageBufferBindingSize);
+}
+
 /** The words of an adapter, each once. */
 function nameOf(info: GPUAdapterInfo): string {
   const words = [info.vendor, info.architecture, info.device, info.description].filter((word) => word !== '');

@@ -25,7 +25,9 @@ let halfTable: Float32Array | null = null;
 
 /** Raw little-endian bytes of a float type -> float32 values; a copy, whatever the alignment. */
 export function decodeFloats(bytes: Uint8Array, dtype: FloatType): Float32Array {
-  const aligned = bytes.slice().buffer;
+  // The bytes of a whole buffer are read in place: at most the result is held beside them.
+  const isWhole = dtype !== 'F32' && bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength;
+  const aligned = isWhole ? bytes.buffer : bytes.slice().buffer;
   switch (dtype) {
     case 'F32':
       return new Float32Array(aligned);

@@ -63,7 +63,7 @@ export function markdownText(text: string): string {
     .replace(/&/g, '&amp;')
     .replace(/</g, '&lt;')
     .replace(/>/g, '&gt;')
-    .replace(/[\\`*_{}[\]()#+!|~]/g, (mark) => `\\${mark}`);
+    .replace(/[\\`*_[\]|~]/g, (mark) => `\\${mark}`);
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
@@ -126,7 +126,7 @@ function dataSection({ data }: CardFacts): string {
     data.classes.reduce((total, counts) => total + counts[part], 0);
   return [
     '## Data',
-    `${markdownText(data.title)}: ${data.classes.length} classes, ${sum('train')} images to learn from, ` +
+    `From ${markdownText(data.title)}: ${data.classes.length} classes, ${sum('train')} images to learn from, ` +
       `${sum('validation')} to validate${data.test > 0 ? `, ${data.test} to test once at the end` : ''}; the split ` +
       (data.splitBy === 'folders' ? 'is that of the folders.' : 'was drawn by the seed of the recipe.') +
       ' `run.json` names every image by its SHA-256.',

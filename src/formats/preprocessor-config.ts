@@ -26,7 +26,8 @@ export interface Preprocessing {
   readonly std: Rgb;
 }
 
-export type PreprocessingFamily = 'vit' | 'deit' | 'dinov2' | 'clip' | 'timm-vit' | 'timm-deit';
+export type PreprocessingFamily =
+  'vit' | 'deit' | 'dinov2' | 'clip' | 'siglip' | 'timm-vit' | 'timm-deit' | 'timm-clip';
 
 const half: Rgb = [0.5, 0.5, 0.5];
 const imageNet = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } as const;
@@ -57,6 +58,10 @@ export function defaultPreprocessing(family: PreprocessingFamily, imageSize: num
       return { ...common, resize: { kind: 'shortest-edge', size: enlarged }, ...imageNet };
     case 'clip':
       return { ...common, resize: { kind: 'shortest-edge', size: imageSize }, ...clip };
+    case 'siglip':
+      return { ...common, resize: { kind: 'exact', ...square }, crop: null, mean: half, std: half };
+    case 'timm-clip':
+      return { ...common, resize: { kind: 'shortest-edge', size: Math.floor(imageSize / 0.9) }, ...clip };
     case 'timm-vit':
       return {
         ...common,
@@ -76,6 +81,23 @@ export function outputSizeOf(preprocessing: Preprocessing): Size {
   const { resize, crop } = preprocessing;
   if (crop !== null) return crop;
   return resize.kind === 'exact' ? resize : { width: resize.size, height: resize.size };
+}
+
+/** The same for images of another size in pixels: resize and crop grow or shrink together. */
+export function resizedPreprocessing(preprocessing: Preprocessing, imageSize: number): Preprocessing {
+  const { width, height } = outputSizeOf(preprocessing);
+  if (width === imageSize && height === imageSize) return preprocessing;
+  const { resize, crop } = preprocessing;
+  const square: Size = { width: imageSize, height: imageSize };
+  const scaled = (side: number, of: number): number => Math.round((side * imageSize) / of);
+  return {
+    ...preprocessing,
+    resize:
+      resize.kind === 'exact'
+        ? { kind: 'exact', width: scaled(resize.width, width), height: scaled(resize.height, height) }
+        : { kind: 'shortest-edge', size: scaled(resize.size, Math.min(width, height)) },
+    crop: crop === null ? null : square,
+  };
 }
 
 /** Runs a reader of parsed JSON and turns what it finds wrong into a fault of kind 'bad-file'. */
@@ -184,6 +206,7 @@ export function writePreprocessorConfig(preprocessing: Preprocessing): string {
 /** The class that a processor name stands for; what is unknown is taken for the plain ViT. */
 function familyOf(processor: string): PreprocessingFamily {
   if (processor.startsWith('CLIP')) return 'clip';
+  if (processor.startsWith('Siglip')) return 'siglip';
   if (processor.startsWith('Bit')) return 'clip';
   return processor.startsWith('DeiT') ? 'deit' : 'vit';
 }

@@ -22,6 +22,16 @@ const entry = (offsets: [number, number], shape: number[], dtype = 'F32'): strin
   JSON.stringify({ dtype, shape, data_offsets: offsets });
 const floats = (n: number): Uint8Array<ArrayBuffer> => new Uint8Array(4 * n);
 
+test.each([2, 3, 4, 5])(
+  'a header whose length begins like a pickle of protocol %i is read',
+  async (protocol) => {
+    const length = 0x80 + 256 * protocol;
+    expect(await reasonOf(file(`{"a":${entry([0, 4], [1])}}`.padEnd(length, ' '), floats(1)))).toBe(
+      'accepted',
+    );
+  },
+);
+
 describe('reading refuses', () => {
   const cases: [string, Blob, BadFileReason][] = [
     ['an empty file', new Blob([]), 'too-short'],

@@ -38,10 +38,12 @@ export async function readHeader(file: Blob, name: string): Promise<Result<Safet
   } catch (thrown) {
     return bad('unreadable', `The file could not be read: ${String(thrown)}`);
   }
-  const foreign = foreignFormat(prefix);
+  const length = prefix.length < 8 ? 0n : new DataView(prefix.buffer).getBigUint64(0, true);
+  // A possible length is no other format, though a header of 1408 bytes begins like a pickle.
+  const isPossible = length > 0n && length <= BigInt(Math.min(file.size - 8, maxHeaderBytes));
+  const foreign = isPossible ? null : foreignFormat(prefix);
   if (foreign !== null) return bad(foreign.why, foreign.detail);
   if (prefix.length < 8) return bad('too-short', `It has only ${file.size} bytes.`);
-  const length = new DataView(prefix.buffer).getBigUint64(0, true);
   if (length === 0n || length > BigInt(file.size - 8))
     return bad('header-length', `Its header claims ${length.toString()} bytes; the file has ${file.size}.`);
   if (length > BigInt(maxHeaderBytes))
@@ -178,6 +180,18 @@ function layoutProblem(
 /** The raw bytes of a tensor. */
 export async function readTensorBytes(file: Blob, entry: TensorEntry): Promise<Uint8Array> {
   return new Uint8Array(await file.slice(entry.begin, entry.end).arrayBuffer());
+}
+
+/** The raw bytes of rows [begin, end) of a tensor, or of all of it. */
+export async function readTensorRows(
+  file: Blob,
+  entry: TensorEntry,
+  rows: readonly [begin: number, end: number] | null,
+): Promise<Uint8Array> {
+  if (rows === null) return readTensorBytes(file, entry);
+  const row = (entry.end - entry.begin) / (entry.shape[0] ?? 1);
+  const [begin, end] = rows.map((at) => entry.begin + at * row);
+  return new Uint8Array(await file.slice(begin, end).arrayBuffer());
 }
 
 export interface TensorToWrite {

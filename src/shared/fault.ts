@@ -15,6 +15,7 @@ export type BadFileReason =
   | 'config-missing'
   | 'config-invalid'
   | 'weights-missing'
+  | 'shards'
   | 'unreadable'
   | 'not-a-zip'
   | 'too-big';
@@ -110,6 +111,7 @@ const badFileAdvice: Record<BadFileReason, string> = {
   'config-missing': 'Open the config.json that belongs to the weights together with them.',
   'config-invalid': 'Take the config.json from the place where the weights come from.',
   'weights-missing': 'Open the model.safetensors of the checkpoint together with its config.json.',
+  shards: 'Take all shards and the index from the same revision of the checkpoint.',
   unreadable: 'Check that the file still exists and may be read, then open it again.',
   'not-a-zip': 'Open a .zip with one folder a class, or the folder itself.',
   'too-big': 'Make the file smaller or split it, then open it again.',
@@ -189,7 +191,7 @@ export function describeFault(fault: Fault): FaultText {
       };
     case 'out-of-memory':
       return {
-        title: 'The GPU has too little memory',
+        title: 'There is too little memory',
         detail: fault.detail,
         advice: 'Choose a smaller batch or a smaller model and start again.',
       };
@@ -219,7 +221,8 @@ export function describeFault(fault: Fault): FaultText {
       return {
         title: 'This is not a model that Graft can train',
         detail: parts.join(' '),
-        advice: 'Open a plain vision transformer (ViT or DeiT) in Hugging Face or timm names.',
+        advice:
+          'Open a plain vision transformer: ViT, DeiT, DINO, DINOv2, MAE, CLIP or SigLIP, in Hugging Face or timm names.',
       };
     }
     case 'bad-dataset':

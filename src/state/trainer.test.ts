@@ -85,6 +85,7 @@ describe('trainer', () => {
     expect(dataStore.getState()).toMatchObject({ status: 'ready', bundledId: 'set' });
     expect(client.sent.find(({ name }) => name === 'openModel')?.input).toEqual({
       title: 'Sprout',
+      origin: { hubId: null, revision: null, licence: 'x' },
       source: {
         kind: 'bundled',
         files: [{ path: 'config.json', url: 'http://here/models/sprout/config.json' }],

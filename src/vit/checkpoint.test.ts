@@ -155,15 +155,19 @@ describe('refused, by name', () => {
     expect(await refusal(without(/layer\.1\.(output|intermediate|layernorm)/), hf.config)).toContain(
       'and 3 more',
     );
-    expect(await refusal(without(/position_embeddings/), hf.config)).toContain('pos_embed');
+    expect(await refusal(without(/position_embeddings/), hf.config)).toContain(
+      'vit.embeddings.position_embeddings',
+    );
   });
 
   test.each([
-    ['blocks.0.ls1.gamma', 'layer scale'],
-    ['vit.embeddings.distillation_token', 'distilled'],
-    ['reg_token', 'registers'],
-    ['vision_model.pre_layrnorm.weight', 'CLIP'],
     ['layers.0.blocks.0.attn.relative_position_bias_table', 'Swin'],
+    ['beit.encoder.layer.0.lambda_1', 'BEiT'],
+    ['encoder.layer.0.mlp.weights_in.weight', 'SwiGLU'],
+    ['blocks.0.attn.q_norm.weight', 'qk-norm'],
+    ['rope_embeddings.inv_freq', 'rotary'],
+    ['patch_embed.backbone.stem.conv.weight', 'hybrid'],
+    ['visual.transformer.resblocks.0.ln_1.weight', 'OpenCLIP'],
     ['bert.embeddings.word_embeddings.weight', 'language model'],
   ])('%s: %s', async (name, word) => {
     expect(await refusal(withTensor(name), hf.config)).toContain(word);
@@ -174,11 +178,11 @@ describe('refused, by name', () => {
     expect(await refusal(hf.tensors, { ...hf.config, depth: 3 })).toContain('depth 3');
     expect(await refusal(hf.tensors, { ...hf.config, heads: 5 })).toContain('5 heads do not divide');
     expect(await refusal(hf.tensors, { ...hf.config, heads: null })).toContain('attention heads');
-    expect(await refusal(hf.tensors, { ...hf.config, activation: 'quick_gelu' })).toContain('quick_gelu');
+    expect(await refusal(hf.tensors, { ...hf.config, activation: 'silu' })).toContain('silu');
   });
 
-  test('a head that averages the patches', async () => {
-    expect(await refusal(timm.tensors, { ...timm.config, globalPool: 'avg' })).toContain('avg pooling');
+  test('a head that reads what is not computed', async () => {
+    expect(await refusal(timm.tensors, { ...timm.config, globalPool: 'avgmax' })).toContain('avgmax pooling');
   });
 
   test('weights that are not finite and types that are no floats', async () => {

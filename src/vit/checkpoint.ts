@@ -1,15 +1,19 @@
-// A checkpoint file -> a ViT: finds every parameter whatever names the file uses, takes the numbers from the shapes,
-// refuses gaps and contradictions by name, and loads the tensors one at a time.
+// A checkpoint file -> a ViT: finds every parameter whatever names the file uses, refuses gaps and contradictions by
+// name, and loads the tensors one at a time, reading just the rows that a parameter needs.
 import type { ModelConfigFile } from '../formats/model-config.ts';
 import { decodeFloats, isFloatType } from '../formats/float-types.ts';
-import { readTensorBytes, type SafetensorsHeader, type TensorEntry } from '../formats/safetensors.ts';
-import { ndArray, sizeOf, sliceRows, type NdArray } from '../shared/array.ts';
+import { readTensorRows, type SafetensorsHeader, type TensorEntry } from '../formats/safetensors.ts';
+import { ndArray, sizeOf, zeros, type NdArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
-import type { Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
-import { dialects, ignorable, neighbours, type Dialect, type Location } from './dialects.ts';
+import { contradiction, expectedModel, understand, type Find, type Layout } from './checkpoint-config.ts';
+import { familyOf, headsOf, type Family } from './dialects.ts';
+import type { Dialect, Location } from './dialects/naming.ts';
+import { neighbourOf } from './dialects/neighbours.ts';
+import { joinedHead, type Head } from './heads.ts';
 import { backboneShapes, type ParamName, type VitModel } from './parameters.ts';
-import { configProblem, originalVit, type VitConfig } from './vit-config.ts';
+import { resizedPositions } from './positions.ts';
+import { configProblem, gridSize, headInputs, type VitConfig } from './vit-config.ts';
 
 /** A head that the file brings along; null when it has none or one of another kind. */
 export interface CheckpointHead {
@@ -18,185 +22,192 @@ export interface CheckpointHead {
 }
 
 export interface Checkpoint {
+  readonly family: Family;
   readonly config: VitConfig;
-  /** Where each canonical parameter lies. */
+  /** Side of the images that the file's positions are for; another than `config.imageSize` where it was changed. */
+  readonly storedImageSize: number;
+  /** Where each canonical parameter that is a tensor, or a third of one, lies. */
   readonly locations: ReadonlyMap<ParamName, Location>;
+  /** The tokens before the patches and their positions. */
+  readonly layout: Layout;
   /** The dialect of the file (of its first block, where it mixes several). */
   readonly dialect: Dialect;
   readonly head: CheckpointHead | null;
+  /** Names of the file's heads, or of those that it gets: one, or two that are averaged. */
+  readonly heads: readonly string[];
   /** Tensors that no parameter needs. */
   readonly unused: readonly string[];
+  /** What is computed otherwise than by the file's own library, a sentence each. */
+  readonly notes: readonly string[];
 }
+
+/** Biases that a file may do without: zeros take their place. */
+const spareBias = /^(blocks\.\d+\.[qkv]|patch_embed)\.bias$/;
 
 /** Understands a checkpoint from its header and config.json, without reading a tensor. */
 export function readCheckpoint(header: SafetensorsHeader, file: ModelConfigFile): Result<Checkpoint> {
   const { tensors } = header;
-  const find = (name: ParamName): { location: Location; dialect: Dialect } | null => {
-    for (const dialect of dialects) {
+  const wrong = (
+    found: string,
+    missing: readonly string[],
+    unexpected: readonly string[],
+  ): Result<Checkpoint> => fail({ kind: 'wrong-model', expected: expectedModel, found, missing, unexpected });
+  const neighbour = neighbourOf(tensors.keys(), file.architecture);
+  if (neighbour !== null) return wrong(neighbour, [], []);
+  const family = familyOf(new Set(tensors.keys()), file);
+  const find: Find = (name) => {
+    for (const dialect of family?.dialects ?? []) {
       const location = dialect.locate(name);
       if (location !== null && tensors.has(location.tensor)) return { location, dialect };
     }
     return null;
   };
-  const wrong = (
-    found: string,
-    missing: readonly string[],
-    unexpected: readonly string[],
-  ): Result<Checkpoint> =>
-    fail({ kind: 'wrong-model', expected: 'a plain ViT or DeiT', found, missing, unexpected });
-
-  const neighbour = neighbours.find(({ pattern }) => [...tensors.keys()].some((name) => pattern.test(name)));
-  if (neighbour !== undefined) return wrong(neighbour.title, [], []);
-  if (file.globalPool !== 'token')
-    return wrong(`a ViT with ${file.globalPool} pooling instead of a class token`, [], []);
   const first = find('blocks.0.q.weight');
-  if (first === null) return wrong(describeUnknown(file), ['the first block'], [...tensors.keys()]);
+  if (family === null || first === null)
+    return wrong(
+      `"${file.architecture}", which has no tensors of a ViT`,
+      ['the first block'],
+      [...tensors.keys()],
+    );
+  const understood = understand(tensors, find, family, first.dialect, file);
+  if (!understood.ok) return understood;
+  const { config, layout, notes, headIsForeign } = understood.value;
 
-  const shapes = shapesOf(tensors, find, file);
-  if (!shapes.ok) return shapes;
-  const config = shapes.value;
   const locations = new Map<ParamName, Location>();
-  const missing: ParamName[] = [];
+  const missing: string[] = [];
+  const anyBias = ['q', 'k', 'v'].some((part) => find(`blocks.0.${part}.bias`) !== null);
   for (const [name, shape] of backboneShapes(config)) {
+    if (name === 'prefix_tokens') continue;
     const found = find(name);
     if (found === null) {
-      missing.push(first.dialect.locate(name)?.tensor ?? name);
+      const spared = spareBias.test(name) && (name.startsWith('patch') ? config.preNorm : !anyBias);
+      if (!spared) missing.push(first.dialect.locate(name)?.tensor ?? name);
       continue;
     }
     const entry = present(tensors.get(found.location.tensor), name);
-    const expected =
-      found.location.third === null ? shape : [shape[0] === undefined ? 0 : shape[0] * 3, ...shape.slice(1)];
-    if (sizeOf(entry.shape) !== sizeOf(expected) || entry.shape[0] !== expected[0])
-      return contradiction(
-        `${found.location.tensor} has the shape [${entry.shape.join(', ')}] where [${expected.join(', ')}] belongs`,
-      );
-    if (!isFloatType(entry.dtype))
-      return fail({
-        kind: 'bad-file',
-        name: found.location.tensor,
-        why: 'dtype',
-        detail: `Its values are stored as ${entry.dtype}.`,
-      });
+    const problem = entryProblem(name, entry, found.location, shape, layout, config);
+    if (problem !== null) return problem;
     locations.set(name, found.location);
+  }
+  for (const token of layout.tokens) {
+    const problem = typeProblem(token, present(tensors.get(token), token));
+    if (problem !== null) return problem;
   }
   if (missing.length > 0) return wrong('a checkpoint with gaps', missing, []);
 
-  const weight = find('head.weight');
-  const classes = weight === null ? 0 : (tensors.get(weight.location.tensor)?.shape[0] ?? 0);
-  const used = new Set([...locations.values()].map(({ tensor }) => tensor));
-  if (weight !== null) {
-    used.add(weight.location.tensor);
-    const bias = find('head.bias');
-    if (bias !== null) used.add(bias.location.tensor);
-  }
+  const heads = headsOf(family, new Set(tensors.keys()));
+  const classes = headIsForeign ? 0 : headClasses(tensors, heads, config);
+  const used = new Set([...[...locations.values()].map(({ tensor }) => tensor), ...layout.tokens]);
+  for (const head of heads) used.add(`${head}.weight`).add(`${head}.bias`);
   return ok({
+    family,
     config,
+    storedImageSize: config.imageSize,
     locations,
+    layout,
     dialect: first.dialect,
     head: classes > 0 ? { classes, labels: file.labels.length === classes ? file.labels : [] } : null,
+    heads,
     unused: [...tensors.keys()].filter((name) => !used.has(name)),
+    notes,
   });
 }
 
 /** Tensors of a checkpoint that are neither used nor known to be needless: worth a note. */
-export function unexpectedTensors(checkpoint: Checkpoint): string[] {
-  return checkpoint.unused.filter((name) => !ignorable.test(name));
+export function unexpectedTensors({ unused, family }: Checkpoint): string[] {
+  return unused.filter((name) => !family.dropped.test(name) && !knownUnused.test(name));
 }
 
-function contradiction(detail: string): Result<never> {
-  return fail({ kind: 'bad-file', name: 'config.json', why: 'config-invalid', detail });
-}
+/** Parts that the library's own classifier carries along without using them. */
+const knownUnused =
+  /(^|\.)(mask_token|post_layernorm\.(weight|bias))$|^(vision_model\.)?head\.(attention|layernorm|mlp|probe)/;
 
-function describeUnknown(file: ModelConfigFile): string {
-  return `"${file.architecture}", which has no tensors of a ViT`;
-}
-
-/** The numbers of the model: from the shapes, checked against config.json, heads and epsilon from config.json alone. */
-function shapesOf(
-  tensors: ReadonlyMap<string, TensorEntry>,
-  find: (name: ParamName) => { location: Location } | null,
-  file: ModelConfigFile,
-): Result<VitConfig> {
-  const shapeOf = (name: ParamName): readonly number[] | null => {
-    const found = find(name);
-    return found === null ? null : (tensors.get(found.location.tensor)?.shape ?? null);
-  };
-  const patch = shapeOf('patch_embed.weight');
-  const positions = shapeOf('pos_embed');
-  const fc1 = shapeOf('blocks.0.fc1.weight');
-  if (patch === null || positions === null || fc1 === null) {
-    const missing = ['patch_embed.weight', 'pos_embed', 'blocks.0.fc1.weight'].filter(
-      (name) => shapeOf(name) === null,
-    );
-    const fault: Fault = {
-      kind: 'wrong-model',
-      expected: 'a plain ViT or DeiT',
-      found: 'a checkpoint with gaps',
-      missing,
-      unexpected: [],
-    };
-    return fail(fault);
-  }
-  const [dim = 0, channels = 0, patchSize = 0] = patch;
-  if (patch.length !== 4 || channels !== 3)
-    return contradiction(`the patch projection has the shape [${patch.join(', ')}]; images need 3 channels`);
-  let depth = 0;
-  while (find(`blocks.${depth}.q.weight`) !== null) depth++;
-  const grid = Math.sqrt((positions[1] ?? 0) - 1);
-  if (!Number.isInteger(grid) || grid < 1)
-    return contradiction(`${positions[1] ?? 0} positions are no square grid and a class token`);
-  if (file.heads === null) return contradiction('it does not tell the number of attention heads');
-  if (!/^(gelu|gelu_python|nn\.GELU)$/.test(file.activation))
-    return contradiction(`the activation "${file.activation}" is not the exact GELU`);
-  const config: VitConfig = {
-    imageSize: grid * patchSize,
-    patchSize,
-    dim,
-    depth,
-    heads: file.heads,
-    mlpDim: fc1[0] ?? 0,
-    layerNormEps: file.layerNormEps,
-    ...originalVit,
-  };
-  for (const key of ['imageSize', 'patchSize', 'dim', 'depth', 'mlpDim'] as const) {
-    const stated = file[key];
-    if (stated !== null && stated !== config[key])
-      return contradiction(`it states ${key} ${stated}, the tensors have ${config[key]}`);
-  }
+/**
+ * The same checkpoint for images of another size: the positions are interpolated when it is loaded, as the family's own
+ * library does it.
+ */
+export function withImageSize(checkpoint: Checkpoint, imageSize: number): Result<Checkpoint> {
+  const config = { ...checkpoint.config, imageSize };
   const problem = configProblem(config);
-  return problem === null ? ok(config) : contradiction(problem);
+  if (problem !== null) return fail({ kind: 'bad-recipe', field: 'imageSize', detail: problem });
+  return ok({ ...checkpoint, config });
+}
+
+/** Classes of a head that fits the model; 0 for none. */
+function headClasses(
+  tensors: ReadonlyMap<string, TensorEntry>,
+  heads: readonly string[],
+  config: VitConfig,
+): number {
+  const shapes = heads.map((head) => tensors.get(`${head}.weight`)?.shape);
+  const classes = shapes[0]?.[0] ?? 0;
+  const width = headInputs(config) / heads.length;
+  const fits = shapes.every((shape) => shape?.length === 2 && shape[0] === classes && shape[1] === width);
+  return fits && heads.every((head) => tensors.has(`${head}.bias`)) ? classes : 0;
+}
+
+function typeProblem(name: string, { dtype }: TensorEntry): Result<never> | null {
+  return isFloatType(dtype)
+    ? null
+    : fail({ kind: 'bad-file', name, why: 'dtype', detail: `Its values are stored as ${dtype}.` });
+}
+
+function entryProblem(
+  name: ParamName,
+  entry: TensorEntry,
+  { tensor, third }: Location,
+  shape: readonly number[],
+  layout: Layout,
+  config: VitConfig,
+): Result<never> | null {
+  const rows = layout.placedTokens + gridSize(config) ** 2;
+  const expected =
+    name === 'pos_embed'
+      ? entry.shape.length === 2
+        ? [rows, config.dim]
+        : [1, rows, config.dim]
+      : [(shape[0] ?? 0) * (third === null ? 1 : 3), ...shape.slice(1)];
+  if (sizeOf(entry.shape) !== sizeOf(expected) || entry.shape[0] !== expected[0])
+    return contradiction(
+      `${tensor} has the shape [${entry.shape.join(', ')}] where [${expected.join(', ')}] belongs`,
+    );
+  return typeProblem(tensor, entry);
 }
 
 /**
- * Loads one parameter as float32, [shape of parameters.ts]; fused tensors are cut. A value that is not finite is a
- * fault, since no run could recover from it.
+ * Rows [begin, end) of a tensor as float32, flat. A value that is not finite is a fault, since no run could recover
+ * from it.
  */
-async function loadParameter(
+async function loadRows(
   file: Blob,
   header: SafetensorsHeader,
-  { tensor, third }: Location,
-  shape: readonly number[],
-): Promise<Result<NdArray>> {
+  tensor: string,
+  rows: readonly [number, number] | null,
+): Promise<Result<Float32Array>> {
   const entry = present(header.tensors.get(tensor), tensor);
-  if (!isFloatType(entry.dtype))
-    return fail({
-      kind: 'bad-file',
-      name: tensor,
-      why: 'dtype',
-      detail: `Its values are stored as ${entry.dtype}.`,
-    });
-  const values = decodeFloats(await readTensorBytes(file, entry), entry.dtype);
-  const wholeTensor = ndArray(entry.shape, values);
-  const rows = shape[0] ?? 0;
-  const part = third === null ? wholeTensor : sliceRows(wholeTensor, third * rows, (third + 1) * rows);
-  if (!part.data.every((value) => Number.isFinite(value)))
+  if (!isFloatType(entry.dtype)) return typeProblem(tensor, entry) ?? ok(new Float32Array(0));
+  const values = decodeFloats(await readTensorRows(file, entry, rows), entry.dtype);
+  if (!values.every((value) => Number.isFinite(value)))
     return fail({
       kind: 'bad-file',
       name: tensor,
       why: 'not-finite',
       detail: 'It holds values that are not finite.',
     });
-  return ok(ndArray(shape, part.data));
+  return ok(values);
+}
+
+/** Loads one parameter that is a tensor or a third of one, [shape of parameters.ts]. */
+async function loadParameter(
+  file: Blob,
+  header: SafetensorsHeader,
+  { tensor, third }: Location,
+  shape: readonly number[],
+): Promise<Result<NdArray>> {
+  const rows = shape[0] ?? 0;
+  const part = third === null ? null : ([third * rows, (third + 1) * rows] as const);
+  const values = await loadRows(file, header, tensor, part);
+  return values.ok ? ok(ndArray(shape, values.value)) : values;
 }
 
 /** Loads the backbone, tensor by tensor. */
@@ -209,8 +220,15 @@ export async function loadModel(
   const weights = new Map<ParamName, NdArray>();
   const shapes = backboneShapes(checkpoint.config);
   for (const [name, shape] of shapes) {
-    const location = present(checkpoint.locations.get(name), name);
-    const loaded = await loadParameter(file, header, location, shape);
+    const location = checkpoint.locations.get(name);
+    const loaded =
+      name === 'prefix_tokens'
+        ? await loadTokens(file, header, checkpoint, shape)
+        : name === 'pos_embed'
+          ? await loadPositions(file, header, checkpoint, shape)
+          : location === undefined
+            ? ok(zeros(shape))
+            : await loadParameter(file, header, location, shape);
     if (!loaded.ok) return loaded;
     weights.set(name, loaded.value);
     onProgress(weights.size, shapes.size);
@@ -218,18 +236,85 @@ export async function loadModel(
   return ok({ config: checkpoint.config, weights });
 }
 
-/** The head that the file brings along, [classes, dim] and [classes]; null without one. */
-export async function loadHead(
+/** The tokens before the patches, [1, prefixTokens, dim]. */
+async function loadTokens(
+  file: Blob,
+  header: SafetensorsHeader,
+  { layout }: Checkpoint,
+  shape: readonly number[],
+): Promise<Result<NdArray>> {
+  const data = new Float32Array(sizeOf(shape));
+  let at = 0;
+  for (const token of layout.tokens) {
+    const values = await loadRows(file, header, token, null);
+    if (!values.ok) return values;
+    data.set(values.value, at);
+    at += values.value.length;
+  }
+  return ok(ndArray(shape, data));
+}
+
+/**
+ * The positions as a file has them, at the checkpoint's image size: rows for the tokens that have one, then the patches'
+ * grid, interpolated where the file's is another. [rows, dim] or [1, rows, dim], as in the file.
+ */
+export async function readPositions(
+  file: Blob,
+  header: SafetensorsHeader,
+  { locations, layout, config, storedImageSize, family }: Checkpoint,
+): Promise<Result<NdArray>> {
+  const { tensor } = present(locations.get('pos_embed'), 'pos_embed');
+  const values = await loadRows(file, header, tensor, null); // [placed tokens + stored grid^2, dim]
+  if (!values.ok) return values;
+  const { dim } = config;
+  const placed = layout.placedTokens * dim;
+  const patches = resizedPositions(
+    values.value.subarray(placed),
+    dim,
+    storedImageSize / config.patchSize,
+    gridSize(config),
+    family.positions,
+  );
+  const data = new Float32Array(placed + patches.length);
+  data.set(values.value.subarray(0, placed));
+  data.set(patches, placed);
+  const isFlat = header.tensors.get(tensor)?.shape.length === 2;
+  return ok(ndArray(isFlat ? [data.length / dim, dim] : [1, data.length / dim, dim], data));
+}
+
+/** The positions of all tokens, [1, tokens, dim]: zeros for those that have none. */
+async function loadPositions(
   file: Blob,
   header: SafetensorsHeader,
   checkpoint: Checkpoint,
-): Promise<Result<{ weight: NdArray; bias: NdArray } | null>> {
-  const { head, dialect, config } = checkpoint;
-  const [weight, bias] = [dialect.locate('head.weight'), dialect.locate('head.bias')];
-  if (head === null || weight === null || bias === null || !header.tensors.has(bias.tensor)) return ok(null);
-  const loadedWeight = await loadParameter(file, header, weight, [head.classes, config.dim]);
-  if (!loadedWeight.ok) return loadedWeight;
-  const loadedBias = await loadParameter(file, header, bias, [head.classes]);
-  if (!loadedBias.ok) return loadedBias;
-  return ok({ weight: loadedWeight.value, bias: loadedBias.value });
+  shape: readonly number[],
+): Promise<Result<NdArray>> {
+  const positions = await readPositions(file, header, checkpoint);
+  if (!positions.ok) return positions;
+  const { layout, config } = checkpoint;
+  const placed = layout.placedTokens * config.dim;
+  const data = new Float32Array(sizeOf(shape));
+  data.set(positions.value.data.subarray(0, placed));
+  data.set(positions.value.data.subarray(placed), config.prefixTokens * config.dim);
+  return ok(ndArray(shape, data));
+}
+
+/** The head that the file brings along, [classes, headInputs] and [classes]; null without one. */
+export async function loadHead(
+  file: Blob,
+  header: SafetensorsHeader,
+  { head, heads, config }: Checkpoint,
+): Promise<Result<Head | null>> {
+  if (head === null) return ok(null);
+  const width = headInputs(config) / heads.length;
+  const loaded: Head[] = [];
+  for (const name of heads) {
+    const locate = (leaf: string): Location => ({ tensor: `${name}.${leaf}`, third: null });
+    const weight = await loadParameter(file, header, locate('weight'), [head.classes, width]);
+    if (!weight.ok) return weight;
+    const bias = await loadParameter(file, header, locate('bias'), [head.classes]);
+    if (!bias.ok) return bias;
+    loaded.push({ weight: weight.value, bias: bias.value });
+  }
+  return ok(joinedHead(loaded));
 }

@@ -1,125 +1,174 @@
-// How checkpoints write the canonical names of parameters.ts: transformers' file names, transformers 5's module names,
-// both with or without the `vit.` prefix, and timm's with fused qkv. A file may mix them. A new family is a new table.
-import { linearName, type Linear, type ParamName } from './parameters.ts';
+// The families of plain ViTs and the dialects of their files, each as a small table (namings are in dialects/): which namings and prefixes its files have, what its head reads, and
+// which class of transformers its fine-tuned form belongs to. checkpoint.ts takes all numbers from the tensors.
+import type { ModelConfigFile } from '../formats/model-config.ts';
+import type { VitConfig } from './vit-config.ts';
+import { dialectOf, type Dialect, type Naming } from './dialects/naming.ts';
+import { timmNames, timmPooledNorm } from './dialects/timm.ts';
+import {
+  clipVision,
+  dinov2Files,
+  dinov2Modules,
+  twoHeads,
+  vitFiles,
+  vitModules,
+} from './dialects/transformers.ts';
 
-/** Where a parameter lies in a file: a whole tensor, or one third of the rows of a fused one (q, k, v in this order). */
-export interface Location {
-  readonly tensor: string;
-  readonly third: 0 | 1 | 2 | null;
-}
+export type { Dialect, Location } from './dialects/naming.ts';
 
-export interface Dialect {
-  readonly id: 'hf' | 'hf-v5' | 'timm';
+/** How positions are brought to another image size: as the family's own library does it. */
+export type PositionResize = 'bicubic' | 'bicubic-antialias';
+
+export interface Family {
+  readonly id: 'vit' | 'deit' | 'mae' | 'ijepa' | 'dinov2' | 'dinov2-registers' | 'clip' | 'siglip' | 'timm';
   /** For people. */
   readonly title: string;
-  locate(name: ParamName): Location | null;
+  /** In the order in which a name is looked for; a file may mix them. */
+  readonly dialects: readonly Dialect[];
+  /** What its classifier reads. `meanFrom` counts from the first token; 'patches' leaves out all that precede them. */
+  readonly pool: VitConfig['pool'];
+  readonly meanFrom: 'all' | 'patches';
+  readonly finalNorm: VitConfig['finalNorm'];
+  readonly positions: PositionResize;
+  /** Tensors that its classifier lacks: not written, and not worth a note. */
+  readonly dropped: RegExp;
+  /** What the backbone's tensors are to begin with in a written classifier; null keeps the source's names. */
+  readonly writtenPrefix: string | null;
 }
 
-const whole = (tensor: string): Location => ({ tensor, third: null });
+const dialectsOf = (prefixes: readonly string[], ...namings: readonly Naming[]): Dialect[] =>
+  prefixes.flatMap((prefix) => namings.map((naming) => dialectOf(naming, prefix)));
 
-const hfLinear: Readonly<Record<Linear, string>> = {
-  q: 'attention.attention.query',
-  k: 'attention.attention.key',
-  v: 'attention.attention.value',
-  proj: 'attention.output.dense',
-  fc1: 'intermediate.dense',
-  fc2: 'output.dense',
-};
-const hfV5Linear: Readonly<Record<Linear, string>> = {
-  q: 'attention.q_proj',
-  k: 'attention.k_proj',
-  v: 'attention.v_proj',
-  proj: 'attention.o_proj',
-  fc1: 'mlp.fc1',
-  fc2: 'mlp.fc2',
-};
-const thirds: Readonly<Partial<Record<Linear, 0 | 1 | 2>>> = { q: 0, k: 1, v: 2 };
-const timmLinear: Readonly<Record<Linear, string>> = {
-  q: 'attn.qkv',
-  k: 'attn.qkv',
-  v: 'attn.qkv',
-  proj: 'attn.proj',
-  fc1: 'mlp.fc1',
-  fc2: 'mlp.fc2',
+const vitLike = {
+  pool: 'cls',
+  meanFrom: 'patches',
+  finalNorm: 'tokens',
+  positions: 'bicubic',
+  dropped: /(^|\.)(pooler\.dense\.(weight|bias)|mask_token)$/,
+  writtenPrefix: null,
+} as const satisfies Partial<Family>;
+
+const vitPrefixes = ['vit.', 'deit.', ''];
+
+const vit: Family = {
+  ...vitLike,
+  id: 'vit',
+  title: 'ViT',
+  dialects: dialectsOf(vitPrefixes, vitFiles, vitModules),
 };
 
-const blockPattern = /^blocks\.(\d+)\.(norm1|norm2|q|k|v|proj|fc1|fc2)\.(weight|bias)$/;
+/** With a distillation token, or without one. */
+const deit: Family = {
+  ...vitLike,
+  id: 'deit',
+  title: 'DeiT',
+  dialects: dialectsOf(['deit.', 'vit.', ''], vitFiles, vitModules),
+};
 
-function isLinear(part: string): part is Linear {
-  return part in hfLinear;
-}
+/** As transformers does it, an MAE encoder becomes a ViT; the decoder stays behind. */
+const mae: Family = {
+  ...vitLike,
+  id: 'mae',
+  title: 'MAE encoder',
+  dialects: vit.dialects,
+  dropped: /(^|\.)(pooler\.dense\.(weight|bias)|mask_token)$|^decoder/,
+};
 
-/** transformers' names; `prefix` is "vit.", "deit." or nothing, the head never has it. */
-function huggingFace(id: 'hf' | 'hf-v5', title: string, prefix: string): Dialect {
-  const [layer, linearNames] = id === 'hf' ? ['encoder.layer', hfLinear] : ['layers', hfV5Linear];
-  const outer = new Map<ParamName, string>([
-    ['prefix_tokens', `${prefix}embeddings.cls_token`],
-    ['pos_embed', `${prefix}embeddings.position_embeddings`],
-    ['patch_embed.weight', `${prefix}embeddings.patch_embeddings.projection.weight`],
-    ['patch_embed.bias', `${prefix}embeddings.patch_embeddings.projection.bias`],
-    ['norm.weight', `${prefix}layernorm.weight`],
-    ['norm.bias', `${prefix}layernorm.bias`],
-    ['head.weight', 'classifier.weight'],
-    ['head.bias', 'classifier.bias'],
-  ]);
-  return {
-    id,
-    title,
-    locate(name) {
-      const fixed = outer.get(name);
-      if (fixed !== undefined) return whole(fixed);
-      const [, block, part = '', leaf] = blockPattern.exec(name) ?? [];
-      if (block === undefined) return null;
-      const inner = isLinear(part)
-        ? linearNames[part]
-        : part === 'norm1'
-          ? 'layernorm_before'
-          : 'layernorm_after';
-      return whole(`${prefix}${layer}.${block}.${inner}.${leaf ?? ''}`);
-    },
-  };
-}
+const ijepa: Family = {
+  ...vitLike,
+  id: 'ijepa',
+  title: 'I-JEPA',
+  dialects: dialectsOf(['ijepa.', ''], vitFiles, vitModules),
+  pool: 'mean',
+};
 
-const timm: Dialect = {
+const dinov2: Family = {
+  ...vitLike,
+  id: 'dinov2',
+  title: 'DINOv2',
+  dialects: dialectsOf(['dinov2.', ''], dinov2Files, dinov2Modules),
+  pool: 'cls+mean',
+  dropped: /^$/,
+};
+
+const dinov2Registers: Family = {
+  ...dinov2,
+  id: 'dinov2-registers',
+  title: 'DINOv2 with registers',
+  dialects: dialectsOf(['dinov2_with_registers.', ''], dinov2Files, dinov2Modules),
+  positions: 'bicubic-antialias',
+};
+
+const towers = {
+  dialects: dialectsOf(['vision_model.', ''], clipVision),
+  pool: 'mean',
+  positions: 'bicubic',
+  dropped: /^text_model\.|^(visual|text)_projection\.|^logit_(scale|bias)$|position_ids$/,
+  writtenPrefix: 'vision_model.',
+} as const satisfies Partial<Family>;
+
+/** transformers' classifier averages the patches as they leave the last block: post_layernorm is not applied. */
+const clip: Family = {
+  ...towers,
+  id: 'clip',
+  title: 'CLIP vision tower',
+  meanFrom: 'patches',
+  finalNorm: 'none',
+};
+
+/** transformers' classifier averages all tokens after post_layernorm; the attention pooling is not used. */
+const siglip: Family = {
+  ...towers,
+  id: 'siglip',
+  title: 'SigLIP vision tower',
+  meanFrom: 'all',
+  finalNorm: 'tokens',
+};
+
+/** Pooling and the place of the last LayerNorm differ from model to model: `timmReading`. */
+const timm: Family = {
+  ...vitLike,
   id: 'timm',
-  title: 'timm names',
-  locate(name) {
-    if (name === 'prefix_tokens') return whole('cls_token');
-    if (/^(pos_embed|norm\.|head\.)/.test(name)) return whole(name);
-    if (name.startsWith('patch_embed.')) return whole(name.replace('patch_embed.', 'patch_embed.proj.'));
-    const [, block, part = '', leaf] = blockPattern.exec(name) ?? [];
-    if (block === undefined) return null;
-    const inner = isLinear(part) ? timmLinear[part] : part;
-    const tensor = `blocks.${block}.${inner}.${leaf ?? ''}`;
-    return { tensor, third: isLinear(part) ? (thirds[part] ?? null) : null };
-  },
+  title: 'ViT',
+  dialects: dialectsOf([''], timmNames, timmPooledNorm),
+  positions: 'bicubic-antialias',
+  dropped: /^(attn_pool|pre_logits)\./,
 };
 
-/** Every dialect that Graft reads, in the order in which a name is looked for. */
-export const dialects: readonly Dialect[] = [
-  ...['vit.', 'deit.', ''].flatMap((prefix) => [
-    huggingFace('hf', 'Hugging Face names', prefix),
-    huggingFace('hf-v5', 'Hugging Face names of transformers 5', prefix),
-  ]),
-  timm,
-];
+/** Every dialect that Graft reads and writes. */
+export const dialects: readonly Dialect[] = [vit, deit, ijepa, dinov2, dinov2Registers, clip, timm].flatMap(
+  (family) => family.dialects,
+);
 
-/** Tensors that a checkpoint may hold and a classifier does not need. */
-export const ignorable = /(^|\.)(pooler\.dense\.(weight|bias)|mask_token)$/;
+/** The family of a file by its tensors, and by its config.json where they are the same; null for none. */
+export function familyOf(tensors: ReadonlySet<string>, file: ModelConfigFile): Family | null {
+  const some = (pattern: RegExp): boolean => [...tensors].some((name) => pattern.test(name));
+  if (some(/^blocks\.0\.attn\.qkv\.weight$/)) return timm;
+  if (some(/layer_scale1\.lambda1$/)) return some(/register_tokens$/) ? dinov2Registers : dinov2;
+  if (some(/(^|\.)embeddings\.class_embedding$/)) return clip;
+  if (some(/^(vision_model\.)?embeddings\.patch_embedding\.weight$/)) return siglip;
+  if (!vit.dialects.concat(ijepa.dialects).some((dialect) => hasFirstBlock(dialect, tensors))) return null;
+  if (file.architecture === 'ijepa') return ijepa;
+  if (file.architecture === 'vit_mae' || some(/^decoder\./)) return mae;
+  return file.architecture === 'deit' || some(/distillation_token$|^deit\./) ? deit : vit;
+}
 
-/** Neighbouring architectures, by a tensor that only they have; the first that matches names the file. */
-export const neighbours: readonly { readonly pattern: RegExp; readonly title: string }[] = [
-  { pattern: /(^|\.)(dist_token|distillation_token)$/, title: 'a distilled DeiT (a second token)' },
-  { pattern: /(^|\.)(reg_token|register_tokens)$/, title: 'a DINOv2 with registers' },
-  { pattern: /(ls1\.gamma|layer_scale1\.lambda1)$/, title: 'a ViT with layer scale (DINOv2)' },
-  { pattern: /embeddings\.class_embedding$|pre_layrnorm/, title: 'a CLIP vision tower' },
-  { pattern: /relative_position_bias_table$/, title: 'a Swin or BEiT transformer (relative positions)' },
-  { pattern: /relative_position|lambda_1$/, title: 'a BEiT transformer' },
-  { pattern: /decoder_(embed|blocks|pos_embed)|decoder\.decoder_/, title: 'an MAE with its decoder' },
-  { pattern: /(^|\.)(bert|roberta|distilbert)\.|word_embeddings/, title: 'a language model' },
-  { pattern: /(^|\.)(downsample|stages|layer[1-4])\./, title: 'a convolutional or hierarchical network' },
-  { pattern: /(^|\.)model\.layers\.\d+\.self_attn/, title: 'a language model' },
-];
+function hasFirstBlock(dialect: Dialect, tensors: ReadonlySet<string>): boolean {
+  const first = dialect.locate('blocks.0.q.weight');
+  return first !== null && tensors.has(first.tensor);
+}
 
-/** The linear of a block under its canonical weight name: for listing what a file lacks. */
-export const exampleWeight = `${linearName(0, 'q')}.weight`;
+/** The heads that a file of this family has, or that a new one gets: one, or two whose logits are averaged. */
+export function headsOf(family: Family, tensors: ReadonlySet<string>): readonly string[] {
+  if (family.id === 'timm') return tensors.has('dist_token') ? ['head', 'head_dist'] : ['head'];
+  if (family.id === 'deit' && twoHeads.every((head) => tensors.has(`${head}.weight`))) return twoHeads;
+  return ['classifier'];
+}
+
+/** What a timm model is called, by its architecture. */
+export function timmTitle(architecture: string): string {
+  if (architecture.startsWith('deit')) return architecture.includes('distilled') ? 'distilled DeiT' : 'DeiT';
+  if (architecture.includes('reg4_dinov2')) return 'DINOv2 with registers';
+  if (architecture.includes('dinov2')) return 'DINOv2';
+  if (architecture.includes('siglip')) return 'SigLIP vision tower';
+  return architecture.includes('clip') ? 'CLIP vision tower' : 'ViT';
+}

@@ -1,12 +1,15 @@
 // A fine-tuned checkpoint in the names, shapes and types of its source: changed parameters are put where the source has
-// them, in rows of a fused tensor where it is fused; every other tensor keeps its bytes.
+// them, in rows of a fused tensor where it is fused; every other tensor keeps its bytes. What a classifier of the family
+// lacks (a decoder, a text tower, a pooler) stays behind.
 import { encodeFloats, isFloatType, type FloatType } from '../formats/float-types.ts';
 import { decodeFloats } from '../formats/float-types.ts';
 import { readTensorBytes, type SafetensorsHeader, type TensorToWrite } from '../formats/safetensors.ts';
 import type { NdArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
-import type { Checkpoint } from './checkpoint.ts';
-import type { Location } from './dialects.ts';
+import { faultSentence } from '../shared/fault.ts';
+import { readPositions, type Checkpoint } from './checkpoint.ts';
+import type { Location } from './dialects/naming.ts';
+import { splitHead } from './heads.ts';
 import type { ParamName } from './parameters.ts';
 
 /** The type of the source's backbone: what a new head is written in. */
@@ -16,10 +19,18 @@ export function backboneType(header: SafetensorsHeader, checkpoint: Checkpoint):
   return isFloatType(dtype) ? dtype : 'F32';
 }
 
+/** What a tensor of the source is called in the written file; null for one that its classifier lacks. */
+export function writtenName({ family, dialect, heads }: Checkpoint, name: string): string | null {
+  if (family.dropped.test(name)) return null;
+  if (family.writtenPrefix === null || heads.some((head) => name.startsWith(`${head}.`))) return name;
+  return family.writtenPrefix + name.slice(name.startsWith(dialect.prefix) ? dialect.prefix.length : 0);
+}
+
 /**
  * The tensors of the new file.
  *
- * @param changed float32 values by canonical name: adapted weights and the head; cast last, to the source's type.
+ * @param changed float32 values by canonical name: adapted weights and the head; cast last, to the source's type. The
+ * positions change by themselves where the image size is not the source's.
  */
 export async function fineTunedTensors(
   file: Blob,
@@ -28,34 +39,58 @@ export async function fineTunedTensors(
   changed: ReadonlyMap<ParamName, NdArray>,
 ): Promise<Map<string, TensorToWrite>> {
   const headType = backboneType(header, checkpoint);
-  const heads = ['head.weight', 'head.bias'].map(
-    (name) => present(checkpoint.dialect.locate(name), name).tensor,
-  );
+  const heads = checkpoint.heads.flatMap((head) => [`${head}.weight`, `${head}.bias`]);
   const tensors = new Map<string, TensorToWrite>();
+  const write = (name: string, tensor: TensorToWrite): void => {
+    const written = writtenName(checkpoint, name);
+    if (written !== null) tensors.set(written, tensor);
+  };
   for (const [name, { dtype, shape, begin, end }] of header.tensors)
-    if (!heads.includes(name)) tensors.set(name, { dtype, shape, bytes: file.slice(begin, end) });
+    if (!heads.includes(name)) write(name, { dtype, shape, bytes: file.slice(begin, end) });
   const fused = new Map<string, [Location, NdArray][]>();
   for (const [name, values] of changed) {
-    const location = checkpoint.locations.get(name) ?? present(checkpoint.dialect.locate(name), name);
+    if (name.startsWith('head.')) continue;
+    const location = present(checkpoint.locations.get(name), name);
     if (location.third !== null) {
       const parts = fused.get(location.tensor) ?? [];
       fused.set(location.tensor, [...parts, [location, values]]);
       continue;
     }
-    const source = heads.includes(location.tensor) ? undefined : header.tensors.get(location.tensor);
-    const dtype = source !== undefined && isFloatType(source.dtype) ? source.dtype : headType;
-    tensors.set(location.tensor, {
-      dtype,
-      shape: source?.shape ?? values.shape,
-      bytes: encodeFloats(values.data, dtype),
-    });
+    const source = present(header.tensors.get(location.tensor), location.tensor);
+    const dtype = isFloatType(source.dtype) ? source.dtype : headType;
+    write(location.tensor, { dtype, shape: source.shape, bytes: encodeFloats(values.data, dtype) });
   }
   for (const [name, parts] of fused) {
     const entry = present(header.tensors.get(name), name);
     const dtype = isFloatType(entry.dtype) ? entry.dtype : headType;
     const rows = decodeFloats(await readTensorBytes(file, entry), dtype); // [3 out, in]
     for (const [{ third }, { data }] of parts) rows.set(data, (third ?? 0) * data.length);
-    tensors.set(name, { dtype, shape: entry.shape, bytes: encodeFloats(rows, dtype) });
+    write(name, { dtype, shape: entry.shape, bytes: encodeFloats(rows, dtype) });
   }
+  if (checkpoint.storedImageSize !== checkpoint.config.imageSize) {
+    const { tensor } = present(checkpoint.locations.get('pos_embed'), 'positions');
+    const positions = await readPositions(file, header, checkpoint);
+    if (!positions.ok) throw new Error(faultSentence(positions.fault)); // they were read when the model was opened
+    const { dtype } = present(header.tensors.get(tensor), tensor);
+    const type = isFloatType(dtype) ? dtype : headType;
+    const { shape, data } = positions.value;
+    write(tensor, { dtype: type, shape, bytes: encodeFloats(data, type) });
+  }
+  for (const [name, values] of writtenHeads(checkpoint, changed))
+    tensors.set(name, { dtype: headType, shape: values.shape, bytes: encodeFloats(values.data, headType) });
   return tensors;
+}
+
+/** The head under the names of the file's heads, which may be two. */
+function* writtenHeads(
+  { heads }: Checkpoint,
+  changed: ReadonlyMap<ParamName, NdArray>,
+): Generator<[string, NdArray]> {
+  const [weight, bias] = [changed.get('head.weight'), changed.get('head.bias')];
+  if (weight === undefined || bias === undefined) return;
+  for (const [part, head] of splitHead({ weight, bias }, heads.length).entries()) {
+    const name = present(heads[part], 'a head');
+    yield [`${name}.weight`, head.weight];
+    yield [`${name}.bias`, head.bias];
+  }
 }

@@ -1,20 +1,34 @@
 // A model out of a pile of files: finds weights, config.json and preprocessor_config.json, understands the checkpoint,
 // loads the backbone and describes it for the page.
 import { stringOf } from '../formats/json.ts';
+import { largestBinding } from '../engine/gpu.ts';
+import { loadingProblem } from '../engine/autodiff/memory-plan.ts';
 import { parseModelConfig, type ModelConfigFile } from '../formats/model-config.ts';
 import {
   defaultPreprocessing,
   outputSizeOf,
   parsePreprocessorConfig,
   preprocessingOfTimm,
+  resizedPreprocessing,
   type Preprocessing,
+  type PreprocessingFamily,
 } from '../formats/preprocessor-config.ts';
-import { readHeader, type SafetensorsHeader } from '../formats/safetensors.ts';
+import type { SafetensorsHeader } from '../formats/safetensors.ts';
 import { sizeOf } from '../shared/array.ts';
 import type { BadFileReason } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
-import { loadModel, readCheckpoint, unexpectedTensors, type Checkpoint } from '../vit/checkpoint.ts';
+import {
+  loadModel,
+  readCheckpoint,
+  unexpectedTensors,
+  withImageSize,
+  type Checkpoint,
+} from '../vit/checkpoint.ts';
+import { timmTitle } from '../vit/dialects.ts';
+import { fineTunedForm } from '../vit/fine-tuned-form.ts';
+import { imageSizesOf } from '../vit/image-sizes.ts';
 import type { VitModel } from '../vit/parameters.ts';
+import { baseName, openWeights } from './model-files.ts';
 import type { ModelOrigin, ModelSummary, SourceFile } from './protocol.ts';
 
 /** An open model: everything that training and export need of it. */
@@ -32,87 +46,75 @@ export interface OpenModel {
 
 export const unknownOrigin: ModelOrigin = { hubId: null, revision: null, licence: null };
 
-const baseName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
-
-/** Opens the model among `files`; a fault names what is missing or wrong, and nothing that was open is touched. */
+/**
+ * Opens the model among `files`; a fault names what is missing or wrong, and nothing that was open is touched.
+ *
+ * @param imageSize side of the images in pixels, where it is not to be the file's.
+ */
 export async function openModel(
   files: readonly SourceFile[],
   title: string,
   onProgress: (done: number, total: number) => void,
+  imageSize: number | null = null,
   origin: ModelOrigin = unknownOrigin,
 ): Promise<Result<OpenModel>> {
   const named = (name: string): SourceFile | undefined => files.find(({ path }) => baseName(path) === name);
   const bad = (name: string, why: BadFileReason, detail: string): Result<never> =>
     fail({ kind: 'bad-file', name, why, detail });
 
-  if (named('model.safetensors.index.json') !== undefined)
-    return bad('model.safetensors.index.json', 'other-format', 'The weights are split over several files.');
-  const weights = named('model.safetensors') ?? files.find(({ path }) => path.endsWith('.safetensors'));
-  if (weights === undefined) {
-    // Another kind of weights file is recognised by its first bytes and named.
-    for (const { path, blob } of files.filter(({ path }) =>
-      /\.(bin|pt|pth|ckpt|h5|onnx|gguf|pkl|msgpack)$/.test(path),
-    )) {
-      const header = await readHeader(blob, baseName(path));
-      if (!header.ok) return header;
-    }
-    return bad(title, 'weights-missing', `There is no safetensors file among ${files.length} files.`);
-  }
-  const weightsName = baseName(weights.path);
-  const header = await readHeader(weights.blob, weightsName);
-  if (!header.ok) return header;
+  const weights = await openWeights(files, title);
+  if (!weights.ok) return weights;
+  const { blob, header } = weights.value;
   const configFile = named('config.json');
   if (configFile === undefined)
-    return bad(title, 'config-missing', `${weightsName} is there, its config.json is not.`);
+    return bad(title, 'config-missing', `${weights.value.name} is there, its config.json is not.`);
   const configText = await configFile.blob.text();
   const config = parseModelConfig(configText, 'config.json');
   if (!config.ok) return config;
-  const checkpoint = readCheckpoint(header.value, config.value);
-  if (!checkpoint.ok) return checkpoint;
-  const notes: string[] = [];
-  const preprocessing = await preprocessingOf(
+  const stored = readCheckpoint(header, config.value);
+  if (!stored.ok) return stored;
+  const notes: string[] = [...stored.value.notes];
+  const prepared = await preprocessingOf(
     named('preprocessor_config.json'),
     configText,
     config.value,
-    checkpoint.value,
+    stored.value,
     notes,
   );
-  if (!preprocessing.ok) return preprocessing;
-  const { width, height } = outputSizeOf(preprocessing.value);
-  const { imageSize } = checkpoint.value.config;
-  if (width !== imageSize || height !== imageSize)
-    return bad(
-      'preprocessor_config.json',
-      'config-invalid',
-      `It makes images of ${width} x ${height} pixels; the model takes ${imageSize} x ${imageSize}.`,
-    );
-  const model = await loadModel(weights.blob, header.value, checkpoint.value, onProgress);
+  if (!prepared.ok) return prepared;
+  const sized = atImageSize(stored.value, prepared.value, imageSize, notes);
+  if (!sized.ok) return sized;
+  const { checkpoint, preprocessing } = sized.value;
+  const problem = loadingProblem(checkpoint.config, await largestBinding());
+  if (problem !== null) return fail({ kind: 'out-of-memory', askedBytes: blob.size, detail: problem });
+  const model = await loadModel(blob, header, checkpoint, onProgress);
   if (!model.ok) return model;
-  const { head } = checkpoint.value;
+  const { head } = checkpoint;
   if (head === null) notes.push('It has no classifier: the head will be new.');
-  const unexpected = unexpectedTensors(checkpoint.value);
+  const unexpected = unexpectedTensors(checkpoint);
   if (unexpected.length > 0)
     notes.push(
       `${unexpected.length} tensors are not used and leave unchanged: ${unexpected.slice(0, 3).join(', ')}${unexpected.length > 3 ? ' …' : ''}.`,
     );
   return ok({
     title,
-    file: weights.blob,
-    header: header.value,
-    config: config.value,
-    checkpoint: checkpoint.value,
+    file: blob,
+    header,
+    config: { ...config.value, fineTuned: fineTunedForm(checkpoint, config.value) },
+    checkpoint,
     model: model.value,
-    preprocessing: preprocessing.value,
+    preprocessing,
     origin: { ...origin, licence: origin.licence ?? licenceOf(config.value) },
     summary: {
       title,
-      family: `${config.value.architecture === 'deit' || config.value.architecture.startsWith('deit') ? 'DeiT' : 'ViT'} (${checkpoint.value.dialect.title})`,
-      config: checkpoint.value.config,
-      parameters: [...header.value.tensors.values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0),
-      bytes: weights.blob.size,
-      dtype: storedTypes(header.value),
+      family: `${familyTitle(checkpoint, config.value)} (${checkpoint.dialect.title})`,
+      config: checkpoint.config,
+      imageSizes: imageSizesOf(checkpoint),
+      parameters: [...header.tensors.values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+      bytes: blob.size,
+      dtype: storedTypes(header),
       labels: head?.labels ?? [],
-      preprocessing: describePreprocessing(preprocessing.value),
+      preprocessing: describePreprocessing(preprocessing),
       notes,
     },
   });
@@ -123,26 +125,76 @@ function licenceOf({ pretrainedCfg }: ModelConfigFile): string | null {
   return pretrainedCfg === null ? null : stringOf(pretrainedCfg, 'license');
 }
 
+function familyTitle({ family }: Checkpoint, { architecture }: ModelConfigFile): string {
+  return family.id === 'timm' ? timmTitle(architecture) : family.title;
+}
+
+/**
+ * The checkpoint and its preprocessing at one image size: the asked one, or the file's. DINOv2's files have positions for
+ * 518 pixels and a processor for 224: there transformers interpolates to what the processor makes, and so does this.
+ */
+function atImageSize(
+  stored: Checkpoint,
+  preprocessing: Preprocessing,
+  asked: number | null,
+  notes: string[],
+): Result<{ checkpoint: Checkpoint; preprocessing: Preprocessing }> {
+  const { width, height } = outputSizeOf(preprocessing);
+  const adapts = stored.family.id === 'dinov2' || stored.family.id === 'dinov2-registers';
+  if (asked === null && !(adapts && width === height) && !isSize(stored.config.imageSize, width, height))
+    return fail({
+      kind: 'bad-file',
+      name: 'preprocessor_config.json',
+      why: 'config-invalid',
+      detail: `It makes images of ${width} x ${height} pixels; the model takes ${stored.config.imageSize} x ${stored.config.imageSize}.`,
+    });
+  const imageSize = asked ?? width;
+  const checkpoint = withImageSize(stored, imageSize);
+  if (!checkpoint.ok) return checkpoint;
+  if (imageSize !== stored.config.imageSize)
+    notes.push(
+      `Its positions are for ${stored.config.imageSize} px and are interpolated to ${imageSize} px, as ${stored.family.id === 'timm' ? 'timm' : 'transformers'} does it.`,
+    );
+  return ok({ checkpoint: checkpoint.value, preprocessing: resizedPreprocessing(preprocessing, imageSize) });
+}
+
+const isSize = (side: number, width: number, height: number): boolean => width === side && height === side;
+
 async function preprocessingOf(
   file: SourceFile | undefined,
   configText: string,
   config: ModelConfigFile,
-  { config: vit }: Checkpoint,
+  checkpoint: Checkpoint,
   notes: string[],
 ): Promise<Result<Preprocessing>> {
   if (file !== undefined) return parsePreprocessorConfig(await file.blob.text(), 'preprocessor_config.json');
   if (config.flavour === 'timm' && config.pretrainedCfg !== null)
     return preprocessingOfTimm(JSON.parse(configText), 'config.json');
-  const family =
-    config.flavour === 'timm'
-      ? config.architecture.startsWith('deit')
-        ? 'timm-deit'
-        : 'timm-vit'
-      : config.architecture === 'deit'
-        ? 'deit'
-        : 'vit';
+  const family = preprocessingFamily(config, checkpoint);
   notes.push('There is no preprocessor_config.json: images are prepared as this family usually does.');
-  return ok(defaultPreprocessing(family, vit.imageSize));
+  return ok(defaultPreprocessing(family, checkpoint.config.imageSize));
+}
+
+/** How a family prepares images when no file says so. */
+function preprocessingFamily({ architecture }: ModelConfigFile, { family }: Checkpoint): PreprocessingFamily {
+  switch (family.id) {
+    case 'timm':
+      if (architecture.includes('clip') && !architecture.includes('siglip')) return 'timm-clip';
+      return /^deit|dinov2/.test(architecture) ? 'timm-deit' : 'timm-vit';
+    case 'dinov2':
+    case 'dinov2-registers':
+      return 'dinov2';
+    case 'deit':
+    case 'clip':
+    case 'siglip':
+      return family.id;
+    case 'vit':
+    case 'mae':
+    case 'ijepa':
+      return 'vit';
+    default:
+      return family.id satisfies never;
+  }
 }
 
 const typeWords = new Map([

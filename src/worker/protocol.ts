@@ -29,6 +29,8 @@ export interface ModelSummary {
   /** The family in words: "ViT (Hugging Face names)". */
   readonly family: string;
   readonly config: VitConfig;
+  /** Sides of images, in pixels, that the model can be opened at. */
+  readonly imageSizes: readonly number[];
   readonly parameters: number;
   readonly bytes: number;
   /** Types of the stored weights: "float16". */
@@ -167,7 +169,13 @@ export interface Commands {
   /** Always the first: versions must agree. Tells what this worker can run on. */
   hello: { input: { readonly protocol: ProtocolVersion; readonly build: string }; output: Hello };
   openModel: {
-    input: { readonly source: Source; readonly title: string; readonly origin?: ModelOrigin };
+    input: {
+      readonly source: Source;
+      readonly title: string;
+      readonly origin?: ModelOrigin;
+      /** Side of the images in pixels, where it is not to be the checkpoint's: positions are interpolated. */
+      readonly imageSize?: number;
+    };
     output: ModelSummary;
   };
   /** Replaces the images; with role 'validation' they are added as the validation set (classes must match). */

@@ -53,11 +53,16 @@ export class Session {
 
   constructor(private readonly events: EventStream) {}
 
-  async openModel({ source, title, origin }: Commands['openModel']['input']): Promise<Result<ModelSummary>> {
+  async openModel({
+    source,
+    title,
+    origin,
+    imageSize,
+  }: Commands['openModel']['input']): Promise<Result<ModelSummary>> {
     const files = await filesOf(source);
     if (!files.ok) return files;
     const onProgress = (done: number, total: number): void => this.#progress('Reading weights', done, total);
-    const opened = await openModel(files.value, title, onProgress, origin);
+    const opened = await openModel(files.value, title, onProgress, imageSize ?? null, origin);
     if (!opened.ok) return opened;
     this.#model = opened.value;
     return ok(opened.value.summary);

@@ -31,6 +31,7 @@ import type {
   StepControl,
   StepReport,
 } from '../engine.ts';
+import { sliceOf } from '../pixels.ts';
 import { adamwStep } from './adamw.ts';
 import type { Backend } from './backend.ts';
 import { differentiating } from './differentiable.ts';
@@ -370,6 +371,10 @@ export class AutodiffEngine implements Engine {
     };
   }
 
+  memoryPlan(): null {
+    return null; // tfjs allocates as it goes
+  }
+
   dispose(): void {
     if (this.#prepared !== null) {
       disposeVit(this.#prepared.vit);
@@ -401,12 +406,6 @@ export class AutodiffEngine implements Engine {
 /** Mean over the batch of log sum exp(logits) - logit of the label. */
 function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor): tf.Scalar {
   return tf.neg(tf.mean(tf.sum(tf.mul(tf.logSoftmax(logits), labels), 1)));
-}
-
-function sliceOf(pixels: Pixels, begin: number, end: number): Pixels {
-  return pixels.kind === 'bytes'
-    ? { kind: 'bytes', data: pixels.data.subarray(begin, end) }
-    : { kind: 'normalised', data: pixels.data.subarray(begin, end) };
 }
 
 /** Disposes the groups of `gone` that `kept` does not share. */

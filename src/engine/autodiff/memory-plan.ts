@@ -3,7 +3,7 @@
 // part after the other.
 import { sizeOf } from '../../shared/array.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
-import type { VitModel } from '../../vit/parameters.ts';
+import { backboneShapes, type VitModel } from '../../vit/parameters.ts';
 import { tokenCount, type VitConfig } from '../../vit/vit-config.ts';
 import type { BackendName } from '../engine.ts';
 
@@ -19,27 +19,58 @@ const overhead = 2;
 /**
  * Bytes that wait for the backward pass of one image, counted from the `uses` of vit.ts's functions: per token and block
  * 6 tensors of width D (both normalised inputs, the branches' input, q, k, v) and 2 of width M (around the GELU), the
- * attention probabilities, and what one block needs while it runs: 24 D, 4 M and 4 more matrices of probabilities.
+ * attention probabilities, and what one block needs while it runs: 24 D, 4 M and 4 more matrices of probabilities; 2 D around the
+ * last LayerNorm, where the head reads all tokens.
  */
 export function tapeBytesPerImage(config: VitConfig): number {
   const tokens = tokenCount(config);
   const { dim, mlpDim, depth, heads } = config;
-  const perToken = depth * (6 * dim + 2 * mlpDim) + 24 * dim + 4 * mlpDim;
+  const perToken = depth * (6 * dim + 2 * mlpDim) + 26 * dim + 4 * mlpDim;
   return 4 * (tokens * perToken + (depth + 4) * heads * tokens * tokens);
+}
+
+/** Bytes of the frozen weights on a backend, and of one image that is differentiated. */
+function needs(
+  config: VitConfig,
+  backend: BackendName,
+): { readonly weights: number; readonly image: number } {
+  const parameters = [...backboneShapes(config).values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
+  return { weights: 4 * parameters * weightCopies[backend], image: overhead * tapeBytesPerImage(config) };
+}
+
+/**
+ * Why no backend of this machine could train a model, as a sentence; null when one could. Asked before a weight is read.
+ *
+ * @param largestBinding of the GPU, in bytes; null without one.
+ */
+export function loadingProblem(config: VitConfig, largestBinding: number | null): string | null {
+  const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
+  const tooBig = (backend: BackendName): string | null => {
+    const { weights, image } = needs(config, backend);
+    const fits = weights + image <= budgetBytes[backend];
+    return fits ? null : `needs about ${gigabytes(weights + image)} of ${gigabytes(budgetBytes[backend])}`;
+  };
+  const onWasm = tooBig('wasm');
+  if (onWasm === null) return null;
+  const sizes = [...backboneShapes(config)].map(([name, shape]) => [name, 4 * sizeOf(shape)] as const);
+  const [name, bytes] = sizes.reduce((a, b) => (b[1] > a[1] ? b : a));
+  const onGpu =
+    largestBinding === null
+      ? 'there is no WebGPU here'
+      : bytes > largestBinding
+        ? `its largest tensor, ${name}, has ${bytes} bytes, and the GPU takes ${largestBinding}`
+        : tooBig('webgpu');
+  return onGpu === null
+    ? null
+    : `Training one image on WebAssembly ${onWasm}; on WebGPU, ${onGpu.startsWith('needs') ? `it ${onGpu}` : onGpu}.`;
 }
 
 /**
  * Images per micro-batch: the batch in as few equal parts as the budget allows. A model of which not even one image
  * fits is refused.
  */
-export function microBatchOf(
-  { config, weights }: VitModel,
-  backend: BackendName,
-  batch: number,
-): Result<number> {
-  const parameters = [...weights.values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-  const weightBytes = 4 * parameters * weightCopies[backend];
-  const imageBytes = overhead * tapeBytesPerImage(config);
+export function microBatchOf({ config }: VitModel, backend: BackendName, batch: number): Result<number> {
+  const { weights: weightBytes, image: imageBytes } = needs(config, backend);
   const fitting = Math.floor((budgetBytes[backend] - weightBytes) / imageBytes);
   if (fitting < 1) {
     const [needed, given] = [weightBytes + imageBytes, budgetBytes[backend]].map((bytes) =>

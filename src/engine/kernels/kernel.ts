@@ -38,6 +38,22 @@ export function kernel(name: string, bindings: readonly Binding[], body: string)
   return { name, bindings, code: `${declarations.join('\n')}\n${functions}${body}` };
 }
 
+/**
+ * A maker of kernels that writes each text once: a plan names the same kernels block after block, and the plan after a
+ * drop names them again. Arguments are plain data.
+ */
+export function remembered<Args extends readonly unknown[]>(
+  make: (...args: Args) => Kernel,
+): (...args: Args) => Kernel {
+  const known = new Map<string, Kernel>();
+  return (...args) => {
+    const key = JSON.stringify(args);
+    const made = known.get(key) ?? make(...args);
+    known.set(key, made);
+    return made;
+  };
+}
+
 /** Text for i = 0 .. count - 1, one line each: the loops of a kernel that must be unrolled to stay in registers. */
 export function unroll(count: number, line: (i: number) => string): string {
   return Array.from({ length: count }, (_, i) => line(i)).join('\n');

@@ -2,14 +2,8 @@
 import { ndArray, type NdArray } from '../../shared/array.ts';
 import { assert } from '../../shared/assert.ts';
 import type { Batch, Pixels } from '../engine.ts';
+import type { DeviceMemory, Region } from './device-memory.ts';
 import type { Phase } from './plan/recorder.ts';
-
-/** Values [begin, end) of pixels. */
-export function sliceOf(pixels: Pixels, begin: number, end: number): Pixels {
-  return pixels.kind === 'bytes'
-    ? { kind: 'bytes', data: pixels.data.subarray(begin, end) }
-    : { kind: 'normalised', data: pixels.data.subarray(begin, end) };
-}
 
 /** The phase that turns the pixels of a batch into patch rows. */
 export function wayIn({ pixels, labels, crops }: Batch): Phase {
@@ -19,14 +13,14 @@ export function wayIn({ pixels, labels, crops }: Batch): Phase {
 }
 
 /** Uploads pixels; writeBuffer takes whole words, so an odd number of bytes is padded. */
-export function writePixels(queue: GPUQueue, buffer: GPUBuffer, { data }: Pixels): void {
+export function writePixels(memory: DeviceMemory, region: Region, { data }: Pixels): void {
   if (data.byteLength % 4 === 0) {
-    queue.writeBuffer(buffer, 0, data.buffer, data.byteOffset, data.byteLength);
+    memory.write(region, data);
     return;
   }
   const whole = new Uint8Array(Math.ceil(data.byteLength / 4) * 4);
   whole.set(data);
-  queue.writeBuffer(buffer, 0, whole);
+  memory.write(region, whole);
 }
 
 /** Logits without the columns that pad the classes. */

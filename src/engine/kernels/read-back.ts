@@ -1,17 +1,21 @@
 // Reads buffers outside the steady step: parameters and moments for checkpoints, gradients, logits.
-import type { DeviceMemory, Region } from './device-memory.ts';
+import { plannedBuffer, type DeviceMemory, type Region } from './device-memory.ts';
 
 /** Copies regions into one mappable buffer with one submit and one map; the values as float32. */
 export async function readRegions(memory: DeviceMemory, regions: readonly Region[]): Promise<Float32Array[]> {
   const { device } = memory;
-  const bytes = regions.reduce((sum, region) => sum + region.bytes, 0);
-  const staging = memory.create('read back', bytes, GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST);
+  const planned = plannedBuffer(
+    'read back',
+    regions.reduce((sum, region) => sum + region.bytes, 0),
+    'read-back',
+  );
+  const staging = memory.allocate(planned);
   try {
     const encoder = device.createCommandEncoder({ label: 'read back' });
     let at = 0;
-    for (const region of regions) {
-      encoder.copyBufferToBuffer(region.buffer, region.offset, staging, at, region.bytes);
-      at += region.bytes;
+    for (const { buffer, offset, bytes } of regions) {
+      encoder.copyBufferToBuffer(memory.get(buffer), offset, staging, at, bytes);
+      at += bytes;
     }
     device.queue.submit([encoder.finish()]);
     await staging.mapAsync(GPUMapMode.READ);
@@ -23,6 +27,6 @@ export async function readRegions(memory: DeviceMemory, regions: readonly Region
       return part;
     });
   } finally {
-    memory.destroy(staging);
+    memory.free(planned);
   }
 }

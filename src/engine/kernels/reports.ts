@@ -2,7 +2,7 @@
 // mappable buffers at the end of each step and mapped when a report is asked for: at most one mapAsync a step, and one
 // for many steps when several are in flight.
 import { assert, present } from '../../shared/assert.ts';
-import type { DeviceMemory } from './device-memory.ts';
+import { plannedBuffer, type DeviceMemory, type PlannedBuffer } from './device-memory.ts';
 import { recordRing } from './wgsl/adamw.ts';
 import { recordBytes } from './wgsl/shared-structs.ts';
 
@@ -18,15 +18,18 @@ export interface DeviceRecord {
 /** Steps that may wait for a report. */
 export const maxInFlight = recordRing;
 
+/** The buffers that records are copied to. */
+export function planReports(): PlannedBuffer[] {
+  return [1, 2, 3].map((n) => plannedBuffer(`report ${n}`, recordRing * recordBytes, 'read-back'));
+}
+
 export class Reports {
   readonly #free: GPUBuffer[];
   #latest: GPUBuffer | null = null;
 
-  constructor(memory: DeviceMemory) {
-    const { MAP_READ, COPY_DST } = GPUBufferUsage;
-    this.#free = [1, 2, 3].map((n) =>
-      memory.create(`report ${n}`, recordRing * recordBytes, MAP_READ | COPY_DST),
-    );
+  /** The buffers must be allocated. */
+  constructor(memory: DeviceMemory, buffers: readonly PlannedBuffer[]) {
+    this.#free = buffers.map((buffer) => memory.get(buffer));
   }
 
   /** Encodes the copy of the records; a step that follows another unread one copies over it. */

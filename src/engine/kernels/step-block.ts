@@ -1,8 +1,10 @@
 // The step block: everything that changes from step to step, in one buffer written once: the `Step` struct, the gates of
-// every column, the labels, the crops. One host array is filled again and again, so a step allocates nothing of size.
+// every column, labels, places of kept rows, crops. One host array is filled again and again, so a step allocates nothing
+// of size.
 import type { Gates } from '../../dmlora/adapter.ts';
 import { assert } from '../../shared/assert.ts';
 import type { Batch, StepControl } from '../engine.ts';
+import { wholeOf, type DeviceMemory } from './device-memory.ts';
 import { packGates, type FlatLayout } from './layout/flat-parameters.ts';
 import type { TrainingState } from './plan/training-state.ts';
 import type { StepCounts } from './step-counts.ts';
@@ -21,19 +23,21 @@ export class StepBlock {
   readonly #words: Uint32Array;
   readonly #gates: Float32Array;
   readonly #labels: Uint32Array;
+  readonly #places: Uint32Array;
   readonly #crops: Int32Array;
   #lastGates: Gates | null = null;
 
   constructor(
-    private readonly queue: GPUQueue,
+    private readonly memory: DeviceMemory,
     private readonly state: TrainingState,
   ) {
     const { stepBlock, regions, layout } = state;
-    this.#bytes = new ArrayBuffer(stepBlock.size);
+    this.#bytes = new ArrayBuffer(stepBlock.bytes);
     this.#floats = new Float32Array(this.#bytes, 0, 64);
     this.#words = new Uint32Array(this.#bytes, 0, 64);
     this.#gates = new Float32Array(this.#bytes, regions.gates.offset, layout.columns);
     this.#labels = new Uint32Array(this.#bytes, regions.labels.offset, regions.labels.bytes / 4);
+    this.#places = new Uint32Array(this.#bytes, regions.places.offset, regions.places.bytes / 4);
     this.#crops = new Int32Array(this.#bytes, regions.crops.offset, regions.crops.bytes / 4);
   }
 
@@ -41,7 +45,7 @@ export class StepBlock {
   write(
     layout: FlatLayout,
     gates: Gates,
-    { labels, crops }: Pick<Batch, 'labels' | 'crops'>,
+    { labels, images: places, crops }: Batch,
     images: number,
     numbers: StepNumbers | null,
   ): void {
@@ -54,9 +58,10 @@ export class StepBlock {
     if (this.#lastGates !== gates) packGates(layout, gates, this.#gates);
     this.#lastGates = gates;
     this.#labels.set(labels);
+    if (places !== undefined) this.#places.set(places);
     crops?.forEach(({ x, y, dx, dy }, i) => this.#crops.set([x, y, dx, dy], 4 * i));
     if (numbers !== null) this.#writeNumbers(numbers);
-    this.queue.writeBuffer(this.state.stepBlock, 0, this.#bytes);
+    this.memory.write(wholeOf(this.state.stepBlock), this.#bytes);
   }
 
   /** The order of `Step` in wgsl/shared-structs.ts; bias corrections are powers in float64, rounded once. */

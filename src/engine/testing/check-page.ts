@@ -5,6 +5,8 @@ import { AutodiffEngine } from '../autodiff/autodiff-engine.ts';
 import { startBackend } from '../autodiff/backend.ts';
 import { openGpu, type Gpu } from '../gpu.ts';
 import { KernelEngine } from '../kernels/kernels-engine.ts';
+import { planChecks } from '../kernels/testing/plan-checks.ts';
+import { smallestTuning, type Tuning } from '../kernels/tuning.ts';
 import { makeEngine } from '../make-engine.ts';
 import type { BackendName, EngineName } from '../engine.ts';
 import { must, type ReadFile } from './reference.ts';
@@ -15,6 +17,8 @@ export interface CheckPage {
   readonly names: readonly string[];
   /** Runs one check; throws with the tensor that is off. */
   run(name: string, engine: EngineName, backend: BackendName, slack: number): Promise<Figures>;
+  /** The kernel engine's plans that need less memory, by the names of plan-checks.ts; throws with the tensor that is off. */
+  plans(): Promise<Readonly<Record<string, Figures>>>;
   /** Lets the GPU fail in every way that a page can bring about; gives what was shown. */
   transaction(): Promise<string[]>;
 }
@@ -34,9 +38,9 @@ const read: ReadFile = async (name) => {
 let device: Promise<Gpu> | null = null;
 
 /** Kernel engines on one device, so that each kernel is compiled once; closing it does nothing. */
-async function kernels(): Promise<KernelEngine> {
+async function kernels(tuning?: Tuning): Promise<KernelEngine> {
   device ??= openGpu().then((gpu) => ({ ...must(gpu), close: () => undefined }));
-  return new KernelEngine(await device);
+  return new KernelEngine(await device, tuning);
 }
 
 const checks = new Map(Object.entries(referenceChecks));
@@ -47,10 +51,19 @@ window.engineChecks = {
     const check = checks.get(name);
     if (check === undefined) throw new Error(`there is no check "${name}"`);
     return check({
-      makeEngine: engine === 'kernels' ? kernels : async () => must(await makeEngine({ engine, backend })),
+      makeEngine:
+        engine === 'kernels' ? () => kernels() : async () => must(await makeEngine({ engine, backend })),
       read,
       slack,
     });
+  },
+  async plans() {
+    const figures: Record<string, Figures> = {};
+    for (const [name, check] of Object.entries(planChecks)) {
+      const startedAt = performance.now();
+      figures[name] = { ...(await check(() => kernels(smallestTuning))), ms: performance.now() - startedAt };
+    }
+    return figures;
   },
   transaction: () =>
     checkTransaction(async () => {

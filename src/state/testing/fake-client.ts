@@ -200,6 +200,7 @@ export function createFakeClient(
       ...{ prefixTokens: 1, pool: 'cls', meanFrom: 1, finalNorm: 'tokens', preNorm: false },
       ...{ activation: 'gelu', layerScale: false },
     },
+    imageSizes: [32, 48, 64, 96, 128],
     parameters: 2_719_296,
     bytes: 5_451_014,
     dtype: 'float16',

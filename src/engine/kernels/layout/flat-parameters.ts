@@ -24,6 +24,7 @@ export interface FlatLayout {
   readonly columns: number;
   readonly classes: number;
   readonly dim: number;
+  readonly depth: number;
 }
 
 export function flatLayout(config: VitConfig, widths: Widths, adapter: Adapter, classes: number): FlatLayout {
@@ -42,6 +43,7 @@ export function flatLayout(config: VitConfig, widths: Widths, adapter: Adapter, 
     columns: last === undefined ? 0 : last.scales + aligned(last.width, 64),
     classes,
     dim: config.dim,
+    depth: config.depth,
   };
 }
 

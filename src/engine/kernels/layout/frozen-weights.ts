@@ -1,18 +1,19 @@
-// The frozen backbone on the device, uploaded once: each linear in both layouts, [in, out] for the forward product and
-// [out, in] for its gradient, so that both read vec4s along a row and nothing is transposed in a step. Costs the weights
-// twice. One buffer a block; every tensor at a multiple of 256 bytes.
+// The frozen backbone on the device, uploaded once: each linear in both layouts, [in, out] for the forward product and,
+// where its input needs a gradient, [out, in] for that, so that both read vec4s along a row and nothing is transposed in a
+// step. Costs the weights twice. One buffer a block; every tensor at a multiple of 256 bytes.
 import { linearName, weightOf, type Linear, type VitModel } from '../../../vit/parameters.ts';
 import { patchInputs, tokenCount, type VitConfig } from '../../../vit/vit-config.ts';
-import type { DeviceMemory, Region } from '../device-memory.ts';
-import { stored, type Storage } from '../storage.ts';
+import { present } from '../../../shared/assert.ts';
+import { plannedBuffer, type DeviceMemory, type PlannedBuffer, type Region } from '../device-memory.ts';
+import { stored, valueBytes, type Storage } from '../storage.ts';
 import { aligned, siteKinds, siteLinears, type SiteKind } from './sites.ts';
 import { headPlaces, plainPlaces, type Places, type Widths } from './widths.ts';
 
 export interface FrozenLinear {
   /** [parts, in, out]. */
   readonly forward: Region;
-  /** [parts * out, in]. */
-  readonly backward: Region;
+  /** [parts * out, in]; null where nothing below learns. */
+  readonly backward: Region | null;
   /** [parts * out]. */
   readonly bias: Region;
 }
@@ -30,6 +31,26 @@ export interface FrozenWeights {
   readonly positions: Region;
   readonly blocks: readonly FrozenBlock[];
   readonly norm: Region;
+  readonly buffers: readonly PlannedBuffer[];
+  /** Every tensor with its place. */
+  readonly tensors: readonly FrozenTensor[];
+}
+
+/** A tensor of the backbone as it will lie on the device, made of the checkpoint's arrays. */
+interface Content {
+  readonly count: number;
+  readonly storage: Storage;
+  readonly values: (data: (name: string) => Float32Array) => Float32Array;
+}
+
+interface FrozenTensor extends Content {
+  readonly region: Region;
+}
+
+interface Shelf<Name> {
+  readonly buffer: PlannedBuffer;
+  readonly tensors: readonly FrozenTensor[];
+  region(name: Name): Region;
 }
 
 /** A matrix [rows, columns] with its elements moved to their places, transposed if asked. */
@@ -61,90 +82,114 @@ function joined(parts: readonly Float32Array[]): Float32Array {
   return result;
 }
 
-/** Puts arrays into one new buffer and gives the region of each. */
-function upload<Name extends string>(
-  memory: DeviceMemory,
-  label: string,
-  arrays: Readonly<Record<Name, Uint8Array<ArrayBuffer>>>,
-): Record<Name, Region> {
-  const names = Object.keys(arrays) as Name[];
-  const bytes = names.reduce((sum, name) => sum + aligned(arrays[name].byteLength, 256), 0);
-  const buffer = memory.create(label, bytes, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST);
+/** Lays tensors one after another into one buffer. */
+function shelve<Name extends string>(label: string, tensors: Readonly<Record<Name, Content>>): Shelf<Name> {
+  const names = Object.keys(tensors) as Name[];
+  const bytesOf = ({ count, storage }: Content): number => count * valueBytes[storage];
+  const total = names.reduce((sum, name) => sum + aligned(bytesOf(tensors[name]), 256), 0);
+  const buffer = plannedBuffer(label, total);
   let offset = 0;
-  const regions: Partial<Record<Name, Region>> = {};
+  const placed: FrozenTensor[] = [];
+  const regions = new Map<Name, Region>();
   for (const name of names) {
-    const array = arrays[name];
-    memory.device.queue.writeBuffer(buffer, offset, array.buffer, array.byteOffset, array.byteLength);
-    regions[name] = { buffer, offset, bytes: array.byteLength };
-    offset += aligned(array.byteLength, 256);
+    const region = { buffer, offset, bytes: bytesOf(tensors[name]) };
+    regions.set(name, region);
+    placed.push({ ...tensors[name], region });
+    offset += aligned(region.bytes, 256);
   }
-  return regions as Record<Name, Region>;
+  return { buffer, tensors: placed, region: (name) => present(regions.get(name), name) };
 }
 
-export function uploadFrozen(
-  memory: DeviceMemory,
-  { config, weights }: VitModel,
+/**
+ * Where everything of a frozen backbone will lie. `gradients` tells of which linears' inputs the backward pass needs the
+ * gradient: only those have the second layout.
+ */
+export function planFrozen(
+  config: VitConfig,
   widths: Widths,
   storage: Storage,
+  gradients: (block: number, kind: SiteKind) => boolean,
 ): FrozenWeights {
-  const data = (name: string): Float32Array => weightOf(weights, name).data;
   const dim = plainPlaces(config.dim);
-  const vector = (name: string, places: Places, width: number): Float32Array =>
-    placed(data(name), [Uint32Array.of(0), 1], [places, width], false);
-  const norm = (name: string): Uint8Array<ArrayBuffer> =>
-    stored(
-      joined([vector(`${name}.weight`, dim, widths.dim), vector(`${name}.bias`, dim, widths.dim)]),
-      'f32',
-    );
-  const patch = placed(
-    data('patch_embed.weight'),
-    [dim, widths.dim],
-    [plainPlaces(patchInputs(config)), widths.patch],
-    true,
-  );
-  const outer = upload(memory, 'embedding', {
-    patch: stored(patch, storage),
-    positions: stored(positionTable(config, widths, data), 'f32'),
+  const vector =
+    (name: string, places: Places, width: number): Content['values'] =>
+    (data) =>
+      placed(data(name), [Uint32Array.of(0), 1], [places, width], false);
+  const norm = (name: string): Content => ({
+    count: 2 * widths.dim,
+    storage: 'f32',
+    values: (data) =>
+      joined(['weight', 'bias'].map((half) => vector(`${name}.${half}`, dim, widths.dim)(data))),
+  });
+  const outer = shelve('embedding', {
+    patch: {
+      count: widths.patch * widths.dim,
+      storage,
+      values: (data) =>
+        placed(
+          data('patch_embed.weight'),
+          [dim, widths.dim],
+          [plainPlaces(patchInputs(config)), widths.patch],
+          true,
+        ),
+    },
+    positions: {
+      count: widths.tokens * widths.dim,
+      storage: 'f32',
+      values: (data) => positionTable(config, widths, data),
+    },
     norm: norm('norm'),
   });
-  return {
-    patch: outer.patch,
-    positions: outer.positions,
-    norm: outer.norm,
-    blocks: Array.from({ length: config.depth }, (_, block) => {
-      const arrays: Record<string, Uint8Array<ArrayBuffer>> = {
-        norm1: norm(`blocks.${block}.norm1`),
-        norm2: norm(`blocks.${block}.norm2`),
-      };
-      for (const kind of siteKinds) {
-        const parts = siteLinears[kind].map((linear) => linearName(block, linear));
-        const [outside, inside] = linearPlaces(config, widths, siteLinears[kind][0]);
-        const matrix = (transpose: boolean): Uint8Array<ArrayBuffer> =>
-          stored(
-            joined(parts.map((name) => placed(data(`${name}.weight`), outside, inside, transpose))),
-            storage,
-          );
-        arrays[`${kind}.forward`] = matrix(true);
-        arrays[`${kind}.backward`] = matrix(false);
-        arrays[`${kind}.bias`] = stored(
-          joined(parts.map((name) => vector(`${name}.bias`, ...outside))),
-          'f32',
-        );
-      }
-      const regions = upload(memory, `block ${block}`, arrays);
-      const region = (name: string): Region => regions[name] as Region;
-      const linear = (kind: SiteKind): FrozenLinear => ({
-        forward: region(`${kind}.forward`),
-        backward: region(`${kind}.backward`),
-        bias: region(`${kind}.bias`),
+  const shelves: Pick<Shelf<string>, 'buffer' | 'tensors'>[] = [outer];
+  const blocks = Array.from({ length: config.depth }, (_, block): FrozenBlock => {
+    const contents: Record<string, Content> = {
+      norm1: norm(`blocks.${block}.norm1`),
+      norm2: norm(`blocks.${block}.norm2`),
+    };
+    for (const kind of siteKinds) {
+      const parts = siteLinears[kind].map((linear) => linearName(block, linear));
+      const [outside, inside] = linearPlaces(config, widths, siteLinears[kind][0]);
+      const matrix = (transpose: boolean): Content => ({
+        count: parts.length * outside[1] * inside[1],
+        storage,
+        values: (data) =>
+          joined(parts.map((name) => placed(data(`${name}.weight`), outside, inside, transpose))),
       });
-      return {
-        norm1: region('norm1'),
-        norm2: region('norm2'),
-        linears: { qkv: linear('qkv'), proj: linear('proj'), fc1: linear('fc1'), fc2: linear('fc2') },
+      contents[`${kind}.forward`] = matrix(true);
+      if (gradients(block, kind)) contents[`${kind}.backward`] = matrix(false);
+      contents[`${kind}.bias`] = {
+        count: parts.length * outside[1],
+        storage: 'f32',
+        values: (data) => joined(parts.map((name) => vector(`${name}.bias`, ...outside)(data))),
       };
-    }),
+    }
+    const shelf = shelve(`block ${block}`, contents);
+    shelves.push(shelf);
+    const linear = (kind: SiteKind): FrozenLinear => ({
+      forward: shelf.region(`${kind}.forward`),
+      backward: gradients(block, kind) ? shelf.region(`${kind}.backward`) : null,
+      bias: shelf.region(`${kind}.bias`),
+    });
+    return {
+      norm1: shelf.region('norm1'),
+      norm2: shelf.region('norm2'),
+      linears: { qkv: linear('qkv'), proj: linear('proj'), fc1: linear('fc1'), fc2: linear('fc2') },
+    };
+  });
+  return {
+    patch: outer.region('patch'),
+    positions: outer.region('positions'),
+    norm: outer.region('norm'),
+    blocks,
+    buffers: shelves.map(({ buffer }) => buffer),
+    tensors: shelves.flatMap(({ tensors }) => tensors),
   };
+}
+
+/** Fills the planned buffers, which must exist, with the model's weights. */
+export function uploadFrozen(memory: DeviceMemory, { weights }: VitModel, { tensors }: FrozenWeights): void {
+  const data = (name: string): Float32Array => weightOf(weights, name).data;
+  for (const { region, storage, values } of tensors) memory.write(region, stored(values(data), storage));
 }
 
 /** Places and padded width of a linear's output and input. */

@@ -2,7 +2,7 @@
 // whose lives do not overlap may share a slot. A slot is one GPUBuffer, not a range of one large buffer: WebGPU forbids
 // a dispatch that reads one part of a buffer through a read-only binding and writes another, and a large model's
 // activations together would exceed the largest buffer of many devices.
-import { isRegion, type Dispatch, type Recorder, type Tensor } from './recorder.ts';
+import { isTensor, type Dispatch, type Recorder, type Tensor } from './recorder.ts';
 
 export interface Placement {
   readonly slotOf: ReadonlyMap<Tensor, number>;
@@ -12,7 +12,7 @@ export interface Placement {
 
 interface Life {
   readonly tensor: Tensor;
-  readonly begin: number;
+  begin: number;
   end: number;
 }
 
@@ -21,7 +21,7 @@ export function livesOf({ dispatches, kept }: Recorder): Life[] {
   const lives = new Map<Tensor, Life>();
   dispatches.forEach((dispatch: Dispatch, at) => {
     for (const operand of dispatch.operands) {
-      if (isRegion(operand)) continue;
+      if (!isTensor(operand)) continue;
       const life = lives.get(operand);
       if (life === undefined) lives.set(operand, { tensor: operand, begin: at, end: at });
       else life.end = at;
@@ -29,7 +29,7 @@ export function livesOf({ dispatches, kept }: Recorder): Life[] {
   });
   for (const tensor of kept) {
     const life = lives.get(tensor);
-    if (life !== undefined) life.end = dispatches.length;
+    if (life !== undefined) Object.assign(life, { begin: 0, end: dispatches.length });
   }
   return [...lives.values()];
 }

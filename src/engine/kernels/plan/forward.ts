@@ -1,19 +1,17 @@
-// The forward pass: pixels -> logits. Eight dispatches a block where q, k or v are adapted (one more for each further
-// adapted site): LayerNorm, low-rank intermediate, q k v, attention, proj + residual, LayerNorm, fc1 + GELU, fc2 +
-// residual. In inference nothing is kept, so the arena of a training step holds it many times over.
-import { siteKinds, type SiteKind } from '../layout/sites.ts';
-import type { Storage } from '../storage.ts';
-import { attentionGrid, attentionKernel } from '../wgsl/attention.ts';
+// The forward pass: pixels -> logits. In inference nothing is kept, so the arena of a training step holds it many times
+// over. The blocks below the first adapted one are a phase of their own, the frozen prefix: its output of an image never
+// changes, so a step may take it from where an earlier step kept it.
 import { branchScalesKernel, branchScalesThreads } from '../wgsl/branch-scales.ts';
+import { keptRowsGrid, keptRowsKernel } from '../wgsl/kept-rows.ts';
 import { layerNormGrid, layerNormKernel } from '../wgsl/layer-norm.ts';
 import { patchRowsGrid, patchRowsKernel } from '../wgsl/patch-rows.ts';
 import { rowProductGrid, rowProductKernel } from '../wgsl/row-product.ts';
+import { recordBlock } from './block-forward.ts';
 import {
-  attentionShape,
-  isLast,
+  isRecomputed,
+  lowestSite,
   normShape,
   product,
-  siteAt,
   type ModelPlan,
   type SavedBlock,
 } from './model-plan.ts';
@@ -21,9 +19,10 @@ import type { Recorder, Tensor } from './recorder.ts';
 import { groupRegion } from './training-state.ts';
 
 export interface Forward {
-  /** Where the host writes pixels: bytes or floats. */
+  /** Where the host writes pixels: bytes or floats, of all micro-batches. */
   readonly pixels: Tensor;
-  readonly blocks: readonly SavedBlock[];
+  /** What each block keeps, or its input alone where it is recomputed. */
+  readonly blocks: readonly (SavedBlock | Pick<SavedBlock, 'input'>)[];
   /** The last block's output and the final LayerNorm of its class tokens. */
   readonly output: Tensor; // [images, dim]
   readonly statistics: Tensor; // [images, 2]
@@ -32,18 +31,23 @@ export interface Forward {
 }
 
 export function recordForward(recorder: Recorder, plan: ModelPlan, training: boolean): Forward {
-  const { pixels, embedded } = recordEmbedding(recorder, plan, training);
-  recorder.phase = 'forward';
-  recordScales(recorder, plan);
-  const blocks: SavedBlock[] = [];
-  let x = embedded;
-  plan.frozen.blocks.forEach((_, block) => {
-    const { saved, out } = recordBlock(recorder, plan, block, x, training);
-    blocks.push(saved);
-    x = out;
-  });
   const { widths, state, frozen } = plan;
   const { images, dim, classes } = widths;
+  recordScales(recorder, plan);
+  const { pixels, embedded } = recordEmbedding(recorder, plan, training);
+  const { block: first } = lowestSite(state.layout);
+  const blocks: Forward['blocks'][number][] = [];
+  let x = embedded;
+  const record = (block: number, keep: boolean): void => {
+    const { saved, out } = recordBlock(recorder, plan, block, x, keep);
+    blocks.push(isRecomputed(plan, block) ? { input: x } : saved);
+    x = out;
+  };
+  const learning = Math.min(first, frozen.blocks.length);
+  for (let block = 0; block < learning; block++) record(block, false);
+  if (training) recordKeeping(recorder, plan, x);
+  recorder.phase = 'forward';
+  for (let block = learning; block < frozen.blocks.length; block++) record(block, training);
   const statistics = recorder.tensor('final statistics', 2 * images);
   const feature = recorder.tensor('feature', images * dim);
   const norm = normShape(plan, images);
@@ -66,6 +70,26 @@ export function recordForward(recorder: Recorder, plan: ModelPlan, training: boo
   return { pixels, blocks, output: x, statistics, feature, logits };
 }
 
+/** The output of the frozen prefix into the kept rows, or out of them. */
+function recordKeeping(recorder: Recorder, { widths, state, keptPrefix: kept }: ModelPlan, x: Tensor): void {
+  if (kept === null) return;
+  const rows = { images: widths.images, size: (widths.tokens * widths.dim) / 4 };
+  const { step, places } = state.regions;
+  for (const [phase, direction] of [
+    ['keep', 'keep'],
+    ['kept', 'take'],
+  ] as const) {
+    recorder.phase = phase;
+    recorder.dispatch(keptRowsKernel(rows, direction), keptRowsGrid(rows), {
+      step,
+      part: state.part,
+      places,
+      x,
+      kept,
+    });
+  }
+}
+
 /**
  * Ways in: bytes, bytes sampled by crops (in training), or normalised floats; then one product with the table of positions
  * as residual.
@@ -78,19 +102,22 @@ function recordEmbedding(
   const { config, widths, frozen, state, normalisation } = plan;
   const { images, rows, patch, dim, tokens } = widths;
   const shape = { images, side: config.imageSize, patch: config.patchSize, padded: patch };
-  const pixels = recorder.tensor('pixels', images * 3 * config.imageSize ** 2);
+  const parts = training ? state.parts : 1;
+  const pixels = recorder.tensor('pixels', parts * images * 3 * config.imageSize ** 2);
+  if (parts > 1) recorder.kept.add(pixels);
   const y = recorder.tensor('patch rows', rows * patch);
   const { step, crops } = state.regions;
+  const operands = { pixels, step, part: state.part, y };
   recorder.phase = 'bytes';
-  recorder.dispatch(patchRowsKernel(shape, normalisation), patchRowsGrid(shape), { pixels, step, y });
+  recorder.dispatch(patchRowsKernel(shape, normalisation), patchRowsGrid(shape), operands);
   recorder.phase = 'normalised';
-  recorder.dispatch(patchRowsKernel(shape, 'normalised'), patchRowsGrid(shape), { pixels, step, y });
+  recorder.dispatch(patchRowsKernel(shape, 'normalised'), patchRowsGrid(shape), operands);
   if (training) {
     recorder.phase = 'cropped';
     const kernel = patchRowsKernel(shape, { cropped: normalisation });
-    recorder.dispatch(kernel, patchRowsGrid(shape), { pixels, step, crops, y });
+    recorder.dispatch(kernel, patchRowsGrid(shape), { ...operands, crops });
   }
-  recorder.phase = 'forward';
+  recorder.phase = 'prefix';
   const embedded = recorder.tensor('embedded', rows * dim);
   product(
     recorder,
@@ -103,6 +130,7 @@ function recordEmbedding(
 }
 
 function recordScales(recorder: Recorder, { state }: ModelPlan): void {
+  recorder.phase = 'scales';
   if (state.layout.columns === 0) return;
   const { columns, gates, scales } = state.regions;
   recorder.dispatch(branchScalesKernel(), [Math.ceil(state.layout.columns / branchScalesThreads), 1, 1], {
@@ -111,127 +139,4 @@ function recordScales(recorder: Recorder, { state }: ModelPlan): void {
     scalars: groupRegion(state, state.parameters, 'scalars'),
     scales,
   });
-}
-
-function recordBlock(
-  recorder: Recorder,
-  plan: ModelPlan,
-  block: number,
-  input: Tensor,
-  training: boolean,
-): { saved: SavedBlock; out: Tensor } {
-  const { widths } = plan;
-  const { rows: all, dim, context: inside, mlp, heads, images, tokens } = widths;
-  const last = isLast(plan.config, block);
-  const rows = last ? images : all; // from the attention on
-  const frozen = plan.frozen.blocks[block];
-  if (frozen === undefined) throw new Error(`no block ${block}`);
-  const { qkv: qkvWeights, proj, fc1, fc2 } = frozen.linears;
-  const tensor = (name: string, values: number, storage: Storage = 'f32'): Tensor =>
-    recorder.tensor(`blocks.${block}.${name}`, values, storage);
-  const low: Partial<Record<SiteKind, Tensor>> = {};
-  const intermediate = (
-    kind: SiteKind,
-    x: Tensor,
-  ): { site: NonNullable<ReturnType<typeof siteAt>>; u: Tensor } | undefined => {
-    const site = siteAt(plan, block, kind);
-    const regions = site === undefined ? undefined : plan.state.sites.get(site);
-    if (site === undefined || regions === undefined) return undefined;
-    const lines = kind === 'qkv' ? all : rows;
-    const u = tensor(`${kind}.low`, lines * site.width);
-    const down = { kind: 'down', rows: lines, inner: site.inner, storage: x.storage } as const;
-    recorder.dispatch(rowProductKernel(down), rowProductGrid(down, site.width), {
-      x,
-      f: regions.parameters,
-      site: regions.parts,
-      y: u,
-    });
-    low[kind] = u;
-    return { site, u };
-  };
-  const norm = (
-    x: Tensor,
-    weights: typeof frozen.norm1,
-    name: string,
-    lines: number,
-  ): { y: Tensor; statistics: Tensor } => {
-    const y = tensor(name, lines * dim);
-    const statistics = tensor(`${name}.statistics`, 2 * lines);
-    const shape = normShape(plan, lines);
-    recorder.dispatch(layerNormKernel(shape), layerNormGrid(shape), {
-      x,
-      norm: weights,
-      y,
-      statistics,
-    });
-    return { y, statistics };
-  };
-  const forward = { direction: 'forward' } as const;
-
-  const first = norm(input, frozen.norm1, 'norm1', all);
-  const qkv = tensor('qkv', 3 * all * inside, plan.storage);
-  product(recorder, plan, { rows: all, inner: dim, columns: inside, parts: 3 }, forward, {
-    x: first.y,
-    w: qkvWeights.forward,
-    bias: qkvWeights.bias,
-    low: intermediate('qkv', first.y),
-    out: qkv,
-  });
-  const context = tensor('context', rows * inside, plan.storage);
-  const lse = tensor('lse', rows * heads);
-  const attention = attentionShape(plan, block, 0);
-  recorder.dispatch(attentionKernel(attention), attentionGrid(attention, attention.queryTokens), {
-    qkv,
-    out: context,
-    lse,
-  });
-  const mid = tensor('mid', rows * dim);
-  product(
-    recorder,
-    plan,
-    { rows, inner: inside, columns: dim, parts: 1 },
-    { ...forward, residual: last ? { stride: tokens } : 'same' },
-    {
-      x: context,
-      w: proj.forward,
-      bias: proj.bias,
-      residual: input,
-      low: intermediate('proj', context),
-      out: mid,
-    },
-  );
-  const second = norm(mid, frozen.norm2, 'norm2', rows);
-  const hidden = tensor('hidden', rows * mlp, plan.storage);
-  const activated = tensor('gelu', rows * mlp);
-  product(
-    recorder,
-    plan,
-    { rows, inner: dim, columns: mlp, parts: 1 },
-    { ...forward, activation: 'gelu' },
-    {
-      x: second.y,
-      w: fc1.forward,
-      bias: fc1.bias,
-      low: intermediate('fc1', second.y),
-      ...(training ? { out: hidden } : {}),
-      activated,
-    },
-  );
-  const out = tensor('out', rows * dim);
-  product(recorder, plan, { rows, inner: mlp, columns: dim, parts: 1 }, forward, {
-    x: activated,
-    w: fc2.forward,
-    bias: fc2.bias,
-    residual: mid,
-    low: intermediate('fc2', activated),
-    out,
-  });
-  const { statistics: statistics1 } = first;
-  const { statistics: statistics2 } = second;
-  return { saved: { input, statistics1, qkv, context, lse, mid, statistics2, hidden, low }, out };
-}
-
-/** Position of a site in the forward pass, for comparing which comes first. */
-export function sitePosition(block: number, kind: SiteKind): number {
-  return block * siteKinds.length + siteKinds.indexOf(kind);
 }

@@ -1,10 +1,12 @@
 // What forward.ts, backward.ts and update.ts need to record a step: shapes, weights, state and the shape of kernels;
 // and the one matrix product through which all of them go.
+import type { Adapter } from '../../../dmlora/adapter.ts';
 import type { VitConfig } from '../../../vit/vit-config.ts';
 import type { Normalisation } from '../../engine.ts';
 import type { Region } from '../device-memory.ts';
 import type { FrozenWeights } from '../layout/frozen-weights.ts';
-import type { Site, SiteKind } from '../layout/sites.ts';
+import type { FlatLayout } from '../layout/flat-parameters.ts';
+import { siteKinds, type Site, type SiteKind } from '../layout/sites.ts';
 import type { Widths } from '../layout/widths.ts';
 import type { Storage } from '../storage.ts';
 import type { Tuning } from '../tuning.ts';
@@ -25,6 +27,45 @@ export interface ModelPlan {
   readonly tuning: Tuning;
   /** How the frozen matrices lie, and what a block keeps for the backward pass beside the residual stream. */
   readonly storage: Storage;
+  /** Blocks whose forward pass is computed again in the backward pass, the first so many that learn; never the last. */
+  readonly recomputedBlocks: number;
+  /** Kept outputs of the frozen prefix, [images of the data set, tokens, dim]; null where none are kept. */
+  readonly keptPrefix: Region | null;
+}
+
+/** Where the backward pass ends: the first adapted site. `block` is the number of blocks if nothing is adapted. */
+export function lowestSite({ sites, depth }: FlatLayout): {
+  readonly block: number;
+  readonly kind: SiteKind;
+} {
+  return sites[0] ?? { block: depth, kind: 'qkv' };
+}
+
+/** Whether the input of these linears needs a gradient: something before them learns. */
+export function needsGradient(layout: FlatLayout, block: number, kind: SiteKind): boolean {
+  const lowest = lowestSite(layout);
+  return (
+    block > lowest.block ||
+    (block === lowest.block && siteKinds.indexOf(kind) > siteKinds.indexOf(lowest.kind))
+  );
+}
+
+/** How many blocks can be recomputed: those that learn, but the last, whose activations are used at once. */
+export function recomputableBlocks({
+  config,
+  adapter,
+}: {
+  readonly config: VitConfig;
+  readonly adapter: Adapter;
+}): number {
+  const blocks = adapter.modules.map(({ name }) => Number(name.split('.')[1]));
+  return Math.max(0, config.depth - 1 - Math.min(config.depth, ...blocks));
+}
+
+/** Whether the backward pass computes this block's forward pass again. */
+export function isRecomputed({ state, config, recomputedBlocks }: ModelPlan, block: number): boolean {
+  const { block: first } = lowestSite(state.layout);
+  return block >= first && block < first + recomputedBlocks && !isLast(config, block);
 }
 
 /** What the forward pass of a block leaves for the backward pass. */

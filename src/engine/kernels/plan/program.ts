@@ -1,70 +1,82 @@
 // A program ready to run: pipelines compiled, tensors placed, bind groups made. Encoding it is a loop over dispatches.
 import { present } from '../../../shared/assert.ts';
-import type { Region } from '../device-memory.ts';
+import { wholeOf, type DeviceMemory, type PlannedBuffer, type Region } from '../device-memory.ts';
 import type { Grid } from '../kernel.ts';
 import type { Placement } from './arena.ts';
 import type { Pipelines } from './pipelines.ts';
-import { isRegion, type Dispatch, type Operand, type Phase, type Recorder } from './recorder.ts';
+import { isTensor, type Dispatch, type Operand, type Phase, type Recorder, type Tensor } from './recorder.ts';
 
 interface Ready {
   readonly phase: Phase;
   readonly pipeline: GPUComputePipeline;
-  readonly bindings: GPUBindGroup;
+  /** One, or one for each micro-batch where an operand differs. */
+  readonly bindings: readonly GPUBindGroup[];
   readonly grid: Grid;
-  readonly scalarsOnly: Dispatch['scalarsOnly'];
+}
+
+/** A program whose tensors have their places in planned slots. */
+export interface PlacedProgram {
+  readonly recorder: Recorder;
+  readonly placement: Placement;
+}
+
+/** Where a tensor of a placed program lies. */
+export function placeOf(
+  { placement }: PlacedProgram,
+  slots: readonly PlannedBuffer[],
+  tensor: Tensor,
+): Region {
+  const slot = present(placement.slotOf.get(tensor), tensor.label);
+  return wholeOf(present(slots[slot], tensor.label), tensor.bytes);
 }
 
 export class Program {
-  private constructor(
-    private readonly ready: readonly Ready[],
-    private readonly regions: (operand: Operand) => Region,
-  ) {}
+  private constructor(private readonly ready: readonly Ready[]) {}
 
+  /** Compiles what is not compiled yet, all at once: the browser does it on several threads. Slots must be allocated. */
   static async make(
-    device: GPUDevice,
+    memory: DeviceMemory,
     pipelines: Pipelines,
-    recorder: Recorder,
-    placement: Placement,
-    slots: readonly GPUBuffer[],
+    placed: PlacedProgram,
+    slots: readonly PlannedBuffer[],
   ): Promise<Program> {
-    const regionOf = (operand: Operand): Region => {
-      if (isRegion(operand)) return operand;
-      const slot = present(placement.slotOf.get(operand), operand.label);
-      return { buffer: present(slots[slot], operand.label), offset: 0, bytes: operand.bytes };
-    };
-    // All at once: the browser compiles on several threads.
-    const compiled = await Promise.all(recorder.dispatches.map(({ kernel }) => pipelines.get(kernel)));
-    const ready = recorder.dispatches.map(({ phase, kernel, grid, scalarsOnly, operands }, i): Ready => {
-      const { pipeline, layout } = present(compiled[i], kernel.name);
-      const bindings = device.createBindGroup({
+    const { dispatches } = placed.recorder;
+    const compiled = await Promise.all(dispatches.map(({ kernel }) => pipelines.get(kernel)));
+    const regionOf = (operand: Operand, part: number): Region =>
+      isTensor(operand)
+        ? placeOf(placed, slots, operand)
+        : 'ofPart' in operand
+          ? present(operand.ofPart[part], 'part')
+          : operand;
+    const bind = ({ kernel, operands }: Dispatch, layout: GPUBindGroupLayout, part: number): GPUBindGroup =>
+      memory.device.createBindGroup({
         label: kernel.name,
         layout,
-        entries: operands.map((operand, binding) => {
-          const { buffer, offset, bytes } = regionOf(operand);
-          return { binding, resource: { buffer, offset, size: bytes } };
-        }),
+        entries: operands.map((operand, binding) => ({
+          binding,
+          resource: memory.bind(regionOf(operand, part)),
+        })),
       });
-      return { phase, pipeline, bindings, grid, scalarsOnly };
-    });
-    return new Program(ready, regionOf);
+    return new Program(
+      dispatches.map((dispatch, i): Ready => {
+        const { phase, kernel, grid, operands } = dispatch;
+        const { pipeline, layout } = present(compiled[i], kernel.name);
+        const parts = Math.max(...operands.map((one) => ('ofPart' in one ? one.ofPart.length : 1)));
+        const bindings = Array.from({ length: parts }, (_, part) => bind(dispatch, layout, part));
+        return { phase, pipeline, bindings, grid };
+      }),
+    );
   }
 
-  /** Where a tensor of this program lies. */
-  regionOf(operand: Operand): Region {
-    return this.regions(operand);
-  }
-
-  /** Encodes the dispatches of these phases; without `branches`, what only their gradients need is left out. */
-  encode(pass: GPUComputePassEncoder, phases: ReadonlySet<Phase>, branches: boolean): void {
+  /** Encodes the dispatches of these phases for one micro-batch. */
+  encode(pass: GPUComputePassEncoder, phases: ReadonlySet<Phase>, part = 0): void {
     let current: GPUComputePipeline | null = null;
-    for (const { phase, pipeline, bindings, grid, scalarsOnly } of this.ready) {
+    for (const { phase, pipeline, bindings, grid } of this.ready) {
       if (!phases.has(phase)) continue;
-      const size = branches ? grid : (scalarsOnly ?? grid);
-      if (size === 'none') continue;
       if (pipeline !== current) pass.setPipeline(pipeline);
       current = pipeline;
-      pass.setBindGroup(0, bindings);
-      pass.dispatchWorkgroups(size[0], size[1], size[2]);
+      pass.setBindGroup(0, bindings[part] ?? present(bindings[0], 'bindings'));
+      pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
     }
   }
 }

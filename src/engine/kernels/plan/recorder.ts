@@ -1,5 +1,5 @@
 // A program as data: the dispatches of a step in order, each with its kernel, its operands and its grid. Operands are
-// regions of buffers that exist, or tensors that the arena will place when the whole program is known.
+// regions of planned buffers, or tensors that the arena will place when the whole program is known.
 import { assert, present } from '../../../shared/assert.ts';
 import type { Region } from '../device-memory.ts';
 import type { Grid, Kernel } from '../kernel.ts';
@@ -12,27 +12,50 @@ export interface Tensor {
   readonly bytes: number;
 }
 
-export type Operand = Tensor | Region;
-
-export function isRegion(operand: Operand): operand is Region {
-  return 'buffer' in operand;
+/** One region for each micro-batch of a step. */
+export interface PartRegions {
+  readonly ofPart: readonly Region[];
 }
 
-/** Which part of a step a dispatch belongs to; a run encodes the parts it needs. */
-export type Phase = 'bytes' | 'cropped' | 'normalised' | 'forward' | 'loss' | 'backward' | 'update';
+export type Operand = Tensor | Region | PartRegions;
+
+export function isTensor(operand: Operand): operand is Tensor {
+  return 'storage' in operand;
+}
+
+/**
+ * Which part of a step a dispatch belongs to; a run encodes the phases it needs, in this order:
+ *
+ *   scales                                once
+ *   bytes | cropped | normalised, prefix  for each micro-batch: pixels to the input of the first adapted block;
+ *   keep | kept                             then that is kept, or it is taken from what was kept
+ *   forward, loss, backward               for each micro-batch
+ *   reduce, update                        once
+ */
+export type Phase =
+  | 'scales'
+  | 'bytes'
+  | 'cropped'
+  | 'normalised'
+  | 'prefix'
+  | 'keep'
+  | 'kept'
+  | 'forward'
+  | 'loss'
+  | 'backward'
+  | 'reduce'
+  | 'update';
 
 export interface Dispatch {
   readonly phase: Phase;
   readonly kernel: Kernel;
   readonly grid: Grid;
-  /** The grid when branches do not learn (stage 2), where it is smaller; `none` leaves the dispatch out. */
-  readonly scalarsOnly: Grid | 'none' | null;
   readonly operands: readonly Operand[];
 }
 
 export class Recorder {
   readonly dispatches: Dispatch[] = [];
-  /** Tensors that the host reads or that later programs need: they live to the end. */
+  /** Tensors that the host reads or writes, or that micro-batches share: they have a slot to themselves. */
   readonly kept = new Set<Tensor>();
   phase: Phase = 'forward';
 
@@ -41,12 +64,7 @@ export class Recorder {
   }
 
   /** Adds a dispatch; operands are given by the names of the kernel's bindings. */
-  dispatch(
-    kernel: Kernel,
-    grid: Grid,
-    operands: Readonly<Record<string, Operand>>,
-    scalarsOnly: Dispatch['scalarsOnly'] = null,
-  ): void {
+  dispatch(kernel: Kernel, grid: Grid, operands: Readonly<Record<string, Operand>>): void {
     assert(
       Object.keys(operands).length === kernel.bindings.length,
       () => `${kernel.name} takes ${kernel.bindings.map(({ name }) => name).join(', ')}`,
@@ -59,7 +77,6 @@ export class Recorder {
       phase: this.phase,
       kernel,
       grid,
-      scalarsOnly,
       operands: kernel.bindings.map(({ name }) => present(operands[name], `${kernel.name}: ${name}`)),
     });
   }

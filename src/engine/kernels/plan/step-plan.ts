@@ -1,18 +1,24 @@
-// Everything that depends on the number of live branches: the state buffers, the arena, and the two programs (a training
-// step, an evaluation) whose bind groups point into them. Planning again after a drop compiles nothing.
-import { present } from '../../../shared/assert.ts';
-import type { DeviceMemory, Region } from '../device-memory.ts';
+// Everything that depends on the number of live branches, planned before anything is allocated: the state buffers, the
+// arena, and the three programs that share it (a training step, one of stage 2, an evaluation). Then made real: slots
+// allocated, kernels compiled, bind groups made. Planning again after a drop compiles nothing.
+import {
+  plannedBuffer,
+  totalBytes,
+  type DeviceMemory,
+  type PlannedBuffer,
+  type Region,
+} from '../device-memory.ts';
 import { place } from './arena.ts';
 import { recordLossAndBackward } from './backward.ts';
-import { recordForward } from './forward.ts';
+import { recordForward, type Forward } from './forward.ts';
 import type { ModelPlan } from './model-plan.ts';
 import type { Pipelines } from './pipelines.ts';
-import { Program } from './program.ts';
+import { placeOf, Program, type PlacedProgram } from './program.ts';
 import { Recorder } from './recorder.ts';
 import { recordUpdate } from './update.ts';
 
-export interface PlannedProgram {
-  readonly program: Program;
+/** A program, and where the host writes pixels and reads logits. */
+export interface PlannedProgram extends PlacedProgram {
   readonly pixels: Region;
   readonly logits: Region;
   /** What the head reads, [images, dim]. */
@@ -21,53 +27,81 @@ export interface PlannedProgram {
 
 export interface StepPlan {
   readonly training: PlannedProgram;
+  /** A training step in which only scalars and head learn. */
+  readonly scalars: PlannedProgram;
   readonly evaluation: PlannedProgram;
-  /** One buffer a slot of the arena. */
-  readonly slots: readonly GPUBuffer[];
+  /** The slots of the arena, a buffer each. */
+  readonly slots: readonly PlannedBuffer[];
   readonly arenaBytes: number;
   /** The dispatches of a training step in order, for the bench's table. */
   readonly recorder: Recorder;
 }
 
-export async function planStep(
+/** A program that runs. */
+export interface ReadyProgram extends PlannedProgram {
+  readonly program: Program;
+}
+
+export type ProgramName = 'training' | 'scalars' | 'evaluation';
+export type Programs = Readonly<Record<ProgramName, ReadyProgram>>;
+
+export function planStep(plan: ModelPlan): StepPlan {
+  const recorded = {
+    training: record((recorder) => recordTraining(recorder, plan, 'all')),
+    scalars: record((recorder) => recordTraining(recorder, plan, 'scalars')),
+    evaluation: record((recorder) => recordForward(recorder, plan, false)),
+  };
+  // Each program uses the slots of the ones before, and adds to them only what it must.
+  const training = place(recorded.training.recorder);
+  const scalars = place(recorded.scalars.recorder, training.slots);
+  const evaluation = place(recorded.evaluation.recorder, scalars.slots);
+  const slots = evaluation.slots.map((bytes, slot) => plannedBuffer(`slot ${slot}`, bytes));
+  const planned = (name: ProgramName, placement: typeof training): PlannedProgram => {
+    const { recorder, forward } = recorded[name];
+    const placed = { recorder, placement };
+    return {
+      ...placed,
+      pixels: placeOf(placed, slots, forward.pixels),
+      logits: placeOf(placed, slots, forward.logits),
+      feature: placeOf(placed, slots, forward.feature),
+    };
+  };
+  return {
+    training: planned('training', training),
+    scalars: planned('scalars', scalars),
+    evaluation: planned('evaluation', evaluation),
+    slots,
+    arenaBytes: totalBytes(slots),
+    recorder: recorded.training.recorder,
+  };
+}
+
+function record(write: (recorder: Recorder) => Forward): { recorder: Recorder; forward: Forward } {
+  const recorder = new Recorder();
+  return { recorder, forward: write(recorder) };
+}
+
+function recordTraining(recorder: Recorder, plan: ModelPlan, learns: 'all' | 'scalars'): Forward {
+  const forward = recordForward(recorder, plan, true);
+  recordLossAndBackward(recorder, plan, forward, learns);
+  recordUpdate(recorder, plan);
+  return forward;
+}
+
+/** Compiles and binds the programs of a plan whose buffers are allocated. */
+export async function makePrograms(
   memory: DeviceMemory,
   pipelines: Pipelines,
-  plan: ModelPlan,
-): Promise<StepPlan> {
-  const training = new Recorder();
-  const forward = recordForward(training, plan, true);
-  recordLossAndBackward(training, plan, forward);
-  recordUpdate(training, plan);
-  const evaluation = new Recorder();
-  const inference = recordForward(evaluation, plan, false);
-  const trainingPlaces = place(training);
-  // Evaluation uses the same slots, and enlarges one only if it must.
-  const evaluationPlaces = place(evaluation, trainingPlaces.slots);
-  const { STORAGE, COPY_DST, COPY_SRC } = GPUBufferUsage;
-  const slots = evaluationPlaces.slots.map((bytes, slot) =>
-    memory.create(`slot ${slot}`, bytes, STORAGE | COPY_DST | COPY_SRC),
-  );
-  const make = (recorder: Recorder, places: typeof trainingPlaces): Promise<Program> =>
-    Program.make(memory.device, pipelines, recorder, places, slots);
-  const [step, evaluate] = await Promise.all([
-    make(training, trainingPlaces),
-    make(evaluation, evaluationPlaces),
+  plan: StepPlan,
+): Promise<Programs> {
+  const make = async (planned: PlannedProgram): Promise<ReadyProgram> => ({
+    ...planned,
+    program: await Program.make(memory, pipelines, planned, plan.slots),
+  });
+  const [training, scalars, evaluation] = await Promise.all([
+    make(plan.training),
+    make(plan.scalars),
+    make(plan.evaluation),
   ]);
-  return {
-    training: {
-      program: step,
-      pixels: step.regionOf(forward.pixels),
-      logits: step.regionOf(forward.logits),
-      feature: step.regionOf(forward.feature),
-    },
-    evaluation: {
-      program: evaluate,
-      pixels: evaluate.regionOf(inference.pixels),
-      logits: evaluate.regionOf(inference.logits),
-      feature: evaluate.regionOf(inference.feature),
-    },
-    slots,
-    arenaBytes: evaluationPlaces.slots.reduce((sum, bytes) => sum + bytes, 0),
-    recorder: present(training, 'recorder'),
-  };
+  return { training, scalars, evaluation };
 }

@@ -1,6 +1,6 @@
 // A GPUDevice that computes nothing and counts every call: what a step asks of WebGPU is the same on every machine, so
 // its counts are tested without a GPU. (The bench counts on real devices, by the prototypes.)
-import { ok } from '../../../shared/result.ts';
+import { fail, ok } from '../../../shared/result.ts';
 import type { Gpu } from '../../gpu.ts';
 import { recordBytes } from '../wgsl/shared-structs.ts';
 import { recordRing } from '../wgsl/adamw.ts';
@@ -16,24 +16,35 @@ function installConstants(): void {
   known['GPUMapMode'] ??= { READ: 1 };
 }
 
+export interface CountedDevice {
+  /** Bytes of buffers from which on the device is out of memory. */
+  readonly bytes?: number;
+  readonly maxBufferBytes?: number;
+  readonly maxBindingBytes?: number;
+}
+
 /** A device with counters; records that are read back say that every step was applied. */
-export function countingGpu(counts: Counts): Gpu {
+export function countingGpu(counts: Counts, room: CountedDevice = {}): Gpu {
+  const { bytes: most = Infinity, maxBufferBytes = 2 ** 40, maxBindingBytes = 2 ** 40 } = room;
   installConstants();
   const count = (name: string, by = 1): void => {
     counts[name] = (counts[name] ?? 0) + by;
   };
   // A step copies its record into the ring that the host reads.
-  let steps = 0;
   const pass = {
     setPipeline: () => undefined,
     setBindGroup: () => undefined,
     dispatchWorkgroups: () => count('dispatches'),
     end: () => undefined,
   };
-  const buffer = ({ size }: { size: number }): unknown => {
+  /** Allocations beyond the device's memory, and the number of the step whose block was written last. */
+  const state = { refusals: 0, latest: 0 };
+  const buffer = ({ label, size }: { label: string; size: number }): unknown => {
     count('createBuffer');
     count('bytes', size);
+    if ((counts['bytes'] ?? 0) > most) state.refusals++;
     return {
+      label,
       size,
       mapState: 'unmapped',
       destroy: () => count('bytes', -size),
@@ -41,7 +52,7 @@ export function countingGpu(counts: Counts): Gpu {
         count('mapAsync');
         return Promise.resolve();
       },
-      getMappedRange: () => appliedRecords(size, steps),
+      getMappedRange: () => appliedRecords(size, state.latest + 1),
       unmap: () => undefined,
     };
   };
@@ -63,15 +74,17 @@ export function countingGpu(counts: Counts): Gpu {
         count('passes');
         return pass;
       },
-      copyBufferToBuffer: () => {
-        steps++;
-      },
+      copyBufferToBuffer: () => undefined,
       finish: () => ({}),
     }),
     pushErrorScope: () => undefined,
     popErrorScope: () => Promise.resolve(null),
     queue: {
-      writeBuffer: () => count('writeBuffer'),
+      writeBuffer: ({ label }: { label: string }, _offset: number, data: unknown) => {
+        count('writeBuffer');
+        if (label === 'step block' && data instanceof ArrayBuffer)
+          state.latest = Math.max(state.latest, new Uint32Array(data)[0] ?? 0);
+      },
       submit: () => count('submits'),
     },
   };
@@ -82,13 +95,19 @@ export function countingGpu(counts: Counts): Gpu {
     software: false,
     facts: {
       features: [],
-      maxBufferBytes: 2 ** 31,
-      maxBindingBytes: 2 ** 31,
+      maxBufferBytes,
+      maxBindingBytes,
       workgroupMemoryBytes: 16384,
       workgroupThreads: 256,
     },
     trouble: () => null,
-    guarded: async (_step, work) => ok(await work()),
+    guarded: async (_step, work) => {
+      const before = state.refusals;
+      const value = await work();
+      return state.refusals === before
+        ? ok(value)
+        : fail({ kind: 'out-of-memory', askedBytes: 0, detail: 'Out of memory.' });
+    },
     close: () => undefined,
   };
 }

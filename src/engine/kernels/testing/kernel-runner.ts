@@ -1,6 +1,6 @@
 // Runs one kernel on given arrays and reads an array back: for tests of single kernels.
 import { present } from '../../../shared/assert.ts';
-import { DeviceMemory, type Region } from '../device-memory.ts';
+import { DeviceMemory, plannedBuffer, type Region } from '../device-memory.ts';
 import type { Grid, Kernel } from '../kernel.ts';
 import { Pipelines } from '../plan/pipelines.ts';
 import { readRegions } from '../read-back.ts';
@@ -16,22 +16,21 @@ export async function runKernel(
   output: string,
 ): Promise<Float32Array> {
   const memory = new DeviceMemory(device);
-  const { STORAGE, UNIFORM, COPY_DST, COPY_SRC } = GPUBufferUsage;
   const regions = new Map<string, Region>();
   try {
-    for (const { name, access } of kernel.bindings) {
+    for (const { name } of kernel.bindings) {
       const data = present(operands[name], `operand ${name} of ${kernel.name}`);
-      const usage = (access === 'uniform' ? UNIFORM : STORAGE) | COPY_DST | COPY_SRC;
-      const buffer = memory.create(name, data.byteLength, usage);
+      const buffer = plannedBuffer(name, data.byteLength, 'table');
+      memory.allocate(buffer);
       const whole = new Uint8Array(Math.ceil(data.byteLength / 4) * 4);
       whole.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-      device.queue.writeBuffer(buffer, 0, whole);
-      regions.set(name, { buffer, offset: 0, bytes: Math.ceil(data.byteLength / 4) * 4 });
+      const region = { buffer, offset: 0, bytes: whole.byteLength };
+      memory.write(region, whole);
+      regions.set(name, region);
     }
     const { pipeline, layout } = await Pipelines.of(device).get(kernel);
     const entries = kernel.bindings.map(({ name }, binding) => {
-      const { buffer, bytes } = present(regions.get(name), name);
-      return { binding, resource: { buffer, size: bytes } };
+      return { binding, resource: memory.bind(present(regions.get(name), name)) };
     });
     const encoder = device.createCommandEncoder();
     const pass = encoder.beginComputePass();
@@ -43,6 +42,6 @@ export async function runKernel(
     const [values] = await readRegions(memory, [present(regions.get(output), output)]);
     return present(values, output);
   } finally {
-    memory.destroyAll();
+    memory.freeAll();
   }
 }

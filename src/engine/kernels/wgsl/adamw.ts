@@ -75,7 +75,7 @@ fn finite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000
 @compute @workgroup_size(${normGroups})
 fn main(@builtin(local_invocation_id) id: vec3u) {
   var images = vec2f();
-  for (var i = id.x; i < arrayLength(&outcome); i += ${normGroups}u) { images += outcome[i]; }
+  for (var i = id.x; i < step.images; i += ${normGroups}u) { images += outcome[i]; }
   ${tree('vec3f(sums[id.x], images)', normGroups)}
   if (id.x != 0u) { return; }
   let norm = sqrt(partial[0].x);

@@ -6,7 +6,7 @@
 //
 // The gradients lie side by side as qkv does, [rows, 3 heads e]; dq of a token without a query is 0. No two threads write one value and every sum runs in
 // the order of the tokens. Cost: 6 and 8 tokens^2 dim flops an image, 2 of them for making p again in each.
-import { float, kernel, list, read, unroll, write, type Kernel } from '../kernel.ts';
+import { float, kernel, list, read, remembered, unroll, write, type Kernel } from '../kernel.ts';
 import { load, tensorType } from '../storage.ts';
 import {
   attentionEntry,
@@ -18,7 +18,7 @@ import {
   type Attention,
 } from './attention.ts';
 
-export function queryGradientKernel(shape: Attention): Kernel {
+export const queryGradientKernel = remembered((shape: Attention): Kernel => {
   const { tokens, queryTokens, heads, headWidth, scale, storage, queries } = shape;
   const qkv = (at: string): string => load('qkv', storage, at);
   const depth = headWidth / 4;
@@ -86,10 +86,10 @@ export function queryGradientKernel(shape: Attention): Kernel {
 }`,
     ),
   );
-}
+});
 
 /** Without `withKeys` only dv is made: what the lowest adapted block needs where its keys have no branches. */
-export function keyGradientKernel(shape: Attention, withKeys: boolean): Kernel {
+export const keyGradientKernel = remembered((shape: Attention, withKeys: boolean): Kernel => {
   const { tokens, queryTokens, heads, headWidth, scale, storage, queries } = shape;
   const qkv = (at: string): string => load('qkv', storage, at);
   const depth = headWidth / 4;
@@ -164,4 +164,4 @@ export function keyGradientKernel(shape: Attention, withKeys: boolean): Kernel {
 }`,
     ),
   );
-}
+});

@@ -7,7 +7,7 @@
 // One thread takes `queries` query rows of one head and walks over the keys four at a time with the running maximum and
 // sum of the online softmax; q and the sums stay in registers. Any number of tokens: the last keys are masked.
 // Cost: 4 tokens^2 dim flops an image; 8 vec4 loads for 32 queries multiply-adds of vec4s.
-import { float, kernel, list, read, unroll, write, type Grid, type Kernel } from '../kernel.ts';
+import { float, kernel, list, read, remembered, unroll, write, type Grid, type Kernel } from '../kernel.ts';
 import { load, store, tensorType, type Storage } from '../storage.ts';
 
 export interface Attention {
@@ -94,7 +94,7 @@ export function attentionGrid(shape: Attention, over: number): Grid {
   return [Math.ceil(over / (shape.queries * threads(shape))), shape.images * shape.heads, 1];
 }
 
-export function attentionKernel(shape: Attention): Kernel {
+export const attentionKernel = remembered((shape: Attention): Kernel => {
   const { tokens, queryTokens, heads, headWidth, scale, storage, queries } = shape;
   const depth = headWidth / 4;
   const line = (3 * heads * headWidth) / 4;
@@ -175,4 +175,4 @@ export function attentionKernel(shape: Attention): Kernel {
 }`,
     ),
   );
-}
+});

@@ -8,9 +8,8 @@
 // Cost: 2 rows width (out + in) flops. A thread keeps 4 x (4 tile) sums: 1 + tile vec4 loads for 16 tile
 // multiply-adds.
 //
-// Workgroups in y: first the rows of the up matrices, then those of the down matrices; in stage 2, where only the
-// scalars learn, the second half is not dispatched.
-import { kernel, list, read, uniform, unroll, write, type Grid, type Kernel } from '../kernel.ts';
+// Workgroups in y: first the rows of the up matrices, then those of the down matrices.
+import { kernel, list, read, remembered, uniform, unroll, write, type Grid, type Kernel } from '../kernel.ts';
 import { load, tensorType, type Storage } from '../storage.ts';
 import { geluFunctions } from './gelu.ts';
 import { siteStruct } from './shared-structs.ts';
@@ -33,7 +32,7 @@ export interface ColumnProduct {
 
 const threads = 4;
 
-export function columnProductKernel(product: ColumnProduct): Kernel {
+export const columnProductKernel = remembered((product: ColumnProduct): Kernel => {
   const { rows, chunk, inner, columns, parts, tile, input, storage } = product;
   const inner4 = inner / 4;
   const columns4 = columns / 4;
@@ -100,14 +99,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
   )}
 }`,
   );
-}
+});
 
-/** `width`: columns of the intermediate; with or without the gradients of the down matrices. */
-export function columnProductGrid(product: ColumnProduct, width: number, withDown: boolean): Grid {
-  const widest = withDown ? Math.max(product.inner, product.columns) : product.columns;
+/** `width`: columns of the intermediate. */
+export function columnProductGrid(product: ColumnProduct, width: number): Grid {
+  const widest = Math.max(product.inner, product.columns);
   return [
     Math.ceil(widest / (4 * threads * product.tile)),
-    (width / 4) * (withDown ? 2 : 1),
+    width / 2,
     Math.ceil(product.rows / product.chunk),
   ];
 }

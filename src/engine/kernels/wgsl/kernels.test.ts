@@ -187,26 +187,31 @@ describe.skipIf(missingGpu !== null)('kernels against float64', () => {
     const { device } = await nodeGpu();
     const [images, given, padded] = [3, 2, Math.ceil(classes / 4) * 4];
     const logits = randomValues(classes, images * padded).map((v) => 3 * v);
-    const labels = Uint32Array.of(0, classes - 1, 0);
+    // The second micro-batch of three images: those before it belong to the first.
+    const labels = Uint32Array.of(9, 9, 9, 0, classes - 1, 0);
     const step = new Uint32Array(20);
-    step[2] = given;
+    step[2] = 3 + given;
     const operands = {
       logits,
       labels,
       step,
+      part: Uint32Array.of(3, 0, 0, 0),
       dlogits: new Float32Array(logits.length),
-      outcome: new Float32Array(2 * images),
+      outcome: new Float32Array(2 * 6),
     };
     const kernel = crossEntropyKernel(images, classes, padded);
-    const outcome = await runKernel(device, kernel, [1, 1, 1], operands, 'outcome');
+    const outcomes = await runKernel(device, kernel, [1, 1, 1], operands, 'outcome');
+    const outcome = outcomes.slice(6);
     const dlogits = await runKernel(device, kernel, [1, 1, 1], operands, 'dlogits');
     for (let i = 0; i < images; i++) {
       const row = Array.from(logits.subarray(i * padded, i * padded + classes));
       const total = row.reduce((sum, z) => sum + Math.exp(z), 0);
-      const label = labels[i]!;
+      const label = labels[3 + i]!;
       const used = i < given ? 1 : 0;
       assertClose('loss', [outcome[2 * i]!], [used * (Math.log(total) - row[label]!)], close);
-      const expected = row.map((z, c) => (used * (Math.exp(z) / total - (c === label ? 1 : 0))) / given);
+      const expected = row.map(
+        (z, c) => (used * (Math.exp(z) / total - (c === label ? 1 : 0))) / (3 + given),
+      );
       assertClose('dlogits', dlogits.subarray(i * padded, i * padded + classes), expected, close);
       expect(Array.from(dlogits.subarray(i * padded + classes, (i + 1) * padded)).every((d) => d === 0)).toBe(
         true,
@@ -218,14 +223,17 @@ describe.skipIf(missingGpu !== null)('kernels against float64', () => {
     const { device } = await nodeGpu();
     const shape = { images: 2, side: 9, patch: 3, padded: 28 };
     const pixels = Uint8Array.from({ length: 2 * 9 * 9 * 3 }, (_, i) => (i * 31) % 256);
+    const batch = new Uint8Array(5 * 9 * 9 * 3);
+    batch.set(pixels, 3 * 9 * 9 * 3);
     const normalisation = { rescale: 1 / 255, mean: [0.1, 0.2, 0.3], std: [0.5, 0.6, 0.7] } as const;
     const step = new Uint32Array(20);
-    step[2] = 1;
+    step[2] = 4;
+    const part = Uint32Array.of(3, 0, 0, 0); // the micro-batch that begins with the batch's last image
     const y = await runKernel(
       device,
       patchRowsKernel(shape, normalisation),
       patchRowsGrid(shape),
-      { pixels, step, y: new Float32Array(2 * 10 * 28) },
+      { pixels: batch, step, part, y: new Float32Array(2 * 10 * 28) },
       'y',
     );
     const expected = new Float64Array(y.length);

@@ -1,8 +1,12 @@
 // The matrix product in the shape that a tile asks for: kernel and grid together.
-import type { Grid, Kernel } from '../kernel.ts';
+import { remembered, type Grid, type Kernel } from '../kernel.ts';
 import { matmulGrid, matmulKernel, type MatmulFusion, type MatmulShape, type MatmulTile } from './matmul.ts';
 import { matmulQuadsKernel } from './matmul-quads.ts';
 import { matmulWorkgroupKernel } from './matmul-workgroup.ts';
+
+const registers = remembered(matmulKernel);
+const workgroup = remembered(matmulWorkgroupKernel);
+const quads = remembered(matmulQuadsKernel);
 
 export function matmul(
   shape: MatmulShape,
@@ -16,10 +20,10 @@ export function matmul(
 function kernelOf(shape: MatmulShape, fusion: MatmulFusion, tile: MatmulTile): Kernel {
   switch (tile.memory) {
     case 'registers':
-      return matmulKernel(shape, fusion, tile);
+      return registers(shape, fusion, tile);
     case 'workgroup':
-      return matmulWorkgroupKernel(shape, fusion, tile);
+      return workgroup(shape, fusion, tile);
     case 'quads':
-      return matmulQuadsKernel(shape, fusion, tile);
+      return quads(shape, fusion, tile);
   }
 }

@@ -1,6 +1,6 @@
 // Pixels to the rows of the patch embedding, [images * tokens, 3 patch^2], flattened as (channel, row, column). The row
 // of a class token is 0: its value comes from the table of positions that the product adds. Images from `step.images` on
-// (a batch that is not full) are 0.
+// (a batch that is not full) are 0. Pixels are the batch's, rows those of one micro-batch.
 //
 //   bytes       [n, side, side, 3], four to a word: byte * scale[channel] + shift[channel] = (value rescale - mean) / std
 //   cropped     the same, sampled where the image's crop says (engine/crop.ts): bilinear, clamped, the places as integers
@@ -11,7 +11,7 @@
 import { cropUnit } from '../../crop.ts';
 import type { Normalisation } from '../../engine.ts';
 import { float, kernel, list, read, uniform, write, type Grid, type Kernel } from '../kernel.ts';
-import { stepStruct } from './shared-structs.ts';
+import { partStruct, stepStruct } from './shared-structs.ts';
 
 export type PixelForm = Normalisation | { readonly cropped: Normalisation } | 'normalised';
 
@@ -67,11 +67,13 @@ fn byte(image: u32, y: u32, x: u32, channel: u32) -> f32 {
     [
       read('pixels', normalisation === null ? 'array<f32>' : 'array<u32>'),
       uniform('step', 'Step'),
+      uniform('part', 'Part'),
       ...(isCropped ? [read('crops', 'array<vec4i>')] : []),
       write('y'),
     ],
     /* wgsl */ `
 ${stepStruct}
+${partStruct}
 ${normalisation === null ? '' : byteFunctions(normalisation)}
 fn value(image: u32, token: u32, i: u32) -> f32 {
   if (token == 0u || i >= ${3 * patch * patch}u || image >= step.images) { return 0.0; }
@@ -86,7 +88,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (at >= ${(images * tokens * padded) / 4}u) { return; }
   let row = at / ${padded / 4}u;
   let i = 4u * (at % ${padded / 4}u);
-  let image = row / ${tokens}u;
+  let image = part.first + row / ${tokens}u;
   let token = row % ${tokens}u;
   y[at] = vec4f(${list(4, (j) => `value(image, token, i + ${j}u)`)});
 }`,

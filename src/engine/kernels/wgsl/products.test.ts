@@ -195,7 +195,7 @@ describe.skipIf(missingGpu !== null)('matrix products against float64', () => {
           storage: 'f32',
         } as const;
         const size = 8 * inner + 8 * columns;
-        const grid = columnProductGrid(shape, 8, true);
+        const grid = columnProductGrid(shape, 8);
         const stride = Uint32Array.from(site);
         stride[1] = size / 4;
         const gradient = await runKernel(

@@ -5,7 +5,8 @@
  * The branches of one site. A site has up to three parts (q, k, v) that read the same input; each has `count`
  * columns of the low-rank intermediate, in units of four, from `first` on. `up` is where the part's up matrix
  * [4 count, out] begins within the site's parameters, in vec4s; the down matrix [4 width, in] begins at 0.
- * `stride`: vec4s from one partial sum of all gradients to the next.
+ * `stride`: vec4s from one partial sum of all gradients to the next; `scales`: the site's first column among those of all
+ * sites, in vec4s.
  */
 export const siteStruct = /* wgsl */ `
 struct Site { width: u32, stride: u32, scales: u32, spare: u32, first: vec4u, count: vec4u, up: vec4u }
@@ -25,6 +26,12 @@ struct Step {
 }
 `;
 export const stepBytes = 80;
+
+/** One micro-batch: where its images begin in the batch. */
+export const partStruct = /* wgsl */ `
+struct Part { first: u32 }
+`;
+export const partBytes = 16;
 
 /** What the device remembers from step to step, and what it tells about each (records are a ring). */
 export const statusStruct = /* wgsl */ `
