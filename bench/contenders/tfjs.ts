@@ -41,7 +41,7 @@ interface Uploaded {
 }
 
 export class TfjsContender implements Contender {
-  readonly weightCopies = 1;
+  readonly tuning = null;
   readonly timesJavaScript = true;
   #state: Uploaded | null = null;
   #waiting: tf.Scalar[] = [];
@@ -56,6 +56,14 @@ export class TfjsContender implements Contender {
   start(work: Workload): Promise<void> {
     this.#state = upload(work);
     return Promise.resolve();
+  }
+
+  memoryPlan(): null {
+    return null;
+  }
+
+  heldWeightBytes(): number {
+    return this.#state?.work.weightBytes ?? 0;
   }
 
   enqueue(): void {
