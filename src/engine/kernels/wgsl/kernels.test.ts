@@ -85,13 +85,15 @@ describe.skipIf(missingGpu !== null)('kernels against float64', () => {
       heads: odd(2),
       queries: odd(2),
       threads: fc.constantFrom(8, 32),
+      sharing: fc.boolean(),
       seed: odd(99),
     });
     await fc.assert(
-      fc.asyncProperty(shapes, async ({ tokens, all, heads, queries, threads, seed }) => {
+      fc.asyncProperty(shapes, async ({ tokens, all, heads, queries, threads, sharing, seed }) => {
         const { device } = await nodeGpu();
-        const [images, headWidth, scale] = [2, 8, 0.7];
         const queryTokens = all ? tokens : 1;
+        const quads = sharing && queryTokens === tokens && device.features.has('subgroups');
+        const [images, headWidth, scale] = [2, quads ? 16 : 8, 0.7];
         const shape = {
           images,
           tokens,
@@ -101,7 +103,8 @@ describe.skipIf(missingGpu !== null)('kernels against float64', () => {
           scale,
           storage: 'f32',
           queries,
-          threads,
+          threads: quads ? 4 : threads,
+          quads,
         } as const;
         const wide = heads * headWidth;
         const qkv = randomValues(seed, images * tokens * 3 * wide);
@@ -174,7 +177,11 @@ describe.skipIf(missingGpu !== null)('kernels against float64', () => {
             );
           }
       }),
-      { ...runs, numRuns: 4 },
+      {
+        ...runs,
+        numRuns: 5,
+        examples: [[{ tokens: 5, all: true, heads: 2, queries: 1, threads: 8, sharing: true, seed: 7 }]],
+      },
     );
   });
 
