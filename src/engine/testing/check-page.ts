@@ -8,6 +8,7 @@ import { openGpu, type Gpu } from '../gpu.ts';
 import { KernelEngine } from '../kernels/kernels-engine.ts';
 import { checkTile, fixedShapes, kernelChecks, quickTiles } from '../kernels/testing/kernel-checks.ts';
 import { checkAdamw, checkDecision } from '../kernels/testing/optimiser-checks.ts';
+import { checkCrops } from '../kernels/testing/patch-checks.ts';
 import { planChecks } from '../kernels/testing/plan-checks.ts';
 import { smallestTuning, type Tuning } from '../kernels/tuning.ts';
 import { tileName, tileSet } from '../kernels/tuning/tile-set.ts';
@@ -89,6 +90,7 @@ window.engineChecks = {
       ),
       ['AdamW', () => checkAdamw(device, [true, true, true], 7)],
       ['decision', () => checkDecision(device)],
+      ['crops', () => checkCrops(device)],
       ...(tiles === 'all' ? tileSet.map(tileName) : quickTiles).map((name): [string, () => Promise<void>] => [
         name,
         () => checkTile(device, name),
