@@ -14,7 +14,7 @@ import { evaluationSteps, logitsOf, metricsOf, type Metrics } from './evaluation
 import { Pace } from './pace.ts';
 import type { Phase } from './phase.ts';
 import { probeStart } from './probe-start.ts';
-import { batchOf, stepsOf } from './recipe.ts';
+import { batchOf, memoryWish, stepsOf } from './recipe.ts';
 import type { RunInput, RunListener } from './run-input.ts';
 import {
   viewModules,
@@ -114,7 +114,15 @@ export class Run {
       if (this.#phase.kind === 'preparing') this.#become({ kind: 'preparing', what, done, total });
     });
     if (!made.ok) return this.#fail(made.fault);
-    const shapes = { batch: this.batch, classes: input.data.classes.length };
+    const { recipe, data } = input;
+    const shapes = {
+      batch: this.batch,
+      classes: data.classes.length,
+      pixels: 'bytes' as const,
+      memory: memoryWish(recipe),
+      // Only where the same image has the same pixels in every step can anything of it be kept.
+      ...(recipe.augment === 'none' ? { images: data.trainImages } : {}),
+    };
     const prepared = await made.value.prepare(
       input.model,
       this.#snapshot.adapter,

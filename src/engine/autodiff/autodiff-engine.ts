@@ -35,12 +35,13 @@ import { sliceOf } from '../pixels.ts';
 import { adamwStep } from './adamw.ts';
 import type { Backend } from './backend.ts';
 import { differentiating } from './differentiable.ts';
-import { residual } from './layers.ts';
+import { crossEntropy, residual } from './layers.ts';
 import { microBatchOf } from './memory-plan.ts';
 import { imageCount, patchRows } from './patches.ts';
 import { frozenLinear, product } from './products.ts';
 import {
   cut,
+  disposeChanged,
   disposeGroups,
   downloadMoments,
   downloadValues,
@@ -364,16 +365,11 @@ export class AutodiffEngine implements Engine {
   }
 
   memory(): Memory {
-    return {
-      bufferBytes: this.backend.allocatedBytes(),
-      peakBufferBytes: this.#notePeak(),
-      count: tf.memory().numTensors,
-    };
+    const bufferBytes = this.backend.allocatedBytes();
+    return { bufferBytes, peakBufferBytes: this.#notePeak(), count: tf.memory().numTensors };
   }
 
-  memoryPlan(): null {
-    return null; // tfjs allocates as it goes
-  }
+  readonly memoryPlan = (): null => null; // tfjs allocates as it goes
 
   dispose(): void {
     if (this.#prepared !== null) {
@@ -401,15 +397,4 @@ export class AutodiffEngine implements Engine {
       return fail(faultOfThrown(thrown));
     }
   }
-}
-
-/** Mean over the batch of log sum exp(logits) - logit of the label. */
-function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor): tf.Scalar {
-  return tf.neg(tf.mean(tf.sum(tf.mul(tf.logSoftmax(logits), labels), 1)));
-}
-
-/** Disposes the groups of `gone` that `kept` does not share. */
-function disposeChanged(gone: Groups, kept: Groups): void {
-  for (const name of groupNames)
-    if (gone[name] !== kept[name]) tf.dispose([gone[name].values, gone[name].m, gone[name].v]);
 }

@@ -222,3 +222,9 @@ export function cut(layout: Layout, groups: Groups): Trainables {
     headBias: headBias.values,
   };
 }
+
+/** Disposes the groups of `gone` that `kept` does not share. */
+export function disposeChanged(gone: Groups, kept: Groups): void {
+  for (const name of groupNames)
+    if (gone[name] !== kept[name]) tf.dispose([gone[name].values, gone[name].m, gone[name].v]);
+}

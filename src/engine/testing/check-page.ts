@@ -77,6 +77,10 @@ window.engineChecks = {
       const startedAt = performance.now();
       figures[name] = { ...(await check(() => kernels(smallestTuning))), ms: performance.now() - startedAt };
     }
+    // 250 times what float32 is allowed: 5e-3 of the largest gradient, the error of float16 through the blocks.
+    const memory = { budgetBytes: null, float16: 'always' } as const;
+    const setting = { makeEngine: () => kernels(smallestTuning), read, slack: 250, shapes: { memory } };
+    figures['reference vectors in float16'] = await referenceChecks['logits and gradients'](setting);
     return figures;
   },
   async kernels(tiles) {

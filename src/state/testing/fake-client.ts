@@ -167,6 +167,7 @@ export function createFakeClient(
     classes: ['a', 'b'],
     trainImages: 800,
     validationImages: 200,
+    memoryPlan: null,
     flopsPerStep: 1e9,
   });
   const result = (): RunResult => ({

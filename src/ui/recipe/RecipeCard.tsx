@@ -111,12 +111,13 @@ export function RecipeCard() {
             summary={`${drops}, rank ${form.rank}`}
             names={
               form.dropMode === 'none'
-                ? ['branches', 'rank', 'targets', 'dropMode', 'scalars', 'stage2']
+                ? ['branches', 'rank', 'targets', 'firstBlock', 'dropMode', 'scalars', 'stage2']
                 : [
                     'branches',
                     'branchesEnd',
                     'rank',
                     'targets',
+                    'firstBlock',
                     'dropMode',
                     'scalars',
                     'dropBegin',
@@ -134,6 +135,11 @@ export function RecipeCard() {
             title="Augmentation"
             summary={{ none: 'off', flip: 'mirror', 'crop+flip': 'crop and mirror' }[form.augment] ?? ''}
             names={form.augment === 'crop+flip' ? ['augment', 'smallestCrop'] : ['augment']}
+          />
+          <Group
+            title="Memory"
+            summary={form.memoryBudget === '' ? 'as the GPU allows' : `${form.memoryBudget} MB`}
+            names={['memoryBudget', 'float16']}
           />
           <Group
             title="Optimiser"

@@ -82,7 +82,7 @@ function recordInside(
     const lines = kind === 'qkv' ? all : rows;
     const u = tensor(`${kind}.low`, lines * site.width);
     const threads = plan.tuning.rowThreads;
-    const down = { kind: 'down', rows: lines, inner: site.inner, storage: x.storage, threads } as const;
+    const down = { kind: 'down', rows: lines, inner: site.inner, threads } as const;
     recorder.dispatch(rowProductKernel(down), rowProductGrid(down, site.width), {
       x,
       f: regions.parameters,
@@ -115,7 +115,7 @@ function recordInside(
     low: intermediate('qkv', first.y),
     out: qkv,
   });
-  const context = tensor('context', rows * inside, storage);
+  const context = tensor('context', rows * inside);
   const lse = tensor('lse', rows * heads);
   const attention = attentionShape(plan, block, 0);
   recorder.dispatch(attentionKernel(attention), attentionGrid(attention, attention.queryTokens), {

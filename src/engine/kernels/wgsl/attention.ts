@@ -8,7 +8,7 @@
 // sum of the online softmax; q and the sums stay in registers. Any number of tokens: the last keys are masked.
 // Cost: 4 tokens^2 dim flops an image; 8 vec4 loads for 32 queries multiply-adds of vec4s.
 import { float, kernel, list, read, remembered, unroll, write, type Grid, type Kernel } from '../kernel.ts';
-import { load, store, tensorType, type Storage } from '../storage.ts';
+import { load, tensorType, type Storage } from '../storage.ts';
 
 export interface Attention {
   readonly images: number;
@@ -20,7 +20,7 @@ export interface Attention {
   readonly headWidth: number;
   /** 1 / sqrt(true head width). */
   readonly scale: number;
-  /** How qkv and out are kept. */
+  /** How qkv is kept. out is float32: the gradient takes a difference from it in which rounding would show. */
   readonly storage: Storage;
   /** Query rows (backward: also key rows) of one thread, and threads of a workgroup. */
   readonly queries: number;
@@ -109,7 +109,7 @@ export const attentionKernel = remembered((shape: Attention): Kernel => {
     shape,
     kernel(
       `attention ${tokens}x${heads}x${headWidth}`,
-      [read('qkv', tensorType[storage]), write('out', tensorType[storage]), write('lse', 'array<f32>')],
+      [read('qkv', tensorType[storage]), write('out'), write('lse', 'array<f32>')],
       /* wgsl */ `${attentionEntry(shape)}
   ${attentionFrame(shape, queryTokens)}
   ${unroll(queries, (i) =>
@@ -169,7 +169,7 @@ export const attentionKernel = remembered((shape: Attention): Kernel => {
     queries,
     (i) => `if (first + ${i}u < ${queryTokens}u) {
     let share = 1.0 / l${i};
-    ${list(depth, (d) => store('out', storage, `c${i} * ${(heads * headWidth) / 4}u + qAt + ${place(shape, d)}`, `o${i}_${d} * share`), '\n')}
+    ${list(depth, (d) => `out[c${i} * ${(heads * headWidth) / 4}u + qAt + ${place(shape, d)}] = o${i}_${d} * share;`, '\n')}
     lse[c${i} * ${heads}u + head] = m${i} + log(l${i});
   }`,
   )}

@@ -28,7 +28,7 @@ export interface ColumnProduct {
   readonly threads: number;
   /** How x is made of what is bound as `x`. */
   readonly input: 'as-is' | 'normalise' | 'gelu';
-  /** How x is kept. */
+  /** How x is kept, where it is a pre-activation. */
   readonly storage: Storage;
 }
 
@@ -37,9 +37,8 @@ export const columnProductKernel = remembered((product: ColumnProduct): Kernel =
   const inner4 = inner / 4;
   const columns4 = columns / 4;
   const loaded = {
-    'as-is': (at: string) => load('x', storage, at),
-    normalise: (at: string, i: number) =>
-      `(${load('x', storage, at)} - moments.x) * moments.y * n${i} + b${i}`,
+    'as-is': (at: string) => `x[${at}]`,
+    normalise: (at: string, i: number) => `(x[${at}] - moments.x) * moments.y * n${i} + b${i}`,
     gelu: (at: string) => `gelu(${load('x', storage, at)})`,
   }[input];
   const sums = (left: string, load: (i: number) => string, before = ''): string => `

@@ -158,7 +158,7 @@ describe.skipIf(missingGpu !== null)('matrix products against float64', () => {
         const x = randomValues(seed + 1, rows * inner);
         const dy = randomValues(seed + 2, rows * 3 * columns);
         const scales = randomValues(seed + 3, 8);
-        const down = { kind: 'down', rows, inner, storage: 'f32', threads: 8 } as const;
+        const down = { kind: 'down', rows, inner, threads: 8 } as const;
         const u = await runKernel(
           device,
           rowProductKernel(down),
