@@ -1,5 +1,6 @@
 // One case of the bench, in a page or in Node: start, first step, a number of steady steps counted and timed, and on a
 // real GPU one more under timestamps and some in flight together.
+import type { MemoryPlan, TuningRecord } from '../src/engine/engine.ts';
 import type { Contender } from './contender.ts';
 import { counted, countsNow, liveBytes, peakSince, type Counts } from './count-webgpu.ts';
 import { canTime, profiled, timed, type ProfileLine } from './gpu-time.ts';
@@ -8,6 +9,8 @@ import type { Workload } from './workload.ts';
 export interface Started {
   readonly adapter: string;
   readonly software: boolean;
+  readonly tuning: TuningRecord | null;
+  readonly memoryPlan: MemoryPlan | null;
   readonly firstStepMs: number;
   /** The part of it before the first step: upload, plan, compilation ahead. */
   readonly prepareMs: number;
@@ -58,11 +61,13 @@ export class Measurement {
     return {
       adapter: contender.device,
       software: contender.software,
+      tuning: contender.tuning,
+      memoryPlan: contender.memoryPlan(),
       firstStepMs,
       prepareMs,
       flops: work.flops,
       tokens: work.tokens,
-      heldBytes: contender.weightCopies * work.weightBytes + 3 * work.adapterBytes,
+      heldBytes: contender.heldWeightBytes() + 3 * work.adapterBytes,
     };
   }
 

@@ -16,6 +16,7 @@ describe('arguments', () => {
       out: 'out',
       recipe: null,
       overrides: {},
+      autotune: 'auto',
       backend: 'auto',
       engine: 'auto',
       formats: [],

@@ -19,7 +19,8 @@ Fine-tunes a vision transformer with DMLoRA in a headless browser and writes the
   --batch N            images of one step
   --seed N             seeds split, order, initial values and drops
   --backend NAME       auto, webgpu, wasm or cpu      (default: auto, a real GPU or else wasm)
-  --engine NAME        auto, autodiff or kernels (webgpu only)         (default: auto)
+  --engine NAME        auto, autodiff or kernels (webgpu only)         (default: auto, kernels wherever webgpu runs)
+  --autotune NAME      auto measures tiles on a GPU that is new, off takes those of its kind  (default: auto)
   --export LIST        formats, each into a folder of its name in DIR: hf, hf-v5, timm, peft, onnx, comma-separated
                        (default: none, the merged model as its source had it, directly in DIR)
   --dtype NAME         type of the written weights: f32, f16 or bf16   (default: as the source)
@@ -43,6 +44,7 @@ result.json on one line. On any fault the exit code is 1 and standard error ends
  * @property {{ steps?: number | null, epochs?: number, batch?: number, seed?: number }} overrides of the recipe
  * @property {'auto' | 'webgpu' | 'wasm' | 'cpu'} backend
  * @property {'auto' | 'autodiff' | 'kernels'} engine
+ * @property {'auto' | 'off'} autotune
  * @property {ExportFormat[]} formats empty without --export
  * @property {'source' | 'F32' | 'F16' | 'BF16'} dtype
  * @property {boolean} proof
@@ -78,6 +80,7 @@ export function readArguments(argv) {
     overrides: { ...stepsFromEpochs, ...overrides },
     backend: oneOf('backend', values.backend, ['auto', 'webgpu', 'wasm', 'cpu']),
     engine: oneOf('engine', values.engine, ['auto', 'autodiff', 'kernels']),
+    autotune: oneOf('autotune', values.autotune, ['auto', 'off']),
     formats: formatsOf(values.export),
     dtype: dtypes[oneOf('dtype', values.dtype, ['source', 'f32', 'f16', 'bf16'])],
     proof: values.proof ?? false,
@@ -118,6 +121,7 @@ function parse(argv) {
         seed: text,
         backend: text,
         engine: text,
+        autotune: text,
         export: text,
         dtype: text,
         proof: flag,

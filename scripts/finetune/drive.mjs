@@ -50,6 +50,7 @@ async function hand(page, input, collected) {
  * @property {unknown} recipe what differs from the defaults
  * @property {'auto' | 'webgpu' | 'wasm' | 'cpu'} backend
  * @property {'auto' | 'autodiff' | 'kernels'} engine
+ * @property {'auto' | 'off'} autotune
  * @property {readonly import('./arguments.mjs').ExportFormat[]} formats none: the merged model directly in `out`
  * @property {'source' | 'F32' | 'F16' | 'BF16'} dtype
  * @property {boolean} proof whether proof.safetensors is wanted
@@ -123,9 +124,9 @@ async function drive(page, url, job, progress) {
     };
   });
   end.catch(() => undefined);
-  const { backend, engine } = job;
+  const { backend, engine, autotune } = job;
   const summary = valueOf(
-    await page.evaluate((input) => window.graft.call('start', input), { recipe, backend, engine }),
+    await page.evaluate((input) => window.graft.call('start', input), { recipe, backend, engine, autotune }),
   );
   progress.begin(summary.steps);
   if (summary.engine.fallback !== null) progress.note(summary.engine.fallback);

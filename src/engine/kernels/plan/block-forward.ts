@@ -81,7 +81,8 @@ function recordInside(
     if (site === undefined || regions === undefined) return undefined;
     const lines = kind === 'qkv' ? all : rows;
     const u = tensor(`${kind}.low`, lines * site.width);
-    const down = { kind: 'down', rows: lines, inner: site.inner } as const;
+    const threads = plan.tuning.rowThreads;
+    const down = { kind: 'down', rows: lines, inner: site.inner, threads } as const;
     recorder.dispatch(rowProductKernel(down), rowProductGrid(down, site.width), {
       x,
       f: regions.parameters,

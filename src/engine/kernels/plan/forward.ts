@@ -58,7 +58,8 @@ export function recordForward(recorder: Recorder, plan: ModelPlan, training: boo
     statistics,
   });
   const logits = recorder.tensor('logits', images * classes);
-  const head = { kind: 'head', rows: images, inner: dim, width: classes } as const;
+  const threads = plan.tuning.rowThreads;
+  const head = { kind: 'head', rows: images, inner: dim, width: classes, threads } as const;
   recorder.dispatch(rowProductKernel(head), rowProductGrid(head, classes), {
     x: feature,
     f: groupRegion(state, state.parameters, 'headWeight'),

@@ -170,6 +170,8 @@ export function attentionShape(
   const { images, tokens, heads, headWidth } = widths;
   const scale = 1 / Math.sqrt(config.dim / config.heads);
   const queryTokens = isLast(config, block) ? 1 : tokens;
+  const quads = tuning.attentionQuads && queryTokens === tokens && headWidth % 16 === 0;
   const queries = tuning.attentionRows[direction];
-  return { images, tokens, queryTokens, heads, headWidth, scale, storage, queries };
+  const threads = quads ? 4 : tuning.attentionThreads;
+  return { images, tokens, queryTokens, heads, headWidth, scale, storage, queries, threads, quads };
 }

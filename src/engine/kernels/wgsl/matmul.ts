@@ -52,7 +52,14 @@ export interface WorkgroupTile extends ThreadTile {
   readonly slice: 8 | 16 | 32;
 }
 
-export type MatmulTile = RegisterTile | WorkgroupTile;
+/** Registers, and swaps among the four threads of a workgroup: see matmul-quads.ts. */
+export interface QuadTile extends ThreadTile {
+  readonly memory: 'quads';
+  readonly columnTile: 4;
+  readonly threads: readonly [1, 4];
+}
+
+export type MatmulTile = RegisterTile | WorkgroupTile | QuadTile;
 
 export const plainFusion: MatmulFusion = {
   branches: 'none',

@@ -10,7 +10,8 @@
 import { kernel, list, read, remembered, uniform, unroll, write, type Grid, type Kernel } from '../kernel.ts';
 import { siteStruct } from './shared-structs.ts';
 
-export type RowProduct =
+/** `threads`: of a workgroup. */
+export type RowProduct = { readonly threads: number } & (
   | { readonly kind: 'down'; readonly rows: number; readonly inner: number }
   | {
       readonly kind: 'up';
@@ -21,12 +22,11 @@ export type RowProduct =
       /** Groups of four rows in `sums`, where the scalars learn and the branches do not: see scalar-sums.ts. */
       readonly sumGroups?: number;
     }
-  | { readonly kind: 'head'; readonly rows: number; readonly inner: number; readonly width: number };
-
-const threads = 8;
+  | { readonly kind: 'head'; readonly rows: number; readonly inner: number; readonly width: number }
+);
 
 export const rowProductKernel = remembered((product: RowProduct): Kernel => {
-  const { kind, rows, inner } = product;
+  const { kind, rows, inner, threads } = product;
   const inner4 = inner / 4;
   const width = kind === 'head' ? `${product.width / 4}u` : 'site.width';
   const line = kind === 'up' ? inner4 * product.parts : inner4;
@@ -80,6 +80,6 @@ function sumRows(rows: number, groups: number): string {
 }
 
 /** `width` is the number of columns. */
-export function rowProductGrid({ rows }: RowProduct, width: number): Grid {
+export function rowProductGrid({ rows, threads }: RowProduct, width: number): Grid {
   return [Math.ceil(rows / (4 * threads)), width / 4, 1];
 }
