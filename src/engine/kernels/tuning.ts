@@ -83,11 +83,12 @@ export interface Tuned {
 }
 
 /** Chosen by the kind of device alone. */
-export function presetTuning(gpu: Pick<Gpu, 'software' | 'device' | 'info'>): Tuned {
-  const tuning = !gpu.software ? gpuTuning : hasQuads(gpu) ? quadTuning : processorTuning;
+export function presetTuning(gpu: Pick<Gpu, 'software' | 'device' | 'info' | 'name'>): Tuned {
+  const tuning = gpu.software ? emulatedTuning(gpu) : gpuTuning;
   return { tuning, record: { source: 'preset', tiles: {}, ms: 0 } };
 }
 
-function hasQuads({ device, info }: Pick<Gpu, 'device' | 'info'>): boolean {
-  return device.features.has('subgroups') && info.subgroupMinSize >= 4;
+function emulatedTuning({ device, info, name }: Pick<Gpu, 'device' | 'info' | 'name'>): Tuning {
+  if (/llvmpipe|lavapipe/i.test(name)) return smallestTuning;
+  return device.features.has('subgroups') && info.subgroupMinSize >= 4 ? quadTuning : processorTuning;
 }
