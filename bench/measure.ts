@@ -21,8 +21,9 @@ export interface Started {
 }
 
 export interface Steady {
-  /** Means of one step. */
+  /** Means of a step. */
   readonly counts: Counts;
+  /** The shortest of the steps: a mean would contain waiting for the processor. */
   readonly jsMs: number | null;
   readonly wallMs: number;
   readonly peakBufferBytes: number;
@@ -76,15 +77,15 @@ export class Measurement {
     const before = countsNow();
     const first = liveBytes();
     const begin = performance.now();
-    let jsMs = 0;
-    for (let i = 0; i < count; i++) jsMs += await this.#one();
+    let jsMs = Infinity;
+    for (let i = 0; i < count; i++) jsMs = Math.min(jsMs, await this.#one());
     const wallMs = (performance.now() - begin) / count;
     const after = countsNow();
     return {
       counts: Object.fromEntries(
         counted.map((name) => [name, (after[name] - before[name]) / count]),
       ) as Counts,
-      jsMs: this.contender.timesJavaScript ? jsMs / count : null,
+      jsMs: this.contender.timesJavaScript ? jsMs : null,
       wallMs,
       peakBufferBytes: Math.max(peakSince(), this.contender.peakBytes()),
       liveBytes: [first, liveBytes()],

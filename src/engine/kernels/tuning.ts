@@ -99,11 +99,12 @@ export interface Tuned {
 }
 
 /** Chosen by the kind of device alone. */
-export function presetTuning(gpu: Pick<Gpu, 'software' | 'facts' | 'info'>): Tuned {
-  const tuning = !gpu.software ? gpuTuning : hasQuads(gpu) ? quadTuning : processorTuning;
+export function presetTuning(gpu: Pick<Gpu, 'software' | 'facts' | 'info' | 'name'>): Tuned {
+  const tuning = gpu.software ? emulatedTuning(gpu) : gpuTuning;
   return { tuning, record: { source: 'preset', tiles: {}, ms: 0 } };
 }
 
-function hasQuads({ facts, info }: Pick<Gpu, 'facts' | 'info'>): boolean {
-  return facts.features.includes('subgroups') && info.subgroupMinSize >= 4;
+function emulatedTuning({ facts, info, name }: Pick<Gpu, 'facts' | 'info' | 'name'>): Tuning {
+  if (/llvmpipe|lavapipe/i.test(name)) return smallestTuning;
+  return facts.features.includes('subgroups') && info.subgroupMinSize >= 4 ? quadTuning : processorTuning;
 }
