@@ -18,6 +18,8 @@ export interface Trainer {
   open(): Promise<void>;
   openBundledModel(model: BundledModel): Promise<void>;
   openModel(source: Source, title: string): Promise<void>;
+  /** Opens the open model again for images of another size, in pixels. */
+  resizeModel(imageSize: number): Promise<void>;
   openBundledData(data: BundledData): Promise<void>;
   openData(source: Source, title: string, role: 'all' | 'validation'): Promise<void>;
   /** Splits the open images as the recipe says now. */
@@ -48,6 +50,7 @@ interface Opened {
 
 interface OpenedModel extends Opened {
   readonly origin?: ModelOrigin;
+  readonly imageSize?: number;
 }
 
 export function createTrainer({ connect, fetchJson, locate, build }: TrainerParts): Trainer {
@@ -199,6 +202,10 @@ export function createTrainer({ connect, fetchJson, locate, build }: TrainerPart
         model.id,
       ),
     openModel: (source, title) => sendModel({ source, title }, null),
+    async resizeModel(imageSize) {
+      if (openedModel === null) return;
+      await sendModel({ ...openedModel, imageSize }, modelStore.getState().bundledId);
+    },
     openBundledData: (data) =>
       sendData({ source: dataSource(data, locate), title: data.title }, 'all', data.id),
     openData: (source, title, role) => sendData({ source, title }, role, null),

@@ -233,7 +233,8 @@ export function createFakeClient(
         defaults: recipeDefaults,
         gpu: options.gpu ?? { kind: 'present', name: 'nvidia ampere', software: false },
       }),
-    openModel: ({ title }) => ok({ ...model, title }),
+    openModel: ({ title, imageSize }) =>
+      ok({ ...model, title, config: { ...model.config, imageSize: imageSize ?? model.config.imageSize } }),
     openData: ({ title }) => ok({ ...data, title: options.data?.title ?? title }),
     splitData: () => ok(data),
     thumbnails: () => ok([]),
