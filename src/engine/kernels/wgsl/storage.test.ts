@@ -104,6 +104,8 @@ describe.skipIf(missingGpu !== null)('kernels with float16 tensors', () => {
       scale: 0.5,
       storage: 'f16',
       queries: 1,
+      threads: 8,
+      quads: false,
     } as const;
     const operands = {
       qkv: stored(qkv, 'f16'),
@@ -147,6 +149,7 @@ describe.skipIf(missingGpu !== null)('kernels with float16 tensors', () => {
       parts: 1,
       tile: 1,
       input: 'gelu',
+      threads: 4,
       storage: 'f16',
     } as const;
     const size = 4 * (inner + columns);
