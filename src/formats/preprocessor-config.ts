@@ -200,7 +200,12 @@ export function writePreprocessorConfig(preprocessing: Preprocessing): string {
         ? { height: resize.height, width: resize.width }
         : { shortest_edge: resize.size },
   };
-  return `${JSON.stringify(config, null, 2)}\n`;
+  const text = JSON.stringify(config, null, 2);
+  // 0 and 1 are written as the floats that they are, for readers that tell the two apart.
+  const floats = text.replace(/"image_(mean|std)": \[[^\]]*\]/g, (list) =>
+    list.replace(/^(\s*-?\d+)(?=,?$)/gm, '$1.0'),
+  );
+  return `${floats}\n`;
 }
 
 /** The class that a processor name stands for; what is unknown is taken for the plain ViT. */
