@@ -12,8 +12,10 @@ const say = (line) => console.error(line);
  * @returns {Promise<object>} what stands in result.json
  */
 async function finetune(given) {
-  const { collectImages, collectModel, prepareOut, readRecipe } = await import('./finetune/collect.mjs');
-  const model = given.model === null ? null : await collectModel(given.model);
+  const { collectImages, collectModel, hubModel, prepareOut, readRecipe } =
+    await import('./finetune/collect.mjs');
+  const ofHub = given.model === null ? null : await hubModel(given.model, process.env);
+  const model = given.model === null || ofHub !== null ? ofHub : await collectModel(given.model);
   const data = given.data === null ? null : await collectImages('data', given.data);
   const validation = given.validation === null ? null : await collectImages('validation', given.validation);
   const recipe = await readRecipe(given.recipe, given.overrides);

@@ -28,14 +28,15 @@ function valueOf(outcome) {
 }
 
 /**
- * Puts files into an input of the page; null stands for what ships with the app.
+ * Puts files into an input of the page; null stands for what ships with the app, a model of the Hub stays what it is.
  * @param {Page} page
  * @param {FileInput} input
- * @param {Collected | null} collected
+ * @param {Collected | Files | null} collected
  * @returns {Promise<Files>}
  */
 async function hand(page, input, collected) {
   if (collected === null) return { kind: 'shipped' };
+  if ('kind' in collected) return collected;
   const { title, disk, paths } = collected;
   await page.locator(`#${input}`).setInputFiles(disk, { timeout: 0 });
   return { kind: 'input', input, title, paths };
@@ -43,7 +44,7 @@ async function hand(page, input, collected) {
 
 /**
  * @typedef {object} Job
- * @property {Collected | null} model null takes what ships with the app
+ * @property {Collected | Files | null} model null takes what ships with the app
  * @property {Collected | null} data
  * @property {Collected | null} validation null splits the data
  * @property {unknown} recipe what differs from the defaults

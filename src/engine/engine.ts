@@ -136,8 +136,9 @@ export interface StepControl {
   /** 0-based index of the step, for reports and faults. */
   readonly step: number;
   readonly trains: Trains;
-  /** Learning rates of this step: branches and head, and the scalars. */
+  /** Learning rates of this step: branches, head, scalars. */
   readonly learningRate: number;
+  readonly headRate: number;
   readonly scalarRate: number;
   /** Decoupled weight decay of A, B and the head's weight. */
   readonly weightDecay: number;

@@ -15,6 +15,7 @@ import { Pace } from './pace.ts';
 import type { Phase } from './phase.ts';
 import { probeStart } from './probe-start.ts';
 import { batchOf, stepsOf } from './recipe.ts';
+import { must, RunFault } from './run-fault.ts';
 import type { RunInput, RunListener } from './run-input.ts';
 import {
   viewModules,
@@ -33,18 +34,6 @@ interface Snapshot {
 }
 
 type Wish = 'run' | 'pause' | 'step' | 'stop';
-
-/** Carries a fault out of the loop's depth to its one catch. */
-class RunFault extends Error {
-  constructor(readonly fault: Fault) {
-    super(fault.kind);
-  }
-}
-
-function must<T>(result: Result<T>): T {
-  if (result.ok) return result.value;
-  throw new RunFault(result.fault);
-}
 
 export class Run {
   readonly steps: number;
@@ -155,6 +144,7 @@ export class Run {
             step: step + i,
             trains: trainsIn(this.#stage()),
             learningRate,
+            headRate: learningRate * this.#headShare(),
             scalarRate: recipe.scalarRate,
             weightDecay: recipe.weightDecay,
             clipNorm: recipe.clipNorm,
@@ -278,6 +268,12 @@ export class Run {
     const { learningRate, learningRateFloor, warmup } = this.input.recipe;
     const floor = Math.min(learningRate, learningRateFloor);
     return learningRateAt({ steps: this.steps, peak: learningRate, floor, warmup }, step);
+  }
+
+  /** Of the branches' rate: a head of random numbers has all of it. */
+  #headShare(): number {
+    const { recipe, head } = this.input;
+    return recipe.headStart === 'random' && head === null ? 1 : recipe.headRate;
   }
 
   #stage(): Stage {

@@ -15,8 +15,10 @@ export interface Recipe extends AugmentOptions {
   readonly epochs: number;
   /** Images of one step. */
   readonly batch: number;
-  /** Peak learning rate of branches and head. */
+  /** Peak learning rate of the branches. */
   readonly learningRate: number;
+  /** The head's share of that rate where it starts from a probe or a checkpoint; from random numbers it has all of it. */
+  readonly headRate: number;
   /** Where the cosine ends. */
   readonly learningRateFloor: number;
   /** Share of the steps until the peak. */
@@ -48,7 +50,8 @@ export const recipeDefaults: Recipe = {
   steps: null,
   epochs: 10,
   batch: 32,
-  learningRate: 1e-3,
+  learningRate: 3e-3,
+  headRate: 0.1,
   learningRateFloor: 1e-5,
   warmup: 0.1,
   scalarRate: 1e-2,
@@ -73,6 +76,7 @@ const recipeSchema = v.strictObject({
   epochs: v.pipe(positive, v.maxValue(10_000)),
   batch: whole(1, 1024),
   learningRate: positive,
+  headRate: v.pipe(positive, v.maxValue(10)),
   learningRateFloor: v.pipe(v.number(), v.minValue(0)),
   warmup: share,
   scalarRate: positive,

@@ -115,6 +115,7 @@ function referenceControl(manifest: Manifest, step: number, rate: number, stage2
     step,
     trains: trainsIn(stage2 ? 2 : 1),
     learningRate: rate,
+    headRate: rate,
     scalarRate: manifest.lrS,
     weightDecay: manifest.weightDecay,
     clipNorm: manifest.clip,

@@ -144,7 +144,15 @@ export function RecipeCard() {
           <Group
             title="Optimiser"
             summary="AdamW, cosine"
-            names={['warmup', 'learningRateFloor', 'weightDecay', 'clipNorm', 'scalarRate', 'scalarStart']}
+            names={[
+              'warmup',
+              'headRate',
+              'learningRateFloor',
+              'weightDecay',
+              'clipNorm',
+              'scalarRate',
+              'scalarStart',
+            ]}
           />
         </div>
         <div className={styles.last}>
