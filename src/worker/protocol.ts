@@ -3,7 +3,7 @@
 // second, and a page that misses one shows an older number until the next.
 import type { SplitName } from '../data/import-report.ts';
 import type { SourceFile } from '../data/source-file.ts';
-import type { BackendChoice, EngineChoice, EngineDescription, Memory } from '../engine/engine.ts';
+import type { BackendChoice, EngineChoice, EngineDescription, Memory, MemoryPlan } from '../engine/engine.ts';
 import type { Metrics } from '../train/evaluation.ts';
 import type { Phase } from '../train/phase.ts';
 import type { Recipe } from '../train/recipe.ts';
@@ -12,7 +12,18 @@ import type { Fault } from '../shared/fault.ts';
 import type { Result } from '../shared/result.ts';
 import type { VitConfig } from '../vit/vit-config.ts';
 
-export type { BranchView, DropRecord, EngineDescription, Fault, Memory, Metrics, ModuleView, Phase, Recipe };
+export type {
+  BranchView,
+  DropRecord,
+  EngineDescription,
+  Fault,
+  Memory,
+  MemoryPlan,
+  Metrics,
+  ModuleView,
+  Phase,
+  Recipe,
+};
 export type { BackendChoice, EngineChoice, Result, SourceFile, SplitName, StepRow, VitConfig };
 
 /** Raised when a message changes its meaning. */
@@ -139,6 +150,8 @@ export interface RunSummary {
   readonly classes: readonly string[];
   readonly trainImages: number;
   readonly validationImages: number;
+  /** What the engine takes of the device's memory, known before the first step; null where it cannot tell ahead. */
+  readonly memoryPlan: MemoryPlan | null;
   /** Floating-point operations of one step, by the formula of vit-config.ts. */
   readonly flopsPerStep: number;
 }

@@ -10,7 +10,7 @@ import { present } from '../shared/assert.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { Run } from '../train/loop.ts';
 import type { RunInput } from '../train/run-input.ts';
-import { batchOf, parseRecipe, type Recipe } from '../train/recipe.ts';
+import { batchOf, checkDepth, parseRecipe, type Recipe } from '../train/recipe.ts';
 import type { TrainingData } from '../train/training-data.ts';
 import { loadHead } from '../vit/checkpoint.ts';
 import { stepFlops } from '../vit/vit-config.ts';
@@ -145,6 +145,8 @@ export class Session {
     const [model, open] = [this.#model, this.#data];
     if (model === null) return fail({ kind: 'wrong-phase', command: 'start', phase: 'without a model' });
     if (open === null) return fail({ kind: 'wrong-phase', command: 'start', phase: 'without images' });
+    const followed = checkDepth(recipe, model.model.config.depth);
+    if (!followed.ok) return followed;
     const data = splitData(open.report, open.title, recipe.split, recipe.seed);
     this.#data = data;
     if (data.summary.fault !== null) return fail(data.summary.fault);
@@ -211,6 +213,7 @@ export class Session {
       classes: data.classes,
       trainImages: data.trainImages,
       validationImages: data.validation.labels.length,
+      memoryPlan: present(run.engine, 'engine').memoryPlan(),
       flopsPerStep: run.batch * (flops.forward + flops.backward),
     };
     this.#active = { run, model, images, data, summary, makeEngine: make, branched: null };
