@@ -1,12 +1,14 @@
 // What the bench asks of an engine: take steps on a workload, and give their losses.
+import type { MemoryPlan, TuningRecord } from '../src/engine/engine.ts';
 import type { Workload } from './workload.ts';
 
 export interface Contender {
   /** The device in words, and whether the processor emulates it. */
   readonly device: string;
   readonly software: boolean;
-  /** How many copies of the frozen weights it holds: they do not count as memory of an image. */
-  readonly weightCopies: number;
+  /** How the kernel engine chose its tiles, and the memory that it planned; null for the others. */
+  readonly tuning: TuningRecord | null;
+  memoryPlan(): MemoryPlan | null;
   /** False where a step's JavaScript runs between awaits, so that it cannot be timed from outside. */
   readonly timesJavaScript: boolean;
 
@@ -15,6 +17,9 @@ export interface Contender {
 
   /** Hands one step over, without waiting for it. */
   enqueue(): void;
+
+  /** Bytes of frozen weights as often as it holds them: no memory of an image. Asked after the first step. */
+  heldWeightBytes(): number;
 
   /** Waits for the steps handed over; the loss of each, before its update. */
   losses(): Promise<readonly number[]>;

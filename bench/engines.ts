@@ -4,16 +4,36 @@ import * as tf from '@tensorflow/tfjs-core';
 import { AutodiffEngine } from '../src/engine/autodiff/autodiff-engine.ts';
 import { startBackend } from '../src/engine/autodiff/backend.ts';
 import { openGpu } from '../src/engine/gpu.ts';
+import { autotune } from '../src/engine/kernels/tuning/autotune.ts';
+import { sessionMemory } from '../src/engine/kernels/tuning/tuning-memory.ts';
 import { KernelEngine } from '../src/engine/kernels/kernels-engine.ts';
 import { must } from '../src/engine/testing/reference.ts';
 import type { Contender } from './contender.ts';
 import { GraftContender } from './contenders/graft.ts';
 import { JaxContender } from './contenders/jax.ts';
 import { TfjsContender } from './contenders/tfjs.ts';
+import type { Workload } from './workload.ts';
 
-/** @param wasmBinary URL of tfjs's wasm binary; null where there is none (Node). */
-export async function openContender(engine: string, wasmBinary: string | null): Promise<Contender> {
-  if (engine === 'kernels') return new GraftContender(new KernelEngine(must(await openGpu())));
+/**
+ * @param work what it will be given: the kernel engine chooses its tiles by measuring them on a real GPU.
+ * @param wasmBinary URL of tfjs's wasm binary; null where there is none (Node).
+ */
+export async function openContender(
+  engine: string,
+  work: Workload,
+  wasmBinary: string | null,
+): Promise<Contender> {
+  if (engine === 'kernels') {
+    const gpu = must(await openGpu());
+    const { tuning, record } = await autotune(
+      gpu,
+      work.config,
+      work.images,
+      sessionMemory(),
+      () => undefined,
+    );
+    return new GraftContender(new KernelEngine(gpu, tuning, record));
+  }
   if (engine === 'jax-js') {
     // The browser gives everybody the same adapter.
     const gpu = must(await openGpu());

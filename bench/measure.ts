@@ -1,5 +1,6 @@
 // One case of the bench, in a page or in Node: start, first step, a number of steady steps counted and timed, and on a
 // real GPU one more under timestamps and some in flight together.
+import type { MemoryPlan, TuningRecord } from '../src/engine/engine.ts';
 import type { Contender } from './contender.ts';
 import { counted, countsNow, liveBytes, peakSince, type Counts } from './count-webgpu.ts';
 import { canTime, profiled, timed, type ProfileLine } from './gpu-time.ts';
@@ -8,6 +9,8 @@ import type { Workload } from './workload.ts';
 export interface Started {
   readonly adapter: string;
   readonly software: boolean;
+  readonly tuning: TuningRecord | null;
+  readonly memoryPlan: MemoryPlan | null;
   readonly firstStepMs: number;
   /** The part of it before the first step: upload, plan, compilation ahead. */
   readonly prepareMs: number;
@@ -18,8 +21,9 @@ export interface Started {
 }
 
 export interface Steady {
-  /** Means of one step. */
+  /** Means of a step. */
   readonly counts: Counts;
+  /** The shortest of the steps: a mean would contain waiting for the processor. */
   readonly jsMs: number | null;
   readonly wallMs: number;
   readonly peakBufferBytes: number;
@@ -58,11 +62,13 @@ export class Measurement {
     return {
       adapter: contender.device,
       software: contender.software,
+      tuning: contender.tuning,
+      memoryPlan: contender.memoryPlan(),
       firstStepMs,
       prepareMs,
       flops: work.flops,
       tokens: work.tokens,
-      heldBytes: contender.weightCopies * work.weightBytes + 3 * work.adapterBytes,
+      heldBytes: contender.heldWeightBytes() + 3 * work.adapterBytes,
     };
   }
 
@@ -71,15 +77,15 @@ export class Measurement {
     const before = countsNow();
     const first = liveBytes();
     const begin = performance.now();
-    let jsMs = 0;
-    for (let i = 0; i < count; i++) jsMs += await this.#one();
+    let jsMs = Infinity;
+    for (let i = 0; i < count; i++) jsMs = Math.min(jsMs, await this.#one());
     const wallMs = (performance.now() - begin) / count;
     const after = countsNow();
     return {
       counts: Object.fromEntries(
         counted.map((name) => [name, (after[name] - before[name]) / count]),
       ) as Counts,
-      jsMs: this.contender.timesJavaScript ? jsMs / count : null,
+      jsMs: this.contender.timesJavaScript ? jsMs : null,
       wallMs,
       peakBufferBytes: Math.max(peakSince(), this.contender.peakBytes()),
       liveBytes: [first, liveBytes()],

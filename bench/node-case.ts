@@ -23,7 +23,7 @@ export async function runCase(wanted: Case, options: NodeOptions): Promise<objec
   countWebGpu();
   installTimestamps();
   const work = makeWorkload(wanted);
-  const measurement = new Measurement(await openContender(wanted.engine, null), work);
+  const measurement = new Measurement(await openContender(wanted.engine, work, null), work);
   const started = await measurement.start();
   const steps = options.steps ?? (started.software ? 3 : 20);
   const before = process.cpuUsage();

@@ -17,7 +17,7 @@ let current: Measurement | null = null;
 const bench = {
   async start(wanted: Case) {
     const work = makeWorkload(wanted);
-    current = new Measurement(await openContender(wanted.engine, wasmBinary), work);
+    current = new Measurement(await openContender(wanted.engine, work, wasmBinary), work);
     return current.start();
   },
   steps: (count: number) => current?.steps(count),

@@ -61,6 +61,8 @@ function rowOf(wanted, outcomes, error, peakGflops) {
         ? null
         : Math.max(0, Math.round((peakBufferBytes - started.heldBytes) / batch)),
     liveBytes: measured.liveBytes,
+    tuning: started.tuning ?? null,
+    memoryPlan: started.memoryPlan ?? null,
     prepareMs: started.prepareMs,
     firstStepMs: started.firstStepMs,
     gflopPerStep: started.flops / 1e9,
@@ -80,7 +82,15 @@ function rowOf(wanted, outcomes, error, peakGflops) {
 const nothing = {
   ...{ adapter: null, software: null, counts: null, jsMs: null, gpuCpuMs: null, cpuMs: null, wallMs: null },
   ...{ queuedMs: null, gpuMs: null, gpuSpanMs: null, peakBufferBytes: null, bytesPerImage: null },
-  ...{ liveBytes: null, prepareMs: null, firstStepMs: null, gflopPerStep: null, gflops: null },
+  ...{
+    tuning: null,
+    memoryPlan: null,
+    liveBytes: null,
+    prepareMs: null,
+    firstStepMs: null,
+    gflopPerStep: null,
+    gflops: null,
+  },
   ...{ shareOfPeak: null, losses: [], runs: [] },
 };
 
@@ -156,6 +166,14 @@ export function printRows(rows) {
     if (row['error'] !== null)
       console.log(`${row['engine']}/${row['model']}/b${row['batch']} failed: ${row['error']}`);
   printRatios(measured);
+  for (const { memoryPlan, peakBufferBytes, model, batch } of measured)
+    if (memoryPlan !== null) {
+      const { totalBytes, microBatch, recomputedBlocks, storage } = memoryPlan;
+      console.log(
+        `${model}/b${batch}, kernels: memory plan ${round(totalBytes / 1e6, 1)} MB, peak ${round(peakBufferBytes / 1e6, 1)} MB; ` +
+          `${storage}, ${microBatch} images at once, ${recomputedBlocks} blocks computed again`,
+      );
+    }
   for (const row of measured.filter(({ profile }) => profile !== undefined)) printProfile(row);
 }
 

@@ -4,18 +4,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readArguments, usage } from './finetune/arguments.mjs';
-import { collectImages, collectModel, prepareOut, readRecipe } from './finetune/collect.mjs';
+import { collectImages, collectModel, hubModel, prepareOut, readRecipe } from './finetune/collect.mjs';
 import { bar, span, startProgress } from './finetune/progress.mjs';
 
 describe('arguments', () => {
   test('have defaults: what ships with Graft, into out', () => {
     expect(readArguments([])).toEqual({
       model: null,
+      imageSize: null,
       data: null,
       validation: null,
       out: 'out',
       recipe: null,
       overrides: {},
+      autotune: 'auto',
       backend: 'auto',
       engine: 'auto',
       formats: [],
@@ -27,9 +29,17 @@ describe('arguments', () => {
   });
 
   test('are read, numbers as numbers', () => {
-    const line = '--model m --data d.zip --out o --steps 20 --seed 0 --batch=8 --backend wasm --json';
+    const line =
+      '--model m --image-size 96 --data d.zip --out o --steps 20 --seed 0 --batch=8 --backend wasm --json';
     const read = readArguments(line.split(' '));
-    expect(read).toMatchObject({ model: 'm', data: 'd.zip', out: 'o', backend: 'wasm', json: true });
+    expect(read).toMatchObject({
+      model: 'm',
+      imageSize: 96,
+      data: 'd.zip',
+      out: 'o',
+      backend: 'wasm',
+      json: true,
+    });
     expect(read.overrides).toEqual({ steps: 20, seed: 0, batch: 8 });
   });
 
@@ -51,6 +61,7 @@ describe('arguments', () => {
     [['--steps', '0'], '--steps takes a whole number of at least 1, not "0".'],
     [['--batch', '1e3'], '--batch takes a whole number'],
     [['--seed', '-1'], '--seed'],
+    [['--image-size', '0'], '--image-size takes a whole number of at least 1, not "0".'],
     [['--epochs', '0'], '--epochs takes a number above 0, not "0".'],
     [['--backend', 'cuda'], '--backend takes auto, webgpu, wasm, cpu, not "cuda".'],
     [['--engine', 'turbo'], '--engine takes auto, autodiff, kernels, not "turbo".'],
@@ -65,6 +76,7 @@ describe('arguments', () => {
   test('are all explained', () => {
     for (const flag of [
       'model',
+      'image-size',
       'data',
       'validation',
       'out',
@@ -97,6 +109,20 @@ describe('files', () => {
     await writeFile(at('list.json'), '[1]');
   });
   afterAll(() => rm(folder, { recursive: true }));
+
+  test('of a model may be on the Hub, where no folder has its name', async () => {
+    const env = { HF_TOKEN: 'hf_x', GRAFT_HUB: 'https://hub.example.org,https://files.example.org' };
+    expect(await hubModel('timm/vit_tiny@main', env)).toEqual({
+      kind: 'hub',
+      model: 'timm/vit_tiny@main',
+      address: 'https://hub.example.org',
+      token: 'hf_x',
+    });
+    expect(await hubModel('timm/vit_tiny', {})).toMatchObject({ address: '', token: '' });
+    expect(await hubModel(at('model'), env)).toBe(null);
+    for (const path of ['scripts/finetune', './a', '../a/b', 'a', 'a/b/c', '/a/b'])
+      expect(await hubModel(path, env)).toBe(null);
+  });
 
   test('of a model lie directly in its folder, links followed', async () => {
     expect(await collectModel(at('model'))).toEqual({

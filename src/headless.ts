@@ -25,7 +25,7 @@ export type Outcome<T> =
 
 export type FileInput = 'model' | 'data' | 'validation';
 
-/** Which files a command takes: those put into an input of this page, or the first of what ships with the app. */
+/** Which files a command takes: those put into an input of this page, the first of what ships, or a model of the Hub. */
 export type Files =
   | {
       readonly kind: 'input';
@@ -34,7 +34,8 @@ export type Files =
       /** Path of each file inside the folder it was chosen from, in the order of the input. */
       readonly paths: readonly string[];
     }
-  | { readonly kind: 'shipped' };
+  | { readonly kind: 'shipped' }
+  | Extract<Source, { kind: 'hub' }>;
 
 interface Opened {
   readonly source: Source;
@@ -60,7 +61,8 @@ export interface HeadlessPage {
   hello(): Promise<Outcome<Commands['hello']['output']>>;
   /** Checks a recipe; what it leaves out takes its default. */
   recipe(json: unknown): Outcome<Recipe>;
-  openModel(files: Files): Promise<Outcome<Commands['openModel']['output']>>;
+  /** @param imageSize side of the images in pixels; null for the model's own. */
+  openModel(files: Files, imageSize?: number | null): Promise<Outcome<Commands['openModel']['output']>>;
   openData(
     files: Files,
     role: 'all' | 'validation',
@@ -120,6 +122,7 @@ const noneShipped = (what: string): Result<never> =>
   fail({ kind: 'bug', message: `This build ships no ${what}.` });
 
 async function modelOf(files: Files): Promise<Result<Opened>> {
+  if (files.kind === 'hub') return ok({ source: files, title: files.model });
   if (files.kind === 'input') return chosenFiles(files);
   const list = await loadModelList(fetchJson);
   if (!list.ok) return list;
@@ -134,6 +137,8 @@ async function modelOf(files: Files): Promise<Result<Opened>> {
 }
 
 async function imagesOf(files: Files): Promise<Result<Opened>> {
+  if (files.kind === 'hub')
+    return fail({ kind: 'hub', why: 'no-model', detail: 'Images are opened from this machine only.' });
   if (files.kind === 'input') return chosenFiles(files);
   const list = await loadDataList(fetchJson);
   if (!list.ok) return list;
@@ -156,9 +161,10 @@ window.graft = {
 
   recipe: (json) => outcome(parseRecipe(json)),
 
-  async openModel(files) {
+  async openModel(files, imageSize = null) {
     const opened = await modelOf(files);
-    return outcome(opened.ok ? await client.call('openModel', opened.value) : opened);
+    const sized = imageSize === null ? {} : { imageSize };
+    return outcome(opened.ok ? await client.call('openModel', { ...opened.value, ...sized }) : opened);
   },
 
   async openData(files, role, { split, seed }) {

@@ -1,12 +1,11 @@
 // Graft's own engines behind the bench's interface: the kernel engine, and the autodiff engine on a backend of tfjs.
-import type { Engine, StepControl } from '../../src/engine/engine.ts';
+import type { Engine, MemoryPlan, StepControl, TuningRecord } from '../../src/engine/engine.ts';
 import { plainNormalisation, stage1 } from '../../src/engine/kernels/testing/random-model.ts';
 import { must } from '../../src/engine/testing/reference.ts';
 import type { Contender } from '../contender.ts';
 import { optimiser, type Workload } from '../workload.ts';
 
 export class GraftContender implements Contender {
-  readonly weightCopies = 2;
   readonly timesJavaScript: boolean;
   #work: Workload | null = null;
   #step = 0;
@@ -19,8 +18,21 @@ export class GraftContender implements Contender {
     return this.engine.describe().adapter;
   }
 
+  get tuning(): TuningRecord | null {
+    return this.engine.describe().tuning;
+  }
+
   get software(): boolean {
     return this.engine.describe().software;
+  }
+
+  memoryPlan(): MemoryPlan | null {
+    return this.engine.memoryPlan();
+  }
+
+  /** The autodiff engine keeps every linear in two layouts; the kernel engine knows what it keeps. */
+  heldWeightBytes(): number {
+    return this.engine.memoryPlan()?.bytes.weights ?? 2 * (this.#work?.weightBytes ?? 0);
   }
 
   async start(work: Workload): Promise<void> {
@@ -32,7 +44,14 @@ export class GraftContender implements Contender {
   enqueue(): void {
     if (this.#work === null) throw new Error('start was not called');
     const { learningRate, weightDecay, clipNorm } = optimiser;
-    const control: StepControl = { ...stage1, step: this.#step++, learningRate, weightDecay, clipNorm };
+    const control: StepControl = {
+      ...stage1,
+      step: this.#step++,
+      learningRate,
+      headRate: learningRate,
+      weightDecay,
+      clipNorm,
+    };
     this.engine.step(this.#work.batch, control);
   }
 

@@ -101,10 +101,11 @@ function makeStep(work: Workload) {
 }
 
 export class JaxContender implements Contender {
-  readonly weightCopies = 1;
+  readonly tuning = null;
   readonly timesJavaScript = true;
   #run: (() => np.Array) | null = null;
   #waiting: np.Array[] = [];
+  #weightBytes = 0;
 
   private constructor(
     readonly device: string,
@@ -120,6 +121,7 @@ export class JaxContender implements Contender {
   }
 
   start(work: Workload): Promise<void> {
+    this.#weightBytes = work.weightBytes;
     const step = makeStep(work);
     const { frozen, params, data } = upload(work);
     const zeros = (): Params => mapped((p) => np.zerosLike(p), tree.ref(params));
@@ -137,6 +139,14 @@ export class JaxContender implements Contender {
       return loss;
     };
     return Promise.resolve();
+  }
+
+  memoryPlan(): null {
+    return null;
+  }
+
+  heldWeightBytes(): number {
+    return this.#weightBytes;
   }
 
   enqueue(): void {
@@ -201,7 +211,7 @@ function upload(work: Workload): { frozen: Frozen; params: Params; data: Data } 
   return {
     frozen: {
       patch: dense('patch_embed'),
-      cls: tensor('cls_token'),
+      cls: tensor('prefix_tokens'),
       positions: tensor('pos_embed'),
       blocks: depths.map((block): Block => {
         const of = (kind: Linear): Weighted => dense(linearName(block, kind));

@@ -41,7 +41,7 @@ interface Uploaded {
 }
 
 export class TfjsContender implements Contender {
-  readonly weightCopies = 1;
+  readonly tuning = null;
   readonly timesJavaScript = true;
   #state: Uploaded | null = null;
   #waiting: tf.Scalar[] = [];
@@ -56,6 +56,14 @@ export class TfjsContender implements Contender {
   start(work: Workload): Promise<void> {
     this.#state = upload(work);
     return Promise.resolve();
+  }
+
+  memoryPlan(): null {
+    return null;
+  }
+
+  heldWeightBytes(): number {
+    return this.#state?.work.weightBytes ?? 0;
   }
 
   enqueue(): void {
@@ -137,7 +145,7 @@ function upload(work: Workload): Uploaded {
     patches: tf.tensor2d(patchesOf(work), [images * gridSize(config) ** 2, 3 * config.patchSize ** 2]),
     target: tf.tensor2d(target, [images, classes]),
     patch: linear('patch_embed'),
-    cls: tensor('cls_token'),
+    cls: tensor('prefix_tokens'),
     positions: tensor('pos_embed'),
     blocks,
     norm: norm('norm'),

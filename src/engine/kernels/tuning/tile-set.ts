@@ -52,6 +52,6 @@ export function fits(tile: MatmulTile, { workgroupMemoryBytes, workgroupThreads 
   const [across, down] = tile.threads;
   return (
     across * down <= workgroupThreads &&
-    (tile.memory === 'registers' || workgroupBytes(tile) <= workgroupMemoryBytes)
+    (tile.memory !== 'workgroup' || workgroupBytes(tile) <= workgroupMemoryBytes)
   );
 }

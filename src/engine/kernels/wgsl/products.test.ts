@@ -17,6 +17,7 @@ const runs = { numRuns: 3, seed: 20 } as const;
 const odd = (max: number): fc.Arbitrary<number> => fc.integer({ min: 1, max });
 const width = (max: number): fc.Arbitrary<number> => odd(max).map((n) => 4 * n);
 
+const quads = { memory: 'quads', rowTile: 3, columnTile: 4, threads: [1, 4] } as const;
 const tiles: readonly MatmulTile[] = [
   { memory: 'registers', rowTile: 2, columnTile: 2, threads: [2, 2] },
   { memory: 'workgroup', rowTile: 4, columnTile: 1, threads: [8, 8], slice: 16 },
@@ -117,7 +118,7 @@ describe.skipIf(missingGpu !== null)('matrix products against float64', () => {
       (n, i) => randomValues(i + 1, n),
     );
     const site = Uint32Array.of(1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0);
-    for (const tile of tiles) {
+    for (const tile of device.features.has('subgroups') ? [...tiles, quads] : tiles) {
       const { kernel, grid } = matmul(
         { rows, inner, columns, parts: 1 },
         { ...plainFusion, branches: 'plain', activation: 'gelu-gradient' },
@@ -157,7 +158,7 @@ describe.skipIf(missingGpu !== null)('matrix products against float64', () => {
         const x = randomValues(seed + 1, rows * inner);
         const dy = randomValues(seed + 2, rows * 3 * columns);
         const scales = randomValues(seed + 3, 8);
-        const down = { kind: 'down', rows, inner, storage: 'f32' } as const;
+        const down = { kind: 'down', rows, inner, threads: 8 } as const;
         const u = await runKernel(
           device,
           rowProductKernel(down),
@@ -165,7 +166,7 @@ describe.skipIf(missingGpu !== null)('matrix products against float64', () => {
           { x, f: parameters, site, y: new Float32Array(rows * 8) },
           'y',
         );
-        const up = { kind: 'up', rows, inner: columns, parts: 3 } as const;
+        const up = { kind: 'up', rows, inner: columns, parts: 3, threads: 32 } as const;
         const v = await runKernel(
           device,
           rowProductKernel(up),
@@ -190,6 +191,7 @@ describe.skipIf(missingGpu !== null)('matrix products against float64', () => {
           columns,
           parts: 3,
           tile: 2,
+          threads: 4,
           input: 'gelu',
           storage: 'f32',
         } as const;
