@@ -22,6 +22,12 @@ function freePort(): Promise<number> {
 
 // Playwright reads this file again in its worker processes, which inherit the environment: chosen once.
 process.env['GRAFT_E2E_PORT'] ??= String(await freePort());
+// Where hub.spec.ts puts its stand-in for the Hub and for the Hub's storage; the policy of the page names both.
+process.env['GRAFT_E2E_HUB_PORT'] ??= String(await freePort());
+process.env['GRAFT_E2E_HUB_STORAGE_PORT'] ??= String(await freePort());
+const hubAddresses = [process.env['GRAFT_E2E_HUB_PORT'], process.env['GRAFT_E2E_HUB_STORAGE_PORT']]
+  .map((port) => `http://127.0.0.1:${port}`)
+  .join(',');
 const url = `http://127.0.0.1:${process.env['GRAFT_E2E_PORT']}/`;
 process.env['CHROME_PATH'] ??= (await findBrowser()) ?? '';
 const executablePath = process.env['CHROME_PATH'];
@@ -46,6 +52,7 @@ export default defineConfig({
   webServer: {
     command: `node scripts/start.mjs --no-open --port ${process.env['GRAFT_E2E_PORT']}`,
     url,
+    env: { GRAFT_HUB: hubAddresses },
     timeout: 300_000,
     stdout: 'ignore',
     stderr: 'pipe',

@@ -1,4 +1,5 @@
-// Promise: the same seed gives the same run, bit for bit, on one machine and backend (F9); another seed does not.
+// Promise: the same seed gives the same run, bit for bit, on one machine and backend (F9), crops and mirror images
+// included; another seed does not.
 import type { Browser } from '@playwright/test';
 import { expect, test } from './graft-test.ts';
 import { microModel, train } from './headless.ts';
@@ -14,7 +15,7 @@ for (const backend of ['webgpu', 'wasm'] as const) {
       const events = await train(page, {
         model: microModel,
         data,
-        recipe: { seed, steps, batch: 8 },
+        recipe: { seed, steps, batch: 8, augment: 'crop+flip' },
         backend,
       });
       await page.close();

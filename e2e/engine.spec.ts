@@ -76,7 +76,21 @@ test('plans that need less memory give the same numbers on kernels, webgpu', asy
   await openChecks(page);
   const figures = await page.evaluate(() => window.engineChecks.plans());
   console.info('kernels plans:', JSON.stringify(figures));
-  expect(Object.keys(figures)).toEqual(['other plans', 'stage 2', 'kept prefix']);
+  const names = ['other plans', 'stage 2', 'kept prefix', 'drop', 'reference vectors in float16'];
+  expect(Object.keys(figures)).toEqual(names);
+});
+
+test('kernels and tiles agree with float64, and the check of the device passes', async ({ page }) => {
+  test.setTimeout(600_000);
+  await openChecks(page);
+  const startedAt = performance.now();
+  expect(await page.evaluate(() => window.engineChecks.device())).toBeNull();
+  console.info('check of the device:', Math.round(performance.now() - startedAt), 'ms');
+  // GRAFT_ALL_TILES=1 for every tile that tuning may choose: half a minute of compiling.
+  const tiles: 'all' | 'quick' = process.env['GRAFT_ALL_TILES'] === '1' ? 'all' : 'quick';
+  const ms = await page.evaluate((which) => window.engineChecks.kernels(which), tiles);
+  console.info('kernels against float64, ms:', JSON.stringify(ms));
+  expect(Object.keys(ms).length).toBeGreaterThan(20);
 });
 
 test('a step is a transaction on a GPU that fails', async ({ page }) => {

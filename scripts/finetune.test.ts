@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readArguments, usage } from './finetune/arguments.mjs';
-import { collectImages, collectModel, prepareOut, readRecipe } from './finetune/collect.mjs';
+import { collectImages, collectModel, hubModel, prepareOut, readRecipe } from './finetune/collect.mjs';
 import { bar, span, startProgress } from './finetune/progress.mjs';
 
 describe('arguments', () => {
@@ -16,6 +16,7 @@ describe('arguments', () => {
       out: 'out',
       recipe: null,
       overrides: {},
+      autotune: 'auto',
       backend: 'auto',
       engine: 'auto',
       formats: [],
@@ -97,6 +98,20 @@ describe('files', () => {
     await writeFile(at('list.json'), '[1]');
   });
   afterAll(() => rm(folder, { recursive: true }));
+
+  test('of a model may be on the Hub, where no folder has its name', async () => {
+    const env = { HF_TOKEN: 'hf_x', GRAFT_HUB: 'https://hub.example.org,https://files.example.org' };
+    expect(await hubModel('timm/vit_tiny@main', env)).toEqual({
+      kind: 'hub',
+      model: 'timm/vit_tiny@main',
+      address: 'https://hub.example.org',
+      token: 'hf_x',
+    });
+    expect(await hubModel('timm/vit_tiny', {})).toMatchObject({ address: '', token: '' });
+    expect(await hubModel(at('model'), env)).toBe(null);
+    for (const path of ['scripts/finetune', './a', '../a/b', 'a', 'a/b/c', '/a/b'])
+      expect(await hubModel(path, env)).toBe(null);
+  });
 
   test('of a model lie directly in its folder, links followed', async () => {
     expect(await collectModel(at('model'))).toEqual({

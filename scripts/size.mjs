@@ -9,6 +9,7 @@ import { dist } from './setup/paths.mjs';
 const limits = new Map([
   ['page', 140],
   ['worker', 260],
+  ['hub', 60],
 ]);
 
 /**
@@ -17,6 +18,8 @@ const limits = new Map([
  */
 function partOf(name) {
   if (!name.endsWith('.js')) return name.endsWith('.wasm') ? 'wasm' : null;
+  // What only a model of the Hub loads: its own client and the package behind it.
+  if (/^(?:fetch-model|hub-client|push-model|sha256-wrapper|dist|browser)-/.test(name)) return 'hub';
   if (name.includes('worker')) return 'worker';
   return name.startsWith('headless') ? 'headless' : 'page';
 }

@@ -25,7 +25,7 @@ export type Outcome<T> =
 
 export type FileInput = 'model' | 'data' | 'validation';
 
-/** Which files a command takes: those put into an input of this page, or the first of what ships with the app. */
+/** Which files a command takes: those put into an input of this page, the first of what ships, or a model of the Hub. */
 export type Files =
   | {
       readonly kind: 'input';
@@ -34,7 +34,8 @@ export type Files =
       /** Path of each file inside the folder it was chosen from, in the order of the input. */
       readonly paths: readonly string[];
     }
-  | { readonly kind: 'shipped' };
+  | { readonly kind: 'shipped' }
+  | Extract<Source, { kind: 'hub' }>;
 
 interface Opened {
   readonly source: Source;
@@ -120,6 +121,7 @@ const noneShipped = (what: string): Result<never> =>
   fail({ kind: 'bug', message: `This build ships no ${what}.` });
 
 async function modelOf(files: Files): Promise<Result<Opened>> {
+  if (files.kind === 'hub') return ok({ source: files, title: files.model });
   if (files.kind === 'input') return chosenFiles(files);
   const list = await loadModelList(fetchJson);
   if (!list.ok) return list;
@@ -134,6 +136,8 @@ async function modelOf(files: Files): Promise<Result<Opened>> {
 }
 
 async function imagesOf(files: Files): Promise<Result<Opened>> {
+  if (files.kind === 'hub')
+    return fail({ kind: 'hub', why: 'no-model', detail: 'Images are opened from this machine only.' });
   if (files.kind === 'input') return chosenFiles(files);
   const list = await loadDataList(fetchJson);
   if (!list.ok) return list;

@@ -19,6 +19,7 @@ const trainer = createTrainer({
   fetchJson,
   locate: (path) => new URL(path, document.baseURI).href,
   build: __BUILD__,
+  persist: () => navigator.storage.persist(),
 });
 
 const root = document.getElementById('root');

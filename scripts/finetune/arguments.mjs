@@ -7,6 +7,9 @@ export const usage = `npm run finetune -- [flags]
 Fine-tunes a vision transformer with DMLoRA in a headless browser and writes the merged model.
 
   --model DIR          folder with model.safetensors and config.json   (default: the model that ships with Graft)
+  --model OWNER/NAME   a model of the Hugging Face Hub where there is no such folder, also with @revision; it is
+                       downloaded for this run. HF_TOKEN in the environment opens private and gated ones, GRAFT_HUB
+                       names a mirror and, after commas, the hosts that it redirects to
   --data ZIP_OR_DIR    one folder of images a class, or a zip of such  (default: the images that ship with Graft)
   --validation ZIP_OR_DIR  images to validate on instead of a share of --data
   --out DIR            where the files go, made if missing             (default: out)
@@ -16,7 +19,8 @@ Fine-tunes a vision transformer with DMLoRA in a headless browser and writes the
   --batch N            images of one step
   --seed N             seeds split, order, initial values and drops
   --backend NAME       auto, webgpu, wasm or cpu      (default: auto, a real GPU or else wasm)
-  --engine NAME        auto, autodiff or kernels (webgpu only)         (default: auto)
+  --engine NAME        auto, autodiff or kernels (webgpu only)         (default: auto, kernels wherever webgpu runs)
+  --autotune NAME      auto measures tiles on a GPU that is new, off takes those of its kind  (default: auto)
   --export LIST        formats, each into a folder of its name in DIR: hf, hf-v5, timm, peft, onnx, comma-separated
                        (default: none, the merged model as its source had it, directly in DIR)
   --dtype NAME         type of the written weights: f32, f16 or bf16   (default: as the source)
@@ -40,6 +44,7 @@ result.json on one line. On any fault the exit code is 1 and standard error ends
  * @property {{ steps?: number | null, epochs?: number, batch?: number, seed?: number }} overrides of the recipe
  * @property {'auto' | 'webgpu' | 'wasm' | 'cpu'} backend
  * @property {'auto' | 'autodiff' | 'kernels'} engine
+ * @property {'auto' | 'off'} autotune
  * @property {ExportFormat[]} formats empty without --export
  * @property {'source' | 'F32' | 'F16' | 'BF16'} dtype
  * @property {boolean} proof
@@ -75,6 +80,7 @@ export function readArguments(argv) {
     overrides: { ...stepsFromEpochs, ...overrides },
     backend: oneOf('backend', values.backend, ['auto', 'webgpu', 'wasm', 'cpu']),
     engine: oneOf('engine', values.engine, ['auto', 'autodiff', 'kernels']),
+    autotune: oneOf('autotune', values.autotune, ['auto', 'off']),
     formats: formatsOf(values.export),
     dtype: dtypes[oneOf('dtype', values.dtype, ['source', 'f32', 'f16', 'bf16'])],
     proof: values.proof ?? false,
@@ -115,6 +121,7 @@ function parse(argv) {
         seed: text,
         backend: text,
         engine: text,
+        autotune: text,
         export: text,
         dtype: text,
         proof: flag,

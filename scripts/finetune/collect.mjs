@@ -17,6 +17,21 @@ async function kindOf(flag, path) {
 }
 
 /**
+ * A model of the Hub, where the path is no folder and reads like a name on it: owner/name, with or without @revision.
+ * Mirror and token come from the environment, as the Hub's own tools take them; a token has no place in a command line,
+ * which other users of the machine can read.
+ * @param {string} path
+ * @param {NodeJS.ProcessEnv} env
+ * @returns {Promise<import('../../src/headless.ts').Files | null>}
+ */
+export async function hubModel(path, env) {
+  if (!/^(?:hf-hub:)?[\w.-]+\/[\w.-]+(?:@[\w./-]+)?$/.test(path) || path.startsWith('.')) return null;
+  if ((await stat(path).catch(() => null)) !== null) return null;
+  const [address = ''] = (env['GRAFT_HUB'] ?? '').split(',');
+  return { kind: 'hub', model: path, address: address.trim(), token: env['HF_TOKEN'] ?? '' };
+}
+
+/**
  * The files that lie directly in a model's folder; links, as in a hub's cache, are followed.
  * @param {string} path
  * @returns {Promise<Collected>}

@@ -28,14 +28,15 @@ function valueOf(outcome) {
 }
 
 /**
- * Puts files into an input of the page; null stands for what ships with the app.
+ * Puts files into an input of the page; null stands for what ships with the app, a model of the Hub stays what it is.
  * @param {Page} page
  * @param {FileInput} input
- * @param {Collected | null} collected
+ * @param {Collected | Files | null} collected
  * @returns {Promise<Files>}
  */
 async function hand(page, input, collected) {
   if (collected === null) return { kind: 'shipped' };
+  if ('kind' in collected) return collected;
   const { title, disk, paths } = collected;
   await page.locator(`#${input}`).setInputFiles(disk, { timeout: 0 });
   return { kind: 'input', input, title, paths };
@@ -43,12 +44,13 @@ async function hand(page, input, collected) {
 
 /**
  * @typedef {object} Job
- * @property {Collected | null} model null takes what ships with the app
+ * @property {Collected | Files | null} model null takes what ships with the app
  * @property {Collected | null} data
  * @property {Collected | null} validation null splits the data
  * @property {unknown} recipe what differs from the defaults
  * @property {'auto' | 'webgpu' | 'wasm' | 'cpu'} backend
  * @property {'auto' | 'autodiff' | 'kernels'} engine
+ * @property {'auto' | 'off'} autotune
  * @property {readonly import('./arguments.mjs').ExportFormat[]} formats none: the merged model directly in `out`
  * @property {'source' | 'F32' | 'F16' | 'BF16'} dtype
  * @property {boolean} proof whether proof.safetensors is wanted
@@ -122,9 +124,9 @@ async function drive(page, url, job, progress) {
     };
   });
   end.catch(() => undefined);
-  const { backend, engine } = job;
+  const { backend, engine, autotune } = job;
   const summary = valueOf(
-    await page.evaluate((input) => window.graft.call('start', input), { recipe, backend, engine }),
+    await page.evaluate((input) => window.graft.call('start', input), { recipe, backend, engine, autotune }),
   );
   progress.begin(summary.steps);
   if (summary.engine.fallback !== null) progress.note(summary.engine.fallback);

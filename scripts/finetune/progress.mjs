@@ -70,8 +70,11 @@ export function startProgress(stream, now = Date.now) {
     },
     /** @param {TrainerEvent} event */
     event(event) {
-      if (event.kind === 'progress') status(`${event.what} ${event.done}/${event.total}`);
-      else if (event.kind === 'phase' && event.phase.kind === 'preparing') {
+      if (event.kind === 'progress') {
+        const { what, done, total: whole, unit } = event;
+        const mb = (/** @type {number} */ bytes) => (bytes / 1e6).toFixed(1);
+        status(unit === 'bytes' ? `${what} ${mb(done)} of ${mb(whole)} MB` : `${what} ${done}/${whole}`);
+      } else if (event.kind === 'phase' && event.phase.kind === 'preparing') {
         const { what, done, total: parts } = event.phase;
         status(parts > 0 ? `${what} ${done}/${parts}` : what);
       } else if (event.kind === 'steps') {

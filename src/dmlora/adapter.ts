@@ -68,14 +68,17 @@ export interface Trains {
   readonly head: boolean;
 }
 
-/** The linears that get branches, block by block. */
+/** The linears that get branches, block by block; `position` counts those of all blocks, frozen ones too. */
 export function adaptedLinears(
   config: VitConfig,
-  options: DmloraOptions,
-): { block: number; linear: Linear }[] {
+  { targets, firstBlock }: DmloraOptions,
+): { block: number; linear: Linear; position: number }[] {
+  const linears = targetSets[targets];
   return Array.from({ length: config.depth }, (_, block) =>
-    targetSets[options.targets].map((linear) => ({ block, linear })),
-  ).flat();
+    linears.map((linear, i) => ({ block, linear, position: block * linears.length + i })),
+  )
+    .slice(firstBlock)
+    .flat();
 }
 
 /**
@@ -89,7 +92,7 @@ export function initialAdapter(
   options: DmloraOptions,
   seed: number,
 ): Adapter {
-  const modules = adaptedLinears(config, options).map(({ block, linear }, position) => {
+  const modules = adaptedLinears(config, options).map(({ block, linear, position }) => {
     const [out, input] = linearShape(config, linear);
     const branches = Array.from({ length: options.branches }, (_, index): Branch => {
       const stream = randomStream(seed, 'branchInit', position * 16 + index);

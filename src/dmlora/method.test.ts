@@ -50,6 +50,12 @@ describe('initial adapter', () => {
     }
   });
 
+  test('from a first block on: the blocks below get none, the others what they have without it', () => {
+    const [whole, upper] = [adapterOf({ targets: 'qkv' }), adapterOf({ targets: 'qkv', firstBlock: 2 })];
+    expect(upper.modules.map(({ name }) => name)).toEqual(['blocks.2.q', 'blocks.2.k', 'blocks.2.v']);
+    expect(upper.modules).toEqual(whole.modules.slice(6));
+  });
+
   test('draws A within +-1/sqrt(in), leaves B zero and s at s0', () => {
     for (const { branches, scalar } of adapterOf({ targets: 'all', scalarStart: 2 }).modules) {
       expect(scalar).toBe(2);

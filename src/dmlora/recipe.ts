@@ -18,6 +18,8 @@ export interface DmloraOptions {
   /** r: rank of one branch. */
   readonly rank: number;
   readonly targets: Targets;
+  /** The first block that gets branches; those below it stay frozen. */
+  readonly firstBlock: number;
   /** How branches leave; `none` keeps all. */
   readonly dropMode: 'permanent' | 'none';
   /** Share of the steps in which the drops lie, equally spaced. */
@@ -35,6 +37,7 @@ export const dmloraDefaults: DmloraOptions = {
   branchesEnd: 2,
   rank: 4,
   targets: 'qv',
+  firstBlock: 0,
   dropMode: 'permanent',
   dropWindow: [0.1, 0.4],
   scalars: 'train-then-scale',

@@ -29,6 +29,17 @@ test('a device that reports an error is not trusted either', async () => {
   expect(problem).toContain('the shader is refused');
 });
 
+test('a device that is lost while it is checked is checked again', async () => {
+  const lost = { kind: 'device-lost', step: 0, detail: 'unplugged' } as const;
+  const gpu = { ...countingGpu({}), name: 'lost' };
+  const trouble = vi.fn(() => lost);
+  const failing = { ...gpu, trouble, guarded: () => Promise.resolve({ ok: false as const, fault: lost }) };
+  expect(await checkDevice(failing)).toContain('unplugged');
+  const counts: Record<string, number> = {};
+  await checkDevice({ ...countingGpu(counts), name: 'lost' });
+  expect(counts['submits']).toBeGreaterThan(0);
+});
+
 describe.skipIf(missingGpu !== null)('on a device', () => {
   test('a right one passes', async () => {
     expect(await checkDevice(await nodeGpu())).toBeNull();

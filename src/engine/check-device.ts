@@ -127,5 +127,7 @@ export async function checkDevice(gpu: Gpu): Promise<string | null> {
   const known = checked.get(gpu.name) ?? problemOf(gpu);
   checked.set(gpu.name, known);
   const problem = await known;
+  // A device that was lost says nothing about the next one.
+  if (gpu.trouble()?.kind === 'device-lost') checked.delete(gpu.name);
   return problem === null ? null : `The graphics processor (${gpu.name}) computes wrong results: ${problem}`;
 }

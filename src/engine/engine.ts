@@ -89,6 +89,8 @@ export interface Shapes {
   readonly microBatch?: number;
   /** Blocks to compute again in the backward pass, where it is not the engine's own choice. */
   readonly recomputedBlocks?: number;
+  /** All pixels will come in this form, which may save memory; without it in either. */
+  readonly pixels?: Pixels['kind'];
   /** Images of the training set, where batches tell which they hold. */
   readonly images?: number;
   /** Without it the engine takes what it thinks the device has, and float16 only if nothing else fits. */
@@ -134,8 +136,9 @@ export interface StepControl {
   /** 0-based index of the step, for reports and faults. */
   readonly step: number;
   readonly trains: Trains;
-  /** Learning rates of this step: branches and head, and the scalars. */
+  /** Learning rates of this step: branches, head, scalars. */
   readonly learningRate: number;
+  readonly headRate: number;
   readonly scalarRate: number;
   /** Decoupled weight decay of A, B and the head's weight. */
   readonly weightDecay: number;

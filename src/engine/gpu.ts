@@ -49,7 +49,7 @@ const helpful = [
   'chromium-experimental-subgroup-matrix',
 ] as const;
 
-/** Limits that are raised to the adapter's, where it names them. */
+/** Limits that are raised to the adapter's. */
 const raised = [
   'maxBufferSize',
   'maxStorageBufferBindingSize',

@@ -10,7 +10,7 @@ import { openGpu, type Gpu } from './gpu.ts';
 import { KernelEngine } from './kernels/kernels-engine.ts';
 import { Pipelines } from './kernels/plan/pipelines.ts';
 import { unsupportedByKernels } from './kernels/supported.ts';
-import { presetTuning } from './kernels/tuning.ts';
+import { presetTuning, type Tuned } from './kernels/tuning.ts';
 import { autotune } from './kernels/tuning/autotune.ts';
 import { sessionMemory, type TuningMemory } from './kernels/tuning/tuning-memory.ts';
 
@@ -79,12 +79,15 @@ async function autodiff(backend: BackendChoice, fallback: string | null = null):
 
 async function kernels(gpu: Gpu, setting: EngineSetting): Promise<Engine> {
   const { config, batch = 8, onProgress = () => undefined } = setting;
+  const measure = (of: VitConfig): Promise<Tuned> =>
+    autotune(gpu, of, batch, setting.tuningMemory ?? memoryOfSession, (done, total) =>
+      onProgress('Measuring the graphics processor', done, total),
+    );
+  // A device that is lost while it is measured says so at the next call.
   const { tuning, record } =
     setting.autotune === 'off' || config === undefined
       ? presetTuning(gpu)
-      : await autotune(gpu, config, batch, setting.tuningMemory ?? memoryOfSession, (done, total) =>
-          onProgress('Measuring the graphics processor', done, total),
-        );
+      : await measure(config).catch(() => presetTuning(gpu));
   Pipelines.of(gpu.device).watch((done, total) => onProgress('Compiling kernels', done, total));
   return new KernelEngine(gpu, tuning, record);
 }

@@ -1,10 +1,11 @@
 // A model from the Hub as files: the revision pinned to its commit, the needed files chosen, taken from the cache or
 // downloaded side by side with one progress over all bytes, and the way back remembered for a time without a network.
+import { numberOf, parseJsonObject, stringOf } from '../formats/json.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { Fault } from '../shared/fault.ts';
 import type { ModelCache, Remembered, Snapshot } from '../storage/model-cache.ts';
 import { downloadFile, wait, type Wait } from './download-file.ts';
-import type { HubAccess } from './hub-fetch.ts';
+import { hubFault, type HubAccess } from './hub-fetch.ts';
 import type { ModelId } from './model-id.ts';
 import { indexName, neededFiles, shardsOf, type ListedFile } from './needed-files.ts';
 
@@ -48,6 +49,8 @@ export async function fetchModel(
   if (!listed.ok) return listed;
   const files = await needed(access, snapshot, listed.value, cache, onProgress, pause);
   if (!files.ok) return files;
+  const sensible = await looksLikeVit(access, snapshot, files.value, cache, pause);
+  if (!sensible.ok) return sensible;
   const blobs = await downloadAll(access, snapshot, files.value, cache, onProgress, pause);
   if (!blobs.ok) return blobs;
   const remembered: Remembered = {
@@ -132,6 +135,43 @@ async function needed(
   if (!blob.ok) return blob;
   const shards = shardsOf(await blob.value.text(), listed, snapshot.id);
   return shards.ok ? ok([...small, ...shards.value]) : shards;
+}
+
+/** ViT-g in float32 has 4.4 GB; what is larger is something else. */
+const largestBytes = 6e9;
+
+/** Refuses what is plainly no vision transformer before its weights are fetched: a look at config.json tells. */
+async function looksLikeVit(
+  access: HubAccess,
+  snapshot: Snapshot,
+  files: readonly ListedFile[],
+  cache: ModelCache,
+  pause: Wait,
+): Promise<Result<null>> {
+  const { id } = snapshot;
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  if (bytes > largestBytes)
+    return fail(
+      hubFault(
+        'no-model',
+        `${id} has ${(bytes / 1e9).toFixed(1)} GB: it is no vision transformer of a size that is trained here.`,
+      ),
+    );
+  const config = files.find(({ path }) => path === 'config.json');
+  if (config === undefined) return ok(null);
+  const blob = await downloadFile(access, cache, snapshot, config, () => undefined, pause);
+  if (!blob.ok) return blob;
+  const json = parseJsonObject(await blob.value.text(), 'config.json');
+  if (json.ok && numberOf(json.value, 'vocab_size') === null) return ok(null);
+  await cache.remove(snapshot.host, id);
+  return json.ok
+    ? fail(
+        hubFault(
+          'no-model',
+          `${id} is a language model (${stringOf(json.value, 'model_type') ?? 'unnamed'}).`,
+        ),
+      )
+    : json;
 }
 
 async function downloadAll(

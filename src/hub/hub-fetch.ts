@@ -37,7 +37,7 @@ export async function request(access: HubAccess, url: string, init: RequestInit 
   // Storage servers bring credentials of their own for one upload; ours never goes there.
   if (own && access.token !== null) headers.set('Authorization', `Bearer ${access.token}`);
   try {
-    return await fetch(url, {
+    const response = await fetch(url, {
       ...init,
       headers,
       signal: access.signal,
@@ -46,7 +46,11 @@ export async function request(access: HubAccess, url: string, init: RequestInit 
       // The cache here is our own: the browser's would keep each model twice.
       cache: 'no-store',
     });
+    refusedByPolicy.delete(new URL(url).origin);
+    return response;
   } catch (thrown) {
+    // What a policy blocks is reported a moment after the request has failed.
+    await new Promise((resolve) => setTimeout(resolve, 30));
     throw new HubFailure(faultOfFetch(thrown, url, access.signal));
   }
 }
@@ -57,7 +61,10 @@ export function faultOfFetch(thrown: unknown, url: string, signal: AbortSignal):
   if (signal.aborted) return hubFault('cancelled', 'The download was stopped.');
   const { host, origin } = new URL(url);
   if (refusedByPolicy.has(origin))
-    return hubFault('blocked-by-policy', `The content security policy of this page does not name ${origin}.`);
+    return hubFault(
+      'blocked-by-policy',
+      `The content security policy of this page does not name ${origin}, or a host that it redirects to.`,
+    );
   return hubFault(
     'unreachable',
     `${host} gave no answer: there is no connection, the host is down, or it does not allow requests from web pages (CORS).`,

@@ -8,6 +8,7 @@ export interface Progress {
   readonly what: string;
   readonly done: number;
   readonly total: number;
+  readonly unit?: 'bytes';
 }
 
 export interface DeviceState {

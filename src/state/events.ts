@@ -41,8 +41,8 @@ export function routeEvent(event: TrainerEvent): void {
       return;
     }
     case 'progress': {
-      const { what, done, total } = event;
-      deviceStore.setState({ progress: { what, done, total } });
+      const { what, done, total, unit } = event;
+      deviceStore.setState({ progress: { what, done, total, ...(unit === undefined ? {} : { unit }) } });
       return;
     }
     case 'steps': {

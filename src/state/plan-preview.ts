@@ -12,7 +12,8 @@ const linearsOf = {
 /** The modules that a run on a model of this depth would have, with every branch alive and without strength. */
 export function previewModules(depth: number, { dmlora }: Recipe): ModuleView[] {
   const linears = linearsOf[dmlora.targets];
-  return Array.from({ length: depth }, (_, block) => block).flatMap((block) =>
+  const blocks = Array.from({ length: depth }, (_, block) => block).slice(dmlora.firstBlock);
+  return blocks.flatMap((block) =>
     linears.map((linear) => ({
       module: `blocks.${block}.${linear}`,
       scalar: dmlora.scalarStart,

@@ -18,6 +18,7 @@ const targets = ['qv', 'qkv', 'qkv+proj', 'all'] as const satisfies readonly Rec
 const dropModes = ['permanent', 'none'] as const satisfies readonly Recipe['dmlora']['dropMode'][];
 const augments = ['none', 'flip', 'crop+flip'] as const satisfies readonly Recipe['augment'][];
 const headStarts = ['probe', 'random'] as const satisfies readonly Recipe['headStart'][];
+const float16 = ['never', 'if-needed', 'always'] as const satisfies readonly Recipe['memory']['float16'][];
 const scalarModes = ['train-then-scale', 'off'] as const satisfies readonly Recipe['dmlora']['scalars'][];
 
 /** A share as percent, without the noise of binary fractions. */
@@ -40,6 +41,7 @@ export function formOf(recipe: Recipe): RecipeForm {
     branchesEnd: String(dmlora.branchesEnd),
     rank: String(dmlora.rank),
     targets: dmlora.targets,
+    firstBlock: String(dmlora.firstBlock),
     dropMode: dmlora.dropMode,
     dropBegin: percentText(dmlora.dropWindow[0]),
     dropEnd: percentText(dmlora.dropWindow[1]),
@@ -49,11 +51,14 @@ export function formOf(recipe: Recipe): RecipeForm {
     trainPerClass: split.trainPerClass === null ? '' : String(split.trainPerClass),
     validationPerClass: split.validationPerClass === null ? '' : String(split.validationPerClass),
     warmup: percentText(recipe.warmup),
+    headRate: String(recipe.headRate),
     learningRateFloor: String(recipe.learningRateFloor),
     weightDecay: String(recipe.weightDecay),
     clipNorm: String(recipe.clipNorm),
     augment: recipe.augment,
     smallestCrop: percentText(recipe.smallestCrop),
+    memoryBudget: recipe.memory.budgetMB === null ? '' : String(recipe.memory.budgetMB),
+    float16: recipe.memory.float16,
     scalarRate: String(recipe.scalarRate),
     scalarStart: String(dmlora.scalarStart),
   };
@@ -114,6 +119,7 @@ export function readForm(form: RecipeForm): ReadForm {
     epochs: errors.has('epochs') || unused === 'epochs' ? Number(form.epochs) || 1 : number('epochs'),
     batch: number('batch'),
     learningRate: number('learningRate'),
+    headRate: number('headRate'),
     learningRateFloor: number('learningRateFloor'),
     warmup: number('warmup'),
     scalarRate: number('scalarRate'),
@@ -127,12 +133,14 @@ export function readForm(form: RecipeForm): ReadForm {
       branchesEnd,
       rank: Number(choice('rank', rank)),
       targets: choice('targets', targets),
+      firstBlock: number('firstBlock'),
       dropMode,
       dropWindow: [begin, end],
       scalars,
       stage2,
       scalarStart: number('scalarStart'),
     },
+    memory: { budgetMB: optional('memoryBudget'), float16: choice('float16', float16) },
     split: {
       validationFraction: number('validationFraction'),
       trainPerClass: optional('trainPerClass'),

@@ -5,6 +5,7 @@ import type { FetchJson } from './bundled.ts';
 import { dataStore } from './data-store.ts';
 import { deviceStore } from './device-store.ts';
 import { exportStore } from './export-store.ts';
+import { hubStore } from './hub-store.ts';
 import { modelStore } from './model-store.ts';
 import { recipeStore } from './recipe-store.ts';
 import { runStore } from './run-store.ts';
@@ -72,6 +73,7 @@ beforeEach(() => {
   dataStore.setState(dataStore.getInitialState(), true);
   deviceStore.setState(deviceStore.getInitialState(), true);
   exportStore.setState(exportStore.getInitialState(), true);
+  hubStore.setState(hubStore.getInitialState(), true);
   modelStore.setState(modelStore.getInitialState(), true);
   recipeStore.setState(recipeStore.getInitialState(), true);
   runStore.setState(runStore.getInitialState(), true);
@@ -97,6 +99,31 @@ describe('trainer', () => {
     await started({}, (url) => Promise.resolve(fail({ kind: 'network', url, detail: 'offline' })));
     expect(modelStore.getState().fault?.kind).toBe('network');
     expect(dataStore.getState().fault?.kind).toBe('network');
+  });
+
+  it('asks for a model of the Hub with the address and token of the moment', async () => {
+    const [trainer, client] = await started();
+    hubStore.setState({ address: 'https://mirror.example', token: 'hf_x' });
+    await trainer.openHubModel('ann/vit@v1');
+    const source = { kind: 'hub', model: 'ann/vit@v1', address: 'https://mirror.example', token: 'hf_x' };
+    expect(client.sent.findLast(({ name }) => name === 'openModel')?.input).toMatchObject({ source });
+    expect(modelStore.getState()).toMatchObject({ status: 'ready', bundledId: null });
+    expect(hubStore.getState()).toMatchObject({ opening: null, fault: null });
+  });
+
+  it('tells a fault of the Hub where the model was asked for, and keeps what was open', async () => {
+    const hubFault = { kind: 'hub', why: 'gated', detail: 'x' } as const;
+    const [trainer] = await started({ hubFault });
+    await trainer.openHubModel('ann/vit');
+    expect(hubStore.getState()).toMatchObject({ opening: null, fault: hubFault });
+    expect(modelStore.getState()).toMatchObject({ status: 'ready', bundledId: 'sprout', fault: null });
+  });
+
+  it('shows no fault for a download that the user stopped', async () => {
+    const [trainer] = await started({ hubFault: { kind: 'hub', why: 'cancelled', detail: 'x' } });
+    await trainer.openHubModel('ann/vit');
+    expect(hubStore.getState().fault).toBe(null);
+    expect(modelStore.getState()).toMatchObject({ status: 'ready', fault: null });
   });
 
   it('routes a whole run into the stores', async () => {

@@ -1,13 +1,14 @@
 // The trainer: starts the client, routes its events, and holds every action of the page. Talks to the worker through
 // the protocol alone; components call these actions and read the stores.
 import type { TrainerClient } from '../worker/client.ts';
-import type { Fault, ModelOrigin, Source, TrainerEvent } from '../worker/protocol.ts';
+import type { ExportFormat, Fault, ModelOrigin, Source, TrainerEvent } from '../worker/protocol.ts';
 import { dataSource, loadDataList, loadModelList, modelSource } from './bundled.ts';
 import type { BundledData, BundledModel, FetchJson } from './bundled.ts';
 import { dataStore } from './data-store.ts';
 import { deviceStore } from './device-store.ts';
 import { routeEvent } from './events.ts';
 import { chosenFormats, clearExport, exportStore } from './export-store.ts';
+import { hubStore } from './hub-store.ts';
 import { modelStore } from './model-store.ts';
 import { recipeStore, setDefaults } from './recipe-store.ts';
 import { clearRun, runStore } from './run-store.ts';
@@ -18,6 +19,14 @@ export interface Trainer {
   open(): Promise<void>;
   openBundledModel(model: BundledModel): Promise<void>;
   openModel(source: Source, title: string): Promise<void>;
+  /** Opens a model of the Hub: an id or an address, with the address and token of the hub store. */
+  openHubModel(model: string): Promise<void>;
+  /** Stops the download or upload that is under way. */
+  cancelTransfer(): Promise<void>;
+  /** Forgets what is kept of a repository. */
+  deleteCached(host: string, id: string): Promise<void>;
+  /** Sends the files of one exported format, and nothing else, to a repository of the user's. */
+  pushToHub(format: ExportFormat, repository: string, isPrivate: boolean): Promise<void>;
   openBundledData(data: BundledData): Promise<void>;
   openData(source: Source, title: string, role: 'all' | 'validation'): Promise<void>;
   /** Splits the open images as the recipe says now. */
@@ -39,6 +48,8 @@ export interface TrainerParts {
   /** Absolute address of a file below the page. */
   readonly locate: (path: string) => string;
   readonly build: string;
+  /** Asks the browser to keep what will be stored; only a page can. */
+  readonly persist?: () => Promise<boolean>;
 }
 
 interface Opened {
@@ -46,11 +57,14 @@ interface Opened {
   readonly title: string;
 }
 
+/** The user's own doing is no fault to show. */
+const isStopped = (fault: Fault): boolean => fault.kind === 'hub' && fault.why === 'cancelled';
+
 interface OpenedModel extends Opened {
   readonly origin?: ModelOrigin;
 }
 
-export function createTrainer({ connect, fetchJson, locate, build }: TrainerParts): Trainer {
+export function createTrainer({ connect, fetchJson, locate, build, persist }: TrainerParts): Trainer {
   /** What was opened last, to be opened again when the worker had to be replaced. */
   let openedModel: OpenedModel | null = null;
   let openedData: Opened | null = null;
@@ -106,7 +120,11 @@ export function createTrainer({ connect, fetchJson, locate, build }: TrainerPart
       const reply = await client.call('openModel', opened);
       if (!reply.ok) {
         const { model } = modelStore.getState();
-        modelStore.setState({ status: model === null ? 'none' : 'ready', fault: reply.fault });
+        const fault = isStopped(reply.fault) ? null : reply.fault;
+        // A fault is told where the model was asked for.
+        const ofHub = opened.source.kind === 'hub';
+        modelStore.setState({ status: model === null ? 'none' : 'ready', fault: ofHub ? null : fault });
+        if (ofHub) hubStore.setState({ fault });
         return;
       }
       openedModel = opened;
@@ -149,6 +167,7 @@ export function createTrainer({ connect, fetchJson, locate, build }: TrainerPart
     stepLog.clear();
     clearRun();
     clearExport();
+    hubStore.setState({ push: { kind: 'none' } });
   }
 
   function forgetThumbnails(): void {
@@ -162,6 +181,17 @@ export function createTrainer({ connect, fetchJson, locate, build }: TrainerPart
     runStore.setState({ pending: name, fault: null });
     const reply = await client.call(name, null);
     if (!reply.ok) runStore.setState({ pending: null, fault: reply.fault });
+  }
+
+  async function loadCached(): Promise<void> {
+    const reply = await client.call('cachedModels', null);
+    hubStore.setState(reply.ok ? { cached: reply.value } : { fault: reply.fault });
+  }
+
+  async function loadHub(): Promise<void> {
+    const suggested = await client.call('suggestedModels', null);
+    if (suggested.ok) hubStore.setState({ suggested: suggested.value });
+    await loadCached();
   }
 
   async function fetchResult(): Promise<void> {
@@ -181,6 +211,7 @@ export function createTrainer({ connect, fetchJson, locate, build }: TrainerPart
       if (sets.ok) dataStore.setState({ bundled: sets.value });
       else dataStore.setState({ fault: sets.fault });
       if (!greeted) return;
+      void loadHub();
       const model = models.ok ? models.value[0] : undefined;
       const data = sets.ok ? sets.value[0] : undefined;
       // A user may already have dropped something of their own.
@@ -199,6 +230,37 @@ export function createTrainer({ connect, fetchJson, locate, build }: TrainerPart
         model.id,
       ),
     openModel: (source, title) => sendModel({ source, title }, null),
+    async openHubModel(model) {
+      const { address, token } = hubStore.getState();
+      // Granted or not, the model is stored; it is only kept longer when it is.
+      await persist?.().catch(() => false);
+      hubStore.setState({ opening: model, fault: null });
+      await sendModel({ source: { kind: 'hub', model, address, token }, title: model }, null);
+      hubStore.setState({ opening: null });
+      await loadCached();
+    },
+    async cancelTransfer() {
+      await client.call('cancelTransfer', null);
+    },
+    async deleteCached(host, id) {
+      const reply = await client.call('deleteCached', { host, id });
+      hubStore.setState(reply.ok ? { cached: reply.value, fault: null } : { fault: reply.fault });
+    },
+    async pushToHub(format, repository, isPrivate) {
+      const { result } = exportStore.getState();
+      const files = result?.formats.find((written) => written.format === format)?.files ?? [];
+      if (files.length === 0) return;
+      const { address, token } = hubStore.getState();
+      const title = 'Add a model fine-tuned with Graft';
+      hubStore.setState({ push: { kind: 'sending' } });
+      const reply = await client.call('pushToHub', { repository, isPrivate, title, files, address, token });
+      deviceStore.setState({ progress: null });
+      if (reply.ok) hubStore.setState({ push: { kind: 'done', ...reply.value } });
+      else
+        hubStore.setState({
+          push: isStopped(reply.fault) ? { kind: 'none' } : { kind: 'failed', fault: reply.fault },
+        });
+    },
     openBundledData: (data) =>
       sendData({ source: dataSource(data, locate), title: data.title }, 'all', data.id),
     openData: (source, title, role) => sendData({ source, title }, role, null),

@@ -15,6 +15,7 @@ import { Pace } from './pace.ts';
 import type { Phase } from './phase.ts';
 import { probeStart } from './probe-start.ts';
 import { batchOf, stepsOf } from './recipe.ts';
+import { must, RunFault } from './run-fault.ts';
 import type { RunInput, RunListener } from './run-input.ts';
 import {
   viewModules,
@@ -24,7 +25,7 @@ import {
   type RunRecord,
 } from './run-record.ts';
 import { learningRateAt } from './schedule.ts';
-import type { LabelledPixels } from './training-data.ts';
+import { shapesOf, type LabelledPixels } from './training-data.ts';
 
 /** The state that a run can go back to: the adapter after `step` confirmed steps. */
 interface Snapshot {
@@ -33,18 +34,6 @@ interface Snapshot {
 }
 
 type Wish = 'run' | 'pause' | 'step' | 'stop';
-
-/** Carries a fault out of the loop's depth to its one catch. */
-class RunFault extends Error {
-  constructor(readonly fault: Fault) {
-    super(fault.kind);
-  }
-}
-
-function must<T>(result: Result<T>): T {
-  if (result.ok) return result.value;
-  throw new RunFault(result.fault);
-}
 
 export class Run {
   readonly steps: number;
@@ -114,7 +103,7 @@ export class Run {
       if (this.#phase.kind === 'preparing') this.#become({ kind: 'preparing', what, done, total });
     });
     if (!made.ok) return this.#fail(made.fault);
-    const shapes = { batch: this.batch, classes: input.data.classes.length };
+    const shapes = shapesOf(input.recipe, input.data, this.batch);
     const prepared = await made.value.prepare(
       input.model,
       this.#snapshot.adapter,
@@ -155,6 +144,7 @@ export class Run {
             step: step + i,
             trains: trainsIn(this.#stage()),
             learningRate,
+            headRate: learningRate * this.#headShare(),
             scalarRate: recipe.scalarRate,
             weightDecay: recipe.weightDecay,
             clipNorm: recipe.clipNorm,
@@ -278,6 +268,12 @@ export class Run {
     const { learningRate, learningRateFloor, warmup } = this.input.recipe;
     const floor = Math.min(learningRate, learningRateFloor);
     return learningRateAt({ steps: this.steps, peak: learningRate, floor, warmup }, step);
+  }
+
+  /** Of the branches' rate: a head of random numbers has all of it. */
+  #headShare(): number {
+    const { recipe, head } = this.input;
+    return recipe.headStart === 'random' && head === null ? 1 : recipe.headRate;
   }
 
   #stage(): Stage {

@@ -2,6 +2,7 @@
 // named; what a recipe leaves out has the default.
 import * as v from 'valibot';
 import { dmloraDefaults, type DmloraOptions } from '../dmlora/recipe.ts';
+import type { MemoryWish } from '../engine/engine.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { AugmentOptions } from './augment.ts';
 
@@ -14,8 +15,10 @@ export interface Recipe extends AugmentOptions {
   readonly epochs: number;
   /** Images of one step. */
   readonly batch: number;
-  /** Peak learning rate of branches and head. */
+  /** Peak learning rate of the branches. */
   readonly learningRate: number;
+  /** The head's share of that rate where it starts from a probe or a checkpoint; from random numbers it has all of it. */
+  readonly headRate: number;
   /** Where the cosine ends. */
   readonly learningRateFloor: number;
   /** Share of the steps until the peak. */
@@ -27,6 +30,12 @@ export interface Recipe extends AugmentOptions {
   /** The head before the first step: fitted on frozen features (a linear probe), or small random numbers. */
   readonly headStart: 'probe' | 'random';
   readonly dmlora: DmloraOptions;
+  readonly memory: {
+    /** What the run may take of the GPU's memory, in MB; null leaves it to the engine. */
+    readonly budgetMB: number | null;
+    /** Whether frozen weights and kept activations may be float16. */
+    readonly float16: MemoryWish['float16'];
+  };
   readonly split: {
     /** Share of each class held out where the data has no validation folder. */
     readonly validationFraction: number;
@@ -41,7 +50,8 @@ export const recipeDefaults: Recipe = {
   steps: null,
   epochs: 10,
   batch: 32,
-  learningRate: 1e-3,
+  learningRate: 3e-3,
+  headRate: 0.1,
   learningRateFloor: 1e-5,
   warmup: 0.1,
   scalarRate: 1e-2,
@@ -51,6 +61,7 @@ export const recipeDefaults: Recipe = {
   smallestCrop: 0.35,
   headStart: 'probe',
   dmlora: dmloraDefaults,
+  memory: { budgetMB: null, float16: 'if-needed' },
   split: { validationFraction: 0.2, trainPerClass: null, validationPerClass: null },
 };
 
@@ -65,6 +76,7 @@ const recipeSchema = v.strictObject({
   epochs: v.pipe(positive, v.maxValue(10_000)),
   batch: whole(1, 1024),
   learningRate: positive,
+  headRate: v.pipe(positive, v.maxValue(10)),
   learningRateFloor: v.pipe(v.number(), v.minValue(0)),
   warmup: share,
   scalarRate: positive,
@@ -78,11 +90,16 @@ const recipeSchema = v.strictObject({
     branchesEnd: whole(1, 8),
     rank: v.picklist([1, 2, 4, 8, 16]),
     targets: v.picklist(['qv', 'qkv', 'qkv+proj', 'all']),
+    firstBlock: whole(0, 999),
     dropMode: v.picklist(['permanent', 'none']),
     dropWindow: v.tuple([share, share]),
     scalars: v.picklist(['train-then-scale', 'off']),
     stage2: share,
     scalarStart: positive,
+  }),
+  memory: v.strictObject({
+    budgetMB: v.nullable(whole(1, 1_000_000)),
+    float16: v.picklist(['never', 'if-needed', 'always']),
   }),
   split: v.strictObject({
     validationFraction: v.pipe(v.number(), v.gtValue(0), v.ltValue(1)),
@@ -129,6 +146,13 @@ export function parseRecipe(json: unknown): Result<Recipe> {
   if (scalars === 'train-then-scale' && dropMode === 'permanent' && dropWindow[1] > stage2)
     return contradiction('dmlora.stage2', 'All drops must be done before stage 2 begins.');
   return ok(recipe);
+}
+
+/** A recipe that this model cannot follow. */
+export function checkDepth({ dmlora }: Recipe, depth: number): Result<null> {
+  if (dmlora.firstBlock < depth) return ok(null);
+  const detail = `This model has blocks 0 to ${depth - 1}; no branch would grow from block ${dmlora.firstBlock} on.`;
+  return fail({ kind: 'bad-recipe', field: 'dmlora.firstBlock', detail });
 }
 
 /** Optimiser steps of a run over `images` training images. */

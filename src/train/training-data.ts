@@ -1,5 +1,7 @@
-// What the loop needs of the images: batches by step, and the sets that are evaluated. data/ and the worker make it.
-import type { Batch, Pixels } from '../engine/engine.ts';
+// What the loop needs of the images: batches by step, and the sets that are evaluated. data/ and the worker make it. And
+// what an engine needs to know of them.
+import type { Batch, Pixels, Shapes } from '../engine/engine.ts';
+import type { Recipe } from './recipe.ts';
 
 export interface LabelledPixels {
   /** Pixels of the images [begin, end). */
@@ -17,4 +19,17 @@ export interface TrainingData {
   readonly validation: LabelledPixels;
   /** Images kept apart until the end; null without them. */
   readonly test: LabelledPixels | null;
+}
+
+/** What an engine is told of the steps of a run. */
+export function shapesOf(recipe: Recipe, { classes, trainImages }: TrainingData, batch: number): Shapes {
+  const { budgetMB, float16 } = recipe.memory;
+  return {
+    batch,
+    classes: classes.length,
+    pixels: 'bytes',
+    memory: { budgetBytes: budgetMB === null ? null : budgetMB * 1e6, float16 },
+    // Only where an image has the same pixels in every step can anything of it be kept.
+    ...(recipe.augment === 'none' ? { images: trainImages } : {}),
+  };
 }

@@ -51,8 +51,8 @@ export function App() {
       </main>
       <footer className={styles.footer}>
         <p>
-          Images and weights stay on this machine: everything is read, trained and written in this page. The
-          method is DMLoRA (ECCV 2024), re-specified from its abstract.
+          Images stay on this machine, and weights too unless you push them: everything is read, trained and
+          written in this page. The method is DMLoRA (ECCV 2024), re-specified from its abstract.
         </p>
       </footer>
       <DropOverlay />

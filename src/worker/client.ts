@@ -40,6 +40,11 @@ export function startClient(makeWorker: () => Worker, onEvent: (event: TrainerEv
     stop: new Map(),
     result: new Map(),
     exportModel: new Map(),
+    cancelTransfer: new Map(),
+    suggestedModels: new Map(),
+    cachedModels: new Map(),
+    deleteCached: new Map(),
+    pushToHub: new Map(),
     proofFile: new Map(),
   };
   let worker = connect();

@@ -3,7 +3,9 @@ import { fail, ok, type Result } from '../shared/result.ts';
 import type { Source, SourceFile } from './protocol.ts';
 
 /** The files of a source; bundled ones are fetched and checked, since a missing file may answer 200 with a page (F20). */
-export async function filesOf(source: Source): Promise<Result<readonly SourceFile[]>> {
+export async function filesOf(
+  source: Exclude<Source, { kind: 'hub' }>,
+): Promise<Result<readonly SourceFile[]>> {
   if (source.kind === 'files') return ok(source.files);
   const files: SourceFile[] = [];
   for (const { path, url } of source.files) {

@@ -221,5 +221,9 @@ function gather(cache: PixelCache, rows: Uint32Array): ReturnType<TrainingData['
   rows.forEach((row, i) => {
     data.set(cache.pixels.subarray(row * bytes, (row + 1) * bytes), i * bytes);
   });
-  return { pixels: { kind: 'bytes', data }, labels: Int32Array.from(rows, (row) => cache.labels[row] ?? 0) };
+  return {
+    pixels: { kind: 'bytes', data },
+    labels: Int32Array.from(rows, (row) => cache.labels[row] ?? 0),
+    images: Int32Array.from(rows),
+  };
 }

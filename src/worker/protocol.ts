@@ -3,7 +3,7 @@
 // second, and a page that misses one shows an older number until the next.
 import type { SplitName } from '../data/import-report.ts';
 import type { SourceFile } from '../data/source-file.ts';
-import type { BackendChoice, EngineChoice, EngineDescription, Memory } from '../engine/engine.ts';
+import type { BackendChoice, EngineChoice, EngineDescription, Memory, MemoryPlan } from '../engine/engine.ts';
 import type { Metrics } from '../train/evaluation.ts';
 import type { Phase } from '../train/phase.ts';
 import type { Recipe } from '../train/recipe.ts';
@@ -12,16 +12,70 @@ import type { Fault } from '../shared/fault.ts';
 import type { Result } from '../shared/result.ts';
 import type { VitConfig } from '../vit/vit-config.ts';
 
-export type { BranchView, DropRecord, EngineDescription, Fault, Memory, Metrics, ModuleView, Phase, Recipe };
+export type {
+  BranchView,
+  DropRecord,
+  EngineDescription,
+  Fault,
+  Memory,
+  MemoryPlan,
+  Metrics,
+  ModuleView,
+  Phase,
+  Recipe,
+};
 export type { BackendChoice, EngineChoice, Result, SourceFile, SplitName, StepRow, VitConfig };
 
 /** Raised when a message changes its meaning. */
 export type ProtocolVersion = 1;
 
-/** Files that the user gave, or files to fetch from the app's own origin. */
+/** Files that the user gave, files to fetch from the app's own origin, or a model of the Hub. */
 export type Source =
   | { readonly kind: 'files'; readonly files: readonly SourceFile[] }
-  | { readonly kind: 'bundled'; readonly files: readonly { readonly path: string; readonly url: string }[] };
+  | { readonly kind: 'bundled'; readonly files: readonly { readonly path: string; readonly url: string }[] }
+  | ({
+      readonly kind: 'hub';
+      /** As the user wrote it: owner/name, an address, with or without @revision. */ readonly model: string;
+    } & HubLogin);
+
+/** Where the Hub is and who asks; the token is for one request and is kept nowhere but in memory. */
+export interface HubLogin {
+  /** Base address of the Hub or of a mirror; empty for huggingface.co. */
+  readonly address: string;
+  /** Empty for none. */
+  readonly token: string;
+}
+
+/** Where a model of the Hub comes from, exactly. */
+export interface HubOrigin {
+  readonly host: string;
+  readonly id: string;
+  readonly commit: string;
+  /** As its model card names it. */
+  readonly licence: string | null;
+}
+
+/** A repository of which something is kept on this machine. */
+export interface CachedModel {
+  readonly host: string;
+  readonly id: string;
+  readonly bytes: number;
+  /** False while a download was interrupted; it goes on where it stopped. */
+  readonly complete: boolean;
+}
+
+/** A checkpoint of the Hub that is worth a try. Sizes are those that the Hub lists; nothing here was measured. */
+export interface SuggestedModel {
+  readonly id: string;
+  readonly title: string;
+  readonly parameters: number;
+  readonly bytes: number;
+  readonly licence: string;
+  readonly imageSize: number;
+  /** Operations of one training step, in multiples of the embedded model's, by the formula of vit-config.ts. */
+  readonly work: number;
+  readonly goodFor: string;
+}
 
 export interface ModelSummary {
   /** A name for people: the folder's or the configuration's. */
@@ -41,6 +95,8 @@ export interface ModelSummary {
   readonly preprocessing: string;
   /** What was ignored, assumed or will be made new, a sentence each. */
   readonly notes: readonly string[];
+  /** Where it comes from, when it comes from the Hub. */
+  readonly hub?: HubOrigin;
 }
 
 export interface ClassSummary {
@@ -94,6 +150,8 @@ export interface RunSummary {
   readonly classes: readonly string[];
   readonly trainImages: number;
   readonly validationImages: number;
+  /** What the engine takes of the device's memory, known before the first step; null where it cannot tell ahead. */
+  readonly memoryPlan: MemoryPlan | null;
   /** Floating-point operations of one step, by the formula of vit-config.ts. */
   readonly flopsPerStep: number;
 }
@@ -218,6 +276,23 @@ export interface Commands {
   };
   /** Up to 8 validation images as the network takes them, and the branched model's logits, as a safetensors file. */
   proofFile: { input: null; output: Blob };
+  /** Stops a download or an upload that is under way; its command ends with a fault of why 'cancelled'. */
+  cancelTransfer: { input: null; output: null };
+  suggestedModels: { input: null; output: readonly SuggestedModel[] };
+  /** What of the Hub is kept on this machine. */
+  cachedModels: { input: null; output: readonly CachedModel[] };
+  deleteCached: { input: { readonly host: string; readonly id: string }; output: readonly CachedModel[] };
+  /** Sends exactly these files to a repository of the user's, made where it is missing. */
+  pushToHub: {
+    input: HubLogin & {
+      readonly repository: string;
+      readonly isPrivate: boolean;
+      readonly files: readonly ExportedFile[];
+      /** Words of the commit. */
+      readonly title: string;
+    };
+    output: { readonly url: string; readonly commit: string };
+  };
 }
 export type CommandName = keyof Commands;
 
@@ -234,7 +309,14 @@ export interface Hello {
 export type TrainerEvent =
   | { readonly kind: 'phase'; readonly phase: Phase }
   /** A long command tells how far it is. */
-  | { readonly kind: 'progress'; readonly what: string; readonly done: number; readonly total: number }
+  | {
+      readonly kind: 'progress';
+      readonly what: string;
+      readonly done: number;
+      readonly total: number;
+      /** What is counted; plain numbers without it. */
+      readonly unit?: 'bytes';
+    }
   | {
       readonly kind: 'steps';
       readonly rows: readonly StepRow[];

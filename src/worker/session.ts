@@ -10,7 +10,7 @@ import { present } from '../shared/assert.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { Run } from '../train/loop.ts';
 import type { RunInput } from '../train/run-input.ts';
-import { batchOf, parseRecipe, type Recipe } from '../train/recipe.ts';
+import { batchOf, checkDepth, parseRecipe, type Recipe } from '../train/recipe.ts';
 import type { TrainingData } from '../train/training-data.ts';
 import { loadHead } from '../vit/checkpoint.ts';
 import { stepFlops } from '../vit/vit-config.ts';
@@ -20,6 +20,7 @@ import { exportFormats } from './export/export-formats.ts';
 import { normalisedPixels, proofSample } from './export/proof.ts';
 import { runRecord } from './export/run-record.ts';
 import { filesOf } from './fetch-bundled.ts';
+import { HubModels } from './hub-models.ts';
 import { addValidation, loadPixels, openData, splitData, splitOf, type OpenData } from './open-data.ts';
 import { openModel, type OpenModel } from './open-model.ts';
 import { tuningFile } from './tuning-file.ts';
@@ -51,7 +52,13 @@ export class Session {
   #active: ActiveRun | null = null;
   readonly #tuning = tuningFile();
 
-  constructor(private readonly events: EventStream) {}
+  readonly hub: HubModels;
+
+  constructor(private readonly events: EventStream) {
+    this.hub = new HubModels((what, done, total) =>
+      this.events.progress({ kind: 'progress', what, done, total, unit: 'bytes' }),
+    );
+  }
 
   async openModel({
     source,
@@ -59,17 +66,27 @@ export class Session {
     origin,
     imageSize,
   }: Commands['openModel']['input']): Promise<Result<ModelSummary>> {
+    const onProgress = (done: number, total: number): void => this.#progress('Reading weights', done, total);
+    if (source.kind === 'hub') {
+      const opened = await this.hub.open(source, imageSize ?? null, onProgress);
+      return opened.ok ? this.#take(opened.value) : opened;
+    }
     const files = await filesOf(source);
     if (!files.ok) return files;
-    const onProgress = (done: number, total: number): void => this.#progress('Reading weights', done, total);
     const opened = await openModel(files.value, title, onProgress, imageSize ?? null, origin);
-    if (!opened.ok) return opened;
-    this.#model = opened.value;
-    return ok(opened.value.summary);
+    return opened.ok ? this.#take(opened.value) : opened;
+  }
+
+  #take(model: OpenModel): Result<ModelSummary> {
+    this.#model = model;
+    this.hub.opened = model.summary.hub ?? null;
+    return ok(model.summary);
   }
 
   async openData(input: Commands['openData']['input']): Promise<Result<DataSummary>> {
     const { source, title, role, split, seed } = input;
+    if (source.kind === 'hub')
+      return fail({ kind: 'hub', why: 'no-model', detail: 'Images are opened from this machine only.' });
     const files = await filesOf(source);
     if (!files.ok) return files;
     const onProgress = ({ done, total }: { done: number; total: number }): void =>
@@ -128,6 +145,8 @@ export class Session {
     const [model, open] = [this.#model, this.#data];
     if (model === null) return fail({ kind: 'wrong-phase', command: 'start', phase: 'without a model' });
     if (open === null) return fail({ kind: 'wrong-phase', command: 'start', phase: 'without images' });
+    const followed = checkDepth(recipe, model.model.config.depth);
+    if (!followed.ok) return followed;
     const data = splitData(open.report, open.title, recipe.split, recipe.seed);
     this.#data = data;
     if (data.summary.fault !== null) return fail(data.summary.fault);
@@ -194,6 +213,7 @@ export class Session {
       classes: data.classes,
       trainImages: data.trainImages,
       validationImages: data.validation.labels.length,
+      memoryPlan: present(run.engine, 'engine').memoryPlan(),
       flopsPerStep: run.batch * (flops.forward + flops.backward),
     };
     this.#active = { run, model, images, data, summary, makeEngine: make, branched: null };

@@ -1,12 +1,14 @@
 // The worker's side of the border: receives commands, answers each with a Result, and turns whatever is thrown into a
 // fault. Long commands run one after the other; those that steer a run are answered at once.
 import { describeGpu } from '../engine/gpu.ts';
+import { refusedByPolicy } from '../hub/hub-fetch.ts';
 import { faultOfThrown } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { recipeDefaults } from '../train/recipe.ts';
 import { EventStream } from './event-stream.ts';
 import type { CommandName, Commands, Hello, Message, ProtocolVersion, Reply, Request } from './protocol.ts';
 import { Session } from './session.ts';
+import { suggestedModels } from './suggested-models.ts';
 
 declare const __BUILD__: string;
 /** Compared with the page's: both are built together, but a cached page may be older. */
@@ -19,6 +21,12 @@ const post = (message: Message): void => self.postMessage(message);
 // An unhandled rejection does not reach the page by itself (fault F16).
 self.addEventListener('unhandledrejection', ({ reason }) => {
   post({ kind: 'event', event: { kind: 'fault', fault: faultOfThrown(reason) } });
+});
+
+// A request that the page's policy blocks fails like one without a network; only this event tells them apart (F20).
+self.addEventListener('securitypolicyviolation', (event) => {
+  if (event instanceof SecurityPolicyViolationEvent && URL.canParse(event.blockedURI))
+    refusedByPolicy.add(new URL(event.blockedURI).origin);
 });
 
 const events = new EventStream((event) => post({ kind: 'event', event }));
@@ -54,6 +62,11 @@ const handlers = {
   result: () => session.result(),
   exportModel: (input) => session.exportModel(input),
   proofFile: () => session.proofFile(),
+  cancelTransfer: () => session.hub.cancel(),
+  suggestedModels: () => ok(suggestedModels()),
+  cachedModels: () => session.hub.list(),
+  deleteCached: (input) => session.hub.remove(input),
+  pushToHub: (input) => session.hub.push(input),
 } satisfies Handlers;
 
 /** Commands that may not overlap: each waits for the one before. */
@@ -63,6 +76,7 @@ const serial: ReadonlySet<CommandName> = new Set([
   'splitData',
   'start',
   'exportModel',
+  'deleteCached',
   'proofFile',
 ]);
 let queue: Promise<unknown> = Promise.resolve();

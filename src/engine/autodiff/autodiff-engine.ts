@@ -4,14 +4,7 @@
 // A step makes new tensors and swaps them in only when loss and gradient norm came back finite and the device reported
 // no error, so a fault leaves parameters and moments as they were.
 import * as tf from '@tensorflow/tfjs-core';
-import {
-  gatesOf,
-  parametersOf,
-  withParameters,
-  type Adapter,
-  type Gates,
-  type Trains,
-} from '../../dmlora/adapter.ts';
+import { parametersOf, withParameters, type Adapter, type Gates, type Trains } from '../../dmlora/adapter.ts';
 import { ndArray, type NdArray } from '../../shared/array.ts';
 import { assert, present } from '../../shared/assert.ts';
 import { faultOfThrown, type Fault } from '../../shared/fault.ts';
@@ -35,17 +28,20 @@ import { sliceOf } from '../pixels.ts';
 import { adamwStep } from './adamw.ts';
 import type { Backend } from './backend.ts';
 import { differentiating } from './differentiable.ts';
-import { residual } from './layers.ts';
+import { crossEntropy } from './layers.ts';
 import { microBatchOf } from './memory-plan.ts';
 import { imageCount, patchRows } from './patches.ts';
-import { frozenLinear, product } from './products.ts';
+import { product } from './products.ts';
+import { branchedLinear } from './branched-linear.ts';
 import {
   cut,
+  disposeChanged,
   disposeGroups,
   downloadMoments,
   downloadValues,
   groupNames,
   layoutOf,
+  rateOf,
   unpack,
   uploadGroups,
   type GroupName,
@@ -53,7 +49,7 @@ import {
   type Layout,
   type Trainables,
 } from './trainables.ts';
-import { disposeVit, embed, features, uploadVit, type FrozenVit, type LinearLayer } from './vit.ts';
+import { disposeVit, embed, features, uploadVit, type FrozenVit } from './vit.ts';
 
 /** What a batch, or a part of it, adds to a step. */
 type Part = { loss: tf.Scalar; correct: tf.Scalar; gradients: Flat };
@@ -145,7 +141,7 @@ export class AutodiffEngine implements Engine {
           updated[name] = adamwStep(
             groups[name],
             clipped,
-            isScalar ? control.scalarRate : control.learningRate,
+            rateOf(name, control),
             isScalar || name === 'headBias' ? 0 : control.weightDecay,
             isScalar ? control.scalarLimit : undefined,
           );
@@ -222,7 +218,7 @@ export class AutodiffEngine implements Engine {
     const { value, grads } = differentiating(() =>
       tf.valueAndGrads(() => {
         const output = this.#head(
-          features(vit, embedded, images, this.#layer(trainables, gates)),
+          features(vit, embedded, images, branchedLinear(layout, trainables, gates)),
           trainables,
         );
         logits = tf.keep(output);
@@ -242,25 +238,6 @@ export class AutodiffEngine implements Engine {
     const copy = tf.clone(kept); // belongs to the caller's tidy, where the kept one would outlive it
     kept.dispose();
     return { loss: value, logits: copy, gradients };
-  }
-
-  /** Frozen linear plus s sum_k g_k (x A_k') B_k', all live branches as one low-rank product. */
-  #layer(trainables: Trainables, gates: Gates): LinearLayer {
-    const { layout } = this.#ready();
-    const places = new Map(layout.modules.map(({ module, rank }, i) => [module.name, { module, rank, i }]));
-    return (x, frozen, name) => {
-      const y = frozenLinear(x, frozen); // [n, out]
-      const place = places.get(name);
-      if (place === undefined) return y;
-      const { down, up, scalar } = present(trainables.modules[place.i], name);
-      const open = gatesOf(gates, place.module);
-      const hidden = product(x, down); // [n, live branches * rank]
-      const scale = open.every((gate) => gate === 1)
-        ? scalar
-        : tf.mul(tf.tensor1d(open.flatMap((gate) => Array<number>(place.rank).fill(gate))), scalar);
-      const gated = tf.mul<tf.Tensor2D>(hidden, scale); // [n, live branches * rank]
-      return residual(y, product(gated, up));
-    };
   }
 
   #head(feature: tf.Tensor2D, { headWeight, headBias }: Trainables): tf.Tensor2D {
@@ -303,7 +280,12 @@ export class AutodiffEngine implements Engine {
       const outcome = await this.#guarded(0, async () => {
         const output = tf.tidy(() => {
           const trainables = cut(layout, this.#ready().groups);
-          const feature = features(vit, this.#embed(part, images), images, this.#layer(trainables, gates));
+          const feature = features(
+            vit,
+            this.#embed(part, images),
+            images,
+            branchedLinear(layout, trainables, gates),
+          );
           return last(feature, trainables);
         });
         const data = await output.data();
@@ -364,16 +346,11 @@ export class AutodiffEngine implements Engine {
   }
 
   memory(): Memory {
-    return {
-      bufferBytes: this.backend.allocatedBytes(),
-      peakBufferBytes: this.#notePeak(),
-      count: tf.memory().numTensors,
-    };
+    const bufferBytes = this.backend.allocatedBytes();
+    return { bufferBytes, peakBufferBytes: this.#notePeak(), count: tf.memory().numTensors };
   }
 
-  memoryPlan(): null {
-    return null; // tfjs allocates as it goes
-  }
+  readonly memoryPlan = (): null => null; // tfjs allocates as it goes
 
   dispose(): void {
     if (this.#prepared !== null) {
@@ -401,15 +378,4 @@ export class AutodiffEngine implements Engine {
       return fail(faultOfThrown(thrown));
     }
   }
-}
-
-/** Mean over the batch of log sum exp(logits) - logit of the label. */
-function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor): tf.Scalar {
-  return tf.neg(tf.mean(tf.sum(tf.mul(tf.logSoftmax(logits), labels), 1)));
-}
-
-/** Disposes the groups of `gone` that `kept` does not share. */
-function disposeChanged(gone: Groups, kept: Groups): void {
-  for (const name of groupNames)
-    if (gone[name] !== kept[name]) tf.dispose([gone[name].values, gone[name].m, gone[name].v]);
 }

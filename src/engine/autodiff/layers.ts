@@ -101,3 +101,8 @@ function join(parts: tf.Tensor3D, images: number, heads: number): tf.Tensor2D {
   const joined = tf.transpose(tf.reshape(parts, [images, heads, tokens, side]), [0, 2, 1, 3]);
   return tf.reshape(joined, [images * tokens, heads * side]);
 }
+
+/** Mean over the batch of log sum exp(logits) - logit of the label. */
+export function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor): tf.Scalar {
+  return tf.neg(tf.mean(tf.sum(tf.mul(tf.logSoftmax(logits), labels), 1)));
+}

@@ -9,6 +9,7 @@ import { paramNames, type AdaptedModule, type Adapter, type Moments } from '../.
 import { ndArray, sizeOf, type NdArray } from '../../shared/array.ts';
 import { assert, present } from '../../shared/assert.ts';
 import type { ParamName } from '../../vit/parameters.ts';
+import type { StepControl } from '../engine.ts';
 
 export const groupNames = ['branches', 'scalars', 'headWeight', 'headBias'] as const;
 export type GroupName = (typeof groupNames)[number];
@@ -221,4 +222,16 @@ export function cut(layout: Layout, groups: Groups): Trainables {
     headWeight: tf.reshape<tf.Rank.R2>(headWeight.values, [...layout.head]),
     headBias: headBias.values,
   };
+}
+
+/** Disposes the groups of `gone` that `kept` does not share. */
+export function disposeChanged(gone: Groups, kept: Groups): void {
+  for (const name of groupNames)
+    if (gone[name] !== kept[name]) tf.dispose([gone[name].values, gone[name].m, gone[name].v]);
+}
+
+/** The learning rate of a group at a step. */
+export function rateOf(group: GroupName, { learningRate, headRate, scalarRate }: StepControl): number {
+  if (group === 'scalars') return scalarRate;
+  return group === 'branches' ? learningRate : headRate;
 }

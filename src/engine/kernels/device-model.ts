@@ -125,6 +125,8 @@ export class DeviceModel {
     assert(images <= most, () => `${images} images in a batch of ${most}`);
     const { device } = this.memory;
     this.block.write(layout, gates, batch, images, numbers ?? null);
+    const form = this.plan.task.pixels ?? batch.pixels.kind;
+    assert(batch.pixels.kind === form, () => `pixels come as ${form}`);
     const inputs = this.#inputsOf(batch, images);
     if (inputs.some(({ fromPixels }) => fromPixels)) writePixels(this.memory, pixels, batch.pixels);
     const encoder = device.createCommandEncoder({ label: name });

@@ -88,8 +88,8 @@ export class KernelEngine implements Engine {
     const { config } = model;
     const unsupported = unsupportedByKernels(config);
     if (unsupported !== null) return fail({ kind: 'bad-recipe', field: 'engine', detail: unsupported });
-    const { classes, batch, images = 0 } = shapes;
-    const task = { config, adapter, classes, batch, normalisation, tuning, images };
+    const { classes, batch, pixels = null, images = 0 } = shapes;
+    const task = { config, adapter, classes, batch, normalisation, tuning, pixels, images };
     try {
       const made = await prepareModel(gpu, this.#memory, this.#pipelines, model, task, shapes);
       if (!made.ok) return made;

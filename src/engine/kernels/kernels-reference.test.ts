@@ -2,6 +2,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import { readReference, referenceFolder } from '../testing/node-backends.ts';
 import { referenceChecks } from '../testing/reference-checks.ts';
+import type { Shapes } from '../engine.ts';
 import { kernelEngine, missingGpu } from './testing/node-gpu.ts';
 
 // Lavapipe compiles a kernel in seconds where others take milliseconds.
@@ -12,6 +13,17 @@ describe.skipIf(missingGpu !== null)(`reference vectors of ${referenceFolder} on
     // A GPU has no erf and a looser exp: ten times what a float32 program on a processor reaches (README of the vectors).
     const figures = await check({ makeEngine: kernelEngine(), read: readReference, slack: 10 });
     console.info(`kernels ${name}:`, figures);
+    expect(Object.values(figures).every(Number.isFinite)).toBe(true);
+  });
+
+  test.each<[string, Partial<Shapes>, number]>([
+    ['in micro-batches', { microBatch: 2 }, 10],
+    ['with recomputed blocks', { recomputedBlocks: 9 }, 10],
+    // 250 times what float32 is allowed: 5e-3 of the largest gradient, the error of float16 through the blocks.
+    ['in float16', { memory: { budgetBytes: null, float16: 'always' } }, 250],
+  ])('logits and gradients %s', async (_, shapes, slack) => {
+    const setting = { makeEngine: kernelEngine(), read: readReference, slack, shapes };
+    const figures = await referenceChecks['logits and gradients'](setting);
     expect(Object.values(figures).every(Number.isFinite)).toBe(true);
   });
 });

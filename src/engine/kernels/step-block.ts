@@ -66,11 +66,11 @@ export class StepBlock {
 
   /** The order of `Step` in wgsl/shared-structs.ts; bias corrections are powers in float64, rounded once. */
   #writeNumbers({ sequence, record, control, counts }: StepNumbers): void {
-    const { trains, learningRate, scalarRate, weightDecay, clipNorm, scalarLimit } = control;
+    const { trains, learningRate, headRate, scalarRate, weightDecay, clipNorm, scalarLimit } = control;
     const flag = (on: boolean): number => (on ? 1 : 0);
     this.#words.set([sequence, record]);
     this.#words.set([flag(trains.branches), flag(trains.scalars), flag(trains.head)], 3);
-    this.#floats.set([learningRate, scalarRate, 1 - learningRate * weightDecay, clipNorm, scalarLimit, 0], 6);
+    this.#floats.set([learningRate, scalarRate, weightDecay, clipNorm, scalarLimit, headRate], 6);
     const steps = [counts.branches, counts.scalars, counts.headWeight, counts.headBias];
     this.#floats.set(
       steps.map((count) => 1 - 0.9 ** count),

@@ -1,5 +1,5 @@
-// Which shape of each kernel a device runs: tiles of the matrix products, query rows of an attention thread, threads of
-// a LayerNorm row. Emulations on the processor want few, large register tiles and no barriers; GPUs want many threads.
+// Which shape of each kernel a device runs: tiles of the matrix products, threads of a workgroup, rows of a thread.
+// Emulations on the processor want few, large register tiles and no barriers; GPUs want many threads.
 import type { TuningRecord } from '../engine.ts';
 import type { Gpu } from '../gpu.ts';
 import type { MatmulShape, MatmulTile } from './wgsl/matmul.ts';
@@ -8,6 +8,10 @@ export interface Tuning {
   matmulTile(shape: MatmulShape): MatmulTile;
   /** Query or key rows of one attention thread: forward, and backward. */
   readonly attentionRows: readonly [forward: number, backward: number];
+  /** Threads of a workgroup in attention, in the skinny products of rows, and in the gradients of A and B. */
+  readonly attentionThreads: number;
+  readonly rowThreads: number;
+  readonly columnThreads: number;
   /** Whether four threads of an attention kernel share their loads by quad swaps (needs subgroups). */
   readonly attentionQuads: boolean;
   /** Columns of a thread in the gradients of A and B, in vec4s. */
@@ -28,6 +32,9 @@ export const processorTuning: Tuning = {
     threads: [4, 1],
   }),
   attentionRows: [2, 1],
+  attentionThreads: 8,
+  rowThreads: 8,
+  columnThreads: 4,
   attentionQuads: false,
   gradientTile: 4,
   normThreads: 1,
@@ -52,13 +59,19 @@ function quadRows(rows: number): number {
   return [10, 9, 8, 7, 6].reduce((best, tile) => (idle(tile) < idle(best) ? tile : best));
 }
 
-/** Smaller tiles and more threads. Chosen by reasoning about occupancy; not measured on a GPU. */
+/**
+ * Smaller tiles and more threads: workgroups fill the 32 lanes in which most GPUs compute. Chosen by reasoning; not measured
+ * on a GPU.
+ */
 export const gpuTuning: Tuning = {
   matmulTile: ({ rows }) =>
     rows >= 64
       ? { memory: 'workgroup', rowTile: 8, columnTile: 2, threads: [8, 8], slice: 16 }
       : { memory: 'registers', rowTile: 4, columnTile: 1, threads: [16, 4] },
   attentionRows: [1, 1],
+  attentionThreads: 32,
+  rowThreads: 32,
+  columnThreads: 32,
   attentionQuads: false,
   gradientTile: 1,
   normThreads: 64,
@@ -71,6 +84,9 @@ export const gpuTuning: Tuning = {
 export const smallestTuning: Tuning = {
   matmulTile: () => ({ memory: 'registers', rowTile: 4, columnTile: 1, threads: [4, 2] }),
   attentionRows: [1, 1],
+  attentionThreads: 8,
+  rowThreads: 8,
+  columnThreads: 4,
   attentionQuads: false,
   gradientTile: 1,
   normThreads: 1,
@@ -83,12 +99,12 @@ export interface Tuned {
 }
 
 /** Chosen by the kind of device alone. */
-export function presetTuning(gpu: Pick<Gpu, 'software' | 'device' | 'info' | 'name'>): Tuned {
+export function presetTuning(gpu: Pick<Gpu, 'software' | 'facts' | 'info' | 'name'>): Tuned {
   const tuning = gpu.software ? emulatedTuning(gpu) : gpuTuning;
   return { tuning, record: { source: 'preset', tiles: {}, ms: 0 } };
 }
 
-function emulatedTuning({ device, info, name }: Pick<Gpu, 'device' | 'info' | 'name'>): Tuning {
+function emulatedTuning({ facts, info, name }: Pick<Gpu, 'facts' | 'info' | 'name'>): Tuning {
   if (/llvmpipe|lavapipe/i.test(name)) return smallestTuning;
-  return device.features.has('subgroups') && info.subgroupMinSize >= 4 ? quadTuning : processorTuning;
+  return facts.features.includes('subgroups') && info.subgroupMinSize >= 4 ? quadTuning : processorTuning;
 }

@@ -3,10 +3,15 @@
 import { present } from '../../shared/assert.ts';
 import { AutodiffEngine } from '../autodiff/autodiff-engine.ts';
 import { startBackend } from '../autodiff/backend.ts';
+import { checkDevice } from '../check-device.ts';
 import { openGpu, type Gpu } from '../gpu.ts';
 import { KernelEngine } from '../kernels/kernels-engine.ts';
+import { checkTile, fixedShapes, kernelChecks, quickTiles } from '../kernels/testing/kernel-checks.ts';
+import { checkAdamw, checkDecision } from '../kernels/testing/optimiser-checks.ts';
+import { checkCrops } from '../kernels/testing/patch-checks.ts';
 import { planChecks } from '../kernels/testing/plan-checks.ts';
 import { smallestTuning, type Tuning } from '../kernels/tuning.ts';
+import { tileName, tileSet } from '../kernels/tuning/tile-set.ts';
 import { makeEngine } from '../make-engine.ts';
 import type { BackendName, EngineName } from '../engine.ts';
 import { must, type ReadFile } from './reference.ts';
@@ -19,6 +24,10 @@ export interface CheckPage {
   run(name: string, engine: EngineName, backend: BackendName, slack: number): Promise<Figures>;
   /** The kernel engine's plans that need less memory, by the names of plan-checks.ts; throws with the tensor that is off. */
   plans(): Promise<Readonly<Record<string, Figures>>>;
+  /** Kernels and tiles one by one against float64, over a few fixed shapes; milliseconds by name. Throws with what is off. */
+  kernels(tiles: 'quick' | 'all'): Promise<Readonly<Record<string, number>>>;
+  /** What the check of a device says about this one; null when nothing is wrong. */
+  device(): Promise<string | null>;
   /** Lets the GPU fail in every way that a page can bring about; gives what was shown. */
   transaction(): Promise<string[]>;
 }
@@ -37,10 +46,15 @@ const read: ReadFile = async (name) => {
 
 let device: Promise<Gpu> | null = null;
 
+/** One device for all checks; closing it does nothing. */
+function gpuOfPage(): Promise<Gpu> {
+  device ??= openGpu().then((gpu) => ({ ...must(gpu), close: () => undefined }));
+  return device;
+}
+
 /** Kernel engines on one device, so that each kernel is compiled once; closing it does nothing. */
 async function kernels(tuning?: Tuning): Promise<KernelEngine> {
-  device ??= openGpu().then((gpu) => ({ ...must(gpu), close: () => undefined }));
-  return new KernelEngine(await device, tuning);
+  return new KernelEngine(await gpuOfPage(), tuning);
 }
 
 const checks = new Map(Object.entries(referenceChecks));
@@ -63,8 +77,38 @@ window.engineChecks = {
       const startedAt = performance.now();
       figures[name] = { ...(await check(() => kernels(smallestTuning))), ms: performance.now() - startedAt };
     }
+    // 250 times what float32 is allowed: 5e-3 of the largest gradient, the error of float16 through the blocks.
+    const memory = { budgetBytes: null, float16: 'always' } as const;
+    const setting = { makeEngine: () => kernels(smallestTuning), read, slack: 250, shapes: { memory } };
+    figures['reference vectors in float16'] = await referenceChecks['logits and gradients'](setting);
     return figures;
   },
+  async kernels(tiles) {
+    const { device } = await gpuOfPage();
+    const all: [string, () => Promise<void>][] = [
+      ...Object.entries(kernelChecks).flatMap(([name, check]) =>
+        fixedShapes.map((shape): [string, () => Promise<void>] => [
+          `${name}, ${shape.rows} rows`,
+          () => check(device, shape),
+        ]),
+      ),
+      ['AdamW', () => checkAdamw(device, [true, true, true], 7)],
+      ['decision', () => checkDecision(device)],
+      ['crops', () => checkCrops(device)],
+      ...(tiles === 'all' ? tileSet.map(tileName) : quickTiles).map((name): [string, () => Promise<void>] => [
+        name,
+        () => checkTile(device, name),
+      ]),
+    ];
+    const ms: Record<string, number> = {};
+    for (const [name, check] of all) {
+      const startedAt = performance.now();
+      await check();
+      ms[name] = Math.round(performance.now() - startedAt);
+    }
+    return ms;
+  },
+  device: async () => checkDevice(await gpuOfPage()),
   transaction: () =>
     checkTransaction(async () => {
       const backend = must(await startBackend('webgpu', ''));

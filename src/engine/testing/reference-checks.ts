@@ -31,6 +31,8 @@ export interface Setting {
   readonly makeEngine: MakeEngine;
   readonly read: ReadFile;
   readonly slack: number;
+  /** How the engine is prepared beside batch and classes: a plan that is not its own choice. */
+  readonly shapes?: Partial<Shapes>;
 }
 
 /** A measured figure of a check, for reports. */
@@ -38,7 +40,9 @@ export type Figures = Record<string, number>;
 
 async function prepared(setting: Setting, adapter: Adapter, shapes: Shapes): Promise<Engine> {
   const engine = await setting.makeEngine();
-  must(await engine.prepare(await readMicroModel(setting.read), adapter, identityNormalisation, shapes));
+  const model = await readMicroModel(setting.read);
+  const all = { ...shapes, ...setting.shapes };
+  must(await engine.prepare(model, adapter, identityNormalisation, all));
   return engine;
 }
 
@@ -111,6 +115,7 @@ function referenceControl(manifest: Manifest, step: number, rate: number, stage2
     step,
     trains: trainsIn(stage2 ? 2 : 1),
     learningRate: rate,
+    headRate: rate,
     scalarRate: manifest.lrS,
     weightDecay: manifest.weightDecay,
     clipNorm: manifest.clip,

@@ -23,6 +23,7 @@ const control: StepControl = {
   step: 0,
   trains: { branches: true, scalars: false, head: true },
   learningRate: 1e-2,
+  headRate: 1e-2,
   scalarRate: 1e-2,
   weightDecay: 0,
   clipNorm: 1,

@@ -18,6 +18,7 @@ import type {
   Recipe,
   RunResult,
   RunSummary,
+  SuggestedModel,
   TrainerEvent,
 } from '../../worker/protocol.ts';
 
@@ -31,6 +32,8 @@ export interface FakeOptions {
   readonly fault?: Fault;
   readonly recipe?: (recipe: Recipe) => Recipe;
   readonly scalarsKept?: boolean;
+  /** Why models of the Hub cannot be opened. */
+  readonly hubFault?: Fault;
   /** A format whose proof fails. */
   readonly refuses?: ExportFormat;
 }
@@ -42,6 +45,19 @@ export interface FakeClient extends TrainerClient {
   readonly sent: readonly { readonly name: CommandName; readonly input: unknown }[];
   emit(event: TrainerEvent): void;
 }
+
+const suggested: readonly SuggestedModel[] = [
+  {
+    id: 'ann/vit-tiny',
+    title: 'ViT-Tiny',
+    parameters: 5.7e6,
+    bytes: 22.9e6,
+    licence: 'Apache-2.0',
+    imageSize: 224,
+    work: 7,
+    goodFor: 'Photographs of any kind.',
+  },
+];
 
 const linears = { qv: ['q', 'v'], qkv: ['q', 'k', 'v'], 'qkv+proj': ['q', 'k', 'v', 'proj'] } as const;
 
@@ -167,6 +183,7 @@ export function createFakeClient(
     classes: ['a', 'b'],
     trainImages: 800,
     validationImages: 200,
+    memoryPlan: null,
     flopsPerStep: 1e9,
   });
   const result = (): RunResult => ({
@@ -233,7 +250,10 @@ export function createFakeClient(
         defaults: recipeDefaults,
         gpu: options.gpu ?? { kind: 'present', name: 'nvidia ampere', software: false },
       }),
-    openModel: ({ title }) => ok({ ...model, title }),
+    openModel: ({ title, source }) =>
+      source.kind === 'hub' && options.hubFault !== undefined
+        ? fail(options.hubFault)
+        : ok({ ...model, title }),
     openData: ({ title }) => ok({ ...data, title: options.data?.title ?? title }),
     splitData: () => ok(data),
     thumbnails: () => ok([]),
@@ -265,6 +285,11 @@ export function createFakeClient(
       return ok(null);
     },
     result: () => ok(result()),
+    cancelTransfer: () => ok(null),
+    suggestedModels: () => ok(suggested),
+    cachedModels: () => ok([]),
+    deleteCached: () => ok([]),
+    pushToHub: ({ repository, address }) => ok({ url: `${address}/${repository}`, commit: '0'.repeat(40) }),
     exportModel: ({ formats }) =>
       ok({
         formats: formats.map((format): FormatExport =>

@@ -3,27 +3,20 @@ import { useState } from 'react';
 import { markSaved } from '../../state/export-store.ts';
 import { zipBlob, zipLength, zipStream, type ZipEntry } from '../../state/zip-files.ts';
 import { faultOfThrown, type Fault } from '../../shared/fault.ts';
-import type { ExportFormat, ExportResult, FormatExport } from '../../worker/protocol.ts';
+import type { ExportResult, FormatExport } from '../../worker/protocol.ts';
 import { Button } from '../parts/Button.tsx';
 import { download, downloadStream, safeName } from '../parts/download.ts';
 import { FaultBox } from '../parts/FaultBox.tsx';
 import { bytesText, countText, percentText } from '../parts/words.ts';
+import { PushToHub } from '../result/PushToHub.tsx';
 import styles from './ExportDialog.module.css';
-
-const titles: Readonly<Record<ExportFormat, string>> = {
-  source: 'Merged',
-  hf: 'Hugging Face',
-  'hf-v5': 'Hugging Face, names of transformers 5',
-  timm: 'timm',
-  peft: 'PEFT adapter',
-  onnx: 'ONNX',
-};
+import { formatTitles } from './format-titles.ts';
 
 function FormatResult({ format, files, proof, refused }: FormatExport) {
   if (refused !== null || proof === null)
     return (
       <li className={styles.refused} data-testid={`export-${format}`} data-offered="false">
-        <h3>{titles[format]}: not offered</h3>
+        <h3>{formatTitles[format]}: not offered</h3>
         <p>{refused}</p>
       </li>
     );
@@ -31,7 +24,7 @@ function FormatResult({ format, files, proof, refused }: FormatExport) {
   return (
     <li className={styles.proved} data-testid={`export-${format}`} data-offered="true">
       <h3>
-        {titles[format]} <span className={styles.soft}>{bytesText(bytes)}</span>
+        {formatTitles[format]} <span className={styles.soft}>{bytesText(bytes)}</span>
       </h3>
       <p>
         Read back and compared on {countText(proof.images, 'validation image')}: largest difference of any
@@ -43,7 +36,7 @@ function FormatResult({ format, files, proof, refused }: FormatExport) {
       </p>
       <details>
         <summary>{countText(files.length, 'file')}</summary>
-        <ul className={styles.files} aria-label={`Files of ${titles[format]}`}>
+        <ul className={styles.files} aria-label={`Files of ${formatTitles[format]}`}>
           {files.map(({ name, blob }) => (
             <li key={name}>
               <code>{name}</code>
@@ -109,6 +102,7 @@ export function ExportResults({ result: { formats, result } }: { readonly result
         </div>
       )}
       {fault !== null && <FaultBox fault={fault} />}
+      <PushToHub />
     </section>
   );
 }

@@ -80,7 +80,7 @@ export function ModelCard() {
         />
       </div>
       <p className={styles.facts}>
-        <a href="#other-models">Other models</a>, and what each is good for
+        <a href="#other-models">Models from the Hub</a>, and what each is good for
       </p>
       {others.length > 0 && (
         <div className={styles.actions}>

@@ -1,54 +1,69 @@
-// Other models that Graft can train, and what each is good for. They live on the Hugging Face Hub and are opened from
-// disk for now.
+// Models from the Hub: suggestions that open by one click, a field for any other, what is kept on this machine. What is
+// asked for here is told here, how far it is and why it failed.
+import { useState, type SyntheticEvent } from 'react';
+import { useHub } from '../../state/hub-store.ts';
+import { useTrainer } from '../trainer-context.ts';
+import { useControls } from '../use-controls.ts';
+import { Button } from '../parts/Button.tsx';
 import { Card } from '../parts/Card.tsx';
-import styles from './ModelCard.module.css';
-
-const models = [
-  {
-    title: 'DeiT-Tiny',
-    repository: 'facebook/deit-tiny-patch16-224',
-    size: '5.7 M parameters, 23 MB',
-    goodFor: 'The best first step up: photographs of any kind, still quick on a laptop GPU.',
-  },
-  {
-    title: 'DeiT-Small',
-    repository: 'timm/deit_small_patch16_224.fb_in1k',
-    size: '22 M parameters, 88 MB',
-    goodFor: 'Classes that look alike, such as species or cell types, on a desktop GPU.',
-  },
-  {
-    title: 'ViT-Small, ImageNet-21k',
-    repository: 'timm/vit_small_patch16_224.augreg_in21k',
-    size: '22 M parameters, 120 MB',
-    goodFor: 'Plants, animals and everyday things: it has seen many more kinds of images.',
-  },
-  {
-    title: 'ViT-Base, ImageNet-21k',
-    repository: 'google/vit-base-patch16-224-in21k',
-    size: '86 M parameters, 346 MB',
-    goodFor: 'The model of most published comparisons; wants a GPU with several gigabytes.',
-  },
-];
+import { FaultBox } from '../parts/FaultBox.tsx';
+import { CachedModels } from './CachedModels.tsx';
+import { HubAccount } from './HubAccount.tsx';
+import { SuggestedModels } from './SuggestedModels.tsx';
+import { TransferLine } from './TransferLine.tsx';
+import styles from './HubCard.module.css';
 
 export function OtherModels() {
+  const opening = useHub((state) => state.opening);
+  const fault = useHub((state) => state.fault);
   return (
-    <Card title="Other models" id="other-models">
-      <p>
-        These are opened from disk for now: download <code>model.safetensors</code> and{' '}
-        <code>config.json</code> from the model&rsquo;s page, then open both in the model card or drop them on
-        this window.
+    <Card title="Models from the Hub" id="other-models" aside="downloaded to this machine, once">
+      <p className={styles.soft}>
+        A click downloads a model’s weights and opens it; nothing of yours is sent. The smaller ones learn
+        fast, the larger ones see more.
       </p>
-      <ul className={styles.others}>
-        {models.map(({ title, repository, size, goodFor }) => (
-          <li key={repository} className={styles.other}>
-            <a href={`https://huggingface.co/${repository}/tree/main`} target="_blank" rel="noreferrer">
-              {title}
-            </a>
-            <span className={styles.facts}>{size}</span>
-            <span>{goodFor}</span>
-          </li>
-        ))}
-      </ul>
+      {opening !== null && <TransferLine fallback={`Asking for ${opening}`} />}
+      {fault !== null && <FaultBox fault={fault} />}
+      <SuggestedModels />
+      <AnyModel />
+      <HubAccount />
+      <CachedModels />
     </Card>
+  );
+}
+
+function AnyModel() {
+  const [model, setModel] = useState('');
+  const opening = useHub((state) => state.opening);
+  const { edit } = useControls();
+  const trainer = useTrainer();
+  function submit(event: SyntheticEvent): void {
+    event.preventDefault();
+    if (model.trim() !== '') void trainer.openHubModel(model.trim());
+  }
+  return (
+    <form className={styles.any} onSubmit={submit}>
+      <label className={styles.label}>
+        Any other model
+        <input
+          className={styles.input}
+          value={model}
+          placeholder="owner/name, or the address of its page"
+          autoComplete="off"
+          autoCapitalize="none"
+          spellCheck={false}
+          data-testid="hub-model"
+          onChange={({ currentTarget }) => setModel(currentTarget.value)}
+        />
+      </label>
+      <Button
+        type="submit"
+        icon="download"
+        disabled={!edit || opening !== null || model.trim() === ''}
+        data-testid="hub-open"
+      >
+        Open it
+      </Button>
+    </form>
   );
 }

@@ -1,18 +1,19 @@
 // How far a long command is, in words and as a bar; a moving bar where it cannot be counted.
 import { useDevice } from '../../state/device-store.ts';
 import styles from './ProgressLine.module.css';
-import { wholeText } from './words.ts';
+import { bytesText, wholeText } from './words.ts';
 
 export function ProgressLine({ fallback }: { readonly fallback: string }) {
   const progress = useDevice((state) => state.progress);
   const what = progress?.what ?? fallback;
+  const text = progress?.unit === 'bytes' ? bytesText : wholeText;
   const counted = progress !== null && progress.total > 0;
   return (
     <div className={styles.line}>
       <span role="status">{what}…</span>
       {counted && progress.total > 1 && (
         <span className={styles.count}>
-          {wholeText(progress.done)} of {wholeText(progress.total)}
+          {text(progress.done)} of {text(progress.total)}
         </span>
       )}
       {counted ? (

@@ -111,12 +111,13 @@ export function RecipeCard() {
             summary={`${drops}, rank ${form.rank}`}
             names={
               form.dropMode === 'none'
-                ? ['branches', 'rank', 'targets', 'dropMode', 'scalars', 'stage2']
+                ? ['branches', 'rank', 'targets', 'firstBlock', 'dropMode', 'scalars', 'stage2']
                 : [
                     'branches',
                     'branchesEnd',
                     'rank',
                     'targets',
+                    'firstBlock',
                     'dropMode',
                     'scalars',
                     'dropBegin',
@@ -136,9 +137,22 @@ export function RecipeCard() {
             names={form.augment === 'crop+flip' ? ['augment', 'smallestCrop'] : ['augment']}
           />
           <Group
+            title="Memory"
+            summary={form.memoryBudget === '' ? 'as the GPU allows' : `${form.memoryBudget} MB`}
+            names={['memoryBudget', 'float16']}
+          />
+          <Group
             title="Optimiser"
             summary="AdamW, cosine"
-            names={['warmup', 'learningRateFloor', 'weightDecay', 'clipNorm', 'scalarRate', 'scalarStart']}
+            names={[
+              'warmup',
+              'headRate',
+              'learningRateFloor',
+              'weightDecay',
+              'clipNorm',
+              'scalarRate',
+              'scalarStart',
+            ]}
           />
         </div>
         <div className={styles.last}>

@@ -7,6 +7,7 @@ import { FaultBox } from '../parts/FaultBox.tsx';
 import { Stats } from '../parts/Stats.tsx';
 import { bytesText, durationText, percentText, countOfText } from '../parts/words.ts';
 import { RunControls } from './RunControls.tsx';
+import { memorySentence } from './memory-sentence.ts';
 import { phaseWords, statusSentence } from './status-sentence.ts';
 import { Timeline } from './Timeline.tsx';
 import styles from './RunCard.module.css';
@@ -64,6 +65,7 @@ export function RunCard() {
   const phase = useRun((state) => state.phase);
   const pending = useRun((state) => state.pending);
   const summary = useRun((state) => state.summary);
+  const plan = useRun((state) => state.summary?.memoryPlan ?? null);
   const drops = useRun((state) => state.drops);
   const fault = useRun((state) => state.fault);
   const { whyNotStart } = useControls();
@@ -75,6 +77,11 @@ export function RunCard() {
       <p className={styles.status} role="status" aria-live="polite" data-testid="status">
         {statusSentence({ phase, pending, summary, drops, whyNotStart })}
       </p>
+      {plan !== null && (
+        <p className={styles.soft} data-testid="memory-plan">
+          {memorySentence(plan)}
+        </p>
+      )}
       {fault !== null && <FaultBox fault={fault} />}
       <Numbers />
     </Card>

@@ -164,7 +164,8 @@ function recordBranches(
   const { inner, columns, width } = site;
   const parts = kind === 'qkv' ? 3 : 1;
   const v = recorder.tensor(`blocks.${block}.${kind}.dlow`, rows * width);
-  const up = { kind: 'up', rows, inner: columns, parts } as const;
+  const { rowThreads, columnThreads: threads, gradientTile: tile } = plan.tuning;
+  const up = { kind: 'up', rows, inner: columns, parts, threads: rowThreads } as const;
   const { parameters: f, parts: siteParts, scales, gates } = regions;
   const operands = { x: dy, f, site: siteParts, scales, y: v };
   if (sums !== null) {
@@ -179,8 +180,8 @@ function recordBranches(
   }
   recorder.dispatch(rowProductKernel(up), rowProductGrid(up, width), operands);
   const chunk = Math.ceil(rows / state.chunks);
-  const tile = plan.tuning.gradientTile;
-  const gradients: ColumnProduct = { rows, chunk, inner, columns, parts, tile, input, storage: x.storage };
+  const { storage } = x;
+  const gradients: ColumnProduct = { rows, chunk, inner, columns, parts, tile, threads, input, storage };
   recorder.dispatch(columnProductKernel(gradients), columnProductGrid(gradients, width), {
     u,
     dy,

@@ -81,7 +81,8 @@ function recordInside(
     if (site === undefined || regions === undefined) return undefined;
     const lines = kind === 'qkv' ? all : rows;
     const u = tensor(`${kind}.low`, lines * site.width);
-    const down = { kind: 'down', rows: lines, inner: site.inner, storage: x.storage } as const;
+    const threads = plan.tuning.rowThreads;
+    const down = { kind: 'down', rows: lines, inner: site.inner, threads } as const;
     recorder.dispatch(rowProductKernel(down), rowProductGrid(down, site.width), {
       x,
       f: regions.parameters,
@@ -114,7 +115,7 @@ function recordInside(
     low: intermediate('qkv', first.y),
     out: qkv,
   });
-  const context = tensor('context', rows * inside, storage);
+  const context = tensor('context', rows * inside);
   const lse = tensor('lse', rows * heads);
   const attention = attentionShape(plan, block, 0);
   recorder.dispatch(attentionKernel(attention), attentionGrid(attention, attention.queryTokens), {

@@ -4,7 +4,7 @@
 import { branchScalesKernel, branchScalesThreads } from '../wgsl/branch-scales.ts';
 import { keptRowsGrid, keptRowsKernel } from '../wgsl/kept-rows.ts';
 import { layerNormGrid, layerNormKernel } from '../wgsl/layer-norm.ts';
-import { patchRowsGrid, patchRowsKernel } from '../wgsl/patch-rows.ts';
+import { patchRowsGrid, patchRowsKernel, type PixelForm } from '../wgsl/patch-rows.ts';
 import { rowProductGrid, rowProductKernel } from '../wgsl/row-product.ts';
 import { recordBlock } from './block-forward.ts';
 import {
@@ -15,7 +15,7 @@ import {
   type ModelPlan,
   type SavedBlock,
 } from './model-plan.ts';
-import type { Recorder, Tensor } from './recorder.ts';
+import type { Operand, Phase, Recorder, Tensor } from './recorder.ts';
 import { groupRegion } from './training-state.ts';
 
 export interface Forward {
@@ -58,7 +58,8 @@ export function recordForward(recorder: Recorder, plan: ModelPlan, training: boo
     statistics,
   });
   const logits = recorder.tensor('logits', images * classes);
-  const head = { kind: 'head', rows: images, inner: dim, width: classes } as const;
+  const threads = plan.tuning.rowThreads;
+  const head = { kind: 'head', rows: images, inner: dim, width: classes, threads } as const;
   recorder.dispatch(rowProductKernel(head), rowProductGrid(head, classes), {
     x: feature,
     f: groupRegion(state, state.parameters, 'headWeight'),
@@ -103,20 +104,19 @@ function recordEmbedding(
   const { images, rows, patch, dim, tokens } = widths;
   const shape = { images, side: config.imageSize, patch: config.patchSize, padded: patch };
   const parts = training ? state.parts : 1;
-  const pixels = recorder.tensor('pixels', parts * images * 3 * config.imageSize ** 2);
+  const bytes = (plan.pixels === 'bytes' ? 1 : 4) * 3 * config.imageSize ** 2; // of one image
+  const pixels = recorder.tensor('pixels', (parts * images * bytes) / 4);
   if (parts > 1) recorder.kept.add(pixels);
   const y = recorder.tensor('patch rows', rows * patch);
   const { step, crops } = state.regions;
   const operands = { pixels, step, part: state.part, y };
-  recorder.phase = 'bytes';
-  recorder.dispatch(patchRowsKernel(shape, normalisation), patchRowsGrid(shape), operands);
-  recorder.phase = 'normalised';
-  recorder.dispatch(patchRowsKernel(shape, 'normalised'), patchRowsGrid(shape), operands);
-  if (training) {
-    recorder.phase = 'cropped';
-    const kernel = patchRowsKernel(shape, { cropped: normalisation });
-    recorder.dispatch(kernel, patchRowsGrid(shape), { ...operands, crops });
-  }
+  const record = (phase: Phase, form: PixelForm, more: Readonly<Record<string, Operand>> = {}): void => {
+    recorder.phase = phase;
+    recorder.dispatch(patchRowsKernel(shape, form), patchRowsGrid(shape), { ...operands, ...more });
+  };
+  if (plan.pixels !== 'normalised') record('bytes', normalisation);
+  if (plan.pixels !== 'bytes') record('normalised', 'normalised');
+  if (plan.pixels !== 'normalised' && training) record('cropped', { cropped: normalisation }, { crops });
   recorder.phase = 'prefix';
   const embedded = recorder.tensor('embedded', rows * dim);
   product(

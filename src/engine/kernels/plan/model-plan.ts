@@ -2,7 +2,7 @@
 // and the one matrix product through which all of them go.
 import type { Adapter } from '../../../dmlora/adapter.ts';
 import type { VitConfig } from '../../../vit/vit-config.ts';
-import type { Normalisation } from '../../engine.ts';
+import type { Normalisation, Pixels } from '../../engine.ts';
 import type { Region } from '../device-memory.ts';
 import type { FrozenWeights } from '../layout/frozen-weights.ts';
 import type { FlatLayout } from '../layout/flat-parameters.ts';
@@ -24,6 +24,8 @@ export interface ModelPlan {
   readonly frozen: FrozenWeights;
   readonly state: TrainingState;
   readonly normalisation: Normalisation;
+  /** The form in which all pixels come, or null for either. */
+  readonly pixels: Pixels['kind'] | null;
   readonly tuning: Tuning;
   /** How the frozen matrices lie, and what a block keeps for the backward pass beside the residual stream. */
   readonly storage: Storage;
@@ -125,7 +127,7 @@ export function product(
       residual: fusion.residual ?? (residual === undefined ? 'none' : 'same'),
       activation: fusion.activation ?? 'none',
       keepSum: out !== undefined,
-      storage: { x: x.storage, w: storage, z: z?.storage ?? 'f32', out: out?.storage ?? 'f32' },
+      storage: { w: storage, z: z?.storage ?? 'f32', out: out?.storage ?? 'f32' },
     },
     tuning.matmulTile(shape),
   );
@@ -168,7 +170,8 @@ export function attentionShape(
   const { images, tokens, heads, headWidth } = widths;
   const scale = 1 / Math.sqrt(config.dim / config.heads);
   const queryTokens = isLast(config, block) ? 1 : tokens;
-  const queries = tuning.attentionRows[direction];
   const quads = tuning.attentionQuads && queryTokens === tokens && headWidth % 16 === 0;
-  return { images, tokens, queryTokens, heads, headWidth, scale, storage, queries, quads };
+  const queries = tuning.attentionRows[direction];
+  const threads = quads ? 4 : tuning.attentionThreads;
+  return { images, tokens, queryTokens, heads, headWidth, scale, storage, queries, threads, quads };
 }

@@ -2,7 +2,7 @@
 // What it needs is therefore known exactly; choose-plan.ts picks the fastest one that fits.
 import type { Adapter } from '../../../dmlora/adapter.ts';
 import type { VitConfig } from '../../../vit/vit-config.ts';
-import type { MemoryPlan, Normalisation } from '../../engine.ts';
+import type { MemoryPlan, Normalisation, Pixels } from '../../engine.ts';
 import { plannedBuffer, totalBytes, wholeOf, type PlannedBuffer } from '../device-memory.ts';
 import { flatLayout, type FlatLayout } from '../layout/flat-parameters.ts';
 import { planFrozen } from '../layout/frozen-weights.ts';
@@ -22,6 +22,8 @@ export interface Task {
   readonly batch: number;
   readonly normalisation: Normalisation;
   readonly tuning: Tuning;
+  /** The form in which all pixels come, or null for either. */
+  readonly pixels: Pixels['kind'] | null;
   /** Images of the training set, where batches tell which they hold; 0 where they do not. */
   readonly images: number;
 }
@@ -54,7 +56,7 @@ export function hasPrefix({ config, adapter, images, classes }: Task): boolean {
 }
 
 export function planRun(task: Task, choice: Choice): RunPlan {
-  const { config, adapter, classes, batch, normalisation, tuning, images } = task;
+  const { config, adapter, classes, batch, normalisation, tuning, pixels, images } = task;
   const { microBatch, recomputedBlocks, storage, keepPrefix } = choice;
   const widths = widthsOf(config, microBatch, classes);
   const layout = flatLayout(config, widths, adapter, classes);
@@ -66,6 +68,7 @@ export function planRun(task: Task, choice: Choice): RunPlan {
     frozen: planFrozen(config, widths, storage, (block, kind) => needsGradient(layout, block, kind)),
     state: planState(layout, widths, Math.ceil(batch / microBatch)),
     normalisation,
+    pixels,
     tuning,
     storage,
     recomputedBlocks,

@@ -77,6 +77,7 @@ export const stage1: StepControl = {
   step: 0,
   trains: { branches: true, scalars: false, head: true },
   learningRate: 1e-2,
+  headRate: 1e-2,
   scalarRate: 1e-2,
   weightDecay: 0.1,
   clipNorm: 1,

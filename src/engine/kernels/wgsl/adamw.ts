@@ -119,8 +119,8 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   first[i] = m;
   second[i] = v;
   let isScalar = group == 1u;
-  let rate = select(step.rate, step.scalarRate, isScalar);
-  let decay = select(1.0, step.decay, group == 0u || group == 2u);
+  let rate = select(select(step.headRate, step.scalarRate, isScalar), step.rate, group == 0u);
+  let decay = select(1.0, 1.0 - rate * step.decay, group == 0u || group == 2u);
   let change = rate * (m / step.correction1[group]) / (sqrt(v / step.correction2[group]) + 1e-8);
   let moved = parameters[i] * decay - change;
   parameters[i] = select(moved, clamp(moved, vec4f(), vec4f(step.scalarLimit)), isScalar);

@@ -31,7 +31,7 @@ export const queryGradientKernel = remembered((shape: Attention): Kernel => {
       `attention-gradient q ${tokens}x${heads}x${headWidth}`,
       [
         read('qkv', tensorType[storage]),
-        read('out', tensorType[storage]),
+        read('out'),
         read('dout'),
         read('lse', 'array<f32>'),
         write('rowSums', 'array<f32>'),
@@ -47,7 +47,7 @@ export const queryGradientKernel = remembered((shape: Attention): Kernel => {
     depth,
     (d) => `let q${i}_${d} = ${qkv(`t${i} * ${line}u + qAt + ${place(shape, d)}`)} * ${float(scale)};
   let do${i}_${d} = dout[c${i} * ${context}u + qAt + ${place(shape, d)}];
-  sum${i} += dot(do${i}_${d}, ${load('out', storage, `c${i} * ${context}u + qAt + ${place(shape, d)}`)});
+  sum${i} += dot(do${i}_${d}, out[c${i} * ${context}u + qAt + ${place(shape, d)}]);
   var dq${i}_${d} = vec4f();`,
     '\n',
   )}`,

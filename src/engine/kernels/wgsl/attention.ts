@@ -8,7 +8,7 @@
 // sum of the online softmax; q and the sums stay in registers. Any number of tokens: the last keys are masked.
 // Cost: 4 tokens^2 dim flops an image; 8 vec4 loads for 32 queries multiply-adds of vec4s.
 import { float, kernel, list, read, remembered, unroll, write, type Grid, type Kernel } from '../kernel.ts';
-import { load, store, tensorType, type Storage } from '../storage.ts';
+import { load, tensorType, type Storage } from '../storage.ts';
 
 export interface Attention {
   readonly images: number;
@@ -20,26 +20,27 @@ export interface Attention {
   readonly headWidth: number;
   /** 1 / sqrt(true head width). */
   readonly scale: number;
-  /** How qkv and out are kept. */
+  /** How qkv is kept. out is float32: the gradient takes a difference from it in which rounding would show. */
   readonly storage: Storage;
-  /** Query rows (backward: also key rows) of one thread. */
+  /** Query rows (backward: also key rows) of one thread, and threads of a workgroup. */
   readonly queries: number;
+  readonly threads: number;
   /**
    * Four threads share the rows that all of them walk over: each loads a quarter and gets the rest by quad swaps, so what
    * thread l calls vec4 d of a row is vec4 d xor l, in its own rows and in the shared ones. Needs `subgroups`, a head width
-   * that 16 divides and as many queries as tokens. Pays where a load costs more than a few multiply-adds.
+   * that 16 divides, as many queries as tokens and workgroups of four threads. Pays where a load costs more than a few
+   * multiply-adds.
    */
   readonly quads: boolean;
 }
 
-const threads = ({ quads }: Attention): number => (quads ? 4 : 8);
 const keys = 4;
 
 /** The entry point's head: every attention kernel has the same threads. */
 export function attentionEntry(shape: Attention): string {
   const lane = shape.quads ? ', @builtin(subgroup_invocation_id) lane: u32' : '';
   return /* wgsl */ `
-@compute @workgroup_size(${threads(shape)})
+@compute @workgroup_size(${shape.threads})
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) group: vec3u${lane}) {`;
 }
 
@@ -91,7 +92,7 @@ export function withQuads(shape: Attention, made: Kernel): Kernel {
 
 /** Threads for `over` tokens of every image and head. */
 export function attentionGrid(shape: Attention, over: number): Grid {
-  return [Math.ceil(over / (shape.queries * threads(shape))), shape.images * shape.heads, 1];
+  return [Math.ceil(over / (shape.queries * shape.threads)), shape.images * shape.heads, 1];
 }
 
 export const attentionKernel = remembered((shape: Attention): Kernel => {
@@ -108,7 +109,7 @@ export const attentionKernel = remembered((shape: Attention): Kernel => {
     shape,
     kernel(
       `attention ${tokens}x${heads}x${headWidth}`,
-      [read('qkv', tensorType[storage]), write('out', tensorType[storage]), write('lse', 'array<f32>')],
+      [read('qkv', tensorType[storage]), write('out'), write('lse', 'array<f32>')],
       /* wgsl */ `${attentionEntry(shape)}
   ${attentionFrame(shape, queryTokens)}
   ${unroll(queries, (i) =>
@@ -168,7 +169,7 @@ export const attentionKernel = remembered((shape: Attention): Kernel => {
     queries,
     (i) => `if (first + ${i}u < ${queryTokens}u) {
     let share = 1.0 / l${i};
-    ${list(depth, (d) => store('out', storage, `c${i} * ${(heads * headWidth) / 4}u + qAt + ${place(shape, d)}`, `o${i}_${d} * share`), '\n')}
+    ${list(depth, (d) => `out[c${i} * ${(heads * headWidth) / 4}u + qAt + ${place(shape, d)}] = o${i}_${d} * share;`, '\n')}
     lse[c${i} * ${heads}u + head] = m${i} + log(l${i});
   }`,
   )}

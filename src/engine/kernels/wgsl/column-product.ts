@@ -24,22 +24,21 @@ export interface ColumnProduct {
   readonly parts: 1 | 3;
   /** Columns of a thread's sums, in vec4s. */
   readonly tile: number;
+  /** Of a workgroup. */
+  readonly threads: number;
   /** How x is made of what is bound as `x`. */
   readonly input: 'as-is' | 'normalise' | 'gelu';
-  /** How x is kept. */
+  /** How x is kept, where it is a pre-activation. */
   readonly storage: Storage;
 }
 
-const threads = 4;
-
 export const columnProductKernel = remembered((product: ColumnProduct): Kernel => {
-  const { rows, chunk, inner, columns, parts, tile, input, storage } = product;
+  const { rows, chunk, inner, columns, parts, tile, threads, input, storage } = product;
   const inner4 = inner / 4;
   const columns4 = columns / 4;
   const loaded = {
-    'as-is': (at: string) => load('x', storage, at),
-    normalise: (at: string, i: number) =>
-      `(${load('x', storage, at)} - moments.x) * moments.y * n${i} + b${i}`,
+    'as-is': (at: string) => `x[${at}]`,
+    normalise: (at: string, i: number) => `(x[${at}] - moments.x) * moments.y * n${i} + b${i}`,
     gelu: (at: string) => `gelu(${load('x', storage, at)})`,
   }[input];
   const sums = (left: string, load: (i: number) => string, before = ''): string => `
@@ -105,7 +104,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
 export function columnProductGrid(product: ColumnProduct, width: number): Grid {
   const widest = Math.max(product.inner, product.columns);
   return [
-    Math.ceil(widest / (4 * threads * product.tile)),
+    Math.ceil(widest / (4 * product.threads * product.tile)),
     width / 2,
     Math.ceil(product.rows / product.chunk),
   ];

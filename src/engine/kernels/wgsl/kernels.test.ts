@@ -2,11 +2,11 @@
 // rank 1. Few random shapes each: a shape is a compilation.
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
-import { cropOf, sampleCrop, wholeImage } from '../../crop.ts';
 import { assertClose } from '../../testing/close.ts';
 import * as float64 from '../testing/float64.ts';
 import { runKernel } from '../testing/kernel-runner.ts';
 import { missingGpu, nodeGpu } from '../testing/node-gpu.ts';
+import { checkCrops } from '../testing/patch-checks.ts';
 import { randomValues } from '../testing/random-model.ts';
 import { attentionGrid, attentionKernel } from './attention.ts';
 import { keyGradientKernel, queryGradientKernel } from './attention-gradient.ts';
@@ -80,15 +80,16 @@ describe.skipIf(missingGpu !== null)('kernels against float64', () => {
 
   test('attention and its gradients, any number of tokens, all queries or one', async () => {
     const shapes = fc.record({
-      tokens: fc.constantFrom(1, 5, 37),
+      tokens: fc.constantFrom(1, 5, 37, 197),
       all: fc.boolean(),
       heads: odd(2),
       queries: odd(2),
+      threads: fc.constantFrom(8, 32),
       sharing: fc.boolean(),
       seed: odd(99),
     });
     await fc.assert(
-      fc.asyncProperty(shapes, async ({ tokens, all, heads, queries, sharing, seed }) => {
+      fc.asyncProperty(shapes, async ({ tokens, all, heads, queries, threads, sharing, seed }) => {
         const { device } = await nodeGpu();
         const queryTokens = all ? tokens : 1;
         const quads = sharing && queryTokens === tokens && device.features.has('subgroups');
@@ -102,6 +103,7 @@ describe.skipIf(missingGpu !== null)('kernels against float64', () => {
           scale,
           storage: 'f32',
           queries,
+          threads: quads ? 4 : threads,
           quads,
         } as const;
         const wide = heads * headWidth;
@@ -178,7 +180,7 @@ describe.skipIf(missingGpu !== null)('kernels against float64', () => {
       {
         ...runs,
         numRuns: 5,
-        examples: [[{ tokens: 5, all: true, heads: 2, queries: 1, sharing: true, seed: 7 }]],
+        examples: [[{ tokens: 5, all: true, heads: 2, queries: 1, threads: 8, sharing: true, seed: 7 }]],
       },
     );
   });
@@ -248,43 +250,7 @@ describe.skipIf(missingGpu !== null)('kernels against float64', () => {
     assertClose('rows', y, expected, close);
   });
 
-  test('patch rows of crops and flips: bilinear at the same places as on the host, within 1e-5', async () => {
-    const { device } = await nodeGpu();
-    const [images, side, patch] = [3, 21, 7];
-    const shape = { images, side, patch, padded: 148 };
-    const pixels = Uint8Array.from(
-      { length: images * side * side * 3 },
-      (_, i) => (i * i * 31 + 7 * i) % 256,
-    );
-    const normalisation = { rescale: 1 / 255, mean: [0.1, 0.2, 0.3], std: [0.5, 0.6, 0.7] } as const;
-    const step = new Uint32Array(20);
-    step[2] = images;
-    const crops = [
-      wholeImage,
-      cropOf(side, 3.3, 0.2, 11.7, 15.1, true),
-      cropOf(side, 0, 8.4, 20.9, 12.5, false),
-    ];
-    const operands = {
-      pixels,
-      step,
-      crops: Int32Array.from(crops.flatMap(({ x, y, dx, dy }) => [x, y, dx, dy])),
-      y: new Float32Array(images * 10 * 148),
-    };
-    const kernel = patchRowsKernel(shape, { cropped: normalisation });
-    const y = await runKernel(device, kernel, patchRowsGrid(shape), operands, 'y');
-    const expected = new Float64Array(y.length);
-    crops.forEach((crop, image) => {
-      const bytes = 3 * side * side;
-      const sampled = sampleCrop(pixels.subarray(image * bytes, (image + 1) * bytes), side, crop);
-      for (let token = 1; token < 10; token++)
-        for (let i = 0; i < 147; i++) {
-          const [channel, row, column] = [Math.floor(i / 49), Math.floor((i % 49) / 7), i % 7];
-          const [py, px] = [Math.floor((token - 1) / 3) * 7 + row, ((token - 1) % 3) * 7 + column];
-          const value = sampled[(py * side + px) * 3 + channel]! / 255;
-          expected[(image * 10 + token) * 148 + i] =
-            (value - normalisation.mean[channel]!) / normalisation.std[channel]!;
-        }
-    });
-    assertClose('rows', y, expected, { abs: 1e-5, rel: 0 });
+  test('patch rows of crops and flips: the same as on the host within 1e-5', async () => {
+    await checkCrops((await nodeGpu()).device);
   });
 });

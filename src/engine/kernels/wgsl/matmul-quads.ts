@@ -66,7 +66,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) la
   var line = part * ${inner * columns4}u;
   for (var k = 0u; k < ${inner / 4}u; k++) {
     ${slice(
-      (i) => load('x', fusion.storage.x, `r${i} * ${inner / 4}u + k`),
+      (i) => `x[r${i} * ${inner / 4}u + k]`,
       (step) => load('w', fusion.storage.w, `line + ${step * columns4}u + own`),
     )}
     line += ${4 * columns4}u;

@@ -77,7 +77,7 @@ fn main(
   ${sums((i, j) => `var s${i}_${j} = vec4f();`)}
   ${slices(
     `${inner / 4}u`,
-    load('x', fusion.storage.x, `r * ${inner / 4}u + k`),
+    `x[r * ${inner / 4}u + k]`,
     load('w', fusion.storage.w, `(part * ${inner}u + k) * ${columns4}u + c`),
   )}
   ${

@@ -31,8 +31,8 @@ export interface MatmulFusion {
   /** gelu writes f(sum) to `activated` and, where `keepSum`, the sum to `out`; gelu-gradient multiplies by f'(z). */
   readonly activation: 'none' | 'gelu' | 'gelu-gradient';
   readonly keepSum: boolean;
-  /** How x, w and out are kept; z is read from `out`, in place, or in float16 from a tensor of its own. */
-  readonly storage: Readonly<Record<'x' | 'w' | 'z' | 'out', Storage>>;
+  /** How w and out are kept; z is read from `out`, in place, or in float16 from a tensor of its own. */
+  readonly storage: Readonly<Record<'w' | 'z' | 'out', Storage>>;
 }
 
 interface ThreadTile {
@@ -67,14 +67,14 @@ export const plainFusion: MatmulFusion = {
   residual: 'none',
   activation: 'none',
   keepSum: true,
-  storage: { x: 'f32', w: 'f32', z: 'f32', out: 'f32' },
+  storage: { w: 'f32', z: 'f32', out: 'f32' },
 };
 
 /** Bindings in a fixed order, only those that the fusion needs: at most eight. */
 export function matmulBindings(fusion: MatmulFusion): Kernel['bindings'] {
   const { storage } = fusion;
   return [
-    read('x', tensorType[storage.x]),
+    read('x'),
     read('w', tensorType[storage.w]),
     ...(fusion.bias ? [read('bias')] : []),
     ...(fusion.residual === 'none' ? [] : [read('residual')]),
@@ -157,7 +157,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
   var line = part * ${inner * columns4}u;
   for (var k = 0u; k < ${inner / 4}u; k++) {
     ${slice(
-      (i) => load('x', fusion.storage.x, `r${i} * ${inner / 4}u + k`),
+      (i) => `x[r${i} * ${inner / 4}u + k]`,
       (step, j) => load('w', fusion.storage.w, `line + ${step * columns4}u + c${j}`),
     )}
     line += ${4 * columns4}u;

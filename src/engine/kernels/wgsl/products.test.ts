@@ -158,7 +158,7 @@ describe.skipIf(missingGpu !== null)('matrix products against float64', () => {
         const x = randomValues(seed + 1, rows * inner);
         const dy = randomValues(seed + 2, rows * 3 * columns);
         const scales = randomValues(seed + 3, 8);
-        const down = { kind: 'down', rows, inner, storage: 'f32' } as const;
+        const down = { kind: 'down', rows, inner, threads: 8 } as const;
         const u = await runKernel(
           device,
           rowProductKernel(down),
@@ -166,7 +166,7 @@ describe.skipIf(missingGpu !== null)('matrix products against float64', () => {
           { x, f: parameters, site, y: new Float32Array(rows * 8) },
           'y',
         );
-        const up = { kind: 'up', rows, inner: columns, parts: 3 } as const;
+        const up = { kind: 'up', rows, inner: columns, parts: 3, threads: 32 } as const;
         const v = await runKernel(
           device,
           rowProductKernel(up),
@@ -191,6 +191,7 @@ describe.skipIf(missingGpu !== null)('matrix products against float64', () => {
           columns,
           parts: 3,
           tile: 2,
+          threads: 4,
           input: 'gelu',
           storage: 'f32',
         } as const;

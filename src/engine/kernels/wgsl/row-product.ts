@@ -8,11 +8,11 @@
 // Gates and scalars enter as data (`scales`), so a drop or a new gate compiles nothing. Cost: 2 rows inner width flops;
 // a thread holds 4 rows x 4 columns and reads 8 vec4s for 64 multiply-adds. Every width is a multiple of 4.
 import { kernel, list, read, remembered, uniform, unroll, write, type Grid, type Kernel } from '../kernel.ts';
-import { load, tensorType, type Storage } from '../storage.ts';
 import { siteStruct } from './shared-structs.ts';
 
-export type RowProduct =
-  | { readonly kind: 'down'; readonly rows: number; readonly inner: number; readonly storage: Storage }
+/** `threads`: of a workgroup. */
+export type RowProduct = { readonly threads: number } & (
+  | { readonly kind: 'down'; readonly rows: number; readonly inner: number }
   | {
       readonly kind: 'up';
       readonly rows: number;
@@ -22,13 +22,11 @@ export type RowProduct =
       /** Groups of four rows in `sums`, where the scalars learn and the branches do not: see scalar-sums.ts. */
       readonly sumGroups?: number;
     }
-  | { readonly kind: 'head'; readonly rows: number; readonly inner: number; readonly width: number };
-
-const threads = 8;
+  | { readonly kind: 'head'; readonly rows: number; readonly inner: number; readonly width: number }
+);
 
 export const rowProductKernel = remembered((product: RowProduct): Kernel => {
-  const { kind, rows, inner } = product;
-  const storage = kind === 'down' ? product.storage : 'f32'; // of x
+  const { kind, rows, inner, threads } = product;
   const inner4 = inner / 4;
   const width = kind === 'head' ? `${product.width / 4}u` : 'site.width';
   const line = kind === 'up' ? inner4 * product.parts : inner4;
@@ -44,7 +42,7 @@ export const rowProductKernel = remembered((product: RowProduct): Kernel => {
   return kernel(
     `row-product ${kind} ${rows}x${inner}`,
     [
-      read('x', tensorType[storage]),
+      read('x'),
       read('f'),
       ...(kind === 'head' ? [read('bias')] : [uniform('site', 'Site')]),
       ...(kind === 'up' ? [read('scales')] : []),
@@ -63,7 +61,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   ${unroll(4, (i) => `var s${i} = vec4f();`)}
   for (var k = 0u; k < ${inner4}u; k++) {
     ${unroll(4, (j) => `let f${j} = f[factor + ${j * inner4}u + k];`)}
-    ${unroll(4, (i) => `let x${i} = ${load('x', storage, `r${i} + k`)};`)}
+    ${unroll(4, (i) => `let x${i} = x[r${i} + k];`)}
     ${unroll(4, (i) => `s${i} += vec4f(${list(4, (j) => `dot(x${i}, f${j})`)});`)}
   }
   ${unroll(4, (i) => `if (row + ${i}u < ${rows}u) { y[(row + ${i}u) * ${width} + j] = s${i}${finish}; }`)}
@@ -82,6 +80,6 @@ function sumRows(rows: number, groups: number): string {
 }
 
 /** `width` is the number of columns. */
-export function rowProductGrid({ rows }: RowProduct, width: number): Grid {
+export function rowProductGrid({ rows, threads }: RowProduct, width: number): Grid {
   return [Math.ceil(rows / (4 * threads)), width / 4, 1];
 }

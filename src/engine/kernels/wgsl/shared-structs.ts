@@ -15,13 +15,13 @@ export const siteBytes = 64;
 
 /**
  * One step. correction1 and correction2 are 1 - beta^t of the four groups (branches, scalars, head weight, head
- * bias); decay is the factor 1 - rate * weight decay; flags say which groups learn.
+ * bias); decay is the weight decay of branches and the head's weight; flags say which groups learn.
  */
 export const stepStruct = /* wgsl */ `
 struct Step {
   sequence: u32, record: u32, images: u32, branches: u32,
   scalars: u32, head: u32, rate: f32, scalarRate: f32,
-  decay: f32, clipNorm: f32, scalarLimit: f32, spare: f32,
+  decay: f32, clipNorm: f32, scalarLimit: f32, headRate: f32,
   correction1: vec4f, correction2: vec4f,
 }
 `;

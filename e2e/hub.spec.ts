@@ -1,0 +1,213 @@
+// Promise: a model of the Hub opens by its name, with its progress shown; again without a network; and a Hub that lies is
+// told as a sentence, with nothing bad kept. Against the stand-in: no test reaches the real Hub.
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Page } from '@playwright/test';
+import { startHubStandIn, type HubStandIn } from '../scripts/testing/hub-stand-in.ts';
+import { button, expectPhase, loadRecipe, openApp, openPictures } from './app.ts';
+import { expect, test, type Watch } from './graft-test.ts';
+import { microModel } from './headless.ts';
+import { writePictures } from './pictures.ts';
+
+let hub: HubStandIn;
+test.beforeAll(async () => {
+  hub = await startHubStandIn({
+    port: Number(process.env['GRAFT_E2E_HUB_PORT']),
+    storagePort: Number(process.env['GRAFT_E2E_HUB_STORAGE_PORT']),
+  });
+});
+test.afterAll(() => hub.close());
+test.beforeEach(async ({ watched }) => {
+  hub.honest();
+  hub.repositories.clear();
+  hub.requests.length = 0;
+  const [config, weights] = await Promise.all(
+    ['config.json', 'model.safetensors'].map((name) => readFile(join(microModel, name))),
+  );
+  hub.add('ann/micro', {
+    'config.json': config ?? '',
+    'model.safetensors': weights ?? '',
+    'README.md': 'words',
+  });
+  allow(watched, hub.address, hub.storageAddress);
+});
+
+/** These two hosts only, and what the browser prints when they refuse. */
+function allow(watched: Watch, ...origins: string[]): void {
+  for (const origin of origins) watched.allowed.push(new RegExp(`^request to ${origin}/`));
+  watched.allowed.push(/^console: Failed to load resource/);
+}
+
+/** Opens the page with the stand-in as its Hub. */
+async function openWithHub(page: Page): Promise<void> {
+  await openApp(page);
+  await page.getByText('Access token and mirror').click();
+  await page.getByTestId('hub-address').fill(hub.address);
+}
+
+async function ask(page: Page, model: string): Promise<void> {
+  await page.getByTestId('hub-model').fill(model);
+  await page.getByTestId('hub-open').click();
+}
+
+test('a model opens by its name, shows its bytes, and opens again without a network', async ({ page }) => {
+  await openWithHub(page);
+  hub.lie(/\/files\//, { kind: 'slow', bytesPerSecond: 60_000 }, 1);
+  await ask(page, 'ann/micro');
+  await expect(page.getByText(/Downloading ann\/micro/).first()).toBeVisible();
+  await expect(page.getByText(/kB of 101 kB/).first()).toBeVisible();
+  await expect(page.getByTestId('model-title')).toHaveText('ann/micro');
+  await expect(button(page, 'Start')).toBeEnabled();
+  expect(hub.requests.some(({ url }) => url.includes('README'))).toBe(false);
+
+  await page.reload();
+  await expect(page.getByTestId('model-title')).toBeVisible();
+  await page.getByText(/^On this machine: 1 model/).click();
+  await expect(page.getByTestId('cached-models')).toContainText('ann/micro');
+  hub.lie(/./, { kind: 'status', status: 503 });
+  await ask(page, 'ann/micro');
+  await expect(page.getByTestId('model-title')).toHaveText('ann/micro');
+  await page.getByText('How images reach it, and notes').click();
+  await expect(page.getByText(/could not be asked for a newer state/)).toBeVisible();
+});
+
+test('a stopped download goes on where it stopped; what is kept can be deleted', async ({ page }) => {
+  await openWithHub(page);
+  hub.lie(/\/files\//, { kind: 'slow', bytesPerSecond: 20_000 }, 1);
+  await ask(page, 'ann/micro');
+  await expect(page.getByText(/[1-9][0-9]* kB of 101 kB/).first()).toBeVisible();
+  await button(page, 'Stop').last().click();
+  await expect(page.getByTestId('hub-open')).toBeEnabled();
+  await expect(page.getByTestId('fault')).toHaveCount(0);
+  await page.getByText(/^On this machine: 1 model/).click();
+  await expect(page.getByTestId('cached-models')).toContainText('opening it goes on');
+  hub.requests.length = 0;
+  await page.getByTestId('hub-open').click();
+  await expect(page.getByTestId('model-title')).toHaveText('ann/micro');
+  expect(hub.requests.find(({ host }) => host === 'storage')?.range).toMatch(/^bytes=[1-9]/);
+  // The open model is still read from there.
+  await expect(button(page, 'Delete ann/micro')).toBeDisabled();
+  await page.reload();
+  await page.getByText(/^On this machine: 1 model/).click();
+  await button(page, 'Delete ann/micro').click();
+  await expect(page.getByTestId('cached-models')).toHaveCount(0);
+});
+
+test('a private model opens with a token that only the Hub hears', async ({ page }) => {
+  const repository = hub.repositories.get('ann/micro');
+  hub.repositories.set('ann/micro', { ...repository!, hidden: 'private' });
+  await openWithHub(page);
+  await ask(page, 'ann/micro');
+  await expect(page.getByTestId('fault')).toContainText(/private or not exist.*access token/);
+  await page.getByTestId('hub-token').fill(hub.token);
+  await page.getByTestId('hub-open').click();
+  await expect(page.getByTestId('model-title')).toHaveText('ann/micro');
+  const heard = hub.requests.filter(({ authorization }) => authorization !== undefined);
+  expect(heard.length).toBeGreaterThan(1);
+  expect(heard.every(({ host }) => host === 'hub')).toBe(true);
+  const kept = await page.evaluate(() =>
+    JSON.stringify([Object.entries(localStorage), Object.entries(sessionStorage)]),
+  );
+  expect(kept).not.toContain(hub.token);
+});
+
+test('a lie is told, nothing of it is kept, and what was open stays', async ({ page }) => {
+  await openWithHub(page);
+  const before = await page.getByTestId('model-title').textContent();
+  hub.lie(/\/files\//, { kind: 'flip' });
+  await ask(page, 'ann/micro');
+  await expect(page.getByTestId('fault')).toHaveAttribute('data-kind', 'hub');
+  await expect(page.getByTestId('fault')).toContainText(/digest.*Nothing of it was kept/);
+  await expect(page.getByTestId('model-title')).toHaveText(before ?? '');
+  await expect(button(page, 'Start')).toBeEnabled();
+  hub.honest();
+  await page.getByTestId('hub-open').click();
+  await expect(page.getByTestId('model-title')).toHaveText('ann/micro');
+  await expect(page.getByTestId('fault')).toHaveCount(0);
+});
+
+test('a model that does not fit is refused with what it needs and what is free', async ({
+  page,
+  context,
+}) => {
+  await openWithHub(page);
+  const session = await context.newCDPSession(page);
+  await session.send('Storage.overrideQuotaForOrigin', {
+    origin: new URL(page.url()).origin,
+    quotaSize: 50_000,
+  });
+  await ask(page, 'ann/micro');
+  await expect(page.getByTestId('fault')).toHaveAttribute('data-kind', 'storage');
+  await expect(page.getByTestId('fault')).toContainText(
+    /0\.1 MB are needed, 0\.0 MB are free.*Delete models/,
+  );
+  await session.send('Storage.overrideQuotaForOrigin', { origin: new URL(page.url()).origin });
+  await page.getByTestId('hub-open').click();
+  await expect(page.getByTestId('model-title')).toHaveText('ann/micro');
+});
+
+test('a mirror that the page may not talk to is named as such', async ({ page, watched }) => {
+  watched.allowed.push(/Content Security Policy|content security: connect-src|Fetch API cannot load/);
+  await openApp(page);
+  await page.getByText('Access token and mirror').click();
+  await page.getByTestId('hub-address').fill('https://mirror.invalid');
+  await ask(page, 'ann/micro');
+  await expect(page.getByTestId('fault')).toContainText(/policy.*https:\/\/mirror\.invalid.*GRAFT_HUB/);
+});
+
+test('a trained model goes to a repository of the user’s, and nothing but its files', async ({
+  page,
+}, info) => {
+  await openWithHub(page);
+  await page.getByTestId('hub-token').fill(hub.token);
+  await ask(page, 'ann/micro');
+  await expect(page.getByTestId('model-title')).toHaveText('ann/micro');
+  await openPictures(page, await writePictures(info.outputPath('secret'), 4));
+  await expect(page.getByTestId('data-title')).toHaveText('secret');
+  await loadRecipe(page, { steps: 2, batch: 4 }, info.outputPath('recipe.json'));
+  await button(page, 'Start').click();
+  await expectPhase(page, 'finished');
+  await button(page, 'Merge & export').click();
+  await button(page, 'Write and prove').click();
+  hub.requests.length = 0;
+  await page.getByText('Push to the Hugging Face Hub (optional)').click();
+  await page.getByTestId('push-repository').fill('ann/mine');
+  const listed = await page
+    .getByRole('list', { name: 'Files that will be sent' })
+    .locator('code')
+    .allTextContents();
+  // Nothing has been sent before this.
+  expect(hub.requests).toEqual([]);
+  await page.getByTestId('push-send').click();
+  await expect(page.getByTestId('pushed')).toContainText(`${hub.address}/ann/mine`);
+  const made = hub.repositories.get('ann/mine');
+  expect(made?.hidden).toBe('private');
+  expect([...(made?.files.keys() ?? [])].sort()).toEqual([...listed].sort());
+  expect(listed).toContain('model.safetensors');
+});
+
+test('npm run finetune takes a model by its name', async ({}, info) => {
+  const data = await writePictures(info.outputPath('pictures'), 4);
+  const out = info.outputPath('model');
+  const args = [
+    '--model',
+    'ann/micro',
+    '--data',
+    data,
+    '--out',
+    out,
+    '--steps',
+    '2',
+    '--batch',
+    '4',
+    '--backend',
+    'wasm',
+  ];
+  const env = { ...process.env, GRAFT_HUB: `${hub.address},${hub.storageAddress}`, HF_TOKEN: hub.token };
+  const run = promisify(execFile)(process.execPath, ['scripts/finetune.mjs', ...args, '--json'], { env });
+  const result = JSON.parse((await run).stdout) as { model: string; steps: number };
+  expect(result).toMatchObject({ model: 'ann/micro', steps: 2 });
+  expect(hub.requests.some(({ authorization }) => authorization === `Bearer ${hub.token}`)).toBe(true);
+});

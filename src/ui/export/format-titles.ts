@@ -1,0 +1,11 @@
+// What the formats of an export are called.
+import type { ExportFormat } from '../../worker/protocol.ts';
+
+export const formatTitles: Readonly<Record<ExportFormat, string>> = {
+  source: 'Merged',
+  hf: 'Hugging Face',
+  'hf-v5': 'Hugging Face, names of transformers 5',
+  timm: 'timm',
+  peft: 'PEFT adapter',
+  onnx: 'ONNX',
+};

@@ -1,0 +1,21 @@
+// What a run takes of the GPU's memory, in a sentence. Pure.
+import type { MemoryPlan } from '../../worker/protocol.ts';
+import { bytesText } from '../parts/words.ts';
+
+const parts = {
+  weights: 'frozen weights',
+  adapter: 'branches with their moments',
+  activations: 'activations',
+  prefix: 'kept outputs of the frozen blocks',
+  readBack: 'reading back',
+} as const satisfies Record<keyof MemoryPlan['bytes'], string>;
+
+/** "412 MB on the GPU: frozen weights 46 MB, ...", and what was given up for it. */
+export function memorySentence({ bytes, totalBytes, note }: MemoryPlan): string {
+  const named = Object.entries(parts).flatMap(([name, words]) => {
+    const part = bytes[name as keyof MemoryPlan['bytes']];
+    return part > 0 ? [`${words} ${bytesText(part)}`] : [];
+  });
+  const sum = `${bytesText(totalBytes)} on the GPU: ${named.join(', ')}.`;
+  return note === null ? sum : `${sum} ${note}`;
+}
