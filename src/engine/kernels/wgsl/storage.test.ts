@@ -104,6 +104,8 @@ describe.skipIf(missingGpu !== null)('kernels with float16 tensors', () => {
       scale: 0.5,
       storage: 'f16',
       queries: 1,
+      threads: 8,
+      quads: false,
     } as const;
     const operands = {
       qkv: stored(qkv, 'f16'),
@@ -146,6 +148,7 @@ describe.skipIf(missingGpu !== null)('kernels with float16 tensors', () => {
       columns,
       parts: 1,
       tile: 1,
+      threads: 4,
       input: 'gelu',
       storage: 'f16',
     } as const;
