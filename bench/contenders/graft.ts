@@ -44,7 +44,14 @@ export class GraftContender implements Contender {
   enqueue(): void {
     if (this.#work === null) throw new Error('start was not called');
     const { learningRate, weightDecay, clipNorm } = optimiser;
-    const control: StepControl = { ...stage1, step: this.#step++, learningRate, headRate: learningRate, weightDecay, clipNorm };
+    const control: StepControl = {
+      ...stage1,
+      step: this.#step++,
+      learningRate,
+      headRate: learningRate,
+      weightDecay,
+      clipNorm,
+    };
     this.engine.step(this.#work.batch, control);
   }
 
