@@ -35,7 +35,7 @@ async function finetune(given) {
   const { startProgress } = await import('./finetune/progress.mjs');
   const { chromium } = await import('@playwright/test');
   const progress = startProgress(process.stderr);
-  const { backend, engine, autotune, formats, dtype, proof, out } = given;
+  const { backend, engine, autotune, formats, dtype, proof, out, imageSize } = given;
   const server = await serveApp(0);
   const browser = await chromium.launch({ executablePath, args: webgpuFlags }).catch(async (thrown) => {
     await server.close();
@@ -48,7 +48,20 @@ async function finetune(given) {
     return await runJob(
       browser,
       server.url,
-      { model, data, validation, recipe, backend, engine, autotune, formats, dtype, proof, out },
+      {
+        model,
+        imageSize,
+        data,
+        validation,
+        recipe,
+        backend,
+        engine,
+        autotune,
+        formats,
+        dtype,
+        proof,
+        out,
+      },
       progress,
     );
   } finally {

@@ -11,6 +11,7 @@ describe('arguments', () => {
   test('have defaults: what ships with Graft, into out', () => {
     expect(readArguments([])).toEqual({
       model: null,
+      imageSize: null,
       data: null,
       validation: null,
       out: 'out',
@@ -28,9 +29,17 @@ describe('arguments', () => {
   });
 
   test('are read, numbers as numbers', () => {
-    const line = '--model m --data d.zip --out o --steps 20 --seed 0 --batch=8 --backend wasm --json';
+    const line =
+      '--model m --image-size 96 --data d.zip --out o --steps 20 --seed 0 --batch=8 --backend wasm --json';
     const read = readArguments(line.split(' '));
-    expect(read).toMatchObject({ model: 'm', data: 'd.zip', out: 'o', backend: 'wasm', json: true });
+    expect(read).toMatchObject({
+      model: 'm',
+      imageSize: 96,
+      data: 'd.zip',
+      out: 'o',
+      backend: 'wasm',
+      json: true,
+    });
     expect(read.overrides).toEqual({ steps: 20, seed: 0, batch: 8 });
   });
 
@@ -52,6 +61,7 @@ describe('arguments', () => {
     [['--steps', '0'], '--steps takes a whole number of at least 1, not "0".'],
     [['--batch', '1e3'], '--batch takes a whole number'],
     [['--seed', '-1'], '--seed'],
+    [['--image-size', '0'], '--image-size takes a whole number of at least 1, not "0".'],
     [['--epochs', '0'], '--epochs takes a number above 0, not "0".'],
     [['--backend', 'cuda'], '--backend takes auto, webgpu, wasm, cpu, not "cuda".'],
     [['--engine', 'turbo'], '--engine takes auto, autodiff, kernels, not "turbo".'],
@@ -66,6 +76,7 @@ describe('arguments', () => {
   test('are all explained', () => {
     for (const flag of [
       'model',
+      'image-size',
       'data',
       'validation',
       'out',

@@ -7,7 +7,7 @@ import { usualPlaces } from './setup/browser.mjs';
 import { newestChange } from './setup/build.mjs';
 import { missingPackages } from './setup/install.mjs';
 import { nodeIsSupported } from './setup/node-version.mjs';
-import { countOfPlaywright, countOfVitest, sum } from './setup/test-counts.mjs';
+import { countOfInterop, countOfPlaywright, countOfVitest, sum } from './setup/test-counts.mjs';
 
 test.each([
   ['18.20.8', false],
@@ -134,6 +134,8 @@ describe('test counts', () => {
   test('fail where the report is missing or the exit code knows better', () => {
     expect(countOfVitest(null, 0).failed).toBe(1);
     expect(countOfPlaywright({ suites: [] }, 1).failed).toBe(1);
+    expect(countOfInterop(null, 0).failed).toBe(1);
+    expect(countOfInterop({ checks: [], failed: 0, skipped: [] }, 124).failed).toBe(1);
   });
 
   test('add up', () => {

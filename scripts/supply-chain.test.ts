@@ -24,6 +24,10 @@ const manifest = read('package.json') as Manifest;
 const lock = read('package-lock.json') as { readonly packages: Readonly<Record<string, LockedPackage>> };
 const packages = Object.entries(lock.packages).filter(([path]) => path !== '');
 
+/** The libraries that `npm run interop` loads exports in: a package of its own, which nothing of Graft imports. */
+const interopLock = read('scripts/interop/package-lock.json') as typeof lock;
+const interopManifest = read('scripts/interop/package.json') as Pick<Manifest, 'dependencies'>;
+
 /** Packages that ask to run a script when installed. `npm ci --ignore-scripts` never runs it; none needs it. */
 const installScripts = ['node_modules/webgpu'];
 
@@ -38,8 +42,8 @@ const runtimeLicences = [
   '(Apache-2.0 AND BSD-3-Clause)',
 ];
 
-const violations = (breaks: (locked: LockedPackage) => boolean): string[] =>
-  packages.filter(([, locked]) => breaks(locked)).map(([path]) => path);
+const violations = (breaks: (locked: LockedPackage) => boolean, of = packages): string[] =>
+  of.filter(([, locked]) => breaks(locked)).map(([path]) => path);
 
 describe('package-lock.json', () => {
   test('pins every package by its content', () => {
@@ -60,6 +64,20 @@ describe('package-lock.json', () => {
     const other = ({ dev, license }: LockedPackage) =>
       dev !== true && !runtimeLicences.includes(license ?? 'none');
     expect(violations(other)).toEqual([]);
+  });
+});
+
+describe('scripts/interop', () => {
+  const locked = Object.entries(interopLock.packages).filter(([path]) => path !== '');
+
+  test('pins every package by its content and names no address', () => {
+    expect(violations(({ integrity }) => integrity === undefined, locked)).toEqual([]);
+    expect(violations(({ resolved, link }) => resolved !== undefined || link === true, locked)).toEqual([]);
+  });
+
+  test('pins its direct dependencies to one version', () => {
+    const direct = Object.values(interopManifest.dependencies);
+    expect(direct.filter((range) => !/^\d+\.\d+\.\d+$/.test(range))).toEqual([]);
   });
 });
 

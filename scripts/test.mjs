@@ -6,14 +6,15 @@ import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { installPackages } from './setup/install.mjs';
 import { root } from './setup/paths.mjs';
-import { runNpm, runTool } from './setup/run-tool.mjs';
-import { countOfPlaywright, countOfVitest, sum } from './setup/test-counts.mjs';
+import { runNpm, runProgram, runTool } from './setup/run-tool.mjs';
+import { countOfInterop, countOfPlaywright, countOfVitest, sum } from './setup/test-counts.mjs';
 
 /** @typedef {import('./setup/test-counts.mjs').Counts} Counts */
 
 const reports = join(root, 'test-results');
 const unitReport = join(reports, 'unit.json');
 const e2eReport = join(reports, 'e2e.json');
+const interopReport = join(reports, 'interop.json');
 
 /** @param {string} line */
 const say = (line) => console.log(line);
@@ -76,6 +77,17 @@ async function endToEndTests(browser) {
   return countOfPlaywright(await readJson(e2eReport), code);
 }
 
+/**
+ * Exports in the real libraries, a family of each kind; what the machine lacks is skipped and said.
+ * @returns {Promise<Counts>}
+ */
+async function interoperability() {
+  heading('Interoperability');
+  const args = [join(root, 'scripts/interop/run.mjs'), '--quick', '--json', interopReport];
+  const code = await runProgram(process.execPath, args, { limitMs: 8 * 60_000 });
+  return countOfInterop(await readJson(interopReport), code);
+}
+
 async function runAll() {
   heading('Set-up');
   await installPackages(say);
@@ -89,6 +101,7 @@ async function runAll() {
     await check('Lint', 'lint'),
     await check('Import rule', 'imports'),
     await unitTests(),
+    await interoperability(),
   ];
   const build = await check('Build', 'build');
   counts.push(build);

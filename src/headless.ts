@@ -61,7 +61,8 @@ export interface HeadlessPage {
   hello(): Promise<Outcome<Commands['hello']['output']>>;
   /** Checks a recipe; what it leaves out takes its default. */
   recipe(json: unknown): Outcome<Recipe>;
-  openModel(files: Files): Promise<Outcome<Commands['openModel']['output']>>;
+  /** @param imageSize side of the images in pixels; null for the model's own. */
+  openModel(files: Files, imageSize?: number | null): Promise<Outcome<Commands['openModel']['output']>>;
   openData(
     files: Files,
     role: 'all' | 'validation',
@@ -160,9 +161,10 @@ window.graft = {
 
   recipe: (json) => outcome(parseRecipe(json)),
 
-  async openModel(files) {
+  async openModel(files, imageSize = null) {
     const opened = await modelOf(files);
-    return outcome(opened.ok ? await client.call('openModel', opened.value) : opened);
+    const sized = imageSize === null ? {} : { imageSize };
+    return outcome(opened.ok ? await client.call('openModel', { ...opened.value, ...sized }) : opened);
   },
 
   async openData(files, role, { split, seed }) {

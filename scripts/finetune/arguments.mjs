@@ -10,6 +10,7 @@ Fine-tunes a vision transformer with DMLoRA in a headless browser and writes the
   --model OWNER/NAME   a model of the Hugging Face Hub where there is no such folder, also with @revision; it is
                        downloaded for this run. HF_TOKEN in the environment opens private and gated ones, GRAFT_HUB
                        names a mirror and, after commas, the hosts that it redirects to
+  --image-size N       side of the images in pixels, a multiple of the model's patches   (default: the model's own)
   --data ZIP_OR_DIR    one folder of images a class, or a zip of such  (default: the images that ship with Graft)
   --validation ZIP_OR_DIR  images to validate on instead of a share of --data
   --out DIR            where the files go, made if missing             (default: out)
@@ -37,6 +38,7 @@ result.json on one line. On any fault the exit code is 1 and standard error ends
 /**
  * @typedef {object} FinetuneArguments
  * @property {string | null} model
+ * @property {number | null} imageSize null for the model's own
  * @property {string | null} data
  * @property {string | null} validation
  * @property {string} out
@@ -73,6 +75,7 @@ export function readArguments(argv) {
     overrides.epochs !== undefined && overrides.steps === undefined ? { steps: null } : {};
   return {
     model: values.model ?? null,
+    imageSize: numberOf('image-size', values['image-size'], 1)['image-size'] ?? null,
     data: values.data ?? null,
     validation: values.validation ?? null,
     out: values.out ?? 'out',
@@ -111,6 +114,7 @@ function parse(argv) {
       args: [...argv],
       options: {
         model: text,
+        'image-size': text,
         data: text,
         validation: text,
         out: text,

@@ -45,6 +45,7 @@ async function hand(page, input, collected) {
 /**
  * @typedef {object} Job
  * @property {Collected | Files | null} model null takes what ships with the app
+ * @property {number | null} imageSize side of the images in pixels; null for the model's own
  * @property {Collected | null} data
  * @property {Collected | null} validation null splits the data
  * @property {unknown} recipe what differs from the defaults
@@ -98,7 +99,10 @@ async function drive(page, url, job, progress) {
   valueOf(await page.evaluate(() => window.graft.hello()));
   const recipe = valueOf(await page.evaluate((json) => window.graft.recipe(json), job.recipe));
   const model = valueOf(
-    await page.evaluate((files) => window.graft.openModel(files), await hand(page, 'model', job.model)),
+    await page.evaluate(
+      ([files, imageSize]) => window.graft.openModel(files, imageSize),
+      /** @type {const} */ ([await hand(page, 'model', job.model), job.imageSize]),
+    ),
   );
   progress.note(
     `Model: ${model.title}, ${model.family}, ${(model.parameters / 1e6).toFixed(1)} million parameters`,

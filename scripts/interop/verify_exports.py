@@ -88,11 +88,7 @@ def peft_logits(folder, base, pixels, report):
     if run["model"]["library"] == "timm":
         model = import_timm().create_model(f"local-dir:{base.resolve()}", pretrained=True, num_classes=classes)
     else:
-        from transformers import AutoModelForImageClassification
-
-        model = AutoModelForImageClassification.from_pretrained(
-            base, num_labels=classes, ignore_mismatched_sizes=True, dtype=torch.float32
-        )
+        model = original_model(base, run["model"]["baseClass"]["name"], classes)
     adapted = PeftModel.from_pretrained(model, folder)
     stored = set(load_file_names(folder / "adapter_model.safetensors"))
     wanted = set(peft.get_peft_model_state_dict(adapted))
@@ -107,6 +103,21 @@ def peft_logits(folder, base, pixels, report):
     merged = run_model(adapted.merge_and_unload())
     report["merged_difference"] = float(np.abs(merged - logits).max())
     return logits
+
+
+def original_model(base, name, classes):
+    """The original checkpoint in the class that the adapter is for; a bare tower is put into it."""
+    import torch
+    import transformers
+
+    cls = getattr(transformers, name)
+    config = transformers.AutoConfig.from_pretrained(base)
+    if not config.model_type.endswith("_vision_model"):
+        return cls.from_pretrained(base, num_labels=classes, ignore_mismatched_sizes=True, dtype=torch.float32)
+    model = cls(cls.config_class(vision_config=config.to_dict(), num_labels=classes))
+    tower = transformers.AutoModel.from_pretrained(base, dtype=torch.float32)
+    model.vision_model.load_state_dict(tower.state_dict())
+    return model
 
 
 def load_file_names(path):

@@ -1,4 +1,4 @@
-// Counts of tests out of the JSON reports of Vitest and Playwright. A report that is missing, or an exit code that
+// Counts of tests out of the JSON reports of Vitest, Playwright and `npm run interop`. A report that is missing, or an exit code that
 // says more than the report does, is a failure: no test may vanish.
 
 /** @typedef {{ passed: number, failed: number, skipped: string[] }} Counts */
@@ -74,5 +74,24 @@ export function countOfPlaywright(report, exitCode) {
   };
   const { suites = [] } = /** @type {{ suites?: Suite[] }} */ (report ?? {});
   suites.forEach(visit);
+  return withExitCode(counts, report === null ? 1 : exitCode);
+}
+
+/**
+ * @param {unknown} report of `npm run interop -- --json`
+ * @param {number} exitCode
+ * @returns {Counts}
+ */
+export function countOfInterop(report, exitCode) {
+  const {
+    checks = [],
+    failed = 0,
+    skipped = [],
+  } = /** @type {{ checks?: unknown[], failed?: number, skipped?: string[] }} */ (report ?? {});
+  const counts = {
+    passed: checks.length - failed,
+    failed,
+    skipped: skipped.map((line) => `interop: ${line}`),
+  };
   return withExitCode(counts, report === null ? 1 : exitCode);
 }

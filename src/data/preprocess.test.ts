@@ -49,6 +49,12 @@ describe('the crop', () => {
     expect([4, 5, 6, 7, 8, 9].map(left)).toEqual([0, 0, 1, 2, 2, 2]);
   });
 
+  test("rounds down where the file is transformers'", () => {
+    const left = (width: number): number =>
+      planResize(ramp(1, 1), { ...exact(width, 4, 4), cropAt: 'floor' }).crop.x;
+    expect([4, 5, 6, 7, 8, 9].map(left)).toEqual([0, 0, 1, 1, 2, 2]);
+  });
+
   test('of more than the picture is padded with black, as torchvision does', () => {
     const pixels = preprocessImage(ramp(3, 2), exact(3, 2, 4)); // [4, 4, 3]
     const red = Array.from({ length: 16 }, (_, i) => pixels[i * 3]);

@@ -35,8 +35,8 @@ export function preprocessImage(image: RgbaImage, preprocessing: Preprocessing):
 }
 
 /**
- * The size to resize to and the centre crop. As torchvision and timm do: the long side is floor(size * long / short),
- * the crop begins at (side - crop) / 2 rounded half to even.
+ * The size to resize to and the centre crop. As torchvision, timm and transformers do: the long side is
+ * floor(size * long / short), the crop begins at (side - crop) / 2, rounded as the preprocessing says.
  */
 export function planResize(
   image: { readonly width: number; readonly height: number },
@@ -53,8 +53,8 @@ export function planResize(
   }
   const output = outputSizeOf(preprocessing);
   const crop = {
-    x: cropBegin(width, output.width),
-    y: cropBegin(height, output.height),
+    x: cropBegin(width, output.width, preprocessing.cropAt),
+    y: cropBegin(height, output.height, preprocessing.cropAt),
     width: output.width,
     height: output.height,
   };
@@ -62,10 +62,11 @@ export function planResize(
 }
 
 /** Where a centre crop begins; negative where it is larger than the side (then torchvision pads by the floor). */
-function cropBegin(side: number, crop: number): number {
+function cropBegin(side: number, crop: number, at: Preprocessing['cropAt']): number {
   const gap = (side - crop) / 2;
   if (gap < 0) return 0 - Math.floor(-gap);
   const low = Math.floor(gap);
+  if (at === 'floor') return low;
   return gap - low === 0.5 && low % 2 === 0 ? low : Math.round(gap);
 }
 

@@ -1,6 +1,7 @@
 // Every family against the library that made it: logits on the cpu and wasm backends, the gradients that reach the head and
 // a branch as PyTorch computes them, another image size, and the way out and in again.
 import { describe, expect, test } from 'vitest';
+import { headLogits } from '../train/linear-probe.ts';
 import { allOpen, type Adapter, type AdaptedModule } from '../dmlora/adapter.ts';
 import { fineTunedConfig, parseModelConfig } from '../formats/model-config.ts';
 import { writeSafetensors } from '../formats/safetensors.ts';
@@ -114,6 +115,8 @@ describe.each(familyNames)('%s', (name) => {
         const logits = must(await engine.evaluate(pixels, allOpen));
         // Issue and README promise 1e-4; float32 on a CPU reaches 1e-5 at these sizes.
         assertClose('logits', logits.data, tensorOf(expected, 'logits').data, { abs: 1e-5, rel: 1e-5 });
+        const features = must(await engine.features(pixels, allOpen));
+        assertClose('head on features', headLogits(features, head).data, logits.data, { abs: 1e-5, rel: 0 });
         const { gradients, loss } = must(
           await engine.gradients({ pixels, labels: Int32Array.of(0, 1) }, allOpen),
         );

@@ -13,6 +13,8 @@ export interface HfVit {
   /** transformers' word: gelu, gelu_pytorch_tanh, quick_gelu. */
   readonly activation: string;
   readonly qkvBias: boolean;
+  /** With a distillation token and a head for it: a distilled DeiT. */
+  readonly distilled: boolean;
 }
 
 /** Both label maps, keys as strings. */
@@ -23,7 +25,7 @@ export function labelMaps(labels: readonly string[]): [string, Json][] {
   ];
 }
 
-/** The file's text for ViTForImageClassification, `dtype` as transformers spells it. */
+/** The file's text, `dtype` as transformers spells it; `more` fields are added. */
 export function writeHfVitConfig(
   model: HfVit,
   labels: readonly string[],
@@ -31,7 +33,10 @@ export function writeHfVitConfig(
   more: readonly (readonly [string, Json])[] = [],
 ): string {
   const json = new Map<string, Json>([
-    ['architectures', ['ViTForImageClassification']],
+    [
+      'architectures',
+      [model.distilled ? 'DeiTForImageClassificationWithTeacher' : 'ViTForImageClassification'],
+    ],
     ['attention_probs_dropout_prob', 0],
     ['dtype', dtype],
     ['hidden_act', model.activation],
@@ -41,7 +46,7 @@ export function writeHfVitConfig(
     ['image_size', model.imageSize],
     ['intermediate_size', model.mlpDim],
     ['layer_norm_eps', model.layerNormEps],
-    ['model_type', 'vit'],
+    ['model_type', model.distilled ? 'deit' : 'vit'],
     ['num_attention_heads', model.heads],
     ['num_channels', 3],
     ['num_hidden_layers', model.depth],
@@ -49,5 +54,5 @@ export function writeHfVitConfig(
     ['qkv_bias', model.qkvBias],
     ...more,
   ]);
-  return `${jsonText(json)}\n`;
+  return `${jsonText(json, new Set(['attention_probs_dropout_prob', 'hidden_dropout_prob']))}\n`;
 }

@@ -44,19 +44,32 @@ export function objectOf(object: JsonObject, key: string): JsonObject | null {
   return isObject(value) ? value : null;
 }
 
-/** Text of a JSON value, two spaces deep, keys in the Map's order. */
-export function jsonText(value: Json, indent = ''): string {
+/**
+ * Keys whose numbers the text writes as floats though they are whole (`"layerscale_value": 1.0`). JavaScript reads 1, and
+ * transformers 5 refuses a whole number where it declares a float.
+ */
+export function floatKeys(text: string): ReadonlySet<string> {
+  return new Set(
+    Array.from(text.matchAll(/"([^"\\]+)"\s*:\s*-?\d+\.0+(?=[\s,}\]])/g), ([, key]) => key ?? ''),
+  );
+}
+
+const noKeys: ReadonlySet<string> = new Set();
+
+/** Text of a JSON value, two spaces deep, keys in the Map's order; whole numbers of `floats` keys get a ".0". */
+export function jsonText(value: Json, floats = noKeys, indent = ''): string {
   const inner = `${indent}  `;
   if (isObject(value)) {
     if (value.size === 0) return '{}';
-    const fields = [...value].map(
-      ([key, item]) => `${inner}${JSON.stringify(key)}: ${jsonText(item, inner)}`,
-    );
+    const fields = [...value].map(([key, item]) => {
+      const isFloat = typeof item === 'number' && Number.isInteger(item) && floats.has(key);
+      return `${inner}${JSON.stringify(key)}: ${isFloat ? item.toFixed(1) : jsonText(item, floats, inner)}`;
+    });
     return `{\n${fields.join(',\n')}\n${indent}}`;
   }
   if (Array.isArray(value)) {
     if (value.length === 0) return '[]';
-    return `[\n${value.map((item: Json) => inner + jsonText(item, inner)).join(',\n')}\n${indent}]`;
+    return `[\n${value.map((item: Json) => inner + jsonText(item, floats, inner)).join(',\n')}\n${indent}]`;
   }
   return JSON.stringify(value);
 }

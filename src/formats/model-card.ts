@@ -6,6 +6,10 @@ export interface CardFacts {
   /** The source's library: its names are those that `source` writes. */
   readonly library: 'transformers' | 'timm';
   readonly title: string;
+  /** transformers' class of the classifier, for loading the original under an adapter. */
+  readonly baseClass: string;
+  /** The original is a vision tower without a classifier's class around it. */
+  readonly isTower: boolean;
   readonly baseModel: string | null;
   readonly revision: string | null;
   readonly licence: string | null;
@@ -184,6 +188,20 @@ function usageSection(facts: CardFacts): string {
   const base = JSON.stringify(baseModel ?? 'FOLDER_OF_THE_ORIGINAL_MODEL');
   const classes = data.classes.length;
   const pin = revision === null ? '' : `, revision=${JSON.stringify(revision)}`;
+  const { baseClass, isTower } = facts;
+  const baseLines = isTower
+    ? [
+        `from transformers import AutoConfig, AutoModel, ${baseClass}`,
+        'from peft import PeftModel',
+        `vision = AutoConfig.from_pretrained(${base}${pin}).to_dict()`,
+        `base = ${baseClass}(${baseClass}.config_class(vision_config=vision, num_labels=${classes}))`,
+        `base.vision_model.load_state_dict(AutoModel.from_pretrained(${base}${pin}).state_dict())`,
+      ]
+    : [
+        `from transformers import ${baseClass}`,
+        'from peft import PeftModel',
+        `base = ${baseClass}.from_pretrained(${base}${pin}, num_labels=${classes}, ignore_mismatched_sizes=True)`,
+      ];
   const kind = format === 'source' ? (library === 'timm' ? 'timm' : 'hf') : format;
   const parts: string[] = [];
   if (kind === 'hf' || kind === 'hf-v5')
@@ -216,12 +234,9 @@ function usageSection(facts: CardFacts): string {
       'For transformers 5 (checked with transformers 5.18 and peft 0.21): the names of the modules are those of version 5.',
       fence(
         'python',
-        [
-          'from transformers import AutoModelForImageClassification',
-          'from peft import PeftModel',
-          `base = AutoModelForImageClassification.from_pretrained(${base}${pin}, num_labels=${classes}, ignore_mismatched_sizes=True)`,
-          'model = PeftModel.from_pretrained(base, "THIS_FOLDER").merge_and_unload()',
-        ].join('\n'),
+        [...baseLines, 'model = PeftModel.from_pretrained(base, "THIS_FOLDER").merge_and_unload()'].join(
+          '\n',
+        ),
       ),
     );
   if (kind === 'peft' && library === 'timm')

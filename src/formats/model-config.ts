@@ -1,7 +1,7 @@
 // config.json of a checkpoint, as transformers and timm write it: what it says of the model, and the same file for the
 // fine-tuned one. Shapes are not its business: the tensors decide (vit/checkpoint.ts).
 import { fail, ok, type Result } from '../shared/result.ts';
-import { jsonText, numberOf, objectOf, parseJsonObject, stringOf } from './json.ts';
+import { floatKeys, jsonText, numberOf, objectOf, parseJsonObject, stringOf } from './json.ts';
 import type { Json, JsonObject } from './json.ts';
 import { timmDefaults } from './timm-architectures.ts';
 import { defaultHeads, modelTypeOf } from './transformers-types.ts';
@@ -28,6 +28,8 @@ export interface ModelConfigFile {
   /** timm's description of the preprocessing. */
   readonly pretrainedCfg: JsonObject | null;
   readonly json: JsonObject;
+  /** Keys whose whole numbers the file writes as floats. */
+  readonly floats: ReadonlySet<string>;
   /** In what the fine-tuned model will differ from this file, beyond its classes. */
   readonly fineTuned: FineTuned;
 }
@@ -50,9 +52,9 @@ export function parseModelConfig(text: string, name: string): Result<ModelConfig
   if (!parsed.ok) return parsed;
   const json = parsed.value;
   const architecture = stringOf(json, 'architecture');
-  if (architecture !== null) return ok(timmConfig(json, architecture));
+  if (architecture !== null) return ok({ ...timmConfig(json, architecture), floats: floatKeys(text) });
   const modelType = stringOf(json, 'model_type');
-  if (modelType !== null) return ok(hfConfig(json, modelType));
+  if (modelType !== null) return ok({ ...hfConfig(json, modelType), floats: floatKeys(text) });
   return fail({
     kind: 'bad-file',
     name,
@@ -61,7 +63,7 @@ export function parseModelConfig(text: string, name: string): Result<ModelConfig
   });
 }
 
-function hfConfig(json: JsonObject, modelType: string): ModelConfigFile {
+function hfConfig(json: JsonObject, modelType: string): Omit<ModelConfigFile, 'floats'> {
   const names = objectOf(json, 'id2label');
   const labels = names === null ? [] : Array.from({ length: names.size }, (_, id) => names.get(String(id)));
   const type = modelTypeOf(modelType);
@@ -87,7 +89,7 @@ function hfConfig(json: JsonObject, modelType: string): ModelConfigFile {
   };
 }
 
-function timmConfig(json: JsonObject, architecture: string): ModelConfigFile {
+function timmConfig(json: JsonObject, architecture: string): Omit<ModelConfigFile, 'floats'> {
   const args: JsonObject = objectOf(json, 'model_args') ?? new Map<string, Json>();
   const pretrainedCfg = objectOf(json, 'pretrained_cfg');
   const defaults = timmDefaults(architecture);
@@ -134,7 +136,7 @@ export function fineTunedConfig(
     json.set(json.has('torch_dtype') ? 'torch_dtype' : 'dtype', dtype);
   }
   for (const [key, value] of more) json.set(key, value);
-  return `${jsonText(json)}\n`;
+  return `${jsonText(json, source.floats)}\n`;
 }
 
 function hfFineTuned(source: ModelConfigFile): Map<string, Json> {

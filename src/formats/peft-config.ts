@@ -60,7 +60,7 @@ export function writePeftConfig(config: PeftConfig): string {
     ['use_dora', false],
     ['use_rslora', false],
   ]);
-  return `${jsonText(json)}\n`;
+  return `${jsonText(json, new Set(['lora_dropout']))}\n`;
 }
 
 /** What PEFT does with the file: which modules it adapts, and by which rank and scale. */
@@ -109,7 +109,7 @@ export function readPeftConfig(text: string): Result<PeftReading> {
  */
 export function targetNames(wanted: readonly string[], all: readonly string[]): string[] {
   const chosen = new Set(wanted);
-  for (const parts of [1, 2, 3]) {
+  for (const parts of [1, 2]) {
     const endings = [...new Set(wanted.map((name) => name.split('.').slice(-parts).join('.')))].sort();
     const found = all.filter((name) => endings.some((end) => name === end || name.endsWith(`.${end}`)));
     if (found.length === chosen.size && found.every((name) => chosen.has(name))) return endings;

@@ -95,7 +95,72 @@ describe('preprocessor_config.json', () => {
       resample: 3,
       size: { shortest_edge: 248 },
     };
-    expect(parsed(config)).toEqual(defaultPreprocessing('timm-deit', 224));
+    // transformers' crop, whose place is rounded down.
+    expect(parsed(config)).toEqual({ ...defaultPreprocessing('timm-deit', 224), cropAt: 'floor' });
+  });
+
+  // The class attributes of transformers 5.18.
+  test.each([
+    ['ViTImageProcessorFast', { size: 224, crop: null, filter: 'bilinear', mean: 0.5, exact: true }],
+    ['DeiTFeatureExtractor', { size: 256, crop: 224, filter: 'bicubic', mean: 0.5, exact: true }],
+    ['BeitImageProcessor', { size: 224, crop: null, filter: 'bicubic', mean: 0.5, exact: true }],
+    ['SiglipImageProcessor', { size: 224, crop: null, filter: 'bicubic', mean: 0.5, exact: true }],
+    ['CLIPImageProcessorPil', { size: 224, crop: 224, filter: 'bicubic', mean: 0.48145466, exact: false }],
+    ['BitImageProcessor', { size: 224, crop: 224, filter: 'bicubic', mean: 0.48145466, exact: false }],
+    ['VideoMAEImageProcessor', { size: 224, crop: 224, filter: 'bilinear', mean: 0.5, exact: false }],
+  ])(
+    'what %s leaves out is its class default',
+    (image_processor_type, { size, crop, filter, mean, exact }) => {
+      const got = parsed({ image_processor_type });
+      expect(got.resize).toEqual(
+        exact ? { kind: 'exact', width: size, height: size } : { kind: 'shortest-edge', size },
+      );
+      expect(got.crop).toEqual(crop === null ? null : { width: crop, height: crop });
+      expect(got).toMatchObject({ filter, cropAt: 'floor' });
+      expect(got.mean[0]).toBe(mean);
+    },
+  );
+
+  test("ConvNext's edge is enlarged by its own share, from 384 on it stretches", () => {
+    const config = { feature_extractor_type: 'ConvNextFeatureExtractor', size: 224, crop_pct: 0.875 };
+    expect(parsed(config)).toMatchObject({
+      resize: { kind: 'shortest-edge', size: 256 },
+      crop: { width: 224, height: 224 },
+    });
+    expect(parsed({ ...config, size: { shortest_edge: 384 } })).toMatchObject({
+      resize: { kind: 'exact', width: 384, height: 384 },
+      crop: null,
+    });
+  });
+
+  test("transformers' wrapper of timm is read as timm's", () => {
+    const pretrained_cfg = {
+      input_size: [3, 224, 224],
+      crop_pct: 0.9,
+      interpolation: 'bicubic',
+      ...imageNet,
+    };
+    expect(parsed({ image_processor_type: 'TimmWrapperImageProcessor', pretrained_cfg })).toEqual(
+      defaultPreprocessing('timm-deit', 224),
+    );
+  });
+
+  test('a class that is not known is followed where it states everything, and refused by name where not', () => {
+    const whole = {
+      size: { height: 96, width: 96 },
+      resample: 3,
+      image_mean: [0, 0, 0],
+      image_std: [1, 1, 1],
+    };
+    expect(parsed({ image_processor_type: 'NovelImageProcessor', ...whole })).toMatchObject({
+      resize: { kind: 'exact', width: 96, height: 96 },
+      filter: 'bicubic',
+    });
+    const half = parsePreprocessorConfig('{"image_processor_type":"NovelImageProcessor","size":96}');
+    expect(half).toMatchObject({
+      ok: false,
+      fault: { detail: expect.stringContaining('NovelImageProcessor') as string },
+    });
   });
 
   test('switches that are off mean no scaling and no shift', () => {
@@ -187,12 +252,22 @@ describe('timm', () => {
 });
 
 describe('defaults and writing', () => {
-  const families = ['vit', 'deit', 'dinov2', 'clip', 'timm-vit', 'timm-deit'] as const;
+  const families = ['vit', 'deit', 'dinov2', 'clip', 'siglip', 'timm-vit', 'timm-deit'] as const;
 
   test.each(families)('%s yields the model size and survives a round trip', (family) => {
     const preprocessing = defaultPreprocessing(family, 384);
     expect(outputSizeOf(preprocessing)).toMatchObject({ width: 384, height: 384 });
     const text = writePreprocessorConfig(preprocessing);
-    expect(parsePreprocessorConfig(text)).toEqual({ ok: true, value: preprocessing });
+    // transformers has one way to round the place of a crop; timm's cannot be written there.
+    expect(parsePreprocessorConfig(text)).toEqual({ ok: true, value: { ...preprocessing, cropAt: 'floor' } });
+  });
+
+  test.each([
+    ['vit', 'ViTImageProcessor'],
+    ['deit', 'DeiTImageProcessor'],
+    ['clip', 'BitImageProcessor'],
+  ] as const)('%s is written for a class that crops as it does in transformers 4 too', (family, name) => {
+    const written: unknown = JSON.parse(writePreprocessorConfig(defaultPreprocessing(family, 224)));
+    expect(written).toMatchObject({ image_processor_type: name });
   });
 });

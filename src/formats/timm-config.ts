@@ -4,7 +4,7 @@ import { jsonText, type Json } from './json.ts';
 import type { Preprocessing } from './preprocessor-config.ts';
 
 /** The numbers and switches of the model; `prefix` counts are tokens before the patches. */
-export interface TimmModel {
+export interface TimmForm {
   readonly architecture: string;
   readonly dim: number;
   /** Constructor arguments beyond those of the architecture. */
@@ -18,7 +18,7 @@ export interface TimmModel {
 
 /** The file's text; the preprocessing stands in pretrained_cfg, since timm has no other place for it. */
 export function writeTimmConfig(
-  model: TimmModel,
+  model: TimmForm,
   labels: readonly string[],
   preprocessing: Preprocessing,
   licence: string | null,

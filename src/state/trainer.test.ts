@@ -189,6 +189,19 @@ describe('trainer', () => {
     expect(stepLog.length).toBe(0);
   });
 
+  it('opens the same model at another image size, and keeps the size when a worker died', async () => {
+    const [trainer, client] = await started({ steps: 50 });
+    await trainer.resizeModel(96);
+    expect(modelStore.getState().model?.config.imageSize).toBe(96);
+    expect(modelStore.getState().bundledId).toBe('sprout');
+    client.emit({ kind: 'fault', fault: { kind: 'worker-died', detail: 'out of memory' } });
+    await settled();
+    const opened = client.sent.filter(({ name }) => name === 'openModel').map(({ input }) => input);
+    expect(opened).toHaveLength(3);
+    expect(opened[1]).toEqual({ ...(opened[0] as object), imageSize: 96 });
+    expect(opened[2]).toEqual(opened[1]);
+  });
+
   it('opens everything again in a new worker when one died', async () => {
     const [trainer, client] = await started({ steps: 50 });
     await trainer.start();

@@ -27,6 +27,8 @@ export interface Trainer {
   deleteCached(host: string, id: string): Promise<void>;
   /** Sends the files of one exported format, and nothing else, to a repository of the user's. */
   pushToHub(format: ExportFormat, repository: string, isPrivate: boolean): Promise<void>;
+  /** Opens the open model again for images of another size, in pixels. */
+  resizeModel(imageSize: number): Promise<void>;
   openBundledData(data: BundledData): Promise<void>;
   openData(source: Source, title: string, role: 'all' | 'validation'): Promise<void>;
   /** Splits the open images as the recipe says now. */
@@ -62,6 +64,7 @@ const isStopped = (fault: Fault): boolean => fault.kind === 'hub' && fault.why =
 
 interface OpenedModel extends Opened {
   readonly origin?: ModelOrigin;
+  readonly imageSize?: number;
 }
 
 export function createTrainer({ connect, fetchJson, locate, build, persist }: TrainerParts): Trainer {
@@ -260,6 +263,10 @@ export function createTrainer({ connect, fetchJson, locate, build, persist }: Tr
         hubStore.setState({
           push: isStopped(reply.fault) ? { kind: 'none' } : { kind: 'failed', fault: reply.fault },
         });
+    },
+    async resizeModel(imageSize) {
+      if (openedModel === null) return;
+      await sendModel({ ...openedModel, imageSize }, modelStore.getState().bundledId);
     },
     openBundledData: (data) =>
       sendData({ source: dataSource(data, locate), title: data.title }, 'all', data.id),

@@ -11,28 +11,17 @@ export interface PeftModule {
   readonly parts: readonly string[];
 }
 
-const withoutLeaf = (tensor: string): string => tensor.slice(0, tensor.lastIndexOf('.'));
-
-/** Every linear module of the blocks, and of the rest of the model what a name ending could be mistaken for. */
-export function peftModules(
-  config: VitConfig,
-  dialect: Dialect,
-): { readonly modules: readonly PeftModule[]; readonly others: readonly string[]; readonly head: string } {
+/** Every linear module of the blocks. */
+export function peftModules(config: VitConfig, dialect: Dialect): PeftModule[] {
   const modules = new Map<string, string[]>();
   for (let block = 0; block < config.depth; block++)
     for (const linear of linears) {
       const location = dialect.locate(`${linearName(block, linear)}.weight`);
       if (location === null) continue;
-      const name = withoutLeaf(location.tensor);
+      const name = location.tensor.replace(/\.weight$/, '');
       const parts = modules.get(name) ?? [];
       parts[location.third ?? 0] = linearName(block, linear);
       modules.set(name, parts);
     }
-  const nameOf = (param: string): string => withoutLeaf(dialect.locate(param)?.tensor ?? `${param}.`);
-  const head = nameOf('head.weight');
-  return {
-    modules: [...modules].map(([name, parts]) => ({ name, parts })),
-    others: [nameOf('patch_embed.weight'), head],
-    head,
-  };
+  return [...modules].map(([name, parts]) => ({ name, parts }));
 }

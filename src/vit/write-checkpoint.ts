@@ -31,14 +31,17 @@ export function writtenName({ family, dialect, heads }: Checkpoint, name: string
  *
  * @param changed float32 values by canonical name: adapted weights and the head; cast last, to the source's type. The
  * positions change by themselves where the image size is not the source's.
+ * @param chosen type of what changes, instead of the source's: so a float32 file from a float16 source keeps what was
+ * learned, rounded once. What does not change keeps its bytes.
  */
 export async function fineTunedTensors(
   file: Blob,
   header: SafetensorsHeader,
   checkpoint: Checkpoint,
   changed: ReadonlyMap<ParamName, NdArray>,
+  chosen: FloatType | null = null,
 ): Promise<Map<string, TensorToWrite>> {
-  const headType = backboneType(header, checkpoint);
+  const headType = chosen ?? backboneType(header, checkpoint);
   const heads = checkpoint.heads.flatMap((head) => [`${head}.weight`, `${head}.bias`]);
   const tensors = new Map<string, TensorToWrite>();
   const write = (name: string, tensor: TensorToWrite): void => {
@@ -57,14 +60,15 @@ export async function fineTunedTensors(
       continue;
     }
     const source = present(header.tensors.get(location.tensor), location.tensor);
-    const dtype = isFloatType(source.dtype) ? source.dtype : headType;
+    const dtype = chosen ?? (isFloatType(source.dtype) ? source.dtype : headType);
     write(location.tensor, { dtype, shape: source.shape, bytes: encodeFloats(values.data, dtype) });
   }
   for (const [name, parts] of fused) {
     const entry = present(header.tensors.get(name), name);
-    const dtype = isFloatType(entry.dtype) ? entry.dtype : headType;
-    const rows = decodeFloats(await readTensorBytes(file, entry), dtype); // [3 out, in]
+    const stored = isFloatType(entry.dtype) ? entry.dtype : headType;
+    const rows = decodeFloats(await readTensorBytes(file, entry), stored); // [3 out, in]
     for (const [{ third }, { data }] of parts) rows.set(data, (third ?? 0) * data.length);
+    const dtype = chosen ?? stored;
     write(name, { dtype, shape: entry.shape, bytes: encodeFloats(rows, dtype) });
   }
   if (checkpoint.storedImageSize !== checkpoint.config.imageSize) {
@@ -72,7 +76,7 @@ export async function fineTunedTensors(
     const positions = await readPositions(file, header, checkpoint);
     if (!positions.ok) throw new Error(faultSentence(positions.fault)); // they were read when the model was opened
     const { dtype } = present(header.tensors.get(tensor), tensor);
-    const type = isFloatType(dtype) ? dtype : headType;
+    const type = chosen ?? (isFloatType(dtype) ? dtype : headType);
     const { shape, data } = positions.value;
     write(tensor, { dtype: type, shape, bytes: encodeFloats(data, type) });
   }

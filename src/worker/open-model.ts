@@ -2,7 +2,7 @@
 // loads the backbone and describes it for the page.
 import { stringOf } from '../formats/json.ts';
 import { largestBinding } from '../engine/gpu.ts';
-import { loadingProblem } from '../engine/autodiff/memory-plan.ts';
+import { loadingProblem } from '../engine/loading-problem.ts';
 import { parseModelConfig, type ModelConfigFile } from '../formats/model-config.ts';
 import {
   defaultPreprocessing,

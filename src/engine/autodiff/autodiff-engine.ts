@@ -10,6 +10,7 @@ import { assert, present } from '../../shared/assert.ts';
 import { faultOfThrown, type Fault } from '../../shared/fault.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
 import type { VitModel } from '../../vit/parameters.ts';
+import { headInputs } from '../../vit/vit-config.ts';
 import type { Crop } from '../crop.ts';
 import { meanCrossEntropy } from '../cross-entropy.ts';
 import type {
@@ -258,11 +259,11 @@ export class AutodiffEngine implements Engine {
   }
 
   features(pixels: Pixels, gates: Gates): Promise<Result<NdArray>> {
-    const width = this.#ready().vit.config.dim;
+    const width = headInputs(this.#ready().vit.config);
     return this.#infer(pixels, gates, width, 'a feature', (feature) => feature);
   }
 
-  /** The forward pass, micro-batch by micro-batch; `last` turns features [images, dim] into rows of `width` values. */
+  /** The forward pass, micro-batch by micro-batch; `last` turns features [images, headInputs] into rows of `width` values. */
   async #infer(
     pixels: Pixels,
     gates: Gates,

@@ -38,31 +38,13 @@ function needs(
   return { weights: 4 * parameters * weightCopies[backend], image: overhead * tapeBytesPerImage(config) };
 }
 
-/**
- * Why no backend of this machine could train a model, as a sentence; null when one could. Asked before a weight is read.
- *
- * @param largestBinding of the GPU, in bytes; null without one.
- */
-export function loadingProblem(config: VitConfig, largestBinding: number | null): string | null {
+/** Why a backend could not train one image of a model, in words; null when it could. */
+export function memoryProblem(config: VitConfig, backend: BackendName): string | null {
+  const { weights, image } = needs(config, backend);
   const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
-  const tooBig = (backend: BackendName): string | null => {
-    const { weights, image } = needs(config, backend);
-    const fits = weights + image <= budgetBytes[backend];
-    return fits ? null : `needs about ${gigabytes(weights + image)} of ${gigabytes(budgetBytes[backend])}`;
-  };
-  const onWasm = tooBig('wasm');
-  if (onWasm === null) return null;
-  const sizes = [...backboneShapes(config)].map(([name, shape]) => [name, 4 * sizeOf(shape)] as const);
-  const [name, bytes] = sizes.reduce((a, b) => (b[1] > a[1] ? b : a));
-  const onGpu =
-    largestBinding === null
-      ? 'there is no WebGPU here'
-      : bytes > largestBinding
-        ? `its largest tensor, ${name}, has ${bytes} bytes, and the GPU takes ${largestBinding}`
-        : tooBig('webgpu');
-  return onGpu === null
+  return weights + image <= budgetBytes[backend]
     ? null
-    : `Training one image on WebAssembly ${onWasm}; on WebGPU, ${onGpu.startsWith('needs') ? `it ${onGpu}` : onGpu}.`;
+    : `it needs about ${gigabytes(weights + image)} of ${gigabytes(budgetBytes[backend])}`;
 }
 
 /**

@@ -6,6 +6,7 @@ import { faultSentence } from '../../shared/fault.ts';
 import { must } from '../testing/reference.ts';
 import type { MemoryPlan, Shapes } from '../engine.ts';
 import { KernelEngine } from './kernels-engine.ts';
+import { place } from './plan/arena.ts';
 import { choosePlan } from './plan/choose-plan.ts';
 import { memoryPlan, planRun, type Choice, type Task } from './plan/run-plan.ts';
 import { countingGpu, type CountedDevice, type Counts } from './testing/counting-device.ts';
@@ -67,6 +68,7 @@ describe('prediction', () => {
     expect(engine.memory().peakBufferBytes).toBe(totalBytes);
     expect(counts['bytes']).toBe(engine.memory().bufferBytes);
     expect(Object.values(bytes).reduce((sum, part) => sum + part, 0)).toBe(totalBytes);
+    expect(engine.memoryPlan().note).toBeNull(); // all of it was asked for
   });
 
   test('an image of ViT-Tiny: 19 MB; 5 MB where blocks are recomputed, 13 MB in float16', () => {
@@ -77,6 +79,15 @@ describe('prediction', () => {
     // Half of the matrices, not of vectors and positions.
     const { weights } = planned({}).bytes;
     expect(planned({ storage: 'f16' }).bytes.weights / weights).toBeLessThan(0.52);
+  });
+
+  test('an evaluation takes a tenth of a step, and none of it beside the step', () => {
+    const { training, evaluation, slots } = planRun(tinyTask, whole).step;
+    const sum = (bytes: readonly number[]): number => bytes.reduce((total, one) => total + one, 0);
+    const alone = sum(place(evaluation.recorder).slots);
+    const step = sum(place(training.recorder).slots);
+    expect(alone / step).toBeLessThan(0.12);
+    expect(sum(slots.map(({ bytes }) => bytes)) / step).toBeLessThan(1.01);
   });
 
   test('frozen blocks at the bottom have no transposed weights and keep nothing', () => {

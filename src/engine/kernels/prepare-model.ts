@@ -60,7 +60,7 @@ async function placeOnDevice(
       allocate(memory, plan);
       return Promise.resolve();
     });
-    if (allocated.ok) return ok({ plan, note: noteOf(plan, why) });
+    if (allocated.ok) return ok({ plan, note: noteOf(plan, wanted, why) });
     memory.freeAll();
     const { fault } = allocated;
     if (fault.kind !== 'out-of-memory') return allocated;
@@ -77,16 +77,18 @@ function givenBy({ microBatch, recomputedBlocks }: Shapes): Given {
   };
 }
 
-/** What a plan gives up, as a sentence; null when it runs as asked. */
-function noteOf({ choice, task }: RunPlan, why: string): string | null {
+/** What a plan gives up that nobody asked for, as a sentence; null when it runs as asked. */
+function noteOf({ choice, task }: RunPlan, { given, float16 }: Wanted, why: string): string | null {
   const { microBatch, recomputedBlocks, storage } = choice;
   const { batch } = task;
-  const given = [
-    ...(microBatch < batch
+  const lost = [
+    ...(microBatch < batch && given.microBatch === undefined
       ? [`a step takes its ${batch} images as ${Math.ceil(batch / microBatch)} x ${microBatch}`]
       : []),
-    ...(recomputedBlocks > 0 ? [`${recomputedBlocks} blocks are computed twice`] : []),
-    ...(storage === 'f16' ? ['frozen weights and kept activations are float16'] : []),
+    ...(recomputedBlocks > 0 && given.recomputedBlocks === undefined
+      ? [`${recomputedBlocks} blocks are computed twice`]
+      : []),
+    ...(storage === 'f16' && float16 !== 'always' ? ['frozen weights and kept activations are float16'] : []),
   ];
-  return given.length === 0 ? null : `${why}: ${given.join(', ')}.`;
+  return lost.length === 0 ? null : `${why}: ${lost.join(', ')}.`;
 }

@@ -250,10 +250,14 @@ export function createFakeClient(
         defaults: recipeDefaults,
         gpu: options.gpu ?? { kind: 'present', name: 'nvidia ampere', software: false },
       }),
-    openModel: ({ title, source }) =>
+    openModel: ({ title, source, imageSize }) =>
       source.kind === 'hub' && options.hubFault !== undefined
         ? fail(options.hubFault)
-        : ok({ ...model, title }),
+        : ok({
+            ...model,
+            title,
+            config: { ...model.config, imageSize: imageSize ?? model.config.imageSize },
+          }),
     openData: ({ title }) => ok({ ...data, title: options.data?.title ?? title }),
     splitData: () => ok(data),
     thumbnails: () => ok([]),

@@ -4,6 +4,7 @@ import { useModel } from '../../state/model-store.ts';
 import { useControls } from '../use-controls.ts';
 import { useOpenFiles } from '../use-open-files.ts';
 import { useTrainer } from '../trainer-context.ts';
+import { ImageSize } from './ImageSize.tsx';
 import { Button } from '../parts/Button.tsx';
 import { Card } from '../parts/Card.tsx';
 import { FaultBox } from '../parts/FaultBox.tsx';
@@ -41,6 +42,9 @@ export function ModelCard() {
               <span key={fact}>{fact}</span>
             ))}
           </p>
+          {model.imageSizes.length > 1 && (
+            <ImageSize model={model} disabled={!edit || status === 'opening'} />
+          )}
           {shipped !== undefined && <p>{shipped.goodFor}</p>}
           <details className={styles.more}>
             <summary>How images reach it, and notes</summary>

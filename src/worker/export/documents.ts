@@ -53,6 +53,8 @@ function cardFacts(
     format,
     library: model.library,
     title: model.title,
+    baseClass: model.baseClass.name,
+    isTower: model.modelType.endsWith('_vision_model'),
     baseModel: model.origin.hubId,
     revision: model.origin.revision,
     licence: model.origin.licence?.toLowerCase() ?? null,

@@ -19,7 +19,7 @@ export interface ExportContext {
   readonly dtype: ExportDtype;
   /** What merging changes, float32 by canonical name, the head included. */
   readonly merged: ReadonlyMap<ParamName, NdArray>;
-  /** The whole merged checkpoint in the source's names and types. */
+  /** The whole merged checkpoint in the source's names: what merging changed in the chosen type, the rest untouched. */
   readonly tensors: ReadonlyMap<string, TensorToWrite>;
   /** The type of the source's backbone. */
   readonly sourceType: FloatType;
@@ -51,7 +51,13 @@ export async function exportContext(
     classes,
     dtype,
     merged,
-    tensors: await fineTunedTensors(source.file, source.header, source.checkpoint, merged),
+    tensors: await fineTunedTensors(
+      source.file,
+      source.header,
+      source.checkpoint,
+      merged,
+      dtype === 'source' ? null : dtype,
+    ),
     sourceType: backboneType(source.header, source.checkpoint),
   };
 }

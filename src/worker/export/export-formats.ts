@@ -59,6 +59,11 @@ function isFatal({ kind }: Fault): boolean {
   return kind === 'device-lost' || kind === 'out-of-memory' || kind === 'gpu-error' || kind === 'bug';
 }
 
+/** Why a format is not offered: what it lacks, or the fault that ended it. */
+function refusal(fault: Fault): string {
+  return fault.kind === 'bad-recipe' && fault.field === 'export' ? fault.detail : faultSentence(fault);
+}
+
 export async function exportFormats(job: ExportJob): Promise<Result<readonly FormatExport[]>> {
   const { source, adapter, classes, dtype, formats, onProgress } = job;
   onProgress('Merging', 0, formats.length);
@@ -69,9 +74,7 @@ export async function exportFormats(job: ExportJob): Promise<Result<readonly For
     const exported = await exportFormat(job, context, format);
     if (!exported.ok && isFatal(exported.fault)) return exported;
     done.push(
-      exported.ok
-        ? exported.value
-        : { format, files: [], proof: null, refused: faultSentence(exported.fault) },
+      exported.ok ? exported.value : { format, files: [], proof: null, refused: refusal(exported.fault) },
     );
   }
   onProgress('Writing and proving', formats.length, formats.length);
@@ -90,7 +93,7 @@ async function exportFormat(
   const read = await writer.readBack(context, files);
   if (!read.ok) return read;
   const images = preprocessingDifference(context.source.preprocessing, read.value.preprocessing);
-  if (images !== null) return fail({ kind: 'bad-recipe', field: format, detail: `Read back, ${images}.` });
+  if (images !== null) return fail({ kind: 'bad-recipe', field: 'export', detail: `Read back, ${images}.` });
   const type = writtenType(format, context);
   const sample = format === 'source' ? job.all : job.sample;
   const proof = await prove(read.value, sample, type, job.batch, job.makeEngine);

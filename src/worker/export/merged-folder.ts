@@ -1,17 +1,17 @@
 // The merged model as a folder that transformers or timm loads: in the source's own names, in either generation of
 // transformers' names, or in timm's.
-import { writeHfVitConfig } from '../../formats/hf-config.ts';
+import { writeHfVitConfig, type HfVit } from '../../formats/hf-config.ts';
 import type { Json } from '../../formats/json.ts';
 import { fineTunedConfig } from '../../formats/model-config.ts';
 import { writePreprocessorConfig } from '../../formats/preprocessor-config.ts';
 import { writeSafetensors } from '../../formats/safetensors.ts';
 import { writeTimmConfig } from '../../formats/timm-config.ts';
-import { present } from '../../shared/assert.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
 import { loadHead } from '../../vit/checkpoint.ts';
-import { castTensors, dialectOf, renamedTensors } from '../../vit/rename-tensors.ts';
-import { originalVit, type VitConfig } from '../../vit/vit-config.ts';
-import { openModel, typeWord } from '../open-model.ts';
+import { castTensors, renamedTensors, writtenDialect } from '../../vit/rename-tensors.ts';
+import { timmForm } from '../../vit/timm-form.ts';
+import type { VitConfig } from '../../vit/vit-config.ts';
+import { openModel, typeWord, type OpenModel } from '../open-model.ts';
 import type { ExportedFile } from '../protocol.ts';
 import {
   jsonFile,
@@ -26,20 +26,16 @@ export function unsupported(format: string, what: string): Result<never> {
   return fail({ kind: 'bad-recipe', field: 'export', detail: `${format} cannot hold this model: ${what}.` });
 }
 
-/** What of a model is not the original ViT's, in words; null when nothing is. */
-export function peculiarity(config: VitConfig): string | null {
-  const words = {
-    prefixTokens: 'it has other tokens than one class token',
-    pool: 'its head does not read the class token',
-    meanFrom: null,
-    finalNorm: 'its last norm stands elsewhere',
-    preNorm: 'it has a norm before its blocks',
-    activation: null,
-    layerScale: 'its blocks have layer scale',
-  } as const;
-  for (const key of ['prefixTokens', 'pool', 'finalNorm', 'preNorm', 'layerScale'] as const)
-    if (config[key] !== originalVit[key]) return words[key];
-  return null;
+/** What of a model neither transformers' ViT nor its distilled DeiT has, in words; null when there is nothing. */
+function peculiarity({ config, checkpoint }: OpenModel): string | null {
+  if (config.flavour === 'hf') return null;
+  const { prefixTokens, pool, finalNorm, preNorm, layerScale } = checkpoint.config;
+  const distilled = checkpoint.heads.length === 2 && prefixTokens === 2;
+  if (prefixTokens !== 1 && !distilled) return 'it has other tokens than one class token';
+  if (pool !== 'cls' && !distilled) return 'its head does not read the class token';
+  if (finalNorm !== 'tokens') return 'its last norm stands elsewhere';
+  if (preNorm) return 'it has a norm before its blocks';
+  return layerScale ? 'its blocks have layer scale' : null;
 }
 
 /** transformers' words for the activations. */
@@ -57,12 +53,20 @@ export function transformersConfig(
 ): Result<string> {
   const { source, classes } = context;
   if (source.config.flavour === 'hf') return ok(fineTunedConfig(source.config, classes, dtype, more));
-  const { config } = source.model;
-  const strange = peculiarity(config);
+  const strange = peculiarity(source);
   if (strange !== null) return unsupported('transformers’ ViT', strange);
-  const qkvBias = source.checkpoint.locations.has('blocks.0.q.bias');
-  const activation = hfActivations[config.activation];
-  return ok(writeHfVitConfig({ ...config, activation, qkvBias }, classes, dtype, more));
+  return ok(writeHfVitConfig(hfNumbers(source), classes, dtype, more));
+}
+
+/** The numbers of a model by transformers' words. */
+export function hfNumbers({ model, checkpoint }: OpenModel): HfVit {
+  const { config } = model;
+  return {
+    ...config,
+    activation: hfActivations[config.activation],
+    qkvBias: checkpoint.locations.has('blocks.0.q.bias'),
+    distilled: checkpoint.heads.length === 2,
+  };
 }
 
 async function weightsFile(
@@ -70,7 +74,7 @@ async function weightsFile(
   generation: 'hf' | 'hf-v5' | 'timm',
 ): Promise<ExportedFile> {
   const { source, tensors, dtype } = context;
-  const dialect = dialectOf(generation, source.config.architecture);
+  const dialect = writtenDialect(source.checkpoint, generation);
   const renamed = renamedTensors(tensors, source.checkpoint, dialect);
   const cast = dtype === 'source' ? renamed : await castTensors(renamed, dtype);
   return { name: 'model.safetensors', blob: writeSafetensors(cast) };
@@ -131,34 +135,7 @@ function timmConfig(context: ExportContext): Result<string> {
   const { source, classes } = context;
   if (source.config.flavour === 'timm')
     return ok(fineTunedConfig(source.config, classes, typeWord(weightType(context))));
-  const { config } = source.model;
-  const strange = peculiarity(config);
-  if (strange !== null) return unsupported('timm’s ViT', `${strange}, and it came from transformers`);
-  if (config.activation !== 'gelu')
-    return unsupported('timm’s ViT', `its activation is ${config.activation}`);
-  const args = new Map<string, Json>([
-    ['img_size', config.imageSize],
-    ['patch_size', config.patchSize],
-    ['embed_dim', config.dim],
-    ['depth', config.depth],
-    ['num_heads', config.heads],
-    ['mlp_ratio', config.mlpDim / config.dim],
-    ...(source.checkpoint.locations.has('blocks.0.q.bias') ? [] : ([['qkv_bias', false]] as const)),
-  ]);
-  const sizes = new Map([
-    [192, 'vit_tiny_patch16_224'],
-    [384, 'vit_small_patch16_224'],
-    [768, 'vit_base_patch16_224'],
-    [1024, 'vit_large_patch16_224'],
-  ]);
-  const { dim, imageSize } = config;
-  const architecture = sizes.get(dim) ?? present(sizes.get(768), 'base');
-  return ok(
-    writeTimmConfig(
-      { architecture, dim, args, globalPool: 'token', imageSize, classifier: 'head' },
-      classes,
-      source.preprocessing,
-      null,
-    ),
-  );
+  const form = timmForm(source.checkpoint);
+  if (typeof form === 'string') return unsupported('timm’s ViT', form);
+  return ok(writeTimmConfig(form, classes, source.preprocessing, source.origin.licence));
 }

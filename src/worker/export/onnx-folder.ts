@@ -14,7 +14,7 @@ import type { GraphType } from '../../vit/onnx-graph.ts';
 import { vitOnnx, weightsOfOnnx } from '../../vit/onnx-weights.ts';
 import type { ExportedFile } from '../protocol.ts';
 import { jsonFile, type ExportContext, type FormatWriter, type ReadBack } from './export-context.ts';
-import { hfActivations, transformersConfig } from './merged-folder.ts';
+import { hfNumbers, transformersConfig } from './merged-folder.ts';
 
 /** float16 where it is asked for or the source's; ONNX runtimes know bfloat16 too little to write it. */
 export function onnxType({ dtype, sourceType }: ExportContext): GraphType {
@@ -37,16 +37,10 @@ export const onnxFolder = (limit = onnxFileLimit): FormatWriter => ({
     if (external !== null) settings.push(['use_external_data_format', new Map([[name, 1]])]);
     const more = [['transformers.js_config', new Map(settings)]] as const;
     const config = transformersConfig(context, type, more);
-    const plain = source.model.config;
     const text = config.ok
       ? config.value
       : // The graph is the whole model: transformers.js only needs a class that runs it.
-        writeHfVitConfig(
-          { ...plain, activation: hfActivations[plain.activation], qkvBias: true },
-          classes,
-          type,
-          more,
-        );
+        writeHfVitConfig({ ...hfNumbers(source), distilled: false }, classes, type, more);
     const files: ExportedFile[] = [{ name: `onnx/${name}`, blob: model }];
     if (external !== null) files.push({ name: `onnx/${name}_data`, blob: external });
     files.push(

@@ -15,7 +15,9 @@ import { present } from '../../shared/assert.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
 import type { Dialect } from '../../vit/dialects.ts';
 import { peftModules, type PeftModule } from '../../vit/peft-names.ts';
-import { dialectOf } from '../../vit/rename-tensors.ts';
+import { renamedTensors, writtenDialect, writtenHeads } from '../../vit/rename-tensors.ts';
+import { joinedHead, splitHead, type Head } from '../../vit/heads.ts';
+import { modelTypeOf } from '../../formats/transformers-types.ts';
 import type { OpenModel } from '../open-model.ts';
 import type { ExportedFile } from '../protocol.ts';
 import { jsonFile, type ExportContext, type FormatWriter, type ReadBack } from './export-context.ts';
@@ -23,8 +25,8 @@ import { jsonFile, type ExportContext, type FormatWriter, type ReadBack } from '
 const prefix = 'base_model.model.';
 
 /** The names that the model has in memory. */
-function memoryDialect({ source }: ExportContext): Dialect {
-  return dialectOf(source.config.flavour === 'timm' ? 'timm' : 'hf-v5', source.config.architecture);
+function memoryDialect({ source: { checkpoint } }: ExportContext): Dialect {
+  return writtenDialect(checkpoint, checkpoint.family.id === 'timm' ? 'timm' : 'hf-v5');
 }
 
 /** The stacked pair of a module, fused where the module is; null without branches. */
@@ -39,36 +41,40 @@ function pairOf({ parts }: PeftModule, adapter: Adapter, out: number): LoraPair 
 
 export const peftFolder: FormatWriter = {
   write(context) {
-    const { source, adapter, dtype } = context;
-    const { config } = source.model;
-    const names = peftModules(config, memoryDialect(context));
+    const { source, adapter, dtype, tensors } = context;
+    const { checkpoint } = source;
+    const dialect = memoryDialect(context);
     const type = dtype === 'source' ? 'F32' : dtype;
-    const tensors = new Map<string, TensorToWrite>();
+    const written = new Map<string, TensorToWrite>();
     const put = (name: string, { shape, data }: NdArray): void => {
-      tensors.set(prefix + name, { dtype: type, shape, bytes: encodeFloats(data, type) });
+      written.set(prefix + name, { dtype: type, shape, bytes: encodeFloats(data, type) });
     };
     const ranks = new Map<string, number>();
-    for (const module of names.modules) {
-      const pair = pairOf(module, adapter, config.dim);
+    for (const module of peftModules(source.model.config, dialect)) {
+      const pair = pairOf(module, adapter, source.model.config.dim);
       if (pair === null) continue;
       put(`${module.name}.lora_A.weight`, pair.A);
       put(`${module.name}.lora_B.weight`, pair.B);
       ranks.set(module.name, pair.A.shape[0] ?? 0);
     }
-    put(`${names.head}.weight`, adapter.head.weight);
-    put(`${names.head}.bias`, adapter.head.bias);
-    const all = [...names.modules.map(({ name }) => name), ...names.others];
+    const heads = writtenHeads(checkpoint, dialect);
+    for (const [part, head] of splitHead(adapter.head, heads.length).entries()) {
+      put(`${heads[part] ?? ''}.weight`, head.weight);
+      put(`${heads[part] ?? ''}.bias`, head.bias);
+    }
+    const names = [...renamedTensors(tensors, checkpoint, dialect).keys()];
+    const modules = names.filter((name) => name.endsWith('.weight')).map((name) => name.slice(0, -7));
     const text = writePeftConfig({
       baseClass: baseClass(source),
       baseModel: source.origin.hubId,
       revision: source.origin.revision,
-      targetModules: targetNames([...ranks.keys()], all),
+      targetModules: targetNames([...ranks.keys()], modules),
       ranks,
-      modulesToSave: [names.head],
+      modulesToSave: heads,
     });
     return Promise.resolve(
       ok([
-        { name: 'adapter_model.safetensors', blob: writeSafetensors(tensors) },
+        { name: 'adapter_model.safetensors', blob: writeSafetensors(written) },
         jsonFile('adapter_config.json', text),
       ]),
     );
@@ -77,12 +83,20 @@ export const peftFolder: FormatWriter = {
 };
 
 /** The class that the adapter is for, as PEFT's auto_mapping names it. */
-export function baseClass(source: OpenModel): { readonly name: string; readonly module: string } {
-  if (source.config.flavour === 'timm')
-    return { name: 'VisionTransformer', module: 'timm.models.vision_transformer' };
-  return source.config.architecture === 'deit'
-    ? { name: 'DeiTForImageClassification', module: 'transformers.models.deit.modeling_deit' }
-    : { name: 'ViTForImageClassification', module: 'transformers.models.vit.modeling_vit' };
+export function baseClass({ config, checkpoint }: OpenModel): {
+  readonly name: string;
+  readonly module: string;
+} {
+  if (config.flavour === 'timm') {
+    const name = checkpoint.heads.length === 2 ? 'VisionTransformerDistilled' : 'VisionTransformer';
+    const file = checkpoint.heads.length === 2 ? 'deit' : 'vision_transformer';
+    return { name, module: `timm.models.${file}` };
+  }
+  const { architecture, modelType } = modelTypeOf(config.architecture).classifier;
+  return {
+    name: architecture + (checkpoint.heads.length === 2 ? 'WithTeacher' : ''),
+    module: `transformers.models.${modelType}.modeling_${modelType}`,
+  };
 }
 
 async function readBack(context: ExportContext, files: readonly ExportedFile[]): Promise<Result<ReadBack>> {
@@ -104,9 +118,9 @@ async function readBack(context: ExportContext, files: readonly ExportedFile[]):
     const dtype = isFloatType(entry.dtype) ? entry.dtype : 'F32';
     return ndArray(entry.shape, decodeFloats(await readTensorBytes(file, entry), dtype));
   };
-  const names = peftModules(source.model.config, memoryDialect(context));
+  const dialect = memoryDialect(context);
   const weights = new Map(source.model.weights);
-  for (const { name, parts } of names.modules) {
+  for (const { name, parts } of peftModules(source.model.config, dialect)) {
     if (!config.value.adapts(name)) continue;
     const [A, B] = [await read(`${name}.lora_A.weight`), await read(`${name}.lora_B.weight`)];
     if (A.shape[0] !== config.value.rankOf(name))
@@ -118,7 +132,10 @@ async function readBack(context: ExportContext, files: readonly ExportedFile[]):
       weights.set(`${linear}.weight`, withLora(weight, { A, B: part }, config.value.scaleOf(name)));
     });
   }
-  const head = { weight: await read(`${names.head}.weight`), bias: await read(`${names.head}.bias`) };
+  const heads: Head[] = [];
+  for (const name of writtenHeads(source.checkpoint, dialect))
+    heads.push({ weight: await read(`${name}.weight`), bias: await read(`${name}.bias`) });
+  const head = joinedHead(heads);
   if (left.size > 0) return wrong(`${[...left].slice(0, 3).join(', ')} would not be used`);
   return ok({ model: { ...source.model, weights }, head, preprocessing: source.preprocessing });
 }

@@ -27,6 +27,8 @@ export interface RunRecordFile {
     readonly title: string;
     readonly family: string;
     readonly library: 'transformers' | 'timm';
+    /** `model_type` or `architecture` of its config.json. */
+    readonly modelType: string;
     readonly dtype: string;
     readonly bytes: number;
     readonly sha256: string;
@@ -74,6 +76,7 @@ export async function runRecord(
       title: source.title,
       family: source.summary.family,
       library: source.config.flavour === 'timm' ? 'timm' : 'transformers',
+      modelType: source.config.architecture,
       dtype: source.summary.dtype,
       bytes: source.file.size,
       sha256: await digestOf(source.file),

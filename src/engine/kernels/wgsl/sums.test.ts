@@ -50,7 +50,7 @@ describe.skipIf(missingGpu !== null)('sums and copies', () => {
     ];
     const up = 2 * width; // vec4s of the down matrix, with 8 inputs
     const parameters = randomValues(5, 4 * up + width * inner);
-    const product = { kind: 'up', rows, inner, parts: 3, sumGroups: groups, threads: 8 } as const;
+    const product = { kind: 'up', rows, inner, parts: 3, threads: 8, sumGroups: groups } as const;
     // Parts: the first and the third have four columns each.
     const site = Uint32Array.of(2, 0, before, 0, 0, 1, 1, 0, 1, 0, 1, 0, up, 0, up + inner, 0);
     const operands = {

@@ -1,0 +1,73 @@
+// Promise: every way out is chosen in one dialogue, proved before it is offered, and leaves as one zip with a folder for
+// each format that holds its card, its record and its script.
+import { readFile } from 'node:fs/promises';
+import { unzipSync } from 'fflate';
+import { button, expectPhase, loadRecipe, openApp, openModel, openPictures } from './app.ts';
+import { expect, test } from './graft-test.ts';
+import { microModel } from './headless.ts';
+import { classNames, writePictures } from './pictures.ts';
+
+test('formats are written, proved and zipped', async ({ page }, info) => {
+  const pictures = await writePictures(info.outputPath('pictures'), 6);
+  await openApp(page);
+  await openModel(page, microModel);
+  await expect(page.getByTestId('model-title')).toHaveText('micro_vit_hf');
+  await openPictures(page, pictures);
+  await expect(page.getByTestId('data-title')).toHaveText('pictures');
+  await page.getByLabel('Backend').selectOption('wasm');
+  await loadRecipe(page, { steps: 12, batch: 8 }, info.outputPath('recipe.json'));
+  await button(page, 'Start').click();
+  await expectPhase(page, 'finished');
+
+  const dialog = page.getByRole('dialog', { name: 'Export' });
+  await button(page, 'Merge & export').click();
+  await expect(dialog).toBeVisible();
+  await page.keyboard.press('Escape');
+  await expect(dialog).toBeHidden();
+  await expect(button(page, 'Merge & export')).toBeFocused();
+  await page.keyboard.press('Enter');
+
+  const formats = dialog.getByRole('checkbox');
+  await expect(formats).toHaveCount(4);
+  await formats.first().uncheck();
+  await expect(button(page, 'Write and prove')).toBeDisabled();
+  for (const format of await formats.all()) await format.check();
+  await dialog.getByText('Names of transformers 5').click();
+  await button(page, 'Write and prove').click();
+  for (const format of ['hf-v5', 'timm', 'peft', 'onnx']) {
+    const result = page.getByTestId(`export-${format}`);
+    await expect(result).toHaveAttribute('data-offered', 'true', { timeout: 120_000 });
+    const difference = await result.getByTestId('merged-difference').getAttribute('data-value');
+    expect(Number(difference)).toBeLessThan(1e-4);
+  }
+
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    button(page, 'Download all as a zip').click(),
+  ]);
+  const saved = info.outputPath('export.zip');
+  await download.saveAs(saved);
+  const files = unzipSync(new Uint8Array(await readFile(saved)));
+  const text = (name: string): string => new TextDecoder().decode(files[name]);
+  const documents = ['README.md', 'continue.py', 'run.json'];
+  const weights = {
+    'hf-v5': ['config.json', 'model.safetensors', 'preprocessor_config.json'],
+    timm: ['config.json', 'model.safetensors'],
+    peft: ['adapter_config.json', 'adapter_model.safetensors'],
+    onnx: ['config.json', 'onnx/model.onnx', 'preprocessor_config.json'],
+  };
+  const expected = Object.entries(weights).flatMap(([format, names]) =>
+    [...names, ...documents].map((name) => `${format}/${name}`),
+  );
+  expect(Object.keys(files).sort()).toEqual(expected.sort());
+  expect(text('hf-v5/model.safetensors')).toContain('vit.layers.1.attention.q_proj.weight');
+  expect(text('peft/README.md')).toContain('library_name: peft');
+  const run = JSON.parse(text('onnx/run.json')) as Record<string, Record<string, unknown>>;
+  expect(run['data']!['classes']).toEqual(classNames);
+  expect(run['export']).toMatchObject({ format: 'onnx', dtype: 'float32' });
+
+  // Another choice is another export: what was written for the former one is gone.
+  await dialog.getByText('float16', { exact: true }).click();
+  await expect(page.getByTestId('export-timm')).toBeHidden();
+  await expect(button(page, 'Write and prove')).toBeEnabled();
+});

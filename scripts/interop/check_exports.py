@@ -1,0 +1,169 @@
+"""Loads what Graft exported with transformers, peft, onnxruntime and timm, and compares the logits with Graft's.
+
+    python scripts/interop/check_exports.py WORK --library transformers|timm
+
+WORK/FAMILY/out/proof.safetensors holds `pixel_values` and Graft's `logits`; WORK/FAMILY/out/FORMAT-DTYPE/ is an exported
+folder, WORK/FAMILY/source/ the checkpoint that it came from. One line of JSON for each check on standard output:
+family, check, and difference (largest |logit difference|), error, or skip with the reason.
+"""
+
+import argparse
+import json
+import sys
+import traceback
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+
+def say(family, check, **fields):
+    print(json.dumps({"family": family, "check": check, **fields}), flush=True)
+
+
+def attempt(family, check, compute):
+    """Runs one comparison; what it raises is the check's result."""
+    try:
+        say(family, check, difference=compute())
+    except Exception as thrown:  # noqa: BLE001
+        reason = str(thrown).strip().splitlines()
+        say(family, check, error=f"{type(thrown).__name__}: {reason[0] if reason else ''}"[:300])
+        traceback.print_exc(file=sys.stderr)
+
+
+def largest(logits, proof):
+    logits = torch.as_tensor(logits).float()
+    assert logits.shape == proof["logits"].shape, f"logits {list(logits.shape)}"
+    assert torch.isfinite(logits).all(), "a logit is not finite"
+    return (logits - proof["logits"]).abs().max().item()
+
+
+def exports(work):
+    for out in sorted(work.glob("*/out")):
+        proof = load_file(out / "proof.safetensors")
+        for folder in sorted(path for path in out.iterdir() if path.is_dir()):
+            yield out.parent.name, folder, proof
+
+
+def kind_of(folder):
+    """The library that a folder is for; `source` is in the names of the checkpoint that it came from."""
+    kind = folder.name.split("-")[0]
+    if kind == "source" and (folder / "config.json").exists():
+        return "timm" if "architecture" in json.loads((folder / "config.json").read_text()) else "hf"
+    return kind
+
+
+def load_strictly(cls, folder, **options):
+    """Loads without a missing, unexpected or mismatched key: transformers only warns of them."""
+    model, info = cls.from_pretrained(folder, output_loading_info=True, **options)
+    for kind in ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"):
+        assert not info.get(kind), f"{kind}: {sorted(map(str, info[kind]))[:3]}"
+    return model.eval()
+
+
+def with_adapter(PeftModel, model, folder):
+    """The model with the adapter; every tensor of the file must have found its place, and every place its tensor."""
+    from peft import get_peft_model_state_dict
+
+    model = PeftModel.from_pretrained(model, folder).eval()
+    stored, wanted = set(load_file(folder / "adapter_model.safetensors")), set(get_peft_model_state_dict(model))
+    assert stored == wanted, f"keys: {sorted(stored ^ wanted)[:3]}"
+    return model
+
+
+def transformers_checks(work):
+    import onnx
+    import onnxruntime
+    import transformers
+    from peft import PeftModel
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    auto = transformers.AutoModelForImageClassification
+
+    def logits_of(model, proof):
+        with torch.no_grad():
+            return model.float()(pixel_values=proof["pixel_values"]).logits
+
+    for family, folder, proof in exports(work):
+        name = folder.name
+        kind = kind_of(folder)
+        if kind == "hf":
+            attempt(family, name, lambda: largest(logits_of(load_strictly(auto, folder), proof), proof))
+        elif kind == "peft" and kind_of(work / family / "source") == "hf":
+            base = work / family / "source"
+            classes = proof["logits"].shape[1]
+
+            def adapted(merge):
+                model = auto.from_pretrained(
+                    base, num_labels=classes, ignore_mismatched_sizes=True, dtype=torch.float32
+                )
+                model = with_adapter(PeftModel, model, folder)
+                return largest(logits_of(model.merge_and_unload() if merge else model, proof), proof)
+
+            attempt(family, name, lambda: adapted(False))
+            attempt(family, f"{name}-merged", lambda: adapted(True))
+        elif kind == "onnx":
+
+            def run():
+                [path] = sorted((folder / "onnx").glob("model*.onnx"))
+                onnx.checker.check_model(str(path), full_check=True)
+                session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+                pixels = proof["pixel_values"].numpy()
+                [whole] = session.run(["logits"], {"pixel_values": pixels})
+                [single] = session.run(["logits"], {"pixel_values": pixels[:1]})  # the batch is dynamic
+                return max(largest(whole, proof), (torch.as_tensor(single[0]) - proof["logits"][0]).abs().max().item())
+
+            attempt(family, name, run)
+
+
+def timm_checks(work):
+    library = torch.library.Library("torchvision", "DEF")  # timm imports torchvision's operators, which need not be there
+    for operator in ("nms(Tensor x) -> Tensor", "qnms(Tensor x) -> Tensor"):
+        try:
+            library.define(operator)
+        except RuntimeError:
+            pass
+    import timm
+
+    try:
+        from peft import PeftModel
+    except ModuleNotFoundError:
+        PeftModel = None
+
+    for family, folder, proof in exports(work):
+        kind = kind_of(folder)
+        if kind == "peft" and kind_of(work / family / "source") == "timm":
+            if PeftModel is None:
+                say(family, folder.name, skip="no peft beside timm")
+                continue
+
+            def adapted(merge):
+                base = work / family / "source"
+                model = timm.create_model(f"local-dir:{base}", pretrained=True, num_classes=proof["logits"].shape[1])
+                model = with_adapter(PeftModel, model, folder)
+                model = (model.merge_and_unload() if merge else model).float()
+                with torch.no_grad():
+                    return largest(model(proof["pixel_values"]), proof)
+
+            attempt(family, folder.name, lambda: adapted(False))
+            attempt(family, f"{folder.name}-merged", lambda: adapted(True))
+        if kind != "timm":
+            continue
+
+        def run():
+            # Strict about names and shapes; the architecture and its arguments come from the folder's config.json.
+            model = timm.create_model(f"local-dir:{folder}", pretrained=True).eval().float()
+            with torch.no_grad():
+                return largest(model(proof["pixel_values"]), proof)
+
+        attempt(family, folder.name, run)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--library", choices=["transformers", "timm"], required=True)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    {"transformers": transformers_checks, "timm": timm_checks}[options.library](options.work)

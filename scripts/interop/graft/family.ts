@@ -1,0 +1,122 @@
+// One family through Graft: opened, its logits compared with the library's, fine-tuned, exported in every way, and what
+// was not adapted compared bit for bit with the source.
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import { linears } from '../../../src/vit/parameters.ts';
+import { readHeader, readTensorBytes, writeSafetensors } from '../../../src/formats/safetensors.ts';
+import { encodeFloats } from '../../../src/formats/float-types.ts';
+import type { NdArray } from '../../../src/shared/array.ts';
+import { present } from '../../../src/shared/assert.ts';
+import type { OpenModel } from '../../../src/worker/open-model.ts';
+import { normalisedPixels } from '../../../src/worker/export/proof.ts';
+import { exportAll } from './export.ts';
+import { fineTune, logitsOfModel, ownHead, type FineTuned } from './fine-tune.ts';
+import { floatsOf, largestDifference, must, openFolder, writeFiles } from './folder.ts';
+
+export interface FamilyReport {
+  /** Largest |logit difference| to the library's own logits. */
+  readonly read: number;
+  /** Loss of the first and of the last step. */
+  readonly losses: readonly [number, number];
+  /** Largest |logit| that fine-tuning moved on the library's own input. */
+  readonly moved: number;
+  /** Tensors of the source that the export in its names holds unchanged, and those that differ and should not. */
+  readonly kept: number;
+  readonly changed: readonly string[];
+  /** Exports that were refused, with the reason. */
+  readonly refused: Readonly<Record<string, string>>;
+  readonly notes: readonly string[];
+}
+
+/**
+ * Runs one family.
+ *
+ * @param folder WORK/FAMILY; reads `source/` and writes `out/proof.safetensors` and a folder for each export
+ * @param keepHead trains the checkpoint's own classes where it has a head
+ */
+export async function runFamily(folder: string, keepHead: boolean): Promise<FamilyReport> {
+  const source = await openFolder(path.join(folder, 'source'));
+  const expected = await floatsOf(path.join(folder, 'source/expected.safetensors'));
+  const tensor = (name: string): NdArray => present(expected.get(name), name);
+  const own = await ownHead(source);
+  const head = expected.has('head.weight')
+    ? { weight: tensor('head.weight'), bias: tensor('head.bias') }
+    : present(own, 'a head');
+  const pixels = tensor('pixel_values');
+  const logits = await logitsOfModel(source, head, pixels);
+  const tuned = await fineTune(source, keepHead && own !== null);
+
+  const out = path.join(folder, 'out');
+  await mkdir(out, { recursive: true });
+  await writeFiles(out, [{ name: 'proof.safetensors', blob: proofFile(source, tuned) }]);
+  const refused: Record<string, string> = {};
+  let unchanged: { kept: number; changed: string[] } = {
+    kept: 0,
+    changed: ['no export in the source names'],
+  };
+  for (const { name, files, refused: reason } of await exportAll(source, tuned)) {
+    if (reason !== null) {
+      refused[name] = reason;
+      continue;
+    }
+    await writeFiles(path.join(out, name), files);
+    const weights = files.find((file) => file.name === 'model.safetensors');
+    if (name === 'source' && weights !== undefined) unchanged = await compareBytes(source, weights.blob);
+  }
+  const merged = await openFolder(path.join(out, 'source'));
+  const after = await logitsOfModel(merged, present(await ownHead(merged), 'a head'), pixels);
+  return {
+    read: largestDifference(logits.data, tensor('logits').data),
+    losses: [tuned.losses[0] ?? NaN, tuned.losses.at(-1) ?? NaN],
+    moved: after.data.length === logits.data.length ? largestDifference(after.data, logits.data) : NaN,
+    ...unchanged,
+    refused,
+    notes: source.summary.notes,
+  };
+}
+
+/** Validation images as the network takes them, and the branched model's logits. */
+function proofFile({ preprocessing, model }: OpenModel, { data, logits }: FineTuned): Blob {
+  const images = data.validation.slice(0, data.validation.labels.length);
+  const pixels = normalisedPixels(images, model.config.imageSize, preprocessing); // [n, 3, side, side]
+  const stored = ({ shape, data: values }: NdArray) =>
+    ({ dtype: 'F32', shape, bytes: encodeFloats(values, 'F32') }) as const;
+  return writeSafetensors(
+    new Map([
+      ['pixel_values', stored(pixels)],
+      ['logits', stored(logits)],
+    ]),
+  );
+}
+
+/** Compares an export in the source's names with the source, byte by byte: only adapted linears and the head may differ. */
+async function compareBytes(source: OpenModel, weights: Blob): Promise<{ kept: number; changed: string[] }> {
+  const after = must(await readHeader(weights, 'model.safetensors')).tensors;
+  const { locations } = source.checkpoint;
+  const adapted = new Set<string>();
+  for (let block = 0; block < source.model.config.depth; block++)
+    for (const linear of linears) {
+      const location = locations.get(`blocks.${block}.${linear}.weight`);
+      if (location !== undefined) adapted.add(location.tensor);
+    }
+  const isHead = /^(classifier|head|head_dist|cls_classifier|distillation_classifier)\.(weight|bias)$/;
+  const changed: string[] = [];
+  let kept = 0;
+  for (const [name, entry] of source.header.tensors) {
+    if (adapted.has(name) || isHead.test(name)) continue;
+    const found = after.get(name);
+    if (found === undefined) {
+      if (source.checkpoint.unused.includes(name)) continue;
+      changed.push(`${name} is missing`);
+      continue;
+    }
+    const [a, b] = [await readTensorBytes(source.file, entry), await readTensorBytes(weights, found)];
+    const same =
+      found.dtype === entry.dtype &&
+      found.shape.join() === entry.shape.join() &&
+      Buffer.compare(Buffer.from(a), Buffer.from(b)) === 0;
+    if (same) kept++;
+    else changed.push(name);
+  }
+  return { kept, changed };
+}

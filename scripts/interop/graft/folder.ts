@@ -1,0 +1,60 @@
+// Folders on disk as Graft's own code takes them: opened like a user's files, written like an export.
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { decodeFloats, isFloatType } from '../../../src/formats/float-types.ts';
+import { readHeader, readTensorBytes } from '../../../src/formats/safetensors.ts';
+import { ndArray, type NdArray } from '../../../src/shared/array.ts';
+import { faultSentence } from '../../../src/shared/fault.ts';
+import type { Result } from '../../../src/shared/result.ts';
+import { openModel, type OpenModel } from '../../../src/worker/open-model.ts';
+
+/** The value of a result, or its sentence thrown. */
+export function must<T>(result: Result<T>): T {
+  if (result.ok) return result.value;
+  throw new Error(faultSentence(result.fault));
+}
+
+/** The files of a folder, as the page hands them over. */
+export async function filesOf(folder: string): Promise<{ path: string; blob: Blob }[]> {
+  const names = (await readdir(folder)).filter((name) => name !== 'expected.safetensors').sort();
+  return Promise.all(
+    names.map(async (name) => ({ path: name, blob: new Blob([await readFile(path.join(folder, name))]) })),
+  );
+}
+
+export async function openFolder(folder: string): Promise<OpenModel> {
+  return must(await openModel(await filesOf(folder), path.basename(folder), () => undefined));
+}
+
+export async function writeFiles(
+  folder: string,
+  files: readonly { readonly name: string; readonly blob: Blob }[],
+): Promise<void> {
+  for (const { name, blob } of files) {
+    const target = path.join(folder, name);
+    await mkdir(path.dirname(target), { recursive: true });
+    await writeFile(target, new Uint8Array(await blob.arrayBuffer()));
+  }
+}
+
+/** Every float tensor of a safetensors file, as float32. */
+export async function floatsOf(file: string): Promise<Map<string, NdArray>> {
+  const blob = new Blob([await readFile(file)]);
+  const tensors = new Map<string, NdArray>();
+  for (const [name, entry] of must(await readHeader(blob, path.basename(file))).tensors)
+    if (isFloatType(entry.dtype))
+      tensors.set(name, ndArray(entry.shape, decodeFloats(await readTensorBytes(blob, entry), entry.dtype)));
+  return tensors;
+}
+
+/** Largest |a - b|; NaN where one of them is not finite, Infinity where their lengths differ. */
+export function largestDifference(a: Float32Array, b: Float32Array): number {
+  if (a.length !== b.length) return Infinity;
+  let largest = 0;
+  for (let i = 0; i < a.length; i++) {
+    const difference = Math.abs((a[i] ?? NaN) - (b[i] ?? NaN));
+    if (!Number.isFinite(difference)) return NaN;
+    largest = Math.max(largest, difference);
+  }
+  return largest;
+}

@@ -1,0 +1,310 @@
+// `npm run interop`: Graft against the real libraries. Tiny random checkpoints of every family are made by transformers and
+// timm, read, fine-tuned and exported by Graft, and every export is loaded by transformers, timm, peft, onnxruntime,
+// onnxruntime-web and transformers.js; their logits must be Graft's. Beside it single files: hostile safetensors, half
+// precision, image processors. What a machine lacks is skipped and said; docs/interop.md shows a whole run.
+import '../setup/node-version.mjs';
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { installPackages } from '../setup/install.mjs';
+import { root } from '../setup/paths.mjs';
+import { buildGraft } from './build.mjs';
+import { installLibraries, runJavaScript } from './javascript.mjs';
+import { collect, findPythons, lacking, runPython } from './python.mjs';
+import { passes, table, toleranceOf } from './report.mjs';
+
+/** @typedef {import('./report.mjs').Check} Check */
+
+const usage = `npm run interop -- [flags]
+
+  --quick            a family of each kind instead of all
+  --only NAME,...    these families
+  --json FILE        every check as JSON
+  --keep DIR         works in this folder and leaves everything there
+  --photos DIR       JPEG photos for the image processors (default: ../shared/data/parity/photos, where it exists)
+  --help             this text
+
+GRAFT_PYTHON names the interpreter (default: python3), GRAFT_PYTHON_TIMM another one for timm. What they must have stands
+in scripts/interop/requirements.txt. The exit code is 1 when a check failed, 0 otherwise, also when everything was skipped.`;
+
+const quickFamilies = [
+  ...[
+    'hf-vit',
+    'hf-vit-f16',
+    'hf-vit-sharded',
+    'hf-deit-distilled',
+    'hf-dinov2-registers',
+    'hf-clip',
+    'hf-siglip',
+  ],
+  ...['timm-vit', 'timm-dinov2-registers', 'timm-siglip-gap'],
+];
+
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    json: { type: 'string' },
+    keep: { type: 'string' },
+    photos: { type: 'string', default: join(root, '../shared/data/parity/photos') },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+});
+
+const startedAt = performance.now();
+/** @param {string} line */
+const say = (line) =>
+  console.error(`[${((performance.now() - startedAt) / 1000).toFixed(0).padStart(4)} s] ${line}`);
+/** @type {Check[]} */
+const checks = [];
+/** @type {string[]} */
+const skipped = [];
+/** @param {string} what @param {string} why */
+const skip = (what, why) => {
+  skipped.push(`${what}: ${why}`);
+  say(`Skipped ${what}: ${why}`);
+};
+/** @param {string} family @param {string} check @param {number | null} difference @param {string | null} error */
+const add = (family, check, difference, error = null, tolerance = toleranceOf(family, check)) => {
+  checks.push({ family, check, difference, tolerance, error });
+};
+
+/** The lines of JSON that a script of checks prints. @param {string} line */
+function addLine(line) {
+  if (!line.startsWith('{')) return;
+  const { family, check, difference = null, error = null, skip: reason } = JSON.parse(line);
+  if (reason !== undefined) return skip(`${family}, ${check}`, reason);
+  add(family, check, difference, error);
+}
+
+/**
+ * A script that must end well; what it printed on its standard error is the reason where it does not.
+ * @param {string} what
+ * @param {Promise<{ code: number, err: string }>} running
+ */
+async function must(what, running) {
+  const { code, err } = await running;
+  if (code === 0) return true;
+  add(what, 'runs', null, `exit code ${code}: ${err.trim().split('\n').slice(-3).join(' ').slice(0, 400)}`);
+  return false;
+}
+
+/** @param {string} work @param {Awaited<ReturnType<typeof findPythons>>} pythons */
+async function makeFamilies(work, { main, timm }) {
+  const models = join(work, 'models');
+  const names = options.only?.split(',') ?? (options.quick ? quickFamilies : []);
+  const only = names.length > 0 ? ['--only', ...names] : [];
+  /** @type {[typeof main, string, string[]][]} */
+  const libraries = [
+    [main, 'transformers', ['torch', 'transformers', 'safetensors']],
+    [timm, 'timm', ['torch', 'timm', 'safetensors']],
+  ];
+  await Promise.all(
+    libraries.map(async ([python, library, packages]) => {
+      const missing = lacking(python, packages);
+      if (python === null || missing.length > 0)
+        return skip(`${library}'s families`, `no ${missing.join(', ')}`);
+      const args = [models, '--library', library, ...only];
+      await must(`${library}'s families`, runPython(python, 'make_tiny_models.py', args));
+      say(`Made ${library}'s families`);
+    }),
+  );
+  for (const name of (await readdir(models).catch(() => [])).sort())
+    await cp(join(models, name), join(work, 'families', name, 'source'), { recursive: true });
+}
+
+/** @param {string} families @param {Awaited<ReturnType<typeof buildGraft>>} graft */
+async function runGraft(families, graft) {
+  for (const name of (await readdir(families).catch(() => [])).sort()) {
+    try {
+      const report = await graft.runFamily(join(families, name), name === 'hf-vit' || name === 'timm-vit');
+      add(name, 'read', report.read);
+      const bits =
+        report.changed.length === 0 && report.kept > 0
+          ? null
+          : `changed: ${report.changed.slice(0, 3).join(', ')}`;
+      add(name, 'bits', report.changed.length, bits);
+      if (!(report.losses[1] < report.losses[0]))
+        add(name, 'trains', null, `loss ${report.losses.join(' to ')}`);
+      for (const [format, reason] of Object.entries(report.refused)) skip(`${name} as ${format}`, reason);
+    } catch (thrown) {
+      add(name, 'read', null, thrown instanceof Error ? thrown.message : String(thrown));
+    }
+  }
+  say('Graft has read, trained and exported them');
+}
+
+/**
+ * The same through the real command: built app, browser, files on disk. Its folders are checked like the others.
+ * @param {string} families
+ */
+async function runCommand(families) {
+  const { findBrowser } = await import('../setup/browser.mjs');
+  const given = ['hf-vit', 'timm-vit'].filter((name) => existsSync(join(families, name)));
+  if (options.quick || given.length === 0) return;
+  if ((await findBrowser()) === null) return skip('npm run finetune', 'there is no browser');
+  for (const name of given) {
+    const folder = join(families, `${name}, command`);
+    const source = join(families, name, 'source');
+    await cp(source, join(folder, 'source'), { recursive: true });
+    const recipe = join(folder, 'recipe.json');
+    const split = { validationFraction: 0.2, trainPerClass: 4, validationPerClass: 2 };
+    await writeFile(recipe, JSON.stringify({ split, dmlora: { targets: 'all' } }));
+    const out = join(folder, 'out');
+    const args = ['--model', source, '--out', out, '--recipe', recipe, '--steps', '6', '--batch', '8'];
+    const choice = ['--export', 'hf,hf-v5,timm,peft,onnx', '--dtype', 'f32', '--proof', '--backend', 'wasm'];
+    const script = join(root, 'scripts/finetune.mjs');
+    if (!(await must(`${name}, command`, collect(process.execPath, [script, ...args, ...choice])))) continue;
+    for (const format of await readdir(out, { withFileTypes: true })) {
+      if (!format.isDirectory()) continue;
+      await rename(join(out, format.name), join(out, `${format.name}-F32`));
+    }
+    say(`npm run finetune has exported ${name}`);
+  }
+}
+
+/** @param {string} families @param {Awaited<ReturnType<typeof findPythons>>} pythons */
+async function loadExports(families, { main, timm }) {
+  const python = async () => {
+    const missing = lacking(main, ['torch', 'transformers', 'peft', 'safetensors', 'onnx', 'onnxruntime']);
+    if (main === null || missing.length > 0)
+      return skip('transformers, peft and onnxruntime', `no ${missing.join(', ')}`);
+    const args = [families, '--library', 'transformers'];
+    await must('transformers', runPython(main, 'check_exports.py', args, { onLine: addLine }));
+    say('transformers, peft and onnxruntime have loaded the exports');
+  };
+  const second = async () => {
+    const missing = lacking(timm, ['torch', 'timm', 'safetensors']);
+    if (timm === null || missing.length > 0) return skip('timm', `no ${missing.join(', ')}`);
+    await must(
+      'timm',
+      runPython(timm, 'check_exports.py', [families, '--library', 'timm'], { onLine: addLine }),
+    );
+    say('timm has loaded the exports');
+  };
+  const javascript = async () => {
+    if (checks.length === 0) return skip('transformers.js and onnxruntime-web', 'there are no exports');
+    const why = await installLibraries(say);
+    if (why !== null) return skip('transformers.js and onnxruntime-web', why);
+    await must('JavaScript', runJavaScript(families, { onLine: addLine }));
+    say('transformers.js and onnxruntime-web have loaded the exports');
+  };
+  await Promise.all([python(), second().then(javascript)]);
+}
+
+/** Hostile files, half precision, image processors. @param {string} work @param {Awaited<ReturnType<typeof findPythons>>} pythons @param {Awaited<ReturnType<typeof buildGraft>>} graft */
+async function singleFiles(work, { main, timm }, graft) {
+  const needed = ['torch', 'transformers', 'safetensors', 'pillow'];
+  // Either will do; one with torchvision also has transformers' default image processors.
+  const python =
+    [timm, main].find((one) => lacking(one, [...needed, 'torchvision']).length === 0) ??
+    [timm, main].find((one) => lacking(one, needed).length === 0) ??
+    null;
+  const missing = lacking(python, needed);
+  if (python === null || missing.length > 0)
+    return skip('hostile files, half precision, images', `no ${missing.join(', ')}`);
+  const hostile = join(root, 'testdata/hostile');
+  const verdicts = join(work, 'verdicts.json');
+  if (await must('safetensors', runPython(python, 'check_readers.py', ['safetensors', hostile, verdicts]))) {
+    const { cases } = await import('../../testdata/hostile/make-hostile.mjs');
+    const found = JSON.parse(await readFile(verdicts, 'utf8'));
+    const wrong = [];
+    for (const { file, reference, graft: wanted } of cases) {
+      if ((found[file] === true) !== (reference === 'accepted'))
+        wrong.push(`${file}: safetensors says ${found[file]}`);
+      if ((await graft.accepts(join(hostile, file))) !== (wanted === 'accepted'))
+        wrong.push(`${file}: Graft disagrees`);
+    }
+    add(
+      `safetensors: ${cases.length} hostile files`,
+      'verdicts that differ',
+      wrong.length,
+      wrong[0] ?? null,
+      0,
+    );
+  }
+  const floats = join(work, 'floats.safetensors');
+  if (await must('torch', runPython(python, 'check_readers.py', ['floats', floats])))
+    add('torch: all float16 and bfloat16', 'values that differ', await graft.wrongPatterns(floats), null, 0);
+  const configs = join(import.meta.dirname, 'processors.json');
+  const pixels = join(work, 'pixels.safetensors');
+  const photos = existsSync(options.photos) ? [options.photos] : [];
+  if (photos.length === 0)
+    skip('photos', `there are none in ${options.photos}; drawn pictures stand for them`);
+  if (
+    !(await must(
+      'image processors',
+      runPython(python, 'check_readers.py', ['images', configs, pixels, ...photos]),
+    ))
+  )
+    return;
+  const found = await graft.comparePixels(pixels, JSON.parse(await readFile(configs, 'utf8')));
+  if (![...found.keys()].some((name) => name.endsWith('.torchvision')))
+    skip("transformers' torchvision-backed image processors", 'no torchvision beside transformers');
+  for (const [name, { largest, mean, pictures }] of found) {
+    const [config = '', backend = ''] = name.split('.');
+    // PIL: the same bytes, float32 rounding of the normalisation. torchvision: another fixed point, two grey levels.
+    const tolerance = backend === 'pil' ? 1e-3 : 2.01;
+    add(`images: ${config}`, `${backend}, grey levels`, largest, null, tolerance);
+    if (mean > 0.01) add(`images: ${config}`, `${backend}, mean`, mean, null, 0.01);
+    say(
+      `${config} (${backend}): largest ${largest.toExponential(1)}, mean ${mean.toExponential(1)} of 255 on ${pictures} pictures`,
+    );
+  }
+}
+
+async function main() {
+  await installPackages(say);
+  const pythons = await findPythons();
+  if (pythons.main === null && pythons.timm === null)
+    return skip('everything', 'there is no python3; name one in GRAFT_PYTHON');
+  const { main: python, timm } = pythons;
+  if (lacking(python, ['torch']).length > 0 && lacking(timm, ['torch']).length > 0)
+    return skip(
+      'everything',
+      'no interpreter has torch; scripts/interop/requirements.txt says what is needed',
+    );
+  for (const one of new Set([python, timm]))
+    if (one !== null)
+      say(
+        `${one.path}: ${Object.entries(one.versions)
+          .map((pair) => pair.join(' '))
+          .join(', ')}`,
+      );
+  const work =
+    options.keep === undefined ? await mkdtemp(join(tmpdir(), 'graft-interop-')) : resolve(options.keep);
+  const families = join(work, 'families');
+  try {
+    await rm(families, { recursive: true, force: true });
+    await rm(join(work, 'models'), { recursive: true, force: true });
+    await mkdir(families, { recursive: true });
+    const [graft] = await Promise.all([buildGraft(), makeFamilies(work, pythons)]);
+    await Promise.all([
+      runGraft(families, graft)
+        .then(() => runCommand(families))
+        .then(() => loadExports(families, pythons)),
+      singleFiles(work, pythons, graft),
+    ]);
+  } finally {
+    if (options.keep === undefined) await rm(work, { recursive: true, force: true });
+  }
+}
+
+if (options.help) console.log(usage);
+else {
+  await main();
+  const failed = checks.filter((check) => !passes(check)).length;
+  const seconds = (performance.now() - startedAt) / 1000;
+  const isSingle = (/** @type {Check} */ { family }) => family.includes(':');
+  for (const part of [checks.filter((check) => !isSingle(check)), checks.filter(isSingle)])
+    if (part.length > 0) console.log(`${table(part)}\n`);
+  if (skipped.length > 0) console.log(`Skipped:\n${skipped.map((line) => `  ${line}`).join('\n')}\n`);
+  console.log(
+    `${checks.length - failed} checks passed, ${failed} failed, ${skipped.length} skipped, in ${seconds.toFixed(0)} s`,
+  );
+  if (options.json !== undefined)
+    await writeFile(options.json, `${JSON.stringify({ checks, skipped, seconds, failed }, null, 1)}\n`);
+  process.exitCode = failed === 0 ? 0 : 1;
+}

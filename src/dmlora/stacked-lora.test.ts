@@ -1,0 +1,53 @@
+// Branches as one stock LoRA: the stacked pair gives the update of the branches, equals the pair of the reference vectors
+// (which PEFT itself has loaded), and fused rows keep apart what belongs to q, k and v.
+import { beforeAll, describe, expect, test } from 'vitest';
+import { assertClose } from '../engine/testing/close.ts';
+import { readReference } from '../engine/testing/node-backends.ts';
+import { adapterFrom, readTensors, tensorOf, type Tensors } from '../engine/testing/reference.ts';
+import { ndArray, zeros } from '../shared/array.ts';
+import { moduleUpdate } from './merge.ts';
+import { fusedLora, stackedLora, withLora } from './stacked-lora.ts';
+import type { AdaptedModule, Adapter } from './adapter.ts';
+
+let trained: Adapter;
+let merged: Tensors;
+beforeAll(async () => {
+  trained = adapterFrom(await readTensors(readReference, 'train_zero.safetensors'), 'after30.');
+  merged = await readTensors(readReference, 'merged_zero.safetensors');
+});
+
+describe('the stacked pair', () => {
+  test('is that of the reference: survivors stacked, the scalar in B', () => {
+    expect(trained.modules).toHaveLength(12);
+    for (const module of trained.modules) {
+      const { A, B } = stackedLora(module);
+      expect(A.shape[0]).toBe(4);
+      assertClose(module.name, A.data, tensorOf(merged, `lora.A.${module.name}`).data, { abs: 1e-7, rel: 0 });
+      assertClose(module.name, B.data, tensorOf(merged, `lora.B.${module.name}`).data, { abs: 1e-7, rel: 0 });
+    }
+  });
+
+  test('gives the update of the branches, gates included', () => {
+    for (const module of trained.modules) {
+      const gates = new Map([[module.name, [0.5, 1]]]);
+      const weight = zeros([module.branches[0]!.B.shape[0]!, module.branches[0]!.A.shape[1]!]);
+      const applied = withLora(weight, stackedLora(module, gates), 1);
+      assertClose(module.name, applied.data, moduleUpdate(module, gates), { abs: 1e-7, rel: 1e-6 });
+    }
+  });
+});
+
+test('a fused pair has the ranks of each part in its own rows, and zeros for a part without branches', () => {
+  const module = (name: string): AdaptedModule => trained.modules.find((m) => m.name === name)!;
+  const [q, v] = [stackedLora(module('blocks.0.q')), stackedLora(module('blocks.0.v'))];
+  const fused = fusedLora([q, null, v], 32);
+  expect([fused.A.shape, fused.B.shape]).toEqual([
+    [8, 32],
+    [96, 8],
+  ]);
+  const update = withLora(zeros([96, 32]), fused, 1);
+  const part = (third: number) => ndArray([32, 32], update.data.slice(third * 1024, (third + 1) * 1024));
+  assertClose('q', part(0).data, moduleUpdate(module('blocks.0.q')), { abs: 1e-7, rel: 1e-6 });
+  expect(part(1).data.every((value) => value === 0)).toBe(true);
+  assertClose('v', part(2).data, moduleUpdate(module('blocks.0.v')), { abs: 1e-7, rel: 1e-6 });
+});

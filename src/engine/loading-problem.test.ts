@@ -1,0 +1,40 @@
+// Whether a model can be trained at all is said before a weight of it is read.
+import { expect, test } from 'vitest';
+import { originalVit, type VitConfig } from '../vit/vit-config.ts';
+import { microBatchOf } from './autodiff/memory-plan.ts';
+import { loadingProblem } from './loading-problem.ts';
+
+const base: VitConfig = {
+  imageSize: 224,
+  patchSize: 16,
+  dim: 768,
+  depth: 12,
+  heads: 12,
+  mlpDim: 3072,
+  layerNormEps: 1e-6,
+  ...originalVit,
+};
+// ViT-H with layer scale, as DINOv2's: 632 million parameters, 2.5 GB in float32.
+const huge: VitConfig = { ...base, patchSize: 14, dim: 1280, depth: 32, heads: 16, mlpDim: 5120 };
+// ViT-L: 303 million, 1.2 GB, of which WebAssembly needs four copies.
+const large: VitConfig = { ...base, dim: 1024, depth: 24, heads: 16, mlpDim: 4096 };
+
+test('a model that fits WebAssembly needs no GPU', () => {
+  expect(loadingProblem(base, null)).toBeNull();
+});
+
+test('one that fits a GPU alone needs one, with bindings as large as its largest tensor', () => {
+  expect(loadingProblem(large, 2 ** 31)).toBeNull();
+  expect(loadingProblem(large, null)).toMatch(
+    /WebAssembly it needs about 5\.\d GB of 2\.0 GB; on WebGPU, there is none/,
+  );
+  // fc1 and fc2 have 4 * 1024 * 4096 bytes.
+  expect(loadingProblem(large, 2 ** 24 - 1)).toMatch(
+    /largest tensor, blocks\.0\.fc1\.weight, has 16777216 bytes and the GPU takes 16777215/,
+  );
+});
+
+test('what is refused at opening is refused by the engine, and the other way round', () => {
+  const accepts = (config: VitConfig): boolean => microBatchOf({ config, weights: new Map() }, 'wasm', 4).ok;
+  expect([base, large, huge].map(accepts)).toEqual([true, false, false]);
+});

@@ -1,0 +1,71 @@
+// The card: names of classes and data sets cannot break its front matter, its tables or its HTML.
+import { expect, test } from 'vitest';
+import { markdownText, modelCard, yamlString, type CardFacts } from './model-card.ts';
+
+const facts: CardFacts = {
+  format: 'hf',
+  library: 'transformers',
+  title: 'a: "b" # c',
+  baseClass: 'ViTForImageClassification',
+  isTower: false,
+  baseModel: 'owner/name',
+  revision: 'abc',
+  licence: 'apache-2.0',
+  architecture: 'ViT',
+  preprocessing: 'as is',
+  dtype: 'float32',
+  data: {
+    title: 'set\n---\nlicense: mit',
+    classes: [{ name: '<img src=x>|`x`', train: 3, validation: 1 }],
+    splitBy: 'seed',
+    test: 0,
+  },
+  recipe: new Map([['seed', '1']]),
+  branches: {
+    modules: 2,
+    start: 4,
+    end: 2,
+    rank: 4,
+    targets: 'qv',
+    dropSteps: [2, 5],
+    stage2: 'The scalars were not trained.',
+    scalars: [{ module: 'blocks.0.q', scalar: 1.25 }],
+  },
+  metrics: [{ name: 'Validation', images: 10, accuracy: 0.9, interval: [0.6, 0.98], loss: 0.3 }],
+  proof: { images: 10, maxLogitDifference: 1.5e-6, maxLogit: 4 },
+  ranOn: 'wasm',
+  build: 'x',
+  onnxFile: null,
+};
+
+test('strings of the front matter are quoted whatever they hold', () => {
+  expect(yamlString('a: "b"\n# c')).toBe('"a: \\"b\\"\\n# c"');
+  expect(yamlString('\u0085\u2028')).toBe('"\\u0085\\u2028"');
+  expect(yamlString('قطة')).toBe('"قطة"');
+});
+
+test('text in the body is one line without markup', () => {
+  expect(markdownText('a\n|b| <i>`c`</i>')).toBe('a \\|b\\| &lt;i&gt;\\`c\\`&lt;/i&gt;');
+});
+
+test('a name cannot end the front matter or add a field to it', () => {
+  const card = modelCard(facts);
+  const [, front = ''] = card.split(/^---$/m);
+  expect(card.startsWith('---\n')).toBe(true);
+  expect(front.match(/^license:/gm)).toEqual(['license:']);
+  expect(front).toContain('name: "set\\n---\\nlicense: mit"');
+  expect(front).toContain('base_model: "owner/name"\nbase_model_relation: finetune');
+  expect(card).not.toContain('<img');
+});
+
+test('it says what it must: the proof, the interval, and where the method comes from', () => {
+  const card = modelCard(facts);
+  for (const words of ['1.5e-6', '60.0 % to 98.0 %', 're-specified from the abstract', 'steps 2, 5', '1.250'])
+    expect(card).toContain(words);
+});
+
+test('a model without a known origin has no base_model and no licence', () => {
+  const card = modelCard({ ...facts, format: 'peft', baseModel: null, revision: null, licence: null });
+  expect(card).not.toMatch(/^base_model|^license/m);
+  expect(card).toContain('library_name: peft');
+});
