@@ -148,6 +148,7 @@ describe.skipIf(missingGpu !== null)('kernels with float16 tensors', () => {
       columns,
       parts: 1,
       tile: 1,
+      threads: 4,
       input: 'gelu',
       threads: 4,
       storage: 'f16',
