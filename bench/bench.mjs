@@ -6,14 +6,13 @@
 // Wall times lie on a shared machine, so the CPU time of the browser's GPU process stands beside them. On a machine
 // without a GPU that process computes (SwiftShader), and its times say nothing about a GPU.
 import { spawnSync } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { answerOf } from './answer.mjs';
 import { caseName, defaultCases, parseCase } from './cases.mjs';
 import { bundle, commitOfTree, pack } from './pack.mjs';
-import { machineOf, printRows, rowsOf, runAll } from './report.mjs';
+import { printMachine, printRows, rowsOf, runAll, saverOf } from './report.mjs';
 import { runTorch } from './torch.mjs';
 
 const { values: options } = parseArgs({
@@ -63,20 +62,14 @@ async function inBrowser() {
     return answerOf(node, ['--workload', caseName(wanted), '--file', file]);
   };
   const script = path.join(here, 'torch_step.py');
-  const ran = await runAll(names.map(parseCase), Number(options.repeat), (wanted) =>
+  const run = (/** @type {import('./cases.mjs').Case} */ wanted) =>
     wanted.engine === 'torch-cpu'
       ? runTorch(wanted, steps ?? 5, { script, write })
-      : runner.run(wanted, { steps, timestamps, profile }),
-  );
+      : runner.run(wanted, { steps, timestamps, profile });
+  const save = saverOf(options.json, { runtime: runner.runtime, peak, commit: commitOfTree() });
+  const ran = await runAll(names.map(parseCase), Number(options.repeat), run, save);
   await runner.close();
-  const rows = rowsOf(ran, peak.gflops);
-  printRows(rows);
-  const machine = { ...machineOf(runner.runtime, peak), commit: commitOfTree() };
-  console.log(`${peak.adapter}; measured peak ${peak.gflops.toFixed(1)} GFLOP/s float32`);
-  console.log(
-    `load average ${machine.load.map((load) => load.toFixed(1)).join(' ')} on ${machine.cpus} cores`,
-  );
-  if (options.json !== undefined)
-    await writeFile(options.json, `${JSON.stringify({ machine, cases: rows }, null, 2)}\n`);
+  printRows(rowsOf(ran, peak.gflops));
+  printMachine(peak);
   process.exit(0);
 }

@@ -2,13 +2,12 @@
 //
 //   node bench.mjs [--quick] [--cases kernels/vit-b/b32,...] [--steps N] [--repeat N] [--timestamps] [--profile] [--json FILE]
 import { existsSync, readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { answerOf, answerWith } from './answer.mjs';
-import { caseName, defaultCases, parseCase } from './cases.mjs';
+import { caseName, defaultCases, parseCase, type Case } from './cases.mjs';
 import { runCase, runPeak, writeWorkload } from './node-case.ts';
-import { machineOf, printRows, rowsOf, runAll, type Outcome } from './report.mjs';
+import { printMachine, printRows, rowsOf, runAll, saverOf, type Outcome } from './report.mjs';
 import { runTorch } from './torch.mjs';
 
 const { values: options } = parseArgs({
@@ -55,7 +54,7 @@ async function main(): Promise<void> {
     script: fileURLToPath(new URL('./torch_step.py', import.meta.url)),
     write: writeWorkload,
   };
-  const ran = await runAll(names.map(parseCase), Number(options.repeat), (wanted) =>
+  const run = (wanted: Case): Promise<Outcome> =>
     wanted.engine === 'torch-cpu'
       ? runTorch(wanted, steps ?? 5, tools)
       : child([
@@ -64,17 +63,12 @@ async function main(): Promise<void> {
           ...(steps === null ? [] : ['--steps', String(steps)]),
           ...(options.timestamps ? ['--timestamps'] : []),
           ...(options.profile ? ['--profile'] : []),
-        ]),
-  );
-  const rows = rowsOf(ran, peak.gflops);
-  printRows(rows);
-  const machine = { ...machineOf(`Node ${process.version}, Dawn`, peak), commit: commit() };
-  console.log(`${peak.adapter}; measured peak ${peak.gflops.toFixed(0)} GFLOP/s float32`);
-  console.log(
-    `load average ${machine.load.map((load: number) => load.toFixed(1)).join(' ')} on ${machine.cpus} cores`,
-  );
-  if (options.json !== undefined)
-    await writeFile(options.json, `${JSON.stringify({ machine, cases: rows }, null, 2)}\n`);
+        ]);
+  const runtime = `Node ${process.version}, Dawn`;
+  const save = saverOf(options.json, { runtime, peak, commit: commit() });
+  const ran = await runAll(names.map(parseCase), Number(options.repeat), run, save);
+  printRows(rowsOf(ran, peak.gflops));
+  printMachine(peak);
   process.exit(0);
 }
 

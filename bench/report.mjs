@@ -1,4 +1,5 @@
 // Outcomes of cases -> rows of the JSON file, the table on the terminal, the comparison of losses.
+import { writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import { caseName } from './cases.mjs';
 
@@ -25,7 +26,8 @@ function median(outcomes) {
 
 /** @param {Ran[]} ran @param {number | null} peakGflops @returns {Row[]} */
 export function rowsOf(ran, peakGflops) {
-  const rows = ran.map(({ wanted, outcomes, error }) => rowOf(wanted, outcomes, error, peakGflops));
+  const done = ran.filter(({ outcomes, error }) => outcomes.length > 0 || error !== null);
+  const rows = done.map(({ wanted, outcomes, error }) => rowOf(wanted, outcomes, error, peakGflops));
   for (const row of rows) compareLosses(row, rows);
   return rows;
 }
@@ -209,20 +211,37 @@ function printRatios(/** @type {Row[]} */ rows) {
   }
 }
 
-/** @param {string} runtime @param {any} peak */
-export function machineOf(runtime, peak) {
-  return {
-    date: new Date().toISOString(),
-    cpus: os.cpus().length,
-    cpu: os.cpus()[0]?.model ?? 'unknown',
-    memoryBytes: os.totalmem(),
-    load: os.loadavg(),
-    runtime,
-    adapter: peak.adapter,
-    software: peak.software,
-    peak,
-    lossTolerance,
+/**
+ * Writes rows and machine to a file, if one is named: called after every case, so that a run that is cut off loses one.
+ * @param {string | undefined} file
+ * @param {{ runtime: string, peak: any, commit: string | null }} facts
+ */
+export function saverOf(file, { runtime, peak, commit }) {
+  return async (/** @type {Ran[]} */ ran) => {
+    if (file === undefined) return;
+    const machine = {
+      date: new Date().toISOString(),
+      commit,
+      cpus: os.cpus().length,
+      cpu: os.cpus()[0]?.model ?? 'unknown',
+      memoryBytes: os.totalmem(),
+      load: os.loadavg(),
+      runtime,
+      adapter: peak.adapter,
+      software: peak.software,
+      peak,
+      lossTolerance,
+    };
+    const result = { machine, cases: rowsOf(ran, peak.gflops) };
+    await writeFile(file, `${JSON.stringify(result, null, 2)}\n`);
   };
+}
+
+/** What stands under the table. @param {any} peak */
+export function printMachine(peak) {
+  const load = os.loadavg().map((one) => one.toFixed(1));
+  console.log(`${peak.adapter}; measured peak ${peak.gflops.toFixed(1)} GFLOP/s float32`);
+  console.log(`load average ${load.join(' ')} on ${os.cpus().length} cores`);
 }
 
 /**
@@ -231,9 +250,10 @@ export function machineOf(runtime, peak) {
  * @param {import('./cases.mjs').Case[]} cases
  * @param {number} repeat
  * @param {(wanted: import('./cases.mjs').Case) => Promise<Outcome>} run
+ * @param {(ran: Ran[]) => Promise<void>} save called after every case
  * @returns {Promise<Ran[]>}
  */
-export async function runAll(cases, repeat, run) {
+export async function runAll(cases, repeat, run, save) {
   /** @type {Ran[]} */
   const ran = cases.map((wanted) => ({ wanted, outcomes: [], error: null }));
   for (let round = 0; round < repeat; round++)
@@ -247,6 +267,7 @@ export async function runAll(cases, repeat, run) {
         one.error = (thrown instanceof Error ? thrown.message : String(thrown)).split('\n')[0] ?? '';
         console.error(`  failed: ${one.error}`);
       }
+      await save(ran);
     }
   return ran;
 }

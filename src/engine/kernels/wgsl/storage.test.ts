@@ -148,8 +148,8 @@ describe.skipIf(missingGpu !== null)('kernels with float16 tensors', () => {
       columns,
       parts: 1,
       tile: 1,
-      input: 'gelu',
       threads: 4,
+      input: 'gelu',
       storage: 'f16',
     } as const;
     const size = 4 * (inner + columns);
