@@ -150,7 +150,6 @@ describe.skipIf(missingGpu !== null)('kernels with float16 tensors', () => {
       tile: 1,
       threads: 4,
       input: 'gelu',
-      threads: 4,
       storage: 'f16',
     } as const;
     const size = 4 * (inner + columns);
