@@ -17,10 +17,7 @@ import { gpuTuning, processorTuning } from './tuning.ts';
 const model = randomModel(tiny);
 const classes = 10;
 
-async function planned(
-  batch: number,
-  tuning = gpuTuning,
-): Promise<{ engine: KernelEngine; counts: Counts }> {
+async function planned(batch: number, tuning = gpuTuning): Promise<{ engine: KernelEngine; counts: Counts }> {
   const counts: Counts = {};
   const engine = new KernelEngine(countingGpu(counts), tuning);
   const done = await engine.prepare(model, randomAdapter(tiny, classes), plainNormalisation, {
