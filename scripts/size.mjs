@@ -8,8 +8,9 @@ import { dist } from './setup/paths.mjs';
 /** Largest size of each part in kB (1000 bytes), gzipped. */
 const limits = new Map([
   ['page', 140],
-  ['worker', 260],
+  ['worker', 290],
   ['hub', 60],
+  ['export', 30],
 ]);
 
 /**
@@ -20,6 +21,8 @@ function partOf(name) {
   if (!name.endsWith('.js')) return name.endsWith('.wasm') ? 'wasm' : null;
   // What only a model of the Hub loads: its own client and the package behind it.
   if (/^(?:fetch-model|hub-client|push-model|sha256-wrapper|dist|browser)-/.test(name)) return 'hub';
+  // What only an export loads: the writers and their proofs.
+  if (name.startsWith('export-run')) return 'export';
   if (name.includes('worker')) return 'worker';
   return name.startsWith('headless') ? 'headless' : 'page';
 }

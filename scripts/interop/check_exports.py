@@ -76,6 +76,7 @@ def transformers_checks(work):
     import onnxruntime
     import transformers
     from peft import PeftModel
+    from verify_exports import original_model
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
@@ -95,9 +96,8 @@ def transformers_checks(work):
             classes = proof["logits"].shape[1]
 
             def adapted(merge):
-                model = auto.from_pretrained(
-                    base, num_labels=classes, ignore_mismatched_sizes=True, dtype=torch.float32
-                )
+                mapping = json.loads((folder / "adapter_config.json").read_text())["auto_mapping"]
+                model = original_model(base, mapping["base_model_class"], classes)
                 model = with_adapter(PeftModel, model, folder)
                 return largest(logits_of(model.merge_and_unload() if merge else model, proof), proof)
 
@@ -140,7 +140,11 @@ def timm_checks(work):
 
             def adapted(merge):
                 base = work / family / "source"
-                model = timm.create_model(f"local-dir:{base}", pretrained=True, num_classes=proof["logits"].shape[1])
+                args = json.loads((base / "config.json").read_text())
+                # A classifier needs the mean in place of an attention pooling.
+                pooled = {"global_pool": "avg", "fc_norm": False} if args.get("global_pool") == "map" else {}
+                classes = proof["logits"].shape[1]
+                model = timm.create_model(f"local-dir:{base}", pretrained=True, num_classes=classes, **pooled)
                 model = with_adapter(PeftModel, model, folder)
                 model = (model.merge_and_unload() if merge else model).float()
                 with torch.no_grad():

@@ -6,10 +6,12 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { allOpen } from '../dmlora/adapter.ts';
 import { parseModelConfig } from '../formats/model-config.ts';
-import { readHeader, readTensorBytes } from '../formats/safetensors.ts';
+import { readHeader, readTensorBytes, writeSafetensors } from '../formats/safetensors.ts';
 import { decodeFloats } from '../formats/float-types.ts';
+import { ndArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
 import { loadHead, loadModel, readCheckpoint } from '../vit/checkpoint.ts';
+import { fineTunedTensors } from '../vit/write-checkpoint.ts';
 import { assertClose } from './testing/close.ts';
 import { autodiffOn } from './testing/node-backends.ts';
 import { must } from './testing/reference.ts';
@@ -62,4 +64,44 @@ test.skipIf(absent).each([
     return row.indexOf(Math.max(...row));
   };
   for (let i = 0; i < 8; i++) expect(top(fromBytes.data, i)).toBe(top(logits, i));
+});
+
+test.skipIf(absent).each([
+  ['deit_tiny_patch16_224', 'kept'],
+  ['deit_tiny_patch16_224', 'replaced'],
+  ['deit_tiny_patch16_224_hf', 'kept'],
+  ['deit_tiny_patch16_224_hf', 'replaced'],
+])('%s with its head %s leaves bit for bit where nothing was adapted', async (name, fate) => {
+  const config = must(
+    parseModelConfig(await (await open(`models/${name}/config.json`)).text(), 'config.json'),
+  );
+  const file = await open(`models/${name}/model.safetensors`);
+  const header = must(await readHeader(file, 'model.safetensors'));
+  const checkpoint = must(readCheckpoint(header, config));
+  const model = must(await loadModel(file, header, checkpoint));
+  const own = present(must(await loadHead(file, header, checkpoint)), 'head');
+  const fresh = { weight: ndArray([3, 192], new Float32Array(576)), bias: ndArray([3], new Float32Array(3)) };
+  const head = fate === 'kept' ? own : fresh;
+  const value = present(model.weights.get('blocks.3.v.weight'), 'v');
+  const adapted = ndArray(
+    value.shape,
+    value.data.map((x) => x + 0.25),
+  );
+  const changed = new Map([
+    ['blocks.3.v.weight', adapted],
+    ['head.weight', head.weight],
+    ['head.bias', head.bias],
+  ]);
+  const out = writeSafetensors(await fineTunedTensors(file, header, checkpoint, changed));
+  const after = must(await readHeader(out, 'out')).tensors;
+  expect([...after.keys()].sort()).toEqual([...header.tensors.keys()].sort());
+  const differ: string[] = [];
+  for (const [tensor, entry] of header.tensors) {
+    const written = present(after.get(tensor), tensor);
+    const [a, b] = [await readTensorBytes(file, entry), await readTensorBytes(out, written)];
+    if (written.dtype !== entry.dtype || Buffer.compare(a, b) !== 0) differ.push(tensor);
+  }
+  const { tensor } = present(checkpoint.locations.get('blocks.3.v.weight'), 'v');
+  const heads = checkpoint.heads.flatMap((prefix) => [`${prefix}.bias`, `${prefix}.weight`]);
+  expect(differ.sort()).toEqual([tensor, ...(fate === 'kept' ? [] : heads)].sort());
 });

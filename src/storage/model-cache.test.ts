@@ -155,6 +155,27 @@ describe.each([
   });
 });
 
+test('a disk that takes every write and keeps only some of it is told as full', async () => {
+  const files = memoryFiles();
+  const forgetful: OriginFiles = {
+    ...files,
+    openWriter: async (path) => {
+      const writer = await files.openWriter(path);
+      return {
+        ...writer,
+        write: (bytes) => writer.write(path.endsWith('.part') ? bytes.slice(0, 100) : bytes),
+      };
+    },
+  };
+  const part = await new ModelCache(forgetful).openPart(snapshot, expected);
+  if (!part.ok) throw new Error('no part');
+  await part.value.restart(null);
+  await part.value.append(content.slice());
+  const finished = await part.value.finish();
+  expect(finished.ok ? null : finished.fault).toMatchObject({ kind: 'storage', why: 'quota', needed: 5000 });
+  expect(await files.list('models')).toEqual([]);
+});
+
 describe('what is remembered of a repository', () => {
   const state = {
     commit: snapshot.commit,

@@ -160,9 +160,19 @@ export class PartialFile {
     if (!closed.ok) return closed;
     const blob = closed.value;
     if (blob?.size !== expected.bytes) {
+      const kept = blob?.size ?? 0;
       await this.discard();
-      const detail = `${expected.path}: ${blob?.size ?? 0} of ${expected.bytes} bytes are on the disk.`;
-      return fail({ kind: 'storage', why: 'corrupt', detail });
+      // A private window of Chromium takes every write and keeps what its quota allows (seen).
+      const why = kept < this.#received ? 'quota' : 'corrupt';
+      const free = await this.files.free().catch(() => null);
+      const detail = `${expected.path}: the browser kept ${kept} of ${expected.bytes} bytes.`;
+      return fail({
+        kind: 'storage',
+        why,
+        detail,
+        needed: expected.bytes,
+        ...(free === null ? {} : { free }),
+      });
     }
     const digest = await this.#digestOf(blob);
     if (digest !== null && digest !== expected.digest?.hex) {

@@ -3,8 +3,6 @@
 import { makeEngine } from '../engine/make-engine.ts';
 import { makeThumbnail } from '../data/thumbnail.ts';
 import type { Adapter } from '../dmlora/adapter.ts';
-import { encodeFloats } from '../formats/float-types.ts';
-import { writeSafetensors, type TensorToWrite } from '../formats/safetensors.ts';
 import { ndArray, type NdArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
@@ -15,10 +13,7 @@ import type { TrainingData } from '../train/training-data.ts';
 import { loadHead } from '../vit/checkpoint.ts';
 import { stepFlops } from '../vit/vit-config.ts';
 import type { EventStream } from './event-stream.ts';
-import { documentsOf } from './export/documents.ts';
-import { exportFormats } from './export/export-formats.ts';
-import { normalisedPixels, proofSample } from './export/proof.ts';
-import { runRecord } from './export/run-record.ts';
+import type { EndedRun } from './export/export-run.ts';
 import { filesOf } from './fetch-bundled.ts';
 import { HubModels } from './hub-models.ts';
 import { addValidation, loadPixels, openData, splitData, splitOf, type OpenData } from './open-data.ts';
@@ -34,14 +29,7 @@ import type {
   Thumbnail,
 } from './protocol.ts';
 
-interface ActiveRun {
-  readonly run: Run;
-  readonly model: OpenModel;
-  readonly data: TrainingData;
-  readonly summary: RunSummary;
-  readonly makeEngine: RunInput['makeEngine'];
-  /** The images that it was given and how they are split: by what the record names them. */
-  readonly images: OpenData;
+interface ActiveRun extends EndedRun {
   /** Logits of the branched model on the validation images, once the run has ended and an export needs them. */
   branched: NdArray | null;
 }
@@ -282,23 +270,11 @@ export class Session {
     const { active, branched } = ended.value;
     const result = this.result();
     if (!result.ok) return result;
-    const { run, model, data } = active;
-    const all = { images: data.validation, logits: branched };
-    const record = await runRecord(model, active.images, data, active.summary, result.value);
-    const exported = await exportFormats({
-      source: model,
-      adapter: run.adapter,
-      classes: data.classes,
-      formats,
-      dtype,
-      all,
-      sample: proofSample(data.validation, branched),
-      batch: run.batch,
-      makeEngine: active.makeEngine,
-      documents: (format, type, proof, files) => documentsOf(record, format, type, proof, files),
-      onProgress: (what, done, total) => this.#progress(what, done, total),
-    });
-    return exported.ok ? ok({ formats: exported.value, result: result.value }) : exported;
+    // Loaded when it is needed: most visits end before an export.
+    const { exportRun } = await import('./export/export-run.ts');
+    return exportRun(active, branched, result.value, { formats, dtype }, (what, done, total) =>
+      this.#progress(what, done, total),
+    );
   }
 
   /** A few validation images as the network takes them and the branched model's logits: to check an export elsewhere. */
@@ -306,23 +282,8 @@ export class Session {
     const ended = await this.#ended('write the proof');
     if (!ended.ok) return ended;
     const { active, branched } = ended.value;
-    const { images, logits } = proofSample(active.data.validation, branched, 8);
-    const count = images.labels.length;
-    const { config } = active.model.model;
-    const pixels = normalisedPixels(images.slice(0, count), config.imageSize, active.model.preprocessing);
-    const tensor = ({ shape, data }: NdArray): TensorToWrite => ({
-      dtype: 'F32',
-      shape,
-      bytes: encodeFloats(data, 'F32'),
-    });
-    return ok(
-      writeSafetensors(
-        new Map([
-          ['pixel_values', tensor(pixels)],
-          ['logits', tensor(logits)],
-        ]),
-      ),
-    );
+    const { proofFile } = await import('./export/export-run.ts');
+    return ok(proofFile(active, branched));
   }
 
   /** The ended run with the logits that its exports are compared with; its engine is closed, for theirs to open. */

@@ -104,7 +104,8 @@ async function compareBytes(source: OpenModel, weights: Blob): Promise<{ kept: n
   let kept = 0;
   for (const [name, entry] of source.header.tensors) {
     if (adapted.has(name) || isHead.test(name)) continue;
-    const found = after.get(name);
+    // A tower alone becomes part of the library's classifier, where it has a prefix.
+    const found = after.get(name) ?? after.get(`vision_model.${name}`);
     if (found === undefined) {
       if (source.checkpoint.unused.includes(name)) continue;
       changed.push(`${name} is missing`);

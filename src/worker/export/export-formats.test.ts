@@ -157,7 +157,7 @@ describe('the micro ViT', () => {
       unknown
     >;
     expect(config['dtype']).toBe(word);
-    expect(config['id2label']).toEqual({ ...classes });
+    expect(config['id2label']).toEqual(Object.fromEntries(classes.entries()));
     const onnx = filesOf(formats, 'onnx').map(({ name }) => name);
     expect(onnx).toContain(dtype === 'F16' ? 'onnx/model_fp16.onnx' : 'onnx/model.onnx');
   });

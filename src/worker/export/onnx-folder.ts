@@ -4,7 +4,7 @@ import { evaluateOnnx } from '../../formats/onnx/evaluate.ts';
 import { readOnnx } from '../../formats/onnx/read-onnx.ts';
 import { onnxFileLimit, writeOnnx } from '../../formats/onnx/write-onnx.ts';
 import type { OnnxModel } from '../../formats/onnx/graph.ts';
-import type { Json } from '../../formats/json.ts';
+import { parseJsonObject, stringOf, type Json } from '../../formats/json.ts';
 import { writeHfVitConfig } from '../../formats/hf-config.ts';
 import { writePreprocessorConfig } from '../../formats/preprocessor-config.ts';
 import { ndArray, type NdArray } from '../../shared/array.ts';
@@ -19,6 +19,17 @@ import { hfNumbers, transformersConfig } from './merged-folder.ts';
 /** float16 where it is asked for or the source's; ONNX runtimes know bfloat16 too little to write it. */
 export function onnxType({ dtype, sourceType }: ExportContext): GraphType {
   return (dtype === 'source' ? sourceType : dtype) === 'F16' ? 'float16' : 'float32';
+}
+
+/** The model types among transformers' plain ViTs that transformers.js 4 has a classifier for; not CLIP, not SigLIP. */
+const runsInJavaScript: ReadonlySet<string | null> = new Set([
+  ...['vit', 'deit', 'dinov2', 'dinov2_with_registers', 'vit_msn', 'ijepa'],
+]);
+
+/** `model_type` of a config.json that Graft wrote. */
+function modelTypeIn(text: string): string | null {
+  const parsed = parseJsonObject(text, 'config.json');
+  return parsed.ok ? stringOf(parsed.value, 'model_type') : null;
 }
 
 const fileName = (type: GraphType): string => (type === 'float16' ? 'model_fp16.onnx' : 'model.onnx');
@@ -37,10 +48,11 @@ export const onnxFolder = (limit = onnxFileLimit): FormatWriter => ({
     if (external !== null) settings.push(['use_external_data_format', new Map([[name, 1]])]);
     const more = [['transformers.js_config', new Map(settings)]] as const;
     const config = transformersConfig(context, type, more);
-    const text = config.ok
-      ? config.value
-      : // The graph is the whole model: transformers.js only needs a class that runs it.
-        writeHfVitConfig({ ...hfNumbers(source), distilled: false }, classes, type, more);
+    const text =
+      config.ok && runsInJavaScript.has(modelTypeIn(config.value))
+        ? config.value
+        : // The graph is the whole model: transformers.js only needs a class that runs it.
+          writeHfVitConfig({ ...hfNumbers(source), distilled: false }, classes, type, more);
     const files: ExportedFile[] = [{ name: `onnx/${name}`, blob: model }];
     if (external !== null) files.push({ name: `onnx/${name}_data`, blob: external });
     files.push(
