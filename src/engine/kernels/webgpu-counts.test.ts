@@ -17,10 +17,7 @@ import { gpuTuning, processorTuning } from './tuning.ts';
 const model = randomModel(tiny);
 const classes = 10;
 
-async function planned(
-  batch: number,
-  tuning = gpuTuning,
-): Promise<{ engine: KernelEngine; counts: Counts }> {
+async function planned(batch: number, tuning = gpuTuning): Promise<{ engine: KernelEngine; counts: Counts }> {
   const counts: Counts = {};
   const engine = new KernelEngine(countingGpu(counts), tuning);
   const done = await engine.prepare(model, randomAdapter(tiny, classes), plainNormalisation, {
@@ -100,7 +97,7 @@ describe('one step of ViT-Tiny, 197 tokens, K = 4, q and v', () => {
       const { engine } = await planned(batch);
       const { arenaBytes } = engine.inspect();
       const adapter = 4 * 12 * 2 * 4 * 4 * (192 + 192); // A and B of 12 blocks, q and v, K = 4, r = 4
-      const { weights = 0, readBack = 0 } = engine.memoryPlan()?.bytes ?? {};
+      const { weights, readBack } = engine.memoryPlan().bytes;
       expect(readBack).toBeLessThanOrEqual(3.1 * adapter); // the host's copies of adapter and moments
       const beyond = engine.memory().bufferBytes - weights - 3 * adapter - readBack;
       expect(beyond / batch).toBeLessThanOrEqual(20e6);
