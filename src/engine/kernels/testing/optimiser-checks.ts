@@ -11,7 +11,8 @@ type Learns = readonly [branches: boolean, scalars: boolean, head: boolean];
 const settings = {
   rate: 1e-2,
   scalarRate: 3e-2,
-  decay: 0.999,
+  headRate: 0.007,
+  decay: 0.1,
   clipNorm: 0.5,
   scalarLimit: 0.9,
   correction1: [0.1, 0.19, 0.271, 0.3439],
@@ -23,8 +24,8 @@ function stepWords(learns: Learns, sequence: number, images: number): Uint32Arra
   const floats = new Float32Array(words.buffer);
   const flags = learns.map((on) => (on ? 1 : 0));
   words.set([sequence, 3, images, ...flags], 0);
-  const { rate, scalarRate, decay, clipNorm, scalarLimit, correction1, correction2 } = settings;
-  floats.set([rate, scalarRate, decay, clipNorm, scalarLimit], 6);
+  const { rate, headRate, scalarRate, decay, clipNorm, scalarLimit, correction1, correction2 } = settings;
+  floats.set([rate, scalarRate, decay, clipNorm, scalarLimit, headRate], 6);
   floats.set(correction1, 12);
   floats.set(correction2, 16);
   return words;
@@ -77,12 +78,12 @@ export async function checkAdamw(device: GPUDevice, learns: Learns, seed: number
     const g = (gradient[i] ?? NaN) * clip;
     const m = 0.9 * (first[i] ?? NaN) + 0.1 * g;
     const v = 0.999 * (second[i] ?? NaN) + 0.001 * g * g;
-    const { rate, scalarRate, decay, scalarLimit, correction1, correction2 } = settings;
+    const { scalarRate, headRate, decay, scalarLimit, correction1, correction2 } = settings;
     const isScalar = group === 1;
+    const rate = group === 0 ? settings.rate : isScalar ? scalarRate : headRate;
     const change =
-      ((isScalar ? scalarRate : rate) * (m / (correction1[group] ?? NaN))) /
-      (Math.sqrt(v / (correction2[group] ?? NaN)) + 1e-8);
-    const decayed = (parameters[i] ?? NaN) * (group === 0 || group === 2 ? decay : 1);
+      (rate * (m / (correction1[group] ?? NaN))) / (Math.sqrt(v / (correction2[group] ?? NaN)) + 1e-8);
+    const decayed = (parameters[i] ?? NaN) * (group === 0 || group === 2 ? 1 - rate * decay : 1);
     const moved = decayed - change;
     expected.parameters[i] = isScalar ? Math.min(Math.max(moved, 0), scalarLimit) : moved;
     expected.first[i] = m;
