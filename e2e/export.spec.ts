@@ -32,7 +32,7 @@ test('formats are written, proved and zipped', async ({ page }, info) => {
   await formats.first().uncheck();
   await expect(button(page, 'Write and prove')).toBeDisabled();
   for (const format of await formats.all()) await format.check();
-  await dialog.getByText('Names of transformers 5').click();
+  await dialog.getByRole('radio', { name: 'Names of transformers 5' }).check();
   await button(page, 'Write and prove').click();
   for (const format of ['hf-v5', 'timm', 'peft', 'onnx']) {
     const result = page.getByTestId(`export-${format}`);
@@ -67,7 +67,7 @@ test('formats are written, proved and zipped', async ({ page }, info) => {
   expect(run['export']).toMatchObject({ format: 'onnx', dtype: 'float32' });
 
   // Another choice is another export: what was written for the former one is gone.
-  await dialog.getByText('float16', { exact: true }).click();
+  await dialog.getByRole('radio', { name: 'float16', exact: true }).check();
   await expect(page.getByTestId('export-timm')).toBeHidden();
   await expect(button(page, 'Write and prove')).toBeEnabled();
 });

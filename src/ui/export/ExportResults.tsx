@@ -29,7 +29,11 @@ function FormatResult({ format, files, proof, refused }: FormatExport) {
       <p>
         Read back and compared on {countText(proof.images, 'validation image')}: largest difference of any
         logit{' '}
-        <strong data-testid="merged-difference" data-value={proof.maxLogitDifference}>
+        <strong
+          className={styles.figure}
+          data-testid="merged-difference"
+          data-value={proof.maxLogitDifference}
+        >
           {proof.maxLogitDifference.toExponential(1)}
         </strong>{' '}
         (largest logit {proof.maxLogit.toFixed(1)}), {percentText(proof.validation.accuracy)} right.
