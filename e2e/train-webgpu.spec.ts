@@ -59,7 +59,7 @@ test('load, train, pause, step, resume, export, read back', async ({ page, watch
   const difference = page.getByTestId('merged-difference');
   await expect(difference).toBeVisible();
   expect(Number(await difference.getAttribute('data-value'))).toBeLessThan(1e-4);
-  await page.getByText('6 files').click();
+  await page.getByTestId('export-hf').getByText('6 files').click();
   const [download] = await Promise.all([
     page.waitForEvent('download'),
     page.getByRole('button', { name: 'Download hf/model.safetensors' }).click(),
