@@ -102,9 +102,7 @@ export function RecipeCard() {
             onChange={(value) => setField('length', value)}
           />
         </div>
-        <Fields
-          names={[form.length === 'steps' ? 'steps' : 'epochs', 'batch', 'learningRate', 'headStart', 'seed']}
-        />
+        <Fields names={[form.length === 'steps' ? 'steps' : 'epochs', 'batch', 'learningRate', 'seed']} />
         <div className={styles.groups}>
           <Group
             title="Branches"
