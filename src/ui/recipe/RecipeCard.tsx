@@ -143,8 +143,9 @@ export function RecipeCard() {
             title="Optimiser"
             summary="AdamW, cosine"
             names={[
-              'warmup',
+              'headStart',
               'headRate',
+              'warmup',
               'learningRateFloor',
               'weightDecay',
               'clipNorm',
