@@ -1,6 +1,7 @@
 // The engine in a real browser over WebGPU (a software adapter is enough): the reference vectors by the same bodies as
 // the unit tests. GRAFT_REFERENCE names another folder of vectors.
 import { expect, test, type Page } from '@playwright/test';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createServer, type ViteDevServer } from 'vite';
@@ -14,6 +15,8 @@ declare global {
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const reference = path.resolve(root, process.env['GRAFT_REFERENCE'] ?? 'testdata/reference');
+
+const shared = path.resolve(root, '../shared/data');
 
 let server: ViteDevServer;
 
@@ -91,6 +94,20 @@ test('kernels and tiles agree with float64, and the check of the device passes',
   const ms = await page.evaluate((which) => window.engineChecks.kernels(which), tiles);
   console.info('kernels against float64, ms:', JSON.stringify(ms));
   expect(Object.keys(ms).length).toBeGreaterThan(20);
+});
+
+// The weights and photos are not part of this repository.
+test('DeiT-Tiny gives the stored logits on kernels, webgpu', async ({ page }) => {
+  test.skip(!existsSync(path.join(shared, 'models')), '../shared/data is not there');
+  test.setTimeout(900_000);
+  await openChecks(page);
+  await page.route('**/deit/**', (route) => {
+    const file = new URL(route.request().url()).pathname.replace('/deit/', '');
+    return route.fulfill({ path: path.join(shared, file) });
+  });
+  const differences = await page.evaluate(() => window.engineChecks.deit('deit_tiny_patch16_224', 1e-3));
+  console.info('DeiT-Tiny on kernels, from bytes and from pixels:', JSON.stringify(differences));
+  expect(differences.every((value) => value <= 1e-3)).toBe(true);
 });
 
 test('a step is a transaction on a GPU that fails', async ({ page }) => {

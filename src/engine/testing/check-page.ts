@@ -14,6 +14,7 @@ import { smallestTuning, type Tuning } from '../kernels/tuning.ts';
 import { tileName, tileSet } from '../kernels/tuning/tile-set.ts';
 import { makeEngine } from '../make-engine.ts';
 import type { BackendName, EngineName } from '../engine.ts';
+import { checkDeit } from './deit-checks.ts';
 import { must, type ReadFile } from './reference.ts';
 import { referenceChecks, type Figures } from './reference-checks.ts';
 import { checkTransaction } from './transaction-checks.ts';
@@ -22,6 +23,8 @@ export interface CheckPage {
   readonly names: readonly string[];
   /** Runs one check; throws with the tensor that is off. */
   run(name: string, engine: EngineName, backend: BackendName, slack: number): Promise<Figures>;
+  /** DeiT-Tiny's logits on the kernel engine, from the folder under /deit/; largest differences. Throws beyond the tolerance. */
+  deit(folder: string, tolerance: number): Promise<readonly [bytes: number, pixels: number]>;
   /** The kernel engine's plans that need less memory, by the names of plan-checks.ts; throws with the tensor that is off. */
   plans(): Promise<Readonly<Record<string, Figures>>>;
   /** Kernels and tiles one by one against float64, over a few fixed shapes; milliseconds by name. Throws with what is off. */
@@ -38,11 +41,14 @@ declare global {
   }
 }
 
-const read: ReadFile = async (name) => {
-  const response = await fetch(`/reference/${name}`);
-  if (!response.ok) throw new Error(`${name}: ${response.status}`);
-  return response.blob();
-};
+const readFrom =
+  (folder: string): ReadFile =>
+  async (name) => {
+    const response = await fetch(`/${folder}/${name}`);
+    if (!response.ok) throw new Error(`${name}: ${response.status}`);
+    return response.blob();
+  };
+const read = readFrom('reference');
 
 let device: Promise<Gpu> | null = null;
 
@@ -71,6 +77,7 @@ window.engineChecks = {
       slack,
     });
   },
+  deit: (folder, tolerance) => checkDeit(readFrom('deit'), () => kernels(), folder, tolerance),
   async plans() {
     const figures: Record<string, Figures> = {};
     for (const [name, check] of Object.entries(planChecks)) {
