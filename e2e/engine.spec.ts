@@ -96,6 +96,14 @@ test('kernels and tiles agree with float64, and the check of the device passes',
   expect(Object.keys(ms).length).toBeGreaterThan(20);
 });
 
+test('every family of plain ViTs on kernels, webgpu', async ({ page }) => {
+  test.setTimeout(600_000);
+  await openChecks(page);
+  const ms = await page.evaluate(() => window.engineChecks.families());
+  console.info('families on kernels, ms:', JSON.stringify(ms));
+  expect(Object.keys(ms)).toHaveLength(6);
+});
+
 // The weights and photos are not part of this repository.
 test('DeiT-Tiny gives the stored logits on kernels, webgpu', async ({ page }) => {
   test.skip(!existsSync(path.join(shared, 'models')), '../shared/data is not there');

@@ -15,6 +15,7 @@ import {
   tiny,
 } from './kernels/testing/random-model.ts';
 import { makeEngine } from './make-engine.ts';
+import type { VitConfig } from '../vit/vit-config.ts';
 
 vi.mock('./gpu.ts');
 vi.mock('./check-device.ts');
@@ -84,10 +85,8 @@ describe('the engine that runs', () => {
   });
 
   test('is autodiff on the same GPU for a model that the kernels do not compute, and says so', async () => {
-    const other = { ...tiny, preNorm: true };
-    expect(await of('auto', 'auto', other)).toMatch(
-      /^autodiff on webgpu: .*LayerNorm before the first block/,
-    );
+    const other: VitConfig = { ...tiny, dim: 15, heads: 3, pool: 'cls+mean' };
+    expect(await of('auto', 'auto', other)).toMatch(/^autodiff on webgpu: .*which 4 does not divide/);
     expect(await of('kernels', 'auto', other)).toMatch(/^refused: .*Choose the engine autodiff/);
     expect(await of('kernels', 'wasm')).toMatch(/^refused: .*runs on webgpu, not on wasm/);
   });

@@ -171,7 +171,7 @@ export class DeviceModel {
     const region = this.programs[name][what];
     return what === 'logits'
       ? { region, width: layout.classes, padded: widths.classes }
-      : { region, width: layout.dim, padded: widths.dim };
+      : { region, width: layout.headInputs, padded: widths.head };
   }
 
   imageCount({ data }: Pixels): number {

@@ -3,14 +3,13 @@
 import { describe, expect, test, vi } from 'vitest';
 import { parametersOf, type Adapter } from '../../dmlora/adapter.ts';
 import { dropBranches } from '../../dmlora/drop-plan.ts';
-import type { DmloraOptions } from '../../dmlora/recipe.ts';
-import type { VitConfig } from '../../vit/vit-config.ts';
 import { cropsOf } from '../../train/augment.ts';
 import type { Batch, Engine, Gradients } from '../engine.ts';
 import { assertClose, largestDifference } from '../testing/close.ts';
 import { autodiffOn } from '../testing/node-backends.ts';
 import { must } from '../testing/reference.ts';
 import { kernelEngine, missingGpu } from './testing/node-gpu.ts';
+import { checkVariant, families, type Variant } from './testing/family-checks.ts';
 import {
   micro,
   plainNormalisation,
@@ -117,7 +116,7 @@ describe.skipIf(missingGpu !== null)('kernel engine', () => {
     engine.dispose();
   });
 
-  const odd: [string, Partial<VitConfig>, Partial<DmloraOptions>, number][] = [
+  const odd: [string, Variant['change'], Variant['options'], number][] = [
     [
       'widths that 4 does not divide, all targets, rank 1',
       { dim: 15, heads: 3, mlpDim: 21, patchSize: 4 },
@@ -130,29 +129,16 @@ describe.skipIf(missingGpu !== null)('kernel engine', () => {
       { targets: 'qkv+proj', rank: 3, branches: 1 },
       2,
     ],
+    ...Object.entries(families).map(([name, { change, options, classes: count }]): (typeof odd)[number] => [
+      name,
+      change,
+      options,
+      count,
+    ]),
   ];
+
   test.each(odd)('agrees with the autodiff engine: %s', async (_, change, options, count) => {
-    const config = { ...micro, ...change };
-    const adapter = randomAdapter(config, count, options);
-    const gates = new Map(
-      adapter.modules.map(({ name, branches }, i) => [name, branches.map((__, k) => ((i + k) % 3) / 2)]),
-    );
-    const batch = randomBatch(config, 2, count);
-    // Three images are planned, two are given.
-    const of = async (engine: Engine): Promise<Awaited<ReturnType<Engine['gradients']>>> => {
-      must(
-        await engine.prepare(randomModel(config), adapter, plainNormalisation, { batch: 3, classes: count }),
-      );
-      const result = await engine.gradients(batch, gates);
-      engine.dispose();
-      return result;
-    };
-    const got = must(await of(await kernelEngine()()));
-    const expected = must(await of(await autodiffOn('cpu')()));
-    assertClose('logits', got.logits.data, expected.logits.data, { abs: 2e-5, rel: 0 });
-    expect(got.gradients.size).toBe(expected.gradients.size);
-    for (const [name, { data }] of expected.gradients)
-      assertClose(name, got.gradients.get(name)!.data, data, { abs: 1e-5, rel: 1e-4 });
+    await checkVariant(kernelEngine(), autodiffOn('cpu'), { change, options, classes: count });
   });
 
   test('crops: gradients agree with the autodiff engine, and differ from those of whole images', async () => {

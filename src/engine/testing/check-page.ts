@@ -6,6 +6,7 @@ import { startBackend } from '../autodiff/backend.ts';
 import { checkDevice } from '../check-device.ts';
 import { openGpu, type Gpu } from '../gpu.ts';
 import { KernelEngine } from '../kernels/kernels-engine.ts';
+import { checkVariant, families } from '../kernels/testing/family-checks.ts';
 import { checkTile, fixedShapes, kernelChecks, quickTiles } from '../kernels/testing/kernel-checks.ts';
 import { checkAdamw, checkDecision } from '../kernels/testing/optimiser-checks.ts';
 import { checkCrops } from '../kernels/testing/patch-checks.ts';
@@ -13,7 +14,7 @@ import { planChecks } from '../kernels/testing/plan-checks.ts';
 import { smallestTuning, type Tuning } from '../kernels/tuning.ts';
 import { tileName, tileSet } from '../kernels/tuning/tile-set.ts';
 import { makeEngine } from '../make-engine.ts';
-import type { BackendName, EngineName } from '../engine.ts';
+import type { BackendName, Engine, EngineName } from '../engine.ts';
 import { checkDeit } from './deit-checks.ts';
 import { must, type ReadFile } from './reference.ts';
 import { referenceChecks, type Figures } from './reference-checks.ts';
@@ -29,6 +30,8 @@ export interface CheckPage {
   plans(): Promise<Readonly<Record<string, Figures>>>;
   /** Kernels and tiles one by one against float64, over a few fixed shapes; milliseconds by name. Throws with what is off. */
   kernels(tiles: 'quick' | 'all'): Promise<Readonly<Record<string, number>>>;
+  /** The kernels of every family against the autodiff engine on the processor; milliseconds by name. Throws with what is off. */
+  families(): Promise<Readonly<Record<string, number>>>;
   /** What the check of a device says about this one; null when nothing is wrong. */
   device(): Promise<string | null>;
   /** Lets the GPU fail in every way that a page can bring about; gives what was shown. */
@@ -111,6 +114,17 @@ window.engineChecks = {
     for (const [name, check] of all) {
       const startedAt = performance.now();
       await check();
+      ms[name] = Math.round(performance.now() - startedAt);
+    }
+    return ms;
+  },
+  async families() {
+    const oracle = async (): Promise<Engine> =>
+      must(await makeEngine({ engine: 'autodiff', backend: 'cpu' }));
+    const ms: Record<string, number> = {};
+    for (const [name, variant] of Object.entries(families)) {
+      const startedAt = performance.now();
+      await checkVariant(() => kernels(smallestTuning), oracle, variant);
       ms[name] = Math.round(performance.now() - startedAt);
     }
     return ms;

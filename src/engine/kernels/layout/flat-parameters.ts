@@ -1,14 +1,14 @@
 // The trainable parameters as one flat array, and the way from named host arrays to it and back. Parameters, gradients
 // and both moments have the same layout:
 //
-//   branches (site by site, see sites.ts) | scalars | head weight [classes, dim] | head bias [classes]
+//   branches (site by site, see sites.ts) | scalars | head weight [classes, headInputs] | head bias [classes]
 //
 // each group aligned to 64 floats, every width padded to a multiple of 4 with zeros.
 import { gatesOf, paramNames, type Adapter, type Gates } from '../../../dmlora/adapter.ts';
 import { ndArray, type NdArray } from '../../../shared/array.ts';
 import { assert, present } from '../../../shared/assert.ts';
 import type { ParamName } from '../../../vit/parameters.ts';
-import type { VitConfig } from '../../../vit/vit-config.ts';
+import { headInputs, type VitConfig } from '../../../vit/vit-config.ts';
 import { aligned, isLinearName, sitesOf, type Site } from './sites.ts';
 import { padded, type Widths } from './widths.ts';
 
@@ -24,6 +24,8 @@ export interface FlatLayout {
   readonly columns: number;
   readonly classes: number;
   readonly dim: number;
+  /** Inputs of the head. */
+  readonly headInputs: number;
   readonly depth: number;
 }
 
@@ -34,7 +36,7 @@ export function flatLayout(config: VitConfig, widths: Widths, adapter: Adapter, 
   const last = sites.at(-1);
   const branches = last === undefined ? 0 : last.offset + aligned(last.length, 16);
   const scalars = branches + aligned(padded(Math.max(1, adapter.modules.length)) / 4, 16);
-  const headWeight = scalars + aligned((widths.classes * widths.dim) / 4, 16);
+  const headWeight = scalars + aligned((widths.classes * widths.head) / 4, 16);
   const headBias = headWeight + aligned(widths.classes / 4, 16);
   return {
     adapter,
@@ -43,6 +45,7 @@ export function flatLayout(config: VitConfig, widths: Widths, adapter: Adapter, 
     columns: last === undefined ? 0 : last.scales + aligned(last.width, 64),
     classes,
     dim: config.dim,
+    headInputs: headInputs(config),
     depth: config.depth,
   };
 }
@@ -82,8 +85,12 @@ function eachParameter(layout: FlatLayout, widths: Widths, visit: Visit): void {
   const scalars = 4 * groupBegin(layout, 'scalars');
   adapter.modules.forEach(({ name }, i) => visit(paramNames.scalar(name), [], () => scalars + i));
   const weight = 4 * groupBegin(layout, 'headWeight');
-  const { classes, dim } = layout;
-  visit(paramNames.headWeight, [classes, dim], (i) => weight + Math.floor(i / dim) * widths.dim + (i % dim));
+  const { classes, dim, headInputs: inputs } = layout;
+  visit(paramNames.headWeight, [classes, inputs], (i) => {
+    const column = i % inputs; // vectors of dim side by side, each with its padding
+    const place = Math.floor(column / dim) * widths.dim + (column % dim);
+    return weight + Math.floor(i / inputs) * widths.head + place;
+  });
   const bias = 4 * groupBegin(layout, 'headBias');
   visit(paramNames.headBias, [classes], (i) => bias + i);
 }

@@ -22,15 +22,18 @@ export interface FrozenBlock {
   /** Weight, then bias. */
   readonly norm1: Region;
   readonly norm2: Region;
+  /** Layer scale of the two branches, [dim]. */
+  readonly scales: { readonly ls1: Region; readonly ls2: Region } | null;
   readonly linears: Readonly<Record<SiteKind, FrozenLinear>>;
 }
 
 export interface FrozenWeights {
   readonly patch: Region; // [3 patch^2, dim]
-  /** Positions with the class token in row 0 and the patch bias in the others, [tokens, dim]. */
+  /** Positions with the tokens before the patches in their rows and the patch bias in the others, [tokens, dim]. */
   readonly positions: Region;
   readonly blocks: readonly FrozenBlock[];
-  readonly norm: Region;
+  readonly preNorm: Region | null;
+  readonly norm: Region | null;
   readonly buffers: readonly PlannedBuffer[];
   /** Every tensor with its place. */
   readonly tensors: readonly FrozenTensor[];
@@ -121,7 +124,7 @@ export function planFrozen(
     values: (data) =>
       joined(['weight', 'bias'].map((half) => vector(`${name}.${half}`, dim, widths.dim)(data))),
   });
-  const outer = shelve('embedding', {
+  const outer = shelve<string>('embedding', {
     patch: {
       count: widths.patch * widths.dim,
       storage,
@@ -138,7 +141,8 @@ export function planFrozen(
       storage: 'f32',
       values: (data) => positionTable(config, widths, data),
     },
-    norm: norm('norm'),
+    ...(config.preNorm ? { pre_norm: norm('pre_norm') } : {}),
+    ...(config.finalNorm === 'none' ? {} : { norm: norm('norm') }),
   });
   const shelves: Pick<Shelf<string>, 'buffer' | 'tensors'>[] = [outer];
   const blocks = Array.from({ length: config.depth }, (_, block): FrozenBlock => {
@@ -146,6 +150,12 @@ export function planFrozen(
       norm1: norm(`blocks.${block}.norm1`),
       norm2: norm(`blocks.${block}.norm2`),
     };
+    for (const name of config.layerScale ? (['ls1', 'ls2'] as const) : [])
+      contents[name] = {
+        count: widths.dim,
+        storage: 'f32',
+        values: vector(`blocks.${block}.${name}`, dim, widths.dim),
+      };
     for (const kind of siteKinds) {
       const parts = siteLinears[kind].map((linear) => linearName(block, linear));
       const [outside, inside] = linearPlaces(config, widths, siteLinears[kind][0]);
@@ -173,13 +183,15 @@ export function planFrozen(
     return {
       norm1: shelf.region('norm1'),
       norm2: shelf.region('norm2'),
+      scales: config.layerScale ? { ls1: shelf.region('ls1'), ls2: shelf.region('ls2') } : null,
       linears: { qkv: linear('qkv'), proj: linear('proj'), fc1: linear('fc1'), fc2: linear('fc2') },
     };
   });
   return {
     patch: outer.region('patch'),
     positions: outer.region('positions'),
-    norm: outer.region('norm'),
+    preNorm: config.preNorm ? outer.region('pre_norm') : null,
+    norm: config.finalNorm === 'none' ? null : outer.region('norm'),
     blocks,
     buffers: shelves.map(({ buffer }) => buffer),
     tensors: shelves.flatMap(({ tensors }) => tensors),
@@ -220,11 +232,13 @@ function positionTable(
   widths: Widths,
   data: (name: string) => Float32Array,
 ): Float32Array {
-  const [prefix, positions, bias] = [data('prefix_tokens'), data('pos_embed'), data('patch_embed.bias')];
+  const prefix = config.prefixTokens === 0 ? new Float32Array() : data('prefix_tokens');
+  const [positions, bias] = [data('pos_embed'), data('patch_embed.bias')];
   const table = new Float32Array(tokenCount(config) * widths.dim);
   for (let token = 0; token < tokenCount(config); token++)
     for (let c = 0; c < config.dim; c++)
       table[token * widths.dim + c] =
-        (positions[token * config.dim + c] ?? 0) + ((token === 0 ? prefix : bias)[c] ?? 0);
+        (positions[token * config.dim + c] ?? 0) +
+        (token < config.prefixTokens ? (prefix[token * config.dim + c] ?? 0) : (bias[c] ?? 0));
   return table;
 }

@@ -1,7 +1,7 @@
 // Every width on the device is a multiple of 4, so that every kernel loads vec4s. Padding columns hold zeros, and a
 // training step keeps them zero: zero weights give zero activations, zero gradients and no update. Heads are padded one
 // by one, so that each begins at a whole vec4.
-import { headDim, patchInputs, tokenCount, type VitConfig } from '../../../vit/vit-config.ts';
+import { headDim, headInputs, patchInputs, tokenCount, type VitConfig } from '../../../vit/vit-config.ts';
 
 export interface Widths {
   readonly images: number;
@@ -9,6 +9,8 @@ export interface Widths {
   /** images * tokens. */
   readonly rows: number;
   readonly dim: number;
+  /** What the head reads: dim, or two vectors of it side by side. */
+  readonly head: number;
   readonly mlp: number;
   readonly heads: number;
   readonly headWidth: number;
@@ -30,6 +32,7 @@ export function widthsOf(config: VitConfig, images: number, classes: number): Wi
     tokens,
     rows: images * tokens,
     dim: padded(config.dim),
+    head: (headInputs(config) / config.dim) * padded(config.dim),
     mlp: padded(config.mlpDim),
     heads: config.heads,
     headWidth,

@@ -10,7 +10,6 @@ import {
   headInputGrid,
   headInputKernel,
 } from '../wgsl/head-gradient.ts';
-import { layerNormGradientKernel, layerNormGrid } from '../wgsl/layer-norm.ts';
 import {
   gradientSumKernel,
   headBiasGradientKernel,
@@ -21,7 +20,8 @@ import { scalarSumsKernel } from '../wgsl/scalar-sums.ts';
 import { recordBlockBackward, type ScalarSums } from './block-backward.ts';
 import { recomputeBlock } from './block-forward.ts';
 import type { Forward } from './forward.ts';
-import { lowestSite, normShape, type ModelPlan } from './model-plan.ts';
+import { recordHeadInputBackward } from './head-input.ts';
+import { lowestSite, type ModelPlan } from './model-plan.ts';
 import type { Recorder, Tensor } from './recorder.ts';
 import { groupRegion } from './training-state.ts';
 
@@ -41,8 +41,8 @@ export function recordLossAndBackward(
     const groups = Math.ceil(widths.rows / 4);
     const sums: ScalarSums | null =
       learns === 'all' ? null : { tensor: recorder.tensor('scalar sums', columns * groups), groups };
-    const head = { images, width: widths.dim, classes: widths.classes };
-    const dfeature = recorder.tensor('dfeature', images * widths.dim);
+    const head = { images, width: widths.head, classes: widths.classes };
+    const dfeature = recorder.tensor('dfeature', images * widths.head);
     recorder.dispatch(headInputKernel(head), headInputGrid(head), {
       dlogits,
       weight: groupRegion(state, state.parameters, 'headWeight'),
@@ -77,13 +77,13 @@ function recordLoss(recorder: Recorder, { widths, state, classes }: ModelPlan, f
 }
 
 /** Gradients of the head's weight and bias. */
-function recordHead(recorder: Recorder, plan: ModelPlan, { feature }: Forward, dlogits: Tensor): void {
+function recordHead(recorder: Recorder, plan: ModelPlan, { headInput }: Forward, dlogits: Tensor): void {
   const { widths, state } = plan;
-  const { images, dim, classes } = widths;
-  const head = { images, width: dim, classes };
+  const { images, head: width, classes } = widths;
+  const head = { images, width, classes };
   recorder.dispatch(headGradientKernel(head), headGradientGrid(head), {
     dlogits,
-    feature,
+    feature: headInput.feature,
     gradient: groupRegion(state, state.partials, 'headWeight'),
   });
   recorder.dispatch(headBiasGradientKernel(images, classes), [Math.ceil(classes / 4 / reduceThreads), 1, 1], {
@@ -92,7 +92,7 @@ function recordHead(recorder: Recorder, plan: ModelPlan, { feature }: Forward, d
   });
 }
 
-/** The final LayerNorm and the blocks, down to the lowest adapted one. */
+/** Final LayerNorm, pooling and the blocks, down to the lowest adapted one. */
 function recordBlocks(
   recorder: Recorder,
   plan: ModelPlan,
@@ -100,16 +100,8 @@ function recordBlocks(
   dfeature: Tensor,
   sums: ScalarSums | null,
 ): void {
-  const { widths, state, frozen, config } = plan;
-  const norm = normShape(plan, widths.images);
-  let dx: Tensor | null = recorder.tensor('dout', widths.images * widths.dim);
-  recorder.dispatch(layerNormGradientKernel(norm, null), layerNormGrid(norm), {
-    x: forward.output,
-    norm: frozen.norm,
-    statistics: forward.statistics,
-    dy: dfeature,
-    dx,
-  });
+  const { state, config } = plan;
+  let dx: Tensor | null = recordHeadInputBackward(recorder, plan, forward.headInput, dfeature);
   const lowest = lowestSite(state.layout);
   for (let block = config.depth - 1; block >= lowest.block && dx !== null; block--) {
     const kept = present(forward.blocks[block], `block ${block}`);

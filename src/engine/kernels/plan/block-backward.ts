@@ -8,6 +8,7 @@ import { keyGradientKernel, queryGradientKernel } from '../wgsl/attention-gradie
 import { columnProductGrid, columnProductKernel, type ColumnProduct } from '../wgsl/column-product.ts';
 import { layerNormGradientKernel, layerNormGrid } from '../wgsl/layer-norm.ts';
 import { rowProductGrid, rowProductKernel } from '../wgsl/row-product.ts';
+import { scaledRowsGrid, scaledRowsKernel } from '../wgsl/scaled-rows.ts';
 import {
   attentionShape,
   isLast,
@@ -59,7 +60,18 @@ export function recordBlockBackward(
     return dx;
   };
 
-  const fc2Low = branches('fc2', dout, { input: 'gelu', x: saved.hidden });
+  /** The gradient of a branch before its layer scale. */
+  const unscaled = (dy: Tensor, scale: 'ls1' | 'ls2'): Tensor => {
+    if (frozen.scales === null) return dy;
+    const y = tensor(`${scale} out`, rows * dim);
+    const shape = { rows, padded: dim, residual: null };
+    const operands = { x: dy, scale: frozen.scales[scale], y };
+    recorder.dispatch(scaledRowsKernel(shape), scaledRowsGrid(shape), operands);
+    return y;
+  };
+
+  const dfc2 = unscaled(dout, 'ls2');
+  const fc2Low = branches('fc2', dfc2, { input: 'f', x: saved.hidden });
   if (!needed('fc2')) return null;
   // In float32 the gradient lies from here on where the pre-activation lay.
   const inPlace = saved.hidden.storage === 'f32';
@@ -68,9 +80,9 @@ export function recordBlockBackward(
     recorder,
     plan,
     { rows, inner: dim, columns: mlp, parts: 1 },
-    { ...backward, activation: 'gelu-gradient' },
+    { ...backward, activation: 'f-gradient' },
     {
-      x: dout,
+      x: dfc2,
       w: present(fc2.backward, 'fc2 transposed'),
       low: fc2Low,
       out: dhidden,
@@ -88,11 +100,12 @@ export function recordBlockBackward(
     out: dnorm2,
   });
   const dmid = normGradient('mid', rows, { x: saved.mid, ...norm2, dy: dnorm2, residual: dout });
-  const projLow = branches('proj', dmid, { input: 'as-is', x: saved.context });
+  const dproj = unscaled(dmid, 'ls1');
+  const projLow = branches('proj', dproj, { input: 'as-is', x: saved.context });
   if (!needed('proj')) return null;
   const dcontext = tensor('context', rows * inside);
   product(recorder, plan, { rows, inner: dim, columns: inside, parts: 1 }, backward, {
-    x: dmid,
+    x: dproj,
     w: present(proj.backward, 'proj transposed'),
     low: projLow,
     out: dcontext,
@@ -181,7 +194,19 @@ function recordBranches(
   recorder.dispatch(rowProductKernel(up), rowProductGrid(up, width), operands);
   const chunk = Math.ceil(rows / state.chunks);
   const { storage } = x;
-  const gradients: ColumnProduct = { rows, chunk, inner, columns, parts, tile, threads, input, storage };
+  const curve = plan.config.activation;
+  const gradients: ColumnProduct = {
+    rows,
+    chunk,
+    inner,
+    columns,
+    parts,
+    tile,
+    threads,
+    input,
+    curve,
+    storage,
+  };
   recorder.dispatch(columnProductKernel(gradients), columnProductGrid(gradients, width), {
     u,
     dy,

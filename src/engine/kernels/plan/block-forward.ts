@@ -1,5 +1,5 @@
 // One block forward: [rows, dim] -> [rows, dim]. Eight dispatches where q, k or v are adapted (one more for each further
-// adapted site): LayerNorm, low-rank intermediate, q k v, attention, proj + residual, LayerNorm, fc1 + GELU, fc2 +
+// adapted site): LayerNorm, low-rank intermediate, q k v, attention, proj + residual, LayerNorm, fc1 + activation, fc2 +
 // residual. The backward pass records the same dispatches again where it recomputes.
 import { present } from '../../../shared/assert.ts';
 import type { Region } from '../device-memory.ts';
@@ -7,7 +7,9 @@ import type { Site, SiteKind } from '../layout/sites.ts';
 import type { Storage } from '../storage.ts';
 import { attentionGrid, attentionKernel } from '../wgsl/attention.ts';
 import { layerNormGrid, layerNormKernel } from '../wgsl/layer-norm.ts';
+import type { MatmulShape } from '../wgsl/matmul.ts';
 import { rowProductGrid, rowProductKernel } from '../wgsl/row-product.ts';
+import { scaledRowsGrid, scaledRowsKernel } from '../wgsl/scaled-rows.ts';
 import {
   attentionShape,
   isLast,
@@ -15,6 +17,7 @@ import {
   product,
   siteAt,
   type ModelPlan,
+  type Product,
   type SavedBlock,
 } from './model-plan.ts';
 import type { Recorder, Tensor } from './recorder.ts';
@@ -37,16 +40,46 @@ export function recordBlock(
   const { images, rows: all, dim, mlp } = plan.widths;
   const rows = isLast(plan.config, block) ? images : all;
   const { saved, activated, fc2Low } = recordInside(recorder, plan, block, input, keep);
-  const { fc2 } = present(plan.frozen.blocks[block], `block ${block}`).linears;
+  const { linears, scales } = present(plan.frozen.blocks[block], `block ${block}`);
+  const { fc2 } = linears;
   const out = recorder.tensor(`blocks.${block}.out`, rows * dim);
-  product(
-    recorder,
-    plan,
-    { rows, inner: mlp, columns: dim, parts: 1 },
-    { direction: 'forward' },
-    { x: activated, w: fc2.forward, bias: fc2.bias, residual: saved.mid, low: fc2Low, out },
-  );
+  const shape = { rows, inner: mlp, columns: dim, parts: 1 } as const;
+  const operands = { x: activated, w: fc2.forward, bias: fc2.bias, low: fc2Low, out };
+  closeBranch(recorder, plan, shape, operands, saved.mid, 1, scales?.ls2 ?? null, `blocks.${block}.out`);
   return { saved, out };
+}
+
+/**
+ * The last product of a branch, scaled where the model has layer scale, added to the residual stream.
+ *
+ * @param stride from one row of the residual to the next.
+ */
+function closeBranch(
+  recorder: Recorder,
+  plan: ModelPlan,
+  shape: MatmulShape,
+  operands: Product & { readonly out: Tensor },
+  residual: Tensor,
+  stride: number,
+  scale: Region | null,
+  name: string,
+): void {
+  const forward = { direction: 'forward' } as const;
+  if (scale === null) {
+    const kind = stride === 1 ? 'same' : { stride };
+    product(recorder, plan, shape, { ...forward, residual: kind }, { ...operands, residual });
+    return;
+  }
+  const { rows, columns: padded } = shape;
+  const x = recorder.tensor(`${name} unscaled`, rows * padded);
+  product(recorder, plan, shape, forward, { ...operands, out: x });
+  const scaled = { rows, padded, residual: stride };
+  recorder.dispatch(scaledRowsKernel(scaled), scaledRowsGrid(scaled), {
+    x,
+    scale,
+    residual,
+    y: operands.out,
+  });
 }
 
 /** The same dispatches once more, all but the last: what the backward pass needs of a block, from its input. */
@@ -124,28 +157,24 @@ function recordInside(
     lse,
   });
   const mid = tensor('mid', rows * dim);
-  product(
+  closeBranch(
     recorder,
     plan,
     { rows, inner: inside, columns: dim, parts: 1 },
-    { ...forward, residual: last ? { stride: tokens } : 'same' },
-    {
-      x: context,
-      w: proj.forward,
-      bias: proj.bias,
-      residual: input,
-      low: intermediate('proj', context),
-      out: mid,
-    },
+    { x: context, w: proj.forward, bias: proj.bias, low: intermediate('proj', context), out: mid },
+    input,
+    last ? tokens : 1,
+    frozen.scales?.ls1 ?? null,
+    `blocks.${block}.mid`,
   );
   const second = norm(mid, frozen.norm2, 'norm2', rows);
   const hidden = tensor('hidden', rows * mlp, storage);
-  const activated = tensor('gelu', rows * mlp);
+  const activated = tensor('activated', rows * mlp);
   product(
     recorder,
     plan,
     { rows, inner: dim, columns: mlp, parts: 1 },
-    { ...forward, activation: 'gelu' },
+    { ...forward, activation: 'f' },
     {
       x: second.y,
       w: fc1.forward,

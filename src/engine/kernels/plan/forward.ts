@@ -7,6 +7,7 @@ import { layerNormGrid, layerNormKernel } from '../wgsl/layer-norm.ts';
 import { patchRowsGrid, patchRowsKernel, type PixelForm } from '../wgsl/patch-rows.ts';
 import { rowProductGrid, rowProductKernel } from '../wgsl/row-product.ts';
 import { recordBlock } from './block-forward.ts';
+import { recordHeadInput, type HeadInput } from './head-input.ts';
 import {
   isRecomputed,
   lowestSite,
@@ -23,16 +24,13 @@ export interface Forward {
   readonly pixels: Tensor;
   /** What each block keeps, or its input alone where it is recomputed. */
   readonly blocks: readonly (SavedBlock | Pick<SavedBlock, 'input'>)[];
-  /** The last block's output and the final LayerNorm of its class tokens. */
-  readonly output: Tensor; // [images, dim]
-  readonly statistics: Tensor; // [images, 2]
-  readonly feature: Tensor; // [images, dim]
+  readonly headInput: HeadInput;
   readonly logits: Tensor; // [images, classes]
 }
 
 export function recordForward(recorder: Recorder, plan: ModelPlan, training: boolean): Forward {
   const { widths, state, frozen } = plan;
-  const { images, dim, classes } = widths;
+  const { images, classes } = widths;
   recordScales(recorder, plan);
   const { pixels, embedded } = recordEmbedding(recorder, plan, training);
   const { block: first } = lowestSite(state.layout);
@@ -48,18 +46,11 @@ export function recordForward(recorder: Recorder, plan: ModelPlan, training: boo
   if (training) recordKeeping(recorder, plan, x);
   recorder.phase = 'forward';
   for (let block = learning; block < frozen.blocks.length; block++) record(block, training);
-  const statistics = recorder.tensor('final statistics', 2 * images);
-  const feature = recorder.tensor('feature', images * dim);
-  const norm = normShape(plan, images);
-  recorder.dispatch(layerNormKernel(norm), layerNormGrid(norm), {
-    x,
-    norm: frozen.norm,
-    y: feature,
-    statistics,
-  });
+  const headInput = recordHeadInput(recorder, plan, x);
+  const { feature } = headInput;
   const logits = recorder.tensor('logits', images * classes);
   const threads = plan.tuning.rowThreads;
-  const head = { kind: 'head', rows: images, inner: dim, width: classes, threads } as const;
+  const head = { kind: 'head', rows: images, inner: widths.head, width: classes, threads } as const;
   recorder.dispatch(rowProductKernel(head), rowProductGrid(head, classes), {
     x: feature,
     f: groupRegion(state, state.parameters, 'headWeight'),
@@ -68,7 +59,7 @@ export function recordForward(recorder: Recorder, plan: ModelPlan, training: boo
   });
   recorder.kept.add(logits);
   if (!training) recorder.kept.add(feature);
-  return { pixels, blocks, output: x, statistics, feature, logits };
+  return { pixels, blocks, headInput, logits };
 }
 
 /** The output of the frozen prefix into the kept rows, or out of them. */
@@ -102,7 +93,13 @@ function recordEmbedding(
 ): { pixels: Tensor; embedded: Tensor } {
   const { config, widths, frozen, state, normalisation } = plan;
   const { images, rows, patch, dim, tokens } = widths;
-  const shape = { images, side: config.imageSize, patch: config.patchSize, padded: patch };
+  const shape = {
+    images,
+    side: config.imageSize,
+    patch: config.patchSize,
+    prefix: config.prefixTokens,
+    padded: patch,
+  };
   const parts = training ? state.parts : 1;
   const bytes = (plan.pixels === 'bytes' ? 1 : 4) * 3 * config.imageSize ** 2; // of one image
   const pixels = recorder.tensor('pixels', (parts * images * bytes) / 4);
@@ -126,7 +123,18 @@ function recordEmbedding(
     { direction: 'forward', residual: { every: tokens } },
     { x: y, w: frozen.patch, residual: frozen.positions, out: embedded },
   );
-  return { pixels, embedded };
+  if (frozen.preNorm === null) return { pixels, embedded };
+  const normed = recorder.tensor('pre-norm', rows * dim);
+  const statistics = recorder.tensor('pre-norm statistics', 2 * rows);
+  const norm = normShape(plan, rows);
+  const kernel = layerNormKernel(norm);
+  recorder.dispatch(kernel, layerNormGrid(norm), {
+    x: embedded,
+    norm: frozen.preNorm,
+    y: normed,
+    statistics,
+  });
+  return { pixels, embedded: normed };
 }
 
 function recordScales(recorder: Recorder, { state }: ModelPlan): void {

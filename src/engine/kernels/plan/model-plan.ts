@@ -87,11 +87,11 @@ export interface SavedBlock {
 }
 
 /**
- * In the last block only the class token goes on: its queries, proj, MLP and both their gradients have one row an image.
+ * Where the head reads the class token alone, it alone goes on in the last block: its queries, proj, MLP and both their gradients have one row an image.
  * Keys and values still come from all tokens. The result is the same; a block costs a quarter.
  */
-export function isLast({ depth }: VitConfig, block: number): boolean {
-  return block === depth - 1;
+export function isLast({ depth, pool }: VitConfig, block: number): boolean {
+  return block === depth - 1 && pool === 'cls';
 }
 
 export interface Product {
@@ -110,7 +110,7 @@ export interface Product {
 /** Records one fused matrix product. */
 export function product(
   recorder: Recorder,
-  { tuning, state, storage }: ModelPlan,
+  { tuning, state, storage, config }: ModelPlan,
   shape: MatmulShape,
   fusion: Partial<Pick<MatmulFusion, 'residual' | 'activation'>> & {
     readonly direction: 'forward' | 'backward';
@@ -126,6 +126,7 @@ export function product(
       bias: bias !== undefined,
       residual: fusion.residual ?? (residual === undefined ? 'none' : 'same'),
       activation: fusion.activation ?? 'none',
+      curve: config.activation,
       keepSum: out !== undefined,
       storage: { w: storage, z: z?.storage ?? 'f32', out: out?.storage ?? 'f32' },
     },

@@ -63,7 +63,7 @@ export function planStep(plan: ModelPlan): StepPlan {
       ...placed,
       pixels: placeOf(placed, slots, forward.pixels),
       logits: placeOf(placed, slots, forward.logits),
-      feature: placeOf(placed, slots, forward.feature),
+      feature: placeOf(placed, slots, forward.headInput.feature),
     };
   };
   return {

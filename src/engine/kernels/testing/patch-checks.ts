@@ -29,7 +29,7 @@ export async function checkCrops(device: GPUDevice): Promise<void> {
     crops: Int32Array.from(crops.flatMap(({ x, y, dx, dy }) => [x, y, dx, dy])),
     y: new Float32Array(images * tokens * padded).fill(7),
   };
-  const shape = { images, side, patch, padded };
+  const shape = { images, side, patch, prefix: 1, padded };
   const kernel = patchRowsKernel(shape, { cropped: normalisation });
   const got = await runKernel(device, kernel, patchRowsGrid(shape), operands, 'y');
   const expected = new Float64Array(got.length);

@@ -3,15 +3,16 @@
 //   d up[j, o]   = sum_r u[r, j] dy[r, part of j, o]      without s g: reduce-gradients.ts multiplies, after d s has used it
 //   d down[j, i] = sum_r v[r, j] x[r, i]                  v = s g dy B, from row-product.ts
 //
-// x is not kept where it is cheap to make again: it is LayerNorm applied with the saved statistics, or GELU of the saved
+// x is not kept where it is cheap to make again: it is LayerNorm applied with the saved statistics, or the activation f of the saved
 // pre-activation, computed at the load. Each chunk writes its own partial sum, so the order of additions is fixed.
 // Cost: 2 rows width (out + in) flops. A thread keeps 4 x (4 tile) sums: 1 + tile vec4 loads for 16 tile
 // multiply-adds.
 //
 // Workgroups in y: first the rows of the up matrices, then those of the down matrices.
+import type { Activation } from '../../../vit/vit-config.ts';
 import { kernel, list, read, remembered, uniform, unroll, write, type Grid, type Kernel } from '../kernel.ts';
 import { load, tensorType, type Storage } from '../storage.ts';
-import { geluFunctions } from './gelu.ts';
+import { activationFunctions } from './activations.ts';
 import { siteStruct } from './shared-structs.ts';
 
 export interface ColumnProduct {
@@ -27,7 +28,9 @@ export interface ColumnProduct {
   /** Of a workgroup. */
   readonly threads: number;
   /** How x is made of what is bound as `x`. */
-  readonly input: 'as-is' | 'normalise' | 'gelu';
+  readonly input: 'as-is' | 'normalise' | 'f';
+  /** The activation f. */
+  readonly curve: Activation;
   /** How x is kept, where it is a pre-activation. */
   readonly storage: Storage;
 }
@@ -39,7 +42,7 @@ export const columnProductKernel = remembered((product: ColumnProduct): Kernel =
   const loaded = {
     'as-is': (at: string) => `x[${at}]`,
     normalise: (at: string, i: number) => `(x[${at}] - moments.x) * moments.y * n${i} + b${i}`,
-    gelu: (at: string) => `gelu(${load('x', storage, at)})`,
+    f: (at: string) => `act(${load('x', storage, at)})`,
   }[input];
   const sums = (left: string, load: (i: number) => string, before = ''): string => `
     for (var r = begin; r < end; r++) {
@@ -62,7 +65,7 @@ export const columnProductKernel = remembered((product: ColumnProduct): Kernel =
     ],
     /* wgsl */ `
 ${siteStruct}
-${input === 'gelu' ? geluFunctions : ''}
+${input === 'f' ? activationFunctions[product.curve] : ''}
 @compute @workgroup_size(${threads})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: vec3u) {
   let column = group.x * ${threads * tile}u + id.x; // in vec4s

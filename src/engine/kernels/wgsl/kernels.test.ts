@@ -223,7 +223,7 @@ describe.skipIf(missingGpu !== null)('kernels against float64', () => {
 
   test('patch rows from bytes: normalised, class tokens and absent images zero, odd sides', async () => {
     const { device } = await nodeGpu();
-    const shape = { images: 2, side: 9, patch: 3, padded: 28 };
+    const shape = { images: 2, side: 9, patch: 3, prefix: 1, padded: 28 };
     const pixels = Uint8Array.from({ length: 2 * 9 * 9 * 3 }, (_, i) => (i * 31) % 256);
     const batch = new Uint8Array(5 * 9 * 9 * 3);
     batch.set(pixels, 3 * 9 * 9 * 3);

@@ -7,7 +7,7 @@
 // are those of matmul.ts to the bit. Needs the feature `subgroups` and subgroups of at least four lanes.
 import { kernel, list, unroll, type Kernel } from '../kernel.ts';
 import { load } from '../storage.ts';
-import { geluFunctions } from './gelu.ts';
+import { activationFunctions } from './activations.ts';
 import {
   matmulBindings,
   matmulEpilogue,
@@ -52,7 +52,7 @@ export function matmulQuadsKernel(shape: MatmulShape, fusion: MatmulFusion, tile
     matmulBindings(fusion),
     /* wgsl */ `
 ${fusion.branches === 'none' ? '' : siteStruct}
-${fusion.activation === 'none' ? '' : geluFunctions}
+${fusion.activation === 'none' ? '' : activationFunctions[fusion.curve]}
 ${matmulEpilogue(shape, fusion)}
 @compute @workgroup_size(${lanes})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {

@@ -7,7 +7,7 @@
 // slice of 16.
 import { kernel, list, unroll, type Kernel } from '../kernel.ts';
 import { load } from '../storage.ts';
-import { geluFunctions } from './gelu.ts';
+import { activationFunctions } from './activations.ts';
 import {
   matmulBindings,
   matmulEpilogue,
@@ -63,7 +63,7 @@ export function matmulWorkgroupKernel(shape: MatmulShape, fusion: MatmulFusion, 
     matmulBindings(fusion),
     /* wgsl */ `
 ${fusion.branches === 'none' ? '' : siteStruct}
-${fusion.activation === 'none' ? '' : geluFunctions}
+${fusion.activation === 'none' ? '' : activationFunctions[fusion.curve]}
 ${matmulEpilogue(shape, fusion)}
 var<workgroup> left_: array<vec4f, ${tileRows * depth}>;
 var<workgroup> right_: array<vec4f, ${tileColumns * depth * 4}>;

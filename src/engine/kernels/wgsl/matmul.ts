@@ -4,14 +4,15 @@
 //
 // x [rows, inner], w [parts, inner, columns] (parts = 3 for q, k and v, which share x), out [rows, parts * columns].
 // The second sum is the low-rank branches of the part: forward, u = x A' and branch = B' with the scales s g; backward,
-// u is the gradient of the intermediate (already scaled) and branch = A. f is nothing, GELU, or the product with GELU'.
+// u is the gradient of the intermediate (already scaled) and branch = A. f is nothing, the MLP's activation, or the product with its derivative.
 //
 // Cost: 2 rows inner columns parts flops. A thread keeps a tile of `rowTile` x 4 `columnTile` sums in registers and
 // reads (rowTile + 4 columnTile) vec4s for 16 rowTile columnTile multiply-adds; neighbouring threads take neighbouring
 // columns. No workgroup memory: see matmul-workgroup.ts for the variant that has it.
+import type { Activation } from '../../../vit/vit-config.ts';
 import { kernel, list, read, uniform, unroll, write, type Grid, type Kernel } from '../kernel.ts';
 import { load, store, tensorType, type Storage } from '../storage.ts';
-import { geluFunctions } from './gelu.ts';
+import { activationFunctions } from './activations.ts';
 import { siteStruct } from './shared-structs.ts';
 
 export interface MatmulShape {
@@ -28,8 +29,10 @@ export interface MatmulFusion {
   readonly bias: boolean;
   /** every N: the residual repeats, as the table of positions does; stride N: its rows 0, N, 2N.. are taken. */
   readonly residual: 'none' | 'same' | { readonly every: number } | { readonly stride: number };
-  /** gelu writes f(sum) to `activated` and, where `keepSum`, the sum to `out`; gelu-gradient multiplies by f'(z). */
-  readonly activation: 'none' | 'gelu' | 'gelu-gradient';
+  /** f writes f(sum) to `activated` and, where `keepSum`, the sum to `out`; f-gradient multiplies by f'(z). */
+  readonly activation: 'none' | 'f' | 'f-gradient';
+  /** Which f. */
+  readonly curve: Activation;
   readonly keepSum: boolean;
   /** How w and out are kept; z is read from `out`, in place, or in float16 from a tensor of its own. */
   readonly storage: Readonly<Record<'w' | 'z' | 'out', Storage>>;
@@ -66,6 +69,7 @@ export const plainFusion: MatmulFusion = {
   bias: false,
   residual: 'none',
   activation: 'none',
+  curve: 'gelu',
   keepSum: true,
   storage: { w: 'f32', z: 'f32', out: 'f32' },
 };
@@ -80,9 +84,9 @@ export function matmulBindings(fusion: MatmulFusion): Kernel['bindings'] {
     ...(fusion.residual === 'none' ? [] : [read('residual')]),
     ...(fusion.branches === 'none' ? [] : [read('u'), read('branch'), uniform('site', 'Site')]),
     ...(fusion.branches === 'scaled' ? [read('scales')] : []),
-    ...(fusion.activation === 'gelu-gradient' && storage.z === 'f16' ? [read('z', tensorType.f16)] : []),
+    ...(fusion.activation === 'f-gradient' && storage.z === 'f16' ? [read('z', tensorType.f16)] : []),
     ...(fusion.keepSum ? [write('out', tensorType[storage.out])] : []),
-    ...(fusion.activation === 'gelu' ? [write('activated')] : []),
+    ...(fusion.activation === 'f' ? [write('activated')] : []),
   ];
 }
 
@@ -104,9 +108,9 @@ fn finish(sum: vec4f, row: u32, column: u32, part: u32) {
   var value = sum;
   ${fusion.bias ? `value += bias[part * ${columns / 4}u + column];` : ''}
   ${residual === 'none' ? '' : `value += residual[${residualRow} * ${line}u + part * ${columns / 4}u + column];`}
-  ${activation === 'gelu-gradient' ? `value *= geluGradient(${z});` : ''}
+  ${activation === 'f-gradient' ? `value *= actGradient(${z});` : ''}
   ${fusion.keepSum ? store('out', storage.out, 'at', 'value') : ''}
-  ${activation === 'gelu' ? 'activated[at] = gelu(value);' : ''}
+  ${activation === 'f' ? 'activated[at] = act(value);' : ''}
 }`;
 }
 
@@ -142,7 +146,7 @@ export function matmulKernel(shape: MatmulShape, fusion: MatmulFusion, tile: Reg
     matmulBindings(fusion),
     /* wgsl */ `
 ${fusion.branches === 'none' ? '' : siteStruct}
-${fusion.activation === 'none' ? '' : geluFunctions}
+${fusion.activation === 'none' ? '' : activationFunctions[fusion.curve]}
 ${matmulEpilogue(shape, fusion)}
 @compute @workgroup_size(${threads[0]}, ${threads[1]})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: vec3u) {

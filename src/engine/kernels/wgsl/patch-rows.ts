@@ -1,5 +1,5 @@
-// Pixels to the rows of the patch embedding, [images * tokens, 3 patch^2], flattened as (channel, row, column). The row
-// of a class token is 0: its value comes from the table of positions that the product adds. Images from `step.images` on
+// Pixels to the rows of the patch embedding, [images * tokens, 3 patch^2], flattened as (channel, row, column). The rows
+// of tokens before the patches are 0: their values come from the table of positions that the product adds. Images from `step.images` on
 // (a batch that is not full) are 0. Pixels are the batch's, rows those of one micro-batch.
 //
 //   bytes       [n, side, side, 3], four to a word: byte * scale[channel] + shift[channel] = (value rescale - mean) / std
@@ -19,6 +19,8 @@ export interface PatchRows {
   readonly images: number;
   readonly side: number;
   readonly patch: number;
+  /** Tokens before the patches. */
+  readonly prefix: number;
   /** 3 patch^2 rounded up to a multiple of 4. */
   readonly padded: number;
 }
@@ -28,9 +30,9 @@ const threads = 64;
 const line = 1024;
 
 export function patchRowsKernel(rows: PatchRows, form: PixelForm): Kernel {
-  const { images, side, patch, padded } = rows;
+  const { images, side, patch, prefix, padded } = rows;
   const grid = side / patch;
-  const tokens = grid * grid + 1;
+  const tokens = grid * grid + prefix;
   const area = side * side;
   const isCropped = typeof form === 'object' && 'cropped' in form;
   const normalisation = form === 'normalised' ? null : isCropped ? form.cropped : form;
@@ -76,10 +78,10 @@ ${stepStruct}
 ${partStruct}
 ${normalisation === null ? '' : byteFunctions(normalisation)}
 fn value(image: u32, token: u32, i: u32) -> f32 {
-  if (token == 0u || i >= ${3 * patch * patch}u || image >= step.images) { return 0.0; }
+  if (token < ${prefix}u || i >= ${3 * patch * patch}u || image >= step.images) { return 0.0; }
   let channel = i / ${patch * patch}u;
-  let y = ((token - 1u) / ${grid}u) * ${patch}u + (i % ${patch * patch}u) / ${patch}u;
-  let x = ((token - 1u) % ${grid}u) * ${patch}u + i % ${patch}u;
+  let y = ((token - ${prefix}u) / ${grid}u) * ${patch}u + (i % ${patch * patch}u) / ${patch}u;
+  let x = ((token - ${prefix}u) % ${grid}u) * ${patch}u + i % ${patch}u;
   ${pixel}
 }
 @compute @workgroup_size(${threads})
@@ -95,7 +97,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   );
 }
 
-export function patchRowsGrid({ images, side, patch, padded }: PatchRows): Grid {
-  const groups = Math.ceil((images * ((side / patch) ** 2 + 1) * padded) / 4 / threads);
+export function patchRowsGrid({ images, side, patch, prefix, padded }: PatchRows): Grid {
+  const groups = Math.ceil((images * ((side / patch) ** 2 + prefix) * padded) / 4 / threads);
   return [Math.min(groups, line), Math.ceil(groups / line), 1];
 }

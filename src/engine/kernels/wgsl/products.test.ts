@@ -68,7 +68,7 @@ describe.skipIf(missingGpu !== null)('matrix products against float64', () => {
         const site = siteWords(1, 2, inner, columns);
         const { kernel, grid } = matmul(
           { rows, inner, columns, parts: 3 },
-          { ...plainFusion, branches: 'scaled', bias: true, residual: 'same', activation: 'gelu' },
+          { ...plainFusion, branches: 'scaled', bias: true, residual: 'same', activation: 'f' },
           tile,
         );
         const operands = {
@@ -121,7 +121,7 @@ describe.skipIf(missingGpu !== null)('matrix products against float64', () => {
     for (const tile of device.features.has('subgroups') ? [...tiles, quads] : tiles) {
       const { kernel, grid } = matmul(
         { rows, inner, columns, parts: 1 },
-        { ...plainFusion, branches: 'plain', activation: 'gelu-gradient' },
+        { ...plainFusion, branches: 'plain', activation: 'f-gradient' },
         tile,
       );
       const got = await runKernel(
@@ -192,7 +192,8 @@ describe.skipIf(missingGpu !== null)('matrix products against float64', () => {
           parts: 3,
           tile: 2,
           threads: 4,
-          input: 'gelu',
+          input: 'f',
+          curve: 'gelu',
           storage: 'f32',
         } as const;
         const size = 8 * inner + 8 * columns;

@@ -51,7 +51,7 @@ describe.skipIf(missingGpu !== null)('kernels with float16 tensors', () => {
     const [x, w] = [randomValues(1, rows * inner), halfValues(2, inner * columns)];
     const { kernel, grid } = matmul(
       { rows, inner, columns, parts: 1 },
-      { ...plainFusion, activation: 'gelu', storage: { w: 'f16', z: 'f32', out: 'f16' } },
+      { ...plainFusion, activation: 'f', storage: { w: 'f16', z: 'f32', out: 'f16' } },
       tile,
     );
     const operands = {
@@ -77,7 +77,7 @@ describe.skipIf(missingGpu !== null)('kernels with float16 tensors', () => {
     ];
     const { kernel, grid } = matmul(
       { rows, inner, columns, parts: 1 },
-      { ...plainFusion, activation: 'gelu-gradient', storage: { w: 'f16', z: 'f16', out: 'f32' } },
+      { ...plainFusion, activation: 'f-gradient', storage: { w: 'f16', z: 'f16', out: 'f32' } },
       { memory: 'registers', rowTile: 2, columnTile: 1, threads: [2, 2] },
     );
     const operands = { x, w: stored(w, 'f16'), z: stored(z, 'f16'), out: new Float32Array(rows * columns) };
@@ -149,7 +149,8 @@ describe.skipIf(missingGpu !== null)('kernels with float16 tensors', () => {
       parts: 1,
       tile: 1,
       threads: 4,
-      input: 'gelu',
+      input: 'f',
+      curve: 'gelu',
       storage: 'f16',
     } as const;
     const size = 4 * (inner + columns);
