@@ -22,17 +22,11 @@ import {
 import { rowProductGrid, rowProductKernel } from '../wgsl/row-product.ts';
 import { scalarSumsKernel } from '../wgsl/scalar-sums.ts';
 import { tileName, tileSet } from '../tuning/tile-set.ts';
+import { familyKernelChecks } from './family-kernel-checks.ts';
 import * as float64 from './float64.ts';
 import { runKernel } from './kernel-runner.ts';
+import type { Check, OddShape } from './odd-shape.ts';
 import { randomValues } from './random-model.ts';
-
-/** Sizes that nothing divides; widths are in vec4s. */
-export interface OddShape {
-  readonly rows: number;
-  readonly inner: number;
-  readonly columns: number;
-  readonly seed: number;
-}
 
 /** For the browser: a prime number of rows, and one of everything. */
 export const fixedShapes: readonly OddShape[] = [
@@ -42,8 +36,6 @@ export const fixedShapes: readonly OddShape[] = [
 
 /** Rounding of a float32 sum of some hundred products of values below 1, with room for another order of addition. */
 const close = { abs: 2e-5, rel: 2e-5 };
-
-type Check = (device: GPUDevice, shape: OddShape) => Promise<void>;
 
 const zeros = (count: number): Float32Array<ArrayBuffer> => new Float32Array(count);
 const sum = (count: number, term: (i: number) => number): number => {
@@ -357,6 +349,7 @@ export const kernelChecks: Readonly<Record<string, Check>> = {
   'gradient of LayerNorm': normGradient,
   'products with residuals': matmulResiduals,
   'kept rows': keptRows,
+  ...familyKernelChecks,
 };
 
 /** Tiles that a browser on an emulated GPU compiles in a second each; the others are checked where it is asked for. */
