@@ -1,13 +1,14 @@
 // What every contender is given: the same random weights, adapter, batch and optimiser settings, all on the host.
 import { initialAdapter, parametersOf, paramNames, type Adapter } from '../src/dmlora/adapter.ts';
-import { dmloraDefaults } from '../src/dmlora/recipe.ts';
+import { dmloraDefaults, targetSets } from '../src/dmlora/recipe.ts';
 import { patchRows } from '../src/engine/autodiff/patches.ts';
 import type { Batch } from '../src/engine/engine.ts';
 import { plainNormalisation, randomBatch, randomModel } from '../src/engine/kernels/testing/random-model.ts';
 import { sizeOf } from '../src/shared/array.ts';
 import { linearName } from '../src/vit/parameters.ts';
 import type { VitModel } from '../src/vit/parameters.ts';
-import { originalVit, stepFlops, tokenCount, type VitConfig } from '../src/vit/vit-config.ts';
+import { stepFlops } from '../src/vit/step-flops.ts';
+import { originalVit, tokenCount, type VitConfig } from '../src/vit/vit-config.ts';
 
 /** The shape of a case, as bench/cases.mjs names it. */
 export interface Case {
@@ -51,13 +52,17 @@ export const optimiser = {
   clipNorm: 1e9,
 } as const;
 
+/** The branches of every case: what all engines of the bench can compute. */
+const targets = 'qv';
+
 export function makeWorkload({ model: shape, batch: images }: Omit<Case, 'engine'>): Workload {
   const { imageSize, patchSize, dim, depth, heads, mlpDim } = shape;
   const config = { imageSize, patchSize, dim, depth, heads, mlpDim, layerNormEps: 1e-6, ...originalVit };
   const model = randomModel(config);
-  const adapter = initialAdapter(config, classes, dmloraDefaults, 1);
+  const adapter = initialAdapter(config, classes, { ...dmloraDefaults, targets }, 1);
   const rank = dmloraDefaults.branches * dmloraDefaults.rank;
-  const { forward, backward } = stepFlops(config, classes, rank);
+  const work = { linears: targetSets[targets], rank, firstBlock: 0 };
+  const { forward, backward } = stepFlops(config, classes, work);
   const bytes = (arrays: Iterable<{ readonly shape: readonly number[] }>): number =>
     [...arrays].reduce((sum, array) => sum + 4 * sizeOf(array.shape), 0);
   return {

@@ -35,4 +35,4 @@ NPM = {  # package: (version, folder of the pictures, licence of the pictures)
 }
 NOTO = ("emoji-datasource-google", "16.0.0")  # for make_datasets.py only; never used in pretraining
 FASHION = "dataset-fashion-mnist"
-SHARE = {"photo": 0.38, "texture": 0.15, "art": 0.11, "sprite": 0.14, "emoji": 0.10, "glyph": 0.02, "fashion": 0.10}
+SHARE = {"photo": 0.36, "texture": 0.14, "art": 0.10, "sprite": 0.14, "emoji": 0.14, "glyph": 0.02, "fashion": 0.10}

@@ -36,7 +36,7 @@ export const dmloraDefaults: DmloraOptions = {
   branches: 4,
   branchesEnd: 2,
   rank: 4,
-  targets: 'qv',
+  targets: 'all',
   firstBlock: 0,
   dropMode: 'permanent',
   dropWindow: [0.1, 0.4],

@@ -135,9 +135,9 @@ describe('trainer', () => {
     expect(run.phase.kind).toBe('finished');
     expect(stepLog.length).toBe(100);
     expect(run.evaluations.length).toBeGreaterThan(9);
-    expect(run.drops).toHaveLength(2 * 2 * 2);
+    expect(run.drops).toHaveLength(2 * 6 * 2);
     expect(run.modules.flatMap(({ branches }) => branches).filter((b) => b.droppedAt !== null)).toHaveLength(
-      8,
+      24,
     );
     expect(run.result?.steps).toBe(100);
     await trainer.exportModel();

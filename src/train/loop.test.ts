@@ -119,6 +119,8 @@ function inputOf(changes: Partial<Recipe>, data = makeData(24, 3), makeEngine = 
     batch: 6,
     learningRate: 1e-2,
     headStart: 'random',
+    augment: 'none', // its pixels are numbers, not bytes
+    dmlora: { ...recipeDefaults.dmlora, targets: 'qv' },
     ...changes,
   };
   return {

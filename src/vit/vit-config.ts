@@ -100,29 +100,3 @@ export function configProblem(config: VitConfig): string | null {
     return `a LayerNorm of what is pooled does not go with the pooling ${pool}`;
   return null;
 }
-
-/**
- * Floating-point operations of one image (multiply-add = 2, matrix products only), forward and backward with frozen
- * weights and adapters on q and v: embed + head + depth (lin + attn + lora), and 2 head + depth (lin + 2 attn +
- * 2 lora) - skip1, where the first block needs no gradient of its input.
- *
- * @param loraRank live branches times rank of one adapted linear.
- */
-export function stepFlops(
-  config: VitConfig,
-  classes: number,
-  loraRank: number,
-): { forward: number; backward: number } {
-  const { dim, mlpDim, depth } = config;
-  const tokens = tokenCount(config);
-  const linear = 2 * tokens * (4 * dim * dim + 2 * dim * mlpDim);
-  const attention = 4 * tokens * tokens * dim;
-  const lora = 8 * tokens * dim * loraRank;
-  const embed = 2 * gridSize(config) ** 2 * patchInputs(config) * dim;
-  const head = 2 * headInputs(config) * classes;
-  const firstBlock = 6 * tokens * dim * dim + 4 * tokens * dim * loraRank + attention / 2;
-  return {
-    forward: embed + head + depth * (linear + attention + lora),
-    backward: 2 * head + depth * (linear + 2 * attention + 2 * lora) - firstBlock,
-  };
-}

@@ -3,6 +3,7 @@
 import { makeEngine } from '../engine/make-engine.ts';
 import { makeThumbnail } from '../data/thumbnail.ts';
 import type { Adapter } from '../dmlora/adapter.ts';
+import { targetSets } from '../dmlora/recipe.ts';
 import { ndArray, type NdArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
@@ -11,7 +12,7 @@ import type { RunInput } from '../train/run-input.ts';
 import { batchOf, checkDepth, parseRecipe, type Recipe } from '../train/recipe.ts';
 import type { TrainingData } from '../train/training-data.ts';
 import { loadHead } from '../vit/checkpoint.ts';
-import { stepFlops } from '../vit/vit-config.ts';
+import { stepFlops } from '../vit/step-flops.ts';
 import type { EventStream } from './event-stream.ts';
 import type { EndedRun } from './export/export-run.ts';
 import { filesOf } from './fetch-bundled.ts';
@@ -188,7 +189,12 @@ export class Session {
     );
     const prepared = await run.prepare();
     if (!prepared.ok) return prepared;
-    const flops = stepFlops(config, data.classes.length, recipe.dmlora.branches * recipe.dmlora.rank);
+    const { branches, rank, targets, firstBlock } = recipe.dmlora;
+    const flops = stepFlops(config, data.classes.length, {
+      linears: targetSets[targets],
+      rank: branches * rank,
+      firstBlock,
+    });
     const summary: RunSummary = {
       engine: present(run.engine, 'engine').describe(),
       recipe,

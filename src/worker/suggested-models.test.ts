@@ -22,7 +22,8 @@ test('are compared with the model that really ships', () => {
   });
 });
 
-// Multiply-adds of one image, in 10^9, from the model cards of timm; a step's backward pass is in proportion.
+// Multiply-adds of one image, in 10^9, from the model cards of timm. A step's backward pass is in proportion; branches of
+// one rank everywhere are a smaller share of a wider model, up to a sixth less.
 test.each([
   ['timm/deit_small_patch16_224.fb_in1k', 4.6],
   ['google/vit-base-patch16-224-in21k', 17.6],
@@ -31,6 +32,6 @@ test.each([
   const work = (wanted: string): number =>
     suggestedModels().find((model) => model.id === wanted)?.work ?? NaN;
   const ratio = work(id) / work('timm/deit_tiny_patch16_224.fb_in1k');
-  expect(ratio / (published / 1.26)).toBeGreaterThan(0.9);
+  expect(ratio / (published / 1.26)).toBeGreaterThan(5 / 6);
   expect(ratio / (published / 1.26)).toBeLessThan(1.1);
 });

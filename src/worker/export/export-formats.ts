@@ -6,7 +6,7 @@ import type { FloatType } from '../../formats/float-types.ts';
 import { faultSentence, type Fault } from '../../shared/fault.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
 import type { ProofSample } from './proof.ts';
-import { stepFlops } from '../../vit/vit-config.ts';
+import { noBranches, stepFlops } from '../../vit/step-flops.ts';
 import { ndArray } from '../../shared/array.ts';
 import type { OpenModel } from '../open-model.ts';
 import type { ExportedFile, ExportFormat, ExportProof, FormatExport } from '../protocol.ts';
@@ -135,7 +135,7 @@ async function graphProof(
   type: FloatType,
 ): Promise<Result<ExportProof>> {
   const { config } = context.source.model;
-  const { forward } = stepFlops(config, context.classes.length, 0);
+  const { forward } = stepFlops(config, context.classes.length, noBranches);
   const total = job.sample.images.labels.length;
   const count = Math.min(4, total, Math.floor(graphBudget / forward));
   const classes = context.classes.length;

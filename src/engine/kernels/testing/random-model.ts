@@ -39,7 +39,7 @@ export function randomAdapter(
   options: Partial<DmloraOptions> = {},
   seed = 1,
 ): Adapter {
-  const adapter = initialAdapter(config, classes, { ...dmloraDefaults, ...options }, seed);
+  const adapter = initialAdapter(config, classes, { ...dmloraDefaults, targets: 'qv', ...options }, seed);
   return {
     ...adapter,
     modules: adapter.modules.map((module, i) => ({
