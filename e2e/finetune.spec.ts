@@ -57,10 +57,12 @@ test('trains, merges and writes the files and one line of JSON', async ({}, info
     files: ['model.safetensors', 'config.json', 'preprocessor_config.json', 'result.json'],
   });
   expect(result['mergedMaxLogitDifference']).toBeLessThan(1e-4);
-  // 2 blocks, q and v, from 4 branches to 2.
-  expect(result['drops']).toHaveLength(2 * 4);
-  const modules = ['blocks.0.q', 'blocks.0.v', 'blocks.1.q', 'blocks.1.v'];
-  expect(Object.keys(result['scalars'] as object).sort()).toEqual(modules);
+  // 2 blocks of 6 linears, from 4 branches to 2.
+  expect(result['drops']).toHaveLength(2 * 6 * 2);
+  const modules = [0, 1].flatMap((block) =>
+    ['q', 'k', 'v', 'proj', 'fc1', 'fc2'].map((linear) => `blocks.${block}.${linear}`),
+  );
+  expect(Object.keys(result['scalars'] as object).sort()).toEqual(modules.sort());
 
   expect(JSON.parse(await readFile(join(out, 'result.json'), 'utf8'))).toEqual(result);
   expect(Object.keys(await tensorsOf(join(out, 'model.safetensors')))).toEqual(

@@ -27,7 +27,7 @@ test('load, train, pause, step, resume, export, read back', async ({ page, watch
     classNames.length,
   );
   // Drops at steps 100 and 190 of 2 blocks with q and v, stage 2 from step 260: the pause comes long before.
-  const dmlora = { dropWindow: [0.333, 0.633], stage2: 0.866 };
+  const dmlora = { targets: 'qv', dropWindow: [0.333, 0.633], stage2: 0.866 };
   await loadRecipe(page, { steps: 300, batch: 8, seed: 4, dmlora }, info.outputPath('recipe.json'));
   // An emulated GPU is taken only when it is asked for.
   await page.getByLabel('Backend').selectOption('webgpu');
