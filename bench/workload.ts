@@ -1,6 +1,6 @@
 // What every contender is given: the same random weights, adapter, batch and optimiser settings, all on the host.
 import { initialAdapter, parametersOf, paramNames, type Adapter } from '../src/dmlora/adapter.ts';
-import { dmloraDefaults, targetSets } from '../src/dmlora/recipe.ts';
+import { branchWork, dmloraDefaults, type DmloraOptions } from '../src/dmlora/recipe.ts';
 import { patchRows } from '../src/engine/autodiff/patches.ts';
 import type { Batch } from '../src/engine/engine.ts';
 import { plainNormalisation, randomBatch, randomModel } from '../src/engine/kernels/testing/random-model.ts';
@@ -53,16 +53,15 @@ export const optimiser = {
 } as const;
 
 /** The branches of every case: what all engines of the bench can compute. */
-const targets = 'qv';
+const dmlora: DmloraOptions = { ...dmloraDefaults, targets: 'qv' };
 
 export function makeWorkload({ model: shape, batch: images }: Omit<Case, 'engine'>): Workload {
   const { imageSize, patchSize, dim, depth, heads, mlpDim } = shape;
   const config = { imageSize, patchSize, dim, depth, heads, mlpDim, layerNormEps: 1e-6, ...originalVit };
   const model = randomModel(config);
-  const adapter = initialAdapter(config, classes, { ...dmloraDefaults, targets }, 1);
-  const rank = dmloraDefaults.branches * dmloraDefaults.rank;
-  const work = { linears: targetSets[targets], rank, firstBlock: 0 };
-  const { forward, backward } = stepFlops(config, classes, work);
+  const adapter = initialAdapter(config, classes, dmlora, 1);
+  const rank = dmlora.branches * dmlora.rank;
+  const { forward, backward } = stepFlops(config, classes, branchWork(dmlora));
   const bytes = (arrays: Iterable<{ readonly shape: readonly number[] }>): number =>
     [...arrays].reduce((sum, array) => sum + 4 * sizeOf(array.shape), 0);
   return {
@@ -91,8 +90,8 @@ export function lowRankOf({ config, adapter, rank }: Workload, block: number, li
   const name = linearName(block, linear);
   const parameters = parametersOf(adapter);
   const [down, up] = [new Float32Array(dim * rank), new Float32Array(rank * dim)];
-  const each = rank / dmloraDefaults.branches;
-  for (let branch = 0; branch < dmloraDefaults.branches; branch++) {
+  const each = rank / dmlora.branches;
+  for (let branch = 0; branch < dmlora.branches; branch++) {
     const a = parameters.get(paramNames.down(name, branch))?.data; // [r, dim]
     const b = parameters.get(paramNames.up(name, branch))?.data; // [dim, r]
     if (a === undefined || b === undefined) throw new Error(`branch ${branch} of ${name} is missing`);

@@ -1,6 +1,7 @@
 // The options of the method and their defaults (a table of symbols stands in docs/method.md). Only what the method
 // itself decides: steps, batches and rates belong to train/recipe.ts.
 import { linears, type Linear } from '../vit/parameters.ts';
+import type { BranchWork } from '../vit/step-flops.ts';
 
 export const targetSets = {
   qv: ['q', 'v'],
@@ -44,6 +45,11 @@ export const dmloraDefaults: DmloraOptions = {
   stage2: 0.8,
   scalarStart: 1,
 };
+
+/** What the branches of a run cost before any is dropped, for stepFlops. */
+export function branchWork({ branches, rank, targets, firstBlock }: DmloraOptions): BranchWork {
+  return { linears: targetSets[targets], rank: branches * rank, firstBlock };
+}
 
 /** The largest value that a scalar may reach: 10 s0. */
 export function scalarLimit(options: DmloraOptions): number {

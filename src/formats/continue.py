@@ -8,7 +8,7 @@
 #
 # IMAGES holds a folder of pictures for each class, or such folders inside train/ and val/. Pictures that run.json knows
 # by their digest stay on their side of the split. The branches of DMLoRA are one stacked LoRA here: without drops and
-# scalars that is the same function and the same training.
+# scalars that is the same function and the same training. There is no linear probe: a new head starts from random numbers.
 import argparse
 import hashlib
 import json
@@ -79,8 +79,8 @@ def split_files(files, run, seed):
 class Pictures(torch.utils.data.Dataset):
     """Pictures as the model takes them: Graft's own preparation, with Pillow."""
 
-    def __init__(self, files, preprocessing):
-        self.files, self.p = files, preprocessing
+    def __init__(self, files, preprocessing, recipe=None):
+        self.files, self.p, self.recipe = files, preprocessing, recipe
         self.filter = getattr(Image.Resampling, preprocessing["filter"].upper())
 
     def __len__(self):
@@ -100,10 +100,27 @@ class Pictures(torch.utils.data.Dataset):
         if crop is not None:
             left, top = round((width - crop["width"]) / 2), round((height - crop["height"]) / 2)
             image = image.crop((left, top, left + crop["width"], top + crop["height"]))
+        if self.recipe is not None:
+            image = augmented(image, self.recipe)
         pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
         pixels = pixels.reshape(image.height, image.width, 3).permute(2, 0, 1).float() * self.p["rescale"]
         mean, std = (torch.tensor(self.p[key]).reshape(3, 1, 1) for key in ("mean", "std"))
         return (pixels - mean) / std, label
+
+
+def augmented(image, recipe):
+    """A random resized crop and a mirror image, where the recipe has them: area uniform, proportions log-uniform."""
+    kind = recipe.get("augment", "none")
+    width, height = image.size
+    for _ in range(10 if kind == "crop+flip" else 0):
+        area = random.uniform(recipe["smallestCrop"], 1)
+        ratio = math.exp(random.uniform(math.log(3 / 4), math.log(4 / 3)))
+        across, down = width * math.sqrt(area * ratio), height * math.sqrt(area / ratio)
+        if across <= width and down <= height:
+            left, top = random.uniform(0, width - across), random.uniform(0, height - down)
+            image = image.resize(image.size, Image.Resampling.BILINEAR, box=(left, top, left + across, top + down))
+            break
+    return ImageOps.mirror(image) if kind != "none" and random.random() < 0.5 else image
 
 
 def load_base(run, source):
@@ -212,8 +229,8 @@ def main():
         lr=recipe["learningRate"],
     )
     p = run["model"]["preprocessing"]
-    load = lambda files, shuffle: torch.utils.data.DataLoader(
-        Pictures(files, p), batch, shuffle=shuffle, drop_last=shuffle, num_workers=args.workers
+    load = lambda files, learn: torch.utils.data.DataLoader(
+        Pictures(files, p, recipe if learn else None), batch, shuffle=learn, drop_last=learn, num_workers=args.workers
     )
     model, optimiser, loader, held = accelerator.prepare(model, optimiser, load(train, True), load(validation, False))
     accelerator.print(f"{len(train)} pictures to train, {len(validation)} to validate, {steps} steps of {batch}")

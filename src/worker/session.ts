@@ -3,7 +3,7 @@
 import { makeEngine } from '../engine/make-engine.ts';
 import { makeThumbnail } from '../data/thumbnail.ts';
 import type { Adapter } from '../dmlora/adapter.ts';
-import { targetSets } from '../dmlora/recipe.ts';
+import { branchWork } from '../dmlora/recipe.ts';
 import { ndArray, type NdArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
@@ -189,12 +189,7 @@ export class Session {
     );
     const prepared = await run.prepare();
     if (!prepared.ok) return prepared;
-    const { branches, rank, targets, firstBlock } = recipe.dmlora;
-    const flops = stepFlops(config, data.classes.length, {
-      linears: targetSets[targets],
-      rank: branches * rank,
-      firstBlock,
-    });
+    const flops = stepFlops(config, data.classes.length, branchWork(recipe.dmlora));
     const summary: RunSummary = {
       engine: present(run.engine, 'engine').describe(),
       recipe,
