@@ -222,10 +222,15 @@ def main():
     base, names, heads = load_base(run, source)
     model = adapted(run, base, names, heads, args)
     trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    decayed = [p for name, p in trained if not name.endswith("bias")]
-    free = [p for name, p in trained if name.endswith("bias")]
+    # A head that has learned already moves more slowly than the branches; one of random numbers does not.
+    head_share = 1.0 if args.adapter is None else recipe.get("headRate", 1.0)
+    groups = {}
+    for name, parameter in trained:
+        share = head_share if any(head in name.split(".") for head in heads) else 1.0
+        decay = 0.0 if name.endswith("bias") else recipe["weightDecay"]
+        groups.setdefault((share, decay), []).append(parameter)
     optimiser = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": recipe["weightDecay"]}, {"params": free, "weight_decay": 0.0}],
+        [{"params": group, "share": share, "weight_decay": decay} for (share, decay), group in groups.items()],
         lr=recipe["learningRate"],
     )
     p = run["model"]["preprocessing"]
@@ -240,7 +245,7 @@ def main():
     while step < steps:
         for pixels, labels in loader:
             for group in optimiser.param_groups:
-                group["lr"] = rate(step, steps, recipe)
+                group["lr"] = rate(step, steps, recipe) * group["share"]
             loss = torch.nn.functional.cross_entropy(logits_of(model, pixels).float(), labels)
             accelerator.backward(loss)
             accelerator.clip_grad_norm_(model.parameters(), recipe["clipNorm"])

@@ -27,7 +27,7 @@ export interface TreeLayout {
 }
 
 const numbersWidth = 34;
-const leastCell = 54;
+const leastCell = 42;
 const groundHeight = 34;
 /** Small models get tall rows, large ones as little as their branches need. */
 const wantedHeight = 430;
