@@ -25,15 +25,18 @@ const { values } = parseArgs({
 const cache = join(root, '.cache/compare');
 await mkdir(cache, { recursive: true });
 const recipe = values.recipe === undefined ? '' : await readFile(values.recipe, 'utf8');
-// What decides a result besides data and seed: another model or other defaults are another measurement.
-const decides = [
-  'public/models/graft-sprout-64/model.safetensors',
-  'src/train/recipe.ts',
-  'src/dmlora/recipe.ts',
-];
-const digest = createHash('sha256').update(recipe);
-for (const file of decides) digest.update(await readFile(join(root, file)));
-const recipeKey = digest.digest('hex').slice(0, 8);
+/** What decides a result besides the seed: other weights, other defaults or other images are another measurement. */
+async function keyOf(/** @type {string} */ data) {
+  const digest = createHash('sha256').update(recipe);
+  for (const file of [
+    'public/models/graft-sprout-64/model.safetensors',
+    'src/train/recipe.ts',
+    'src/dmlora/recipe.ts',
+    `public/datasets/${data}.zip`,
+  ])
+    digest.update(await readFile(join(root, file)));
+  return digest.digest('hex').slice(0, 8);
+}
 
 /**
  * @typedef {{ accuracy: number, loss: number }} Metrics
@@ -42,7 +45,7 @@ const recipeKey = digest.digest('hex').slice(0, 8);
  * @returns {Promise<Result>}
  */
 async function run(data, seed) {
-  const file = join(cache, `${data}-${seed}-${recipeKey}.json`);
+  const file = join(cache, `${data}-${seed}-${await keyOf(data)}.json`);
   const known = await readFile(file, 'utf8').catch(() => null);
   if (known !== null) return JSON.parse(known);
   const { stdout } = await promisify(execFile)(

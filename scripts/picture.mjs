@@ -1,5 +1,5 @@
 // docs/picture.png, the picture of the README: the built app fine-tunes its own model on its own emoji over wasm, and the
-// page is photographed when the run has finished. `node scripts/picture.mjs` makes it anew.
+// page is photographed down to the scalars when the run has finished. `node scripts/picture.mjs` makes it anew.
 import { join } from 'node:path';
 import { chromium } from '@playwright/test';
 import { findBrowser, noBrowser } from './setup/browser.mjs';
@@ -22,7 +22,10 @@ try {
   await page.getByRole('button', { name: 'Start', exact: true }).click();
   await page.locator('[data-testid=phase][data-phase=finished]').waitFor({ timeout: 1_800_000 });
   await page.evaluate(() => scrollTo(0, 0));
-  await page.screenshot({ path: join(root, 'docs/picture.png'), fullPage: true });
+  const last = await page.getByRole('region', { name: 'Scalars' }).boundingBox();
+  if (last === null) throw new Error('The page shows no scalars.');
+  const clip = { x: 0, y: 0, width: 1440, height: Math.ceil(last.y + last.height + 16) };
+  await page.screenshot({ path: join(root, 'docs/picture.png'), fullPage: true, clip });
 } finally {
   await browser.close();
   await server.close();
