@@ -69,14 +69,16 @@ def licences(work, name):
 
 
 def candidates(folder):
-    """Every picture below a folder, as a path or as (archive, member); of one picture in many sizes the largest."""
+    """Every picture below a folder as (path, member of an archive or None, bytes); of one picture in many sizes the largest.
+    Paths are relative to the folder: what is chosen and cut must not depend on where WORK lies."""
     found = []
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.is_symlink()):
+        name = path.relative_to(folder).as_posix()
         if path.suffix.lower() in IMAGES:
-            found.append((str(path), None, path.stat().st_size))
+            found.append((name, None, path.stat().st_size))
         elif path.suffix.lower() in (".pk3", ".zip", ".sh3f", ".jar"):
             try:
-                found += [(str(path), i.filename, i.file_size) for i in zipfile.ZipFile(path).infolist()
+                found += [(name, i.filename, i.file_size) for i in zipfile.ZipFile(path).infolist()
                           if i.filename.lower().endswith(IMAGES)]
             except zipfile.BadZipFile:
                 continue
@@ -111,9 +113,10 @@ def cut_out(picture):
 
 def decode(job):
     """One picture -> list of (kind, array [h, w, 3 or 4])."""
-    (path, member, _), kind = job
+    folder, (path, member, _), kind = job
     try:
-        picture = Image.open(io.BytesIO(zipfile.ZipFile(path).read(member)) if member else path)
+        file = folder / path
+        picture = Image.open(io.BytesIO(zipfile.ZipFile(file).read(member)) if member else file)
         if picture.size[0] * picture.size[1] > 120_000_000:
             return []
         has_alpha = picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
@@ -190,14 +193,14 @@ def main():
             rows.append((package, kind, offset, *array.shape))
             offset += array.size
             return True
-        jobs = [(n, k, work_dir, cap) for n, (k, cap) in sources.DEBIAN.items() for work_dir in [a.work / "x" / n]]
+        jobs = [(n, k, a.work / "x" / n, cap) for n, (k, cap) in sources.DEBIAN.items()]
         jobs += [(n, "emoji", a.work / "npm" / n.replace("/", "-").lstrip("@") / v[1], 4000)
                  for n, v in sources.NPM.items()]
         for package, kind, folder, cap in jobs:
             found = candidates(folder)
             random.Random(SEED).shuffle(found)
             count = pictures = 0
-            for result in pool.imap(decode, [(f, kind) for f in found[:cap]], chunksize=4):
+            for result in pool.imap(decode, [(folder, f, kind) for f in found[:cap]], chunksize=4):
                 results = [("emoji" if kind == "emoji" else k, x) for k, x in result]
                 kept = sum(keep(package, k, x) for k, x in results)
                 count += kept
