@@ -148,11 +148,15 @@ test('a model that does not fit is refused with what to do, and fits when there 
 
 test('a mirror that the page may not talk to is named as such', async ({ page, watched }) => {
   watched.allowed.push(/Content Security Policy|content security: connect-src|Fetch API cannot load/);
+  await page.setViewportSize({ width: 400, height: 800 });
   await openApp(page);
   await page.getByText('Access token and mirror').click();
   await page.getByTestId('hub-address').fill('https://mirror.invalid');
   await ask(page, 'ann/micro');
   await expect(page.getByTestId('fault')).toContainText(/policy.*https:\/\/mirror\.invalid.*GRAFT_HUB/);
+  // Where it was asked for, although the button lies a page below the head of its card.
+  await expect(page.getByTestId('hub-open')).toBeInViewport();
+  await expect(page.getByTestId('fault')).toBeInViewport({ ratio: 1 });
 });
 
 test('a trained model goes to a repository of the user’s, and nothing but its files', async ({

@@ -30,6 +30,7 @@ function valueBefore(
 export function LineChart({ spec }: { readonly spec: ChartSpec }) {
   const id = useId();
   const box = useRef<HTMLDivElement>(null);
+  const stepText = useRef<HTMLSpanElement>(null);
   const readout = useRef<HTMLSpanElement>(null);
   const chart = useRef<uPlot>(null);
   const theme = useTheme((state) => state.version);
@@ -42,13 +43,13 @@ export function LineChart({ spec }: { readonly spec: ChartSpec }) {
     let columns: ChartColumns | null = null;
 
     const write = (plot: uPlot): void => {
-      if (readout.current === null || columns === null) return;
+      if (stepText.current === null || readout.current === null || columns === null) return;
       const index = plot.cursor.idx ?? columns.steps.length - 1;
       const step = columns.steps[index];
       const line = valueBefore(spec.smoothed ? columns.smoothed : columns.raw, index);
       const point = spec.validation === null ? undefined : valueBefore(columns.validation, index);
+      stepText.current.textContent = step === undefined ? '' : `step ${step}`;
       const parts = [
-        step === undefined ? '' : `step ${step}`,
         line === undefined ? '' : `${spec.line} ${spec.text(line)}`,
         point === undefined ? '' : `validation ${spec.text(point)}`,
       ];
@@ -118,6 +119,7 @@ export function LineChart({ spec }: { readonly spec: ChartSpec }) {
     <figure className={cx(styles.chart, spec.main && styles.main)}>
       <figcaption className={styles.caption}>
         <h3 id={id}>{spec.title}</h3>
+        <span className={styles.step} ref={stepText} />
         <span className={styles.readout} ref={readout} />
       </figcaption>
       <div

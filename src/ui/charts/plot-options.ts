@@ -62,7 +62,8 @@ function drawMarks(plot: uPlot, colours: Colours): void {
   ctx.restore();
 }
 
-/** Where validation stood before the first step: what training has to beat. */
+/** Where validation stood before the first step: what training has to beat. Its words stand on the side that the curve
+ * leaves as it gets better, or on the other where that one has no room. */
 function drawStart(plot: uPlot, spec: ChartSpec, colours: Colours): void {
   const [first] = runStore.getState().evaluations;
   if (spec.validation === null || first?.step !== 0) return;
@@ -81,8 +82,11 @@ function drawStart(plot: uPlot, spec: ChartSpec, colours: Colours): void {
   ctx.fillStyle = colours.ochre;
   ctx.font = `${11 * ratio}px system-ui, sans-serif`;
   ctx.textAlign = 'right';
-  ctx.textBaseline = 'bottom';
-  ctx.fillText('validation at the start', bbox.left + bbox.width - 4 * ratio, y - 2 * ratio);
+  const room = 16 * ratio;
+  const above = spec.column === 'loss' ? y - bbox.top > room : bbox.top + bbox.height - y < room;
+  ctx.textBaseline = above ? 'bottom' : 'top';
+  const beside = bbox.left + bbox.width - 4 * ratio;
+  ctx.fillText('validation at the start', beside, y + (above ? -2 : 3) * ratio);
   ctx.restore();
 }
 

@@ -22,12 +22,18 @@ export function OtherModels() {
         A click downloads a model’s weights and opens it; nothing of yours is sent. The smaller ones learn
         fast, the larger ones see more.
       </p>
-      {opening !== null && <TransferLine fallback={`Asking for ${opening}`} />}
-      {fault !== null && <FaultBox fault={fault} />}
-      <SuggestedModels />
-      <AnyModel />
-      <HubAccount />
-      <CachedModels />
+      <div className={styles.models}>
+        {(opening !== null || fault !== null) && (
+          <div className={styles.status}>
+            {opening !== null && <TransferLine fallback={`Asking for ${opening}`} />}
+            {fault !== null && <FaultBox fault={fault} />}
+          </div>
+        )}
+        <SuggestedModels />
+        <AnyModel />
+        <HubAccount />
+        <CachedModels />
+      </div>
     </Card>
   );
 }
