@@ -196,6 +196,8 @@ describe('a run', () => {
     const end = log.evaluations.filter(({ step }) => step === 20)[0];
     const kept = run.record()?.scalarsKept;
     expect(kept).toBe(end!.loss <= atStage2!.loss);
+    const learned = Object.values(run.record()?.learnedScalars ?? {});
+    expect(learned).toEqual(scalars(second!.at(-1)!.adapter));
     if (kept !== true) {
       expect(scalars(run.adapter)).toEqual([1, 1, 1, 1]);
       expect(run.record()?.validation.loss).toBe(atStage2!.loss);

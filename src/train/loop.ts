@@ -18,6 +18,7 @@ import { batchOf, stepsOf } from './recipe.ts';
 import { must, RunFault } from './run-fault.ts';
 import type { RunInput, RunListener } from './run-input.ts';
 import {
+  scalarsOf,
   viewModules,
   type DropRecord,
   type ModuleView,
@@ -59,6 +60,7 @@ export class Run {
   /** State and validation where stage 2 began: what its scalars are judged against. */
   #stage1End: (Snapshot & { readonly validation: Metrics }) | null = null;
   #scalarsKept: boolean | null = null;
+  #learnedScalars: RunRecord['learnedScalars'] = null;
 
   constructor(
     private readonly input: RunInput,
@@ -222,8 +224,9 @@ export class Run {
       validation: this.#latest ?? this.#initial,
       test: this.#test,
       drops: this.#drops,
-      scalars: Object.fromEntries(this.adapter.modules.map(({ name, scalar }) => [name, scalar])),
+      scalars: scalarsOf(this.adapter),
       scalarsKept: this.#scalarsKept,
+      learnedScalars: this.#learnedScalars,
     };
   }
 
@@ -382,6 +385,7 @@ export class Run {
     const last = await this.#evaluate();
     if (this.#stage1End !== null) {
       this.#scalarsKept = last.loss <= this.#stage1End.validation.loss;
+      this.#learnedScalars = scalarsOf(this.adapter);
       if (!this.#scalarsKept) {
         must(await this.#live().writeAdapter(this.#stage1End.adapter));
         this.#latest = this.#stage1End.validation;

@@ -60,6 +60,13 @@ export interface RunRecord {
   readonly scalars: Readonly<Record<ModuleName, number>>;
   /** Whether stage 2's scalars were kept, or thrown away because validation got worse; null without a stage 2. */
   readonly scalarsKept: boolean | null;
+  /** The scalars as stage 2 left them, kept or not; null without a stage 2. */
+  readonly learnedScalars: Readonly<Record<ModuleName, number>> | null;
+}
+
+/** Every module's learning scalar by the module's name. */
+export function scalarsOf(adapter: Adapter): RunRecord['scalars'] {
+  return Object.fromEntries(adapter.modules.map(({ name, scalar }) => [name, scalar]));
 }
 
 /** The modules as they stand: live branches measured now, dropped ones as `former` last saw them. */

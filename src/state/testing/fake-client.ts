@@ -208,6 +208,7 @@ export function createFakeClient(
     drops,
     scalars: {},
     scalarsKept: options.scalarsKept ?? true,
+    learnedScalars: Object.fromEntries(modules().map(({ module, scalar }) => [module, scalar])),
   });
   const model: ModelSummary = {
     title: 'Graft Sprout 64',

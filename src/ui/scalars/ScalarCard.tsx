@@ -1,7 +1,7 @@
 // The learning scalar of every layer as it is learned: a dot for each module over its block, with the start value as a
-// line. One small picture for each kind of linear.
+// line. One small picture for each kind of linear. Where stage 2 was not kept, rings show what it had learned.
 import { useRun } from '../../state/run-store.ts';
-import type { ModuleView } from '../../worker/protocol.ts';
+import type { ModuleView, RunResult } from '../../worker/protocol.ts';
 import { Card } from '../parts/Card.tsx';
 import { moduleName, moduleText } from '../parts/words.ts';
 import styles from './ScalarCard.module.css';
@@ -9,6 +9,8 @@ import styles from './ScalarCard.module.css';
 interface ScalarPlotProps {
   readonly words: string;
   readonly modules: readonly ModuleView[];
+  /** What stage 2 learned and validation refused; null where nothing was refused. */
+  readonly refused: RunResult['learnedScalars'];
   readonly start: number;
   readonly low: number;
   readonly high: number;
@@ -16,7 +18,7 @@ interface ScalarPlotProps {
 
 const plot = { width: 440, height: 150, left: 44, right: 10, top: 10, bottom: 26 };
 
-function ScalarPlot({ words, modules, start, low, high }: ScalarPlotProps) {
+function ScalarPlot({ words, modules, refused, start, low, high }: ScalarPlotProps) {
   const inner = plot.width - plot.left - plot.right;
   const x = (i: number): number => plot.left + (inner * (i + 0.5)) / modules.length;
   const y = (value: number): number =>
@@ -45,18 +47,30 @@ function ScalarPlot({ words, modules, start, low, high }: ScalarPlotProps) {
             </text>
           </g>
         ))}
-        {modules.map(({ module, scalar }, i) => (
-          <g key={module} role="img" aria-label={`${moduleText(module)}: ${scalar.toFixed(4)}`}>
-            <title>{`${moduleText(module)}: ${scalar.toFixed(4)}`}</title>
-            <line className={styles.stem} x1={x(i)} x2={x(i)} y1={y(start)} y2={y(scalar)} />
-            <circle className={styles.dot} cx={x(i)} cy={y(scalar)} r="4" />
-            {i % everyBlock === 0 && (
-              <text className={styles.tick} x={x(i)} y={plot.height - 8} textAnchor="middle">
-                {moduleName(module).block}
-              </text>
-            )}
-          </g>
-        ))}
+        {modules.map(({ module, scalar }, i) => {
+          const learned = refused?.[module];
+          const text =
+            `${moduleText(module)}: ${scalar.toFixed(4)}` +
+            (learned === undefined ? '' : `, ${learned.toFixed(4)} was learned and not kept`);
+          return (
+            <g key={module} role="img" aria-label={text}>
+              <title>{text}</title>
+              {learned !== undefined && (
+                <>
+                  <line className={styles.refusedStem} x1={x(i)} x2={x(i)} y1={y(scalar)} y2={y(learned)} />
+                  <circle className={styles.refused} cx={x(i)} cy={y(learned)} r="3.5" />
+                </>
+              )}
+              <line className={styles.stem} x1={x(i)} x2={x(i)} y1={y(start)} y2={y(scalar)} />
+              <circle className={styles.dot} cx={x(i)} cy={y(scalar)} r="4" />
+              {i % everyBlock === 0 && (
+                <text className={styles.tick} x={x(i)} y={plot.height - 8} textAnchor="middle">
+                  {moduleName(module).block}
+                </text>
+              )}
+            </g>
+          );
+        })}
       </svg>
     </figure>
   );
@@ -66,10 +80,13 @@ export function ScalarCard() {
   const modules = useRun((state) => state.modules);
   const summary = useRun((state) => state.summary);
   const phase = useRun((state) => state.phase);
-  const kept = useRun((state) => state.result?.scalarsKept ?? null);
+  const result = useRun((state) => state.result);
   if (summary === null || modules.length === 0 || summary.stage2Step >= summary.steps) return null;
   const start = summary.recipe.dmlora.scalarStart;
-  const furthest = Math.max(...modules.map(({ scalar }) => Math.abs(scalar - start)));
+  const kept = result?.scalarsKept ?? null;
+  const refused = kept === false ? (result?.learnedScalars ?? null) : null;
+  const shown = [...modules.map(({ scalar }) => scalar), ...Object.values(refused ?? {})];
+  const furthest = Math.max(...shown.map((scalar) => Math.abs(scalar - start)));
   // Whole twentieths of the start, so that the axis is still while the scalars move.
   const widest = (start * Math.max(1, Math.ceil((furthest / start) * 20 + 0.2))) / 20;
   const linears = [
@@ -82,7 +99,7 @@ export function ScalarCard() {
         {!reached
           ? `How strongly each layer uses its branches. They begin to learn in stage 2, at step ${summary.stage2Step}.`
           : kept === false
-            ? 'Validation got worse with the learned scalars, so they were put back to where stage 2 began.'
+            ? 'Validation got worse with what they learned (the rings), so they were put back to where stage 2 began.'
             : kept === true
               ? 'Validation did not get worse with the learned scalars: they are kept.'
               : 'How strongly each layer uses its branches. They are learning now.'}
@@ -93,6 +110,7 @@ export function ScalarCard() {
             key={linear}
             words={words}
             modules={modules.filter(({ module }) => moduleName(module).linear === linear)}
+            refused={refused}
             start={start}
             low={Math.max(0, start - widest)}
             high={start + widest}
