@@ -104,6 +104,19 @@ describe('names', () => {
     expect(checkpoint.head?.classes).toBe(5);
   });
 
+  test('class names that do not fit the classifier are left out, with a note', async () => {
+    const named = (labels: string[]) => open(hf.tensors, { ...hf.config, labels });
+    const two = must(await named(['a', 'b'])).checkpoint;
+    expect(two.head).toEqual({ classes: 5, labels: [] });
+    expect(two.notes).toEqual([
+      'Its config names 2 classes and its classifier has 5: the names are not used.',
+    ]);
+    for (const labels of [[], ['a', 'b', 'c', 'd', 'e']]) {
+      const { head, notes } = must(await named(labels)).checkpoint;
+      expect([head?.labels, notes]).toEqual([labels, []]);
+    }
+  });
+
   test.each(['F16', 'BF16'] as const)('%s weights are read as float32', async (dtype) => {
     const tensors: Tensors = new Map();
     for (const [name, { shape, bytes }] of hf.tensors) {

@@ -97,6 +97,8 @@ export function readCheckpoint(header: SafetensorsHeader, file: ModelConfigFile)
 
   const heads = headsOf(family, new Set(tensors.keys()));
   const classes = headIsForeign ? 0 : headClasses(tensors, heads, config);
+  const named = file.labels.length;
+  const misnamed = classes > 0 && named > 0 && named !== classes;
   const used = new Set([...[...locations.values()].map(({ tensor }) => tensor), ...layout.tokens]);
   for (const head of heads) used.add(`${head}.weight`).add(`${head}.bias`);
   return ok({
@@ -106,10 +108,15 @@ export function readCheckpoint(header: SafetensorsHeader, file: ModelConfigFile)
     locations,
     layout,
     dialect: first.dialect,
-    head: classes > 0 ? { classes, labels: file.labels.length === classes ? file.labels : [] } : null,
+    head: classes > 0 ? { classes, labels: misnamed ? [] : file.labels } : null,
     heads,
     unused: [...tensors.keys()].filter((name) => !used.has(name)),
-    notes,
+    notes: misnamed
+      ? [
+          ...notes,
+          `Its config names ${named} classes and its classifier has ${classes}: the names are not used.`,
+        ]
+      : notes,
   });
 }
 
