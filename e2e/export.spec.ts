@@ -1,6 +1,7 @@
 // Promise: every way out is chosen in one dialogue, proved before it is offered, and leaves as one zip with a folder for
 // each format that holds its card, its record and its script.
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { unzipSync } from 'fflate';
 import { button, expectPhase, loadRecipe, openApp, openModel, openPictures } from './app.ts';
 import { expect, test } from './graft-test.ts';
@@ -9,11 +10,15 @@ import { classNames, writePictures } from './pictures.ts';
 
 test('formats are written, proved and zipped', async ({ page }, info) => {
   const pictures = await writePictures(info.outputPath('pictures'), 6);
+  // A GIF of 32 x 32 pixels that has none: it passes for an image until it is decoded.
+  const hollow = 'GIF89a\x20\0\x20\0\0\0\0\x2c\0\0\0\0\x20\0\x20\0\0\x02\0;';
+  await writeFile(join(pictures, 'red', 'hollow.gif'), Buffer.from(hollow, 'latin1'));
   await openApp(page);
   await openModel(page, microModel);
   await expect(page.getByTestId('model-title')).toHaveText('micro_vit_hf');
   await openPictures(page, pictures);
   await expect(page.getByTestId('data-title')).toHaveText('pictures');
+  await expect(page.getByText('pictures: 19 images in 3 classes')).toBeVisible();
   await page.getByLabel('Backend').selectOption('wasm');
   await loadRecipe(page, { steps: 12, batch: 8 }, info.outputPath('recipe.json'));
   await button(page, 'Start').click();
@@ -64,6 +69,9 @@ test('formats are written, proved and zipped', async ({ page }, info) => {
   expect(text('peft/README.md')).toContain('library_name: peft');
   const run = JSON.parse(text('onnx/run.json')) as Record<string, Record<string, unknown>>;
   expect(run['data']!['classes']).toEqual(classNames);
+  // Every picture that was used, and no other.
+  const { train, validation, test: kept } = run['data'] as Record<string, unknown[]>;
+  expect([train, validation, kept].map((list) => list?.length)).toEqual([15, 3, 0]);
   expect(run['export']).toMatchObject({ format: 'onnx', dtype: 'float32' });
 
   // Another choice is another export: what was written for the former one is gone.

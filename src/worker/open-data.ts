@@ -157,13 +157,16 @@ export function splitOf({ split }: OpenData, image: number): SplitName | null {
   return null;
 }
 
-/** Decodes every image of the split once and hands batches to the loop. Files that do not decode are named. */
+/**
+ * Decodes every image of the split once and hands batches to the loop. Files that do not decode are named, and the split
+ * that comes back is without them.
+ */
 export async function loadPixels(
   open: OpenData,
   preprocessing: Preprocessing,
   seed: number,
   onProgress: (done: number, total: number) => void,
-): Promise<Result<{ data: TrainingData; rejected: readonly RejectedFile[] }>> {
+): Promise<Result<{ data: TrainingData; split: Split; rejected: readonly RejectedFile[] }>> {
   const decode = makeBrowserDecoder();
   const total = open.split.train.length + open.split.validation.length + open.split.test.length;
   let before = 0;
@@ -192,7 +195,14 @@ export async function loadPixels(
         .map(({ path }) => path)
         .join(', ')}), and too few are left.`,
     });
+  const decoded = (indices: readonly number[], cache: PixelCache): number[] =>
+    Array.from(cache.sources, (position) => present(indices[position], 'image'));
   return ok({
+    split: {
+      train: decoded(open.split.train, train.value),
+      validation: decoded(open.split.validation, validation.value),
+      test: decoded(open.split.test, test.value),
+    },
     data: {
       classes: open.classes,
       trainImages: train.value.count,

@@ -147,7 +147,8 @@ export class Session {
       this.events.send({ kind: 'rejected', files: pixels.value.rejected });
     const head = await startingHead(model, data.classes);
     if (!head.ok) return this.#idle(head);
-    return this.#launch(model, data, pixels.value.data, head.value, recipe, input);
+    const used = { ...data, split: pixels.value.split };
+    return this.#launch(model, used, pixels.value.data, head.value, recipe, input);
   }
 
   async #launch(

@@ -19,7 +19,7 @@ import { runRecord } from './run-record.ts';
 export interface EndedRun {
   readonly run: Run;
   readonly model: OpenModel;
-  /** The images that it was given and how they are split: by what the record names them. */
+  /** Its images, those that were decoded in its split: by what the record names them. */
   readonly images: OpenData;
   readonly data: TrainingData;
   readonly summary: RunSummary;
