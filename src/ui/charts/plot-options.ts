@@ -62,8 +62,10 @@ function drawMarks(plot: uPlot, colours: Colours): void {
   ctx.restore();
 }
 
-/** Where validation stood before the first step: what training has to beat. Its words stand on the side that the curve
- * leaves as it gets better, or on the other where that one has no room. */
+/**
+ * Where validation stood before the first step: what training has to beat. Its words stand on the side that the curve
+ * leaves as it gets better, or on the other where that one has no room.
+ */
 function drawStart(plot: uPlot, spec: ChartSpec, colours: Colours): void {
   const [first] = runStore.getState().evaluations;
   if (spec.validation === null || first?.step !== 0) return;
@@ -85,8 +87,10 @@ function drawStart(plot: uPlot, spec: ChartSpec, colours: Colours): void {
   const room = 16 * ratio;
   const above = spec.column === 'loss' ? y - bbox.top > room : bbox.top + bbox.height - y < room;
   ctx.textBaseline = above ? 'bottom' : 'top';
-  const beside = bbox.left + bbox.width - 4 * ratio;
-  ctx.fillText('validation at the start', beside, y + (above ? -2 : 3) * ratio);
+  // The words of the marks stand along the top of the main chart.
+  const below = Math.max(y + 3 * ratio, spec.main ? bbox.top + room : 0);
+  const right = bbox.left + bbox.width - 4 * ratio;
+  ctx.fillText('validation at the start', right, above ? y - 2 * ratio : below);
   ctx.restore();
 }
 
@@ -179,7 +183,7 @@ export function plotOptions(
         size: 56,
         gap: 4,
         // Without it uPlot writes only powers of ten beside a logarithmic axis.
-        ...(log ? { filter: (_plot: uPlot, splits: number[]) => splits } : {}),
+        ...(log ? { filter: logLabels } : {}),
         values: (_plot, splits) =>
           splits.map((value) => (Number.isFinite(value) ? axisText(spec, value) : '')),
       },
@@ -221,9 +225,19 @@ export function plotOptions(
   };
 }
 
+/** Which lines of a logarithmic axis get a number: all within one decade, fewer the more decades there are. */
+function logLabels({ scales }: uPlot, splits: number[]): (number | null)[] {
+  const decades = Math.log10((scales['y']?.max ?? 1) / (scales['y']?.min ?? 1));
+  const digits = decades < 1 ? '123456789' : decades < 2.5 ? '125' : '1';
+  return splits.map((value) => (digits.includes(value.toExponential(0).charAt(0)) ? value : null));
+}
+
 function axisText(spec: ChartSpec, value: number): string {
   if (spec.column === 'accuracy') return `${Math.round(value * 100)} %`;
-  if (spec.column === 'loss' || spec.column === 'imagesPerSecond')
-    return String(Number(value.toPrecision(3)));
+  if (spec.column === 'loss' || spec.column === 'imagesPerSecond') {
+    const rounded = Number(value.toPrecision(3));
+    // 0.000175 is wider than the axis.
+    return rounded !== 0 && Math.abs(rounded) < 1e-3 ? rounded.toExponential() : String(rounded);
+  }
   return spec.text(value);
 }
