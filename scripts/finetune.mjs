@@ -35,7 +35,7 @@ async function finetune(given) {
   const { startProgress } = await import('./finetune/progress.mjs');
   const { chromium } = await import('@playwright/test');
   const progress = startProgress(process.stderr);
-  const { backend, engine, autotune, formats, dtype, proof, out, imageSize } = given;
+  const { backend, engine, autotune, formats, dtype, proof, out, imageSize, reading } = given;
   const server = await serveApp(0);
   const browser = await chromium.launch({ executablePath, args: webgpuFlags }).catch(async (thrown) => {
     await server.close();
@@ -53,6 +53,7 @@ async function finetune(given) {
         imageSize,
         data,
         validation,
+        reading,
         recipe,
         backend,
         engine,

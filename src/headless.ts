@@ -12,6 +12,7 @@ import type {
   ExportResult,
   FormatExport,
   ModelOrigin,
+  ReadingOptions,
   Source,
   TrainerEvent,
 } from './worker/protocol.ts';
@@ -67,6 +68,7 @@ export interface HeadlessPage {
     files: Files,
     role: 'all' | 'validation',
     recipe: Recipe,
+    reading?: Partial<ReadingOptions>,
   ): Promise<Outcome<Commands['openData']['output']>>;
   call<K extends PlainCommand>(name: K, input: Commands[K]['input']): Promise<Outcome<Commands[K]['output']>>;
   /** Exports; the files stay here until `download` is asked for each by its path, `<format>/<name>`. */
@@ -167,10 +169,10 @@ window.graft = {
     return outcome(opened.ok ? await client.call('openModel', { ...opened.value, ...sized }) : opened);
   },
 
-  async openData(files, role, { split, seed }) {
+  async openData(files, role, { split, seed }, reading = {}) {
     const opened = await imagesOf(files);
     return outcome(
-      opened.ok ? await client.call('openData', { ...opened.value, role, split, seed }) : opened,
+      opened.ok ? await client.call('openData', { ...opened.value, role, reading, split, seed }) : opened,
     );
   },
 

@@ -12,6 +12,8 @@ Fine-tunes a vision transformer with DMLoRA in a headless browser and writes the
                        names a mirror and, after commas, the hosts that it redirects to
   --image-size N       side of the images in pixels, a multiple of the model's patches   (default: the model's own)
   --data ZIP_OR_DIR    one folder of images a class, or a zip of such  (default: the images that ship with Graft)
+  --class-folder NAME  first or last: which of the folders around an image is its class, where there are several below
+                       the split (default: auto, as their names suggest; what was taken is said)
   --validation ZIP_OR_DIR  images to validate on instead of a share of --data
   --out DIR            where the files go, made if missing             (default: out)
   --recipe FILE        JSON with the settings that differ from the defaults
@@ -41,6 +43,7 @@ result.json on one line. On any fault the exit code is 1 and standard error ends
  * @property {number | null} imageSize null for the model's own
  * @property {string | null} data
  * @property {string | null} validation
+ * @property {import('../../src/data/reading-options.ts').ReadingOptions} reading
  * @property {string} out
  * @property {string | null} recipe
  * @property {{ steps?: number | null, epochs?: number, batch?: number, seed?: number }} overrides of the recipe
@@ -78,6 +81,7 @@ export function readArguments(argv) {
     imageSize: numberOf('image-size', values['image-size'], 1)['image-size'] ?? null,
     data: values.data ?? null,
     validation: values.validation ?? null,
+    reading: { classFolder: oneOf('class-folder', values['class-folder'], ['auto', 'first', 'last']) },
     out: values.out ?? 'out',
     recipe: values.recipe ?? null,
     overrides: { ...stepsFromEpochs, ...overrides },
@@ -117,6 +121,7 @@ function parse(argv) {
         'image-size': text,
         data: text,
         validation: text,
+        'class-folder': text,
         out: text,
         recipe: text,
         steps: text,

@@ -48,6 +48,7 @@ async function hand(page, input, collected) {
  * @property {number | null} imageSize side of the images in pixels; null for the model's own
  * @property {Collected | null} data
  * @property {Collected | null} validation null splits the data
+ * @property {import('../../src/data/reading-options.ts').ReadingOptions} reading
  * @property {unknown} recipe what differs from the defaults
  * @property {'auto' | 'webgpu' | 'wasm' | 'cpu'} backend
  * @property {'auto' | 'autodiff' | 'kernels'} engine
@@ -107,8 +108,9 @@ async function drive(page, url, job, progress) {
   progress.note(
     `Model: ${model.title}, ${model.family}, ${(model.parameters / 1e6).toFixed(1)} million parameters`,
   );
-  await openImages(page, 'data', job.data, recipe, progress);
-  if (job.validation !== null) await openImages(page, 'validation', job.validation, recipe, progress);
+  await openImages(page, 'data', job.data, recipe, job.reading, progress);
+  if (job.validation !== null)
+    await openImages(page, 'validation', job.validation, recipe, job.reading, progress);
 
   // The end is an event, and may come before `start` has answered.
   const end = new Promise((resolve, reject) => {
@@ -242,15 +244,16 @@ async function saveFolders(page, { formats, result }, out, progress) {
  * @param {'data' | 'validation'} input
  * @param {Collected | null} collected
  * @param {Recipe} recipe
+ * @param {Job['reading']} reading
  * @param {Progress} progress
  */
-async function openImages(page, input, collected, recipe, progress) {
+async function openImages(page, input, collected, recipe, reading, progress) {
   const files = await hand(page, input, collected);
   const role = input === 'data' ? 'all' : 'validation';
   const summary = valueOf(
     await page.evaluate(
-      ([given, as, settings]) => window.graft.openData(given, as, settings),
-      /** @type {const} */ ([files, role, recipe]),
+      ([given, as, settings, options]) => window.graft.openData(given, as, settings, options),
+      /** @type {const} */ ([files, role, recipe, reading]),
     ),
   );
   if (summary.fault !== null) {
@@ -261,5 +264,7 @@ async function openImages(page, input, collected, recipe, progress) {
   progress.note(
     `${input === 'data' ? 'Images' : 'Validation images'}: ${summary.title}, ${summary.images} in ${summary.classes.length} classes${left}`,
   );
+  progress.note(`  ${summary.reading.sentence}`);
+  for (const { path, reason } of summary.warnings) if (path === '') progress.note(`  ${reason}`);
   for (const { path, reason } of summary.rejected.slice(0, 5)) progress.note(`  ${path}: ${reason}`);
 }

@@ -9,7 +9,7 @@ function landing(
   asked: readonly string[] = images,
 ): string[] {
   const split = (path: string): string[] => path.split('/').filter((name) => name !== '');
-  const place = findLayout(images.map(split), others.map(split));
+  const { place } = findLayout(images.map(split), others.map(split));
   return asked.map((path) => {
     const placement = place(split(path));
     return placement.label === null ? placement.reason : `${placement.split ?? 'none'}:${placement.label}`;
@@ -95,6 +95,37 @@ describe('splits', () => {
   test('with one class within are splits all the same', () => {
     expect(landing(['train/cats', 'val/cats'])).toEqual(['train:cats', 'validation:cats']);
     expect(landing(['train/cats'])).toEqual(['train:cats']);
+  });
+});
+
+describe('class folders in folders', () => {
+  const species = ['Aves/Parus major', 'Aves/Turdus merula', 'Insecta/Apis mellifera'].map((path) =>
+    path.split('/'),
+  );
+
+  test('are the inner ones where no name lies under two outer ones, and doubtful', () => {
+    expect(findLayout(species, []).nesting).toEqual({
+      first: ['Aves', 'Insecta'],
+      last: ['Apis mellifera', 'Parus major', 'Turdus merula'],
+      taken: 'last',
+      doubtful: true,
+    });
+    expect(findLayout(species, [], 'first').place(['Aves', 'Parus major']).label).toBe('Aves');
+    expect(findLayout(species, []).place(['Aves', 'Parus major']).label).toBe('Parus major');
+  });
+
+  test('are the outer ones where every outer one holds the same sessions', () => {
+    const sessions = ['ok/2024-01', 'ok/2024-02', 'defect/2024-01', 'defect/2024-02'].map((path) =>
+      path.split('/'),
+    );
+    const { nesting, place } = findLayout(sessions, []);
+    expect(nesting).toMatchObject({ taken: 'first', doubtful: false });
+    expect(place(['ok', '2024-01']).label).toBe('ok');
+    expect(findLayout(sessions, [], 'last').place(['ok', '2024-01']).label).toBe('2024-01');
+  });
+
+  test('are no matter where few images lie so deep', () => {
+    expect(findLayout([['cats'], ['cats'], ['dogs', 'small']], []).nesting).toBeNull();
   });
 });
 

@@ -1,7 +1,8 @@
 // The layout of a pile of images: which folder is a wrapper, which names a split, which names a class. Looks at
 // folder names and counts alone; knows nothing of files.
-import { labelOf } from './file-path.ts';
+import { byCodePoint, labelOf } from './file-path.ts';
 import type { SplitName } from './import-report.ts';
+import type { ReadingOptions } from './reading-options.ts';
 
 const splits = new Map<string, SplitName>([
   ['train', 'train'],
@@ -29,16 +30,68 @@ export interface Placement {
   readonly reason: string;
 }
 
+/** Classes of images that lie deeper than one folder, by either end of their folders. */
+export interface Nesting {
+  readonly first: readonly string[];
+  readonly last: readonly string[];
+  readonly taken: 'first' | 'last';
+  /** Whether both ends could well be meant, so that the user should know of the choice. */
+  readonly doubtful: boolean;
+}
+
+export interface Layout {
+  readonly place: (folders: Folders) => Placement;
+  /** null where the class folders lie in no others. */
+  readonly nesting: Nesting | null;
+}
+
 /**
  * Finds the layout from the folders of all images (`images`) and of everything else (`others`), and gives the
  * function that places any of them. Wrappers are folders that hold all images and are not classes themselves;
- * splits count where their images lie one folder deeper. The class is the first folder after both; deeper ones
- * do not matter.
+ * splits count where their images lie one folder deeper. What is left is the class: its first folder or its last,
+ * as asked for or as the names suggest.
  */
 export function findLayout(
   images: readonly Folders[],
   others: readonly Folders[],
-): (folders: Folders) => Placement {
+  asked: ReadingOptions['classFolder'] = 'auto',
+): Layout {
+  const first = firstFolders(images, others);
+  const nesting = nestingOf(images, first, asked);
+  if (nesting?.taken !== 'last') return { place: first, nesting };
+  const place = (folders: Folders): Placement => {
+    const placement = first(folders);
+    return placement.label === null ? placement : placed(placement.split, folders.at(-1) ?? '');
+  };
+  return { place, nesting };
+}
+
+/** Both readings of class folders within folders; null where fewer than half of the images lie so deep. */
+function nestingOf(
+  images: readonly Folders[],
+  place: Layout['place'],
+  asked: ReadingOptions['classFolder'],
+): Nesting | null {
+  const found = images.flatMap((folders) => {
+    const { label } = place(folders);
+    const last = labelOf(folders.at(-1) ?? '');
+    if (label === null || last === null) return [];
+    return [{ label, last, depth: folders.length }];
+  });
+  const deep = found.filter(({ label, last }) => label !== last);
+  if (2 * deep.length <= found.length) return null;
+  const parents = new Map<string, Set<string>>();
+  for (const { label, last } of found) parents.set(last, (parents.get(last) ?? new Set()).add(label));
+  const first = [...new Set(found.map(({ label }) => label))].sort(byCodePoint);
+  const last = [...parents.keys()].sort(byCodePoint);
+  const isTree = [...parents.values()].every((labels) => labels.size === 1);
+  const isEven = new Set(found.map(({ depth }) => depth)).size === 1;
+  const doubtful = isTree && last.length > first.length;
+  const taken = asked === 'auto' ? (doubtful && isEven ? 'last' : 'first') : asked;
+  return { first, last, taken, doubtful };
+}
+
+function firstFolders(images: readonly Folders[], others: readonly Folders[]): Layout['place'] {
   const wrappers: string[] = [];
   for (;;) {
     const depth = wrappers.length;

@@ -4,11 +4,12 @@ import { describe, expect, test } from 'vitest';
 import { faultSentence } from '../shared/fault.ts';
 import { importImages } from './import-images.ts';
 import type { ImportReport } from './import-report.ts';
+import { autoReading } from './reading-options.ts';
 import type { SourceFile } from './source-file.ts';
 import { fileOf, folderFiles, makePng } from './testing/images.ts';
 
-async function imported(files: readonly SourceFile[]): Promise<ImportReport> {
-  const report = await importImages(files);
+async function imported(files: readonly SourceFile[], reading = autoReading): Promise<ImportReport> {
+  const report = await importImages(files, { reading });
   if (!report.ok) throw new Error(JSON.stringify(report.fault));
   return report.value;
 }
@@ -206,6 +207,37 @@ describe('splits by folders', () => {
   });
 });
 
+describe('class folders in folders', () => {
+  const files = folderFiles(['Aves/Parus major', 'Aves/Turdus merula', 'Insecta/Apis mellifera'], 2);
+
+  test('are a choice, with a sentence, a warning and both readings', async () => {
+    const report = await imported(files);
+    expect(report.classes).toEqual(['Apis mellifera', 'Parus major', 'Turdus merula']);
+    expect(report.reading).toEqual({
+      sentence: '3 classes from the names of folders.',
+      choices: [
+        {
+          option: 'classFolder',
+          label: 'The class is',
+          value: 'last',
+          offered: [
+            { value: 'first', words: 'the first folder (2: Aves, Insecta)' },
+            { value: 'last', words: 'the last folder (3: Apis mellifera, Parus major, …)' },
+          ],
+        },
+      ],
+    });
+    expect(report.warnings.map(({ code }) => code)).toEqual(['nested-classes']);
+  });
+
+  test('are read as asked for', async () => {
+    const report = await imported(files, { ...autoReading, classFolder: 'first' });
+    expect(report.classes).toEqual(['Aves', 'Insecta']);
+    expect(countsOf(report)).toEqual([4, 2]);
+    expect(report.reading.choices).toMatchObject([{ option: 'classFolder', value: 'first' }]);
+  });
+});
+
 describe('what cannot be trained on', () => {
   const text = (path: string): SourceFile => fileOf(path, 'no picture');
 
@@ -267,9 +299,9 @@ describe('what cannot be trained on', () => {
 test('reports progress and stops when asked', async () => {
   const files = folderFiles(['a', 'b'], 3);
   const seen: number[] = [];
-  await importImages(files, (progress) => seen.push(progress.done / progress.total));
+  await importImages(files, { onProgress: (progress) => seen.push(progress.done / progress.total) });
   expect(seen[0]).toBe(0);
   expect(seen.at(-1)).toBe(1);
-  const stopped = await importImages(files, undefined, AbortSignal.abort());
+  const stopped = await importImages(files, { signal: AbortSignal.abort() });
   expect(stopped.ok).toBe(false);
 });

@@ -1,21 +1,29 @@
 // Import: from any pile of files (folders, zips) to labelled images and a verdict on every file. Reads each file
 // once and decodes none; knows nothing of models, canvases or the page.
 import { fail, ok, type Result } from '../shared/result.ts';
-import { datasetFault, datasetWarnings, type DatasetCounts } from './dataset-verdict.ts';
+import { datasetFault, datasetWarnings, nestingWarnings, type DatasetCounts } from './dataset-verdict.ts';
 import { dropDuplicates } from './duplicates.ts';
 import { byCodePoint } from './file-path.ts';
-import { findLayout, splitNamed, type Folders } from './folder-layout.ts';
+import { findLayout, splitNamed, type Folders, type Nesting } from './folder-layout.ts';
 import type { ImageHeader } from './image-header.ts';
 import { warningsOf } from './image-warnings.ts';
 import { listItems, type Item, type Pile } from './import-items.ts';
 import type { IgnoredFile, ImportedImage, ImportReport, RejectedFile, SplitName } from './import-report.ts';
 import { inspectItem } from './inspect-item.ts';
+import { autoReading, type ReadingChoice, type ReadingOptions } from './reading-options.ts';
 import type { SourceFile } from './source-file.ts';
 
 export interface ImportProgress {
   /** Files looked at so far, archive entries counted one by one. */
   readonly done: number;
   readonly total: number;
+}
+
+export interface ImportOptions {
+  /** How the pile is to be read where it can be read in more than one way. */
+  readonly reading?: ReadingOptions;
+  readonly onProgress?: ((progress: ImportProgress) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** An image that is good by itself, before it has a class. */
@@ -51,14 +59,13 @@ const progressEveryMs = 50;
  */
 export async function importImages(
   files: readonly SourceFile[],
-  onProgress?: (progress: ImportProgress) => void,
-  signal?: AbortSignal,
+  { reading = autoReading, onProgress, signal }: ImportOptions = {},
 ): Promise<Result<ImportReport>> {
   const pile = await listItems(files, signal);
   const findings = await inspectAll(pile, onProgress, signal);
   if (signal?.aborted === true)
     return fail({ kind: 'wrong-phase', command: 'import images', phase: 'cancelled' });
-  return ok(reportOf(pile, findings));
+  return ok(reportOf(pile, findings, reading));
 }
 
 async function inspectAll(
@@ -91,8 +98,8 @@ async function inspectAll(
   return findings;
 }
 
-function reportOf(pile: Pile, findings: Findings): ImportReport {
-  const { labelled, homeless, labelsSeen } = labelAll(pile, findings);
+function reportOf(pile: Pile, findings: Findings, options: ReadingOptions): ImportReport {
+  const { labelled, homeless, labelsSeen, nestings } = labelAll(pile, findings, options);
   const { kept, rejected: copies } = dropDuplicates(labelled);
   const rejected = [...findings.rejected, ...homeless, ...copies];
 
@@ -136,7 +143,11 @@ function reportOf(pile: Pile, findings: Findings): ImportReport {
     rejected,
     ignored: findings.ignored,
     emptyClasses: counts.emptyClasses,
-    warnings: datasetWarnings(counts, hasNoTrainFolder),
+    warnings: [...nestingWarnings(nestings), ...datasetWarnings(counts, hasNoTrainFolder)],
+    reading: {
+      sentence: `${classes.length === 1 ? '1 class' : `${classes.length} classes`} from the names of folders.`,
+      choices: classFolderChoice(nestings),
+    },
     fault: datasetFault(counts),
   };
 }
@@ -145,17 +156,26 @@ function reportOf(pile: Pile, findings: Findings): ImportReport {
 function labelAll(
   pile: Pile,
   findings: Findings,
-): { labelled: LabelledImage[]; homeless: RejectedFile[]; labelsSeen: Set<string> } {
+  options: ReadingOptions,
+): {
+  labelled: LabelledImage[];
+  homeless: RejectedFile[];
+  labelsSeen: Set<string>;
+  nestings: Nesting[];
+} {
   const labelled: LabelledImage[] = [];
   const homeless: RejectedFile[] = [];
   const labelsSeen = new Set<string>();
+  const nestings: Nesting[] = [];
   pile.rootNames.forEach((rootName, root) => {
     const candidates = findings.candidates.filter((candidate) => candidate.item.root === root);
     const others = findings.others.filter((other) => other.root === root).map((other) => other.folders);
-    const place = findLayout(
+    const { place, nesting } = findLayout(
       candidates.map((candidate) => candidate.folders),
       others,
+      options.classFolder,
     );
+    if (nesting !== null) nestings.push(nesting);
     // "train.zip" beside "val.zip": the archive's name is the split where its folders name none.
     const rootSplit = rootName === null ? null : splitNamed(rootName);
     for (const candidate of candidates) {
@@ -169,7 +189,29 @@ function labelAll(
       if (label !== null) labelsSeen.add(label);
     }
   });
-  return { labelled, homeless, labelsSeen };
+  return { labelled, homeless, labelsSeen, nestings };
+}
+
+/** The choice between the two ends of class folders within folders; none where no root has such. */
+function classFolderChoice(nestings: readonly Nesting[]): ReadingChoice[] {
+  const [nesting] = nestings;
+  if (nesting === undefined) return [];
+  const words = (end: 'first' | 'last'): string => {
+    const names = [...new Set(nestings.flatMap((one) => one[end]))].sort(byCodePoint);
+    const shown = names.slice(0, 2).join(', ') + (names.length > 2 ? ', …' : '');
+    return `the ${end} folder (${names.length}: ${shown})`;
+  };
+  return [
+    {
+      option: 'classFolder',
+      label: 'The class is',
+      value: nesting.taken,
+      offered: [
+        { value: 'first', words: words('first') },
+        { value: 'last', words: words('last') },
+      ],
+    },
+  ];
 }
 
 function importedImage(

@@ -3,6 +3,7 @@
 import type { Fault } from '../shared/fault.ts';
 import type { Result } from '../shared/result.ts';
 import type { ImageFormat, ImageHeader } from './image-header.ts';
+import type { Reading } from './reading-options.ts';
 
 export type SplitName = 'train' | 'validation' | 'test';
 
@@ -88,7 +89,8 @@ export type DatasetWarningCode =
   | 'duplicates'
   | 'label-conflict'
   | 'split-leak'
-  | 'no-train-split';
+  | 'no-train-split'
+  | 'nested-classes';
 
 export interface DatasetWarning {
   readonly code: DatasetWarningCode;
@@ -97,6 +99,8 @@ export interface DatasetWarning {
 }
 
 export interface ImportReport {
+  /** How the pile was read, and how else it could be. */
+  readonly reading: Reading;
   /** Names of the classes that have an image, NFC, trimmed, by code point; any Unicode text. */
   readonly classes: readonly string[];
   /** By class, then by path. */

@@ -10,6 +10,7 @@ import { modelStore } from './model-store.ts';
 import { recipeStore } from './recipe-store.ts';
 import { runStore } from './run-store.ts';
 import { stepLog } from './step-log.ts';
+import type { Commands } from '../worker/protocol.ts';
 import { createFakeClient, type FakeClient, type FakeOptions } from './testing/fake-client.ts';
 import { createTrainer, type Trainer } from './trainer.ts';
 
@@ -231,6 +232,41 @@ describe('trainer', () => {
     await trainer.openData({ kind: 'files', files: [] }, 'bad', 'all');
     expect(dataStore.getState().data).toBe(good);
     expect(dataStore.getState().refused).toMatchObject({ title: 'bad', fault });
+  });
+
+  it('reads the same files again in another way, and the validation set with them', async () => {
+    const [trainer, client] = await started();
+    const source = { kind: 'files', files: [] } as const;
+    await trainer.openData(source, 'mine', 'all');
+    await trainer.openData(source, 'held out', 'validation');
+    const before = client.sent.length;
+    await trainer.reread('open', { classFolder: 'last' });
+    expect(client.sent.slice(before)).toMatchObject(
+      [
+        ['mine', 'all'],
+        ['held out', 'validation'],
+      ].map(([title, role]) => ({
+        name: 'openData',
+        input: { title, role, reading: { classFolder: 'last' } },
+      })),
+    );
+    expect(dataStore.getState().validationTitle).toBe('held out');
+  });
+
+  it('reads what was refused in another way, and opens it', async () => {
+    const fault = { kind: 'bad-dataset', why: 'one-class', detail: 'Only one class.' } as const;
+    const [trainer, client] = await started();
+    const call = client.call.bind(client);
+    client.call = async (name, input) => {
+      const reply = await call(name, input);
+      const isAuto =
+        name === 'openData' && !('classFolder' in (input as Commands['openData']['input']).reading);
+      return isAuto && reply.ok ? { ok: true, value: Object.assign({}, reply.value, { fault }) } : reply;
+    };
+    await trainer.openData({ kind: 'files', files: [] }, 'nested', 'all');
+    expect(dataStore.getState().refused).not.toBeNull();
+    await trainer.reread('refused', { classFolder: 'last' });
+    expect(dataStore.getState()).toMatchObject({ refused: null, data: { title: 'nested', fault: null } });
   });
 
   it('adds images that could not be decoded to the refused ones, once', async () => {

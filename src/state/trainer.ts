@@ -1,7 +1,14 @@
 // The trainer: starts the client, routes its events, and holds every action of the page. Talks to the worker through
 // the protocol alone; components call these actions and read the stores.
 import type { TrainerClient } from '../worker/client.ts';
-import type { ExportFormat, Fault, ModelOrigin, Source, TrainerEvent } from '../worker/protocol.ts';
+import type {
+  ExportFormat,
+  Fault,
+  ModelOrigin,
+  ReadingOptions,
+  Source,
+  TrainerEvent,
+} from '../worker/protocol.ts';
 import { dataSource, loadDataList, loadModelList, modelSource } from './bundled.ts';
 import type { BundledData, BundledModel, FetchJson } from './bundled.ts';
 import { dataStore } from './data-store.ts';
@@ -31,6 +38,8 @@ export interface Trainer {
   resizeModel(imageSize: number): Promise<void>;
   openBundledData(data: BundledData): Promise<void>;
   openData(source: Source, title: string, role: 'all' | 'validation'): Promise<void>;
+  /** Reads the images that are open, or those last refused, in another way. */
+  reread(which: 'open' | 'refused', change: Partial<ReadingOptions>): Promise<void>;
   /** Splits the open images as the recipe says now. */
   resplit(): Promise<void>;
   loadThumbnails(images: readonly number[]): Promise<void>;
@@ -62,6 +71,10 @@ interface Opened {
 /** The user's own doing is no fault to show. */
 const isStopped = (fault: Fault): boolean => fault.kind === 'hub' && fault.why === 'cancelled';
 
+interface OpenedData extends Opened {
+  readonly reading: Partial<ReadingOptions>;
+}
+
 interface OpenedModel extends Opened {
   readonly origin?: ModelOrigin;
   readonly imageSize?: number;
@@ -70,8 +83,10 @@ interface OpenedModel extends Opened {
 export function createTrainer({ connect, fetchJson, locate, build, persist }: TrainerParts): Trainer {
   /** What was opened last, to be opened again when the worker had to be replaced. */
   let openedModel: OpenedModel | null = null;
-  let openedData: Opened | null = null;
-  let openedValidation: Opened | null = null;
+  let openedData: OpenedData | null = null;
+  let openedValidation: OpenedData | null = null;
+  /** What was refused last, while other images stay open. */
+  let refusedData: (OpenedData & { readonly role: 'all' | 'validation' }) | null = null;
   /** Commands that open or split run one after another, so that progress belongs to one of them. */
   let queue: Promise<void> = Promise.resolve();
   const requested = new Set<number>();
@@ -135,13 +150,14 @@ export function createTrainer({ connect, fetchJson, locate, build, persist }: Tr
     });
   }
 
-  function sendData(opened: Opened, role: 'all' | 'validation', bundledId: string | null): Promise<void> {
+  function sendData(opened: OpenedData, role: 'all' | 'validation', bundledId: string | null): Promise<void> {
     return inTurn(async () => {
       const recipe = recipeStore.getState().recipe ?? recipeStore.getState().defaults;
       if (recipe === null) return;
       dataStore.setState({ status: 'opening', fault: null, refused: null });
       const { split, seed } = recipe;
-      const reply = await client.call('openData', { ...opened, role, split, seed });
+      const { source, title, reading } = opened;
+      const reply = await client.call('openData', { source, title, role, reading, split, seed });
       if (!reply.ok) {
         const { data } = dataStore.getState();
         dataStore.setState({ status: data === null ? 'none' : 'ready', fault: reply.fault });
@@ -151,11 +167,13 @@ export function createTrainer({ connect, fetchJson, locate, build, persist }: Tr
       const usable = reply.value.fault === null;
       if (!usable && former.data !== null && former.data.fault === null) {
         // The worker lets go of usable images only for usable ones, and so does the page.
+        refusedData = { ...opened, role };
         dataStore.setState({ status: 'ready', refused: reply.value });
         return;
       }
-      if (usable && role === 'all') [openedData, openedValidation] = [opened, null];
-      if (usable && role === 'validation') openedValidation = opened;
+      refusedData = null;
+      if (role === 'all') [openedData, openedValidation] = [opened, null];
+      else openedValidation = opened;
       forgetThumbnails();
       dataStore.setState({
         status: 'ready',
@@ -269,8 +287,27 @@ export function createTrainer({ connect, fetchJson, locate, build, persist }: Tr
       await sendModel({ ...openedModel, imageSize }, modelStore.getState().bundledId);
     },
     openBundledData: (data) =>
-      sendData({ source: dataSource(data, locate), title: data.title }, 'all', data.id),
-    openData: (source, title, role) => sendData({ source, title }, role, null),
+      sendData({ source: dataSource(data, locate), title: data.title, reading: {} }, 'all', data.id),
+    openData(source, title, role) {
+      // A validation set is read as the images that it belongs to.
+      const reading = (role === 'validation' ? openedData?.reading : undefined) ?? {};
+      return sendData({ source, title, reading }, role, null);
+    },
+    async reread(which, change) {
+      const [data, validation, refused] = [openedData, openedValidation, refusedData];
+      const changed = (opened: OpenedData): OpenedData => ({
+        ...opened,
+        reading: { ...opened.reading, ...change },
+      });
+      if (which === 'refused') {
+        if (refused !== null) await sendData(changed(refused), refused.role, null);
+        return;
+      }
+      if (data === null) return;
+      await sendData(changed(data), 'all', dataStore.getState().bundledId);
+      if (validation !== null && dataStore.getState().refused === null)
+        await sendData(changed(validation), 'validation', null);
+    },
     resplit: () =>
       inTurn(async () => {
         const { recipe } = recipeStore.getState();

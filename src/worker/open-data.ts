@@ -3,6 +3,7 @@ import { batchIndices } from '../data/batch-order.ts';
 import { makeBrowserDecoder } from '../data/decode.ts';
 import { importImages, type ImportProgress } from '../data/import-images.ts';
 import type { ImportedImage, ImportReport, RejectedFile } from '../data/import-report.ts';
+import type { Reading, ReadingOptions } from '../data/reading-options.ts';
 import { buildPixelCache, type PixelCache } from '../data/pixel-cache.ts';
 import { splitImages, type Split } from '../data/split.ts';
 import type { Preprocessing } from '../formats/preprocessor-config.ts';
@@ -28,11 +29,12 @@ export interface OpenData {
 export async function openData(
   files: readonly SourceFile[],
   title: string,
+  reading: ReadingOptions,
   split: Recipe['split'],
   seed: number,
   onProgress: (progress: ImportProgress) => void,
 ): Promise<Result<OpenData>> {
-  const report = await importImages(files, onProgress);
+  const report = await importImages(files, { reading, onProgress });
   return report.ok ? ok(splitData(report.value, title, split, seed)) : report;
 }
 
@@ -43,13 +45,14 @@ export async function openData(
 export async function addValidation(
   open: OpenData,
   files: readonly SourceFile[],
+  reading: ReadingOptions,
   split: Recipe['split'],
   seed: number,
   onProgress: (progress: ImportProgress) => void,
 ): Promise<Result<OpenData>> {
-  const imported = await importImages(files, onProgress);
-  if (!imported.ok) return imported;
   const { report } = open;
+  const imported = await importImages(files, { reading: settled(reading, report.reading), onProgress });
+  if (!imported.ok) return imported;
   const unknown = imported.value.classes.filter((name) => !report.classes.includes(name));
   if (imported.value.images.length === 0 || unknown.length > 0) {
     const detail =
@@ -82,6 +85,11 @@ export async function addValidation(
     ignored: [...report.ignored, ...imported.value.ignored],
   };
   return ok(splitData(joined, open.title, split, seed));
+}
+
+/** What was decided for the open images holds for their validation set. */
+function settled(asked: ReadingOptions, { choices }: Reading): ReadingOptions {
+  return choices.reduce((options, { option, value }) => ({ ...options, [option]: value }), asked);
 }
 
 /** Splits an import report by the recipe; called again when split or seed change. */
@@ -128,6 +136,7 @@ export function splitData(
       title,
       classes,
       images: report.images.length,
+      reading: report.reading,
       splitBy: report.images.some((image) => image.split === 'validation') ? 'folders' : 'seed',
       rejected: report.rejected,
       warnings,

@@ -2,6 +2,7 @@
 // crosses with them. Requests carry an id and are answered by a Result; events are one-way, at most ten messages a
 // second, and a page that misses one shows an older number until the next.
 import type { SplitName } from '../data/import-report.ts';
+import type { Reading, ReadingChoice, ReadingOptions } from '../data/reading-options.ts';
 import type { SourceFile } from '../data/source-file.ts';
 import type { BackendChoice, EngineChoice, EngineDescription, Memory, MemoryPlan } from '../engine/engine.ts';
 import type { Metrics } from '../train/evaluation.ts';
@@ -25,6 +26,7 @@ export type {
   Recipe,
 };
 export type { BackendChoice, EngineChoice, Result, SourceFile, SplitName, StepRow, VitConfig };
+export type { Reading, ReadingChoice, ReadingOptions };
 
 /** Raised when a message changes its meaning. */
 export type ProtocolVersion = 1;
@@ -117,6 +119,8 @@ export interface DataSummary {
   readonly title: string;
   readonly classes: readonly ClassSummary[];
   readonly images: number;
+  /** How the files were read, and how else they can be: opened again with other options, they are. */
+  readonly reading: Reading;
   /** Where the split comes from: folders named train and val, or a seeded draw. */
   readonly splitBy: 'folders' | 'seed';
   /** Not used, each with its reason. */
@@ -242,6 +246,8 @@ export interface Commands {
       readonly source: Source;
       readonly title: string;
       readonly role: 'all' | 'validation';
+      /** What is left out is the import's to decide. */
+      readonly reading: Partial<ReadingOptions>;
       readonly split: Recipe['split'];
       readonly seed: number;
     };

@@ -1,6 +1,7 @@
 // What a worker holds between commands: the open model, the open images, the run and its export. Each method is a
 // command of the protocol; a command that fails leaves what was open before as it was.
 import { makeEngine } from '../engine/make-engine.ts';
+import { autoReading } from '../data/reading-options.ts';
 import { makeThumbnail } from '../data/thumbnail.ts';
 import type { Adapter } from '../dmlora/adapter.ts';
 import { branchWork } from '../dmlora/recipe.ts';
@@ -74,6 +75,7 @@ export class Session {
 
   async openData(input: Commands['openData']['input']): Promise<Result<DataSummary>> {
     const { source, title, role, split, seed } = input;
+    const reading = { ...autoReading, ...input.reading };
     if (source.kind === 'hub')
       return fail({ kind: 'hub', why: 'no-model', detail: 'Images are opened from this machine only.' });
     const files = await filesOf(source);
@@ -88,8 +90,8 @@ export class Session {
       });
     const opened =
       role === 'validation' && this.#data !== null
-        ? await addValidation(this.#data, files.value, split, seed, onProgress)
-        : await openData(files.value, title, split, seed, onProgress);
+        ? await addValidation(this.#data, files.value, reading, split, seed, onProgress)
+        : await openData(files.value, title, reading, split, seed, onProgress);
     if (!opened.ok) return opened;
     // Images that cannot be trained on are reported and do not replace images that can.
     if (opened.value.summary.fault === null || this.#data === null) this.#data = opened.value;

@@ -234,6 +234,7 @@ export function createFakeClient(
       samples: [i * 4, i * 4 + 1],
     })),
     images: 1000,
+    reading: { sentence: '5 classes from the names of folders.', choices: [] },
     splitBy: 'seed',
     rejected: [],
     warnings: [],

@@ -14,6 +14,7 @@ import { countText, wholeText } from '../parts/words.ts';
 import { ClassList } from './ClassList.tsx';
 import { DataChoices } from './DataChoices.tsx';
 import { FileLists } from './FileLists.tsx';
+import { ReadingNote } from './ReadingNote.tsx';
 import styles from './ImagesCard.module.css';
 
 function Split({ data }: { readonly data: DataSummary }) {
@@ -95,8 +96,9 @@ export function ImagesCard() {
               ))}
             </ul>
           )}
+          <ReadingNote data={data} which="open" disabled={!edit || status === 'opening'} />
           <Split data={data} />
-          <ClassList key={data.title} data={data} />
+          <ClassList key={`${data.title} ${data.reading.sentence}`} data={data} />
           <FileLists data={data} />
         </>
       )}
@@ -108,6 +110,7 @@ export function ImagesCard() {
           <p className={styles.soft}>
             This is about <bdi>{refused.title}</bdi>. The images shown above stay open.
           </p>
+          <ReadingNote data={refused} which="refused" disabled={!edit || status === 'opening'} />
           <FileLists data={refused} />
         </div>
       )}

@@ -41,6 +41,8 @@ export interface RunRecordFile {
   readonly data: {
     readonly title: string;
     readonly classes: readonly string[];
+    /** Where the classes come from, in words. */
+    readonly reading: string;
     readonly splitBy: 'folders' | 'seed';
   } & Readonly<Record<SplitName, readonly SplitRecord[]>>;
   readonly result: RunResult;
@@ -88,6 +90,7 @@ export async function runRecord(
     data: {
       title: images.title,
       classes: data.classes,
+      reading: images.summary.reading.sentence,
       splitBy: images.summary.splitBy,
       train: listed('train'),
       validation: listed('validation'),

@@ -1,0 +1,34 @@
+// ReadingOptions: the ways in which one pile of files can be read, as a user chooses them; and Reading: what a report
+// says of the way that was taken, with what could be chosen instead. Types and defaults only; the import decides.
+
+/** What the user asks for; 'auto' leaves it to the import. */
+export interface ReadingOptions {
+  /** Where class folders lie in folders: the first one below the split, or the last one, is the class. */
+  readonly classFolder: 'auto' | 'first' | 'last';
+}
+
+export const autoReading: ReadingOptions = { classFolder: 'auto' };
+
+/** One thing about a pile that can be read in more than one way. */
+export type ReadingChoice = {
+  [K in keyof ReadingOptions]: {
+    readonly option: K;
+    /** What is chosen, in a few words, to stand before the choices: "The class is". */
+    readonly label: string;
+    /** The way that was taken: the value of one that is offered. */
+    readonly value: ReadingOptions[K];
+    /** In the order to show them, none of them 'auto'. */
+    readonly offered: readonly {
+      readonly value: ReadingOptions[K];
+      /** In a few words: "the first folder (2: Aves, Insecta)". */
+      readonly words: string;
+    }[];
+  };
+}[keyof ReadingOptions];
+
+export interface Reading {
+  /** Where the classes come from, in one sentence: "2 classes from the names of folders." */
+  readonly sentence: string;
+  /** Empty where the pile can be read in one way only. */
+  readonly choices: readonly ReadingChoice[];
+}
