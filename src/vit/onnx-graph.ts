@@ -1,5 +1,6 @@
 // A ViT as an ONNX graph, from its configuration alone: the forward pass of every plain ViT, operator by operator, with a
-// free batch. GELU is written out with Erf and LayerNormalization is the standard's, so opset 17 and old runtimes do.
+// free batch, in opset 17, which old runtimes do. Operators stand as onnxruntime's own tools expect those of an exported
+// model: its transformer optimiser finds attention, GELU and skip connections in them, its quantiser every shape.
 // Linear weights are stored transposed, [in, out], as MatMul takes them. Knows no file and no values of weights.
 import { encodeFloats } from '../formats/float-types.ts';
 import type { OnnxAttribute, OnnxNode, OnnxTensor, OnnxValue } from '../formats/onnx/graph.ts';
@@ -31,7 +32,7 @@ export type GraphType = 'float32' | 'float16';
 
 /**
  * The graph of a classifier: `pixel_values` [batch, 3, S, S] float32 -> `logits` [batch, classes] float32, everything
- * between them in `type`.
+ * between them in `type`. It has no layer scale: that lies in the linears before it.
  */
 export function vitGraph(config: VitConfig, classes: number, type: GraphType): VitGraph {
   const graph = new GraphBuilder(config, classes, type);
@@ -153,15 +154,11 @@ function embed(graph: GraphBuilder, config: VitConfig, pixels: string): string {
   const flat = graph.node('Reshape', 'patches.flat', [grid, graph.whole('patches.shape', [0, dim, patches])]);
   let tokens = graph.node('Transpose', 'patches', [flat], { perm: ints(0, 2, 1) }); // [batch, patches, dim]
   if (prefixTokens > 0) {
-    const batch = graph.node('Shape', 'batch', [pixels], { start: int(0), end: int(1) });
-    const shape = graph.node(
-      'Concat',
-      'prefix.shape',
-      [batch, graph.whole('prefix.rest', [prefixTokens, dim])],
-      {
-        axis: int(0),
-      },
-    );
+    // Not Shape with start and end: onnxruntime's shape inference (1.30) takes them for the whole shape.
+    const sizes = graph.node('Shape', 'pixels.shape', [pixels]);
+    const batch = graph.node('Gather', 'batch', [sizes, graph.whole('batch.index', [0])], { axis: int(0) });
+    const rest = graph.whole('prefix.rest', [prefixTokens, dim]);
+    const shape = graph.node('Concat', 'prefix.shape', [batch, rest], { axis: int(0) });
     const prefix = graph.node('Expand', 'prefix', [graph.weight('prefix_tokens'), shape]);
     tokens = graph.node('Concat', 'tokens', [prefix, tokens], { axis: int(1) }); // [batch, tokens, dim]
   }
@@ -172,15 +169,13 @@ function embed(graph: GraphBuilder, config: VitConfig, pixels: string): string {
 /** One pre-norm block, [batch, tokens, dim] -> [batch, tokens, dim]. */
 function block(graph: GraphBuilder, config: VitConfig, index: number, input: string): string {
   const name = `blocks.${index}`;
-  const scaled = (branch: string, scale: string): string =>
-    config.layerScale ? graph.node('Mul', `${scale}.scaled`, [branch, graph.weight(scale)]) : branch;
   const normed = graph.norm(input, `${name}.normed1`, `${name}.norm1`, config.layerNormEps);
-  const attended = scaled(attention(graph, config, index, normed), `${name}.ls1`);
-  const middle = graph.node('Add', `${name}.mid`, [input, attended]);
+  const attended = attention(graph, config, index, normed);
+  // The branch first: onnxruntime's optimiser follows the first sum that it meets.
+  const middle = graph.node('Add', `${name}.mid`, [attended, input]);
   const normed2 = graph.norm(middle, `${name}.normed2`, `${name}.norm2`, config.layerNormEps);
   const hidden = activation(graph, config, `${name}.act`, graph.linear(normed2, index, 'fc1'));
-  const fed = scaled(graph.linear(hidden, index, 'fc2'), `${name}.ls2`);
-  return graph.node('Add', `${name}.out`, [middle, fed]);
+  return graph.node('Add', `${name}.out`, [graph.linear(hidden, index, 'fc2'), middle]);
 }
 
 /** Multi-head self-attention and its output projection, [batch, tokens, dim]. */
@@ -192,14 +187,14 @@ function attention(graph: GraphBuilder, config: VitConfig, index: number, input:
     const cut = graph.node('Reshape', `${name}.${kind}.cut`, [graph.linear(input, index, kind), apart]);
     return graph.node('Transpose', `${name}.${kind}.heads`, [cut], { perm });
   };
-  // The query is scaled before the product: in float16 the products could grow too large.
-  const q = graph.node('Mul', `${name}.q.scaled`, [
-    heading('q', ints(0, 2, 1, 3)),
-    graph.number('attention.scale', 1 / Math.sqrt(headDim(config))),
-  ]); // [batch, heads, tokens, headDim]
+  const q = heading('q', ints(0, 2, 1, 3)); // [batch, heads, tokens, headDim]
   const k = heading('k', ints(0, 2, 3, 1)); // [batch, heads, headDim, tokens]
   const v = heading('v', ints(0, 2, 1, 3));
-  const scores = graph.node('MatMul', `${name}.scores`, [q, k]); // [batch, heads, tokens, tokens]
+  const products = graph.node('MatMul', `${name}.products`, [q, k]); // [batch, heads, tokens, tokens]
+  // Divided after the product, the only form without a mask that onnxruntime's optimiser takes for attention. In float16
+  // a score would have to be beyond 65504 / sqrt(headDim) to be lost, as in PyTorch.
+  const root = graph.number('attention.root', Math.sqrt(headDim(config)));
+  const scores = graph.node('Div', `${name}.scores`, [products, root]);
   const weights = graph.node('Softmax', `${name}.probs`, [scores], { axis: int(-1) });
   const context = graph.node('MatMul', `${name}.context.heads`, [weights, v]);
   const beside = graph.node('Transpose', `${name}.context.cut`, [context], { perm: ints(0, 2, 1, 3) });
@@ -208,26 +203,29 @@ function attention(graph: GraphBuilder, config: VitConfig, index: number, input:
 }
 
 function activation(graph: GraphBuilder, config: VitConfig, name: string, x: string): string {
-  const half = (inner: string): string => {
-    const plus = graph.node('Add', `${name}.plus`, [inner, graph.number('one', 1)]);
-    const times = graph.node('Mul', `${name}.times`, [x, plus]);
-    return graph.node('Mul', name, [times, graph.number('half', 0.5)]);
-  };
   switch (config.activation) {
     case 'gelu': {
       const arg = graph.node('Div', `${name}.arg`, [x, graph.number('gelu.root2', Math.SQRT2)]);
-      return half(graph.node('Erf', `${name}.erf`, [arg]));
+      const plus = graph.node('Add', `${name}.plus`, [
+        graph.node('Erf', `${name}.erf`, [arg]),
+        graph.number('one', 1),
+      ]);
+      const times = graph.node('Mul', `${name}.times`, [x, plus]);
+      return graph.node('Mul', name, [times, graph.number('half', 0.5)]);
     }
     case 'gelu-tanh': {
-      const square = graph.node('Mul', `${name}.square`, [x, x]);
-      const small = graph.node('Mul', `${name}.small`, [square, graph.number('gelu.cubic', 0.044715)]);
-      const grown = graph.node('Add', `${name}.grown`, [small, graph.number('one', 1)]);
-      const inner = graph.node('Mul', `${name}.inner`, [x, grown]);
-      const arg = graph.node('Mul', `${name}.arg`, [
-        inner,
-        graph.number('gelu.root', Math.sqrt(2 / Math.PI)),
+      const small = graph.node('Mul', `${name}.small`, [x, graph.number('gelu.cubic', 0.044715)]);
+      const square = graph.node('Mul', `${name}.square`, [x, small]);
+      const grown = graph.node('Add', `${name}.grown`, [square, graph.number('one', 1)]);
+      const root = graph.number('gelu.root', Math.sqrt(2 / Math.PI));
+      const outer = graph.node('Mul', `${name}.outer`, [x, root]);
+      const arg = graph.node('Mul', `${name}.arg`, [outer, grown]);
+      const plus = graph.node('Add', `${name}.plus`, [
+        graph.node('Tanh', `${name}.tanh`, [arg]),
+        graph.number('one', 1),
       ]);
-      return half(graph.node('Tanh', `${name}.tanh`, [arg]));
+      const halved = graph.node('Mul', `${name}.halved`, [x, graph.number('half', 0.5)]);
+      return graph.node('Mul', name, [halved, plus]);
     }
     case 'quick-gelu': {
       const arg = graph.node('Mul', `${name}.arg`, [x, graph.number('gelu.quick', 1.702)]);

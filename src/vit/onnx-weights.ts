@@ -6,7 +6,7 @@ import { ndArray, type NdArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { onnxOpset, vitGraph, type GraphType } from './onnx-graph.ts';
-import type { ParamName } from './parameters.ts';
+import { linearName, type ParamName, type VitModel } from './parameters.ts';
 import type { VitConfig } from './vit-config.ts';
 
 /**
@@ -23,8 +23,9 @@ export function vitOnnx(
   const classes = present(weights.get('head.bias'), 'head.bias').data.length;
   const graph = vitGraph(config, classes, type);
   const dtype = type === 'float16' ? 'F16' : 'F32';
+  const scales = layerScales(config, weights);
   const initializers = graph.weights.map(({ name, param, transposed, shape }): OnnxTensor => {
-    const { data } = present(weights.get(param), param);
+    const data = scaledRows(present(weights.get(param), param), scales.get(param));
     const values = transposed ? exchanged(data, shape) : data;
     return { name, type, shape, bytes: new Blob([encodeFloats(values, dtype) as BlobPart]) };
   });
@@ -39,6 +40,31 @@ export function vitOnnx(
   };
 }
 
+/** Layer scale by the parameters of the linear that it follows: (W x + b) s is (s W) x + s b. */
+function layerScales(
+  { layerScale, depth }: VitConfig,
+  weights: ReadonlyMap<ParamName, NdArray>,
+): ReadonlyMap<ParamName, Float32Array> {
+  const scales = new Map<ParamName, Float32Array>();
+  for (let index = 0; layerScale && index < depth; index++)
+    for (const [linear, scale] of [
+      ['proj', 'ls1'],
+      ['fc2', 'ls2'],
+    ] as const)
+      for (const part of ['weight', 'bias']) {
+        const name = `blocks.${index}.${scale}`;
+        scales.set(`${linearName(index, linear)}.${part}`, present(weights.get(name), name).data);
+      }
+  return scales;
+}
+
+/** Each row times its factor; [rows, columns] or [rows]. */
+function scaledRows({ shape, data }: NdArray, factors: Float32Array | undefined): Float32Array {
+  if (factors === undefined) return data;
+  const columns = data.length / (shape[0] ?? 1);
+  return data.map((value, i) => value * (factors[Math.floor(i / columns)] ?? NaN));
+}
+
 /** [n, m] values from [m, n] ones; `shape` is the result's. */
 function exchanged(data: Float32Array, [n = 0, m = 0]: readonly number[]): Float32Array {
   const out = new Float32Array(data.length);
@@ -47,15 +73,15 @@ function exchanged(data: Float32Array, [n = 0, m = 0]: readonly number[]): Float
 }
 
 /**
- * The weights of a file that was read back, as float32 under canonical names; a fault names the first node or tensor that
- * is not what the configuration asks for.
+ * The model of a file that was read back, float32 under canonical names, its layer scale inside its linears; a fault names
+ * the first node or tensor that is not what the configuration asks for.
  */
-export async function weightsOfOnnx(
+export async function modelOfOnnx(
   model: OnnxModel,
   config: VitConfig,
   classes: number,
   type: GraphType,
-): Promise<Result<Map<ParamName, NdArray>>> {
+): Promise<Result<VitModel>> {
   const wrong = (detail: string): Result<never> =>
     fail({ kind: 'bad-file', name: 'model.onnx', why: 'other-format', detail });
   const graph = vitGraph(config, classes, type);
@@ -89,7 +115,7 @@ export async function weightsOfOnnx(
       : [values, shape];
     weights.set(param, ndArray(shown, wide));
   }
-  return ok(weights);
+  return ok({ config: { ...config, layerScale: false }, weights });
 }
 
 const nodeText = ({ op, inputs, outputs, attributes }: OnnxNode): string =>

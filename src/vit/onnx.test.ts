@@ -12,7 +12,7 @@ import { must, readMicroModel, readTensors, tensorOf } from '../engine/testing/r
 import { micro, randomModel, randomValues } from '../engine/kernels/testing/random-model.ts';
 import { ndArray, sizeOf, type NdArray } from '../shared/array.ts';
 import { faultSentence } from '../shared/fault.ts';
-import { vitOnnx, weightsOfOnnx } from './onnx-weights.ts';
+import { vitOnnx, modelOfOnnx } from './onnx-weights.ts';
 import { headShapes, type ParamName, type VitModel } from './parameters.ts';
 import type { VitConfig } from './vit-config.ts';
 
@@ -97,24 +97,37 @@ describe('the graph', () => {
 });
 
 describe('the file', () => {
-  const model = randomModel({ ...micro, layerScale: true });
+  const model = randomModel(micro);
   const weights = withHead(model);
 
   test.each(['float32', 'float16'] as const)('gives the %s weights back', async (type) => {
-    const read = must(
-      await weightsOfOnnx(
-        await reread(vitOnnx(model.config, weights, type, 'test')),
-        model.config,
-        classes,
-        type,
-      ),
-    );
+    const file = await reread(vitOnnx(model.config, weights, type, 'test'));
+    const { weights: read } = must(await modelOfOnnx(file, model.config, classes, type));
     expect([...read.keys()].sort()).toEqual([...weights.keys()].sort());
     for (const [name, { shape, data }] of weights) {
       expect(read.get(name)!.shape).toEqual(shape);
       if (type === 'float32') expect(read.get(name)!.data).toEqual(data);
       else assertClose(name, read.get(name)!.data, data, { abs: 1e-6, rel: 2 ** -11 });
     }
+  });
+
+  test('holds layer scale inside the linears before it', async () => {
+    const scaled = randomModel({ ...micro, layerScale: true });
+    const all = withHead(scaled);
+    const file = await reread(vitOnnx(scaled.config, all, 'float32', 'test'));
+    const read = must(await modelOfOnnx(file, scaled.config, classes, 'float32'));
+    expect(read.config).toEqual({ ...scaled.config, layerScale: false });
+    expect([...read.weights.keys()].filter((name) => name.includes('.ls'))).toEqual([]);
+    const at = (name: string): Float32Array => all.get(name)!.data;
+    const [fc2, ls2] = [at('blocks.1.fc2.weight'), at('blocks.1.ls2')];
+    const wide = fc2.length / ls2.length;
+    expect(read.weights.get('blocks.1.fc2.weight')!.data).toEqual(
+      fc2.map((value, i) => value * ls2[Math.floor(i / wide)]!),
+    );
+    expect(read.weights.get('blocks.0.proj.bias')!.data).toEqual(
+      at('blocks.0.proj.bias').map((value, i) => value * at('blocks.0.ls1')[i]!),
+    );
+    expect(read.weights.get('blocks.0.fc1.weight')!.data).toEqual(at('blocks.0.fc1.weight'));
   });
 
   test('keeps weights above the limit in a file beside it, page by page', async () => {
@@ -125,8 +138,8 @@ describe('the file', () => {
     expect(outside.model.size).toBeLessThan(inside.model.size);
     expect(outside.external!.size % 4096).toBe(0);
     const read = must(await readOnnx(outside.model, { name: 'model.onnx_data', blob: outside.external! }));
-    expect(must(await weightsOfOnnx(read, model.config, classes, 'float32'))).toEqual(
-      must(await weightsOfOnnx(await reread(onnx), model.config, classes, 'float32')),
+    expect(must(await modelOfOnnx(read, model.config, classes, 'float32'))).toEqual(
+      must(await modelOfOnnx(await reread(onnx), model.config, classes, 'float32')),
     );
     const without = await readOnnx(outside.model, null);
     expect(without.ok ? '' : faultSentence(without.fault)).toContain('model.onnx_data, which is not there');
@@ -135,7 +148,7 @@ describe('the file', () => {
   test('that is another graph, lacks a weight or is cut off is refused', async () => {
     const onnx = vitOnnx(model.config, weights, 'float32', 'test');
     const refusal = async (changed: OnnxModel): Promise<string> => {
-      const read = await weightsOfOnnx(await reread(changed), model.config, classes, 'float32');
+      const read = await modelOfOnnx(await reread(changed), model.config, classes, 'float32');
       return read.ok ? 'accepted' : faultSentence(read.fault);
     };
     expect(await refusal(onnx)).toBe('accepted');

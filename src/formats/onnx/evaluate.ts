@@ -81,15 +81,12 @@ function compute(node: OnnxNode, inputs: readonly Value[]): Value {
       return reshape(x, [...present(inputs[1], 'shape').data]);
     case 'Concat':
       return concat(inputs, int(node, 'axis'));
-    case 'Shape': {
-      const [begin, end] = [int(node, 'start'), int(node, 'end')];
-      const shape = x.shape.slice(begin, end);
-      return { type: 'int64', shape: [shape.length], data: Float32Array.from(shape) };
-    }
+    case 'Shape':
+      return { type: 'int64', shape: [x.shape.length], data: Float32Array.from(x.shape) };
     case 'Expand':
       return broadcast(x, ones(x.type, [...present(inputs[1], 'shape').data]), (a) => a);
     case 'Gather':
-      return gatherOne(x, int(node, 'axis'), present(inputs[1], 'index').data[0] ?? 0);
+      return gatherOne(x, int(node, 'axis'), present(inputs[1], 'index'));
     case 'Slice':
       return slice(x, inputs);
     case 'ReduceMean':
@@ -298,11 +295,10 @@ function concat(inputs: readonly Value[], axis: number): Value {
   return { type: first.type, shape: first.shape.map((n, i) => (i === at ? length : n)), data };
 }
 
-/** One index of an axis, which goes: Gather with a scalar index. */
-function gatherOne(x: Value, axis: number, index: number): Value {
-  const shape = [...x.shape.slice(0, axis), ...x.shape.slice(axis + 1)];
+/** Gather of one index: a scalar's axis goes, that of a list of one stays. */
+function gatherOne(x: Value, axis: number, { shape: [length], data: [index = 0] }: Value): Value {
   const cut = cutAxis(x, axis, index, index + 1);
-  return { ...cut, shape };
+  return length === undefined ? { ...cut, shape: x.shape.filter((_, i) => i !== axis) } : cut;
 }
 
 /** Slice with starts, ends and axes of one element each. */

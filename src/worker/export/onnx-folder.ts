@@ -11,7 +11,7 @@ import { ndArray, type NdArray } from '../../shared/array.ts';
 import { present } from '../../shared/assert.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
 import type { GraphType } from '../../vit/onnx-graph.ts';
-import { vitOnnx, weightsOfOnnx } from '../../vit/onnx-weights.ts';
+import { vitOnnx, modelOfOnnx } from '../../vit/onnx-weights.ts';
 import type { ExportedFile } from '../protocol.ts';
 import { jsonFile, type ExportContext, type FormatWriter, type ReadBack } from './export-context.ts';
 import { hfNumbers, transformersConfig } from './merged-folder.ts';
@@ -78,15 +78,14 @@ async function readBack(context: ExportContext, files: readonly ExportedFile[]):
   const { source, classes } = context;
   const graph = await readGraph(context, files);
   if (!graph.ok) return graph;
-  const { config } = source.model;
-  const read = await weightsOfOnnx(graph.value, config, classes.length, onnxType(context));
+  const read = await modelOfOnnx(graph.value, source.model.config, classes.length, onnxType(context));
   if (!read.ok) return read;
-  const weights = read.value;
+  const { weights } = read.value;
   const head = {
     weight: present(weights.get('head.weight'), 'head.weight'),
     bias: present(weights.get('head.bias'), 'head.bias'),
   };
-  return ok({ model: { config, weights }, head, preprocessing: source.preprocessing });
+  return ok({ model: read.value, head, preprocessing: source.preprocessing });
 }
 
 /**
