@@ -1,4 +1,5 @@
 // AVIF, and the HEIC that looks like it: boxes of the ISO base media format, down to the image's size.
+import { profileName } from './colour-profile.ts';
 import { asciiOf, broken, headerOf, unsupported, viewOf, type HeaderResult } from './image-format.ts';
 
 const heicBrands = new Set(['heic', 'heix', 'hevc', 'hevx', 'heim', 'heis', 'hevm', 'hevs', 'mif1', 'msf1']);
@@ -20,6 +21,7 @@ interface Findings {
   turned: boolean;
   bitDepth: number;
   alpha: boolean;
+  colours: string | null;
   frames: number;
   /** Whether there is a box of picture data. */
   hasData: boolean;
@@ -44,6 +46,7 @@ export function readAvifHeader(bytes: Uint8Array): HeaderResult {
     turned: false,
     bitDepth: 8,
     alpha: false,
+    colours: null,
     frames: 1,
     hasData: false,
     boxes: 0,
@@ -58,6 +61,7 @@ export function readAvifHeader(bytes: Uint8Array): HeaderResult {
     height,
     bitDepth: found.bitDepth,
     alpha: found.alpha,
+    colours: found.colours,
     frames: found.frames,
   });
 }
@@ -102,6 +106,12 @@ function noteBox(
     if ((flags & 0x40) !== 0) found.bitDepth = (flags & 0x20) !== 0 ? 12 : 10;
   } else if (type === 'auxC') {
     if (asciiOf(bytes, data + 4, Math.min(end, data + 64)).includes(':alpha')) found.alpha = true;
+  } else if (type === 'colr') {
+    const kind = asciiOf(bytes, data, data + 4);
+    if (kind === 'prof' || kind === 'rICC') found.colours = profileName(bytes.subarray(data + 4, end));
+    // 1 are the primaries of sRGB, 2 are not stated.
+    const primaries = kind === 'nclx' && data + 6 <= end ? view.getUint16(data + 4) : 2;
+    if (primaries > 2) found.colours = primaries === 12 ? 'Display P3' : `cICP ${primaries}`;
   } else if (type === 'stsz' && data + 12 <= end) {
     found.frames = Math.max(found.frames, view.getUint32(data + 8));
   }

@@ -1,4 +1,5 @@
-// EXIF: the one thing that Graft asks of it, the orientation, which browsers apply to JPEG, PNG and AVIF.
+// EXIF: the one thing that Graft asks of it, the orientation. Chromium applies it to JPEG and PNG; a WebP is turned by
+// decode.ts, and an AVIF is turned by boxes of its own.
 // Knows no image format.
 import { asciiOf, viewOf } from './image-format.ts';
 

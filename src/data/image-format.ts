@@ -20,6 +20,10 @@ export interface ImageHeader {
   readonly alpha: boolean;
   /** Whether the colours are stored as CMYK. */
   readonly cmyk: boolean;
+  /** Whether it is grey of 16 bits, which Pillow reads in a mode of its own. */
+  readonly grey16: boolean;
+  /** What a reader that manages colours would convert by ("gamma 1", "Display P3"); null for sRGB and for none. */
+  readonly colours: string | null;
 }
 
 export type HeaderProblemCode = 'empty' | 'not-an-image' | 'unsupported' | 'undecodable' | 'too-many-pixels';
@@ -49,6 +53,8 @@ export function headerOf(
     bitDepth: stored.bitDepth ?? 8,
     alpha: stored.alpha ?? false,
     cmyk: stored.cmyk ?? false,
+    grey16: stored.grey16 ?? false,
+    colours: stored.colours ?? null,
   });
 }
 

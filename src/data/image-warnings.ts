@@ -2,13 +2,15 @@
 import { extensionOf, promisedFormat } from './file-path.ts';
 import type { ImageHeader } from './image-format.ts';
 import type { ImageWarning } from './import-report.ts';
+import { isDark } from './pixel-findings.ts';
+import type { StoredPixels } from './png-pixels.ts';
 
 /** Sides below this many pixels, and sides more than so many times as long as the other, are worth a word. */
 const tinySide = 16;
 const extremeAspect = 10;
 
-/** The warnings for one image; `name` is its file name. */
-export function warningsOf(header: ImageHeader, name: string): ImageWarning[] {
+/** The warnings for one image; `name` is its file name, `stored` what was read beyond its header. */
+export function warningsOf(header: ImageHeader, stored: StoredPixels | null, name: string): ImageWarning[] {
   const warnings: ImageWarning[] = [];
   const { format, width, height, frames } = header;
   const promised = promisedFormat(extensionOf(name));
@@ -23,10 +25,23 @@ export function warningsOf(header: ImageHeader, name: string): ImageWarning[] {
   if (header.cmyk)
     warnings.push({ code: 'converted-colour', text: 'CMYK is converted to RGB; colours may shift.' });
   if (header.bitDepth > 8) {
-    warnings.push({ code: 'reduced-depth', text: `${header.bitDepth} bits a channel are reduced to 8.` });
+    const range = stored?.range ?? null;
+    const reach = range === null ? '' : ` (its values: ${range[0]} to ${range[1]})`;
+    const dark = isDark(range) ? ': nearly black. Scale it to the full range first' : '';
+    warnings.push({
+      code: 'reduced-depth',
+      text: `${header.bitDepth} bits a channel${reach} are reduced to 8${dark}.`,
+    });
   }
-  if (header.alpha)
+  if (stored === null && header.alpha)
     warnings.push({ code: 'flattened', text: 'Transparent parts, if any, are laid over white.' });
+  else if (stored?.alpha === 'transparent')
+    warnings.push({ code: 'flattened', text: 'Transparent parts are laid over white.' });
+  else if (stored?.alpha === 'hidden')
+    warnings.push({
+      code: 'flattened',
+      text: 'Transparent parts are laid over white; a reader that drops transparency shows the colours hidden there.',
+    });
   if (frames > 1) {
     warnings.push({ code: 'first-frame', text: `An animation of ${frames} frames: the first one is used.` });
   }

@@ -11,6 +11,7 @@ import { listItems, type Item, type Pile } from './import-items.ts';
 import type { IgnoredFile, ImportedImage, ImportReport, RejectedFile, SplitName } from './import-report.ts';
 import { inspectItem } from './inspect-item.ts';
 import { autoReading, type ReadingChoice, type ReadingOptions } from './reading-options.ts';
+import type { StoredPixels } from './png-pixels.ts';
 import type { SourceFile } from './source-file.ts';
 
 export interface ImportProgress {
@@ -31,6 +32,7 @@ interface Candidate {
   readonly item: Item;
   readonly folders: Folders;
   readonly header: ImageHeader;
+  readonly stored: StoredPixels | null;
   readonly id: string;
 }
 
@@ -85,9 +87,10 @@ async function inspectAll(
     const verdict = await inspectItem(item);
     const { path, root, segments } = item;
     const folders = item.isDirectory ? (segments ?? []) : (segments ?? []).slice(0, -1);
-    if (verdict.kind === 'image')
-      findings.candidates.push({ item, folders, header: verdict.header, id: verdict.id });
-    else if (verdict.kind === 'rejected')
+    if (verdict.kind === 'image') {
+      const { header, stored, id } = verdict;
+      findings.candidates.push({ item, folders, header, stored, id });
+    } else if (verdict.kind === 'rejected')
       findings.rejected.push({ path, code: verdict.code, reason: verdict.reason });
     else findings.ignored.push({ path, code: verdict.code, reason: verdict.reason });
     if (verdict.kind === 'rejected' || (verdict.kind === 'ignored' && verdict.code !== 'system-file')) {
@@ -220,8 +223,8 @@ function importedImage(
   split: SplitName | null,
   perClass: ReadonlyMap<string, number>,
 ): ImportedImage {
-  const { item, header, id, path, label } = image;
-  const warnings = warningsOf(header, item.segments?.at(-1) ?? path);
+  const { item, header, stored, id, path, label } = image;
+  const warnings = warningsOf(header, stored, item.segments?.at(-1) ?? path);
   if (perClass.get(label) === 1)
     warnings.push({ code: 'small-class', text: 'It is the only image of its class.' });
   const { format, width, height } = header;
@@ -234,6 +237,7 @@ function importedImage(
     width,
     height,
     header,
+    stored,
     sizeBytes: item.sizeBytes,
     warnings,
     blob: async () => {

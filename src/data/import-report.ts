@@ -4,6 +4,7 @@ import type { Fault } from '../shared/fault.ts';
 import type { Result } from '../shared/result.ts';
 import type { ImageFormat, ImageHeader } from './image-header.ts';
 import type { Reading } from './reading-options.ts';
+import type { StoredPixels } from './png-pixels.ts';
 
 export type SplitName = 'train' | 'validation' | 'test';
 
@@ -39,6 +40,7 @@ export interface ImportedImage {
   /** Pixels, upright. */
   readonly height: number;
   readonly header: ImageHeader;
+  readonly stored: StoredPixels | null;
   /** Length of the file. */
   readonly sizeBytes: number;
   readonly warnings: readonly ImageWarning[];

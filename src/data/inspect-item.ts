@@ -4,12 +4,19 @@ import { extensionOf, isPlainExtension, isSystemPath, promisedFormat } from './f
 import { readImageHeader, sniff, sniffBytes, type ImageHeader } from './image-header.ts';
 import type { Item, ItemProblem } from './import-items.ts';
 import type { IgnoredCode } from './import-report.ts';
+import { readStoredPixels, type StoredPixels } from './png-pixels.ts';
 
 /** As for archive entries (fault Z1). */
 const maxFileBytes = 64 * 2 ** 20;
 
 export type Inspection =
-  | { readonly kind: 'image'; readonly header: ImageHeader; readonly id: string }
+  | {
+      readonly kind: 'image';
+      readonly header: ImageHeader;
+      /** What its header leaves open; null where nothing is. */
+      readonly stored: StoredPixels | null;
+      readonly id: string;
+    }
   | ({ readonly kind: 'rejected' } & ItemProblem)
   | { readonly kind: 'ignored'; readonly code: IgnoredCode; readonly reason: string };
 
@@ -47,7 +54,8 @@ export async function inspectItem(item: Item): Promise<Inspection> {
     return ignored('not-an-image', 'No image, by its first bytes.');
   const header = readImageHeader(bytes.value);
   if (!header.ok) return rejected(header.fault);
-  return { kind: 'image', header: header.value, id: await sha256(bytes.value) };
+  const stored = await readStoredPixels(bytes.value, header.value);
+  return { kind: 'image', header: header.value, stored, id: await sha256(bytes.value) };
 }
 
 function isNoImage(bytes: Uint8Array): boolean {

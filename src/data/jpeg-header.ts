@@ -1,5 +1,6 @@
 // JPEG: frame size, number of components, EXIF orientation, and a walk over all markers to the end of the image, so
 // that a cut-off file is found before a decoder fills the rest with grey.
+import { profileName } from './colour-profile.ts';
 import { exifOrientation } from './exif.ts';
 import { asciiOf, broken, headerOf, unsupported, viewOf, type HeaderResult } from './image-format.ts';
 
@@ -9,6 +10,7 @@ export function readJpegHeader(bytes: Uint8Array): HeaderResult {
   let frame: { width: number; height: number; components: number } | null = null;
   let orientation = 1;
   let scans = 0;
+  const profile: Uint8Array[] = [];
   let at = 2;
   for (;;) {
     at = scans === 0 ? nextByte(bytes, at) : nextMarker(bytes, at);
@@ -39,6 +41,8 @@ export function readJpegHeader(bytes: Uint8Array): HeaderResult {
       };
     } else if (marker === 0xe1 && asciiOf(bytes, begin, begin + 6) === 'Exif\0\0') {
       orientation = exifOrientation(bytes.subarray(begin + 6, end)) ?? orientation;
+    } else if (marker === 0xe2 && asciiOf(bytes, begin, begin + 12) === 'ICC_PROFILE\0') {
+      profile.push(bytes.subarray(Math.min(begin + 14, end), end));
     } else if (marker === 0xda) {
       if (frame === null) return broken('This JPEG has pixels before its size.');
       scans += 1;
@@ -47,7 +51,8 @@ export function readJpegHeader(bytes: Uint8Array): HeaderResult {
   }
   if (frame === null || scans === 0) return broken('This JPEG holds no pixels.');
   const { width, height, components } = frame;
-  return headerOf({ format: 'jpeg', width, height, orientation, cmyk: components === 4 });
+  const colours = profileName(profile);
+  return headerOf({ format: 'jpeg', width, height, orientation, cmyk: components === 4, colours });
 }
 
 /** SOF0 to SOF15, without DHT, JPG and DAC, which lie among them. */

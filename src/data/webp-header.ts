@@ -1,4 +1,6 @@
-// WebP: canvas size from VP8X, VP8L or VP8, frame count, and whether the file is as long as it says.
+// WebP: canvas size from VP8X, VP8L or VP8, orientation, frame count, and whether the file is as long as it says.
+import { profileName } from './colour-profile.ts';
+import { exifOrientation } from './exif.ts';
 import { asciiOf, broken, headerOf, viewOf, type HeaderResult } from './image-format.ts';
 
 interface Size {
@@ -15,6 +17,8 @@ export function readWebpHeader(bytes: Uint8Array): HeaderResult {
   let still: Size | null = null;
   let alpha = false;
   let frames = 0;
+  let orientation = 1;
+  let colours: string | null = null;
   for (let at = 12; at + 8 <= end;) {
     const type = asciiOf(bytes, at, at + 4);
     const length = view.getUint32(at + 4, true);
@@ -32,6 +36,12 @@ export function readWebpHeader(bytes: Uint8Array): HeaderResult {
         width: view.getUint16(data + 6, true) & 0x3fff,
         height: view.getUint16(data + 8, true) & 0x3fff,
       };
+    } else if (type === 'ICCP') {
+      colours = profileName(bytes.subarray(data, data + length));
+    } else if (type === 'EXIF') {
+      // Some writers put JPEG's prefix before it; Pillow skips it too.
+      const prefix = asciiOf(bytes, data, data + 6) === 'Exif\0\0' ? 6 : 0;
+      orientation = exifOrientation(bytes.subarray(data + prefix, data + length)) ?? orientation;
     } else if (type === 'ANMF') {
       frames += 1;
     }
@@ -42,7 +52,7 @@ export function readWebpHeader(bytes: Uint8Array): HeaderResult {
   if (size === null || (still !== null && (still.width !== size.width || still.height !== size.height))) {
     return broken('The header of this WebP makes no sense.');
   }
-  return headerOf({ format: 'webp', ...size, alpha, frames: Math.max(1, frames) });
+  return headerOf({ format: 'webp', ...size, alpha, frames: Math.max(1, frames), orientation, colours });
 }
 
 const uint24 = (view: DataView, at: number): number =>

@@ -1,7 +1,7 @@
 # continue.py: the recipe of this folder's run.json with transformers (or timm), peft and accelerate, for more images or
 # a larger machine than a browser has. Written by Graft; public domain (CC0-1.0).
 #
-#   pip install torch transformers peft accelerate pillow        (and timm for a timm model)
+#   pip install torch transformers peft accelerate pillow numpy  (and timm for a timm model)
 #   python continue.py --data IMAGES --out OUT                   a LoRA from the start, as large as the branches left
 #   python continue.py --data IMAGES --out OUT --adapter DIR     goes on from an exported PEFT adapter
 #   accelerate launch continue.py ...                            on several GPUs
@@ -16,6 +16,7 @@ import math
 import random
 from pathlib import Path
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
@@ -23,7 +24,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from PIL import Image, ImageOps
 
 HERE = Path(__file__).resolve().parent
-PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"}
+PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".avif"}
 SPLITS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation"}
 
 
@@ -76,30 +77,63 @@ def split_files(files, run, seed):
     return train, validation
 
 
+def read_picture(path):
+    """The picture as Graft takes it: the numbers that the file stores, upright by its EXIF, the high byte of 16 bits, the
+    first frame, transparency over white. Pillow's convert("RGB") alone would show colours hidden under transparency and
+    make 16-bit grey white."""
+    image = Image.open(path)
+    image.load()
+    for key in ("xmp", "XML:com.adobe.xmp"):  # Pillow looks there for an orientation too, browsers do not
+        image.info.pop(key, None)
+    image = ImageOps.exif_transpose(image)
+    key = image.info.get("transparency")
+    with open(path, "rb") as file:
+        head = file.read(26)
+    if head.startswith(b"\x89PNG") and head[24] == 16 and head[25] in (0, 2):
+        pixels = np.asarray(image)
+        pixels = pixels if pixels.ndim == 3 else (pixels >> 8).astype(np.uint8)[..., None].repeat(3, axis=2)
+        alpha = np.full(pixels.shape[:2], 255, np.uint8)
+        if key is not None:  # browsers compare the high byte
+            alpha[(pixels == np.right_shift(key, 8)).all(axis=2)] = 0
+        image = Image.fromarray(np.dstack([pixels, alpha]))
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+
+
+def sized(image, p):
+    """Resized and cropped about the centre, as Graft does; what a crop reaches beyond the picture is black."""
+    resize, crop = p["resize"], p["crop"]
+    if resize["kind"] == "exact":
+        width, height = resize["width"], resize["height"]
+    else:
+        short = min(image.size)
+        width, height = (int(resize["size"] * side / short) for side in image.size)
+    image = image.resize((width, height), getattr(Image.Resampling, p["filter"].upper()))
+    if crop is None:
+        return image
+
+    def begin(side, cut):
+        gap = (side - cut) / 2
+        if gap < 0:
+            return math.ceil(gap)
+        return math.floor(gap) if p["cropAt"] == "floor" else round(gap)
+
+    left, top = begin(width, crop["width"]), begin(height, crop["height"])
+    return image.crop((left, top, left + crop["width"], top + crop["height"]))
+
+
 class Pictures(torch.utils.data.Dataset):
     """Pictures as the model takes them: Graft's own preparation, with Pillow."""
 
     def __init__(self, files, preprocessing, recipe=None):
         self.files, self.p, self.recipe = files, preprocessing, recipe
-        self.filter = getattr(Image.Resampling, preprocessing["filter"].upper())
 
     def __len__(self):
         return len(self.files)
 
     def __getitem__(self, index):
         path, label = self.files[index]
-        image = ImageOps.exif_transpose(Image.open(path)).convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-        resize, crop = self.p["resize"], self.p["crop"]
-        if resize["kind"] == "exact":
-            width, height = resize["width"], resize["height"]
-        else:
-            short = min(image.size)
-            width, height = (int(resize["size"] * side / short) for side in image.size)
-        image = image.resize((width, height), self.filter)
-        if crop is not None:
-            left, top = round((width - crop["width"]) / 2), round((height - crop["height"]) / 2)
-            image = image.crop((left, top, left + crop["width"], top + crop["height"]))
+        image = sized(read_picture(path), self.p)
         if self.recipe is not None:
             image = augmented(image, self.recipe)
         pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)

@@ -4,6 +4,7 @@ import { makeBrowserDecoder } from '../data/decode.ts';
 import { importImages, type ImportProgress } from '../data/import-images.ts';
 import type { ImportedImage, ImportReport, RejectedFile } from '../data/import-report.ts';
 import type { Reading, ReadingOptions } from '../data/reading-options.ts';
+import { pixelFindings } from '../data/pixel-findings.ts';
 import { buildPixelCache, type PixelCache } from '../data/pixel-cache.ts';
 import { splitImages, type Split } from '../data/split.ts';
 import type { Preprocessing } from '../formats/preprocessor-config.ts';
@@ -120,8 +121,10 @@ export function splitData(
     counts: { train: train[id] ?? 0, validation: validation[id] ?? 0, test: test[id] ?? 0 },
     samples: [...report.images.keys()].filter((index) => report.images[index]?.classIndex === id).slice(0, 8),
   }));
+  const pixels = pixelFindings(report.images);
   const warnings: FileVerdict[] = [
     ...report.warnings.map(({ code, text }) => ({ path: '', code, reason: text })),
+    ...pixels.map(({ kind, text }) => ({ path: '', code: kind, reason: text })),
     ...report.images.flatMap(({ path, warnings: texts }) =>
       texts.map(({ code, text }) => ({ path, code, reason: text })),
     ),
@@ -140,6 +143,7 @@ export function splitData(
       splitBy: report.images.some((image) => image.split === 'validation') ? 'folders' : 'seed',
       rejected: report.rejected,
       warnings,
+      pixels,
       ignored: report.ignored,
       fault,
     },

@@ -3,6 +3,7 @@
 // second, and a page that misses one shows an older number until the next.
 import type { SplitName } from '../data/import-report.ts';
 import type { Reading, ReadingChoice, ReadingOptions } from '../data/reading-options.ts';
+import type { PixelFinding } from '../data/pixel-findings.ts';
 import type { SourceFile } from '../data/source-file.ts';
 import type { BackendChoice, EngineChoice, EngineDescription, Memory, MemoryPlan } from '../engine/engine.ts';
 import type { Metrics } from '../train/evaluation.ts';
@@ -127,6 +128,8 @@ export interface DataSummary {
   readonly rejected: readonly FileVerdict[];
   /** Used, with something to know about. */
   readonly warnings: readonly FileVerdict[];
+  /** Kinds of images that other tools read otherwise; also among the warnings. */
+  readonly pixels: readonly PixelFinding[];
   /** Passed over: system files, folders, text beside the images. */
   readonly ignored: readonly FileVerdict[];
   /** Why training cannot start with these images; null when it can. */

@@ -3,7 +3,8 @@ import { zlibSync } from 'fflate';
 import { crc32 } from '../../formats/crc32.ts';
 import type { SourceFile } from '../source-file.ts';
 
-function chunk(type: string, data: Uint8Array): Uint8Array {
+/** One chunk of a PNG. */
+export function chunk(type: string, data: Uint8Array): Uint8Array {
   const bytes = new Uint8Array(12 + data.length);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, data.length);

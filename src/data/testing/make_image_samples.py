@@ -6,8 +6,9 @@ from the top level:
 """
 import json
 import random
+import struct
 
-from PIL import Image
+from PIL import Image, ImageCms, PngImagePlugin
 
 FOLDER = "testdata/images"
 WIDTH, HEIGHT = 24, 18
@@ -26,6 +27,20 @@ def exif(orientation):
     return data
 
 
+# Red, green and blue of Display P3 in the profile connection space.
+P3 = {b"rXYZ": (0.51512, 0.24120, -0.00105), b"gXYZ": (0.29198, 0.69225, 0.04189), b"bXYZ": (0.15710, 0.06657, 0.78407)}
+
+
+def profile(colorants=None):
+    """LittleCMS's sRGB, with other colorants where they are given; its name stays."""
+    data = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    for i in range(struct.unpack(">I", data[128:132])[0]):
+        tag, offset, _ = struct.unpack(">4sII", data[132 + 12 * i : 144 + 12 * i])
+        for j, value in enumerate((colorants or {}).get(tag, ())):
+            data[offset + 8 + 4 * j : offset + 12 + 4 * j] = struct.pack(">i", round(value * 65536))
+    return bytes(data)
+
+
 def main():
     rgb = picture(1)
     rgba = rgb.copy()
@@ -33,8 +48,11 @@ def main():
     frames = [picture(seed) for seed in (1, 2, 3)]
     deep = Image.new("I;16", (WIDTH, HEIGHT))
     deep.putdata([(i * 977) % 65536 for i in range(WIDTH * HEIGHT)])
+    gamma = PngImagePlugin.PngInfo()
+    gamma.add(b"gAMA", struct.pack(">I", 100_000))
     rest = {"save_all": True, "append_images": frames[1:], "duration": 100}
-    plain = {"width": WIDTH, "height": HEIGHT, "orientation": 1, "frames": 1, "bitDepth": 8, "alpha": False, "cmyk": False}
+    plain = {"width": WIDTH, "height": HEIGHT, "orientation": 1, "frames": 1, "bitDepth": 8, "alpha": False, "cmyk": False,
+             "grey16": False, "colours": None}
     turned = {"width": HEIGHT, "height": WIDTH}
     # name, picture, options of save, what differs from the plain header
     samples = [
@@ -49,16 +67,22 @@ def main():
         ("palette.png", rgb.quantize(16), {}, {"format": "png", "bitDepth": 4}),
         ("transparent-palette.png", rgb.quantize(16), {"transparency": 0}, {"format": "png", "bitDepth": 4, "alpha": True}),
         ("orientation6.png", rgb, {"exif": exif(6)}, {"format": "png", "orientation": 6, **turned}),
-        ("deep.png", deep, {}, {"format": "png", "bitDepth": 16}),
+        ("deep.png", deep, {}, {"format": "png", "bitDepth": 16, "grey16": True}),
         ("animated.png", frames[0], rest, {"format": "png", "frames": 3}),
         ("lossy.webp", rgb, {}, {"format": "webp"}),
         ("lossless.webp", rgb, {"lossless": True}, {"format": "webp"}),
         ("alpha.webp", rgba, {}, {"format": "webp", "alpha": True}),
         ("alpha-lossless.webp", rgba, {"lossless": True, "exact": True}, {"format": "webp", "alpha": True}),
-        ("not-turned.webp", rgb, {"exif": exif(6)}, {"format": "webp"}),
+        ("orientation6.webp", rgb, {"exif": exif(6)}, {"format": "webp", "orientation": 6, **turned}),
         ("animated.webp", frames[0], rest, {"format": "webp", "frames": 3}),
         ("still.gif", rgb, {}, {"format": "gif"}),
         ("animated.gif", frames[0], rest, {"format": "gif", "frames": 3}),
+        ("gamma.png", rgb, {"pnginfo": gamma}, {"format": "png", "colours": "gamma 1"}),
+        ("srgb.jpg", rgb, {"icc_profile": profile()}, {"format": "jpeg"}),
+        ("p3.jpg", rgb, {"icc_profile": profile(P3)}, {"format": "jpeg", "colours": "sRGB built-in"}),
+        ("p3.png", rgb, {"icc_profile": profile(P3)}, {"format": "png", "colours": "sRGB built-in"}),
+        ("p3.webp", rgb, {"icc_profile": profile(P3)}, {"format": "webp", "colours": "sRGB built-in"}),
+        ("p3.avif", rgb, {"icc_profile": profile(P3), "quality": 60}, {"format": "avif", "colours": "sRGB built-in"}),
         ("rgb.bmp", rgb, {}, {"format": "bmp"}),
         ("rgb.avif", rgb, {"quality": 60}, {"format": "avif"}),
         ("alpha.avif", rgba, {"quality": 60}, {"format": "avif", "alpha": True}),

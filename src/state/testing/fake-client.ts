@@ -238,6 +238,7 @@ export function createFakeClient(
     splitBy: 'seed',
     rejected: [],
     warnings: [],
+    pixels: [],
     ignored: [],
     fault: null,
     ...options.data,

@@ -1,0 +1,96 @@
+// Images that another tool will see otherwise: which kinds there are among the images of a run, how many of each, and what
+// to know about it. What a pixel is here, and why, stands in docs/decisions/pixels.md. Knows no tool's code.
+import type { ImportedImage } from './import-report.ts';
+
+export type PixelFindingKind =
+  'grey-16' | 'hidden-colours' | 'transparency' | 'colour-profiles' | 'cmyk' | 'turned';
+
+export interface PixelFinding {
+  readonly kind: PixelFindingKind;
+  readonly images: number;
+  /** Sentences for the user: what Graft does, what others do. */
+  readonly text: string;
+}
+
+type Image = Pick<ImportedImage, 'header' | 'stored'>;
+
+/** 16-bit grey that uses a sixteenth of its range or less, as 12-bit data does: nearly black by its high byte. */
+export function isDark(range: readonly [number, number] | null): boolean {
+  return range !== null && range[1] < 4096;
+}
+
+const isOf: Readonly<Record<PixelFindingKind, (image: Image) => boolean>> = {
+  'grey-16': ({ header }) => header.grey16,
+  'hidden-colours': ({ stored }) => stored?.alpha === 'hidden',
+  // Formats whose pixels are not looked at before they are decoded.
+  transparency: ({ header, stored }) => header.alpha && stored === null,
+  'colour-profiles': ({ header }) => header.colours !== null && !header.cmyk,
+  cmyk: ({ header }) => header.cmyk,
+  turned: ({ header }) => header.orientation !== 1,
+};
+
+const kinds: readonly PixelFindingKind[] = [
+  'grey-16',
+  'hidden-colours',
+  'transparency',
+  'colour-profiles',
+  'cmyk',
+  'turned',
+];
+
+/** The kinds that occur among the images, in a fixed order. */
+export function pixelFindings(images: readonly Image[]): PixelFinding[] {
+  return kinds.flatMap((kind) => {
+    const found = images.filter(isOf[kind]);
+    return found.length === 0 ? [] : [{ kind, images: found.length, text: textOf(kind, found) }];
+  });
+}
+
+function textOf(kind: PixelFindingKind, images: readonly Image[]): string {
+  const { length } = images;
+  const are = `${length.toLocaleString('en')} ${length === 1 ? 'image is' : 'images are'}`;
+  const carry = `${length.toLocaleString('en')} ${length === 1 ? 'image carries' : 'images carry'}`;
+  switch (kind) {
+    case 'grey-16': {
+      const dark = images.filter(({ stored }) => isDark(stored?.range ?? null)).length;
+      const words =
+        dark === 0
+          ? ''
+          : ` ${dark === length ? 'They use' : `${dark.toLocaleString('en')} of them use`} less than a sixteenth of ` +
+            'the range (12-bit data?) and are nearly black here: scale them to 8 bits first.';
+      return (
+        `${are} grey of 16 bits: the high byte is taken. Pillow's convert("RGB"), which most Python loaders call, makes ` +
+        `everything above 255 white instead.${words}`
+      );
+    }
+    case 'hidden-colours':
+      return (
+        `${are} transparent with colours hidden there: laid over white here. Python's convert("RGB") drops the ` +
+        'transparency, and the hidden colours appear.'
+      );
+    case 'transparency':
+      return (
+        `${are} of a kind that may be transparent: laid over white here, while Python's convert("RGB") drops ` +
+        'transparency.'
+      );
+    case 'colour-profiles': {
+      const names = [...new Set(images.flatMap(({ header }) => header.colours ?? []))];
+      const shown = names.slice(0, 3).join(', ') + (names.length > 3 ? ', …' : '');
+      return (
+        `${carry} colours that are not sRGB (${shown}): the stored numbers are taken, as Python does. Browsers, ` +
+        'and transformers.js in them, convert such colours.'
+      );
+    }
+    case 'cmyk':
+      return `${are} CMYK: turned into RGB without a profile, as Pillow does. Other readers give other colours.`;
+    case 'turned': {
+      const webp = images.filter(({ header }) => header.format === 'webp').length;
+      return (
+        `${are} stored lying and set upright by their EXIF, as transformers' pipeline does. A bare Image.open in Python ` +
+        `and transformers.js under Node leave them lying${webp > 0 ? ', and browsers leave a WebP so' : ''}.`
+      );
+    }
+    default:
+      return kind satisfies never;
+  }
+}

@@ -1,0 +1,205 @@
+// What a PNG stores, for the two questions that its header leaves open: the range of 16-bit grey, and whether colours lie
+// hidden under transparency. Inflates and unfilters row by row, keeps two rows, and stops as soon as it knows.
+import type { ImageHeader } from './image-header.ts';
+import { asciiOf, viewOf } from './image-format.ts';
+
+export interface StoredPixels {
+  /** Smallest and largest value of 16-bit grey; null for everything else. */
+  readonly range: readonly [number, number] | null;
+  /**
+   * 'hidden': transparent somewhere, and the colours there are not white, so that a reader that drops alpha sees them.
+   */
+  readonly alpha: 'opaque' | 'transparent' | 'hidden';
+}
+
+/** A hidden colour counts when dropping alpha shows it this many levels off. */
+const visible = 8;
+
+/** Start and step of Adam7's seven passes: x, y. */
+const passes = [
+  [0, 0, 8, 8],
+  [4, 0, 8, 8],
+  [0, 4, 4, 8],
+  [2, 0, 4, 4],
+  [0, 2, 2, 4],
+  [1, 0, 2, 2],
+  [0, 1, 1, 2],
+] as const;
+
+const channelsOf = new Map([
+  [0, 1],
+  [2, 3],
+  [3, 1],
+  [4, 2],
+  [6, 4],
+]);
+
+/**
+ * Looks at the pixels of a whole PNG that readPngHeader has taken; null where there is nothing to ask (no 16-bit grey, no
+ * alpha) or its data does not inflate, which the decoder will say.
+ */
+export async function readStoredPixels(bytes: Uint8Array, header: ImageHeader): Promise<StoredPixels | null> {
+  if (header.format !== 'png' || !(header.grey16 || header.alpha)) return null;
+  const png = partsOf(bytes);
+  const row = rowReader(png, header.grey16);
+  try {
+    await inflateRows(png, row.read);
+  } catch {
+    return null;
+  }
+  return row.found();
+}
+
+interface PngParts {
+  readonly width: number;
+  readonly height: number;
+  readonly depth: number;
+  readonly colour: number;
+  readonly interlaced: boolean;
+  readonly palette: Uint8Array;
+  readonly transparency: Uint8Array;
+  readonly data: readonly Uint8Array<ArrayBuffer>[];
+}
+
+function partsOf(bytes: Uint8Array): PngParts {
+  const view = viewOf(bytes);
+  let [palette, transparency] = [new Uint8Array(0), new Uint8Array(0)];
+  const data: Uint8Array<ArrayBuffer>[] = [];
+  for (let at = 8; at + 12 <= bytes.length;) {
+    const length = view.getUint32(at);
+    const type = asciiOf(bytes, at + 4, at + 8);
+    if (type === 'IEND') break;
+    if (type === 'PLTE') palette = bytes.slice(at + 8, at + 8 + length);
+    if (type === 'tRNS') transparency = bytes.slice(at + 8, at + 8 + length);
+    if (type === 'IDAT') data.push(bytes.slice(at + 8, at + 8 + length));
+    at += 12 + length;
+  }
+  return {
+    width: view.getUint32(16),
+    height: view.getUint32(20),
+    depth: view.getUint8(24),
+    colour: view.getUint8(25),
+    interlaced: view.getUint8(28) === 1,
+    palette,
+    transparency,
+    data,
+  };
+}
+
+/** Hands every unfiltered row to `read` with its number of pixels until it returns false. */
+async function inflateRows(png: PngParts, read: (row: Uint8Array, pixels: number) => boolean): Promise<void> {
+  const bits = png.depth * (channelsOf.get(png.colour) ?? 1);
+  const step = Math.max(1, bits >> 3);
+  const sizes: [pixels: number, rows: number][] = png.interlaced
+    ? passes.map(([x, y, dx, dy]) => [Math.ceil((png.width - x) / dx), Math.ceil((png.height - y) / dy)])
+    : [[png.width, png.height]];
+  const inflated = new Blob([...png.data])
+    .stream()
+    .pipeThrough(new DecompressionStream('deflate'))
+    .getReader();
+  let chunk: Uint8Array = new Uint8Array(0);
+  let used = 0;
+  const fill = async (target: Uint8Array): Promise<void> => {
+    for (let at = 0; at < target.length;) {
+      if (used === chunk.length) {
+        const next = await inflated.read();
+        if (next.done) throw new RangeError('the data ends before the last row');
+        [chunk, used] = [next.value, 0];
+      }
+      const count = Math.min(target.length - at, chunk.length - used);
+      target.set(chunk.subarray(used, used + count), at);
+      at += count;
+      used += count;
+    }
+  };
+  try {
+    for (const [pixels, rows] of sizes) {
+      if (pixels <= 0 || rows <= 0) continue;
+      const length = Math.ceil((pixels * bits) / 8);
+      const buffers = [new Uint8Array(1 + length), new Uint8Array(1 + length)] as const;
+      for (let y = 0; y < rows; y++) {
+        const [filtered, above] = y % 2 === 0 ? buffers : [buffers[1], buffers[0]];
+        // Most rows lie within a chunk; waiting for each would cost more than inflating it.
+        if (chunk.length - used >= filtered.length) {
+          filtered.set(chunk.subarray(used, used + filtered.length));
+          used += filtered.length;
+        } else await fill(filtered);
+        const row = filtered.subarray(1);
+        unfilter(filtered[0] ?? 0, row, above.subarray(1), step);
+        if (!read(row, pixels)) return;
+      }
+    }
+  } finally {
+    void inflated.cancel().catch(() => undefined);
+  }
+}
+
+function unfilter(filter: number, row: Uint8Array, above: Uint8Array, step: number): void {
+  for (let i = 0; filter > 0 && i < row.length; i++) {
+    const a = i >= step ? (row[i - step] ?? 0) : 0;
+    const b = above[i] ?? 0;
+    let predicted = filter === 1 ? a : filter === 2 ? b : (a + b) >> 1;
+    if (filter === 4) {
+      const c = i >= step ? (above[i - step] ?? 0) : 0;
+      const [pa, pb, pc] = [Math.abs(b - c), Math.abs(a - c), Math.abs(a + b - 2 * c)];
+      predicted = pa <= pb && pa <= pc ? a : pb <= pc ? b : c;
+    }
+    row[i] = (row[i] ?? 0) + predicted;
+  }
+}
+
+/** Takes rows and answers the questions; `read` returns false as soon as nothing more can be learned. */
+function rowReader(
+  { depth, colour, palette, transparency }: PngParts,
+  grey16: boolean,
+): { read: (row: Uint8Array, pixels: number) => boolean; found: () => StoredPixels } {
+  const channels = channelsOf.get(colour) ?? 1;
+  const bytes = depth === 16 ? 2 : 1;
+  const hasAlpha = colour === 4 || colour === 6;
+  let [low, high] = [65_535, 0];
+  let alpha: StoredPixels['alpha'] = 'opaque';
+  const note = (a: number, ...values: readonly number[]): void => {
+    if (a === 255) return;
+    const hides = values.some((value) => ((255 - value) * (255 - a)) / 255 > visible);
+    if (hides) alpha = 'hidden';
+    else if (alpha === 'opaque') alpha = 'transparent';
+  };
+  // The key of tRNS for grey and RGB; browsers compare 16 bits by the high byte.
+  const key = Array.from({ length: channels }, (_, c) => transparency[2 * c + (bytes === 2 ? 0 : 1)] ?? -1);
+  const readPixel = (row: Uint8Array, at: number): void => {
+    const value = (c: number): number => row[at + c * bytes] ?? 0;
+    if (hasAlpha) {
+      const a = value(channels - 1);
+      if (a < 255) note(a, value(0), value(channels === 4 ? 1 : 0), value(channels === 4 ? 2 : 0));
+    } else if (key.every((wanted, c) => wanted === value(c))) {
+      note(0, value(0), value(channels === 3 ? 1 : 0), value(channels === 3 ? 2 : 0));
+    }
+  };
+  const readPacked = (row: Uint8Array, x: number): void => {
+    const perByte = 8 / depth;
+    const shift = 8 - depth * (1 + (x % perByte));
+    const value = ((row[Math.floor(x / perByte)] ?? 0) >> shift) & (2 ** depth - 1);
+    if (colour === 3) {
+      const a = transparency[value] ?? 255;
+      if (a < 255) note(a, palette[3 * value] ?? 0, palette[3 * value + 1] ?? 0, palette[3 * value + 2] ?? 0);
+    } else if (value === transparency[1]) note(0, Math.round((value * 255) / (2 ** depth - 1)));
+  };
+  return {
+    read: (row, pixels) => {
+      if (grey16) {
+        for (let at = 0; at + 1 < row.length; at += 2) {
+          const value = ((row[at] ?? 0) << 8) | (row[at + 1] ?? 0);
+          if (value < low) low = value;
+          if (value > high) high = value;
+        }
+      }
+      const asksAlpha = hasAlpha || transparency.length > 0;
+      for (let x = 0; asksAlpha && alpha !== 'hidden' && x < pixels; x++) {
+        if (depth < 8 || colour === 3) readPacked(row, x);
+        else readPixel(row, x * channels * bytes);
+      }
+      return grey16 || alpha !== 'hidden';
+    },
+    found: () => ({ range: grey16 ? [low, high] : null, alpha }),
+  };
+}
