@@ -164,14 +164,19 @@ function rowReader(
     if (hides) alpha = 'hidden';
     else if (alpha === 'opaque') alpha = 'transparent';
   };
-  // The key of tRNS for grey and RGB; browsers compare 16 bits by the high byte.
-  const key = Array.from({ length: channels }, (_, c) => transparency[2 * c + (bytes === 2 ? 0 : 1)] ?? -1);
+  // The key of tRNS for grey and RGB: two bytes a channel, whatever the depth.
+  const key = Array.from(
+    { length: channels },
+    (_, c) => ((transparency[2 * c] ?? 0) << 8) | (transparency[2 * c + 1] ?? 0),
+  );
   const readPixel = (row: Uint8Array, at: number): void => {
     const value = (c: number): number => row[at + c * bytes] ?? 0;
+    const whole = (c: number): number =>
+      bytes === 2 ? (value(c) << 8) | (row[at + c * bytes + 1] ?? 0) : value(c);
     if (hasAlpha) {
       const a = value(channels - 1);
       if (a < 255) note(a, value(0), value(channels === 4 ? 1 : 0), value(channels === 4 ? 2 : 0));
-    } else if (key.every((wanted, c) => wanted === value(c))) {
+    } else if (key.every((wanted, c) => wanted === whole(c))) {
       note(0, value(0), value(channels === 3 ? 1 : 0), value(channels === 3 ? 2 : 0));
     }
   };

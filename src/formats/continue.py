@@ -91,10 +91,12 @@ def read_picture(path):
         head = file.read(26)
     if head.startswith(b"\x89PNG") and head[24] == 16 and head[25] in (0, 2):
         pixels = np.asarray(image)
-        pixels = pixels if pixels.ndim == 3 else (pixels >> 8).astype(np.uint8)[..., None].repeat(3, axis=2)
-        alpha = np.full(pixels.shape[:2], 255, np.uint8)
-        if key is not None:  # browsers compare the high byte
-            alpha[(pixels == np.right_shift(key, 8)).all(axis=2)] = 0
+        if pixels.ndim == 2:
+            opaque = np.ones(pixels.shape, bool) if key is None else pixels != key
+            pixels = (pixels >> 8).astype(np.uint8)[..., None].repeat(3, axis=2)
+        else:  # Pillow keeps the high bytes alone, so the transparent colour is found by them
+            opaque = np.ones(pixels.shape[:2], bool) if key is None else (pixels != np.right_shift(key, 8)).any(axis=2)
+        alpha = np.where(opaque, 255, 0).astype(np.uint8)
         image = Image.fromarray(np.dstack([pixels, alpha]))
     image = image.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
