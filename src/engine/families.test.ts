@@ -3,14 +3,18 @@
 import { describe, expect, test } from 'vitest';
 import { headLogits } from '../train/linear-probe.ts';
 import { allOpen, type Adapter, type AdaptedModule } from '../dmlora/adapter.ts';
-import { fineTunedConfig, parseModelConfig } from '../formats/model-config.ts';
+import { writeHfConfig } from '../formats/hf-config.ts';
+import { parseModelConfig } from '../formats/model-config.ts';
+import { defaultPreprocessing } from '../formats/preprocessor-config.ts';
+import { writeTimmConfig } from '../formats/timm-config.ts';
 import { writeSafetensors } from '../formats/safetensors.ts';
 import { openTensorFile } from '../formats/tensor-files.ts';
 import { ndArray, type NdArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
 import { loadHead, loadModel, readCheckpoint, unexpectedTensors, withImageSize } from '../vit/checkpoint.ts';
 import { backboneType, fineTunedTensors } from '../vit/write-checkpoint.ts';
-import { fineTunedForm } from '../vit/fine-tuned-form.ts';
+import { timmForm } from '../vit/timm-form.ts';
+import { hfConfigOf } from '../vit/transformers-classes.ts';
 import { assertClose } from './testing/close.ts';
 import { familyNames, readFamily } from './testing/families.ts';
 import { autodiffOn } from './testing/node-backends.ts';
@@ -71,9 +75,15 @@ describe.each(familyNames)('%s', (name) => {
       ]);
       const blob = writeSafetensors(await fineTunedTensors(file.blob, file.header, opened, changed));
       const labels = Array.from(head.bias.data, (_, i) => `label ${i}`);
-      const source = { ...config, fineTuned: fineTunedForm(opened, config) };
       const dtype = typeWords[backboneType(file.header, opened)];
-      const again = must(parseModelConfig(fineTunedConfig(source, labels, dtype), 'config.json'));
+      const [hf, timm] = [hfConfigOf(opened, config), timmForm(opened, config)];
+      const text =
+        config.flavour === 'hf' && typeof hf !== 'string'
+          ? writeHfConfig(hf, labels, dtype)
+          : typeof timm !== 'string'
+            ? writeTimmConfig(timm, labels, defaultPreprocessing('vit', opened.config.imageSize), null)
+            : '';
+      const again = must(parseModelConfig(text, 'config.json'));
       const written = must(await openTensorFile(blob, 'written'));
       const reread = must(readCheckpoint(written.header, again));
       expect(reread.config).toEqual(opened.config);

@@ -44,16 +44,6 @@ export function objectOf(object: JsonObject, key: string): JsonObject | null {
   return isObject(value) ? value : null;
 }
 
-/**
- * Keys whose numbers the text writes as floats though they are whole (`"layerscale_value": 1.0`). JavaScript reads 1, and
- * transformers 5 refuses a whole number where it declares a float.
- */
-export function floatKeys(text: string): ReadonlySet<string> {
-  return new Set(
-    Array.from(text.matchAll(/"([^"\\]+)"\s*:\s*-?\d+\.0+(?=[\s,}\]])/g), ([, key]) => key ?? ''),
-  );
-}
-
 const noKeys: ReadonlySet<string> = new Set();
 
 /** Text of a JSON value, two spaces deep, keys in the Map's order; whole numbers of `floats` keys get a ".0". */

@@ -1,7 +1,6 @@
-// config.json of a checkpoint, as transformers and timm write it: what it says of the model, and the same file for the
-// fine-tuned one. Shapes are not its business: the tensors decide (vit/checkpoint.ts).
+// config.json of a checkpoint, as transformers and timm write it: what it says of the model. Shapes are not its business: the tensors decide (vit/checkpoint.ts).
 import { fail, ok, type Result } from '../shared/result.ts';
-import { floatKeys, jsonText, numberOf, objectOf, parseJsonObject, stringOf } from './json.ts';
+import { numberOf, objectOf, parseJsonObject, stringOf } from './json.ts';
 import type { Json, JsonObject } from './json.ts';
 import { timmDefaults } from './timm-architectures.ts';
 import { defaultHeads, modelTypeOf } from './transformers-types.ts';
@@ -28,23 +27,7 @@ export interface ModelConfigFile {
   /** timm's description of the preprocessing. */
   readonly pretrainedCfg: JsonObject | null;
   readonly json: JsonObject;
-  /** Keys whose whole numbers the file writes as floats. */
-  readonly floats: ReadonlySet<string>;
-  /** In what the fine-tuned model will differ from this file, beyond its classes. */
-  readonly fineTuned: FineTuned;
 }
-
-/** What the checkpoint decides about the written config.json. */
-export interface FineTuned {
-  /** Side of its images in pixels, where it is not the source's. */
-  readonly imageSize: number | null;
-  /** The head reads class and distillation token, with a classifier for each. */
-  readonly twoHeads: boolean;
-  /** timm's arguments where the model is not what its architecture says: another pooling. */
-  readonly timmArgs: ReadonlyMap<string, Json>;
-}
-
-const asTheSource: FineTuned = { imageSize: null, twoHeads: false, timmArgs: new Map() };
 
 /** Reads a config.json; which library wrote it shows in its keys. */
 export function parseModelConfig(text: string, name: string): Result<ModelConfigFile> {
@@ -52,9 +35,9 @@ export function parseModelConfig(text: string, name: string): Result<ModelConfig
   if (!parsed.ok) return parsed;
   const json = parsed.value;
   const architecture = stringOf(json, 'architecture');
-  if (architecture !== null) return ok({ ...timmConfig(json, architecture), floats: floatKeys(text) });
+  if (architecture !== null) return ok(timmConfig(json, architecture));
   const modelType = stringOf(json, 'model_type');
-  if (modelType !== null) return ok({ ...hfConfig(json, modelType), floats: floatKeys(text) });
+  if (modelType !== null) return ok(hfConfig(json, modelType));
   return fail({
     kind: 'bad-file',
     name,
@@ -63,7 +46,7 @@ export function parseModelConfig(text: string, name: string): Result<ModelConfig
   });
 }
 
-function hfConfig(json: JsonObject, modelType: string): Omit<ModelConfigFile, 'floats'> {
+function hfConfig(json: JsonObject, modelType: string): ModelConfigFile {
   const names = objectOf(json, 'id2label');
   const labels = names === null ? [] : Array.from({ length: names.size }, (_, id) => names.get(String(id)));
   const type = modelTypeOf(modelType);
@@ -85,11 +68,10 @@ function hfConfig(json: JsonObject, modelType: string): Omit<ModelConfigFile, 'f
     labels: labels.map((label, id) => (typeof label === 'string' ? label : `class ${id}`)),
     pretrainedCfg: null,
     json,
-    fineTuned: asTheSource,
   };
 }
 
-function timmConfig(json: JsonObject, architecture: string): Omit<ModelConfigFile, 'floats'> {
+function timmConfig(json: JsonObject, architecture: string): ModelConfigFile {
   const args: JsonObject = objectOf(json, 'model_args') ?? new Map<string, Json>();
   const pretrainedCfg = objectOf(json, 'pretrained_cfg');
   const defaults = timmDefaults(architecture);
@@ -114,71 +96,5 @@ function timmConfig(json: JsonObject, architecture: string): Omit<ModelConfigFil
       : [],
     pretrainedCfg,
     json,
-    fineTuned: asTheSource,
   };
-}
-
-/**
- * config.json of the fine-tuned model: the source's, with the new classes (both label maps, keys as strings), the type
- * of the written weights, and the class that the classifier belongs to; `more` fields replace those of their names.
- */
-export function fineTunedConfig(
-  source: ModelConfigFile,
-  labels: readonly string[],
-  dtype: string,
-  more: readonly (readonly [string, Json])[] = [],
-): string {
-  const json = source.flavour === 'timm' ? timmFineTuned(source, labels) : hfFineTuned(source);
-  if (source.flavour === 'hf') {
-    json.set('id2label', new Map(labels.map((label, id) => [String(id), label])));
-    json.set('label2id', new Map(labels.map((label, id) => [label, id])));
-    json.delete('num_labels');
-    json.set(json.has('torch_dtype') ? 'torch_dtype' : 'dtype', dtype);
-  }
-  for (const [key, value] of more) json.set(key, value);
-  return `${jsonText(json, source.floats)}\n`;
-}
-
-function hfFineTuned(source: ModelConfigFile): Map<string, Json> {
-  const { imageSize, twoHeads } = source.fineTuned;
-  const { classifier, tower } = modelTypeOf(source.architecture);
-  const architecture = `${classifier.architecture}${twoHeads ? 'WithTeacher' : ''}`;
-  const withSize = (fields: JsonObject): Map<string, Json> =>
-    new Map<string, Json>([...fields, ...(imageSize === null ? [] : [['image_size', imageSize] as const])]);
-  if (tower === null)
-    return withSize(source.json).set('architectures', [architecture]).set('model_type', classifier.modelType);
-  const whole = objectOf(source.json, 'vision_config');
-  const vision = withSize(whole ?? source.json).set('model_type', tower);
-  if (whole === null) for (const key of ['architectures', 'id2label', 'label2id']) vision.delete(key);
-  return new Map<string, Json>([
-    ...(whole === null ? [] : source.json),
-    ['architectures', [architecture]],
-    ['model_type', classifier.modelType],
-    ['vision_config', vision],
-  ]);
-}
-
-function timmFineTuned(source: ModelConfigFile, labels: readonly string[]): Map<string, Json> {
-  const { imageSize, timmArgs } = source.fineTuned;
-  const json = new Map<string, Json>(source.json);
-  json.set('num_classes', labels.length);
-  json.set('label_names', labels);
-  json.delete('label_descriptions');
-  const args = new Map<string, Json>(objectOf(json, 'model_args') ?? []);
-  const named = args.size > 0;
-  if (args.has('num_classes')) args.set('num_classes', labels.length);
-  for (const [key, value] of timmArgs) args.set(key, value);
-  const pool = timmArgs.get('global_pool');
-  if (pool !== undefined) json.set('global_pool', pool);
-  const { pretrainedCfg } = source;
-  if (imageSize !== null) {
-    args.set('img_size', imageSize);
-    if (pretrainedCfg !== null)
-      json.set(
-        'pretrained_cfg',
-        new Map<string, Json>([...pretrainedCfg, ['input_size', [3, imageSize, imageSize]]]),
-      );
-  }
-  if (named || args.size > 0) json.set('model_args', args);
-  return json;
 }

@@ -1,88 +1,13 @@
-// The tensors of a fine-tuned checkpoint under the names of another dialect, in another type: every tensor keeps its
-// bytes where the type stays, since fusing and splitting q, k and v only moves whole rows. Within a library, tensors that
-// no parameter needs (a mask token, an attention pooling) go along, because its class has them; across libraries they stay.
+// The tensors of a fine-tuned checkpoint as a class of transformers or timm has them, in its names and shapes: every tensor
+// keeps its bytes where the type stays, since fusing and splitting q, k and v only moves whole rows. What the class has
+// and the model does not compute with goes along (a mask token, an attention pooling); what it lacks stays behind, named.
 import { decodeFloats, encodeFloats, isFloatType, type FloatType } from '../formats/float-types.ts';
 import type { TensorToWrite } from '../formats/safetensors.ts';
-import { present } from '../shared/assert.ts';
+import { sizeOf } from '../shared/array.ts';
+import { sameSize, slotsOf, tokenRole, type Architecture, type Slot } from './architecture.ts';
 import type { Checkpoint } from './checkpoint.ts';
-import { dialects, type Dialect, type Location } from './dialects.ts';
-import { timmNames, timmPooledNorm } from './dialects/timm.ts';
-import { twoHeads } from './dialects/transformers.ts';
-import { backboneShapes } from './parameters.ts';
+import type { Dialect, Location } from './dialects.ts';
 import { writtenName } from './write-checkpoint.ts';
-
-/** Whether a checkpoint and a generation of names belong to the same library. */
-export function sameLibrary({ family }: Checkpoint, generation: Dialect['id']): boolean {
-  return (family.id === 'timm') === (generation === 'timm');
-}
-
-/**
- * The dialect of a generation for the model of a checkpoint: with the prefix that its class has in transformers, so that
- * old and new versions load it whole. A family whose modules were never renamed has one naming for both generations.
- */
-export function writtenDialect(checkpoint: Checkpoint, generation: Dialect['id']): Dialect {
-  const { family, heads, config } = checkpoint;
-  if (generation === 'timm') {
-    // The last norm's name tells where it stands.
-    const naming = config.finalNorm === 'pooled' ? timmPooledNorm : timmNames;
-    return present(
-      dialects.find((candidate) => candidate.naming === naming),
-      'timm names',
-    );
-  }
-  if (sameLibrary(checkpoint, generation))
-    return family.dialects.find(({ id }) => id === generation) ?? present(family.dialects[0], family.id);
-  const prefix = heads.length === 2 ? 'deit.' : 'vit.';
-  return present(
-    dialects.find((candidate) => candidate.id === generation && candidate.prefix === prefix),
-    `names of ${generation}`,
-  );
-}
-
-/** Names of the heads in that dialect, one or two. */
-export function writtenHeads(checkpoint: Checkpoint, target: Dialect): readonly string[] {
-  const { heads } = checkpoint;
-  if (sameLibrary(checkpoint, target.id)) return heads;
-  if (target.id === 'timm') return heads.length === 2 ? ['head', 'head_dist'] : ['head'];
-  return heads.length === 2 ? twoHeads : ['classifier'];
-}
-
-/** What a token before the patches is, whatever a library calls it. */
-function tokenRole(name: string): string {
-  if (/(cls_token|class_embedding)$/.test(name)) return 'class';
-  return /(dist_token|distillation_token)$/.test(name) ? 'distillation' : 'register';
-}
-
-/** One tensor, or rows of a fused one, on the way from one name to another. */
-interface Move {
-  readonly from: Location;
-  readonly to: Location;
-}
-
-/** Every tensor of the model's parameters: where it lies in the written source, and where it goes. */
-function movesOf(checkpoint: Checkpoint, target: Dialect): Move[] {
-  const whole = (tensor: string): Location => ({ tensor, third: null });
-  const written = ({ tensor, third }: Location): Location => ({
-    tensor: writtenName(checkpoint, tensor) ?? tensor,
-    third,
-  });
-  const moves: Move[] = [];
-  for (const token of checkpoint.layout.tokens) {
-    const to = target.tokens.find((candidate) => tokenRole(candidate) === tokenRole(token));
-    if (to !== undefined) moves.push({ from: written(whole(token)), to: whole(to) });
-  }
-  for (const name of backboneShapes(checkpoint.config).keys()) {
-    if (name === 'prefix_tokens') continue;
-    const [from, to] = [checkpoint.locations.get(name), target.locate(name)];
-    // A bias that the source does not have has no place in the file either.
-    if (from !== undefined && to !== null) moves.push({ from: written(from), to });
-  }
-  writtenHeads(checkpoint, target).forEach((head, part) => {
-    for (const leaf of ['weight', 'bias'])
-      moves.push({ from: whole(`${checkpoint.heads[part] ?? ''}.${leaf}`), to: whole(`${head}.${leaf}`) });
-  });
-  return moves;
-}
 
 /** A parameter's own rows of a tensor. */
 function rowsOf({ dtype, shape, bytes }: TensorToWrite, { third }: Location): TensorToWrite {
@@ -96,54 +21,102 @@ function rowsOf({ dtype, shape, bytes }: TensorToWrite, { third }: Location): Te
   };
 }
 
-/**
- * The tensors under the names of `target`.
- *
- * @param tensors those of fineTunedTensors, with the head.
- */
-export function renamedTensors(
-  tensors: ReadonlyMap<string, TensorToWrite>,
-  checkpoint: Checkpoint,
-  target: Dialect,
-): Map<string, TensorToWrite> {
-  const renamed = new Map<string, TensorToWrite>();
-  const fused = new Map<string, TensorToWrite[]>();
-  const moved = new Set<string>();
-  const crosses = !sameLibrary(checkpoint, target.id);
-  for (const { from, to } of movesOf(checkpoint, target)) {
-    const source = tensors.get(from.tensor);
-    if (source === undefined) continue;
-    moved.add(from.tensor);
-    const rows = rowsOf(source, from);
-    if (to.third === null)
-      renamed.set(to.tensor, crosses ? { ...rows, shape: shapeIn(to.tensor, rows) } : rows);
-    else {
-      const parts = fused.get(to.tensor) ?? [];
-      parts[to.third] = rows;
-      fused.set(to.tensor, parts);
-    }
-  }
-  for (const [name, parts] of fused) {
-    const first = present(parts[0], name);
-    renamed.set(name, {
-      dtype: first.dtype,
-      shape: [3 * (first.shape[0] ?? 0), ...first.shape.slice(1)],
-      bytes: new Blob(parts.map(({ bytes }) => bytes as BlobPart)),
-    });
-  }
-  if (crosses) return renamed;
-  const { prefix } = checkpoint.dialect;
-  const given = checkpoint.family.writtenPrefix ?? prefix;
-  for (const [name, tensor] of tensors)
-    if (!moved.has(name))
-      renamed.set(name.startsWith(given) ? target.prefix + name.slice(given.length) : name, tensor);
-  return renamed;
+/** Which names to write: those that the source has, or those of a generation. */
+export type WrittenNames = 'own' | Dialect['id'];
+
+export interface FilledArchitecture {
+  readonly tensors: ReadonlyMap<string, TensorToWrite>;
+  /** Tensors of the source that the class has no place for. */
+  readonly leftOut: readonly string[];
 }
 
-/** Tokens and positions are [1, n, dim] in ViTs and in timm, whatever rank a tower gives them. */
-function shapeIn(name: string, { shape }: TensorToWrite): readonly number[] {
-  if (!/(_token|pos_embed|position_embeddings)$/.test(name)) return shape;
-  return [1, ...(shape.length === 1 ? [1] : []), ...shape].slice(-3);
+/**
+ * Every tensor of the class, out of the checkpoint's; a string names what the class needs and the checkpoint lacks.
+ *
+ * @param tensors those of fineTunedTensors, with the head
+ * @param type of what the file lacks and the class sets to zero or one
+ */
+export function filledArchitecture(
+  tensors: ReadonlyMap<string, TensorToWrite>,
+  checkpoint: Checkpoint,
+  architecture: Architecture,
+  names: WrittenNames,
+  type: FloatType,
+): FilledArchitecture | string {
+  const slots = slotsOf(namedBy(architecture, names));
+  const own = (slot: Slot): string | undefined => slot.names.find((name) => tensors.has(name));
+  // A file in names that its class does not take is written in those that it takes.
+  const keepsNames =
+    names === 'own' && slots.every((slot) => slot.content.kind === 'spare' || own(slot) !== undefined);
+  const filled = new Map<string, TensorToWrite>();
+  const spares = new Set<string>();
+  for (const slot of slots) {
+    const name = (keepsNames ? own(slot) : undefined) ?? slot.names[0] ?? '';
+    const tensor = contentOf(slot, tensors, checkpoint) ?? standIn(slot, type);
+    if (tensor === null || !sameSize(tensor.shape, slot.shape)) return `its file has no ${name}`;
+    const found = own(slot);
+    if (slot.content.kind === 'spare' && found !== undefined) spares.add(found);
+    filled.set(name, { ...tensor, shape: slot.shape });
+  }
+  return {
+    tensors: filled,
+    leftOut: checkpoint.unused.filter((name) => !spares.has(writtenName(checkpoint, name) ?? '')),
+  };
+}
+
+/** The class with a generation's names first, where its library has several. */
+export function namedBy(architecture: Architecture, names: WrittenNames): Architecture {
+  const chosen = architecture.dialects.find(({ id }) => id === names);
+  return chosen === undefined
+    ? architecture
+    : { ...architecture, dialects: [chosen, ...architecture.dialects.filter((other) => other !== chosen)] };
+}
+
+/** Where the written source has what belongs into a slot; null where it has nothing. */
+function contentOf(
+  slot: Slot,
+  tensors: ReadonlyMap<string, TensorToWrite>,
+  checkpoint: Checkpoint,
+): TensorToWrite | null {
+  const { content } = slot;
+  switch (content.kind) {
+    case 'parameters': {
+      const rows: TensorToWrite[] = [];
+      for (const parameter of content.names) {
+        const at = checkpoint.locations.get(parameter);
+        const tensor = at === undefined ? undefined : tensors.get(writtenName(checkpoint, at.tensor) ?? at.tensor);
+        if (at !== undefined && tensor !== undefined) rows.push(rowsOf(tensor, at));
+      }
+      const [first] = rows;
+      if (first === undefined || rows.length !== content.names.length) return null;
+      return rows.length === 1
+        ? first
+        : {
+            dtype: first.dtype,
+            shape: [rows.length * (first.shape[0] ?? 0), ...first.shape.slice(1)],
+            bytes: new Blob(rows.map(({ bytes }) => bytes as BlobPart)),
+          };
+    }
+    case 'token': {
+      const token = checkpoint.layout.tokens.find((name) => tokenRole(name) === content.role);
+      return tensors.get(token === undefined ? '' : (writtenName(checkpoint, token) ?? token)) ?? null;
+    }
+    case 'head':
+      return tensors.get(`${checkpoint.heads[content.part] ?? ''}.${content.leaf}`) ?? null;
+    case 'spare':
+      return tensors.get(slot.names.find((name) => tensors.has(name)) ?? '') ?? null;
+    default:
+      return content satisfies never;
+  }
+}
+
+/** What stands in for a tensor that the file lacks: no bias is a bias of zeros, and some spares have a fixed start. */
+function standIn({ content, shape }: Slot, dtype: FloatType): TensorToWrite | null {
+  const isBias = content.kind === 'parameters' && content.names.every((name) => name.endsWith('.bias'));
+  const value = content.kind === 'spare' ? content.fill : isBias ? 0 : null;
+  return value === null
+    ? null
+    : { dtype, shape, bytes: encodeFloats(new Float32Array(sizeOf(shape)).fill(value), dtype) };
 }
 
 /** The tensors in one float type; those that have it keep their bytes, one at a time is converted. */

@@ -25,7 +25,6 @@ import {
   type Checkpoint,
 } from '../vit/checkpoint.ts';
 import { timmTitle } from '../vit/dialects.ts';
-import { fineTunedForm } from '../vit/fine-tuned-form.ts';
 import { imageSizesOf } from '../vit/image-sizes.ts';
 import type { VitModel } from '../vit/parameters.ts';
 import { baseName, openWeights } from './model-files.ts';
@@ -94,13 +93,13 @@ export async function openModel(
   const unexpected = unexpectedTensors(checkpoint);
   if (unexpected.length > 0)
     notes.push(
-      `${unexpected.length} tensors are not used and leave unchanged: ${unexpected.slice(0, 3).join(', ')}${unexpected.length > 3 ? ' …' : ''}.`,
+      `${unexpected.length} tensors are not used and are left out of every export: ${unexpected.slice(0, 3).join(', ')}${unexpected.length > 3 ? ' …' : ''}.`,
     );
   return ok({
     title,
     file: blob,
     header,
-    config: { ...config.value, fineTuned: fineTunedForm(checkpoint, config.value) },
+    config: config.value,
     checkpoint,
     model: model.value,
     preprocessing,

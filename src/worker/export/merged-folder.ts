@@ -1,18 +1,23 @@
 // The merged model as a folder that transformers or timm loads: in the source's own names, in either generation of
-// transformers' names, or in timm's.
-import { writeHfVitConfig, type HfVit } from '../../formats/hf-config.ts';
-import type { Json } from '../../formats/json.ts';
-import { fineTunedConfig } from '../../formats/model-config.ts';
+// transformers' names, or in timm's. It holds what its class has and nothing else, and is read back as strictly.
+import { writeHfConfig, type HfVit } from '../../formats/hf-config.ts';
+import { parseJsonObject, type Json } from '../../formats/json.ts';
 import { writePreprocessorConfig } from '../../formats/preprocessor-config.ts';
 import { writeSafetensors } from '../../formats/safetensors.ts';
 import { writeTimmConfig } from '../../formats/timm-config.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
+import { misfit, type Architecture } from '../../vit/architecture.ts';
 import { loadHead } from '../../vit/checkpoint.ts';
-import { castTensors, renamedTensors, writtenDialect } from '../../vit/rename-tensors.ts';
-import { timmForm } from '../../vit/timm-form.ts';
-import type { VitConfig } from '../../vit/vit-config.ts';
+import {
+  castTensors,
+  filledArchitecture,
+  type FilledArchitecture,
+  type WrittenNames,
+} from '../../vit/rename-tensors.ts';
+import { timmArchitecture, timmForm } from '../../vit/timm-form.ts';
+import { hfActivations, hfArchitecture, hfConfigOf } from '../../vit/transformers-classes.ts';
 import { openModel, typeWord, type OpenModel } from '../open-model.ts';
-import type { ExportedFile } from '../protocol.ts';
+import type { ExportedFile, ExportFormat } from '../protocol.ts';
 import {
   jsonFile,
   weightType,
@@ -26,36 +31,24 @@ export function unsupported(format: string, what: string): Result<never> {
   return fail({ kind: 'bad-recipe', field: 'export', detail: `${format} cannot hold this model: ${what}.` });
 }
 
-/** What of a model neither transformers' ViT nor its distilled DeiT has, in words; null when there is nothing. */
-function peculiarity({ config, checkpoint }: OpenModel): string | null {
-  if (config.flavour === 'hf') return null;
-  const { prefixTokens, pool, finalNorm, preNorm, layerScale } = checkpoint.config;
-  const distilled = checkpoint.heads.length === 2 && prefixTokens === 2;
-  if (prefixTokens !== 1 && !distilled) return 'it has other tokens than one class token';
-  if (pool !== 'cls' && !distilled) return 'its head does not read the class token';
-  if (finalNorm !== 'tokens') return 'its last norm stands elsewhere';
-  if (preNorm) return 'it has a norm before its blocks';
-  return layerScale ? 'its blocks have layer scale' : null;
-}
-
-/** transformers' words for the activations. */
-export const hfActivations = {
-  gelu: 'gelu',
-  'gelu-tanh': 'gelu_pytorch_tanh',
-  'quick-gelu': 'quick_gelu',
-} as const satisfies Record<VitConfig['activation'], string>;
-
-/** config.json for transformers: the source's own, changed, or a new one for a model of another library. */
+/** config.json for transformers: what the exported model is, whatever the source's said besides. */
 export function transformersConfig(
   context: ExportContext,
   dtype: string,
   more: readonly (readonly [string, Json])[] = [],
 ): Result<string> {
   const { source, classes } = context;
-  if (source.config.flavour === 'hf') return ok(fineTunedConfig(source.config, classes, dtype, more));
-  const strange = peculiarity(source);
-  if (strange !== null) return unsupported('transformers’ ViT', strange);
-  return ok(writeHfVitConfig(hfNumbers(source), classes, dtype, more));
+  const form = hfConfigOf(source.checkpoint, source.config);
+  if (typeof form === 'string') return unsupported('transformers’ ViT', form);
+  const { json } = source.config;
+  const key = json.has('torch_dtype') && !json.has('dtype') ? 'torch_dtype' : 'dtype';
+  return ok(writeHfConfig(form, classes, dtype, key, more));
+}
+
+function timmConfig({ source, classes }: ExportContext): Result<string> {
+  const form = timmForm(source.checkpoint, source.config);
+  if (typeof form === 'string') return unsupported('timm’s ViT', form);
+  return ok(writeTimmConfig(form, classes, source.preprocessing, source.origin.licence));
 }
 
 /** The numbers of a model by transformers' words. */
@@ -65,22 +58,51 @@ export function hfNumbers({ model, checkpoint }: OpenModel): HfVit {
     ...config,
     activation: hfActivations[config.activation],
     qkvBias: checkpoint.locations.has('blocks.0.q.bias'),
-    distilled: checkpoint.heads.length === 2,
   };
 }
 
-async function weightsFile(
-  context: ExportContext,
-  generation: 'hf' | 'hf-v5' | 'timm',
-): Promise<ExportedFile> {
-  const { source, tensors, dtype } = context;
-  const dialect = writtenDialect(source.checkpoint, generation);
-  const renamed = renamedTensors(tensors, source.checkpoint, dialect);
-  const cast = dtype === 'source' ? renamed : await castTensors(renamed, dtype);
-  return { name: 'model.safetensors', blob: writeSafetensors(cast) };
+/** The class that a written config.json stands for. */
+function architectureOf(config: string): Result<Architecture> {
+  const json = parseJsonObject(config, 'config.json');
+  if (!json.ok) return json;
+  const found = json.value.has('architecture') ? timmArchitecture(json.value) : hfArchitecture(json.value);
+  return typeof found === 'string' ? unsupported('The format', found) : ok(found);
 }
 
-/** Reads a folder back as if a user had brought it. */
+/** config.json of a library for this model, and the class that it stands for. */
+export function libraryForm(
+  context: ExportContext,
+  library: 'timm' | 'hf',
+): Result<{ readonly config: string; readonly architecture: Architecture }> {
+  const config =
+    library === 'timm' ? timmConfig(context) : transformersConfig(context, typeWord(weightType(context)));
+  if (!config.ok) return config;
+  const architecture = architectureOf(config.value);
+  return architecture.ok ? ok({ config: config.value, architecture: architecture.value }) : architecture;
+}
+
+/** config.json and the tensors of the model's class in one of the libraries. */
+function filled(
+  context: ExportContext,
+  names: WrittenNames,
+): Result<{ readonly config: string } & FilledArchitecture> {
+  const { source, tensors, sourceType } = context;
+  const library = (names === 'own' ? source.config.flavour : names) === 'timm' ? 'timm' : 'hf';
+  const form = libraryForm(context, library);
+  if (!form.ok) return form;
+  const { config, architecture } = form.value;
+  const found = filledArchitecture(tensors, source.checkpoint, architecture, names, sourceType);
+  return typeof found === 'string' ? unsupported(architecture.name, found) : ok({ config, ...found });
+}
+
+/** Tensors of the source that a format has no place for; none where it does not write the model's tensors. */
+export function leftOutOf(context: ExportContext, format: ExportFormat): readonly string[] {
+  if (format === 'peft' || format === 'onnx') return [];
+  const found = filled(context, format === 'source' ? 'own' : format);
+  return found.ok ? found.value.leftOut : [];
+}
+
+/** Reads a folder back as if a user had brought it, and refuses what the library would refuse or make up. */
 async function readFolder(files: readonly ExportedFile[]): Promise<Result<ReadBack>> {
   const opened = await openModel(
     files.map(({ name, blob }) => ({ path: name, blob })),
@@ -89,53 +111,39 @@ async function readFolder(files: readonly ExportedFile[]): Promise<Result<ReadBa
   );
   if (!opened.ok) return opened;
   const { file, header, checkpoint, model, preprocessing } = opened.value;
+  const config = files.find(({ name }) => name === 'config.json');
+  const architecture = architectureOf((await config?.blob.text()) ?? '');
+  if (!architecture.ok) return architecture;
+  const problem = misfit(header.tensors, architecture.value);
+  if (problem !== null)
+    return fail({ kind: 'bad-recipe', field: 'export', detail: `Read back, ${problem}.` });
   const head = await loadHead(file, header, checkpoint);
   if (!head.ok) return head;
   if (head.value === null) return fail({ kind: 'bug', message: 'the exported file has no head' });
   return ok({ model, head: head.value, preprocessing });
 }
 
-/** As the source has it: names, types, and every tensor that is not the model's. */
-export const sourceFolder: FormatWriter = {
-  async write(context) {
-    const { source, classes, tensors, dtype } = context;
-    const cast = dtype === 'source' ? tensors : await castTensors(tensors, dtype);
-    return ok([
-      { name: 'model.safetensors', blob: writeSafetensors(cast) },
-      jsonFile('config.json', fineTunedConfig(source.config, classes, typeWord(weightType(context)))),
-      jsonFile('preprocessor_config.json', writePreprocessorConfig(source.preprocessing)),
-    ]);
-  },
-  readBack: (_, files) => readFolder(files),
-};
-
-export const transformersFolder = (generation: 'hf' | 'hf-v5'): FormatWriter => ({
-  async write(context) {
-    const config = transformersConfig(context, typeWord(weightType(context)));
-    if (!config.ok) return config;
-    return ok([
-      await weightsFile(context, generation),
-      jsonFile('config.json', config.value),
-      jsonFile('preprocessor_config.json', writePreprocessorConfig(context.source.preprocessing)),
-    ]);
-  },
-  readBack: (_, files) => readFolder(files),
-});
-
-export const timmFolder: FormatWriter = {
-  async write(context) {
-    const config = timmConfig(context);
-    if (!config.ok) return config;
-    return ok([await weightsFile(context, 'timm'), jsonFile('config.json', config.value)]);
-  },
-  readBack: (_, files) => readFolder(files),
-};
-
-function timmConfig(context: ExportContext): Result<string> {
-  const { source, classes } = context;
-  if (source.config.flavour === 'timm')
-    return ok(fineTunedConfig(source.config, classes, typeWord(weightType(context))));
-  const form = timmForm(source.checkpoint);
-  if (typeof form === 'string') return unsupported('timm’s ViT', form);
-  return ok(writeTimmConfig(form, classes, source.preprocessing, source.origin.licence));
+/** A folder of the model's class: every tensor that the library registers for it, and nothing else. */
+function mergedFolder(names: WrittenNames): FormatWriter {
+  return {
+    async write(context) {
+      const { source, dtype } = context;
+      const found = filled(context, names);
+      if (!found.ok) return found;
+      const { config, tensors } = found.value;
+      const cast = dtype === 'source' ? tensors : await castTensors(tensors, dtype);
+      const files = [
+        { name: 'model.safetensors', blob: writeSafetensors(cast) },
+        jsonFile('config.json', config),
+      ];
+      if (names !== 'timm')
+        files.push(jsonFile('preprocessor_config.json', writePreprocessorConfig(source.preprocessing)));
+      return ok(files);
+    },
+    readBack: (_, files) => readFolder(files),
+  };
 }
+
+export const sourceFolder = mergedFolder('own');
+export const transformersFolder = (generation: 'hf' | 'hf-v5'): FormatWriter => mergedFolder(generation);
+export const timmFolder = mergedFolder('timm');

@@ -52,7 +52,7 @@ export const onnxFolder = (limit = onnxFileLimit): FormatWriter => ({
       config.ok && runsInJavaScript.has(modelTypeIn(config.value))
         ? config.value
         : // The graph is the whole model: transformers.js only needs a class that runs it.
-          writeHfVitConfig({ ...hfNumbers(source), distilled: false }, classes, type, more);
+          writeHfVitConfig(hfNumbers(source), classes, type, more);
     const files: ExportedFile[] = [{ name: `onnx/${name}`, blob: model }];
     if (external !== null) files.push({ name: `onnx/${name}_data`, blob: external });
     files.push(

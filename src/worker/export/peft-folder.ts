@@ -13,20 +13,23 @@ import {
 import { ndArray, sliceRows, type NdArray } from '../../shared/array.ts';
 import { present } from '../../shared/assert.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
-import type { Dialect } from '../../vit/dialects.ts';
 import { peftModules, type PeftModule } from '../../vit/peft-names.ts';
-import { renamedTensors, writtenDialect, writtenHeads } from '../../vit/rename-tensors.ts';
+import { slotsOf, type Architecture } from '../../vit/architecture.ts';
+import { namedBy } from '../../vit/rename-tensors.ts';
 import { joinedHead, splitHead, type Head } from '../../vit/heads.ts';
 import { modelTypeOf } from '../../formats/transformers-types.ts';
 import type { OpenModel } from '../open-model.ts';
 import type { ExportedFile } from '../protocol.ts';
 import { jsonFile, type ExportContext, type FormatWriter, type ReadBack } from './export-context.ts';
+import { libraryForm } from './merged-folder.ts';
 
 const prefix = 'base_model.model.';
 
-/** The names that the model has in memory. */
-function memoryDialect({ source: { checkpoint } }: ExportContext): Dialect {
-  return writtenDialect(checkpoint, checkpoint.family.id === 'timm' ? 'timm' : 'hf-v5');
+/** The class of the original, with the names that it has in memory first. */
+function baseArchitecture(context: ExportContext): Result<Architecture> {
+  const { flavour } = context.source.config;
+  const form = libraryForm(context, flavour);
+  return form.ok ? ok(namedBy(form.value.architecture, flavour === 'timm' ? 'timm' : 'hf-v5')) : form;
 }
 
 /** The stacked pair of a module, fused where the module is; null without branches. */
@@ -41,28 +44,28 @@ function pairOf({ parts }: PeftModule, adapter: Adapter, out: number): LoraPair 
 
 export const peftFolder: FormatWriter = {
   write(context) {
-    const { source, adapter, dtype, tensors } = context;
-    const { checkpoint } = source;
-    const dialect = memoryDialect(context);
+    const { source, adapter, dtype } = context;
+    const base = baseArchitecture(context);
+    if (!base.ok) return Promise.resolve(base);
+    const { dialects, heads } = base.value;
     const type = dtype === 'source' ? 'F32' : dtype;
     const written = new Map<string, TensorToWrite>();
     const put = (name: string, { shape, data }: NdArray): void => {
       written.set(prefix + name, { dtype: type, shape, bytes: encodeFloats(data, type) });
     };
     const ranks = new Map<string, number>();
-    for (const module of peftModules(source.model.config, dialect)) {
+    for (const module of peftModules(source.model.config, present(dialects[0], 'names'))) {
       const pair = pairOf(module, adapter, source.model.config.dim);
       if (pair === null) continue;
       put(`${module.name}.lora_A.weight`, pair.A);
       put(`${module.name}.lora_B.weight`, pair.B);
       ranks.set(module.name, pair.A.shape[0] ?? 0);
     }
-    const heads = writtenHeads(checkpoint, dialect);
     for (const [part, head] of splitHead(adapter.head, heads.length).entries()) {
       put(`${heads[part] ?? ''}.weight`, head.weight);
       put(`${heads[part] ?? ''}.bias`, head.bias);
     }
-    const names = [...renamedTensors(tensors, checkpoint, dialect).keys()];
+    const names = slotsOf(base.value).map((slot) => slot.names[0] ?? '');
     const modules = names.filter((name) => name.endsWith('.weight')).map((name) => name.slice(0, -7));
     const text = writePeftConfig({
       baseClass: baseClass(source),
@@ -118,7 +121,9 @@ async function readBack(context: ExportContext, files: readonly ExportedFile[]):
     const dtype = isFloatType(entry.dtype) ? entry.dtype : 'F32';
     return ndArray(entry.shape, decodeFloats(await readTensorBytes(file, entry), dtype));
   };
-  const dialect = memoryDialect(context);
+  const base = baseArchitecture(context);
+  if (!base.ok) return base;
+  const dialect = present(base.value.dialects[0], 'names');
   const weights = new Map(source.model.weights);
   for (const { name, parts } of peftModules(source.model.config, dialect)) {
     if (!config.value.adapts(name)) continue;
@@ -133,7 +138,7 @@ async function readBack(context: ExportContext, files: readonly ExportedFile[]):
     });
   }
   const heads: Head[] = [];
-  for (const name of writtenHeads(source.checkpoint, dialect))
+  for (const name of base.value.heads)
     heads.push({ weight: await read(`${name}.weight`), bias: await read(`${name}.bias`) });
   const head = joinedHead(heads);
   if (left.size > 0) return wrong(`${[...left].slice(0, 3).join(', ')} would not be used`);
