@@ -216,7 +216,7 @@ async function saveMerged(page, { formats, result }, out) {
  * @param {Progress} progress
  */
 async function saveFolders(page, { formats, result }, out, progress) {
-  for (const { format, files, proof, refused } of formats) {
+  for (const { format, files, proof, refused, note } of formats) {
     if (refused !== null || proof === null) {
       progress.note(`${format}: not written. ${refused ?? ''}`);
       continue;
@@ -227,14 +227,16 @@ async function saveFolders(page, { formats, result }, out, progress) {
     progress.note(
       `${format}: read back, largest logit difference ${proof.maxLogitDifference.toExponential(1)} on ${proof.images} images`,
     );
+    if (note !== null) progress.note(`${format}: ${note}`);
   }
   const refusals = formats.flatMap(({ refused }) => refused ?? []);
   if (refusals.length === formats.length) throw new UserError(refusals.join(' '));
-  const exports = formats.map(({ format, files, proof, refused }) => ({
+  const exports = formats.map(({ format, files, proof, refused, note }) => ({
     format,
     files: files.map(({ name }) => `${format}/${name}`),
     ...proof,
     refused,
+    note,
   }));
   return { ...result, exports, files: [...exports.flatMap(({ files }) => files), 'result.json'] };
 }

@@ -48,6 +48,8 @@ export interface CardFacts {
   readonly proof: { readonly images: number; readonly maxLogitDifference: number; readonly maxLogit: number };
   readonly ranOn: string;
   readonly build: string;
+  /** What of the original the folder leaves out, as a sentence; null for nothing. */
+  readonly note: string | null;
   /** Name of the ONNX file, where there is one. */
   readonly onnxFile: string | null;
 }
@@ -161,7 +163,7 @@ function methodSection({ recipe, branches }: CardFacts): string {
   ].join('\n\n');
 }
 
-function metricsSection({ metrics, proof, dtype, format, ranOn, build }: CardFacts): string {
+function metricsSection({ metrics, proof, dtype, format, ranOn, build, note }: CardFacts): string {
   const rows = metrics.map(
     ({ name, images, accuracy, interval: [low, high], loss }) =>
       `| ${name} | ${images} | ${percent(accuracy)} | ${percent(low)} to ${percent(high)} | ${loss.toFixed(4)} |`,
@@ -175,7 +177,8 @@ function metricsSection({ metrics, proof, dtype, format, ranOn, build }: CardFac
       'there are any, steered none.',
     `This folder is ${formatWords[format]}, in ${dtype}. It was read back and run on ${proof.images} validation images ` +
       `before it was handed out: the largest difference of any logit to the model that was trained is ` +
-      `${proof.maxLogitDifference.toExponential(1)}, the largest logit ${proof.maxLogit.toFixed(2)}.`,
+      `${proof.maxLogitDifference.toExponential(1)}, the largest logit ${proof.maxLogit.toFixed(2)}.` +
+      (note === null ? '' : ` ${markdownText(note)}`),
     `Trained in Graft (build ${markdownText(build)}) on ${markdownText(ranOn)}. Graft fine-tunes vision transformers in ` +
       'the browser; the images never left the machine.',
   ].join('\n\n');

@@ -84,7 +84,8 @@ function contentOf(
       const rows: TensorToWrite[] = [];
       for (const parameter of content.names) {
         const at = checkpoint.locations.get(parameter);
-        const tensor = at === undefined ? undefined : tensors.get(writtenName(checkpoint, at.tensor) ?? at.tensor);
+        const tensor =
+          at === undefined ? undefined : tensors.get(writtenName(checkpoint, at.tensor) ?? at.tensor);
         if (at !== undefined && tensor !== undefined) rows.push(rowsOf(tensor, at));
       }
       const [first] = rows;

@@ -28,12 +28,16 @@ function mlpRatio({ dim, mlpDim }: VitConfig): number {
 }
 
 /** The source's own architecture where it is timm's and the model is still of its kind. */
-function ownArchitecture({ config, heads }: Checkpoint, { flavour, architecture }: ModelConfigFile): string | null {
+function ownArchitecture(
+  { config, heads }: Checkpoint,
+  { flavour, architecture }: ModelConfigFile,
+): string | null {
   if (flavour !== 'timm') return null;
   const scales = scalesItsLayers(architecture);
   if (scales === null || (scales && !config.layerScale)) return null;
   const isDistilled = architecture.includes('_distilled_');
-  return timmDefaults(architecture).layerNormEps === config.layerNormEps && isDistilled === (heads.length === 2)
+  return timmDefaults(architecture).layerNormEps === config.layerNormEps &&
+    isDistilled === (heads.length === 2)
     ? architecture
     : null;
 }
@@ -46,8 +50,10 @@ export function timmForm(checkpoint: Checkpoint, file: ModelConfigFile): TimmFor
   const roles = layout.tokens.map(tokenRole);
   const registers = prefixTokens - roles.filter((role) => role !== 'register').length;
   if (pool === 'cls+mean') return 'its head reads the class token and the mean of the patches';
-  if (layout.placedTokens !== prefixTokens && layout.placedTokens !== 0) return 'its registers have no positions';
-  if (roles.includes('distillation') && !distilled) return 'it has two tokens before the patches and one head';
+  if (layout.placedTokens !== prefixTokens && layout.placedTokens !== 0)
+    return 'its registers have no positions';
+  if (roles.includes('distillation') && !distilled)
+    return 'it has two tokens before the patches and one head';
   if (file.flavour === 'hf' && registers > 0) return 'its registers have no positions';
   const size = sizes.get(dim) ?? 'base';
   const architecture =
@@ -94,7 +100,9 @@ export function timmArchitecture(json: JsonObject): Architecture | string {
   if (scales === null) return `timm has no plain ViT of the name "${architecture}"`;
   const distilled = architecture.includes('_distilled_');
   const [imageSize, patchSize, dim, depth, heads, ratio, classes] = [
-    ...['img_size', 'patch_size', 'embed_dim', 'depth', 'num_heads', 'mlp_ratio'].map((key) => numberOf(args, key)),
+    ...['img_size', 'patch_size', 'embed_dim', 'depth', 'num_heads', 'mlp_ratio'].map((key) =>
+      numberOf(args, key),
+    ),
     numberOf(json, 'num_classes'),
   ];
   if (!imageSize || !patchSize || !dim || !depth || !heads || !ratio || !classes)

@@ -195,7 +195,10 @@ export function hfConfigOf(checkpoint: Checkpoint, file: ModelConfigFile): HfCon
     if (value !== null) fields.set(key, value);
   }
   fields
-    .set('hidden_act', (file.flavour === 'hf' ? stringOf(vision, 'hidden_act') : null) ?? hfActivations[config.activation])
+    .set(
+      'hidden_act',
+      (file.flavour === 'hf' ? stringOf(vision, 'hidden_act') : null) ?? hfActivations[config.activation],
+    )
     .set('hidden_size', config.dim)
     .set('image_size', config.imageSize)
     .set('layer_norm_eps', config.layerNormEps)
@@ -225,8 +228,8 @@ export function hfArchitecture(json: JsonObject): Architecture | string {
   const fields = objectOf(json, 'vision_config') ?? json;
   const tokens = new Map(form.tokens(fields));
   const prefixTokens = [...tokens.values()].reduce((sum, count) => sum + count, 0);
-  const numbers = ['hidden_size', 'num_hidden_layers', 'num_attention_heads', 'image_size', 'patch_size'].map((key) =>
-    numberOf(fields, key),
+  const numbers = ['hidden_size', 'num_hidden_layers', 'num_attention_heads', 'image_size', 'patch_size'].map(
+    (key) => numberOf(fields, key),
   );
   const [dim, depth, heads, imageSize, patchSize] = numbers;
   const ratio = numberOf(fields, 'mlp_ratio');

@@ -222,6 +222,8 @@ export interface FormatExport {
   readonly proof: ExportProof | null;
   /** Why it is not offered, as a sentence; null when it is. */
   readonly refused: string | null;
+  /** What of the source it leaves out, as a sentence; null for nothing. */
+  readonly note: string | null;
 }
 
 export interface ExportResult {

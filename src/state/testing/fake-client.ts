@@ -301,7 +301,7 @@ export function createFakeClient(
       ok({
         formats: formats.map((format): FormatExport =>
           options.refuses === format
-            ? { format, files: [], proof: null, refused: 'timm’s ViT cannot hold this model.' }
+            ? { format, files: [], proof: null, refused: 'timm’s ViT cannot hold this model.', note: null }
             : {
                 format,
                 files: ['model.safetensors', 'config.json', 'README.md'].map((name) => ({
@@ -316,6 +316,7 @@ export function createFakeClient(
                   validation: metrics(step),
                 },
                 refused: null,
+                note: null,
               },
         ),
         result: result(),

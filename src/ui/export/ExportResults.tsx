@@ -12,7 +12,7 @@ import { PushToHub } from '../result/PushToHub.tsx';
 import styles from './ExportDialog.module.css';
 import { formatTitles } from './format-titles.ts';
 
-function FormatResult({ format, files, proof, refused }: FormatExport) {
+function FormatResult({ format, files, proof, refused, note }: FormatExport) {
   if (refused !== null || proof === null)
     return (
       <li className={styles.refused} data-testid={`export-${format}`} data-offered="false">
@@ -38,6 +38,7 @@ function FormatResult({ format, files, proof, refused }: FormatExport) {
         </strong>{' '}
         (largest logit {proof.maxLogit.toFixed(1)}), {percentText(proof.validation.accuracy)} right.
       </p>
+      {note !== null && <p>{note}</p>}
       <details>
         <summary>{countText(files.length, 'file')}</summary>
         <ul className={styles.files} aria-label={`Files of ${formatTitles[format]}`}>

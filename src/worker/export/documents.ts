@@ -16,9 +16,10 @@ export function documentsOf(
   type: FloatType,
   proof: ExportProof,
   files: readonly ExportedFile[],
+  note: string | null,
 ): readonly ExportedFile[] {
-  const facts = cardFacts(record, format, type, proof, files);
-  const json = { ...record, export: { format, dtype: typeWord(type), proof } };
+  const facts = { ...cardFacts(record, format, type, proof, files), note };
+  const json = { ...record, export: { format, dtype: typeWord(type), proof, note } };
   return [
     { name: 'README.md', blob: new Blob([modelCard(facts)], { type: 'text/markdown' }) },
     jsonFile('run.json', `${JSON.stringify(json, null, 1)}\n`),
@@ -32,7 +33,7 @@ function cardFacts(
   type: FloatType,
   proof: ExportProof,
   files: readonly ExportedFile[],
-): CardFacts {
+): Omit<CardFacts, 'note'> {
   const { config } = model;
   const measured = (name: string, images: number, metrics: Metrics | null): CardFacts['metrics'] =>
     metrics === null || images === 0

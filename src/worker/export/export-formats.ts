@@ -11,7 +11,7 @@ import { ndArray } from '../../shared/array.ts';
 import type { OpenModel } from '../open-model.ts';
 import type { ExportedFile, ExportFormat, ExportProof, FormatExport } from '../protocol.ts';
 import { exportContext, weightType, type ExportContext, type FormatWriter } from './export-context.ts';
-import { sourceFolder, timmFolder, transformersFolder } from './merged-folder.ts';
+import { leftOutOf, sourceFolder, timmFolder, transformersFolder } from './merged-folder.ts';
 import { computedLogits, onnxFolder, onnxType } from './onnx-folder.ts';
 import { peftFolder } from './peft-folder.ts';
 import { compare, normalisedPixels, preprocessingDifference, prove } from './proof.ts';
@@ -50,6 +50,7 @@ export interface ExportJob {
     type: FloatType,
     proof: ExportProof,
     files: readonly ExportedFile[],
+    note: string | null,
   ) => readonly ExportedFile[];
   readonly onProgress: (what: string, done: number, total: number) => void;
 }
@@ -74,7 +75,9 @@ export async function exportFormats(job: ExportJob): Promise<Result<readonly For
     const exported = await exportFormat(job, context, format);
     if (!exported.ok && isFatal(exported.fault)) return exported;
     done.push(
-      exported.ok ? exported.value : { format, files: [], proof: null, refused: refusal(exported.fault) },
+      exported.ok
+        ? exported.value
+        : { format, files: [], proof: null, refused: refusal(exported.fault), note: null },
     );
   }
   onProgress('Writing and proving', formats.length, formats.length);
@@ -106,6 +109,7 @@ async function exportFormat(
         format,
         files: [],
         proof: proof.value,
+        note: null,
         refused:
           `Read back, a logit differs by ${maxLogitDifference.toExponential(1)}, more than the ` +
           `${tolerance.toExponential(1)} that ${type} weights explain. Choose float32, or another format.`,
@@ -115,13 +119,30 @@ async function exportFormat(
       ? { ...proof.value, maxLogitDifference: graph.value.maxLogitDifference }
       : proof.value;
   // The source's own folder is the plain result: what it was before the formats.
-  const documents = format === 'source' ? [] : job.documents(format, type, worst, files);
+  const note = leftOutNote(leftOutOf(context, format));
+  const documents = format === 'source' ? [] : job.documents(format, type, worst, files, note);
   return ok({
     format,
     files: [...files, ...documents],
     proof: worst,
     refused: null,
+    note,
   });
+}
+
+/** The tensors that stay behind, by their modules; null for none. */
+export function leftOutNote(names: readonly string[]): string | null {
+  if (names.length === 0) return null;
+  const groupsBy = (moduleOf: (name: string) => string): Map<string, number> => {
+    const groups = new Map<string, number>();
+    for (const name of names) groups.set(moduleOf(name), (groups.get(moduleOf(name)) ?? 0) + 1);
+    return groups;
+  };
+  const fine = groupsBy((name) => name.replace(/\.(weight|bias)$/, '').replace(/\.\d+\..*$/, ''));
+  const groups = fine.size <= 6 ? fine : groupsBy((name) => name.replace(/\..*$/, ''));
+  const words = [...groups].map(([name, count]) => (count === 1 ? name : `${name} (${count} tensors)`));
+  const rest = words.length > 6 ? ` and ${words.length - 6} more` : '';
+  return `Left out, since this kind of model has no place for them: ${words.slice(0, 6).join(', ')}${rest}.`;
 }
 
 /** Floating-point operations that the plain evaluation of a graph may take: some seconds. */

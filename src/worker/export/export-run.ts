@@ -49,7 +49,7 @@ export async function exportRun(
     sample: proofSample(data.validation, branched),
     batch: run.batch,
     makeEngine,
-    documents: (format, type, proof, files) => documentsOf(record, format, type, proof, files),
+    documents: (...written) => documentsOf(record, ...written),
     onProgress,
   });
   return exported.ok ? ok({ formats: exported.value, result }) : exported;
