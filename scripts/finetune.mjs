@@ -9,7 +9,7 @@ const say = (line) => console.error(line);
 
 /**
  * @param {FinetuneArguments} given
- * @returns {Promise<object>} what stands in result.json
+ * @returns {Promise<import('../src/worker/protocol.ts').RunResult>} what stands in result.json
  */
 async function finetune(given) {
   const { collectImages, collectModel, hubModel, prepareOut, readRecipe } =
@@ -78,7 +78,12 @@ try {
   const given = readArguments(process.argv.slice(2));
   asJson = given.json;
   if (given.help) console.log(usage);
-  else console.log(JSON.stringify(await finetune(given)));
+  else {
+    const result = await finetune(given);
+    console.log(JSON.stringify(result));
+    // The files are those of the best validated state: not what was asked for, and no failure either.
+    if (result.diverged !== null) process.exitCode = 2;
+  }
 } catch (thrown) {
   const sentence = thrown instanceof Error ? thrown.message : String(thrown);
   const fault =

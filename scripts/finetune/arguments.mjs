@@ -33,7 +33,9 @@ Fine-tunes a vision transformer with DMLoRA in a headless browser and writes the
 
 Files in DIR: model.safetensors, config.json, preprocessor_config.json, result.json; with --export the folders and
 result.json. Every format is read back and compared before it is written. The last line of standard output is
-result.json on one line. On any fault the exit code is 1 and standard error ends with one sentence.`;
+result.json on one line. On any fault the exit code is 1 and standard error ends with one sentence. A run that
+diverged (a learning rate too high) writes its best validated state, which may be that before training: standard
+error ends with a warning, "diverged" in result.json is not null, and the exit code is 2.`;
 
 /** @typedef {'hf' | 'hf-v5' | 'timm' | 'peft' | 'onnx'} ExportFormat */
 

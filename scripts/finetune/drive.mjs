@@ -12,6 +12,8 @@ import { UserError } from './user-error.mjs';
  * @typedef {import('../../src/headless.ts').HeadlessExport} HeadlessExport
  * @typedef {import('../../src/worker/protocol.ts').TrainerEvent} TrainerEvent
  * @typedef {import('../../src/worker/protocol.ts').Recipe} Recipe
+ * @typedef {import('../../src/worker/protocol.ts').Fault} Fault
+ * @typedef {import('../../src/worker/protocol.ts').RunResult} RunResult
  * @typedef {import('./collect.mjs').Collected} Collected
  * @typedef {ReturnType<typeof import('./progress.mjs').startProgress>} Progress
  */
@@ -65,7 +67,7 @@ async function hand(page, input, collected) {
  * @param {string} url of the built app, with a "/" at its end
  * @param {Job} job
  * @param {Progress} progress
- * @returns {Promise<object>} what stands in result.json
+ * @returns {Promise<RunResult>} what stands in result.json
  * @throws {UserError}
  */
 export async function runJob(browser, url, job, progress) {
@@ -82,7 +84,7 @@ export async function runJob(browser, url, job, progress) {
       reject(new UserError(`Graft made a mistake: ${error.message}. Please report this text.`)),
     );
   });
-  return /** @type {Promise<object>} */ (Promise.race([drive(page, url, job, progress), death]));
+  return /** @type {Promise<RunResult>} */ (Promise.race([drive(page, url, job, progress), death]));
 }
 
 /**
@@ -112,20 +114,30 @@ async function drive(page, url, job, progress) {
   if (job.validation !== null)
     await openImages(page, 'validation', job.validation, recipe, job.reading, progress);
 
+  /** @param {Fault} fault */
+  const sentence = (fault) => page.evaluate((reported) => window.graft.sentence(reported), fault);
+  let stopped = false;
   // The end is an event, and may come before `start` has answered.
   const end = new Promise((resolve, reject) => {
     listen = (event) => {
       progress.event(event);
+      if (event.kind === 'diverging' && event.fault?.keptStep === null)
+        void sentence(event.fault).then((text) => progress.note(`Warning. ${text}`), reject);
       const fault =
         event.kind === 'phase' && event.phase.kind === 'failed'
           ? event.phase.fault
           : event.kind === 'fault' && event.fault.kind === 'worker-died'
             ? event.fault
             : null;
-      if (fault !== null) {
+      if (fault?.kind === 'not-finite' && !stopped) {
+        // The run has diverged: it is ended, which leaves its best validated state.
+        stopped = true;
         void page
-          .evaluate((reported) => window.graft.sentence(reported), fault)
-          .then((sentence) => reject(new UserError(sentence, fault)), reject);
+          .evaluate(() => window.graft.call('stop', null))
+          .then(valueOf)
+          .catch(async () => reject(new UserError(await sentence(fault), fault)));
+      } else if (fault !== null) {
+        void sentence(fault).then((text) => reject(new UserError(text, fault)), reject);
       } else if (event.kind === 'phase' && event.phase.kind === 'finished') resolve(undefined);
     };
   });
@@ -165,6 +177,7 @@ async function drive(page, url, job, progress) {
       `${percent(result.initialValidation.accuracy)}; ` +
       `${result.steps} steps in ${span(result.seconds)}; files in ${job.out}`,
   );
+  if (result.diverged !== null) progress.note(`Warning. ${await sentence(result.diverged)}`);
   await writeFile(join(job.out, 'result.json'), `${JSON.stringify(report, null, 2)}\n`);
   return report;
 }

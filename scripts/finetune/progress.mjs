@@ -89,6 +89,8 @@ export function startProgress(stream, now = Date.now) {
         note(
           `step ${event.step}: validation loss ${event.validation.loss.toFixed(4)}, accuracy ${percent(event.validation.accuracy)}`,
         );
+      } else if (event.kind === 'diverging' && event.fault === null) {
+        note('The run has come back: its loss is no longer far from that before training.');
       } else if (event.kind === 'dropped') {
         const [first] = event.drops;
         if (first === undefined) return;

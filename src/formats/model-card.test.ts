@@ -32,6 +32,7 @@ const facts: CardFacts = {
     scalars: [{ module: 'blocks.0.q', scalar: 1.25 }],
   },
   metrics: [{ name: 'Validation', images: 10, accuracy: 0.9, interval: [0.6, 0.98], loss: 0.3 }],
+  diverged: null,
   proof: { images: 10, maxLogitDifference: 1.5e-6, maxLogit: 4 },
   ranOn: 'wasm',
   build: 'x',
@@ -70,6 +71,12 @@ test('it says what it must: the proof, the interval, and where the method comes 
     'Left out: head.1.',
   ])
     expect(card).toContain(words);
+});
+
+test('a run that diverged says so beside its results, and no other does', () => {
+  const said = 'By step 9 the loss was 51,313. The result is its best validated state, that of step 4.';
+  expect(modelCard({ ...facts, diverged: said })).toContain(`**The training diverged.** ${said}`);
+  expect(modelCard(facts)).not.toContain('diverged');
 });
 
 test('a model without a known origin has no base_model and no licence', () => {

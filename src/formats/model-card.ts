@@ -45,6 +45,8 @@ export interface CardFacts {
     readonly interval: readonly [number, number];
     readonly loss: number;
   }[];
+  /** That the run diverged and which state of it this is, in sentences; null where it did not. */
+  readonly diverged: string | null;
   readonly proof: { readonly images: number; readonly maxLogitDifference: number; readonly maxLogit: number };
   readonly ranOn: string;
   readonly build: string;
@@ -163,13 +165,15 @@ function methodSection({ recipe, branches }: CardFacts): string {
   ].join('\n\n');
 }
 
-function metricsSection({ metrics, proof, dtype, format, ranOn, build, note }: CardFacts): string {
+function metricsSection(facts: CardFacts): string {
+  const { metrics, proof, dtype, format, ranOn, build, note, diverged } = facts;
   const rows = metrics.map(
     ({ name, images, accuracy, interval: [low, high], loss }) =>
       `| ${name} | ${images} | ${percent(accuracy)} | ${percent(low)} to ${percent(high)} | ${loss.toFixed(4)} |`,
   );
   return [
     '## Results',
+    ...(diverged === null ? [] : [`**The training diverged.** ${diverged}`]),
     ['| Images | Number | Accuracy | 95 % interval (Wilson) | Loss |', '|---|---|---|---|---|', ...rows].join(
       '\n',
     ),

@@ -45,6 +45,9 @@ export type HubReason =
   | 'in-use'
   | 'cancelled';
 
+/** The settings whose size can make a run diverge. */
+export type DivergingRate = 'learningRate' | 'headRate' | 'scalarRate';
+
 export type Fault =
   | {
       readonly kind: 'no-webgpu';
@@ -55,6 +58,19 @@ export type Fault =
   | { readonly kind: 'out-of-memory'; readonly askedBytes: number; readonly detail: string }
   | { readonly kind: 'gpu-error'; readonly message: string; readonly step: number }
   | { readonly kind: 'not-finite'; readonly where: string; readonly step: number }
+  | {
+      readonly kind: 'diverged';
+      /** Steps that were done when it was noticed. */
+      readonly step: number;
+      readonly why: 'far' | 'lost' | 'not-finite';
+      /** The loss by which it was noticed, and that before training; the first is null where it was not finite. */
+      readonly loss: number | null;
+      readonly startLoss: number;
+      /** The setting to lower. */
+      readonly rate: { readonly field: DivergingRate; readonly now: number; readonly advised: number };
+      /** The step whose validated state is the result of the run; null while the run goes on. */
+      readonly keptStep: number | null;
+    }
   | { readonly kind: 'bad-file'; readonly name: string; readonly why: BadFileReason; readonly detail: string }
   | {
       readonly kind: 'wrong-model';
@@ -167,6 +183,50 @@ const storageAdvice = {
   corrupt: 'It was removed: try again.',
 } as const;
 
+const rateWords: Record<DivergingRate, string> = {
+  learningRate: 'the learning rate of branches and head',
+  headRate: 'the head’s share of the learning rate',
+  scalarRate: 'the learning rate of the scalars',
+};
+
+/** 51313.2 -> "51,313"; 2.3456 -> "2.346". */
+const lossWords = (loss: number): string =>
+  loss >= 1e9
+    ? loss.toExponential(1)
+    : loss.toLocaleString('en', { maximumFractionDigits: loss < 100 ? 3 : 0 });
+
+function divergedText({
+  step,
+  why,
+  loss,
+  startLoss,
+  rate,
+  keptStep,
+}: Extract<Fault, { kind: 'diverged' }>): FaultText {
+  const found = loss === null ? '' : `${lossWords(loss)}, against ${lossWords(startLoss)} before training`;
+  const noticed = {
+    far: `By step ${step} the loss was ${found}.`,
+    lost:
+      `By step ${step} the model answered as if it did not see the images, ` +
+      `with a validation loss of ${found}.`,
+    'not-finite': `At step ${step} the loss or its gradient was no longer a finite number.`,
+  }[why];
+  const kept =
+    keptStep === null
+      ? ''
+      : rate.field === 'scalarRate'
+        ? ` The result is the state of step ${keptStep}, before the scalars learned.`
+        : keptStep === 0
+          ? ' The result is its best validated state, and that is the one before training: nothing was learned.'
+          : ` The result is its best validated state, that of step ${keptStep}.`;
+  const lower = `lower ${rateWords[rate.field]} (${rate.field}) from ${rate.now} to ${rate.advised}.`;
+  return {
+    title: keptStep === null ? 'This run is diverging' : 'This run diverged',
+    detail: noticed + kept,
+    advice: keptStep === null ? `Stop it and ${lower}` : `Start again and ${lower}`,
+  };
+}
+
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
 
 const list = (names: readonly string[]): string =>
@@ -208,6 +268,8 @@ export function describeFault(fault: Fault): FaultText {
         detail: 'The step was not applied; the weights are those of the step before.',
         advice: 'Start again with a learning rate ten times smaller.',
       };
+    case 'diverged':
+      return divergedText(fault);
     case 'bad-file':
       return {
         title: `${fault.name} cannot be used`,

@@ -41,7 +41,7 @@ describe('controls', () => {
     ['evaluating', ['pause', 'stop']],
     ['paused', ['resume', 'step', 'stop']],
     ['finished', ['start', 'exportModel']],
-    ['resumable', ['start', 'resume']],
+    ['resumable', ['start', 'resume', 'stop']],
     ['lost', ['start']],
   ] as const)('%s', (name, expected) => {
     expect(pressable(ready(phases[name]))).toEqual(expected);

@@ -45,13 +45,16 @@ export function controlsOf(ready: Readiness): Controls {
   const free = pending === null && !exporting;
   const ended = phase.kind === 'idle' || phase.kind === 'finished' || phase.kind === 'failed';
   const running = phase.kind === 'training' || phase.kind === 'evaluating';
+  const resumable = phase.kind === 'failed' && phase.resumable;
   return {
     start: free && ended && modelReady && dataReady && recipeValid,
     pause: free && running,
-    resume: free && (phase.kind === 'paused' || (phase.kind === 'failed' && phase.resumable)),
+    resume: free && (phase.kind === 'paused' || resumable),
     step: free && phase.kind === 'paused',
     // A slow step need not be waited for.
-    stop: (free || pending === 'pause' || pending === 'step') && (running || phase.kind === 'paused'),
+    stop:
+      (free || pending === 'pause' || pending === 'step') &&
+      (running || phase.kind === 'paused' || resumable),
     exportModel: free && phase.kind === 'finished',
     edit: free && ended,
   };

@@ -72,6 +72,9 @@ export function routeEvent(event: TrainerEvent): void {
       }));
       return;
     }
+    case 'diverging':
+      runStore.setState({ diverging: event.fault });
+      return;
     case 'rejected':
       addRejected(event.files);
       return;

@@ -3,6 +3,7 @@
 import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
 import type {
+  DivergedFault,
   DropRecord,
   Fault,
   Memory,
@@ -42,6 +43,8 @@ export interface RunState {
   readonly pending: RunCommand | null;
   /** The last fault of the run; shown until the next command. */
   readonly fault: Fault | null;
+  /** That the run diverges or has diverged. */
+  readonly diverging: DivergedFault | null;
   readonly result: RunResult | null;
 }
 
@@ -55,6 +58,7 @@ const initial: RunState = {
   logVersion: 0,
   pending: null,
   fault: null,
+  diverging: null,
   result: null,
 };
 

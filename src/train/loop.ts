@@ -10,11 +10,13 @@ import { fail, ok, type Result } from '../shared/result.ts';
 import type { NdArray } from '../shared/array.ts';
 import { withCrops } from './augment.ts';
 import { breathe } from './breathe.ts';
+import type { DivergedFault } from './divergence.ts';
+import { DivergenceWatch, type Validated } from './divergence-watch.ts';
 import { evaluationSteps, logitsOf, metricsOf, type Metrics } from './evaluation.ts';
 import { Pace } from './pace.ts';
 import type { Phase } from './phase.ts';
 import { probeStart } from './probe-start.ts';
-import { batchOf, stepsOf } from './recipe.ts';
+import { batchOf, headShareOf, stepsOf } from './recipe.ts';
 import { must, RunFault } from './run-fault.ts';
 import type { RunInput, RunListener } from './run-input.ts';
 import {
@@ -52,13 +54,15 @@ export class Run {
   #seconds = 0;
   #peakBytes = 0;
   #views: readonly ModuleView[] = [];
-  #drops: DropRecord[] = [];
+  #drops: readonly DropRecord[] = [];
   #probe: ProbeRecord | null = null;
   #initial: Metrics | null = null;
   #latest: Metrics | null = null;
   #test: Metrics | null = null;
+  readonly #watch: DivergenceWatch;
+  #diverged: DivergedFault | null = null;
   /** State and validation where stage 2 began: what its scalars are judged against. */
-  #stage1End: (Snapshot & { readonly validation: Metrics }) | null = null;
+  #stage1End: Validated | null = null;
   #scalarsKept: boolean | null = null;
   #learnedScalars: RunRecord['learnedScalars'] = null;
 
@@ -71,6 +75,7 @@ export class Run {
     this.steps = stepsOf(recipe, data.trainImages);
     this.stepsPerEpoch = data.trainImages / this.batch;
     this.stage2 = stage2Step(recipe.dmlora, this.steps);
+    this.#watch = new DivergenceWatch(input, this.batch, this.stage2);
     const adapter = initialAdapter(model.config, data.classes.length, recipe.dmlora, recipe.seed);
     this.plan = dropPlan(
       adapter.modules.map(({ name }) => name),
@@ -101,6 +106,9 @@ export class Run {
     this.#become({ kind: 'preparing', what: 'Preparing the engine', done: 0, total: 1 });
     this.#engine?.dispose();
     this.#engine = null;
+    // A run that is ended after a number was not finite ends where it last was good.
+    if (this.#wish === 'stop' && this.#watch.overflowed)
+      this.#snapshot = this.#watch.kept(this.#stage1End) ?? this.#snapshot;
     const made = await input.makeEngine((what, done, total) => {
       if (this.#phase.kind === 'preparing') this.#become({ kind: 'preparing', what, done, total });
     });
@@ -119,13 +127,14 @@ export class Run {
     this.#engine = made.value;
     this.#step = this.#snapshot.step;
     this.#drops = this.#drops.filter(({ step }) => step < this.#step);
+    this.#watch.goBackTo(this.#step);
     return ok(undefined);
   }
 
   /** Trains to the end, to a stop or to a fault; the phase tells which. Call `prepare` before. */
   async train(): Promise<void> {
     try {
-      const { recipe, data, model } = this.input;
+      const { recipe, data, model, head } = this.input;
       const due = evaluationSteps(this.steps, this.stepsPerEpoch);
       const drops = new Map(this.plan.map((event) => [event.step, event]));
       if (this.#initial === null) await this.#startFromProbe();
@@ -146,7 +155,7 @@ export class Run {
             step: step + i,
             trains: trainsIn(this.#stage()),
             learningRate,
-            headRate: learningRate * this.#headShare(),
+            headRate: learningRate * headShareOf(recipe, head !== null),
             scalarRate: recipe.scalarRate,
             weightDecay: recipe.weightDecay,
             clipNorm: recipe.clipNorm,
@@ -165,12 +174,17 @@ export class Run {
         if (fault !== null) throw new RunFault(fault);
 
         if (due.has(this.#step) && this.#step < this.steps) await this.#evaluate();
-        else if (this.#step % this.#lookEvery() === 0) await this.#look();
+        else if (this.#step % this.#lookEvery() === 0) {
+          await this.#look();
+          this.#heedDivergence();
+        }
         await breathe();
       }
       await this.#finish();
     } catch (thrown) {
-      this.#fail(thrown instanceof RunFault ? thrown.fault : faultOfThrown(thrown));
+      const fault = thrown instanceof RunFault ? thrown.fault : faultOfThrown(thrown);
+      if (fault.kind === 'not-finite') this.#watch.addOverflow(this.#step);
+      this.#fail(fault);
     }
   }
 
@@ -189,7 +203,7 @@ export class Run {
     this.#wake();
   }
 
-  /** Ends the run early; what was learned is kept. */
+  /** Ends the run early; what was learned is kept. A run that failed is prepared and trained again, to end at once. */
   stop(): void {
     this.#wish = 'stop';
     this.#wake();
@@ -227,6 +241,7 @@ export class Run {
       scalars: scalarsOf(this.adapter),
       scalarsKept: this.#scalarsKept,
       learnedScalars: this.#learnedScalars,
+      diverged: this.#diverged,
     };
   }
 
@@ -273,12 +288,6 @@ export class Run {
     return learningRateAt({ steps: this.steps, peak: learningRate, floor, warmup }, step);
   }
 
-  /** Of the branches' rate: a head of random numbers has all of it. */
-  #headShare(): number {
-    const { recipe, head } = this.input;
-    return recipe.headStart === 'random' && head === null ? 1 : recipe.headRate;
-  }
-
   #stage(): Stage {
     return stageAt(this.input.recipe.dmlora, this.steps, this.#step);
   }
@@ -310,6 +319,7 @@ export class Run {
 
   #tell(report: StepReport, learningRate: number, due: ReadonlySet<number>): void {
     const memory = this.#live().memory();
+    this.#watch.addStep(report.step, report.loss);
     this.#peakBytes = Math.max(this.#peakBytes, memory.peakBufferBytes);
     const evaluationsLeft =
       [...due].filter((step) => step > this.#step).length + (this.#step < this.stage2 ? 1 : 0) + 1;
@@ -351,14 +361,14 @@ export class Run {
       lossBefore,
       lossAfter,
     }));
-    this.#drops.push(...drops);
+    this.#drops = [...this.#drops, ...drops];
     this.listener.dropped(drops);
     await this.#look();
   }
 
   async #enterStage2(): Promise<void> {
     const validation = await this.#evaluate();
-    this.#stage1End = { ...this.#snapshot, validation };
+    this.#stage1End = { ...this.#snapshot, validation, drops: this.#drops };
     must(await this.#live().writeAdapter(enterStage2(this.#snapshot.adapter)));
   }
 
@@ -367,7 +377,9 @@ export class Run {
     await this.#look();
     const validation = await this.#measure(this.input.data.validation);
     this.#latest = validation;
+    this.#watch.addEvaluation({ ...this.#snapshot, validation, drops: this.#drops });
     this.listener.evaluated(this.#step, validation);
+    this.#heedDivergence();
     return validation;
   }
 
@@ -380,21 +392,50 @@ export class Run {
     return metricsOf(logits, images.labels);
   }
 
-  /** The last evaluation, and the judgement on stage 2: its scalars stay only if validation did not get worse. */
+  /** Tells when the run begins to diverge, and when it has come back. */
+  #heedDivergence(): void {
+    const fault = this.#watch.fault(null);
+    if (fault?.step === this.#diverged?.step) return;
+    this.#diverged = fault;
+    this.listener.diverging(fault);
+  }
+
+  /** The last evaluation, and the judgements: whether stage 2's scalars stay, and what a diverged run leaves. */
   async #finish(): Promise<void> {
-    const last = await this.#evaluate();
-    if (this.#stage1End !== null) {
-      this.#scalarsKept = last.loss <= this.#stage1End.validation.loss;
-      this.#learnedScalars = scalarsOf(this.adapter);
-      if (!this.#scalarsKept) {
-        must(await this.#live().writeAdapter(this.#stage1End.adapter));
-        this.#latest = this.#stage1End.validation;
-        await this.#look();
-        this.listener.evaluated(this.#step, this.#latest);
-      }
-    }
+    await this.#evaluate();
+    await this.#judgeScalars();
+    await this.#judgeDivergence();
     const { test } = this.input.data;
     if (test !== null) this.#test = await this.#measure(test);
     this.#become({ kind: 'finished', step: this.#step, steps: this.steps, early: this.#step < this.steps });
+  }
+
+  /** Stage 2's scalars stay only if validation did not get worse. */
+  async #judgeScalars(): Promise<void> {
+    const [before, last] = [this.#stage1End, this.#latest];
+    if (before === null || last === null || this.#step <= this.stage2) return;
+    this.#scalarsKept = last.loss <= before.validation.loss;
+    this.#learnedScalars = scalarsOf(this.adapter);
+    if (this.#scalarsKept) return;
+    await this.#goBackTo(before);
+    this.listener.evaluated(this.#step, before.validation);
+  }
+
+  /** A run that diverged leaves its best validated state. */
+  async #judgeDivergence(): Promise<void> {
+    const kept = this.#watch.kept(this.#stage1End);
+    if (kept === null) return;
+    if (kept.step <= this.stage2 && this.#scalarsKept !== null) this.#scalarsKept = false;
+    await this.#goBackTo(kept);
+    this.#diverged = this.#watch.fault(kept.step);
+    this.listener.diverging(this.#diverged);
+  }
+
+  /** Makes an earlier state the run's; the steps that led away from it stay counted. */
+  async #goBackTo({ adapter, validation, drops }: Validated): Promise<void> {
+    must(await this.#live().writeAdapter(adapter));
+    this.#latest = validation;
+    this.#drops = drops;
+    await this.#look();
   }
 }

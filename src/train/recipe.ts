@@ -164,3 +164,8 @@ export function stepsOf(recipe: Recipe, images: number): number {
 export function batchOf(recipe: Recipe, images: number): number {
   return Math.min(recipe.batch, images);
 }
+
+/** The head's rate as a share of the branches': a head of random numbers has all of it. */
+export function headShareOf({ headStart, headRate }: Recipe, fromCheckpoint: boolean): number {
+  return headStart === 'random' && !fromCheckpoint ? 1 : headRate;
+}

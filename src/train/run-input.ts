@@ -3,6 +3,7 @@ import type { Adapter } from '../dmlora/adapter.ts';
 import type { Engine, Memory, Normalisation } from '../engine/engine.ts';
 import type { Result } from '../shared/result.ts';
 import type { VitModel } from '../vit/parameters.ts';
+import type { DivergedFault } from './divergence.ts';
 import type { Metrics } from './evaluation.ts';
 import type { OnPreparing, Phase } from './phase.ts';
 import type { Recipe } from './recipe.ts';
@@ -31,4 +32,6 @@ export interface RunListener {
   dropped(drops: readonly DropRecord[]): void;
   branches(step: number, modules: readonly ModuleView[]): void;
   evaluated(step: number, validation: Metrics): void;
+  /** The run diverges, or (null) has come back; once more at the end, with the step that the result is of. */
+  diverging(fault: DivergedFault | null): void;
 }

@@ -2,6 +2,7 @@
 // step at which they were dropped.
 import type { Adapter, ModuleName } from '../dmlora/adapter.ts';
 import { branchStrengths } from '../dmlora/merge.ts';
+import type { DivergedFault } from './divergence.ts';
 import type { Metrics } from './evaluation.ts';
 
 export interface StepRow {
@@ -62,6 +63,11 @@ export interface RunRecord {
   readonly scalarsKept: boolean | null;
   /** The scalars as stage 2 left them, kept or not; null without a stage 2. */
   readonly learnedScalars: Readonly<Record<ModuleName, number>> | null;
+  /**
+   * That the run diverged, and the step of the validated state that is its result; null for one that did not. Validation,
+   * test, drops and scalars are those of that state.
+   */
+  readonly diverged: DivergedFault | null;
 }
 
 /** Every module's learning scalar by the module's name. */

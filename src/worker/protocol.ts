@@ -6,6 +6,7 @@ import type { Reading, ReadingChoice, ReadingOptions } from '../data/reading-opt
 import type { PixelFinding } from '../data/pixel-findings.ts';
 import type { SourceFile } from '../data/source-file.ts';
 import type { BackendChoice, EngineChoice, EngineDescription, Memory, MemoryPlan } from '../engine/engine.ts';
+import type { DivergedFault } from '../train/divergence.ts';
 import type { Metrics } from '../train/evaluation.ts';
 import type { Phase } from '../train/phase.ts';
 import type { Recipe } from '../train/recipe.ts';
@@ -16,6 +17,7 @@ import type { VitConfig } from '../vit/vit-config.ts';
 
 export type {
   BranchView,
+  DivergedFault,
   DropRecord,
   EngineDescription,
   Fault,
@@ -276,7 +278,10 @@ export interface Commands {
   resume: { input: null; output: null };
   /** One optimiser step, then paused again. */
   step: { input: null; output: null };
-  /** Ends the run early: what has been learned so far is evaluated and can be exported. */
+  /**
+   * Ends the run early: what has been learned so far is evaluated and can be exported. A run that failed and can go on
+   * ends at its last snapshot; where a number was not finite, at its best validated state.
+   */
   stop: { input: null; output: null };
   /** What the ended run measured. */
   result: { input: null; output: RunResult };
@@ -345,6 +350,8 @@ export type TrainerEvent =
       readonly epoch: number;
       readonly validation: Metrics;
     }
+  /** The run diverges, or (null) has come back; once more at its end, with the step that the result is of. */
+  | { readonly kind: 'diverging'; readonly fault: DivergedFault | null }
   /** Images that the browser could not decode when the run began; the run goes on without them. */
   | { readonly kind: 'rejected'; readonly files: readonly FileVerdict[] }
   | { readonly kind: 'fault'; readonly fault: Fault };

@@ -186,6 +186,7 @@ export class Session {
           }),
         dropped: (drops) => this.events.send({ kind: 'dropped', drops }),
         branches: (step, modules) => this.events.send({ kind: 'branches', step, modules }),
+        diverging: (fault) => this.events.send({ kind: 'diverging', fault }),
         evaluated: (step, validation) =>
           this.events.send({ kind: 'evaluated', step, epoch: step / run.stepsPerEpoch, validation }),
       },
@@ -226,6 +227,11 @@ export class Session {
         run.pause();
         return ok(null);
       case 'stop':
+        if (phase.kind === 'failed' && phase.resumable) {
+          run.stop();
+          this.#goOn(run);
+          return ok(null);
+        }
         if (!going && phase.kind !== 'paused') return refuse();
         run.stop();
         return ok(null);
@@ -236,7 +242,7 @@ export class Session {
       case 'resume':
         if (phase.kind === 'failed' && phase.resumable) {
           run.resume();
-          void run.prepare().then((prepared) => (prepared.ok ? run.train() : undefined));
+          this.#goOn(run);
           return ok(null);
         }
         if (phase.kind !== 'paused') return refuse();
@@ -245,6 +251,11 @@ export class Session {
       default:
         return command satisfies never;
     }
+  }
+
+  /** A run that failed, from its last snapshot. */
+  #goOn(run: Run): void {
+    void run.prepare().then((prepared) => (prepared.ok ? run.train() : undefined));
   }
 
   result(): Result<RunResult> {

@@ -84,6 +84,7 @@ export async function fineTune(source: OpenModel, keepHead: boolean, steps = 10)
       dropped: () => undefined,
       branches: () => undefined,
       evaluated: () => undefined,
+      diverging: () => undefined,
     },
   );
   try {

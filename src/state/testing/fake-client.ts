@@ -7,6 +7,7 @@ import type {
   CommandName,
   Commands,
   DataSummary,
+  DivergedFault,
   DropRecord,
   ExportFormat,
   Fault,
@@ -32,6 +33,7 @@ export interface FakeOptions {
   readonly fault?: Fault;
   readonly recipe?: (recipe: Recipe) => Recipe;
   readonly scalarsKept?: boolean;
+  readonly diverged?: DivergedFault;
   /** Why models of the Hub cannot be opened. */
   readonly hubFault?: Fault;
   /** A format whose proof fails. */
@@ -208,6 +210,7 @@ export function createFakeClient(
     drops,
     scalars: {},
     scalarsKept: options.scalarsKept ?? true,
+    diverged: options.diverged ?? null,
     learnedScalars: Object.fromEntries(modules().map(({ module, scalar }) => [module, scalar])),
   });
   const model: ModelSummary = {

@@ -2,6 +2,7 @@
 import { useRun } from '../../state/run-store.ts';
 import type { Metrics } from '../../worker/protocol.ts';
 import { Card } from '../parts/Card.tsx';
+import { FaultBox } from '../parts/FaultBox.tsx';
 import { Stats } from '../parts/Stats.tsx';
 import { countText, durationText, lossText, percentText, signedText, wholeText } from '../parts/words.ts';
 import { ExportPanel } from './ExportPanel.tsx';
@@ -25,10 +26,11 @@ export function ResultCard() {
   const result = useRun((state) => state.result);
   const finished = useRun((state) => state.phase.kind === 'finished');
   if (!finished || result === null) return null;
-  const { initialValidation, probe, validation, test, testImages, scalarsKept } = result;
+  const { initialValidation, probe, validation, test, testImages, scalarsKept, diverged } = result;
   const gain = 100 * (validation.accuracy - initialValidation.accuracy);
   return (
     <Card title="Result" aside={<bdi>{result.model}</bdi>} className={styles.card}>
+      {diverged !== null && <FaultBox fault={diverged} />}
       <p className={styles.headline} data-testid="result" data-accuracy={validation.accuracy}>
         <strong>{percentText(validation.accuracy)}</strong> of{' '}
         {countText(result.validationImages, 'validation image')} right, {signedText(gain, 1)} points against{' '}
@@ -36,7 +38,7 @@ export function ResultCard() {
       </p>
       <div className={styles.bars}>
         <Bar name={probe === null ? 'Before' : 'Probe'} metrics={initialValidation} look={styles.before} />
-        <Bar name="After" metrics={validation} look={styles.after} />
+        <Bar name={diverged === null ? 'After' : 'Kept'} metrics={validation} look={styles.after} />
         {test !== null && <Bar name="Test" metrics={test} look={styles.test} />}
       </div>
       {test !== null && (
@@ -45,7 +47,7 @@ export function ResultCard() {
           Test: {countText(testImages, 'image')} that neither training nor any choice has seen, measured once.
         </p>
       )}
-      {scalarsKept !== null && (
+      {scalarsKept !== null && diverged === null && (
         <p>
           {scalarsKept
             ? 'The scalars of stage 2 are kept: validation did not get worse with them.'

@@ -14,15 +14,18 @@ import styles from './RunCard.module.css';
 
 function PhaseChip() {
   const phase = useRun((state) => state.phase);
+  const diverged = useRun((state) => state.diverging !== null);
   return (
     <span
       className={styles.phase}
       data-testid="phase"
       data-phase={phase.kind}
       data-stage={'stage' in phase ? phase.stage : undefined}
+      data-diverged={diverged || undefined}
     >
       {phaseWords[phase.kind]}
       {'stage' in phase ? `, stage ${phase.stage}` : ''}
+      {diverged && phase.kind === 'finished' && ', diverged'}
     </span>
   );
 }
@@ -68,6 +71,7 @@ export function RunCard() {
   const plan = useRun((state) => state.summary?.memoryPlan ?? null);
   const drops = useRun((state) => state.drops);
   const fault = useRun((state) => state.fault);
+  const diverging = useRun((state) => state.diverging);
   const { whyNotStart } = useControls();
   return (
     <Card title="Run" aside={<PhaseChip />} className={styles.card}>
@@ -75,13 +79,15 @@ export function RunCard() {
       <DeviceNotice />
       <Timeline />
       <p className={styles.status} role="status" aria-live="polite" data-testid="status">
-        {statusSentence({ phase, pending, summary, drops, whyNotStart })}
+        {statusSentence({ phase, pending, summary, drops, diverging, whyNotStart })}
       </p>
       {plan !== null && (
         <p className={styles.soft} data-testid="memory-plan">
           {memorySentence(plan)}
         </p>
       )}
+      {/* After the end the result says it, with what was kept. */}
+      {diverging !== null && phase.kind !== 'finished' && <FaultBox fault={diverging} />}
       {fault !== null && <FaultBox fault={fault} />}
       <Numbers />
     </Card>

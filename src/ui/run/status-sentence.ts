@@ -1,6 +1,6 @@
 // The one sentence that says where the run stands, for eyes and for screen readers: it changes with phases and events,
 // not with every step. Pure.
-import type { DropRecord, Phase, RunSummary } from '../../worker/protocol.ts';
+import type { DivergedFault, DropRecord, Phase, RunSummary } from '../../worker/protocol.ts';
 import type { RunCommand } from '../../state/run-store.ts';
 import { countText, lossText, signedText } from '../parts/words.ts';
 
@@ -27,11 +27,13 @@ export interface StatusInput {
   readonly pending: RunCommand | null;
   readonly summary: RunSummary | null;
   readonly drops: readonly DropRecord[];
+  readonly diverging: DivergedFault | null;
   /** Why Start cannot be pressed; null when it can. */
   readonly whyNotStart: string | null;
 }
 
-export function statusSentence({ phase, pending, summary, drops, whyNotStart }: StatusInput): string {
+export function statusSentence(input: StatusInput): string {
+  const { phase, pending, summary, drops, diverging, whyNotStart } = input;
   if (pending === 'pause') return 'Pausing after this step.';
   if (pending === 'stop') return 'Ending the run; what was learned is validated once more.';
   switch (phase.kind) {
@@ -46,6 +48,7 @@ export function statusSentence({ phase, pending, summary, drops, whyNotStart }: 
           : summary !== null && summary.stage2Step < summary.steps
             ? 'Stage 1: branches and head learn.'
             : 'Branches and head learn.';
+      if (diverging !== null) return `${stage} The run is diverging.`;
       return [stage, phase.stage === 1 ? lastDrop(drops) : null].filter((part) => part !== null).join(' ');
     }
     case 'evaluating':
@@ -55,12 +58,16 @@ export function statusSentence({ phase, pending, summary, drops, whyNotStart }: 
     case 'paused':
       return `Paused in stage ${phase.stage}. Resume, take a single step, or stop and keep what was learned.`;
     case 'finished':
+      if (diverging !== null)
+        return `${phase.early ? 'Ended early' : 'All steps are done'}, but the run diverged: what can be exported is its best validated state.`;
       return phase.early
         ? 'Ended early. What was learned so far can be exported.'
         : 'All steps are done. The branches can be merged and exported.';
     case 'failed':
+      if (phase.resumable && phase.fault.kind === 'not-finite')
+        return 'The run stopped: it diverged. Stop ends it with its best validated state, which can be exported.';
       return phase.resumable
-        ? `The run stopped; it can go on from step ${phase.step}.`
+        ? `The run stopped; it can go on from step ${phase.step}. Stop ends it there and keeps what was learned.`
         : 'The run stopped and cannot go on. Put right what is named below and start again.';
     default:
       return phase satisfies never;

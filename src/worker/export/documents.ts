@@ -3,6 +3,7 @@
 import script from '../../formats/continue.py?raw';
 import type { FloatType } from '../../formats/float-types.ts';
 import { modelCard, type CardFacts } from '../../formats/model-card.ts';
+import { describeFault } from '../../shared/fault.ts';
 import { accuracyInterval } from '../../train/accuracy-interval.ts';
 import { typeWord } from '../open-model.ts';
 import type { ExportedFile, ExportFormat, ExportProof, Metrics } from '../protocol.ts';
@@ -50,6 +51,7 @@ function cardFacts(
   const counts = (part: 'train' | 'validation', id: number): number =>
     data[part].filter((image) => image.class === id).length;
   const { dmlora } = recipe;
+  const dropSteps = [...new Set(result.drops.map(({ step }) => step))];
   return {
     format,
     library: model.library,
@@ -86,10 +88,10 @@ function cardFacts(
     branches: {
       modules: Object.keys(result.scalars).length,
       start: dmlora.branches,
-      end: dmlora.dropMode === 'none' ? dmlora.branches : dmlora.branchesEnd,
+      end: dmlora.branches - dropSteps.length,
       rank: dmlora.rank,
       targets: dmlora.targets,
-      dropSteps: [...new Set(result.drops.map(({ step }) => step))],
+      dropSteps,
       stage2:
         result.scalarsKept === null
           ? 'The scalars were not trained.'
@@ -102,6 +104,7 @@ function cardFacts(
       ...measured('Validation', data.validation.length, result.validation),
       ...measured('Test', data.test.length, result.test),
     ],
+    diverged: result.diverged === null ? null : describeFault(result.diverged).detail,
     proof,
     ranOn: `${engine.backend}, ${engine.adapter}`,
     build: graft.build,
