@@ -35,7 +35,7 @@ async function finetune(given) {
   const { startProgress } = await import('./finetune/progress.mjs');
   const { chromium } = await import('@playwright/test');
   const progress = startProgress(process.stderr);
-  const { backend, engine, autotune, formats, dtype, proof, out, imageSize, reading } = given;
+  const { backend, engine, autotune, formats, dtype, proof, out, imageSize, weights, reading } = given;
   const server = await serveApp(0);
   const browser = await chromium.launch({ executablePath, args: webgpuFlags }).catch(async (thrown) => {
     await server.close();
@@ -51,6 +51,7 @@ async function finetune(given) {
       {
         model,
         imageSize,
+        weights,
         data,
         validation,
         reading,

@@ -11,6 +11,7 @@ describe('arguments', () => {
   test('have defaults: what ships with Graft, into out', () => {
     expect(readArguments([])).toEqual({
       model: null,
+      weights: null,
       imageSize: null,
       data: null,
       validation: null,
@@ -27,6 +28,11 @@ describe('arguments', () => {
       json: false,
       help: false,
     });
+  });
+
+  test('--weights names a folder or a file inside of the model’s', () => {
+    expect(readArguments(['--weights', './checkpoint-20/']).weights).toBe('checkpoint-20');
+    expect(() => readArguments(['--weights', ''])).toThrow('--weights needs a path');
   });
 
   test('are read, numbers as numbers', () => {
@@ -89,6 +95,7 @@ describe('arguments', () => {
       'batch',
       'seed',
       'export',
+      'weights',
       'dtype',
     ])
       expect(usage).toContain(`--${flag} `);
@@ -100,9 +107,21 @@ describe('files', () => {
   const at = (...names: string[]) => join(folder, ...names);
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'graft-finetune-'));
-    for (const name of ['model', 'images/cat/old', 'images/dog', 'empty'])
+    for (const name of [
+      'model/checkpoint-1/runs/deep',
+      'model/.cache',
+      'images/cat/old',
+      'images/dog',
+      'empty',
+    ])
       await mkdir(at(name), { recursive: true });
-    for (const name of ['model/config.json', 'images/cat/2.png', 'images/cat/old/1.png', 'images/dog/1.png'])
+    for (const name of [
+      ...['model/config.json', 'model/.cache/config.json', 'model/checkpoint-1/config.json'],
+      ...['model/checkpoint-1/events.out', 'model/checkpoint-1/runs/deep/config.json'],
+      'images/cat/2.png',
+      'images/cat/old/1.png',
+      'images/dog/1.png',
+    ])
       await writeFile(at(name), '{}');
     await writeFile(at('weights'), 'x');
     await symlink(at('weights'), at('model/model.safetensors'));
@@ -127,11 +146,11 @@ describe('files', () => {
       expect(await hubModel(path, env)).toBe(null);
   });
 
-  test('of a model lie directly in its folder, links followed', async () => {
+  test('of a model lie in its folder and those below it, of which the app chooses; links are followed', async () => {
     expect(await collectModel(at('model'))).toEqual({
       title: 'model',
-      disk: [at('model/config.json'), at('model/model.safetensors')],
-      paths: ['config.json', 'model.safetensors'],
+      disk: [at('model/checkpoint-1/config.json'), at('model/config.json'), at('model/model.safetensors')],
+      paths: ['checkpoint-1/config.json', 'config.json', 'model.safetensors'],
     });
   });
 

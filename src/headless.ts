@@ -62,8 +62,17 @@ export interface HeadlessPage {
   hello(): Promise<Outcome<Commands['hello']['output']>>;
   /** Checks a recipe; what it leaves out takes its default. */
   recipe(json: unknown): Outcome<Recipe>;
-  /** @param imageSize side of the images in pixels; null for the model's own. */
-  openModel(files: Files, imageSize?: number | null): Promise<Outcome<Commands['openModel']['output']>>;
+  /**
+   * Nobody can be asked here which of several models is meant: one is taken by rule where there is one, and its notes say so.
+   *
+   * @param imageSize side of the images in pixels; null for the model's own.
+   * @param weights path of the weights or of their folder, where the files hold several models; null for the rule's.
+   */
+  openModel(
+    files: Files,
+    imageSize?: number | null,
+    weights?: string | null,
+  ): Promise<Outcome<Commands['openModel']['output']>>;
   openData(
     files: Files,
     role: 'all' | 'validation',
@@ -163,10 +172,17 @@ window.graft = {
 
   recipe: (json) => outcome(parseRecipe(json)),
 
-  async openModel(files, imageSize = null) {
+  async openModel(files, imageSize = null, weights = null) {
     const opened = await modelOf(files);
-    const sized = imageSize === null ? {} : { imageSize };
-    return outcome(opened.ok ? await client.call('openModel', { ...opened.value, ...sized }) : opened);
+    if (!opened.ok) return outcome(opened);
+    const asked = {
+      ...opened.value,
+      ...(imageSize === null ? {} : { imageSize }),
+      ...(weights === null ? {} : { weights }),
+    };
+    const answer = await client.call('openModel', asked);
+    const rule = !answer.ok && answer.fault.kind === 'which-model' ? answer.fault.byRule : null;
+    return outcome(rule === null ? answer : await client.call('openModel', { ...asked, weights: rule }));
   },
 
   async openData(files, role, { split, seed }, reading = {}) {

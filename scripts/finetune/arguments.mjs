@@ -10,6 +10,8 @@ Fine-tunes a vision transformer with DMLoRA in a headless browser and writes the
   --model OWNER/NAME   a model of the Hugging Face Hub where there is no such folder, also with @revision; it is
                        downloaded for this run. HF_TOKEN in the environment opens private and gated ones, GRAFT_HUB
                        names a mirror and, after commas, the hosts that it redirects to
+  --weights PATH       file or folder inside of --model, where it holds several models  (default: the shallowest
+                       folder's; beside each other the newest checkpoint's or the first; one file of model.safetensors)
   --image-size N       side of the images in pixels, a multiple of the model's patches   (default: the model's own)
   --data ZIP_OR_DIR    one folder of images a class, or a zip of such  (default: the images that ship with Graft)
   --class-folder NAME  first or last: which of the folders around an image is its class, where there are several below
@@ -42,6 +44,7 @@ error ends with a warning, "diverged" in result.json is not null, and the exit c
 /**
  * @typedef {object} FinetuneArguments
  * @property {string | null} model
+ * @property {string | null} weights which of several models in the folder
  * @property {number | null} imageSize null for the model's own
  * @property {string | null} data
  * @property {string | null} validation
@@ -66,7 +69,7 @@ error ends with a warning, "diverged" in result.json is not null, and the exit c
  */
 export function readArguments(argv) {
   const values = parse(argv);
-  for (const name of /** @type {const} */ (['model', 'data', 'validation', 'out', 'recipe'])) {
+  for (const name of /** @type {const} */ (['model', 'weights', 'data', 'validation', 'out', 'recipe'])) {
     if (values[name] === '') throw new UserError(`--${name} needs a path: give one after it.`);
   }
   const overrides = {
@@ -80,6 +83,7 @@ export function readArguments(argv) {
     overrides.epochs !== undefined && overrides.steps === undefined ? { steps: null } : {};
   return {
     model: values.model ?? null,
+    weights: values.weights?.replace(/^\.\/|\/+$/g, '') ?? null,
     imageSize: numberOf('image-size', values['image-size'], 1)['image-size'] ?? null,
     data: values.data ?? null,
     validation: values.validation ?? null,
@@ -120,6 +124,7 @@ function parse(argv) {
       args: [...argv],
       options: {
         model: text,
+        weights: text,
         'image-size': text,
         data: text,
         validation: text,

@@ -31,8 +31,13 @@ export async function hubModel(path, env) {
   return { kind: 'hub', model: path, address: address.trim(), token: env['HF_TOKEN'] ?? '' };
 }
 
+/** Weights, and the small files that describe them. */
+const ofModels = /\.(?:safetensors|bin|pt|pth|ckpt|h5|onnx|msgpack|gguf|json)$/i;
+/** A trainer's folder has its checkpoints below it, an export its formats; what lies deeper belongs to something else. */
+const foldersDown = 2;
+
 /**
- * The files that lie directly in a model's folder; links, as in a hub's cache, are followed.
+ * The files of a model's folder and of those below it, of which the app chooses; links, as in a hub's cache, are followed.
  * @param {string} path
  * @returns {Promise<Collected>}
  */
@@ -44,10 +49,20 @@ export async function collectModel(path) {
   }
   /** @type {string[]} */
   const paths = [];
-  for (const name of (await readdir(path)).sort()) {
-    if (!name.startsWith('.') && (await stat(join(path, name)).catch(() => null))?.isFile() === true)
-      paths.push(name);
-  }
+  /**
+   * @param {string} inside
+   * @param {number} depth
+   */
+  const walk = async (inside, depth) => {
+    for (const name of (await readdir(join(path, inside))).sort()) {
+      if (name.startsWith('.') || name === 'node_modules') continue;
+      const found = await stat(join(path, inside, name)).catch(() => null);
+      const below = inside === '' ? name : `${inside}/${name}`;
+      if (found?.isDirectory() === true && depth < foldersDown) await walk(below, depth + 1);
+      else if (found?.isFile() === true && (inside === '' || ofModels.test(name))) paths.push(below);
+    }
+  };
+  await walk('', 0);
   if (paths.length === 0) throw new UserError(`--model: the folder "${path}" holds no files.`);
   return { title: basename(resolve(path)), disk: paths.map((name) => resolve(path, name)), paths };
 }

@@ -48,6 +48,7 @@ async function hand(page, input, collected) {
  * @typedef {object} Job
  * @property {Collected | Files | null} model null takes what ships with the app
  * @property {number | null} imageSize side of the images in pixels; null for the model's own
+ * @property {string | null} weights which of several models in the folder; null for the one that the rule takes
  * @property {Collected | null} data
  * @property {Collected | null} validation null splits the data
  * @property {import('../../src/data/reading-options.ts').ReadingOptions} reading
@@ -103,13 +104,14 @@ async function drive(page, url, job, progress) {
   const recipe = valueOf(await page.evaluate((json) => window.graft.recipe(json), job.recipe));
   const model = valueOf(
     await page.evaluate(
-      ([files, imageSize]) => window.graft.openModel(files, imageSize),
-      /** @type {const} */ ([await hand(page, 'model', job.model), job.imageSize]),
+      ([files, imageSize, weights]) => window.graft.openModel(files, imageSize, weights),
+      /** @type {const} */ ([await hand(page, 'model', job.model), job.imageSize, job.weights]),
     ),
   );
   progress.note(
     `Model: ${model.title}, ${model.family}, ${(model.parameters / 1e6).toFixed(1)} million parameters`,
   );
+  for (const note of model.notes) progress.note(`  ${note}`);
   await openImages(page, 'data', job.data, recipe, job.reading, progress);
   if (job.validation !== null)
     await openImages(page, 'validation', job.validation, recipe, job.reading, progress);

@@ -34,6 +34,8 @@ export function parseModelConfig(text: string, name: string): Result<ModelConfig
   const parsed = parseJsonObject(text, name);
   if (!parsed.ok) return parsed;
   const json = parsed.value;
+  const oblong = oblongOf(json);
+  if (oblong !== null) return fail({ kind: 'bad-file', name, why: 'config-invalid', detail: oblong });
   const architecture = stringOf(json, 'architecture');
   if (architecture !== null) return ok(timmConfig(json, architecture));
   const modelType = stringOf(json, 'model_type');
@@ -44,6 +46,25 @@ export function parseModelConfig(text: string, name: string): Result<ModelConfig
     why: 'config-invalid',
     detail: 'It names neither a model_type (transformers) nor an architecture (timm).',
   });
+}
+
+/** A side in pixels, also as a list of equal ones: [224, 224]; null where nothing or no single number is said. */
+function sideOf(object: JsonObject, key: string): number | null {
+  const value = object.get(key);
+  if (!Array.isArray(value)) return numberOf(object, key);
+  const [first, ...rest] = value as readonly Json[];
+  return typeof first === 'number' && rest.every((side) => side === first) ? first : null;
+}
+
+/** The first field that states sides of two lengths: a fault by name, since nothing here computes oblong images. */
+function oblongOf(json: JsonObject): string | null {
+  for (const object of [json, objectOf(json, 'vision_config'), objectOf(json, 'model_args')])
+    for (const key of ['image_size', 'patch_size', 'img_size']) {
+      const value = object?.get(key);
+      if (Array.isArray(value) && value.some((side) => side !== (value as readonly Json[])[0]))
+        return `Its ${key} is ${value.join(' x ')}: Graft takes square images and patches.`;
+    }
+  return null;
 }
 
 function hfConfig(json: JsonObject, modelType: string): ModelConfigFile {
@@ -60,8 +81,8 @@ function hfConfig(json: JsonObject, modelType: string): ModelConfigFile {
     activation: stringOf(vision, 'hidden_act') ?? type.activation,
     globalPool: 'token',
     poolsPrefix: false,
-    imageSize: numberOf(vision, 'image_size'),
-    patchSize: numberOf(vision, 'patch_size'),
+    imageSize: sideOf(vision, 'image_size'),
+    patchSize: sideOf(vision, 'patch_size'),
     dim: numberOf(vision, 'hidden_size'),
     depth: numberOf(vision, 'num_hidden_layers'),
     mlpDim: numberOf(vision, 'intermediate_size'),
@@ -86,8 +107,8 @@ function timmConfig(json: JsonObject, architecture: string): ModelConfigFile {
     activation: stringOf(args, 'act_layer') ?? defaults.activation,
     globalPool: stringOf(args, 'global_pool') ?? stringOf(json, 'global_pool') ?? defaults.globalPool,
     poolsPrefix: args.get('pool_include_prefix') === true,
-    imageSize: numberOf(args, 'img_size') ?? (typeof inputSide === 'number' ? inputSide : null),
-    patchSize: numberOf(args, 'patch_size'),
+    imageSize: sideOf(args, 'img_size') ?? (typeof inputSide === 'number' ? inputSide : null),
+    patchSize: sideOf(args, 'patch_size'),
     dim: numberOf(args, 'embed_dim'),
     depth: numberOf(args, 'depth'),
     mlpDim: null,

@@ -48,6 +48,16 @@ export type HubReason =
 /** The settings whose size can make a run diverge. */
 export type DivergingRate = 'learningRate' | 'headRate' | 'scalarRate';
 
+/** Weights that a model could be opened from, where there are several. */
+export interface WeightsChoice {
+  /** Of the weights among the files that were given. */
+  readonly path: string;
+  /** Folder or file, for people. */
+  readonly title: string;
+  /** Size, kind, classes: what tells it from the others. */
+  readonly about: string;
+}
+
 export type Fault =
   | {
       readonly kind: 'no-webgpu';
@@ -78,6 +88,15 @@ export type Fault =
       readonly found: string;
       readonly missing: readonly string[];
       readonly unexpected: readonly string[];
+      /** What to do, where it is not to take another model. */
+      readonly advice?: string;
+    }
+  | {
+      readonly kind: 'which-model';
+      readonly detail: string;
+      readonly choices: readonly WeightsChoice[];
+      /** Path of the weights that are taken where nobody can be asked; null where none is better than the others. */
+      readonly byRule: string | null;
     }
   | {
       readonly kind: 'bad-dataset';
@@ -229,6 +248,11 @@ function divergedText({
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
 
+/** The first few of many names, and how many more there are. */
+export function shownSome(names: readonly string[]): string {
+  return names.slice(0, 4).join(', ') + (names.length > 4 ? ` and ${names.length - 4} more` : '');
+}
+
 const list = (names: readonly string[]): string =>
   names.slice(0, 5).join(', ') + (names.length > 5 ? ` and ${names.length - 5} more` : '');
 
@@ -284,9 +308,16 @@ export function describeFault(fault: Fault): FaultText {
         title: 'This is not a model that Graft can train',
         detail: parts.join(' '),
         advice:
+          fault.advice ??
           'Open a plain vision transformer: ViT, DeiT, DINO, DINOv2, MAE, CLIP or SigLIP, in Hugging Face or timm names.',
       };
     }
+    case 'which-model':
+      return {
+        title: 'Which model?',
+        detail: `${fault.detail}: ${list(fault.choices.map(({ title, about }) => `${title} (${about})`))}.`,
+        advice: 'Choose one, or open its folder alone.',
+      };
     case 'bad-dataset':
       return {
         title: 'These images cannot be trained on',

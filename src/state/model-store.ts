@@ -2,7 +2,7 @@
 // app. Filled by trainer.ts.
 import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
-import type { Fault, ModelSummary } from '../worker/protocol.ts';
+import type { Fault, ModelSummary, Source } from '../worker/protocol.ts';
 import type { BundledModel } from './bundled.ts';
 
 export interface ModelState {
@@ -13,9 +13,24 @@ export interface ModelState {
   /** Id of the open bundled model; null for a model from disk. */
   readonly bundledId: string | null;
   readonly fault: Fault | null;
+  /** Files that hold several models, until one is chosen. */
+  readonly question: ModelQuestion | null;
 }
 
-const initial: ModelState = { bundled: [], status: 'none', model: null, bundledId: null, fault: null };
+export interface ModelQuestion {
+  readonly source: Source;
+  readonly title: string;
+  readonly fault: Extract<Fault, { kind: 'which-model' }>;
+}
+
+const initial: ModelState = {
+  bundled: [],
+  status: 'none',
+  model: null,
+  bundledId: null,
+  fault: null,
+  question: null,
+};
 
 export const modelStore = createStore<ModelState>(() => initial);
 

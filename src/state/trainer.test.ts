@@ -203,6 +203,43 @@ describe('trainer', () => {
     expect(opened[2]).toEqual(opened[1]);
   });
 
+  it('asks which of several models is meant, keeps what is open, and opens the chosen one', async () => {
+    const choice = { path: 'a/model.safetensors', title: 'a', about: '9 kB' };
+    const fault = { kind: 'which-model', detail: 'two', choices: [choice], byRule: null } as const;
+    const [trainer, client] = await started();
+    const call = client.call.bind(client);
+    client.call = async (name, input) => {
+      const asked = name === 'openModel' && !('weights' in (input as object));
+      return asked ? { ok: false, fault } : call(name, input);
+    };
+    const before = modelStore.getState().model;
+    await trainer.openModel({ kind: 'files', files: [] }, 'mine');
+    expect(modelStore.getState()).toMatchObject({
+      status: 'ready',
+      fault: null,
+      question: { title: 'mine' },
+    });
+    expect(modelStore.getState().model).toBe(before);
+    await trainer.chooseWeights('a/model.safetensors');
+    expect(modelStore.getState()).toMatchObject({
+      model: { title: 'mine' },
+      question: null,
+      bundledId: null,
+    });
+    expect(client.sent.findLast(({ name }) => name === 'openModel')?.input).toMatchObject({
+      title: 'mine',
+      weights: 'a/model.safetensors',
+    });
+    await trainer.resizeModel(96);
+    expect(client.sent.findLast(({ name }) => name === 'openModel')?.input).toMatchObject({
+      weights: 'a/model.safetensors',
+      imageSize: 96,
+    });
+    await trainer.openModel({ kind: 'files', files: [] }, 'other');
+    await trainer.chooseWeights(null);
+    expect(modelStore.getState()).toMatchObject({ model: { title: 'mine' }, question: null });
+  });
+
   it('opens everything again in a new worker when one died', async () => {
     const [trainer, client] = await started({ steps: 50 });
     await trainer.start();

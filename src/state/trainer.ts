@@ -26,6 +26,8 @@ export interface Trainer {
   open(): Promise<void>;
   openBundledModel(model: BundledModel): Promise<void>;
   openModel(source: Source, title: string): Promise<void>;
+  /** Answers the question which of several models is meant, by the path of its weights; null opens none. */
+  chooseWeights(path: string | null): Promise<void>;
   /** Opens a model of the Hub: an id or an address, with the address and token of the hub store. */
   openHubModel(model: string): Promise<void>;
   /** Stops the download or upload that is under way. */
@@ -78,6 +80,7 @@ interface OpenedData extends Opened {
 interface OpenedModel extends Opened {
   readonly origin?: ModelOrigin;
   readonly imageSize?: number;
+  readonly weights?: string;
 }
 
 export function createTrainer({ connect, fetchJson, locate, build, persist }: TrainerParts): Trainer {
@@ -134,10 +137,16 @@ export function createTrainer({ connect, fetchJson, locate, build, persist }: Tr
 
   function sendModel(opened: OpenedModel, bundledId: string | null): Promise<void> {
     return inTurn(async () => {
-      modelStore.setState({ status: 'opening', fault: null });
+      modelStore.setState({ status: 'opening', fault: null, question: null });
       const reply = await client.call('openModel', opened);
       if (!reply.ok) {
         const { model } = modelStore.getState();
+        if (reply.fault.kind === 'which-model') {
+          const { source, title } = opened;
+          const question = { source, title, fault: reply.fault };
+          modelStore.setState({ status: model === null ? 'none' : 'ready', question });
+          return;
+        }
         const fault = isStopped(reply.fault) ? null : reply.fault;
         // A fault is told where the model was asked for.
         const ofHub = opened.source.kind === 'hub';
@@ -251,6 +260,13 @@ export function createTrainer({ connect, fetchJson, locate, build, persist }: Tr
         model.id,
       ),
     openModel: (source, title) => sendModel({ source, title }, null),
+    async chooseWeights(path) {
+      const { question } = modelStore.getState();
+      if (question === null) return;
+      const { source, title } = question;
+      if (path === null) modelStore.setState({ question: null });
+      else await sendModel({ source, title, weights: path }, null);
+    },
     async openHubModel(model) {
       const { address, token } = hubStore.getState();
       // Granted or not, the model is stored; it is only kept longer when it is.

@@ -21,7 +21,10 @@ export interface Layout {
 }
 
 export interface Understood {
+  /** As the tensors have it. */
   readonly config: VitConfig;
+  /** Side of the images that its library makes the model for; another than the positions' where it interpolates them. */
+  readonly statedImageSize: number;
   readonly layout: Layout;
   /** What is computed otherwise than by the file's own library, a sentence each. */
   readonly notes: readonly string[];
@@ -108,14 +111,27 @@ export function understand(
     activation,
     layerScale: find('blocks.0.ls1') !== null,
   };
-  for (const key of ['imageSize', 'patchSize', 'dim', 'depth', 'mlpDim'] as const) {
+  for (const key of ['patchSize', 'dim', 'depth', 'mlpDim'] as const) {
     const stated = file[key];
     if (stated !== null && stated !== config[key])
       return contradiction(`it states ${key} ${stated}, the tensors have ${config[key]}`);
   }
-  const problem = configProblem(config);
+  const statedImageSize = file.imageSize ?? config.imageSize;
+  // timm interpolates the positions of a file when it loads it; transformers refuses them.
+  if (statedImageSize !== config.imageSize && family.id !== 'timm')
+    return contradiction(
+      `it states images of ${statedImageSize} px, and the positions of the weights are for ${config.imageSize} px, ` +
+        'which transformers refuses as well; where the weights are meant, set its image_size to theirs',
+    );
+  const problem = configProblem(config) ?? configProblem({ ...config, imageSize: statedImageSize });
   if (problem !== null) return contradiction(problem);
-  return ok({ config, layout: { tokens, placedTokens: placed.placedTokens }, notes, headIsForeign });
+  return ok({
+    config,
+    statedImageSize,
+    layout: { tokens, placedTokens: placed.placedTokens },
+    notes,
+    headIsForeign,
+  });
 }
 
 /** Tensors of the tokens before the patches, under whichever prefix the file has them. */

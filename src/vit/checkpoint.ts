@@ -71,7 +71,7 @@ export function readCheckpoint(header: SafetensorsHeader, file: ModelConfigFile)
     );
   const understood = understand(tensors, find, family, first.dialect, file);
   if (!understood.ok) return understood;
-  const { config, layout, notes, headIsForeign } = understood.value;
+  const { config, statedImageSize, layout, notes, headIsForeign } = understood.value;
 
   const locations = new Map<ParamName, Location>();
   const missing: string[] = [];
@@ -103,7 +103,7 @@ export function readCheckpoint(header: SafetensorsHeader, file: ModelConfigFile)
   for (const head of heads) used.add(`${head}.weight`).add(`${head}.bias`);
   return ok({
     family,
-    config,
+    config: { ...config, imageSize: statedImageSize },
     storedImageSize: config.imageSize,
     locations,
     layout,

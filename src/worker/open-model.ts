@@ -27,7 +27,8 @@ import {
 import { timmTitle } from '../vit/dialects.ts';
 import { imageSizesOf } from '../vit/image-sizes.ts';
 import type { VitModel } from '../vit/parameters.ts';
-import { baseName, openWeights } from './model-files.ts';
+import { unwrapped } from '../vit/wrapper-prefix.ts';
+import { modelFiles } from './model-files.ts';
 import type { ModelOrigin, ModelSummary, SourceFile } from './protocol.ts';
 
 /** An open model: everything that training and export need of it. */
@@ -49,6 +50,7 @@ export const unknownOrigin: ModelOrigin = { hubId: null, revision: null, licence
  * Opens the model among `files`; a fault names what is missing or wrong, and nothing that was open is touched.
  *
  * @param imageSize side of the images in pixels, where it is not to be the file's.
+ * @param chosenWeights path of the weights that are meant, where files hold those of several models.
  */
 export async function openModel(
   files: readonly SourceFile[],
@@ -56,25 +58,37 @@ export async function openModel(
   onProgress: (done: number, total: number) => void,
   imageSize: number | null = null,
   origin: ModelOrigin = unknownOrigin,
+  chosenWeights: string | null = null,
 ): Promise<Result<OpenModel>> {
-  const named = (name: string): SourceFile | undefined => files.find(({ path }) => baseName(path) === name);
   const bad = (name: string, why: BadFileReason, detail: string): Result<never> =>
     fail({ kind: 'bad-file', name, why, detail });
 
-  const weights = await openWeights(files, title);
+  const chosen = await modelFiles(files, title, chosenWeights);
+  if (!chosen.ok) return chosen;
+  const { name, beside, configElsewhere } = chosen.value;
+  const weights = await chosen.value.open();
   if (!weights.ok) return weights;
-  const { blob, header } = weights.value;
-  const configFile = named('config.json');
+  const { blob } = weights.value;
+  const configFile = beside('config.json');
   if (configFile === undefined)
-    return bad(title, 'config-missing', `${weights.value.name} is there, its config.json is not.`);
+    return bad(
+      title,
+      'config-missing',
+      configElsewhere === ''
+        ? `${name} is there, its config.json is not.`
+        : `No config.json lies in the folder of ${name}; one was seen elsewhere (${configElsewhere}), which may belong to another model.`,
+    );
   const configText = await configFile.blob.text();
   const config = parseModelConfig(configText, 'config.json');
   if (!config.ok) return config;
+  const plain = unwrapped(weights.value.header, config.value);
+  if (!plain.ok) return plain;
+  const { header } = plain.value;
   const stored = readCheckpoint(header, config.value);
   if (!stored.ok) return stored;
-  const notes: string[] = [...stored.value.notes];
+  const notes: string[] = [...chosen.value.notes, ...plain.value.notes, ...stored.value.notes];
   const prepared = await preprocessingOf(
-    named('preprocessor_config.json'),
+    beside('preprocessor_config.json'),
     configText,
     config.value,
     stored.value,
@@ -150,9 +164,9 @@ function atImageSize(
   const imageSize = asked ?? width;
   const checkpoint = withImageSize(stored, imageSize);
   if (!checkpoint.ok) return checkpoint;
-  if (imageSize !== stored.config.imageSize)
+  if (imageSize !== stored.storedImageSize)
     notes.push(
-      `Its positions are for ${stored.config.imageSize} px and are interpolated to ${imageSize} px, as ${stored.family.id === 'timm' ? 'timm' : 'transformers'} does it.`,
+      `Its positions are for ${stored.storedImageSize} px and are interpolated to ${imageSize} px, as ${stored.family.id === 'timm' ? 'timm' : 'transformers'} does it.`,
     );
   return ok({ checkpoint: checkpoint.value, preprocessing: resizedPreprocessing(preprocessing, imageSize) });
 }

@@ -244,6 +244,8 @@ export interface Commands {
       readonly origin?: ModelOrigin;
       /** Side of the images in pixels, where it is not to be the checkpoint's: positions are interpolated. */
       readonly imageSize?: number;
+      /** Path of the weights that are meant, or of their folder, where the files hold several models. */
+      readonly weights?: string;
     };
     output: ModelSummary;
   };

@@ -55,6 +55,7 @@ export class Session {
     title,
     origin,
     imageSize,
+    weights,
   }: Commands['openModel']['input']): Promise<Result<ModelSummary>> {
     const onProgress = (done: number, total: number): void => this.#progress('Reading weights', done, total);
     if (source.kind === 'hub') {
@@ -63,7 +64,14 @@ export class Session {
     }
     const files = await filesOf(source);
     if (!files.ok) return files;
-    const opened = await openModel(files.value, title, onProgress, imageSize ?? null, origin);
+    const opened = await openModel(
+      files.value,
+      title,
+      onProgress,
+      imageSize ?? null,
+      origin,
+      weights ?? null,
+    );
     return opened.ok ? this.#take(opened.value) : opened;
   }
 

@@ -5,6 +5,7 @@ import { useControls } from '../use-controls.ts';
 import { useOpenFiles } from '../use-open-files.ts';
 import { useTrainer } from '../trainer-context.ts';
 import { ImageSize } from './ImageSize.tsx';
+import { ModelChoice } from './ModelChoice.tsx';
 import { Button } from '../parts/Button.tsx';
 import { Card } from '../parts/Card.tsx';
 import { FaultBox } from '../parts/FaultBox.tsx';
@@ -14,7 +15,7 @@ import { bytesText, countText, parametersText } from '../parts/words.ts';
 import styles from './ModelCard.module.css';
 
 export function ModelCard() {
-  const { status, model, bundled, bundledId, fault } = useModel((state) => state);
+  const { status, model, bundled, bundledId, fault, question } = useModel((state) => state);
   const waiting = useDevice((state) => state.hello === null && state.fault === null);
   const { edit } = useControls();
   const trainer = useTrainer();
@@ -65,6 +66,7 @@ export function ModelCard() {
       )}
       {(status === 'opening' || (waiting && model === null)) && <ProgressLine fallback="Opening the model" />}
       {fault !== null && <FaultBox fault={fault} />}
+      {question !== null && <ModelChoice question={question} disabled={!edit || status === 'opening'} />}
       <div className={styles.actions}>
         <FilePick
           folder
