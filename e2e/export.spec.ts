@@ -59,7 +59,7 @@ test('formats are written, proved and zipped', async ({ page }, info) => {
     'hf-v5': ['config.json', 'model.safetensors', 'preprocessor_config.json'],
     timm: ['config.json', 'model.safetensors'],
     peft: ['adapter_config.json', 'adapter_model.safetensors'],
-    onnx: ['config.json', 'onnx/model.onnx', 'preprocessor_config.json'],
+    onnx: ['config.json', 'onnx/model.onnx', 'pixels.mjs', 'preprocessor_config.json'],
   };
   const expected = Object.entries(weights).flatMap(([format, names]) =>
     [...names, ...documents].map((name) => `${format}/${name}`),

@@ -82,12 +82,15 @@ function textOf(kind: PixelFindingKind, images: readonly Image[]): string {
       );
     }
     case 'cmyk':
-      return `${are} CMYK: turned into RGB without a profile, as Pillow does. Other readers give other colours.`;
+      return (
+        `${are} CMYK: turned into RGB without a profile, as Pillow does. transformers.js under Node and other readers go ` +
+        'by a profile and give other colours.'
+      );
     case 'turned': {
       const webp = images.filter(({ header }) => header.format === 'webp').length;
       return (
         `${are} stored lying and set upright by their EXIF, as transformers' pipeline does. A bare Image.open in Python ` +
-        `and transformers.js under Node leave them lying${webp > 0 ? ', and browsers leave a WebP so' : ''}.`
+        `leaves them lying${webp > 0 ? ', and a browser leaves a WebP so' : ''}.`
       );
     }
     default:

@@ -105,23 +105,35 @@ def read_picture(path):
 def sized(image, p):
     """Resized and cropped about the centre, as Graft does; what a crop reaches beyond the picture is black."""
     resize, crop = p["resize"], p["crop"]
+    width, height = image.size
     if resize["kind"] == "exact":
         width, height = resize["width"], resize["height"]
-    else:
-        short = min(image.size)
-        width, height = (int(resize["size"] * side / short) for side in image.size)
+    elif resize["kind"] == "shortest-edge":
+        short, long = min(image.size), max(image.size)
+        limited = "longest" in resize and long / short * resize["size"] > resize["longest"]
+        exact = resize["longest"] * short / long if limited else resize["size"]
+        edge = max(round(exact), 1) if limited else resize["size"]
+        if not ("longest" in resize and short == edge):
+            width, height = (edge, int(exact * height / width)) if width <= height else (int(exact * width / height), edge)
+        if crop is None:
+            crop = {"width": resize["size"], "height": resize["size"]}
     image = image.resize((width, height), getattr(Image.Resampling, p["filter"].upper()))
     if crop is None:
-        return image
+        return in_order(image, p)
 
     def begin(side, cut):
         gap = (side - cut) / 2
-        if gap < 0:
-            return math.ceil(gap)
-        return math.floor(gap) if p["cropAt"] == "floor" else round(gap)
+        if p["cropAt"] == "floor":
+            return math.floor(gap)
+        return math.ceil(gap) if gap < 0 else round(gap)
 
     left, top = begin(width, crop["width"]), begin(height, crop["height"])
-    return image.crop((left, top, left + crop["width"], top + crop["height"]))
+    return in_order(image.crop((left, top, left + crop["width"], top + crop["height"])), p)
+
+
+def in_order(image, p):
+    """The channels in the network's order."""
+    return Image.merge("RGB", image.split()[::-1]) if p.get("channels") == "bgr" else image
 
 
 class Pictures(torch.utils.data.Dataset):

@@ -19,6 +19,7 @@ const facts: CardFacts = {
     classes: [{ name: '<img src=x>|`x`', train: 3, validation: 1 }],
     splitBy: 'seed',
     test: 0,
+    pixels: [],
   },
   recipe: new Map([['seed', '1']]),
   branches: {
@@ -83,4 +84,16 @@ test('a model without a known origin has no base_model and no licence', () => {
   const card = modelCard({ ...facts, format: 'peft', baseModel: null, revision: null, licence: null });
   expect(card).not.toMatch(/^base_model|^license/m);
   expect(card).toContain('library_name: peft');
+});
+
+test('it says what a pixel is, and of these images what other tools see otherwise', () => {
+  const plain = modelCard(facts);
+  expect(plain).toContain('colour profiles and gamma are not applied');
+  expect(plain).not.toContain('other tools see some otherwise');
+  const odd = modelCard({ ...facts, data: { ...facts.data, pixels: ['3 images are grey <of> 16 bits.'] } });
+  expect(odd).toContain('- 3 images are grey &lt;of&gt; 16 bits.');
+  expect(odd).toContain('def read_picture(path):');
+  const onnx = modelCard({ ...facts, format: 'onnx', onnxFile: 'onnx/model.onnx' });
+  expect(onnx).toContain("from './THIS_FOLDER/pixels.mjs'");
+  expect(onnx).toContain('taking single pixels');
 });

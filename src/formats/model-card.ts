@@ -26,6 +26,8 @@ export interface CardFacts {
     }[];
     readonly splitBy: 'folders' | 'seed';
     readonly test: number;
+    /** What other tools see otherwise in these images, a text for each kind. */
+    readonly pixels: readonly string[];
   };
   readonly recipe: ReadonlyMap<string, string>;
   readonly branches: {
@@ -261,16 +263,23 @@ function usageSection(facts: CardFacts): string {
   if (kind === 'onnx')
     parts.push(
       `\`${onnxFile ?? 'onnx/model.onnx'}\`: input \`pixel_values\` [batch, 3, height, width], output \`logits\` ` +
-        '[batch, classes], both float32. In JavaScript, with the folder served or on disk:',
+        '[batch, classes], both float32. In JavaScript, in a browser or in Node, with the folder served or on disk; ' +
+        '`pixels.mjs` prepares pictures as in training:',
       fence(
         'js',
         [
-          "import { env, pipeline } from '@huggingface/transformers';",
+          "import { AutoModelForImageClassification, Tensor, env, softmax } from '@huggingface/transformers';",
+          "import { pixelsOf } from './THIS_FOLDER/pixels.mjs';",
           'env.allowLocalModels = true;',
-          "const classify = await pipeline('image-classification', 'THIS_FOLDER');",
-          "console.log(await classify('photo.jpg'));",
+          "const model = await AutoModelForImageClassification.from_pretrained('THIS_FOLDER');",
+          "const { data, dims } = await pixelsOf('photo.jpg');",
+          "const { logits } = await model({ pixel_values: new Tensor('float32', data, dims) });",
+          'softmax(logits.data).forEach((score, i) => console.log(model.config.id2label[i], score));',
         ].join('\n'),
       ),
+      "`pipeline('image-classification', 'THIS_FOLDER')` loads the folder too, but its pixels are others: under Node " +
+        'transformers.js 4.3 makes a picture smaller by taking single pixels where Python and Graft average, in a browser ' +
+        'it takes the canvas’s scaling and colours. On large photographs its answers differ.',
     );
   parts.push(
     'The same training again, without hands (`recipe` is the field of `run.json`), or further, on a larger machine:',
@@ -283,6 +292,39 @@ function usageSection(facts: CardFacts): string {
     ),
   );
   return ['## Use', ...parts].join('\n\n');
+}
+
+function pixelSection({ format, data }: CardFacts): string {
+  const lines = [
+    '## Pixels',
+    'A pixel is the number that the file stores: colour profiles and gamma are not applied (as in Python), the picture is ' +
+      'upright by its EXIF, of 16 bits the high byte is taken, of an animation the first frame, and transparency lies over ' +
+      'white.',
+  ];
+  if (data.pixels.length > 0)
+    lines.push(
+      'Among the images of this run other tools see some otherwise:',
+      data.pixels.map((text) => `- ${markdownText(text)}`).join('\n'),
+    );
+  if (format !== 'onnx')
+    lines.push(
+      'For such pictures, hand this to the code above in place of a path or of `Image.open`:',
+      fence(
+        'python',
+        [
+          'import numpy as np',
+          'from PIL import Image, ImageOps',
+          '',
+          'def read_picture(path):',
+          '    image = ImageOps.exif_transpose(Image.open(path))',
+          '    if image.mode.startswith("I;16"):',
+          '        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))',
+          '    image = image.convert("RGBA")',
+          '    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")',
+        ].join('\n'),
+      ),
+    );
+  return lines.join('\n\n');
 }
 
 /** README.md. */
@@ -302,6 +344,7 @@ export function modelCard(facts: CardFacts): string {
         : `Licence of the original: ${markdownText(licence)}.`),
     metricsSection(facts),
     usageSection(facts),
+    pixelSection(facts),
     dataSection(facts),
     methodSection(facts),
   ].join('\n\n')}\n`;

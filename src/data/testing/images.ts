@@ -47,3 +47,8 @@ export function folderFiles(folders: readonly string[], n: number): SourceFile[]
     Array.from({ length: n }, (_, i) => fileOf(`${folder}/${i}.png`, makePng(1 + f * n + i))),
   );
 }
+
+/** Bytes full of detail, always the same. */
+export function deterministicBytes(length: number): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from({ length }, (_, at) => (at * at * 7 + at * 13) % 256);
+}

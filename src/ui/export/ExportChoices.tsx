@@ -2,9 +2,10 @@
 import type { ReactNode } from 'react';
 import { exportBytes } from '../../state/export-sizes.ts';
 import { choose, useExport } from '../../state/export-store.ts';
+import { useData } from '../../state/data-store.ts';
 import { useModel } from '../../state/model-store.ts';
 import { useRun } from '../../state/run-store.ts';
-import type { ExportDtype, ExportFormat } from '../../worker/protocol.ts';
+import type { DataSummary, ExportDtype, ExportFormat } from '../../worker/protocol.ts';
 import { Switch } from '../parts/Switch.tsx';
 import { bytesText } from '../parts/words.ts';
 import styles from './ExportDialog.module.css';
@@ -55,9 +56,12 @@ const types: readonly { readonly value: ExportDtype; readonly label: string }[] 
   { value: 'BF16', label: 'bfloat16' },
 ];
 
+const none: DataSummary['pixels'] = [];
+
 export function ExportChoices({ disabled }: { readonly disabled: boolean }) {
   const { names, dtype } = useExport((state) => state.choice);
   const size = useSize();
+  const pixels = useData((state) => state.data?.pixels ?? none);
   return (
     <>
       <fieldset className={styles.formats}>
@@ -86,6 +90,11 @@ export function ExportChoices({ disabled }: { readonly disabled: boolean }) {
             The merged model as a graph, for transformers.js and onnxruntime.
             {dtype === 'BF16' && ' ONNX stays float32: its runtimes know no bfloat16.'}
           </p>
+          <p className={styles.soft}>
+            transformers.js prepares pictures in its own way: under Node it takes single pixels of a large
+            one, and answers otherwise. The folder holds pixels.mjs, which prepares them as here; its card
+            shows how.
+          </p>
         </Format>
       </fieldset>
       <div className={styles.row}>
@@ -100,6 +109,17 @@ export function ExportChoices({ disabled }: { readonly disabled: boolean }) {
           onChange={(value) => choose({ dtype: value })}
         />
       </div>
+      {pixels.length > 0 && (
+        <details className={styles.pixels} data-testid="export-pixels" open>
+          <summary>Other tools see some of these images otherwise</summary>
+          <ul>
+            {pixels.map(({ kind, text }) => (
+              <li key={kind}>{text}</li>
+            ))}
+          </ul>
+          <p>Every card says so, with the code that reads such images as here.</p>
+        </details>
+      )}
     </>
   );
 }

@@ -1,6 +1,7 @@
 // What lies beside the weights of every exported folder: README.md (the card), run.json (the record) and continue.py (the
-// same recipe for transformers, peft and accelerate). Facts are gathered here, words are made in formats/.
+// same recipe for transformers, peft and accelerate); beside ONNX also pixels.mjs (its preparation of pictures). Facts are gathered here, words are made in formats/.
 import script from '../../formats/continue.py?raw';
+import pixelScript from '../../formats/pixels.mjs?raw';
 import type { FloatType } from '../../formats/float-types.ts';
 import { modelCard, type CardFacts } from '../../formats/model-card.ts';
 import { describeFault } from '../../shared/fault.ts';
@@ -10,7 +11,7 @@ import type { ExportedFile, ExportFormat, ExportProof, Metrics } from '../protoc
 import { jsonFile } from './export-context.ts';
 import type { RunRecordFile } from './run-record.ts';
 
-/** The three documents of one format. */
+/** The documents of one format. */
 export function documentsOf(
   record: RunRecordFile,
   format: ExportFormat,
@@ -25,8 +26,15 @@ export function documentsOf(
     { name: 'README.md', blob: new Blob([modelCard(facts)], { type: 'text/markdown' }) },
     jsonFile('run.json', `${JSON.stringify(json, null, 1)}\n`),
     { name: 'continue.py', blob: new Blob([script], { type: 'text/x-python' }) },
+    ...(format === 'onnx' ? [{ name: 'pixels.mjs', blob: pixelModule(record) }] : []),
   ];
 }
+
+/** The preparation of pictures in JavaScript, with this model's own numbers. */
+const pixelModule = ({ model }: RunRecordFile): Blob =>
+  new Blob([pixelScript, `export const preprocessing = ${JSON.stringify(model.preprocessing)};\n`], {
+    type: 'text/javascript',
+  });
 
 function cardFacts(
   { model, data, recipe, plan, result, engine, graft }: RunRecordFile,
@@ -75,6 +83,7 @@ function cardFacts(
       })),
       splitBy: data.splitBy,
       test: data.test.length,
+      pixels: data.pixels.map(({ text }) => text),
     },
     recipe: new Map([
       ['optimiser steps', String(result.steps)],

@@ -1,6 +1,7 @@
 // The record of a run, for run.json and the card: everything that decides it, what it ran on and what came out. Images
 // are named by their digests, not by their paths: a record that is passed on tells nothing about a disk.
 import type { SplitName } from '../../data/import-report.ts';
+import type { PixelFinding } from '../../data/pixel-findings.ts';
 import { present } from '../../shared/assert.ts';
 import type { TrainingData } from '../../train/training-data.ts';
 import type { OpenData } from '../open-data.ts';
@@ -44,6 +45,8 @@ export interface RunRecordFile {
     /** Where the classes come from, in words. */
     readonly reading: string;
     readonly splitBy: 'folders' | 'seed';
+    /** Kinds of images that other tools read otherwise. */
+    readonly pixels: readonly PixelFinding[];
   } & Readonly<Record<SplitName, readonly SplitRecord[]>>;
   readonly result: RunResult;
 }
@@ -92,6 +95,7 @@ export async function runRecord(
       classes: data.classes,
       reading: images.summary.reading.sentence,
       splitBy: images.summary.splitBy,
+      pixels: images.summary.pixels,
       train: listed('train'),
       validation: listed('validation'),
       test: listed('test'),
