@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readArguments, usage } from './finetune/arguments.mjs';
+import { nameEncodings } from '../src/formats/name-encoding.ts';
 import { collectImages, collectModel, hubModel, prepareOut, readRecipe } from './finetune/collect.mjs';
 import { bar, span, startProgress } from './finetune/progress.mjs';
 
@@ -15,7 +16,7 @@ describe('arguments', () => {
       imageSize: null,
       data: null,
       validation: null,
-      reading: { classFolder: 'auto' },
+      reading: { classFolder: 'auto', nameEncoding: 'auto' },
       out: 'out',
       recipe: null,
       overrides: {},
@@ -72,6 +73,7 @@ describe('arguments', () => {
     [['--epochs', '0'], '--epochs takes a number above 0, not "0".'],
     [['--backend', 'cuda'], '--backend takes auto, webgpu, wasm, cpu, not "cuda".'],
     [['--class-folder', 'middle'], '--class-folder takes auto, first, last, not "middle".'],
+    [['--names-encoding', 'klingon'], '--names-encoding takes auto, utf-8, cp437,'],
     [['--engine', 'turbo'], '--engine takes auto, autodiff, kernels, not "turbo".'],
     [['--out', ''], '--out needs a path'],
     [['--export', 'hf,gguf'], '--export takes hf, hf-v5, timm, peft, onnx, not "gguf".'],
@@ -81,12 +83,29 @@ describe('arguments', () => {
     expect(() => readArguments(argv)).toThrow(sentence);
   });
 
+  test.each([
+    ['GBK', 'gb18030'],
+    ['cp936', 'gb18030'],
+    ['Shift-JIS', 'shift_jis'],
+    ['cp866', 'ibm866'],
+    ['cp850', 'cp850'],
+    ['utf8', 'utf-8'],
+  ])('an encoding may be called %s', (name, encoding) => {
+    expect(readArguments(['--names-encoding', name]).reading.nameEncoding).toBe(encoding);
+  });
+
+  test('know every encoding that the page offers', () => {
+    for (const { id } of nameEncodings)
+      expect(readArguments(['--names-encoding', id]).reading.nameEncoding).toBe(id);
+  });
+
   test('are all explained', () => {
     for (const flag of [
       'model',
       'image-size',
       'data',
       'class-folder',
+      'names-encoding',
       'validation',
       'out',
       'recipe',

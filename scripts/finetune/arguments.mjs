@@ -13,9 +13,11 @@ Fine-tunes a vision transformer with DMLoRA in a headless browser and writes the
   --weights PATH       file or folder inside of --model, where it holds several models  (default: the shallowest
                        folder's; beside each other the newest checkpoint's or the first; one file of model.safetensors)
   --image-size N       side of the images in pixels, a multiple of the model's patches   (default: the model's own)
-  --data ZIP_OR_DIR    one folder of images a class, or a zip of such  (default: the images that ship with Graft)
+  --data ZIP_OR_DIR    one folder of images a class, or a zip or tar(.gz) of such  (default: the images that ship with Graft)
   --class-folder NAME  first or last: which of the folders around an image is its class, where there are several below
                        the split (default: auto, as their names suggest; what was taken is said)
+  --names-encoding NAME  what names in a zip or tar are in that are not UTF-8 and do not say it: gb18030, big5, shift_jis,
+                       euc-kr, ibm866, windows-1251, cp437, cp850 ...   (default: auto, a guess that is said)
   --validation ZIP_OR_DIR  images to validate on instead of a share of --data
   --out DIR            where the files go, made if missing             (default: out)
   --recipe FILE        JSON with the settings that differ from the defaults
@@ -87,7 +89,10 @@ export function readArguments(argv) {
     imageSize: numberOf('image-size', values['image-size'], 1)['image-size'] ?? null,
     data: values.data ?? null,
     validation: values.validation ?? null,
-    reading: { classFolder: oneOf('class-folder', values['class-folder'], ['auto', 'first', 'last']) },
+    reading: {
+      classFolder: oneOf('class-folder', values['class-folder'], ['auto', 'first', 'last']),
+      nameEncoding: oneOf('names-encoding', encodingNamed(values['names-encoding']), encodings),
+    },
     out: values.out ?? 'out',
     recipe: values.recipe ?? null,
     overrides: { ...stepsFromEpochs, ...overrides },
@@ -100,6 +105,47 @@ export function readArguments(argv) {
     json: values.json ?? false,
     help: values.help ?? false,
   };
+}
+
+/** Those of src/formats/name-encoding.ts. */
+const encodings = /** @type {const} */ ([
+  'auto',
+  'utf-8',
+  'cp437',
+  'cp850',
+  'windows-1252',
+  'gb18030',
+  'big5',
+  'shift_jis',
+  'euc-jp',
+  'euc-kr',
+  'ibm866',
+  'windows-1251',
+  'koi8-r',
+  'cp852',
+  'windows-1250',
+  'windows-1253',
+  'windows-1254',
+  'windows-1255',
+  'windows-1256',
+  'windows-1258',
+  'windows-874',
+]);
+
+/**
+ * Other names of encodings, as Python and Windows call them.
+ * @param {string | undefined} text
+ */
+function encodingNamed(text) {
+  const name = text?.toLowerCase();
+  const pages = { cp936: 'gb18030', cp932: 'shift_jis', cp949: 'euc-kr', cp950: 'big5', gbk: 'gb18030' };
+  if (name === undefined || /** @type {readonly string[]} */ (encodings).includes(name)) return name;
+  try {
+    const known = new TextDecoder(pages[/** @type {keyof typeof pages} */ (name)] ?? name).encoding;
+    return known === 'gbk' ? 'gb18030' : known;
+  } catch {
+    return text;
+  }
 }
 
 const dtypes = /** @type {const} */ ({ source: 'source', f32: 'F32', f16: 'F16', bf16: 'BF16' });
@@ -129,6 +175,7 @@ function parse(argv) {
         data: text,
         validation: text,
         'class-folder': text,
+        'names-encoding': text,
         out: text,
         recipe: text,
         steps: text,

@@ -68,7 +68,7 @@ export async function collectModel(path) {
 }
 
 /**
- * A zip, or every file below a folder in the order of their names. Links are followed, each folder once.
+ * An archive, or every file below a folder in the order of their names. Links are followed, each folder once.
  * @param {'data' | 'validation'} flag
  * @param {string} path
  * @returns {Promise<Collected>}
@@ -76,7 +76,7 @@ export async function collectModel(path) {
 export async function collectImages(flag, path) {
   if ((await kindOf(flag, path)) === 'file') {
     const name = basename(path);
-    return { title: name.replace(/\.zip$/i, ''), disk: [resolve(path)], paths: [name] };
+    return { title: name.replace(/\.(?:zip|tar|tgz|tar\.gz)$/i, ''), disk: [resolve(path)], paths: [name] };
   }
   /** @type {string[]} */
   const paths = [];

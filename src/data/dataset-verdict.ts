@@ -34,7 +34,8 @@ export function datasetFault(counts: DatasetCounts): Fault | null {
   const [only] = classes;
   if (only === undefined) {
     const [archiveFault] = archiveFaults;
-    if (archiveFault !== undefined && files === 0) return archiveFault;
+    // Nothing was refused but archives, and whatever lies beside them is no image.
+    if (archiveFault !== undefined && rejected.length === archiveFaults.length) return archiveFault;
     const homeless = rejected.filter((file) => file.code === 'no-class').length;
     if (homeless > 0) {
       return bad('no-folders', `None of the ${homeless} images lies in a class folder.`);

@@ -7,9 +7,10 @@ import { byCodePoint } from './file-path.ts';
 import { findLayout, splitNamed, type Folders, type Nesting } from './folder-layout.ts';
 import type { ImageHeader } from './image-header.ts';
 import { warningsOf } from './image-warnings.ts';
-import { listItems, type Item, type Pile } from './import-items.ts';
+import { listItems, type Pile } from './import-items.ts';
 import type { IgnoredFile, ImportedImage, ImportReport, RejectedFile, SplitName } from './import-report.ts';
 import { inspectItem } from './inspect-item.ts';
+import type { Item } from './item.ts';
 import { autoReading, type ReadingChoice, type ReadingOptions } from './reading-options.ts';
 import type { StoredPixels } from './png-pixels.ts';
 import type { SourceFile } from './source-file.ts';
@@ -63,7 +64,7 @@ export async function importImages(
   files: readonly SourceFile[],
   { reading = autoReading, onProgress, signal }: ImportOptions = {},
 ): Promise<Result<ImportReport>> {
-  const pile = await listItems(files, signal);
+  const pile = await listItems(files, reading.nameEncoding, signal);
   const findings = await inspectAll(pile, onProgress, signal);
   if (signal?.aborted === true)
     return fail({ kind: 'wrong-phase', command: 'import images', phase: 'cancelled' });
@@ -146,10 +147,14 @@ function reportOf(pile: Pile, findings: Findings, options: ReadingOptions): Impo
     rejected,
     ignored: findings.ignored,
     emptyClasses: counts.emptyClasses,
-    warnings: [...nestingWarnings(nestings), ...datasetWarnings(counts, hasNoTrainFolder)],
+    warnings: [
+      ...(pile.names?.warning ? [pile.names.warning] : []),
+      ...nestingWarnings(nestings),
+      ...datasetWarnings(counts, hasNoTrainFolder),
+    ],
     reading: {
       sentence: `${classes.length === 1 ? '1 class' : `${classes.length} classes`} from the names of folders.`,
-      choices: classFolderChoice(nestings),
+      choices: [...(pile.names === null ? [] : [pile.names.choice]), ...classFolderChoice(nestings)],
     },
     fault: datasetFault(counts),
   };

@@ -1,31 +1,14 @@
-// Items: the pile of files with its zips opened, one item for each file or archive entry, read only when asked.
-// Knows archives and paths; knows nothing of images.
-import { openZip, type ZipArchive, type ZipEntry, type ZipProblemCode } from '../formats/zip.ts';
+// Items: the pile of files with its archives opened, one item for each file or archive entry, read only when asked.
+// Knows nothing of images.
 import type { Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
-import { extensionOf, isUnsafePath, segmentsOf } from './file-path.ts';
-import type { RejectedFile, RejectionCode } from './import-report.ts';
+import { boxItems, openIfArchive, openNested, withoutEnding, type Box } from './archive-items.ts';
+import { readNames, type ArchiveNames } from './archive-names.ts';
+import { isUnsafePath, segmentsOf } from './file-path.ts';
+import type { RejectedFile } from './import-report.ts';
+import type { Item, ItemProblem } from './item.ts';
+import type { ReadingOptions } from './reading-options.ts';
 import type { SourceFile } from './source-file.ts';
-
-export interface ItemProblem {
-  readonly code: RejectionCode;
-  /** A sentence for the user. */
-  readonly reason: string;
-}
-
-export interface Item {
-  /** As the report shows it. */
-  readonly path: string;
-  /** Index of the pile it comes from: 0 for loose files, then one for each archive. */
-  readonly root: number;
-  /** Folders and name; null when the path leaves its place. */
-  readonly segments: readonly string[] | null;
-  readonly isDirectory: boolean;
-  readonly sizeBytes: number;
-  /** The first bytes without reading the rest, or null where that is not possible (packed entries). */
-  readonly head: ((bytes: number) => Promise<Result<Uint8Array, ItemProblem>>) | null;
-  readonly read: () => Promise<Result<Uint8Array<ArrayBuffer>, ItemProblem>>;
-}
 
 export interface Pile {
   readonly items: readonly Item[];
@@ -34,34 +17,42 @@ export interface Pile {
   /** Archives that did not open, and why. */
   readonly rejected: readonly RejectedFile[];
   readonly faults: readonly Fault[];
+  /** How names in archives were read that do not say what they are; null where there are none. */
+  readonly names: ArchiveNames | null;
 }
 
-/** Opens the zips among the files and lists everything in a fixed order. */
-export async function listItems(files: readonly SourceFile[], signal?: AbortSignal): Promise<Pile> {
-  const items: Item[] = [];
-  const rootNames: (string | null)[] = [null];
+/** Opens the archives among the files, with those within them, and lists everything in a fixed order. */
+export async function listItems(
+  files: readonly SourceFile[],
+  encoding: ReadingOptions['nameEncoding'] = 'auto',
+  signal?: AbortSignal,
+): Promise<Pile> {
   const rejected: RejectedFile[] = [];
   const faults: Fault[] = [];
+  const rootNames: (string | null)[] = [null];
+  const parts: (SourceFile | Box)[] = [];
   for (const file of files) {
     if (signal?.aborted === true) break;
-    const segments = segmentsOf(file.path);
-    const name = segments.at(-1) ?? file.path;
-    if (extensionOf(name) !== 'zip' || name.startsWith('.')) {
-      items.push(looseItem(file));
-      continue;
-    }
-    const archive = await openZip(file.blob, name);
-    if (archive.ok) {
+    const name = segmentsOf(file.path).at(-1) ?? file.path;
+    const opened = await openIfArchive(file.blob, name);
+    if (opened === null) parts.push(file);
+    else if (opened.ok) {
+      const root = rootNames.push(withoutEnding(name)) - 1;
       const prefix = files.length === 1 ? '' : `${file.path}/`;
-      items.push(...archiveItems(archive.value, rootNames.length, prefix));
-      rootNames.push(name.slice(0, -'.zip'.length));
+      const box: Box = { name, entries: opened.value.entries, root, prefix, outer: null, nested: new Map() };
+      parts.push(box, ...(await openNested(box, rootNames)));
     } else {
-      faults.push(archive.fault);
-      const reason = archive.fault.kind === 'bad-file' ? archive.fault.detail : 'It could not be opened.';
-      rejected.push({ path: file.path, code: 'not-a-zip', reason });
+      faults.push(opened.fault.fault);
+      rejected.push({ path: file.path, ...opened.fault.problem });
     }
   }
-  return { items, rootNames, rejected, faults };
+  const boxes = parts.filter((part) => 'entries' in part);
+  const names = await readNames(boxes, encoding);
+  const flatIsClass = boxes.filter(({ outer }) => outer === null).length > 1;
+  const items = parts.flatMap((part) =>
+    'entries' in part ? boxItems(part, names?.read, flatIsClass) : [looseItem(part)],
+  );
+  return { items, rootNames, rejected, faults, names };
 }
 
 function looseItem({ path, blob }: SourceFile): Item {
@@ -87,31 +78,4 @@ function looseItem({ path, blob }: SourceFile): Item {
     head: (bytes) => read(blob.slice(0, bytes)),
     read: () => read(blob),
   };
-}
-
-const codes: Record<ZipProblemCode, RejectionCode> = {
-  encrypted: 'encrypted',
-  'unsupported-method': 'archive-damage',
-  'too-large': 'too-large',
-  ratio: 'too-large',
-  overlap: 'archive-damage',
-  damaged: 'archive-damage',
-  unreadable: 'unreadable',
-};
-
-function archiveItems(archive: ZipArchive, root: number, prefix: string): Item[] {
-  // Some old Windows programs separate by '\'; where '/' occurs as well, '\' is a letter of a name.
-  const backslashSeparates = !archive.entries.some((entry) => entry.path.includes('/'));
-  return archive.entries.map((entry: ZipEntry) => ({
-    path: prefix + entry.path,
-    root,
-    segments: isUnsafePath(entry.path) ? null : segmentsOf(entry.path, backslashSeparates),
-    isDirectory: entry.isDirectory || (backslashSeparates && entry.path.endsWith('\\')),
-    sizeBytes: entry.bytes,
-    head: null,
-    read: async () => {
-      const bytes = await archive.readEntry(entry);
-      return bytes.ok ? bytes : fail({ code: codes[bytes.fault.code], reason: bytes.fault.reason });
-    },
-  }));
 }

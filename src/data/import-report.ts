@@ -92,7 +92,8 @@ export type DatasetWarningCode =
   | 'label-conflict'
   | 'split-leak'
   | 'no-train-split'
-  | 'nested-classes';
+  | 'nested-classes'
+  | 'name-encoding';
 
 export interface DatasetWarning {
   readonly code: DatasetWarningCode;

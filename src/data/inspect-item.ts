@@ -1,8 +1,10 @@
 // Inspection: one item of the pile to a verdict by itself: an image with its header and key, a rejection, or
 // something to ignore. Reads the bytes once and keeps none; knows nothing of classes.
+import { foreignArchive } from '../formats/archive.ts';
+import { foreignProblem } from './archive-items.ts';
 import { extensionOf, isPlainExtension, isSystemPath, promisedFormat } from './file-path.ts';
 import { readImageHeader, sniff, sniffBytes, type ImageHeader } from './image-header.ts';
-import type { Item, ItemProblem } from './import-items.ts';
+import type { Item, ItemProblem } from './item.ts';
 import type { IgnoredCode } from './import-report.ts';
 import { readStoredPixels, type StoredPixels } from './png-pixels.ts';
 
@@ -27,13 +29,8 @@ export async function inspectItem(item: Item): Promise<Inspection> {
     return rejected({ code: 'unsafe-path', reason: 'Its path leads out of the archive or folder.' });
   if (isSystemPath(segments)) return ignored('system-file', 'A file of the operating system.');
   if (item.isDirectory) return ignored('directory', 'A folder, no file.');
+  if (item.refused !== undefined) return rejected(item.refused);
   const extension = extensionOf(segments.at(-1) ?? '');
-  if (extension === 'zip') {
-    return rejected({
-      code: 'nested-archive',
-      reason: 'An archive within an archive is not opened: unpack it first.',
-    });
-  }
   const looksLikeImage = promisedFormat(extension) !== null;
   if (!looksLikeImage && isPlainExtension(extension))
     return ignored('not-an-image', 'No image, by its name.');
@@ -50,6 +47,8 @@ export async function inspectItem(item: Item): Promise<Inspection> {
   }
   const bytes = await item.read();
   if (!bytes.ok) return rejected(bytes.fault);
+  const foreign = foreignArchive(bytes.value);
+  if (foreign !== null) return rejected(foreignProblem(foreign));
   if (!looksLikeImage && isNoImage(bytes.value))
     return ignored('not-an-image', 'No image, by its first bytes.');
   const header = readImageHeader(bytes.value);

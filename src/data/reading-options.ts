@@ -1,13 +1,17 @@
 // ReadingOptions: the ways in which one pile of files can be read, as a user chooses them; and Reading: what a report
 // says of the way that was taken, with what could be chosen instead. Types and defaults only; the import decides.
 
+import type { NameEncoding } from '../formats/name-encoding.ts';
+
 /** What the user asks for; 'auto' leaves it to the import. */
 export interface ReadingOptions {
   /** Where class folders lie in folders: the first one below the split, or the last one, is the class. */
   readonly classFolder: 'auto' | 'first' | 'last';
+  /** What names in archives are in that do not say it themselves. */
+  readonly nameEncoding: 'auto' | NameEncoding;
 }
 
-export const autoReading: ReadingOptions = { classFolder: 'auto' };
+export const autoReading: ReadingOptions = { classFolder: 'auto', nameEncoding: 'auto' };
 
 /** One thing about a pile that can be read in more than one way. */
 export type ReadingChoice = {

@@ -6,9 +6,9 @@ const table = Uint32Array.from({ length: 256 }, (_, n) => {
   return c;
 });
 
-/** CRC-32 of bytes [begin, end) as a uint32. */
-export function crc32(bytes: Uint8Array, begin = 0, end = bytes.length): number {
-  let crc = 0xffffffff;
+/** CRC-32 of bytes [begin, end) as a uint32; `before` is that of what came before them. */
+export function crc32(bytes: Uint8Array, begin = 0, end = bytes.length, before = 0): number {
+  let crc = before ^ 0xffffffff;
   for (let i = begin; i < end; i++) crc = (crc >>> 8) ^ (table[(crc ^ (bytes[i] ?? 0)) & 0xff] ?? 0);
   return (crc ^ 0xffffffff) >>> 0;
 }

@@ -2,6 +2,8 @@
 // judges claims against the limits of fault Z1; inflates nothing. Only zip.ts uses it.
 import type { BadFileReason, Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
+import { crc32 } from './crc32.ts';
+import { storedName, strictUtf8, type StoredName } from './name-encoding.ts';
 
 const MiB = 2 ** 20;
 
@@ -29,6 +31,9 @@ export interface ZipEntry {
   /** Decoded name, '/' between folders as stored; may be hostile: text to show, never a storage path. */
   readonly path: string;
   readonly rawPath: Uint8Array;
+  readonly name: StoredName;
+  /** Made on MS-DOS or Windows by its own word, where '\\' is a separator. */
+  readonly fromDos: boolean;
   readonly compressedBytes: number;
   /** As the directory claims it; readEntry gives exactly so many or a problem. */
   readonly bytes: number;
@@ -47,8 +52,11 @@ export interface ZipEntry {
 
 export interface DirectoryPlace {
   readonly entries: number;
+  /** From the start of the file. */
   readonly offset: number;
   readonly size: number;
+  /** Bytes before the archive, as of a self-extracting program: offsets do not count them where this is not 0. */
+  readonly prefix: number;
 }
 
 /** A fault of kind 'bad-file'. */
@@ -84,25 +92,39 @@ export function findZip64Record(tail: Uint8Array, endRecord: number): number | n
   return Number(view.getBigUint64(at + 8, true));
 }
 
-/** The place of the directory by the end record (22 bytes at `at` of `tail`). */
-export function parseEndRecord(tail: Uint8Array, at: number, name: string): Result<DirectoryPlace> {
+/** What an end record claims of the directory's place. */
+export type DirectoryClaim = Omit<DirectoryPlace, 'prefix'>;
+
+/**
+ * The claim of the end record (22 bytes at `at` of `tail`). Where a zip64 record stands before it, its disk numbers may
+ * be full as its sizes may: the true ones are there.
+ */
+export function parseEndRecord(
+  tail: Uint8Array,
+  at: number,
+  hasZip64: boolean,
+  name: string,
+): Result<DirectoryClaim> {
   const view = viewOf(tail);
-  if (view.getUint16(at + 4, true) !== 0 || view.getUint16(at + 6, true) !== 0) {
-    return badZip(name, 'not-a-zip', 'It is one part of an archive split over several files.');
-  }
+  const disks = [view.getUint16(at + 4, true), view.getUint16(at + 6, true)];
+  if (disks.some((disk) => disk !== 0 && !(hasZip64 && disk === 0xffff))) return splitZip(name);
   const entries = view.getUint16(at + 10, true);
   return ok({ entries, size: view.getUint32(at + 12, true), offset: view.getUint32(at + 16, true) });
 }
 
-/** The place of the directory by zip64's end record (56 bytes). */
-export function parseZip64Record(bytes: Uint8Array, name: string): Result<DirectoryPlace> {
+const splitZip = (name: string): ReturnType<typeof badZip> =>
+  badZip(name, 'not-a-zip', 'It is one part of an archive split over several files.');
+
+/** Whether a zip64 end record begins with these bytes. */
+export const isZip64Record = (bytes: Uint8Array): boolean =>
+  bytes.length >= 56 && viewOf(bytes).getUint32(0, true) === 0x06064b50;
+
+/** The claim of zip64's end record (56 bytes). */
+export function parseZip64Record(bytes: Uint8Array, name: string): Result<DirectoryClaim> {
   const view = viewOf(bytes);
-  if (bytes.length < 56 || view.getUint32(0, true) !== 0x06064b50) {
+  if (!isZip64Record(bytes))
     return badZip(name, 'offsets', 'Its zip64 end record is not where it should be.');
-  }
-  if (view.getUint32(16, true) !== 0 || view.getUint32(20, true) !== 0) {
-    return badZip(name, 'not-a-zip', 'It is one part of an archive split over several files.');
-  }
+  if (view.getUint32(16, true) !== 0 || view.getUint32(20, true) !== 0) return splitZip(name);
   const [entries, size, offset] = [32, 40, 48].map((at) => Number(view.getBigUint64(at, true)));
   return ok({ entries: entries ?? 0, size: size ?? 0, offset: offset ?? 0 });
 }
@@ -127,25 +149,44 @@ export function parseDirectory(
       return badZip(name, 'offsets', `Entry ${n + 1} runs over the end of its directory.`);
     const flags = view.getUint16(at + 8, true);
     const rawPath = bytes.slice(at + 46, nameEnd);
-    const path = decodePath(rawPath, (flags & 0x800) !== 0);
+    const field = unicodePath(bytes, nameEnd, extraEnd, rawPath);
+    const entryName = storedName(rawPath, (flags & 0x800) !== 0, field);
+    const path = entryName.text;
     const [size, packed, offset] = wideSizes(view, at, nameEnd, extraEnd);
     const dosFolder =
-      view.getUint8(at + 5) === 0 && (view.getUint32(at + 38, true) & 0x10) !== 0 && size === 0;
+      isDos(view.getUint8(at + 5)) && (view.getUint32(at + 38, true) & 0x10) !== 0 && size === 0;
     found.push({
       path,
       rawPath,
+      name: entryName,
+      fromDos: isDos(view.getUint8(at + 5)),
       compressedBytes: packed,
       bytes: size,
       crc32: view.getUint32(at + 16, true),
       isDirectory: path.endsWith('/') || dosFolder,
       encrypted: (flags & 0x2001) !== 0,
       method: view.getUint16(at + 10, true),
-      offset,
+      offset: place.prefix + offset,
     });
     at = end;
   }
   if (at !== bytes.length) return badZip(name, 'offsets', 'Its directory is longer than its entries.');
   return ok(withLimits(found, place.offset));
+}
+
+/** MS-DOS, or Windows NT as some programs put it. */
+const isDos = (system: number): boolean => system === 0 || system === 11;
+
+/** The name by Info-ZIP's Unicode path field, or null: it holds for the very bytes that it has the CRC-32 of. */
+function unicodePath(bytes: Uint8Array, begin: number, end: number, raw: Uint8Array): string | null {
+  const view = viewOf(bytes);
+  for (let p = begin; p + 4 <= end; p += 4 + view.getUint16(p + 2, true)) {
+    const fieldEnd = p + 4 + view.getUint16(p + 2, true);
+    if (view.getUint16(p, true) !== 0x7075 || p + 9 > fieldEnd || fieldEnd > end) continue;
+    if (view.getUint8(p + 4) !== 1 || view.getUint32(p + 5, true) !== crc32(raw)) return null;
+    return strictUtf8(bytes.subarray(p + 9, fieldEnd));
+  }
+  return null;
 }
 
 /** Size, packed size and offset, from the zip64 field where the 32-bit ones are full. */
@@ -226,25 +267,4 @@ function problemOf(entry: Omit<ZipEntry, 'limit' | 'problem'>): ZipProblem | nul
     return { code: 'damaged', reason: 'Its two sizes in the archive contradict each other.' };
   }
   return null;
-}
-
-// The upper half of code page 437, the names' encoding where nothing says UTF-8.
-const cp437 =
-  'ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u00a0';
-
-/**
- * A name as text: UTF-8 where flagged; else UTF-8 where the bytes are valid multi-byte UTF-8 (macOS writes it
- * without the flag, and CP437 text is practically never valid UTF-8); else CP437.
- */
-function decodePath(raw: Uint8Array, utf8: boolean): string {
-  if (utf8 || raw.some((byte) => byte >= 0x80)) {
-    try {
-      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(raw);
-    } catch {
-      // Not UTF-8 after all.
-    }
-  }
-  return Array.from(raw, (byte) =>
-    byte < 0x80 ? String.fromCharCode(byte) : (cp437[byte - 0x80] ?? '?'),
-  ).join('');
 }

@@ -3,11 +3,13 @@
 // within a zip.
 import { Inflate } from 'fflate';
 import { fail, ok, type Result } from '../shared/result.ts';
+import { BlobSink } from './blob-sink.ts';
 import { crc32 } from './crc32.ts';
 import {
   badZip,
   findEndRecord,
   findZip64Record,
+  isZip64Record,
   parseDirectory,
   parseEndRecord,
   parseZip64Record,
@@ -30,6 +32,8 @@ export interface ZipArchive {
    * damaged, larger than it claims, file gone) is a ZipProblem; never throws.
    */
   readEntry(entry: ZipEntry): Promise<Result<Uint8Array<ArrayBuffer>, ZipProblem>>;
+  /** The same of an entry that may be larger than an image: checked alike, never whole in memory. */
+  entryBlob(entry: ZipEntry, limitBytes: number): Promise<Result<Blob, ZipProblem>>;
 }
 
 /** Opens an archive by its directory; a fault of kind 'bad-file' when it is no zip or too big as a whole. */
@@ -37,7 +41,12 @@ export async function openZip(blob: Blob, name: string): Promise<Result<ZipArchi
   try {
     const entries = await readDirectory(blob, name);
     if (!entries.ok) return entries;
-    return ok({ name, entries: entries.value, readEntry: (entry) => readEntry(blob, entry) });
+    return ok({
+      name,
+      entries: entries.value,
+      readEntry: (entry) => readEntry(blob, entry),
+      entryBlob: (entry, limitBytes) => entryBlob(blob, entry, limitBytes),
+    });
   } catch (thrown) {
     return badZip(name, 'unreadable', `The browser could not read it (${nameOf(thrown)}).`);
   }
@@ -66,7 +75,10 @@ async function readDirectory(blob: Blob, name: string): Promise<Result<readonly 
   return parsed;
 }
 
-/** Where the directory lies, checked to end exactly where its end record begins. */
+/**
+ * Where the directory lies: it ends exactly where its end record begins. What it claims to begin after is the archive;
+ * whatever is before that is a prefix, and the local headers tell whether it is so.
+ */
 async function directoryPlace(
   blob: Blob,
   tail: Uint8Array,
@@ -75,16 +87,23 @@ async function directoryPlace(
   name: string,
 ): Promise<Result<DirectoryPlace>> {
   const wide = findZip64Record(tail, at);
-  let place = parseEndRecord(tail, at, name);
+  let claim = parseEndRecord(tail, at, wide !== null, name);
   let end = tailBegin + at;
-  if (wide !== null && place.ok) {
-    place = parseZip64Record(await bytesOf(blob, wide, wide + 56), name);
+  if (wide !== null && claim.ok) {
+    let record = await bytesOf(blob, wide, wide + 56);
     end = wide;
+    if (!isZip64Record(record)) {
+      // Behind a prefix that the offsets do not count it lies where it always lies: right before its locator.
+      end = tailBegin + at - 20 - 56;
+      record = await bytesOf(blob, Math.max(0, end), end + 56);
+    }
+    claim = parseZip64Record(record, name);
   }
-  if (place.ok && place.value.offset + place.value.size !== end) {
-    return badZip(name, 'offsets', 'Its directory is not where its end record says.');
-  }
-  return place;
+  if (!claim.ok) return claim;
+  const begin = end - claim.value.size;
+  const prefix = begin - claim.value.offset;
+  if (prefix < 0) return badZip(name, 'offsets', 'Its directory is not where its end record says.');
+  return ok({ ...claim.value, offset: begin, prefix });
 }
 
 async function readEntry(blob: Blob, entry: ZipEntry): Promise<Result<Uint8Array<ArrayBuffer>, ZipProblem>> {
@@ -99,15 +118,62 @@ async function readEntry(blob: Blob, entry: ZipEntry): Promise<Result<Uint8Array
   const packed = packedBytes(room, entry);
   if (packed === null) return problem('damaged', 'The archive contradicts itself about this entry.');
   const bytes = entry.method === 0 ? packed.slice() : inflate(packed, entry.bytes);
-  if (bytes === null)
-    return problem('damaged', 'Its packed data are damaged or do not give the size that the archive states.');
-  if (crc32(bytes) !== entry.crc32)
-    return problem('damaged', 'Its bytes do not match the checksum in the archive (CRC-32).');
+  if (bytes === null) return problem('damaged', wrongSize);
+  if (crc32(bytes) !== entry.crc32) return problem('damaged', wrongChecksum);
   return ok(bytes);
 }
 
+/** An entry as a blob: stored ones as the part of the archive that they are, packed ones inflated step by step. */
+async function entryBlob(blob: Blob, entry: ZipEntry, limitBytes: number): Promise<Result<Blob, ZipProblem>> {
+  if (entry.problem !== undefined && entry.problem.code !== 'too-large') return fail(entry.problem);
+  if (Math.max(entry.bytes, entry.compressedBytes) > limitBytes) return problem('too-large', tooLarge);
+  if (entry.method !== 0 && entry.method !== 8) {
+    const bytes = await readEntry(blob, entry);
+    return bytes.ok ? ok(new Blob([bytes.value])) : bytes;
+  }
+  try {
+    const headerEnd = Math.min(entry.limit, entry.offset + 30 + 2 * 0xffff);
+    const header = await bytesOf(blob, entry.offset, headerEnd);
+    const begin = packedBegin(header, entry);
+    if (begin === null || entry.offset + begin + entry.compressedBytes > entry.limit)
+      return problem('damaged', 'The archive contradicts itself about this entry.');
+    const packed = blob.slice(entry.offset + begin, entry.offset + begin + entry.compressedBytes);
+    const sink = new BlobSink();
+    const state = { filled: 0, crc: 0 };
+    const take = (chunk: Uint8Array): void => {
+      state.filled += chunk.length;
+      state.crc = crc32(chunk, 0, chunk.length, state.crc);
+      if (entry.method !== 0 && state.filled <= entry.bytes) sink.push(chunk);
+    };
+    const stream = new Inflate(take);
+    for (let at = 0; at < packed.size && state.filled <= entry.bytes; at += 64 * 1024) {
+      const chunk = await bytesOf(packed, at, at + 64 * 1024);
+      if (entry.method === 0) take(chunk);
+      else stream.push(chunk, at + chunk.length === packed.size);
+    }
+    if (state.filled !== entry.bytes) return problem('damaged', wrongSize);
+    if (state.crc !== entry.crc32) return problem('damaged', wrongChecksum);
+    return ok(entry.method === 0 ? packed : sink.blob());
+  } catch (thrown) {
+    if (thrown instanceof DOMException)
+      return problem('unreadable', `The browser could not read the archive any more (${nameOf(thrown)}).`);
+    return problem('damaged', wrongSize);
+  }
+}
+
+const wrongSize = 'Its packed data are damaged or do not give the size that the archive states.';
+const wrongChecksum = 'Its bytes do not match the checksum in the archive (CRC-32).';
+const tooLarge = 'It is larger than what an archive may hold in all.';
+
 /** The entry's data within its room, or null when the local header and the directory disagree. */
 function packedBytes(room: Uint8Array, entry: ZipEntry): Uint8Array | null {
+  const begin = packedBegin(room, entry);
+  const end = (begin ?? 0) + entry.compressedBytes;
+  return begin !== null && end <= room.length ? room.subarray(begin, end) : null;
+}
+
+/** Where the data begin, from the local header; null when it and the directory disagree. */
+function packedBegin(room: Uint8Array, entry: ZipEntry): number | null {
   if (room.length < 30) return null;
   const view = viewOf(room);
   if (view.getUint32(0, true) !== 0x04034b50 || view.getUint16(8, true) !== entry.method) return null;
@@ -120,9 +186,7 @@ function packedBytes(room: Uint8Array, entry: ZipEntry): Uint8Array | null {
   const agrees = (at: number, value: number): boolean =>
     sizesFollow || view.getUint32(at, true) === value || view.getUint32(at, true) === 0xffffffff;
   if (!agrees(14, entry.crc32) || !agrees(18, entry.compressedBytes) || !agrees(22, entry.bytes)) return null;
-  const begin = 30 + nameLength + view.getUint16(28, true);
-  const end = begin + entry.compressedBytes;
-  return end <= room.length ? room.subarray(begin, end) : null;
+  return 30 + nameLength + view.getUint16(28, true);
 }
 
 /** Inflates to exactly `size` bytes, or null. Stops at the first byte too many, so a bomb costs no memory. */

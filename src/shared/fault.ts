@@ -18,6 +18,8 @@ export type BadFileReason =
   | 'shards'
   | 'unreadable'
   | 'not-a-zip'
+  | 'other-archive'
+  | 'table'
   | 'too-big';
 
 /** Why a repository of the Hugging Face Hub could not be read or written. */
@@ -148,7 +150,9 @@ const badFileAdvice: Record<BadFileReason, string> = {
   'weights-missing': 'Open the model.safetensors of the checkpoint together with its config.json.',
   shards: 'Take all shards and the index from the same revision of the checkpoint.',
   unreadable: 'Check that the file still exists and may be read, then open it again.',
-  'not-a-zip': 'Open a .zip with one folder a class, or the folder itself.',
+  'not-a-zip': 'Open a .zip or .tar.gz with one folder a class, or the folder itself.',
+  'other-archive': 'Unpack it and open the folder, or make a zip of that.',
+  table: 'Save its pictures as files, one folder a class, and open that folder.',
   'too-big': 'Make the file smaller or split it, then open it again.',
 };
 

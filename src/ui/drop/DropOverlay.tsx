@@ -79,7 +79,7 @@ export function DropOverlay() {
             <p className={styles.title}>{edit ? 'Drop to open' : 'A run is under way'}</p>
             <p>
               {edit
-                ? 'A folder with one folder a class, a zip of it, or a model with its config.json. Nothing leaves this machine.'
+                ? 'A folder with one folder a class, a zip or tar of it, or a model with its config.json. Nothing leaves this machine.'
                 : 'Stop it first, then drop a model or images.'}
             </p>
           </div>

@@ -17,6 +17,9 @@ import { FileLists } from './FileLists.tsx';
 import { ReadingNote } from './ReadingNote.tsx';
 import styles from './ImagesCard.module.css';
 
+/** What the file pickers let through; the import looks at the bytes. */
+const archives = '.zip,application/zip,.tar,.tgz,.gz,application/x-tar,application/gzip';
+
 function Split({ data }: { readonly data: DataSummary }) {
   const validationTitle = useData((state) => state.validationTitle);
   const sizes = (['train', 'validation', 'test'] as const).map((name) => ({
@@ -115,7 +118,10 @@ export function ImagesCard() {
         </div>
       )}
       <div className={styles.own}>
-        <p>Your own: a folder with one folder a class, or a zip of it. Or drop it anywhere on this window.</p>
+        <p>
+          Your own: a folder with one folder a class, or a zip or tar of it. Or drop it anywhere on this
+          window.
+        </p>
         <div className={styles.actions}>
           <FilePick
             folder
@@ -125,9 +131,9 @@ export function ImagesCard() {
             onFiles={openImages}
           />
           <FilePick
-            label="Open a zip"
+            label="Open a zip or tar"
             testId="pick-images-zip"
-            accept=".zip,application/zip"
+            accept={archives}
             disabled={!edit}
             onFiles={openImages}
           />
@@ -148,9 +154,9 @@ export function ImagesCard() {
               onFiles={openValidation}
             />
             <FilePick
-              label="Add a validation zip"
+              label="Add a validation zip or tar"
               testId="pick-validation-zip"
-              accept=".zip,application/zip"
+              accept={archives}
               disabled={!edit}
               onFiles={openValidation}
             />

@@ -20,6 +20,24 @@ function Choice({
   const name = useId();
   const trainer = useTrainer();
   const { option, label, value, offered } = choice;
+  if (offered.length > 4) {
+    return (
+      <label className={styles.readingSelect} data-testid={`reading-${option}`}>
+        <span>{label}</span>
+        <select
+          value={value}
+          disabled={disabled}
+          onChange={({ currentTarget }) => void trainer.reread(which, { [option]: currentTarget.value })}
+        >
+          {offered.map((one) => (
+            <option key={one.value} value={one.value}>
+              {one.words}
+            </option>
+          ))}
+        </select>
+      </label>
+    );
+  }
   return (
     <fieldset className={styles.reading} disabled={disabled} data-testid={`reading-${option}`}>
       <legend>{label}</legend>
