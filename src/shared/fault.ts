@@ -212,9 +212,9 @@ const rateWords: Record<DivergingRate, string> = {
   scalarRate: 'the learning rate of the scalars',
 };
 
-/** 51313.2 -> "51,313"; 2.3456 -> "2.346". */
+/** 51313.2 -> "51,313"; 2.3456 -> "2.346"; 0.00018 -> "1.8e-4". */
 const lossWords = (loss: number): string =>
-  loss >= 1e9
+  loss >= 1e9 || loss < 0.01
     ? loss.toExponential(1)
     : loss.toLocaleString('en', { maximumFractionDigits: loss < 100 ? 3 : 0 });
 

@@ -395,7 +395,7 @@ export class Run {
   /** Tells when the run begins to diverge, and when it has come back. */
   #heedDivergence(): void {
     const fault = this.#watch.fault(null);
-    if (fault?.step === this.#diverged?.step) return;
+    if (this.#watch.overflowed || fault?.step === this.#diverged?.step) return;
     this.#diverged = fault;
     this.listener.diverging(fault);
   }
