@@ -180,6 +180,14 @@ describe('files', () => {
     expect(disk).toEqual(paths.map((path) => at('images', path)));
   });
 
+  test('of a model may be one archive', async () => {
+    expect(await collectModel(at('set.ZIP'))).toEqual({
+      title: 'set',
+      disk: [at('set.ZIP')],
+      paths: ['set.ZIP'],
+    });
+  });
+
   test('a zip is one file', async () => {
     expect(await collectImages('validation', at('set.ZIP'))).toEqual({
       title: 'set',

@@ -6,7 +6,7 @@ export const usage = `npm run finetune -- [flags]
 
 Fine-tunes a vision transformer with DMLoRA in a headless browser and writes the merged model.
 
-  --model DIR          folder with model.safetensors and config.json   (default: the model that ships with Graft)
+  --model DIR          folder with model.safetensors and config.json, or a zip or tar of it   (default: the model that ships with Graft)
   --model OWNER/NAME   a model of the Hugging Face Hub where there is no such folder, also with @revision; it is
                        downloaded for this run. HF_TOKEN in the environment opens private and gated ones, GRAFT_HUB
                        names a mirror and, after commas, the hosts that it redirects to

@@ -4,6 +4,9 @@ import { access, constants, mkdir, readdir, readFile, realpath, stat } from 'nod
 import { basename, join, resolve } from 'node:path';
 import { UserError } from './user-error.mjs';
 
+/** Files that the app unpacks. */
+const archive = /\.(?:zip|tar|tgz|tar\.gz)$/i;
+
 /** @typedef {{ readonly title: string, readonly disk: string[], readonly paths: string[] }} Collected */
 
 /**
@@ -43,8 +46,10 @@ const foldersDown = 2;
  */
 export async function collectModel(path) {
   if ((await kindOf('model', path)) === 'file') {
+    const name = basename(path);
+    if (archive.test(name)) return { title: name.replace(archive, ''), disk: [resolve(path)], paths: [name] };
     throw new UserError(
-      `--model takes the folder that holds model.safetensors and config.json, and "${path}" is a file.`,
+      `--model takes the folder that holds model.safetensors and config.json, or a zip or tar of it, and "${path}" is a file.`,
     );
   }
   /** @type {string[]} */
@@ -76,7 +81,7 @@ export async function collectModel(path) {
 export async function collectImages(flag, path) {
   if ((await kindOf(flag, path)) === 'file') {
     const name = basename(path);
-    return { title: name.replace(/\.(?:zip|tar|tgz|tar\.gz)$/i, ''), disk: [resolve(path)], paths: [name] };
+    return { title: name.replace(archive, ''), disk: [resolve(path)], paths: [name] };
   }
   /** @type {string[]} */
   const paths = [];

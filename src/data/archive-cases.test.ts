@@ -88,6 +88,17 @@ describe('the cases', () => {
     expect(new Set(report.rejected.map(({ code }) => code))).toEqual(new Set(['encrypted']));
   });
 
+  test.each([
+    ['zip-bzip2.zip', 'bzip2'],
+    ['zip-lzma.zip', 'LZMA'],
+  ])('%s says by what it is packed', async (path, method) => {
+    const report = await imported([caseFile(path)]);
+    expect(report.images).toEqual([]);
+    expect(report.rejected).toHaveLength(10);
+    for (const { reason } of report.rejected) expect(reason).toContain(`packed by ${method}`);
+    expect(report.fault === null ? '' : faultSentence(report.fault)).toContain(method);
+  });
+
   test('a Parquet table is named, with what to do', async () => {
     const report = await imported([
       caseFile('hf-parquet/README.md'),

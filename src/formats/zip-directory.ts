@@ -244,14 +244,27 @@ const overlap: ZipProblem = {
   reason: 'It shares bytes with another entry of the archive, as only damaged or hostile archives do.',
 };
 
+/** Packings beside stored and deflate, by their numbers in PKWARE's APPNOTE. */
+const methods = new Map([
+  [9, 'Deflate64'],
+  [12, 'bzip2'],
+  [14, 'LZMA'],
+  [20, 'Zstandard'],
+  [93, 'Zstandard'],
+  [95, 'xz'],
+  [98, 'PPMd'],
+]);
+
 function problemOf(entry: Omit<ZipEntry, 'limit' | 'problem'>): ZipProblem | null {
   const { bytes, compressedBytes, method } = entry;
   if (entry.encrypted)
     return { code: 'encrypted', reason: 'It is encrypted: make the zip anew without a password.' };
   if (method !== 0 && method !== 8) {
+    const known = methods.get(method);
+    const packed = known === undefined ? `method ${method}` : `${known} (method ${method})`;
     return {
       code: 'unsupported-method',
-      reason: `It is packed by method ${method}: make the zip anew with "deflate".`,
+      reason: `It is packed by ${packed}, which is not opened: make the zip anew with "deflate", as most programs do by themselves.`,
     };
   }
   if (Math.max(bytes, compressedBytes) > zipLimits.entryBytes) {

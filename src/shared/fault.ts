@@ -20,6 +20,7 @@ export type BadFileReason =
   | 'not-a-zip'
   | 'other-archive'
   | 'table'
+  | 'holds-model'
   | 'too-big';
 
 /** Why a repository of the Hugging Face Hub could not be read or written. */
@@ -153,6 +154,7 @@ const badFileAdvice: Record<BadFileReason, string> = {
   'not-a-zip': 'Open a .zip or .tar.gz with one folder a class, or the folder itself.',
   'other-archive': 'Unpack it and open the folder, or make a zip of that.',
   table: 'Save its pictures as files, one folder a class, and open that folder.',
+  'holds-model': 'Open it with "or its files" in the card "Model", or by --model in the command.',
   'too-big': 'Make the file smaller or split it, then open it again.',
 };
 

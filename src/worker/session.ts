@@ -21,6 +21,7 @@ import { HubModels } from './hub-models.ts';
 import { addValidation, loadPixels, openData, splitData, splitOf, type OpenData } from './open-data.ts';
 import { openModel, type OpenModel } from './open-model.ts';
 import { tuningFile } from './tuning-file.ts';
+import { holdsModel, unpackArchives } from './unpack-archives.ts';
 import type {
   Commands,
   DataSummary,
@@ -62,7 +63,9 @@ export class Session {
       const opened = await this.hub.open(source, imageSize ?? null, onProgress);
       return opened.ok ? this.#take(opened.value) : opened;
     }
-    const files = await filesOf(source);
+    const given = await filesOf(source);
+    if (!given.ok) return given;
+    const files = await unpackArchives(given.value);
     if (!files.ok) return files;
     const opened = await openModel(
       files.value,
@@ -88,6 +91,13 @@ export class Session {
       return fail({ kind: 'hub', why: 'no-model', detail: 'Images are opened from this machine only.' });
     const files = await filesOf(source);
     if (!files.ok) return files;
+    if (await holdsModel(files.value))
+      return fail({
+        kind: 'bad-file',
+        name: title,
+        why: 'holds-model',
+        detail: 'It is an archive with a model in it (a .safetensors file), not with images.',
+      });
     const onProgress = ({ done, total }: { done: number; total: number }): void =>
       this.#progress('Reading images', done, total);
     if (role === 'validation' && this.#data === null)

@@ -80,7 +80,7 @@ export function ModelCard() {
           look="quiet"
           label="or its files"
           testId="pick-model-files"
-          accept=".safetensors,.json,.bin,.pt,.pth"
+          accept=".safetensors,.json,.bin,.pt,.pth,.zip,.tar,.tgz,.gz"
           disabled={!edit}
           onFiles={openModel}
         />
