@@ -4,15 +4,21 @@ image processors of photos. Graft's side is compared with it in run.mjs.
     python scripts/interop/check_readers.py safetensors FOLDER OUT.json
     python scripts/interop/check_readers.py floats OUT.safetensors
     python scripts/interop/check_readers.py images CONFIGS.json OUT.safetensors [PHOTOS]
+    python scripts/interop/check_readers.py expect FOLDER
 
 `safetensors`: {file: true where safetensors reads it, else its words}. `floats`: every pattern of float16 and bfloat16 as
 float32. `images`: for each photo `photo.I` [h, w, 3] uint8, as PIL decodes it, and for each configuration and backend
-`NAME.pil.I` and (where torchvision is there) `NAME.torchvision.I` [3, s, s] float32.
+`NAME.pil.I` and (where torchvision is there) `NAME.torchvision.I` [3, s, s] float32; a configuration that transformers refuses has none.
+`expect`: for every folder with a preprocessor_config.json or processor_config.json, what transformers' PIL classes make of
+three pictures that are drawn by a formula, as FOLDER/expected.json: the size, SHA-256 of the bytes of the middle square,
+how far the numbers are from whole bytes, and a pixel of them.
 """
 
+import hashlib
 import importlib
 import json
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -53,23 +59,13 @@ def pictures(photos):
 
 
 def processor_of(config, backend):
-    """transformers' own class for the file, in the backend."""
-    name = config.get("image_processor_type") or config["feature_extractor_type"].replace(
-        "FeatureExtractor", "ImageProcessor"
-    )
-    module = {
-        "ViTImageProcessor": "vit",
-        "DeiTImageProcessor": "deit",
-        "CLIPImageProcessor": "clip",
-        "BitImageProcessor": "bit",
-        "SiglipImageProcessor": "siglip",
-        "ConvNextImageProcessor": "convnext",
-        "BeitImageProcessor": "beit",
-    }[name]
-    part, suffix = ("_pil", "Pil") if backend == "pil" else ("", "")
-    found = importlib.import_module(f"transformers.models.{module}.image_processing{part}_{module}")
-    fields = {key: value for key, value in config.items() if not key.endswith("_type")}
-    return getattr(found, name + suffix)(**fields)
+    """transformers' own class for the file, as a user gets it for a ViT's folder."""
+    from transformers import AutoImageProcessor
+
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "preprocessor_config.json").write_text(json.dumps(config))
+        Path(folder, "config.json").write_text('{"model_type": "vit"}')
+        return AutoImageProcessor.from_pretrained(folder, backend=backend)
 
 
 def torchvision_is_there():
@@ -99,10 +95,77 @@ def images(configs, out, photos=None):
         tensors[f"photo.{i}"] = np.asarray(picture)
         for name, config in configs.items():
             for backend in backends:
-                pixels = processor_of(config, backend)(picture, return_tensors="np")["pixel_values"][0]
+                try:
+                    pixels = processor_of(config, backend)(picture, return_tensors="pt")["pixel_values"][0]
+                except Exception as thrown:  # noqa: BLE001
+                    print(f"{name}, {backend}: {str(thrown)[:160]}", file=sys.stderr)
+                    continue
                 tensors[f"{name}.{backend}.{i}"] = np.ascontiguousarray(np.asarray(pixels, dtype=np.float32))
     save_file(tensors, out)
 
 
+def formula(width, height):
+    """[height, width, 3] uint8 without a random number: the same picture stands in preprocess-cases.test.ts."""
+    y, x, c = np.meshgrid(np.arange(height), np.arange(width), np.arange(3), indexing="ij")
+    return ((x * x * (3 + c) + y * (7 + 5 * c) + x * y * (c + 1)) % 256).astype(np.uint8)
+
+
+def levels(values, processor):
+    """The bytes that became these numbers [3, h, w], and how far from whole ones they are."""
+    mean, deviation = np.zeros((3, 1, 1)), np.ones((3, 1, 1))
+    name = type(processor).__name__
+    if processor.do_normalize and not name.startswith("MobileViT"):
+        mean = np.reshape(processor.image_mean, (-1, 1, 1))
+        deviation = np.reshape(processor.image_std, (-1, 1, 1))
+    x = values.astype(np.float64)
+    is_efficient = name.startswith("EfficientNet")  # other classes keep its fields as attributes and do nothing with them
+    if is_efficient and processor.include_top:
+        x = x * np.reshape(processor.image_std, (-1, 1, 1))
+    x = x * deviation + mean
+    if is_efficient and processor.rescale_offset and processor.do_rescale:
+        x = x + 1
+    exact = x / (processor.rescale_factor if processor.do_rescale else 1)
+    return np.rint(exact), float(np.abs(exact - np.rint(exact)).max())
+
+
+def expect(folder):
+    torchvision_is_there()  # transformers asks for it, whichever backend is wanted
+    from PIL import Image, __version__ as pillow
+    from transformers import AutoImageProcessor, __version__ as version
+
+    found = {"transformers": version, "pillow": pillow, "cases": {}}
+    for case in sorted(Path(folder).iterdir()):
+        if not any((case / name).exists() for name in ("preprocessor_config.json", "processor_config.json")):
+            continue
+        rows = found["cases"][case.name] = []
+        for width, height in ((300, 231), (97, 140), (224, 224)):
+            try:
+                processor = AutoImageProcessor.from_pretrained(case, backend="pil")
+                picture = Image.fromarray(formula(width, height))
+                values = np.asarray(processor(picture, return_tensors="np")["pixel_values"][0], dtype=np.float32)
+            except Exception as thrown:  # noqa: BLE001
+                rows.append({"picture": [width, height], "refused": type(thrown).__name__})
+                continue
+            values = values.reshape(values.shape[-3:])  # VideoMAE's are frames
+            whole, off = levels(values, processor)
+            height, width = values.shape[1:]
+            side = min(height, width)  # where transformers cuts no square, a model could only take the middle
+            top, left = (height - side) // 2, (width - side) // 2
+            square = whole[:, top : top + side, left : left + side].transpose(1, 2, 0)
+            digest = hashlib.sha256(np.ascontiguousarray(square).astype(np.uint8).tobytes())
+            places = [[c, top + side * 7 // 11, left + side * 5 // 13] for c in range(3)]
+            rows.append(
+                {
+                    "picture": list(picture.size),
+                    "size": [width, height],
+                    "sha256": digest.hexdigest(),
+                    "off": float(f"{off:.2g}"),
+                    "values": [float(values[tuple(place)]) for place in places],
+                }
+            )
+    cases = ",\n".join(f"{json.dumps(name)}: {json.dumps(rows)}" for name, rows in found.pop("cases").items())
+    Path(folder, "expected.json").write_text(f'{json.dumps(found)[:-1]}, "cases": {{\n{cases}\n}}}}\n')
+
+
 if __name__ == "__main__":
-    {"safetensors": hostile, "floats": floats, "images": images}[sys.argv[1]](*sys.argv[2:])
+    {"safetensors": hostile, "floats": floats, "images": images, "expect": expect}[sys.argv[1]](*sys.argv[2:])

@@ -4,7 +4,7 @@ import { outputSizeOf, type Preprocessing } from '../formats/preprocessor-config
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { DecodeImage } from './decode.ts';
 import type { ImportedImage, RejectedFile } from './import-report.ts';
-import { preprocessImage } from './preprocess.ts';
+import { preprocessImage, sizeProblem } from './preprocess.ts';
 import type { RgbaImage } from './raster.ts';
 
 export interface PixelCache {
@@ -58,6 +58,11 @@ export async function buildPixelCache(
     const decoded = await decodeImported(image, decode);
     if (!decoded.ok) {
       rejected.push(decoded.fault);
+      continue;
+    }
+    const problem = sizeProblem(decoded.value, preprocessing);
+    if (problem !== null) {
+      rejected.push({ path: image.path, code: 'unsupported', reason: problem });
       continue;
     }
     pixels.set(preprocessImage(decoded.value, preprocessing), count * imageBytes);

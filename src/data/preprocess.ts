@@ -1,6 +1,8 @@
-// From a decoded picture to the uint8 pixels that an engine takes: alpha over white, resize, centre crop. Rescaling
-// and normalisation are the engine's; nothing here knows files or canvases.
-import { outputSizeOf, type Preprocessing } from '../formats/preprocessor-config.ts';
+// From a decoded picture to the uint8 pixels that an engine takes: alpha over white, resize, centre crop, order of
+// channels. Rescaling and normalisation are the engine's; nothing here knows files or canvases.
+import { outputSizeOf, type Preprocessing, type Resize, type Size } from '../formats/preprocessor-config.ts';
+import { halfEven } from '../formats/preprocessor-fields.ts';
+import { assert } from '../shared/assert.ts';
 import type { RgbaImage, RgbImage } from './raster.ts';
 import { resample, type Window } from './resample.ts';
 
@@ -12,8 +14,30 @@ export interface ResizePlan {
   readonly crop: Window;
 }
 
-/** Gives [height, width, 3] uint8 of the preprocessing's output size, a crop beyond the picture filled with black. */
+/** Why a picture cannot be prepared, for the user; null where it can. */
+export function sizeProblem(
+  { width, height }: { readonly width: number; readonly height: number },
+  { resize, crop }: Preprocessing,
+): string | null {
+  if (resize.kind !== 'none' || crop !== null || (width === resize.width && height === resize.height))
+    return null;
+  return `It has ${width} x ${height} pixels, and this model's images are not resized (do_resize is off): it takes ${resize.width} x ${resize.height}.`;
+}
+
+/**
+ * Gives [height, width, 3] uint8 of the preprocessing's output size, a crop beyond the picture filled with black. The
+ * picture must have no `sizeProblem`.
+ */
 export function preprocessImage(image: RgbaImage, preprocessing: Preprocessing): Uint8Array {
+  assert(sizeProblem(image, preprocessing) === null, 'a picture of a size that is not resized');
+  const pixels = resizedPixels(image, preprocessing);
+  if (preprocessing.channels === 'bgr')
+    for (let at = 0; at < pixels.length; at += 3)
+      [pixels[at], pixels[at + 2]] = [pixels[at + 2] ?? 0, pixels[at] ?? 0];
+  return pixels;
+}
+
+function resizedPixels(image: RgbaImage, preprocessing: Preprocessing): Uint8Array {
   const { width, height, crop } = planResize(image, preprocessing);
   const left = Math.max(crop.x, 0);
   const top = Math.max(crop.y, 0);
@@ -42,15 +66,7 @@ export function planResize(
   image: { readonly width: number; readonly height: number },
   preprocessing: Preprocessing,
 ): ResizePlan {
-  const { resize } = preprocessing;
-  let { width, height } = image;
-  if (resize.kind === 'exact') {
-    ({ width, height } = resize);
-  } else if (width <= height) {
-    [width, height] = [resize.size, Math.trunc((resize.size * height) / width)];
-  } else {
-    [width, height] = [Math.trunc((resize.size * width) / height), resize.size];
-  }
+  const { width, height } = resizedSize(image, preprocessing.resize);
   const output = outputSizeOf(preprocessing);
   const crop = {
     x: cropBegin(width, output.width, preprocessing.cropAt),
@@ -61,10 +77,34 @@ export function planResize(
   return { width, height, crop };
 }
 
-/** Where a centre crop begins; negative where it is larger than the side (then torchvision pads by the floor). */
+function resizedSize(image: Size, resize: Resize): Size {
+  const { width, height } = image;
+  switch (resize.kind) {
+    case 'none':
+      return image;
+    case 'exact':
+      return resize;
+    case 'shortest-edge': {
+      const { size, longest } = resize;
+      const [short, long] = [Math.min(width, height), Math.max(width, height)];
+      // As transformers: the shorter side that `longest` leaves is rounded, the longer one follows from the exact value.
+      const limited = longest !== undefined && (long / short) * size > longest;
+      const exact = limited ? (longest * short) / long : size;
+      const edge = limited ? Math.max(halfEven(exact), 1) : size;
+      if (longest !== undefined && short === edge) return image;
+      return width <= height
+        ? { width: edge, height: Math.trunc((exact * height) / width) }
+        : { width: Math.trunc((exact * width) / height), height: edge };
+    }
+    default:
+      return resize satisfies never;
+  }
+}
+
+/** Where a centre crop begins; negative where it is larger than the side (then torchvision pads by the floor, PIL's by the ceiling). */
 function cropBegin(side: number, crop: number, at: Preprocessing['cropAt']): number {
   const gap = (side - crop) / 2;
-  if (gap < 0) return 0 - Math.floor(-gap);
+  if (gap < 0 && at === 'half-even') return 0 - Math.floor(-gap);
   const low = Math.floor(gap);
   if (at === 'floor') return low;
   return gap - low === 0.5 && low % 2 === 0 ? low : Math.round(gap);

@@ -1,5 +1,5 @@
-// Resampling that equals Pillow's bit for bit on 8-bit RGB: antialiased bilinear and bicubic (a = -0.5) in fixed
-// point, horizontal pass first, and nearest. A canvas or a GPU sampler gives other pixels, and so other logits.
+// Resampling that equals Pillow's bit for bit on 8-bit RGB: its five antialiased filters in fixed point, horizontal
+// pass first, and nearest. A canvas or a GPU sampler gives other pixels, and so other logits.
 import type { ResampleFilter } from '../formats/preprocessor-config.ts';
 import { assert } from '../shared/assert.ts';
 import type { RgbImage } from './raster.ts';
@@ -51,8 +51,8 @@ export function resample(
     () => `a window of ${window.width} x ${window.height} at ${x}, ${y} in ${width} x ${height}`,
   );
   if (filter === 'nearest') return nearest(image, width, height, window);
-  const across = tapsOf(image.width, width, x, window.width, filter);
-  const down = tapsOf(image.height, height, y, window.height, filter);
+  const across = tapsOf(image.width, width, x, window.width, kernels[filter]);
+  const down = tapsOf(image.height, height, y, window.height, kernels[filter]);
   let firstRow = image.height;
   let endRow = 0;
   for (let i = 0; i < window.height; i++) {
@@ -64,26 +64,49 @@ export function resample(
   return { width: window.width, height: window.height, data: verticalPass(rows, down, window, firstRow) };
 }
 
-/** Triangle or cubic, as Pillow writes them: the order of operations decides the last bit. */
-function kernel(filter: 'bilinear' | 'bicubic', distance: number): number {
-  const x = Math.abs(distance);
-  if (filter === 'bilinear') return x < 1 ? 1 - x : 0;
-  const a = -0.5;
-  if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
-  if (x < 2) return (((x - 5) * x + 8) * x - 4) * a;
-  return 0;
+interface Kernel {
+  /** Half its width, in pixels of the smaller picture. */
+  readonly support: number;
+  readonly weight: (x: number) => number;
 }
 
-function tapsOf(
-  inSize: number,
-  outSize: number,
-  from: number,
-  length: number,
-  filter: 'bilinear' | 'bicubic',
-): Taps {
+function sinc(x: number): number {
+  if (x === 0) return 1;
+  const angle = x * Math.PI;
+  return Math.sin(angle) / angle;
+}
+
+/** As Pillow writes them: the order of operations decides the last bit, and its box is open on one side. */
+const kernels: Readonly<Record<Exclude<ResampleFilter, 'nearest'>, Kernel>> = {
+  box: { support: 0.5, weight: (x) => (x > -0.5 && x <= 0.5 ? 1 : 0) },
+  bilinear: { support: 1, weight: (x) => Math.max(1 - Math.abs(x), 0) },
+  hamming: {
+    support: 1,
+    weight: (signed) => {
+      const x = Math.abs(signed);
+      if (x === 0) return 1;
+      if (x >= 1) return 0;
+      const angle = x * Math.PI;
+      return (Math.sin(angle) / angle) * (0.54 + 0.46 * Math.cos(angle));
+    },
+  },
+  bicubic: {
+    support: 2,
+    weight: (signed) => {
+      const x = Math.abs(signed);
+      const a = -0.5;
+      if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+      if (x < 2) return (((x - 5) * x + 8) * x - 4) * a;
+      return 0;
+    },
+  },
+  lanczos: { support: 3, weight: (x) => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0) },
+};
+
+function tapsOf(inSize: number, outSize: number, from: number, length: number, kernel: Kernel): Taps {
   const scale = inSize / outSize;
   const filterScale = Math.max(scale, 1);
-  const support = (filter === 'bilinear' ? 1 : 2) * filterScale;
+  const support = kernel.support * filterScale;
   const stride = Math.ceil(support) * 2 + 1;
   const begin = new Int32Array(length);
   const count = new Int32Array(length);
@@ -95,7 +118,7 @@ function tapsOf(
     const taps = Math.min(Math.trunc(centre + support + 0.5), inSize) - first;
     let total = 0;
     for (let j = 0; j < taps; j++) {
-      const weight = kernel(filter, (j + first - centre + 0.5) * (1 / filterScale));
+      const weight = kernel.weight((j + first - centre + 0.5) * (1 / filterScale));
       exact[j] = weight;
       total += weight;
     }

@@ -3,6 +3,7 @@ import { fail, ok, type Result } from '../shared/result.ts';
 import { numberOf, objectOf, parseJsonObject, stringOf } from './json.ts';
 import type { Json, JsonObject } from './json.ts';
 import { timmDefaults } from './timm-architectures.ts';
+import { timmImageFields } from './timm-preprocessing.ts';
 import { defaultHeads, modelTypeOf } from './transformers-types.ts';
 
 /** What config.json says; null where it says nothing. */
@@ -92,11 +93,31 @@ function hfConfig(json: JsonObject, modelType: string): ModelConfigFile {
   };
 }
 
-function timmConfig(json: JsonObject, architecture: string): ModelConfigFile {
+/** Fields of timm's pretrained_cfg that files of one level have beside the architecture. */
+const pretrainedFields = [
+  ...timmImageFields,
+  ...['url', 'file', 'hf_hub_id', 'hf_hub_filename', 'source', 'tag', 'custom_load', 'test_input_size'],
+  ...['min_input_size', 'fixed_input_size', 'test_crop_pct', 'label_offset', 'pool_size', 'test_pool_size'],
+  ...['first_conv', 'classifier', 'license', 'description', 'origin_url', 'paper_name', 'paper_ids', 'notes'],
+];
+
+/** timm's file of before 2023, one level, in today's two: as timm itself splits it. */
+function inTwoLevels(file: JsonObject): JsonObject {
+  if (objectOf(file, 'pretrained_cfg') !== null) return file;
+  const inner = new Map([...file].filter(([key]) => pretrainedFields.includes(key)));
+  const outer = new Map<string, Json>([...file].filter(([key]) => !pretrainedFields.includes(key)));
+  const names = file.get('label_names') ?? file.get('labels');
+  outer.delete('labels');
+  if (names !== undefined) outer.set('label_names', names);
+  return outer.set('pretrained_cfg', inner);
+}
+
+function timmConfig(file: JsonObject, architecture: string): ModelConfigFile {
+  const json = inTwoLevels(file);
   const args: JsonObject = objectOf(json, 'model_args') ?? new Map<string, Json>();
   const pretrainedCfg = objectOf(json, 'pretrained_cfg');
   const defaults = timmDefaults(architecture);
-  const names = json.get('label_names');
+  const names = json.get('label_names') ?? pretrainedCfg?.get('label_names');
   const input = pretrainedCfg?.get('input_size');
   const inputSide: Json | undefined = Array.isArray(input) ? (input as readonly Json[])[2] : undefined;
   return {

@@ -3,17 +3,21 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   defaultPreprocessing,
+  imageProcessorIn,
   outputSizeOf,
   parsePreprocessorConfig,
   preprocessingOfTimm,
   writePreprocessorConfig,
   type Preprocessing,
 } from './preprocessor-config.ts';
+import { jsonText } from './json.ts';
+import { parseModelConfig } from './model-config.ts';
+import { timmArchitecture } from './timm-preprocessing.ts';
 
 function parsed(config: unknown): Preprocessing {
   const result = parsePreprocessorConfig(JSON.stringify(config));
   if (!result.ok) throw new Error(JSON.stringify(result.fault));
-  return result.value;
+  return result.value.preprocessing;
 }
 
 const fails = (config: unknown): boolean => {
@@ -173,7 +177,7 @@ describe('preprocessor_config.json', () => {
 
   test.each([
     ['no object', [1, 2]],
-    ['a filter that is not there', { resample: 1 }],
+    ['a filter that is not there', { resample: 6 }],
     ['a longest edge', { size: { longest_edge: 300 } }],
     ['a fraction of a pixel', { size: 224.5 }],
     ['a size of nothing', { size: { height: 0, width: 224 } }],
@@ -182,7 +186,7 @@ describe('preprocessor_config.json', () => {
     ['a deviation of nothing', { image_std: [0.5, 0, 0.5] }],
     ['text for a number', { rescale_factor: '1/255' }],
     ['text for a switch', { do_rescale: 'yes' }],
-    ['no resize', { do_resize: false }],
+    ['channels first', { input_data_format: 'channels_first' }],
   ])('%s is refused', (_, config) => {
     expect(fails(config)).toBe(true);
   });
@@ -244,10 +248,65 @@ describe('timm', () => {
   });
 
   test('what Graft cannot follow is refused', () => {
-    expect(derived({ ...cfg, interpolation: 'lanczos' })).toBeNull();
+    expect(derived({ ...cfg, interpolation: 'random' })).toBeNull();
     expect(derived({ ...cfg, crop_mode: 'border' })).toBeNull();
     expect(derived({ ...cfg, input_size: [1, 28, 28] })).toBeNull();
     expect(derived('text')).toBeNull();
+  });
+});
+
+describe('where it stands elsewhere', () => {
+  test("timm's file of one level is split as timm does, its labels included", () => {
+    const flat = { architecture: 'vit_tiny_patch16_224', num_classes: 2, ...imageNet, crop_pct: 1 };
+    const text = JSON.stringify({
+      ...flat,
+      input_size: [3, 32, 32],
+      interpolation: 'bilinear',
+      labels: ['a', 'b'],
+    });
+    const config = parseModelConfig(text, 'config.json');
+    if (!config.ok) throw new Error('refused');
+    expect(config.value).toMatchObject({ labels: ['a', 'b'], imageSize: 32 });
+    const stated = preprocessingOfTimm(JSON.parse(jsonText(config.value.pretrainedCfg)));
+    expect(stated).toMatchObject({
+      ok: true,
+      value: { ...imageNet, filter: 'bilinear', resize: { kind: 'shortest-edge', size: 32 } },
+    });
+  });
+
+  test('a processor_config.json has its image processor inside, or none', () => {
+    const inner = { image_processor_type: 'CLIPImageProcessor', size: { shortest_edge: 36 } };
+    expect(imageProcessorIn(JSON.stringify({ image_processor: inner }))).toEqual({
+      ok: true,
+      value: JSON.stringify(inner),
+    });
+    expect(imageProcessorIn('{"processor_class":"CLIPProcessor"}')).toEqual({ ok: true, value: null });
+  });
+
+  test.each([
+    ['vit_base_patch16_224', null, 0.5, 248],
+    ['vit_base_patch16_224', 'mae', 0.485, 248],
+    ['vit_small_patch16_224.dino', null, 0.485, 248],
+    ['vit_small_patch16_224_dino', null, 0.485, 248],
+    ['vit_base_patch32_clip_224', null, 0.48145466, 248],
+    ['vit_large_patch14_clip_224', null, 0.5, 224],
+  ])('%s (%s) is prepared as timm registers it', (architecture, tag, mean, size) => {
+    const known = timmArchitecture(architecture, tag, 224);
+    expect(known?.mean[0]).toBe(mean);
+    expect(known?.resize).toEqual({ kind: 'shortest-edge', size });
+  });
+
+  test('the class of a file that names none is that of the model', () => {
+    const of = (modelType: string): unknown =>
+      parsePreprocessorConfig('{"size":224}', 'a file', { modelType, imageSize: 224 });
+    expect(of('clip')).toMatchObject({ value: { preprocessing: { resize: { kind: 'shortest-edge' } } } });
+    expect(of('vit')).toMatchObject({ value: { preprocessing: { resize: { kind: 'exact' } } } });
+  });
+
+  test("a class of transformers' that prepares in its own way is refused by name", () => {
+    const read = parsePreprocessorConfig('{"image_processor_type":"LlavaNextImageProcessor"}');
+    expect(JSON.stringify(read)).toContain('LlavaNextImageProcessor');
+    expect(read.ok).toBe(false);
   });
 });
 
@@ -259,7 +318,10 @@ describe('defaults and writing', () => {
     expect(outputSizeOf(preprocessing)).toMatchObject({ width: 384, height: 384 });
     const text = writePreprocessorConfig(preprocessing);
     // transformers has one way to round the place of a crop; timm's cannot be written there.
-    expect(parsePreprocessorConfig(text)).toEqual({ ok: true, value: { ...preprocessing, cropAt: 'floor' } });
+    expect(parsePreprocessorConfig(text)).toEqual({
+      ok: true,
+      value: { preprocessing: { ...preprocessing, cropAt: 'floor' }, notes: [] },
+    });
   });
 
   test.each([

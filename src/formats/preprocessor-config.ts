@@ -1,19 +1,24 @@
-// Preprocessing: how pixels become network input, and its files: preprocessor_config.json (Hugging Face, today's and
-// older forms) and the pretrained_cfg of a timm config.json. Text in, values out; knows no images.
+// Preprocessing: how pixels become network input, and its file at Hugging Face, preprocessor_config.json in today's and
+// older forms (also inside a processor_config.json). What transformers would do otherwise is refused or noted by name.
+// Text in, values out; knows no images.
 import type { Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
-import { channels, deviations, FieldError, fieldsOf, flag, pixels, positive } from './preprocessor-fields.ts';
+import { FieldError, fieldsOf } from './preprocessor-fields.ts';
 import {
   clipStatistics,
   halves,
   imageNet,
   processorClass,
+  processorOfModel,
+  statesAll,
   type ProcessorClass,
+  type ResampleFilter,
   type Rgb,
 } from './processor-classes.ts';
+import { checkPadding, processorSteps } from './processor-steps.ts';
+import { timmFields } from './timm-preprocessing.ts';
 
-export type ResampleFilter = 'nearest' | 'bilinear' | 'bicubic';
-export type { Rgb };
+export type { ResampleFilter, Rgb };
 
 export interface Size {
   /** Pixels. */
@@ -21,35 +26,49 @@ export interface Size {
   readonly height: number;
 }
 
+/** In pixels. */
+export type Resize =
+  /** Whatever the aspect. */
+  | ({ readonly kind: 'exact' } & Size)
+  /** By the shorter side; the longer is floor(size * long / short). With `longest` the longer side is no more than that. */
+  | { readonly kind: 'shortest-edge'; readonly size: number; readonly longest?: number }
+  /** Not at all: without a crop an image must have this size. */
+  | ({ readonly kind: 'none' } & Size);
+
 export interface Preprocessing {
-  /** To a size whatever the aspect, or by the shorter side (the longer is floor(size * long / short)); pixels. */
-  readonly resize:
-    ({ readonly kind: 'exact' } & Size) | { readonly kind: 'shortest-edge'; readonly size: number };
+  readonly resize: Resize;
   /** Centre crop after the resize, in pixels; null for none (a square of `size` after 'shortest-edge'). */
   readonly crop: Size | null;
   /** Where an odd gap leaves a crop half a pixel: transformers goes down, torchvision and timm to the even side. */
   readonly cropAt: 'floor' | 'half-even';
   readonly filter: ResampleFilter;
+  /** The order of the network's channels, where it is not red, green, blue. */
+  readonly channels?: 'bgr';
   /** Network input is (uint8 * rescale - mean) / std. */
   readonly rescale: number;
   readonly mean: Rgb;
   readonly std: Rgb;
 }
 
+/** A preprocessing as a file states it. */
+export interface StatedPreprocessing {
+  readonly preprocessing: Preprocessing;
+  /** What the user should know of it, a sentence each. */
+  readonly notes: readonly string[];
+}
+
+/** The model beside a preprocessor_config.json, where it is known. */
+export interface ProcessorOwner {
+  /** Its `model_type`: it decides the class where the file names none. */
+  readonly modelType: string | null;
+  /** Side of its images in pixels. */
+  readonly imageSize: number | null;
+}
+
 export type PreprocessingFamily =
   'vit' | 'deit' | 'dinov2' | 'clip' | 'siglip' | 'timm-vit' | 'timm-deit' | 'timm-clip';
 
 const byte = 1 / 255;
-/** For a class that Graft does not know, whose file states everything that would be taken from here. */
-const statesAll: ProcessorClass = {
-  square: true,
-  size: 224,
-  crop: null,
-  filter: 'bilinear',
-  mean: halves,
-  std: halves,
-};
-
 /** The preprocessing that a family uses when no file says so; `imageSize` in pixels. */
 export function defaultPreprocessing(family: PreprocessingFamily, imageSize: number): Preprocessing {
   const square: Size = { width: imageSize, height: imageSize };
@@ -86,7 +105,9 @@ export function defaultPreprocessing(family: PreprocessingFamily, imageSize: num
 export function outputSizeOf(preprocessing: Preprocessing): Size {
   const { resize, crop } = preprocessing;
   if (crop !== null) return crop;
-  return resize.kind === 'exact' ? resize : { width: resize.size, height: resize.size };
+  return resize.kind === 'shortest-edge'
+    ? { width: resize.size, height: resize.size }
+    : { width: resize.width, height: resize.height };
 }
 
 /** The same for images of another size in pixels: resize and crop grow or shrink together. */
@@ -96,18 +117,48 @@ export function resizedPreprocessing(preprocessing: Preprocessing, imageSize: nu
   const { resize, crop } = preprocessing;
   const square: Size = { width: imageSize, height: imageSize };
   const scaled = (side: number, of: number): number => Math.round((side * imageSize) / of);
-  return {
-    ...preprocessing,
-    resize:
-      resize.kind === 'exact'
-        ? { kind: 'exact', width: scaled(resize.width, width), height: scaled(resize.height, height) }
-        : { kind: 'shortest-edge', size: scaled(resize.size, Math.min(width, height)) },
-    crop: crop === null ? null : square,
+  const short = Math.min(width, height);
+  const resized = (): Resize => {
+    switch (resize.kind) {
+      case 'none':
+        return { kind: 'none', ...square };
+      case 'exact':
+        return { kind: 'exact', width: scaled(resize.width, width), height: scaled(resize.height, height) };
+      case 'shortest-edge':
+        return {
+          kind: 'shortest-edge',
+          size: scaled(resize.size, short),
+          ...(resize.longest === undefined ? {} : { longest: scaled(resize.longest, short) }),
+        };
+      default:
+        return resize satisfies never;
+    }
   };
+  return { ...preprocessing, resize: resized(), crop: crop === null ? null : square };
+}
+
+/** In words: size, filter, crop and the order of channels. */
+export function preparationWords({ resize, crop, filter, channels: order }: Preprocessing): string {
+  const words = (): string => {
+    switch (resize.kind) {
+      case 'none':
+        return 'not resized';
+      case 'exact':
+        return `resized to ${resize.width} x ${resize.height} (${filter})`;
+      case 'shortest-edge': {
+        const most = resize.longest === undefined ? '' : `, long side at most ${resize.longest}`;
+        return `resized to a short side of ${resize.size}${most} (${filter})`;
+      }
+      default:
+        return resize satisfies never;
+    }
+  };
+  const cut = crop === null ? '' : `, centre crop ${crop.width} x ${crop.height}`;
+  return `${words()}${cut}${order === 'bgr' ? ', channels blue green red' : ''}`;
 }
 
 /** Runs a reader of parsed JSON and turns what it finds wrong into a fault of kind 'bad-file'. */
-function parsed(name: string, read: () => Preprocessing): Result<Preprocessing> {
+function parsed<T>(name: string, read: () => T): Result<T> {
   const bad = (detail: string): { readonly ok: false; readonly fault: Fault } =>
     fail({ kind: 'bad-file', name, why: 'config-invalid', detail });
   try {
@@ -120,97 +171,94 @@ function parsed(name: string, read: () => Preprocessing): Result<Preprocessing> 
 }
 
 /**
+ * The text of the image processor inside a processor_config.json, as transformers 5 writes it; null where the file has
+ * none, as those of transformers 4, which lie beside a preprocessor_config.json.
+ */
+export function imageProcessorIn(text: string, name = 'processor_config.json'): Result<string | null> {
+  return parsed(name, () => {
+    const inner = fieldsOf(JSON.parse(text), 'The file').get('image_processor');
+    return inner == null ? null : JSON.stringify(inner);
+  });
+}
+
+/**
  * Parses the text of a preprocessor_config.json: sizes as number, pair, {height, width} or {shortest_edge}, with
  * the defaults of the processor class it names. What Graft cannot follow is a fault of kind 'bad-file'.
  */
 export function parsePreprocessorConfig(
   text: string,
   name = 'preprocessor_config.json',
-): Result<Preprocessing> {
+  owner: ProcessorOwner = { modelType: null, imageSize: null },
+): Result<StatedPreprocessing> {
   return parsed(name, () => {
     const config = fieldsOf(JSON.parse(text), 'The file');
-    const processor = [config.get('image_processor_type'), config.get('feature_extractor_type')].find(
-      (value) => typeof value === 'string',
-    );
-    if (processor === 'TimmWrapperImageProcessor') return timmFields(config);
-    const known = processorClass(typeof processor === 'string' ? processor : null);
+    const named =
+      [config.get('image_processor_type'), config.get('feature_extractor_type')].find(
+        (value) => typeof value === 'string',
+      ) ?? processorOfModel(owner.modelType);
+    if (named === 'TimmWrapperImageProcessor')
+      return { preprocessing: timmFields(config, owner.imageSize ?? 224), notes: [] };
+    const known = processorClass(named);
+    if (known === 'not-followed')
+      throw new FieldError(`${named} prepares images in a way of its own, which Graft does not follow.`);
+    const words = JSON.stringify(named);
     const missing = ['size', 'resample', 'image_mean', 'image_std'].filter((key) => config.get(key) == null);
-    if (known === null && missing.length > 0)
+    if (known === 'unknown' && missing.length > 0)
       throw new FieldError(
-        `It leaves out ${missing.join(', ')}, and Graft does not know the defaults of ${JSON.stringify(processor)}.`,
+        `It leaves out ${missing.join(', ')}, and Graft does not know the defaults of ${words}.`,
       );
-    return hfFields(config, known ?? statesAll);
+    const idle = idleFields(config, known === 'unknown' ? statesAll : known);
+    const [first] = idle;
+    if (known === 'unknown' && first !== undefined)
+      throw new FieldError(`It states "${first}", and Graft does not know what ${words} does with it.`);
+    const notes =
+      first === undefined
+        ? []
+        : [
+            `${name} states ${idle.map((field) => `"${field}"`).join(', ')}: ${named} does not act on it in transformers, and neither does Graft.`,
+          ];
+    const processor = known === 'unknown' ? statesAll : known;
+    const preprocessing = processorSteps(config, processor, owner.imageSize, notes);
+    checkPadding(config, processor, outputSizeOf(preprocessing));
+    return { preprocessing, notes };
   });
 }
 
-/** What the fields say, with the defaults of a processor class. */
-function hfFields(config: Map<string, unknown>, defaults: ProcessorClass): Preprocessing {
-  if (!flag(config, 'do_resize', true)) throw new FieldError('"do_resize": false is not supported.');
-  const stated = resizeOf(config.get('size') ?? defaults.size, !defaults.square);
-  const { resize, squareCrop } = byShare(stated, config, defaults);
-  const crops = flag(config, 'do_center_crop', defaults.crop !== null);
-  const crop = crops ? exactSize(config.get('crop_size') ?? defaults.crop, 'crop_size') : null;
-  const normalises = flag(config, 'do_normalize', true);
-  return {
-    resize,
-    crop: crop ?? squareCrop,
-    cropAt: 'floor',
-    filter: filterOf(config.get('resample'), defaults.filter),
-    rescale: flag(config, 'do_rescale', true)
-      ? positive(config.get('rescale_factor') ?? byte, 'rescale_factor')
-      : 1,
-    mean: normalises ? channels(config.get('image_mean') ?? defaults.mean, 'image_mean') : [0, 0, 0],
-    std: normalises ? deviations(config.get('image_std') ?? defaults.std, 'image_std') : [1, 1, 1],
-  };
-}
+const everyClass = [
+  ...['do_resize', 'size', 'resample', 'do_center_crop', 'crop_size', 'do_rescale', 'rescale_factor'],
+  ...['do_normalize', 'image_mean', 'image_std', 'do_pad', 'pad_size', 'default_to_square'],
+];
+/** Fields that change no pixel of an RGB image: names, label maps, the form of arrays. */
+const harmless: ReadonlySet<string> = new Set([
+  ...['image_processor_type', 'feature_extractor_type', 'image_processor_class', 'auto_map', 'use_fast'],
+  ...['processor_class', '_processor_class', '_valid_processor_keys', 'model_input_names', '_name_or_path'],
+  ...['do_convert_rgb', 'data_format', 'input_data_format', 'return_tensors', 'device', 'disable_grouping'],
+  ...['do_reduce_labels', 'reduce_labels', 'image_seq_length', 'transformers_version'],
+]);
 
-/** The resize, and the square that is cut out after one by the shortest edge; ConvNext makes both of one size. */
-function byShare(
-  stated: Preprocessing['resize'],
-  config: Map<string, unknown>,
-  { cropShare }: ProcessorClass,
-): { readonly resize: Preprocessing['resize']; readonly squareCrop: Size | null } {
-  if (stated.kind === 'exact') return { resize: stated, squareCrop: null };
-  const { size } = stated;
-  const square: Size = { width: size, height: size };
-  if (cropShare === undefined) return { resize: stated, squareCrop: square };
-  if (size >= 384) return { resize: { kind: 'exact', ...square }, squareCrop: null };
-  const share = positive(config.get('crop_pct') ?? cropShare, 'crop_pct');
-  return { resize: { kind: 'shortest-edge', size: Math.trunc(size / share) }, squareCrop: square };
+/** Fields that state something and that the class does not act on. */
+function idleFields(config: Map<string, unknown>, { acts, ignores }: ProcessorClass): string[] {
+  const acting = [...everyClass, ...acts].filter((field) => !ignores.includes(field));
+  // What a switched-off step would take matters to nobody; every old file of ViT states a crop of nothing.
+  const unused = ignores.includes('do_pad') || config.get('do_pad') !== true ? ['pad_size'] : [];
+  const quiet = [...unused, ...(ignores.includes('do_center_crop') ? ['crop_size'] : [])];
+  return [...config.keys()].filter((field) => {
+    const value = config.get(field);
+    const states =
+      value != null && value !== false && !(field === 'do_pad' && config.get('pad_size') == null);
+    return states && !harmless.has(field) && !acting.includes(field) && !quiet.includes(field);
+  });
 }
 
 /**
- * Derives the preprocessing from a timm config.json (parsed JSON, with or without the pretrained_cfg level): short
- * side floor(size / crop_pct), centre crop of input_size. Other crop modes and filters are a fault.
+ * Derives the preprocessing from a timm config.json (parsed JSON, with or without the pretrained_cfg level). Crop modes
+ * and filters that timm's evaluation does not have are a fault. `imageSize` in pixels is for a file that states none.
  */
-export function preprocessingOfTimm(config: unknown, name = 'config.json'): Result<Preprocessing> {
-  return parsed(name, () => timmFields(fieldsOf(config, 'The file')));
+export function preprocessingOfTimm(config: unknown, imageSize = 224): Result<Preprocessing> {
+  return parsed('config.json', () => timmFields(fieldsOf(config, 'The file'), imageSize));
 }
 
-function timmFields(outer: Map<string, unknown>): Preprocessing {
-  const inner = outer.get('pretrained_cfg');
-  const fields = inner == null ? outer : fieldsOf(inner, '"pretrained_cfg"');
-  const inputSize = fields.get('input_size') ?? [3, 224, 224];
-  if (!Array.isArray(inputSize) || inputSize.length !== 3 || inputSize[0] !== 3) {
-    throw new FieldError('"input_size" is not [3, height, width].');
-  }
-  const crop = { height: pixels(inputSize[1], 'input_size'), width: pixels(inputSize[2], 'input_size') };
-  const share = positive(fields.get('crop_pct') ?? 0.875, 'crop_pct');
-  const wide: Size = { width: Math.floor(crop.width / share), height: Math.floor(crop.height / share) };
-  const mode = fields.get('crop_mode') ?? 'center';
-  if (mode !== 'squash' && mode !== 'center')
-    throw new FieldError(`"crop_mode" ${JSON.stringify(mode)} is not supported.`);
-  const squashes = mode === 'squash' || wide.width !== wide.height;
-  return {
-    resize: squashes ? { kind: 'exact', ...wide } : { kind: 'shortest-edge', size: wide.width },
-    crop,
-    cropAt: 'half-even',
-    filter: filterOf(fields.get('interpolation'), 'bilinear'),
-    rescale: byte,
-    mean: channels(fields.get('mean') ?? imageNet.mean, 'mean'),
-    std: deviations(fields.get('std') ?? imageNet.std, 'std'),
-  };
-}
+const resampleCodes = { nearest: 0, lanczos: 1, bilinear: 2, bicubic: 3, box: 4, hamming: 5 } as const;
 
 /**
  * The text of a preprocessor_config.json that says the same, for the class that does it in transformers 4 too, where
@@ -218,21 +266,33 @@ function timmFields(outer: Map<string, unknown>): Preprocessing {
  */
 export function writePreprocessorConfig(preprocessing: Preprocessing): string {
   const { resize, crop, filter, rescale, mean, std } = preprocessing;
+  const flips = preprocessing.channels === 'bgr';
+  const family = flips
+    ? 'MobileViT'
+    : resize.kind === 'shortest-edge'
+      ? 'Bit'
+      : crop === null
+        ? 'ViT'
+        : 'DeiT';
   const config = {
     ...(crop === null ? {} : { crop_size: { height: crop.height, width: crop.width } }),
     do_center_crop: crop !== null,
-    do_normalize: true,
+    ...(flips ? { do_flip_channel_order: true } : {}),
+    do_normalize: !flips,
     do_rescale: true,
-    do_resize: true,
-    image_mean: mean,
-    image_processor_type: `${resize.kind === 'shortest-edge' ? 'Bit' : crop === null ? 'ViT' : 'DeiT'}ImageProcessor`,
-    image_std: std,
-    resample: { nearest: 0, bilinear: 2, bicubic: 3 }[filter],
+    do_resize: resize.kind !== 'none',
+    ...(flips ? {} : { image_mean: mean }),
+    image_processor_type: `${family}ImageProcessor`,
+    ...(flips ? {} : { image_std: std }),
+    resample: resampleCodes[filter],
     rescale_factor: rescale,
     size:
-      resize.kind === 'exact'
-        ? { height: resize.height, width: resize.width }
-        : { shortest_edge: resize.size },
+      resize.kind === 'shortest-edge'
+        ? {
+            shortest_edge: resize.size,
+            ...(resize.longest === undefined ? {} : { longest_edge: resize.longest }),
+          }
+        : { height: resize.height, width: resize.width },
   };
   const text = JSON.stringify(config, null, 2);
   // 0 and 1 are written as the floats that they are, for readers that tell the two apart.
@@ -240,46 +300,4 @@ export function writePreprocessorConfig(preprocessing: Preprocessing): string {
     list.replace(/^(\s*-?\d+)(?=,?$)/gm, '$1.0'),
   );
   return `${floats}\n`;
-}
-
-function resizeOf(size: unknown, byEdge: boolean): Preprocessing['resize'] {
-  if (typeof size === 'number' && byEdge) return { kind: 'shortest-edge', size: pixels(size, 'size') };
-  if (typeof size === 'number' || Array.isArray(size)) return { kind: 'exact', ...exactSize(size, 'size') };
-  const fields = fieldsOf(size, '"size"');
-  if (fields.has('shortest_edge') && !fields.has('longest_edge')) {
-    return { kind: 'shortest-edge', size: pixels(fields.get('shortest_edge'), 'size.shortest_edge') };
-  }
-  return { kind: 'exact', ...exactSize(size, 'size') };
-}
-
-/** A number (square), a pair [height, width] or {height, width}. */
-function exactSize(value: unknown, field: string): Size {
-  if (typeof value === 'number') return { width: pixels(value, field), height: pixels(value, field) };
-  if (Array.isArray(value) && value.length === 2) {
-    return { height: pixels(value[0], field), width: pixels(value[1], field) };
-  }
-  const fields = fieldsOf(value, `"${field}"`);
-  return {
-    width: pixels(fields.get('width'), `${field}.width`),
-    height: pixels(fields.get('height'), `${field}.height`),
-  };
-}
-
-const filters = new Map<unknown, ResampleFilter>([
-  [0, 'nearest'],
-  [2, 'bilinear'],
-  [3, 'bicubic'],
-  ['nearest', 'nearest'],
-  ['bilinear', 'bilinear'],
-  ['bicubic', 'bicubic'],
-]);
-
-function filterOf(value: unknown, otherwise: ResampleFilter): ResampleFilter {
-  const filter = value == null ? otherwise : filters.get(value);
-  if (filter === undefined) {
-    throw new FieldError(
-      `The resampling filter ${JSON.stringify(value)} is not supported: nearest, bilinear, bicubic are.`,
-    );
-  }
-  return filter;
 }

@@ -1,8 +1,27 @@
 // Fields of a preprocessing configuration, checked one by one. A field that makes no sense throws a FieldError, which
-// preprocessor-config.ts alone calls for and turns into a fault.
+// preprocessor-config.ts alone turns into a fault.
+import type { ResampleFilter } from './processor-classes.ts';
 
 /** What is wrong with a field, as a sentence for the user. */
 export class FieldError extends Error {}
+
+const filters: readonly ResampleFilter[] = ['nearest', 'lanczos', 'bilinear', 'bicubic', 'box', 'hamming'];
+
+/** A filter by Pillow's number or name. */
+export function filterNamed(value: unknown, field: string): ResampleFilter {
+  const filter = filters.find((name, number) => value === name || value === number);
+  if (filter === undefined)
+    throw new FieldError(
+      `The filter ${JSON.stringify(value)} of "${field}" is not supported: ${filters.join(', ')} are.`,
+    );
+  return filter;
+}
+
+/** Python's round: the even one of two that are as near. */
+export function halfEven(value: number): number {
+  const low = Math.floor(value);
+  return value - low === 0.5 && low % 2 === 0 ? low : Math.round(value);
+}
 
 type Channels = readonly [number, number, number];
 
@@ -13,9 +32,9 @@ export function fieldsOf(value: unknown, what: string): Map<string, unknown> {
   return new Map<string, unknown>(Object.entries(value));
 }
 
-/** A switch, or what it is when left out. */
+/** A switch, or what it is when left out; null is off, as in transformers 5. */
 export function flag(config: Map<string, unknown>, field: string, otherwise: boolean): boolean {
-  const value = config.get(field) ?? otherwise;
+  const value = config.has(field) ? (config.get(field) ?? false) : otherwise;
   if (typeof value !== 'boolean') throw new FieldError(`"${field}" is neither true nor false.`);
   return value;
 }

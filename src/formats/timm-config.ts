@@ -1,7 +1,8 @@
 // config.json of a timm repository, as timm's save_config_for_hf writes it, for a plain ViT of any size: a registered
 // architecture of the same kind, and in model_args every number by which the model differs from it.
-import { jsonText, type Json } from './json.ts';
+import { jsonText, type Json, type JsonObject } from './json.ts';
 import type { Preprocessing } from './preprocessor-config.ts';
+import { timmImageFields } from './timm-preprocessing.ts';
 
 /** The numbers and switches of the model; `prefix` counts are tokens before the patches. */
 export interface TimmForm {
@@ -48,12 +49,25 @@ export function writeTimmConfig(
   return `${jsonText(json)}\n`;
 }
 
+/** What timm's evaluation transform lacks of a preprocessing, in words; null where it can do all of it. */
+export function timmLacks({ resize, channels }: Preprocessing): string | null {
+  if (channels === 'bgr') return 'its channels are in the order blue, green, red';
+  if (resize.kind === 'none') return 'its images are not resized';
+  return resize.kind === 'shortest-edge' && resize.longest !== undefined
+    ? 'the longer side of its images has a limit'
+    : null;
+}
+
+/** Whether a pretrained_cfg says anything of the images. */
+export const saysTimmImages = (pretrainedCfg: JsonObject): boolean =>
+  timmImageFields.some((field) => pretrainedCfg.has(field));
+
 /**
  * timm resizes the short side (or, squashing, both) to floor(input / crop_pct) and crops; its pixels are always v / 255, so
  * another scale goes into mean and std.
  */
 function timmPreprocessing({ resize, crop, filter, rescale, mean, std }: Preprocessing): [string, Json][] {
-  const side = resize.kind === 'exact' ? resize.width : resize.size;
+  const side = resize.kind === 'shortest-edge' ? resize.size : resize.width;
   const cut = crop?.width ?? side;
   // Half a pixel more than the side: floor(cut / share) is then the side, whatever the rounding.
   const share = cut === side ? 1 : cut / (side + 0.5);

@@ -22,7 +22,9 @@ export interface NeededFiles {
 export function neededFiles(listed: readonly ListedFile[], id: string): Result<NeededFiles> {
   const named = (name: string): ListedFile | undefined => listed.find(({ path }) => path === name);
   const config = named('config.json');
-  const preprocessing = named('preprocessor_config.json');
+  const preprocessing = ['processor_config.json', 'preprocessor_config.json'].flatMap(
+    (name) => named(name) ?? [],
+  );
   const safetensors = listed.filter(({ path }) => path.endsWith('.safetensors'));
   const pickles = listed.filter(({ path }) => /\.(?:bin|pt|pth|ckpt)$/.test(path));
   const index = named(indexName);
@@ -36,7 +38,7 @@ export function neededFiles(listed: readonly ListedFile[], id: string): Result<N
       : fail(hubFault('pickle-only', `${id} holds its weights only as ${pickle.path}.`));
   }
   if (config === undefined) return fail(hubFault('no-model', `${id} has no config.json.`));
-  const small = [config, ...(preprocessing === undefined ? [] : [preprocessing])];
+  const small = [config, ...preprocessing];
   return single === undefined && index !== undefined
     ? ok({ small: [...small, index], weights: null })
     : ok({ small, weights: single ?? null });

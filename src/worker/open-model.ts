@@ -1,18 +1,22 @@
 // A model out of a pile of files: finds weights, config.json and preprocessor_config.json, understands the checkpoint,
 // loads the backbone and describes it for the page.
-import { stringOf } from '../formats/json.ts';
+import { jsonText, stringOf } from '../formats/json.ts';
 import { largestBinding } from '../engine/gpu.ts';
 import { loadingProblem } from '../engine/loading-problem.ts';
 import { parseModelConfig, type ModelConfigFile } from '../formats/model-config.ts';
 import {
   defaultPreprocessing,
+  imageProcessorIn,
   outputSizeOf,
   parsePreprocessorConfig,
+  preparationWords,
   preprocessingOfTimm,
   resizedPreprocessing,
   type Preprocessing,
   type PreprocessingFamily,
 } from '../formats/preprocessor-config.ts';
+import { saysTimmImages } from '../formats/timm-config.ts';
+import { timmArchitecture } from '../formats/timm-preprocessing.ts';
 import type { SafetensorsHeader } from '../formats/safetensors.ts';
 import { sizeOf } from '../shared/array.ts';
 import type { BadFileReason } from '../shared/fault.ts';
@@ -87,13 +91,7 @@ export async function openModel(
   const stored = readCheckpoint(header, config.value);
   if (!stored.ok) return stored;
   const notes: string[] = [...chosen.value.notes, ...plain.value.notes, ...stored.value.notes];
-  const prepared = await preprocessingOf(
-    beside('preprocessor_config.json'),
-    configText,
-    config.value,
-    stored.value,
-    notes,
-  );
+  const prepared = await preprocessingOf(beside, config.value, stored.value, notes);
   if (!prepared.ok) return prepared;
   const sized = atImageSize(stored.value, prepared.value, imageSize, notes);
   if (!sized.ok) return sized;
@@ -173,19 +171,44 @@ function atImageSize(
 
 const isSize = (side: number, width: number, height: number): boolean => width === side && height === side;
 
+/**
+ * How images are prepared, from the file that the model's library would take: for timm its config.json, for transformers the
+ * image processor in processor_config.json before preprocessor_config.json; where there is none, as is usual.
+ */
 async function preprocessingOf(
-  file: SourceFile | undefined,
-  configText: string,
+  named: (name: string) => SourceFile | undefined,
   config: ModelConfigFile,
   checkpoint: Checkpoint,
   notes: string[],
 ): Promise<Result<Preprocessing>> {
-  if (file !== undefined) return parsePreprocessorConfig(await file.blob.text(), 'preprocessor_config.json');
-  if (config.flavour === 'timm' && config.pretrainedCfg !== null)
-    return preprocessingOfTimm(JSON.parse(configText), 'config.json');
-  const family = preprocessingFamily(config, checkpoint);
-  notes.push('There is no preprocessor_config.json: images are prepared as this family usually does.');
-  return ok(defaultPreprocessing(family, checkpoint.config.imageSize));
+  const { imageSize } = checkpoint.config;
+  const { pretrainedCfg } = config;
+  const whole = named('processor_config.json');
+  const inner = whole === undefined ? ok(null) : imageProcessorIn(await whole.blob.text());
+  if (!inner.ok) return inner;
+  const file = named('preprocessor_config.json');
+  if (inner.value === null && pretrainedCfg !== null && saysTimmImages(pretrainedCfg)) {
+    if (file !== undefined)
+      notes.push('config.json has timm’s description of the images: preprocessor_config.json is not used.');
+    return preprocessingOfTimm(JSON.parse(jsonText(pretrainedCfg)), imageSize);
+  }
+  const text = inner.value ?? (await file?.blob.text());
+  if (text !== undefined) {
+    const name = inner.value === null ? 'preprocessor_config.json' : 'processor_config.json';
+    const modelType = config.flavour === 'hf' ? config.architecture : null;
+    const stated = parsePreprocessorConfig(text, name, { modelType, imageSize });
+    if (!stated.ok) return stated;
+    notes.push(...stated.value.notes);
+    return ok(stated.value.preprocessing);
+  }
+  const tag = pretrainedCfg === null ? null : stringOf(pretrainedCfg, 'tag');
+  const timm = config.flavour === 'timm' ? timmArchitecture(config.architecture, tag, imageSize) : null;
+  notes.push(
+    timm === null
+      ? 'There is no preprocessor_config.json: images are prepared as this family usually does.'
+      : `config.json says nothing of the images: they are prepared as timm does for ${config.architecture}.`,
+  );
+  return ok(timm ?? defaultPreprocessing(preprocessingFamily(config, checkpoint), imageSize));
 }
 
 /** How a family prepares images when no file says so. */
@@ -226,10 +249,10 @@ function storedTypes({ tensors }: SafetensorsHeader): string {
   return [...new Set([...tensors.values()].map(({ dtype }) => typeWord(dtype)))].join(', ');
 }
 
-function describePreprocessing({ resize, crop, filter, mean, std }: Preprocessing): string {
-  const size = resize.kind === 'exact' ? `${resize.width} x ${resize.height}` : `short side ${resize.size}`;
-  const cut = crop === null ? '' : `, centre crop ${crop.width} x ${crop.height}`;
+function describePreprocessing(preprocessing: Preprocessing): string {
   const round = (values: readonly number[]): string =>
     values.map((value) => Number(value.toFixed(3))).join(' ');
-  return `${size}, ${filter}${cut}, mean ${round(mean)}, std ${round(std)}`;
+  const { rescale, mean, std } = preprocessing;
+  const scale = Math.abs(rescale * 255 - 1) < 1e-9 ? '' : `, values times ${Number(rescale.toPrecision(4))}`;
+  return `${preparationWords(preprocessing)}${scale}, mean ${round(mean)}, std ${round(std)}`;
 }

@@ -30,7 +30,7 @@ export async function comparePixels(
     readTensorBytes(blob, present(tensors.get(name), name));
   const found = new Map<string, PixelDifference>();
   for (const [name, config] of Object.entries(configs)) {
-    const preprocessing = must(parsePreprocessorConfig(JSON.stringify(config), name));
+    const { preprocessing } = must(parsePreprocessorConfig(JSON.stringify(config), name));
     const { rescale, mean, std } = preprocessing;
     for (let i = 0; tensors.has(`photo.${i}`); i++) {
       const [height = 0, width = 0] = present(tensors.get(`photo.${i}`), 'photo').shape;

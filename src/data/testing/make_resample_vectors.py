@@ -9,7 +9,7 @@ import random
 
 from PIL import Image, __version__
 
-FILTERS = {"nearest": Image.Resampling.NEAREST, "bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+FILTERS = {name: Image.Resampling[name.upper()] for name in ("nearest", "bilinear", "bicubic", "box", "hamming", "lanczos")}
 # (width, height) of the input, then of the output: down, up, mixed, extreme, thin, unchanged.
 SIZES = [
     ((37, 29), (11, 7)),

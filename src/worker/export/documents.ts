@@ -5,6 +5,7 @@ import pixelScript from '../../formats/pixels.mjs?raw';
 import type { FloatType } from '../../formats/float-types.ts';
 import { modelCard, type CardFacts } from '../../formats/model-card.ts';
 import { describeFault } from '../../shared/fault.ts';
+import { preparationWords } from '../../formats/preprocessor-config.ts';
 import { accuracyInterval } from '../../train/accuracy-interval.ts';
 import { typeWord } from '../open-model.ts';
 import type { ExportedFile, ExportFormat, ExportProof, Metrics } from '../protocol.ts';
@@ -121,14 +122,7 @@ function cardFacts(
   };
 }
 
-function preprocessingWords({
-  resize,
-  crop,
-  filter,
-  mean,
-  std,
-}: RunRecordFile['model']['preprocessing']): string {
-  const size = resize.kind === 'exact' ? `${resize.width} x ${resize.height}` : `short side ${resize.size}`;
-  const cut = crop === null ? '' : `, centre crop ${crop.width} x ${crop.height}`;
-  return `resized to ${size} (${filter})${cut}, mean ${mean.join(' ')}, deviation ${std.join(' ')}`;
+function preprocessingWords(preprocessing: RunRecordFile['model']['preprocessing']): string {
+  const { mean, std } = preprocessing;
+  return `${preparationWords(preprocessing)}, mean ${mean.join(' ')}, deviation ${std.join(' ')}`;
 }

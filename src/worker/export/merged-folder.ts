@@ -4,7 +4,7 @@ import { writeHfConfig, type HfVit } from '../../formats/hf-config.ts';
 import { parseJsonObject, type Json } from '../../formats/json.ts';
 import { writePreprocessorConfig } from '../../formats/preprocessor-config.ts';
 import { writeSafetensors } from '../../formats/safetensors.ts';
-import { writeTimmConfig } from '../../formats/timm-config.ts';
+import { timmLacks, writeTimmConfig } from '../../formats/timm-config.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
 import { misfit, type Architecture } from '../../vit/architecture.ts';
 import { loadHead } from '../../vit/checkpoint.ts';
@@ -48,6 +48,8 @@ export function transformersConfig(
 function timmConfig({ source, classes }: ExportContext): Result<string> {
   const form = timmForm(source.checkpoint, source.config);
   if (typeof form === 'string') return unsupported('timm’s ViT', form);
+  const lacks = timmLacks(source.preprocessing);
+  if (lacks !== null) return unsupported('timm’s evaluation transform', lacks);
   return ok(writeTimmConfig(form, classes, source.preprocessing, source.origin.licence));
 }
 

@@ -3,7 +3,7 @@
 import type { Adapter } from '../../dmlora/adapter.ts';
 import type { Engine, Pixels } from '../../engine/engine.ts';
 import type { FloatType } from '../../formats/float-types.ts';
-import type { Preprocessing } from '../../formats/preprocessor-config.ts';
+import { outputSizeOf, preparationWords, type Preprocessing } from '../../formats/preprocessor-config.ts';
 import { ndArray, type NdArray } from '../../shared/array.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
 import { logitsOf, metricsOf } from '../../train/evaluation.ts';
@@ -132,13 +132,11 @@ export function compare(logits: NdArray, sample: ProofSample, type: FloatType): 
 
 /** What differs between two ways of preparing an image, beyond rounding; null when nothing does. */
 export function preprocessingDifference(a: Preprocessing, b: Preprocessing): string | null {
-  const size = (p: Preprocessing): string => {
-    const { resize, crop } = p;
-    const by = resize.kind === 'exact' ? `${resize.width} x ${resize.height}` : `short side ${resize.size}`;
-    const cut = crop ?? (resize.kind === 'exact' ? resize : { width: resize.size, height: resize.size });
-    return `${by}, crop ${cut.width} x ${cut.height}, ${p.filter}`;
+  const words = (p: Preprocessing): string => {
+    const { width, height } = outputSizeOf(p);
+    return preparationWords({ ...p, crop: { width, height } });
   };
-  if (size(a) !== size(b)) return `images are resized by ${size(b)} instead of ${size(a)}`;
+  if (words(a) !== words(b)) return `images are ${words(b)} instead of ${words(a)}`;
   // (v rescale - mean) / std at the two ends of the range.
   const ends = ({ rescale, mean, std }: Preprocessing): number[] =>
     [0, 255].flatMap((v) => mean.map((m, c) => (v * rescale - m) / (std[c] ?? 1)));
