@@ -31,6 +31,7 @@ describe('pileTitle', () => {
   it('names a pile by its folder, its only file, or its count', () => {
     expect(pileTitle(pile('/pets/cat/1.jpg', '/pets/dog/2.jpg'))).toBe('pets');
     expect(pileTitle(pile('./pets.zip'))).toBe('pets');
+    expect(pileTitle(pile('pets.tar.gz'))).toBe('pets');
     expect(pileTitle(pile('a.jpg', 'b.jpg'))).toBe('2 files');
     expect(pileTitle(pile('cat/1.jpg', 'dog/2.jpg'))).toBe('2 files');
   });

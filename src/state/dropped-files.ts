@@ -25,6 +25,6 @@ export function pileTitle(files: readonly SourceFile[]): string {
   const [first = ''] = paths;
   const folder = first.includes('/') ? first.slice(0, first.indexOf('/')) : null;
   if (folder !== null && paths.every((path) => path.startsWith(`${folder}/`))) return folder;
-  if (paths.length === 1) return first.replace(/\.[^./]+$/, '');
+  if (paths.length === 1) return first.replace(/(?:\.tar)?\.[^./]+$/i, '');
   return `${paths.length} files`;
 }
