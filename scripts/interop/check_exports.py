@@ -91,9 +91,16 @@ def transformers_checks(work):
         kind = kind_of(folder)
         if kind == "hf":
             attempt(family, name, lambda: largest(logits_of(load_strictly(auto, folder), proof), proof))
+            attempt(family, f"{name}-scores", lambda: scores_of(folder))
+            if name in ("hf-F32", "hf-v5-F32"):
+                in_other_tools(family, folder, proof, logits_of)
         elif kind == "peft" and kind_of(work / family / "source") == "hf":
             base = work / family / "source"
             classes = proof["logits"].shape[1]
+
+            if (why := unreadable(base)) is not None:
+                say(family, name, skip=why)
+                continue
 
             def adapted(merge):
                 mapping = json.loads((folder / "adapter_config.json").read_text())["auto_mapping"]
@@ -115,6 +122,70 @@ def transformers_checks(work):
                 return max(largest(whole, proof), (torch.as_tensor(single[0]) - proof["logits"][0]).abs().max().item())
 
             attempt(family, name, run)
+
+
+def scores_of(folder):
+    """How far the pipeline's scores are from a distribution over the classes."""
+    from PIL import Image
+    from transformers import pipeline
+
+    picture = Image.linear_gradient("L").resize((97, 61)).convert("RGB")
+    # torch's image processor where torchvision is there, PIL's where it is not.
+    classify = pipeline("image-classification", model=str(folder), dtype=torch.float32)
+    scores = [answer["score"] for answer in classify(picture, top_k=1000)]
+    labels = json.loads((folder / "config.json").read_text())["id2label"]
+    assert len(scores) == len(labels), f"{len(scores)} scores for {len(labels)} classes"
+    return abs(sum(scores) - 1)
+
+
+def in_other_tools(family, folder, proof, logits_of):
+    """A merged folder in torch.export and torch.compile, and in the loaders of accelerate."""
+    import transformers
+
+    auto = transformers.AutoModelForImageClassification
+    pixels = {"pixel_values": proof["pixel_values"]}
+
+    def exported():
+        program = torch.export.export(auto.from_pretrained(folder).eval(), (), pixels)
+        return largest(program.module()(**pixels).logits, proof)
+
+    def compiled():
+        # The whole graph at once; the code generator behind it needs a C++ compiler and a minute.
+        torch._dynamo.reset()
+        model = torch.compile(auto.from_pretrained(folder).eval(), fullgraph=True, backend="aot_eager")
+        return largest(model(**pixels).logits, proof)
+
+    if folder.name == "hf-F32":
+        attempt(family, f"{folder.name}-export", exported)
+        attempt(family, f"{folder.name}-compile", compiled)
+    try:
+        import accelerate
+    except ModuleNotFoundError:
+        return say(family, f"{folder.name}-accelerate", skip="no accelerate")
+
+    def dispatched():
+        # Of the two generations of names, accelerate's own loader takes those of the modules; transformers' takes both.
+        if folder.name == "hf-F32":
+            return largest(logits_of(load_strictly(auto, folder, device_map="cpu"), proof), proof)
+        with accelerate.init_empty_weights():
+            model = auto.from_config(transformers.AutoConfig.from_pretrained(folder))
+        weights = str(folder / "model.safetensors")
+        model = accelerate.load_checkpoint_and_dispatch(model, weights, device_map={"": "cpu"}, strict=True)
+        return largest(logits_of(model.eval(), proof), proof)
+
+    attempt(family, f"{folder.name}-accelerate", dispatched)
+
+
+def unreadable(base):
+    """Why transformers itself cannot read an original; None when it can."""
+    import transformers
+
+    if transformers.AutoConfig.from_pretrained(base).model_type.endswith("_vision_model"):
+        return None
+    auto = transformers.AutoModelForImageClassification
+    _, info = auto.from_pretrained(base, num_labels=2, ignore_mismatched_sizes=True, output_loading_info=True)
+    missing = [key for key in info["missing_keys"] if "classifier" not in key]
+    return f"transformers itself does not find {missing[0]} in the original" if missing else None
 
 
 def timm_checks(work):

@@ -14,6 +14,7 @@ const wanted = [
   'pillow',
   'timm',
   'torchvision',
+  'accelerate',
 ];
 const probe = `
 import importlib.metadata as m, json

@@ -19,7 +19,7 @@
 export function toleranceOf(family, check) {
   const stored = /-(b?f16)$/.exec(family)?.[1];
   if (check.startsWith('source') && stored !== undefined) return stored === 'f16' ? 2e-2 : 1e-1;
-  if (check.endsWith('-pipeline')) return 1e-5;
+  if (check.endsWith('-pipeline') || check.endsWith('-scores')) return 1e-5;
   if (check.includes('BF16')) return 1e-1;
   return check.includes('F16') ? 2e-2 : 1e-4;
 }

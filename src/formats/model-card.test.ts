@@ -8,6 +8,7 @@ const facts: CardFacts = {
   title: 'a: "b" # c',
   baseClass: 'ViTForImageClassification',
   isTower: false,
+  timmMean: null,
   baseModel: 'owner/name',
   revision: 'abc',
   licence: 'apache-2.0',
@@ -96,4 +97,15 @@ test('it says what a pixel is, and of these images what other tools see otherwis
   const onnx = modelCard({ ...facts, format: 'onnx', onnxFile: 'onnx/model.onnx' });
   expect(onnx).toContain("from './THIS_FOLDER/pixels.mjs'");
   expect(onnx).toContain('taking single pixels');
+});
+
+test('an original is loaded in float32 under its adapter, whatever it is stored in', () => {
+  const peft = modelCard({ ...facts, format: 'peft' });
+  expect(peft).toContain('import torch\nfrom transformers import ViTForImageClassification\n');
+  expect(peft).toContain('ignore_mismatched_sizes=True, dtype=torch.float32)');
+  expect(modelCard({ ...facts, format: 'peft', isTower: true })).toContain('dtype=torch.float32)\nbase.');
+  const timm = modelCard({ ...facts, format: 'peft', library: 'timm', timmMean: { pooledNorm: false } });
+  expect(timm).toContain(
+    '"hf-hub:owner/name@abc", pretrained=True, num_classes=1, global_pool="avg", fc_norm=False)',
+  );
 });

@@ -10,6 +10,8 @@ export interface CardFacts {
   readonly baseClass: string;
   /** The original is a vision tower without a classifier's class around it. */
   readonly isTower: boolean;
+  /** What timm's head reads instead of a token: the mean, and whether it is normalised after that; null for a token. */
+  readonly timmMean: { readonly pooledNorm: boolean } | null;
   readonly baseModel: string | null;
   readonly revision: string | null;
   readonly licence: string | null;
@@ -192,7 +194,14 @@ function metricsSection(facts: CardFacts): string {
 
 const fence = (language: string, code: string): string => `\`\`\`${language}\n${code}\n\`\`\``;
 
-function usageSection(facts: CardFacts): string {
+/** What the snippets are made of. */
+export type UsageFacts = Pick<
+  CardFacts,
+  'format' | 'library' | 'baseClass' | 'isTower' | 'timmMean' | 'baseModel' | 'revision' | 'onnxFile'
+> & { readonly data: { readonly classes: readonly unknown[] } };
+
+/** How to load the folder. Whoever tries the snippets puts folders and a picture for the words in capitals. */
+export function usageSection(facts: UsageFacts): string {
   const { format, library, data, baseModel, revision, onnxFile } = facts;
   const base = JSON.stringify(baseModel ?? 'FOLDER_OF_THE_ORIGINAL_MODEL');
   const classes = data.classes.length;
@@ -200,17 +209,30 @@ function usageSection(facts: CardFacts): string {
   const { baseClass, isTower } = facts;
   const baseLines = isTower
     ? [
+        'import torch',
         `from transformers import AutoConfig, AutoModel, ${baseClass}`,
         'from peft import PeftModel',
         `vision = AutoConfig.from_pretrained(${base}${pin}).to_dict()`,
         `base = ${baseClass}(${baseClass}.config_class(vision_config=vision, num_labels=${classes}))`,
-        `base.vision_model.load_state_dict(AutoModel.from_pretrained(${base}${pin}).state_dict())`,
+        `tower = AutoModel.from_pretrained(${base}${pin}, dtype=torch.float32)`,
+        'base.vision_model.load_state_dict(tower.state_dict())',
       ]
     : [
+        'import torch',
         `from transformers import ${baseClass}`,
         'from peft import PeftModel',
-        `base = ${baseClass}.from_pretrained(${base}${pin}, num_labels=${classes}, ignore_mismatched_sizes=True)`,
+        `base = ${baseClass}.from_pretrained(${base}${pin}, num_labels=${classes},`,
+        '    ignore_mismatched_sizes=True, dtype=torch.float32)',
       ];
+  const timmBase = JSON.stringify(
+    baseModel === null
+      ? 'local-dir:FOLDER_OF_THE_ORIGINAL_MODEL'
+      : `hf-hub:${baseModel}${revision === null ? '' : `@${revision}`}`,
+  );
+  const timmPool =
+    facts.timmMean === null
+      ? ''
+      : `, global_pool="avg", fc_norm=${facts.timmMean.pooledNorm ? 'True' : 'False'}`;
   const kind = format === 'source' ? (library === 'timm' ? 'timm' : 'hf') : format;
   const parts: string[] = [];
   if (kind === 'hf' || kind === 'hf-v5')
@@ -243,9 +265,10 @@ function usageSection(facts: CardFacts): string {
       'For transformers 5 (checked with transformers 5.18 and peft 0.21): the names of the modules are those of version 5.',
       fence(
         'python',
-        [...baseLines, 'model = PeftModel.from_pretrained(base, "THIS_FOLDER").merge_and_unload()'].join(
-          '\n',
-        ),
+        [
+          ...baseLines,
+          'model = PeftModel.from_pretrained(base, "THIS_FOLDER").merge_and_unload().eval()',
+        ].join('\n'),
       ),
     );
   if (kind === 'peft' && library === 'timm')
@@ -255,8 +278,8 @@ function usageSection(facts: CardFacts): string {
         [
           'import timm',
           'from peft import PeftModel',
-          `base = timm.create_model(${JSON.stringify(baseModel === null ? 'local-dir:FOLDER_OF_THE_ORIGINAL_MODEL' : `hf-hub:${baseModel}`)}, pretrained=True, num_classes=${classes})`,
-          'model = PeftModel.from_pretrained(base, "THIS_FOLDER").merge_and_unload()',
+          `base = timm.create_model(${timmBase}, pretrained=True, num_classes=${classes}${timmPool})`,
+          'model = PeftModel.from_pretrained(base, "THIS_FOLDER").merge_and_unload().eval()',
         ].join('\n'),
       ),
     );

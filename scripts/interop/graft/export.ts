@@ -1,7 +1,9 @@
 // Everything that Graft exports of a fine-tuned model, as folders FORMAT-TYPE, by the same code that the app runs.
 import { autodiffOn } from '../../../src/engine/testing/node-backends.ts';
+import { usageSection } from '../../../src/formats/model-card.ts';
 import { ok } from '../../../src/shared/result.ts';
 import { exportFormats } from '../../../src/worker/export/export-formats.ts';
+import { baseClass } from '../../../src/worker/export/peft-folder.ts';
 import type { ExportDtype, ExportedFile, ExportFormat } from '../../../src/worker/protocol.ts';
 import type { OpenModel } from '../../../src/worker/open-model.ts';
 import type { FineTuned } from './fine-tune.ts';
@@ -22,6 +24,26 @@ const wanted: readonly (readonly [ExportDtype, readonly ExportFormat[]])[] = [
   ['BF16', ['hf']],
 ];
 
+function snippets(
+  source: OpenModel,
+  classes: readonly string[],
+  format: ExportFormat,
+  files: readonly ExportedFile[],
+): string {
+  const { config, model } = source;
+  return usageSection({
+    format,
+    library: config.flavour === 'timm' ? 'timm' : 'transformers',
+    baseClass: baseClass(source).name,
+    isTower: config.architecture.endsWith('_vision_model'),
+    timmMean: model.config.pool === 'mean' ? { pooledNorm: model.config.finalNorm === 'pooled' } : null,
+    baseModel: null,
+    revision: null,
+    onnxFile: files.find(({ name }) => name.endsWith('.onnx'))?.name ?? null,
+    data: { classes },
+  });
+}
+
 export async function exportAll(
   source: OpenModel,
   { adapter, data, batch, logits }: FineTuned,
@@ -33,8 +55,10 @@ export async function exportAll(
       ...{ source, adapter, classes: data.classes, formats, dtype, batch },
       ...{ all: sample, sample },
       makeEngine: async () => ok(await autodiffOn('wasm')()),
-      // Card, record and script are words; the command's own exports carry them.
-      documents: () => [],
+      // Of the documents the snippets of the card, which run_snippets.py runs.
+      documents: (format, _type, _proof, files) => [
+        { name: 'USE.md', blob: new Blob([snippets(source, data.classes, format, files)]) },
+      ],
       onProgress: () => undefined,
     });
     for (const { format, files, refused } of must(exported))

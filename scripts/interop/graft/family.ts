@@ -14,8 +14,8 @@ import { fineTune, logitsOfModel, ownHead, type FineTuned } from './fine-tune.ts
 import { floatsOf, largestDifference, must, openFolder, writeFiles } from './folder.ts';
 
 export interface FamilyReport {
-  /** Largest |logit difference| to the library's own logits. */
-  readonly read: number;
+  /** Largest |logit difference| to the library's own logits; null where Graft does not read the file's head. */
+  readonly read: number | null;
   /** Loss of the first and of the last step. */
   readonly losses: readonly [number, number];
   /** Largest |logit| that fine-tuning moved on the library's own input. */
@@ -41,9 +41,9 @@ export async function runFamily(folder: string, keepHead: boolean): Promise<Fami
   const own = await ownHead(source);
   const head = expected.has('head.weight')
     ? { weight: tensor('head.weight'), bias: tensor('head.bias') }
-    : present(own, 'a head');
+    : own;
   const pixels = tensor('pixel_values');
-  const logits = await logitsOfModel(source, head, pixels);
+  const logits = head === null ? null : await logitsOfModel(source, head, pixels);
   const tuned = await fineTune(source, keepHead && own !== null);
 
   const out = path.join(folder, 'out');
@@ -66,9 +66,9 @@ export async function runFamily(folder: string, keepHead: boolean): Promise<Fami
   const merged = await openFolder(path.join(out, 'source'));
   const after = await logitsOfModel(merged, present(await ownHead(merged), 'a head'), pixels);
   return {
-    read: largestDifference(logits.data, tensor('logits').data),
+    read: logits === null ? null : largestDifference(logits.data, tensor('logits').data),
     losses: [tuned.losses[0] ?? NaN, tuned.losses.at(-1) ?? NaN],
-    moved: after.data.length === logits.data.length ? largestDifference(after.data, logits.data) : NaN,
+    moved: after.data.length === logits?.data.length ? largestDifference(after.data, logits.data) : NaN,
     ...unchanged,
     refused,
     notes: source.summary.notes,

@@ -67,6 +67,7 @@ function cardFacts(
     title: model.title,
     baseClass: model.baseClass.name,
     isTower: model.modelType.endsWith('_vision_model'),
+    timmMean: config.pool === 'mean' ? { pooledNorm: config.finalNorm === 'pooled' } : null,
     baseModel: model.origin.hubId,
     revision: model.origin.revision,
     licence: model.origin.licence?.toLowerCase() ?? null,
