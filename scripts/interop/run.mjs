@@ -133,7 +133,10 @@ async function copyCases(families) {
       existsSync(join(options.cases, name, 'config.json')) &&
       existsSync(join(options.cases, name, 'expected.safetensors'))
     )
-      await cp(join(options.cases, name), join(families, name, 'source'), { recursive: true });
+      // Folders inside are other checkpoints of the same training.
+      for (const file of await readdir(join(options.cases, name), { withFileTypes: true }))
+        if (file.isFile())
+          await cp(join(options.cases, name, file.name), join(families, name, 'source', file.name));
 }
 
 /** @param {string} families @param {Awaited<ReturnType<typeof buildGraft>>} graft */

@@ -9,7 +9,12 @@ import { assertClose } from '../../engine/testing/close.ts';
 import { autodiffOn, readReference } from '../../engine/testing/node-backends.ts';
 import { adapterFrom, must, readTensors } from '../../engine/testing/reference.ts';
 import { decodeFloats } from '../../formats/float-types.ts';
-import { readHeader, readTensorBytes } from '../../formats/safetensors.ts';
+import {
+  readHeader,
+  readTensorBytes,
+  writeSafetensors,
+  type TensorToWrite,
+} from '../../formats/safetensors.ts';
 import { ok } from '../../shared/result.ts';
 import { openModel, type OpenModel } from '../open-model.ts';
 import type { ExportDtype, ExportedFile, ExportFormat, FormatExport, SourceFile } from '../protocol.ts';
@@ -216,5 +221,118 @@ describe('every family', () => {
     const formats = await exported(source, { ...adapter, modules }, all, 'F32');
     expect(formats.filter(({ refused }) => refused === null).map(({ format }) => format)).toEqual(expected);
     for (const { refused } of formats) if (refused !== null) expect(refused).toContain(why);
+  });
+});
+
+/** The micro ViT with other names and tensors, and with more in its config.json. */
+async function altered(
+  rename: (name: string) => string,
+  added: readonly string[],
+  fields: Readonly<Record<string, unknown>>,
+): Promise<OpenModel> {
+  const plain = await open('reference/micro_vit_hf');
+  const tensors = new Map<string, TensorToWrite>();
+  for (const [name, { dtype, shape, begin, end }] of plain.header.tensors)
+    tensors.set(rename(name), { dtype, shape, bytes: plain.file.slice(begin, end) });
+  for (const name of added) tensors.set(name, { dtype: 'F32', shape: [1], bytes: new Uint8Array(4) });
+  const at = path.join(testdata, 'reference/micro_vit_hf');
+  const config = JSON.parse(await readFile(path.join(at, 'config.json'), 'utf8')) as object;
+  const files = [
+    { path: 'model.safetensors', blob: writeSafetensors(tensors) },
+    { path: 'config.json', blob: new Blob([JSON.stringify({ ...config, ...fields })]) },
+  ];
+  return must(await openModel(files, 'altered', () => undefined));
+}
+
+describe('what the source is besides', () => {
+  const all = ['source', 'hf', 'hf-v5', 'timm'] as const;
+  const adapterOf = (source: OpenModel): Adapter =>
+    randomAdapter(source.model.config, classes.length, { branches: 1, rank: 2, targets: 'qv' });
+  const notesOf = (formats: readonly FormatExport[]) => formats.map(({ refused, note }) => [refused, note]);
+
+  test('heads of another make, decoders and averaged copies stay behind and are named', async () => {
+    const source = await altered(
+      (name) => name.replace('classifier.', 'classifier.1.'),
+      ['decoder_pos_embed', 'decoder_blocks.0.norm1.weight', 'decoder_blocks.1.norm1.weight', 'ema.decay'],
+      {},
+    );
+    const formats = await exported(source, adapterOf(source), all);
+    const note =
+      'Left out, since this kind of model has no place for them: classifier.1 (2 tensors), ' +
+      'decoder_blocks (2 tensors), decoder_pos_embed, ema.decay.';
+    expect(notesOf(formats)).toEqual(all.map(() => [null, note]));
+    const names = [...(await weightsOf(filesOf(formats, 'source'))).keys()];
+    const plain = await open('reference/micro_vit_hf');
+    expect(names.sort()).toEqual([...plain.header.tensors.keys()].sort());
+  });
+
+  test('a model with nothing besides is written without a note', async () => {
+    const source = await open('reference/micro_vit_hf');
+    expect(notesOf(await exported(source, adapterOf(source), all))).toEqual(all.map(() => [null, null]));
+  });
+
+  test('config.json says what the exported model is, and nothing else', async () => {
+    const source = await altered((name) => name, [], {
+      ...{ problem_type: 'multi_label_classification', finetuning_task: 'x', _name_or_path: '/a/b' },
+      ...{ quantization_config: { quant_method: 'bitsandbytes' }, torch_dtype: 'bfloat16', dtype: 'float16' },
+      ...{ auto_map: { AutoModel: 'a.B' }, return_dict: false, torchscript: true, pruned_heads: { 0: [1] } },
+      ...{
+        task_specific_params: {},
+        num_labels: 9,
+        label_smoothing: 0.1,
+        hidden_dropout_prob: 0.5,
+        initializer_range: 0.02,
+      },
+      ...{ architectures: ['ViTModel'], transformers_version: '4.0.0', of_my_own: 1 },
+    });
+    const files = filesOf(await exported(source, adapterOf(source), ['hf']), 'hf');
+    const text = await files.find(({ name }) => name === 'config.json')!.blob.text();
+    const json = JSON.parse(text) as Record<string, unknown>;
+    expect(Object.keys(json)).toEqual([
+      ...['architectures', 'attention_probs_dropout_prob', 'dtype', 'hidden_act', 'hidden_dropout_prob'],
+      ...['hidden_size', 'id2label', 'image_size', 'initializer_range', 'intermediate_size', 'label2id'],
+      ...['layer_norm_eps', 'model_type', 'num_attention_heads', 'num_channels', 'num_hidden_layers'],
+      ...['patch_size', 'qkv_bias'],
+    ]);
+    expect(json).toMatchObject({
+      ...{ architectures: ['ViTForImageClassification'], dtype: 'float32', hidden_dropout_prob: 0.5 },
+      id2label: Object.fromEntries(classes.entries()),
+    });
+  });
+
+  test('timm’s config keeps its architecture and nothing of where its weights came from', async () => {
+    const at = path.join(testdata, 'families/timm-vit-avg');
+    const config = JSON.parse(await readFile(path.join(at, 'config.json'), 'utf8')) as {
+      pretrained_cfg: object;
+    };
+    const pretrained_cfg = {
+      ...config.pretrained_cfg,
+      ...{
+        url: 'https://example.org/x.npz',
+        hf_hub_id: 'a/b',
+        custom_load: true,
+        label_offset: 1,
+        tag: 'in1k',
+      },
+    };
+    const text = JSON.stringify({ ...config, pretrained_cfg, label_descriptions: {}, model_type: 'x' });
+    const weights = new Blob([await readFile(path.join(at, 'model.safetensors'))]);
+    const files = [
+      { path: 'model.safetensors', blob: weights },
+      { path: 'config.json', blob: new Blob([text]) },
+    ];
+    const source = must(await openModel(files, 'timm', () => undefined));
+    const written = filesOf(await exported(source, adapterOf(source), ['timm']), 'timm');
+    const json = JSON.parse(await written.find(({ name }) => name === 'config.json')!.blob.text()) as {
+      pretrained_cfg: object;
+    };
+    expect(Object.keys(json)).toEqual([
+      ...['architecture', 'num_classes', 'num_features', 'global_pool', 'label_names', 'model_args'],
+      'pretrained_cfg',
+    ]);
+    expect(json).toMatchObject({ architecture: 'vit_tiny_patch16_224', label_names: classes });
+    for (const key of ['url', 'hf_hub_id', 'label_offset', 'tag'])
+      expect(json.pretrained_cfg).not.toHaveProperty(key);
+    expect(json.pretrained_cfg).toMatchObject({ custom_load: false, num_classes: classes.length });
   });
 });
