@@ -16,6 +16,7 @@ async function finetune(given) {
     await import('./finetune/collect.mjs');
   const ofHub = given.model === null ? null : await hubModel(given.model, process.env);
   const model = given.model === null || ofHub !== null ? ofHub : await collectModel(given.model);
+  const adapter = given.adapter === null ? null : await collectModel(given.adapter, 'adapter');
   const data = given.data === null ? null : await collectImages('data', given.data);
   const validation = given.validation === null ? null : await collectImages('validation', given.validation);
   const recipe = await readRecipe(given.recipe, given.overrides);
@@ -52,6 +53,7 @@ async function finetune(given) {
         model,
         imageSize,
         weights,
+        adapter,
         data,
         validation,
         reading,

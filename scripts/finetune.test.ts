@@ -13,6 +13,7 @@ describe('arguments', () => {
     expect(readArguments([])).toEqual({
       model: null,
       weights: null,
+      adapter: null,
       imageSize: null,
       data: null,
       validation: null,

@@ -24,7 +24,7 @@ export type Outcome<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly fault: Fault; readonly sentence: string };
 
-export type FileInput = 'model' | 'data' | 'validation';
+export type FileInput = 'model' | 'adapter' | 'data' | 'validation';
 
 /** Which files a command takes: those put into an input of this page, the first of what ships, or a model of the Hub. */
 export type Files =
@@ -67,11 +67,13 @@ export interface HeadlessPage {
    *
    * @param imageSize side of the images in pixels; null for the model's own.
    * @param weights path of the weights or of their folder, where the files hold several models; null for the rule's.
+   * @param adapter files of a PEFT adapter that is merged into the model.
    */
   openModel(
     files: Files,
     imageSize?: number | null,
     weights?: string | null,
+    adapter?: Extract<Files, { kind: 'input' }> | null,
   ): Promise<Outcome<Commands['openModel']['output']>>;
   openData(
     files: Files,
@@ -172,11 +174,14 @@ window.graft = {
 
   recipe: (json) => outcome(parseRecipe(json)),
 
-  async openModel(files, imageSize = null, weights = null) {
+  async openModel(files, imageSize = null, weights = null, adapter = null) {
     const opened = await modelOf(files);
     if (!opened.ok) return outcome(opened);
+    const beside = adapter === null ? null : chosenFiles(adapter);
+    if (beside !== null && !beside.ok) return outcome(beside);
     const asked = {
       ...opened.value,
+      ...(beside?.value.source.kind === 'files' ? { adapter: beside.value.source.files } : {}),
       ...(imageSize === null ? {} : { imageSize }),
       ...(weights === null ? {} : { weights }),
     };

@@ -12,6 +12,7 @@ Fine-tunes a vision transformer with DMLoRA in a headless browser and writes the
                        names a mirror and, after commas, the hosts that it redirects to
   --weights PATH       file or folder inside of --model, where it holds several models  (default: the shallowest
                        folder's; beside each other the newest checkpoint's or the first; one file of model.safetensors)
+  --adapter DIR        folder of a PEFT adapter (LoRA) made for --model: merged into its weights before training
   --image-size N       side of the images in pixels, a multiple of the model's patches   (default: the model's own)
   --data ZIP_OR_DIR    one folder of images a class, or a zip or tar(.gz) of such  (default: the images that ship with Graft)
   --class-folder NAME  first or last: which of the folders around an image is its class, where there are several below
@@ -47,6 +48,7 @@ error ends with a warning, "diverged" in result.json is not null, and the exit c
  * @typedef {object} FinetuneArguments
  * @property {string | null} model
  * @property {string | null} weights which of several models in the folder
+ * @property {string | null} adapter
  * @property {number | null} imageSize null for the model's own
  * @property {string | null} data
  * @property {string | null} validation
@@ -71,7 +73,15 @@ error ends with a warning, "diverged" in result.json is not null, and the exit c
  */
 export function readArguments(argv) {
   const values = parse(argv);
-  for (const name of /** @type {const} */ (['model', 'weights', 'data', 'validation', 'out', 'recipe'])) {
+  for (const name of /** @type {const} */ ([
+    'model',
+    'weights',
+    'adapter',
+    'data',
+    'validation',
+    'out',
+    'recipe',
+  ])) {
     if (values[name] === '') throw new UserError(`--${name} needs a path: give one after it.`);
   }
   const overrides = {
@@ -86,6 +96,7 @@ export function readArguments(argv) {
   return {
     model: values.model ?? null,
     weights: values.weights?.replace(/^\.\/|\/+$/g, '') ?? null,
+    adapter: values.adapter ?? null,
     imageSize: numberOf('image-size', values['image-size'], 1)['image-size'] ?? null,
     data: values.data ?? null,
     validation: values.validation ?? null,
@@ -171,6 +182,7 @@ function parse(argv) {
       options: {
         model: text,
         weights: text,
+        adapter: text,
         'image-size': text,
         data: text,
         validation: text,

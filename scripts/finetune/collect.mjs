@@ -42,15 +42,19 @@ const foldersDown = 2;
 /**
  * The files of a model's folder and of those below it, of which the app chooses; links, as in a hub's cache, are followed.
  * @param {string} path
+ * @param {'model' | 'adapter'} flag
  * @returns {Promise<Collected>}
  */
-export async function collectModel(path) {
-  if ((await kindOf('model', path)) === 'file') {
+export async function collectModel(path, flag = 'model') {
+  if ((await kindOf(flag, path)) === 'file') {
     const name = basename(path);
-    if (archive.test(name)) return { title: name.replace(archive, ''), disk: [resolve(path)], paths: [name] };
-    throw new UserError(
-      `--model takes the folder that holds model.safetensors and config.json, or a zip or tar of it, and "${path}" is a file.`,
-    );
+    if (flag === 'model' && archive.test(name))
+      return { title: name.replace(archive, ''), disk: [resolve(path)], paths: [name] };
+    const holds =
+      flag === 'model'
+        ? 'model.safetensors and config.json, or a zip or tar of it'
+        : 'adapter_config.json and adapter_model.safetensors';
+    throw new UserError(`--${flag} takes the folder that holds ${holds}, and "${path}" is a file.`);
   }
   /** @type {string[]} */
   const paths = [];
@@ -68,7 +72,7 @@ export async function collectModel(path) {
     }
   };
   await walk('', 0);
-  if (paths.length === 0) throw new UserError(`--model: the folder "${path}" holds no files.`);
+  if (paths.length === 0) throw new UserError(`--${flag}: the folder "${path}" holds no files.`);
   return { title: basename(resolve(path)), disk: paths.map((name) => resolve(path, name)), paths };
 }
 

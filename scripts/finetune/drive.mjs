@@ -49,6 +49,7 @@ async function hand(page, input, collected) {
  * @property {Collected | Files | null} model null takes what ships with the app
  * @property {number | null} imageSize side of the images in pixels; null for the model's own
  * @property {string | null} weights which of several models in the folder; null for the one that the rule takes
+ * @property {Collected | null} adapter merged into the model
  * @property {Collected | null} data
  * @property {Collected | null} validation null splits the data
  * @property {import('../../src/data/reading-options.ts').ReadingOptions} reading
@@ -102,10 +103,12 @@ async function drive(page, url, job, progress) {
 
   valueOf(await page.evaluate(() => window.graft.hello()));
   const recipe = valueOf(await page.evaluate((json) => window.graft.recipe(json), job.recipe));
+  const handed = job.adapter === null ? null : await hand(page, 'adapter', job.adapter);
+  const adapter = handed?.kind === 'input' ? handed : null;
   const model = valueOf(
     await page.evaluate(
-      ([files, imageSize, weights]) => window.graft.openModel(files, imageSize, weights),
-      /** @type {const} */ ([await hand(page, 'model', job.model), job.imageSize, job.weights]),
+      ([files, imageSize, weights, beside]) => window.graft.openModel(files, imageSize, weights, beside),
+      /** @type {const} */ ([await hand(page, 'model', job.model), job.imageSize, job.weights, adapter]),
     ),
   );
   progress.note(

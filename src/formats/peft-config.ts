@@ -70,38 +70,100 @@ export interface PeftReading {
   scaleOf(module: string): number;
 }
 
-/** Reads the text as PEFT does: endings of names, patterns as ends of names, scale alpha / r. */
+/** What an adapter is, and why it is none that can be merged into a ViT; null where it can. */
+export interface AdapterKind {
+  /** The model that it was made for, by id or path. */
+  readonly base: string | null;
+  readonly refused: string | null;
+}
+
+/** Kinds of LoRA that are more than W + scale B A, by the field that turns them on. */
+const extraFields: readonly (readonly [string, string])[] = [
+  ['use_dora', 'It is a DoRA, which also scales whole weights'],
+  ['use_qalora', 'It is a QA-LoRA, which pools its inputs'],
+  ['use_bdlora', 'It is a block-diagonal LoRA'],
+  ['layer_replication', 'It repeats layers of its base'],
+  ['target_parameters', 'It adapts parameters outside of linear layers'],
+  ['trainable_token_indices', 'It adapts single rows of an embedding'],
+  ['alora_invocation_tokens', 'It is an aLoRA, which waits for words'],
+];
+
+/** Initialisations that also change the base's weights: B A alone says not what was learned. */
+const changesBase = /^(pissa|olora|corda|loftq|lora_ga|mica)/i;
+
+/** Reads what an adapter_config.json describes, whatever the method. */
+export function adapterKind(text: string): Result<AdapterKind> {
+  const parsed = parseJsonObject(text, 'adapter_config.json');
+  if (!parsed.ok) return parsed;
+  const json = parsed.value;
+  const base = stringOf(json, 'base_model_name_or_path');
+  const type = stringOf(json, 'peft_type') ?? 'no kind that it names';
+  const init = stringOf(json, 'init_lora_weights');
+  const isOn = ([key]: readonly [string, string]): boolean => {
+    const value = json.get(key);
+    return (
+      value !== undefined &&
+      value !== null &&
+      value !== false &&
+      !(Array.isArray(value) && value.length === 0)
+    );
+  };
+  const extra = extraFields.find(isOn)?.[1];
+  const refused =
+    type !== 'LORA'
+      ? `It is an adapter of another kind than LoRA: ${type}`
+      : (extra ??
+        (init !== null && changesBase.test(init)
+          ? `It began as ${init}, which changes its base's weights too`
+          : null));
+  return ok({ base, refused });
+}
+
+/** Reads the text as PEFT does: patterns as ends of names, what is not said by PEFT's defaults, scale alpha / r. */
 export function readPeftConfig(text: string): Result<PeftReading> {
   const parsed = parseJsonObject(text, 'adapter_config.json');
   if (!parsed.ok) return parsed;
   const json = parsed.value;
-  const [rank, alpha, targets] = [
-    numberOf(json, 'r'),
-    numberOf(json, 'lora_alpha'),
-    json.get('target_modules'),
-  ];
-  if (stringOf(json, 'peft_type') !== 'LORA' || rank === null || alpha === null || !Array.isArray(targets))
+  const [rank, alpha] = [numberOf(json, 'r') ?? 8, numberOf(json, 'lora_alpha') ?? 8];
+  const targets = json.get('target_modules');
+  const isListed = Array.isArray(targets);
+  if (stringOf(json, 'peft_type') !== 'LORA' || !(isListed || typeof targets === 'string'))
     return fail({
       kind: 'bad-file',
       name: 'adapter_config.json',
       why: 'config-invalid',
-      detail: 'It describes no LoRA with a rank, an alpha and target modules.',
+      detail: 'It describes no LoRA with target modules.',
     });
-  const endings = targets.filter((target): target is string => typeof target === 'string');
+  const endings = isListed ? targets.filter((target): target is string => typeof target === 'string') : [];
   const endsWith = (module: string, ending: string): boolean =>
     module === ending || module.endsWith(`.${ending}`);
   const none: JsonObject = new Map();
   const patterned = (key: string, module: string, otherwise: number): number => {
-    for (const [ending, value] of objectOf(json, key) ?? none)
-      if (typeof value === 'number' && endsWith(module, ending)) return value;
+    for (const [pattern, value] of objectOf(json, key) ?? none)
+      if (typeof value === 'number' && (endsWith(module, pattern) || matches(`(.*\\.)?(${pattern})`, module)))
+        return value;
     return otherwise;
   };
   const rankOf = (module: string): number => patterned('rank_pattern', module, rank);
+  const divisor = (module: string): number =>
+    json.get('use_rslora') === true ? Math.sqrt(rankOf(module)) : rankOf(module);
   return ok({
-    adapts: (module) => endings.some((ending) => endsWith(module, ending)),
+    adapts: (module) =>
+      typeof targets === 'string'
+        ? matches(targets, module)
+        : endings.some((ending) => endsWith(module, ending)),
     rankOf,
-    scaleOf: (module) => patterned('alpha_pattern', module, alpha) / rankOf(module),
+    scaleOf: (module) => patterned('alpha_pattern', module, alpha) / divisor(module),
   });
+}
+
+/** Python's re.fullmatch, as far as both languages write patterns alike; a pattern that is none matches nothing. */
+function matches(pattern: string, text: string): boolean {
+  try {
+    return new RegExp(`^(?:${pattern})$`).test(text);
+  } catch {
+    return false;
+  }
 }
 
 /**

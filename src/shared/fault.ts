@@ -15,6 +15,7 @@ export type BadFileReason =
   | 'config-missing'
   | 'config-invalid'
   | 'weights-missing'
+  | 'adapter'
   | 'shards'
   | 'unreadable'
   | 'not-a-zip'
@@ -94,6 +95,8 @@ export type Fault =
       /** What to do, where it is not to take another model. */
       readonly advice?: string;
     }
+  /** An adapter without its base. */
+  | { readonly kind: 'adapter-alone'; readonly base: string | null }
   | {
       readonly kind: 'which-model';
       readonly detail: string;
@@ -149,6 +152,8 @@ const badFileAdvice: Record<BadFileReason, string> = {
   'config-missing': 'Open the config.json that belongs to the weights together with them.',
   'config-invalid': 'Take the config.json from the place where the weights come from.',
   'weights-missing': 'Open the model.safetensors of the checkpoint together with its config.json.',
+  adapter:
+    'Open the base that it was made for, then the adapter again; or merge it in Python with merge_and_unload() and open the result.',
   shards: 'Take all shards and the index from the same revision of the checkpoint.',
   unreadable: 'Check that the file still exists and may be read, then open it again.',
   'not-a-zip': 'Open a .zip or .tar.gz with one folder a class, or the folder itself.',
@@ -316,6 +321,14 @@ export function describeFault(fault: Fault): FaultText {
         advice:
           fault.advice ??
           'Open a plain vision transformer: ViT, DeiT, DINO, DINOv2, MAE, CLIP or SigLIP, in Hugging Face or timm names.',
+      };
+    }
+    case 'adapter-alone': {
+      const base = fault.base ?? 'a base that it does not name';
+      return {
+        title: 'This is a PEFT adapter, not a model',
+        detail: `It is a PEFT adapter for ${base}: what was learned, without the weights that it adapts.`,
+        advice: `Merge it first (merge_and_unload() in Python), or open its base${fault.base === null ? '' : ` ${fault.base}`} and merge it into that.`,
       };
     }
     case 'which-model':

@@ -2,7 +2,7 @@
 // app. Filled by trainer.ts.
 import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
-import type { Fault, ModelSummary, Source } from '../worker/protocol.ts';
+import type { Fault, ModelSummary, Source, SourceFile } from '../worker/protocol.ts';
 import type { BundledModel } from './bundled.ts';
 
 export interface ModelState {
@@ -15,6 +15,8 @@ export interface ModelState {
   readonly fault: Fault | null;
   /** Files that hold several models, until one is chosen. */
   readonly question: ModelQuestion | null;
+  /** An adapter that was opened as a model: it can be merged into the one that is open. */
+  readonly adapter: { readonly files: readonly SourceFile[]; readonly title: string } | null;
 }
 
 export interface ModelQuestion {
@@ -30,6 +32,7 @@ const initial: ModelState = {
   bundledId: null,
   fault: null,
   question: null,
+  adapter: null,
 };
 
 export const modelStore = createStore<ModelState>(() => initial);

@@ -240,6 +240,25 @@ describe('trainer', () => {
     expect(modelStore.getState()).toMatchObject({ model: { title: 'mine' }, question: null });
   });
 
+  it('keeps an adapter that was opened alone, and merges it into the open model when asked', async () => {
+    const [trainer, client] = await started();
+    const call = client.call.bind(client);
+    client.call = async (name, input) =>
+      name === 'openModel' && !('adapter' in (input as object))
+        ? { ok: false, fault: { kind: 'adapter-alone', base: 'a/b' } }
+        : call(name, input);
+    const title = modelStore.getState().model?.title ?? '';
+    await trainer.openModel({ kind: 'files', files: [] }, 'lora');
+    expect(modelStore.getState()).toMatchObject({ fault: { base: 'a/b' }, adapter: { title: 'lora' } });
+    await trainer.mergeAdapter();
+    expect(modelStore.getState()).toMatchObject({
+      model: { title: `${title} with lora` },
+      fault: null,
+      adapter: null,
+      bundledId: null,
+    });
+  });
+
   it('opens everything again in a new worker when one died', async () => {
     const [trainer, client] = await started({ steps: 50 });
     await trainer.start();

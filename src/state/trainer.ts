@@ -7,6 +7,7 @@ import type {
   ModelOrigin,
   ReadingOptions,
   Source,
+  SourceFile,
   TrainerEvent,
 } from '../worker/protocol.ts';
 import { dataSource, loadDataList, loadModelList, modelSource } from './bundled.ts';
@@ -28,6 +29,8 @@ export interface Trainer {
   openModel(source: Source, title: string): Promise<void>;
   /** Answers the question which of several models is meant, by the path of its weights; null opens none. */
   chooseWeights(path: string | null): Promise<void>;
+  /** Opens the open model again with the adapter that was given merged into its weights. */
+  mergeAdapter(): Promise<void>;
   /** Opens a model of the Hub: an id or an address, with the address and token of the hub store. */
   openHubModel(model: string): Promise<void>;
   /** Stops the download or upload that is under way. */
@@ -81,6 +84,7 @@ interface OpenedModel extends Opened {
   readonly origin?: ModelOrigin;
   readonly imageSize?: number;
   readonly weights?: string;
+  readonly adapter?: readonly SourceFile[];
 }
 
 export function createTrainer({ connect, fetchJson, locate, build, persist }: TrainerParts): Trainer {
@@ -137,7 +141,7 @@ export function createTrainer({ connect, fetchJson, locate, build, persist }: Tr
 
   function sendModel(opened: OpenedModel, bundledId: string | null): Promise<void> {
     return inTurn(async () => {
-      modelStore.setState({ status: 'opening', fault: null, question: null });
+      modelStore.setState({ status: 'opening', fault: null, question: null, adapter: null });
       const reply = await client.call('openModel', opened);
       if (!reply.ok) {
         const { model } = modelStore.getState();
@@ -147,9 +151,11 @@ export function createTrainer({ connect, fetchJson, locate, build, persist }: Tr
           modelStore.setState({ status: model === null ? 'none' : 'ready', question });
           return;
         }
+        if (reply.fault.kind === 'adapter-alone' && opened.source.kind === 'files')
+          modelStore.setState({ adapter: { files: opened.source.files, title: opened.title } });
         const fault = isStopped(reply.fault) ? null : reply.fault;
         // A fault is told where the model was asked for.
-        const ofHub = opened.source.kind === 'hub';
+        const ofHub = opened.source.kind === 'hub' && opened.adapter === undefined;
         modelStore.setState({ status: model === null ? 'none' : 'ready', fault: ofHub ? null : fault });
         if (ofHub) hubStore.setState({ fault });
         return;
@@ -266,6 +272,12 @@ export function createTrainer({ connect, fetchJson, locate, build, persist }: Tr
       const { source, title } = question;
       if (path === null) modelStore.setState({ question: null });
       else await sendModel({ source, title, weights: path }, null);
+    },
+    async mergeAdapter() {
+      const { adapter, model } = modelStore.getState();
+      if (adapter === null || openedModel === null || model === null) return;
+      const title = `${model.title} with ${adapter.title}`;
+      await sendModel({ ...openedModel, title, adapter: adapter.files }, null);
     },
     async openHubModel(model) {
       const { address, token } = hubStore.getState();

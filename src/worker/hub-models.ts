@@ -6,7 +6,7 @@ import { fail, ok, type Result } from '../shared/result.ts';
 import { ModelCache } from '../storage/model-cache.ts';
 import { openOriginFiles } from '../storage/opfs.ts';
 import { openModel, type OpenModel } from './open-model.ts';
-import type { CachedModel, Commands, HubLogin, HubOrigin, Source } from './protocol.ts';
+import type { CachedModel, Commands, HubLogin, HubOrigin, Source, SourceFile } from './protocol.ts';
 
 type OnBytes = (what: string, done: number, total: number) => void;
 
@@ -23,6 +23,7 @@ export class HubModels {
     source: Extract<Source, { kind: 'hub' }>,
     imageSize: number | null,
     onReading: (done: number, total: number) => void,
+    adapter: readonly SourceFile[] | null = null,
   ): Promise<Result<OpenModel>> {
     return this.#transferring(source, async (access) => {
       const wanted = parseModelId(source.model, access.base);
@@ -35,14 +36,11 @@ export class HubModels {
       );
       if (!fetched.ok) return fetched;
       const { files, snapshot, licence, notes } = fetched.value;
-      const opened = await openModel(files, id, onReading, imageSize, {
-        hubId: id,
-        revision: snapshot.commit,
-        licence,
-      });
+      const origin = { hubId: id, revision: snapshot.commit, licence };
+      const opened = await openModel(files, id, onReading, imageSize, origin, null, adapter);
       if (!opened.ok) {
         const useless = opened.fault.kind === 'wrong-model' || opened.fault.kind === 'bad-file';
-        if (useless && !this.#isOpen(snapshot)) await cache.remove(snapshot.host, id);
+        if (useless && adapter === null && !this.#isOpen(snapshot)) await cache.remove(snapshot.host, id);
         return opened;
       }
       const hub: HubOrigin = { ...snapshot, licence };

@@ -3,6 +3,7 @@
 // instead is named. What is weights is told by tensors, not by names alone: moments and logits are safetensors too.
 import { openShards, openTensorFile, type TensorFile } from '../formats/tensor-files.ts';
 import { objectOf, parseJsonObject, stringOf } from '../formats/json.ts';
+import { adapterKind } from '../formats/peft-config.ts';
 import { readHeader } from '../formats/safetensors.ts';
 import { present } from '../shared/assert.ts';
 import { shownSome, type WeightsChoice } from '../shared/fault.ts';
@@ -266,7 +267,26 @@ async function aboutOf({ path, files: own }: Weights, files: readonly SourceFile
   ].join(', ');
 }
 
+/** The files of the shallowest adapter; null where there is none. */
+export function adapterFiles(
+  files: readonly SourceFile[],
+): { readonly config: SourceFile | null; readonly weights: SourceFile | null } | null {
+  const parts = files.filter(({ path }) =>
+    /^adapter_(config\.json|model\.(safetensors|bin))$/.test(baseName(path)),
+  );
+  const [first] = [...parts].sort((a, b) => a.path.split('/').length - b.path.split('/').length);
+  if (first === undefined) return null;
+  const named = (name: string): SourceFile | null =>
+    parts.find(({ path }) => folderOf(path) === folderOf(first.path) && baseName(path) === name) ?? null;
+  return { config: named('adapter_config.json'), weights: named('adapter_model.safetensors') };
+}
+
 async function noWeights(files: readonly SourceFile[], title: string): Promise<Result<never>> {
+  const adapter = adapterFiles(files);
+  if (adapter !== null) {
+    const kind = adapter.config === null ? null : adapterKind(await adapter.config.blob.text());
+    return fail({ kind: 'adapter-alone', base: kind?.ok === true ? kind.value.base : null });
+  }
   // Another kind of weights file is recognised by its first bytes and named; a trainer's state only where nothing else is.
   const foreign = files.filter(({ path }) => /\.(bin|pt|pth|ckpt|h5|onnx|gguf|pkl|msgpack)$/.test(path));
   const models = foreign.filter(({ path }) => !trainingState.test(baseName(path)));

@@ -32,6 +32,7 @@ import { timmTitle } from '../vit/dialects.ts';
 import { imageSizesOf } from '../vit/image-sizes.ts';
 import type { VitModel } from '../vit/parameters.ts';
 import { unwrapped } from '../vit/wrapper-prefix.ts';
+import { mergeAdapter } from './merge-adapter.ts';
 import { modelFiles } from './model-files.ts';
 import type { ModelOrigin, ModelSummary, SourceFile } from './protocol.ts';
 
@@ -55,6 +56,7 @@ export const unknownOrigin: ModelOrigin = { hubId: null, revision: null, licence
  *
  * @param imageSize side of the images in pixels, where it is not to be the file's.
  * @param chosenWeights path of the weights that are meant, where files hold those of several models.
+ * @param adapter files of a PEFT adapter that is merged into the weights.
  */
 export async function openModel(
   files: readonly SourceFile[],
@@ -63,6 +65,7 @@ export async function openModel(
   imageSize: number | null = null,
   origin: ModelOrigin = unknownOrigin,
   chosenWeights: string | null = null,
+  adapter: readonly SourceFile[] | null = null,
 ): Promise<Result<OpenModel>> {
   const bad = (name: string, why: BadFileReason, detail: string): Result<never> =>
     fail({ kind: 'bad-file', name, why, detail });
@@ -72,7 +75,6 @@ export async function openModel(
   const { name, beside, configElsewhere } = chosen.value;
   const weights = await chosen.value.open();
   if (!weights.ok) return weights;
-  const { blob } = weights.value;
   const configFile = beside('config.json');
   if (configFile === undefined)
     return bad(
@@ -82,15 +84,22 @@ export async function openModel(
         ? `${name} is there, its config.json is not.`
         : `No config.json lies in the folder of ${name}; one was seen elsewhere (${configElsewhere}), which may belong to another model.`,
     );
-  const configText = await configFile.blob.text();
-  const config = parseModelConfig(configText, 'config.json');
-  if (!config.ok) return config;
-  const plain = unwrapped(weights.value.header, config.value);
-  if (!plain.ok) return plain;
-  const { header } = plain.value;
+  const parsed = parseModelConfig(await configFile.blob.text(), 'config.json');
+  if (!parsed.ok) return parsed;
+  const base = unwrapped(weights.value.header, parsed.value);
+  if (!base.ok) return base;
+  const whole = await withAdapter(weights.value.blob, base.value.header, parsed.value, adapter);
+  if (!whole.ok) return whole;
+  const { blob, header } = whole.value;
+  const config = ok(whole.value.config);
   const stored = readCheckpoint(header, config.value);
   if (!stored.ok) return stored;
-  const notes: string[] = [...chosen.value.notes, ...plain.value.notes, ...stored.value.notes];
+  const notes: string[] = [
+    ...chosen.value.notes,
+    ...base.value.notes,
+    ...whole.value.notes,
+    ...stored.value.notes,
+  ];
   const prepared = await preprocessingOf(beside, config.value, stored.value, notes);
   if (!prepared.ok) return prepared;
   const sized = atImageSize(stored.value, prepared.value, imageSize, notes);
@@ -115,7 +124,10 @@ export async function openModel(
     checkpoint,
     model: model.value,
     preprocessing,
-    origin: { ...origin, licence: origin.licence ?? licenceOf(config.value) },
+    origin: {
+      ...(adapter === null ? origin : unknownOrigin),
+      licence: origin.licence ?? licenceOf(config.value),
+    },
     summary: {
       title,
       family: `${familyTitle(checkpoint, config.value)} (${checkpoint.dialect.title})`,
@@ -129,6 +141,24 @@ export async function openModel(
       notes,
     },
   });
+}
+
+/** The weights and the config as they are, or with an adapter merged into them. */
+async function withAdapter(
+  blob: Blob,
+  header: SafetensorsHeader,
+  config: ModelConfigFile,
+  adapter: readonly SourceFile[] | null,
+): Promise<
+  Result<{ blob: Blob; header: SafetensorsHeader; config: ModelConfigFile; notes: readonly string[] }>
+> {
+  if (adapter === null) return ok({ blob, header, config, notes: [] });
+  const checkpoint = readCheckpoint(header, config);
+  if (!checkpoint.ok) return checkpoint;
+  const merged = await mergeAdapter(blob, header, checkpoint.value, adapter);
+  if (!merged.ok) return merged;
+  const { labels, ...file } = merged.value;
+  return ok({ ...file, config: labels.length > 0 ? { ...config, labels } : config });
 }
 
 /** timm writes the licence of its weights into pretrained_cfg. */

@@ -246,6 +246,8 @@ export interface Commands {
       readonly imageSize?: number;
       /** Path of the weights that are meant, or of their folder, where the files hold several models. */
       readonly weights?: string;
+      /** Files of a PEFT adapter that is merged into the model's weights. */
+      readonly adapter?: readonly SourceFile[];
     };
     output: ModelSummary;
   };

@@ -57,10 +57,14 @@ export class Session {
     origin,
     imageSize,
     weights,
+    adapter,
   }: Commands['openModel']['input']): Promise<Result<ModelSummary>> {
     const onProgress = (done: number, total: number): void => this.#progress('Reading weights', done, total);
+    const beside = await unpackArchives(adapter ?? []);
+    if (!beside.ok) return beside;
+    const merged = adapter === undefined ? null : beside.value;
     if (source.kind === 'hub') {
-      const opened = await this.hub.open(source, imageSize ?? null, onProgress);
+      const opened = await this.hub.open(source, imageSize ?? null, onProgress, merged);
       return opened.ok ? this.#take(opened.value) : opened;
     }
     const given = await filesOf(source);
@@ -74,6 +78,7 @@ export class Session {
       imageSize ?? null,
       origin,
       weights ?? null,
+      merged,
     );
     return opened.ok ? this.#take(opened.value) : opened;
   }

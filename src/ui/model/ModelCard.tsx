@@ -15,7 +15,7 @@ import { bytesText, countText, parametersText } from '../parts/words.ts';
 import styles from './ModelCard.module.css';
 
 export function ModelCard() {
-  const { status, model, bundled, bundledId, fault, question } = useModel((state) => state);
+  const { status, model, bundled, bundledId, fault, question, adapter } = useModel((state) => state);
   const waiting = useDevice((state) => state.hello === null && state.fault === null);
   const { edit } = useControls();
   const trainer = useTrainer();
@@ -65,7 +65,19 @@ export function ModelCard() {
         </div>
       )}
       {(status === 'opening' || (waiting && model === null)) && <ProgressLine fallback="Opening the model" />}
-      {fault !== null && <FaultBox fault={fault} />}
+      {fault !== null && (
+        <FaultBox fault={fault}>
+          {adapter !== null && model !== null && fault.kind === 'adapter-alone' && (
+            <Button
+              disabled={!edit || status === 'opening'}
+              data-testid="merge-adapter"
+              onClick={() => void trainer.mergeAdapter()}
+            >
+              Merge it into <bdi>{model.title}</bdi>
+            </Button>
+          )}
+        </FaultBox>
+      )}
       {question !== null && <ModelChoice question={question} disabled={!edit || status === 'opening'} />}
       <div className={styles.actions}>
         <FilePick
