@@ -19,6 +19,8 @@ Fine-tunes a vision transformer with DMLoRA in a headless browser and writes the
                        the split (default: auto, as their names suggest; what was taken is said)
   --names-encoding NAME  what names in a zip or tar are in that are not UTF-8 and do not say it: gb18030, big5, shift_jis,
                        euc-kr, ibm866, windows-1251, cp437, cp850 ...   (default: auto, a guess that is said)
+  --labels NAME        what names the class of an image: folders, names (of the files), table (metadata.csv or another
+                       one beside the images) or column:NAME of a table   (default: auto, and what was taken is said)
   --validation ZIP_OR_DIR  images to validate on instead of a share of --data
   --out DIR            where the files go, made if missing             (default: out)
   --recipe FILE        JSON with the settings that differ from the defaults
@@ -103,6 +105,7 @@ export function readArguments(argv) {
     reading: {
       classFolder: oneOf('class-folder', values['class-folder'], ['auto', 'first', 'last']),
       nameEncoding: oneOf('names-encoding', encodingNamed(values['names-encoding']), encodings),
+      labels: labelsOf(values.labels),
     },
     out: values.out ?? 'out',
     recipe: values.recipe ?? null,
@@ -172,6 +175,21 @@ function formatsOf(text) {
   return [...new Set(text.split(',').map((name) => oneOf('export', name.trim(), formats)))];
 }
 
+/**
+ * @param {string | undefined} text
+ * @returns {import('../../src/data/reading-options.ts').ReadingOptions['labels']}
+ */
+function labelsOf(text) {
+  if (text !== undefined && text.startsWith('column:') && text !== 'column:')
+    return `column:${text.slice('column:'.length)}`;
+  const found = /** @type {const} */ (['auto', 'folders', 'names', 'table']).find(
+    (name) => name === (text ?? 'auto'),
+  );
+  if (found === undefined)
+    throw new UserError(`--labels takes auto, folders, names, table or column:NAME, not "${text}".`);
+  return found;
+}
+
 /** @param {readonly string[]} argv */
 function parse(argv) {
   const text = /** @type {const} */ ({ type: 'string' });
@@ -188,6 +206,7 @@ function parse(argv) {
         validation: text,
         'class-folder': text,
         'names-encoding': text,
+        labels: text,
         out: text,
         recipe: text,
         steps: text,

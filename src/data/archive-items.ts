@@ -22,7 +22,7 @@ import {
   promisedFormat,
   segmentsOf,
 } from './file-path.ts';
-import { splitNamed } from './folder-layout.ts';
+import { splitNamed } from './split-words.ts';
 import type { RejectionCode } from './import-report.ts';
 import type { Item, ItemProblem } from './item.ts';
 

@@ -1,7 +1,6 @@
 // The verdict on a data set as a whole: why it cannot be trained on (fault D1), and what is worth a warning. Counts
 // only; knows nothing of files.
 import type { Fault } from '../shared/fault.ts';
-import type { Nesting } from './folder-layout.ts';
 import type { DatasetWarning, RejectedFile } from './import-report.ts';
 
 /** More classes than this are taken for a mistake. */
@@ -22,7 +21,8 @@ export interface DatasetCounts {
   readonly archiveFaults: readonly Fault[];
 }
 
-const quoted = (names: readonly string[]): string => {
+/** Some names in quotes, for a sentence. */
+export const quoted = (names: readonly string[]): string => {
   const shown = names.slice(0, 5).map((name) => `"${name}"`);
   return shown.join(', ') + (names.length > 5 ? ` and ${names.length - 5} more` : '');
 };
@@ -68,24 +68,11 @@ export function datasetFault(counts: DatasetCounts): Fault | null {
   return null;
 }
 
-const bad = (why: (Fault & { kind: 'bad-dataset' })['why'], detail: string): Fault => ({
+export const bad = (why: (Fault & { kind: 'bad-dataset' })['why'], detail: string): Fault => ({
   kind: 'bad-dataset',
   why,
   detail,
 });
-
-/** What the user should know where class folders lie in folders that could be classes as well. */
-export function nestingWarnings(nestings: readonly Nesting[]): DatasetWarning[] {
-  const [nesting] = nestings.filter(({ doubtful }) => doubtful);
-  if (nesting === undefined) return [];
-  const [lying, other] =
-    nesting.taken === 'last' ? [nesting.first, nesting.last] : [nesting.last, nesting.first];
-  const text =
-    nesting.taken === 'last'
-      ? `The class folders lie in other folders (${quoted(lying)}). The inner ones are taken as the classes.`
-      : `The class folders hold other folders (${quoted(lying)}). The outer ones (${quoted(other)}) are taken as the classes.`;
-  return [{ code: 'nested-classes', text: `${text} Choose the other reading if that is what you mean.` }];
-}
 
 /** What the user should know of a set that can be trained on. */
 export function datasetWarnings(counts: DatasetCounts, hasNoTrainFolder: boolean): DatasetWarning[] {

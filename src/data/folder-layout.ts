@@ -3,22 +3,7 @@
 import { byCodePoint, labelOf } from './file-path.ts';
 import type { SplitName } from './import-report.ts';
 import type { ReadingOptions } from './reading-options.ts';
-
-const splits = new Map<string, SplitName>([
-  ['train', 'train'],
-  ['training', 'train'],
-  ['val', 'validation'],
-  ['valid', 'validation'],
-  ['validation', 'validation'],
-  ['dev', 'validation'],
-  ['test', 'test'],
-  ['testing', 'test'],
-]);
-
-/** The split that a folder's name stands for, or null. */
-export function splitNamed(folder: string): SplitName | null {
-  return splits.get(folder.trim().toLowerCase()) ?? null;
-}
+import { isMask, isPart, isSession, splitNamed } from './split-words.ts';
 
 export type Folders = readonly string[];
 
@@ -43,27 +28,84 @@ export interface Layout {
   readonly place: (folders: Folders) => Placement;
   /** null where the class folders lie in no others. */
   readonly nesting: Nesting | null;
+  /** Folders that hold the same class folders and whose names say no split: their images are split afresh. */
+  readonly unnamedSplits: readonly string[];
+  /** Folders that hold the same class folders as named splits do: kept for a test, or trained on if no other is. */
+  readonly guessedSplits: readonly { readonly folder: string; readonly split: SplitName }[];
+  /** Folders that name splits and hold images without class folders; empty where any image has a class. */
+  readonly unlabelled: readonly string[];
 }
+
+interface Folder {
+  readonly name: string;
+  /** Images that lie directly in it. */
+  own: number;
+  /** Images in it and below. */
+  total: number;
+  readonly children: Map<string, Folder>;
+}
+
+/** What the folders at a depth are. */
+type Level =
+  | {
+      readonly kind: 'splits';
+      /** Split of each folder; null where its images are split afresh. Images of other folders are not used. */
+      readonly splits: ReadonlyMap<string, SplitName | null>;
+      readonly guessed: readonly string[];
+      /** Folders within each split that hold all of it and are no classes. */
+      readonly inner: ReadonlyMap<string, readonly string[]>;
+      /** Whether the folders could as well be the classes. */
+      readonly doubtful: boolean;
+    }
+  /** Each class folder holds folders of its splits. */
+  | { readonly kind: 'split-in-class' }
+  | { readonly kind: 'unlabelled'; readonly splits: ReadonlyMap<string, SplitName> }
+  | { readonly kind: 'classes' };
 
 /**
  * Finds the layout from the folders of all images (`images`) and of everything else (`others`), and gives the
- * function that places any of them. Wrappers are folders that hold all images and are not classes themselves;
- * splits count where their images lie one folder deeper. What is left is the class: its first folder or its last,
- * as asked for or as the names suggest.
+ * function that places any of them. Wrappers are folders that hold all images and are not classes themselves.
+ * Splits are told by words in their names where their images lie one folder deeper, and by holding the same class
+ * folders. What is left is the class: its first folder or its last, as asked for or as the names suggest.
  */
 export function findLayout(
   images: readonly Folders[],
   others: readonly Folders[],
   asked: ReadingOptions['classFolder'] = 'auto',
 ): Layout {
-  const first = firstFolders(images, others);
-  const nesting = nestingOf(images, first, asked);
-  if (nesting?.taken !== 'last') return { place: first, nesting };
+  const { wrappers, folder, level } = findLevel(images, others);
+  const isOuter = asked === 'first' && level.kind === 'splits' && level.doubtful;
+  const first = placer(wrappers, isOuter ? { kind: 'classes' } : level);
+  const splits = level.kind === 'splits' && !isOuter ? [...level.splits] : [];
+  const unnamedSplits = splits.every(([, split]) => split === null) ? splits.map(([name]) => name) : [];
+  const guessed = level.kind === 'splits' && !isOuter ? level.guessed : [];
+  const unlabelled = level.kind === 'unlabelled' ? [...level.splits.keys()] : [];
+  const layout = {
+    unnamedSplits: unnamedSplits.sort(byCodePoint),
+    guessedSplits: splits.flatMap(([name, split]) =>
+      split !== null && guessed.includes(name) ? [{ folder: name, split }] : [],
+    ),
+    unlabelled: unlabelled.sort(byCodePoint),
+  };
+  if (level.kind === 'splits' && level.doubtful) {
+    // The outer folders may be the classes; what lies deeper than the inner ones is no question then.
+    const outer = withImages(folder).map(({ name }) => labelOf(name) ?? '');
+    const inner = withImages(folder).flatMap(({ name }) => namesIn(folder, name, level.inner));
+    const nesting: Nesting = {
+      first: outer.sort(byCodePoint),
+      last: [...new Set(inner.map((name) => labelOf(name) ?? ''))].sort(byCodePoint),
+      taken: isOuter ? 'first' : 'last',
+      doubtful: isOuter,
+    };
+    return { ...layout, place: first, nesting };
+  }
+  const nesting = level.kind === 'split-in-class' ? null : nestingOf(images, first, asked);
+  if (nesting?.taken !== 'last') return { ...layout, place: first, nesting };
   const place = (folders: Folders): Placement => {
     const placement = first(folders);
     return placement.label === null ? placement : placed(placement.split, folders.at(-1) ?? '');
   };
-  return { place, nesting };
+  return { ...layout, place, nesting };
 }
 
 /** Both readings of class folders within folders; null where fewer than half of the images lie so deep. */
@@ -74,9 +116,9 @@ function nestingOf(
 ): Nesting | null {
   const found = images.flatMap((folders) => {
     const { label } = place(folders);
-    const last = labelOf(folders.at(-1) ?? '');
-    if (label === null || last === null) return [];
-    return [{ label, last, depth: folders.length }];
+    const name = folders.at(-1) ?? '';
+    const last = labelOf(name);
+    return label === null || last === null ? [] : [{ label, last, name, depth: folders.length }];
   });
   const deep = found.filter(({ label, last }) => label !== last);
   if (2 * deep.length <= found.length) return null;
@@ -84,66 +126,212 @@ function nestingOf(
   for (const { label, last } of found) parents.set(last, (parents.get(last) ?? new Set()).add(label));
   const first = [...new Set(found.map(({ label }) => label))].sort(byCodePoint);
   const last = [...parents.keys()].sort(byCodePoint);
+  if (last.length < 2 && asked === 'auto') return null;
   const isTree = [...parents.values()].every((labels) => labels.size === 1);
   const isEven = new Set(found.map(({ depth }) => depth)).size === 1;
-  const doubtful = isTree && last.length > first.length;
+  const doubtful = isTree && last.length > first.length && !deep.every(({ name }) => isSession(name));
   const taken = asked === 'auto' ? (doubtful && isEven ? 'last' : 'first') : asked;
   return { first, last, taken, doubtful };
 }
 
-function firstFolders(images: readonly Folders[], others: readonly Folders[]): Layout['place'] {
+/** Goes down through wrappers to the folders that are splits or classes. */
+function findLevel(
+  images: readonly Folders[],
+  others: readonly Folders[],
+): { wrappers: readonly string[]; folder: Folder; level: Level } {
   const wrappers: string[] = [];
+  let folder = treeOf(images);
   for (;;) {
-    const depth = wrappers.length;
-    const inside = within(images, wrappers);
-    if (hasSplits(inside, depth)) return placer(wrappers, true);
-    const wrapper = wrapperAt(inside, within(others, wrappers), depth);
-    if (wrapper === null) return placer(wrappers, false);
-    wrappers.push(wrapper);
+    const level = levelOf(folder);
+    if (level !== null) return { wrappers, folder, level };
+    const wrapper = wrapperIn(folder, within(others, wrappers), wrappers.length);
+    if (wrapper === null) return { wrappers, folder, level: { kind: 'classes' } };
+    wrappers.push(wrapper.name);
+    folder = wrapper;
   }
 }
+
+function treeOf(images: readonly Folders[]): Folder {
+  const make = (name: string): Folder => ({ name, own: 0, total: 0, children: new Map() });
+  const root = make('');
+  for (const folders of images) {
+    let at = root;
+    at.total += 1;
+    for (const name of folders) {
+      const next = at.children.get(name) ?? make(name);
+      at.children.set(name, next);
+      next.total += 1;
+      at = next;
+    }
+    at.own += 1;
+  }
+  return root;
+}
+
+const withImages = (folder: Folder): Folder[] => [...folder.children.values()];
+
+const deepIn = (folder: Folder): number => folder.total - folder.own;
 
 const within = (all: readonly Folders[], wrappers: readonly string[]): Folders[] =>
   all.filter(
     (folders) => folders.length > wrappers.length && wrappers.every((name, i) => folders[i] === name),
   );
 
-/** Whether the folders at a depth are splits: most of their images lie in class folders of their own. */
-function hasSplits(inside: readonly Folders[], depth: number): boolean {
-  let [deep, flat, elsewhere] = [0, 0, 0];
-  for (const folders of inside) {
-    if (splitNamed(folders[depth] ?? '') === null) elsewhere += 1;
-    else if (folders.length > depth + 1) deep += 1;
-    else flat += 1;
+/** Splits, or folders that hold nothing but unlabelled splits; null for anything else. */
+function levelOf(folder: Folder): Level | null {
+  const folders = withImages(folder);
+  const named = namedSplits(folders.map(({ name }) => name));
+  const inner = new Map(folders.map((one) => [one.name, innerWrappers(one, folders)]));
+  const classesIn = folders.map(({ name }) => namesIn(folder, name, inner));
+  if (hasSplitsInClasses(folders)) return { kind: 'split-in-class' };
+
+  const unnamed = folders.filter(({ name }) => !named.has(name));
+  const shared = folders.length > 1 && sharesNames(classesIn) && deepIn(folder) > 0;
+  const isSeries =
+    unnamed.length > 0 && classesIn.flat().every(isSession) && !folders.every(({ name }) => isPart(name));
+  if (areSplits(folders, named, shared) && !(shared && isSeries)) {
+    const known = new Set(folders.flatMap(({ name }, i) => (named.has(name) ? (classesIn[i] ?? []) : [])));
+    const alike = unnamed.filter(({ name }) => {
+      const names = namesIn(folder, name, inner);
+      const common = names.filter((one) => known.has(one)).length;
+      return common > 1 && 2 * common >= names.length && !isMask(name);
+    });
+    const isTrained = [...named.values()].includes('train');
+    const guess: SplitName = isTrained || alike.length > 1 ? 'test' : 'train';
+    const splits = new Map<string, SplitName>([...named, ...alike.map(({ name }) => [name, guess] as const)]);
+    return {
+      kind: 'splits',
+      splits,
+      guessed: alike.map(({ name }) => name),
+      inner,
+      doubtful: alike.length > 0,
+    };
   }
-  return deep > flat && deep >= elsewhere;
+  if (shared && !isSeries) {
+    const splits = new Map(folders.map(({ name }) => [name, null]));
+    return { kind: 'splits', splits, guessed: [], inner, doubtful: true };
+  }
+  // With several folders, one role alone may be a coincidence of class names: "bullet train", "steam train".
+  const isBare = folders.every(({ own, total }) => own === total);
+  if (isBare && 2 * folder.own <= folder.total && folders.length > 0 && unnamed.length === 0)
+    return { kind: 'unlabelled', splits: named };
+  return null;
 }
 
-/** The folder at a depth that merely wraps the class folders, or null. */
-function wrapperAt(inside: readonly Folders[], others: readonly Folders[], depth: number): string | null {
-  const [name, second] = new Set(inside.map((folders) => folders[depth] ?? ''));
-  if (name === undefined || second !== undefined) return null;
-  const deeper = inside.filter((folders) => folders.length > depth + 1);
-  if (2 * deeper.length <= inside.length) return null;
+/** The splits that names stand for. A name with a meaning besides counts where the names make different splits. */
+function namedSplits(names: readonly string[]): Map<string, SplitName> {
+  const found = names.flatMap((name) => {
+    const split = splitNamed(name);
+    return split === null ? [] : [{ name, ...split }];
+  });
+  const areDifferent = new Set(found.map(({ split }) => split)).size > 1;
+  return new Map(
+    found.filter(({ isPlain }) => isPlain || areDifferent).map(({ name, split }) => [name, split]),
+  );
+}
+
+/** Whether folders that name splits are splits: most images lie in them, and in class folders of their own. */
+function areSplits(
+  folders: readonly Folder[],
+  named: ReadonlyMap<string, SplitName>,
+  shared: boolean,
+): boolean {
+  let [deep, flat, elsewhere] = [0, 0, 0];
+  let trainIsDeep = false;
+  for (const folder of folders) {
+    const split = named.get(folder.name);
+    if (split === undefined) {
+      elsewhere += folder.total;
+      continue;
+    }
+    deep += deepIn(folder);
+    flat += folder.own;
+    if (split === 'train') trainIsDeep ||= folder.children.size > 1 && 2 * deepIn(folder) > folder.total;
+  }
+  // Test images without labels may be many.
+  return deep > 0 && (deep > flat || trainIsDeep) && (deep >= elsewhere || shared);
+}
+
+/** Whether folders hold the same folders, give or take a few. */
+function sharesNames(sets: readonly (readonly string[])[]): boolean {
+  const union = new Set(sets.flat());
+  const common = [...union].filter((name) => sets.every((set) => set.includes(name)));
+  return common.length > 1 && 2 * common.length >= union.size;
+}
+
+/** Whether each folder holds folders of its own splits, several of them, and few other images. */
+function hasSplitsInClasses(folders: readonly Folder[]): boolean {
+  if (folders.length < 2) return false;
+  return folders.every((folder) => {
+    const kinds = withImages(folder).map(({ name }) => splitNamed(name));
+    return (
+      kinds.length > 1 && 2 * deepIn(folder) > folder.total && kinds.every((kind) => kind?.isPlain === true)
+    );
+  });
+}
+
+/** The folders within a split that hold all of it: a doubled name, or one folder around several. */
+function innerWrappers(split: Folder, siblings: readonly Folder[]): string[] {
+  const wrappers: string[] = [];
+  let at = split;
+  for (;;) {
+    const [only, second] = withImages(at);
+    if (only === undefined || second !== undefined || 2 * only.total <= at.total) return wrappers;
+    const isClassElsewhere = siblings.some(({ children }) => children.size > 1 && children.has(only.name));
+    if (only.name !== at.name && (only.children.size < 2 || isClassElsewhere)) return wrappers;
+    wrappers.push(only.name);
+    at = only;
+  }
+}
+
+/** Names of the folders in a split, below what wraps them. */
+function namesIn(folder: Folder, split: string, inner: ReadonlyMap<string, readonly string[]>): string[] {
+  let at = folder.children.get(split);
+  for (const name of inner.get(split) ?? []) at = at?.children.get(name);
+  return [...(at?.children.keys() ?? [])];
+}
+
+/** The folder that merely wraps the class folders, or null. */
+function wrapperIn(folder: Folder, others: readonly Folders[], depth: number): Folder | null {
+  const [only, second] = withImages(folder);
+  if (only === undefined || second !== undefined) return null;
   // One folder within one folder is a class with a subfolder if an empty class lies beside it.
-  const classes = new Set(deeper.map((folders) => folders[depth + 1])).size;
-  const alone = others.every((folders) => folders[depth] === name);
-  return classes >= 2 || alone ? name : null;
+  if (2 * deepIn(only) <= only.total) return null;
+  const alone = others.every((folders) => folders[depth] === only.name);
+  return only.children.size >= 2 || alone ? only : null;
 }
 
-function placer(wrappers: readonly string[], hasSplitFolders: boolean): (folders: Folders) => Placement {
+function placer(wrappers: readonly string[], level: Level): (folders: Folders) => Placement {
+  const nowhere = (reason: string, split: SplitName | null = null): Placement => ({
+    split,
+    label: null,
+    reason,
+  });
   return (folders) => {
     const [inside] = within([folders], wrappers);
-    const [first, second] = inside?.slice(wrappers.length) ?? [];
-    if (first === undefined) return { split: null, label: null, reason: 'It lies outside any class folder.' };
-    if (!hasSplitFolders) return placed(null, first);
-    const split = splitNamed(first);
-    if (split === null) {
-      return { split, label: null, reason: 'It lies outside the train, validation and test folders.' };
+    const [first, ...rest] = inside?.slice(wrappers.length) ?? [];
+    if (first === undefined) return nowhere('It lies outside any class folder.');
+    switch (level.kind) {
+      case 'classes':
+        return placed(null, first);
+      case 'split-in-class':
+        return placed(splitNamed(rest[0] ?? '')?.split ?? null, first);
+      case 'unlabelled': {
+        const split = level.splits.get(first) ?? splitNamed(first)?.split ?? null;
+        return nowhere(`It lies directly in "${first}", which names a split, and in no class folder.`, split);
+      }
+      case 'splits': {
+        // A split in which no image is usable is one by its name.
+        const split = level.splits.has(first) ? level.splits.get(first) : splitNamed(first)?.split;
+        if (split === undefined) return nowhere('It lies outside the train, validation and test folders.');
+        const inner = level.inner.get(first) ?? [];
+        const label = inner.every((name, i) => rest[i] === name) ? rest[inner.length] : rest[0];
+        if (label === undefined) return nowhere(`It lies directly in "${first}", in no class folder.`, split);
+        return placed(split, label);
+      }
+      default:
+        return level satisfies never;
     }
-    if (second === undefined)
-      return { split, label: null, reason: `It lies directly in "${first}", in no class folder.` };
-    return placed(split, second);
   };
 }
 

@@ -214,7 +214,7 @@ describe('class folders in folders', () => {
     const report = await imported(files);
     expect(report.classes).toEqual(['Apis mellifera', 'Parus major', 'Turdus merula']);
     expect(report.reading).toEqual({
-      sentence: '3 classes from the names of folders.',
+      sentence: '3 classes from the names of the last folders.',
       choices: [
         {
           option: 'classFolder',

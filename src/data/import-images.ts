@@ -1,18 +1,20 @@
 // Import: from any pile of files (folders, zips) to labelled images and a verdict on every file. Reads each file
 // once and decodes none; knows nothing of models, canvases or the page.
 import { fail, ok, type Result } from '../shared/result.ts';
-import { datasetFault, datasetWarnings, nestingWarnings, type DatasetCounts } from './dataset-verdict.ts';
+import { datasetFault, datasetWarnings, type DatasetCounts } from './dataset-verdict.ts';
 import { dropDuplicates } from './duplicates.ts';
 import { byCodePoint } from './file-path.ts';
-import { findLayout, splitNamed, type Folders, type Nesting } from './folder-layout.ts';
+import type { Folders } from './folder-layout.ts';
 import type { ImageHeader } from './image-header.ts';
 import { warningsOf } from './image-warnings.ts';
 import { listItems, type Pile } from './import-items.ts';
 import type { IgnoredFile, ImportedImage, ImportReport, RejectedFile, SplitName } from './import-report.ts';
 import { inspectItem } from './inspect-item.ts';
 import type { Item } from './item.ts';
-import { autoReading, type ReadingChoice, type ReadingOptions } from './reading-options.ts';
 import type { StoredPixels } from './png-pixels.ts';
+import { labelImages, readingSentence, type Labelled, type Unlabelled } from './label-images.ts';
+import { isTableName, maxTableBytes, type TableFile } from './label-tables.ts';
+import { autoReading, type ReadingOptions } from './reading-options.ts';
 import type { SourceFile } from './source-file.ts';
 
 export interface ImportProgress {
@@ -28,20 +30,14 @@ export interface ImportOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** An image that is good by itself, before it has a class. */
-interface Candidate {
+interface Candidate extends Unlabelled {
   readonly item: Item;
-  readonly folders: Folders;
   readonly header: ImageHeader;
   readonly stored: StoredPixels | null;
   readonly id: string;
 }
 
-interface LabelledImage extends Candidate {
-  readonly path: string;
-  readonly label: string;
-  readonly split: SplitName | null;
-}
+type LabelledImage = Labelled<Candidate>;
 
 /** What the first pass over the files finds. */
 interface Findings {
@@ -50,6 +46,7 @@ interface Findings {
   readonly others: { readonly root: number; readonly folders: Folders }[];
   readonly rejected: RejectedFile[];
   readonly ignored: IgnoredFile[];
+  readonly tables: TableFile[];
 }
 
 /** Milliseconds between two reports of progress. */
@@ -76,7 +73,13 @@ async function inspectAll(
   onProgress: ((progress: ImportProgress) => void) | undefined,
   signal: AbortSignal | undefined,
 ): Promise<Findings> {
-  const findings: Findings = { candidates: [], others: [], rejected: [...pile.rejected], ignored: [] };
+  const findings: Findings = {
+    candidates: [],
+    others: [],
+    rejected: [...pile.rejected],
+    ignored: [],
+    tables: [],
+  };
   const total = pile.items.length;
   let reported = -Infinity;
   for (const [done, item] of pile.items.entries()) {
@@ -90,10 +93,12 @@ async function inspectAll(
     const folders = item.isDirectory ? (segments ?? []) : (segments ?? []).slice(0, -1);
     if (verdict.kind === 'image') {
       const { header, stored, id } = verdict;
-      findings.candidates.push({ item, folders, header, stored, id });
+      findings.candidates.push({ item, path, root, segments: segments ?? [], header, stored, id });
     } else if (verdict.kind === 'rejected')
       findings.rejected.push({ path, code: verdict.code, reason: verdict.reason });
     else findings.ignored.push({ path, code: verdict.code, reason: verdict.reason });
+    const table = verdict.kind === 'ignored' && verdict.code === 'not-an-image' ? await tableOf(item) : null;
+    if (table !== null) findings.tables.push(table);
     if (verdict.kind === 'rejected' || (verdict.kind === 'ignored' && verdict.code !== 'system-file')) {
       findings.others.push({ root, folders });
     }
@@ -102,8 +107,19 @@ async function inspectAll(
   return findings;
 }
 
+/** A text file that may be a table of labels; null for any other, and where it cannot be read. */
+async function tableOf({ path, root, segments, sizeBytes, read }: Item): Promise<TableFile | null> {
+  if (segments === null || sizeBytes > maxTableBytes || !isTableName(segments.at(-1) ?? '')) return null;
+  const bytes = await read();
+  return bytes.ok ? { path, root, segments, text: new TextDecoder().decode(bytes.value) } : null;
+}
+
 function reportOf(pile: Pile, findings: Findings, options: ReadingOptions): ImportReport {
-  const { labelled, homeless, labelsSeen, nestings } = labelAll(pile, findings, options);
+  const labels = labelImages(
+    { ...findings, images: findings.candidates, rootNames: pile.rootNames },
+    options,
+  );
+  const { labelled, homeless, labelsSeen } = labels;
   const { kept, rejected: copies } = dropDuplicates(labelled);
   const rejected = [...findings.rejected, ...homeless, ...copies];
 
@@ -149,77 +165,15 @@ function reportOf(pile: Pile, findings: Findings, options: ReadingOptions): Impo
     emptyClasses: counts.emptyClasses,
     warnings: [
       ...(pile.names?.warning ? [pile.names.warning] : []),
-      ...nestingWarnings(nestings),
+      ...labels.warnings,
       ...datasetWarnings(counts, hasNoTrainFolder),
     ],
     reading: {
-      sentence: `${classes.length === 1 ? '1 class' : `${classes.length} classes`} from the names of folders.`,
-      choices: [...(pile.names === null ? [] : [pile.names.choice]), ...classFolderChoice(nestings)],
+      sentence: readingSentence(classes.length, labels.source),
+      choices: [...(pile.names === null ? [] : [pile.names.choice]), ...labels.choices],
     },
-    fault: datasetFault(counts),
+    fault: labels.fault ?? datasetFault(counts),
   };
-}
-
-/** Gives every candidate its class and split by the layout of its own root. */
-function labelAll(
-  pile: Pile,
-  findings: Findings,
-  options: ReadingOptions,
-): {
-  labelled: LabelledImage[];
-  homeless: RejectedFile[];
-  labelsSeen: Set<string>;
-  nestings: Nesting[];
-} {
-  const labelled: LabelledImage[] = [];
-  const homeless: RejectedFile[] = [];
-  const labelsSeen = new Set<string>();
-  const nestings: Nesting[] = [];
-  pile.rootNames.forEach((rootName, root) => {
-    const candidates = findings.candidates.filter((candidate) => candidate.item.root === root);
-    const others = findings.others.filter((other) => other.root === root).map((other) => other.folders);
-    const { place, nesting } = findLayout(
-      candidates.map((candidate) => candidate.folders),
-      others,
-      options.classFolder,
-    );
-    if (nesting !== null) nestings.push(nesting);
-    // "train.zip" beside "val.zip": the archive's name is the split where its folders name none.
-    const rootSplit = rootName === null ? null : splitNamed(rootName);
-    for (const candidate of candidates) {
-      const { split, label, reason } = place(candidate.folders);
-      const { path } = candidate.item;
-      if (label === null) homeless.push({ path, code: 'no-class', reason });
-      else labelled.push({ ...candidate, path, label, split: split ?? rootSplit });
-    }
-    for (const folders of [...others, ...candidates.map((candidate) => candidate.folders)]) {
-      const { label } = place(folders);
-      if (label !== null) labelsSeen.add(label);
-    }
-  });
-  return { labelled, homeless, labelsSeen, nestings };
-}
-
-/** The choice between the two ends of class folders within folders; none where no root has such. */
-function classFolderChoice(nestings: readonly Nesting[]): ReadingChoice[] {
-  const [nesting] = nestings;
-  if (nesting === undefined) return [];
-  const words = (end: 'first' | 'last'): string => {
-    const names = [...new Set(nestings.flatMap((one) => one[end]))].sort(byCodePoint);
-    const shown = names.slice(0, 2).join(', ') + (names.length > 2 ? ', …' : '');
-    return `the ${end} folder (${names.length}: ${shown})`;
-  };
-  return [
-    {
-      option: 'classFolder',
-      label: 'The class is',
-      value: nesting.taken,
-      offered: [
-        { value: 'first', words: words('first') },
-        { value: 'last', words: words('last') },
-      ],
-    },
-  ];
 }
 
 function importedImage(

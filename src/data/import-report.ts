@@ -93,7 +93,12 @@ export type DatasetWarningCode =
   | 'split-leak'
   | 'no-train-split'
   | 'nested-classes'
-  | 'name-encoding';
+  | 'name-encoding'
+  | 'unnamed-splits'
+  | 'guessed-split'
+  | 'names-guessed'
+  | 'table-rows'
+  | 'two-labels';
 
 export interface DatasetWarning {
   readonly code: DatasetWarningCode;

@@ -7,11 +7,22 @@ import type { NameEncoding } from '../formats/name-encoding.ts';
 export interface ReadingOptions {
   /** Where class folders lie in folders: the first one below the split, or the last one, is the class. */
   readonly classFolder: 'auto' | 'first' | 'last';
+  /**
+   * What names the class of an image: its folders, the name of its file, or a table beside the images (its likeliest
+   * column, or the one named).
+   */
+  readonly labels: 'auto' | 'folders' | 'names' | 'table' | `column:${string}`;
   /** What names in archives are in that do not say it themselves. */
   readonly nameEncoding: 'auto' | NameEncoding;
 }
 
-export const autoReading: ReadingOptions = { classFolder: 'auto', nameEncoding: 'auto' };
+export const autoReading: ReadingOptions = { classFolder: 'auto', labels: 'auto', nameEncoding: 'auto' };
+
+/** Where the classes of a report come from. */
+export type LabelSource =
+  | { readonly kind: 'folders'; readonly end: 'first' | 'last' | null }
+  | { readonly kind: 'table'; readonly tables: readonly string[]; readonly column: string }
+  | { readonly kind: 'names'; readonly example: { readonly name: string; readonly label: string } };
 
 /** One thing about a pile that can be read in more than one way. */
 export type ReadingChoice = {

@@ -107,7 +107,13 @@ export type Fault =
   | {
       readonly kind: 'bad-dataset';
       readonly why:
-        'one-class' | 'empty-class' | 'too-few' | 'none-usable' | 'no-folders' | 'too-many-classes';
+        | 'one-class'
+        | 'empty-class'
+        | 'too-few'
+        | 'none-usable'
+        | 'no-folders'
+        | 'no-labels'
+        | 'too-many-classes';
       readonly detail: string;
     }
   | { readonly kind: 'bad-recipe'; readonly field: string; readonly detail: string }
@@ -342,7 +348,9 @@ export function describeFault(fault: Fault): FaultText {
         title: 'These images cannot be trained on',
         detail: fault.detail,
         advice:
-          'Give at least two classes with two images each: one folder a class, or a zip of such folders.',
+          fault.why === 'no-labels'
+            ? 'Put the images of each class into a folder of its own, inside train and test where there are such (train/cats, train/dogs), or add a table metadata.csv with the columns file_name and label.'
+            : 'Give at least two classes with two images each: one folder a class, or a zip of such folders.',
       };
     case 'bad-recipe':
       return {

@@ -1,6 +1,7 @@
 // Pictures for tests, made on the spot: tiny PNGs that differ by their seed, and files around them.
 import { zlibSync } from 'fflate';
 import { crc32 } from '../../formats/crc32.ts';
+import type { ImportReport } from '../import-report.ts';
 import type { SourceFile } from '../source-file.ts';
 
 /** One chunk of a PNG. */
@@ -51,4 +52,14 @@ export function folderFiles(folders: readonly string[], n: number): SourceFile[]
 /** Bytes full of detail, always the same. */
 export function deterministicBytes(length: number): Uint8Array<ArrayBuffer> {
   return Uint8Array.from({ length }, (_, at) => (at * at * 7 + at * 13) % 256);
+}
+
+/** Images of a report by 'split class'; the split is 'any' where no folder names one. */
+export function countsOf({ images, classes }: ImportReport): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { split, classIndex } of images) {
+    const key = `${split ?? 'any'} ${classes[classIndex]}`;
+    counts[key] = (counts[key] ?? 0) + 1;
+  }
+  return counts;
 }

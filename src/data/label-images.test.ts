@@ -1,0 +1,163 @@
+// Labels from tables and from the names of files: which are found, how rows and images meet, and what is left alone.
+import { describe, expect, test } from 'vitest';
+import { importImages } from './import-images.ts';
+import type { ImportReport } from './import-report.ts';
+import { autoReading, type ReadingOptions } from './reading-options.ts';
+import type { SourceFile } from './source-file.ts';
+import { countsOf, fileOf, folderFiles, makePng } from './testing/images.ts';
+
+async function read(
+  files: readonly SourceFile[],
+  reading: Partial<ReadingOptions> = {},
+): Promise<ImportReport> {
+  const report = await importImages(files, { reading: { ...autoReading, ...reading } });
+  if (!report.ok) throw new Error(JSON.stringify(report.fault));
+  return report.value;
+}
+
+const faultOf = ({ fault }: ImportReport): string | null =>
+  fault?.kind === 'bad-dataset' ? fault.why : null;
+
+const codesOf = ({ warnings }: ImportReport): string[] => warnings.map(({ code }) => code);
+
+describe('tables', () => {
+  const images = folderFiles(['images'], 6);
+  const table = (path: string, rows: readonly string[]): SourceFile => fileOf(path, rows.join('\n'));
+
+  test.each([
+    [
+      'CSV with quotes and a mark of byte order',
+      [
+        '\ufefffile_name,label',
+        ...[0, 1, 2].map((i) => `"${i}.png","a, b"`),
+        ...[3, 4, 5].map((i) => `${i}.png,c`),
+      ],
+      'a, b',
+    ],
+    [
+      'semicolons, windows paths',
+      [
+        'img;breed',
+        ...[0, 1, 2].map((i) => `images\\${i}.png;x`),
+        ...[3, 4, 5].map((i) => `images\\${i}.png;c`),
+      ],
+      'x',
+    ],
+    [
+      'names without endings, numbers and names of classes',
+      ['id,class_id,class_name', ...[0, 1, 2].map((i) => `${i},0,x`), ...[3, 4, 5].map((i) => `${i},1,c`)],
+      'x',
+    ],
+  ])('%s', async (_, rows, label) => {
+    const report = await read([...images, table('labels.csv', rows)]);
+    expect(countsOf(report)).toEqual({ [`any ${label}`]: 3, 'any c': 3 });
+  });
+
+  test('metadata.jsonl, with rows and images that have no counterpart', async () => {
+    const rows = [
+      ...[0, 1].map((i) => JSON.stringify({ file_name: `${i}.png`, label: 0 })),
+      ...[2, 3].map((i) => JSON.stringify({ file_name: `${i}.png`, label: 1 })),
+      JSON.stringify({ file_name: 'gone.png', label: 1 }),
+      JSON.stringify({ file_name: '4.png', label: null }),
+      '{ broken',
+    ];
+    const report = await read([...images, table('images/metadata.jsonl', rows)]);
+    expect(countsOf(report)).toEqual({ 'any 0': 2, 'any 1': 2 });
+    expect(report.rejected.map(({ path, reason }) => [path, reason])).toEqual([
+      ['images/4.png', 'images/metadata.jsonl names no class for it.'],
+      ['images/5.png', 'images/metadata.jsonl has no row for it.'],
+    ]);
+    expect(codesOf(report)).toEqual(['table-rows']);
+  });
+
+  test('of two splits, or with a column of splits, split', async () => {
+    const csv = (from: number) => [
+      'file,label',
+      ...[0, 1, 2].map((i) => `${from + i}.png,${i % 2 === 0 ? 'a' : 'b'}`),
+    ];
+    const two = await read([...images, table('train.csv', csv(0)), table('val.csv', csv(3))]);
+    expect(countsOf(two)).toEqual({ 'train a': 2, 'train b': 1, 'validation a': 2, 'validation b': 1 });
+    expect(two.reading.sentence).toBe('2 classes from train.csv and val.csv, column label.');
+    const rows = [
+      'file,label,split',
+      ...[0, 1, 2, 3, 4, 5].map((i) => `${i}.png,${'ab'[i % 2]},${i < 4 ? 'train' : 'test'}`),
+    ];
+    const one = await read([...images, table('all.csv', rows)]);
+    expect(countsOf(one)).toEqual({ 'train a': 2, 'train b': 2, 'test a': 1, 'test b': 1 });
+  });
+
+  test('never silently take the place of class folders', async () => {
+    const files = folderFiles(['cats', 'dogs'], 3);
+    const rows = ['file_name,label', 'cats/0.png,x', 'cats/1.png,y', 'dogs/0.png,x', 'dogs/1.png,y'];
+    const report = await read([...files, table('metadata.csv', rows)]);
+    expect(report.classes).toEqual(['cats', 'dogs']);
+    expect(codesOf(report)).toEqual(['two-labels']);
+    expect(report.reading.choices).toMatchObject([
+      { option: 'labels', value: 'folders', offered: [{ value: 'folders' }, { value: 'column:label' }] },
+    ]);
+    for (const asked of ['table', 'column:label'] as const)
+      expect((await read([...files, table('metadata.csv', rows)], { labels: asked })).classes).toEqual([
+        'x',
+        'y',
+      ]);
+    const agreeing = [
+      'file_name,label',
+      'cats/0.png,cats',
+      'cats/1.png,cats',
+      'dogs/0.png,dogs',
+      'dogs/1.png,dogs',
+    ];
+    const same = await read([...files, table('metadata.csv', agreeing)]);
+    expect([same.warnings, same.reading.choices]).toEqual([[], []]);
+  });
+
+  test('without a column of classes, or made to hand in, are left alone', async () => {
+    const files = folderFiles(['cats', 'dogs'], 3);
+    const sizes = ['file,width', 'cats/0.png,20', 'cats/1.png,20', 'dogs/0.png,20'];
+    expect((await read([...files, table('sizes.csv', sizes)])).reading.choices).toEqual([]);
+    const answer = ['id,label', ...[0, 1, 2, 3, 4, 5].map((i) => `${i}.png,${i % 2}`)];
+    expect(faultOf(await read([...images, table('sample_submission.csv', answer)]))).toBe('one-class');
+  });
+});
+
+describe('names of files', () => {
+  const named = (names: readonly string[]): SourceFile[] =>
+    names.map((name, i) => fileOf(`train/${name}.png`, makePng(1 + i)));
+
+  test.each([
+    [
+      ['cat.0', 'cat.1', 'dog.0', 'dog.1'],
+      ['cat', 'dog'],
+    ],
+    [
+      ['great_pyrenees_12', 'great_pyrenees_3', 'pug_1', 'pug_2'],
+      ['great_pyrenees', 'pug'],
+    ],
+    [
+      ['red (1)', 'red (2)', 'blue (1)', 'blue (2)'],
+      ['blue', 'red'],
+    ],
+    [
+      ['001_oak', '002_oak', '003_elm', '004_elm'],
+      ['elm', 'oak'],
+    ],
+  ])('%j', async (names, classes) => {
+    const report = await read(named(names));
+    expect(report.classes).toEqual(classes);
+    expect(codesOf(report)).toContain('names-guessed');
+  });
+
+  test('images kept for a test need no class', async () => {
+    const tests = [1, 2, 3].map((i) => fileOf(`test/${i}.png`, makePng(100 + i)));
+    const report = await read([...named(['cat.0', 'cat.1', 'dog.0', 'dog.1']), ...tests]);
+    expect(countsOf(report)).toEqual({ 'train cat': 2, 'train dog': 2 });
+    expect(report.rejected.map(({ code }) => code)).toEqual(['no-class', 'no-class', 'no-class']);
+  });
+
+  test.each([[['IMG_1', 'IMG_2', 'DSC_1', 'DSC_2']], [['a1', 'a2', 'b1', 'b2']], [['x', 'y', 'z', 'w']]])(
+    '%j are no classes',
+    async (names) => {
+      expect(faultOf(await read(named(names)))).toBe('no-labels');
+    },
+  );
+});
