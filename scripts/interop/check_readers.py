@@ -4,13 +4,15 @@ image processors of photos. Graft's side is compared with it in run.mjs.
     python scripts/interop/check_readers.py safetensors FOLDER OUT.json
     python scripts/interop/check_readers.py floats OUT.safetensors
     python scripts/interop/check_readers.py images CONFIGS.json OUT.safetensors [PHOTOS]
+    python scripts/interop/check_readers.py written CONFIGS.json OUT.safetensors
     python scripts/interop/check_readers.py expect FOLDER
 
 `safetensors`: {file: true where safetensors reads it, else its words}. `floats`: every pattern of float16 and bfloat16 as
 float32. `images`: for each photo `photo.I` [h, w, 3] uint8, as PIL decodes it, and for each configuration and backend
 `NAME.pil.I` and (where torchvision is there) `NAME.torchvision.I` [3, s, s] float32; a configuration that transformers refuses has none.
+`written`: the same of three pictures that are drawn by a formula, with PIL, for files that Graft wrote.
 `expect`: for every folder with a preprocessor_config.json or processor_config.json, what transformers' PIL classes make of
-three pictures that are drawn by a formula, as FOLDER/expected.json: the size, SHA-256 of the bytes of the middle square,
+the same three pictures, as FOLDER/expected.json: the size, SHA-256 of the bytes of the middle square,
 how far the numbers are from whole bytes, and a pixel of them.
 """
 
@@ -85,23 +87,45 @@ def torchvision_is_there():
     return True
 
 
-def images(configs, out, photos=None):
+def processed(configs, out, pictures, backends):
     from safetensors.numpy import save_file
 
-    configs = json.loads(Path(configs).read_text())
-    backends = ["pil", "torchvision"] if torchvision_is_there() else ["pil"]
     tensors = {}
-    for i, picture in enumerate(pictures(photos)):
+    processors = [
+        (name, backend, processor)
+        for name, config in json.loads(Path(configs).read_text()).items()
+        for backend in backends
+        if (processor := attempt(f"{name}, {backend}", lambda: processor_of(config, backend))) is not None
+    ]
+    for i, picture in enumerate(pictures):
         tensors[f"photo.{i}"] = np.asarray(picture)
-        for name, config in configs.items():
-            for backend in backends:
-                try:
-                    pixels = processor_of(config, backend)(picture, return_tensors="pt")["pixel_values"][0]
-                except Exception as thrown:  # noqa: BLE001
-                    print(f"{name}, {backend}: {str(thrown)[:160]}", file=sys.stderr)
-                    continue
+        for name, backend, processor in processors:
+            pixels = attempt(f"{name}, {backend}", lambda: processor(picture, return_tensors="pt")["pixel_values"][0])
+            if pixels is not None:
                 tensors[f"{name}.{backend}.{i}"] = np.ascontiguousarray(np.asarray(pixels, dtype=np.float32))
     save_file(tensors, out)
+
+
+def attempt(what, run):
+    try:
+        return run()
+    except Exception as thrown:  # noqa: BLE001
+        print(f"{what}: {str(thrown)[:160]}", file=sys.stderr)
+        return None
+
+
+def images(configs, out, photos=None):
+    processed(configs, out, pictures(photos), ["pil", "torchvision"] if torchvision_is_there() else ["pil"])
+
+
+def written(configs, out):
+    from PIL import Image
+
+    torchvision_is_there()  # transformers asks for it, whichever backend is wanted
+    processed(configs, out, [Image.fromarray(formula(*size)) for size in formula_sizes], ["pil"])
+
+
+formula_sizes = ((300, 231), (97, 140), (224, 224))
 
 
 def formula(width, height):
@@ -138,7 +162,7 @@ def expect(folder):
         if not any((case / name).exists() for name in ("preprocessor_config.json", "processor_config.json")):
             continue
         rows = found["cases"][case.name] = []
-        for width, height in ((300, 231), (97, 140), (224, 224)):
+        for width, height in formula_sizes:
             try:
                 processor = AutoImageProcessor.from_pretrained(case, backend="pil")
                 picture = Image.fromarray(formula(width, height))
@@ -168,4 +192,4 @@ def expect(folder):
 
 
 if __name__ == "__main__":
-    {"safetensors": hostile, "floats": floats, "images": images, "expect": expect}[sys.argv[1]](*sys.argv[2:])
+    {"safetensors": hostile, "floats": floats, "images": images, "written": written, "expect": expect}[sys.argv[1]](*sys.argv[2:])

@@ -261,6 +261,7 @@ async function singleFiles(work, { main, timm }, graft) {
   const floats = join(work, 'floats.safetensors');
   if (await must('torch', runPython(python, 'check_readers.py', ['floats', floats])))
     add('torch: all float16 and bfloat16', 'values that differ', await graft.wrongPatterns(floats), null, 0);
+  await writtenProcessors(work, python, graft);
   const configs = join(import.meta.dirname, 'processors.json');
   const pixels = join(work, 'pixels.safetensors');
   const photos = existsSync(options.photos) ? [options.photos] : [];
@@ -273,7 +274,10 @@ async function singleFiles(work, { main, timm }, graft) {
     ))
   )
     return;
-  const found = await graft.comparePixels(pixels, JSON.parse(await readFile(configs, 'utf8')));
+  const found = await graft.comparePixels(
+    pixels,
+    graft.readProcessors(JSON.parse(await readFile(configs, 'utf8'))),
+  );
   if (![...found.keys()].some((name) => name.endsWith('.torchvision')))
     skip("transformers' torchvision-backed image processors", 'no torchvision beside transformers');
   for (const [name, { largest, mean, pictures }] of found) {
@@ -286,6 +290,31 @@ async function singleFiles(work, { main, timm }, graft) {
       `${config} (${backend}): largest ${largest.toExponential(1)}, mean ${mean.toExponential(1)} of 255 on ${pictures} pictures`,
     );
   }
+}
+
+/**
+ * The preprocessor_config.json that Graft writes for people's own, in transformers' hands.
+ * @param {string} work @param {import('./python.mjs').Python} python @param {Awaited<ReturnType<typeof buildGraft>>} graft
+ */
+async function writtenProcessors(work, python, graft) {
+  const rewritten = await graft.rewriteProcessors(join(root, 'testdata/cases/prep'));
+  const configs = join(work, 'written.json');
+  const pixels = join(work, 'written.safetensors');
+  const texts = [...rewritten].map(([name, { written }]) => [name, JSON.parse(written)]);
+  await writeFile(configs, JSON.stringify(Object.fromEntries(texts)));
+  if (
+    !(await must('written processors', runPython(python, 'check_readers.py', ['written', configs, pixels])))
+  )
+    return;
+  const processors = new Map([...rewritten].map(([name, { preprocessing }]) => [name, preprocessing]));
+  const found = await graft.comparePixels(pixels, processors);
+  let largest = 0;
+  for (const name of processors.keys()) {
+    const own = found.get(`${name}.pil`)?.largest ?? Infinity;
+    largest = Math.max(largest, own);
+    if (!(own <= 1e-3)) add(`images: ${name}, written`, 'pil, grey levels', own, null, 1e-3);
+  }
+  add(`images: ${processors.size} files that Graft wrote`, 'pil, grey levels', largest, null, 1e-3);
 }
 
 async function main() {

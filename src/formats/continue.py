@@ -131,6 +131,24 @@ def sized(image, p):
     return in_order(image.crop((left, top, left + crop["width"], top + crop["height"])), p)
 
 
+def check_sizes(files, p):
+    """Where pictures are neither resized nor cropped, they must have the model's size."""
+    resize = p["resize"]
+    if resize["kind"] != "none" or p["crop"] is not None:
+        return
+    size = (resize["width"], resize["height"])
+    wrong = []
+    for path, _ in files:
+        with Image.open(path) as image:
+            if image.size != size:
+                wrong.append(f"{path} ({image.width} x {image.height})")
+    if wrong:
+        raise SystemExit(
+            f"This model's images are not resized: they must have {size[0]} x {size[1]} pixels. {len(wrong)} of "
+            f"{len(files)} have another size, the first is {wrong[0]}. Resize them, or take them out of --data."
+        )
+
+
 def in_order(image, p):
     """The channels in the network's order."""
     return Image.merge("RGB", image.split()[::-1]) if p.get("channels") == "bgr" else image
@@ -261,6 +279,8 @@ def main():
         raise SystemExit("run.json knows no id of the original model: give its folder with --model.")
     accelerator = Accelerator()
     train, validation = split_files(labelled_files(args.data, classes), run, seed)
+    p = run["model"]["preprocessing"]
+    check_sizes(train + validation, p)
     batch = min(args.batch or recipe["batch"], len(train))
     steps = args.steps or (None if args.epochs else recipe["steps"])
     if steps is None:
@@ -281,7 +301,6 @@ def main():
         [{"params": group, "share": share, "weight_decay": decay} for (share, decay), group in groups.items()],
         lr=recipe["learningRate"],
     )
-    p = run["model"]["preprocessing"]
     load = lambda files, learn: torch.utils.data.DataLoader(
         Pictures(files, p, recipe if learn else None), batch, shuffle=learn, drop_last=learn, num_workers=args.workers
     )

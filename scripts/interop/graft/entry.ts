@@ -6,7 +6,7 @@ import { floatsOf } from './folder.ts';
 
 export { runFamily } from './family.ts';
 export { floatsOf, largestDifference } from './folder.ts';
-export { comparePixels } from './images.ts';
+export { comparePixels, readProcessors, rewriteProcessors } from './images.ts';
 
 /** Whether Graft's reader accepts a safetensors file. */
 export async function accepts(file: string): Promise<boolean> {
