@@ -3,6 +3,7 @@
 // Text in, values out; knows no images.
 import type { Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
+import type { Preprocessing, Resize, Size } from './preprocessing.ts';
 import { FieldError, fieldsOf } from './preprocessor-fields.ts';
 import {
   clipStatistics,
@@ -18,37 +19,7 @@ import {
 import { checkPadding, processorSteps } from './processor-steps.ts';
 import { timmFields } from './timm-preprocessing.ts';
 
-export type { ResampleFilter, Rgb };
-
-export interface Size {
-  /** Pixels. */
-  readonly width: number;
-  readonly height: number;
-}
-
-/** In pixels. */
-export type Resize =
-  /** Whatever the aspect. */
-  | ({ readonly kind: 'exact' } & Size)
-  /** By the shorter side; the longer is floor(size * long / short). With `longest` the longer side is no more than that. */
-  | { readonly kind: 'shortest-edge'; readonly size: number; readonly longest?: number }
-  /** Not at all: without a crop an image must have this size. */
-  | ({ readonly kind: 'none' } & Size);
-
-export interface Preprocessing {
-  readonly resize: Resize;
-  /** Centre crop after the resize, in pixels; null for none (a square of `size` after 'shortest-edge'). */
-  readonly crop: Size | null;
-  /** Where an odd gap leaves a crop half a pixel: transformers goes down, torchvision and timm to the even side. */
-  readonly cropAt: 'floor' | 'half-even';
-  readonly filter: ResampleFilter;
-  /** The order of the network's channels, where it is not red, green, blue. */
-  readonly channels?: 'bgr';
-  /** Network input is (uint8 * rescale - mean) / std. */
-  readonly rescale: number;
-  readonly mean: Rgb;
-  readonly std: Rgb;
-}
+export type { Preprocessing, ResampleFilter, Resize, Rgb, Size };
 
 /** A preprocessing as a file states it. */
 export interface StatedPreprocessing {

@@ -1,6 +1,6 @@
 // What an image processor of transformers does, by the fields of its file and the defaults of its class: resize, crop,
 // filter, order of channels, normalisation. Throws a FieldError for what cannot be followed.
-import type { Preprocessing, Resize, Size } from './preprocessor-config.ts';
+import type { Preprocessing, Resize, Size } from './preprocessing.ts';
 import {
   channels,
   deviations,

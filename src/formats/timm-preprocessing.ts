@@ -1,5 +1,5 @@
 // timm's description of the preprocessing, pretrained_cfg: reading it as timm's evaluation transform does.
-import type { Preprocessing, Size } from './preprocessor-config.ts';
+import type { Preprocessing, Size } from './preprocessing.ts';
 import {
   channels,
   deviations,
