@@ -3,12 +3,13 @@ image processors of photos. Graft's side is compared with it in run.mjs.
 
     python scripts/interop/check_readers.py safetensors FOLDER OUT.json
     python scripts/interop/check_readers.py floats OUT.safetensors
+    python scripts/interop/check_readers.py draw FOLDER
     python scripts/interop/check_readers.py images CONFIGS.json OUT.safetensors [PHOTOS]
     python scripts/interop/check_readers.py written CONFIGS.json OUT.safetensors
     python scripts/interop/check_readers.py expect FOLDER
 
 `safetensors`: {file: true where safetensors reads it, else its words}. `floats`: every pattern of float16 and bfloat16 as
-float32. `images`: for each photo `photo.I` [h, w, 3] uint8, as PIL decodes it, and for each configuration and backend
+float32. `draw`: pictures of odd sizes as PNG. `images`: for each photo `photo.I` [h, w, 3] uint8, as PIL decodes it, and for each configuration and backend
 `NAME.pil.I` and (where torchvision is there) `NAME.torchvision.I` [3, s, s] float32; a configuration that transformers refuses has none.
 `written`: the same of three pictures that are drawn by a formula, with PIL, for files that Graft wrote.
 `expect`: for every folder with a preprocessor_config.json or processor_config.json, what transformers' PIL classes make of
@@ -191,5 +192,11 @@ def expect(folder):
     Path(folder, "expected.json").write_text(f'{json.dumps(found)[:-1]}, "cases": {{\n{cases}\n}}}}\n')
 
 
+def draw(folder):
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for i, picture in enumerate(pictures(None)):
+        picture.save(Path(folder) / f"{i}.png")
+
+
 if __name__ == "__main__":
-    {"safetensors": hostile, "floats": floats, "images": images, "written": written, "expect": expect}[sys.argv[1]](*sys.argv[2:])
+    {"draw": draw, "safetensors": hostile, "floats": floats, "images": images, "written": written, "expect": expect}[sys.argv[1]](*sys.argv[2:])

@@ -11,6 +11,7 @@ import { parseArgs } from 'node:util';
 import { installPackages } from '../setup/install.mjs';
 import { root } from '../setup/paths.mjs';
 import { buildGraft } from './build.mjs';
+import { compareConsumers, consumerTable } from './consumers.mjs';
 import { installLibraries, runJavaScript } from './javascript.mjs';
 import { collect, findPythons, lacking, runPython } from './python.mjs';
 import { passes, table, toleranceOf } from './report.mjs';
@@ -25,7 +26,8 @@ const usage = `npm run interop -- [flags]
   --keep DIR         works in this folder and leaves everything there
   --cases DIR        folders m-NAME of models as people have them, with expected.safetensors; without --quick each is a
                      family (default: ../shared/data/cases, where it exists)
-  --photos DIR       JPEG photos for the image processors (default: ../shared/data/parity/photos, where it exists)
+  --photos DIR       JPEG photos for the image processors and the consumers of an export (default:
+                     ../shared/data/parity/photos, where it exists; else drawn pictures)
   --help             this text
 
 GRAFT_PYTHON names the interpreter (default: python3), GRAFT_PYTHON_TIMM another one for timm. What they must have stands
@@ -317,6 +319,34 @@ async function writtenProcessors(work, python, graft) {
   add(`images: ${processors.size} files that Graft wrote`, 'pil, grey levels', largest, null, 1e-3);
 }
 
+/**
+ * The consumers of one export on the same photographs. What Graft hands out (pixels.mjs, continue.py) must agree with the
+ * PIL processor; what others do is shown.
+ * @param {string} work @param {string} families @param {Awaited<ReturnType<typeof findPythons>>} pythons @param {Awaited<ReturnType<typeof buildGraft>>} graft
+ */
+async function photographs(work, families, { main }, graft) {
+  const out = join(families, 'hf-vit/out');
+  const missing = lacking(main, ['torch', 'transformers', 'safetensors', 'pillow']);
+  if (!existsSync(join(out, 'onnx-F32')) || main === null || missing.length > 0)
+    return skip('the consumers of an export', `no ${missing.join(', ') || 'export of hf-vit'}`);
+  const why = await installLibraries(say);
+  if (why !== null) return skip('the consumers of an export', why);
+  const drawn = join(work, 'drawn');
+  const photos = existsSync(options.photos) ? options.photos : drawn;
+  if (photos === drawn && !(await must('pictures', runPython(main, 'check_readers.py', ['draw', drawn]))))
+    return;
+  const preprocessing = await graft.preprocessingOf(join(families, 'hf-vit/source'));
+  const [hf, onnx] = [join(out, 'hf-F32'), join(out, 'onnx-F32')];
+  const found = await compareConsumers({ hf, onnx, photos, work, preprocessing }, main);
+  for (const problem of found.problems) add('consumers: photographs', 'run', null, problem);
+  for (const { name, largest, logit } of found.seen) {
+    if (!name.startsWith('pixels.mjs') && !name.includes('PIL')) continue;
+    add('consumers: photographs', `${name}, grey levels`, largest, null, 1e-3);
+    add('consumers: photographs', `${name}, logits`, logit, null, 1e-4);
+  }
+  say(`Photographs through every consumer, beside Graft's own pixels:\n${consumerTable(found)}`);
+}
+
 async function main() {
   await installPackages(say);
   const pythons = await findPythons();
@@ -347,7 +377,8 @@ async function main() {
       copyCases(families)
         .then(() => runGraft(families, graft))
         .then(() => runCommand(families))
-        .then(() => loadExports(families, pythons)),
+        .then(() => loadExports(families, pythons))
+        .then(() => photographs(work, families, pythons, graft)),
       singleFiles(work, pythons, graft),
     ]);
   } finally {

@@ -2,11 +2,17 @@
 import { readFile } from 'node:fs/promises';
 import { readHeader } from '../../../src/formats/safetensors.ts';
 import { decodeFloats } from '../../../src/formats/float-types.ts';
-import { floatsOf } from './folder.ts';
+import type { Preprocessing } from '../../../src/formats/preprocessor-config.ts';
+import { floatsOf, openFolder } from './folder.ts';
 
 export { runFamily } from './family.ts';
 export { floatsOf, largestDifference } from './folder.ts';
 export { comparePixels, readProcessors, rewriteProcessors } from './images.ts';
+
+/** How a model folder's images are prepared, as the app reads it. */
+export async function preprocessingOf(folder: string): Promise<Preprocessing> {
+  return (await openFolder(folder)).preprocessing;
+}
 
 /** Whether Graft's reader accepts a safetensors file. */
 export async function accepts(file: string): Promise<boolean> {
