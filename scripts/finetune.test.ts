@@ -78,7 +78,7 @@ describe('arguments', () => {
     [['--labels', 'tags'], '--labels takes auto, folders, names, table or column:NAME, not "tags".'],
     [['--engine', 'turbo'], '--engine takes auto, autodiff, kernels, not "turbo".'],
     [['--out', ''], '--out needs a path'],
-    [['--export', 'hf,gguf'], '--export takes hf, hf-v5, timm, peft, onnx, not "gguf".'],
+    [['--export', 'hf,gguf'], '--export takes hf, hf-v5, timm, peft, onnx, onnx-q8, onnx-q4, not "gguf".'],
     [['--export', ''], '--export takes'],
     [['--dtype', 'int8'], '--dtype takes source, f32, f16, bf16, not "int8".'],
   ])('%j is refused by name', (argv, sentence) => {

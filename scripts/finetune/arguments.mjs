@@ -31,7 +31,8 @@ Fine-tunes a vision transformer with DMLoRA in a headless browser and writes the
   --backend NAME       auto, webgpu, wasm or cpu      (default: auto, a real GPU or else wasm)
   --engine NAME        auto, autodiff or kernels (webgpu only)         (default: auto, kernels wherever webgpu runs)
   --autotune NAME      auto measures tiles on a GPU that is new, off takes those of its kind  (default: auto)
-  --export LIST        formats, each into a folder of its name in DIR: hf, hf-v5, timm, peft, onnx, comma-separated
+  --export LIST        formats, each into a folder of its name in DIR: hf, hf-v5, timm, peft, onnx, onnx-q8,
+                       onnx-q4, comma-separated; the last two are ONNX in 8 and 4 bits, refused where answers change
                        (default: none, the merged model as its source had it, directly in DIR)
   --dtype NAME         type of the written weights: f32, f16 or bf16   (default: as the source)
   --proof              also proof.safetensors: up to 8 validation images as the model takes them, and its logits
@@ -44,7 +45,7 @@ result.json on one line. On any fault the exit code is 1 and standard error ends
 diverged (a learning rate too high) writes its best validated state, which may be that before training: standard
 error ends with a warning, "diverged" in result.json is not null, and the exit code is 2.`;
 
-/** @typedef {'hf' | 'hf-v5' | 'timm' | 'peft' | 'onnx'} ExportFormat */
+/** @typedef {'hf' | 'hf-v5' | 'timm' | 'peft' | 'onnx' | 'onnx-q8' | 'onnx-q4'} ExportFormat */
 
 /**
  * @typedef {object} FinetuneArguments
@@ -164,7 +165,7 @@ function encodingNamed(text) {
 
 const dtypes = /** @type {const} */ ({ source: 'source', f32: 'F32', f16: 'F16', bf16: 'BF16' });
 /** @type {readonly [ExportFormat, ...ExportFormat[]]} */
-const formats = ['hf', 'hf-v5', 'timm', 'peft', 'onnx'];
+const formats = ['hf', 'hf-v5', 'timm', 'peft', 'onnx', 'onnx-q8', 'onnx-q4'];
 
 /**
  * @param {string | undefined} text

@@ -12,7 +12,7 @@
 /**
  * The largest logit difference that a check may show: 1e-4 in float32, 2e-2 where weights are float16, 1e-1 where they are
  * bfloat16 (eight times as coarse). An export of type `source` has the type of its family's file. Scores of a pipeline
- * against its own logits: float32's rounding.
+ * against its own logits: float32's rounding. ONNX in few bits: what a proof of logits of some units lets through.
  * @param {string} family
  * @param {string} check
  */
@@ -20,6 +20,7 @@ export function toleranceOf(family, check) {
   const stored = /-(b?f16)$/.exec(family)?.[1];
   if (check.startsWith('source') && stored !== undefined) return stored === 'f16' ? 2e-2 : 1e-1;
   if (check.endsWith('-pipeline') || check.endsWith('-scores')) return 1e-5;
+  if (check.startsWith('onnx-q')) return 1;
   if (check.includes('BF16')) return 1e-1;
   return check.includes('F16') ? 2e-2 : 1e-4;
 }
@@ -36,6 +37,7 @@ const order = [
   ...['read', 'bits', 'source', 'hf-F32', 'hf-F16', 'hf-BF16', 'hf-v5-F32', 'timm-F32', 'timm-F16'],
   ...['peft-F32', 'peft-F32-merged', 'onnx-F32', 'onnx-F16', 'onnx-F32-web', 'onnx-F16-web'],
   ...['onnx-F32-js', 'onnx-F16-js', 'onnx-F32-pipeline', 'onnx-F16-pipeline'],
+  ...['onnx-q8-F32', 'onnx-q8-F32-web', 'onnx-q8-F32-js', 'onnx-q4-F32', 'onnx-q4-F32-web', 'onnx-q4-F32-js'],
 ];
 
 /**

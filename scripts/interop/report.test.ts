@@ -15,6 +15,7 @@ test.each([
   ['hf-vit', 'onnx-F32', 1e-4],
   ['hf-vit', 'onnx-F16-web', 2e-2],
   ['hf-vit', 'hf-BF16', 1e-1],
+  ['hf-vit', 'onnx-q8-F32-web', 1],
   ['hf-vit-f16', 'source', 2e-2],
   ['hf-vit-f16', 'hf-F32', 1e-4],
   ['hf-vit-bf16', 'source', 1e-1],

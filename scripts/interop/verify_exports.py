@@ -7,7 +7,7 @@ OUT is the --out folder: format folders beside proof.safetensors (pixel_values [
 line of JSON for each format found, {"format", "loaded_by", "difference", "scale", "tolerance", "missing", "unexpected",
 "ok"}, and a last one for the whole; exit code 1 unless every one is ok. A library that is not installed is reported as
 {"skipped": ...}: name it with --require to make that a failure. Tolerance: 1e-4 for float32, 2e-2 for float16, 1e-1 for
-bfloat16, relative to the largest logit (at least 1).
+bfloat16, a quarter for ONNX in few bits, relative to the largest logit (at least 1).
 """
 import argparse
 import json
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file
 
-TOLERANCES = {"float32": 1e-4, "float16": 2e-2, "bfloat16": 1e-1}
+TOLERANCES = {"float32": 1e-4, "float16": 2e-2, "bfloat16": 1e-1, "uint8": 0.25, "int4": 0.25}
 
 
 def record(folder):
@@ -182,7 +182,7 @@ def main():
     args = parser.parse_args()
     proof = load_file(args.out / "proof.safetensors")
     pixels, expected = proof["pixel_values"], proof["logits"]
-    names = ["hf", "hf-v5", "timm", "peft", "onnx"]
+    names = ["hf", "hf-v5", "timm", "peft", "onnx", "onnx-q8", "onnx-q4"]
     chosen = [name for name in names if args.only is None or name in args.only.split(",")]
     folders = [args.out / name for name in chosen if (args.out / name).is_dir()]
     required = [word for word in args.require.split(",") if word]

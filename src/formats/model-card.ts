@@ -2,7 +2,7 @@
 // how well, and how to load it. Text out of facts; names of classes and files are data and are escaped.
 
 export interface CardFacts {
-  readonly format: 'source' | 'hf' | 'hf-v5' | 'timm' | 'peft' | 'onnx';
+  readonly format: 'source' | 'hf' | 'hf-v5' | 'timm' | 'peft' | 'onnx' | 'onnx-q8' | 'onnx-q4';
   /** The source's library: its names are those that `source` writes. */
   readonly library: 'transformers' | 'timm';
   readonly title: string;
@@ -51,7 +51,12 @@ export interface CardFacts {
   }[];
   /** That the run diverged and which state of it this is, in sentences; null where it did not. */
   readonly diverged: string | null;
-  readonly proof: { readonly images: number; readonly maxLogitDifference: number; readonly maxLogit: number };
+  readonly proof: {
+    readonly images: number;
+    readonly maxLogitDifference: number;
+    readonly maxLogit: number;
+    readonly sameAnswers: number;
+  };
   readonly ranOn: string;
   readonly build: string;
   /** What of the original the folder leaves out, as a sentence; null for nothing. */
@@ -86,6 +91,8 @@ const libraries = {
   timm: 'timm',
   peft: 'peft',
   onnx: 'transformers.js',
+  'onnx-q8': 'transformers.js',
+  'onnx-q4': 'transformers.js',
 } as const;
 
 const formatWords = {
@@ -95,6 +102,8 @@ const formatWords = {
   timm: 'the merged model with timm’s names',
   peft: 'the branches as a stock LoRA adapter for PEFT, which the original checkpoint is needed for',
   onnx: 'the merged model as an ONNX graph',
+  'onnx-q8': 'the merged model as an ONNX graph of 8-bit products',
+  'onnx-q4': 'the merged model as an ONNX graph with 4-bit weights',
 } as const;
 
 function frontMatter(facts: CardFacts, library: string): string {
@@ -185,7 +194,8 @@ function metricsSection(facts: CardFacts): string {
       'there are any, steered none.',
     `This folder is ${formatWords[format]}, in ${dtype}. It was read back and run on ${proof.images} validation images ` +
       `before it was handed out: the largest difference of any logit to the model that was trained is ` +
-      `${proof.maxLogitDifference.toExponential(1)}, the largest logit ${proof.maxLogit.toFixed(2)}.` +
+      `${proof.maxLogitDifference.toExponential(1)}, the largest logit ${proof.maxLogit.toFixed(2)}; ` +
+      `${proof.sameAnswers} of ${proof.images} images get the same first answer.` +
       (note === null ? '' : ` ${markdownText(note)}`),
     `Trained in Graft (build ${markdownText(build)}) on ${markdownText(ranOn)}. Graft fine-tunes vision transformers in ` +
       'the browser; the images never left the machine.',
@@ -283,7 +293,7 @@ export function usageSection(facts: UsageFacts): string {
         ].join('\n'),
       ),
     );
-  if (kind === 'onnx')
+  if (kind === 'onnx' || kind === 'onnx-q8' || kind === 'onnx-q4')
     parts.push(
       `\`${onnxFile ?? 'onnx/model.onnx'}\`: input \`pixel_values\` [batch, 3, height, width], output \`logits\` ` +
         '[batch, classes], both float32. In JavaScript, in a browser or in Node, with the folder served or on disk; ' +

@@ -17,7 +17,7 @@ export function exportBytes(
   rank: number,
   classes: number,
 ): number {
-  const { dim, mlpDim, pool } = model.config;
+  const { dim, mlpDim, pool, depth } = model.config;
   const head = classes * ((pool === 'cls+mean' || pool === 'cls+dist' ? 2 : 1) * dim + 1);
   if (format === 'peft') {
     const adapter = modules.reduce((sum, { module, branches }) => {
@@ -27,8 +27,14 @@ export function exportBytes(
     }, 0);
     return (adapter + head) * (dtype === 'source' ? 4 : bytesOf[dtype]);
   }
+  const all = model.parameters + (model.labels.length === classes ? 0 : head);
+  if (format === 'onnx-q8' || format === 'onnx-q4') {
+    const linears = depth * (4 * dim * dim + 2 * dim * mlpDim);
+    // 4 bits and a float32 scale for each 32 of them.
+    return 4 * (all - linears) + linears * (format === 'onnx-q8' ? 1 : 0.5 + 4 / 32);
+  }
   const stored = dtype === 'source' ? sourceBytes(model) : bytesOf[dtype];
   const isHalf = dtype === 'F16' || (dtype === 'source' && model.dtype === 'float16');
   const value = format === 'onnx' ? (isHalf ? 2 : 4) : stored;
-  return (model.parameters + (model.labels.length === classes ? 0 : head)) * value;
+  return all * value;
 }

@@ -12,6 +12,8 @@ export interface ExportChoice {
   readonly timm: boolean;
   readonly peft: boolean;
   readonly onnx: boolean;
+  readonly 'onnx-q8': boolean;
+  readonly 'onnx-q4': boolean;
   readonly dtype: ExportDtype;
 }
 
@@ -25,7 +27,11 @@ export interface ExportState {
 }
 
 const initial: ExportState = {
-  choice: { hf: true, names: 'hf', timm: false, peft: false, onnx: false, dtype: 'source' },
+  choice: {
+    ...{ hf: true, names: 'hf', timm: false, peft: false },
+    ...{ onnx: false, 'onnx-q8': false, 'onnx-q4': false },
+    dtype: 'source',
+  },
   status: 'none',
   result: null,
   fault: null,
@@ -49,12 +55,14 @@ export function choose(change: Partial<ExportChoice>): void {
 }
 
 /** The formats of a choice, in the order in which they are shown. */
-export function chosenFormats({ hf, names, timm, peft, onnx }: ExportChoice): ExportFormat[] {
+export function chosenFormats(choice: ExportChoice): ExportFormat[] {
   const formats: [boolean, ExportFormat][] = [
-    [hf, names],
-    [timm, 'timm'],
-    [peft, 'peft'],
-    [onnx, 'onnx'],
+    [choice.hf, choice.names],
+    [choice.timm, 'timm'],
+    [choice.peft, 'peft'],
+    [choice.onnx, 'onnx'],
+    [choice['onnx-q8'], 'onnx-q8'],
+    [choice['onnx-q4'], 'onnx-q4'],
   ];
   return formats.flatMap(([chosen, format]) => (chosen ? [format] : []));
 }

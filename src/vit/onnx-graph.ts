@@ -5,6 +5,7 @@
 import { encodeFloats } from '../formats/float-types.ts';
 import type { OnnxAttribute, OnnxNode, OnnxTensor, OnnxValue } from '../formats/onnx/graph.ts';
 import { onnxTypeCodes } from '../formats/onnx/graph.ts';
+import { int4Block } from '../formats/onnx/quantise.ts';
 import { present } from '../shared/assert.ts';
 import { backboneShapes, headShapes, linearName, type Linear, type ParamName } from './parameters.ts';
 import { gridSize, headDim, type VitConfig } from './vit-config.ts';
@@ -18,9 +19,18 @@ export interface GraphWeight {
   readonly shape: readonly number[];
 }
 
+/** A linear's weight in few bits: the tensors `NAME.values`, `NAME.scales` and, of uint8, `NAME.zeros`. */
+export interface QuantisedWeight {
+  readonly param: ParamName;
+  readonly outputs: number;
+  readonly inputs: number;
+}
+
 export interface VitGraph {
   readonly nodes: readonly OnnxNode[];
   readonly weights: readonly GraphWeight[];
+  /** The linears of the blocks where the form keeps them in few bits; patches and head never are. */
+  readonly quantised: readonly QuantisedWeight[];
   /** Numbers and shapes that the graph needs besides the model's weights. */
   readonly constants: readonly OnnxTensor[];
   readonly input: OnnxValue;
@@ -29,13 +39,19 @@ export interface VitGraph {
 
 export const onnxOpset = 17;
 export type GraphType = 'float32' | 'float16';
+/** How the linears of the blocks are stored and multiplied; with few bits everything else is float32. */
+export type GraphForm = GraphType | 'uint8' | 'int4';
+
+/** The type of everything that is no linear of a block. */
+export const typeOfForm = (form: GraphForm): GraphType => (form === 'float16' ? 'float16' : 'float32');
 
 /**
  * The graph of a classifier: `pixel_values` [batch, 3, S, S] float32 -> `logits` [batch, classes] float32, everything
- * between them in `type`. It has no layer scale: that lies in the linears before it.
+ * between them in the type of `form`. It has no layer scale: that lies in the linears before it.
  */
-export function vitGraph(config: VitConfig, classes: number, type: GraphType): VitGraph {
-  const graph = new GraphBuilder(config, classes, type);
+export function vitGraph(config: VitConfig, classes: number, form: GraphForm): VitGraph {
+  const type = typeOfForm(form);
+  const graph = new GraphBuilder(config, classes, form);
   const pixels = type === 'float16' ? graph.cast('pixel_values', 'pixels', 'float16') : 'pixel_values';
   const tokens = embed(graph, config, pixels);
   let x = tokens;
@@ -50,6 +66,7 @@ export function vitGraph(config: VitConfig, classes: number, type: GraphType): V
   return {
     nodes: graph.nodes,
     weights: [...graph.weights.values()],
+    quantised: graph.quantised,
     constants: [...graph.constants.values()],
     input: { name: 'pixel_values', type: 'float32', shape: ['batch', 3, side, side] },
     output: { name: 'logits', type: 'float32', shape: ['batch', classes] },
@@ -63,12 +80,15 @@ class GraphBuilder {
   readonly nodes: OnnxNode[] = [];
   readonly weights = new Map<string, GraphWeight>();
   readonly constants = new Map<string, OnnxTensor>();
+  readonly quantised: QuantisedWeight[] = [];
+  /** Inputs of linears that are there in uint8. */
+  readonly #inBytes = new Set<string>();
   readonly #shapes: ReadonlyMap<ParamName, readonly number[]>;
 
   constructor(
     config: VitConfig,
     classes: number,
-    private readonly type: GraphType,
+    private readonly form: GraphForm,
   ) {
     const head = headShapes(config, classes);
     this.#shapes = new Map([
@@ -86,7 +106,7 @@ class GraphBuilder {
     attributes: Readonly<Record<string, OnnxAttribute>> = {},
   ): string {
     const named = new Map(Object.entries(attributes));
-    this.nodes.push({ op, name: output, inputs, outputs: [output], attributes: named });
+    this.nodes.push({ op, domain: '', name: output, inputs, outputs: [output], attributes: named });
     return output;
   }
 
@@ -110,8 +130,9 @@ class GraphBuilder {
 
   /** A number in the graph's type. */
   number(name: string, value: number): string {
-    const bytes = encodeFloats(Float32Array.of(value), this.type === 'float16' ? 'F16' : 'F32');
-    this.constants.set(name, { name, type: this.type, shape: [], bytes });
+    const type = typeOfForm(this.form);
+    const bytes = encodeFloats(Float32Array.of(value), type === 'float16' ? 'F16' : 'F32');
+    this.constants.set(name, { name, type, shape: [], bytes });
     return name;
   }
 
@@ -136,8 +157,62 @@ class GraphBuilder {
   /** x W' + b of a block's linear. */
   linear(input: string, index: number, kind: Linear): string {
     const name = linearName(index, kind);
-    const product = this.node('MatMul', `${name}.product`, [input, this.transposed(`${name}.weight`)]);
-    return this.node('Add', name, [product, this.weight(`${name}.bias`)]);
+    return this.node('Add', name, [this.#product(input, name), this.weight(`${name}.bias`)]);
+  }
+
+  #product(input: string, name: string): string {
+    const param = `${name}.weight`;
+    const product = `${name}.product`;
+    switch (this.form) {
+      case 'float32':
+      case 'float16':
+        return this.node('MatMul', product, [input, this.transposed(param)]);
+      case 'uint8': {
+        this.#quantised(param);
+        const [bytes, scale, zero] = this.#bytes(input);
+        const inputs = [bytes, `${param}.values`, zero, `${param}.zeros`];
+        const sums = this.cast(
+          this.node('MatMulInteger', `${name}.sums`, inputs),
+          `${name}.whole`,
+          'float32',
+        );
+        const step = this.node('Mul', `${name}.step`, [scale, `${param}.scales`]);
+        return this.node('Mul', product, [sums, step]);
+      }
+      case 'int4': {
+        const { outputs: n, inputs: k } = this.#quantised(param);
+        const attributes = new Map([
+          ['K', int(k)],
+          ['N', int(n)],
+          ['bits', int(4)],
+          ['block_size', int(int4Block)],
+        ]);
+        const inputs = [input, `${param}.values`, `${param}.scales`];
+        const domain = 'com.microsoft';
+        this.nodes.push({ op: 'MatMulNBits', domain, name: product, inputs, outputs: [product], attributes });
+        return product;
+      }
+      default:
+        return this.form satisfies never;
+    }
+  }
+
+  #quantised(param: ParamName): QuantisedWeight {
+    const [outputs = 0, inputs = 0] = present(this.#shapes.get(param), param);
+    const weight = { param, outputs, inputs };
+    this.quantised.push(weight);
+    return weight;
+  }
+
+  /** An input as uint8, its scale and its zero point, which are found anew for every batch. */
+  #bytes(input: string): readonly [string, string, string] {
+    const outputs = [`${input}.uint8`, `${input}.scale`, `${input}.zero`] as const;
+    if (!this.#inBytes.has(input)) {
+      const node = { op: 'DynamicQuantizeLinear', domain: '', name: outputs[0] } as const;
+      this.nodes.push({ ...node, inputs: [input], outputs, attributes: new Map() });
+      this.#inBytes.add(input);
+    }
+    return outputs;
   }
 }
 

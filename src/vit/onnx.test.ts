@@ -145,6 +145,62 @@ describe('the file', () => {
     expect(without.ok ? '' : faultSentence(without.fault)).toContain('model.onnx_data, which is not there');
   });
 
+  test.each(['uint8', 'int4'] as const)(
+    'in %s computes what its weights say, and gives them back',
+    async (form) => {
+      const file = await reread(vitOnnx(model.config, weights, form, 'test'));
+      const domains = file.nodes.filter(({ domain }) => domain !== '').map(({ op }) => op);
+      expect([file.opset, new Set(domains)]).toEqual([17, new Set(form === 'int4' ? ['MatMulNBits'] : [])]);
+      const read = must(await modelOfOnnx(file, model.config, classes, form));
+      for (const [name, { shape, data }] of weights) {
+        const found = read.weights.get(name)!;
+        expect(found.shape).toEqual(shape);
+        const isSmall = /^blocks.*\.(q|k|v|proj|fc1|fc2)\.weight$/.test(name);
+        if (!isSmall) expect(found.data).toEqual(data);
+        else {
+          const most = data.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+          assertClose(name, found.data, data, { abs: most / (form === 'uint8' ? 120 : 7), rel: 0 });
+          expect(found.data).not.toEqual(data);
+        }
+      }
+      const pixels = ndArray([1, 3, 16, 16], randomValues(5, 3 * 16 * 16));
+      const plain = vitOnnx(read.config, read.weights, 'float32', 'test');
+      const [small, same] = [
+        await evaluateOnnx(file, pixels),
+        await evaluateOnnx(await reread(plain), pixels),
+      ];
+      // 4 bits are weights alone; 8-bit products round their inputs as well.
+      assertClose('logits', small.data, same.data, { abs: form === 'int4' ? 1e-5 : 0.1, rel: 0 });
+    },
+  );
+
+  test('says which operators it needs, and no others are read', async () => {
+    const onnx = vitOnnx(model.config, weights, 'int4', 'test');
+    const { model: file } = writeOnnx(onnx, 'x');
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    const text = new TextDecoder('latin1').decode(bytes);
+    const refused = async (changed: Uint8Array): Promise<string> => {
+      const read = await readOnnx(new Blob([changed as BlobPart]), null);
+      return read.ok ? 'accepted' : faultSentence(read.fault);
+    };
+    expect(await refused(bytes)).toBe('accepted');
+    const last = text.lastIndexOf('com.microsoft');
+    const other = bytes.slice();
+    other.set(new TextEncoder().encode('com.macrosoft'), last);
+    expect(await refused(other)).toContain('com.macrosoft');
+    const version = bytes.slice();
+    version[version.length - 1] = 2;
+    expect(await refused(version)).toContain('version 2 of com.microsoft');
+    // The import alone taken away: its field, 2 + 15 + 2 bytes, is the last of the file.
+    expect(await refused(bytes.slice(0, last - 4))).toContain('not those that it uses');
+    const read = must(await readOnnx(file, null));
+    const zeros = read.initializers.filter(({ name }) => !name.endsWith('fc1.weight.scales'));
+    const cut = await modelOfOnnx({ ...read, initializers: zeros }, model.config, classes, 'int4');
+    expect(cut.ok ? '' : faultSentence(cut.fault)).toContain('tensors');
+    const float = await modelOfOnnx(read, model.config, classes, 'float32');
+    expect(float.ok ? '' : faultSentence(float.fault)).toContain('is not MatMul');
+  });
+
   test('that is another graph, lacks a weight or is cut off is refused', async () => {
     const onnx = vitOnnx(model.config, weights, 'float32', 'test');
     const refusal = async (changed: OnnxModel): Promise<string> => {

@@ -194,7 +194,7 @@ export interface ModelOrigin {
  * `source`: the merged model with the names and types of the file it came from. `hf`, `hf-v5`: transformers' file names,
  * or the module names of transformers 5. `peft`: the branches as an adapter.
  */
-export type ExportFormat = 'source' | 'hf' | 'hf-v5' | 'timm' | 'peft' | 'onnx';
+export type ExportFormat = 'source' | 'hf' | 'hf-v5' | 'timm' | 'peft' | 'onnx' | 'onnx-q8' | 'onnx-q4';
 /** Type of the written weights; `source` keeps that of each tensor. */
 export type ExportDtype = 'source' | 'F32' | 'F16' | 'BF16';
 
@@ -212,6 +212,8 @@ export interface ExportProof {
   readonly maxLogitDifference: number;
   /** Largest |logit| of the branched model: what a difference is large or small against. */
   readonly maxLogit: number;
+  /** Images of them whose largest logit is the branched model's: the same answer. */
+  readonly sameAnswers: number;
   /** The difference up to which the format is offered. */
   readonly tolerance: number;
   readonly validation: Metrics;

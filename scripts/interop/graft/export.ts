@@ -19,7 +19,7 @@ export interface ExportedFolder {
 
 const wanted: readonly (readonly [ExportDtype, readonly ExportFormat[]])[] = [
   ['source', ['source']],
-  ['F32', ['hf', 'hf-v5', 'timm', 'peft', 'onnx']],
+  ['F32', ['hf', 'hf-v5', 'timm', 'peft', 'onnx', 'onnx-q8', 'onnx-q4']],
   ['F16', ['hf', 'timm', 'onnx']],
   ['BF16', ['hf']],
 ];

@@ -1,14 +1,24 @@
-// Computes an ONNX graph, operator by operator, as the standard defines them (opset 17): the independent reading of an
-// exported file. Slow and plain on purpose; only the operators that Graft writes. float16 is computed in float32 and
-// rounded after every operator.
+// Computes an ONNX graph, operator by operator, as the standard defines them (opset 17; MatMulNBits is onnxruntime's): the
+// independent reading of an exported file. Slow and plain on purpose; only the operators that Graft writes. float16 is
+// computed in float32 and rounded after every operator; whole sums as large as those of MatMulInteger round to float32
+// when they are stored, as its Cast would round them.
 import { sizeOf } from '../../shared/array.ts';
 import { present } from '../../shared/assert.ts';
 import { fromFloat16, toFloat16 } from '../../shared/float16.ts';
 import { decodeFloats } from '../float-types.ts';
 import { onnxTypeCodes, type OnnxAttribute, type OnnxModel, type OnnxNode, type OnnxType } from './graph.ts';
+import {
+  matMul,
+  matMulInteger,
+  matMulNBits,
+  quantised,
+  stridesOf,
+  transpose,
+  type Value,
+} from './products.ts';
 
-interface Value {
-  readonly type: OnnxType;
+/** A tensor without its type, as a graph's input and output are. */
+interface Tensor {
   readonly shape: readonly number[];
   readonly data: Float32Array;
 }
@@ -19,27 +29,46 @@ interface Value {
  * @param pixels [batch, 3, height, width]
  * @returns the graph's output, [batch, classes]
  */
-export async function evaluateOnnx(
-  model: OnnxModel,
-  pixels: { readonly shape: readonly number[]; readonly data: Float32Array },
-): Promise<{ readonly shape: readonly number[]; readonly data: Float32Array }> {
-  const values = new Map<string, Value>();
+export async function evaluateOnnx(model: OnnxModel, pixels: Tensor): Promise<Tensor> {
+  return (await onnxEvaluator(model))(pixels);
+}
+
+/** A function that runs the graph, its weights decoded once. */
+export async function onnxEvaluator(model: OnnxModel): Promise<(pixels: Tensor) => Tensor> {
+  const weights = new Map<string, Value>();
   for (const { name, type, shape, bytes } of model.initializers) {
     const raw = bytes instanceof Blob ? new Uint8Array(await bytes.arrayBuffer()) : bytes;
-    const data =
-      type === 'int64'
-        ? Float32Array.from(new BigInt64Array(raw.slice().buffer), Number)
-        : decodeFloats(raw, type === 'float16' ? 'F16' : 'F32');
-    values.set(name, { type, shape, data });
+    weights.set(name, { type, shape, data: numbersOf(type, raw) });
   }
+  return (pixels) => run(model, weights, pixels);
+}
+
+function run(model: OnnxModel, weights: ReadonlyMap<string, Value>, pixels: Tensor): Tensor {
+  const values = new Map(weights);
   values.set(model.input.name, { type: model.input.type, ...pixels });
   const lastUse = new Map(model.nodes.flatMap(({ inputs }, i) => inputs.map((name) => [name, i] as const)));
   model.nodes.forEach((node, i) => {
     const inputs = node.inputs.map((name) => present(values.get(name), `value ${name}`));
-    values.set(present(node.outputs[0], 'output'), rounded(compute(node, inputs)));
+    const computed = node.op === 'DynamicQuantizeLinear' ? quantised(inputs) : [compute(node, inputs)];
+    node.outputs.forEach((name, at) => values.set(name, rounded(present(computed[at], name))));
     for (const name of node.inputs) if (lastUse.get(name) === i) values.delete(name);
   });
   return present(values.get(model.output.name), 'the output');
+}
+
+function numbersOf(type: OnnxType, raw: Uint8Array): Float32Array {
+  switch (type) {
+    case 'int64':
+      return Float32Array.from(new BigInt64Array(raw.slice().buffer), Number);
+    case 'uint8':
+      return Float32Array.from(raw);
+    case 'float16':
+      return decodeFloats(raw, 'F16');
+    case 'float32':
+      return decodeFloats(raw, 'F32');
+    default:
+      return type satisfies never;
+  }
 }
 
 function rounded(value: Value): Value {
@@ -69,6 +98,16 @@ function compute(node: OnnxNode, inputs: readonly Value[]): Value {
       return conv(x, present(inputs[1], 'weight'), present(inputs[2], 'bias'), ints(node, 'strides'));
     case 'MatMul':
       return matMul(x, present(inputs[1], 'factor'));
+    case 'MatMulInteger':
+      return matMulInteger(x, ...[1, 2, 3].map((i) => present(inputs[i], 'factor or zero')));
+    case 'MatMulNBits':
+      return matMulNBits(
+        x,
+        present(inputs[1], 'weight'),
+        present(inputs[2], 'scales'),
+        int(node, 'K'),
+        int(node, 'N'),
+      );
     case 'Gemm':
       return gemm(x, present(inputs[1], 'weight'), present(inputs[2], 'bias'));
     case 'LayerNormalization':
@@ -137,15 +176,19 @@ const ones = (type: OnnxType, shape: readonly number[]): Value => ({
   data: new Float32Array(sizeOf(shape)).fill(1),
 });
 
-function stridesOf(shape: readonly number[]): number[] {
-  const strides = shape.map(() => 1);
-  for (let axis = shape.length - 2; axis >= 0; axis--)
-    strides[axis] = (strides[axis + 1] ?? 1) * (shape[axis + 1] ?? 1);
-  return strides;
-}
-
 /** Element by element over the common shape; a length of 1 stretches. */
 function broadcast(a: Value, b: Value, f: (a: number, b: number) => number): Value {
+  // The common cases first: one number, or the last axes of the other.
+  const last = a.shape.slice(a.shape.length - b.shape.length);
+  if (b.shape.length <= a.shape.length && (b.data.length === 1 || last.join() === b.shape.join())) {
+    const data = new Float32Array(a.data.length);
+    const length = b.data.length;
+    for (let i = 0, at = 0; i < data.length; i++) {
+      data[i] = f(a.data[i] ?? NaN, b.data[at] ?? NaN);
+      if (++at === length) at = 0;
+    }
+    return { type: a.type, shape: a.shape, data };
+  }
   const rank = Math.max(a.shape.length, b.shape.length);
   const widen = ({ shape }: Value): number[] => [
     ...Array.from({ length: rank - shape.length }, () => 1),
@@ -193,27 +236,6 @@ function conv(x: Value, weight: Value, bias: Value, strides: readonly number[]):
   return { type: x.type, shape: [batch, out, rows, columns], data };
 }
 
-/** [..., n, k] x [..., k, m]; a second factor of rank 2 is the same for all. */
-function matMul(a: Value, b: Value): Value {
-  const [n = 0, k = 0] = a.shape.slice(-2);
-  const m = b.shape.at(-1) ?? 0;
-  const batches = sizeOf(a.shape.slice(0, -2));
-  const shared = b.shape.length === 2;
-  const data = new Float32Array(batches * n * m);
-  const row = new Float64Array(m);
-  for (let batch = 0; batch < batches; batch++)
-    for (let i = 0; i < n; i++) {
-      row.fill(0);
-      for (let j = 0; j < k; j++) {
-        const factor = a.data[(batch * n + i) * k + j] ?? 0;
-        const from = ((shared ? 0 : batch * k) + j) * m;
-        for (let c = 0; c < m; c++) row[c] = (row[c] ?? 0) + factor * (b.data[from + c] ?? 0);
-      }
-      data.set(row, (batch * n + i) * m);
-    }
-  return { type: a.type, shape: [...a.shape.slice(0, -1), m], data };
-}
-
 /** x W' + b, [n, k] [m, k] [m]. */
 function gemm(x: Value, weight: Value, bias: Value): Value {
   return broadcast(matMul(x, transpose(weight, [1, 0])), bias, (a, b) => a + b);
@@ -249,23 +271,6 @@ function softmax(x: Value): Value {
     );
   }
   return { ...x, data };
-}
-
-function transpose(x: Value, perm: readonly number[]): Value {
-  const shape = perm.map((axis) => x.shape[axis] ?? 1);
-  const from = stridesOf(x.shape);
-  const [steps, outer] = [perm.map((axis) => from[axis] ?? 1), stridesOf(shape)];
-  const data = new Float32Array(x.data.length);
-  for (let i = 0; i < data.length; i++) {
-    let [at, rest] = [0, i];
-    for (let axis = 0; axis < shape.length; axis++) {
-      const index = Math.floor(rest / (outer[axis] ?? 1));
-      rest -= index * (outer[axis] ?? 1);
-      at += index * (steps[axis] ?? 1);
-    }
-    data[i] = x.data[at] ?? NaN;
-  }
-  return { type: x.type, shape, data };
 }
 
 /** 0 keeps a length, -1 takes what is left. */

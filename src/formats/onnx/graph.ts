@@ -2,15 +2,18 @@
 // and evaluate.ts computes. Knows no model.
 
 /** The element types that Graft writes. */
-export type OnnxType = 'float32' | 'float16' | 'int64';
+export type OnnxType = 'float32' | 'float16' | 'int64' | 'uint8';
 
 /** TensorProto.DataType of each. */
-export const onnxTypeCodes = { float32: 1, int64: 7, float16: 10 } as const satisfies Record<
+export const onnxTypeCodes = { float32: 1, uint8: 2, int64: 7, float16: 10 } as const satisfies Record<
   OnnxType,
   number
 >;
 
-export const onnxTypeBytes = { float32: 4, int64: 8, float16: 2 } as const satisfies Record<OnnxType, number>;
+export const onnxTypeBytes = { float32: 4, uint8: 1, int64: 8, float16: 2 } as const satisfies Record<
+  OnnxType,
+  number
+>;
 
 export interface OnnxTensor {
   readonly name: string;
@@ -25,8 +28,12 @@ export type OnnxAttribute =
   | { readonly kind: 'float'; readonly value: number }
   | { readonly kind: 'ints'; readonly value: readonly number[] };
 
+/** Where an operator is defined: by the standard, or by onnxruntime, whose set has had one version so far. */
+export type OnnxDomain = '' | 'com.microsoft';
+
 export interface OnnxNode {
   readonly op: string;
+  readonly domain: OnnxDomain;
   readonly name: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
@@ -42,7 +49,7 @@ export interface OnnxValue {
 
 export interface OnnxModel {
   readonly name: string;
-  /** Version of the operators. */
+  /** Version of the standard's operators. */
   readonly opset: number;
   readonly producer: string;
   readonly nodes: readonly OnnxNode[];

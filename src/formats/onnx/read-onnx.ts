@@ -4,7 +4,7 @@ import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import { sizeOf } from '../../shared/array.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
 import { onnxTypeBytes, onnxTypeCodes, type OnnxAttribute, type OnnxModel, type OnnxNode } from './graph.ts';
-import type { OnnxTensor, OnnxType, OnnxValue } from './graph.ts';
+import type { OnnxDomain, OnnxTensor, OnnxType, OnnxValue } from './graph.ts';
 
 /** A file that is no ONNX of ours; turned into a fault at the border. */
 class OnnxProblem extends Error {}
@@ -58,13 +58,18 @@ async function readModel(
   external: { readonly name: string; readonly blob: Blob } | null,
 ): Promise<OnnxModel> {
   const [nodes, initializers]: [OnnxNode[], OnnxTensor[]] = [[], []];
-  let [name, opset, producer] = ['', 0, ''];
+  let [name, opset, producer, microsoft] = ['', 0, '', false];
   let [input, output]: [OnnxValue | null, OnnxValue | null] = [null, null];
   const window = new Window(file);
   const bytesOf = ({ begin, end }: Field): Promise<Uint8Array> => window.read(begin, end);
   for await (const outer of fieldsOf(window, 0, file.size)) {
     if (outer.number === 2) producer = new TextDecoder().decode(await bytesOf(outer));
-    if (outer.number === 8) opset = opsetOf(await bytesOf(outer));
+    if (outer.number === 8) {
+      const [domain, version] = opsetOf(await bytesOf(outer));
+      if (domain === '') opset = version;
+      else if (version === 1) microsoft = true;
+      else throw new OnnxProblem(`It imports version ${version} of ${domain}`);
+    }
     if (outer.number !== 7) continue;
     for await (const field of fieldsOf(window, outer.begin, outer.end)) {
       if (field.number === 1) nodes.push(readNode(await bytesOf(field)));
@@ -76,6 +81,8 @@ async function readModel(
     }
   }
   if (input === null || output === null) throw new OnnxProblem('The graph lacks an input or an output');
+  if (microsoft !== nodes.some(({ domain }) => domain !== ''))
+    throw new OnnxProblem('The operators that it imports are not those that it uses');
   return { name, opset, producer, nodes, initializers, input, output };
 }
 
@@ -104,6 +111,7 @@ const typeOfCode = new Map<number, OnnxType>([
   [onnxTypeCodes.float32, 'float32'],
   [onnxTypeCodes.float16, 'float16'],
   [onnxTypeCodes.int64, 'int64'],
+  [onnxTypeCodes.uint8, 'uint8'],
 ]);
 
 function knownType(code: number): OnnxType {
@@ -155,22 +163,27 @@ function stringsOf(bytes: Uint8Array): string[] {
   return strings;
 }
 
-/** The version of the only operator set that a model of ours imports, the standard one. */
-function opsetOf(bytes: Uint8Array): number {
+function opsetOf(bytes: Uint8Array): readonly [OnnxDomain, number] {
   const reader = new BinaryReader(bytes);
-  let version = 0;
+  let [domain, version]: [OnnxDomain, number] = ['', 0];
   while (reader.pos < reader.len) {
     const [number] = reader.tag();
     if (number === 2) version = Number(reader.int64());
-    else if (reader.string() !== '') throw new OnnxProblem('It imports operators of another domain');
+    else domain = knownDomain(reader.string());
   }
-  return version;
+  return [domain, version];
+}
+
+function knownDomain(domain: string): OnnxDomain {
+  if (domain !== '' && domain !== 'com.microsoft')
+    throw new OnnxProblem(`It imports operators of ${domain}, another domain`);
+  return domain;
 }
 
 function readNode(bytes: Uint8Array): OnnxNode {
   const reader = new BinaryReader(bytes);
   const [inputs, outputs]: [string[], string[]] = [[], []];
-  let [name, op] = ['', ''];
+  let [name, op, domain]: [string, string, OnnxDomain] = ['', '', ''];
   const attributes = new Map<string, OnnxAttribute>();
   while (reader.pos < reader.len) {
     const [number] = reader.tag();
@@ -179,9 +192,10 @@ function readNode(bytes: Uint8Array): OnnxNode {
     else if (number === 3) name = reader.string();
     else if (number === 4) op = reader.string();
     else if (number === 5) attributes.set(...readAttribute(reader.bytes()));
+    else if (number === 7) domain = knownDomain(reader.string());
     else throw new OnnxProblem(`A node has a field ${number}`);
   }
-  return { op, name, inputs, outputs, attributes };
+  return { op, domain, name, inputs, outputs, attributes };
 }
 
 function readAttribute(bytes: Uint8Array): [string, OnnxAttribute] {

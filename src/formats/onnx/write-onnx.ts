@@ -3,7 +3,7 @@
 // those of onnx.proto (ONNX 1.x, IR version 8).
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { onnxTypeCodes, tensorBytes, type OnnxAttribute, type OnnxModel, type OnnxNode } from './graph.ts';
-import type { OnnxTensor, OnnxValue } from './graph.ts';
+import type { OnnxDomain, OnnxTensor, OnnxValue } from './graph.ts';
 
 /** Protobuf's messages end at 2 GiB; some room is left for the graph around the weights. */
 export const onnxFileLimit = 2_000_000_000;
@@ -50,10 +50,11 @@ export function writeOnnx(model: OnnxModel, externalName: string, limit = onnxFi
   const head = new BinaryWriter().tag(1, WireType.Varint).int64(irVersion);
   head.tag(2, WireType.LengthDelimited).string(model.producer);
   head.tag(7, WireType.LengthDelimited).uint32(body.size);
-  const opset = new BinaryWriter().tag(1, WireType.LengthDelimited).string('');
-  opset.tag(2, WireType.Varint).int64(model.opset);
+  const opsets = [field(8, opsetBytes('', model.opset))];
+  if (model.nodes.some(({ domain }) => domain === 'com.microsoft'))
+    opsets.push(field(8, opsetBytes('com.microsoft', 1)));
   return {
-    model: new Blob([head.finish(), body, field(8, opset.finish())]),
+    model: new Blob([head.finish(), body, ...opsets]),
     external: outside ? new Blob(external) : null,
   };
 }
@@ -63,13 +64,19 @@ function field(number: number, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return new BinaryWriter().tag(number, WireType.LengthDelimited).bytes(bytes).finish();
 }
 
-function nodeBytes({ op, name, inputs, outputs, attributes }: OnnxNode): Uint8Array {
+function opsetBytes(domain: OnnxDomain, version: number): Uint8Array {
+  const opset = new BinaryWriter().tag(1, WireType.LengthDelimited).string(domain);
+  return opset.tag(2, WireType.Varint).int64(version).finish();
+}
+
+function nodeBytes({ op, domain, name, inputs, outputs, attributes }: OnnxNode): Uint8Array {
   const node = new BinaryWriter();
   for (const input of inputs) node.tag(1, WireType.LengthDelimited).string(input);
   for (const output of outputs) node.tag(2, WireType.LengthDelimited).string(output);
   node.tag(3, WireType.LengthDelimited).string(name);
   node.tag(4, WireType.LengthDelimited).string(op);
   for (const [key, attribute] of attributes) node.raw(field(5, attributeBytes(key, attribute)));
+  if (domain !== '') node.tag(7, WireType.LengthDelimited).string(domain);
   return node.finish();
 }
 

@@ -315,6 +315,7 @@ export function createFakeClient(
                   images: 64,
                   maxLogitDifference: 1.9e-6,
                   maxLogit: 8.1,
+                  sameAnswers: 6,
                   tolerance: 8.1e-4,
                   validation: metrics(step),
                 },

@@ -37,6 +37,9 @@ function FormatResult({ format, files, proof, refused, note }: FormatExport) {
           {proof.maxLogitDifference.toExponential(1)}
         </strong>{' '}
         (largest logit {proof.maxLogit.toFixed(1)}), {percentText(proof.validation.accuracy)} right.
+        {proof.sameAnswers < proof.images || format.startsWith('onnx-q')
+          ? ` The first answer is the same on ${proof.sameAnswers} of ${proof.images}.`
+          : ''}
       </p>
       {note !== null && <p>{note}</p>}
       <details>

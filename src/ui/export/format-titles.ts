@@ -8,4 +8,6 @@ export const formatTitles: Readonly<Record<ExportFormat, string>> = {
   timm: 'timm',
   peft: 'PEFT adapter',
   onnx: 'ONNX',
+  'onnx-q8': 'ONNX, 8 bits',
+  'onnx-q4': 'ONNX, 4 bits',
 };

@@ -2,21 +2,20 @@
 // same recipe for transformers, peft and accelerate); beside ONNX also pixels.mjs (its preparation of pictures). Facts are gathered here, words are made in formats/.
 import script from '../../formats/continue.py?raw';
 import pixelScript from '../../formats/pixels.mjs?raw';
-import type { FloatType } from '../../formats/float-types.ts';
 import { modelCard, type CardFacts } from '../../formats/model-card.ts';
 import { describeFault } from '../../shared/fault.ts';
 import { preparationWords } from '../../formats/preprocessor-config.ts';
 import { accuracyInterval } from '../../train/accuracy-interval.ts';
 import { typeWord } from '../open-model.ts';
 import type { ExportedFile, ExportFormat, ExportProof, Metrics } from '../protocol.ts';
-import { jsonFile } from './export-context.ts';
+import { jsonFile, type WrittenType } from './export-context.ts';
 import type { RunRecordFile } from './run-record.ts';
 
 /** The documents of one format. */
 export function documentsOf(
   record: RunRecordFile,
   format: ExportFormat,
-  type: FloatType,
+  type: WrittenType,
   proof: ExportProof,
   files: readonly ExportedFile[],
   note: string | null,
@@ -37,10 +36,17 @@ const pixelModule = ({ model }: RunRecordFile): Blob =>
     type: 'text/javascript',
   });
 
+/** What a card says of weights in few bits. */
+const dtypeWords: Partial<Record<WrittenType, string>> = {
+  UINT8:
+    'uint8 in the linear layers of the blocks (their inputs too, by a range found for each batch) and float32 elsewhere',
+  INT4: '4 bits in the linear layers of the blocks (a scale for each 32 inputs) and float32 elsewhere',
+};
+
 function cardFacts(
   { model, data, recipe, plan, result, engine, graft }: RunRecordFile,
   format: ExportFormat,
-  type: FloatType,
+  type: WrittenType,
   proof: ExportProof,
   files: readonly ExportedFile[],
 ): Omit<CardFacts, 'note'> {
@@ -75,7 +81,7 @@ function cardFacts(
       `${model.family}, ${config.depth} blocks of width ${config.dim} with ${config.heads} heads, ` +
       `${config.imageSize} x ${config.imageSize} pixels in patches of ${config.patchSize}`,
     preprocessing: preprocessingWords(model.preprocessing),
-    dtype: typeWord(type),
+    dtype: dtypeWords[type] ?? typeWord(type),
     data: {
       title: data.title,
       classes: data.classes.map((name, id) => ({

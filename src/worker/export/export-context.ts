@@ -25,6 +25,9 @@ export interface ExportContext {
   readonly sourceType: FloatType;
 }
 
+/** The type of written weights; UINT8 and INT4 for ONNX whose blocks' linears are in few bits. */
+export type WrittenType = FloatType | 'UINT8' | 'INT4';
+
 /** A model as a format gives it back. */
 export interface ReadBack {
   readonly model: VitModel;

@@ -183,6 +183,21 @@ describe('the micro ViT', () => {
     }
   });
 
+  test('as ONNX in few bits is offered while its answers stay, and refused by a sentence when not', async () => {
+    const [q8, q4] = await exported(source, trained, ['onnx-q8', 'onnx-q4'], 'F16');
+    expect(q8).toMatchObject({ refused: null, proof: { images: 3, sameAnswers: 3 } });
+    expect(q8!.proof!.maxLogitDifference).toBeGreaterThan(1e-4);
+    expect(q8!.files[0]!.name).toBe('onnx/model_quantized.onnx');
+    const config = await q8!.files.find(({ name }) => name === 'config.json')!.blob.text();
+    expect(config).toMatch(/"dtype": ?"q8"/);
+    // Weights of one draw hardly tell these three images apart: the least change turns one over.
+    expect(q4).toMatchObject({ files: [] });
+    expect(q4!.refused).toMatch(/first answer stays the same on \d of 3|a quarter of the largest/);
+    const [far] = await exported(source, trained, ['onnx-q8'], 'source', 100);
+    expect(far).toMatchObject({ files: [] });
+    expect(far!.refused).toContain('more than a quarter of the largest');
+  });
+
   test('is not offered when the proof fails, and says by how much', async () => {
     const [hf] = await exported(source, trained, ['hf'], 'source', 0.01);
     expect(hf).toMatchObject({ files: [] });

@@ -2,19 +2,31 @@
 // model, or whose proof fails, carries the reason instead of files.
 import type { Adapter } from '../../dmlora/adapter.ts';
 import type { Engine } from '../../engine/engine.ts';
-import type { FloatType } from '../../formats/float-types.ts';
 import { faultSentence, type Fault } from '../../shared/fault.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
-import type { ProofSample } from './proof.ts';
 import { noBranches, stepFlops } from '../../vit/step-flops.ts';
-import { ndArray } from '../../shared/array.ts';
 import type { OpenModel } from '../open-model.ts';
 import type { ExportedFile, ExportFormat, ExportProof, FormatExport } from '../protocol.ts';
-import { exportContext, weightType, type ExportContext, type FormatWriter } from './export-context.ts';
+import {
+  exportContext,
+  weightType,
+  type ExportContext,
+  type FormatWriter,
+  type WrittenType,
+} from './export-context.ts';
 import { leftOutOf, sourceFolder, timmFolder, transformersFolder } from './merged-folder.ts';
-import { computedLogits, onnxFolder, onnxType } from './onnx-folder.ts';
+import { computedLogits, isOnnx, onnxFolder, onnxType, type OnnxFormat } from './onnx-folder.ts';
 import { peftFolder } from './peft-folder.ts';
-import { compare, normalisedPixels, preprocessingDifference, prove } from './proof.ts';
+import {
+  answersKept,
+  compare,
+  normalisedPixels,
+  preprocessingDifference,
+  proofImages,
+  proofSample,
+  prove,
+  type ProofSample,
+} from './proof.ts';
 
 const writers: Readonly<Record<ExportFormat, FormatWriter>> = {
   source: sourceFolder,
@@ -22,12 +34,14 @@ const writers: Readonly<Record<ExportFormat, FormatWriter>> = {
   'hf-v5': transformersFolder('hf-v5'),
   timm: timmFolder,
   peft: peftFolder,
-  onnx: onnxFolder(),
+  onnx: onnxFolder('onnx'),
+  'onnx-q8': onnxFolder('onnx-q8'),
+  'onnx-q4': onnxFolder('onnx-q4'),
 };
 
 /** The type of the weights that a format writes. */
-export function writtenType(format: ExportFormat, context: ExportContext): FloatType {
-  if (format === 'onnx') return onnxType(context) === 'float16' ? 'F16' : 'F32';
+export function writtenType(format: ExportFormat, context: ExportContext): WrittenType {
+  if (isOnnx(format)) return onnxType(format, context);
   if (format === 'peft') return context.dtype === 'source' ? 'F32' : context.dtype;
   return weightType(context);
 }
@@ -47,7 +61,7 @@ export interface ExportJob {
   /** Card, record and script that lie beside a format's files. */
   readonly documents: (
     format: ExportFormat,
-    type: FloatType,
+    type: WrittenType,
     proof: ExportProof,
     files: readonly ExportedFile[],
     note: string | null,
@@ -101,23 +115,18 @@ async function exportFormat(
   const sample = format === 'source' ? job.all : job.sample;
   const proof = await prove(read.value, sample, type, job.batch, job.makeEngine);
   if (!proof.ok) return proof;
-  const graph = format === 'onnx' ? await graphProof(job, context, files, type) : ok(proof.value);
+  const graph = isOnnx(format) ? await graphProof(format, job, context, files, type) : ok(proof.value);
   if (!graph.ok) return graph;
-  for (const { maxLogitDifference, tolerance } of [proof.value, graph.value])
-    if (maxLogitDifference > tolerance)
-      return ok({
-        format,
-        files: [],
-        proof: proof.value,
-        note: null,
-        refused:
-          `Read back, a logit differs by ${maxLogitDifference.toExponential(1)}, more than the ` +
-          `${tolerance.toExponential(1)} that ${type} weights explain. Choose float32, or another format.`,
-      });
-  const worst =
-    graph.value.maxLogitDifference > proof.value.maxLogitDifference
-      ? { ...proof.value, maxLogitDifference: graph.value.maxLogitDifference }
-      : proof.value;
+  for (const one of [proof.value, graph.value]) {
+    const refused = whyRefused(one, type);
+    if (refused !== null) return ok({ format, files: [], proof: one, note: null, refused });
+  }
+  // Products of 8 bits round their inputs too, which only the computed graph shows.
+  const shown = type === 'UINT8' ? graph.value : proof.value;
+  const worst = {
+    ...shown,
+    maxLogitDifference: Math.max(graph.value.maxLogitDifference, proof.value.maxLogitDifference),
+  };
   // The source's own folder is the plain result: what it was before the formats.
   const note = leftOutNote(leftOutOf(context, format));
   const documents = format === 'source' ? [] : job.documents(format, type, worst, files, note);
@@ -145,26 +154,55 @@ export function leftOutNote(names: readonly string[]): string | null {
   return `Left out, since this kind of model has no place for them: ${words.slice(0, 6).join(', ')}${rest}.`;
 }
 
-/** Floating-point operations that the plain evaluation of a graph may take: some seconds. */
-const graphBudget = 4e9;
+/** Why a proof does not do, as a sentence; null when it does. */
+function whyRefused(
+  { images, maxLogitDifference, tolerance, sameAnswers }: ExportProof,
+  type: WrittenType,
+): string | null {
+  const isSmall = type === 'UINT8' || type === 'INT4';
+  if (maxLogitDifference > tolerance)
+    return isSmall
+      ? `With so few bits a logit differs by ${maxLogitDifference.toFixed(2)}, more than a quarter of the largest. ` +
+          'Choose plain ONNX, in float16 where it must be small.'
+      : `Read back, a logit differs by ${maxLogitDifference.toExponential(1)}, more than the ` +
+          `${tolerance.toExponential(1)} that ${type} weights explain. Choose float32, or another format.`;
+  return isSmall && sameAnswers < answersKept * images
+    ? `With so few bits the first answer stays the same on ${sameAnswers} of ${images} validation images only; ` +
+        `${100 * answersKept} of 100 are asked for. Choose plain ONNX, in float16 where it must be small.`
+    : null;
+}
 
-/** The first images computed from the file's own graph, as many as the budget allows; trivially true without any. */
+/** Floating-point operations that the plain evaluation of a graph may take: some seconds; a minute for 8-bit products. */
+const graphBudget = { plain: 4e9, bytes: 1e10 };
+
+/**
+ * Images spread over the sample, computed from the file's own graph, as many as the budget allows. Without any it is trivially
+ * true; 8-bit products are refused, since nothing else shows what they do.
+ */
 async function graphProof(
+  format: OnnxFormat,
   job: ExportJob,
   context: ExportContext,
   files: readonly ExportedFile[],
-  type: FloatType,
+  type: WrittenType,
 ): Promise<Result<ExportProof>> {
   const { config } = context.source.model;
   const { forward } = stepFlops(config, context.classes.length, noBranches);
-  const total = job.sample.images.labels.length;
-  const count = Math.min(4, total, Math.floor(graphBudget / forward));
-  const classes = context.classes.length;
-  const logits = ndArray([count, classes], job.sample.logits.data.slice(0, count * classes));
-  const images = { ...job.sample.images, labels: job.sample.images.labels.slice(0, count) };
-  if (count === 0) return compare(logits, { images, logits }, type);
-  const pixels = job.sample.images.slice(0, count);
+  const inBytes = format === 'onnx-q8';
+  const most = Math.floor((inBytes ? graphBudget.bytes : graphBudget.plain) / forward);
+  const sample = proofSample(job.sample.images, job.sample.logits, Math.min(most, inBytes ? proofImages : 4));
+  const count = sample.images.labels.length;
+  if (count === 0)
+    return inBytes
+      ? fail({
+          kind: 'bad-recipe',
+          field: 'export',
+          detail:
+            'The model is too large to compute its 8-bit graph here, so it cannot be proved. Choose 4 bits.',
+        })
+      : compare(sample.logits, sample, type);
+  const pixels = sample.images.slice(0, count);
   const normalised = normalisedPixels(pixels, config.imageSize, context.source.preprocessing);
-  const computed = await computedLogits(context, files, normalised);
-  return computed.ok ? compare(computed.value, { images, logits }, type) : computed;
+  const computed = await computedLogits(format, context, files, normalised);
+  return computed.ok ? compare(computed.value, sample, type) : computed;
 }

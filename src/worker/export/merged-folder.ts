@@ -99,7 +99,7 @@ function filled(
 
 /** Tensors of the source that a format has no place for; none where it does not write the model's tensors. */
 export function leftOutOf(context: ExportContext, format: ExportFormat): readonly string[] {
-  if (format === 'peft' || format === 'onnx') return [];
+  if (format === 'peft' || format === 'onnx' || format === 'onnx-q8' || format === 'onnx-q4') return [];
   const found = filled(context, format === 'source' ? 'own' : format);
   return found.ok ? found.value.leftOut : [];
 }

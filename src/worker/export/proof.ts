@@ -2,28 +2,33 @@
 // of the branched model that was trained. How far they may differ depends on the type of the weights alone.
 import type { Adapter } from '../../dmlora/adapter.ts';
 import type { Engine, Pixels } from '../../engine/engine.ts';
-import type { FloatType } from '../../formats/float-types.ts';
 import { outputSizeOf, preparationWords, type Preprocessing } from '../../formats/preprocessor-config.ts';
 import { ndArray, type NdArray } from '../../shared/array.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
 import { logitsOf, metricsOf } from '../../train/evaluation.ts';
 import type { LabelledPixels } from '../../train/training-data.ts';
 import type { ExportProof } from '../protocol.ts';
-import type { ReadBack } from './export-context.ts';
+import type { ReadBack, WrittenType } from './export-context.ts';
 
 /** Images of a proof at most; validation sets may be large and formats many. */
 export const proofImages = 64;
 
 /**
  * Largest logit difference, relative to the largest logit. float32: the order of sums; float16: its rounding of every weight,
- * 2^-11; bfloat16: 2^-8, eight times as coarse, with a margin that is smaller since weights round independently.
+ * 2^-11; bfloat16: 2^-8, eight times as coarse, with a margin that is smaller since weights round independently. Few bits
+ * change what is computed: a quarter, and `answersKept`.
  */
-export const proofTolerance: Readonly<Record<FloatType, number>> = {
+export const proofTolerance: Readonly<Record<WrittenType, number>> = {
   F64: 1e-4,
   F32: 1e-4,
   F16: 2e-2,
   BF16: 1e-1,
+  UINT8: 0.25,
+  INT4: 0.25,
 };
+
+/** The share of images that a file in few bits must answer as the branched model does. */
+export const answersKept = 0.95;
 
 /** Images, and what the branched model says of them. */
 export interface ProofSample {
@@ -95,7 +100,7 @@ export function normalisedPixels(
 export async function prove(
   { model, head, preprocessing }: ReadBack,
   sample: ProofSample,
-  type: FloatType,
+  type: WrittenType,
   batch: number,
   makeEngine: () => Promise<Result<Engine>>,
 ): Promise<Result<ExportProof>> {
@@ -114,7 +119,7 @@ export async function prove(
 }
 
 /** The verdict on logits [n, classes] against those of the sample. */
-export function compare(logits: NdArray, sample: ProofSample, type: FloatType): Result<ExportProof> {
+export function compare(logits: NdArray, sample: ProofSample, type: WrittenType): Result<ExportProof> {
   const largest = (values: Float32Array): number =>
     values.reduce((most, value) => (Math.abs(value) > most ? Math.abs(value) : most), 0);
   const differences = logits.data.map((value, i) => value - (sample.logits.data[i] ?? NaN));
@@ -125,9 +130,20 @@ export function compare(logits: NdArray, sample: ProofSample, type: FloatType): 
     images: sample.images.labels.length,
     maxLogitDifference: largest(differences),
     maxLogit,
+    sameAnswers: sameAnswers(logits, sample.logits),
     tolerance: proofTolerance[type] * Math.max(1, maxLogit),
     validation: metricsOf(logits, sample.images.labels),
   });
+}
+
+/** Rows whose largest value stands at the same place in both. */
+function sameAnswers(a: NdArray, b: NdArray): number {
+  const [rows = 0, classes = 0] = b.shape;
+  const best = ({ data }: NdArray, row: number): number => {
+    const values = data.subarray(row * classes, (row + 1) * classes);
+    return values.indexOf(values.reduce((x, y) => Math.max(x, y), -Infinity));
+  };
+  return Array.from({ length: rows }, (_, row) => best(a, row) === best(b, row)).filter(Boolean).length;
 }
 
 /** What differs between two ways of preparing an image, beyond rounding; null when nothing does. */
