@@ -83,6 +83,20 @@ describe('an honest Hub', () => {
     );
   });
 
+  test('gives how images are prepared, from whichever file says it', async () => {
+    const whole = '{"image_processor":{}}';
+    const repository = { 'config.json': config, 'model.safetensors': weights, 'tokenizer.json': '{}' };
+    for (const files of [
+      { 'processor_config.json': whole },
+      { 'preprocessor_config.json': '{}' },
+      { 'processor_config.json': whole, 'preprocessor_config.json': '{}' },
+    ]) {
+      hub.add('ann/clip', { ...repository, ...files });
+      const expected = Object.entries(files).map(([name, text]) => [name, base64(text)]);
+      expect(await contents(await load('ann/clip'))).toEqual({ ...good, ...Object.fromEntries(expected) });
+    }
+  });
+
   test('is asked for nothing but the commit the second time', async () => {
     await load();
     hub.requests.length = 0;

@@ -19,6 +19,7 @@ import {
   tiny,
   withConfig,
   withWeights,
+  without,
   type Pile,
   type Tiny,
 } from './testing/tiny-models.ts';
@@ -162,6 +163,89 @@ describe('positions for another image size than the config states', () => {
     );
     const listed = await withConfig(hf.files, { image_size: [32, 32], patch_size: [8, 8] });
     await assertLogits(must(await opened(listed)), hf.expected);
+  });
+});
+
+describe('how images are prepared, where it stands elsewhere', () => {
+  const halves = [0.5, 0.5, 0.5];
+  const imageNet = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+  const square = { width: 32, height: 32 };
+
+  test("timm's file of one level: its images and its labels", async () => {
+    const { pretrained_cfg, label_names, ...rest } = await json(timm.files['config.json']);
+    const own = { interpolation: 'bilinear', crop_pct: 1, ...imageNet, labels: label_names };
+    const flat = { ...rest, ...(pretrained_cfg as object), ...own, num_classes: 5 };
+    const model = must(await opened({ ...timm.files, 'config.json': JSON.stringify(flat) }));
+    expect(model.preprocessing).toMatchObject({
+      ...imageNet,
+      resize: { kind: 'shortest-edge', size: 32 },
+      crop: square,
+      filter: 'bilinear',
+    });
+    expect(model.summary.labels).toEqual(label_names);
+    expect(model.summary.notes.join()).not.toContain('images');
+    await assertLogits(model, timm.expected);
+  });
+
+  test('timm without pretrained_cfg: as timm does for the architecture, and said', async () => {
+    const model = must(await opened(await withConfig(timm.files, { pretrained_cfg: undefined })));
+    expect(model.preprocessing).toMatchObject({
+      mean: halves,
+      std: halves,
+      resize: { kind: 'shortest-edge', size: 35 },
+      crop: square,
+      filter: 'bicubic',
+    });
+    expect(model.summary.notes.join()).toContain('prepared as timm does for vit_tiny_patch16_224');
+    await assertLogits(model, timm.expected);
+  });
+
+  test("transformers' wrapper of timm: timm's description, and no file beside it", async () => {
+    const wrapper = { architectures: ['TimmWrapperForImageClassification'], model_type: 'timm_wrapper' };
+    const { pretrained_cfg } = await json(timm.files['config.json']);
+    const wrapped = await withConfig(timm.files, {
+      ...wrapper,
+      pretrained_cfg: { ...(pretrained_cfg as object), ...imageNet },
+    });
+    const model = must(
+      await opened({
+        ...wrapped,
+        'preprocessor_config.json': JSON.stringify({ size: 32, image_mean: halves }),
+      }),
+    );
+    expect(model.preprocessing).toMatchObject({ ...imageNet, resize: { size: 35 }, cropAt: 'half-even' });
+    expect(model.summary.notes.join()).toContain('preprocessor_config.json is not used');
+    await assertLogits(model, timm.expected);
+  });
+
+  test('processor_config.json of transformers 5 goes before preprocessor_config.json, and only where it has one', async () => {
+    const clip = await tiny('tiny-clip');
+    const other = JSON.stringify({
+      image_processor_type: 'CLIPImageProcessor',
+      size: { shortest_edge: 48 },
+      crop_size: 32,
+    });
+    const inner = { mean: halves, filter: 'bilinear', resize: { size: 36 }, crop: square };
+    for (const [files, expected, notes] of [
+      [clip.files, inner, false],
+      [{ ...clip.files, 'preprocessor_config.json': other }, inner, false],
+      // transformers 4 wrote the text's half alone.
+      [
+        {
+          ...clip.files,
+          'processor_config.json': '{"processor_class":"CLIPProcessor"}',
+          'preprocessor_config.json': other,
+        },
+        { filter: 'bicubic', resize: { size: 48 }, crop: square },
+        false,
+      ],
+      [without(clip.files, 'processor_config.json'), { filter: 'bicubic', resize: { size: 32 } }, true],
+    ] as const) {
+      const model = must(await opened(files));
+      expect(model.preprocessing).toMatchObject(expected);
+      expect(model.summary.notes.join().includes('There is no preprocessor_config.json')).toBe(notes);
+      await assertLogits(model, clip.expected);
+    }
   });
 });
 
