@@ -7,6 +7,7 @@ import {
   outputSizeOf,
   parsePreprocessorConfig,
   preprocessingOfTimm,
+  resizedPreprocessing,
   writePreprocessorConfig,
   type Preprocessing,
 } from './preprocessor-config.ts';
@@ -307,6 +308,41 @@ describe('where it stands elsewhere', () => {
     const read = parsePreprocessorConfig('{"image_processor_type":"LlavaNextImageProcessor"}');
     expect(JSON.stringify(read)).toContain('LlavaNextImageProcessor');
     expect(read.ok).toBe(false);
+  });
+});
+
+describe('another image size', () => {
+  const side = (preprocessing: Preprocessing, imageSize: number): number => {
+    const { resize, crop } = resizedPreprocessing(preprocessing, imageSize);
+    expect(crop).toEqual({ width: imageSize, height: imageSize });
+    return resize.kind === 'shortest-edge' ? resize.size : resize.width;
+  };
+
+  test.each([0.875, 0.9, 0.95, 1])('timm with a share of %d', (crop_pct) => {
+    for (const from of [224, 240, 256, 336, 384, 448, 518])
+      for (const crop_mode of ['center', 'squash']) {
+        const read = preprocessingOfTimm({ input_size: [3, from, from], crop_pct, crop_mode });
+        if (!read.ok) throw new Error(JSON.stringify(read.fault));
+        for (const to of [96, 160, 224, 288, 384, 448])
+          expect(side(read.value, to)).toBe(Math.floor(to / crop_pct));
+      }
+  });
+
+  test.each(['deit', 'dinov2', 'clip', 'timm-vit'] as const)('%s as it has it there by itself', (family) => {
+    for (const to of [96, 160, 288, 384, 448])
+      expect(resizedPreprocessing(defaultPreprocessing(family, 224), to)).toMatchObject({
+        resize: defaultPreprocessing(family, to).resize,
+      });
+  });
+
+  test('timm with a share that none of its ViTs has: in proportion', () => {
+    const read = preprocessingOfTimm({ input_size: [3, 224, 224], crop_pct: 0.8 }); // 280
+    expect(read.ok && side(read.value, 112)).toBe(140);
+  });
+
+  test('the same size changes nothing', () => {
+    const preprocessing = defaultPreprocessing('timm-vit', 224);
+    expect(resizedPreprocessing(preprocessing, 224)).toBe(preprocessing);
   });
 });
 
