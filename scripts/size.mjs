@@ -8,9 +8,10 @@ import { dist } from './setup/paths.mjs';
 /** Largest size of each part in kB (1000 bytes), gzipped. */
 const limits = new Map([
   ['page', 140],
-  ['worker', 290],
+  ['worker', 325],
+  ['files', 12],
   ['hub', 60],
-  ['export', 30],
+  ['export', 42],
 ]);
 
 /**
@@ -21,6 +22,8 @@ function partOf(name) {
   if (!name.endsWith('.js')) return name.endsWith('.wasm') ? 'wasm' : null;
   // What only a model of the Hub loads: its own client and the package behind it.
   if (/^(?:fetch-model|hub-client|push-model|sha256-wrapper|dist|browser)-/.test(name)) return 'hub';
+  // What only unusual files load: names that are not UTF-8, an adapter to merge.
+  if (/^(?:guess-encoding|merge-adapter)-/.test(name)) return 'files';
   // What only an export loads: the writers and their proofs.
   if (name.startsWith('export-run')) return 'export';
   if (name.includes('worker')) return 'worker';

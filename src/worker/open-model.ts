@@ -32,7 +32,6 @@ import { timmTitle } from '../vit/dialects.ts';
 import { imageSizesOf } from '../vit/image-sizes.ts';
 import type { VitModel } from '../vit/parameters.ts';
 import { unwrapped } from '../vit/wrapper-prefix.ts';
-import { mergeAdapter } from './merge-adapter.ts';
 import { modelFiles } from './model-files.ts';
 import type { ModelOrigin, ModelSummary, SourceFile } from './protocol.ts';
 
@@ -155,6 +154,8 @@ async function withAdapter(
   if (adapter === null) return ok({ blob, header, config, notes: [] });
   const checkpoint = readCheckpoint(header, config);
   if (!checkpoint.ok) return checkpoint;
+  // Loaded when it is needed: most models bring no adapter.
+  const { mergeAdapter } = await import('./merge-adapter.ts');
   const merged = await mergeAdapter(blob, header, checkpoint.value, adapter);
   if (!merged.ok) return merged;
   const { labels, ...file } = merged.value;
