@@ -72,7 +72,7 @@ describe('people’s files', () => {
       looked(read('cases/img-a/a4-grey16-full.png')),
     ]);
     expect(pixelFindings([dark, full])[0]).toMatchObject({ images: 2 });
-    expect(pixelFindings([dark, full])[0]?.text).toContain('1 of them use less than a sixteenth');
+    expect(pixelFindings([dark, full])[0]?.text).toContain('1 of them uses less than a sixteenth');
     expect(pixelFindings([full])[0]?.text).not.toContain('sixteenth');
     const words = warningsOf(dark.header, dark.stored, 'a.png').find(({ code }) => code === 'reduced-depth');
     expect(words?.text).toMatch(/values: \d+ to 40\d\d.*nearly black/);

@@ -53,11 +53,13 @@ function textOf(kind: PixelFindingKind, images: readonly Image[]): string {
   switch (kind) {
     case 'grey-16': {
       const dark = images.filter(({ stored }) => isDark(stored?.range ?? null)).length;
+      const one = dark === 1;
+      const who = dark === length ? (one ? 'It' : 'They') : `${dark.toLocaleString('en')} of them`;
       const words =
         dark === 0
           ? ''
-          : ` ${dark === length ? 'They use' : `${dark.toLocaleString('en')} of them use`} less than a sixteenth of ` +
-            'the range (12-bit data?) and are nearly black here: scale them to 8 bits first.';
+          : ` ${who} ${one ? 'uses' : 'use'} less than a sixteenth of the range (12-bit data?) and ` +
+            `${one ? 'is' : 'are'} nearly black here: scale to 8 bits first.`;
       return (
         `${are} grey of 16 bits: the high byte is taken. Pillow's convert("RGB"), which most Python loaders call, makes ` +
         `everything above 255 white instead.${words}`

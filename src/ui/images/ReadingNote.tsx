@@ -56,12 +56,14 @@ function Choice({
   );
 }
 
-export function ReadingNote({ data: { reading }, which, disabled }: ReadingProps) {
+export function ReadingNote({ data: { classes, reading }, which, disabled }: ReadingProps) {
   return (
     <>
-      <p className={styles.soft} data-testid="reading">
-        <bdi>{reading.sentence}</bdi>
-      </p>
+      {classes.length > 0 && (
+        <p className={styles.soft} data-testid="reading">
+          <bdi>{reading.sentence}</bdi>
+        </p>
+      )}
       {reading.choices.map((choice) => (
         <Choice key={choice.option} choice={choice} which={which} disabled={disabled} />
       ))}
