@@ -98,6 +98,23 @@ describe('splits', () => {
   });
 });
 
+describe('masks', () => {
+  const train = ['train/a', 'train/b', 'test/a', 'test/b'];
+  const outside = 'It lies outside the train, validation and test folders.';
+
+  test('beside the images of a split are no images of it', () => {
+    const masks = ['train_masks/a', 'train_masks/b', 'test_masks/a'];
+    const images = ['train:a', 'train:b', 'test:a', 'test:b'];
+    expect(landing([...train, ...masks])).toEqual([...images, outside, outside, outside]);
+    expect(landing(train, masks, masks)).toEqual([outside, outside, outside]);
+  });
+
+  test('alone are what there is to learn from', () => {
+    const masks = ['masks_train/a', 'masks_train/b', 'masks_test/a', 'masks_test/b'];
+    expect(landing(masks)).toEqual(['train:a', 'train:b', 'test:a', 'test:b']);
+  });
+});
+
 describe('class folders in folders', () => {
   const species = ['Aves/Parus major', 'Aves/Turdus merula', 'Insecta/Apis mellifera'].map((path) =>
     path.split('/'),

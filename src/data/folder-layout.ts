@@ -218,12 +218,17 @@ function levelOf(folder: Folder): Level | null {
   return null;
 }
 
-/** The splits that names stand for. A name with a meaning besides counts where the names make different splits. */
+/**
+ * The splits that names stand for. A name with a meaning besides counts where the names make different splits; masks
+ * ("train_masks") beside images are none.
+ */
 function namedSplits(names: readonly string[]): Map<string, SplitName> {
-  const found = names.flatMap((name) => {
+  const all = names.flatMap((name) => {
     const split = splitNamed(name);
     return split === null ? [] : [{ name, ...split }];
   });
+  const images = all.filter(({ name }) => !isMask(name));
+  const found = images.length > 0 ? images : all;
   const areDifferent = new Set(found.map(({ split }) => split)).size > 1;
   return new Map(
     found.filter(({ isPlain }) => isPlain || areDifferent).map(({ name, split }) => [name, split]),
@@ -322,7 +327,8 @@ function placer(wrappers: readonly string[], level: Level): (folders: Folders) =
       }
       case 'splits': {
         // A split in which no image is usable is one by its name.
-        const split = level.splits.has(first) ? level.splits.get(first) : splitNamed(first)?.split;
+        const byName = isMask(first) ? undefined : splitNamed(first)?.split;
+        const split = level.splits.has(first) ? level.splits.get(first) : byName;
         if (split === undefined) return nowhere('It lies outside the train, validation and test folders.');
         const inner = level.inner.get(first) ?? [];
         const label = inner.every((name, i) => rest[i] === name) ? rest[inner.length] : rest[0];

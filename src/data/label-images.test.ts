@@ -120,6 +120,30 @@ describe('tables', () => {
   });
 });
 
+describe('columns of measures', () => {
+  const table = (column: string, values: readonly [string, string]): SourceFile[] => [
+    ...folderFiles(['images'], 6),
+    fileOf(
+      'table.csv',
+      `image,${column}\n${Array.from({ length: 6 }, (_, i) => `${i}.png,${values[i % 2]}`).join('\n')}`,
+    ),
+  ];
+
+  test.each(['width', 'Height', 'image_width', 'xmin', 'file size'])(
+    '%s names no classes',
+    async (column) => {
+      expect((await read(table(column, ['20', '21']))).classes).toEqual(['images']);
+    },
+  );
+
+  test.each([
+    ['size', 'large', 'small'],
+    ['level', '0', '1'],
+  ] as const)('%s of %s and %s does', async (column, a, b) => {
+    expect((await read(table(column, [a, b]))).classes).toEqual([a, b]);
+  });
+});
+
 describe('names of files', () => {
   const named = (names: readonly string[]): SourceFile[] =>
     names.map((name, i) => fileOf(`train/${name}.png`, makePng(1 + i)));

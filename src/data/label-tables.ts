@@ -186,6 +186,10 @@ function rankOf(column: string): number {
     : Infinity;
 }
 
+/** Columns whose numbers say how large an image is, or where something lies in it. */
+const measures =
+  /^(image |img |file )?(width|height|size|bytes|channels|w|h)( px| pixels| kb| bytes)?$|^x ?(min|max)$|^y ?(min|max)$/;
+
 /** Columns of a table that may name classes: known by name, or the only other one whose values repeat. */
 function labelColumnsOf({ columns, rows, fileColumn }: Table): string[] {
   const others = columns.filter(
@@ -200,6 +204,7 @@ function labelColumnsOf({ columns, rows, fileColumn }: Table): string[] {
   if (known.length === 0) {
     const [only, second] = others.filter((column) => {
       const values = valuesOf(column);
+      if (measures.test(wordsOf(column).join(' ')) && values.every(isNumber)) return false;
       return new Set(values).size > 1 && 2 * new Set(values).size <= values.length;
     });
     const isMeasure = rows.some((row) => /^-?\d+[.]\d/.test((row[only ?? ''] ?? '').trim()));
