@@ -33,7 +33,7 @@ test('formats are written, proved and zipped', async ({ page }, info) => {
   await page.keyboard.press('Enter');
 
   const formats = dialog.getByRole('checkbox');
-  await expect(formats).toHaveCount(4);
+  await expect(formats).toHaveCount(6);
   await formats.first().uncheck();
   await expect(button(page, 'Write and prove')).toBeDisabled();
   for (const format of await formats.all()) await format.check();
@@ -44,6 +44,16 @@ test('formats are written, proved and zipped', async ({ page }, info) => {
     await expect(result).toHaveAttribute('data-offered', 'true', { timeout: 120_000 });
     const difference = await result.getByTestId('merged-difference').getAttribute('data-value');
     expect(Number(difference)).toBeLessThan(1e-4);
+  }
+  // Fewer bits are offered where the first answers stay, and refused in words where they do not.
+  const fewBits = { 'onnx-q8': 'onnx/model_quantized.onnx', 'onnx-q4': 'onnx/model_q4.onnx' };
+  const offered: [string, string[]][] = [];
+  for (const [format, file] of Object.entries(fewBits)) {
+    const result = page.getByTestId(`export-${format}`);
+    await expect(result).toHaveAttribute('data-offered', /true|false/, { timeout: 120_000 });
+    if ((await result.getAttribute('data-offered')) === 'true')
+      offered.push([format, ['config.json', file, 'pixels.mjs', 'preprocessor_config.json']]);
+    else await expect(result).toContainText(/answer|largest/);
   }
 
   const [download] = await Promise.all([
@@ -61,7 +71,7 @@ test('formats are written, proved and zipped', async ({ page }, info) => {
     peft: ['adapter_config.json', 'adapter_model.safetensors'],
     onnx: ['config.json', 'onnx/model.onnx', 'pixels.mjs', 'preprocessor_config.json'],
   };
-  const expected = Object.entries(weights).flatMap(([format, names]) =>
+  const expected = [...Object.entries(weights), ...offered].flatMap(([format, names]) =>
     [...names, ...documents].map((name) => `${format}/${name}`),
   );
   expect(Object.keys(files).sort()).toEqual(expected.sort());

@@ -65,6 +65,9 @@ export interface CardFacts {
   readonly onnxFile: string | null;
 }
 
+/** Formats whose folders hold an ONNX graph, and pixels.mjs beside it. */
+export const onnxFormats: ReadonlySet<CardFacts['format']> = new Set(['onnx', 'onnx-q8', 'onnx-q4']);
+
 /** A string as YAML takes it in every case: double-quoted, everything that is not printable escaped. */
 export function yamlString(text: string): string {
   return JSON.stringify(text).replace(/[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g, (character) => {
@@ -293,7 +296,7 @@ export function usageSection(facts: UsageFacts): string {
         ].join('\n'),
       ),
     );
-  if (kind === 'onnx' || kind === 'onnx-q8' || kind === 'onnx-q4')
+  if (onnxFormats.has(kind))
     parts.push(
       `\`${onnxFile ?? 'onnx/model.onnx'}\`: input \`pixel_values\` [batch, 3, height, width], output \`logits\` ` +
         '[batch, classes], both float32. In JavaScript, in a browser or in Node, with the folder served or on disk; ' +
@@ -339,7 +342,7 @@ function pixelSection({ format, data }: CardFacts): string {
       'Among the images of this run other tools see some otherwise:',
       data.pixels.map((text) => `- ${markdownText(text)}`).join('\n'),
     );
-  if (format !== 'onnx')
+  if (!onnxFormats.has(format))
     lines.push(
       'For such pictures, hand this to the code above in place of a path or of `Image.open`:',
       fence(

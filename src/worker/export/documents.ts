@@ -1,8 +1,9 @@
-// What lies beside the weights of every exported folder: README.md (the card), run.json (the record) and continue.py (the
-// same recipe for transformers, peft and accelerate); beside ONNX also pixels.mjs (its preparation of pictures). Facts are gathered here, words are made in formats/.
+// What lies beside the weights of every exported folder: README.md (the card), run.json (the record) and continue.py
+// (the same recipe for transformers, peft and accelerate); beside ONNX also pixels.mjs (its preparation of
+// pictures). Facts are gathered here, words are made in formats/.
 import script from '../../formats/continue.py?raw';
 import pixelScript from '../../formats/pixels.mjs?raw';
-import { modelCard, type CardFacts } from '../../formats/model-card.ts';
+import { modelCard, onnxFormats, type CardFacts } from '../../formats/model-card.ts';
 import { describeFault } from '../../shared/fault.ts';
 import { preparationWords } from '../../formats/preprocessor-config.ts';
 import { accuracyInterval } from '../../train/accuracy-interval.ts';
@@ -26,7 +27,7 @@ export function documentsOf(
     { name: 'README.md', blob: new Blob([modelCard(facts)], { type: 'text/markdown' }) },
     jsonFile('run.json', `${JSON.stringify(json, null, 1)}\n`),
     { name: 'continue.py', blob: new Blob([script], { type: 'text/x-python' }) },
-    ...(format === 'onnx' ? [{ name: 'pixels.mjs', blob: pixelModule(record) }] : []),
+    ...(onnxFormats.has(format) ? [{ name: 'pixels.mjs', blob: pixelModule(record) }] : []),
   ];
 }
 
