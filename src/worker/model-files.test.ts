@@ -52,6 +52,12 @@ describe('files of several models', () => {
     }
   });
 
+  test("a system's own copies of names are no weights", async () => {
+    const files = { ...hf.files, '._model.safetensors': 'x', '__MACOSX/._model.safetensors': 'x' };
+    expect(must(await opened(files)).summary.notes).toEqual([]);
+    expect(must(await opened(below('.cache/run', hf.files))).summary.notes).toEqual([]);
+  });
+
   test('checkpoints beside each other are asked for; a rule takes the newest', async () => {
     const files = {
       ...below('run/checkpoint-10', await checkpoint(5)),

@@ -43,6 +43,8 @@ interface Weights {
 const shardPattern = /-\d{5}-of-\d{5}\.safetensors$/;
 const indexPattern = /\.safetensors\.index\.json$/;
 const standard = /^model\.safetensors(\.index\.json)?$/;
+/** What macOS writes beside files, under their names. */
+const systemCopy = /(^|\/)(\._[^/]*$|__MACOSX\/)/;
 /** What trainers keep beside weights to go on from there; no model, whatever it is stored as. */
 const trainingState =
   /^(optimi[sz]er|scheduler|scaler|sampler|random_states|rng_state|training_args|trainer_state|custom_checkpoint)\b|^(optimi[sz]er|scheduler|random_states|rng_state|custom_checkpoint)_/i;
@@ -53,10 +55,11 @@ const trainingState =
  * @param wanted path of the weights that the user chose, or of their folder; null where nobody was asked yet.
  */
 export async function modelFiles(
-  files: readonly SourceFile[],
+  given: readonly SourceFile[],
   title: string,
   wanted: string | null = null,
 ): Promise<Result<ModelFiles>> {
+  const files = given.filter(({ path }) => !systemCopy.test(path));
   const all = await weightsAmong(files);
   if (wanted !== null) {
     const shown = shownPaths(files);
