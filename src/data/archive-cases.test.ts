@@ -1,4 +1,5 @@
-// Archives as people's tools write them, each beside the reading of Info-ZIP or Python's zipfile and tarfile, and beside
+// Archives as people's tools write them, each beside the reading of Info-ZIP or Python's zipfile and tarfile,
+// and beside
 // archives that look alike and must be read otherwise.
 import { readFileSync } from 'node:fs';
 import { gzipSync, zipSync, type Zippable } from 'fflate';

@@ -97,7 +97,8 @@ const isSystem = ({ name }: ArchiveEntry): boolean => isSystemPath(segmentsOf(na
 const isOfInterest = (entry: ArchiveEntry): boolean => isImage(entry) || isOpened(entry);
 
 /**
- * Opens the archives within an archive that holds no image of its own (a download of train.zip and test.zip). All of them
+ * Opens the archives within an archive that holds no image of its own (a download of train.zip and test.zip).
+ * All of them
  * together keep the limits of one archive. Adds a root for each.
  */
 export async function openNested(box: Box, rootNames: (string | null)[]): Promise<Box[]> {
@@ -225,8 +226,10 @@ function flatPlace(
 }
 
 /**
- * How an archive writes its paths. '\' separates where no file's path has a '/' (old Windows programs, which still write
- * '/' after folders), and where an archive from Windows has none in a path; otherwise it is a letter. A '/' before every
+ * How an archive writes its paths. '\' separates where no file's path has a '/' (old Windows programs, which
+ * still write
+ * '/' after folders), and where an archive from Windows has none in a path; otherwise it is a letter. A '/'
+ * before every
  * path is a manner of the program and is taken off, as unpacking does; before some of them only, it is refused.
  */
 function separators(
