@@ -34,6 +34,12 @@ export interface Layout {
   readonly guessedSplits: readonly { readonly folder: string; readonly split: SplitName }[];
   /** Folders that name splits and hold images without class folders; empty where any image has a class. */
   readonly unlabelled: readonly string[];
+  /** Folders of folders that are not used, beside ones whose names all say the same split and may be classes; or null. */
+  readonly setAside: { readonly splits: readonly string[]; readonly folders: readonly string[] } | null;
+  /** Folders that are no classes, since each holds splits with the same class folders. */
+  readonly parts: readonly string[];
+  /** Class folders that lack splits which others of them hold. */
+  readonly partSplits: readonly { readonly folder: string; readonly missing: readonly SplitName[] }[];
 }
 
 interface Folder {
@@ -52,6 +58,8 @@ type Level =
       /** Split of each folder; null where its images are split afresh. Images of other folders are not used. */
       readonly splits: ReadonlyMap<string, SplitName | null>;
       readonly guessed: readonly string[];
+      /** Folders of folders beside splits of one kind alone, which make it doubtful that they are splits. */
+      readonly aside: readonly string[];
       /** Folders within each split that hold all of it and are no classes. */
       readonly inner: ReadonlyMap<string, readonly string[]>;
       /** Whether the folders could as well be the classes. */
@@ -59,6 +67,8 @@ type Level =
     }
   /** Each class folder holds folders of its splits. */
   | { readonly kind: 'split-in-class' }
+  /** Parts of one set, each of which holds splits with the same class folders. */
+  | { readonly kind: 'split-in-part' }
   | { readonly kind: 'unlabelled'; readonly splits: ReadonlyMap<string, SplitName> }
   | { readonly kind: 'classes' };
 
@@ -80,17 +90,34 @@ export function findLayout(
   const unnamedSplits = splits.every(([, split]) => split === null) ? splits.map(([name]) => name) : [];
   const guessed = level.kind === 'splits' && !isOuter ? level.guessed : [];
   const unlabelled = level.kind === 'unlabelled' ? [...level.splits.keys()] : [];
+  const aside = level.kind === 'splits' && !isOuter ? [...level.aside] : [];
   const layout = {
     unnamedSplits: unnamedSplits.sort(byCodePoint),
     guessedSplits: splits.flatMap(([name, split]) =>
       split !== null && guessed.includes(name) ? [{ folder: name, split }] : [],
     ),
     unlabelled: unlabelled.sort(byCodePoint),
+    setAside:
+      aside.length === 0
+        ? null
+        : {
+            splits: splits.map(([name]) => name).sort(byCodePoint),
+            folders: aside.sort(byCodePoint),
+          },
+    parts:
+      level.kind === 'split-in-part'
+        ? withImages(folder)
+            .map(({ name }) => name)
+            .sort(byCodePoint)
+        : [],
+    partSplits: level.kind === 'split-in-class' ? partSplitsIn(folder) : [],
   };
   if (level.kind === 'splits' && level.doubtful) {
     // The outer folders may be the classes; what lies deeper than the inner ones is no question then.
     const outer = withImages(folder).map(({ name }) => labelOf(name) ?? '');
-    const inner = withImages(folder).flatMap(({ name }) => namesIn(folder, name, level.inner));
+    const inner = withImages(folder).flatMap(({ name }) =>
+      level.aside.includes(name) ? [] : namesIn(folder, name, level.inner),
+    );
     const nesting: Nesting = {
       first: outer.sort(byCodePoint),
       last: [...new Set(inner.map((name) => labelOf(name) ?? ''))].sort(byCodePoint),
@@ -99,7 +126,9 @@ export function findLayout(
     };
     return { ...layout, place: first, nesting };
   }
-  const nesting = level.kind === 'split-in-class' ? null : nestingOf(images, first, asked);
+  if (level.kind === 'split-in-class' || level.kind === 'split-in-part')
+    return { ...layout, place: first, nesting: null };
+  const nesting = nestingOf(images, first, asked);
   if (nesting?.taken !== 'last') return { ...layout, place: first, nesting };
   const place = (folders: Folders): Placement => {
     const placement = first(folders);
@@ -183,7 +212,14 @@ function levelOf(folder: Folder): Level | null {
   const named = namedSplits(folders.map(({ name }) => name));
   const inner = new Map(folders.map((one) => [one.name, innerWrappers(one, folders)]));
   const classesIn = folders.map(({ name }) => namesIn(folder, name, inner));
-  if (hasSplitsInClasses(folders)) return { kind: 'split-in-class' };
+  if (hasSplitsInClasses(folders)) {
+    const splits = folders.flatMap(withImages);
+    const isShared =
+      sharesNames(splits.map(({ children }) => [...children.keys()])) &&
+      splits.every((split) => 2 * deepIn(split) > split.total);
+    const isSeries = splits.every(({ children }) => [...children.keys()].every(isSession));
+    return { kind: isShared && !isSeries ? 'split-in-part' : 'split-in-class' };
+  }
 
   const unnamed = folders.filter(({ name }) => !named.has(name));
   const shared = folders.length > 1 && sharesNames(classesIn) && deepIn(folder) > 0;
@@ -196,20 +232,28 @@ function levelOf(folder: Folder): Level | null {
       const common = names.filter((one) => known.has(one)).length;
       return common > 1 && 2 * common >= names.length && !isMask(name);
     });
-    const isTrained = [...named.values()].includes('train');
+    const kinds = new Set(named.values());
+    const isTrained = kinds.has('train');
+    const aside =
+      kinds.size > 1 || alike.length > 0
+        ? []
+        : unnamed.filter((one) => 2 * deepIn(one) > one.total && !isMask(one.name));
+    // Nothing to train on by name, and folders of folders beside it: a test is a thing as well.
+    if (aside.length > 0 && !isTrained) return null;
     const guess: SplitName = isTrained || alike.length > 1 ? 'test' : 'train';
     const splits = new Map<string, SplitName>([...named, ...alike.map(({ name }) => [name, guess] as const)]);
     return {
       kind: 'splits',
       splits,
       guessed: alike.map(({ name }) => name),
+      aside: aside.map(({ name }) => name),
       inner,
-      doubtful: alike.length > 0,
+      doubtful: alike.length > 0 || aside.length > 0,
     };
   }
   if (shared && !isSeries) {
     const splits = new Map(folders.map(({ name }) => [name, null]));
-    return { kind: 'splits', splits, guessed: [], inner, doubtful: true };
+    return { kind: 'splits', splits, guessed: [], aside: [], inner, doubtful: true };
   }
   // With several folders, one role alone may be a coincidence of class names: "bullet train", "steam train".
   const isBare = folders.every(({ own, total }) => own === total);
@@ -264,15 +308,32 @@ function sharesNames(sets: readonly (readonly string[])[]): boolean {
   return common.length > 1 && 2 * common.length >= union.size;
 }
 
-/** Whether each folder holds folders of its own splits, several of them, and few other images. */
+/**
+ * Whether folders are classes that hold folders of their own splits: all folders in them are plainly named so, one
+ * class at least has different ones, and most images lie in them. Some classes may hold but one split, or none.
+ */
 function hasSplitsInClasses(folders: readonly Folder[]): boolean {
   if (folders.length < 2) return false;
-  return folders.every((folder) => {
-    const kinds = withImages(folder).map(({ name }) => splitNamed(name));
-    return (
-      kinds.length > 1 && 2 * deepIn(folder) > folder.total && kinds.every((kind) => kind?.isPlain === true)
-    );
-  });
+  const sum = (values: readonly number[]): number => values.reduce((all, value) => all + value, 0);
+  const [deep, total] = [sum(folders.map(deepIn)), sum(folders.map((folder) => folder.total))];
+  const named = folders.map((folder) => withImages(folder).map(({ name }) => splitNamed(name)));
+  return (
+    2 * deep > total &&
+    named.every((kinds) => kinds.every((kind) => kind?.isPlain === true)) &&
+    named.some((kinds) => new Set(kinds.map((kind) => kind?.split)).size > 1)
+  );
+}
+
+/** The splits that a class folder lacks and others have. */
+function partSplitsIn(folder: Folder): Layout['partSplits'] {
+  const kindsOf = (one: Folder): Set<SplitName> =>
+    new Set(withImages(one).flatMap(({ name }) => splitNamed(name)?.split ?? []));
+  const classes = withImages(folder).map((one) => ({ folder: one.name, kinds: kindsOf(one) }));
+  const all = [...new Set(classes.flatMap(({ kinds }) => [...kinds]))];
+  return classes
+    .map(({ folder: name, kinds }) => ({ folder: name, missing: all.filter((kind) => !kinds.has(kind)) }))
+    .filter(({ missing }) => missing.length > 0)
+    .sort((a, b) => byCodePoint(a.folder, b.folder));
 }
 
 /** The folders within a split that hold all of it: a doubled name, or one folder around several. */
@@ -321,6 +382,13 @@ function placer(wrappers: readonly string[], level: Level): (folders: Folders) =
         return placed(null, first);
       case 'split-in-class':
         return placed(splitNamed(rest[0] ?? '')?.split ?? null, first);
+      case 'split-in-part': {
+        const [name = '', label] = rest;
+        const split = splitNamed(name)?.split ?? null;
+        return label === undefined
+          ? nowhere(`It lies directly in "${name === '' ? first : name}", in no class folder.`, split)
+          : placed(split, label);
+      }
       case 'unlabelled': {
         const split = level.splits.get(first) ?? splitNamed(first)?.split ?? null;
         return nowhere(`It lies directly in "${first}", which names a split, and in no class folder.`, split);

@@ -96,6 +96,8 @@ export type DatasetWarningCode =
   | 'name-encoding'
   | 'unnamed-splits'
   | 'guessed-split'
+  | 'part-splits'
+  | 'like-classes'
   | 'names-guessed'
   | 'table-rows'
   | 'two-labels';

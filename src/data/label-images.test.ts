@@ -184,4 +184,20 @@ describe('names of files', () => {
       expect(faultOf(await read(named(names)))).toBe('no-labels');
     },
   );
+
+  test.each([
+    [['cat_train_0', 'cat_test_0', 'dog_train_0', 'dog_test_0', 'cat_train_1', 'dog_train_1']],
+    [['train_cat_0', 'test_cat_0', 'train_dog_0', 'test_dog_0', 'train_cat_1', 'train_dog_1']],
+    [['cat-0-train', 'cat-0-test', 'dog-0-train', 'dog-0-test', 'cat-1-train', 'dog-1-train']],
+  ])('%j name splits too', async (names) => {
+    const flat = names.map((name, i) => fileOf(`pets/${name}.png`, makePng(1 + i)));
+    const counts = { 'train cat': 2, 'train dog': 2, 'test cat': 1, 'test dog': 1 };
+    expect(countsOf(await read(flat))).toEqual(counts);
+  });
+
+  test('with a split word that belongs to the class keep it', async () => {
+    const names = ['bullet_train_0', 'bullet_train_1', 'crash_test_0', 'crash_test_1'];
+    const report = await read(names.map((name, i) => fileOf(`d/${name}.png`, makePng(1 + i))));
+    expect(countsOf(report)).toEqual({ 'any bullet_train': 2, 'any crash_test': 2 });
+  });
 });

@@ -1,6 +1,6 @@
 // Labels: which class and split each image of a pile has. Folders, tables and names of files are all asked; one of them
 // is taken, as chosen or by rule, and what else there is becomes a choice. Knows paths and text; opens no file.
-import type { Fault } from '../shared/fault.ts';
+import { shownSome, type Fault } from '../shared/fault.ts';
 import { bad, quoted } from './dataset-verdict.ts';
 import { byCodePoint } from './file-path.ts';
 import { findLayout, type Folders, type Layout, type Placement } from './folder-layout.ts';
@@ -243,7 +243,7 @@ function twoLabels({ tables, column }: LabelColumn): DatasetWarning {
 
 function layoutWarnings(layouts: readonly Layout[]): DatasetWarning[] {
   const warnings: DatasetWarning[] = [];
-  for (const { nesting, unnamedSplits, guessedSplits } of layouts) {
+  for (const { nesting, unnamedSplits, guessedSplits, setAside, parts, partSplits } of layouts) {
     if (unnamedSplits.length > 0) {
       warnings.push({
         code: 'unnamed-splits',
@@ -254,6 +254,25 @@ function layoutWarnings(layouts: readonly Layout[]): DatasetWarning[] {
       warnings.push({
         code: 'guessed-split',
         text: `"${folder}" holds the same class folders as the others. Its name says no split: its images ${split === 'train' ? 'are trained on' : 'are kept for a test'}. Name it train, val or test to say otherwise.`,
+      });
+    }
+    if (setAside !== null) {
+      const isOne = setAside.folders.length === 1;
+      warnings.push({
+        code: 'guessed-split',
+        text: `${quoted(setAside.splits)} names a split, so what it holds are the classes, and ${quoted(setAside.folders)} beside it ${isOne ? 'is' : 'are'} not used, since ${isOne ? 'it holds' : 'they hold'} other folders. If all of these are classes, choose the first folder as the class.`,
+      });
+    }
+    if (parts.length > 0)
+      warnings.push({
+        code: 'guessed-split',
+        text: `${quoted(parts)} each hold splits with the same class folders, so they are taken as parts of one set. If they are folds, whose training images are another's tests, open one of them alone.`,
+      });
+    if (partSplits.length > 0) {
+      const lacking = partSplits.map(({ folder, missing }) => `"${folder}" (${missing.join(', ')})`);
+      warnings.push({
+        code: 'part-splits',
+        text: `Not every class folder holds every split. Missing: ${shownSome(lacking)}.`,
       });
     }
     if (nesting?.doubtful !== true) continue;
@@ -302,14 +321,14 @@ function labelByNames<T extends Unlabelled>(
   const labelled: Labelled<T>[] = [];
   const homeless: RejectedFile[] = [];
   images.forEach((image, at) => {
-    const label = classOf(image.segments.at(-1) ?? '');
-    if (label === null)
+    const found = classOf(image.segments.at(-1) ?? '');
+    if (found === null)
       homeless.push({
         path: image.path,
         code: 'no-class',
         reason: 'Its name holds no class, as those of others do.',
       });
-    else labelled.push({ ...image, label, split: placements[at]?.split ?? null });
+    else labelled.push({ ...image, label: found.label, split: placements[at]?.split ?? found.split });
   });
   const text = `Neither folders nor a table name classes, so the names of the files are taken: ${example.name} is of the class "${example.label}". If that is wrong, sort the images into one folder a class.`;
   return {

@@ -269,3 +269,70 @@ describe('folders that hold the same class folders', () => {
     expect(report.rejected.map(({ code }) => code)).toEqual(['no-class', 'no-class', 'no-class', 'no-class']);
   });
 });
+
+describe('one split word beside folders of folders', () => {
+  const vehicles = folderFiles(['train/freight', 'train/metro', 'car/suv', 'car/van'], 3);
+
+  test('may be a class: said, with what is not used, and a choice', async () => {
+    const report = await read(vehicles);
+    expect(countsOf(report)).toEqual({ 'train freight': 3, 'train metro': 3 });
+    expect(codesOf(report)).toEqual(['guessed-split']);
+    expect(report.warnings[0]?.text).toContain('"car" beside it is not used');
+    expect(report.reading.choices).toMatchObject([
+      {
+        option: 'classFolder',
+        value: 'last',
+        offered: [
+          { words: 'the first folder (2: car, train)' },
+          { words: 'the last folder (2: freight, metro)' },
+        ],
+      },
+    ]);
+    const outer = await read(vehicles, { classFolder: 'first' });
+    expect(countsOf(outer)).toEqual({ 'any train': 6, 'any car': 6 });
+    expect(codesOf(outer)).toEqual(['nested-classes']);
+  });
+
+  test('are classes where the word is no training', async () => {
+    const report = await read(folderFiles(['test/strip', 'test/swab', 'glove/latex', 'glove/nitrile'], 3));
+    expect(report.classes).toEqual(['latex', 'nitrile', 'strip', 'swab']);
+    expect(codesOf(report)).toEqual(['nested-classes']);
+  });
+
+  test('is a split without a word where two are, or what lies beside it holds no folders', async () => {
+    const two = await read(folderFiles(['train/a', 'train/b', 'test/a', 'test/b', 'extra/c', 'extra/d'], 2));
+    expect([two.classes, codesOf(two), two.reading.choices]).toEqual([['a', 'b'], [], []]);
+    const flat = await read(folderFiles(['train/a', 'train/b', 'extra'], 2));
+    expect([flat.classes, codesOf(flat), flat.reading.choices]).toEqual([['a', 'b'], [], []]);
+  });
+});
+
+describe('splits inside class folders', () => {
+  test.each([
+    [['cat/train', 'cat/test', 'dog/train'], { 'train cat': 2, 'test cat': 2, 'train dog': 2 }],
+    [['cat/train', 'cat/test', 'dog'], { 'train cat': 2, 'test cat': 2, 'any dog': 2 }],
+  ])('in some of them only: %j', async (folders, counts) => {
+    const report = await read(folderFiles(folders, 2));
+    expect(countsOf(report)).toEqual(counts);
+    expect(codesOf(report)).toEqual(['part-splits']);
+    expect(report.warnings[0]?.text).toMatch(/Missing: "dog" \((train, )?test\)\./);
+  });
+
+  test('are not where other folders lie among them', async () => {
+    const report = await read(folderFiles(['rail/train', 'rail/tram', 'road/car', 'road/bus'], 2));
+    expect(report.classes).toEqual(['bus', 'car', 'train', 'tram']);
+  });
+
+  test('with the same class folders in them: the outer folders are parts, and said', async () => {
+    const folders = ['art', 'photo'].flatMap((part) =>
+      ['train', 'test'].flatMap((split) => [`${part}/${split}/cats`, `${part}/${split}/dogs`]),
+    );
+    const report = await read(folderFiles(folders, 2));
+    expect(countsOf(report)).toEqual({ ...catsAndDogs('train', 4), ...catsAndDogs('test', 4) });
+    expect(codesOf(report)).toEqual(['guessed-split']);
+    const sessions = ['cat', 'dog'].flatMap((name) =>
+      ['train', 'test'].flatMap((split) => [`${name}/${split}/day1`, `${name}/${split}/day2`]),
+    );
+    expect((await read(folderFiles(sessions, 2))).classes).toEqual(['cat', 'dog']);
+  });
+});
