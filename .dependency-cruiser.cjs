@@ -3,7 +3,7 @@ const only = (folder, ...allowed) => ({
   name: `${folder}-imports`,
   severity: 'error',
   comment: `${folder}/ may import only ${allowed.join(', ') || 'nothing of Graft'}`,
-  from: { path: `^src/${folder}/`, pathNot: '(\\.test\\.ts$|/testing/)' },
+  from: { path: `^src/${folder}/`, pathNot: '(\\.test\\.ts$|/testing/|^src/engine/checks/)' },
   to: { path: '^src/', pathNot: `^src/(${[folder, ...allowed].join('|')})/` },
 });
 

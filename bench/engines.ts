@@ -7,7 +7,7 @@ import { openGpu } from '../src/engine/gpu.ts';
 import { autotune } from '../src/engine/kernels/tuning/autotune.ts';
 import { sessionMemory } from '../src/engine/kernels/tuning/tuning-memory.ts';
 import { KernelEngine } from '../src/engine/kernels/kernels-engine.ts';
-import { must } from '../src/engine/testing/reference.ts';
+import { must } from '../src/engine/checks/reference.ts';
 import type { Contender } from './contender.ts';
 import { GraftContender } from './contenders/graft.ts';
 import { JaxContender } from './contenders/jax.ts';

@@ -3,7 +3,7 @@
 import { writeFile } from 'node:fs/promises';
 import { writeSafetensors, type TensorToWrite } from '../src/formats/safetensors.ts';
 import { openGpu } from '../src/engine/gpu.ts';
-import { must } from '../src/engine/testing/reference.ts';
+import { must } from '../src/engine/checks/reference.ts';
 import { countWebGpu } from './count-webgpu.ts';
 import { openContender } from './engines.ts';
 import { installTimestamps } from './gpu-time.ts';

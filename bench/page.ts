@@ -1,7 +1,7 @@
 // The page of the bench: puts one engine at a time at the disposal of bench.mjs, which drives it from outside.
 import wasmBinary from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
 import { openGpu } from '../src/engine/gpu.ts';
-import { must } from '../src/engine/testing/reference.ts';
+import { must } from '../src/engine/checks/reference.ts';
 import { countWebGpu } from './count-webgpu.ts';
 import { openContender } from './engines.ts';
 import { installTimestamps } from './gpu-time.ts';

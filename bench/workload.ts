@@ -3,7 +3,7 @@ import { initialAdapter, parametersOf, paramNames, type Adapter } from '../src/d
 import { branchWork, dmloraDefaults, type DmloraOptions } from '../src/dmlora/recipe.ts';
 import { patchRows } from '../src/engine/autodiff/patches.ts';
 import type { Batch } from '../src/engine/engine.ts';
-import { plainNormalisation, randomBatch, randomModel } from '../src/engine/kernels/testing/random-model.ts';
+import { plainNormalisation, randomBatch, randomModel } from '../src/engine/checks/random-model.ts';
 import { sizeOf } from '../src/shared/array.ts';
 import { linearName } from '../src/vit/parameters.ts';
 import type { VitModel } from '../src/vit/parameters.ts';

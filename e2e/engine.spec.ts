@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createServer, type ViteDevServer } from 'vite';
-import type { CheckPage } from '../src/engine/testing/check-page.ts';
+import type { CheckPage } from '../src/engine/checks/check-page.ts';
 
 declare global {
   interface Window {
@@ -26,7 +26,7 @@ test.beforeAll(async () => {
     root,
     configFile: false,
     server: { port: 0 },
-    optimizeDeps: { entries: ['src/engine/testing/check-page.html'] },
+    optimizeDeps: { entries: ['src/engine/checks/check-page.html'] },
     logLevel: 'error',
   });
   await server.listen();
@@ -42,7 +42,7 @@ async function openChecks(page: Page): Promise<void> {
     const file = new URL(route.request().url()).pathname.replace('/reference/', '');
     return route.fulfill({ path: path.join(reference, file) });
   });
-  await page.goto(`${server.resolvedUrls?.local[0] ?? ''}src/engine/testing/check-page.html`);
+  await page.goto(`${server.resolvedUrls?.local[0] ?? ''}src/engine/checks/check-page.html`);
   await page.waitForFunction(() => 'engineChecks' in window);
 }
 

@@ -1,9 +1,9 @@
 // Branches as one stock LoRA: the stacked pair gives the update of the branches, equals the pair of the reference vectors
 // (which PEFT itself has loaded), and fused rows keep apart what belongs to q, k and v.
 import { beforeAll, describe, expect, test } from 'vitest';
-import { assertClose } from '../engine/testing/close.ts';
-import { readReference } from '../engine/testing/node-backends.ts';
-import { adapterFrom, readTensors, tensorOf, type Tensors } from '../engine/testing/reference.ts';
+import { assertClose } from '../engine/checks/close.ts';
+import { readReference } from '../engine/checks/node-backends.ts';
+import { adapterFrom, readTensors, tensorOf, type Tensors } from '../engine/checks/reference.ts';
 import { ndArray, zeros } from '../shared/array.ts';
 import { moduleUpdate } from './merge.ts';
 import { fusedLora, stackedLora, withLora } from './stacked-lora.ts';

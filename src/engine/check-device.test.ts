@@ -1,8 +1,8 @@
 // The check of a device: one that answers every question with zeros must fail it, and a right one must pass.
 import { describe, expect, test, vi } from 'vitest';
 import { checkDevice } from './check-device.ts';
-import { countingGpu } from './kernels/testing/counting-device.ts';
-import { missingGpu, nodeGpu } from './kernels/testing/node-gpu.ts';
+import { countingGpu } from './checks/counting-device.ts';
+import { missingGpu, nodeGpu } from './checks/node-gpu.ts';
 
 vi.setConfig({ testTimeout: 900_000 });
 

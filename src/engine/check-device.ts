@@ -13,7 +13,7 @@ import { startBackend } from './autodiff/backend.ts';
 import type { Batch, Engine, Gradients } from './engine.ts';
 import type { Gpu } from './gpu.ts';
 import { KernelEngine } from './kernels/kernels-engine.ts';
-import { presetTuning, smallestTuning } from './kernels/tuning.ts';
+import { presetTuning, smallestTuning } from './kernels/tuning/tuning.ts';
 
 /** Two blocks, 37 tokens, two heads: enough rows for the tiles of a large model. */
 const config: VitConfig = {

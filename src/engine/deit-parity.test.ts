@@ -10,9 +10,9 @@ import { ndArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
 import { loadHead, loadModel, readCheckpoint } from '../vit/checkpoint.ts';
 import { fineTunedTensors } from '../vit/write-checkpoint.ts';
-import { checkDeit, deitFolders } from './testing/deit-checks.ts';
-import { autodiffOn } from './testing/node-backends.ts';
-import { must } from './testing/reference.ts';
+import { checkDeit, deitFolders } from './checks/deit-checks.ts';
+import { autodiffOn } from './checks/node-backends.ts';
+import { must } from './checks/reference.ts';
 
 const data = path.resolve(import.meta.dirname, '../../../shared/data');
 const absent = !existsSync(path.join(data, 'models'));

@@ -15,10 +15,10 @@ import { loadHead, loadModel, readCheckpoint, unexpectedTensors, withImageSize }
 import { backboneType, fineTunedTensors } from '../vit/write-checkpoint.ts';
 import { timmForm } from '../vit/timm-form.ts';
 import { hfConfigOf } from '../vit/transformers-classes.ts';
-import { assertClose } from './testing/close.ts';
-import { familyNames, readFamily } from './testing/families.ts';
-import { autodiffOn } from './testing/node-backends.ts';
-import { identityNormalisation, must, tensorOf } from './testing/reference.ts';
+import { assertClose } from './checks/close.ts';
+import { familyNames, readFamily } from './checks/families.ts';
+import { autodiffOn } from './checks/node-backends.ts';
+import { identityNormalisation, must, tensorOf } from './checks/reference.ts';
 
 /**
  * A branch whose gradients are those of the weight itself: with A the identity and B zero, d loss / dB is d loss / dW

@@ -6,14 +6,8 @@ import { checkDevice } from './check-device.ts';
 import { startBackend, type Backend } from './autodiff/backend.ts';
 import type { BackendChoice, Engine, EngineChoice } from './engine.ts';
 import { openGpu } from './gpu.ts';
-import { countingGpu } from './kernels/testing/counting-device.ts';
-import {
-  micro,
-  plainNormalisation,
-  randomAdapter,
-  randomModel,
-  tiny,
-} from './kernels/testing/random-model.ts';
+import { countingGpu } from './checks/counting-device.ts';
+import { micro, plainNormalisation, randomAdapter, randomModel, tiny } from './checks/random-model.ts';
 import { makeEngine } from './make-engine.ts';
 import type { VitConfig } from '../vit/vit-config.ts';
 

@@ -8,9 +8,9 @@ import { checkDevice } from './check-device.ts';
 import type { BackendChoice, Engine, EngineChoice } from './engine.ts';
 import { openGpu, type Gpu } from './gpu.ts';
 import { KernelEngine } from './kernels/kernels-engine.ts';
-import { Pipelines } from './kernels/plan/pipelines.ts';
+import { Pipelines } from './kernels/device/pipelines.ts';
 import { unsupportedByKernels } from './kernels/supported.ts';
-import { presetTuning, type Tuned } from './kernels/tuning.ts';
+import { presetTuning, type Tuned } from './kernels/tuning/tuning.ts';
 import { autotune } from './kernels/tuning/autotune.ts';
 import { sessionMemory, type TuningMemory } from './kernels/tuning/tuning-memory.ts';
 

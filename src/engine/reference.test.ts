@@ -1,8 +1,8 @@
 // The reference vectors on the autodiff engine in Node; `npm run test:reference` runs this file on any folder that
 // GRAFT_REFERENCE names. The same checks run on webgpu in the browser (e2e/engine.spec.ts).
 import { describe, expect, test } from 'vitest';
-import { referenceChecks } from './testing/reference-checks.ts';
-import { autodiffOn, readReference, referenceFolder } from './testing/node-backends.ts';
+import { referenceChecks } from './checks/reference-checks.ts';
+import { autodiffOn, readReference, referenceFolder } from './checks/node-backends.ts';
 
 describe.each(['cpu', 'wasm'] as const)(
   `reference vectors of ${referenceFolder} on autodiff, %s`,

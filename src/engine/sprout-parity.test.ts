@@ -8,9 +8,9 @@ import { parseModelConfig } from '../formats/model-config.ts';
 import { readHeader } from '../formats/safetensors.ts';
 import { ndArray, zeros } from '../shared/array.ts';
 import { loadModel, readCheckpoint } from '../vit/checkpoint.ts';
-import { assertClose } from './testing/close.ts';
-import { autodiffOn } from './testing/node-backends.ts';
-import { identityNormalisation, must, readTensors, tensorOf } from './testing/reference.ts';
+import { assertClose } from './checks/close.ts';
+import { autodiffOn } from './checks/node-backends.ts';
+import { identityNormalisation, must, readTensors, tensorOf } from './checks/reference.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const open = async (name: string): Promise<Blob> => new Blob([await readFile(path.join(root, name))]);

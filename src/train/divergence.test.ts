@@ -2,7 +2,7 @@
 // badly without diverging.
 import { describe, expect, test } from 'vitest';
 import { parametersOf } from '../dmlora/adapter.ts';
-import { autodiffOn } from '../engine/testing/node-backends.ts';
+import { autodiffOn } from '../engine/checks/node-backends.ts';
 import { describeFault, faultSentence } from '../shared/fault.ts';
 import { divergedFault, divergence, type Evaluated, type History } from './divergence.ts';
 import { recipeDefaults, type Recipe } from './recipe.ts';

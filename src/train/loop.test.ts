@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { parametersOf, type Adapter } from '../dmlora/adapter.ts';
 import type { Engine } from '../engine/engine.ts';
-import { autodiffOn } from '../engine/testing/node-backends.ts';
+import { autodiffOn } from '../engine/checks/node-backends.ts';
 import { ok, type Result } from '../shared/result.ts';
 import { Run } from './loop.ts';
 import { recipeDefaults } from './recipe.ts';

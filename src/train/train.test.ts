@@ -6,8 +6,8 @@ import { evaluationSteps, metricsOf } from './evaluation.ts';
 import { Pace } from './pace.ts';
 import { batchOf, parseRecipe, recipeDefaults, stepsOf } from './recipe.ts';
 import { learningRateAt } from './schedule.ts';
-import { readManifest, readTensors, tensorOf } from '../engine/testing/reference.ts';
-import { readReference } from '../engine/testing/node-backends.ts';
+import { readManifest, readTensors, tensorOf } from '../engine/checks/reference.ts';
+import { readReference } from '../engine/checks/node-backends.ts';
 
 test('the learning rate is that of the reference run, step for step', async () => {
   const manifest = await readManifest(readReference);

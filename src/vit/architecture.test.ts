@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseJsonObject } from '../formats/json.ts';
-import { must } from '../engine/testing/reference.ts';
+import { must } from '../engine/checks/reference.ts';
 import { misfit, slotsOf, type Architecture } from './architecture.ts';
 import { timmArchitecture } from './timm-form.ts';
 import { hfArchitecture } from './transformers-classes.ts';

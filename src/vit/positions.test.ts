@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { assertClose } from '../engine/testing/close.ts';
+import { assertClose } from '../engine/checks/close.ts';
 import { resizedPositions } from './positions.ts';
 
 const file = path.resolve(import.meta.dirname, '../../testdata/positions.json');

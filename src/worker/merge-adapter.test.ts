@@ -3,9 +3,9 @@
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { assertClose } from '../engine/testing/close.ts';
-import { readerOf } from '../engine/testing/node-backends.ts';
-import { must, readTensors, tensorOf, type Tensors } from '../engine/testing/reference.ts';
+import { assertClose } from '../engine/checks/close.ts';
+import { readerOf } from '../engine/checks/node-backends.ts';
+import { must, readTensors, tensorOf, type Tensors } from '../engine/checks/reference.ts';
 import { decodeFloats } from '../formats/float-types.ts';
 import { readHeader, readTensorBytes, writeSafetensors, type TensorToWrite } from '../formats/safetensors.ts';
 import { present } from '../shared/assert.ts';

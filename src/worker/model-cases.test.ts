@@ -3,8 +3,8 @@
 // must not change.
 import { beforeAll, describe, expect, test } from 'vitest';
 import path from 'node:path';
-import { readerOf } from '../engine/testing/node-backends.ts';
-import { must, readTensors } from '../engine/testing/reference.ts';
+import { readerOf } from '../engine/checks/node-backends.ts';
+import { must, readTensors } from '../engine/checks/reference.ts';
 import { decodeFloats, encodeFloats } from '../formats/float-types.ts';
 import { fineTunedTensors } from '../vit/write-checkpoint.ts';
 import { openModel } from './open-model.ts';

@@ -1,5 +1,5 @@
 // Everything that Graft exports of a fine-tuned model, as folders FORMAT-TYPE, by the same code that the app runs.
-import { autodiffOn } from '../../../src/engine/testing/node-backends.ts';
+import { autodiffOn } from '../../../src/engine/checks/node-backends.ts';
 import { usageSection } from '../../../src/formats/model-card.ts';
 import { ok } from '../../../src/shared/result.ts';
 import { exportFormats } from '../../../src/worker/export/export-formats.ts';

@@ -1,7 +1,7 @@
 // A short fine-tuning in Node: the app's own loop and engine on images that are drawn, one colour a class and noise.
 import { allOpen, type Adapter } from '../../../src/dmlora/adapter.ts';
 import type { Pixels } from '../../../src/engine/engine.ts';
-import { autodiffOn } from '../../../src/engine/testing/node-backends.ts';
+import { autodiffOn } from '../../../src/engine/checks/node-backends.ts';
 import type { NdArray } from '../../../src/shared/array.ts';
 import { present } from '../../../src/shared/assert.ts';
 import { randomStream } from '../../../src/shared/random.ts';

@@ -5,11 +5,11 @@ import { parametersOf, type Adapter } from '../../dmlora/adapter.ts';
 import { dropBranches } from '../../dmlora/drop-plan.ts';
 import { cropsOf } from '../../train/augment.ts';
 import type { Batch, Engine, Gradients } from '../engine.ts';
-import { assertClose, largestDifference } from '../testing/close.ts';
-import { autodiffOn } from '../testing/node-backends.ts';
-import { must } from '../testing/reference.ts';
-import { kernelEngine, missingGpu } from './testing/node-gpu.ts';
-import { checkVariant, families, type Variant } from './testing/family-checks.ts';
+import { assertClose, largestDifference } from '../checks/close.ts';
+import { autodiffOn } from '../checks/node-backends.ts';
+import { must } from '../checks/reference.ts';
+import { kernelEngine, missingGpu } from '../checks/node-gpu.ts';
+import { checkVariant, families, type Variant } from '../checks/family-checks.ts';
 import {
   micro,
   plainNormalisation,
@@ -17,7 +17,7 @@ import {
   randomBatch,
   randomModel,
   stage1,
-} from './testing/random-model.ts';
+} from '../checks/random-model.ts';
 
 const classes = 3;
 

@@ -1,6 +1,6 @@
 // The kernel engine: a training step as a fixed list of WebGPU dispatches, forward and backward written by hand. This
-// file is the Engine interface over its parts: a plan (plan/), what lies on the device (device-model.ts) and the steps that
-// wait for their report (step-queue.ts). What is computed stands in plan/ and wgsl/.
+// file is the Engine interface over its parts: a plan (memory/), what lies on the device (device/device-model.ts) and the
+// steps that wait for their report (device/step-queue.ts). What is computed stands in step/ and shaders/.
 import { parametersOf, type Adapter, type Gates } from '../../dmlora/adapter.ts';
 import type { NdArray } from '../../shared/array.ts';
 import { assert, present } from '../../shared/assert.ts';
@@ -23,20 +23,20 @@ import type {
 } from '../engine.ts';
 import type { Gpu } from '../gpu.ts';
 import { sliceOf } from '../pixels.ts';
-import { CollectedRows } from './collected-rows.ts';
-import { DeviceMemory, wholeOf } from './device-memory.ts';
-import type { DeviceModel, OutputName } from './device-model.ts';
-import { unpack } from './layout/flat-parameters.ts';
-import { Pipelines } from './plan/pipelines.ts';
-import { memoryPlan } from './plan/run-plan.ts';
-import type { StepPlan } from './plan/step-plan.ts';
-import { prepareModel } from './prepare-model.ts';
-import { readRegions } from './read-back.ts';
-import { Reports } from './reports.ts';
-import { stepCounts } from './step-counts.ts';
-import { StepQueue } from './step-queue.ts';
+import { CollectedRows } from './device/collected-rows.ts';
+import { DeviceMemory, wholeOf } from './device/device-memory.ts';
+import type { DeviceModel, OutputName } from './device/device-model.ts';
+import { unpack } from './memory/flat-parameters.ts';
+import { Pipelines } from './device/pipelines.ts';
+import { memoryPlan } from './memory/run-plan.ts';
+import type { StepPlan } from './memory/step-plan.ts';
+import { prepareModel } from './device/prepare-model.ts';
+import { readRegions } from './device/read-back.ts';
+import { Reports } from './device/reports.ts';
+import { stepCounts } from './device/step-counts.ts';
+import { StepQueue } from './device/step-queue.ts';
 import { unsupportedByKernels } from './supported.ts';
-import { presetTuning, type Tuning } from './tuning.ts';
+import { presetTuning, type Tuning } from './tuning/tuning.ts';
 
 interface Prepared {
   readonly model: DeviceModel;

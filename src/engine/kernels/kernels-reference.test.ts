@@ -1,9 +1,9 @@
 // The reference vectors on the kernel engine in Node, by the test bodies that the autodiff engine passes.
 import { describe, expect, test, vi } from 'vitest';
-import { readReference, referenceFolder } from '../testing/node-backends.ts';
-import { referenceChecks } from '../testing/reference-checks.ts';
+import { readReference, referenceFolder } from '../checks/node-backends.ts';
+import { referenceChecks } from '../checks/reference-checks.ts';
 import type { Shapes } from '../engine.ts';
-import { kernelEngine, missingGpu } from './testing/node-gpu.ts';
+import { kernelEngine, missingGpu } from '../checks/node-gpu.ts';
 
 // Lavapipe compiles a kernel in seconds where others take milliseconds.
 vi.setConfig({ testTimeout: 900_000 });

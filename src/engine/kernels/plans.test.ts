@@ -1,7 +1,7 @@
 // Plans on a real device in Node: the same bodies run in the browser (e2e/engine.spec.ts).
 import { describe, expect, test, vi } from 'vitest';
-import { kernelEngine, missingGpu } from './testing/node-gpu.ts';
-import { planChecks } from './testing/plan-checks.ts';
+import { kernelEngine, missingGpu } from '../checks/node-gpu.ts';
+import { planChecks } from '../checks/plan-checks.ts';
 
 // Lavapipe compiles a kernel in seconds where others take milliseconds.
 vi.setConfig({ testTimeout: 900_000 });

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { dropBranches } from '../../dmlora/drop-plan.ts';
 import { KernelEngine } from './kernels-engine.ts';
-import { countingGpu, type Counts } from './testing/counting-device.ts';
+import { countingGpu, type Counts } from '../checks/counting-device.ts';
 import {
   plainNormalisation,
   randomAdapter,
@@ -11,8 +11,8 @@ import {
   randomModel,
   stage1,
   tiny,
-} from './testing/random-model.ts';
-import { gpuTuning, processorTuning } from './tuning.ts';
+} from '../checks/random-model.ts';
+import { gpuTuning, processorTuning } from './tuning/tuning.ts';
 
 const model = randomModel(tiny);
 const classes = 10;

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { assertClose } from '../../engine/testing/close.ts';
+import { assertClose } from '../../engine/checks/close.ts';
 import { evaluateOnnx } from './evaluate.ts';
 import type { OnnxModel, OnnxNode, OnnxTensor } from './graph.ts';
 import { ofInt4Linear, ofUint8Linear, roundEven, toInt4Linear, toUint8Linear } from './quantise.ts';

@@ -4,10 +4,10 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Adapter } from '../../dmlora/adapter.ts';
-import { randomAdapter, randomValues } from '../../engine/kernels/testing/random-model.ts';
-import { assertClose } from '../../engine/testing/close.ts';
-import { autodiffOn, readReference } from '../../engine/testing/node-backends.ts';
-import { adapterFrom, must, readTensors } from '../../engine/testing/reference.ts';
+import { randomAdapter, randomValues } from '../../engine/checks/random-model.ts';
+import { assertClose } from '../../engine/checks/close.ts';
+import { autodiffOn, readReference } from '../../engine/checks/node-backends.ts';
+import { adapterFrom, must, readTensors } from '../../engine/checks/reference.ts';
 import { decodeFloats } from '../../formats/float-types.ts';
 import {
   readHeader,

@@ -3,15 +3,15 @@
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { allOpen } from '../../dmlora/adapter.ts';
-import { assertClose } from '../../engine/testing/close.ts';
-import { autodiffOn, readerOf } from '../../engine/testing/node-backends.ts';
+import { assertClose } from '../../engine/checks/close.ts';
+import { autodiffOn, readerOf } from '../../engine/checks/node-backends.ts';
 import {
   identityNormalisation,
   must,
   readTensors,
   tensorOf,
   type Tensors,
-} from '../../engine/testing/reference.ts';
+} from '../../engine/checks/reference.ts';
 import {
   readHeader,
   readTensorBytes,

@@ -2,10 +2,10 @@
 import { describe, expect, test } from 'vitest';
 import type { Gpu } from '../../gpu.ts';
 import { KernelEngine } from '../kernels-engine.ts';
-import { countingGpu } from '../testing/counting-device.ts';
-import { plainNormalisation, randomAdapter, randomModel, tiny } from '../testing/random-model.ts';
-import { gpuTuning, processorTuning } from '../tuning.ts';
-import type { MatmulShape } from '../wgsl/matmul.ts';
+import { countingGpu } from '../../checks/counting-device.ts';
+import { plainNormalisation, randomAdapter, randomModel, tiny } from '../../checks/random-model.ts';
+import { gpuTuning, processorTuning } from './tuning.ts';
+import type { MatmulShape } from '../shaders/matmul.ts';
 import { autotune, measuredShapes } from './autotune.ts';
 import { shapeKey, type Workbench } from './choose-tiles.ts';
 import { fits, tileName, tileSet } from './tile-set.ts';

@@ -2,9 +2,9 @@
 // now or before. A measurement takes two seconds at most and happens once for each device and shape.
 import type { VitConfig } from '../../../vit/vit-config.ts';
 import type { Gpu } from '../../gpu.ts';
-import { widthsOf } from '../layout/widths.ts';
-import { presetTuning, type Tuned, type Tuning } from '../tuning.ts';
-import type { MatmulShape, MatmulTile } from '../wgsl/matmul.ts';
+import { widthsOf } from '../memory/widths.ts';
+import { presetTuning, type Tuned, type Tuning } from './tuning.ts';
+import type { MatmulShape, MatmulTile } from '../shaders/matmul.ts';
 import { chooseTiles, shapeKey, type Workbench } from './choose-tiles.ts';
 import { MatmulBench } from './matmul-bench.ts';
 import { fits, tileName, tileSet, tileSetVersion } from './tile-set.ts';

@@ -2,7 +2,7 @@
 // what is remembered is not measured again, and the span of time holds.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { MatmulShape, MatmulTile } from '../wgsl/matmul.ts';
+import type { MatmulShape, MatmulTile } from '../shaders/matmul.ts';
 import { chooseTiles, fastest, shapeKey, type Workbench } from './choose-tiles.ts';
 import { tileName, tileSet } from './tile-set.ts';
 

@@ -1,6 +1,6 @@
 // Which tile each shape of matrix product gets, from what a workbench measures: what was remembered, then trials within a
 // span of time. Knows no device and no clock of its own.
-import type { MatmulShape, MatmulTile } from '../wgsl/matmul.ts';
+import type { MatmulShape, MatmulTile } from '../shaders/matmul.ts';
 import { tileName } from './tile-set.ts';
 
 export interface Workbench {

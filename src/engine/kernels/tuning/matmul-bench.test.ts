@@ -1,9 +1,9 @@
 // The workbench on a device: every tile of the set computes the same bits, a wrong one and one that does not compile are
 // refused, and the times are times.
 import { describe, expect, test, vi } from 'vitest';
-import { missingGpu, nodeGpu } from '../testing/node-gpu.ts';
-import type { MatmulTile } from '../wgsl/matmul.ts';
-import { matmul } from '../wgsl/matmul-variants.ts';
+import { missingGpu, nodeGpu } from '../../checks/node-gpu.ts';
+import type { MatmulTile } from '../shaders/matmul.ts';
+import { matmul } from '../shaders/matmul-variants.ts';
 import { factor, MatmulBench } from './matmul-bench.ts';
 
 vi.setConfig({ testTimeout: 900_000 });

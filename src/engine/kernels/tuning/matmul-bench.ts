@@ -2,10 +2,10 @@
 // exact in float32 whatever the order of its additions: a tile is right when all its bits are, compared with float64 on the
 // host in a few rows and with the first right tile everywhere.
 import type { Gpu } from '../../gpu.ts';
-import type { Grid, Kernel } from '../kernel.ts';
-import { kernel, read, write } from '../kernel.ts';
-import { plainFusion, type MatmulShape, type MatmulTile } from '../wgsl/matmul.ts';
-import { matmul } from '../wgsl/matmul-variants.ts';
+import type { Grid, Kernel } from '../shaders/kernel.ts';
+import { kernel, read, write } from '../shaders/kernel.ts';
+import { plainFusion, type MatmulShape, type MatmulTile } from '../shaders/matmul.ts';
+import { matmul } from '../shaders/matmul-variants.ts';
 import type { Workbench } from './choose-tiles.ts';
 import { StopWatch } from './stop-watch.ts';
 

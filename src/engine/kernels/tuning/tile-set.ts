@@ -1,8 +1,8 @@
 // The tiles that may be tried for the matrix products, by name. Register tiles win where barriers and workgroup memory
 // cost (emulated and some mobile GPUs), workgroup tiles where loads do: both kinds are here, a handful of sizes each.
 import type { GpuFacts } from '../../engine.ts';
-import type { MatmulTile } from '../wgsl/matmul.ts';
-import { workgroupBytes } from '../wgsl/matmul-workgroup.ts';
+import type { MatmulTile } from '../shaders/matmul.ts';
+import { workgroupBytes } from '../shaders/matmul-workgroup.ts';
 
 /** Raised when a kernel or the set changes: what was remembered for another version is measured again. */
 export const tileSetVersion = 1;

@@ -1,0 +1,138 @@
+// The engine's checks in a real browser: a page that runs the same bodies as the unit tests, on WebGPU. For tests only;
+// e2e/engine.spec.ts serves it, with the reference folder under /reference/.
+import { present } from '../../shared/assert.ts';
+import { AutodiffEngine } from '../autodiff/autodiff-engine.ts';
+import { startBackend } from '../autodiff/backend.ts';
+import { checkDevice } from '../check-device.ts';
+import { openGpu, type Gpu } from '../gpu.ts';
+import { KernelEngine } from '../kernels/kernels-engine.ts';
+import { checkVariant, families } from './family-checks.ts';
+import { checkTile, fixedShapes, kernelChecks, quickTiles } from './kernel-checks.ts';
+import { checkAdamw, checkDecision } from './optimiser-checks.ts';
+import { checkCrops } from './patch-checks.ts';
+import { planChecks } from './plan-checks.ts';
+import { smallestTuning, type Tuning } from '../kernels/tuning/tuning.ts';
+import { tileName, tileSet } from '../kernels/tuning/tile-set.ts';
+import { makeEngine } from '../make-engine.ts';
+import type { BackendName, Engine, EngineName } from '../engine.ts';
+import { checkDeit } from './deit-checks.ts';
+import { must, type ReadFile } from './reference.ts';
+import { referenceChecks, type Figures } from './reference-checks.ts';
+import { checkTransaction } from './transaction-checks.ts';
+
+export interface CheckPage {
+  readonly names: readonly string[];
+  /** Runs one check; throws with the tensor that is off. */
+  run(name: string, engine: EngineName, backend: BackendName, slack: number): Promise<Figures>;
+  /** DeiT-Tiny's logits on the kernel engine, from the folder under /deit/; largest differences. Throws beyond the tolerance. */
+  deit(folder: string, tolerance: number): Promise<readonly [bytes: number, pixels: number]>;
+  /** The kernel engine's plans that need less memory, by the names of plan-checks.ts; throws with the tensor that is off. */
+  plans(): Promise<Readonly<Record<string, Figures>>>;
+  /** Kernels and tiles one by one against float64, over a few fixed shapes; milliseconds by name. Throws with what is off. */
+  kernels(tiles: 'quick' | 'all'): Promise<Readonly<Record<string, number>>>;
+  /** The kernels of every family against the autodiff engine on the processor; milliseconds by name. Throws with what is off. */
+  families(): Promise<Readonly<Record<string, number>>>;
+  /** What the check of a device says about this one; null when nothing is wrong. */
+  device(): Promise<string | null>;
+  /** Lets the GPU fail in every way that a page can bring about; gives what was shown. */
+  transaction(): Promise<string[]>;
+}
+
+declare global {
+  interface Window {
+    engineChecks: CheckPage;
+  }
+}
+
+const readFrom =
+  (folder: string): ReadFile =>
+  async (name) => {
+    const response = await fetch(`/${folder}/${name}`);
+    if (!response.ok) throw new Error(`${name}: ${response.status}`);
+    return response.blob();
+  };
+const read = readFrom('reference');
+
+let device: Promise<Gpu> | null = null;
+
+/** One device for all checks; closing it does nothing. */
+function gpuOfPage(): Promise<Gpu> {
+  device ??= openGpu().then((gpu) => ({ ...must(gpu), close: () => undefined }));
+  return device;
+}
+
+/** Kernel engines on one device, so that each kernel is compiled once; closing it does nothing. */
+async function kernels(tuning?: Tuning): Promise<KernelEngine> {
+  return new KernelEngine(await gpuOfPage(), tuning);
+}
+
+const checks = new Map(Object.entries(referenceChecks));
+
+window.engineChecks = {
+  names: [...checks.keys()],
+  async run(name, engine, backend, slack) {
+    const check = checks.get(name);
+    if (check === undefined) throw new Error(`there is no check "${name}"`);
+    return check({
+      makeEngine:
+        engine === 'kernels' ? () => kernels() : async () => must(await makeEngine({ engine, backend })),
+      read,
+      slack,
+    });
+  },
+  deit: (folder, tolerance) => checkDeit(readFrom('deit'), () => kernels(), folder, tolerance),
+  async plans() {
+    const figures: Record<string, Figures> = {};
+    for (const [name, check] of Object.entries(planChecks)) {
+      const startedAt = performance.now();
+      figures[name] = { ...(await check(() => kernels(smallestTuning))), ms: performance.now() - startedAt };
+    }
+    // 250 times what float32 is allowed: 5e-3 of the largest gradient, the error of float16 through the blocks.
+    const memory = { budgetBytes: null, float16: 'always' } as const;
+    const setting = { makeEngine: () => kernels(smallestTuning), read, slack: 250, shapes: { memory } };
+    figures['reference vectors in float16'] = await referenceChecks['logits and gradients'](setting);
+    return figures;
+  },
+  async kernels(tiles) {
+    const { device } = await gpuOfPage();
+    const all: [string, () => Promise<void>][] = [
+      ...Object.entries(kernelChecks).flatMap(([name, check]) =>
+        fixedShapes.map((shape): [string, () => Promise<void>] => [
+          `${name}, ${shape.rows} rows`,
+          () => check(device, shape),
+        ]),
+      ),
+      ['AdamW', () => checkAdamw(device, [true, true, true], 7)],
+      ['decision', () => checkDecision(device)],
+      ['crops', () => checkCrops(device)],
+      ...(tiles === 'all' ? tileSet.map(tileName) : quickTiles).map((name): [string, () => Promise<void>] => [
+        name,
+        () => checkTile(device, name),
+      ]),
+    ];
+    const ms: Record<string, number> = {};
+    for (const [name, check] of all) {
+      const startedAt = performance.now();
+      await check();
+      ms[name] = Math.round(performance.now() - startedAt);
+    }
+    return ms;
+  },
+  async families() {
+    const oracle = async (): Promise<Engine> =>
+      must(await makeEngine({ engine: 'autodiff', backend: 'cpu' }));
+    const ms: Record<string, number> = {};
+    for (const [name, variant] of Object.entries(families)) {
+      const startedAt = performance.now();
+      await checkVariant(() => kernels(smallestTuning), oracle, variant);
+      ms[name] = Math.round(performance.now() - startedAt);
+    }
+    return ms;
+  },
+  device: async () => checkDevice(await gpuOfPage()),
+  transaction: () =>
+    checkTransaction(async () => {
+      const backend = must(await startBackend('webgpu', ''));
+      return { engine: new AutodiffEngine(backend), gpu: present(backend.gpu, 'gpu') };
+    }, read),
+};

@@ -1,0 +1,85 @@
+// The kernels of every family of plain ViTs against the autodiff engine, at micro size: logits, features and every gradient.
+// Functions that throw, run in Node and in a browser.
+import type { DmloraOptions } from '../../dmlora/recipe.ts';
+import { assert, present } from '../../shared/assert.ts';
+import { headInputs, type VitConfig } from '../../vit/vit-config.ts';
+import type { Engine, Gradients } from '../engine.ts';
+import { assertClose } from './close.ts';
+import { must } from './reference.ts';
+import { micro, plainNormalisation, randomAdapter, randomBatch, randomModel } from './random-model.ts';
+
+export interface Variant {
+  readonly change: Partial<VitConfig>;
+  readonly options: Partial<DmloraOptions>;
+  readonly classes: number;
+}
+
+const everywhere = { targets: 'all', rank: 2, branches: 2 } as const;
+
+/** What the families differ by, together in as few models as hold it. */
+export const families: Readonly<Record<string, Variant>> = {
+  'DINOv2 with registers: layer scale, token and mean': {
+    change: { prefixTokens: 3, pool: 'cls+mean', meanFrom: 3, layerScale: true, imageSize: 24 },
+    options: everywhere,
+    classes: 3,
+  },
+  'CLIP: a norm before, none after, quick GELU, the mean of the patches': {
+    change: { preNorm: true, finalNorm: 'none', pool: 'mean', activation: 'quick-gelu' },
+    options: everywhere,
+    classes: 3,
+  },
+  'SigLIP: no tokens before the patches, tanh GELU': {
+    change: { prefixTokens: 0, pool: 'mean', meanFrom: 0, activation: 'gelu-tanh' },
+    options: everywhere,
+    classes: 3,
+  },
+  'a distilled DeiT, and branches on q and v alone': {
+    change: { prefixTokens: 2, pool: 'cls+dist', meanFrom: 2 },
+    options: { rank: 2, branches: 2 },
+    classes: 3,
+  },
+  'timm: layer scale, mean, then the norm, odd width': {
+    change: { dim: 15, heads: 3, pool: 'mean', finalNorm: 'pooled', layerScale: true },
+    options: { ...everywhere, rank: 1 },
+    classes: 3,
+  },
+  'layer scale and the class token alone in the last block': {
+    change: { layerScale: true, finalNorm: 'none' },
+    options: { ...everywhere, rank: 1 },
+    classes: 3,
+  },
+};
+
+/** Compares the kernel engine with another one on two images of a plan for three; throws with the tensor that is off. */
+export async function checkVariant(
+  kernels: () => Promise<Engine>,
+  oracle: () => Promise<Engine>,
+  { change, options, classes }: Variant,
+): Promise<void> {
+  const config: VitConfig = { ...micro, ...change };
+  const adapter = randomAdapter(config, classes, options);
+  const gates = new Map(
+    adapter.modules.map(({ name, branches }, i) => [name, branches.map((_, k) => ((i + k) % 3) / 2)]),
+  );
+  const batch = randomBatch(config, 2, classes);
+  const of = async (
+    make: () => Promise<Engine>,
+  ): Promise<{ readonly result: Gradients; readonly features: Float32Array }> => {
+    const engine = await make();
+    must(await engine.prepare(randomModel(config), adapter, plainNormalisation, { batch: 3, classes }));
+    const result = must(await engine.gradients(batch, gates));
+    const { data, shape } = must(await engine.features(batch.pixels, gates));
+    assert(
+      shape[0] === 2 && shape[1] === headInputs(config),
+      () => `features of the shape [${shape.join()}]`,
+    );
+    engine.dispose();
+    return { result, features: data };
+  };
+  const [got, expected] = [await of(kernels), await of(oracle)];
+  assertClose('logits', got.result.logits.data, expected.result.logits.data, { abs: 2e-5, rel: 0 });
+  assertClose('features', got.features, expected.features, { abs: 2e-5, rel: 1e-5 });
+  assert(got.result.gradients.size === expected.result.gradients.size, 'gradients of every parameter');
+  for (const [name, { data }] of expected.result.gradients)
+    assertClose(name, present(got.result.gradients.get(name), name).data, data, { abs: 1e-5, rel: 1e-4 });
+}

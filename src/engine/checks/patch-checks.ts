@@ -1,0 +1,51 @@
+// Patch rows of crops and flips on the device against the same sampling on the host: the places are integers, so only the
+// interpolation rounds. A function that throws, run in Node and in a browser.
+import { cropOf, sampleCrop, wholeImage, type Crop } from '../crop.ts';
+import { assertClose } from './close.ts';
+import { patchRowsGrid, patchRowsKernel } from '../kernels/shaders/patch-rows.ts';
+import { runKernel } from './kernel-runner.ts';
+
+const [batch, side, patch, padded] = [4, 21, 7, 148] as const;
+const [grid, inputs, bytes] = [side / patch, 3 * patch * patch, 3 * side * side] as const;
+const tokens = grid * grid + 1;
+const normalisation = { rescale: 1 / 255, mean: [0.1, 0.2, 0.3], std: [0.5, 0.6, 0.7] } as const;
+
+/** A micro-batch of three images, from the second of the batch on; the last is beyond the images given. */
+export async function checkCrops(device: GPUDevice): Promise<void> {
+  const [first, images, given] = [1, 3, 3];
+  const pixels = Uint8Array.from({ length: batch * bytes }, (_, i) => (i * i * 31 + 7 * i) % 256);
+  const crops: readonly Crop[] = [
+    wholeImage,
+    cropOf(side, 3.3, 0.2, 11.7, 15.1, true),
+    cropOf(side, 0, 8.4, 20.9, 12.5, false),
+    wholeImage,
+  ];
+  const step = new Uint32Array(20);
+  step[2] = given;
+  const operands = {
+    pixels,
+    step,
+    part: Uint32Array.of(first, 0, 0, 0),
+    crops: Int32Array.from(crops.flatMap(({ x, y, dx, dy }) => [x, y, dx, dy])),
+    y: new Float32Array(images * tokens * padded).fill(7),
+  };
+  const shape = { images, side, patch, prefix: 1, padded };
+  const kernel = patchRowsKernel(shape, { cropped: normalisation });
+  const got = await runKernel(device, kernel, patchRowsGrid(shape), operands, 'y');
+  const expected = new Float64Array(got.length);
+  for (let image = first; image < given; image++) {
+    const source = pixels.subarray(image * bytes, (image + 1) * bytes);
+    const sampled = sampleCrop(source, side, crops[image] ?? wholeImage);
+    for (let token = 1; token < tokens; token++)
+      for (let i = 0; i < inputs; i++) {
+        const channel = Math.floor(i / patch ** 2) as 0 | 1 | 2;
+        const [row, column] = [Math.floor((i % patch ** 2) / patch), i % patch];
+        const y = Math.floor((token - 1) / grid) * patch + row;
+        const x = ((token - 1) % grid) * patch + column;
+        const value = (sampled[(y * side + x) * 3 + channel] ?? NaN) / 255;
+        expected[((image - first) * tokens + token) * padded + i] =
+          (value - normalisation.mean[channel]) / normalisation.std[channel];
+      }
+  }
+  assertClose('rows', got, expected, { abs: 1e-5, rel: 0 });
+}

@@ -1,0 +1,162 @@
+// What every plan must give: the numbers of the plain one. Micro-batches, recomputed blocks, float16 storage, the program
+// of stage 2 and the kept prefix against a step that does without. Functions that throw, run in Node and in a browser.
+import { parametersOf, type Adapter } from '../../dmlora/adapter.ts';
+import { dropBranches } from '../../dmlora/drop-plan.ts';
+import { present } from '../../shared/assert.ts';
+import type { VitConfig } from '../../vit/vit-config.ts';
+import type { Batch, Engine, Gradients, Shapes } from '../engine.ts';
+import { assertClose, largestDifference } from './close.ts';
+import { must } from './reference.ts';
+import {
+  micro,
+  plainNormalisation,
+  randomAdapter,
+  randomBatch,
+  randomModel,
+  stage1,
+} from './random-model.ts';
+
+type MakeEngine = () => Promise<Engine>;
+
+const classes = 3;
+/** Three blocks: two may be recomputed. */
+const config: VitConfig = { ...micro, depth: 3 };
+const model = randomModel(config);
+const adapter = randomAdapter(config, classes, { targets: 'all', rank: 2, branches: 2 });
+/** Five images: micro-batches of two leave a place empty. */
+const images = 5;
+const batch = randomBatch(config, images, classes);
+
+async function prepared(make: MakeEngine, shapes: Partial<Shapes>, from: Adapter = adapter): Promise<Engine> {
+  const engine = await make();
+  must(await engine.prepare(model, from, plainNormalisation, { batch: images, classes, ...shapes }));
+  return engine;
+}
+
+async function gradientsWith(make: MakeEngine, shapes: Partial<Shapes>): Promise<Gradients> {
+  const engine = await prepared(make, shapes);
+  const result = must(await engine.gradients(batch, new Map()));
+  engine.dispose();
+  return result;
+}
+
+/** The gradients by tensor; those of the scalars, single numbers, as one. */
+function tensorsOf({ gradients }: Gradients): Map<string, number[]> {
+  const tensors = new Map<string, number[]>();
+  for (const [name, { data }] of gradients) {
+    const key = name.endsWith('.s') ? 'scalars' : name;
+    tensors.set(key, [...(tensors.get(key) ?? []), ...data]);
+  }
+  return tensors;
+}
+
+/** Largest difference of any gradient, as a share of the largest value of its tensor; throws beyond `allowed`. */
+function compare(what: string, got: Gradients, expected: Gradients, allowed: number): number {
+  let worst = 0;
+  const values = tensorsOf(got);
+  for (const [name, wanted] of tensorsOf(expected)) {
+    const found = present(values.get(name), name);
+    assertClose(`${what}: ${name}`, found, wanted, { abs: 0, rel: allowed });
+    const scale = wanted.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    if (scale > 0) worst = Math.max(worst, largestDifference(found, wanted) / scale);
+  }
+  return worst;
+}
+
+function bits(of: Adapter): string {
+  return [...parametersOf(of)].map(([name, { data }]) => `${name} ${data.join()}`).join('\n');
+}
+
+/**
+ * Gradients of other plans against the plain one. Micro-batches only change the order of float32 sums: 1e-6. The same
+ * kernels in the same order give the same bits when blocks are recomputed. float16 keeps 11 bits, an error of 5e-4 a value
+ * at most; through three blocks 2e-3 was measured, 5e-3 is allowed.
+ */
+export async function checkOtherPlans(make: MakeEngine): Promise<Record<string, number>> {
+  const plain = await gradientsWith(make, {});
+  const parts = await gradientsWith(make, { microBatch: 2 });
+  const micro = compare('micro-batches', parts, plain, 1e-6);
+  compare('the same again', await gradientsWith(make, { microBatch: 2 }), parts, 0);
+  compare('recomputed', await gradientsWith(make, { recomputedBlocks: 2 }), plain, 0);
+  compare('recomputed in parts', await gradientsWith(make, { microBatch: 2, recomputedBlocks: 2 }), parts, 0);
+  const memory = { budgetBytes: null, float16: 'always' } as const;
+  const half = await gradientsWith(make, { memory, recomputedBlocks: 1 });
+  const float16 = compare('float16', half, plain, 5e-3);
+  if (!(float16 > 1e-6)) throw new Error('float16 changes nothing: this check proves nothing');
+  return { micro, float16 };
+}
+
+/** The first moments after one step of stage 2, over 0.1 clip, are the full program's gradients. */
+export async function checkStage2(make: MakeEngine): Promise<Record<string, number>> {
+  const plain = await gradientsWith(make, {});
+  let worst = 0;
+  for (const microBatch of [images, 2]) {
+    const engine = await prepared(make, { microBatch });
+    engine.step(batch, { ...stage1, trains: { branches: false, scalars: true, head: true } });
+    const { steps, fault } = await engine.report();
+    if (fault !== null) throw new Error(JSON.stringify(fault));
+    const clip = present(steps[0], 'report').clipScale;
+    const { moments } = must(await engine.readAdapter());
+    for (const [name, { data }] of plain.gradients) {
+      if (!/\.s$|^head/.test(name)) continue;
+      const m = present(moments.get(name), `moments of ${name}`).m;
+      const got = m.map((value) => value / (0.1 * clip));
+      // A scalar's gradient is one number, a sum over all rows whose terms cancel: relative to the terms, not to it.
+      worst = Math.max(worst, assertClose(`stage 2: ${name}`, got, data, { abs: 2e-6, rel: 1e-5 }));
+    }
+    engine.dispose();
+  }
+  return { worst };
+}
+
+/** Steps that take the frozen prefix from what was kept give the bits of steps that compute it. */
+export async function checkKeptPrefix(make: MakeEngine): Promise<Record<string, number>> {
+  const upper = { ...adapter, modules: adapter.modules.filter(({ name }) => !name.startsWith('blocks.0.')) };
+  const after = async (places: Int32Array | undefined): Promise<{ state: string; losses: number[] }> => {
+    const engine = await prepared(make, { microBatch: 2, images: 8 }, upper);
+    const given: Batch = { ...batch, images: places };
+    for (let step = 0; step < 3; step++) engine.step(given, { ...stage1, step });
+    const { steps, fault } = await engine.report();
+    if (fault !== null) throw new Error(JSON.stringify(fault));
+    const state = bits(must(await engine.readAdapter()));
+    engine.dispose();
+    return { state, losses: steps.map(({ loss }) => loss) };
+  };
+  const computed = await after(undefined);
+  const kept = await after(Int32Array.of(7, 0, 3, 2, 5));
+  if (kept.state !== computed.state) throw new Error('kept: the adapter after three steps is another one');
+  const [first = NaN, , third = NaN] = kept.losses;
+  if (!(third < first)) throw new Error('kept: the loss does not fall');
+  return { first, third };
+}
+
+/** A drop leaves the survivors' values and moments as they are, bit for bit. */
+export async function checkDrop(make: MakeEngine): Promise<Record<string, number>> {
+  const engine = await prepared(make, { microBatch: 2 });
+  for (let step = 0; step < 2; step++) engine.step(batch, { ...stage1, step });
+  if ((await engine.report()).fault !== null) throw new Error('a step failed');
+  const before = must(await engine.readAdapter());
+  const dropped = dropBranches(before, new Map(before.modules.map(({ name }, i) => [name, i % 2])));
+  const startedAt = performance.now();
+  must(await engine.writeAdapter(dropped));
+  const ms = performance.now() - startedAt;
+  const after = must(await engine.readAdapter());
+  if (bits(after) !== bits(dropped)) throw new Error('drop: a surviving value changed');
+  if (after.moments.size !== dropped.moments.size) throw new Error('drop: moments came or went');
+  for (const [name, { m, v, steps }] of dropped.moments) {
+    const now = present(after.moments.get(name), `moments of ${name}`);
+    if (now.steps !== steps || largestDifference(now.m, m) !== 0 || largestDifference(now.v, v) !== 0)
+      throw new Error(`drop: the moments of ${name} changed`);
+  }
+  engine.step(batch, { ...stage1, step: 2 });
+  if ((await engine.report()).fault !== null) throw new Error('the step after the drop failed');
+  engine.dispose();
+  return { ms };
+}
+
+export const planChecks = {
+  'other plans': checkOtherPlans,
+  'stage 2': checkStage2,
+  'kept prefix': checkKeptPrefix,
+  drop: checkDrop,
+} as const;

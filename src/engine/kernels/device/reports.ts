@@ -1,0 +1,66 @@
+// The only thing a steady step reads back: a ring of 32-byte records on the device, copied whole into one of a few
+// mappable buffers at the end of each step and mapped when a report is asked for: at most one mapAsync a step, and one
+// for many steps when several are in flight.
+import { assert, present } from '../../../shared/assert.ts';
+import { plannedBuffer, type DeviceMemory, type PlannedBuffer } from './device-memory.ts';
+import { recordRing } from '../shaders/adamw.ts';
+import { recordBytes } from '../shaders/shared-structs.ts';
+
+export interface DeviceRecord {
+  readonly sequence: number;
+  readonly applied: boolean;
+  readonly loss: number;
+  readonly correct: number;
+  readonly norm: number;
+  readonly clip: number;
+}
+
+/** Steps that may wait for a report. */
+export const maxInFlight = recordRing;
+
+/** The buffers that records are copied to. */
+export function planReports(): PlannedBuffer[] {
+  return [1, 2, 3].map((n) => plannedBuffer(`report ${n}`, recordRing * recordBytes, 'read-back'));
+}
+
+export class Reports {
+  readonly #free: GPUBuffer[];
+  #latest: GPUBuffer | null = null;
+
+  /** The buffers must be allocated. */
+  constructor(memory: DeviceMemory, buffers: readonly PlannedBuffer[]) {
+    this.#free = buffers.map((buffer) => memory.get(buffer));
+  }
+
+  /** Encodes the copy of the records; a step that follows another unread one copies over it. */
+  encodeCopy(encoder: GPUCommandEncoder, records: GPUBuffer): void {
+    this.#latest ??= present(this.#free.pop(), 'a free report buffer');
+    encoder.copyBufferToBuffer(records, 0, this.#latest, 0, recordRing * recordBytes);
+  }
+
+  /** Waits for the last copy and gives the records by their place in the ring. */
+  async read(): Promise<(sequence: number) => DeviceRecord> {
+    const buffer = present(this.#latest, 'a step to report');
+    this.#latest = null;
+    try {
+      await buffer.mapAsync(GPUMapMode.READ);
+      const words = new Uint32Array(buffer.getMappedRange().slice(0));
+      const floats = new Float32Array(words.buffer);
+      return (sequence) => {
+        const at = (sequence % recordRing) * (recordBytes / 4);
+        assert(at + 5 < words.length, 'a record within the ring');
+        return {
+          sequence: words[at] ?? 0,
+          applied: words[at + 1] === 1,
+          loss: floats[at + 2] ?? NaN,
+          correct: floats[at + 3] ?? NaN,
+          norm: floats[at + 4] ?? NaN,
+          clip: floats[at + 5] ?? NaN,
+        };
+      };
+    } finally {
+      if (buffer.mapState === 'mapped') buffer.unmap();
+      this.#free.push(buffer);
+    }
+  }
+}

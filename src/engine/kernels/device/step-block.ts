@@ -1,0 +1,84 @@
+// The step block: everything that changes from step to step, in one buffer written once: the `Step` struct, the gates of
+// every column, labels, places of kept rows, crops. One host array is filled again and again, so a step allocates nothing
+// of size.
+import type { Gates } from '../../../dmlora/adapter.ts';
+import { assert } from '../../../shared/assert.ts';
+import type { Batch, StepControl } from '../../engine.ts';
+import { wholeOf, type DeviceMemory } from './device-memory.ts';
+import { packGates, type FlatLayout } from '../memory/flat-parameters.ts';
+import type { TrainingState } from '../memory/training-state.ts';
+import type { StepCounts } from './step-counts.ts';
+
+export interface StepNumbers {
+  /** Number of the step on the device, and its place in the ring of records. */
+  readonly sequence: number;
+  readonly record: number;
+  readonly control: StepControl;
+  readonly counts: StepCounts;
+}
+
+export class StepBlock {
+  readonly #bytes: ArrayBuffer;
+  readonly #floats: Float32Array;
+  readonly #words: Uint32Array;
+  readonly #gates: Float32Array;
+  readonly #labels: Uint32Array;
+  readonly #places: Uint32Array;
+  readonly #crops: Int32Array;
+  #lastGates: Gates | null = null;
+
+  constructor(
+    private readonly memory: DeviceMemory,
+    private readonly state: TrainingState,
+  ) {
+    const { stepBlock, regions, layout } = state;
+    this.#bytes = new ArrayBuffer(stepBlock.bytes);
+    this.#floats = new Float32Array(this.#bytes, 0, 64);
+    this.#words = new Uint32Array(this.#bytes, 0, 64);
+    this.#gates = new Float32Array(this.#bytes, regions.gates.offset, layout.columns);
+    this.#labels = new Uint32Array(this.#bytes, regions.labels.offset, regions.labels.bytes / 4);
+    this.#places = new Uint32Array(this.#bytes, regions.places.offset, regions.places.bytes / 4);
+    this.#crops = new Int32Array(this.#bytes, regions.crops.offset, regions.crops.bytes / 4);
+  }
+
+  /** Fills and uploads the block; `numbers` is null for a forward or gradient without an update. */
+  write(
+    layout: FlatLayout,
+    gates: Gates,
+    { labels, images: places, crops }: Batch,
+    images: number,
+    numbers: StepNumbers | null,
+  ): void {
+    const { classes } = layout;
+    assert(
+      labels.every((label) => label >= 0 && label < classes),
+      () => `a label is not in 0..${classes - 1}`,
+    );
+    this.#words[2] = images;
+    if (this.#lastGates !== gates) packGates(layout, gates, this.#gates);
+    this.#lastGates = gates;
+    this.#labels.set(labels);
+    if (places !== undefined) this.#places.set(places);
+    crops?.forEach(({ x, y, dx, dy }, i) => this.#crops.set([x, y, dx, dy], 4 * i));
+    if (numbers !== null) this.#writeNumbers(numbers);
+    this.memory.write(wholeOf(this.state.stepBlock), this.#bytes);
+  }
+
+  /** The order of `Step` in shaders/shared-structs.ts; bias corrections are powers in float64, rounded once. */
+  #writeNumbers({ sequence, record, control, counts }: StepNumbers): void {
+    const { trains, learningRate, headRate, scalarRate, weightDecay, clipNorm, scalarLimit } = control;
+    const flag = (on: boolean): number => (on ? 1 : 0);
+    this.#words.set([sequence, record]);
+    this.#words.set([flag(trains.branches), flag(trains.scalars), flag(trains.head)], 3);
+    this.#floats.set([learningRate, scalarRate, weightDecay, clipNorm, scalarLimit, headRate], 6);
+    const steps = [counts.branches, counts.scalars, counts.headWeight, counts.headBias];
+    this.#floats.set(
+      steps.map((count) => 1 - 0.9 ** count),
+      12,
+    );
+    this.#floats.set(
+      steps.map((count) => 1 - 0.999 ** count),
+      16,
+    );
+  }
+}

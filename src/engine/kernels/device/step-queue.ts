@@ -1,0 +1,121 @@
+// Steps between enqueueing and report. A step is a transaction decided on the device (shaders/adamw.ts, `decide`): it changes
+// parameters only if its loss and gradient norm are finite and it directly follows the last applied step. So several may
+// be in flight: when one fails, those behind it change nothing, and the state is that of the last confirmed one.
+import { assert, present } from '../../../shared/assert.ts';
+import type { Fault } from '../../../shared/fault.ts';
+import type { Batch, StepControl, StepReport } from '../../engine.ts';
+import type { Gpu } from '../../gpu.ts';
+import { wholeOf, type DeviceMemory } from './device-memory.ts';
+import type { DeviceModel } from './device-model.ts';
+import { scoped } from './error-scopes.ts';
+import { maxInFlight, type Reports } from './reports.ts';
+import { afterStep, noSteps, type StepCounts } from './step-counts.ts';
+
+interface InFlight {
+  readonly control: StepControl;
+  readonly sequence: number;
+  /** The first error that the device reported for the step's commands, or null. */
+  readonly error: Promise<GPUError | null>;
+}
+
+export class StepQueue {
+  #inFlight: InFlight[] = [];
+  #sequence = 0;
+  /** Optimiser steps of each group: with the enqueued ones, and of the last confirmed step. */
+  #counts = noSteps;
+  #confirmed = noSteps;
+
+  constructor(
+    private readonly gpu: Gpu,
+    private readonly memory: DeviceMemory,
+    private readonly model: DeviceModel,
+    private readonly reports: Reports,
+  ) {}
+
+  get isEmpty(): boolean {
+    return this.#inFlight.length === 0;
+  }
+
+  /** Optimiser steps of each group; of the last confirmed step when the queue is empty. */
+  get counts(): StepCounts {
+    return this.#counts;
+  }
+
+  /** Begins anew after an adapter that has seen so many steps was written. */
+  restart(counts: StepCounts): void {
+    this.#counts = counts;
+    this.#confirmed = counts;
+    this.#allowFrom(this.#sequence);
+  }
+
+  /** Tells the device which step must come next, and that nothing is wrong. */
+  #allowFrom(sequence: number): void {
+    this.#sequence = sequence;
+    this.memory.write(wholeOf(this.model.plan.model.state.status), Uint32Array.of(sequence, 0, 0, 0));
+  }
+
+  enqueue(batch: Batch, control: StepControl): void {
+    assert(this.#inFlight.length < maxInFlight, `more than ${maxInFlight} steps without a report`);
+    const sequence = this.#sequence;
+    const counts = afterStep(this.#counts, control.trains);
+    const error = scoped(this.gpu.device, () =>
+      this.model.run({
+        program: control.trains.branches ? 'training' : 'scalars',
+        batch,
+        gates: control.gates,
+        phases: ['forward', 'loss', 'backward'],
+        end: ['reduce', 'update'],
+        numbers: { sequence, record: sequence % maxInFlight, control, counts },
+        after: (encoder) =>
+          this.reports.encodeCopy(encoder, this.memory.get(this.model.plan.model.state.records)),
+      }),
+    );
+    this.#sequence++;
+    this.#counts = counts;
+    this.#inFlight.push({ control, sequence, error });
+  }
+
+  /** Waits for the enqueued steps: a report for each that was applied, in order, and the fault that ended them. */
+  async report(): Promise<{ steps: readonly StepReport[]; fault: Fault | null }> {
+    const waiting = this.#inFlight;
+    this.#inFlight = [];
+    if (waiting.length === 0) return { steps: [], fault: this.gpu.trouble() };
+    const steps: StepReport[] = [];
+    let fault: Fault | null = null;
+    const records = await this.reports.read().catch(() => null);
+    for (const { control, sequence, error } of waiting) {
+      const refused = await error;
+      const record = records?.(sequence);
+      if (refused === null && record?.sequence === sequence && record.applied) {
+        const { loss, correct, norm: gradientNorm, clip: clipScale } = record;
+        steps.push({ step: control.step, loss, correct, gradientNorm, clipScale });
+        continue;
+      }
+      fault = this.#faultOf(control.step, refused, record?.sequence === sequence ? record.loss : 0);
+      this.#backTo(waiting, steps.length);
+      break;
+    }
+    if (fault === null) this.#confirmed = this.#counts;
+    return { steps, fault };
+  }
+
+  #faultOf(step: number, refused: GPUError | null, loss: number): Fault {
+    const trouble = this.gpu.trouble();
+    if (trouble !== null) return 'step' in trouble ? { ...trouble, step } : trouble;
+    if (refused !== null)
+      return refused instanceof GPUOutOfMemoryError
+        ? { kind: 'out-of-memory', askedBytes: 0, detail: refused.message }
+        : { kind: 'gpu-error', message: refused.message, step };
+    return { kind: 'not-finite', where: Number.isFinite(loss) ? 'the gradient' : 'the loss', step };
+  }
+
+  /** After a fault: counts and the device's idea of the next step are those after `applied` of the waiting steps. */
+  #backTo(waiting: readonly InFlight[], applied: number): void {
+    this.model.forget();
+    this.#counts = waiting
+      .slice(0, applied)
+      .reduce((counts, { control }) => afterStep(counts, control.trains), this.#confirmed);
+    this.#confirmed = this.#counts;
+    if (this.gpu.trouble() === null) this.#allowFrom(present(waiting[applied], 'the failed step').sequence);
+  }
+}

@@ -1,0 +1,52 @@
+// Named arrays survive the way into the flat buffers and back, whatever the widths; nothing lies on anything else.
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { parametersOf } from '../../../dmlora/adapter.ts';
+import { targetSets } from '../../../dmlora/recipe.ts';
+import { originalVit, type VitConfig } from '../../../vit/vit-config.ts';
+import { randomAdapter } from '../../checks/random-model.ts';
+import { flatLayout, pack, packGates, unpack } from './flat-parameters.ts';
+import { widthsOf } from './widths.ts';
+
+const shapes = fc.record({
+  heads: fc.integer({ min: 1, max: 3 }),
+  headDim: fc.integer({ min: 1, max: 7 }),
+  mlpDim: fc.integer({ min: 1, max: 19 }),
+  depth: fc.integer({ min: 1, max: 3 }),
+  classes: fc.integer({ min: 1, max: 6 }),
+  rank: fc.integer({ min: 1, max: 3 }),
+  branches: fc.integer({ min: 1, max: 3 }),
+  targets: fc.constantFrom(...(Object.keys(targetSets) as (keyof typeof targetSets)[])),
+});
+
+test('pack, then unpack, gives every parameter back', () => {
+  fc.assert(
+    fc.property(shapes, ({ heads, headDim, classes, rank, branches, targets, ...rest }) => {
+      const config: VitConfig = {
+        imageSize: 8,
+        patchSize: 8,
+        dim: heads * headDim,
+        heads,
+        layerNormEps: 1e-6,
+        ...originalVit,
+        ...rest,
+      };
+      const adapter = randomAdapter(config, classes, { rank, branches, targets });
+      const widths = widthsOf(config, 2, classes);
+      const layout = flatLayout(config, widths, adapter, classes);
+      const parameters = parametersOf(adapter);
+      const flat = pack(layout, widths, (name) => parameters.get(name)?.data);
+      const back = unpack(layout, widths, flat);
+      expect([...back.keys()].sort()).toEqual([...parameters.keys()].sort());
+      for (const [name, { shape, data }] of parameters) expect(back.get(name)).toEqual({ shape, data });
+      // Every element has a place of its own: as many places are set as there are elements.
+      const marked = pack(layout, widths, (name) => parameters.get(name)?.data.map(() => 1));
+      const elements = [...parameters.values()].reduce((sum, { data }) => sum + data.length, 0);
+      expect(marked.reduce((sum, one) => sum + one, 0)).toBe(elements);
+      const gates = new Float32Array(layout.columns);
+      packGates(layout, new Map(), gates);
+      expect(gates.reduce((sum, gate) => sum + gate, 0)).toBe(adapter.modules.length * rank * branches);
+      for (const { offset, scales } of layout.sites) expect([offset % 16, scales % 64]).toEqual([0, 0]);
+    }),
+  );
+});

@@ -1,0 +1,249 @@
+// The frozen backbone on the device, uploaded once: each linear in both layouts, [in, out] for the forward product and,
+// where its input needs a gradient, [out, in] for that, so that both read vec4s along a row and nothing is transposed in a
+// step. Costs the weights twice. One buffer a block; every tensor at a multiple of 256 bytes.
+import { linearName, weightOf, type Linear, type VitModel } from '../../../vit/parameters.ts';
+import { patchInputs, tokenCount, type VitConfig } from '../../../vit/vit-config.ts';
+import { present } from '../../../shared/assert.ts';
+import {
+  plannedBuffer,
+  type DeviceMemory,
+  type PlannedBuffer,
+  type Region,
+} from '../device/device-memory.ts';
+import { stored, valueBytes, type Storage } from '../shaders/storage.ts';
+import { aligned, siteKinds, siteLinears, type SiteKind } from './sites.ts';
+import { headPlaces, plainPlaces, type Places, type Widths } from './widths.ts';
+
+export interface FrozenLinear {
+  /** [parts, in, out]. */
+  readonly forward: Region;
+  /** [parts * out, in]; null where nothing below learns. */
+  readonly backward: Region | null;
+  /** [parts * out]. */
+  readonly bias: Region;
+}
+
+export interface FrozenBlock {
+  /** Weight, then bias. */
+  readonly norm1: Region;
+  readonly norm2: Region;
+  /** Layer scale of the two branches, [dim]. */
+  readonly scales: { readonly ls1: Region; readonly ls2: Region } | null;
+  readonly linears: Readonly<Record<SiteKind, FrozenLinear>>;
+}
+
+export interface FrozenWeights {
+  readonly patch: Region; // [3 patch^2, dim]
+  /** Positions with the tokens before the patches in their rows and the patch bias in the others, [tokens, dim]. */
+  readonly positions: Region;
+  readonly blocks: readonly FrozenBlock[];
+  readonly preNorm: Region | null;
+  readonly norm: Region | null;
+  readonly buffers: readonly PlannedBuffer[];
+  /** Every tensor with its place. */
+  readonly tensors: readonly FrozenTensor[];
+}
+
+/** A tensor of the backbone as it will lie on the device, made of the checkpoint's arrays. */
+interface Content {
+  readonly count: number;
+  readonly storage: Storage;
+  readonly values: (data: (name: string) => Float32Array) => Float32Array;
+}
+
+interface FrozenTensor extends Content {
+  readonly region: Region;
+}
+
+interface Shelf<Name> {
+  readonly buffer: PlannedBuffer;
+  readonly tensors: readonly FrozenTensor[];
+  region(name: Name): Region;
+}
+
+/** A matrix [rows, columns] with its elements moved to their places, transposed if asked. */
+function placed(
+  source: Float32Array,
+  [rowPlaces, rows]: readonly [Places, number],
+  [columnPlaces, columns]: readonly [Places, number],
+  transpose: boolean,
+): Float32Array {
+  const result = new Float32Array(rows * columns);
+  const width = columnPlaces.length;
+  for (let r = 0; r < rowPlaces.length; r++) {
+    const row = rowPlaces[r] ?? 0;
+    for (let c = 0; c < width; c++) {
+      const column = columnPlaces[c] ?? 0;
+      result[transpose ? column * rows + row : row * columns + column] = source[r * width + c] ?? 0;
+    }
+  }
+  return result;
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  const result = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    result.set(part, at);
+    at += part.length;
+  }
+  return result;
+}
+
+/** Lays tensors one after another into one buffer. */
+function shelve<Name extends string>(label: string, tensors: Readonly<Record<Name, Content>>): Shelf<Name> {
+  const names = Object.keys(tensors) as Name[];
+  const bytesOf = ({ count, storage }: Content): number => count * valueBytes[storage];
+  const total = names.reduce((sum, name) => sum + aligned(bytesOf(tensors[name]), 256), 0);
+  const buffer = plannedBuffer(label, total);
+  let offset = 0;
+  const placed: FrozenTensor[] = [];
+  const regions = new Map<Name, Region>();
+  for (const name of names) {
+    const region = { buffer, offset, bytes: bytesOf(tensors[name]) };
+    regions.set(name, region);
+    placed.push({ ...tensors[name], region });
+    offset += aligned(region.bytes, 256);
+  }
+  return { buffer, tensors: placed, region: (name) => present(regions.get(name), name) };
+}
+
+/**
+ * Where everything of a frozen backbone will lie. `gradients` tells of which linears' inputs the backward pass needs the
+ * gradient: only those have the second layout.
+ */
+export function planFrozen(
+  config: VitConfig,
+  widths: Widths,
+  storage: Storage,
+  gradients: (block: number, kind: SiteKind) => boolean,
+): FrozenWeights {
+  const dim = plainPlaces(config.dim);
+  const vector =
+    (name: string, places: Places, width: number): Content['values'] =>
+    (data) =>
+      placed(data(name), [Uint32Array.of(0), 1], [places, width], false);
+  const norm = (name: string): Content => ({
+    count: 2 * widths.dim,
+    storage: 'f32',
+    values: (data) =>
+      joined(['weight', 'bias'].map((half) => vector(`${name}.${half}`, dim, widths.dim)(data))),
+  });
+  const outer = shelve<string>('embedding', {
+    patch: {
+      count: widths.patch * widths.dim,
+      storage,
+      values: (data) =>
+        placed(
+          data('patch_embed.weight'),
+          [dim, widths.dim],
+          [plainPlaces(patchInputs(config)), widths.patch],
+          true,
+        ),
+    },
+    positions: {
+      count: widths.tokens * widths.dim,
+      storage: 'f32',
+      values: (data) => positionTable(config, widths, data),
+    },
+    ...(config.preNorm ? { pre_norm: norm('pre_norm') } : {}),
+    ...(config.finalNorm === 'none' ? {} : { norm: norm('norm') }),
+  });
+  const shelves: Pick<Shelf<string>, 'buffer' | 'tensors'>[] = [outer];
+  const blocks = Array.from({ length: config.depth }, (_, block): FrozenBlock => {
+    const contents: Record<string, Content> = {
+      norm1: norm(`blocks.${block}.norm1`),
+      norm2: norm(`blocks.${block}.norm2`),
+    };
+    for (const name of config.layerScale ? (['ls1', 'ls2'] as const) : [])
+      contents[name] = {
+        count: widths.dim,
+        storage: 'f32',
+        values: vector(`blocks.${block}.${name}`, dim, widths.dim),
+      };
+    for (const kind of siteKinds) {
+      const parts = siteLinears[kind].map((linear) => linearName(block, linear));
+      const [outside, inside] = linearPlaces(config, widths, siteLinears[kind][0]);
+      const matrix = (transpose: boolean): Content => ({
+        count: parts.length * outside[1] * inside[1],
+        storage,
+        values: (data) =>
+          joined(parts.map((name) => placed(data(`${name}.weight`), outside, inside, transpose))),
+      });
+      contents[`${kind}.forward`] = matrix(true);
+      if (gradients(block, kind)) contents[`${kind}.backward`] = matrix(false);
+      contents[`${kind}.bias`] = {
+        count: parts.length * outside[1],
+        storage: 'f32',
+        values: (data) => joined(parts.map((name) => vector(`${name}.bias`, ...outside)(data))),
+      };
+    }
+    const shelf = shelve(`block ${block}`, contents);
+    shelves.push(shelf);
+    const linear = (kind: SiteKind): FrozenLinear => ({
+      forward: shelf.region(`${kind}.forward`),
+      backward: gradients(block, kind) ? shelf.region(`${kind}.backward`) : null,
+      bias: shelf.region(`${kind}.bias`),
+    });
+    return {
+      norm1: shelf.region('norm1'),
+      norm2: shelf.region('norm2'),
+      scales: config.layerScale ? { ls1: shelf.region('ls1'), ls2: shelf.region('ls2') } : null,
+      linears: { qkv: linear('qkv'), proj: linear('proj'), fc1: linear('fc1'), fc2: linear('fc2') },
+    };
+  });
+  return {
+    patch: outer.region('patch'),
+    positions: outer.region('positions'),
+    preNorm: config.preNorm ? outer.region('pre_norm') : null,
+    norm: config.finalNorm === 'none' ? null : outer.region('norm'),
+    blocks,
+    buffers: shelves.map(({ buffer }) => buffer),
+    tensors: shelves.flatMap(({ tensors }) => tensors),
+  };
+}
+
+/** Fills the planned buffers, which must exist, with the model's weights. */
+export function uploadFrozen(memory: DeviceMemory, { weights }: VitModel, { tensors }: FrozenWeights): void {
+  const data = (name: string): Float32Array => weightOf(weights, name).data;
+  for (const { region, storage, values } of tensors) memory.write(region, stored(values(data), storage));
+}
+
+/** Places and padded width of a linear's output and input. */
+function linearPlaces(
+  config: VitConfig,
+  widths: Widths,
+  linear: Linear,
+): readonly [readonly [Places, number], readonly [Places, number]] {
+  const dim = [plainPlaces(config.dim), widths.dim] as const;
+  const mlp = [plainPlaces(config.mlpDim), widths.mlp] as const;
+  const heads = [headPlaces(config), widths.context] as const;
+  switch (linear) {
+    case 'q':
+    case 'k':
+    case 'v':
+      return [heads, dim];
+    case 'proj':
+      return [dim, heads];
+    case 'fc1':
+      return [mlp, dim];
+    case 'fc2':
+      return [dim, mlp];
+  }
+}
+
+function positionTable(
+  config: VitConfig,
+  widths: Widths,
+  data: (name: string) => Float32Array,
+): Float32Array {
+  const prefix = config.prefixTokens === 0 ? new Float32Array() : data('prefix_tokens');
+  const [positions, bias] = [data('pos_embed'), data('patch_embed.bias')];
+  const table = new Float32Array(tokenCount(config) * widths.dim);
+  for (let token = 0; token < tokenCount(config); token++)
+    for (let c = 0; c < config.dim; c++)
+      table[token * widths.dim + c] =
+        (positions[token * config.dim + c] ?? 0) +
+        (token < config.prefixTokens ? (prefix[token * config.dim + c] ?? 0) : (bias[c] ?? 0));
+  return table;
+}

@@ -1,0 +1,219 @@
+// The buffers that outlive a program: parameters, gradients and moments (flat, one layout), the step block, the tables
+// that tell kernels where branches lie, and what the device remembers about the run. Planned here, anew when the number
+// of live branches changes; nothing is allocated.
+import { present } from '../../../shared/assert.ts';
+import {
+  plannedBuffer,
+  wholeOf,
+  type PlannedBuffer,
+  type Region,
+  type Use,
+} from '../device/device-memory.ts';
+import { columnModules, groupBegin, type FlatLayout } from './flat-parameters.ts';
+import { aligned, type Site } from './sites.ts';
+import type { Widths } from './widths.ts';
+import { normGroups, recordRing } from '../shaders/adamw.ts';
+import { partBytes, recordBytes, siteBytes, statusBytes, stepBytes } from '../shaders/shared-structs.ts';
+import type { PartRegions } from '../step/recorder.ts';
+
+/** Rows that one partial sum of a gradient covers, at least; more rows are cut into chunks, at most 16. */
+const chunkRows = 256;
+
+/** Where a region of a buffer may begin. */
+const unit = 256;
+
+export interface SiteRegions {
+  readonly parameters: Region;
+  /** From the site's gradient to the end of the buffer: partial sums lie `stride` apart. */
+  readonly gradient: Region;
+  readonly scales: Region;
+  readonly gates: Region;
+  /** `Site` for products with the up matrices, and for products with the down matrix as one part. */
+  readonly parts: Region;
+  readonly whole: Region;
+}
+
+export interface TrainingState {
+  readonly layout: FlatLayout;
+  readonly chunks: number;
+  /** Micro-batches of a step. */
+  readonly parts: number;
+  readonly parameters: PlannedBuffer;
+  /** Gradients of one micro-batch in `chunks` partial sums; with one micro-batch the first becomes the gradient. */
+  readonly partials: PlannedBuffer;
+  readonly gradient: PlannedBuffer;
+  readonly first: PlannedBuffer;
+  readonly second: PlannedBuffer;
+  readonly stepBlock: PlannedBuffer;
+  readonly status: PlannedBuffer;
+  readonly records: PlannedBuffer;
+  readonly regions: {
+    readonly step: Region;
+    readonly gates: Region;
+    readonly labels: Region;
+    /** Where each image's kept rows lie. */
+    readonly places: Region;
+    readonly crops: Region;
+    readonly scales: Region;
+    readonly columns: Region;
+    readonly modules: Region;
+    /** For scalar-sums.ts. */
+    readonly scalarPlaces: Region;
+    /** All gradients, and those of what learns in stage 2. */
+    readonly span: Region;
+    readonly scalarSpan: Region;
+    readonly ends: Region;
+    readonly sums: Region;
+    readonly outcome: Region;
+  };
+  readonly part: PartRegions;
+  readonly sites: ReadonlyMap<Site, SiteRegions>;
+  readonly buffers: readonly PlannedBuffer[];
+  /** What must be written before the first step. */
+  readonly tables: readonly (readonly [PlannedBuffer, Uint32Array<ArrayBuffer>])[];
+}
+
+/** The state of an adapter for steps of `parts` micro-batches, each as wide as `widths` says. */
+export function planState(layout: FlatLayout, widths: Widths, parts: number): TrainingState {
+  const buffers: PlannedBuffer[] = [];
+  const tables: [PlannedBuffer, Uint32Array<ArrayBuffer>][] = [];
+  const make = (label: string, bytes: number, use?: Use): PlannedBuffer => {
+    const buffer = plannedBuffer(label, bytes, use);
+    buffers.push(buffer);
+    return buffer;
+  };
+  const table = (label: string, data: Uint32Array<ArrayBuffer>): PlannedBuffer => {
+    const buffer = make(label, data.byteLength, 'table');
+    tables.push([buffer, data]);
+    return buffer;
+  };
+  const images = parts * widths.images;
+  const floats = 4 * layout.ends[3];
+  const chunks = Math.min(16, Math.ceil(widths.rows / chunkRows));
+  const parameters = make('parameters', 4 * floats);
+  const partials = make('gradient', 4 * floats * chunks);
+  const scales = make('scales', 4 * Math.max(64, layout.columns));
+  const gateBytes = aligned(4 * Math.max(1, layout.columns), unit);
+  const labelBytes = aligned(4 * images, unit);
+  const cropsAt = unit + gateBytes + 2 * labelBytes;
+  const stepBlock = make('step block', cropsAt + 16 * images, 'table');
+  const siteTable = table('sites', siteUniforms(layout));
+  const sizes = table('sizes', sizeTable(layout));
+  const partTable = table('parts', partUniforms(widths.images, parts));
+  const sites = layout.sites.map((site, i): readonly [Site, SiteRegions] => {
+    const begin = 16 * site.offset;
+    const columns = { offset: 4 * site.scales, bytes: 4 * site.width };
+    return [
+      site,
+      {
+        parameters: { buffer: parameters, offset: begin, bytes: 16 * site.length },
+        gradient: { buffer: partials, offset: begin, bytes: partials.bytes - begin },
+        scales: { buffer: scales, ...columns },
+        gates: { buffer: stepBlock, offset: unit + columns.offset, bytes: columns.bytes },
+        parts: { buffer: siteTable, offset: 2 * unit * i, bytes: siteBytes },
+        whole: { buffer: siteTable, offset: 2 * unit * i + unit, bytes: siteBytes },
+      },
+    ];
+  });
+  return {
+    layout,
+    chunks,
+    parts,
+    parameters,
+    partials,
+    gradient: parts === 1 ? partials : make('summed gradient', 4 * floats),
+    first: make('first moments', 4 * floats),
+    second: make('second moments', 4 * floats),
+    stepBlock,
+    status: make('status', statusBytes),
+    records: make('records', recordRing * recordBytes),
+    regions: {
+      step: { buffer: stepBlock, offset: 0, bytes: stepBytes },
+      gates: { buffer: stepBlock, offset: unit, bytes: gateBytes },
+      labels: { buffer: stepBlock, offset: unit + gateBytes, bytes: 4 * images },
+      places: { buffer: stepBlock, offset: unit + gateBytes + labelBytes, bytes: 4 * images },
+      crops: { buffer: stepBlock, offset: cropsAt, bytes: 16 * images },
+      scales: { buffer: scales, offset: 0, bytes: 4 * Math.max(1, layout.columns) },
+      columns: wholeOf(table('columns', columnModules(layout))),
+      modules: wholeOf(table('modules', moduleTable(layout))),
+      scalarPlaces: wholeOf(table('scalar places', scalarPlaces(layout, widths))),
+      span: { buffer: sizes, offset: 0, bytes: 16 },
+      scalarSpan: { buffer: sizes, offset: unit, bytes: 16 },
+      ends: { buffer: sizes, offset: 2 * unit, bytes: 16 },
+      sums: wholeOf(make('sums', 4 * normGroups)),
+      outcome: { buffer: make('outcome', 8 * images), offset: 0, bytes: 8 * images },
+    },
+    part: {
+      ofPart: Array.from({ length: parts }, (_, i) => ({
+        buffer: partTable,
+        offset: unit * i,
+        bytes: partBytes,
+      })),
+    },
+    sites: new Map(sites),
+    buffers,
+    tables,
+  };
+}
+
+/** Two `Site` structs for each site, each at a multiple of 256 bytes; see shared-structs.ts. */
+function siteUniforms({ sites, ends }: FlatLayout): Uint32Array<ArrayBuffer> {
+  const words = new Uint32Array(Math.max(1, sites.length) * 128);
+  sites.forEach(({ parts, width, scales }, i) => {
+    for (const at of [128 * i, 128 * i + 64]) words.set([width / 4, ends[3], scales / 4], at);
+    parts.forEach(({ first, count, up }, part) => {
+      words[128 * i + 4 + part] = first;
+      words[128 * i + 8 + part] = count;
+      words[128 * i + 12 + part] = up;
+    });
+    words[128 * i + 64 + 8] = width / 4;
+  });
+  return words;
+}
+
+/** Two `Span`s for reduce-gradients.ts and the ends of the groups for adamw.ts, each at a multiple of 256 bytes. */
+function sizeTable({ ends }: FlatLayout): Uint32Array<ArrayBuffer> {
+  const words = new Uint32Array(192);
+  words.set([0, ends[3], ends[0], ends[3]]);
+  words.set([ends[0], ends[3], ends[0], ends[3]], 64);
+  words.set(ends, 128);
+  return words;
+}
+
+/** `Part` of each micro-batch, at multiples of 256 bytes. */
+function partUniforms(images: number, parts: number): Uint32Array<ArrayBuffer> {
+  const words = new Uint32Array(64 * parts);
+  for (let part = 0; part < parts; part++) words[64 * part] = part * images;
+  return words;
+}
+
+/** Place of each module's up matrix, by the adapter's order of modules. */
+function moduleTable({ sites, adapter }: FlatLayout): Uint32Array<ArrayBuffer> {
+  const words = new Uint32Array(Math.max(1, adapter.modules.length) * 4);
+  for (const { parts, offset, scales, columns } of sites)
+    for (const { module, first, count, up } of parts)
+      if (module !== null) words.set([offset + up, 4 * count, columns / 4, scales + 4 * first], 4 * module);
+  return words;
+}
+
+/** First column and columns of each module, and the groups of four rows that its site has. */
+function scalarPlaces({ sites, adapter, depth }: FlatLayout, widths: Widths): Uint32Array<ArrayBuffer> {
+  const words = new Uint32Array(Math.max(1, adapter.modules.length) * 4);
+  for (const { parts, block, kind, scales } of sites)
+    for (const { module, first, count } of parts) {
+      const rows = block === depth - 1 && kind !== 'qkv' ? widths.images : widths.rows;
+      if (module !== null) words.set([scales + 4 * first, 4 * count, Math.ceil(rows / 4)], 4 * module);
+    }
+  return words;
+}
+
+/** A group of the flat buffers as a region. */
+export function groupRegion(
+  { layout }: TrainingState,
+  buffer: PlannedBuffer,
+  name: 'scalars' | 'headWeight' | 'headBias',
+): Region {
+  const begin = groupBegin(layout, name);
+  const end = present(layout.ends[{ scalars: 1, headWeight: 2, headBias: 3 }[name]], name);
+  return { buffer, offset: 16 * begin, bytes: 16 * (end - begin) };
+}

@@ -1,0 +1,129 @@
+// The end of a step: gradient norm, the decision whether the step counts, and AdamW (Loshchilov and Hutter, 2019) over
+// all parameters in one flat buffer.
+//
+//   norm    partial sums of g^2 over what learns, one a workgroup, each in a tree of fixed order
+//   decide  norm, clip = min(1, clipNorm / (norm + 1e-6)), mean loss, hits. The step applies when loss and norm are
+//           finite, no earlier step was refused, and it is the one that must follow the last applied one (a step whose
+//           commands the device refused leaves a gap, and what follows must not apply)
+//   adamw   m <- b1 m + (1 - b1) g,  v <- b2 v + (1 - b2) g^2,
+//           p <- p (1 - rate decay) - rate (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps);  scalars are clamped to [0, limit].
+//           Writes nothing unless the step applies.
+//
+// The groups lie one after another: branches, scalars, head weight, head bias; `ends` holds their ends in vec4s. The
+// padding between and within them has gradient 0 and value 0 and keeps both.
+import { kernel, read, uniform, write, type Kernel } from './kernel.ts';
+import { statusStruct, stepStruct } from './shared-structs.ts';
+
+export const adamThreads = 64;
+/** Workgroups of `norm`: their partial sums are added by one workgroup of as many threads. */
+export const normGroups = 64;
+export const recordRing = 64;
+
+/** Which group a vec4 lies in, and whether that group learns in this step. */
+const groups = /* wgsl */ `
+fn groupOf(i: u32) -> u32 { return select(0u, 1u, i >= ends.x) + select(0u, 1u, i >= ends.y) + select(0u, 1u, i >= ends.z); }
+fn learns(group: u32) -> bool {
+  return select(select(step.head, step.scalars, group == 1u), step.branches, group == 0u) == 1u;
+}`;
+
+const tree = (value: string, threads: number): string => `
+  partial[id.x] = ${value};
+  workgroupBarrier();
+  for (var half = ${threads / 2}u; half > 0u; half /= 2u) {
+    if (id.x < half) { partial[id.x] += partial[id.x + half]; }
+    workgroupBarrier();
+  }`;
+
+export function normKernel(): Kernel {
+  return kernel(
+    'gradient-norm',
+    [uniform('step', 'Step'), uniform('ends', 'vec4u'), read('gradient'), write('sums', 'array<f32>')],
+    /* wgsl */ `
+${stepStruct}
+${groups}
+var<workgroup> partial: array<f32, ${adamThreads}>;
+@compute @workgroup_size(${adamThreads})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: vec3u) {
+  let share = (ends.w + ${normGroups - 1}u) / ${normGroups}u;
+  let end = min((group.x + 1u) * share, ends.w);
+  var sum = 0.0;
+  for (var i = group.x * share + id.x; i < end; i += ${adamThreads}u) {
+    if (learns(groupOf(i))) { sum += dot(gradient[i], gradient[i]); }
+  }
+  ${tree('sum', adamThreads)}
+  if (id.x == 0u) { sums[group.x] = partial[0]; }
+}`,
+  );
+}
+
+export function decideKernel(): Kernel {
+  return kernel(
+    'decide',
+    [
+      uniform('step', 'Step'),
+      read('sums', 'array<f32>'),
+      read('outcome', 'array<vec2f>'),
+      write('status', 'Status'),
+      write('records', 'array<Record>'),
+    ],
+    /* wgsl */ `
+${stepStruct}
+${statusStruct}
+var<workgroup> partial: array<vec3f, ${normGroups}>;
+// By its bits: a compiler may assume that x == x.
+fn finite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u; }
+@compute @workgroup_size(${normGroups})
+fn main(@builtin(local_invocation_id) id: vec3u) {
+  var images = vec2f();
+  for (var i = id.x; i < step.images; i += ${normGroups}u) { images += outcome[i]; }
+  ${tree('vec3f(sums[id.x], images)', normGroups)}
+  if (id.x != 0u) { return; }
+  let norm = sqrt(partial[0].x);
+  let loss = partial[0].y / f32(step.images);
+  let clip = min(1.0, step.clipNorm / (norm + 1e-6));
+  let next = status.halted == 0u && status.next == step.sequence;
+  let applies = next && finite(loss) && finite(norm);
+  status.apply = select(0u, 1u, applies);
+  status.clip = clip;
+  if (applies) { status.next += 1u; } else { status.halted = 1u; }
+  records[step.record] = Record(step.sequence, status.apply, loss, partial[0].z, norm, clip, vec2f());
+}`,
+  );
+}
+
+export function adamwKernel(): Kernel {
+  return kernel(
+    'adamw',
+    [
+      uniform('step', 'Step'),
+      uniform('ends', 'vec4u'),
+      read('status', 'Status'),
+      read('gradient'),
+      write('parameters'),
+      write('first'),
+      write('second'),
+    ],
+    /* wgsl */ `
+${stepStruct}
+${statusStruct}
+${groups}
+@compute @workgroup_size(${adamThreads})
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let i = id.x;
+  if (i >= ends.w || status.apply == 0u) { return; }
+  let group = groupOf(i);
+  if (!learns(group)) { return; }
+  let g = gradient[i] * status.clip;
+  let m = 0.9 * first[i] + 0.1 * g;
+  let v = 0.999 * second[i] + 0.001 * g * g;
+  first[i] = m;
+  second[i] = v;
+  let isScalar = group == 1u;
+  let rate = select(select(step.headRate, step.scalarRate, isScalar), step.rate, group == 0u);
+  let decay = select(1.0, 1.0 - rate * step.decay, group == 0u || group == 2u);
+  let change = rate * (m / step.correction1[group]) / (sqrt(v / step.correction2[group]) + 1e-8);
+  let moved = parameters[i] * decay - change;
+  parameters[i] = select(moved, clamp(moved, vec4f(), vec4f(step.scalarLimit)), isScalar);
+}`,
+  );
+}

@@ -1,0 +1,29 @@
+// The matrix product in the shape that a tile asks for: kernel and grid together.
+import { remembered, type Grid, type Kernel } from './kernel.ts';
+import { matmulGrid, matmulKernel, type MatmulFusion, type MatmulShape, type MatmulTile } from './matmul.ts';
+import { matmulQuadsKernel } from './matmul-quads.ts';
+import { matmulWorkgroupKernel } from './matmul-workgroup.ts';
+
+const registers = remembered(matmulKernel);
+const workgroup = remembered(matmulWorkgroupKernel);
+const quads = remembered(matmulQuadsKernel);
+
+export function matmul(
+  shape: MatmulShape,
+  fusion: MatmulFusion,
+  tile: MatmulTile,
+): { readonly kernel: Kernel; readonly grid: Grid } {
+  const kernel = kernelOf(shape, fusion, tile);
+  return { kernel, grid: matmulGrid(shape, tile) };
+}
+
+function kernelOf(shape: MatmulShape, fusion: MatmulFusion, tile: MatmulTile): Kernel {
+  switch (tile.memory) {
+    case 'registers':
+      return registers(shape, fusion, tile);
+    case 'workgroup':
+      return workgroup(shape, fusion, tile);
+    case 'quads':
+      return quads(shape, fusion, tile);
+  }
+}

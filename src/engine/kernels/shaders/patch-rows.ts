@@ -1,0 +1,103 @@
+// Pixels to the rows of the patch embedding, [images * tokens, 3 patch^2], flattened as (channel, row, column). The rows
+// of tokens before the patches are 0: their values come from the table of positions that the product adds. Images from `step.images` on
+// (a batch that is not full) are 0. Pixels are the batch's, rows those of one micro-batch.
+//
+//   bytes       [n, side, side, 3], four to a word: byte * scale[channel] + shift[channel] = (value rescale - mean) / std
+//   cropped     the same, sampled where the image's crop says (engine/crop.ts): bilinear, clamped, the places as integers
+//               in 1/65536 of a pixel, so that every device samples the same ones; a flip is a negative step
+//   normalised  [n, 3, side, side] float32, copied
+//
+// Cost: one load and one store a value (cropped: four loads); one thread makes four values.
+import { cropUnit } from '../../crop.ts';
+import type { Normalisation } from '../../engine.ts';
+import { float, kernel, list, read, uniform, write, type Grid, type Kernel } from './kernel.ts';
+import { partStruct, stepStruct } from './shared-structs.ts';
+
+export type PixelForm = Normalisation | { readonly cropped: Normalisation } | 'normalised';
+
+export interface PatchRows {
+  readonly images: number;
+  readonly side: number;
+  readonly patch: number;
+  /** Tokens before the patches. */
+  readonly prefix: number;
+  /** 3 patch^2 rounded up to a multiple of 4. */
+  readonly padded: number;
+}
+
+const threads = 64;
+/** Work is spread over two dimensions: one alone holds 65,535 workgroups. */
+const line = 1024;
+
+export function patchRowsKernel(rows: PatchRows, form: PixelForm): Kernel {
+  const { images, side, patch, prefix, padded } = rows;
+  const grid = side / patch;
+  const tokens = grid * grid + prefix;
+  const area = side * side;
+  const isCropped = typeof form === 'object' && 'cropped' in form;
+  const normalisation = form === 'normalised' ? null : isCropped ? form.cropped : form;
+  const byteFunctions = (n: Normalisation): string => /* wgsl */ `
+const scale = vec3f(${list(3, (c) => float(n.rescale / (n.std[c] ?? 1)))});
+const shift = vec3f(${list(3, (c) => float(-(n.mean[c] ?? 0) / (n.std[c] ?? 1)))});
+fn byte(image: u32, y: u32, x: u32, channel: u32) -> f32 {
+  let at = (image * ${area}u + y * ${side}u + x) * 3u + channel;
+  return f32((pixels[at / 4u] >> (8u * (at % 4u))) & 255u);
+}`;
+  const sampled = /* wgsl */ `
+  let crop = crops[image];
+  let px = clamp(crop.x + i32(x) * crop.z, 0, ${(side - 1) * cropUnit});
+  let py = clamp(crop.y + i32(y) * crop.w, 0, ${(side - 1) * cropUnit});
+  let x0 = u32(px) / ${cropUnit}u;
+  let y0 = u32(py) / ${cropUnit}u;
+  let x1 = min(x0 + 1u, ${side - 1}u);
+  let y1 = min(y0 + 1u, ${side - 1}u);
+  let fx = f32(u32(px) % ${cropUnit}u) / ${cropUnit}.0;
+  let fy = f32(u32(py) % ${cropUnit}u) / ${cropUnit}.0;
+  let a = byte(image, y0, x0, channel);
+  let b = byte(image, y1, x0, channel);
+  let top = a + (byte(image, y0, x1, channel) - a) * fx;
+  let bottom = b + (byte(image, y1, x1, channel) - b) * fx;
+  return (top + (bottom - top) * fy) * scale[channel] + shift[channel];`;
+  const pixel =
+    normalisation === null
+      ? `return pixels[(image * 3u + channel) * ${area}u + y * ${side}u + x];`
+      : isCropped
+        ? sampled
+        : 'return byte(image, y, x, channel) * scale[channel] + shift[channel];';
+  return kernel(
+    `patch-rows ${normalisation === null ? 'normalised' : isCropped ? 'cropped' : 'bytes'}`,
+    [
+      read('pixels', normalisation === null ? 'array<f32>' : 'array<u32>'),
+      uniform('step', 'Step'),
+      uniform('part', 'Part'),
+      ...(isCropped ? [read('crops', 'array<vec4i>')] : []),
+      write('y'),
+    ],
+    /* wgsl */ `
+${stepStruct}
+${partStruct}
+${normalisation === null ? '' : byteFunctions(normalisation)}
+fn value(image: u32, token: u32, i: u32) -> f32 {
+  if (token < ${prefix}u || i >= ${3 * patch * patch}u || image >= step.images) { return 0.0; }
+  let channel = i / ${patch * patch}u;
+  let y = ((token - ${prefix}u) / ${grid}u) * ${patch}u + (i % ${patch * patch}u) / ${patch}u;
+  let x = ((token - ${prefix}u) % ${grid}u) * ${patch}u + i % ${patch}u;
+  ${pixel}
+}
+@compute @workgroup_size(${threads})
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let at = id.y * ${line * threads}u + id.x;
+  if (at >= ${(images * tokens * padded) / 4}u) { return; }
+  let row = at / ${padded / 4}u;
+  let i = 4u * (at % ${padded / 4}u);
+  let image = part.first + row / ${tokens}u;
+  let token = row % ${tokens}u;
+  y[at] = vec4f(${list(4, (j) => `value(image, token, i + ${j}u)`)});
+}`,
+  );
+}
+
+export function patchRowsGrid({ images, side, patch, prefix, padded }: PatchRows): Grid {
+  const groups = Math.ceil((images * ((side / patch) ** 2 + prefix) * padded) / 4 / threads);
+  return [Math.min(groups, line), Math.ceil(groups / line), 1];
+}

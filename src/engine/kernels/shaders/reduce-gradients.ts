@@ -1,0 +1,105 @@
+// From the partial sums of column-product.ts to gradients, three small kernels:
+//
+//   sum      g[i] = sum over chunks of partial[chunk][i], and over micro-batches in their order
+//   scalars  d s_m = sum_j g_j sum_o B[j, o] G[j, o], then G[j, o] *= s_m g_j         G: gradient of B without s g
+//   head     d bias[c] = sum over images of dlogits[i, c]
+//
+// d s needs no intermediate again: sum_r,j g_j u[r, j] (dy B)[r, j] is a sum over B and G. One workgroup takes a module
+// and adds in a tree of fixed order.
+import { kernel, read, uniform, write, type Kernel } from './kernel.ts';
+import { partStruct } from './shared-structs.ts';
+
+export const reduceThreads = 64;
+
+/** What `gradientSumKernel` covers, in vec4s: begin and end, where the chunked gradients end, and from chunk to chunk. */
+const spanStruct = /* wgsl */ `
+struct Span { begin: u32, end: u32, chunked: u32, stride: u32 }
+`;
+
+/**
+ * With one micro-batch the sum is made in place, in the first chunk. With several it is added to `gradient`, which the
+ * first one begins; only branches are chunked.
+ */
+export function gradientSumKernel(chunks: number, accumulate: boolean): Kernel {
+  return accumulate
+    ? kernel(
+        `gradient-accumulate ${chunks}`,
+        [uniform('span', 'Span'), uniform('part', 'Part'), read('partials'), write('gradient')],
+        /* wgsl */ `
+${spanStruct}
+${partStruct}
+@compute @workgroup_size(${reduceThreads})
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  let i = span.begin + id.x;
+  if (i >= span.end) { return; }
+  var sum = partials[i];
+  let chunks = select(1u, ${chunks}u, i < span.chunked);
+  for (var chunk = 1u; chunk < chunks; chunk++) { sum += partials[chunk * span.stride + i]; }
+  if (part.first > 0u) { sum += gradient[i]; }
+  gradient[i] = sum;
+}`,
+      )
+    : kernel(
+        `gradient-sum ${chunks}`,
+        [uniform('span', 'Span'), write('gradient')],
+        /* wgsl */ `
+${spanStruct}
+@compute @workgroup_size(${reduceThreads})
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x >= span.chunked) { return; }
+  var sum = gradient[id.x];
+  for (var chunk = 1u; chunk < ${chunks}u; chunk++) { sum += gradient[chunk * span.stride + id.x]; }
+  gradient[id.x] = sum;
+}`,
+      );
+}
+
+/** A module's place: up matrix in vec4s of the flat buffers, rows, vec4s of a row, first column of its scales. */
+export function scalarGradientKernel(): Kernel {
+  return kernel(
+    'scalar-gradient',
+    [
+      read('modules', 'array<vec4u>'),
+      read('gates', 'array<f32>'),
+      read('scales', 'array<f32>'),
+      read('parameters'),
+      write('gradient'),
+      write('scalarGradient', 'array<f32>'),
+    ],
+    /* wgsl */ `
+var<workgroup> partial: array<f32, ${reduceThreads}>;
+@compute @workgroup_size(${reduceThreads})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: vec3u) {
+  let place = modules[group.x];
+  var sum = 0.0;
+  for (var i = id.x; i < place.y * place.z; i += ${reduceThreads}u) {
+    let column = place.w + i / place.z;
+    let g = gradient[place.x + i];
+    sum += gates[column] * dot(parameters[place.x + i], g);
+    gradient[place.x + i] = g * scales[column];
+  }
+  partial[id.x] = sum;
+  workgroupBarrier();
+  for (var half = ${reduceThreads / 2}u; half > 0u; half /= 2u) {
+    if (id.x < half) { partial[id.x] += partial[id.x + half]; }
+    workgroupBarrier();
+  }
+  if (id.x == 0u) { scalarGradient[group.x] = partial[0]; }
+}`,
+  );
+}
+
+export function headBiasGradientKernel(images: number, padded: number): Kernel {
+  return kernel(
+    'head-bias-gradient',
+    [read('dlogits'), write('gradient')],
+    /* wgsl */ `
+@compute @workgroup_size(${reduceThreads})
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x >= ${padded / 4}u) { return; }
+  var sum = vec4f();
+  for (var i = 0u; i < ${images}u; i++) { sum += dlogits[i * ${padded / 4}u + id.x]; }
+  gradient[id.x] = sum;
+}`,
+  );
+}

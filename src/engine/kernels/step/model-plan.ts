@@ -1,0 +1,178 @@
+// What forward.ts, backward.ts and update.ts need to record a step: shapes, weights, state and the shape of kernels;
+// and the one matrix product through which all of them go.
+import type { Adapter } from '../../../dmlora/adapter.ts';
+import type { VitConfig } from '../../../vit/vit-config.ts';
+import type { Normalisation, Pixels } from '../../engine.ts';
+import type { Region } from '../device/device-memory.ts';
+import type { FrozenWeights } from '../memory/frozen-weights.ts';
+import type { FlatLayout } from '../memory/flat-parameters.ts';
+import { siteKinds, type Site, type SiteKind } from '../memory/sites.ts';
+import type { Widths } from '../memory/widths.ts';
+import type { Storage } from '../shaders/storage.ts';
+import type { Tuning } from '../tuning/tuning.ts';
+import type { Attention } from '../shaders/attention.ts';
+import type { LayerNorm } from '../shaders/layer-norm.ts';
+import type { MatmulFusion, MatmulShape } from '../shaders/matmul.ts';
+import { matmul } from '../shaders/matmul-variants.ts';
+import type { Operand, Recorder, Tensor } from './recorder.ts';
+import type { TrainingState } from '../memory/training-state.ts';
+
+export interface ModelPlan {
+  readonly config: VitConfig;
+  readonly widths: Widths;
+  readonly classes: number;
+  readonly frozen: FrozenWeights;
+  readonly state: TrainingState;
+  readonly normalisation: Normalisation;
+  /** The form in which all pixels come, or null for either. */
+  readonly pixels: Pixels['kind'] | null;
+  readonly tuning: Tuning;
+  /** How the frozen matrices lie, and what a block keeps for the backward pass beside the residual stream. */
+  readonly storage: Storage;
+  /** Blocks whose forward pass is computed again in the backward pass, the first so many that learn; never the last. */
+  readonly recomputedBlocks: number;
+  /** Kept outputs of the frozen prefix, [images of the data set, tokens, dim]; null where none are kept. */
+  readonly keptPrefix: Region | null;
+}
+
+/** Where the backward pass ends: the first adapted site. `block` is the number of blocks if nothing is adapted. */
+export function lowestSite({ sites, depth }: FlatLayout): {
+  readonly block: number;
+  readonly kind: SiteKind;
+} {
+  return sites[0] ?? { block: depth, kind: 'qkv' };
+}
+
+/** Whether the input of these linears needs a gradient: something before them learns. */
+export function needsGradient(layout: FlatLayout, block: number, kind: SiteKind): boolean {
+  const lowest = lowestSite(layout);
+  return (
+    block > lowest.block ||
+    (block === lowest.block && siteKinds.indexOf(kind) > siteKinds.indexOf(lowest.kind))
+  );
+}
+
+/** How many blocks can be recomputed: those that learn, but the last, whose activations are used at once. */
+export function recomputableBlocks({
+  config,
+  adapter,
+}: {
+  readonly config: VitConfig;
+  readonly adapter: Adapter;
+}): number {
+  const blocks = adapter.modules.map(({ name }) => Number(name.split('.')[1]));
+  return Math.max(0, config.depth - 1 - Math.min(config.depth, ...blocks));
+}
+
+/** Whether the backward pass computes this block's forward pass again. */
+export function isRecomputed({ state, config, recomputedBlocks }: ModelPlan, block: number): boolean {
+  const { block: first } = lowestSite(state.layout);
+  return block >= first && block < first + recomputedBlocks && !isLast(config, block);
+}
+
+/** What the forward pass of a block leaves for the backward pass. */
+export interface SavedBlock {
+  readonly input: Tensor; // [rows, dim]
+  readonly statistics1: Tensor; // [rows, 2]
+  readonly qkv: Tensor; // [rows, 3 context]
+  /** From here on the last block has rows for class tokens only. */
+  readonly context: Tensor; // [rows, context]
+  readonly lse: Tensor; // [rows, heads]
+  readonly mid: Tensor; // [rows, dim]
+  readonly statistics2: Tensor; // [rows, 2]
+  /** Before the GELU; in float32 the backward pass turns it into its gradient in place. */
+  readonly hidden: Tensor; // [rows, mlp]
+  /** Low-rank intermediates of the adapted sites. */
+  readonly low: Partial<Record<SiteKind, Tensor>>; // [rows, site.width]
+}
+
+/**
+ * Where the head reads the class token alone, it alone goes on in the last block: its queries, proj, MLP and both their gradients have one row an image.
+ * Keys and values still come from all tokens. The result is the same; a block costs a quarter.
+ */
+export function isLast({ depth, pool }: VitConfig, block: number): boolean {
+  return block === depth - 1 && pool === 'cls';
+}
+
+export interface Product {
+  readonly x: Tensor;
+  readonly w: Region;
+  readonly bias?: Region;
+  readonly residual?: Operand;
+  /** The low-rank intermediate that joins the product, forward or backward. */
+  readonly low?: { readonly site: Site; readonly u: Tensor } | undefined;
+  /** The pre-activation, where it is not `out`. */
+  readonly z?: Tensor;
+  readonly out?: Tensor;
+  readonly activated?: Tensor;
+}
+
+/** Records one fused matrix product. */
+export function product(
+  recorder: Recorder,
+  { tuning, state, storage, config }: ModelPlan,
+  shape: MatmulShape,
+  fusion: Partial<Pick<MatmulFusion, 'residual' | 'activation'>> & {
+    readonly direction: 'forward' | 'backward';
+  },
+  { x, w, bias, residual, low, z, out, activated }: Product,
+): void {
+  const site = low === undefined ? undefined : state.sites.get(low.site);
+  const forward = fusion.direction === 'forward';
+  const { kernel, grid } = matmul(
+    shape,
+    {
+      branches: site === undefined ? 'none' : forward ? 'scaled' : 'plain',
+      bias: bias !== undefined,
+      residual: fusion.residual ?? (residual === undefined ? 'none' : 'same'),
+      activation: fusion.activation ?? 'none',
+      curve: config.activation,
+      keepSum: out !== undefined,
+      storage: { w: storage, z: z?.storage ?? 'f32', out: out?.storage ?? 'f32' },
+    },
+    tuning.matmulTile(shape),
+  );
+  recorder.dispatch(kernel, grid, {
+    x,
+    w,
+    ...(bias === undefined ? {} : { bias }),
+    ...(residual === undefined ? {} : { residual }),
+    ...(site === undefined || low === undefined
+      ? {}
+      : { u: low.u, branch: site.parameters, site: forward ? site.parts : site.whole }),
+    ...(site === undefined || !forward ? {} : { scales: site.scales }),
+    ...(z === undefined ? {} : { z }),
+    ...(out === undefined ? {} : { out }),
+    ...(activated === undefined ? {} : { activated }),
+  });
+}
+
+/** The adapted site of a block, if there is one. */
+export function siteAt({ state }: ModelPlan, block: number, kind: SiteKind): Site | undefined {
+  return state.layout.sites.find((site) => site.block === block && site.kind === kind);
+}
+
+export function normShape({ config, widths, tuning }: ModelPlan, rows: number): LayerNorm {
+  const { dim } = widths;
+  return {
+    rows,
+    width: config.dim,
+    padded: dim,
+    eps: config.layerNormEps,
+    threads: tuning.normThreads,
+  };
+}
+
+export function attentionShape(
+  { config, widths, tuning, storage }: ModelPlan,
+  block: number,
+  direction: 0 | 1,
+): Attention {
+  const { images, tokens, heads, headWidth } = widths;
+  const scale = 1 / Math.sqrt(config.dim / config.heads);
+  const queryTokens = isLast(config, block) ? 1 : tokens;
+  const quads = tuning.attentionQuads && queryTokens === tokens && headWidth % 16 === 0;
+  const queries = tuning.attentionRows[direction];
+  const threads = quads ? 4 : tuning.attentionThreads;
+  return { images, tokens, queryTokens, heads, headWidth, scale, storage, queries, threads, quads };
+}

@@ -1,0 +1,110 @@
+// Which shape of each kernel a device runs: tiles of the matrix products, threads of a workgroup, rows of a thread.
+// Emulations on the processor want few, large register tiles and no barriers; GPUs want many threads.
+import type { TuningRecord } from '../../engine.ts';
+import type { Gpu } from '../../gpu.ts';
+import type { MatmulShape, MatmulTile } from '../shaders/matmul.ts';
+
+export interface Tuning {
+  matmulTile(shape: MatmulShape): MatmulTile;
+  /** Query or key rows of one attention thread: forward, and backward. */
+  readonly attentionRows: readonly [forward: number, backward: number];
+  /** Threads of a workgroup in attention, in the skinny products of rows, and in the gradients of A and B. */
+  readonly attentionThreads: number;
+  readonly rowThreads: number;
+  readonly columnThreads: number;
+  /** Whether four threads of an attention kernel share their loads by quad swaps (needs subgroups). */
+  readonly attentionQuads: boolean;
+  /** Columns of a thread in the gradients of A and B, in vec4s. */
+  readonly gradientTile: number;
+  /** Threads of one LayerNorm row. */
+  readonly normThreads: number;
+}
+
+/**
+ * Register tiles only, one thread a row: for SwiftShader. Tiles of 16 x 16 are 4 % faster in a step (measured, depth 4 at
+ * 37 tokens, batch 8) and take nearly twice as long to compile, 33 instead of 19 CPU-seconds.
+ */
+export const processorTuning: Tuning = {
+  matmulTile: ({ rows, columns }) => ({
+    memory: 'registers',
+    rowTile: Math.min(8, 2 ** Math.ceil(Math.log2(rows))),
+    columnTile: columns >= 64 ? 4 : 1,
+    threads: [4, 1],
+  }),
+  attentionRows: [2, 1],
+  attentionThreads: 8,
+  rowThreads: 8,
+  columnThreads: 4,
+  attentionQuads: false,
+  gradientTile: 4,
+  normThreads: 1,
+};
+
+/**
+ * The same with quads, for an emulation that has subgroups. The rows of a workgroup (four threads) are chosen so that few
+ * are idle: 40 for 37 tokens, 200 for 197.
+ */
+export const quadTuning: Tuning = {
+  ...processorTuning,
+  attentionQuads: true,
+  matmulTile: (shape) =>
+    shape.columns >= 64 && shape.rows >= 16
+      ? { memory: 'quads', rowTile: quadRows(shape.rows), columnTile: 4, threads: [1, 4] }
+      : processorTuning.matmulTile(shape),
+};
+
+/** Rows of one thread, of 6 to 10, that leave the fewest idle; of equals the most. */
+function quadRows(rows: number): number {
+  const idle = (tile: number): number => Math.ceil(rows / (4 * tile)) * 4 * tile - rows;
+  return [10, 9, 8, 7, 6].reduce((best, tile) => (idle(tile) < idle(best) ? tile : best));
+}
+
+/**
+ * Smaller tiles and more threads: workgroups fill the 32 lanes in which most GPUs compute. Chosen by reasoning; not measured
+ * on a GPU.
+ */
+export const gpuTuning: Tuning = {
+  matmulTile: ({ rows }) =>
+    rows >= 64
+      ? { memory: 'workgroup', rowTile: 8, columnTile: 2, threads: [8, 8], slice: 16 }
+      : { memory: 'registers', rowTile: 4, columnTile: 1, threads: [16, 4] },
+  attentionRows: [1, 1],
+  attentionThreads: 32,
+  rowThreads: 32,
+  columnThreads: 32,
+  attentionQuads: false,
+  gradientTile: 1,
+  normThreads: 64,
+};
+
+/**
+ * The smallest tiles: for checks that must compile at once. Mesa's lavapipe takes minutes for the large unrolled ones that
+ * win on SwiftShader.
+ */
+export const smallestTuning: Tuning = {
+  matmulTile: () => ({ memory: 'registers', rowTile: 4, columnTile: 1, threads: [4, 2] }),
+  attentionRows: [1, 1],
+  attentionThreads: 8,
+  rowThreads: 8,
+  columnThreads: 4,
+  attentionQuads: false,
+  gradientTile: 1,
+  normThreads: 1,
+};
+
+/** A tuning and how it came about. */
+export interface Tuned {
+  readonly tuning: Tuning;
+  readonly record: TuningRecord;
+}
+
+/** Chosen by the kind of device alone. */
+export function presetTuning(gpu: Pick<Gpu, 'software' | 'facts' | 'info' | 'name'>): Tuned {
+  const tuning = gpu.software ? emulatedTuning(gpu) : gpuTuning;
+  return { tuning, record: { source: 'preset', tiles: {}, ms: 0 } };
+}
+
+function emulatedTuning({ facts, info, name }: Pick<Gpu, 'facts' | 'info' | 'name'>): Tuning {
+  if (/llvmpipe|lavapipe/i.test(name)) return smallestTuning;
+  return facts.features.includes('subgroups') && info.subgroupMinSize >= 4 ? quadTuning : processorTuning;
+}
