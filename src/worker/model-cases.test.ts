@@ -2,12 +2,17 @@
 // are those that its own library computes, or it is refused in words that say what to do. Beside each kind stands a case that
 // must not change.
 import { beforeAll, describe, expect, test } from 'vitest';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { readerOf } from '../engine/checks/node-backends.ts';
 import { must, readTensors } from '../engine/checks/reference.ts';
 import { decodeFloats, encodeFloats } from '../formats/float-types.ts';
+import { readHeader, readTensorBytes } from '../formats/safetensors.ts';
+import { ndArray, sizeOf } from '../shared/array.ts';
+import { present } from '../shared/assert.ts';
 import { fineTunedTensors } from '../vit/write-checkpoint.ts';
-import { openModel } from './open-model.ts';
+import { openModel, type OpenModel } from './open-model.ts';
 import {
   assertLogits,
   casesFolder,
@@ -196,7 +201,7 @@ describe('how images are prepared, where it stands elsewhere', () => {
       crop: square,
       filter: 'bicubic',
     });
-    expect(model.summary.notes.join()).toContain('prepared as timm does for vit_tiny_patch16_224');
+    expect(model.summary.notes.join()).toContain('prepared as timm does for its own vit_tiny_patch16_224');
     await assertLogits(model, timm.expected);
   });
 
@@ -246,6 +251,55 @@ describe('how images are prepared, where it stands elsewhere', () => {
       expect(model.summary.notes.join().includes('There is no preprocessor_config.json')).toBe(notes);
       await assertLogits(model, clip.expected);
     }
+  });
+});
+
+// Weights that are not part of this repository; without them these are skipped, and say so.
+const shared = path.resolve(import.meta.dirname, '../../../shared/data');
+const absent = !existsSync(path.join(shared, 'models')) || !existsSync(path.join(shared, 'cases'));
+if (absent) console.warn('model-cases.test.ts: DeiT-Tiny is skipped, ../shared/data is not there.');
+
+describe.skipIf(absent)("DeiT-Tiny's weights beside a config.json of one level", () => {
+  const open = async (name: string): Promise<OpenModel> => {
+    const file = async (at: string): Promise<Blob> => new Blob([await readFile(path.join(shared, at))]);
+    const weights = await file('models/deit_tiny_patch16_224/model.safetensors');
+    const config = await file(`cases/${name}/config.json`);
+    return must(await opened({ 'config.json': config, 'model.safetensors': weights }));
+  };
+  const logitsAreTimms = async (model: OpenModel): Promise<void> => {
+    const file = new Blob([await readFile(path.join(shared, 'parity/deit_tiny.safetensors'))]);
+    const { tensors } = must(await readHeader(file, 'photos'));
+    const firstTwo = async (name: string) => {
+      const entry = present(tensors.get(name), name); // pixels [8, 3, 224, 224] and logits [8, 1000]
+      const shape = [2, ...entry.shape.slice(1)];
+      const values = decodeFloats(await readTensorBytes(file, entry), 'F32');
+      return ndArray(shape, values.slice(0, sizeOf(shape)));
+    };
+    const few = new Map([
+      ['pixel_values', await firstTwo('pixels')],
+      ['logits', await firstTwo('logits')],
+    ]);
+    await assertLogits(model, few, { abs: 1e-3, rel: 1e-5 });
+  };
+
+  // As timm 1.0.29's create_model('local-dir:...') and resolve_model_data_config have it.
+  test('the flat file of 2021 with images and a thousand labels', async () => {
+    const model = await open('m-timm-flat-vit');
+    expect(model.preprocessing).toMatchObject({
+      ...{ mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225], filter: 'bilinear' },
+      ...{ resize: { kind: 'shortest-edge', size: 224 }, crop: { width: 224, height: 224 } },
+    });
+    expect(model.summary.labels).toHaveLength(1000);
+    expect(model.summary.labels[999]).toBe('class 999');
+    expect(model.summary.notes.join()).not.toContain('says nothing of the images');
+    await logitsAreTimms(model);
+  });
+
+  test('nothing but the architecture: its own images, no names of classes, and what timm would do is said', async () => {
+    const model = await open('m-timm-nopretrained');
+    expect(model.preprocessing).toMatchObject({ mean: [0.5, 0.5, 0.5], resize: { size: 248 } });
+    expect(model.summary.notes.join()).toContain("it would take ImageNet's mean and a crop of 0.875");
+    await logitsAreTimms(model);
   });
 });
 

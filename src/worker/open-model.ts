@@ -237,7 +237,7 @@ async function preprocessingOf(
   notes.push(
     timm === null
       ? 'There is no preprocessor_config.json: images are prepared as this family usually does.'
-      : `config.json says nothing of the images: they are prepared as timm does for ${config.architecture}.`,
+      : `config.json says nothing of the images: they are prepared as timm does for its own ${config.architecture} (of this folder alone it would take ImageNet's mean and a crop of 0.875).`,
   );
   return ok(timm ?? defaultPreprocessing(preprocessingFamily(config, checkpoint), imageSize));
 }

@@ -96,7 +96,11 @@ export async function withConfig(files: Pile, fields: Readonly<Record<string, un
   return { ...files, 'config.json': JSON.stringify({ ...(await json(files['config.json'])), ...fields }) };
 }
 
-export async function assertLogits(model: OpenModel, expected: Tensors): Promise<void> {
+export async function assertLogits(
+  model: OpenModel,
+  expected: Tensors,
+  tolerance = { abs: 1e-5, rel: 1e-5 },
+): Promise<void> {
   const [batch = 1] = tensorOf(expected, 'pixel_values').shape;
   const head = present(must(await loadHead(model.file, model.header, model.checkpoint)), 'head');
   const engine = await autodiffOn('wasm')();
@@ -112,7 +116,7 @@ export async function assertLogits(model: OpenModel, expected: Tensors): Promise
     );
     const pixels = tensorOf(expected, 'pixel_values').data;
     const logits = must(await engine.evaluate({ kind: 'normalised', data: pixels }, allOpen));
-    assertClose('logits', logits.data, tensorOf(expected, 'logits').data, { abs: 1e-5, rel: 1e-5 });
+    assertClose('logits', logits.data, tensorOf(expected, 'logits').data, tolerance);
   } finally {
     engine.dispose();
   }
