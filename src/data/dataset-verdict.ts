@@ -122,3 +122,21 @@ export function datasetWarnings(counts: DatasetCounts, hasNoTrainFolder: boolean
   }
   return warnings;
 }
+
+/** A warning for classes whose names differ in case, or in what parts their words, alone. */
+export function likeClasses(classes: readonly string[]): DatasetWarning[] {
+  const alike = new Map<string, string[]>();
+  for (const name of classes) {
+    const key = name
+      .normalize('NFKC')
+      .toLowerCase()
+      .replace(/[\s_-]+/g, ' ');
+    alike.set(key, [...(alike.get(key) ?? []), name]);
+  }
+  return [...alike.values()]
+    .filter((names) => names.length > 1)
+    .map((names) => ({
+      code: 'like-classes',
+      text: `${quoted(names)} are nearly the same name, and are ${names.length} classes here. If one thing is meant, give its folders or rows one name.`,
+    }));
+}

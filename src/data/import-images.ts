@@ -1,14 +1,22 @@
 // Import: from any pile of files (folders, zips) to labelled images and a verdict on every file. Reads each file
 // once and decodes none; knows nothing of models, canvases or the page.
+import type { Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
-import { datasetFault, datasetWarnings, type DatasetCounts } from './dataset-verdict.ts';
+import { datasetFault, datasetWarnings, likeClasses, type DatasetCounts } from './dataset-verdict.ts';
 import { dropDuplicates } from './duplicates.ts';
 import { byCodePoint } from './file-path.ts';
 import type { Folders } from './folder-layout.ts';
 import type { ImageHeader } from './image-header.ts';
 import { warningsOf } from './image-warnings.ts';
 import { listItems, type Pile } from './import-items.ts';
-import type { IgnoredFile, ImportedImage, ImportReport, RejectedFile, SplitName } from './import-report.ts';
+import type {
+  DatasetWarning,
+  IgnoredFile,
+  ImportedImage,
+  ImportReport,
+  RejectedFile,
+  SplitName,
+} from './import-report.ts';
 import { inspectItem } from './inspect-item.ts';
 import type { Item } from './item.ts';
 import type { StoredPixels } from './png-pixels.ts';
@@ -166,14 +174,25 @@ function reportOf(pile: Pile, findings: Findings, options: ReadingOptions): Impo
     warnings: [
       ...(pile.names?.warning ? [pile.names.warning] : []),
       ...labels.warnings,
+      ...(labels.source.kind === 'names' ? labels.unread : []).map((text): DatasetWarning => ({
+        code: 'table-rows',
+        text,
+      })),
+      ...likeClasses(classes),
       ...datasetWarnings(counts, hasNoTrainFolder),
     ],
     reading: {
       sentence: readingSentence(classes.length, labels.source),
       choices: [...(pile.names === null ? [] : [pile.names.choice]), ...labels.choices],
     },
-    fault: labels.fault ?? datasetFault(counts),
+    fault: withUnread(labels.fault ?? datasetFault(counts), labels.unread),
   };
+}
+
+/** A fault for want of classes, with what is wrong with tables that should name them. */
+function withUnread(fault: Fault | null, unread: readonly string[]): Fault | null {
+  if (fault?.kind !== 'bad-dataset' || fault.why === 'none-usable') return fault;
+  return { ...fault, detail: [fault.detail, ...unread.slice(0, 3)].join(' ') };
 }
 
 function importedImage(

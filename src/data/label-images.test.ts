@@ -18,6 +18,8 @@ async function read(
 const faultOf = ({ fault }: ImportReport): string | null =>
   fault?.kind === 'bad-dataset' ? fault.why : null;
 
+const detailOf = ({ fault }: ImportReport): string => (fault?.kind === 'bad-dataset' ? fault.detail : '');
+
 const codesOf = ({ warnings }: ImportReport): string[] => warnings.map(({ code }) => code);
 
 describe('tables', () => {
@@ -117,6 +119,133 @@ describe('tables', () => {
     expect((await read([...files, table('sizes.csv', sizes)])).reading.choices).toEqual([]);
     const answer = ['id,label', ...[0, 1, 2, 3, 4, 5].map((i) => `${i}.png,${i % 2}`)];
     expect(faultOf(await read([...images, table('sample_submission.csv', answer)]))).toBe('one-class');
+  });
+});
+
+describe('rows and files that are named otherwise', () => {
+  const rowsOf = (name: (i: number) => string): string[] => [
+    'image,label',
+    ...[0, 1, 2, 3, 4, 5].map((i) => `${name(i)},${'ab'[i % 2]}`),
+  ];
+  const files = (folder: string, name: (i: number) => string, rows: readonly string[]): SourceFile[] => [
+    ...[0, 1, 2, 3, 4, 5].map((i) => fileOf(`${folder}/${name(i)}`, makePng(1 + i))),
+    fileOf('table.csv', rows.join('\n')),
+  ];
+  const half = { 'any a': 3, 'any b': 3 };
+
+  test.each([
+    ['another ending', (i: number) => `x${i}.png`, (i: number) => `x${i}.jpg`],
+    ['another case', (i: number) => `IMG_${i}.PNG`, (i: number) => `img_${i}.png`],
+    ['other folders', (i: number) => `x${i}.png`, (i: number) => `/data/set/images/x${i}.png`],
+    ['another ending in other folders', (i: number) => `x${i}.png`, (i: number) => `old/x${i}.jpeg`],
+    ['lost zeros', (i: number) => `000${i}.png`, (i: number) => `${i}`],
+  ])('meet by %s', async (_, name, row) => {
+    const report = await read(files('pics', name, rowsOf(row)));
+    expect(countsOf(report)).toEqual(half);
+    expect(codesOf(report)).toEqual([]);
+  });
+
+  test('do not meet where several could be meant, or another row means the image', async () => {
+    const both = [
+      ...files(
+        'pics',
+        (i) => `x${i}.png`,
+        rowsOf((i) => `x${i}.jpeg`),
+      ),
+      fileOf('pics/x0.PNG', makePng(50)),
+    ];
+    const one = await read(both);
+    expect(countsOf(one)).toEqual({ 'any a': 2, 'any b': 3 });
+    const rows = [...rowsOf((i) => `x${i}.png`), 'X0.png,b', 'val/x1.jpg,a'];
+    const strict = await read(files('pics', (i) => `x${i}.png`, rows));
+    expect(countsOf(strict)).toEqual(half);
+    expect(codesOf(strict)).toEqual(['table-rows']);
+  });
+
+  test('that never meet are a fault with one of each', async () => {
+    const report = await read(
+      files(
+        'pics',
+        (i) => `x${i}.png`,
+        rowsOf((i) => `y${i}.png`),
+      ),
+    );
+    expect(faultOf(report)).toBe('one-class');
+    expect(detailOf(report)).toContain(
+      'No row of table.csv meets an image: it names files like y0.png, and the images are named like pics/x0.png.',
+    );
+  });
+});
+
+describe('forms of tables', () => {
+  const images = folderFiles(['images'], 6);
+  const table = (rows: readonly string[], name = 'table.csv'): SourceFile[] => [
+    ...images,
+    fileOf(name, rows.join('\n')),
+  ];
+  const six = (row: (i: number) => string): string[] => [0, 1, 2, 3, 4, 5].map(row);
+
+  test('without a header: every row is one', async () => {
+    const report = await read(table(six((i) => `${i}.png,${i < 3 ? 'cat' : 'dog'}`)));
+    expect(countsOf(report)).toEqual({ 'any cat': 3, 'any dog': 3 });
+    expect(report.reading.sentence).toBe('2 classes from table.csv, column 2.');
+    expect(codesOf(report)).toEqual([]);
+  });
+
+  test('with a header that could be an image, or that pandas made up, lose none', async () => {
+    const named = [...images, fileOf('images/image.png', makePng(99))];
+    const rows = ['image,label', ...six((i) => `${i}.png,${i < 3 ? 'cat' : 'dog'}`)];
+    expect(countsOf(await read([...named, fileOf('t.csv', rows.join('\n'))]))).toEqual({
+      'any cat': 3,
+      'any dog': 3,
+    });
+    const pandas = ['0,1', ...six((i) => `${i},${i < 3 ? 'cat' : 'dog'}`)];
+    expect(countsOf(await read(table(pandas)))).toEqual({ 'any cat': 3, 'any dog': 3 });
+  });
+
+  test.each([
+    ['1,0,0', '0,1,0', '0,0,1'],
+    ['1.0,0.0,0.0', '0.0,1.0,0.0', '0.0,0.0,1.0'],
+  ])('one column a class: %s', async (...rows) => {
+    const report = await read(table(['id,ash,elm,oak', ...six((i) => `${i},${rows[i % 3]}`)]));
+    expect(countsOf(report)).toEqual({ 'any ash': 2, 'any elm': 2, 'any oak': 2 });
+    expect(report.reading.sentence).toBe('3 classes from table.csv, column ash … oak.');
+  });
+
+  test('several columns marked for an image are no classes', async () => {
+    const report = await read(table(['id,ash,elm,oak', ...six((i) => `${i},1,${i % 2},1`)]));
+    expect(detailOf(report)).toContain('several of its columns ash, elm, oak');
+  });
+
+  test('two columns of unknown names are seen, and can be chosen', async () => {
+    const files = table(['id,make,colour', ...six((i) => `${i},${'ab'[i % 2]},${'xyz'[i % 3]}`)]);
+    const report = await read(files);
+    expect(detailOf(report)).toContain('make, colour');
+    expect(report.reading.choices[0]?.offered.map(({ value }) => value)).toEqual([
+      'folders',
+      'column:make',
+      'column:colour',
+    ]);
+    expect((await read(files, { labels: 'column:colour' })).classes).toEqual(['x', 'y', 'z']);
+  });
+
+  test('whole numbers with a point are those numbers, others stay text', async () => {
+    expect((await read(table(['id,label', ...six((i) => `${i},${i % 2}.0`)]))).classes).toEqual(['0', '1']);
+    const versions = ['id,label', ...six((i) => `${i},${i % 2 === 0 ? 'v1' : '2.0'}`)];
+    expect((await read(table(versions))).classes).toEqual(['2.0', 'v1']);
+  });
+
+  test('classes asked for from what is not there are a fault that names what is', async () => {
+    const files = table(['id,label', ...six((i) => `${i},${'ab'[i % 2]}`)]);
+    const report = await read(files, { labels: 'column:breed' });
+    expect(report.fault).toMatchObject({
+      why: 'no-reading',
+      detail:
+        'No table beside the images has a column "breed" that names their classes. Classes can come from folders, column:label here.',
+    });
+    expect((await read(files, { labels: 'column:label' })).fault).toBeNull();
+    expect(faultOf(await read(folderFiles(['a', 'b'], 2), { labels: 'names' }))).toBe('no-reading');
+    expect(faultOf(await read(folderFiles(['a', 'b'], 2), { labels: 'table' }))).toBe('no-reading');
   });
 });
 

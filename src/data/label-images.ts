@@ -37,6 +37,8 @@ export interface Labels<T extends Unlabelled> {
   readonly warnings: readonly DatasetWarning[];
   /** Why the reading gives no classes; null where it may. */
   readonly fault: Fault | null;
+  /** Why tables gave none, where neither folders nor a table do; a sentence each. */
+  readonly unread: readonly string[];
 }
 
 /** What the folders say of all images. */
@@ -49,26 +51,62 @@ interface FolderReading {
 /** Gives every image its class and split. */
 export function labelImages<T extends Unlabelled>(input: LabelInput<T>, options: ReadingOptions): Labels<T> {
   const folders = readFolders(input, options);
-  const columns = findLabelColumns(input.tables, input.images).filter(
-    ({ labels }) =>
+  const tables = findLabelColumns(input.tables, input.images);
+  const columns = tables.columns.filter(
+    ({ labels, isLikely }) =>
       folders.classes.size < 2 ||
       // A table that says what the folders say is no other reading.
-      [...labels].some(([at, { label }]) => label !== null && label !== folders.placements[at]?.label),
+      (isLikely &&
+        [...labels].some(([at, { label }]) => label !== null && label !== folders.placements[at]?.label)),
   );
   // Where folders name classes, numbers in names count images.
   const names = folders.classes.size > 1 ? null : readNames(input.images, folders);
   const taken = choose(options.labels, folders, columns, names);
-  const common = { source: taken.source, choices: choicesOf(taken, folders, columns, names) };
-  switch (taken.kind) {
-    case 'folders':
-      return { ...common, ...labelByFolders(input, folders, columns) };
-    case 'table':
-      return { ...common, ...labelByTable(input.images, taken.column, folders) };
-    case 'names':
-      return { ...common, ...labelByNames(input.images, taken.names, folders) };
-    default:
-      return taken satisfies never;
-  }
+  const common = {
+    source: taken.source,
+    choices: choicesOf(taken, folders, columns, names),
+    unread: taken.kind === 'table' || folders.classes.size > 1 ? [] : tables.unread,
+  };
+  const labels = (): Outcome<T> => {
+    switch (taken.kind) {
+      case 'folders':
+        return labelByFolders(input, folders, columns);
+      case 'table':
+        return labelByTable(input.images, taken.column, folders);
+      case 'names':
+        return labelByNames(input.images, taken.names, folders);
+      default:
+        return taken satisfies never;
+    }
+  };
+  const absent = absentReading(options.labels, columns, names);
+  return { ...common, ...labels(), ...(absent === null ? {} : { fault: absent }) };
+}
+
+/** A fault where classes were asked for from what is not there; it names what is. */
+function absentReading(
+  asked: ReadingOptions['labels'],
+  columns: readonly LabelColumn[],
+  names: NameClasses | null,
+): Fault | null {
+  if (asked === 'auto' || asked === 'folders') return null;
+  if (asked === 'names' ? names !== null : asked === 'table' && columns.length > 0) return null;
+  if (columns.some(({ column }) => asked === `column:${column}`)) return null;
+  const there = [
+    'folders',
+    ...columns.map(({ column }) => `column:${column}`),
+    ...(names === null ? [] : ['names']),
+  ];
+  const what =
+    asked === 'names'
+      ? 'The names of the files hold no classes'
+      : asked === 'table'
+        ? 'No table beside the images names their classes'
+        : `No table beside the images has a column "${asked.slice('column:'.length)}" that names their classes`;
+  return bad(
+    'no-reading',
+    `${what}. Classes can come from ${there.length === 1 ? 'folders alone' : there.join(', ')} here.`,
+  );
 }
 
 /** Where the classes come from, in one sentence. */
@@ -136,7 +174,7 @@ function choose(
   });
   const byNames: Taken | null =
     names === null ? null : { kind: 'names', source: { kind: 'names', example: names.example }, names };
-  const [likeliest] = byTable;
+  const likeliest = byTable[columns.findIndex(({ isLikely }) => isLikely)];
   const itself = classes.size > 1 ? byFolders : (likeliest ?? byNames ?? byFolders);
   switch (asked) {
     case 'auto':
@@ -146,7 +184,7 @@ function choose(
     case 'names':
       return byNames ?? itself;
     case 'table':
-      return likeliest ?? itself;
+      return likeliest ?? byTable[0] ?? itself;
     default:
       return byTable[columns.findIndex(({ column }) => asked === `column:${column}`)] ?? itself;
   }
@@ -200,7 +238,7 @@ function examples(labels: readonly string[]): string {
   return `${names.length}: ${names.slice(0, 2).join(', ')}${names.length > 2 ? ', …' : ''}`;
 }
 
-type Outcome<T extends Unlabelled> = Omit<Labels<T>, 'source' | 'choices'>;
+type Outcome<T extends Unlabelled> = Omit<Labels<T>, 'source' | 'choices' | 'unread'>;
 
 function labelByFolders<T extends Unlabelled>(
   { images, others }: LabelInput<T>,

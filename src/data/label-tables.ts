@@ -1,7 +1,7 @@
 // Tables beside the images that name their classes: metadata.csv and metadata.jsonl as the Hugging Face Hub has them,
 // and any other CSV, TSV or JSON Lines file with a column of file names. Knows text and paths; opens no file.
 import Papa from 'papaparse';
-import { byCodePoint, extensionOf, labelOf } from './file-path.ts';
+import { byCodePoint, extensionOf, labelOf, promisedFormat } from './file-path.ts';
 import type { SplitName } from './import-report.ts';
 import { splitNamed, wordsOf } from './split-words.ts';
 
@@ -29,9 +29,11 @@ export interface TableLabel {
   readonly reason: string;
 }
 
-/** One column that names classes, with the tables that have it. */
+/** One column that names classes, or several with one class each (one-hot), with the tables that have it. */
 export interface LabelColumn {
   readonly column: string;
+  /** Whether it says by its name or alone among the others that it names classes; if not, it is one to ask about. */
+  readonly isLikely: boolean;
   /** Paths of its tables. */
   readonly tables: readonly string[];
   /** By the image's place in the list given. */
@@ -48,6 +50,13 @@ export function isTableName(name: string): boolean {
   return ['csv', 'tsv', 'jsonl', 'ndjson'].includes(extensionOf(name));
 }
 
+export interface LabelTables {
+  /** Every column that names classes, the likeliest first. */
+  readonly columns: readonly LabelColumn[];
+  /** Why tables that look like tables of labels gave no classes, a sentence each. */
+  readonly unread: readonly string[];
+}
+
 type Row = Readonly<Record<string, string>>;
 
 interface Table {
@@ -59,29 +68,70 @@ interface Table {
   readonly fileColumn: string;
 }
 
-/** Finds every column of every table that names classes, the likeliest first. */
-export function findLabelColumns(files: readonly TableFile[], images: readonly TableImage[]): LabelColumn[] {
+/** Finds every column of every table that names classes, and says why others give none. */
+export function findLabelColumns(files: readonly TableFile[], images: readonly TableImage[]): LabelTables {
   const index = new ImageIndex(images);
-  const tables = files.flatMap((file) => readTable(file, index) ?? []);
+  const read = files.flatMap((file) => readTable(file, index) ?? []);
+  const tables = read.flatMap((table) => (table.kind === 'table' ? table : []));
+  const unread = read.flatMap((table) => (table.kind === 'unread' ? table.why : []));
   // Two tables of two splits tell them apart; one alone is named after what it was made for.
   const splits = new Map(tables.map(({ file }) => [file, splitOfTable(file)]));
   const areDifferent = new Set([...splits.values()].filter((split) => split !== null)).size > 1;
-  const columns = new Map<string, Table[]>();
+  const splitOf = (file: TableFile): SplitName | null => (areDifferent ? (splits.get(file) ?? null) : null);
+  const byColumn = new Map<string, { readonly isLikely: boolean; readonly tables: Table[] }>();
+  const add = (column: string, isLikely: boolean, table: Table): void => {
+    const known = byColumn.get(column);
+    if (known === undefined) byColumn.set(column, { isLikely, tables: [table] });
+    else known.tables.push(table);
+  };
   for (const table of tables) {
-    for (const column of labelColumnsOf(table)) columns.set(column, [...(columns.get(column) ?? []), table]);
+    const found = labelColumnsOf(table);
+    switch (found.kind) {
+      case 'columns':
+        for (const column of found.columns) add(column, found.isLikely, table);
+        if (!found.isLikely) unread.push(severalColumns(table, found.columns));
+        break;
+      case 'one-hot': {
+        const merged = oneHotTable(table, found.columns);
+        add(oneHotName(found.columns), true, merged);
+        break;
+      }
+      case 'many-hot':
+        unread.push(
+          `${table.file.path} marks several of its columns ${someOf(found.columns)} for one image, and here an image has one class.`,
+        );
+        break;
+      case 'none':
+        unread.push(noColumn(table));
+        break;
+      default:
+        found satisfies never;
+    }
   }
-  return [...columns]
-    .map(([column, list]) =>
-      columnOf(column, list, (file) => (areDifferent ? (splits.get(file) ?? null) : null)),
-    )
+  const columns = [...byColumn]
+    .map(([column, { isLikely, tables: list }]) => columnOf(column, isLikely, list, splitOf))
     .filter(({ labels }) => new Set([...labels.values()].map(({ label }) => label)).size > 1)
     .sort((a, b) => rankOf(a.column) - rankOf(b.column) || b.labels.size - a.labels.size);
+  return { columns, unread };
+}
+
+const someOf = (columns: readonly string[]): string =>
+  columns.slice(0, 4).join(', ') + (columns.length > 4 ? ' …' : '');
+
+const severalColumns = ({ file }: Table, columns: readonly string[]): string =>
+  `${file.path} has several columns that could name classes, and none is called label or class: ${someOf(columns)}. Choose one of them (where classes come from, --labels column:NAME in the command).`;
+
+function noColumn({ file, columns, fileColumn }: Table): string {
+  const others = columns.filter((column) => column !== fileColumn && column !== '');
+  return `${file.path} names images in its column ${fileColumn}, and no classes: ${others.length === 0 ? 'it has no other column' : `its other columns are ${someOf(others)}`}.`;
 }
 
 /** Images by the ways in which a row may name them. */
 class ImageIndex {
   readonly #byPath = new Map<string, number>();
   readonly #byEnd = new Map<string, number[]>();
+  /** By the name alone: no ending, no case, no zeros before a number. */
+  readonly #byStem = new Map<string, number[]>();
 
   constructor(private readonly images: readonly TableImage[]) {
     images.forEach(({ root, segments }, at) => {
@@ -89,17 +139,20 @@ class ImageIndex {
       const name = segments.at(-1) ?? '';
       for (const end of new Set([name, stemOf(name)]))
         this.#byEnd.set(end, [...(this.#byEnd.get(end) ?? []), at]);
+      const stem = looseStem(stemOf(name));
+      this.#byStem.set(stem, [...(this.#byStem.get(stem) ?? []), at]);
     });
+  }
+
+  /** Path of an image, to show how files are named. */
+  get example(): string | null {
+    return this.images[0]?.segments.join('/') ?? null;
   }
 
   /** The image that a value names: from the table's folder, else the only one whose path ends so. */
   find(value: string, { root, segments }: TableFile): number | null {
-    const names = value
-      .trim()
-      .replaceAll('\\', '/')
-      .split('/')
-      .filter((name) => name !== '' && name !== '.');
-    const [last] = names.slice(-1);
+    const names = namesOf(value);
+    const last = names.at(-1);
     if (last === undefined || names.includes('..')) return null;
     const exact = this.#byPath.get(`${root}/${[...segments.slice(0, -1), ...names].join('/')}`);
     if (exact !== undefined) return exact;
@@ -118,7 +171,41 @@ class ImageIndex {
     const [only, second] = found;
     return only === undefined || second !== undefined ? null : only;
   }
+
+  /**
+   * The only image whose name is the value's but for ending, case and zeros before a number.
+   *
+   * @param anyFolder whether the folders of the value may be others than the image's; else one path ends the other.
+   */
+  findLoosely(value: string, anyFolder: boolean): number | null {
+    const names = namesOf(value);
+    const last = names.at(-1);
+    if (last === undefined || names.includes('..')) return null;
+    const stem = promisedFormat(extensionOf(last)) === null ? last : stemOf(last);
+    const found = this.#byStem.get(looseStem(stem)) ?? [];
+    const folders = names.slice(0, -1).map(fold).reverse();
+    const fitting = found.filter((at) => {
+      const above = (this.images[at]?.segments.slice(0, -1) ?? []).map(fold).reverse();
+      return folders.slice(0, above.length).every((name, i) => above[i] === name);
+    });
+    const [only, second] = fitting.length > 0 || !anyFolder ? fitting : found;
+    return only === undefined || second !== undefined ? null : only;
+  }
 }
+
+const fold = (name: string): string => name.normalize('NFC').toLowerCase();
+
+const looseStem = (stem: string): string => {
+  const name = fold(stem.trim());
+  return /^\d+$/.test(name) ? name.replace(/^0+(?=\d)/, '') : name;
+};
+
+const namesOf = (value: string): string[] =>
+  value
+    .trim()
+    .replaceAll('\\', '/')
+    .split('/')
+    .filter((name) => name !== '' && name !== '.');
 
 const stemOf = (name: string): string => name.replace(/\.[^.]*$/, '');
 
@@ -126,30 +213,95 @@ function splitOfTable({ segments }: TableFile): SplitName | null {
   return splitNamed(stemOf(segments.at(-1) ?? ''))?.split ?? null;
 }
 
-function readTable(file: TableFile, index: ImageIndex): Table | null {
+type ReadTable = ({ readonly kind: 'table' } & Table) | { readonly kind: 'unread'; readonly why: string };
+
+function readTable(file: TableFile, index: ImageIndex): ReadTable | null {
   // What one hands in to a contest names classes that nobody knows yet.
   const name = file.segments.at(-1) ?? '';
   if (wordsOf(stemOf(name)).some((word) => word.startsWith('submission'))) return null;
-  const rows = ['jsonl', 'ndjson'].includes(extensionOf(name)) ? jsonLines(file.text) : csvRows(file.text);
+  const rows = ['jsonl', 'ndjson'].includes(extensionOf(name))
+    ? jsonLines(file.text)
+    : csvRows(file.text, (value) => isFileName(value) || index.find(value, file) !== null);
   const columns = [...new Set(rows.slice(0, 100).flatMap((row) => Object.keys(row)))];
+  const strictly = bestColumn(columns, rows, (value) => index.find(value, file));
+  const looks = strictly === null ? [false, true] : [];
+  const best = looks.reduce(
+    (found, anyFolder) =>
+      found ?? bestColumn(columns, rows, (value) => index.findLoosely(value, anyFolder), rows.length / 2),
+    strictly,
+  );
+  if (best !== null) {
+    const images = withLooseRows(best.images, (i) => index.findLoosely(rows[i]?.[best.column] ?? '', false));
+    return { kind: 'table', file, columns, rows, images, fileColumn: best.column };
+  }
+  const named = columns.find(
+    (column) => rows.length > 1 && rows.every((row) => isFileName(row[column] ?? '')),
+  );
+  if (named === undefined || index.example === null) return null;
+  const why = `No row of ${file.path} meets an image: it names files like ${rows[0]?.[named]?.trim()}, and the images are named like ${index.example}.`;
+  return { kind: 'unread', why };
+}
+
+/** The column whose values name the most images, at least two of them and `least` rows; null for none. */
+function bestColumn(
+  columns: readonly string[],
+  rows: readonly Row[],
+  find: (value: string) => number | null,
+  least = 0,
+): { readonly column: string; readonly images: readonly (number | null)[] } | null {
   let best: { column: string; images: (number | null)[]; score: number } | null = null;
   for (const column of columns) {
-    const images = rows.map((row) => index.find(row[column] ?? '', file));
-    const score = new Set(images.filter((at) => at !== null)).size + (fileColumns.test(column) ? 0.5 : 0);
-    if (score >= 2 && (best === null || score > best.score)) best = { column, images, score };
+    const images = rows.map((row) => find(row[column] ?? ''));
+    const distinct = new Set(images.filter((at) => at !== null)).size;
+    const score = distinct + (fileColumns.test(column) ? 0.5 : 0);
+    if (score >= 2 && distinct >= least && (best === null || score > best.score))
+      best = { column, images, score };
   }
-  return best === null ? null : { file, columns, rows, images: best.images, fileColumn: best.column };
+  return best;
+}
+
+/** Rows that met no image by their whole names may by less, where no other row means that image. */
+function withLooseRows(
+  images: readonly (number | null)[],
+  find: (row: number) => number | null,
+): (number | null)[] {
+  const taken = new Set(images.filter((at) => at !== null));
+  const loose = images.map((at, i) => (at === null ? find(i) : null));
+  const claims = new Map<number, number>();
+  for (const at of loose) if (at !== null) claims.set(at, (claims.get(at) ?? 0) + 1);
+  return images.map((at, i) => {
+    const other = loose[i] ?? null;
+    return at === null && other !== null && !taken.has(other) && claims.get(other) === 1 ? other : at;
+  });
 }
 
 const fileColumns = /file|image|img|path|pic|photo|^id$/i;
 
-function csvRows(text: string): Row[] {
-  const { data } = Papa.parse<Record<string, unknown>>(text, { header: true, skipEmptyLines: 'greedy' });
-  return data.map((row) =>
+/** Whether a value is the name of an image by its ending. */
+const isFileName = (value: string): boolean => promisedFormat(extensionOf(value.trim())) !== null;
+
+/** Rows of a CSV; where its first line names an image and no column, it has no header, and columns are numbers from 1. */
+function csvRows(text: string, isImage: (value: string) => boolean): Row[] {
+  const { data } = Papa.parse<string[]>(text.replace(/^\ufeff/, ''), { skipEmptyLines: 'greedy' });
+  const [first = [], ...rest] = data;
+  const titles = first.map((title) => title.trim());
+  // Titles that pandas made up ("0", "1") name images as well, those of other rows.
+  const images = titles.flatMap((title, i) => (isImage(title) ? [{ title, i }] : []));
+  const isRow =
+    images.length > 0 && !images.some(({ title, i }) => rest.some((row) => row[i]?.trim() === title));
+  const isHeader = !isRow || titles.some((title) => rankOf(title) < Infinity);
+  const width = Math.max(...data.map((row) => row.length), 0);
+  const names = isHeader ? titles : Array.from({ length: width }, (_, i) => String(i + 1));
+  const columns = names.map((name, i) => {
+    const before = names.slice(0, i).filter((other) => other === name).length;
+    return before === 0 ? name : `${name}_${before}`;
+  });
+  return (isHeader ? rest : data).map((row) =>
     Object.fromEntries(
-      Object.entries(row).flatMap(([column, value]) =>
-        typeof value === 'string' ? [[column.trim(), value] as const] : [],
-      ),
+      columns.flatMap((column, i) => {
+        const value = row[i];
+        return value === undefined ? [] : [[column, value] as const];
+      }),
     ),
   );
 }
@@ -190,8 +342,13 @@ function rankOf(column: string): number {
 const measures =
   /^(image |img |file )?(width|height|size|bytes|channels|w|h)( px| pixels| kb| bytes)?$|^x ?(min|max)$|^y ?(min|max)$/;
 
-/** Columns of a table that may name classes: known by name, or the only other one whose values repeat. */
-function labelColumnsOf({ columns, rows, fileColumn }: Table): string[] {
+type FoundColumns =
+  | { readonly kind: 'columns'; readonly columns: readonly string[]; readonly isLikely: boolean }
+  | { readonly kind: 'one-hot' | 'many-hot'; readonly columns: readonly string[] }
+  | { readonly kind: 'none' };
+
+/** Columns of a table that may name classes: known by name, or one for each class, or others whose values repeat. */
+function labelColumnsOf({ columns, rows, fileColumn }: Table): FoundColumns {
   const others = columns.filter(
     (column) => column !== fileColumn && column !== '' && !isSplitColumn(column, rows),
   );
@@ -202,20 +359,44 @@ function labelColumnsOf({ columns, rows, fileColumn }: Table): string[] {
     return rankOf(column) < Infinity && new Set(values).size < values.length;
   });
   if (known.length === 0) {
-    const [only, second] = others.filter((column) => {
+    const hot = others.filter((column) => valuesOf(column).every((value) => /^[01]([.]0*)?$/.test(value)));
+    if (hot.length > 1 && 2 * hot.length > others.length) {
+      const marked = rows.map((row) => hot.filter((column) => isMarked(row[column])).length);
+      const single = marked.filter((count) => count === 1).length;
+      if (single >= 0.9 * rows.length) return { kind: 'one-hot', columns: hot };
+      if (marked.some((count) => count > 1) && hot.length > 2) return { kind: 'many-hot', columns: hot };
+    }
+    const repeating = others.filter((column) => {
       const values = valuesOf(column);
       if (measures.test(wordsOf(column).join(' ')) && values.every(isNumber)) return false;
+      if (values.some((value) => /^-?\d+[.]\d*[1-9]/.test(value))) return false;
       return new Set(values).size > 1 && 2 * new Set(values).size <= values.length;
     });
-    const isMeasure = rows.some((row) => /^-?\d+[.]\d/.test((row[only ?? ''] ?? '').trim()));
-    return only === undefined || second !== undefined || isMeasure ? [] : [only];
+    return repeating.length === 0
+      ? { kind: 'none' }
+      : { kind: 'columns', columns: repeating, isLikely: repeating.length === 1 };
   }
   // A column of names says more than one of their numbers.
   const isNumbered = (column: string): boolean => rows.every((row) => isNumber(row[column] ?? ''));
   const named = known.filter((column) => !isNumbered(column));
-  return known.filter(
+  const told = known.filter(
     (column) => !isNumbered(column) || !named.some((name) => areOneToOne(rows, column, name)),
   );
+  return { kind: 'columns', columns: told, isLikely: true };
+}
+
+const isMarked = (value = ''): boolean => /^1([.]0*)?$/.test(value.trim());
+
+const oneHotName = (columns: readonly string[]): string => `${columns[0]} … ${columns.at(-1)}`;
+
+/** The table with one column more, which holds the name of the one that is marked; '' where none or several are. */
+function oneHotTable(table: Table, columns: readonly string[]): Table {
+  const name = oneHotName(columns);
+  const rows = table.rows.map((row): Row => {
+    const [only, second] = columns.filter((column) => isMarked(row[column]));
+    return { ...row, [name]: only === undefined || second !== undefined ? '' : only };
+  });
+  return { ...table, rows };
 }
 
 function areOneToOne(rows: readonly Row[], a: string, b: string): boolean {
@@ -224,7 +405,7 @@ function areOneToOne(rows: readonly Row[], a: string, b: string): boolean {
   return pairs === distinct((row) => row[a] ?? '') && pairs === distinct((row) => row[b] ?? '');
 }
 
-const isNumber = (value: string): boolean => /^-?\d+([.]0+)?$/.test(value.trim());
+const isNumber = (value: string): boolean => /^-?\d+([.]0*)?$/.test(value.trim());
 
 function isSplitColumn(column: string, rows: readonly Row[]): boolean {
   const values = new Set(rows.map((row) => (row[column] ?? '').trim()).filter((value) => value !== ''));
@@ -233,11 +414,18 @@ function isSplitColumn(column: string, rows: readonly Row[]): boolean {
 
 function columnOf(
   column: string,
+  isLikely: boolean,
   tables: readonly Table[],
   splitOf: (file: TableFile) => SplitName | null,
 ): LabelColumn {
   const labels = new Map<number, TableLabel>();
   let strayRows = 0;
+  // pandas writes whole numbers as 1.0 where a row has none.
+  const areNumbers = tables.every(({ rows }) =>
+    rows.every((row) => (row[column] ?? '').trim() === '' || isNumber(row[column] ?? '')),
+  );
+  const labelIn = (value = ''): string | null =>
+    labelOf(areNumbers ? value.trim().replace(/[.]0*$/, '') : value);
   for (const { file, columns, rows, images } of tables) {
     const splitColumn = columns.find((name) => name !== column && isSplitColumn(name, rows));
     rows.forEach((row, i) => {
@@ -248,7 +436,7 @@ function columnOf(
       }
       const split =
         splitColumn === undefined ? splitOf(file) : (splitNamed(row[splitColumn] ?? '')?.split ?? null);
-      const label = labelOf(row[column] ?? '');
+      const label = labelIn(row[column]);
       const known = labels.get(at);
       if (known !== undefined && known.label !== label) {
         labels.set(at, { label: null, split, reason: `${file.path} names several classes for it.` });
@@ -257,5 +445,11 @@ function columnOf(
       } else labels.set(at, { label, split: known?.split ?? split, reason: '' });
     });
   }
-  return { column, tables: tables.map(({ file }) => file.path).sort(byCodePoint), labels, strayRows };
+  return {
+    column,
+    isLikely,
+    tables: tables.map(({ file }) => file.path).sort(byCodePoint),
+    labels,
+    strayRows,
+  };
 }

@@ -64,7 +64,7 @@ const expected: Record<string, Expected> = {
   'class-session': [{ 'any ok': 6, 'any defect': 6 }, [], '2 classes from the names of the first folders.'],
   'class-named-test': [{ 'any control': 5, 'any test': 5 }, [], folders(2)],
   'classes-train-plane': [{ 'any car': 5, 'any plane': 5, 'any train': 5 }, [], folders(3)],
-  'case-collide': [{ 'any Cat': 4, 'any cat': 4, 'any dog': 4 }, [], folders(3)],
+  'case-collide': [{ 'any Cat': 4, 'any cat': 4, 'any dog': 4 }, ['like-classes'], folders(3)],
   'ipynb-checkpoints': [catsAndDogs('any', 5), [], folders(2)],
   'numeric-classes': [
     Object.fromEntries(Array.from({ length: 12 }, (_, i) => [`any ${i}`, 3])),

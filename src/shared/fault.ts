@@ -113,6 +113,7 @@ export type Fault =
         | 'none-usable'
         | 'no-folders'
         | 'no-labels'
+        | 'no-reading'
         | 'too-many-classes';
       readonly detail: string;
     }
@@ -348,9 +349,11 @@ export function describeFault(fault: Fault): FaultText {
         title: 'These images cannot be trained on',
         detail: fault.detail,
         advice:
-          fault.why === 'no-labels'
-            ? 'Put the images of each class into a folder of its own, inside train and test where there are such (train/cats, train/dogs), or add a table metadata.csv with the columns file_name and label.'
-            : 'Give at least two classes with two images each: one folder a class, or a zip of such folders.',
+          fault.why === 'no-reading'
+            ? 'Choose one of these, or leave the choice to Graft.'
+            : fault.why === 'no-labels'
+              ? 'Put the images of each class into a folder of its own, inside train and test where there are such (train/cats, train/dogs), or add a table metadata.csv with the columns file_name and label.'
+              : 'Give at least two classes with two images each: one folder a class, or a zip of such folders.',
       };
     case 'bad-recipe':
       return {
