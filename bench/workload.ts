@@ -1,9 +1,10 @@
 // What every contender is given: the same random weights, adapter, batch and optimiser settings, all on the host.
 import { initialAdapter, parametersOf, paramNames, type Adapter } from '../src/dmlora/adapter.ts';
-import { branchWork, dmloraDefaults, type DmloraOptions } from '../src/dmlora/recipe.ts';
+import { branchWork } from '../src/dmlora/targets.ts';
 import { patchRows } from '../src/engine/autodiff/patches.ts';
 import type { Batch } from '../src/engine/engine.ts';
 import { plainNormalisation, randomBatch, randomModel } from '../src/engine/checks/random-model.ts';
+import { recipeDefaults, type DmloraOptions } from '../src/recipe/recipe.ts';
 import { sizeOf } from '../src/shared/array.ts';
 import { linearName } from '../src/vit/parameters.ts';
 import type { VitModel } from '../src/vit/parameters.ts';
@@ -53,7 +54,7 @@ export const optimiser = {
 } as const;
 
 /** The branches of every case: what all engines of the bench can compute. */
-const dmlora: DmloraOptions = { ...dmloraDefaults, targets: 'qv' };
+const dmlora: DmloraOptions = { ...recipeDefaults.dmlora, targets: 'qv' };
 
 export function makeWorkload({ model: shape, batch: images }: Omit<Case, 'engine'>): Workload {
   const { imageSize, patchSize, dim, depth, heads, mlpDim } = shape;

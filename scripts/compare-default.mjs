@@ -30,8 +30,7 @@ async function keyOf(/** @type {string} */ data) {
   const digest = createHash('sha256').update(recipe);
   for (const file of [
     'public/models/graft-sprout-64/model.safetensors',
-    'src/train/recipe.ts',
-    'src/dmlora/recipe.ts',
+    'src/recipe/options.ts',
     `public/datasets/${data}.zip`,
   ])
     digest.update(await readFile(join(root, file)));

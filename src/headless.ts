@@ -1,10 +1,11 @@
 // The bare page that `npm run finetune` and some tests drive: the app's own worker behind the app's own client, with
 // plain functions instead of a user interface. Files come in through the page's file inputs and go out as downloads,
 // so that nothing big crosses the wire between browser and driver. Knows nothing of React.
+import type { Recipe } from './recipe/options.ts';
+import { readRecipe } from './recipe/read-recipe.ts';
 import { faultSentence, type Fault } from './shared/fault.ts';
 import { fail, ok, type Result } from './shared/result.ts';
 import { dataSource, fetchJson, loadDataList, loadModelList, modelSource } from './state/bundled.ts';
-import { parseRecipe, type Recipe } from './train/recipe.ts';
 import { protocolVersion, startClient } from './worker/client.ts';
 import type {
   CommandName,
@@ -172,7 +173,7 @@ window.graft = {
     return outcome(await client.call('hello', { protocol: protocolVersion, build: __BUILD__ }));
   },
 
-  recipe: (json) => outcome(parseRecipe(json)),
+  recipe: (json) => outcome(readRecipe(json)),
 
   async openModel(files, imageSize = null, weights = null, adapter = null) {
     const opened = await modelOf(files);

@@ -11,7 +11,7 @@ import { UserError } from './user-error.mjs';
  * @typedef {import('../../src/headless.ts').Files} Files
  * @typedef {import('../../src/headless.ts').HeadlessExport} HeadlessExport
  * @typedef {import('../../src/worker/protocol.ts').TrainerEvent} TrainerEvent
- * @typedef {import('../../src/worker/protocol.ts').Recipe} Recipe
+ * @typedef {import('../../src/recipe/options.ts').Recipe} Recipe
  * @typedef {import('../../src/worker/protocol.ts').Fault} Fault
  * @typedef {import('../../src/worker/protocol.ts').RunResult} RunResult
  * @typedef {import('./collect.mjs').Collected} Collected

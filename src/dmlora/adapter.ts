@@ -8,7 +8,8 @@ import { ndArray, zeros, type NdArray } from '../shared/array.ts';
 import { randomStream } from '../shared/random.ts';
 import { linearName, linearShape, type Linear, type ParamName } from '../vit/parameters.ts';
 import { headInputs, type VitConfig } from '../vit/vit-config.ts';
-import { targetSets, type DmloraOptions } from './recipe.ts';
+import { targetSets } from './targets.ts';
+import type { DmloraOptions } from '../recipe/recipe.ts';
 
 /** The name of an adapted linear: `blocks.3.q`. */
 export type ModuleName = string;

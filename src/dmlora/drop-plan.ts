@@ -2,7 +2,7 @@
 // function from adapter to adapter.
 import { randomStream } from '../shared/random.ts';
 import { paramNames, type Adapter, type ModuleName } from './adapter.ts';
-import type { DmloraOptions } from './recipe.ts';
+import type { DmloraOptions } from '../recipe/recipe.ts';
 
 export interface DropEvent {
   /** The event takes place when this many steps are done, before the 0-based step of the same number. */

@@ -6,7 +6,8 @@ import { ndArray } from '../shared/array.ts';
 import { initialAdapter, paramNames, parametersOf, withParameters, type Adapter } from './adapter.ts';
 import { dropBranches, dropPlan, dropSteps } from './drop-plan.ts';
 import { branchStrengths, mergedWeight, moduleUpdate } from './merge.ts';
-import { dmloraDefaults, targetSets, type DmloraOptions } from './recipe.ts';
+import { recipeDefaults, type DmloraOptions } from '../recipe/recipe.ts';
+import { targetSets } from './targets.ts';
 import { enterStage2, stage2Step, stageAt, trainsIn } from './stages.ts';
 
 const config: VitConfig = {
@@ -19,7 +20,10 @@ const config: VitConfig = {
   layerNormEps: 1e-6,
   ...originalVit,
 };
-const options = (changes: Partial<DmloraOptions> = {}): DmloraOptions => ({ ...dmloraDefaults, ...changes });
+const options = (changes: Partial<DmloraOptions> = {}): DmloraOptions => ({
+  ...recipeDefaults.dmlora,
+  ...changes,
+});
 const adapterOf = (changes: Partial<DmloraOptions> = {}, seed = 1): Adapter =>
   initialAdapter(config, 5, options(changes), seed);
 

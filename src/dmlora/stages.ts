@@ -1,6 +1,6 @@
 // The two-stage learning scalar: which parameters a step trains, and what happens where the second stage begins.
 import type { Adapter, Trains } from './adapter.ts';
-import type { DmloraOptions } from './recipe.ts';
+import type { DmloraOptions } from '../recipe/recipe.ts';
 
 export type Stage = 1 | 2;
 
@@ -22,4 +22,9 @@ export function trainsIn(stage: Stage): Trains {
 /** The adapter as stage 2 finds it: the same values and a fresh optimiser. */
 export function enterStage2(adapter: Adapter): Adapter {
   return { ...adapter, moments: new Map() };
+}
+
+/** The largest value that a scalar may reach: 10 s0. */
+export function scalarLimit(options: DmloraOptions): number {
+  return 10 * options.scalarStart;
 }

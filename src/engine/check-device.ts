@@ -1,7 +1,7 @@
 // Whether a GPU computes what it should, before it is trusted with a run: every gradient of a small net on the kernel
 // engine against the same net on the processor. Some drivers give wrong numbers without an error (tfjs#8590: zeros).
 import { allOpen, initialAdapter, type Adapter } from '../dmlora/adapter.ts';
-import { dmloraDefaults } from '../dmlora/recipe.ts';
+import { recipeDefaults } from '../recipe/recipe.ts';
 import { ndArray, sizeOf, type NdArray } from '../shared/array.ts';
 import { faultSentence } from '../shared/fault.ts';
 import { randomStream } from '../shared/random.ts';
@@ -54,7 +54,7 @@ function smallModel(): VitModel {
 
 /** Branches in the middle of a run: with B = 0 the gradient of A would be 0 on every device. */
 function smallAdapter(): Adapter {
-  const adapter = initialAdapter(config, classes, { ...dmloraDefaults, targets: 'all' }, 1);
+  const adapter = initialAdapter(config, classes, { ...recipeDefaults.dmlora, targets: 'all' }, 1);
   return {
     ...adapter,
     modules: adapter.modules.map((module, i) => ({

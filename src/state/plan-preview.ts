@@ -1,42 +1,53 @@
-// What a run would look like before it has started: its modules, its steps, its drops. The worker's RunSummary
-// replaces this as soon as there is one.
-import type { ModuleView, Recipe } from '../worker/protocol.ts';
+// What a run would look like before it has started: its modules, drops and stages, and how much of it learns, all asked of
+// the method itself. The worker's RunSummary replaces this as soon as there is one.
+import { adaptedLinears } from '../dmlora/adapter.ts';
+import { dropSteps } from '../dmlora/drop-plan.ts';
+import { stage2Step } from '../dmlora/stages.ts';
+import type { Recipe } from '../recipe/options.ts';
+import { batchOf, stepsOf } from '../recipe/recipe.ts';
+import { linearName, linearShape } from '../vit/parameters.ts';
+import type { VitConfig } from '../vit/vit-config.ts';
+import type { ModuleView } from '../worker/protocol.ts';
 
-const linearsOf = {
-  qv: ['q', 'v'],
-  qkv: ['q', 'k', 'v'],
-  'qkv+proj': ['q', 'k', 'v', 'proj'],
-  all: ['q', 'k', 'v', 'proj', 'fc1', 'fc2'],
-} as const satisfies Record<Recipe['dmlora']['targets'], readonly string[]>;
-
-/** The modules that a run on a model of this depth would have, with every branch alive and without strength. */
-export function previewModules(depth: number, { dmlora }: Recipe): ModuleView[] {
-  const linears = linearsOf[dmlora.targets];
-  const blocks = Array.from({ length: depth }, (_, block) => block).slice(dmlora.firstBlock);
-  return blocks.flatMap((block) =>
-    linears.map((linear) => ({
-      module: `blocks.${block}.${linear}`,
-      scalar: dmlora.scalarStart,
-      branches: Array.from({ length: dmlora.branches }, (_, index) => ({
-        index,
-        droppedAt: null,
-        strength: 0,
-      })),
+/** The modules that a run on this model would have, with every branch alive and without strength. */
+export function previewModules(config: VitConfig, { dmlora }: Recipe): ModuleView[] {
+  return adaptedLinears(config, dmlora).map(({ block, linear }) => ({
+    module: linearName(block, linear),
+    scalar: dmlora.scalarStart,
+    branches: Array.from({ length: dmlora.branches }, (_, index) => ({
+      index,
+      droppedAt: null,
+      strength: 0,
     })),
-  );
+  }));
+}
+
+/** Parameters of all branches before any is dropped. */
+export function branchParameters(config: VitConfig, { dmlora }: Recipe): number {
+  return adaptedLinears(config, dmlora).reduce((sum, { linear }) => {
+    const [out, input] = linearShape(config, linear);
+    return sum + dmlora.branches * dmlora.rank * (out + input);
+  }, 0);
 }
 
 export interface LengthPreview {
   readonly steps: number;
   readonly stepsPerEpoch: number;
+  /** The steps at which a branch of every module leaves. */
+  readonly dropSteps: readonly number[];
+  /** Where the scalars begin to learn; null where they do not. */
+  readonly stage2Step: number | null;
 }
 
-/** Optimiser steps over so many training images. */
+/** The plan of a run over so many training images. */
 export function previewLength(recipe: Recipe, trainImages: number): LengthPreview | null {
   if (trainImages === 0) return null;
-  const batch = Math.min(recipe.batch, trainImages);
+  const steps = stepsOf(recipe, trainImages);
+  const stage2 = stage2Step(recipe.dmlora, steps);
   return {
-    steps: recipe.steps ?? Math.max(1, Math.round((recipe.epochs * trainImages) / batch)),
-    stepsPerEpoch: trainImages / batch,
+    steps,
+    stepsPerEpoch: trainImages / batchOf(recipe, trainImages),
+    dropSteps: dropSteps(recipe.dmlora, steps),
+    stage2Step: stage2 < steps ? stage2 : null,
   };
 }

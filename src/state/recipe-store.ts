@@ -1,52 +1,43 @@
-// The recipe being edited: the texts of the form, what they mean, and on which backend the run is to go. Starts empty
-// until the worker has told the defaults.
+// The recipe being edited: the texts of the form, what they mean, and on which backend the run is to go.
 import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
-import { ok, type Result } from '../shared/result.ts';
-import type { BackendChoice, Fault, Recipe } from '../worker/protocol.ts';
-import type { FieldName } from './recipe-fields.ts';
-import { formOf, formOfJson, readForm, type FormErrors, type RecipeForm } from './recipe-form.ts';
+import type { Path } from '../recipe/options.ts';
+import { readRecipeFile } from '../recipe/read-recipe.ts';
+import { formOf, readForm, type ReadForm, type RecipeForm } from '../recipe/recipe-form.ts';
+import { recipeDefaults } from '../recipe/recipe.ts';
+import type { BackendChoice, Fault } from '../worker/protocol.ts';
 
-export interface RecipeState {
-  readonly defaults: Recipe | null;
-  readonly form: RecipeForm | null;
-  /** Null while a field cannot be used. */
-  readonly recipe: Recipe | null;
-  readonly errors: FormErrors;
+export interface RecipeState extends ReadForm {
+  readonly form: RecipeForm;
   readonly backend: BackendChoice;
   /** Why a recipe file could not be taken. */
   readonly fault: Fault | null;
 }
 
-const initial: RecipeState = {
-  defaults: null,
-  form: null,
-  recipe: null,
-  errors: new Map(),
+const defaultForm = formOf(recipeDefaults);
+
+export const recipeStore = createStore<RecipeState>(() => ({
+  form: defaultForm,
+  ...readForm(defaultForm),
   backend: 'auto',
   fault: null,
-};
-
-export const recipeStore = createStore<RecipeState>(() => initial);
+}));
 
 function show(form: RecipeForm): void {
   recipeStore.setState({ form, ...readForm(form), fault: null });
 }
 
-export function setDefaults(defaults: Recipe): void {
-  const edited = recipeStore.getState().form;
-  recipeStore.setState({ defaults });
-  if (edited === null) show(formOf(defaults));
+export function setField(path: Path, text: string): void {
+  const { form } = recipeStore.getState();
+  show({ ...form, texts: new Map(form.texts).set(path, text) });
 }
 
-export function setField(name: FieldName, text: string): void {
-  const { form } = recipeStore.getState();
-  if (form !== null) show({ ...form, [name]: text });
+export function setLengthIn(lengthIn: RecipeForm['lengthIn']): void {
+  show({ ...recipeStore.getState().form, lengthIn });
 }
 
 export function resetRecipe(): void {
-  const { defaults } = recipeStore.getState();
-  if (defaults !== null) show(formOf(defaults));
+  show(defaultForm);
   recipeStore.setState({ backend: 'auto' });
 }
 
@@ -56,24 +47,9 @@ export function setBackend(backend: BackendChoice): void {
 
 /** Takes a recipe file; a fault is kept for the card. */
 export async function loadRecipe(file: Blob): Promise<void> {
-  const { defaults } = recipeStore.getState();
-  if (defaults === null) return;
-  const json = await readJson(file);
-  const form = json.ok ? formOfJson(json.value, defaults) : json;
-  if (form.ok) show(form.value);
-  else recipeStore.setState({ fault: form.fault });
-}
-
-async function readJson(file: Blob): Promise<Result<unknown>> {
-  try {
-    const json: unknown = JSON.parse(await file.text());
-    return ok(json);
-  } catch {
-    return {
-      ok: false,
-      fault: { kind: 'bad-recipe', field: 'recipe', detail: 'The file is not JSON.' },
-    };
-  }
+  const recipe = await readRecipeFile(file);
+  if (recipe.ok) show(formOf(recipe.value));
+  else recipeStore.setState({ fault: recipe.fault });
 }
 
 export function useRecipe<T>(selector: (state: RecipeState) => T): T {

@@ -1,5 +1,6 @@
 // The trainer: starts the client, routes its events, and holds every action of the page. Talks to the worker through
 // the protocol alone; components call these actions and read the stores.
+import { recipeDefaults } from '../recipe/recipe.ts';
 import type { TrainerClient } from '../worker/client.ts';
 import type {
   ExportFormat,
@@ -18,7 +19,7 @@ import { routeEvent } from './events.ts';
 import { chosenFormats, clearExport, exportStore } from './export-store.ts';
 import { hubStore } from './hub-store.ts';
 import { modelStore } from './model-store.ts';
-import { recipeStore, setDefaults } from './recipe-store.ts';
+import { recipeStore } from './recipe-store.ts';
 import { clearRun, runStore } from './run-store.ts';
 import { stepLog } from './step-log.ts';
 
@@ -123,7 +124,6 @@ export function createTrainer({ connect, fetchJson, locate, build, persist }: Tr
       return false;
     }
     deviceStore.setState({ hello: reply.value, fault: null });
-    setDefaults(reply.value.defaults);
     return true;
   }
 
@@ -167,10 +167,8 @@ export function createTrainer({ connect, fetchJson, locate, build, persist }: Tr
 
   function sendData(opened: OpenedData, role: 'all' | 'validation', bundledId: string | null): Promise<void> {
     return inTurn(async () => {
-      const recipe = recipeStore.getState().recipe ?? recipeStore.getState().defaults;
-      if (recipe === null) return;
       dataStore.setState({ status: 'opening', fault: null, refused: null });
-      const { split, seed } = recipe;
+      const { split, seed } = recipeStore.getState().recipe ?? recipeDefaults;
       const { source, title, reading } = opened;
       const reply = await client.call('openData', { source, title, role, reading, split, seed });
       if (!reply.ok) {

@@ -3,16 +3,11 @@
 // one draws. The engines sample the pixels; what is evaluated is never augmented.
 import { cropOf, type Crop } from '../engine/crop.ts';
 import type { Batch } from '../engine/engine.ts';
+import type { Recipe } from '../recipe/options.ts';
 import { randomStream } from '../shared/random.ts';
 import type { VitModel } from '../vit/parameters.ts';
 
-export type Augment = 'none' | 'flip' | 'crop+flip';
-
-export interface AugmentOptions {
-  readonly augment: Augment;
-  /** Smallest share of the image's area that a crop covers; the largest is all of it. */
-  readonly smallestCrop: number;
-}
+export type AugmentOptions = Pick<Recipe, 'augment' | 'smallestCrop'>;
 
 /** Width to height of a crop: log-uniform between these, as everywhere. */
 const ratios = [3 / 4, 4 / 3] as const;

@@ -9,7 +9,7 @@ import {
   type Divergence,
   type Evaluated,
 } from './divergence.ts';
-import { headShareOf } from './recipe.ts';
+import { headShareOf } from '../recipe/recipe.ts';
 import type { RunInput } from './run-input.ts';
 import type { DropRecord } from './run-record.ts';
 

@@ -5,7 +5,8 @@ import { parametersOf } from '../dmlora/adapter.ts';
 import { autodiffOn } from '../engine/checks/node-backends.ts';
 import { describeFault, faultSentence } from '../shared/fault.ts';
 import { divergedFault, divergence, type Evaluated, type History } from './divergence.ts';
-import { recipeDefaults, type Recipe } from './recipe.ts';
+import type { Recipe } from '../recipe/options.ts';
+import { recipeDefaults } from '../recipe/recipe.ts';
 import { finished, inputOf, makeData } from './testing/micro-run.ts';
 
 const train = (recipe: Partial<Recipe>, data = makeData(48, 4)): ReturnType<typeof finished> =>

@@ -4,7 +4,8 @@ import type { Stage } from '../dmlora/stages.ts';
 import type { Fault } from '../shared/fault.ts';
 import { accuracyInterval } from './accuracy-interval.ts';
 import type { Metrics } from './evaluation.ts';
-import { recipeDefaults, type Recipe } from './recipe.ts';
+import type { Recipe } from '../recipe/options.ts';
+import { recipeDefaults } from '../recipe/recipe.ts';
 
 /** What is said of a run that diverged, while it goes on and after its end. */
 export type DivergedFault = Extract<Fault, { kind: 'diverged' }>;

@@ -6,7 +6,7 @@ import type { Engine } from '../engine/engine.ts';
 import { autodiffOn } from '../engine/checks/node-backends.ts';
 import { ok, type Result } from '../shared/result.ts';
 import { Run } from './loop.ts';
-import { recipeDefaults } from './recipe.ts';
+import { recipeDefaults } from '../recipe/recipe.ts';
 import { asBytes, bytesNormalisation, finished, inputOf, Log, makeData } from './testing/micro-run.ts';
 
 const bytesOf = (adapter: Adapter): string =>

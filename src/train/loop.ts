@@ -2,9 +2,9 @@
 // which they happen; how a step is computed is the engine's business. `train` reads from top to bottom.
 import { allOpen, initialAdapter, type Adapter } from '../dmlora/adapter.ts';
 import { dropBranches, dropPlan, type DropEvent } from '../dmlora/drop-plan.ts';
-import { enterStage2, stageAt, stage2Step, trainsIn, type Stage } from '../dmlora/stages.ts';
-import { scalarLimit } from '../dmlora/recipe.ts';
+import { enterStage2, scalarLimit, stageAt, stage2Step, trainsIn, type Stage } from '../dmlora/stages.ts';
 import type { Engine, StepReport } from '../engine/engine.ts';
+import { batchOf, headShareOf, stepsOf } from '../recipe/recipe.ts';
 import { faultOfThrown, type Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { NdArray } from '../shared/array.ts';
@@ -16,7 +16,6 @@ import { evaluationSteps, logitsOf, metricsOf, type Metrics } from './evaluation
 import { Pace } from './pace.ts';
 import type { Phase } from './phase.ts';
 import { probeStart } from './probe-start.ts';
-import { batchOf, headShareOf, stepsOf } from './recipe.ts';
 import { must, RunFault } from './run-fault.ts';
 import type { RunInput, RunListener } from './run-input.ts';
 import {

@@ -6,7 +6,7 @@ import type { VitModel } from '../vit/parameters.ts';
 import type { DivergedFault } from './divergence.ts';
 import type { Metrics } from './evaluation.ts';
 import type { OnPreparing, Phase } from './phase.ts';
-import type { Recipe } from './recipe.ts';
+import type { Recipe } from '../recipe/options.ts';
 import type { DropRecord, ModuleView, StepRow } from './run-record.ts';
 import type { TrainingData } from './training-data.ts';
 

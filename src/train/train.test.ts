@@ -1,10 +1,8 @@
-// What decides a run besides the engine: schedule, recipe, evaluation steps, metrics, pace.
-import { describe, expect, test } from 'vitest';
+// What decides a run besides the engine: schedule, evaluation steps, metrics, pace.
+import { expect, test } from 'vitest';
 import { ndArray } from '../shared/array.ts';
-import { faultSentence } from '../shared/fault.ts';
 import { evaluationSteps, metricsOf } from './evaluation.ts';
 import { Pace } from './pace.ts';
-import { batchOf, parseRecipe, recipeDefaults, stepsOf } from './recipe.ts';
 import { learningRateAt } from './schedule.ts';
 import { readManifest, readTensors, tensorOf } from '../engine/checks/reference.ts';
 import { readReference } from '../engine/checks/node-backends.ts';
@@ -21,44 +19,6 @@ test('the learning rate is that of the reference run, step for step', async () =
   rates.forEach((rate, step) => expect(learningRateAt(schedule, step)).toBeCloseTo(rate, 9));
   expect(Math.max(...rates)).toBeCloseTo(manifest.lr, 9);
   expect(rates.at(-1)).toBeCloseTo(manifest.lrMin, 9);
-});
-
-describe('recipe', () => {
-  test('what is left out takes its default', () => {
-    const parsed = parseRecipe({ seed: 9, dmlora: { rank: 8 } });
-    expect(parsed).toEqual({
-      ok: true,
-      value: { ...recipeDefaults, seed: 9, dmlora: { ...recipeDefaults.dmlora, rank: 8 } },
-    });
-    expect(parseRecipe({})).toEqual({ ok: true, value: recipeDefaults });
-  });
-
-  test.each([
-    [{ batch: 0 }, 'batch'],
-    [{ learningRate: -1 }, 'learningRate'],
-    [{ learningrate: 1 }, 'learningrate'],
-    [{ dmlora: { rank: 3 } }, 'dmlora.rank'],
-    [{ dmlora: { branches: 2, branchesEnd: 3 } }, 'dmlora.branchesEnd'],
-    [{ dmlora: { dropWindow: [0.5, 0.2] } }, 'dmlora.dropWindow'],
-    [{ dmlora: { dropWindow: [0.5, 0.9] } }, 'dmlora.stage2'],
-    [{ split: { validationFraction: 1 } }, 'split.validationFraction'],
-    [{ seed: 1.5 }, 'seed'],
-    [{ dmlora: 7 }, 'dmlora'],
-    ['text', 'recipe'],
-  ])('%j is refused at %s', (json, field) => {
-    const parsed = parseRecipe(json);
-    expect(parsed.ok).toBe(false);
-    if (parsed.ok) return;
-    expect(parsed.fault).toMatchObject({ kind: 'bad-recipe', field });
-    expect(faultSentence(parsed.fault)).toContain(field);
-  });
-
-  test('steps follow from epochs, images and batch, and a batch is never larger than the set', () => {
-    expect(stepsOf(recipeDefaults, 320)).toBe(100);
-    expect(stepsOf({ ...recipeDefaults, steps: 7 }, 320)).toBe(7);
-    expect(batchOf(recipeDefaults, 20)).toBe(20);
-    expect(stepsOf(recipeDefaults, 20)).toBe(10);
-  });
 });
 
 test('validation comes at epoch ends, at most twenty times, and always at the end', () => {

@@ -11,7 +11,7 @@ import type { Preprocessing } from '../formats/preprocessor-config.ts';
 import { present } from '../shared/assert.ts';
 import type { Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
-import type { Recipe } from '../train/recipe.ts';
+import type { Recipe } from '../recipe/options.ts';
 import type { LabelledPixels, TrainingData } from '../train/training-data.ts';
 import type { ClassSummary, DataSummary, FileVerdict, SourceFile, SplitName } from './protocol.ts';
 

@@ -9,7 +9,7 @@ import type { BackendChoice, EngineChoice, EngineDescription, Memory, MemoryPlan
 import type { DivergedFault } from '../train/divergence.ts';
 import type { Metrics } from '../train/evaluation.ts';
 import type { Phase } from '../train/phase.ts';
-import type { Recipe } from '../train/recipe.ts';
+import type { Recipe } from '../recipe/options.ts';
 import type { BranchView, DropRecord, ModuleView, RunRecord, StepRow } from '../train/run-record.ts';
 import type { Fault } from '../shared/fault.ts';
 import type { Result } from '../shared/result.ts';
@@ -26,7 +26,6 @@ export type {
   Metrics,
   ModuleView,
   Phase,
-  Recipe,
 };
 export type { BackendChoice, EngineChoice, Result, SourceFile, SplitName, StepRow, VitConfig };
 export type { Reading, ReadingChoice, ReadingOptions };
@@ -321,7 +320,6 @@ export type CommandName = keyof Commands;
 export interface Hello {
   readonly protocol: ProtocolVersion;
   readonly build: string;
-  readonly defaults: Recipe;
   /** The GPU that WebGPU offers, or why there is none. */
   readonly gpu:
     | { readonly kind: 'present'; readonly name: string; readonly software: boolean }

@@ -4,13 +4,15 @@ import { makeEngine } from '../engine/make-engine.ts';
 import { autoReading } from '../data/reading-options.ts';
 import { makeThumbnail } from '../data/thumbnail.ts';
 import type { Adapter } from '../dmlora/adapter.ts';
-import { branchWork } from '../dmlora/recipe.ts';
+import { branchWork } from '../dmlora/targets.ts';
+import type { Recipe } from '../recipe/options.ts';
+import { readRecipe } from '../recipe/read-recipe.ts';
+import { batchOf, checkDepth } from '../recipe/recipe.ts';
 import { ndArray, type NdArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { Run } from '../train/loop.ts';
 import type { RunInput } from '../train/run-input.ts';
-import { batchOf, checkDepth, parseRecipe, type Recipe } from '../train/recipe.ts';
 import type { TrainingData } from '../train/training-data.ts';
 import { loadHead } from '../vit/checkpoint.ts';
 import { stepFlops } from '../vit/step-flops.ts';
@@ -153,7 +155,7 @@ export class Session {
   async start(input: Commands['start']['input']): Promise<Result<RunSummary>> {
     const busy = this.#refuseWhileActive('start');
     if (busy !== null) return busy;
-    const parsed = parseRecipe(input.recipe);
+    const parsed = readRecipe(input.recipe);
     if (!parsed.ok) return parsed;
     const recipe = parsed.value;
     const [model, open] = [this.#model, this.#data];

@@ -1,6 +1,7 @@
 // Checkpoints of the Hub that are worth a try, from quick to strong. Sizes and licences are those that their pages on the
 // Hub state; how much work a step is follows from their shape, in multiples of the embedded model's step.
-import { branchWork, dmloraDefaults } from '../dmlora/recipe.ts';
+import { branchWork } from '../dmlora/targets.ts';
+import { recipeDefaults } from '../recipe/recipe.ts';
 import { stepFlops } from '../vit/step-flops.ts';
 import { originalVit, type VitConfig } from '../vit/vit-config.ts';
 import type { SuggestedModel } from './protocol.ts';
@@ -96,7 +97,7 @@ const listed: readonly Listed[] = [
 /** Floating-point operations of a training step on one image, ten classes, the default branches. */
 function workOf(shape: Shape): number {
   const config: VitConfig = { ...originalVit, ...shape, mlpDim: 4 * shape.dim, layerNormEps: 1e-6 };
-  const { forward, backward } = stepFlops(config, 10, branchWork(dmloraDefaults));
+  const { forward, backward } = stepFlops(config, 10, branchWork(recipeDefaults.dmlora));
   return forward + backward;
 }
 

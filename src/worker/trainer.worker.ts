@@ -4,7 +4,6 @@ import { describeGpu } from '../engine/gpu.ts';
 import { refusedByPolicy } from '../hub/hub-fetch.ts';
 import { faultOfThrown } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
-import { recipeDefaults } from '../train/recipe.ts';
 import { EventStream } from './event-stream.ts';
 import type { CommandName, Commands, Hello, Message, ProtocolVersion, Reply, Request } from './protocol.ts';
 import { Session } from './session.ts';
@@ -40,7 +39,7 @@ async function hello({ protocol, build }: Commands['hello']['input']): Promise<R
       page: `${protocol} (${build})`,
       worker: `${own} (${__BUILD__})`,
     });
-  return ok({ protocol: ownProtocol, build: __BUILD__, defaults: recipeDefaults, gpu: await describeGpu() });
+  return ok({ protocol: ownProtocol, build: __BUILD__, gpu: await describeGpu() });
 }
 
 type Handler<K extends CommandName> = (

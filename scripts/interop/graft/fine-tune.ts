@@ -7,7 +7,7 @@ import { present } from '../../../src/shared/assert.ts';
 import { randomStream } from '../../../src/shared/random.ts';
 import { ok } from '../../../src/shared/result.ts';
 import { Run } from '../../../src/train/loop.ts';
-import { parseRecipe } from '../../../src/train/recipe.ts';
+import { readRecipe } from '../../../src/recipe/read-recipe.ts';
 import type { LabelledPixels, TrainingData } from '../../../src/train/training-data.ts';
 import { loadHead } from '../../../src/vit/checkpoint.ts';
 import type { OpenModel } from '../../../src/worker/open-model.ts';
@@ -67,7 +67,7 @@ export async function fineTune(source: OpenModel, keepHead: boolean, steps = 10)
   const data = trainingData(model.config.imageSize, classes);
   const head = keepHead ? must(await loadHead(source.file, source.header, checkpoint)) : null;
   const recipe = must(
-    parseRecipe({
+    readRecipe({
       ...{ seed: 3, steps, batch: 4, learningRate: 2e-2, warmup: 0, headStart: 'random' },
       dmlora: { branches: 3, branchesEnd: 2, rank: 2, targets: 'all', dropWindow: [0.2, 0.6], stage2: 0.7 },
     }),

@@ -1,6 +1,6 @@
 // The kernels of every family of plain ViTs against the autodiff engine, at micro size: logits, features and every gradient.
 // Functions that throw, run in Node and in a browser.
-import type { DmloraOptions } from '../../dmlora/recipe.ts';
+import type { DmloraOptions } from '../../recipe/recipe.ts';
 import { assert, present } from '../../shared/assert.ts';
 import { headInputs, type VitConfig } from '../../vit/vit-config.ts';
 import type { Engine, Gradients } from '../engine.ts';

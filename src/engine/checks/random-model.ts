@@ -1,6 +1,6 @@
 // Models, adapters and batches of any shape with random values, for tests and the bench: the same for the same seed.
 import { initialAdapter, type Adapter } from '../../dmlora/adapter.ts';
-import { dmloraDefaults, type DmloraOptions } from '../../dmlora/recipe.ts';
+import { recipeDefaults, type DmloraOptions } from '../../recipe/recipe.ts';
 import { ndArray, sizeOf, type NdArray } from '../../shared/array.ts';
 import { pcg4d } from '../../shared/random.ts';
 import { backboneShapes, type VitModel } from '../../vit/parameters.ts';
@@ -39,7 +39,12 @@ export function randomAdapter(
   options: Partial<DmloraOptions> = {},
   seed = 1,
 ): Adapter {
-  const adapter = initialAdapter(config, classes, { ...dmloraDefaults, targets: 'qv', ...options }, seed);
+  const adapter = initialAdapter(
+    config,
+    classes,
+    { ...recipeDefaults.dmlora, targets: 'qv', ...options },
+    seed,
+  );
   return {
     ...adapter,
     modules: adapter.modules.map((module, i) => ({

@@ -1,6 +1,10 @@
 // A trainer client without a worker, for tests and for looking at the page: answers every command of the protocol and
 // plays a run that looks like a recorded one. Not shipped: nothing of the app imports it.
-import { recipeDefaults } from '../../train/recipe.ts';
+import { dropSteps as plannedDrops } from '../../dmlora/drop-plan.ts';
+import { stage2Step as plannedStage2 } from '../../dmlora/stages.ts';
+import { targetSets } from '../../dmlora/targets.ts';
+import type { Recipe } from '../../recipe/options.ts';
+import { recipeDefaults } from '../../recipe/recipe.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
 import type { TrainerClient } from '../../worker/client.ts';
 import type {
@@ -16,7 +20,6 @@ import type {
   ModelSummary,
   ModuleView,
   Phase,
-  Recipe,
   RunResult,
   RunSummary,
   SuggestedModel,
@@ -61,8 +64,6 @@ const suggested: readonly SuggestedModel[] = [
   },
 ];
 
-const linears = { qv: ['q', 'v'], qkv: ['q', 'k', 'v'], 'qkv+proj': ['q', 'k', 'v', 'proj'] } as const;
-
 /** A repeatable number in [0, 1) from two whole ones. */
 const noise = (a: number, b: number): number => {
   const x = Math.sin(a * 127.1 + b * 311.7) * 43758.5453;
@@ -77,16 +78,13 @@ export function createFakeClient(
   const depth = options.depth ?? 12;
   const steps = options.steps ?? 250;
   const recipe = options.recipe?.(recipeDefaults) ?? recipeDefaults;
-  const { branches, branchesEnd, targets } = recipe.dmlora;
-  const kinds = targets === 'all' ? ['q', 'k', 'v', 'proj', 'fc1', 'fc2'] : linears[targets];
+  const { branches, targets } = recipe.dmlora;
+  const kinds = targetSets[targets];
   const names = Array.from({ length: depth }, (_, block) =>
     kinds.map((kind) => `blocks.${block}.${kind}`),
   ).flat();
-  const events = branches - branchesEnd;
-  const dropSteps = Array.from({ length: events }, (_, i) =>
-    Math.round(steps * (events === 1 ? 0.25 : 0.1 + (0.3 * i) / (events - 1))),
-  );
-  const stage2Step = Math.round(steps * recipe.dmlora.stage2);
+  const dropSteps = plannedDrops(recipe.dmlora, steps);
+  const stage2Step = plannedStage2(recipe.dmlora, steps);
   const stepsPerEpoch = steps / 10;
   let phase: Phase = { kind: 'idle' };
   let step = 0;
@@ -253,7 +251,6 @@ export function createFakeClient(
       ok({
         protocol: 1,
         build: 'fake',
-        defaults: recipeDefaults,
         gpu: options.gpu ?? { kind: 'present', name: 'nvidia ampere', software: false },
       }),
     openModel: ({ title, source, imageSize }) =>

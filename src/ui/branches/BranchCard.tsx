@@ -1,6 +1,7 @@
 // The branch map: every adapted linear of every block with its branches, as a picture and as a table, with the details
 // of the one that is pointed at. Before a run it shows what would grow.
 import { useMemo, useState } from 'react';
+import { recipeDefaults } from '../../recipe/recipe.ts';
 import { useModel } from '../../state/model-store.ts';
 import { previewModules } from '../../state/plan-preview.ts';
 import { useRecipe } from '../../state/recipe-store.ts';
@@ -16,9 +17,9 @@ import styles from './BranchCard.module.css';
 
 function useModules(): { readonly modules: readonly ModuleView[]; readonly preview: boolean } {
   const running = useRun((state) => state.modules);
-  const depth = useModel((state) => state.model?.config.depth ?? 0);
-  const recipe = useRecipe((state) => state.recipe ?? state.defaults);
-  const planned = useMemo(() => (recipe === null ? [] : previewModules(depth, recipe)), [depth, recipe]);
+  const config = useModel((state) => state.model?.config ?? null);
+  const recipe = useRecipe((state) => state.recipe ?? recipeDefaults);
+  const planned = useMemo(() => (config === null ? [] : previewModules(config, recipe)), [config, recipe]);
   return running.length > 0 ? { modules: running, preview: false } : { modules: planned, preview: true };
 }
 

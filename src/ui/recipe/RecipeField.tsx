@@ -1,34 +1,34 @@
 // One labelled field of the recipe with its explanation, and what is wrong with its value.
 import { useId } from 'react';
-import { fieldOf, type FieldName } from '../../state/recipe-fields.ts';
+import { optionOf, type Path } from '../../recipe/options.ts';
 import { setField, useRecipe } from '../../state/recipe-store.ts';
 import { cx } from '../parts/cx.ts';
 import styles from './RecipeCard.module.css';
 
-export function RecipeField({ name }: { readonly name: FieldName }) {
+export function RecipeField({ path }: { readonly path: Path }) {
   const id = useId();
-  const value = useRecipe((state) => state.form?.[name] ?? '');
-  const error = useRecipe((state) => state.errors.get(name));
-  const field = fieldOf(name);
+  const value = useRecipe((state) => state.form.texts.get(path) ?? '');
+  const error = useRecipe((state) => state.errors.get(path));
+  const option = optionOf(path);
   const describedBy = `${id}-help`;
-  const unit = field.kind === 'number' ? (field.percent === true ? '%' : field.unit) : undefined;
+  const unit = option.kind === 'number' ? (option.percent === true ? '%' : option.unit) : undefined;
   return (
     <div className={styles.field}>
       <label htmlFor={id} className={styles.label}>
-        {field.label}
+        {option.label}
         {unit !== undefined && <span className={styles.unit}> in {unit}</span>}
       </label>
-      {field.kind === 'choice' ? (
+      {option.kind === 'choice' ? (
         <select
           id={id}
           value={value}
           aria-describedby={describedBy}
           aria-invalid={error !== undefined}
-          onChange={({ currentTarget }) => setField(name, currentTarget.value)}
+          onChange={({ currentTarget }) => setField(path, currentTarget.value)}
         >
-          {field.options.map((option) => (
-            <option key={option.value} value={option.value}>
-              {option.label}
+          {option.choices.map(([choice, label]) => (
+            <option key={choice} value={choice}>
+              {label}
             </option>
           ))}
         </select>
@@ -38,14 +38,14 @@ export function RecipeField({ name }: { readonly name: FieldName }) {
           inputMode="decimal"
           autoComplete="off"
           value={value}
-          placeholder={field.optional === true ? 'all' : undefined}
+          placeholder={option.empty}
           aria-describedby={describedBy}
           aria-invalid={error !== undefined}
-          onChange={({ currentTarget }) => setField(name, currentTarget.value)}
+          onChange={({ currentTarget }) => setField(path, currentTarget.value)}
         />
       )}
       <p id={describedBy} className={cx(styles.help, error !== undefined && styles.error)}>
-        {error ?? field.help}
+        {error ?? option.help}
       </p>
     </div>
   );

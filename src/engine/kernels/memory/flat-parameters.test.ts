@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parametersOf } from '../../../dmlora/adapter.ts';
-import { targetSets } from '../../../dmlora/recipe.ts';
+import { targetSets } from '../../../dmlora/targets.ts';
 import { originalVit, type VitConfig } from '../../../vit/vit-config.ts';
 import { randomAdapter } from '../../checks/random-model.ts';
 import { flatLayout, pack, packGates, unpack } from './flat-parameters.ts';

@@ -1,0 +1,488 @@
+// The options of a run: one table with the place of each in a recipe, its type, default, limits, words, group, when it is
+// shown and what continue.py makes of it; and the rules between options. The type Recipe, its reading, the form, the
+// table in README.md, the flags of the command and the head of continue.py follow from it. Knows nothing of the method.
+//
+// An option that is **not shown** has no say: no rule between options reads it, and what stands in its field of the form
+// gives way to its default where it cannot be read. In a file every value must still be one of its option's.
+
+/** Conditions under which an option counts: each of these other options has one of these values. */
+type When = Readonly<Record<string, readonly (string | number | null)[]>>;
+
+interface Described {
+  readonly label: string;
+  /** What it does, in a sentence. */
+  readonly help: string;
+  readonly group: GroupName;
+  readonly when?: When;
+  /** Why continue.py does not follow it; absent where it does. */
+  readonly notInPython?: string;
+}
+
+export interface NumberOption extends Described {
+  readonly kind: 'number';
+  readonly default: number | null;
+  /** Its limits: `least` and `most` are allowed themselves, `above` and `below` are not. */
+  readonly least?: number;
+  readonly above?: number;
+  readonly most?: number;
+  readonly below?: number;
+  readonly whole?: true;
+  /** What null in a recipe and an empty field of the form mean; without it a number is needed. */
+  readonly empty?: string;
+  /** A share of the form in percent. */
+  readonly percent?: true;
+  readonly unit?: string;
+}
+
+export interface ChoiceOption extends Described {
+  readonly kind: 'choice';
+  readonly default: string | number;
+  readonly choices: readonly (readonly [value: string | number, label: string])[];
+}
+
+export type Option = NumberOption | ChoiceOption;
+
+/** The words of what an option's field holds now; null while it is not shown. */
+export type Say = (path: string) => string | null;
+
+type GroupName = 'length' | 'branches' | 'split' | 'augmentation' | 'memory' | 'optimiser';
+
+export interface Group {
+  readonly name: GroupName;
+  readonly title: string;
+  /** What stands beside the title while the group is closed. */
+  readonly summary: (say: Say) => string;
+}
+
+/** The groups of the form in their order; the fields of `length` are always in sight. */
+export const groups: readonly Group[] = [
+  { name: 'length', title: 'Length', summary: () => '' },
+  {
+    name: 'branches',
+    title: 'Branches',
+    summary: (say) => {
+      const [start, end] = [say('dmlora.branches'), say('dmlora.branchesEnd')];
+      return `${end === null ? `${start}, all stay` : `${start} → ${end}`}, rank ${say('dmlora.rank')}`;
+    },
+  },
+  { name: 'split', title: 'Split', summary: (say) => `${say('split.validationFraction')} to validate` },
+  { name: 'augmentation', title: 'Augmentation', summary: (say) => say('augment')?.toLowerCase() ?? '' },
+  { name: 'memory', title: 'Memory', summary: (say) => say('memory.budgetMB') ?? '' },
+  { name: 'optimiser', title: 'Optimiser', summary: () => 'AdamW, cosine' },
+];
+
+const upTo8 = [
+  [1, '1'],
+  [2, '2'],
+  [3, '3'],
+  [4, '4'],
+  [5, '5'],
+  [6, '6'],
+  [7, '7'],
+  [8, '8'],
+] as const;
+
+const dropping = { 'dmlora.dropMode': ['permanent'] } as const;
+const scaling = { 'dmlora.scalars': ['train-then-scale'] } as const;
+
+const noDrops = 'The branches that would be left train from the start, as one LoRA: none is dropped.';
+const noScalars = 'A LoRA has no scalar for each layer that could be trained.';
+
+const table = {
+  steps: {
+    kind: 'number',
+    default: null,
+    least: 1,
+    most: 1_000_000,
+    whole: true,
+    empty: 'counted by epochs',
+    group: 'length',
+    label: 'Steps',
+    help: 'Optimiser steps in all.',
+  },
+  epochs: {
+    kind: 'number',
+    default: 10,
+    above: 0,
+    most: 10_000,
+    group: 'length',
+    when: { steps: [null] },
+    label: 'Epochs',
+    help: 'Passes over the training images.',
+  },
+  batch: {
+    kind: 'number',
+    default: 32,
+    least: 1,
+    most: 1024,
+    whole: true,
+    unit: 'images',
+    group: 'length',
+    label: 'Batch',
+    help: 'Images of one step. Smaller needs less memory.',
+  },
+  learningRate: {
+    kind: 'number',
+    default: 3e-3,
+    above: 0,
+    most: 10,
+    group: 'length',
+    label: 'Learning rate',
+    help: 'Peak rate of the branches. Ten times smaller if the loss jumps.',
+  },
+  seed: {
+    kind: 'number',
+    default: 1,
+    least: 0,
+    most: 2 ** 32 - 1,
+    whole: true,
+    group: 'length',
+    label: 'Seed',
+    help: 'The same seed gives the same split, order and drops.',
+  },
+  'dmlora.branches': {
+    kind: 'choice',
+    default: 4,
+    choices: upTo8,
+    group: 'branches',
+    label: 'Branches',
+    help: 'Low-rank branches beside each adapted layer at the start.',
+  },
+  'dmlora.branchesEnd': {
+    kind: 'choice',
+    default: 2,
+    choices: upTo8,
+    group: 'branches',
+    when: dropping,
+    label: 'Left at the end',
+    help: 'How many stay when all drops are done.',
+  },
+  'dmlora.rank': {
+    kind: 'choice',
+    default: 4,
+    choices: [
+      [1, '1'],
+      [2, '2'],
+      [4, '4'],
+      [8, '8'],
+      [16, '16'],
+    ],
+    group: 'branches',
+    label: 'Rank',
+    help: 'Width of one branch: higher can learn more.',
+  },
+  'dmlora.targets': {
+    kind: 'choice',
+    default: 'all',
+    choices: [
+      ['qv', 'query, value'],
+      ['qkv', 'query, key, value'],
+      ['qkv+proj', 'attention with projection'],
+      ['all', 'all linear layers'],
+    ],
+    group: 'branches',
+    label: 'Grow on',
+    help: 'The linear layers of each block that get branches.',
+  },
+  'dmlora.firstBlock': {
+    kind: 'number',
+    default: 0,
+    least: 0,
+    most: 999,
+    whole: true,
+    group: 'branches',
+    label: 'From block',
+    help: 'Blocks below it stay frozen: faster, and often enough for images like the pretraining’s.',
+  },
+  'dmlora.dropMode': {
+    kind: 'choice',
+    default: 'permanent',
+    choices: [
+      ['permanent', 'Permanent'],
+      ['none', 'None'],
+    ],
+    group: 'branches',
+    notInPython: noDrops,
+    label: 'Branch dropout',
+    help: 'Permanent: branches leave one by one. None: all stay, as in plain LoRA.',
+  },
+  'dmlora.dropWindow.0': {
+    kind: 'number',
+    default: 0.1,
+    least: 0,
+    most: 1,
+    percent: true,
+    group: 'branches',
+    when: dropping,
+    notInPython: noDrops,
+    label: 'Drops from',
+    help: 'Share of the steps at the first drop.',
+  },
+  'dmlora.dropWindow.1': {
+    kind: 'number',
+    default: 0.4,
+    least: 0,
+    most: 1,
+    percent: true,
+    group: 'branches',
+    when: dropping,
+    notInPython: noDrops,
+    label: 'Drops until',
+    help: 'Share of the steps at the last drop.',
+  },
+  'dmlora.scalars': {
+    kind: 'choice',
+    default: 'train-then-scale',
+    choices: [
+      ['train-then-scale', 'In stage 2'],
+      ['off', 'Off'],
+    ],
+    group: 'branches',
+    notInPython: noScalars,
+    label: 'Learning scalars',
+    help: 'A second stage learns how strongly each layer uses its branches.',
+  },
+  'dmlora.stage2': {
+    kind: 'number',
+    default: 0.8,
+    least: 0,
+    most: 1,
+    percent: true,
+    group: 'branches',
+    when: scaling,
+    notInPython: noScalars,
+    label: 'Stage 2 from',
+    help: 'Share of the steps after which the scalars learn.',
+  },
+  'dmlora.scalarStart': {
+    kind: 'number',
+    default: 1,
+    above: 0,
+    most: 100,
+    group: 'optimiser',
+    notInPython: noScalars,
+    label: 'Scalar start',
+    help: 'First value of every scalar.',
+  },
+  headStart: {
+    kind: 'choice',
+    default: 'probe',
+    choices: [
+      ['probe', 'a linear probe'],
+      ['random', 'random numbers'],
+    ],
+    group: 'optimiser',
+    notInPython: 'A new head starts from random numbers; with --adapter it is the adapter’s.',
+    label: 'Head starts from',
+    help: 'A linear probe is fitted on the frozen features first: the baseline to beat, and a head that means something from the first step.',
+  },
+  headRate: {
+    kind: 'number',
+    default: 0.1,
+    above: 0,
+    most: 10,
+    group: 'optimiser',
+    label: 'Head’s share of the rate',
+    help: 'A head that starts from a probe or a checkpoint learns at this share of the rate; from random numbers it has all of it.',
+  },
+  warmup: {
+    kind: 'number',
+    default: 0.1,
+    least: 0,
+    most: 1,
+    percent: true,
+    group: 'optimiser',
+    label: 'Warm-up',
+    help: 'Share of the steps until the peak rate.',
+  },
+  learningRateFloor: {
+    kind: 'number',
+    default: 1e-5,
+    least: 0,
+    most: 10,
+    group: 'optimiser',
+    label: 'Final rate',
+    help: 'Where the learning rate ends.',
+  },
+  weightDecay: {
+    kind: 'number',
+    default: 1e-4,
+    least: 0,
+    most: 1,
+    group: 'optimiser',
+    label: 'Weight decay',
+    help: 'Pulls branches and head towards zero.',
+  },
+  clipNorm: {
+    kind: 'number',
+    default: 1,
+    above: 0,
+    most: 1e6,
+    group: 'optimiser',
+    label: 'Gradient clip',
+    help: 'Largest length of the gradient.',
+  },
+  scalarRate: {
+    kind: 'number',
+    default: 1e-2,
+    above: 0,
+    most: 10,
+    group: 'optimiser',
+    when: scaling,
+    notInPython: noScalars,
+    label: 'Scalar rate',
+    help: 'Learning rate of the scalars in stage 2.',
+  },
+  augment: {
+    kind: 'choice',
+    default: 'crop+flip',
+    choices: [
+      ['none', 'Off'],
+      ['flip', 'Mirror'],
+      ['crop+flip', 'Crop and mirror'],
+    ],
+    group: 'augmentation',
+    label: 'Augmentation',
+    help: 'Every step sees other crops or mirror images. On for photographs, off where left and right or size matter.',
+  },
+  smallestCrop: {
+    kind: 'number',
+    default: 0.5,
+    least: 0.01,
+    most: 1,
+    percent: true,
+    group: 'augmentation',
+    when: { augment: ['crop+flip'] },
+    label: 'Smallest crop',
+    help: 'Share of the image that a crop covers at least.',
+  },
+  'memory.budgetMB': {
+    kind: 'number',
+    default: null,
+    least: 1,
+    most: 1_000_000,
+    whole: true,
+    empty: 'as the GPU allows',
+    unit: 'MB',
+    group: 'memory',
+    notInPython: 'PyTorch takes what it needs: give a smaller --batch.',
+    label: 'GPU memory',
+    help: 'At most so much for the run; empty leaves it to the engine. With less, a step takes its batch in parts.',
+  },
+  'memory.float16': {
+    kind: 'choice',
+    default: 'if-needed',
+    choices: [
+      ['never', 'Never'],
+      ['if-needed', 'If nothing else fits'],
+      ['always', 'Always'],
+    ],
+    group: 'memory',
+    notInPython: 'Use accelerate’s own --mixed_precision.',
+    label: 'float16',
+    help: 'Frozen weights and kept activations in half the memory; what learns stays float32.',
+  },
+  'split.validationFraction': {
+    kind: 'number',
+    default: 0.2,
+    above: 0,
+    below: 1,
+    percent: true,
+    group: 'split',
+    label: 'Held out for validation',
+    help: 'Share of each class, unless a validation folder is given.',
+  },
+  'split.trainPerClass': {
+    kind: 'number',
+    default: null,
+    least: 1,
+    most: 1_000_000,
+    whole: true,
+    empty: 'all',
+    group: 'split',
+    notInPython: 'All pictures that are given are used.',
+    label: 'Training images a class',
+    help: 'At most so many; empty takes all.',
+  },
+  'split.validationPerClass': {
+    kind: 'number',
+    default: null,
+    least: 1,
+    most: 1_000_000,
+    whole: true,
+    empty: 'all',
+    group: 'split',
+    notInPython: 'All pictures that are given are used.',
+    label: 'Validation images a class',
+    help: 'At most so many; empty takes all.',
+  },
+} as const satisfies Record<string, Option>;
+
+type Table = typeof table;
+/** Where an option stands in a recipe, with dots. */
+export type Path = keyof Table;
+export type Value = string | number | null;
+
+type ValueOf<O> = O extends { readonly choices: readonly (readonly [infer V, string])[] }
+  ? V extends number
+    ? number
+    : V
+  : O extends { readonly empty: string }
+    ? number | null
+    : number;
+
+/** The fields below a name, without it. */
+type Below<T, Name extends string> = {
+  [P in keyof T as P extends `${Name}.${infer Rest}` ? Rest : never]: T[P];
+};
+type FirstName<P> = P extends `${infer Name}.${string}` ? Name : P;
+/** Dotted fields as nested ones; fields 0 and 1 are a pair. */
+type Nested<T> = T extends { readonly '0': infer A; readonly '1': infer B }
+  ? readonly [A, B]
+  : {
+      readonly [Name in FirstName<keyof T & string>]: Name extends keyof T ? T[Name] : Nested<Below<T, Name>>;
+    };
+
+/** Everything that decides a run besides model and images: a value for each option of the table. */
+export type Recipe = Nested<{ readonly [P in Path]: ValueOf<Table[P]> }>;
+
+export function optionOf(path: Path): Option {
+  return table[path];
+}
+
+function isPath(path: string): path is Path {
+  return Object.hasOwn(table, path);
+}
+
+export const paths: readonly Path[] = Object.keys(table).filter(isPath);
+
+interface Rule {
+  /** The option that is named when the rule is broken. */
+  readonly at: Path;
+  /** The others that it compares: it holds only while all of them are shown. */
+  readonly beside: readonly Path[];
+  /** What is wrong; null when nothing is. */
+  readonly broken: (recipe: Recipe) => string | null;
+}
+
+/** The rules between options. */
+export const rules: readonly Rule[] = [
+  {
+    at: 'dmlora.branchesEnd',
+    beside: ['dmlora.branches'],
+    broken: ({ dmlora: { branches, branchesEnd } }) =>
+      branchesEnd > branches ? `${branchesEnd} branches cannot be left of ${branches}.` : null,
+  },
+  {
+    at: 'dmlora.dropWindow.1',
+    beside: ['dmlora.dropWindow.0'],
+    broken: ({ dmlora: { dropWindow } }) =>
+      dropWindow[1] < dropWindow[0] ? 'The drops end before they begin.' : null,
+  },
+  {
+    at: 'dmlora.stage2',
+    beside: ['dmlora.dropWindow.1'],
+    broken: ({ dmlora: { dropWindow, stage2 } }) =>
+      dropWindow[1] > stage2 ? 'All drops must be done before stage 2 begins.' : null,
+  },
+];

@@ -1,0 +1,100 @@
+// A recipe as a value: made of the values of its options, its defaults, and the arithmetic that pages, worker and loop
+// need of it. How one is read from JSON or a form stands in read-recipe.ts and recipe-form.ts.
+import { fail, ok, type Result } from '../shared/result.ts';
+import { optionOf, paths, rules, type Path, type Recipe, type Value } from './options.ts';
+
+/** What stands at a place of a recipe: an option, or the places below its name. */
+export type Place = { readonly path: Path } | ReadonlyMap<string, Place>;
+
+function placesBelow(prefix: string): ReadonlyMap<string, Place> {
+  const below = new Map<string, Place>();
+  for (const path of paths) {
+    if (!path.startsWith(prefix)) continue;
+    const [name = '', ...rest] = path.slice(prefix.length).split('.');
+    if (rest.length === 0) below.set(name, { path });
+    else if (!below.has(name)) below.set(name, placesBelow(`${prefix}${name}.`));
+  }
+  return below;
+}
+
+/** The places of a recipe by name, level by level; a pair has the names 0 and 1. */
+export const places = placesBelow('');
+
+export function isPair(below: ReadonlyMap<string, Place>): boolean {
+  return below.has('0');
+}
+
+function built(below: ReadonlyMap<string, Place>, valueOf: (path: Path) => Value): unknown {
+  const fields = [...below].map(
+    ([name, place]) => [name, 'path' in place ? valueOf(place.path) : built(place, valueOf)] as const,
+  );
+  return isPair(below) ? fields.map(([, value]) => value) : Object.fromEntries(fields);
+}
+
+/** The recipe with these values, each checked before; what is left out has its default. */
+export function recipeOf(values: ReadonlyMap<Path, Value>): Recipe {
+  const valueOf = (path: Path): Value =>
+    values.get(path) ?? (values.has(path) ? null : optionOf(path).default);
+  // The one cast: the type and the value both follow from the table, which TypeScript cannot see of the value.
+  return built(places, valueOf) as Recipe;
+}
+
+export const recipeDefaults: Recipe = recipeOf(new Map());
+
+/** The options that the method itself reads. */
+export type DmloraOptions = Recipe['dmlora'];
+
+/** The value of an option in a recipe. */
+export function valueAt(recipe: Recipe, path: Path): Value {
+  let value: unknown = recipe;
+  for (const name of path.split('.'))
+    value = typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
+  if (value === null || typeof value === 'number' || typeof value === 'string') return value;
+  throw new Error(`the recipe has no ${path}`);
+}
+
+/** Whether an option is shown beside these values; one that is not has no say (options.ts). */
+export function isShown(path: Path, valueOf: (path: Path) => Value): boolean {
+  const when = optionOf(path).when ?? {};
+  return paths.every((other) => when[other]?.includes(valueOf(other)) ?? true);
+}
+
+/**
+ * The rules that a recipe breaks, by the option at fault. A rule holds while all options that it reads are shown, and
+ * none of them is among those whose values are `unknown`.
+ */
+export function brokenRules(
+  recipe: Recipe,
+  unknown: ReadonlyMap<Path, unknown> = new Map(),
+): ReadonlyMap<Path, string> {
+  const counts = (path: Path): boolean =>
+    !unknown.has(path) && isShown(path, (other) => valueAt(recipe, other));
+  return new Map(
+    rules.flatMap(({ at, beside, broken }) => {
+      const problem = [at, ...beside].every(counts) ? broken(recipe) : null;
+      return problem === null ? [] : [[at, problem] as const];
+    }),
+  );
+}
+
+/** A recipe that this model cannot follow. */
+export function checkDepth({ dmlora }: Recipe, depth: number): Result<null> {
+  if (dmlora.firstBlock < depth) return ok(null);
+  const detail = `This model has blocks 0 to ${depth - 1}; no branch would grow from block ${dmlora.firstBlock} on.`;
+  return fail({ kind: 'bad-recipe', field: 'dmlora.firstBlock', detail });
+}
+
+/** Optimiser steps of a run over `images` training images. */
+export function stepsOf(recipe: Recipe, images: number): number {
+  return recipe.steps ?? Math.max(1, Math.round((recipe.epochs * images) / batchOf(recipe, images)));
+}
+
+/** Images of one step: never more than there are. */
+export function batchOf(recipe: Recipe, images: number): number {
+  return Math.min(recipe.batch, images);
+}
+
+/** The head's rate as a share of the branches': a head of random numbers has all of it. */
+export function headShareOf({ headStart, headRate }: Recipe, fromCheckpoint: boolean): number {
+  return headStart === 'random' && !fromCheckpoint ? 1 : headRate;
+}

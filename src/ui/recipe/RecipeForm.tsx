@@ -1,0 +1,119 @@
+// The settings of a run: the few that most people need in sight, the other groups of the table of options one click away.
+import { groups, optionOf, type Group, type Path } from '../../recipe/options.ts';
+import { wordsOf } from '../../recipe/recipe-form.ts';
+import { resetRecipe, setBackend, setLengthIn, useRecipe } from '../../state/recipe-store.ts';
+import type { BackendChoice } from '../../worker/protocol.ts';
+import { Button } from '../parts/Button.tsx';
+import { Switch } from '../parts/Switch.tsx';
+import { useControls } from '../use-controls.ts';
+import { RecipeField } from './RecipeField.tsx';
+import { RecipeFile } from './RecipeFile.tsx';
+import styles from './RecipeCard.module.css';
+
+const backends: readonly { readonly value: BackendChoice; readonly label: string }[] = [
+  { value: 'auto', label: 'automatic' },
+  { value: 'webgpu', label: 'WebGPU (graphics processor)' },
+  { value: 'wasm', label: 'wasm (processor)' },
+  { value: 'cpu', label: 'cpu (plain JavaScript, slowest)' },
+];
+
+function Fields({ paths }: { readonly paths: readonly Path[] }) {
+  return (
+    <div className={styles.fields}>
+      {paths.map((path) => (
+        <RecipeField key={path} path={path} />
+      ))}
+    </div>
+  );
+}
+
+/** The fields of a group that are shown beside the values of now. */
+function useShown(name: Group['name']): readonly Path[] {
+  return useRecipe((state) => state.shown).filter((path) => optionOf(path).group === name);
+}
+
+function FoldedGroup({ group: { name, title, summary } }: { readonly group: Group }) {
+  const shown = useShown(name);
+  const form = useRecipe((state) => state.form);
+  const wrong = useRecipe((state) => shown.some((path) => state.errors.has(path)));
+  const words = summary((path) => {
+    const found = shown.find((known) => known === path);
+    return found === undefined ? null : wordsOf(form, found);
+  });
+  return (
+    <details className={styles.group} {...(wrong ? { open: true } : {})}>
+      <summary>
+        <span className={styles.groupTitle}>{title}</span> <span className={styles.soft}>{words}</span>
+      </summary>
+      <Fields paths={shown} />
+    </details>
+  );
+}
+
+function BackendSelect() {
+  const backend = useRecipe((state) => state.backend);
+  return (
+    <label className={styles.backend}>
+      <span>Compute on</span>
+      <select
+        value={backend}
+        aria-label="Backend"
+        onChange={({ currentTarget }) => {
+          const chosen = backends.find(({ value }) => value === currentTarget.value);
+          if (chosen !== undefined) setBackend(chosen.value);
+        }}
+      >
+        {backends.map(({ value, label }) => (
+          <option key={value} value={value}>
+            {label}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+export function RecipeForm({ open }: { readonly open: boolean }) {
+  const lengthIn = useRecipe((state) => state.form.lengthIn);
+  const inSight = useShown('length');
+  const { edit } = useControls();
+  return (
+    <fieldset
+      id="recipe-settings"
+      className={styles.form}
+      hidden={!open}
+      disabled={!edit}
+      aria-label="Recipe settings"
+    >
+      <div className={styles.lengthRow}>
+        <span className={styles.soft}>Length in</span>
+        <Switch
+          label="Length counted in"
+          value={lengthIn}
+          options={[
+            { value: 'epochs', label: 'epochs' },
+            { value: 'steps', label: 'steps' },
+          ]}
+          onChange={setLengthIn}
+        />
+      </div>
+      <Fields paths={inSight} />
+      <div className={styles.groups}>
+        {groups
+          .filter(({ name }) => name !== 'length')
+          .map((group) => (
+            <FoldedGroup key={group.name} group={group} />
+          ))}
+      </div>
+      <div className={styles.last}>
+        <BackendSelect />
+        <div className={styles.actions}>
+          <Button look="quiet" disabled={!edit} onClick={resetRecipe}>
+            Reset to defaults
+          </Button>
+          <RecipeFile disabled={!edit} />
+        </div>
+      </div>
+    </fieldset>
+  );
+}
