@@ -1,30 +1,34 @@
 // Kernels against float64 at any shape, as functions that throw: vitest runs them on Dawn over random shapes, a browser
 // page over a few fixed ones. LayerNorm, attention and the large products have tests of their own beside them.
 import { assertClose } from './close.ts';
-import { branchScalesKernel, branchScalesThreads } from '../kernels/shaders/branch-scales.ts';
+import {
+  branchScalesKernel,
+  branchScalesThreads,
+  scalarSumsKernel,
+} from '../kernels/shaders/branch-scales.ts';
 import {
   columnProductGrid,
   columnProductKernel,
   type ColumnProduct,
 } from '../kernels/shaders/column-product.ts';
 import {
+  headBiasGradientGrid,
+  headBiasGradientKernel,
   headGradientGrid,
   headGradientKernel,
   headInputGrid,
   headInputKernel,
-} from '../kernels/shaders/head-gradient.ts';
-import { keptRowsGrid, keptRowsKernel } from '../kernels/shaders/kept-rows.ts';
+} from '../kernels/shaders/head.ts';
+import { prefixCacheGrid, prefixCacheKernel } from '../kernels/shaders/prefix-cache.ts';
 import { layerNormGradientKernel, layerNormGrid } from '../kernels/shaders/layer-norm.ts';
 import { plainFusion, type MatmulFusion } from '../kernels/shaders/matmul.ts';
 import { matmul } from '../kernels/shaders/matmul-variants.ts';
 import {
   gradientSumKernel,
-  headBiasGradientKernel,
   reduceThreads,
   scalarGradientKernel,
 } from '../kernels/shaders/reduce-gradients.ts';
 import { rowProductGrid, rowProductKernel } from '../kernels/shaders/row-product.ts';
-import { scalarSumsKernel } from '../kernels/shaders/scalar-sums.ts';
 import { tileName, tileSet } from '../kernels/tuning/tile-set.ts';
 import { familyKernelChecks } from './family-kernel-checks.ts';
 import * as float64 from './float64.ts';
@@ -99,7 +103,7 @@ const head: Check = async (device, { rows: images, inner, columns, seed }) => {
   const db = await runKernel(
     device,
     headBiasGradientKernel(images, classes),
-    [Math.ceil(columns / reduceThreads), 1, 1],
+    headBiasGradientGrid(classes),
     { dlogits, gradient: zeros(classes) },
     'gradient',
   );
@@ -330,7 +334,7 @@ const keptRows: Check = async (device, { rows, inner, seed }) => {
   const operands = { step, part: Uint32Array.of(first, 0, 0, 0), places, x, kept };
   const shape = { images, size };
   const of = async (direction: 'keep' | 'take', output: 'kept' | 'x'): Promise<Float32Array> =>
-    runKernel(device, keptRowsKernel(shape, direction), keptRowsGrid(shape), operands, output);
+    runKernel(device, prefixCacheKernel(shape, direction), prefixCacheGrid(shape), operands, output);
   const isGiven = (image: number): boolean => first + image < given;
   const expectedKept = Float32Array.from(kept);
   const expectedX = Float32Array.from(x);

@@ -110,7 +110,7 @@ export async function checkStage2(make: MakeEngine): Promise<Record<string, numb
 }
 
 /** Steps that take the frozen prefix from what was kept give the bits of steps that compute it. */
-export async function checkKeptPrefix(make: MakeEngine): Promise<Record<string, number>> {
+export async function checkPrefixCache(make: MakeEngine): Promise<Record<string, number>> {
   const upper = { ...adapter, modules: adapter.modules.filter(({ name }) => !name.startsWith('blocks.0.')) };
   const after = async (places: Int32Array | undefined): Promise<{ state: string; losses: number[] }> => {
     const engine = await prepared(make, { microBatch: 2, images: 8 }, upper);
@@ -157,6 +157,6 @@ export async function checkDrop(make: MakeEngine): Promise<Record<string, number
 export const planChecks = {
   'other plans': checkOtherPlans,
   'stage 2': checkStage2,
-  'kept prefix': checkKeptPrefix,
+  'kept prefix': checkPrefixCache,
   drop: checkDrop,
 } as const;

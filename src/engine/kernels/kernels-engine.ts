@@ -23,15 +23,13 @@ import type {
 } from '../engine.ts';
 import type { Gpu } from '../gpu.ts';
 import { sliceOf } from '../pixels.ts';
-import { CollectedRows } from './device/collected-rows.ts';
+import { CollectedRows, readRegions } from './device/read-back.ts';
 import { DeviceMemory, wholeOf } from './device/device-memory.ts';
 import type { DeviceModel, OutputName } from './device/device-model.ts';
 import { unpack } from './memory/flat-parameters.ts';
 import { Pipelines } from './device/pipelines.ts';
-import { memoryPlan } from './memory/run-plan.ts';
-import type { StepPlan } from './memory/step-plan.ts';
+import { memoryPlan, type Plan } from './memory/plan.ts';
 import { prepareModel } from './device/prepare-model.ts';
-import { readRegions } from './device/read-back.ts';
 import { Reports } from './device/reports.ts';
 import { stepCounts } from './device/step-counts.ts';
 import { StepQueue } from './device/step-queue.ts';
@@ -73,8 +71,8 @@ export class KernelEngine implements Engine {
   }
 
   /** For tests and the bench: the plan's dispatches in order and its bytes. */
-  inspect(): StepPlan & { readonly pipelines: number } {
-    return { ...this.#ready().model.plan.step, pipelines: this.#pipelines.count };
+  inspect(): Plan & { readonly pipelines: number } {
+    return { ...this.#ready().model.plan, pipelines: this.#pipelines.count };
   }
 
   async prepare(
@@ -125,7 +123,7 @@ export class KernelEngine implements Engine {
   /** The evaluation program over any number of images; a row of each in what it leaves. */
   async #infer(pixels: Pixels, gates: Gates, what: OutputName): Promise<Result<NdArray>> {
     const { model } = this.#ready();
-    const { images: most } = model.plan.widths;
+    const { images: most } = model.plan.context.widths;
     const total = model.imageCount(pixels);
     const values = pixels.data.length / Math.max(1, total);
     const rows = await this.#guarded(async () => {
@@ -157,7 +155,8 @@ export class KernelEngine implements Engine {
 
   async gradients(batch: Batch, gates: Gates): Promise<Result<Gradients>> {
     const { model } = this.#ready();
-    const { layout, widths } = model.plan;
+    const { widths, state } = model.plan.context;
+    const { layout } = state;
     const images = batch.labels.length;
     return this.#guarded(async () => {
       const collected = new CollectedRows(this.#memory, model.outputOf('training', 'logits'), images);
@@ -169,7 +168,7 @@ export class KernelEngine implements Engine {
         end: ['reduce'],
         afterPart: (encoder, first, count) => collected.copy(encoder, first, count),
       });
-      const { gradient } = model.plan.model.state;
+      const { gradient } = state;
       const [flat] = await readRegions(this.#memory, [wholeOf(gradient, 16 * layout.ends[3])]);
       const logits = await collected.read();
       return {

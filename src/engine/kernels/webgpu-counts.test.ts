@@ -2,6 +2,7 @@
 // WebGPU, and the memory it needs, at any batch size. Counted on a device that computes nothing.
 import { describe, expect, test } from 'vitest';
 import { dropBranches } from '../../dmlora/drop-plan.ts';
+import { totalBytes } from './device/device-memory.ts';
 import { KernelEngine } from './kernels-engine.ts';
 import { countingGpu, type Counts } from '../checks/counting-device.ts';
 import {
@@ -95,7 +96,7 @@ describe('one step of ViT-Tiny, 197 tokens, K = 4, q and v', () => {
   test('buffers beyond weights, adapters and moments: at most 20 MB an image', async () => {
     for (const batch of [1, 8]) {
       const { engine } = await planned(batch);
-      const { arenaBytes } = engine.inspect();
+      const arenaBytes = totalBytes(engine.inspect().slots);
       const adapter = 4 * 12 * 2 * 4 * 4 * (192 + 192); // A and B of 12 blocks, q and v, K = 4, r = 4
       const { weights, readBack } = engine.memoryPlan().bytes;
       expect(readBack).toBeLessThanOrEqual(3.1 * adapter); // the host's copies of adapter and moments
@@ -119,10 +120,10 @@ describe('one step of ViT-Tiny, 197 tokens, K = 4, q and v', () => {
 
   test('stage 2 has a program of its own: no gradients of A and B, no sums over them', async () => {
     const { engine } = await planned(8);
-    const { training, scalars } = engine.inspect();
-    const kinds = ({ recorder }: typeof training): Map<string, number> => {
+    const { training, scalars } = engine.inspect().programs;
+    const kinds = ({ trace }: typeof training): Map<string, number> => {
       const counted = new Map<string, number>();
-      for (const { kernel, phase } of recorder.dispatches) {
+      for (const { kernel, phase } of trace.dispatches) {
         const kind = `${phase}: ${kernel.name.replace(/ [\dx ]+$/, '')}`;
         counted.set(kind, (counted.get(kind) ?? 0) + 1);
       }

@@ -2,24 +2,22 @@
 // them. Made from a plan, planned again when branches leave; encodes what is asked and knows nothing of steps that wait.
 import {
   parametersOf,
-  withParameters,
   type Adapter,
   type Gates,
   type Moments,
+  withParameters,
 } from '../../../dmlora/adapter.ts';
 import { assert, present } from '../../../shared/assert.ts';
 import type { VitModel } from '../../../vit/parameters.ts';
 import type { Batch, Pixels } from '../../engine.ts';
-import { wholeOf, type DeviceMemory, type Region } from './device-memory.ts';
 import { groupOf, pack, unpack } from '../memory/flat-parameters.ts';
 import { uploadFrozen } from '../memory/frozen-weights.ts';
-import { KeptPrefix } from './kept-prefix.ts';
+import { buffersOf, planAgain, readBackBuffer, type Plan, type ProgramName } from '../memory/plan.ts';
+import { bindPrograms, type BoundPrograms } from './program.ts';
+import type { Phase } from '../step/trace.ts';
+import { type DeviceMemory, type Region, wholeOf } from './device-memory.ts';
 import type { Pipelines } from './pipelines.ts';
-import type { Phase } from '../step/recorder.ts';
-import { buffersOf, planAgain, readBackBuffer, type RunPlan } from '../memory/run-plan.ts';
-import { makePrograms, type ProgramName, type Programs } from '../memory/step-plan.ts';
-import { wayIn, writePixels } from './pixels.ts';
-import { readRegions } from './read-back.ts';
+import { readRegions, type Output } from './read-back.ts';
 import { StepBlock, type StepNumbers } from './step-block.ts';
 import { sameStructure, type StepCounts } from './step-counts.ts';
 
@@ -41,43 +39,38 @@ export interface Work {
 /** What the host can read of a program: logits, or what the head makes them of. */
 export type OutputName = 'logits' | 'feature';
 
-export interface Output {
-  readonly region: Region;
-  readonly width: number;
-  readonly padded: number;
-}
-
 export class DeviceModel {
-  readonly #kept: KeptPrefix | null;
+  readonly #cache: PrefixCache | null;
 
   private constructor(
     private readonly memory: DeviceMemory,
     private readonly pipelines: Pipelines,
-    public plan: RunPlan,
-    private programs: Programs,
+    public plan: Plan,
+    private programs: BoundPrograms,
     private block: StepBlock,
   ) {
-    this.#kept = plan.kept === null ? null : new KeptPrefix(plan.task.images);
+    this.#cache = plan.prefixCache === null ? null : new PrefixCache(plan.task.images);
   }
 
   /** Fills the buffers of a plan, which are allocated, and compiles its programs. */
   static async make(
     memory: DeviceMemory,
     pipelines: Pipelines,
-    plan: RunPlan,
+    plan: Plan,
     model: VitModel,
   ): Promise<DeviceModel> {
-    uploadFrozen(memory, model, plan.model.frozen);
+    uploadFrozen(memory, model, plan.context.frozen);
     writeTables(memory, plan);
-    const programs = await makePrograms(memory, pipelines, plan.step);
-    return new DeviceModel(memory, pipelines, plan, programs, new StepBlock(memory, plan.model.state));
+    const programs = await bindPrograms(memory, pipelines, plan);
+    return new DeviceModel(memory, pipelines, plan, programs, new StepBlock(memory, plan.context.state));
   }
 
   /** Writes an adapter of the planned structure, or plans again for fewer branches: nothing is compiled then. */
   async write(adapter: Adapter): Promise<void> {
-    if (!sameStructure(adapter, this.plan.layout.adapter)) await this.#planAgain(adapter);
-    const { layout, widths, model } = this.plan;
-    const { parameters, first, second } = model.state;
+    if (!sameStructure(adapter, this.plan.context.state.layout.adapter)) await this.#planAgain(adapter);
+    const { widths, state } = this.plan.context;
+    const { layout } = state;
+    const { parameters, first, second } = state;
     const values = parametersOf(adapter);
     const { moments } = adapter;
     const write = (buffer: typeof first, valuesOf: Parameters<typeof pack>[2]): void =>
@@ -89,19 +82,20 @@ export class DeviceModel {
 
   async #planAgain(adapter: Adapter): Promise<void> {
     const next = planAgain(this.plan, adapter);
-    for (const buffer of this.plan.model.state.buffers) this.memory.free(buffer);
-    this.memory.replace(this.plan.step.slots, next.step.slots);
-    for (const buffer of next.model.state.buffers) this.memory.allocate(buffer);
+    for (const buffer of this.plan.context.state.buffers) this.memory.free(buffer);
+    this.memory.replace(this.plan.slots, next.slots);
+    for (const buffer of next.context.state.buffers) this.memory.allocate(buffer);
     writeTables(this.memory, next);
-    this.programs = await makePrograms(this.memory, this.pipelines, next.step);
-    this.block = new StepBlock(this.memory, next.model.state);
+    this.programs = await bindPrograms(this.memory, this.pipelines, next);
+    this.block = new StepBlock(this.memory, next.context.state);
     this.plan = next;
   }
 
   /** The adapter as it is on the device; `counts` are its optimiser steps. */
   async read(counts: StepCounts): Promise<Adapter> {
-    const { layout, widths, model } = this.plan;
-    const { parameters, first, second } = model.state;
+    const { widths, state } = this.plan.context;
+    const { layout } = state;
+    const { parameters, first, second } = state;
     const bytes = 16 * layout.ends[3];
     const flat = await readRegions(
       this.memory,
@@ -118,10 +112,12 @@ export class DeviceModel {
 
   /** Uploads a batch, encodes its micro-batches and submits once; one pass unless something follows each part. */
   run({ program: name, batch, gates, phases, end, numbers, afterPart, after }: Work): void {
-    const { layout, widths, model } = this.plan;
-    const { program, pixels } = this.programs[name];
+    const { widths, state } = this.plan.context;
+    const { layout } = state;
+    const program = this.programs[name];
+    const { pixels } = this.plan.programs[name];
     const images = this.imageCount(batch.pixels);
-    const most = widths.images * (name === 'evaluation' ? 1 : model.state.parts);
+    const most = widths.images * (name === 'evaluation' ? 1 : state.parts);
     assert(images <= most, () => `${images} images in a batch of ${most}`);
     const { device } = this.memory;
     this.block.write(layout, gates, batch, images, numbers ?? null);
@@ -146,29 +142,30 @@ export class DeviceModel {
     device.queue.submit([encoder.finish()]);
   }
 
-  /** How each micro-batch comes to the input of the first block that learns: by pixels, or from the kept prefix. */
+  /** How each micro-batch comes to the input of the first block that learns: by pixels, or from the prefix cache. */
   #inputsOf(batch: Batch, images: number): { fromPixels: boolean; ways: Phase[] }[] {
     const { images: places, crops } = batch;
-    const kept = crops === undefined ? this.#kept : null;
-    const { images: most } = this.plan.widths;
+    const cache = crops === undefined ? this.#cache : null;
+    const { images: most } = this.plan.context.widths;
     return Array.from({ length: Math.ceil(images / most) }, (_, part) => {
       const here = places?.subarray(part * most, (part + 1) * most);
-      if (kept === null || here === undefined) return { fromPixels: true, ways: [wayIn(batch), 'prefix'] };
-      if (kept.has(here)) return { fromPixels: false, ways: ['kept'] };
-      kept.mark(here);
+      if (cache === null || here === undefined) return { fromPixels: true, ways: [wayIn(batch), 'prefix'] };
+      if (cache.has(here)) return { fromPixels: false, ways: ['kept'] };
+      cache.mark(here);
       return { fromPixels: true, ways: [wayIn(batch), 'prefix', 'keep'] };
     });
   }
 
-  /** What was kept is not trusted after a fault. */
+  /** What was cached is not trusted after a fault. */
   forget(): void {
-    this.#kept?.forget();
+    this.#cache?.forget();
   }
 
   /** Where a program leaves a row for each image of a micro-batch, and how many values of a row are no padding. */
   outputOf(name: ProgramName, what: OutputName): Output {
-    const { layout, widths } = this.plan;
-    const region = this.programs[name][what];
+    const { widths, state } = this.plan.context;
+    const { layout } = state;
+    const region = this.plan.programs[name][what];
     return what === 'logits'
       ? { region, width: layout.classes, padded: widths.classes }
       : { region, width: layout.headInputs, padded: widths.head };
@@ -182,13 +179,56 @@ export class DeviceModel {
 }
 
 /** Allocates everything of a plan, and for a moment what reading the adapter back will take: no run ends for that. */
-export function allocate(memory: DeviceMemory, plan: RunPlan): void {
+export function allocate(memory: DeviceMemory, plan: Plan): void {
   for (const buffer of buffersOf(plan)) memory.allocate(buffer);
   const later = readBackBuffer(plan);
   memory.allocate(later);
   memory.free(later);
 }
 
-function writeTables(memory: DeviceMemory, plan: RunPlan): void {
-  for (const [buffer, data] of plan.model.state.tables) memory.write(wholeOf(buffer), data);
+function writeTables(memory: DeviceMemory, plan: Plan): void {
+  for (const [buffer, data] of plan.context.state.tables) memory.write(wholeOf(buffer), data);
+}
+
+/**
+ * Of which training images the output of the frozen prefix lies on the device. A place is marked when the step that fills
+ * it is enqueued; a fault forgets all of them, since nothing behind it can be trusted.
+ */
+class PrefixCache {
+  readonly #known: Uint8Array;
+
+  constructor(images: number) {
+    this.#known = new Uint8Array(images);
+  }
+
+  /** Whether all of these places are filled. */
+  has(places: Int32Array): boolean {
+    return places.length > 0 && places.every((place) => this.#known[place] === 1);
+  }
+
+  mark(places: Int32Array): void {
+    for (const place of places) this.#known[place] = 1;
+  }
+
+  forget(): void {
+    this.#known.fill(0);
+  }
+}
+
+/** The phase that turns the pixels of a batch into patch rows. */
+function wayIn({ pixels, labels, crops }: Batch): Phase {
+  if (crops === undefined) return pixels.kind;
+  assert(pixels.kind === 'bytes' && crops.length === labels.length, 'a crop for each image, in bytes');
+  return 'cropped';
+}
+
+/** Uploads pixels; writeBuffer takes whole words, so an odd number of bytes is padded. */
+function writePixels(memory: DeviceMemory, region: Region, { data }: Pixels): void {
+  if (data.byteLength % 4 === 0) {
+    memory.write(region, data);
+    return;
+  }
+  const whole = new Uint8Array(Math.ceil(data.byteLength / 4) * 4);
+  whole.set(data);
+  memory.write(region, whole);
 }

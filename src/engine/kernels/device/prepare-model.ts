@@ -9,7 +9,7 @@ import type { DeviceMemory } from './device-memory.ts';
 import { allocate, DeviceModel } from './device-model.ts';
 import { choosePlan, megabytes, smallestPlan, type Given, type Wanted } from '../memory/choose-plan.ts';
 import type { Pipelines } from './pipelines.ts';
-import { memoryPlan, type RunPlan, type Task } from '../memory/run-plan.ts';
+import { memoryPlan, type Plan, type Task } from '../memory/plan.ts';
 
 export interface PreparedModel {
   readonly model: DeviceModel;
@@ -38,11 +38,11 @@ async function placeOnDevice(
   memory: DeviceMemory,
   task: Task,
   shapes: Shapes,
-): Promise<Result<{ readonly plan: RunPlan; readonly note: string | null }>> {
+): Promise<Result<{ readonly plan: Plan; readonly note: string | null }>> {
   const { budgetBytes, float16 } = shapes.memory ?? { budgetBytes: null, float16: 'if-needed' };
   const { maxBufferBytes, maxBindingBytes } = gpu.facts;
   const wanted: Wanted = { float16, given: givenBy(shapes) };
-  const choose = (bytes: number): Result<RunPlan> =>
+  const choose = (bytes: number): Result<Plan> =>
     choosePlan(task, wanted, { maxBufferBytes, maxBindingBytes, bytes });
   const least = memoryPlan(smallestPlan(task, wanted)).totalBytes;
   // A guess refuses nothing: the smallest plan is tried whatever it takes.
@@ -78,7 +78,7 @@ function givenBy({ microBatch, recomputedBlocks }: Shapes): Given {
 }
 
 /** What a plan gives up that nobody asked for, as a sentence; null when it runs as asked. */
-function noteOf({ choice, task }: RunPlan, { given, float16 }: Wanted, why: string): string | null {
+function noteOf({ choice, task }: Plan, { given, float16 }: Wanted, why: string): string | null {
   const { microBatch, recomputedBlocks, storage } = choice;
   const { batch } = task;
   const lost = [

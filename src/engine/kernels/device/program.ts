@@ -1,17 +1,11 @@
-// A program ready to run: pipelines compiled, tensors placed, bind groups made. Encoding it is a loop over dispatches.
+// A program ready to run: pipelines compiled, bind groups made. Encoding it is a loop over dispatches. After a drop the kernels
+// are the same, so binding again compiles nothing.
 import { present } from '../../../shared/assert.ts';
-import { wholeOf, type DeviceMemory, type PlannedBuffer, type Region } from './device-memory.ts';
+import { type DeviceMemory, type PlannedBuffer, type Region } from './device-memory.ts';
 import type { Grid } from '../shaders/kernel.ts';
-import type { Placement } from '../memory/arena.ts';
+import { placeOf, type Plan, type Program, type ProgramName } from '../memory/plan.ts';
 import type { Pipelines } from './pipelines.ts';
-import {
-  isTensor,
-  type Dispatch,
-  type Operand,
-  type Phase,
-  type Recorder,
-  type Tensor,
-} from '../step/recorder.ts';
+import { isTensor, type Dispatch, type Operand, type Phase } from '../step/trace.ts';
 
 interface Ready {
   readonly phase: Phase;
@@ -21,37 +15,21 @@ interface Ready {
   readonly grid: Grid;
 }
 
-/** A program whose tensors have their places in planned slots. */
-export interface PlacedProgram {
-  readonly recorder: Recorder;
-  readonly placement: Placement;
-}
-
-/** Where a tensor of a placed program lies. */
-export function placeOf(
-  { placement }: PlacedProgram,
-  slots: readonly PlannedBuffer[],
-  tensor: Tensor,
-): Region {
-  const slot = present(placement.slotOf.get(tensor), tensor.label);
-  return wholeOf(present(slots[slot], tensor.label), tensor.bytes);
-}
-
-export class Program {
+export class BoundProgram {
   private constructor(private readonly ready: readonly Ready[]) {}
 
   /** Compiles what is not compiled yet, all at once: the browser does it on several threads. Slots must be allocated. */
   static async make(
     memory: DeviceMemory,
     pipelines: Pipelines,
-    placed: PlacedProgram,
+    { trace, placement }: Program,
     slots: readonly PlannedBuffer[],
-  ): Promise<Program> {
-    const { dispatches } = placed.recorder;
+  ): Promise<BoundProgram> {
+    const { dispatches } = trace;
     const compiled = await Promise.all(dispatches.map(({ kernel }) => pipelines.get(kernel)));
     const regionOf = (operand: Operand, part: number): Region =>
       isTensor(operand)
-        ? placeOf(placed, slots, operand)
+        ? placeOf(placement, slots, operand)
         : 'ofPart' in operand
           ? present(operand.ofPart[part], 'part')
           : operand;
@@ -64,7 +42,7 @@ export class Program {
           resource: memory.bind(regionOf(operand, part)),
         })),
       });
-    return new Program(
+    return new BoundProgram(
       dispatches.map((dispatch, i): Ready => {
         const { phase, kernel, grid, operands } = dispatch;
         const { pipeline, layout } = present(compiled[i], kernel.name);
@@ -86,4 +64,22 @@ export class Program {
       pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
     }
   }
+}
+
+export type BoundPrograms = Readonly<Record<ProgramName, BoundProgram>>;
+
+/** Compiles and binds the programs of a plan whose buffers are allocated. */
+export async function bindPrograms(
+  memory: DeviceMemory,
+  pipelines: Pipelines,
+  { programs, slots }: Plan,
+): Promise<BoundPrograms> {
+  const bind = (name: ProgramName): Promise<BoundProgram> =>
+    BoundProgram.make(memory, pipelines, programs[name], slots);
+  const [training, scalars, evaluation] = await Promise.all([
+    bind('training'),
+    bind('scalars'),
+    bind('evaluation'),
+  ]);
+  return { training, scalars, evaluation };
 }

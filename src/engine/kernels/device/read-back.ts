@@ -1,5 +1,6 @@
-// Reads buffers outside the steady step: parameters and moments for checkpoints, gradients, logits.
-import { plannedBuffer, type DeviceMemory, type Region } from './device-memory.ts';
+// Reads buffers outside the steady step: parameters and moments for checkpoints, gradients, logits and features.
+import { ndArray, type NdArray } from '../../../shared/array.ts';
+import { plannedBuffer, type DeviceMemory, type PlannedBuffer, type Region } from './device-memory.ts';
 
 /** Copies regions into one mappable buffer with one submit and one map; the values as float32. */
 export async function readRegions(memory: DeviceMemory, regions: readonly Region[]): Promise<Float32Array[]> {
@@ -29,4 +30,58 @@ export async function readRegions(memory: DeviceMemory, regions: readonly Region
   } finally {
     memory.free(planned);
   }
+}
+
+/** Where a program leaves a row for each image of a micro-batch, and how many values of a row are no padding. */
+export interface Output {
+  readonly region: Region;
+  readonly width: number;
+  readonly padded: number;
+}
+
+/**
+ * Rows that micro-batches leave on the device one after another (logits, features), collected in one mappable buffer and
+ * read once.
+ */
+export class CollectedRows {
+  readonly #planned: PlannedBuffer;
+  readonly #staging: GPUBuffer;
+
+  constructor(
+    private readonly memory: DeviceMemory,
+    private readonly output: Output,
+    private readonly total: number,
+  ) {
+    this.#planned = plannedBuffer('collected rows', total * this.#line, 'read-back');
+    this.#staging = memory.allocate(this.#planned);
+  }
+
+  get #line(): number {
+    return 4 * this.output.padded;
+  }
+
+  /** Encodes the copy of `count` rows to their places from `first` on. */
+  copy(encoder: GPUCommandEncoder, first: number, count: number): void {
+    const { buffer, offset } = this.output.region;
+    const line = this.#line;
+    encoder.copyBufferToBuffer(this.memory.get(buffer), offset, this.#staging, first * line, count * line);
+  }
+
+  /** Waits for all rows, [total, width], and frees the buffer. */
+  async read(): Promise<NdArray> {
+    const { width, padded } = this.output;
+    try {
+      await this.#staging.mapAsync(GPUMapMode.READ);
+      return withoutPadding(new Float32Array(this.#staging.getMappedRange()), this.total, width, padded);
+    } finally {
+      this.memory.free(this.#planned);
+    }
+  }
+}
+
+/** Rows [images, width] without the columns from `classes` on, which pad them. */
+function withoutPadding(padded: Float32Array, images: number, classes: number, width: number): NdArray {
+  const data = new Float32Array(images * classes);
+  for (let i = 0; i < images; i++) data.set(padded.subarray(i * width, i * width + classes), i * classes);
+  return ndArray([images, classes], data);
 }

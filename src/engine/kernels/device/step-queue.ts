@@ -51,7 +51,7 @@ export class StepQueue {
   /** Tells the device which step must come next, and that nothing is wrong. */
   #allowFrom(sequence: number): void {
     this.#sequence = sequence;
-    this.memory.write(wholeOf(this.model.plan.model.state.status), Uint32Array.of(sequence, 0, 0, 0));
+    this.memory.write(wholeOf(this.model.plan.context.state.status), Uint32Array.of(sequence, 0, 0, 0));
   }
 
   enqueue(batch: Batch, control: StepControl): void {
@@ -67,7 +67,7 @@ export class StepQueue {
         end: ['reduce', 'update'],
         numbers: { sequence, record: sequence % maxInFlight, control, counts },
         after: (encoder) =>
-          this.reports.encodeCopy(encoder, this.memory.get(this.model.plan.model.state.records)),
+          this.reports.encodeCopy(encoder, this.memory.get(this.model.plan.context.state.records)),
       }),
     );
     this.#sequence++;

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { kernel, write } from '../shaders/kernel.ts';
 import { livesOf, place } from './arena.ts';
-import { Recorder, type Tensor } from '../step/recorder.ts';
+import { Trace, type Tensor } from '../step/trace.ts';
 
 /** A program of dispatches over a few tensors; each entry lists which tensors a dispatch names. */
 const programs = fc.record({
@@ -18,16 +18,16 @@ const programs = fc.record({
 test('tensors of one slot have lives that do not overlap, and slots are large enough', () => {
   fc.assert(
     fc.property(programs, ({ floats, dispatches, slots }) => {
-      const recorder = new Recorder();
-      const tensors = floats.map((count, i) => recorder.tensor(`t${i}`, count));
+      const trace = new Trace();
+      const tensors = floats.map((count, i) => trace.tensor(`t${i}`, count));
       for (const names of dispatches) {
         const used = [...new Set(names.map((i) => i % tensors.length))].map((i) => tensors[i] as Tensor);
         const bindings = used.map(({ label }) => write(label));
         const operands = Object.fromEntries(used.map((tensor) => [tensor.label, tensor]));
-        recorder.dispatch(kernel('k', bindings, ''), [1, 1, 1], operands);
+        trace.dispatch(kernel('k', bindings, ''), [1, 1, 1], operands);
       }
-      const { slotOf, slots: sizes } = place(recorder, slots);
-      const lives = livesOf(recorder);
+      const { slotOf, slots: sizes } = place(trace, slots);
+      const lives = livesOf(trace);
       for (const a of lives) {
         const slot = slotOf.get(a.tensor) ?? -1;
         expect(sizes[slot]).toBeGreaterThanOrEqual(a.tensor.bytes);

@@ -2,7 +2,7 @@
 // whose lives do not overlap may share a slot. A slot is one GPUBuffer, not a range of one large buffer: WebGPU forbids
 // a dispatch that reads one part of a buffer through a read-only binding and writes another, and a large model's
 // activations together would exceed the largest buffer of many devices.
-import { isTensor, type Dispatch, type Recorder, type Tensor } from '../step/recorder.ts';
+import { isTensor, type Dispatch, type Trace, type Tensor } from '../step/trace.ts';
 
 export interface Placement {
   readonly slotOf: ReadonlyMap<Tensor, number>;
@@ -17,7 +17,7 @@ interface Life {
 }
 
 /** First and last dispatch of every tensor, in the order of their begins. */
-export function livesOf({ dispatches, kept }: Recorder): Life[] {
+export function livesOf({ dispatches, kept }: Trace): Life[] {
   const lives = new Map<Tensor, Life>();
   dispatches.forEach((dispatch: Dispatch, at) => {
     for (const operand of dispatch.operands) {
@@ -39,11 +39,11 @@ export function livesOf({ dispatches, kept }: Recorder): Life[] {
  * Inference", 2020): each takes the smallest slot that is large enough and free all its life, else a new one. `slots` are
  * those of another program whose buffers this one may use as well (the two never overlap in time).
  */
-export function place(recorder: Recorder, slots: readonly number[] = []): Placement {
+export function place(trace: Trace, slots: readonly number[] = []): Placement {
   const sizes = [...slots];
   const tenants: Life[][] = sizes.map(() => []);
   const slotOf = new Map<Tensor, number>();
-  const lives = livesOf(recorder).sort((a, b) => b.tensor.bytes - a.tensor.bytes || a.begin - b.begin);
+  const lives = livesOf(trace).sort((a, b) => b.tensor.bytes - a.tensor.bytes || a.begin - b.begin);
   for (const life of lives) {
     const { tensor, begin, end } = life;
     let best: number | null = null;

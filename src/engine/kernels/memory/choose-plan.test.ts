@@ -8,7 +8,7 @@ import type { MemoryPlan, Shapes } from '../../engine.ts';
 import { KernelEngine } from '../kernels-engine.ts';
 import { place } from './arena.ts';
 import { choosePlan } from './choose-plan.ts';
-import { memoryPlan, planRun, type Choice, type Task } from './run-plan.ts';
+import { memoryPlan, planRun, type Choice, type Task } from './plan.ts';
 import { countingGpu, type CountedDevice, type Counts } from '../../checks/counting-device.ts';
 import {
   micro,
@@ -51,7 +51,7 @@ const tinyTask: Task = {
   pixels: 'bytes',
   images: 0,
 };
-const whole: Choice = { microBatch: 8, recomputedBlocks: 0, storage: 'f32', keepPrefix: false };
+const whole: Choice = { microBatch: 8, recomputedBlocks: 0, storage: 'f32', cachePrefix: false };
 const planned = (choice: Partial<Choice>): MemoryPlan =>
   memoryPlan(planRun(tinyTask, { ...whole, ...choice }));
 
@@ -82,10 +82,11 @@ describe('prediction', () => {
   });
 
   test('an evaluation takes a tenth of a step, and none of it beside the step', () => {
-    const { training, evaluation, slots } = planRun(tinyTask, whole).step;
+    const { programs, slots } = planRun(tinyTask, whole);
+    const { training, evaluation } = programs;
     const sum = (bytes: readonly number[]): number => bytes.reduce((total, one) => total + one, 0);
-    const alone = sum(place(evaluation.recorder).slots);
-    const step = sum(place(training.recorder).slots);
+    const alone = sum(place(evaluation.trace).slots);
+    const step = sum(place(training.trace).slots);
     expect(alone / step).toBeLessThan(0.12);
     expect(sum(slots.map(({ bytes }) => bytes)) / step).toBeLessThan(1.01);
   });
@@ -185,7 +186,9 @@ describe('a run', () => {
     const { engine, counts } = await used({ microBatch: 2 });
     const dispatches = engine
       .inspect()
-      .recorder.dispatches.filter(({ phase }) => phase !== 'normalised' && phase !== 'cropped');
+      .programs.training.trace.dispatches.filter(
+        ({ phase }) => phase !== 'normalised' && phase !== 'cropped',
+      );
     for (const key of Object.keys(counts)) if (key !== 'bytes') counts[key] = 0;
     engine.step(randomBatch(config, 7, classes), stage1);
     await engine.report();

@@ -6,20 +6,12 @@
 // can be kept, plans that keep it come first.
 import { fail, ok, type Result } from '../../../shared/result.ts';
 import type { MemoryWish } from '../../engine.ts';
-import { recomputableBlocks } from '../step/model-plan.ts';
-import { isTensor, type Operand } from '../step/recorder.ts';
-import {
-  buffersOf,
-  hasPrefix,
-  memoryPlan,
-  planRun,
-  type Choice,
-  type RunPlan,
-  type Task,
-} from './run-plan.ts';
+import { recomputableBlocks } from '../step/context.ts';
+import { isTensor, type Operand } from '../step/trace.ts';
+import { buffersOf, hasPrefix, memoryPlan, planRun, type Choice, type Plan, type Task } from './plan.ts';
 
 /** What the device allows, and what the run may take in all. */
-export interface Room {
+export interface MemoryLimits {
   readonly maxBufferBytes: number;
   readonly maxBindingBytes: number;
   readonly bytes: number;
@@ -34,11 +26,11 @@ export interface Wanted {
 }
 
 /** The fastest plan that fits into the room; the fault says what does not. */
-export function choosePlan(task: Task, wanted: Wanted, room: Room): Result<RunPlan> {
+export function choosePlan(task: Task, wanted: Wanted, room: MemoryLimits): Result<Plan> {
   const storages = { never: ['f32'], 'if-needed': ['f32', 'f16'], always: ['f16'] } as const;
   for (const storage of storages[wanted.float16])
-    for (const keepPrefix of hasPrefix(task) ? [true, false] : [false]) {
-      const plan = fastestOf(task, { storage, keepPrefix }, wanted.given, room);
+    for (const cachePrefix of hasPrefix(task) ? [true, false] : [false]) {
+      const plan = fastestOf(task, { storage, cachePrefix }, wanted.given, room);
       if (plan !== null) return ok(plan);
     }
   const least = smallestPlan(task, wanted);
@@ -52,34 +44,39 @@ export function choosePlan(task: Task, wanted: Wanted, room: Room): Result<RunPl
 }
 
 /** The plan that needs least of what is allowed. */
-export function smallestPlan(task: Task, { float16, given }: Wanted): RunPlan {
+export function smallestPlan(task: Task, { float16, given }: Wanted): Plan {
   return planRun(task, {
     microBatch: given.microBatch ?? 1,
     recomputedBlocks: given.recomputedBlocks ?? recomputableBlocks(task),
     storage: float16 === 'never' ? 'f32' : 'f16',
-    keepPrefix: false,
+    cachePrefix: false,
   });
 }
 
 /** The fastest plan of one storage, or null when none fits. */
 function fastestOf(
   task: Task,
-  base: Pick<Choice, 'storage' | 'keepPrefix'>,
+  base: Pick<Choice, 'storage' | 'cachePrefix'>,
   { microBatch, recomputedBlocks }: Given,
-  room: Room,
-): RunPlan | null {
-  const planOf = (images: number, recomputed: number): RunPlan =>
+  room: MemoryLimits,
+): Plan | null {
+  const planOf = (images: number, recomputed: number): Plan =>
     planRun(task, { ...base, microBatch: images, recomputedBlocks: recomputed });
-  const inParts = (parts: number): RunPlan =>
+  const inParts = (parts: number): Plan =>
     planOf(microBatch ?? Math.ceil(task.batch / parts), recomputedBlocks ?? 0);
   const plan = firstFitting(1, microBatch === undefined ? task.batch : 1, room, inParts);
-  if (plan !== null || recomputedBlocks !== undefined || base.keepPrefix) return plan;
+  if (plan !== null || recomputedBlocks !== undefined || base.cachePrefix) return plan;
   return firstFitting(1, recomputableBlocks(task), room, (blocks) => planOf(microBatch ?? 1, blocks));
 }
 
 /** The plan of the smallest n in [from, to] that fits, by bisection: bytes fall as n grows. */
-function firstFitting(from: number, to: number, room: Room, planOf: (n: number) => RunPlan): RunPlan | null {
-  let best: RunPlan | null = null;
+function firstFitting(
+  from: number,
+  to: number,
+  room: MemoryLimits,
+  planOf: (n: number) => Plan,
+): Plan | null {
+  let best: Plan | null = null;
   let [low, high] = [from, to];
   let next = from; // what fits mostly fits at once
   while (low <= high) {
@@ -100,12 +97,11 @@ interface TooBig {
 }
 
 /** The first buffer or binding beyond the device's limits. */
-function tooBig(plan: RunPlan, { maxBufferBytes, maxBindingBytes }: Room): TooBig | null {
+function tooBig(plan: Plan, { maxBufferBytes, maxBindingBytes }: MemoryLimits): TooBig | null {
   for (const { label, bytes } of buffersOf(plan))
     if (bytes > maxBufferBytes) return { label, bytes, most: maxBufferBytes };
-  const { training, scalars, evaluation } = plan.step;
-  for (const { recorder } of [training, scalars, evaluation])
-    for (const { operands } of recorder.dispatches)
+  for (const { trace } of Object.values(plan.programs))
+    for (const { operands } of trace.dispatches)
       for (const { label, bytes } of operands.flatMap(boundBytes))
         if (bytes > maxBindingBytes) return { label, bytes, most: maxBindingBytes };
   return null;

@@ -14,7 +14,7 @@ import { aligned, type Site } from './sites.ts';
 import type { Widths } from './widths.ts';
 import { normGroups, recordRing } from '../shaders/adamw.ts';
 import { partBytes, recordBytes, siteBytes, statusBytes, stepBytes } from '../shaders/shared-structs.ts';
-import type { PartRegions } from '../step/recorder.ts';
+import type { PartRegions } from '../step/trace.ts';
 
 /** Rows that one partial sum of a gradient covers, at least; more rows are cut into chunks, at most 16. */
 const chunkRows = 256;

@@ -10,7 +10,7 @@
 //
 // Workgroups in y: first the rows of the up matrices, then those of the down matrices.
 import type { Activation } from '../../../vit/vit-config.ts';
-import { kernel, list, read, remembered, uniform, unroll, write, type Grid, type Kernel } from './kernel.ts';
+import { kernel, list, read, memoize, uniform, unroll, write, type Grid, type Kernel } from './kernel.ts';
 import { load, tensorType, type Storage } from './storage.ts';
 import { activationFunctions } from './activations.ts';
 import { siteStruct } from './shared-structs.ts';
@@ -35,7 +35,7 @@ export interface ColumnProduct {
   readonly storage: Storage;
 }
 
-export const columnProductKernel = remembered((product: ColumnProduct): Kernel => {
+export const columnProductKernel = memoize((product: ColumnProduct): Kernel => {
   const { rows, chunk, inner, columns, parts, tile, threads, input, storage } = product;
   const inner4 = inner / 4;
   const columns4 = columns / 4;

@@ -42,7 +42,7 @@ export function kernel(name: string, bindings: readonly Binding[], body: string)
  * A maker of kernels that writes each text once: a plan names the same kernels block after block, and the plan after a
  * drop names them again. Arguments are plain data.
  */
-export function remembered<Args extends readonly unknown[]>(
+export function memoize<Args extends readonly unknown[]>(
   make: (...args: Args) => Kernel,
 ): (...args: Args) => Kernel {
   const known = new Map<string, Kernel>();

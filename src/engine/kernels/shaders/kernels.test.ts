@@ -8,9 +8,8 @@ import { runKernel } from '../../checks/kernel-runner.ts';
 import { missingGpu, nodeGpu } from '../../checks/node-gpu.ts';
 import { checkCrops } from '../../checks/patch-checks.ts';
 import { randomValues } from '../../checks/random-model.ts';
-import { attentionGrid, attentionKernel } from './attention.ts';
-import { keyGradientKernel, queryGradientKernel } from './attention-gradient.ts';
-import { crossEntropyKernel } from './cross-entropy.ts';
+import { attentionGrid, attentionKernel, keyGradientKernel, queryGradientKernel } from './attention.ts';
+import { crossEntropyKernel } from './head.ts';
 import { layerNormGradientKernel, layerNormGrid, layerNormKernel } from './layer-norm.ts';
 import { patchRowsGrid, patchRowsKernel } from './patch-rows.ts';
 

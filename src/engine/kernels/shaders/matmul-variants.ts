@@ -1,12 +1,12 @@
 // The matrix product in the shape that a tile asks for: kernel and grid together.
-import { remembered, type Grid, type Kernel } from './kernel.ts';
+import { memoize, type Grid, type Kernel } from './kernel.ts';
 import { matmulGrid, matmulKernel, type MatmulFusion, type MatmulShape, type MatmulTile } from './matmul.ts';
 import { matmulQuadsKernel } from './matmul-quads.ts';
 import { matmulWorkgroupKernel } from './matmul-workgroup.ts';
 
-const registers = remembered(matmulKernel);
-const workgroup = remembered(matmulWorkgroupKernel);
-const quads = remembered(matmulQuadsKernel);
+const registers = memoize(matmulKernel);
+const workgroup = memoize(matmulWorkgroupKernel);
+const quads = memoize(matmulQuadsKernel);
 
 export function matmul(
   shape: MatmulShape,

@@ -1,8 +1,7 @@
-// From the partial sums of column-product.ts to gradients, three small kernels:
+// From the partial sums of column-product.ts to gradients, two small kernels:
 //
 //   sum      g[i] = sum over chunks of partial[chunk][i], and over micro-batches in their order
 //   scalars  d s_m = sum_j g_j sum_o B[j, o] G[j, o], then G[j, o] *= s_m g_j         G: gradient of B without s g
-//   head     d bias[c] = sum over images of dlogits[i, c]
 //
 // d s needs no intermediate again: sum_r,j g_j u[r, j] (dy B)[r, j] is a sum over B and G. One workgroup takes a module
 // and adds in a tree of fixed order.
@@ -85,21 +84,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
     workgroupBarrier();
   }
   if (id.x == 0u) { scalarGradient[group.x] = partial[0]; }
-}`,
-  );
-}
-
-export function headBiasGradientKernel(images: number, padded: number): Kernel {
-  return kernel(
-    'head-bias-gradient',
-    [read('dlogits'), write('gradient')],
-    /* wgsl */ `
-@compute @workgroup_size(${reduceThreads})
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= ${padded / 4}u) { return; }
-  var sum = vec4f();
-  for (var i = 0u; i < ${images}u; i++) { sum += dlogits[i * ${padded / 4}u + id.x]; }
-  gradient[id.x] = sum;
 }`,
   );
 }

@@ -7,7 +7,7 @@
 //
 // Gates and scalars enter as data (`scales`), so a drop or a new gate compiles nothing. Cost: 2 rows inner width flops;
 // a thread holds 4 rows x 4 columns and reads 8 vec4s for 64 multiply-adds. Every width is a multiple of 4.
-import { kernel, list, read, remembered, uniform, unroll, write, type Grid, type Kernel } from './kernel.ts';
+import { kernel, list, read, memoize, uniform, unroll, write, type Grid, type Kernel } from './kernel.ts';
 import { siteStruct } from './shared-structs.ts';
 
 /** `threads`: of a workgroup. */
@@ -25,7 +25,7 @@ export type RowProduct = { readonly threads: number } & (
   | { readonly kind: 'head'; readonly rows: number; readonly inner: number; readonly width: number }
 );
 
-export const rowProductKernel = remembered((product: RowProduct): Kernel => {
+export const rowProductKernel = memoize((product: RowProduct): Kernel => {
   const { kind, rows, inner, threads } = product;
   const inner4 = inner / 4;
   const width = kind === 'head' ? `${product.width / 4}u` : 'site.width';

@@ -4,10 +4,10 @@ import { assertClose } from '../../checks/close.ts';
 import { runKernel } from '../../checks/kernel-runner.ts';
 import { missingGpu, nodeGpu } from '../../checks/node-gpu.ts';
 import { randomValues } from '../../checks/random-model.ts';
-import { keptRowsGrid, keptRowsKernel } from './kept-rows.ts';
+import { prefixCacheGrid, prefixCacheKernel } from './prefix-cache.ts';
 import { gradientSumKernel } from './reduce-gradients.ts';
 import { rowProductGrid, rowProductKernel } from './row-product.ts';
-import { scalarSumsKernel } from './scalar-sums.ts';
+import { scalarSumsKernel } from './branch-scales.ts';
 
 const close = { abs: 2e-5, rel: 2e-5 };
 
@@ -97,8 +97,8 @@ describe.skipIf(missingGpu !== null)('sums and copies', () => {
     const run = (direction: 'keep' | 'take', first: number, kept: Float32Array<ArrayBuffer>) =>
       runKernel(
         device,
-        keptRowsKernel(rows, direction),
-        keptRowsGrid(rows),
+        prefixCacheKernel(rows, direction),
+        prefixCacheGrid(rows),
         { step, part: Uint32Array.of(first, 0, 0, 0), places, x, kept },
         direction === 'keep' ? 'kept' : 'x',
       );

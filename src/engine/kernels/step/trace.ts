@@ -53,7 +53,7 @@ export interface Dispatch {
   readonly operands: readonly Operand[];
 }
 
-export class Recorder {
+export class Trace {
   readonly dispatches: Dispatch[] = [];
   /** Tensors that the host reads or writes, or that micro-batches share: they have a slot to themselves. */
   readonly kept = new Set<Tensor>();

@@ -1,5 +1,5 @@
-// What forward.ts, backward.ts and update.ts need to record a step: shapes, weights, state and the shape of kernels;
-// and the one matrix product through which all of them go.
+// What the parts of a step are traced from: shapes, weights, state and the shape of kernels; and the one matrix product
+// through which all of them go.
 import type { Adapter } from '../../../dmlora/adapter.ts';
 import type { VitConfig } from '../../../vit/vit-config.ts';
 import type { Normalisation, Pixels } from '../../engine.ts';
@@ -14,10 +14,10 @@ import type { Attention } from '../shaders/attention.ts';
 import type { LayerNorm } from '../shaders/layer-norm.ts';
 import type { MatmulFusion, MatmulShape } from '../shaders/matmul.ts';
 import { matmul } from '../shaders/matmul-variants.ts';
-import type { Operand, Recorder, Tensor } from './recorder.ts';
+import type { Operand, Trace, Tensor } from './trace.ts';
 import type { TrainingState } from '../memory/training-state.ts';
 
-export interface ModelPlan {
+export interface StepContext {
   readonly config: VitConfig;
   readonly widths: Widths;
   readonly classes: number;
@@ -32,7 +32,7 @@ export interface ModelPlan {
   /** Blocks whose forward pass is computed again in the backward pass, the first so many that learn; never the last. */
   readonly recomputedBlocks: number;
   /** Kept outputs of the frozen prefix, [images of the data set, tokens, dim]; null where none are kept. */
-  readonly keptPrefix: Region | null;
+  readonly prefixCache: Region | null;
 }
 
 /** Where the backward pass ends: the first adapted site. `block` is the number of blocks if nothing is adapted. */
@@ -65,7 +65,7 @@ export function recomputableBlocks({
 }
 
 /** Whether the backward pass computes this block's forward pass again. */
-export function isRecomputed({ state, config, recomputedBlocks }: ModelPlan, block: number): boolean {
+export function isRecomputed({ state, config, recomputedBlocks }: StepContext, block: number): boolean {
   const { block: first } = lowestSite(state.layout);
   return block >= first && block < first + recomputedBlocks && !isLast(config, block);
 }
@@ -76,7 +76,7 @@ export interface SavedBlock {
   readonly statistics1: Tensor; // [rows, 2]
   readonly qkv: Tensor; // [rows, 3 context]
   /** From here on the last block has rows for class tokens only. */
-  readonly context: Tensor; // [rows, context]
+  readonly attended: Tensor; // [rows, context]
   readonly lse: Tensor; // [rows, heads]
   readonly mid: Tensor; // [rows, dim]
   readonly statistics2: Tensor; // [rows, 2]
@@ -107,10 +107,10 @@ export interface Product {
   readonly activated?: Tensor;
 }
 
-/** Records one fused matrix product. */
+/** Adds one fused matrix product to the trace. */
 export function product(
-  recorder: Recorder,
-  { tuning, state, storage, config }: ModelPlan,
+  trace: Trace,
+  { tuning, state, storage, config }: StepContext,
   shape: MatmulShape,
   fusion: Partial<Pick<MatmulFusion, 'residual' | 'activation'>> & {
     readonly direction: 'forward' | 'backward';
@@ -132,7 +132,7 @@ export function product(
     },
     tuning.matmulTile(shape),
   );
-  recorder.dispatch(kernel, grid, {
+  trace.dispatch(kernel, grid, {
     x,
     w,
     ...(bias === undefined ? {} : { bias }),
@@ -148,11 +148,11 @@ export function product(
 }
 
 /** The adapted site of a block, if there is one. */
-export function siteAt({ state }: ModelPlan, block: number, kind: SiteKind): Site | undefined {
+export function siteAt({ state }: StepContext, block: number, kind: SiteKind): Site | undefined {
   return state.layout.sites.find((site) => site.block === block && site.kind === kind);
 }
 
-export function normShape({ config, widths, tuning }: ModelPlan, rows: number): LayerNorm {
+export function normShape({ config, widths, tuning }: StepContext, rows: number): LayerNorm {
   const { dim } = widths;
   return {
     rows,
@@ -164,7 +164,7 @@ export function normShape({ config, widths, tuning }: ModelPlan, rows: number): 
 }
 
 export function attentionShape(
-  { config, widths, tuning, storage }: ModelPlan,
+  { config, widths, tuning, storage }: StepContext,
   block: number,
   direction: 0 | 1,
 ): Attention {

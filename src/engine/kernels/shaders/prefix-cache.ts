@@ -8,7 +8,7 @@
 import { kernel, read, uniform, write, type Grid, type Kernel } from './kernel.ts';
 import { partStruct, stepStruct } from './shared-structs.ts';
 
-export interface KeptRows {
+export interface CachedRows {
   readonly images: number;
   /** vec4s of one image: tokens dim / 4. */
   readonly size: number;
@@ -16,7 +16,7 @@ export interface KeptRows {
 
 const threads = 64;
 
-export function keptRowsKernel({ images, size }: KeptRows, direction: 'keep' | 'take'): Kernel {
+export function prefixCacheKernel({ images, size }: CachedRows, direction: 'keep' | 'take'): Kernel {
   const keep = direction === 'keep';
   return kernel(
     `${direction}-rows ${images}x${size}`,
@@ -45,6 +45,6 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   );
 }
 
-export function keptRowsGrid({ images, size }: KeptRows): Grid {
+export function prefixCacheGrid({ images, size }: CachedRows): Grid {
   return [Math.ceil(size / threads), images, 1];
 }

@@ -1,0 +1,192 @@
+// The plan of a run, made before anything is allocated: shapes, where everything lies, and the dispatches of three programs
+// that share one arena (a training step, one of stage 2, an evaluation), for one way to fit a batch into memory. What a run
+// needs is therefore known exactly; choose-plan.ts picks the fastest plan that fits.
+import type { Adapter } from '../../../dmlora/adapter.ts';
+import { present } from '../../../shared/assert.ts';
+import type { VitConfig } from '../../../vit/vit-config.ts';
+import type { MemoryPlan, Normalisation, Pixels } from '../../engine.ts';
+import {
+  plannedBuffer,
+  totalBytes,
+  wholeOf,
+  type PlannedBuffer,
+  type Region,
+} from '../device/device-memory.ts';
+import { planReports } from '../device/reports.ts';
+import type { Storage } from '../shaders/storage.ts';
+import { lowestSite, needsGradient, type StepContext } from '../step/context.ts';
+import { forwardPass, trainingStep, type Forward } from '../step/step.ts';
+import { Trace, type Tensor } from '../step/trace.ts';
+import type { Tuning } from '../tuning/tuning.ts';
+import { place, type Placement } from './arena.ts';
+import { flatLayout } from './flat-parameters.ts';
+import { planFrozen } from './frozen-weights.ts';
+import { planState } from './training-state.ts';
+import { widthsOf } from './widths.ts';
+
+/** What is trained, in which batches. */
+export interface Task {
+  readonly config: VitConfig;
+  readonly adapter: Adapter;
+  readonly classes: number;
+  readonly batch: number;
+  readonly normalisation: Normalisation;
+  readonly tuning: Tuning;
+  /** The form in which all pixels come, or null for either. */
+  readonly pixels: Pixels['kind'] | null;
+  /** Images of the training set, where batches tell which they hold; 0 where they do not. */
+  readonly images: number;
+}
+
+/** One way to run a task; the first entry is the fastest, each other one costs time and saves memory. */
+export interface Choice {
+  /** Images at once. */
+  readonly microBatch: number;
+  readonly recomputedBlocks: number;
+  readonly storage: Storage;
+  /** Keep what the frozen prefix makes of each training image. */
+  readonly cachePrefix: boolean;
+}
+
+/** One list of dispatches whose tensors have their places, and where the host writes pixels and reads results. */
+export interface Program {
+  readonly trace: Trace;
+  readonly placement: Placement;
+  readonly pixels: Region;
+  readonly logits: Region;
+  /** What the head reads, [images, dim]. */
+  readonly feature: Region;
+}
+
+/** `scalars` is a training step in which only scalars and head learn. */
+export type ProgramName = 'training' | 'scalars' | 'evaluation';
+
+export interface Plan {
+  readonly task: Task;
+  readonly choice: Choice;
+  /** Shapes, weights and state: what the dispatches of a step are traced from. */
+  readonly context: StepContext;
+  readonly programs: Readonly<Record<ProgramName, Program>>;
+  /** The slots of the arena, a buffer each. */
+  readonly slots: readonly PlannedBuffer[];
+  readonly reports: readonly PlannedBuffer[];
+  readonly prefixCache: PlannedBuffer | null;
+}
+
+/** Whether there is a frozen prefix whose outputs can be kept. */
+export function hasPrefix({ config, adapter, images, classes }: Task): boolean {
+  const { block } = lowestSite(flatLayout(config, widthsOf(config, 1, classes), adapter, classes));
+  return images > 0 && block > 0 && block < config.depth;
+}
+
+export function planRun(task: Task, choice: Choice): Plan {
+  const { config, adapter, classes, batch, normalisation, tuning, pixels, images } = task;
+  const { microBatch, recomputedBlocks, storage, cachePrefix } = choice;
+  const widths = widthsOf(config, microBatch, classes);
+  const layout = flatLayout(config, widths, adapter, classes);
+  const prefixCache = cachePrefix
+    ? plannedBuffer('prefix cache', 4 * images * widths.tokens * widths.dim)
+    : null;
+  const context: StepContext = {
+    config,
+    widths,
+    classes,
+    frozen: planFrozen(config, widths, storage, (block, kind) => needsGradient(layout, block, kind)),
+    state: planState(layout, widths, Math.ceil(batch / microBatch)),
+    normalisation,
+    pixels,
+    tuning,
+    storage,
+    recomputedBlocks,
+    prefixCache: prefixCache === null ? null : wholeOf(prefixCache),
+  };
+  return { task, choice, context, ...planPrograms(context), reports: planReports(), prefixCache };
+}
+
+/** The same run with other branches: weights, reports and prefix cache stay what they are. */
+export function planAgain(plan: Plan, adapter: Adapter): Plan {
+  const { widths, state: former } = plan.context;
+  const task = { ...plan.task, adapter };
+  const layout = flatLayout(task.config, widths, adapter, task.classes);
+  const context = { ...plan.context, state: planState(layout, widths, former.parts) };
+  return { ...plan, task, context, ...planPrograms(context) };
+}
+
+function planPrograms(context: StepContext): Pick<Plan, 'programs' | 'slots'> {
+  const trace = (write: (trace: Trace) => Forward): { trace: Trace; forward: Forward } => {
+    const trace = new Trace();
+    return { trace, forward: write(trace) };
+  };
+  const traced = {
+    training: trace((trace) => trainingStep(trace, context, 'all')),
+    scalars: trace((trace) => trainingStep(trace, context, 'scalars')),
+    evaluation: trace((trace) => forwardPass(trace, context, false)),
+  };
+  // Each program uses the slots of the ones before, and adds to them only what it must.
+  const training = place(traced.training.trace);
+  const scalars = place(traced.scalars.trace, training.slots);
+  const evaluation = place(traced.evaluation.trace, scalars.slots);
+  const slots = evaluation.slots.map((bytes, slot) => plannedBuffer(`slot ${slot}`, bytes));
+  const program = (name: ProgramName, placement: Placement): Program => {
+    const { trace, forward } = traced[name];
+    const regionOf = (tensor: Tensor): Region => placeOf(placement, slots, tensor);
+    return {
+      trace,
+      placement,
+      pixels: regionOf(forward.pixels),
+      logits: regionOf(forward.logits),
+      feature: regionOf(forward.headInput.feature),
+    };
+  };
+  return {
+    programs: {
+      training: program('training', training),
+      scalars: program('scalars', scalars),
+      evaluation: program('evaluation', evaluation),
+    },
+    slots,
+  };
+}
+
+/** Where a tensor of a placed program lies. */
+export function placeOf({ slotOf }: Placement, slots: readonly PlannedBuffer[], tensor: Tensor): Region {
+  const slot = present(slotOf.get(tensor), tensor.label);
+  return wholeOf(present(slots[slot], tensor.label), tensor.bytes);
+}
+
+/** Everything that a run allocates and keeps. */
+export function buffersOf({ context, slots, reports, prefixCache }: Plan): PlannedBuffer[] {
+  return [
+    ...context.frozen.buffers,
+    ...context.state.buffers,
+    ...slots,
+    ...reports,
+    ...(prefixCache === null ? [] : [prefixCache]),
+  ];
+}
+
+/** What reading the adapter back takes for a moment: parameters and both moments. */
+export function readBackBuffer({ context }: Plan): PlannedBuffer {
+  return plannedBuffer('read back', 3 * 16 * context.state.layout.ends[3], 'read-back');
+}
+
+/** Bytes by part. */
+export function memoryPlan(plan: Plan, note: string | null = null): MemoryPlan {
+  const { context, slots, reports, prefixCache, choice, task } = plan;
+  const bytes = {
+    weights: totalBytes(context.frozen.buffers),
+    adapter: totalBytes(context.state.buffers),
+    activations: totalBytes(slots),
+    prefix: prefixCache?.bytes ?? 0,
+    readBack: totalBytes(reports) + readBackBuffer(plan).bytes,
+  };
+  return {
+    bytes,
+    totalBytes: Object.values(bytes).reduce((sum, part) => sum + part, 0),
+    batch: task.batch,
+    microBatch: choice.microBatch,
+    recomputedBlocks: choice.recomputedBlocks,
+    storage: choice.storage,
+    note,
+  };
+}

@@ -1,0 +1,396 @@
+// One block forward: [rows, dim] -> [rows, dim]. Eight dispatches where q, k or v are adapted (one more for each further
+// adapted site): LayerNorm, low-rank intermediate, q k v, attention, proj + residual, LayerNorm, fc1 + activation, fc2 +
+// residual. The backward pass traces the same dispatches again where it recomputes.
+import { present } from '../../../shared/assert.ts';
+import type { Region } from '../device/device-memory.ts';
+import type { Site, SiteKind } from '../memory/sites.ts';
+import {
+  attentionGrid,
+  attentionKernel,
+  keyGradientKernel,
+  queryGradientKernel,
+} from '../shaders/attention.ts';
+import { columnProductGrid, columnProductKernel, type ColumnProduct } from '../shaders/column-product.ts';
+import { layerNormGradientKernel, layerNormGrid, layerNormKernel } from '../shaders/layer-norm.ts';
+import type { MatmulShape } from '../shaders/matmul.ts';
+import { rowProductGrid, rowProductKernel } from '../shaders/row-product.ts';
+import { scaledRowsGrid, scaledRowsKernel } from '../shaders/scaled-rows.ts';
+import type { Storage } from '../shaders/storage.ts';
+import {
+  attentionShape,
+  isLast,
+  needsGradient,
+  normShape,
+  product,
+  siteAt,
+  type StepContext,
+  type Product,
+  type SavedBlock,
+} from './context.ts';
+import type { Operand, Trace, Tensor } from './trace.ts';
+
+/** A block whose output nobody needs yet: what the backward pass uses, and the MLP's activations. */
+interface Inside {
+  readonly saved: SavedBlock;
+  readonly activated: Tensor; // [rows, mlp]
+  readonly fc2Low: { readonly site: Site; readonly u: Tensor } | undefined;
+}
+
+/** A block of a training step, or (`keep` false) one that only passes its input on. */
+export function blockForward(
+  trace: Trace,
+  context: StepContext,
+  block: number,
+  input: Tensor,
+  keep: boolean,
+): { readonly saved: SavedBlock; readonly out: Tensor } {
+  const { images, rows: all, dim, mlp } = context.widths;
+  const rows = isLast(context.config, block) ? images : all;
+  const { saved, activated, fc2Low } = blockInside(trace, context, block, input, keep);
+  const { linears, scales } = present(context.frozen.blocks[block], `block ${block}`);
+  const { fc2 } = linears;
+  const out = trace.tensor(`blocks.${block}.out`, rows * dim);
+  const shape = { rows, inner: mlp, columns: dim, parts: 1 } as const;
+  const operands = { x: activated, w: fc2.forward, bias: fc2.bias, low: fc2Low, out };
+  closeBranch(trace, context, shape, operands, saved.mid, 1, scales?.ls2 ?? null, `blocks.${block}.out`);
+  return { saved, out };
+}
+
+/**
+ * The last product of a branch, scaled where the model has layer scale, added to the residual stream.
+ *
+ * @param stride from one row of the residual to the next.
+ */
+function closeBranch(
+  trace: Trace,
+  context: StepContext,
+  shape: MatmulShape,
+  operands: Product & { readonly out: Tensor },
+  residual: Tensor,
+  stride: number,
+  scale: Region | null,
+  name: string,
+): void {
+  const forward = { direction: 'forward' } as const;
+  if (scale === null) {
+    const kind = stride === 1 ? 'same' : { stride };
+    product(trace, context, shape, { ...forward, residual: kind }, { ...operands, residual });
+    return;
+  }
+  const { rows, columns: padded } = shape;
+  const x = trace.tensor(`${name} unscaled`, rows * padded);
+  product(trace, context, shape, forward, { ...operands, out: x });
+  const scaled = { rows, padded, residual: stride };
+  trace.dispatch(scaledRowsKernel(scaled), scaledRowsGrid(scaled), {
+    x,
+    scale,
+    residual,
+    y: operands.out,
+  });
+}
+
+/** The same dispatches once more, all but the last: what the backward pass needs of a block, from its input. */
+export function recomputeBlock(trace: Trace, context: StepContext, block: number, input: Tensor): SavedBlock {
+  return blockInside(trace, context, block, input, true).saved;
+}
+
+function blockInside(
+  trace: Trace,
+  context: StepContext,
+  block: number,
+  input: Tensor,
+  keep: boolean,
+): Inside {
+  const { widths, storage } = context;
+  const { rows: all, dim, context: inside, mlp, heads, images, tokens } = widths;
+  const last = isLast(context.config, block);
+  const rows = last ? images : all; // from the attention on
+  const frozen = present(context.frozen.blocks[block], `block ${block}`);
+  const { qkv: qkvWeights, proj, fc1 } = frozen.linears;
+  const tensor = (name: string, values: number, kept: Storage = 'f32'): Tensor =>
+    trace.tensor(`blocks.${block}.${name}`, values, kept);
+  const low: Partial<Record<SiteKind, Tensor>> = {};
+  const intermediate = (kind: SiteKind, x: Tensor): Inside['fc2Low'] => {
+    const site = siteAt(context, block, kind);
+    const regions = site === undefined ? undefined : context.state.sites.get(site);
+    if (site === undefined || regions === undefined) return undefined;
+    const lines = kind === 'qkv' ? all : rows;
+    const u = tensor(`${kind}.low`, lines * site.width);
+    const threads = context.tuning.rowThreads;
+    const down = { kind: 'down', rows: lines, inner: site.inner, threads } as const;
+    trace.dispatch(rowProductKernel(down), rowProductGrid(down, site.width), {
+      x,
+      f: regions.parameters,
+      site: regions.parts,
+      y: u,
+    });
+    low[kind] = u;
+    return { site, u };
+  };
+  const norm = (
+    x: Tensor,
+    weights: Region,
+    name: string,
+    lines: number,
+  ): { y: Tensor; statistics: Tensor } => {
+    const y = tensor(name, lines * dim);
+    const statistics = tensor(`${name}.statistics`, 2 * lines);
+    const shape = normShape(context, lines);
+    trace.dispatch(layerNormKernel(shape), layerNormGrid(shape), { x, norm: weights, y, statistics });
+    return { y, statistics };
+  };
+  const forward = { direction: 'forward' } as const;
+
+  const first = norm(input, frozen.norm1, 'norm1', all);
+  const qkv = tensor('qkv', 3 * all * inside, storage);
+  product(trace, context, { rows: all, inner: dim, columns: inside, parts: 3 }, forward, {
+    x: first.y,
+    w: qkvWeights.forward,
+    bias: qkvWeights.bias,
+    low: intermediate('qkv', first.y),
+    out: qkv,
+  });
+  const attended = tensor('attended', rows * inside);
+  const lse = tensor('lse', rows * heads);
+  const attention = attentionShape(context, block, 0);
+  trace.dispatch(attentionKernel(attention), attentionGrid(attention, attention.queryTokens), {
+    qkv,
+    out: attended,
+    lse,
+  });
+  const mid = tensor('mid', rows * dim);
+  closeBranch(
+    trace,
+    context,
+    { rows, inner: inside, columns: dim, parts: 1 },
+    { x: attended, w: proj.forward, bias: proj.bias, low: intermediate('proj', attended), out: mid },
+    input,
+    last ? tokens : 1,
+    frozen.scales?.ls1 ?? null,
+    `blocks.${block}.mid`,
+  );
+  const second = norm(mid, frozen.norm2, 'norm2', rows);
+  const hidden = tensor('hidden', rows * mlp, storage);
+  const activated = tensor('activated', rows * mlp);
+  product(
+    trace,
+    context,
+    { rows, inner: dim, columns: mlp, parts: 1 },
+    { ...forward, activation: 'f' },
+    {
+      x: second.y,
+      w: fc1.forward,
+      bias: fc1.bias,
+      low: intermediate('fc1', second.y),
+      ...(keep ? { out: hidden } : {}),
+      activated,
+    },
+  );
+  const fc2Low = intermediate('fc2', activated);
+  const { statistics: statistics1 } = first;
+  const { statistics: statistics2 } = second;
+  const saved = { input, statistics1, qkv, attended, lse, mid, statistics2, hidden, low };
+  return { saved, activated, fc2Low };
+}
+
+// One block backward: the gradient of its output and what it kept -> the gradient of its input, and on the way those of
+// its branches. Ten dispatches where q, k or v are adapted. Nothing is computed for frozen weights, and nothing below the
+// lowest adapted site: its own input needs no gradient.
+
+/** Where branches do not learn: sums over four rows that the gradients of the scalars are made of. */
+export interface ScalarSums {
+  readonly tensor: Tensor; // [columns of all sites, groups]
+  readonly groups: number;
+}
+
+/** One block; gives the gradient of its input, or null when nothing below it learns. */
+export function blockBackward(
+  trace: Trace,
+  context: StepContext,
+  block: number,
+  saved: SavedBlock,
+  dout: Tensor,
+  sums: ScalarSums | null,
+): Tensor | null {
+  const { rows: all, dim, context: inside, mlp, heads, images, tokens } = context.widths;
+  const last = isLast(context.config, block);
+  const rows = last ? images : all; // down to the attention
+  const frozen = present(context.frozen.blocks[block], `block ${block}`);
+  const { qkv: qkvWeights, proj, fc1, fc2 } = frozen.linears;
+  const tensor = (name: string, floats: number): Tensor => trace.tensor(`blocks.${block}.d${name}`, floats);
+  const needed = (kind: SiteKind): boolean => needsGradient(context.state.layout, block, kind);
+  const backward = { direction: 'backward' } as const;
+  const branches = (kind: SiteKind, dy: Tensor, x: BranchInput): LowGradient =>
+    branchGradients(trace, context, block, kind, saved.low[kind], dy, x, sums);
+  const normGradient = (
+    name: string,
+    lines: number,
+    operands: Record<'x' | 'norm' | 'statistics' | 'dy' | 'residual', Operand>,
+  ): Tensor => {
+    const shape = normShape(context, lines);
+    const dx = tensor(name, lines * dim);
+    // At the last block's input the residual comes from the class tokens alone.
+    const every = lines === rows ? 1 : tokens;
+    trace.dispatch(layerNormGradientKernel(shape, every), layerNormGrid(shape), { ...operands, dx });
+    return dx;
+  };
+
+  /** The gradient of a branch before its layer scale. */
+  const unscaled = (dy: Tensor, scale: 'ls1' | 'ls2'): Tensor => {
+    if (frozen.scales === null) return dy;
+    const y = tensor(`${scale} out`, rows * dim);
+    const shape = { rows, padded: dim, residual: null };
+    const operands = { x: dy, scale: frozen.scales[scale], y };
+    trace.dispatch(scaledRowsKernel(shape), scaledRowsGrid(shape), operands);
+    return y;
+  };
+
+  const dfc2 = unscaled(dout, 'ls2');
+  const fc2Low = branches('fc2', dfc2, { input: 'f', x: saved.hidden });
+  if (!needed('fc2')) return null;
+  // In float32 the gradient lies from here on where the pre-activation lay.
+  const inPlace = saved.hidden.storage === 'f32';
+  const dhidden = inPlace ? saved.hidden : tensor('hidden', rows * mlp);
+  product(
+    trace,
+    context,
+    { rows, inner: dim, columns: mlp, parts: 1 },
+    { ...backward, activation: 'f-gradient' },
+    {
+      x: dfc2,
+      w: present(fc2.backward, 'fc2 transposed'),
+      low: fc2Low,
+      out: dhidden,
+      ...(inPlace ? {} : { z: saved.hidden }),
+    },
+  );
+  const norm2 = { statistics: saved.statistics2, norm: frozen.norm2 };
+  const fc1Low = branches('fc1', dhidden, { input: 'normalise', x: saved.mid, ...norm2 });
+  if (!needed('fc1')) return null;
+  const dnorm2 = tensor('norm2', rows * dim);
+  product(trace, context, { rows, inner: mlp, columns: dim, parts: 1 }, backward, {
+    x: dhidden,
+    w: present(fc1.backward, 'fc1 transposed'),
+    low: fc1Low,
+    out: dnorm2,
+  });
+  const dmid = normGradient('mid', rows, { x: saved.mid, ...norm2, dy: dnorm2, residual: dout });
+  const dproj = unscaled(dmid, 'ls1');
+  const projLow = branches('proj', dproj, { input: 'as-is', x: saved.attended });
+  if (!needed('proj')) return null;
+  const dattended = tensor('attended', rows * inside);
+  product(trace, context, { rows, inner: dim, columns: inside, parts: 1 }, backward, {
+    x: dproj,
+    w: present(proj.backward, 'proj transposed'),
+    low: projLow,
+    out: dattended,
+  });
+  const dqkv = tensor('qkv', 3 * all * inside);
+  const rowSums = tensor('row sums', rows * heads);
+  const attention = attentionShape(context, block, 1);
+  const { qkv, lse } = saved;
+  trace.dispatch(queryGradientKernel(attention), attentionGrid(attention, attention.tokens), {
+    qkv,
+    out: saved.attended,
+    dout: dattended,
+    lse,
+    rowSums,
+    dqkv,
+  });
+  const adapted = siteAt(context, block, 'qkv')?.parts.map(({ module }) => module !== null) ?? [];
+  const withKeys = needed('qkv') || adapted[1] === true;
+  trace.dispatch(keyGradientKernel(attention, withKeys), attentionGrid(attention, attention.tokens), {
+    qkv,
+    dout: dattended,
+    lse,
+    ...(withKeys ? { rowSums } : {}),
+    dqkv,
+  });
+  const norm1 = { statistics: saved.statistics1, norm: frozen.norm1 };
+  const qkvLow = branches('qkv', dqkv, { input: 'normalise', x: saved.input, ...norm1 });
+  if (!needed('qkv')) return null;
+  const dnorm1 = tensor('norm1', all * dim);
+  product(trace, context, { rows: all, inner: 3 * inside, columns: dim, parts: 1 }, backward, {
+    x: dqkv,
+    w: present(qkvWeights.backward, 'qkv transposed'),
+    low: qkvLow,
+    out: dnorm1,
+  });
+  return normGradient('input', all, { x: saved.input, ...norm1, dy: dnorm1, residual: dmid });
+}
+
+/** The gradient of a site's intermediate, which joins the product with the transposed weight. */
+type LowGradient = { readonly site: Site; readonly u: Tensor } | undefined;
+
+/** The input of a site's linears, or what it is made of again. */
+interface BranchInput {
+  readonly input: ColumnProduct['input'];
+  readonly x: Tensor;
+  readonly statistics?: Tensor;
+  readonly norm?: Operand;
+}
+
+/**
+ * Gradient of a site's intermediate, then the partial sums of the gradients of its A and B, or in stage 2 those of the
+ * scalars; nothing if not adapted.
+ */
+function branchGradients(
+  trace: Trace,
+  context: StepContext,
+  block: number,
+  kind: SiteKind,
+  u: Tensor | undefined,
+  dy: Tensor,
+  { input, x, statistics, norm }: BranchInput,
+  sums: ScalarSums | null,
+): LowGradient {
+  const { widths, state } = context;
+  const site = siteAt(context, block, kind);
+  const regions = site === undefined ? undefined : state.sites.get(site);
+  if (site === undefined || regions === undefined || u === undefined) return undefined;
+  const rows = isLast(context.config, block) && kind !== 'qkv' ? widths.images : widths.rows;
+  const { inner, columns, width } = site;
+  const parts = kind === 'qkv' ? 3 : 1;
+  const v = trace.tensor(`blocks.${block}.${kind}.dlow`, rows * width);
+  const { rowThreads, columnThreads: threads, gradientTile: tile } = context.tuning;
+  const up = { kind: 'up', rows, inner: columns, parts, threads: rowThreads } as const;
+  const { parameters: f, parts: siteParts, scales, gates } = regions;
+  const operands = { x: dy, f, site: siteParts, scales, y: v };
+  if (sums !== null) {
+    const summed = { ...up, sumGroups: sums.groups } as const;
+    trace.dispatch(rowProductKernel(summed), rowProductGrid(summed, width), {
+      ...operands,
+      gates,
+      u,
+      sums: sums.tensor,
+    });
+    return { site, u: v };
+  }
+  trace.dispatch(rowProductKernel(up), rowProductGrid(up, width), operands);
+  const chunk = Math.ceil(rows / state.chunks);
+  const { storage } = x;
+  const curve = context.config.activation;
+  const gradients: ColumnProduct = {
+    rows,
+    chunk,
+    inner,
+    columns,
+    parts,
+    tile,
+    threads,
+    input,
+    curve,
+    storage,
+  };
+  trace.dispatch(columnProductKernel(gradients), columnProductGrid(gradients, width), {
+    u,
+    dy,
+    v,
+    x,
+    ...(statistics === undefined ? {} : { statistics }),
+    ...(norm === undefined ? {} : { norm }),
+    site: siteParts,
+    gradient: regions.gradient,
+  });
+  return { site, u: v };
+}

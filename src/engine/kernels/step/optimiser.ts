@@ -1,0 +1,67 @@
+// The end of a step: partial sums of gradients become one gradient, those of the scalars follow from it, then norm,
+// decision and AdamW: three dispatches whatever the number of parameters.
+import { wholeOf } from '../device/device-memory.ts';
+import { groupRegion } from '../memory/training-state.ts';
+import { adamThreads, adamwKernel, decideKernel, normGroups, normKernel } from '../shaders/adamw.ts';
+import { gradientSumKernel, reduceThreads, scalarGradientKernel } from '../shaders/reduce-gradients.ts';
+import type { StepContext } from './context.ts';
+import type { Trace } from './trace.ts';
+
+/** Partial sums of this micro-batch -> its gradients, added to those of the ones before. */
+export function sumGradients(trace: Trace, { state }: StepContext, learns: 'all' | 'scalars'): void {
+  const { layout, regions, chunks, parts, part, partials } = state;
+  const groups = (vec4s: number): [number, number, number] => [Math.ceil(vec4s / reduceThreads), 1, 1];
+  const [branches, , , end] = layout.ends;
+  if (parts > 1)
+    trace.dispatch(gradientSumKernel(chunks, true), groups(learns === 'all' ? end : end - branches), {
+      span: learns === 'all' ? regions.span : regions.scalarSpan,
+      part,
+      partials: wholeOf(partials),
+      gradient: wholeOf(state.gradient),
+    });
+  else if (chunks > 1 && learns === 'all' && branches > 0)
+    trace.dispatch(gradientSumKernel(chunks, false), groups(branches), {
+      span: regions.span,
+      gradient: wholeOf(partials),
+    });
+}
+
+/** Gradients of the scalars from those of B, which get their factor s g. */
+export function scalarGradients(trace: Trace, { state }: StepContext): void {
+  const { layout, regions } = state;
+  const branches = 16 * layout.ends[0];
+  // The two writable regions of one buffer do not overlap: branches end where scalars begin.
+  trace.dispatch(scalarGradientKernel(), [layout.adapter.modules.length, 1, 1], {
+    modules: regions.modules,
+    gates: regions.gates,
+    scales: regions.scales,
+    parameters: wholeOf(state.parameters, branches),
+    gradient: wholeOf(state.gradient, branches),
+    scalarGradient: groupRegion(state, state.gradient, 'scalars'),
+  });
+}
+
+/** Norm, decision and AdamW. */
+export function updateParameters(trace: Trace, { state }: StepContext): void {
+  const { step, ends, sums, outcome } = state.regions;
+  const gradient = wholeOf(state.gradient, 16 * state.layout.ends[3]);
+  const status = wholeOf(state.status);
+  trace.phase = 'update';
+  trace.dispatch(normKernel(), [normGroups, 1, 1], { step, ends, gradient, sums });
+  trace.dispatch(decideKernel(), [1, 1, 1], {
+    step,
+    sums,
+    outcome,
+    status,
+    records: wholeOf(state.records),
+  });
+  trace.dispatch(adamwKernel(), [Math.ceil(state.layout.ends[3] / adamThreads), 1, 1], {
+    step,
+    ends,
+    status,
+    gradient,
+    parameters: wholeOf(state.parameters),
+    first: wholeOf(state.first),
+    second: wholeOf(state.second),
+  });
+}
