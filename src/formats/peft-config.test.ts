@@ -86,3 +86,28 @@ test('what is no LoRA is refused', () => {
   for (const text of ['{}', '{"peft_type":"IA3","r":1,"lora_alpha":1,"target_modules":["x"]}', 'x'])
     expect(readPeftConfig(text).ok).toBe(false);
 });
+
+describe('patterns of names in a stranger’s file', () => {
+  const file = (rest: object): string =>
+    JSON.stringify({ peft_type: 'LORA', r: 8, lora_alpha: 8, target_modules: ['fc1'], ...rest });
+
+  test('are followed as PEFT follows them', () => {
+    const pattern = { '^vit.layers.0.mlp.fc1': 2, 'layers\\.[1-3]\\.mlp\\.fc1': 4, 'layers.4.mlp.fc1': 16 };
+    const config = read(file({ rank_pattern: pattern }));
+    const ranks = [0, 1, 3, 4, 5].map((n) => config.rankOf(`vit.layers.${n}.mlp.fc1`));
+    expect(ranks).toEqual([2, 4, 4, 16, 8]);
+    expect(config.rankOf('other.vit.layers.0.mlp.fc1')).toBe(8);
+    expect(read(file({ target_modules: '.*\\.(q|v)_proj' })).adapts('layers.0.q_proj')).toBe(true);
+  });
+
+  test('that cannot be followed are a fault that names them', () => {
+    const result = readPeftConfig(file({ alpha_pattern: { '(?!x).*fc1': 4 } }));
+    expect(result).toMatchObject({
+      fault: { why: 'adapter', detail: 'It has a pattern of names that is not followed here: (?!x).*fc1.' },
+    });
+    const many = Object.fromEntries(Array.from({ length: 2001 }, (_, i) => [`x${i}`, 1]));
+    expect(readPeftConfig(file({ rank_pattern: many })).ok).toBe(false);
+    // What a file targets says nothing that its tensors do not say.
+    expect(readPeftConfig(file({ target_modules: '(?!x).*fc1' })).ok).toBe(true);
+  });
+});

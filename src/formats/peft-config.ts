@@ -10,6 +10,7 @@ import {
   type Json,
   type JsonObject,
 } from './json.ts';
+import { namePattern } from './name-pattern.ts';
 
 export interface PeftConfig {
   /** Class of the base model and the Python module that defines it. */
@@ -137,34 +138,63 @@ export function readPeftConfig(text: string): Result<PeftReading> {
   const endings = isListed ? targets.filter((target): target is string => typeof target === 'string') : [];
   const endsWith = (module: string, ending: string): boolean =>
     module === ending || module.endsWith(`.${ending}`);
-  const none: JsonObject = new Map();
-  const patterned = (key: string, module: string, otherwise: number): number => {
-    for (const [pattern, value] of objectOf(json, key) ?? none)
-      if (typeof value === 'number' && (endsWith(module, pattern) || matches(`(.*\\.)?(${pattern})`, module)))
-        return value;
-    return otherwise;
-  };
+  const tests = new Map<string, (module: string) => boolean>();
+  let followed = 0;
+  for (const pattern of [...patternsOf(json, 'rank_pattern'), ...patternsOf(json, 'alpha_pattern')].map(
+    ([name]) => name,
+  )) {
+    if (tests.has(pattern)) continue;
+    const test = isPlain(pattern) ? plainTest(pattern) : namePattern(`(.*\\.)?(${pattern})`);
+    followed += isPlain(pattern) ? 0 : 1;
+    const tooMany = tests.size >= maxNames || followed > maxPatterns;
+    if (test === null || tooMany)
+      return fail({
+        kind: 'bad-file',
+        name: 'adapter_config.json',
+        why: 'adapter',
+        detail: tooMany
+          ? `It has more than ${maxNames} names of modules, or ${maxPatterns} patterns of names.`
+          : `It has a pattern of names that is not followed here: ${pattern.slice(0, 80)}.`,
+      });
+    tests.set(pattern, test);
+  }
+  const patterned = (key: string, module: string, otherwise: number): number =>
+    patternsOf(json, key).find(
+      ([pattern]) => endsWith(module, pattern) || tests.get(pattern)?.(module) === true,
+    )?.[1] ?? otherwise;
+  const targeted = typeof targets === 'string' ? namePattern(targets) : null;
   const rankOf = (module: string): number => patterned('rank_pattern', module, rank);
   const divisor = (module: string): number =>
     json.get('use_rslora') === true ? Math.sqrt(rankOf(module)) : rankOf(module);
   return ok({
     adapts: (module) =>
-      typeof targets === 'string'
-        ? matches(targets, module)
-        : endings.some((ending) => endsWith(module, ending)),
+      targeted === null ? endings.some((ending) => endsWith(module, ending)) : targeted(module),
     rankOf,
     scaleOf: (module) => patterned('alpha_pattern', module, alpha) / divisor(module),
   });
 }
 
-/** Python's re.fullmatch, as far as both languages write patterns alike; a pattern that is none matches nothing. */
-function matches(pattern: string, text: string): boolean {
-  try {
-    return new RegExp(`^(?:${pattern})$`).test(text);
-  } catch {
-    return false;
-  }
-}
+/** Every module of a large ViT may have a pattern of its own; a stranger's file may not have any number. */
+const maxNames = 2000;
+const maxPatterns = 20;
+
+const patternsOf = (json: JsonObject, key: string): (readonly [string, number])[] =>
+  [...(objectOf(json, key) ?? [])].flatMap(([pattern, value]) =>
+    typeof value === 'number' ? [[pattern, value] as const] : [],
+  );
+
+/** Whether a pattern is a name whose points stand for any character. */
+const isPlain = (pattern: string): boolean => /^[\w.-]+$/.test(pattern);
+
+const plainTest =
+  (pattern: string) =>
+  (module: string): boolean => {
+    const begin = module.length - pattern.length;
+    if (begin < 0 || (begin > 0 && module[begin - 1] !== '.')) return false;
+    for (let i = 0; i < pattern.length; i++)
+      if (pattern[i] !== '.' && pattern[i] !== module[begin + i]) return false;
+    return true;
+  };
 
 /**
  * The shortest names by which exactly `wanted` of all modules are found: endings where they fit, else the full names.
