@@ -41,8 +41,11 @@ export async function openShards(
   if (map === null || map.size === 0) return bad('config-invalid', 'It has no "weight_map".');
   const tensorsOf = new Map<string, string[]>();
   for (const [tensor, file] of map) {
-    if (typeof file !== 'string' || !/^[\w.-]+\.safetensors$/.test(file))
-      return bad('config-invalid', `It says that ${tensor.slice(0, 80)} lies in something that is no shard.`);
+    if (typeof file !== 'string' || !/^[\w.-]+\.safetensors$/i.test(file))
+      return bad(
+        typeof file === 'string' && /[\\/][^\\/]+\.safetensors$/i.test(file) ? 'shard-names' : 'shards',
+        `It says that ${tensor.slice(0, 80)} lies in ${typeof file === 'string' ? `"${file.slice(0, 80)}"` : 'something'}, which is no shard beside it.`,
+      );
     tensorsOf.set(file, [...(tensorsOf.get(file) ?? []), tensor]);
   }
   if (tensorsOf.size > maxShards) return bad('too-big', `It names ${tensorsOf.size} shards.`);
@@ -50,7 +53,7 @@ export async function openShards(
   if (absent.length > 0)
     return bad(
       'weights-missing',
-      `The weights are split over ${tensorsOf.size} files, of which ${absent.length} ${absent.length === 1 ? 'is' : 'are'} not here: ${absent.slice(0, 3).join(', ')}${absent.length > 3 ? ' …' : ''}.`,
+      `The weights are split over ${tensorsOf.size} files, of which ${absent.length} ${absent.length === 1 ? 'is' : 'are'} not here: ${absent.slice(0, 3).join(', ')}${absent.length > 3 ? ' …' : ''}. Open the folder that holds the index, with all that lies in it.`,
     );
 
   const tensors = new Map<string, TensorEntry>();

@@ -7,7 +7,7 @@ import type { ModelCache, Remembered, Snapshot } from '../storage/model-cache.ts
 import { downloadFile, wait, type Wait } from './download-file.ts';
 import { hubFault, type HubAccess } from './hub-fetch.ts';
 import type { ModelId } from './model-id.ts';
-import { indexName, neededFiles, shardsOf, type ListedFile } from './needed-files.ts';
+import { adapterAlone, indexName, neededFiles, shardsOf, type ListedFile } from './needed-files.ts';
 
 export interface FetchedModel {
   readonly files: readonly { readonly path: string; readonly blob: Blob }[];
@@ -118,6 +118,15 @@ async function needed(
   onProgress: (done: number, total: number) => void,
   pause: Wait,
 ): Promise<Result<readonly ListedFile[]>> {
+  const adapter = adapterAlone(listed);
+  if (adapter !== null) {
+    const described = await downloadFile(access, cache, snapshot, adapter, () => undefined, pause);
+    if (!described.ok) return described;
+    await cache.remove(snapshot.host, snapshot.id);
+    const json = parseJsonObject(await described.value.text(), adapter.path);
+    const base = json.ok ? stringOf(json.value, 'base_model_name_or_path') : null;
+    return fail({ kind: 'adapter-alone', base });
+  }
   const chosen = neededFiles(listed, snapshot.id);
   if (!chosen.ok) return chosen;
   const { small, weights } = chosen.value;

@@ -207,6 +207,25 @@ describe('refusals', () => {
     expect(await refusal(load('ann/bare'))).toMatch(/^no-model: .*no config\.json/);
   });
 
+  test('of a repository with an adapter and nothing else, by the base it is for', async () => {
+    const adapter = { 'adapter_config.json': '{"base_model_name_or_path":"ann/vit"}' };
+    for (const rest of [
+      { 'adapter_model.safetensors': weights },
+      { 'adapter_model.bin': weights, 'config.json': config },
+    ]) {
+      hub.add('ann/lora', { ...adapter, ...rest });
+      expect(await refusal(load('ann/lora'))).toMatch(/^adapter-alone: .*PEFT adapter for ann\/vit/);
+      expect(await names()).toEqual([]);
+    }
+    hub.add('ann/both', {
+      ...adapter,
+      'adapter_model.safetensors': weights,
+      'config.json': config,
+      'model.safetensors': weights,
+    });
+    expect(await contents(await load('ann/both'))).toEqual(good);
+  });
+
   test('with 429 and the time to wait', async () => {
     hub.lie(/revision/, { kind: 'status', status: 429, headers: { 'Retry-After': '77' } });
     expect(await refusal(load())).toMatch(/^rate-limited: .*wait 77 seconds/);

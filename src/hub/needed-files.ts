@@ -18,6 +18,16 @@ export interface NeededFiles {
   readonly weights: ListedFile | null;
 }
 
+/** The configuration of a PEFT adapter, where a repository holds one and no other weights; else null. */
+export function adapterAlone(listed: readonly ListedFile[]): ListedFile | null {
+  const isOther = listed.some(
+    ({ path }) => path === indexName || (isWeights(path) && !/^adapter_/i.test(path)),
+  );
+  return isOther ? null : (listed.find(({ path }) => path === 'adapter_config.json') ?? null);
+}
+
+const isWeights = (path: string): boolean => /\.(?:safetensors|bin|pt|pth|ckpt)$/i.test(path);
+
 /** Chooses from the listing of a repository; a fault says what it lacks. */
 export function neededFiles(listed: readonly ListedFile[], id: string): Result<NeededFiles> {
   const named = (name: string): ListedFile | undefined => listed.find(({ path }) => path === name);
@@ -25,7 +35,7 @@ export function neededFiles(listed: readonly ListedFile[], id: string): Result<N
   const preprocessing = ['processor_config.json', 'preprocessor_config.json'].flatMap(
     (name) => named(name) ?? [],
   );
-  const safetensors = listed.filter(({ path }) => path.endsWith('.safetensors'));
+  const safetensors = listed.filter(({ path }) => /\.safetensors$/i.test(path) && !/^adapter_/i.test(path));
   const pickles = listed.filter(({ path }) => /\.(?:bin|pt|pth|ckpt)$/.test(path));
   const index = named(indexName);
   const single =

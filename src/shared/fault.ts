@@ -17,6 +17,7 @@ export type BadFileReason =
   | 'weights-missing'
   | 'adapter'
   | 'shards'
+  | 'shard-names'
   | 'unreadable'
   | 'not-a-zip'
   | 'other-archive'
@@ -162,6 +163,8 @@ const badFileAdvice: Record<BadFileReason, string> = {
   adapter:
     'Open the base that it was made for, then the adapter again; or merge it in Python with merge_and_unload() and open the result.',
   shards: 'Take all shards and the index from the same revision of the checkpoint.',
+  'shard-names':
+    'Put all shards into the folder of the index, and write their names without folders into its weight_map.',
   unreadable: 'Check that the file still exists and may be read, then open it again.',
   'not-a-zip': 'Open a .zip or .tar.gz with one folder a class, or the folder itself.',
   'other-archive': 'Unpack it and open the folder, or make a zip of that.',

@@ -1,6 +1,7 @@
 // What wrappers put before every tensor of a model (torch.compile's `_orig_mod.`, DataParallel's `module.`, Lightning's
 // `model.`, any other, one in another): found by where a first block lies, whatever the prefix is called, and taken off.
-// Several models side by side are refused by their prefixes, since only the user knows which one is meant.
+// Several models, side by side or one inside another's prefix, are refused by their prefixes, since only the user knows which
+// one is meant; a model without any prefix is the one that libraries load, whatever copies lie beside it.
 import type { ModelConfigFile } from '../formats/model-config.ts';
 import type { SafetensorsHeader } from '../formats/safetensors.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
@@ -46,16 +47,16 @@ export function unwrapped(header: SafetensorsHeader, file: ModelConfigFile): Res
   const [prefix, second] = prefixes;
   if (prefix === undefined) return asTheyAre;
   if (second !== undefined) {
-    const listed = prefixes.map(
-      (each) => `"${each}" (${names.filter((name) => name.startsWith(each)).length} tensors)`,
-    );
+    const listed = prefixes.map((each) => `"${each}" (${ownNames(names, each, prefixes).length} tensors)`);
+    const inner = prefixes.filter((other) => other !== prefix && other.startsWith(prefix));
+    const apart = inner.map((other) => ` and not k.startswith("${other}")`).join('');
     return fail({
       kind: 'wrong-model',
       expected: 'the tensors of one model',
       found: `${prefixes.length} models side by side, under the prefixes ${listed.join(' and ')}`,
       missing: [],
       unexpected: [],
-      advice: `Save one of them by itself, without its prefix, and open that: {k.removeprefix("${prefix}"): v for k, v in tensors.items() if k.startswith("${prefix}")} in Python.`,
+      advice: `Save one of them by itself, without its prefix, and open that: {k.removeprefix("${prefix}"): v for k, v in tensors.items() if k.startswith("${prefix}")${apart}} in Python.`,
     });
   }
   const tensors = new Map(
@@ -75,7 +76,13 @@ export function unwrapped(header: SafetensorsHeader, file: ModelConfigFile): Res
   return ok({ header: { ...header, tensors }, notes });
 }
 
-/** The prefixes under which whole models lie, shortest first; none inside another. */
+/** Names under a prefix, those under a longer one of the others left out. */
+function ownNames(names: readonly string[], prefix: string, prefixes: Iterable<string>): string[] {
+  const inner = [...prefixes].filter((other) => other !== prefix && other.startsWith(prefix));
+  return names.filter((name) => name.startsWith(prefix) && !inner.some((other) => name.startsWith(other)));
+}
+
+/** The prefixes under which whole models lie, shortest first. */
 function prefixesOf(names: readonly string[], file: ModelConfigFile): string[] {
   const candidates = new Set<string>();
   for (const name of names) {
@@ -84,8 +91,8 @@ function prefixesOf(names: readonly string[], file: ModelConfigFile): string[] {
   }
   const found: string[] = [];
   for (const prefix of [...candidates].sort((a, b) => a.length - b.length || (a < b ? -1 : 1))) {
-    if (prefix === '' || found.some((outer) => prefix.startsWith(outer))) continue;
-    const inside = names.flatMap((name) => (name.startsWith(prefix) ? name.slice(prefix.length) : []));
+    if (prefix === '') continue;
+    const inside = ownNames(names, prefix, candidates).map((name) => name.slice(prefix.length));
     if (isComplete(new Set(inside), file)) found.push(prefix);
   }
   return found;

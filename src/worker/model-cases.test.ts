@@ -107,6 +107,31 @@ describe('prefixes of wrappers', () => {
     expect(words).toContain('Save one of them by itself');
   });
 
+  test('one inside the other’s prefix are named in the same way', async () => {
+    for (const source of [hf, timm]) {
+      const both = new Map([
+        ...renamed(source.tensors, (name) => `model.${name}`),
+        ...renamed(source.tensors, (name) => `model.ema.${name}`),
+      ]);
+      const count = source.tensors.size;
+      const words = await refusal(withWeights(source, both));
+      expect(words).toContain(
+        `under the prefixes "model." (${count} tensors) and "model.ema." (${count} tensors)`,
+      );
+      expect(words).toContain('k.startswith("model.") and not k.startswith("model.ema.")}');
+    }
+  });
+
+  test('with less than a model beside it is taken off all the same', async () => {
+    const part = new Map([
+      ...renamed(timm.tensors, (name) => `model.${name}`),
+      ...renamed(timm.tensors, (name) => (name.startsWith('blocks.') ? `model.teacher.${name}` : null)),
+    ]);
+    const model = must(await opened(withWeights(timm, part)));
+    expect(model.summary.notes[0]).toContain('"model."');
+    await assertLogits(model, timm.expected);
+  });
+
   test('a model beside a copy under a prefix is the one without it; the copy is named', async () => {
     const both = new Map([...timm.tensors, ...renamed(timm.tensors, (name) => `ema.${name}`)]);
     const model = must(await opened(withWeights(timm, both)));

@@ -52,6 +52,31 @@ describe('files of several models', () => {
     }
   });
 
+  test('names in capitals are those files', async () => {
+    const capitals = Object.fromEntries(
+      Object.entries(hf.files).map(([name, content]) => [name.toUpperCase(), content]),
+    );
+    const model = must(await opened(capitals));
+    expect(model.summary.labels).toHaveLength(5);
+    await assertLogits(model, hf.expected);
+    // Beside the usual name they are a second file, and the usual name is the first choice.
+    const both = { ...hf.files, 'MODEL.SAFETENSORS': present(hf.files['model.safetensors'], 'weights') };
+    expect(await faultOf(both)).toMatchObject({ kind: 'which-model' });
+  });
+
+  test('an index that names shards in folders says where they belong', async () => {
+    const weights = present(hf.files['model.safetensors'], 'weights');
+    const config = present(hf.files['config.json'], 'config');
+    const index = JSON.stringify({ weight_map: { x: 'shards/model-00001-of-00001.safetensors' } });
+    const words = await refusal({
+      'config.json': config,
+      'model.safetensors.index.json': index,
+      'shards/model-00001-of-00001.safetensors': weights,
+    });
+    expect(words).toContain('"shards/model-00001-of-00001.safetensors", which is no shard beside it');
+    expect(words).toContain('Put all shards into the folder of the index');
+  });
+
   test("a system's own copies of names are no weights", async () => {
     const files = { ...hf.files, '._model.safetensors': 'x', '__MACOSX/._model.safetensors': 'x' };
     expect(must(await opened(files)).summary.notes).toEqual([]);

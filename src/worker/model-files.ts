@@ -29,6 +29,15 @@ export function baseName(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
 
+const lowerName = (path: string): string => baseName(path).toLowerCase();
+
+/** The file of this name, in whatever case; an exact one before others. */
+function named(files: readonly SourceFile[], name: string): SourceFile | undefined {
+  return (
+    files.find(({ path }) => baseName(path) === name) ?? files.find(({ path }) => lowerName(path) === name)
+  );
+}
+
 /** The folders of a path; '' for a file that lies in none. */
 export function folderOf(path: string): string {
   return path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : '';
@@ -40,9 +49,9 @@ interface Weights {
   readonly files: readonly SourceFile[];
 }
 
-const shardPattern = /-\d{5}-of-\d{5}\.safetensors$/;
-const indexPattern = /\.safetensors\.index\.json$/;
-const standard = /^model\.safetensors(\.index\.json)?$/;
+const shardPattern = /-\d{5}-of-\d{5}\.safetensors$/i;
+const indexPattern = /\.safetensors\.index\.json$/i;
+const standard = /^model\.safetensors(\.index\.json)?$/i;
 /** What macOS writes beside files, under their names. */
 const systemCopy = /(^|\/)(\._[^/]*$|__MACOSX\/)/;
 /** What trainers keep beside weights to go on from there; no model, whatever it is stored as. */
@@ -63,9 +72,9 @@ export async function modelFiles(
   const all = await weightsAmong(files);
   if (wanted !== null) {
     const shown = shownPaths(files);
-    const named = all.filter(({ path }) => [path, shown(path), shown(folderOf(path))].includes(wanted));
-    const [only, another] = named;
-    if (another !== undefined) return ask(named, files);
+    const meant = all.filter(({ path }) => [path, shown(path), shown(folderOf(path))].includes(wanted));
+    const [only, another] = meant;
+    if (another !== undefined) return ask(meant, files);
     if (only !== undefined) return ok(filesOf(only, all, files));
     return fail({
       kind: 'bad-file',
@@ -86,7 +95,7 @@ export async function modelFiles(
 }
 
 const hasConfig = (folder: string, files: readonly SourceFile[]): boolean =>
-  files.some(({ path }) => folderOf(path) === folder && baseName(path) === 'config.json');
+  files.some(({ path }) => folderOf(path) === folder && lowerName(path) === 'config.json');
 
 /** Everything that is a model's weights, sorted by path. */
 async function weightsAmong(files: readonly SourceFile[]): Promise<Weights[]> {
@@ -102,13 +111,13 @@ async function weightsAmong(files: readonly SourceFile[]): Promise<Weights[]> {
     found.push({ path: index.path, files: [index, ...shards] });
   }
   const single = files.filter(
-    ({ path }) => path.endsWith('.safetensors') && !inIndex.has(path) && !trainingState.test(baseName(path)),
+    ({ path }) => /\.safetensors$/i.test(path) && !inIndex.has(path) && !trainingState.test(baseName(path)),
   );
   const candidates: { weights: Weights; isModel: boolean }[] = [];
   const shardFolders = new Set<string>();
   for (const file of single) {
     const name = baseName(file.path);
-    if (name.startsWith('adapter_')) continue;
+    if (/^adapter_/i.test(name)) continue;
     if (shardPattern.test(name)) {
       // Shards without their index are one set, whose fault says so.
       const folder = folderOf(file.path);
@@ -134,10 +143,9 @@ function filesOf(chosen: Weights, all: readonly Weights[], files: readonly Sourc
   const name = baseName(chosen.path);
   const folder = folderOf(chosen.path);
   const inFolder = files.filter(({ path }) => folderOf(path) === folder);
-  const beside = (wanted: string): SourceFile | undefined =>
-    inFolder.find(({ path }) => baseName(path) === wanted);
+  const beside = (wanted: string): SourceFile | undefined => named(inFolder, wanted);
   const shown = shownPaths(files);
-  const configs = files.filter(({ path }) => baseName(path) === 'config.json' && folderOf(path) !== folder);
+  const configs = files.filter(({ path }) => lowerName(path) === 'config.json' && folderOf(path) !== folder);
   const open = async (): Promise<Result<TensorFile>> => {
     if (indexPattern.test(name)) return openShards(fileAt(chosen).blob, name, (shard) => beside(shard)?.blob);
     if (shardPattern.test(name))
@@ -161,7 +169,7 @@ function filesOf(chosen: Weights, all: readonly Weights[], files: readonly Sourc
 const fileAt = ({ files, path }: Weights): SourceFile => present(files[0], path);
 
 /** Small files that decide how a model is read. */
-const describing = /^(config|preprocessor_config|processor_config|adapter_config)\.json$/;
+const describing = /^(config|preprocessor_config|processor_config|adapter_config)\.json$/i;
 
 /** What was taken, and what of other models lies beside it. */
 function elsewhere(chosen: Weights, all: readonly Weights[], files: readonly SourceFile[]): string[] {
@@ -256,7 +264,7 @@ async function aboutOf({ path, files: own }: Weights, files: readonly SourceFile
   const size =
     bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
   const config = files.find(
-    (file) => folderOf(file.path) === folderOf(path) && baseName(file.path) === 'config.json',
+    (file) => folderOf(file.path) === folderOf(path) && lowerName(file.path) === 'config.json',
   );
   if (config === undefined) return `${size}, without config.json`;
   const json = parseJsonObject(await config.blob.text().catch(() => ''), 'config.json');
@@ -275,13 +283,15 @@ export function adapterFiles(
   files: readonly SourceFile[],
 ): { readonly config: SourceFile | null; readonly weights: SourceFile | null } | null {
   const parts = files.filter(({ path }) =>
-    /^adapter_(config\.json|model\.(safetensors|bin))$/.test(baseName(path)),
+    /^adapter_(config\.json|model\.(safetensors|bin))$/i.test(baseName(path)),
   );
   const [first] = [...parts].sort((a, b) => a.path.split('/').length - b.path.split('/').length);
   if (first === undefined) return null;
-  const named = (name: string): SourceFile | null =>
-    parts.find(({ path }) => folderOf(path) === folderOf(first.path) && baseName(path) === name) ?? null;
-  return { config: named('adapter_config.json'), weights: named('adapter_model.safetensors') };
+  const own = parts.filter(({ path }) => folderOf(path) === folderOf(first.path));
+  return {
+    config: named(own, 'adapter_config.json') ?? null,
+    weights: named(own, 'adapter_model.safetensors') ?? null,
+  };
 }
 
 async function noWeights(files: readonly SourceFile[], title: string): Promise<Result<never>> {
@@ -291,7 +301,7 @@ async function noWeights(files: readonly SourceFile[], title: string): Promise<R
     return fail({ kind: 'adapter-alone', base: kind?.ok === true ? kind.value.base : null });
   }
   // Another kind of weights file is recognised by its first bytes and named; a trainer's state only where nothing else is.
-  const foreign = files.filter(({ path }) => /\.(bin|pt|pth|ckpt|h5|onnx|gguf|pkl|msgpack)$/.test(path));
+  const foreign = files.filter(({ path }) => /\.(bin|pt|pth|ckpt|h5|onnx|gguf|pkl|msgpack)$/i.test(path));
   const models = foreign.filter(({ path }) => !trainingState.test(baseName(path)));
   for (const { path, blob } of models.length > 0 ? models : foreign) {
     const header = await openTensorFile(blob, baseName(path));

@@ -98,13 +98,13 @@ export class Session {
       return fail({ kind: 'hub', why: 'no-model', detail: 'Images are opened from this machine only.' });
     const files = await filesOf(source);
     if (!files.ok) return files;
-    if (await holdsModel(files.value))
-      return fail({
-        kind: 'bad-file',
-        name: title,
-        why: 'holds-model',
-        detail: 'It is an archive with a model in it (a .safetensors file), not with images.',
-      });
+    const isModel: Result<never> = fail({
+      kind: 'bad-file',
+      name: title,
+      why: 'holds-model',
+      detail: 'What it holds is a model (a file of weights), and no images.',
+    });
+    if (await holdsModel(files.value)) return isModel;
     const onProgress = ({ done, total }: { done: number; total: number }): void =>
       this.#progress('Reading images', done, total);
     if (role === 'validation' && this.#data === null)
@@ -117,6 +117,11 @@ export class Session {
       role === 'validation' && this.#data !== null
         ? await addValidation(this.#data, files.value, reading, split, seed, onProgress)
         : await openData(files.value, title, reading, split, seed, onProgress);
+    const isEmpty =
+      opened.ok &&
+      opened.value.images.length === 0 &&
+      opened.value.report.rejected.every(({ code }) => code === 'too-large');
+    if (isEmpty && (await holdsModel(files.value, true))) return isModel;
     if (!opened.ok) return opened;
     // Images that cannot be trained on are reported and do not replace images that can.
     if (opened.value.summary.fault === null || this.#data === null) this.#data = opened.value;

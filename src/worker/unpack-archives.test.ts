@@ -33,4 +33,12 @@ test('a pile of images is no model', async () => {
   const zip = (entries: Parameters<typeof zipSync>[0]): Blob => new Blob([zipSync(entries).slice()]);
   expect(await holdsModel([{ path: 'a.zip', blob: zip(members) }])).toBe(true);
   expect(await holdsModel([{ path: 'a.zip', blob: zip({ 'cats/1.png': config }) }])).toBe(false);
+  const upper = zip({ 'm/MODEL.SAFETENSORS': weights });
+  expect(await holdsModel([{ path: 'a.zip', blob: upper }])).toBe(true);
+  const tar = (name: string): Blob => new Blob([gzipSync(makeTar([{ path: name, data: config }])).slice()]);
+  const packed = [{ path: 'a.tar.gz', blob: tar('m/model.safetensors') }];
+  expect([await holdsModel(packed), await holdsModel(packed, true)]).toEqual([false, true]);
+  expect(await holdsModel([{ path: 'a.tgz', blob: tar('cats/1.png') }], true)).toBe(false);
+  expect(await holdsModel([{ path: 'm/pytorch_model.bin', blob: new Blob() }], true)).toBe(true);
+  expect(await holdsModel([{ path: 'cats/notes.txt', blob: new Blob() }], true)).toBe(false);
 });

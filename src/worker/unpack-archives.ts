@@ -40,12 +40,18 @@ export async function unpackArchives(files: readonly SourceFile[]): Promise<Resu
   return ok(found);
 }
 
-/** Whether a pile is a model in an archive: told by names, which cost no unpacking, so not of a tar.gz. */
-export async function holdsModel(files: readonly SourceFile[]): Promise<boolean> {
+/**
+ * Whether a pile is a model in an archive: told by names, which cost no unpacking, so of a tar.gz only with `packed`.
+ * With it loose weights count as well: it is for a pile that holds no image.
+ */
+export async function holdsModel(files: readonly SourceFile[], packed = false): Promise<boolean> {
   for (const { path, blob } of files) {
-    if (!/\.(?:zip|tar)$/i.test(path)) continue;
+    if (packed && (isWeights(path) || foreignWeights.test(path))) return true;
+    if (!(packed ? archive : /\.(?:zip|tar)$/i).test(path)) continue;
     const opened = await openArchive(blob, path);
-    if (opened.ok && opened.value.entries.some(({ name }) => name.text.endsWith('.safetensors'))) return true;
+    if (opened.ok && opened.value.entries.some(({ name }) => isWeights(name.text))) return true;
   }
   return false;
 }
+
+const isWeights = (path: string): boolean => /\.safetensors$/i.test(path);
