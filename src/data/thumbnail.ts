@@ -1,10 +1,12 @@
 // Thumbnails: a small JPEG of an image for the page to show, made in the worker by the browser's own scaling. For
 // eyes only; what is trained on comes from preprocess.ts.
 import { fail, ok, type Result } from '../shared/result.ts';
+import { mustTurn } from './decode.ts';
+import { turned } from './raster.ts';
 import { maxPixels, maxSide as maxImageSide, type ImageHeader } from './image-header.ts';
 
 /**
- * A JPEG of at most `maxSide` pixels a side, never enlarged, alpha over white; a fault of kind 'bad-file' when the
+ * A JPEG of at most `maxSide` pixels a side, upright, never enlarged, alpha over white; a fault of kind 'bad-file' when the
  * image does not decode or is too large. Never throws.
  */
 export async function makeThumbnail(blob: Blob, header: ImageHeader, maxSide = 96): Promise<Result<Blob>> {
@@ -25,6 +27,17 @@ export async function makeThumbnail(blob: Blob, header: ImageHeader, maxSide = 9
       context.fillRect(0, 0, w, h);
       context.imageSmoothingQuality = 'high';
       context.drawImage(bitmap, 0, 0, w, h);
+      if (await mustTurn(header)) {
+        const lying = context.getImageData(0, 0, w, h);
+        const upright = turned(lying, header.orientation);
+        // A canvas that gets another size is as new: black, which every pixel then covers.
+        [canvas.width, canvas.height] = [upright.width, upright.height];
+        context.putImageData(
+          new ImageData(new Uint8ClampedArray(upright.data), upright.width, upright.height),
+          0,
+          0,
+        );
+      }
       return ok(await canvas.convertToBlob({ type: 'image/jpeg', quality: 0.85 }));
     } finally {
       bitmap.close();

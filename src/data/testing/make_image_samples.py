@@ -1,14 +1,15 @@
 """Writes testdata/images/sample-*: one tiny picture in every format and kind that the importer tells apart.
 
-Pillow is the independent source for the header readers: the sizes and kinds are in samples.json. Run with Pillow 12
-from the top level:
+Pillow is the independent source: for the header readers the sizes and kinds in samples.json, for the browser's decoder
+(e2e/pixels.spec.ts) the upright pixels in decoded.json. Run with Pillow 12 from the top level:
     python src/data/testing/make_image_samples.py
 """
+import base64
 import json
 import random
 import struct
 
-from PIL import Image, ImageCms, PngImagePlugin
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 FOLDER = "testdata/images"
 WIDTH, HEIGHT = 24, 18
@@ -39,6 +40,21 @@ def profile(colorants=None):
         for j, value in enumerate((colorants or {}).get(tag, ())):
             data[offset + 8 + 4 * j : offset + 12 + 4 * j] = struct.pack(">i", round(value * 65536))
     return bytes(data)
+
+
+# Whose values a browser could see otherwise: gamma, 16 bits, and what lies on its side, in every format that can.
+DECODED = ("rgb.png", "gamma.png", "p3.png", "deep.png", "orientation6.png", "orientation6.jpg", "orientation3.jpg",
+           "orientation6.webp", "lossless.webp")
+
+
+def decoded(name):
+    """Width, height and RGB of a sample as Graft takes it: the stored numbers, upright, the high byte of 16 bits."""
+    with Image.open(f"{FOLDER}/sample-{name}") as image:
+        upright = ImageOps.exif_transpose(image)
+        if upright.mode == "I;16":
+            upright = Image.frombytes("L", upright.size, upright.tobytes()[1::2])
+        rgb = upright.convert("RGB")
+    return {"width": rgb.width, "height": rgb.height, "rgb": base64.b64encode(rgb.tobytes()).decode()}
 
 
 def main():
@@ -91,6 +107,9 @@ def main():
     for name, image, options, _ in samples:
         image.save(f"{FOLDER}/sample-{name}", **options)
     rgb.save(f"{FOLDER}/sample-unsupported.tif")
+    with open(f"{FOLDER}/decoded.json", "w") as file:
+        json.dump({name: decoded(name) for name in DECODED}, file, indent=1)
+        file.write("\n")
     with open(f"{FOLDER}/samples.json", "w") as file:
         json.dump({name: {**plain, **differs} for name, _, _, differs in samples}, file, indent=1)
         file.write("\n")
