@@ -19,6 +19,8 @@ export type Resize =
 
 export interface Preprocessing {
   readonly resize: Resize;
+  /** timm's crop_pct: at every image size the resize has floor(size / share). Without it they grow in proportion. */
+  readonly share?: number;
   /** Centre crop after the resize, in pixels; null for none (a square of `size` after 'shortest-edge'). */
   readonly crop: Size | null;
   /** Where an odd gap leaves a crop half a pixel: transformers goes down, torchvision and timm to the even side. */

@@ -100,8 +100,12 @@ describe('preprocessor_config.json', () => {
       resample: 3,
       size: { shortest_edge: 248 },
     };
-    // transformers' crop, whose place is rounded down.
-    expect(parsed(config)).toEqual({ ...defaultPreprocessing('timm-deit', 224), cropAt: 'floor' });
+    // transformers' crop, whose place is rounded down, and whose files state sizes and no share.
+    expect(parsed(config)).toEqual({
+      ...defaultPreprocessing('timm-deit', 224),
+      cropAt: 'floor',
+      share: undefined,
+    });
   });
 
   // The class attributes of transformers 5.18.
@@ -328,6 +332,24 @@ describe('another image size', () => {
       }
   });
 
+  // Sides that create_transform of timm 1.0.29 resizes to for images of these sizes, in either mode.
+  const sizes = [112, 224, 240, 256, 288, 320, 336, 384, 448, 512, 518];
+  test.each([
+    [0.8, [140, 280, 300, 320, 360, 400, 420, 480, 560, 640, 647]],
+    [0.85, [131, 263, 282, 301, 338, 376, 395, 451, 527, 602, 609]],
+    [0.89, [125, 251, 269, 287, 323, 359, 377, 431, 503, 575, 582]],
+    [0.93, [120, 240, 258, 275, 309, 344, 361, 412, 481, 550, 556]],
+    [0.965, [116, 232, 248, 265, 298, 331, 348, 397, 464, 530, 536]],
+    [0.97, [115, 230, 247, 263, 296, 329, 346, 395, 461, 527, 534]],
+  ])('timm with a share of %d, as timm itself', (crop_pct, sides) => {
+    for (const from of sizes)
+      for (const crop_mode of ['center', 'squash']) {
+        const read = preprocessingOfTimm({ input_size: [3, from, from], crop_pct, crop_mode });
+        if (!read.ok) throw new Error(JSON.stringify(read.fault));
+        expect(sizes.map((to) => side(read.value, to))).toEqual(sides);
+      }
+  });
+
   test.each(['deit', 'dinov2', 'clip', 'timm-vit'] as const)('%s as it has it there by itself', (family) => {
     for (const to of [96, 160, 288, 384, 448])
       expect(resizedPreprocessing(defaultPreprocessing(family, 224), to)).toMatchObject({
@@ -356,7 +378,7 @@ describe('defaults and writing', () => {
     // transformers has one way to round the place of a crop; timm's cannot be written there.
     expect(parsePreprocessorConfig(text)).toEqual({
       ok: true,
-      value: { preprocessing: { ...preprocessing, cropAt: 'floor' }, notes: [] },
+      value: { preprocessing: { ...preprocessing, cropAt: 'floor', share: undefined }, notes: [] },
     });
   });
 

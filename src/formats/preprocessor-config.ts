@@ -48,6 +48,7 @@ export function defaultPreprocessing(family: PreprocessingFamily, imageSize: num
   const whole = { resize: { kind: 'exact', ...square }, crop: null } as const;
   const timm = {
     resize: { kind: 'shortest-edge', size: Math.floor(imageSize / 0.9) },
+    share: 0.9,
     cropAt: 'half-even',
   } as const;
   switch (family) {
@@ -81,9 +82,6 @@ export function outputSizeOf(preprocessing: Preprocessing): Size {
     : { width: resize.width, height: resize.height };
 }
 
-/** crop_pct of the ViTs that timm registers, where it is not 1: the side of a resize follows from it at every size. */
-const timmShares = [0.95, 0.9, 0.875];
-
 /**
  * The same for images of another size in pixels: resize and crop grow or shrink together, down to a whole pixel, as the
  * libraries do it for their own checkpoints of several sizes (248 for 224 in timm is 426 for 384, not 425).
@@ -91,13 +89,10 @@ const timmShares = [0.95, 0.9, 0.875];
 export function resizedPreprocessing(preprocessing: Preprocessing, imageSize: number): Preprocessing {
   const { width, height } = outputSizeOf(preprocessing);
   if (width === imageSize && height === imageSize) return preprocessing;
-  const { resize, crop } = preprocessing;
+  const { resize, crop, share } = preprocessing;
   const square: Size = { width: imageSize, height: imageSize };
-  const scaled = (side: number, of: number): number => {
-    const isTimm = preprocessing.cropAt === 'half-even';
-    const share = isTimm ? timmShares.find((one) => Math.floor(of / one) === side) : undefined;
-    return Math.floor(share === undefined ? (side * imageSize) / of : imageSize / share);
-  };
+  const scaled = (side: number, of: number): number =>
+    Math.floor(share === undefined ? (side * imageSize) / of : imageSize / share);
   const short = Math.min(width, height);
   const resized = (): Resize => {
     switch (resize.kind) {

@@ -66,11 +66,13 @@ export const saysTimmImages = (pretrainedCfg: JsonObject): boolean =>
  * timm resizes the short side (or, squashing, both) to floor(input / crop_pct) and crops; its pixels are always v / 255, so
  * another scale goes into mean and std.
  */
-function timmPreprocessing({ resize, crop, filter, rescale, mean, std }: Preprocessing): [string, Json][] {
+function timmPreprocessing({ share: stated, ...preprocessing }: Preprocessing): [string, Json][] {
+  const { resize, crop, filter, rescale, mean, std } = preprocessing;
   const side = resize.kind === 'shortest-edge' ? resize.size : resize.width;
   const cut = crop?.width ?? side;
   // Half a pixel more than the side: floor(cut / share) is then the side, whatever the rounding.
-  const share = cut === side ? 1 : cut / (side + 0.5);
+  const exact = cut === side ? 1 : cut / (side + 0.5);
+  const share = stated !== undefined && Math.floor(cut / stated) === side ? stated : exact;
   const scale = 255 * rescale;
   // 1 / 255 read from a file is not always exactly the division's result.
   const scaled = (value: number): number => (Math.abs(scale - 1) < 1e-9 ? value : value / scale);

@@ -39,6 +39,7 @@ export function timmFields(outer: Map<string, unknown>, imageSize: number): Prep
     throw new FieldError('"input_size" is not square, which "crop_mode" "center" must be here.');
   return {
     resize: mode === 'squash' ? { kind: 'exact', ...wide } : { kind: 'shortest-edge', size: wide.width },
+    share,
     crop,
     cropAt: 'half-even',
     filter: filterNamed(stated('interpolation') ?? 'bicubic', 'interpolation'),
@@ -70,6 +71,7 @@ export function timmArchitecture(
       known.cropMode === 'squash'
         ? { kind: 'exact', width: side, height: side }
         : { kind: 'shortest-edge', size: side },
+    share: known.cropShare,
     crop,
     cropAt: 'half-even',
     filter: known.filter,
