@@ -258,7 +258,7 @@ describe('progress', () => {
     let text = '';
     const progress = startProgress({ write: (part: string) => (text += part) });
     progress.event({ kind: 'evaluated', step: 5, epoch: 1, validation: { loss: 1, accuracy: 0.5 } });
-    const drop = { step: 8, module: 'blocks.0.q', branch: 1, lossBefore: 1, lossAfter: 1.5 };
+    const drop = { step: 8, module: 'blocks.0.q', branch: 1, strength: 0.2, lossBefore: 1, lossAfter: 1.5 };
     progress.event({ kind: 'dropped', drops: [drop, { ...drop, module: 'blocks.0.v' }] });
     expect(text).toBe(
       'step 5: validation loss 1.0000, accuracy 50.0 %\nstep 8: 2 branches dropped, loss 1.0000 before, 1.5000 after\n',

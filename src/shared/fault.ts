@@ -423,8 +423,16 @@ export function faultSentence(fault: Fault): string {
   return `${title}: ${detail}${/[.!?]$/.test(detail) ? '' : '.'} ${advice}`;
 }
 
-/** A thrown value as a fault of kind 'bug'. */
+/** Carries a fault through code that cannot go on without what was refused, to the place that can tell it. */
+export class FaultError extends Error {
+  constructor(readonly fault: Fault) {
+    super(fault.kind);
+  }
+}
+
+/** The fault that was thrown; anything else that was is one of kind 'bug'. */
 export function faultOfThrown(thrown: unknown): Fault {
+  if (thrown instanceof FaultError) return thrown.fault;
   if (!(thrown instanceof Error)) return { kind: 'bug', message: String(thrown) };
   return thrown.stack === undefined
     ? { kind: 'bug', message: thrown.message }

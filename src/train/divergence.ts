@@ -2,8 +2,7 @@
 // what follows from it.
 import type { Stage } from '../dmlora/stages.ts';
 import type { Fault } from '../shared/fault.ts';
-import { accuracyInterval } from './accuracy-interval.ts';
-import type { Metrics } from './evaluation.ts';
+import { accuracyInterval, type Metrics } from './evaluation.ts';
 import type { Recipe } from '../recipe/options.ts';
 import { recipeDefaults } from '../recipe/recipe.ts';
 
@@ -23,7 +22,7 @@ export interface History {
   readonly validationCounts: readonly number[];
   readonly batch: number;
   /** The loss on the batch of each confirmed step. */
-  readonly losses: readonly number[];
+  readonly losses: ArrayLike<number>;
   /** In the order of the steps; the first is that before training. */
   readonly evaluations: readonly Evaluated[];
 }
@@ -74,8 +73,10 @@ export function divergence(history: History): Divergence | null {
   const limit = 2 * Math.max(Math.log(trainCounts.length), start.validation.loss);
   const window = Math.max(8, Math.ceil(64 / batch));
   const training = (step: number): number => {
-    const recent = losses.slice(Math.max(1, step - window), step);
-    return recent.length === 0 ? Infinity : sum(recent) / recent.length;
+    const from = Math.max(1, step - window);
+    let total = 0;
+    for (let i = from; i < step; i++) total += losses[i] ?? 0;
+    return step > from ? total / (step - from) : Infinity;
   };
 
   const guessing = entropy(validationCounts);

@@ -5,7 +5,7 @@ import { parametersOf, type Adapter } from '../dmlora/adapter.ts';
 import type { Engine } from '../engine/engine.ts';
 import { autodiffOn } from '../engine/checks/node-backends.ts';
 import { ok, type Result } from '../shared/result.ts';
-import { Run } from './loop.ts';
+import { Run } from './run.ts';
 import { recipeDefaults } from '../recipe/recipe.ts';
 import { asBytes, bytesNormalisation, finished, inputOf, Log, makeData } from './testing/micro-run.ts';
 

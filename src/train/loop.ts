@@ -1,440 +1,228 @@
-// The training loop: what happens when. Drops, stages, steps, evaluations and the phases of a run, in the order in
-// which they happen; how a step is computed is the engine's business. `train` reads from top to bottom.
-import { allOpen, initialAdapter, type Adapter } from '../dmlora/adapter.ts';
-import { dropBranches, dropPlan, type DropEvent } from '../dmlora/drop-plan.ts';
-import { enterStage2, scalarLimit, stageAt, stage2Step, trainsIn, type Stage } from '../dmlora/stages.ts';
-import type { Engine, StepReport } from '../engine/engine.ts';
-import { batchOf, headShareOf, stepsOf } from '../recipe/recipe.ts';
-import { faultOfThrown, type Fault } from '../shared/fault.ts';
-import { fail, ok, type Result } from '../shared/result.ts';
-import type { NdArray } from '../shared/array.ts';
+// The training loop: what happens when. From a state and an engine that holds it to the next state: probe, validations,
+// drops, stages, steps, and at the end the verdict. `train` reads from top to bottom, and from any state that was kept it
+// goes on as if it had never stopped; how a step is computed is the engine's business.
+import { allOpen } from '../dmlora/adapter.ts';
+import { dropBranches, type DropEvent } from '../dmlora/drop-plan.ts';
+import { branchStrengths } from '../dmlora/merge.ts';
+import { enterStage2, scalarLimit, trainsIn } from '../dmlora/stages.ts';
+import type { Engine, Memory } from '../engine/engine.ts';
+import { FaultError } from '../shared/fault.ts';
+import { unwrap } from '../shared/result.ts';
 import { withCrops } from './augment.ts';
-import { breathe } from './breathe.ts';
-import type { DivergedFault } from './divergence.ts';
-import { DivergenceWatch, type Validated } from './divergence-watch.ts';
-import { evaluationSteps, logitsOf, metricsOf, type Metrics } from './evaluation.ts';
-import { Pace } from './pace.ts';
-import type { Phase } from './phase.ts';
+import { logitsOf, metricsOf, type Metrics } from './evaluation.ts';
+import { yieldToEventLoop } from './event-loop.ts';
 import { probeStart } from './probe-start.ts';
-import { must, RunFault } from './run-fault.ts';
-import type { RunInput, RunListener } from './run-input.ts';
+import { headShareOf } from '../recipe/recipe.ts';
+import type { Phase } from './run-input.ts';
+import { learningRateAt, nextStop, scheduleOf, type RunPlan } from './run-plan.ts';
+import type { StepRow } from './run-record.ts';
 import {
-  scalarsOf,
-  viewModules,
-  type DropRecord,
-  type ModuleView,
-  type ProbeRecord,
-  type RunRecord,
-} from './run-record.ts';
-import { learningRateAt } from './schedule.ts';
-import { shapesOf, type LabelledPixels } from './training-data.ts';
+  afterDrop,
+  afterSteps,
+  afterValidation,
+  afterVerdict,
+  validated,
+  withProbe,
+  type RunState,
+  type RunTask,
+} from './run-state.ts';
+import type { LabelledPixels } from './training-data.ts';
+import { verdictOf } from './verdict.ts';
 
-/** The state that a run can go back to: the adapter after `step` confirmed steps. */
-interface Snapshot {
-  readonly step: number;
-  readonly adapter: Adapter;
+/** Whom the loop tells how far it is, and asks whether to go on. */
+export interface RunHost {
+  phase(phase: Phase): void;
+  /** Takes a state that can be gone on from, and gives it back. */
+  keep(state: RunState): RunState;
+  /** A step is done that no kept state has yet. */
+  stepped(row: StepRow, seconds: number, memory: Memory): void;
+  /** Images were evaluated. */
+  evaluated(seconds: number): void;
+  /** Waits while the run is paused; false when it is to end. */
+  mayGoOn(state: RunState): Promise<boolean>;
+  /** False as soon as someone wants the run to pause or to end. */
+  isUndisturbed(): boolean;
+  /** Whether the run is to end here. */
+  isEnding(): boolean;
 }
 
-type Wish = 'run' | 'pause' | 'step' | 'stop';
+/**
+ * Trains to the end of the run, or to where the host ends it, and judges what came out. Throws a FaultError when the engine
+ * fails; the run can then go on, on another engine, from the state that was kept last.
+ *
+ * @param state where to begin; the engine holds its adapter.
+ */
+export async function train(
+  task: RunTask,
+  state: RunState,
+  engine: Engine,
+  host: RunHost,
+): Promise<RunState> {
+  const { plan } = task;
+  // A run that is ended after a number was not finite ends where it last was good.
+  const isLost = host.isEnding() && state.overflow !== null;
+  const validate = async (): Promise<RunState> => host.keep(await validation(task, state, engine, host));
 
-export class Run {
-  readonly steps: number;
-  readonly batch: number;
-  readonly stepsPerEpoch: number;
-  readonly plan: readonly DropEvent[];
-  readonly stage2: number;
-  #engine: Engine | null = null;
-  #phase: Phase = { kind: 'idle' };
-  #wish: Wish = 'run';
-  #wake: () => void = () => undefined;
-  #snapshot: Snapshot;
-  #step = 0;
-  #pace = new Pace();
-  #seconds = 0;
-  #peakBytes = 0;
-  #views: readonly ModuleView[] = [];
-  #drops: readonly DropRecord[] = [];
-  #probe: ProbeRecord | null = null;
-  #initial: Metrics | null = null;
-  #latest: Metrics | null = null;
-  #test: Metrics | null = null;
-  readonly #watch: DivergenceWatch;
-  #diverged: DivergedFault | null = null;
-  /** State and validation where stage 2 began: what its scalars are judged against. */
-  #stage1End: Validated | null = null;
-  #scalarsKept: boolean | null = null;
-  #learnedScalars: RunRecord['learnedScalars'] = null;
-
-  constructor(
-    private readonly input: RunInput,
-    private readonly listener: RunListener,
-  ) {
-    const { recipe, data, model, head } = input;
-    this.batch = batchOf(recipe, data.trainImages);
-    this.steps = stepsOf(recipe, data.trainImages);
-    this.stepsPerEpoch = data.trainImages / this.batch;
-    this.stage2 = stage2Step(recipe.dmlora, this.steps);
-    this.#watch = new DivergenceWatch(input, this.batch, this.stage2);
-    const adapter = initialAdapter(model.config, data.classes.length, recipe.dmlora, recipe.seed);
-    this.plan = dropPlan(
-      adapter.modules.map(({ name }) => name),
-      recipe.dmlora,
-      this.steps,
-      recipe.seed,
-    );
-    this.#snapshot = { step: 0, adapter: head === null ? adapter : { ...adapter, head } };
-    this.#views = viewModules(adapter, [], []);
-  }
-
-  get phase(): Phase {
-    return this.#phase;
-  }
-
-  get modules(): readonly ModuleView[] {
-    return this.#views;
-  }
-
-  /** The engine, while the run has one. */
-  get engine(): Engine | null {
-    return this.#engine;
-  }
-
-  /** Makes the engine ready at the last snapshot: the beginning, or where a failed run can go on. */
-  async prepare(): Promise<Result<void>> {
-    const { input } = this;
-    this.#become({ kind: 'preparing', what: 'Preparing the engine', done: 0, total: 1 });
-    this.#engine?.dispose();
-    this.#engine = null;
-    // A run that is ended after a number was not finite ends where it last was good.
-    if (this.#wish === 'stop' && this.#watch.overflowed)
-      this.#snapshot = this.#watch.kept(this.#stage1End) ?? this.#snapshot;
-    const made = await input.makeEngine((what, done, total) => {
-      if (this.#phase.kind === 'preparing') this.#become({ kind: 'preparing', what, done, total });
-    });
-    if (!made.ok) return this.#fail(made.fault);
-    const shapes = shapesOf(input.recipe, input.data, this.batch);
-    const prepared = await made.value.prepare(
-      input.model,
-      this.#snapshot.adapter,
-      input.normalisation,
-      shapes,
-    );
-    if (!prepared.ok) {
-      made.value.dispose();
-      return this.#fail(prepared.fault);
+  if (isProbeDue(task, state)) state = host.keep(await probe(task, state, engine, host));
+  while (state.verdict === null && !isLost) {
+    if (isValidationDue(plan, state)) state = await validate();
+    if (state.step >= plan.steps || !(await host.mayGoOn(state))) break;
+    for (let event = dueDrop(plan, state); event !== undefined; event = dueDrop(plan, state))
+      state = host.keep(await drop(task, state, engine, event));
+    if (state.stage === 1 && state.step >= plan.stage2) {
+      if (state.validation === null) state = await validate();
+      state = host.keep(await stage2(state, engine));
     }
-    this.#engine = made.value;
-    this.#step = this.#snapshot.step;
-    this.#drops = this.#drops.filter(({ step }) => step < this.#step);
-    this.#watch.goBackTo(this.#step);
-    return ok(undefined);
+    state = host.keep(await steps(task, state, engine, host));
   }
-
-  /** Trains to the end, to a stop or to a fault; the phase tells which. Call `prepare` before. */
-  async train(): Promise<void> {
-    try {
-      const { recipe, data, model, head } = this.input;
-      const due = evaluationSteps(this.steps, this.stepsPerEpoch);
-      const drops = new Map(this.plan.map((event) => [event.step, event]));
-      if (this.#initial === null) await this.#startFromProbe();
-      this.#initial ??= await this.#evaluate();
-      while (this.#step < this.steps && (await this.#mayGoOn())) {
-        const step = this.#step;
-        const event = drops.get(step);
-        if (event !== undefined) await this.#drop(event);
-        if (step === this.stage2) await this.#enterStage2();
-        this.#become({ kind: 'training', stage: this.#stage(), step, steps: this.steps });
-
-        const startedAt = performance.now();
-        const engine = this.#live();
-        const burst = this.#wish === 'run' ? this.#burst(drops, due) : 1;
-        const rates = Array.from({ length: burst }, (_, i) => this.#rate(step + i));
-        rates.forEach((learningRate, i) => {
-          engine.step(withCrops(data.trainBatch(step + i, this.batch), recipe, model, step + i), {
-            step: step + i,
-            trains: trainsIn(this.#stage()),
-            learningRate,
-            headRate: learningRate * headShareOf(recipe, head !== null),
-            scalarRate: recipe.scalarRate,
-            weightDecay: recipe.weightDecay,
-            clipNorm: recipe.clipNorm,
-            scalarLimit: scalarLimit(recipe.dmlora),
-            gates: allOpen,
-          });
-        });
-        const { steps: reports, fault } = await engine.report();
-        const seconds = (performance.now() - startedAt) / 1000;
-        this.#seconds += seconds;
-        for (const report of reports) {
-          this.#pace.addStep(seconds / reports.length);
-          this.#step += 1;
-          this.#tell(report, rates[report.step - step] ?? NaN, due);
-        }
-        if (fault !== null) throw new RunFault(fault);
-
-        if (due.has(this.#step) && this.#step < this.steps) await this.#evaluate();
-        else if (this.#step % this.#lookEvery() === 0) {
-          await this.#look();
-          this.#heedDivergence();
-        }
-        await breathe();
-      }
-      await this.#finish();
-    } catch (thrown) {
-      const fault = thrown instanceof RunFault ? thrown.fault : faultOfThrown(thrown);
-      if (fault.kind === 'not-finite') this.#watch.addOverflow(this.#step);
-      this.#fail(fault);
-    }
+  if (state.verdict === null) {
+    if (state.validation === null && !isLost) state = await validate();
+    state = host.keep(await verdict(task, state, engine));
   }
+  if (task.data.test !== null && state.test === null)
+    state = host.keep(await test(task, state, engine, host, task.data.test));
+  return state;
+}
 
-  pause(): void {
-    if (this.#wish === 'run') this.#wish = 'pause';
-  }
+/** Whether the head is to be fitted on frozen features: the recipe says so and the checkpoint brought no head. */
+function isProbeDue({ recipe, head }: RunTask, state: RunState): boolean {
+  return recipe.headStart === 'probe' && head === null && state.probe === null && state.step === 0;
+}
 
-  resume(): void {
-    this.#wish = 'run';
-    this.#wake();
-  }
+function isValidationDue({ validations }: RunPlan, { step, evaluations }: RunState): boolean {
+  return validations.has(step) && (evaluations.at(-1)?.step ?? -1) < step;
+}
 
-  /** From paused: one step, then paused again. */
-  single(): void {
-    this.#wish = 'step';
-    this.#wake();
-  }
+function dueDrop({ drops }: RunPlan, { step, dropEvents }: RunState): DropEvent | undefined {
+  const event = drops[dropEvents];
+  return event !== undefined && event.step <= step ? event : undefined;
+}
 
-  /** Ends the run early; what was learned is kept. A run that failed is prepared and trained again, to end at once. */
-  stop(): void {
-    this.#wish = 'stop';
-    this.#wake();
-  }
+async function probe(task: RunTask, state: RunState, engine: Engine, host: RunHost): Promise<RunState> {
+  const startedAt = performance.now();
+  const { head, record } = unwrap(
+    await probeStart(engine, task.data, task.plan.batch, (done, total) =>
+      host.phase({ kind: 'preparing', what: 'Fitting a linear probe', done, total }),
+    ),
+  );
+  const next = withProbe(state, head, record);
+  unwrap(await engine.writeAdapter(next.adapter));
+  return after(secondsSince(startedAt), next);
+}
 
-  /** Frees the engine; the adapter stays as the last snapshot. */
-  dispose(): void {
-    this.#engine?.dispose();
-    this.#engine = null;
-  }
+async function validation(task: RunTask, state: RunState, engine: Engine, host: RunHost): Promise<RunState> {
+  host.phase({ kind: 'evaluating', step: state.step, steps: task.plan.steps });
+  const { metrics, seconds } = await measure(task, engine, task.data.validation);
+  host.evaluated(seconds);
+  return after(seconds, afterValidation(state, metrics));
+}
 
-  /** The adapter of the last snapshot; after the end, the result of the run. */
-  get adapter(): Adapter {
-    return this.#snapshot.adapter;
-  }
+/** Drops an event's branches and measures the loss on the coming batch just before and just after. */
+async function drop(task: RunTask, state: RunState, engine: Engine, event: DropEvent): Promise<RunState> {
+  const { step } = state;
+  const batch = task.data.trainBatch(step, task.plan.batch);
+  const lossBefore = unwrap(await engine.loss(batch, allOpen));
+  const adapter = dropBranches(state.adapter, event.drops);
+  unwrap(await engine.writeAdapter(adapter));
+  const lossAfter = unwrap(await engine.loss(batch, allOpen));
+  const drops = state.adapter.modules.flatMap((module) => {
+    const branch = event.drops.get(module.name);
+    const place = module.branches.findIndex(({ index }) => index === branch);
+    if (branch === undefined || place < 0) return [];
+    const strength = branchStrengths(module)[place] ?? 0;
+    return [{ step: event.step, module: module.name, branch, strength, lossBefore, lossAfter }];
+  });
+  return afterDrop(state, adapter, drops);
+}
 
-  /** Logits of the adapted model on the validation images. */
-  async validationLogits(): Promise<Result<NdArray>> {
-    return logitsOf(this.#live(), this.input.data.validation, this.batch);
-  }
+/** Begins stage 2 at a validated state. */
+async function stage2(state: RunState, engine: Engine): Promise<RunState> {
+  const adapter = enterStage2(state.adapter);
+  unwrap(await engine.writeAdapter(adapter));
+  const stage1End = state.validation === null ? null : validated(state, state.validation);
+  return { ...state, stage: 2, adapter, stage1End };
+}
 
-  /** What was measured; null before the first evaluation. */
-  record(): RunRecord | null {
-    if (this.#initial === null) return null;
-    return {
-      steps: this.#step,
-      seconds: this.#seconds,
-      secondsPerStep: this.#pace.secondsPerStep,
-      peakBufferBytes: this.#peakBytes,
-      initialValidation: this.#initial,
-      probe: this.#probe,
-      validation: this.#latest ?? this.#initial,
-      test: this.#test,
-      drops: this.#drops,
-      scalars: scalarsOf(this.adapter),
-      scalarsKept: this.#scalarsKept,
-      learnedScalars: this.#learnedScalars,
-      diverged: this.#diverged,
-    };
-  }
-
-  /** Fits the head on frozen features first, where the recipe says so and the checkpoint brought no head. */
-  async #startFromProbe(): Promise<void> {
-    const { recipe, head, data } = this.input;
-    if (recipe.headStart !== 'probe' || head !== null) return;
+/** Trains up to the next stop, or until someone wants the run to pause or end, and reads the adapter back. */
+async function steps(task: RunTask, state: RunState, engine: Engine, host: RunHost): Promise<RunState> {
+  const { recipe, data, model, head, plan } = task;
+  const schedule = scheduleOf(recipe, plan.steps);
+  const stop = nextStop(plan, state.step);
+  const losses: number[] = [];
+  let seconds = 0;
+  do {
+    const first = state.step + losses.length;
+    host.phase({ kind: 'training', stage: state.stage, step: first, steps: plan.steps });
+    const most = host.isUndisturbed() ? engine.describe().stepsInFlight : 1;
     const startedAt = performance.now();
-    const started = must(
-      await probeStart(this.#live(), data, this.batch, (done, total) =>
-        this.#become({ kind: 'preparing', what: 'Fitting a linear probe', done, total }),
-      ),
+    const rates = Array.from({ length: Math.min(most, stop - first) }, (_, i) =>
+      learningRateAt(schedule, first + i),
     );
-    this.#seconds += (performance.now() - startedAt) / 1000;
-    this.#probe = started.record;
-    this.#snapshot = { step: 0, adapter: { ...this.#snapshot.adapter, head: started.head } };
-    must(await this.#live().writeAdapter(this.#snapshot.adapter));
-  }
-
-  #live(): Engine {
-    if (this.#engine === null) throw new Error('the run has no engine');
-    return this.#engine;
-  }
-
-  /** Steps between two looks at the branches. */
-  #lookEvery(): number {
-    return Math.max(1, Math.floor(this.steps / 40));
-  }
-
-  /** How many steps may be enqueued now: what the engine takes, but nothing beyond the next event. */
-  #burst(drops: ReadonlyMap<number, DropEvent>, due: ReadonlySet<number>): number {
-    const most = Math.min(this.#live().describe().stepsInFlight, this.steps - this.#step);
-    for (let burst = 1; burst < most; burst++) {
-      const next = this.#step + burst;
-      if (drops.has(next) || due.has(next) || next === this.stage2 || next % this.#lookEvery() === 0)
-        return burst;
-    }
-    return most;
-  }
-
-  #rate(step: number): number {
-    const { learningRate, learningRateFloor, warmup } = this.input.recipe;
-    const floor = Math.min(learningRate, learningRateFloor);
-    return learningRateAt({ steps: this.steps, peak: learningRate, floor, warmup }, step);
-  }
-
-  #stage(): Stage {
-    return stageAt(this.input.recipe.dmlora, this.steps, this.#step);
-  }
-
-  #become(phase: Phase): void {
-    this.#phase = phase;
-    this.listener.phase(phase);
-  }
-
-  #fail(fault: Fault): { readonly ok: false; readonly fault: Fault } {
-    this.#become({ kind: 'failed', fault, step: this.#snapshot.step, resumable: this.#initial !== null });
-    return fail(fault);
-  }
-
-  /** Waits while paused; false when the run is to end. */
-  async #mayGoOn(): Promise<boolean> {
-    while (this.#wish === 'pause') {
-      await this.#look();
-      const here = { stage: this.#stage(), step: this.#step, steps: this.steps };
-      const woken = new Promise<void>((resolve) => {
-        this.#wake = resolve;
+    rates.forEach((learningRate, i) => {
+      const step = first + i;
+      engine.step(withCrops(data.trainBatch(step, plan.batch), recipe, model, step), {
+        step,
+        trains: trainsIn(state.stage),
+        learningRate,
+        headRate: learningRate * headShareOf(recipe, head !== null),
+        scalarRate: recipe.scalarRate,
+        weightDecay: recipe.weightDecay,
+        clipNorm: recipe.clipNorm,
+        scalarLimit: scalarLimit(recipe.dmlora),
+        gates: allOpen,
       });
-      this.#become({ kind: 'paused', ...here });
-      await woken;
+    });
+    const { steps: reports, fault } = await engine.report();
+    const took = secondsSince(startedAt);
+    seconds += took;
+    for (const { step, loss, correct, gradientNorm } of reports) {
+      losses.push(loss);
+      const learningRate = rates[step - first] ?? NaN;
+      const row = { step, loss, accuracy: correct / plan.batch, learningRate, gradientNorm };
+      host.stepped(row, took / reports.length, engine.memory());
     }
-    if (this.#wish === 'step') this.#wish = 'pause';
-    return this.#wish !== 'stop';
-  }
-
-  #tell(report: StepReport, learningRate: number, due: ReadonlySet<number>): void {
-    const memory = this.#live().memory();
-    this.#watch.addStep(report.step, report.loss);
-    this.#peakBytes = Math.max(this.#peakBytes, memory.peakBufferBytes);
-    const evaluationsLeft =
-      [...due].filter((step) => step > this.#step).length + (this.#step < this.stage2 ? 1 : 0) + 1;
-    const row = {
-      step: report.step,
-      loss: report.loss,
-      accuracy: report.correct / this.batch,
-      learningRate,
-      gradientNorm: report.gradientNorm,
-    };
-    const pace = {
-      currentSecondsPerStep: this.#pace.currentSecondsPerStep,
-      secondsLeft: this.#pace.secondsLeft(this.steps - this.#step, evaluationsLeft),
-    };
-    this.listener.step(row, pace, memory);
-  }
-
-  /** Reads the adapter back: the state to return to after a fault, and the picture of the branches. */
-  async #look(): Promise<Adapter> {
-    const adapter = must(await this.#live().readAdapter());
-    this.#snapshot = { step: this.#step, adapter };
-    this.#views = viewModules(adapter, this.#views, this.#drops);
-    this.listener.branches(this.#step, this.#views);
-    return adapter;
-  }
-
-  /** Drops the event's branches and measures the loss on the coming batch just before and just after. */
-  async #drop(event: DropEvent): Promise<void> {
-    const engine = this.#live();
-    const batch = this.input.data.trainBatch(this.#step, this.batch);
-    const lossBefore = must(await engine.loss(batch, allOpen));
-    const adapter = await this.#look();
-    must(await engine.writeAdapter(dropBranches(adapter, event.drops)));
-    const lossAfter = must(await engine.loss(batch, allOpen));
-    const drops = [...event.drops].map(([module, branch]) => ({
-      step: event.step,
-      module,
-      branch,
-      lossBefore,
-      lossAfter,
-    }));
-    this.#drops = [...this.#drops, ...drops];
-    this.listener.dropped(drops);
-    await this.#look();
-  }
-
-  async #enterStage2(): Promise<void> {
-    const validation = await this.#evaluate();
-    this.#stage1End = { ...this.#snapshot, validation, drops: this.#drops };
-    must(await this.#live().writeAdapter(enterStage2(this.#snapshot.adapter)));
-  }
-
-  async #evaluate(): Promise<Metrics> {
-    this.#become({ kind: 'evaluating', step: this.#step, steps: this.steps });
-    await this.#look();
-    const validation = await this.#measure(this.input.data.validation);
-    this.#latest = validation;
-    this.#watch.addEvaluation({ ...this.#snapshot, validation, drops: this.#drops });
-    this.listener.evaluated(this.#step, validation);
-    this.#heedDivergence();
-    return validation;
-  }
-
-  async #measure(images: LabelledPixels): Promise<Metrics> {
-    const startedAt = performance.now();
-    const logits = must(await logitsOf(this.#live(), images, this.batch));
-    const seconds = (performance.now() - startedAt) / 1000;
-    this.#seconds += seconds;
-    this.#pace.addEvaluation(seconds);
-    return metricsOf(logits, images.labels);
-  }
-
-  /** Tells when the run begins to diverge, and when it has come back. */
-  #heedDivergence(): void {
-    const fault = this.#watch.fault(null);
-    if (this.#watch.overflowed || fault?.step === this.#diverged?.step) return;
-    this.#diverged = fault;
-    this.listener.diverging(fault);
-  }
-
-  /** The last evaluation, and the judgements: whether stage 2's scalars stay, and what a diverged run leaves. */
-  async #finish(): Promise<void> {
-    await this.#evaluate();
-    await this.#judgeScalars();
-    await this.#judgeDivergence();
-    const { test } = this.input.data;
-    if (test !== null) this.#test = await this.#measure(test);
-    this.#become({ kind: 'finished', step: this.#step, steps: this.steps, early: this.#step < this.steps });
-  }
-
-  /** Stage 2's scalars stay only if validation did not get worse. */
-  async #judgeScalars(): Promise<void> {
-    const [before, last] = [this.#stage1End, this.#latest];
-    if (before === null || last === null || this.#step <= this.stage2) return;
-    this.#scalarsKept = last.loss <= before.validation.loss;
-    this.#learnedScalars = scalarsOf(this.adapter);
-    if (this.#scalarsKept) return;
-    await this.#goBackTo(before);
-    this.listener.evaluated(this.#step, before.validation);
-  }
-
-  /** A run that diverged leaves its best validated state. */
-  async #judgeDivergence(): Promise<void> {
-    const kept = this.#watch.kept(this.#stage1End);
-    if (kept === null) return;
-    if (kept.step <= this.stage2 && this.#scalarsKept !== null) this.#scalarsKept = false;
-    await this.#goBackTo(kept);
-    this.#diverged = this.#watch.fault(kept.step);
-    this.listener.diverging(this.#diverged);
-  }
-
-  /** Makes an earlier state the run's; the steps that led away from it stay counted. */
-  async #goBackTo({ adapter, validation, drops }: Validated): Promise<void> {
-    must(await this.#live().writeAdapter(adapter));
-    this.#latest = validation;
-    this.#drops = drops;
-    await this.#look();
-  }
+    if (fault !== null) throw new FaultError(fault);
+    await yieldToEventLoop();
+  } while (state.step + losses.length < stop && host.isUndisturbed());
+  const next = after(seconds, afterSteps(state, losses, unwrap(await engine.readAdapter())));
+  const peakBufferBytes = Math.max(state.peakBufferBytes, engine.memory().peakBufferBytes);
+  return { ...next, stepSeconds: state.stepSeconds + seconds, peakBufferBytes };
 }
+
+/** Judges the run, and where an earlier state is its result gives that to the engine. */
+async function verdict(task: RunTask, state: RunState, engine: Engine): Promise<RunState> {
+  const next = afterVerdict(state, ...verdictOf(task, state));
+  if (next.adapter !== state.adapter) unwrap(await engine.writeAdapter(next.adapter));
+  return next;
+}
+
+/** Evaluates the images kept apart, once. */
+async function test(
+  task: RunTask,
+  state: RunState,
+  engine: Engine,
+  host: RunHost,
+  images: LabelledPixels,
+): Promise<RunState> {
+  host.phase({ kind: 'evaluating', step: state.step, steps: task.plan.steps });
+  const { metrics, seconds } = await measure(task, engine, images);
+  host.evaluated(seconds);
+  return after(seconds, { ...state, test: metrics });
+}
+
+async function measure(
+  { plan }: RunTask,
+  engine: Engine,
+  images: LabelledPixels,
+): Promise<{ metrics: Metrics; seconds: number }> {
+  const startedAt = performance.now();
+  const logits = unwrap(await logitsOf(engine, images, plan.batch));
+  return { metrics: metricsOf(logits, images.labels), seconds: secondsSince(startedAt) };
+}
+
+const secondsSince = (startedAt: number): number => (performance.now() - startedAt) / 1000;
+
+const after = (seconds: number, state: RunState): RunState => ({
+  ...state,
+  seconds: state.seconds + seconds,
+});

@@ -3,7 +3,7 @@ import { allOpen, type Adapter } from '../dmlora/adapter.ts';
 import type { Engine } from '../engine/engine.ts';
 import { ndArray, type NdArray } from '../shared/array.ts';
 import { ok, type Result } from '../shared/result.ts';
-import { breathe } from './breathe.ts';
+import { yieldToEventLoop } from './event-loop.ts';
 import { metricsOf } from './evaluation.ts';
 import { headLogits, linearProbe, probeImages } from './linear-probe.ts';
 import type { ProbeRecord } from './run-record.ts';
@@ -38,7 +38,7 @@ export async function probeStart(
       if (!part.ok) return part;
       parts.push(part.value);
       done += end - begin;
-      await breathe();
+      await yieldToEventLoop();
     }
     return ok(joined(parts));
   };
@@ -51,7 +51,7 @@ export async function probeStart(
     { features: picked(known.value, chosen), labels: Int32Array.from(chosen, (i) => train.labels[i] ?? 0) },
     { features: held.value, labels: validation.labels },
     classes,
-    breathe,
+    yieldToEventLoop,
   );
   const measure = (features: NdArray, labels: Int32Array) =>
     metricsOf(headLogits(features, { weight, bias }), labels);

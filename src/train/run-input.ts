@@ -1,14 +1,31 @@
-// What a run is given and whom it tells: the border between the loop and the worker's session.
+// What a run is given, where it stands and whom it tells: the border between a run and the worker's session.
 import type { Adapter } from '../dmlora/adapter.ts';
+import type { Stage } from '../dmlora/stages.ts';
 import type { Engine, Memory, Normalisation } from '../engine/engine.ts';
+import type { Fault } from '../shared/fault.ts';
 import type { Result } from '../shared/result.ts';
 import type { VitModel } from '../vit/parameters.ts';
 import type { DivergedFault } from './divergence.ts';
 import type { Metrics } from './evaluation.ts';
-import type { OnPreparing, Phase } from './phase.ts';
 import type { Recipe } from '../recipe/options.ts';
 import type { DropRecord, ModuleView, StepRow } from './run-record.ts';
 import type { TrainingData } from './training-data.ts';
+
+/** What is being done before a run can begin, and how far it is. */
+export type OnPreparing = (what: string, done: number, total: number) => void;
+
+export type Phase =
+  /** Nothing has been started. */
+  | { readonly kind: 'idle' }
+  /** Decoding images, uploading weights, compiling; `done` of `total` where it can be counted. */
+  | { readonly kind: 'preparing'; readonly what: string; readonly done: number; readonly total: number }
+  | { readonly kind: 'training'; readonly stage: Stage; readonly step: number; readonly steps: number }
+  | { readonly kind: 'evaluating'; readonly step: number; readonly steps: number }
+  | { readonly kind: 'paused'; readonly stage: Stage; readonly step: number; readonly steps: number }
+  /** All steps are done, or the user ended the run early; the adapter can be exported. */
+  | { readonly kind: 'finished'; readonly step: number; readonly steps: number; readonly early: boolean }
+  /** The run ended with a fault; with `resumable` it can go on from step `step`. */
+  | { readonly kind: 'failed'; readonly fault: Fault; readonly step: number; readonly resumable: boolean };
 
 export interface RunInput {
   readonly model: VitModel;

@@ -18,6 +18,8 @@ export interface DropRecord {
   readonly step: number;
   readonly module: ModuleName;
   readonly branch: number;
+  /** Frobenius norm of s g B A just before. */
+  readonly strength: number;
   /** Loss on the next step's batch just before and just after the event (all modules of an event drop together). */
   readonly lossBefore: number;
   readonly lossAfter: number;
@@ -70,19 +72,8 @@ export interface RunRecord {
   readonly diverged: DivergedFault | null;
 }
 
-/** Every module's learning scalar by the module's name. */
-export function scalarsOf(adapter: Adapter): RunRecord['scalars'] {
-  return Object.fromEntries(adapter.modules.map(({ name, scalar }) => [name, scalar]));
-}
-
-/** The modules as they stand: live branches measured now, dropped ones as `former` last saw them. */
-export function viewModules(
-  adapter: Adapter,
-  former: readonly ModuleView[],
-  drops: readonly DropRecord[],
-): ModuleView[] {
-  const dropStep = new Map(drops.map(({ module, branch, step }) => [`${module}/${branch}`, step]));
-  const before = new Map(former.map((view) => [view.module, view]));
+/** The modules as they stand: live branches measured now, dropped ones as they were just before. */
+export function viewModules(adapter: Adapter, drops: readonly DropRecord[]): ModuleView[] {
   return adapter.modules.map((module) => {
     const strengths = branchStrengths(module);
     const live = module.branches.map(({ index }, k): BranchView => ({
@@ -90,13 +81,9 @@ export function viewModules(
       droppedAt: null,
       strength: strengths[k] ?? 0,
     }));
-    const alive = new Set(live.map(({ index }) => index));
-    const gone = (before.get(module.name)?.branches ?? [])
-      .filter(({ index }) => !alive.has(index))
-      .map((branch) => ({
-        ...branch,
-        droppedAt: dropStep.get(`${module.name}/${branch.index}`) ?? branch.droppedAt,
-      }));
+    const gone = drops
+      .filter((drop) => drop.module === module.name)
+      .map(({ branch, step, strength }): BranchView => ({ index: branch, droppedAt: step, strength }));
     return {
       module: module.name,
       scalar: module.scalar,

@@ -8,7 +8,7 @@ import type { SourceFile } from '../data/source-file.ts';
 import type { BackendChoice, EngineChoice, EngineDescription, Memory, MemoryPlan } from '../engine/engine.ts';
 import type { DivergedFault } from '../train/divergence.ts';
 import type { Metrics } from '../train/evaluation.ts';
-import type { Phase } from '../train/phase.ts';
+import type { Phase } from '../train/run-input.ts';
 import type { Recipe } from '../recipe/options.ts';
 import type { BranchView, DropRecord, ModuleView, RunRecord, StepRow } from '../train/run-record.ts';
 import type { Fault } from '../shared/fault.ts';

@@ -11,7 +11,7 @@ import { batchOf, checkDepth } from '../recipe/recipe.ts';
 import { ndArray, type NdArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
-import { Run } from '../train/loop.ts';
+import { Run } from '../train/run.ts';
 import type { RunInput } from '../train/run-input.ts';
 import type { TrainingData } from '../train/training-data.ts';
 import { loadHead } from '../vit/checkpoint.ts';
@@ -209,7 +209,7 @@ export class Session {
         phase: (phase) => this.events.phase(phase),
         step: (row, { currentSecondsPerStep, secondsLeft }, memory) =>
           this.events.step(row, {
-            imagesPerSecond: run.batch / currentSecondsPerStep,
+            imagesPerSecond: run.plan.batch / currentSecondsPerStep,
             secondsPerStep: currentSecondsPerStep,
             secondsLeft,
             memory,
@@ -218,7 +218,7 @@ export class Session {
         branches: (step, modules) => this.events.send({ kind: 'branches', step, modules }),
         diverging: (fault) => this.events.send({ kind: 'diverging', fault }),
         evaluated: (step, validation) =>
-          this.events.send({ kind: 'evaluated', step, epoch: step / run.stepsPerEpoch, validation }),
+          this.events.send({ kind: 'evaluated', step, epoch: step / run.plan.stepsPerEpoch, validation }),
       },
     );
     const prepared = await run.prepare();
@@ -227,17 +227,17 @@ export class Session {
     const summary: RunSummary = {
       engine: present(run.engine, 'engine').describe(),
       recipe,
-      steps: run.steps,
-      batch: run.batch,
-      stepsPerEpoch: run.stepsPerEpoch,
-      dropSteps: run.plan.map(({ step }) => step),
-      stage2Step: run.stage2,
+      steps: run.plan.steps,
+      batch: run.plan.batch,
+      stepsPerEpoch: run.plan.stepsPerEpoch,
+      dropSteps: run.plan.drops.map(({ step }) => step),
+      stage2Step: run.plan.stage2,
       modules: run.modules,
       classes: data.classes,
       trainImages: data.trainImages,
       validationImages: data.validation.labels.length,
       memoryPlan: present(run.engine, 'engine').memoryPlan(),
-      flopsPerStep: run.batch * (flops.forward + flops.backward),
+      flopsPerStep: run.plan.batch * (flops.forward + flops.backward),
     };
     this.#active = { run, model, images, data, summary, makeEngine: make, branched: null };
     void run.train();

@@ -6,7 +6,7 @@ import type { NdArray } from '../../../src/shared/array.ts';
 import { present } from '../../../src/shared/assert.ts';
 import { randomStream } from '../../../src/shared/random.ts';
 import { ok } from '../../../src/shared/result.ts';
-import { Run } from '../../../src/train/loop.ts';
+import { Run } from '../../../src/train/run.ts';
 import { readRecipe } from '../../../src/recipe/read-recipe.ts';
 import type { LabelledPixels, TrainingData } from '../../../src/train/training-data.ts';
 import { loadHead } from '../../../src/vit/checkpoint.ts';
@@ -93,7 +93,7 @@ export async function fineTune(source: OpenModel, keepHead: boolean, steps = 10)
     const { phase } = run;
     if (phase.kind === 'failed') must({ ok: false, fault: phase.fault });
     const logits = must(await run.validationLogits());
-    return { adapter: run.adapter, data, batch: run.batch, logits, losses };
+    return { adapter: run.adapter, data, batch: run.plan.batch, logits, losses };
   } finally {
     run.dispose();
   }

@@ -126,7 +126,14 @@ export function createFakeClient(
       const event = names.map((module, m): DropRecord => {
         const branch =
           Array.from({ length: branches }, (_, k) => k).find((k) => droppedAt(m, k) === step) ?? 0;
-        return { step, module, branch, lossBefore: lossAt(step), lossAfter: lossAt(step) + 0.021 };
+        return {
+          step,
+          module,
+          branch,
+          strength: 0.2,
+          lossBefore: lossAt(step),
+          lossAfter: lossAt(step) + 0.021,
+        };
       });
       drops = [...drops, ...event];
       onEvent({ kind: 'dropped', drops: event });

@@ -1,123 +1,29 @@
-// Runs of the loop on the micro ViT, with images that can be learned and a listener that keeps everything: what the tests
-// of the loop and of divergence share.
+// Runs of the loop on the micro ViT in Node: what the tests of the loop and of divergence share.
 import { expect } from 'vitest';
 import path from 'node:path';
-import { batchIndices } from '../../data/batch-order.ts';
-import type { Engine, Memory, Pixels } from '../../engine/engine.ts';
+import type { Engine } from '../../engine/engine.ts';
 import { autodiffOn, readerOf } from '../../engine/checks/node-backends.ts';
 import { identityNormalisation, readMicroModel } from '../../engine/checks/reference.ts';
-import { randomStream } from '../../shared/random.ts';
 import { ok, type Result } from '../../shared/result.ts';
-import type { DivergedFault } from '../divergence.ts';
-import { Run } from '../loop.ts';
-import type { Phase } from '../phase.ts';
+import { Run } from '../run.ts';
 import type { Recipe } from '../../recipe/options.ts';
 import { recipeDefaults } from '../../recipe/recipe.ts';
-import type { RunInput, RunListener } from '../run-input.ts';
-import type { DropRecord, StepRow } from '../run-record.ts';
+import type { RunInput } from '../run-input.ts';
 import type { TrainingData } from '../training-data.ts';
+import { asBytes as bytesOf, cornerImages, Log } from './micro-data.ts';
 
-const model = await readMicroModel(
+export { Log };
+
+export const model = await readMicroModel(
   readerOf(path.resolve(import.meta.dirname, '../../../testdata/reference')),
 );
 const side = model.config.imageSize;
-const size = 3 * side * side;
 export const bytesNormalisation = { rescale: 1 / 60, mean: [0.7, 0.7, 0.7], std: [1, 1, 1] } as const;
 
-/** Images of noise with a bright corner of their class; `shuffled` gives them labels that mean nothing. */
-export function makeData(count: number, classes: number, seed = 1, shuffled = false): TrainingData {
-  const noise = randomStream(seed, 'augment');
-  const images = (from: number, n: number): { pixels: Float32Array; labels: Int32Array } => {
-    const pixels = new Float32Array(n * size);
-    const labels = new Int32Array(n);
-    for (let i = 0; i < n; i++) {
-      const id = from + i;
-      const shown = id % classes;
-      labels[i] = shuffled ? noise.bits(id, 999_999) % classes : shown;
-      for (let p = 0; p < size; p++) {
-        const [y, x] = [Math.floor((p % (side * side)) / side), p % side];
-        const bright = Math.floor(x / 8) === shown % 4 && Math.floor(y / 8) === Math.floor(shown / 4);
-        pixels[i * size + p] = (noise.uniform(id, p) - 0.5) * 0.3 + (bright ? 3 : 0);
-      }
-    }
-    return { pixels, labels };
-  };
-  const train = images(0, count);
-  const held = images(count, 12);
-  const slice = (from: Float32Array, begin: number, end: number): Pixels => ({
-    kind: 'normalised',
-    data: from.subarray(begin * size, end * size),
-  });
-  return {
-    classes: Array.from({ length: classes }, (_, i) => `class ${i}`),
-    trainImages: count,
-    train: { slice: (begin, end) => slice(train.pixels, begin, end), labels: train.labels },
-    trainBatch(step, batch) {
-      const rows = batchIndices(count, batch, step, seed);
-      const data = new Float32Array(batch * size);
-      rows.forEach((row, i) => data.set(train.pixels.subarray(row * size, (row + 1) * size), i * size));
-      return {
-        pixels: { kind: 'normalised', data },
-        labels: Int32Array.from(rows, (row) => train.labels[row] ?? 0),
-      };
-    },
-    validation: { slice: (begin, end) => slice(held.pixels, begin, end), labels: held.labels },
-    test: null,
-  };
-}
+export const makeData = (count: number, classes: number, seed?: number, shuffled?: boolean): TrainingData =>
+  cornerImages(side, count, classes, seed, shuffled);
 
-/** The same images as bytes, as the app has them. */
-export function asBytes(data: TrainingData): TrainingData {
-  const bytes = (pixels: Pixels): Pixels => {
-    const images = pixels.data.length / size;
-    const result = new Uint8Array(pixels.data.length);
-    for (let i = 0; i < images; i++)
-      for (let p = 0; p < size; p++) {
-        const [channel, place] = [Math.floor(p / (side * side)), p % (side * side)];
-        result[i * size + 3 * place + channel] = 40 + 60 * (pixels.data[i * size + p] ?? 0);
-      }
-    return { kind: 'bytes', data: result };
-  };
-  const { validation } = data;
-  return {
-    ...data,
-    trainBatch: (step, batch) => {
-      const made = data.trainBatch(step, batch);
-      return { ...made, pixels: bytes(made.pixels) };
-    },
-    validation: { ...validation, slice: (begin, end) => bytes(validation.slice(begin, end)) },
-  };
-}
-
-export class Log implements RunListener {
-  readonly phases: Phase[] = [];
-  readonly rows: StepRow[] = [];
-  readonly drops: DropRecord[] = [];
-  readonly memories: Memory[] = [];
-  readonly warnings: (DivergedFault | null)[] = [];
-  readonly evaluations: { step: number; loss: number; accuracy: number }[] = [];
-  onPhase: (phase: Phase) => void = () => undefined;
-  phase(phase: Phase): void {
-    this.phases.push(phase);
-    this.onPhase(phase);
-  }
-  step(row: StepRow, _pace: unknown, memory: Memory): void {
-    this.rows.push(row);
-    this.memories.push(memory);
-  }
-  dropped(drops: readonly DropRecord[]): void {
-    this.drops.push(...drops);
-  }
-  branches(): void {
-    // The picture of the branches is tested in run-record's own terms below.
-  }
-  diverging(fault: DivergedFault | null): void {
-    this.warnings.push(fault);
-  }
-  evaluated(step: number, metrics: { loss: number; accuracy: number }): void {
-    this.evaluations.push({ step, ...metrics });
-  }
-}
+export const asBytes = (data: TrainingData): TrainingData => bytesOf(side, data);
 
 export function inputOf(
   changes: Partial<Recipe>,

@@ -6,7 +6,7 @@ import pixelScript from '../../formats/pixels.mjs?raw';
 import { modelCard, onnxFormats, type CardFacts } from '../../formats/model-card.ts';
 import { describeFault } from '../../shared/fault.ts';
 import { preparationWords } from '../../formats/preprocessor-config.ts';
-import { accuracyInterval } from '../../train/accuracy-interval.ts';
+import { accuracyInterval } from '../../train/evaluation.ts';
 import { typeWord } from '../open-model.ts';
 import type { ExportedFile, ExportFormat, ExportProof, Metrics } from '../protocol.ts';
 import { jsonFile, type WrittenType } from './export-context.ts';

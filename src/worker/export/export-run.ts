@@ -4,7 +4,7 @@ import { encodeFloats } from '../../formats/float-types.ts';
 import { writeSafetensors, type TensorToWrite } from '../../formats/safetensors.ts';
 import type { NdArray } from '../../shared/array.ts';
 import { ok, type Result } from '../../shared/result.ts';
-import type { Run } from '../../train/loop.ts';
+import type { Run } from '../../train/run.ts';
 import type { RunInput } from '../../train/run-input.ts';
 import type { TrainingData } from '../../train/training-data.ts';
 import type { OpenData } from '../open-data.ts';
@@ -47,7 +47,7 @@ export async function exportRun(
     dtype,
     all: { images: data.validation, logits: branched },
     sample: proofSample(data.validation, branched),
-    batch: run.batch,
+    batch: run.plan.batch,
     makeEngine,
     documents: (...written) => documentsOf(record, ...written),
     onProgress,

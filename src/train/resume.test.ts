@@ -1,0 +1,37 @@
+// A run that loses its device goes on as if it had not, wherever it is lost.
+import { describe, expect, test } from 'vitest';
+import { autodiffOn } from '../engine/checks/node-backends.ts';
+import type { Engine } from '../engine/engine.ts';
+import { model } from './testing/micro-run.ts';
+import { checkEveryLoss, checkLossInFlight, shortRecipe } from './testing/resume-checks.ts';
+
+const makeEngine = autodiffOn('wasm');
+
+describe('a device lost', () => {
+  test('at any call of a run changes nothing of what the run leaves', async () => {
+    const { calls, record } = await checkEveryLoss({ model, makeEngine });
+    for (const name of ['features', 'evaluate', 'loss', 'report', 'readAdapter', 'writeAdapter'])
+      expect(calls).toContain(name);
+    expect(new Set(record.drops.map(({ step }) => step))).toEqual(new Set([2, 4]));
+    expect(record.scalarsKept).toBe(true);
+  }, 300_000);
+
+  test('at any call of a run whose scalars are refused, neither', async () => {
+    const recipe = { ...shortRecipe, scalarRate: 3 };
+    const { record } = await checkEveryLoss({ model, makeEngine, recipe, shuffled: true });
+    expect(record.scalarsKept).toBe(false);
+    expect(new Set(Object.values(record.scalars))).toEqual(new Set([1]));
+  }, 300_000);
+
+  test('with steps in flight, neither', async () => {
+    // Snapshots come every second step.
+    const recipe = { ...shortRecipe, steps: 80, batch: 2 };
+    const eager = async (): Promise<Engine> => {
+      const engine = await makeEngine();
+      const describeEngine = engine.describe.bind(engine);
+      engine.describe = () => ({ ...describeEngine(), stepsInFlight: 4 });
+      return engine;
+    };
+    await checkLossInFlight({ model, makeEngine: eager, recipe });
+  }, 300_000);
+});

@@ -1,0 +1,92 @@
+// What a run is to do, all of it known before its first step: steps, drops, stages, validations, snapshots and learning
+// rates. Pure.
+import { adaptedLinears } from '../dmlora/adapter.ts';
+import { dropPlan, type DropEvent } from '../dmlora/drop-plan.ts';
+import { stage2Step } from '../dmlora/stages.ts';
+import { linearName } from '../vit/parameters.ts';
+import type { VitConfig } from '../vit/vit-config.ts';
+import type { Recipe } from '../recipe/options.ts';
+import { batchOf, stepsOf } from '../recipe/recipe.ts';
+
+export interface RunPlan {
+  readonly steps: number;
+  /** Images of one step. */
+  readonly batch: number;
+  readonly stepsPerEpoch: number;
+  /** In the order of their steps; several may share one where a run is short. */
+  readonly drops: readonly DropEvent[];
+  /** The step before which stage 2 begins; `steps` without one. */
+  readonly stage2: number;
+  /** The numbers of done steps at which validation runs: 0, some ends of epochs, `steps`. */
+  readonly validations: ReadonlySet<number>;
+  /** Steps between two snapshots, where nothing else asks for one. */
+  readonly snapshotEvery: number;
+}
+
+/** The plan of a run over `images` training images. */
+export function planRun(recipe: Recipe, config: VitConfig, images: number): RunPlan {
+  const steps = stepsOf(recipe, images);
+  const batch = batchOf(recipe, images);
+  const stepsPerEpoch = images / batch;
+  const modules = adaptedLinears(config, recipe.dmlora).map(({ block, linear }) => linearName(block, linear));
+  return {
+    steps,
+    batch,
+    stepsPerEpoch,
+    drops: dropPlan(modules, recipe.dmlora, steps, recipe.seed),
+    stage2: stage2Step(recipe.dmlora, steps),
+    validations: validationSteps(steps, stepsPerEpoch),
+    snapshotEvery: Math.max(1, Math.floor(steps / 40)),
+  };
+}
+
+/** Where training stops next after `step` done steps: for a snapshot, a drop, the second stage, a validation, the end. */
+export function nextStop(
+  { steps, drops, stage2, validations, snapshotEvery }: RunPlan,
+  step: number,
+): number {
+  const dropAt = new Set(drops.map((event) => event.step));
+  for (let next = step + 1; next < steps; next++)
+    if (next % snapshotEvery === 0 || next === stage2 || dropAt.has(next) || validations.has(next))
+      return next;
+  return steps;
+}
+
+/**
+ * The numbers of done steps at which validation runs: before the first step, at the end of each epoch, thinned evenly to
+ * at most `most`, and always after the last step.
+ */
+export function validationSteps(steps: number, stepsPerEpoch: number, most = 20): Set<number> {
+  const epochs = Math.max(1, Math.floor(steps / stepsPerEpoch));
+  const every = Math.ceil(epochs / most);
+  const due = new Set<number>([0, steps]);
+  for (let epoch = every; epoch * stepsPerEpoch < steps; epoch += every) {
+    const step = Math.round(epoch * stepsPerEpoch);
+    if (step >= 1) due.add(step);
+  }
+  return due;
+}
+
+export interface Schedule {
+  readonly steps: number;
+  readonly peak: number;
+  readonly floor: number;
+  /** Share of the steps until the peak; at least one step. */
+  readonly warmup: number;
+}
+
+/**
+ * Learning rate of the 0-based step: linear warm-up to the peak, then a cosine to the floor (Loshchilov and Hutter,
+ * "SGDR", 2017). The peak is reached at the last warm-up step, the floor at the last step of the run.
+ */
+export function learningRateAt({ steps, peak, floor, warmup }: Schedule, step: number): number {
+  const warmupSteps = Math.max(1, Math.round(warmup * steps));
+  const t = step + 1;
+  if (t <= warmupSteps) return (peak * t) / warmupSteps;
+  return floor + (peak - floor) * 0.5 * (1 + Math.cos((Math.PI * (t - warmupSteps)) / (steps - warmupSteps)));
+}
+
+/** The schedule of a recipe. */
+export function scheduleOf({ learningRate, learningRateFloor, warmup }: Recipe, steps: number): Schedule {
+  return { steps, peak: learningRate, floor: Math.min(learningRate, learningRateFloor), warmup };
+}

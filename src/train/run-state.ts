@@ -1,0 +1,189 @@
+// A run as one readonly value: everything that going on needs, and everything that it leaves. The loop makes the next
+// state out of a state; a snapshot is a state that was kept, resuming is going on from it. Plain data and typed arrays
+// only, so that it can be cloned and written to a file: numbers and records as JSON, tensors (losses, and of each adapter
+// the parameters of `parametersOf` and two moments of each) beside them. Random numbers have no state (docs/decisions).
+import { initialAdapter, type Adapter, type ModuleName } from '../dmlora/adapter.ts';
+import type { Stage } from '../dmlora/stages.ts';
+import type { DivergedFault, Evaluated } from './divergence.ts';
+import type { Metrics } from './evaluation.ts';
+import type { RunInput } from './run-input.ts';
+import type { RunPlan } from './run-plan.ts';
+import type { DropRecord, ProbeRecord, RunRecord } from './run-record.ts';
+
+/** A run's input and what follows from it: what every function of the loop is given beside the state. */
+export interface RunTask extends RunInput {
+  readonly plan: RunPlan;
+}
+
+/** An adapter that was validated after `step` done steps, without its moments: nothing trains it further. */
+export interface Validated extends Evaluated {
+  readonly adapter: Adapter;
+  /** The drops that led to it. */
+  readonly drops: readonly DropRecord[];
+}
+
+/** What a run that has ended leaves, and why that. */
+export interface Verdict {
+  /** Whether stage 2's scalars were kept, or thrown away because validation got worse; null without a stage 2. */
+  readonly scalarsKept: boolean | null;
+  /** The scalars as stage 2 left them, kept or not; null without a stage 2. */
+  readonly learnedScalars: Readonly<Record<ModuleName, number>> | null;
+  /** That the run diverged, and which validated state is its result. */
+  readonly diverged: DivergedFault | null;
+}
+
+export interface RunState {
+  /** Optimiser steps that are done. */
+  readonly step: number;
+  /** The stage of the next step; 2 once the optimiser of stage 2 has begun. */
+  readonly stage: Stage;
+  /** Branches, scalars, head and the optimiser's moments; once there is a verdict, those of the result. */
+  readonly adapter: Adapter;
+  /** How many of the plan's drop events are done, and the record of each branch that left. */
+  readonly dropEvents: number;
+  readonly drops: readonly DropRecord[];
+  /** Of the linear probe that the head started from; null before it is fitted and where there is none. */
+  readonly probe: ProbeRecord | null;
+  /** The loss on the batch of every done step. */
+  readonly losses: Float32Array; // [step]
+  /** Validations in the order of the steps; the first is that before training. */
+  readonly evaluations: readonly Evaluated[];
+  /** Validation of this very adapter; null where it has changed since. */
+  readonly validation: Metrics | null;
+  /** The state with the smallest validation loss: what a run that diverges leaves. */
+  readonly best: Validated | null;
+  /** The state where stage 2 began: what its scalars are judged against. */
+  readonly stage1End: Validated | null;
+  /** The done steps after which a number was not finite; null when that was not tried or is overcome. */
+  readonly overflow: number | null;
+  /** Null while the run goes on. */
+  readonly verdict: Verdict | null;
+  /** Of the images kept apart, measured after the verdict. */
+  readonly test: Metrics | null;
+  /** What steps and evaluations took that led here, and the steps' part of it. What a lost device computed is not in it. */
+  readonly seconds: number;
+  readonly stepSeconds: number;
+  readonly peakBufferBytes: number;
+}
+
+/**
+ * The state before the first step.
+ *
+ * @param adapter branches, scalars and head to start from; without it new branches and the checkpoint's head, or a new one.
+ */
+export function initialState(
+  { recipe, model, data, head }: RunInput,
+  adapter = startingAdapter({ recipe, model, data, head }),
+): RunState {
+  return {
+    step: 0,
+    stage: 1,
+    adapter,
+    dropEvents: 0,
+    drops: [],
+    probe: null,
+    losses: new Float32Array(),
+    evaluations: [],
+    validation: null,
+    best: null,
+    stage1End: null,
+    overflow: null,
+    verdict: null,
+    test: null,
+    seconds: 0,
+    stepSeconds: 0,
+    peakBufferBytes: 0,
+  };
+}
+
+/** New branches, which add nothing, and the head that the checkpoint brings or random numbers. */
+export function startingAdapter({
+  recipe,
+  model,
+  data,
+  head,
+}: Pick<RunInput, 'recipe' | 'model' | 'data' | 'head'>): Adapter {
+  const adapter = initialAdapter(model.config, data.classes.length, recipe.dmlora, recipe.seed);
+  return head === null ? adapter : { ...adapter, head };
+}
+
+/** With the probe's head, before the first step. */
+export function withProbe(state: RunState, head: Adapter['head'], probe: ProbeRecord): RunState {
+  return { ...state, adapter: { ...state.adapter, head }, probe, validation: null };
+}
+
+/** After some more steps: their losses, and the adapter that they left. */
+export function afterSteps(state: RunState, losses: readonly number[], adapter: Adapter): RunState {
+  const step = state.step + losses.length;
+  const all = new Float32Array(step);
+  all.set(state.losses);
+  all.set(losses, state.step);
+  return overcome({ ...state, step, adapter, losses: all, validation: null }, step - 1);
+}
+
+/** After a drop event of the plan. */
+export function afterDrop(state: RunState, adapter: Adapter, drops: readonly DropRecord[]): RunState {
+  const { dropEvents } = state;
+  const all = [...state.drops, ...drops];
+  return { ...state, adapter, dropEvents: dropEvents + 1, drops: all, validation: null };
+}
+
+/**
+ * With the validation of this very adapter. The best state is that of the smallest validation loss, as the scalars of
+ * stage 2 are judged: in a small set it tells more states apart than accuracy does, and it rises before the answers
+ * change. Of equal ones the earliest is.
+ */
+export function afterValidation(state: RunState, validation: Metrics): RunState {
+  const evaluations = [...state.evaluations, { step: state.step, validation }];
+  const better = state.best === null || validation.loss < state.best.validation.loss;
+  const best = better ? validated(state, validation) : state.best;
+  return overcome({ ...state, evaluations, validation, best }, state.step);
+}
+
+/** A number was finite again where it was not. */
+function overcome(state: RunState, step: number): RunState {
+  return state.overflow !== null && step >= state.overflow ? { ...state, overflow: null } : state;
+}
+
+/** The state as one that can be gone back to when the run ends. */
+export function validated({ step, adapter, drops }: RunState, validation: Metrics): Validated {
+  return { step, validation, drops, adapter: { ...adapter, moments: new Map() } };
+}
+
+/** With a verdict, and the validated state that it leaves; the steps that led away from that stay counted. */
+export function afterVerdict(state: RunState, verdict: Verdict, result: Validated | null): RunState {
+  if (result === null) return { ...state, verdict };
+  const { adapter, drops, validation } = result;
+  return { ...state, verdict, adapter, drops, validation };
+}
+
+/** Every module's learning scalar by the module's name. */
+export function scalarsOf(adapter: Adapter): Readonly<Record<ModuleName, number>> {
+  return Object.fromEntries(adapter.modules.map(({ name, scalar }) => [name, scalar]));
+}
+
+/**
+ * What was measured up to a state; null before the first validation.
+ *
+ * @param diverging what is said of a run that goes on.
+ */
+export function recordOf(state: RunState, diverging: DivergedFault | null): RunRecord | null {
+  const [initial] = state.evaluations;
+  if (initial === undefined) return null;
+  const { verdict, validation } = state;
+  return {
+    steps: state.step,
+    seconds: state.seconds,
+    secondsPerStep: state.step === 0 ? 0 : state.stepSeconds / state.step,
+    peakBufferBytes: state.peakBufferBytes,
+    initialValidation: initial.validation,
+    probe: state.probe,
+    validation: validation ?? (state.evaluations.at(-1) ?? initial).validation,
+    test: state.test,
+    drops: state.drops,
+    scalars: scalarsOf(state.adapter),
+    scalarsKept: verdict?.scalarsKept ?? null,
+    learnedScalars: verdict?.learnedScalars ?? null,
+    diverged: verdict === null ? diverging : verdict.diverged,
+  };
+}

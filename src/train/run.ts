@@ -1,0 +1,264 @@
+// A run for those who steer it: the engine's life, pause, single step, stop, going on after a fault, and what the listener
+// is told. It keeps the run's state, one value; what happens in which order stands in loop.ts.
+import type { Adapter } from '../dmlora/adapter.ts';
+import type { Engine, Memory } from '../engine/engine.ts';
+import type { NdArray } from '../shared/array.ts';
+import { faultOfThrown, type Fault } from '../shared/fault.ts';
+import { fail, ok, type Result } from '../shared/result.ts';
+import type { DivergedFault } from './divergence.ts';
+import { logitsOf } from './evaluation.ts';
+import { train, type RunHost } from './loop.ts';
+import type { Phase, RunInput, RunListener } from './run-input.ts';
+import { planRun, type RunPlan } from './run-plan.ts';
+import { viewModules, type ModuleView, type RunRecord, type StepRow } from './run-record.ts';
+import { initialState, recordOf, startingAdapter, type RunState, type RunTask } from './run-state.ts';
+import { shapesOf } from './training-data.ts';
+import { divergingNow } from './verdict.ts';
+
+type Wish = 'run' | 'pause' | 'step' | 'stop';
+
+export class Run {
+  readonly plan: RunPlan;
+  readonly #task: RunTask;
+  #state: RunState;
+  #engine: Engine | null = null;
+  #phase: Phase = { kind: 'idle' };
+  #wish: Wish = 'run';
+  #wake: () => void = () => undefined;
+  /** Whether an engine was ever ready, here or in the run whose state this one goes on from: then no fault is the end. */
+  #hasBegun: boolean;
+  readonly #pace = new Pace();
+  #told: DivergedFault | null = null;
+
+  /** @param state where to begin; without it before the first step. */
+  constructor(
+    input: RunInput,
+    private readonly listener: RunListener,
+    state?: RunState,
+  ) {
+    this.plan = planRun(input.recipe, input.model.config, input.data.trainImages);
+    this.#task = { ...input, plan: this.plan };
+    this.#state = state ?? initialState(input);
+    this.#hasBegun = state !== undefined;
+  }
+
+  /** The state that was kept last: where the run goes on after a fault; after the end, its result. */
+  get state(): RunState {
+    return this.#state;
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  get adapter(): Adapter {
+    return this.#state.adapter;
+  }
+
+  get modules(): readonly ModuleView[] {
+    return viewModules(this.#state.adapter, this.#state.drops);
+  }
+
+  /** The engine, while the run has one. */
+  get engine(): Engine | null {
+    return this.#engine;
+  }
+
+  /** What was measured; null before the first validation. */
+  record(): RunRecord | null {
+    return recordOf(this.#state, divergingNow(this.#task, this.#state));
+  }
+
+  /** Makes an engine ready at the run's state: the beginning, or where a failed run can go on. */
+  async prepare(): Promise<Result<void>> {
+    this.#become({ kind: 'preparing', what: 'Preparing the engine', done: 0, total: 1 });
+    this.dispose();
+    const made = await this.#task.makeEngine((what, done, total) => {
+      if (this.#phase.kind === 'preparing') this.#become({ kind: 'preparing', what, done, total });
+    });
+    if (!made.ok) return this.#fail(made.fault);
+    const prepared = await this.#prepareEngine(made.value);
+    if (!prepared.ok) {
+      made.value.dispose();
+      return this.#fail(prepared.fault);
+    }
+    this.#engine = made.value;
+    this.#hasBegun = true;
+    return ok(undefined);
+  }
+
+  /** As a run that never stopped did: planned for all branches, so that sums are made in the same order. */
+  async #prepareEngine(engine: Engine): Promise<Result<void>> {
+    const { model, normalisation, recipe, data, plan } = this.#task;
+    const { adapter, step } = this.#state;
+    const first = step === 0 ? adapter : startingAdapter(this.#task);
+    const shapes = shapesOf(recipe, data, plan.batch);
+    const prepared = await engine.prepare(model, first, normalisation, shapes);
+    return prepared.ok && first !== adapter ? engine.writeAdapter(adapter) : prepared;
+  }
+
+  /** Trains to the end, to a stop or to a fault; the phase tells which. Call `prepare` before. */
+  async train(): Promise<void> {
+    try {
+      const { step } = await train(this.#task, this.#state, this.#live(), this.#host);
+      const { steps } = this.plan;
+      this.#become({ kind: 'finished', step, steps, early: step < steps });
+    } catch (thrown) {
+      const fault = faultOfThrown(thrown);
+      // An evaluation does not know its step.
+      if (fault.kind === 'not-finite')
+        this.#state = { ...this.#state, overflow: Math.max(this.#state.step, fault.step) };
+      this.#fail(fault);
+    }
+  }
+
+  pause(): void {
+    if (this.#wish === 'run') this.#wish = 'pause';
+  }
+
+  resume(): void {
+    this.#wish = 'run';
+    this.#wake();
+  }
+
+  /** From paused: one step, then paused again. */
+  single(): void {
+    this.#wish = 'step';
+    this.#wake();
+  }
+
+  /** Ends the run early; what was learned is kept. A run that failed is prepared and trained again, to end at once. */
+  stop(): void {
+    this.#wish = 'stop';
+    this.#wake();
+  }
+
+  /** Frees the engine; the state stays. */
+  dispose(): void {
+    this.#engine?.dispose();
+    this.#engine = null;
+  }
+
+  /** Logits of the adapted model on the validation images. */
+  async validationLogits(): Promise<Result<NdArray>> {
+    return logitsOf(this.#live(), this.#task.data.validation, this.plan.batch);
+  }
+
+  #live(): Engine {
+    if (this.#engine === null) throw new Error('the run has no engine');
+    return this.#engine;
+  }
+
+  #become(phase: Phase): void {
+    this.#phase = phase;
+    this.listener.phase(phase);
+  }
+
+  #fail(fault: Fault): { readonly ok: false; readonly fault: Fault } {
+    this.#become({ kind: 'failed', fault, step: this.#state.step, resumable: this.#hasBegun });
+    return fail(fault);
+  }
+
+  readonly #host: RunHost = {
+    phase: (phase) => this.#become(phase),
+    keep: (state) => this.#keep(state),
+    stepped: (row, seconds, memory) => this.#stepped(row, seconds, memory),
+    evaluated: (seconds) => this.#pace.addEvaluation(seconds),
+    mayGoOn: (state) => this.#mayGoOn(state),
+    isUndisturbed: () => this.#wish === 'run',
+    isEnding: () => this.#wish === 'stop',
+  };
+
+  /** Keeps a state and tells what is new in it. */
+  #keep(state: RunState): RunState {
+    const former = this.#state;
+    this.#state = state;
+    const { step, drops, evaluations, verdict } = state;
+    if (state.dropEvents > former.dropEvents) this.listener.dropped(drops.slice(former.drops.length));
+    if (state.adapter !== former.adapter) this.listener.branches(step, this.modules);
+    const latest = evaluations.length > former.evaluations.length ? evaluations.at(-1) : undefined;
+    if (latest !== undefined) this.listener.evaluated(latest.step, latest.validation);
+    if (verdict === null) this.#tellDivergence(divergingNow(this.#task, state));
+    else if (former.verdict === null) {
+      // Where only the scalars were refused the curve ends with what the run leaves.
+      if (verdict.diverged !== null) this.listener.diverging(verdict.diverged);
+      else if (verdict.scalarsKept === false && state.validation !== null)
+        this.listener.evaluated(step, state.validation);
+    }
+    return state;
+  }
+
+  /** Tells when the run begins to diverge, and when it has come back. */
+  #tellDivergence(fault: DivergedFault | null): void {
+    if (fault?.step === this.#told?.step) return;
+    this.#told = fault;
+    this.listener.diverging(fault);
+  }
+
+  #stepped(row: StepRow, seconds: number, memory: Memory): void {
+    const { steps, validations, stage2 } = this.plan;
+    const done = row.step + 1;
+    this.#pace.addStep(seconds);
+    const evaluationsLeft =
+      [...validations].filter((step) => step > done).length +
+      (done < stage2 && !validations.has(stage2) ? 1 : 0) +
+      (this.#task.data.test === null ? 0 : 1);
+    const pace = {
+      currentSecondsPerStep: this.#pace.currentSecondsPerStep,
+      secondsLeft: this.#pace.secondsLeft(steps - done, evaluationsLeft),
+    };
+    this.listener.step(row, pace, memory);
+  }
+
+  /** Waits while paused; false when the run is to end. */
+  async #mayGoOn({ stage, step }: RunState): Promise<boolean> {
+    while (this.#wish === 'pause') {
+      const woken = new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      this.#become({ kind: 'paused', stage, step, steps: this.plan.steps });
+      await woken;
+    }
+    if (this.#wish === 'step') this.#wish = 'pause';
+    return this.#wish !== 'stop';
+  }
+}
+
+/** How fast a run is and how long it will take: seconds a step and an evaluation, measured as they go by. */
+export class Pace {
+  #stepSeconds = 0;
+  #steps = 0;
+  #recent: number[] = [];
+  #evaluations: number[] = [];
+
+  /** Notes one step. The first is slow on every backend (compiling, uploading) and does not count for the estimate. */
+  addStep(seconds: number): void {
+    this.#stepSeconds += seconds;
+    this.#steps += 1;
+    if (this.#steps === 1) return;
+    this.#recent.push(seconds);
+    if (this.#recent.length > 20) this.#recent.shift();
+  }
+
+  addEvaluation(seconds: number): void {
+    this.#evaluations.push(seconds);
+  }
+
+  /** Mean over all steps; 0 before the first. */
+  get secondsPerStep(): number {
+    return this.#steps === 0 ? 0 : this.#stepSeconds / this.#steps;
+  }
+
+  /** Mean of the latest steps: what the next ones will cost. */
+  get currentSecondsPerStep(): number {
+    if (this.#recent.length === 0) return this.secondsPerStep;
+    return this.#recent.reduce((a, b) => a + b, 0) / this.#recent.length;
+  }
+
+  /** Seconds until the end; null before the first step is measured. */
+  secondsLeft(stepsLeft: number, evaluationsLeft: number): number | null {
+    if (this.#recent.length === 0) return null;
+    const evaluation = this.#evaluations.reduce((a, b) => a + b, 0) / Math.max(1, this.#evaluations.length);
+    return stepsLeft * this.currentSecondsPerStep + evaluationsLeft * evaluation;
+  }
+}

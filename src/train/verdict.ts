@@ -1,0 +1,71 @@
+// What a run's measurements say of it: whether it diverges while it goes on; and at its end whether stage 2's scalars
+// stay, and which validated state is the result. Pure; the rule of divergence stands in divergence.ts.
+import type { Stage } from '../dmlora/stages.ts';
+import { divergedFault, divergence, type DivergedFault, type Divergence } from './divergence.ts';
+import { headShareOf } from '../recipe/recipe.ts';
+import { scalarsOf, type RunState, type RunTask, type Validated, type Verdict } from './run-state.ts';
+
+/** Says that the run diverges; null when it does not. A number that was not finite is a fault of its own. */
+export function divergingNow(task: RunTask, state: RunState): DivergedFault | null {
+  const noticed = noticedIn(task, { ...state, overflow: null });
+  return noticed === null ? null : faultOf(task, state, noticed, null);
+}
+
+/** The verdict of a run that ends in this state, and the validated state that it goes back to; null where it stays. */
+export function verdictOf(task: RunTask, state: RunState): [verdict: Verdict, result: Validated | null] {
+  const [scalars, before] = scalarsVerdict(task, state);
+  const noticed = noticedIn(task, state);
+  if (noticed === null) return [{ ...scalars, diverged: null }, before];
+  const result = stageOf(task, noticed) === 2 ? (state.stage1End ?? state.best) : state.best;
+  if (result === null) return [{ ...scalars, diverged: null }, before];
+  const keptStage1 = result.step <= task.plan.stage2 && scalars.scalarsKept !== null;
+  const diverged = faultOf(task, state, noticed, result.step);
+  return [{ ...scalars, ...(keptStage1 ? { scalarsKept: false } : {}), diverged }, result];
+}
+
+/** Stage 2's scalars stay only if validation did not get worse. */
+function scalarsVerdict(
+  { plan }: RunTask,
+  { step, stage1End, validation, adapter }: RunState,
+): [Pick<Verdict, 'scalarsKept' | 'learnedScalars'>, Validated | null] {
+  if (stage1End === null || step <= plan.stage2) return [{ scalarsKept: null, learnedScalars: null }, null];
+  const scalarsKept = validation !== null && validation.loss <= stage1End.validation.loss;
+  return [{ scalarsKept, learnedScalars: scalarsOf(adapter) }, scalarsKept ? null : stage1End];
+}
+
+function noticedIn({ data, plan }: RunTask, { overflow, losses, evaluations }: RunState): Divergence | null {
+  if (overflow !== null) return { step: overflow, why: 'not-finite', loss: null };
+  const classes = data.classes.length;
+  return divergence({
+    trainCounts: classCounts(data.train.labels, classes),
+    validationCounts: classCounts(data.validation.labels, classes),
+    batch: plan.batch,
+    losses,
+    evaluations,
+  });
+}
+
+/** Images of each class. */
+function classCounts(labels: Int32Array, classes: number): number[] {
+  const counts = Array.from({ length: classes }, () => 0);
+  for (const label of labels) counts[label] = (counts[label] ?? 0) + 1;
+  return counts;
+}
+
+/** The stage whose steps diverged. A step that gave no number is not among those done. */
+function stageOf({ plan }: RunTask, { step, why }: Divergence): Stage {
+  return step + (why === 'not-finite' ? 1 : 0) > plan.stage2 ? 2 : 1;
+}
+
+function faultOf(
+  task: RunTask,
+  { evaluations }: RunState,
+  noticed: Divergence,
+  keptStep: number | null,
+): DivergedFault | null {
+  const [start] = evaluations;
+  if (start === undefined) return null;
+  const { recipe, head } = task;
+  const share = headShareOf(recipe, head !== null);
+  return divergedFault(noticed, stageOf(task, noticed), recipe, share, start.validation.loss, keptStep);
+}
