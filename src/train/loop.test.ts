@@ -34,6 +34,14 @@ describe('a run', () => {
     run.dispose();
   });
 
+  test('that is short makes the drops that fall on one step, all of them', async () => {
+    const { run, log } = await finished(inputOf({ steps: 3 }));
+    expect(run.plan.drops.map(({ step }) => step)).toEqual([1, 1]);
+    expect(log.drops).toHaveLength(2 * 4);
+    expect(run.adapter.modules.every(({ branches }) => branches.length === 2)).toBe(true);
+    run.dispose();
+  });
+
   test('stage 1 leaves the scalars, stage 2 leaves the branches; a worse stage 2 is thrown away', async () => {
     const seen: { stage: number; adapter: Adapter }[] = [];
     const input = inputOf({ scalarRate: 0.5 });

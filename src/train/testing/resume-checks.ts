@@ -31,8 +31,6 @@ export interface ResumeInput {
   readonly model: VitModel;
   readonly makeEngine: () => Promise<Engine>;
   readonly recipe?: Recipe;
-  /** Whether labels mean nothing. */
-  readonly shuffled?: boolean;
 }
 
 interface Outcome {
@@ -54,11 +52,11 @@ interface Loss {
  * @param resume how: as the same run, or as another one that has nothing but a copy of its state.
  */
 async function lossyRun(
-  { model, makeEngine, recipe = shortRecipe, shuffled = false }: ResumeInput,
+  { model, makeEngine, recipe = shortRecipe }: ResumeInput,
   losses: readonly Loss[],
   resume: 'same' | 'copy' = 'same',
 ): Promise<Outcome> {
-  const data = cornerImages(model.config.imageSize, 12, 3, 1, shuffled);
+  const data = cornerImages(model.config.imageSize, 12, 3);
   const made: ReturnType<typeof losingEngine>[] = [];
   const input: RunInput = {
     model,
