@@ -12,19 +12,19 @@ const say = (line) => console.error(line);
  * @returns {Promise<import('../src/worker/protocol.ts').RunResult>} what stands in result.json
  */
 async function finetune(given) {
-  const { collectImages, collectModel, hubModel, prepareOut, readRecipe } =
-    await import('./finetune/collect.mjs');
+  const { collectImages, collectModel, hubModel, prepareOut } = await import('./finetune/collect.mjs');
   const ofHub = given.model === null ? null : await hubModel(given.model, process.env);
   const model = given.model === null || ofHub !== null ? ofHub : await collectModel(given.model);
   const adapter = given.adapter === null ? null : await collectModel(given.adapter, 'adapter');
   const data = given.data === null ? null : await collectImages('data', given.data);
   const validation = given.validation === null ? null : await collectImages('validation', given.validation);
-  const recipe = await readRecipe(given.recipe, given.overrides);
   await prepareOut(given.out);
 
   const { installPackages } = await import('./setup/install.mjs');
   const { buildApp } = await import('./setup/build.mjs');
   await installPackages(say);
+  const { readRecipe } = await import('./finetune/recipe.mjs');
+  const recipe = await readRecipe(given.recipe, given.settings);
   await buildApp(say);
   const { findBrowser, noBrowser } = await import('./setup/browser.mjs');
   const executablePath = await findBrowser();

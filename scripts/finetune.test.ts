@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readArguments, usage } from './finetune/arguments.mjs';
 import { nameEncodings } from '../src/formats/name-encoding.ts';
-import { collectImages, collectModel, hubModel, prepareOut, readRecipe } from './finetune/collect.mjs';
+import { recipeDefaults } from '../src/recipe/recipe.ts';
+import { collectImages, collectModel, hubModel, prepareOut } from './finetune/collect.mjs';
+import { readRecipe } from './finetune/recipe.mjs';
 import { bar, span, startProgress } from './finetune/progress.mjs';
 
 describe('arguments', () => {
@@ -20,7 +22,7 @@ describe('arguments', () => {
       reading: { classFolder: 'auto', labels: 'auto', nameEncoding: 'auto' },
       out: 'out',
       recipe: null,
-      overrides: {},
+      settings: [],
       autotune: 'auto',
       backend: 'auto',
       engine: 'auto',
@@ -49,7 +51,11 @@ describe('arguments', () => {
       backend: 'wasm',
       json: true,
     });
-    expect(read.overrides).toEqual({ steps: 20, seed: 0, batch: 8 });
+    expect(read.settings).toEqual([
+      { path: 'steps', text: '20' },
+      { path: 'batch', text: '8' },
+      { path: 'seed', text: '0' },
+    ]);
   });
 
   test('--export takes several formats, each once', () => {
@@ -58,20 +64,31 @@ describe('arguments', () => {
   });
 
   test('--epochs takes the place of the steps of a recipe, --steps that of both', () => {
-    expect(readArguments(['--epochs', '2.5']).overrides).toEqual({ steps: null, epochs: 2.5 });
-    expect(readArguments(['--epochs', '2', '--steps', '9']).overrides).toEqual({ steps: 9, epochs: 2 });
+    const read = (...argv: string[]) => readArguments(argv).settings;
+    expect(read('--epochs', '2.5')).toEqual([
+      { path: 'steps', text: 'null' },
+      { path: 'epochs', text: '2.5' },
+    ]);
+    expect(read('--epochs', '2', '--steps', '9').map(({ path }) => path)).toEqual(['steps', 'epochs']);
+  });
+
+  test('--set takes any setting by its path', () => {
+    const { settings } = readArguments(['--set', 'dmlora.rank=8', '--set', 'augment=none', '--seed', '3']);
+    expect(settings).toEqual([
+      { path: 'dmlora.rank', text: '8' },
+      { path: 'augment', text: 'none' },
+      { path: 'seed', text: '3' },
+    ]);
   });
 
   test.each([
     [['--modle', 'x'], "'--modle'"],
     [['stray'], "'stray'"],
     [['--steps'], '--steps'],
-    [['--steps', 'ten'], '--steps takes a whole number of at least 1, not "ten".'],
-    [['--steps', '0'], '--steps takes a whole number of at least 1, not "0".'],
-    [['--batch', '1e3'], '--batch takes a whole number'],
     [['--seed', '-1'], '--seed'],
+    [['--steps', ''], '--steps needs a number'],
+    [['--set', 'rank'], '--set takes a setting as PATH=VALUE, like learningRate=1e-3, not "rank".'],
     [['--image-size', '0'], '--image-size takes a whole number of at least 1, not "0".'],
-    [['--epochs', '0'], '--epochs takes a number above 0, not "0".'],
     [['--backend', 'cuda'], '--backend takes auto, webgpu, wasm, cpu, not "cuda".'],
     [['--class-folder', 'middle'], '--class-folder takes auto, first, last, not "middle".'],
     [['--names-encoding', 'klingon'], '--names-encoding takes auto, utf-8, cp437,'],
@@ -112,6 +129,7 @@ describe('arguments', () => {
       'validation',
       'out',
       'recipe',
+      'set',
       'steps',
       'epochs',
       'batch',
@@ -151,6 +169,7 @@ describe('files', () => {
     await writeFile(at('set.ZIP'), '');
     await writeFile(at('recipe.json'), '{"steps": 5, "seed": 3}');
     await writeFile(at('list.json'), '[1]');
+    await writeFile(at('large.json'), `{"seed": 1${' '.repeat(100_000)}}`);
   });
   afterAll(() => rm(folder, { recursive: true }));
 
@@ -211,17 +230,34 @@ describe('files', () => {
 
   test('go into a folder that is made, and nowhere else', async () => {
     await prepareOut(at('new/deep'));
-    await expect(readRecipe(at('new/deep'), {})).rejects.toThrow('cannot be read');
+    await expect(readRecipe(at('new/deep'), [])).rejects.toThrow('cannot be read');
     await expect(prepareOut(at('weights'))).rejects.toThrow('--out: ');
     await expect(prepareOut(at('weights/below'))).rejects.toThrow('--out: ');
   });
 
-  test('a recipe is laid under the flags', async () => {
-    expect(await readRecipe(at('recipe.json'), { steps: 9 })).toEqual({ steps: 9, seed: 3 });
-    expect(await readRecipe(null, { steps: 9 })).toEqual({ steps: 9 });
-    await expect(readRecipe(at('list.json'), {})).rejects.toThrow('must hold one JSON object');
-    await expect(readRecipe(at('weights'), {})).rejects.toThrow('is not JSON');
-    await expect(readRecipe(at('empty'), {})).rejects.toThrow('cannot be read');
+  test('a recipe is laid under the flags, and completed', async () => {
+    const steps = { path: 'steps', text: '9' };
+    expect(await readRecipe(at('recipe.json'), [steps])).toEqual({ ...recipeDefaults, steps: 9, seed: 3 });
+    expect(await readRecipe(at('recipe.json'), [])).toEqual({ ...recipeDefaults, steps: 5, seed: 3 });
+    expect(await readRecipe(null, [steps])).toEqual({ ...recipeDefaults, steps: 9 });
+    await expect(readRecipe(at('list.json'), [])).rejects.toThrow('A JSON object is needed, not a list');
+    await expect(readRecipe(at('weights'), [])).rejects.toThrow('is not JSON');
+    await expect(readRecipe(at('empty'), [])).rejects.toThrow('cannot be read');
+    await expect(readRecipe(at('large.json'), [])).rejects.toThrow('larger than 64 kB');
+  });
+
+  test.each([
+    ['steps', 'ten', 'A whole number between 1 and 1000000 is needed, not "ten".'],
+    ['steps', '0', 'A whole number between 1'],
+    ['epochs', '0', 'A number above 0 and at most 10000 is needed'],
+    ['learningRate', '12', 'A number above 0 and at most 10 is needed, not "12".'],
+    ['dmlora.targets', 'k', 'One of qv, qkv, qkv+proj, all is needed, not "k".'],
+    ['rank', '8', 'perhaps dmlora.rank is meant'],
+    ['dmlora.branches', '1', '2 branches cannot be left of 1.'],
+  ])('%s=%s is refused by the table that the page reads', async (path, text, sentence) => {
+    const refused = readRecipe(null, [{ path, text }]);
+    await expect(refused).rejects.toThrow(sentence);
+    await expect(refused).rejects.toMatchObject({ fault: { kind: 'bad-recipe' } });
   });
 });
 

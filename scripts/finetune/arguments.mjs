@@ -24,7 +24,9 @@ Fine-tunes a vision transformer with DMLoRA in a headless browser and writes the
   --validation ZIP_OR_DIR  images to validate on instead of a share of --data
   --out DIR            where the files go, made if missing             (default: out)
   --recipe FILE        JSON with the settings that differ from the defaults
-  --steps N            optimiser steps                                 (these four change the recipe)
+  --set PATH=VALUE     one setting over those of the file, by its name in README's table; as often as wanted:
+                       --set dmlora.rank=8 --set learningRate=1e-3
+  --steps N            optimiser steps                                 (these four are --set steps=N and so on)
   --epochs N           passes over the training images, where --steps is not given
   --batch N            images of one step
   --seed N             seeds split, order, initial values and drops
@@ -58,7 +60,7 @@ error ends with a warning, "diverged" in result.json is not null, and the exit c
  * @property {import('../../src/data/reading-options.ts').ReadingOptions} reading
  * @property {string} out
  * @property {string | null} recipe
- * @property {{ steps?: number | null, epochs?: number, batch?: number, seed?: number }} overrides of the recipe
+ * @property {import('./recipe.mjs').Setting[]} settings over those of the recipe
  * @property {'auto' | 'webgpu' | 'wasm' | 'cpu'} backend
  * @property {'auto' | 'autodiff' | 'kernels'} engine
  * @property {'auto' | 'off'} autotune
@@ -87,20 +89,12 @@ export function readArguments(argv) {
   ])) {
     if (values[name] === '') throw new UserError(`--${name} needs a path: give one after it.`);
   }
-  const overrides = {
-    ...numberOf('steps', values.steps, 1),
-    ...numberOf('batch', values.batch, 1),
-    ...numberOf('seed', values.seed, 0),
-    ...epochsOf(values.epochs),
-  };
-  // A recipe may fix the steps; passes asked for here take their place.
-  const stepsFromEpochs =
-    overrides.epochs !== undefined && overrides.steps === undefined ? { steps: null } : {};
+  const imageSize = imageSizeOf(values['image-size']);
   return {
     model: values.model ?? null,
     weights: values.weights?.replace(/^\.\/|\/+$/g, '') ?? null,
     adapter: values.adapter ?? null,
-    imageSize: numberOf('image-size', values['image-size'], 1)['image-size'] ?? null,
+    imageSize,
     data: values.data ?? null,
     validation: values.validation ?? null,
     reading: {
@@ -110,7 +104,7 @@ export function readArguments(argv) {
     },
     out: values.out ?? 'out',
     recipe: values.recipe ?? null,
-    overrides: { ...stepsFromEpochs, ...overrides },
+    settings: settingsOf(values),
     backend: oneOf('backend', values.backend, ['auto', 'webgpu', 'wasm', 'cpu']),
     engine: oneOf('engine', values.engine, ['auto', 'autodiff', 'kernels']),
     autotune: oneOf('autotune', values.autotune, ['auto', 'off']),
@@ -210,6 +204,7 @@ function parse(argv) {
         labels: text,
         out: text,
         recipe: text,
+        set: { type: 'string', multiple: true },
         steps: text,
         epochs: text,
         batch: text,
@@ -231,33 +226,37 @@ function parse(argv) {
 }
 
 /**
- * A flag that takes a whole number, as a field of the recipe; none where the flag was not given.
- * @template {string} Name
- * @param {Name} name
  * @param {string | undefined} text
- * @param {number} least
- * @returns {{ [key in Name]?: number }}
+ * @returns {number | null}
  */
-function numberOf(name, text, least) {
-  if (text === undefined) return {};
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least) {
-    throw new UserError(`--${name} takes a whole number of at least ${least}, not "${text}".`);
-  }
-  return /** @type {{ [key in Name]?: number }} */ ({ [name]: value });
+function imageSizeOf(text) {
+  if (text === undefined) return null;
+  if (!/^[1-9]\d{0,5}$/.test(text))
+    throw new UserError(`--image-size takes a whole number of at least 1, not "${text}".`);
+  return Number(text);
 }
 
 /**
- * @param {string | undefined} text
- * @returns {{ epochs?: number }}
+ * What flags say of the recipe: the app's table of options checks it, once it can be read.
+ * @param {ReturnType<typeof parse>} values
+ * @returns {import('./recipe.mjs').Setting[]}
  */
-function epochsOf(text) {
-  if (text === undefined) return {};
-  const epochs = Number(text);
-  if (text.trim() === '' || !Number.isFinite(epochs) || epochs <= 0) {
-    throw new UserError(`--epochs takes a number above 0, not "${text}".`);
-  }
-  return { epochs };
+function settingsOf(values) {
+  const free = (values.set ?? []).map((setting) => {
+    const [, path, text] = /^([^=]+)=(.*)$/s.exec(setting) ?? [];
+    if (path === undefined || text === undefined)
+      throw new UserError(`--set takes a setting as PATH=VALUE, like learningRate=1e-3, not "${setting}".`);
+    return { path: path.trim(), text };
+  });
+  const short = /** @type {const} */ (['steps', 'epochs', 'batch', 'seed']).flatMap((path) => {
+    const text = values[path];
+    if (text === '') throw new UserError(`--${path} needs a number: give one after it.`);
+    return text === undefined ? [] : [{ path, text }];
+  });
+  // A recipe may fix the steps; passes asked for here take their place.
+  const given = [...free, ...short].map(({ path }) => path);
+  const byEpochs = given.includes('epochs') && !given.includes('steps');
+  return [...(byEpochs ? [{ path: 'steps', text: 'null' }] : []), ...free, ...short];
 }
 
 /**

@@ -1,6 +1,6 @@
 // The files that the command hands to the browser: paths on disk, and the path of each inside the folder that was
 // chosen. What the files hold is the app's business; here it only counts that they exist.
-import { access, constants, mkdir, readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { access, constants, mkdir, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { UserError } from './user-error.mjs';
 
@@ -106,32 +106,6 @@ export async function collectImages(flag, path) {
   await walk('');
   if (paths.length === 0) throw new UserError(`--${flag}: the folder "${path}" holds no files.`);
   return { title: basename(resolve(path)), disk: paths.map((below) => resolve(path, below)), paths };
-}
-
-/**
- * The recipe's JSON with the flags laid over it; an empty recipe without a file.
- * @param {string | null} path
- * @param {object} overrides
- * @returns {Promise<unknown>}
- */
-export async function readRecipe(path, overrides) {
-  if (path === null) return overrides;
-  await kindOf('recipe', path);
-  const text = await readFile(path, 'utf8').catch(() => {
-    throw new UserError(`--recipe: "${path}" cannot be read. Check that it is a file that you may read.`);
-  });
-  /** @type {unknown} */
-  let json;
-  try {
-    json = JSON.parse(text);
-  } catch (thrown) {
-    const why = thrown instanceof Error ? thrown.message : String(thrown);
-    throw new UserError(`--recipe: "${path}" is not JSON (${why}). Correct it and start again.`);
-  }
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
-    throw new UserError(`--recipe: "${path}" must hold one JSON object, like {"epochs": 5}.`);
-  }
-  return { ...json, ...overrides };
 }
 
 /**

@@ -25,6 +25,41 @@ from PIL import Image, ImageOps
 
 HERE = Path(__file__).resolve().parent
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".avif"}
+# Graft's options, from their table: path, default, and why this script does not follow it (None where it does).
+OPTIONS = {
+    "steps": (None, None),
+    "epochs": (10, None),
+    "batch": (32, None),
+    "learningRate": (0.003, None),
+    "seed": (1, None),
+    "dmlora.branches": (4, None),
+    "dmlora.branchesEnd": (2, None),
+    "dmlora.rank": (4, None),
+    "dmlora.targets": ("all", None),
+    "dmlora.firstBlock": (0, None),
+    "dmlora.dropMode": ("permanent", "The branches that would be left train from the start, as one LoRA: none is dropped."),
+    "dmlora.dropWindow.0": (0.1, "The branches that would be left train from the start, as one LoRA: none is dropped."),
+    "dmlora.dropWindow.1": (0.4, "The branches that would be left train from the start, as one LoRA: none is dropped."),
+    "dmlora.scalars": ("train-then-scale", "A LoRA has no scalar for each layer that could be trained."),
+    "dmlora.stage2": (0.8, "A LoRA has no scalar for each layer that could be trained."),
+    "dmlora.scalarStart": (1, "A LoRA has no scalar for each layer that could be trained."),
+    "headStart": ("probe", "A new head starts from random numbers; with --adapter it is the adapter’s."),
+    "headRate": (0.1, None),
+    "warmup": (0.1, None),
+    "learningRateFloor": (0.00001, None),
+    "weightDecay": (0.0001, None),
+    "clipNorm": (1, None),
+    "scalarRate": (0.01, "A LoRA has no scalar for each layer that could be trained."),
+    "augment": ("crop+flip", None),
+    "smallestCrop": (0.5, None),
+    "memory.budgetMB": (None, "PyTorch takes what it needs: give a smaller --batch."),
+    "memory.float16": ("if-needed", "Use accelerate’s own --mixed_precision."),
+    "split.validationFraction": (0.2, None),
+    "split.trainPerClass": (None, "All pictures that are given are used."),
+    "split.validationPerClass": (None, "All pictures that are given are used."),
+}
+# End of options.
+
 SPLITS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation"}
 
 
@@ -40,8 +75,42 @@ def arguments():
     parser.add_argument("--batch", type=int, help="images of a step on each device (default: the recipe's)")
     parser.add_argument("--rank", type=int, help="rank of the LoRA (default: branches left times their rank)")
     parser.add_argument("--seed", type=int)
+    parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="another option of the recipe")
     parser.add_argument("--workers", type=int, default=2)
     return parser.parse_args()
+
+
+def recipe_of(run, settings):
+    """The value of every option by its path: that of --set, else of run.json, else its default."""
+    recipe = {}
+    for path, (value, _) in OPTIONS.items():
+        found = run["recipe"]
+        for name in path.split("."):
+            if isinstance(found, list):
+                found = found[int(name)]
+            else:
+                found = found.get(name, value) if isinstance(found, dict) else value
+        recipe[path] = found
+    for setting in settings:
+        path, _, text = setting.partition("=")
+        if path not in OPTIONS:
+            raise SystemExit(f"--set: there is no option {path!r}. There are: {', '.join(OPTIONS)}.")
+        if OPTIONS[path][1] is not None:
+            raise SystemExit(f"--set: {path} is not followed here. {OPTIONS[path][1]}")
+        try:
+            recipe[path] = json.loads(text)
+        except json.JSONDecodeError:
+            recipe[path] = text
+    return recipe
+
+
+def not_followed():
+    """Why options are not followed, each reason with its options."""
+    reasons = {}
+    for path, (_, reason) in OPTIONS.items():
+        if reason is not None:
+            reasons.setdefault(reason, []).append(path)
+    return [f"Not followed: {', '.join(paths)}. {reason}" for reason, paths in reasons.items()]
 
 
 def labelled_files(root, classes):
@@ -58,7 +127,7 @@ def labelled_files(root, classes):
     return found
 
 
-def split_files(files, run, seed):
+def split_files(files, run, recipe, seed):
     """Training and validation pictures: by folder, else by the digests of run.json, else a seeded draw."""
     recorded = {image["sha256"]: name for name in ("train", "validation", "test") for image in run["data"][name]}
     train, validation, unknown = [], [], []
@@ -67,7 +136,7 @@ def split_files(files, run, seed):
         if split != "test":
             {"train": train, "validation": validation}.get(split, unknown).append((path, label))
     if not validation:
-        share = run["recipe"]["split"]["validationFraction"]
+        share = recipe["split.validationFraction"]
         random.Random(seed).shuffle(unknown)
         held = max(1, round(share * len(unknown)))
         validation, unknown = unknown[:held], unknown[held:]
@@ -176,7 +245,7 @@ class Pictures(torch.utils.data.Dataset):
 
 def augmented(image, recipe):
     """A random resized crop and a mirror image, where the recipe has them: area uniform, proportions log-uniform."""
-    kind = recipe.get("augment", "none")
+    kind = recipe["augment"]
     width, height = image.size
     for _ in range(10 if kind == "crop+flip" else 0):
         area = random.uniform(recipe["smallestCrop"], 1)
@@ -224,17 +293,19 @@ def load_base(run, source):
     return model, names, heads
 
 
-def adapted(run, model, names, heads, args):
+def adapted(run, recipe, model, names, heads, args):
     """The model with a LoRA beside the recipe's linears, and its head trained along."""
     if args.adapter is not None:
         return PeftModel.from_pretrained(model, args.adapter, is_trainable=True)
-    dmlora = run["recipe"]["dmlora"]
-    left = dmlora["branchesEnd"] if dmlora["dropMode"] != "none" else dmlora["branches"]
-    rank = args.rank or left * dmlora["rank"]
-    targets = {"qv": "qv", "qkv": "qkv", "qkv+proj": ["q", "k", "v", "proj"]}.get(dmlora["targets"], list(names))
+    left = recipe["dmlora.branches" if recipe["dmlora.dropMode"] == "none" else "dmlora.branchesEnd"]
+    rank = args.rank or left * recipe["dmlora.rank"]
+    sets = {"qv": "qv", "qkv": "qkv", "qkv+proj": ["q", "k", "v", "proj"]}
+    targets = sets.get(recipe["dmlora.targets"], list(names))
+    blocks = "|".join(str(block) for block in range(recipe["dmlora.firstBlock"], run["model"]["config"]["depth"]))
     linears = sorted({names[target] for target in targets})
     # A regular expression for the whole name: "output.dense" alone would also match "attention.output.dense".
-    pattern = rf".*\.(layers?|blocks)\.\d+\.(.*\.)?({'|'.join(linear.replace('.', '[.]') for linear in linears)})"
+    ends = "|".join(linear.replace(".", "[.]") for linear in linears)
+    pattern = rf".*\.(layers?|blocks)\.({blocks})\.(.*\.)?({ends})"
     config = LoraConfig(r=rank, lora_alpha=rank, target_modules=pattern, modules_to_save=heads, lora_dropout=0.0)
     if run["model"]["library"] == "timm":
         config.target_modules = pattern.replace(r".*\.(layers?|blocks)", r"(.*\.)?blocks", 1)
@@ -271,14 +342,14 @@ def evaluate(accelerator, model, loader):
 def main():
     args = arguments()
     run = json.loads(args.run.read_text(encoding="utf-8"))
-    recipe, classes = run["recipe"], run["data"]["classes"]
+    recipe, classes = recipe_of(run, args.set), run["data"]["classes"]
     seed = recipe["seed"] if args.seed is None else args.seed
     set_seed(seed)
     source = args.model or run["model"]["origin"]["hubId"]
     if source is None:
         raise SystemExit("run.json knows no id of the original model: give its folder with --model.")
     accelerator = Accelerator()
-    train, validation = split_files(labelled_files(args.data, classes), run, seed)
+    train, validation = split_files(labelled_files(args.data, classes), run, recipe, seed)
     p = run["model"]["preprocessing"]
     check_sizes(train + validation, p)
     batch = min(args.batch or recipe["batch"], len(train))
@@ -288,10 +359,10 @@ def main():
         steps = max(1, round(epochs * len(train) / (batch * accelerator.num_processes)))
 
     base, names, heads = load_base(run, source)
-    model = adapted(run, base, names, heads, args)
+    model = adapted(run, recipe, base, names, heads, args)
     trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     # A head that has learned already moves more slowly than the branches; one of random numbers does not.
-    head_share = 1.0 if args.adapter is None else recipe.get("headRate", 1.0)
+    head_share = 1.0 if args.adapter is None else recipe["headRate"]
     groups = {}
     for name, parameter in trained:
         share = head_share if any(head in name.split(".") for head in heads) else 1.0
@@ -305,6 +376,8 @@ def main():
         Pictures(files, p, recipe if learn else None), batch, shuffle=learn, drop_last=learn, num_workers=args.workers
     )
     model, optimiser, loader, held = accelerator.prepare(model, optimiser, load(train, True), load(validation, False))
+    for line in not_followed():
+        accelerator.print(line)
     accelerator.print(f"{len(train)} pictures to train, {len(validation)} to validate, {steps} steps of {batch}")
     accelerator.print("before: loss %.4f, accuracy %.4f" % evaluate(accelerator, model, held))
 

@@ -142,8 +142,8 @@ export function readRecipe(json: unknown): Result<Recipe> {
   return collected.ok ? completed(values) : collected;
 }
 
-/** Largest recipe file, in bytes: twenty times what one with every option has. */
-const mostBytes = 64_000;
+/** Largest recipe file: fifty times what one with every option has. */
+export const mostBytes = 64_000;
 
 /** A value given beside a recipe, for the option that stands at `path`. */
 export interface Setting {
@@ -173,7 +173,7 @@ export async function readRecipeFile(
 
 async function collectFile(file: Blob, values: Map<Path, Value>): Promise<Result<null>> {
   if (file.size > mostBytes)
-    return bad('recipe', `The file has ${file.size} bytes, and a recipe never more than ${mostBytes}.`);
+    return bad('recipe', `The file is larger than ${mostBytes / 1000} kB, which no recipe is.`);
   let json: unknown;
   try {
     json = JSON.parse(await file.text());

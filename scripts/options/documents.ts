@@ -1,0 +1,75 @@
+// What is written about the options in other files, from their table: the table in README.md and the head of continue.py.
+// `npm run options` writes it there, a test compares.
+import { optionOf, paths, type Option, type Path, type Value } from '../../src/recipe/options.ts';
+import { limitsText } from '../../src/recipe/read-recipe.ts';
+
+interface Part {
+  /** From the repository's root. */
+  readonly file: string;
+  /** Lines around what is written. */
+  readonly begin: string;
+  readonly end: string;
+  readonly text: () => string;
+}
+
+export const parts: readonly Part[] = [
+  {
+    file: 'README.md',
+    begin: '<!-- options: written by `npm run options` from src/recipe/options.ts -->',
+    end: '<!-- end of options -->',
+    text: markdownTable,
+  },
+  {
+    file: 'src/formats/continue.py',
+    begin:
+      "# Graft's options, from their table: path, default, and why this script does not follow it (None where it does).",
+    end: '# End of options.',
+    text: pythonTable,
+  },
+];
+
+/** A file's text with a part of it written anew; throws where the file has no place for it. */
+export function written(text: string, { begin, end, text: made, file }: Part): string {
+  const [from, to] = [text.indexOf(`${begin}\n`), text.indexOf(`\n${end}`)];
+  if (from < 0 || to < from) throw new Error(`${file} has no lines "${begin}" and "${end}"`);
+  return `${text.slice(0, from + begin.length + 1)}${made()}${text.slice(to + 1)}`;
+}
+
+/** The path as people write it: the ends of a pair are positions in its list. */
+const shownPath = (path: Path): string => `\`${path.replace(/\.(\d)$/, '[$1]')}\``;
+
+function valuesText(option: Option): string {
+  if (option.kind === 'choice') return option.choices.map(([value]) => `\`${value}\``).join(', ');
+  const number = `${option.whole === true ? 'whole, ' : ''}${limitsText(option, false)}`;
+  return option.empty === undefined ? number : `${number}; \`null\`: ${option.empty}`;
+}
+
+function whenText(option: Option): string {
+  return Object.entries(option.when ?? {})
+    .map(
+      ([path, values]) => ` Only with \`${path}\` = ${values.map((value) => `\`${value}\``).join(' or ')}.`,
+    )
+    .join('');
+}
+
+function markdownTable(): string {
+  const rows = paths.map((path) => {
+    const option = optionOf(path);
+    const unit = option.kind === 'number' && option.unit !== undefined ? ` (${option.unit})` : '';
+    return `| ${shownPath(path)} | \`${option.default}\` | ${valuesText(option)}${unit} | **${option.label}**: ${option.help}${whenText(option)} |`;
+  });
+  return ['', '| Option | Default | Values | What it does |', '|---|---|---|---|', ...rows, '', ''].join(
+    '\n',
+  );
+}
+
+const python = (value: Value | undefined): string =>
+  value === null || value === undefined ? 'None' : JSON.stringify(value);
+
+function pythonTable(): string {
+  const rows = paths.map((path) => {
+    const { default: value, notInPython } = optionOf(path);
+    return `    "${path}": (${python(value)}, ${python(notInPython)}),`;
+  });
+  return ['OPTIONS = {', ...rows, '}', ''].join('\n');
+}
