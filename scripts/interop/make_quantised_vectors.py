@@ -3,7 +3,7 @@
     python scripts/interop/make_quantised_vectors.py testdata/onnx/quantised.json
 
 For each matrix: `weight` [outputs, inputs]; of quantize_dynamic (QUInt8, per channel) the stored values [inputs, outputs],
-scales and zero points; of MatMulNBitsQuantizer (4 bits, block 32, symmetric) the packed values and scales; and what the two
+scales and zero points; of MatMulNBitsQuantizer (4 bits, block 32, not symmetric) the same, packed; and what the two
 models compute of `x` [rows, inputs]. Needs onnxruntime, onnx, onnx_ir.
 """
 
@@ -64,7 +64,7 @@ def main(out):
             onnx.save(product(weight), plain)
             quantize_dynamic(plain, small, weight_type=QuantType.QUInt8, per_channel=True)
             integers = onnx.load(small)
-            bits = MatMulNBitsQuantizer(onnx.load(plain), bits=4, block_size=32, is_symmetric=True)
+            bits = MatMulNBitsQuantizer(onnx.load(plain), bits=4, block_size=32, is_symmetric=False)
             bits.process()
             eight, four = stored(integers), stored(bits.model.model)
             cases.append(
@@ -79,7 +79,12 @@ def main(out):
                         "zeros": eight["w_zero_point"],
                         "y": run(integers, x),
                     },
-                    "int4": {"values": four["w_Q4"], "scales": four["w_scales"], "y": run(bits.model.model, x)},
+                    "int4": {
+                        "values": four["w_Q4"],
+                        "scales": four["w_scales"],
+                        "zeros": four["w_zero_points"],
+                        "y": run(bits.model.model, x),
+                    },
                 }
             )
     Path(out).write_text(json.dumps({"onnxruntime": onnxruntime.__version__, "cases": cases}) + "\n")

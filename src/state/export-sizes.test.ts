@@ -24,7 +24,7 @@ test('a merged model has its parameters and a head of the classes', () => {
   expect(size('onnx', 'BF16')).toBe((1000 + 33) * 4);
   // Of 1033 values the block's linears have 4 x 100 + 2 x 200.
   expect(size('onnx-q8', 'F32')).toBe((1033 - 800) * 4 + 800);
-  expect(size('onnx-q4', 'source')).toBe((1033 - 800) * 4 + 800 * 0.625);
+  expect(size('onnx-q4', 'source')).toBe((1033 - 800) * 4 + 800 * 0.640625);
 });
 
 test('an adapter has its live branches and the head, in float32 unless asked', () => {

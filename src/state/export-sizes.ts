@@ -30,8 +30,8 @@ export function exportBytes(
   const all = model.parameters + (model.labels.length === classes ? 0 : head);
   if (format === 'onnx-q8' || format === 'onnx-q4') {
     const linears = depth * (4 * dim * dim + 2 * dim * mlpDim);
-    // 4 bits and a float32 scale for each 32 of them.
-    return 4 * (all - linears) + linears * (format === 'onnx-q8' ? 1 : 0.5 + 4 / 32);
+    // 4 bits, and for each 32 of them a float32 scale and a zero point of 4 bits.
+    return 4 * (all - linears) + linears * (format === 'onnx-q8' ? 1 : 0.5 + 4.5 / 32);
   }
   const stored = dtype === 'source' ? sourceBytes(model) : bytesOf[dtype];
   const isHalf = dtype === 'F16' || (dtype === 'source' && model.dtype === 'float16');

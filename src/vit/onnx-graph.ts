@@ -19,7 +19,7 @@ export interface GraphWeight {
   readonly shape: readonly number[];
 }
 
-/** A linear's weight in few bits: the tensors `NAME.values`, `NAME.scales` and, of uint8, `NAME.zeros`. */
+/** A linear's weight in few bits: the tensors `NAME.values`, `NAME.scales` and `NAME.zeros`. */
 export interface QuantisedWeight {
   readonly param: ParamName;
   readonly outputs: number;
@@ -187,7 +187,7 @@ class GraphBuilder {
           ['bits', int(4)],
           ['block_size', int(int4Block)],
         ]);
-        const inputs = [input, `${param}.values`, `${param}.scales`];
+        const inputs = [input, `${param}.values`, `${param}.scales`, `${param}.zeros`];
         const domain = 'com.microsoft';
         this.nodes.push({ op: 'MatMulNBits', domain, name: product, inputs, outputs: [product], attributes });
         return product;

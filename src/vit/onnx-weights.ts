@@ -71,10 +71,11 @@ function inFewBits(
       tensor('zeros', 'uint8', [outputs], zeros),
     ];
   }
-  const { values, scales } = toInt4Linear(weight, outputs);
+  const { values, scales, zeros } = toInt4Linear(weight, outputs);
   return [
     tensor('values', 'uint8', [outputs, blocksOf(inputs), int4Block / 2], values),
     tensor('scales', 'float32', [scales.length], encodeFloats(scales, 'F32')),
+    tensor('zeros', 'uint8', [zeros.length], zeros),
   ];
 }
 
@@ -99,8 +100,10 @@ async function ofFewBits(
   const blocks = blocksOf(inputs);
   const values = await part('values', 'uint8', [outputs, blocks, int4Block / 2]);
   const scales = await part('scales', 'float32', [outputs * blocks]);
-  if (values === null || scales === null) return null;
-  return ndArray([outputs, inputs], ofInt4Linear({ values, scales: decodeFloats(scales, 'F32') }, inputs));
+  const zeros = await part('zeros', 'uint8', [outputs * Math.ceil(blocks / 2)]);
+  if (values === null || scales === null || zeros === null) return null;
+  const linear = { values, scales: decodeFloats(scales, 'F32'), zeros };
+  return ndArray([outputs, inputs], ofInt4Linear(linear, inputs));
 }
 
 /** Layer scale by the parameters of the linear that it follows: (W x + b) s is (s W) x + s b. */
@@ -158,8 +161,7 @@ export async function modelOfOnnx(
   if (JSON.stringify([model.input, model.output]) !== JSON.stringify([graph.input, graph.output]))
     return wrong('Its input or output is not that of the model.');
   const stored = new Map(model.initializers.map((tensor) => [tensor.name, tensor]));
-  const each = form === 'uint8' ? 3 : 2;
-  const asked = graph.weights.length + graph.constants.length + each * graph.quantised.length;
+  const asked = graph.weights.length + graph.constants.length + 3 * graph.quantised.length;
   if (model.nodes.length !== graph.nodes.length || stored.size !== asked)
     return wrong(`It has ${model.nodes.length} nodes and ${stored.size} tensors.`);
   for (const { name, bytes } of graph.constants) {

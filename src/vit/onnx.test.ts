@@ -159,7 +159,8 @@ describe('the file', () => {
         if (!isSmall) expect(found.data).toEqual(data);
         else {
           const most = data.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
-          assertClose(name, found.data, data, { abs: most / (form === 'uint8' ? 120 : 7), rel: 0 });
+          // In 4 bits the ends of a block's range may be cut.
+          assertClose(name, found.data, data, { abs: most / (form === 'uint8' ? 120 : 4), rel: 0 });
           expect(found.data).not.toEqual(data);
         }
       }

@@ -103,8 +103,7 @@ function compute(node: OnnxNode, inputs: readonly Value[]): Value {
     case 'MatMulNBits':
       return matMulNBits(
         x,
-        present(inputs[1], 'weight'),
-        present(inputs[2], 'scales'),
+        [present(inputs[1], 'weight'), present(inputs[2], 'scales'), present(inputs[3], 'zeros')],
         int(node, 'K'),
         int(node, 'N'),
       );

@@ -89,9 +89,15 @@ export function matMulInteger(x: Value, ...[weight, zeroX, zeros]: readonly Valu
 }
 
 /** onnxruntime's product with 4 bits: the weight's values first, then a product in float. */
-export function matMulNBits(x: Value, weight: Value, scales: Value, k: number, n: number): Value {
+export function matMulNBits(
+  x: Value,
+  [weight, scales, zeros]: readonly [weight: Value, scales: Value, zeros: Value],
+  k: number,
+  n: number,
+): Value {
   const factor = memoized(weight.data, () => {
-    const rows = ofInt4Linear({ values: Uint8Array.from(weight.data), scales: scales.data }, k); // [n, k]
+    const [values, points] = [Uint8Array.from(weight.data), Uint8Array.from(zeros.data)];
+    const rows = ofInt4Linear({ values, scales: scales.data, zeros: points }, k); // [n, k]
     return transpose({ type: x.type, shape: [n, k], data: rows }, [1, 0]).data;
   });
   return matMul(x, { type: x.type, shape: [k, n], data: factor });

@@ -1,5 +1,5 @@
 // Weights of a linear in few bits, as onnxruntime's tools write them, and back: uint8 with a scale and a zero point for each
-// output (MatMulInteger), 4 bits with a scale for each block of 32 inputs (MatMulNBits). Knows no graph and no model.
+// output (MatMulInteger), 4 bits with a scale and a zero point for each block of 32 inputs (MatMulNBits), both searched. Knows no graph and no model.
 
 /** A linear's weight for MatMulInteger: value = (stored - zero) * scale, all by output. */
 export interface Uint8Linear {
@@ -9,12 +9,14 @@ export interface Uint8Linear {
   readonly zeros: Uint8Array;
 }
 
-/** A linear's weight for MatMulNBits: value = (stored - 8) * scale. */
+/** A linear's weight for MatMulNBits: value = (stored - zero) * scale, all by block. */
 export interface Int4Linear {
   /** [outputs, blocks, 16]: two values a byte, the first in the low half; behind the last input zeros. */
   readonly values: Uint8Array;
   /** [outputs * blocks] */
   readonly scales: Float32Array;
+  /** [outputs, half of the blocks, rounded up]: two a byte, as the values. */
+  readonly zeros: Uint8Array;
 }
 
 /** Inputs that share a scale in 4 bits. */
@@ -78,41 +80,83 @@ export function ofUint8Linear({ values, scales, zeros }: Uint8Linear): Float32Ar
   });
 }
 
-/** @param weight [outputs, inputs] */
+/** Shares of a block's range that its 16 values may span: ends that are cut cost less than coarse steps, often. */
+const spans = [1, 0.96, 0.92, 0.88, 0.84, 0.8, 0.76, 0.72];
+
+/**
+ * Each block with the scale and the zero point, of a few, that leave the smallest squared error; what onnxruntime's own tool
+ * takes (the whole range) is among them.
+ *
+ * @param weight [outputs, inputs]
+ */
 export function toInt4Linear(weight: Float32Array, outputs: number): Int4Linear {
   const inputs = weight.length / outputs;
   const blocks = blocksOf(inputs);
   const values = new Uint8Array(outputs * blocks * (int4Block / 2));
   const scales = new Float32Array(outputs * blocks);
+  const zeros = new Uint8Array(outputs * Math.ceil(blocks / 2));
   for (let o = 0; o < outputs; o++)
     for (let b = 0; b < blocks; b++) {
       const from = o * inputs + b * int4Block;
       const block = weight.subarray(from, Math.min(from + int4Block, (o + 1) * inputs));
-      // The value that is furthest from zero becomes exactly -8 steps, whatever its sign.
-      const furthest = block.reduce((most, value) => (Math.abs(value) > Math.abs(most) ? value : most), 0);
-      const scale = Math.abs(furthest / 8) < tiniest ? 0 : Math.fround(furthest / -8);
+      const { step, zero, scale } = int4Range(block);
       const at = o * blocks + b;
       scales[at] = scale;
-      const inverse = scale === 0 ? 0 : Math.fround(1 / scale);
-      block.forEach((value, i) => {
-        const steps = Math.fround(value * inverse);
-        const stored = clamp(Math.sign(steps) * Math.floor(Math.abs(steps) + 0.5) + 8, 15);
-        const byte = at * (int4Block / 2) + (i >> 1);
-        values[byte] = (values[byte] ?? 0) | (stored << (4 * (i & 1)));
-      });
+      setHalf(zeros, 2 * o * Math.ceil(blocks / 2) + b, zero);
+      for (let i = 0; i < block.length; i++)
+        setHalf(values, at * int4Block + i, toInt4(block[i] ?? 0, step, zero));
     }
-  return { values, scales };
+  return { values, scales, zeros };
+}
+
+const toInt4 = (x: number, step: number, zero: number): number => clamp(Math.round(x / step) + zero, 15);
+
+/** The step that a block is divided by, its zero point, and the scale that then brings its values back best. */
+function int4Range(block: Float32Array): {
+  readonly step: number;
+  readonly zero: number;
+  readonly scale: number;
+} {
+  let [low, high] = [0, 0];
+  for (const value of block) [low, high] = [Math.min(low, value), Math.max(high, value)];
+  const whole = (high - low) / 15;
+  let best = { step: 1, zero: 0, scale: 0 };
+  if (whole < tiniest) return best;
+  const middle = clamp(Math.round(-low / whole), 15);
+  let most = 0;
+  for (const span of spans)
+    for (let zero = Math.max(0, middle - 1); zero <= Math.min(15, middle + 1); zero++) {
+      // Of the steps c and the values x, the scale xc / cc is best, and takes (xc)^2 / cc off the squared error.
+      let [xc, cc] = [0, 0];
+      for (let i = 0; i < block.length; i++) {
+        const x = block[i] ?? 0;
+        const c = toInt4(x, whole * span, zero) - zero;
+        xc += x * c;
+        cc += c * c;
+      }
+      if (cc === 0 || (xc * xc) / cc <= most) continue;
+      most = (xc * xc) / cc;
+      best = { step: whole * span, zero, scale: Math.fround(xc / cc) };
+    }
+  return best;
+}
+
+/** The `at`-th of values that lie two in a byte, the first in the low half. */
+const halfOf = (bytes: Uint8Array, at: number): number => ((bytes[at >> 1] ?? 0) >> (4 * (at & 1))) & 15;
+
+function setHalf(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at >> 1] = (bytes[at >> 1] ?? 0) | (value << (4 * (at & 1)));
 }
 
 /** @returns [outputs, inputs] */
-export function ofInt4Linear({ values, scales }: Int4Linear, inputs: number): Float32Array {
+export function ofInt4Linear({ values, scales, zeros }: Int4Linear, inputs: number): Float32Array {
   const blocks = blocksOf(inputs);
   const weight = new Float32Array((scales.length / blocks) * inputs);
   return weight.map((_, at) => {
     const [o, i] = [Math.floor(at / inputs), at % inputs];
-    const block = o * blocks + Math.floor(i / int4Block);
-    const inside = i % int4Block;
-    const byte = values[block * (int4Block / 2) + (inside >> 1)] ?? 0;
-    return (((byte >> (4 * (inside & 1))) & 15) - 8) * (scales[block] ?? NaN);
+    const b = Math.floor(i / int4Block);
+    const block = o * blocks + b;
+    const zero = halfOf(zeros, 2 * o * Math.ceil(blocks / 2) + b);
+    return (halfOf(values, block * int4Block + (i % int4Block)) - zero) * (scales[block] ?? NaN);
   });
 }

@@ -99,8 +99,8 @@ export function ExportChoices({ disabled }: { readonly disabled: boolean }) {
         <Format name="onnx-q8" title="ONNX, 8 bits" size={size('onnx-q8')} disabled={disabled}>
           <p>
             The same graph with 8-bit products, <code>q8</code> in transformers.js: small, and the quickest on
-            processors. What it costs in answers is measured before it is offered; proving it takes up to a
-            minute.
+            processors. What it costs in answers is measured before it is offered, which takes longer than for
+            the others.
           </p>
         </Format>
         <Format name="onnx-q4" title="ONNX, 4 bits" size={size('onnx-q4')} disabled={disabled}>

@@ -172,7 +172,7 @@ function whyRefused(
     : null;
 }
 
-/** Floating-point operations that the plain evaluation of a graph may take: some seconds; a minute for 8-bit products. */
+/** Floating-point operations that the plain evaluation of a graph may take; 8-bit products are proved by it alone, and get more. */
 const graphBudget = { plain: 4e9, bytes: 1e10 };
 
 /**
