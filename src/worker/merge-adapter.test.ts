@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { assertClose } from '../engine/checks/close.ts';
 import { readerOf } from '../engine/checks/node-backends.ts';
 import { must, readTensors, tensorOf, type Tensors } from '../engine/checks/reference.ts';
-import { decodeFloats } from '../formats/float-types.ts';
+import { decodeFloats, encodeFloats } from '../formats/float-types.ts';
 import { readHeader, readTensorBytes, writeSafetensors, type TensorToWrite } from '../formats/safetensors.ts';
 import { present } from '../shared/assert.ts';
 import { faultSentence } from '../shared/fault.ts';
@@ -114,6 +114,34 @@ describe('merged as peft merges', () => {
       ),
     );
     await assertLogits(must(await merged(hf, older)), await expectedOf('hf-lora-bias', hf));
+  });
+
+  test('into a float16 base: stays float16, the sum rounded once', async () => {
+    const stored = async (model: OpenModel, dtype: 'F16' | 'F32') =>
+      decodeFloats(await readTensorBytes(model.file, present(model.header.tensors.get(query), query)), dtype);
+    const query = 'vit.encoder.layer.0.attention.attention.query.weight';
+    const weights = present(hf.files['model.safetensors'], 'weights');
+    const blob = weights instanceof Blob ? weights : new Blob([weights]);
+    const halves = new Map<string, TensorToWrite>();
+    const rounded = new Map<string, TensorToWrite>();
+    for (const [name, entry] of must(await readHeader(blob, 'base')).tensors) {
+      const half = encodeFloats(decodeFloats(await readTensorBytes(blob, entry), 'F32'), 'F16');
+      halves.set(name, { dtype: 'F16', shape: entry.shape, bytes: half });
+      const bytes = encodeFloats(decodeFloats(half, 'F16'), 'F32');
+      rounded.set(name, { dtype: 'F32', shape: entry.shape, bytes });
+    }
+    const beside = await adapter('hf-lora-bias');
+    const [small, wide] = [halves, rounded].map((tensors) => ({
+      ...hf,
+      files: { ...hf.files, 'model.safetensors': writeSafetensors(tensors) },
+    }));
+    const [got, exact] = [
+      must(await merged(present(small, 'base'), beside)),
+      must(await merged(present(wide, 'base'), beside)),
+    ];
+    expect(present(got.header.tensors.get(query), query).dtype).toBe('F16');
+    const once = decodeFloats(encodeFloats(await stored(exact, 'F32'), 'F16'), 'F16');
+    expect(await stored(got, 'F16')).toEqual(once);
   });
 
   test('class names beside the adapter are those of its head', async () => {

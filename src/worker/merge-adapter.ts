@@ -1,6 +1,6 @@
 // A PEFT adapter and its base as one model: every LoRA pair is added to the weight that it adapts, what was saved whole takes
-// its place, and the result is a file like any other. Does what peft's merge_and_unload does, in float32; kinds of adapters
-// that add something else are refused by name.
+// its place, and the result is a file like any other. Does what peft's merge_and_unload does: sums in float32, rounded once to
+// the base's type (bit for bit in float16); kinds of adapters that add something else are refused by name.
 import { withLora } from '../dmlora/stacked-lora.ts';
 import { decodeFloats, encodeFloats, isFloatType } from '../formats/float-types.ts';
 import { objectOf, parseJsonObject } from '../formats/json.ts';
