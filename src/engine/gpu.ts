@@ -1,5 +1,5 @@
 // The one GPUDevice of a worker: opened with what the adapter has, watched for loss and for errors that nobody
-// asked about. tfjs borrows it and watches nothing itself (faults F1, F2): without this a failed allocation is a
+// asked about. tfjs borrows it and watches nothing itself: without this a failed allocation is a
 // tensor of zeros.
 import { describeFault, type Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
@@ -22,7 +22,32 @@ export interface Gpu {
   close(): void;
 }
 
+/** The last is closed first: of several errors that of memory counts, not the invalid buffers that follow from it. */
 const scopes: readonly GPUErrorFilter[] = ['validation', 'out-of-memory', 'internal'];
+
+/** Opens error scopes; the function that it gives closes them and resolves to the first error, or null. */
+function openScopes(device: GPUDevice): () => Promise<GPUError | null> {
+  for (const scope of scopes) device.pushErrorScope(scope);
+  return async () => {
+    const errors = await Promise.all(scopes.map(() => device.popErrorScope().catch(() => null)));
+    return errors.find((error) => error !== null) ?? null;
+  };
+}
+
+/**
+ * Runs work that is enqueued and not awaited; its scopes close before anything else can run. Resolves to the first error
+ * that the device reports for it.
+ */
+export function scoped(device: GPUDevice, work: () => void): Promise<GPUError | null> {
+  const close = openScopes(device);
+  try {
+    work();
+  } catch (thrown) {
+    void close();
+    throw thrown;
+  }
+  return close();
+}
 
 async function findAdapter(): Promise<Result<GPUAdapter>> {
   const noGpu = (why: NoGpu, detail: string): Result<GPUAdapter> => fail({ kind: 'no-webgpu', why, detail });
@@ -121,7 +146,7 @@ function watched(device: GPUDevice, info: GPUAdapterInfo): Gpu {
     trouble = { kind: 'device-lost', step: 0, detail: message === '' ? reason : message };
   });
   device.addEventListener('uncapturederror', ({ error }) => {
-    trouble ??= faultOf(error, 0);
+    trouble ??= faultOfGpuError(error, 0);
   });
   const name = nameOf(info);
   return {
@@ -132,13 +157,13 @@ function watched(device: GPUDevice, info: GPUAdapterInfo): Gpu {
     facts: factsOf(device),
     trouble: troubleNow,
     async guarded(step, work) {
-      for (const scope of scopes) device.pushErrorScope(scope);
+      const close = openScopes(device);
       const outcome = await settle(work);
-      const errors = await Promise.all(scopes.map(() => device.popErrorScope().catch(() => null)));
-      // A lost device makes tfjs throw misleading errors (fault F6), so the flag is looked at first.
+      const error = await close();
+      // A lost device makes tfjs throw misleading errors, so the flag is looked at first.
       const lost = troubleNow();
       if (lost !== null) return fail('step' in lost ? { ...lost, step } : lost);
-      for (const error of errors) if (error !== null) return fail(faultOf(error, step));
+      if (error !== null) return fail(faultOfGpuError(error, step));
       if (!outcome.ok) throw outcome.thrown;
       return ok(outcome.value);
     },
@@ -169,7 +194,8 @@ async function settle<T>(work: () => Promise<T>): Promise<Settled<T>> {
   }
 }
 
-function faultOf(error: GPUError, step: number): Fault {
+/** A device's error as a fault of `step`. */
+export function faultOfGpuError(error: GPUError, step: number): Fault {
   return error instanceof GPUOutOfMemoryError
     ? { kind: 'out-of-memory', askedBytes: 0, detail: error.message }
     : { kind: 'gpu-error', message: error.message, step };

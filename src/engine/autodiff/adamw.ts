@@ -1,9 +1,8 @@
 // AdamW (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019) over one flat group. tfjs's Adam neither
 // decays weights nor resumes exactly (fault F10): here the bias corrections are float64 powers of the step number.
 import * as tf from '@tensorflow/tfjs-core';
+import { adamw } from '../parameter-groups.ts';
 import type { Group } from './trainables.ts';
-
-export const adamw = { beta1: 0.9, beta2: 0.999, eps: 1e-8 } as const;
 
 /**
  * p <- p (1 - rate decay) - rate (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps), with

@@ -40,16 +40,14 @@ import {
   disposeGroups,
   downloadMoments,
   downloadValues,
-  groupNames,
   layoutOf,
-  rateOf,
   unpack,
   uploadGroups,
-  type GroupName,
   type Groups,
   type Layout,
   type Trainables,
 } from './trainables.ts';
+import { groupNames, rateOf, type GroupName } from '../parameter-groups.ts';
 import { disposeVit, embed, features, uploadVit, type FrozenVit } from './vit.ts';
 
 /** What a batch, or a part of it, adds to a step. */

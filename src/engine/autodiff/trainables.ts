@@ -7,12 +7,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { paramNames, type AdaptedModule, type Adapter, type Moments } from '../../dmlora/adapter.ts';
 import { ndArray, sizeOf, type NdArray } from '../../shared/array.ts';
-import { assert, present } from '../../shared/assert.ts';
+import { present } from '../../shared/assert.ts';
 import type { ParamName } from '../../vit/parameters.ts';
-import type { StepControl } from '../engine.ts';
-
-export const groupNames = ['branches', 'scalars', 'headWeight', 'headBias'] as const;
-export type GroupName = (typeof groupNames)[number];
+import { groupNames, stepCounts, type GroupName } from '../parameter-groups.ts';
 
 /** One group's parameters and moments, flat, and how many optimiser steps they have seen. */
 export type Group = {
@@ -138,13 +135,6 @@ export function unpack(
   return named;
 }
 
-/** Which group a parameter lies in. */
-function groupOf(name: ParamName): GroupName {
-  if (name === paramNames.headWeight) return 'headWeight';
-  if (name === paramNames.headBias) return 'headBias';
-  return name.endsWith('.s') ? 'scalars' : 'branches';
-}
-
 /** Uploads parameters and moments; a parameter without moments starts with zeros. */
 export function uploadGroups(
   layout: Layout,
@@ -154,11 +144,12 @@ export function uploadGroups(
   const values = pack(layout, (name) => parameters.get(name)?.data);
   const m = pack(layout, (name) => moments.get(name)?.m);
   const v = pack(layout, (name) => moments.get(name)?.v);
+  const counts = stepCounts([...parameters.keys()], moments);
   const group = (name: GroupName): Group => ({
     values: tf.tensor1d(values[name]),
     m: tf.tensor1d(m[name]),
     v: tf.tensor1d(v[name]),
-    steps: groupSteps(name, [...parameters.keys()], moments),
+    steps: counts[name],
   });
   return {
     branches: group('branches'),
@@ -166,17 +157,6 @@ export function uploadGroups(
     headWeight: group('headWeight'),
     headBias: group('headBias'),
   };
-}
-
-/** One count serves a whole group: the method's events reset or remove moments in every module at once. */
-function groupSteps(name: GroupName, parameters: readonly ParamName[], moments: Adapter['moments']): number {
-  const counts = new Set(
-    parameters
-      .filter((parameter) => groupOf(parameter) === name)
-      .map((parameter) => moments.get(parameter)?.steps ?? 0),
-  );
-  assert(counts.size <= 1, () => `parameters of ${name} have seen different numbers of steps`);
-  return [...counts][0] ?? 0;
 }
 
 /** Downloads moments under parameter names; groups that have seen no step have none. */
@@ -228,10 +208,4 @@ export function cut(layout: Layout, groups: Groups): Trainables {
 export function disposeChanged(gone: Groups, kept: Groups): void {
   for (const name of groupNames)
     if (gone[name] !== kept[name]) tf.dispose([gone[name].values, gone[name].m, gone[name].v]);
-}
-
-/** The learning rate of a group at a step. */
-export function rateOf(group: GroupName, { learningRate, headRate, scalarRate }: StepControl): number {
-  if (group === 'scalars') return scalarRate;
-  return group === 'branches' ? learningRate : headRate;
 }

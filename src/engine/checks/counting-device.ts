@@ -2,7 +2,7 @@
 // its counts are tested without a GPU. (The bench counts on real devices, by the prototypes.)
 import { fail, ok } from '../../shared/result.ts';
 import type { Gpu } from '../gpu.ts';
-import { recordBytes } from '../kernels/shaders/shared-structs.ts';
+import { recordStruct } from '../kernels/shaders/structs.ts';
 import { recordRing } from '../kernels/shaders/adamw.ts';
 
 export type Counts = Record<string, number>;
@@ -114,8 +114,8 @@ export function countingGpu(counts: Counts, room: CountedDevice = {}): Gpu {
 
 /** The ring after so many steps: the last ones, each the n-th in its place and applied. */
 function appliedRecords(size: number, steps: number): ArrayBuffer {
-  const words = new Uint32Array(Math.max(size, recordRing * recordBytes) / 4);
+  const words = new Uint32Array(Math.max(size, recordRing * recordStruct.bytes) / 4);
   for (let step = Math.max(0, steps - recordRing); step < steps; step++)
-    words.set([step, 1], ((step % recordRing) * recordBytes) / 4);
+    words.set([step, 1], ((step % recordRing) * recordStruct.bytes) / 4);
   return words.buffer;
 }

@@ -1,7 +1,7 @@
 // The end of a step against float64: gradient norm, the decision whether the step counts, AdamW with its groups.
 import { assertClose } from './close.ts';
 import { adamThreads, adamwKernel, decideKernel, normGroups, normKernel } from '../kernels/shaders/adamw.ts';
-import { recordBytes, statusBytes, stepBytes } from '../kernels/shaders/shared-structs.ts';
+import { recordStruct, statusStruct, stepStruct } from '../kernels/shaders/structs.ts';
 import { runKernel } from './kernel-runner.ts';
 import { randomValues } from './random-model.ts';
 
@@ -20,7 +20,7 @@ const settings = {
 } as const;
 
 function stepWords(learns: Learns, sequence: number, images: number): Uint32Array<ArrayBuffer> {
-  const words = new Uint32Array(stepBytes / 4);
+  const words = new Uint32Array(stepStruct.bytes / 4);
   const floats = new Float32Array(words.buffer);
   const flags = learns.map((on) => (on ? 1 : 0));
   words.set([sequence, 3, images, ...flags], 0);
@@ -57,7 +57,7 @@ export async function checkAdamw(device: GPUDevice, learns: Learns, seed: number
   assertClose('norm^2', [sums.reduce((a, b) => a + b, 0)], [squares], { abs: 1e-6, rel: 1e-5 });
 
   const clip = 0.25;
-  const status = new Uint32Array(statusBytes / 4);
+  const status = new Uint32Array(statusStruct.bytes / 4);
   status.set([6, 0, 1]);
   new Float32Array(status.buffer)[3] = clip;
   const operands = { step, ends, status, gradient, parameters, first, second };
@@ -120,7 +120,7 @@ export async function checkDecision(device: GPUDevice): Promise<void> {
       sums: one.sums ?? sums,
       outcome: one.outcome ?? good,
       status,
-      records: new Uint32Array((64 * recordBytes) / 4),
+      records: new Uint32Array((64 * recordStruct.bytes) / 4),
     };
     const after = await runKernel(device, decideKernel(), [1, 1, 1], operands, 'status');
     const words = new Uint32Array(after.slice().buffer);
@@ -129,7 +129,7 @@ export async function checkDecision(device: GPUDevice): Promise<void> {
       throw new Error(`${one.name}: status ${words.slice(0, 3).join()}, expected ${wanted.join()}`);
     if (!one.applies) continue;
     const record = await runKernel(device, decideKernel(), [1, 1, 1], operands, 'records');
-    const floats = record.subarray((3 * recordBytes) / 4);
+    const floats = record.subarray((3 * recordStruct.bytes) / 4);
     const clip = Math.min(1, settings.clipNorm / (norm + 1e-6));
     assertClose('record', floats.subarray(2, 6), [(0.5 + 0.25 + 1.5) / 3, 2, norm, clip], {
       abs: 1e-6,

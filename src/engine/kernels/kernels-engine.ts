@@ -31,7 +31,7 @@ import { Pipelines } from './device/pipelines.ts';
 import { memoryPlan, type Plan } from './memory/plan.ts';
 import { prepareModel } from './device/prepare-model.ts';
 import { Reports } from './device/reports.ts';
-import { stepCounts } from './device/step-counts.ts';
+import { stepCounts } from '../parameter-groups.ts';
 import { StepQueue } from './device/step-queue.ts';
 import { unsupportedByKernels } from './supported.ts';
 import { presetTuning, type Tuning } from './tuning/tuning.ts';

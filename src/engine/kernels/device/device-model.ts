@@ -10,7 +10,7 @@ import {
 import { assert, present } from '../../../shared/assert.ts';
 import type { VitModel } from '../../../vit/parameters.ts';
 import type { Batch, Pixels } from '../../engine.ts';
-import { groupOf, pack, unpack } from '../memory/flat-parameters.ts';
+import { pack, sameStructure, unpack } from '../memory/flat-parameters.ts';
 import { uploadFrozen } from '../memory/frozen-weights.ts';
 import { buffersOf, planAgain, readBackBuffer, type Plan, type ProgramName } from '../memory/plan.ts';
 import { bindPrograms, type BoundPrograms } from './program.ts';
@@ -19,7 +19,7 @@ import { type DeviceMemory, type Region, wholeOf } from './device-memory.ts';
 import type { Pipelines } from './pipelines.ts';
 import { readRegions, type Output } from './read-back.ts';
 import { StepBlock, type StepNumbers } from './step-block.ts';
-import { sameStructure, type StepCounts } from './step-counts.ts';
+import { groupOf, type StepCounts } from '../../parameter-groups.ts';
 
 /** One submission: a program over the micro-batches of a batch. */
 export interface Work {

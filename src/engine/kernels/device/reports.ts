@@ -1,10 +1,10 @@
-// The only thing a steady step reads back: a ring of 32-byte records on the device, copied whole into one of a few
+// The only thing a steady step reads back: a ring of records on the device, copied whole into one of a few
 // mappable buffers at the end of each step and mapped when a report is asked for: at most one mapAsync a step, and one
 // for many steps when several are in flight.
 import { assert, present } from '../../../shared/assert.ts';
 import { plannedBuffer, type DeviceMemory, type PlannedBuffer } from './device-memory.ts';
 import { recordRing } from '../shaders/adamw.ts';
-import { recordBytes } from '../shaders/shared-structs.ts';
+import { recordStruct } from '../shaders/structs.ts';
 
 export interface DeviceRecord {
   readonly sequence: number;
@@ -20,7 +20,7 @@ export const maxInFlight = recordRing;
 
 /** The buffers that records are copied to. */
 export function planReports(): PlannedBuffer[] {
-  return [1, 2, 3].map((n) => plannedBuffer(`report ${n}`, recordRing * recordBytes, 'read-back'));
+  return [1, 2, 3].map((n) => plannedBuffer(`report ${n}`, recordRing * recordStruct.bytes, 'read-back'));
 }
 
 export class Reports {
@@ -35,7 +35,7 @@ export class Reports {
   /** Encodes the copy of the records; a step that follows another unread one copies over it. */
   encodeCopy(encoder: GPUCommandEncoder, records: GPUBuffer): void {
     this.#latest ??= present(this.#free.pop(), 'a free report buffer');
-    encoder.copyBufferToBuffer(records, 0, this.#latest, 0, recordRing * recordBytes);
+    encoder.copyBufferToBuffer(records, 0, this.#latest, 0, recordRing * recordStruct.bytes);
   }
 
   /** Waits for the last copy and gives the records by their place in the ring. */
@@ -46,16 +46,19 @@ export class Reports {
       await buffer.mapAsync(GPUMapMode.READ);
       const words = new Uint32Array(buffer.getMappedRange().slice(0));
       const floats = new Float32Array(words.buffer);
+      const { at } = recordStruct;
       return (sequence) => {
-        const at = (sequence % recordRing) * (recordBytes / 4);
-        assert(at + 5 < words.length, 'a record within the ring');
+        const record = (sequence % recordRing) * (recordStruct.bytes / 4);
+        assert(record < words.length, 'a record within the ring');
+        const word = (field: keyof typeof at): number => words[record + at[field]] ?? 0;
+        const float = (field: keyof typeof at): number => floats[record + at[field]] ?? NaN;
         return {
-          sequence: words[at] ?? 0,
-          applied: words[at + 1] === 1,
-          loss: floats[at + 2] ?? NaN,
-          correct: floats[at + 3] ?? NaN,
-          norm: floats[at + 4] ?? NaN,
-          clip: floats[at + 5] ?? NaN,
+          sequence: word('sequence'),
+          applied: word('applied') === 1,
+          loss: float('loss'),
+          correct: float('correct'),
+          norm: float('norm'),
+          clip: float('clip'),
         };
       };
     } finally {

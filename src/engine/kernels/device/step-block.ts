@@ -7,7 +7,8 @@ import type { Batch, StepControl } from '../../engine.ts';
 import { wholeOf, type DeviceMemory } from './device-memory.ts';
 import { packGates, type FlatLayout } from '../memory/flat-parameters.ts';
 import type { TrainingState } from '../memory/training-state.ts';
-import type { StepCounts } from './step-counts.ts';
+import { stepStruct } from '../shaders/structs.ts';
+import { adamw, groupNames, type StepCounts } from '../../parameter-groups.ts';
 
 export interface StepNumbers {
   /** Number of the step on the device, and its place in the ring of records. */
@@ -54,7 +55,7 @@ export class StepBlock {
       labels.every((label) => label >= 0 && label < classes),
       () => `a label is not in 0..${classes - 1}`,
     );
-    this.#words[2] = images;
+    this.#words[stepStruct.at.images] = images;
     if (this.#lastGates !== gates) packGates(layout, gates, this.#gates);
     this.#lastGates = gates;
     this.#labels.set(labels);
@@ -64,21 +65,25 @@ export class StepBlock {
     this.memory.write(wholeOf(this.state.stepBlock), this.#bytes);
   }
 
-  /** The order of `Step` in shaders/shared-structs.ts; bias corrections are powers in float64, rounded once. */
+  /** Bias corrections are powers in float64, rounded once. */
   #writeNumbers({ sequence, record, control, counts }: StepNumbers): void {
     const { trains, learningRate, headRate, scalarRate, weightDecay, clipNorm, scalarLimit } = control;
+    const { at } = stepStruct;
     const flag = (on: boolean): number => (on ? 1 : 0);
-    this.#words.set([sequence, record]);
-    this.#words.set([flag(trains.branches), flag(trains.scalars), flag(trains.head)], 3);
-    this.#floats.set([learningRate, scalarRate, weightDecay, clipNorm, scalarLimit, headRate], 6);
-    const steps = [counts.branches, counts.scalars, counts.headWeight, counts.headBias];
-    this.#floats.set(
-      steps.map((count) => 1 - 0.9 ** count),
-      12,
-    );
-    this.#floats.set(
-      steps.map((count) => 1 - 0.999 ** count),
-      16,
-    );
+    this.#words[at.sequence] = sequence;
+    this.#words[at.record] = record;
+    this.#words[at.branches] = flag(trains.branches);
+    this.#words[at.scalars] = flag(trains.scalars);
+    this.#words[at.head] = flag(trains.head);
+    this.#floats[at.rate] = learningRate;
+    this.#floats[at.scalarRate] = scalarRate;
+    this.#floats[at.decay] = weightDecay;
+    this.#floats[at.clipNorm] = clipNorm;
+    this.#floats[at.scalarLimit] = scalarLimit;
+    this.#floats[at.headRate] = headRate;
+    groupNames.forEach((group, i) => {
+      this.#floats[at.correction1 + i] = 1 - adamw.beta1 ** counts[group];
+      this.#floats[at.correction2 + i] = 1 - adamw.beta2 ** counts[group];
+    });
   }
 }

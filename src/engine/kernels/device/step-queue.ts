@@ -4,12 +4,11 @@
 import { assert, present } from '../../../shared/assert.ts';
 import type { Fault } from '../../../shared/fault.ts';
 import type { Batch, StepControl, StepReport } from '../../engine.ts';
-import type { Gpu } from '../../gpu.ts';
+import { faultOfGpuError, scoped, type Gpu } from '../../gpu.ts';
 import { wholeOf, type DeviceMemory } from './device-memory.ts';
 import type { DeviceModel } from './device-model.ts';
-import { scoped } from './error-scopes.ts';
 import { maxInFlight, type Reports } from './reports.ts';
-import { afterStep, noSteps, type StepCounts } from './step-counts.ts';
+import { afterStep, noSteps, type StepCounts } from '../../parameter-groups.ts';
 
 interface InFlight {
   readonly control: StepControl;
@@ -102,10 +101,7 @@ export class StepQueue {
   #faultOf(step: number, refused: GPUError | null, loss: number): Fault {
     const trouble = this.gpu.trouble();
     if (trouble !== null) return 'step' in trouble ? { ...trouble, step } : trouble;
-    if (refused !== null)
-      return refused instanceof GPUOutOfMemoryError
-        ? { kind: 'out-of-memory', askedBytes: 0, detail: refused.message }
-        : { kind: 'gpu-error', message: refused.message, step };
+    if (refused !== null) return faultOfGpuError(refused, step);
     return { kind: 'not-finite', where: Number.isFinite(loss) ? 'the gradient' : 'the loss', step };
   }
 

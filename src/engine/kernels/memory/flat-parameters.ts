@@ -9,11 +9,9 @@ import { ndArray, type NdArray } from '../../../shared/array.ts';
 import { assert, present } from '../../../shared/assert.ts';
 import type { ParamName } from '../../../vit/parameters.ts';
 import { headInputs, type VitConfig } from '../../../vit/vit-config.ts';
+import { groupNames, type GroupName } from '../../parameter-groups.ts';
 import { aligned, isLinearName, sitesOf, type Site } from './sites.ts';
 import { padded, type Widths } from './widths.ts';
-
-export const groupNames = ['branches', 'scalars', 'headWeight', 'headBias'] as const;
-export type GroupName = (typeof groupNames)[number];
 
 export interface FlatLayout {
   readonly adapter: Adapter;
@@ -121,13 +119,6 @@ export function unpack(layout: FlatLayout, widths: Widths, flat: Float32Array): 
   return named;
 }
 
-/** Which group a parameter lies in. */
-export function groupOf(name: ParamName): GroupName {
-  if (name === paramNames.headWeight) return 'headWeight';
-  if (name === paramNames.headBias) return 'headBias';
-  return name.endsWith('.s') ? 'scalars' : 'branches';
-}
-
 /** Calls `visit` for every column of every intermediate that belongs to a branch. */
 function eachColumn(
   { sites, adapter }: FlatLayout,
@@ -158,4 +149,13 @@ export function columnModules(layout: FlatLayout): Uint32Array<ArrayBuffer> {
     modules[column] = module;
   });
   return modules;
+}
+
+/** Same modules with the same live branches: nothing has to be planned again. */
+export function sameStructure(a: Adapter, b: Adapter): boolean {
+  const words = ({ modules }: Adapter): string =>
+    modules
+      .map(({ name, branches }) => `${name} ${branches.map(({ A }) => A.shape[0] ?? 0).join(',')}`)
+      .join(';');
+  return words(a) === words(b);
 }

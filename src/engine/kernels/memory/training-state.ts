@@ -13,7 +13,14 @@ import { columnModules, groupBegin, type FlatLayout } from './flat-parameters.ts
 import { aligned, type Site } from './sites.ts';
 import type { Widths } from './widths.ts';
 import { normGroups, recordRing } from '../shaders/adamw.ts';
-import { partBytes, recordBytes, siteBytes, statusBytes, stepBytes } from '../shaders/shared-structs.ts';
+import {
+  partStruct,
+  recordStruct,
+  siteStruct,
+  spanStruct,
+  statusStruct,
+  stepStruct,
+} from '../shaders/structs.ts';
 import type { PartRegions } from '../step/trace.ts';
 
 /** Rows that one partial sum of a gradient covers, at least; more rows are cut into chunks, at most 16. */
@@ -110,8 +117,8 @@ export function planState(layout: FlatLayout, widths: Widths, parts: number): Tr
         gradient: { buffer: partials, offset: begin, bytes: partials.bytes - begin },
         scales: { buffer: scales, ...columns },
         gates: { buffer: stepBlock, offset: unit + columns.offset, bytes: columns.bytes },
-        parts: { buffer: siteTable, offset: 2 * unit * i, bytes: siteBytes },
-        whole: { buffer: siteTable, offset: 2 * unit * i + unit, bytes: siteBytes },
+        parts: { buffer: siteTable, offset: 2 * unit * i, bytes: siteStruct.bytes },
+        whole: { buffer: siteTable, offset: 2 * unit * i + unit, bytes: siteStruct.bytes },
       },
     ];
   });
@@ -125,10 +132,10 @@ export function planState(layout: FlatLayout, widths: Widths, parts: number): Tr
     first: make('first moments', 4 * floats),
     second: make('second moments', 4 * floats),
     stepBlock,
-    status: make('status', statusBytes),
-    records: make('records', recordRing * recordBytes),
+    status: make('status', statusStruct.bytes),
+    records: make('records', recordRing * recordStruct.bytes),
     regions: {
-      step: { buffer: stepBlock, offset: 0, bytes: stepBytes },
+      step: { buffer: stepBlock, offset: 0, bytes: stepStruct.bytes },
       gates: { buffer: stepBlock, offset: unit, bytes: gateBytes },
       labels: { buffer: stepBlock, offset: unit + gateBytes, bytes: 4 * images },
       places: { buffer: stepBlock, offset: unit + gateBytes + labelBytes, bytes: 4 * images },
@@ -147,7 +154,7 @@ export function planState(layout: FlatLayout, widths: Widths, parts: number): Tr
       ofPart: Array.from({ length: parts }, (_, i) => ({
         buffer: partTable,
         offset: unit * i,
-        bytes: partBytes,
+        bytes: partStruct.bytes,
       })),
     },
     sites: new Map(sites),
@@ -156,17 +163,23 @@ export function planState(layout: FlatLayout, widths: Widths, parts: number): Tr
   };
 }
 
-/** Two `Site` structs for each site, each at a multiple of 256 bytes; see shared-structs.ts. */
+/** Two `Site` structs for each site, each at a multiple of 256 bytes; see structs.ts. */
 function siteUniforms({ sites, ends }: FlatLayout): Uint32Array<ArrayBuffer> {
   const words = new Uint32Array(Math.max(1, sites.length) * 128);
+  const { at } = siteStruct;
   sites.forEach(({ parts, width, scales }, i) => {
-    for (const at of [128 * i, 128 * i + 64]) words.set([width / 4, ends[3], scales / 4], at);
+    const [inParts, whole] = [128 * i, 128 * i + 64];
+    for (const begin of [inParts, whole]) {
+      words[begin + at.width] = width / 4;
+      words[begin + at.stride] = ends[3];
+      words[begin + at.scales] = scales / 4;
+    }
     parts.forEach(({ first, count, up }, part) => {
-      words[128 * i + 4 + part] = first;
-      words[128 * i + 8 + part] = count;
-      words[128 * i + 12 + part] = up;
+      words[inParts + at.first + part] = first;
+      words[inParts + at.count + part] = count;
+      words[inParts + at.up + part] = up;
     });
-    words[128 * i + 64 + 8] = width / 4;
+    words[whole + at.count] = width / 4;
   });
   return words;
 }
@@ -174,8 +187,16 @@ function siteUniforms({ sites, ends }: FlatLayout): Uint32Array<ArrayBuffer> {
 /** Two `Span`s for reduce-gradients.ts and the ends of the groups for adamw.ts, each at a multiple of 256 bytes. */
 function sizeTable({ ends }: FlatLayout): Uint32Array<ArrayBuffer> {
   const words = new Uint32Array(192);
-  words.set([0, ends[3], ends[0], ends[3]]);
-  words.set([ends[0], ends[3], ends[0], ends[3]], 64);
+  const { at } = spanStruct;
+  for (const [place, begin] of [
+    [0, 0],
+    [64, ends[0]],
+  ] as const) {
+    words[place + at.begin] = begin;
+    words[place + at.end] = ends[3];
+    words[place + at.chunked] = ends[0];
+    words[place + at.stride] = ends[3];
+  }
   words.set(ends, 128);
   return words;
 }
@@ -183,7 +204,7 @@ function sizeTable({ ends }: FlatLayout): Uint32Array<ArrayBuffer> {
 /** `Part` of each micro-batch, at multiples of 256 bytes. */
 function partUniforms(images: number, parts: number): Uint32Array<ArrayBuffer> {
   const words = new Uint32Array(64 * parts);
-  for (let part = 0; part < parts; part++) words[64 * part] = part * images;
+  for (let part = 0; part < parts; part++) words[64 * part + partStruct.at.first] = part * images;
   return words;
 }
 

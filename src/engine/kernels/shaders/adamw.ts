@@ -11,8 +11,9 @@
 //
 // The groups lie one after another: branches, scalars, head weight, head bias; `ends` holds their ends in vec4s. The
 // padding between and within them has gradient 0 and value 0 and keeps both.
-import { kernel, read, uniform, write, type Kernel } from './kernel.ts';
-import { statusStruct, stepStruct } from './shared-structs.ts';
+import { adamw } from '../../parameter-groups.ts';
+import { float, kernel, read, treeSum, uniform, write, type Kernel } from './kernel.ts';
+import { recordStruct, statusStruct, stepStruct } from './structs.ts';
 
 export const adamThreads = 64;
 /** Workgroups of `norm`: their partial sums are added by one workgroup of as many threads. */
@@ -26,20 +27,12 @@ fn learns(group: u32) -> bool {
   return select(select(step.head, step.scalars, group == 1u), step.branches, group == 0u) == 1u;
 }`;
 
-const tree = (value: string, threads: number): string => `
-  partial[id.x] = ${value};
-  workgroupBarrier();
-  for (var half = ${threads / 2}u; half > 0u; half /= 2u) {
-    if (id.x < half) { partial[id.x] += partial[id.x + half]; }
-    workgroupBarrier();
-  }`;
-
 export function normKernel(): Kernel {
   return kernel(
     'gradient-norm',
     [uniform('step', 'Step'), uniform('ends', 'vec4u'), read('gradient'), write('sums', 'array<f32>')],
     /* wgsl */ `
-${stepStruct}
+${stepStruct.wgsl}
 ${groups}
 var<workgroup> partial: array<f32, ${adamThreads}>;
 @compute @workgroup_size(${adamThreads})
@@ -50,7 +43,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
   for (var i = group.x * share + id.x; i < end; i += ${adamThreads}u) {
     if (learns(groupOf(i))) { sum += dot(gradient[i], gradient[i]); }
   }
-  ${tree('sum', adamThreads)}
+  ${treeSum('sum', adamThreads)}
   if (id.x == 0u) { sums[group.x] = partial[0]; }
 }`,
   );
@@ -67,8 +60,9 @@ export function decideKernel(): Kernel {
       write('records', 'array<Record>'),
     ],
     /* wgsl */ `
-${stepStruct}
-${statusStruct}
+${stepStruct.wgsl}
+${statusStruct.wgsl}
+${recordStruct.wgsl}
 var<workgroup> partial: array<vec3f, ${normGroups}>;
 // By its bits: a compiler may assume that x == x.
 fn finite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u; }
@@ -76,7 +70,7 @@ fn finite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000
 fn main(@builtin(local_invocation_id) id: vec3u) {
   var images = vec2f();
   for (var i = id.x; i < step.images; i += ${normGroups}u) { images += outcome[i]; }
-  ${tree('vec3f(sums[id.x], images)', normGroups)}
+  ${treeSum('vec3f(sums[id.x], images)', normGroups)}
   if (id.x != 0u) { return; }
   let norm = sqrt(partial[0].x);
   let loss = partial[0].y / f32(step.images);
@@ -92,6 +86,7 @@ fn main(@builtin(local_invocation_id) id: vec3u) {
 }
 
 export function adamwKernel(): Kernel {
+  const { beta1, beta2, eps } = adamw;
   return kernel(
     'adamw',
     [
@@ -104,8 +99,8 @@ export function adamwKernel(): Kernel {
       write('second'),
     ],
     /* wgsl */ `
-${stepStruct}
-${statusStruct}
+${stepStruct.wgsl}
+${statusStruct.wgsl}
 ${groups}
 @compute @workgroup_size(${adamThreads})
 fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -114,14 +109,14 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let group = groupOf(i);
   if (!learns(group)) { return; }
   let g = gradient[i] * status.clip;
-  let m = 0.9 * first[i] + 0.1 * g;
-  let v = 0.999 * second[i] + 0.001 * g * g;
+  let m = ${float(beta1)} * first[i] + ${float(1 - beta1)} * g;
+  let v = ${float(beta2)} * second[i] + ${float(1 - beta2)} * g * g;
   first[i] = m;
   second[i] = v;
   let isScalar = group == 1u;
   let rate = select(select(step.headRate, step.scalarRate, isScalar), step.rate, group == 0u);
   let decay = select(1.0, 1.0 - rate * step.decay, group == 0u || group == 2u);
-  let change = rate * (m / step.correction1[group]) / (sqrt(v / step.correction2[group]) + 1e-8);
+  let change = rate * (m / step.correction1[group]) / (sqrt(v / step.correction2[group]) + ${float(eps)});
   let moved = parameters[i] * decay - change;
   parameters[i] = select(moved, clamp(moved, vec4f(), vec4f(step.scalarLimit)), isScalar);
 }`,

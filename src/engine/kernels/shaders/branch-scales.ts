@@ -1,6 +1,6 @@
 // scales[c] = s of the module * gate of the branch, for every column of every intermediate: the one place where gates and
 // learning scalars enter the step. `columns[c]` is the module's number. Padding columns have gate 0.
-import { kernel, read, type Kernel, write } from './kernel.ts';
+import { kernel, read, treeSum, type Kernel, write } from './kernel.ts';
 
 export const branchScalesThreads = 64;
 
@@ -44,12 +44,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
   for (var i = id.x; i < place.y * place.z; i += ${threads}u) {
     sum += sums[(place.x + i / place.z) * ${groups}u + i % place.z];
   }
-  partial[id.x] = sum;
-  workgroupBarrier();
-  for (var half = ${threads / 2}u; half > 0u; half /= 2u) {
-    if (id.x < half) { partial[id.x] += partial[id.x + half]; }
-    workgroupBarrier();
-  }
+  ${treeSum('sum', threads)}
   if (id.x == 0u) { gradient[group.x] = partial[0]; }
 }`,
   );

@@ -13,7 +13,7 @@ import type { Activation } from '../../../vit/vit-config.ts';
 import { kernel, list, read, memoize, uniform, unroll, write, type Grid, type Kernel } from './kernel.ts';
 import { load, tensorType, type Storage } from './storage.ts';
 import { activationFunctions } from './activations.ts';
-import { siteStruct } from './shared-structs.ts';
+import { siteStruct } from './structs.ts';
 
 export interface ColumnProduct {
   readonly rows: number;
@@ -64,7 +64,7 @@ export const columnProductKernel = memoize((product: ColumnProduct): Kernel => {
       write('gradient'),
     ],
     /* wgsl */ `
-${siteStruct}
+${siteStruct.wgsl}
 ${input === 'f' ? activationFunctions[product.curve] : ''}
 @compute @workgroup_size(${threads})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: vec3u) {

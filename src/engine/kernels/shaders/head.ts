@@ -5,7 +5,7 @@
 // outcome[i] = (loss_i, 1 if the first largest logit is the label's). n = step.images, those of the whole batch: images
 // beyond it have loss and gradient 0. Labels and outcome are the batch's, logits those of one micro-batch. The columns that pad the classes to a multiple of 4 get gradient 0. Cost: 3 passes over the logits.
 import { kernel, read, type Grid, type Kernel, uniform, write } from './kernel.ts';
-import { partStruct, stepStruct } from './shared-structs.ts';
+import { partStruct, stepStruct } from './structs.ts';
 
 export function crossEntropyKernel(images: number, classes: number, padded: number): Kernel {
   return kernel(
@@ -19,8 +19,8 @@ export function crossEntropyKernel(images: number, classes: number, padded: numb
       write('outcome', 'array<vec2f>'),
     ],
     /* wgsl */ `
-${stepStruct}
-${partStruct}
+${stepStruct.wgsl}
+${partStruct.wgsl}
 @compute @workgroup_size(4)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let i = id.x;

@@ -64,6 +64,20 @@ export function list(count: number, item: (i: number) => string, separator = ', 
   return Array.from({ length: count }, (_, i) => item(i)).join(separator);
 }
 
+/**
+ * WGSL that adds `value` of all threads of a workgroup into partial[0], a `var<workgroup>` array of as many elements, in a
+ * tree of fixed order: the same bits whatever order threads run in. `id` is the local invocation id.
+ */
+export function treeSum(value: string, threads: number): string {
+  return `
+  partial[id.x] = ${value};
+  workgroupBarrier();
+  for (var half = ${threads / 2}u; half > 0u; half /= 2u) {
+    if (id.x < half) { partial[id.x] += partial[id.x + half]; }
+    workgroupBarrier();
+  }`;
+}
+
 /** A float literal of WGSL. */
 export function float(value: number): string {
   const text = Math.fround(value).toPrecision(9);

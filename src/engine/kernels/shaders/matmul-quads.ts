@@ -15,7 +15,7 @@ import {
   type MatmulShape,
   type QuadTile,
 } from './matmul.ts';
-import { siteStruct } from './shared-structs.ts';
+import { siteStruct } from './structs.ts';
 
 const lanes = 4;
 
@@ -51,7 +51,7 @@ export function matmulQuadsKernel(shape: MatmulShape, fusion: MatmulFusion, tile
     `matmul ${rows}x${inner}x${columns}${shape.parts > 1 ? `x${shape.parts}` : ''}`,
     matmulBindings(fusion),
     /* wgsl */ `
-${fusion.branches === 'none' ? '' : siteStruct}
+${fusion.branches === 'none' ? '' : siteStruct.wgsl}
 ${fusion.activation === 'none' ? '' : activationFunctions[fusion.curve]}
 ${matmulEpilogue(shape, fusion)}
 @compute @workgroup_size(${lanes})

@@ -15,7 +15,7 @@ import {
   type MatmulShape,
   type WorkgroupTile,
 } from './matmul.ts';
-import { siteStruct } from './shared-structs.ts';
+import { siteStruct } from './structs.ts';
 
 export function matmulWorkgroupKernel(shape: MatmulShape, fusion: MatmulFusion, tile: WorkgroupTile): Kernel {
   const { rows, inner, columns, parts } = shape;
@@ -62,7 +62,7 @@ export function matmulWorkgroupKernel(shape: MatmulShape, fusion: MatmulFusion, 
     `matmul-workgroup ${rows}x${inner}x${columns}${parts > 1 ? `x${parts}` : ''}`,
     matmulBindings(fusion),
     /* wgsl */ `
-${fusion.branches === 'none' ? '' : siteStruct}
+${fusion.branches === 'none' ? '' : siteStruct.wgsl}
 ${fusion.activation === 'none' ? '' : activationFunctions[fusion.curve]}
 ${matmulEpilogue(shape, fusion)}
 var<workgroup> left_: array<vec4f, ${tileRows * depth}>;

@@ -13,7 +13,7 @@ import type { Activation } from '../../../vit/vit-config.ts';
 import { kernel, list, read, uniform, unroll, write, type Grid, type Kernel } from './kernel.ts';
 import { load, store, tensorType, type Storage } from './storage.ts';
 import { activationFunctions } from './activations.ts';
-import { siteStruct } from './shared-structs.ts';
+import { siteStruct } from './structs.ts';
 
 export interface MatmulShape {
   readonly rows: number;
@@ -145,7 +145,7 @@ export function matmulKernel(shape: MatmulShape, fusion: MatmulFusion, tile: Reg
     `matmul ${rows}x${inner}x${columns}${shape.parts > 1 ? `x${shape.parts}` : ''}`,
     matmulBindings(fusion),
     /* wgsl */ `
-${fusion.branches === 'none' ? '' : siteStruct}
+${fusion.branches === 'none' ? '' : siteStruct.wgsl}
 ${fusion.activation === 'none' ? '' : activationFunctions[fusion.curve]}
 ${matmulEpilogue(shape, fusion)}
 @compute @workgroup_size(${threads[0]}, ${threads[1]})

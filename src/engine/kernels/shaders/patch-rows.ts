@@ -11,7 +11,7 @@
 import { cropUnit } from '../../crop.ts';
 import type { Normalisation } from '../../engine.ts';
 import { float, kernel, list, read, uniform, write, type Grid, type Kernel } from './kernel.ts';
-import { partStruct, stepStruct } from './shared-structs.ts';
+import { partStruct, stepStruct } from './structs.ts';
 
 export type PixelForm = Normalisation | { readonly cropped: Normalisation } | 'normalised';
 
@@ -74,8 +74,8 @@ fn byte(image: u32, y: u32, x: u32, channel: u32) -> f32 {
       write('y'),
     ],
     /* wgsl */ `
-${stepStruct}
-${partStruct}
+${stepStruct.wgsl}
+${partStruct.wgsl}
 ${normalisation === null ? '' : byteFunctions(normalisation)}
 fn value(image: u32, token: u32, i: u32) -> f32 {
   if (token < ${prefix}u || i >= ${3 * patch * patch}u || image >= step.images) { return 0.0; }

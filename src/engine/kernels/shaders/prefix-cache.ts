@@ -6,7 +6,7 @@
 //
 // `places` are the batch's. Cost: one load and one store for four values.
 import { kernel, read, uniform, write, type Grid, type Kernel } from './kernel.ts';
-import { partStruct, stepStruct } from './shared-structs.ts';
+import { partStruct, stepStruct } from './structs.ts';
 
 export interface CachedRows {
   readonly images: number;
@@ -27,8 +27,8 @@ export function prefixCacheKernel({ images, size }: CachedRows, direction: 'keep
       ...(keep ? [read('x'), write('kept')] : [read('kept'), write('x')]),
     ],
     /* wgsl */ `
-${stepStruct}
-${partStruct}
+${stepStruct.wgsl}
+${partStruct.wgsl}
 @compute @workgroup_size(${threads})
 fn main(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= ${size}u) { return; }

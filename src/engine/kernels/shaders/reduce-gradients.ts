@@ -5,15 +5,10 @@
 //
 // d s needs no intermediate again: sum_r,j g_j u[r, j] (dy B)[r, j] is a sum over B and G. One workgroup takes a module
 // and adds in a tree of fixed order.
-import { kernel, read, uniform, write, type Kernel } from './kernel.ts';
-import { partStruct } from './shared-structs.ts';
+import { kernel, read, treeSum, uniform, write, type Kernel } from './kernel.ts';
+import { partStruct, spanStruct } from './structs.ts';
 
 export const reduceThreads = 64;
-
-/** What `gradientSumKernel` covers, in vec4s: begin and end, where the chunked gradients end, and from chunk to chunk. */
-const spanStruct = /* wgsl */ `
-struct Span { begin: u32, end: u32, chunked: u32, stride: u32 }
-`;
 
 /**
  * With one micro-batch the sum is made in place, in the first chunk. With several it is added to `gradient`, which the
@@ -25,8 +20,8 @@ export function gradientSumKernel(chunks: number, accumulate: boolean): Kernel {
         `gradient-accumulate ${chunks}`,
         [uniform('span', 'Span'), uniform('part', 'Part'), read('partials'), write('gradient')],
         /* wgsl */ `
-${spanStruct}
-${partStruct}
+${spanStruct.wgsl}
+${partStruct.wgsl}
 @compute @workgroup_size(${reduceThreads})
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let i = span.begin + id.x;
@@ -42,7 +37,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
         `gradient-sum ${chunks}`,
         [uniform('span', 'Span'), write('gradient')],
         /* wgsl */ `
-${spanStruct}
+${spanStruct.wgsl}
 @compute @workgroup_size(${reduceThreads})
 fn main(@builtin(global_invocation_id) id: vec3u) {
   if (id.x >= span.chunked) { return; }
@@ -77,12 +72,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
     sum += gates[column] * dot(parameters[place.x + i], g);
     gradient[place.x + i] = g * scales[column];
   }
-  partial[id.x] = sum;
-  workgroupBarrier();
-  for (var half = ${reduceThreads / 2}u; half > 0u; half /= 2u) {
-    if (id.x < half) { partial[id.x] += partial[id.x + half]; }
-    workgroupBarrier();
-  }
+  ${treeSum('sum', reduceThreads)}
   if (id.x == 0u) { scalarGradient[group.x] = partial[0]; }
 }`,
   );

@@ -8,7 +8,7 @@
 // Gates and scalars enter as data (`scales`), so a drop or a new gate compiles nothing. Cost: 2 rows inner width flops;
 // a thread holds 4 rows x 4 columns and reads 8 vec4s for 64 multiply-adds. Every width is a multiple of 4.
 import { kernel, list, read, memoize, uniform, unroll, write, type Grid, type Kernel } from './kernel.ts';
-import { siteStruct } from './shared-structs.ts';
+import { siteStruct } from './structs.ts';
 
 /** `threads`: of a workgroup. */
 export type RowProduct = { readonly threads: number } & (
@@ -50,7 +50,7 @@ export const rowProductKernel = memoize((product: RowProduct): Kernel => {
       write('y'),
     ],
     /* wgsl */ `
-${kind === 'head' ? '' : siteStruct}
+${kind === 'head' ? '' : siteStruct.wgsl}
 @compute @workgroup_size(${threads})
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let j = id.y; // four columns

@@ -1,0 +1,24 @@
+// The places of fields against WGSL's rules ("Alignment and Size"), worked out by hand for the struct with most of them.
+import { expect, test } from 'vitest';
+import { partStruct, recordStruct, siteStruct, stepStruct } from './structs.ts';
+
+test('fields lie where WGSL puts them', () => {
+  expect(stepStruct.at).toMatchObject({ sequence: 0, images: 2, rate: 6, headRate: 11 });
+  expect(stepStruct.at).toMatchObject({ correction1: 12, correction2: 16 });
+  expect(siteStruct.at).toMatchObject({ width: 0, spare: 3, first: 4, count: 8, up: 12 });
+  // Six words, then a vec2f at the next even one.
+  expect(recordStruct.at.spare).toBe(6);
+});
+
+test('sizes are multiples of 16 bytes, as uniforms need', () => {
+  expect([stepStruct, siteStruct, recordStruct, partStruct].map(({ bytes }) => bytes)).toEqual([
+    80, 64, 32, 16,
+  ]);
+});
+
+test('the declaration has the same fields in the same order', () => {
+  expect(partStruct.wgsl.trim()).toBe('struct Part { first: u32 }');
+  expect([...stepStruct.wgsl.matchAll(/(\w+): /g)].map(([, name]) => name)).toEqual(
+    Object.keys(stepStruct.at),
+  );
+});
