@@ -122,3 +122,14 @@ test('a step is a transaction on a GPU that fails', async ({ page }) => {
   await openChecks(page);
   expect(await page.evaluate(() => window.engineChecks.transaction())).toHaveLength(3);
 });
+
+test('a run whose device is lost at any call leaves what it leaves without, on kernels, webgpu', async ({
+  page,
+}) => {
+  test.setTimeout(600_000);
+  await openChecks(page);
+  const startedAt = performance.now();
+  const calls = await page.evaluate(() => window.engineChecks.resume());
+  console.info(calls.length, 'losses on kernels:', Math.round(performance.now() - startedAt), 'ms');
+  expect(calls).toContain('report');
+});

@@ -15,8 +15,9 @@ import { smallestTuning, type Tuning } from '../kernels/tuning/tuning.ts';
 import { tileName, tileSet } from '../kernels/tuning/tile-set.ts';
 import { makeEngine } from '../make-engine.ts';
 import type { BackendName, Engine, EngineName } from '../engine.ts';
+import { checkEveryLoss, checkLossInFlight, shortRecipe } from '../../train/testing/resume-checks.ts';
 import { checkDeit } from './deit-checks.ts';
-import { must, type ReadFile } from './reference.ts';
+import { must, readMicroModel, type ReadFile } from './reference.ts';
 import { referenceChecks, type Figures } from './reference-checks.ts';
 import { checkTransaction } from './transaction-checks.ts';
 
@@ -36,6 +37,8 @@ export interface CheckPage {
   device(): Promise<string | null>;
   /** Lets the GPU fail in every way that a page can bring about; gives what was shown. */
   transaction(): Promise<string[]>;
+  /** Takes the device from a run on the kernel engine at every call in turn; gives the calls. Throws with what came out otherwise. */
+  resume(): Promise<readonly string[]>;
 }
 
 declare global {
@@ -135,4 +138,10 @@ window.engineChecks = {
       const backend = must(await startBackend('webgpu', ''));
       return { engine: new AutodiffEngine(backend), gpu: present(backend.gpu, 'gpu') };
     }, read),
+  async resume() {
+    const input = { model: await readMicroModel(read), makeEngine: () => kernels(smallestTuning) };
+    const { calls } = await checkEveryLoss(input);
+    await checkLossInFlight({ ...input, recipe: { ...shortRecipe, steps: 80, batch: 2 } });
+    return calls;
+  },
 };

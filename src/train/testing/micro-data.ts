@@ -7,7 +7,7 @@ import type { DivergedFault } from '../divergence.ts';
 import type { Phase } from '../run-input.ts';
 import type { RunListener } from '../run-input.ts';
 import type { DropRecord, StepRow } from '../run-record.ts';
-import type { TrainingData } from '../training-data.ts';
+import type { LabelledPixels, TrainingData } from '../training-data.ts';
 
 /** Images of noise with a bright corner of their class; `shuffled` gives them labels that mean nothing. */
 export function cornerImages(
@@ -59,6 +59,9 @@ export function cornerImages(
   };
 }
 
+/** How the bytes below become pixels. */
+export const bytesNormalisation = { rescale: 1 / 60, mean: [0.7, 0.7, 0.7], std: [1, 1, 1] } as const;
+
 /** The same images as bytes, as the app has them. */
 export function asBytes(side: number, data: TrainingData): TrainingData {
   const size = 3 * side * side;
@@ -72,14 +75,18 @@ export function asBytes(side: number, data: TrainingData): TrainingData {
       }
     return { kind: 'bytes', data: result };
   };
-  const { validation } = data;
+  const asked = (images: LabelledPixels): LabelledPixels => ({
+    slice: (begin, end) => bytes(images.slice(begin, end)),
+    labels: images.labels,
+  });
   return {
     ...data,
     trainBatch: (step, batch) => {
       const made = data.trainBatch(step, batch);
       return { ...made, pixels: bytes(made.pixels) };
     },
-    validation: { ...validation, slice: (begin, end) => bytes(validation.slice(begin, end)) },
+    train: asked(data.train),
+    validation: asked(data.validation),
   };
 }
 

@@ -10,15 +10,14 @@ import type { Recipe } from '../../recipe/options.ts';
 import { recipeDefaults } from '../../recipe/recipe.ts';
 import type { RunInput } from '../run-input.ts';
 import type { TrainingData } from '../training-data.ts';
-import { asBytes as bytesOf, cornerImages, Log } from './micro-data.ts';
+import { asBytes as bytesOf, bytesNormalisation, cornerImages, Log } from './micro-data.ts';
 
-export { Log };
+export { bytesNormalisation, Log };
 
 export const model = await readMicroModel(
   readerOf(path.resolve(import.meta.dirname, '../../../testdata/reference')),
 );
 const side = model.config.imageSize;
-export const bytesNormalisation = { rescale: 1 / 60, mean: [0.7, 0.7, 0.7], std: [1, 1, 1] } as const;
 
 export const makeData = (count: number, classes: number, seed?: number, shuffled?: boolean): TrainingData =>
   cornerImages(side, count, classes, seed, shuffled);

@@ -3,7 +3,6 @@
 // Node and in a browser.
 import { mergedWeights } from '../../dmlora/merge.ts';
 import type { Engine } from '../../engine/engine.ts';
-import { identityNormalisation } from '../../engine/checks/reference.ts';
 import { ok } from '../../shared/result.ts';
 import type { VitModel } from '../../vit/parameters.ts';
 import type { Recipe } from '../../recipe/options.ts';
@@ -12,14 +11,15 @@ import { Run } from '../run.ts';
 import type { RunInput } from '../run-input.ts';
 import type { RunRecord } from '../run-record.ts';
 import { losingEngine } from './losing-engine.ts';
-import { cornerImages, Log } from './micro-data.ts';
+import { asBytes, bytesNormalisation, cornerImages, Log } from './micro-data.ts';
 
 /** Three branches to one, drops at steps 2 and 4, stage 2 from step 6, validation after steps 3, 6 and 8. */
 export const shortRecipe: Recipe = {
   ...recipeDefaults,
   steps: 8,
   batch: 4,
-  learningRate: 3e-3,
+  learningRate: 1e-2,
+  scalarRate: 0.1,
   augment: 'none',
   dmlora: {
     ...recipeDefaults.dmlora,
@@ -56,12 +56,13 @@ async function lossyRun(
   losses: readonly Loss[],
   resume: 'same' | 'copy' = 'same',
 ): Promise<Outcome> {
-  const data = cornerImages(model.config.imageSize, 12, 3);
+  const side = model.config.imageSize;
+  const data = asBytes(side, cornerImages(side, 12, 3));
   const made: ReturnType<typeof losingEngine>[] = [];
   const input: RunInput = {
     model,
     head: null,
-    normalisation: identityNormalisation,
+    normalisation: bytesNormalisation,
     data: { ...data, test: data.train },
     recipe,
     makeEngine: async () => {
