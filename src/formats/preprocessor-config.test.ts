@@ -308,6 +308,15 @@ describe('where it stands elsewhere', () => {
     expect(of('vit')).toMatchObject({ value: { preprocessing: { resize: { kind: 'exact' } } } });
   });
 
+  test('a class that resizes before it rounds is said', () => {
+    const notes = (image_processor_type: string): readonly string[] => {
+      const read = parsePreprocessorConfig(JSON.stringify({ image_processor_type }));
+      return read.ok ? read.value.notes : [read.fault.kind];
+    };
+    expect(notes('DINOv3ViTImageProcessorFast').join()).toContain('less than one level');
+    expect(notes('ViTImageProcessor')).toEqual([]);
+  });
+
   test("a class of transformers' that prepares in its own way is refused by name", () => {
     const read = parsePreprocessorConfig('{"image_processor_type":"LlavaNextImageProcessor"}');
     expect(JSON.stringify(read)).toContain('LlavaNextImageProcessor');

@@ -194,6 +194,10 @@ export function parsePreprocessorConfig(
             `${name} states ${idle.map((field) => `"${field}"`).join(', ')}: ${named} does not act on it in transformers, and neither does Graft.`,
           ];
     const processor = known === 'unknown' ? statesAll : known;
+    if (processor.unrounded === true && config.get('do_resize') !== false)
+      notes.push(
+        `${named} resizes without rounding to whole levels, as pixels are here: they differ by less than one level of 255, a quarter on average.`,
+      );
     const preprocessing = processorSteps(config, processor, owner.imageSize, notes);
     checkPadding(config, processor, outputSizeOf(preprocessing));
     return { preprocessing, notes };

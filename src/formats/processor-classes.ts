@@ -34,6 +34,8 @@ export interface ProcessorClass {
   readonly edge?: 'convnext' | 'levit' | 'poolformer';
   /** `crop_pct`, where the class has one. */
   readonly share?: number;
+  /** Whether it resizes after rescaling, so that its pixels are no whole levels. */
+  readonly unrounded?: boolean;
 }
 
 const pad = ['do_pad', 'pad_size'];
@@ -51,7 +53,7 @@ const classes: ReadonlyMap<string, ProcessorClass> = new Map<string, ProcessorCl
   ['Beit', { ...exact, ...bicubic, crop: 224, ...plain, ignores: pad }],
   ['Siglip', { ...exact, ...bicubic, square: false, ...plain }],
   ['Pvt', { ...exact, ...bicubic, ...imageNet }],
-  ['DINOv3ViT', { ...exact, ...bilinear, ...imageNet, ignores: pad }],
+  ['DINOv3ViT', { ...exact, ...bilinear, ...imageNet, ignores: pad, unrounded: true }],
   ['Blip', { ...exact, ...bicubic, size: 384, ...clipStatistics }],
   ['OwlViT', { ...exact, ...bicubic, size: 768, crop: 768, ...clipStatistics }],
   ['Segformer', { ...exact, ...bilinear, size: 512, ...imageNet, ignores: [...pad, ...crop] }],
