@@ -119,7 +119,13 @@ async function inspectAll(
 async function tableOf({ path, root, segments, sizeBytes, read }: Item): Promise<TableFile | null> {
   if (segments === null || sizeBytes > maxTableBytes || !isTableName(segments.at(-1) ?? '')) return null;
   const bytes = await read();
-  return bytes.ok ? { path, root, segments, text: new TextDecoder().decode(bytes.value) } : null;
+  return bytes.ok ? { path, root, segments, text: textOf(bytes.value) } : null;
+}
+
+/** Text in UTF-8, or in UTF-16 where its first bytes say so, as Excel saves "Unicode text". */
+function textOf(bytes: Uint8Array): string {
+  const mark = (bytes[0] ?? 0) * 256 + (bytes[1] ?? 0);
+  return new TextDecoder(mark === 0xfffe ? 'utf-16le' : mark === 0xfeff ? 'utf-16be' : 'utf-8').decode(bytes);
 }
 
 function reportOf(pile: Pile, findings: Findings, options: ReadingOptions): ImportReport {

@@ -217,6 +217,55 @@ describe('forms of tables', () => {
     expect(detailOf(report)).toContain('several of its columns ash, elm, oak');
   });
 
+  test.each([
+    ['a list of paths and classes', 'train.txt', six((i) => `images/${i}.png ${'ab'[i % 2]}`)],
+    [
+      'an object of names and classes',
+      'labels.json',
+      [`{${six((i) => `"${i}.png":"${'ab'[i % 2]}"`).join()}}`],
+    ],
+    ['a list of objects', 'labels.json', [`[${six((i) => `{"id":${i},"label":"${'ab'[i % 2]}"}`).join()}]`]],
+    ["Excel's word on the delimiter", 't.csv', ['sep=;', 'id;label', ...six((i) => `${i};${'ab'[i % 2]}`)]],
+    ['a comment first', 't.csv', ['# by me, today', 'id,label', ...six((i) => `${i},${'ab'[i % 2]}`)]],
+    ['addresses', 't.csv', ['url,label', ...six((i) => `https://e.org/p/${i}.png?w=1/2,${'ab'[i % 2]}`)]],
+    ['lists of one', 't.csv', ['id,labels', ...six((i) => `${i},"['${'ab'[i % 2]}']"`)]],
+    ['marks in words', 't.csv', ['id,a,b', ...six((i) => `${i},${i % 2 === 0},${i % 2 === 1}`)]],
+  ])('%s', async (_, name, rows) => {
+    expect(countsOf(await read(table(rows, name)))).toEqual({ 'any a': 3, 'any b': 3 });
+  });
+
+  test('in UTF-16', async () => {
+    const text = ['\ufeffid,label', ...six((i) => `${i},${'ab'[i % 2]}`)].join('\n');
+    const units = Uint16Array.from({ length: text.length }, (_, i) => text.charCodeAt(i));
+    const report = await read([...images, fileOf('t.csv', new Uint8Array(units.buffer))]);
+    expect(countsOf(report)).toEqual({ 'any a': 3, 'any b': 3 });
+  });
+
+  test('other texts are no tables: class maps, notes, boxes', async () => {
+    for (const [name, text] of [
+      ['id2label.json', '{"0":"cat","1":"dog","2":"cat","3":"dog"}'],
+      ['README.txt', 'These are images\nof two things'],
+      ['0.txt', '0 0.5 0.5 0.2 0.2\n1 0.5 0.5 0.2 0.2'],
+    ] as const)
+      expect(detailOf(await read(table([text], name)))).toBe('All usable images are of the class "images".');
+  });
+
+  test('beside images whose names other folders have too: those of its own folder', async () => {
+    const files = ['train', 'val'].flatMap((split, s) => [
+      ...six((i) => `${split}/images/${i}.png`).map((path, i) => fileOf(path, makePng(1 + 10 * s + i))),
+      fileOf(
+        `${split}/labels.csv`,
+        ['image,label', ...six((i) => `${i}.png,${'ab'[(i + s) % 2]}`)].join('\n'),
+      ),
+    ]);
+    expect(countsOf(await read(files))).toEqual({
+      'train a': 3,
+      'train b': 3,
+      'validation a': 3,
+      'validation b': 3,
+    });
+  });
+
   test('two columns of unknown names are seen, and can be chosen', async () => {
     const files = table(['id,make,colour', ...six((i) => `${i},${'ab'[i % 2]},${'xyz'[i % 3]}`)]);
     const report = await read(files);
@@ -231,6 +280,8 @@ describe('forms of tables', () => {
 
   test('whole numbers with a point are those numbers, others stay text', async () => {
     expect((await read(table(['id,label', ...six((i) => `${i},${i % 2}.0`)]))).classes).toEqual(['0', '1']);
+    const lost = ['id,label', ...six((i) => `${i},${i === 0 ? 'nan' : `${i % 2}.0`}`)];
+    expect((await read(table(lost))).classes).toEqual(['0', '1']);
     const versions = ['id,label', ...six((i) => `${i},${i % 2 === 0 ? 'v1' : '2.0'}`)];
     expect((await read(table(versions))).classes).toEqual(['2.0', 'v1']);
   });

@@ -1,9 +1,9 @@
 // Tables beside the images that name their classes: metadata.csv and metadata.jsonl as the Hugging Face Hub has them,
-// and any other CSV, TSV or JSON Lines file with a column of file names. Knows text and paths; opens no file.
-import Papa from 'papaparse';
+// and any other CSV, TSV, JSON (Lines) or plain list of file names. Knows text and paths; opens no file.
 import { byCodePoint, extensionOf, labelOf, promisedFormat } from './file-path.ts';
 import type { SplitName } from './import-report.ts';
 import { splitNamed, wordsOf } from './split-words.ts';
+import { isFileName, rowsOf, type Row } from './table-rows.ts';
 
 /** A text file beside the images. */
 export interface TableFile {
@@ -47,7 +47,7 @@ export const maxTableBytes = 64 * 2 ** 20;
 
 /** Whether a file may be a table of labels, by its name. */
 export function isTableName(name: string): boolean {
-  return ['csv', 'tsv', 'jsonl', 'ndjson'].includes(extensionOf(name));
+  return ['csv', 'tsv', 'jsonl', 'ndjson', 'json', 'txt'].includes(extensionOf(name));
 }
 
 export interface LabelTables {
@@ -56,8 +56,6 @@ export interface LabelTables {
   /** Why tables that look like tables of labels gave no classes, a sentence each. */
   readonly unread: readonly string[];
 }
-
-type Row = Readonly<Record<string, string>>;
 
 interface Table {
   readonly file: TableFile;
@@ -161,6 +159,9 @@ class ImageIndex {
       const above = this.images[at]?.segments.slice(0, -1) ?? [];
       return folders.every((name, i) => above[above.length - folders.length + i] === name);
     });
+    const folder = segments.slice(0, -1);
+    const below = found.filter((at) => folder.every((name, i) => this.images[at]?.segments[i] === name));
+    if (found.length > 1 && below.length > 0) found = below;
     // "7" in train.csv is 7.jpg in train, though test has one as well.
     const split = splitNamed(stemOf(segments.at(-1) ?? ''))?.split;
     if (found.length > 1 && split !== undefined) {
@@ -203,6 +204,7 @@ const looseStem = (stem: string): string => {
 const namesOf = (value: string): string[] =>
   value
     .trim()
+    .replace(/^(\w+:\/\/[^?#]*)[?#].*$/, '$1')
     .replaceAll('\\', '/')
     .split('/')
     .filter((name) => name !== '' && name !== '.');
@@ -219,11 +221,16 @@ function readTable(file: TableFile, index: ImageIndex): ReadTable | null {
   // What one hands in to a contest names classes that nobody knows yet.
   const name = file.segments.at(-1) ?? '';
   if (wordsOf(stemOf(name)).some((word) => word.startsWith('submission'))) return null;
-  const rows = ['jsonl', 'ndjson'].includes(extensionOf(name))
-    ? jsonLines(file.text)
-    : csvRows(file.text, (value) => isFileName(value) || index.find(value, file) !== null);
+  const rows = rowsOf(
+    file.text,
+    extensionOf(name),
+    (value) => isFileName(value) || index.find(value, file) !== null,
+    (title) => rankOf(title) < Infinity,
+  );
   const columns = [...new Set(rows.slice(0, 100).flatMap((row) => Object.keys(row)))];
-  const strictly = bestColumn(columns, rows, (value) => index.find(value, file));
+  // Any text may be a list of files by its ending: half of its lines must be.
+  const least = extensionOf(name) === 'txt' ? rows.length / 2 : 0;
+  const strictly = bestColumn(columns, rows, (value) => index.find(value, file), least);
   const looks = strictly === null ? [false, true] : [];
   const best = looks.reduce(
     (found, anyFolder) =>
@@ -277,51 +284,6 @@ function withLooseRows(
 
 const fileColumns = /file|image|img|path|pic|photo|^id$/i;
 
-/** Whether a value is the name of an image by its ending. */
-const isFileName = (value: string): boolean => promisedFormat(extensionOf(value.trim())) !== null;
-
-/** Rows of a CSV; where its first line names an image and no column, it has no header, and columns are numbers from 1. */
-function csvRows(text: string, isImage: (value: string) => boolean): Row[] {
-  const { data } = Papa.parse<string[]>(text.replace(/^\ufeff/, ''), { skipEmptyLines: 'greedy' });
-  const [first = [], ...rest] = data;
-  const titles = first.map((title) => title.trim());
-  // Titles that pandas made up ("0", "1") name images as well, those of other rows.
-  const images = titles.flatMap((title, i) => (isImage(title) ? [{ title, i }] : []));
-  const isRow =
-    images.length > 0 && !images.some(({ title, i }) => rest.some((row) => row[i]?.trim() === title));
-  const isHeader = !isRow || titles.some((title) => rankOf(title) < Infinity);
-  const width = Math.max(...data.map((row) => row.length), 0);
-  const names = isHeader ? titles : Array.from({ length: width }, (_, i) => String(i + 1));
-  const columns = names.map((name, i) => {
-    const before = names.slice(0, i).filter((other) => other === name).length;
-    return before === 0 ? name : `${name}_${before}`;
-  });
-  return (isHeader ? rest : data).map((row) =>
-    Object.fromEntries(
-      columns.flatMap((column, i) => {
-        const value = row[i];
-        return value === undefined ? [] : [[column, value] as const];
-      }),
-    ),
-  );
-}
-
-/** Objects of text, one a line; lines that are none are left out, and so are values that are no plain ones. */
-function jsonLines(text: string): Row[] {
-  return text.split('\n').flatMap((line) => {
-    try {
-      const row: unknown = JSON.parse(line);
-      if (typeof row !== 'object' || row === null) return [];
-      const plain = Object.entries(row).flatMap(([column, value]: [string, unknown]) =>
-        ['string', 'number', 'boolean'].includes(typeof value) ? [[column, String(value)] as const] : [],
-      );
-      return [Object.fromEntries(plain)];
-    } catch {
-      return [];
-    }
-  });
-}
-
 /** The likelier a name is that of a column of classes, the smaller; Infinity for any other name. */
 function rankOf(column: string): number {
   const words = wordsOf(column).join(' ');
@@ -359,7 +321,9 @@ function labelColumnsOf({ columns, rows, fileColumn }: Table): FoundColumns {
     return rankOf(column) < Infinity && new Set(values).size < values.length;
   });
   if (known.length === 0) {
-    const hot = others.filter((column) => valuesOf(column).every((value) => /^[01]([.]0*)?$/.test(value)));
+    const hot = others.filter((column) =>
+      valuesOf(column).every((value) => /^([01]([.]0*)?|true|false)$/i.test(value)),
+    );
     if (hot.length > 1 && 2 * hot.length > others.length) {
       const marked = rows.map((row) => hot.filter((column) => isMarked(row[column])).length);
       const single = marked.filter((count) => count === 1).length;
@@ -385,7 +349,7 @@ function labelColumnsOf({ columns, rows, fileColumn }: Table): FoundColumns {
   return { kind: 'columns', columns: told, isLikely: true };
 }
 
-const isMarked = (value = ''): boolean => /^1([.]0*)?$/.test(value.trim());
+const isMarked = (value = ''): boolean => /^(1([.]0*)?|true)$/i.test(value.trim());
 
 const oneHotName = (columns: readonly string[]): string => `${columns[0]} … ${columns.at(-1)}`;
 
@@ -420,12 +384,16 @@ function columnOf(
 ): LabelColumn {
   const labels = new Map<number, TableLabel>();
   let strayRows = 0;
-  // pandas writes whole numbers as 1.0 where a row has none.
+  // pandas writes whole numbers as 1.0 where a row has none, and that one as nothing or nan.
+  const isNone = (value: string): boolean => /^(nan)?$/i.test(value.trim());
   const areNumbers = tables.every(({ rows }) =>
-    rows.every((row) => (row[column] ?? '').trim() === '' || isNumber(row[column] ?? '')),
+    rows.every((row) => isNone(row[column] ?? '') || isNumber(row[column] ?? '')),
   );
-  const labelIn = (value = ''): string | null =>
-    labelOf(areNumbers ? value.trim().replace(/[.]0*$/, '') : value);
+  const labelIn = (value = ''): string | null => {
+    if (areNumbers) return isNone(value) ? null : labelOf(value.trim().replace(/[.]0*$/, ''));
+    // A list of one, as Python prints it.
+    return labelOf(/^\[\s*(['"])([^'"]*)\1\s*\]$/.exec(value.trim())?.[2] ?? value);
+  };
   for (const { file, columns, rows, images } of tables) {
     const splitColumn = columns.find((name) => name !== column && isSplitColumn(name, rows));
     rows.forEach((row, i) => {
