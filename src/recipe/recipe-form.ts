@@ -1,6 +1,6 @@
 // A recipe as a form of texts: written from a recipe, and read back with a sentence for each field that cannot be used.
 import { optionOf, paths, type Path, type Recipe, type Value } from './options.ts';
-import { brokenRules, isShown, recipeOf, valueAt } from './recipe.ts';
+import { brokenRules, checkDepth, isShown, recipeOf, valueAt } from './recipe.ts';
 import { percentOf, valueOfText } from './read-recipe.ts';
 
 /** What the fields show; steps keep their text while the length is counted in epochs. */
@@ -36,8 +36,12 @@ export function formOf(recipe: Recipe): RecipeForm {
   };
 }
 
-/** Reads the form; `errors` names every shown field that cannot be used. */
-export function readForm({ lengthIn, texts }: RecipeForm): ReadForm {
+/**
+ * Reads the form; `errors` names every shown field that cannot be used.
+ *
+ * @param depth blocks of the open model, which a recipe must fit; null without one.
+ */
+export function readForm({ lengthIn, texts }: RecipeForm, depth: number | null = null): ReadForm {
   const values = new Map<Path, Value>();
   const unknown = new Map<Path, string>();
   const read = (path: Path, required = false): void => {
@@ -58,6 +62,8 @@ export function readForm({ lengthIn, texts }: RecipeForm): ReadForm {
   const errors = new Map(
     [...brokenRules(recipe, unknown), ...unknown].filter(([path]) => shown.includes(path)),
   );
+  const fits = depth === null || unknown.has('dmlora.firstBlock') ? null : checkDepth(recipe, depth);
+  if (fits?.ok === false) errors.set('dmlora.firstBlock', fits.fault.detail);
   return { recipe: errors.size === 0 ? recipe : null, errors, shown };
 }
 

@@ -189,6 +189,13 @@ describe('the form', () => {
       expect([...read('steps', { steps, epochs: '' }).errors.keys()]).toEqual(['steps']);
   });
 
+  it('knows the blocks of the open model', () => {
+    const deep = edited({ 'dmlora.firstBlock': '6' });
+    expect([...readForm(deep, 6).errors.keys()]).toEqual(['dmlora.firstBlock']);
+    expect(readForm(deep, 6).errors.get('dmlora.firstBlock')).toContain('blocks 0 to 5');
+    for (const depth of [7, null]) expect(readForm(deep, depth).recipe).not.toBeNull();
+  });
+
   it('takes an empty limit as all', () => {
     expect(readForm(edited({ 'split.trainPerClass': '' })).recipe?.split.trainPerClass).toBeNull();
     expect(readForm(edited({ 'split.trainPerClass': '20' })).recipe?.split.trainPerClass).toBe(20);

@@ -1,5 +1,6 @@
 // A recipe as a value: made of the values of its options, its defaults, and the arithmetic that pages, worker and loop
 // need of it. How one is read from JSON or a form stands in read-recipe.ts and recipe-form.ts.
+import type { Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { optionOf, paths, rules, type Path, type Recipe, type Value } from './options.ts';
 
@@ -77,8 +78,10 @@ export function brokenRules(
   );
 }
 
+type BadRecipe = Extract<Fault, { kind: 'bad-recipe' }>;
+
 /** A recipe that this model cannot follow. */
-export function checkDepth({ dmlora }: Recipe, depth: number): Result<null> {
+export function checkDepth({ dmlora }: Recipe, depth: number): Result<null, BadRecipe> {
   if (dmlora.firstBlock < depth) return ok(null);
   const detail = `This model has blocks 0 to ${depth - 1}; no branch would grow from block ${dmlora.firstBlock} on.`;
   return fail({ kind: 'bad-recipe', field: 'dmlora.firstBlock', detail });

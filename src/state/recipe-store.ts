@@ -9,6 +9,8 @@ import type { BackendChoice, Fault } from '../worker/protocol.ts';
 
 export interface RecipeState extends ReadForm {
   readonly form: RecipeForm;
+  /** Blocks of the open model; null without one. */
+  readonly depth: number | null;
   readonly backend: BackendChoice;
   /** Why a recipe file could not be taken. */
   readonly fault: Fault | null;
@@ -19,12 +21,13 @@ const defaultForm = formOf(recipeDefaults);
 export const recipeStore = createStore<RecipeState>(() => ({
   form: defaultForm,
   ...readForm(defaultForm),
+  depth: null,
   backend: 'auto',
   fault: null,
 }));
 
 function show(form: RecipeForm): void {
-  recipeStore.setState({ form, ...readForm(form), fault: null });
+  recipeStore.setState(({ depth }) => ({ form, ...readForm(form, depth), fault: null }));
 }
 
 export function setField(path: Path, text: string): void {
@@ -39,6 +42,11 @@ export function setLengthIn(lengthIn: RecipeForm['lengthIn']): void {
 export function resetRecipe(): void {
   show(defaultForm);
   recipeStore.setState({ backend: 'auto' });
+}
+
+/** Checks the recipe against the model that was opened. */
+export function setDepth(depth: number): void {
+  recipeStore.setState(({ form }) => ({ depth, ...readForm(form, depth) }));
 }
 
 export function setBackend(backend: BackendChoice): void {

@@ -19,7 +19,7 @@ import { routeEvent } from './events.ts';
 import { chosenFormats, clearExport, exportStore } from './export-store.ts';
 import { hubStore } from './hub-store.ts';
 import { modelStore } from './model-store.ts';
-import { recipeStore } from './recipe-store.ts';
+import { recipeStore, setDepth } from './recipe-store.ts';
 import { clearRun, runStore } from './run-store.ts';
 import { stepLog } from './step-log.ts';
 
@@ -162,6 +162,7 @@ export function createTrainer({ connect, fetchJson, locate, build, persist }: Tr
       }
       openedModel = opened;
       modelStore.setState({ status: 'ready', model: reply.value, bundledId, fault: null });
+      setDepth(reply.value.config.depth);
     });
   }
 

@@ -3,28 +3,56 @@
 import { useMemo, useState } from 'react';
 import { recipeDefaults } from '../../recipe/recipe.ts';
 import { useModel } from '../../state/model-store.ts';
-import { previewModules } from '../../state/plan-preview.ts';
+import { branchParameters, previewModules, type LengthPreview } from '../../state/plan-preview.ts';
 import { useRecipe } from '../../state/recipe-store.ts';
 import { useRun } from '../../state/run-store.ts';
 import type { ModuleView } from '../../worker/protocol.ts';
 import { Card } from '../parts/Card.tsx';
 import { Switch } from '../parts/Switch.tsx';
-import { countText, wholeText } from '../parts/words.ts';
+import { countText, parametersText, wholeText } from '../parts/words.ts';
+import { useLength } from '../use-length.ts';
 import { BranchDetails } from './BranchDetails.tsx';
 import { BranchTable } from './BranchTable.tsx';
 import { BranchTree } from './BranchTree.tsx';
 import styles from './BranchCard.module.css';
 
-function useModules(): { readonly modules: readonly ModuleView[]; readonly preview: boolean } {
+interface Shown {
+  readonly modules: readonly ModuleView[];
+  /** Of all branches; null once a run has them. */
+  readonly parameters: number | null;
+}
+
+function useModules(): Shown {
   const running = useRun((state) => state.modules);
   const config = useModel((state) => state.model?.config ?? null);
   const recipe = useRecipe((state) => state.recipe ?? recipeDefaults);
-  const planned = useMemo(() => (config === null ? [] : previewModules(config, recipe)), [config, recipe]);
-  return running.length > 0 ? { modules: running, preview: false } : { modules: planned, preview: true };
+  const planned = useMemo(
+    () =>
+      config === null
+        ? { modules: [], parameters: 0 }
+        : { modules: previewModules(config, recipe), parameters: branchParameters(config, recipe) },
+    [config, recipe],
+  );
+  return running.length > 0 ? { modules: running, parameters: null } : planned;
+}
+
+/** "One of each leaves at steps 13 and 50; from step 100 on the scalars learn." */
+function planSentence({ dropSteps, stage2Step }: LengthPreview): string {
+  const steps = dropSteps.map(wholeText);
+  const last = steps.pop();
+  const drops =
+    last === undefined
+      ? 'All of them stay'
+      : `One of each leaves at ${steps.length === 0 ? 'step' : `steps ${steps.join(', ')} and`} ${last}`;
+  return stage2Step === null
+    ? `${drops}.`
+    : `${drops}; from step ${wholeText(stage2Step)} on the scalars learn.`;
 }
 
 export function BranchCard() {
-  const { modules, preview } = useModules();
+  const { modules, parameters } = useModules();
+  const preview = parameters !== null;
+  const length = useLength();
   const [view, setView] = useState<'picture' | 'table'>('picture');
   const [chosen, setChosen] = useState<string | null>(null);
   if (modules.length === 0) return null;
@@ -49,10 +77,12 @@ export function BranchCard() {
     >
       <div data-testid="branch-map" data-live={live} data-dropped={dropped} className={styles.body}>
         <p className={styles.lead}>
-          {preview ? (
+          {parameters !== null ? (
             <>
               What will grow: {countText(first?.branches.length ?? 0, 'branch', 'branches')} on each of{' '}
-              {countText(modules.length, 'layer')}. The trunk is the pretrained model, which stays as it is.
+              {countText(modules.length, 'layer')}, {parametersText(parameters)} parameters. The trunk is the
+              pretrained model, which stays as it is.
+              {length !== null && ` ${planSentence(length)}`}
             </>
           ) : (
             <>
