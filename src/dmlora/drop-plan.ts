@@ -12,14 +12,20 @@ export interface DropEvent {
 }
 
 /**
- * The steps at which drops happen: K - K_end events, equally spaced over the window with the first at its begin and
- * the last at its end (one event alone lies in the middle). Never before step 1, never after the last step.
+ * The steps at which drops happen: K - K_end events over the window, the first at its begin and the last at its end (one
+ * event alone lies in the middle). Between these they are equally spaced, or where half a cosine, falling over the window
+ * from 1 to 0, has fallen by equal parts. Never before step 1, never after the last step.
  */
 export function dropSteps(options: DmloraOptions, steps: number): number[] {
   const events = options.dropMode === 'none' ? 0 : options.branches - options.branchesEnd;
   const [begin, end] = options.dropWindow;
   return Array.from({ length: events }, (_, i) => {
-    const share = events === 1 ? (begin + end) / 2 : begin + ((end - begin) * i) / (events - 1);
+    const share =
+      events === 1
+        ? (begin + end) / 2
+        : options.dropSpacing === 'cosine'
+          ? begin + ((end - begin) * Math.acos(1 - (2 * i) / (events - 1))) / Math.PI
+          : begin + ((end - begin) * i) / (events - 1);
     return Math.min(Math.max(1, Math.round(share * steps)), Math.max(1, steps - 1));
   });
 }

@@ -106,6 +106,14 @@ describe('drop plan', () => {
     expect(dropSteps(options({ dropMode: 'none' }), 100)).toEqual([]);
   });
 
+  test('is closer in the middle where it is spaced as a cosine falls, from the same begin to the same end', () => {
+    const cosine = options({ branches: 6, branchesEnd: 1, dropSpacing: 'cosine' });
+    expect(dropSteps(cosine, 1000)).toEqual([100, 200, 250, 300, 400]);
+    expect(dropSteps({ ...cosine, dropSpacing: 'even' }, 1000)).toEqual([100, 175, 250, 325, 400]);
+    for (const branchesEnd of [3, 4, 5])
+      expect(dropSteps({ ...cosine, branchesEnd }, 1000).at(-1)).toBe(branchesEnd === 5 ? 250 : 400);
+  });
+
   test('never drops before step 1 or at the end, whatever the run is', () => {
     fc.assert(
       fc.property(

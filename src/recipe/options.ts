@@ -71,16 +71,10 @@ export const groups: readonly Group[] = [
   { name: 'optimiser', title: 'Optimiser', summary: () => 'AdamW, cosine' },
 ];
 
-const upTo8 = [
-  [1, '1'],
-  [2, '2'],
-  [3, '3'],
-  [4, '4'],
-  [5, '5'],
-  [6, '6'],
-  [7, '7'],
-  [8, '8'],
-] as const;
+/** Numbers that can be chosen, each its own label. */
+const counts = (...values: readonly number[]): (readonly [number, string])[] =>
+  values.map((value) => [value, String(value)]);
+const upTo8 = counts(1, 2, 3, 4, 5, 6, 7, 8);
 
 const dropping = { 'dmlora.dropMode': ['permanent'] } as const;
 const scaling = { 'dmlora.scalars': ['train-then-scale'] } as const;
@@ -160,13 +154,7 @@ const table = {
   'dmlora.rank': {
     kind: 'choice',
     default: 4,
-    choices: [
-      [1, '1'],
-      [2, '2'],
-      [4, '4'],
-      [8, '8'],
-      [16, '16'],
-    ],
+    choices: counts(1, 2, 4, 8, 16),
     group: 'branches',
     label: 'Rank',
     help: 'Width of one branch: higher can learn more.',
@@ -229,6 +217,19 @@ const table = {
     notInPython: noDrops,
     label: 'Drops until',
     help: 'Share of the steps at the last drop.',
+  },
+  'dmlora.dropSpacing': {
+    kind: 'choice',
+    default: 'even',
+    choices: [
+      ['even', 'Even'],
+      ['cosine', 'Cosine'],
+    ],
+    group: 'branches',
+    when: dropping,
+    notInPython: noDrops,
+    label: 'Drops spaced',
+    help: 'Even: equal steps between drops. Cosine: close together in the middle of the window, as a cosine falls.',
   },
   'dmlora.scalars': {
     kind: 'choice',
