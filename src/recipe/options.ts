@@ -363,7 +363,7 @@ const table = {
     least: 1,
     most: 1_000_000,
     whole: true,
-    empty: 'as the GPU allows',
+    empty: 'automatic',
     unit: 'MB',
     group: 'memory',
     notInPython: 'PyTorch takes what it needs: give a smaller --batch.',

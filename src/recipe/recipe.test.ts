@@ -64,7 +64,7 @@ describe('the table', () => {
       );
     };
     expect(words({})).toEqual([
-      ...['', '4 → 2, rank 4', '20 % to validate', 'crop and mirror', 'as the GPU allows'],
+      ...['', '4 → 2, rank 4', '20 % to validate', 'crop and mirror', 'automatic'],
       'AdamW, cosine',
     ]);
     expect(words({ 'dmlora.dropMode': 'none', 'memory.budgetMB': '900' })).toEqual(
