@@ -7,9 +7,10 @@ import { readImageHeader, sniff, sniffBytes, type ImageHeader } from './image-he
 import type { Item, ItemProblem } from './item.ts';
 import type { IgnoredCode } from './import-report.ts';
 import { readStoredPixels, type StoredPixels } from './png-pixels.ts';
+import { bytesInWords } from '../shared/bytes-in-words.ts';
 
 /** As for archive entries (fault Z1). */
-const maxFileBytes = 64 * 2 ** 20;
+const maxFileBytes = 64e6;
 
 export type Inspection =
   | {
@@ -42,7 +43,7 @@ export async function inspectItem(item: Item): Promise<Inspection> {
   if (item.sizeBytes > maxFileBytes) {
     return rejected({
       code: 'too-large',
-      reason: `It has ${Math.ceil(item.sizeBytes / 2 ** 20)} MB; the limit is 64 MB.`,
+      reason: `It has ${bytesInWords(item.sizeBytes)}, more than the limit of ${bytesInWords(maxFileBytes)}.`,
     });
   }
   const bytes = await item.read();

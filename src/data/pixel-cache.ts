@@ -1,6 +1,7 @@
 // The pixel cache: every image of a run decoded and preprocessed once into one array of uint8, so that a step reads
 // memory and no file. Decodes one image at a time by the function given; knows no canvas and no model.
 import { outputSizeOf, type Preprocessing } from '../formats/preprocessor-config.ts';
+import { bytesInWords } from '../shared/bytes-in-words.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { DecodeImage } from './decode.ts';
 import type { ImportedImage, RejectedFile } from './import-report.ts';
@@ -43,8 +44,7 @@ export async function buildPixelCache(
   const total = images.length;
   const pixels = allocate(total * imageBytes); // [total, height, width, 3]
   if (pixels === null) {
-    const gigabytes = ((total * imageBytes) / 2 ** 30).toFixed(1);
-    const detail = `Their pixels need ${gigabytes} GB of memory, which the browser does not give. Use fewer images.`;
+    const detail = `Their pixels need ${bytesInWords(total * imageBytes)} of memory, which the browser does not give. Use fewer images.`;
     return fail({ kind: 'bad-file', name: `The set of ${total} images`, why: 'too-big', detail });
   }
   const labels = new Int32Array(total);

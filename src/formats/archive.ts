@@ -6,7 +6,7 @@ import { gunzip, type GunzipProblem } from './gunzip.ts';
 import type { StoredName } from './name-encoding.ts';
 import { isTarHeader, listTar } from './tar.ts';
 import { openZip, type ZipProblem, type ZipProblemCode } from './zip.ts';
-import { badZip, zipLimits } from './zip-directory.ts';
+import { badZip, unpacksToTooMuch, zipLimits } from './zip-directory.ts';
 
 export type ArchiveProblem = ZipProblem;
 export type ArchiveProblemCode = ZipProblemCode;
@@ -88,8 +88,7 @@ export async function openArchive(
   }
   const kind = archiveKind(head);
   const opened = await openKind(kind, blob, name, head, limitBytes);
-  if (opened.ok && opened.value.bytes > limitBytes)
-    return badZip(name, 'too-big', 'It unpacks to more than 4 GB, the limit.');
+  if (opened.ok && opened.value.bytes > limitBytes) return badZip(name, 'too-big', unpacksToTooMuch);
   return opened;
 }
 
@@ -193,7 +192,7 @@ function badGzip(name: string, problem: GunzipProblem): { readonly ok: false; re
         'It unpacks to more than 200 times its size, as only hostile archives do.',
       );
     case 'too-big':
-      return badZip(name, 'too-big', 'It unpacks to more than 4 GB, the limit.');
+      return badZip(name, 'too-big', unpacksToTooMuch);
     default:
       return problem satisfies never;
   }

@@ -3,7 +3,7 @@
 // whole archive in memory. Knows nothing of images and writes nothing anywhere.
 import { ok, type Result } from '../shared/result.ts';
 import { storedName, strictUtf8, type StoredName } from './name-encoding.ts';
-import { badZip, zipLimits, type ZipProblem } from './zip-directory.ts';
+import { badZip, tooLarge, unpacksToTooMuch, zipLimits, type ZipProblem } from './zip-directory.ts';
 
 export interface TarEntry {
   readonly name: StoredName;
@@ -91,8 +91,7 @@ export async function listTar(blob: Blob, name: string): Promise<Result<readonly
       name: entryName,
     };
     total += entry.problem === undefined ? entry.bytes : 0;
-    if (total > zipLimits.totalBytes)
-      return badZip(name, 'too-big', 'It unpacks to more than 4 GB, the limit.');
+    if (total > zipLimits.totalBytes) return badZip(name, 'too-big', unpacksToTooMuch);
     entries.push(entry);
     if (!entry.isDirectory) files.set(entryName.raw.join(), entry);
   }
@@ -115,8 +114,7 @@ function problemOf(type: string, bytes: number): ZipProblem | null {
   }
   if (!isFile(type)) return special;
   if (bytes <= zipLimits.entryBytes) return null;
-  const size = Math.ceil(bytes / 2 ** 20);
-  return { code: 'too-large', reason: `It holds ${size} MB; the limit is 64 MB a file.` };
+  return { code: 'too-large', reason: tooLarge(bytes) };
 }
 
 /** Files added later under the same name replace the earlier, as unpacking does. */

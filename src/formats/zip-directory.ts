@@ -1,22 +1,28 @@
 // The directory of a zip: where it lies (end record, zip64 included) and what each entry claims. Reads bytes and
 // judges claims against the limits of fault Z1; inflates nothing. Only zip.ts uses it.
+import { bytesInWords } from '../shared/bytes-in-words.ts';
 import type { BadFileReason, Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { crc32 } from './crc32.ts';
 import { storedName, strictUtf8, type StoredName } from './name-encoding.ts';
 
-const MiB = 2 ** 20;
-
 /** Limits of fault Z1. */
 export const zipLimits = {
   entries: 50_000,
-  totalBytes: 4 * 2 ** 30,
-  entryBytes: 64 * MiB,
+  totalBytes: 4e9,
+  entryBytes: 64e6,
   ratio: 200,
   /** Below this size a ratio says nothing: a small white bitmap shrinks a thousandfold. */
   ratioFromBytes: 64 * 1024,
-  directoryBytes: 32 * MiB,
+  directoryBytes: 32e6,
 } as const;
+
+/** Why a file of an archive is not unpacked. */
+export const tooLarge = (bytes: number): string =>
+  `It holds ${bytesInWords(bytes)}, more than the limit of ${bytesInWords(zipLimits.entryBytes)} a file.`;
+
+/** Why an archive is not unpacked. */
+export const unpacksToTooMuch = `It unpacks to more than ${bytesInWords(zipLimits.totalBytes)}, the limit.`;
 
 export type ZipProblemCode =
   'encrypted' | 'unsupported-method' | 'too-large' | 'ratio' | 'overlap' | 'damaged' | 'unreadable';
@@ -268,7 +274,7 @@ function problemOf(entry: Omit<ZipEntry, 'limit' | 'problem'>): ZipProblem | nul
     };
   }
   if (Math.max(bytes, compressedBytes) > zipLimits.entryBytes) {
-    return { code: 'too-large', reason: `It holds ${Math.ceil(bytes / MiB)} MB; the limit is 64 MB a file.` };
+    return { code: 'too-large', reason: tooLarge(bytes) };
   }
   if (bytes >= zipLimits.ratioFromBytes && bytes > zipLimits.ratio * compressedBytes) {
     return {

@@ -2,6 +2,7 @@
 // no name, checks every CRC-32 (fflate does none of that, fault F22). Knows nothing of images and opens no zip
 // within a zip.
 import { Inflate } from 'fflate';
+import { bytesInWords } from '../shared/bytes-in-words.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { BlobSink } from './blob-sink.ts';
 import { crc32 } from './crc32.ts';
@@ -14,6 +15,7 @@ import {
   parseEndRecord,
   parseZip64Record,
   tailBytes,
+  unpacksToTooMuch,
   viewOf,
   zipLimits,
   type DirectoryPlace,
@@ -64,13 +66,14 @@ async function readDirectory(blob: Blob, name: string): Promise<Result<readonly 
   if (entries > zipLimits.entries) {
     return badZip(name, 'too-big', `It holds ${entries} entries; the limit is ${zipLimits.entries}.`);
   }
-  if (size > zipLimits.directoryBytes) return badZip(name, 'too-big', 'Its directory is larger than 32 MB.');
+  if (size > zipLimits.directoryBytes)
+    return badZip(name, 'too-big', `Its directory is larger than ${bytesInWords(zipLimits.directoryBytes)}.`);
   const bytes = await bytesOf(blob, place.value.offset, place.value.offset + size);
   const parsed = parseDirectory(bytes, place.value, name);
   if (!parsed.ok) return parsed;
   const total = parsed.value.reduce((sum, entry) => sum + entry.bytes, 0);
   if (total > zipLimits.totalBytes) {
-    return badZip(name, 'too-big', `It unpacks to ${(total / 2 ** 30).toFixed(1)} GB; the limit is 4 GB.`);
+    return badZip(name, 'too-big', unpacksToTooMuch);
   }
   return parsed;
 }

@@ -1,6 +1,7 @@
 // A model from the Hub as files: the revision pinned to its commit, the needed files chosen, taken from the cache or
 // downloaded side by side with one progress over all bytes, and the way back remembered for a time without a network.
 import { numberOf, parseJsonObject, stringOf } from '../formats/json.ts';
+import { bytesInWords } from '../shared/bytes-in-words.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { Fault } from '../shared/fault.ts';
 import type { ModelCache, Remembered, Snapshot } from '../storage/model-cache.ts';
@@ -163,7 +164,7 @@ async function looksLikeVit(
     return fail(
       hubFault(
         'no-model',
-        `${id} has ${(bytes / 1e9).toFixed(1)} GB: it is no vision transformer of a size that is trained here.`,
+        `${id} has ${bytesInWords(bytes)}: it is no vision transformer of a size that is trained here.`,
       ),
     );
   const config = files.find(({ path }) => path === 'config.json');

@@ -1,5 +1,6 @@
 // Fault: everything that can go wrong for a user, as a union on `kind`, and the sentence each one becomes. A fault
 // says what happened and what to do next; `describeFault` is the only place where that text is made.
+import { bytesInWords } from './bytes-in-words.ts';
 
 export type BadFileReason =
   | 'too-short'
@@ -130,7 +131,8 @@ export type Fault =
       readonly free?: number;
     }
   | { readonly kind: 'wrong-phase'; readonly command: string; readonly phase: string }
-  | { readonly kind: 'worker-died'; readonly detail: string }
+  /** `restarted`: another one is there, and gets the same model and images. */
+  | { readonly kind: 'worker-died'; readonly detail: string; readonly restarted: boolean }
   | { readonly kind: 'protocol-mismatch'; readonly page: string; readonly worker: string }
   | { readonly kind: 'bug'; readonly message: string; readonly stack?: string };
 
@@ -267,8 +269,6 @@ function divergedText({
   };
 }
 
-const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
-
 /** The first few of many names, and how many more there are. */
 export function shownSome(names: readonly string[]): string {
   return names.slice(0, 4).join(', ') + (names.length > 4 ? ` and ${names.length - 4} more` : '');
@@ -378,8 +378,8 @@ export function describeFault(fault: Fault): FaultText {
       };
     case 'storage': {
       const room = [
-        ...(fault.needed === undefined ? [] : [`${megabytes(fault.needed)} are needed`]),
-        ...(fault.free === undefined ? [] : [`${megabytes(fault.free)} are free`]),
+        ...(fault.needed === undefined ? [] : [`${bytesInWords(fault.needed)} are needed`]),
+        ...(fault.free === undefined ? [] : [`${bytesInWords(fault.free)} are free`]),
       ];
       return {
         title:
@@ -398,7 +398,9 @@ export function describeFault(fault: Fault): FaultText {
       return {
         title: 'The training thread ended',
         detail: fault.detail,
-        advice: 'It has been started again. Open the model and the images once more and start the run.',
+        advice: fault.restarted
+          ? 'It was started again, and opens the same model and images by itself. The run is lost: start it again when they are there.'
+          : 'Reload the page. If that does not help, use a current Chrome or Edge.',
       };
     case 'protocol-mismatch':
       return {

@@ -195,7 +195,7 @@ describe('trainer', () => {
     await trainer.resizeModel(96);
     expect(modelStore.getState().model?.config.imageSize).toBe(96);
     expect(modelStore.getState().bundledId).toBe('sprout');
-    client.emit({ kind: 'fault', fault: { kind: 'worker-died', detail: 'out of memory' } });
+    client.emit({ kind: 'fault', fault: { kind: 'worker-died', detail: 'out of memory', restarted: true } });
     await settled();
     const opened = client.sent.filter(({ name }) => name === 'openModel').map(({ input }) => input);
     expect(opened).toHaveLength(3);
@@ -264,7 +264,7 @@ describe('trainer', () => {
     await trainer.start();
     client.play(9);
     const before = client.sent.length;
-    client.emit({ kind: 'fault', fault: { kind: 'worker-died', detail: 'out of memory' } });
+    client.emit({ kind: 'fault', fault: { kind: 'worker-died', detail: 'out of memory', restarted: true } });
     await settled();
     expect(client.sent.slice(before).map(({ name }) => name)).toEqual(['hello', 'openModel', 'openData']);
     expect(runStore.getState()).toMatchObject({

@@ -6,6 +6,8 @@ import type { CommandName, Commands, Message, ProtocolVersion, Reply, TrainerEve
 
 export const protocolVersion: ProtocolVersion = 1;
 
+const closedFault: Fault = { kind: 'worker-died', detail: 'The worker was closed.', restarted: false };
+
 type Settle<K extends CommandName> = (result: Result<Commands[K]['output']>) => void;
 type Pending = { [K in CommandName]: Map<number, Settle<K>> };
 
@@ -81,7 +83,7 @@ export function startClient(makeWorker: () => Worker, onEvent: (event: TrainerEv
   function replace(detail: string): void {
     if (closed) return;
     worker.terminate();
-    const fault: Fault = { kind: 'worker-died', detail };
+    const fault: Fault = { kind: 'worker-died', detail, restarted: spoke };
     failAll(fault);
     if (spoke) worker = connect();
     else closed = true;
@@ -91,7 +93,7 @@ export function startClient(makeWorker: () => Worker, onEvent: (event: TrainerEv
 
   return {
     call(name, input) {
-      if (closed) return Promise.resolve(fail({ kind: 'worker-died', detail: 'The worker was closed.' }));
+      if (closed) return Promise.resolve(fail(closedFault));
       const id = nextId++;
       return new Promise((resolve) => {
         pending[name].set(id, resolve);
@@ -101,7 +103,7 @@ export function startClient(makeWorker: () => Worker, onEvent: (event: TrainerEv
     close() {
       closed = true;
       worker.terminate();
-      failAll({ kind: 'worker-died', detail: 'The worker was closed.' });
+      failAll(closedFault);
     },
   };
 }

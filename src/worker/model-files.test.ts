@@ -96,13 +96,13 @@ describe('files of several models', () => {
         {
           path: 'run/checkpoint-10/model.safetensors',
           title: 'checkpoint-10',
-          about: '93 kB, vit, 5 classes',
+          about: '92 kB, vit, 5 classes',
         },
         { path: 'run/checkpoint-9/model.safetensors', title: 'checkpoint-9' },
       ],
       byRule: 'run/checkpoint-10/model.safetensors',
     });
-    expect(faultSentence(fault)).toContain('2 folders beside each other hold weights: checkpoint-10 (93 kB');
+    expect(faultSentence(fault)).toContain('2 folders beside each other hold weights: checkpoint-10 (92 kB');
     const model = must(await opened(files, 'run/checkpoint-10/model.safetensors'));
     expect(model.summary.labels[0]).toBe('old 0');
     expect(model.summary.notes[0]).toBe(

@@ -5,6 +5,7 @@ import { openShards, openTensorFile, type TensorFile } from '../formats/tensor-f
 import { objectOf, parseJsonObject, stringOf } from '../formats/json.ts';
 import { adapterKind } from '../formats/peft-config.ts';
 import { readHeader } from '../formats/safetensors.ts';
+import { bytesInWords } from '../shared/bytes-in-words.ts';
 import { present } from '../shared/assert.ts';
 import { shownSome, type WeightsChoice } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
@@ -261,8 +262,7 @@ function ruleOf(level: readonly Weights[]): string | null {
 /** Size, kind and class count, as far as small files tell. */
 async function aboutOf({ path, files: own }: Weights, files: readonly SourceFile[]): Promise<string> {
   const bytes = own.reduce((sum, { blob }) => sum + blob.size, 0);
-  const size =
-    bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
+  const size = bytesInWords(bytes);
   const config = files.find(
     (file) => folderOf(file.path) === folderOf(path) && lowerName(file.path) === 'config.json',
   );

@@ -1,6 +1,7 @@
 // How many images can be differentiated at once. tfjs's wasm heap ends at 4 GB in silence (a failed allocation corrupts
 // it), so a batch that would not fit is cut into micro-batches whose gradients are added up: the same step, one
 // part after the other.
+import { bytesInWords } from '../../shared/bytes-in-words.ts';
 import { sizeOf } from '../../shared/array.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
 import { backboneShapes, type VitModel } from '../../vit/parameters.ts';
@@ -41,10 +42,9 @@ function needs(
 /** Why a backend could not train one image of a model, in words; null when it could. */
 export function memoryProblem(config: VitConfig, backend: BackendName): string | null {
   const { weights, image } = needs(config, backend);
-  const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
   return weights + image <= budgetBytes[backend]
     ? null
-    : `it needs about ${gigabytes(weights + image)} of ${gigabytes(budgetBytes[backend])}`;
+    : `it needs about ${bytesInWords(weights + image)} of ${bytesInWords(budgetBytes[backend])}`;
 }
 
 /**
@@ -55,11 +55,10 @@ export function microBatchOf({ config }: VitModel, backend: BackendName, batch: 
   const { weights: weightBytes, image: imageBytes } = needs(config, backend);
   const fitting = Math.floor((budgetBytes[backend] - weightBytes) / imageBytes);
   if (fitting < 1) {
-    const [needed, given] = [weightBytes + imageBytes, budgetBytes[backend]].map((bytes) =>
-      (bytes / 1e9).toFixed(1),
-    );
-    const detail = `Training this model on ${backend} needs about ${needed ?? ''} GB for one image; ${given ?? ''} GB are there.`;
-    return fail({ kind: 'out-of-memory', askedBytes: weightBytes + imageBytes, detail });
+    const askedBytes = weightBytes + imageBytes;
+    const [needed, given] = [bytesInWords(askedBytes), bytesInWords(budgetBytes[backend])];
+    const detail = `Training this model on ${backend} needs about ${needed} for one image; ${given} are there.`;
+    return fail({ kind: 'out-of-memory', askedBytes, detail });
   }
   return ok(Math.ceil(batch / Math.ceil(batch / fitting)));
 }

@@ -1,5 +1,6 @@
 // What to write: the formats with their sizes, the generation of transformers' names, the type of the weights.
 import type { ReactNode } from 'react';
+import { bytesInWords } from '../../shared/bytes-in-words.ts';
 import { exportBytes } from '../../state/export-sizes.ts';
 import { choose, useExport } from '../../state/export-store.ts';
 import { useData } from '../../state/data-store.ts';
@@ -7,7 +8,6 @@ import { useModel } from '../../state/model-store.ts';
 import { useRun } from '../../state/run-store.ts';
 import type { DataSummary, ExportDtype, ExportFormat } from '../../worker/protocol.ts';
 import { Switch } from '../parts/Switch.tsx';
-import { bytesText } from '../parts/words.ts';
 import styles from './ExportDialog.module.css';
 
 /** About how many bytes a format takes, as words; nothing where the page knows too little. */
@@ -19,7 +19,7 @@ function useSize(): (format: ExportFormat) => string {
   if (model === null || summary === null) return () => '';
   const { rank } = summary.recipe.dmlora;
   return (format) =>
-    `about ${bytesText(exportBytes(format, dtype, model, modules, rank, summary.classes.length))}`;
+    `about ${bytesInWords(exportBytes(format, dtype, model, modules, rank, summary.classes.length))}`;
 }
 
 interface FormatProps {

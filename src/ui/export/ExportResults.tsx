@@ -1,5 +1,6 @@
 // What was written: for each format the proof in numbers, or why it is not offered, and its files; all of it as one zip.
 import { useState } from 'react';
+import { bytesInWords } from '../../shared/bytes-in-words.ts';
 import { markSaved } from '../../state/export-store.ts';
 import { zipBlob, zipLength, zipStream, type ZipEntry } from '../../state/zip-files.ts';
 import { faultOfThrown, type Fault } from '../../shared/fault.ts';
@@ -7,7 +8,7 @@ import type { ExportResult, FormatExport } from '../../worker/protocol.ts';
 import { Button } from '../parts/Button.tsx';
 import { download, downloadStream, safeName } from '../parts/download.ts';
 import { FaultBox } from '../parts/FaultBox.tsx';
-import { bytesText, countText, percentText } from '../parts/words.ts';
+import { countText, percentText } from '../parts/words.ts';
 import { PushToHub } from '../result/PushToHub.tsx';
 import styles from './ExportDialog.module.css';
 import { formatTitles } from './format-titles.ts';
@@ -24,7 +25,7 @@ function FormatResult({ format, files, proof, refused, note }: FormatExport) {
   return (
     <li className={styles.proved} data-testid={`export-${format}`} data-offered="true">
       <h3>
-        {formatTitles[format]} <span className={styles.soft}>{bytesText(bytes)}</span>
+        {formatTitles[format]} <span className={styles.soft}>{bytesInWords(bytes)}</span>
       </h3>
       <p>
         Read back and compared on {countText(proof.images, 'validation image')}: largest difference of any
@@ -48,7 +49,7 @@ function FormatResult({ format, files, proof, refused, note }: FormatExport) {
           {files.map(({ name, blob }) => (
             <li key={name}>
               <code>{name}</code>
-              <span className={styles.soft}>{bytesText(blob.size)}</span>
+              <span className={styles.soft}>{bytesInWords(blob.size)}</span>
               <Button
                 look="quiet"
                 icon="download"
@@ -104,7 +105,7 @@ export function ExportResults({ result: { formats, result } }: { readonly result
             Download all as a zip
           </Button>
           <p className={styles.soft}>
-            {bytesText(zipLength(entries))}, a folder for each format, each with its card, run.json and
+            {bytesInWords(zipLength(entries))}, a folder for each format, each with its card, run.json and
             continue.py.
           </p>
         </div>

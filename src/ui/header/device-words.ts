@@ -1,5 +1,6 @@
 // What the page says about the device: before a run what WebGPU offers and what was chosen, during and after a run
 // what the engine really runs on. Pure.
+import { bytesInWords } from '../../shared/bytes-in-words.ts';
 import type { BackendChoice, EngineDescription, Hello } from '../../worker/protocol.ts';
 
 export interface DeviceWords {
@@ -17,8 +18,6 @@ const slow = 'It works, but slowly: take few images and few epochs.';
 
 const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);
 
-const gigabytes = (bytes: number): string => `${Number((bytes / 2 ** 30).toPrecision(2))} GB`;
-
 const tuned = {
   preset: 'tiles by the kind of device',
   measured: 'tiles measured on this device',
@@ -29,8 +28,8 @@ function detailOf({ engine, gpu, tuning }: EngineDescription): string {
   const parts = [`engine ${engine}`];
   if (gpu !== null) {
     if (gpu.features.length > 0) parts.push(`with ${gpu.features.join(', ')}`);
-    parts.push(`buffers up to ${gigabytes(gpu.maxBufferBytes)}`);
-    parts.push(`workgroups of ${gpu.workgroupThreads} threads and ${gpu.workgroupMemoryBytes / 1024} kB`);
+    parts.push(`buffers up to ${bytesInWords(gpu.maxBufferBytes)}`);
+    parts.push(`workgroups of ${gpu.workgroupThreads} threads and ${bytesInWords(gpu.workgroupMemoryBytes)}`);
   }
   if (tuning !== null) parts.push(tuned[tuning.source]);
   return parts.join('; ');

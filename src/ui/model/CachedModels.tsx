@@ -1,10 +1,11 @@
 // What of the Hub is kept on this machine, with its size, and the way to be rid of it.
+import { bytesInWords } from '../../shared/bytes-in-words.ts';
 import { useHub } from '../../state/hub-store.ts';
 import { useModel } from '../../state/model-store.ts';
 import type { CachedModel } from '../../worker/protocol.ts';
 import { useTrainer } from '../trainer-context.ts';
 import { Button } from '../parts/Button.tsx';
-import { bytesText, countText } from '../parts/words.ts';
+import { countText } from '../parts/words.ts';
 import styles from './HubCard.module.css';
 
 export function CachedModels() {
@@ -14,7 +15,7 @@ export function CachedModels() {
   return (
     <details className={styles.account} data-testid="cached-models">
       <summary>
-        On this machine: {countText(cached.length, 'model')}, {bytesText(total)}
+        On this machine: {countText(cached.length, 'model')}, {bytesInWords(total)}
       </summary>
       <ul className={styles.cached}>
         {cached.map((model) => (
@@ -35,7 +36,7 @@ function Cached({ model: { host, id, bytes, complete } }: { readonly model: Cach
         <bdi>{id}</bdi>
       </span>
       <span className={styles.soft}>
-        {bytesText(bytes)}
+        {bytesInWords(bytes)}
         {host === 'huggingface.co' ? '' : ` from ${host}`}
         {complete ? '' : ', begun: opening it goes on'}
         {open ? ', open now' : ''}

@@ -1,4 +1,5 @@
 // The model that is open: what it is, how images reach it, what was assumed; and the ways to open another.
+import { bytesInWords } from '../../shared/bytes-in-words.ts';
 import { useDevice } from '../../state/device-store.ts';
 import { useModel } from '../../state/model-store.ts';
 import { useControls } from '../use-controls.ts';
@@ -11,7 +12,7 @@ import { Card } from '../parts/Card.tsx';
 import { FaultBox } from '../parts/FaultBox.tsx';
 import { FilePick } from '../parts/FilePick.tsx';
 import { ProgressLine } from '../parts/ProgressLine.tsx';
-import { bytesText, countText, parametersText } from '../parts/words.ts';
+import { countText, parametersText } from '../parts/words.ts';
 import styles from './ModelCard.module.css';
 
 export function ModelCard() {
@@ -36,7 +37,7 @@ export function ModelCard() {
               countText(model.config.heads, 'head'),
               `${model.config.imageSize} px, patches of ${model.config.patchSize}`,
               `${parametersText(model.parameters)} parameters`,
-              bytesText(model.bytes),
+              bytesInWords(model.bytes),
               model.dtype,
               model.family,
             ].map((fact) => (

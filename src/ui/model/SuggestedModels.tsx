@@ -1,11 +1,12 @@
 // Checkpoints worth a try, each with its size, its licence, how much work it is and what it is good for.
+import { bytesInWords } from '../../shared/bytes-in-words.ts';
 import { useHub } from '../../state/hub-store.ts';
 import { useModel } from '../../state/model-store.ts';
 import type { SuggestedModel } from '../../worker/protocol.ts';
 import { useTrainer } from '../trainer-context.ts';
 import { useControls } from '../use-controls.ts';
 import { Button } from '../parts/Button.tsx';
-import { bytesText, parametersText } from '../parts/words.ts';
+import { parametersText } from '../parts/words.ts';
 import styles from './HubCard.module.css';
 
 /** "quick", from the operations of a step in multiples of the embedded model's. */
@@ -41,7 +42,7 @@ function Suggestion({ model }: { readonly model: SuggestedModel }) {
       <p className={styles.soft}>
         {[
           `${parametersText(parameters)} parameters`,
-          bytesText(bytes),
+          bytesInWords(bytes),
           `${imageSize} px`,
           licence,
           speedText(work),

@@ -15,17 +15,6 @@ export function countText(count: number, one: string, many = `${one}s`): string 
   return `${wholeText(count)} ${count === 1 ? one : many}`;
 }
 
-export function bytesText(bytes: number): string {
-  const units = ['B', 'kB', 'MB', 'GB'];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1000 && unit < units.length - 1) {
-    value /= 1000;
-    unit++;
-  }
-  return `${value >= 100 || unit === 0 ? Math.round(value) : Number(value.toPrecision(2))} ${units[unit] ?? ''}`;
-}
-
 /** 5,717,416 -> "5.7 M". */
 export function parametersText(parameters: number): string {
   if (parameters >= 1e6) return `${(parameters / 1e6).toFixed(parameters >= 1e8 ? 0 : 1)} M`;

@@ -1,6 +1,7 @@
 // Push to the Hub, if the user wants: says exactly what will leave the machine before anything does. Off until it is
 // opened; without a token nothing can be pressed.
 import { useId, useState, type SyntheticEvent } from 'react';
+import { bytesInWords } from '../../shared/bytes-in-words.ts';
 import { useExport } from '../../state/export-store.ts';
 import { useHub } from '../../state/hub-store.ts';
 import type { FormatExport } from '../../worker/protocol.ts';
@@ -10,7 +11,7 @@ import { TransferLine } from '../model/TransferLine.tsx';
 import { Button } from '../parts/Button.tsx';
 import { FaultBox } from '../parts/FaultBox.tsx';
 import { Switch } from '../parts/Switch.tsx';
-import { bytesText, countText } from '../parts/words.ts';
+import { countText } from '../parts/words.ts';
 import { useTrainer } from '../trainer-context.ts';
 import styles from './PushToHub.module.css';
 
@@ -65,13 +66,13 @@ function PushForm({ offered }: { readonly offered: readonly FormatExport[] }) {
         </div>
       )}
       <p>
-        This leaves your machine, and nothing else: {countText(files.length, 'file')}, {bytesText(total)}.
+        This leaves your machine, and nothing else: {countText(files.length, 'file')}, {bytesInWords(total)}.
         Your images are not among them; <code>config.json</code> names your classes.
       </p>
       <ul className={styles.files} aria-label="Files that will be sent">
         {files.map(({ name, blob }) => (
           <li key={name}>
-            <code>{name}</code> <span className={styles.soft}>{bytesText(blob.size)}</span>
+            <code>{name}</code> <span className={styles.soft}>{bytesInWords(blob.size)}</span>
           </li>
         ))}
       </ul>

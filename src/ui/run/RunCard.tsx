@@ -1,11 +1,12 @@
 // The run: its controls, how far it is, and the small numbers. The fault of a run stands here too.
+import { bytesInWords } from '../../shared/bytes-in-words.ts';
 import { useRun } from '../../state/run-store.ts';
 import { useControls } from '../use-controls.ts';
 import { DeviceNotice } from '../header/DeviceBadge.tsx';
 import { Card } from '../parts/Card.tsx';
 import { FaultBox } from '../parts/FaultBox.tsx';
 import { Stats } from '../parts/Stats.tsx';
-import { bytesText, durationText, percentText, countOfText } from '../parts/words.ts';
+import { durationText, percentText, countOfText } from '../parts/words.ts';
 import { RunControls } from './RunControls.tsx';
 import { memorySentence } from './memory-sentence.ts';
 import { phaseWords, statusSentence } from './status-sentence.ts';
@@ -56,7 +57,7 @@ function Numbers() {
         { name: 'A step', value: speed === null ? '–' : durationText(speed.secondsPerStep) },
         {
           name: 'Memory peak',
-          value: speed === null ? '–' : bytesText(speed.memory.peakBufferBytes),
+          value: speed === null ? '–' : bytesInWords(speed.memory.peakBufferBytes),
           testId: 'memory-peak',
         },
       ]}

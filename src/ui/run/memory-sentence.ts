@@ -1,6 +1,6 @@
 // What a run takes of the GPU's memory, in a sentence. Pure.
+import { bytesInWords } from '../../shared/bytes-in-words.ts';
 import type { MemoryPlan } from '../../worker/protocol.ts';
-import { bytesText } from '../parts/words.ts';
 
 const parts = {
   weights: 'frozen weights',
@@ -14,8 +14,8 @@ const parts = {
 export function memorySentence({ bytes, totalBytes, note }: MemoryPlan): string {
   const named = Object.entries(parts).flatMap(([name, words]) => {
     const part = bytes[name as keyof MemoryPlan['bytes']];
-    return part > 0 ? [`${words} ${bytesText(part)}`] : [];
+    return part > 0 ? [`${words} ${bytesInWords(part)}`] : [];
   });
-  const sum = `${bytesText(totalBytes)} on the GPU: ${named.join(', ')}.`;
+  const sum = `${bytesInWords(totalBytes)} on the GPU: ${named.join(', ')}.`;
   return note === null ? sum : `${sum} ${note}`;
 }

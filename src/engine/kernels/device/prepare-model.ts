@@ -1,13 +1,14 @@
 // From a task to a model on the device: choose a plan, allocate it, and where the device has less memory than hoped, take
 // the next smaller one. WebGPU tells what it has only by refusing, so the largest buffer that the device allows serves as
 // the first guess, and a user may say better.
+import { bytesInWords } from '../../../shared/bytes-in-words.ts';
 import { fail, ok, type Result } from '../../../shared/result.ts';
 import type { VitModel } from '../../../vit/parameters.ts';
 import type { Shapes } from '../../engine.ts';
 import type { Gpu } from '../../gpu.ts';
 import type { DeviceMemory } from './device-memory.ts';
 import { allocate, DeviceModel } from './device-model.ts';
-import { choosePlan, megabytes, smallestPlan, type Given, type Wanted } from '../memory/choose-plan.ts';
+import { choosePlan, smallestPlan, type Given, type Wanted } from '../memory/choose-plan.ts';
 import type { Pipelines } from './pipelines.ts';
 import { memoryPlan, type Plan, type Task } from '../memory/plan.ts';
 
@@ -49,8 +50,8 @@ async function placeOnDevice(
   let bytes = budgetBytes ?? Math.max(maxBufferBytes, least);
   let why =
     budgetBytes === null
-      ? `Of the GPU's memory, ${megabytes(bytes)} are counted on`
-      : `Of the GPU's memory, ${megabytes(bytes)} may be used`;
+      ? `Of the GPU's memory, ${bytesInWords(bytes)} are counted on`
+      : `Of the GPU's memory, ${bytesInWords(bytes)} may be used`;
   for (;;) {
     const chosen = choose(bytes);
     if (!chosen.ok) return chosen;
@@ -66,7 +67,7 @@ async function placeOnDevice(
     if (fault.kind !== 'out-of-memory') return allocated;
     if (asked <= least) return fail({ ...fault, askedBytes: asked });
     bytes = asked - 1;
-    why = `The GPU refused ${megabytes(asked)}`;
+    why = `The GPU refused ${bytesInWords(asked)}`;
   }
 }
 

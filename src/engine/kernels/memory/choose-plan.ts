@@ -4,6 +4,7 @@
 //
 // Micro-batches cost nothing but occupancy; recomputation about half a step more; float16 digits. Where a frozen prefix
 // can be kept, plans that keep it come first.
+import { bytesInWords } from '../../../shared/bytes-in-words.ts';
 import { fail, ok, type Result } from '../../../shared/result.ts';
 import type { MemoryWish } from '../../engine.ts';
 import { recomputableBlocks } from '../step/context.ts';
@@ -38,8 +39,8 @@ export function choosePlan(task: Task, wanted: Wanted, room: MemoryLimits): Resu
   const big = tooBig(least, room);
   const detail =
     big === null
-      ? `Training this model takes ${megabytes(totalBytes)} even for one image at a time; ${megabytes(room.bytes)} may be used.`
-      : `"${big.label}" takes ${megabytes(big.bytes)}, and this GPU takes at most ${megabytes(big.most)} in one piece.`;
+      ? `Training this model takes ${bytesInWords(totalBytes)} even for one image at a time; ${bytesInWords(room.bytes)} may be used.`
+      : `"${big.label}" takes ${bytesInWords(big.bytes)}, and this GPU takes at most ${bytesInWords(big.most)} in one piece.`;
   return fail({ kind: 'out-of-memory', askedBytes: big?.bytes ?? totalBytes, detail });
 }
 
@@ -110,9 +111,4 @@ function tooBig(plan: Plan, { maxBufferBytes, maxBindingBytes }: MemoryLimits): 
 function boundBytes(operand: Operand): { label: string; bytes: number }[] {
   if (isTensor(operand)) return [operand];
   return 'ofPart' in operand ? [] : [{ label: operand.buffer.label, bytes: operand.bytes }];
-}
-
-export function megabytes(bytes: number): string {
-  if (bytes >= 1e9) return `${(bytes / 1e9).toFixed(1)} GB`;
-  return `${bytes >= 1e6 ? Math.round(bytes / 1e6) : (bytes / 1e6).toFixed(1)} MB`;
 }
