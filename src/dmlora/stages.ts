@@ -9,11 +9,6 @@ export function stage2Step(options: DmloraOptions, steps: number): number {
   return options.scalars === 'off' ? steps : Math.round(options.stage2 * steps);
 }
 
-/** The stage of a step. */
-export function stageAt(options: DmloraOptions, steps: number, step: number): Stage {
-  return step < stage2Step(options, steps) ? 1 : 2;
-}
-
 /** What a stage trains: branches and head first, then scalars and head. */
 export function trainsIn(stage: Stage): Trains {
   return { branches: stage === 1, scalars: stage === 2, head: true };
