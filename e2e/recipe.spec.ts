@@ -15,10 +15,10 @@ test('plain LoRA, with a hidden window that would end before it begins, trains',
   await openModel(page, microModel);
   await openPictures(page, await writePictures(info.outputPath('pictures'), 4));
   await expect(page.getByTestId('data-title')).toHaveText('pictures');
-  await page.getByText('steps', { exact: true }).click();
+  await page.getByRole('radio', { name: 'steps', exact: true }).check();
   await field(page, 'Steps').fill('4');
   await field(page, 'Batch in images').fill('4');
-  await page.getByText('Branches', { exact: true }).first().click();
+  await page.locator('summary', { hasText: 'Branches' }).click();
 
   await field(page, 'Branches').selectOption('1');
   await expect(page.getByText('2 branches cannot be left of 1.')).toBeVisible();
