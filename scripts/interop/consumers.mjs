@@ -55,7 +55,7 @@ async function tensorsOf(file) {
  * @returns {Promise<{ seen: Consumer[], photos: number, problems: string[] }>}
  */
 export async function compareConsumers({ hf, onnx, photos, work, preprocessing }, python) {
-  const script = await readFile(join(root, 'src/formats/pixels.mjs'), 'utf8');
+  const script = await readFile(join(root, 'src/export/pixels.mjs'), 'utf8');
   await writeFile(
     join(onnx, 'pixels.mjs'),
     `${script}export const preprocessing = ${JSON.stringify(preprocessing)};\n`,
@@ -63,7 +63,7 @@ export async function compareConsumers({ hf, onnx, photos, work, preprocessing }
   const run = join(work, 'preprocessing.json');
   await writeFile(run, JSON.stringify(preprocessing));
   const [fromPython, fromJs] = [join(work, 'python.safetensors'), join(work, 'javascript.safetensors')];
-  const continued = join(root, 'src/formats/continue.py');
+  const continued = join(root, 'src/export/continue.py');
   const outcomes = await Promise.all([
     runPython(python, 'check_consumers.py', [hf, continued, run, photos, fromPython]),
     collect(process.execPath, [join(import.meta.dirname, 'check-consumers.mjs'), onnx, photos, fromJs]),

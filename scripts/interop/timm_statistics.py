@@ -1,7 +1,7 @@
-"""Writes src/formats/timm-statistics.ts: how timm prepares images for each plain ViT that it registers, from its own
+"""Writes src/checkpoints/timm/statistics.ts: how timm prepares images for each plain ViT that it registers, from its own
 default configurations; a name with a tag stands there where the tag's differ from the architecture's.
 
-    python scripts/interop/timm_statistics.py && npx prettier --write src/formats/timm-statistics.ts
+    python scripts/interop/timm_statistics.py && npx prettier --write src/checkpoints/timm/statistics.ts
 
 Needs timm 1.0.29, with torchvision's Python part beside it.
 """
@@ -92,7 +92,7 @@ export function timmStatistics(architecture: string, tag: string | null): TimmSt
 
 const withoutTag = (name: string): string => name.replace(/\\..*$/, '');
 """
-    Path("src/formats/timm-statistics.ts").write_text(text)
+    Path("src/checkpoints/timm/statistics.ts").write_text(text)
 
 
 if __name__ == "__main__":

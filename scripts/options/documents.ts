@@ -20,7 +20,7 @@ export const parts: readonly Part[] = [
     text: markdownTable,
   },
   {
-    file: 'src/formats/continue.py',
+    file: 'src/export/continue.py',
     begin:
       "# Graft's options, from their table: path, default, and why this script does not follow it (None where it does).",
     end: '# End of options.',

@@ -1,6 +1,6 @@
 // The pixel cache with a decoder made up for the test: rows, labels, refused files, stopping.
 import { expect, test } from 'vitest';
-import { defaultPreprocessing } from '../formats/preprocessor-config.ts';
+import { defaultPreprocessing } from '../checkpoints/transformers/preprocessor-config.ts';
 import { fail, ok } from '../shared/result.ts';
 import type { DecodeImage } from './decode.ts';
 import { importImages } from './import-images.ts';

@@ -1,6 +1,6 @@
 // The pixel cache: every image of a run decoded and preprocessed once into one array of uint8, so that a step reads
 // memory and no file. Decodes one image at a time by the function given; knows no canvas and no model.
-import { outputSizeOf, type Preprocessing } from '../formats/preprocessor-config.ts';
+import { outputSizeOf, type Preprocessing } from './preprocessing.ts';
 import { bytesInWords } from '../shared/bytes-in-words.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { DecodeImage } from './decode.ts';

@@ -8,7 +8,7 @@ import {
   parsePreprocessorConfig,
   writePreprocessorConfig,
   type StatedPreprocessing,
-} from '../formats/preprocessor-config.ts';
+} from '../checkpoints/transformers/preprocessor-config.ts';
 import type { Result } from '../shared/result.ts';
 import { preprocessImage, sizeProblem } from './preprocess.ts';
 import type { RgbaImage } from './raster.ts';

@@ -1,7 +1,8 @@
 // Sizes, offsets and padding of the crop, and alpha over white. The pixels themselves are resample.test.ts's, and
 // the photographs are compared in the browser, where there is a JPEG decoder.
+import type { Preprocessing } from './preprocessing.ts';
 import { describe, expect, test } from 'vitest';
-import { defaultPreprocessing, type Preprocessing } from '../formats/preprocessor-config.ts';
+import { defaultPreprocessing } from '../checkpoints/transformers/preprocessor-config.ts';
 import { overWhite, planResize, preprocessImage } from './preprocess.ts';
 import type { RgbaImage } from './raster.ts';
 

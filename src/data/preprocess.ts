@@ -1,7 +1,6 @@
 // From a decoded picture to the uint8 pixels that an engine takes: alpha over white, resize, centre crop, order of
 // channels. Rescaling and normalisation are the engine's; nothing here knows files or canvases.
-import { outputSizeOf, type Preprocessing, type Resize, type Size } from '../formats/preprocessor-config.ts';
-import { halfEven } from '../formats/preprocessor-fields.ts';
+import { halfEven, outputSizeOf, type Preprocessing, type Resize, type Size } from './preprocessing.ts';
 import { assert } from '../shared/assert.ts';
 import type { RgbaImage, RgbImage } from './raster.ts';
 import { resample, type Window } from './resample.ts';

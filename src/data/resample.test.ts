@@ -1,7 +1,7 @@
 // The resampler against Pillow, bit for bit (testdata/images/resample.json, made by testing/make_resample_vectors.py).
+import type { ResampleFilter } from './preprocessing.ts';
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import type { ResampleFilter } from '../formats/preprocessor-config.ts';
 import type { RgbImage } from './raster.ts';
 import { resample } from './resample.ts';
 

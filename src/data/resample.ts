@@ -1,6 +1,6 @@
 // Resampling that equals Pillow's bit for bit on 8-bit RGB: its five antialiased filters in fixed point, horizontal
 // pass first, and nearest. A canvas or a GPU sampler gives other pixels, and so other logits.
-import type { ResampleFilter } from '../formats/preprocessor-config.ts';
+import type { ResampleFilter } from './preprocessing.ts';
 import { assert } from '../shared/assert.ts';
 import type { RgbImage } from './raster.ts';
 

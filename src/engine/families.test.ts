@@ -3,18 +3,24 @@
 import { describe, expect, test } from 'vitest';
 import { headLogits } from '../train/linear-probe.ts';
 import { allOpen, type Adapter, type AdaptedModule } from '../dmlora/adapter.ts';
-import { writeHfConfig } from '../formats/hf-config.ts';
-import { parseModelConfig } from '../formats/model-config.ts';
-import { defaultPreprocessing } from '../formats/preprocessor-config.ts';
-import { writeTimmConfig } from '../formats/timm-config.ts';
+import { writeHfConfig } from '../checkpoints/transformers/config.ts';
+import { parseModelConfig } from '../checkpoints/model-config.ts';
+import { defaultPreprocessing } from '../checkpoints/transformers/preprocessor-config.ts';
+import { writeTimmConfig } from '../checkpoints/timm/config.ts';
 import { writeSafetensors } from '../formats/safetensors.ts';
 import { openTensorFile } from '../formats/tensor-files.ts';
 import { ndArray, type NdArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
-import { loadHead, loadModel, readCheckpoint, unexpectedTensors, withImageSize } from '../vit/checkpoint.ts';
-import { backboneType, fineTunedTensors } from '../vit/write-checkpoint.ts';
-import { timmForm } from '../vit/timm-form.ts';
-import { hfConfigOf } from '../vit/transformers-classes.ts';
+import {
+  loadHead,
+  loadModel,
+  readCheckpoint,
+  unexpectedTensors,
+  withImageSize,
+} from '../checkpoints/checkpoint.ts';
+import { backboneType, fineTunedTensors } from '../checkpoints/write-checkpoint.ts';
+import { timmForm } from '../checkpoints/timm/form.ts';
+import { hfConfigOf } from '../checkpoints/transformers/classes.ts';
 import { assertClose } from './checks/close.ts';
 import { familyNames, readFamily } from './checks/families.ts';
 import { autodiffOn } from './checks/node-backends.ts';

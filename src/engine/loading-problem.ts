@@ -3,6 +3,7 @@
 import { backboneShapes } from '../vit/parameters.ts';
 import type { VitConfig } from '../vit/vit-config.ts';
 import { sizeOf } from '../shared/array.ts';
+import { largestBinding } from './gpu.ts';
 import { memoryProblem } from './autodiff/memory-plan.ts';
 import { unsupportedByKernels } from './kernels/supported.ts';
 
@@ -16,6 +17,11 @@ export function loadingProblem(config: VitConfig, largestBinding: number | null)
   if (onWasm === null) return null;
   const onGpu = gpuProblem(config, largestBinding);
   return onGpu === null ? null : `To train one image on WebAssembly ${onWasm}; on WebGPU, ${onGpu}.`;
+}
+
+/** The same for this machine, whose GPU is asked. */
+export async function loadingProblemHere(config: VitConfig): Promise<string | null> {
+  return loadingProblem(config, await largestBinding());
 }
 
 function gpuProblem(config: VitConfig, largestBinding: number | null): string | null {

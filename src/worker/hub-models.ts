@@ -1,11 +1,12 @@
 // Models of the Hub on the worker's side: fetched into the cache and opened like any other, listed, deleted; and the
 // files of a run pushed. One transfer at a time, which can be stopped.
+import { loadingProblemHere } from '../engine/loading-problem.ts';
 import { HubFailure, type HubAccess } from '../hub/hub-fetch.ts';
 import { checkToken, parseHubAddress, parseModelId } from '../hub/model-id.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { ModelCache } from '../storage/model-cache.ts';
 import { openOriginFiles } from '../storage/opfs.ts';
-import { openModel, type OpenModel } from './open-model.ts';
+import { openModel, type OpenModel } from '../checkpoints/open-model.ts';
 import type { CachedModel, Commands, HubLogin, HubOrigin, Source, SourceFile } from './protocol.ts';
 
 type OnBytes = (what: string, done: number, total: number) => void;
@@ -37,7 +38,13 @@ export class HubModels {
       if (!fetched.ok) return fetched;
       const { files, snapshot, licence, notes } = fetched.value;
       const origin = { hubId: id, revision: snapshot.commit, licence };
-      const opened = await openModel(files, id, onReading, imageSize, origin, null, adapter);
+      const opened = await openModel(files, id, {
+        onProgress: onReading,
+        imageSize,
+        origin,
+        adapter,
+        loadingProblem: loadingProblemHere,
+      });
       if (!opened.ok) {
         const useless = opened.fault.kind === 'wrong-model' || opened.fault.kind === 'bad-file';
         if (useless && adapter === null && !this.#isOpen(snapshot)) await cache.remove(snapshot.host, id);

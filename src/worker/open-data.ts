@@ -1,4 +1,5 @@
 // The images of a run: imported, split, summarised for the page, and decoded into the loop's TrainingData.
+import type { Preprocessing } from '../data/preprocessing.ts';
 import { batchIndices } from '../data/batch-order.ts';
 import { makeBrowserDecoder } from '../data/decode.ts';
 import { importImages, type ImportProgress } from '../data/import-images.ts';
@@ -7,7 +8,6 @@ import type { Reading, ReadingOptions } from '../data/reading-options.ts';
 import { pixelFindings } from '../data/pixel-findings.ts';
 import { buildPixelCache, type PixelCache } from '../data/pixel-cache.ts';
 import { splitImages, type Split } from '../data/split.ts';
-import type { Preprocessing } from '../formats/preprocessor-config.ts';
 import { present } from '../shared/assert.ts';
 import type { Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';

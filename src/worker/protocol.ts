@@ -1,16 +1,25 @@
 // The border between page and worker: every command with its input and output, and every event. Types only; no code
 // crosses with them. Requests carry an id and are answered by a Result; events are one-way, at most ten messages a
 // second, and a page that misses one shows an older number until the next.
+import type { HubOrigin, ModelOrigin, ModelSummary } from '../checkpoints/open-model.ts';
 import type { SplitName } from '../data/import-report.ts';
 import type { Reading, ReadingChoice, ReadingOptions } from '../data/reading-options.ts';
 import type { PixelFinding } from '../data/pixel-findings.ts';
 import type { SourceFile } from '../data/source-file.ts';
 import type { BackendChoice, EngineChoice, EngineDescription, Memory, MemoryPlan } from '../engine/engine.ts';
+import type {
+  ExportDtype,
+  ExportedFile,
+  ExportFormat,
+  ExportProof,
+  FormatExport,
+  RunResult,
+} from '../export/export-types.ts';
 import type { DivergedFault } from '../train/divergence.ts';
 import type { Metrics } from '../train/evaluation.ts';
 import type { Phase } from '../train/run-input.ts';
 import type { Recipe } from '../recipe/options.ts';
-import type { BranchView, DropRecord, ModuleView, RunRecord, StepRow } from '../train/run-record.ts';
+import type { BranchView, DropRecord, ModuleView, StepRow } from '../train/run-record.ts';
 import type { Fault } from '../shared/fault.ts';
 import type { Result } from '../shared/result.ts';
 import type { VitConfig } from '../vit/vit-config.ts';
@@ -29,6 +38,8 @@ export type {
 };
 export type { BackendChoice, EngineChoice, Result, SourceFile, SplitName, StepRow, VitConfig };
 export type { Reading, ReadingChoice, ReadingOptions };
+export type { HubOrigin, ModelOrigin, ModelSummary };
+export type { ExportDtype, ExportedFile, ExportFormat, ExportProof, FormatExport, RunResult };
 
 /** Raised when a message changes its meaning. */
 export type ProtocolVersion = 1;
@@ -48,15 +59,6 @@ export interface HubLogin {
   readonly address: string;
   /** Empty for none. */
   readonly token: string;
-}
-
-/** Where a model of the Hub comes from, exactly. */
-export interface HubOrigin {
-  readonly host: string;
-  readonly id: string;
-  readonly commit: string;
-  /** As its model card names it. */
-  readonly licence: string | null;
 }
 
 /** A repository of which something is kept on this machine. */
@@ -79,28 +81,6 @@ export interface SuggestedModel {
   /** Operations of one training step, in multiples of the embedded model's, by the formula of vit-config.ts. */
   readonly work: number;
   readonly goodFor: string;
-}
-
-export interface ModelSummary {
-  /** A name for people: the folder's or the configuration's. */
-  readonly title: string;
-  /** The family in words: "ViT (Hugging Face names)". */
-  readonly family: string;
-  readonly config: VitConfig;
-  /** Sides of images, in pixels, that the model can be opened at. */
-  readonly imageSizes: readonly number[];
-  readonly parameters: number;
-  readonly bytes: number;
-  /** Types of the stored weights: "float16". */
-  readonly dtype: string;
-  /** Class names that the checkpoint knows, in order; empty when it has no head. */
-  readonly labels: readonly string[];
-  /** How images are brought to the input size, in words. */
-  readonly preprocessing: string;
-  /** What was ignored, assumed or will be made new, a sentence each. */
-  readonly notes: readonly string[];
-  /** Where it comes from, when it comes from the Hub. */
-  readonly hub?: HubOrigin;
 }
 
 export interface ClassSummary {
@@ -162,71 +142,6 @@ export interface RunSummary {
   readonly memoryPlan: MemoryPlan | null;
   /** Floating-point operations of one step, by the formula of vit-config.ts. */
   readonly flopsPerStep: number;
-}
-
-/** Everything that is known of a run when it has ended. */
-export interface RunResult extends RunRecord {
-  readonly engine: string;
-  readonly backend: string;
-  readonly adapter: string;
-  /** What of the GPU was used, and how its kernels were tuned; null where there is nothing of the kind. */
-  readonly gpu: EngineDescription['gpu'];
-  readonly tuning: EngineDescription['tuning'];
-  readonly model: string;
-  readonly classes: readonly string[];
-  readonly trainImages: number;
-  readonly validationImages: number;
-  readonly testImages: number;
-}
-
-/** Where a model comes from, as far as it is known. */
-export interface ModelOrigin {
-  /** `owner/name` on the Hugging Face Hub. */
-  readonly hubId: string | null;
-  /** The commit that was loaded. */
-  readonly revision: string | null;
-  /** As the Hub spells it: apache-2.0. */
-  readonly licence: string | null;
-}
-
-/**
- * `source`: the merged model with the names and types of the file it came from. `hf`, `hf-v5`: transformers' file names,
- * or the module names of transformers 5. `peft`: the branches as an adapter.
- */
-export type ExportFormat = 'source' | 'hf' | 'hf-v5' | 'timm' | 'peft' | 'onnx' | 'onnx-q8' | 'onnx-q4';
-/** Type of the written weights; `source` keeps that of each tensor. */
-export type ExportDtype = 'source' | 'F32' | 'F16' | 'BF16';
-
-export interface ExportedFile {
-  /** Inside the format's folder; may have folders of its own. */
-  readonly name: string;
-  readonly blob: Blob;
-}
-
-/** What was measured on the file that was read back. */
-export interface ExportProof {
-  /** Validation images that it ran on. */
-  readonly images: number;
-  /** Largest |logit difference| to the branched model. */
-  readonly maxLogitDifference: number;
-  /** Largest |logit| of the branched model: what a difference is large or small against. */
-  readonly maxLogit: number;
-  /** Images of them whose largest logit is the branched model's: the same answer. */
-  readonly sameAnswers: number;
-  /** The difference up to which the format is offered. */
-  readonly tolerance: number;
-  readonly validation: Metrics;
-}
-
-export interface FormatExport {
-  readonly format: ExportFormat;
-  /** None when the format is refused. */
-  readonly files: readonly ExportedFile[];
-  readonly proof: ExportProof | null;
-  /** Why it is not offered, as a sentence; null when it is. */
-  readonly refused: string | null;
-  /** What of the source it leaves out, as a sentence; null for nothing. */
-  readonly note: string | null;
 }
 
 export interface ExportResult {

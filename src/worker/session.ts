@@ -1,5 +1,6 @@
 // What a worker holds between commands: the open model, the open images, the run and its export. Each method is a
 // command of the protocol; a command that fails leaves what was open before as it was.
+import { loadingProblemHere } from '../engine/loading-problem.ts';
 import { makeEngine } from '../engine/make-engine.ts';
 import { autoReading } from '../data/reading-options.ts';
 import { makeThumbnail } from '../data/thumbnail.ts';
@@ -14,14 +15,14 @@ import { fail, ok, type Result } from '../shared/result.ts';
 import { Run } from '../train/run.ts';
 import type { RunInput } from '../train/run-input.ts';
 import type { TrainingData } from '../train/training-data.ts';
-import { loadHead } from '../vit/checkpoint.ts';
+import { loadHead } from '../checkpoints/checkpoint.ts';
 import { stepFlops } from '../vit/step-flops.ts';
 import type { EventStream } from './event-stream.ts';
-import type { EndedRun } from './export/export-run.ts';
+import type { EndedRun } from './export-run.ts';
 import { filesOf } from './fetch-bundled.ts';
 import { HubModels } from './hub-models.ts';
 import { addValidation, loadPixels, openData, splitData, splitOf, type OpenData } from './open-data.ts';
-import { openModel, type OpenModel } from './open-model.ts';
+import { openModel, type OpenModel } from '../checkpoints/open-model.ts';
 import { tuningFile } from './tuning-file.ts';
 import { holdsModel, unpackArchives } from './unpack-archives.ts';
 import type {
@@ -73,15 +74,14 @@ export class Session {
     if (!given.ok) return given;
     const files = await unpackArchives(given.value);
     if (!files.ok) return files;
-    const opened = await openModel(
-      files.value,
-      title,
+    const opened = await openModel(files.value, title, {
       onProgress,
-      imageSize ?? null,
+      imageSize: imageSize ?? null,
       origin,
-      weights ?? null,
-      merged,
-    );
+      weights: weights ?? null,
+      adapter: merged,
+      loadingProblem: loadingProblemHere,
+    });
     return opened.ok ? this.#take(opened.value) : opened;
   }
 
@@ -316,7 +316,7 @@ export class Session {
     const result = this.result();
     if (!result.ok) return result;
     // Loaded when it is needed: most visits end before an export.
-    const { exportRun } = await import('./export/export-run.ts');
+    const { exportRun } = await import('./export-run.ts');
     return exportRun(active, branched, result.value, { formats, dtype }, (what, done, total) =>
       this.#progress(what, done, total),
     );
@@ -327,7 +327,7 @@ export class Session {
     const ended = await this.#ended('write the proof');
     if (!ended.ok) return ended;
     const { active, branched } = ended.value;
-    const { proofFile } = await import('./export/export-run.ts');
+    const { proofFile } = await import('./export-run.ts');
     return ok(proofFile(active, branched));
   }
 

@@ -1,8 +1,8 @@
 // What run.mjs asks of Graft: built into one module for Node by build.mjs.
+import type { Preprocessing } from '../../../src/data/preprocessing.ts';
 import { readFile } from 'node:fs/promises';
 import { readHeader } from '../../../src/formats/safetensors.ts';
 import { decodeFloats } from '../../../src/formats/float-types.ts';
-import type { Preprocessing } from '../../../src/formats/preprocessor-config.ts';
 import { floatsOf, openFolder } from './folder.ts';
 
 export { runFamily } from './family.ts';

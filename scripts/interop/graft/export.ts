@@ -1,11 +1,11 @@
 // Everything that Graft exports of a fine-tuned model, as folders FORMAT-TYPE, by the same code that the app runs.
 import { autodiffOn } from '../../../src/engine/checks/node-backends.ts';
-import { usageSection } from '../../../src/formats/model-card.ts';
+import { usageSection } from '../../../src/export/model-card.ts';
 import { ok } from '../../../src/shared/result.ts';
-import { exportFormats } from '../../../src/worker/export/export-formats.ts';
-import { baseClass } from '../../../src/worker/export/peft-folder.ts';
+import { exportFormats } from '../../../src/export/export-formats.ts';
+import { baseClass } from '../../../src/export/peft-folder.ts';
 import type { ExportDtype, ExportedFile, ExportFormat } from '../../../src/worker/protocol.ts';
-import type { OpenModel } from '../../../src/worker/open-model.ts';
+import type { OpenModel } from '../../../src/checkpoints/open-model.ts';
 import type { FineTuned } from './fine-tune.ts';
 import { must } from './folder.ts';
 

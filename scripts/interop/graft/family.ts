@@ -7,8 +7,8 @@ import { readHeader, readTensorBytes, writeSafetensors } from '../../../src/form
 import { encodeFloats } from '../../../src/formats/float-types.ts';
 import type { NdArray } from '../../../src/shared/array.ts';
 import { present } from '../../../src/shared/assert.ts';
-import type { OpenModel } from '../../../src/worker/open-model.ts';
-import { normalisedPixels } from '../../../src/worker/export/proof.ts';
+import type { OpenModel } from '../../../src/checkpoints/open-model.ts';
+import { normalisedPixels } from '../../../src/export/proof.ts';
 import { exportAll } from './export.ts';
 import { fineTune, logitsOfModel, ownHead, type FineTuned } from './fine-tune.ts';
 import { floatsOf, largestDifference, must, openFolder, writeFiles } from './folder.ts';

@@ -9,8 +9,8 @@ import { ok } from '../../../src/shared/result.ts';
 import { Run } from '../../../src/train/run.ts';
 import { readRecipe } from '../../../src/recipe/read-recipe.ts';
 import type { LabelledPixels, TrainingData } from '../../../src/train/training-data.ts';
-import { loadHead } from '../../../src/vit/checkpoint.ts';
-import type { OpenModel } from '../../../src/worker/open-model.ts';
+import { loadHead } from '../../../src/checkpoints/checkpoint.ts';
+import type { OpenModel } from '../../../src/checkpoints/open-model.ts';
 import { must } from './folder.ts';
 
 export interface FineTuned {

@@ -6,7 +6,7 @@ import { readHeader, readTensorBytes } from '../../../src/formats/safetensors.ts
 import { ndArray, type NdArray } from '../../../src/shared/array.ts';
 import { faultSentence } from '../../../src/shared/fault.ts';
 import type { Result } from '../../../src/shared/result.ts';
-import { openModel, type OpenModel } from '../../../src/worker/open-model.ts';
+import { openModel, type OpenModel } from '../../../src/checkpoints/open-model.ts';
 
 /** The value of a result, or its sentence thrown. */
 export function must<T>(result: Result<T>): T {
@@ -23,7 +23,7 @@ export async function filesOf(folder: string): Promise<{ path: string; blob: Blo
 }
 
 export async function openFolder(folder: string): Promise<OpenModel> {
-  return must(await openModel(await filesOf(folder), path.basename(folder), () => undefined));
+  return must(await openModel(await filesOf(folder), path.basename(folder)));
 }
 
 export async function writeFiles(

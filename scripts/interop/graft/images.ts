@@ -1,4 +1,5 @@
 // Graft's preprocessing on pictures that PIL decoded, against the pixels of transformers' own image processors.
+import type { Preprocessing } from '../../../src/data/preprocessing.ts';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { preprocessImage, sizeProblem } from '../../../src/data/preprocess.ts';
@@ -6,8 +7,7 @@ import { decodeFloats } from '../../../src/formats/float-types.ts';
 import {
   parsePreprocessorConfig,
   writePreprocessorConfig,
-  type Preprocessing,
-} from '../../../src/formats/preprocessor-config.ts';
+} from '../../../src/checkpoints/transformers/preprocessor-config.ts';
 import { readHeader, readTensorBytes } from '../../../src/formats/safetensors.ts';
 import { present } from '../../../src/shared/assert.ts';
 import { must } from './folder.ts';

@@ -2,10 +2,10 @@
 // photos and logits come through `read`; they are no part of this repository.
 import { allOpen } from '../../dmlora/adapter.ts';
 import { decodeFloats } from '../../formats/float-types.ts';
-import { parseModelConfig } from '../../formats/model-config.ts';
+import { parseModelConfig } from '../../checkpoints/model-config.ts';
 import { readHeader, readTensorBytes } from '../../formats/safetensors.ts';
 import { assert, present } from '../../shared/assert.ts';
-import { loadHead, loadModel, readCheckpoint } from '../../vit/checkpoint.ts';
+import { loadHead, loadModel, readCheckpoint } from '../../checkpoints/checkpoint.ts';
 import type { Engine } from '../engine.ts';
 import { assertClose } from './close.ts';
 import { must, type ReadFile } from './reference.ts';

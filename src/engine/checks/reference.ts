@@ -1,6 +1,6 @@
 // The reference vectors of testdata/reference (or of any folder that its generator wrote): the micro ViT, adapters as
 // Graft's values, batches. For tests only.
-import { parseModelConfig } from '../../formats/model-config.ts';
+import { parseModelConfig } from '../../checkpoints/model-config.ts';
 import { readHeader, readTensorBytes } from '../../formats/safetensors.ts';
 import { decodeFloats } from '../../formats/float-types.ts';
 import { paramNames, type AdaptedModule, type Adapter } from '../../dmlora/adapter.ts';
@@ -8,7 +8,7 @@ import { ndArray, type NdArray } from '../../shared/array.ts';
 import { present } from '../../shared/assert.ts';
 import { faultSentence } from '../../shared/fault.ts';
 import type { Result } from '../../shared/result.ts';
-import { loadModel, readCheckpoint } from '../../vit/checkpoint.ts';
+import { loadModel, readCheckpoint } from '../../checkpoints/checkpoint.ts';
 import type { VitModel } from '../../vit/parameters.ts';
 import type { Batch, Normalisation } from '../engine.ts';
 

@@ -1,0 +1,335 @@
+// A model out of a pile of files: finds weights, config.json and preprocessor_config.json, understands the checkpoint,
+// loads the backbone and describes it for the page.
+import {
+  outputSizeOf,
+  preparationWords,
+  resizedPreprocessing,
+  type Preprocessing,
+} from '../data/preprocessing.ts';
+import { jsonText, stringOf } from '../formats/json.ts';
+import { parseModelConfig, type ModelConfigFile } from './model-config.ts';
+import {
+  defaultPreprocessing,
+  imageProcessorIn,
+  parsePreprocessorConfig,
+  preprocessingOfTimm,
+  type PreprocessingFamily,
+} from './transformers/preprocessor-config.ts';
+import { saysTimmImages } from './timm/config.ts';
+import { timmArchitecture } from './timm/preprocessing.ts';
+import type { SafetensorsHeader } from '../formats/safetensors.ts';
+import { sizeOf } from '../shared/array.ts';
+import type { BadFileReason } from '../shared/fault.ts';
+import { fail, ok, type Result } from '../shared/result.ts';
+import {
+  loadModel,
+  readCheckpoint,
+  unexpectedTensors,
+  withImageSize,
+  type Checkpoint,
+} from './checkpoint.ts';
+import { timmTitle } from './dialects.ts';
+import { imageSizesOf } from './image-sizes.ts';
+import type { VitModel } from '../vit/parameters.ts';
+import { unwrapped } from './wrapper-prefix.ts';
+import { modelFiles } from './model-files.ts';
+import type { SourceFile } from '../data/source-file.ts';
+import type { VitConfig } from '../vit/vit-config.ts';
+
+/** Where a model comes from, as far as it is known. */
+export interface ModelOrigin {
+  /** `owner/name` on the Hugging Face Hub. */
+  readonly hubId: string | null;
+  /** The commit that was loaded. */
+  readonly revision: string | null;
+  /** As the Hub spells it: apache-2.0. */
+  readonly licence: string | null;
+}
+
+/** Where a model of the Hub comes from, exactly. */
+export interface HubOrigin {
+  readonly host: string;
+  readonly id: string;
+  readonly commit: string;
+  /** As its model card names it. */
+  readonly licence: string | null;
+}
+
+export interface ModelSummary {
+  /** A name for people: the folder's or the configuration's. */
+  readonly title: string;
+  /** The family in words: "ViT (Hugging Face names)". */
+  readonly family: string;
+  readonly config: VitConfig;
+  /** Sides of images, in pixels, that the model can be opened at. */
+  readonly imageSizes: readonly number[];
+  readonly parameters: number;
+  readonly bytes: number;
+  /** Types of the stored weights: "float16". */
+  readonly dtype: string;
+  /** Class names that the checkpoint knows, in order; empty when it has no head. */
+  readonly labels: readonly string[];
+  /** How images are brought to the input size, in words. */
+  readonly preprocessing: string;
+  /** What was ignored, assumed or will be made new, a sentence each. */
+  readonly notes: readonly string[];
+  /** Where it comes from, when it comes from the Hub. */
+  readonly hub?: HubOrigin;
+}
+
+/** An open model: everything that training and export need of it. */
+export interface OpenModel {
+  readonly title: string;
+  readonly file: Blob;
+  readonly header: SafetensorsHeader;
+  readonly config: ModelConfigFile;
+  readonly checkpoint: Checkpoint;
+  readonly model: VitModel;
+  readonly preprocessing: Preprocessing;
+  readonly origin: ModelOrigin;
+  readonly summary: ModelSummary;
+}
+
+export const unknownOrigin: ModelOrigin = { hubId: null, revision: null, licence: null };
+
+export interface OpenOptions {
+  readonly onProgress?: (done: number, total: number) => void;
+  /** Side of the images in pixels, where it is not to be the file's. */
+  readonly imageSize?: number | null;
+  readonly origin?: ModelOrigin | undefined;
+  /** Path of the weights that are meant, where files hold those of several models. */
+  readonly weights?: string | null;
+  /** Files of a PEFT adapter that is merged into the weights. */
+  readonly adapter?: readonly SourceFile[] | null;
+  /** Why no engine of this machine could train such a model, as a sentence; asked before a weight is read. */
+  readonly loadingProblem?: (config: VitConfig) => Promise<string | null>;
+}
+
+/** Opens the model among `files`; a fault names what is missing or wrong, and nothing that was open is touched. */
+export async function openModel(
+  files: readonly SourceFile[],
+  title: string,
+  options: OpenOptions = {},
+): Promise<Result<OpenModel>> {
+  const { imageSize = null, origin = unknownOrigin, weights: chosenWeights = null, adapter = null } = options;
+  const bad = (name: string, why: BadFileReason, detail: string): Result<never> =>
+    fail({ kind: 'bad-file', name, why, detail });
+
+  const chosen = await modelFiles(files, title, chosenWeights);
+  if (!chosen.ok) return chosen;
+  const { name, beside, configElsewhere } = chosen.value;
+  const weights = await chosen.value.open();
+  if (!weights.ok) return weights;
+  const configFile = beside('config.json');
+  if (configFile === undefined)
+    return bad(
+      title,
+      'config-missing',
+      configElsewhere === ''
+        ? `${name} is there, its config.json is not.`
+        : `No config.json lies in the folder of ${name}; one was seen elsewhere (${configElsewhere}), which may belong to another model.`,
+    );
+  const parsed = parseModelConfig(await configFile.blob.text(), 'config.json');
+  if (!parsed.ok) return parsed;
+  const base = unwrapped(weights.value.header, parsed.value);
+  if (!base.ok) return base;
+  const whole = await withAdapter(weights.value.blob, base.value.header, parsed.value, adapter);
+  if (!whole.ok) return whole;
+  const { blob, header } = whole.value;
+  const config = ok(whole.value.config);
+  const stored = readCheckpoint(header, config.value);
+  if (!stored.ok) return stored;
+  const notes: string[] = [
+    ...chosen.value.notes,
+    ...base.value.notes,
+    ...whole.value.notes,
+    ...stored.value.notes,
+  ];
+  const prepared = await preprocessingOf(beside, config.value, stored.value, notes);
+  if (!prepared.ok) return prepared;
+  const sized = atImageSize(stored.value, prepared.value, imageSize, notes);
+  if (!sized.ok) return sized;
+  const { checkpoint, preprocessing } = sized.value;
+  const problem = (await options.loadingProblem?.(checkpoint.config)) ?? null;
+  if (problem !== null) return fail({ kind: 'out-of-memory', askedBytes: blob.size, detail: problem });
+  const model = await loadModel(blob, header, checkpoint, options.onProgress ?? (() => undefined));
+  if (!model.ok) return model;
+  const { head } = checkpoint;
+  if (head === null) notes.push('It has no classifier: the head will be new.');
+  const unexpected = unexpectedTensors(checkpoint);
+  if (unexpected.length > 0)
+    notes.push(
+      `${unexpected.length} tensors are not used and are left out of every export: ${unexpected.slice(0, 3).join(', ')}${unexpected.length > 3 ? ' …' : ''}.`,
+    );
+  return ok({
+    title,
+    file: blob,
+    header,
+    config: config.value,
+    checkpoint,
+    model: model.value,
+    preprocessing,
+    origin: {
+      ...(adapter === null ? origin : unknownOrigin),
+      licence: origin.licence ?? licenceOf(config.value),
+    },
+    summary: {
+      title,
+      family: `${familyTitle(checkpoint, config.value)} (${checkpoint.dialect.title})`,
+      config: checkpoint.config,
+      imageSizes: imageSizesOf(checkpoint),
+      parameters: [...header.tensors.values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+      bytes: blob.size,
+      dtype: storedTypes(header),
+      labels: head?.labels ?? [],
+      preprocessing: describePreprocessing(preprocessing),
+      notes,
+    },
+  });
+}
+
+/** The weights and the config as they are, or with an adapter merged into them. */
+async function withAdapter(
+  blob: Blob,
+  header: SafetensorsHeader,
+  config: ModelConfigFile,
+  adapter: readonly SourceFile[] | null,
+): Promise<
+  Result<{ blob: Blob; header: SafetensorsHeader; config: ModelConfigFile; notes: readonly string[] }>
+> {
+  if (adapter === null) return ok({ blob, header, config, notes: [] });
+  const checkpoint = readCheckpoint(header, config);
+  if (!checkpoint.ok) return checkpoint;
+  // Loaded when it is needed: most models bring no adapter.
+  const { mergeAdapter } = await import('./peft/merge-adapter.ts');
+  const merged = await mergeAdapter(blob, header, checkpoint.value, adapter);
+  if (!merged.ok) return merged;
+  const { labels, ...file } = merged.value;
+  return ok({ ...file, config: labels.length > 0 ? { ...config, labels } : config });
+}
+
+/** timm writes the licence of its weights into pretrained_cfg. */
+function licenceOf({ pretrainedCfg }: ModelConfigFile): string | null {
+  return pretrainedCfg === null ? null : stringOf(pretrainedCfg, 'license');
+}
+
+function familyTitle({ family }: Checkpoint, { architecture }: ModelConfigFile): string {
+  return family.id === 'timm' ? timmTitle(architecture) : family.title;
+}
+
+/**
+ * The checkpoint and its preprocessing at one image size: the asked one, or the file's. DINOv2's files have positions for
+ * 518 pixels and a processor for 224: there transformers interpolates to what the processor makes, and so does this.
+ */
+function atImageSize(
+  stored: Checkpoint,
+  preprocessing: Preprocessing,
+  asked: number | null,
+  notes: string[],
+): Result<{ checkpoint: Checkpoint; preprocessing: Preprocessing }> {
+  const { width, height } = outputSizeOf(preprocessing);
+  const adapts = stored.family.id === 'dinov2' || stored.family.id === 'dinov2-registers';
+  if (asked === null && !(adapts && width === height) && !isSize(stored.config.imageSize, width, height))
+    return fail({
+      kind: 'bad-file',
+      name: 'preprocessor_config.json',
+      why: 'config-invalid',
+      detail: `It makes images of ${width} x ${height} pixels; the model takes ${stored.config.imageSize} x ${stored.config.imageSize}.`,
+    });
+  const imageSize = asked ?? width;
+  const checkpoint = withImageSize(stored, imageSize);
+  if (!checkpoint.ok) return checkpoint;
+  if (imageSize !== stored.storedImageSize)
+    notes.push(
+      `Its positions are for ${stored.storedImageSize} px and are interpolated to ${imageSize} px, as ${stored.family.id === 'timm' ? 'timm' : 'transformers'} does it.`,
+    );
+  return ok({ checkpoint: checkpoint.value, preprocessing: resizedPreprocessing(preprocessing, imageSize) });
+}
+
+const isSize = (side: number, width: number, height: number): boolean => width === side && height === side;
+
+/**
+ * How images are prepared, from the file that the model's library would take: for timm its config.json, for transformers the
+ * image processor in processor_config.json before preprocessor_config.json; where there is none, as is usual.
+ */
+async function preprocessingOf(
+  named: (name: string) => SourceFile | undefined,
+  config: ModelConfigFile,
+  checkpoint: Checkpoint,
+  notes: string[],
+): Promise<Result<Preprocessing>> {
+  const { imageSize } = checkpoint.config;
+  const { pretrainedCfg } = config;
+  const whole = named('processor_config.json');
+  const inner = whole === undefined ? ok(null) : imageProcessorIn(await whole.blob.text());
+  if (!inner.ok) return inner;
+  const file = named('preprocessor_config.json');
+  if (inner.value === null && pretrainedCfg !== null && saysTimmImages(pretrainedCfg)) {
+    if (file !== undefined)
+      notes.push('config.json has timm’s description of the images: preprocessor_config.json is not used.');
+    return preprocessingOfTimm(JSON.parse(jsonText(pretrainedCfg)), imageSize);
+  }
+  const text = inner.value ?? (await file?.blob.text());
+  if (text !== undefined) {
+    const name = inner.value === null ? 'preprocessor_config.json' : 'processor_config.json';
+    const modelType = config.flavour === 'hf' ? config.architecture : null;
+    const stated = parsePreprocessorConfig(text, name, { modelType, imageSize });
+    if (!stated.ok) return stated;
+    notes.push(...stated.value.notes);
+    return ok(stated.value.preprocessing);
+  }
+  const tag = pretrainedCfg === null ? null : stringOf(pretrainedCfg, 'tag');
+  const timm = config.flavour === 'timm' ? timmArchitecture(config.architecture, tag, imageSize) : null;
+  notes.push(
+    timm === null
+      ? 'There is no preprocessor_config.json: images are prepared as this family usually does.'
+      : `config.json says nothing of the images: they are prepared as timm does for its own ${config.architecture} (of this folder alone it would take ImageNet's mean and a crop of 0.875).`,
+  );
+  return ok(timm ?? defaultPreprocessing(preprocessingFamily(config, checkpoint), imageSize));
+}
+
+/** How a family prepares images when no file says so. */
+function preprocessingFamily({ architecture }: ModelConfigFile, { family }: Checkpoint): PreprocessingFamily {
+  switch (family.id) {
+    case 'timm':
+      if (architecture.includes('clip') && !architecture.includes('siglip')) return 'timm-clip';
+      return /^deit|dinov2/.test(architecture) ? 'timm-deit' : 'timm-vit';
+    case 'dinov2':
+    case 'dinov2-registers':
+      return 'dinov2';
+    case 'deit':
+    case 'clip':
+    case 'siglip':
+      return family.id;
+    case 'vit':
+    case 'mae':
+    case 'ijepa':
+      return 'vit';
+    default:
+      return family.id satisfies never;
+  }
+}
+
+const typeWords = new Map([
+  ['F32', 'float32'],
+  ['F16', 'float16'],
+  ['BF16', 'bfloat16'],
+  ['F64', 'float64'],
+]);
+
+/** transformers' word for a stored type. */
+export function typeWord(dtype: string): string {
+  return typeWords.get(dtype) ?? dtype.toLowerCase();
+}
+
+function storedTypes({ tensors }: SafetensorsHeader): string {
+  return [...new Set([...tensors.values()].map(({ dtype }) => typeWord(dtype)))].join(', ');
+}
+
+function describePreprocessing(preprocessing: Preprocessing): string {
+  const round = (values: readonly number[]): string =>
+    values.map((value) => Number(value.toFixed(3))).join(' ');
+  const { rescale, mean, std } = preprocessing;
+  const scale = Math.abs(rescale * 255 - 1) < 1e-9 ? '' : `, values times ${Number(rescale.toPrecision(4))}`;
+  return `${preparationWords(preprocessing)}${scale}, mean ${round(mean)}, std ${round(std)}`;
+}

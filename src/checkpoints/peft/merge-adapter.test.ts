@@ -1,0 +1,203 @@
+// Adapters that peft itself wrote, merged into their bases: logits and weights are those of peft's merge_and_unload; an adapter
+// without its base is named with it, and what is more than a LoRA of linear layers is refused by its name.
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { assertClose } from '../../engine/checks/close.ts';
+import { readerOf } from '../../engine/checks/node-backends.ts';
+import { must, readTensors, tensorOf, type Tensors } from '../../engine/checks/reference.ts';
+import { decodeFloats, encodeFloats } from '../../formats/float-types.ts';
+import {
+  readHeader,
+  readTensorBytes,
+  writeSafetensors,
+  type TensorToWrite,
+} from '../../formats/safetensors.ts';
+import { present } from '../../shared/assert.ts';
+import { faultSentence } from '../../shared/fault.ts';
+import type { Result } from '../../shared/result.ts';
+import { openModel, unknownOrigin, type OpenModel } from '../open-model.ts';
+import {
+  assertLogits,
+  casesFolder,
+  faultOf,
+  pile,
+  refusal,
+  renamed,
+  tiny,
+  type Pile,
+  type Tiny,
+} from '../testing/tiny-models.ts';
+
+let hf: Tiny;
+let timm: Tiny;
+
+beforeAll(async () => {
+  [hf, timm] = [await tiny('tiny-hf'), await tiny('tiny-timm')];
+});
+
+const folderOf = (name: string): string => path.join(casesFolder, 'adapters', name);
+
+async function adapter(name: string): Promise<Pile> {
+  const files: Record<string, Blob> = {};
+  for (const file of await readdir(folderOf(name)))
+    if (file.startsWith('adapter')) files[file] = new Blob([await readFile(path.join(folderOf(name), file))]);
+  return files;
+}
+
+const merged = (base: Tiny, beside: Pile): Promise<Result<OpenModel>> =>
+  openModel(pile(base.files), 'base', { origin: { ...unknownOrigin, hubId: 'a/b' }, adapter: pile(beside) });
+
+async function mergeRefusal(base: Tiny, beside: Pile): Promise<string> {
+  const result = await merged(base, beside);
+  return result.ok ? 'merged' : faultSentence(result.fault);
+}
+
+/** An adapter with other names or tensors. */
+async function changed(
+  beside: Pile,
+  change: (tensors: Map<string, TensorToWrite>) => Map<string, TensorToWrite>,
+  fields: Readonly<Record<string, unknown>> = {},
+): Promise<Pile> {
+  const blob = beside['adapter_model.safetensors'];
+  const config = beside['adapter_config.json'];
+  if (!(blob instanceof Blob) || !(config instanceof Blob)) throw new Error('no adapter');
+  const tensors = new Map<string, TensorToWrite>();
+  for (const [name, entry] of must(await readHeader(blob, 'adapter')).tensors)
+    tensors.set(name, { dtype: entry.dtype, shape: entry.shape, bytes: await readTensorBytes(blob, entry) });
+  return {
+    'adapter_model.safetensors': writeSafetensors(change(tensors)),
+    'adapter_config.json': JSON.stringify({ ...(JSON.parse(await config.text()) as object), ...fields }),
+  };
+}
+
+const expectedOf = async (name: string, { expected }: Tiny): Promise<Tensors> =>
+  new Map([
+    ...(await readTensors(readerOf(folderOf(name)), 'expected.safetensors')),
+    ['pixel_values', tensorOf(expected, 'pixel_values')],
+  ]);
+
+describe('merged as peft merges', () => {
+  test.each([
+    ['hf', 'rank and alpha patterns, rslora, a head of three classes', () => hf],
+    ['hf-bias', 'a pattern of targets, all biases, a layer norm whole', () => hf],
+    ['hf-lora-bias', 'biases of the branches', () => hf],
+    ['timm', 'fused q, k and v, a head', () => timm],
+  ])('%s: %s', async (name, _, base) => {
+    const model = must(await merged(base(), await adapter(name)));
+    const expected = await expectedOf(name, base());
+    await assertLogits(model, expected);
+    for (const [key, weight] of expected) {
+      if (!key.startsWith('merged.')) continue;
+      const tensor = key
+        .replace('merged.', '')
+        .replace('layers.1.attention.q_proj', 'encoder.layer.1.attention.attention.query');
+      const entry = present(model.header.tensors.get(tensor), tensor);
+      const own = decodeFloats(await readTensorBytes(model.file, entry), 'F32');
+      // Sums in another order: a few units in the last place.
+      assertClose(tensor, own, weight.data, { abs: 1e-6, rel: 1e-6 });
+    }
+    expect(model.summary.notes.join(' ')).toContain('it was made for someone/tiny');
+    // What is trained from here is no longer relative to the base on the Hub.
+    expect(model.origin.hubId).toBeNull();
+  });
+
+  test('the older names of the same modules, and an adapter name in the keys', async () => {
+    const older = await changed(await adapter('hf-lora-bias'), (tensors) =>
+      renamed(tensors, (name) =>
+        name
+          .replace(/layers\.(\d)\.attention\.q_proj/, 'encoder.layer.$1.attention.attention.query')
+          .replace('lora_A.', 'lora_A.default.'),
+      ),
+    );
+    await assertLogits(must(await merged(hf, older)), await expectedOf('hf-lora-bias', hf));
+  });
+
+  test('into a float16 base: stays float16, the sum rounded once', async () => {
+    const stored = async (model: OpenModel, dtype: 'F16' | 'F32') =>
+      decodeFloats(await readTensorBytes(model.file, present(model.header.tensors.get(query), query)), dtype);
+    const query = 'vit.encoder.layer.0.attention.attention.query.weight';
+    const weights = present(hf.files['model.safetensors'], 'weights');
+    const blob = weights instanceof Blob ? weights : new Blob([weights]);
+    const halves = new Map<string, TensorToWrite>();
+    const rounded = new Map<string, TensorToWrite>();
+    for (const [name, entry] of must(await readHeader(blob, 'base')).tensors) {
+      const half = encodeFloats(decodeFloats(await readTensorBytes(blob, entry), 'F32'), 'F16');
+      halves.set(name, { dtype: 'F16', shape: entry.shape, bytes: half });
+      const bytes = encodeFloats(decodeFloats(half, 'F16'), 'F32');
+      rounded.set(name, { dtype: 'F32', shape: entry.shape, bytes });
+    }
+    const beside = await adapter('hf-lora-bias');
+    const [small, wide] = [halves, rounded].map((tensors) => ({
+      ...hf,
+      files: { ...hf.files, 'model.safetensors': writeSafetensors(tensors) },
+    }));
+    const [got, exact] = [
+      must(await merged(present(small, 'base'), beside)),
+      must(await merged(present(wide, 'base'), beside)),
+    ];
+    expect(present(got.header.tensors.get(query), query).dtype).toBe('F16');
+    const once = decodeFloats(encodeFloats(await stored(exact, 'F32'), 'F16'), 'F16');
+    expect(await stored(got, 'F16')).toEqual(once);
+  });
+
+  test('class names beside the adapter are those of its head', async () => {
+    const id2label = { 0: 'x', 1: 'y', 2: 'z' };
+    const beside = {
+      ...(await adapter('hf')),
+      'config.json': JSON.stringify({ model_type: 'vit', id2label }),
+    };
+    expect(must(await merged(hf, beside)).summary.labels).toEqual(['x', 'y', 'z']);
+  });
+});
+
+describe('without its base', () => {
+  test('it is named with the base, also beside a config.json', async () => {
+    for (const beside of [{}, { 'config.json': present(hf.files['config.json'], 'config') }]) {
+      const files = { ...(await adapter('hf')), ...beside };
+      expect(await faultOf(files)).toEqual({ kind: 'adapter-alone', base: 'someone/tiny' });
+      expect(await refusal(files)).toBe(
+        'This is a PEFT adapter, not a model: It is a PEFT adapter for someone/tiny: what was learned, without the weights that it adapts. Merge it first (merge_and_unload() in Python), or open its base someone/tiny and merge it into that.',
+      );
+    }
+    expect(await faultOf({ 'adapter_model.bin': 'x' })).toEqual({ kind: 'adapter-alone', base: null });
+  });
+
+  test('a model beside an adapter stays a model, and the adapter is named', async () => {
+    const model = must(await openModel(pile({ ...hf.files, ...(await adapter('hf')) }), 'x'));
+    expect(model.summary.notes[0]).toBe('Taken from the top folder. Not used: adapter_config.json.');
+    await assertLogits(model, hf.expected);
+  });
+});
+
+describe('refused', () => {
+  const same = (tensors: Map<string, TensorToWrite>): Map<string, TensorToWrite> => tensors;
+
+  test.each([
+    [{ peft_type: 'IA3' }, 'another kind than LoRA: IA3'],
+    [{ use_dora: true }, 'a DoRA'],
+    [{ init_lora_weights: 'pissa_niter_4' }, 'began as pissa_niter_4'],
+    [{ layer_replication: [[0, 1]] }, 'repeats layers'],
+    [{ r: 5 }, 'has rank 4, its configuration says 5'],
+  ])('%j: %s', async (fields, words) => {
+    expect(await mergeRefusal(hf, await changed(await adapter('hf'), same, fields))).toContain(words);
+  });
+
+  test('magnitudes, convolutions and another base, by what is in the file', async () => {
+    const beside = await adapter('hf-lora-bias');
+    const q = 'base_model.model.vit.layers.0.attention.q_proj';
+    const extra = (name: string, shape: readonly number[]) => (tensors: Map<string, TensorToWrite>) =>
+      tensors.set(name, { dtype: 'F32', shape, bytes: new Uint8Array(4 * shape.reduce((a, b) => a * b, 1)) });
+    expect(
+      await mergeRefusal(hf, await changed(beside, extra(`${q}.lora_magnitude_vector`, [32]))),
+    ).toContain('a DoRA');
+    const patch = 'base_model.model.vit.embeddings.patch_embeddings.projection';
+    const conv = await changed(beside, (tensors) =>
+      extra(`${patch}.lora_B.weight`, [32, 2, 1, 1])(extra(`${patch}.lora_A.weight`, [2, 3, 8, 8])(tensors)),
+    );
+    expect(await mergeRefusal(hf, conv)).toContain('a LoRA of a convolution');
+    expect(await mergeRefusal(timm, beside)).toContain('it is not the base of this adapter');
+    expect(await mergeRefusal(hf, await adapter('timm'))).toContain('it is not the base of this adapter');
+    expect(await mergeRefusal(hf, { 'x.txt': 'x' })).toContain('There is none among the files');
+  });
+});

@@ -1,0 +1,100 @@
+// A fine-tuned checkpoint in the names, shapes and types of its source: changed parameters are put where the source has
+// them, in rows of a fused tensor where it is fused; every other tensor keeps its bytes. What a classifier of the family
+// lacks (a decoder, a text tower, a pooler) stays behind.
+import { encodeFloats, isFloatType, type FloatType } from '../formats/float-types.ts';
+import { decodeFloats } from '../formats/float-types.ts';
+import { readTensorBytes, type SafetensorsHeader, type TensorToWrite } from '../formats/safetensors.ts';
+import type { NdArray } from '../shared/array.ts';
+import { present } from '../shared/assert.ts';
+import { faultSentence } from '../shared/fault.ts';
+import { readPositions, type Checkpoint } from './checkpoint.ts';
+import type { Location } from './naming.ts';
+import { splitHead } from './heads.ts';
+import type { ParamName } from '../vit/parameters.ts';
+
+/** The type of the source's backbone: what a new head is written in. */
+export function backboneType(header: SafetensorsHeader, checkpoint: Checkpoint): FloatType {
+  const location = present(checkpoint.locations.get('blocks.0.fc1.weight'), 'fc1');
+  const dtype = present(header.tensors.get(location.tensor), location.tensor).dtype;
+  return isFloatType(dtype) ? dtype : 'F32';
+}
+
+/** What a tensor of the source is called in the written file; null for one that its classifier lacks. */
+export function writtenName({ family, dialect, heads }: Checkpoint, name: string): string | null {
+  if (family.dropped.test(name)) return null;
+  if (family.writtenPrefix === null || heads.some((head) => name.startsWith(`${head}.`))) return name;
+  return family.writtenPrefix + name.slice(name.startsWith(dialect.prefix) ? dialect.prefix.length : 0);
+}
+
+/**
+ * The tensors of the new file.
+ *
+ * @param changed float32 values by canonical name: adapted weights and the head; cast last, to the source's type. The
+ * positions change by themselves where the image size is not the source's.
+ * @param chosen type of what changes, instead of the source's: so a float32 file from a float16 source keeps what was
+ * learned, rounded once. What does not change keeps its bytes.
+ */
+export async function fineTunedTensors(
+  file: Blob,
+  header: SafetensorsHeader,
+  checkpoint: Checkpoint,
+  changed: ReadonlyMap<ParamName, NdArray>,
+  chosen: FloatType | null = null,
+): Promise<Map<string, TensorToWrite>> {
+  const headType = chosen ?? backboneType(header, checkpoint);
+  const heads = checkpoint.heads.flatMap((head) => [`${head}.weight`, `${head}.bias`]);
+  const tensors = new Map<string, TensorToWrite>();
+  const write = (name: string, tensor: TensorToWrite): void => {
+    const written = writtenName(checkpoint, name);
+    if (written !== null) tensors.set(written, tensor);
+  };
+  for (const [name, { dtype, shape, begin, end }] of header.tensors)
+    if (!heads.includes(name)) write(name, { dtype, shape, bytes: file.slice(begin, end) });
+  const fused = new Map<string, [Location, NdArray][]>();
+  for (const [name, values] of changed) {
+    if (name.startsWith('head.')) continue;
+    const location = present(checkpoint.locations.get(name), name);
+    if (location.third !== null) {
+      const parts = fused.get(location.tensor) ?? [];
+      fused.set(location.tensor, [...parts, [location, values]]);
+      continue;
+    }
+    const source = present(header.tensors.get(location.tensor), location.tensor);
+    const dtype = chosen ?? (isFloatType(source.dtype) ? source.dtype : headType);
+    write(location.tensor, { dtype, shape: source.shape, bytes: encodeFloats(values.data, dtype) });
+  }
+  for (const [name, parts] of fused) {
+    const entry = present(header.tensors.get(name), name);
+    const stored = isFloatType(entry.dtype) ? entry.dtype : headType;
+    const rows = decodeFloats(await readTensorBytes(file, entry), stored); // [3 out, in]
+    for (const [{ third }, { data }] of parts) rows.set(data, (third ?? 0) * data.length);
+    const dtype = chosen ?? stored;
+    write(name, { dtype, shape: entry.shape, bytes: encodeFloats(rows, dtype) });
+  }
+  if (checkpoint.storedImageSize !== checkpoint.config.imageSize) {
+    const { tensor } = present(checkpoint.locations.get('pos_embed'), 'positions');
+    const positions = await readPositions(file, header, checkpoint);
+    if (!positions.ok) throw new Error(faultSentence(positions.fault)); // they were read when the model was opened
+    const { dtype } = present(header.tensors.get(tensor), tensor);
+    const type = chosen ?? (isFloatType(dtype) ? dtype : headType);
+    const { shape, data } = positions.value;
+    write(tensor, { dtype: type, shape, bytes: encodeFloats(data, type) });
+  }
+  for (const [name, values] of writtenHeads(checkpoint, changed))
+    tensors.set(name, { dtype: headType, shape: values.shape, bytes: encodeFloats(values.data, headType) });
+  return tensors;
+}
+
+/** The head under the names of the file's heads, which may be two. */
+function* writtenHeads(
+  { heads }: Checkpoint,
+  changed: ReadonlyMap<ParamName, NdArray>,
+): Generator<[string, NdArray]> {
+  const [weight, bias] = [changed.get('head.weight'), changed.get('head.bias')];
+  if (weight === undefined || bias === undefined) return;
+  for (const [part, head] of splitHead({ weight, bias }, heads.length).entries()) {
+    const name = present(heads[part], 'a head');
+    yield [`${name}.weight`, head.weight];
+    yield [`${name}.bias`, head.bias];
+  }
+}

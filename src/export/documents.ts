@@ -1,0 +1,137 @@
+// What lies beside the weights of every exported folder: README.md (the card), run.json (the record) and continue.py
+// (the same recipe for transformers, peft and accelerate); beside ONNX also pixels.mjs (its preparation of
+// pictures). Facts are gathered here, words are made in formats/.
+import { preparationWords } from '../data/preprocessing.ts';
+import script from './continue.py?raw';
+import pixelScript from './pixels.mjs?raw';
+import { modelCard, onnxFormats, type CardFacts } from './model-card.ts';
+import { describeFault } from '../shared/fault.ts';
+import { accuracyInterval } from '../train/evaluation.ts';
+import { typeWord } from '../checkpoints/open-model.ts';
+import type { ExportedFile, ExportFormat, ExportProof } from './export-types.ts';
+import type { Metrics } from '../train/evaluation.ts';
+import { jsonFile, type WrittenType } from './export-context.ts';
+import type { RunRecordFile } from './run-record.ts';
+
+/** The documents of one format. */
+export function documentsOf(
+  record: RunRecordFile,
+  format: ExportFormat,
+  type: WrittenType,
+  proof: ExportProof,
+  files: readonly ExportedFile[],
+  note: string | null,
+): readonly ExportedFile[] {
+  const facts = { ...cardFacts(record, format, type, proof, files), note };
+  const json = { ...record, export: { format, dtype: typeWord(type), proof, note } };
+  return [
+    { name: 'README.md', blob: new Blob([modelCard(facts)], { type: 'text/markdown' }) },
+    jsonFile('run.json', `${JSON.stringify(json, null, 1)}\n`),
+    { name: 'continue.py', blob: new Blob([script], { type: 'text/x-python' }) },
+    ...(onnxFormats.has(format) ? [{ name: 'pixels.mjs', blob: pixelModule(record) }] : []),
+  ];
+}
+
+/** The preparation of pictures in JavaScript, with this model's own numbers. */
+const pixelModule = ({ model }: RunRecordFile): Blob =>
+  new Blob([pixelScript, `export const preprocessing = ${JSON.stringify(model.preprocessing)};\n`], {
+    type: 'text/javascript',
+  });
+
+/** What a card says of weights in few bits. */
+const dtypeWords: Partial<Record<WrittenType, string>> = {
+  UINT8:
+    'uint8 in the linear layers of the blocks (their inputs too, by a range found for each batch) and float32 elsewhere',
+  INT4: '4 bits in the linear layers of the blocks (a scale for each 32 inputs) and float32 elsewhere',
+};
+
+function cardFacts(
+  { model, data, recipe, plan, result, engine, graft }: RunRecordFile,
+  format: ExportFormat,
+  type: WrittenType,
+  proof: ExportProof,
+  files: readonly ExportedFile[],
+): Omit<CardFacts, 'note'> {
+  const { config } = model;
+  const measured = (name: string, images: number, metrics: Metrics | null): CardFacts['metrics'] =>
+    metrics === null || images === 0
+      ? []
+      : [
+          {
+            name,
+            images,
+            accuracy: metrics.accuracy,
+            interval: accuracyInterval(metrics.accuracy, images),
+            loss: metrics.loss,
+          },
+        ];
+  const counts = (part: 'train' | 'validation', id: number): number =>
+    data[part].filter((image) => image.class === id).length;
+  const { dmlora } = recipe;
+  const dropSteps = [...new Set(result.drops.map(({ step }) => step))];
+  return {
+    format,
+    library: model.library,
+    title: model.title,
+    baseClass: model.baseClass.name,
+    isTower: model.modelType.endsWith('_vision_model'),
+    timmMean: config.pool === 'mean' ? { pooledNorm: config.finalNorm === 'pooled' } : null,
+    baseModel: model.origin.hubId,
+    revision: model.origin.revision,
+    licence: model.origin.licence?.toLowerCase() ?? null,
+    architecture:
+      `${model.family}, ${config.depth} blocks of width ${config.dim} with ${config.heads} heads, ` +
+      `${config.imageSize} x ${config.imageSize} pixels in patches of ${config.patchSize}`,
+    preprocessing: preprocessingWords(model.preprocessing),
+    dtype: dtypeWords[type] ?? typeWord(type),
+    data: {
+      title: data.title,
+      classes: data.classes.map((name, id) => ({
+        name,
+        train: counts('train', id),
+        validation: counts('validation', id),
+      })),
+      splitBy: data.splitBy,
+      test: data.test.length,
+      pixels: data.pixels.map(({ text }) => text),
+    },
+    recipe: new Map([
+      ['optimiser steps', String(result.steps)],
+      ['images of a step', String(plan.batch)],
+      ['learning rate, peak and floor', `${recipe.learningRate}, ${recipe.learningRateFloor}`],
+      ['warm-up', `${recipe.warmup} of the steps, then cosine`],
+      ['weight decay', `${recipe.weightDecay} on branches and the head’s weight (AdamW)`],
+      ['gradient clip', `${recipe.clipNorm}, global norm`],
+      ['seed', String(recipe.seed)],
+    ]),
+    branches: {
+      modules: Object.keys(result.scalars).length,
+      start: dmlora.branches,
+      end: dmlora.branches - dropSteps.length,
+      rank: dmlora.rank,
+      targets: dmlora.targets,
+      dropSteps,
+      stage2:
+        result.scalarsKept === null
+          ? 'The scalars were not trained.'
+          : `From step ${plan.stage2Step} the scalars and the head alone were trained` +
+            (result.scalarsKept ? '.' : '; validation got worse, so those of before were kept.'),
+      scalars: Object.entries(result.scalars).map(([module, scalar]) => ({ module, scalar })),
+    },
+    metrics: [
+      ...measured('Validation before training', data.validation.length, result.initialValidation),
+      ...measured('Validation', data.validation.length, result.validation),
+      ...measured('Test', data.test.length, result.test),
+    ],
+    diverged: result.diverged === null ? null : describeFault(result.diverged).detail,
+    proof,
+    ranOn: `${engine.backend}, ${engine.adapter}`,
+    build: graft.build,
+    onnxFile: files.find(({ name }) => name.endsWith('.onnx'))?.name ?? null,
+  };
+}
+
+function preprocessingWords(preprocessing: RunRecordFile['model']['preprocessing']): string {
+  const { mean, std } = preprocessing;
+  return `${preparationWords(preprocessing)}, mean ${mean.join(' ')}, deviation ${std.join(' ')}`;
+}

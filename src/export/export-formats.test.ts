@@ -1,0 +1,349 @@
+// Exports end to end, without a browser: names and bytes of what is written, the reference's own PEFT adapter, the way to
+// another library and back, every family's formats offered or refused by name, and a proof that fails.
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { Adapter } from '../dmlora/adapter.ts';
+import { randomAdapter, randomValues } from '../engine/checks/random-model.ts';
+import { assertClose } from '../engine/checks/close.ts';
+import { autodiffOn, readReference } from '../engine/checks/node-backends.ts';
+import { adapterFrom, must, readTensors } from '../engine/checks/reference.ts';
+import { decodeFloats } from '../formats/float-types.ts';
+import { readHeader, readTensorBytes, writeSafetensors, type TensorToWrite } from '../formats/safetensors.ts';
+import { ok } from '../shared/result.ts';
+import { openModel, type OpenModel } from '../checkpoints/open-model.ts';
+import type { ExportDtype, ExportedFile, ExportFormat, FormatExport } from './export-types.ts';
+import type { SourceFile } from '../data/source-file.ts';
+import { exportFormats } from './export-formats.ts';
+import { proofSample } from './proof.ts';
+
+const testdata = path.resolve(import.meta.dirname, '../../testdata');
+const classes = ['a', 'b', 'c', 'd', 'e'];
+
+async function open(folder: string): Promise<OpenModel> {
+  const at = path.join(testdata, folder);
+  const names = (await readdir(at)).filter((name) => !name.startsWith('expected'));
+  const files = names.map(async (name): Promise<SourceFile> => ({
+    path: name,
+    blob: new Blob([await readFile(path.join(at, name))]),
+  }));
+  return must(await openModel(await Promise.all(files), folder));
+}
+
+/** Exports with random pixels as validation images; `logitShift` falsifies what the branched model says. */
+async function exported(
+  source: OpenModel,
+  adapter: Adapter,
+  formats: readonly ExportFormat[],
+  dtype: ExportDtype = 'source',
+  logitShift = 0,
+): Promise<readonly FormatExport[]> {
+  const side = source.model.config.imageSize;
+  const size = 3 * side * side;
+  const data = randomValues(9, 3 * size);
+  const images = {
+    labels: Int32Array.from([0, 1, 2]),
+    slice: (begin: number, end: number) => ({
+      kind: 'normalised' as const,
+      data: data.subarray(begin * size, end * size),
+    }),
+  };
+  const engine = await autodiffOn('cpu')();
+  const shapes = { batch: 3, classes: classes.length };
+  must(await engine.prepare(source.model, adapter, source.preprocessing, shapes));
+  const branched = must(await engine.evaluate(images.slice(0, 3), new Map()));
+  engine.dispose();
+  const logits = { ...branched, data: branched.data.map((value) => value + logitShift) };
+  const sample = proofSample(images, logits);
+  return must(
+    await exportFormats({
+      source,
+      adapter,
+      classes,
+      formats,
+      dtype,
+      all: sample,
+      sample,
+      batch: 3,
+      makeEngine: async () => ok(await autodiffOn('cpu')()),
+      documents: () => [],
+      onProgress: () => undefined,
+    }),
+  );
+}
+
+/** Names, types, shapes and bytes of a written weights file. */
+async function weightsOf(files: readonly ExportedFile[], name = 'model.safetensors') {
+  const { blob } = files.find((file) => file.name === name)!;
+  const header = must(await readHeader(blob, name));
+  const tensors = new Map<string, { dtype: string; shape: readonly number[]; bytes: Uint8Array }>();
+  for (const [key, entry] of header.tensors)
+    tensors.set(key, { ...entry, bytes: await readTensorBytes(blob, entry) });
+  return tensors;
+}
+
+const filesOf = (formats: readonly FormatExport[], format: ExportFormat): readonly ExportedFile[] => {
+  const found = formats.find((one) => one.format === format);
+  expect([format, found?.refused]).toEqual([format, null]);
+  return found!.files;
+};
+
+describe('the micro ViT', () => {
+  let source: OpenModel;
+  let trained: Adapter;
+  let written: readonly FormatExport[];
+  beforeAll(async () => {
+    source = await open('reference/micro_vit_hf');
+    trained = adapterFrom(await readTensors(readReference, 'train_zero.safetensors'), 'after30.');
+    // Query and value alone, so that most tensors are untouched.
+    const modules = trained.modules.filter(({ name }) => /\.(q|v)$/.test(name));
+    written = await exported(source, { ...trained, modules }, ['hf', 'hf-v5', 'timm', 'onnx']);
+  });
+
+  test('keeps what was not adapted bit for bit, in its names', async () => {
+    const tensors = await weightsOf(filesOf(written, 'hf'));
+    expect([...tensors.keys()].sort()).toEqual([...source.header.tensors.keys()].sort());
+    for (const [name, entry] of source.header.tensors) {
+      const changed = /(query|value)\.weight$|^classifier/.test(name);
+      const same = Buffer.from(await readTensorBytes(source.file, entry)).equals(tensors.get(name)!.bytes);
+      expect([name, same]).toEqual([name, !changed]);
+    }
+  });
+
+  test('has the names of transformers 5 and of timm, with the same bytes', async () => {
+    const hf = await weightsOf(filesOf(written, 'hf'));
+    const v5 = await weightsOf(filesOf(written, 'hf-v5'));
+    const timm = await weightsOf(filesOf(written, 'timm'));
+    const block = 'vit.encoder.layer.1';
+    for (const [old, renamed] of [
+      [`${block}.attention.attention.key.weight`, 'vit.layers.1.attention.k_proj.weight'],
+      [`${block}.attention.output.dense.bias`, 'vit.layers.1.attention.o_proj.bias'],
+      [`${block}.layernorm_after.weight`, 'vit.layers.1.layernorm_after.weight'],
+      [`${block}.output.dense.weight`, 'vit.layers.1.mlp.fc2.weight'],
+      ['vit.embeddings.cls_token', 'vit.embeddings.cls_token'],
+    ] as const)
+      expect(v5.get(renamed)).toEqual({ ...hf.get(old), ...positions(v5.get(renamed)) });
+    expect([v5.size, timm.size]).toEqual([hf.size, hf.size - 2 * 4]);
+    const parts = ['query', 'key', 'value'].map(
+      (part) => hf.get(`${block}.attention.attention.${part}.weight`)!.bytes,
+    );
+    const qkv = timm.get('blocks.1.attn.qkv.weight')!;
+    expect(qkv.shape).toEqual([96, 32]);
+    expect(Buffer.concat(parts).equals(qkv.bytes)).toBe(true);
+    expect(timm.get('head.weight')!.bytes).toEqual(hf.get('classifier.weight')!.bytes);
+  });
+
+  test('goes to timm and back, bit for bit', async () => {
+    const files = filesOf(written, 'timm').map(({ name, blob }) => ({ path: name, blob }));
+    const reopened = must(await openModel(files, 'timm'));
+    expect(reopened.preprocessing).toMatchObject({ filter: source.preprocessing.filter });
+    const back = await exported(reopened, { ...trained, modules: [] }, ['hf']);
+    const [first, second] = [await weightsOf(filesOf(written, 'hf')), await weightsOf(filesOf(back, 'hf'))];
+    expect([...second.keys()].sort()).toEqual([...first.keys()].sort());
+    for (const [name, { bytes, shape }] of first) {
+      expect(second.get(name)!.shape).toEqual(shape);
+      expect(second.get(name)!.bytes).toEqual(bytes);
+    }
+  });
+
+  test.each([
+    ['F16', 'float16'],
+    ['BF16', 'bfloat16'],
+  ] as const)('in %s has that type throughout, in its config too', async (dtype, word) => {
+    const formats = await exported(source, trained, ['hf', 'timm', 'onnx'], dtype);
+    const files = filesOf(formats, 'hf');
+    for (const tensor of (await weightsOf(files)).values()) expect(tensor.dtype).toBe(dtype);
+    const config = JSON.parse(await files.find(({ name }) => name === 'config.json')!.blob.text()) as Record<
+      string,
+      unknown
+    >;
+    expect(config['dtype']).toBe(word);
+    expect(config['id2label']).toEqual(Object.fromEntries(classes.entries()));
+    const onnx = filesOf(formats, 'onnx').map(({ name }) => name);
+    expect(onnx).toContain(dtype === 'F16' ? 'onnx/model_fp16.onnx' : 'onnx/model.onnx');
+  });
+
+  test('as a PEFT adapter equals the one that PEFT itself wrote and loaded', async () => {
+    const files = filesOf(await exported(source, trained, ['peft']), 'peft');
+    const ours = await weightsOf(files, 'adapter_model.safetensors');
+    const reference = new Blob([
+      await readFile(path.join(testdata, 'reference/peft_adapter/adapter_model.safetensors')),
+    ]);
+    const header = must(await readHeader(reference, 'reference'));
+    expect([...ours.keys()].sort()).toEqual([...header.tensors.keys()].sort());
+    for (const [name, entry] of header.tensors) {
+      const { bytes, shape } = ours.get(name)!;
+      expect(shape).toEqual(entry.shape);
+      const theirs = decodeFloats(await readTensorBytes(reference, entry), 'F32');
+      assertClose(name, decodeFloats(bytes, 'F32'), theirs, { abs: 1e-6, rel: 0 });
+    }
+  });
+
+  test('as ONNX in few bits is offered while its answers stay, and refused by a sentence when not', async () => {
+    const [q8, q4] = await exported(source, trained, ['onnx-q8', 'onnx-q4'], 'F16');
+    expect(q8).toMatchObject({ refused: null, proof: { images: 3, sameAnswers: 3 } });
+    expect(q8!.proof!.maxLogitDifference).toBeGreaterThan(1e-4);
+    expect(q8!.files[0]!.name).toBe('onnx/model_quantized.onnx');
+    const config = await q8!.files.find(({ name }) => name === 'config.json')!.blob.text();
+    expect(config).toMatch(/"dtype": ?"q8"/);
+    // Weights of one draw hardly tell these three images apart: the least change turns one over.
+    expect(q4).toMatchObject({ files: [] });
+    expect(q4!.refused).toMatch(/first answer stays the same on \d of 3|a quarter of the largest/);
+    const [far] = await exported(source, trained, ['onnx-q8'], 'source', 100);
+    expect(far).toMatchObject({ files: [] });
+    expect(far!.refused).toContain('more than a quarter of the largest');
+  });
+
+  test('is not offered when the proof fails, and says by how much', async () => {
+    const [hf] = await exported(source, trained, ['hf'], 'source', 0.01);
+    expect(hf).toMatchObject({ files: [] });
+    expect(hf!.refused).toContain('a logit differs by 1.0e-2');
+  });
+});
+
+/** Where a tensor lies is not what it is. */
+const positions = (tensor: object | undefined): object => {
+  const { begin, end } = tensor as { begin: number; end: number };
+  return { begin, end };
+};
+
+describe('every family', () => {
+  const offered: [string, readonly ExportFormat[], string][] = [
+    ['families/hf-dinov2-registers', ['hf', 'hf-v5', 'peft', 'onnx'], 'the mean of the patches'],
+    ['families/hf-siglip', ['hf', 'hf-v5', 'timm', 'peft', 'onnx'], ''],
+    ['families/hf-clip-vision', ['hf', 'hf-v5', 'timm', 'peft', 'onnx'], ''],
+    ['families/hf-deit-distilled', ['hf', 'hf-v5', 'timm', 'peft', 'onnx'], ''],
+    ['families/timm-deit-distilled', ['hf', 'hf-v5', 'timm', 'peft', 'onnx'], ''],
+    ['families/timm-vit-avg', ['timm', 'peft', 'onnx'], 'does not read the class token'],
+    ['families/timm-deit3', ['timm', 'peft', 'onnx'], 'layer scale'],
+  ];
+  test.each(offered)('%s: %j', async (folder, expected, why) => {
+    const source = await open(folder);
+    const adapter = randomAdapter(source.model.config, classes.length, {
+      branches: 2,
+      rank: 2,
+      targets: 'all',
+    });
+    // Ranks that differ from module to module.
+    const modules = adapter.modules.map((module, i) =>
+      i % 3 === 0 ? { ...module, branches: module.branches.slice(1) } : module,
+    );
+    const all = ['hf', 'hf-v5', 'timm', 'peft', 'onnx'] as const;
+    const formats = await exported(source, { ...adapter, modules }, all, 'F32');
+    expect(formats.filter(({ refused }) => refused === null).map(({ format }) => format)).toEqual(expected);
+    for (const { refused } of formats) if (refused !== null) expect(refused).toContain(why);
+  });
+});
+
+/** The micro ViT with other names and tensors, and with more in its config.json. */
+async function altered(
+  rename: (name: string) => string,
+  added: readonly string[],
+  fields: Readonly<Record<string, unknown>>,
+): Promise<OpenModel> {
+  const plain = await open('reference/micro_vit_hf');
+  const tensors = new Map<string, TensorToWrite>();
+  for (const [name, { dtype, shape, begin, end }] of plain.header.tensors)
+    tensors.set(rename(name), { dtype, shape, bytes: plain.file.slice(begin, end) });
+  for (const name of added) tensors.set(name, { dtype: 'F32', shape: [1], bytes: new Uint8Array(4) });
+  const at = path.join(testdata, 'reference/micro_vit_hf');
+  const config = JSON.parse(await readFile(path.join(at, 'config.json'), 'utf8')) as object;
+  const files = [
+    { path: 'model.safetensors', blob: writeSafetensors(tensors) },
+    { path: 'config.json', blob: new Blob([JSON.stringify({ ...config, ...fields })]) },
+  ];
+  return must(await openModel(files, 'altered'));
+}
+
+describe('what the source is besides', () => {
+  const all = ['source', 'hf', 'hf-v5', 'timm'] as const;
+  const adapterOf = (source: OpenModel): Adapter =>
+    randomAdapter(source.model.config, classes.length, { branches: 1, rank: 2, targets: 'qv' });
+  const notesOf = (formats: readonly FormatExport[]) => formats.map(({ refused, note }) => [refused, note]);
+
+  test('heads of another make, decoders and averaged copies stay behind and are named', async () => {
+    const source = await altered(
+      (name) => name.replace('classifier.', 'classifier.1.'),
+      ['decoder_pos_embed', 'decoder_blocks.0.norm1.weight', 'decoder_blocks.1.norm1.weight', 'ema.decay'],
+      {},
+    );
+    const formats = await exported(source, adapterOf(source), all);
+    const note =
+      'Left out, since this kind of model has no place for them: classifier.1 (2 tensors), ' +
+      'decoder_blocks (2 tensors), decoder_pos_embed, ema.decay.';
+    expect(notesOf(formats)).toEqual(all.map(() => [null, note]));
+    const names = [...(await weightsOf(filesOf(formats, 'source'))).keys()];
+    const plain = await open('reference/micro_vit_hf');
+    expect(names.sort()).toEqual([...plain.header.tensors.keys()].sort());
+  });
+
+  test('a model with nothing besides is written without a note', async () => {
+    const source = await open('reference/micro_vit_hf');
+    expect(notesOf(await exported(source, adapterOf(source), all))).toEqual(all.map(() => [null, null]));
+  });
+
+  test('config.json says what the exported model is, and nothing else', async () => {
+    const source = await altered((name) => name, [], {
+      ...{ problem_type: 'multi_label_classification', finetuning_task: 'x', _name_or_path: '/a/b' },
+      ...{ quantization_config: { quant_method: 'bitsandbytes' }, torch_dtype: 'bfloat16', dtype: 'float16' },
+      ...{ auto_map: { AutoModel: 'a.B' }, return_dict: false, torchscript: true, pruned_heads: { 0: [1] } },
+      ...{
+        task_specific_params: {},
+        num_labels: 9,
+        label_smoothing: 0.1,
+        hidden_dropout_prob: 0.5,
+        initializer_range: 0.02,
+      },
+      ...{ architectures: ['ViTModel'], transformers_version: '4.0.0', of_my_own: 1 },
+    });
+    const files = filesOf(await exported(source, adapterOf(source), ['hf']), 'hf');
+    const text = await files.find(({ name }) => name === 'config.json')!.blob.text();
+    const json = JSON.parse(text) as Record<string, unknown>;
+    expect(Object.keys(json)).toEqual([
+      ...['architectures', 'attention_probs_dropout_prob', 'dtype', 'hidden_act', 'hidden_dropout_prob'],
+      ...['hidden_size', 'id2label', 'image_size', 'initializer_range', 'intermediate_size', 'label2id'],
+      ...['layer_norm_eps', 'model_type', 'num_attention_heads', 'num_channels', 'num_hidden_layers'],
+      ...['patch_size', 'qkv_bias'],
+    ]);
+    expect(json).toMatchObject({
+      ...{ architectures: ['ViTForImageClassification'], dtype: 'float32', hidden_dropout_prob: 0.5 },
+      id2label: Object.fromEntries(classes.entries()),
+    });
+  });
+
+  test('timm’s config keeps its architecture and nothing of where its weights came from', async () => {
+    const at = path.join(testdata, 'families/timm-vit-avg');
+    const config = JSON.parse(await readFile(path.join(at, 'config.json'), 'utf8')) as {
+      pretrained_cfg: object;
+    };
+    const pretrained_cfg = {
+      ...config.pretrained_cfg,
+      ...{
+        url: 'https://example.org/x.npz',
+        hf_hub_id: 'a/b',
+        custom_load: true,
+        label_offset: 1,
+        tag: 'in1k',
+      },
+    };
+    const text = JSON.stringify({ ...config, pretrained_cfg, label_descriptions: {}, model_type: 'x' });
+    const weights = new Blob([await readFile(path.join(at, 'model.safetensors'))]);
+    const files = [
+      { path: 'model.safetensors', blob: weights },
+      { path: 'config.json', blob: new Blob([text]) },
+    ];
+    const source = must(await openModel(files, 'timm'));
+    const written = filesOf(await exported(source, adapterOf(source), ['timm']), 'timm');
+    const json = JSON.parse(await written.find(({ name }) => name === 'config.json')!.blob.text()) as {
+      pretrained_cfg: object;
+    };
+    expect(Object.keys(json)).toEqual([
+      ...['architecture', 'num_classes', 'num_features', 'global_pool', 'label_names', 'model_args'],
+      'pretrained_cfg',
+    ]);
+    expect(json).toMatchObject({ architecture: 'vit_tiny_patch16_224', label_names: classes });
+    for (const key of ['url', 'hf_hub_id', 'label_offset', 'tag'])
+      expect(json.pretrained_cfg).not.toHaveProperty(key);
+    expect(json.pretrained_cfg).toMatchObject({ custom_load: false, num_classes: classes.length });
+  });
+});
