@@ -20,7 +20,11 @@ export default defineConfig({
   base: './',
   plugins: [react()],
   define: { __BUILD__: JSON.stringify(buildId()) },
-  worker: { format: 'es' },
+  // The prefix tells scripts/size.mjs what is the worker's.
+  worker: {
+    format: 'es',
+    rolldownOptions: { output: { chunkFileNames: 'assets/worker-[name]-[hash].js' } },
+  },
   build: {
     target: 'es2022',
     chunkSizeWarningLimit: 1200,

@@ -21,11 +21,11 @@ const limits = new Map([
 function partOf(name) {
   if (!name.endsWith('.js')) return name.endsWith('.wasm') ? 'wasm' : null;
   // What only a model of the Hub loads: its own client and the package behind it.
-  if (/^(?:fetch-model|hub-client|push-model|sha256-wrapper|dist|browser)-/.test(name)) return 'hub';
+  if (/^worker-(?:fetch-model|hub-client|push-model|sha256-wrapper|dist|browser)-/.test(name)) return 'hub';
   // What only unusual files load: names that are not UTF-8, an adapter to merge.
-  if (/^(?:guess-encoding|merge-adapter)-/.test(name)) return 'files';
+  if (/^worker-(?:guess-encoding|merge-adapter|stacked-lora)-/.test(name)) return 'files';
   // What only an export loads: the writers and their proofs.
-  if (name.startsWith('export-run')) return 'export';
+  if (name.startsWith('worker-export-run')) return 'export';
   if (name.includes('worker')) return 'worker';
   return name.startsWith('headless') ? 'headless' : 'page';
 }

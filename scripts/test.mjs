@@ -100,6 +100,7 @@ async function runAll() {
     await check('Types', 'types'),
     await check('Lint', 'lint'),
     await check('Import rule', 'imports'),
+    await check('Unused code', 'unused'),
     await unitTests(),
     await interoperability(),
   ];

@@ -26,7 +26,7 @@ interface ToldLie {
   times: number;
 }
 
-export interface SeenRequest {
+interface SeenRequest {
   readonly host: 'hub' | 'storage';
   readonly method: string;
   readonly url: string;

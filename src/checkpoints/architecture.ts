@@ -42,7 +42,7 @@ export interface Architecture {
 }
 
 /** What belongs into a tensor. */
-export type Content =
+type Content =
   /** One parameter, or q, k and v in this order. */
   | { readonly kind: 'parameters'; readonly names: readonly ParamName[] }
   | { readonly kind: 'token'; readonly role: TokenRole }
@@ -117,7 +117,7 @@ export function slotsOf(architecture: Architecture): Slot[] {
 }
 
 /** The slot of each name that the class takes. */
-export function slotsByName(slots: readonly Slot[]): Map<string, Slot> {
+function slotsByName(slots: readonly Slot[]): Map<string, Slot> {
   return new Map(slots.flatMap((slot) => slot.names.map((name) => [name, slot] as const)));
 }
 

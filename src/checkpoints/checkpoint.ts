@@ -16,7 +16,7 @@ import { resizedPositions } from './positions.ts';
 import { configProblem, gridSize, headInputs, type VitConfig } from '../vit/vit-config.ts';
 
 /** A head that the file brings along; null when it has none or one of another kind. */
-export interface CheckpointHead {
+interface CheckpointHead {
   readonly classes: number;
   readonly labels: readonly string[];
 }

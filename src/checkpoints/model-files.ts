@@ -26,7 +26,7 @@ export interface ModelFiles {
 }
 
 /** The name of a file without its folders. */
-export function baseName(path: string): string {
+function baseName(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
 
@@ -40,7 +40,7 @@ function named(files: readonly SourceFile[], name: string): SourceFile | undefin
 }
 
 /** The folders of a path; '' for a file that lies in none. */
-export function folderOf(path: string): string {
+function folderOf(path: string): string {
   return path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : '';
 }
 

@@ -46,7 +46,7 @@ const archiveEnding =
   /\.(?:zip|tar|gz|tgz|exe|7z|rar|bz2|tbz2?|xz|txz|zst|tzst|lz4|cab|parquet|arrow|h5|hdf5)$/i;
 
 /** Whether a name promises an archive. */
-export const isArchiveName = (name: string): boolean => archiveEnding.test(name);
+const isArchiveName = (name: string): boolean => archiveEnding.test(name);
 
 /** A file's name as that of what is in it. */
 export const withoutEnding = (name: string): string => name.replace(/\.(?:tar\.gz|[^.]+)$/i, '');

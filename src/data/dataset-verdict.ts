@@ -4,7 +4,7 @@ import type { Fault } from '../shared/fault.ts';
 import type { DatasetWarning, RejectedFile } from './import-report.ts';
 
 /** More classes than this are taken for a mistake. */
-export const maxClasses = 1000;
+const maxClasses = 1000;
 
 /** A class this many times as large as another makes the set imbalanced. */
 const imbalance = 5;

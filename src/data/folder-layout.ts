@@ -16,7 +16,7 @@ export interface Placement {
 }
 
 /** Classes of images that lie deeper than one folder, by either end of their folders. */
-export interface Nesting {
+interface Nesting {
   readonly first: readonly string[];
   readonly last: readonly string[];
   readonly taken: 'first' | 'last';

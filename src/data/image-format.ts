@@ -26,9 +26,9 @@ export interface ImageHeader {
   readonly colours: string | null;
 }
 
-export type HeaderProblemCode = 'empty' | 'not-an-image' | 'unsupported' | 'undecodable' | 'too-many-pixels';
+type HeaderProblemCode = 'empty' | 'not-an-image' | 'unsupported' | 'undecodable' | 'too-many-pixels';
 
-export interface HeaderProblem {
+interface HeaderProblem {
   readonly code: HeaderProblemCode;
   /** A sentence for the user. */
   readonly reason: string;

@@ -8,13 +8,7 @@ import { readJpegHeader } from './jpeg-header.ts';
 import { readPngHeader } from './png-header.ts';
 import { readWebpHeader } from './webp-header.ts';
 
-export type {
-  HeaderProblem,
-  HeaderProblemCode,
-  HeaderResult,
-  ImageFormat,
-  ImageHeader,
-} from './image-format.ts';
+export type { HeaderResult, ImageFormat, ImageHeader } from './image-format.ts';
 
 /** Limits of fault I3, in pixels. */
 export const maxPixels = 40_000_000;

@@ -8,7 +8,7 @@ import type { StoredPixels } from './png-pixels.ts';
 
 export type SplitName = 'train' | 'validation' | 'test';
 
-export type WarningCode =
+type WarningCode =
   | 'sniffed'
   | 'backslash'
   | 'converted-colour'
@@ -83,7 +83,7 @@ export interface IgnoredFile {
   readonly reason: string;
 }
 
-export type DatasetWarningCode =
+type DatasetWarningCode =
   | 'empty-class'
   | 'small-class'
   | 'class-not-in-train'

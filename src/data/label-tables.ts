@@ -21,7 +21,7 @@ export interface TableImage {
   readonly segments: readonly string[];
 }
 
-export interface TableLabel {
+interface TableLabel {
   /** null where its row, or one of its rows, names no class. */
   readonly label: string | null;
   readonly split: SplitName | null;

@@ -37,7 +37,7 @@ function withoutSplit(stem: string): { readonly rest: string; readonly split: Sp
   return { rest, split };
 }
 
-export interface NameClass {
+interface NameClass {
   readonly label: string;
   readonly split: SplitName | null;
 }

@@ -2,8 +2,7 @@
 // to know about it. What a pixel is here, and why, stands in docs/decisions/pixels.md. Knows no tool's code.
 import type { ImportedImage } from './import-report.ts';
 
-export type PixelFindingKind =
-  'grey-16' | 'hidden-colours' | 'transparency' | 'colour-profiles' | 'cmyk' | 'turned';
+type PixelFindingKind = 'grey-16' | 'hidden-colours' | 'transparency' | 'colour-profiles' | 'cmyk' | 'turned';
 
 export interface PixelFinding {
   readonly kind: PixelFindingKind;

@@ -14,7 +14,7 @@ import type { DmloraOptions } from '../recipe/recipe.ts';
 /** The name of an adapted linear: `blocks.3.q`. */
 export type ModuleName = string;
 
-export interface Branch {
+interface Branch {
   /** The branch's number from the start; it keeps it when others leave. */
   readonly index: number;
   readonly A: NdArray; // [rank, in]

@@ -40,7 +40,7 @@ const writers: Readonly<Record<ExportFormat, FormatWriter>> = {
 };
 
 /** The type of the weights that a format writes. */
-export function writtenType(format: ExportFormat, context: ExportContext): WrittenType {
+function writtenType(format: ExportFormat, context: ExportContext): WrittenType {
   if (isOnnx(format)) return onnxType(format, context);
   if (format === 'peft') return context.dtype === 'source' ? 'F32' : context.dtype;
   return weightType(context);
@@ -140,7 +140,7 @@ async function exportFormat(
 }
 
 /** The tensors that stay behind, by their modules; null for none. */
-export function leftOutNote(names: readonly string[]): string | null {
+function leftOutNote(names: readonly string[]): string | null {
   if (names.length === 0) return null;
   const groupsBy = (moduleOf: (name: string) => string): Map<string, number> => {
     const groups = new Map<string, number>();

@@ -27,7 +27,7 @@ import {
 } from './export-context.ts';
 
 /** A format that cannot hold this model; says which part of it. */
-export function unsupported(format: string, what: string): Result<never> {
+function unsupported(format: string, what: string): Result<never> {
   return fail({ kind: 'bad-recipe', field: 'export', detail: `${format} cannot hold this model: ${what}.` });
 }
 

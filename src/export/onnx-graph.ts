@@ -11,7 +11,7 @@ import { backboneShapes, headShapes, linearName, type Linear, type ParamName } f
 import { gridSize, headDim, type VitConfig } from '../vit/vit-config.ts';
 
 /** A weight of the graph: which parameter it is, and whether its two axes are exchanged. */
-export interface GraphWeight {
+interface GraphWeight {
   readonly name: string;
   readonly param: ParamName;
   readonly transposed: boolean;

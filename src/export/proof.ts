@@ -18,7 +18,7 @@ export const proofImages = 64;
  * 2^-11; bfloat16: 2^-8, eight times as coarse, with a margin that is smaller since weights round independently. Few bits
  * change what is computed: a quarter, and `answersKept`.
  */
-export const proofTolerance: Readonly<Record<WrittenType, number>> = {
+const proofTolerance: Readonly<Record<WrittenType, number>> = {
   F64: 1e-4,
   F32: 1e-4,
   F16: 2e-2,

@@ -8,7 +8,7 @@ import { isTarHeader, listTar } from './tar.ts';
 import { openZip, type ZipProblem, type ZipProblemCode } from './zip.ts';
 import { badZip, unpacksToTooMuch, zipLimits } from './zip-directory.ts';
 
-export type ArchiveProblem = ZipProblem;
+type ArchiveProblem = ZipProblem;
 export type ArchiveProblemCode = ZipProblemCode;
 
 export interface ArchiveEntry {

@@ -4,7 +4,7 @@ import { fromFloat16, toFloat16 } from '../shared/float16.ts';
 
 export type FloatType = 'F64' | 'F32' | 'F16' | 'BF16';
 
-export const floatBytes: Readonly<Record<FloatType, number>> = { F64: 8, F32: 4, F16: 2, BF16: 2 };
+const floatBytes: Readonly<Record<FloatType, number>> = { F64: 8, F32: 4, F16: 2, BF16: 2 };
 
 export function isFloatType(dtype: string): dtype is FloatType {
   return dtype in floatBytes;

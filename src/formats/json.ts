@@ -26,7 +26,7 @@ function toJson(value: unknown): Json {
   throw new TypeError(`${typeof value} in JSON`);
 }
 
-export function isObject(value: Json | undefined): value is JsonObject {
+function isObject(value: Json | undefined): value is JsonObject {
   return value instanceof Map;
 }
 

@@ -10,7 +10,7 @@ export interface HeaderProblem {
 }
 
 /** An entry as the header writes it; offsets count from the end of the header. */
-export interface HeaderEntry {
+interface HeaderEntry {
   readonly dtype: string;
   readonly shape: readonly number[];
   readonly offsets: readonly [begin: number, end: number];

@@ -9,7 +9,7 @@ export interface ModelId {
   readonly revision: string;
 }
 
-export const hubAddress = 'https://huggingface.co';
+const hubAddress = 'https://huggingface.co';
 
 const part = '[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_-])?';
 const idPattern = new RegExp(`^(${part})/(${part})$`);

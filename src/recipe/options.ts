@@ -34,7 +34,7 @@ export interface NumberOption extends Described {
   readonly unit?: string;
 }
 
-export interface ChoiceOption extends Described {
+interface ChoiceOption extends Described {
   readonly kind: 'choice';
   readonly default: string | number;
   readonly choices: readonly (readonly [value: string | number, label: string])[];
@@ -43,7 +43,7 @@ export interface ChoiceOption extends Described {
 export type Option = NumberOption | ChoiceOption;
 
 /** The words of what an option's field holds now; null while it is not shown. */
-export type Say = (path: string) => string | null;
+type Say = (path: string) => string | null;
 
 type GroupName = 'length' | 'branches' | 'split' | 'augmentation' | 'memory' | 'optimiser';
 

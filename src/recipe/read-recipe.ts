@@ -142,7 +142,11 @@ export function readRecipe(json: unknown): Result<Recipe> {
   return collected.ok ? completed(values) : collected;
 }
 
-/** Largest recipe file: fifty times what one with every option has. */
+/**
+ * Largest recipe file: fifty times what one with every option has.
+ *
+ * @public the command reads it through Vite.
+ */
 export const mostBytes = 64_000;
 
 /** A value given beside a recipe, for the option that stands at `path`. */

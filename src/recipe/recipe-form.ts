@@ -9,7 +9,7 @@ export interface RecipeForm {
   readonly texts: ReadonlyMap<Path, string>;
 }
 
-export type FormErrors = ReadonlyMap<Path, string>;
+type FormErrors = ReadonlyMap<Path, string>;
 
 export interface ReadForm {
   /** Null when a field that is shown cannot be used. */

@@ -52,7 +52,7 @@ export type HubReason =
   | 'cancelled';
 
 /** The settings whose size can make a run diverge. */
-export type DivergingRate = 'learningRate' | 'headRate' | 'scalarRate';
+type DivergingRate = 'learningRate' | 'headRate' | 'scalarRate';
 
 /** Weights that a model could be opened from, where there are several. */
 export interface WeightsChoice {
@@ -135,8 +135,6 @@ export type Fault =
   | { readonly kind: 'worker-died'; readonly detail: string; readonly restarted: boolean }
   | { readonly kind: 'protocol-mismatch'; readonly page: string; readonly worker: string }
   | { readonly kind: 'bug'; readonly message: string; readonly stack?: string };
-
-export type FaultKind = Fault['kind'];
 
 export interface FaultText {
   /** What happened, in a few words. */

@@ -4,7 +4,7 @@
 // only, so a shader computes the same bits.
 
 /** What a draw is for; each purpose is a stream of its own. */
-export const purposes = {
+const purposes = {
   split: 1,
   order: 2,
   branchInit: 3,

@@ -18,7 +18,7 @@ export interface SeriesRequest {
 }
 
 /** `undefined` marks a position that belongs to another series. */
-export type Values = (number | undefined)[];
+type Values = (number | undefined)[];
 
 export interface ChartColumns {
   readonly steps: number[];

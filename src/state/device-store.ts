@@ -4,7 +4,7 @@ import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
 import type { Fault, Hello } from '../worker/protocol.ts';
 
-export interface Progress {
+interface Progress {
   readonly what: string;
   readonly done: number;
   readonly total: number;

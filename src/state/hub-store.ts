@@ -4,7 +4,7 @@ import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
 import type { CachedModel, Fault, SuggestedModel } from '../worker/protocol.ts';
 
-export type Push =
+type Push =
   | { readonly kind: 'none' | 'sending' }
   | { readonly kind: 'done'; readonly url: string; readonly commit: string }
   | { readonly kind: 'failed'; readonly fault: Fault };

@@ -20,7 +20,7 @@ export interface Evaluation {
   readonly validation: Metrics;
 }
 
-export interface Speed {
+interface Speed {
   readonly imagesPerSecond: number;
   readonly secondsPerStep: number;
   readonly secondsLeft: number | null;

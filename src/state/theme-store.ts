@@ -22,7 +22,7 @@ interface ThemeState {
   readonly version: number;
 }
 
-export const themeStore = createStore<ThemeState>(() => ({ theme: 'system', version: 0 }));
+const themeStore = createStore<ThemeState>(() => ({ theme: 'system', version: 0 }));
 
 export function setTheme(theme: Theme): void {
   if (theme === 'system') delete document.documentElement.dataset['theme'];

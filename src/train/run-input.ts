@@ -12,7 +12,7 @@ import type { DropRecord, ModuleView, StepRow } from './run-record.ts';
 import type { TrainingData } from './training-data.ts';
 
 /** What is being done before a run can begin, and how far it is. */
-export type OnPreparing = (what: string, done: number, total: number) => void;
+type OnPreparing = (what: string, done: number, total: number) => void;
 
 export type Phase =
   /** Nothing has been started. */

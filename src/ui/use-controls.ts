@@ -6,7 +6,7 @@ import { useModel } from '../state/model-store.ts';
 import { useRecipe } from '../state/recipe-store.ts';
 import { useRun } from '../state/run-store.ts';
 
-export function useReadiness(): Readiness {
+function useReadiness(): Readiness {
   const phase = useRun((state) => state.phase);
   const pending = useRun((state) => state.pending);
   const modelReady = useModel(({ status, model }) => status === 'ready' && model !== null);

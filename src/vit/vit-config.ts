@@ -2,18 +2,18 @@
 // (ViT, DeiT, DINOv2, MAE, CLIP, SigLIP) is a setting of these. Knows no checkpoint format, no method and no device.
 
 /** The function between fc1 and fc2: exact GELU, its tanh approximation (SigLIP), or x sigmoid(1.702 x) (CLIP). */
-export const activations = ['gelu', 'gelu-tanh', 'quick-gelu'] as const;
+const activations = ['gelu', 'gelu-tanh', 'quick-gelu'] as const;
 export type Activation = (typeof activations)[number];
 
 /**
  * What the head reads: the first token, the mean of the tokens from `meanFrom` on, or two of them concatenated: the first
  * token and the mean (DINOv2), the first and the second token (a distilled DeiT).
  */
-export const pools = ['cls', 'mean', 'cls+mean', 'cls+dist'] as const;
-export type Pool = (typeof pools)[number];
+const pools = ['cls', 'mean', 'cls+mean', 'cls+dist'] as const;
+type Pool = (typeof pools)[number];
 
 /** The last LayerNorm: of all tokens before pooling, of the pooled vector (timm's fc_norm), or absent (CLIP's classifier). */
-export const finalNorms = ['tokens', 'pooled', 'none'] as const;
+const finalNorms = ['tokens', 'pooled', 'none'] as const;
 export type FinalNorm = (typeof finalNorms)[number];
 
 export interface VitConfig {

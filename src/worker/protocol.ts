@@ -11,7 +11,6 @@ import type {
   ExportDtype,
   ExportedFile,
   ExportFormat,
-  ExportProof,
   FormatExport,
   RunResult,
 } from '../export/export-types.ts';
@@ -22,7 +21,6 @@ import type { Recipe } from '../recipe/options.ts';
 import type { BranchView, DropRecord, ModuleView, StepRow } from '../train/run-record.ts';
 import type { Fault } from '../shared/fault.ts';
 import type { Result } from '../shared/result.ts';
-import type { VitConfig } from '../vit/vit-config.ts';
 
 export type {
   BranchView,
@@ -36,10 +34,10 @@ export type {
   ModuleView,
   Phase,
 };
-export type { BackendChoice, EngineChoice, Result, SourceFile, SplitName, StepRow, VitConfig };
-export type { Reading, ReadingChoice, ReadingOptions };
+export type { BackendChoice, SourceFile, SplitName, StepRow };
+export type { ReadingChoice, ReadingOptions };
 export type { HubOrigin, ModelOrigin, ModelSummary };
-export type { ExportDtype, ExportedFile, ExportFormat, ExportProof, FormatExport, RunResult };
+export type { ExportDtype, ExportedFile, ExportFormat, FormatExport, RunResult };
 
 /** Raised when a message changes its meaning. */
 export type ProtocolVersion = 1;

@@ -23,7 +23,7 @@ const overhead = 2;
  * attention probabilities, and what one block needs while it runs: 24 D, 4 M and 4 more matrices of probabilities; 2 D around the
  * last LayerNorm, where the head reads all tokens.
  */
-export function tapeBytesPerImage(config: VitConfig): number {
+function tapeBytesPerImage(config: VitConfig): number {
   const tokens = tokenCount(config);
   const { dim, mlpDim, depth, heads } = config;
   const perToken = depth * (6 * dim + 2 * mlpDim) + 26 * dim + 4 * mlpDim;

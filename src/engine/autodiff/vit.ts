@@ -13,7 +13,7 @@ import {
 import { activationOf } from './activations.ts';
 import { attention, joinHeads, layerNorm, residual, scaled, splitHeads, type FrozenNorm } from './layers.ts';
 import { firstTokens, withMean } from './pooling.ts';
-import { frozenLinear, type FrozenLinear } from './products.ts';
+import type { FrozenLinear } from './products.ts';
 
 interface FrozenBlock {
   readonly norm1: FrozenNorm;
@@ -95,8 +95,6 @@ export function disposeVit(vit: FrozenVit): void {
 
 /** How a linear layer computes: x [n, in] -> [n, out]. Frozen, or frozen plus branches. */
 export type LinearLayer = (x: tf.Tensor2D, frozen: FrozenLinear, name: string) => tf.Tensor2D;
-
-export const frozenOnly: LinearLayer = (x, frozen) => frozenLinear(x, frozen);
 
 /** Patch embedding, prefix tokens, positions: patches [images * grid^2, 3 * patch^2] -> [images * tokens, dim]. */
 export function embed(vit: FrozenVit, patches: tf.Tensor2D, images: number): tf.Tensor2D {

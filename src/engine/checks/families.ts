@@ -15,7 +15,7 @@ import { must, readTensors, type Tensors } from './reference.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 
-export const familiesFolder = path.resolve(root, process.env['GRAFT_FAMILIES'] ?? 'testdata/families');
+const familiesFolder = path.resolve(root, process.env['GRAFT_FAMILIES'] ?? 'testdata/families');
 
 /** Names of the families there. */
 export const familyNames: readonly string[] = readdirSync(familiesFolder, { withFileTypes: true })

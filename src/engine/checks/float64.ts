@@ -19,7 +19,7 @@ export function product(
 }
 
 /** The error function: Taylor's series near zero, a continued fraction beyond. */
-export function erf(x: number): number {
+function erf(x: number): number {
   const t = Math.abs(x);
   if (t > 6) return Math.sign(x);
   if (t < 3) {

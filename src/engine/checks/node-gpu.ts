@@ -31,7 +31,7 @@ async function install(): Promise<string | null> {
 
 if (missingGpu !== null) console.warn(`WebGPU tests in Node are skipped: ${missingGpu}`);
 
-export async function openNodeGpu(): Promise<Gpu> {
+async function openNodeGpu(): Promise<Gpu> {
   return must(await openGpu());
 }
 

@@ -72,7 +72,7 @@ function bits(of: Adapter): string {
  * kernels in the same order give the same bits when blocks are recomputed. float16 keeps 11 bits, an error of 5e-4 a value
  * at most; through three blocks 2e-3 was measured, 5e-3 is allowed.
  */
-export async function checkOtherPlans(make: MakeEngine): Promise<Record<string, number>> {
+async function checkOtherPlans(make: MakeEngine): Promise<Record<string, number>> {
   const plain = await gradientsWith(make, {});
   const parts = await gradientsWith(make, { microBatch: 2 });
   const micro = compare('micro-batches', parts, plain, 1e-6);
@@ -87,7 +87,7 @@ export async function checkOtherPlans(make: MakeEngine): Promise<Record<string, 
 }
 
 /** The first moments after one step of stage 2, over 0.1 clip, are the full program's gradients. */
-export async function checkStage2(make: MakeEngine): Promise<Record<string, number>> {
+async function checkStage2(make: MakeEngine): Promise<Record<string, number>> {
   const plain = await gradientsWith(make, {});
   let worst = 0;
   for (const microBatch of [images, 2]) {
@@ -110,7 +110,7 @@ export async function checkStage2(make: MakeEngine): Promise<Record<string, numb
 }
 
 /** Steps that take the frozen prefix from what was kept give the bits of steps that compute it. */
-export async function checkPrefixCache(make: MakeEngine): Promise<Record<string, number>> {
+async function checkPrefixCache(make: MakeEngine): Promise<Record<string, number>> {
   const upper = { ...adapter, modules: adapter.modules.filter(({ name }) => !name.startsWith('blocks.0.')) };
   const after = async (places: Int32Array | undefined): Promise<{ state: string; losses: number[] }> => {
     const engine = await prepared(make, { microBatch: 2, images: 8 }, upper);
@@ -131,7 +131,7 @@ export async function checkPrefixCache(make: MakeEngine): Promise<Record<string,
 }
 
 /** A drop leaves the survivors' values and moments as they are, bit for bit. */
-export async function checkDrop(make: MakeEngine): Promise<Record<string, number>> {
+async function checkDrop(make: MakeEngine): Promise<Record<string, number>> {
   const engine = await prepared(make, { microBatch: 2 });
   for (let step = 0; step < 2; step++) engine.step(batch, { ...stage1, step });
   if ((await engine.report()).fault !== null) throw new Error('a step failed');

@@ -8,7 +8,7 @@ import { originalVit, type VitConfig } from '../../vit/vit-config.ts';
 import type { Batch, Normalisation, StepControl } from '../engine.ts';
 
 /** Uniform in [-1, 1), by position. */
-export function randomValue(seed: number, i: number): number {
+function randomValue(seed: number, i: number): number {
   return pcg4d(seed, i, 0, 0)[0] / 2 ** 31 - 1;
 }
 

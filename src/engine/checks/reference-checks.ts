@@ -24,10 +24,10 @@ import {
   type Tensors,
 } from './reference.ts';
 
-export type MakeEngine = () => Promise<Engine>;
+type MakeEngine = () => Promise<Engine>;
 
 /** How far an engine may be from float64: `slack` times what a float32 program on a CPU reaches. */
-export interface Setting {
+interface Setting {
   readonly makeEngine: MakeEngine;
   readonly read: ReadFile;
   readonly slack: number;
@@ -52,7 +52,7 @@ const times = ({ abs, rel }: Tolerance, slack: number): Tolerance => ({ abs: abs
 const gatePatterns = { g111: [1, 1, 1], g101: [1, 0, 1], g1h0: [1, 0.5, 0] } as const;
 
 /** Logits, loss and every gradient of grads_qv and grads_all under three sets of gates. */
-export async function checkGradients(setting: Setting): Promise<Figures> {
+async function checkGradients(setting: Setting): Promise<Figures> {
   const figures: Figures = {};
   for (const file of ['grads_qv', 'grads_all']) {
     const tensors = await readTensors(setting.read, `${file}.safetensors`);
@@ -128,7 +128,7 @@ function referenceControl(manifest: Manifest, step: number, rate: number, stage2
  * The 30-step trajectory: losses, gradient norms, clip factors, parameters and moments at every snapshot, the losses
  * around each drop. The rates come from the file, so a wrong schedule cannot hide here (it has a test of its own).
  */
-export async function checkTrajectory(setting: Setting): Promise<Figures> {
+async function checkTrajectory(setting: Setting): Promise<Figures> {
   const manifest = await readManifest(setting.read);
   const data = await readTensors(setting.read, 'train_data.safetensors');
   const run = await readTensors(setting.read, 'train_zero.safetensors');
@@ -260,7 +260,7 @@ function compareMoments(tag: string, adapter: Adapter, run: Tensors, slack: numb
 }
 
 /** Merged weights and logits of merged_zero: branched, merged, and both against each other; merging must do something. */
-export async function checkMerge(setting: Setting): Promise<Figures> {
+async function checkMerge(setting: Setting): Promise<Figures> {
   const manifest = await readManifest(setting.read);
   const run = await readTensors(setting.read, 'train_zero.safetensors');
   const stored = await readTensors(setting.read, 'merged_zero.safetensors');
@@ -329,7 +329,7 @@ export async function checkMerge(setting: Setting): Promise<Figures> {
 }
 
 /** Before the first step (B = 0) the adapted logits are the frozen model's bit for bit, and A and s have no gradient. */
-export async function checkStepZero(setting: Setting): Promise<Figures> {
+async function checkStepZero(setting: Setting): Promise<Figures> {
   const manifest = await readManifest(setting.read);
   const run = await readTensors(setting.read, 'train_zero.safetensors');
   const data = await readTensors(setting.read, 'train_data.safetensors');

@@ -1,7 +1,7 @@
 // The reader's rules once more, slowly and literally, as an oracle for the tests: the order and the wording of the fault
 // catalogue (section 5.3), on JSON.parse and bytes in memory. Shares no code with the reader.
 
-export interface OracleTensor {
+interface OracleTensor {
   readonly dtype: string;
   readonly shape: readonly number[];
   /** Bytes from the beginning of the file. */

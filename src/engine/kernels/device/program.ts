@@ -15,7 +15,7 @@ interface Ready {
   readonly grid: Grid;
 }
 
-export class BoundProgram {
+class BoundProgram {
   private constructor(private readonly ready: readonly Ready[]) {}
 
   /** Compiles what is not compiled yet, all at once: the browser does it on several threads. Slots must be allocated. */

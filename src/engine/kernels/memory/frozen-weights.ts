@@ -14,7 +14,7 @@ import { stored, valueBytes, type Storage } from '../shaders/storage.ts';
 import { aligned, siteKinds, siteLinears, type SiteKind } from './sites.ts';
 import { headPlaces, plainPlaces, type Places, type Widths } from './widths.ts';
 
-export interface FrozenLinear {
+interface FrozenLinear {
   /** [parts, in, out]. */
   readonly forward: Region;
   /** [parts * out, in]; null where nothing below learns. */
@@ -23,7 +23,7 @@ export interface FrozenLinear {
   readonly bias: Region;
 }
 
-export interface FrozenBlock {
+interface FrozenBlock {
   /** Weight, then bias. */
   readonly norm1: Region;
   readonly norm2: Region;

@@ -20,7 +20,7 @@ export const siteLinears = {
 export type SiteKind = keyof typeof siteLinears;
 export const siteKinds = ['qkv', 'proj', 'fc1', 'fc2'] as const satisfies readonly SiteKind[];
 
-export interface SitePart {
+interface SitePart {
   /** Position in the adapter's list of modules, or null where this linear has no branches. */
   readonly module: number | null;
   readonly rank: number;

@@ -29,7 +29,7 @@ const chunkRows = 256;
 /** Where a region of a buffer may begin. */
 const unit = 256;
 
-export interface SiteRegions {
+interface SiteRegions {
   readonly parameters: Region;
   /** From the site's gradient to the end of the buffer: partial sums lie `stride` apart. */
   readonly gradient: Region;

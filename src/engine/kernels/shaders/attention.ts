@@ -37,7 +37,7 @@ export interface Attention {
 const keys = 4;
 
 /** The entry point's head: every attention kernel has the same threads. */
-export function attentionEntry(shape: Attention): string {
+function attentionEntry(shape: Attention): string {
   const lane = shape.quads ? ', @builtin(subgroup_invocation_id) lane: u32' : '';
   return /* wgsl */ `
 @compute @workgroup_size(${shape.threads})
@@ -45,7 +45,7 @@ fn main(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) group: 
 }
 
 /** Indices that all three attention kernels share: the image and head of a thread and its rows, among `over` tokens. */
-export function attentionFrame(shape: Attention, over: number): string {
+function attentionFrame(shape: Attention, over: number): string {
   const { images, tokens, queryTokens, heads, headWidth, queries, quads } = shape;
   // Swaps must be reached by all four lanes: a thread without rows repeats the last one and stores nothing.
   return /* wgsl */ `
@@ -61,12 +61,12 @@ export function attentionFrame(shape: Attention, over: number): string {
 }
 
 /** The index of what this thread calls vec4 `d` of a row's head. */
-export function place({ quads }: Attention, d: number): string {
+function place({ quads }: Attention, d: number): string {
   return quads ? `(${d}u ^ lane)` : `${d}u`;
 }
 
 /** A head's vec4s in groups that are loaded together: four that lanes share, or one by one. */
-export function groups({ headWidth, quads }: Attention): readonly (readonly number[])[] {
+function groups({ headWidth, quads }: Attention): readonly (readonly number[])[] {
   const size = quads ? 4 : 1;
   return Array.from({ length: headWidth / 4 / size }, (_, g) =>
     Array.from({ length: size }, (_, d) => g * size + d),
@@ -74,11 +74,7 @@ export function groups({ headWidth, quads }: Attention): readonly (readonly numb
 }
 
 /** Declares vec4s of a row that all threads walk over, each by its name, for the d of one group. */
-export function shared(
-  group: readonly number[],
-  name: (d: number) => string,
-  from: (at: string) => string,
-): string {
+function shared(group: readonly number[], name: (d: number) => string, from: (at: string) => string): string {
   const [first = 0] = group;
   const [own = '', x, y, diagonal] = group.map(name);
   if (group.length === 1) return `let ${own} = ${from(`${first}u`)};`;
@@ -86,7 +82,7 @@ export function shared(
 }
 
 /** A kernel with the extension that quads need. */
-export function withQuads(shape: Attention, made: Kernel): Kernel {
+function withQuads(shape: Attention, made: Kernel): Kernel {
   return shape.quads ? { ...made, code: `enable subgroups;\n${made.code}` } : made;
 }
 

@@ -3,7 +3,7 @@
 import { halfFunctions, tensorType } from './storage.ts';
 
 /** `write` is read_write: a kernel may update a tensor in place. */
-export type Access = 'read' | 'write' | 'uniform';
+type Access = 'read' | 'write' | 'uniform';
 
 export interface Binding {
   readonly name: string;

@@ -10,7 +10,7 @@ import { MatmulBench } from './matmul-bench.ts';
 import { fits, tileName, tileSet, tileSetVersion } from './tile-set.ts';
 import { recall, remember, type TuningMemory } from './tuning-memory.ts';
 
-export const tuningBudgetMs = 2000;
+const tuningBudgetMs = 2000;
 
 /** Rows from which a product is worth measuring; below, the class tokens of the last block, it is no time at all. */
 const leastRows = 64;
@@ -43,7 +43,7 @@ export function measuredShapes(config: VitConfig, images: number): readonly Matm
 }
 
 /** The preset with the chosen tiles; products are told apart by all but their rows, since a batch may be cut. */
-export function withTiles(preset: Tuning, tiles: ReadonlyMap<string, MatmulTile>): Tuning {
+function withTiles(preset: Tuning, tiles: ReadonlyMap<string, MatmulTile>): Tuning {
   const withoutRows = (key: string): string => key.slice(key.indexOf('x') + 1);
   const known = new Map([...tiles].map(([key, tile]) => [withoutRows(key), tile]));
   return {
