@@ -8,7 +8,7 @@ import { dist } from './setup/paths.mjs';
 /** Largest size of each part in kB (1000 bytes), gzipped. */
 const limits = new Map([
   ['page', 140],
-  ['worker', 328],
+  ['worker', 330],
   ['files', 12],
   ['hub', 60],
   ['export', 42],

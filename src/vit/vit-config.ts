@@ -2,19 +2,16 @@
 // (ViT, DeiT, DINOv2, MAE, CLIP, SigLIP) is a setting of these. Knows no checkpoint format, no method and no device.
 
 /** The function between fc1 and fc2: exact GELU, its tanh approximation (SigLIP), or x sigmoid(1.702 x) (CLIP). */
-const activations = ['gelu', 'gelu-tanh', 'quick-gelu'] as const;
-export type Activation = (typeof activations)[number];
+export type Activation = 'gelu' | 'gelu-tanh' | 'quick-gelu';
 
 /**
  * What the head reads: the first token, the mean of the tokens from `meanFrom` on, or two of them concatenated: the first
  * token and the mean (DINOv2), the first and the second token (a distilled DeiT).
  */
-const pools = ['cls', 'mean', 'cls+mean', 'cls+dist'] as const;
-type Pool = (typeof pools)[number];
+type Pool = 'cls' | 'mean' | 'cls+mean' | 'cls+dist';
 
 /** The last LayerNorm: of all tokens before pooling, of the pooled vector (timm's fc_norm), or absent (CLIP's classifier). */
-const finalNorms = ['tokens', 'pooled', 'none'] as const;
-export type FinalNorm = (typeof finalNorms)[number];
+export type FinalNorm = 'tokens' | 'pooled' | 'none';
 
 export interface VitConfig {
   /** Side of the square input, in pixels. */
