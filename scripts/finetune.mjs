@@ -36,7 +36,8 @@ async function finetune(given) {
   const { startProgress } = await import('./finetune/progress.mjs');
   const { chromium } = await import('@playwright/test');
   const progress = startProgress(process.stderr);
-  const { backend, engine, autotune, formats, dtype, proof, out, imageSize, weights, reading } = given;
+  const { backend, engine, autotune, formats, dtype, proof, out, imageSize, weights, adapterAs, reading } =
+    given;
   const server = await serveApp(0);
   const browser = await chromium.launch({ executablePath, args: webgpuFlags }).catch(async (thrown) => {
     await server.close();
@@ -54,6 +55,7 @@ async function finetune(given) {
         imageSize,
         weights,
         adapter,
+        adapterAs,
         data,
         validation,
         reading,

@@ -16,6 +16,7 @@ describe('arguments', () => {
       model: null,
       weights: null,
       adapter: null,
+      adapterAs: 'merged',
       imageSize: null,
       data: null,
       validation: null,
@@ -37,6 +38,10 @@ describe('arguments', () => {
   test('--weights names a folder or a file inside of the model’s', () => {
     expect(readArguments(['--weights', './checkpoint-20/']).weights).toBe('checkpoint-20');
     expect(() => readArguments(['--weights', ''])).toThrow('--weights needs a path');
+    const { adapter, adapterAs } = readArguments(['--adapter', 'lora', '--adapter-as', 'branches']);
+    expect({ adapter, adapterAs }).toEqual({ adapter: 'lora', adapterAs: 'branches' });
+    expect(() => readArguments(['--adapter-as', 'branches'])).toThrow('name its folder with --adapter');
+    expect(() => readArguments(['--adapter', 'lora', '--adapter-as', 'x'])).toThrow('takes merged, branches');
   });
 
   test('are read, numbers as numbers', () => {

@@ -22,8 +22,8 @@ function partOf(name) {
   if (!name.endsWith('.js')) return name.endsWith('.wasm') ? 'wasm' : null;
   // What only a model of the Hub loads: its own client and the package behind it.
   if (/^worker-(?:fetch-model|hub-client|push-model|sha256-wrapper|dist|browser)-/.test(name)) return 'hub';
-  // What only unusual files load: names that are not UTF-8, an adapter to merge.
-  if (/^worker-(?:guess-encoding|merge-adapter|stacked-lora)-/.test(name)) return 'files';
+  // What only unusual files load: names that are not UTF-8, a PEFT adapter.
+  if (/^worker-(?:guess-encoding|peft-adapter|stacked-lora)-/.test(name)) return 'files';
   // What only an export loads: the writers and their proofs.
   if (name.startsWith('worker-export-run')) return 'export';
   if (name.includes('worker')) return 'worker';

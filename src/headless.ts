@@ -8,6 +8,7 @@ import { fail, ok, type Result } from './shared/result.ts';
 import { dataSource, fetchJson, loadDataList, loadModelList, modelSource } from './state/bundled.ts';
 import { protocolVersion, startClient } from './worker/client.ts';
 import type {
+  AdapterBeside,
   CommandName,
   Commands,
   ExportResult,
@@ -68,13 +69,15 @@ export interface HeadlessPage {
    *
    * @param imageSize side of the images in pixels; null for the model's own.
    * @param weights path of the weights or of their folder, where the files hold several models; null for the rule's.
-   * @param adapter files of a PEFT adapter that is merged into the model.
+   * @param adapter files of a PEFT adapter.
+   * @param adapterAs whether it is merged into the model, or what the branches start from.
    */
   openModel(
     files: Files,
     imageSize?: number | null,
     weights?: string | null,
     adapter?: Extract<Files, { kind: 'input' }> | null,
+    adapterAs?: AdapterBeside['as'],
   ): Promise<Outcome<Commands['openModel']['output']>>;
   openData(
     files: Files,
@@ -175,14 +178,16 @@ window.graft = {
 
   recipe: (json) => outcome(readRecipe(json)),
 
-  async openModel(files, imageSize = null, weights = null, adapter = null) {
+  async openModel(files, imageSize = null, weights = null, adapter = null, adapterAs = 'merged') {
     const opened = await modelOf(files);
     if (!opened.ok) return outcome(opened);
     const beside = adapter === null ? null : chosenFiles(adapter);
     if (beside !== null && !beside.ok) return outcome(beside);
     const asked = {
       ...opened.value,
-      ...(beside?.value.source.kind === 'files' ? { adapter: beside.value.source.files } : {}),
+      ...(beside?.value.source.kind === 'files'
+        ? { adapter: { files: beside.value.source.files, as: adapterAs } }
+        : {}),
       ...(imageSize === null ? {} : { imageSize }),
       ...(weights === null ? {} : { weights }),
     };

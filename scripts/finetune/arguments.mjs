@@ -12,7 +12,9 @@ Fine-tunes a vision transformer with DMLoRA in a headless browser and writes the
                        names a mirror and, after commas, the hosts that it redirects to
   --weights PATH       file or folder inside of --model, where it holds several models  (default: the shallowest
                        folder's; beside each other the newest checkpoint's or the first; one file of model.safetensors)
-  --adapter DIR        folder of a PEFT adapter (LoRA) made for --model: merged into its weights before training
+  --adapter DIR        folder of a PEFT adapter (LoRA) made for --model
+  --adapter-as NAME    merged: added to the weights before training (default); branches: what the branches start from, where
+                       it is nothing but LoRAs of linear layers and a head, and the recipe has room for its ranks
   --image-size N       side of the images in pixels, a multiple of the model's patches   (default: the model's own)
   --data ZIP_OR_DIR    one folder of images a class, or a zip or tar(.gz) of such  (default: the images that ship with Graft)
   --class-folder NAME  first or last: which of the folders around an image is its class, where there are several below
@@ -54,6 +56,7 @@ error ends with a warning, "diverged" in result.json is not null, and the exit c
  * @property {string | null} model
  * @property {string | null} weights which of several models in the folder
  * @property {string | null} adapter
+ * @property {'merged' | 'branches'} adapterAs
  * @property {number | null} imageSize null for the model's own
  * @property {string | null} data
  * @property {string | null} validation
@@ -94,6 +97,7 @@ export function readArguments(argv) {
     model: values.model ?? null,
     weights: values.weights?.replace(/^\.\/|\/+$/g, '') ?? null,
     adapter: values.adapter ?? null,
+    adapterAs: adapterAsOf(values['adapter-as'], values.adapter),
     imageSize,
     data: values.data ?? null,
     validation: values.validation ?? null,
@@ -185,6 +189,16 @@ function labelsOf(text) {
   return found;
 }
 
+/**
+ * @param {string | undefined} text
+ * @param {string | undefined} adapter
+ */
+function adapterAsOf(text, adapter) {
+  if (text !== undefined && adapter === undefined)
+    throw new UserError('--adapter-as needs an adapter: name its folder with --adapter.');
+  return oneOf('adapter-as', text, ['merged', 'branches']);
+}
+
 /** @param {readonly string[]} argv */
 function parse(argv) {
   const text = /** @type {const} */ ({ type: 'string' });
@@ -196,6 +210,7 @@ function parse(argv) {
         model: text,
         weights: text,
         adapter: text,
+        'adapter-as': text,
         'image-size': text,
         data: text,
         validation: text,

@@ -49,7 +49,8 @@ async function hand(page, input, collected) {
  * @property {Collected | Files | null} model null takes what ships with the app
  * @property {number | null} imageSize side of the images in pixels; null for the model's own
  * @property {string | null} weights which of several models in the folder; null for the one that the rule takes
- * @property {Collected | null} adapter merged into the model
+ * @property {Collected | null} adapter
+ * @property {'merged' | 'branches'} adapterAs what becomes of it
  * @property {Collected | null} data
  * @property {Collected | null} validation null splits the data
  * @property {import('../../src/data/reading-options.ts').ReadingOptions} reading
@@ -107,8 +108,15 @@ async function drive(page, url, job, progress) {
   const adapter = handed?.kind === 'input' ? handed : null;
   const model = valueOf(
     await page.evaluate(
-      ([files, imageSize, weights, beside]) => window.graft.openModel(files, imageSize, weights, beside),
-      /** @type {const} */ ([await hand(page, 'model', job.model), job.imageSize, job.weights, adapter]),
+      ([files, imageSize, weights, beside, as]) =>
+        window.graft.openModel(files, imageSize, weights, beside, as),
+      /** @type {const} */ ([
+        await hand(page, 'model', job.model),
+        job.imageSize,
+        job.weights,
+        adapter,
+        job.adapterAs,
+      ]),
     ),
   );
   progress.note(

@@ -35,6 +35,7 @@ import { unwrapped } from './wrapper-prefix.ts';
 import { modelFiles } from './model-files.ts';
 import type { SourceFile } from '../data/source-file.ts';
 import type { VitConfig } from '../vit/vit-config.ts';
+import type { AdapterStart } from './peft/peft-adapter.ts';
 
 /** Where a model comes from, as far as it is known. */
 export interface ModelOrigin {
@@ -87,10 +88,19 @@ export interface OpenModel {
   readonly model: VitModel;
   readonly preprocessing: Preprocessing;
   readonly origin: ModelOrigin;
+  /** What the branches of a run start from; null for new ones. */
+  readonly start: AdapterStart | null;
   readonly summary: ModelSummary;
 }
 
 export const unknownOrigin: ModelOrigin = { hubId: null, revision: null, licence: null };
+
+/** A PEFT adapter to open a model with. */
+export interface AdapterBeside {
+  readonly files: readonly SourceFile[];
+  /** Merged into the model's weights; or what the branches of a run start from, the weights as they are. */
+  readonly as: 'merged' | 'branches';
+}
 
 export interface OpenOptions {
   readonly onProgress?: (done: number, total: number) => void;
@@ -99,8 +109,7 @@ export interface OpenOptions {
   readonly origin?: ModelOrigin | undefined;
   /** Path of the weights that are meant, where files hold those of several models. */
   readonly weights?: string | null;
-  /** Files of a PEFT adapter that is merged into the weights. */
-  readonly adapter?: readonly SourceFile[] | null;
+  readonly adapter?: AdapterBeside | null;
   /** Why no engine of this machine could train such a model, as a sentence; asked before a weight is read. */
   readonly loadingProblem?: (config: VitConfig) => Promise<string | null>;
 }
@@ -135,7 +144,7 @@ export async function openModel(
   if (!base.ok) return base;
   const whole = await withAdapter(weights.value.blob, base.value.header, parsed.value, adapter);
   if (!whole.ok) return whole;
-  const { blob, header } = whole.value;
+  const { blob, header, start } = whole.value;
   const config = ok(whole.value.config);
   const stored = readCheckpoint(header, config.value);
   if (!stored.ok) return stored;
@@ -170,9 +179,10 @@ export async function openModel(
     model: model.value,
     preprocessing,
     origin: {
-      ...(adapter === null ? origin : unknownOrigin),
+      ...(adapter?.as === 'merged' ? unknownOrigin : origin),
       licence: origin.licence ?? licenceOf(config.value),
     },
+    start,
     summary: {
       title,
       family: `${familyTitle(checkpoint, config.value)} (${checkpoint.dialect.title})`,
@@ -181,31 +191,44 @@ export async function openModel(
       parameters: [...header.tensors.values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0),
       bytes: blob.size,
       dtype: storedTypes(header),
-      labels: head?.labels ?? [],
+      labels: start?.head?.labels ?? head?.labels ?? [],
       preprocessing: describePreprocessing(preprocessing),
       notes,
     },
   });
 }
 
-/** The weights and the config as they are, or with an adapter merged into them. */
+/**
+ * The weights and the config with an adapter merged into them, or as they are with what it starts a run from.
+ */
 async function withAdapter(
   blob: Blob,
   header: SafetensorsHeader,
   config: ModelConfigFile,
-  adapter: readonly SourceFile[] | null,
+  adapter: AdapterBeside | null,
 ): Promise<
-  Result<{ blob: Blob; header: SafetensorsHeader; config: ModelConfigFile; notes: readonly string[] }>
+  Result<{
+    blob: Blob;
+    header: SafetensorsHeader;
+    config: ModelConfigFile;
+    start: AdapterStart | null;
+    notes: readonly string[];
+  }>
 > {
-  if (adapter === null) return ok({ blob, header, config, notes: [] });
+  if (adapter === null) return ok({ blob, header, config, start: null, notes: [] });
   const checkpoint = readCheckpoint(header, config);
   if (!checkpoint.ok) return checkpoint;
+  const base = { blob, header, checkpoint: checkpoint.value, labels: config.labels };
   // Loaded when it is needed: most models bring no adapter.
-  const { mergeAdapter } = await import('./peft/merge-adapter.ts');
-  const merged = await mergeAdapter(blob, header, checkpoint.value, adapter);
+  const { mergeAdapter, startFromAdapter } = await import('./peft/peft-adapter.ts');
+  if (adapter.as === 'branches') {
+    const start = await startFromAdapter(base, adapter.files);
+    return start.ok ? ok({ blob, header, config, start: start.value, notes: start.value.notes }) : start;
+  }
+  const merged = await mergeAdapter(base, adapter.files);
   if (!merged.ok) return merged;
   const { labels, ...file } = merged.value;
-  return ok({ ...file, config: labels.length > 0 ? { ...config, labels } : config });
+  return ok({ ...file, config: labels.length > 0 ? { ...config, labels } : config, start: null });
 }
 
 /** timm writes the licence of its weights into pretrained_cfg. */

@@ -60,6 +60,8 @@ export interface RunRecordFile {
     readonly origin: OpenModel['origin'];
     readonly config: OpenModel['model']['config'];
     readonly preprocessing: OpenModel['preprocessing'];
+    /** Of the PEFT adapter's weights that the branches started from; null for new branches. */
+    readonly startAdapter: { readonly sha256: string } | null;
     /** The class that loads it, as PEFT's auto_mapping names it. */
     readonly baseClass: { readonly name: string; readonly module: string };
   };
@@ -112,6 +114,7 @@ export async function runRecord(
       origin: source.origin,
       config: source.model.config,
       preprocessing: source.preprocessing,
+      startAdapter: source.start === null ? null : { sha256: await digestOf(source.start.file) },
       baseClass: baseClass(source),
     },
     data: {

@@ -17,6 +17,7 @@ export type BadFileReason =
   | 'config-invalid'
   | 'weights-missing'
   | 'adapter'
+  | 'adapter-start'
   | 'shards'
   | 'shard-names'
   | 'unreadable'
@@ -162,6 +163,8 @@ const badFileAdvice: Record<BadFileReason, string> = {
   'weights-missing': 'Open the model.safetensors of the checkpoint together with its config.json.',
   adapter:
     'Open the base that it was made for, then the adapter again; or merge it in Python with merge_and_unload() and open the result.',
+  'adapter-start':
+    'Merge it into its base instead: the button "Merge it", or --adapter-as merged in the command.',
   shards: 'Take all shards and the index from the same revision of the checkpoint.',
   'shard-names':
     'Put all shards into the folder of the index, and write their names without folders into its weight_map.',
@@ -336,7 +339,7 @@ export function describeFault(fault: Fault): FaultText {
       return {
         title: 'This is a PEFT adapter, not a model',
         detail: `It is a PEFT adapter for ${base}: what was learned, without the weights that it adapts.`,
-        advice: `Merge it first (merge_and_unload() in Python), or open its base${fault.base === null ? '' : ` ${fault.base}`} and merge it into that.`,
+        advice: `Merge it first (merge_and_unload() in Python), or open its base${fault.base === null ? '' : ` ${fault.base}`}: it can then be merged into that, or be what training starts from.`,
       };
     }
     case 'which-model':

@@ -2,7 +2,7 @@
 // app. Filled by trainer.ts.
 import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
-import type { Fault, ModelSummary, Source, SourceFile } from '../worker/protocol.ts';
+import type { AdapterOffer, Fault, ModelSummary, Source, SourceFile } from '../worker/protocol.ts';
 import type { BundledModel } from './bundled.ts';
 
 export interface ModelState {
@@ -15,8 +15,17 @@ export interface ModelState {
   readonly fault: Fault | null;
   /** Files that hold several models, until one is chosen. */
   readonly question: ModelQuestion | null;
-  /** An adapter that was opened as a model: it can be merged into the one that is open. */
-  readonly adapter: { readonly files: readonly SourceFile[]; readonly title: string } | null;
+  /**
+   * An adapter that was opened as a model: it can be merged into the one that is open, or be started from.
+   */
+  readonly adapter: {
+    readonly files: readonly SourceFile[];
+    readonly title: string;
+    /** Title of the model that it would be taken beside: the open one, without an adapter before it. */
+    readonly base: string;
+    /** Null until it is known, and without an open model. */
+    readonly offer: AdapterOffer | null;
+  } | null;
 }
 
 export interface ModelQuestion {

@@ -240,7 +240,7 @@ describe('trainer', () => {
     expect(modelStore.getState()).toMatchObject({ model: { title: 'mine' }, question: null });
   });
 
-  it('keeps an adapter that was opened alone, and merges it into the open model when asked', async () => {
+  it('keeps an adapter that was opened alone, and takes it as it is asked to', async () => {
     const [trainer, client] = await started();
     const call = client.call.bind(client);
     client.call = async (name, input) =>
@@ -250,13 +250,20 @@ describe('trainer', () => {
     const title = modelStore.getState().model?.title ?? '';
     await trainer.openModel({ kind: 'files', files: [] }, 'lora');
     expect(modelStore.getState()).toMatchObject({ fault: { base: 'a/b' }, adapter: { title: 'lora' } });
-    await trainer.mergeAdapter();
+    await trainer.takeAdapter('merged');
     expect(modelStore.getState()).toMatchObject({
       model: { title: `${title} with lora` },
       fault: null,
       adapter: null,
       bundledId: null,
     });
+    // Another one takes its place: it is for the same weights.
+    await trainer.openModel({ kind: 'files', files: [] }, 'second');
+    expect(modelStore.getState().adapter).toMatchObject({ offer: { kind: 'branches' } });
+    await trainer.takeAdapter('branches');
+    expect(modelStore.getState()).toMatchObject({ model: { title: `${title} started from second` } });
+    await trainer.resizeModel(96);
+    expect(client.sent.at(-1)?.input).toMatchObject({ imageSize: 96, adapter: { as: 'branches' } });
   });
 
   it('opens everything again in a new worker when one died', async () => {

@@ -3,12 +3,12 @@
 import { recipeDefaults } from '../recipe/recipe.ts';
 import type { TrainerClient } from '../worker/client.ts';
 import type {
+  AdapterBeside,
   ExportFormat,
   Fault,
   ModelOrigin,
   ReadingOptions,
   Source,
-  SourceFile,
   TrainerEvent,
 } from '../worker/protocol.ts';
 import { dataSource, loadDataList, loadModelList, modelSource } from './bundled.ts';
@@ -30,8 +30,11 @@ export interface Trainer {
   openModel(source: Source, title: string): Promise<void>;
   /** Answers the question which of several models is meant, by the path of its weights; null opens none. */
   chooseWeights(path: string | null): Promise<void>;
-  /** Opens the open model again with the adapter that was given merged into its weights. */
-  mergeAdapter(): Promise<void>;
+  /**
+   * Opens the open model again with the adapter that was given: merged into its weights, or to start branches
+   * from.
+   */
+  takeAdapter(as: AdapterBeside['as']): Promise<void>;
   /** Opens a model of the Hub: an id or an address, with the address and token of the hub store. */
   openHubModel(model: string): Promise<void>;
   /** Stops the download or upload that is under way. */
@@ -85,7 +88,9 @@ interface OpenedModel extends Opened {
   readonly origin?: ModelOrigin;
   readonly imageSize?: number;
   readonly weights?: string;
-  readonly adapter?: readonly SourceFile[];
+  readonly adapter?: AdapterBeside;
+  /** Title of the model without the adapter; the worker does not need it. */
+  readonly base?: string;
 }
 
 export function createTrainer({ connect, fetchJson, locate, build, persist }: TrainerParts): Trainer {
@@ -151,8 +156,13 @@ export function createTrainer({ connect, fetchJson, locate, build, persist }: Tr
           modelStore.setState({ status: model === null ? 'none' : 'ready', question });
           return;
         }
-        if (reply.fault.kind === 'adapter-alone' && opened.source.kind === 'files')
-          modelStore.setState({ adapter: { files: opened.source.files, title: opened.title } });
+        if (reply.fault.kind === 'adapter-alone' && opened.source.kind === 'files') {
+          const { files } = opened.source;
+          const looked = model === null ? null : await client.call('adapterOffer', { files });
+          const offer = looked?.ok === true ? looked.value : null;
+          const base = openedModel?.base ?? model?.title ?? '';
+          modelStore.setState({ adapter: { files, title: opened.title, base, offer } });
+        }
         const fault = isStopped(reply.fault) ? null : reply.fault;
         // A fault is told where the model was asked for.
         const ofHub = opened.source.kind === 'hub' && opened.adapter === undefined;
@@ -272,11 +282,13 @@ export function createTrainer({ connect, fetchJson, locate, build, persist }: Tr
       if (path === null) modelStore.setState({ question: null });
       else await sendModel({ source, title, weights: path }, null);
     },
-    async mergeAdapter() {
-      const { adapter, model } = modelStore.getState();
-      if (adapter === null || openedModel === null || model === null) return;
-      const title = `${model.title} with ${adapter.title}`;
-      await sendModel({ ...openedModel, title, adapter: adapter.files }, null);
+    async takeAdapter(as) {
+      const { adapter } = modelStore.getState();
+      if (adapter === null || openedModel === null) return;
+      const { base, files } = adapter;
+      // An adapter before it gives way: both are relative to the same weights.
+      const title = `${base} ${as === 'merged' ? 'with' : 'started from'} ${adapter.title}`;
+      await sendModel({ ...openedModel, title, base, adapter: { files, as } }, null);
     },
     async openHubModel(model) {
       const { address, token } = hubStore.getState();

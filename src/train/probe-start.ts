@@ -1,4 +1,5 @@
-// Starts a run from a linear probe: features of the frozen model for every image, the probe's head, and how well it answers.
+// Starts a run from a linear probe: features of the model as it is for every image, the probe's head, and how
+// well it answers.
 import { allOpen, type Adapter } from '../dmlora/adapter.ts';
 import type { Engine } from '../engine/engine.ts';
 import { ndArray, type NdArray } from '../shared/array.ts';
@@ -15,7 +16,8 @@ export interface ProbeStart {
 }
 
 /**
- * Fits the probe. At this moment the branches add nothing (B = 0), so the engine's features are the frozen model's.
+ * Fits the probe. At this moment the branches add nothing (B = 0), so that the engine's features are the
+ * frozen model's; or they add what an adapter had learned, and the features are those of base and adapter.
  *
  * @param onProgress images whose features are known, of all that are needed.
  */

@@ -1,5 +1,6 @@
 // What a run is given, where it stands and whom it tells: the border between a run and the worker's session.
 import type { Adapter } from '../dmlora/adapter.ts';
+import type { LinearLora } from '../dmlora/lora-start.ts';
 import type { Stage } from '../dmlora/stages.ts';
 import type { Engine, Memory, Normalisation } from '../engine/engine.ts';
 import type { Fault } from '../shared/fault.ts';
@@ -31,6 +32,10 @@ export interface RunInput {
   readonly model: VitModel;
   /** The head to start from, where the checkpoint has one for the same classes. */
   readonly head: Adapter['head'] | null;
+  /**
+   * LoRAs that the branches start from, for which the recipe has room; none for branches that add nothing.
+   */
+  readonly start: readonly LinearLora[];
   readonly normalisation: Normalisation;
   readonly data: TrainingData;
   readonly recipe: Recipe;

@@ -3,6 +3,7 @@
 // only, so that it can be cloned and written to a file: numbers and records as JSON, tensors (losses, and of each adapter
 // the parameters of `parametersOf` and two moments of each) beside them. Random numbers have no state (docs/decisions).
 import { initialAdapter, type Adapter, type ModuleName } from '../dmlora/adapter.ts';
+import { withLoras } from '../dmlora/lora-start.ts';
 import type { Stage } from '../dmlora/stages.ts';
 import type { DivergedFault, Evaluated } from './divergence.ts';
 import type { Metrics } from './evaluation.ts';
@@ -71,10 +72,7 @@ export interface RunState {
  *
  * @param adapter branches, scalars and head to start from; without it new branches and the checkpoint's head, or a new one.
  */
-export function initialState(
-  { recipe, model, data, head }: RunInput,
-  adapter = startingAdapter({ recipe, model, data, head }),
-): RunState {
+export function initialState(input: RunInput, adapter = startingAdapter(input)): RunState {
   return {
     step: 0,
     stage: 1,
@@ -96,14 +94,21 @@ export function initialState(
   };
 }
 
-/** New branches, which add nothing, and the head that the checkpoint brings or random numbers. */
+/**
+ * New branches, which add what the LoRAs of `start` add or nothing, and the head that the checkpoint brings
+ * or random numbers.
+ */
 export function startingAdapter({
   recipe,
   model,
   data,
   head,
-}: Pick<RunInput, 'recipe' | 'model' | 'data' | 'head'>): Adapter {
-  const adapter = initialAdapter(model.config, data.classes.length, recipe.dmlora, recipe.seed);
+  start,
+}: Pick<RunInput, 'recipe' | 'model' | 'head' | 'start'> & {
+  readonly data: Pick<RunInput['data'], 'classes'>;
+}): Adapter {
+  const fresh = initialAdapter(model.config, data.classes.length, recipe.dmlora, recipe.seed);
+  const adapter = withLoras(fresh, start);
   return head === null ? adapter : { ...adapter, head };
 }
 

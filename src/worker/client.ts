@@ -32,6 +32,7 @@ export function startClient(makeWorker: () => Worker, onEvent: (event: TrainerEv
   const pending: Pending = {
     hello: new Map(),
     openModel: new Map(),
+    adapterOffer: new Map(),
     openData: new Map(),
     splitData: new Map(),
     thumbnails: new Map(),

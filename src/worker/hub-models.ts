@@ -6,8 +6,8 @@ import { checkToken, parseHubAddress, parseModelId } from '../hub/model-id.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { ModelCache } from '../storage/model-cache.ts';
 import { openOriginFiles } from '../storage/opfs.ts';
-import { openModel, type OpenModel } from '../checkpoints/open-model.ts';
-import type { CachedModel, Commands, HubLogin, HubOrigin, Source, SourceFile } from './protocol.ts';
+import { openModel, type AdapterBeside, type OpenModel } from '../checkpoints/open-model.ts';
+import type { CachedModel, Commands, HubLogin, HubOrigin, Source } from './protocol.ts';
 
 type OnBytes = (what: string, done: number, total: number) => void;
 
@@ -24,7 +24,7 @@ export class HubModels {
     source: Extract<Source, { kind: 'hub' }>,
     imageSize: number | null,
     onReading: (done: number, total: number) => void,
-    adapter: readonly SourceFile[] | null = null,
+    adapter: AdapterBeside | null = null,
   ): Promise<Result<OpenModel>> {
     return this.#transferring(source, async (access) => {
       const wanted = parseModelId(source.model, access.base);

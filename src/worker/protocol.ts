@@ -1,11 +1,12 @@
 // The border between page and worker: every command with its input and output, and every event. Types only; no code
 // crosses with them. Requests carry an id and are answered by a Result; events are one-way, at most ten messages a
 // second, and a page that misses one shows an older number until the next.
-import type { HubOrigin, ModelOrigin, ModelSummary } from '../checkpoints/open-model.ts';
+import type { AdapterBeside, HubOrigin, ModelOrigin, ModelSummary } from '../checkpoints/open-model.ts';
 import type { SplitName } from '../data/import-report.ts';
 import type { Reading, ReadingChoice, ReadingOptions } from '../data/reading-options.ts';
 import type { PixelFinding } from '../data/pixel-findings.ts';
 import type { SourceFile } from '../data/source-file.ts';
+import type { LoraNeed } from '../dmlora/lora-start.ts';
 import type { BackendChoice, EngineChoice, EngineDescription, Memory, MemoryPlan } from '../engine/engine.ts';
 import type {
   ExportDtype,
@@ -36,7 +37,7 @@ export type {
 };
 export type { BackendChoice, SourceFile, SplitName, StepRow };
 export type { ReadingChoice, ReadingOptions };
-export type { HubOrigin, ModelOrigin, ModelSummary };
+export type { AdapterBeside, HubOrigin, ModelOrigin, ModelSummary };
 export type { ExportDtype, ExportedFile, ExportFormat, FormatExport, RunResult };
 
 /** Raised when a message changes its meaning. */
@@ -142,6 +143,12 @@ export interface RunSummary {
   readonly flopsPerStep: number;
 }
 
+export type AdapterOffer =
+  /** Branches can start from it in a recipe that has this room. */
+  | { readonly kind: 'branches'; readonly needs: readonly LoraNeed[] }
+  /** It can only be merged, if that; why, in a sentence. */
+  | { readonly kind: 'not-branches'; readonly why: string };
+
 export interface ExportResult {
   readonly formats: readonly FormatExport[];
   readonly result: RunResult;
@@ -160,11 +167,14 @@ export interface Commands {
       readonly imageSize?: number;
       /** Path of the weights that are meant, or of their folder, where the files hold several models. */
       readonly weights?: string;
-      /** Files of a PEFT adapter that is merged into the model's weights. */
-      readonly adapter?: readonly SourceFile[];
+      readonly adapter?: AdapterBeside;
     };
     output: ModelSummary;
   };
+  /**
+   * Whether the branches of a run on the open model can start from an adapter; nothing that is open changes.
+   */
+  adapterOffer: { input: { readonly files: readonly SourceFile[] }; output: AdapterOffer };
   /** Replaces the images; with role 'validation' they are added as the validation set (classes must match). */
   openData: {
     input: {

@@ -5,12 +5,14 @@ import { makeEngine } from '../engine/make-engine.ts';
 import { autoReading } from '../data/reading-options.ts';
 import { makeThumbnail } from '../data/thumbnail.ts';
 import type { Adapter } from '../dmlora/adapter.ts';
+import { loraNeeds, loraProblem } from '../dmlora/lora-start.ts';
 import { branchWork } from '../dmlora/targets.ts';
 import type { Recipe } from '../recipe/options.ts';
 import { readRecipe } from '../recipe/read-recipe.ts';
 import { batchOf, checkDepth } from '../recipe/recipe.ts';
 import { ndArray, type NdArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
+import { describeFault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { Run } from '../train/run.ts';
 import type { RunInput } from '../train/run-input.ts';
@@ -26,6 +28,7 @@ import { openModel, type OpenModel } from '../checkpoints/open-model.ts';
 import { tuningFile } from './tuning-file.ts';
 import { holdsModel, unpackArchives } from './unpack-archives.ts';
 import type {
+  AdapterOffer,
   Commands,
   DataSummary,
   ExportResult,
@@ -63,11 +66,11 @@ export class Session {
     adapter,
   }: Commands['openModel']['input']): Promise<Result<ModelSummary>> {
     const onProgress = (done: number, total: number): void => this.#progress('Reading weights', done, total);
-    const beside = await unpackArchives(adapter ?? []);
-    if (!beside.ok) return beside;
-    const merged = adapter === undefined ? null : beside.value;
+    const unpacked = await unpackArchives(adapter?.files ?? []);
+    if (!unpacked.ok) return unpacked;
+    const beside = adapter === undefined ? null : { ...adapter, files: unpacked.value };
     if (source.kind === 'hub') {
-      const opened = await this.hub.open(source, imageSize ?? null, onProgress, merged);
+      const opened = await this.hub.open(source, imageSize ?? null, onProgress, beside);
       return opened.ok ? this.#take(opened.value) : opened;
     }
     const given = await filesOf(source);
@@ -79,7 +82,7 @@ export class Session {
       imageSize: imageSize ?? null,
       origin,
       weights: weights ?? null,
-      adapter: merged,
+      adapter: beside,
       loadingProblem: loadingProblemHere,
     });
     return opened.ok ? this.#take(opened.value) : opened;
@@ -89,6 +92,20 @@ export class Session {
     this.#model = model;
     this.hub.opened = model.summary.hub ?? null;
     return ok(model.summary);
+  }
+
+  async adapterOffer({ files }: Commands['adapterOffer']['input']): Promise<Result<AdapterOffer>> {
+    const model = this.#model;
+    if (model === null)
+      return fail({ kind: 'wrong-phase', command: 'look at the adapter', phase: 'without a model' });
+    const unpacked = await unpackArchives(files);
+    if (!unpacked.ok) return unpacked;
+    const { startFromAdapter } = await import('../checkpoints/peft/peft-adapter.ts');
+    const { file: blob, header, checkpoint, config } = model;
+    const base = { blob, header, checkpoint, labels: config.labels };
+    const start = await startFromAdapter(base, unpacked.value);
+    if (start.ok) return ok({ kind: 'branches', needs: loraNeeds(start.value.loras) });
+    return ok({ kind: 'not-branches', why: describeFault(start.fault).detail });
   }
 
   async openData(input: Commands['openData']['input']): Promise<Result<DataSummary>> {
@@ -168,6 +185,8 @@ export class Session {
     if (open === null) return fail({ kind: 'wrong-phase', command: 'start', phase: 'without images' });
     const followed = checkDepth(recipe, model.model.config.depth);
     if (!followed.ok) return followed;
+    const problem = loraProblem(loraNeeds(model.start?.loras ?? []), recipe.dmlora);
+    if (problem !== null) return fail({ kind: 'bad-recipe', ...problem });
     const data = splitData(open.report, open.title, recipe.split, recipe.seed);
     this.#data = data;
     if (data.summary.fault !== null) return fail(data.summary.fault);
@@ -204,7 +223,15 @@ export class Session {
         ...(onProgress === undefined ? {} : { onProgress }),
       });
     const run = new Run(
-      { model: model.model, head, normalisation: model.preprocessing, data, recipe, makeEngine: make },
+      {
+        model: model.model,
+        head,
+        start: model.start?.loras ?? [],
+        normalisation: model.preprocessing,
+        data,
+        recipe,
+        makeEngine: make,
+      },
       {
         phase: (phase) => this.events.phase(phase),
         step: (row, { currentSecondsPerStep, secondsLeft }, memory) =>
@@ -365,25 +392,30 @@ export class Session {
   }
 }
 
-/** The checkpoint's own head when its classes are exactly those of the images, rows in the images' order. */
+/** The head of the adapter or else the checkpoint's own, whose classes are exactly those of the images. */
 async function startingHead(
-  model: OpenModel,
+  { start, checkpoint, file, header }: OpenModel,
   classes: readonly string[],
 ): Promise<Result<Adapter['head'] | null>> {
-  const labels = model.checkpoint.head?.labels ?? [];
+  const brought = start?.head ?? null;
+  const rowsOfBrought = rowsOf(brought?.labels ?? [], classes);
+  if (brought !== null && rowsOfBrought !== null) return ok(withRows(brought, rowsOfBrought));
+  const rows = rowsOf(checkpoint.head?.labels ?? [], classes);
+  if (rows === null) return ok(null);
+  const head = await loadHead(file, header, checkpoint);
+  return !head.ok || head.value === null ? head : ok(withRows(head.value, rows));
+}
+
+/** The place of each class of the images among a head's; null where these are others. */
+function rowsOf(labels: readonly string[], classes: readonly string[]): readonly number[] | null {
   const rows = classes.map((name) => labels.indexOf(name));
-  if (labels.length !== classes.length || rows.includes(-1)) return ok(null);
-  const head = await loadHead(model.file, model.header, model.checkpoint);
-  if (!head.ok || head.value === null) return head;
-  const { weight, bias } = head.value;
+  return labels.length !== classes.length || rows.includes(-1) ? null : rows;
+}
+
+function withRows({ weight, bias }: Adapter['head'], rows: readonly number[]): Adapter['head'] {
   const width = weight.shape[1] ?? 0;
   const reordered = new Float32Array(weight.data.length);
   rows.forEach((row, i) => reordered.set(weight.data.subarray(row * width, (row + 1) * width), i * width));
-  return ok({
-    weight: ndArray(weight.shape, reordered),
-    bias: ndArray(
-      bias.shape,
-      Float32Array.from(rows, (row) => bias.data[row] ?? 0),
-    ),
-  });
+  const values = Float32Array.from(rows, (row) => bias.data[row] ?? 0);
+  return { weight: ndArray(weight.shape, reordered), bias: ndArray(bias.shape, values) };
 }

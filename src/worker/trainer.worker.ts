@@ -50,6 +50,7 @@ type Handlers = { [K in CommandName]: Handler<K> };
 const handlers = {
   hello,
   openModel: (input) => session.openModel(input),
+  adapterOffer: (input) => session.adapterOffer(input),
   openData: (input) => session.openData(input),
   splitData: (input) => session.splitData(input),
   thumbnails: (input) => session.thumbnails(input),
@@ -71,6 +72,7 @@ const handlers = {
 /** Commands that may not overlap: each waits for the one before. */
 const serial: ReadonlySet<CommandName> = new Set([
   'openModel',
+  'adapterOffer',
   'openData',
   'splitData',
   'start',

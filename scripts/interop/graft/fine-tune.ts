@@ -75,7 +75,7 @@ export async function fineTune(source: OpenModel, keepHead: boolean, steps = 10)
   const losses: number[] = [];
   const run = new Run(
     {
-      ...{ model, head, normalisation: preprocessing, data, recipe },
+      ...{ model, head, start: [], normalisation: preprocessing, data, recipe },
       makeEngine: async () => ok(await autodiffOn('wasm')()),
     },
     {

@@ -2,7 +2,7 @@
 // opened by the code that opens a user's, and compared with what their own library computes. For tests only.
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { allOpen } from '../../dmlora/adapter.ts';
+import { allOpen, type Adapter } from '../../dmlora/adapter.ts';
 import { assertClose } from '../../engine/checks/close.ts';
 import { autodiffOn, readerOf } from '../../engine/checks/node-backends.ts';
 import {
@@ -100,16 +100,18 @@ export async function assertLogits(
   model: OpenModel,
   expected: Tensors,
   tolerance = { abs: 1e-5, rel: 1e-5 },
+  adapter: Adapter | null = null,
 ): Promise<void> {
   const [batch = 1] = tensorOf(expected, 'pixel_values').shape;
-  const head = present(must(await loadHead(model.file, model.header, model.checkpoint)), 'head');
+  const head =
+    adapter?.head ?? present(must(await loadHead(model.file, model.header, model.checkpoint)), 'head');
   const engine = await autodiffOn('wasm')();
   try {
     const shapes = { batch, classes: head.bias.data.length };
     must(
       await engine.prepare(
         model.model,
-        { modules: [], head, moments: new Map() },
+        adapter ?? { modules: [], head, moments: new Map() },
         identityNormalisation,
         shapes,
       ),

@@ -268,6 +268,7 @@ export function createFakeClient(
             title,
             config: { ...model.config, imageSize: imageSize ?? model.config.imageSize },
           }),
+    adapterOffer: () => ok({ kind: 'branches', needs: [{ block: 0, linear: 'q', rank: 8 }] }),
     openData: ({ title }) => ok({ ...data, title: options.data?.title ?? title }),
     splitData: () => ok(data),
     thumbnails: () => ok([]),

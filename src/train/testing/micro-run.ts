@@ -42,6 +42,7 @@ export function inputOf(
   return {
     model,
     head: null,
+    start: [],
     normalisation: identityNormalisation,
     data,
     recipe,

@@ -62,6 +62,7 @@ async function lossyRun(
   const input: RunInput = {
     model,
     head: null,
+    start: [],
     normalisation: bytesNormalisation,
     data: { ...data, test: data.train },
     recipe,

@@ -5,6 +5,7 @@ import { useModel } from '../../state/model-store.ts';
 import { useControls } from '../use-controls.ts';
 import { useOpenFiles } from '../use-open-files.ts';
 import { useTrainer } from '../trainer-context.ts';
+import { AdapterChoice } from './AdapterChoice.tsx';
 import { ImageSize } from './ImageSize.tsx';
 import { ModelChoice } from './ModelChoice.tsx';
 import { Button } from '../parts/Button.tsx';
@@ -69,13 +70,11 @@ export function ModelCard() {
       {fault !== null && (
         <FaultBox fault={fault}>
           {adapter !== null && model !== null && fault.kind === 'adapter-alone' && (
-            <Button
+            <AdapterChoice
+              base={adapter.base}
+              offer={adapter.offer}
               disabled={!edit || status === 'opening'}
-              data-testid="merge-adapter"
-              onClick={() => void trainer.mergeAdapter()}
-            >
-              Merge it into <bdi>{model.title}</bdi>
-            </Button>
+            />
           )}
         </FaultBox>
       )}

@@ -1,8 +1,12 @@
-// Adapters that peft itself wrote, merged into their bases: logits and weights are those of peft's merge_and_unload; an adapter
-// without its base is named with it, and what is more than a LoRA of linear layers is refused by its name.
+// Adapters that peft itself wrote, merged into their bases or as the start of branches: logits and weights
+// are those of peft's merge_and_unload; an adapter without its base is named with it, and what is more than a
+// LoRA of linear layers is refused by its name.
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { dropBranches } from '../../dmlora/drop-plan.ts';
+import { loraNeeds, loraProblem } from '../../dmlora/lora-start.ts';
+import { mergedWeights } from '../../dmlora/merge.ts';
 import { assertClose } from '../../engine/checks/close.ts';
 import { readerOf } from '../../engine/checks/node-backends.ts';
 import { must, readTensors, tensorOf, type Tensors } from '../../engine/checks/reference.ts';
@@ -13,10 +17,12 @@ import {
   writeSafetensors,
   type TensorToWrite,
 } from '../../formats/safetensors.ts';
+import { recipeDefaults, type DmloraOptions } from '../../recipe/recipe.ts';
 import { present } from '../../shared/assert.ts';
 import { faultSentence } from '../../shared/fault.ts';
 import type { Result } from '../../shared/result.ts';
-import { openModel, unknownOrigin, type OpenModel } from '../open-model.ts';
+import { startingAdapter } from '../../train/run-state.ts';
+import { openModel, unknownOrigin, type AdapterBeside, type OpenModel } from '../open-model.ts';
 import {
   assertLogits,
   casesFolder,
@@ -45,8 +51,13 @@ async function adapter(name: string): Promise<Pile> {
   return files;
 }
 
-const merged = (base: Tiny, beside: Pile): Promise<Result<OpenModel>> =>
-  openModel(pile(base.files), 'base', { origin: { ...unknownOrigin, hubId: 'a/b' }, adapter: pile(beside) });
+const openedWith = (base: Tiny, beside: Pile, as: AdapterBeside['as']): Promise<Result<OpenModel>> =>
+  openModel(pile(base.files), 'base', {
+    origin: { ...unknownOrigin, hubId: 'a/b' },
+    adapter: { files: pile(beside), as },
+  });
+
+const merged = (base: Tiny, beside: Pile): Promise<Result<OpenModel>> => openedWith(base, beside, 'merged');
 
 async function mergeRefusal(base: Tiny, beside: Pile): Promise<string> {
   const result = await merged(base, beside);
@@ -157,7 +168,7 @@ describe('without its base', () => {
       const files = { ...(await adapter('hf')), ...beside };
       expect(await faultOf(files)).toEqual({ kind: 'adapter-alone', base: 'someone/tiny' });
       expect(await refusal(files)).toBe(
-        'This is a PEFT adapter, not a model: It is a PEFT adapter for someone/tiny: what was learned, without the weights that it adapts. Merge it first (merge_and_unload() in Python), or open its base someone/tiny and merge it into that.',
+        'This is a PEFT adapter, not a model: It is a PEFT adapter for someone/tiny: what was learned, without the weights that it adapts. Merge it first (merge_and_unload() in Python), or open its base someone/tiny: it can then be merged into that, or be what training starts from.',
       );
     }
     expect(await faultOf({ 'adapter_model.bin': 'x' })).toEqual({ kind: 'adapter-alone', base: null });
@@ -199,5 +210,99 @@ describe('refused', () => {
     expect(await mergeRefusal(timm, beside)).toContain('it is not the base of this adapter');
     expect(await mergeRefusal(hf, await adapter('timm'))).toContain('it is not the base of this adapter');
     expect(await mergeRefusal(hf, { 'x.txt': 'x' })).toContain('There is none among the files');
+  });
+});
+
+describe('as the start of branches', () => {
+  const labelled = async (name: string, labels: readonly string[]): Promise<Pile> => ({
+    ...(await adapter(name)),
+    'config.json': JSON.stringify({ id2label: Object.fromEntries(labels.map((label, i) => [i, label])) }),
+  });
+
+  async function startOf(base: Tiny, beside: Pile, changes: Partial<DmloraOptions> = {}) {
+    const model = must(await openedWith(base, beside, 'branches'));
+    const { loras, head } = present(model.start ?? undefined, 'a start');
+    const dmlora = { ...recipeDefaults.dmlora, branches: 3, rank: 2, ...changes };
+    expect(loraProblem(loraNeeds(loras), dmlora)).toBeNull();
+    const classes = head?.labels ?? ['x', 'y'];
+    const started = startingAdapter({
+      recipe: { ...recipeDefaults, dmlora },
+      model: model.model,
+      data: { classes },
+      head,
+      start: loras,
+    });
+    return { model, loras, head, started };
+  }
+
+  test.each([
+    ['hf', 'rank and alpha patterns, rslora', () => hf, 1, ['x', 'y', 'z']],
+    ['hf', 'a scalar other than 1', () => hf, 2.5, ['x', 'y', 'z']],
+    ['timm', 'fused q, k and v', () => timm, 1, ['v', 'w', 'x', 'y', 'z']],
+  ])('%s: %s: the first step is base and adapter', async (name, _, base, scalarStart, labels) => {
+    const beside = await labelled(name, labels);
+    const { model, loras, started, head } = await startOf(base(), beside, { scalarStart });
+    const expected = await expectedOf(name, base());
+    await assertLogits(model, expected, { abs: 1e-5, rel: 1e-5 }, started);
+    // Merging these branches gives peft's merged weights, and the base stays as it was.
+    const plain = must(await openModel(pile(base().files), 'base'));
+    expect(model.model.weights).toEqual(plain.model.weights);
+    const whole = must(await merged(base(), beside));
+    const got = mergedWeights(model.model.weights, started);
+    for (const [weight, { data }] of whole.model.weights)
+      assertClose(weight, (got.get(weight) ?? present(plain.model.weights.get(weight), weight)).data, data, {
+        abs: 1e-6,
+        rel: 1e-6,
+      });
+    expect(head?.labels).toEqual(labels);
+    expect(model.summary.labels).toEqual(labels);
+    expect(model.origin.hubId).toBe('a/b');
+    expect((await startOf(base(), beside, { scalarStart })).started).toEqual(started);
+    // A drop before any step: every module loses its first branch, and the others still run.
+    const dropped = dropBranches(started, new Map(started.modules.map((module) => [module.name, 0])));
+    expect(dropped.modules.every(({ branches }) => branches.length === 2)).toBe(true);
+    expect(loras.length).toBeGreaterThan(0);
+    const notes = model.summary.notes.join(' ');
+    expect(notes).toContain('is what the branches start from');
+    expect(notes).toContain('is taken for images of just these classes');
+  });
+
+  test('a head whose classes nothing names is left out, and that is said', async () => {
+    const { model, head, loras } = await startOf(hf, await adapter('hf'));
+    expect(head).toBeNull();
+    expect(loras.length).toBeGreaterThan(0);
+    expect(model.summary.notes.join(' ')).toContain('is left out: nothing names them');
+  });
+
+  test.each([
+    ['hf-bias', 'changes more than its pairs and a head (19 tensors whole, like'],
+    ['hf-lora-bias', 'adds a bias of its own'],
+  ])('%s: refused: %s', async (name, words) => {
+    const result = await openedWith(hf, await adapter(name), 'branches');
+    expect(result.ok ? 'opened' : faultSentence(result.fault)).toContain(words);
+    expect(result.ok ? 'opened' : faultSentence(result.fault)).toContain('Merge it into its base instead');
+  });
+
+  test('what is no linear of a block, a half head, and what cannot be merged either', async () => {
+    const refusedAs = async (base: Tiny, beside: Pile): Promise<string> => {
+      const result = await openedWith(base, beside, 'branches');
+      return result.ok ? 'opened' : faultSentence(result.fault);
+    };
+    const beside = await adapter('hf');
+    const half = await changed(beside, (tensors) =>
+      renamed(tensors, (name) => (name.endsWith('classifier.bias') ? null : name)),
+    );
+    expect(await refusedAs(hf, half)).toContain('Of the head it has just');
+    expect(await refusedAs(timm, beside)).toContain('it is not the base of this adapter');
+    const classifier = await changed(beside, (tensors) => {
+      const plain = renamed(tensors, (name) => (name.includes('classifier') ? null : name));
+      const zeros = (shape: readonly number[]) =>
+        ({ dtype: 'F32', shape, bytes: new Uint8Array(4 * shape.reduce((a, b) => a * b, 1)) }) as const;
+      const rows = present(hf.tensors.get('classifier.weight'), 'classifier').shape;
+      return plain
+        .set('base_model.model.classifier.lora_A.weight', zeros([4, rows[1] ?? 0]))
+        .set('base_model.model.classifier.lora_B.weight', zeros([rows[0] ?? 0, 4]));
+    });
+    expect(await refusedAs(hf, classifier)).toContain('It adapts classifier.weight, which gets no branches');
   });
 });

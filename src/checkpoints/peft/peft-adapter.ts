@@ -1,6 +1,9 @@
-// A PEFT adapter and its base as one model: every LoRA pair is added to the weight that it adapts, what was saved whole takes
-// its place, and the result is a file like any other. Does what peft's merge_and_unload does: sums in float32, rounded once to
-// the base's type (bit for bit in float16); kinds of adapters that add something else are refused by name.
+// A PEFT adapter beside its base, in one of two ways. Merged: every LoRA pair is added to the weight that it
+// adapts, what was saved whole takes its place, and the result is a file like any other; as peft's
+// merge_and_unload does it, sums in float32, rounded once to the base's type (bit for bit in float16). Or as
+// the start of a run's branches, where it is nothing but pairs on linears that may have branches, and a head.
+// Kinds of adapters that add something else are refused by name.
+import { loraRows, type LinearLora } from '../../dmlora/lora-start.ts';
 import { withLora } from '../../dmlora/stacked-lora.ts';
 import { decodeFloats, encodeFloats, isFloatType } from '../../formats/float-types.ts';
 import { objectOf, parseJsonObject } from '../../formats/json.ts';
@@ -17,13 +20,22 @@ import { present } from '../../shared/assert.ts';
 import { shownSome } from '../../shared/fault.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
 import type { Checkpoint } from '../checkpoint.ts';
-import { backboneShapes } from '../../vit/parameters.ts';
+import { joinedHead, type Head } from '../heads.ts';
+import { backboneShapes, linearName, linears, linearShape, type Linear } from '../../vit/parameters.ts';
+import { headInputs } from '../../vit/vit-config.ts';
 import { adapterFiles } from '../model-files.ts';
 import type { SourceFile } from '../../data/source-file.ts';
 
 const file = 'adapter_model.safetensors';
 const bad = (detail: string, name = file): Result<never> =>
   fail({ kind: 'bad-file', name, why: 'adapter', detail });
+
+/** A file of weights that an adapter is beside. */
+export interface Base extends TensorFile {
+  readonly checkpoint: Checkpoint;
+  /** Class names of its config. */
+  readonly labels: readonly string[];
+}
 
 /** Base and adapter as one file. */
 export interface MergedModel extends TensorFile {
@@ -32,13 +44,21 @@ export interface MergedModel extends TensorFile {
   readonly notes: readonly string[];
 }
 
-/** Merges the adapter among `files` into a base; every tensor keeps the type that it has in the base. */
-export async function mergeAdapter(
-  base: Blob,
-  header: SafetensorsHeader,
-  checkpoint: Checkpoint,
+/** What an adapter changes, and what is known of it. */
+interface ReadAdapter extends Changes {
+  /** Class names beside it, for the head that it brings; empty for none. */
+  readonly labels: readonly string[];
+  /** "; it was made for owner/name", where it says so. */
+  readonly madeFor: string;
+  /** What of it has no place in the base, as a note; empty for nothing. */
+  readonly leftOver: readonly string[];
+  readonly weights: Blob;
+}
+
+async function readAdapter(
+  { header, checkpoint }: Base,
   files: readonly SourceFile[],
-): Promise<Result<MergedModel>> {
+): Promise<Result<ReadAdapter>> {
   const found = adapterFiles(files);
   if (found === null || found.weights === null || found.config === null)
     return bad(
@@ -60,11 +80,29 @@ export async function mergeAdapter(
   if (!adapter.ok) return adapter;
   const changes = changesOf(adapter.value, config.value, checkpoint, header);
   if (!changes.ok) return changes;
-  const { pairs, whole, unused } = changes.value;
+  const { unused } = changes.value;
+  const { base } = kind.value;
+  return ok({
+    ...changes.value,
+    labels: await labelsBeside(found.config, files),
+    madeFor: base === null ? '' : `; it was made for ${base}`,
+    leftOver:
+      unused.length === 0
+        ? []
+        : [`${unused.length} tensors of the adapter have no place in this model: ${shownSome(unused)}.`],
+    weights: found.weights.blob,
+  });
+}
 
+/** Merges the adapter among `files` into a base; every tensor keeps the type that it has in the base. */
+export async function mergeAdapter(base: Base, files: readonly SourceFile[]): Promise<Result<MergedModel>> {
+  const adapter = await readAdapter(base, files);
+  if (!adapter.ok) return adapter;
+  const { pairs, whole, labels, madeFor, leftOver } = adapter.value;
+  const { blob: weights, header } = base;
   const tensors = new Map<string, TensorToWrite>();
   for (const [name, { dtype, shape, begin, end }] of header.tensors)
-    tensors.set(name, { dtype, shape, bytes: base.slice(begin, end) });
+    tensors.set(name, { dtype, shape, bytes: weights.slice(begin, end) });
   for (const [name, value] of whole) {
     const stored = header.tensors.get(name)?.dtype ?? 'F32';
     const dtype = isFloatType(stored) ? stored : 'F32';
@@ -83,19 +121,118 @@ export async function mergeAdapter(
     const name = tensor.replace(/weight$/, 'bias');
     const own = present(header.tensors.get(name), name);
     const dtype = isFloatType(own.dtype) ? own.dtype : 'F32';
-    const values = decodeFloats(await readTensorBytes(base, own), dtype);
+    const values = decodeFloats(await readTensorBytes(weights, own), dtype);
     const moved = values.map((value, i) => value + scale * (bias.data[i] ?? 0));
     tensors.set(name, { dtype, shape: own.shape, bytes: encodeFloats(moved, dtype) });
   }
   const blob = writeSafetensors(tensors, header.metadata);
   const written = await openTensorFile(blob, 'model.safetensors');
   if (!written.ok) return written;
+  const merged = `A PEFT adapter is merged into its weights: ${modulesText(pairs.length)}, ${whole.size} tensors whole${madeFor}.`;
+  return ok({ ...written.value, labels, notes: [merged, ...leftOver] });
+}
+
+const modulesText = (count: number): string => `${count} ${count === 1 ? 'module' : 'modules'}`;
+const tensorsText = (count: number): string => `${count} ${count === 1 ? 'tensor' : 'tensors'}`;
+
+/** An adapter as the start of a run. */
+export interface AdapterStart {
+  readonly loras: readonly LinearLora[];
+  /**
+   * The head that it brings, with the names of its classes; null without one, or where nothing names them.
+   */
+  readonly head: (Head & { readonly labels: readonly string[] }) | null;
+  readonly notes: readonly string[];
+  /** Its file of weights. */
+  readonly file: Blob;
+}
+
+const noStart = (detail: string): Result<never> =>
+  fail({ kind: 'bad-file', name: file, why: 'adapter-start', detail });
+
+/**
+ * The adapter among `files` as LoRAs of the linears that may have branches, and its head. A pair on a fused
+ * weight is one of q, one of k and one of v. Refused is what changes anything else: branches add nothing
+ * there.
+ */
+export async function startFromAdapter(
+  base: Base,
+  files: readonly SourceFile[],
+): Promise<Result<AdapterStart>> {
+  const adapter = await readAdapter(base, files);
+  if (!adapter.ok) return adapter;
+  const { pairs, whole, madeFor, leftOver, weights } = adapter.value;
+  const { config, locations, heads } = base.checkpoint;
+  const isHead = (name: string): boolean =>
+    heads.some((head) => name === `${head}.weight` || name === `${head}.bias`);
+  const others = [...whole.keys()].filter((name) => !isHead(name));
+  if (others.length > 0)
+    return noStart(
+      `It changes more than its pairs and a head (${tensorsText(others.length)} whole, like ${others[0] ?? ''}), and branches leave that as it is.`,
+    );
+  const biased = pairs.find(({ bias }) => bias !== null);
+  if (biased !== undefined)
+    return noStart(`It adds a bias of its own to ${biased.tensor}, and branches have none.`);
+  const places = new Map<string, { block: number; linear: Linear; begin: number; end: number }[]>();
+  for (let block = 0; block < config.depth; block++)
+    for (const linear of linears) {
+      const { tensor, third } = present(locations.get(`${linearName(block, linear)}.weight`), linear);
+      const [rows] = linearShape(config, linear);
+      const begin = (third ?? 0) * rows;
+      const there = places.get(tensor) ?? [];
+      places.set(tensor, [...there, { block, linear, begin, end: begin + rows }]);
+    }
+  const loras: LinearLora[] = [];
+  for (const { tensor, A, B, scale } of pairs) {
+    const there = places.get(tensor);
+    if (there === undefined) return noStart(`It adapts ${tensor}, which gets no branches.`);
+    places.delete(tensor);
+    for (const { block, linear, begin, end } of there) {
+      const rows = loraRows({ A, B }, begin, end);
+      if (rows !== null) loras.push({ block, linear, scale, ...rows });
+    }
+  }
+  const head = headOf(base.checkpoint, whole);
+  if (!head.ok) return head;
+  const classes = head.value?.bias.data.length ?? 0;
+  const labels = adapter.value.labels.length > 0 ? adapter.value.labels : base.labels;
+  const named = labels.length === classes;
+  const rank = Math.max(0, ...loras.map((lora) => lora.A.shape[0] ?? 0));
   const notes = [
-    `A PEFT adapter is merged into its weights: ${pairs.length} ${pairs.length === 1 ? 'module' : 'modules'}, ${whole.size} tensors whole${kind.value.base === null ? '' : `; it was made for ${kind.value.base}`}.`,
+    `A PEFT adapter is what the branches start from: ${modulesText(pairs.length)}, rank up to ${rank}${madeFor}.`,
   ];
-  if (unused.length > 0)
-    notes.push(`${unused.length} tensors of the adapter have no place in this model: ${shownSome(unused)}.`);
-  return ok({ ...written.value, labels: await labelsBeside(found.config, files), notes });
+  if (head.value !== null)
+    notes.push(
+      named
+        ? `The adapter’s head of ${classes} classes (${shownSome(labels)}) is taken for images of just these classes; for others it is left out.`
+        : `The adapter’s head of ${classes} classes is left out: nothing names them. Put a config.json with its id2label beside it.`,
+    );
+  return ok({
+    loras,
+    head: head.value !== null && named ? { ...head.value, labels } : null,
+    notes: [...notes, ...leftOver],
+    file: weights,
+  });
+}
+
+/** The head among tensors that were saved whole; null without one. */
+function headOf({ heads, config }: Checkpoint, whole: ReadonlyMap<string, NdArray>): Result<Head | null> {
+  if (whole.size === 0) return ok(null);
+  const parts: Head[] = [];
+  for (const name of heads) {
+    const [weight, bias] = [whole.get(`${name}.weight`), whole.get(`${name}.bias`)];
+    if (weight === undefined || bias === undefined)
+      return noStart(`Of the head it has just ${shownSome([...whole.keys()])}.`);
+    const [classes = 0, width = 0] = weight.shape;
+    const fits =
+      weight.shape.length === 2 &&
+      width === headInputs(config) / heads.length &&
+      bias.data.length === classes &&
+      classes === (parts[0]?.bias.data.length ?? classes);
+    if (!fits) return noStart(`Its head ${name} does not fit this model.`);
+    parts.push({ weight, bias });
+  }
+  return ok(parts.length === 0 ? null : joinedHead(parts));
 }
 
 /** One module's pair, and the tensor of the base that it adapts: whole, as PEFT sees it, fused or not. */
