@@ -31,7 +31,7 @@ const bad = (detail: string, name = file): Result<never> =>
   fail({ kind: 'bad-file', name, why: 'adapter', detail });
 
 /** A file of weights that an adapter is beside. */
-export interface Base extends TensorFile {
+interface Base extends TensorFile {
   readonly checkpoint: Checkpoint;
   /** Class names of its config. */
   readonly labels: readonly string[];
