@@ -1,4 +1,5 @@
 // The settings of a run: the few that most people need in sight, the other groups of the table of options one click away.
+import { useState } from 'react';
 import { groups, optionOf, type Group, type Path } from '../../recipe/options.ts';
 import { wordsOf } from '../../recipe/recipe-form.ts';
 import { resetRecipe, setBackend, setLengthIn, useRecipe } from '../../state/recipe-store.ts';
@@ -32,7 +33,9 @@ function useShown(name: Group['name']): readonly Path[] {
   return useRecipe((state) => state.shown).filter((path) => optionOf(path).group === name);
 }
 
+/** A group that opens by a click, and by itself where a field is wrong; corrected, it stays open under the hand. */
 function FoldedGroup({ group: { name, title, summary } }: { readonly group: Group }) {
+  const [isOpen, setOpen] = useState(false);
   const shown = useShown(name);
   const form = useRecipe((state) => state.form);
   const wrong = useRecipe((state) => shown.some((path) => state.errors.has(path)));
@@ -41,7 +44,11 @@ function FoldedGroup({ group: { name, title, summary } }: { readonly group: Grou
     return found === undefined ? null : wordsOf(form, found);
   });
   return (
-    <details className={styles.group} {...(wrong ? { open: true } : {})}>
+    <details
+      className={styles.group}
+      open={isOpen || wrong}
+      onToggle={({ currentTarget }) => setOpen(currentTarget.open)}
+    >
       <summary>
         <span className={styles.groupTitle}>{title}</span> <span className={styles.soft}>{words}</span>
       </summary>
