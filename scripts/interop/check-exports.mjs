@@ -1,13 +1,16 @@
 // Runs Graft's ONNX folders in JavaScript: onnxruntime-web on the file, and @huggingface/transformers on the folder as it
-// is, first the model on Graft's own pixels, then pipeline('image-classification') on a picture.
+// is, first the model on Graft's own pixels, then pipeline('image-classification') on a picture; and the card's own snippet.
+// WORK/node_modules must lead to the libraries.
 //
-//   node scripts/interop/check-exports.mjs WORK
+//   node scripts/interop/check-exports.mjs WORK [FAMILY ...]
 //
-// One line of JSON for each check on standard output: family, check, difference (largest |logit difference|), or error.
-import { readdir, readFile } from 'node:fs/promises';
+// One line of JSON for each check on standard output: family, check, difference (largest |logit difference|), or error; {"done": family} ends one.
+import { execFile } from 'node:child_process';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 
-const work = resolve(process.argv[2] ?? '');
+const [given = '', ...families] = process.argv.slice(2);
+const work = resolve(given);
 
 // By a name that is not written out, so that the types of this repository do without the libraries.
 /** @param {string} name @returns {Promise<any>} */
@@ -52,6 +55,49 @@ function largest(got, wanted) {
   return most;
 }
 
+/** Runs a file of the folder in a Node of its own. @param {string} folder @param {string} file @returns {Promise<string>} */
+const printed = (folder, file) =>
+  new Promise((resolve, reject) =>
+    execFile(process.execPath, [file], { cwd: folder }, (error, text, words) =>
+      error === null ? resolve(text) : reject(new Error(words.trim().split('\n').slice(-8).join(' '))),
+    ),
+  );
+
+/**
+ * The JavaScript of a folder's card as it is printed, in a Node of its own: its scores must be the softmax of the logits on
+ * the pixels of pixels.mjs. Only the folder's and the picture's name are filled in.
+ * @param {string} out @param {string} name @param {any} web
+ */
+async function snippetAsPrinted(out, name, web) {
+  const files = await readdir(join(out, name));
+  const card = files.includes('USE.md') ? 'USE.md' : 'README.md';
+  const [, code] = /```js\n([^]*?)```/.exec(await readFile(join(out, name, card), 'utf8')) ?? [];
+  if (code === undefined) throw new Error('the card has none');
+  const picture = new RawImage(
+    Uint8ClampedArray.from({ length: 150 * 121 * 3 }, (_, at) => (at * 7 + (at % 450) * (at % 3) * 5) % 256),
+    ...[150, 121, 3],
+  );
+  await picture.save(join(out, 'photo.png'));
+  const file = join(out, 'snippet.mjs');
+  await writeFile(file, code.replaceAll('THIS_FOLDER', name).replaceAll('photo.jpg', 'photo.png'));
+  const lines = (await printed(out, file)).trim().split('\n');
+  const scores = lines.map((line) => Number(line.slice(line.lastIndexOf(' ') + 1)));
+  const { pixelsOf } = await library(join(out, name, 'pixels.mjs'));
+  const { data, dims } = await pixelsOf(join(out, 'photo.png'));
+  const session = await web.InferenceSession.create(await readFile(join(out, name, 'onnx/model.onnx')), {
+    executionProviders: ['wasm'],
+  });
+  const found = await session.run({ pixel_values: new web.Tensor('float32', data, dims) });
+  await session.release();
+  const logits = Array.from(found.logits.data, Number);
+  const top = Math.max(...logits);
+  const sum = logits.reduce((total, value) => total + Math.exp(value - top), 0);
+  return largest(
+    scores,
+    Float32Array.from(logits, (value) => Math.exp(value - top) / sum),
+  );
+}
+
 const { AutoModelForImageClassification, RawImage, Tensor, env, pipeline } =
   await library('@huggingface/transformers');
 const web = await library('onnxruntime-web');
@@ -60,7 +106,7 @@ env.allowLocalModels = true;
 web.env.wasm.numThreads = 1;
 web.env.logLevel = 'error';
 
-for (const family of (await readdir(work)).sort()) {
+for (const family of families.length > 0 ? families : (await readdir(work)).sort()) {
   const out = join(work, family, 'out');
   for (const name of (await readdir(out).catch(() => [])).sort()) {
     if (!name.startsWith('onnx')) continue;
@@ -89,6 +135,8 @@ for (const family of (await readdir(work)).sort()) {
       await model.dispose();
       return largest(found.logits.data, logits.data) / whole;
     });
+
+    if (name === 'onnx-F32') await attempt(family, `${name}-snippet`, () => snippetAsPrinted(out, name, web));
 
     await attempt(family, `${name}-pipeline`, async () => {
       const classify = await pipeline('image-classification', folder, { local_files_only: true });
@@ -122,4 +170,5 @@ for (const family of (await readdir(work)).sort()) {
       );
     });
   }
+  console.log(JSON.stringify({ done: family }));
 }

@@ -1,10 +1,10 @@
 """Loads what Graft exported with transformers, peft, onnxruntime and timm, and compares the logits with Graft's.
 
-    python scripts/interop/check_exports.py WORK --library transformers|timm
+    python scripts/interop/check_exports.py WORK --library transformers|timm [--families NAME ...]
 
 WORK/FAMILY/out/proof.safetensors holds `pixel_values` and Graft's `logits`; WORK/FAMILY/out/FORMAT-DTYPE/ is an exported
 folder, WORK/FAMILY/source/ the checkpoint that it came from. One line of JSON for each check on standard output:
-family, check, and difference (largest |logit difference|), error, or skip with the reason.
+family, check, and difference (largest |logit difference|), error, or skip with the reason; {"done": family} ends a family.
 """
 
 import argparse
@@ -38,11 +38,20 @@ def largest(logits, proof):
     return (logits - proof["logits"]).abs().max().item()
 
 
-def exports(work):
+def as_share(difference, proof):
+    """A difference as a share of the largest logit: what few bits are judged by."""
+    return difference / max(1, proof["logits"].abs().max().item())
+
+
+def exports(work, families=None):
     for out in sorted(work.glob("*/out")):
+        family = out.parent.name
+        if families is not None and family not in families:
+            continue
         proof = load_file(out / "proof.safetensors")
         for folder in sorted(path for path in out.iterdir() if path.is_dir()):
-            yield out.parent.name, folder, proof
+            yield family, folder, proof
+        print(json.dumps({"done": family}), flush=True)
 
 
 def kind_of(folder):
@@ -71,7 +80,7 @@ def with_adapter(PeftModel, model, folder):
     return model
 
 
-def transformers_checks(work):
+def transformers_checks(work, families):
     import onnx
     import onnxruntime
     import transformers
@@ -86,7 +95,7 @@ def transformers_checks(work):
         with torch.no_grad():
             return model.float()(pixel_values=proof["pixel_values"]).logits
 
-    for family, folder, proof in exports(work):
+    for family, folder, proof in exports(work, families):
         name = folder.name
         kind = kind_of(folder)
         if kind == "hf":
@@ -121,9 +130,64 @@ def transformers_checks(work):
                 [single] = session.run(["logits"], {"pixel_values": pixels[:1]})  # the batch is dynamic
                 most = max(largest(whole, proof), (torch.as_tensor(single[0]) - proof["logits"][0]).abs().max().item())
                 # In few bits a share of the largest logit, as the export's own proof judges them.
-                return most / max(1, proof["logits"].abs().max().item()) if "-q" in name else most
+                return as_share(most, proof) if "-q" in name else most
 
             attempt(family, name, run)
+            attempt(family, f"{name}-levels", lambda: at_levels(folder, proof))
+            if name == "onnx-F32":
+                in_onnx_tools(family, folder, proof)
+
+
+levels = ("DISABLE_ALL", "BASIC", "EXTENDED", "LAYOUT", "ALL")
+
+
+def onnx_logits(path, proof, level="ALL"):
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, f"ORT_{level if level == 'DISABLE_ALL' else f'ENABLE_{level}'}")
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return session.run(["logits"], {"pixel_values": proof["pixel_values"].numpy()})[0]
+
+
+def at_levels(folder, proof):
+    """The largest difference at any level of optimisation."""
+    [path] = sorted((folder / "onnx").glob("model*.onnx"))
+    most = max(largest(onnx_logits(path, proof, level), proof) for level in levels)
+    return as_share(most, proof) if "-q" in folder.name else most
+
+
+def in_onnx_tools(family, folder, proof):
+    """A float32 graph in onnxruntime's transformer optimiser and, after quant_pre_process, in its dynamic quantiser."""
+    import logging
+    import tempfile
+
+    import onnx
+    from onnxruntime.quantization import quantize_dynamic
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+    from onnxruntime.transformers import optimizer
+
+    logging.disable(logging.WARNING)
+    path = folder / "onnx/model.onnx"
+    # The blocks: one softmax each.
+    blocks = sum(node.op_type == "Softmax" for node in onnx.load(path, load_external_data=False).graph.node)
+    with tempfile.TemporaryDirectory() as there:
+        optimised, prepared, small = (Path(there) / f"{name}.onnx" for name in ("optimised", "prepared", "small"))
+
+        def unfused():
+            model = optimizer.optimize_model(str(path), model_type="vit")
+            model.save_model_to_file(str(optimised))
+            fused = model.get_fused_operator_statistics()["Attention"]
+            assert fused == blocks, f"{fused} of {blocks} attention nodes are fused"
+            return largest(onnx_logits(optimised, proof), proof)
+
+        def quantised():
+            quant_pre_process(str(path), str(prepared))
+            quantize_dynamic(str(prepared), str(small), per_channel=True)
+            return as_share(largest(onnx_logits(small, proof), proof), proof)
+
+        attempt(family, f"{folder.name}-fused", unfused)
+        attempt(family, f"{folder.name}-quantised", quantised)
 
 
 def scores_of(folder):
@@ -190,7 +254,18 @@ def unreadable(base):
     return f"transformers itself does not find {missing[0]} in the original" if missing else None
 
 
-def timm_checks(work):
+def timm_cannot(base):
+    """Why timm itself cannot load an original with a new head; None when it can."""
+    import timm
+
+    try:
+        timm.create_model(f"local-dir:{base}", pretrained=True, num_classes=2)
+    except Exception as thrown:  # noqa: BLE001
+        return f"timm itself does not load the original: {type(thrown).__name__}: {str(thrown).splitlines()[0]}"[:200]
+    return None
+
+
+def timm_checks(work, families):
     library = torch.library.Library("torchvision", "DEF")  # timm imports torchvision's operators, which need not be there
     for operator in ("nms(Tensor x) -> Tensor", "qnms(Tensor x) -> Tensor"):
         try:
@@ -204,11 +279,14 @@ def timm_checks(work):
     except ModuleNotFoundError:
         PeftModel = None
 
-    for family, folder, proof in exports(work):
+    for family, folder, proof in exports(work, families):
         kind = kind_of(folder)
         if kind == "peft" and kind_of(work / family / "source") == "timm":
             if PeftModel is None:
                 say(family, folder.name, skip="no peft beside timm")
+                continue
+            if (why := timm_cannot(work / family / "source")) is not None:
+                say(family, folder.name, skip=why)
                 continue
 
             def adapted(merge):
@@ -241,6 +319,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path)
     parser.add_argument("--library", choices=["transformers", "timm"], required=True)
+    parser.add_argument("--families", nargs="+", help="default: all")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    {"transformers": transformers_checks, "timm": timm_checks}[options.library](options.work)
+    {"transformers": transformers_checks, "timm": timm_checks}[options.library](options.work, options.families)

@@ -32,8 +32,9 @@ export async function installLibraries(say) {
 
 /**
  * @param {string} work
+ * @param {readonly string[]} families
  * @param {Parameters<typeof collect>[2]} options
  */
-export function runJavaScript(work, options) {
-  return collect(process.execPath, [join(folder, 'check-exports.mjs'), work], options);
+export function runJavaScript(work, families, options) {
+  return collect(process.execPath, [join(folder, 'check-exports.mjs'), work, ...families], options);
 }

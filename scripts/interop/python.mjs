@@ -29,7 +29,8 @@ print(json.dumps(found))`;
  * @param {string} program
  * @param {readonly string[]} args
  * @param {{ limitMs?: number, env?: NodeJS.ProcessEnv, onLine?: (line: string) => void }} [options]
- * @returns {Promise<{ code: number, out: string, err: string }>} 127 when it could not be started, 124 when it was too slow
+ * @returns {Promise<{ code: number, out: string, err: string }>} 127 when it could not be started, 124 when it printed nothing
+ *   on its standard output for too long
  */
 export function collect(program, args, { limitMs = 600_000, env = {}, onLine } = {}) {
   return new Promise((resolve) => {
@@ -44,6 +45,7 @@ export function collect(program, args, { limitMs = 600_000, env = {}, onLine } =
       child.kill('SIGKILL');
     }, limitMs);
     child.stdout.setEncoding('utf8').on('data', (/** @type {string} */ text) => {
+      timer.refresh();
       out += text;
       const lines = (rest + text).split('\n');
       rest = lines.pop() ?? '';

@@ -23,6 +23,7 @@ export function toleranceOf(family, check) {
   if (check.endsWith('-pipeline') || check.endsWith('-scores')) return 1e-5;
   if (check.startsWith('onnx-q8')) return 0.1;
   if (check.startsWith('onnx-q4')) return 0.25;
+  if (check.endsWith('-quantised')) return 0.25;
   if (check.includes('BF16')) return 1e-1;
   return check.includes('F16') ? 2e-2 : 1e-4;
 }

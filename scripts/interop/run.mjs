@@ -3,7 +3,7 @@
 // onnxruntime-web and transformers.js; their logits must be Graft's. Beside it single files: hostile safetensors, half
 // precision, image processors. What a machine lacks is skipped and said; docs/interop.md shows a whole run.
 import '../setup/node-version.mjs';
-import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -15,8 +15,10 @@ import { compareConsumers, consumerTable } from './consumers.mjs';
 import { installLibraries, runJavaScript } from './javascript.mjs';
 import { collect, findPythons, lacking, runPython } from './python.mjs';
 import { passes, table, toleranceOf } from './report.mjs';
+import { openSteps } from './steps.mjs';
 
 /** @typedef {import('./report.mjs').Check} Check */
+/** @typedef {import('./steps.mjs').Steps} Steps */
 
 const usage = `npm run interop -- [flags]
 
@@ -24,8 +26,8 @@ const usage = `npm run interop -- [flags]
   --only NAME,...    these families
   --json FILE        every check as JSON
   --keep DIR         works in this folder and leaves everything there
-  --cases DIR        folders m-NAME of models as people have them, with expected.safetensors; without --quick each is a
-                     family (default: ../shared/data/cases, where it exists)
+  --resume           goes on with what stands in the folder of --keep, where it was cut
+  --cases DIR        folders m-NAME of models as people have them; without --quick each is a family (default: ../shared/data/cases, where it exists)
   --photos DIR       JPEG photos for the image processors and the consumers of an export (default:
                      ../shared/data/parity/photos, where it exists; else drawn pictures)
   --help             this text
@@ -52,6 +54,7 @@ const { values: options } = parseArgs({
     only: { type: 'string' },
     json: { type: 'string' },
     keep: { type: 'string' },
+    resume: { type: 'boolean', default: false },
     cases: { type: 'string', default: join(root, '../shared/data/cases') },
     photos: { type: 'string', default: join(root, '../shared/data/parity/photos') },
     help: { type: 'boolean', short: 'h', default: false },
@@ -129,54 +132,67 @@ async function copyCases(families) {
   const only = options.only?.split(',');
   const found = (await readdir(options.cases).catch(() => [])).filter((name) => name.startsWith('m-')).sort();
   if (found.length === 0) return skip('models as people have them', `there are none in ${options.cases}`);
-  for (const name of found)
-    if (
-      only?.includes(name) !== false &&
-      existsSync(join(options.cases, name, 'config.json')) &&
-      existsSync(join(options.cases, name, 'expected.safetensors'))
-    )
-      // Folders inside are other checkpoints of the same training.
-      for (const file of await readdir(join(options.cases, name), { withFileTypes: true }))
-        if (file.isFile())
-          await cp(join(options.cases, name, file.name), join(families, name, 'source', file.name));
+  for (const name of found) {
+    if (only?.includes(name) === false) continue;
+    const source = join(families, name, 'source');
+    await cp(join(options.cases, name), source, { recursive: true });
+    // Descriptions of DeiT-Tiny, whose weights are kept once.
+    const deit = join(options.cases, '../models/deit_tiny_patch16_224/model.safetensors');
+    if ((await readdir(source)).join() === 'config.json')
+      if (existsSync(deit)) await cp(deit, join(source, 'model.safetensors'));
+      else skip(name, 'the weights of DeiT-Tiny are not there');
+  }
 }
 
-/** @param {string} families @param {Awaited<ReturnType<typeof buildGraft>>} graft */
-async function runGraft(families, graft) {
-  for (const name of (await readdir(families).catch(() => [])).sort()) {
+/** @param {string} families */
+const namesIn = async (families) => (await readdir(families).catch(() => [])).sort();
+
+/** @param {string} families @param {Awaited<ReturnType<typeof buildGraft>>} graft @param {Steps} steps */
+async function runGraft(families, graft, steps) {
+  const record = steps.record('graft');
+  /** @param {object} fields */
+  const line = (fields) => record(JSON.stringify(fields));
+  const own = (await namesIn(families)).filter((name) => !name.endsWith(', command'));
+  for (const family of steps.remaining('graft', own)) {
+    await rm(join(families, family, 'out'), { recursive: true, force: true });
     try {
-      const report = await graft.runFamily(join(families, name), name === 'hf-vit' || name === 'timm-vit');
-      if (report.read === null) skip(`${name}, read`, 'its head is not one that Graft reads');
-      else add(name, 'read', report.read);
-      const bits =
-        report.changed.length === 0 && report.kept > 0
-          ? null
-          : `changed: ${report.changed.slice(0, 3).join(', ')}`;
-      add(name, 'bits', report.changed.length, bits);
-      if (!(report.losses[1] < report.losses[0]))
-        add(name, 'trains', null, `loss ${report.losses.join(' to ')}`);
-      for (const [format, reason] of Object.entries(report.refused)) skip(`${name} as ${format}`, reason);
+      const keepHead = family === 'hf-vit' || family === 'timm-vit';
+      const report = await graft.runFamily(join(families, family), keepHead);
+      line({
+        ...{ family, check: 'read' },
+        ...(report.read === null
+          ? { skip: 'nothing of the library to compare with' }
+          : { difference: report.read }),
+      });
+      const kept = report.changed.length === 0 && report.kept > 0;
+      const error = kept ? null : `changed: ${report.changed.slice(0, 3).join(', ')}`;
+      line({ family, check: 'bits', difference: report.changed.length, error });
+      // Ten steps at a rate for tiny nets; what people have may be a real one.
+      if (!family.startsWith('m-') && !(report.losses[1] < report.losses[0]))
+        line({ family, check: 'trains', error: `loss ${report.losses.join(' to ')}` });
+      for (const [format, skip] of Object.entries(report.refused)) line({ family, check: format, skip });
     } catch (thrown) {
       const why = thrown instanceof Error ? thrown.message : String(thrown);
       // Some of what people have is not to be opened: the refusal's words are checked elsewhere.
-      if (name.startsWith('m-')) skip(name, why);
-      else add(name, 'read', null, why);
+      line({ family, check: 'read', ...(family.startsWith('m-') ? { skip: why } : { error: why }) });
     }
+    line({ done: family });
   }
   say('Graft has read, trained and exported them');
 }
 
 /**
  * The same through the real command: built app, browser, files on disk. Its folders are checked like the others.
- * @param {string} families
+ * @param {string} families @param {Steps} steps
  */
-async function runCommand(families) {
+async function runCommand(families, steps) {
   const { findBrowser } = await import('../setup/browser.mjs');
   const given = ['hf-vit', 'timm-vit'].filter((name) => existsSync(join(families, name)));
   if (options.quick || given.length === 0) return;
   if ((await findBrowser()) === null) return skip('npm run finetune', 'there is no browser');
-  for (const name of given) {
+  for (const name of steps.remaining('command', given)) {
     const folder = join(families, `${name}, command`);
+    await rm(folder, { recursive: true, force: true });
     const source = join(families, name, 'source');
     await cp(source, join(folder, 'source'), { recursive: true });
     const recipe = join(folder, 'recipe.json');
@@ -191,39 +207,49 @@ async function runCommand(families) {
       if (!format.isDirectory()) continue;
       await rename(join(out, format.name), join(out, `${format.name}-F32`));
     }
+    steps.record('command')(JSON.stringify({ done: name }));
     say(`npm run finetune has exported ${name}`);
   }
 }
 
-/** @param {string} families @param {Awaited<ReturnType<typeof findPythons>>} pythons */
-async function loadExports(families, { main, timm }) {
+/** @param {string} families @param {Awaited<ReturnType<typeof findPythons>>} pythons @param {Steps} steps */
+async function loadExports(families, { main, timm }, steps) {
+  const exported = (await namesIn(families)).filter((name) => existsSync(join(families, name, 'out')));
+  /**
+   * @param {NonNullable<typeof main>} interpreter @param {string} script @param {'transformers' | 'timm'} library
+   */
+  const loaded = async (interpreter, script, library) => {
+    const stage = `${script} ${library}`;
+    const left = steps.remaining(stage, exported);
+    if (left.length === 0) return;
+    const args = [families, '--library', library, '--families', ...left];
+    await must(stage, runPython(interpreter, script, args, { onLine: steps.record(stage) }));
+  };
   const python = async () => {
     const missing = lacking(main, ['torch', 'transformers', 'peft', 'safetensors', 'onnx', 'onnxruntime']);
     if (main === null || missing.length > 0)
       return skip('transformers, peft and onnxruntime', `no ${missing.join(', ')}`);
-    const args = [families, '--library', 'transformers'];
-    await must('transformers', runPython(main, 'check_exports.py', args, { onLine: addLine }));
-    await must('snippets', runPython(main, 'run_snippets.py', args, { onLine: addLine }));
+    await loaded(main, 'check_exports.py', 'transformers');
+    await loaded(main, 'run_snippets.py', 'transformers');
     say('transformers, peft and onnxruntime have loaded the exports');
   };
   const second = async () => {
     const missing = lacking(timm, ['torch', 'timm', 'safetensors']);
     if (timm === null || missing.length > 0) return skip('timm', `no ${missing.join(', ')}`);
-    await must(
-      'timm',
-      runPython(timm, 'check_exports.py', [families, '--library', 'timm'], { onLine: addLine }),
-    );
-    await must(
-      'snippets of timm',
-      runPython(timm, 'run_snippets.py', [families, '--library', 'timm'], { onLine: addLine }),
-    );
+    await loaded(timm, 'check_exports.py', 'timm');
+    await loaded(timm, 'run_snippets.py', 'timm');
     say('timm has loaded the exports');
   };
   const javascript = async () => {
-    if (checks.length === 0) return skip('transformers.js and onnxruntime-web', 'there are no exports');
+    if (exported.length === 0) return skip('transformers.js and onnxruntime-web', 'there are no exports');
     const why = await installLibraries(say);
     if (why !== null) return skip('transformers.js and onnxruntime-web', why);
-    await must('JavaScript', runJavaScript(families, { onLine: addLine }));
+    const left = steps.remaining('javascript', exported);
+    // What lies in the work folder imports them as a user's own script does.
+    const libraries = join(families, '../node_modules');
+    if (!existsSync(libraries)) await symlink(join(import.meta.dirname, 'node_modules'), libraries);
+    if (left.length > 0)
+      await must('JavaScript', runJavaScript(families, left, { onLine: steps.record('javascript') }));
     say('transformers.js and onnxruntime-web have loaded the exports');
   };
   await Promise.all([python(), second().then(javascript)]);
@@ -369,15 +395,22 @@ async function main() {
     options.keep === undefined ? await mkdtemp(join(tmpdir(), 'graft-interop-')) : resolve(options.keep);
   const families = join(work, 'families');
   try {
-    await rm(families, { recursive: true, force: true });
-    await rm(join(work, 'models'), { recursive: true, force: true });
+    const steps = await openSteps(work, options.resume, addLine);
+    const isMade = steps.remaining('families', ['all']).length === 0;
+    if (!isMade) {
+      await rm(families, { recursive: true, force: true });
+      await rm(join(work, 'models'), { recursive: true, force: true });
+    }
     await mkdir(families, { recursive: true });
-    const [graft] = await Promise.all([buildGraft(), makeFamilies(work, pythons)]);
+    const [graft] = await Promise.all([
+      buildGraft(),
+      ...(isMade ? [] : [makeFamilies(work, pythons).then(() => copyCases(families))]),
+    ]);
+    steps.record('families')(JSON.stringify({ done: 'all' }));
     await Promise.all([
-      copyCases(families)
-        .then(() => runGraft(families, graft))
-        .then(() => runCommand(families))
-        .then(() => loadExports(families, pythons))
+      runGraft(families, graft, steps)
+        .then(() => runCommand(families, steps))
+        .then(() => loadExports(families, pythons, steps))
         .then(() => photographs(work, families, pythons, graft)),
       singleFiles(work, pythons, graft),
     ]);

@@ -1,6 +1,6 @@
 """Runs the snippets of the exported cards as they are printed, and compares the models that they make with Graft's logits.
 
-    python scripts/interop/run_snippets.py WORK --library transformers|timm
+    python scripts/interop/run_snippets.py WORK --library transformers|timm [--families NAME ...]
 
 WORK is what check_exports.py takes; a folder's snippets stand in its README.md or USE.md. Only the words in capitals and the
 picture's name are filled in. One line of JSON for each folder on standard output: family, check ("FORMAT-DTYPE-snippet"),
@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 
 import torch
-from check_exports import attempt, exports, kind_of, largest
+from check_exports import attempt, exports, kind_of, largest, say, timm_cannot, unreadable
 
 
 def snippet_of(folder, names):
@@ -24,12 +24,12 @@ def snippet_of(folder, names):
     return code or None
 
 
-def run(library, work):
+def run(library, work, families):
     from PIL import Image
 
     photo = work / "photo.jpg"
     Image.linear_gradient("L").resize((97, 61)).convert("RGB").save(photo)
-    for family, folder, proof in exports(work):
+    for family, folder, proof in exports(work, families):
         source = work / family / "source"
         kind = kind_of(folder)
         loads = "timm" if kind == "timm" or (kind == "peft" and kind_of(source) == "timm") else "transformers"
@@ -39,6 +39,12 @@ def run(library, work):
         names = {"THIS_FOLDER": folder, "FOLDER_OF_THE_ORIGINAL_MODEL": source, "photo.jpg": photo}
         code = snippet_of(folder, names)
         if code is None:
+            continue
+        if kind == "peft" and not (source / "config.json").exists():
+            say(family, f"{folder.name}-snippet", skip="the original lies in a folder of its own")
+            continue
+        if kind == "peft" and (why := (timm_cannot if loads == "timm" else unreadable)(source)) is not None:
+            say(family, f"{folder.name}-snippet", skip=why)
             continue
 
         def compute():
@@ -56,6 +62,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path)
     parser.add_argument("--library", choices=["transformers", "timm"], required=True)
+    parser.add_argument("--families", nargs="+", help="default: all")
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.library == "timm":
@@ -65,4 +72,4 @@ if __name__ == "__main__":
                 define_operators.define(operator)
             except RuntimeError:
                 pass
-    run(options.library, options.work)
+    run(options.library, options.work, options.families)

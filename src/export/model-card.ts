@@ -307,13 +307,13 @@ export function usageSection(facts: UsageFacts): string {
           "import { AutoModelForImageClassification, Tensor, env, softmax } from '@huggingface/transformers';",
           "import { pixelsOf } from './THIS_FOLDER/pixels.mjs';",
           'env.allowLocalModels = true;',
-          "const model = await AutoModelForImageClassification.from_pretrained('THIS_FOLDER');",
+          "const model = await AutoModelForImageClassification.from_pretrained('./THIS_FOLDER');",
           "const { data, dims } = await pixelsOf('photo.jpg');",
           "const { logits } = await model({ pixel_values: new Tensor('float32', data, dims) });",
           'softmax(logits.data).forEach((score, i) => console.log(model.config.id2label[i], score));',
         ].join('\n'),
       ),
-      "`pipeline('image-classification', 'THIS_FOLDER')` loads the folder too, but its pixels are others: under Node " +
+      "`pipeline('image-classification', './THIS_FOLDER')` loads the folder too, but its pixels are others: under Node " +
         'transformers.js 4.3 makes a picture smaller by taking single pixels where Python and Graft average, in a browser ' +
         'it takes the canvas’s scaling and colours. On large photographs its answers differ.',
     );

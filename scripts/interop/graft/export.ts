@@ -1,6 +1,7 @@
 // Everything that Graft exports of a fine-tuned model, as folders FORMAT-TYPE, by the same code that the app runs.
 import { autodiffOn } from '../../../src/engine/checks/node-backends.ts';
-import { usageSection } from '../../../src/export/model-card.ts';
+import { onnxFormats, usageSection } from '../../../src/export/model-card.ts';
+import pixelScript from '../../../src/export/pixels.mjs?raw';
 import { ok } from '../../../src/shared/result.ts';
 import { exportFormats } from '../../../src/export/export-formats.ts';
 import { baseClass } from '../../../src/export/peft-folder.ts';
@@ -48,6 +49,7 @@ export async function exportAll(
   source: OpenModel,
   { adapter, data, batch, logits }: FineTuned,
 ): Promise<ExportedFolder[]> {
+  const preparation = `export const preprocessing = ${JSON.stringify(source.preprocessing)};\n`;
   const folders: ExportedFolder[] = [];
   for (const [dtype, formats] of wanted) {
     const sample = { images: data.validation, logits };
@@ -55,9 +57,12 @@ export async function exportAll(
       ...{ source, adapter, classes: data.classes, formats, dtype, batch },
       ...{ all: sample, sample },
       makeEngine: async () => ok(await autodiffOn('wasm')()),
-      // Of the documents the snippets of the card, which run_snippets.py runs.
+      // Of the documents the snippets of the card, and the module that those in JavaScript import.
       documents: (format, _type, _proof, files) => [
         { name: 'USE.md', blob: new Blob([snippets(source, data.classes, format, files)]) },
+        ...(onnxFormats.has(format)
+          ? [{ name: 'pixels.mjs', blob: new Blob([pixelScript, preparation]) }]
+          : []),
       ],
       onProgress: () => undefined,
     });

@@ -14,16 +14,25 @@ export function must<T>(result: Result<T>): T {
   throw new Error(faultSentence(result.fault));
 }
 
-/** The files of a folder, as the page hands them over. */
+/** The files of a folder and of those in it, as the page hands them over. */
 export async function filesOf(folder: string): Promise<{ path: string; blob: Blob }[]> {
-  const names = (await readdir(folder)).filter((name) => name !== 'expected.safetensors').sort();
+  const names = (await readdir(folder, { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile() && entry.name !== 'expected.safetensors')
+    .map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)))
+    .sort();
   return Promise.all(
     names.map(async (name) => ({ path: name, blob: new Blob([await readFile(path.join(folder, name))]) })),
   );
 }
 
+/** Opens a folder; where it holds several models, the one that the command takes by rule, else the first. */
 export async function openFolder(folder: string): Promise<OpenModel> {
-  return must(await openModel(await filesOf(folder), path.basename(folder)));
+  const files = await filesOf(folder);
+  const title = path.basename(folder);
+  const opened = await openModel(files, title);
+  if (opened.ok || opened.fault.kind !== 'which-model') return must(opened);
+  const [first] = opened.fault.choices;
+  return must(await openModel(files, title, { weights: opened.fault.byRule ?? first?.path ?? null }));
 }
 
 export async function writeFiles(
