@@ -98,6 +98,10 @@ async function compareBytes(source: OpenModel, weights: Blob): Promise<{ kept: n
       const location = locations.get(`blocks.${block}.${linear}.weight`);
       if (location !== undefined) adapted.add(location.tensor);
     }
+  // Positions for another size than the config states are interpolated: other numbers.
+  const positions = locations.get('pos_embed');
+  if (positions !== undefined && source.checkpoint.storedImageSize !== source.model.config.imageSize)
+    adapted.add(positions.tensor);
   const isHead = /^(classifier|head|head_dist|cls_classifier|distillation_classifier)\.(weight|bias)$/;
   const changed: string[] = [];
   let kept = 0;
