@@ -1,4 +1,4 @@
-// What Graft is built from (fault W6): every package pinned by its content, from the registry that npm is set to, few
+// What Graft is built from: every package pinned by its content, from the registry that npm is set to, few
 // direct ones, no install scripts but those named here, and licences that go with Apache-2.0.
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';

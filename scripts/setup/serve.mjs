@@ -10,7 +10,7 @@ import { root } from './paths.mjs';
 export async function serveApp(port) {
   const server = await preview({
     root,
-    // Two real pages: a missing file is a 404, not the app's page (fault F20).
+    // Two real pages: a missing file is a 404, not the app's page.
     appType: 'mpa',
     logLevel: 'error',
     preview: { port, host: '127.0.0.1', strictPort: false, open: false },

@@ -1,5 +1,6 @@
-// What tensors a classifier of transformers or timm has: every name and shape that its class registers for a config.json,
-// and nothing else. Exports are filled from this, and what was written is compared with it as strictly as the library does.
+// What tensors a classifier of transformers or timm has: every name and shape that its class registers for a
+// config.json, and nothing else. Exports are filled from this, and what was written is compared with it as strictly as the
+// library does.
 import { sizeOf } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
 import type { Dialect } from './naming.ts';

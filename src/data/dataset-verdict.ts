@@ -1,4 +1,4 @@
-// The verdict on a data set as a whole: why it cannot be trained on (fault D1), and what is worth a warning. Counts
+// The verdict on a data set as a whole: why it cannot be trained on, and what is worth a warning. Counts
 // only; knows nothing of files.
 import type { Fault } from '../shared/fault.ts';
 import type { DatasetWarning, RejectedFile } from './import-report.ts';

@@ -1,4 +1,4 @@
-// Exact duplicates (fault D2): the same bytes twice in a class, under two classes, or in two splits. Decides which
+// Exact duplicates: the same bytes twice in a class, under two classes, or in two splits. Decides which
 // copy is used and says why the others are not; compares keys, never pixels.
 import { byCodePoint } from './file-path.ts';
 import type { RejectedFile, SplitName } from './import-report.ts';

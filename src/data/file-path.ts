@@ -1,5 +1,5 @@
 // Paths of dropped files and archive entries as lists of names: what leaves its place, what belongs to a system,
-// which kind an extension promises. Text only; reads no file (faults Z2, Z3).
+// which kind an extension promises. Text only; reads no file.
 import type { ImageFormat } from './image-format.ts';
 
 /** Whether a path leaves its place: absolute, with a drive, a NUL or a '..' between separators of either kind. */

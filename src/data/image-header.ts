@@ -1,5 +1,5 @@
 // Image headers: from the bytes of a file to its format, its upright size and what a decoder will make of it,
-// before anything is decoded (fault I3). Owns the sniffing and the limits; knows nothing of folders or canvases.
+// before anything is decoded. Owns the sniffing and the limits; knows nothing of folders or canvases.
 import { fail } from '../shared/result.ts';
 import { isoKind, readAvifHeader } from './avif-header.ts';
 import { readBmpHeader, readGifHeader } from './gif-bmp-header.ts';
@@ -10,7 +10,7 @@ import { readWebpHeader } from './webp-header.ts';
 
 export type { HeaderResult, ImageFormat, ImageHeader } from './image-format.ts';
 
-/** Limits of fault I3, in pixels. */
+/** Limits of an image, in pixels: a small file may claim more than memory holds. */
 export const maxPixels = 40_000_000;
 export const maxSide = 16_384;
 

@@ -9,7 +9,7 @@ import type { IgnoredCode } from './import-report.ts';
 import { readStoredPixels, type StoredPixels } from './png-pixels.ts';
 import { bytesInWords } from '../shared/bytes-in-words.ts';
 
-/** As for archive entries (fault Z1). */
+/** As for archive entries. */
 const maxFileBytes = 64e6;
 
 export type Inspection =

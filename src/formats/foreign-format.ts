@@ -1,4 +1,4 @@
-// What a file is that turned out to be no safetensors, by its first bytes (fault M11). Asked only after the strict reader
+// What a file is that turned out to be no safetensors, by its first bytes. Asked only after the strict reader
 // gave up: a header's length may begin with any magic number.
 import type { BadFileReason } from '../shared/fault.ts';
 

@@ -1,5 +1,5 @@
 // JSON read without trust: whatever a file holds becomes a plain value whose fields are asked for by name and type.
-// Objects become Maps, so a key like __proto__ is a key (fault F21).
+// Objects become Maps, so a key like __proto__ is a key.
 import { fail, ok, type Result } from '../shared/result.ts';
 
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;

@@ -1,4 +1,4 @@
-// The strict reader against hostile files (faults M1 to M6) and the writer against the reader and the format's rules.
+// The strict reader against hostile files and the writer against the reader and the format's rules.
 import { describe, expect, test } from 'vitest';
 import fc from 'fast-check';
 import type { BadFileReason } from '../shared/fault.ts';

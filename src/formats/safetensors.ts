@@ -1,5 +1,5 @@
-// safetensors, strictly: reads the header of a file with every check of the reference reader and some more (faults M1
-// to M6), then tensors lazily through Blob.slice; writes as the reference writer orders. Knows no names and no model.
+// safetensors, strictly: reads the header of a file with every check of the reference reader and some more, then
+// tensors lazily through Blob.slice; writes as the reference writer orders. Knows no names and no model.
 import { fail, ok, type Result } from '../shared/result.ts';
 import { foreignFormat, sniffedBytes } from './foreign-format.ts';
 import { parseHeaderText, shortName, type HeaderProblem } from './safetensors-header.ts';

@@ -1,12 +1,12 @@
 // The directory of a zip: where it lies (end record, zip64 included) and what each entry claims. Reads bytes and
-// judges claims against the limits of fault Z1; inflates nothing. Only zip.ts uses it.
+// judges claims against limits that no honest archive exceeds; inflates nothing. Only zip.ts uses it.
 import { bytesInWords } from '../shared/bytes-in-words.ts';
 import type { BadFileReason, Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { crc32 } from './crc32.ts';
 import { storedName, strictUtf8, type StoredName } from './name-encoding.ts';
 
-/** Limits of fault Z1. */
+/** Limits of an archive: a small one may unpack to more than a machine has. */
 export const zipLimits = {
   entries: 50_000,
   totalBytes: 4e9,

@@ -1,5 +1,5 @@
 // Zip: a strict, lazy reader over a Blob. Reads the directory first and one entry at a time; trusts no size and
-// no name, checks every CRC-32 (fflate does none of that, fault F22). Knows nothing of images and opens no zip
+// no name, checks every CRC-32 (fflate does none of that). Knows nothing of images and opens no zip
 // within a zip.
 import { Inflate } from 'fflate';
 import { bytesInWords } from '../shared/bytes-in-words.ts';

@@ -55,7 +55,7 @@ export async function request(access: HubAccess, url: string, init: RequestInit 
   }
 }
 
-/** Why a request or the reading of its body broke off. A browser gives one error for a dozen causes (fault F20). */
+/** Why a request or the reading of its body broke off. A browser gives one error for a dozen causes. */
 export function faultOfFetch(thrown: unknown, url: string, signal: AbortSignal): Fault {
   if (thrown instanceof HubFailure) return thrown.fault;
   if (signal.aborted) return hubFault('cancelled', 'The download was stopped.');

@@ -1,4 +1,4 @@
-// The cache's promise: whatever fails, and whenever, a name holds the whole file or nothing (faults S1, S3, S8, F13).
+// The cache's promise: whatever fails, and whenever, a name holds the whole file or nothing.
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { ModelCache, type Snapshot } from './model-cache.ts';

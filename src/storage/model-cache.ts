@@ -1,5 +1,5 @@
 // The model cache: files of repositories in origin-private storage, by host, repository, commit and path. A file is
-// written beside its place, counted, digested, flushed, closed and only then moved there (fault F13), so what stands
+// written beside its place, counted, digested, flushed, closed and only then moved there, so what stands
 // under its own name is whole. Knows no network and no model.
 import * as v from 'valibot';
 import { fail, ok, type Result } from '../shared/result.ts';
@@ -139,7 +139,7 @@ export class ModelCache {
 
   /**
    * Removes what no download will go on with: temporary files, swap files of the browser, parts without their note and
-   * parts of last week (faults S3, F12). At the start.
+   * parts of last week. At the start.
    */
   async tidy(now: number): Promise<Result<number>> {
     return this.#guarded(async () => {

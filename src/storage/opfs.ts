@@ -1,5 +1,5 @@
 // Origin-private files on disk, through the synchronous handles that only a worker has: they can append, flush and cut.
-// A file is never rewritten in place (fault F12): whoever needs that writes another one and moves it over.
+// A file is never rewritten in place: whoever needs that writes another one and moves it over.
 import { memoryFiles } from './memory-files.ts';
 import type { FileEntry, FileWriter, OriginFiles } from './origin-files.ts';
 

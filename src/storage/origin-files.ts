@@ -35,7 +35,7 @@ export interface OriginFiles {
   free(): Promise<number | null>;
 }
 
-/** Any text as one segment of a path: no separator and no dots with a meaning are left (fault Z2). */
+/** Any text as one segment of a path: no separator and no dots with a meaning are left. */
 export function segment(text: string): string {
   const escaped = encodeURIComponent(text);
   return /^\.+$/.test(escaped) ? escaped.replaceAll('.', '%2E') : escaped;
@@ -46,7 +46,7 @@ export function unsegment(name: string): string {
   return decodeURIComponent(name);
 }
 
-/** What a storage operation threw, as a fault; the error's name tells (fault F14), its class differs between browsers. */
+/** What a storage operation threw, as a fault; the error's name tells, its class differs between browsers. */
 export async function storageFault(thrown: unknown, files: OriginFiles, needed?: number): Promise<Fault> {
   const name = thrown instanceof Error ? thrown.name : '';
   const detail = thrown instanceof Error ? thrown.message : String(thrown);

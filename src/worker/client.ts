@@ -59,7 +59,7 @@ export function startClient(makeWorker: () => Worker, onEvent: (event: TrainerEv
       if (data.kind === 'event') onEvent(data.event);
       else settle(data);
     };
-    // A script that fails to load or throws at its top level arrives here (fault F16).
+    // A script that fails to load or throws at its top level arrives here.
     started.onerror = (event) => {
       event.preventDefault();
       replace(event.message === '' ? 'The worker script could not be loaded.' : event.message);

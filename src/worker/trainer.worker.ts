@@ -17,7 +17,7 @@ declare const self: DedicatedWorkerGlobalScope;
 
 const post = (message: Message): void => self.postMessage(message);
 
-// An unhandled rejection does not reach the page by itself (fault F16).
+// An unhandled rejection does not reach the page by itself.
 self.addEventListener('unhandledrejection', ({ reason }) => {
   post({ kind: 'event', event: { kind: 'fault', fault: faultOfThrown(reason) } });
 });

@@ -24,7 +24,7 @@ export function tuningFile(): TuningMemory {
     async write(text) {
       await session.write(text);
       try {
-        // The old file stays until the new one is closed (fault F12).
+        // The old file stays until the new one is closed.
         const stream = await (await open(true)).createWritable();
         await stream.write(text);
         await stream.close();

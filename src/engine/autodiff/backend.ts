@@ -1,5 +1,5 @@
 // Chooses and starts tfjs's backend, on our own GPUDevice for WebGPU, and says what really runs. tfjs would fall
-// back to another backend in silence (fault F8); here every fallback is a sentence.
+// back to another backend in silence; here every fallback is a sentence.
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-core/dist/register_all_gradients';
 import '@tensorflow/tfjs-backend-cpu';
@@ -19,7 +19,7 @@ export interface Backend {
   close(): void;
 }
 
-/** Where tfjs's wasm binary lies: one URL, since only the SIMD build without threads is used (no COEP, fault W4). */
+/** Where tfjs's wasm binary lies: one URL, since only the SIMD build without threads is used (no COEP). */
 export type WasmBinary = string;
 
 /**
