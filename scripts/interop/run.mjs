@@ -144,8 +144,12 @@ async function copyCases(families) {
   }
 }
 
-/** @param {string} families */
-const namesIn = async (families) => (await readdir(families).catch(() => [])).sort();
+/** Folders alone: the snippets of cards leave pictures beside them. @param {string} families */
+const namesIn = async (families) =>
+  (await readdir(families, { withFileTypes: true }).catch(() => []))
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
+    .sort();
 
 /** @param {string} families @param {Awaited<ReturnType<typeof buildGraft>>} graft @param {Steps} steps */
 async function runGraft(families, graft, steps) {
