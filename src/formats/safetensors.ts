@@ -36,7 +36,7 @@ const elementBits: ReadonlyMap<string, number> = new Map([
 export const maxHeaderBytes = 10_000_000;
 
 /**
- * Reads and checks the header of a safetensors file, in the order of faults.md 5.3: length, text, entries, layout,
+ * Reads and checks the header of a safetensors file, in this order: length, text, entries, layout,
  * shapes. Takes no more memory than the header's own size in bytes and text, and reads nothing behind it.
  */
 export async function readHeader(file: Blob, name: string): Promise<Result<SafetensorsHeader>> {
