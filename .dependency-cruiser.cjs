@@ -51,7 +51,8 @@ module.exports = {
       from: { path: '^src/worker/(protocol|client)\\.ts$' },
       to: { path: '^src/', pathNot: '^src/(worker/protocol|shared/)', dependencyTypesNot: ['type-only'] },
     },
-    // The border between threads is about tfjs, GPUDevice and file handles: pages may do the method's arithmetic.
+    // The border between threads is about tfjs, GPUDevice and file handles: pages may do the method's
+    // arithmetic.
     only('state', 'worker', 'dmlora', 'recipe', 'vit', 'shared'),
     {
       name: 'state-sees-client-only',

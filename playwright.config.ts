@@ -1,5 +1,5 @@
-// End-to-end tests: the built app, served with its real headers, in a real browser. One worker and no retries: a test
-// that passes at the second try hides a fault.
+// End-to-end tests: the built app, served with its real headers, in a real browser. One worker and no
+// retries: a test that passes at the second try hides a fault.
 import { createServer } from 'node:net';
 import { defineConfig } from '@playwright/test';
 import { softwareWebgpuFlags } from './scripts/setup/browser-flags.mjs';
@@ -22,7 +22,8 @@ function freePort(): Promise<number> {
 
 // Playwright reads this file again in its worker processes, which inherit the environment: chosen once.
 process.env['GRAFT_E2E_PORT'] ??= String(await freePort());
-// Where hub.spec.ts puts its stand-in for the Hub and for the Hub's storage; the policy of the page names both.
+// Where hub.spec.ts puts its stand-in for the Hub and for the Hub's storage; the policy of the page names
+// both.
 process.env['GRAFT_E2E_HUB_PORT'] ??= String(await freePort());
 process.env['GRAFT_E2E_HUB_STORAGE_PORT'] ??= String(await freePort());
 const hubAddresses = [process.env['GRAFT_E2E_HUB_PORT'], process.env['GRAFT_E2E_HUB_STORAGE_PORT']]

@@ -1,9 +1,15 @@
-// How a case in a process of its own tells its outcome: one marked line of JSON among whatever else is printed.
+// How a case in a process of its own tells its outcome: one marked line of JSON among whatever else is
+// printed.
 import { spawn } from 'node:child_process';
 
 const mark = '\u0001answer ';
 
-/** Runs a file of Node's and gives its answer; rejects with its error in a line. @param {string} file @param {readonly string[]} args @returns {Promise<any>} */
+/**
+ * Runs a file of Node's and gives its answer; rejects with its error in a line.
+ * @param {string} file
+ * @param {readonly string[]} args
+ * @returns {Promise<any>}
+ */
 export function answerOf(file, args) {
   return new Promise((resolve, reject) => {
     const running = spawn(process.execPath, [file, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });

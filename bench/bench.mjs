@@ -3,8 +3,8 @@
 //   node bench/bench.mjs [--quick] [--cases kernels/small/b8,tfjs-webgpu/small/b8] [--steps 3] [--repeat 3]
 //                        [--json FILE] [--timestamps] [--profile] [--node | --pack DIR]
 //
-// Wall times lie on a shared machine, so the CPU time of the browser's GPU process stands beside them. On a machine
-// without a GPU that process computes (SwiftShader), and its times say nothing about a GPU.
+// Wall times lie on a shared machine, so the CPU time of the browser's GPU process stands beside them. On a
+// machine without a GPU that process computes (SwiftShader), and its times say nothing about a GPU.
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -56,7 +56,11 @@ async function inBrowser() {
   const names = options.cases?.split(',') ?? defaultCases({ quick, node: false, software: peak.software });
   /** @type {string | null} */
   let node = null;
-  /** The bundle for Node writes torch's file. @param {import('./cases.mjs').Case} wanted @param {string} file */
+  /**
+   * The bundle for Node writes torch's file.
+   * @param {import('./cases.mjs').Case} wanted
+   * @param {string} file
+   */
   const write = async (wanted, file) => {
     node ??= await bundle(cache);
     return answerOf(node, ['--workload', caseName(wanted), '--file', file]);

@@ -1,4 +1,5 @@
-// Builds the bench page, serves it on localhost and opens it in Chromium with WebGPU; reads the CPU time of processes.
+// Builds the bench page, serves it on localhost and opens it in Chromium with WebGPU; reads the CPU time of
+// processes.
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { existsSync, readFileSync } from 'node:fs';
 import http from 'node:http';
@@ -12,7 +13,9 @@ const here = path.dirname(fileURLToPath(import.meta.url));
 
 const types = { '.html': 'text/html', '.js': 'text/javascript', '.wasm': 'application/wasm' };
 
-/** Flags for WebGPU on a machine without a GPU; GRAFT_CHROMIUM_ARGS replaces the last two on one with a GPU. */
+/**
+ * Flags for WebGPU on a machine without a GPU; GRAFT_CHROMIUM_ARGS replaces the last two on one with a GPU.
+ */
 const flags = [
   ...['--no-sandbox', '--disable-quic', '--no-first-run', '--disable-background-networking'],
   ...['--disable-component-update', '--disable-sync', '--enable-unsafe-webgpu', '--enable-features=Vulkan'],
@@ -58,7 +61,10 @@ export async function openBench() {
   return {
     browser,
     version: browser.version(),
-    /** CPU milliseconds so far: of the GPU process (in the kernel's ticks where there is /proc), and of all pages. */
+    /**
+     * CPU milliseconds so far: of the GPU process (in the kernel's ticks where there is /proc), and of all
+     * pages.
+     */
     async cpu() {
       const list = await processes();
       const gpu = list.find(({ type }) => type === 'GPU');
@@ -85,7 +91,8 @@ export async function openBench() {
 }
 
 /**
- * CPU milliseconds that a process has used so far, in the kernel's ticks of 10 ms; null where /proc is missing.
+ * CPU milliseconds that a process has used so far, in the kernel's ticks of 10 ms; null where /proc is
+ * missing.
  * @param {number} id
  */
 function cpuMs(id) {

@@ -1,6 +1,9 @@
 // What the bench measures: engines and shapes, by the names that --cases takes (`kernels/small/b8`).
 
-/** @typedef {{ name: string, imageSize: number, patchSize: number, dim: number, depth: number, heads: number, mlpDim: number }} Model */
+/**
+ * @typedef {{ name: string, imageSize: number, patchSize: number, dim: number, depth: number, heads: number,
+ *   mlpDim: number }} Model
+ */
 /** @typedef {{ engine: string, model: Model, batch: number }} Case */
 
 /** @type {Record<string, Model>} */
@@ -34,8 +37,8 @@ const inNode = ['kernels', 'tfjs-webgpu', 'jax-js', 'torch-cpu'];
 const cross = (names, shapes) => shapes.flatMap((shape) => names.map((name) => `${name}/${shape}`));
 
 /**
- * The cases of a run without --cases. On the processor only what ends within minutes; a real GPU takes every shape, and
- * one that does not fit says so in its row.
+ * The cases of a run without --cases. On the processor only what ends within minutes; a real GPU takes every
+ * shape, and one that does not fit says so in its row.
  * @param {{ quick: boolean, node: boolean, software: boolean }} options
  */
 export function defaultCases({ quick, node, software }) {

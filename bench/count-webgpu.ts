@@ -1,4 +1,5 @@
-// Counts what a page asks of WebGPU by wrapping the prototypes, whatever engine asks: calls, and bytes of live buffers.
+// Counts what a page asks of WebGPU by wrapping the prototypes, whatever engine asks: calls, and bytes of
+// live buffers.
 
 export const counted = [
   'dispatches',

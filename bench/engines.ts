@@ -1,5 +1,5 @@
-// Opens the contenders by the names that --cases takes. `tfjs-*` is tfjs as a user writes it; `autodiff-*` is Graft's
-// engine on tfjs, with gradients and an optimiser of its own.
+// Opens the contenders by the names that --cases takes. `tfjs-*` is tfjs as a user writes it; `autodiff-*` is
+// Graft's engine on tfjs, with gradients and an optimiser of its own.
 import * as tf from '@tensorflow/tfjs-core';
 import { AutodiffEngine } from '../src/engine/autodiff/autodiff-engine.ts';
 import { startBackend } from '../src/engine/autodiff/backend.ts';

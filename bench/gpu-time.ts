@@ -1,5 +1,6 @@
-// GPU time by timestamp queries, whatever engine runs: every compute pass that is begun while timing gets a pair of
-// timestamps; for a profile every dispatch gets a pass of its own. On a software adapter these are times of the processor.
+// GPU time by timestamp queries, whatever engine runs: every compute pass that is begun while timing gets a
+// pair of timestamps; for a profile every dispatch gets a pass of its own. On a software adapter these are
+// times of the processor.
 
 /** WebGPU's largest query set. */
 const maxQueries = 4096;
@@ -89,7 +90,10 @@ export function canTime(): boolean {
   return device?.features.has('timestamp-query') ?? false;
 }
 
-/** Time in passes of `work`, and from the first one's begin to the last one's end; null when it had none or too many. */
+/**
+ * Time in passes of `work`, and from the first one's begin to the last one's end; null when it had none or
+ * too many.
+ */
 export async function timed(
   work: () => Promise<unknown>,
 ): Promise<{ readonly busyMs: number; readonly spanMs: number } | null> {
@@ -103,7 +107,10 @@ export interface ProfileLine {
   readonly ms: number;
 }
 
-/** Milliseconds of each kernel in one step, the longest first: of every dispatch the shortest of several steps. */
+/**
+ * Milliseconds of each kernel in one step, the longest first: of every dispatch the shortest of several
+ * steps.
+ */
 export async function profiled(
   step: () => Promise<unknown>,
   repeats: number,
@@ -161,7 +168,9 @@ async function stampsOf(
   return fits ? { labels, stamps } : null;
 }
 
-/** Nanoseconds in pairs (begin, end) of each pass -> the sum of the passes, and from first begin to last end. */
+/**
+ * Nanoseconds in pairs (begin, end) of each pass -> the sum of the passes, and from first begin to last end.
+ */
 export function spansOf(stamps: readonly bigint[]): { busyMs: number; spanMs: number } {
   let busy = 0n;
   let [first, last] = [stamps[0] ?? 0n, stamps[1] ?? 0n];

@@ -1,4 +1,5 @@
-// Runs cases in Chromium, each in a fresh page, and reads the CPU time of its processes around the steady steps.
+// Runs cases in Chromium, each in a fresh page, and reads the CPU time of its processes around the steady
+// steps.
 import { openBench } from './browser.mjs';
 
 /** @typedef {import('./report.mjs').Outcome} Outcome */

@@ -1,5 +1,5 @@
-// One case of the bench, in a page or in Node: start, first step, a number of steady steps counted and timed, and on a
-// real GPU one more under timestamps and some in flight together.
+// One case of the bench, in a page or in Node: start, first step, a number of steady steps counted and timed,
+// and on a real GPU one more under timestamps and some in flight together.
 import type { MemoryPlan, TuningRecord } from '../src/engine/engine.ts';
 import type { Contender } from './contender.ts';
 import { counted, countsNow, liveBytes, peakSince, type Counts } from './count-webgpu.ts';

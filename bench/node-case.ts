@@ -1,5 +1,6 @@
-// One case in this Node process, on Dawn: what the bench runs as a child, so that a crash or a lack of memory ends one
-// case alone. There is no GPU process here: the driver runs in this one, and `gpuCpuMs` is its CPU time.
+// One case in this Node process, on Dawn: what the bench runs as a child, so that a crash or a lack of memory
+// ends one case alone. There is no GPU process here: the driver runs in this one, and `gpuCpuMs` is its CPU
+// time.
 import { writeFile } from 'node:fs/promises';
 import { writeSafetensors, type TensorToWrite } from '../src/formats/safetensors.ts';
 import { openGpu } from '../src/engine/gpu.ts';

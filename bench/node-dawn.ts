@@ -1,5 +1,6 @@
-// WebGPU in Node: Dawn's addon beside the bundle (a packed bench), or the npm package. It runs on whatever Vulkan driver
-// the machine has. GRAFT_DAWN_FLAGS hands it flags, separated by blanks: `adapter=NVIDIA` picks one of several GPUs.
+// WebGPU in Node: Dawn's addon beside the bundle (a packed bench), or the npm package. It runs on whatever
+// Vulkan driver the machine has. GRAFT_DAWN_FLAGS hands it flags, separated by blanks: `adapter=NVIDIA` picks
+// one of several GPUs.
 import './iterator-helpers.ts';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';

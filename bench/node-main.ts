@@ -1,4 +1,5 @@
-// The bench without a browser, as one file: what `--node` and a packed bench run. Each case is a process of its own:
+// The bench without a browser, as one file: what `--node` and a packed bench run. Each case is a process of
+// its own:
 //
 //   node bench.mjs [--quick] [--cases kernels/vit-b/b32,...] [--steps N] [--repeat N] [--timestamps] [--profile] [--json FILE]
 import { existsSync, readFileSync } from 'node:fs';

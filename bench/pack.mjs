@@ -1,5 +1,5 @@
-// Bundles the bench for Node into one file, and packs it with Dawn's addon into a folder that runs on any Linux x64
-// machine with Node 20 and a Vulkan driver, without a network.
+// Bundles the bench for Node into one file, and packs it with Dawn's addon into a folder that runs on any
+// Linux x64 machine with Node 20 and a Vulkan driver, without a network.
 import { execFileSync } from 'node:child_process';
 import { cp, mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';

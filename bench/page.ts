@@ -1,4 +1,5 @@
-// The page of the bench: puts one engine at a time at the disposal of bench.mjs, which drives it from outside.
+// The page of the bench: puts one engine at a time at the disposal of bench.mjs, which drives it from
+// outside.
 import wasmBinary from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
 import { openGpu } from '../src/engine/gpu.ts';
 import { must } from '../src/engine/checks/reference.ts';

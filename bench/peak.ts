@@ -1,6 +1,7 @@
-// The device's float32 peak, measured: browsers hide the model of a GPU, so a share of the peak on paper cannot be
-// given. A kernel of independent multiply-add chains in registers runs without touching memory; its best rate over some
-// shapes (chains of vec4s in a thread, threads in a workgroup) is the peak that GFLOP/s are compared with.
+// The device's float32 peak, measured: browsers hide the model of a GPU, so a share of the peak on paper
+// cannot be given. A kernel of independent multiply-add chains in registers runs without touching memory; its
+// best rate over some shapes (chains of vec4s in a thread, threads in a workgroup) is the peak that GFLOP/s
+// are compared with.
 
 /** Chains of vec4 multiply-adds in one thread, and threads of a workgroup. */
 const shapes = [
@@ -43,8 +44,8 @@ export interface Peak {
 }
 
 /**
- * Best rate in GFLOP/s by wall time, of three runs of at least `targetMs` for each shape. On a software adapter this is
- * the processor's rate under the load of the moment.
+ * Best rate in GFLOP/s by wall time, of three runs of at least `targetMs` for each shape. On a software
+ * adapter this is the processor's rate under the load of the moment.
  */
 export async function measurePeak(device: GPUDevice, software: boolean, targetMs = 60): Promise<Peak> {
   let best: Peak = { gflops: 0, chains: 0, threads: 0 };

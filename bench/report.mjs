@@ -4,14 +4,16 @@ import os from 'node:os';
 import { caseName } from './cases.mjs';
 
 /**
- * @typedef {{ started: any, measured: any, onGpu: any, profile: any, gpuCpuMs: number | null, pageCpuMs: number | null }} Outcome
+ * @typedef {{ started: any, measured: any, onGpu: any, profile: any, gpuCpuMs: number | null, pageCpuMs:
+ *   number | null }} Outcome
  * @typedef {{ wanted: import('./cases.mjs').Case, outcomes: Outcome[], error: string | null }} Ran
  * @typedef {Record<string, any>} Row
  */
 
 /**
- * Losses of all engines on one shape agree when none differs by more than this from the reference's, at any step. Two
- * float32 implementations differ by rounding; Adam divides by the gradient's size and so enlarges it step by step.
+ * Losses of all engines on one shape agree when none differs by more than this from the reference's, at any
+ * step. Two float32 implementations differ by rounding; Adam divides by the gradient's size and so enlarges
+ * it step by step.
  */
 export const lossTolerance = 1e-3;
 
@@ -32,7 +34,13 @@ export function rowsOf(ran, peakGflops) {
   return rows;
 }
 
-/** @param {import('./cases.mjs').Case} wanted @param {Outcome[]} outcomes @param {string | null} error @param {number | null} peakGflops @returns {Row} */
+/**
+ * @param {import('./cases.mjs').Case} wanted
+ * @param {Outcome[]} outcomes
+ * @param {string | null} error
+ * @param {number | null} peakGflops
+ * @returns {Row}
+ */
 function rowOf(wanted, outcomes, error, peakGflops) {
   const { engine, model, batch } = wanted;
   const one = median(outcomes);
@@ -195,7 +203,10 @@ function printProfile(row) {
   );
 }
 
-/** How often the kernel engine's cost each other engine takes, by CPU time of the GPU process, or on a GPU by wall time. */
+/**
+ * How often the kernel engine's cost each other engine takes, by CPU time of the GPU process, or on a GPU by
+ * wall time.
+ */
 function printRatios(/** @type {Row[]} */ rows) {
   for (const own of rows.filter(({ engine }) => engine === 'kernels')) {
     const cost = (/** @type {Row} */ row) =>
@@ -212,7 +223,8 @@ function printRatios(/** @type {Row[]} */ rows) {
 }
 
 /**
- * Writes rows and machine to a file, if one is named: called after every case, so that a run that is cut off loses one.
+ * Writes rows and machine to a file, if one is named: called after every case, so that a run that is cut off
+ * loses one.
  * @param {string | undefined} file
  * @param {{ runtime: string, peak: any, commit: string | null }} facts
  */
@@ -245,8 +257,8 @@ export function printMachine(peak) {
 }
 
 /**
- * Runs every case `repeat` times, round by round, so that a change of the machine's load meets all alike. A case that
- * fails is reported in its row; the others go on.
+ * Runs every case `repeat` times, round by round, so that a change of the machine's load meets all alike. A
+ * case that fails is reported in its row; the others go on.
  * @param {import('./cases.mjs').Case[]} cases
  * @param {number} repeat
  * @param {(wanted: import('./cases.mjs').Case) => Promise<Outcome>} run

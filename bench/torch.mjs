@@ -1,5 +1,5 @@
-// PyTorch on the processor, where Python has it: bench/torch_step.py takes the same step on a file of the same weights,
-// branches and batch.
+// PyTorch on the processor, where Python has it: bench/torch_step.py takes the same step on a file of the
+// same weights, branches and batch.
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
@@ -14,7 +14,8 @@ function python() {
 /**
  * @param {import('./cases.mjs').Case} wanted
  * @param {number} steps
- * @param {{ script: string, write: (wanted: import('./cases.mjs').Case, file: string) => Promise<{ flops: number, tokens: number }> }} tools
+ * @param {{ script: string, write: (wanted: import('./cases.mjs').Case, file: string) =>
+ *   Promise<{ flops: number, tokens: number }> }} tools
  * @returns {Promise<import('./report.mjs').Outcome>}
  */
 export async function runTorch(wanted, steps, { script, write }) {

@@ -1,4 +1,5 @@
-// What every contender is given: the same random weights, adapter, batch and optimiser settings, all on the host.
+// What every contender is given: the same random weights, adapter, batch and optimiser settings, all on the
+// host.
 import { initialAdapter, parametersOf, paramNames, type Adapter } from '../src/dmlora/adapter.ts';
 import { branchWork } from '../src/dmlora/targets.ts';
 import { patchRows } from '../src/engine/autodiff/patches.ts';
@@ -18,7 +19,9 @@ export interface Case {
   readonly batch: number;
 }
 
-/** The live branches of one linear side by side: a plain library has one pair of matrices where DMLoRA has K. */
+/**
+ * The live branches of one linear side by side: a plain library has one pair of matrices where DMLoRA has K.
+ */
 export interface LowRank {
   readonly down: Float32Array; // [dim, rank]
   readonly up: Float32Array; // [rank, dim]
@@ -34,7 +37,10 @@ export interface Workload {
   readonly batch: Batch;
   readonly images: number;
   readonly tokens: number;
-  /** Model FLOPs of a step of the batch (engine.md's formula): nothing that an engine computes twice or leaves out. */
+  /**
+   * Model FLOPs of a step of the batch (engine.md's formula): nothing that an engine computes twice or leaves
+   * out.
+   */
   readonly flops: number;
   /** Bytes of frozen weights, and of trainable parameters, float32. */
   readonly weightBytes: number;

@@ -1,4 +1,5 @@
-// Promise: no serious accessibility violation on the start screen and on the finished one, in both colour themes.
+// Promise: no serious accessibility violation on the start screen and on the finished one, in both colour
+// themes.
 import AxeBuilder from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
 import { button, expectPhase, loadRecipe, openApp, openModel, openPictures } from './app.ts';

@@ -1,4 +1,5 @@
-// Promise: bad input ends in a sentence that says what to do, and what was open before stays open and can be trained.
+// Promise: bad input ends in a sentence that says what to do, and what was open before stays open and can be
+// trained.
 import { zipSync } from 'fflate';
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';

@@ -1,5 +1,5 @@
-// Promise: the same seed gives the same run, bit for bit, on one machine and backend (F9), crops and mirror images
-// included; another seed does not.
+// Promise: the same seed gives the same run, bit for bit, on one machine and backend (F9), crops and mirror
+// images included; another seed does not.
 import type { Browser } from '@playwright/test';
 import { expect, test } from './graft-test.ts';
 import { microModel, train } from './headless.ts';

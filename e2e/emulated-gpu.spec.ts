@@ -1,5 +1,5 @@
-// Promise: a GPU that the processor emulates is no reason to train a hundred times slower: the automatic choice is wasm,
-// and the page says why (G16). By name it is given (train-webgpu.spec.ts).
+// Promise: a GPU that the processor emulates is no reason to train a hundred times slower: the automatic
+// choice is wasm, and the page says why (G16). By name it is given (train-webgpu.spec.ts).
 import { button, expectPhase, loadRecipe, openApp, openModel, openPictures } from './app.ts';
 import { expect, test } from './graft-test.ts';
 import { microModel } from './headless.ts';

@@ -1,5 +1,5 @@
-// The engine in a real browser over WebGPU (a software adapter is enough): the reference vectors by the same bodies as
-// the unit tests. GRAFT_REFERENCE names another folder of vectors.
+// The engine in a real browser over WebGPU (a software adapter is enough): the reference vectors by the same
+// bodies as the unit tests. GRAFT_REFERENCE names another folder of vectors.
 import { expect, test, type Page } from '@playwright/test';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
@@ -49,7 +49,8 @@ async function openChecks(page: Page): Promise<void> {
 for (const name of ['step zero', 'logits and gradients', 'trajectory', 'merge'])
   test(`reference vectors on autodiff, webgpu: ${name}`, async ({ page }) => {
     await openChecks(page);
-    // Slack 1: on the software adapter that these tests ask for, WebGPU is as close as a processor (measured).
+    // Slack 1: on the software adapter that these tests ask for, WebGPU is as close as a processor
+    // (measured).
     const figures = await page.evaluate(
       (check) => window.engineChecks.run(check, 'autodiff', 'webgpu', 1),
       name,
@@ -63,8 +64,8 @@ test('reference vectors on kernels, webgpu', async ({ page }) => {
   test.setTimeout(900_000);
   await openChecks(page);
   for (const name of await page.evaluate(() => window.engineChecks.names)) {
-    // Slack 2: in the vectors that ship 1 is enough; in another variant one A was 1.5 % above it, where Adam divides tiny
-    // gradients by tiny roots.
+    // Slack 2: in the vectors that ship 1 is enough; in another variant one A was 1.5 % above it, where Adam
+    // divides tiny gradients by tiny roots.
     const figures = await page.evaluate(
       (check) => window.engineChecks.run(check, 'kernels', 'webgpu', 1),
       name,

@@ -1,5 +1,5 @@
-// Promise: every way out is chosen in one dialogue, proved before it is offered, and leaves as one zip with a folder for
-// each format that holds its card, its record and its script.
+// Promise: every way out is chosen in one dialogue, proved before it is offered, and leaves as one zip with a
+// folder for each format that holds its card, its record and its script.
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unzipSync } from 'fflate';

@@ -1,5 +1,5 @@
-// The test of every spec here: Playwright's, with the promises that hold on every page kept watch over. No content
-// security violation (W3), no request to another origin (W7), no error on the console, no exception.
+// The test of every spec here: Playwright's, with the promises that hold on every page kept watch over. No
+// content security violation (W3), no request to another origin (W7), no error on the console, no exception.
 import { test as base, expect, type Page } from '@playwright/test';
 
 export { expect };

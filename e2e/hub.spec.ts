@@ -1,5 +1,5 @@
-// Promise: a model of the Hub opens by its name, with its progress shown; again without a network; and a Hub that lies is
-// told as a sentence, with nothing bad kept. Against the stand-in: no test reaches the real Hub.
+// Promise: a model of the Hub opens by its name, with its progress shown; again without a network; and a Hub
+// that lies is told as a sentence, with nothing bad kept. Against the stand-in: no test reaches the real Hub.
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
-// Promise: memory does not grow with the steps (G7). Branches stay, so that every step works on the same tensors.
+// Promise: memory does not grow with the steps (G7). Branches stay, so that every step works on the same
+// tensors.
 import { expect, test } from './graft-test.ts';
 import { microModel, train } from './headless.ts';
 import { writePictures } from './pictures.ts';

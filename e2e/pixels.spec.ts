@@ -1,5 +1,5 @@
-// What the browser makes of pictures: the importer's decoder gives the numbers that Pillow gives, upright, and thumbnails
-// lie as the pictures do. The values were written by src/data/testing/make_image_samples.py.
+// What the browser makes of pictures: the importer's decoder gives the numbers that Pillow gives, upright,
+// and thumbnails lie as the pictures do. The values were written by src/data/testing/make_image_samples.py.
 import { expect, test } from '@playwright/test';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -55,7 +55,8 @@ test('pictures are decoded to the numbers of Pillow, and thumbnails lie as they 
 
     expect([thumbnail.width, thumbnail.height], name).toEqual([width, height]);
     if (name === 'gamma.png' || name === 'p3.png') continue; // thumbnails keep the browser's colours
-    // Red grows from one side to the other and green along the next: quarters tell how a picture lies, JPEG or not.
+    // Red grows from one side to the other and green along the next: quarters tell how a picture lies, JPEG
+    // or not.
     const quarters = (data: readonly number[]): number[] =>
       [0, 1].flatMap((right) => [0, 1].flatMap((low) => meanOf(data, width, height, right, low)));
     const full = quarters(expected);

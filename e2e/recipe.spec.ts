@@ -1,5 +1,5 @@
-// Promise: what the recipe form takes, the worker takes. What is wrong is marked where it can be seen; what is hidden stops
-// nobody; a recipe file that cannot be used changes nothing.
+// Promise: what the recipe form takes, the worker takes. What is wrong is marked where it can be seen; what
+// is hidden stops nobody; a recipe file that cannot be used changes nothing.
 import { writeFile } from 'node:fs/promises';
 import type { Locator, Page } from '@playwright/test';
 import { button, expectPhase, openApp, openModel, openPictures } from './app.ts';

@@ -1,4 +1,5 @@
-// Just enough of safetensors to look at a downloaded file from outside: names, shapes and types of its tensors.
+// Just enough of safetensors to look at a downloaded file from outside: names, shapes and types of its
+// tensors.
 import { readFile } from 'node:fs/promises';
 
 /** The header of a file: name -> "F32 [3, 4]", sorted by name. */

@@ -1,5 +1,6 @@
-// Promise: in a real browser over WebGPU a user loads a model and images, trains past a drop into stage 2, pauses,
-// steps, resumes, and takes the merged model home. Nothing leaves the page's own origin on the way (graft-test.ts).
+// Promise: in a real browser over WebGPU a user loads a model and images, trains past a drop into stage 2,
+// pauses, steps, resumes, and takes the merged model home. Nothing leaves the page's own origin on the way
+// (graft-test.ts).
 import { join } from 'node:path';
 import {
   button,

@@ -1,7 +1,8 @@
-// The default recipe against its own linear probe: fine-tunes the shipped model on the shipped data sets with several
-// seeds through `npm run finetune`, and prints a Markdown table with the paired differences and their 95 % intervals. The
-// probe is the one that each run starts from: same training images, same validation images, same test images. Each run's
-// result is kept under .cache/compare, so an interrupted measurement goes on where it was.
+// The default recipe against its own linear probe: fine-tunes the shipped model on the shipped data sets with
+// several seeds through `npm run finetune`, and prints a Markdown table with the paired differences and their
+// 95 % intervals. The probe is the one that each run starts from: same training images, same validation
+// images, same test images. Each run's result is kept under .cache/compare, so an interrupted measurement
+// goes on where it was.
 //
 //   node scripts/compare-default.mjs [--data fashion-1k --data emoji-8] [--seeds 5] [--recipe FILE] [--backend wasm]
 //
@@ -25,7 +26,10 @@ const { values } = parseArgs({
 const cache = join(root, '.cache/compare');
 await mkdir(cache, { recursive: true });
 const recipe = values.recipe === undefined ? '' : await readFile(values.recipe, 'utf8');
-/** What decides a result besides the seed: other weights, other defaults or other images are another measurement. */
+/**
+ * What decides a result besides the seed: other weights, other defaults or other images are another
+ * measurement.
+ */
 async function keyOf(/** @type {string} */ data) {
   const digest = createHash('sha256').update(recipe);
   for (const file of [
@@ -39,8 +43,10 @@ async function keyOf(/** @type {string} */ data) {
 
 /**
  * @typedef {{ accuracy: number, loss: number }} Metrics
- * @typedef {{ test: Metrics, validation: Metrics, probe: { validation: Metrics, test: Metrics }, seconds: number, steps: number }} Result
- * @param {string} data @param {number} seed
+ * @typedef {{ test: Metrics, validation: Metrics, probe: { validation: Metrics, test: Metrics }, seconds:
+ *   number, steps: number }} Result
+ * @param {string} data
+ * @param {number} seed
  * @returns {Promise<Result>}
  */
 async function run(data, seed) {

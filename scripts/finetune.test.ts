@@ -1,4 +1,5 @@
-// `npm run finetune` without its browser: the command line, the files it hands over, what it shows on the way.
+// `npm run finetune` without its browser: the command line, the files it hands over, what it shows on the
+// way.
 import { mkdtemp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

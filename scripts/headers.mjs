@@ -3,8 +3,8 @@
 // may talk to. 'wasm-unsafe-eval' lets the wasm fallback compile; nothing allows eval or inline script.
 
 /**
- * Origins of a mirror of the Hub, from the environment variable GRAFT_HUB: addresses separated by commas, the mirror's and
- * those that it redirects to.
+ * Origins of a mirror of the Hub, from the environment variable GRAFT_HUB: addresses separated by commas, the
+ * mirror's and those that it redirects to.
  * @param {string | undefined} text
  * @returns {string[]}
  * @throws {Error} with a sentence for what is no address

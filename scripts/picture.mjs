@@ -1,5 +1,6 @@
-// docs/picture.png, the picture of the README: the built app fine-tunes its own model on its own emoji over wasm, and the
-// page is photographed down to the scalars when the run has finished. `node scripts/picture.mjs` makes it anew.
+// docs/picture.png, the picture of the README: the built app fine-tunes its own model on its own emoji over
+// wasm, and the page is photographed down to the scalars when the run has finished.
+// `node scripts/picture.mjs` makes it anew.
 import { join } from 'node:path';
 import { chromium } from '@playwright/test';
 import { findBrowser, noBrowser } from './setup/browser.mjs';

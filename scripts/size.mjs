@@ -1,5 +1,5 @@
-// The size gate: the JavaScript that the page and its worker load, packed as servers send it. A limit is raised in the
-// change that needs it, with the reason in its message.
+// The size gate: the JavaScript that the page and its worker load, packed as servers send it. A limit is
+// raised in the change that needs it, with the reason in its message.
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -15,7 +15,8 @@ const limits = new Map([
 ]);
 
 /**
- * The part of the app that a built file belongs to; the page of the headless command and other files have no limit.
+ * The part of the app that a built file belongs to; the page of the headless command and other files have no
+ * limit.
  * @param {string} name file in dist/assets
  */
 function partOf(name) {

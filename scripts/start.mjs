@@ -1,5 +1,5 @@
-// `npm start`: installs what is missing, builds what is old, serves the app on this machine and opens it. Runs on a
-// fresh clone, so until the packages are installed it uses nothing but Node.
+// `npm start`: installs what is missing, builds what is old, serves the app on this machine and opens it.
+// Runs on a fresh clone, so until the packages are installed it uses nothing but Node.
 import './setup/node-version.mjs';
 import { spawn } from 'node:child_process';
 import { buildApp } from './setup/build.mjs';

@@ -24,11 +24,16 @@ const manifest = read('package.json') as Manifest;
 const lock = read('package-lock.json') as { readonly packages: Readonly<Record<string, LockedPackage>> };
 const packages = Object.entries(lock.packages).filter(([path]) => path !== '');
 
-/** The libraries that `npm run interop` loads exports in: a package of its own, which nothing of Graft imports. */
+/**
+ * The libraries that `npm run interop` loads exports in: a package of its own, which nothing of Graft
+ * imports.
+ */
 const interopLock = read('scripts/interop/package-lock.json') as typeof lock;
 const interopManifest = read('scripts/interop/package.json') as Pick<Manifest, 'dependencies'>;
 
-/** Packages that ask to run a script when installed. `npm ci --ignore-scripts` never runs it; none needs it. */
+/**
+ * Packages that ask to run a script when installed. `npm ci --ignore-scripts` never runs it; none needs it.
+ */
 const installScripts = ['node_modules/webgpu'];
 
 /** Licences of what reaches the user. */

@@ -1,5 +1,6 @@
-// `npm run test:reference`: the reference vectors on every backend, cpu and wasm in Node, webgpu in the browser.
-// GRAFT_REFERENCE names a folder of vectors made by testdata/reference/make_reference.py with other options.
+// `npm run test:reference`: the reference vectors on every backend, cpu and wasm in Node, webgpu in the
+// browser. GRAFT_REFERENCE names a folder of vectors made by testdata/reference/make_reference.py with other
+// options.
 import './setup/node-version.mjs';
 import { installPackages } from './setup/install.mjs';
 import { runTool } from './setup/run-tool.mjs';

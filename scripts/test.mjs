@@ -1,6 +1,6 @@
-// `npm test`: installs what is missing, a browser included, then runs every check in order and ends with one line of
-// counts. A check that is no test (format, types, lint, build ...) counts as one test. Nothing stops at a failure, so
-// one run tells everything; only what a failed build would serve is left out.
+// `npm test`: installs what is missing, a browser included, then runs every check in order and ends with one
+// line of counts. A check that is no test (format, types, lint, build ...) counts as one test. Nothing stops
+// at a failure, so one run tells everything; only what a failed build would serve is left out.
 import './setup/node-version.mjs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -57,7 +57,9 @@ async function unitTests() {
   return countOfVitest(await readJson(unitReport), code);
 }
 
-/** @returns {Promise<string | null>} path of a browser, or null where none is to be had, which is then told */
+/**
+ * @returns {Promise<string | null>} path of a browser, or null where none is to be had, which is then told
+ */
 async function findBrowser() {
   const { findOrInstallBrowser } = await import('./setup/browser.mjs');
   return findOrInstallBrowser(say).catch((thrown) => {

@@ -1,6 +1,7 @@
-// The bare page that `npm run finetune` and some tests drive: the app's own worker behind the app's own client, with
-// plain functions instead of a user interface. Files come in through the page's file inputs and go out as downloads,
-// so that nothing big crosses the wire between browser and driver. Knows nothing of React.
+// The bare page that `npm run finetune` and some tests drive: the app's own worker behind the app's own
+// client, with plain functions instead of a user interface. Files come in through the page's file inputs and
+// go out as downloads, so that nothing big crosses the wire between browser and driver. Knows nothing of
+// React.
 import type { Recipe } from './recipe/options.ts';
 import { readRecipe } from './recipe/read-recipe.ts';
 import { faultSentence, type Fault } from './shared/fault.ts';
@@ -28,7 +29,10 @@ export type Outcome<T> =
 
 export type FileInput = 'model' | 'adapter' | 'data' | 'validation';
 
-/** Which files a command takes: those put into an input of this page, the first of what ships, or a model of the Hub. */
+/**
+ * Which files a command takes: those put into an input of this page, the first of what ships, or a model of
+ * the Hub.
+ */
 export type Files =
   | {
       readonly kind: 'input';
@@ -65,10 +69,12 @@ export interface HeadlessPage {
   /** Checks a recipe; what it leaves out takes its default. */
   recipe(json: unknown): Outcome<Recipe>;
   /**
-   * Nobody can be asked here which of several models is meant: one is taken by rule where there is one, and its notes say so.
+   * Nobody can be asked here which of several models is meant: one is taken by rule where there is one, and
+   * its notes say so.
    *
    * @param imageSize side of the images in pixels; null for the model's own.
-   * @param weights path of the weights or of their folder, where the files hold several models; null for the rule's.
+   * @param weights path of the weights or of their folder, where the files hold several models; null for the
+   *   rule's.
    * @param adapter files of a PEFT adapter.
    * @param adapterAs whether it is merged into the model, or what the branches start from.
    */
@@ -124,7 +130,9 @@ function outcome<T>(result: Result<T>): Outcome<T> {
 
 const locate = (path: string): string => new URL(path, document.baseURI).href;
 
-/** The files of an input with the paths that the driver gives them: an input itself knows only their names. */
+/**
+ * The files of an input with the paths that the driver gives them: an input itself knows only their names.
+ */
 function chosenFiles({ input, title, paths }: Extract<Files, { kind: 'input' }>): Result<Opened> {
   const element = document.getElementById(input);
   const chosen = element instanceof HTMLInputElement ? [...(element.files ?? [])] : [];

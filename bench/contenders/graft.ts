@@ -1,4 +1,5 @@
-// Graft's own engines behind the bench's interface: the kernel engine, and the autodiff engine on a backend of tfjs.
+// Graft's own engines behind the bench's interface: the kernel engine, and the autodiff engine on a backend
+// of tfjs.
 import type { Engine, MemoryPlan, StepControl, TuningRecord } from '../../src/engine/engine.ts';
 import { plainNormalisation, stage1 } from '../../src/engine/checks/random-model.ts';
 import { must } from '../../src/engine/checks/reference.ts';

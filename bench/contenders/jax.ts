@@ -1,5 +1,6 @@
-// The same step in jax-js: the whole of it (loss, gradients, AdamW) under one jit, with erf GELU (its default, tanh, is
-// slower and would not give the same losses). Functions of jax-js own their arguments: `.ref` where one is used again.
+// The same step in jax-js: the whole of it (loss, gradients, AdamW) under one jit, with erf GELU (its
+// default, tanh, is slower and would not give the same losses). Functions of jax-js own their arguments:
+// `.ref` where one is used again.
 import { defaultDevice, init, jit, nn, numpy as np, tree, valueAndGrad } from '@jax-js/jax';
 import { linearName, weightOf, type Linear } from '../../src/vit/parameters.ts';
 import { gridSize, headDim } from '../../src/vit/vit-config.ts';

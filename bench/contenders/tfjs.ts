@@ -1,6 +1,7 @@
-// The same step as a user of tfjs writes it: public ops, tf.variableGrads, tf.train.adam with decoupled decay. No
-// gradient of our own, no flat optimiser. Branches of a linear are one pair of matrices and their scalar of 1 is left
-// out, and the patches lie on the device before the first step: in doubt, the step is the lighter one.
+// The same step as a user of tfjs writes it: public ops, tf.variableGrads, tf.train.adam with decoupled
+// decay. No gradient of our own, no flat optimiser. Branches of a linear are one pair of matrices and their
+// scalar of 1 is left out, and the patches lie on the device before the first step: in doubt, the step is the
+// lighter one.
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-core/dist/register_all_gradients';
 import { linearName, type Linear } from '../../src/vit/parameters.ts';

@@ -1,5 +1,5 @@
-// The files that the command hands to the browser: paths on disk, and the path of each inside the folder that was
-// chosen. What the files hold is the app's business; here it only counts that they exist.
+// The files that the command hands to the browser: paths on disk, and the path of each inside the folder that
+// was chosen. What the files hold is the app's business; here it only counts that they exist.
 import { access, constants, mkdir, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { UserError } from './user-error.mjs';
@@ -20,9 +20,9 @@ async function kindOf(flag, path) {
 }
 
 /**
- * A model of the Hub, where the path is no folder and reads like a name on it: owner/name, with or without @revision.
- * Mirror and token come from the environment, as the Hub's own tools take them; a token has no place in a command line,
- * which other users of the machine can read.
+ * A model of the Hub, where the path is no folder and reads like a name on it: owner/name, with or without
+ * @revision. Mirror and token come from the environment, as the Hub's own tools take them; a token has no
+ * place in a command line, which other users of the machine can read.
  * @param {string} path
  * @param {NodeJS.ProcessEnv} env
  * @returns {Promise<import('../../src/headless.ts').Files | null>}
@@ -36,11 +36,15 @@ export async function hubModel(path, env) {
 
 /** Weights, and the small files that describe them. */
 const ofModels = /\.(?:safetensors|bin|pt|pth|ckpt|h5|onnx|msgpack|gguf|json)$/i;
-/** A trainer's folder has its checkpoints below it, an export its formats; what lies deeper belongs to something else. */
+/**
+ * A trainer's folder has its checkpoints below it, an export its formats; what lies deeper belongs to
+ * something else.
+ */
 const foldersDown = 2;
 
 /**
- * The files of a model's folder and of those below it, of which the app chooses; links, as in a hub's cache, are followed.
+ * The files of a model's folder and of those below it, of which the app chooses; links, as in a hub's cache,
+ * are followed.
  * @param {string} path
  * @param {'model' | 'adapter'} flag
  * @returns {Promise<Collected>}

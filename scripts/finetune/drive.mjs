@@ -1,5 +1,5 @@
-// One run in the browser: opens the bare page of the built app, hands it files and commands, waits for the end and
-// takes the exported files out. Everything that is trained is trained by the app's own worker.
+// One run in the browser: opens the bare page of the built app, hands it files and commands, waits for the
+// end and takes the exported files out. Everything that is trained is trained by the app's own worker.
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { percent, span } from './progress.mjs';
@@ -30,7 +30,8 @@ function valueOf(outcome) {
 }
 
 /**
- * Puts files into an input of the page; null stands for what ships with the app, a model of the Hub stays what it is.
+ * Puts files into an input of the page; null stands for what ships with the app, a model of the Hub stays
+ * what it is.
  * @param {Page} page
  * @param {FileInput} input
  * @param {Collected | Files | null} collected
@@ -48,7 +49,8 @@ async function hand(page, input, collected) {
  * @typedef {object} Job
  * @property {Collected | Files | null} model null takes what ships with the app
  * @property {number | null} imageSize side of the images in pixels; null for the model's own
- * @property {string | null} weights which of several models in the folder; null for the one that the rule takes
+ * @property {string | null} weights which of several models in the folder; null for the one that the rule
+ *   takes
  * @property {Collected | null} adapter
  * @property {'merged' | 'branches'} adapterAs what becomes of it
  * @property {Collected | null} data
@@ -58,7 +60,8 @@ async function hand(page, input, collected) {
  * @property {'auto' | 'webgpu' | 'wasm' | 'cpu'} backend
  * @property {'auto' | 'autodiff' | 'kernels'} engine
  * @property {'auto' | 'off'} autotune
- * @property {readonly import('./arguments.mjs').ExportFormat[]} formats none: the merged model directly in `out`
+ * @property {readonly import('./arguments.mjs').ExportFormat[]} formats none: the merged model directly in
+ *   `out`
  * @property {'source' | 'F32' | 'F16' | 'BF16'} dtype
  * @property {boolean} proof whether proof.safetensors is wanted
  * @property {string} out an existing folder for the files
@@ -195,7 +198,9 @@ async function drive(page, url, job, progress) {
   return report;
 }
 
-/** A page may start ten downloads, and formats have many small files: up to this size they come by the wire. */
+/**
+ * A page may start ten downloads, and formats have many small files: up to this size they come by the wire.
+ */
 const wireBytes = 500_000;
 
 /**
@@ -235,7 +240,8 @@ async function saveMerged(page, { formats, result }, out) {
 }
 
 /**
- * Every format in a folder of its name. One that is refused is told and left out; when all are, the command fails.
+ * Every format in a folder of its name. One that is refused is told and left out; when all are, the command
+ * fails.
  * @param {Page} page
  * @param {HeadlessExport} exported
  * @param {string} out

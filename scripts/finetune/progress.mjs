@@ -1,4 +1,5 @@
-// What the command shows while it runs: one line that is rewritten on a terminal, an occasional plain line elsewhere.
+// What the command shows while it runs: one line that is rewritten on a terminal, an occasional plain line
+// elsewhere.
 
 /** @typedef {import('../../src/worker/protocol.ts').TrainerEvent} TrainerEvent */
 

@@ -1,5 +1,5 @@
-// The recipe of the command: a file and single settings, checked by the app's own table of options (src/recipe) before
-// anything is built or started.
+// The recipe of the command: a file and single settings, checked by the app's own table of options
+// (src/recipe) before anything is built or started.
 import { open } from 'node:fs/promises';
 import { root } from '../setup/paths.mjs';
 import { UserError } from './user-error.mjs';

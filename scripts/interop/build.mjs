@@ -1,5 +1,5 @@
-// Graft's code as one module that Node runs: Vite bundles the TypeScript and tfjs, which publishes ES modules that Node
-// does not take for such.
+// Graft's code as one module that Node runs: Vite bundles the TypeScript and tfjs, which publishes ES modules
+// that Node does not take for such.
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { root } from '../setup/paths.mjs';

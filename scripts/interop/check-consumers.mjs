@@ -1,10 +1,10 @@
-// What JavaScript makes of the same photographs: transformers.js (its processor and its pipeline's model) and Graft's
-// pixels.mjs with onnxruntime-web, each in Chromium and under Node.
+// What JavaScript makes of the same photographs: transformers.js (its processor and its pipeline's model) and
+// Graft's pixels.mjs with onnxruntime-web, each in Chromium and under Node.
 //
 //   node scripts/interop/check-consumers.mjs ONNX_FOLDER PHOTOS OUT.safetensors
 //
-// Writes `NAME.I` [3, h, w] and `logits.NAME` [photos, classes], NAME being `js-node`, `graft-node`, `js-browser`,
-// `graft-browser`. The folder must hold pixels.mjs. Without a browser only the first two.
+// Writes `NAME.I` [3, h, w] and `logits.NAME` [photos, classes], NAME being `js-node`, `graft-node`,
+// `js-browser`, `graft-browser`. The folder must hold pixels.mjs. Without a browser only the first two.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { cp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
@@ -21,7 +21,8 @@ const names = (await readdir(photos)).sort();
 
 /**
  * Runs in Node and in the page: the same code, other libraries.
- * @param {{ transformers: any, ort: any, pixelsOf: (source: any) => Promise<{ data: Float32Array, dims: number[] }> }} libraries
+ * @param {{ transformers: any, ort: any, pixelsOf: (source: any) =>
+ *   Promise<{ data: Float32Array, dims: number[] }> }} libraries
  * @param {string} model
  * @param {ArrayBuffer | Uint8Array} graph
  * @param {any[]} sources

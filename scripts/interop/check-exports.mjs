@@ -1,10 +1,11 @@
-// Runs Graft's ONNX folders in JavaScript: onnxruntime-web on the file, and @huggingface/transformers on the folder as it
-// is, first the model on Graft's own pixels, then pipeline('image-classification') on a picture; and the card's own snippet.
-// WORK/node_modules must lead to the libraries.
+// Runs Graft's ONNX folders in JavaScript: onnxruntime-web on the file, and @huggingface/transformers on the
+// folder as it is, first the model on Graft's own pixels, then pipeline('image-classification') on a picture;
+// and the card's own snippet. WORK/node_modules must lead to the libraries.
 //
 //   node scripts/interop/check-exports.mjs WORK [FAMILY ...]
 //
-// One line of JSON for each check on standard output: family, check, difference (largest |logit difference|), or error; {"done": family} ends one.
+// One line of JSON for each check on standard output: family, check, difference (largest |logit difference|),
+// or error; {"done": family} ends one.
 import { execFile } from 'node:child_process';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -55,7 +56,12 @@ function largest(got, wanted) {
   return most;
 }
 
-/** Runs a file of the folder in a Node of its own. @param {string} folder @param {string} file @returns {Promise<string>} */
+/**
+ * Runs a file of the folder in a Node of its own.
+ * @param {string} folder
+ * @param {string} file
+ * @returns {Promise<string>}
+ */
 const printed = (folder, file) =>
   new Promise((resolve, reject) =>
     execFile(process.execPath, [file], { cwd: folder }, (error, text, words) =>
@@ -64,9 +70,11 @@ const printed = (folder, file) =>
   );
 
 /**
- * The JavaScript of a folder's card as it is printed, in a Node of its own: its scores must be the softmax of the logits on
- * the pixels of pixels.mjs. Only the folder's and the picture's name are filled in.
- * @param {string} out @param {string} name @param {any} web
+ * The JavaScript of a folder's card as it is printed, in a Node of its own: its scores must be the softmax of
+ * the logits on the pixels of pixels.mjs. Only the folder's and the picture's name are filled in.
+ * @param {string} out
+ * @param {string} name
+ * @param {any} web
  */
 async function snippetAsPrinted(out, name, web) {
   const files = await readdir(join(out, name));
@@ -152,7 +160,8 @@ for (const family of families.length > 0 ? families : (await readdir(work)).sort
         JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')).id2label ?? {},
       );
       const answers = await classify(picture, { top_k: labels.length });
-      // The answers must be the softmax of the model's logits on the processor's own pixels, under the classes' names.
+      // The answers must be the softmax of the model's logits on the processor's own pixels, under the
+      // classes' names.
       const inputs = await classify.processor(picture);
       if (inputs.pixel_values.dims.join() !== [1, 3, height, width].join())
         throw new Error(`the processor makes ${inputs.pixel_values.dims.join('x')}`);

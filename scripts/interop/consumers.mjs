@@ -1,11 +1,15 @@
-// The consumers of an export on the same photographs: pixels and logits of each beside Graft's own, as two tables.
+// The consumers of an export on the same photographs: pixels and logits of each beside Graft's own, as two
+// tables.
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { root } from '../setup/paths.mjs';
 import { collect, runPython } from './python.mjs';
 
-/** Who is compared, and what stands in the table; the pixels of `graft` (continue.py, with Pillow) are the measure. */
+/**
+ * Who is compared, and what stands in the table; the pixels of `graft` (continue.py, with Pillow) are the
+ * measure.
+ */
 const consumers = new Map([
   ['pil', 'transformers, PIL processor'],
   ['torchvision', 'transformers, its default (torchvision)'],
@@ -50,7 +54,8 @@ async function tensorsOf(file) {
 
 /**
  * Runs them all on a model's two exports.
- * @param {{ hf: string, onnx: string, photos: string, work: string, preprocessing: { std: readonly number[], rescale: number } }} given
+ * @param {{ hf: string, onnx: string, photos: string, work: string, preprocessing:
+ *   { std: readonly number[], rescale: number } }} given
  * @param {import('./python.mjs').Python} python
  * @returns {Promise<{ seen: Consumer[], photos: number, problems: string[] }>}
  */

@@ -29,8 +29,8 @@ print(json.dumps(found))`;
  * @param {string} program
  * @param {readonly string[]} args
  * @param {{ limitMs?: number, env?: NodeJS.ProcessEnv, onLine?: (line: string) => void }} [options]
- * @returns {Promise<{ code: number, out: string, err: string }>} 127 when it could not be started, 124 when it printed nothing
- *   on its standard output for too long
+ * @returns {Promise<{ code: number, out: string, err: string }>} 127 when it could not be started, 124 when
+ *   it printed nothing on its standard output for too long
  */
 export function collect(program, args, { limitMs = 600_000, env = {}, onLine } = {}) {
   return new Promise((resolve) => {

@@ -10,10 +10,11 @@
  */
 
 /**
- * The largest logit difference that a check may show: 1e-4 in float32, 2e-2 where weights are float16, 1e-1 where they are
- * bfloat16 (eight times as coarse). An export of type `source` has the type of its family's file. Scores of a pipeline
- * against its own logits: float32's rounding. ONNX in few bits: a share of the largest logit, after what was measured on
- * fine-tuned models (docs/interop.md: 8 bits up to 0.09, 4 bits up to 0.24, more than a quarter is not offered).
+ * The largest logit difference that a check may show: 1e-4 in float32, 2e-2 where weights are float16, 1e-1
+ * where they are bfloat16 (eight times as coarse). An export of type `source` has the type of its family's
+ * file. Scores of a pipeline against its own logits: float32's rounding. ONNX in few bits: a share of the
+ * largest logit, after what was measured on fine-tuned models (docs/interop.md: 8 bits up to 0.09, 4 bits up
+ * to 0.24, more than a quarter is not offered).
  * @param {string} family
  * @param {string} check
  */
@@ -44,8 +45,8 @@ const order = [
 ];
 
 /**
- * The table: a row for each family, a column for each check, the largest difference in each cell; `-` where an export does
- * not exist for the family. Then every failure in words.
+ * The table: a row for each family, a column for each check, the largest difference in each cell; `-` where
+ * an export does not exist for the family. Then every failure in words.
  * @param {readonly Check[]} checks
  * @returns {string}
  */

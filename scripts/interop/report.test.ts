@@ -1,4 +1,5 @@
-// The table of `npm run interop`: what passes, what fails in words, and which difference each type of weights is allowed.
+// The table of `npm run interop`: what passes, what fails in words, and which difference each type of weights
+// is allowed.
 import { expect, test } from 'vitest';
 import { passes, table, toleranceOf, type Check } from './report.mjs';
 

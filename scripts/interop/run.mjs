@@ -1,7 +1,8 @@
-// `npm run interop`: Graft against the real libraries. Tiny random checkpoints of every family are made by transformers and
-// timm, read, fine-tuned and exported by Graft, and every export is loaded by transformers, timm, peft, onnxruntime,
-// onnxruntime-web and transformers.js; their logits must be Graft's. Beside it single files: hostile safetensors, half
-// precision, image processors. What a machine lacks is skipped and said; docs/interop.md shows a whole run.
+// `npm run interop`: Graft against the real libraries. Tiny random checkpoints of every family are made by
+// transformers and timm, read, fine-tuned and exported by Graft, and every export is loaded by transformers,
+// timm, peft, onnxruntime, onnxruntime-web and transformers.js; their logits must be Graft's. Beside it
+// single files: hostile safetensors, half precision, image processors. What a machine lacks is skipped and
+// said; docs/interop.md shows a whole run.
 import '../setup/node-version.mjs';
 import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
@@ -74,7 +75,12 @@ const skip = (what, why) => {
   skipped.push(`${what}: ${why}`);
   say(`Skipped ${what}: ${why}`);
 };
-/** @param {string} family @param {string} check @param {number | null} difference @param {string | null} error */
+/**
+ * @param {string} family
+ * @param {string} check
+ * @param {number | null} difference
+ * @param {string | null} error
+ */
 const add = (family, check, difference, error = null, tolerance = toleranceOf(family, check)) => {
   checks.push({ family, check, difference, tolerance, error });
 };
@@ -186,8 +192,10 @@ async function runGraft(families, graft, steps) {
 }
 
 /**
- * The same through the real command: built app, browser, files on disk. Its folders are checked like the others.
- * @param {string} families @param {Steps} steps
+ * The same through the real command: built app, browser, files on disk. Its folders are checked like the
+ * others.
+ * @param {string} families
+ * @param {Steps} steps
  */
 async function runCommand(families, steps) {
   const { findBrowser } = await import('../setup/browser.mjs');
@@ -220,7 +228,9 @@ async function runCommand(families, steps) {
 async function loadExports(families, { main, timm }, steps) {
   const exported = (await namesIn(families)).filter((name) => existsSync(join(families, name, 'out')));
   /**
-   * @param {NonNullable<typeof main>} interpreter @param {string} script @param {'transformers' | 'timm'} library
+   * @param {NonNullable<typeof main>} interpreter
+   * @param {string} script
+   * @param {'transformers' | 'timm'} library
    */
   const loaded = async (interpreter, script, library) => {
     const stage = `${script} ${library}`;
@@ -259,7 +269,12 @@ async function loadExports(families, { main, timm }, steps) {
   await Promise.all([python(), second().then(javascript)]);
 }
 
-/** Hostile files, half precision, image processors. @param {string} work @param {Awaited<ReturnType<typeof findPythons>>} pythons @param {Awaited<ReturnType<typeof buildGraft>>} graft */
+/**
+ * Hostile files, half precision, image processors.
+ * @param {string} work
+ * @param {Awaited<ReturnType<typeof findPythons>>} pythons
+ * @param {Awaited<ReturnType<typeof buildGraft>>} graft
+ */
 async function singleFiles(work, { main, timm }, graft) {
   const needed = ['torch', 'transformers', 'safetensors', 'pillow'];
   // Either will do; one with torchvision also has transformers' default image processors.
@@ -314,7 +329,8 @@ async function singleFiles(work, { main, timm }, graft) {
     skip("transformers' torchvision-backed image processors", 'no torchvision beside transformers');
   for (const [name, { largest, mean, pictures }] of found) {
     const [config = '', backend = ''] = name.split('.');
-    // PIL: the same bytes, float32 rounding of the normalisation. torchvision: another fixed point, two grey levels.
+    // PIL: the same bytes, float32 rounding of the normalisation. torchvision: another fixed point, two grey
+    // levels.
     const tolerance = backend === 'pil' ? 1e-3 : 2.01;
     add(`images: ${config}`, `${backend}, grey levels`, largest, null, tolerance);
     if (mean > 0.01) add(`images: ${config}`, `${backend}, mean`, mean, null, 0.01);
@@ -326,7 +342,9 @@ async function singleFiles(work, { main, timm }, graft) {
 
 /**
  * The preprocessor_config.json that Graft writes for people's own, in transformers' hands.
- * @param {string} work @param {import('./python.mjs').Python} python @param {Awaited<ReturnType<typeof buildGraft>>} graft
+ * @param {string} work
+ * @param {import('./python.mjs').Python} python
+ * @param {Awaited<ReturnType<typeof buildGraft>>} graft
  */
 async function writtenProcessors(work, python, graft) {
   const rewritten = await graft.rewriteProcessors(join(root, 'testdata/cases/prep'));
@@ -350,9 +368,12 @@ async function writtenProcessors(work, python, graft) {
 }
 
 /**
- * The consumers of one export on the same photographs. What Graft hands out (pixels.mjs, continue.py) must agree with the
- * PIL processor; what others do is shown.
- * @param {string} work @param {string} families @param {Awaited<ReturnType<typeof findPythons>>} pythons @param {Awaited<ReturnType<typeof buildGraft>>} graft
+ * The consumers of one export on the same photographs. What Graft hands out (pixels.mjs, continue.py) must
+ * agree with the PIL processor; what others do is shown.
+ * @param {string} work
+ * @param {string} families
+ * @param {Awaited<ReturnType<typeof findPythons>>} pythons
+ * @param {Awaited<ReturnType<typeof buildGraft>>} graft
  */
 async function photographs(work, families, { main }, graft) {
   const out = join(families, 'hf-vit/out');

@@ -1,14 +1,15 @@
-// A long run in steps: for each stage and family the lines of its checks, kept in the work folder as they come, so that a run
-// that was cut goes on (`--resume`) where it stood. What a stage is does not matter here.
+// A long run in steps: for each stage and family the lines of its checks, kept in the work folder as they
+// come, so that a run that was cut goes on (`--resume`) where it stood. What a stage is does not matter here.
 import { appendFileSync } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /**
  * @typedef {object} Steps
- * @property {(stage: string, families: readonly string[]) => readonly string[]} remaining families that the stage has not
- *   finished; the lines of the others are told again
- * @property {(stage: string) => (line: string) => void} record takes a stage's lines as they come; `{"done": FAMILY}` ends one
+ * @property {(stage: string, families: readonly string[]) => readonly string[]} remaining families that the
+ *   stage has not finished; the lines of the others are told again
+ * @property {(stage: string) => (line: string) => void} record takes a stage's lines as they come;
+ *   `{"done": FAMILY}` ends one
  */
 
 /**

@@ -11,8 +11,8 @@ export const quietFlags = [
 ];
 
 /**
- * WebGPU on whatever adapter the machine has: its GPU, or SwiftShader (on the processor) without one. Linux reaches
- * either through Vulkan; other systems have their own way.
+ * WebGPU on whatever adapter the machine has: its GPU, or SwiftShader (on the processor) without one. Linux
+ * reaches either through Vulkan; other systems have their own way.
  */
 export const webgpuFlags = [
   ...quietFlags,

@@ -1,4 +1,5 @@
-// The browser: finds an installed Chrome or Chromium, else Playwright's own download; gets one where there is none.
+// The browser: finds an installed Chrome or Chromium, else Playwright's own download; gets one where there is
+// none.
 import { execFile } from 'node:child_process';
 import { access, constants } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';

@@ -16,8 +16,8 @@ const inputs = [
 ];
 
 /**
- * Time of the last change of a file or of anything in a folder, folders included (a deleted file changes its folder);
- * 0 when it does not exist.
+ * Time of the last change of a file or of anything in a folder, folders included (a deleted file changes its
+ * folder); 0 when it does not exist.
  * @param {string} path
  * @returns {Promise<number>} ms
  */

@@ -1,16 +1,19 @@
-// The packages: compares what package-lock.json asks for with what node_modules holds, and installs when they differ.
-// Install scripts of packages never run; none that the app or its tests use needs one (scripts/supply-chain.test.ts).
+// The packages: compares what package-lock.json asks for with what node_modules holds, and installs when they
+// differ. Install scripts of packages never run; none that the app or its tests use needs one
+// (scripts/supply-chain.test.ts).
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { root } from './paths.mjs';
 import { runNpm } from './run-tool.mjs';
 
-/** @typedef {{ version?: string, optional?: boolean, devOptional?: boolean, link?: boolean }} LockedPackage */
+/**
+ * @typedef {{ version?: string, optional?: boolean, devOptional?: boolean, link?: boolean }} LockedPackage
+ */
 /** @typedef {{ packages?: Record<string, LockedPackage> }} Lock */
 
 /**
- * The packages that a lock file asks for and an installation does not have in the same version. Optional ones may be
- * missing: most are builds for another system.
+ * The packages that a lock file asks for and an installation does not have in the same version. Optional ones
+ * may be missing: most are builds for another system.
  * @param {Lock} wanted package-lock.json
  * @param {Lock} installed node_modules/.package-lock.json, which npm writes when an installation is complete
  */

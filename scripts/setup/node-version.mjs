@@ -1,9 +1,9 @@
-// The oldest Node that the tools run on. Imported first by every command, before anything that an old Node cannot
-// even load; ends the process with one sentence where Node is too old.
+// The oldest Node that the tools run on. Imported first by every command, before anything that an old Node
+// cannot even load; ends the process with one sentence where Node is too old.
 
 /**
- * Whether a version of Node can run the tools: 20.19 or newer, and of the 22 line 22.12 or newer, since earlier ones
- * cannot `require` ES modules, which Vite needs.
+ * Whether a version of Node can run the tools: 20.19 or newer, and of the 22 line 22.12 or newer, since
+ * earlier ones cannot `require` ES modules, which Vite needs.
  * @param {string} version "20.19.0"
  */
 export function nodeIsSupported(version) {

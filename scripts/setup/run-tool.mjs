@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { root } from './paths.mjs';
 
 /**
- * Runs a program in the repository's root and resolves with its exit code; 127 when it could not be started and 124
- * when it took longer than `limitMs`.
+ * Runs a program in the repository's root and resolves with its exit code; 127 when it could not be started
+ * and 124 when it took longer than `limitMs`.
  * @param {string} program
  * @param {readonly string[]} args
  * @param {{ env?: NodeJS.ProcessEnv, quiet?: boolean, toStderr?: boolean, limitMs?: number }} [options]

@@ -1,4 +1,5 @@
-// The server of the built app: Vite's preview server with the headers of vite.config.ts, on this machine only.
+// The server of the built app: Vite's preview server with the headers of vite.config.ts, on this machine
+// only.
 import { preview } from 'vite';
 import { root } from './paths.mjs';
 

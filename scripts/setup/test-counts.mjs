@@ -1,5 +1,5 @@
-// Counts of tests out of the JSON reports of Vitest, Playwright and `npm run interop`. A report that is missing, or an exit code that
-// says more than the report does, is a failure: no test may vanish.
+// Counts of tests out of the JSON reports of Vitest, Playwright and `npm run interop`. A report that is
+// missing, or an exit code that says more than the report does, is a failure: no test may vanish.
 
 /** @typedef {{ passed: number, failed: number, skipped: string[] }} Counts */
 
@@ -16,8 +16,8 @@ export function sum(all) {
 }
 
 /**
- * An exit code that is not 0 although no test failed (a file that does not load, an error outside tests) is one
- * failure.
+ * An exit code that is not 0 although no test failed (a file that does not load, an error outside tests) is
+ * one failure.
  * @param {Counts} counts
  * @param {number} exitCode
  * @returns {Counts}
@@ -49,7 +49,8 @@ export function countOfVitest(report, exitCode) {
 
 /**
  * @typedef {{ title: string, suites?: Suite[], specs?: Spec[] }} Suite
- * @typedef {{ title: string, tests: { status: string, annotations?: { type: string, description?: string }[] }[] }} Spec
+ * @typedef {{ title: string, tests: { status: string, annotations?: { type: string, description?: string }[]
+ *   }[] }} Spec
  */
 
 /**

@@ -1,6 +1,7 @@
-// A local stand-in for the Hugging Face Hub: real HTTP on two ports of this machine, the second as the storage host that
-// large files are redirected to, both of another origin than the app. It keeps to the Hub's ways (commits, ETags, LFS,
-// ranges, redirects, error codes, uploads) and can be told to lie. For tests: nothing of it is the real Hub.
+// A local stand-in for the Hugging Face Hub: real HTTP on two ports of this machine, the second as the
+// storage host that large files are redirected to, both of another origin than the app. It keeps to the Hub's
+// ways (commits, ETags, LFS, ranges, redirects, error codes, uploads) and can be told to lie. For tests:
+// nothing of it is the real Hub.
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,6 +1,6 @@
-// The writing half of the stand-in for the Hub: repositories made, files sorted into small and large, large ones taken by
-// Git LFS or by Xet, a commit put together. What arrives is checked like the Hub would: every large file has the digest
-// that the commit says.
+// The writing half of the stand-in for the Hub: repositories made, files sorted into small and large, large
+// ones taken by Git LFS or by Xet, a commit put together. What arrives is checked like the Hub would: every
+// large file has the digest that the commit says.
 import { createHash } from 'node:crypto';
 import { fileOfShard } from './xet.ts';
 

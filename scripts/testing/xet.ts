@@ -1,5 +1,6 @@
-// Just enough of Xet's storage format to put uploaded files together again: a shard says which chunks of which xorbs a
-// file is, a xorb holds chunks, each plain or as an LZ4 frame, its bytes grouped by four or not.
+// Just enough of Xet's storage format to put uploaded files together again: a shard says which chunks of
+// which xorbs a file is, a xorb holds chunks, each plain or as an LZ4 frame, its bytes grouped by four or
+// not.
 
 const shardHeaderBytes = 48;
 const hashBytes = 32;

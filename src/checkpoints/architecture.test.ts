@@ -1,5 +1,6 @@
-// What tensors a class has, against the lists that the libraries themselves made (scripts/interop/list_tensors.py): every
-// name and shape, nothing besides; and what a reader as strict as they are says of files that differ.
+// What tensors a class has, against the lists that the libraries themselves made
+// (scripts/interop/list_tensors.py): every name and shape, nothing besides; and what a reader as strict as
+// they are says of files that differ.
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';

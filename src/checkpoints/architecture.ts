@@ -1,6 +1,6 @@
 // What tensors a classifier of transformers or timm has: every name and shape that its class registers for a
-// config.json, and nothing else. Exports are filled from this, and what was written is compared with it as strictly as the
-// library does.
+// config.json, and nothing else. Exports are filled from this, and what was written is compared with it as
+// strictly as the library does.
 import { sizeOf } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
 import type { Dialect } from './naming.ts';
@@ -123,8 +123,8 @@ function slotsByName(slots: readonly Slot[]): Map<string, Slot> {
 }
 
 /**
- * What the library would refuse, or replace by random numbers, in a file for this class: a sentence without an end, null
- * when every tensor is there once, in its shape, and nothing else is.
+ * What the library would refuse, or replace by random numbers, in a file for this class: a sentence without
+ * an end, null when every tensor is there once, in its shape, and nothing else is.
  */
 export function misfit(
   tensors: ReadonlyMap<string, { readonly shape: readonly number[] }>,

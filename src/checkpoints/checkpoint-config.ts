@@ -1,6 +1,6 @@
-// The numbers and switches of a checkpoint's model: from the shapes of its tensors, checked against config.json; heads,
-// epsilon, activation and pooling from config.json and the family. What contradicts itself or cannot be computed is
-// refused by name.
+// The numbers and switches of a checkpoint's model: from the shapes of its tensors, checked against
+// config.json; heads, epsilon, activation and pooling from config.json and the family. What contradicts
+// itself or cannot be computed is refused by name.
 import type { ModelConfigFile } from './model-config.ts';
 import type { TensorEntry } from '../formats/safetensors.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
@@ -23,7 +23,10 @@ export interface Layout {
 export interface Understood {
   /** As the tensors have it. */
   readonly config: VitConfig;
-  /** Side of the images that its library makes the model for; another than the positions' where it interpolates them. */
+  /**
+   * Side of the images that its library makes the model for; another than the positions' where it
+   * interpolates them.
+   */
   readonly statedImageSize: number;
   readonly layout: Layout;
   /** What is computed otherwise than by the file's own library, a sentence each. */
@@ -147,8 +150,9 @@ function countOf(tensors: Entries, token: string): number {
 }
 
 /**
- * The grid that so many positions cover: with all tokens before the patches, with all but the registers (the last
- * tensor of several), or with none of them. The one that config.json states, else the first that is a square.
+ * The grid that so many positions cover: with all tokens before the patches, with all but the registers (the
+ * last tensor of several), or with none of them. The one that config.json states, else the first that is a
+ * square.
  */
 function gridOf(
   rows: number,
@@ -182,8 +186,8 @@ function hfReading(family: Family, tensors: Entries): Reading {
 }
 
 /**
- * What timm's head reads, and where its last LayerNorm stands. Attention pooling is not computed: the patches are averaged
- * in its place, as timm's own `_gap_` variants of these models do, and the head is new.
+ * What timm's head reads, and where its last LayerNorm stands. Attention pooling is not computed: the patches
+ * are averaged in its place, as timm's own `_gap_` variants of these models do, and the head is new.
  */
 function timmReading(tensors: Entries, file: ModelConfigFile): Result<Reading> {
   const has = (name: string): boolean => tensors.has(name);

@@ -1,5 +1,6 @@
-// Checkpoints in every naming that Graft reads, made from the micro ViT of the reference vectors by renaming; what is
-// refused and by which words; and that a written file differs from its source only where something was trained.
+// Checkpoints in every naming that Graft reads, made from the micro ViT of the reference vectors by renaming;
+// what is refused and by which words; and that a written file differs from its source only where something
+// was trained.
 import { beforeAll, describe, expect, test } from 'vitest';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';

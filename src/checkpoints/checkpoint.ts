@@ -1,5 +1,5 @@
-// A checkpoint file -> a ViT: finds every parameter whatever names the file uses, refuses gaps and contradictions by
-// name, and loads the tensors one at a time, reading just the rows that a parameter needs.
+// A checkpoint file -> a ViT: finds every parameter whatever names the file uses, refuses gaps and
+// contradictions by name, and loads the tensors one at a time, reading just the rows that a parameter needs.
 import type { ModelConfigFile } from './model-config.ts';
 import { decodeFloats, isFloatType } from '../formats/float-types.ts';
 import { readTensorRows, type SafetensorsHeader, type TensorEntry } from '../formats/safetensors.ts';
@@ -24,7 +24,10 @@ interface CheckpointHead {
 export interface Checkpoint {
   readonly family: Family;
   readonly config: VitConfig;
-  /** Side of the images that the file's positions are for; another than `config.imageSize` where it was changed. */
+  /**
+   * Side of the images that the file's positions are for; another than `config.imageSize` where it was
+   * changed.
+   */
   readonly storedImageSize: number;
   /** Where each canonical parameter that is a tensor, or a third of one, lies. */
   readonly locations: ReadonlyMap<ParamName, Location>;
@@ -130,8 +133,8 @@ const knownUnused =
   /(^|\.)(mask_token|post_layernorm\.(weight|bias))$|^(vision_model\.)?head\.(attention|layernorm|mlp|probe)/;
 
 /**
- * The same checkpoint for images of another size: the positions are interpolated when it is loaded, as the family's own
- * library does it.
+ * The same checkpoint for images of another size: the positions are interpolated when it is loaded, as the
+ * family's own library does it.
  */
 export function withImageSize(checkpoint: Checkpoint, imageSize: number): Result<Checkpoint> {
   const config = { ...checkpoint.config, imageSize };
@@ -182,8 +185,8 @@ function entryProblem(
 }
 
 /**
- * Rows [begin, end) of a tensor as float32, flat. A value that is not finite is a fault, since no run could recover
- * from it.
+ * Rows [begin, end) of a tensor as float32, flat. A value that is not finite is a fault, since no run could
+ * recover from it.
  */
 async function loadRows(
   file: Blob,
@@ -262,8 +265,8 @@ async function loadTokens(
 }
 
 /**
- * The positions as a file has them, at the checkpoint's image size: rows for the tokens that have one, then the patches'
- * grid, interpolated where the file's is another. [rows, dim] or [1, rows, dim], as in the file.
+ * The positions as a file has them, at the checkpoint's image size: rows for the tokens that have one, then
+ * the patches' grid, interpolated where the file's is another. [rows, dim] or [1, rows, dim], as in the file.
  */
 export async function readPositions(
   file: Blob,

@@ -1,5 +1,6 @@
-// The families of plain ViTs and the dialects of their files, each as a small table (namings are in dialects/): which namings and prefixes its files have, what its head reads, and
-// which class of transformers its fine-tuned form belongs to. checkpoint.ts takes all numbers from the tensors.
+// The families of plain ViTs and the dialects of their files, each as a small table (namings are in
+// dialects/): which namings and prefixes its files have, what its head reads, and which class of transformers
+// its fine-tuned form belongs to. checkpoint.ts takes all numbers from the tensors.
 import type { ModelConfigFile } from './model-config.ts';
 import type { VitConfig } from '../vit/vit-config.ts';
 import { dialectOf, type Dialect, type Naming } from './naming.ts';
@@ -24,7 +25,10 @@ export interface Family {
   readonly title: string;
   /** In the order in which a name is looked for; a file may mix them. */
   readonly dialects: readonly Dialect[];
-  /** What its classifier reads. `meanFrom` counts from the first token; 'patches' leaves out all that precede them. */
+  /**
+   * What its classifier reads. `meanFrom` counts from the first token; 'patches' leaves out all that precede
+   * them.
+   */
   readonly pool: VitConfig['pool'];
   readonly meanFrom: 'all' | 'patches';
   readonly finalNorm: VitConfig['finalNorm'];
@@ -106,7 +110,9 @@ const towers = {
   writtenPrefix: 'vision_model.',
 } as const satisfies Partial<Family>;
 
-/** transformers' classifier averages the patches as they leave the last block: post_layernorm is not applied. */
+/**
+ * transformers' classifier averages the patches as they leave the last block: post_layernorm is not applied.
+ */
 const clip: Family = {
   ...towers,
   id: 'clip',
@@ -157,7 +163,9 @@ function hasFirstBlock(dialect: Dialect, tensors: ReadonlySet<string>): boolean 
   return first !== null && tensors.has(first.tensor);
 }
 
-/** The heads that a file of this family has, or that a new one gets: one, or two whose logits are averaged. */
+/**
+ * The heads that a file of this family has, or that a new one gets: one, or two whose logits are averaged.
+ */
 export function headsOf(family: Family, tensors: ReadonlySet<string>): readonly string[] {
   if (family.id === 'timm') return tensors.has('dist_token') ? ['head', 'head_dist'] : ['head'];
   if (family.id === 'deit' && twoHeads.every((head) => tensors.has(`${head}.weight`))) return twoHeads;

@@ -1,11 +1,11 @@
-// A checkpoint's head, which may be two: a distilled DeiT has one for its class token and one for its distillation
-// token, and averages their logits. In Graft that is a single head on both tokens side by side:
+// A checkpoint's head, which may be two: a distilled DeiT has one for its class token and one for its
+// distillation token, and averages their logits. In Graft that is a single head on both tokens side by side:
 //
 //   (W1 a + b1 + W2 b + b2) / 2 = [W1/2 | W2/2] [a; b] + (b1 + b2) / 2
 //
-// Halving and doubling are exact, so the weights survive the way there and back bit for bit. A new head of such a model
-// is drawn and trained in this form and is written as two; a distilled DeiT whose file has but one classifier
-// (transformers' DeiTForImageClassification) reads the class token alone, as that class does.
+// Halving and doubling are exact, so the weights survive the way there and back bit for bit. A new head of
+// such a model is drawn and trained in this form and is written as two; a distilled DeiT whose file has but
+// one classifier (transformers' DeiTForImageClassification) reads the class token alone, as that class does.
 import { ndArray, type NdArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
 

@@ -1,6 +1,6 @@
-// People's model files, of the kinds that other tools and habits make: each is opened as a user's files are, and its logits
-// are those that its own library computes, or it is refused in words that say what to do. Beside each kind stands a case that
-// must not change.
+// People's model files, of the kinds that other tools and habits make: each is opened as a user's files are,
+// and its logits are those that its own library computes, or it is refused in words that say what to do.
+// Beside each kind stands a case that must not change.
 import { beforeAll, describe, expect, test } from 'vitest';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';

@@ -1,4 +1,5 @@
-// config.json of a checkpoint, as transformers and timm write it: what it says of the model. Shapes are not its business: the tensors decide (vit/checkpoint.ts).
+// config.json of a checkpoint, as transformers and timm write it: what it says of the model. Shapes are not
+// its business: the tensors decide (vit/checkpoint.ts).
 import { fail, ok, type Result } from '../shared/result.ts';
 import { numberOf, objectOf, parseJsonObject, stringOf } from '../formats/json.ts';
 import type { Json, JsonObject } from '../formats/json.ts';
@@ -49,7 +50,9 @@ export function parseModelConfig(text: string, name: string): Result<ModelConfig
   });
 }
 
-/** A side in pixels, also as a list of equal ones: [224, 224]; null where nothing or no single number is said. */
+/**
+ * A side in pixels, also as a list of equal ones: [224, 224]; null where nothing or no single number is said.
+ */
 function sideOf(object: JsonObject, key: string): number | null {
   const value = object.get(key);
   if (!Array.isArray(value)) return numberOf(object, key);
@@ -57,7 +60,10 @@ function sideOf(object: JsonObject, key: string): number | null {
   return typeof first === 'number' && rest.every((side) => side === first) ? first : null;
 }
 
-/** The first field that states sides of two lengths: a fault by name, since nothing here computes oblong images. */
+/**
+ * The first field that states sides of two lengths: a fault by name, since nothing here computes oblong
+ * images.
+ */
 function oblongOf(json: JsonObject): string | null {
   for (const object of [json, objectOf(json, 'vision_config'), objectOf(json, 'model_args')])
     for (const key of ['image_size', 'patch_size', 'img_size']) {
@@ -72,7 +78,8 @@ function hfConfig(json: JsonObject, modelType: string): ModelConfigFile {
   const names = objectOf(json, 'id2label');
   const labels = names === null ? [] : Array.from({ length: names.size }, (_, id) => names.get(String(id)));
   const type = modelTypeOf(modelType);
-  // A whole CLIP or SigLIP describes its two towers apart; transformers leaves out what has its default value.
+  // A whole CLIP or SigLIP describes its two towers apart; transformers leaves out what has its default
+  // value.
   const vision = objectOf(json, 'vision_config') ?? json;
   return {
     flavour: 'hf',

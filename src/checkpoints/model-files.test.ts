@@ -1,5 +1,5 @@
-// Files of several models mixed: all that is used comes from one folder, what lies elsewhere is named, and where only a person
-// can tell which model is meant, one is asked for.
+// Files of several models mixed: all that is used comes from one folder, what lies elsewhere is named, and
+// where only a person can tell which model is meant, one is asked for.
 import { beforeAll, describe, expect, test } from 'vitest';
 import { must } from '../engine/checks/reference.ts';
 import { writeSafetensors } from '../formats/safetensors.ts';

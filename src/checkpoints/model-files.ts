@@ -1,6 +1,7 @@
-// Which of the files that a user gave make a model: weights, config.json, preprocessing and shards come from one folder, the
-// shallowest that has weights. Where several would do, they are named and one is asked for; where none is, what is there
-// instead is named. What is weights is told by tensors, not by names alone: moments and logits are safetensors too.
+// Which of the files that a user gave make a model: weights, config.json, preprocessing and shards come from
+// one folder, the shallowest that has weights. Where several would do, they are named and one is asked for;
+// where none is, what is there instead is named. What is weights is told by tensors, not by names alone:
+// moments and logits are safetensors too.
 import { openShards, openTensorFile, type TensorFile } from '../formats/tensor-files.ts';
 import { objectOf, parseJsonObject, stringOf } from '../formats/json.ts';
 import { adapterKind } from './peft/config.ts';
@@ -21,7 +22,9 @@ export interface ModelFiles {
   readonly beside: (name: string) => SourceFile | undefined;
   /** Where config.json was seen though not beside the weights; '' for nowhere. */
   readonly configElsewhere: string;
-  /** Which folder was taken and what lies elsewhere, a sentence each; none where there was nothing to choose. */
+  /**
+   * Which folder was taken and what lies elsewhere, a sentence each; none where there was nothing to choose.
+   */
   readonly notes: readonly string[];
 }
 
@@ -240,7 +243,10 @@ const stepOf = (path: string): number | null => {
   return step === undefined ? null : Number(step);
 };
 
-/** The newest of a trainer's checkpoints first, then by name; in one folder the name that libraries read first. */
+/**
+ * The newest of a trainer's checkpoints first, then by name; in one folder the name that libraries read
+ * first.
+ */
 function byRank(a: Weights, b: Weights): number {
   const newer = (stepOf(b.path) ?? -1) - (stepOf(a.path) ?? -1);
   if (newer !== 0) return newer;
@@ -251,7 +257,10 @@ function byRank(a: Weights, b: Weights): number {
   return a.path < b.path ? -1 : 1;
 }
 
-/** What is taken where nobody can be asked; null where only a guess could tell: two files of names that mean nothing. */
+/**
+ * What is taken where nobody can be asked; null where only a guess could tell: two files of names that mean
+ * nothing.
+ */
 function ruleOf(level: readonly Weights[]): string | null {
   const [best] = [...level].sort(byRank);
   if (best === undefined) return null;
@@ -300,7 +309,8 @@ async function noWeights(files: readonly SourceFile[], title: string): Promise<R
     const kind = adapter.config === null ? null : adapterKind(await adapter.config.blob.text());
     return fail({ kind: 'adapter-alone', base: kind?.ok === true ? kind.value.base : null });
   }
-  // Another kind of weights file is recognised by its first bytes and named; a trainer's state only where nothing else is.
+  // Another kind of weights file is recognised by its first bytes and named; a trainer's state only where
+  // nothing else is.
   const foreign = files.filter(({ path }) => /\.(bin|pt|pth|ckpt|h5|onnx|gguf|pkl|msgpack)$/i.test(path));
   const models = foreign.filter(({ path }) => !trainingState.test(baseName(path)));
   for (const { path, blob } of models.length > 0 ? models : foreign) {

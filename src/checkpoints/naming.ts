@@ -1,19 +1,29 @@
-// A naming: how one library writes the canonical names of parameters.ts, as a table. With a prefix before every tensor of
-// the backbone it becomes a dialect, which locates parameters in files. A new naming is a new table in this folder.
+// A naming: how one library writes the canonical names of parameters.ts, as a table. With a prefix before
+// every tensor of the backbone it becomes a dialect, which locates parameters in files. A new naming is a new
+// table in this folder.
 import type { Linear, ParamName } from '../vit/parameters.ts';
 
-/** Where a parameter lies in a file: a whole tensor, or one third of the rows of a fused one (q, k, v in this order). */
+/**
+ * Where a parameter lies in a file: a whole tensor, or one third of the rows of a fused one (q, k, v in this
+ * order).
+ */
 export interface Location {
   readonly tensor: string;
   readonly third: 0 | 1 | 2 | null;
 }
 
-/** Names without their `.weight` and `.bias`, but for `tokens`, `positions` and `scales`, which are whole names. */
+/**
+ * Names without their `.weight` and `.bias`, but for `tokens`, `positions` and `scales`, which are whole
+ * names.
+ */
 export interface Naming {
   readonly id: 'hf' | 'hf-v5' | 'timm';
   /** For people. */
   readonly title: string;
-  /** The tokens before the patches in the order of the sequence; those that a file lacks are not in its sequence. */
+  /**
+   * The tokens before the patches in the order of the sequence; those that a file lacks are not in its
+   * sequence.
+   */
   readonly tokens: readonly string[];
   readonly positions: string;
   readonly patch: string;

@@ -1,5 +1,5 @@
-// A model out of a pile of files: finds weights, config.json and preprocessor_config.json, understands the checkpoint,
-// loads the backbone and describes it for the page.
+// A model out of a pile of files: finds weights, config.json and preprocessor_config.json, understands the
+// checkpoint, loads the backbone and describes it for the page.
 import {
   outputSizeOf,
   preparationWords,
@@ -114,7 +114,10 @@ export interface OpenOptions {
   readonly loadingProblem?: (config: VitConfig) => Promise<string | null>;
 }
 
-/** Opens the model among `files`; a fault names what is missing or wrong, and nothing that was open is touched. */
+/**
+ * Opens the model among `files`; a fault names what is missing or wrong, and nothing that was open is
+ * touched.
+ */
 export async function openModel(
   files: readonly SourceFile[],
   title: string,
@@ -241,8 +244,9 @@ function familyTitle({ family }: Checkpoint, { architecture }: ModelConfigFile):
 }
 
 /**
- * The checkpoint and its preprocessing at one image size: the asked one, or the file's. DINOv2's files have positions for
- * 518 pixels and a processor for 224: there transformers interpolates to what the processor makes, and so does this.
+ * The checkpoint and its preprocessing at one image size: the asked one, or the file's. DINOv2's files have
+ * positions for 518 pixels and a processor for 224: there transformers interpolates to what the processor
+ * makes, and so does this.
  */
 function atImageSize(
   stored: Checkpoint,
@@ -272,8 +276,9 @@ function atImageSize(
 const isSize = (side: number, width: number, height: number): boolean => width === side && height === side;
 
 /**
- * How images are prepared, from the file that the model's library would take: for timm its config.json, for transformers the
- * image processor in processor_config.json before preprocessor_config.json; where there is none, as is usual.
+ * How images are prepared, from the file that the model's library would take: for timm its config.json, for
+ * transformers the image processor in processor_config.json before preprocessor_config.json; where there is
+ * none, as is usual.
  */
 async function preprocessingOf(
   named: (name: string) => SourceFile | undefined,

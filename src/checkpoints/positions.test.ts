@@ -1,4 +1,5 @@
-// Interpolated positions against PyTorch's (testdata/positions.json, made by testing/make_position_vectors.py).
+// Interpolated positions against PyTorch's (testdata/positions.json, made by
+// testing/make_position_vectors.py).
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';

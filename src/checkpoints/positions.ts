@@ -1,5 +1,6 @@
-// Position embeddings for another image size: the grid of patches is interpolated bicubically, as the libraries do it.
-// timm (and transformers for DINOv2 with registers) smooth when the grid shrinks, transformers' other families do not.
+// Position embeddings for another image size: the grid of patches is interpolated bicubically, as the
+// libraries do it. timm (and transformers for DINOv2 with registers) smooth when the grid shrinks,
+// transformers' other families do not.
 import type { PositionResize } from './dialects.ts';
 
 /**
@@ -17,7 +18,9 @@ interface Taps {
   readonly weights: readonly number[];
 }
 
-/** PyTorch's `interpolate(mode='bicubic', align_corners=False)` along an axis; the border element is repeated. */
+/**
+ * PyTorch's `interpolate(mode='bicubic', align_corners=False)` along an axis; the border element is repeated.
+ */
 function plainTaps(from: number, to: number): Taps[] {
   const scale = from / to;
   return Array.from({ length: to }, (_, i) => {
@@ -31,7 +34,10 @@ function plainTaps(from: number, to: number): Taps[] {
   });
 }
 
-/** The same with `antialias=True`: the kernel is as wide as the scale where the grid shrinks, and cut at the border. */
+/**
+ * The same with `antialias=True`: the kernel is as wide as the scale where the grid shrinks, and cut at the
+ * border.
+ */
 function smoothTaps(from: number, to: number): Taps[] {
   const scale = from / to;
   const width = Math.max(scale, 1);

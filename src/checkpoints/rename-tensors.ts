@@ -1,6 +1,7 @@
-// The tensors of a fine-tuned checkpoint as a class of transformers or timm has them, in its names and shapes: every tensor
-// keeps its bytes where the type stays, since fusing and splitting q, k and v only moves whole rows. What the class has
-// and the model does not compute with goes along (a mask token, an attention pooling); what it lacks stays behind, named.
+// The tensors of a fine-tuned checkpoint as a class of transformers or timm has them, in its names and
+// shapes: every tensor keeps its bytes where the type stays, since fusing and splitting q, k and v only moves
+// whole rows. What the class has and the model does not compute with goes along (a mask token, an attention
+// pooling); what it lacks stays behind, named.
 import { decodeFloats, encodeFloats, isFloatType, type FloatType } from '../formats/float-types.ts';
 import type { TensorToWrite } from '../formats/safetensors.ts';
 import { sizeOf } from '../shared/array.ts';
@@ -31,7 +32,8 @@ export interface FilledArchitecture {
 }
 
 /**
- * Every tensor of the class, out of the checkpoint's; a string names what the class needs and the checkpoint lacks.
+ * Every tensor of the class, out of the checkpoint's; a string names what the class needs and the checkpoint
+ * lacks.
  *
  * @param tensors those of fineTunedTensors, with the head
  * @param type of what the file lacks and the class sets to zero or one
@@ -111,7 +113,10 @@ function contentOf(
   }
 }
 
-/** What stands in for a tensor that the file lacks: no bias is a bias of zeros, and some spares have a fixed start. */
+/**
+ * What stands in for a tensor that the file lacks: no bias is a bias of zeros, and some spares have a fixed
+ * start.
+ */
 function standIn({ content, shape }: Slot, dtype: FloatType): TensorToWrite | null {
   const isBias = content.kind === 'parameters' && content.names.every((name) => name.endsWith('.bias'));
   const value = content.kind === 'spare' ? content.fill : isBias ? 0 : null;

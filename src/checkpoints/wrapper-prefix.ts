@@ -1,7 +1,8 @@
-// What wrappers put before every tensor of a model (torch.compile's `_orig_mod.`, DataParallel's `module.`, Lightning's
-// `model.`, any other, one in another): found by where a first block lies, whatever the prefix is called, and taken off.
-// Several models, side by side or one inside another's prefix, are refused by their prefixes, since only the user knows which
-// one is meant; a model without any prefix is the one that libraries load, whatever copies lie beside it.
+// What wrappers put before every tensor of a model (torch.compile's `_orig_mod.`, DataParallel's `module.`,
+// Lightning's `model.`, any other, one in another): found by where a first block lies, whatever the prefix is
+// called, and taken off. Several models, side by side or one inside another's prefix, are refused by their
+// prefixes, since only the user knows which one is meant; a model without any prefix is the one that
+// libraries load, whatever copies lie beside it.
 import type { ModelConfigFile } from './model-config.ts';
 import type { SafetensorsHeader } from '../formats/safetensors.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
@@ -21,7 +22,10 @@ const endsWithFirstBlock = (name: string): string | null => {
   return found;
 };
 
-/** Whether these tensors are the weights of a ViT, under whatever prefix, and not, say, an optimiser's moments. */
+/**
+ * Whether these tensors are the weights of a ViT, under whatever prefix, and not, say, an optimiser's
+ * moments.
+ */
 export function holdsVit(names: Iterable<string>): boolean {
   return [...names].some((name) => endsWithFirstBlock(name) !== null);
 }
@@ -38,7 +42,10 @@ const makers: readonly (readonly [RegExp, string])[] = [
   [/^(model|net|network)\.$/, 'a Lightning module, for instance'],
 ];
 
-/** The same tensors without the prefix of a wrapper; a fault names the prefixes where there are several models. */
+/**
+ * The same tensors without the prefix of a wrapper; a fault names the prefixes where there are several
+ * models.
+ */
 export function unwrapped(header: SafetensorsHeader, file: ModelConfigFile): Result<Unwrapped> {
   const names = [...header.tensors.keys()];
   const asTheyAre = ok<Unwrapped>({ header, notes: [] });
@@ -98,7 +105,9 @@ function prefixesOf(names: readonly string[], file: ModelConfigFile): string[] {
   return found;
 }
 
-/** A first block and a patch embedding in one dialect of the family: what a text tower or an optimiser lacks. */
+/**
+ * A first block and a patch embedding in one dialect of the family: what a text tower or an optimiser lacks.
+ */
 function isComplete(names: ReadonlySet<string>, file: ModelConfigFile): boolean {
   const family = familyOf(names, file);
   const has = (tensor: string | undefined): boolean => tensor !== undefined && names.has(tensor);

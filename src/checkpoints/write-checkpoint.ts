@@ -1,6 +1,6 @@
-// A fine-tuned checkpoint in the names, shapes and types of its source: changed parameters are put where the source has
-// them, in rows of a fused tensor where it is fused; every other tensor keeps its bytes. What a classifier of the family
-// lacks (a decoder, a text tower, a pooler) stays behind.
+// A fine-tuned checkpoint in the names, shapes and types of its source: changed parameters are put where the
+// source has them, in rows of a fused tensor where it is fused; every other tensor keeps its bytes. What a
+// classifier of the family lacks (a decoder, a text tower, a pooler) stays behind.
 import { encodeFloats, isFloatType, type FloatType } from '../formats/float-types.ts';
 import { decodeFloats } from '../formats/float-types.ts';
 import { readTensorBytes, type SafetensorsHeader, type TensorToWrite } from '../formats/safetensors.ts';
@@ -29,10 +29,10 @@ export function writtenName({ family, dialect, heads }: Checkpoint, name: string
 /**
  * The tensors of the new file.
  *
- * @param changed float32 values by canonical name: adapted weights and the head; cast last, to the source's type. The
- * positions change by themselves where the image size is not the source's.
- * @param chosen type of what changes, instead of the source's: so a float32 file from a float16 source keeps what was
- * learned, rounded once. What does not change keeps its bytes.
+ * @param changed float32 values by canonical name: adapted weights and the head; cast last, to the source's
+ *   type. The positions change by themselves where the image size is not the source's.
+ * @param chosen type of what changes, instead of the source's: so a float32 file from a float16 source keeps
+ *   what was learned, rounded once. What does not change keeps its bytes.
  */
 export async function fineTunedTensors(
   file: Blob,

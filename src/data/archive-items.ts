@@ -1,5 +1,6 @@
-// Archives of the pile: which files are opened as such, what becomes of archives within them, and the items of their
-// entries. An archive within an archive is opened where the outer one holds no image itself, and none within that.
+// Archives of the pile: which files are opened as such, what becomes of archives within them, and the items
+// of their entries. An archive within an archive is opened where the outer one holds no image itself, and
+// none within that.
 import {
   archiveKind,
   archiveSniffBytes,
@@ -211,7 +212,10 @@ const notOpened: ItemProblem = {
   reason: 'An archive beside images, or within a second archive, is not opened: unpack it first.',
 };
 
-/** Where the files of an archive without folders belong: one within an archive lies there as a folder of its name. */
+/**
+ * Where the files of an archive without folders belong: one within an archive lies there as a folder of its
+ * name.
+ */
 function flatPlace(
   { name, root, outer }: Box,
   read: (name: StoredName) => string,
@@ -227,10 +231,9 @@ function flatPlace(
 
 /**
  * How an archive writes its paths. '\' separates where no file's path has a '/' (old Windows programs, which
- * still write
- * '/' after folders), and where an archive from Windows has none in a path; otherwise it is a letter. A '/'
- * before every
- * path is a manner of the program and is taken off, as unpacking does; before some of them only, it is refused.
+ * still write '/' after folders), and where an archive from Windows has none in a path; otherwise it is a
+ * letter. A '/' before every path is a manner of the program and is taken off, as unpacking does; before some
+ * of them only, it is refused.
  */
 function separators(
   box: Box,

@@ -1,5 +1,5 @@
-// Names in archives that do not say what encoding they are in: the encoding they are read with (asked for or guessed),
-// the choice to offer and the warning to give. Knows nothing of images.
+// Names in archives that do not say what encoding they are in: the encoding they are read with (asked for or
+// guessed), the choice to offer and the warning to give. Knows nothing of images.
 import {
   decodeName,
   nameEncodings,
@@ -26,7 +26,8 @@ export async function readNames(
   const names = boxes.flatMap(({ entries }) => entries.map(({ name }) => name));
   const unknown = names.filter(({ kind }) => kind !== 'known');
   const isForeign = unknown.some(({ kind }) => kind === 'foreign');
-  // A folder of nothing but two-byte characters with accents may be something else that is valid UTF-8 by chance.
+  // A folder of nothing but two-byte characters with accents may be something else that is valid UTF-8 by
+  // chance.
   const isDoubtful = unknown.some(({ text }) =>
     text.split('/').some((part) => /^[\u0080-\u024f]+$/.test(part)),
   );

@@ -1,4 +1,5 @@
-// The order of training images: full batches, every image once an epoch, the same from wherever a run resumes.
+// The order of training images: full batches, every image once an epoch, the same from wherever a run
+// resumes.
 import { expect, test } from 'vitest';
 import { batchIndices } from './batch-order.ts';
 

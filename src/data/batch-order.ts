@@ -1,5 +1,5 @@
-// The order in which a run visits its training images: a pure function of (n, batchSize, step, seed), so that a
-// resumed run sees what an uninterrupted one sees. Knows indices only.
+// The order in which a run visits its training images: a pure function of (n, batchSize, step, seed), so that
+// a resumed run sees what an uninterrupted one sees. Knows indices only.
 import { randomStream } from '../shared/random.ts';
 import { assert } from '../shared/assert.ts';
 
@@ -20,8 +20,8 @@ function epochOrder(n: number, epoch: number, seed: number): Uint32Array {
 
 /**
  * Indices (0 .. n-1) of the images in the batch of `step` (from 0): positions step * batchSize onwards of the
- * run, where position p is place p mod n of epoch floor(p / n). Every batch is full; one that reaches the end of
- * an epoch goes on in the next.
+ * run, where position p is place p mod n of epoch floor(p / n). Every batch is full; one that reaches the end
+ * of an epoch goes on in the next.
  */
 export function batchIndices(n: number, batchSize: number, step: number, seed: number): Uint32Array {
   assert(Number.isInteger(n) && n > 0, () => `a run over ${n} images`);

@@ -1,5 +1,5 @@
-// ICC profiles: whether a reader that manages colours would show other colours than the stored numbers read as sRGB, and
-// what the profile calls itself. Knows nothing of image formats.
+// ICC profiles: whether a reader that manages colours would show other colours than the stored numbers read
+// as sRGB, and what the profile calls itself. Knows nothing of image formats.
 import { asciiOf, viewOf } from './image-format.ts';
 
 /** Red, green and blue of sRGB in the profile connection space (D50). */
@@ -13,8 +13,8 @@ const srgbColorants: Readonly<Record<string, readonly [number, number, number]>>
 const srgbMiddle = 0.214;
 
 /**
- * The name of a profile, in one piece or in JPEG's parts; null where there is none, where it cannot be read, or where
- * it is sRGB by its numbers, whatever it is called.
+ * The name of a profile, in one piece or in JPEG's parts; null where there is none, where it cannot be read,
+ * or where it is sRGB by its numbers, whatever it is called.
  */
 export function profileName(parts: Uint8Array | readonly Uint8Array[]): string | null {
   const bytes = joined(parts);

@@ -1,20 +1,20 @@
-// Decoding by the browser: a Blob to RGBA pixels through createImageBitmap and an OffscreenCanvas. With thumbnail.ts
-// the only file that knows canvases; everything else takes a DecodeImage, so that it runs in Node. What a pixel is,
-// and why, stands in docs/decisions/pixels.md.
+// Decoding by the browser: a Blob to RGBA pixels through createImageBitmap and an OffscreenCanvas. With
+// thumbnail.ts the only file that knows canvases; everything else takes a DecodeImage, so that it runs in
+// Node. What a pixel is, and why, stands in docs/decisions/pixels.md.
 import { fail, ok, type Result } from '../shared/result.ts';
 import { maxPixels, maxSide, type ImageHeader } from './image-header.ts';
 import { turned, type RgbaImage } from './raster.ts';
 
 /**
- * Decodes one image (the first frame of an animation) to upright straight-alpha RGBA; a fault of kind 'bad-file'
- * when the bytes do not decode. Never throws.
+ * Decodes one image (the first frame of an animation) to upright straight-alpha RGBA; a fault of kind
+ * 'bad-file' when the bytes do not decode. Never throws.
  */
 export type DecodeImage = (blob: Blob, header: ImageHeader) => Promise<Result<RgbaImage>>;
 
 /**
- * The decoder of this browser. Takes the numbers that the file stores: colour profiles, gamma and the like are not
- * applied, as Python's readers do not. Holds one bitmap at a time and closes it; refuses more than 40 megapixels by
- * the header before decoding and by the bitmap after. Call it for one image after the other.
+ * The decoder of this browser. Takes the numbers that the file stores: colour profiles, gamma and the like
+ * are not applied, as Python's readers do not. Holds one bitmap at a time and closes it; refuses more than 40
+ * megapixels by the header before decoding and by the bitmap after. Call it for one image after the other.
  */
 export function makeBrowserDecoder(): DecodeImage {
   return async (blob, header) => {
@@ -45,7 +45,8 @@ function pixelsOf(bitmap: ImageBitmap): Result<RgbaImage> {
   const { width, height } = bitmap;
   try {
     const canvas = new OffscreenCanvas(width, height);
-    // Pixels are read back at once, so a canvas in the GPU's memory would only cost a copy, and its bits may differ.
+    // Pixels are read back at once, so a canvas in the GPU's memory would only cost a copy, and its bits may
+    // differ.
     const context = canvas.getContext('2d', { willReadFrequently: true, colorSpace: 'srgb' });
     if (context === null) return cannot('unreadable', 'The browser gives no canvas to decode it with.');
     context.drawImage(bitmap, 0, 0);
@@ -63,8 +64,8 @@ const lyingWebp =
 let browserTurnsWebp: Promise<boolean> | null = null;
 
 /**
- * Whether the pixels that the browser gives still have to be turned. Chromium turns JPEG, PNG and AVIF by itself but no
- * WebP, so this browser is asked once, with a picture whose answer is known.
+ * Whether the pixels that the browser gives still have to be turned. Chromium turns JPEG, PNG and AVIF by
+ * itself but no WebP, so this browser is asked once, with a picture whose answer is known.
  */
 export async function mustTurn({ format, orientation }: ImageHeader): Promise<boolean> {
   if (format !== 'webp' || orientation === 1) return false;

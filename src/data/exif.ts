@@ -1,6 +1,5 @@
-// EXIF: the one thing that Graft asks of it, the orientation. Chromium applies it to JPEG and PNG; a WebP is turned by
-// decode.ts, and an AVIF is turned by boxes of its own.
-// Knows no image format.
+// EXIF: the one thing that Graft asks of it, the orientation. Chromium applies it to JPEG and PNG; a WebP is
+// turned by decode.ts, and an AVIF is turned by boxes of its own. Knows no image format.
 import { asciiOf, viewOf } from './image-format.ts';
 
 /** Orientation 1 to 8 of a TIFF block as EXIF holds it, or null when it says none. */

@@ -1,13 +1,17 @@
-// Paths of dropped files and archive entries as lists of names: what leaves its place, what belongs to a system,
-// which kind an extension promises. Text only; reads no file.
+// Paths of dropped files and archive entries as lists of names: what leaves its place, what belongs to a
+// system, which kind an extension promises. Text only; reads no file.
 import type { ImageFormat } from './image-format.ts';
 
-/** Whether a path leaves its place: absolute, with a drive, a NUL or a '..' between separators of either kind. */
+/**
+ * Whether a path leaves its place: absolute, with a drive, a NUL or a '..' between separators of either kind.
+ */
 export function isUnsafePath(path: string): boolean {
   return /^([/\\]|[A-Za-z]:[/\\])/.test(path) || path.includes('\0') || path.split(/[/\\]/).includes('..');
 }
 
-/** The names of a path; empty and '.' parts are dropped. `backslashSeparates` for archives that know no '/'. */
+/**
+ * The names of a path; empty and '.' parts are dropped. `backslashSeparates` for archives that know no '/'.
+ */
 export function segmentsOf(path: string, backslashSeparates = false): string[] {
   return path.split(backslashSeparates ? /[/\\]/ : '/').filter((name) => name !== '' && name !== '.');
 }
@@ -60,7 +64,9 @@ export function isPlainExtension(extension: string): boolean {
   return plainExtensions.has(extension);
 }
 
-/** A folder's name as the label of a class: NFC, without white space at its ends; null when nothing is left. */
+/**
+ * A folder's name as the label of a class: NFC, without white space at its ends; null when nothing is left.
+ */
 export function labelOf(folder: string): string | null {
   const label = folder.normalize('NFC').trim();
   return label === '' ? null : label;

@@ -1,5 +1,5 @@
-// The layout of a pile of images: which folder is a wrapper, which names a split, which names a class. Looks at
-// folder names and counts alone; knows nothing of files.
+// The layout of a pile of images: which folder is a wrapper, which names a split, which names a class. Looks
+// at folder names and counts alone; knows nothing of files.
 import { byCodePoint, labelOf } from './file-path.ts';
 import type { SplitName } from './import-report.ts';
 import type { ReadingOptions } from './reading-options.ts';
@@ -30,11 +30,17 @@ export interface Layout {
   readonly nesting: Nesting | null;
   /** Folders that hold the same class folders and whose names say no split: their images are split afresh. */
   readonly unnamedSplits: readonly string[];
-  /** Folders that hold the same class folders as named splits do: kept for a test, or trained on if no other is. */
+  /**
+   * Folders that hold the same class folders as named splits do: kept for a test, or trained on if no other
+   * is.
+   */
   readonly guessedSplits: readonly { readonly folder: string; readonly split: SplitName }[];
   /** Folders that name splits and hold images without class folders; empty where any image has a class. */
   readonly unlabelled: readonly string[];
-  /** Folders of folders that are not used, beside ones whose names all say the same split and may be classes; or null. */
+  /**
+   * Folders of folders that are not used, beside ones whose names all say the same split and may be classes;
+   * or null.
+   */
   readonly setAside: { readonly splits: readonly string[]; readonly folders: readonly string[] } | null;
   /** Folders that are no classes, since each holds splits with the same class folders. */
   readonly parts: readonly string[];
@@ -55,7 +61,9 @@ interface Folder {
 type Level =
   | {
       readonly kind: 'splits';
-      /** Split of each folder; null where its images are split afresh. Images of other folders are not used. */
+      /**
+       * Split of each folder; null where its images are split afresh. Images of other folders are not used.
+       */
       readonly splits: ReadonlyMap<string, SplitName | null>;
       readonly guessed: readonly string[];
       /** Folders of folders beside splits of one kind alone, which make it doubtful that they are splits. */
@@ -75,8 +83,9 @@ type Level =
 /**
  * Finds the layout from the folders of all images (`images`) and of everything else (`others`), and gives the
  * function that places any of them. Wrappers are folders that hold all images and are not classes themselves.
- * Splits are told by words in their names where their images lie one folder deeper, and by holding the same class
- * folders. What is left is the class: its first folder or its last, as asked for or as the names suggest.
+ * Splits are told by words in their names where their images lie one folder deeper, and by holding the same
+ * class folders. What is left is the class: its first folder or its last, as asked for or as the names
+ * suggest.
  */
 export function findLayout(
   images: readonly Folders[],
@@ -263,8 +272,8 @@ function levelOf(folder: Folder): Level | null {
 }
 
 /**
- * The splits that names stand for. A name with a meaning besides counts where the names make different splits; masks
- * ("train_masks") beside images are none.
+ * The splits that names stand for. A name with a meaning besides counts where the names make different
+ * splits; masks ("train_masks") beside images are none.
  */
 function namedSplits(names: readonly string[]): Map<string, SplitName> {
   const all = names.flatMap((name) => {
@@ -279,7 +288,9 @@ function namedSplits(names: readonly string[]): Map<string, SplitName> {
   );
 }
 
-/** Whether folders that name splits are splits: most images lie in them, and in class folders of their own. */
+/**
+ * Whether folders that name splits are splits: most images lie in them, and in class folders of their own.
+ */
 function areSplits(
   folders: readonly Folder[],
   named: ReadonlyMap<string, SplitName>,
@@ -309,8 +320,9 @@ function sharesNames(sets: readonly (readonly string[])[]): boolean {
 }
 
 /**
- * Whether folders are classes that hold folders of their own splits: all folders in them are plainly named so, one
- * class at least has different ones, and most images lie in them. Some classes may hold but one split, or none.
+ * Whether folders are classes that hold folders of their own splits: all folders in them are plainly named
+ * so, one class at least has different ones, and most images lie in them. Some classes may hold but one
+ * split, or none.
  */
 function hasSplitsInClasses(folders: readonly Folder[]): boolean {
   if (folders.length < 2) return false;

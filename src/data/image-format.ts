@@ -1,5 +1,5 @@
-// What a header reader says of an image file: the types that image-header.ts and the readers of the single formats
-// share, and the two ways to end. Owns no format.
+// What a header reader says of an image file: the types that image-header.ts and the readers of the single
+// formats share, and the two ways to end. Owns no format.
 import { fail, ok, type Result } from '../shared/result.ts';
 
 export type ImageFormat = 'jpeg' | 'png' | 'webp' | 'gif' | 'bmp' | 'avif';
@@ -22,7 +22,10 @@ export interface ImageHeader {
   readonly cmyk: boolean;
   /** Whether it is grey of 16 bits, which Pillow reads in a mode of its own. */
   readonly grey16: boolean;
-  /** What a reader that manages colours would convert by ("gamma 1", "Display P3"); null for sRGB and for none. */
+  /**
+   * What a reader that manages colours would convert by ("gamma 1", "Display P3"); null for sRGB and for
+   * none.
+   */
   readonly colours: string | null;
 }
 

@@ -41,8 +41,9 @@ export function sniff(bytes: Uint8Array): FileKind {
 }
 
 /**
- * Reads the header of a whole image file and walks it to its end where the format allows. Never throws; linear in
- * the file's length. Refuses what browsers cannot show, what is damaged, and more than 40 megapixels.
+ * Reads the header of a whole image file and walks it to its end where the format allows. Never throws;
+ * linear in the file's length. Refuses what browsers cannot show, what is damaged, and more than 40
+ * megapixels.
  */
 export function readImageHeader(bytes: Uint8Array): HeaderResult {
   if (bytes.length === 0) return fail({ code: 'empty', reason: 'The file is empty.' });

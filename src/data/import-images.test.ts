@@ -1,4 +1,5 @@
-// The import of made-up piles: what becomes a class, what is refused and why, and when the whole cannot be used.
+// The import of made-up piles: what becomes a class, what is refused and why, and when the whole cannot be
+// used.
 import { zipSync, type Zippable } from 'fflate';
 import { describe, expect, test } from 'vitest';
 import { faultSentence } from '../shared/fault.ts';

@@ -1,5 +1,5 @@
-// Import: from any pile of files (folders, zips) to labelled images and a verdict on every file. Reads each file
-// once and decodes none; knows nothing of models, canvases or the page.
+// Import: from any pile of files (folders, zips) to labelled images and a verdict on every file. Reads each
+// file once and decodes none; knows nothing of models, canvases or the page.
 import type { Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { datasetFault, datasetWarnings, likeClasses, type DatasetCounts } from './dataset-verdict.ts';
@@ -61,9 +61,9 @@ interface Findings {
 const progressEveryMs = 50;
 
 /**
- * Sorts a pile of files into classes and says of each file what became of it. What makes the images unusable as a
- * whole is the report's `fault`, so that the list of rejected files stays at hand. Fails only when `signal` aborts,
- * by a fault of kind 'wrong-phase' that nobody need show.
+ * Sorts a pile of files into classes and says of each file what became of it. What makes the images unusable
+ * as a whole is the report's `fault`, so that the list of rejected files stays at hand. Fails only when
+ * `signal` aborts, by a fault of kind 'wrong-phase' that nobody need show.
  */
 export async function importImages(
   files: readonly SourceFile[],

@@ -1,5 +1,5 @@
-// Items: the pile of files with its archives opened, one item for each file or archive entry, read only when asked.
-// Knows nothing of images.
+// Items: the pile of files with its archives opened, one item for each file or archive entry, read only when
+// asked. Knows nothing of images.
 import type { Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { boxItems, openIfArchive, openNested, withoutEnding, type Box } from './archive-items.ts';

@@ -1,5 +1,5 @@
-// ImportReport: what became of every file of a pile of images. Types only: import-images.ts makes it, the split,
-// the pixel cache and the page read it.
+// ImportReport: what became of every file of a pile of images. Types only: import-images.ts makes it, the
+// split, the pixel cache and the page read it.
 import type { Fault } from '../shared/fault.ts';
 import type { Result } from '../shared/result.ts';
 import type { ImageFormat, ImageHeader } from './image-header.ts';
@@ -28,7 +28,10 @@ export interface ImageWarning {
 export interface ImportedImage {
   /** SHA-256 of the bytes, 64 hexadecimal digits; no two images of a report share one. */
   readonly id: string;
-  /** As the user knows it: folders and name, inside its archive where it came from one. Text, never a storage path. */
+  /**
+   * As the user knows it: folders and name, inside its archive where it came from one. Text, never a storage
+   * path.
+   */
   readonly path: string;
   /** Index into `classes`. */
   readonly classIndex: number;
@@ -44,7 +47,9 @@ export interface ImportedImage {
   /** Length of the file. */
   readonly sizeBytes: number;
   readonly warnings: readonly ImageWarning[];
-  /** The file itself; inflated anew from an archive at each call. Fails when the file has become unreadable. */
+  /**
+   * The file itself; inflated anew from an archive at each call. Fails when the file has become unreadable.
+   */
   blob(): Promise<Result<Blob>>;
 }
 

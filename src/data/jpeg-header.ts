@@ -1,5 +1,5 @@
-// JPEG: frame size, number of components, EXIF orientation, and a walk over all markers to the end of the image, so
-// that a cut-off file is found before a decoder fills the rest with grey.
+// JPEG: frame size, number of components, EXIF orientation, and a walk over all markers to the end of the
+// image, so that a cut-off file is found before a decoder fills the rest with grey.
 import { profileName } from './colour-profile.ts';
 import { exifOrientation } from './exif.ts';
 import { asciiOf, broken, headerOf, unsupported, viewOf, type HeaderResult } from './image-format.ts';

@@ -1,4 +1,5 @@
-// Labels from tables and from the names of files: which are found, how rows and images meet, and what is left alone.
+// Labels from tables and from the names of files: which are found, how rows and images meet, and what is left
+// alone.
 import { describe, expect, test } from 'vitest';
 import { importImages } from './import-images.ts';
 import type { ImportReport } from './import-report.ts';

@@ -1,5 +1,6 @@
-// Labels: which class and split each image of a pile has. Folders, tables and names of files are all asked; one of them
-// is taken, as chosen or by rule, and what else there is becomes a choice. Knows paths and text; opens no file.
+// Labels: which class and split each image of a pile has. Folders, tables and names of files are all asked;
+// one of them is taken, as chosen or by rule, and what else there is becomes a choice. Knows paths and text;
+// opens no file.
 import { shownSome, type Fault } from '../shared/fault.ts';
 import { bad, quoted } from './dataset-verdict.ts';
 import { byCodePoint } from './file-path.ts';
@@ -160,7 +161,10 @@ type Taken =
   | { readonly kind: 'table'; readonly source: LabelSource; readonly column: LabelColumn }
   | { readonly kind: 'names'; readonly source: LabelSource; readonly names: NameClasses };
 
-/** Folders that name two classes are taken before tables, and tables before names of files, unless asked otherwise. */
+/**
+ * Folders that name two classes are taken before tables, and tables before names of files, unless asked
+ * otherwise.
+ */
 function choose(
   asked: ReadingOptions['labels'],
   { classes, layouts }: FolderReading,

@@ -1,5 +1,6 @@
-// Tables beside the images that name their classes: metadata.csv and metadata.jsonl as the Hugging Face Hub has them,
-// and any other CSV, TSV, JSON (Lines) or plain list of file names. Knows text and paths; opens no file.
+// Tables beside the images that name their classes: metadata.csv and metadata.jsonl as the Hugging Face Hub
+// has them, and any other CSV, TSV, JSON (Lines) or plain list of file names. Knows text and paths; opens no
+// file.
 import { byCodePoint, extensionOf, labelOf, promisedFormat } from './file-path.ts';
 import type { SplitName } from './import-report.ts';
 import { splitNamed, wordsOf } from './split-words.ts';
@@ -32,7 +33,10 @@ interface TableLabel {
 /** One column that names classes, or several with one class each (one-hot), with the tables that have it. */
 export interface LabelColumn {
   readonly column: string;
-  /** Whether it says by its name or alone among the others that it names classes; if not, it is one to ask about. */
+  /**
+   * Whether it says by its name or alone among the others that it names classes; if not, it is one to ask
+   * about.
+   */
   readonly isLikely: boolean;
   /** Paths of its tables. */
   readonly tables: readonly string[];
@@ -176,7 +180,8 @@ class ImageIndex {
   /**
    * The only image whose name is the value's but for ending, case and zeros before a number.
    *
-   * @param anyFolder whether the folders of the value may be others than the image's; else one path ends the other.
+   * @param anyFolder whether the folders of the value may be others than the image's; else one path ends the
+   *   other.
    */
   findLoosely(value: string, anyFolder: boolean): number | null {
     const names = namesOf(value);
@@ -309,7 +314,10 @@ type FoundColumns =
   | { readonly kind: 'one-hot' | 'many-hot'; readonly columns: readonly string[] }
   | { readonly kind: 'none' };
 
-/** Columns of a table that may name classes: known by name, or one for each class, or others whose values repeat. */
+/**
+ * Columns of a table that may name classes: known by name, or one for each class, or others whose values
+ * repeat.
+ */
 function labelColumnsOf({ columns, rows, fileColumn }: Table): FoundColumns {
   const others = columns.filter(
     (column) => column !== fileColumn && column !== '' && !isSplitColumn(column, rows),
@@ -353,7 +361,10 @@ const isMarked = (value = ''): boolean => /^(1([.]0*)?|true)$/i.test(value.trim(
 
 const oneHotName = (columns: readonly string[]): string => `${columns[0]} … ${columns.at(-1)}`;
 
-/** The table with one column more, which holds the name of the one that is marked; '' where none or several are. */
+/**
+ * The table with one column more, which holds the name of the one that is marked; '' where none or several
+ * are.
+ */
 function oneHotTable(table: Table, columns: readonly string[]): Table {
   const name = oneHotName(columns);
   const rows = table.rows.map((row): Row => {

@@ -1,5 +1,6 @@
-// How piles of images as people have them are read: the cases in testdata/cases, each a kind of its own with the
-// counter-cases that must not change, collected as the headless command collects a folder and as a drop gives it.
+// How piles of images as people have them are read: the cases in testdata/cases, each a kind of its own with
+// the counter-cases that must not change, collected as the headless command collects a folder and as a drop
+// gives it.
 import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { fromEvent } from 'file-selector';

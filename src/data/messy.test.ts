@@ -1,5 +1,5 @@
-// The messy archive of the shared test data: every entry gets the verdict that its description asks for. Skipped
-// where that folder is absent.
+// The messy archive of the shared test data: every entry gets the verdict that its description asks for.
+// Skipped where that folder is absent.
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { importImages } from './import-images.ts';

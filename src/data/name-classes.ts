@@ -1,5 +1,5 @@
-// Classes from the names of files, as in "Abyssinian_12.jpg" or "cat.0.jpg": what is left of a name without its number.
-// A guess that is made only where folders and tables name no classes and nearly all names agree.
+// Classes from the names of files, as in "Abyssinian_12.jpg" or "cat.0.jpg": what is left of a name without
+// its number. A guess that is made only where folders and tables name no classes and nearly all names agree.
 import { labelOf } from './file-path.ts';
 import type { SplitName } from './import-report.ts';
 import { splitNamed, wordsOf } from './split-words.ts';
@@ -14,7 +14,10 @@ const makers = new Set(
 /** The class and the number of a name, either one first, with something between them. */
 const patterns = [/^(.*\p{L}.*?)[\s._-]*[._\s(-]\d[\d\s._()-]*$/u, /^[\d\s._()-]*\d[._\s)-]+(.*\p{L}.*)$/u];
 
-/** The class that a name without its ending holds; null where it holds no number apart, or but a camera's word. */
+/**
+ * The class that a name without its ending holds; null where it holds no number apart, or but a camera's
+ * word.
+ */
 function classIn(stem: string, pattern: RegExp): string | null {
   const label = labelOf(pattern.exec(stem)?.[1] ?? '');
   if (label === null || wordsOf(label).every((word) => makers.has(word) || word.length === 1)) return null;

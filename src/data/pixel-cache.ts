@@ -1,5 +1,5 @@
-// The pixel cache: every image of a run decoded and preprocessed once into one array of uint8, so that a step reads
-// memory and no file. Decodes one image at a time by the function given; knows no canvas and no model.
+// The pixel cache: every image of a run decoded and preprocessed once into one array of uint8, so that a step
+// reads memory and no file. Decodes one image at a time by the function given; knows no canvas and no model.
 import { outputSizeOf, type Preprocessing } from './preprocessing.ts';
 import { bytesInWords } from '../shared/bytes-in-words.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
@@ -29,8 +29,8 @@ export interface PixelCacheProgress {
 
 /**
  * Decodes and preprocesses images one after the other, in the order given. An image that fails is listed in
- * `rejected` and has no row. Fails when the pixels need more memory than the browser gives ('bad-file', 'too-big')
- * and when `signal` aborts ('wrong-phase', which nobody need show).
+ * `rejected` and has no row. Fails when the pixels need more memory than the browser gives ('bad-file',
+ * 'too-big') and when `signal` aborts ('wrong-phase', which nobody need show).
  */
 export async function buildPixelCache(
   images: readonly ImportedImage[],

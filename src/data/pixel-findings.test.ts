@@ -1,5 +1,5 @@
-// What other tools will see otherwise: found in people's kinds of files (testdata/cases), in pictures made on the spot, and
-// not found in ordinary ones.
+// What other tools will see otherwise: found in people's kinds of files (testdata/cases), in pictures made on
+// the spot, and not found in ordinary ones.
 import { readdirSync, readFileSync } from 'node:fs';
 import { zlibSync } from 'fflate';
 import { describe, expect, test } from 'vitest';

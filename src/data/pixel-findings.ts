@@ -1,5 +1,6 @@
-// Images that another tool will see otherwise: which kinds there are among the images of a run, how many of each, and what
-// to know about it. What a pixel is here, and why, stands in docs/decisions/pixels.md. Knows no tool's code.
+// Images that another tool will see otherwise: which kinds there are among the images of a run, how many of
+// each, and what to know about it. What a pixel is here, and why, stands in docs/decisions/pixels.md. Knows
+// no tool's code.
 import type { ImportedImage } from './import-report.ts';
 
 type PixelFindingKind = 'grey-16' | 'hidden-colours' | 'transparency' | 'colour-profiles' | 'cmyk' | 'turned';
@@ -13,7 +14,9 @@ export interface PixelFinding {
 
 type Image = Pick<ImportedImage, 'header' | 'stored'>;
 
-/** 16-bit grey that uses a sixteenth of its range or less, as 12-bit data does: nearly black by its high byte. */
+/**
+ * 16-bit grey that uses a sixteenth of its range or less, as 12-bit data does: nearly black by its high byte.
+ */
 export function isDark(range: readonly [number, number] | null): boolean {
   return range !== null && range[1] < 4096;
 }

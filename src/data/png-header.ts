@@ -1,5 +1,5 @@
-// PNG: IHDR, and a walk over all chunks with their CRC-32 up to IEND, because browsers decode damaged and cut-off
-// PNGs without a word.
+// PNG: IHDR, and a walk over all chunks with their CRC-32 up to IEND, because browsers decode damaged and
+// cut-off PNGs without a word.
 import { unzlibSync } from 'fflate';
 import { crc32 } from '../formats/crc32.ts';
 import { profileName } from './colour-profile.ts';

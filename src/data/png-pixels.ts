@@ -1,5 +1,6 @@
-// What a PNG stores, for the two questions that its header leaves open: the range of 16-bit grey, and whether colours lie
-// hidden under transparency. Inflates and unfilters row by row, keeps two rows, and stops as soon as it knows.
+// What a PNG stores, for the two questions that its header leaves open: the range of 16-bit grey, and whether
+// colours lie hidden under transparency. Inflates and unfilters row by row, keeps two rows, and stops as soon
+// as it knows.
 import type { ImageHeader } from './image-header.ts';
 import { asciiOf, viewOf } from './image-format.ts';
 
@@ -7,7 +8,8 @@ export interface StoredPixels {
   /** Smallest and largest value of 16-bit grey; null for everything else. */
   readonly range: readonly [number, number] | null;
   /**
-   * 'hidden': transparent somewhere, and the colours there are not white, so that a reader that drops alpha sees them.
+   * 'hidden': transparent somewhere, and the colours there are not white, so that a reader that drops alpha
+   * sees them.
    */
   readonly alpha: 'opaque' | 'transparent' | 'hidden';
 }
@@ -35,8 +37,8 @@ const channelsOf = new Map([
 ]);
 
 /**
- * Looks at the pixels of a whole PNG that readPngHeader has taken; null where there is nothing to ask (no 16-bit grey, no
- * alpha) or its data does not inflate, which the decoder will say.
+ * Looks at the pixels of a whole PNG that readPngHeader has taken; null where there is nothing to ask (no
+ * 16-bit grey, no alpha) or its data does not inflate, which the decoder will say.
  */
 export async function readStoredPixels(bytes: Uint8Array, header: ImageHeader): Promise<StoredPixels | null> {
   if (header.format !== 'png' || !(header.grey16 || header.alpha)) return null;

@@ -1,5 +1,6 @@
-// Preprocessing configurations of people against transformers' own PIL classes: for every case of testdata/cases/prep the
-// bytes are those of `scripts/interop/check_readers.py expect` (transformers 5.18, Pillow 12.3), or the case is refused.
+// Preprocessing configurations of people against transformers' own PIL classes: for every case of
+// testdata/cases/prep the bytes are those of `scripts/interop/check_readers.py expect` (transformers 5.18,
+// Pillow 12.3), or the case is refused.
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import * as v from 'valibot';
@@ -58,7 +59,9 @@ const refused = new Map([['do_pad', '"do_pad" to a "pad_size" other than 224 x 2
 /** What transformers refuses and Graft reads by what is meant. */
 const lenient = new Set(['height-width-null-extra', 'size-float']);
 
-/** A filter's name: a word that the PIL classes take for bilinear, and those of torchvision for what it says. */
+/**
+ * A filter's name: a word that the PIL classes take for bilinear, and those of torchvision for what it says.
+ */
 const word = 'resample-string';
 
 test('every case has an expectation', () => {

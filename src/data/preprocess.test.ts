@@ -1,5 +1,5 @@
-// Sizes, offsets and padding of the crop, and alpha over white. The pixels themselves are resample.test.ts's, and
-// the photographs are compared in the browser, where there is a JPEG decoder.
+// Sizes, offsets and padding of the crop, and alpha over white. The pixels themselves are resample.test.ts's,
+// and the photographs are compared in the browser, where there is a JPEG decoder.
 import type { Preprocessing } from './preprocessing.ts';
 import { describe, expect, test } from 'vitest';
 import { defaultPreprocessing } from '../checkpoints/transformers/preprocessor-config.ts';

@@ -1,5 +1,5 @@
-// From a decoded picture to the uint8 pixels that an engine takes: alpha over white, resize, centre crop, order of
-// channels. Rescaling and normalisation are the engine's; nothing here knows files or canvases.
+// From a decoded picture to the uint8 pixels that an engine takes: alpha over white, resize, centre crop,
+// order of channels. Rescaling and normalisation are the engine's; nothing here knows files or canvases.
 import { halfEven, outputSizeOf, type Preprocessing, type Resize, type Size } from './preprocessing.ts';
 import { assert } from '../shared/assert.ts';
 import type { RgbaImage, RgbImage } from './raster.ts';
@@ -24,8 +24,8 @@ export function sizeProblem(
 }
 
 /**
- * Gives [height, width, 3] uint8 of the preprocessing's output size, a crop beyond the picture filled with black. The
- * picture must have no `sizeProblem`.
+ * Gives [height, width, 3] uint8 of the preprocessing's output size, a crop beyond the picture filled with
+ * black. The picture must have no `sizeProblem`.
  */
 export function preprocessImage(image: RgbaImage, preprocessing: Preprocessing): Uint8Array {
   assert(sizeProblem(image, preprocessing) === null, 'a picture of a size that is not resized');
@@ -86,7 +86,8 @@ function resizedSize(image: Size, resize: Resize): Size {
     case 'shortest-edge': {
       const { size, longest } = resize;
       const [short, long] = [Math.min(width, height), Math.max(width, height)];
-      // As transformers: the shorter side that `longest` leaves is rounded, the longer one follows from the exact value.
+      // As transformers: the shorter side that `longest` leaves is rounded, the longer one follows from the
+      // exact value.
       const limited = longest !== undefined && (long / short) * size > longest;
       const exact = limited ? (longest * short) / long : size;
       const edge = limited ? Math.max(halfEven(exact), 1) : size;
@@ -100,7 +101,10 @@ function resizedSize(image: Size, resize: Resize): Size {
   }
 }
 
-/** Where a centre crop begins; negative where it is larger than the side (then torchvision pads by the floor, PIL's by the ceiling). */
+/**
+ * Where a centre crop begins; negative where it is larger than the side (then torchvision pads by the floor,
+ * PIL's by the ceiling).
+ */
 function cropBegin(side: number, crop: number, at: Preprocessing['cropAt']): number {
   const gap = (side - crop) / 2;
   if (gap < 0 && at === 'half-even') return 0 - Math.floor(-gap);

@@ -1,5 +1,5 @@
-// Preprocessing as a value: how the pixels of an image become network input. The files that state it are read in
-// checkpoints/ (transformers/preprocessor-config.ts, timm/preprocessing.ts); preprocess.ts carries it out.
+// Preprocessing as a value: how the pixels of an image become network input. The files that state it are read
+// in checkpoints/ (transformers/preprocessor-config.ts, timm/preprocessing.ts); preprocess.ts carries it out.
 
 /** A value for red, green and blue. */
 export type Rgb = readonly [number, number, number];
@@ -17,18 +17,27 @@ export interface Size {
 export type Resize =
   /** Whatever the aspect. */
   | ({ readonly kind: 'exact' } & Size)
-  /** By the shorter side; the longer is floor(size * long / short). With `longest` the longer side is no more than that. */
+  /**
+   * By the shorter side; the longer is floor(size * long / short). With `longest` the longer side is no more
+   * than that.
+   */
   | { readonly kind: 'shortest-edge'; readonly size: number; readonly longest?: number }
   /** Not at all: without a crop an image must have this size. */
   | ({ readonly kind: 'none' } & Size);
 
 export interface Preprocessing {
   readonly resize: Resize;
-  /** timm's crop_pct: at every image size the resize has floor(size / share). Without it they grow in proportion. */
+  /**
+   * timm's crop_pct: at every image size the resize has floor(size / share). Without it they grow in
+   * proportion.
+   */
   readonly share?: number;
   /** Centre crop after the resize, in pixels; null for none (a square of `size` after 'shortest-edge'). */
   readonly crop: Size | null;
-  /** Where an odd gap leaves a crop half a pixel: transformers goes down, torchvision and timm to the even side. */
+  /**
+   * Where an odd gap leaves a crop half a pixel: transformers goes down, torchvision and timm to the even
+   * side.
+   */
   readonly cropAt: 'floor' | 'half-even';
   readonly filter: ResampleFilter;
   /** The order of the network's channels, where it is not red, green, blue. */
@@ -49,8 +58,9 @@ export function outputSizeOf(preprocessing: Preprocessing): Size {
 }
 
 /**
- * The same for images of another size in pixels: resize and crop grow or shrink together, down to a whole pixel, as the
- * libraries do it for their own checkpoints of several sizes (248 for 224 in timm is 426 for 384, not 425).
+ * The same for images of another size in pixels: resize and crop grow or shrink together, down to a whole
+ * pixel, as the libraries do it for their own checkpoints of several sizes (248 for 224 in timm is 426 for
+ * 384, not 425).
  */
 export function resizedPreprocessing(preprocessing: Preprocessing, imageSize: number): Preprocessing {
   const { width, height } = outputSizeOf(preprocessing);

@@ -15,8 +15,8 @@ export interface RgbImage {
 }
 
 /**
- * The picture turned upright, as EXIF's orientation asks: 2 to 4 mirror or turn it about, 5 to 8 exchange its sides.
- * Pillow's exif_transpose gives the same.
+ * The picture turned upright, as EXIF's orientation asks: 2 to 4 mirror or turn it about, 5 to 8 exchange its
+ * sides. Pillow's exif_transpose gives the same.
  */
 export function turned(image: RgbaImage, orientation: number): RgbaImage {
   if (orientation < 2 || orientation > 8) return image;

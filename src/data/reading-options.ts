@@ -1,5 +1,6 @@
-// ReadingOptions: the ways in which one pile of files can be read, as a user chooses them; and Reading: what a report
-// says of the way that was taken, with what could be chosen instead. Types and defaults only; the import decides.
+// ReadingOptions: the ways in which one pile of files can be read, as a user chooses them; and Reading: what
+// a report says of the way that was taken, with what could be chosen instead. Types and defaults only; the
+// import decides.
 
 import type { NameEncoding } from '../formats/name-encoding.ts';
 
@@ -8,8 +9,8 @@ export interface ReadingOptions {
   /** Where class folders lie in folders: the first one below the split, or the last one, is the class. */
   readonly classFolder: 'auto' | 'first' | 'last';
   /**
-   * What names the class of an image: its folders, the name of its file, or a table beside the images (its likeliest
-   * column, or the one named).
+   * What names the class of an image: its folders, the name of its file, or a table beside the images (its
+   * likeliest column, or the one named).
    */
   readonly labels: 'auto' | 'folders' | 'names' | 'table' | `column:${string}`;
   /** What names in archives are in that do not say it themselves. */

@@ -1,4 +1,5 @@
-// The resampler against Pillow, bit for bit (testdata/images/resample.json, made by testing/make_resample_vectors.py).
+// The resampler against Pillow, bit for bit (testdata/images/resample.json, made by
+// testing/make_resample_vectors.py).
 import type { ResampleFilter } from './preprocessing.ts';
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';

@@ -1,5 +1,5 @@
-// Resampling that equals Pillow's bit for bit on 8-bit RGB: its five antialiased filters in fixed point, horizontal
-// pass first, and nearest. A canvas or a GPU sampler gives other pixels, and so other logits.
+// Resampling that equals Pillow's bit for bit on 8-bit RGB: its five antialiased filters in fixed point,
+// horizontal pass first, and nearest. A canvas or a GPU sampler gives other pixels, and so other logits.
 import type { ResampleFilter } from './preprocessing.ts';
 import { assert } from '../shared/assert.ts';
 import type { RgbImage } from './raster.ts';
@@ -26,8 +26,8 @@ interface Taps {
 const precisionBits = 22;
 
 /**
- * Resizes a picture to width x height and gives the window of it (the whole by default): only what the window needs
- * is computed, so that a crop of an extreme aspect costs no more memory than any other.
+ * Resizes a picture to width x height and gives the window of it (the whole by default): only what the window
+ * needs is computed, so that a crop of an extreme aspect costs no more memory than any other.
  */
 export function resample(
   image: RgbImage,

@@ -1,5 +1,5 @@
-// SourceFile: one file of the pile that a user drops or picks, as bytes and a path. It knows nothing of the DOM's
-// file lists; whoever collects them (the page, the headless command) makes these.
+// SourceFile: one file of the pile that a user drops or picks, as bytes and a path. It knows nothing of the
+// DOM's file lists; whoever collects them (the page, the headless command) makes these.
 
 export interface SourceFile {
   /** Path with its folders, separated by '/', as the picker or the drop gave it. */

@@ -1,5 +1,6 @@
-// Split words: which split a folder, an archive or a table names with a word inside its name ("seg_train", "val2017",
-// "testSet"). Whole words only: a train station is no training set by its letters, but may be one by its words.
+// Split words: which split a folder, an archive or a table names with a word inside its name ("seg_train",
+// "val2017", "testSet"). Whole words only: a train station is no training set by its letters, but may be one
+// by its words.
 import type { SplitName } from './import-report.ts';
 
 const roles: Readonly<Record<SplitName, string>> = {

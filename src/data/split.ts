@@ -1,5 +1,5 @@
-// The split: which images train, which validate, which are kept for a test. Seeded, stratified, and the same for any
-// order of the files; knows nothing of pixels.
+// The split: which images train, which validate, which are kept for a test. Seeded, stratified, and the same
+// for any order of the files; knows nothing of pixels.
 import { randomStream } from '../shared/random.ts';
 import { byCodePoint } from './file-path.ts';
 import type { SplitName } from './import-report.ts';
@@ -20,7 +20,9 @@ export interface SplitOptions {
   readonly validationFraction: number;
   /** At most so many training images of each class. */
   readonly trainPerClass?: number;
-  /** So many validation images of each class instead of the fraction; at most so many where folders name them. */
+  /**
+   * So many validation images of each class instead of the fraction; at most so many where folders name them.
+   */
   readonly validationPerClass?: number;
 }
 
@@ -36,9 +38,9 @@ type Group = readonly number[];
 
 /**
  * Splits by class. Folders decide where they name splits (the same bytes in several go to the first of train,
- * validation, test); validation is cut from train where no folder names it. Each class with two contents or more
- * has at least one image in train and one in validation. Limits take a seeded choice, and a larger `trainPerClass`
- * contains a smaller one.
+ * validation, test); validation is cut from train where no folder names it. Each class with two contents or
+ * more has at least one image in train and one in validation. Limits take a seeded choice, and a larger
+ * `trainPerClass` contains a smaller one.
  */
 export function splitImages(images: readonly SplitInput[], options: SplitOptions): Split {
   const train: Group[] = [];
@@ -92,7 +94,10 @@ function earliestSplit(group: Group, images: readonly SplitInput[]): SplitName {
   return splits.includes('validation') ? 'validation' : 'test';
 }
 
-/** How many groups, taken from the front, validate: the share asked for, at least one, and at least one is left. */
+/**
+ * How many groups, taken from the front, validate: the share asked for, at least one, and at least one is
+ * left.
+ */
 function validationGroups(pool: readonly Group[], options: SplitOptions): number {
   const images = pool.reduce((sum, group) => sum + group.length, 0);
   const wanted = options.validationPerClass ?? options.validationFraction * images;
@@ -107,7 +112,10 @@ function validationGroups(pool: readonly Group[], options: SplitOptions): number
   return count;
 }
 
-/** Groups from the front that together hold at most `limit` images; groups too large for the rest are passed over. */
+/**
+ * Groups from the front that together hold at most `limit` images; groups too large for the rest are passed
+ * over.
+ */
 function firstImages(groups: readonly Group[], limit: number): Group[] {
   let taken = 0;
   return groups.filter((group) => {
@@ -117,7 +125,9 @@ function firstImages(groups: readonly Group[], limit: number): Group[] {
   });
 }
 
-/** Indices by class, content and path, so that a run does not depend on the order in which files were dropped. */
+/**
+ * Indices by class, content and path, so that a run does not depend on the order in which files were dropped.
+ */
 function inOrder(indices: readonly number[], images: readonly SplitInput[]): number[] {
   return [...indices].sort((i, j) => {
     const [a, b] = [images[i], images[j]];

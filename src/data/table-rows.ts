@@ -1,5 +1,5 @@
-// Rows of tables beside images, from the text of a file: CSV with a header or without, JSON, JSON Lines, lists of paths and
-// classes. Text in, rows of columns out; knows nothing of what a column means.
+// Rows of tables beside images, from the text of a file: CSV with a header or without, JSON, JSON Lines,
+// lists of paths and classes. Text in, rows of columns out; knows nothing of what a column means.
 import Papa from 'papaparse';
 import { extensionOf, promisedFormat } from './file-path.ts';
 
@@ -34,7 +34,10 @@ export function rowsOf(
   }
 }
 
-/** Lines of a path and a class with white space between, as lists of ImageNet are; none where lines are otherwise. */
+/**
+ * Lines of a path and a class with white space between, as lists of ImageNet are; none where lines are
+ * otherwise.
+ */
 function listRows(text: string): Row[] {
   const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '');
   const rows = lines.flatMap((line): Row[] => {
@@ -59,7 +62,10 @@ function jsonRows(text: string): Row[] {
     : [];
 }
 
-/** Rows of a CSV; where its first line names an image and no column, it has no header, and columns are numbers from 1. */
+/**
+ * Rows of a CSV; where its first line names an image and no column, it has no header, and columns are numbers
+ * from 1.
+ */
 function csvRows(
   text: string,
   isImage: (value: string) => boolean,

@@ -1,13 +1,13 @@
-// Thumbnails: a small JPEG of an image for the page to show, made in the worker by the browser's own scaling. For
-// eyes only; what is trained on comes from preprocess.ts.
+// Thumbnails: a small JPEG of an image for the page to show, made in the worker by the browser's own scaling.
+// For eyes only; what is trained on comes from preprocess.ts.
 import { fail, ok, type Result } from '../shared/result.ts';
 import { mustTurn } from './decode.ts';
 import { turned } from './raster.ts';
 import { maxPixels, maxSide as maxImageSide, type ImageHeader } from './image-header.ts';
 
 /**
- * A JPEG of at most `maxSide` pixels a side, upright, never enlarged, alpha over white; a fault of kind 'bad-file' when the
- * image does not decode or is too large. Never throws.
+ * A JPEG of at most `maxSide` pixels a side, upright, never enlarged, alpha over white; a fault of kind
+ * 'bad-file' when the image does not decode or is too large. Never throws.
  */
 export async function makeThumbnail(blob: Blob, header: ImageHeader, maxSide = 96): Promise<Result<Blob>> {
   const { width, height } = header;

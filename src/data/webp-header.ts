@@ -1,4 +1,5 @@
-// WebP: canvas size from VP8X, VP8L or VP8, orientation, frame count, and whether the file is as long as it says.
+// WebP: canvas size from VP8X, VP8L or VP8, orientation, frame count, and whether the file is as long as it
+// says.
 import { profileName } from './colour-profile.ts';
 import { exifOrientation } from './exif.ts';
 import { asciiOf, broken, headerOf, viewOf, type HeaderResult } from './image-format.ts';

@@ -1,5 +1,6 @@
-// The adapter's state as plain values: branches, scalars, head and the optimiser's moments. Every event of the method
-// (a drop, the start of a stage) is a function from state to state in this folder; engines only compute steps on it.
+// The adapter's state as plain values: branches, scalars, head and the optimiser's moments. Every event of
+// the method (a drop, the start of a stage) is a function from state to state in this folder; engines only
+// compute steps on it.
 //
 //   symbol  variable            shape          symbol  variable        shape
 //   A_k     branch.A (down)     [r, in]        s_m     module.scalar   one number
@@ -44,7 +45,10 @@ export interface Adapter {
   readonly moments: ReadonlyMap<ParamName, Moments>;
 }
 
-/** Gates of the live branches by module, in the order of `branches`; a module that is absent has all gates at 1. */
+/**
+ * Gates of the live branches by module, in the order of `branches`; a module that is absent has all gates at
+ * 1.
+ */
 export type Gates = ReadonlyMap<ModuleName, readonly number[]>;
 export const allOpen: Gates = new Map();
 
@@ -83,9 +87,9 @@ export function adaptedLinears(
 }
 
 /**
- * The adapter before the first step: A uniform in +-1/sqrt(in), B zero (so that the adapted model equals the frozen
- * one bit for bit), s = s0, head normal with deviation 0.02 cut at two deviations, bias 0.
- * Each branch draws from a stream of its own, so more branches or layers do not change the others.
+ * The adapter before the first step: A uniform in +-1/sqrt(in), B zero (so that the adapted model equals the
+ * frozen one bit for bit), s = s0, head normal with deviation 0.02 cut at two deviations, bias 0. Each branch
+ * draws from a stream of its own, so more branches or layers do not change the others.
  */
 export function initialAdapter(
   config: VitConfig,
@@ -118,7 +122,9 @@ export function initialAdapter(
   };
 }
 
-/** A standard normal draw within +-2, by rejection; the draw of element i never depends on another element. */
+/**
+ * A standard normal draw within +-2, by rejection; the draw of element i never depends on another element.
+ */
 function truncatedNormal(stream: ReturnType<typeof randomStream>, i: number): number {
   for (let attempt = 0; ; attempt++) {
     const value = stream.normal(i, attempt);

@@ -1,5 +1,5 @@
-// When branches leave and which: the drop plan, a pure function of options, steps and seed. And the drop itself, a
-// function from adapter to adapter.
+// When branches leave and which: the drop plan, a pure function of options, steps and seed. And the drop
+// itself, a function from adapter to adapter.
 import { randomStream } from '../shared/random.ts';
 import { paramNames, type Adapter, type ModuleName } from './adapter.ts';
 import type { DmloraOptions } from '../recipe/recipe.ts';
@@ -12,9 +12,10 @@ export interface DropEvent {
 }
 
 /**
- * The steps at which drops happen: K - K_end events over the window, the first at its begin and the last at its end (one
- * event alone lies in the middle). Between these they are equally spaced, or where half a cosine, falling over the window
- * from 1 to 0, has fallen by equal parts. Never before step 1, never after the last step.
+ * The steps at which drops happen: K - K_end events over the window, the first at its begin and the last at
+ * its end (one event alone lies in the middle). Between these they are equally spaced, or where half a
+ * cosine, falling over the window from 1 to 0, has fallen by equal parts. Never before step 1, never after
+ * the last step.
  */
 export function dropSteps(options: DmloraOptions, steps: number): number[] {
   const events = options.dropMode === 'none' ? 0 : options.branches - options.branchesEnd;
@@ -52,8 +53,8 @@ export function dropPlan(
 }
 
 /**
- * The adapter without the branches of an event: A_k, B_k and their moments vanish, survivors and their moments stay
- * untouched and are not rescaled (the method's "permanent" drop with "zero").
+ * The adapter without the branches of an event: A_k, B_k and their moments vanish, survivors and their
+ * moments stay untouched and are not rescaled (the method's "permanent" drop with "zero").
  */
 export function dropBranches(adapter: Adapter, drops: ReadonlyMap<ModuleName, number>): Adapter {
   const moments = new Map(adapter.moments);

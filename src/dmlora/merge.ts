@@ -1,5 +1,5 @@
-// Merging: the update of an adapted weight, W <- W + s_m sum_k g_mk B_k A_k, in plain arithmetic. Sums run in float64
-// and are rounded to float32 once; the caller casts to the file's type last.
+// Merging: the update of an adapted weight, W <- W + s_m sum_k g_mk B_k A_k, in plain arithmetic. Sums run in
+// float64 and are rounded to float32 once; the caller casts to the file's type last.
 import { ndArray, type NdArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
 import type { ParamName } from '../vit/parameters.ts';
@@ -39,8 +39,8 @@ export function mergedWeight(weight: NdArray, module: AdaptedModule, gates: Gate
 }
 
 /**
- * Every weight that merging changes, under canonical names: the adapted linears and the head. Biases of adapted
- * linears and all other tensors stay as they are and are not listed.
+ * Every weight that merging changes, under canonical names: the adapted linears and the head. Biases of
+ * adapted linears and all other tensors stay as they are and are not listed.
  */
 export function mergedWeights(
   weights: ReadonlyMap<ParamName, NdArray>,

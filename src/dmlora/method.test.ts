@@ -1,4 +1,5 @@
-// The method's arithmetic: initial values, the drop plan, drops, stages and merging, each against what method.md says.
+// The method's arithmetic: initial values, the drop plan, drops, stages and merging, each against what
+// method.md says.
 import { describe, expect, test } from 'vitest';
 import fc from 'fast-check';
 import { originalVit, type VitConfig } from '../vit/vit-config.ts';

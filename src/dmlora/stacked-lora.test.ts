@@ -1,5 +1,5 @@
-// Branches as one stock LoRA: the stacked pair gives the update of the branches, equals the pair of the reference vectors
-// (which PEFT itself has loaded), and fused rows keep apart what belongs to q, k and v.
+// Branches as one stock LoRA: the stacked pair gives the update of the branches, equals the pair of the
+// reference vectors (which PEFT itself has loaded), and fused rows keep apart what belongs to q, k and v.
 import { beforeAll, describe, expect, test } from 'vitest';
 import { assertClose } from '../engine/checks/close.ts';
 import { readReference } from '../engine/checks/node-backends.ts';

@@ -1,5 +1,5 @@
-// DMLoRA as a stock LoRA, without loss: the live branches of a module stacked into one pair of matrices, with the scalar
-// and the gates multiplied into B, so that B A = s sum_k g_k B_k A_k at a scale of one.
+// DMLoRA as a stock LoRA, without loss: the live branches of a module stacked into one pair of matrices, with
+// the scalar and the gates multiplied into B, so that B A = s sum_k g_k B_k A_k at a scale of one.
 import { ndArray, type NdArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
 import { allOpen, gatesOf, type AdaptedModule, type Gates } from './adapter.ts';
@@ -29,8 +29,8 @@ export function stackedLora(module: AdaptedModule, gates: Gates = allOpen): Lora
 }
 
 /**
- * One pair for linears that a checkpoint keeps fused: A stacked, B block by block in rows, so that each part reads its
- * own ranks alone; a part without an adapter has rows of zeros.
+ * One pair for linears that a checkpoint keeps fused: A stacked, B block by block in rows, so that each part
+ * reads its own ranks alone; a part without an adapter has rows of zeros.
  *
  * @param parts the pair of each part in the order of its rows; null where it has none.
  * @param out rows of one part.

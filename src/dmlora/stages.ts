@@ -1,4 +1,5 @@
-// The two-stage learning scalar: which parameters a step trains, and what happens where the second stage begins.
+// The two-stage learning scalar: which parameters a step trains, and what happens where the second stage
+// begins.
 import type { Adapter, Trains } from './adapter.ts';
 import type { DmloraOptions } from '../recipe/recipe.ts';
 

@@ -1,5 +1,6 @@
-// Whether a GPU computes what it should, before it is trusted with a run: every gradient of a small net on the kernel
-// engine against the same net on the processor. Some drivers give wrong numbers without an error (tfjs#8590: zeros).
+// Whether a GPU computes what it should, before it is trusted with a run: every gradient of a small net on
+// the kernel engine against the same net on the processor. Some drivers give wrong numbers without an error
+// (tfjs#8590: zeros).
 import { allOpen, initialAdapter, type Adapter } from '../dmlora/adapter.ts';
 import { recipeDefaults } from '../recipe/recipe.ts';
 import { ndArray, sizeOf, type NdArray } from '../shared/array.ts';

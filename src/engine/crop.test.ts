@@ -1,5 +1,5 @@
-// Sampling of a crop against plain float64 arithmetic at the places that a crop names, and against pictures whose answer
-// is known without arithmetic.
+// Sampling of a crop against plain float64 arithmetic at the places that a crop names, and against pictures
+// whose answer is known without arithmetic.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { cropOf, cropUnit, sampleCrop, wholeImage } from './crop.ts';

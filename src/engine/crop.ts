@@ -1,10 +1,11 @@
-// Where the pixels of an augmented image come from, as integers: both engines sample the very same places, on every
-// device, whatever its rounding. Knows nothing of how crops are drawn (train/augment.ts).
+// Where the pixels of an augmented image come from, as integers: both engines sample the very same places, on
+// every device, whatever its rounding. Knows nothing of how crops are drawn (train/augment.ts).
 import { assert } from '../shared/assert.ts';
 
 /**
- * Output pixel (column, row) of an image samples its source at (x + column dx, y + row dy), in 1/65536 of a source pixel
- * (pixel centres lie at whole numbers), bilinearly, clamped to the image. A negative dx is a horizontal flip.
+ * Output pixel (column, row) of an image samples its source at (x + column dx, y + row dy), in 1/65536 of a
+ * source pixel (pixel centres lie at whole numbers), bilinearly, clamped to the image. A negative dx is a
+ * horizontal flip.
  */
 export interface Crop {
   readonly x: number;
@@ -18,7 +19,9 @@ export const cropUnit = 65536;
 /** The image as it is. */
 export const wholeImage: Crop = { x: 0, y: 0, dx: cropUnit, dy: cropUnit };
 
-/** A rectangle in source pixels (its corner and size, fractions allowed), stretched over `side` output pixels. */
+/**
+ * A rectangle in source pixels (its corner and size, fractions allowed), stretched over `side` output pixels.
+ */
 export function cropOf(
   side: number,
   left: number,
@@ -29,7 +32,8 @@ export function cropOf(
 ): Crop {
   const dx = Math.round((width / side) * cropUnit);
   const dy = Math.round((height / side) * cropUnit);
-  // The centre of the first output pixel lies half a step inside the rectangle; centres are half a pixel off corners.
+  // The centre of the first output pixel lies half a step inside the rectangle; centres are half a pixel off
+  // corners.
   const x = Math.round((left - 0.5) * cropUnit + dx / 2);
   const y = Math.round((top - 0.5) * cropUnit + dy / 2);
   return flip ? { x: x + (side - 1) * dx, y, dx: -dx, dy } : { x, y, dx, dy };

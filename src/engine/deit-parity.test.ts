@@ -1,5 +1,5 @@
-// DeiT-Tiny against stored logits: the whole way from a real checkpoint to logits, in both name generations. The weights
-// and photos are not part of this repository; without them the tests are skipped, and say so.
+// DeiT-Tiny against stored logits: the whole way from a real checkpoint to logits, in both name generations.
+// The weights and photos are not part of this repository; without them the tests are skipped, and say so.
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';

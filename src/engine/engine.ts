@@ -1,8 +1,9 @@
-// The border between what happens when (train/) and how a step is computed (the engines). An engine holds a frozen
-// ViT, the adapter and the optimiser's moments on its device; nothing above it sees a tensor or a buffer.
+// The border between what happens when (train/) and how a step is computed (the engines). An engine holds a
+// frozen ViT, the adapter and the optimiser's moments on its device; nothing above it sees a tensor or a
+// buffer.
 //
-// A step is a transaction: an engine may enqueue several, but `report` confirms them in order and stops at the first
-// fault, and then adapter and moments are those of the last confirmed step.
+// A step is a transaction: an engine may enqueue several, but `report` confirms them in order and stops at
+// the first fault, and then adapter and moments are those of the last confirmed step.
 import type { Adapter, Gates, Trains } from '../dmlora/adapter.ts';
 import type { NdArray } from '../shared/array.ts';
 import type { Fault } from '../shared/fault.ts';
@@ -66,8 +67,8 @@ export interface Batch {
   /** The class of each image. */
   readonly labels: Int32Array;
   /**
-   * The place of each image in the training set, below `Shapes.images`: the same place means the same pixels, so what
-   * frozen blocks make of them may be kept.
+   * The place of each image in the training set, below `Shapes.images`: the same place means the same pixels,
+   * so what frozen blocks make of them may be kept.
    */
   readonly images?: Int32Array | undefined;
   /** Where each image is sampled in a step or gradient; without them as it is. For pixels of kind bytes. */
@@ -85,7 +86,9 @@ export interface Shapes {
   /** Images of one training step; every batch has this many. */
   readonly batch: number;
   readonly classes: number;
-  /** Images to differentiate at once, where it is not the engine's own choice; the step's result is the same. */
+  /**
+   * Images to differentiate at once, where it is not the engine's own choice; the step's result is the same.
+   */
   readonly microBatch?: number;
   /** Blocks to compute again in the backward pass, where it is not the engine's own choice. */
   readonly recomputedBlocks?: number;
@@ -101,7 +104,10 @@ export interface Shapes {
 export interface MemoryWish {
   /** Bytes that the run may take; null leaves it to the engine, since WebGPU does not tell what there is. */
   readonly budgetBytes: number | null;
-  /** Whether frozen weights and kept activations may be float16; sums, scalars and optimiser are float32 always. */
+  /**
+   * Whether frozen weights and kept activations may be float16; sums, scalars and optimiser are float32
+   * always.
+   */
   readonly float16: 'never' | 'if-needed' | 'always';
 }
 
@@ -188,12 +194,15 @@ export interface Engine {
   ): Promise<Result<void>>;
 
   /**
-   * Enqueues one optimiser step; its result comes with the next report. Reading and writing the adapter wait for no
-   * step: ask for the report first.
+   * Enqueues one optimiser step; its result comes with the next report. Reading and writing the adapter wait
+   * for no step: ask for the report first.
    */
   step(batch: Batch, control: StepControl): void;
 
-  /** Waits for the enqueued steps: a report for each that was applied, in order, and the fault that ended them. */
+  /**
+   * Waits for the enqueued steps: a report for each that was applied, in order, and the fault that ended
+   * them.
+   */
   report(): Promise<{ readonly steps: readonly StepReport[]; readonly fault: Fault | null }>;
 
   /** Logits [n, classes] of the adapted model; any n. */

@@ -1,5 +1,5 @@
-// Every family against the library that made it: logits on the cpu and wasm backends, the gradients that reach the head and
-// a branch as PyTorch computes them, another image size, and the way out and in again.
+// Every family against the library that made it: logits on the cpu and wasm backends, the gradients that
+// reach the head and a branch as PyTorch computes them, another image size, and the way out and in again.
 import { describe, expect, test } from 'vitest';
 import { headLogits } from '../train/linear-probe.ts';
 import { allOpen, type Adapter, type AdaptedModule } from '../dmlora/adapter.ts';
@@ -27,8 +27,8 @@ import { autodiffOn } from './checks/node-backends.ts';
 import { identityNormalisation, must, tensorOf } from './checks/reference.ts';
 
 /**
- * A branch whose gradients are those of the weight itself: with A the identity and B zero, d loss / dB is d loss / dW
- * (method.md: y = x W' + (x A') B').
+ * A branch whose gradients are those of the weight itself: with A the identity and B zero, d loss / dB is d
+ * loss / dW (method.md: y = x W' + (x A') B').
  */
 function identityBranch(name: string, out: number, input: number): AdaptedModule {
   const identity = new Float32Array(input * input);

@@ -1,5 +1,5 @@
-// The one GPUDevice of a worker: opened with what the adapter has, watched for loss and for errors that nobody
-// asked about. tfjs borrows it and watches nothing itself: without this a failed allocation is a
+// The one GPUDevice of a worker: opened with what the adapter has, watched for loss and for errors that
+// nobody asked about. tfjs borrows it and watches nothing itself: without this a failed allocation is a
 // tensor of zeros.
 import { describeFault, type Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
@@ -22,7 +22,10 @@ export interface Gpu {
   close(): void;
 }
 
-/** The last is closed first: of several errors that of memory counts, not the invalid buffers that follow from it. */
+/**
+ * The last is closed first: of several errors that of memory counts, not the invalid buffers that follow from
+ * it.
+ */
 const scopes: readonly GPUErrorFilter[] = ['validation', 'out-of-memory', 'internal'];
 
 /** Opens error scopes; the function that it gives closes them and resolves to the first error, or null. */
@@ -35,8 +38,8 @@ function openScopes(device: GPUDevice): () => Promise<GPUError | null> {
 }
 
 /**
- * Runs work that is enqueued and not awaited; its scopes close before anything else can run. Resolves to the first error
- * that the device reports for it.
+ * Runs work that is enqueued and not awaited; its scopes close before anything else can run. Resolves to the
+ * first error that the device reports for it.
  */
 export function scoped(device: GPUDevice, work: () => void): Promise<GPUError | null> {
   const close = openScopes(device);

@@ -1,5 +1,6 @@
-// Whether this machine could train a model at all, asked before a weight of it is read. WebGPU tells the largest buffer it
-// binds but not how much memory it has: whether the whole model fits is known only for the engines that budget it.
+// Whether this machine could train a model at all, asked before a weight of it is read. WebGPU tells the
+// largest buffer it binds but not how much memory it has: whether the whole model fits is known only for the
+// engines that budget it.
 import { backboneShapes } from '../vit/parameters.ts';
 import type { VitConfig } from '../vit/vit-config.ts';
 import { sizeOf } from '../shared/array.ts';

@@ -32,9 +32,9 @@ export interface EngineSetting {
 const memoryOfSession = sessionMemory();
 
 /**
- * Starts an engine on a backend. `auto` is the kernel engine wherever WebGPU runs: on a real GPU, or on an emulated one that
- * was asked for by name. It is the autodiff engine on other backends, for a model that the kernels do not compute, and,
- * on wasm, where the GPU fails a check; `describe().fallback` says why.
+ * Starts an engine on a backend. `auto` is the kernel engine wherever WebGPU runs: on a real GPU, or on an
+ * emulated one that was asked for by name. It is the autodiff engine on other backends, for a model that the
+ * kernels do not compute, and, on wasm, where the GPU fails a check; `describe().fallback` says why.
  */
 export async function makeEngine(setting: EngineSetting): Promise<Result<Engine>> {
   const { engine, backend, config } = setting;

@@ -1,11 +1,14 @@
-// What AdamW knows of the trainable parameters, for both engines: its constants, the four groups that learn each at their
-// own rate, and how many steps each group has seen (bias correction needs it). Pure.
+// What AdamW knows of the trainable parameters, for both engines: its constants, the four groups that learn
+// each at their own rate, and how many steps each group has seen (bias correction needs it). Pure.
 import { paramNames, type Adapter, type Trains } from '../dmlora/adapter.ts';
 import { assert } from '../shared/assert.ts';
 import type { ParamName } from '../vit/parameters.ts';
 import type { StepControl } from './engine.ts';
 
-/** Decay rates of both moments and the term below the line (Kingma and Ba, 2015), the values that PyTorch has too. */
+/**
+ * Decay rates of both moments and the term below the line (Kingma and Ba, 2015), the values that PyTorch has
+ * too.
+ */
 export const adamw = { beta1: 0.9, beta2: 0.999, eps: 1e-8 } as const;
 
 export const groupNames = ['branches', 'scalars', 'headWeight', 'headBias'] as const;

@@ -1,5 +1,5 @@
-// The reference vectors on the autodiff engine in Node; `npm run test:reference` runs this file on any folder that
-// GRAFT_REFERENCE names. The same checks run on webgpu in the browser (e2e/engine.spec.ts).
+// The reference vectors on the autodiff engine in Node; `npm run test:reference` runs this file on any folder
+// that GRAFT_REFERENCE names. The same checks run on webgpu in the browser (e2e/engine.spec.ts).
 import { describe, expect, test } from 'vitest';
 import { referenceChecks } from './checks/reference-checks.ts';
 import { autodiffOn, readReference, referenceFolder } from './checks/node-backends.ts';

@@ -1,5 +1,6 @@
-// The model that ships: opened as the app opens it, its feature of the class token on eight images (four of each shipped
-// data set) against what PyTorch computed from the same file. An identity as the head makes the features the logits.
+// The model that ships: opened as the app opens it, its feature of the class token on eight images (four of
+// each shipped data set) against what PyTorch computed from the same file. An identity as the head makes the
+// features the logits.
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, test } from 'vitest';

@@ -1,6 +1,6 @@
-// What lies beside the weights of every exported folder: README.md (the card), run.json (the record) and continue.py
-// (the same recipe for transformers, peft and accelerate); beside ONNX also pixels.mjs (its preparation of
-// pictures). Facts are gathered here, words are made in formats/.
+// What lies beside the weights of every exported folder: README.md (the card), run.json (the record) and
+// continue.py (the same recipe for transformers, peft and accelerate); beside ONNX also pixels.mjs (its
+// preparation of pictures). Facts are gathered here, words are made in formats/.
 import { preparationWords } from '../data/preprocessing.ts';
 import script from './continue.py?raw';
 import pixelScript from './pixels.mjs?raw';

@@ -1,5 +1,5 @@
-// What every format of an export starts from, and what each must be able to do: write its files, and read them back
-// into a model by the same strict readers that open a user's files.
+// What every format of an export starts from, and what each must be able to do: write its files, and read
+// them back into a model by the same strict readers that open a user's files.
 import type { Preprocessing } from '../data/preprocessing.ts';
 import type { Adapter } from '../dmlora/adapter.ts';
 import type { FloatType } from '../formats/float-types.ts';
@@ -19,7 +19,10 @@ export interface ExportContext {
   readonly dtype: ExportDtype;
   /** What merging changes, float32 by canonical name, the head included. */
   readonly merged: ReadonlyMap<ParamName, NdArray>;
-  /** The whole merged checkpoint in the source's names: what merging changed in the chosen type, the rest untouched. */
+  /**
+   * The whole merged checkpoint in the source's names: what merging changed in the chosen type, the rest
+   * untouched.
+   */
   readonly tensors: ReadonlyMap<string, TensorToWrite>;
   /** The type of the source's backbone. */
   readonly sourceType: FloatType;

@@ -1,5 +1,6 @@
-// Exports end to end, without a browser: names and bytes of what is written, the reference's own PEFT adapter, the way to
-// another library and back, every family's formats offered or refused by name, and a proof that fails.
+// Exports end to end, without a browser: names and bytes of what is written, the reference's own PEFT
+// adapter, the way to another library and back, every family's formats offered or refused by name, and a
+// proof that fails.
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';

@@ -1,5 +1,5 @@
-// An export: merges once, then writes, reads back and proves one format after the other. A format that cannot hold the
-// model, or whose proof fails, carries the reason instead of files.
+// An export: merges once, then writes, reads back and proves one format after the other. A format that cannot
+// hold the model, or whose proof fails, carries the reason instead of files.
 import type { Adapter } from '../dmlora/adapter.ts';
 import type { Engine } from '../engine/engine.ts';
 import { faultSentence, type Fault } from '../shared/fault.ts';
@@ -172,12 +172,15 @@ function whyRefused(
     : null;
 }
 
-/** Floating-point operations that the plain evaluation of a graph may take; 8-bit products are proved by it alone, and get more. */
+/**
+ * Floating-point operations that the plain evaluation of a graph may take; 8-bit products are proved by it
+ * alone, and get more.
+ */
 const graphBudget = { plain: 4e9, bytes: 1e10 };
 
 /**
- * Images spread over the sample, computed from the file's own graph, as many as the budget allows. Without any it is trivially
- * true; 8-bit products are refused, since nothing else shows what they do.
+ * Images spread over the sample, computed from the file's own graph, as many as the budget allows. Without
+ * any it is trivially true; 8-bit products are refused, since nothing else shows what they do.
  */
 async function graphProof(
   format: OnnxFormat,

@@ -1,11 +1,12 @@
-// What an export is, in types: formats, what each wrote and how it was proved. The page sees them through worker/protocol.ts.
+// What an export is, in types: formats, what each wrote and how it was proved. The page sees them through
+// worker/protocol.ts.
 import type { EngineDescription } from '../engine/engine.ts';
 import type { Metrics } from '../train/evaluation.ts';
 import type { RunRecord } from '../train/run-record.ts';
 
 /**
- * `source`: the merged model with the names and types of the file it came from. `hf`, `hf-v5`: transformers' file names,
- * or the module names of transformers 5. `peft`: the branches as an adapter.
+ * `source`: the merged model with the names and types of the file it came from. `hf`, `hf-v5`: transformers'
+ * file names, or the module names of transformers 5. `peft`: the branches as an adapter.
  */
 export type ExportFormat = 'source' | 'hf' | 'hf-v5' | 'timm' | 'peft' | 'onnx' | 'onnx-q8' | 'onnx-q4';
 /** Type of the written weights; `source` keeps that of each tensor. */

@@ -1,5 +1,6 @@
-// The merged model as a folder that transformers or timm loads: in the source's own names, in either generation of
-// transformers' names, or in timm's. It holds what its class has and nothing else, and is read back as strictly.
+// The merged model as a folder that transformers or timm loads: in the source's own names, in either
+// generation of transformers' names, or in timm's. It holds what its class has and nothing else, and is read
+// back as strictly.
 import { writeHfConfig, type HfVit } from '../checkpoints/transformers/config.ts';
 import { parseJsonObject, type Json } from '../formats/json.ts';
 import { writePreprocessorConfig } from '../checkpoints/transformers/preprocessor-config.ts';

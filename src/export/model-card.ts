@@ -1,5 +1,6 @@
-// The card of an exported folder: README.md with the front matter that the Hub reads, what the model learned from, how, and
-// how well, and how to load it. Text out of facts; names of classes and files are data and are escaped.
+// The card of an exported folder: README.md with the front matter that the Hub reads, what the model learned
+// from, how, and how well, and how to load it. Text out of facts; names of classes and files are data and are
+// escaped.
 
 export interface CardFacts {
   readonly format: 'source' | 'hf' | 'hf-v5' | 'timm' | 'peft' | 'onnx' | 'onnx-q8' | 'onnx-q4';
@@ -10,7 +11,10 @@ export interface CardFacts {
   readonly baseClass: string;
   /** The original is a vision tower without a classifier's class around it. */
   readonly isTower: boolean;
-  /** What timm's head reads instead of a token: the mean, and whether it is normalised after that; null for a token. */
+  /**
+   * What timm's head reads instead of a token: the mean, and whether it is normalised after that; null for a
+   * token.
+   */
   readonly timmMean: { readonly pooledNorm: boolean } | null;
   readonly baseModel: string | null;
   readonly revision: string | null;
@@ -213,7 +217,9 @@ export type UsageFacts = Pick<
   'format' | 'library' | 'baseClass' | 'isTower' | 'timmMean' | 'baseModel' | 'revision' | 'onnxFile'
 > & { readonly data: { readonly classes: readonly unknown[] } };
 
-/** How to load the folder. Whoever tries the snippets puts folders and a picture for the words in capitals. */
+/**
+ * How to load the folder. Whoever tries the snippets puts folders and a picture for the words in capitals.
+ */
 export function usageSection(facts: UsageFacts): string {
   const { format, library, data, baseModel, revision, onnxFile } = facts;
   const base = JSON.stringify(baseModel ?? 'FOLDER_OF_THE_ORIGINAL_MODEL');

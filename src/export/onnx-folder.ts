@@ -1,6 +1,6 @@
-// The merged model as ONNX, laid out as transformers.js looks for it: onnx/model.onnx, model_fp16.onnx, model_quantized.onnx
-// or model_q4.onnx beside config.json and preprocessor_config.json. Read back node by node; the file of every model that is
-// small enough is also computed.
+// The merged model as ONNX, laid out as transformers.js looks for it: onnx/model.onnx, model_fp16.onnx,
+// model_quantized.onnx or model_q4.onnx beside config.json and preprocessor_config.json. Read back node by
+// node; the file of every model that is small enough is also computed.
 import { onnxEvaluator } from '../formats/onnx/evaluate.ts';
 import { readOnnx } from '../formats/onnx/read-onnx.ts';
 import { onnxFileLimit, writeOnnx } from '../formats/onnx/write-onnx.ts';
@@ -56,7 +56,10 @@ const writtenForms = {
   int4: { type: 'INT4', file: 'model_q4.onnx', word: 'q4' },
 } as const satisfies Record<GraphForm, { type: WrittenType; file: string; word: string }>;
 
-/** The model types among transformers' plain ViTs that transformers.js 4 has a classifier for; not CLIP, not SigLIP. */
+/**
+ * The model types among transformers' plain ViTs that transformers.js 4 has a classifier for; not CLIP, not
+ * SigLIP.
+ */
 const runsInJavaScript: ReadonlySet<string | null> = new Set([
   ...['vit', 'deit', 'dinov2', 'dinov2_with_registers', 'vit_msn', 'ijepa'],
 ]);
@@ -131,8 +134,8 @@ async function readBack(
 }
 
 /**
- * Logits [n, classes] that the file's own graph gives, computed operator by operator; image by image, since 8-bit products
- * take the range of their inputs from the whole batch.
+ * Logits [n, classes] that the file's own graph gives, computed operator by operator; image by image, since
+ * 8-bit products take the range of their inputs from the whole batch.
  *
  * @param pixels normalised, [n, 3, side, side]
  */

@@ -1,7 +1,8 @@
-// A ViT as an ONNX graph, from its configuration alone: the forward pass of every plain ViT, operator by operator, with a
-// free batch, in opset 17, which old runtimes do. Operators stand as onnxruntime's own tools expect those of an exported
-// model: its transformer optimiser finds attention, GELU and skip connections in them, its quantiser every shape.
-// Linear weights are stored transposed, [in, out], as MatMul takes them. Knows no file and no values of weights.
+// A ViT as an ONNX graph, from its configuration alone: the forward pass of every plain ViT, operator by
+// operator, with a free batch, in opset 17, which old runtimes do. Operators stand as onnxruntime's own tools
+// expect those of an exported model: its transformer optimiser finds attention, GELU and skip connections in
+// them, its quantiser every shape. Linear weights are stored transposed, [in, out], as MatMul takes them.
+// Knows no file and no values of weights.
 import { encodeFloats } from '../formats/float-types.ts';
 import type { OnnxAttribute, OnnxNode, OnnxTensor, OnnxValue } from '../formats/onnx/graph.ts';
 import { onnxTypeCodes } from '../formats/onnx/graph.ts';
@@ -46,8 +47,8 @@ export type GraphForm = GraphType | 'uint8' | 'int4';
 export const typeOfForm = (form: GraphForm): GraphType => (form === 'float16' ? 'float16' : 'float32');
 
 /**
- * The graph of a classifier: `pixel_values` [batch, 3, S, S] float32 -> `logits` [batch, classes] float32, everything
- * between them in the type of `form`. It has no layer scale: that lies in the linears before it.
+ * The graph of a classifier: `pixel_values` [batch, 3, S, S] float32 -> `logits` [batch, classes] float32,
+ * everything between them in the type of `form`. It has no layer scale: that lies in the linears before it.
  */
 export function vitGraph(config: VitConfig, classes: number, form: GraphForm): VitGraph {
   const type = typeOfForm(form);
@@ -266,8 +267,8 @@ function attention(graph: GraphBuilder, config: VitConfig, index: number, input:
   const k = heading('k', ints(0, 2, 3, 1)); // [batch, heads, headDim, tokens]
   const v = heading('v', ints(0, 2, 1, 3));
   const products = graph.node('MatMul', `${name}.products`, [q, k]); // [batch, heads, tokens, tokens]
-  // Divided after the product, the only form without a mask that onnxruntime's optimiser takes for attention. In float16
-  // a score would have to be beyond 65504 / sqrt(headDim) to be lost, as in PyTorch.
+  // Divided after the product, the only form without a mask that onnxruntime's optimiser takes for attention.
+  // In float16 a score would have to be beyond 65504 / sqrt(headDim) to be lost, as in PyTorch.
   const root = graph.number('attention.root', Math.sqrt(headDim(config)));
   const scores = graph.node('Div', `${name}.scores`, [products, root]);
   const weights = graph.node('Softmax', `${name}.probs`, [scores], { axis: int(-1) });

@@ -1,5 +1,6 @@
-// A ViT's weights into an ONNX graph and back: values in the graph's type or in few bits, linears transposed. Reading back compares the
-// file's graph with the one that the configuration asks for, node by node, before it believes a weight.
+// A ViT's weights into an ONNX graph and back: values in the graph's type or in few bits, linears transposed.
+// Reading back compares the file's graph with the one that the configuration asks for, node by node, before
+// it believes a weight.
 import { decodeFloats, encodeFloats } from '../formats/float-types.ts';
 import type { OnnxModel, OnnxNode, OnnxTensor, OnnxType } from '../formats/onnx/graph.ts';
 import {
@@ -139,8 +140,8 @@ function exchanged(data: Float32Array, [n = 0, m = 0]: readonly number[]): Float
 }
 
 /**
- * The model of a file that was read back, float32 under canonical names, its layer scale inside its linears; a fault names
- * the first node or tensor that is not what the configuration asks for.
+ * The model of a file that was read back, float32 under canonical names, its layer scale inside its linears;
+ * a fault names the first node or tensor that is not what the configuration asks for.
  */
 export async function modelOfOnnx(
   model: OnnxModel,

@@ -1,6 +1,7 @@
-// ONNX of every kind of plain ViT: the file that is read back is the graph that was written; computed operator by operator
-// it gives the logits of the reference vectors and of the engine; weights above the limit lie in a file beside; damage is
-// named. That onnxruntime computes the same is checked by scripts/interop/verify_exports.py.
+// ONNX of every kind of plain ViT: the file that is read back is the graph that was written; computed
+// operator by operator it gives the logits of the reference vectors and of the engine; weights above the
+// limit lie in a file beside; damage is named. That onnxruntime computes the same is checked by
+// scripts/interop/verify_exports.py.
 import { describe, expect, test } from 'vitest';
 import { evaluateOnnx, erf } from '../formats/onnx/evaluate.ts';
 import type { OnnxModel } from '../formats/onnx/graph.ts';

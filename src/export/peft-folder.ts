@@ -1,5 +1,6 @@
-// The branches as a stock PEFT adapter for the original checkpoint: A and B of every adapted module in the names of the
-// model in memory, the head whole. Read back as PEFT would apply it: ranks and scales out of the written file.
+// The branches as a stock PEFT adapter for the original checkpoint: A and B of every adapted module in the
+// names of the model in memory, the head whole. Read back as PEFT would apply it: ranks and scales out of the
+// written file.
 import type { Adapter } from '../dmlora/adapter.ts';
 import { fusedLora, stackedLora, withLora, type LoraPair } from '../dmlora/stacked-lora.ts';
 import { decodeFloats, encodeFloats, isFloatType } from '../formats/float-types.ts';

@@ -1,12 +1,13 @@
-// pixels.mjs: pictures prepared as this model was trained on them, for JavaScript in browsers and in Node (there with the
-// package sharp). Written by Graft; public domain (CC0-1.0).
+// pixels.mjs: pictures prepared as this model was trained on them, for JavaScript in browsers and in Node
+// (there with the package sharp). Written by Graft; public domain (CC0-1.0).
 //
 //   import { pixelsOf } from './pixels.mjs';
 //   const { data, dims } = await pixelsOf(FILE);   // a File or Blob; in Node also a path
 //   const { logits } = await model({ pixel_values: new Tensor('float32', data, dims) });
 //
-// The numbers that a file stores are taken, without colour profile or gamma; upright by EXIF, the high byte of 16 bits, the
-// first frame, transparency over white; resized as Pillow does, which averages all pixels that fall together.
+// The numbers that a file stores are taken, without colour profile or gamma; upright by EXIF, the high byte
+// of 16 bits, the first frame, transparency over white; resized as Pillow does, which averages all pixels
+// that fall together.
 
 const kernels = {
   box: [0.5, (x) => (x > -0.5 && x <= 0.5 ? 1 : 0)],

@@ -1,5 +1,6 @@
-// The proof of an export: the model that was read back runs on validation images, and its logits are compared with those
-// of the branched model that was trained. How far they may differ depends on the type of the weights alone.
+// The proof of an export: the model that was read back runs on validation images, and its logits are compared
+// with those of the branched model that was trained. How far they may differ depends on the type of the
+// weights alone.
 import { outputSizeOf, preparationWords, type Preprocessing } from '../data/preprocessing.ts';
 import type { Adapter } from '../dmlora/adapter.ts';
 import type { Engine, Pixels } from '../engine/engine.ts';
@@ -14,9 +15,9 @@ import type { ReadBack, WrittenType } from './export-context.ts';
 export const proofImages = 64;
 
 /**
- * Largest logit difference, relative to the largest logit. float32: the order of sums; float16: its rounding of every weight,
- * 2^-11; bfloat16: 2^-8, eight times as coarse, with a margin that is smaller since weights round independently. Few bits
- * change what is computed: a quarter, and `answersKept`.
+ * Largest logit difference, relative to the largest logit. float32: the order of sums; float16: its rounding
+ * of every weight, 2^-11; bfloat16: 2^-8, eight times as coarse, with a margin that is smaller since weights
+ * round independently. Few bits change what is computed: a quarter, and `answersKept`.
  */
 const proofTolerance: Readonly<Record<WrittenType, number>> = {
   F64: 1e-4,

@@ -1,5 +1,6 @@
-// The record of a run, for run.json and the card: everything that decides it, what it ran on and what came out. Images
-// are named by their digests, not by their paths: a record that is passed on tells nothing about a disk.
+// The record of a run, for run.json and the card: everything that decides it, what it ran on and what came
+// out. Images are named by their digests, not by their paths: a record that is passed on tells nothing about
+// a disk.
 import type { SplitName } from '../data/import-report.ts';
 import type { PixelFinding } from '../data/pixel-findings.ts';
 import { present } from '../shared/assert.ts';

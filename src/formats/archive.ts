@@ -1,5 +1,6 @@
-// Archives: what a file is by its first bytes, and one reader for those that Graft opens (zip, tar, tar.gz) over their
-// own readers. Names what it does not open. Knows nothing of images; opens no archive within an archive by itself.
+// Archives: what a file is by its first bytes, and one reader for those that Graft opens (zip, tar, tar.gz)
+// over their own readers. Names what it does not open. Knows nothing of images; opens no archive within an
+// archive by itself.
 import type { Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { gunzip, type GunzipProblem } from './gunzip.ts';

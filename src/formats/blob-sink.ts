@@ -1,5 +1,5 @@
-// BlobSink: what is unpacked chunk by chunk, as a Blob. A browser keeps large Blobs on disk, so that nothing is whole in
-// memory.
+// BlobSink: what is unpacked chunk by chunk, as a Blob. A browser keeps large Blobs on disk, so that nothing
+// is whole in memory.
 
 /** Collects chunks as a Blob without holding them all: a browser keeps large Blobs on disk. */
 export class BlobSink {

@@ -1,4 +1,5 @@
-// Float formats against independent arithmetic: every float16 and bfloat16 pattern, and rounding to nearest even.
+// Float formats against independent arithmetic: every float16 and bfloat16 pattern, and rounding to nearest
+// even.
 import { describe, expect, test } from 'vitest';
 import fc from 'fast-check';
 import { fromFloat16, toFloat16 } from '../shared/float16.ts';

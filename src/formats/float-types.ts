@@ -1,5 +1,5 @@
-// Float formats of weight files <-> float32: float16, bfloat16, float64. Exact where the target can hold the value,
-// rounded to nearest even where it cannot.
+// Float formats of weight files <-> float32: float16, bfloat16, float64. Exact where the target can hold the
+// value, rounded to nearest even where it cannot.
 import { fromFloat16, toFloat16 } from '../shared/float16.ts';
 
 export type FloatType = 'F64' | 'F32' | 'F16' | 'BF16';

@@ -1,4 +1,5 @@
-// The guess at an encoding, on names of things as people call their class folders, written by Python's own codecs.
+// The guess at an encoding, on names of things as people call their class folders, written by Python's own
+// codecs.
 import { describe, expect, test } from 'vitest';
 import { decodeName, nameReader, storedName } from './name-encoding.ts';
 import { guessEncoding } from './guess-encoding.ts';

@@ -1,8 +1,10 @@
-// A guess at the encoding of names that are no UTF-8: each candidate is asked how likely its reading would be as text of
-// its languages. A few names are little to go by, so the guess is always shown with the choice. Knows no archives.
+// A guess at the encoding of names that are no UTF-8: each candidate is asked how likely its reading would be
+// as text of its languages. A few names are little to go by, so the guess is always shown with the choice.
+// Knows no archives.
 import { decodeName, type NameEncoding } from './name-encoding.ts';
 
-// Frequent characters of names of things, written down by hand: a few hundred tell languages apart that share bytes.
+// Frequent characters of names of things, written down by hand: a few hundred tell languages apart that share
+// bytes.
 const simplified = new Set(
   '的一是不了人我在有他这中大来上个国到说们为子和你地出道也时年得就那要下以生会自着去之过家学对可她里后小么心多天而能好都然没日于起还发成事只作当想看文无开手十用主行方又如前所本见经头面公同三已老从动两长知民样现分将外但身些与高意进把法此实回二理美点月明其种声全工己话儿者向情部正名定女问力机给等几很业最间新什打便位因重被走电四第门相次东政海口使教西再平真听世气信北少关并内加化由却代军产入先山五太水万市眼体别处总才场师书比住员九笑性通目华报立马命张活难神数件安表原车白应路期叫死常提感金何更反合放做系计或司利受光王果亲界及今京务制解各任至清物台象记边共风战干接它许八特觉望直服毛林题建南度统色字请交爱让认算论百吃义科怎元社术结六功指思非流每青管夫连远资队跟带花快条院变联言权往展该领传近留红治决周保达办运武半候七必城父强步完革深区即求品士转量空甚众技轻程告江语英基派满式李息写呢识极令黄德收脸钱党倒未持取设始版双历越史商千片容研像找友孩站广改议形委早房音火际则首单据导影失拿网香似斯专石若兵弟谁校读志飞观争究包组造落视济喜离虽坏集编宝谈府拉黑且随格尽剑讲布杀微怕母调局根曾准团段终乐切级克精哪官示冲竟乎男举客证苦照注费足尔招群热推晚响病态属断类'.concat(
     '猫狗鸟鱼虎狮熊猴羊牛猪鸡鸭鹅兔鼠蛇龙狼狐象鹿豹蝶蜂虫蚁蛙龟树草叶菜苹香蕉橙桃梨葡萄草莓西瓜番茄土豆米饭面包肉蛋奶茶酒汤糖盐油衣裤鞋帽包箱桌椅床灯杯瓶碗刀笔书纸球船桥楼塔河湖雨雪云雷冰玫瑰菊莲兰竹松枫正常异缺陷合格裂纹划痕污渍测试训练验证样本图片标签照',
@@ -22,7 +24,10 @@ const hangul = new Set(
 
 type Likelihood = (char: string, lead: number) => number;
 
-/** Logarithm of a character's frequency where a share of a text falls evenly on so many. Only magnitudes decide. */
+/**
+ * Logarithm of a character's frequency where a share of a text falls evenly on so many. Only magnitudes
+ * decide.
+ */
 const evenly = (share: number, among: number): number => Math.log(share / among);
 const never = -22;
 
@@ -82,7 +87,10 @@ interface Candidate {
   readonly prior: number;
 }
 
-/** Best first where several are equally likely. Thai and Vietnamese letters take up every byte: they are only offered. */
+/**
+ * Best first where several are equally likely. Thai and Vietnamese letters take up every byte: they are only
+ * offered.
+ */
 const candidates: readonly Candidate[] = [
   { encoding: 'cp437', likelihood: western, prior: 0 },
   { encoding: 'cp850', likelihood: western, prior: -0.5 },
@@ -105,7 +113,9 @@ const candidates: readonly Candidate[] = [
 /** More names than this say nothing new. */
 const most = 300;
 
-/** The likeliest encoding of names of which at least one is not UTF-8: every folder's and file's name once. */
+/**
+ * The likeliest encoding of names of which at least one is not UTF-8: every folder's and file's name once.
+ */
 export function guessEncoding(raws: readonly Uint8Array[]): NameEncoding {
   const parts = partsOf(raws);
   let [best, bestScore]: [NameEncoding, number] = ['cp437', -Infinity];
@@ -116,7 +126,10 @@ export function guessEncoding(raws: readonly Uint8Array[]): NameEncoding {
   return best;
 }
 
-/** The names between separators that are not ASCII, each once. No encoding of the list has '/' within a character. */
+/**
+ * The names between separators that are not ASCII, each once. No encoding of the list has '/' within a
+ * character.
+ */
 function partsOf(raws: readonly Uint8Array[]): Uint8Array[] {
   const parts = new Map<string, Uint8Array>();
   for (const raw of raws) {
@@ -160,7 +173,10 @@ const ascii = (char: string): number =>
       ? Math.log(1 / 120)
       : Math.log(1 / 2000);
 
-/** What words of one language do not do: a capital after a small letter, letters of two alphabets side by side. */
+/**
+ * What words of one language do not do: a capital after a small letter, letters of two alphabets side by
+ * side.
+ */
 function clash(before: string, char: string): boolean {
   if (/^\p{Ll}$/u.test(before) && /^\p{Lu}$/u.test(char)) return true;
   const [a, b] = [before, char].map((one) => /^[A-Za-z]$/.test(one));

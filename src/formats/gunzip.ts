@@ -1,5 +1,6 @@
-// Gzip: a whole file unpacked into a Blob, with the checks that fflate leaves out (CRC-32 and length of every member)
-// and the guards of an archive: no more than a limit, no more than so many times its size. Knows nothing of what is in it.
+// Gzip: a whole file unpacked into a Blob, with the checks that fflate leaves out (CRC-32 and length of every
+// member) and the guards of an archive: no more than a limit, no more than so many times its size. Knows
+// nothing of what is in it.
 import { Gunzip } from 'fflate';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { BlobSink } from './blob-sink.ts';
@@ -10,7 +11,9 @@ export type GunzipProblem = 'damaged' | 'ratio' | 'too-big';
 
 const stepBytes = 64 * 1024;
 
-/** Unpacks a gzip file of one or more members; `first` asks for its beginning only, without checks at the end. */
+/**
+ * Unpacks a gzip file of one or more members; `first` asks for its beginning only, without checks at the end.
+ */
 export async function gunzip(
   packed: Blob,
   limitBytes: number,

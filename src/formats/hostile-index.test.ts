@@ -1,5 +1,5 @@
-// Hostile indexes of sharded weights: whatever stands in model.safetensors.index.json, a shard is looked for by its plain
-// name among the files that were given, and what an index claims allocates nothing.
+// Hostile indexes of sharded weights: whatever stands in model.safetensors.index.json, a shard is looked for
+// by its plain name among the files that were given, and what an index claims allocates nothing.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { writeSafetensors, type TensorToWrite } from './safetensors.ts';

@@ -1,5 +1,5 @@
-// JSON read without trust: whatever a file holds becomes a plain value whose fields are asked for by name and type.
-// Objects become Maps, so a key like __proto__ is a key.
+// JSON read without trust: whatever a file holds becomes a plain value whose fields are asked for by name and
+// type. Objects become Maps, so a key like __proto__ is a key.
 import { fail, ok, type Result } from '../shared/result.ts';
 
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
@@ -46,7 +46,9 @@ export function objectOf(object: JsonObject, key: string): JsonObject | null {
 
 const noKeys: ReadonlySet<string> = new Set();
 
-/** Text of a JSON value, two spaces deep, keys in the Map's order; whole numbers of `floats` keys get a ".0". */
+/**
+ * Text of a JSON value, two spaces deep, keys in the Map's order; whole numbers of `floats` keys get a ".0".
+ */
 export function jsonText(value: Json, floats = noKeys, indent = ''): string {
   const inner = `${indent}  `;
   if (isObject(value)) {

@@ -1,5 +1,6 @@
-// The encodings that names in archives come in. A zip says of a name that it is UTF-8, or nothing: then it is in
-// whatever the maker's system used. Owns the list, the decoding and what is UTF-8 by itself; guess-encoding.ts guesses.
+// The encodings that names in archives come in. A zip says of a name that it is UTF-8, or nothing: then it is
+// in whatever the maker's system used. Owns the list, the decoding and what is UTF-8 by itself;
+// guess-encoding.ts guesses.
 
 /** Code pages of DOS, which TextDecoder does not know: bytes 0x80 to 0xff. */
 const codePages = {
@@ -11,7 +12,10 @@ const codePages = {
     'ÇüéâäůćçłëŐőîŹÄĆÉĹĺôöĽľŚśÖÜŤťŁ×čáíóúĄąŽžĘę¬źČş«»░▒▓│┤ÁÂĚŞ╣║╗╝Żż┐└┴┬├─┼Ăă╚╔╩╦╠═╬¤đĐĎËďŇÍÎě┘┌█▄ŢŮ▀ÓßÔŃńňŠšŔÚŕŰýÝţ´\u00ad˝˛ˇ˘§÷¸°¨˙űŘř■\u00a0',
 } as const;
 
-/** Every encoding that can be chosen; the labels are TextDecoder's where it knows them. In the order to show them. */
+/**
+ * Every encoding that can be chosen; the labels are TextDecoder's where it knows them. In the order to show
+ * them.
+ */
 export const nameEncodings = [
   { id: 'utf-8', title: 'Unicode (UTF-8)' },
   { id: 'cp437', title: 'Western (CP437)' },
@@ -44,8 +48,8 @@ const twoByte: ReadonlySet<NameEncoding> = new Set(['gb18030', 'big5', 'shift_ji
 export interface StoredName {
   readonly raw: Uint8Array;
   /**
-   * `known`: the archive says what it is, or it is ASCII; `utf-8`: nothing is said, and it is valid UTF-8; `foreign`:
-   * it is not UTF-8.
+   * `known`: the archive says what it is, or it is ASCII; `utf-8`: nothing is said, and it is valid UTF-8;
+   * `foreign`: it is not UTF-8.
    */
   readonly kind: 'known' | 'utf-8' | 'foreign';
   /** The name where it is known, and otherwise its reading as UTF-8 or CP437. */
@@ -72,7 +76,10 @@ export function strictUtf8(raw: Uint8Array): string | null {
   }
 }
 
-/** A stored name; `field` is what a Unicode field beside it says, `saysUtf8` whether its bytes are said to be UTF-8. */
+/**
+ * A stored name; `field` is what a Unicode field beside it says, `saysUtf8` whether its bytes are said to be
+ * UTF-8.
+ */
 export function storedName(raw: Uint8Array, saysUtf8: boolean, field: string | null): StoredName {
   if (field !== null) return { raw, kind: 'known', text: field };
   const text = strictUtf8(raw);
@@ -82,8 +89,8 @@ export function storedName(raw: Uint8Array, saysUtf8: boolean, field: string | n
 }
 
 /**
- * The reader of the names of one pile. In an encoding of two bytes, and where no name contradicts UTF-8, the choice
- * holds for every name that says nothing of itself; otherwise only for those that are no UTF-8.
+ * The reader of the names of one pile. In an encoding of two bytes, and where no name contradicts UTF-8, the
+ * choice holds for every name that says nothing of itself; otherwise only for those that are no UTF-8.
  */
 export function nameReader(
   names: Iterable<StoredName>,

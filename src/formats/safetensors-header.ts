@@ -1,6 +1,7 @@
-// The JSON text of a safetensors header -> its entries, by a parser of exactly that grammar: JSON.parse keeps the last of
-// two equal keys, rounds numbers, reads 1e0 as a count and builds whatever a hostile text asks for. This one stops at the
-// first byte that does not belong, with every cap checked while reading. Knows no files and no offsets' sense.
+// The JSON text of a safetensors header -> its entries, by a parser of exactly that grammar: JSON.parse keeps
+// the last of two equal keys, rounds numbers, reads 1e0 as a count and builds whatever a hostile text asks
+// for. This one stops at the first byte that does not belong, with every cap checked while reading. Knows no
+// files and no offsets' sense.
 import type { BadFileReason } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 
@@ -37,8 +38,8 @@ class HeaderError extends Error {
 
 /**
  * Parses the text of a header. Strings, whole numbers and objects as in JSON; a key that stands twice, a lone
- * surrogate, a fraction, a sign or an exponent is a problem; fields of an entry that the format does not know are
- * passed over.
+ * surrogate, a fraction, a sign or an exponent is a problem; fields of an entry that the format does not know
+ * are passed over.
  */
 export function parseHeaderText(text: string): Result<HeaderText, HeaderProblem> {
   try {
@@ -128,7 +129,9 @@ class HeaderParser {
     this.#expect('}', 'Its header is not JSON text.');
   }
 
-  /** An array of at most `most` whole numbers up to `limit`, without sign, fraction, exponent or leading zero. */
+  /**
+   * An array of at most `most` whole numbers up to `limit`, without sign, fraction, exponent or leading zero.
+   */
   #counts(most: number, limit: number, problem: HeaderError): number[] {
     const counts: number[] = [];
     if (!this.#take('[')) throw problem;

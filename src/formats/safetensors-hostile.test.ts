@@ -1,5 +1,5 @@
-// Hostile safetensors: the corpus of testdata/hostile, what is too large to keep, and files
-// damaged at random, against the rules written out a second time (testing/safetensors-oracle.ts). No crash, no second of
+// Hostile safetensors: the corpus of testdata/hostile, what is too large to keep, and files damaged at
+// random, against the rules written out a second time (testing/safetensors-oracle.ts). No crash, no second of
 // waiting, no memory for what a header claims, and nothing accepted that overlaps or is cut off.
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';

@@ -1,5 +1,5 @@
-// safetensors, strictly: reads the header of a file with every check of the reference reader and some more, then
-// tensors lazily through Blob.slice; writes as the reference writer orders. Knows no names and no model.
+// safetensors, strictly: reads the header of a file with every check of the reference reader and some more,
+// then tensors lazily through Blob.slice; writes as the reference writer orders. Knows no names and no model.
 import { fail, ok, type Result } from '../shared/result.ts';
 import { foreignFormat, sniffedBytes } from './foreign-format.ts';
 import { parseHeaderText, shortName, type HeaderProblem } from './safetensors-header.ts';
@@ -18,8 +18,8 @@ export interface SafetensorsHeader {
 }
 
 /**
- * Bits of one element, of every type that the format defines. A type of another name passes the reader: it is refused
- * where its values are needed.
+ * Bits of one element, of every type that the format defines. A type of another name passes the reader: it is
+ * refused where its values are needed.
  */
 const elementBits: ReadonlyMap<string, number> = new Map([
   ...['F64', 'I64', 'U64', 'C64'].map((name) => [name, 64] as const),
@@ -105,7 +105,8 @@ function entryProblem(name: string, { dtype, shape, begin, end }: TensorEntry): 
   let elements = 1n;
   for (const n of shape) {
     elements *= BigInt(n);
-    // Also where a later 0 would make it small again: the reference reader multiplies in this order, in 64 bits.
+    // Also where a later 0 would make it small again: the reference reader multiplies in this order, in 64
+    // bits.
     if (elements > BigInt(Number.MAX_SAFE_INTEGER))
       return { why: 'shape', detail: `${short} has a shape that no file can hold.` };
   }
@@ -164,8 +165,9 @@ const sizeOfBytes = (bytes: Uint8Array | Blob): number =>
   bytes instanceof Blob ? bytes.size : bytes.byteLength;
 
 /**
- * A safetensors file as the reference writer lays it out: larger elements first, then by name, the header padded with
- * spaces to a multiple of 8. `format: pt` is always in the metadata, since older transformers insist on it.
+ * A safetensors file as the reference writer lays it out: larger elements first, then by name, the header
+ * padded with spaces to a multiple of 8. `format: pt` is always in the metadata, since older transformers
+ * insist on it.
  */
 export function writeSafetensors(
   tensors: ReadonlyMap<string, TensorToWrite>,

@@ -1,6 +1,6 @@
-// Tar: a strict, lazy reader over a Blob, for the ustar, pax, GNU and old forms. Walks the headers, reads one entry at
-// a time; trusts no size. Own code because tar libraries for the browser decode names at once, as UTF-8, or hold the
-// whole archive in memory. Knows nothing of images and writes nothing anywhere.
+// Tar: a strict, lazy reader over a Blob, for the ustar, pax, GNU and old forms. Walks the headers, reads one
+// entry at a time; trusts no size. Own code because tar libraries for the browser decode names at once, as
+// UTF-8, or hold the whole archive in memory. Knows nothing of images and writes nothing anywhere.
 import { ok, type Result } from '../shared/result.ts';
 import { storedName, strictUtf8, type StoredName } from './name-encoding.ts';
 import { badZip, tooLarge, unpacksToTooMuch, zipLimits, type ZipProblem } from './zip-directory.ts';
@@ -17,7 +17,9 @@ export interface TarEntry {
 
 const blockBytes = 512;
 
-/** Whether a block is the header of a tar entry: its checksum says so, in the oldest tars nothing else does. */
+/**
+ * Whether a block is the header of a tar entry: its checksum says so, in the oldest tars nothing else does.
+ */
 export function isTarHeader(block: Uint8Array): boolean {
   if (block.length < blockBytes) return false;
   const claimed = octal(block, 148, 8);

@@ -1,6 +1,7 @@
-// The weights of a checkpoint as one file, whether they lie in one safetensors file or in several with an index
-// (`model.safetensors.index.json`: {"metadata": {"total_size": n}, "weight_map": {tensor: file}}). Shards are put behind
-// each other as one Blob, which refers to their bytes and copies none; offsets count from its begin.
+// The weights of a checkpoint as one file, whether they lie in one safetensors file or in several with an
+// index (`model.safetensors.index.json`: {"metadata": {"total_size": n}, "weight_map": {tensor: file}}).
+// Shards are put behind each other as one Blob, which refers to their bytes and copies none; offsets count
+// from its begin.
 import type { BadFileReason, Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { objectOf, parseJsonObject } from './json.ts';
@@ -22,8 +23,8 @@ export async function openTensorFile(blob: Blob, name: string): Promise<Result<T
 }
 
 /**
- * Opens the shards of an index, which must agree with them: every shard is there, holds just the tensors that the index
- * says, and no tensor lies in two of them.
+ * Opens the shards of an index, which must agree with them: every shard is there, holds just the tensors that
+ * the index says, and no tensor lies in two of them.
  *
  * @param find gives a shard by its name, without a folder.
  */

@@ -1,5 +1,5 @@
-// The directory of a zip: where it lies (end record, zip64 included) and what each entry claims. Reads bytes and
-// judges claims against limits that no honest archive exceeds; inflates nothing. Only zip.ts uses it.
+// The directory of a zip: where it lies (end record, zip64 included) and what each entry claims. Reads bytes
+// and judges claims against limits that no honest archive exceeds; inflates nothing. Only zip.ts uses it.
 import { bytesInWords } from '../shared/bytes-in-words.ts';
 import type { BadFileReason, Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
@@ -61,7 +61,9 @@ export interface DirectoryPlace {
   /** From the start of the file. */
   readonly offset: number;
   readonly size: number;
-  /** Bytes before the archive, as of a self-extracting program: offsets do not count them where this is not 0. */
+  /**
+   * Bytes before the archive, as of a self-extracting program: offsets do not count them where this is not 0.
+   */
   readonly prefix: number;
 }
 
@@ -80,7 +82,9 @@ export const tailBytes = 22 + 0xffff + 20;
 export const viewOf = (bytes: Uint8Array): DataView =>
   new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-/** Position of the end record in the tail, or -1: the last place with its mark whose comment ends the file. */
+/**
+ * Position of the end record in the tail, or -1: the last place with its mark whose comment ends the file.
+ */
 export function findEndRecord(tail: Uint8Array): number {
   const view = viewOf(tail);
   for (let i = tail.length - 22; i >= 0; i--) {
@@ -102,8 +106,8 @@ export function findZip64Record(tail: Uint8Array, endRecord: number): number | n
 export type DirectoryClaim = Omit<DirectoryPlace, 'prefix'>;
 
 /**
- * The claim of the end record (22 bytes at `at` of `tail`). Where a zip64 record stands before it, its disk numbers may
- * be full as its sizes may: the true ones are there.
+ * The claim of the end record (22 bytes at `at` of `tail`). Where a zip64 record stands before it, its disk
+ * numbers may be full as its sizes may: the true ones are there.
  */
 export function parseEndRecord(
   tail: Uint8Array,
@@ -183,7 +187,9 @@ export function parseDirectory(
 /** MS-DOS, or Windows NT as some programs put it. */
 const isDos = (system: number): boolean => system === 0 || system === 11;
 
-/** The name by Info-ZIP's Unicode path field, or null: it holds for the very bytes that it has the CRC-32 of. */
+/**
+ * The name by Info-ZIP's Unicode path field, or null: it holds for the very bytes that it has the CRC-32 of.
+ */
 function unicodePath(bytes: Uint8Array, begin: number, end: number, raw: Uint8Array): string | null {
   const view = viewOf(bytes);
   for (let p = begin; p + 4 <= end; p += 4 + view.getUint16(p + 2, true)) {

@@ -1,5 +1,5 @@
-// Zip: a strict, lazy reader over a Blob. Reads the directory first and one entry at a time; trusts no size and
-// no name, checks every CRC-32 (fflate does none of that). Knows nothing of images and opens no zip
+// Zip: a strict, lazy reader over a Blob. Reads the directory first and one entry at a time; trusts no size
+// and no name, checks every CRC-32 (fflate does none of that). Knows nothing of images and opens no zip
 // within a zip.
 import { Inflate } from 'fflate';
 import { bytesInWords } from '../shared/bytes-in-words.ts';
@@ -79,8 +79,8 @@ async function readDirectory(blob: Blob, name: string): Promise<Result<readonly 
 }
 
 /**
- * Where the directory lies: it ends exactly where its end record begins. What it claims to begin after is the archive;
- * whatever is before that is a prefix, and the local headers tell whether it is so.
+ * Where the directory lies: it ends exactly where its end record begins. What it claims to begin after is the
+ * archive; whatever is before that is a prefix, and the local headers tell whether it is so.
  */
 async function directoryPlace(
   blob: Blob,
@@ -126,7 +126,10 @@ async function readEntry(blob: Blob, entry: ZipEntry): Promise<Result<Uint8Array
   return ok(bytes);
 }
 
-/** An entry as a blob: stored ones as the part of the archive that they are, packed ones inflated step by step. */
+/**
+ * An entry as a blob: stored ones as the part of the archive that they are, packed ones inflated step by
+ * step.
+ */
 async function entryBlob(blob: Blob, entry: ZipEntry, limitBytes: number): Promise<Result<Blob, ZipProblem>> {
   if (entry.problem !== undefined && entry.problem.code !== 'too-large') return fail(entry.problem);
   if (Math.max(entry.bytes, entry.compressedBytes) > limitBytes) return problem('too-large', tooLarge);

@@ -1,5 +1,6 @@
-// One file of a repository into the cache: streamed, counted, gone on with after a break, tried again a few times. Every
-// way in which a server can lie ends in a fault, and in a cache that is as it was before or holds the whole file.
+// One file of a repository into the cache: streamed, counted, gone on with after a break, tried again a few
+// times. Every way in which a server can lie ends in a fault, and in a cache that is as it was before or
+// holds the whole file.
 import type { Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { ModelCache, Snapshot } from '../storage/model-cache.ts';
@@ -113,7 +114,10 @@ async function attemptOnce(
   return readBody(response, access, url, part, path, onBytes);
 }
 
-/** Checks the answer's head against what is here, and cuts the part where it begins anew; null when the body can be read. */
+/**
+ * Checks the answer's head against what is here, and cuts the part where it begins anew; null when the body
+ * can be read.
+ */
 async function place(
   response: Response,
   access: HubAccess,
@@ -152,7 +156,8 @@ async function place(
     const range = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(headers.get('Content-Range') ?? '');
     const total = range?.[3] === undefined || range[3] === '*' ? bytes : Number(range[3]);
     const otherTag = etag !== null && part.etag !== null && etag !== part.etag;
-    // Content-Range may be hidden from web pages; a 206 then gives what was asked for, and the digest has the last word.
+    // Content-Range may be hidden from web pages; a 206 then gives what was asked for, and the digest has the
+    // last word.
     const otherPlace = range !== null && (Number(range[1]) !== from || total !== bytes);
     if (!otherTag && !otherPlace) return null;
     const restarted = await part.restart(null);

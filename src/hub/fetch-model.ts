@@ -1,5 +1,6 @@
-// A model from the Hub as files: the revision pinned to its commit, the needed files chosen, taken from the cache or
-// downloaded side by side with one progress over all bytes, and the way back remembered for a time without a network.
+// A model from the Hub as files: the revision pinned to its commit, the needed files chosen, taken from the
+// cache or downloaded side by side with one progress over all bytes, and the way back remembered for a time
+// without a network.
 import { numberOf, parseJsonObject, stringOf } from '../formats/json.ts';
 import { bytesInWords } from '../shared/bytes-in-words.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
@@ -150,7 +151,9 @@ async function needed(
 /** ViT-g in float32 has 4.4 GB; what is larger is something else. */
 const largestBytes = 6e9;
 
-/** Refuses what is plainly no vision transformer before its weights are fetched: a look at config.json tells. */
+/**
+ * Refuses what is plainly no vision transformer before its weights are fetched: a look at config.json tells.
+ */
 async function looksLikeVit(
   access: HubAccess,
   snapshot: Snapshot,

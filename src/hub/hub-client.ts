@@ -1,5 +1,6 @@
-// The Hub's own API through @huggingface/hub: which commit a revision is, and what a repository holds. Loaded only when
-// a model is asked for, so that the start page does not pay for it. Every request goes through hub-fetch.ts.
+// The Hub's own API through @huggingface/hub: which commit a revision is, and what a repository holds. Loaded
+// only when a model is asked for, so that the start page does not pay for it. Every request goes through
+// hub-fetch.ts.
 import { listFiles, modelInfo } from '@huggingface/hub';
 import * as v from 'valibot';
 import { fail, ok, type Result } from '../shared/result.ts';

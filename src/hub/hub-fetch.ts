@@ -1,5 +1,5 @@
-// Every request to the Hub goes through here: no cookies, no referrer, the token as a header for the Hub's own origin
-// and for nobody else, and each refusal turned into a fault with words. Knows no repository.
+// Every request to the Hub goes through here: no cookies, no referrer, the token as a header for the Hub's
+// own origin and for nobody else, and each refusal turned into a fault with words. Knows no repository.
 import type { Fault, HubReason } from '../shared/fault.ts';
 
 export interface HubAccess {

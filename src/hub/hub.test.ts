@@ -1,5 +1,5 @@
-// Loading from the Hub over real HTTP against the stand-in: every way a server can lie ends in a fault with words, and
-// the cache holds what it held before, whole files, or parts that the next try goes on with.
+// Loading from the Hub over real HTTP against the stand-in: every way a server can lie ends in a fault with
+// words, and the cache holds what it held before, whole files, or parts that the next try goes on with.
 import { readFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { startHubStandIn, type HubStandIn, type Lie } from '../../scripts/testing/hub-stand-in.ts';

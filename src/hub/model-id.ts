@@ -1,5 +1,6 @@
-// What a user may write for a model on the Hub: `owner/name`, `hf-hub:owner/name` as timm writes it, the address of its
-// page, each with a revision after an @ or in the address. And the base address of the Hub or of a mirror of it.
+// What a user may write for a model on the Hub: `owner/name`, `hf-hub:owner/name` as timm writes it, the
+// address of its page, each with a revision after an @ or in the address. And the base address of the Hub or
+// of a mirror of it.
 import { fail, ok, type Result } from '../shared/result.ts';
 
 export interface ModelId {
@@ -38,7 +39,8 @@ function parsePage(written: string, base: string): Result<ModelId> {
     return bad(written, `is one of the Hub’s ${segments[0] ?? ''}`);
   const [owner = '', name = '', kind, ...rest] = segments.map((segment) => safeDecode(segment));
   const below = kind !== undefined && ['tree', 'blob', 'resolve', 'commit'].includes(kind);
-  // A pull request is the only revision with slashes that a page names; what follows a branch is a folder or file.
+  // A pull request is the only revision with slashes that a page names; what follows a branch is a folder or
+  // file.
   const pull = /^refs\/pr\/\d+/.exec(rest.join('/'));
   const revision = below ? (pull?.[0] ?? rest[0] ?? 'main') : 'main';
   return checked(written, `${owner}/${name}`, revision);
@@ -60,7 +62,8 @@ function safeDecode(segment: string): string {
 }
 
 /**
- * The base address of the Hub: empty is huggingface.co. Only https, or http on this machine: a token goes there.
+ * The base address of the Hub: empty is huggingface.co. Only https, or http on this machine: a token goes
+ * there.
  * @returns the origin with its path, without a slash at its end
  */
 export function parseHubAddress(text: string): Result<string> {

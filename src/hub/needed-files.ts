@@ -1,5 +1,5 @@
-// Which files of a repository a model is made of: the configuration, the preprocessing and the weights as safetensors,
-// in one file or in shards. Nothing else is fetched.
+// Which files of a repository a model is made of: the configuration, the preprocessing and the weights as
+// safetensors, in one file or in shards. Nothing else is fetched.
 import * as v from 'valibot';
 import { hubFault } from './hub-fetch.ts';
 import { fail, ok, type Result } from '../shared/result.ts';

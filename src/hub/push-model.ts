@@ -1,5 +1,5 @@
-// Files of a finished run to a repository of the user's on the Hub, in one commit. Nothing is sent but the files named;
-// the token goes to the Hub's own host. Loaded only when the user asks for it.
+// Files of a finished run to a repository of the user's on the Hub, in one commit. Nothing is sent but the
+// files named; the token goes to the Hub's own host. Loaded only when the user asks for it.
 import { commitIter, createRepo, HubApiError } from '@huggingface/hub';
 import type { Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';

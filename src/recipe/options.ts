@@ -1,9 +1,11 @@
-// The options of a run: one table with the place of each in a recipe, its type, default, limits, words, group, when it is
-// shown and what continue.py makes of it; and the rules between options. The type Recipe, its reading, the form, the
-// table in README.md, the flags of the command and the head of continue.py follow from it. Knows nothing of the method.
+// The options of a run: one table with the place of each in a recipe, its type, default, limits, words,
+// group, when it is shown and what continue.py makes of it; and the rules between options. The type Recipe,
+// its reading, the form, the table in README.md, the flags of the command and the head of continue.py follow
+// from it. Knows nothing of the method.
 //
-// An option that is **not shown** has no say: no rule between options reads it, and what stands in its field of the form
-// gives way to its default where it cannot be read. In a file every value must still be one of its option's.
+// An option that is **not shown** has no say: no rule between options reads it, and what stands in its field
+// of the form gives way to its default where it cannot be read. In a file every value must still be one of
+// its option's.
 
 /** Conditions under which an option counts: each of these other options has one of these values. */
 type When = Readonly<Record<string, readonly (string | number | null)[]>>;

@@ -1,5 +1,5 @@
-// A recipe read from what people give: JSON of a file, texts of a form or a command line. One check for page, worker and
-// command: what one of them takes, all take, and what is refused is named with what it needs.
+// A recipe read from what people give: JSON of a file, texts of a form or a command line. One check for page,
+// worker and command: what one of them takes, all take, and what is refused is named with what it needs.
 import { fail, ok, type Result } from '../shared/result.ts';
 import {
   optionOf,
@@ -68,8 +68,8 @@ function valueOfJson(option: Option, json: unknown): Read {
 }
 
 /**
- * The value of an option as people write it: shares in percent in a form; nothing means what `empty` says, unless a value
- * is required.
+ * The value of an option as people write it: shares in percent in a form; nothing means what `empty` says,
+ * unless a value is required.
  */
 export function valueOfText(
   option: Option,
@@ -135,7 +135,10 @@ function completed(values: ReadonlyMap<Path, Value>): Result<Recipe> {
   return broken === undefined ? ok(recipe) : bad(...broken);
 }
 
-/** Reads a recipe from JSON; what is left out has its default. The fault names the first field that cannot be used. */
+/**
+ * Reads a recipe from JSON; what is left out has its default. The fault names the first field that cannot be
+ * used.
+ */
 export function readRecipe(json: unknown): Result<Recipe> {
   const values = new Map<Path, Value>();
   const collected = collect(json, places, '', values);

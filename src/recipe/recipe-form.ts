@@ -1,4 +1,5 @@
-// A recipe as a form of texts: written from a recipe, and read back with a sentence for each field that cannot be used.
+// A recipe as a form of texts: written from a recipe, and read back with a sentence for each field that
+// cannot be used.
 import { optionOf, paths, type Path, type Recipe, type Value } from './options.ts';
 import { brokenRules, checkDepth, isShown, recipeOf, valueAt } from './recipe.ts';
 import { percentOf, valueOfText } from './read-recipe.ts';

@@ -1,5 +1,5 @@
-// The table of options against itself, and its one check as page, worker and command meet it: what the form takes, the
-// worker takes, and the other way; what is not shown blocks nobody.
+// The table of options against itself, and its one check as page, worker and command meet it: what the form
+// takes, the worker takes, and the other way; what is not shown blocks nobody.
 import { describe, expect, it, test } from 'vitest';
 import { faultSentence } from '../shared/fault.ts';
 import { groups, optionOf, paths, type Path, type Recipe } from './options.ts';

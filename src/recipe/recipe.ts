@@ -1,5 +1,5 @@
-// A recipe as a value: made of the values of its options, its defaults, and the arithmetic that pages, worker and loop
-// need of it. How one is read from JSON or a form stands in read-recipe.ts and recipe-form.ts.
+// A recipe as a value: made of the values of its options, its defaults, and the arithmetic that pages, worker
+// and loop need of it. How one is read from JSON or a form stands in read-recipe.ts and recipe-form.ts.
 import type { Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { optionOf, paths, rules, type Path, type Recipe, type Value } from './options.ts';
@@ -36,7 +36,8 @@ function built(below: ReadonlyMap<string, Place>, valueOf: (path: Path) => Value
 export function recipeOf(values: ReadonlyMap<Path, Value>): Recipe {
   const valueOf = (path: Path): Value =>
     values.get(path) ?? (values.has(path) ? null : optionOf(path).default);
-  // The one cast: the type and the value both follow from the table, which TypeScript cannot see of the value.
+  // The one cast: the type and the value both follow from the table, which TypeScript cannot see of the
+  // value.
   return built(places, valueOf) as Recipe;
 }
 
@@ -61,8 +62,8 @@ export function isShown(path: Path, valueOf: (path: Path) => Value): boolean {
 }
 
 /**
- * The rules that a recipe breaks, by the option at fault. A rule holds while all options that it reads are shown, and
- * none of them is among those whose values are `unknown`.
+ * The rules that a recipe breaks, by the option at fault. A rule holds while all options that it reads are
+ * shown, and none of them is among those whose values are `unknown`.
  */
 export function brokenRules(
   recipe: Recipe,

@@ -1,5 +1,5 @@
-// Assertions: for states that only a bug of ours can produce. The top of the worker turns what they throw into
-// a fault of kind 'bug'; bad input from outside never comes through here.
+// Assertions: for states that only a bug of ours can produce. The top of the worker turns what they throw
+// into a fault of kind 'bug'; bad input from outside never comes through here.
 
 class AssertionError extends Error {
   override readonly name = 'AssertionError';

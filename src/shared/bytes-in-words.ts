@@ -1,5 +1,5 @@
-// Sizes as people read them, everywhere: 1 kB is 1000 bytes, 1 GB is 10^9, as Finder, Linux's file managers, the Hub and
-// makers of disks count (Windows alone divides by 2^30 and writes GB as well).
+// Sizes as people read them, everywhere: 1 kB is 1000 bytes, 1 GB is 10^9, as Finder, Linux's file managers,
+// the Hub and makers of disks count (Windows alone divides by 2^30 and writes GB as well).
 
 const units = ['B', 'kB', 'MB', 'GB'] as const;
 

@@ -1,5 +1,5 @@
-// Fault: everything that can go wrong for a user, as a union on `kind`, and the sentence each one becomes. A fault
-// says what happened and what to do next; `describeFault` is the only place where that text is made.
+// Fault: everything that can go wrong for a user, as a union on `kind`, and the sentence each one becomes. A
+// fault says what happened and what to do next; `describeFault` is the only place where that text is made.
 import { bytesInWords } from './bytes-in-words.ts';
 
 export type BadFileReason =
@@ -80,7 +80,10 @@ export type Fault =
       /** Steps that were done when it was noticed. */
       readonly step: number;
       readonly why: 'far' | 'lost' | 'not-finite';
-      /** The loss by which it was noticed, and that before training; the first is null where it was not finite. */
+      /**
+       * The loss by which it was noticed, and that before training; the first is null where it was not
+       * finite.
+       */
       readonly loss: number | null;
       readonly startLoss: number;
       /** The setting to lower. */
@@ -104,7 +107,10 @@ export type Fault =
       readonly kind: 'which-model';
       readonly detail: string;
       readonly choices: readonly WeightsChoice[];
-      /** Path of the weights that are taken where nobody can be asked; null where none is better than the others. */
+      /**
+       * Path of the weights that are taken where nobody can be asked; null where none is better than the
+       * others.
+       */
       readonly byRule: string | null;
     }
   | {

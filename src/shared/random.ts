@@ -1,7 +1,7 @@
-// Counter-based random numbers: a hash of (seed, purpose, two counters). Nothing is remembered, so nothing has
-// to be saved, the order of calls does not matter, and a resumed run draws what an uninterrupted one draws.
-// The hash is pcg4d (Jarzynski and Olano, "Hash Functions for GPU Rendering", JCGT 2020): integer operations
-// only, so a shader computes the same bits.
+// Counter-based random numbers: a hash of (seed, purpose, two counters). Nothing is remembered, so nothing
+// has to be saved, the order of calls does not matter, and a resumed run draws what an uninterrupted one
+// draws. The hash is pcg4d (Jarzynski and Olano, "Hash Functions for GPU Rendering", JCGT 2020): integer
+// operations only, so a shader computes the same bits.
 
 /** What a draw is for; each purpose is a stream of its own. */
 const purposes = {

@@ -1,5 +1,5 @@
-// Result: how modules hand over a success or a Fault. Inside a module a fault may be thrown; otherwise a throw is for bugs
-// only (see assert.ts).
+// Result: how modules hand over a success or a Fault. Inside a module a fault may be thrown; otherwise a
+// throw is for bugs only (see assert.ts).
 import { FaultError, type Fault } from './fault.ts';
 
 export type Result<T, F = Fault> =

@@ -1,5 +1,5 @@
-// SHA-256 (FIPS 180-4) of bytes that come in pieces: the browser's own digest takes only a whole buffer, and a model has
-// hundreds of megabytes. About as fast as a download is.
+// SHA-256 (FIPS 180-4) of bytes that come in pieces: the browser's own digest takes only a whole buffer, and
+// a model has hundreds of megabytes. About as fast as a download is.
 
 /** First 32 bits of the fractional parts of the cube roots of the first 64 primes. */
 const k = Uint32Array.from(firstPrimes(64), (prime) => fraction(Math.cbrt(prime)));
@@ -93,6 +93,7 @@ export class Sha256 {
   }
 }
 
-// Both are read at places that exist; the fallback only satisfies the index check, and costs nothing measurable.
+// Both are read at places that exist; the fallback only satisfies the index check, and costs nothing
+// measurable.
 const byte = (bytes: Uint8Array, at: number): number => bytes[at] ?? 0;
 const word = (words: Int32Array | Uint32Array, at: number): number => words[at] ?? 0;

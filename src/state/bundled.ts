@@ -1,5 +1,5 @@
-// What ships with the app: the lists models/index.json and datasets/index.json, checked field by field, and the
-// sources that the worker opens them by.
+// What ships with the app: the lists models/index.json and datasets/index.json, checked field by field, and
+// the sources that the worker opens them by.
 import * as v from 'valibot';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { Source } from '../worker/protocol.ts';

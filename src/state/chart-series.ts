@@ -1,5 +1,5 @@
-// Turns the step log and the evaluations into the columns of a chart: decimated to what fits, smoothed over all
-// steps, validation points on the same axis. Pure; the log is only read.
+// Turns the step log and the evaluations into the columns of a chart: decimated to what fits, smoothed over
+// all steps, validation points on the same axis. Pure; the log is only read.
 import { envelope } from './decimate.ts';
 import { smooth } from './ema.ts';
 import type { Evaluation } from './run-store.ts';

@@ -1,4 +1,5 @@
-// How the curves are looked at: smoothing, logarithmic loss, and the steps that are zoomed to (all charts share them).
+// How the curves are looked at: smoothing, logarithmic loss, and the steps that are zoomed to (all charts
+// share them).
 import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
 

@@ -1,5 +1,5 @@
-// The open images: classes, split, what was refused, thumbnails; and the data sets that ship with the app. Filled by
-// trainer.ts.
+// The open images: classes, split, what was refused, thumbnails; and the data sets that ship with the app.
+// Filled by trainer.ts.
 import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
 import type { DataSummary, Fault, FileVerdict } from '../worker/protocol.ts';

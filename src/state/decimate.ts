@@ -1,9 +1,9 @@
-// Which points of a long series are drawn: of each bucket the first, the smallest, the largest and the last, so that
-// no spike is ever lost and nothing depends on chance.
+// Which points of a long series are drawn: of each bucket the first, the smallest, the largest and the last,
+// so that no spike is ever lost and nothing depends on chance.
 
 /**
- * Indices into `values`, ascending, of the points that stand for values[begin, end): all of them when they are few,
- * otherwise the envelope of `buckets` equal parts.
+ * Indices into `values`, ascending, of the points that stand for values[begin, end): all of them when they
+ * are few, otherwise the envelope of `buckets` equal parts.
  */
 export function envelope(values: ArrayLike<number>, begin: number, end: number, buckets: number): number[] {
   const count = end - begin;

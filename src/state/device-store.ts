@@ -1,5 +1,5 @@
-// What the worker can run on, as it said at the start, and how far a long command is. Filled by trainer.ts and
-// events.ts.
+// What the worker can run on, as it said at the start, and how far a long command is. Filled by trainer.ts
+// and events.ts.
 import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
 import type { Fault, Hello } from '../worker/protocol.ts';

@@ -1,5 +1,5 @@
-// What a pile of files is: a model, images, or both at once; and the name to show for it. Pure: collecting the files
-// from a drop or a picker is the page's work.
+// What a pile of files is: a model, images, or both at once; and the name to show for it. Pure: collecting
+// the files from a drop or a picker is the page's work.
 import type { SourceFile } from '../worker/protocol.ts';
 
 export interface SortedPile {

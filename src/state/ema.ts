@@ -1,10 +1,11 @@
-// Exponential moving average with bias correction, as training curves are smoothed: early points are not pulled
-// towards zero. Pure arithmetic.
+// Exponential moving average with bias correction, as training curves are smoothed: early points are not
+// pulled towards zero. Pure arithmetic.
 
 /**
  * Smooths the first `length` values.
  *
- * @param weight share of the past in each point, 0 (none) to below 1; values that are not finite repeat the last point.
+ * @param weight share of the past in each point, 0 (none) to below 1; values that are not finite repeat the
+ *   last point.
  */
 export function smooth(values: ArrayLike<number>, length: number, weight: number): Float64Array {
   const smoothed = new Float64Array(length);

@@ -8,8 +8,8 @@ import type { DropRecord, Phase, TrainerEvent } from '../worker/protocol.ts';
 const dropKey = ({ step, module, branch }: DropRecord): string => `${step} ${module} ${branch}`;
 
 /**
- * A command that steers the run is answered at once and done later: it is pending until the phase shows it. Start is
- * done with its reply.
+ * A command that steers the run is answered at once and done later: it is pending until the phase shows it.
+ * Start is done with its reply.
  */
 function isDone(command: RunCommand, { kind }: Phase): boolean {
   const ended = kind === 'finished' || kind === 'failed';
@@ -28,7 +28,10 @@ function isDone(command: RunCommand, { kind }: Phase): boolean {
   }
 }
 
-/** Applies one event. A fault is kept in place until the next command; the phase says whether the run can go on. */
+/**
+ * Applies one event. A fault is kept in place until the next command; the phase says whether the run can go
+ * on.
+ */
 export function routeEvent(event: TrainerEvent): void {
   switch (event.kind) {
     case 'phase': {

@@ -1,5 +1,5 @@
-// The export of the ended run: what was chosen, how far it is, what it measured, and whether anything has been saved to
-// disk yet.
+// The export of the ended run: what was chosen, how far it is, what it measured, and whether anything has
+// been saved to disk yet.
 import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
 import type { ExportDtype, ExportFormat, ExportResult, Fault } from '../worker/protocol.ts';

@@ -1,5 +1,6 @@
-// The Hub as the page sees it: where it is, the user's token, what is suggested and what is kept on this machine. The
-// address of a mirror is remembered in localStorage; the token lives in this store, in memory, and nowhere else.
+// The Hub as the page sees it: where it is, the user's token, what is suggested and what is kept on this
+// machine. The address of a mirror is remembered in localStorage; the token lives in this store, in memory,
+// and nowhere else.
 import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
 import type { CachedModel, Fault, SuggestedModel } from '../worker/protocol.ts';

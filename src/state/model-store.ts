@@ -1,5 +1,5 @@
-// The open model: which one, what is known of it, or why it could not be opened; and the models that ship with the
-// app. Filled by trainer.ts.
+// The open model: which one, what is known of it, or why it could not be opened; and the models that ship
+// with the app. Filled by trainer.ts.
 import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
 import type { AdapterOffer, Fault, ModelSummary, Source, SourceFile } from '../worker/protocol.ts';

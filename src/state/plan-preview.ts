@@ -1,5 +1,5 @@
-// What a run would look like before it has started: its modules, drops and stages, and how much of it learns, all asked of
-// the method itself. The worker's RunSummary replaces this as soon as there is one.
+// What a run would look like before it has started: its modules, drops and stages, and how much of it learns,
+// all asked of the method itself. The worker's RunSummary replaces this as soon as there is one.
 import { adaptedLinears } from '../dmlora/adapter.ts';
 import { dropSteps } from '../dmlora/drop-plan.ts';
 import { stage2Step } from '../dmlora/stages.ts';

@@ -1,5 +1,5 @@
-// The run as CSV: one row a step with the validation that was measured there. Numbers only, besides the header, so
-// that no cell can hold a formula.
+// The run as CSV: one row a step with the validation that was measured there. Numbers only, besides the
+// header, so that no cell can hold a formula.
 import type { Evaluation } from './run-store.ts';
 import type { StepLog } from './step-log.ts';
 

@@ -1,5 +1,5 @@
-// The run as the page knows it: phase, what was planned, and what has been measured so far. Filled by events.ts and
-// trainer.ts; the rows of the steps lie in step-log.ts.
+// The run as the page knows it: phase, what was planned, and what has been measured so far. Filled by
+// events.ts and trainer.ts; the rows of the steps lie in step-log.ts.
 import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
 import type {

@@ -1,5 +1,5 @@
-// The step log: one row a step, in growing typed arrays outside React's state, so that a hundred thousand steps cost
-// no more than their bytes. Stores hold only a counter that says when it changed.
+// The step log: one row a step, in growing typed arrays outside React's state, so that a hundred thousand
+// steps cost no more than their bytes. Stores hold only a counter that says when it changed.
 import type { StepRow } from '../worker/protocol.ts';
 
 export type Column = 'step' | 'loss' | 'accuracy' | 'learningRate' | 'gradientNorm' | 'imagesPerSecond';

@@ -1,5 +1,5 @@
-// Light, dark, or as the system says: kept in a data attribute of the document and remembered in localStorage. Knows
-// nothing else.
+// Light, dark, or as the system says: kept in a data attribute of the document and remembered in
+// localStorage. Knows nothing else.
 import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
 

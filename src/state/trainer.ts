@@ -1,5 +1,5 @@
-// The trainer: starts the client, routes its events, and holds every action of the page. Talks to the worker through
-// the protocol alone; components call these actions and read the stores.
+// The trainer: starts the client, routes its events, and holds every action of the page. Talks to the worker
+// through the protocol alone; components call these actions and read the stores.
 import { recipeDefaults } from '../recipe/recipe.ts';
 import type { TrainerClient } from '../worker/client.ts';
 import type {

@@ -1,4 +1,5 @@
-// Several files as one zip, made as a stream: stored without compression (weights do not shrink), never whole in memory.
+// Several files as one zip, made as a stream: stored without compression (weights do not shrink), never whole
+// in memory.
 import { makeZip, predictLength } from 'client-zip';
 
 export interface ZipEntry {

@@ -1,6 +1,6 @@
-// The model cache: files of repositories in origin-private storage, by host, repository, commit and path. A file is
-// written beside its place, counted, digested, flushed, closed and only then moved there, so what stands
-// under its own name is whole. Knows no network and no model.
+// The model cache: files of repositories in origin-private storage, by host, repository, commit and path. A
+// file is written beside its place, counted, digested, flushed, closed and only then moved there, so what
+// stands under its own name is whole. Knows no network and no model.
 import * as v from 'valibot';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { openPart, partSuffixes, type ExpectedFile, type PartialFile } from './partial-file.ts';
@@ -138,8 +138,8 @@ export class ModelCache {
   }
 
   /**
-   * Removes what no download will go on with: temporary files, swap files of the browser, parts without their note and
-   * parts of last week. At the start.
+   * Removes what no download will go on with: temporary files, swap files of the browser, parts without their
+   * note and parts of last week. At the start.
    */
   async tidy(now: number): Promise<Result<number>> {
     return this.#guarded(async () => {

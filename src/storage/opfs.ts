@@ -1,5 +1,5 @@
-// Origin-private files on disk, through the synchronous handles that only a worker has: they can append, flush and cut.
-// A file is never rewritten in place: whoever needs that writes another one and moves it over.
+// Origin-private files on disk, through the synchronous handles that only a worker has: they can append,
+// flush and cut. A file is never rewritten in place: whoever needs that writes another one and moves it over.
 import { memoryFiles } from './memory-files.ts';
 import type { FileEntry, FileWriter, OriginFiles } from './origin-files.ts';
 
@@ -17,7 +17,10 @@ const split = (path: string): { folder: string[]; name: string } => {
   return { folder: parts.slice(0, -1), name: parts.at(-1) ?? '' };
 };
 
-/** Waits between attempts at a file that is locked, in ms: handles of a worker that has just ended take a moment (F15). */
+/**
+ * Waits between attempts at a file that is locked, in ms: handles of a worker that has just ended take a
+ * moment (F15).
+ */
 const lockWaits = [20, 50, 100, 200, 400];
 
 /** The origin's files, or files in memory where the browser keeps none (a private window, an old browser). */

@@ -1,6 +1,6 @@
-// OriginFiles: the few operations on the app's own files that everything stored here is made of, on disk (opfs.ts) or,
-// where the browser has none, in memory (memory-files.ts). They throw what the browser throws; `storageFault` gives it
-// words. Knows nothing of what the files hold.
+// OriginFiles: the few operations on the app's own files that everything stored here is made of, on disk
+// (opfs.ts) or, where the browser has none, in memory (memory-files.ts). They throw what the browser throws;
+// `storageFault` gives it words. Knows nothing of what the files hold.
 import type { Fault } from '../shared/fault.ts';
 
 export interface FileEntry {

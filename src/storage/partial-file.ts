@@ -1,5 +1,5 @@
-// A file that is being downloaded: `<place>.part` with a note `<place>.part.note` beside it that says what it is part
-// of, so that the next try goes on where this one stopped. `finish` is the only way to `<place>`.
+// A file that is being downloaded: `<place>.part` with a note `<place>.part.note` beside it that says what it
+// is part of, so that the next try goes on where this one stopped. `finish` is the only way to `<place>`.
 import * as v from 'valibot';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { Sha256 } from '../shared/sha256.ts';

@@ -1,5 +1,5 @@
-// Draws of the augmentation: they depend on (seed, step, position) alone, stay inside the image, and have the shares and
-// proportions that were asked for.
+// Draws of the augmentation: they depend on (seed, step, position) alone, stay inside the image, and have the
+// shares and proportions that were asked for.
 import { describe, expect, test } from 'vitest';
 import { cropUnit, wholeImage, type Crop } from '../engine/crop.ts';
 import { cropsOf, type AugmentOptions } from './augment.ts';

@@ -1,6 +1,6 @@
-// Augmentation of training images: a random resized crop (Szegedy et al., "Going Deeper with Convolutions", 2014) and a
-// horizontal flip, drawn for (seed, step, position in the batch) alone, so that a resumed run draws what an uninterrupted
-// one draws. The engines sample the pixels; what is evaluated is never augmented.
+// Augmentation of training images: a random resized crop (Szegedy et al., "Going Deeper with Convolutions",
+// 2014) and a horizontal flip, drawn for (seed, step, position in the batch) alone, so that a resumed run
+// draws what an uninterrupted one draws. The engines sample the pixels; what is evaluated is never augmented.
 import { cropOf, type Crop } from '../engine/crop.ts';
 import type { Batch } from '../engine/engine.ts';
 import type { Recipe } from '../recipe/options.ts';

@@ -1,5 +1,5 @@
-// Divergence: real runs of the micro ViT at sane and insane rates, with what they leave; and series of other runs that go
-// badly without diverging.
+// Divergence: real runs of the micro ViT at sane and insane rates, with what they leave; and series of other
+// runs that go badly without diverging.
 import { describe, expect, test } from 'vitest';
 import { parametersOf } from '../dmlora/adapter.ts';
 import { autodiffOn } from '../engine/checks/node-backends.ts';
@@ -92,7 +92,10 @@ describe('a run', () => {
   });
 });
 
-/** A run of 100 steps of 32 images over ten classes, validated every ten steps on 100 images; its start is a probe's. */
+/**
+ * A run of 100 steps of 32 images over ten classes, validated every ten steps on 100 images; its start is a
+ * probe's.
+ */
 function history(
   loss: (step: number) => number,
   validation: (step: number) => Evaluated['validation'],

@@ -1,5 +1,5 @@
-// When a run has diverged: one rule over what the run measured, and the fault that says so. Pure; the loop asks, and knows
-// what follows from it.
+// When a run has diverged: one rule over what the run measured, and the fault that says so. Pure; the loop
+// asks, and knows what follows from it.
 import type { Stage } from '../dmlora/stages.ts';
 import type { Fault } from '../shared/fault.ts';
 import { accuracyInterval, type Metrics } from './evaluation.ts';
@@ -31,8 +31,8 @@ export interface History {
 export interface Divergence {
   readonly step: number;
   /**
-   * `far`: the loss is far above any start's. `lost`: the model knew the classes and no longer looks at its images.
-   * `not-finite`: the step gave no number, which the engine notices and not the rule below.
+   * `far`: the loss is far above any start's. `lost`: the model knew the classes and no longer looks at its
+   * images. `not-finite`: the step gave no number, which the engine notices and not the rule below.
    */
   readonly why: DivergedFault['why'];
   /** The loss by which it was noticed. */
@@ -50,21 +50,23 @@ function entropy(counts: readonly number[]): number {
 /**
  * Whether a run has diverged, from its losses and validations alone; null when it has not, or has come back.
  *
- * The loss of **training** decides. Over-fitting, wrong labels and small validation sets raise the validation loss at
- * will, but no step that makes sense raises, for long, the loss that it descends. It is the mean over the last 8 steps,
- * or over 64 images where a batch has fewer than 8: one bad batch is no divergence. The first step's loss, which no
- * update precedes, does not count.
+ * The loss of **training** decides. Over-fitting, wrong labels and small validation sets raise the validation
+ * loss at will, but no step that makes sense raises, for long, the loss that it descends. It is the mean over
+ * the last 8 steps, or over 64 images where a batch has fewer than 8: one bad batch is no divergence. The
+ * first step's loss, which no update precedes, does not count.
  *
- * - `far`: that mean is above twice the larger of ln(classes), which is what guessing costs, and the validation loss
- *   before training, which a head brought by a checkpoint may have above it. Before so many steps are
- *   done, the validation loss must be far as well, both by ten times instead of twice: Adam's first steps are long.
- * - `lost`: the model once knew the classes (accuracy above the largest class's share by more than its 95 % interval,
- *   loss a tenth below the entropy of the classes), and now it answers as if it did not see the images: accuracy at
- *   that share, loss above the start's, and training no better than the entropy. A collapsed network has such losses,
- *   which are not far from anything. What never knew the classes merely has not learned them.
- * - It has **come back** when at a later validation the mean is no longer far, the model looks at its images (accuracy
- *   above that share, or loss below the entropy), and its loss or its accuracy is as good as the best before. A spike
- *   of the warm-up ends so, and is forgotten.
+ * - `far`: that mean is above twice the larger of ln(classes), which is what guessing costs, and the
+ *   validation loss before training, which a head brought by a checkpoint may have above it. Before so many
+ *   steps are done, the validation loss must be far as well, both by ten times instead of twice: Adam's first
+ *   steps are long.
+ * - `lost`: the model once knew the classes (accuracy above the largest class's share by more than its 95 %
+ *   interval, loss a tenth below the entropy of the classes), and now it answers as if it did not see the
+ *   images: accuracy at that share, loss above the start's, and training no better than the entropy. A
+ *   collapsed network has such losses, which are not far from anything. What never knew the classes merely
+ *   has not learned them.
+ * - It has **come back** when at a later validation the mean is no longer far, the model looks at its images
+ *   (accuracy above that share, or loss below the entropy), and its loss or its accuracy is as good as the
+ *   best before. A spike of the warm-up ends so, and is forgotten.
  */
 export function divergence(history: History): Divergence | null {
   const { trainCounts, validationCounts, batch, losses, evaluations } = history;
@@ -110,9 +112,10 @@ export function divergence(history: History): Divergence | null {
 }
 
 /**
- * The words' facts: which rate to lower, and to what. In stage 2 only the scalars have a rate of their own: what diverges
- * there does so by it, since the head's has been falling for long. Before, branches and head share one rate; only a head
- * that has a multiple of it can be the cause alone. Advised is a tenth, and never more than the default.
+ * The words' facts: which rate to lower, and to what. In stage 2 only the scalars have a rate of their own:
+ * what diverges there does so by it, since the head's has been falling for long. Before, branches and head
+ * share one rate; only a head that has a multiple of it can be the cause alone. Advised is a tenth, and never
+ * more than the default.
  */
 export function divergedFault(
   { step, why, loss }: Divergence,

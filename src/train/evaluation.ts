@@ -14,7 +14,9 @@ export interface Metrics {
   readonly accuracy: number;
 }
 
-/** Logits [n, classes] of all images of a set, `batch` at a time; other work gets its turn between batches. */
+/**
+ * Logits [n, classes] of all images of a set, `batch` at a time; other work gets its turn between batches.
+ */
 export async function logitsOf(
   engine: Engine,
   images: LabelledPixels,
@@ -50,8 +52,8 @@ export function metricsOf(logits: NdArray, labels: Int32Array): Metrics {
 }
 
 /**
- * Wilson's score interval of a share of n independent answers, at 95 % (z = 1.96; Wilson 1927). Unlike the normal
- * approximation it stays within [0, 1] and is right at the ends.
+ * Wilson's score interval of a share of n independent answers, at 95 % (z = 1.96; Wilson 1927). Unlike the
+ * normal approximation it stays within [0, 1] and is right at the ends.
  */
 export function accuracyInterval(accuracy: number, n: number): readonly [low: number, high: number] {
   const z = 1.959963984540054;

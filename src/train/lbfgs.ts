@@ -1,5 +1,5 @@
-// Minimises a smooth function of many variables: limited-memory BFGS (Nocedal and Wright, "Numerical Optimization",
-// algorithms 7.4 and 7.5) with a backtracking line search. Knows nothing of what it minimises.
+// Minimises a smooth function of many variables: limited-memory BFGS (Nocedal and Wright, "Numerical
+// Optimization", algorithms 7.4 and 7.5) with a backtracking line search. Knows nothing of what it minimises.
 
 /** Value and gradient of a function at `at`; the gradient is written into `gradient`. */
 export type Objective = (at: Float64Array, gradient: Float64Array) => number;
@@ -15,7 +15,9 @@ const memory = 10;
 /** Armijo's constant: the share of the predicted descent that a step must give. */
 const sufficient = 1e-4;
 
-/** Where the function is smallest, searched from `start`; the best point found when the iterations run out. */
+/**
+ * Where the function is smallest, searched from `start`; the best point found when the iterations run out.
+ */
 export function minimise(objective: Objective, start: Float64Array, options: LbfgsOptions): Float64Array {
   const size = start.length;
   let at: Float64Array = Float64Array.from(start);

@@ -1,5 +1,6 @@
-// The linear probe against PyTorch: logits of the minimum found by torch.optim.LBFGS in float64 on the same features, whose
-// columns have different means and scales. The vectors come from testing/make_probe_vectors.py.
+// The linear probe against PyTorch: logits of the minimum found by torch.optim.LBFGS in float64 on the same
+// features, whose columns have different means and scales. The vectors come from
+// testing/make_probe_vectors.py.
 import { describe, expect, test } from 'vitest';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';

@@ -1,6 +1,7 @@
-// The linear probe: multinomial logistic regression on frozen features. It is the baseline that fine-tuning has to beat,
-// and, with `headStart: 'probe'`, the head that fine-tuning starts from (linear probing, then fine-tuning: Kumar et al.,
-// ICLR 2022): the branches then learn from a head that means something, instead of following a random one.
+// The linear probe: multinomial logistic regression on frozen features. It is the baseline that fine-tuning
+// has to beat, and, with `headStart: 'probe'`, the head that fine-tuning starts from (linear probing, then
+// fine-tuning: Kumar et al., ICLR 2022): the branches then learn from a head that means something, instead of
+// following a random one.
 import { meanCrossEntropy } from '../engine/cross-entropy.ts';
 import { ndArray, type NdArray } from '../shared/array.ts';
 import { minimise } from './lbfgs.ts';
@@ -25,8 +26,8 @@ export const strengths = [0.5, 0, -0.5, -1, -1.5, -2, -3].map((exponent) => 10 *
 const workLimit = 25_000_000;
 
 /**
- * Images of the training set to fit on: all, or the first of each class in turn so that one evaluation of the objective
- * stays below `workLimit`. More would refine a start that training moves on from anyway.
+ * Images of the training set to fit on: all, or the first of each class in turn so that one evaluation of the
+ * objective stays below `workLimit`. More would refine a start that training moves on from anyway.
  */
 export function probeImages(labels: Int32Array, width: number, classes: number): number[] {
   const most = Math.max(2 * classes, Math.floor(workLimit / (width * classes)));
@@ -42,8 +43,8 @@ export function probeImages(labels: Int32Array, width: number, classes: number):
 }
 
 /**
- * Minimises mean cross entropy + strength / (2 classes) |W|^2 over features standardised by the training images; the bias
- * is free. Returned for features as they are.
+ * Minimises mean cross entropy + strength / (2 classes) |W|^2 over features standardised by the training
+ * images; the bias is free. Returned for features as they are.
  *
  * @param start a former fit in standardised features, or null for zeros.
  */

@@ -1,5 +1,5 @@
-// The loop on the micro ViT and tfjs's cpu backend: phases, pause, single step, stop, drops, stages, leaks, resuming
-// after a fault, and that it learns.
+// The loop on the micro ViT and tfjs's cpu backend: phases, pause, single step, stop, drops, stages, leaks,
+// resuming after a fault, and that it learns.
 import { describe, expect, test } from 'vitest';
 import { parametersOf, type Adapter } from '../dmlora/adapter.ts';
 import type { Engine } from '../engine/engine.ts';

@@ -1,6 +1,7 @@
-// The training loop: what happens when. From a state and an engine that holds it to the next state: probe, validations,
-// drops, stages, steps, and at the end the verdict. `train` reads from top to bottom, and from any state that was kept it
-// goes on as if it had never stopped; how a step is computed is the engine's business.
+// The training loop: what happens when. From a state and an engine that holds it to the next state: probe,
+// validations, drops, stages, steps, and at the end the verdict. `train` reads from top to bottom, and from
+// any state that was kept it goes on as if it had never stopped; how a step is computed is the engine's
+// business.
 import { allOpen } from '../dmlora/adapter.ts';
 import { dropBranches, type DropEvent } from '../dmlora/drop-plan.ts';
 import { branchStrengths } from '../dmlora/merge.ts';
@@ -47,8 +48,8 @@ export interface RunHost {
 }
 
 /**
- * Trains to the end of the run, or to where the host ends it, and judges what came out. Throws a FaultError when the engine
- * fails; the run can then go on, on another engine, from the state that was kept last.
+ * Trains to the end of the run, or to where the host ends it, and judges what came out. Throws a FaultError
+ * when the engine fails; the run can then go on, on another engine, from the state that was kept last.
  *
  * @param state where to begin; the engine holds its adapter.
  */
@@ -84,7 +85,9 @@ export async function train(
   return state;
 }
 
-/** Whether the head is to be fitted on frozen features: the recipe says so and the checkpoint brought no head. */
+/**
+ * Whether the head is to be fitted on frozen features: the recipe says so and the checkpoint brought no head.
+ */
 function isProbeDue({ recipe, head }: RunTask, state: RunState): boolean {
   return recipe.headStart === 'probe' && head === null && state.probe === null && state.step === 0;
 }

@@ -1,5 +1,5 @@
-// What a run is to do, all of it known before its first step: steps, drops, stages, validations, snapshots and learning
-// rates. Pure.
+// What a run is to do, all of it known before its first step: steps, drops, stages, validations, snapshots
+// and learning rates. Pure.
 import { adaptedLinears } from '../dmlora/adapter.ts';
 import { dropPlan, type DropEvent } from '../dmlora/drop-plan.ts';
 import { stage2Step } from '../dmlora/stages.ts';
@@ -40,7 +40,10 @@ export function planRun(recipe: Recipe, config: VitConfig, images: number): RunP
   };
 }
 
-/** Where training stops next after `step` done steps: for a snapshot, a drop, the second stage, a validation, the end. */
+/**
+ * Where training stops next after `step` done steps: for a snapshot, a drop, the second stage, a validation,
+ * the end.
+ */
 export function nextStop(
   { steps, drops, stage2, validations, snapshotEvery }: RunPlan,
   step: number,
@@ -53,8 +56,8 @@ export function nextStop(
 }
 
 /**
- * The numbers of done steps at which validation runs: before the first step, at the end of each epoch, thinned evenly to
- * at most `most`, and always after the last step.
+ * The numbers of done steps at which validation runs: before the first step, at the end of each epoch,
+ * thinned evenly to at most `most`, and always after the last step.
  */
 export function validationSteps(steps: number, stepsPerEpoch: number, most = 20): Set<number> {
   const epochs = Math.max(1, Math.floor(steps / stepsPerEpoch));
@@ -76,8 +79,8 @@ export interface Schedule {
 }
 
 /**
- * Learning rate of the 0-based step: linear warm-up to the peak, then a cosine to the floor (Loshchilov and Hutter,
- * "SGDR", 2017). The peak is reached at the last warm-up step, the floor at the last step of the run.
+ * Learning rate of the 0-based step: linear warm-up to the peak, then a cosine to the floor (Loshchilov and
+ * Hutter, "SGDR", 2017). The peak is reached at the last warm-up step, the floor at the last step of the run.
  */
 export function learningRateAt({ steps, peak, floor, warmup }: Schedule, step: number): number {
   const warmupSteps = Math.max(1, Math.round(warmup * steps));

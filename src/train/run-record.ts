@@ -1,5 +1,5 @@
-// What a run has measured so far: steps, drops, evaluations, and every module's branches with their strength and the
-// step at which they were dropped.
+// What a run has measured so far: steps, drops, evaluations, and every module's branches with their strength
+// and the step at which they were dropped.
 import type { Adapter, ModuleName } from '../dmlora/adapter.ts';
 import { branchStrengths } from '../dmlora/merge.ts';
 import type { DivergedFault } from './divergence.ts';
@@ -20,7 +20,10 @@ export interface DropRecord {
   readonly branch: number;
   /** Frobenius norm of s g B A just before. */
   readonly strength: number;
-  /** Loss on the next step's batch just before and just after the event (all modules of an event drop together). */
+  /**
+   * Loss on the next step's batch just before and just after the event (all modules of an event drop
+   * together).
+   */
   readonly lossBefore: number;
   readonly lossAfter: number;
 }
@@ -40,7 +43,9 @@ export interface ModuleView {
   readonly branches: readonly BranchView[];
 }
 
-/** What a linear probe on the frozen features reached: the baseline of the run, and where its head started. */
+/**
+ * What a linear probe on the frozen features reached: the baseline of the run, and where its head started.
+ */
 export interface ProbeRecord {
   /** L2 strength of the probe, chosen by its loss on the validation images. */
   readonly strength: number;
@@ -61,13 +66,15 @@ export interface RunRecord {
   readonly test: Metrics | null;
   readonly drops: readonly DropRecord[];
   readonly scalars: Readonly<Record<ModuleName, number>>;
-  /** Whether stage 2's scalars were kept, or thrown away because validation got worse; null without a stage 2. */
+  /**
+   * Whether stage 2's scalars were kept, or thrown away because validation got worse; null without a stage 2.
+   */
   readonly scalarsKept: boolean | null;
   /** The scalars as stage 2 left them, kept or not; null without a stage 2. */
   readonly learnedScalars: Readonly<Record<ModuleName, number>> | null;
   /**
-   * That the run diverged, and the step of the validated state that is its result; null for one that did not. Validation,
-   * test, drops and scalars are those of that state.
+   * That the run diverged, and the step of the validated state that is its result; null for one that did not.
+   * Validation, test, drops and scalars are those of that state.
    */
   readonly diverged: DivergedFault | null;
 }

@@ -1,7 +1,8 @@
-// A run as one readonly value: everything that going on needs, and everything that it leaves. The loop makes the next
-// state out of a state; a snapshot is a state that was kept, resuming is going on from it. Plain data and typed arrays
-// only, so that it can be cloned and written to a file: numbers and records as JSON, tensors (losses, and of each adapter
-// the parameters of `parametersOf` and two moments of each) beside them. Random numbers have no state (docs/decisions).
+// A run as one readonly value: everything that going on needs, and everything that it leaves. The loop makes
+// the next state out of a state; a snapshot is a state that was kept, resuming is going on from it. Plain
+// data and typed arrays only, so that it can be cloned and written to a file: numbers and records as JSON,
+// tensors (losses, and of each adapter the parameters of `parametersOf` and two moments of each) beside them.
+// Random numbers have no state (docs/decisions).
 import { initialAdapter, type Adapter, type ModuleName } from '../dmlora/adapter.ts';
 import { withLoras } from '../dmlora/lora-start.ts';
 import type { Stage } from '../dmlora/stages.ts';
@@ -25,7 +26,9 @@ export interface Validated extends Evaluated {
 
 /** What a run that has ended leaves, and why that. */
 export interface Verdict {
-  /** Whether stage 2's scalars were kept, or thrown away because validation got worse; null without a stage 2. */
+  /**
+   * Whether stage 2's scalars were kept, or thrown away because validation got worse; null without a stage 2.
+   */
   readonly scalarsKept: boolean | null;
   /** The scalars as stage 2 left them, kept or not; null without a stage 2. */
   readonly learnedScalars: Readonly<Record<ModuleName, number>> | null;
@@ -61,7 +64,10 @@ export interface RunState {
   readonly verdict: Verdict | null;
   /** Of the images kept apart, measured after the verdict. */
   readonly test: Metrics | null;
-  /** What steps and evaluations took that led here, and the steps' part of it. What a lost device computed is not in it. */
+  /**
+   * What steps and evaluations took that led here, and the steps' part of it. What a lost device computed is
+   * not in it.
+   */
   readonly seconds: number;
   readonly stepSeconds: number;
   readonly peakBufferBytes: number;
@@ -70,7 +76,8 @@ export interface RunState {
 /**
  * The state before the first step.
  *
- * @param adapter branches, scalars and head to start from; without it new branches and the checkpoint's head, or a new one.
+ * @param adapter branches, scalars and head to start from; without it new branches and the checkpoint's head,
+ *   or a new one.
  */
 export function initialState(input: RunInput, adapter = startingAdapter(input)): RunState {
   return {
@@ -134,9 +141,9 @@ export function afterDrop(state: RunState, adapter: Adapter, drops: readonly Dro
 }
 
 /**
- * With the validation of this very adapter. The best state is that of the smallest validation loss, as the scalars of
- * stage 2 are judged: in a small set it tells more states apart than accuracy does, and it rises before the answers
- * change. Of equal ones the earliest is.
+ * With the validation of this very adapter. The best state is that of the smallest validation loss, as the
+ * scalars of stage 2 are judged: in a small set it tells more states apart than accuracy does, and it rises
+ * before the answers change. Of equal ones the earliest is.
  */
 export function afterValidation(state: RunState, validation: Metrics): RunState {
   const evaluations = [...state.evaluations, { step: state.step, validation }];

@@ -1,5 +1,5 @@
-// A run for those who steer it: the engine's life, pause, single step, stop, going on after a fault, and what the listener
-// is told. It keeps the run's state, one value; what happens in which order stands in loop.ts.
+// A run for those who steer it: the engine's life, pause, single step, stop, going on after a fault, and what
+// the listener is told. It keeps the run's state, one value; what happens in which order stands in loop.ts.
 import type { Adapter } from '../dmlora/adapter.ts';
 import type { Engine, Memory } from '../engine/engine.ts';
 import type { NdArray } from '../shared/array.ts';
@@ -25,7 +25,10 @@ export class Run {
   #phase: Phase = { kind: 'idle' };
   #wish: Wish = 'run';
   #wake: () => void = () => undefined;
-  /** Whether an engine was ever ready, here or in the run whose state this one goes on from: then no fault is the end. */
+  /**
+   * Whether an engine was ever ready, here or in the run whose state this one goes on from: then no fault is
+   * the end.
+   */
   #hasBegun: boolean;
   readonly #pace = new Pace();
   #told: DivergedFault | null = null;
@@ -127,7 +130,10 @@ export class Run {
     this.#wake();
   }
 
-  /** Ends the run early; what was learned is kept. A run that failed is prepared and trained again, to end at once. */
+  /**
+   * Ends the run early; what was learned is kept. A run that failed is prepared and trained again, to end at
+   * once.
+   */
   stop(): void {
     this.#wish = 'stop';
     this.#wake();
@@ -231,7 +237,10 @@ export class Pace {
   #recent: number[] = [];
   #evaluations: number[] = [];
 
-  /** Notes one step. The first is slow on every backend (compiling, uploading) and does not count for the estimate. */
+  /**
+   * Notes one step. The first is slow on every backend (compiling, uploading) and does not count for the
+   * estimate.
+   */
   addStep(seconds: number): void {
     this.#stepSeconds += seconds;
     this.#steps += 1;

@@ -1,5 +1,5 @@
-// What the loop needs of the images: batches by step, and the sets that are evaluated. data/ and the worker make it. And
-// what an engine needs to know of them.
+// What the loop needs of the images: batches by step, and the sets that are evaluated. data/ and the worker
+// make it. And what an engine needs to know of them.
 import type { Batch, Pixels, Shapes } from '../engine/engine.ts';
 import type { Recipe } from '../recipe/options.ts';
 

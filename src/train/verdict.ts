@@ -1,5 +1,6 @@
-// What a run's measurements say of it: whether it diverges while it goes on; and at its end whether stage 2's scalars
-// stay, and which validated state is the result. Pure; the rule of divergence stands in divergence.ts.
+// What a run's measurements say of it: whether it diverges while it goes on; and at its end whether stage 2's
+// scalars stay, and which validated state is the result. Pure; the rule of divergence stands in
+// divergence.ts.
 import type { Stage } from '../dmlora/stages.ts';
 import { divergedFault, divergence, type DivergedFault, type Divergence } from './divergence.ts';
 import { headShareOf } from '../recipe/recipe.ts';
@@ -11,7 +12,10 @@ export function divergingNow(task: RunTask, state: RunState): DivergedFault | nu
   return noticed === null ? null : faultOf(task, state, noticed, null);
 }
 
-/** The verdict of a run that ends in this state, and the validated state that it goes back to; null where it stays. */
+/**
+ * The verdict of a run that ends in this state, and the validated state that it goes back to; null where it
+ * stays.
+ */
 export function verdictOf(task: RunTask, state: RunState): [verdict: Verdict, result: Validated | null] {
   const [scalars, before] = scalarsVerdict(task, state);
   const noticed = noticedIn(task, state);

@@ -1,4 +1,5 @@
-// The one page: head, run, set-up and live view, in this order for readers and keyboards; the grid places them.
+// The one page: head, run, set-up and live view, in this order for readers and keyboards; the grid places
+// them.
 import { useDevice } from '../state/device-store.ts';
 import styles from './App.module.css';
 import { BranchCard } from './branches/BranchCard.tsx';

@@ -1,4 +1,5 @@
-// Hands the trainer's actions to the components. The stores are read directly; only actions come through here.
+// Hands the trainer's actions to the components. The stores are read directly; only actions come through
+// here.
 import { createContext, use } from 'react';
 import type { Trainer } from '../state/trainer.ts';
 

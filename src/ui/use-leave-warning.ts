@@ -1,5 +1,5 @@
-// Warns before the page is closed, but only while a run would be lost: active, or finished and not saved. And keeps
-// the screen awake while training is in sight.
+// Warns before the page is closed, but only while a run would be lost: active, or finished and not saved. And
+// keeps the screen awake while training is in sight.
 import { useEffect } from 'react';
 import { isActive } from '../state/controls.ts';
 import { useExport } from '../state/export-store.ts';

@@ -1,5 +1,6 @@
-// The canonical names and shapes of a ViT's parameters, whatever checkpoint they came from. A dialect (dialects.ts)
-// says how these names are written in a file; everything else in Graft uses them as they stand here.
+// The canonical names and shapes of a ViT's parameters, whatever checkpoint they came from. A dialect
+// (dialects.ts) says how these names are written in a file; everything else in Graft uses them as they stand
+// here.
 //
 //   prefix_tokens [1, T, D]   pos_embed [1, N, D]   patch_embed.weight [D, 3, P, P]   patch_embed.bias [D]
 //   pre_norm.weight | bias [D]
@@ -7,12 +8,12 @@
 //   blocks.L.q | k | v | proj .weight [D, D] .bias [D]   blocks.L.fc1 .weight [M, D]   blocks.L.fc2 .weight [D, M]
 //   norm.weight | bias [D]   head.weight [C, H]   head.bias [C]
 //
-// prefix_tokens are the class, distillation and register tokens in this order (absent when there are none); pos_embed
-// has a row for every token, of zeros where the file has no position for it; a bias that the file lacks is zeros;
-// pre_norm, ls1, ls2 and norm exist where the configuration says so. norm is the last LayerNorm wherever it stands: of
-// the tokens, or of what was pooled (fc_norm in timm). H is headInputs: a head that reads two vectors has them side by
-// side, class token first. A distilled DeiT's two heads, whose logits are averaged, are such a head with each half
-// divided by two (heads.ts).
+// prefix_tokens are the class, distillation and register tokens in this order (absent when there are none);
+// pos_embed has a row for every token, of zeros where the file has no position for it; a bias that the file
+// lacks is zeros; pre_norm, ls1, ls2 and norm exist where the configuration says so. norm is the last
+// LayerNorm wherever it stands: of the tokens, or of what was pooled (fc_norm in timm). H is headInputs: a
+// head that reads two vectors has them side by side, class token first. A distilled DeiT's two heads, whose
+// logits are averaged, are such a head with each half divided by two (heads.ts).
 import type { NdArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
 import { headInputs, tokenCount, type VitConfig } from './vit-config.ts';
@@ -26,7 +27,10 @@ export type ParamName = string;
 /** Frozen weights under their canonical names; linear weights are [out, in], as in checkpoints. */
 export type VitWeights = ReadonlyMap<ParamName, NdArray>;
 
-/** A model ready for an engine: numbers, frozen backbone, and the head that training starts from, if it has one. */
+/**
+ * A model ready for an engine: numbers, frozen backbone, and the head that training starts from, if it has
+ * one.
+ */
 export interface VitModel {
   readonly config: VitConfig;
   readonly weights: VitWeights;

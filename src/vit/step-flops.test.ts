@@ -28,7 +28,9 @@ test('a network without branches costs its products', () => {
   expect(stepFlops(config, 5, noBranches).forward).toBe(outside + 3 * block);
 });
 
-/** Down and up product of rank 6, and for backward the two gradients of each: of its matrix and of its input. */
+/**
+ * Down and up product of rank 6, and for backward the two gradients of each: of its matrix and of its input.
+ */
 const down = (input: number): number => product(tokens, input, 6);
 const up = (out: number): number => product(tokens, 6, out);
 

@@ -1,4 +1,5 @@
-// How much arithmetic a training step is: what a run takes on a device is said from this, and a share of its peak.
+// How much arithmetic a training step is: what a run takes on a device is said from this, and a share of its
+// peak.
 import { linearShape, type Linear } from './parameters.ts';
 import { gridSize, headInputs, patchInputs, tokenCount, type VitConfig } from './vit-config.ts';
 
@@ -15,9 +16,10 @@ export interface BranchWork {
 export const noBranches: BranchWork = { linears: [], rank: 0, firstBlock: 0 };
 
 /**
- * Floating-point operations of one image (multiply-add = 2, matrix products only). A branch of rank r beside a weight
- * [out, in] costs 2 tokens r (in + out) forward and twice that backward; a frozen weight costs as much backward as
- * forward, attention twice. Nothing is computed backward below the first block with branches, nor towards its input.
+ * Floating-point operations of one image (multiply-add = 2, matrix products only). A branch of rank r beside
+ * a weight [out, in] costs 2 tokens r (in + out) forward and twice that backward; a frozen weight costs as
+ * much backward as forward, attention twice. Nothing is computed backward below the first block with
+ * branches, nor towards its input.
  */
 export function stepFlops(
   config: VitConfig,
@@ -34,7 +36,8 @@ export function stepFlops(
   }, 0);
   const embed = 2 * gridSize(config) ** 2 * patchInputs(config) * dim;
   const head = 2 * headInputs(config) * classes;
-  // The first block with branches: nothing flows on through q, k and v, and no gradient of one without branches is made.
+  // The first block with branches: nothing flows on through q, k and v, and no gradient of one without
+  // branches is made.
   const adapted = (['q', 'k', 'v'] as const).filter((kind) => linears.includes(kind)).length;
   const saved = 6 * tokens * dim * dim + adapted * 2 * tokens * rank * dim + ((3 - adapted) * attention) / 2;
   const learning = depth - firstBlock;

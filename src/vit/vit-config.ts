@@ -1,16 +1,23 @@
-// What a plain pre-norm vision transformer is, in numbers and switches, and the arithmetic of its tokens. Every family
-// (ViT, DeiT, DINOv2, MAE, CLIP, SigLIP) is a setting of these. Knows no checkpoint format, no method and no device.
+// What a plain pre-norm vision transformer is, in numbers and switches, and the arithmetic of its tokens.
+// Every family (ViT, DeiT, DINOv2, MAE, CLIP, SigLIP) is a setting of these. Knows no checkpoint format, no
+// method and no device.
 
-/** The function between fc1 and fc2: exact GELU, its tanh approximation (SigLIP), or x sigmoid(1.702 x) (CLIP). */
+/**
+ * The function between fc1 and fc2: exact GELU, its tanh approximation (SigLIP), or x sigmoid(1.702 x)
+ * (CLIP).
+ */
 export type Activation = 'gelu' | 'gelu-tanh' | 'quick-gelu';
 
 /**
- * What the head reads: the first token, the mean of the tokens from `meanFrom` on, or two of them concatenated: the first
- * token and the mean (DINOv2), the first and the second token (a distilled DeiT).
+ * What the head reads: the first token, the mean of the tokens from `meanFrom` on, or two of them
+ * concatenated: the first token and the mean (DINOv2), the first and the second token (a distilled DeiT).
  */
 type Pool = 'cls' | 'mean' | 'cls+mean' | 'cls+dist';
 
-/** The last LayerNorm: of all tokens before pooling, of the pooled vector (timm's fc_norm), or absent (CLIP's classifier). */
+/**
+ * The last LayerNorm: of all tokens before pooling, of the pooled vector (timm's fc_norm), or absent (CLIP's
+ * classifier).
+ */
 export type FinalNorm = 'tokens' | 'pooled' | 'none';
 
 export interface VitConfig {

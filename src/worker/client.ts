@@ -1,5 +1,5 @@
-// The page's side of the border: sends requests, matches replies, hands out events. When the worker dies every open
-// call ends with a fault, a new worker is started and the page is told. Knows nothing of React.
+// The page's side of the border: sends requests, matches replies, hands out events. When the worker dies
+// every open call ends with a fault, a new worker is started and the page is told. Knows nothing of React.
 import type { Fault } from '../shared/fault.ts';
 import { fail, type Result } from '../shared/result.ts';
 import type { CommandName, Commands, Message, ProtocolVersion, Reply, TrainerEvent } from './protocol.ts';

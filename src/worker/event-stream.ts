@@ -1,5 +1,5 @@
-// Events on their way to the page: steps are gathered and sent at most ten times a second, everything else goes at once
-// and takes the waiting steps along, so that the order stays.
+// Events on their way to the page: steps are gathered and sent at most ten times a second, everything else
+// goes at once and takes the waiting steps along, so that the order stays.
 import type { Phase, StepRow, TrainerEvent } from './protocol.ts';
 
 const intervalMs = 100;

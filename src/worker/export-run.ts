@@ -1,5 +1,5 @@
-// From an ended run to its exports and to the proof beside them. The worker loads this file, and every writer behind it,
-// when an export is asked for.
+// From an ended run to its exports and to the proof beside them. The worker loads this file, and every writer
+// behind it, when an export is asked for.
 import { encodeFloats } from '../formats/float-types.ts';
 import { writeSafetensors, type TensorToWrite } from '../formats/safetensors.ts';
 import type { NdArray } from '../shared/array.ts';
@@ -55,7 +55,10 @@ export async function exportRun(
   return exported.ok ? ok({ formats: exported.value, result }) : exported;
 }
 
-/** A few validation images as the network takes them and the branched model's logits: to check an export elsewhere. */
+/**
+ * A few validation images as the network takes them and the branched model's logits: to check an export
+ * elsewhere.
+ */
 export function proofFile({ model, data }: EndedRun, branched: NdArray): Blob {
   const { images, logits } = proofSample(data.validation, branched, 8);
   const { config } = model.model;

@@ -1,8 +1,12 @@
-// Files of the app's own origin (the embedded model and data sets) as the same source files that a user's drop gives.
+// Files of the app's own origin (the embedded model and data sets) as the same source files that a user's
+// drop gives.
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { Source, SourceFile } from './protocol.ts';
 
-/** The files of a source; bundled ones are fetched and checked, since a missing file may answer 200 with a page (F20). */
+/**
+ * The files of a source; bundled ones are fetched and checked, since a missing file may answer 200 with a
+ * page (F20).
+ */
 export async function filesOf(
   source: Exclude<Source, { kind: 'hub' }>,
 ): Promise<Result<readonly SourceFile[]>> {

@@ -1,5 +1,5 @@
-// Models of the Hub on the worker's side: fetched into the cache and opened like any other, listed, deleted; and the
-// files of a run pushed. One transfer at a time, which can be stopped.
+// Models of the Hub on the worker's side: fetched into the cache and opened like any other, listed, deleted;
+// and the files of a run pushed. One transfer at a time, which can be stopped.
 import { loadingProblemHere } from '../engine/loading-problem.ts';
 import { HubFailure, type HubAccess } from '../hub/hub-fetch.ts';
 import { checkToken, parseHubAddress, parseModelId } from '../hub/model-id.ts';
@@ -19,7 +19,10 @@ export class HubModels {
 
   constructor(private readonly onBytes: OnBytes) {}
 
-  /** Fetches a model, or takes it from the cache, and opens it at an image size (null: its own). What turns out to be no model is not kept. */
+  /**
+   * Fetches a model, or takes it from the cache, and opens it at an image size (null: its own). What turns
+   * out to be no model is not kept.
+   */
   async open(
     source: Extract<Source, { kind: 'hub' }>,
     imageSize: number | null,

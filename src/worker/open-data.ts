@@ -26,7 +26,10 @@ export interface OpenData {
   readonly report: ImportReport;
 }
 
-/** Imports a pile of files and splits it. What makes the images unusable is in the summary, beside every verdict. */
+/**
+ * Imports a pile of files and splits it. What makes the images unusable is in the summary, beside every
+ * verdict.
+ */
 export async function openData(
   files: readonly SourceFile[],
   title: string,
@@ -40,8 +43,8 @@ export async function openData(
 }
 
 /**
- * Lays a validation set beside the open images: its classes must be known, and a picture that is trained on is no
- * validation picture.
+ * Lays a validation set beside the open images: its classes must be known, and a picture that is trained on
+ * is no validation picture.
  */
 export async function addValidation(
   open: OpenData,
@@ -171,8 +174,8 @@ export function splitOf({ split }: OpenData, image: number): SplitName | null {
 }
 
 /**
- * Decodes every image of the split once and hands batches to the loop. Files that do not decode are named, and the split
- * that comes back is without them.
+ * Decodes every image of the split once and hands batches to the loop. Files that do not decode are named,
+ * and the split that comes back is without them.
  */
 export async function loadPixels(
   open: OpenData,

@@ -1,6 +1,6 @@
-// The border between page and worker: every command with its input and output, and every event. Types only; no code
-// crosses with them. Requests carry an id and are answered by a Result; events are one-way, at most ten messages a
-// second, and a page that misses one shows an older number until the next.
+// The border between page and worker: every command with its input and output, and every event. Types only;
+// no code crosses with them. Requests carry an id and are answered by a Result; events are one-way, at most
+// ten messages a second, and a page that misses one shows an older number until the next.
 import type { AdapterBeside, HubOrigin, ModelOrigin, ModelSummary } from '../checkpoints/open-model.ts';
 import type { SplitName } from '../data/import-report.ts';
 import type { Reading, ReadingChoice, ReadingOptions } from '../data/reading-options.ts';
@@ -69,7 +69,9 @@ export interface CachedModel {
   readonly complete: boolean;
 }
 
-/** A checkpoint of the Hub that is worth a try. Sizes are those that the Hub lists; nothing here was measured. */
+/**
+ * A checkpoint of the Hub that is worth a try. Sizes are those that the Hub lists; nothing here was measured.
+ */
 export interface SuggestedModel {
   readonly id: string;
   readonly title: string;
@@ -77,7 +79,9 @@ export interface SuggestedModel {
   readonly bytes: number;
   readonly licence: string;
   readonly imageSize: number;
-  /** Operations of one training step, in multiples of the embedded model's, by the formula of vit-config.ts. */
+  /**
+   * Operations of one training step, in multiples of the embedded model's, by the formula of vit-config.ts.
+   */
   readonly work: number;
   readonly goodFor: string;
 }
@@ -137,7 +141,10 @@ export interface RunSummary {
   readonly classes: readonly string[];
   readonly trainImages: number;
   readonly validationImages: number;
-  /** What the engine takes of the device's memory, known before the first step; null where it cannot tell ahead. */
+  /**
+   * What the engine takes of the device's memory, known before the first step; null where it cannot tell
+   * ahead.
+   */
   readonly memoryPlan: MemoryPlan | null;
   /** Floating-point operations of one step, by the formula of vit-config.ts. */
   readonly flopsPerStep: number;
@@ -175,7 +182,9 @@ export interface Commands {
    * Whether the branches of a run on the open model can start from an adapter; nothing that is open changes.
    */
   adapterOffer: { input: { readonly files: readonly SourceFile[] }; output: AdapterOffer };
-  /** Replaces the images; with role 'validation' they are added as the validation set (classes must match). */
+  /**
+   * Replaces the images; with role 'validation' they are added as the validation set (classes must match).
+   */
   openData: {
     input: {
       readonly source: Source;
@@ -207,8 +216,8 @@ export interface Commands {
   /** One optimiser step, then paused again. */
   step: { input: null; output: null };
   /**
-   * Ends the run early: what has been learned so far is evaluated and can be exported. A run that failed and can go on
-   * ends at its last snapshot; where a number was not finite, at its best validated state.
+   * Ends the run early: what has been learned so far is evaluated and can be exported. A run that failed and
+   * can go on ends at its last snapshot; where a number was not finite, at its best validated state.
    */
   stop: { input: null; output: null };
   /** What the ended run measured. */
@@ -218,7 +227,10 @@ export interface Commands {
     input: { readonly formats: readonly ExportFormat[]; readonly dtype: ExportDtype };
     output: ExportResult;
   };
-  /** Up to 8 validation images as the network takes them, and the branched model's logits, as a safetensors file. */
+  /**
+   * Up to 8 validation images as the network takes them, and the branched model's logits, as a safetensors
+   * file.
+   */
   proofFile: { input: null; output: Blob };
   /** Stops a download or an upload that is under way; its command ends with a fault of why 'cancelled'. */
   cancelTransfer: { input: null; output: null };

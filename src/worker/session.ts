@@ -1,5 +1,5 @@
-// What a worker holds between commands: the open model, the open images, the run and its export. Each method is a
-// command of the protocol; a command that fails leaves what was open before as it was.
+// What a worker holds between commands: the open model, the open images, the run and its export. Each method
+// is a command of the protocol; a command that fails leaves what was open before as it was.
 import { loadingProblemHere } from '../engine/loading-problem.ts';
 import { makeEngine } from '../engine/make-engine.ts';
 import { autoReading } from '../data/reading-options.ts';
@@ -39,7 +39,9 @@ import type {
 } from './protocol.ts';
 
 interface ActiveRun extends EndedRun {
-  /** Logits of the branched model on the validation images, once the run has ended and an export needs them. */
+  /**
+   * Logits of the branched model on the validation images, once the run has ended and an export needs them.
+   */
   branched: NdArray | null;
 }
 
@@ -349,7 +351,10 @@ export class Session {
     );
   }
 
-  /** A few validation images as the network takes them and the branched model's logits: to check an export elsewhere. */
+  /**
+   * A few validation images as the network takes them and the branched model's logits: to check an export
+   * elsewhere.
+   */
   async proofFile(): Promise<Result<Blob>> {
     const ended = await this.#ended('write the proof');
     if (!ended.ok) return ended;
@@ -358,7 +363,10 @@ export class Session {
     return ok(proofFile(active, branched));
   }
 
-  /** The ended run with the logits that its exports are compared with; its engine is closed, for theirs to open. */
+  /**
+   * The ended run with the logits that its exports are compared with; its engine is closed, for theirs to
+   * open.
+   */
   async #ended(command: string): Promise<Result<{ active: ActiveRun; branched: NdArray }>> {
     const active = this.#active;
     if (active === null || active.run.phase.kind !== 'finished')

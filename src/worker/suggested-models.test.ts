@@ -1,4 +1,5 @@
-// The suggestions: names that the Hub can have, and work that agrees with the operation counts that timm publishes.
+// The suggestions: names that the Hub can have, and work that agrees with the operation counts that timm
+// publishes.
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { parseModelId } from '../hub/model-id.ts';
@@ -22,8 +23,9 @@ test('are compared with the model that really ships', () => {
   });
 });
 
-// Multiply-adds of one image, in 10^9, from the model cards of timm, and the tokens and width of the model. Backward is as
-// much again; 12 blocks of branches of rank 16 on every linear (18 widths in and out) cost three passes.
+// Multiply-adds of one image, in 10^9, from the model cards of timm, and the tokens and width of the model.
+// Backward is as much again; 12 blocks of branches of rank 16 on every linear (18 widths in and out) cost
+// three passes.
 const stepOf = (published: number, tokens: number, dim: number): number =>
   2 * published + (3 * 12 * 16 * 18 * tokens * dim) / 1e9;
 

@@ -1,5 +1,6 @@
-// Checkpoints of the Hub that are worth a try, from quick to strong. Sizes and licences are those that their pages on the
-// Hub state; how much work a step is follows from their shape, in multiples of the embedded model's step.
+// Checkpoints of the Hub that are worth a try, from quick to strong. Sizes and licences are those that their
+// pages on the Hub state; how much work a step is follows from their shape, in multiples of the embedded
+// model's step.
 import { branchWork } from '../dmlora/targets.ts';
 import { recipeDefaults } from '../recipe/recipe.ts';
 import { stepFlops } from '../vit/step-flops.ts';

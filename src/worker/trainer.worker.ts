@@ -1,5 +1,5 @@
-// The worker's side of the border: receives commands, answers each with a Result, and turns whatever is thrown into a
-// fault. Long commands run one after the other; those that steer a run are answered at once.
+// The worker's side of the border: receives commands, answers each with a Result, and turns whatever is
+// thrown into a fault. Long commands run one after the other; those that steer a run are answered at once.
 import { describeGpu } from '../engine/gpu.ts';
 import { refusedByPolicy } from '../hub/hub-fetch.ts';
 import { faultOfThrown } from '../shared/fault.ts';
@@ -22,7 +22,8 @@ self.addEventListener('unhandledrejection', ({ reason }) => {
   post({ kind: 'event', event: { kind: 'fault', fault: faultOfThrown(reason) } });
 });
 
-// A request that the page's policy blocks fails like one without a network; only this event tells them apart (F20).
+// A request that the page's policy blocks fails like one without a network; only this event tells them apart
+// (F20).
 self.addEventListener('securitypolicyviolation', (event) => {
   if (event instanceof SecurityPolicyViolationEvent && URL.canParse(event.blockedURI))
     refusedByPolicy.add(new URL(event.blockedURI).origin);

@@ -1,5 +1,5 @@
-// What tuning remembers, kept in a file: another worker reads what one wrote; without a file system, or a full one, the
-// choices last as long as the worker and nothing throws.
+// What tuning remembers, kept in a file: another worker reads what one wrote; without a file system, or a
+// full one, the choices last as long as the worker and nothing throws.
 import { afterEach, expect, test, vi } from 'vitest';
 import { tuningFile } from './tuning-file.ts';
 

@@ -1,5 +1,5 @@
-// Where the worker remembers how its GPU was tuned: a small file of the page's own (origin-private) file system. Where the
-// browser has none, or it is full, the choices last as long as the worker.
+// Where the worker remembers how its GPU was tuned: a small file of the page's own (origin-private) file
+// system. Where the browser has none, or it is full, the choices last as long as the worker.
 import { sessionMemory, type TuningMemory } from '../engine/kernels/tuning/tuning-memory.ts';
 
 const fileName = 'gpu-tuning.json';

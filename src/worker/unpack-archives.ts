@@ -1,5 +1,6 @@
-// Archives among the files of a model, opened by the reader that opens images: their weights and the small files beside
-// them, as if the folder had been given. Nothing is held in memory that is stored without packing.
+// Archives among the files of a model, opened by the reader that opens images: their weights and the small
+// files beside them, as if the folder had been given. Nothing is held in memory that is stored without
+// packing.
 import { openArchive } from '../formats/archive.ts';
 import { zipLimits } from '../formats/zip-directory.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
@@ -41,8 +42,8 @@ export async function unpackArchives(files: readonly SourceFile[]): Promise<Resu
 }
 
 /**
- * Whether a pile is a model in an archive: told by names, which cost no unpacking, so of a tar.gz only with `packed`.
- * With it loose weights count as well: it is for a pile that holds no image.
+ * Whether a pile is a model in an archive: told by names, which cost no unpacking, so of a tar.gz only with
+ * `packed`. With it loose weights count as well: it is for a pile that holds no image.
  */
 export async function holdsModel(files: readonly SourceFile[], packed = false): Promise<boolean> {
   for (const { path, blob } of files) {

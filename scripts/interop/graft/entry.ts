@@ -20,8 +20,8 @@ export async function accepts(file: string): Promise<boolean> {
 }
 
 /**
- * How many of the 65,536 patterns of float16 and of bfloat16 Graft reads as other float32 values than PyTorch; a NaN
- * only has to be one.
+ * How many of the 65,536 patterns of float16 and of bfloat16 Graft reads as other float32 values than
+ * PyTorch; a NaN only has to be one.
  *
  * @param file what check_readers.py wrote: `F16` and `BF16`, [65536] float32
  */

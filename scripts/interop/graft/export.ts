@@ -1,4 +1,5 @@
-// Everything that Graft exports of a fine-tuned model, as folders FORMAT-TYPE, by the same code that the app runs.
+// Everything that Graft exports of a fine-tuned model, as folders FORMAT-TYPE, by the same code that the app
+// runs.
 import { autodiffOn } from '../../../src/engine/checks/node-backends.ts';
 import { onnxFormats, usageSection } from '../../../src/export/model-card.ts';
 import pixelScript from '../../../src/export/pixels.mjs?raw';

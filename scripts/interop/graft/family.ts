@@ -1,5 +1,5 @@
-// One family through Graft: opened, its logits compared with the library's, fine-tuned, exported in every way, and what
-// was not adapted compared bit for bit with the source.
+// One family through Graft: opened, its logits compared with the library's, fine-tuned, exported in every
+// way, and what was not adapted compared bit for bit with the source.
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
@@ -19,7 +19,9 @@ export interface FamilyReport {
   readonly read: number | null;
   /** Loss of the first and of the last step. */
   readonly losses: readonly [number, number];
-  /** Tensors of the source that the export in its names holds unchanged, and those that differ and should not. */
+  /**
+   * Tensors of the source that the export in its names holds unchanged, and those that differ and should not.
+   */
   readonly kept: number;
   readonly changed: readonly string[];
   /** Exports that were refused, with the reason. */
@@ -88,7 +90,10 @@ function proofFile({ preprocessing, model }: OpenModel, { data, logits }: FineTu
   );
 }
 
-/** Compares an export in the source's names with the source, byte by byte: only adapted linears and the head may differ. */
+/**
+ * Compares an export in the source's names with the source, byte by byte: only adapted linears and the head
+ * may differ.
+ */
 async function compareBytes(source: OpenModel, weights: Blob): Promise<{ kept: number; changed: string[] }> {
   const after = must(await readHeader(weights, 'model.safetensors')).tensors;
   const { locations } = source.checkpoint;

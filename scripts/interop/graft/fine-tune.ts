@@ -1,4 +1,5 @@
-// A short fine-tuning in Node: the app's own loop and engine on images that are drawn, one colour a class and noise.
+// A short fine-tuning in Node: the app's own loop and engine on images that are drawn, one colour a class and
+// noise.
 import { allOpen, type Adapter } from '../../../src/dmlora/adapter.ts';
 import type { Pixels } from '../../../src/engine/engine.ts';
 import { autodiffOn } from '../../../src/engine/checks/node-backends.ts';

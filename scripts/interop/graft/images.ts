@@ -1,4 +1,5 @@
-// Graft's preprocessing on pictures that PIL decoded, against the pixels of transformers' own image processors.
+// Graft's preprocessing on pictures that PIL decoded, against the pixels of transformers' own image
+// processors.
 import type { Preprocessing } from '../../../src/data/preprocessing.ts';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -32,7 +33,10 @@ export function readProcessors(configs: Readonly<Record<string, unknown>>): Map<
   );
 }
 
-/** Of every folder with a preprocessor_config.json that Graft reads: what it reads, and the file that it writes of it. */
+/**
+ * Of every folder with a preprocessor_config.json that Graft reads: what it reads, and the file that it
+ * writes of it.
+ */
 export async function rewriteProcessors(
   folder: string,
 ): Promise<Map<string, { readonly preprocessing: Preprocessing; readonly written: string }>> {
@@ -49,8 +53,8 @@ export async function rewriteProcessors(
 }
 
 /**
- * For each configuration and backend of transformers, how far Graft's pixels are from its. Pictures that the preprocessing
- * takes in no size but its own are left out.
+ * For each configuration and backend of transformers, how far Graft's pixels are from its. Pictures that the
+ * preprocessing takes in no size but its own are left out.
  *
  * @param file what check_readers.py wrote: `photo.I`, `NAME.BACKEND.I`
  */

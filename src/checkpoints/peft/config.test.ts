@@ -1,5 +1,5 @@
-// adapter_config.json: what PEFT itself wrote for the reference adapter is read as PEFT reads it; modules of different ranks
-// have both patterns; target names find what is adapted and nothing else.
+// adapter_config.json: what PEFT itself wrote for the reference adapter is read as PEFT reads it; modules of
+// different ranks have both patterns; target names find what is adapted and nothing else.
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';

@@ -1,5 +1,5 @@
-// adapter_config.json of a stock LoRA as PEFT writes it: ranks and scales of every module, the modules to save whole, and
-// the scale that PEFT takes from the file when it reads it back.
+// adapter_config.json of a stock LoRA as PEFT writes it: ranks and scales of every module, the modules to
+// save whole, and the scale that PEFT takes from the file when it reads it back.
 import { fail, ok, type Result } from '../../shared/result.ts';
 import {
   jsonText,
@@ -27,8 +27,8 @@ export interface PeftConfig {
 }
 
 /**
- * The file's text. The commonest rank is `r`; every other module has its own in rank_pattern and, since PEFT scales by
- * alpha / r, the same number in alpha_pattern: every scale is 1.
+ * The file's text. The commonest rank is `r`; every other module has its own in rank_pattern and, since PEFT
+ * scales by alpha / r, the same number in alpha_pattern: every scale is 1.
  */
 export function writePeftConfig(config: PeftConfig): string {
   const counts = new Map<number, number>();
@@ -120,7 +120,10 @@ export function adapterKind(text: string): Result<AdapterKind> {
   return ok({ base, refused });
 }
 
-/** Reads the text as PEFT does: patterns as ends of names, what is not said by PEFT's defaults, scale alpha / r. */
+/**
+ * Reads the text as PEFT does: patterns as ends of names, what is not said by PEFT's defaults, scale alpha /
+ * r.
+ */
 export function readPeftConfig(text: string): Result<PeftReading> {
   const parsed = parseJsonObject(text, 'adapter_config.json');
   if (!parsed.ok) return parsed;
@@ -197,7 +200,8 @@ const plainTest =
   };
 
 /**
- * The shortest names by which exactly `wanted` of all modules are found: endings where they fit, else the full names.
+ * The shortest names by which exactly `wanted` of all modules are found: endings where they fit, else the
+ * full names.
  */
 export function targetNames(wanted: readonly string[], all: readonly string[]): string[] {
   const chosen = new Set(wanted);

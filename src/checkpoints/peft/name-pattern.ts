@@ -1,6 +1,6 @@
-// Regular expressions from other people's files, matched against names of modules in time that grows with name times
-// pattern whatever they say: all ways through a pattern are followed at once and none is tried again. What takes more than that
-// (references back, looking around) is no pattern here.
+// Regular expressions from other people's files, matched against names of modules in time that grows with
+// name times pattern whatever they say: all ways through a pattern are followed at once and none is tried
+// again. What takes more than that (references back, looking around) is no pattern here.
 
 /** A state and where it leads: by a character that passes, or without one. */
 interface State {
@@ -24,7 +24,10 @@ const maxNameLength = 300;
 
 class NoPattern extends Error {}
 
-/** A function that says whether a whole name matches, as Python's re.fullmatch does; null where it cannot be followed. */
+/**
+ * A function that says whether a whole name matches, as Python's re.fullmatch does; null where it cannot be
+ * followed.
+ */
 export function namePattern(pattern: string): ((name: string) => boolean) | null {
   if (pattern.length > maxPatternLength) return null;
   try {

@@ -313,7 +313,10 @@ function changesOf(
     : ok({ pairs, whole, unused });
 }
 
-/** The base's tensor for a name in any naming of its family: the module names of transformers 5, the older ones, timm's. */
+/**
+ * The base's tensor for a name in any naming of its family: the module names of transformers 5, the older
+ * ones, timm's.
+ */
 function placesOf(checkpoint: Checkpoint, header: SafetensorsHeader): (name: string) => string | null {
   const places = new Map<string, string>();
   for (const parameter of backboneShapes(checkpoint.config).keys()) {

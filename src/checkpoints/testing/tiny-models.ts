@@ -1,5 +1,6 @@
-// Tiny checkpoints of testdata/cases as the files that a user would give: renamed, converted and placed in folders by the tests,
-// opened by the code that opens a user's, and compared with what their own library computes. For tests only.
+// Tiny checkpoints of testdata/cases as the files that a user would give: renamed, converted and placed in
+// folders by the tests, opened by the code that opens a user's, and compared with what their own library
+// computes. For tests only.
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { allOpen, type Adapter } from '../../dmlora/adapter.ts';

@@ -1,5 +1,6 @@
-// What the names of timm's plain ViTs stand for where neither config.json nor a tensor says it: heads, epsilon, activation
-// and pooling. Read from timm 1.0's definitions; a model that was made with other arguments states them in `model_args`.
+// What the names of timm's plain ViTs stand for where neither config.json nor a tensor says it: heads,
+// epsilon, activation and pooling. Read from timm 1.0's definitions; a model that was made with other
+// arguments states them in `model_args`.
 
 /** Heads by the word for the size. Mostly 64 columns a head, but for the largest. */
 const headsBySize: Readonly<Record<string, number>> = {

@@ -1,5 +1,6 @@
-// config.json of a timm repository, as timm's save_config_for_hf writes it, for a plain ViT of any size: a registered
-// architecture of the same kind, and in model_args every number by which the model differs from it.
+// config.json of a timm repository, as timm's save_config_for_hf writes it, for a plain ViT of any size: a
+// registered architecture of the same kind, and in model_args every number by which the model differs from
+// it.
 import type { Preprocessing } from '../../data/preprocessing.ts';
 import { jsonText, type Json, type JsonObject } from '../../formats/json.ts';
 import { timmImageFields } from './preprocessing.ts';
@@ -63,8 +64,8 @@ export const saysTimmImages = (pretrainedCfg: JsonObject): boolean =>
   timmImageFields.some((field) => pretrainedCfg.has(field));
 
 /**
- * timm resizes the short side (or, squashing, both) to floor(input / crop_pct) and crops; its pixels are always v / 255, so
- * another scale goes into mean and std.
+ * timm resizes the short side (or, squashing, both) to floor(input / crop_pct) and crops; its pixels are
+ * always v / 255, so another scale goes into mean and std.
  */
 function timmPreprocessing({ share: stated, ...preprocessing }: Preprocessing): [string, Json][] {
   const { resize, crop, filter, rescale, mean, std } = preprocessing;

@@ -1,6 +1,6 @@
-// A ViT as timm's VisionTransformer: a registered architecture, and in model_args every number and switch by which it could
-// differ from it, so that the file builds by itself; and what tensors such a config.json stands for. timm's JSON has no
-// epsilon: the architecture brings it along.
+// A ViT as timm's VisionTransformer: a registered architecture, and in model_args every number and switch by
+// which it could differ from it, so that the file builds by itself; and what tensors such a config.json
+// stands for. timm's JSON has no epsilon: the architecture brings it along.
 import { numberOf, objectOf, stringOf, type Json, type JsonObject } from '../../formats/json.ts';
 import type { ModelConfigFile } from '../model-config.ts';
 import { timmDefaults } from './architectures.ts';

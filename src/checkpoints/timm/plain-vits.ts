@@ -1,5 +1,6 @@
-// The architectures that timm 1.0.29 registers for plain ViTs that Graft computes: a config.json that names one of them
-// builds. Their numbers all stand in `model_args` of what is written; what no argument can take away is the layer scale.
+// The architectures that timm 1.0.29 registers for plain ViTs that Graft computes: a config.json that names
+// one of them builds. Their numbers all stand in `model_args` of what is written; what no argument can take
+// away is the layer scale.
 
 /** With layer scale in their blocks. */
 const withLayerScale = `
@@ -54,7 +55,9 @@ const names = (text: string): ReadonlySet<string> => new Set(text.trim().split(/
 const scaled = names(withLayerScale);
 const plain = names(withoutLayerScale);
 
-/** Whether an architecture has layer scale by itself; null for a name that timm does not know as a plain ViT. */
+/**
+ * Whether an architecture has layer scale by itself; null for a name that timm does not know as a plain ViT.
+ */
 export function scalesItsLayers(architecture: string): boolean | null {
   return scaled.has(architecture) ? true : plain.has(architecture) ? false : null;
 }

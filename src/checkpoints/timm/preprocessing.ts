@@ -16,8 +16,8 @@ import { timmStatistics } from './statistics.ts';
 export const timmImageFields = ['input_size', 'interpolation', 'crop_pct', 'crop_mode', 'mean', 'std'];
 
 /**
- * The preprocessing of a timm config.json, with or without the pretrained_cfg level: short side floor(size / crop_pct),
- * centre crop of input_size, or of `imageSize` where the file has none. Throws a FieldError.
+ * The preprocessing of a timm config.json, with or without the pretrained_cfg level: short side floor(size /
+ * crop_pct), centre crop of input_size, or of `imageSize` where the file has none. Throws a FieldError.
  */
 export function timmFields(outer: Map<string, unknown>, imageSize: number): Preprocessing {
   const inner = outer.get('pretrained_cfg');

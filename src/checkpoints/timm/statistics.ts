@@ -1,5 +1,5 @@
-// How timm prepares images for each plain ViT that it registers, where a checkpoint says nothing. Generated from the default
-// configurations of timm 1.0.29 by scripts/interop/timm_statistics.py.
+// How timm prepares images for each plain ViT that it registers, where a checkpoint says nothing. Generated
+// from the default configurations of timm 1.0.29 by scripts/interop/timm_statistics.py.
 
 export interface TimmStatistics {
   readonly statistics: 'halves' | 'imageNet' | 'clip' | 'none';
@@ -173,7 +173,10 @@ const byName: ReadonlyMap<string, TimmStatistics> = new Map(
   ),
 );
 
-/** The way of an architecture, of its tag where timm has another for that (`vit_base_patch16_224.mae`); null if timm has neither. */
+/**
+ * The way of an architecture, of its tag where timm has another for that (`vit_base_patch16_224.mae`); null
+ * if timm has neither.
+ */
 export function timmStatistics(architecture: string, tag: string | null): TimmStatistics | null {
   return (
     byName.get(`${architecture}.${tag ?? ''}`) ??

@@ -1,5 +1,6 @@
-// The classes of transformers that a fine-tuned model becomes: which model belongs to which, what its config.json says, and
-// what tensors a config.json of the class stands for. Read from transformers 5.18; versions 4 agree.
+// The classes of transformers that a fine-tuned model becomes: which model belongs to which, what its
+// config.json says, and what tensors a config.json of the class stands for. Read from transformers 5.18;
+// versions 4 agree.
 import type { HfConfig } from './config.ts';
 import { numberOf, objectOf, stringOf, type Json, type JsonObject } from '../../formats/json.ts';
 import { modelTypeOf } from './types.ts';
@@ -136,7 +137,10 @@ export const hfActivations = {
   'quick-gelu': 'quick_gelu',
 } as const satisfies Record<VitConfig['activation'], string>;
 
-/** The class of a model out of transformers, or of one that its plain ViT can hold; a string says why there is none. */
+/**
+ * The class of a model out of transformers, or of one that its plain ViT can hold; a string says why there is
+ * none.
+ */
 function className({ family, layout, heads, config }: Checkpoint, { architecture }: ModelConfigFile): string {
   const distilled = layout.tokens.some((token) => tokenRole(token) === 'distillation');
   switch (family.id) {
@@ -172,8 +176,9 @@ function className({ family, layout, heads, config }: Checkpoint, { architecture
 }
 
 /**
- * What config.json of the fine-tuned model says beside its labels: its class, every number of the network, and of the
- * source's fields those of the class that training on would need. A string says why transformers has no class for it.
+ * What config.json of the fine-tuned model says beside its labels: its class, every number of the network,
+ * and of the source's fields those of the class that training on would need. A string says why transformers
+ * has no class for it.
  */
 export function hfConfigOf(checkpoint: Checkpoint, file: ModelConfigFile): HfConfig | string {
   const architecture = className(checkpoint, file);

@@ -1,5 +1,5 @@
-// config.json of a classifier of transformers: what the class and its network are, the labels, and nothing of what the file
-// that it came from was besides. Text out; knows no tensors.
+// config.json of a classifier of transformers: what the class and its network are, the labels, and nothing of
+// what the file that it came from was besides. Text out; knows no tensors.
 import { jsonText, type Json } from '../../formats/json.ts';
 
 /** What config.json says beside its labels. */

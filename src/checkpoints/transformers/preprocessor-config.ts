@@ -1,6 +1,6 @@
-// Preprocessing: how pixels become network input, and its file at Hugging Face, preprocessor_config.json in today's and
-// older forms (also inside a processor_config.json). What transformers would do otherwise is refused or noted by name.
-// Text in, values out; knows no images.
+// Preprocessing: how pixels become network input, and its file at Hugging Face, preprocessor_config.json in
+// today's and older forms (also inside a processor_config.json). What transformers would do otherwise is
+// refused or noted by name. Text in, values out; knows no images.
 import { outputSizeOf, type Preprocessing, type Size } from '../../data/preprocessing.ts';
 import type { Fault } from '../../shared/fault.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
@@ -83,8 +83,8 @@ function parsed<T>(name: string, read: () => T): Result<T> {
 }
 
 /**
- * The text of the image processor inside a processor_config.json, as transformers 5 writes it; null where the file has
- * none, as those of transformers 4, which lie beside a preprocessor_config.json.
+ * The text of the image processor inside a processor_config.json, as transformers 5 writes it; null where the
+ * file has none, as those of transformers 4, which lie beside a preprocessor_config.json.
  */
 export function imageProcessorIn(text: string, name = 'processor_config.json'): Result<string | null> {
   return parsed(name, () => {
@@ -94,8 +94,8 @@ export function imageProcessorIn(text: string, name = 'processor_config.json'): 
 }
 
 /**
- * Parses the text of a preprocessor_config.json: sizes as number, pair, {height, width} or {shortest_edge}, with
- * the defaults of the processor class it names. What Graft cannot follow is a fault of kind 'bad-file'.
+ * Parses the text of a preprocessor_config.json: sizes as number, pair, {height, width} or {shortest_edge},
+ * with the defaults of the processor class it names. What Graft cannot follow is a fault of kind 'bad-file'.
  */
 export function parsePreprocessorConfig(
   text: string,
@@ -167,8 +167,9 @@ function idleFields(config: Map<string, unknown>, { acts, ignores }: ProcessorCl
 }
 
 /**
- * Derives the preprocessing from a timm config.json (parsed JSON, with or without the pretrained_cfg level). Crop modes
- * and filters that timm's evaluation does not have are a fault. `imageSize` in pixels is for a file that states none.
+ * Derives the preprocessing from a timm config.json (parsed JSON, with or without the pretrained_cfg level).
+ * Crop modes and filters that timm's evaluation does not have are a fault. `imageSize` in pixels is for a
+ * file that states none.
  */
 export function preprocessingOfTimm(config: unknown, imageSize = 224): Result<Preprocessing> {
   return parsed('config.json', () => timmFields(fieldsOf(config, 'The file'), imageSize));
@@ -177,8 +178,9 @@ export function preprocessingOfTimm(config: unknown, imageSize = 224): Result<Pr
 const resampleCodes = { nearest: 0, lanczos: 1, bilinear: 2, bicubic: 3, box: 4, hamming: 5 } as const;
 
 /**
- * The text of a preprocessor_config.json that says the same, for the class that does it in transformers 4 too, where
- * ViTImageProcessor never crops. timm's rounding of a crop's place cannot be said: there the files of timm are exact.
+ * The text of a preprocessor_config.json that says the same, for the class that does it in transformers 4
+ * too, where ViTImageProcessor never crops. timm's rounding of a crop's place cannot be said: there the files
+ * of timm are exact.
  */
 export function writePreprocessorConfig(preprocessing: Preprocessing): string {
   const { resize, crop, filter, rescale, mean, std } = preprocessing;

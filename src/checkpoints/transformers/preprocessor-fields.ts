@@ -1,5 +1,5 @@
-// Fields of a preprocessing configuration, checked one by one. A field that makes no sense throws a FieldError, which
-// preprocessor-config.ts alone turns into a fault.
+// Fields of a preprocessing configuration, checked one by one. A field that makes no sense throws a
+// FieldError, which preprocessor-config.ts alone turns into a fault.
 import type { ResampleFilter } from '../../data/preprocessing.ts';
 
 /** What is wrong with a field, as a sentence for the user. */

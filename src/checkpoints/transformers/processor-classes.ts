@@ -1,5 +1,5 @@
-// transformers' image processor classes: what each does where a preprocessor_config.json leaves a field out, and which
-// fields it acts on. From the PIL classes of transformers 5.18 (`npm run interop` compares pixels).
+// transformers' image processor classes: what each does where a preprocessor_config.json leaves a field out,
+// and which fields it acts on. From the PIL classes of transformers 5.18 (`npm run interop` compares pixels).
 import type { ResampleFilter, Rgb } from '../../data/preprocessing.ts';
 
 export const halves: Rgb = [0.5, 0.5, 0.5];

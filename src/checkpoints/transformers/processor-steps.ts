@@ -1,5 +1,5 @@
-// What an image processor of transformers does, by the fields of its file and the defaults of its class: resize, crop,
-// filter, order of channels, normalisation. Throws a FieldError for what cannot be followed.
+// What an image processor of transformers does, by the fields of its file and the defaults of its class:
+// resize, crop, filter, order of channels, normalisation. Throws a FieldError for what cannot be followed.
 import {
   halfEven,
   type Preprocessing,
@@ -56,7 +56,10 @@ export function processorSteps(
 
 const isSame = (a: Size, b: Size | null): boolean => a.width === b?.width && a.height === b.height;
 
-/** Rescaling and normalising as one; EfficientNet shifts by 1 between the two and divides once more after them. */
+/**
+ * Rescaling and normalising as one; EfficientNet shifts by 1 between the two and divides once more after
+ * them.
+ */
 function normalisation(
   config: Map<string, unknown>,
   processor: ProcessorClass,
@@ -145,7 +148,10 @@ function resizeOf(
 const hasShare = (config: Map<string, unknown>): boolean =>
   !config.has('crop_pct') || config.get('crop_pct') !== null;
 
-/** transformers pads after normalising, with 0, which is no byte: only padding that adds nothing can be followed. */
+/**
+ * transformers pads after normalising, with 0, which is no byte: only padding that adds nothing can be
+ * followed.
+ */
 export function checkPadding(config: Map<string, unknown>, processor: ProcessorClass, output: Size): void {
   if (processor.ignores.includes('do_pad') || !flag(config, 'do_pad', false)) return;
   const divisor = config.get('size_divisor');

@@ -1,5 +1,6 @@
-// What transformers' model types assume where config.json says nothing, and the class that a fine-tuned classifier of each
-// belongs to. Read from the configuration classes of transformers 5.18; older versions have the same values.
+// What transformers' model types assume where config.json says nothing, and the class that a fine-tuned
+// classifier of each belongs to. Read from the configuration classes of transformers 5.18; older versions
+// have the same values.
 
 export interface ModelType {
   readonly layerNormEps: number;
@@ -7,7 +8,10 @@ export interface ModelType {
   readonly patchSize: number;
   /** `model_type` and class of the classifier. */
   readonly classifier: { readonly modelType: string; readonly architecture: string };
-  /** The `model_type` of the tower, where the numbers of the vision part lie in a `vision_config` of their own. */
+  /**
+   * The `model_type` of the tower, where the numbers of the vision part lie in a `vision_config` of their
+   * own.
+   */
   readonly tower: string | null;
 }
 

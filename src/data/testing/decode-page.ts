@@ -1,5 +1,5 @@
-// The importer's decoder and its thumbnails in a real browser: a page that reads one picture as the worker does. For tests
-// only; e2e/pixels.spec.ts serves it, with the pictures under /pictures/.
+// The importer's decoder and its thumbnails in a real browser: a page that reads one picture as the worker
+// does. For tests only; e2e/pixels.spec.ts serves it, with the pictures under /pictures/.
 import { makeBrowserDecoder } from '../decode.ts';
 import { readImageHeader } from '../image-header.ts';
 import { makeThumbnail } from '../thumbnail.ts';

@@ -1,5 +1,5 @@
-// The activations of the MLP, each with its derivative written out: fewer kernels and fewer saved tensors than tfjs's
-// tape would make of the same formulas.
+// The activations of the MLP, each with its derivative written out: fewer kernels and fewer saved tensors
+// than tfjs's tape would make of the same formulas.
 import * as tf from '@tensorflow/tfjs-core';
 import type { Activation } from '../../vit/vit-config.ts';
 import { differentiable } from './differentiable.ts';
@@ -18,8 +18,8 @@ const gelu = differentiable((x: tf.Tensor2D) => {
 });
 
 /**
- * The tanh approximation of GELU (Hendrycks and Gimpel, 2016): x (1 + t) / 2 with t = tanh(c (x + 0.044715 x^3)) and
- * c = sqrt(2 / pi); the derivative is (1 + t) / 2 + x (1 - t^2) c (1 + 3 * 0.044715 x^2) / 2.
+ * The tanh approximation of GELU (Hendrycks and Gimpel, 2016): x (1 + t) / 2 with t = tanh(c (x + 0.044715
+ * x^3)) and c = sqrt(2 / pi); the derivative is (1 + t) / 2 + x (1 - t^2) c (1 + 3 * 0.044715 x^2) / 2.
  */
 const geluTanh = differentiable((x: tf.Tensor2D) => {
   const c = Math.sqrt(2 / Math.PI);

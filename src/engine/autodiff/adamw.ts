@@ -1,5 +1,6 @@
-// AdamW (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019) over one flat group. tfjs's Adam neither
-// decays weights nor resumes exactly: here the bias corrections are float64 powers of the step number.
+// AdamW (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019) over one flat group. tfjs's
+// Adam neither decays weights nor resumes exactly: here the bias corrections are float64 powers of the step
+// number.
 import * as tf from '@tensorflow/tfjs-core';
 import { adamw } from '../parameter-groups.ts';
 import type { Group } from './trainables.ts';

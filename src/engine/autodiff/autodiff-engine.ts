@@ -1,8 +1,8 @@
-// The autodiff engine: the model in tfjs, differentiated by its tape. It is the specification that the other engine is
-// tested against, the fallback without WebGPU, and short enough to read: `compute` is the step.
+// The autodiff engine: the model in tfjs, differentiated by its tape. It is the specification that the other
+// engine is tested against, the fallback without WebGPU, and short enough to read: `compute` is the step.
 //
-// A step makes new tensors and swaps them in only when loss and gradient norm came back finite and the device reported
-// no error, so a fault leaves parameters and moments as they were.
+// A step makes new tensors and swaps them in only when loss and gradient norm came back finite and the device
+// reported no error, so a fault leaves parameters and moments as they were.
 import * as tf from '@tensorflow/tfjs-core';
 import { parametersOf, withParameters, type Adapter, type Gates, type Trains } from '../../dmlora/adapter.ts';
 import { ndArray, type NdArray } from '../../shared/array.ts';
@@ -261,7 +261,10 @@ export class AutodiffEngine implements Engine {
     return this.#infer(pixels, gates, width, 'a feature', (feature) => feature);
   }
 
-  /** The forward pass, micro-batch by micro-batch; `last` turns features [images, headInputs] into rows of `width` values. */
+  /**
+   * The forward pass, micro-batch by micro-batch; `last` turns features [images, headInputs] into rows of
+   * `width` values.
+   */
   async #infer(
     pixels: Pixels,
     gates: Gates,

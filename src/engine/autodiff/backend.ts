@@ -1,5 +1,5 @@
-// Chooses and starts tfjs's backend, on our own GPUDevice for WebGPU, and says what really runs. tfjs would fall
-// back to another backend in silence; here every fallback is a sentence.
+// Chooses and starts tfjs's backend, on our own GPUDevice for WebGPU, and says what really runs. tfjs would
+// fall back to another backend in silence; here every fallback is a sentence.
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-core/dist/register_all_gradients';
 import '@tensorflow/tfjs-backend-cpu';
@@ -23,8 +23,9 @@ export interface Backend {
 export type WasmBinary = string;
 
 /**
- * Starts a backend. `auto` takes WebGPU where there is a real GPU and wasm otherwise, and says why (tfjs on an emulated
- * GPU is about 150 times slower than wasm, measured); a backend asked for by name is given or refused.
+ * Starts a backend. `auto` takes WebGPU where there is a real GPU and wasm otherwise, and says why (tfjs on
+ * an emulated GPU is about 150 times slower than wasm, measured); a backend asked for by name is given or
+ * refused.
  */
 export async function startBackend(
   wanted: BackendName | 'auto',
@@ -50,7 +51,8 @@ function isRegistered(name: string): boolean {
 }
 
 async function startWebGpu(gpu: Gpu): Promise<Result<Backend>> {
-  // tfjs registers a factory of its own on import, where the browser has WebGPU: it would open another device.
+  // tfjs registers a factory of its own on import, where the browser has WebGPU: it would open another
+  // device.
   if (isRegistered('webgpu')) tf.removeBackend('webgpu');
   const backend = new WebGPUBackend(gpu.device, gpu.info);
   // The factory is registered anew for each device; kernels and gradients stay registered by name.
@@ -81,7 +83,9 @@ async function startWebGpu(gpu: Gpu): Promise<Result<Backend>> {
 /** setWasmPaths may be called once, before the backend starts; the path never changes within a worker. */
 let wasmIsPlaced = false;
 
-/** Size of the wasm heap, which only grows: what the machine really gives. tfjs's types leave the heap out. */
+/**
+ * Size of the wasm heap, which only grows: what the machine really gives. tfjs's types leave the heap out.
+ */
 function wasmHeapBytes(): number {
   return (tf.backend() as unknown as { wasm: { HEAPU8: Uint8Array } }).wasm.HEAPU8.byteLength;
 }

@@ -1,6 +1,7 @@
-// Functions of tensors whose gradient is written by hand, and what they keep for the backward pass. tf.customGrad would
-// clone whatever it saves (a copy each on wasm) and tfjs would keep every intermediate tensor besides; here a function
-// names what its gradient uses, just that survives the forward pass, and all of it is freed when the gradients are done.
+// Functions of tensors whose gradient is written by hand, and what they keep for the backward pass.
+// tf.customGrad would clone whatever it saves (a copy each on wasm) and tfjs would keep every intermediate
+// tensor besides; here a function names what its gradient uses, just that survives the forward pass, and all
+// of it is freed when the gradients are done.
 import * as tf from '@tensorflow/tfjs-core';
 
 export interface Differentiated<T extends tf.Tensor> {
@@ -26,13 +27,14 @@ export function differentiating<T>(work: () => T): T {
 }
 
 /**
- * Makes a differentiable function of tensors. All gradients of a call are computed eagerly, so only what is trained
- * or leads to something trained may be an input; frozen tensors come in by closure.
+ * Makes a differentiable function of tensors. All gradients of a call are computed eagerly, so only what is
+ * trained or leads to something trained may be an input; frozen tensors come in by closure.
  */
 export function differentiable<Inputs extends tf.Tensor[], T extends tf.Tensor>(
   forward: (...inputs: Inputs) => Differentiated<T>,
 ): (...inputs: Inputs) => T {
-  // tfjs types the inputs as "tensors and a save function in one list": the casts stand here and nowhere else.
+  // tfjs types the inputs as "tensors and a save function in one list": the casts stand here and nowhere
+  // else.
   return tf.customGrad((...args: (tf.Tensor | ((tensors: tf.Tensor[]) => void))[]) => {
     args.pop();
     const { value, uses, gradient } = forward(...(args as Inputs));
@@ -42,8 +44,9 @@ export function differentiable<Inputs extends tf.Tensor[], T extends tf.Tensor>(
 }
 
 /**
- * Runs a gradient in a tidy of its own, and frees dy after it: nobody else reads it, since all that used the value have
- * had their turn. tfjs does neither for a customGrad and would keep everything to the end of the backward pass.
+ * Runs a gradient in a tidy of its own, and frees dy after it: nobody else reads it, since all that used the
+ * value have had their turn. tfjs does neither for a customGrad and would keep everything to the end of the
+ * backward pass.
  */
 function backward<T extends tf.Tensor>(gradient: (dy: T) => tf.Tensor[], dy: T): tf.Tensor[] {
   const gradients = tf.tidy(() => gradient(dy));

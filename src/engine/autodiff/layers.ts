@@ -1,5 +1,5 @@
-// The parts of a block that are no matrix product, each with the gradient written out: fewer kernels and fewer saved
-// tensors than tfjs's tape would make of the same formulas.
+// The parts of a block that are no matrix product, each with the gradient written out: fewer kernels and
+// fewer saved tensors than tfjs's tape would make of the same formulas.
 import * as tf from '@tensorflow/tfjs-core';
 import { differentiable } from './differentiable.ts';
 import { batchedProduct } from './products.ts';
@@ -12,8 +12,9 @@ export interface FrozenNorm {
 }
 
 /**
- * (x - mean) / sqrt(variance + eps) * weight + bias over the last axis of x [n, dim], biased variance (Ba, Kiros and
- * Hinton, 2016). With h the normalised x and g = dy * weight: dx = (g - mean(g) - h mean(g h)) / sqrt(variance + eps).
+ * (x - mean) / sqrt(variance + eps) * weight + bias over the last axis of x [n, dim], biased variance (Ba,
+ * Kiros and Hinton, 2016). With h the normalised x and g = dy * weight: dx = (g - mean(g) - h mean(g h)) /
+ * sqrt(variance + eps).
  */
 export function layerNorm(x: tf.Tensor2D, { weight, bias, eps }: FrozenNorm): tf.Tensor2D {
   return differentiable((input: tf.Tensor2D) => {
@@ -34,8 +35,8 @@ export function layerNorm(x: tf.Tensor2D, { weight, bias, eps }: FrozenNorm): tf
 }
 
 /**
- * softmax(q k' / sqrt(e)) v for q, k, v [heads of all images, tokens, e] (Vaswani et al., 2017). With P the softmax
- * and dP = do v': dS = P (dP - rowsum(P dP)); dq = dS k / sqrt(e), dk = dS' q / sqrt(e), dv = P' do.
+ * softmax(q k' / sqrt(e)) v for q, k, v [heads of all images, tokens, e] (Vaswani et al., 2017). With P the
+ * softmax and dP = do v': dS = P (dP - rowsum(P dP)); dq = dS k / sqrt(e), dk = dS' q / sqrt(e), dv = P' do.
  */
 export const attention = differentiable((q: tf.Tensor3D, k: tf.Tensor3D, v: tf.Tensor3D) => {
   const scale = 1 / Math.sqrt(q.shape[2]);
@@ -62,7 +63,10 @@ export const residual = differentiable((a: tf.Tensor2D, b: tf.Tensor2D) => ({
   gradient: (dy) => [tf.reshape(dy, dy.shape), tf.reshape(dy, dy.shape)],
 }));
 
-/** x times a frozen vector, column by column (Touvron et al., 2021, layer scale); x itself without one. x [n, dim]. */
+/**
+ * x times a frozen vector, column by column (Touvron et al., 2021, layer scale); x itself without one. x [n,
+ * dim].
+ */
 export function scaled(x: tf.Tensor2D, scale: tf.Tensor1D | null): tf.Tensor2D {
   if (scale === null) return x;
   return differentiable((input: tf.Tensor2D) => ({

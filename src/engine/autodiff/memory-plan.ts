@@ -1,6 +1,6 @@
-// How many images can be differentiated at once. tfjs's wasm heap ends at 4 GB in silence (a failed allocation corrupts
-// it), so a batch that would not fit is cut into micro-batches whose gradients are added up: the same step, one
-// part after the other.
+// How many images can be differentiated at once. tfjs's wasm heap ends at 4 GB in silence (a failed
+// allocation corrupts it), so a batch that would not fit is cut into micro-batches whose gradients are added
+// up: the same step, one part after the other.
 import { bytesInWords } from '../../shared/bytes-in-words.ts';
 import { sizeOf } from '../../shared/array.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
@@ -14,14 +14,16 @@ const budgetBytes: Readonly<Record<BackendName, number>> = { wasm: 2e9, cpu: 3e9
 /** Copies of the weights: both layouts, and wasm's matrix kernels pack each once more. */
 const weightCopies: Readonly<Record<BackendName, number>> = { wasm: 4, cpu: 2, webgpu: 2 };
 
-/** What a heap takes beyond the counted tensors, where freed blocks leave gaps (measured: see docs/decisions). */
+/**
+ * What a heap takes beyond the counted tensors, where freed blocks leave gaps (measured: see docs/decisions).
+ */
 const overhead = 2;
 
 /**
- * Bytes that wait for the backward pass of one image, counted from the `uses` of vit.ts's functions: per token and block
- * 6 tensors of width D (both normalised inputs, the branches' input, q, k, v) and 2 of width M (around the GELU), the
- * attention probabilities, and what one block needs while it runs: 24 D, 4 M and 4 more matrices of probabilities; 2 D around the
- * last LayerNorm, where the head reads all tokens.
+ * Bytes that wait for the backward pass of one image, counted from the `uses` of vit.ts's functions: per
+ * token and block 6 tensors of width D (both normalised inputs, the branches' input, q, k, v) and 2 of width
+ * M (around the GELU), the attention probabilities, and what one block needs while it runs: 24 D, 4 M and 4
+ * more matrices of probabilities; 2 D around the last LayerNorm, where the head reads all tokens.
  */
 function tapeBytesPerImage(config: VitConfig): number {
   const tokens = tokenCount(config);
@@ -48,8 +50,8 @@ export function memoryProblem(config: VitConfig, backend: BackendName): string |
 }
 
 /**
- * Images per micro-batch: the batch in as few equal parts as the budget allows. A model of which not even one image
- * fits is refused.
+ * Images per micro-batch: the batch in as few equal parts as the budget allows. A model of which not even one
+ * image fits is refused.
  */
 export function microBatchOf({ config }: VitModel, backend: BackendName, batch: number): Result<number> {
   const { weights: weightBytes, image: imageBytes } = needs(config, backend);

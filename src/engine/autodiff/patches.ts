@@ -1,5 +1,5 @@
-// Pixels -> the rows of the patch embedding, on the host: patches flattened as (channel, row, column), cropped and
-// normalised. It keeps tensors of rank 5 and 6 out of tfjs (they break its shaders).
+// Pixels -> the rows of the patch embedding, on the host: patches flattened as (channel, row, column),
+// cropped and normalised. It keeps tensors of rank 5 and 6 out of tfjs (they break its shaders).
 import { assert } from '../../shared/assert.ts';
 import { gridSize, patchInputs, type VitConfig } from '../../vit/vit-config.ts';
 import { sampleCrop, type Crop } from '../crop.ts';
@@ -15,7 +15,9 @@ export function imageCount(config: VitConfig, pixels: Pixels): number {
   return count;
 }
 
-/** Pixels of n images -> [n * grid^2, 3 * patch^2] in row-major order; images row by row, patches row by row. */
+/**
+ * Pixels of n images -> [n * grid^2, 3 * patch^2] in row-major order; images row by row, patches row by row.
+ */
 export function patchRows(
   config: VitConfig,
   pixels: Pixels,

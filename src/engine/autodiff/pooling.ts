@@ -10,8 +10,8 @@ export function firstTokens(x: tf.Tensor2D, images: number, count: number): tf.T
 }
 
 /**
- * The mean of the tokens from `from` on, after the first token if `withFirst`: x [images * tokens, dim] -> [images, dim]
- * or [images, 2 dim]. The gradient of a mean over n tokens is 1/n of dy in each of them.
+ * The mean of the tokens from `from` on, after the first token if `withFirst`: x [images * tokens, dim] ->
+ * [images, dim] or [images, 2 dim]. The gradient of a mean over n tokens is 1/n of dy in each of them.
  */
 export function withMean(x: tf.Tensor2D, images: number, from: number, withFirst: boolean): tf.Tensor2D {
   const [rows, dim] = x.shape;

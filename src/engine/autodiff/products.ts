@@ -1,7 +1,8 @@
-// Matrix products with gradients of our own. tfjs's kernels are fast only for plain 2-D products: its wasm backend is
-// 12 to 20 times slower on transposed or batched operands (measured: 42 against 2 to 3.4 GFLOP/s), its webgpu backend
-// takes the scalar path for transposed ones. So transposes are made explicitly, and frozen weights are kept in both
-// layouts; a frozen weight gets no gradient because it is no input of the differentiated function.
+// Matrix products with gradients of our own. tfjs's kernels are fast only for plain 2-D products: its wasm
+// backend is 12 to 20 times slower on transposed or batched operands (measured: 42 against 2 to 3.4 GFLOP/s),
+// its webgpu backend takes the scalar path for transposed ones. So transposes are made explicitly, and frozen
+// weights are kept in both layouts; a frozen weight gets no gradient because it is no input of the
+// differentiated function.
 import * as tf from '@tensorflow/tfjs-core';
 import { differentiable } from './differentiable.ts';
 import { wasmSliceProducts } from './wasm-slice-products.ts';

@@ -1,9 +1,10 @@
-// The trainable parameters on the device: four flat groups (branches, scalars, head weight, head bias), each with its
-// two Adam moments and one step count, so that the optimiser runs over four tensors instead of hundreds. A layout
-// says where each module's down and up matrices lie; host and device convert through it in both directions.
+// The trainable parameters on the device: four flat groups (branches, scalars, head weight, head bias), each
+// with its two Adam moments and one step count, so that the optimiser runs over four tensors instead of
+// hundreds. A layout says where each module's down and up matrices lie; host and device convert through it in
+// both directions.
 //
-// Within the branches group a module has down [in, R], then up [R, out], with R = live branches * rank: the live
-// branches side by side, so that they cost one low-rank product together.
+// Within the branches group a module has down [in, R], then up [R, out], with R = live branches * rank: the
+// live branches side by side, so that they cost one low-rank product together.
 import * as tf from '@tensorflow/tfjs-core';
 import { paramNames, type AdaptedModule, type Adapter, type Moments } from '../../dmlora/adapter.ts';
 import { ndArray, sizeOf, type NdArray } from '../../shared/array.ts';
@@ -67,7 +68,10 @@ function width({ module, rank }: ModuleLayout): number {
   return module.branches.length * rank;
 }
 
-/** Calls `copy` for every run of values that host and device store differently: branch by branch, element by element. */
+/**
+ * Calls `copy` for every run of values that host and device store differently: branch by branch, element by
+ * element.
+ */
 function eachBranch(
   layout: Layout,
   visit: (name: ParamName, shape: readonly number[], flatIndex: (i: number, j: number) => number) => void,

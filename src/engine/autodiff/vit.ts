@@ -1,5 +1,5 @@
-// The forward pass of a ViT, once, for frozen, branched and merged weights: the block takes its linear layer as a
-// parameter. Read this file to know what is computed; tfjs's tape differentiates it.
+// The forward pass of a ViT, once, for frozen, branched and merged weights: the block takes its linear layer
+// as a parameter. Read this file to know what is computed; tfjs's tape differentiates it.
 import * as tf from '@tensorflow/tfjs-core';
 import { linearName, linears, weightOf, type Linear, type VitModel } from '../../vit/parameters.ts';
 import {
@@ -96,7 +96,10 @@ export function disposeVit(vit: FrozenVit): void {
 /** How a linear layer computes: x [n, in] -> [n, out]. Frozen, or frozen plus branches. */
 export type LinearLayer = (x: tf.Tensor2D, frozen: FrozenLinear, name: string) => tf.Tensor2D;
 
-/** Patch embedding, prefix tokens, positions: patches [images * grid^2, 3 * patch^2] -> [images * tokens, dim]. */
+/**
+ * Patch embedding, prefix tokens, positions: patches [images * grid^2, 3 * patch^2] -> [images * tokens,
+ * dim].
+ */
 export function embed(vit: FrozenVit, patches: tf.Tensor2D, images: number): tf.Tensor2D {
   const { config, prefix, preNorm } = vit;
   const { dim } = config;
@@ -108,8 +111,8 @@ export function embed(vit: FrozenVit, patches: tf.Tensor2D, images: number): tf.
 }
 
 /**
- * One pre-norm block: x + ls1 proj(attention(LN1 x)), then x + ls2 fc2(activation(fc1(LN2 x))), where ls1 and ls2 are
- * absent from models without layer scale; x [images * tokens, dim].
+ * One pre-norm block: x + ls1 proj(attention(LN1 x)), then x + ls2 fc2(activation(fc1(LN2 x))), where ls1 and
+ * ls2 are absent from models without layer scale; x [images * tokens, dim].
  */
 function block(
   vit: FrozenVit,
@@ -132,7 +135,9 @@ function block(
   return residual(mid, scaled(linear('fc2', hidden), frozen.ls2));
 }
 
-/** All blocks, the final LayerNorm and the pooling: embedded [images * tokens, dim] -> [images, headInputs]. */
+/**
+ * All blocks, the final LayerNorm and the pooling: embedded [images * tokens, dim] -> [images, headInputs].
+ */
 export function features(
   vit: FrozenVit,
   embedded: tf.Tensor2D,
@@ -149,7 +154,10 @@ export function features(
   return pooled(vit, x, images);
 }
 
-/** What the head reads: x [images * tokens, dim] -> [images, headInputs]. Tokens that it does not read are not normed. */
+/**
+ * What the head reads: x [images * tokens, dim] -> [images, headInputs]. Tokens that it does not read are not
+ * normed.
+ */
 function pooled({ config, norm }: FrozenVit, x: tf.Tensor2D, images: number): tf.Tensor2D {
   const { pool, meanFrom, finalNorm } = config;
   const normed = (rows: tf.Tensor2D, at: FinalNorm): tf.Tensor2D =>

@@ -1,6 +1,7 @@
-// A kernel for tfjs's wasm backend: many small matrix products [n, k] x [k, m] over one buffer each. The backend's own
-// batched product is a plain loop (3 GFLOP/s), its product of two matrices is XNNPACK (40); this one calls the latter
-// on views of the slices, without copying them. It reaches into the backend, whose version is pinned.
+// A kernel for tfjs's wasm backend: many small matrix products [n, k] x [k, m] over one buffer each. The
+// backend's own batched product is a plain loop (3 GFLOP/s), its product of two matrices is XNNPACK (40);
+// this one calls the latter on views of the slices, without copying them. It reaches into the backend, whose
+// version is pinned.
 import * as tf from '@tensorflow/tfjs-core';
 
 interface TensorData {

@@ -1,5 +1,5 @@
-// The engine's checks in a real browser: a page that runs the same bodies as the unit tests, on WebGPU. For tests only;
-// e2e/engine.spec.ts serves it, with the reference folder under /reference/.
+// The engine's checks in a real browser: a page that runs the same bodies as the unit tests, on WebGPU. For
+// tests only; e2e/engine.spec.ts serves it, with the reference folder under /reference/.
 import { present } from '../../shared/assert.ts';
 import { AutodiffEngine } from '../autodiff/autodiff-engine.ts';
 import { startBackend } from '../autodiff/backend.ts';
@@ -25,19 +25,34 @@ export interface CheckPage {
   readonly names: readonly string[];
   /** Runs one check; throws with the tensor that is off. */
   run(name: string, engine: EngineName, backend: BackendName, slack: number): Promise<Figures>;
-  /** DeiT-Tiny's logits on the kernel engine, from the folder under /deit/; largest differences. Throws beyond the tolerance. */
+  /**
+   * DeiT-Tiny's logits on the kernel engine, from the folder under /deit/; largest differences. Throws beyond
+   * the tolerance.
+   */
   deit(folder: string, tolerance: number): Promise<readonly [bytes: number, pixels: number]>;
-  /** The kernel engine's plans that need less memory, by the names of plan-checks.ts; throws with the tensor that is off. */
+  /**
+   * The kernel engine's plans that need less memory, by the names of plan-checks.ts; throws with the tensor
+   * that is off.
+   */
   plans(): Promise<Readonly<Record<string, Figures>>>;
-  /** Kernels and tiles one by one against float64, over a few fixed shapes; milliseconds by name. Throws with what is off. */
+  /**
+   * Kernels and tiles one by one against float64, over a few fixed shapes; milliseconds by name. Throws with
+   * what is off.
+   */
   kernels(tiles: 'quick' | 'all'): Promise<Readonly<Record<string, number>>>;
-  /** The kernels of every family against the autodiff engine on the processor; milliseconds by name. Throws with what is off. */
+  /**
+   * The kernels of every family against the autodiff engine on the processor; milliseconds by name. Throws
+   * with what is off.
+   */
   families(): Promise<Readonly<Record<string, number>>>;
   /** What the check of a device says about this one; null when nothing is wrong. */
   device(): Promise<string | null>;
   /** Lets the GPU fail in every way that a page can bring about; gives what was shown. */
   transaction(): Promise<string[]>;
-  /** Takes the device from a run on the kernel engine at every call in turn; gives the calls. Throws with what came out otherwise. */
+  /**
+   * Takes the device from a run on the kernel engine at every call in turn; gives the calls. Throws with what
+   * came out otherwise.
+   */
   resume(): Promise<readonly string[]>;
 }
 
@@ -90,7 +105,8 @@ window.engineChecks = {
       const startedAt = performance.now();
       figures[name] = { ...(await check(() => kernels(smallestTuning))), ms: performance.now() - startedAt };
     }
-    // 250 times what float32 is allowed: 5e-3 of the largest gradient, the error of float16 through the blocks.
+    // 250 times what float32 is allowed: 5e-3 of the largest gradient, the error of float16 through the
+    // blocks.
     const memory = { budgetBytes: null, float16: 'always' } as const;
     const setting = { makeEngine: () => kernels(smallestTuning), read, slack: 250, shapes: { memory } };
     figures['reference vectors in float16'] = await referenceChecks['logits and gradients'](setting);

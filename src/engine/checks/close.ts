@@ -1,5 +1,6 @@
-// Comparing numbers in tests: one matcher with an absolute and a relative tolerance that fails on NaN. "Relative" is to
-// the largest magnitude in the expected array, as the reference vectors state their tolerances.
+// Comparing numbers in tests: one matcher with an absolute and a relative tolerance that fails on NaN.
+// "Relative" is to the largest magnitude in the expected array, as the reference vectors state their
+// tolerances.
 
 export interface Tolerance {
   readonly abs: number;
@@ -18,7 +19,9 @@ export function largestDifference(actual: ArrayLike<number>, expected: ArrayLike
   return largest;
 }
 
-/** Throws unless |actual - expected| <= abs + rel max|expected| everywhere; returns the largest difference. */
+/**
+ * Throws unless |actual - expected| <= abs + rel max|expected| everywhere; returns the largest difference.
+ */
 export function assertClose(
   what: string,
   actual: ArrayLike<number>,

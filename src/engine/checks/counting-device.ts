@@ -1,5 +1,5 @@
-// A GPUDevice that computes nothing and counts every call: what a step asks of WebGPU is the same on every machine, so
-// its counts are tested without a GPU. (The bench counts on real devices, by the prototypes.)
+// A GPUDevice that computes nothing and counts every call: what a step asks of WebGPU is the same on every
+// machine, so its counts are tested without a GPU. (The bench counts on real devices, by the prototypes.)
 import { fail, ok } from '../../shared/result.ts';
 import type { Gpu } from '../gpu.ts';
 import { recordStruct } from '../kernels/shaders/structs.ts';

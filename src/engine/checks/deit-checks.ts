@@ -1,5 +1,5 @@
-// DeiT-Tiny against stored logits: the whole way from a real checkpoint to logits, by one body for every engine. Weights,
-// photos and logits come through `read`; they are no part of this repository.
+// DeiT-Tiny against stored logits: the whole way from a real checkpoint to logits, by one body for every
+// engine. Weights, photos and logits come through `read`; they are no part of this repository.
 import { allOpen } from '../../dmlora/adapter.ts';
 import { decodeFloats } from '../../formats/float-types.ts';
 import { parseModelConfig } from '../../checkpoints/model-config.ts';
@@ -10,7 +10,10 @@ import type { Engine } from '../engine.ts';
 import { assertClose } from './close.ts';
 import { must, type ReadFile } from './reference.ts';
 
-/** The same weights in both name generations; float32: 1e-3, as the stored vectors ask; float16: its own rounding. */
+/**
+ * The same weights in both name generations; float32: 1e-3, as the stored vectors ask; float16: its own
+ * rounding.
+ */
 export const deitFolders = [
   ['deit_tiny_patch16_224', 1e-3],
   ['deit_tiny_patch16_224_hf', 2e-2],
@@ -19,8 +22,8 @@ export const deitFolders = [
 /**
  * Logits of the eight photos, from bytes and from normalised pixels, four at a time.
  *
- * @returns the largest difference to the stored logits, for each; throws beyond the tolerance, or where another class is
- * the first.
+ * @returns the largest difference to the stored logits, for each; throws beyond the tolerance, or where
+ *   another class is the first.
  */
 export async function checkDeit(
   read: ReadFile,

@@ -1,5 +1,6 @@
-// Tiny random checkpoints of the families, made by transformers and timm themselves (scripts/interop/make_tiny_models.py):
-// GRAFT_FAMILIES names a folder of them, testdata/families holds some that ship with the tests. For tests only.
+// Tiny random checkpoints of the families, made by transformers and timm themselves
+// (scripts/interop/make_tiny_models.py): GRAFT_FAMILIES names a folder of them, testdata/families holds some
+// that ship with the tests. For tests only.
 import { existsSync, readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';

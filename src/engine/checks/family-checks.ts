@@ -1,5 +1,5 @@
-// The kernels of every family of plain ViTs against the autodiff engine, at micro size: logits, features and every gradient.
-// Functions that throw, run in Node and in a browser.
+// The kernels of every family of plain ViTs against the autodiff engine, at micro size: logits, features and
+// every gradient. Functions that throw, run in Node and in a browser.
 import type { DmloraOptions } from '../../recipe/recipe.ts';
 import { assert, present } from '../../shared/assert.ts';
 import { headInputs, type VitConfig } from '../../vit/vit-config.ts';
@@ -50,7 +50,10 @@ export const families: Readonly<Record<string, Variant>> = {
   },
 };
 
-/** Compares the kernel engine with another one on two images of a plan for three; throws with the tensor that is off. */
+/**
+ * Compares the kernel engine with another one on two images of a plan for three; throws with the tensor that
+ * is off.
+ */
 export async function checkVariant(
   kernels: () => Promise<Engine>,
   oracle: () => Promise<Engine>,

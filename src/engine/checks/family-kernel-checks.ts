@@ -1,5 +1,5 @@
-// The kernels that only some families need, against float64: pooling and its gradient, layer scale, the two activations beside
-// the exact GELU. Used like kernel-checks.ts, whose shapes these take.
+// The kernels that only some families need, against float64: pooling and its gradient, layer scale, the two
+// activations beside the exact GELU. Used like kernel-checks.ts, whose shapes these take.
 import type { Activation } from '../../vit/vit-config.ts';
 import { assertClose } from './close.ts';
 import { plainFusion } from '../kernels/shaders/matmul.ts';
@@ -83,7 +83,9 @@ const scaledRows: Check = async (device, { rows, inner, seed }) => {
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 const bend = (x: number): number => Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3));
 
-/** f and f' of each activation (Hendrycks and Gimpel, 2016): exact GELU, its tanh form, x sigmoid(1.702 x). */
+/**
+ * f and f' of each activation (Hendrycks and Gimpel, 2016): exact GELU, its tanh form, x sigmoid(1.702 x).
+ */
 const curves: Readonly<
   Record<Activation, { readonly f: (x: number) => number; readonly slope: (x: number) => number }>
 > = {

@@ -44,7 +44,9 @@ export function geluGradient(x: number): number {
   return (1 + erf(x * Math.SQRT1_2)) / 2 + (x * Math.exp(-(x * x) / 2)) / Math.sqrt(2 * Math.PI);
 }
 
-/** Attention of one head: q, k, v [tokens, e] with `queries` rows of q; the output and its gradients for dout. */
+/**
+ * Attention of one head: q, k, v [tokens, e] with `queries` rows of q; the output and its gradients for dout.
+ */
 export function attention(
   q: Float64Array,
   k: Float64Array,

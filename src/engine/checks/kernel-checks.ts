@@ -1,5 +1,6 @@
-// Kernels against float64 at any shape, as functions that throw: vitest runs them on Dawn over random shapes, a browser
-// page over a few fixed ones. LayerNorm, attention and the large products have tests of their own beside them.
+// Kernels against float64 at any shape, as functions that throw: vitest runs them on Dawn over random shapes,
+// a browser page over a few fixed ones. LayerNorm, attention and the large products have tests of their own
+// beside them.
 import { assertClose } from './close.ts';
 import {
   branchScalesKernel,
@@ -42,7 +43,10 @@ export const fixedShapes: readonly OddShape[] = [
   { rows: 1, inner: 1, columns: 1, seed: 5 },
 ];
 
-/** Rounding of a float32 sum of some hundred products of values below 1, with room for another order of addition. */
+/**
+ * Rounding of a float32 sum of some hundred products of values below 1, with room for another order of
+ * addition.
+ */
 const close = { abs: 2e-5, rel: 2e-5 };
 
 const zeros = (count: number): Float32Array<ArrayBuffer> => new Float32Array(count);
@@ -212,7 +216,9 @@ const scalars: Check = async (device, { rows, columns, seed }) => {
   );
 };
 
-/** d A and d B of one part, with x as it is and x normalised at the load; rank 1 is one group of four columns. */
+/**
+ * d A and d B of one part, with x as it is and x normalised at the load; rank 1 is one group of four columns.
+ */
 const columnProducts: Check = async (device, { rows, inner, columns, seed }) => {
   const [wide, out] = [4 * inner, 4 * columns];
   const [u, v] = [randomValues(seed, 4 * rows), randomValues(seed + 1, 4 * rows)];
@@ -360,7 +366,10 @@ export const kernelChecks: Readonly<Record<string, Check>> = {
   ...familyKernelChecks,
 };
 
-/** Tiles that a browser on an emulated GPU compiles in a second each; the others are checked where it is asked for. */
+/**
+ * Tiles that a browser on an emulated GPU compiles in a second each; the others are checked where it is asked
+ * for.
+ */
 export const quickTiles: readonly string[] = [
   'workgroup 64x64, 8x8 each, slices of 16',
   'workgroup 64x64, 4x4 each, slices of 16',

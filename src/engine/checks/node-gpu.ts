@@ -1,5 +1,5 @@
-// WebGPU in Node for tests: Dawn (npm `webgpu`) on whatever Vulkan driver the machine has; without one, tests that need
-// it are skipped and say so. In a browser none of this is used.
+// WebGPU in Node for tests: Dawn (npm `webgpu`) on whatever Vulkan driver the machine has; without one, tests
+// that need it are skipped and say so. In a browser none of this is used.
 import { createRequire } from 'node:module';
 import type { Engine } from '../engine.ts';
 import { openGpu, type Gpu } from '../gpu.ts';
@@ -16,7 +16,8 @@ interface Dawn {
 export const missingGpu: string | null = await install();
 
 async function install(): Promise<string | null> {
-  // A software driver compiles these kernels for minutes: asked for by name. The browser runs the reference vectors.
+  // A software driver compiles these kernels for minutes: asked for by name. The browser runs the reference
+  // vectors.
   if (process.env['GRAFT_DAWN'] !== '1') return 'GRAFT_DAWN=1 asks for them';
   try {
     const { create, globals } = createRequire(import.meta.url)('webgpu') as Dawn;

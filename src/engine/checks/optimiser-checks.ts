@@ -1,4 +1,5 @@
-// The end of a step against float64: gradient norm, the decision whether the step counts, AdamW with its groups.
+// The end of a step against float64: gradient norm, the decision whether the step counts, AdamW with its
+// groups.
 import { assertClose } from './close.ts';
 import { adamThreads, adamwKernel, decideKernel, normGroups, normKernel } from '../kernels/shaders/adamw.ts';
 import { recordStruct, statusStruct, stepStruct } from '../kernels/shaders/structs.ts';

@@ -1,5 +1,5 @@
-// Patch rows of crops and flips on the device against the same sampling on the host: the places are integers, so only the
-// interpolation rounds. A function that throws, run in Node and in a browser.
+// Patch rows of crops and flips on the device against the same sampling on the host: the places are integers,
+// so only the interpolation rounds. A function that throws, run in Node and in a browser.
 import { cropOf, sampleCrop, wholeImage, type Crop } from '../crop.ts';
 import { assertClose } from './close.ts';
 import { patchRowsGrid, patchRowsKernel } from '../kernels/shaders/patch-rows.ts';

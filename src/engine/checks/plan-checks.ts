@@ -1,5 +1,6 @@
-// What every plan must give: the numbers of the plain one. Micro-batches, recomputed blocks, float16 storage, the program
-// of stage 2 and the kept prefix against a step that does without. Functions that throw, run in Node and in a browser.
+// What every plan must give: the numbers of the plain one. Micro-batches, recomputed blocks, float16 storage,
+// the program of stage 2 and the kept prefix against a step that does without. Functions that throw, run in
+// Node and in a browser.
 import { parametersOf, type Adapter } from '../../dmlora/adapter.ts';
 import { dropBranches } from '../../dmlora/drop-plan.ts';
 import { present } from '../../shared/assert.ts';
@@ -50,7 +51,9 @@ function tensorsOf({ gradients }: Gradients): Map<string, number[]> {
   return tensors;
 }
 
-/** Largest difference of any gradient, as a share of the largest value of its tensor; throws beyond `allowed`. */
+/**
+ * Largest difference of any gradient, as a share of the largest value of its tensor; throws beyond `allowed`.
+ */
 function compare(what: string, got: Gradients, expected: Gradients, allowed: number): number {
   let worst = 0;
   const values = tensorsOf(got);
@@ -68,9 +71,9 @@ function bits(of: Adapter): string {
 }
 
 /**
- * Gradients of other plans against the plain one. Micro-batches only change the order of float32 sums: 1e-6. The same
- * kernels in the same order give the same bits when blocks are recomputed. float16 keeps 11 bits, an error of 5e-4 a value
- * at most; through three blocks 2e-3 was measured, 5e-3 is allowed.
+ * Gradients of other plans against the plain one. Micro-batches only change the order of float32 sums: 1e-6.
+ * The same kernels in the same order give the same bits when blocks are recomputed. float16 keeps 11 bits, an
+ * error of 5e-4 a value at most; through three blocks 2e-3 was measured, 5e-3 is allowed.
  */
 async function checkOtherPlans(make: MakeEngine): Promise<Record<string, number>> {
   const plain = await gradientsWith(make, {});
@@ -101,7 +104,8 @@ async function checkStage2(make: MakeEngine): Promise<Record<string, number>> {
       if (!/\.s$|^head/.test(name)) continue;
       const m = present(moments.get(name), `moments of ${name}`).m;
       const got = m.map((value) => value / (0.1 * clip));
-      // A scalar's gradient is one number, a sum over all rows whose terms cancel: relative to the terms, not to it.
+      // A scalar's gradient is one number, a sum over all rows whose terms cancel: relative to the terms, not
+      // to it.
       worst = Math.max(worst, assertClose(`stage 2: ${name}`, got, data, { abs: 2e-6, rel: 1e-5 }));
     }
     engine.dispose();

@@ -1,4 +1,5 @@
-// Models, adapters and batches of any shape with random values, for tests and the bench: the same for the same seed.
+// Models, adapters and batches of any shape with random values, for tests and the bench: the same for the
+// same seed.
 import { initialAdapter, type Adapter } from '../../dmlora/adapter.ts';
 import { recipeDefaults, type DmloraOptions } from '../../recipe/recipe.ts';
 import { ndArray, sizeOf, type NdArray } from '../../shared/array.ts';

@@ -1,6 +1,6 @@
-// The promises that every engine keeps, on any backend, as functions that throw: the reference vectors (logits, every
-// gradient, the trajectory with drops and second stage, merged weights) and the facts of method.md. Vitest runs them on
-// cpu and wasm, a browser page on webgpu; both call the same bodies.
+// The promises that every engine keeps, on any backend, as functions that throw: the reference vectors
+// (logits, every gradient, the trajectory with drops and second stage, merged weights) and the facts of
+// method.md. Vitest runs them on cpu and wasm, a browser page on webgpu; both call the same bodies.
 import { dropBranches } from '../../dmlora/drop-plan.ts';
 import { allOpen, gatesOf, parametersOf, type Adapter, type Gates } from '../../dmlora/adapter.ts';
 import { mergedWeights } from '../../dmlora/merge.ts';
@@ -125,8 +125,9 @@ function referenceControl(manifest: Manifest, step: number, rate: number, stage2
 }
 
 /**
- * The 30-step trajectory: losses, gradient norms, clip factors, parameters and moments at every snapshot, the losses
- * around each drop. The rates come from the file, so a wrong schedule cannot hide here (it has a test of its own).
+ * The 30-step trajectory: losses, gradient norms, clip factors, parameters and moments at every snapshot, the
+ * losses around each drop. The rates come from the file, so a wrong schedule cannot hide here (it has a test
+ * of its own).
  */
 async function checkTrajectory(setting: Setting): Promise<Figures> {
   const manifest = await readManifest(setting.read);
@@ -206,8 +207,9 @@ async function checkTrajectory(setting: Setting): Promise<Figures> {
 }
 
 /**
- * 1e-5 as the vectors ask, or four times what a float32 program on a CPU was measured to be off at this snapshot, where
- * that is more: early in a run Adam divides tiny gradients by tiny roots, and rounding shows in the quotient.
+ * 1e-5 as the vectors ask, or four times what a float32 program on a CPU was measured to be off at this
+ * snapshot, where that is more: early in a run Adam divides tiny gradients by tiny roots, and rounding shows
+ * in the quotient.
  */
 function parameterTolerance(manifest: Manifest, tag: string): number {
   return Math.max(1e-5, 4 * (manifest.float32Parameters.get(tag) ?? 0));
@@ -259,7 +261,10 @@ function compareMoments(tag: string, adapter: Adapter, run: Tensors, slack: numb
   return worst;
 }
 
-/** Merged weights and logits of merged_zero: branched, merged, and both against each other; merging must do something. */
+/**
+ * Merged weights and logits of merged_zero: branched, merged, and both against each other; merging must do
+ * something.
+ */
 async function checkMerge(setting: Setting): Promise<Figures> {
   const manifest = await readManifest(setting.read);
   const run = await readTensors(setting.read, 'train_zero.safetensors');
@@ -284,7 +289,8 @@ async function checkMerge(setting: Setting): Promise<Figures> {
       : `blocks.${block ?? ''}.${third >= 0 ? 'attn.qkv' : part === 'proj' ? 'attn.proj' : `mlp.${part}`}.weight`;
     const rows = tensorOf(stored, `timm.${file}`).data;
     const expected = third >= 0 ? rows.subarray(third * data.length, (third + 1) * data.length) : rows;
-    // A product of two parameters that may each be off by the trajectory's 1e-5 (1e-7 here, since they come from the file).
+    // A product of two parameters that may each be off by the trajectory's 1e-5 (1e-7 here, since they come
+    // from the file).
     figures['weights'] = Math.max(
       figures['weights'] ?? 0,
       assertClose(`merged ${name} [${shape.join()}]`, data, expected, { abs: 1e-6, rel: 1e-6 }),
@@ -328,7 +334,10 @@ async function checkMerge(setting: Setting): Promise<Figures> {
   return figures;
 }
 
-/** Before the first step (B = 0) the adapted logits are the frozen model's bit for bit, and A and s have no gradient. */
+/**
+ * Before the first step (B = 0) the adapted logits are the frozen model's bit for bit, and A and s have no
+ * gradient.
+ */
 async function checkStepZero(setting: Setting): Promise<Figures> {
   const manifest = await readManifest(setting.read);
   const run = await readTensors(setting.read, 'train_zero.safetensors');

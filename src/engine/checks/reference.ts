@@ -1,5 +1,5 @@
-// The reference vectors of testdata/reference (or of any folder that its generator wrote): the micro ViT, adapters as
-// Graft's values, batches. For tests only.
+// The reference vectors of testdata/reference (or of any folder that its generator wrote): the micro ViT,
+// adapters as Graft's values, batches. For tests only.
 import { parseModelConfig } from '../../checkpoints/model-config.ts';
 import { readHeader, readTensorBytes } from '../../formats/safetensors.ts';
 import { decodeFloats } from '../../formats/float-types.ts';
@@ -102,7 +102,10 @@ export async function readMicroModel(read: ReadFile, folder = 'micro_vit_timm'):
   return must(await loadModel(file, header, checkpoint));
 }
 
-/** An adapter from tensors named `<prefix><module>.A.<k>`, `.B.<k>`, `.s` and `<prefix>head.*`; branches that are absent are not live. */
+/**
+ * An adapter from tensors named `<prefix><module>.A.<k>`, `.B.<k>`, `.s` and `<prefix>head.*`; branches that
+ * are absent are not live.
+ */
 export function adapterFrom(tensors: Tensors, prefix: string): Adapter {
   const names = [...tensors.keys()].filter(
     (name) => name.startsWith(`${prefix}blocks.`) && name.endsWith('.s'),

@@ -1,5 +1,6 @@
-// A step is a transaction, also on a GPU that fails: an error inside a step, an error outside any, a lost device. After
-// each the adapter is what it was, the fault is named, and where the device lives the step can be run again.
+// A step is a transaction, also on a GPU that fails: an error inside a step, an error outside any, a lost
+// device. After each the adapter is what it was, the fault is named, and where the device lives the step can
+// be run again.
 import { allOpen, parametersOf, type Adapter } from '../../dmlora/adapter.ts';
 import type { Fault } from '../../shared/fault.ts';
 import type { Engine, StepControl } from '../engine.ts';

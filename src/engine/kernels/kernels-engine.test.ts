@@ -1,5 +1,6 @@
-// What the kernel engine promises beyond the reference vectors: a faulty step changes nothing, nor do those behind it;
-// the same run gives the same bits; odd shapes agree with the autodiff engine; a batch may be smaller than planned.
+// What the kernel engine promises beyond the reference vectors: a faulty step changes nothing, nor do those
+// behind it; the same run gives the same bits; odd shapes agree with the autodiff engine; a batch may be
+// smaller than planned.
 import { describe, expect, test, vi } from 'vitest';
 import { parametersOf, type Adapter } from '../../dmlora/adapter.ts';
 import { dropBranches } from '../../dmlora/drop-plan.ts';

@@ -1,6 +1,7 @@
-// The kernel engine: a training step as a fixed list of WebGPU dispatches, forward and backward written by hand. This
-// file is the Engine interface over its parts: a plan (memory/), what lies on the device (device/device-model.ts) and the
-// steps that wait for their report (device/step-queue.ts). What is computed stands in step/ and shaders/.
+// The kernel engine: a training step as a fixed list of WebGPU dispatches, forward and backward written by
+// hand. This file is the Engine interface over its parts: a plan (memory/), what lies on the device
+// (device/device-model.ts) and the steps that wait for their report (device/step-queue.ts). What is computed
+// stands in step/ and shaders/.
 import { parametersOf, type Adapter, type Gates } from '../../dmlora/adapter.ts';
 import type { NdArray } from '../../shared/array.ts';
 import { assert, present } from '../../shared/assert.ts';

@@ -10,7 +10,8 @@ vi.setConfig({ testTimeout: 900_000 });
 
 describe.skipIf(missingGpu !== null)(`reference vectors of ${referenceFolder} on kernels`, () => {
   test.each(Object.entries(referenceChecks))('%s', async (name, check) => {
-    // A GPU has no erf and a looser exp: ten times what a float32 program on a processor reaches (README of the vectors).
+    // A GPU has no erf and a looser exp: ten times what a float32 program on a processor reaches (README of
+    // the vectors).
     const figures = await check({ makeEngine: kernelEngine(), read: readReference, slack: 10 });
     console.info(`kernels ${name}:`, figures);
     expect(Object.values(figures).every(Number.isFinite)).toBe(true);
@@ -19,7 +20,8 @@ describe.skipIf(missingGpu !== null)(`reference vectors of ${referenceFolder} on
   test.each<[string, Partial<Shapes>, number]>([
     ['in micro-batches', { microBatch: 2 }, 10],
     ['with recomputed blocks', { recomputedBlocks: 9 }, 10],
-    // 250 times what float32 is allowed: 5e-3 of the largest gradient, the error of float16 through the blocks.
+    // 250 times what float32 is allowed: 5e-3 of the largest gradient, the error of float16 through the
+    // blocks.
     ['in float16', { memory: { budgetBytes: null, float16: 'always' } }, 250],
   ])('logits and gradients %s', async (_, shapes, slack) => {
     const setting = { makeEngine: kernelEngine(), read: readReference, slack, shapes };

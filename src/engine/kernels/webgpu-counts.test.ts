@@ -1,5 +1,5 @@
-// The engine's promise in numbers, as gates: what one steady step of ViT-Tiny at 197 tokens (K = 4, q and v) asks of
-// WebGPU, and the memory it needs, at any batch size. Counted on a device that computes nothing.
+// The engine's promise in numbers, as gates: what one steady step of ViT-Tiny at 197 tokens (K = 4, q and v)
+// asks of WebGPU, and the memory it needs, at any batch size. Counted on a device that computes nothing.
 import { describe, expect, test } from 'vitest';
 import { dropBranches } from '../../dmlora/drop-plan.ts';
 import { totalBytes } from './device/device-memory.ts';

@@ -1,7 +1,7 @@
-// Computes an ONNX graph, operator by operator, as the standard defines them (opset 17; MatMulNBits is onnxruntime's): the
-// independent reading of an exported file. Slow and plain on purpose; only the operators that Graft writes. float16 is
-// computed in float32 and rounded after every operator; whole sums as large as those of MatMulInteger round to float32
-// when they are stored, as its Cast would round them.
+// Computes an ONNX graph, operator by operator, as the standard defines them (opset 17; MatMulNBits is
+// onnxruntime's): the independent reading of an exported file. Slow and plain on purpose; only the operators
+// that Graft writes. float16 is computed in float32 and rounded after every operator; whole sums as large as
+// those of MatMulInteger round to float32 when they are stored, as its Cast would round them.
 import { sizeOf } from '../../shared/array.ts';
 import { present } from '../../shared/assert.ts';
 import { fromFloat16, toFloat16 } from '../../shared/float16.ts';
@@ -152,7 +152,9 @@ function ints(node: OnnxNode, name: string): readonly number[] {
   return found.kind === 'ints' ? found.value : [found.value];
 }
 
-/** The error function: a power series near zero, a continued fraction beyond; exact to float64's last digits. */
+/**
+ * The error function: a power series near zero, a continued fraction beyond; exact to float64's last digits.
+ */
 export function erf(x: number): number {
   const z = Math.abs(x);
   if (z > 6) return Math.sign(x);
@@ -211,7 +213,9 @@ function broadcast(a: Value, b: Value, f: (a: number, b: number) => number): Val
   return { type: a.type, shape, data };
 }
 
-/** A convolution whose kernel is as wide as its stride, without padding: every output sees a patch of its own. */
+/**
+ * A convolution whose kernel is as wide as its stride, without padding: every output sees a patch of its own.
+ */
 function conv(x: Value, weight: Value, bias: Value, strides: readonly number[]): Value {
   const [batch = 0, channels = 0, height = 0, width = 0] = x.shape;
   const [out = 0, , patch = 0] = weight.shape;

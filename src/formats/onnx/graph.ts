@@ -1,5 +1,5 @@
-// An ONNX graph as plain values: nodes, initializers, one input, one output. What write-onnx.ts writes, read-onnx.ts reads
-// and evaluate.ts computes. Knows no model.
+// An ONNX graph as plain values: nodes, initializers, one input, one output. What write-onnx.ts writes,
+// read-onnx.ts reads and evaluate.ts computes. Knows no model.
 
 /** The element types that Graft writes. */
 export type OnnxType = 'float32' | 'float16' | 'int64' | 'uint8';

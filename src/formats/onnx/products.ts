@@ -1,5 +1,5 @@
-// The products of an ONNX graph, in float, of uint8 and with weights of 4 bits, and the values that all operators of
-// evaluate.ts take and give. Plain arithmetic; knows no graph.
+// The products of an ONNX graph, in float, of uint8 and with weights of 4 bits, and the values that all
+// operators of evaluate.ts take and give. Plain arithmetic; knows no graph.
 import { sizeOf } from '../../shared/array.ts';
 import { present } from '../../shared/assert.ts';
 import type { OnnxType } from './graph.ts';
@@ -68,7 +68,10 @@ export function quantised([given]: readonly Value[]): readonly Value[] {
   return [{ type: 'uint8', shape: x.shape, data }, one('float32', scale), one('uint8', zero)];
 }
 
-/** [..., n, k] x [k, m] of uint8 without their zero points: x's one, the weight's one for each of the m columns. */
+/**
+ * [..., n, k] x [k, m] of uint8 without their zero points: x's one, the weight's one for each of the m
+ * columns.
+ */
 export function matMulInteger(x: Value, ...[weight, zeroX, zeros]: readonly Value[]): Value {
   const [k = 0, m = 0] = present(weight, 'weight').shape;
   const [zero, rows] = [present(zeroX, 'zero').data[0] ?? 0, x.data.length / k];

@@ -1,5 +1,5 @@
-// Quantised weights against what onnxruntime's own tools store and its operators compute (testdata/onnx, made by
-// scripts/interop/make_quantised_vectors.py), and, of any weights, how far they come back.
+// Quantised weights against what onnxruntime's own tools store and its operators compute (testdata/onnx, made
+// by scripts/interop/make_quantised_vectors.py), and, of any weights, how far they come back.
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import fc from 'fast-check';

@@ -1,5 +1,6 @@
-// Weights of a linear in few bits, as onnxruntime's tools write them, and back: uint8 with a scale and a zero point for each
-// output (MatMulInteger), 4 bits with a scale and a zero point for each block of 32 inputs (MatMulNBits), both searched. Knows no graph and no model.
+// Weights of a linear in few bits, as onnxruntime's tools write them, and back: uint8 with a scale and a zero
+// point for each output (MatMulInteger), 4 bits with a scale and a zero point for each block of 32 inputs
+// (MatMulNBits), both searched. Knows no graph and no model.
 
 /** A linear's weight for MatMulInteger: value = (stored - zero) * scale, all by output. */
 export interface Uint8Linear {
@@ -80,12 +81,15 @@ export function ofUint8Linear({ values, scales, zeros }: Uint8Linear): Float32Ar
   });
 }
 
-/** Shares of a block's range that its 16 values may span: ends that are cut cost less than coarse steps, often. */
+/**
+ * Shares of a block's range that its 16 values may span: ends that are cut cost less than coarse steps,
+ * often.
+ */
 const spans = [1, 0.96, 0.92, 0.88, 0.84, 0.8, 0.76, 0.72];
 
 /**
- * Each block with the scale and the zero point, of a few, that leave the smallest squared error; what onnxruntime's own tool
- * takes (the whole range) is among them.
+ * Each block with the scale and the zero point, of a few, that leave the smallest squared error; what
+ * onnxruntime's own tool takes (the whole range) is among them.
  *
  * @param weight [outputs, inputs]
  */
@@ -111,7 +115,9 @@ export function toInt4Linear(weight: Float32Array, outputs: number): Int4Linear 
 
 const toInt4 = (x: number, step: number, zero: number): number => clamp(Math.round(x / step) + zero, 15);
 
-/** The step that a block is divided by, its zero point, and the scale that then brings its values back best. */
+/**
+ * The step that a block is divided by, its zero point, and the scale that then brings its values back best.
+ */
 function int4Range(block: Float32Array): {
   readonly step: number;
   readonly zero: number;
@@ -126,7 +132,8 @@ function int4Range(block: Float32Array): {
   let most = 0;
   for (const span of spans)
     for (let zero = Math.max(0, middle - 1); zero <= Math.min(15, middle + 1); zero++) {
-      // Of the steps c and the values x, the scale xc / cc is best, and takes (xc)^2 / cc off the squared error.
+      // Of the steps c and the values x, the scale xc / cc is best, and takes (xc)^2 / cc off the squared
+      // error.
       let [xc, cc] = [0, 0];
       for (let i = 0; i < block.length; i++) {
         const x = block[i] ?? 0;

@@ -1,5 +1,6 @@
-// An ONNX file -> graph: a strict reader of what write-onnx.ts writes, for proving an export. Weights are found, not
-// loaded: their bytes are slices of the file. Anything that Graft does not write is a fault by name.
+// An ONNX file -> graph: a strict reader of what write-onnx.ts writes, for proving an export. Weights are
+// found, not loaded: their bytes are slices of the file. Anything that Graft does not write is a fault by
+// name.
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import { sizeOf } from '../../shared/array.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
@@ -21,7 +22,10 @@ interface Field {
 /** Bytes that hold any tag and length. */
 const headBytes = 20;
 
-/** Small reads of a blob, taken from one window that moves along: a read of a blob costs as much as a copy of 64 kB. */
+/**
+ * Small reads of a blob, taken from one window that moves along: a read of a blob costs as much as a copy of
+ * 64 kB.
+ */
 class Window {
   static readonly bytes = 65_536;
   #begin = 0;

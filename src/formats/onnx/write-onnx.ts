@@ -1,6 +1,6 @@
-// A graph as an ONNX file: protobuf messages over the wire format, weights as raw bytes in between, so that no weight is
-// copied into a message. Above 2 GB, where protobuf ends, weights lie in a file beside (external data). Field numbers are
-// those of onnx.proto (ONNX 1.x, IR version 8).
+// A graph as an ONNX file: protobuf messages over the wire format, weights as raw bytes in between, so that
+// no weight is copied into a message. Above 2 GB, where protobuf ends, weights lie in a file beside (external
+// data). Field numbers are those of onnx.proto (ONNX 1.x, IR version 8).
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { onnxTypeCodes, tensorBytes, type OnnxAttribute, type OnnxModel, type OnnxNode } from './graph.ts';
 import type { OnnxDomain, OnnxTensor, OnnxValue } from './graph.ts';

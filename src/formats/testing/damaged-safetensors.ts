@@ -1,5 +1,6 @@
-// Safetensors files that were valid until up to three things were done to them: numbers changed, keys doubled, texts cut,
-// ranges exchanged, bytes flipped. Written without Graft's writer; some stay valid, so that a reader that refuses all fails.
+// Safetensors files that were valid until up to three things were done to them: numbers changed, keys
+// doubled, texts cut, ranges exchanged, bytes flipped. Written without Graft's writer; some stay valid, so
+// that a reader that refuses all fails.
 import fc from 'fast-check';
 
 export interface Damage {

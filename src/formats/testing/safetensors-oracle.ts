@@ -1,5 +1,5 @@
-// The reader's rules once more, slowly and literally, as an oracle for the tests: the order and the wording of the fault
-// catalogue (section 5.3), on JSON.parse and bytes in memory. Shares no code with the reader.
+// The reader's rules once more, slowly and literally, as an oracle for the tests: the order and the wording
+// of the fault catalogue (section 5.3), on JSON.parse and bytes in memory. Shares no code with the reader.
 
 interface OracleTensor {
   readonly dtype: string;
@@ -38,7 +38,10 @@ function keysOfObjects(text: string): string[][] {
   return all;
 }
 
-/** Whether every literal outside of strings, in what the format defines, is a whole number without sign or exponent. */
+/**
+ * Whether every literal outside of strings, in what the format defines, is a whole number without sign or
+ * exponent.
+ */
 function isCount(value: unknown, most: number): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= most;
 }

@@ -1,5 +1,5 @@
-// A trainer client without a worker, for tests and for looking at the page: answers every command of the protocol and
-// plays a run that looks like a recorded one. Not shipped: nothing of the app imports it.
+// A trainer client without a worker, for tests and for looking at the page: answers every command of the
+// protocol and plays a run that looks like a recorded one. Not shipped: nothing of the app imports it.
 import { dropSteps as plannedDrops } from '../../dmlora/drop-plan.ts';
 import { stage2Step as plannedStage2 } from '../../dmlora/stages.ts';
 import { targetSets } from '../../dmlora/targets.ts';

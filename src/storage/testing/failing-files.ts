@@ -1,5 +1,5 @@
-// A disk that fails at its k-th operation, once or from then on, as a full or dying one does: half of a failing write
-// is on the disk. For tests.
+// A disk that fails at its k-th operation, once or from then on, as a full or dying one does: half of a
+// failing write is on the disk. For tests.
 import type { FileWriter, OriginFiles } from '../origin-files.ts';
 
 export interface Failing {

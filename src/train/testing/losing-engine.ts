@@ -1,5 +1,5 @@
-// An engine whose device is lost at a chosen call: that call and all that follow answer with the fault, as those of a
-// lost GPU do. Every call that waits for the device counts.
+// An engine whose device is lost at a chosen call: that call and all that follow answer with the fault, as
+// those of a lost GPU do. Every call that waits for the device counts.
 import type { Engine } from '../../engine/engine.ts';
 import type { Fault } from '../../shared/fault.ts';
 import { fail } from '../../shared/result.ts';
@@ -12,7 +12,8 @@ export interface Losing {
 
 /**
  * @param lostAt the 1-based number of the call that fails; null never does.
- * @param reported of the steps that wait for a report when it is the report that fails, so many are still confirmed.
+ * @param reported of the steps that wait for a report when it is the report that fails, so many are still
+ *   confirmed.
  */
 export function losingEngine(inner: Engine, lostAt: number | null, reported = 0): Losing {
   const calls: string[] = [];

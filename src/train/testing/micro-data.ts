@@ -1,5 +1,5 @@
-// What tests train on and listen with, in Node and in a browser: images that can be learned, a short recipe, and a
-// listener that keeps everything.
+// What tests train on and listen with, in Node and in a browser: images that can be learned, a short recipe,
+// and a listener that keeps everything.
 import { batchIndices } from '../../data/batch-order.ts';
 import type { Memory, Pixels } from '../../engine/engine.ts';
 import { randomStream } from '../../shared/random.ts';

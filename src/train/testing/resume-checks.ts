@@ -1,6 +1,6 @@
-// A fault at every step: a short run with two drops, both stages, a probe and test images loses its device at every call
-// that it makes of it, one run a call, and goes on. What it leaves is bit for bit what no loss leaves. For any engine, in
-// Node and in a browser.
+// A fault at every step: a short run with two drops, both stages, a probe and test images loses its device at
+// every call that it makes of it, one run a call, and goes on. What it leaves is bit for bit what no loss
+// leaves. For any engine, in Node and in a browser.
 import { mergedWeights } from '../../dmlora/merge.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { ok } from '../../shared/result.ts';
@@ -90,7 +90,10 @@ async function lossyRun(
   return { run, log, calls: made[0]?.calls ?? [] };
 }
 
-/** Everything that a run leaves but the time and memory that it took, as text: record, rows, drops, merged weights. */
+/**
+ * Everything that a run leaves but the time and memory that it took, as text: record, rows, drops, merged
+ * weights.
+ */
 function leavings({ run, log }: Outcome, { model }: ResumeInput): string {
   const record = { ...run.record(), seconds: 0, secondsPerStep: 0, peakBufferBytes: 0 };
   // What is told twice replaces what was told first, as the page has it.
@@ -141,7 +144,10 @@ async function checkLosses(
   return { calls: plain.calls, record };
 }
 
-/** Loses the device at every call of the run in turn, and every third time at the next engine's first call as well. */
+/**
+ * Loses the device at every call of the run in turn, and every third time at the next engine's first call as
+ * well.
+ */
 export function checkEveryLoss(
   input: ResumeInput,
 ): Promise<{ readonly calls: readonly string[]; readonly record: RunRecord }> {
@@ -154,8 +160,8 @@ export function checkEveryLoss(
 }
 
 /**
- * Several steps in flight between snapshots, of which some are confirmed when the device is lost: what was confirmed after
- * the last snapshot is done again.
+ * Several steps in flight between snapshots, of which some are confirmed when the device is lost: what was
+ * confirmed after the last snapshot is done again.
  */
 export async function checkLossInFlight(input: ResumeInput): Promise<void> {
   const reports = (calls: readonly string[]): number[] =>

@@ -1,5 +1,5 @@
-// The branch map: every adapted linear of every block with its branches, as a picture and as a table, with the details
-// of the one that is pointed at. Before a run it shows what would grow.
+// The branch map: every adapted linear of every block with its branches, as a picture and as a table, with
+// the details of the one that is pointed at. Before a run it shows what would grow.
 import { useMemo, useState } from 'react';
 import { recipeDefaults } from '../../recipe/recipe.ts';
 import { useModel } from '../../state/model-store.ts';

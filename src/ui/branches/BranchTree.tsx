@@ -1,5 +1,5 @@
-// The picture of the branch map: trunks from bottom to top, one for each adapted linear, and at each block its
-// branches. Arrow keys walk from module to module.
+// The picture of the branch map: trunks from bottom to top, one for each adapted linear, and at each block
+// its branches. Arrow keys walk from module to module.
 import { useEffect, useRef, useState, type KeyboardEvent } from 'react';
 import type { ModuleView } from '../../worker/protocol.ts';
 import { moduleName } from '../parts/words.ts';

@@ -1,5 +1,5 @@
-// The branches of one module: living ones as long and thick as they are strong, dropped ones as a cut stub with the
-// step. A branch that has just been dropped falls, unless less motion is wanted.
+// The branches of one module: living ones as long and thick as they are strong, dropped ones as a cut stub
+// with the step. A branch that has just been dropped falls, unless less motion is wanted.
 import { memo, useEffect, useRef, useState } from 'react';
 import type { BranchView, ModuleView } from '../../worker/protocol.ts';
 import { cx } from '../parts/cx.ts';

@@ -1,5 +1,5 @@
-// Where trunks and branches of the branch map stand: a trunk for each adapted linear, rising through the blocks, with
-// the branches of each block to its left and right. Pure arithmetic in pixels.
+// Where trunks and branches of the branch map stand: a trunk for each adapted linear, rising through the
+// blocks, with the branches of each block to its left and right. Pure arithmetic in pixels.
 
 export interface TreeShape {
   readonly blocks: number;

@@ -1,4 +1,5 @@
-// The curves of the run and how they are looked at: smoothing, logarithm, zoom, and the numbers as a file or a table.
+// The curves of the run and how they are looked at: smoothing, logarithm, zoom, and the numbers as a file or
+// a table.
 import { setLogLoss, setRange, setSmoothing, useChart } from '../../state/chart-store.ts';
 import { runCsv } from '../../state/run-csv.ts';
 import { runStore, useRun } from '../../state/run-store.ts';

@@ -1,5 +1,5 @@
-// The options of one uPlot chart: axes, lines in the colours of the theme, vertical marks for drops and stage 2, a
-// crosshair that all charts share. Knows uPlot and the theme; reads no store but for the marks.
+// The options of one uPlot chart: axes, lines in the colours of the theme, vertical marks for drops and stage
+// 2, a crosshair that all charts share. Knows uPlot and the theme; reads no store but for the marks.
 import type uPlot from 'uplot';
 import { runStore } from '../../state/run-store.ts';
 import { chartStore, setRange } from '../../state/chart-store.ts';
@@ -63,8 +63,8 @@ function drawMarks(plot: uPlot, colours: Colours): void {
 }
 
 /**
- * Where validation stood before the first step: what training has to beat. Its words stand on the side that the curve
- * leaves as it gets better, or on the other where that one has no room.
+ * Where validation stood before the first step: what training has to beat. Its words stand on the side that
+ * the curve leaves as it gets better, or on the other where that one has no room.
  */
 function drawStart(plot: uPlot, spec: ChartSpec, colours: Colours): void {
   const [first] = runStore.getState().evaluations;
@@ -225,7 +225,9 @@ export function plotOptions(
   };
 }
 
-/** Which lines of a logarithmic axis get a number: all within one decade, fewer the more decades there are. */
+/**
+ * Which lines of a logarithmic axis get a number: all within one decade, fewer the more decades there are.
+ */
 function logLabels({ scales }: uPlot, splits: number[]): (number | null)[] {
   const decades = Math.log10((scales['y']?.max ?? 1) / (scales['y']?.min ?? 1));
   const digits = decades < 1 ? '123456789' : decades < 2.5 ? '125' : '1';

@@ -1,5 +1,5 @@
-// Dropping anywhere on the window, or pasting: folders, zips, images, a model. The overlay counts enters and leaves,
-// since both fire for every element on the way.
+// Dropping anywhere on the window, or pasting: folders, zips, images, a model. The overlay counts enters and
+// leaves, since both fire for every element on the way.
 import { fromEvent } from 'file-selector';
 import { useEffect, useEffectEvent, useState } from 'react';
 import type { Fault } from '../../shared/fault.ts';

@@ -1,4 +1,5 @@
-// What to write: the formats with their sizes, the generation of transformers' names, the type of the weights.
+// What to write: the formats with their sizes, the generation of transformers' names, the type of the
+// weights.
 import type { ReactNode } from 'react';
 import { bytesInWords } from '../../shared/bytes-in-words.ts';
 import { exportBytes } from '../../state/export-sizes.ts';

@@ -1,5 +1,6 @@
-// The one dialogue of every way out: formats, names and type above, below them what was written and proved, and the
-// downloads. A native modal dialog, so that focus, Escape and the inert page behind it are the browser's.
+// The one dialogue of every way out: formats, names and type above, below them what was written and proved,
+// and the downloads. A native modal dialog, so that focus, Escape and the inert page behind it are the
+// browser's.
 import { useEffect, useId, useRef } from 'react';
 import { chosenFormats, useExport } from '../../state/export-store.ts';
 import { useControls } from '../use-controls.ts';

@@ -1,4 +1,5 @@
-// What was written: for each format the proof in numbers, or why it is not offered, and its files; all of it as one zip.
+// What was written: for each format the proof in numbers, or why it is not offered, and its files; all of it
+// as one zip.
 import { useState } from 'react';
 import { bytesInWords } from '../../shared/bytes-in-words.ts';
 import { markSaved } from '../../state/export-store.ts';

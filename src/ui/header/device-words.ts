@@ -1,5 +1,5 @@
-// What the page says about the device: before a run what WebGPU offers and what was chosen, during and after a run
-// what the engine really runs on. Pure.
+// What the page says about the device: before a run what WebGPU offers and what was chosen, during and after
+// a run what the engine really runs on. Pure.
 import { bytesInWords } from '../../shared/bytes-in-words.ts';
 import type { BackendChoice, EngineDescription, Hello } from '../../worker/protocol.ts';
 

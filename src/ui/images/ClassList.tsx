@@ -1,5 +1,5 @@
-// Every class with its count and a few of its images. Long lists start short; thumbnails are asked for as classes are
-// shown. Names are the user's text: never markup, isolated in their direction.
+// Every class with its count and a few of its images. Long lists start short; thumbnails are asked for as
+// classes are shown. Names are the user's text: never markup, isolated in their direction.
 import { useEffect, useMemo, useState } from 'react';
 import { useData } from '../../state/data-store.ts';
 import type { DataSummary } from '../../worker/protocol.ts';

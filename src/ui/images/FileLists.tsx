@@ -1,4 +1,5 @@
-// What became of files that are not simply used: refused, used with a warning, passed over; each with its reason.
+// What became of files that are not simply used: refused, used with a warning, passed over; each with its
+// reason.
 import type { DataSummary, FileVerdict } from '../../worker/protocol.ts';
 import { countText } from '../parts/words.ts';
 import styles from './ImagesCard.module.css';

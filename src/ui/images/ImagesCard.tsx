@@ -1,5 +1,5 @@
-// The images that are open: where they come from, how they are split, what is wrong with them; and the ways to open
-// others.
+// The images that are open: where they come from, how they are split, what is wrong with them; and the ways
+// to open others.
 import { splitSize, useData } from '../../state/data-store.ts';
 import { useDevice } from '../../state/device-store.ts';
 import type { DataSummary } from '../../worker/protocol.ts';

@@ -1,5 +1,5 @@
-// How the files were read: one sentence, and where they could be read otherwise, the choice. Choosing reads the same
-// files again; nothing need be dropped twice.
+// How the files were read: one sentence, and where they could be read otherwise, the choice. Choosing reads
+// the same files again; nothing need be dropped twice.
 import { useId } from 'react';
 import type { DataSummary, ReadingChoice } from '../../worker/protocol.ts';
 import { useTrainer } from '../trainer-context.ts';

@@ -1,4 +1,5 @@
-// For private or gated models a token, for another Hub its address: both optional, the token held in memory only.
+// For private or gated models a token, for another Hub its address: both optional, the token held in memory
+// only.
 import { useId } from 'react';
 import { setHubAddress, setToken, useHub } from '../../state/hub-store.ts';
 import styles from './HubCard.module.css';

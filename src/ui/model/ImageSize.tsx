@@ -1,5 +1,5 @@
-// The size of the images that reach the model: another than its own is a matter of its positions, which the worker
-// interpolates; larger shows more detail and costs more time.
+// The size of the images that reach the model: another than its own is a matter of its positions, which the
+// worker interpolates; larger shows more detail and costs more time.
 import type { ModelSummary } from '../../worker/protocol.ts';
 import { useTrainer } from '../trainer-context.ts';
 import styles from './ModelCard.module.css';

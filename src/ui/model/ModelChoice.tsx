@@ -1,5 +1,5 @@
-// The question which of several models is meant, where files hold more than one: a button for each, with what tells it from
-// the others. What was open stays open until one is chosen.
+// The question which of several models is meant, where files hold more than one: a button for each, with what
+// tells it from the others. What was open stays open until one is chosen.
 import type { ModelQuestion } from '../../state/model-store.ts';
 import { Button } from '../parts/Button.tsx';
 import { useTrainer } from '../trainer-context.ts';

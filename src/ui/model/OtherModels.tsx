@@ -1,5 +1,5 @@
-// Models from the Hub: suggestions that open by one click, a field for any other, what is kept on this machine. What is
-// asked for here is told here, how far it is and why it failed.
+// Models from the Hub: suggestions that open by one click, a field for any other, what is kept on this
+// machine. What is asked for here is told here, how far it is and why it failed.
 import { useState, type SyntheticEvent } from 'react';
 import { useHub } from '../../state/hub-store.ts';
 import { useTrainer } from '../trainer-context.ts';

@@ -1,4 +1,5 @@
-// A fault where it belongs: what happened, what was found, what to do now, and the action that does it if there is one.
+// A fault where it belongs: what happened, what was found, what to do now, and the action that does it if
+// there is one.
 import type { ReactNode } from 'react';
 import { describeFault, type Fault } from '../../shared/fault.ts';
 import styles from './FaultBox.module.css';

@@ -1,4 +1,5 @@
-// A button that opens a file or folder picker and hands over what was chosen, with paths inside the chosen folder.
+// A button that opens a file or folder picker and hands over what was chosen, with paths inside the chosen
+// folder.
 import { useEffect, useRef } from 'react';
 import type { SourceFile } from '../../worker/protocol.ts';
 import { Button } from './Button.tsx';

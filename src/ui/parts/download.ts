@@ -1,4 +1,5 @@
-// Hands a blob or a stream to the browser's downloads. Names are reduced to letters that no file system minds.
+// Hands a blob or a stream to the browser's downloads. Names are reduced to letters that no file system
+// minds.
 
 export function safeName(name: string): string {
   const safe = name.replace(/[^\w.-]+/g, '_').replace(/^[._]+|_+$/g, '');

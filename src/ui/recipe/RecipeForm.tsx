@@ -1,4 +1,5 @@
-// The settings of a run: the few that most people need in sight, the other groups of the table of options one click away.
+// The settings of a run: the few that most people need in sight, the other groups of the table of options one
+// click away.
 import { useState } from 'react';
 import { groups, optionOf, type Group, type Path } from '../../recipe/options.ts';
 import { wordsOf } from '../../recipe/recipe-form.ts';
@@ -33,7 +34,10 @@ function useShown(name: Group['name']): readonly Path[] {
   return useRecipe((state) => state.shown).filter((path) => optionOf(path).group === name);
 }
 
-/** A group that opens by a click, and by itself where a field is wrong; corrected, it stays open under the hand. */
+/**
+ * A group that opens by a click, and by itself where a field is wrong; corrected, it stays open under the
+ * hand.
+ */
 function FoldedGroup({ group: { name, title, summary } }: { readonly group: Group }) {
   const [isOpen, setOpen] = useState(false);
   const shown = useShown(name);

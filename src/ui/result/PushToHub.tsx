@@ -1,5 +1,5 @@
-// Push to the Hub, if the user wants: says exactly what will leave the machine before anything does. Off until it is
-// opened; without a token nothing can be pressed.
+// Push to the Hub, if the user wants: says exactly what will leave the machine before anything does. Off
+// until it is opened; without a token nothing can be pressed.
 import { useId, useState, type SyntheticEvent } from 'react';
 import { bytesInWords } from '../../shared/bytes-in-words.ts';
 import { useExport } from '../../state/export-store.ts';

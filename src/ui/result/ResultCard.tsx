@@ -1,4 +1,5 @@
-// The end of a run: what it gained on images it has not learned from, and the way out as ordinary model files.
+// The end of a run: what it gained on images it has not learned from, and the way out as ordinary model
+// files.
 import { useRun } from '../../state/run-store.ts';
 import type { Metrics } from '../../worker/protocol.ts';
 import { Card } from '../parts/Card.tsx';

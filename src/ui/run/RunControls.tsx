@@ -1,5 +1,5 @@
-// Start, pause or resume, single step, stop: enabled by the phase alone. Starting over a finished run that was not
-// saved asks first. Space pauses and resumes where no field or button has the focus.
+// Start, pause or resume, single step, stop: enabled by the phase alone. Starting over a finished run that
+// was not saved asks first. Space pauses and resumes where no field or button has the focus.
 import { useRef } from 'react';
 import { exportStore } from '../../state/export-store.ts';
 import { runStore } from '../../state/run-store.ts';

@@ -1,4 +1,5 @@
-// The run as one bar: what is done, where branches drop, where stage 2 begins; with steps and epochs in words.
+// The run as one bar: what is done, where branches drop, where stage 2 begins; with steps and epochs in
+// words.
 import { useRun } from '../../state/run-store.ts';
 import { useLength } from '../use-length.ts';
 import { wholeText } from '../parts/words.ts';

@@ -1,5 +1,5 @@
-// The one sentence that says where the run stands, for eyes and for screen readers: it changes with phases and events,
-// not with every step. Pure.
+// The one sentence that says where the run stands, for eyes and for screen readers: it changes with phases
+// and events, not with every step. Pure.
 import type { DivergedFault, DropRecord, Phase, RunSummary } from '../../worker/protocol.ts';
 import type { RunCommand } from '../../state/run-store.ts';
 import { countText, lossText, signedText } from '../parts/words.ts';

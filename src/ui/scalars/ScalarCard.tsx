@@ -1,5 +1,6 @@
-// The learning scalar of every layer as it is learned: a dot for each module over its block, with the start value as a
-// line. One small picture for each kind of linear. Where stage 2 was not kept, rings show what it had learned.
+// The learning scalar of every layer as it is learned: a dot for each module over its block, with the start
+// value as a line. One small picture for each kind of linear. Where stage 2 was not kept, rings show what it
+// had learned.
 import { useRun } from '../../state/run-store.ts';
 import type { ModuleView, RunResult } from '../../worker/protocol.ts';
 import { Card } from '../parts/Card.tsx';

@@ -1,6 +1,6 @@
-// Buffers, planned and real. A plan speaks of planned buffers, whose sizes are known before anything is allocated, so
-// what a run needs is a sum and not an estimate. DeviceMemory turns them into GPUBuffers: every one of the engine is made
-// and destroyed here.
+// Buffers, planned and real. A plan speaks of planned buffers, whose sizes are known before anything is
+// allocated, so what a run needs is a sum and not an estimate. DeviceMemory turns them into GPUBuffers: every
+// one of the engine is made and destroyed here.
 import { assert, present } from '../../../shared/assert.ts';
 
 /** What a buffer is for: tensors, small tables that are also uniforms, or the way back to the host. */
@@ -89,8 +89,8 @@ export class DeviceMemory {
   }
 
   /**
-   * Frees `old` and allocates `wanted`. Buffers of the same size and use change hands instead: their contents stay, and a
-   * driver need not clear them again.
+   * Frees `old` and allocates `wanted`. Buffers of the same size and use change hands instead: their contents
+   * stay, and a driver need not clear them again.
    */
   replace(old: Iterable<PlannedBuffer>, wanted: Iterable<PlannedBuffer>): void {
     const spare = [...old];

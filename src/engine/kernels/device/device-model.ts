@@ -1,5 +1,6 @@
-// What lies on the device between calls: frozen weights, the adapter with its moments, and the programs that compute on
-// them. Made from a plan, planned again when branches leave; encodes what is asked and knows nothing of steps that wait.
+// What lies on the device between calls: frozen weights, the adapter with its moments, and the programs that
+// compute on them. Made from a plan, planned again when branches leave; encodes what is asked and knows
+// nothing of steps that wait.
 import {
   parametersOf,
   type Adapter,
@@ -30,7 +31,10 @@ export interface Work {
   readonly phases: readonly Phase[];
   readonly end: readonly Phase[];
   readonly numbers?: StepNumbers;
-  /** Encodes what follows a micro-batch of `images` images from `first` on; with it each has a pass of its own. */
+  /**
+   * Encodes what follows a micro-batch of `images` images from `first` on; with it each has a pass of its
+   * own.
+   */
   readonly afterPart?: (encoder: GPUCommandEncoder, first: number, images: number) => void;
   /** Encodes what follows the last pass. */
   readonly after?: (encoder: GPUCommandEncoder) => void;
@@ -65,7 +69,9 @@ export class DeviceModel {
     return new DeviceModel(memory, pipelines, plan, programs, new StepBlock(memory, plan.context.state));
   }
 
-  /** Writes an adapter of the planned structure, or plans again for fewer branches: nothing is compiled then. */
+  /**
+   * Writes an adapter of the planned structure, or plans again for fewer branches: nothing is compiled then.
+   */
   async write(adapter: Adapter): Promise<void> {
     if (!sameStructure(adapter, this.plan.context.state.layout.adapter)) await this.#planAgain(adapter);
     const { widths, state } = this.plan.context;
@@ -110,7 +116,9 @@ export class DeviceModel {
     return { ...withParameters(layout.adapter, present(values, 'parameters')), moments };
   }
 
-  /** Uploads a batch, encodes its micro-batches and submits once; one pass unless something follows each part. */
+  /**
+   * Uploads a batch, encodes its micro-batches and submits once; one pass unless something follows each part.
+   */
   run({ program: name, batch, gates, phases, end, numbers, afterPart, after }: Work): void {
     const { widths, state } = this.plan.context;
     const { layout } = state;
@@ -142,7 +150,10 @@ export class DeviceModel {
     device.queue.submit([encoder.finish()]);
   }
 
-  /** How each micro-batch comes to the input of the first block that learns: by pixels, or from the prefix cache. */
+  /**
+   * How each micro-batch comes to the input of the first block that learns: by pixels, or from the prefix
+   * cache.
+   */
   #inputsOf(batch: Batch, images: number): { fromPixels: boolean; ways: Phase[] }[] {
     const { images: places, crops } = batch;
     const cache = crops === undefined ? this.#cache : null;
@@ -161,7 +172,10 @@ export class DeviceModel {
     this.#cache?.forget();
   }
 
-  /** Where a program leaves a row for each image of a micro-batch, and how many values of a row are no padding. */
+  /**
+   * Where a program leaves a row for each image of a micro-batch, and how many values of a row are no
+   * padding.
+   */
   outputOf(name: ProgramName, what: OutputName): Output {
     const { widths, state } = this.plan.context;
     const { layout } = state;
@@ -178,7 +192,10 @@ export class DeviceModel {
   }
 }
 
-/** Allocates everything of a plan, and for a moment what reading the adapter back will take: no run ends for that. */
+/**
+ * Allocates everything of a plan, and for a moment what reading the adapter back will take: no run ends for
+ * that.
+ */
 export function allocate(memory: DeviceMemory, plan: Plan): void {
   for (const buffer of buffersOf(plan)) memory.allocate(buffer);
   const later = readBackBuffer(plan);
@@ -191,8 +208,8 @@ function writeTables(memory: DeviceMemory, plan: Plan): void {
 }
 
 /**
- * Of which training images the output of the frozen prefix lies on the device. A place is marked when the step that fills
- * it is enqueued; a fault forgets all of them, since nothing behind it can be trusted.
+ * Of which training images the output of the frozen prefix lies on the device. A place is marked when the
+ * step that fills it is enqueued; a fault forgets all of them, since nothing behind it can be trusted.
  */
 class PrefixCache {
   readonly #known: Uint8Array;

@@ -1,5 +1,6 @@
-// Compiled kernels, by their code: each is compiled once in the life of a device, ahead of the first step and off the
-// thread that waits for frames. After a drop the kernels are the same, so planning again compiles nothing.
+// Compiled kernels, by their code: each is compiled once in the life of a device, ahead of the first step and
+// off the thread that waits for frames. After a drop the kernels are the same, so planning again compiles
+// nothing.
 import type { Kernel } from '../shaders/kernel.ts';
 
 export interface Pipeline {

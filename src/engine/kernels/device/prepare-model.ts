@@ -1,6 +1,6 @@
-// From a task to a model on the device: choose a plan, allocate it, and where the device has less memory than hoped, take
-// the next smaller one. WebGPU tells what it has only by refusing, so the largest buffer that the device allows serves as
-// the first guess, and a user may say better.
+// From a task to a model on the device: choose a plan, allocate it, and where the device has less memory than
+// hoped, take the next smaller one. WebGPU tells what it has only by refusing, so the largest buffer that the
+// device allows serves as the first guess, and a user may say better.
 import { bytesInWords } from '../../../shared/bytes-in-words.ts';
 import { fail, ok, type Result } from '../../../shared/result.ts';
 import type { VitModel } from '../../../vit/parameters.ts';

@@ -1,5 +1,5 @@
-// A program ready to run: pipelines compiled, bind groups made. Encoding it is a loop over dispatches. After a drop the kernels
-// are the same, so binding again compiles nothing.
+// A program ready to run: pipelines compiled, bind groups made. Encoding it is a loop over dispatches. After
+// a drop the kernels are the same, so binding again compiles nothing.
 import { present } from '../../../shared/assert.ts';
 import { type DeviceMemory, type PlannedBuffer, type Region } from './device-memory.ts';
 import type { Grid } from '../shaders/kernel.ts';
@@ -18,7 +18,10 @@ interface Ready {
 class BoundProgram {
   private constructor(private readonly ready: readonly Ready[]) {}
 
-  /** Compiles what is not compiled yet, all at once: the browser does it on several threads. Slots must be allocated. */
+  /**
+   * Compiles what is not compiled yet, all at once: the browser does it on several threads. Slots must be
+   * allocated.
+   */
   static async make(
     memory: DeviceMemory,
     pipelines: Pipelines,

@@ -1,4 +1,5 @@
-// Reads buffers outside the steady step: parameters and moments for checkpoints, gradients, logits and features.
+// Reads buffers outside the steady step: parameters and moments for checkpoints, gradients, logits and
+// features.
 import { ndArray, type NdArray } from '../../../shared/array.ts';
 import { plannedBuffer, type DeviceMemory, type PlannedBuffer, type Region } from './device-memory.ts';
 
@@ -32,7 +33,9 @@ export async function readRegions(memory: DeviceMemory, regions: readonly Region
   }
 }
 
-/** Where a program leaves a row for each image of a micro-batch, and how many values of a row are no padding. */
+/**
+ * Where a program leaves a row for each image of a micro-batch, and how many values of a row are no padding.
+ */
 export interface Output {
   readonly region: Region;
   readonly width: number;
@@ -40,8 +43,8 @@ export interface Output {
 }
 
 /**
- * Rows that micro-batches leave on the device one after another (logits, features), collected in one mappable buffer and
- * read once.
+ * Rows that micro-batches leave on the device one after another (logits, features), collected in one mappable
+ * buffer and read once.
  */
 export class CollectedRows {
   readonly #planned: PlannedBuffer;

@@ -1,6 +1,6 @@
 // The only thing a steady step reads back: a ring of records on the device, copied whole into one of a few
-// mappable buffers at the end of each step and mapped when a report is asked for: at most one mapAsync a step, and one
-// for many steps when several are in flight.
+// mappable buffers at the end of each step and mapped when a report is asked for: at most one mapAsync a
+// step, and one for many steps when several are in flight.
 import { assert, present } from '../../../shared/assert.ts';
 import { plannedBuffer, type DeviceMemory, type PlannedBuffer } from './device-memory.ts';
 import { recordRing } from '../shaders/adamw.ts';

@@ -1,6 +1,7 @@
-// Steps between enqueueing and report. A step is a transaction decided on the device (shaders/adamw.ts, `decide`): it changes
-// parameters only if its loss and gradient norm are finite and it directly follows the last applied step. So several may
-// be in flight: when one fails, those behind it change nothing, and the state is that of the last confirmed one.
+// Steps between enqueueing and report. A step is a transaction decided on the device (shaders/adamw.ts,
+// `decide`): it changes parameters only if its loss and gradient norm are finite and it directly follows the
+// last applied step. So several may be in flight: when one fails, those behind it change nothing, and the
+// state is that of the last confirmed one.
 import { assert, present } from '../../../shared/assert.ts';
 import type { Fault } from '../../../shared/fault.ts';
 import type { Batch, StepControl, StepReport } from '../../engine.ts';
@@ -74,7 +75,10 @@ export class StepQueue {
     this.#inFlight.push({ control, sequence, error });
   }
 
-  /** Waits for the enqueued steps: a report for each that was applied, in order, and the fault that ended them. */
+  /**
+   * Waits for the enqueued steps: a report for each that was applied, in order, and the fault that ended
+   * them.
+   */
   async report(): Promise<{ steps: readonly StepReport[]; fault: Fault | null }> {
     const waiting = this.#inFlight;
     this.#inFlight = [];
@@ -105,7 +109,10 @@ export class StepQueue {
     return { kind: 'not-finite', where: Number.isFinite(loss) ? 'the gradient' : 'the loss', step };
   }
 
-  /** After a fault: counts and the device's idea of the next step are those after `applied` of the waiting steps. */
+  /**
+   * After a fault: counts and the device's idea of the next step are those after `applied` of the waiting
+   * steps.
+   */
   #backTo(waiting: readonly InFlight[], applied: number): void {
     this.model.forget();
     this.#counts = waiting

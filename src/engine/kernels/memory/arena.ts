@@ -1,7 +1,7 @@
-// The arena: where the tensors of a program lie. A tensor lives from the first dispatch that names it to the last; two
-// whose lives do not overlap may share a slot. A slot is one GPUBuffer, not a range of one large buffer: WebGPU forbids
-// a dispatch that reads one part of a buffer through a read-only binding and writes another, and a large model's
-// activations together would exceed the largest buffer of many devices.
+// The arena: where the tensors of a program lie. A tensor lives from the first dispatch that names it to the
+// last; two whose lives do not overlap may share a slot. A slot is one GPUBuffer, not a range of one large
+// buffer: WebGPU forbids a dispatch that reads one part of a buffer through a read-only binding and writes
+// another, and a large model's activations together would exceed the largest buffer of many devices.
 import { isTensor, type Dispatch, type Trace, type Tensor } from '../step/trace.ts';
 
 export interface Placement {
@@ -35,9 +35,10 @@ export function livesOf({ dispatches, kept }: Trace): Life[] {
 }
 
 /**
- * Places tensors greedily by size, the largest first (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net
- * Inference", 2020): each takes the smallest slot that is large enough and free all its life, else a new one. `slots` are
- * those of another program whose buffers this one may use as well (the two never overlap in time).
+ * Places tensors greedily by size, the largest first (Pisarchyk and Lee, "Efficient Memory Management for
+ * Deep Neural Net Inference", 2020): each takes the smallest slot that is large enough and free all its life,
+ * else a new one. `slots` are those of another program whose buffers this one may use as well (the two never
+ * overlap in time).
  */
 export function place(trace: Trace, slots: readonly number[] = []): Placement {
   const sizes = [...slots];

@@ -1,5 +1,5 @@
-// The memory plan: right to the byte, the fastest that fits, and what happens when the device has less than it seemed.
-// On a device that computes nothing.
+// The memory plan: right to the byte, the fastest that fits, and what happens when the device has less than
+// it seemed. On a device that computes nothing.
 import { describe, expect, test } from 'vitest';
 import { dropBranches } from '../../../dmlora/drop-plan.ts';
 import { faultSentence } from '../../../shared/fault.ts';

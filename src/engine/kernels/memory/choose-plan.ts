@@ -2,8 +2,8 @@
 //
 //   the whole batch | micro-batches | recomputed blocks | float16, where it is allowed, with micro-batches or recomputed
 //
-// Micro-batches cost nothing but occupancy; recomputation about half a step more; float16 digits. Where a frozen prefix
-// can be kept, plans that keep it come first.
+// Micro-batches cost nothing but occupancy; recomputation about half a step more; float16 digits. Where a
+// frozen prefix can be kept, plans that keep it come first.
 import { bytesInWords } from '../../../shared/bytes-in-words.ts';
 import { fail, ok, type Result } from '../../../shared/result.ts';
 import type { MemoryWish } from '../../engine.ts';

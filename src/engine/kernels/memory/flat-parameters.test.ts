@@ -1,4 +1,5 @@
-// Named arrays survive the way into the flat buffers and back, whatever the widths; nothing lies on anything else.
+// Named arrays survive the way into the flat buffers and back, whatever the widths; nothing lies on anything
+// else.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parametersOf } from '../../../dmlora/adapter.ts';

@@ -1,5 +1,5 @@
-// The trainable parameters as one flat array, and the way from named host arrays to it and back. Parameters, gradients
-// and both moments have the same layout:
+// The trainable parameters as one flat array, and the way from named host arrays to it and back. Parameters,
+// gradients and both moments have the same layout:
 //
 //   branches (site by site, see sites.ts) | scalars | head weight [classes, headInputs] | head bias [classes]
 //
@@ -55,7 +55,10 @@ export function groupBegin({ ends }: FlatLayout, name: GroupName): number {
 
 type Visit = (name: ParamName, shape: readonly number[], at: (index: number) => number) => void;
 
-/** Every parameter with its shape and the place of each of its elements (row-major) in the flat array, in floats. */
+/**
+ * Every parameter with its shape and the place of each of its elements (row-major) in the flat array, in
+ * floats.
+ */
 function eachParameter(layout: FlatLayout, widths: Widths, visit: Visit): void {
   const { adapter, sites } = layout;
   for (const { parts, inner, columns, inputPlaces, outputPlaces, offset } of sites)

@@ -1,6 +1,7 @@
-// The frozen backbone on the device, uploaded once: each linear in both layouts, [in, out] for the forward product and,
-// where its input needs a gradient, [out, in] for that, so that both read vec4s along a row and nothing is transposed in a
-// step. Costs the weights twice. One buffer a block; every tensor at a multiple of 256 bytes.
+// The frozen backbone on the device, uploaded once: each linear in both layouts, [in, out] for the forward
+// product and, where its input needs a gradient, [out, in] for that, so that both read vec4s along a row and
+// nothing is transposed in a step. Costs the weights twice. One buffer a block; every tensor at a multiple of
+// 256 bytes.
 import { linearName, weightOf, type Linear, type VitModel } from '../../../vit/parameters.ts';
 import { patchInputs, tokenCount, type VitConfig } from '../../../vit/vit-config.ts';
 import { present } from '../../../shared/assert.ts';
@@ -34,7 +35,10 @@ interface FrozenBlock {
 
 export interface FrozenWeights {
   readonly patch: Region; // [3 patch^2, dim]
-  /** Positions with the tokens before the patches in their rows and the patch bias in the others, [tokens, dim]. */
+  /**
+   * Positions with the tokens before the patches in their rows and the patch bias in the others, [tokens,
+   * dim].
+   */
   readonly positions: Region;
   readonly blocks: readonly FrozenBlock[];
   readonly preNorm: Region | null;
@@ -109,8 +113,8 @@ function shelve<Name extends string>(label: string, tensors: Readonly<Record<Nam
 }
 
 /**
- * Where everything of a frozen backbone will lie. `gradients` tells of which linears' inputs the backward pass needs the
- * gradient: only those have the second layout.
+ * Where everything of a frozen backbone will lie. `gradients` tells of which linears' inputs the backward
+ * pass needs the gradient: only those have the second layout.
  */
 export function planFrozen(
   config: VitConfig,

@@ -1,6 +1,7 @@
-// The plan of a run, made before anything is allocated: shapes, where everything lies, and the dispatches of three programs
-// that share one arena (a training step, one of stage 2, an evaluation), for one way to fit a batch into memory. What a run
-// needs is therefore known exactly; choose-plan.ts picks the fastest plan that fits.
+// The plan of a run, made before anything is allocated: shapes, where everything lies, and the dispatches of
+// three programs that share one arena (a training step, one of stage 2, an evaluation), for one way to fit a
+// batch into memory. What a run needs is therefore known exactly; choose-plan.ts picks the fastest plan that
+// fits.
 import type { Adapter } from '../../../dmlora/adapter.ts';
 import { present } from '../../../shared/assert.ts';
 import type { VitConfig } from '../../../vit/vit-config.ts';
@@ -48,7 +49,9 @@ export interface Choice {
   readonly cachePrefix: boolean;
 }
 
-/** One list of dispatches whose tensors have their places, and where the host writes pixels and reads results. */
+/**
+ * One list of dispatches whose tensors have their places, and where the host writes pixels and reads results.
+ */
 export interface Program {
   readonly trace: Trace;
   readonly placement: Placement;

@@ -1,5 +1,6 @@
-// A site: linears of a block that read the same input (q, k and v; proj; fc1; fc2) and so share one low-rank intermediate
-// u = x [A of all live branches of all parts]'. Says where each branch's rows lie in the flat parameters.
+// A site: linears of a block that read the same input (q, k and v; proj; fc1; fc2) and so share one low-rank
+// intermediate u = x [A of all live branches of all parts]'. Says where each branch's rows lie in the flat
+// parameters.
 //
 //   site's parameters:  down [4 width, inner], then for each adapted part up [4 count, columns] (B transposed)
 //   intermediate:       [rows, 4 width], the parts' columns one after another, branches within a part, each part

@@ -1,6 +1,6 @@
-// The buffers that outlive a program: parameters, gradients and moments (flat, one layout), the step block, the tables
-// that tell kernels where branches lie, and what the device remembers about the run. Planned here, anew when the number
-// of live branches changes; nothing is allocated.
+// The buffers that outlive a program: parameters, gradients and moments (flat, one layout), the step block,
+// the tables that tell kernels where branches lie, and what the device remembers about the run. Planned here,
+// anew when the number of live branches changes; nothing is allocated.
 import { present } from '../../../shared/assert.ts';
 import {
   plannedBuffer,
@@ -46,7 +46,10 @@ export interface TrainingState {
   /** Micro-batches of a step. */
   readonly parts: number;
   readonly parameters: PlannedBuffer;
-  /** Gradients of one micro-batch in `chunks` partial sums; with one micro-batch the first becomes the gradient. */
+  /**
+   * Gradients of one micro-batch in `chunks` partial sums; with one micro-batch the first becomes the
+   * gradient.
+   */
   readonly partials: PlannedBuffer;
   readonly gradient: PlannedBuffer;
   readonly first: PlannedBuffer;
@@ -184,7 +187,10 @@ function siteUniforms({ sites, ends }: FlatLayout): Uint32Array<ArrayBuffer> {
   return words;
 }
 
-/** Two `Span`s for reduce-gradients.ts and the ends of the groups for adamw.ts, each at a multiple of 256 bytes. */
+/**
+ * Two `Span`s for reduce-gradients.ts and the ends of the groups for adamw.ts, each at a multiple of 256
+ * bytes.
+ */
 function sizeTable({ ends }: FlatLayout): Uint32Array<ArrayBuffer> {
   const words = new Uint32Array(192);
   const { at } = spanStruct;

@@ -1,6 +1,6 @@
-// Every width on the device is a multiple of 4, so that every kernel loads vec4s. Padding columns hold zeros, and a
-// training step keeps them zero: zero weights give zero activations, zero gradients and no update. Heads are padded one
-// by one, so that each begins at a whole vec4.
+// Every width on the device is a multiple of 4, so that every kernel loads vec4s. Padding columns hold zeros,
+// and a training step keeps them zero: zero weights give zero activations, zero gradients and no update.
+// Heads are padded one by one, so that each begins at a whole vec4.
 import { headDim, headInputs, patchInputs, tokenCount, type VitConfig } from '../../../vit/vit-config.ts';
 
 export interface Widths {
@@ -42,7 +42,9 @@ export function widthsOf(config: VitConfig, images: number, classes: number): Wi
   };
 }
 
-/** Where element i of a width lies on the device: unchanged, but for the heads of q, k, v and proj's input. */
+/**
+ * Where element i of a width lies on the device: unchanged, but for the heads of q, k, v and proj's input.
+ */
 export type Places = Uint32Array;
 
 export function plainPlaces(width: number): Places {

@@ -1,9 +1,9 @@
 // The activation of the MLP and its derivative, as WGSL functions `act` and `actGradient`.
 //
-// Exact GELU is x Phi(x) with Phi(x) = (1 + erf(x / sqrt 2)) / 2; its derivative Phi(x) + x phi(x). WGSL has no erf: this
-// is the rational approximation of Eigen and XLA (odd polynomial over even polynomial on [-4, 4]), within 3e-7 of erf in
-// float32, without an exponential. The tanh approximation and CLIP's quick GELU: see autodiff/activations.ts. Arguments
-// of tanh are clamped: implementations overflow beyond 44 or so.
+// Exact GELU is x Phi(x) with Phi(x) = (1 + erf(x / sqrt 2)) / 2; its derivative Phi(x) + x phi(x). WGSL has
+// no erf: this is the rational approximation of Eigen and XLA (odd polynomial over even polynomial on [-4,
+// 4]), within 3e-7 of erf in float32, without an exponential. The tanh approximation and CLIP's quick GELU:
+// see autodiff/activations.ts. Arguments of tanh are clamped: implementations overflow beyond 44 or so.
 import type { Activation } from '../../../vit/vit-config.ts';
 
 const gelu = /* wgsl */ `

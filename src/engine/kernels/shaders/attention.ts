@@ -1,12 +1,14 @@
-// Attention of every image and head without the tokens x tokens matrix (Dao et al., "FlashAttention", 2022, by rows and
-// in registers): out_i = sum_j p_ij v_j with p_ij = exp(scale q_i . k_j - lse_i), lse_i = log sum_j exp(scale q_i . k_j).
+// Attention of every image and head without the tokens x tokens matrix (Dao et al., "FlashAttention", 2022,
+// by rows and in registers): out_i = sum_j p_ij v_j with p_ij = exp(scale q_i . k_j - lse_i), lse_i = log
+// sum_j exp(scale q_i . k_j).
 //
-// q, k and v lie side by side in qkv [rows, 3 heads e]; out [query rows, heads e]; lse [query rows, heads] is what the
-// backward pass needs to make p again. e is a multiple of 4 (padding is 0 and stays so); scale = 1 / sqrt(true head width).
+// q, k and v lie side by side in qkv [rows, 3 heads e]; out [query rows, heads e]; lse [query rows, heads] is
+// what the backward pass needs to make p again. e is a multiple of 4 (padding is 0 and stays so); scale = 1 /
+// sqrt(true head width).
 //
-// One thread takes `queries` query rows of one head and walks over the keys four at a time with the running maximum and
-// sum of the online softmax; q and the sums stay in registers. Any number of tokens: the last keys are masked.
-// Cost: 4 tokens^2 dim flops an image; 8 vec4 loads for 32 queries multiply-adds of vec4s.
+// One thread takes `queries` query rows of one head and walks over the keys four at a time with the running
+// maximum and sum of the online softmax; q and the sums stay in registers. Any number of tokens: the last
+// keys are masked. Cost: 4 tokens^2 dim flops an image; 8 vec4 loads for 32 queries multiply-adds of vec4s.
 import { float, kernel, list, read, memoize, type Grid, type Kernel, unroll, write } from './kernel.ts';
 import { load, tensorType, type Storage } from './storage.ts';
 
@@ -20,16 +22,18 @@ export interface Attention {
   readonly headWidth: number;
   /** 1 / sqrt(true head width). */
   readonly scale: number;
-  /** How qkv is kept. out is float32: the gradient takes a difference from it in which rounding would show. */
+  /**
+   * How qkv is kept. out is float32: the gradient takes a difference from it in which rounding would show.
+   */
   readonly storage: Storage;
   /** Query rows (backward: also key rows) of one thread, and threads of a workgroup. */
   readonly queries: number;
   readonly threads: number;
   /**
-   * Four threads share the rows that all of them walk over: each loads a quarter and gets the rest by quad swaps, so what
-   * thread l calls vec4 d of a row is vec4 d xor l, in its own rows and in the shared ones. Needs `subgroups`, a head width
-   * that 16 divides, as many queries as tokens and workgroups of four threads. Pays where a load costs more than a few
-   * multiply-adds.
+   * Four threads share the rows that all of them walk over: each loads a quarter and gets the rest by quad
+   * swaps, so what thread l calls vec4 d of a row is vec4 d xor l, in its own rows and in the shared ones.
+   * Needs `subgroups`, a head width that 16 divides, as many queries as tokens and workgroups of four
+   * threads. Pays where a load costs more than a few multiply-adds.
    */
   readonly quads: boolean;
 }
@@ -44,7 +48,10 @@ function attentionEntry(shape: Attention): string {
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(workgroup_id) group: vec3u${lane}) {`;
 }
 
-/** Indices that all three attention kernels share: the image and head of a thread and its rows, among `over` tokens. */
+/**
+ * Indices that all three attention kernels share: the image and head of a thread and its rows, among `over`
+ * tokens.
+ */
 function attentionFrame(shape: Attention, over: number): string {
   const { images, tokens, queryTokens, heads, headWidth, queries, quads } = shape;
   // Swaps must be reached by all four lanes: a thread without rows repeats the last one and stores nothing.
@@ -174,14 +181,15 @@ export const attentionKernel = memoize((shape: Attention): Kernel => {
   );
 });
 
-// Gradient of attention.ts, in two kernels that make the probabilities again from q, k and lse. With dp_ij = do_i . v_j,
-// D_i = do_i . out_i (the row sum of p dp) and ds_ij = p_ij (dp_ij - D_i) scale:
+// Gradient of attention.ts, in two kernels that make the probabilities again from q, k and lse. With dp_ij =
+// do_i . v_j, D_i = do_i . out_i (the row sum of p dp) and ds_ij = p_ij (dp_ij - D_i) scale:
 //
 //   queries  dq_i = sum_j ds_ij k_j         one thread takes query rows and walks over the keys; also writes D
 //   keys     dk_j = sum_i ds_ij q_i,  dv_j = sum_i p_ij do_i       one thread takes key rows and walks over the queries
 //
-// The gradients lie side by side as qkv does, [rows, 3 heads e]; dq of a token without a query is 0. No two threads write one value and every sum runs in
-// the order of the tokens. Cost: 6 and 8 tokens^2 dim flops an image, 2 of them for making p again in each.
+// The gradients lie side by side as qkv does, [rows, 3 heads e]; dq of a token without a query is 0. No two
+// threads write one value and every sum runs in the order of the tokens. Cost: 6 and 8 tokens^2 dim flops an
+// image, 2 of them for making p again in each.
 
 export const queryGradientKernel = memoize((shape: Attention): Kernel => {
   const { tokens, queryTokens, heads, headWidth, scale, storage, queries } = shape;
@@ -253,7 +261,9 @@ export const queryGradientKernel = memoize((shape: Attention): Kernel => {
   );
 });
 
-/** Without `withKeys` only dv is made: what the lowest adapted block needs where its keys have no branches. */
+/**
+ * Without `withKeys` only dv is made: what the lowest adapted block needs where its keys have no branches.
+ */
 export const keyGradientKernel = memoize((shape: Attention, withKeys: boolean): Kernel => {
   const { tokens, queryTokens, heads, headWidth, scale, storage, queries } = shape;
   const qkv = (at: string): string => load('qkv', storage, at);

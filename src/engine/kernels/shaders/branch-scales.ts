@@ -1,5 +1,6 @@
-// scales[c] = s of the module * gate of the branch, for every column of every intermediate: the one place where gates and
-// learning scalars enter the step. `columns[c]` is the module's number. Padding columns have gate 0.
+// scales[c] = s of the module * gate of the branch, for every column of every intermediate: the one place
+// where gates and learning scalars enter the step. `columns[c]` is the module's number. Padding columns have
+// gate 0.
 import { kernel, read, treeSum, type Kernel, write } from './kernel.ts';
 
 export const branchScalesThreads = 64;
@@ -21,16 +22,21 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   );
 }
 
-// The gradient of the learning scalars where branches do not learn (stage 2), without the gradients of A and B:
+// The gradient of the learning scalars where branches do not learn (stage 2), without the gradients of A and
+// B:
 //
 //   d s_m = sum over rows r and columns j of module m of  g_j u[r, j] t[r, j],      t = dy B, before s and g
 //
-// row-product.ts makes t and leaves sums over four rows, [columns of all sites, groups of rows]; here one workgroup takes a
-// module and adds them in a tree of fixed order. Cost: one load and one addition for 4 rows of a column.
+// row-product.ts makes t and leaves sums over four rows, [columns of all sites, groups of rows]; here one
+// workgroup takes a module and adds them in a tree of fixed order. Cost: one load and one addition for 4 rows
+// of a column.
 
 const threads = 64;
 
-/** `places`: for each module its first column, columns, and groups of rows that are used; `groups`: all groups of rows. */
+/**
+ * `places`: for each module its first column, columns, and groups of rows that are used; `groups`: all groups
+ * of rows.
+ */
 export function scalarSumsKernel(groups: number): Kernel {
   return kernel(
     `scalar-sums ${groups}`,

@@ -3,10 +3,10 @@
 //   d up[j, o]   = sum_r u[r, j] dy[r, part of j, o]      without s g: reduce-gradients.ts multiplies, after d s has used it
 //   d down[j, i] = sum_r v[r, j] x[r, i]                  v = s g dy B, from row-product.ts
 //
-// x is not kept where it is cheap to make again: it is LayerNorm applied with the saved statistics, or the activation f of the saved
-// pre-activation, computed at the load. Each chunk writes its own partial sum, so the order of additions is fixed.
-// Cost: 2 rows width (out + in) flops. A thread keeps 4 x (4 tile) sums: 1 + tile vec4 loads for 16 tile
-// multiply-adds.
+// x is not kept where it is cheap to make again: it is LayerNorm applied with the saved statistics, or the
+// activation f of the saved pre-activation, computed at the load. Each chunk writes its own partial sum, so
+// the order of additions is fixed. Cost: 2 rows width (out + in) flops. A thread keeps 4 x (4 tile) sums: 1 +
+// tile vec4 loads for 16 tile multiply-adds.
 //
 // Workgroups in y: first the rows of the up matrices, then those of the down matrices.
 import type { Activation } from '../../../vit/vit-config.ts';

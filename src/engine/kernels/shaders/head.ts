@@ -2,8 +2,10 @@
 //
 //   loss_i = log sum_c exp(z_ic) - z_i,label        dlogits_ic = (softmax(z_i)_c - [c = label]) / n
 //
-// outcome[i] = (loss_i, 1 if the first largest logit is the label's). n = step.images, those of the whole batch: images
-// beyond it have loss and gradient 0. Labels and outcome are the batch's, logits those of one micro-batch. The columns that pad the classes to a multiple of 4 get gradient 0. Cost: 3 passes over the logits.
+// outcome[i] = (loss_i, 1 if the first largest logit is the label's). n = step.images, those of the whole
+// batch: images beyond it have loss and gradient 0. Labels and outcome are the batch's, logits those of one
+// micro-batch. The columns that pad the classes to a multiple of 4 get gradient 0. Cost: 3 passes over the
+// logits.
 import { kernel, read, type Grid, type Kernel, uniform, write } from './kernel.ts';
 import { partStruct, stepStruct } from './structs.ts';
 

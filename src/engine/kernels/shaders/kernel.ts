@@ -1,5 +1,5 @@
-// Kernel: a compute shader with its bindings by name, so that the WGSL declarations, the bind group layout and the
-// operands of a dispatch come from one list. Knows no shapes and no model.
+// Kernel: a compute shader with its bindings by name, so that the WGSL declarations, the bind group layout
+// and the operands of a dispatch come from one list. Knows no shapes and no model.
 import { halfFunctions, tensorType } from './storage.ts';
 
 /** `write` is read_write: a kernel may update a tensor in place. */
@@ -39,8 +39,8 @@ export function kernel(name: string, bindings: readonly Binding[], body: string)
 }
 
 /**
- * A maker of kernels that writes each text once: a plan names the same kernels block after block, and the plan after a
- * drop names them again. Arguments are plain data.
+ * A maker of kernels that writes each text once: a plan names the same kernels block after block, and the
+ * plan after a drop names them again. Arguments are plain data.
  */
 export function memoize<Args extends readonly unknown[]>(
   make: (...args: Args) => Kernel,
@@ -54,7 +54,10 @@ export function memoize<Args extends readonly unknown[]>(
   };
 }
 
-/** Text for i = 0 .. count - 1, one line each: the loops of a kernel that must be unrolled to stay in registers. */
+/**
+ * Text for i = 0 .. count - 1, one line each: the loops of a kernel that must be unrolled to stay in
+ * registers.
+ */
 export function unroll(count: number, line: (i: number) => string): string {
   return Array.from({ length: count }, (_, i) => line(i)).join('\n');
 }
@@ -65,8 +68,9 @@ export function list(count: number, item: (i: number) => string, separator = ', 
 }
 
 /**
- * WGSL that adds `value` of all threads of a workgroup into partial[0], a `var<workgroup>` array of as many elements, in a
- * tree of fixed order: the same bits whatever order threads run in. `id` is the local invocation id.
+ * WGSL that adds `value` of all threads of a workgroup into partial[0], a `var<workgroup>` array of as many
+ * elements, in a tree of fixed order: the same bits whatever order threads run in. `id` is the local
+ * invocation id.
  */
 export function treeSum(value: string, threads: number): string {
   return `

@@ -1,5 +1,5 @@
-// Every kernel against float64 over odd shapes: prime numbers of rows and tokens, narrow widths, one image, one class,
-// rank 1. Few random shapes each: a shape is a compilation.
+// Every kernel against float64 over odd shapes: prime numbers of rows and tokens, narrow widths, one image,
+// one class, rank 1. Few random shapes each: a shape is a compilation.
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import { assertClose } from '../../checks/close.ts';
@@ -13,7 +13,10 @@ import { crossEntropyKernel } from './head.ts';
 import { layerNormGradientKernel, layerNormGrid, layerNormKernel } from './layer-norm.ts';
 import { patchRowsGrid, patchRowsKernel } from './patch-rows.ts';
 
-/** Rounding of a float32 sum of some hundred products of values below 1, with room for another order of addition. */
+/**
+ * Rounding of a float32 sum of some hundred products of values below 1, with room for another order of
+ * addition.
+ */
 const close = { abs: 2e-5, rel: 2e-5 };
 const runs = { numRuns: 3, seed: 20 } as const;
 const odd = (max: number): fc.Arbitrary<number> => fc.integer({ min: 1, max });

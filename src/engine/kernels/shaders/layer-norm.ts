@@ -3,10 +3,11 @@
 //   h = (x - mean) / sqrt(variance + eps),  y = h weight + bias        statistics[r] = (mean, 1 / sqrt(variance + eps))
 //   g = dy weight,  dx = (g - mean(g) - h mean(g h)) / sqrt(variance + eps) + residual
 //
-// x [rows, padded]; `norm` holds weight, then bias, each [padded]. Where `every` is above 1 only each such row of x is
-// normalised (the class token of each image): y and dy then have rows lines, and the other rows of dx are 0.
-// Padding columns stay 0. Cost: 3 passes over a row. One thread takes a row (`workgroup` 1: no barriers, best where
-// barriers cost), or a workgroup takes a row and reduces in a tree (coalesced loads, best on a GPU).
+// x [rows, padded]; `norm` holds weight, then bias, each [padded]. Where `every` is above 1 only each such
+// row of x is normalised (the class token of each image): y and dy then have rows lines, and the other rows
+// of dx are 0. Padding columns stay 0. Cost: 3 passes over a row. One thread takes a row (`workgroup` 1: no
+// barriers, best where barriers cost), or a workgroup takes a row and reduces in a tree (coalesced loads,
+// best on a GPU).
 import { float, kernel, read, write, type Grid, type Kernel } from './kernel.ts';
 
 export interface LayerNorm {
@@ -21,7 +22,10 @@ export interface LayerNorm {
 /** Threads of a workgroup when each takes a row of its own. */
 const rowsAtOnce = 8;
 
-/** The parts that both ways of dividing the work share: the row, the stride over it, the sum over the row's threads. */
+/**
+ * The parts that both ways of dividing the work share: the row, the stride over it, the sum over the row's
+ * threads.
+ */
 function frame({ rows, threads, padded, width }: LayerNorm): Record<'head' | 'row' | 'loop', string> {
   const alone = threads === 1;
   const log2 = Math.log2(threads);

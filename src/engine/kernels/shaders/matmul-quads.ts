@@ -1,10 +1,12 @@
-// The product of matmul.ts for devices where a load costs many multiply-adds and lanes swap registers for nearly nothing:
-// emulations on the processor, whose four lanes are one SIMD register. The four threads of a workgroup take rows of their
-// own and the same 16 columns. Of a row of w each thread loads one vec4 and gets the other three from its neighbours by
-// quad swaps, so a row of w is loaded once for all of them: (rowTile + 4) vec4 loads for 64 rowTile multiply-adds.
+// The product of matmul.ts for devices where a load costs many multiply-adds and lanes swap registers for
+// nearly nothing: emulations on the processor, whose four lanes are one SIMD register. The four threads of a
+// workgroup take rows of their own and the same 16 columns. Of a row of w each thread loads one vec4 and gets
+// the other three from its neighbours by quad swaps, so a row of w is loaded once for all of them: (rowTile +
+// 4) vec4 loads for 64 rowTile multiply-adds.
 //
-// A swap gives each lane another column: sum j of lane l belongs to column l xor j. No sum changes its order, so results
-// are those of matmul.ts to the bit. Needs the feature `subgroups` and subgroups of at least four lanes.
+// A swap gives each lane another column: sum j of lane l belongs to column l xor j. No sum changes its order,
+// so results are those of matmul.ts to the bit. Needs the feature `subgroups` and subgroups of at least four
+// lanes.
 import { kernel, list, unroll, type Kernel } from './kernel.ts';
 import { load } from './storage.ts';
 import { activationFunctions } from './activations.ts';
@@ -25,7 +27,10 @@ export function matmulQuadsKernel(shape: MatmulShape, fusion: MatmulFusion, tile
   const columns4 = columns / 4;
   const sums = (line: (i: number, j: number) => string): string =>
     unroll(rowTile, (i) => list(lanes, (j) => line(i, j), ' '));
-  /** Four inner steps: loads of the thread's rows of x, then for each step its part of a row of w, and three swaps. */
+  /**
+   * Four inner steps: loads of the thread's rows of x, then for each step its part of a row of w, and three
+   * swaps.
+   */
   const slice = (left: (i: number) => string, right: (step: number) => string): string => `
     ${unroll(rowTile, (i) => `let x${i} = ${left(i)};`)}
     ${list(

@@ -1,10 +1,11 @@
-// The matrix product of matmul.ts, same formula and fusion, tiled through workgroup memory: a workgroup of threads x by y
-// computes (y rowTile) x (4 x columnTile) sums and loads each slice of inner steps once for all its threads. What GPUs
-// want, where loads are dear and barriers cheap; emulations on the processor want matmul.ts.
+// The matrix product of matmul.ts, same formula and fusion, tiled through workgroup memory: a workgroup of
+// threads x by y computes (y rowTile) x (4 x columnTile) sums and loads each slice of inner steps once for
+// all its threads. What GPUs want, where loads are dear and barriers cheap; emulations on the processor want
+// matmul.ts.
 //
-// Cost: 2 rows inner columns parts flops; per slice a thread reads (rowTile + 4 columnTile) vec4s of workgroup memory for
-// each 16 rowTile columnTile multiply-adds, and the workgroup reads its share of x and w once. 8 KiB at 64 x 64 sums and a
-// slice of 16.
+// Cost: 2 rows inner columns parts flops; per slice a thread reads (rowTile + 4 columnTile) vec4s of
+// workgroup memory for each 16 rowTile columnTile multiply-adds, and the workgroup reads its share of x and w
+// once. 8 KiB at 64 x 64 sums and a slice of 16.
 import { kernel, list, unroll, type Kernel } from './kernel.ts';
 import { load } from './storage.ts';
 import { activationFunctions } from './activations.ts';
@@ -28,7 +29,9 @@ export function matmulWorkgroupKernel(shape: MatmulShape, fusion: MatmulFusion, 
   const lanes = across * down;
   const sums = (line: (i: number, j: number) => string): string =>
     unroll(rowTile, (i) => list(columnTile, (j) => line(i, j), ' '));
-  /** Every slice of one of the two sums: all threads load, wait, add, wait. Beyond `end` the left factor is 0. */
+  /**
+   * Every slice of one of the two sums: all threads load, wait, add, wait. Beyond `end` the left factor is 0.
+   */
   const slices = (end: string, left: string, right: string): string => /* wgsl */ `
   for (var begin = 0u; begin < ${end}; begin += ${depth}u) {
     for (var i = lane; i < ${tileRows * depth}u; i += ${lanes}u) {

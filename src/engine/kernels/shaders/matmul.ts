@@ -2,13 +2,15 @@
 //
 //   out[r, p n + c] = f( sum_k x[r, k] w[p, k, c]  +  sum_j scale_j u[r, j] branch[p, j, c]  +  bias[p n + c] )  + residual
 //
-// x [rows, inner], w [parts, inner, columns] (parts = 3 for q, k and v, which share x), out [rows, parts * columns].
-// The second sum is the low-rank branches of the part: forward, u = x A' and branch = B' with the scales s g; backward,
-// u is the gradient of the intermediate (already scaled) and branch = A. f is nothing, the MLP's activation, or the product with its derivative.
+// x [rows, inner], w [parts, inner, columns] (parts = 3 for q, k and v, which share x), out [rows, parts *
+// columns]. The second sum is the low-rank branches of the part: forward, u = x A' and branch = B' with the
+// scales s g; backward, u is the gradient of the intermediate (already scaled) and branch = A. f is nothing,
+// the MLP's activation, or the product with its derivative.
 //
-// Cost: 2 rows inner columns parts flops. A thread keeps a tile of `rowTile` x 4 `columnTile` sums in registers and
-// reads (rowTile + 4 columnTile) vec4s for 16 rowTile columnTile multiply-adds; neighbouring threads take neighbouring
-// columns. No workgroup memory: see matmul-workgroup.ts for the variant that has it.
+// Cost: 2 rows inner columns parts flops. A thread keeps a tile of `rowTile` x 4 `columnTile` sums in
+// registers and reads (rowTile + 4 columnTile) vec4s for 16 rowTile columnTile multiply-adds; neighbouring
+// threads take neighbouring columns. No workgroup memory: see matmul-workgroup.ts for the variant that has
+// it.
 import type { Activation } from '../../../vit/vit-config.ts';
 import { kernel, list, read, uniform, unroll, write, type Grid, type Kernel } from './kernel.ts';
 import { load, store, tensorType, type Storage } from './storage.ts';
@@ -27,9 +29,13 @@ export interface MatmulFusion {
   /** The branches of a site: with scales (forward), with none (backward), or no branches. */
   readonly branches: 'scaled' | 'plain' | 'none';
   readonly bias: boolean;
-  /** every N: the residual repeats, as the table of positions does; stride N: its rows 0, N, 2N.. are taken. */
+  /**
+   * every N: the residual repeats, as the table of positions does; stride N: its rows 0, N, 2N.. are taken.
+   */
   readonly residual: 'none' | 'same' | { readonly every: number } | { readonly stride: number };
-  /** f writes f(sum) to `activated` and, where `keepSum`, the sum to `out`; f-gradient multiplies by f'(z). */
+  /**
+   * f writes f(sum) to `activated` and, where `keepSum`, the sum to `out`; f-gradient multiplies by f'(z).
+   */
   readonly activation: 'none' | 'f' | 'f-gradient';
   /** Which f. */
   readonly curve: Activation;
@@ -90,7 +96,9 @@ export function matmulBindings(fusion: MatmulFusion): Kernel['bindings'] {
   ];
 }
 
-/** What happens to a finished sum `value` (a vec4) of row `row` and column `column` (in vec4s) of part `part`. */
+/**
+ * What happens to a finished sum `value` (a vec4) of row `row` and column `column` (in vec4s) of part `part`.
+ */
 export function matmulEpilogue(shape: MatmulShape, fusion: MatmulFusion): string {
   const { columns, parts } = shape;
   const { residual, activation, storage } = fusion;

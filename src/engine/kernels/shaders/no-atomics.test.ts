@@ -1,5 +1,5 @@
-// The same seed gives the same bits on one device: no kernel adds through atomics, whose order is left to chance. Looks at
-// the WGSL of everything that a run can dispatch, in every tile and storage.
+// The same seed gives the same bits on one device: no kernel adds through atomics, whose order is left to
+// chance. Looks at the WGSL of everything that a run can dispatch, in every tile and storage.
 import { expect, test } from 'vitest';
 import { countingGpu } from '../../checks/counting-device.ts';
 import { tileSet } from '../tuning/tile-set.ts';

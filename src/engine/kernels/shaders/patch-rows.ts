@@ -1,6 +1,7 @@
-// Pixels to the rows of the patch embedding, [images * tokens, 3 patch^2], flattened as (channel, row, column). The rows
-// of tokens before the patches are 0: their values come from the table of positions that the product adds. Images from `step.images` on
-// (a batch that is not full) are 0. Pixels are the batch's, rows those of one micro-batch.
+// Pixels to the rows of the patch embedding, [images * tokens, 3 patch^2], flattened as (channel, row,
+// column). The rows of tokens before the patches are 0: their values come from the table of positions that
+// the product adds. Images from `step.images` on (a batch that is not full) are 0. Pixels are the batch's,
+// rows those of one micro-batch.
 //
 //   bytes       [n, side, side, 3], four to a word: byte * scale[channel] + shift[channel] = (value rescale - mean) / std
 //   cropped     the same, sampled where the image's crop says (engine/crop.ts): bilinear, clamped, the places as integers

@@ -1,6 +1,6 @@
-// What the head reads of the tokens x [images * tokens, padded]: vectors side by side, y [images, vectors * padded], each a
-// token or the mean of the tokens from one on; and the way back, dx of every token from dy. Columns do not mix, so padding
-// stays 0. Cost: one load a value; one thread makes one vec4.
+// What the head reads of the tokens x [images * tokens, padded]: vectors side by side, y [images, vectors *
+// padded], each a token or the mean of the tokens from one on; and the way back, dx of every token from dy.
+// Columns do not mix, so padding stays 0. Cost: one load a value; one thread makes one vec4.
 import { float, kernel, read, write, type Grid, type Kernel } from './kernel.ts';
 
 /** A token by its place, or the mean of the tokens from `meanFrom` on. */

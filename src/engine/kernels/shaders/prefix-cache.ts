@@ -1,6 +1,6 @@
-// The frozen prefix: what the blocks below the first adapted one make of an image is always the same, so it is kept, and
-// later steps read it instead of computing it. Two copies between the rows of a micro-batch, [images * tokens, dim], and
-// the kept rows, [images of the data set, tokens, dim]:
+// The frozen prefix: what the blocks below the first adapted one make of an image is always the same, so it
+// is kept, and later steps read it instead of computing it. Two copies between the rows of a micro-batch,
+// [images * tokens, dim], and the kept rows, [images of the data set, tokens, dim]:
 //
 //   keep  kept[place of image] = x of image           take  x of image = kept[place of image], 0 beyond the batch
 //

@@ -1,4 +1,5 @@
-// The matrix products against float64 over odd shapes: prime numbers of rows and tokens, narrow widths, rank 1. Few random shapes each: a shape is a compilation.
+// The matrix products against float64 over odd shapes: prime numbers of rows and tokens, narrow widths, rank
+// 1. Few random shapes each: a shape is a compilation.
 import fc from 'fast-check';
 import { describe, test, vi } from 'vitest';
 import { assertClose } from '../../checks/close.ts';
@@ -11,7 +12,10 @@ import { plainFusion, type MatmulTile } from './matmul.ts';
 import { matmul } from './matmul-variants.ts';
 import { rowProductGrid, rowProductKernel } from './row-product.ts';
 
-/** Rounding of a float32 sum of some hundred products of values below 1, with room for another order of addition. */
+/**
+ * Rounding of a float32 sum of some hundred products of values below 1, with room for another order of
+ * addition.
+ */
 const close = { abs: 2e-5, rel: 2e-5 };
 const runs = { numRuns: 3, seed: 20 } as const;
 const odd = (max: number): fc.Arbitrary<number> => fc.integer({ min: 1, max });
@@ -23,7 +27,9 @@ const tiles: readonly MatmulTile[] = [
   { memory: 'workgroup', rowTile: 4, columnTile: 1, threads: [8, 8], slice: 16 },
 ];
 
-/** A `Site` of three parts, the second one without branches, for `count` and `count2` groups of four columns. */
+/**
+ * A `Site` of three parts, the second one without branches, for `count` and `count2` groups of four columns.
+ */
 function siteWords(count: number, count2: number, inner: number, columns: number): Uint32Array<ArrayBuffer> {
   const total = count + count2;
   const up = total * inner;

@@ -3,16 +3,16 @@
 //   sum      g[i] = sum over chunks of partial[chunk][i], and over micro-batches in their order
 //   scalars  d s_m = sum_j g_j sum_o B[j, o] G[j, o], then G[j, o] *= s_m g_j         G: gradient of B without s g
 //
-// d s needs no intermediate again: sum_r,j g_j u[r, j] (dy B)[r, j] is a sum over B and G. One workgroup takes a module
-// and adds in a tree of fixed order.
+// d s needs no intermediate again: sum_r,j g_j u[r, j] (dy B)[r, j] is a sum over B and G. One workgroup
+// takes a module and adds in a tree of fixed order.
 import { kernel, read, treeSum, uniform, write, type Kernel } from './kernel.ts';
 import { partStruct, spanStruct } from './structs.ts';
 
 export const reduceThreads = 64;
 
 /**
- * With one micro-batch the sum is made in place, in the first chunk. With several it is added to `gradient`, which the
- * first one begins; only branches are chunked.
+ * With one micro-batch the sum is made in place, in the first chunk. With several it is added to `gradient`,
+ * which the first one begins; only branches are chunked.
  */
 export function gradientSumKernel(chunks: number, accumulate: boolean): Kernel {
   return accumulate
@@ -48,7 +48,9 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
       );
 }
 
-/** A module's place: up matrix in vec4s of the flat buffers, rows, vec4s of a row, first column of its scales. */
+/**
+ * A module's place: up matrix in vec4s of the flat buffers, rows, vec4s of a row, first column of its scales.
+ */
 export function scalarGradientKernel(): Kernel {
   return kernel(
     'scalar-gradient',

@@ -1,12 +1,14 @@
-// Skinny products of rows with rows, y[r, j] = sum_k x[r, k] f[j, k], for the low-rank intermediates and the head:
+// Skinny products of rows with rows, y[r, j] = sum_k x[r, k] f[j, k], for the low-rank intermediates and the
+// head:
 //
 //   down  u[r, j] = sum_k x[r, k] A[j, k]                           all live branches of a site in one product
 //   up    v[r, j] = s_j g_j sum_o dy[r, part of j, o] B[j, o]       gradient of u; B is stored transposed, [4 count, out];
 //         with `sums` also sum over four rows of g_j u[r, j] (the same sum over o)
 //   head  logits[r, c] = sum_k feature[r, k] W[c, k] + bias[c]
 //
-// Gates and scalars enter as data (`scales`), so a drop or a new gate compiles nothing. Cost: 2 rows inner width flops;
-// a thread holds 4 rows x 4 columns and reads 8 vec4s for 64 multiply-adds. Every width is a multiple of 4.
+// Gates and scalars enter as data (`scales`), so a drop or a new gate compiles nothing. Cost: 2 rows inner
+// width flops; a thread holds 4 rows x 4 columns and reads 8 vec4s for 64 multiply-adds. Every width is a
+// multiple of 4.
 import { kernel, list, read, memoize, uniform, unroll, write, type Grid, type Kernel } from './kernel.ts';
 import { siteStruct } from './structs.ts';
 
@@ -19,7 +21,9 @@ export type RowProduct = { readonly threads: number } & (
       /** Width of one part, of `parts`. */
       readonly inner: number;
       readonly parts: 1 | 3;
-      /** Groups of four rows in `sums`, where the scalars learn and the branches do not: see scalar-sums.ts. */
+      /**
+       * Groups of four rows in `sums`, where the scalars learn and the branches do not: see scalar-sums.ts.
+       */
       readonly sumGroups?: number;
     }
   | { readonly kind: 'head'; readonly rows: number; readonly inner: number; readonly width: number }

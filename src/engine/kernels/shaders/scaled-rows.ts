@@ -1,5 +1,5 @@
-// Layer scale (Touvron et al., 2021): y[r, c] = x[r, c] scale[c], plus a residual where there is one (its rows 0, N, 2N..
-// for a stride N). One load and one store a value; one thread makes one vec4.
+// Layer scale (Touvron et al., 2021): y[r, c] = x[r, c] scale[c], plus a residual where there is one (its
+// rows 0, N, 2N.. for a stride N). One load and one store a value; one thread makes one vec4.
 import { kernel, read, write, type Grid, type Kernel } from './kernel.ts';
 
 export interface ScaledRows {

@@ -1,5 +1,5 @@
-// The kernels of checks/kernel-checks.ts over random shapes, every tile of the set, and the end of a step, on Dawn. A
-// browser runs the same bodies over fixed shapes (e2e/engine.spec.ts).
+// The kernels of checks/kernel-checks.ts over random shapes, every tile of the set, and the end of a step, on
+// Dawn. A browser runs the same bodies over fixed shapes (e2e/engine.spec.ts).
 import fc from 'fast-check';
 import { describe, test, vi } from 'vitest';
 import { checkTile, kernelChecks } from '../../checks/kernel-checks.ts';

@@ -1,5 +1,5 @@
-// Kernels with float16 tensors against float64 on the values that float16 holds: what is read is exact, what is written is
-// rounded to 11 bits.
+// Kernels with float16 tensors against float64 on the values that float16 holds: what is read is exact, what
+// is written is rounded to 11 bits.
 import { describe, expect, test, vi } from 'vitest';
 import { fromFloat16, toFloat16 } from '../../../shared/float16.ts';
 import { assertClose } from '../../checks/close.ts';
@@ -13,7 +13,9 @@ import { columnProductGrid, columnProductKernel } from './column-product.ts';
 import { plainFusion, type MatmulTile } from './matmul.ts';
 import { matmul } from './matmul-variants.ts';
 
-/** Rounding of a float32 sum, as in the tests of float32 kernels; and of a value that is then kept in 11 bits. */
+/**
+ * Rounding of a float32 sum, as in the tests of float32 kernels; and of a value that is then kept in 11 bits.
+ */
 const close = { abs: 2e-5, rel: 2e-5 };
 const rounded = { abs: 2e-5, rel: 2 ** -10 };
 

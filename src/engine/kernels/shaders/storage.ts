@@ -1,6 +1,6 @@
 // How a tensor is kept between dispatches: float32, or float16 in pairs, four values in a vec2u. Packing by
-// pack2x16float is part of WGSL, so it works on every device, with shader-f16 or without; kernels compute in float32
-// either way. A value beyond 65504 becomes infinite, and a step with it is refused as not finite.
+// pack2x16float is part of WGSL, so it works on every device, with shader-f16 or without; kernels compute in
+// float32 either way. A value beyond 65504 becomes infinite, and a step with it is refused as not finite.
 import { toFloat16 } from '../../../shared/float16.ts';
 
 export type Storage = 'f32' | 'f16';

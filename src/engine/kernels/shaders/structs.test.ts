@@ -1,4 +1,5 @@
-// The places of fields against WGSL's rules ("Alignment and Size"), worked out by hand for the struct with most of them.
+// The places of fields against WGSL's rules ("Alignment and Size"), worked out by hand for the struct with
+// most of them.
 import { expect, test } from 'vitest';
 import { partStruct, recordStruct, siteStruct, stepStruct } from './structs.ts';
 

@@ -1,5 +1,5 @@
-// Structs that kernels share with the host, written once: WGSL text, size and the place of each field come from one list, so
-// that whoever fills a buffer names the field as the shader does.
+// Structs that kernels share with the host, written once: WGSL text, size and the place of each field come
+// from one list, so that whoever fills a buffer names the field as the shader does.
 
 /** Words of four bytes, and the alignment in words, of the types that occur (WGSL, "Alignment and Size"). */
 const sizes = {
@@ -42,8 +42,8 @@ function struct<const Field extends string>(
  * The branches of one site. A site has up to three parts (q, k, v) that read the same input; each has `count`
  * columns of the low-rank intermediate, in units of four, from `first` on. `up` is where the part's up matrix
  * [4 count, out] begins within the site's parameters, in vec4s; the down matrix [4 width, in] begins at 0.
- * `stride`: vec4s from one partial sum of all gradients to the next; `scales`: the site's first column among those of all
- * sites, in vec4s.
+ * `stride`: vec4s from one partial sum of all gradients to the next; `scales`: the site's first column among
+ * those of all sites, in vec4s.
  */
 export const siteStruct = struct('Site', {
   width: 'u32',
@@ -56,8 +56,9 @@ export const siteStruct = struct('Site', {
 });
 
 /**
- * One step. correction1 and correction2 are 1 - beta^t of the four groups (branches, scalars, head weight, head
- * bias); decay is the weight decay of branches and the head's weight; branches, scalars and head say which groups learn.
+ * One step. correction1 and correction2 are 1 - beta^t of the four groups (branches, scalars, head weight,
+ * head bias); decay is the weight decay of branches and the head's weight; branches, scalars and head say
+ * which groups learn.
  */
 export const stepStruct = struct('Step', {
   sequence: 'u32',
@@ -79,7 +80,9 @@ export const stepStruct = struct('Step', {
 /** One micro-batch: where its images begin in the batch. */
 export const partStruct = struct('Part', { first: 'u32' });
 
-/** A span of the gradients, in vec4s: begin and end, where the chunked gradients end, and from chunk to chunk. */
+/**
+ * A span of the gradients, in vec4s: begin and end, where the chunked gradients end, and from chunk to chunk.
+ */
 export const spanStruct = struct('Span', { begin: 'u32', end: 'u32', chunked: 'u32', stride: 'u32' });
 
 /** What the device knows from step to step. */

@@ -1,6 +1,6 @@
-// One block forward: [rows, dim] -> [rows, dim]. Eight dispatches where q, k or v are adapted (one more for each further
-// adapted site): LayerNorm, low-rank intermediate, q k v, attention, proj + residual, LayerNorm, fc1 + activation, fc2 +
-// residual. The backward pass traces the same dispatches again where it recomputes.
+// One block forward: [rows, dim] -> [rows, dim]. Eight dispatches where q, k or v are adapted (one more for
+// each further adapted site): LayerNorm, low-rank intermediate, q k v, attention, proj + residual, LayerNorm,
+// fc1 + activation, fc2 + residual. The backward pass traces the same dispatches again where it recomputes.
 import { present } from '../../../shared/assert.ts';
 import type { Region } from '../device/device-memory.ts';
 import type { Site, SiteKind } from '../memory/sites.ts';
@@ -89,7 +89,9 @@ function closeBranch(
   });
 }
 
-/** The same dispatches once more, all but the last: what the backward pass needs of a block, from its input. */
+/**
+ * The same dispatches once more, all but the last: what the backward pass needs of a block, from its input.
+ */
 export function recomputeBlock(trace: Trace, context: StepContext, block: number, input: Tensor): SavedBlock {
   return blockInside(trace, context, block, input, true).saved;
 }
@@ -193,9 +195,9 @@ function blockInside(
   return { saved, activated, fc2Low };
 }
 
-// One block backward: the gradient of its output and what it kept -> the gradient of its input, and on the way those of
-// its branches. Ten dispatches where q, k or v are adapted. Nothing is computed for frozen weights, and nothing below the
-// lowest adapted site: its own input needs no gradient.
+// One block backward: the gradient of its output and what it kept -> the gradient of its input, and on the
+// way those of its branches. Ten dispatches where q, k or v are adapted. Nothing is computed for frozen
+// weights, and nothing below the lowest adapted site: its own input needs no gradient.
 
 /** Where branches do not learn: sums over four rows that the gradients of the scalars are made of. */
 export interface ScalarSums {
@@ -331,8 +333,8 @@ interface BranchInput {
 }
 
 /**
- * Gradient of a site's intermediate, then the partial sums of the gradients of its A and B, or in stage 2 those of the
- * scalars; nothing if not adapted.
+ * Gradient of a site's intermediate, then the partial sums of the gradients of its A and B, or in stage 2
+ * those of the scalars; nothing if not adapted.
  */
 function branchGradients(
   trace: Trace,

@@ -1,5 +1,5 @@
-// What the parts of a step are traced from: shapes, weights, state and the shape of kernels; and the one matrix product
-// through which all of them go.
+// What the parts of a step are traced from: shapes, weights, state and the shape of kernels; and the one
+// matrix product through which all of them go.
 import type { Adapter } from '../../../dmlora/adapter.ts';
 import type { VitConfig } from '../../../vit/vit-config.ts';
 import type { Normalisation, Pixels } from '../../engine.ts';
@@ -29,13 +29,19 @@ export interface StepContext {
   readonly tuning: Tuning;
   /** How the frozen matrices lie, and what a block keeps for the backward pass beside the residual stream. */
   readonly storage: Storage;
-  /** Blocks whose forward pass is computed again in the backward pass, the first so many that learn; never the last. */
+  /**
+   * Blocks whose forward pass is computed again in the backward pass, the first so many that learn; never the
+   * last.
+   */
   readonly recomputedBlocks: number;
   /** Kept outputs of the frozen prefix, [images of the data set, tokens, dim]; null where none are kept. */
   readonly prefixCache: Region | null;
 }
 
-/** Where the backward pass ends: the first adapted site. `block` is the number of blocks if nothing is adapted. */
+/**
+ * Where the backward pass ends: the first adapted site. `block` is the number of blocks if nothing is
+ * adapted.
+ */
 export function lowestSite({ sites, depth }: FlatLayout): {
   readonly block: number;
   readonly kind: SiteKind;
@@ -87,8 +93,9 @@ export interface SavedBlock {
 }
 
 /**
- * Where the head reads the class token alone, it alone goes on in the last block: its queries, proj, MLP and both their gradients have one row an image.
- * Keys and values still come from all tokens. The result is the same; a block costs a quarter.
+ * Where the head reads the class token alone, it alone goes on in the last block: its queries, proj, MLP and
+ * both their gradients have one row an image. Keys and values still come from all tokens. The result is the
+ * same; a block costs a quarter.
  */
 export function isLast({ depth, pool }: VitConfig, block: number): boolean {
   return block === depth - 1 && pool === 'cls';

@@ -1,5 +1,6 @@
-// From pixels to the input of the first block that learns: factors of the branches, patches, and the frozen prefix. The
-// blocks below the first adapted one make the same of an image in every step, so a step may take their output from a cache.
+// From pixels to the input of the first block that learns: factors of the branches, patches, and the frozen
+// prefix. The blocks below the first adapted one make the same of an image in every step, so a step may take
+// their output from a cache.
 import { branchScalesKernel, branchScalesThreads } from '../shaders/branch-scales.ts';
 import { prefixCacheGrid, prefixCacheKernel } from '../shaders/prefix-cache.ts';
 import { layerNormGrid, layerNormKernel } from '../shaders/layer-norm.ts';
@@ -22,8 +23,8 @@ export function scaleBranches(trace: Trace, { state }: StepContext): void {
 }
 
 /**
- * Ways in: bytes, bytes sampled by crops (in training), or normalised floats; then one product with the table of positions
- * as residual.
+ * Ways in: bytes, bytes sampled by crops (in training), or normalised floats; then one product with the table
+ * of positions as residual.
  */
 export function embed(
   trace: Trace,

@@ -1,5 +1,6 @@
-// The head: final LayerNorm and pooling in the order of the configuration, logits, loss; then the same backward. Where the
-// head reads the class token alone, the last block has rows for nothing else and there is no pooling.
+// The head: final LayerNorm and pooling in the order of the configuration, logits, loss; then the same
+// backward. Where the head reads the class token alone, the last block has rows for nothing else and there is
+// no pooling.
 import { present } from '../../../shared/assert.ts';
 import type { VitConfig } from '../../../vit/vit-config.ts';
 import { groupRegion } from '../memory/training-state.ts';
@@ -31,7 +32,10 @@ export interface HeadInput {
   readonly feature: Tensor; // [images, head]
 }
 
-/** The vectors that the head reads; null where it reads the class token, which is all that the last block leaves. */
+/**
+ * The vectors that the head reads; null where it reads the class token, which is all that the last block
+ * leaves.
+ */
 function vectorsOf({ pool, meanFrom }: VitConfig): readonly Pooled[] | null {
   switch (pool) {
     case 'cls':

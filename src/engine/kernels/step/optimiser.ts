@@ -1,5 +1,5 @@
-// The end of a step: partial sums of gradients become one gradient, those of the scalars follow from it, then norm,
-// decision and AdamW: three dispatches whatever the number of parameters.
+// The end of a step: partial sums of gradients become one gradient, those of the scalars follow from it, then
+// norm, decision and AdamW: three dispatches whatever the number of parameters.
 import { wholeOf } from '../device/device-memory.ts';
 import { groupRegion } from '../memory/training-state.ts';
 import { adamThreads, adamwKernel, decideKernel, normGroups, normKernel } from '../shaders/adamw.ts';

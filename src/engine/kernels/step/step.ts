@@ -1,7 +1,8 @@
-// A step in order: pixels -> logits -> loss -> gradients -> parameters. Its parts stand in embedding.ts, block.ts, head.ts and
-// optimiser.ts, each forward above its backward. In inference nothing is kept for a backward pass, so the arena of a training
-// step holds it many times over. The backward pass has two readings: `all`, and `scalars` for stage 2, where branches do not
-// learn and neither their gradients nor what only those need is computed.
+// A step in order: pixels -> logits -> loss -> gradients -> parameters. Its parts stand in embedding.ts,
+// block.ts, head.ts and optimiser.ts, each forward above its backward. In inference nothing is kept for a
+// backward pass, so the arena of a training step holds it many times over. The backward pass has two
+// readings: `all`, and `scalars` for stage 2, where branches do not learn and neither their gradients nor
+// what only those need is computed.
 import { present } from '../../../shared/assert.ts';
 import { groupRegion } from '../memory/training-state.ts';
 import { scalarSumsKernel } from '../shaders/branch-scales.ts';

@@ -1,5 +1,6 @@
-// A program as data: the dispatches of a step in order, each with its kernel, its operands and its grid. Operands are
-// regions of planned buffers, or tensors that the arena will place when the whole program is known.
+// A program as data: the dispatches of a step in order, each with its kernel, its operands and its grid.
+// Operands are regions of planned buffers, or tensors that the arena will place when the whole program is
+// known.
 import { assert, present } from '../../../shared/assert.ts';
 import type { Region } from '../device/device-memory.ts';
 import type { Grid, Kernel } from '../shaders/kernel.ts';

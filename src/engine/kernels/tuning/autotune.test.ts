@@ -1,4 +1,5 @@
-// Tuning as a whole, with made-up times on a device that computes nothing: what is measured, remembered and told.
+// Tuning as a whole, with made-up times on a device that computes nothing: what is measured, remembered and
+// told.
 import { describe, expect, test } from 'vitest';
 import type { Gpu } from '../../gpu.ts';
 import { KernelEngine } from '../kernels-engine.ts';

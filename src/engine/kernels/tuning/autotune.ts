@@ -1,5 +1,6 @@
-// The tuning of a run: what is known about the device's kind, and for the large matrix products what was measured on it,
-// now or before. A measurement takes two seconds at most and happens once for each device and shape.
+// The tuning of a run: what is known about the device's kind, and for the large matrix products what was
+// measured on it, now or before. A measurement takes two seconds at most and happens once for each device and
+// shape.
 import type { VitConfig } from '../../../vit/vit-config.ts';
 import type { Gpu } from '../../gpu.ts';
 import { widthsOf } from '../memory/widths.ts';
@@ -12,14 +13,17 @@ import { recall, remember, type TuningMemory } from './tuning-memory.ts';
 
 const tuningBudgetMs = 2000;
 
-/** Rows from which a product is worth measuring; below, the class tokens of the last block, it is no time at all. */
+/**
+ * Rows from which a product is worth measuring; below, the class tokens of the last block, it is no time at
+ * all.
+ */
 const leastRows = 64;
 /** More rows than these change no tile's rank, and the buffers stay small. */
 const mostRows = 4096;
 
 /**
- * The large products of a step of `images` images: q k v, proj, fc1 and fc2, and the gradient of q k v. The gradients of
- * the others have the shapes of one another (fc2's is fc1's).
+ * The large products of a step of `images` images: q k v, proj, fc1 and fc2, and the gradient of q k v. The
+ * gradients of the others have the shapes of one another (fc2's is fc1's).
  */
 export function measuredShapes(config: VitConfig, images: number): readonly MatmulShape[] {
   const { tokens, dim, mlp, context } = widthsOf(config, images, 1);
@@ -42,7 +46,9 @@ export function measuredShapes(config: VitConfig, images: number): readonly Matm
   return [...new Map(all.map((one) => [shapeKey(one), one])).values()];
 }
 
-/** The preset with the chosen tiles; products are told apart by all but their rows, since a batch may be cut. */
+/**
+ * The preset with the chosen tiles; products are told apart by all but their rows, since a batch may be cut.
+ */
 function withTiles(preset: Tuning, tiles: ReadonlyMap<string, MatmulTile>): Tuning {
   const withoutRows = (key: string): string => key.slice(key.indexOf('x') + 1);
   const known = new Map([...tiles].map(([key, tile]) => [withoutRows(key), tile]));
@@ -55,8 +61,8 @@ function withTiles(preset: Tuning, tiles: ReadonlyMap<string, MatmulTile>): Tuni
 }
 
 /**
- * Tunes for a model and batch. On an emulated GPU nothing is measured: measuring would take minutes there, and
- * `processorTuning` was measured on one.
+ * Tunes for a model and batch. On an emulated GPU nothing is measured: measuring would take minutes there,
+ * and `processorTuning` was measured on one.
  */
 export async function autotune(
   gpu: Gpu,

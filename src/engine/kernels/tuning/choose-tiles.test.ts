@@ -1,5 +1,5 @@
-// Choosing tiles from times that the test makes up: the fastest that computes the right thing wins, noise decides nothing,
-// what is remembered is not measured again, and the span of time holds.
+// Choosing tiles from times that the test makes up: the fastest that computes the right thing wins, noise
+// decides nothing, what is remembered is not measured again, and the span of time holds.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { MatmulShape, MatmulTile } from '../shaders/matmul.ts';

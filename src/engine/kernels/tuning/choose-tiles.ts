@@ -1,12 +1,12 @@
-// Which tile each shape of matrix product gets, from what a workbench measures: what was remembered, then trials within a
-// span of time. Knows no device and no clock of its own.
+// Which tile each shape of matrix product gets, from what a workbench measures: what was remembered, then
+// trials within a span of time. Knows no device and no clock of its own.
 import type { MatmulShape, MatmulTile } from '../shaders/matmul.ts';
 import { tileName } from './tile-set.ts';
 
 export interface Workbench {
   /**
-   * Milliseconds of one product in each tile; null for a tile that does not compile, that computes anything else than the
-   * others, or that `deadline` (of `now`) left no time for.
+   * Milliseconds of one product in each tile; null for a tile that does not compile, that computes anything
+   * else than the others, or that `deadline` (of `now`) left no time for.
    */
   measure(
     shape: MatmulShape,
@@ -41,7 +41,9 @@ export function shapeKey({ rows, inner, columns, parts }: MatmulShape): string {
   return `${rows}x${inner}x${columns}x${parts}`;
 }
 
-/** The fastest tile, or the preset where nothing is clearly faster than it; null where nothing was measured. */
+/**
+ * The fastest tile, or the preset where nothing is clearly faster than it; null where nothing was measured.
+ */
 export function fastest(
   tiles: readonly MatmulTile[],
   ms: readonly (number | null)[],
@@ -67,8 +69,9 @@ function rank(
 }
 
 /**
- * Chooses for every shape, the most work first: all candidates on the first shape that is not remembered, the fastest few
- * on the others. A shape that the time does not reach takes the tile of the first and is not remembered.
+ * Chooses for every shape, the most work first: all candidates on the first shape that is not remembered, the
+ * fastest few on the others. A shape that the time does not reach takes the tile of the first and is not
+ * remembered.
  */
 export async function chooseTiles(
   shapes: readonly MatmulShape[],

@@ -1,5 +1,5 @@
-// The workbench on a device: every tile of the set computes the same bits, a wrong one and one that does not compile are
-// refused, and the times are times.
+// The workbench on a device: every tile of the set computes the same bits, a wrong one and one that does not
+// compile are refused, and the times are times.
 import { describe, expect, test, vi } from 'vitest';
 import { missingGpu, nodeGpu } from '../../checks/node-gpu.ts';
 import type { MatmulTile } from '../shaders/matmul.ts';

@@ -1,6 +1,6 @@
-// Times matrix products on the device. The factors are multiples of 1/128 below 1, made by a hash, so that every sum is
-// exact in float32 whatever the order of its additions: a tile is right when all its bits are, compared with float64 on the
-// host in a few rows and with the first right tile everywhere.
+// Times matrix products on the device. The factors are multiples of 1/128 below 1, made by a hash, so that
+// every sum is exact in float32 whatever the order of its additions: a tile is right when all its bits are,
+// compared with float64 on the host in a few rows and with the first right tile everywhere.
 import type { Gpu } from '../../gpu.ts';
 import type { Grid, Kernel } from '../shaders/kernel.ts';
 import { kernel, read, write } from '../shaders/kernel.ts';
@@ -14,7 +14,9 @@ const groups = 256;
 const leftSalt = 11;
 const rightSalt = 23;
 
-/** The value of element i: a hash (PCG's output function), 8 bits of it, as a multiple of 1/128 in [-1, 1). */
+/**
+ * The value of element i: a hash (PCG's output function), 8 bits of it, as a multiple of 1/128 in [-1, 1).
+ */
 export function factor(i: number, salt: number): number {
   const state = (Math.imul(i, 747796405) + Math.imul(salt, 2891336453)) >>> 0;
   const word = Math.imul((state >>> ((state >>> 28) + 4)) ^ state, 277803737) >>> 0;

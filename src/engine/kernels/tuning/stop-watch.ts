@@ -1,9 +1,13 @@
-// How long work takes on the device: by timestamps where it has them, else by the time until the queue is done.
+// How long work takes on the device: by timestamps where it has them, else by the time until the queue is
+// done.
 import type { Gpu } from '../../gpu.ts';
 
 type Encode = (pass: GPUComputePassEncoder, times: number) => void;
 
-/** Browsers round timestamps to 0.1 ms; without them the way to the device and back must be small beside the work. */
+/**
+ * Browsers round timestamps to 0.1 ms; without them the way to the device and back must be small beside the
+ * work.
+ */
 const enoughMs = { timestamps: 5, wall: 12 } as const;
 const mostRepeats = 200;
 

@@ -1,5 +1,6 @@
-// The tiles that may be tried for the matrix products, by name. Register tiles win where barriers and workgroup memory
-// cost (emulated and some mobile GPUs), workgroup tiles where loads do: both kinds are here, a handful of sizes each.
+// The tiles that may be tried for the matrix products, by name. Register tiles win where barriers and
+// workgroup memory cost (emulated and some mobile GPUs), workgroup tiles where loads do: both kinds are here,
+// a handful of sizes each.
 import type { GpuFacts } from '../../engine.ts';
 import type { MatmulTile } from '../shaders/matmul.ts';
 import { workgroupBytes } from '../shaders/matmul-workgroup.ts';
@@ -22,7 +23,9 @@ const workgroup = (
   slice: 8 | 16 | 32,
 ): MatmulTile => ({ memory: 'workgroup', rowTile, columnTile, threads: [x, y], slice });
 
-/** In the order in which they are tried: what is most likely to win comes first, in case the time runs out. */
+/**
+ * In the order in which they are tried: what is most likely to win comes first, in case the time runs out.
+ */
 export const tileSet: readonly MatmulTile[] = [
   workgroup(8, 2, 8, 8, 16), // 64 x 64, 8 x 8 a thread
   workgroup(8, 2, 16, 8, 16), // 64 x 128

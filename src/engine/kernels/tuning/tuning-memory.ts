@@ -1,5 +1,5 @@
-// What tuning remembers: for each adapter and version of the tile set, the tile of each shape by name. The text lies
-// wherever the caller keeps it; without a place it lasts as long as the worker.
+// What tuning remembers: for each adapter and version of the tile set, the tile of each shape by name. The
+// text lies wherever the caller keeps it; without a place it lasts as long as the worker.
 
 /** Where the text of all choices lies. Neither call throws: a memory that fails is an empty one. */
 export interface TuningMemory {

@@ -1,5 +1,5 @@
-// Which shape of each kernel a device runs: tiles of the matrix products, threads of a workgroup, rows of a thread.
-// Emulations on the processor want few, large register tiles and no barriers; GPUs want many threads.
+// Which shape of each kernel a device runs: tiles of the matrix products, threads of a workgroup, rows of a
+// thread. Emulations on the processor want few, large register tiles and no barriers; GPUs want many threads.
 import type { TuningRecord } from '../../engine.ts';
 import type { Gpu } from '../../gpu.ts';
 import type { MatmulShape, MatmulTile } from '../shaders/matmul.ts';
@@ -21,8 +21,9 @@ export interface Tuning {
 }
 
 /**
- * Register tiles only, one thread a row: for SwiftShader. Tiles of 16 x 16 are 4 % faster in a step (measured, depth 4 at
- * 37 tokens, batch 8) and take nearly twice as long to compile, 33 instead of 19 CPU-seconds.
+ * Register tiles only, one thread a row: for SwiftShader. Tiles of 16 x 16 are 4 % faster in a step
+ * (measured, depth 4 at 37 tokens, batch 8) and take nearly twice as long to compile, 33 instead of 19
+ * CPU-seconds.
  */
 export const processorTuning: Tuning = {
   matmulTile: ({ rows, columns }) => ({
@@ -41,8 +42,8 @@ export const processorTuning: Tuning = {
 };
 
 /**
- * The same with quads, for an emulation that has subgroups. The rows of a workgroup (four threads) are chosen so that few
- * are idle: 40 for 37 tokens, 200 for 197.
+ * The same with quads, for an emulation that has subgroups. The rows of a workgroup (four threads) are chosen
+ * so that few are idle: 40 for 37 tokens, 200 for 197.
  */
 export const quadTuning: Tuning = {
   ...processorTuning,
@@ -60,8 +61,8 @@ function quadRows(rows: number): number {
 }
 
 /**
- * Smaller tiles and more threads: workgroups fill the 32 lanes in which most GPUs compute. Chosen by reasoning; not measured
- * on a GPU.
+ * Smaller tiles and more threads: workgroups fill the 32 lanes in which most GPUs compute. Chosen by
+ * reasoning; not measured on a GPU.
  */
 export const gpuTuning: Tuning = {
   matmulTile: ({ rows }) =>
@@ -78,8 +79,8 @@ export const gpuTuning: Tuning = {
 };
 
 /**
- * The smallest tiles: for checks that must compile at once. Mesa's lavapipe takes minutes for the large unrolled ones that
- * win on SwiftShader.
+ * The smallest tiles: for checks that must compile at once. Mesa's lavapipe takes minutes for the large
+ * unrolled ones that win on SwiftShader.
  */
 export const smallestTuning: Tuning = {
   matmulTile: () => ({ memory: 'registers', rowTile: 4, columnTile: 1, threads: [4, 2] }),
