@@ -4,7 +4,6 @@
 import { writeFile } from 'node:fs/promises';
 import { writeSafetensors, type TensorToWrite } from '../src/formats/safetensors.ts';
 import { openGpu } from '../src/engine/gpu.ts';
-import { must } from '../src/engine/checks/reference.ts';
 import { countWebGpu } from './count-webgpu.ts';
 import { openContender } from './engines.ts';
 import { installTimestamps } from './gpu-time.ts';
@@ -12,6 +11,7 @@ import { Measurement } from './measure.ts';
 import { installDawn } from './node-dawn.ts';
 import { measurePeak } from './peak.ts';
 import { lowRankOf, makeWorkload, optimiser, patchesOf, type Case } from './workload.ts';
+import { unwrap } from '../src/shared/result.ts';
 
 export interface NodeOptions {
   readonly steps: number | null;
@@ -37,7 +37,7 @@ export async function runCase(wanted: Case, options: NodeOptions): Promise<objec
 
 export async function runPeak(): Promise<object> {
   await installDawn();
-  const { device, name, software } = must(await openGpu());
+  const { device, name, software } = unwrap(await openGpu());
   return { ...(await measurePeak(device, software)), adapter: name, software };
 }
 

@@ -2,13 +2,13 @@
 // outside.
 import wasmBinary from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
 import { openGpu } from '../src/engine/gpu.ts';
-import { must } from '../src/engine/checks/reference.ts';
 import { countWebGpu } from './count-webgpu.ts';
 import { openContender } from './engines.ts';
 import { installTimestamps } from './gpu-time.ts';
 import { Measurement } from './measure.ts';
 import { measurePeak } from './peak.ts';
 import { makeWorkload, type Case } from './workload.ts';
+import { unwrap } from '../src/shared/result.ts';
 
 countWebGpu();
 installTimestamps();
@@ -26,7 +26,7 @@ const bench = {
   profile: () => current?.profile(),
   stop: () => current?.dispose(),
   async peak() {
-    const gpu = must(await openGpu());
+    const gpu = unwrap(await openGpu());
     const peak = await measurePeak(gpu.device, gpu.software);
     gpu.close();
     return { ...peak, adapter: gpu.name, software: gpu.software };

@@ -80,7 +80,7 @@ test('plans that need less memory give the same numbers on kernels, webgpu', asy
   await openChecks(page);
   const figures = await page.evaluate(() => window.engineChecks.plans());
   console.info('kernels plans:', JSON.stringify(figures));
-  const names = ['other plans', 'stage 2', 'kept prefix', 'drop', 'reference vectors in float16'];
+  const names = ['other plans', 'stage 2', 'prefix cache', 'drop', 'reference vectors in float16'];
   expect(Object.keys(figures)).toEqual(names);
 });
 

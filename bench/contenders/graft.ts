@@ -2,9 +2,9 @@
 // of tfjs.
 import type { Engine, MemoryPlan, StepControl, TuningRecord } from '../../src/engine/engine.ts';
 import { plainNormalisation, stage1 } from '../../src/engine/checks/random-model.ts';
-import { must } from '../../src/engine/checks/reference.ts';
 import type { Contender } from '../contender.ts';
 import { optimiser, type Workload } from '../workload.ts';
+import { unwrap } from '../../src/shared/result.ts';
 
 export class GraftContender implements Contender {
   readonly timesJavaScript: boolean;
@@ -39,7 +39,7 @@ export class GraftContender implements Contender {
   async start(work: Workload): Promise<void> {
     this.#work = work;
     const { model, adapter, images, classes } = work;
-    must(await this.engine.prepare(model, adapter, plainNormalisation, { batch: images, classes }));
+    unwrap(await this.engine.prepare(model, adapter, plainNormalisation, { batch: images, classes }));
   }
 
   enqueue(): void {

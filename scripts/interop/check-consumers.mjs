@@ -27,7 +27,7 @@ const names = (await readdir(photos)).sort();
  * @param {ArrayBuffer | Uint8Array} graph
  * @param {any[]} sources
  */
-async function look({ transformers, ort, pixelsOf }, model, graph, sources) {
+async function inspect({ transformers, ort, pixelsOf }, model, graph, sources) {
   const { AutoModelForImageClassification, AutoProcessor, RawImage, env } = transformers;
   env.allowRemoteModels = false;
   env.allowLocalModels = true;
@@ -72,7 +72,7 @@ async function inNode() {
     const sources = await Promise.all(
       names.map(async (name) => new Blob([await readFile(join(photos, name))])),
     );
-    return await look(
+    return await inspect(
       { transformers: await library('@huggingface/transformers'), ort, pixelsOf },
       folder,
       graph,
@@ -140,17 +140,17 @@ async function inBrowser(executablePath) {
         const ort = await load('/ort/ort.wasm.min.mjs');
         ort.env.wasm.numThreads = 1;
         const { pixelsOf } = await load('/model/pixels.mjs');
-        const look = new Function(`return (${code})`)();
+        const inspect = new Function(`return (${code})`)();
         const graph = await (await fetch(`/model/onnx/${graphFile}`)).arrayBuffer();
         const sources = await Promise.all(files.map(async (name) => (await fetch(`/photos/${name}`)).blob()));
-        const seen = await look({ transformers, ort, pixelsOf }, 'model', graph, sources);
+        const seen = await inspect({ transformers, ort, pixelsOf }, 'model', graph, sources);
         for (const part of Object.values(seen))
           part.pixels = part.pixels.map((/** @type {Float32Array} */ data) => Array.from(data));
         return JSON.stringify(seen);
       },
-      { code: look.toString(), files: names, graphFile: file },
+      { code: inspect.toString(), files: names, graphFile: file },
     );
-    return /** @type {Awaited<ReturnType<typeof look>>} */ (JSON.parse(text));
+    return /** @type {Awaited<ReturnType<typeof inspect>>} */ (JSON.parse(text));
   } finally {
     await browser.close();
     server.close();
@@ -177,7 +177,7 @@ function safetensors(tensors) {
 
 /** @type {Map<string, { shape: number[], data: Float32Array }>} */
 const tensors = new Map();
-/** @param {string} where @param {Awaited<ReturnType<typeof look>>} seen */
+/** @param {string} where @param {Awaited<ReturnType<typeof inspect>>} seen */
 const add = (where, seen) => {
   for (const [who, { pixels, logits, dims }] of Object.entries(seen)) {
     pixels.forEach((data, i) =>

@@ -66,7 +66,7 @@ export function collect(program, args, { limitMs = 600_000, env = {}, onLine } =
  * @param {string | undefined} path
  * @returns {Promise<Python | null>}
  */
-async function look(path) {
+async function inspect(path) {
   if (path === undefined || path === '') return null;
   const { code, out } = await collect(path, ['-c', probe], { limitMs: 60_000 });
   if (code !== 0) return null;
@@ -80,10 +80,10 @@ async function look(path) {
 export async function findPythons() {
   const main =
     process.env['GRAFT_PYTHON'] === undefined
-      ? ((await look('python3')) ?? (await look('python')))
-      : await look(process.env['GRAFT_PYTHON']);
+      ? ((await inspect('python3')) ?? (await inspect('python')))
+      : await inspect(process.env['GRAFT_PYTHON']);
   const second = process.env['GRAFT_PYTHON_TIMM'];
-  return { main, timm: second === undefined ? main : await look(second) };
+  return { main, timm: second === undefined ? main : await inspect(second) };
 }
 
 /**

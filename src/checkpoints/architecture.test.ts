@@ -5,10 +5,10 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseJsonObject } from '../formats/json.ts';
-import { must } from '../engine/checks/reference.ts';
 import { misfit, slotsOf, type Architecture } from './architecture.ts';
 import { timmArchitecture } from './timm/form.ts';
 import { hfArchitecture } from './transformers/classes.ts';
+import { unwrap } from '../shared/result.ts';
 
 interface Entry {
   readonly library: 'transformers' | 'timm';
@@ -20,7 +20,7 @@ const file = path.resolve(import.meta.dirname, '../../testdata/architectures.jso
 const entries = JSON.parse(readFileSync(file, 'utf8')) as readonly Entry[];
 
 function architectureOf({ library, config }: Pick<Entry, 'library' | 'config'>): Architecture {
-  const json = must(parseJsonObject(JSON.stringify(config), 'config.json'));
+  const json = unwrap(parseJsonObject(JSON.stringify(config), 'config.json'));
   const found = library === 'timm' ? timmArchitecture(json) : hfArchitecture(json);
   if (typeof found === 'string') throw new Error(found);
   return found;

@@ -10,7 +10,7 @@ import { parseModelConfig, type ModelConfigFile } from './model-config.ts';
 import { readHeader, readTensorBytes, writeSafetensors, type TensorToWrite } from '../formats/safetensors.ts';
 import { ndArray, type NdArray } from '../shared/array.ts';
 import { faultSentence } from '../shared/fault.ts';
-import type { Result } from '../shared/result.ts';
+import { type Result, unwrap } from '../shared/result.ts';
 import { loadHead, loadModel, readCheckpoint, unexpectedTensors, type Checkpoint } from './checkpoint.ts';
 import { hfConfigOf } from './transformers/classes.ts';
 import { fineTunedTensors } from './write-checkpoint.ts';
@@ -20,14 +20,9 @@ import type { VitModel } from '../vit/parameters.ts';
 const folder = path.resolve(import.meta.dirname, '../../testdata/reference');
 type Tensors = Map<string, TensorToWrite>;
 
-function must<T>(result: Result<T>): T {
-  if (result.ok) return result.value;
-  throw new Error(faultSentence(result.fault));
-}
-
 async function tensorsOf(file: Blob): Promise<Tensors> {
   const tensors: Tensors = new Map();
-  for (const [name, entry] of must(await readHeader(file, 'x')).tensors)
+  for (const [name, entry] of unwrap(await readHeader(file, 'x')).tensors)
     tensors.set(name, { dtype: entry.dtype, shape: entry.shape, bytes: await readTensorBytes(file, entry) });
   return tensors;
 }
@@ -37,7 +32,7 @@ async function open(
   config: ModelConfigFile,
 ): Promise<Result<{ checkpoint: Checkpoint; model: VitModel; file: Blob }>> {
   const file = writeSafetensors(tensors);
-  const header = must(await readHeader(file, 'x'));
+  const header = unwrap(await readHeader(file, 'x'));
   const checkpoint = readCheckpoint(header, config);
   if (!checkpoint.ok) return checkpoint;
   const model = await loadModel(file, header, checkpoint.value);
@@ -51,12 +46,12 @@ let expected: VitModel;
 beforeAll(async () => {
   const read = async (name: string): Promise<typeof hf> => ({
     tensors: await tensorsOf(new Blob([await readFile(path.join(folder, name, 'model.safetensors'))])),
-    config: must(
+    config: unwrap(
       parseModelConfig(await readFile(path.join(folder, name, 'config.json'), 'utf8'), 'config.json'),
     ),
   });
   [hf, timm] = [await read('micro_vit_hf'), await read('micro_vit_timm')];
-  expected = must(await open(hf.tensors, hf.config)).model;
+  expected = unwrap(await open(hf.tensors, hf.config)).model;
 });
 
 const renamed = (tensors: Tensors, rename: (name: string) => string): Tensors =>
@@ -99,7 +94,7 @@ describe('names', () => {
     ['timm', 'timm', () => timm.tensors, () => timm.config],
   ];
   test.each(dialects)('%s', async (_, id, tensors, config) => {
-    const { checkpoint, model } = must(await open(tensors(), config()));
+    const { checkpoint, model } = unwrap(await open(tensors(), config()));
     expect(checkpoint.dialect.id).toBe(id);
     expect(model.weights).toEqual(expected.weights);
     expect(model.config).toEqual(expected.config);
@@ -109,13 +104,13 @@ describe('names', () => {
 
   test('class names that do not fit the classifier are left out, with a note', async () => {
     const named = (labels: string[]) => open(hf.tensors, { ...hf.config, labels });
-    const two = must(await named(['a', 'b'])).checkpoint;
+    const two = unwrap(await named(['a', 'b'])).checkpoint;
     expect(two.head).toEqual({ classes: 5, labels: [] });
     expect(two.notes).toEqual([
       'Its config names 2 classes and its classifier has 5: the names are not used.',
     ]);
     for (const labels of [[], ['a', 'b', 'c', 'd', 'e']]) {
-      const { head, notes } = must(await named(labels)).checkpoint;
+      const { head, notes } = unwrap(await named(labels)).checkpoint;
       expect([head?.labels, notes]).toEqual([labels, []]);
     }
   });
@@ -126,7 +121,7 @@ describe('names', () => {
       const values = new Float32Array((bytes as Uint8Array).slice().buffer);
       tensors.set(name, { dtype, shape, bytes: encodeFloats(values, dtype) });
     }
-    const { model } = must(await open(tensors, hf.config));
+    const { model } = unwrap(await open(tensors, hf.config));
     for (const [name, { data }] of model.weights) {
       const exact = expected.weights.get(name)!.data;
       // Half a unit in the last place: 2^-11 relative for float16, 2^-8 for bfloat16.
@@ -145,12 +140,12 @@ describe('names', () => {
       ['vit.embeddings.mask_token', extra],
       ['vit.surprise', extra],
     ]);
-    expect(unexpectedTensors(must(await open(tensors, hf.config)).checkpoint)).toEqual(['vit.surprise']);
+    expect(unexpectedTensors(unwrap(await open(tensors, hf.config)).checkpoint)).toEqual(['vit.surprise']);
   });
 
   test('a file without a head opens; the head will be new', async () => {
     const tensors = new Map([...hf.tensors].filter(([name]) => !name.startsWith('classifier')));
-    expect(must(await open(tensors, hf.config)).checkpoint.head).toBeNull();
+    expect(unwrap(await open(tensors, hf.config)).checkpoint.head).toBeNull();
   });
 });
 
@@ -252,8 +247,8 @@ describe('written', () => {
     ['timm', (): typeof hf => timm, 'blocks.1.attn.qkv.weight', 'head'],
   ] as const)('%s: only what was trained differs', async (_, source, adapted, head) => {
     const { tensors, config } = source();
-    const { checkpoint, file } = must(await open(tensors, config));
-    const header = must(await readHeader(file, 'x'));
+    const { checkpoint, file } = unwrap(await open(tensors, config));
+    const header = unwrap(await readHeader(file, 'x'));
     const out = writeSafetensors(await fineTunedTensors(file, header, checkpoint, changed()));
     const after = await tensorsOf(out);
     expect([...after.keys()].sort()).toEqual([...tensors.keys()].sort());
@@ -263,11 +258,11 @@ describe('written', () => {
       if (name === adapted || name.startsWith(head)) expect(found.bytes).not.toEqual(bytes);
       else expect(found.bytes).toEqual(bytes);
     }
-    const again = must(await open(after, { ...config, labels: ['a', 'b', 'c'] }));
+    const again = unwrap(await open(after, { ...config, labels: ['a', 'b', 'c'] }));
     for (const [name, array] of expected.weights)
       expect(again.model.weights.get(name)).toEqual(changed().get(name) ?? array);
-    const reread = must(
-      await loadHead(again.file, must(await readHeader(again.file, 'x')), again.checkpoint),
+    const reread = unwrap(
+      await loadHead(again.file, unwrap(await readHeader(again.file, 'x')), again.checkpoint),
     );
     expect(reread?.weight).toEqual(changed().get('head.weight'));
     expect(again.checkpoint.head?.labels).toEqual(['a', 'b', 'c']);
@@ -275,7 +270,7 @@ describe('written', () => {
 
   test('config.json has both label maps with text keys, any label, and no old count', async () => {
     const labels = ['__proto__', 'a "quoted" one', 'ü'];
-    const { checkpoint } = must(await open(hf.tensors, hf.config));
+    const { checkpoint } = unwrap(await open(hf.tensors, hf.config));
     const form = hfConfigOf(checkpoint, hf.config);
     const text = typeof form === 'string' ? form : writeHfConfig(form, labels, 'float16');
     const json = JSON.parse(text) as Record<string, unknown>;

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { readerOf } from '../engine/checks/node-backends.ts';
-import { must, readTensors } from '../engine/checks/reference.ts';
+import { readTensors } from '../engine/checks/reference.ts';
 import { decodeFloats, encodeFloats } from '../formats/float-types.ts';
 import { readHeader, readTensorBytes } from '../formats/safetensors.ts';
 import { ndArray, sizeOf } from '../shared/array.ts';
@@ -28,6 +28,7 @@ import {
   type Pile,
   type Tiny,
 } from './testing/tiny-models.ts';
+import { unwrap } from '../shared/result.ts';
 const f64 = (bytes: Uint8Array): Uint8Array =>
   new Uint8Array(Float64Array.from(decodeFloats(bytes, 'F32')).buffer);
 
@@ -49,7 +50,7 @@ describe('prefixes of wrappers', () => {
     ['student.encoder_q.', ''],
   ])('%s is taken off both libraries and said; written names are without it', async (prefix, maker) => {
     for (const source of [hf, timm]) {
-      const model = must(
+      const model = unwrap(
         await opened(
           withWeights(
             source,
@@ -81,7 +82,7 @@ describe('prefixes of wrappers', () => {
           .replace('intermediate.dense', 'mlp.fc1')
           .replace(/(layers\.\d+)\.output\.dense/, '$1.mlp.fc2')}`,
     ])
-      await assertLogits(must(await opened(withWeights(hf, renamed(hf.tensors, rename)))), hf.expected);
+      await assertLogits(unwrap(await opened(withWeights(hf, renamed(hf.tensors, rename)))), hf.expected);
   });
 
   test('what lies outside of it is left out and said', async () => {
@@ -89,7 +90,7 @@ describe('prefixes of wrappers', () => {
       hf,
       renamed(hf.tensors, (name) => (name.startsWith('vit.') ? `model.${name}` : `criterion.${name}`)),
     );
-    const model = must(await opened(files));
+    const model = unwrap(await opened(files));
     expect(model.checkpoint.head).toBeNull();
     expect(model.summary.notes.join(' ')).toContain('2 tensors lie outside of "model." and are left out');
     expect(model.summary.notes.join(' ')).toContain('criterion.classifier.bias');
@@ -127,14 +128,14 @@ describe('prefixes of wrappers', () => {
       ...renamed(timm.tensors, (name) => `model.${name}`),
       ...renamed(timm.tensors, (name) => (name.startsWith('blocks.') ? `model.teacher.${name}` : null)),
     ]);
-    const model = must(await opened(withWeights(timm, part)));
+    const model = unwrap(await opened(withWeights(timm, part)));
     expect(model.summary.notes[0]).toContain('"model."');
     await assertLogits(model, timm.expected);
   });
 
   test('a model beside a copy under a prefix is the one without it; the copy is named', async () => {
     const both = new Map([...timm.tensors, ...renamed(timm.tensors, (name) => `ema.${name}`)]);
-    const model = must(await opened(withWeights(timm, both)));
+    const model = unwrap(await opened(withWeights(timm, both)));
     expect(model.summary.notes.join(' ')).toContain('32 tensors are not used');
     await assertLogits(model, timm.expected);
   });
@@ -151,7 +152,7 @@ describe('prefixes of wrappers', () => {
 
   test('plain names get no note', async () => {
     for (const source of [hf, timm])
-      expect(must(await opened(source.files)).summary.notes.join()).not.toContain('prefix');
+      expect(unwrap(await opened(source.files)).summary.notes.join()).not.toContain('prefix');
   });
 });
 
@@ -168,7 +169,7 @@ describe('positions for another image size than the config states', () => {
   };
 
   test('timm: interpolated to the size stated, as timm does it', async () => {
-    const model = must(await opened(await sized(48)));
+    const model = unwrap(await opened(await sized(48)));
     expect(model.checkpoint.config.imageSize).toBe(48);
     expect(model.checkpoint.storedImageSize).toBe(32);
     expect(model.model.weights.get('pos_embed')?.shape).toEqual([1, 37, 32]);
@@ -177,9 +178,9 @@ describe('positions for another image size than the config states', () => {
     );
     const at48 = await readTensors(readerOf(path.join(casesFolder, 'tiny-timm')), 'expected-48.safetensors');
     await assertLogits(model, at48);
-    const own = must(await openModel(pile(await sized(48)), 'x', { imageSize: 32 }));
+    const own = unwrap(await openModel(pile(await sized(48)), 'x', { imageSize: 32 }));
     await assertLogits(own, timm.expected);
-    const plain = must(await opened(await sized(32)));
+    const plain = unwrap(await opened(await sized(32)));
     await assertLogits(plain, timm.expected);
   });
 
@@ -192,7 +193,7 @@ describe('positions for another image size than the config states', () => {
       'Its image_size is 48 x 32',
     );
     const listed = await withConfig(hf.files, { image_size: [32, 32], patch_size: [8, 8] });
-    await assertLogits(must(await opened(listed)), hf.expected);
+    await assertLogits(unwrap(await opened(listed)), hf.expected);
   });
 });
 
@@ -205,7 +206,7 @@ describe('how images are prepared, where it stands elsewhere', () => {
     const { pretrained_cfg, label_names, ...rest } = await json(timm.files['config.json']);
     const own = { interpolation: 'bilinear', crop_pct: 1, ...imageNet, labels: label_names };
     const flat = { ...rest, ...(pretrained_cfg as object), ...own, num_classes: 5 };
-    const model = must(await opened({ ...timm.files, 'config.json': JSON.stringify(flat) }));
+    const model = unwrap(await opened({ ...timm.files, 'config.json': JSON.stringify(flat) }));
     expect(model.preprocessing).toMatchObject({
       ...imageNet,
       resize: { kind: 'shortest-edge', size: 32 },
@@ -218,7 +219,7 @@ describe('how images are prepared, where it stands elsewhere', () => {
   });
 
   test('timm without pretrained_cfg: as timm does for the architecture, and said', async () => {
-    const model = must(await opened(await withConfig(timm.files, { pretrained_cfg: undefined })));
+    const model = unwrap(await opened(await withConfig(timm.files, { pretrained_cfg: undefined })));
     expect(model.preprocessing).toMatchObject({
       mean: halves,
       std: halves,
@@ -237,7 +238,7 @@ describe('how images are prepared, where it stands elsewhere', () => {
       ...wrapper,
       pretrained_cfg: { ...(pretrained_cfg as object), ...imageNet },
     });
-    const model = must(
+    const model = unwrap(
       await opened({
         ...wrapped,
         'preprocessor_config.json': JSON.stringify({ size: 32, image_mean: halves }),
@@ -271,7 +272,7 @@ describe('how images are prepared, where it stands elsewhere', () => {
       ],
       [without(clip.files, 'processor_config.json'), { filter: 'bicubic', resize: { size: 32 } }, true],
     ] as const) {
-      const model = must(await opened(files));
+      const model = unwrap(await opened(files));
       expect(model.preprocessing).toMatchObject(expected);
       expect(model.summary.notes.join().includes('There is no preprocessor_config.json')).toBe(notes);
       await assertLogits(model, clip.expected);
@@ -289,11 +290,11 @@ describe.skipIf(absent)("DeiT-Tiny's weights beside a config.json of one level",
     const file = async (at: string): Promise<Blob> => new Blob([await readFile(path.join(shared, at))]);
     const weights = await file('models/deit_tiny_patch16_224/model.safetensors');
     const config = await file(`cases/${name}/config.json`);
-    return must(await opened({ 'config.json': config, 'model.safetensors': weights }));
+    return unwrap(await opened({ 'config.json': config, 'model.safetensors': weights }));
   };
   const logitsAreTimms = async (model: OpenModel): Promise<void> => {
     const file = new Blob([await readFile(path.join(shared, 'parity/deit_tiny.safetensors'))]);
-    const { tensors } = must(await readHeader(file, 'photos'));
+    const { tensors } = unwrap(await readHeader(file, 'photos'));
     const firstTwo = async (name: string) => {
       const entry = present(tensors.get(name), name); // pixels [8, 3, 224, 224] and logits [8, 1000]
       const shape = [2, ...entry.shape.slice(1)];
@@ -336,7 +337,7 @@ describe('as they were read before', () => {
         { dtype: 'F64', shape, bytes: f64(bytes instanceof Blob ? new Uint8Array(0) : bytes) },
       ]),
     );
-    await assertLogits(must(await opened(withWeights(hf, double))), hf.expected);
+    await assertLogits(unwrap(await opened(withWeights(hf, double))), hf.expected);
     const names = (labels: readonly string[]): object =>
       Object.fromEntries(labels.map((label, i) => [i, label]));
     for (const [fields, labels] of [
@@ -352,7 +353,7 @@ describe('as they were read before', () => {
         ['class 0', 'class 1', 'class 2', 'class 3', 'class 4'],
       ],
     ] as const) {
-      const model = must(await opened(await withConfig(hf.files, fields)));
+      const model = unwrap(await opened(await withConfig(hf.files, fields)));
       expect(model.summary.labels).toEqual(labels);
       await assertLogits(model, hf.expected);
     }
@@ -362,7 +363,7 @@ describe('as they were read before', () => {
     ['a head of another name', (name: string) => name.replace('classifier', 'fc')],
     ['a head in a Sequential', (name: string) => name.replace('classifier', 'classifier.1')],
   ])('%s: a new head, and a note', async (_, rename) => {
-    const model = must(await opened(withWeights(hf, renamed(hf.tensors, rename))));
+    const model = unwrap(await opened(withWeights(hf, renamed(hf.tensors, rename))));
     expect(model.checkpoint.head).toBeNull();
     expect(model.summary.notes.join(' ')).toContain('2 tensors are not used');
   });

@@ -1,7 +1,6 @@
 // Files of several models mixed: all that is used comes from one folder, what lies elsewhere is named, and
 // where only a person can tell which model is meant, one is asked for.
 import { beforeAll, describe, expect, test } from 'vitest';
-import { must } from '../engine/checks/reference.ts';
 import { writeSafetensors } from '../formats/safetensors.ts';
 import { present } from '../shared/assert.ts';
 import { faultSentence, type Fault } from '../shared/fault.ts';
@@ -20,6 +19,7 @@ import {
   type Pile,
   type Tiny,
 } from './testing/tiny-models.ts';
+import { unwrap } from '../shared/result.ts';
 let hf: Tiny;
 let timm: Tiny;
 
@@ -43,7 +43,7 @@ describe('files of several models', () => {
       ...below('run', hf.files),
     };
     for (const order of [pile(files), pile(files).reverse()]) {
-      const model = must(await openModel(order, 'run'));
+      const model = unwrap(await openModel(order, 'run'));
       expect(model.summary.labels).toEqual(['class 0', 'class 1', 'class 2', 'class 3', 'class 4']);
       expect(model.summary.notes[0]).toBe(
         'Taken from the top folder. Not used: checkpoint-10/model.safetensors, checkpoint-20/model.safetensors.',
@@ -56,7 +56,7 @@ describe('files of several models', () => {
     const capitals = Object.fromEntries(
       Object.entries(hf.files).map(([name, content]) => [name.toUpperCase(), content]),
     );
-    const model = must(await opened(capitals));
+    const model = unwrap(await opened(capitals));
     expect(model.summary.labels).toHaveLength(5);
     await assertLogits(model, hf.expected);
     // Beside the usual name they are a second file, and the usual name is the first choice.
@@ -79,8 +79,8 @@ describe('files of several models', () => {
 
   test("a system's own copies of names are no weights", async () => {
     const files = { ...hf.files, '._model.safetensors': 'x', '__MACOSX/._model.safetensors': 'x' };
-    expect(must(await opened(files)).summary.notes).toEqual([]);
-    expect(must(await opened(below('.cache/run', hf.files))).summary.notes).toEqual([]);
+    expect(unwrap(await opened(files)).summary.notes).toEqual([]);
+    expect(unwrap(await opened(below('.cache/run', hf.files))).summary.notes).toEqual([]);
   });
 
   test('checkpoints beside each other are asked for; a rule takes the newest', async () => {
@@ -103,13 +103,13 @@ describe('files of several models', () => {
       byRule: 'run/checkpoint-10/model.safetensors',
     });
     expect(faultSentence(fault)).toContain('2 folders beside each other hold weights: checkpoint-10 (92 kB');
-    const model = must(await opened(files, 'run/checkpoint-10/model.safetensors'));
+    const model = unwrap(await opened(files, 'run/checkpoint-10/model.safetensors'));
     expect(model.summary.labels[0]).toBe('old 0');
     expect(model.summary.notes[0]).toBe(
       'Taken from checkpoint-10. Not used: checkpoint-9/model.safetensors.',
     );
     // As a person writes it on a command line: by its folder, below the one that was opened.
-    expect(must(await opened(files, 'checkpoint-9')).summary.labels[0]).toBe('class 0');
+    expect(unwrap(await opened(files, 'checkpoint-9')).summary.labels[0]).toBe('class 0');
     expect(faultSentence(((await opened(files, 'checkpoint-8')) as { fault: Fault }).fault)).toContain(
       'No weights of this name are among the files: checkpoint-10/model.safetensors',
     );
@@ -124,7 +124,7 @@ describe('files of several models', () => {
       'out/onnx/onnx/model.onnx': 'x',
       ...below('out/timm', timm.files),
     };
-    const model = must(await opened(files));
+    const model = unwrap(await opened(files));
     expect(model.checkpoint.config.layerNormEps).toBe(1e-6);
     expect(model.summary.notes[0]).toBe(
       'Taken from timm. Not used: onnx/config.json, onnx/preprocessor_config.json.',
@@ -147,7 +147,7 @@ describe('files of several models', () => {
       choices: [{ title: 'best.safetensors' }, { title: 'last.safetensors' }],
       byRule: null,
     });
-    expect(must(await opened(two, 'last.safetensors')).summary.notes[0]).toBe(
+    expect(unwrap(await opened(two, 'last.safetensors')).summary.notes[0]).toBe(
       'Taken from last.safetensors. Not used: best.safetensors.',
     );
     // The name that libraries read decides where nobody can be asked.
@@ -155,14 +155,14 @@ describe('files of several models', () => {
       choices: [{ title: 'model.safetensors' }, { title: 'ema.safetensors' }],
       byRule: 'model.safetensors',
     });
-    const one = must(await opened({ ...rest, 'best.safetensors': weights }));
+    const one = unwrap(await opened({ ...rest, 'best.safetensors': weights }));
     expect(one.summary.notes).toEqual([]);
     await assertLogits(one, hf.expected);
   });
 
   test('moments, logits and the state of a trainer are no weights', async () => {
     const moments = writeSafetensors(renamed(hf.tensors, (name) => `${name}.exp_avg`));
-    const model = must(
+    const model = unwrap(
       await opened({
         ...hf.files,
         'optimizer.safetensors': present(hf.files['model.safetensors'], 'hf'),
@@ -201,7 +201,7 @@ describe('files of several models', () => {
       [names[1]]: shard(1),
     };
     await assertLogits(
-      must(
+      unwrap(
         await opened({
           ...below('run', sharded),
           ...below('run/checkpoint-1', { [names[0]]: 'x', [names[1]]: 'y' }),

@@ -12,7 +12,7 @@ import { loadHead, loadModel, readCheckpoint } from '../checkpoints/checkpoint.t
 import { fineTunedTensors } from '../checkpoints/write-checkpoint.ts';
 import { checkDeit, deitFolders } from './checks/deit-checks.ts';
 import { autodiffOn } from './checks/node-backends.ts';
-import { must } from './checks/reference.ts';
+import { unwrap } from '../shared/result.ts';
 
 const data = path.resolve(import.meta.dirname, '../../../shared/data');
 const absent = !existsSync(path.join(data, 'models'));
@@ -35,14 +35,14 @@ test.skipIf(absent).each([
   ['deit_tiny_patch16_224_hf', 'kept'],
   ['deit_tiny_patch16_224_hf', 'replaced'],
 ])('%s with its head %s leaves bit for bit where nothing was adapted', async (name, fate) => {
-  const config = must(
+  const config = unwrap(
     parseModelConfig(await (await open(`models/${name}/config.json`)).text(), 'config.json'),
   );
   const file = await open(`models/${name}/model.safetensors`);
-  const header = must(await readHeader(file, 'model.safetensors'));
-  const checkpoint = must(readCheckpoint(header, config));
-  const model = must(await loadModel(file, header, checkpoint));
-  const own = present(must(await loadHead(file, header, checkpoint)), 'head');
+  const header = unwrap(await readHeader(file, 'model.safetensors'));
+  const checkpoint = unwrap(readCheckpoint(header, config));
+  const model = unwrap(await loadModel(file, header, checkpoint));
+  const own = present(unwrap(await loadHead(file, header, checkpoint)), 'head');
   const fresh = { weight: ndArray([3, 192], new Float32Array(576)), bias: ndArray([3], new Float32Array(3)) };
   const head = fate === 'kept' ? own : fresh;
   const value = present(model.weights.get('blocks.3.v.weight'), 'v');
@@ -56,7 +56,7 @@ test.skipIf(absent).each([
     ['head.bias', head.bias],
   ]);
   const out = writeSafetensors(await fineTunedTensors(file, header, checkpoint, changed));
-  const after = must(await readHeader(out, 'out')).tensors;
+  const after = unwrap(await readHeader(out, 'out')).tensors;
   expect([...after.keys()].sort()).toEqual([...header.tensors.keys()].sort());
   const differ: string[] = [];
   for (const [tensor, entry] of header.tensors) {

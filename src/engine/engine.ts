@@ -67,7 +67,7 @@ export interface Batch {
   /** The class of each image. */
   readonly labels: Int32Array;
   /**
-   * The place of each image in the training set, below `Shapes.images`: the same place means the same pixels,
+   * The place of each image in the training set, below `PrepareOptions.images`: the same place means the same pixels,
    * so what frozen blocks make of them may be kept.
    */
   readonly images?: Int32Array | undefined;
@@ -82,7 +82,7 @@ export interface Normalisation {
   readonly std: readonly [number, number, number];
 }
 
-export interface Shapes {
+export interface PrepareOptions {
   /** Images of one training step; every batch has this many. */
   readonly batch: number;
   readonly classes: number;
@@ -185,12 +185,12 @@ export interface Memory {
 export interface Engine {
   describe(): EngineDescription;
 
-  /** Uploads the frozen model and the adapter and prepares everything that steps of these shapes need. */
+  /** Uploads the frozen model and the adapter and prepares everything that steps with these options need. */
   prepare(
     model: VitModel,
     adapter: Adapter,
     normalisation: Normalisation,
-    shapes: Shapes,
+    options: PrepareOptions,
   ): Promise<Result<void>>;
 
   /**

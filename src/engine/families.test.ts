@@ -24,7 +24,8 @@ import { hfConfigOf } from '../checkpoints/transformers/classes.ts';
 import { assertClose } from './checks/close.ts';
 import { familyNames, readFamily } from './checks/families.ts';
 import { autodiffOn } from './checks/node-backends.ts';
-import { identityNormalisation, must, tensorOf } from './checks/reference.ts';
+import { identityNormalisation, tensorOf } from './checks/reference.ts';
+import { unwrap } from '../shared/result.ts';
 
 /**
  * A branch whose gradients are those of the weight itself: with A the identity and B zero, d loss / dB is d
@@ -56,14 +57,14 @@ describe.each(familyNames)('%s', (name) => {
   test('at another image size the logits are those of its library, which interpolates the positions', async () => {
     const { file, checkpoint, head, expected } = await readFamily(name);
     const pixels = tensorOf(expected, 'resized.pixel_values');
-    const sized = must(withImageSize(checkpoint, pixels.shape[2] ?? 0));
-    const model = must(await loadModel(file.blob, file.header, sized));
+    const sized = unwrap(withImageSize(checkpoint, pixels.shape[2] ?? 0));
+    const model = unwrap(await loadModel(file.blob, file.header, sized));
     const engine = await autodiffOn('wasm')();
     try {
       const plain = { modules: [], head, moments: new Map() };
       const shapes = { batch: 1, classes: head.bias.data.length };
-      must(await engine.prepare(model, plain, identityNormalisation, shapes));
-      const logits = must(await engine.evaluate({ kind: 'normalised', data: pixels.data }, allOpen));
+      unwrap(await engine.prepare(model, plain, identityNormalisation, shapes));
+      const logits = unwrap(await engine.evaluate({ kind: 'normalised', data: pixels.data }, allOpen));
       assertClose('logits', logits.data, tensorOf(expected, 'resized.logits').data, { abs: 1e-5, rel: 1e-5 });
     } finally {
       engine.dispose();
@@ -73,8 +74,8 @@ describe.each(familyNames)('%s', (name) => {
   test('written and opened again it has the same weights, and the head that it was given', async () => {
     const { file, checkpoint, config, head, expected } = await readFamily(name);
     const side = tensorOf(expected, 'resized.pixel_values').shape[2] ?? 0;
-    for (const opened of [checkpoint, must(withImageSize(checkpoint, side))]) {
-      const model = must(await loadModel(file.blob, file.header, opened));
+    for (const opened of [checkpoint, unwrap(withImageSize(checkpoint, side))]) {
+      const model = unwrap(await loadModel(file.blob, file.header, opened));
       const changed = new Map([
         ['head.weight', head.weight],
         ['head.bias', head.bias],
@@ -89,9 +90,9 @@ describe.each(familyNames)('%s', (name) => {
           : typeof timm !== 'string'
             ? writeTimmConfig(timm, labels, defaultPreprocessing('vit', opened.config.imageSize), null)
             : '';
-      const again = must(parseModelConfig(text, 'config.json'));
-      const written = must(await openTensorFile(blob, 'written'));
-      const reread = must(readCheckpoint(written.header, again));
+      const again = unwrap(parseModelConfig(text, 'config.json'));
+      const written = unwrap(await openTensorFile(blob, 'written'));
+      const reread = unwrap(readCheckpoint(written.header, again));
       expect(reread.config).toEqual(opened.config);
       expect(unexpectedTensors(reread)).toEqual([]);
       expect(reread.head?.labels).toEqual(labels);
@@ -100,10 +101,10 @@ describe.each(familyNames)('%s', (name) => {
         if (dtype === 'float32') expect(actual).toEqual(wanted);
         else assertClose('rounded', actual.data, wanted.data, { abs: 0, rel: 2 ** -8 });
       };
-      const weights = must(await loadModel(blob, written.header, reread)).weights;
+      const weights = unwrap(await loadModel(blob, written.header, reread)).weights;
       for (const [parameter, values] of model.weights)
         close(present(weights.get(parameter), parameter), values);
-      const ownHead = present(must(await loadHead(blob, written.header, reread)), 'head');
+      const ownHead = present(unwrap(await loadHead(blob, written.header, reread)), 'head');
       close(ownHead.weight, head.weight);
       close(ownHead.bias, head.bias);
     }
@@ -122,18 +123,18 @@ describe.each(familyNames)('%s', (name) => {
       };
       const engine = await autodiffOn(backend)();
       try {
-        must(
+        unwrap(
           await engine.prepare(model, adapter, identityNormalisation, {
             batch: 2,
             classes: head.bias.data.length,
           }),
         );
-        const logits = must(await engine.evaluate(pixels, allOpen));
+        const logits = unwrap(await engine.evaluate(pixels, allOpen));
         // Issue and README promise 1e-4; float32 on a CPU reaches 1e-5 at these sizes.
         assertClose('logits', logits.data, tensorOf(expected, 'logits').data, { abs: 1e-5, rel: 1e-5 });
-        const features = must(await engine.features(pixels, allOpen));
+        const features = unwrap(await engine.features(pixels, allOpen));
         assertClose('head on features', headLogits(features, head).data, logits.data, { abs: 1e-5, rel: 0 });
-        const { gradients, loss } = must(
+        const { gradients, loss } = unwrap(
           await engine.gradients({ pixels, labels: Int32Array.of(0, 1) }, allOpen),
         );
         assertClose('loss', [loss], tensorOf(expected, 'loss').data, { abs: 1e-5, rel: 0 });

@@ -12,7 +12,7 @@ import { Pipelines } from './kernels/device/pipelines.ts';
 import { unsupportedByKernels } from './kernels/supported.ts';
 import { presetTuning, type Tuned } from './kernels/tuning/tuning.ts';
 import { autotune } from './kernels/tuning/autotune.ts';
-import { sessionMemory, type TuningMemory } from './kernels/tuning/tuning-memory.ts';
+import { sessionCache, type TuningCache } from './kernels/tuning/tuning-cache.ts';
 
 export interface EngineSetting {
   readonly engine: EngineChoice;
@@ -23,13 +23,13 @@ export interface EngineSetting {
   readonly batch?: number;
   /** Whether the kernel engine may measure tiles on the device; `off` takes those of the device's kind. */
   readonly autotune?: 'auto' | 'off';
-  readonly tuningMemory?: TuningMemory;
+  readonly tuningCache?: TuningCache;
   /** What is being done until the engine is ready to run, and how far it is. */
   readonly onProgress?: (what: string, done: number, total: number) => void;
 }
 
 /** Choices last as long as the worker where no other memory is given. */
-const memoryOfSession = sessionMemory();
+const cacheOfSession = sessionCache();
 
 /**
  * Starts an engine on a backend. `auto` is the kernel engine wherever WebGPU runs: on a real GPU, or on an
@@ -80,7 +80,7 @@ async function autodiff(backend: BackendChoice, fallback: string | null = null):
 async function kernels(gpu: Gpu, setting: EngineSetting): Promise<Engine> {
   const { config, batch = 8, onProgress = () => undefined } = setting;
   const measure = (of: VitConfig): Promise<Tuned> =>
-    autotune(gpu, of, batch, setting.tuningMemory ?? memoryOfSession, (done, total) =>
+    autotune(gpu, of, batch, setting.tuningCache ?? cacheOfSession, (done, total) =>
       onProgress('Measuring the graphics processor', done, total),
     );
   // A device that is lost while it is measured says so at the next call.

@@ -11,19 +11,20 @@ import { ndArray, zeros } from '../shared/array.ts';
 import { loadModel, readCheckpoint } from '../checkpoints/checkpoint.ts';
 import { assertClose } from './checks/close.ts';
 import { autodiffOn } from './checks/node-backends.ts';
-import { identityNormalisation, must, readTensors, tensorOf } from './checks/reference.ts';
+import { identityNormalisation, readTensors, tensorOf } from './checks/reference.ts';
+import { unwrap } from '../shared/result.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const open = async (name: string): Promise<Blob> => new Blob([await readFile(path.join(root, name))]);
 
 test('the shipped model gives the features that PyTorch gives', async () => {
   const folder = 'public/models/graft-sprout-64';
-  const config = must(parseModelConfig(await (await open(`${folder}/config.json`)).text(), 'config.json'));
+  const config = unwrap(parseModelConfig(await (await open(`${folder}/config.json`)).text(), 'config.json'));
   const file = await open(`${folder}/model.safetensors`);
-  const header = must(await readHeader(file, 'model.safetensors'));
-  const checkpoint = must(readCheckpoint(header, config));
+  const header = unwrap(await readHeader(file, 'model.safetensors'));
+  const checkpoint = unwrap(readCheckpoint(header, config));
   expect(checkpoint.head).toBeNull();
-  const model = must(await loadModel(file, header, checkpoint));
+  const model = unwrap(await loadModel(file, header, checkpoint));
   const { dim } = model.config;
   const identity = ndArray(
     [dim, dim],
@@ -33,9 +34,9 @@ test('the shipped model gives the features that PyTorch gives', async () => {
 
   const engine = await autodiffOn('wasm')();
   const plain = { modules: [], head: { weight: identity, bias: zeros([dim]) }, moments: new Map() };
-  must(await engine.prepare(model, plain, identityNormalisation, { batch: 8, classes: dim }));
+  unwrap(await engine.prepare(model, plain, identityNormalisation, { batch: 8, classes: dim }));
   const pixels = { kind: 'normalised', data: tensorOf(vectors, 'pixels').data } as const;
-  const features = must(await engine.evaluate(pixels, allOpen));
+  const features = unwrap(await engine.evaluate(pixels, allOpen));
   engine.dispose();
   // Features reach 4.3; float32 against float32 in another order of sums.
   assertClose('features', features.data, tensorOf(vectors, 'cls_feature').data, { abs: 1e-4, rel: 0 });

@@ -8,10 +8,10 @@ import type { Adapter } from '../dmlora/adapter.ts';
 import { randomAdapter, randomValues } from '../engine/checks/random-model.ts';
 import { assertClose } from '../engine/checks/close.ts';
 import { autodiffOn, readReference } from '../engine/checks/node-backends.ts';
-import { adapterFrom, must, readTensors } from '../engine/checks/reference.ts';
+import { adapterFrom, readTensors } from '../engine/checks/reference.ts';
 import { decodeFloats } from '../formats/float-types.ts';
 import { readHeader, readTensorBytes, writeSafetensors, type TensorToWrite } from '../formats/safetensors.ts';
-import { ok } from '../shared/result.ts';
+import { ok, unwrap } from '../shared/result.ts';
 import { openModel, type OpenModel } from '../checkpoints/open-model.ts';
 import type { ExportDtype, ExportedFile, ExportFormat, FormatExport } from './export-types.ts';
 import type { SourceFile } from '../data/source-file.ts';
@@ -28,7 +28,7 @@ async function open(folder: string): Promise<OpenModel> {
     path: name,
     blob: new Blob([await readFile(path.join(at, name))]),
   }));
-  return must(await openModel(await Promise.all(files), folder));
+  return unwrap(await openModel(await Promise.all(files), folder));
 }
 
 /** Exports with random pixels as validation images; `logitShift` falsifies what the branched model says. */
@@ -51,12 +51,12 @@ async function exported(
   };
   const engine = await autodiffOn('cpu')();
   const shapes = { batch: 3, classes: classes.length };
-  must(await engine.prepare(source.model, adapter, source.preprocessing, shapes));
-  const branched = must(await engine.evaluate(images.slice(0, 3), new Map()));
+  unwrap(await engine.prepare(source.model, adapter, source.preprocessing, shapes));
+  const branched = unwrap(await engine.evaluate(images.slice(0, 3), new Map()));
   engine.dispose();
   const logits = { ...branched, data: branched.data.map((value) => value + logitShift) };
   const sample = proofSample(images, logits);
-  return must(
+  return unwrap(
     await exportFormats({
       source,
       adapter,
@@ -76,7 +76,7 @@ async function exported(
 /** Names, types, shapes and bytes of a written weights file. */
 async function weightsOf(files: readonly ExportedFile[], name = 'model.safetensors') {
   const { blob } = files.find((file) => file.name === name)!;
-  const header = must(await readHeader(blob, name));
+  const header = unwrap(await readHeader(blob, name));
   const tensors = new Map<string, { dtype: string; shape: readonly number[]; bytes: Uint8Array }>();
   for (const [key, entry] of header.tensors)
     tensors.set(key, { ...entry, bytes: await readTensorBytes(blob, entry) });
@@ -136,7 +136,7 @@ describe('the micro ViT', () => {
 
   test('goes to timm and back, bit for bit', async () => {
     const files = filesOf(written, 'timm').map(({ name, blob }) => ({ path: name, blob }));
-    const reopened = must(await openModel(files, 'timm'));
+    const reopened = unwrap(await openModel(files, 'timm'));
     expect(reopened.preprocessing).toMatchObject({ filter: source.preprocessing.filter });
     const back = await exported(reopened, { ...trained, modules: [] }, ['hf']);
     const [first, second] = [await weightsOf(filesOf(written, 'hf')), await weightsOf(filesOf(back, 'hf'))];
@@ -170,7 +170,7 @@ describe('the micro ViT', () => {
     const reference = new Blob([
       await readFile(path.join(testdata, 'reference/peft_adapter/adapter_model.safetensors')),
     ]);
-    const header = must(await readHeader(reference, 'reference'));
+    const header = unwrap(await readHeader(reference, 'reference'));
     expect([...ours.keys()].sort()).toEqual([...header.tensors.keys()].sort());
     for (const [name, entry] of header.tensors) {
       const { bytes, shape } = ours.get(name)!;
@@ -253,7 +253,7 @@ async function altered(
     { path: 'model.safetensors', blob: writeSafetensors(tensors) },
     { path: 'config.json', blob: new Blob([JSON.stringify({ ...config, ...fields })]) },
   ];
-  return must(await openModel(files, 'altered'));
+  return unwrap(await openModel(files, 'altered'));
 }
 
 describe('what the source is besides', () => {
@@ -333,7 +333,7 @@ describe('what the source is besides', () => {
       { path: 'model.safetensors', blob: weights },
       { path: 'config.json', blob: new Blob([text]) },
     ];
-    const source = must(await openModel(files, 'timm'));
+    const source = unwrap(await openModel(files, 'timm'));
     const written = filesOf(await exported(source, adapterOf(source), ['timm']), 'timm');
     const json = JSON.parse(await written.find(({ name }) => name === 'config.json')!.blob.text()) as {
       pretrained_cfg: object;

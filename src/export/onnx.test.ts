@@ -9,13 +9,14 @@ import { readOnnx } from '../formats/onnx/read-onnx.ts';
 import { writeOnnx } from '../formats/onnx/write-onnx.ts';
 import { assertClose } from '../engine/checks/close.ts';
 import { autodiffOn, readReference } from '../engine/checks/node-backends.ts';
-import { must, readMicroModel, readTensors, tensorOf } from '../engine/checks/reference.ts';
+import { readMicroModel, readTensors, tensorOf } from '../engine/checks/reference.ts';
 import { micro, randomModel, randomValues } from '../engine/checks/random-model.ts';
 import { ndArray, sizeOf, type NdArray } from '../shared/array.ts';
 import { faultSentence } from '../shared/fault.ts';
 import { vitOnnx, modelOfOnnx } from './onnx-weights.ts';
 import { headShapes, type ParamName, type VitModel } from '../vit/parameters.ts';
 import type { VitConfig } from '../vit/vit-config.ts';
+import { unwrap } from '../shared/result.ts';
 
 const classes = 5;
 const variants: [string, Partial<VitConfig>][] = [
@@ -38,7 +39,7 @@ function withHead(model: VitModel): Map<ParamName, NdArray> {
 
 async function reread(model: OnnxModel, limit?: number): Promise<OnnxModel> {
   const { model: file, external } = writeOnnx(model, 'model.onnx_data', limit);
-  return must(await readOnnx(file, external === null ? null : { name: 'model.onnx_data', blob: external }));
+  return unwrap(await readOnnx(file, external === null ? null : { name: 'model.onnx_data', blob: external }));
 }
 
 describe('the graph', () => {
@@ -81,14 +82,14 @@ describe('the graph', () => {
     const engine = await autodiffOn('cpu')();
     const head = { weight: weights.get('head.weight')!, bias: weights.get('head.bias')! };
     const normalisation = { rescale: 1, mean: [0, 0, 0], std: [1, 1, 1] } as const;
-    must(
+    unwrap(
       await engine.prepare(model, { modules: [], head, moments: new Map() }, normalisation, {
         batch: 3,
         classes,
       }),
     );
     const pixels = ndArray([3, 3, 16, 16], randomValues(5, 3 * 3 * 16 * 16));
-    const expected = must(await engine.evaluate({ kind: 'normalised', data: pixels.data }, new Map()));
+    const expected = unwrap(await engine.evaluate({ kind: 'normalised', data: pixels.data }, new Map()));
     engine.dispose();
     const onnx = await reread(vitOnnx(model.config, weights, 'float32', 'test'));
     expect(onnx.nodes.some(({ op }) => op === 'Erf')).toBe(model.config.activation === 'gelu');
@@ -103,7 +104,7 @@ describe('the file', () => {
 
   test.each(['float32', 'float16'] as const)('gives the %s weights back', async (type) => {
     const file = await reread(vitOnnx(model.config, weights, type, 'test'));
-    const { weights: read } = must(await modelOfOnnx(file, model.config, classes, type));
+    const { weights: read } = unwrap(await modelOfOnnx(file, model.config, classes, type));
     expect([...read.keys()].sort()).toEqual([...weights.keys()].sort());
     for (const [name, { shape, data }] of weights) {
       expect(read.get(name)!.shape).toEqual(shape);
@@ -116,7 +117,7 @@ describe('the file', () => {
     const scaled = randomModel({ ...micro, layerScale: true });
     const all = withHead(scaled);
     const file = await reread(vitOnnx(scaled.config, all, 'float32', 'test'));
-    const read = must(await modelOfOnnx(file, scaled.config, classes, 'float32'));
+    const read = unwrap(await modelOfOnnx(file, scaled.config, classes, 'float32'));
     expect(read.config).toEqual({ ...scaled.config, layerScale: false });
     expect([...read.weights.keys()].filter((name) => name.includes('.ls'))).toEqual([]);
     const at = (name: string): Float32Array => all.get(name)!.data;
@@ -138,9 +139,9 @@ describe('the file', () => {
     const outside = writeOnnx(onnx, 'model.onnx_data', 10_000);
     expect(outside.model.size).toBeLessThan(inside.model.size);
     expect(outside.external!.size % 4096).toBe(0);
-    const read = must(await readOnnx(outside.model, { name: 'model.onnx_data', blob: outside.external! }));
-    expect(must(await modelOfOnnx(read, model.config, classes, 'float32'))).toEqual(
-      must(await modelOfOnnx(await reread(onnx), model.config, classes, 'float32')),
+    const read = unwrap(await readOnnx(outside.model, { name: 'model.onnx_data', blob: outside.external! }));
+    expect(unwrap(await modelOfOnnx(read, model.config, classes, 'float32'))).toEqual(
+      unwrap(await modelOfOnnx(await reread(onnx), model.config, classes, 'float32')),
     );
     const without = await readOnnx(outside.model, null);
     expect(without.ok ? '' : faultSentence(without.fault)).toContain('model.onnx_data, which is not there');
@@ -152,7 +153,7 @@ describe('the file', () => {
       const file = await reread(vitOnnx(model.config, weights, form, 'test'));
       const domains = file.nodes.filter(({ domain }) => domain !== '').map(({ op }) => op);
       expect([file.opset, new Set(domains)]).toEqual([17, new Set(form === 'int4' ? ['MatMulNBits'] : [])]);
-      const read = must(await modelOfOnnx(file, model.config, classes, form));
+      const read = unwrap(await modelOfOnnx(file, model.config, classes, form));
       for (const [name, { shape, data }] of weights) {
         const found = read.weights.get(name)!;
         expect(found.shape).toEqual(shape);
@@ -195,7 +196,7 @@ describe('the file', () => {
     expect(await refused(version)).toContain('version 2 of com.microsoft');
     // The import alone taken away: its field, 2 + 15 + 2 bytes, is the last of the file.
     expect(await refused(bytes.slice(0, last - 4))).toContain('not those that it uses');
-    const read = must(await readOnnx(file, null));
+    const read = unwrap(await readOnnx(file, null));
     const zeros = read.initializers.filter(({ name }) => !name.endsWith('fc1.weight.scales'));
     const cut = await modelOfOnnx({ ...read, initializers: zeros }, model.config, classes, 'int4');
     expect(cut.ok ? '' : faultSentence(cut.fault)).toContain('tensors');

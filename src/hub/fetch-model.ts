@@ -5,7 +5,7 @@ import { numberOf, parseJsonObject, stringOf } from '../formats/json.ts';
 import { bytesInWords } from '../shared/bytes-in-words.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { Fault } from '../shared/fault.ts';
-import type { ModelCache, Remembered, Snapshot } from '../storage/model-cache.ts';
+import type { ModelCache, SnapshotRecord, Snapshot } from '../storage/model-cache.ts';
 import { downloadFile, wait, type Wait } from './download-file.ts';
 import { hubFault, type HubAccess } from './hub-fetch.ts';
 import type { ModelId } from './model-id.ts';
@@ -33,7 +33,7 @@ export async function fetchModel(
   const host = new URL(access.base).host;
   const isCommit = /^[0-9a-f]{40}$/.test(revision);
   if (isCommit) {
-    const known = await cache.recallCommit({ host, id, commit: revision });
+    const known = await cache.readRecordOf({ host, id, commit: revision });
     if (known.ok && known.value !== null)
       return fromCache(cache, { host, id, commit: revision }, known.value, []);
   }
@@ -42,9 +42,9 @@ export async function fetchModel(
   if (!state.ok) return offline(cache, host, id, revision, state.fault);
   const { commit, licence } = state.value;
   const snapshot = { host, id, commit };
-  const known = await cache.recallCommit(snapshot);
+  const known = await cache.readRecordOf(snapshot);
   if (known.ok && known.value !== null) {
-    const noted = await cache.remember(host, id, revision, known.value);
+    const noted = await cache.writeRecord(host, id, revision, known.value);
     return noted.ok ? fromCache(cache, snapshot, known.value, []) : noted;
   }
   const listed = await repositoryFiles(access, id, commit);
@@ -55,13 +55,13 @@ export async function fetchModel(
   if (!sensible.ok) return sensible;
   const blobs = await downloadAll(access, snapshot, files.value, cache, onProgress, pause);
   if (!blobs.ok) return blobs;
-  const remembered: Remembered = {
+  const record: SnapshotRecord = {
     commit,
     files: files.value.map(({ path, bytes }) => ({ path, bytes })),
     licence,
     savedAt: Date.now(),
   };
-  const noted = await cache.remember(host, id, revision, remembered);
+  const noted = await cache.writeRecord(host, id, revision, record);
   if (!noted.ok) return noted;
   const notes =
     cache.files.kind === 'memory'
@@ -82,7 +82,7 @@ async function offline(
 ): Promise<Result<FetchedModel>> {
   const passing = fault.kind === 'hub' && ['unreachable', 'server', 'rate-limited'].includes(fault.why);
   if (!passing) return fail(fault);
-  const known = await cache.recall(host, id, revision);
+  const known = await cache.readRecord(host, id, revision);
   if (!known.ok || known.value === null) return fail(fault);
   const { commit, savedAt } = known.value;
   const day = new Date(savedAt).toISOString().slice(0, 10);
@@ -93,7 +93,7 @@ async function offline(
 async function fromCache(
   cache: ModelCache,
   snapshot: Snapshot,
-  { files, licence }: Remembered,
+  { files, licence }: SnapshotRecord,
   notes: readonly string[],
 ): Promise<Result<FetchedModel>> {
   const read: { path: string; blob: Blob }[] = [];

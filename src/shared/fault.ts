@@ -435,7 +435,7 @@ export function faultSentence(fault: Fault): string {
 /** Carries a fault through code that cannot go on without what was refused, to the place that can tell it. */
 export class FaultError extends Error {
   constructor(readonly fault: Fault) {
-    super(fault.kind);
+    super(faultSentence(fault));
   }
 }
 

@@ -26,7 +26,7 @@ export interface HubState {
 const key = 'graft.hub';
 
 export const hubStore = createStore<HubState>(() => ({
-  address: remembered(),
+  address: storedAddress(),
   token: '',
   suggested: [],
   cached: [],
@@ -49,7 +49,7 @@ export function setToken(token: string): void {
   hubStore.setState({ token });
 }
 
-function remembered(): string {
+function storedAddress(): string {
   try {
     return localStorage.getItem(key) ?? '';
   } catch {

@@ -7,7 +7,7 @@ export type Theme = 'system' | 'light' | 'dark';
 
 const key = 'graft.theme';
 
-function remembered(): Theme {
+function storedTheme(): Theme {
   try {
     const value = localStorage.getItem(key);
     return value === 'light' || value === 'dark' ? value : 'system';
@@ -38,7 +38,7 @@ export function setTheme(theme: Theme): void {
 
 /** Applies the remembered theme and follows the system's. */
 export function startTheme(): void {
-  setTheme(remembered());
+  setTheme(storedTheme());
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () =>
     themeStore.setState(({ version }) => ({ version: version + 1 })),
   );

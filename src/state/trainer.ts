@@ -158,8 +158,8 @@ export function createTrainer({ connect, fetchJson, locate, build, persist }: Tr
         }
         if (reply.fault.kind === 'adapter-alone' && opened.source.kind === 'files') {
           const { files } = opened.source;
-          const looked = model === null ? null : await client.call('adapterOffer', { files });
-          const offer = looked?.ok === true ? looked.value : null;
+          const answer = model === null ? null : await client.call('adapterOffer', { files });
+          const offer = answer?.ok === true ? answer.value : null;
           const base = openedModel?.base ?? model?.title ?? '';
           modelStore.setState({ adapter: { files, title: opened.title, base, offer } });
         }

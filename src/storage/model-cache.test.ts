@@ -188,10 +188,10 @@ describe('what is remembered of a repository', () => {
     const files = memoryFiles();
     const cache = new ModelCache(files);
     await save(files);
-    await cache.remember(snapshot.host, snapshot.id, 'main', state);
-    expect(await cache.recall(snapshot.host, snapshot.id, 'main')).toEqual({ ok: true, value: state });
-    expect(await cache.recallCommit(snapshot)).toEqual({ ok: true, value: state });
-    expect(await cache.recall(snapshot.host, snapshot.id, 'other')).toEqual({ ok: true, value: null });
+    await cache.writeRecord(snapshot.host, snapshot.id, 'main', state);
+    expect(await cache.readRecord(snapshot.host, snapshot.id, 'main')).toEqual({ ok: true, value: state });
+    expect(await cache.readRecordOf(snapshot)).toEqual({ ok: true, value: state });
+    expect(await cache.readRecord(snapshot.host, snapshot.id, 'other')).toEqual({ ok: true, value: null });
     expect((await cache.list()).ok && (await cache.list())).toMatchObject({
       value: [{ id: 'ann/vit', complete: true }],
     });
@@ -199,15 +199,15 @@ describe('what is remembered of a repository', () => {
 
   test('is forgotten when a file is missing', async () => {
     const cache = new ModelCache(memoryFiles());
-    await cache.remember(snapshot.host, snapshot.id, 'main', state);
-    expect(await cache.recall(snapshot.host, snapshot.id, 'main')).toEqual({ ok: true, value: null });
+    await cache.writeRecord(snapshot.host, snapshot.id, 'main', state);
+    expect(await cache.readRecord(snapshot.host, snapshot.id, 'main')).toEqual({ ok: true, value: null });
   });
 
   test('goes with the repository', async () => {
     const files = memoryFiles();
     const cache = new ModelCache(files);
     await save(files);
-    await cache.remember(snapshot.host, snapshot.id, 'main', state);
+    await cache.writeRecord(snapshot.host, snapshot.id, 'main', state);
     await cache.remove(snapshot.host, snapshot.id);
     expect(await files.list('models')).toEqual([]);
   });

@@ -16,7 +16,7 @@ export interface Snapshot {
 }
 
 /** What is remembered of a repository whose files are all here. */
-export interface Remembered {
+export interface SnapshotRecord {
   readonly commit: string;
   readonly files: readonly { readonly path: string; readonly bytes: number }[];
   readonly licence: string | null;
@@ -32,7 +32,7 @@ export interface CachedModel {
   readonly complete: boolean;
 }
 
-const rememberedSchema = v.object({
+const recordSchema = v.object({
   commit: v.string(),
   files: v.array(v.object({ path: v.string(), bytes: v.number() })),
   licence: v.nullable(v.string()),
@@ -70,7 +70,12 @@ export class ModelCache {
   }
 
   /** Notes which commit a revision was, once all its files are here: the way back in without a network. */
-  async remember(host: string, id: string, revision: string, state: Remembered): Promise<Result<null>> {
+  async writeRecord(
+    host: string,
+    id: string,
+    revision: string,
+    state: SnapshotRecord,
+  ): Promise<Result<null>> {
     return this.#guarded(async () => {
       const place = refPath(host, id, revision);
       const text = new TextEncoder().encode(JSON.stringify(state));
@@ -86,12 +91,12 @@ export class ModelCache {
     });
   }
 
-  /** What `remember` noted, if every file is still here in its full length. */
-  async recall(host: string, id: string, revision: string): Promise<Result<Remembered | null>> {
+  /** What `writeRecord` noted, if every file is still here in its full length. */
+  async readRecord(host: string, id: string, revision: string): Promise<Result<SnapshotRecord | null>> {
     return this.#guarded(async () => {
       const blob = await this.files.read(refPath(host, id, revision));
       if (blob === null) return null;
-      const state = parseRemembered(await blob.text());
+      const state = parseRecord(await blob.text());
       if (state === null) return null;
       for (const { path, bytes } of state.files) {
         const file = await this.files.read(filePath({ host, id, commit: state.commit }, path));
@@ -102,13 +107,13 @@ export class ModelCache {
   }
 
   /** The same for a commit that some revision was. */
-  async recallCommit({ host, id, commit }: Snapshot): Promise<Result<Remembered | null>> {
+  async readRecordOf({ host, id, commit }: Snapshot): Promise<Result<SnapshotRecord | null>> {
     const entries = await this.#guarded(() => this.files.list(`${repositoryFolder(host, id)}/refs`));
     if (!entries.ok) return entries;
     for (const { path } of entries.value) {
       if (!path.endsWith('.json')) continue;
       const revision = unsegment(path.slice(path.lastIndexOf('/') + 1, -'.json'.length));
-      const state = await this.recall(host, id, revision);
+      const state = await this.readRecord(host, id, revision);
       if (state.ok && state.value?.commit === commit) return state;
     }
     return ok(null);
@@ -165,9 +170,9 @@ export class ModelCache {
   }
 }
 
-function parseRemembered(text: string): Remembered | null {
+function parseRecord(text: string): SnapshotRecord | null {
   try {
-    const parsed = v.safeParse(rememberedSchema, JSON.parse(text));
+    const parsed = v.safeParse(recordSchema, JSON.parse(text));
     return parsed.success ? parsed.output : null;
   } catch {
     return null;

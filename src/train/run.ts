@@ -12,7 +12,7 @@ import type { Phase, RunInput, RunListener } from './run-input.ts';
 import { planRun, type RunPlan } from './run-plan.ts';
 import { viewModules, type ModuleView, type RunRecord, type StepRow } from './run-record.ts';
 import { initialState, recordOf, startingAdapter, type RunState, type RunTask } from './run-state.ts';
-import { shapesOf } from './training-data.ts';
+import { prepareOptions } from './training-data.ts';
 import { divergingNow } from './verdict.ts';
 
 type Wish = 'run' | 'pause' | 'step' | 'stop';
@@ -95,8 +95,8 @@ export class Run {
     const { model, normalisation, recipe, data, plan } = this.#task;
     const { adapter, step } = this.#state;
     const first = step === 0 ? adapter : startingAdapter(this.#task);
-    const shapes = shapesOf(recipe, data, plan.batch);
-    const prepared = await engine.prepare(model, first, normalisation, shapes);
+    const options = prepareOptions(recipe, data, plan.batch);
+    const prepared = await engine.prepare(model, first, normalisation, options);
     return prepared.ok && first !== adapter ? engine.writeAdapter(adapter) : prepared;
   }
 

@@ -1,6 +1,6 @@
 // What the loop needs of the images: batches by step, and the sets that are evaluated. data/ and the worker
 // make it. And what an engine needs to know of them.
-import type { Batch, Pixels, Shapes } from '../engine/engine.ts';
+import type { Batch, Pixels, PrepareOptions } from '../engine/engine.ts';
 import type { Recipe } from '../recipe/options.ts';
 
 export interface LabelledPixels {
@@ -22,7 +22,11 @@ export interface TrainingData {
 }
 
 /** What an engine is told of the steps of a run. */
-export function shapesOf(recipe: Recipe, { classes, trainImages }: TrainingData, batch: number): Shapes {
+export function prepareOptions(
+  recipe: Recipe,
+  { classes, trainImages }: TrainingData,
+  batch: number,
+): PrepareOptions {
   const { budgetMB, float16 } = recipe.memory;
   return {
     batch,

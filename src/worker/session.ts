@@ -221,7 +221,7 @@ export class Session {
         config,
         batch: batchOf(recipe, data.trainImages),
         autotune,
-        tuningMemory: this.#tuning,
+        tuningCache: this.#tuning,
         ...(onProgress === undefined ? {} : { onProgress }),
       });
     const run = new Run(

@@ -1,12 +1,12 @@
 // Where the worker remembers how its GPU was tuned: a small file of the page's own (origin-private) file
 // system. Where the browser has none, or it is full, the choices last as long as the worker.
-import { sessionMemory, type TuningMemory } from '../engine/kernels/tuning/tuning-memory.ts';
+import { sessionCache, type TuningCache } from '../engine/kernels/tuning/tuning-cache.ts';
 
 const fileName = 'gpu-tuning.json';
 
-/** The file as a memory; what the file cannot keep, the session does. */
-export function tuningFile(): TuningMemory {
-  const session = sessionMemory();
+/** The file as a cache; what the file cannot keep, the session does. */
+export function tuningFile(): TuningCache {
+  const session = sessionCache();
   const open = async (create: boolean): Promise<FileSystemFileHandle> => {
     const folder = await navigator.storage.getDirectory();
     return folder.getFileHandle(fileName, { create });

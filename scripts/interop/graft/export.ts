@@ -3,13 +3,12 @@
 import { autodiffOn } from '../../../src/engine/checks/node-backends.ts';
 import { onnxFormats, usageSection } from '../../../src/export/model-card.ts';
 import pixelScript from '../../../src/export/pixels.mjs?raw';
-import { ok } from '../../../src/shared/result.ts';
+import { ok, unwrap } from '../../../src/shared/result.ts';
 import { exportFormats } from '../../../src/export/export-formats.ts';
 import { baseClass } from '../../../src/export/peft-folder.ts';
 import type { ExportDtype, ExportedFile, ExportFormat } from '../../../src/worker/protocol.ts';
 import type { OpenModel } from '../../../src/checkpoints/open-model.ts';
 import type { FineTuned } from './fine-tune.ts';
-import { must } from './folder.ts';
 
 export interface ExportedFolder {
   /** `source`, `hf-F32`, `onnx-F16` ... */
@@ -67,7 +66,7 @@ export async function exportAll(
       ],
       onProgress: () => undefined,
     });
-    for (const { format, files, refused } of must(exported))
+    for (const { format, files, refused } of unwrap(exported))
       folders.push({ name: dtype === 'source' ? 'source' : `${format}-${dtype}`, files, refused });
   }
   return folders;

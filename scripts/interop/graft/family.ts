@@ -12,7 +12,8 @@ import type { OpenModel } from '../../../src/checkpoints/open-model.ts';
 import { normalisedPixels } from '../../../src/export/proof.ts';
 import { exportAll } from './export.ts';
 import { fineTune, logitsOfModel, ownHead, type FineTuned } from './fine-tune.ts';
-import { floatsOf, largestDifference, must, openFolder, writeFiles } from './folder.ts';
+import { floatsOf, largestDifference, openFolder, writeFiles } from './folder.ts';
+import { unwrap } from '../../../src/shared/result.ts';
 
 export interface FamilyReport {
   /** Largest |logit difference| to the library's own logits; null without a head or without those. */
@@ -95,7 +96,7 @@ function proofFile({ preprocessing, model }: OpenModel, { data, logits }: FineTu
  * may differ.
  */
 async function compareBytes(source: OpenModel, weights: Blob): Promise<{ kept: number; changed: string[] }> {
-  const after = must(await readHeader(weights, 'model.safetensors')).tensors;
+  const after = unwrap(await readHeader(weights, 'model.safetensors')).tensors;
   const { locations } = source.checkpoint;
   const adapted = new Set<string>();
   for (let block = 0; block < source.model.config.depth; block++)

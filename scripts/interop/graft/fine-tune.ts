@@ -6,13 +6,12 @@ import { autodiffOn } from '../../../src/engine/checks/node-backends.ts';
 import type { NdArray } from '../../../src/shared/array.ts';
 import { present } from '../../../src/shared/assert.ts';
 import { randomStream } from '../../../src/shared/random.ts';
-import { ok } from '../../../src/shared/result.ts';
+import { ok, unwrap } from '../../../src/shared/result.ts';
 import { Run } from '../../../src/train/run.ts';
 import { readRecipe } from '../../../src/recipe/read-recipe.ts';
 import type { LabelledPixels, TrainingData } from '../../../src/train/training-data.ts';
 import { loadHead } from '../../../src/checkpoints/checkpoint.ts';
 import type { OpenModel } from '../../../src/checkpoints/open-model.ts';
-import { must } from './folder.ts';
 
 export interface FineTuned {
   readonly adapter: Adapter;
@@ -66,8 +65,8 @@ export async function fineTune(source: OpenModel, keepHead: boolean, steps = 10)
   const { model, preprocessing, checkpoint } = source;
   const classes = keepHead ? present(checkpoint.head, 'head').labels : ['ant', 'bee', 'cat'];
   const data = trainingData(model.config.imageSize, classes);
-  const head = keepHead ? must(await loadHead(source.file, source.header, checkpoint)) : null;
-  const recipe = must(
+  const head = keepHead ? unwrap(await loadHead(source.file, source.header, checkpoint)) : null;
+  const recipe = unwrap(
     readRecipe({
       ...{ seed: 3, steps, batch: 4, learningRate: 2e-2, warmup: 0, headStart: 'random' },
       dmlora: { branches: 3, branchesEnd: 2, rank: 2, targets: 'all', dropWindow: [0.2, 0.6], stage2: 0.7 },
@@ -89,11 +88,11 @@ export async function fineTune(source: OpenModel, keepHead: boolean, steps = 10)
     },
   );
   try {
-    must(await run.prepare());
+    unwrap(await run.prepare());
     await run.train();
     const { phase } = run;
-    if (phase.kind === 'failed') must({ ok: false, fault: phase.fault });
-    const logits = must(await run.validationLogits());
+    if (phase.kind === 'failed') unwrap({ ok: false, fault: phase.fault });
+    const logits = unwrap(await run.validationLogits());
     return { adapter: run.adapter, data, batch: run.plan.batch, logits, losses };
   } finally {
     run.dispose();
@@ -110,8 +109,8 @@ export async function logitsOfModel(
   try {
     const plain: Adapter = { modules: [], head, moments: new Map() };
     const classes = head.bias.data.length;
-    must(await engine.prepare(model, plain, preprocessing, { batch: pixels.shape[0] ?? 1, classes }));
-    return must(await engine.evaluate({ kind: 'normalised', data: pixels.data }, allOpen));
+    unwrap(await engine.prepare(model, plain, preprocessing, { batch: pixels.shape[0] ?? 1, classes }));
+    return unwrap(await engine.evaluate({ kind: 'normalised', data: pixels.data }, allOpen));
   } finally {
     engine.dispose();
   }
@@ -119,5 +118,5 @@ export async function logitsOfModel(
 
 /** The head that the checkpoint brings along; null without one. */
 export async function ownHead(source: OpenModel): Promise<Adapter['head'] | null> {
-  return must(await loadHead(source.file, source.header, source.checkpoint));
+  return unwrap(await loadHead(source.file, source.header, source.checkpoint));
 }

@@ -4,15 +4,8 @@ import path from 'node:path';
 import { decodeFloats, isFloatType } from '../../../src/formats/float-types.ts';
 import { readHeader, readTensorBytes } from '../../../src/formats/safetensors.ts';
 import { ndArray, type NdArray } from '../../../src/shared/array.ts';
-import { faultSentence } from '../../../src/shared/fault.ts';
-import type { Result } from '../../../src/shared/result.ts';
+import { unwrap } from '../../../src/shared/result.ts';
 import { openModel, type OpenModel } from '../../../src/checkpoints/open-model.ts';
-
-/** The value of a result, or its sentence thrown. */
-export function must<T>(result: Result<T>): T {
-  if (result.ok) return result.value;
-  throw new Error(faultSentence(result.fault));
-}
 
 /** The files of a folder and of those in it, as the page hands them over. */
 export async function filesOf(folder: string): Promise<{ path: string; blob: Blob }[]> {
@@ -30,9 +23,9 @@ export async function openFolder(folder: string): Promise<OpenModel> {
   const files = await filesOf(folder);
   const title = path.basename(folder);
   const opened = await openModel(files, title);
-  if (opened.ok || opened.fault.kind !== 'which-model') return must(opened);
+  if (opened.ok || opened.fault.kind !== 'which-model') return unwrap(opened);
   const [first] = opened.fault.choices;
-  return must(await openModel(files, title, { weights: opened.fault.byRule ?? first?.path ?? null }));
+  return unwrap(await openModel(files, title, { weights: opened.fault.byRule ?? first?.path ?? null }));
 }
 
 export async function writeFiles(
@@ -50,7 +43,7 @@ export async function writeFiles(
 export async function floatsOf(file: string): Promise<Map<string, NdArray>> {
   const blob = new Blob([await readFile(file)]);
   const tensors = new Map<string, NdArray>();
-  for (const [name, entry] of must(await readHeader(blob, path.basename(file))).tensors)
+  for (const [name, entry] of unwrap(await readHeader(blob, path.basename(file))).tensors)
     if (isFloatType(entry.dtype))
       tensors.set(name, ndArray(entry.shape, decodeFloats(await readTensorBytes(blob, entry), entry.dtype)));
   return tensors;

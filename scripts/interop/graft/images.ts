@@ -11,7 +11,7 @@ import {
 } from '../../../src/checkpoints/transformers/preprocessor-config.ts';
 import { readHeader, readTensorBytes } from '../../../src/formats/safetensors.ts';
 import { present } from '../../../src/shared/assert.ts';
-import { must } from './folder.ts';
+import { unwrap } from '../../../src/shared/result.ts';
 
 export interface PixelDifference {
   /** Largest and mean difference of a channel, in grey levels of 255. */
@@ -28,7 +28,7 @@ export function readProcessors(configs: Readonly<Record<string, unknown>>): Map<
   return new Map(
     Object.entries(configs).map(([name, config]) => [
       name,
-      must(parsePreprocessorConfig(JSON.stringify(config), name, owner)).preprocessing,
+      unwrap(parsePreprocessorConfig(JSON.stringify(config), name, owner)).preprocessing,
     ]),
   );
 }
@@ -63,7 +63,7 @@ export async function comparePixels(
   processors: ReadonlyMap<string, Preprocessing>,
 ): Promise<Map<string, PixelDifference>> {
   const blob = new Blob([await readFile(file)]);
-  const { tensors } = must(await readHeader(blob, 'pixels'));
+  const { tensors } = unwrap(await readHeader(blob, 'pixels'));
   const bytesOf = (name: string): Promise<Uint8Array> =>
     readTensorBytes(blob, present(tensors.get(name), name));
   const found = new Map<string, PixelDifference>();

@@ -9,7 +9,7 @@ import { loraNeeds, loraProblem } from '../../dmlora/lora-start.ts';
 import { mergedWeights } from '../../dmlora/merge.ts';
 import { assertClose } from '../../engine/checks/close.ts';
 import { readerOf } from '../../engine/checks/node-backends.ts';
-import { must, readTensors, tensorOf, type Tensors } from '../../engine/checks/reference.ts';
+import { readTensors, tensorOf, type Tensors } from '../../engine/checks/reference.ts';
 import { decodeFloats, encodeFloats } from '../../formats/float-types.ts';
 import {
   readHeader,
@@ -20,7 +20,7 @@ import {
 import { recipeDefaults, type DmloraOptions } from '../../recipe/recipe.ts';
 import { present } from '../../shared/assert.ts';
 import { faultSentence } from '../../shared/fault.ts';
-import type { Result } from '../../shared/result.ts';
+import { type Result, unwrap } from '../../shared/result.ts';
 import { startingAdapter } from '../../train/run-state.ts';
 import { openModel, unknownOrigin, type AdapterBeside, type OpenModel } from '../open-model.ts';
 import {
@@ -74,7 +74,7 @@ async function changed(
   const config = beside['adapter_config.json'];
   if (!(blob instanceof Blob) || !(config instanceof Blob)) throw new Error('no adapter');
   const tensors = new Map<string, TensorToWrite>();
-  for (const [name, entry] of must(await readHeader(blob, 'adapter')).tensors)
+  for (const [name, entry] of unwrap(await readHeader(blob, 'adapter')).tensors)
     tensors.set(name, { dtype: entry.dtype, shape: entry.shape, bytes: await readTensorBytes(blob, entry) });
   return {
     'adapter_model.safetensors': writeSafetensors(change(tensors)),
@@ -95,7 +95,7 @@ describe('merged as peft merges', () => {
     ['hf-lora-bias', 'biases of the branches', () => hf],
     ['timm', 'fused q, k and v, a head', () => timm],
   ])('%s: %s', async (name, _, base) => {
-    const model = must(await merged(base(), await adapter(name)));
+    const model = unwrap(await merged(base(), await adapter(name)));
     const expected = await expectedOf(name, base());
     await assertLogits(model, expected);
     for (const [key, weight] of expected) {
@@ -121,7 +121,7 @@ describe('merged as peft merges', () => {
           .replace('lora_A.', 'lora_A.default.'),
       ),
     );
-    await assertLogits(must(await merged(hf, older)), await expectedOf('hf-lora-bias', hf));
+    await assertLogits(unwrap(await merged(hf, older)), await expectedOf('hf-lora-bias', hf));
   });
 
   test('into a float16 base: stays float16, the sum rounded once', async () => {
@@ -132,7 +132,7 @@ describe('merged as peft merges', () => {
     const blob = weights instanceof Blob ? weights : new Blob([weights]);
     const halves = new Map<string, TensorToWrite>();
     const rounded = new Map<string, TensorToWrite>();
-    for (const [name, entry] of must(await readHeader(blob, 'base')).tensors) {
+    for (const [name, entry] of unwrap(await readHeader(blob, 'base')).tensors) {
       const half = encodeFloats(decodeFloats(await readTensorBytes(blob, entry), 'F32'), 'F16');
       halves.set(name, { dtype: 'F16', shape: entry.shape, bytes: half });
       const bytes = encodeFloats(decodeFloats(half, 'F16'), 'F32');
@@ -144,8 +144,8 @@ describe('merged as peft merges', () => {
       files: { ...hf.files, 'model.safetensors': writeSafetensors(tensors) },
     }));
     const [got, exact] = [
-      must(await merged(present(small, 'base'), beside)),
-      must(await merged(present(wide, 'base'), beside)),
+      unwrap(await merged(present(small, 'base'), beside)),
+      unwrap(await merged(present(wide, 'base'), beside)),
     ];
     expect(present(got.header.tensors.get(query), query).dtype).toBe('F16');
     const once = decodeFloats(encodeFloats(await stored(exact, 'F32'), 'F16'), 'F16');
@@ -158,7 +158,7 @@ describe('merged as peft merges', () => {
       ...(await adapter('hf')),
       'config.json': JSON.stringify({ model_type: 'vit', id2label }),
     };
-    expect(must(await merged(hf, beside)).summary.labels).toEqual(['x', 'y', 'z']);
+    expect(unwrap(await merged(hf, beside)).summary.labels).toEqual(['x', 'y', 'z']);
   });
 });
 
@@ -175,7 +175,7 @@ describe('without its base', () => {
   });
 
   test('a model beside an adapter stays a model, and the adapter is named', async () => {
-    const model = must(await openModel(pile({ ...hf.files, ...(await adapter('hf')) }), 'x'));
+    const model = unwrap(await openModel(pile({ ...hf.files, ...(await adapter('hf')) }), 'x'));
     expect(model.summary.notes[0]).toBe('Taken from the top folder. Not used: adapter_config.json.');
     await assertLogits(model, hf.expected);
   });
@@ -220,7 +220,7 @@ describe('as the start of branches', () => {
   });
 
   async function startOf(base: Tiny, beside: Pile, changes: Partial<DmloraOptions> = {}) {
-    const model = must(await openedWith(base, beside, 'branches'));
+    const model = unwrap(await openedWith(base, beside, 'branches'));
     const { loras, head } = present(model.start ?? undefined, 'a start');
     const dmlora = { ...recipeDefaults.dmlora, branches: 3, rank: 2, ...changes };
     expect(loraProblem(loraNeeds(loras), dmlora)).toBeNull();
@@ -245,9 +245,9 @@ describe('as the start of branches', () => {
     const expected = await expectedOf(name, base());
     await assertLogits(model, expected, { abs: 1e-5, rel: 1e-5 }, started);
     // Merging these branches gives peft's merged weights, and the base stays as it was.
-    const plain = must(await openModel(pile(base().files), 'base'));
+    const plain = unwrap(await openModel(pile(base().files), 'base'));
     expect(model.model.weights).toEqual(plain.model.weights);
-    const whole = must(await merged(base(), beside));
+    const whole = unwrap(await merged(base(), beside));
     const got = mergedWeights(model.model.weights, started);
     for (const [weight, { data }] of whole.model.weights)
       assertClose(weight, (got.get(weight) ?? present(plain.model.weights.get(weight), weight)).data, data, {

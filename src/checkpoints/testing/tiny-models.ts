@@ -6,13 +6,7 @@ import path from 'node:path';
 import { allOpen, type Adapter } from '../../dmlora/adapter.ts';
 import { assertClose } from '../../engine/checks/close.ts';
 import { autodiffOn, readerOf } from '../../engine/checks/node-backends.ts';
-import {
-  identityNormalisation,
-  must,
-  readTensors,
-  tensorOf,
-  type Tensors,
-} from '../../engine/checks/reference.ts';
+import { identityNormalisation, readTensors, tensorOf, type Tensors } from '../../engine/checks/reference.ts';
 import {
   readHeader,
   readTensorBytes,
@@ -21,7 +15,7 @@ import {
 } from '../../formats/safetensors.ts';
 import { present } from '../../shared/assert.ts';
 import { faultSentence, type Fault } from '../../shared/fault.ts';
-import type { Result } from '../../shared/result.ts';
+import { type Result, unwrap } from '../../shared/result.ts';
 import { loadHead } from '../checkpoint.ts';
 import { openModel, type OpenModel } from '../open-model.ts';
 import type { SourceFile } from '../../data/source-file.ts';
@@ -46,7 +40,7 @@ export async function tiny(name: string): Promise<Tiny> {
     files[file] = new Blob([await readFile(path.join(folder, file))]);
   const weights = present(files['model.safetensors'], name);
   const tensors: Named = new Map();
-  for (const [tensor, entry] of must(await readHeader(weights, name)).tensors)
+  for (const [tensor, entry] of unwrap(await readHeader(weights, name)).tensors)
     tensors.set(tensor, {
       dtype: entry.dtype,
       shape: entry.shape,
@@ -105,11 +99,11 @@ export async function assertLogits(
 ): Promise<void> {
   const [batch = 1] = tensorOf(expected, 'pixel_values').shape;
   const head =
-    adapter?.head ?? present(must(await loadHead(model.file, model.header, model.checkpoint)), 'head');
+    adapter?.head ?? present(unwrap(await loadHead(model.file, model.header, model.checkpoint)), 'head');
   const engine = await autodiffOn('wasm')();
   try {
     const shapes = { batch, classes: head.bias.data.length };
-    must(
+    unwrap(
       await engine.prepare(
         model.model,
         adapter ?? { modules: [], head, moments: new Map() },
@@ -118,7 +112,7 @@ export async function assertLogits(
       ),
     );
     const pixels = tensorOf(expected, 'pixel_values').data;
-    const logits = must(await engine.evaluate({ kind: 'normalised', data: pixels }, allOpen));
+    const logits = unwrap(await engine.evaluate({ kind: 'normalised', data: pixels }, allOpen));
     assertClose('logits', logits.data, tensorOf(expected, 'logits').data, tolerance);
   } finally {
     engine.dispose();

@@ -21,7 +21,7 @@ import type {
   Memory,
   Normalisation,
   Pixels,
-  Shapes,
+  PrepareOptions,
   StepControl,
   StepReport,
 } from '../engine.ts';
@@ -56,7 +56,7 @@ type Part = { loss: tf.Scalar; correct: tf.Scalar; gradients: Flat };
 interface Prepared {
   readonly vit: FrozenVit;
   readonly normalisation: Normalisation;
-  readonly shapes: Shapes;
+  readonly options: PrepareOptions;
   /** Images that are differentiated at once. */
   readonly microBatch: number;
   /** Structure of the adapter: names, live branches; its values live in `groups`. */
@@ -85,18 +85,18 @@ export class AutodiffEngine implements Engine {
     model: VitModel,
     adapter: Adapter,
     normalisation: Normalisation,
-    shapes: Shapes,
+    options: PrepareOptions,
   ): Promise<Result<void>> {
     assert(this.#prepared === null, 'prepare is called once');
-    const microBatch = microBatchOf(model, this.describe().backend, shapes.batch);
+    const microBatch = microBatchOf(model, this.describe().backend, options.batch);
     if (!microBatch.ok) return microBatch;
     return this.#guarded(0, () => {
       const layout = layoutOf(adapter);
       this.#prepared = {
         vit: uploadVit(model),
         normalisation,
-        shapes,
-        microBatch: shapes.microBatch ?? microBatch.value,
+        options,
+        microBatch: options.microBatch ?? microBatch.value,
         adapter,
         layout,
         groups: uploadGroups(layout, parametersOf(adapter), adapter.moments),
@@ -203,11 +203,11 @@ export class AutodiffEngine implements Engine {
     gates: Gates,
     trains: Trains,
   ): { loss: tf.Scalar; logits: tf.Tensor2D; gradients: Flat } {
-    const { layout, groups, vit, shapes } = this.#ready();
+    const { layout, groups, vit, options } = this.#ready();
     const trainables = cut(layout, groups);
     const images = batch.labels.length;
     const embedded = this.#embed(batch.pixels, images, batch.crops); // outside the tape: nothing below is trained
-    const labels = tf.oneHot(tf.tensor1d(batch.labels, 'int32'), shapes.classes); // [images, classes]
+    const labels = tf.oneHot(tf.tensor1d(batch.labels, 'int32'), options.classes); // [images, classes]
     const wanted: tf.Tensor[] = [
       ...(trains.branches ? trainables.modules.flatMap(({ down, up }) => [down, up]) : []),
       ...(trains.scalars ? trainables.modules.map(({ scalar }) => scalar) : []),
@@ -251,7 +251,7 @@ export class AutodiffEngine implements Engine {
   }
 
   evaluate(pixels: Pixels, gates: Gates): Promise<Result<NdArray>> {
-    return this.#infer(pixels, gates, this.#ready().shapes.classes, 'a logit', (feature, trainables) =>
+    return this.#infer(pixels, gates, this.#ready().options.classes, 'a logit', (feature, trainables) =>
       this.#head(feature, trainables),
     );
   }
@@ -308,7 +308,7 @@ export class AutodiffEngine implements Engine {
   }
 
   async gradients(batch: Batch, gates: Gates): Promise<Result<Gradients>> {
-    const { layout, shapes } = this.#ready();
+    const { layout, options } = this.#ready();
     return this.#guarded(0, async () => {
       const trains = { branches: true, scalars: true, head: true };
       const tensors = tf.tidy(() => this.#differentiate(batch, gates, trains));
@@ -319,7 +319,7 @@ export class AutodiffEngine implements Engine {
       }
       const [loss = NaN] = await tensors.loss.data();
       const logits = ndArray(
-        [batch.labels.length, shapes.classes],
+        [batch.labels.length, options.classes],
         (await tensors.logits.data()) as Float32Array,
       );
       tf.dispose([tensors.loss, tensors.logits, ...Object.values(tensors.gradients)]);

@@ -17,9 +17,10 @@ import { makeEngine } from '../make-engine.ts';
 import type { BackendName, Engine, EngineName } from '../engine.ts';
 import { checkEveryLoss, checkLossInFlight, shortRecipe } from '../../train/testing/resume-checks.ts';
 import { checkDeit } from './deit-checks.ts';
-import { must, readMicroModel, type ReadFile } from './reference.ts';
+import { readMicroModel, type ReadFile } from './reference.ts';
 import { referenceChecks, type Figures } from './reference-checks.ts';
 import { checkTransaction } from './transaction-checks.ts';
+import { unwrap } from '../../shared/result.ts';
 
 export interface CheckPage {
   readonly names: readonly string[];
@@ -75,7 +76,7 @@ let device: Promise<Gpu> | null = null;
 
 /** One device for all checks; closing it does nothing. */
 function gpuOfPage(): Promise<Gpu> {
-  device ??= openGpu().then((gpu) => ({ ...must(gpu), close: () => undefined }));
+  device ??= openGpu().then((gpu) => ({ ...unwrap(gpu), close: () => undefined }));
   return device;
 }
 
@@ -93,7 +94,7 @@ window.engineChecks = {
     if (check === undefined) throw new Error(`there is no check "${name}"`);
     return check({
       makeEngine:
-        engine === 'kernels' ? () => kernels() : async () => must(await makeEngine({ engine, backend })),
+        engine === 'kernels' ? () => kernels() : async () => unwrap(await makeEngine({ engine, backend })),
       read,
       slack,
     });
@@ -139,7 +140,7 @@ window.engineChecks = {
   },
   async families() {
     const oracle = async (): Promise<Engine> =>
-      must(await makeEngine({ engine: 'autodiff', backend: 'cpu' }));
+      unwrap(await makeEngine({ engine: 'autodiff', backend: 'cpu' }));
     const ms: Record<string, number> = {};
     for (const [name, variant] of Object.entries(families)) {
       const startedAt = performance.now();
@@ -151,7 +152,7 @@ window.engineChecks = {
   device: async () => checkDevice(await gpuOfPage()),
   transaction: () =>
     checkTransaction(async () => {
-      const backend = must(await startBackend('webgpu', ''));
+      const backend = unwrap(await startBackend('webgpu', ''));
       return { engine: new AutodiffEngine(backend), gpu: present(backend.gpu, 'gpu') };
     }, read),
   async resume() {

@@ -8,7 +8,8 @@ import { assert, present } from '../../shared/assert.ts';
 import { loadHead, loadModel, readCheckpoint } from '../../checkpoints/checkpoint.ts';
 import type { Engine } from '../engine.ts';
 import { assertClose } from './close.ts';
-import { must, type ReadFile } from './reference.ts';
+import type { ReadFile } from './reference.ts';
+import { unwrap } from '../../shared/result.ts';
 
 /**
  * The same weights in both name generations; float32: 1e-3, as the stored vectors ask; float16: its own
@@ -31,17 +32,17 @@ export async function checkDeit(
   folder: string,
   tolerance: number,
 ): Promise<readonly [bytes: number, pixels: number]> {
-  const config = must(
+  const config = unwrap(
     parseModelConfig(await (await read(`models/${folder}/config.json`)).text(), 'config.json'),
   );
   const file = await read(`models/${folder}/model.safetensors`);
-  const header = must(await readHeader(file, 'model.safetensors'));
-  const checkpoint = must(readCheckpoint(header, config));
-  const model = must(await loadModel(file, header, checkpoint));
-  const head = present(must(await loadHead(file, header, checkpoint)), 'head');
+  const header = unwrap(await readHeader(file, 'model.safetensors'));
+  const checkpoint = unwrap(readCheckpoint(header, config));
+  const model = unwrap(await loadModel(file, header, checkpoint));
+  const head = present(unwrap(await loadHead(file, header, checkpoint)), 'head');
 
   const stored = await read('parity/deit_tiny.safetensors');
-  const vectors = must(await readHeader(stored, 'deit_tiny.safetensors')).tensors;
+  const vectors = unwrap(await readHeader(stored, 'deit_tiny.safetensors')).tensors;
   const bytesOf = (tensor: string): Promise<Uint8Array> =>
     readTensorBytes(stored, present(vectors.get(tensor), tensor));
   const logits = decodeFloats(await bytesOf('logits'), 'F32'); // [8, 1000]
@@ -53,11 +54,11 @@ export async function checkDeit(
 
   const engine = await makeEngine();
   const plain = { modules: [], head, moments: new Map() };
-  must(await engine.prepare(model, plain, normalisation, { batch: 4, classes: 1000 }));
+  unwrap(await engine.prepare(model, plain, normalisation, { batch: 4, classes: 1000 }));
   const bytes = await bytesOf('crops_u8');
-  const fromBytes = must(await engine.evaluate({ kind: 'bytes', data: bytes }, allOpen));
+  const fromBytes = unwrap(await engine.evaluate({ kind: 'bytes', data: bytes }, allOpen));
   const normalised = decodeFloats(await bytesOf('pixels'), 'F32');
-  const fromPixels = must(await engine.evaluate({ kind: 'normalised', data: normalised }, allOpen));
+  const fromPixels = unwrap(await engine.evaluate({ kind: 'normalised', data: normalised }, allOpen));
   engine.dispose();
   const top = (values: Float32Array, i: number): number => {
     const row = values.subarray(i * 1000, (i + 1) * 1000);

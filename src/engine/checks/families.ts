@@ -12,7 +12,8 @@ import { loadHead, loadModel, readCheckpoint, type Checkpoint } from '../../chec
 import type { Head } from '../../checkpoints/heads.ts';
 import type { VitModel } from '../../vit/parameters.ts';
 import { readerOf } from './node-backends.ts';
-import { must, readTensors, type Tensors } from './reference.ts';
+import { readTensors, type Tensors } from './reference.ts';
+import { unwrap } from '../../shared/result.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 
@@ -38,15 +39,15 @@ export interface FamilyCase {
 export async function readFamily(name: string): Promise<FamilyCase> {
   const folder = path.join(familiesFolder, name);
   const read = readerOf(folder);
-  const config = must(
+  const config = unwrap(
     parseModelConfig(await readFile(path.join(folder, 'config.json'), 'utf8'), 'config.json'),
   );
-  const file = must(await openFolder(folder));
-  const checkpoint = must(readCheckpoint(file.header, config));
-  const model = must(await loadModel(file.blob, file.header, checkpoint));
+  const file = unwrap(await openFolder(folder));
+  const checkpoint = unwrap(readCheckpoint(file.header, config));
+  const model = unwrap(await loadModel(file.blob, file.header, checkpoint));
   const expected = await readTensors(read, 'expected.safetensors');
   const [weight, bias] = [expected.get('head.weight'), expected.get('head.bias')];
-  const own = must(await loadHead(file.blob, file.header, checkpoint));
+  const own = unwrap(await loadHead(file.blob, file.header, checkpoint));
   const head =
     weight !== undefined && bias !== undefined ? { weight, bias } : present(own, `head of ${name}`);
   return { config, file, checkpoint, model, head, expected };

@@ -5,8 +5,8 @@ import { assert, present } from '../../shared/assert.ts';
 import { headInputs, type VitConfig } from '../../vit/vit-config.ts';
 import type { Engine, Gradients } from '../engine.ts';
 import { assertClose } from './close.ts';
-import { must } from './reference.ts';
 import { micro, plainNormalisation, randomAdapter, randomBatch, randomModel } from './random-model.ts';
+import { unwrap } from '../../shared/result.ts';
 
 export interface Variant {
   readonly change: Partial<VitConfig>;
@@ -69,9 +69,9 @@ export async function checkVariant(
     make: () => Promise<Engine>,
   ): Promise<{ readonly result: Gradients; readonly features: Float32Array }> => {
     const engine = await make();
-    must(await engine.prepare(randomModel(config), adapter, plainNormalisation, { batch: 3, classes }));
-    const result = must(await engine.gradients(batch, gates));
-    const { data, shape } = must(await engine.features(batch.pixels, gates));
+    unwrap(await engine.prepare(randomModel(config), adapter, plainNormalisation, { batch: 3, classes }));
+    const result = unwrap(await engine.gradients(batch, gates));
+    const { data, shape } = unwrap(await engine.features(batch.pixels, gates));
     assert(
       shape[0] === 2 && shape[1] === headInputs(config),
       () => `features of the shape [${shape.join()}]`,

@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { AutodiffEngine } from '../autodiff/autodiff-engine.ts';
 import { startBackend } from '../autodiff/backend.ts';
 import type { BackendName, Engine } from '../engine.ts';
-import { must, type ReadFile } from './reference.ts';
+import type { ReadFile } from './reference.ts';
+import { unwrap } from '../../shared/result.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const wasmBinary = createRequire(import.meta.url).resolve(
@@ -24,5 +25,5 @@ export const readReference: ReadFile = readerOf(referenceFolder);
 
 /** A maker of autodiff engines on one backend. */
 export function autodiffOn(backend: BackendName): () => Promise<Engine> {
-  return async () => new AutodiffEngine(must(await startBackend(backend, wasmBinary)));
+  return async () => new AutodiffEngine(unwrap(await startBackend(backend, wasmBinary)));
 }

@@ -3,9 +3,9 @@
 import { createRequire } from 'node:module';
 import type { Engine } from '../engine.ts';
 import { openGpu, type Gpu } from '../gpu.ts';
-import { must } from './reference.ts';
 import { KernelEngine } from '../kernels/kernels-engine.ts';
 import { smallestTuning, type Tuning } from '../kernels/tuning/tuning.ts';
+import { unwrap } from '../../shared/result.ts';
 
 interface Dawn {
   readonly create: (options: readonly string[]) => GPU;
@@ -33,7 +33,7 @@ async function install(): Promise<string | null> {
 if (missingGpu !== null) console.warn(`WebGPU tests in Node are skipped: ${missingGpu}`);
 
 async function openNodeGpu(): Promise<Gpu> {
-  return must(await openGpu());
+  return unwrap(await openGpu());
 }
 
 let shared: Promise<Gpu> | null = null;

@@ -5,9 +5,8 @@ import { parametersOf, type Adapter } from '../../dmlora/adapter.ts';
 import { dropBranches } from '../../dmlora/drop-plan.ts';
 import { present } from '../../shared/assert.ts';
 import type { VitConfig } from '../../vit/vit-config.ts';
-import type { Batch, Engine, Gradients, Shapes } from '../engine.ts';
+import type { Batch, Engine, Gradients, PrepareOptions } from '../engine.ts';
 import { assertClose, largestDifference } from './close.ts';
-import { must } from './reference.ts';
 import {
   micro,
   plainNormalisation,
@@ -16,6 +15,7 @@ import {
   randomModel,
   stage1,
 } from './random-model.ts';
+import { unwrap } from '../../shared/result.ts';
 
 type MakeEngine = () => Promise<Engine>;
 
@@ -28,15 +28,19 @@ const adapter = randomAdapter(config, classes, { targets: 'all', rank: 2, branch
 const images = 5;
 const batch = randomBatch(config, images, classes);
 
-async function prepared(make: MakeEngine, shapes: Partial<Shapes>, from: Adapter = adapter): Promise<Engine> {
+async function prepared(
+  make: MakeEngine,
+  shapes: Partial<PrepareOptions>,
+  from: Adapter = adapter,
+): Promise<Engine> {
   const engine = await make();
-  must(await engine.prepare(model, from, plainNormalisation, { batch: images, classes, ...shapes }));
+  unwrap(await engine.prepare(model, from, plainNormalisation, { batch: images, classes, ...shapes }));
   return engine;
 }
 
-async function gradientsWith(make: MakeEngine, shapes: Partial<Shapes>): Promise<Gradients> {
+async function gradientsWith(make: MakeEngine, shapes: Partial<PrepareOptions>): Promise<Gradients> {
   const engine = await prepared(make, shapes);
-  const result = must(await engine.gradients(batch, new Map()));
+  const result = unwrap(await engine.gradients(batch, new Map()));
   engine.dispose();
   return result;
 }
@@ -99,7 +103,7 @@ async function checkStage2(make: MakeEngine): Promise<Record<string, number>> {
     const { steps, fault } = await engine.report();
     if (fault !== null) throw new Error(JSON.stringify(fault));
     const clip = present(steps[0], 'report').clipScale;
-    const { moments } = must(await engine.readAdapter());
+    const { moments } = unwrap(await engine.readAdapter());
     for (const [name, { data }] of plain.gradients) {
       if (!/\.s$|^head/.test(name)) continue;
       const m = present(moments.get(name), `moments of ${name}`).m;
@@ -122,7 +126,7 @@ async function checkPrefixCache(make: MakeEngine): Promise<Record<string, number
     for (let step = 0; step < 3; step++) engine.step(given, { ...stage1, step });
     const { steps, fault } = await engine.report();
     if (fault !== null) throw new Error(JSON.stringify(fault));
-    const state = bits(must(await engine.readAdapter()));
+    const state = bits(unwrap(await engine.readAdapter()));
     engine.dispose();
     return { state, losses: steps.map(({ loss }) => loss) };
   };
@@ -139,12 +143,12 @@ async function checkDrop(make: MakeEngine): Promise<Record<string, number>> {
   const engine = await prepared(make, { microBatch: 2 });
   for (let step = 0; step < 2; step++) engine.step(batch, { ...stage1, step });
   if ((await engine.report()).fault !== null) throw new Error('a step failed');
-  const before = must(await engine.readAdapter());
+  const before = unwrap(await engine.readAdapter());
   const dropped = dropBranches(before, new Map(before.modules.map(({ name }, i) => [name, i % 2])));
   const startedAt = performance.now();
-  must(await engine.writeAdapter(dropped));
+  unwrap(await engine.writeAdapter(dropped));
   const ms = performance.now() - startedAt;
-  const after = must(await engine.readAdapter());
+  const after = unwrap(await engine.readAdapter());
   if (bits(after) !== bits(dropped)) throw new Error('drop: a surviving value changed');
   if (after.moments.size !== dropped.moments.size) throw new Error('drop: moments came or went');
   for (const [name, { m, v, steps }] of dropped.moments) {
@@ -161,6 +165,6 @@ async function checkDrop(make: MakeEngine): Promise<Record<string, number>> {
 export const planChecks = {
   'other plans': checkOtherPlans,
   'stage 2': checkStage2,
-  'kept prefix': checkPrefixCache,
+  'prefix cache': checkPrefixCache,
   drop: checkDrop,
 } as const;

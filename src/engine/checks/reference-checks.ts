@@ -7,13 +7,12 @@ import { mergedWeights } from '../../dmlora/merge.ts';
 import { enterStage2, trainsIn } from '../../dmlora/stages.ts';
 import { present } from '../../shared/assert.ts';
 import { headLogits } from '../../train/linear-probe.ts';
-import type { Batch, Engine, Shapes, StepControl } from '../engine.ts';
+import type { Batch, Engine, PrepareOptions, StepControl } from '../engine.ts';
 import { assertClose, largestDifference, type Tolerance } from './close.ts';
 import {
   adapterFrom,
   batchFrom,
   identityNormalisation,
-  must,
   numberAt,
   readManifest,
   readMicroModel,
@@ -23,6 +22,7 @@ import {
   type ReadFile,
   type Tensors,
 } from './reference.ts';
+import { unwrap } from '../../shared/result.ts';
 
 type MakeEngine = () => Promise<Engine>;
 
@@ -32,17 +32,17 @@ interface Setting {
   readonly read: ReadFile;
   readonly slack: number;
   /** How the engine is prepared beside batch and classes: a plan that is not its own choice. */
-  readonly shapes?: Partial<Shapes>;
+  readonly shapes?: Partial<PrepareOptions>;
 }
 
 /** A measured figure of a check, for reports. */
 export type Figures = Record<string, number>;
 
-async function prepared(setting: Setting, adapter: Adapter, shapes: Shapes): Promise<Engine> {
+async function prepared(setting: Setting, adapter: Adapter, shapes: PrepareOptions): Promise<Engine> {
   const engine = await setting.makeEngine();
   const model = await readMicroModel(setting.read);
   const all = { ...shapes, ...setting.shapes };
-  must(await engine.prepare(model, adapter, identityNormalisation, all));
+  unwrap(await engine.prepare(model, adapter, identityNormalisation, all));
   return engine;
 }
 
@@ -64,7 +64,7 @@ async function checkGradients(setting: Setting): Promise<Figures> {
     });
     for (const [name, pattern] of Object.entries(gatePatterns)) {
       const gates: Gates = new Map(adapter.modules.map((module) => [module.name, pattern]));
-      const { loss, logits, gradients } = must(await engine.gradients(batch, gates));
+      const { loss, logits, gradients } = unwrap(await engine.gradients(batch, gates));
       const expectedLogits = tensorOf(tensors, `${name}.logits`).data;
       figures[`${file} ${name} logits`] = assertClose(
         `${file} ${name} logits`,
@@ -89,14 +89,14 @@ async function checkGradients(setting: Setting): Promise<Figures> {
           ),
         ),
       );
-      const evaluated = must(await engine.evaluate(batch.pixels, gates));
+      const evaluated = unwrap(await engine.evaluate(batch.pixels, gates));
       assertClose(
         `${file} ${name} evaluate`,
         evaluated.data,
         expectedLogits,
         times({ abs: 1e-5, rel: 0 }, setting.slack),
       );
-      const features = must(await engine.features(batch.pixels, gates));
+      const features = unwrap(await engine.features(batch.pixels, gates));
       assertClose(
         `${file} ${name} head of the features`,
         headLogits(features, adapter.head).data,
@@ -148,7 +148,7 @@ async function checkTrajectory(setting: Setting): Promise<Figures> {
   };
   const snapshot = async (tag: string): Promise<void> => {
     if (![...run.keys()].some((name) => name.startsWith(`${tag}.`))) return;
-    const adapter = must(await engine.readAdapter());
+    const adapter = unwrap(await engine.readAdapter());
     note(
       'parameters',
       compareParameters(tag, adapter, run, parameterTolerance(manifest, tag) * setting.slack),
@@ -160,9 +160,9 @@ async function checkTrajectory(setting: Setting): Promise<Figures> {
     const batch = batchAt(step);
     const drops = manifest.drops.get(step);
     if (drops !== undefined) {
-      const before = must(await engine.loss(batch, allOpen));
-      must(await engine.writeAdapter(dropBranches(must(await engine.readAdapter()), drops)));
-      const after = must(await engine.loss(batch, allOpen));
+      const before = unwrap(await engine.loss(batch, allOpen));
+      unwrap(await engine.writeAdapter(dropBranches(unwrap(await engine.readAdapter()), drops)));
+      const after = unwrap(await engine.loss(batch, allOpen));
       const tag = `drop${String(step).padStart(2, '0')}`;
       note(
         'drops',
@@ -175,10 +175,10 @@ async function checkTrajectory(setting: Setting): Promise<Figures> {
       );
       await snapshot(tag);
     }
-    if (step === stage2) must(await engine.writeAdapter(enterStage2(must(await engine.readAdapter()))));
+    if (step === stage2) unwrap(await engine.writeAdapter(enterStage2(unwrap(await engine.readAdapter()))));
     engine.step(batch, referenceControl(manifest, step, numberAt(run, 'lr', step), step >= stage2));
     const { steps, fault } = await engine.report();
-    if (fault !== null) must({ ok: false, fault });
+    if (fault !== null) unwrap({ ok: false, fault });
     const report = present(steps[0], `report of step ${step}`);
     const scalarTolerance = times({ abs: 2e-6, rel: 1e-5 }, setting.slack);
     note(
@@ -276,7 +276,7 @@ async function checkMerge(setting: Setting): Promise<Figures> {
   const model = await readMicroModel(setting.read);
 
   const engine = await prepared(setting, adapter, shapes);
-  const branched = must(await engine.evaluate(pixels, allOpen)).data;
+  const branched = unwrap(await engine.evaluate(pixels, allOpen)).data;
   engine.dispose();
 
   const merged = mergedWeights(model.weights, adapter);
@@ -303,8 +303,8 @@ async function checkMerge(setting: Setting): Promise<Figures> {
     ...adapter,
     modules: adapter.modules.map((module) => ({ ...module, scalar: 0 })),
   };
-  must(await plain.prepare(mergedModel, silent, identityNormalisation, shapes));
-  const afterMerge = must(await plain.evaluate(pixels, allOpen)).data;
+  unwrap(await plain.prepare(mergedModel, silent, identityNormalisation, shapes));
+  const afterMerge = unwrap(await plain.evaluate(pixels, allOpen)).data;
   plain.dispose();
   const tolerance = times({ abs: 1e-5, rel: 0 }, setting.slack);
   figures['branched'] = assertClose(
@@ -327,7 +327,7 @@ async function checkMerge(setting: Setting): Promise<Figures> {
   );
 
   const base = await prepared(setting, silent, shapes);
-  const frozen = must(await base.evaluate(pixels, allOpen)).data;
+  const frozen = unwrap(await base.evaluate(pixels, allOpen)).data;
   base.dispose();
   if (!(largestDifference(frozen, branched) > 1e-3))
     throw new Error('the branches change nothing: this check proves nothing');
@@ -346,14 +346,14 @@ async function checkStepZero(setting: Setting): Promise<Figures> {
   const batch = batchFrom(data, Float32Array.of(0, 1, 2, 3, 4));
   const shapes = { batch: 5, classes: manifest.classes };
   const engine = await prepared(setting, adapter, shapes);
-  const adapted = must(await engine.evaluate(batch.pixels, allOpen)).data;
-  const { gradients } = must(await engine.gradients(batch, allOpen));
+  const adapted = unwrap(await engine.evaluate(batch.pixels, allOpen)).data;
+  const { gradients } = unwrap(await engine.gradients(batch, allOpen));
   engine.dispose();
   const closed: Gates = new Map(
     adapter.modules.map((module) => [module.name, gatesOf(allOpen, module).map(() => 0)]),
   );
   const frozenEngine = await prepared(setting, adapter, shapes);
-  const frozen = must(await frozenEngine.evaluate(batch.pixels, closed)).data;
+  const frozen = unwrap(await frozenEngine.evaluate(batch.pixels, closed)).data;
   frozenEngine.dispose();
   if (largestDifference(adapted, frozen) !== 0)
     throw new Error('the adapted logits differ from the frozen ones at step 0');

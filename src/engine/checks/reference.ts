@@ -6,8 +6,7 @@ import { decodeFloats } from '../../formats/float-types.ts';
 import { paramNames, type AdaptedModule, type Adapter } from '../../dmlora/adapter.ts';
 import { ndArray, type NdArray } from '../../shared/array.ts';
 import { present } from '../../shared/assert.ts';
-import { faultSentence } from '../../shared/fault.ts';
-import type { Result } from '../../shared/result.ts';
+import { unwrap } from '../../shared/result.ts';
 import { loadModel, readCheckpoint } from '../../checkpoints/checkpoint.ts';
 import type { VitModel } from '../../vit/parameters.ts';
 import type { Batch, Normalisation } from '../engine.ts';
@@ -33,19 +32,13 @@ export interface Manifest {
   readonly float32Parameters: ReadonlyMap<string, number>;
 }
 
-/** The value of a result, or an exception with the fault's sentence. */
-export function must<T>(result: Result<T>): T {
-  if (result.ok) return result.value;
-  throw new Error(faultSentence(result.fault));
-}
-
 /** Pixels of the vectors are the network's own input: nothing is scaled. */
 export const identityNormalisation: Normalisation = { rescale: 1, mean: [0, 0, 0], std: [1, 1, 1] };
 
 /** All tensors of a safetensors file as float32; int32 indices become numbers. */
 export async function readTensors(read: ReadFile, name: string): Promise<Tensors> {
   const file = await read(name);
-  const header = must(await readHeader(file, name));
+  const header = unwrap(await readHeader(file, name));
   const tensors = new Map<string, NdArray>();
   for (const [key, entry] of header.tensors) {
     const bytes = await readTensorBytes(file, entry);
@@ -95,11 +88,11 @@ export async function readManifest(read: ReadFile): Promise<Manifest> {
 
 /** The micro ViT, through the same code that opens a user's checkpoint. */
 export async function readMicroModel(read: ReadFile, folder = 'micro_vit_timm'): Promise<VitModel> {
-  const config = must(parseModelConfig(await (await read(`${folder}/config.json`)).text(), 'config.json'));
+  const config = unwrap(parseModelConfig(await (await read(`${folder}/config.json`)).text(), 'config.json'));
   const file = await read(`${folder}/model.safetensors`);
-  const header = must(await readHeader(file, 'model.safetensors'));
-  const checkpoint = must(readCheckpoint(header, config));
-  return must(await loadModel(file, header, checkpoint));
+  const header = unwrap(await readHeader(file, 'model.safetensors'));
+  const checkpoint = unwrap(readCheckpoint(header, config));
+  return unwrap(await loadModel(file, header, checkpoint));
 }
 
 /**

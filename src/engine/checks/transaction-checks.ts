@@ -9,11 +9,11 @@ import {
   adapterFrom,
   batchFrom,
   identityNormalisation,
-  must,
   readMicroModel,
   readTensors,
   type ReadFile,
 } from './reference.ts';
+import { unwrap } from '../../shared/result.ts';
 
 export interface GpuEngine {
   readonly engine: Engine;
@@ -56,7 +56,7 @@ export async function checkTransaction(
     const made = await makeEngine();
     const adapter = adapterFrom(run, 'after00.');
     const shapes = { batch: 4, classes: adapter.head.bias.data.length };
-    must(await made.engine.prepare(await readMicroModel(read), adapter, identityNormalisation, shapes));
+    unwrap(await made.engine.prepare(await readMicroModel(read), adapter, identityNormalisation, shapes));
     return made;
   };
   const step = async (engine: Engine, index: number): Promise<Fault | null> => {
@@ -67,12 +67,12 @@ export async function checkTransaction(
 
   const plain = await ready();
   for (const index of [0, 1]) assertEqual('an undisturbed step', await step(plain.engine, index), null);
-  const expected = bytesOf(must(await plain.engine.readAdapter()));
+  const expected = bytesOf(unwrap(await plain.engine.readAdapter()));
   plain.engine.dispose();
 
   const inside = await ready();
   assertEqual('the first step', await step(inside.engine, 0), null);
-  const before = bytesOf(must(await inside.engine.readAdapter()));
+  const before = bytesOf(unwrap(await inside.engine.readAdapter()));
   const { queue } = inside.gpu.device;
   const submit = queue.submit.bind(queue);
   queue.submit = (buffers): undefined => {
@@ -81,9 +81,9 @@ export async function checkTransaction(
     submit(buffers);
   };
   assertEqual('an error inside a step', (await step(inside.engine, 1))?.kind, 'gpu-error');
-  assertEqual('the adapter after it', bytesOf(must(await inside.engine.readAdapter())), before);
+  assertEqual('the adapter after it', bytesOf(unwrap(await inside.engine.readAdapter())), before);
   assertEqual('the same step again', await step(inside.engine, 1), null);
-  assertEqual('the adapter after that', bytesOf(must(await inside.engine.readAdapter())), expected);
+  assertEqual('the adapter after that', bytesOf(unwrap(await inside.engine.readAdapter())), expected);
   inside.engine.dispose();
   passed.push('an error inside a step leaves the adapter, and the step can be repeated');
 

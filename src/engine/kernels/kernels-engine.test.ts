@@ -8,7 +8,6 @@ import { cropsOf } from '../../train/augment.ts';
 import type { Batch, Engine, Gradients } from '../engine.ts';
 import { assertClose, largestDifference } from '../checks/close.ts';
 import { autodiffOn } from '../checks/node-backends.ts';
-import { must } from '../checks/reference.ts';
 import { kernelEngine, missingGpu } from '../checks/node-gpu.ts';
 import { checkVariant, families, type Variant } from '../checks/family-checks.ts';
 import {
@@ -19,12 +18,13 @@ import {
   randomModel,
   stage1,
 } from '../checks/random-model.ts';
+import { unwrap } from '../../shared/result.ts';
 
 const classes = 3;
 
 async function started(makeEngine = kernelEngine(), batch = 2): Promise<Engine> {
   const engine = await makeEngine();
-  must(
+  unwrap(
     await engine.prepare(randomModel(micro), randomAdapter(micro, classes), plainNormalisation, {
       batch,
       classes,
@@ -55,13 +55,13 @@ describe.skipIf(missingGpu !== null)('kernel engine', () => {
     } as const;
     engine.step(good, stage1);
     await engine.report();
-    const before = bits(must(await engine.readAdapter()));
+    const before = bits(unwrap(await engine.readAdapter()));
     engine.step(bad, { ...stage1, step: 1 });
     engine.step(good, { ...stage1, step: 2 });
     const { steps, fault } = await engine.report();
     expect(steps).toEqual([]);
     expect(fault).toMatchObject({ kind: 'not-finite', step: 1 });
-    expect(bits(must(await engine.readAdapter()))).toBe(before);
+    expect(bits(unwrap(await engine.readAdapter()))).toBe(before);
     engine.step(good, { ...stage1, step: 1 });
     const again = await engine.report();
     expect(again.fault).toBeNull();
@@ -69,7 +69,7 @@ describe.skipIf(missingGpu !== null)('kernel engine', () => {
     const straight = await started();
     for (const step of [0, 1]) straight.step(good, { ...stage1, step });
     expect((await straight.report()).steps).toHaveLength(2);
-    expect(bits(must(await engine.readAdapter()))).toBe(bits(must(await straight.readAdapter())));
+    expect(bits(unwrap(await engine.readAdapter()))).toBe(bits(unwrap(await straight.readAdapter())));
     engine.dispose();
     straight.dispose();
   });
@@ -81,8 +81,8 @@ describe.skipIf(missingGpu !== null)('kernel engine', () => {
         engine.step(randomBatch(micro, 2, classes, step), { ...stage1, step });
       await engine.report();
       const before = engine.memory();
-      const adapter = must(await engine.readAdapter());
-      must(
+      const adapter = unwrap(await engine.readAdapter());
+      unwrap(
         await engine.writeAdapter(
           dropBranches(adapter, new Map(adapter.modules.map(({ name }, i) => [name, i % 4]))),
         ),
@@ -94,7 +94,7 @@ describe.skipIf(missingGpu !== null)('kernel engine', () => {
       const { steps } = await engine.report();
       expect(steps).toHaveLength(3);
       expect(engine.memory()).toMatchObject({ bufferBytes: after.bufferBytes, count: after.count });
-      const state = bits(must(await engine.readAdapter()));
+      const state = bits(unwrap(await engine.readAdapter()));
       engine.dispose();
       return state;
     };
@@ -103,13 +103,13 @@ describe.skipIf(missingGpu !== null)('kernel engine', () => {
 
   test('stage 2 moves scalars and head and leaves the branches as they are', async () => {
     const engine = await started();
-    const before = must(await engine.readAdapter());
+    const before = unwrap(await engine.readAdapter());
     engine.step(randomBatch(micro, 2, classes), {
       ...stage1,
       trains: { branches: false, scalars: true, head: true },
     });
     expect((await engine.report()).fault).toBeNull();
-    const after = must(await engine.readAdapter());
+    const after = unwrap(await engine.readAdapter());
     after.modules.forEach(({ branches, scalar }, i) => {
       expect(branches).toEqual(before.modules[i]?.branches);
       expect(scalar).not.toBe(before.modules[i]?.scalar);
@@ -149,8 +149,8 @@ describe.skipIf(missingGpu !== null)('kernel engine', () => {
     const batch = randomBatch(config, 4, classes);
     const crops = cropsOf({ augment, smallestCrop }, config.imageSize, 3, 5, 4);
     const of = async (engine: Engine, given: Batch): Promise<Gradients> => {
-      must(await engine.prepare(randomModel(config), adapter, plainNormalisation, { batch: 4, classes }));
-      const result = must(await engine.gradients(given, new Map()));
+      unwrap(await engine.prepare(randomModel(config), adapter, plainNormalisation, { batch: 4, classes }));
+      const result = unwrap(await engine.gradients(given, new Map()));
       engine.dispose();
       return result;
     };
@@ -166,10 +166,10 @@ describe.skipIf(missingGpu !== null)('kernel engine', () => {
   test('evaluates any number of images', async () => {
     const engine = await started();
     const five = randomBatch(micro, 5, classes);
-    const all = must(await engine.evaluate(five.pixels, new Map()));
+    const all = unwrap(await engine.evaluate(five.pixels, new Map()));
     expect(all.shape).toEqual([5, classes]);
     const last = five.pixels.data.subarray(4 * 3 * micro.imageSize ** 2) as Uint8Array;
-    const one = must(await engine.evaluate({ kind: 'bytes', data: last }, new Map()));
+    const one = unwrap(await engine.evaluate({ kind: 'bytes', data: last }, new Map()));
     expect(Array.from(one.data)).toEqual(Array.from(all.data.subarray(4 * classes)));
     engine.dispose();
   });

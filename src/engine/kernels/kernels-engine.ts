@@ -18,7 +18,7 @@ import type {
   MemoryPlan,
   Normalisation,
   Pixels,
-  Shapes,
+  PrepareOptions,
   StepControl,
   StepReport,
 } from '../engine.ts';
@@ -80,17 +80,17 @@ export class KernelEngine implements Engine {
     model: VitModel,
     adapter: Adapter,
     normalisation: Normalisation,
-    shapes: Shapes,
+    options: PrepareOptions,
   ): Promise<Result<void>> {
     assert(this.#prepared === null, 'prepare is called once');
     const { gpu, tuning } = this;
     const { config } = model;
     const unsupported = unsupportedByKernels(config);
     if (unsupported !== null) return fail({ kind: 'bad-recipe', field: 'engine', detail: unsupported });
-    const { classes, batch, pixels = null, images = 0 } = shapes;
+    const { classes, batch, pixels = null, images = 0 } = options;
     const task = { config, adapter, classes, batch, normalisation, tuning, pixels, images };
     try {
-      const made = await prepareModel(gpu, this.#memory, this.#pipelines, model, task, shapes);
+      const made = await prepareModel(gpu, this.#memory, this.#pipelines, model, task, options);
       if (!made.ok) return made;
       const { model: onDevice, note } = made.value;
       const reports = new Reports(this.#memory, onDevice.plan.reports);

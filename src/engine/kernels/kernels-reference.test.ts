@@ -2,7 +2,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import { readReference, referenceFolder } from '../checks/node-backends.ts';
 import { referenceChecks } from '../checks/reference-checks.ts';
-import type { Shapes } from '../engine.ts';
+import type { PrepareOptions } from '../engine.ts';
 import { kernelEngine, missingGpu } from '../checks/node-gpu.ts';
 
 // Lavapipe compiles a kernel in seconds where others take milliseconds.
@@ -17,7 +17,7 @@ describe.skipIf(missingGpu !== null)(`reference vectors of ${referenceFolder} on
     expect(Object.values(figures).every(Number.isFinite)).toBe(true);
   });
 
-  test.each<[string, Partial<Shapes>, number]>([
+  test.each<[string, Partial<PrepareOptions>, number]>([
     ['in micro-batches', { microBatch: 2 }, 10],
     ['with recomputed blocks', { recomputedBlocks: 9 }, 10],
     // 250 times what float32 is allowed: 5e-3 of the largest gradient, the error of float16 through the

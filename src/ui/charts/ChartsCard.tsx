@@ -44,11 +44,11 @@ function Settings({ empty }: { readonly empty: boolean }) {
         Logarithmic loss
       </label>
       {zoomed && (
-        <Button look="quiet" onClick={() => setRange(null)}>
+        <Button variant="quiet" onClick={() => setRange(null)}>
           Follow the run
         </Button>
       )}
-      <Button look="quiet" icon="download" disabled={empty} onClick={saveCsv}>
+      <Button variant="quiet" icon="download" disabled={empty} onClick={saveCsv}>
         CSV
       </Button>
     </div>

@@ -31,7 +31,7 @@ export function ExportDialog({ open, onClose }: ExportDialogProps) {
       <div className={styles.body}>
         <header className={styles.head}>
           <h2 id={titleId}>Export</h2>
-          <Button look="quiet" onClick={onClose}>
+          <Button variant="quiet" onClick={onClose}>
             Close
           </Button>
         </header>
@@ -53,7 +53,7 @@ function ExportBody() {
       {!exporting && result === null && (
         <div className={styles.actions}>
           <Button
-            look="primary"
+            variant="primary"
             icon="merge"
             disabled={none || !exportModel}
             onClick={() => void trainer.exportModel()}

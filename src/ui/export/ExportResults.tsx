@@ -52,7 +52,7 @@ function FormatResult({ format, files, proof, refused, note }: FormatExport) {
               <code>{name}</code>
               <span className={styles.soft}>{bytesInWords(blob.size)}</span>
               <Button
-                look="quiet"
+                variant="quiet"
                 icon="download"
                 aria-label={`Download ${format}/${name}`}
                 onClick={() => {
@@ -102,7 +102,7 @@ export function ExportResults({ result: { formats, result } }: { readonly result
       </ul>
       {entries.length > 0 && (
         <div className={styles.actions}>
-          <Button look="primary" icon="download" disabled={zipping} onClick={() => void saveZip()}>
+          <Button variant="primary" icon="download" disabled={zipping} onClick={() => void saveZip()}>
             Download all as a zip
           </Button>
           <p className={styles.soft}>

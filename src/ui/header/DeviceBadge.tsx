@@ -14,7 +14,7 @@ function useDeviceWords(): DeviceWords {
 }
 
 export function DeviceBadge() {
-  const { backend, text, detail, look } = useDeviceWords();
+  const { backend, text, detail, variant } = useDeviceWords();
   return (
     <p
       className={styles.badge}
@@ -22,7 +22,7 @@ export function DeviceBadge() {
       data-backend={backend}
       title={detail === '' ? text : `${text}; ${detail}`}
     >
-      <i className={styles[look]}>
+      <i className={styles[variant]}>
         <Icon name="chip" />
       </i>
       <span>{text}</span>

@@ -9,7 +9,7 @@ export interface DeviceWords {
   readonly text: string;
   /** More of it: the engine, what of the GPU is used, how it was tuned. */
   readonly detail: string;
-  readonly look: 'good' | 'warn' | 'soft';
+  readonly variant: 'good' | 'warn' | 'soft';
   /** A sentence when it is slower than people may expect; null when all is as it should be. */
   readonly notice: string | null;
 }
@@ -54,7 +54,7 @@ function ofEngine(description: EngineDescription, hello: Hello | null): DeviceWo
     backend,
     text: `${device} · ${adapter}${software ? ', software' : ''}`,
     detail: detailOf(description),
-    look: notices.length === 0 ? 'good' : 'warn',
+    variant: notices.length === 0 ? 'good' : 'warn',
     notice: notices.length === 0 ? null : notices.join(' '),
   };
 }
@@ -68,31 +68,32 @@ export function deviceWords(
 }
 
 function beforeRun(hello: Hello | null, choice: BackendChoice): Omit<DeviceWords, 'detail'> {
-  if (hello === null) return { backend: 'unknown', text: 'Looking for a GPU…', look: 'soft', notice: null };
+  if (hello === null)
+    return { backend: 'unknown', text: 'Looking for a GPU…', variant: 'soft', notice: null };
   const { gpu } = hello;
   if (choice === 'wasm' || choice === 'cpu')
-    return { backend: choice, text: `Processor (${choice}), as chosen`, look: 'soft', notice: null };
+    return { backend: choice, text: `Processor (${choice}), as chosen`, variant: 'soft', notice: null };
   if (gpu.kind === 'absent') {
     const reason = sentence(gpu.reason);
     const notice =
       choice === 'webgpu'
         ? `WebGPU was chosen but is not available here: ${reason} Choose the backend "automatic" or "wasm", or open this page in a current Chrome or Edge.`
         : `WebGPU is not available here: ${reason} Training will run on the processor (wasm). ${slow} A current Chrome or Edge on a machine with a graphics processor is much faster.`;
-    return { backend: 'wasm', text: 'Processor (wasm)', look: 'warn', notice };
+    return { backend: 'wasm', text: 'Processor (wasm)', variant: 'warn', notice };
   }
   if (gpu.software)
     return choice === 'webgpu'
       ? {
           backend: 'webgpu',
           text: `WebGPU · ${gpu.name}, software`,
-          look: 'warn',
+          variant: 'warn',
           notice: `The graphics processor is emulated by the processor (${gpu.name}): the backend "wasm" is about a hundred times faster here.`,
         }
       : {
           backend: 'wasm',
           text: 'Processor (wasm)',
-          look: 'warn',
+          variant: 'warn',
           notice: `The only graphics processor here is emulated by the processor (${gpu.name}), so training will run on the processor itself (wasm). ${slow}`,
         };
-  return { backend: 'webgpu', text: `WebGPU · ${gpu.name}`, look: 'good', notice: null };
+  return { backend: 'webgpu', text: `WebGPU · ${gpu.name}`, variant: 'good', notice: null };
 }

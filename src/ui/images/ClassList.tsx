@@ -53,7 +53,7 @@ export function ClassList({ data }: { readonly data: DataSummary }) {
         })}
       </ul>
       {data.classes.length > shown.length && (
-        <Button look="quiet" onClick={() => setAll(true)}>
+        <Button variant="quiet" onClick={() => setAll(true)}>
           Show all {wholeText(data.classes.length)} classes
         </Button>
       )}

@@ -10,16 +10,16 @@ const most = 500;
 interface ListProps {
   readonly files: readonly FileVerdict[];
   readonly words: string;
-  readonly look?: string | undefined;
+  readonly variant?: string | undefined;
   readonly testId: string;
 }
 
-function List({ files, words, look, testId }: ListProps) {
+function List({ files, words, variant, testId }: ListProps) {
   if (files.length === 0) return null;
   return (
     <details className={styles.more} data-testid={testId}>
       <summary>
-        <span className={look}>
+        <span className={variant}>
           {countText(files.length, 'file')} {words}
         </span>
       </summary>
@@ -40,11 +40,11 @@ function List({ files, words, look, testId }: ListProps) {
 export function FileLists({ data }: { readonly data: DataSummary }) {
   return (
     <>
-      <List files={data.rejected} words="refused" look={styles.rejectedCount} testId="rejected" />
+      <List files={data.rejected} words="refused" variant={styles.rejectedCount} testId="rejected" />
       <List
         files={data.warnings.filter(({ path }) => path !== '')}
         words="used, with something to know"
-        look={styles.warnedCount}
+        variant={styles.warnedCount}
         testId="warnings"
       />
       <List files={data.ignored} words="passed over" testId="ignored" />

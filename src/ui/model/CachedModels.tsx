@@ -42,7 +42,7 @@ function Cached({ model: { host, id, bytes, complete } }: { readonly model: Cach
         {open ? ', open now' : ''}
       </span>
       <Button
-        look="quiet"
+        variant="quiet"
         disabled={open || busy}
         aria-label={`Delete ${id}`}
         onClick={() => void trainer.deleteCached(host, id)}

@@ -89,7 +89,7 @@ export function ModelCard() {
         />
         <FilePick
           multiple
-          look="quiet"
+          variant="quiet"
           label="or its files"
           testId="pick-model-files"
           accept=".safetensors,.json,.bin,.pt,.pth,.zip,.tar,.tgz,.gz"
@@ -105,7 +105,7 @@ export function ModelCard() {
           {others.map((other) => (
             <Button
               key={other.id}
-              look="quiet"
+              variant="quiet"
               disabled={!edit}
               onClick={() => void trainer.openBundledModel(other)}
             >

@@ -32,7 +32,7 @@ export function ModelChoice({ question, disabled }: { question: ModelQuestion; d
           </li>
         ))}
       </ul>
-      <Button look="quiet" onClick={() => void trainer.chooseWeights(null)}>
+      <Button variant="quiet" onClick={() => void trainer.chooseWeights(null)}>
         None of them
       </Button>
     </div>

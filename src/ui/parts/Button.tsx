@@ -5,13 +5,13 @@ import { cx } from './cx.ts';
 import { Icon, type IconName } from './Icon.tsx';
 
 interface ButtonProps extends ComponentProps<'button'> {
-  readonly look?: 'plain' | 'primary' | 'quiet';
+  readonly variant?: 'plain' | 'primary' | 'quiet';
   readonly icon?: IconName;
 }
 
-export function Button({ look = 'plain', icon, className, children, ...rest }: ButtonProps) {
+export function Button({ variant = 'plain', icon, className, children, ...rest }: ButtonProps) {
   return (
-    <button type="button" className={cx(styles.button, styles[look], className)} {...rest}>
+    <button type="button" className={cx(styles.button, styles[variant], className)} {...rest}>
       {icon !== undefined && <Icon name={icon} />}
       {children}
     </button>

@@ -11,7 +11,7 @@ interface FilePickProps {
   readonly accept?: string;
   readonly disabled?: boolean;
   readonly testId: string;
-  readonly look?: 'plain' | 'quiet';
+  readonly variant?: 'plain' | 'quiet';
   readonly onFiles: (files: readonly SourceFile[]) => void;
 }
 
@@ -23,7 +23,7 @@ export function FilePick(props: FilePickProps) {
     accept,
     disabled = false,
     testId,
-    look = 'plain',
+    variant = 'plain',
     onFiles,
   } = props;
   const input = useRef<HTMLInputElement>(null);
@@ -34,7 +34,7 @@ export function FilePick(props: FilePickProps) {
   return (
     <>
       <Button
-        look={look}
+        variant={variant}
         icon={folder ? 'folder' : 'file'}
         disabled={disabled}
         onClick={() => input.current?.click()}

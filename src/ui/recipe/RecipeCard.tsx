@@ -27,7 +27,7 @@ export function RecipeCard() {
             </span>
           )}
           <Button
-            look="quiet"
+            variant="quiet"
             aria-expanded={open}
             aria-controls="recipe-settings"
             onClick={() => setChoice({ phase, open: !open })}

@@ -17,11 +17,11 @@ export function RecipeFile({ disabled }: { readonly disabled: boolean }) {
   const fault = useRecipe((state) => state.fault);
   return (
     <>
-      <Button look="quiet" icon="download" disabled={!valid} onClick={save}>
+      <Button variant="quiet" icon="download" disabled={!valid} onClick={save}>
         Save recipe
       </Button>
       <FilePick
-        look="quiet"
+        variant="quiet"
         label="Load recipe"
         testId="pick-recipe"
         accept=".json,application/json"

@@ -119,7 +119,7 @@ export function RecipeForm({ open }: { readonly open: boolean }) {
       <div className={styles.last}>
         <BackendSelect />
         <div className={styles.actions}>
-          <Button look="quiet" disabled={!edit} onClick={resetRecipe}>
+          <Button variant="quiet" disabled={!edit} onClick={resetRecipe}>
             Reset to defaults
           </Button>
           <RecipeFile disabled={!edit} />

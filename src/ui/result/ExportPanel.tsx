@@ -19,7 +19,7 @@ export function ExportPanel() {
       </p>
       <div>
         <Button
-          look="primary"
+          variant="primary"
           icon="merge"
           aria-haspopup="dialog"
           disabled={!exportModel && !exporting}

@@ -9,13 +9,13 @@ import { countText, durationText, lossText, percentText, signedText, wholeText }
 import { ExportPanel } from './ExportPanel.tsx';
 import styles from './ResultCard.module.css';
 
-function Bar({ name, metrics, look }: { name: string; metrics: Metrics; look: string | undefined }) {
+function Bar({ name, metrics, variant }: { name: string; metrics: Metrics; variant: string | undefined }) {
   return (
     <div className={styles.bar}>
       <span className={styles.barName}>{name}</span>
       <svg className={styles.barTrack} viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">
         <rect className={styles.barBack} width="100" height="10" />
-        <rect className={look} width={100 * metrics.accuracy} height="10" />
+        <rect className={variant} width={100 * metrics.accuracy} height="10" />
       </svg>
       <strong className={styles.barValue}>{percentText(metrics.accuracy)}</strong>
       <span className={styles.soft}>loss {lossText(metrics.loss)}</span>
@@ -38,9 +38,9 @@ export function ResultCard() {
         {probe === null ? 'the start' : 'a linear probe'}.
       </p>
       <div className={styles.bars}>
-        <Bar name={probe === null ? 'Before' : 'Probe'} metrics={initialValidation} look={styles.before} />
-        <Bar name={diverged === null ? 'After' : 'Kept'} metrics={validation} look={styles.after} />
-        {test !== null && <Bar name="Test" metrics={test} look={styles.test} />}
+        <Bar name={probe === null ? 'Before' : 'Probe'} metrics={initialValidation} variant={styles.before} />
+        <Bar name={diverged === null ? 'After' : 'Kept'} metrics={validation} variant={styles.after} />
+        {test !== null && <Bar name="Test" metrics={test} variant={styles.test} />}
       </div>
       {test !== null && (
         <p className={styles.soft}>

@@ -25,7 +25,7 @@ export function RunControls() {
   };
   return (
     <div className={styles.controls} role="group" aria-label="Run controls">
-      <Button look="primary" icon="play" disabled={!start} onClick={begin}>
+      <Button variant="primary" icon="play" disabled={!start} onClick={begin}>
         Start
       </Button>
       <Button icon={resume ? 'play' : 'pause'} disabled={!pause && !resume} onClick={toggle}>
@@ -47,7 +47,7 @@ export function RunControls() {
         <p>The last run has not been saved. A new run replaces it.</p>
         <div className={styles.dialogActions}>
           <Button
-            look="primary"
+            variant="primary"
             onClick={() => {
               question.current?.close();
               void trainer.start();

@@ -4,7 +4,7 @@
 import { bytesInWords } from '../../../shared/bytes-in-words.ts';
 import { fail, ok, type Result } from '../../../shared/result.ts';
 import type { VitModel } from '../../../vit/parameters.ts';
-import type { Shapes } from '../../engine.ts';
+import type { PrepareOptions } from '../../engine.ts';
 import type { Gpu } from '../../gpu.ts';
 import type { DeviceMemory } from './device-memory.ts';
 import { allocate, DeviceModel } from './device-model.ts';
@@ -24,9 +24,9 @@ export async function prepareModel(
   pipelines: Pipelines,
   model: VitModel,
   task: Task,
-  shapes: Shapes,
+  options: PrepareOptions,
 ): Promise<Result<PreparedModel>> {
-  const placed = await placeOnDevice(gpu, memory, task, shapes);
+  const placed = await placeOnDevice(gpu, memory, task, options);
   if (!placed.ok) return placed;
   const { plan, note } = placed.value;
   const made = await gpu.guarded(0, () => DeviceModel.make(memory, pipelines, plan, model));
@@ -38,11 +38,11 @@ async function placeOnDevice(
   gpu: Gpu,
   memory: DeviceMemory,
   task: Task,
-  shapes: Shapes,
+  options: PrepareOptions,
 ): Promise<Result<{ readonly plan: Plan; readonly note: string | null }>> {
-  const { budgetBytes, float16 } = shapes.memory ?? { budgetBytes: null, float16: 'if-needed' };
+  const { budgetBytes, float16 } = options.memory ?? { budgetBytes: null, float16: 'if-needed' };
   const { maxBufferBytes, maxBindingBytes } = gpu.facts;
-  const wanted: Wanted = { float16, given: givenBy(shapes) };
+  const wanted: Wanted = { float16, given: givenBy(options) };
   const choose = (bytes: number): Result<Plan> =>
     choosePlan(task, wanted, { maxBufferBytes, maxBindingBytes, bytes });
   const least = memoryPlan(smallestPlan(task, wanted)).totalBytes;
@@ -71,7 +71,7 @@ async function placeOnDevice(
   }
 }
 
-function givenBy({ microBatch, recomputedBlocks }: Shapes): Given {
+function givenBy({ microBatch, recomputedBlocks }: PrepareOptions): Given {
   return {
     ...(microBatch === undefined ? {} : { microBatch }),
     ...(recomputedBlocks === undefined ? {} : { recomputedBlocks }),

@@ -3,8 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { dropBranches } from '../../../dmlora/drop-plan.ts';
 import { faultSentence } from '../../../shared/fault.ts';
-import { must } from '../../checks/reference.ts';
-import type { MemoryPlan, Shapes } from '../../engine.ts';
+import type { MemoryPlan, PrepareOptions } from '../../engine.ts';
 import { KernelEngine } from '../kernels-engine.ts';
 import { place } from './arena.ts';
 import { choosePlan } from './choose-plan.ts';
@@ -20,6 +19,7 @@ import {
   tiny,
 } from '../../checks/random-model.ts';
 import { gpuTuning } from '../tuning/tuning.ts';
+import { unwrap } from '../../../shared/result.ts';
 
 const classes = 10;
 const config = { ...micro, depth: 6 };
@@ -28,16 +28,16 @@ const adapter = randomAdapter(config, classes);
 
 /** Prepares, takes a step and reads the adapter back: everything a run allocates. */
 async function used(
-  shapes: Partial<Shapes>,
+  shapes: Partial<PrepareOptions>,
   device: CountedDevice = {},
 ): Promise<{ engine: KernelEngine; counts: Counts }> {
   const counts: Counts = {};
   const engine = new KernelEngine(countingGpu(counts, device), gpuTuning);
   const all = { batch: 7, classes, ...shapes };
-  must(await engine.prepare(model, adapter, plainNormalisation, all));
+  unwrap(await engine.prepare(model, adapter, plainNormalisation, all));
   engine.step(randomBatch(config, all.batch, classes), stage1);
   expect((await engine.report()).fault).toBeNull();
-  must(await engine.readAdapter());
+  unwrap(await engine.readAdapter());
   return { engine, counts };
 }
 
@@ -56,7 +56,7 @@ const planned = (choice: Partial<Choice>): MemoryPlan =>
   memoryPlan(planRun(tinyTask, { ...whole, ...choice }));
 
 describe('prediction', () => {
-  test.each<[string, Partial<Shapes>]>([
+  test.each<[string, Partial<PrepareOptions>]>([
     ['the whole batch', {}],
     ['micro-batches', { microBatch: 3 }],
     ['recomputed blocks', { recomputedBlocks: 4 }],
@@ -171,7 +171,7 @@ describe('a run', () => {
     const { engine } = await used({ microBatch: 3 });
     const before = engine.memory();
     const dropped = dropBranches(adapter, new Map(adapter.modules.map(({ name }) => [name, 1])));
-    must(await engine.writeAdapter(dropped));
+    unwrap(await engine.writeAdapter(dropped));
     const after = engine.memory();
     expect(after.bufferBytes).toBeLessThan(before.bufferBytes);
     for (let step = 1; step <= 200; step++) {
@@ -206,7 +206,7 @@ describe('a run', () => {
     };
     const counts: Counts = {};
     const engine = new KernelEngine(countingGpu(counts), gpuTuning);
-    must(await engine.prepare(model, upper, plainNormalisation, { batch: 4, classes, images: 9 }));
+    unwrap(await engine.prepare(model, upper, plainNormalisation, { batch: 4, classes, images: 9 }));
     expect(engine.memoryPlan().bytes.prefix).toBe(9 * 5 * 16 * 4);
     const step = async (images: Int32Array): Promise<Counts> => {
       for (const key of Object.keys(counts)) if (key !== 'bytes') counts[key] = 0;

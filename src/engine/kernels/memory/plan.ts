@@ -67,7 +67,7 @@ export type ProgramName = 'training' | 'scalars' | 'evaluation';
 export interface Plan {
   readonly task: Task;
   readonly choice: Choice;
-  /** Shapes, weights and state: what the dispatches of a step are traced from. */
+  /** PrepareOptions, weights and state: what the dispatches of a step are traced from. */
   readonly context: StepContext;
   readonly programs: Readonly<Record<ProgramName, Program>>;
   /** The slots of the arena, a buffer each. */

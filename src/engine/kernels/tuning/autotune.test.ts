@@ -10,7 +10,7 @@ import type { MatmulShape } from '../shaders/matmul.ts';
 import { autotune, measuredShapes } from './autotune.ts';
 import { shapeKey, type Workbench } from './choose-tiles.ts';
 import { fits, tileName, tileSet } from './tile-set.ts';
-import { sessionMemory, type TuningMemory } from './tuning-memory.ts';
+import { sessionCache, type TuningCache } from './tuning-cache.ts';
 
 const gpu: Gpu = countingGpu({});
 const ignore = (): void => undefined;
@@ -31,7 +31,7 @@ const best = tileName(tileSet[4]!);
 
 describe('tuning', () => {
   test('measures once, remembers for the adapter, and gives the same tiles from memory', async () => {
-    const memory = sessionMemory();
+    const memory = sessionCache();
     const first = await autotune(gpu, tiny, 8, memory, ignore, fakeBench(best));
     expect(first.record.source).toBe('measured');
     expect(new Set(Object.values(first.record.tiles))).toEqual(new Set([best]));
@@ -49,7 +49,7 @@ describe('tuning', () => {
     'a memory that holds %s counts as empty',
     async (text) => {
       let kept = text;
-      const memory: TuningMemory = {
+      const memory: TuningCache = {
         read: () => Promise.resolve(kept),
         write: (next) => {
           kept = next;
@@ -64,10 +64,10 @@ describe('tuning', () => {
 
   test('nothing is measured on an emulated GPU, nor for a handful of rows', async () => {
     const bench = fakeBench(best);
-    const emulated = await autotune({ ...gpu, software: true }, tiny, 8, sessionMemory(), ignore, bench);
+    const emulated = await autotune({ ...gpu, software: true }, tiny, 8, sessionCache(), ignore, bench);
     expect(emulated).toEqual({ tuning: processorTuning, record: { source: 'preset', tiles: {}, ms: 0 } });
     const small = { ...tiny, imageSize: 32 };
-    expect((await autotune(gpu, small, 1, sessionMemory(), ignore, bench)).tuning).toBe(gpuTuning);
+    expect((await autotune(gpu, small, 1, sessionCache(), ignore, bench)).tuning).toBe(gpuTuning);
     expect(bench.trials).toBe(0);
   });
 

@@ -9,7 +9,7 @@ import type { MatmulShape, MatmulTile } from '../shaders/matmul.ts';
 import { chooseTiles, shapeKey, type Workbench } from './choose-tiles.ts';
 import { MatmulBench } from './matmul-bench.ts';
 import { fits, tileName, tileSet, tileSetVersion } from './tile-set.ts';
-import { recall, remember, type TuningMemory } from './tuning-memory.ts';
+import { readChoices, writeChoices, type TuningCache } from './tuning-cache.ts';
 
 const tuningBudgetMs = 2000;
 
@@ -68,7 +68,7 @@ export async function autotune(
   gpu: Gpu,
   config: VitConfig,
   images: number,
-  memory: TuningMemory,
+  cache: TuningCache,
   onProgress: (done: number, total: number) => void,
   bench: Workbench = new MatmulBench(gpu),
 ): Promise<Tuned> {
@@ -84,14 +84,14 @@ export async function autotune(
     tiles: set.some((tile) => tileName(tile) === tileName(presetTile)) ? set : [presetTile, ...set],
     preset: presetTile,
   };
-  const known = await recall(memory, device);
+  const known = await readChoices(cache, device);
   const choice = await chooseTiles(shapes, candidates, known, bench, tuningBudgetMs, onProgress);
-  await remember(memory, device, choice.measured);
+  await writeChoices(cache, device, choice.measured);
   const names = [...choice.tiles].map(([key, tile]) => [key, tileName(tile)] as const);
   return {
     tuning: withTiles(preset.tuning, choice.tiles),
     record: {
-      source: choice.remembered ? 'remembered' : 'measured',
+      source: choice.cached ? 'remembered' : 'measured',
       tiles: Object.fromEntries(names),
       ms: bench.now() - began,
     },

@@ -78,17 +78,10 @@ describe('choosing', () => {
     const bench = fakeBench((shape, tile) =>
       tile === winnerOf.get(shapeKey(shape)) ? 0.5 : 1 + tileSet.indexOf(tile),
     );
-    const { tiles, measured, remembered } = await chooseTiles(
-      shapes,
-      candidates,
-      nothing,
-      bench,
-      1e6,
-      ignore,
-    );
+    const { tiles, measured, cached } = await chooseTiles(shapes, candidates, nothing, bench, 1e6, ignore);
     expect(tiles).toEqual(winnerOf);
     expect(measured).toEqual(new Map([...winnerOf].map(([key, tile]) => [key, tileName(tile)])));
-    expect(remembered).toBe(false);
+    expect(cached).toBe(false);
     // The most work first, which is fc1 here, with every tile.
     const first = bench.trials.filter(([key]) => key === bench.trials[0]![0]);
     expect(first.map(([, tile]) => tile)).toEqual(tileSet.map(tileName));
@@ -104,7 +97,7 @@ describe('choosing', () => {
     });
     const again = await chooseTiles(shapes, candidates, fresh.measured, idle, 1e6, ignore);
     expect(again.tiles).toEqual(fresh.tiles);
-    expect(again.remembered).toBe(true);
+    expect(again.cached).toBe(true);
     expect(again.measured.size).toBe(0);
   });
 

@@ -23,7 +23,7 @@ export interface Choice {
   /** Those that were measured, by name: what is worth remembering. */
   readonly measured: ReadonlyMap<string, string>;
   /** True when every shape was known before. */
-  readonly remembered: boolean;
+  readonly cached: boolean;
 }
 
 export interface Candidates {
@@ -76,7 +76,7 @@ function rank(
 export async function chooseTiles(
   shapes: readonly MatmulShape[],
   { tiles, preset }: Candidates,
-  remembered: ReadonlyMap<string, string>,
+  cached: ReadonlyMap<string, string>,
   bench: Workbench,
   budgetMs: number,
   onShape: (done: number, total: number) => void,
@@ -86,7 +86,7 @@ export async function chooseTiles(
   const measured = new Map<string, string>();
   const open: MatmulShape[] = [];
   for (const shape of shapes) {
-    const known = tiles.find((tile) => tileName(tile) === remembered.get(shapeKey(shape)));
+    const known = tiles.find((tile) => tileName(tile) === cached.get(shapeKey(shape)));
     if (known === undefined) open.push(shape);
     else chosen.set(shapeKey(shape), known);
   }
@@ -112,5 +112,5 @@ export async function chooseTiles(
     chosen.set(shapeKey(shape), winner ?? first ?? preset);
   }
   onShape(open.length, open.length);
-  return { tiles: chosen, measured, remembered: open.length === 0 };
+  return { tiles: chosen, measured, cached: open.length === 0 };
 }

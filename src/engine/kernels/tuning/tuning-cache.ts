@@ -1,17 +1,17 @@
 // What tuning remembers: for each adapter and version of the tile set, the tile of each shape by name. The
 // text lies wherever the caller keeps it; without a place it lasts as long as the worker.
 
-/** Where the text of all choices lies. Neither call throws: a memory that fails is an empty one. */
-export interface TuningMemory {
+/** Where the text of all choices lies. Neither call throws: a cache that fails is an empty one. */
+export interface TuningCache {
   read(): Promise<string | null>;
   write(text: string): Promise<void>;
 }
 
 /** Tile names by shape. */
-export type Remembered = ReadonlyMap<string, string>;
+export type TileChoices = ReadonlyMap<string, string>;
 
 /** Lasts as long as the worker. */
-export function sessionMemory(): TuningMemory {
+export function sessionCache(): TuningCache {
   let kept: string | null = null;
   return {
     read: () => Promise.resolve(kept),
@@ -44,16 +44,16 @@ function entries(value: unknown): [string, unknown][] {
   return typeof value === 'object' && value !== null ? Object.entries(value) : [];
 }
 
-export async function recall(memory: TuningMemory, device: string): Promise<Remembered> {
-  return parse(await memory.read()).get(device) ?? new Map<string, string>();
+export async function readChoices(cache: TuningCache, device: string): Promise<TileChoices> {
+  return parse(await cache.read()).get(device) ?? new Map<string, string>();
 }
 
 /** Adds choices to those remembered for the device. */
-export async function remember(memory: TuningMemory, device: string, choices: Remembered): Promise<void> {
+export async function writeChoices(cache: TuningCache, device: string, choices: TileChoices): Promise<void> {
   if (choices.size === 0) return;
-  const all = parse(await memory.read());
+  const all = parse(await cache.read());
   all.set(device, new Map([...(all.get(device) ?? []), ...choices]));
-  await memory.write(
+  await cache.write(
     JSON.stringify(Object.fromEntries([...all].map(([name, tiles]) => [name, Object.fromEntries(tiles)]))),
   );
 }
