@@ -25,7 +25,8 @@ export interface Spare {
 }
 
 export interface Architecture {
-  readonly library: 'transformers' | 'timm';
+  /** Whose class it is: "timm’s". */
+  readonly owner: string;
   /** Its class: `ViTForImageClassification`. */
   readonly name: string;
   /** The names that its library takes, the first is the one to write. */
@@ -152,9 +153,7 @@ export function misfit(
     unexpected.length > 0 ? `has no place for ${some(unexpected)}` : null,
     mismatched.length > 0 ? `finds other shapes: ${some(mismatched)}` : null,
   ].filter((part) => part !== null);
-  return parts.length === 0
-    ? null
-    : `${architecture.library}’ ${architecture.name} ${parts.join('; it ')}`.replace('timm’ ', 'timm’s ');
+  return parts.length === 0 ? null : `${architecture.owner} ${architecture.name} ${parts.join('; it ')}`;
 }
 
 /** Whether values of one shape can be written in another: as many, whatever the rank. */

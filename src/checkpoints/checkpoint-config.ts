@@ -2,23 +2,16 @@
 // config.json; heads, epsilon, activation and pooling from config.json and the family. What contradicts
 // itself or cannot be computed is refused by name.
 import type { ModelConfigFile } from './model-config.ts';
-import type { TensorEntry } from '../formats/safetensors.ts';
-import { fail, ok, type Result } from '../shared/result.ts';
-import { headsOf, type Family } from './dialects.ts';
+import { ok, type Result } from '../shared/result.ts';
+import { tokenRole } from './architecture.ts';
+import type { Entries, Family, Layout } from './family.ts';
+import { libraries } from './libraries.ts';
+import { contradiction, otherModel } from './refusals.ts';
 import type { Dialect, Location } from './naming.ts';
 import type { ParamName } from '../vit/parameters.ts';
 import { configProblem, type Activation, type VitConfig } from '../vit/vit-config.ts';
 
 export type Find = (name: ParamName) => { readonly location: Location; readonly dialect: Dialect } | null;
-export type Entries = ReadonlyMap<string, TensorEntry>;
-
-/** What a file holds before its patches, and what its positions cover. */
-export interface Layout {
-  /** Tensors of the tokens before the patches, in order. */
-  readonly tokens: readonly string[];
-  /** Rows of the positions that belong to those tokens: the first ones; the others have no position. */
-  readonly placedTokens: number;
-}
 
 export interface Understood {
   /** As the tensors have it. */
@@ -33,16 +26,6 @@ export interface Understood {
   readonly notes: readonly string[];
   /** The file's own head cannot be used, because something that is not computed stands before it. */
   readonly headIsForeign: boolean;
-}
-
-export const expectedModel = 'a plain vision transformer';
-
-export function contradiction(detail: string): Result<never> {
-  return fail({ kind: 'bad-file', name: 'config.json', why: 'config-invalid', detail });
-}
-
-function refused(found: string, missing: readonly string[] = []): Result<never> {
-  return fail({ kind: 'wrong-model', expected: expectedModel, found, missing, unexpected: [] });
 }
 
 /** The words that libraries have for the three activations. */
@@ -70,11 +53,11 @@ export function understand(
     const missing = ['patch_embed.weight', 'pos_embed', 'blocks.0.fc1.weight', 'blocks.0.fc2.weight']
       .filter((name) => shapeOf(name) === null)
       .map((name) => dialect.locate(name)?.tensor ?? name);
-    return refused('a checkpoint with gaps', missing);
+    return otherModel('a checkpoint with gaps', missing);
   }
-  if (fc1[0] !== fc2[1]) return refused('a ViT with a gated MLP (SwiGLU)');
+  if (fc1[0] !== fc2[1]) return otherModel('a ViT with a gated MLP (SwiGLU)');
   if (shapeOf('blocks.0.norm1.bias') === null && find('blocks.1.norm1.bias') === null)
-    return refused('a ViT with RMSNorm instead of LayerNorm');
+    return otherModel('a ViT with RMSNorm instead of LayerNorm');
   const [dim = 0, channels = 0, patchSize = 0] = patch;
   if (patch.length !== 4 || channels !== 3)
     return contradiction(`the patch projection has the shape [${patch.join(', ')}]; images need 3 channels`);
@@ -96,9 +79,9 @@ export function understand(
     return contradiction(
       `${String(positions.at(-2))} positions are no square grid and the ${prefixTokens} tokens before it`,
     );
-  const reading = family.id === 'timm' ? timmReading(tensors, file) : ok(hfReading(family, tensors));
+  const reading = family.reads(tensors, file);
   if (!reading.ok) return reading;
-  const { notes, headIsForeign, fromAll, ...reads } = reading.value;
+  const { pool, finalNorm, meanFrom, notes, headIsForeign } = reading.value;
   const config: VitConfig = {
     imageSize: placed.grid * patchSize,
     patchSize,
@@ -108,8 +91,9 @@ export function understand(
     mlpDim: fc1[0] ?? 0,
     layerNormEps: file.layerNormEps,
     prefixTokens,
-    meanFrom: fromAll ? 0 : prefixTokens,
-    ...reads,
+    pool,
+    meanFrom: meanFrom === 'all' ? 0 : prefixTokens,
+    finalNorm,
     preNorm: find('pre_norm.weight') !== null,
     activation,
     layerScale: find('blocks.0.ls1') !== null,
@@ -120,11 +104,10 @@ export function understand(
       return contradiction(`it states ${key} ${stated}, the tensors have ${config[key]}`);
   }
   const statedImageSize = file.imageSize ?? config.imageSize;
-  // timm interpolates the positions of a file when it loads it; transformers refuses them.
-  if (statedImageSize !== config.imageSize && family.id !== 'timm')
+  if (statedImageSize !== config.imageSize && !libraries[family.library].interpolatesPositions)
     return contradiction(
       `it states images of ${statedImageSize} px, and the positions of the weights are for ${config.imageSize} px, ` +
-        'which transformers refuses as well; where the weights are meant, set its image_size to theirs',
+        `which ${family.library} refuses as well; where the weights are meant, set its image_size to theirs`,
     );
   const problem = configProblem(config) ?? configProblem({ ...config, imageSize: statedImageSize });
   if (problem !== null) return contradiction(problem);
@@ -164,53 +147,9 @@ function gridOf(
 ): { readonly grid: number; readonly placedTokens: number } | null {
   const last = tokens.at(-1);
   const registers =
-    last !== undefined && /regist|reg_token$/.test(last) && tokens.length > 1 ? countOf(tensors, last) : 0;
+    last !== undefined && tokenRole(last) === 'register' && tokens.length > 1 ? countOf(tensors, last) : 0;
   const candidates = [...new Set([prefixTokens, prefixTokens - registers, 0])]
     .map((placedTokens) => ({ grid: Math.sqrt(rows - placedTokens), placedTokens }))
     .filter(({ grid }) => Number.isInteger(grid) && grid >= 1);
   return candidates.find(({ grid }) => grid * patchSize === file.imageSize) ?? candidates[0] ?? null;
-}
-
-type Reading = Pick<VitConfig, 'pool' | 'finalNorm'> &
-  Pick<Understood, 'notes' | 'headIsForeign'> & { readonly fromAll: boolean };
-
-function hfReading(family: Family, tensors: Entries): Reading {
-  const two = headsOf(family, new Set(tensors.keys())).length === 2;
-  return {
-    pool: two ? 'cls+dist' : family.pool,
-    finalNorm: family.finalNorm,
-    fromAll: family.meanFrom === 'all',
-    notes: [],
-    headIsForeign: false,
-  };
-}
-
-/**
- * What timm's head reads, and where its last LayerNorm stands. Attention pooling is not computed: the patches
- * are averaged in its place, as timm's own `_gap_` variants of these models do, and the head is new.
- */
-function timmReading(tensors: Entries, file: ModelConfigFile): Result<Reading> {
-  const has = (name: string): boolean => tensors.has(name);
-  const finalNorm = has('fc_norm.weight') ? 'pooled' : has('norm.weight') ? 'tokens' : 'none';
-  const preLogits = [...tensors.keys()].some((name) => name.startsWith('pre_logits.'));
-  const notes = preLogits
-    ? ['Its head reads a pre-logits layer, which is left out: the head will be new.']
-    : [];
-  const common = { finalNorm, fromAll: file.poolsPrefix, notes, headIsForeign: preLogits } as const;
-  if (has('dist_token')) return ok({ ...common, pool: 'cls+dist' });
-  switch (file.globalPool) {
-    case 'token':
-      return has('cls_token')
-        ? ok({ ...common, pool: 'cls' })
-        : contradiction('its head reads a class token, and the file has none');
-    case 'avg':
-      return ok({ ...common, pool: 'mean' });
-    case 'map': {
-      const note =
-        'Its attention pooling is left out: the head will be new and read the mean of the patches.';
-      return ok({ ...common, pool: 'mean', notes: [...notes, note], headIsForeign: true });
-    }
-    default:
-      return refused(`a ViT with ${file.globalPool === '' ? 'no' : file.globalPool} pooling`);
-  }
 }

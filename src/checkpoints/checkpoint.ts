@@ -6,43 +6,16 @@ import { readTensorRows, type SafetensorsHeader, type TensorEntry } from '../for
 import { ndArray, sizeOf, zeros, type NdArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
-import { contradiction, expectedModel, understand, type Find, type Layout } from './checkpoint-config.ts';
-import { familyOf, headsOf, type Family } from './dialects.ts';
-import type { Dialect, Location } from './naming.ts';
+import { understand, type Find } from './checkpoint-config.ts';
+import { familyOf } from './families.ts';
+import type { Checkpoint, Layout } from './family.ts';
+import type { Location } from './naming.ts';
+import { contradiction, otherModel } from './refusals.ts';
 import { neighbourOf } from './neighbours.ts';
 import { joinedHead, type Head } from './heads.ts';
 import { backboneShapes, type ParamName, type VitModel } from '../vit/parameters.ts';
 import { resizedPositions } from './positions.ts';
 import { configProblem, gridSize, headInputs, type VitConfig } from '../vit/vit-config.ts';
-
-/** A head that the file brings along; null when it has none or one of another kind. */
-interface CheckpointHead {
-  readonly classes: number;
-  readonly labels: readonly string[];
-}
-
-export interface Checkpoint {
-  readonly family: Family;
-  readonly config: VitConfig;
-  /**
-   * Side of the images that the file's positions are for; another than `config.imageSize` where it was
-   * changed.
-   */
-  readonly storedImageSize: number;
-  /** Where each canonical parameter that is a tensor, or a third of one, lies. */
-  readonly locations: ReadonlyMap<ParamName, Location>;
-  /** The tokens before the patches and their positions. */
-  readonly layout: Layout;
-  /** The dialect of the file (of its first block, where it mixes several). */
-  readonly dialect: Dialect;
-  readonly head: CheckpointHead | null;
-  /** Names of the file's heads, or of those that it gets: one, or two that are averaged. */
-  readonly heads: readonly string[];
-  /** Tensors that no parameter needs. */
-  readonly unused: readonly string[];
-  /** What is computed otherwise than by the file's own library, a sentence each. */
-  readonly notes: readonly string[];
-}
 
 /** Biases that a file may do without: zeros take their place. */
 const spareBias = /^(blocks\.\d+\.[qkv]|patch_embed)\.bias$/;
@@ -50,13 +23,8 @@ const spareBias = /^(blocks\.\d+\.[qkv]|patch_embed)\.bias$/;
 /** Understands a checkpoint from its header and config.json, without reading a tensor. */
 export function readCheckpoint(header: SafetensorsHeader, file: ModelConfigFile): Result<Checkpoint> {
   const { tensors } = header;
-  const wrong = (
-    found: string,
-    missing: readonly string[],
-    unexpected: readonly string[],
-  ): Result<Checkpoint> => fail({ kind: 'wrong-model', expected: expectedModel, found, missing, unexpected });
   const neighbour = neighbourOf(tensors.keys(), file.architecture);
-  if (neighbour !== null) return wrong(neighbour, [], []);
+  if (neighbour !== null) return otherModel(neighbour);
   const family = familyOf(new Set(tensors.keys()), file);
   const find: Find = (name) => {
     for (const dialect of family?.dialects ?? []) {
@@ -67,7 +35,7 @@ export function readCheckpoint(header: SafetensorsHeader, file: ModelConfigFile)
   };
   const first = find('blocks.0.q.weight');
   if (family === null || first === null)
-    return wrong(
+    return otherModel(
       `"${file.architecture}", which has no tensors of a ViT`,
       ['the first block'],
       [...tensors.keys()],
@@ -96,9 +64,9 @@ export function readCheckpoint(header: SafetensorsHeader, file: ModelConfigFile)
     const problem = typeProblem(token, present(tensors.get(token), token));
     if (problem !== null) return problem;
   }
-  if (missing.length > 0) return wrong('a checkpoint with gaps', missing, []);
+  if (missing.length > 0) return otherModel('a checkpoint with gaps', missing);
 
-  const heads = headsOf(family, new Set(tensors.keys()));
+  const heads = family.heads(new Set(tensors.keys()));
   const classes = headIsForeign ? 0 : headClasses(tensors, heads, config);
   const named = file.labels.length;
   const misnamed = classes > 0 && named > 0 && named !== classes;
@@ -125,12 +93,8 @@ export function readCheckpoint(header: SafetensorsHeader, file: ModelConfigFile)
 
 /** Tensors of a checkpoint that are neither used nor known to be needless: worth a note. */
 export function unexpectedTensors({ unused, family }: Checkpoint): string[] {
-  return unused.filter((name) => !family.dropped.test(name) && !knownUnused.test(name));
+  return unused.filter((name) => !family.dropped?.test(name) && !family.carried?.test(name));
 }
-
-/** Parts that the library's own classifier carries along without using them. */
-const knownUnused =
-  /(^|\.)(mask_token|post_layernorm\.(weight|bias))$|^(vision_model\.)?head\.(attention|layernorm|mlp|probe)/;
 
 /**
  * The same checkpoint for images of another size: the positions are interpolated when it is loaded, as the

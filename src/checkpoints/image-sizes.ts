@@ -1,6 +1,6 @@
 // The image sizes that a model is offered at: whole patches, from half its own side to twice, and the usual
 // sides.
-import type { Checkpoint } from './checkpoint.ts';
+import type { Checkpoint } from './family.ts';
 
 const usualSides = [112, 160, 192, 224, 256, 288, 320, 336, 384, 448, 512, 518];
 const shares = [0.5, 0.75, 1, 1.25, 1.5, 2];

@@ -6,29 +6,16 @@ import {
   resizedPreprocessing,
   type Preprocessing,
 } from '../data/preprocessing.ts';
-import { jsonText, stringOf } from '../formats/json.ts';
-import { parseModelConfig, type ModelConfigFile } from './model-config.ts';
-import {
-  defaultPreprocessing,
-  imageProcessorIn,
-  parsePreprocessorConfig,
-  preprocessingOfTimm,
-  type PreprocessingFamily,
-} from './transformers/preprocessor-config.ts';
-import { saysTimmImages } from './timm/config.ts';
-import { timmArchitecture } from './timm/preprocessing.ts';
+import { stringOf } from '../formats/json.ts';
+import { libraries, parseModelConfig } from './libraries.ts';
+import type { ModelConfigFile } from './model-config.ts';
+import { imageProcessorIn, parsePreprocessorConfig } from './transformers/preprocessor-config.ts';
 import type { SafetensorsHeader } from '../formats/safetensors.ts';
 import { sizeOf } from '../shared/array.ts';
 import type { BadFileReason } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
-import {
-  loadModel,
-  readCheckpoint,
-  unexpectedTensors,
-  withImageSize,
-  type Checkpoint,
-} from './checkpoint.ts';
-import { timmTitle } from './dialects.ts';
+import { loadModel, readCheckpoint, unexpectedTensors, withImageSize } from './checkpoint.ts';
+import type { Checkpoint } from './family.ts';
 import { imageSizesOf } from './image-sizes.ts';
 import type { VitModel } from '../vit/parameters.ts';
 import { unwrapped } from './wrapper-prefix.ts';
@@ -188,7 +175,7 @@ export async function openModel(
     start,
     summary: {
       title,
-      family: `${familyTitle(checkpoint, config.value)} (${checkpoint.dialect.title})`,
+      family: `${checkpoint.family.title} (${checkpoint.dialect.title})`,
       config: checkpoint.config,
       imageSizes: imageSizesOf(checkpoint),
       parameters: [...header.tensors.values()].reduce((sum, { shape }) => sum + sizeOf(shape), 0),
@@ -239,10 +226,6 @@ function licenceOf({ pretrainedCfg }: ModelConfigFile): string | null {
   return pretrainedCfg === null ? null : stringOf(pretrainedCfg, 'license');
 }
 
-function familyTitle({ family }: Checkpoint, { architecture }: ModelConfigFile): string {
-  return family.id === 'timm' ? timmTitle(architecture) : family.title;
-}
-
 /**
  * The checkpoint and its preprocessing at one image size: the asked one, or the file's. DINOv2's files have
  * positions for 518 pixels and a processor for 224: there transformers interpolates to what the processor
@@ -255,8 +238,11 @@ function atImageSize(
   notes: string[],
 ): Result<{ checkpoint: Checkpoint; preprocessing: Preprocessing }> {
   const { width, height } = outputSizeOf(preprocessing);
-  const adapts = stored.family.id === 'dinov2' || stored.family.id === 'dinov2-registers';
-  if (asked === null && !(adapts && width === height) && !isSize(stored.config.imageSize, width, height))
+  if (
+    asked === null &&
+    !(stored.family.followsProcessor && width === height) &&
+    !isSize(stored.config.imageSize, width, height)
+  )
     return fail({
       kind: 'bad-file',
       name: 'preprocessor_config.json',
@@ -268,7 +254,7 @@ function atImageSize(
   if (!checkpoint.ok) return checkpoint;
   if (imageSize !== stored.storedImageSize)
     notes.push(
-      `Its positions are for ${stored.storedImageSize} px and are interpolated to ${imageSize} px, as ${stored.family.id === 'timm' ? 'timm' : 'transformers'} does it.`,
+      `Its positions are for ${stored.storedImageSize} px and are interpolated to ${imageSize} px, as ${stored.family.library} does it.`,
     );
   return ok({ checkpoint: checkpoint.value, preprocessing: resizedPreprocessing(preprocessing, imageSize) });
 }
@@ -276,9 +262,9 @@ function atImageSize(
 const isSize = (side: number, width: number, height: number): boolean => width === side && height === side;
 
 /**
- * How images are prepared, from the file that the model's library would take: for timm its config.json, for
- * transformers the image processor in processor_config.json before preprocessor_config.json; where there is
- * none, as is usual.
+ * How images are prepared, from the file that the model's library would take: config.json where it describes
+ * them, else the image processor in processor_config.json before preprocessor_config.json; where there is none,
+ * as is usual.
  */
 async function preprocessingOf(
   named: (name: string) => SourceFile | undefined,
@@ -287,55 +273,32 @@ async function preprocessingOf(
   notes: string[],
 ): Promise<Result<Preprocessing>> {
   const { imageSize } = checkpoint.config;
-  const { pretrainedCfg } = config;
+  const library = libraries[config.library];
   const whole = named('processor_config.json');
   const inner = whole === undefined ? ok(null) : imageProcessorIn(await whole.blob.text());
   if (!inner.ok) return inner;
   const file = named('preprocessor_config.json');
-  if (inner.value === null && pretrainedCfg !== null && saysTimmImages(pretrainedCfg)) {
+  const inConfig = inner.value === null ? library.statedImages(config, imageSize) : null;
+  if (inConfig !== null) {
     if (file !== undefined)
-      notes.push('config.json has timm’s description of the images: preprocessor_config.json is not used.');
-    return preprocessingOfTimm(JSON.parse(jsonText(pretrainedCfg)), imageSize);
+      notes.push(
+        `config.json has ${library.possessive} description of the images: preprocessor_config.json is not used.`,
+      );
+    return inConfig;
   }
   const text = inner.value ?? (await file?.blob.text());
   if (text !== undefined) {
     const name = inner.value === null ? 'preprocessor_config.json' : 'processor_config.json';
-    const modelType = config.flavour === 'hf' ? config.architecture : null;
-    const stated = parsePreprocessorConfig(text, name, { modelType, imageSize });
+    const stated = parsePreprocessorConfig(text, name, { modelType: config.architecture, imageSize });
     if (!stated.ok) return stated;
     notes.push(...stated.value.notes);
     return ok(stated.value.preprocessing);
   }
-  const tag = pretrainedCfg === null ? null : stringOf(pretrainedCfg, 'tag');
-  const timm = config.flavour === 'timm' ? timmArchitecture(config.architecture, tag, imageSize) : null;
+  const known = library.knownImages(config, imageSize);
   notes.push(
-    timm === null
-      ? 'There is no preprocessor_config.json: images are prepared as this family usually does.'
-      : `config.json says nothing of the images: they are prepared as timm does for its own ${config.architecture} (of this folder alone it would take ImageNet's mean and a crop of 0.875).`,
+    known?.note ?? 'There is no preprocessor_config.json: images are prepared as this family usually does.',
   );
-  return ok(timm ?? defaultPreprocessing(preprocessingFamily(config, checkpoint), imageSize));
-}
-
-/** How a family prepares images when no file says so. */
-function preprocessingFamily({ architecture }: ModelConfigFile, { family }: Checkpoint): PreprocessingFamily {
-  switch (family.id) {
-    case 'timm':
-      if (architecture.includes('clip') && !architecture.includes('siglip')) return 'timm-clip';
-      return /^deit|dinov2/.test(architecture) ? 'timm-deit' : 'timm-vit';
-    case 'dinov2':
-    case 'dinov2-registers':
-      return 'dinov2';
-    case 'deit':
-    case 'clip':
-    case 'siglip':
-      return family.id;
-    case 'vit':
-    case 'mae':
-    case 'ijepa':
-      return 'vit';
-    default:
-      return family.id satisfies never;
-  }
+  return ok(known?.preprocessing ?? checkpoint.family.usualImages(imageSize));
 }
 
 const typeWords = new Map([

@@ -1,7 +1,7 @@
 // Position embeddings for another image size: the grid of patches is interpolated bicubically, as the
 // libraries do it. timm (and transformers for DINOv2 with registers) smooth when the grid shrinks,
 // transformers' other families do not.
-import type { PositionResize } from './dialects.ts';
+import type { PositionResize } from './family.ts';
 
 /**
  * Keys' cubic kernel (1981). PyTorch has a = -0.75 without antialiasing and -0.5 with it, as Pillow.

@@ -6,8 +6,8 @@ import { decodeFloats, encodeFloats, isFloatType, type FloatType } from '../form
 import type { TensorToWrite } from '../formats/safetensors.ts';
 import { sizeOf } from '../shared/array.ts';
 import { sameSize, slotsOf, tokenRole, type Architecture, type Slot } from './architecture.ts';
-import type { Checkpoint } from './checkpoint.ts';
-import type { Dialect, Location } from './dialects.ts';
+import type { Checkpoint } from './family.ts';
+import type { Dialect, Location } from './naming.ts';
 import { writtenName } from './write-checkpoint.ts';
 
 /** A parameter's own rows of a tensor. */

@@ -6,7 +6,7 @@
 import type { ModelConfigFile } from './model-config.ts';
 import type { SafetensorsHeader } from '../formats/safetensors.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
-import { dialects, familyOf } from './dialects.ts';
+import { dialects, familyOf } from './families.ts';
 import { neighbourOf } from './neighbours.ts';
 
 /** Names of the first block's query weight, in every dialect. */

@@ -7,7 +7,8 @@ import { readTensorBytes, type SafetensorsHeader, type TensorToWrite } from '../
 import type { NdArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
 import { faultSentence } from '../shared/fault.ts';
-import { readPositions, type Checkpoint } from './checkpoint.ts';
+import { readPositions } from './checkpoint.ts';
+import type { Checkpoint } from './family.ts';
 import type { Location } from './naming.ts';
 import { splitHead } from './heads.ts';
 import type { ParamName } from '../vit/parameters.ts';
@@ -21,7 +22,7 @@ export function backboneType(header: SafetensorsHeader, checkpoint: Checkpoint):
 
 /** What a tensor of the source is called in the written file; null for one that its classifier lacks. */
 export function writtenName({ family, dialect, heads }: Checkpoint, name: string): string | null {
-  if (family.dropped.test(name)) return null;
+  if (family.dropped?.test(name)) return null;
   if (family.writtenPrefix === null || heads.some((head) => name.startsWith(`${head}.`))) return name;
   return family.writtenPrefix + name.slice(name.startsWith(dialect.prefix) ? dialect.prefix.length : 0);
 }

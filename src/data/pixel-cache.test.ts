@@ -1,6 +1,6 @@
 // The pixel cache with a decoder made up for the test: rows, labels, refused files, stopping.
 import { expect, test } from 'vitest';
-import { defaultPreprocessing } from '../checkpoints/transformers/preprocessor-config.ts';
+import { usualPreprocessing } from '../checkpoints/usual-preprocessing.ts';
 import { fail, ok } from '../shared/result.ts';
 import type { DecodeImage } from './decode.ts';
 import { importImages } from './import-images.ts';
@@ -8,7 +8,7 @@ import type { ImportedImage } from './import-report.ts';
 import { buildPixelCache } from './pixel-cache.ts';
 import { folderFiles } from './testing/images.ts';
 
-const preprocessing = defaultPreprocessing('vit', 4);
+const preprocessing = usualPreprocessing.vit(4);
 
 async function someImages(): Promise<readonly ImportedImage[]> {
   const report = await importImages(folderFiles(['a', 'b', 'c'], 2));

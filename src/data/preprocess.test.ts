@@ -2,11 +2,11 @@
 // and the photographs are compared in the browser, where there is a JPEG decoder.
 import type { Preprocessing } from './preprocessing.ts';
 import { describe, expect, test } from 'vitest';
-import { defaultPreprocessing } from '../checkpoints/transformers/preprocessor-config.ts';
+import { usualPreprocessing } from '../checkpoints/usual-preprocessing.ts';
 import { overWhite, planResize, preprocessImage } from './preprocess.ts';
 import type { RgbaImage } from './raster.ts';
 
-const deit = defaultPreprocessing('timm-deit', 224);
+const deit = usualPreprocessing['timm-deit'](224);
 
 /** A picture whose red is the column and whose green is the row. */
 function ramp(width: number, height: number): RgbaImage {
@@ -71,7 +71,7 @@ describe('the crop', () => {
   });
 
   test('without a crop the picture is stretched to the size', () => {
-    const vit = defaultPreprocessing('vit', 32);
+    const vit = usualPreprocessing.vit(32);
     expect(preprocessImage(ramp(50, 20), vit)).toHaveLength(32 * 32 * 3);
     expect(planResize({ width: 50, height: 20 }, vit)).toMatchObject({
       width: 32,

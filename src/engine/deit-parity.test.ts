@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { parseModelConfig } from '../checkpoints/model-config.ts';
+import { parseModelConfig } from '../checkpoints/libraries.ts';
 import { readHeader, readTensorBytes, writeSafetensors } from '../formats/safetensors.ts';
 import { ndArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';

@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { headLogits } from '../train/linear-probe.ts';
 import { allOpen, type Adapter, type AdaptedModule } from '../dmlora/adapter.ts';
 import { writeHfConfig } from '../checkpoints/transformers/config.ts';
-import { parseModelConfig } from '../checkpoints/model-config.ts';
-import { defaultPreprocessing } from '../checkpoints/transformers/preprocessor-config.ts';
+import { parseModelConfig } from '../checkpoints/libraries.ts';
+import { usualPreprocessing } from '../checkpoints/usual-preprocessing.ts';
 import { writeTimmConfig } from '../checkpoints/timm/config.ts';
 import { writeSafetensors } from '../formats/safetensors.ts';
 import { openTensorFile } from '../formats/tensor-files.ts';
@@ -85,10 +85,10 @@ describe.each(familyNames)('%s', (name) => {
       const dtype = typeWords[backboneType(file.header, opened)];
       const [hf, timm] = [hfConfigOf(opened, config), timmForm(opened, config)];
       const text =
-        config.flavour === 'hf' && typeof hf !== 'string'
+        config.library === 'transformers' && typeof hf !== 'string'
           ? writeHfConfig(hf, labels, dtype)
           : typeof timm !== 'string'
-            ? writeTimmConfig(timm, labels, defaultPreprocessing('vit', opened.config.imageSize), null)
+            ? writeTimmConfig(timm, labels, usualPreprocessing.vit(opened.config.imageSize), null)
             : '';
       const again = unwrap(parseModelConfig(text, 'config.json'));
       const written = unwrap(await openTensorFile(blob, 'written'));

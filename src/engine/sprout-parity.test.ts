@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { allOpen } from '../dmlora/adapter.ts';
-import { parseModelConfig } from '../checkpoints/model-config.ts';
+import { parseModelConfig } from '../checkpoints/libraries.ts';
 import { readHeader } from '../formats/safetensors.ts';
 import { ndArray, zeros } from '../shared/array.ts';
 import { loadModel, readCheckpoint } from '../checkpoints/checkpoint.ts';

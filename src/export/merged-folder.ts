@@ -1,11 +1,8 @@
 // The merged model as a folder that transformers or timm loads: in the source's own names, in either
 // generation of transformers' names, or in timm's. It holds what its class has and nothing else, and is read
 // back as strictly.
-import { writeHfConfig, type HfVit } from '../checkpoints/transformers/config.ts';
-import { parseJsonObject, type Json } from '../formats/json.ts';
 import { writePreprocessorConfig } from '../checkpoints/transformers/preprocessor-config.ts';
 import { writeSafetensors } from '../formats/safetensors.ts';
-import { timmLacks, writeTimmConfig } from '../checkpoints/timm/config.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { misfit, type Architecture } from '../checkpoints/architecture.ts';
 import { loadHead } from '../checkpoints/checkpoint.ts';
@@ -15,9 +12,9 @@ import {
   type FilledArchitecture,
   type WrittenNames,
 } from '../checkpoints/rename-tensors.ts';
-import { timmArchitecture, timmForm } from '../checkpoints/timm/form.ts';
-import { hfActivations, hfArchitecture, hfConfigOf } from '../checkpoints/transformers/classes.ts';
-import { openModel, typeWord, type OpenModel } from '../checkpoints/open-model.ts';
+import { libraries, libraryOfNames, parseModelConfig } from '../checkpoints/libraries.ts';
+import type { Library, ModelToWrite } from '../checkpoints/library.ts';
+import { openModel, typeWord } from '../checkpoints/open-model.ts';
 import type { ExportedFile, ExportFormat } from './export-types.ts';
 import {
   jsonFile,
@@ -32,57 +29,34 @@ function unsupported(format: string, what: string): Result<never> {
   return fail({ kind: 'bad-recipe', field: 'export', detail: `${format} cannot hold this model: ${what}.` });
 }
 
-/** config.json for transformers: what the exported model is, whatever the source's said besides. */
-export function transformersConfig(
-  context: ExportContext,
-  dtype: string,
-  more: readonly (readonly [string, Json])[] = [],
-): Result<string> {
-  const { source, classes } = context;
-  const form = hfConfigOf(source.checkpoint, source.config);
-  if (typeof form === 'string') return unsupported('transformers’ ViT', form);
-  const { json } = source.config;
-  const key = json.has('torch_dtype') && !json.has('dtype') ? 'torch_dtype' : 'dtype';
-  return ok(writeHfConfig(form, classes, dtype, key, more));
-}
-
-function timmConfig({ source, classes }: ExportContext): Result<string> {
-  const form = timmForm(source.checkpoint, source.config);
-  if (typeof form === 'string') return unsupported('timm’s ViT', form);
-  const lacks = timmLacks(source.preprocessing);
-  if (lacks !== null) return unsupported('timm’s evaluation transform', lacks);
-  return ok(writeTimmConfig(form, classes, source.preprocessing, source.origin.licence));
-}
-
-/** The numbers of a model by transformers' words. */
-export function hfNumbers({ model, checkpoint }: OpenModel): HfVit {
-  const { config } = model;
-  return {
-    ...config,
-    activation: hfActivations[config.activation],
-    qkvBias: checkpoint.locations.has('blocks.0.q.bias'),
-  };
+/** What is written into a config.json, whichever library's. */
+export function modelToWrite({ source, classes }: ExportContext, dtype: string): ModelToWrite {
+  const { checkpoint, config, preprocessing, origin } = source;
+  return { checkpoint, file: config, labels: classes, dtype, preprocessing, licence: origin.licence };
 }
 
 /** The class that a written config.json stands for. */
 function architectureOf(config: string): Result<Architecture> {
-  const json = parseJsonObject(config, 'config.json');
-  if (!json.ok) return json;
-  const found = json.value.has('architecture') ? timmArchitecture(json.value) : hfArchitecture(json.value);
+  const file = parseModelConfig(config, 'config.json');
+  if (!file.ok) return file;
+  const found = libraries[file.value.library].architecture(file.value.json);
   return typeof found === 'string' ? unsupported('The format', found) : ok(found);
 }
 
 /** config.json of a library for this model, and the class that it stands for. */
 export function libraryForm(
   context: ExportContext,
-  library: 'timm' | 'hf',
+  library: Library,
 ): Result<{ readonly config: string; readonly architecture: Architecture }> {
-  const config =
-    library === 'timm' ? timmConfig(context) : transformersConfig(context, typeWord(weightType(context)));
-  if (!config.ok) return config;
-  const architecture = architectureOf(config.value);
-  return architecture.ok ? ok({ config: config.value, architecture: architecture.value }) : architecture;
+  const config = library.writeConfig(modelToWrite(context, typeWord(weightType(context))));
+  if (typeof config !== 'string') return unsupported(config.of, config.lacks);
+  const architecture = architectureOf(config);
+  return architecture.ok ? ok({ config, architecture: architecture.value }) : architecture;
 }
+
+/** The library that a folder is for: the source's, or the one that has such names. */
+const libraryOf = ({ source }: ExportContext, names: WrittenNames): Library =>
+  names === 'own' ? libraries[source.config.library] : libraryOfNames(names);
 
 /** config.json and the tensors of the model's class in one of the libraries. */
 function filled(
@@ -90,8 +64,7 @@ function filled(
   names: WrittenNames,
 ): Result<{ readonly config: string } & FilledArchitecture> {
   const { source, tensors, sourceType } = context;
-  const library = (names === 'own' ? source.config.flavour : names) === 'timm' ? 'timm' : 'hf';
-  const form = libraryForm(context, library);
+  const form = libraryForm(context, libraryOf(context, names));
   if (!form.ok) return form;
   const { config, architecture } = form.value;
   const found = filledArchitecture(tensors, source.checkpoint, architecture, names, sourceType);
@@ -138,7 +111,8 @@ function mergedFolder(names: WrittenNames): FormatWriter {
         { name: 'model.safetensors', blob: writeSafetensors(cast) },
         jsonFile('config.json', config),
       ];
-      if (names !== 'timm')
+      // A folder in the source's own names has it too, whichever library's they are.
+      if (names === 'own' || libraryOf(context, names).imagesIn === 'preprocessor_config.json')
         files.push(jsonFile('preprocessor_config.json', writePreprocessorConfig(source.preprocessing)));
       return ok(files);
     },

@@ -7,8 +7,8 @@ const facts: CardFacts = {
   library: 'transformers',
   title: 'a: "b" # c',
   baseClass: 'ViTForImageClassification',
-  isTower: false,
-  timmMean: null,
+  modelType: 'vit',
+  mean: null,
   baseModel: 'owner/name',
   revision: 'abc',
   licence: 'apache-2.0',
@@ -103,8 +103,10 @@ test('an original is loaded in float32 under its adapter, whatever it is stored 
   const peft = modelCard({ ...facts, format: 'peft' });
   expect(peft).toContain('import torch\nfrom transformers import ViTForImageClassification\n');
   expect(peft).toContain('ignore_mismatched_sizes=True, dtype=torch.float32)');
-  expect(modelCard({ ...facts, format: 'peft', isTower: true })).toContain('dtype=torch.float32)\nbase.');
-  const timm = modelCard({ ...facts, format: 'peft', library: 'timm', timmMean: { pooledNorm: false } });
+  expect(modelCard({ ...facts, format: 'peft', modelType: 'clip_vision_model' })).toContain(
+    'dtype=torch.float32)\nbase.',
+  );
+  const timm = modelCard({ ...facts, format: 'peft', library: 'timm', mean: { pooledNorm: false } });
   expect(timm).toContain(
     '"hf-hub:owner/name@abc", pretrained=True, num_classes=1, global_pool="avg", fc_norm=False)',
   );

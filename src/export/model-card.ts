@@ -1,21 +1,20 @@
 // The card of an exported folder: README.md with the front matter that the Hub reads, what the model learned
 // from, how, and how well, and how to load it. Text out of facts; names of classes and files are data and are
 // escaped.
+import { libraries, libraryOfNames } from '../checkpoints/libraries.ts';
+import type { LibraryName } from '../checkpoints/model-config.ts';
 
 export interface CardFacts {
   readonly format: 'source' | 'hf' | 'hf-v5' | 'timm' | 'peft' | 'onnx' | 'onnx-q8' | 'onnx-q4';
   /** The source's library: its names are those that `source` writes. */
-  readonly library: 'transformers' | 'timm';
+  readonly library: LibraryName;
   readonly title: string;
-  /** transformers' class of the classifier, for loading the original under an adapter. */
+  /** The original's class, for loading it under an adapter. */
   readonly baseClass: string;
-  /** The original is a vision tower without a classifier's class around it. */
-  readonly isTower: boolean;
-  /**
-   * What timm's head reads instead of a token: the mean, and whether it is normalised after that; null for a
-   * token.
-   */
-  readonly timmMean: { readonly pooledNorm: boolean } | null;
+  /** `model_type` or `architecture` of its config.json. */
+  readonly modelType: string;
+  /** What the head reads where it is the mean, and whether it is normalised after that; null for a token. */
+  readonly mean: { readonly pooledNorm: boolean } | null;
   readonly baseModel: string | null;
   readonly revision: string | null;
   readonly licence: string | null;
@@ -92,7 +91,7 @@ export function markdownText(text: string): string {
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
-const libraries = {
+const loaders = {
   hf: 'transformers',
   'hf-v5': 'transformers',
   timm: 'timm',
@@ -214,94 +213,24 @@ const fence = (language: string, code: string): string => `\`\`\`${language}\n${
 /** What the snippets are made of. */
 export type UsageFacts = Pick<
   CardFacts,
-  'format' | 'library' | 'baseClass' | 'isTower' | 'timmMean' | 'baseModel' | 'revision' | 'onnxFile'
+  'format' | 'library' | 'baseClass' | 'modelType' | 'mean' | 'baseModel' | 'revision' | 'onnxFile'
 > & { readonly data: { readonly classes: readonly unknown[] } };
 
 /**
  * How to load the folder. Whoever tries the snippets puts folders and a picture for the words in capitals.
  */
 export function usageSection(facts: UsageFacts): string {
-  const { format, library, data, baseModel, revision, onnxFile } = facts;
-  const base = JSON.stringify(baseModel ?? 'FOLDER_OF_THE_ORIGINAL_MODEL');
-  const classes = data.classes.length;
-  const pin = revision === null ? '' : `, revision=${JSON.stringify(revision)}`;
-  const { baseClass, isTower } = facts;
-  const baseLines = isTower
-    ? [
-        'import torch',
-        `from transformers import AutoConfig, AutoModel, ${baseClass}`,
-        'from peft import PeftModel',
-        `vision = AutoConfig.from_pretrained(${base}${pin}).to_dict()`,
-        `base = ${baseClass}(${baseClass}.config_class(vision_config=vision, num_labels=${classes}))`,
-        `tower = AutoModel.from_pretrained(${base}${pin}, dtype=torch.float32)`,
-        'base.vision_model.load_state_dict(tower.state_dict())',
-      ]
-    : [
-        'import torch',
-        `from transformers import ${baseClass}`,
-        'from peft import PeftModel',
-        `base = ${baseClass}.from_pretrained(${base}${pin}, num_labels=${classes},`,
-        '    ignore_mismatched_sizes=True, dtype=torch.float32)',
-      ];
-  const timmBase = JSON.stringify(
-    baseModel === null
-      ? 'local-dir:FOLDER_OF_THE_ORIGINAL_MODEL'
-      : `hf-hub:${baseModel}${revision === null ? '' : `@${revision}`}`,
-  );
-  const timmPool =
-    facts.timmMean === null
-      ? ''
-      : `, global_pool="avg", fc_norm=${facts.timmMean.pooledNorm ? 'True' : 'False'}`;
-  const kind = format === 'source' ? (library === 'timm' ? 'timm' : 'hf') : format;
+  const { format, data, onnxFile } = facts;
+  const own = libraries[facts.library];
+  const kind = format === 'source' ? own.names.files : format;
   const parts: string[] = [];
-  if (kind === 'hf' || kind === 'hf-v5')
-    parts.push(
-      fence(
-        'python',
-        [
-          'from transformers import pipeline',
-          'classify = pipeline("image-classification", model="THIS_FOLDER")',
-          'print(classify("photo.jpg"))',
-        ].join('\n'),
-      ),
-    );
-  if (kind === 'timm')
-    parts.push(
-      fence(
-        'python',
-        [
-          'import timm, torch',
-          'from PIL import Image',
-          'model = timm.create_model("local-dir:THIS_FOLDER", pretrained=True).eval()',
-          'transform = timm.data.create_transform(**timm.data.resolve_model_data_config(model), is_training=False)',
-          'with torch.no_grad():',
-          '    print(model(transform(Image.open("photo.jpg").convert("RGB"))[None]).softmax(-1))',
-        ].join('\n'),
-      ),
-    );
-  if (kind === 'peft' && library === 'transformers')
-    parts.push(
-      'For transformers 5 (checked with transformers 5.18 and peft 0.21): the names of the modules are those of version 5.',
-      fence(
-        'python',
-        [
-          ...baseLines,
-          'model = PeftModel.from_pretrained(base, "THIS_FOLDER").merge_and_unload().eval()',
-        ].join('\n'),
-      ),
-    );
-  if (kind === 'peft' && library === 'timm')
-    parts.push(
-      fence(
-        'python',
-        [
-          'import timm',
-          'from peft import PeftModel',
-          `base = timm.create_model(${timmBase}, pretrained=True, num_classes=${classes}${timmPool})`,
-          'model = PeftModel.from_pretrained(base, "THIS_FOLDER").merge_and_unload().eval()',
-        ].join('\n'),
-      ),
-    );
+  if (kind === 'hf' || kind === 'hf-v5' || kind === 'timm')
+    parts.push(fence('python', libraryOfNames(kind).usage.join('\n')));
+  if (kind === 'peft') {
+    const { words, lines } = own.adapterUsage({ ...facts, classes: data.classes.length });
+    if (words !== null) parts.push(words);
+    parts.push(fence('python', lines.join('\n')));
+  }
   if (onnxFormats.has(kind))
     parts.push(
       `\`${onnxFile ?? 'onnx/model.onnx'}\`: input \`pixel_values\` [batch, 3, height, width], output \`logits\` ` +
@@ -372,7 +301,7 @@ function pixelSection({ format, data }: CardFacts): string {
 /** README.md. */
 export function modelCard(facts: CardFacts): string {
   const { format, title, baseModel, revision, architecture, preprocessing, licence } = facts;
-  const library = format === 'source' ? facts.library : libraries[format];
+  const library = format === 'source' ? facts.library : loaders[format];
   const from =
     baseModel === null
       ? `a local copy of ${markdownText(title)}`

@@ -5,8 +5,10 @@ import { onnxEvaluator } from '../formats/onnx/evaluate.ts';
 import { readOnnx } from '../formats/onnx/read-onnx.ts';
 import { onnxFileLimit, writeOnnx } from '../formats/onnx/write-onnx.ts';
 import type { OnnxModel } from '../formats/onnx/graph.ts';
-import { parseJsonObject, stringOf, type Json } from '../formats/json.ts';
+import type { Json } from '../formats/json.ts';
 import { writeHfVitConfig } from '../checkpoints/transformers/config.ts';
+import { hfVit } from '../checkpoints/transformers/classes.ts';
+import { transformersConfig } from '../checkpoints/transformers/library.ts';
 import { writePreprocessorConfig } from '../checkpoints/transformers/preprocessor-config.ts';
 import { ndArray, sizeOf, type NdArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
@@ -21,7 +23,7 @@ import {
   type ReadBack,
   type WrittenType,
 } from './export-context.ts';
-import { hfNumbers, transformersConfig } from './merged-folder.ts';
+import { modelToWrite } from './merged-folder.ts';
 
 export type OnnxFormat = 'onnx' | 'onnx-q8' | 'onnx-q4';
 
@@ -56,20 +58,6 @@ const writtenForms = {
   int4: { type: 'INT4', file: 'model_q4.onnx', word: 'q4' },
 } as const satisfies Record<GraphForm, { type: WrittenType; file: string; word: string }>;
 
-/**
- * The model types among transformers' plain ViTs that transformers.js 4 has a classifier for; not CLIP, not
- * SigLIP.
- */
-const runsInJavaScript: ReadonlySet<string | null> = new Set([
-  ...['vit', 'deit', 'dinov2', 'dinov2_with_registers', 'vit_msn', 'ijepa'],
-]);
-
-/** `model_type` of a config.json that Graft wrote. */
-function modelTypeIn(text: string): string | null {
-  const parsed = parseJsonObject(text, 'config.json');
-  return parsed.ok ? stringOf(parsed.value, 'model_type') : null;
-}
-
 /** @param limit largest model file in bytes; weights of a larger one lie beside it. */
 export const onnxFolder = (format: OnnxFormat, limit = onnxFileLimit): FormatWriter => ({
   write(context) {
@@ -84,12 +72,12 @@ export const onnxFolder = (format: OnnxFormat, limit = onnxFileLimit): FormatWri
     const settings: [string, Json][] = [['dtype', word]];
     if (external !== null) settings.push(['use_external_data_format', new Map([[name, 1]])]);
     const more = [['transformers.js_config', new Map(settings)]] as const;
-    const config = transformersConfig(context, type, more);
+    const own = transformersConfig(modelToWrite(context, type), more);
     const text =
-      config.ok && runsInJavaScript.has(modelTypeIn(config.value))
-        ? config.value
+      'text' in own && own.runsInJavaScript
+        ? own.text
         : // The graph is the whole model: transformers.js only needs a class that runs it.
-          writeHfVitConfig(hfNumbers(source), classes, type, more);
+          writeHfVitConfig(hfVit(source.checkpoint), classes, type, more);
     const files: ExportedFile[] = [{ name: `onnx/${name}`, blob: model }];
     if (external !== null) files.push({ name: `onnx/${name}_data`, blob: external });
     files.push(

@@ -13,8 +13,7 @@ import { peftModules, type PeftModule } from '../checkpoints/peft/names.ts';
 import { slotsOf, type Architecture } from '../checkpoints/architecture.ts';
 import { namedBy } from '../checkpoints/rename-tensors.ts';
 import { joinedHead, splitHead, type Head } from '../checkpoints/heads.ts';
-import { modelTypeOf } from '../checkpoints/transformers/types.ts';
-import type { OpenModel } from '../checkpoints/open-model.ts';
+import { libraries } from '../checkpoints/libraries.ts';
 import type { ExportedFile } from './export-types.ts';
 import { jsonFile, type ExportContext, type FormatWriter, type ReadBack } from './export-context.ts';
 import { libraryForm } from './merged-folder.ts';
@@ -23,9 +22,9 @@ const prefix = 'base_model.model.';
 
 /** The class of the original, with the names that it has in memory first. */
 function baseArchitecture(context: ExportContext): Result<Architecture> {
-  const { flavour } = context.source.config;
-  const form = libraryForm(context, flavour);
-  return form.ok ? ok(namedBy(form.value.architecture, flavour === 'timm' ? 'timm' : 'hf-v5')) : form;
+  const library = libraries[context.source.config.library];
+  const form = libraryForm(context, library);
+  return form.ok ? ok(namedBy(form.value.architecture, library.names.memory)) : form;
 }
 
 /** The stacked pair of a module, fused where the module is; null without branches. */
@@ -64,7 +63,7 @@ export const peftFolder: FormatWriter = {
     const names = slotsOf(base.value).map((slot) => slot.names[0] ?? '');
     const modules = names.filter((name) => name.endsWith('.weight')).map((name) => name.slice(0, -7));
     const text = writePeftConfig({
-      baseClass: baseClass(source),
+      baseClass: libraries[source.config.library].baseClass(source.checkpoint, source.config),
       baseModel: source.origin.hubId,
       revision: source.origin.revision,
       targetModules: targetNames([...ranks.keys()], modules),
@@ -80,23 +79,6 @@ export const peftFolder: FormatWriter = {
   },
   readBack,
 };
-
-/** The class that the adapter is for, as PEFT's auto_mapping names it. */
-export function baseClass({ config, checkpoint }: OpenModel): {
-  readonly name: string;
-  readonly module: string;
-} {
-  if (config.flavour === 'timm') {
-    const name = checkpoint.heads.length === 2 ? 'VisionTransformerDistilled' : 'VisionTransformer';
-    const file = checkpoint.heads.length === 2 ? 'deit' : 'vision_transformer';
-    return { name, module: `timm.models.${file}` };
-  }
-  const { architecture, modelType } = modelTypeOf(config.architecture).classifier;
-  return {
-    name: architecture + (checkpoint.heads.length === 2 ? 'WithTeacher' : ''),
-    module: `transformers.models.${modelType}.modeling_${modelType}`,
-  };
-}
 
 async function readBack(context: ExportContext, files: readonly ExportedFile[]): Promise<Result<ReadBack>> {
   const { source } = context;

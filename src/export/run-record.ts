@@ -9,7 +9,7 @@ import type { OpenModel } from '../checkpoints/open-model.ts';
 import type { RunResult } from './export-types.ts';
 import type { EngineDescription } from '../engine/engine.ts';
 import type { Recipe } from '../recipe/options.ts';
-import { baseClass } from './peft-folder.ts';
+import { libraries } from '../checkpoints/libraries.ts';
 
 declare const __BUILD__: string;
 
@@ -107,7 +107,7 @@ export async function runRecord(
     model: {
       title: source.title,
       family: source.summary.family,
-      library: source.config.flavour === 'timm' ? 'timm' : 'transformers',
+      library: source.config.library,
       modelType: source.config.architecture,
       dtype: source.summary.dtype,
       bytes: source.file.size,
@@ -116,7 +116,7 @@ export async function runRecord(
       config: source.model.config,
       preprocessing: source.preprocessing,
       startAdapter: source.start === null ? null : { sha256: await digestOf(source.start.file) },
-      baseClass: baseClass(source),
+      baseClass: libraries[source.config.library].baseClass(source.checkpoint, source.config),
     },
     data: {
       title: images.title,

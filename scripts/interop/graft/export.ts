@@ -5,7 +5,7 @@ import { onnxFormats, usageSection } from '../../../src/export/model-card.ts';
 import pixelScript from '../../../src/export/pixels.mjs?raw';
 import { ok, unwrap } from '../../../src/shared/result.ts';
 import { exportFormats } from '../../../src/export/export-formats.ts';
-import { baseClass } from '../../../src/export/peft-folder.ts';
+import { libraries } from '../../../src/checkpoints/libraries.ts';
 import type { ExportDtype, ExportedFile, ExportFormat } from '../../../src/worker/protocol.ts';
 import type { OpenModel } from '../../../src/checkpoints/open-model.ts';
 import type { FineTuned } from './fine-tune.ts';
@@ -31,13 +31,13 @@ function snippets(
   format: ExportFormat,
   files: readonly ExportedFile[],
 ): string {
-  const { config, model } = source;
+  const { config, checkpoint, model } = source;
   return usageSection({
     format,
-    library: config.flavour === 'timm' ? 'timm' : 'transformers',
-    baseClass: baseClass(source).name,
-    isTower: config.architecture.endsWith('_vision_model'),
-    timmMean: model.config.pool === 'mean' ? { pooledNorm: model.config.finalNorm === 'pooled' } : null,
+    library: config.library,
+    baseClass: libraries[config.library].baseClass(checkpoint, config).name,
+    modelType: config.architecture,
+    mean: model.config.pool === 'mean' ? { pooledNorm: model.config.finalNorm === 'pooled' } : null,
     baseModel: null,
     revision: null,
     onnxFile: files.find(({ name }) => name.endsWith('.onnx'))?.name ?? null,

@@ -1,6 +1,6 @@
 // The modules of a ViT as PEFT names them: those of the model in memory (transformers 5's names, or timm's
 // with q, k and v fused), each with the linears that it holds. Knows no adapter.
-import type { Dialect } from '../dialects.ts';
+import type { Dialect } from '../naming.ts';
 import { linearName, linears } from '../../vit/parameters.ts';
 import type { VitConfig } from '../../vit/vit-config.ts';
 

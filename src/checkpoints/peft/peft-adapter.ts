@@ -19,7 +19,7 @@ import { ndArray, sizeOf, type NdArray } from '../../shared/array.ts';
 import { present } from '../../shared/assert.ts';
 import { shownSome } from '../../shared/fault.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
-import type { Checkpoint } from '../checkpoint.ts';
+import type { Checkpoint } from '../family.ts';
 import { joinedHead, type Head } from '../heads.ts';
 import { backboneShapes, linearName, linears, linearShape, type Linear } from '../../vit/parameters.ts';
 import { headInputs } from '../../vit/vit-config.ts';

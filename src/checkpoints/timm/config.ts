@@ -38,7 +38,7 @@ export function writeTimmConfig(
         ['custom_load', false],
         ['input_size', [3, model.imageSize, model.imageSize]],
         ['fixed_input_size', true],
-        ...timmPreprocessing(preprocessing),
+        ...preprocessingFields(preprocessing),
         ['num_classes', labels.length],
         ['pool_size', null],
         ['first_conv', 'patch_embed.proj'],
@@ -67,7 +67,7 @@ export const saysTimmImages = (pretrainedCfg: JsonObject): boolean =>
  * timm resizes the short side (or, squashing, both) to floor(input / crop_pct) and crops; its pixels are
  * always v / 255, so another scale goes into mean and std.
  */
-function timmPreprocessing({ share: stated, ...preprocessing }: Preprocessing): [string, Json][] {
+function preprocessingFields({ share: stated, ...preprocessing }: Preprocessing): [string, Json][] {
   const { resize, crop, filter, rescale, mean, std } = preprocessing;
   const side = resize.kind === 'shortest-edge' ? resize.size : resize.width;
   const cut = crop?.width ?? side;

@@ -7,7 +7,7 @@ import { timmDefaults } from './architectures.ts';
 import type { TimmForm } from './config.ts';
 import { scalesItsLayers } from './plain-vits.ts';
 import { tokenRole, type Architecture, type TokenRole } from '../architecture.ts';
-import type { Checkpoint } from '../checkpoint.ts';
+import type { Checkpoint } from '../family.ts';
 import { dialectOf } from '../naming.ts';
 import { timmNames, timmPooledNorm } from './names.ts';
 import { originalVit, type VitConfig } from '../../vit/vit-config.ts';
@@ -27,12 +27,8 @@ function mlpRatio({ dim, mlpDim }: VitConfig): number {
   return Math.trunc(dim * ratio) === mlpDim ? ratio : (mlpDim + 0.5) / dim;
 }
 
-/** The source's own architecture where it is timm's and the model is still of its kind. */
-function ownArchitecture(
-  { config, heads }: Checkpoint,
-  { flavour, architecture }: ModelConfigFile,
-): string | null {
-  if (flavour !== 'timm') return null;
+/** The source's own architecture where timm has it and the model is still of its kind. */
+function ownArchitecture({ config, heads }: Checkpoint, { architecture }: ModelConfigFile): string | null {
   const scales = scalesItsLayers(architecture);
   if (scales === null || (scales && !config.layerScale)) return null;
   const isDistilled = architecture.includes('_distilled_');
@@ -54,7 +50,6 @@ export function timmForm(checkpoint: Checkpoint, file: ModelConfigFile): TimmFor
     return 'its registers have no positions';
   if (roles.includes('distillation') && !distilled)
     return 'it has two tokens before the patches and one head';
-  if (file.flavour === 'hf' && registers > 0) return 'its registers have no positions';
   const size = sizes.get(dim) ?? 'base';
   const architecture =
     ownArchitecture(checkpoint, file) ??
@@ -131,7 +126,7 @@ export function timmArchitecture(json: JsonObject): Architecture | string {
     layerScale: scales || args.has('init_values'),
   };
   return {
-    library: 'timm',
+    owner: 'timm’s',
     name: distilled ? 'VisionTransformerDistilled' : 'VisionTransformer',
     dialects: [dialectOf(pooled ? timmPooledNorm : timmNames, '')],
     config,

@@ -57,7 +57,7 @@ const statistics = {
 } as const;
 
 /** As timm prepares images for an architecture of its registry; null for another. `tag` names the weights. */
-export function timmArchitecture(
+export function timmPreprocessing(
   architecture: string,
   tag: string | null,
   imageSize: number,

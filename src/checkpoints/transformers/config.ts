@@ -9,6 +9,8 @@ export interface HfConfig {
   /** `model_type` of the vision part, whose fields then stand in a `vision_config`. */
   readonly tower: string | null;
   readonly fields: ReadonlyMap<string, Json>;
+  /** Whether transformers.js 4 has a classifier for it. */
+  readonly runsInJavaScript: boolean;
 }
 
 /** Where transformers 5 declares a float, it refuses a whole number without a point. */
@@ -86,6 +88,12 @@ export function writeHfVitConfig(
     ['patch_size', model.patchSize],
     ['qkv_bias', model.qkvBias],
   ]);
-  const form = { architecture: 'ViTForImageClassification', modelType: 'vit', tower: null, fields };
+  const form = {
+    architecture: 'ViTForImageClassification',
+    modelType: 'vit',
+    tower: null,
+    fields,
+    runsInJavaScript: true,
+  };
   return writeHfConfig(form, labels, dtype, 'dtype', more);
 }

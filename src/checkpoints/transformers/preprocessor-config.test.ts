@@ -3,15 +3,15 @@ import { outputSizeOf, resizedPreprocessing, type Preprocessing } from '../../da
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
-  defaultPreprocessing,
   imageProcessorIn,
   parsePreprocessorConfig,
   preprocessingOfTimm,
   writePreprocessorConfig,
 } from './preprocessor-config.ts';
+import { usualPreprocessing } from '../usual-preprocessing.ts';
 import { jsonText } from '../../formats/json.ts';
-import { parseModelConfig } from '../model-config.ts';
-import { timmArchitecture } from '../timm/preprocessing.ts';
+import { parseModelConfig } from '../libraries.ts';
+import { timmPreprocessing } from '../timm/preprocessing.ts';
 
 function parsed(config: unknown): Preprocessing {
   const result = parsePreprocessorConfig(JSON.stringify(config));
@@ -39,7 +39,7 @@ describe('preprocessor_config.json', () => {
       rescale_factor: 0.00392156862745098,
       size: { height: 224, width: 224 },
     };
-    expect(parsed(config)).toEqual(defaultPreprocessing('vit', 224));
+    expect(parsed(config)).toEqual(usualPreprocessing.vit(224));
   });
 
   test('the old ViT form: feature extractor, whole number, no rescale', () => {
@@ -52,7 +52,7 @@ describe('preprocessor_config.json', () => {
       resample: 2,
       size: 224,
     };
-    expect(parsed(config)).toEqual(defaultPreprocessing('vit', 224));
+    expect(parsed(config)).toEqual(usualPreprocessing.vit(224));
   });
 
   test('DeiT crops after an exact resize, in its old form too', () => {
@@ -65,7 +65,7 @@ describe('preprocessor_config.json', () => {
       resample: 3,
       size: 256,
     };
-    expect(parsed(config)).toEqual(defaultPreprocessing('deit', 224));
+    expect(parsed(config)).toEqual(usualPreprocessing.deit(224));
     expect(parsed({ image_processor_type: 'DeiTImageProcessor' })).toMatchObject({
       resize: { kind: 'exact', width: 256, height: 256 },
       crop: { width: 224, height: 224 },
@@ -82,9 +82,9 @@ describe('preprocessor_config.json', () => {
       resample: 3,
       size: { shortest_edge: 256 },
     };
-    expect(parsed(dino)).toEqual(defaultPreprocessing('dinov2', 224));
+    expect(parsed(dino)).toEqual(usualPreprocessing.dinov2(224));
     expect(parsed({ feature_extractor_type: 'CLIPFeatureExtractor', size: 224 })).toEqual(
-      defaultPreprocessing('clip', 224),
+      usualPreprocessing.clip(224),
     );
   });
 
@@ -100,7 +100,7 @@ describe('preprocessor_config.json', () => {
     };
     // transformers' crop, whose place is rounded down, and whose files state sizes and no share.
     expect(parsed(config)).toEqual({
-      ...defaultPreprocessing('timm-deit', 224),
+      ...usualPreprocessing['timm-deit'](224),
       cropAt: 'floor',
       share: undefined,
     });
@@ -148,7 +148,7 @@ describe('preprocessor_config.json', () => {
       ...imageNet,
     };
     expect(parsed({ image_processor_type: 'TimmWrapperImageProcessor', pretrained_cfg })).toEqual(
-      defaultPreprocessing('timm-deit', 224),
+      usualPreprocessing['timm-deit'](224),
     );
   });
 
@@ -236,7 +236,7 @@ describe('timm', () => {
 
   test('the short side is floor(size / crop_pct)', () => {
     expect(derived({ architecture: 'deit', pretrained_cfg: cfg })).toEqual(
-      defaultPreprocessing('timm-deit', 224),
+      usualPreprocessing['timm-deit'](224),
     );
     expect(derived(cfg)?.resize).toEqual({ kind: 'shortest-edge', size: 248 });
     expect(derived({ ...cfg, crop_pct: 1, input_size: [3, 384, 384] })?.resize).toEqual({
@@ -294,7 +294,7 @@ describe('where it stands elsewhere', () => {
     ['vit_base_patch32_clip_224', null, 0.48145466, 248],
     ['vit_large_patch14_clip_224', null, 0.5, 224],
   ])('%s (%s) is prepared as timm registers it', (architecture, tag, mean, size) => {
-    const known = timmArchitecture(architecture, tag, 224);
+    const known = timmPreprocessing(architecture, tag, 224);
     expect(known?.mean[0]).toBe(mean);
     expect(known?.resize).toEqual({ kind: 'shortest-edge', size });
   });
@@ -359,8 +359,8 @@ describe('another image size', () => {
 
   test.each(['deit', 'dinov2', 'clip', 'timm-vit'] as const)('%s as it has it there by itself', (family) => {
     for (const to of [96, 160, 288, 384, 448])
-      expect(resizedPreprocessing(defaultPreprocessing(family, 224), to)).toMatchObject({
-        resize: defaultPreprocessing(family, to).resize,
+      expect(resizedPreprocessing(usualPreprocessing[family](224), to)).toMatchObject({
+        resize: usualPreprocessing[family](to).resize,
       });
   });
 
@@ -370,7 +370,7 @@ describe('another image size', () => {
   });
 
   test('the same size changes nothing', () => {
-    const preprocessing = defaultPreprocessing('timm-vit', 224);
+    const preprocessing = usualPreprocessing['timm-vit'](224);
     expect(resizedPreprocessing(preprocessing, 224)).toBe(preprocessing);
   });
 });
@@ -379,7 +379,7 @@ describe('defaults and writing', () => {
   const families = ['vit', 'deit', 'dinov2', 'clip', 'siglip', 'timm-vit', 'timm-deit'] as const;
 
   test.each(families)('%s yields the model size and survives a round trip', (family) => {
-    const preprocessing = defaultPreprocessing(family, 384);
+    const preprocessing = usualPreprocessing[family](384);
     expect(outputSizeOf(preprocessing)).toMatchObject({ width: 384, height: 384 });
     const text = writePreprocessorConfig(preprocessing);
     // transformers has one way to round the place of a crop; timm's cannot be written there.
@@ -394,7 +394,7 @@ describe('defaults and writing', () => {
     ['deit', 'DeiTImageProcessor'],
     ['clip', 'BitImageProcessor'],
   ] as const)('%s is written for a class that crops as it does in transformers 4 too', (family, name) => {
-    const written: unknown = JSON.parse(writePreprocessorConfig(defaultPreprocessing(family, 224)));
+    const written: unknown = JSON.parse(writePreprocessorConfig(usualPreprocessing[family](224)));
     expect(written).toMatchObject({ image_processor_type: name });
   });
 });

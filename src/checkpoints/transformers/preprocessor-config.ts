@@ -1,19 +1,12 @@
 // Preprocessing: how pixels become network input, and its file at Hugging Face, preprocessor_config.json in
 // today's and older forms (also inside a processor_config.json). What transformers would do otherwise is
 // refused or noted by name. Text in, values out; knows no images.
-import { outputSizeOf, type Preprocessing, type Size } from '../../data/preprocessing.ts';
+import { outputSizeOf, type Preprocessing } from '../../data/preprocessing.ts';
 import type { Fault } from '../../shared/fault.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
 import { FieldError, fieldsOf } from './preprocessor-fields.ts';
-import {
-  clipStatistics,
-  halves,
-  imageNet,
-  processorClass,
-  processorOfModel,
-  statesAll,
-  type ProcessorClass,
-} from './processor-classes.ts';
+import { processorOfModel } from './families.ts';
+import { processorClass, statesAll, type ProcessorClass } from './processor-classes.ts';
 import { checkPadding, processorSteps } from './processor-steps.ts';
 import { timmFields } from '../timm/preprocessing.ts';
 
@@ -30,43 +23,6 @@ export interface ProcessorOwner {
   readonly modelType: string | null;
   /** Side of its images in pixels. */
   readonly imageSize: number | null;
-}
-
-export type PreprocessingFamily =
-  'vit' | 'deit' | 'dinov2' | 'clip' | 'siglip' | 'timm-vit' | 'timm-deit' | 'timm-clip';
-
-const byte = 1 / 255;
-/** The preprocessing that a family uses when no file says so; `imageSize` in pixels. */
-export function defaultPreprocessing(family: PreprocessingFamily, imageSize: number): Preprocessing {
-  const square: Size = { width: imageSize, height: imageSize };
-  const enlarged = Math.floor((imageSize * 256) / 224);
-  const common = { crop: square, cropAt: 'floor', filter: 'bicubic', rescale: byte } as const;
-  const whole = { resize: { kind: 'exact', ...square }, crop: null } as const;
-  const timm = {
-    resize: { kind: 'shortest-edge', size: Math.floor(imageSize / 0.9) },
-    share: 0.9,
-    cropAt: 'half-even',
-  } as const;
-  switch (family) {
-    case 'vit':
-      return { ...common, ...whole, filter: 'bilinear', mean: halves, std: halves };
-    case 'siglip':
-      return { ...common, ...whole, mean: halves, std: halves };
-    case 'deit':
-      return { ...common, resize: { kind: 'exact', width: enlarged, height: enlarged }, ...imageNet };
-    case 'dinov2':
-      return { ...common, resize: { kind: 'shortest-edge', size: enlarged }, ...imageNet };
-    case 'clip':
-      return { ...common, resize: { kind: 'shortest-edge', size: imageSize }, ...clipStatistics };
-    case 'timm-clip':
-      return { ...common, ...timm, ...clipStatistics };
-    case 'timm-vit':
-      return { ...common, ...timm, mean: halves, std: halves };
-    case 'timm-deit':
-      return { ...common, ...timm, ...imageNet };
-    default:
-      return family satisfies never;
-  }
 }
 
 /** Runs a reader of parsed JSON and turns what it finds wrong into a fault of kind 'bad-file'. */

@@ -149,18 +149,3 @@ export function processorClass(name: string): ProcessorClass | 'not-followed' | 
   const [, family = ''] = /^(\w+?)(?:ImageProcessor|FeatureExtractor)(?:Fast|Pil)?$/.exec(name) ?? [];
   return classes.get(family) ?? (others.has(family) ? 'not-followed' : 'unknown');
 }
-
-const ofModels: ReadonlyMap<string, string> = new Map([
-  ['deit', 'DeiT'],
-  ['dinov2', 'Bit'],
-  ['dinov2_with_registers', 'Bit'],
-  ['clip', 'CLIP'],
-  ['clip_vision_model', 'CLIP'],
-  ['siglip', 'Siglip'],
-  ['siglip_vision_model', 'Siglip'],
-]);
-
-/** The class that transformers takes for a `model_type` where the file names none. */
-export function processorOfModel(modelType: string | null): string {
-  return `${ofModels.get(modelType ?? '') ?? 'ViT'}ImageProcessor`;
-}

@@ -2,7 +2,7 @@
 // engine. Weights, photos and logits come through `read`; they are no part of this repository.
 import { allOpen } from '../../dmlora/adapter.ts';
 import { decodeFloats } from '../../formats/float-types.ts';
-import { parseModelConfig } from '../../checkpoints/model-config.ts';
+import { parseModelConfig } from '../../checkpoints/libraries.ts';
 import { readHeader, readTensorBytes } from '../../formats/safetensors.ts';
 import { assert, present } from '../../shared/assert.ts';
 import { loadHead, loadModel, readCheckpoint } from '../../checkpoints/checkpoint.ts';

@@ -1,6 +1,6 @@
 // The reference vectors of testdata/reference (or of any folder that its generator wrote): the micro ViT,
 // adapters as Graft's values, batches. For tests only.
-import { parseModelConfig } from '../../checkpoints/model-config.ts';
+import { parseModelConfig } from '../../checkpoints/libraries.ts';
 import { readHeader, readTensorBytes } from '../../formats/safetensors.ts';
 import { decodeFloats } from '../../formats/float-types.ts';
 import { paramNames, type AdaptedModule, type Adapter } from '../../dmlora/adapter.ts';
