@@ -1,13 +1,27 @@
 // Minimises a smooth function of many variables: limited-memory BFGS (Nocedal and Wright, "Numerical
-// Optimization", algorithms 7.4 and 7.5) with a backtracking line search. Knows nothing of what it minimises.
+// Optimization", algorithms 7.4 and 7.5) with a backtracking line search, on coordinates that the caller may
+// stretch. Knows nothing of what it minimises.
+import { dotAt } from './dense.ts';
 
 /** Value and gradient of a function at `at`; the gradient is written into `gradient`. */
 export type Objective = (at: Float64Array, gradient: Float64Array) => number;
 
 export interface LbfgsOptions {
   readonly iterations: number;
-  /** Ends when no element of the gradient is larger. */
+  /** Ends where the function is expected to fall by no more than this. */
   readonly tolerance: number;
+  /** Replaces a vector by about the inverse Hessian times it; symmetric and positive, the same throughout. */
+  readonly precondition?: (vector: Float64Array) => void;
+  /** Called before each iteration, so that other work gets its turn. */
+  readonly giveWay?: () => Promise<void>;
+}
+
+interface Pair {
+  readonly s: Float64Array;
+  readonly y: Float64Array;
+  readonly rho: number;
+  /** What the preconditioner's length is off by along this step. */
+  readonly scale: number;
 }
 
 /** Pairs of steps and gradient changes that stand for the curvature. */
@@ -18,18 +32,24 @@ const sufficient = 1e-4;
 /**
  * Where the function is smallest, searched from `start`; the best point found when the iterations run out.
  */
-export function minimise(objective: Objective, start: Float64Array, options: LbfgsOptions): Float64Array {
+export async function minimise(
+  objective: Objective,
+  start: Float64Array,
+  { iterations, tolerance, precondition, giveWay }: LbfgsOptions,
+): Promise<Float64Array> {
   const size = start.length;
   let at: Float64Array = Float64Array.from(start);
   let gradient: Float64Array = new Float64Array(size);
   let value = objective(at, gradient);
-  const pairs: { s: Float64Array; y: Float64Array; rho: number }[] = [];
-  for (let iteration = 0; iteration < options.iterations; iteration++) {
-    if (gradient.every((g) => Math.abs(g) <= options.tolerance)) break;
-    const direction = descent(gradient, pairs);
+  const pairs: Pair[] = [];
+  for (let iteration = 0; iteration < iterations; iteration++) {
+    await giveWay?.();
+    const direction = descent(gradient, pairs, precondition);
     const slope = dot(direction, gradient);
-    // The first step has no curvature to go by: its length is that of a unit step at most.
-    let length = pairs.length === 0 ? Math.min(1, 1 / Math.sqrt(dot(gradient, gradient))) : 1;
+    if (-slope / 2 <= tolerance) break; // along the way the function is about a parabola
+    // The first step has no curvature to go by but the preconditioner's: without it, it is short.
+    const isBlind = pairs.length === 0 && precondition === undefined;
+    let length = isBlind ? Math.min(1, 1 / Math.sqrt(dot(gradient, gradient))) : 1;
     let next = moved(at, direction, length);
     const nextGradient = new Float64Array(size);
     let nextValue = objective(next, nextGradient);
@@ -39,10 +59,16 @@ export function minimise(objective: Objective, start: Float64Array, options: Lbf
       nextValue = objective(next, nextGradient);
     }
     if (!(nextValue < value)) break; // as far as the arithmetic goes
-    const s = direction.map((d) => d * length);
-    const y = nextGradient.map((g, i) => g - (gradient[i] ?? 0));
+    const s = direction;
+    scale(s, length);
+    const y = nextGradient.slice();
+    addScaled(y, gradient, -1);
     const curvature = dot(s, y);
-    if (curvature > 1e-12) pairs.push({ s, y, rho: 1 / curvature });
+    if (curvature > 1e-15) {
+      const stretched = y.slice();
+      precondition?.(stretched);
+      pairs.push({ s, y, rho: 1 / curvature, scale: curvature / dot(stretched, y) });
+    }
     if (pairs.length > memory) pairs.shift();
     [at, value, gradient] = [next, nextValue, nextGradient];
   }
@@ -52,22 +78,20 @@ export function minimise(objective: Objective, start: Float64Array, options: Lbf
 /** The two-loop recursion: minus the inverse Hessian's approximation times the gradient. */
 function descent(
   gradient: Float64Array,
-  pairs: readonly { s: Float64Array; y: Float64Array; rho: number }[],
+  pairs: readonly Pair[],
+  precondition: LbfgsOptions['precondition'],
 ): Float64Array {
-  const q = gradient.map((g) => -g);
-  const alphas = new Float64Array(pairs.length);
-  for (let i = pairs.length - 1; i >= 0; i--) {
-    const pair = pairs[i];
-    if (pair === undefined) continue;
-    const alpha = pair.rho * dot(pair.s, q);
-    alphas[i] = alpha;
-    addScaled(q, pair.y, -alpha);
+  const q = gradient.slice();
+  scale(q, -1);
+  const alphas: number[] = [];
+  for (const { s, y, rho } of [...pairs].reverse()) {
+    const alpha = rho * dot(s, q);
+    alphas.unshift(alpha);
+    addScaled(q, y, -alpha);
   }
+  precondition?.(q);
   const last = pairs.at(-1);
-  if (last !== undefined) {
-    const scale = 1 / (last.rho * dot(last.y, last.y));
-    for (let i = 0; i < q.length; i++) q[i] = (q[i] ?? 0) * scale;
-  }
+  if (last !== undefined) scale(q, last.scale);
   pairs.forEach(({ s, y, rho }, i) => {
     addScaled(q, s, (alphas[i] ?? 0) - rho * dot(y, q));
   });
@@ -75,9 +99,11 @@ function descent(
 }
 
 function dot(a: Float64Array, b: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += (a[i] ?? 0) * (b[i] ?? 0);
-  return sum;
+  return dotAt(a, 0, b, 0, a.length);
+}
+
+function scale(vector: Float64Array, factor: number): void {
+  for (let i = 0; i < vector.length; i++) vector[i] = (vector[i] ?? 0) * factor;
 }
 
 function addScaled(to: Float64Array, from: Float64Array, factor: number): void {
@@ -85,5 +111,7 @@ function addScaled(to: Float64Array, from: Float64Array, factor: number): void {
 }
 
 function moved(from: Float64Array, direction: Float64Array, length: number): Float64Array {
-  return from.map((value, i) => value + length * (direction[i] ?? 0));
+  const to = from.slice();
+  addScaled(to, direction, length);
+  return to;
 }

@@ -1,10 +1,11 @@
 // The linear probe: multinomial logistic regression on frozen features. It is the baseline that fine-tuning
 // has to beat, and, with `headStart: 'probe'`, the head that fine-tuning starts from (linear probing, then
 // fine-tuning: Kumar et al., ICLR 2022): the branches then learn from a head that means something, instead of
-// following a random one.
+// following a random one. Computed on the processor in float64: the same features give the same bits.
 import { meanCrossEntropy } from '../engine/cross-entropy.ts';
 import { ndArray, type NdArray } from '../shared/array.ts';
-import { minimise } from './lbfgs.ts';
+import { choleskyFactor, choleskySolve, rowProducts, transposed } from './dense.ts';
+import { minimise, type LbfgsOptions } from './lbfgs.ts';
 
 export interface Probe {
   readonly weight: NdArray; // [classes, width]
@@ -22,12 +23,25 @@ export interface FeatureSet {
 /** Tried from strong to weak, each fit starting from the last; those of scripts/pretrain/probe.py. */
 export const strengths = [0.5, 0, -0.5, -1, -1.5, -2, -3].map((exponent) => 10 ** exponent);
 
-/** Multiply-adds of one evaluation of the objective that are still quick (about 50 ms). */
-const workLimit = 25_000_000;
+/** How close to its minimum a fit is to come. */
+type Goal = Pick<LbfgsOptions, 'tolerance' | 'iterations'>;
+
+/** The losses of two strengths differ by more than this leaves open. */
+const choosing: Goal = { tolerance: 1e-5, iterations: 120 };
+/** Logits within about 1e-3 of those of the minimum, for the strength that was chosen. */
+const finishing: Goal = { tolerance: 1e-11, iterations: 400 };
+/** A validation loss of so many times the best ends the search: weaker still only fits the images closer. */
+const clearlyWorse = 1.05;
 
 /**
- * Images of the training set to fit on: all, or the first of each class in turn so that one evaluation of the
- * objective stays below `workLimit`. More would refine a start that training moves on from anyway.
+ * Multiply-adds of one product of features and weights that are still quick: an evaluation of the objective
+ * is two of them (about 40 ms), and a probe takes about 200 evaluations.
+ */
+const workLimit = 40_000_000;
+
+/**
+ * Images of the training set to fit on: all, or the first of each class in turn so that one product stays
+ * below `workLimit`. More would refine a start that training moves on from anyway.
  */
 export function probeImages(labels: Int32Array, width: number, classes: number): number[] {
   const most = Math.max(2 * classes, Math.floor(workLimit / (width * classes)));
@@ -43,141 +57,216 @@ export function probeImages(labels: Int32Array, width: number, classes: number):
 }
 
 /**
- * Minimises mean cross entropy + strength / (2 classes) |W|^2 over features standardised by the training
- * images; the bias is free. Returned for features as they are.
- *
- * @param start a former fit in standardised features, or null for zeros.
- */
-function fit(
-  { features, labels }: FeatureSet,
-  classes: number,
-  strength: number,
-  start: Float64Array | null,
-): Float64Array {
-  const [n = 0, width = 0] = features.shape;
-  const probabilities = new Float64Array(classes);
-  return minimise(
-    (at, gradient) => {
-      gradient.fill(0);
-      let loss = 0;
-      const bias = classes * width;
-      for (let i = 0; i < n; i++) {
-        const row = i * width;
-        let largest = -Infinity;
-        for (let c = 0; c < classes; c++) {
-          let sum = at[bias + c] ?? 0;
-          for (let k = 0, w = c * width; k < width; k++, w++)
-            sum += (at[w] ?? 0) * (features.data[row + k] ?? 0);
-          probabilities[c] = sum;
-          if (sum > largest) largest = sum;
-        }
-        let total = 0;
-        const label = labels[i] ?? 0;
-        const own = probabilities[label] ?? 0;
-        for (let c = 0; c < classes; c++) {
-          const e = Math.exp((probabilities[c] ?? 0) - largest);
-          probabilities[c] = e;
-          total += e;
-        }
-        loss += (Math.log(total) + largest - own) / n;
-        for (let c = 0; c < classes; c++) {
-          const error = ((probabilities[c] ?? 0) / total - (c === label ? 1 : 0)) / n;
-          gradient[bias + c] = (gradient[bias + c] ?? 0) + error;
-          for (let k = 0, w = c * width; k < width; k++, w++)
-            gradient[w] = (gradient[w] ?? 0) + error * (features.data[row + k] ?? 0);
-        }
-      }
-      const decay = strength / classes;
-      for (let w = 0; w < bias; w++) {
-        const value = at[w] ?? 0;
-        loss += (decay / 2) * value * value;
-        gradient[w] = (gradient[w] ?? 0) + decay * value;
-      }
-      return loss;
-    },
-    start ?? new Float64Array(classes * (width + 1)),
-    { iterations: 120, tolerance: 1e-5 },
-  );
-}
-
-/** Mean and deviation of each column. */
-function spreadOf({ data, shape }: NdArray): { mean: Float64Array; deviation: Float64Array } {
-  const [n = 0, width = 0] = shape;
-  const mean = new Float64Array(width);
-  const deviation = new Float64Array(width);
-  for (let i = 0; i < data.length; i++) mean[i % width] = (mean[i % width] ?? 0) + (data[i] ?? 0) / n;
-  for (let i = 0; i < data.length; i++)
-    deviation[i % width] = (deviation[i % width] ?? 0) + ((data[i] ?? 0) - (mean[i % width] ?? 0)) ** 2 / n;
-  return { mean, deviation: deviation.map((variance) => Math.max(1e-6, Math.sqrt(variance))) };
-}
-
-function standardised(
-  { data, shape }: NdArray,
-  { mean, deviation }: { mean: Float64Array; deviation: Float64Array },
-): NdArray {
-  const width = mean.length;
-  return ndArray(
-    shape,
-    data.map((value, i) => (value - (mean[i % width] ?? 0)) / (deviation[i % width] ?? 1)),
-  );
-}
-
-/** W and b of a fit in standardised features, for features as they are: W / d, b - W (m / d). */
-function unstandardised(
-  fitted: Float64Array,
-  classes: number,
-  { mean, deviation }: { mean: Float64Array; deviation: Float64Array },
-): { weight: NdArray; bias: NdArray } {
-  const width = mean.length;
-  const weight = Float32Array.from(
-    { length: classes * width },
-    (_, i) => (fitted[i] ?? 0) / (deviation[i % width] ?? 1),
-  );
-  const bias = Float32Array.from({ length: classes }, (_, c) =>
-    mean.reduce((sum, m, k) => sum - m * (weight[c * width + k] ?? 0), fitted[classes * width + c] ?? 0),
-  );
-  return { weight: ndArray([classes, width], weight), bias: ndArray([classes], bias) };
-}
-
-/** Logits [n, classes] of a linear head on features [n, width]. */
-export function headLogits(features: NdArray, { weight, bias }: Pick<Probe, 'weight' | 'bias'>): NdArray {
-  const [n = 0, width = 0] = features.shape;
-  const classes = bias.data.length;
-  const logits = new Float32Array(n * classes);
-  for (let i = 0; i < n; i++)
-    for (let c = 0; c < classes; c++) {
-      let sum = bias.data[c] ?? 0;
-      for (let k = 0; k < width; k++)
-        sum += (weight.data[c * width + k] ?? 0) * (features.data[i * width + k] ?? 0);
-      logits[i * classes + c] = sum;
-    }
-  return ndArray([n, classes], logits);
-}
-
-/**
  * Fits the probe on `train` with every strength and keeps the one with the smallest loss on `validation`.
  *
- * @param between called before each fit, so that other work gets its turn and progress can be shown.
+ * @param between called all the while, so that other work gets its turn.
  */
 export async function linearProbe(
   train: FeatureSet,
   validation: FeatureSet,
   classes: number,
-  between: (done: number, total: number) => Promise<void> = () => Promise.resolve(),
+  between: () => Promise<void> = () => Promise.resolve(),
 ): Promise<Probe> {
-  const spread = spreadOf(train.features);
-  const scaled = { features: standardised(train.features, spread), labels: train.labels };
-  let best: (Probe & { readonly loss: number }) | null = null;
-  let fitted: Float64Array | null = null;
-  for (const [i, strength] of strengths.entries()) {
-    await between(i, strengths.length);
-    fitted = fit(scaled, classes, strength, fitted);
-    const head = unstandardised(fitted, classes, spread);
-    const loss = meanCrossEntropy(headLogits(validation.features, head), validation.labels);
-    if (best === null || loss < best.loss) best = { ...head, strength, loss };
-    else if (loss > 1.5 * best.loss) break; // weaker still only fits the training images more closely
+  const regression = new Regression(train, classes);
+  let best: { readonly fitted: Float64Array; readonly strength: number; readonly loss: number } | null = null;
+  let fitted = regression.zeros();
+  for (const strength of strengths) {
+    fitted = await regression.fit(strength, fitted, choosing, between);
+    const logits = headLogits(validation.features, regression.head(fitted));
+    const loss = meanCrossEntropy(logits, validation.labels);
+    if (best === null || loss < best.loss) best = { fitted, strength, loss };
+    else if (loss > clearlyWorse * best.loss) break;
   }
   if (best === null) throw new Error('no strength was tried');
-  const { weight, bias, strength } = best;
-  return { weight, bias, strength };
+  const { strength } = best;
+  return { ...regression.head(await regression.fit(strength, best.fitted, finishing, between)), strength };
+}
+
+/** Logits [n, classes] of a linear head on features [n, width]. */
+export function headLogits(
+  { data, shape: [n = 0, width = 0] }: NdArray,
+  { weight, bias }: Pick<Probe, 'weight' | 'bias'>,
+): NdArray {
+  const classes = bias.data.length;
+  const logits = new Float64Array(n * classes);
+  rowProducts(Float64Array.from(data), Float64Array.from(weight.data), [n, width, classes], logits);
+  return ndArray(
+    [n, classes],
+    Float32Array.from(logits, (sum, i) => sum + (bias.data[i % classes] ?? 0)),
+  );
+}
+
+/**
+ * The problem over one set of images: mean cross entropy + strength / (2 classes) |W|^2 over features that
+ * are standardised, W [classes, width] and then the free bias [classes] in one vector.
+ *
+ * The features' columns go together, so that plain L-BFGS takes hundreds of iterations. Here it moves in
+ * coordinates in which the Hessian is about one: for every class it is about the Gram matrix of the features
+ * times the mean curvature of the loss in a logit, and the decay on its diagonal.
+ */
+class Regression {
+  readonly #n: number;
+  readonly #width: number;
+  readonly #labels: Int32Array;
+  readonly #spread: Spread;
+  readonly #rows: Float64Array; // [n, width]
+  readonly #columns: Float64Array; // [width, n]
+  readonly #gram: Float64Array; // [width, width]
+  readonly #logits: Float64Array; // [n, classes]
+  readonly #errors: Float64Array; // [classes, n]
+  /** The loss's mean second derivative in a logit, where it was evaluated last. */
+  #curvature: number;
+
+  constructor(
+    { features, labels }: FeatureSet,
+    private readonly classes: number,
+  ) {
+    const [n = 0, width = 0] = features.shape;
+    this.#n = n;
+    this.#width = width;
+    this.#labels = labels;
+    this.#spread = spreadOf(features);
+    this.#rows = standardised(features, this.#spread);
+    this.#columns = transposed(this.#rows, n, width);
+    this.#gram = gramOf(this.#rows, n, width);
+    this.#logits = new Float64Array(n * classes);
+    this.#errors = new Float64Array(classes * n);
+    this.#curvature = 1 / classes;
+  }
+
+  /** Where nothing is known. */
+  zeros(): Float64Array {
+    return new Float64Array(this.classes * (this.#width + 1));
+  }
+
+  /** The minimum, from a former fit. */
+  fit(
+    strength: number,
+    start: Float64Array,
+    goal: Goal,
+    giveWay: () => Promise<void>,
+  ): Promise<Float64Array> {
+    const decay = strength / this.classes;
+    const precondition = this.#preconditioner(decay);
+    return minimise((at, gradient) => this.#evaluate(decay, at, gradient), start, {
+      ...goal,
+      precondition,
+      giveWay,
+    });
+  }
+
+  /** The head of a fit for features as they are: W / d, b - W (m / d). */
+  head(fitted: Float64Array): Pick<Probe, 'weight' | 'bias'> {
+    const [classes, width] = [this.classes, this.#width];
+    const { mean, deviation } = this.#spread;
+    const weight = Float32Array.from(
+      { length: classes * width },
+      (_, i) => (fitted[i] ?? 0) / (deviation[i % width] ?? 1),
+    );
+    const bias = Float32Array.from({ length: classes }, (_, c) =>
+      mean.reduce((sum, m, k) => sum - m * (weight[c * width + k] ?? 0), fitted[classes * width + c] ?? 0),
+    );
+    return { weight: ndArray([classes, width], weight), bias: ndArray([classes], bias) };
+  }
+
+  #evaluate(decay: number, at: Float64Array, gradient: Float64Array): number {
+    const [n, width, classes] = [this.#n, this.#width, this.classes];
+    const weights = classes * width;
+    rowProducts(this.#rows, at, [n, width, classes], this.#logits);
+    let loss = this.#differentiate(at.subarray(weights), gradient.subarray(weights));
+    rowProducts(this.#errors, this.#columns, [classes, n, width], gradient);
+    for (let w = 0; w < weights; w++) {
+      const value = at[w] ?? 0;
+      loss += (decay / 2) * value * value;
+      gradient[w] = (gradient[w] ?? 0) + decay * value;
+    }
+    return loss;
+  }
+
+  /** From logits without their bias: the loss, its derivatives in them, their sums and the curvature. */
+  #differentiate(bias: Float64Array, biasGradient: Float64Array): number {
+    const [n, classes, logits, errors] = [this.#n, this.classes, this.#logits, this.#errors];
+    let loss = 0;
+    let purity = 0;
+    biasGradient.fill(0);
+    for (let i = 0; i < n; i++) {
+      const row = i * classes;
+      const label = this.#labels[i] ?? 0;
+      let largest = -Infinity;
+      for (let c = 0; c < classes; c++) {
+        const logit = (logits[row + c] ?? 0) + (bias[c] ?? 0);
+        logits[row + c] = logit;
+        if (logit > largest) largest = logit;
+      }
+      const own = logits[row + label] ?? 0;
+      let total = 0;
+      for (let c = 0; c < classes; c++) {
+        const e = Math.exp((logits[row + c] ?? 0) - largest);
+        logits[row + c] = e;
+        total += e;
+      }
+      loss += (Math.log(total) + largest - own) / n;
+      for (let c = 0; c < classes; c++) {
+        const probability = (logits[row + c] ?? 0) / total;
+        purity += (probability * probability) / n;
+        const error = (probability - (c === label ? 1 : 0)) / n;
+        errors[c * n + i] = error;
+        biasGradient[c] = (biasGradient[c] ?? 0) + error;
+      }
+    }
+    this.#curvature = (1 - purity) / Math.max(1, classes - 1);
+    return loss;
+  }
+
+  #preconditioner(decay: number): (vector: Float64Array) => void {
+    const [width, classes] = [this.#width, this.classes];
+    const curvature = Math.max(1e-6, this.#curvature);
+    const hessian = this.#gram.map(
+      (value, i) => curvature * value + (i % (width + 1) === 0 ? decay + 1e-12 : 0),
+    );
+    const factor = choleskyFactor(hessian, width);
+    const weights = classes * width;
+    return (vector) => {
+      for (let begin = 0; begin < weights; begin += width) choleskySolve(factor, width, vector, begin);
+      for (let i = weights; i < weights + classes; i++) vector[i] = (vector[i] ?? 0) / curvature;
+    };
+  }
+}
+
+interface Spread {
+  readonly mean: Float64Array; // [width]
+  readonly deviation: Float64Array; // [width]
+}
+
+/** Mean and deviation of each column. */
+function spreadOf({ data, shape: [n = 0, width = 0] }: NdArray): Spread {
+  const mean = new Float64Array(width);
+  const deviation = new Float64Array(width);
+  for (let row = 0; row < data.length; row += width)
+    for (let k = 0; k < width; k++) mean[k] = (mean[k] ?? 0) + (data[row + k] ?? 0) / n;
+  for (let row = 0; row < data.length; row += width)
+    for (let k = 0; k < width; k++)
+      deviation[k] = (deviation[k] ?? 0) + ((data[row + k] ?? 0) - (mean[k] ?? 0)) ** 2 / n;
+  return { mean, deviation: deviation.map((variance) => Math.max(1e-6, Math.sqrt(variance))) };
+}
+
+function standardised({ data, shape: [, width = 0] }: NdArray, { mean, deviation }: Spread): Float64Array {
+  const out = new Float64Array(data.length);
+  for (let row = 0; row < data.length; row += width)
+    for (let k = 0; k < width; k++)
+      out[row + k] = ((data[row + k] ?? 0) - (mean[k] ?? 0)) / (deviation[k] ?? 1);
+  return out;
+}
+
+/** Mean products of the columns, [width, width], over at most twice as many images as there are columns. */
+function gramOf(rows: Float64Array, n: number, width: number): Float64Array {
+  const every = Math.max(1, Math.floor(n / (2 * width)));
+  const count = Math.ceil(n / every);
+  const some = new Float64Array(count * width);
+  for (let i = 0; i < count; i++)
+    some.set(rows.subarray(i * every * width, (i * every + 1) * width), i * width);
+  const columns = transposed(some, count, width);
+  const gram = new Float64Array(width * width);
+  rowProducts(columns, columns, [width, count, width], gram);
+  return gram.map((sum) => sum / count);
 }
