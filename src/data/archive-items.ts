@@ -191,6 +191,7 @@ export function boxItems(
       isDirectory,
       sizeBytes: entry.bytes,
       head: null,
+      file: null,
       ...refusal(box, entry),
       async read() {
         const bytes = await entry.read();

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { crc32 } from '../formats/crc32.ts';
-import { readImageHeader, sniff, type ImageHeader } from './image-header.ts';
+import { readImageHeader, type ImageHeader } from './image-header.ts';
+import { sniff } from './sniff.ts';
 import { makePng } from './testing/images.ts';
 
 const folder = new URL('../../testdata/images/', import.meta.url);

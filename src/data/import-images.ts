@@ -1,12 +1,15 @@
 // Import: from any pile of files (folders, zips) to labelled images and a verdict on every file. Reads each
 // file once and decodes none; knows nothing of models, canvases or the page.
-import type { Fault } from '../shared/fault.ts';
+import { present } from '../shared/assert.ts';
+import { eachOf, unlessAborted } from '../shared/concurrent.ts';
+import { cancelled, type Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { datasetFault, datasetWarnings, likeClasses, type DatasetCounts } from './dataset-verdict.ts';
 import { dropDuplicates } from './duplicates.ts';
 import { byCodePoint } from './file-path.ts';
 import type { Folders } from './folder-layout.ts';
 import type { ImageHeader } from './image-header.ts';
+import type { ImageWorker } from './image-work.ts';
 import { warningsOf } from './image-warnings.ts';
 import { listItems, type Pile } from './import-items.ts';
 import type {
@@ -17,7 +20,7 @@ import type {
   RejectedFile,
   SplitName,
 } from './import-report.ts';
-import { inspectItem } from './inspect-item.ts';
+import { inspectItem, type Inspection, type Look } from './inspect-item.ts';
 import type { Item } from './item.ts';
 import type { StoredPixels } from './png-pixels.ts';
 import { labelImages, readingSentence, type Labelled, type Unlabelled } from './label-images.ts';
@@ -36,6 +39,8 @@ export interface ImportOptions {
   readonly reading?: ReadingOptions;
   readonly onProgress?: ((progress: ImportProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Who looks at the files; this thread by default. */
+  readonly work?: ImageWorker;
 }
 
 interface Candidate extends Unlabelled {
@@ -67,20 +72,54 @@ const progressEveryMs = 50;
  */
 export async function importImages(
   files: readonly SourceFile[],
-  { reading = autoReading, onProgress, signal }: ImportOptions = {},
+  { reading = autoReading, onProgress, signal, work: given }: ImportOptions = {},
 ): Promise<Result<ImportReport>> {
-  const pile = await listItems(files, reading.nameEncoding, signal);
-  const findings = await inspectAll(pile, onProgress, signal);
-  if (signal?.aborted === true)
-    return fail({ kind: 'wrong-phase', command: 'import images', phase: 'cancelled' });
-  return ok(reportOf(pile, findings, reading));
+  // Loaded when it is needed: an app with a pool of workers does without.
+  const work = given ?? (await import('./image-work.ts')).browserImageWorker();
+  try {
+    const pile = await unlessAborted(listItems(files, reading.nameEncoding, signal), signal);
+    const findings = await inspectAll(pile, work, onProgress, signal);
+    return ok(reportOf(pile, findings, reading));
+  } catch (thrown) {
+    if (signal?.aborted === true) return fail(cancelled('import images'));
+    throw thrown;
+  }
 }
 
+/** Looks at every item, as many at once as the worker takes, and keeps what it finds in the items' order. */
 async function inspectAll(
   pile: Pile,
+  work: ImageWorker,
   onProgress: ((progress: ImportProgress) => void) | undefined,
   signal: AbortSignal | undefined,
 ): Promise<Findings> {
+  const total = pile.items.length;
+  const look: Look = (content, looksLikeImage) => work.do('look', { content, looksLikeImage }, { signal });
+  const looked: { verdict: Inspection; table: TableFile | null }[] = [];
+  let [done, reported] = [0, -Infinity];
+  await eachOf(
+    pile.items,
+    2 * work.width,
+    async (item, index) => {
+      if (performance.now() - reported >= progressEveryMs) {
+        onProgress?.({ done, total });
+        reported = performance.now();
+      }
+      const verdict = await unlessAborted(inspectItem(item, look), signal);
+      const isText = verdict.kind === 'ignored' && verdict.code === 'not-an-image';
+      looked[index] = { verdict, table: isText ? await tableOf(item) : null };
+      done += 1;
+    },
+    signal,
+  );
+  onProgress?.({ done: total, total });
+  return findingsOf(pile, looked);
+}
+
+function findingsOf(
+  pile: Pile,
+  looked: readonly { readonly verdict: Inspection; readonly table: TableFile | null }[],
+): Findings {
   const findings: Findings = {
     candidates: [],
     others: [],
@@ -88,15 +127,8 @@ async function inspectAll(
     ignored: [],
     tables: [],
   };
-  const total = pile.items.length;
-  let reported = -Infinity;
-  for (const [done, item] of pile.items.entries()) {
-    if (signal?.aborted === true) break;
-    if (performance.now() - reported >= progressEveryMs) {
-      onProgress?.({ done, total });
-      reported = performance.now();
-    }
-    const verdict = await inspectItem(item);
+  for (const [index, item] of pile.items.entries()) {
+    const { verdict, table } = present(looked[index], 'verdict');
     const { path, root, segments } = item;
     const folders = item.isDirectory ? (segments ?? []) : (segments ?? []).slice(0, -1);
     if (verdict.kind === 'image') {
@@ -105,13 +137,11 @@ async function inspectAll(
     } else if (verdict.kind === 'rejected')
       findings.rejected.push({ path, code: verdict.code, reason: verdict.reason });
     else findings.ignored.push({ path, code: verdict.code, reason: verdict.reason });
-    const table = verdict.kind === 'ignored' && verdict.code === 'not-an-image' ? await tableOf(item) : null;
     if (table !== null) findings.tables.push(table);
     if (verdict.kind === 'rejected' || (verdict.kind === 'ignored' && verdict.code !== 'system-file')) {
       findings.others.push({ root, folders });
     }
   }
-  onProgress?.({ done: total, total });
   return findings;
 }
 
@@ -225,6 +255,8 @@ function importedImage(
     sizeBytes: item.sizeBytes,
     warnings,
     blob: async () => {
+      // A file is not read before its pixels are made, and then by whoever makes them.
+      if (item.file !== null) return ok(item.file.slice(0, item.file.size, `image/${format}`));
       const bytes = await item.read();
       if (bytes.ok) return ok(new Blob([bytes.value], { type: `image/${format}` }));
       return fail({ kind: 'bad-file', name: path, why: 'unreadable', detail: bytes.fault.reason });

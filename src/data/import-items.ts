@@ -75,6 +75,7 @@ function looseItem({ path, blob }: SourceFile): Item {
     segments: isUnsafePath(inside) ? null : segmentsOf(inside),
     isDirectory: false,
     sizeBytes: blob.size,
+    file: blob,
     head: (bytes) => read(blob.slice(0, bytes)),
     read: () => read(blob),
   };

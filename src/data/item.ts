@@ -21,5 +21,7 @@ export interface Item {
   readonly refused?: ItemProblem;
   /** The first bytes without reading the rest, or null where that is not possible (packed entries). */
   readonly head: ((bytes: number) => Promise<Result<Uint8Array, ItemProblem>>) | null;
+  /** The file itself where it lies on the disk as it is; null for an entry of an archive. */
+  readonly file: Blob | null;
   readonly read: () => Promise<Result<Uint8Array<ArrayBuffer>, ItemProblem>>;
 }

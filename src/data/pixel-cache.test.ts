@@ -1,8 +1,10 @@
 // The pixel cache with a decoder made up for the test: rows, labels, refused files, stopping.
 import { expect, test } from 'vitest';
 import { usualPreprocessing } from '../checkpoints/usual-preprocessing.ts';
+import { isCancelled } from '../shared/fault.ts';
 import { fail, ok } from '../shared/result.ts';
 import type { DecodeImage } from './decode.ts';
+import { localImageWorker } from './image-work.ts';
 import { importImages } from './import-images.ts';
 import type { ImportedImage } from './import-report.ts';
 import { buildPixelCache } from './pixel-cache.ts';
@@ -35,9 +37,9 @@ function painter(failing: readonly number[] = []): DecodeImage {
 test('holds every image in the order given, with its label', async () => {
   const images = await someImages();
   const seen: number[] = [];
-  const cache = await buildPixelCache(images, preprocessing, painter(), (progress) =>
-    seen.push(progress.done),
-  );
+  const cache = await buildPixelCache(images, preprocessing, localImageWorker(painter()), {
+    onProgress: (progress) => seen.push(progress.done),
+  });
   if (!cache.ok) throw new Error('cache');
   expect(cache.value).toMatchObject({ count: 6, width: 4, height: 4, rejected: [] });
   expect([...cache.value.labels]).toEqual([0, 0, 1, 1, 2, 2]);
@@ -50,7 +52,7 @@ test('holds every image in the order given, with its label', async () => {
 
 test('an image that does not decode has no row and is named', async () => {
   const images = await someImages();
-  const cache = await buildPixelCache(images, preprocessing, painter([1, 4]));
+  const cache = await buildPixelCache(images, preprocessing, localImageWorker(painter([1, 4])));
   if (!cache.ok) throw new Error('cache');
   expect(cache.value.rejected).toEqual(
     [1, 4].map((n) => ({ path: images[n]!.path, code: 'undecodable', reason: 'It cannot be decoded.' })),
@@ -62,10 +64,11 @@ test('an image that does not decode has no row and is named', async () => {
 
 test('stops when asked, and refuses what no memory holds', async () => {
   const images = await someImages();
-  expect((await buildPixelCache(images, preprocessing, painter(), undefined, AbortSignal.abort())).ok).toBe(
-    false,
-  );
+  const stopped = await buildPixelCache(images, preprocessing, localImageWorker(painter()), {
+    signal: AbortSignal.abort(),
+  });
+  expect(!stopped.ok && isCancelled(stopped.fault)).toBe(true);
   const huge = { ...preprocessing, crop: { width: 2 ** 26, height: 2 ** 26 } };
-  const cache = await buildPixelCache(images, huge, painter());
+  const cache = await buildPixelCache(images, huge, localImageWorker(painter()));
   expect(!cache.ok && cache.fault).toMatchObject({ kind: 'bad-file', why: 'too-big' });
 });

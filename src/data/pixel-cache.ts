@@ -1,12 +1,13 @@
 // The pixel cache: every image of a run decoded and preprocessed once into one array of uint8, so that a step
-// reads memory and no file. Decodes one image at a time by the function given; knows no canvas and no model.
+// reads memory and no file. As many images are in flight as the worker given takes; knows no canvas and no
+// model.
 import { outputSizeOf, type Preprocessing } from './preprocessing.ts';
 import { bytesInWords } from '../shared/bytes-in-words.ts';
+import { eachOf, unlessAborted } from '../shared/concurrent.ts';
+import { cancelled } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
-import type { DecodeImage } from './decode.ts';
+import type { ImageWorker, WorkOptions } from './image-work.ts';
 import type { ImportedImage, RejectedFile } from './import-report.ts';
-import { preprocessImage, sizeProblem } from './preprocess.ts';
-import type { RgbaImage } from './raster.ts';
 
 export interface PixelCache {
   /** [count, height, width, 3] */
@@ -27,17 +28,21 @@ export interface PixelCacheProgress {
   readonly total: number;
 }
 
+export interface PixelCacheOptions {
+  readonly onProgress?: ((progress: PixelCacheProgress) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
- * Decodes and preprocesses images one after the other, in the order given. An image that fails is listed in
- * `rejected` and has no row. Fails when the pixels need more memory than the browser gives ('bad-file',
- * 'too-big') and when `signal` aborts ('wrong-phase', which nobody need show).
+ * The pixels of images, in the order given. An image that fails is listed in `rejected` and has no row. Fails
+ * when the pixels need more memory than the browser gives ('bad-file', 'too-big') and as `cancelled` when
+ * `signal` aborts.
  */
 export async function buildPixelCache(
   images: readonly ImportedImage[],
   preprocessing: Preprocessing,
-  decode: DecodeImage,
-  onProgress?: (progress: PixelCacheProgress) => void,
-  signal?: AbortSignal,
+  work: ImageWorker,
+  { onProgress, signal }: PixelCacheOptions = {},
 ): Promise<Result<PixelCache>> {
   const { width, height } = outputSizeOf(preprocessing);
   const imageBytes = width * height * 3;
@@ -47,39 +52,57 @@ export async function buildPixelCache(
     const detail = `Their pixels need ${bytesInWords(total * imageBytes)} of memory, which the browser does not give. Use fewer images.`;
     return fail({ kind: 'bad-file', name: `The set of ${total} images`, why: 'too-big', detail });
   }
-  const labels = new Int32Array(total);
-  const sources = new Uint32Array(total);
+  const problems = new Map<number, RejectedFile>();
+  let done = 0;
+  onProgress?.({ done, total });
+  try {
+    await eachOf(
+      images,
+      work.width,
+      async (image, index) => {
+        const made = await pixelsOf(image, preprocessing, work, { signal });
+        if (made.ok) pixels.set(made.value, index * imageBytes);
+        else problems.set(index, made.fault);
+        onProgress?.({ done: ++done, total });
+      },
+      signal,
+    );
+  } catch (thrown) {
+    if (signal?.aborted === true) return fail(cancelled('decode images'));
+    throw thrown;
+  }
+  return ok({ ...rowsOf(images, pixels, problems, imageBytes), width, height });
+}
+
+/** Closes the gaps that images without pixels leave. */
+function rowsOf(
+  images: readonly ImportedImage[],
+  pixels: Uint8Array<ArrayBuffer>,
+  problems: ReadonlyMap<number, RejectedFile>,
+  imageBytes: number,
+): Omit<PixelCache, 'width' | 'height'> {
+  const labels = new Int32Array(images.length);
+  const sources = new Uint32Array(images.length);
   const rejected: RejectedFile[] = [];
   let count = 0;
-  for (const [done, image] of images.entries()) {
-    if (signal?.aborted === true)
-      return fail({ kind: 'wrong-phase', command: 'decode images', phase: 'cancelled' });
-    onProgress?.({ done, total });
-    const decoded = await decodeImported(image, decode);
-    if (!decoded.ok) {
-      rejected.push(decoded.fault);
+  for (const [index, image] of images.entries()) {
+    const problem = problems.get(index);
+    if (problem !== undefined) {
+      rejected.push(problem);
       continue;
     }
-    const problem = sizeProblem(decoded.value, preprocessing);
-    if (problem !== null) {
-      rejected.push({ path: image.path, code: 'unsupported', reason: problem });
-      continue;
-    }
-    pixels.set(preprocessImage(decoded.value, preprocessing), count * imageBytes);
+    if (count < index) pixels.copyWithin(count * imageBytes, index * imageBytes, (index + 1) * imageBytes);
     labels[count] = image.classIndex;
-    sources[count] = done;
+    sources[count] = index;
     count += 1;
   }
-  onProgress?.({ done: total, total });
-  return ok({
+  return {
     pixels: pixels.subarray(0, count * imageBytes),
     labels: labels.subarray(0, count),
     sources: sources.subarray(0, count),
     count,
-    width,
-    height,
     rejected,
-  });
+  };
 }
 
 function allocate(bytes: number): Uint8Array<ArrayBuffer> | null {
@@ -91,19 +114,20 @@ function allocate(bytes: number): Uint8Array<ArrayBuffer> | null {
   }
 }
 
-async function decodeImported(
+/** The pixels of one image, or why it has none; rejects as soon as the signal aborts. */
+async function pixelsOf(
   image: ImportedImage,
-  decode: DecodeImage,
-): Promise<Result<RgbaImage, RejectedFile>> {
-  const { path } = image;
-  const blob = await image.blob();
+  preprocessing: Preprocessing,
+  work: ImageWorker,
+  options: WorkOptions,
+): Promise<Result<Uint8Array<ArrayBuffer>, RejectedFile>> {
+  const { path, id, header } = image;
+  const blob = await unlessAborted(image.blob(), options.signal);
   if (!blob.ok) {
     const reason =
       blob.fault.kind === 'bad-file' ? blob.fault.detail : 'The browser could not read it any more.';
     return fail({ path, code: 'unreadable', reason });
   }
-  const decoded = await decode(blob.value, image.header);
-  if (decoded.ok) return decoded;
-  const reason = decoded.fault.kind === 'bad-file' ? decoded.fault.detail : 'The browser cannot decode it.';
-  return fail({ path, code: 'undecodable', reason });
+  const made = await work.do('pixels', { blob: blob.value, id, header, preprocessing }, options);
+  return made.ok ? made : fail({ path, ...made.fault });
 }

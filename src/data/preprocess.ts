@@ -27,7 +27,7 @@ export function sizeProblem(
  * Gives [height, width, 3] uint8 of the preprocessing's output size, a crop beyond the picture filled with
  * black. The picture must have no `sizeProblem`.
  */
-export function preprocessImage(image: RgbaImage, preprocessing: Preprocessing): Uint8Array {
+export function preprocessImage(image: RgbaImage, preprocessing: Preprocessing): Uint8Array<ArrayBuffer> {
   assert(sizeProblem(image, preprocessing) === null, 'a picture of a size that is not resized');
   const pixels = resizedPixels(image, preprocessing);
   if (preprocessing.channels === 'bgr')
@@ -36,7 +36,7 @@ export function preprocessImage(image: RgbaImage, preprocessing: Preprocessing):
   return pixels;
 }
 
-function resizedPixels(image: RgbaImage, preprocessing: Preprocessing): Uint8Array {
+function resizedPixels(image: RgbaImage, preprocessing: Preprocessing): Uint8Array<ArrayBuffer> {
   const { width, height, crop } = planResize(image, preprocessing);
   const left = Math.max(crop.x, 0);
   const top = Math.max(crop.y, 0);

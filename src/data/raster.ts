@@ -11,7 +11,7 @@ export interface RgbImage {
   readonly width: number;
   readonly height: number;
   /** [height, width, 3] */
-  readonly data: Uint8Array;
+  readonly data: Uint8Array<ArrayBuffer>;
 }
 
 /**

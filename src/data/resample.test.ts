@@ -17,7 +17,7 @@ const vectors = JSON.parse(
   readFileSync(new URL('../../testdata/images/resample.json', import.meta.url), 'utf8'),
 ) as { cases: Case[] };
 const filters = ['nearest', 'bilinear', 'bicubic', 'box', 'hamming', 'lanczos'] as const;
-const bytesOf = (base64: string): Uint8Array => new Uint8Array(Buffer.from(base64, 'base64'));
+const bytesOf = (base64: string): Uint8Array<ArrayBuffer> => new Uint8Array(Buffer.from(base64, 'base64'));
 const inputOf = ({ from: [width, height], input }: Case): RgbImage => ({
   width,
   height,

@@ -147,7 +147,7 @@ function horizontalPass(
   width: number,
   firstRow: number,
   endRow: number,
-): Uint8Array {
+): Uint8Array<ArrayBuffer> {
   const { data } = image;
   const out = new Uint8Array((endRow - firstRow) * width * 3);
   let to = 0;
@@ -172,7 +172,12 @@ function horizontalPass(
 }
 
 /** Rows from `firstRow` on, resized downwards: [window.height, window.width, 3]. */
-function verticalPass(rows: Uint8Array, taps: Taps, window: Window, firstRow: number): Uint8Array {
+function verticalPass(
+  rows: Uint8Array,
+  taps: Taps,
+  window: Window,
+  firstRow: number,
+): Uint8Array<ArrayBuffer> {
   const rowLength = window.width * 3;
   const out = new Uint8Array(window.height * rowLength);
   for (let i = 0; i < window.height; i++) {

@@ -143,6 +143,14 @@ export type Fault =
   | { readonly kind: 'protocol-mismatch'; readonly page: string; readonly worker: string }
   | { readonly kind: 'bug'; readonly message: string; readonly stack?: string };
 
+/** The fault of a command that the user stopped; nobody need show it. */
+export const cancelled = (command: string): Fault => ({ kind: 'wrong-phase', command, phase: 'cancelled' });
+
+/** Whether a fault is the user's own doing. */
+export const isCancelled = (fault: Fault): boolean =>
+  (fault.kind === 'hub' && fault.why === 'cancelled') ||
+  (fault.kind === 'wrong-phase' && fault.phase === 'cancelled');
+
 export interface FaultText {
   /** What happened, in a few words. */
   readonly title: string;

@@ -1,7 +1,7 @@
 // The images of a run: imported, split, summarised for the page, and decoded into the loop's TrainingData.
 import type { Preprocessing } from '../data/preprocessing.ts';
 import { batchIndices } from '../data/batch-order.ts';
-import { makeBrowserDecoder } from '../data/decode.ts';
+import type { ImageWorker } from '../data/image-work.ts';
 import { importImages, type ImportProgress } from '../data/import-images.ts';
 import type { ImportedImage, ImportReport, RejectedFile } from '../data/import-report.ts';
 import type { Reading, ReadingOptions } from '../data/reading-options.ts';
@@ -26,6 +26,13 @@ export interface OpenData {
   readonly report: ImportReport;
 }
 
+/** Who opens images, how far it is told, and how it is stopped. */
+export interface Opening {
+  readonly onProgress: (progress: ImportProgress) => void;
+  readonly signal?: AbortSignal | undefined;
+  readonly work: ImageWorker;
+}
+
 /**
  * Imports a pile of files and splits it. What makes the images unusable is in the summary, beside every
  * verdict.
@@ -36,9 +43,9 @@ export async function openData(
   reading: ReadingOptions,
   split: Recipe['split'],
   seed: number,
-  onProgress: (progress: ImportProgress) => void,
+  { onProgress, signal, work }: Opening,
 ): Promise<Result<OpenData>> {
-  const report = await importImages(files, { reading, onProgress });
+  const report = await importImages(files, { reading, onProgress, signal, work });
   return report.ok ? ok(splitData(report.value, title, split, seed)) : report;
 }
 
@@ -52,10 +59,15 @@ export async function addValidation(
   reading: ReadingOptions,
   split: Recipe['split'],
   seed: number,
-  onProgress: (progress: ImportProgress) => void,
+  { onProgress, signal, work }: Opening,
 ): Promise<Result<OpenData>> {
   const { report } = open;
-  const imported = await importImages(files, { reading: settled(reading, report.reading), onProgress });
+  const imported = await importImages(files, {
+    reading: settled(reading, report.reading),
+    onProgress,
+    signal,
+    work,
+  });
   if (!imported.ok) return imported;
   const unknown = imported.value.classes.filter((name) => !report.classes.includes(name));
   if (imported.value.images.length === 0 || unknown.length > 0) {
@@ -173,6 +185,12 @@ export function splitOf({ split }: OpenData, image: number): SplitName | null {
   return null;
 }
 
+export interface Loading {
+  readonly onProgress: (done: number, total: number) => void;
+  readonly signal?: AbortSignal | undefined;
+  readonly work: ImageWorker;
+}
+
 /**
  * Decodes every image of the split once and hands batches to the loop. Files that do not decode are named,
  * and the split that comes back is without them.
@@ -181,15 +199,15 @@ export async function loadPixels(
   open: OpenData,
   preprocessing: Preprocessing,
   seed: number,
-  onProgress: (done: number, total: number) => void,
+  { onProgress, signal, work }: Loading,
 ): Promise<Result<{ data: TrainingData; split: Split; rejected: readonly RejectedFile[] }>> {
-  const decode = makeBrowserDecoder();
   const total = open.split.train.length + open.split.validation.length + open.split.test.length;
   let before = 0;
   const load = async (indices: readonly number[]): Promise<Result<PixelCache>> => {
     const images = indices.map((index) => present(open.images[index], 'image'));
-    const cache = await buildPixelCache(images, preprocessing, decode, ({ done }) => {
-      onProgress(before + done, total);
+    const cache = await buildPixelCache(images, preprocessing, work, {
+      onProgress: ({ done }) => onProgress(before + done, total),
+      signal,
     });
     before += indices.length;
     return cache;

@@ -3,7 +3,6 @@
 import { loadingProblemHere } from '../engine/loading-problem.ts';
 import { makeEngine } from '../engine/make-engine.ts';
 import { autoReading } from '../data/reading-options.ts';
-import { makeThumbnail } from '../data/thumbnail.ts';
 import type { Adapter } from '../dmlora/adapter.ts';
 import { loraNeeds, loraProblem } from '../dmlora/lora-start.ts';
 import { branchWork } from '../dmlora/targets.ts';
@@ -23,6 +22,7 @@ import type { EventStream } from './event-stream.ts';
 import type { EndedRun } from './export-run.ts';
 import { filesOf } from './fetch-bundled.ts';
 import { HubModels } from './hub-models.ts';
+import { browserImagePool } from './image-pool.ts';
 import { addValidation, loadPixels, openData, splitData, splitOf, type OpenData } from './open-data.ts';
 import { openModel, type OpenModel } from '../checkpoints/open-model.ts';
 import { tuningFile } from './tuning-file.ts';
@@ -50,6 +50,7 @@ export class Session {
   #data: OpenData | null = null;
   #active: ActiveRun | null = null;
   readonly #tuning = tuningFile();
+  readonly #images = browserImagePool();
 
   readonly hub: HubModels;
 
@@ -110,7 +111,7 @@ export class Session {
     return ok({ kind: 'not-branches', why: describeFault(start.fault).detail });
   }
 
-  async openData(input: Commands['openData']['input']): Promise<Result<DataSummary>> {
+  async openData(input: Commands['openData']['input'], signal: AbortSignal): Promise<Result<DataSummary>> {
     const { source, title, role, split, seed } = input;
     const reading = { ...autoReading, ...input.reading };
     if (source.kind === 'hub')
@@ -126,6 +127,7 @@ export class Session {
     if (await holdsModel(files.value)) return isModel;
     const onProgress = ({ done, total }: { done: number; total: number }): void =>
       this.#progress('Reading images', done, total);
+    const opening = { onProgress, signal, work: this.#images };
     if (role === 'validation' && this.#data === null)
       return fail({
         kind: 'wrong-phase',
@@ -134,8 +136,8 @@ export class Session {
       });
     const opened =
       role === 'validation' && this.#data !== null
-        ? await addValidation(this.#data, files.value, reading, split, seed, onProgress)
-        : await openData(files.value, title, reading, split, seed, onProgress);
+        ? await addValidation(this.#data, files.value, reading, split, seed, opening)
+        : await openData(files.value, title, reading, split, seed, opening);
     const isEmpty =
       opened.ok &&
       opened.value.images.length === 0 &&
@@ -162,7 +164,7 @@ export class Session {
       if (data === null || image === undefined) continue;
       const blob = await image.blob();
       if (!blob.ok) continue;
-      const small = await makeThumbnail(blob.value, image.header);
+      const small = await this.#images.do('thumbnail', { blob: blob.value, header: image.header });
       if (!small.ok) continue;
       const name = data.classes[image.classIndex] ?? '';
       thumbnails.push({
@@ -192,9 +194,11 @@ export class Session {
     const data = splitData(open.report, open.title, recipe.split, recipe.seed);
     this.#data = data;
     if (data.summary.fault !== null) return fail(data.summary.fault);
-    const pixels = await loadPixels(data, model.preprocessing, recipe.seed, (done, total) =>
-      this.events.phase({ kind: 'preparing', what: 'Decoding images', done, total }),
-    );
+    const pixels = await loadPixels(data, model.preprocessing, recipe.seed, {
+      onProgress: (done, total) =>
+        this.events.phase({ kind: 'preparing', what: 'Decoding images', done, total }),
+      work: this.#images,
+    });
     if (!pixels.ok) return this.#idle(pixels);
     if (pixels.value.rejected.length > 0)
       this.events.send({ kind: 'rejected', files: pixels.value.rejected });

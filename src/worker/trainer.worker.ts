@@ -52,7 +52,7 @@ const handlers = {
   hello,
   openModel: (input) => session.openModel(input),
   adapterOffer: (input) => session.adapterOffer(input),
-  openData: (input) => session.openData(input),
+  openData: (input) => session.openData(input, new AbortController().signal),
   splitData: (input) => session.splitData(input),
   thumbnails: (input) => session.thumbnails(input),
   start: (input) => session.start(input),

@@ -1,0 +1,120 @@
+// The work on single images: looking at a file, making its pixels, making its thumbnail. Each is a function of
+// plain data, so that it runs here or in a worker of its own (worker/image-pool.ts); whoever has images to
+// work on takes an ImageWorker and does not know which.
+import { unlessAborted } from '../shared/concurrent.ts';
+import { fail, ok, type Result } from '../shared/result.ts';
+import { makeBrowserDecoder, type DecodeImage } from './decode.ts';
+import type { ItemProblem } from './item.ts';
+import type { ImageHeader } from './image-header.ts';
+import { lookAt, sha256, type Looked } from './look-at.ts';
+import { preprocessImage, sizeProblem } from './preprocess.ts';
+import type { Preprocessing } from './preprocessing.ts';
+import { makeThumbnail } from './thumbnail.ts';
+
+/** name -> input and output of each kind of work. */
+export interface ImageWork {
+  /** What a file is, by its bytes. */
+  look: {
+    input: { readonly content: Blob | Uint8Array<ArrayBuffer>; readonly looksLikeImage: boolean };
+    output: Looked;
+  };
+  /** [height, width, 3] of the preprocessing's output size. */
+  pixels: {
+    input: {
+      readonly blob: Blob;
+      /** SHA-256 of what the blob should hold, 64 hexadecimal digits. */
+      readonly id: string;
+      readonly header: ImageHeader;
+      readonly preprocessing: Preprocessing;
+    };
+    output: Uint8Array<ArrayBuffer>;
+  };
+  thumbnail: { input: { readonly blob: Blob; readonly header: ImageHeader }; output: Blob };
+}
+export type ImageWorkName = keyof ImageWork;
+
+export interface WorkOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Work that somebody waits for goes before work that nobody does. */
+  readonly background?: boolean;
+}
+
+export interface ImageWorker {
+  /** How many images are worked on at once. */
+  readonly width: number;
+  /** Does one piece of work; rejects as soon as the signal aborts, and otherwise never. */
+  do<K extends ImageWorkName>(
+    name: K,
+    input: ImageWork[K]['input'],
+    options?: WorkOptions,
+  ): Promise<Result<ImageWork[K]['output'], ItemProblem>>;
+}
+
+type Work = {
+  [K in ImageWorkName]: (
+    input: ImageWork[K]['input'],
+    decode: DecodeImage,
+  ) => Promise<Result<ImageWork[K]['output'], ItemProblem>>;
+};
+
+const works: Work = {
+  async look({ content, looksLikeImage }) {
+    const bytes = await bytesOf(content);
+    return bytes.ok ? ok(await lookAt(bytes.value, looksLikeImage)) : bytes;
+  },
+  async pixels({ blob, id, header, preprocessing }, decode) {
+    const bytes = await bytesOf(blob);
+    if (!bytes.ok) return bytes;
+    if ((await sha256(bytes.value)) !== id)
+      return fail({ code: 'unreadable', reason: 'It was changed since it was opened: open it again.' });
+    const decoded = await decode(new Blob([bytes.value], { type: blob.type }), header);
+    if (!decoded.ok) {
+      const reason =
+        decoded.fault.kind === 'bad-file' ? decoded.fault.detail : 'The browser cannot decode it.';
+      return fail({ code: 'undecodable', reason });
+    }
+    const problem = sizeProblem(decoded.value, preprocessing);
+    if (problem !== null) return fail({ code: 'unsupported', reason: problem });
+    return ok(preprocessImage(decoded.value, preprocessing));
+  },
+  async thumbnail({ blob, header }) {
+    const small = await makeThumbnail(blob, header);
+    return small.ok ? small : fail({ code: 'undecodable', reason: 'The browser cannot decode it.' });
+  },
+};
+
+/** Does one piece of work on this thread. */
+export function doWork<K extends ImageWorkName>(
+  name: K,
+  input: ImageWork[K]['input'],
+  decode: DecodeImage,
+): Promise<Result<ImageWork[K]['output'], ItemProblem>> {
+  const work: Work[K] = works[name];
+  return work(input, decode);
+}
+
+/** Works on this thread by the browser's decoder. */
+export const browserImageWorker = (): ImageWorker => localImageWorker(makeBrowserDecoder());
+
+/** Works on this thread, one image after the other. */
+export function localImageWorker(decode: DecodeImage): ImageWorker {
+  return {
+    width: 1,
+    do: (name, input, { signal } = {}) => unlessAborted(doWork(name, input, decode), signal),
+  };
+}
+
+async function bytesOf(
+  content: Blob | Uint8Array<ArrayBuffer>,
+): Promise<Result<Uint8Array<ArrayBuffer>, ItemProblem>> {
+  if (content instanceof Uint8Array) return ok(content);
+  try {
+    return ok(new Uint8Array(await content.arrayBuffer()));
+  } catch (thrown) {
+    const name = thrown instanceof Error ? thrown.name : 'unknown error';
+    return fail({
+      code: 'unreadable',
+      reason: `The browser could not read it (${name}): was it moved or changed?`,
+    });
+  }
+}

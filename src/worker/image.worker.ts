@@ -1,0 +1,22 @@
+// A worker of the pool: one piece of work on one image at a time, pixels handed back without a copy. Small on
+// purpose: it knows no model and no engine.
+import { makeBrowserDecoder } from '../data/decode.ts';
+import { doWork } from '../data/image-work.ts';
+import { fail } from '../shared/result.ts';
+import type { PoolAnswer, PoolRequest } from './image-pool.ts';
+
+declare const self: DedicatedWorkerGlobalScope;
+
+const decode = makeBrowserDecoder();
+
+self.onmessage = ({ data }: MessageEvent<PoolRequest>) => {
+  const work = doWork(data.name, data.input, decode).catch((thrown: unknown) =>
+    // Every piece of work is answered, or the pool would wait for ever.
+    fail({ code: 'undecodable' as const, reason: `It could not be worked on (${String(thrown)}).` }),
+  );
+  void work.then((result) => {
+    const answer: PoolAnswer = { result };
+    const pixels = result.ok && result.value instanceof Uint8Array ? [result.value.buffer] : [];
+    self.postMessage(answer, pixels);
+  });
+};
