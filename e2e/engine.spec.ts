@@ -95,6 +95,11 @@ test('kernels and tiles agree with float64, and the check of the device passes',
   const ms = await page.evaluate((which) => window.engineChecks.kernels(which), tiles);
   console.info('kernels against float64, ms:', JSON.stringify(ms));
   expect(Object.keys(ms).length).toBeGreaterThan(20);
+  // The same by name, as npm run kernel and the playground ask for it.
+  const request = { name: 'layer-norm', shape: { rows: '5' }, seed: 1, tile: null };
+  const tried = await page.evaluate((one) => window.engineChecks.tryKernel(one), request);
+  expect(tried).toMatchObject({ agrees: true, differences: [{ output: 'y' }, { output: 'statistics' }] });
+  expect(tried.ms).toBeGreaterThan(0);
 });
 
 test('every family of plain ViTs on kernels, webgpu', async ({ page }) => {

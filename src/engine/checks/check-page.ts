@@ -7,12 +7,10 @@ import { checkDevice } from '../check-device.ts';
 import { openGpu, type Gpu } from '../gpu.ts';
 import { KernelEngine } from '../kernels/kernels-engine.ts';
 import { checkVariant, families } from './family-checks.ts';
-import { checkTile, fixedShapes, kernelChecks, quickTiles } from './kernel-checks.ts';
-import { checkAdamw, checkDecision } from './optimiser-checks.ts';
+import { allTiles, checkStepEnd, checkTile, fixedShapes, kernelChecks, quickTiles } from './kernel-checks.ts';
 import { checkCrops } from './patch-checks.ts';
 import { planChecks } from './plan-checks.ts';
 import { smallestTuning, type Tuning } from '../kernels/tuning/tuning.ts';
-import { tileName, tileSet } from '../kernels/tuning/tile-set.ts';
 import { makeEngine } from '../make-engine.ts';
 import type { BackendName, Engine, EngineName } from '../engine.ts';
 import { checkEveryLoss, checkLossInFlight, shortRecipe } from '../../train/testing/resume-checks.ts';
@@ -20,6 +18,7 @@ import { checkDeit } from './deit-checks.ts';
 import { readMicroModel, type ReadFile } from './reference.ts';
 import { referenceChecks, type Figures } from './reference-checks.ts';
 import { checkTransaction } from './transaction-checks.ts';
+import { tryKernel, type KernelRequest, type Tried } from './try-kernel.ts';
 import { unwrap } from '../../shared/result.ts';
 
 export interface CheckPage {
@@ -41,6 +40,8 @@ export interface CheckPage {
    * what is off.
    */
   kernels(tiles: 'quick' | 'all'): Promise<Readonly<Record<string, number>>>;
+  /** One kernel beside float64, for `npm run kernel`. Throws with what is wrong in the request. */
+  tryKernel(request: KernelRequest): Promise<Tried>;
   /**
    * The kernels of every family against the autodiff engine on the processor; milliseconds by name. Throws
    * with what is off.
@@ -122,10 +123,9 @@ window.engineChecks = {
           () => check(device, shape),
         ]),
       ),
-      ['AdamW', () => checkAdamw(device, [true, true, true], 7)],
-      ['decision', () => checkDecision(device)],
+      ['the end of a step', () => checkStepEnd(device)],
       ['crops', () => checkCrops(device)],
-      ...(tiles === 'all' ? tileSet.map(tileName) : quickTiles).map((name): [string, () => Promise<void>] => [
+      ...(tiles === 'all' ? allTiles : quickTiles).map((name): [string, () => Promise<void>] => [
         name,
         () => checkTile(device, name),
       ]),
@@ -138,6 +138,7 @@ window.engineChecks = {
     }
     return ms;
   },
+  tryKernel: async (request) => tryKernel(await gpuOfPage(), request),
   async families() {
     const oracle = async (): Promise<Engine> =>
       unwrap(await makeEngine({ engine: 'autodiff', backend: 'cpu' }));

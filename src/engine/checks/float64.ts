@@ -1,4 +1,19 @@
 // The formulas of the kernels in float64 and the plainest loops: what the kernels are compared with.
+import type { Activation } from '../../vit/vit-config.ts';
+
+export const zeros = (count: number): Float32Array<ArrayBuffer> => new Float32Array(count);
+export const at = (values: ArrayLike<number>, i: number): number => values[i] ?? NaN;
+export const filled = (count: number, value: (i: number) => number): Float64Array =>
+  Float64Array.from({ length: count }, (_, i) => value(i));
+export const sum = (count: number, term: (i: number) => number): number => {
+  let total = 0;
+  for (let i = 0; i < count; i++) total += term(i);
+  return total;
+};
+/** (row, column) of place i in lines of `line` values. */
+export const place = (i: number, line: number): readonly [number, number] => [Math.floor(i / line), i % line];
+/** For copies. */
+export const exact = { abs: 0, rel: 0 } as const;
 
 /** a [n, k] b [k, m]. */
 export function product(
@@ -36,6 +51,9 @@ function erf(x: number): number {
   return Math.sign(x) * (1 - Math.exp(-t * t) / ((t + fraction) * Math.sqrt(Math.PI)));
 }
 
+const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
+const bend = (x: number): number => Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3));
+
 export function gelu(x: number): number {
   return (x * (1 + erf(x * Math.SQRT1_2))) / 2;
 }
@@ -45,7 +63,27 @@ export function geluGradient(x: number): number {
 }
 
 /**
- * Attention of one head: q, k, v [tokens, e] with `queries` rows of q; the output and its gradients for dout.
+ * f and f' of each activation (Hendrycks and Gimpel, 2016): exact GELU, its tanh form, x sigmoid(1.702 x).
+ */
+export const activations: Readonly<
+  Record<Activation, { readonly f: (x: number) => number; readonly slope: (x: number) => number }>
+> = {
+  gelu: { f: gelu, slope: geluGradient },
+  'gelu-tanh': {
+    f: (x) => (x * (1 + bend(x))) / 2,
+    slope: (x) =>
+      (1 + bend(x)) / 2 +
+      ((x * (1 - bend(x) ** 2)) / 2) * Math.sqrt(2 / Math.PI) * (1 + 3 * 0.044715 * x * x),
+  },
+  'quick-gelu': {
+    f: (x) => x * sigmoid(1.702 * x),
+    slope: (x) => sigmoid(1.702 * x) * (1 + 1.702 * x * (1 - sigmoid(1.702 * x))),
+  },
+};
+
+/**
+ * Attention of one head: q, k, v [tokens, e] with `queries` rows of q; the output, its gradients for dout,
+ * and for every query the logarithm of its sum and sum_j p_j dp_j, which the backward kernels hand over.
  */
 export function attention(
   q: Float64Array,
@@ -58,9 +96,10 @@ export function attention(
     readonly width: number;
     readonly scale: number;
   },
-): Record<'out' | 'dq' | 'dk' | 'dv', Float64Array> {
+): Record<'out' | 'dq' | 'dk' | 'dv' | 'lse' | 'rowSums', Float64Array> {
   const { queries, tokens, width, scale } = shape;
   const out = new Float64Array(queries * width);
+  const [lse, rowSums] = [new Float64Array(queries), new Float64Array(queries)];
   const [dq, dk, dv] = [
     new Float64Array(queries * width),
     new Float64Array(tokens * width),
@@ -80,6 +119,8 @@ export function attention(
     p.forEach((share, j) => add(row(out, i), row(v, j), share));
     const dp = p.map((_, j) => dot(row(dout, i), row(v, j)));
     const mean = p.reduce((sum, share, j) => sum + share * (dp[j] ?? 0), 0);
+    lse[i] = top + Math.log(total);
+    rowSums[i] = mean;
     p.forEach((share, j) => {
       const ds = share * ((dp[j] ?? 0) - mean) * scale;
       add(row(dq, i), row(k, j), ds);
@@ -87,5 +128,5 @@ export function attention(
       add(row(dv, j), row(dout, i), share);
     });
   }
-  return { out, dq, dk, dv };
+  return { out, dq, dk, dv, lse, rowSums };
 }

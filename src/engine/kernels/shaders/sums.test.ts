@@ -1,11 +1,10 @@
-// The small kernels around micro-batches, stage 2 and the kept prefix against the plainest loops.
-import { describe, expect, test, vi } from 'vitest';
+// The way of d s in stage 2, over two kernels: sums of the row product, added up by module. (One by one:
+// kernels.test.ts.)
+import { describe, test, vi } from 'vitest';
 import { assertClose } from '../../checks/close.ts';
 import { runKernel } from '../../checks/kernel-runner.ts';
 import { missingGpu, nodeGpu } from '../../checks/node-gpu.ts';
 import { randomValues } from '../../checks/random-model.ts';
-import { prefixCacheGrid, prefixCacheKernel } from './prefix-cache.ts';
-import { gradientSumKernel } from './reduce-gradients.ts';
 import { rowProductGrid, rowProductKernel } from './row-product.ts';
 import { scalarSumsKernel } from './branch-scales.ts';
 
@@ -14,30 +13,7 @@ const close = { abs: 2e-5, rel: 2e-5 };
 // Lavapipe compiles a kernel in seconds where others take milliseconds.
 vi.setConfig({ testTimeout: 900_000 });
 
-describe.skipIf(missingGpu !== null)('sums and copies', () => {
-  test.each([0, 3])(
-    'gradients of a micro-batch from image %d on: chunks of branches, added to those before',
-    async (first) => {
-      const { device } = await nodeGpu();
-      const [chunked, end, chunks] = [5, 8, 3]; // vec4s
-      const partials = randomValues(1, 4 * end * chunks);
-      const before = randomValues(2, 4 * end);
-      const operands = {
-        span: Uint32Array.of(0, end, chunked, end),
-        part: Uint32Array.of(first, 0, 0, 0),
-        partials,
-        gradient: before,
-      };
-      const got = await runKernel(device, gradientSumKernel(chunks, true), [1, 1, 1], operands, 'gradient');
-      const expected = Array.from(before, (value, i) => {
-        const all = i < 4 * chunked ? [0, 1, 2] : [0];
-        const sum = all.reduce((total, chunk) => total + partials[4 * end * chunk + i]!, 0);
-        return first === 0 ? sum : sum + value;
-      });
-      assertClose('gradient', got, expected, close);
-    },
-  );
-
+describe.skipIf(missingGpu !== null)('d s of stage 2', () => {
   test('d s over rows that four does not divide, two modules, gates, one site behind another', async () => {
     const { device } = await nodeGpu();
     const [rows, inner, width, before] = [7, 8, 8, 1]; // the site begins at the second vec4 of all columns
@@ -85,27 +61,5 @@ describe.skipIf(missingGpu !== null)('sums and copies', () => {
         expected[j < 4 ? 0 : 1]! += gates[j]! * u[r * width + j]! * t;
       }
     assertClose('ds', gradient.subarray(0, 2), expected, close);
-  });
-
-  test('rows are kept at the places of their images and taken from there; images beyond the batch are 0', async () => {
-    const { device } = await nodeGpu();
-    const rows = { images: 2, size: 3 };
-    const x = randomValues(1, 2 * 12);
-    const step = new Uint32Array(20);
-    step[2] = 4; // four images in all: the third micro-batch has none, the second both
-    const places = Uint32Array.of(9, 9, 4, 1, 0, 0);
-    const run = (direction: 'keep' | 'take', first: number, kept: Float32Array<ArrayBuffer>) =>
-      runKernel(
-        device,
-        prefixCacheKernel(rows, direction),
-        prefixCacheGrid(rows),
-        { step, part: Uint32Array.of(first, 0, 0, 0), places, x, kept },
-        direction === 'keep' ? 'kept' : 'x',
-      );
-    const kept = Float32Array.from(await run('keep', 2, new Float32Array(5 * 12)));
-    expect(Array.from(kept.subarray(4 * 12))).toEqual(Array.from(x.subarray(0, 12)));
-    expect(Array.from(kept.subarray(12, 24))).toEqual(Array.from(x.subarray(12)));
-    expect(Array.from(await run('take', 2, kept))).toEqual(Array.from(x));
-    expect(Array.from(await run('take', 4, kept)).every((value) => value === 0)).toBe(true);
   });
 });

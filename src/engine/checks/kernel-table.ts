@@ -1,0 +1,54 @@
+// Every kernel of kernels/shaders/ with random operands of any shape and what it must give, in float64 and the
+// plainest loops. Adding a kernel is adding a row: the checks in a browser and on Dawn, `npm run kernel` and the
+// playground follow.
+import type { KernelEntry } from './kernel-cases.ts';
+import { matmulRow, rowProductRow, columnProductRow } from './rows/products.ts';
+import { attentionRow, queryGradientRow, keyGradientRow } from './rows/attention.ts';
+import {
+  layerNormRow,
+  layerNormGradientRow,
+  scaledRowsRow,
+  poolingRow,
+  poolingGradientRow,
+  patchRowsRow,
+  prefixCacheRow,
+} from './rows/token-rows.ts';
+import {
+  headGradientRow,
+  headInputRow,
+  headBiasGradientRow,
+  crossEntropyRow,
+  branchScalesRow,
+  scalarSumsRow,
+  gradientSumRow,
+  scalarGradientRow,
+} from './rows/gradients.ts';
+import { normRow, adamwRow, decideRow } from './rows/step-end.ts';
+
+/** By the name that the command takes. */
+export const kernelTable = {
+  matmul: matmulRow,
+  'row-product': rowProductRow,
+  'column-product': columnProductRow,
+  attention: attentionRow,
+  'attention-gradient-q': queryGradientRow,
+  'attention-gradient-kv': keyGradientRow,
+  'layer-norm': layerNormRow,
+  'layer-norm-gradient': layerNormGradientRow,
+  'scaled-rows': scaledRowsRow,
+  pooling: poolingRow,
+  'pooling-gradient': poolingGradientRow,
+  'patch-rows': patchRowsRow,
+  'prefix-cache': prefixCacheRow,
+  'head-gradient': headGradientRow,
+  'head-input': headInputRow,
+  'head-bias-gradient': headBiasGradientRow,
+  'cross-entropy': crossEntropyRow,
+  'branch-scales': branchScalesRow,
+  'scalar-sums': scalarSumsRow,
+  'gradient-sum': gradientSumRow,
+  'scalar-gradient': scalarGradientRow,
+  'gradient-norm': normRow,
+  adamw: adamwRow,
+  decide: decideRow,
+} as const satisfies Readonly<Record<string, KernelEntry>>;

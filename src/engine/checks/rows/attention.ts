@@ -1,0 +1,152 @@
+// Attention and its gradients.
+// Rows of kernel-table.ts.
+import * as float64 from '../float64.ts';
+import {
+  attentionGrid,
+  attentionKernel,
+  keyGradientKernel,
+  queryGradientKernel,
+  type Attention,
+} from '../../kernels/shaders/attention.ts';
+import { entry, size, WrongShape } from '../kernel-cases.ts';
+import { randomValues } from '../random-model.ts';
+import { zeros, at, filled, place } from '../float64.ts';
+
+/** Inputs and everything that forward and backward pass give, of all images and heads. */
+function attentionOf(shape: Attention, seed: number) {
+  const { images, tokens, queryTokens, heads, headWidth, scale } = shape;
+  const wide = heads * headWidth;
+  const qkv = randomValues(seed, images * tokens * 3 * wide);
+  const dout = randomValues(seed + 1, images * queryTokens * wide);
+  const [out, lse] = [zeros(dout.length), zeros(images * queryTokens * heads)];
+  const rowSums = zeros(lse.length);
+  const [dq, dkv] = [zeros(qkv.length), zeros(qkv.length)];
+  for (let image = 0; image < images; image++)
+    for (let head = 0; head < heads; head++) {
+      const pick = (source: Float32Array, rows: number, line: number, offset: number): Float64Array =>
+        filled(rows * headWidth, (i) => {
+          const [row, d] = place(i, headWidth);
+          return at(source, (image * rows + row) * line + offset + d);
+        });
+      const put = (
+        target: Float32Array,
+        from: Float64Array,
+        rows: number,
+        line: number,
+        offset: number,
+      ): void =>
+        from.forEach((value, i) => {
+          const [row, d] = place(i, headWidth);
+          target[(image * rows + row) * line + offset + d] = value;
+        });
+      const own = head * headWidth;
+      const q = pick(qkv, tokens, 3 * wide, own).subarray(0, queryTokens * headWidth);
+      const [k, v] = [pick(qkv, tokens, 3 * wide, wide + own), pick(qkv, tokens, 3 * wide, 2 * wide + own)];
+      const of = { queries: queryTokens, tokens, width: headWidth, scale };
+      const given = float64.attention(q, k, v, pick(dout, queryTokens, wide, own), of);
+      put(out, given.out, queryTokens, wide, own);
+      put(
+        dq,
+        Float64Array.from([...given.dq, ...zeros((tokens - queryTokens) * headWidth)]),
+        tokens,
+        3 * wide,
+        own,
+      );
+      put(dkv, given.dk, tokens, 3 * wide, wide + own);
+      put(dkv, given.dv, tokens, 3 * wide, 2 * wide + own);
+      for (let i = 0; i < queryTokens; i++) {
+        lse[(image * queryTokens + i) * heads + head] = at(given.lse, i);
+        rowSums[(image * queryTokens + i) * heads + head] = at(given.rowSums, i);
+      }
+    }
+  return { qkv, dout, out, lse, rowSums, dq, dkv };
+}
+
+const attentionParameters = {
+  file: 'attention.ts',
+  sizes: {
+    images: size(2),
+    tokens: size(37),
+    heads: size(2),
+    headWidth: size(16, 4),
+    /** Rows of one thread. */
+    queries: size(1),
+    threads: size(8),
+  },
+  choices: { rows: ['all', 'first'], quads: ['no', 'yes'] },
+} as const;
+
+interface AttentionValues {
+  readonly images: number;
+  readonly tokens: number;
+  readonly heads: number;
+  readonly headWidth: number;
+  readonly queries: number;
+  readonly threads: number;
+  readonly rows: 'all' | 'first';
+  readonly quads: 'no' | 'yes';
+}
+
+function attentionShape({ rows, quads, ...of }: AttentionValues): Attention {
+  if (quads === 'yes' && (rows !== 'all' || of.headWidth % 16 !== 0))
+    throw new WrongShape('quads=yes needs rows=all and a headWidth that 16 divides.');
+  return {
+    ...of,
+    queryTokens: rows === 'all' ? of.tokens : 1,
+    scale: 1 / Math.sqrt(of.headWidth),
+    storage: 'f32',
+    quads: quads === 'yes',
+    threads: quads === 'yes' ? 4 : of.threads,
+  };
+}
+
+export const attentionRow = entry({
+  ...attentionParameters,
+  about: 'softmax(scale q k’) v of every image and head, and the logarithms of its sums',
+  make(values, seed) {
+    const shape = attentionShape(values);
+    const { qkv, out, lse } = attentionOf(shape, seed);
+    return {
+      kernel: attentionKernel(shape),
+      grid: attentionGrid(shape, shape.queryTokens),
+      operands: { qkv, out: zeros(out.length), lse: zeros(lse.length) },
+      outputs: [
+        { of: 'out', values: out },
+        { of: 'lse', values: lse },
+      ],
+    };
+  },
+});
+
+export const queryGradientRow = entry({
+  ...attentionParameters,
+  about: 'd q of attention',
+  make(values, seed) {
+    const shape = attentionShape(values);
+    const { qkv, dout, out, lse, rowSums, dq } = attentionOf(shape, seed);
+    return {
+      kernel: queryGradientKernel(shape),
+      grid: attentionGrid(shape, shape.tokens),
+      operands: { qkv, dout, out, lse, rowSums: zeros(lse.length), dqkv: zeros(qkv.length) },
+      outputs: [
+        { of: 'dqkv', values: dq },
+        { of: 'rowSums', values: rowSums },
+      ],
+    };
+  },
+});
+
+export const keyGradientRow = entry({
+  ...attentionParameters,
+  about: 'd k and d v of attention',
+  make(values, seed) {
+    const shape = attentionShape(values);
+    const { qkv, dout, lse, rowSums, dkv } = attentionOf(shape, seed);
+    return {
+      kernel: keyGradientKernel(shape, true),
+      grid: attentionGrid(shape, shape.tokens),
+      operands: { qkv, dout, lse, rowSums, dqkv: zeros(qkv.length) },
+      outputs: [{ of: 'dqkv', values: dkv }],
+    };
+  },
+});
