@@ -236,7 +236,8 @@ async function saveMerged(page, { formats, result }, out) {
     throw new UserError(merged?.refused ?? 'Nothing was exported: start the run again.');
   for (const { name, bytes } of merged.files) await save(page, `source/${name}`, bytes, join(out, name));
   const files = [...merged.files.map(({ name }) => name), 'result.json'];
-  return { ...result, mergedMaxLogitDifference: merged.proof.maxLogitDifference, files };
+  const { maxLogitDifference: mergedMaxLogitDifference, images: mergedComparedImages } = merged.proof;
+  return { ...result, mergedMaxLogitDifference, mergedComparedImages, files };
 }
 
 /**
@@ -257,7 +258,7 @@ async function saveFolders(page, { formats, result }, out, progress) {
     for (const { name, bytes } of files)
       await save(page, `${format}/${name}`, bytes, join(out, format, name));
     progress.note(
-      `${format}: read back, largest logit difference ${proof.maxLogitDifference.toExponential(1)} on ${proof.images} images`,
+      `${format}: read back, largest logit difference ${proof.maxLogitDifference.toExponential(1)} on ${proof.images} of ${proof.of} validation images`,
     );
     if (note !== null) progress.note(`${format}: ${note}`);
   }

@@ -227,6 +227,12 @@ export interface Engine {
   /** What the prepared run takes, known before its first step; null where the engine cannot tell ahead. */
   memoryPlan(): MemoryPlan | null;
 
+  /**
+   * Frees what `prepare` took and keeps the device, its pipelines and how they were tuned: `prepare` may follow
+   * and nothing else. Ask for the report of the last step first.
+   */
+  release(): void;
+
   /** Frees the device; no call may follow. */
   dispose(): void;
 }

@@ -5,7 +5,9 @@ import type { Adapter } from '../dmlora/adapter.ts';
 import type { FloatType } from '../formats/float-types.ts';
 import type { TensorToWrite } from '../formats/safetensors.ts';
 import type { NdArray } from '../shared/array.ts';
-import type { Result } from '../shared/result.ts';
+import { present } from '../shared/assert.ts';
+import { ok, type Result } from '../shared/result.ts';
+import type { VitConfig } from '../vit/vit-config.ts';
 import type { ParamName, VitModel } from '../vit/parameters.ts';
 import { backboneType, fineTunedTensors } from '../checkpoints/write-checkpoint.ts';
 import { mergedWeights } from '../dmlora/merge.ts';
@@ -31,11 +33,29 @@ export interface ExportContext {
 /** The type of written weights; UINT8 and INT4 for ONNX whose blocks' linears are in few bits. */
 export type WrittenType = FloatType | 'UINT8' | 'INT4';
 
-/** A model as a format gives it back. */
+/** A model as a format gives it back: one tensor at a time, so that nobody holds all who need not. */
 export interface ReadBack {
-  readonly model: VitModel;
-  readonly head: Adapter['head'];
+  readonly config: VitConfig;
   readonly preprocessing: Preprocessing;
+  /** A parameter of the backbone or the head, float32. */
+  readonly read: (name: ParamName) => Promise<Result<NdArray>>;
+}
+
+/** A model that is in memory, given back. */
+export function heldModel(
+  { config, weights }: VitModel,
+  head: Adapter['head'],
+  preprocessing: Preprocessing,
+): ReadBack {
+  const heads = new Map([
+    ['head.weight', head.weight],
+    ['head.bias', head.bias],
+  ]);
+  return {
+    config,
+    preprocessing,
+    read: (name) => Promise.resolve(ok(present(heads.get(name) ?? weights.get(name), name))),
+  };
 }
 
 export interface FormatWriter {

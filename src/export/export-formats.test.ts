@@ -11,12 +11,16 @@ import { autodiffOn, readReference } from '../engine/checks/node-backends.ts';
 import { adapterFrom, readTensors } from '../engine/checks/reference.ts';
 import { decodeFloats } from '../formats/float-types.ts';
 import { readHeader, readTensorBytes, writeSafetensors, type TensorToWrite } from '../formats/safetensors.ts';
-import { ok, unwrap } from '../shared/result.ts';
+import { cancelled } from '../shared/fault.ts';
+import { ok, unwrap, type Result } from '../shared/result.ts';
+import type { Engine } from '../engine/engine.ts';
+import { pauseOf } from './pause.ts';
 import { openModel, type OpenModel } from '../checkpoints/open-model.ts';
 import type { ExportDtype, ExportedFile, ExportFormat, FormatExport } from './export-types.ts';
 import type { SourceFile } from '../data/source-file.ts';
 import { exportFormats } from './export-formats.ts';
-import { proofSample } from './proof.ts';
+import { imagesOf, sampleRows } from './proof.ts';
+import { ProofEngine } from './proof-engine.ts';
 
 const testdata = path.resolve(import.meta.dirname, '../../testdata');
 const classes = ['a', 'b', 'c', 'd', 'e'];
@@ -31,47 +35,84 @@ async function open(folder: string): Promise<OpenModel> {
   return unwrap(await openModel(await Promise.all(files), folder));
 }
 
-/** Exports with random pixels as validation images; `logitShift` falsifies what the branched model says. */
-async function exported(
+/** What proving took: the engines that were made, the models that were put on them, the images that they ran. */
+interface Taken {
+  engines: number;
+  prepared: number;
+  images: number;
+}
+
+interface Proving {
+  /** Falsifies what the branched model says. */
+  readonly logitShift?: number;
+  readonly validationImages?: number;
+  readonly signal?: AbortSignal;
+  readonly taken?: Taken;
+  readonly onProgress?: (what: string) => void;
+}
+
+/** Exports with random pixels as validation images. */
+async function outcomeOf(
   source: OpenModel,
   adapter: Adapter,
   formats: readonly ExportFormat[],
   dtype: ExportDtype = 'source',
-  logitShift = 0,
-): Promise<readonly FormatExport[]> {
+  proving: Proving = {},
+): Promise<Result<readonly FormatExport[]>> {
+  const { logitShift = 0, validationImages = 3, taken = { engines: 0, prepared: 0, images: 0 } } = proving;
   const side = source.model.config.imageSize;
   const size = 3 * side * side;
-  const data = randomValues(9, 3 * size);
-  const images = {
-    labels: Int32Array.from([0, 1, 2]),
+  const data = randomValues(9, validationImages * size);
+  const validation = {
+    labels: Int32Array.from({ length: validationImages }, (_, i) => i % classes.length),
     slice: (begin: number, end: number) => ({
       kind: 'normalised' as const,
       data: data.subarray(begin * size, end * size),
     }),
   };
+  const images = imagesOf(validation, sampleRows(validation.labels));
   const engine = await autodiffOn('cpu')();
   const shapes = { batch: 3, classes: classes.length };
   unwrap(await engine.prepare(source.model, adapter, source.preprocessing, shapes));
-  const branched = unwrap(await engine.evaluate(images.slice(0, 3), new Map()));
+  const branched = unwrap(await engine.evaluate(images.slice(0, images.labels.length), new Map()));
   engine.dispose();
   const logits = { ...branched, data: branched.data.map((value) => value + logitShift) };
-  const sample = proofSample(images, logits);
-  return unwrap(
-    await exportFormats({
-      source,
-      adapter,
-      classes,
-      formats,
-      dtype,
-      all: sample,
-      sample,
-      batch: 3,
-      makeEngine: async () => ok(await autodiffOn('cpu')()),
-      documents: () => [],
-      onProgress: () => undefined,
-    }),
-  );
+  const proofEngine = new ProofEngine(null, async () => {
+    taken.engines += 1;
+    return ok(counted(await autodiffOn('cpu')(), size, taken));
+  });
+  const result = await exportFormats({
+    source,
+    adapter,
+    classes,
+    formats,
+    dtype,
+    sample: { images, logits, of: validationImages },
+    batch: 3,
+    engine: proofEngine,
+    signal: proving.signal ?? new AbortController().signal,
+    documents: () => [],
+    onProgress: proving.onProgress ?? (() => undefined),
+  });
+  proofEngine.dispose();
+  return result;
 }
+
+function counted(engine: Engine, imageSize: number, taken: Taken): Engine {
+  const [prepare, evaluate] = [engine.prepare.bind(engine), engine.evaluate.bind(engine)];
+  engine.prepare = (...given) => {
+    taken.prepared += 1;
+    return prepare(...given);
+  };
+  engine.evaluate = (pixels, gates) => {
+    taken.images += pixels.data.length / imageSize;
+    return evaluate(pixels, gates);
+  };
+  return engine;
+}
+
+const exported = async (...given: Parameters<typeof outcomeOf>): Promise<readonly FormatExport[]> =>
+  unwrap(await outcomeOf(...given));
 
 /** Names, types, shapes and bytes of a written weights file. */
 async function weightsOf(files: readonly ExportedFile[], name = 'model.safetensors') {
@@ -190,15 +231,98 @@ describe('the micro ViT', () => {
     // Weights of one draw hardly tell these three images apart: the least change turns one over.
     expect(q4).toMatchObject({ files: [] });
     expect(q4!.refused).toMatch(/first answer stays the same on \d of 3|a quarter of the largest/);
-    const [far] = await exported(source, trained, ['onnx-q8'], 'source', 100);
+    const [far] = await exported(source, trained, ['onnx-q8'], 'source', { logitShift: 100 });
     expect(far).toMatchObject({ files: [] });
     expect(far!.refused).toContain('more than a quarter of the largest');
   });
 
   test('is not offered when the proof fails, and says by how much', async () => {
-    const [hf] = await exported(source, trained, ['hf'], 'source', 0.01);
-    expect(hf).toMatchObject({ files: [] });
-    expect(hf!.refused).toContain('a logit differs by 1.0e-2');
+    // The second has the weights of the first, bit for bit, and must not pass for it.
+    const formats = await exported(source, trained, ['hf', 'timm'], 'source', { logitShift: 0.01 });
+    for (const format of formats) {
+      expect(format).toMatchObject({ files: [] });
+      expect(format.refused).toContain('a logit differs by 1.0e-2');
+    }
+  });
+
+  test('weights that are the same bit for bit run once, on one engine, and are named', async () => {
+    const taken = { engines: 0, prepared: 0, images: 0 };
+    const all = ['source', 'hf', 'hf-v5', 'timm', 'onnx', 'peft'] as const;
+    const formats = await exported(source, trained, all, 'F32', { taken });
+    expect(formats.map(({ proof }) => proof?.sameWeightsAs)).toEqual([
+      ...[null, 'source', 'source', 'source', 'source'],
+      // Its sums are made by PEFT's rule: other last bits.
+      null,
+    ]);
+    expect(taken).toEqual({ engines: 1, prepared: 2, images: 2 * 3 });
+    expect(formats.map(({ proof }) => proof?.graphImages)).toEqual([0, 0, 0, 0, 3, 0]);
+  });
+
+  test('weights of another type run by themselves', async () => {
+    const taken = { engines: 0, prepared: 0, images: 0 };
+    const formats = await exported(source, trained, ['timm', 'onnx'], 'BF16', { taken });
+    expect(formats.map(({ refused, proof }) => [refused, proof?.sameWeightsAs])).toEqual([
+      [null, null],
+      [null, null],
+    ]);
+    expect(taken).toMatchObject({ engines: 1, prepared: 2 });
+  });
+
+  test('is proved on a sample of many validation images, which is told as one', async () => {
+    const taken = { engines: 0, prepared: 0, images: 0 };
+    const [hf, peft] = await exported(source, trained, ['source', 'peft'], 'source', {
+      ...{ taken, validationImages: 90 },
+    });
+    for (const one of [hf, peft]) expect(one!.proof).toMatchObject({ images: 64, of: 90, sameAnswers: 64 });
+    expect(taken.images).toBe(2 * 64);
+  });
+
+  test.each(['Merging', 'Writing and proving hf', 'Writing and proving onnx'])(
+    'ends where it is cancelled at "%s", offers nothing and can be asked for again',
+    async (where) => {
+      const stop = new AbortController();
+      const seen: string[] = [];
+      const outcome = await outcomeOf(source, trained, ['hf', 'onnx', 'peft'], 'source', {
+        signal: stop.signal,
+        onProgress: (what) => {
+          seen.push(what);
+          if (what === where) stop.abort();
+        },
+      });
+      expect(outcome).toEqual({ ok: false, fault: cancelled('export') });
+      expect(seen.at(-1)).toBe(where);
+      const again = await exported(source, trained, ['hf']);
+      expect(again[0]).toMatchObject({ refused: null });
+    },
+  );
+
+  test('a proof that is cancelled leaves an engine that the next one uses', async () => {
+    const taken = { engines: 0, prepared: 0, images: 0 };
+    const side = source.model.config.imageSize;
+    const engine = new ProofEngine(null, async () => {
+      taken.engines += 1;
+      return ok(counted(await autodiffOn('cpu')(), 3 * side * side, taken));
+    });
+    const images = {
+      labels: new Int32Array(9),
+      slice: (begin: number, end: number) => ({
+        kind: 'normalised' as const,
+        data: randomValues(3, (end - begin) * 3 * side * side),
+      }),
+    };
+    const run = (pause: () => Promise<void>) =>
+      engine.logits(source.model, trained, source.preprocessing, images, 3, pause);
+    const stop = new AbortController();
+    const pause = pauseOf(stop.signal);
+    const cut = run(() => {
+      stop.abort();
+      return pause();
+    });
+    await expect(cut).rejects.toMatchObject({ fault: cancelled('export') });
+    expect(taken.images).toBe(3);
+    unwrap(await run(pauseOf(new AbortController().signal)));
+    engine.dispose();
+    expect(taken).toEqual({ engines: 1, prepared: 2, images: 3 + 9 });
   });
 });
 

@@ -1,12 +1,11 @@
 // An export: merges once, then writes, reads back and proves one format after the other. A format that cannot
 // hold the model, or whose proof fails, carries the reason instead of files.
 import type { Adapter } from '../dmlora/adapter.ts';
-import type { Engine } from '../engine/engine.ts';
-import { faultSentence, type Fault } from '../shared/fault.ts';
+import { faultOfThrown, faultSentence, isCancelled, type Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { noBranches, stepFlops } from '../vit/step-flops.ts';
 import type { OpenModel } from '../checkpoints/open-model.ts';
-import type { ExportedFile, ExportFormat, ExportProof, FormatExport } from './export-types.ts';
+import type { ExportedFile, ExportFormat, ExportProof, FormatExport, Measured } from './export-types.ts';
 import {
   exportContext,
   weightType,
@@ -17,16 +16,18 @@ import {
 import { leftOutOf, sourceFolder, timmFolder, transformersFolder } from './merged-folder.ts';
 import { computedLogits, isOnnx, onnxFolder, onnxType, type OnnxFormat } from './onnx-folder.ts';
 import { peftFolder } from './peft-folder.ts';
+import { pauseOf, type Pause } from './pause.ts';
+import type { ProofEngine } from './proof-engine.ts';
 import {
   answersKept,
   compare,
   normalisedPixels,
   preprocessingDifference,
   proofImages,
-  proofSample,
-  prove,
+  smallerSample,
   type ProofSample,
 } from './proof.ts';
+import { Prover } from './prover.ts';
 
 const writers: Readonly<Record<ExportFormat, FormatWriter>> = {
   source: sourceFolder,
@@ -52,12 +53,13 @@ export interface ExportJob {
   readonly classes: readonly string[];
   readonly formats: readonly ExportFormat[];
   readonly dtype: ExportContext['dtype'];
-  /** What `source` is proved on: every validation image. */
-  readonly all: ProofSample;
-  /** What the other formats are proved on. */
+  /** What every format is proved on. */
   readonly sample: ProofSample;
+  /** Images that the run took at once. */
   readonly batch: number;
-  readonly makeEngine: () => Promise<Result<Engine>>;
+  readonly engine: ProofEngine;
+  /** Ends the export with the fault of a cancelled command; nothing of it is offered. */
+  readonly signal: AbortSignal;
   /** Card, record and script that lie beside a format's files. */
   readonly documents: (
     format: ExportFormat,
@@ -70,8 +72,15 @@ export interface ExportJob {
 }
 
 /** A fault that ends the export, not only one format of it: the device is gone, or Graft made a mistake. */
-function isFatal({ kind }: Fault): boolean {
-  return kind === 'device-lost' || kind === 'out-of-memory' || kind === 'gpu-error' || kind === 'bug';
+function isFatal(fault: Fault): boolean {
+  const { kind } = fault;
+  return (
+    kind === 'device-lost' ||
+    kind === 'out-of-memory' ||
+    kind === 'gpu-error' ||
+    kind === 'bug' ||
+    isCancelled(fault)
+  );
 }
 
 /** Why a format is not offered: what it lacks, or the fault that ended it. */
@@ -80,13 +89,24 @@ function refusal(fault: Fault): string {
 }
 
 export async function exportFormats(job: ExportJob): Promise<Result<readonly FormatExport[]>> {
-  const { source, adapter, classes, dtype, formats, onProgress } = job;
+  try {
+    return await writeAndProve(job, pauseOf(job.signal));
+  } catch (thrown) {
+    return fail(faultOfThrown(thrown));
+  }
+}
+
+async function writeAndProve(job: ExportJob, pause: Pause): Promise<Result<readonly FormatExport[]>> {
+  const { source, adapter, classes, dtype, formats, sample, engine, batch, onProgress } = job;
   onProgress('Merging', 0, formats.length);
+  await pause();
   const context = await exportContext(source, adapter, classes, dtype);
+  const prover = new Prover(source.model.weights, sample, engine, batch, pause);
   const done: FormatExport[] = [];
   for (const format of formats) {
     onProgress(`Writing and proving ${format}`, done.length, formats.length);
-    const exported = await exportFormat(job, context, format);
+    await pause();
+    const exported = await exportFormat(job, context, format, prover);
     if (!exported.ok && isFatal(exported.fault)) return exported;
     done.push(
       exported.ok
@@ -102,6 +122,7 @@ async function exportFormat(
   job: ExportJob,
   context: ExportContext,
   format: ExportFormat,
+  prover: Prover,
 ): Promise<Result<FormatExport>> {
   const writer = writers[format];
   const written = await writer.write(context);
@@ -112,19 +133,21 @@ async function exportFormat(
   const images = preprocessingDifference(context.source.preprocessing, read.value.preprocessing);
   if (images !== null) return fail({ kind: 'bad-recipe', field: 'export', detail: `Read back, ${images}.` });
   const type = writtenType(format, context);
-  const sample = format === 'source' ? job.all : job.sample;
-  const proof = await prove(read.value, sample, type, job.batch, job.makeEngine);
+  const proof = await prover.prove(format, read.value, type);
   if (!proof.ok) return proof;
   const graph = isOnnx(format) ? await graphProof(format, job, context, files, type) : ok(proof.value);
   if (!graph.ok) return graph;
-  for (const one of [proof.value, graph.value]) {
-    const refused = whyRefused(one, type);
+  const graphImages = isOnnx(format) ? graph.value.images : 0;
+  for (const measured of [proof.value, graph.value]) {
+    const refused = whyRefused(measured, type);
+    const one = { ...proof.value, ...measured, graphImages };
     if (refused !== null) return ok({ format, files: [], proof: one, note: null, refused });
   }
-  // Products of 8 bits round their inputs too, which only the computed graph shows.
-  const shown = type === 'UINT8' ? graph.value : proof.value;
-  const worst = {
-    ...shown,
+  const worst: ExportProof = {
+    ...proof.value,
+    // Products of 8 bits round their inputs too, which only the computed graph shows.
+    ...(type === 'UINT8' ? { ...graph.value, sameWeightsAs: null } : {}),
+    graphImages,
     maxLogitDifference: Math.max(graph.value.maxLogitDifference, proof.value.maxLogitDifference),
   };
   // The source's own folder is the plain result: what it was before the formats.
@@ -156,7 +179,7 @@ function leftOutNote(names: readonly string[]): string | null {
 
 /** Why a proof does not do, as a sentence; null when it does. */
 function whyRefused(
-  { images, maxLogitDifference, tolerance, sameAnswers }: ExportProof,
+  { images, maxLogitDifference, tolerance, sameAnswers }: Measured,
   type: WrittenType,
 ): string | null {
   const isSmall = type === 'UINT8' || type === 'INT4';
@@ -188,12 +211,12 @@ async function graphProof(
   context: ExportContext,
   files: readonly ExportedFile[],
   type: WrittenType,
-): Promise<Result<ExportProof>> {
+): Promise<Result<Measured>> {
   const { config } = context.source.model;
   const { forward } = stepFlops(config, context.classes.length, noBranches);
   const inBytes = format === 'onnx-q8';
   const most = Math.floor((inBytes ? graphBudget.bytes : graphBudget.plain) / forward);
-  const sample = proofSample(job.sample.images, job.sample.logits, Math.min(most, inBytes ? proofImages : 4));
+  const sample = smallerSample(job.sample, Math.min(most, inBytes ? proofImages : 4));
   const count = sample.images.labels.length;
   if (count === 0)
     return inBytes

@@ -18,10 +18,12 @@ export interface ExportedFile {
   readonly blob: Blob;
 }
 
-/** What was measured on the file that was read back. */
-export interface ExportProof {
-  /** Validation images that it ran on. */
+/** What was measured on a file that was read back. */
+export interface Measured {
+  /** Validation images that it ran on: a sample, or all where there are few. */
   readonly images: number;
+  /** Validation images in all. */
+  readonly of: number;
   /** Largest |logit difference| to the branched model. */
   readonly maxLogitDifference: number;
   /** Largest |logit| of the branched model: what a difference is large or small against. */
@@ -30,7 +32,15 @@ export interface ExportProof {
   readonly sameAnswers: number;
   /** The difference up to which the format is offered. */
   readonly tolerance: number;
-  readonly validation: Metrics;
+  /** Loss and accuracy on these images. */
+  readonly onSample: Metrics;
+}
+
+export interface ExportProof extends Measured {
+  /** The format that ran in its place, since its weights are the same bit for bit; null where it ran itself. */
+  readonly sameWeightsAs: ExportFormat | null;
+  /** Images of them that the file's own graph was computed on, operator by operator; 0 for no graph. */
+  readonly graphImages: number;
 }
 
 export interface FormatExport {

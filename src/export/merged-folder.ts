@@ -17,6 +17,7 @@ import type { Library, ModelToWrite } from '../checkpoints/library.ts';
 import { openModel, typeWord } from '../checkpoints/open-model.ts';
 import type { ExportedFile, ExportFormat } from './export-types.ts';
 import {
+  heldModel,
   jsonFile,
   weightType,
   type ExportContext,
@@ -95,7 +96,7 @@ async function readFolder(files: readonly ExportedFile[]): Promise<Result<ReadBa
   const head = await loadHead(file, header, checkpoint);
   if (!head.ok) return head;
   if (head.value === null) return fail({ kind: 'bug', message: 'the exported file has no head' });
-  return ok({ model, head: head.value, preprocessing });
+  return ok(heldModel(model, head.value, preprocessing));
 }
 
 /** A folder of the model's class: every tensor that the library registers for it, and nothing else. */

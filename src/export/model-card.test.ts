@@ -1,5 +1,5 @@
 // The card: names of classes and data sets cannot break its front matter, its tables or its HTML.
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { markdownText, modelCard, yamlString, type CardFacts } from './model-card.ts';
 
 const facts: CardFacts = {
@@ -35,7 +35,10 @@ const facts: CardFacts = {
   },
   metrics: [{ name: 'Validation', images: 10, accuracy: 0.9, interval: [0.6, 0.98], loss: 0.3 }],
   diverged: null,
-  proof: { images: 10, maxLogitDifference: 1.5e-6, maxLogit: 4, sameAnswers: 10 },
+  proof: {
+    ...{ images: 10, of: 10, maxLogitDifference: 1.5e-6, maxLogit: 4, sameAnswers: 10 },
+    ...{ sameWeightsAs: null, graphImages: 0 },
+  },
   ranOn: 'wasm',
   build: 'x',
   note: 'Left out: head.1.',
@@ -110,4 +113,34 @@ test('an original is loaded in float32 under its adapter, whatever it is stored 
   expect(timm).toContain(
     '"hf-hub:owner/name@abc", pretrained=True, num_classes=1, global_pool="avg", fc_norm=False)',
   );
+});
+
+describe('the proof in words', () => {
+  const proof = { ...facts.proof, images: 64, of: 200, sameAnswers: 63 };
+  const card = (changed: Partial<CardFacts['proof']>): string =>
+    modelCard({ ...facts, proof: { ...proof, ...changed } });
+
+  test('names a sample as one, with its count', () => {
+    expect(card({})).toContain(
+      'It was read back and run on a sample of 64 of the 200 validation images, spread evenly over the classes',
+    );
+    expect(card({})).toContain('63 of 64 images get the same first answer.');
+  });
+
+  test('says all where it was all', () => {
+    expect(card({ of: 64 })).toContain('run on all 64 validation images before');
+  });
+
+  test('says which weights ran where these did not', () => {
+    const text = card({ sameWeightsAs: 'timm' });
+    expect(text).toContain(
+      'its weights are the same, bit for bit, as those of the merged model with timm’s names, which ran on a sample of 64',
+    );
+    expect(text).not.toContain('read back and run on');
+  });
+
+  test('says on how many images the graph was computed', () => {
+    expect(card({ graphImages: 4 })).toContain('computed operator by operator on 4 of them.');
+    expect(card({})).not.toContain('operator by operator');
+  });
 });

@@ -56,9 +56,13 @@ export interface CardFacts {
   readonly diverged: string | null;
   readonly proof: {
     readonly images: number;
+    readonly of: number;
     readonly maxLogitDifference: number;
     readonly maxLogit: number;
     readonly sameAnswers: number;
+    /** The format whose weights ran, since these are the same bit for bit; null where these ran. */
+    readonly sameWeightsAs: CardFacts['format'] | null;
+    readonly graphImages: number;
   };
   readonly ranOn: string;
   readonly build: string;
@@ -184,6 +188,18 @@ function methodSection({ recipe, branches }: CardFacts): string {
   ].join('\n\n');
 }
 
+/** What was done with the folder before it was handed out, and on which images. */
+function proofWords({ images, of, sameWeightsAs }: CardFacts['proof']): string {
+  const sample =
+    images < of
+      ? `a sample of ${images} of the ${of} validation images, spread evenly over the classes`
+      : `all ${of} validation images`;
+  return sameWeightsAs === null
+    ? `It was read back and run on ${sample} before it was handed out`
+    : `It was read back before it was handed out: its weights are the same, bit for bit, as those of ` +
+        `${formatWords[sameWeightsAs]}, which ran on ${sample}`;
+}
+
 function metricsSection(facts: CardFacts): string {
   const { metrics, proof, dtype, format, ranOn, build, note, diverged } = facts;
   const rows = metrics.map(
@@ -198,10 +214,12 @@ function metricsSection(facts: CardFacts): string {
     ),
     'Validation steered one choice, whether the learned scalars of the second stage are kept; the test images, where ' +
       'there are any, steered none.',
-    `This folder is ${formatWords[format]}, in ${dtype}. It was read back and run on ${proof.images} validation images ` +
-      `before it was handed out: the largest difference of any logit to the model that was trained is ` +
+    `This folder is ${formatWords[format]}, in ${dtype}. ${proofWords(proof)}: the largest difference of any logit to the model that was trained is ` +
       `${proof.maxLogitDifference.toExponential(1)}, the largest logit ${proof.maxLogit.toFixed(2)}; ` +
       `${proof.sameAnswers} of ${proof.images} images get the same first answer.` +
+      (proof.graphImages > 0 && proof.graphImages < proof.images
+        ? ` The graph was also computed operator by operator on ${proof.graphImages} of them.`
+        : '') +
       (note === null ? '' : ` ${markdownText(note)}`),
     `Trained in Graft (build ${markdownText(build)}) on ${markdownText(ranOn)}. Graft fine-tunes vision transformers in ` +
       'the browser; the images never left the machine.',

@@ -17,6 +17,7 @@ import { typeOfForm, type GraphForm } from './onnx-graph.ts';
 import { vitOnnx, modelOfOnnx } from './onnx-weights.ts';
 import type { ExportedFile, ExportFormat } from './export-types.ts';
 import {
+  heldModel,
   jsonFile,
   type ExportContext,
   type FormatWriter,
@@ -118,7 +119,7 @@ async function readBack(
     weight: present(weights.get('head.weight'), 'head.weight'),
     bias: present(weights.get('head.bias'), 'head.bias'),
   };
-  return ok({ model: read.value, head, preprocessing: source.preprocessing });
+  return ok(heldModel(read.value, head, source.preprocessing));
 }
 
 /**

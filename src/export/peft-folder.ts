@@ -15,7 +15,13 @@ import { namedBy } from '../checkpoints/rename-tensors.ts';
 import { joinedHead, splitHead, type Head } from '../checkpoints/heads.ts';
 import { libraries } from '../checkpoints/libraries.ts';
 import type { ExportedFile } from './export-types.ts';
-import { jsonFile, type ExportContext, type FormatWriter, type ReadBack } from './export-context.ts';
+import {
+  heldModel,
+  jsonFile,
+  type ExportContext,
+  type FormatWriter,
+  type ReadBack,
+} from './export-context.ts';
 import { libraryForm } from './merged-folder.ts';
 
 const prefix = 'base_model.model.';
@@ -120,7 +126,7 @@ async function readBack(context: ExportContext, files: readonly ExportedFile[]):
     heads.push({ weight: await read(`${name}.weight`), bias: await read(`${name}.bias`) });
   const head = joinedHead(heads);
   if (left.size > 0) return wrong(`${[...left].slice(0, 3).join(', ')} would not be used`);
-  return ok({ model: { ...source.model, weights }, head, preprocessing: source.preprocessing });
+  return ok(heldModel({ ...source.model, weights }, head, source.preprocessing));
 }
 
 function wrong(detail: string): Result<never> {

@@ -1,17 +1,16 @@
-// The proof of an export: the model that was read back runs on validation images, and its logits are compared
-// with those of the branched model that was trained. How far they may differ depends on the type of the
+// What an export is proved on and by what measure: a named sample of the validation images, the branched
+// model's logits on it, and how far those of a format may lie from them, which depends on the type of its
 // weights alone.
 import { outputSizeOf, preparationWords, type Preprocessing } from '../data/preprocessing.ts';
-import type { Adapter } from '../dmlora/adapter.ts';
-import type { Engine, Pixels } from '../engine/engine.ts';
+import type { Pixels } from '../engine/engine.ts';
 import { ndArray, type NdArray } from '../shared/array.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
-import { logitsOf, metricsOf } from '../train/evaluation.ts';
+import { metricsOf } from '../train/evaluation.ts';
 import type { LabelledPixels } from '../train/training-data.ts';
-import type { ExportProof } from './export-types.ts';
-import type { ReadBack, WrittenType } from './export-context.ts';
+import type { Measured } from './export-types.ts';
+import type { WrittenType } from './export-context.ts';
 
-/** Images of a proof at most; validation sets may be large and formats many. */
+/** Validation images of a proof at most; all of them where there are fewer. */
 export const proofImages = 64;
 
 /**
@@ -31,27 +30,55 @@ const proofTolerance: Readonly<Record<WrittenType, number>> = {
 /** The share of images that a file in few bits must answer as the branched model does. */
 export const answersKept = 0.95;
 
-/** Images, and what the branched model says of them. */
+/** A sample of the validation images, and what the branched model says of it. */
 export interface ProofSample {
   readonly images: LabelledPixels;
   readonly logits: NdArray; // [n, classes]
+  /** Validation images that it was drawn from. */
+  readonly of: number;
 }
 
-/** At most `most` images, evenly spaced, so that every class that fits is among them. */
-export function proofSample(images: LabelledPixels, logits: NdArray, most = proofImages): ProofSample {
-  const total = images.labels.length;
-  if (total <= most) return { images, logits };
-  const rows = Array.from({ length: most }, (_, i) => Math.floor((i * total) / most));
-  const classes = logits.shape[1] ?? 0;
-  const data = new Float32Array(most * classes);
-  rows.forEach((row, i) => data.set(logits.data.subarray(row * classes, (row + 1) * classes), i * classes));
+/**
+ * Rows of a sample of at most `most` images: as many of each class as of any other, where a class has them,
+ * spread evenly over its images. Ascending, and the same for the same labels.
+ */
+export function sampleRows(labels: Int32Array, most = proofImages): readonly number[] {
+  const byLabel = new Map<number, number[]>();
+  labels.forEach((label, row) => byLabel.set(label, [...(byLabel.get(label) ?? []), row]));
+  const classes = [...byLabel].sort(([a], [b]) => a - b).map(([, rows]) => ({ rows, taken: 0 }));
+  for (let left = Math.min(most, labels.length); left > 0;) {
+    // One more of each; where that is too many, of classes that are spread evenly.
+    const open = classes.filter(({ rows, taken }) => taken < rows.length);
+    const given = Math.min(left, open.length);
+    for (const { item } of spread(open, given)) item.taken += 1;
+    left -= given;
+  }
+  return classes
+    .flatMap(({ rows, taken }) => spread(rows, taken).map(({ item }) => item))
+    .sort((a, b) => a - b);
+}
+
+/** `count` of the items, evenly spaced. */
+function spread<T>(items: readonly T[], count: number): readonly { readonly item: T }[] {
+  const places = new Set(Array.from({ length: count }, (_, i) => Math.floor((i * items.length) / count)));
+  return items.flatMap((item, place) => (places.has(place) ? [{ item }] : []));
+}
+
+/** The images of some rows. */
+export function imagesOf(images: LabelledPixels, rows: readonly number[]): LabelledPixels {
   return {
-    images: {
-      labels: Int32Array.from(rows, (row) => images.labels[row] ?? 0),
-      slice: (begin, end) => joined(rows.slice(begin, end).map((row) => images.slice(row, row + 1))),
-    },
-    logits: ndArray([most, classes], data),
+    labels: Int32Array.from(rows, (row) => images.labels[row] ?? 0),
+    slice: (begin, end) => joined(rows.slice(begin, end).map((row) => images.slice(row, row + 1))),
   };
+}
+
+/** A sample of a sample, drawn by the same rule. */
+export function smallerSample({ images, logits, of }: ProofSample, most: number): ProofSample {
+  const rows = sampleRows(images.labels, most);
+  const classes = logits.shape[1] ?? 0;
+  const data = new Float32Array(rows.length * classes);
+  rows.forEach((row, i) => data.set(logits.data.subarray(row * classes, (row + 1) * classes), i * classes));
+  return { images: imagesOf(images, rows), logits: ndArray([rows.length, classes], data), of };
 }
 
 function joined(parts: readonly Pixels[]): Pixels {
@@ -93,34 +120,8 @@ export function normalisedPixels(
   return ndArray([count, 3, side, side], data);
 }
 
-/**
- * Runs a model that was read back and compares.
- *
- * @param makeEngine a fresh engine; no other may be open, since the engines of tfjs share a device.
- */
-export async function prove(
-  { model, head, preprocessing }: ReadBack,
-  sample: ProofSample,
-  type: WrittenType,
-  batch: number,
-  makeEngine: () => Promise<Result<Engine>>,
-): Promise<Result<ExportProof>> {
-  const engine = await makeEngine();
-  if (!engine.ok) return engine;
-  try {
-    const plain: Adapter = { modules: [], head, moments: new Map() };
-    const classes = head.bias.data.length;
-    const prepared = await engine.value.prepare(model, plain, preprocessing, { batch, classes });
-    if (!prepared.ok) return prepared;
-    const logits = await logitsOf(engine.value, sample.images, batch);
-    return logits.ok ? compare(logits.value, sample, type) : logits;
-  } finally {
-    engine.value.dispose();
-  }
-}
-
 /** The verdict on logits [n, classes] against those of the sample. */
-export function compare(logits: NdArray, sample: ProofSample, type: WrittenType): Result<ExportProof> {
+export function compare(logits: NdArray, sample: ProofSample, type: WrittenType): Result<Measured> {
   const largest = (values: Float32Array): number =>
     values.reduce((most, value) => (Math.abs(value) > most ? Math.abs(value) : most), 0);
   const differences = logits.data.map((value, i) => value - (sample.logits.data[i] ?? NaN));
@@ -129,11 +130,12 @@ export function compare(logits: NdArray, sample: ProofSample, type: WrittenType)
   const maxLogit = largest(sample.logits.data);
   return ok({
     images: sample.images.labels.length,
+    of: sample.of,
     maxLogitDifference: largest(differences),
     maxLogit,
     sameAnswers: sameAnswers(logits, sample.logits),
     tolerance: proofTolerance[type] * Math.max(1, maxLogit),
-    validation: metricsOf(logits, sample.images.labels),
+    onSample: metricsOf(logits, sample.images.labels),
   });
 }
 

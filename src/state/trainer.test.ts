@@ -145,6 +145,26 @@ describe('trainer', () => {
     expect(exportStore.getState()).toMatchObject({ status: 'done', saved: false });
   });
 
+  it('stops an export at once, and shows nothing of it but all of the next', async () => {
+    const [trainer, client] = await started({ steps: 10 });
+    await trainer.start();
+    client.play(10);
+    await settled();
+    const asked = trainer.exportModel();
+    expect(exportStore.getState().status).toBe('exporting');
+    const stopped = trainer.cancelExport();
+    expect(exportStore.getState()).toMatchObject({ status: 'none', fault: null });
+    await Promise.all([asked, stopped]);
+    expect(client.sent.filter(({ name }) => name === 'cancelExport')).toHaveLength(1);
+    // The answer to what was stopped comes late and is no result.
+    expect(exportStore.getState()).toMatchObject({ status: 'none', result: null, fault: null });
+    await trainer.exportModel();
+    expect(exportStore.getState()).toMatchObject({ status: 'done', fault: null });
+    await trainer.cancelExport();
+    expect(exportStore.getState()).toMatchObject({ status: 'done' });
+    expect(client.sent.filter(({ name }) => name === 'cancelExport')).toHaveLength(1);
+  });
+
   it('pauses, steps once, resumes', async () => {
     const [trainer, client] = await started({ steps: 50 });
     await trainer.start();

@@ -1,6 +1,7 @@
 // The trainer: starts the client, routes its events, and holds every action of the page. Talks to the worker
 // through the protocol alone; components call these actions and read the stores.
 import { recipeDefaults } from '../recipe/recipe.ts';
+import { isCancelled } from '../shared/fault.ts';
 import type { TrainerClient } from '../worker/client.ts';
 import type {
   AdapterBeside,
@@ -59,6 +60,8 @@ export interface Trainer {
   stop(): Promise<void>;
   /** Writes and proves the formats that are chosen in the export store. */
   exportModel(): Promise<void>;
+  /** Stops the export that is under way; the page is free at once, and nothing of it is offered. */
+  cancelExport(): Promise<void>;
   close(): void;
 }
 
@@ -76,9 +79,6 @@ interface Opened {
   readonly source: Source;
   readonly title: string;
 }
-
-/** The user's own doing is no fault to show. */
-const isStopped = (fault: Fault): boolean => fault.kind === 'hub' && fault.why === 'cancelled';
 
 interface OpenedData extends Opened {
   readonly reading: Partial<ReadingOptions>;
@@ -106,6 +106,9 @@ export function createTrainer({ connect, fetchJson, locate, build, persist }: Tr
 
   /** The last run is forgotten when the worker shows that the next one begins, not when it is asked to. */
   let startAsked = false;
+
+  /** Counts exports and their cancels: only the answer to the last one is shown. */
+  let exportTurn = 0;
 
   const client = connect((event) => {
     if (startAsked && event.kind !== 'progress' && event.kind !== 'fault') {
@@ -163,7 +166,7 @@ export function createTrainer({ connect, fetchJson, locate, build, persist }: Tr
           const base = openedModel?.base ?? model?.title ?? '';
           modelStore.setState({ adapter: { files, title: opened.title, base, offer } });
         }
-        const fault = isStopped(reply.fault) ? null : reply.fault;
+        const fault = isCancelled(reply.fault) ? null : reply.fault;
         // A fault is told where the model was asked for.
         const ofHub = opened.source.kind === 'hub' && opened.adapter === undefined;
         modelStore.setState({ status: model === null ? 'none' : 'ready', fault: ofHub ? null : fault });
@@ -318,7 +321,7 @@ export function createTrainer({ connect, fetchJson, locate, build, persist }: Tr
       if (reply.ok) hubStore.setState({ push: { kind: 'done', ...reply.value } });
       else
         hubStore.setState({
-          push: isStopped(reply.fault) ? { kind: 'none' } : { kind: 'failed', fault: reply.fault },
+          push: isCancelled(reply.fault) ? { kind: 'none' } : { kind: 'failed', fault: reply.fault },
         });
     },
     async resizeModel(imageSize) {
@@ -392,14 +395,24 @@ export function createTrainer({ connect, fetchJson, locate, build, persist }: Tr
     step: () => steer('step'),
     stop: () => steer('stop'),
     async exportModel() {
+      const turn = ++exportTurn;
       exportStore.setState({ status: 'exporting', result: null, fault: null });
       const { choice } = exportStore.getState();
       const formats = chosenFormats(choice);
       const reply = await client.call('exportModel', { formats, dtype: choice.dtype });
-      deviceStore.setState({ progress: null });
+      if (exportStore.getState().status !== 'exporting' || turn === exportTurn)
+        deviceStore.setState({ progress: null });
+      if (turn !== exportTurn) return;
       exportStore.setState(
         reply.ok ? { status: 'done', result: reply.value } : { status: 'none', fault: reply.fault },
       );
+    },
+    async cancelExport() {
+      if (exportStore.getState().status !== 'exporting') return;
+      exportTurn += 1;
+      exportStore.setState({ status: 'none' });
+      deviceStore.setState({ progress: null });
+      await client.call('cancelExport', null);
     },
     close: () => client.close(),
   };

@@ -16,11 +16,14 @@ export interface Metrics {
 
 /**
  * Logits [n, classes] of all images of a set, `batch` at a time; other work gets its turn between batches.
+ *
+ * @param between awaited after each batch; what it throws ends the evaluation.
  */
 export async function logitsOf(
   engine: Engine,
   images: LabelledPixels,
   batch: number,
+  between: () => Promise<void> = yieldToEventLoop,
 ): Promise<Result<NdArray>> {
   const total = images.labels.length;
   const parts: Float32Array[] = [];
@@ -30,7 +33,7 @@ export async function logitsOf(
     if (!part.ok) return part;
     parts.push(part.value.data);
     classes = part.value.shape[1] ?? 0;
-    await yieldToEventLoop();
+    await between();
   }
   const logits = new Float32Array(total * classes);
   let at = 0;

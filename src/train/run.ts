@@ -139,6 +139,13 @@ export class Run {
     this.#wake();
   }
 
+  /** Gives the engine away as it is, with the run's adapter on it; null where the run has none. */
+  handOver(): Engine | null {
+    const engine = this.#engine;
+    this.#engine = null;
+    return engine;
+  }
+
   /** Frees the engine; the state stays. */
   dispose(): void {
     this.#engine?.dispose();

@@ -43,6 +43,7 @@ export function startClient(makeWorker: () => Worker, onEvent: (event: TrainerEv
     stop: new Map(),
     result: new Map(),
     exportModel: new Map(),
+    cancelExport: new Map(),
     cancelTransfer: new Map(),
     suggestedModels: new Map(),
     cachedModels: new Map(),

@@ -227,6 +227,8 @@ export interface Commands {
     input: { readonly formats: readonly ExportFormat[]; readonly dtype: ExportDtype };
     output: ExportResult;
   };
+  /** Ends the export that is under way within a second; it answers with the fault of a cancelled command. */
+  cancelExport: { input: null; output: null };
   /**
    * Up to 8 validation images as the network takes them, and the branched model's logits, as a safetensors
    * file.

@@ -9,7 +9,7 @@ import { branchWork } from '../dmlora/targets.ts';
 import type { Recipe } from '../recipe/options.ts';
 import { readRecipe } from '../recipe/read-recipe.ts';
 import { batchOf, checkDepth } from '../recipe/recipe.ts';
-import { ndArray, type NdArray } from '../shared/array.ts';
+import { ndArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
 import { describeFault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
@@ -19,7 +19,7 @@ import type { TrainingData } from '../train/training-data.ts';
 import { loadHead } from '../checkpoints/checkpoint.ts';
 import { stepFlops } from '../vit/step-flops.ts';
 import type { EventStream } from './event-stream.ts';
-import type { EndedRun } from './export-run.ts';
+import type { EndedRun, RunExports } from './export-run.ts';
 import { filesOf } from './fetch-bundled.ts';
 import { HubModels } from './hub-models.ts';
 import { browserImagePool } from './image-pool.ts';
@@ -39,16 +39,15 @@ import type {
 } from './protocol.ts';
 
 interface ActiveRun extends EndedRun {
-  /**
-   * Logits of the branched model on the validation images, once the run has ended and an export needs them.
-   */
-  branched: NdArray | null;
+  /** Its ways out, once it has ended and one was asked for. */
+  exports: RunExports | null;
 }
 
 export class Session {
   #model: OpenModel | null = null;
   #data: OpenData | null = null;
   #active: ActiveRun | null = null;
+  #exporting: AbortController | null = null;
   readonly #tuning = tuningFile();
   readonly #images = browserImagePool();
 
@@ -217,6 +216,7 @@ export class Session {
     { engine, backend, autotune = 'auto' }: Commands['start']['input'],
   ): Promise<Result<RunSummary>> {
     this.#active?.run.dispose();
+    this.#active?.exports?.dispose();
     const { config } = model.model;
     const make: RunInput['makeEngine'] = (onProgress) =>
       makeEngine({
@@ -272,7 +272,7 @@ export class Session {
       memoryPlan: present(run.engine, 'engine').memoryPlan(),
       flopsPerStep: run.plan.batch * (flops.forward + flops.backward),
     };
-    this.#active = { run, model, images, data, summary, makeEngine: make, branched: null };
+    this.#active = { run, model, images, data, summary, makeEngine: make, exports: null };
     void run.train();
     return ok(summary);
   }
@@ -342,17 +342,22 @@ export class Session {
     });
   }
 
-  async exportModel({ formats, dtype }: Commands['exportModel']['input']): Promise<Result<ExportResult>> {
-    const ended = await this.#ended('export');
-    if (!ended.ok) return ended;
-    const { active, branched } = ended.value;
+  async exportModel(choice: Commands['exportModel']['input']): Promise<Result<ExportResult>> {
+    const exporting = new AbortController();
+    this.#exporting = exporting;
+    const exports = await this.#exports('export');
+    if (!exports.ok) return exports;
     const result = this.result();
     if (!result.ok) return result;
-    // Loaded when it is needed: most visits end before an export.
-    const { exportRun } = await import('./export-run.ts');
-    return exportRun(active, branched, result.value, { formats, dtype }, (what, done, total) =>
+    return exports.value.write(result.value, choice, exporting.signal, (what, done, total) =>
       this.#progress(what, done, total),
     );
+  }
+
+  /** Ends the export that is under way; what was open, and what was exported before, stays. */
+  cancelExport(): Result<null> {
+    this.#exporting?.abort();
+    return ok(null);
   }
 
   /**
@@ -360,29 +365,19 @@ export class Session {
    * elsewhere.
    */
   async proofFile(): Promise<Result<Blob>> {
-    const ended = await this.#ended('write the proof');
-    if (!ended.ok) return ended;
-    const { active, branched } = ended.value;
-    const { proofFile } = await import('./export-run.ts');
-    return ok(proofFile(active, branched));
+    const exports = await this.#exports('write the proof');
+    return exports.ok ? exports.value.proofFile() : exports;
   }
 
-  /**
-   * The ended run with the logits that its exports are compared with; its engine is closed, for theirs to
-   * open.
-   */
-  async #ended(command: string): Promise<Result<{ active: ActiveRun; branched: NdArray }>> {
+  /** The exports of the ended run. */
+  async #exports(command: string): Promise<Result<RunExports>> {
     const active = this.#active;
     if (active === null || active.run.phase.kind !== 'finished')
       return fail({ kind: 'wrong-phase', command, phase: active?.run.phase.kind ?? 'not started' });
-    if (active.branched === null) {
-      const branched = await active.run.validationLogits();
-      if (!branched.ok) return branched;
-      active.branched = branched.value;
-      // The engines of tfjs share a device: the run's is closed before the checks' is opened.
-      active.run.dispose();
-    }
-    return ok({ active, branched: active.branched });
+    // Loaded when it is needed: most visits end before an export.
+    const { RunExports: Exports } = await import('./export-run.ts');
+    active.exports ??= new Exports(active);
+    return ok(active.exports);
   }
 
   #refuseWhileActive(

@@ -62,6 +62,7 @@ const handlers = {
   stop: () => session.control('stop'),
   result: () => session.result(),
   exportModel: (input) => session.exportModel(input),
+  cancelExport: () => session.cancelExport(),
   proofFile: () => session.proofFile(),
   cancelTransfer: () => session.hub.cancel(),
   suggestedModels: () => ok(suggestedModels()),

@@ -6,6 +6,7 @@ import pixelScript from '../../../src/export/pixels.mjs?raw';
 import { ok, unwrap } from '../../../src/shared/result.ts';
 import { exportFormats } from '../../../src/export/export-formats.ts';
 import { libraries } from '../../../src/checkpoints/libraries.ts';
+import { ProofEngine } from '../../../src/export/proof-engine.ts';
 import type { ExportDtype, ExportedFile, ExportFormat } from '../../../src/worker/protocol.ts';
 import type { OpenModel } from '../../../src/checkpoints/open-model.ts';
 import type { FineTuned } from './fine-tune.ts';
@@ -52,11 +53,11 @@ export async function exportAll(
   const preparation = `export const preprocessing = ${JSON.stringify(source.preprocessing)};\n`;
   const folders: ExportedFolder[] = [];
   for (const [dtype, formats] of wanted) {
-    const sample = { images: data.validation, logits };
+    const sample = { images: data.validation, logits, of: data.validation.labels.length };
+    const engine = new ProofEngine(null, async () => ok(await autodiffOn('wasm')()));
     const exported = await exportFormats({
       ...{ source, adapter, classes: data.classes, formats, dtype, batch },
-      ...{ all: sample, sample },
-      makeEngine: async () => ok(await autodiffOn('wasm')()),
+      ...{ sample, engine, signal: new AbortController().signal },
       // Of the documents the snippets of the card, and the module that those in JavaScript import.
       documents: (format, _type, _proof, files) => [
         { name: 'USE.md', blob: new Blob([snippets(source, data.classes, format, files)]) },
@@ -66,6 +67,7 @@ export async function exportAll(
       ],
       onProgress: () => undefined,
     });
+    engine.dispose();
     for (const { format, files, refused } of unwrap(exported))
       folders.push({ name: dtype === 'source' ? 'source' : `${format}-${dtype}`, files, refused });
   }

@@ -87,7 +87,7 @@ export class AutodiffEngine implements Engine {
     normalisation: Normalisation,
     options: PrepareOptions,
   ): Promise<Result<void>> {
-    assert(this.#prepared === null, 'prepare is called once');
+    assert(this.#prepared === null, 'prepare is called once, or after a release');
     const microBatch = microBatchOf(model, this.describe().backend, options.batch);
     if (!microBatch.ok) return microBatch;
     return this.#guarded(0, () => {
@@ -354,12 +354,15 @@ export class AutodiffEngine implements Engine {
 
   readonly memoryPlan = (): null => null; // tfjs allocates as it goes
 
+  release(): void {
+    if (this.#prepared === null) return;
+    disposeVit(this.#prepared.vit);
+    disposeGroups(this.#prepared.groups);
+    this.#prepared = null;
+  }
+
   dispose(): void {
-    if (this.#prepared !== null) {
-      disposeVit(this.#prepared.vit);
-      disposeGroups(this.#prepared.groups);
-      this.#prepared = null;
-    }
+    this.release();
     this.backend.close();
   }
 

@@ -82,7 +82,7 @@ export class KernelEngine implements Engine {
     normalisation: Normalisation,
     options: PrepareOptions,
   ): Promise<Result<void>> {
-    assert(this.#prepared === null, 'prepare is called once');
+    assert(this.#prepared === null, 'prepare is called once, or after a release');
     const { gpu, tuning } = this;
     const { config } = model;
     const unsupported = unsupportedByKernels(config);
@@ -205,9 +205,13 @@ export class KernelEngine implements Engine {
     return memoryPlan(model.plan, note);
   }
 
-  dispose(): void {
+  release(): void {
     this.#memory.freeAll();
     this.#prepared = null;
+  }
+
+  dispose(): void {
+    this.release();
     this.gpu.close();
   }
 

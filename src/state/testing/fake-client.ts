@@ -318,11 +318,14 @@ export function createFakeClient(
                 })),
                 proof: {
                   images: 64,
+                  of: 200,
                   maxLogitDifference: 1.9e-6,
                   maxLogit: 8.1,
-                  sameAnswers: 6,
+                  sameAnswers: 64,
                   tolerance: 8.1e-4,
-                  validation: metrics(step),
+                  onSample: metrics(step),
+                  sameWeightsAs: format === 'timm' ? 'hf' : null,
+                  graphImages: format.startsWith('onnx') ? 4 : 0,
                 },
                 refused: null,
                 note: null,
@@ -330,6 +333,7 @@ export function createFakeClient(
         ),
         result: result(),
       }),
+    cancelExport: () => ok(null),
     proofFile: () => ok(new Blob(['proof'])),
   };
 

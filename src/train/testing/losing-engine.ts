@@ -45,6 +45,7 @@ export function losingEngine(inner: Engine, lostAt: number | null, reported = 0)
     writeAdapter: (adapter) => counted('writeAdapter', () => inner.writeAdapter(adapter), refused),
     memory: () => inner.memory(),
     memoryPlan: () => inner.memoryPlan(),
+    release: () => inner.release(),
     dispose: () => inner.dispose(),
   };
   return { engine, calls };

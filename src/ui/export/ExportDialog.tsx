@@ -18,6 +18,7 @@ interface ExportDialogProps {
 }
 
 export function ExportDialog({ open, onClose }: ExportDialogProps) {
+  const trainer = useTrainer();
   const dialog = useRef<HTMLDialogElement>(null);
   const titleId = useId();
   useEffect(() => {
@@ -26,12 +27,16 @@ export function ExportDialog({ open, onClose }: ExportDialogProps) {
     if (open) element.showModal();
     else element.close();
   }, [open]);
+  function close(): void {
+    void trainer.cancelExport();
+    onClose();
+  }
   return (
-    <dialog ref={dialog} className={styles.dialog} aria-labelledby={titleId} onClose={onClose}>
+    <dialog ref={dialog} className={styles.dialog} aria-labelledby={titleId} onClose={close}>
       <div className={styles.body}>
         <header className={styles.head}>
           <h2 id={titleId}>Export</h2>
-          <Button variant="quiet" onClick={onClose}>
+          <Button variant="quiet" onClick={close}>
             Close
           </Button>
         </header>
@@ -63,11 +68,16 @@ function ExportBody() {
           <p className={styles.soft}>
             {none
               ? 'Choose at least one format.'
-              : 'Every format is read back and compared with the trained model before it is offered.'}
+              : 'Every format is read back and compared with the trained model on up to 64 validation images before it is offered.'}
           </p>
         </div>
       )}
-      {exporting && <ProgressLine fallback="Merging, writing and reading back" />}
+      {exporting && (
+        <div className={styles.exporting}>
+          <ProgressLine fallback="Merging, writing and reading back" />
+          <Button onClick={() => void trainer.cancelExport()}>Cancel</Button>
+        </div>
+      )}
       {fault !== null && <FaultBox fault={fault} />}
       {result !== null && <ExportResults result={result} />}
     </>

@@ -9,10 +9,29 @@ import type { ExportResult, FormatExport } from '../../worker/protocol.ts';
 import { Button } from '../parts/Button.tsx';
 import { download, downloadStream, safeName } from '../parts/download.ts';
 import { FaultBox } from '../parts/FaultBox.tsx';
-import { countText, percentText } from '../parts/words.ts';
+import { countText } from '../parts/words.ts';
 import { PushToHub } from '../result/PushToHub.tsx';
 import styles from './ExportDialog.module.css';
 import { formatTitles } from './format-titles.ts';
+
+type Proof = NonNullable<FormatExport['proof']>;
+
+/** On what a format was compared with the trained model, and how its answers were. */
+function comparedText({ images, of, sameAnswers, sameWeightsAs }: Proof): string {
+  const sample =
+    images < of ? `${images} of ${countText(of, 'validation image')}` : countText(of, 'validation image');
+  const answers = `the same ${images === 1 ? 'answer' : 'answers'} on ${sameAnswers} of ${images}.`;
+  return sameWeightsAs === null
+    ? `Read back and compared on ${sample}: ${answers}`
+    : `Read back: the same weights as ${formatTitles[sameWeightsAs]}, bit for bit, which were compared on ${sample}: ${answers}`;
+}
+
+/** On how many of these the file's own graph was computed, where it was not all. */
+function graphText({ images, graphImages }: Proof): string {
+  return graphImages > 0 && graphImages < images
+    ? ` Its graph was also computed step by step on ${graphImages} of them.`
+    : '';
+}
 
 function FormatResult({ format, files, proof, refused, note }: FormatExport) {
   if (refused !== null || proof === null)
@@ -29,8 +48,7 @@ function FormatResult({ format, files, proof, refused, note }: FormatExport) {
         {formatTitles[format]} <span className={styles.soft}>{bytesInWords(bytes)}</span>
       </h3>
       <p>
-        Read back and compared on {countText(proof.images, 'validation image')}: largest difference of any
-        logit{' '}
+        {comparedText(proof)} Largest difference of any logit{' '}
         <strong
           className={styles.figure}
           data-testid="merged-difference"
@@ -38,10 +56,8 @@ function FormatResult({ format, files, proof, refused, note }: FormatExport) {
         >
           {proof.maxLogitDifference.toExponential(1)}
         </strong>{' '}
-        (largest logit {proof.maxLogit.toFixed(1)}), {percentText(proof.validation.accuracy)} right.
-        {proof.sameAnswers < proof.images || format.startsWith('onnx-q')
-          ? ` The first answer is the same on ${proof.sameAnswers} of ${proof.images}.`
-          : ''}
+        (largest logit {proof.maxLogit.toFixed(1)}).
+        {graphText(proof)}
       </p>
       {note !== null && <p>{note}</p>}
       <details>
