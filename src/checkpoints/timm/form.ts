@@ -5,7 +5,7 @@ import { numberOf, objectOf, stringOf, type Json, type JsonObject } from '../../
 import type { ModelConfigFile } from '../model-config.ts';
 import { timmDefaults } from './architectures.ts';
 import type { TimmForm } from './config.ts';
-import { scalesItsLayers } from './plain-vits.ts';
+import { plainVit } from './plain-vits.ts';
 import { tokenRole, type Architecture, type TokenRole } from '../architecture.ts';
 import type { Checkpoint } from '../family.ts';
 import { dialectOf } from '../naming.ts';
@@ -29,11 +29,10 @@ function mlpRatio({ dim, mlpDim }: VitConfig): number {
 
 /** The source's own architecture where timm has it and the model is still of its kind. */
 function ownArchitecture({ config, heads }: Checkpoint, { architecture }: ModelConfigFile): string | null {
-  const scales = scalesItsLayers(architecture);
-  if (scales === null || (scales && !config.layerScale)) return null;
-  const isDistilled = architecture.includes('_distilled_');
+  const own = plainVit(architecture);
+  if (own === null || (own.scalesItsLayers && !config.layerScale)) return null;
   return timmDefaults(architecture).layerNormEps === config.layerNormEps &&
-    isDistilled === (heads.length === 2)
+    own.isDistilled === (heads.length === 2)
     ? architecture
     : null;
 }
@@ -76,7 +75,7 @@ export function timmForm(checkpoint: Checkpoint, file: ModelConfigFile): TimmFor
     ['act_layer', activations[config.activation]],
   ]);
   if (pool === 'mean' && config.meanFrom < prefixTokens) args.set('pool_include_prefix', true);
-  if (config.layerScale && scalesItsLayers(architecture) !== true) args.set('init_values', 1);
+  if (config.layerScale && plainVit(architecture)?.scalesItsLayers !== true) args.set('init_values', 1);
   return {
     architecture,
     dim,
@@ -91,9 +90,9 @@ export function timmForm(checkpoint: Checkpoint, file: ModelConfigFile): TimmFor
 export function timmArchitecture(json: JsonObject): Architecture | string {
   const architecture = stringOf(json, 'architecture') ?? '';
   const args: JsonObject = objectOf(json, 'model_args') ?? new Map<string, Json>();
-  const scales = scalesItsLayers(architecture);
-  if (scales === null) return `timm has no plain ViT of the name "${architecture}"`;
-  const distilled = architecture.includes('_distilled_');
+  const own = plainVit(architecture);
+  if (own === null) return `timm has no plain ViT of the name "${architecture}"`;
+  const distilled = own.isDistilled;
   const [imageSize, patchSize, dim, depth, heads, ratio, classes] = [
     ...['img_size', 'patch_size', 'embed_dim', 'depth', 'num_heads', 'mlp_ratio'].map((key) =>
       numberOf(args, key),
@@ -123,7 +122,7 @@ export function timmArchitecture(json: JsonObject): Architecture | string {
     meanFrom: is('pool_include_prefix', false) ? 0 : prefixTokens,
     finalNorm: !is('final_norm', true) ? 'none' : pooled ? 'pooled' : 'tokens',
     preNorm: is('pre_norm', false),
-    layerScale: scales || args.has('init_values'),
+    layerScale: own.scalesItsLayers || args.has('init_values'),
   };
   return {
     owner: 'timm’s',

@@ -55,9 +55,17 @@ const names = (text: string): ReadonlySet<string> => new Set(text.trim().split(/
 const scaled = names(withLayerScale);
 const plain = names(withoutLayerScale);
 
-/**
- * Whether an architecture has layer scale by itself; null for a name that timm does not know as a plain ViT.
- */
-export function scalesItsLayers(architecture: string): boolean | null {
-  return scaled.has(architecture) ? true : plain.has(architecture) ? false : null;
+/** What an architecture brings along, whatever its arguments. */
+export interface PlainVit {
+  readonly scalesItsLayers: boolean;
+  /** It is a VisionTransformerDistilled: two tokens, and a head for each. */
+  readonly isDistilled: boolean;
+}
+
+/** Null for a name that timm does not know as a plain ViT. */
+export function plainVit(architecture: string): PlainVit | null {
+  const scalesItsLayers = scaled.has(architecture);
+  return scalesItsLayers || plain.has(architecture)
+    ? { scalesItsLayers, isDistilled: architecture.includes('_distilled_') }
+    : null;
 }
