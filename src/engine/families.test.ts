@@ -7,6 +7,7 @@ import { writeHfConfig } from '../checkpoints/transformers/config.ts';
 import { parseModelConfig } from '../checkpoints/libraries.ts';
 import { usualPreprocessing } from '../checkpoints/usual-preprocessing.ts';
 import { writeTimmConfig } from '../checkpoints/timm/config.ts';
+import { jsonText } from '../formats/json.ts';
 import { writeSafetensors } from '../formats/safetensors.ts';
 import { openTensorFile } from '../formats/tensor-files.ts';
 import { ndArray, type NdArray } from '../shared/array.ts';
@@ -71,6 +72,17 @@ describe.each(familyNames)('%s', (name) => {
     }
   });
 
+  // The models are made with these two as their library has them by itself, and its files state them.
+  test('what config.json leaves out is what its library assumes', async () => {
+    const { config } = await readFamily(name);
+    const short = jsonText(config.json).replace(/"(hidden_act|layer_norm_eps)": ?("\w+"|[-\w.]+),/g, '');
+    const { activation, layerNormEps } = unwrap(parseModelConfig(short, 'config.json'));
+    expect({ activation, layerNormEps }).toEqual({
+      activation: config.activation,
+      layerNormEps: config.layerNormEps,
+    });
+  });
+
   test('written and opened again it has the same weights, and the head that it was given', async () => {
     const { file, checkpoint, config, head, expected } = await readFamily(name);
     const side = tensorOf(expected, 'resized.pixel_values').shape[2] ?? 0;
@@ -84,6 +96,8 @@ describe.each(familyNames)('%s', (name) => {
       const labels = Array.from(head.bias.data, (_, i) => `label ${i}`);
       const dtype = typeWords[backboneType(file.header, opened)];
       const [hf, timm] = [hfConfigOf(opened, config), timmForm(opened, config)];
+      const own = /"(\w+ForImageClassification\w*)"/.exec(jsonText(config.json))?.[1];
+      if (own !== undefined) expect(hf).toMatchObject({ architecture: own });
       const text =
         config.library === 'transformers' && typeof hf !== 'string'
           ? writeHfConfig(hf, labels, dtype)
