@@ -32,6 +32,7 @@ def transformers_entries():
         (tr.Dinov2ForImageClassification, tr.Dinov2Config, {**dino, "use_mask_token": False}),
         (tr.Dinov2WithRegistersForImageClassification, tr.Dinov2WithRegistersConfig, {**dino, "num_register_tokens": 3}),
         (tr.CLIPForImageClassification, tr.CLIPConfig, {"vision_config": vit}),
+        (tr.MetaClip2ForImageClassification, tr.MetaClip2Config, {"vision_config": vit}),
         (tr.SiglipForImageClassification, tr.SiglipConfig, {"vision_config": vit}),
         (tr.SiglipForImageClassification, tr.SiglipConfig, {"vision_config": no_head}),
     ]

@@ -163,6 +163,7 @@ def transformers_families(only, out, micro):
         yield "hf-siglip", lambda: clip(tr.SiglipForImageClassification, tr.SiglipConfig), "Siglip", {}
         yield "hf-siglip-whole", lambda: clip(tr.SiglipModel, tr.SiglipConfig), "Siglip", {}
         yield "hf-siglip-vision", lambda: tr.SiglipVisionModel(tr.SiglipVisionConfig(**vit)), "Siglip", {}
+        yield "hf-metaclip2", lambda: clip(tr.MetaClip2ForImageClassification, tr.MetaClip2Config), "MetaClip2", {}
 
     # kind -> classifier, heads, where q and fc2 of the first block are, processor and fields
     kinds = {
@@ -181,6 +182,8 @@ def transformers_families(only, out, micro):
                       {**centre, **dino_edge, **imagenet}),
         "CLIP": (tr.CLIPForImageClassification, ["classifier"], "vision_model.", "encoder.layers.0.self_attn.q_proj",
                  "encoder.layers.0.mlp.fc2", "CLIPImageProcessor", clip_fields),
+        "MetaClip2": (tr.MetaClip2ForImageClassification, ["classifier"], "vision_model.", "encoder.layers.0.self_attn.q_proj",
+                      "encoder.layers.0.mlp.fc2", "CLIPImageProcessor", clip_fields),
         "Siglip": (tr.SiglipForImageClassification, ["classifier"], "vision_model.", "encoder.layers.0.self_attn.q_proj",
                    "encoder.layers.0.mlp.fc2", "SiglipImageProcessor", {}),
     }

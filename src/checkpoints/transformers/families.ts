@@ -316,6 +316,25 @@ const clip: TransformersFamily = {
   processor: 'CLIP',
 };
 
+const metaClip2Type: ModelType = { ...clipType, classifier: 'MetaClip2ForImageClassification' };
+
+/** A CLIP by its tensors and its computation. */
+const metaClip2: TransformersFamily = {
+  ...clip,
+  title: 'MetaCLIP 2 vision tower',
+  claims: (names, modelType) =>
+    /^metaclip_2(_vision_model)?$/.test(modelType) && clip.claims(names, modelType),
+  transformersClass: becomes('MetaClip2ForImageClassification'),
+  modelTypes: { metaclip_2: metaClip2Type, metaclip_2_vision_model: { ...metaClip2Type, isTower: true } },
+  classes: {
+    MetaClip2ForImageClassification: {
+      ...clipClass,
+      modelType: 'metaclip_2',
+      tower: 'metaclip_2_vision_model',
+    },
+  },
+};
+
 /** SigLIP's attention pooling, which its classifier registers and does not use. */
 function attentionPooling(dim: number, mlpDim: number): Spare[] {
   const shapes: readonly (readonly [string, readonly number[]])[] = [
@@ -373,7 +392,7 @@ const siglip: TransformersFamily = {
 
 /** The first that claims a file has it: what only some have before what all have. */
 export const transformersFamilies: readonly TransformersFamily[] = [
-  ...[dinov2Registers, dinov2, clip, siglip],
+  ...[dinov2Registers, dinov2, metaClip2, clip, siglip],
   ...[ijepa, mae, deit, msn, vit],
 ];
 
