@@ -205,7 +205,11 @@ export interface Engine {
    */
   report(): Promise<{ readonly steps: readonly StepReport[]; readonly fault: Fault | null }>;
 
-  /** Logits [n, classes] of the adapted model; any n. */
+  /**
+   * Logits [n, classes] of the adapted model; any n. This and `features` may be called again before the last
+   * call has answered, so that a device need not wait for the host; they answer in order. No other call may
+   * come between.
+   */
   evaluate(pixels: Pixels, gates: Gates): Promise<Result<NdArray>>;
 
   /** What the head reads, [n, width], of the adapted model; any n. */

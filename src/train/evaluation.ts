@@ -1,9 +1,10 @@
 // Loss and accuracy over a set of images, batch by batch, and the interval around an accuracy.
 import { allOpen } from '../dmlora/adapter.ts';
 import { meanCrossEntropy } from '../engine/cross-entropy.ts';
-import type { Engine } from '../engine/engine.ts';
+import type { Engine, Pixels } from '../engine/engine.ts';
 import { ndArray, type NdArray } from '../shared/array.ts';
-import { ok, type Result } from '../shared/result.ts';
+import type { Fault } from '../shared/fault.ts';
+import { fail, ok, type Result } from '../shared/result.ts';
 import type { LabelledPixels } from './training-data.ts';
 import { yieldToEventLoop } from './event-loop.ts';
 
@@ -15,33 +16,64 @@ export interface Metrics {
 }
 
 /**
- * Logits [n, classes] of all images of a set, `batch` at a time; other work gets its turn between batches.
+ * What an engine answers for all images of a set, a row for each, asked `batch` at a time: the next batch is
+ * under way before the last has answered, so that a device need not wait for the host. Other work gets its
+ * turn between batches.
+ *
+ * @param between awaited after each answer, with its number of images; what it throws ends the evaluation.
+ */
+export async function rowsOf(
+  ask: (pixels: Pixels) => Promise<Result<NdArray>>,
+  images: LabelledPixels,
+  batch: number,
+  between: (images: number) => Promise<void> = yieldToEventLoop,
+): Promise<Result<NdArray>> {
+  const total = images.labels.length;
+  const parts: NdArray[] = [];
+  const faults: Fault[] = [];
+  let take = (): Promise<void> => Promise.resolve();
+  let latest: Promise<unknown> = Promise.resolve();
+  try {
+    for (let begin = 0; begin < total && faults.length === 0; begin += batch) {
+      const end = Math.min(total, begin + batch);
+      const answer = ask(images.slice(begin, end));
+      latest = answer;
+      await take(); // the answer before this one
+      take = async (): Promise<void> => {
+        const rows = await answer;
+        if (!rows.ok) faults.push(rows.fault);
+        else parts.push(rows.value);
+        await between(end - begin);
+      };
+    }
+    await take();
+  } finally {
+    await latest; // nothing is left under way
+  }
+  const [fault] = faults;
+  if (fault !== undefined) return fail(fault);
+  const width = parts[0]?.shape[1] ?? 0;
+  const all = new Float32Array(total * width);
+  let at = 0;
+  for (const { data } of parts) {
+    all.set(data, at);
+    at += data.length;
+  }
+  return ok(ndArray([total, width], all));
+}
+
+/**
+ * Logits [n, classes] of the adapted model on all images of a set.
  *
  * @param between awaited after each batch; what it throws ends the evaluation.
  */
-export async function logitsOf(
+export function logitsOf(
   engine: Engine,
   images: LabelledPixels,
   batch: number,
-  between: () => Promise<void> = yieldToEventLoop,
+  between?: () => Promise<void>,
 ): Promise<Result<NdArray>> {
-  const total = images.labels.length;
-  const parts: Float32Array[] = [];
-  let classes = 0;
-  for (let begin = 0; begin < total; begin += batch) {
-    const part = await engine.evaluate(images.slice(begin, Math.min(total, begin + batch)), allOpen);
-    if (!part.ok) return part;
-    parts.push(part.value.data);
-    classes = part.value.shape[1] ?? 0;
-    await between();
-  }
-  const logits = new Float32Array(total * classes);
-  let at = 0;
-  for (const part of parts) {
-    logits.set(part, at);
-    at += part.length;
-  }
-  return ok(ndArray([total, classes], logits));
+  return rowsOf((pixels) => engine.evaluate(pixels, allOpen), images, batch, between);
 }
 
 /** Loss and accuracy of logits [n, classes]; the first of equal logits counts as the answer. */

@@ -2,12 +2,15 @@
 // resuming after a fault, and that it learns.
 import { describe, expect, test } from 'vitest';
 import { parametersOf, type Adapter } from '../dmlora/adapter.ts';
-import type { Engine } from '../engine/engine.ts';
+import type { Engine, Pixels } from '../engine/engine.ts';
 import { autodiffOn } from '../engine/checks/node-backends.ts';
 import { ok, type Result } from '../shared/result.ts';
 import { Run } from './run.ts';
+import type { LabelledPixels, TrainingData } from './training-data.ts';
 import { recipeDefaults } from '../recipe/recipe.ts';
-import { asBytes, bytesNormalisation, finished, inputOf, Log, makeData } from './testing/micro-run.ts';
+import { asBytes, bytesNormalisation, finished, inputOf, Log, makeData, model } from './testing/micro-run.ts';
+
+const withTest = (data: TrainingData): TrainingData => ({ ...data, test: makeData(20, 3, 9).train });
 
 const bytesOf = (adapter: Adapter): string =>
   [...parametersOf(adapter)].map(([name, { data }]) => `${name}:${data.join()}`).join('|');
@@ -176,8 +179,7 @@ describe('a linear probe as the start', () => {
   test('gives the head, is recorded as the baseline, and is left out where the checkpoint brings a head', async () => {
     const { run } = await finished(inputOf({ headStart: 'probe', steps: 2 }));
     const record = run.record();
-    expect(record?.probe?.validation.accuracy).toBe(record?.initialValidation.accuracy);
-    expect(record?.probe?.validation.loss).toBeCloseTo(record?.initialValidation.loss ?? NaN, 4);
+    expect(record?.probe?.validation).toEqual(record?.initialValidation);
     const cold = await finished(inputOf({ steps: 2 }));
     expect(cold.run.record()?.probe).toBeNull();
     expect(record!.initialValidation.loss).toBeLessThan(cold.run.record()!.initialValidation.loss);
@@ -187,6 +189,77 @@ describe('a linear probe as the start', () => {
     });
     expect(own.run.record()?.probe).toBeNull();
     for (const one of [run, cold.run, own.run]) one.dispose();
+  });
+});
+
+describe('before the first step', () => {
+  /** How many images of which set a run looks at before its first step, by what; and after its last one. */
+  async function asked(changes: Parameters<typeof inputOf>[0]): Promise<[object, object]> {
+    const made = makeData(24, 3);
+    const [before, after] = [new Map<string, number>(), new Map<string, number>()];
+    let counts = before;
+    let set = '';
+    const noted = (name: string, { slice, labels }: LabelledPixels): LabelledPixels => ({
+      labels,
+      slice: (begin, end) => {
+        set = name;
+        return slice(begin, end);
+      },
+    });
+    const data = {
+      ...made,
+      train: noted('train', made.train),
+      validation: noted('validation', made.validation),
+      test: noted('test', makeData(20, 3, 9).train),
+    };
+    const makeEngine = async (): Promise<Engine> => {
+      const engine = await autodiffOn('cpu')();
+      const { evaluate, features, step } = engine;
+      const count = (what: string, { data: { length } }: Pixels): void => {
+        const key = `${set} ${what}`;
+        counts.set(key, (counts.get(key) ?? 0) + length / (3 * model.config.imageSize ** 2));
+      };
+      engine.evaluate = (pixels, gates): ReturnType<Engine['evaluate']> => {
+        count('evaluated', pixels);
+        return evaluate.call(engine, pixels, gates);
+      };
+      engine.features = (pixels, gates): ReturnType<Engine['features']> => {
+        count('features', pixels);
+        return features.call(engine, pixels, gates);
+      };
+      engine.step = (...given): void => {
+        counts = after;
+        step.apply(engine, given);
+      };
+      return engine;
+    };
+    const { run } = await finished(inputOf({ steps: 2, ...changes }, data, makeEngine));
+    run.dispose();
+    return [Object.fromEntries(before), Object.fromEntries(after)];
+  }
+
+  test('no test image is looked at, and with a probe no image twice', async () => {
+    const [before, after] = await asked({ headStart: 'probe' });
+    expect(before).toEqual({ 'train features': 24, 'validation features': 12 });
+    expect(after).toMatchObject({ 'test features': 20, 'test evaluated': 20 });
+  });
+
+  test('without a probe the start is evaluated', async () => {
+    const [before, after] = await asked({ headStart: 'random' });
+    expect(before).toEqual({ 'validation evaluated': 12 });
+    expect(after).toMatchObject({ 'test evaluated': 20 });
+  });
+
+  test("the probe's test is that of the frozen model, though branches have learned and left", async () => {
+    const { run } = await finished(inputOf({ headStart: 'probe', steps: 20 }, withTest(makeData(24, 3))));
+    const short = await finished(inputOf({ headStart: 'probe', steps: 1 }, withTest(makeData(24, 3))));
+    expect(run.record()?.probe?.test).toEqual(short.run.record()?.probe?.test);
+    expect(run.record()?.probe?.test?.loss).not.toBe(run.record()?.test?.loss);
+    // The engine holds the result again.
+    const engine = run.engine;
+    const held = engine === null ? null : await engine.readAdapter();
+    expect(held?.ok === true && bytesOf(held.value)).toBe(bytesOf(run.adapter));
+    for (const one of [run, short.run]) one.dispose();
   });
 });
 

@@ -12,7 +12,7 @@ import { unwrap } from '../shared/result.ts';
 import { withCrops } from './augment.ts';
 import { logitsOf, metricsOf, type Metrics } from './evaluation.ts';
 import { yieldToEventLoop } from './event-loop.ts';
-import { probeStart } from './probe-start.ts';
+import { probeMetrics, probeStart } from './probe-start.ts';
 import { headShareOf } from '../recipe/recipe.ts';
 import type { Phase } from './run-input.ts';
 import { learningRateAt, nextStop, scheduleOf, type RunPlan } from './run-plan.ts';
@@ -22,8 +22,10 @@ import {
   afterSteps,
   afterValidation,
   afterVerdict,
+  startingAdapter,
   validated,
   withProbe,
+  type Probed,
   type RunState,
   type RunTask,
 } from './run-state.ts';
@@ -80,8 +82,10 @@ export async function train(
     if (state.validation === null && !isLost) state = await validate();
     state = host.keep(await verdict(task, state, engine));
   }
-  if (task.data.test !== null && state.test === null)
-    state = host.keep(await test(task, state, engine, host, task.data.test));
+  const apart = task.data.test;
+  if (apart !== null && state.probe?.test === null)
+    state = host.keep(await probeTest(task, state, state.probe, engine, host, apart));
+  if (apart !== null && state.test === null) state = host.keep(await test(task, state, engine, host, apart));
   return state;
 }
 
@@ -103,12 +107,13 @@ function dueDrop({ drops }: RunPlan, { step, dropEvents }: RunState): DropEvent 
 
 async function probe(task: RunTask, state: RunState, engine: Engine, host: RunHost): Promise<RunState> {
   const startedAt = performance.now();
-  const { head, record } = unwrap(
+  const { weight, bias, strength, validation, validationSeconds } = unwrap(
     await probeStart(engine, task.data, task.plan.batch, (done, total) =>
       host.phase({ kind: 'preparing', what: 'Fitting a linear probe', done, total }),
     ),
   );
-  const next = withProbe(state, head, record);
+  host.evaluated(validationSeconds);
+  const next = withProbe(state, { head: { weight, bias }, strength, validation, test: null });
   unwrap(await engine.writeAdapter(next.adapter));
   return after(secondsSince(startedAt), next);
 }
@@ -197,6 +202,25 @@ async function verdict(task: RunTask, state: RunState, engine: Engine): Promise<
   const next = afterVerdict(state, ...verdictOf(task, state));
   if (next.adapter !== state.adapter) unwrap(await engine.writeAdapter(next.adapter));
   return next;
+}
+
+/** Evaluates the probe on the images kept apart, once: the engine is given back the adapter that it began with. */
+async function probeTest(
+  task: RunTask,
+  state: RunState,
+  probed: Probed,
+  engine: Engine,
+  host: RunHost,
+  images: LabelledPixels,
+): Promise<RunState> {
+  host.phase({ kind: 'evaluating', step: state.step, steps: task.plan.steps });
+  const startedAt = performance.now();
+  unwrap(await engine.writeAdapter(startingAdapter(task)));
+  const metrics = unwrap(await probeMetrics(engine, probed.head, images, task.plan.batch));
+  unwrap(await engine.writeAdapter(state.adapter));
+  const seconds = secondsSince(startedAt);
+  host.evaluated(seconds);
+  return after(seconds, { ...state, probe: { ...probed, test: metrics } });
 }
 
 /** Evaluates the images kept apart, once. */

@@ -50,6 +50,7 @@ export interface ProbeRecord {
   /** L2 strength of the probe, chosen by its loss on the validation images. */
   readonly strength: number;
   readonly validation: Metrics;
+  /** Measured at the end of the run, beside that of its result; null without images kept apart. */
   readonly test: Metrics | null;
 }
 

@@ -24,6 +24,11 @@ export interface Validated extends Evaluated {
   readonly drops: readonly DropRecord[];
 }
 
+/** A probe's head is kept to the end: only then do the images kept apart see it. */
+export interface Probed extends ProbeRecord {
+  readonly head: Adapter['head'];
+}
+
 /** What a run that has ended leaves, and why that. */
 export interface Verdict {
   /**
@@ -46,8 +51,8 @@ export interface RunState {
   /** How many of the plan's drop events are done, and the record of each branch that left. */
   readonly dropEvents: number;
   readonly drops: readonly DropRecord[];
-  /** Of the linear probe that the head started from; null before it is fitted and where there is none. */
-  readonly probe: ProbeRecord | null;
+  /** The linear probe that the head started from; null before it is fitted and where there is none. */
+  readonly probe: Probed | null;
   /** The loss on the batch of every done step. */
   readonly losses: Float32Array; // [step]
   /** Validations in the order of the steps; the first is that before training. */
@@ -119,9 +124,13 @@ export function startingAdapter({
   return head === null ? adapter : { ...adapter, head };
 }
 
-/** With the probe's head, before the first step. */
-export function withProbe(state: RunState, head: Adapter['head'], probe: ProbeRecord): RunState {
-  return { ...state, adapter: { ...state.adapter, head }, probe, validation: null };
+/**
+ * With the probe's head, before the first step. The probe's validation is that of this state: the engine would
+ * measure the same again, but for float32's last bits.
+ */
+export function withProbe(state: RunState, probe: Probed): RunState {
+  const adapter = { ...state.adapter, head: probe.head };
+  return afterValidation({ ...state, adapter, probe }, probe.validation);
 }
 
 /** After some more steps: their losses, and the adapter that they left. */
@@ -174,6 +183,12 @@ export function scalarsOf(adapter: Adapter): Readonly<Record<ModuleName, number>
   return Object.fromEntries(adapter.modules.map(({ name, scalar }) => [name, scalar]));
 }
 
+const probeRecordOf = ({ strength, validation, test }: Probed): ProbeRecord => ({
+  strength,
+  validation,
+  test,
+});
+
 /**
  * What was measured up to a state; null before the first validation.
  *
@@ -189,7 +204,7 @@ export function recordOf(state: RunState, diverging: DivergedFault | null): RunR
     secondsPerStep: state.step === 0 ? 0 : state.stepSeconds / state.step,
     peakBufferBytes: state.peakBufferBytes,
     initialValidation: initial.validation,
-    probe: state.probe,
+    probe: state.probe === null ? null : probeRecordOf(state.probe),
     validation: validation ?? (state.evaluations.at(-1) ?? initial).validation,
     test: state.test,
     drops: state.drops,

@@ -215,7 +215,7 @@ export class Run {
     const evaluationsLeft =
       [...validations].filter((step) => step > done).length +
       (done < stage2 && !validations.has(stage2) ? 1 : 0) +
-      (this.#task.data.test === null ? 0 : 1);
+      (this.#task.data.test === null ? 0 : this.#state.probe === null ? 1 : 2);
     const pace = {
       currentSecondsPerStep: this.#pace.currentSecondsPerStep,
       secondsLeft: this.#pace.secondsLeft(steps - done, evaluationsLeft),

@@ -4,7 +4,7 @@ import type { Batch, Pixels, PrepareOptions } from '../engine/engine.ts';
 import type { Recipe } from '../recipe/options.ts';
 
 export interface LabelledPixels {
-  /** Pixels of the images [begin, end). */
+  /** Pixels of the images [begin, end), which stay as they are: an engine may read them later. */
   slice(begin: number, end: number): Pixels;
   readonly labels: Int32Array;
 }

@@ -22,7 +22,7 @@ import type {
   StepControl,
   StepReport,
 } from '../engine.ts';
-import type { Gpu } from '../gpu.ts';
+import { faultOfGpuError, scoped, type Gpu } from '../gpu.ts';
 import { sliceOf } from '../pixels.ts';
 import { CollectedRows, readRegions } from './device/read-back.ts';
 import { DeviceMemory, wholeOf } from './device/device-memory.ts';
@@ -127,7 +127,7 @@ export class KernelEngine implements Engine {
     const { images: most } = model.plan.context.widths;
     const total = model.imageCount(pixels);
     const values = pixels.data.length / Math.max(1, total);
-    const rows = await this.#guarded(async () => {
+    const rows = await this.#streamed(() => {
       // All parts are enqueued, then read at once.
       const collected = new CollectedRows(this.#memory, model.outputOf('evaluation', what), total);
       for (let first = 0; first < total; first += most) {
@@ -142,7 +142,7 @@ export class KernelEngine implements Engine {
           after: (encoder) => collected.copy(encoder, first, images),
         });
       }
-      return collected.read();
+      return collected;
     });
     return !rows.ok || rows.value.data.every((value) => Number.isFinite(value))
       ? rows
@@ -217,6 +217,26 @@ export class KernelEngine implements Engine {
 
   #ready(): Prepared {
     return present(this.#prepared, 'prepare was not called: the model');
+  }
+
+  /** Enqueues in error scopes that close at once, and reads: such calls may overlap. */
+  async #streamed(enqueue: () => CollectedRows): Promise<Result<NdArray>> {
+    let collected: CollectedRows | undefined;
+    try {
+      const error = scoped(this.gpu.device, () => {
+        collected = enqueue();
+      });
+      const reading = present<CollectedRows>(collected, 'what was enqueued').read();
+      const [rows, reported] = await Promise.allSettled([reading, error]);
+      const trouble = this.gpu.trouble();
+      if (trouble !== null) return fail(trouble);
+      if (reported.status === 'rejected') throw reported.reason;
+      if (reported.value !== null) return fail(faultOfGpuError(reported.value, 0));
+      if (rows.status === 'rejected') throw rows.reason;
+      return ok(rows.value);
+    } catch (thrown) {
+      return fail(this.gpu.trouble() ?? faultOfThrown(thrown));
+    }
   }
 
   async #guarded<T>(work: () => Promise<T>): Promise<Result<T>> {
