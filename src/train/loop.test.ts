@@ -4,13 +4,15 @@ import { describe, expect, test } from 'vitest';
 import { parametersOf, type Adapter } from '../dmlora/adapter.ts';
 import type { Engine, Pixels } from '../engine/engine.ts';
 import { autodiffOn } from '../engine/checks/node-backends.ts';
-import { ok, type Result } from '../shared/result.ts';
+import { ndArray, type NdArray } from '../shared/array.ts';
+import { ok, unwrap, type Result } from '../shared/result.ts';
+import type { LinearLora } from '../dmlora/lora-start.ts';
+import { logitsOf, metricsOf } from './evaluation.ts';
 import { Run } from './run.ts';
-import type { LabelledPixels, TrainingData } from './training-data.ts';
+import { initialState } from './run-state.ts';
+import { prepareOptions, type LabelledPixels } from './training-data.ts';
 import { recipeDefaults } from '../recipe/recipe.ts';
 import { asBytes, bytesNormalisation, finished, inputOf, Log, makeData, model } from './testing/micro-run.ts';
-
-const withTest = (data: TrainingData): TrainingData => ({ ...data, test: makeData(20, 3, 9).train });
 
 const bytesOf = (adapter: Adapter): string =>
   [...parametersOf(adapter)].map(([name, { data }]) => `${name}:${data.join()}`).join('|');
@@ -250,16 +252,40 @@ describe('before the first step', () => {
     expect(after).toMatchObject({ 'test evaluated': 20 });
   });
 
-  test("the probe's test is that of the frozen model, though branches have learned and left", async () => {
-    const { run } = await finished(inputOf({ headStart: 'probe', steps: 20 }, withTest(makeData(24, 3))));
-    const short = await finished(inputOf({ headStart: 'probe', steps: 1 }, withTest(makeData(24, 3))));
-    expect(run.record()?.probe?.test).toEqual(short.run.record()?.probe?.test);
-    expect(run.record()?.probe?.test?.loss).not.toBe(run.record()?.test?.loss);
-    // The engine holds the result again.
-    const engine = run.engine;
-    const held = engine === null ? null : await engine.readAdapter();
-    expect(held?.ok === true && bytesOf(held.value)).toBe(bytesOf(run.adapter));
-    for (const one of [run, short.run]) one.dispose();
+  const { dim } = model.config;
+  const filled = (rows: number, columns: number): NdArray =>
+    ndArray(
+      [rows, columns],
+      Float32Array.from({ length: rows * columns }, (_, i) => Math.sin(i)),
+    );
+  const lora: LinearLora = { block: 0, linear: 'q', scale: 1, A: filled(2, dim), B: filled(dim, 2) };
+
+  test.each([
+    ['of the frozen model', []],
+    ['of base and adapter', [lora]],
+  ])("the probe's test is that %s, though branches have learned and left", async (_, start) => {
+    const data = { ...makeData(24, 3), test: makeData(20, 3, 9).train };
+    const of = (steps: number): ReturnType<typeof finished> =>
+      finished({ ...inputOf({ headStart: 'probe', steps }, data), start });
+    const [long, short] = [await of(20), await of(1)];
+    const record = long.run.record();
+    expect(record?.drops.length).toBeGreaterThan(0);
+    expect(record?.probe?.test).toEqual(short.run.record()?.probe?.test);
+    expect(record?.probe?.test?.loss).not.toBe(record?.test?.loss);
+    // Asked of an engine that holds nothing but the start and the probe's head.
+    const state = initialState({ ...inputOf({}, data), start });
+    const engine = await autodiffOn('cpu')();
+    const { model: frozen, normalisation, recipe } = inputOf({}, data);
+    const options = prepareOptions(recipe, data, 6);
+    const head = long.run.state.probe?.head ?? state.adapter.head;
+    unwrap(await engine.prepare(frozen, { ...state.adapter, head }, normalisation, options));
+    const { loss } = metricsOf(unwrap(await logitsOf(engine, data.test, 6)), data.test.labels);
+    engine.dispose();
+    expect(record?.probe?.test?.loss).toBeCloseTo(loss, 5);
+    // The engine of the run holds the result again.
+    const held = unwrap((await long.run.engine?.readAdapter()) ?? ok(state.adapter));
+    expect(bytesOf(held)).toBe(bytesOf(long.run.adapter));
+    for (const { run } of [long, short]) run.dispose();
   });
 });
 
