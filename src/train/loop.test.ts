@@ -201,11 +201,11 @@ describe('before the first step', () => {
     const [before, after] = [new Map<string, number>(), new Map<string, number>()];
     let counts = before;
     let set = '';
-    const noted = (name: string, { slice, labels }: LabelledPixels): LabelledPixels => ({
-      labels,
+    const noted = (name: string, images: LabelledPixels): LabelledPixels => ({
+      labels: images.labels,
       slice: (begin, end) => {
         set = name;
-        return slice(begin, end);
+        return images.slice(begin, end);
       },
     });
     const data = {
@@ -216,22 +216,24 @@ describe('before the first step', () => {
     };
     const makeEngine = async (): Promise<Engine> => {
       const engine = await autodiffOn('cpu')();
-      const { evaluate, features, step } = engine;
+      const evaluate = engine.evaluate.bind(engine);
+      const features = engine.features.bind(engine);
+      const step = engine.step.bind(engine);
       const count = (what: string, { data: { length } }: Pixels): void => {
         const key = `${set} ${what}`;
         counts.set(key, (counts.get(key) ?? 0) + length / (3 * model.config.imageSize ** 2));
       };
       engine.evaluate = (pixels, gates): ReturnType<Engine['evaluate']> => {
         count('evaluated', pixels);
-        return evaluate.call(engine, pixels, gates);
+        return evaluate(pixels, gates);
       };
       engine.features = (pixels, gates): ReturnType<Engine['features']> => {
         count('features', pixels);
-        return features.call(engine, pixels, gates);
+        return features(pixels, gates);
       };
       engine.step = (...given): void => {
         counts = after;
-        step.apply(engine, given);
+        step(...given);
       };
       return engine;
     };
