@@ -35,9 +35,9 @@ const clearlyWorse = 1.05;
 
 /**
  * Multiply-adds of one product of features and weights that are still quick: an evaluation of the objective
- * is two of them (about 40 ms), and a probe takes about 200 evaluations.
+ * is two of them (about 25 ms), and a probe takes some 150 evaluations.
  */
-const workLimit = 40_000_000;
+const workLimit = 25_000_000;
 
 /**
  * Images of the training set to fit on: all, or the first of each class in turn so that one product stays
