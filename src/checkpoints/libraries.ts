@@ -1,22 +1,18 @@
 // Both libraries whose checkpoints Graft opens, and which of them wrote a config.json.
 import { objectOf, parseJsonObject, type Json, type JsonObject } from '../formats/json.ts';
-import { present } from '../shared/assert.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { Library } from './library.ts';
 import type { LibraryName, ModelConfigFile } from './model-config.ts';
-import type { Naming } from './naming.ts';
 import { timm } from './timm/library.ts';
 import { transformers } from './transformers/library.ts';
 
 /** In the order in which they are asked: transformers’ wrapper of timm writes the keys of both. */
 export const libraries: Readonly<Record<LibraryName, Library>> = { timm, transformers };
 
-/** The library that gives tensors such names. */
-export function libraryOfNames(names: Naming['id']): Library {
-  const found = Object.values(libraries).find(
-    (library) => library.names.files === names || library.names.memory === names,
-  );
-  return present(found, names);
+/** The library that gives tensors such names, by the naming's id; null for none, as of an ONNX graph. */
+export function libraryOfNames(id: string): Library | null {
+  const found = Object.values(libraries).find(({ names }) => names.files === id || names.memory === id);
+  return found ?? null;
 }
 
 /** Reads a config.json; which library wrote it shows in its keys. */

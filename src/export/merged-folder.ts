@@ -3,6 +3,7 @@
 // back as strictly.
 import { writePreprocessorConfig } from '../checkpoints/transformers/preprocessor-config.ts';
 import { writeSafetensors } from '../formats/safetensors.ts';
+import { present } from '../shared/assert.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { misfit, type Architecture } from '../checkpoints/architecture.ts';
 import { loadHead } from '../checkpoints/checkpoint.ts';
@@ -57,7 +58,7 @@ export function libraryForm(
 
 /** The library that a folder is for: the source's, or the one that has such names. */
 const libraryOf = ({ source }: ExportContext, names: WrittenNames): Library =>
-  names === 'own' ? libraries[source.config.library] : libraryOfNames(names);
+  names === 'own' ? libraries[source.config.library] : present(libraryOfNames(names), names);
 
 /** config.json and the tensors of the model's class in one of the libraries. */
 function filled(

@@ -240,16 +240,15 @@ export type UsageFacts = Pick<
 export function usageSection(facts: UsageFacts): string {
   const { format, data, onnxFile } = facts;
   const own = libraries[facts.library];
-  const kind = format === 'source' ? own.names.files : format;
+  const written = format === 'source' ? own : libraryOfNames(format);
   const parts: string[] = [];
-  if (kind === 'hf' || kind === 'hf-v5' || kind === 'timm')
-    parts.push(fence('python', libraryOfNames(kind).usage.join('\n')));
-  if (kind === 'peft') {
+  if (written !== null) parts.push(fence('python', written.usage.join('\n')));
+  if (format === 'peft') {
     const { words, lines } = own.adapterUsage({ ...facts, classes: data.classes.length });
     if (words !== null) parts.push(words);
     parts.push(fence('python', lines.join('\n')));
   }
-  if (onnxFormats.has(kind))
+  if (onnxFormats.has(format))
     parts.push(
       `\`${onnxFile ?? 'onnx/model.onnx'}\`: input \`pixel_values\` [batch, 3, height, width], output \`logits\` ` +
         '[batch, classes], both float32. In JavaScript, in a browser or in Node, with the folder served or on disk; ' +
