@@ -38,13 +38,25 @@ test('formats are written, proved and zipped', async ({ page }, info) => {
   await expect(button(page, 'Write and prove')).toBeDisabled();
   for (const format of await formats.all()) await format.check();
   await dialog.getByRole('radio', { name: 'Names of transformers 5' }).check();
+  // Cancelled or closed, an export ends and leaves the dialogue as it was before.
+  await button(page, 'Write and prove').click();
+  await dialog.getByRole('button', { name: 'Cancel', exact: true }).click();
+  await expect(button(page, 'Write and prove')).toBeEnabled({ timeout: 1_000 });
+  await expect(page.getByTestId('export-hf-v5')).toBeHidden();
   await button(page, 'Write and prove').click();
   for (const format of ['hf-v5', 'timm', 'peft', 'onnx']) {
     const result = page.getByTestId(`export-${format}`);
     await expect(result).toHaveAttribute('data-offered', 'true', { timeout: 120_000 });
     const difference = await result.getByTestId('merged-difference').getAttribute('data-value');
     expect(Number(difference)).toBeLessThan(1e-4);
+    await expect(result).toContainText('the same answers on 3 of 3');
   }
+  const shared = 'Read back: the same weights as Hugging Face, names of transformers 5, bit for bit';
+  for (const format of ['timm', 'onnx'])
+    await expect(page.getByTestId(`export-${format}`)).toContainText(shared);
+  await expect(page.getByTestId('export-peft')).toContainText(
+    'Read back and compared on 3 validation images',
+  );
   // Fewer bits are offered where the first answers stay, and refused in words where they do not.
   const fewBits = { 'onnx-q8': 'onnx/model_quantized.onnx', 'onnx-q4': 'onnx/model_q4.onnx' };
   const offered: [string, string[]][] = [];

@@ -194,20 +194,26 @@ export async function loadModel(
   const weights = new Map<ParamName, NdArray>();
   const shapes = backboneShapes(checkpoint.config);
   for (const [name, shape] of shapes) {
-    const location = checkpoint.locations.get(name);
-    const loaded =
-      name === 'prefix_tokens'
-        ? await loadTokens(file, header, checkpoint, shape)
-        : name === 'pos_embed'
-          ? await loadPositions(file, header, checkpoint, shape)
-          : location === undefined
-            ? ok(zeros(shape))
-            : await loadParameter(file, header, location, shape);
+    const loaded = await loadWeight(file, header, checkpoint, name, shape);
     if (!loaded.ok) return loaded;
     weights.set(name, loaded.value);
     onProgress(weights.size, shapes.size);
   }
   return ok({ config: checkpoint.config, weights });
+}
+
+/** One parameter of the backbone, in the shape that `backboneShapes` gives it. */
+export async function loadWeight(
+  file: Blob,
+  header: SafetensorsHeader,
+  checkpoint: Checkpoint,
+  name: ParamName,
+  shape: readonly number[],
+): Promise<Result<NdArray>> {
+  if (name === 'prefix_tokens') return loadTokens(file, header, checkpoint, shape);
+  if (name === 'pos_embed') return loadPositions(file, header, checkpoint, shape);
+  const location = checkpoint.locations.get(name);
+  return location === undefined ? ok(zeros(shape)) : loadParameter(file, header, location, shape);
 }
 
 /** The tokens before the patches, [1, prefixTokens, dim]. */

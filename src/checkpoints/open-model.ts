@@ -80,6 +80,9 @@ export interface OpenModel {
   readonly summary: ModelSummary;
 }
 
+/** A model that was understood, and whose weights were not read. */
+export type UnreadModel = Omit<OpenModel, 'model'>;
+
 export const unknownOrigin: ModelOrigin = { hubId: null, revision: null, licence: null };
 
 /** A PEFT adapter to open a model with. */
@@ -110,6 +113,19 @@ export async function openModel(
   title: string,
   options: OpenOptions = {},
 ): Promise<Result<OpenModel>> {
+  const found = await understandModel(files, title, options);
+  if (!found.ok) return found;
+  const { file, header, checkpoint } = found.value;
+  const model = await loadModel(file, header, checkpoint, options.onProgress ?? (() => undefined));
+  return model.ok ? ok({ ...found.value, model: model.value }) : model;
+}
+
+/** As `openModel`, without the weights: whoever needs no more than one at a time reads them so. */
+export async function understandModel(
+  files: readonly SourceFile[],
+  title: string,
+  options: OpenOptions = {},
+): Promise<Result<UnreadModel>> {
   const { imageSize = null, origin = unknownOrigin, weights: chosenWeights = null, adapter = null } = options;
   const bad = (name: string, why: BadFileReason, detail: string): Result<never> =>
     fail({ kind: 'bad-file', name, why, detail });
@@ -151,8 +167,6 @@ export async function openModel(
   const { checkpoint, preprocessing } = sized.value;
   const problem = (await options.loadingProblem?.(checkpoint.config)) ?? null;
   if (problem !== null) return fail({ kind: 'out-of-memory', askedBytes: blob.size, detail: problem });
-  const model = await loadModel(blob, header, checkpoint, options.onProgress ?? (() => undefined));
-  if (!model.ok) return model;
   const { head } = checkpoint;
   if (head === null) notes.push('It has no classifier: the head will be new.');
   const unexpected = unexpectedTensors(checkpoint);
@@ -166,7 +180,6 @@ export async function openModel(
     header,
     config: config.value,
     checkpoint,
-    model: model.value,
     preprocessing,
     origin: {
       ...(adapter?.as === 'merged' ? unknownOrigin : origin),

@@ -4,7 +4,7 @@
 import { encodeFloats, isFloatType, type FloatType } from '../formats/float-types.ts';
 import { decodeFloats } from '../formats/float-types.ts';
 import { readTensorBytes, type SafetensorsHeader, type TensorToWrite } from '../formats/safetensors.ts';
-import type { NdArray } from '../shared/array.ts';
+import { ndArray, type NdArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
 import { faultSentence } from '../shared/fault.ts';
 import { readPositions } from './checkpoint.ts';
@@ -27,8 +27,28 @@ export function writtenName({ family, dialect, heads }: Checkpoint, name: string
   return family.writtenPrefix + name.slice(name.startsWith(dialect.prefix) ? dialect.prefix.length : 0);
 }
 
+/** float32 values that lie in a blob, outside the heap, until they are needed. */
+export interface StoredArray {
+  readonly shape: readonly number[];
+  readonly blob: Blob;
+}
+
+/** An array in a blob. */
+export const storedArray = ({ shape, data }: NdArray): StoredArray => ({
+  shape,
+  blob: blobOf(encodeFloats(data, 'F32')),
+});
+
+/** The values of an array, out of its blob where it lies in one. */
+export async function valuesOf(array: NdArray | StoredArray): Promise<NdArray> {
+  if (!('blob' in array)) return array;
+  return ndArray(array.shape, decodeFloats(new Uint8Array(await array.blob.arrayBuffer()), 'F32'));
+}
+
+const blobOf = (bytes: Uint8Array): Blob => new Blob([bytes as BlobPart]);
+
 /**
- * The tensors of the new file.
+ * The tensors of the new file, their bytes in blobs; one is in memory at a time, or those of one fused tensor.
  *
  * @param changed float32 values by canonical name: adapted weights and the head; cast last, to the source's
  *   type. The positions change by themselves where the image size is not the source's.
@@ -39,7 +59,7 @@ export async function fineTunedTensors(
   file: Blob,
   header: SafetensorsHeader,
   checkpoint: Checkpoint,
-  changed: ReadonlyMap<ParamName, NdArray>,
+  changed: ReadonlyMap<ParamName, NdArray | StoredArray>,
   chosen: FloatType | null = null,
 ): Promise<Map<string, TensorToWrite>> {
   const headType = chosen ?? backboneType(header, checkpoint);
@@ -51,7 +71,7 @@ export async function fineTunedTensors(
   };
   for (const [name, { dtype, shape, begin, end }] of header.tensors)
     if (!heads.includes(name)) write(name, { dtype, shape, bytes: file.slice(begin, end) });
-  const fused = new Map<string, [Location, NdArray][]>();
+  const fused = new Map<string, [Location, NdArray | StoredArray][]>();
   for (const [name, values] of changed) {
     if (name.startsWith('head.')) continue;
     const location = present(checkpoint.locations.get(name), name);
@@ -62,15 +82,22 @@ export async function fineTunedTensors(
     }
     const source = present(header.tensors.get(location.tensor), location.tensor);
     const dtype = chosen ?? (isFloatType(source.dtype) ? source.dtype : headType);
-    write(location.tensor, { dtype, shape: source.shape, bytes: encodeFloats(values.data, dtype) });
+    const bytes =
+      dtype === 'F32' && 'blob' in values
+        ? values.blob
+        : blobOf(encodeFloats((await valuesOf(values)).data, dtype));
+    write(location.tensor, { dtype, shape: source.shape, bytes });
   }
   for (const [name, parts] of fused) {
     const entry = present(header.tensors.get(name), name);
     const stored = isFloatType(entry.dtype) ? entry.dtype : headType;
     const rows = decodeFloats(await readTensorBytes(file, entry), stored); // [3 out, in]
-    for (const [{ third }, { data }] of parts) rows.set(data, (third ?? 0) * data.length);
+    for (const [{ third }, values] of parts) {
+      const { data } = await valuesOf(values);
+      rows.set(data, (third ?? 0) * data.length);
+    }
     const dtype = chosen ?? stored;
-    write(name, { dtype, shape: entry.shape, bytes: encodeFloats(rows, dtype) });
+    write(name, { dtype, shape: entry.shape, bytes: blobOf(encodeFloats(rows, dtype)) });
   }
   if (checkpoint.storedImageSize !== checkpoint.config.imageSize) {
     const { tensor } = present(checkpoint.locations.get('pos_embed'), 'positions');
@@ -79,20 +106,21 @@ export async function fineTunedTensors(
     const { dtype } = present(header.tensors.get(tensor), tensor);
     const type = chosen ?? (isFloatType(dtype) ? dtype : headType);
     const { shape, data } = positions.value;
-    write(tensor, { dtype: type, shape, bytes: encodeFloats(data, type) });
+    write(tensor, { dtype: type, shape, bytes: blobOf(encodeFloats(data, type)) });
   }
-  for (const [name, values] of writtenHeads(checkpoint, changed))
-    tensors.set(name, { dtype: headType, shape: values.shape, bytes: encodeFloats(values.data, headType) });
+  const [weight, bias] = [changed.get('head.weight'), changed.get('head.bias')];
+  if (weight !== undefined && bias !== undefined)
+    for (const [name, { shape, data }] of writtenHeads(
+      checkpoint,
+      await valuesOf(weight),
+      await valuesOf(bias),
+    ))
+      tensors.set(name, { dtype: headType, shape, bytes: blobOf(encodeFloats(data, headType)) });
   return tensors;
 }
 
 /** The head under the names of the file's heads, which may be two. */
-function* writtenHeads(
-  { heads }: Checkpoint,
-  changed: ReadonlyMap<ParamName, NdArray>,
-): Generator<[string, NdArray]> {
-  const [weight, bias] = [changed.get('head.weight'), changed.get('head.bias')];
-  if (weight === undefined || bias === undefined) return;
+function* writtenHeads({ heads }: Checkpoint, weight: NdArray, bias: NdArray): Generator<[string, NdArray]> {
   for (const [part, head] of splitHead({ weight, bias }, heads.length).entries()) {
     const name = present(heads[part], 'a head');
     yield [`${name}.weight`, head.weight];

@@ -6,11 +6,18 @@ import type { FloatType } from '../formats/float-types.ts';
 import type { TensorToWrite } from '../formats/safetensors.ts';
 import type { NdArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
-import { ok, type Result } from '../shared/result.ts';
+import type { Result } from '../shared/result.ts';
 import type { VitConfig } from '../vit/vit-config.ts';
-import type { ParamName, VitModel } from '../vit/parameters.ts';
-import { backboneType, fineTunedTensors } from '../checkpoints/write-checkpoint.ts';
-import { mergedWeights } from '../dmlora/merge.ts';
+import type { ParamName } from '../vit/parameters.ts';
+import {
+  backboneType,
+  fineTunedTensors,
+  storedArray,
+  valuesOf,
+  type StoredArray,
+} from '../checkpoints/write-checkpoint.ts';
+import { mergedWeight } from '../dmlora/merge.ts';
+import type { Pause } from './pause.ts';
 import type { OpenModel } from '../checkpoints/open-model.ts';
 import type { ExportDtype, ExportedFile } from './export-types.ts';
 
@@ -19,10 +26,12 @@ export interface ExportContext {
   readonly adapter: Adapter;
   readonly classes: readonly string[];
   readonly dtype: ExportDtype;
-  /** What merging changes, float32 by canonical name, the head included. */
-  readonly merged: ReadonlyMap<ParamName, NdArray>;
+  /** A parameter of the merged model, the head included, float32; out of a blob where merging changed it. */
+  readonly parameter: (name: ParamName) => Promise<NdArray>;
+  /** Awaited between two pieces of work. */
+  readonly pause: Pause;
   /**
-   * The whole merged checkpoint in the source's names: what merging changed in the chosen type, the rest
+   * The whole merged checkpoint in the source's names, all of it in blobs: what merging changed in the chosen type, the rest
    * untouched.
    */
   readonly tensors: ReadonlyMap<string, TensorToWrite>;
@@ -41,49 +50,41 @@ export interface ReadBack {
   readonly read: (name: ParamName) => Promise<Result<NdArray>>;
 }
 
-/** A model that is in memory, given back. */
-export function heldModel(
-  { config, weights }: VitModel,
-  head: Adapter['head'],
-  preprocessing: Preprocessing,
-): ReadBack {
-  const heads = new Map([
-    ['head.weight', head.weight],
-    ['head.bias', head.bias],
-  ]);
-  return {
-    config,
-    preprocessing,
-    read: (name) => Promise.resolve(ok(present(heads.get(name) ?? weights.get(name), name))),
-  };
-}
-
 export interface FormatWriter {
   write(context: ExportContext): Promise<Result<readonly ExportedFile[]>>;
   readBack(context: ExportContext, files: readonly ExportedFile[]): Promise<Result<ReadBack>>;
 }
 
-/** Merges once, for all formats. */
+/** Merges once, for all formats, one weight after the other: what it makes lies in blobs, not on the heap. */
 export async function exportContext(
   source: OpenModel,
   adapter: Adapter,
   classes: readonly string[],
   dtype: ExportDtype,
+  pause: Pause,
 ): Promise<ExportContext> {
-  const merged = mergedWeights(source.model.weights, adapter);
+  const { weights } = source.model;
+  const changed = new Map<ParamName, NdArray | StoredArray>([
+    ['head.weight', adapter.head.weight],
+    ['head.bias', adapter.head.bias],
+  ]);
+  for (const module of adapter.modules) {
+    const name = `${module.name}.weight`;
+    changed.set(name, storedArray(mergedWeight(present(weights.get(name), name), module)));
+    await pause();
+  }
+  const chosen = dtype === 'source' ? null : dtype;
   return {
     source,
     adapter,
     classes,
     dtype,
-    merged,
-    tensors: await fineTunedTensors(
-      source.file,
-      source.header,
-      source.checkpoint,
-      merged,
-      dtype === 'source' ? null : dtype,
-    ),
+    async parameter(name) {
+      await pause();
+      return valuesOf(present(changed.get(name) ?? weights.get(name), name));
+    },
+    pause,
+    tensors: await fineTunedTensors(source.file, source.header, source.checkpoint, changed, chosen),
     sourceType: backboneType(source.header, source.checkpoint),
   };
 }

@@ -100,7 +100,7 @@ async function writeAndProve(job: ExportJob, pause: Pause): Promise<Result<reado
   const { source, adapter, classes, dtype, formats, sample, engine, batch, onProgress } = job;
   onProgress('Merging', 0, formats.length);
   await pause();
-  const context = await exportContext(source, adapter, classes, dtype);
+  const context = await exportContext(source, adapter, classes, dtype, pause);
   const prover = new Prover(source.model.weights, sample, engine, batch, pause);
   const done: FormatExport[] = [];
   for (const format of formats) {

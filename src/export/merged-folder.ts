@@ -5,8 +5,9 @@ import { writePreprocessorConfig } from '../checkpoints/transformers/preprocesso
 import { writeSafetensors } from '../formats/safetensors.ts';
 import { present } from '../shared/assert.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
+import { backboneShapes } from '../vit/parameters.ts';
 import { misfit, type Architecture } from '../checkpoints/architecture.ts';
-import { loadHead } from '../checkpoints/checkpoint.ts';
+import { loadHead, loadWeight } from '../checkpoints/checkpoint.ts';
 import {
   castTensors,
   filledArchitecture,
@@ -15,10 +16,9 @@ import {
 } from '../checkpoints/rename-tensors.ts';
 import { libraries, libraryOfNames, parseModelConfig } from '../checkpoints/libraries.ts';
 import type { Library, ModelToWrite } from '../checkpoints/library.ts';
-import { openModel, typeWord } from '../checkpoints/open-model.ts';
+import { typeWord, understandModel } from '../checkpoints/open-model.ts';
 import type { ExportedFile, ExportFormat } from './export-types.ts';
 import {
-  heldModel,
   jsonFile,
   weightType,
   type ExportContext,
@@ -82,12 +82,12 @@ export function leftOutOf(context: ExportContext, format: ExportFormat): readonl
 
 /** Reads a folder back as if a user had brought it, and refuses what the library would refuse or make up. */
 async function readFolder(files: readonly ExportedFile[]): Promise<Result<ReadBack>> {
-  const opened = await openModel(
+  const opened = await understandModel(
     files.map(({ name, blob }) => ({ path: name, blob })),
     'the exported folder',
   );
   if (!opened.ok) return opened;
-  const { file, header, checkpoint, model, preprocessing } = opened.value;
+  const { file, header, checkpoint, preprocessing } = opened.value;
   const config = files.find(({ name }) => name === 'config.json');
   const architecture = architectureOf((await config?.blob.text()) ?? '');
   if (!architecture.ok) return architecture;
@@ -97,7 +97,20 @@ async function readFolder(files: readonly ExportedFile[]): Promise<Result<ReadBa
   const head = await loadHead(file, header, checkpoint);
   if (!head.ok) return head;
   if (head.value === null) return fail({ kind: 'bug', message: 'the exported file has no head' });
-  return ok(heldModel(model, head.value, preprocessing));
+  const heads = new Map([
+    ['head.weight', head.value.weight],
+    ['head.bias', head.value.bias],
+  ]);
+  const shapes = backboneShapes(checkpoint.config);
+  return ok({
+    config: checkpoint.config,
+    preprocessing,
+    read: (name) => {
+      const part = heads.get(name);
+      if (part !== undefined) return Promise.resolve(ok(part));
+      return loadWeight(file, header, checkpoint, name, present(shapes.get(name), name));
+    },
+  });
 }
 
 /** A folder of the model's class: every tensor that the library registers for it, and nothing else. */

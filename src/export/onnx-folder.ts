@@ -14,10 +14,9 @@ import { ndArray, sizeOf, type NdArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { typeOfForm, type GraphForm } from './onnx-graph.ts';
-import { vitOnnx, modelOfOnnx } from './onnx-weights.ts';
+import { vitOnnx, weightsOfOnnx } from './onnx-weights.ts';
 import type { ExportedFile, ExportFormat } from './export-types.ts';
 import {
-  heldModel,
   jsonFile,
   type ExportContext,
   type FormatWriter,
@@ -61,13 +60,13 @@ const writtenForms = {
 
 /** @param limit largest model file in bytes; weights of a larger one lie beside it. */
 export const onnxFolder = (format: OnnxFormat, limit = onnxFileLimit): FormatWriter => ({
-  write(context) {
-    const { source, merged, classes } = context;
+  async write(context) {
+    const { source, classes } = context;
     const form = formOf(format, context);
     const type = typeOfForm(form);
     const { file: name, word } = writtenForms[form];
-    const weights = new Map([...source.model.weights, ...merged]);
-    const onnx = vitOnnx(source.model.config, weights, form, 'graft');
+    const { config } = source.model;
+    const onnx = await vitOnnx(config, classes.length, context.parameter, form, 'graft');
     const { model, external } = writeOnnx(onnx, `${name}_data`, limit);
     // Without these, transformers.js looks for a quantised file first, and for no file beside the model.
     const settings: [string, Json][] = [['dtype', word]];
@@ -85,7 +84,7 @@ export const onnxFolder = (format: OnnxFormat, limit = onnxFileLimit): FormatWri
       jsonFile('config.json', text),
       jsonFile('preprocessor_config.json', writePreprocessorConfig(source.preprocessing)),
     );
-    return Promise.resolve(ok(files));
+    return ok(files);
   },
   readBack: (context, files) => readBack(format, context, files),
 });
@@ -112,14 +111,13 @@ async function readBack(
   const { source, classes } = context;
   const graph = await readGraph(format, context, files);
   if (!graph.ok) return graph;
-  const read = await modelOfOnnx(graph.value, source.model.config, classes.length, formOf(format, context));
-  if (!read.ok) return read;
-  const { weights } = read.value;
-  const head = {
-    weight: present(weights.get('head.weight'), 'head.weight'),
-    bias: present(weights.get('head.bias'), 'head.bias'),
-  };
-  return ok(heldModel(read.value, head, source.preprocessing));
+  const found = await weightsOfOnnx(
+    graph.value,
+    source.model.config,
+    classes.length,
+    formOf(format, context),
+  );
+  return found.ok ? ok({ ...found.value, preprocessing: source.preprocessing }) : found;
 }
 
 /**
@@ -136,14 +134,14 @@ export async function computedLogits(
 ): Promise<Result<NdArray>> {
   const graph = await readGraph(format, context, files);
   if (!graph.ok) return graph;
-  const compute = await onnxEvaluator(graph.value);
+  const compute = await onnxEvaluator(graph.value, context.pause);
   const [count = 0, ...shape] = pixels.shape;
   const size = sizeOf(shape);
   const classes = context.classes.length;
   const data = new Float32Array(count * classes);
   for (let i = 0; i < count; i++) {
     const one = pixels.data.subarray(i * size, (i + 1) * size);
-    data.set(compute({ shape: [1, ...shape], data: one }).data, i * classes);
+    data.set((await compute({ shape: [1, ...shape], data: one })).data, i * classes);
   }
   return data.every((value) => Number.isFinite(value))
     ? ok(ndArray([count, classes], data))

@@ -15,40 +15,41 @@ import { ndArray, type NdArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { onnxOpset, typeOfForm, vitGraph, type GraphForm, type QuantisedWeight } from './onnx-graph.ts';
-import { linearName, type ParamName, type VitModel } from '../vit/parameters.ts';
+import { linearName, type ParamName } from '../vit/parameters.ts';
 import type { VitConfig } from '../vit/vit-config.ts';
 
 /**
- * The model of a classifier.
+ * The model of a classifier, its weights in blobs.
  *
- * @param weights every parameter of the backbone, and `head.weight` and `head.bias`.
+ * @param read a parameter of the backbone, `head.weight` or `head.bias`; one is held at a time.
  */
-export function vitOnnx(
+export async function vitOnnx(
   config: VitConfig,
-  weights: ReadonlyMap<ParamName, NdArray>,
+  classes: number,
+  read: (name: ParamName) => Promise<NdArray>,
   form: GraphForm,
   producer: string,
-): OnnxModel {
-  const classes = present(weights.get('head.bias'), 'head.bias').data.length;
+): Promise<OnnxModel> {
   const graph = vitGraph(config, classes, form);
   const type = typeOfForm(form);
   const dtype = type === 'float16' ? 'F16' : 'F32';
-  const scales = layerScales(config, weights);
-  const initializers = graph.weights.map(({ name, param, transposed, shape }): OnnxTensor => {
-    const data = scaledRows(present(weights.get(param), param), scales.get(param));
+  const scales = await layerScales(config, read);
+  const initializers: OnnxTensor[] = [];
+  for (const { name, param, transposed, shape } of graph.weights) {
+    const data = scaledRows(await read(param), scales.get(param));
     const values = transposed ? exchanged(data, shape) : data;
-    return { name, type, shape, bytes: new Blob([encodeFloats(values, dtype) as BlobPart]) };
-  });
-  const quantised = graph.quantised.flatMap((weight) => {
+    initializers.push({ name, type, shape, bytes: new Blob([encodeFloats(values, dtype) as BlobPart]) });
+  }
+  for (const weight of graph.quantised) {
     const { param } = weight;
-    return inFewBits(form, weight, scaledRows(present(weights.get(param), param), scales.get(param)));
-  });
+    initializers.push(...inFewBits(form, weight, scaledRows(await read(param), scales.get(param))));
+  }
   return {
     name: 'vit',
     opset: onnxOpset,
     producer,
     nodes: graph.nodes,
-    initializers: [...initializers, ...quantised, ...graph.constants],
+    initializers: [...initializers, ...graph.constants],
     input: graph.input,
     output: graph.output,
   };
@@ -80,38 +81,47 @@ function inFewBits(
   ];
 }
 
-/** A quantised linear's values, [outputs, inputs]; null where a tensor is missing or of another shape. */
-async function ofFewBits(
+interface FewBits {
+  readonly values: OnnxTensor;
+  readonly scales: OnnxTensor;
+  readonly zeros: OnnxTensor;
+}
+
+/** The tensors of a quantised linear; null where one is missing or of another shape. */
+function partsOf(
   form: GraphForm,
   { param, outputs, inputs }: QuantisedWeight,
   stored: ReadonlyMap<string, OnnxTensor>,
-): Promise<NdArray | null> {
-  const part = async (name: string, type: OnnxType, shape: number[]): Promise<Uint8Array | null> => {
+): FewBits | null {
+  const part = (name: string, type: OnnxType, shape: number[]): OnnxTensor | null => {
     const tensor = stored.get(`${param}.${name}`);
-    return tensor?.type === type && tensor.shape.join() === shape.join() ? bytesOf(tensor) : null;
+    return tensor?.type === type && tensor.shape.join() === shape.join() ? tensor : null;
   };
-  if (form === 'uint8') {
-    const values = await part('values', 'uint8', [inputs, outputs]);
-    const scales = await part('scales', 'float32', [outputs]);
-    const zeros = await part('zeros', 'uint8', [outputs]);
-    if (values === null || scales === null || zeros === null) return null;
-    const linear = { values, scales: decodeFloats(scales, 'F32'), zeros };
-    return ndArray([outputs, inputs], ofUint8Linear(linear));
-  }
   const blocks = blocksOf(inputs);
-  const values = await part('values', 'uint8', [outputs, blocks, int4Block / 2]);
-  const scales = await part('scales', 'float32', [outputs * blocks]);
-  const zeros = await part('zeros', 'uint8', [outputs * Math.ceil(blocks / 2)]);
-  if (values === null || scales === null || zeros === null) return null;
-  const linear = { values, scales: decodeFloats(scales, 'F32'), zeros };
-  return ndArray([outputs, inputs], ofInt4Linear(linear, inputs));
+  const isUint8 = form === 'uint8';
+  const values = part('values', 'uint8', isUint8 ? [inputs, outputs] : [outputs, blocks, int4Block / 2]);
+  const scales = part('scales', 'float32', [isUint8 ? outputs : outputs * blocks]);
+  const zeros = part('zeros', 'uint8', [isUint8 ? outputs : outputs * Math.ceil(blocks / 2)]);
+  return values === null || scales === null || zeros === null ? null : { values, scales, zeros };
+}
+
+/** A quantised linear's values, [outputs, inputs]. */
+async function ofFewBits(
+  form: GraphForm,
+  { outputs, inputs }: QuantisedWeight,
+  parts: FewBits,
+): Promise<NdArray> {
+  const [values, zeros] = [await bytesOf(parts.values), await bytesOf(parts.zeros)];
+  const linear = { values, scales: decodeFloats(await bytesOf(parts.scales), 'F32'), zeros };
+  const data = form === 'uint8' ? ofUint8Linear(linear) : ofInt4Linear(linear, inputs);
+  return ndArray([outputs, inputs], data);
 }
 
 /** Layer scale by the parameters of the linear that it follows: (W x + b) s is (s W) x + s b. */
-function layerScales(
+async function layerScales(
   { layerScale, depth }: VitConfig,
-  weights: ReadonlyMap<ParamName, NdArray>,
-): ReadonlyMap<ParamName, Float32Array> {
+  read: (name: ParamName) => Promise<NdArray>,
+): Promise<ReadonlyMap<ParamName, Float32Array>> {
   const scales = new Map<ParamName, Float32Array>();
   for (let index = 0; layerScale && index < depth; index++)
     for (const [linear, scale] of [
@@ -120,7 +130,7 @@ function layerScales(
     ] as const)
       for (const part of ['weight', 'bias']) {
         const name = `blocks.${index}.${scale}`;
-        scales.set(`${linearName(index, linear)}.${part}`, present(weights.get(name), name).data);
+        scales.set(`${linearName(index, linear)}.${part}`, (await read(name)).data);
       }
   return scales;
 }
@@ -139,16 +149,23 @@ function exchanged(data: Float32Array, [n = 0, m = 0]: readonly number[]): Float
   return out;
 }
 
+/** The weights of a file that was read back, float32 under canonical names, one at a time. */
+export interface OnnxWeights {
+  /** Its layer scale lies inside its linears. */
+  readonly config: VitConfig;
+  readonly read: (name: ParamName) => Promise<Result<NdArray>>;
+}
+
 /**
- * The model of a file that was read back, float32 under canonical names, its layer scale inside its linears;
- * a fault names the first node or tensor that is not what the configuration asks for.
+ * The weights of a file that was read back; a fault names the first node or tensor that is not what the
+ * configuration asks for, or, once it is read, the weight that holds no numbers.
  */
-export async function modelOfOnnx(
+export async function weightsOfOnnx(
   model: OnnxModel,
   config: VitConfig,
   classes: number,
   form: GraphForm,
-): Promise<Result<VitModel>> {
+): Promise<Result<OnnxWeights>> {
   const wrong = (detail: string): Result<never> =>
     fail({ kind: 'bad-file', name: 'model.onnx', why: 'other-format', detail });
   const graph = vitGraph(config, classes, form);
@@ -170,27 +187,33 @@ export async function modelOfOnnx(
     if (tensor === undefined || !same(await bytesOf(tensor), bytes))
       return wrong(`The constant ${name} is not what the model needs.`);
   }
-  const weights = new Map<ParamName, NdArray>();
+  const readers = new Map<ParamName, () => Promise<Result<NdArray>>>();
   for (const { name, param, transposed, shape } of graph.weights) {
     const tensor = stored.get(name);
     if (tensor === undefined || tensor.type !== type || tensor.shape.join() !== shape.join())
       return wrong(`The weight ${name} is not there in its shape.`);
-    const values = decodeFloats(await bytesOf(tensor), type === 'float16' ? 'F16' : 'F32');
-    if (!values.every((value) => Number.isFinite(value)))
-      return wrong(`The weight ${name} holds values that ${type} cannot hold.`);
-    const [wide, shown] = transposed
-      ? [exchanged(values, [...shape].reverse()), [...shape].reverse()]
-      : [values, shape];
-    weights.set(param, ndArray(shown, wide));
+    readers.set(param, async () => {
+      const values = decodeFloats(await bytesOf(tensor), type === 'float16' ? 'F16' : 'F32');
+      if (!values.every((value) => Number.isFinite(value)))
+        return wrong(`The weight ${name} holds values that ${type} cannot hold.`);
+      const back = [...shape].reverse();
+      return ok(transposed ? ndArray(back, exchanged(values, back)) : ndArray(shape, values));
+    });
   }
   for (const weight of graph.quantised) {
-    const values = await ofFewBits(form, weight, stored);
-    if (values === null) return wrong(`The weight ${weight.param} is not there in its shape.`);
-    if (!values.data.every((value) => Number.isFinite(value)))
-      return wrong(`The weight ${weight.param} holds a scale that is no number.`);
-    weights.set(weight.param, values);
+    const parts = partsOf(form, weight, stored);
+    if (parts === null) return wrong(`The weight ${weight.param} is not there in its shape.`);
+    readers.set(weight.param, async () => {
+      const values = await ofFewBits(form, weight, parts);
+      return values.data.every((value) => Number.isFinite(value))
+        ? ok(values)
+        : wrong(`The weight ${weight.param} holds a scale that is no number.`);
+    });
   }
-  return ok({ config: { ...config, layerScale: false }, weights });
+  return ok({
+    config: { ...config, layerScale: false },
+    read: (name) => present(readers.get(name), name)(),
+  });
 }
 
 const nodeText = ({ op, domain, inputs, outputs, attributes }: OnnxNode): string =>

@@ -13,10 +13,11 @@ import { readMicroModel, readTensors, tensorOf } from '../engine/checks/referenc
 import { micro, randomModel, randomValues } from '../engine/checks/random-model.ts';
 import { ndArray, sizeOf, type NdArray } from '../shared/array.ts';
 import { faultSentence } from '../shared/fault.ts';
-import { vitOnnx, modelOfOnnx } from './onnx-weights.ts';
-import { headShapes, type ParamName, type VitModel } from '../vit/parameters.ts';
+import { vitOnnx as writtenOnnx, weightsOfOnnx } from './onnx-weights.ts';
+import { backboneShapes, headShapes, type ParamName, type VitModel } from '../vit/parameters.ts';
 import type { VitConfig } from '../vit/vit-config.ts';
-import { unwrap } from '../shared/result.ts';
+import { ok, unwrap, type Result } from '../shared/result.ts';
+import type { GraphForm } from './onnx-graph.ts';
 
 const classes = 5;
 const variants: [string, Partial<VitConfig>][] = [
@@ -37,8 +38,32 @@ function withHead(model: VitModel): Map<ParamName, NdArray> {
   ]);
 }
 
-async function reread(model: OnnxModel, limit?: number): Promise<OnnxModel> {
-  const { model: file, external } = writeOnnx(model, 'model.onnx_data', limit);
+const vitOnnx = (
+  config: VitConfig,
+  weights: ReadonlyMap<ParamName, NdArray>,
+  form: GraphForm,
+  producer: string,
+): Promise<OnnxModel> => {
+  const read = (name: ParamName) => Promise.resolve(weights.get(name)!);
+  return writtenOnnx(config, weights.get('head.bias')!.data.length, read, form, producer);
+};
+
+/** All weights of a file, where every one can be read. */
+async function modelOfOnnx(...given: Parameters<typeof weightsOfOnnx>): Promise<Result<VitModel>> {
+  const found = await weightsOfOnnx(...given);
+  if (!found.ok) return found;
+  const { config, read } = found.value;
+  const weights = new Map<ParamName, NdArray>();
+  for (const name of [...backboneShapes(config).keys(), 'head.weight', 'head.bias']) {
+    const tensor = await read(name);
+    if (!tensor.ok) return tensor;
+    weights.set(name, tensor.value);
+  }
+  return ok({ config, weights });
+}
+
+async function reread(given: OnnxModel | Promise<OnnxModel>, limit?: number): Promise<OnnxModel> {
+  const { model: file, external } = writeOnnx(await given, 'model.onnx_data', limit);
   return unwrap(await readOnnx(file, external === null ? null : { name: 'model.onnx_data', blob: external }));
 }
 
@@ -133,7 +158,7 @@ describe('the file', () => {
   });
 
   test('keeps weights above the limit in a file beside it, page by page', async () => {
-    const onnx = vitOnnx(model.config, weights, 'float32', 'test');
+    const onnx = await vitOnnx(model.config, weights, 'float32', 'test');
     const inside = writeOnnx(onnx, 'model.onnx_data');
     expect(inside.external).toBeNull();
     const outside = writeOnnx(onnx, 'model.onnx_data', 10_000);
@@ -178,7 +203,7 @@ describe('the file', () => {
   );
 
   test('says which operators it needs, and no others are read', async () => {
-    const onnx = vitOnnx(model.config, weights, 'int4', 'test');
+    const onnx = await vitOnnx(model.config, weights, 'int4', 'test');
     const { model: file } = writeOnnx(onnx, 'x');
     const bytes = new Uint8Array(await file.arrayBuffer());
     const text = new TextDecoder('latin1').decode(bytes);
@@ -205,7 +230,7 @@ describe('the file', () => {
   });
 
   test('that is another graph, lacks a weight or is cut off is refused', async () => {
-    const onnx = vitOnnx(model.config, weights, 'float32', 'test');
+    const onnx = await vitOnnx(model.config, weights, 'float32', 'test');
     const refusal = async (changed: OnnxModel): Promise<string> => {
       const read = await modelOfOnnx(await reread(changed), model.config, classes, 'float32');
       return read.ok ? 'accepted' : faultSentence(read.fault);

@@ -5,8 +5,15 @@ import type { Adapter } from '../dmlora/adapter.ts';
 import { fusedLora, stackedLora, withLora, type LoraPair } from '../dmlora/stacked-lora.ts';
 import { decodeFloats, encodeFloats, isFloatType } from '../formats/float-types.ts';
 import { readPeftConfig, targetNames, writePeftConfig } from '../checkpoints/peft/config.ts';
-import { readHeader, readTensorBytes, writeSafetensors, type TensorToWrite } from '../formats/safetensors.ts';
-import { ndArray, sliceRows, type NdArray } from '../shared/array.ts';
+import {
+  readHeader,
+  readTensorRows,
+  writeSafetensors,
+  type TensorEntry,
+  type TensorToWrite,
+} from '../formats/safetensors.ts';
+import { ndArray, type NdArray } from '../shared/array.ts';
+import type { ParamName } from '../vit/parameters.ts';
 import { present } from '../shared/assert.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { peftModules, type PeftModule } from '../checkpoints/peft/names.ts';
@@ -15,13 +22,7 @@ import { namedBy } from '../checkpoints/rename-tensors.ts';
 import { joinedHead, splitHead, type Head } from '../checkpoints/heads.ts';
 import { libraries } from '../checkpoints/libraries.ts';
 import type { ExportedFile } from './export-types.ts';
-import {
-  heldModel,
-  jsonFile,
-  type ExportContext,
-  type FormatWriter,
-  type ReadBack,
-} from './export-context.ts';
+import { jsonFile, type ExportContext, type FormatWriter, type ReadBack } from './export-context.ts';
 import { libraryForm } from './merged-folder.ts';
 
 const prefix = 'base_model.model.';
@@ -99,34 +100,56 @@ async function readBack(context: ExportContext, files: readonly ExportedFile[]):
   const header = await readHeader(file, 'adapter_model.safetensors');
   if (!header.ok) return header;
   const left = new Set(header.value.tensors.keys());
-  const read = async (name: string): Promise<NdArray> => {
-    const entry = present(header.value.tensors.get(prefix + name), name);
+  const entryOf = (name: string): TensorEntry => {
     left.delete(prefix + name);
+    return present(header.value.tensors.get(prefix + name), name);
+  };
+  const read = async (
+    entry: TensorEntry,
+    rows: readonly [number, number] | null = null,
+  ): Promise<NdArray> => {
     const dtype = isFloatType(entry.dtype) ? entry.dtype : 'F32';
-    return ndArray(entry.shape, decodeFloats(await readTensorBytes(file, entry), dtype));
+    const data = decodeFloats(await readTensorRows(file, entry, rows), dtype);
+    return ndArray(
+      [rows === null ? (entry.shape[0] ?? 0) : rows[1] - rows[0], ...entry.shape.slice(1)],
+      data,
+    );
   };
   const base = baseArchitecture(context);
   if (!base.ok) return base;
   const dialect = present(base.value.dialects[0], 'names');
-  const weights = new Map(source.model.weights);
+  /** By parameter: A whole, the rows of B that are its own, and their scale. */
+  const adapted = new Map<ParamName, () => Promise<{ readonly pair: LoraPair; readonly scale: number }>>();
   for (const { name, parts } of peftModules(source.model.config, dialect)) {
     if (!config.value.adapts(name)) continue;
-    const [A, B] = [await read(`${name}.lora_A.weight`), await read(`${name}.lora_B.weight`)];
+    const [A, B] = [entryOf(`${name}.lora_A.weight`), entryOf(`${name}.lora_B.weight`)];
     if (A.shape[0] !== config.value.rankOf(name))
       return wrong(`${name} has rank ${A.shape[0] ?? 0}, the file says ${config.value.rankOf(name)}`);
     const rows = (B.shape[0] ?? 0) / parts.length;
-    parts.forEach((linear, third) => {
-      const weight = present(weights.get(`${linear}.weight`), linear);
-      const part = sliceRows(B, third * rows, (third + 1) * rows);
-      weights.set(`${linear}.weight`, withLora(weight, { A, B: part }, config.value.scaleOf(name)));
-    });
+    const scale = config.value.scaleOf(name);
+    parts.forEach((linear, third) =>
+      adapted.set(`${linear}.weight`, async () => {
+        const own = [third * rows, (third + 1) * rows] as const;
+        return { pair: { A: await read(A), B: await read(B, own) }, scale };
+      }),
+    );
   }
-  const heads: Head[] = [];
+  const parts: Head[] = [];
   for (const name of base.value.heads)
-    heads.push({ weight: await read(`${name}.weight`), bias: await read(`${name}.bias`) });
-  const head = joinedHead(heads);
+    parts.push({ weight: await read(entryOf(`${name}.weight`)), bias: await read(entryOf(`${name}.bias`)) });
+  const head = joinedHead(parts);
   if (left.size > 0) return wrong(`${[...left].slice(0, 3).join(', ')} would not be used`);
-  return ok(heldModel({ ...source.model, weights }, head, source.preprocessing));
+  return ok({
+    config: source.model.config,
+    preprocessing: source.preprocessing,
+    async read(name) {
+      if (name === 'head.weight') return ok(head.weight);
+      if (name === 'head.bias') return ok(head.bias);
+      const weight = present(source.model.weights.get(name), name);
+      const lora = await adapted.get(name)?.();
+      return ok(lora === undefined ? weight : withLora(weight, lora.pair, lora.scale));
+    },
+  });
 }
 
 function wrong(detail: string): Result<never> {

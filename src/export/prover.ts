@@ -17,6 +17,11 @@ interface Ran {
   readonly logits: NdArray; // [n, classes]
 }
 
+interface AllRead {
+  readonly identity: string;
+  readonly weights: Map<ParamName, NdArray>;
+}
+
 export class Prover {
   readonly #ran: Ran[] = [];
 
@@ -31,41 +36,43 @@ export class Prover {
 
   /** The proof of what a format gave back: of its own run, or of an earlier one with the same bits. */
   async prove(format: ExportFormat, read: ReadBack, type: WrittenType): Promise<Result<ExportProof>> {
-    const identity = await this.#identityOf(read);
-    if (!identity.ok) return identity;
-    const former = this.#ran.find((ran) => ran.identity === identity.value);
-    const logits = former === undefined ? await this.#run(read) : ok(former.logits);
+    const found = await this.#readAll(read);
+    if (!found.ok) return found;
+    const { identity, weights } = found.value;
+    const former = this.#ran.find((ran) => ran.identity === identity);
+    const logits = former === undefined ? await this.#run(read, weights) : ok(former.logits);
     if (!logits.ok) return logits;
-    if (former === undefined) this.#ran.push({ format, identity: identity.value, logits: logits.value });
+    if (former === undefined) this.#ran.push({ format, identity, logits: logits.value });
     const measured = compare(logits.value, this.sample, type);
     return measured.ok
       ? ok({ ...measured.value, sameWeightsAs: former?.format ?? null, graphImages: 0 })
       : measured;
   }
 
-  /** What decides the logits, as text: numbers and switches, normalisation, and the digest of each tensor. */
-  async #identityOf({ config, preprocessing, read }: ReadBack): Promise<Result<string>> {
+  /**
+   * The weights, of which those are held that are not in memory anyway, and what decides their logits, as text:
+   * numbers and switches, normalisation, the digest of each tensor.
+   */
+  async #readAll({ config, preprocessing, read }: ReadBack): Promise<Result<AllRead>> {
     const { rescale, mean, std } = preprocessing;
     const parts = [JSON.stringify([Object.entries(config).sort(), rescale, mean, std])];
-    for (const name of namesOf(config)) {
-      const tensor = await read(name);
-      if (!tensor.ok) return tensor;
-      const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytesOf(tensor.value)));
-      parts.push(`${name} ${tensor.value.shape.join('x')} ${digest.join()}`);
-      await this.pause();
-    }
-    return ok(parts.join('\n'));
-  }
-
-  async #run({ config, preprocessing, read }: ReadBack): Promise<Result<NdArray>> {
     const weights = new Map<ParamName, NdArray>();
     for (const name of namesOf(config)) {
       const tensor = await read(name);
       if (!tensor.ok) return tensor;
       const known = this.known.get(name);
       weights.set(name, known !== undefined && isSame(known, tensor.value) ? known : tensor.value);
+      const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytesOf(tensor.value)));
+      parts.push(`${name} ${tensor.value.shape.join('x')} ${digest.join()}`);
       await this.pause();
     }
+    return ok({ identity: parts.join('\n'), weights });
+  }
+
+  async #run(
+    { config, preprocessing }: ReadBack,
+    weights: Map<ParamName, NdArray>,
+  ): Promise<Result<NdArray>> {
     const [weight, bias] = [taken(weights, 'head.weight'), taken(weights, 'head.bias')];
     const plain: Adapter = { modules: [], head: { weight, bias }, moments: new Map() };
     const { sample, batch, pause } = this;

@@ -33,26 +33,39 @@ export async function evaluateOnnx(model: OnnxModel, pixels: Tensor): Promise<Te
   return (await onnxEvaluator(model))(pixels);
 }
 
-/** A function that runs the graph, its weights decoded once. */
-export async function onnxEvaluator(model: OnnxModel): Promise<(pixels: Tensor) => Tensor> {
+/**
+ * A function that runs the graph, its weights decoded once.
+ *
+ * @param between awaited after each operator; what it throws ends the run.
+ */
+export async function onnxEvaluator(
+  model: OnnxModel,
+  between: () => Promise<void> = () => Promise.resolve(),
+): Promise<(pixels: Tensor) => Promise<Tensor>> {
   const weights = new Map<string, Value>();
   for (const { name, type, shape, bytes } of model.initializers) {
     const raw = bytes instanceof Blob ? new Uint8Array(await bytes.arrayBuffer()) : bytes;
     weights.set(name, { type, shape, data: numbersOf(type, raw) });
   }
-  return (pixels) => run(model, weights, pixels);
+  return (pixels) => run(model, weights, pixels, between);
 }
 
-function run(model: OnnxModel, weights: ReadonlyMap<string, Value>, pixels: Tensor): Tensor {
+async function run(
+  model: OnnxModel,
+  weights: ReadonlyMap<string, Value>,
+  pixels: Tensor,
+  between: () => Promise<void>,
+): Promise<Tensor> {
   const values = new Map(weights);
   values.set(model.input.name, { type: model.input.type, ...pixels });
   const lastUse = new Map(model.nodes.flatMap(({ inputs }, i) => inputs.map((name) => [name, i] as const)));
-  model.nodes.forEach((node, i) => {
+  for (const [i, node] of model.nodes.entries()) {
     const inputs = node.inputs.map((name) => present(values.get(name), `value ${name}`));
     const computed = node.op === 'DynamicQuantizeLinear' ? quantised(inputs) : [compute(node, inputs)];
     node.outputs.forEach((name, at) => values.set(name, rounded(present(computed[at], name))));
     for (const name of node.inputs) if (lastUse.get(name) === i) values.delete(name);
-  });
+    await between();
+  }
   return present(values.get(model.output.name), 'the output');
 }
 
