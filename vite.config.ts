@@ -32,7 +32,7 @@ export default defineConfig({
   },
   preview: { headers: responseHeaders, port: 4173, strictPort: false },
   test: {
-    include: ['src/**/*.test.ts', 'scripts/**/*.test.ts'],
+    include: ['src/**/*.test.{ts,tsx}', 'scripts/**/*.test.ts'],
     environment: 'node',
     // tfjs publishes ES modules without saying so; Vite reads them as the browser build does.
     server: { deps: { inline: [/@tensorflow/] } },

@@ -1,0 +1,214 @@
+// @vitest-environment happy-dom
+// What a person sees of the page, without a browser: every phase of testing/app-phases.ts drawn by the real
+// components on the client without a worker. Pictures, layout and the real worker are e2e/'s.
+import { act, cleanup, fireEvent, render, screen, within } from '@testing-library/react';
+import { afterEach, beforeEach, describe, expect, test, vi, type MockInstance } from 'vitest';
+import { describeFault, type Fault } from '../shared/fault.ts';
+import { appPhases, openPhase, settled } from '../state/testing/app-phases.ts';
+import type { FakeClient } from '../state/testing/fake-client.ts';
+import { App } from './App.tsx';
+import { FaultBox } from './parts/FaultBox.tsx';
+import { TrainerContext } from './trainer-context.ts';
+
+// The curves are drawn on a canvas, which there is none of here.
+vi.mock('./charts/LineChart.tsx', () => ({ LineChart: () => null }));
+
+let complaints: MockInstance<typeof console.error>;
+
+beforeEach(() => {
+  complaints = vi.spyOn(console, 'error').mockImplementation(() => undefined);
+});
+
+// React tells what went wrong while it drew on the console.
+afterEach(() => {
+  cleanup();
+  expect(complaints.mock.calls).toEqual([]);
+  complaints.mockRestore();
+});
+
+async function shown(phase: string): Promise<FakeClient> {
+  const { trainer, client } = await openPhase(phase);
+  render(
+    <TrainerContext value={trainer}>
+      <App />
+    </TrainerContext>,
+  );
+  await act(settled);
+  return client;
+}
+
+const button = (name: string): HTMLButtonElement => screen.getByRole('button', { name });
+const field = (label: RegExp): HTMLElement => screen.getByLabelText(label);
+const type = (element: HTMLElement, value: string): boolean =>
+  fireEvent.change(element, { target: { value } });
+
+/** Those of the run's buttons that can be pressed. */
+const pressable = (): string[] =>
+  within(screen.getByRole('group', { name: 'Run controls' }))
+    .getAllByRole<HTMLButtonElement>('button')
+    .filter(({ disabled }) => !disabled)
+    .map(({ textContent }) => textContent.trim())
+    .filter((name) => ['Start', 'Pause', 'Resume', 'Step', 'Stop'].includes(name));
+
+/** Phase, its name on the chip, the beginning of what is said, and what can be pressed. */
+const runInPhases: readonly (readonly [string, string, string, readonly string[]])[] = [
+  ['ready', 'Ready', 'Everything is ready', ['Start']],
+  ['a wrong setting', 'Ready', 'Correct the marked settings', []],
+  ['images refused', 'Ready', 'Choose images', []],
+  ['preparing', 'Preparing', 'Decoding images', []],
+  ['training, stage 1', 'Training, stage 1', 'Stage 1: branches and head learn', ['Pause', 'Stop']],
+  ['training, stage 2', 'Training, stage 2', 'the scalars and the head learn', ['Pause', 'Stop']],
+  ['validating', 'Validating', 'Measuring on the validation images', ['Pause', 'Stop']],
+  ['paused', 'Paused', 'Resume, take a single step', ['Resume', 'Step', 'Stop']],
+  ['diverging', 'Training', 'The run is diverging', ['Pause', 'Stop']],
+  ['failed, can go on', 'Stopped by a fault', 'it can go on from step 120', ['Start', 'Resume', 'Stop']],
+  ['failed for good', 'Stopped by a fault', 'cannot go on', ['Start']],
+  ['stopped early', 'Finished', 'Ended early', ['Start']],
+  ['finished', 'Finished', 'All steps are done', ['Start']],
+  ['exporting', 'Finished', 'All steps are done', []],
+  ['exported', 'Finished', 'All steps are done', ['Start']],
+  ['images with remarks', 'Ready', 'Everything is ready', ['Start']],
+  ['no WebGPU', 'Ready', 'Everything is ready', ['Start']],
+];
+
+describe('the run in every phase', () => {
+  test.each(runInPhases)('%s', async (phase, chip, status, buttons) => {
+    await shown(phase);
+    expect(screen.getByTestId('phase').textContent).toContain(chip);
+    expect(screen.getByTestId('status').textContent).toContain(status);
+    expect(pressable()).toEqual(buttons);
+  });
+
+  test('none is missing here', () => {
+    expect(appPhases.map(({ name }) => name).sort()).toEqual(runInPhases.map(([name]) => name).sort());
+  });
+
+  test('Start over a result that was not saved asks first', async () => {
+    const client = await shown('finished');
+    const starts = (): number => client.sent.filter(({ name }) => name === 'start').length;
+    fireEvent.click(button('Start'));
+    expect(starts()).toBe(1);
+    fireEvent.click(button('Start a new run'));
+    await act(settled);
+    expect(starts()).toBe(2);
+  });
+});
+
+describe('the recipe', () => {
+  test('a wrong field is marked and named, and Start waits for it', async () => {
+    await shown('ready');
+    const rate = field(/^Learning rate/);
+    const help = (): string =>
+      document.getElementById(rate.getAttribute('aria-describedby') ?? '')?.textContent ?? '';
+    const before = help();
+    type(rate, 'fast');
+    expect(rate.getAttribute('aria-invalid')).toBe('true');
+    expect(help()).not.toBe(before);
+    expect(button('Start').disabled).toBe(true);
+    type(rate, '0.001');
+    expect(rate.getAttribute('aria-invalid')).toBe('false');
+    expect(help()).toBe(before);
+    expect(button('Start').disabled).toBe(false);
+  });
+
+  test('what is not shown cannot be wrong', async () => {
+    await shown('ready');
+    const until = field(/^Drops until/);
+    type(until, '200');
+    expect(button('Start').disabled).toBe(true);
+    type(field(/^Branch dropout/), 'none');
+    expect(screen.queryByLabelText(/^Drops until/)).toBeNull();
+    expect(button('Start').disabled).toBe(false);
+  });
+
+  test('cannot be edited while a run is under way', async () => {
+    await shown('training, stage 1');
+    const settings = document.querySelector<HTMLFieldSetElement>('#recipe-settings');
+    expect(settings?.disabled).toBe(true);
+  });
+});
+
+describe('the report of an import', () => {
+  test('says how many files were refused, used with a remark, passed over, and why', async () => {
+    await shown('images with remarks');
+    const refused = screen.getByTestId('rejected');
+    expect(refused.textContent).toContain('2 files refused');
+    expect(refused.textContent).toContain('cats/broken.jpg');
+    expect(refused.textContent).toContain('The file ends before its picture does.');
+    expect(screen.getByTestId('warnings').textContent).toContain('1 file used, with something to know');
+    expect(screen.getByTestId('ignored').textContent).toContain('1 file passed over');
+  });
+
+  test('has no list for what did not happen', async () => {
+    await shown('ready');
+    for (const id of ['rejected', 'warnings', 'ignored']) expect(screen.queryByTestId(id)).toBeNull();
+  });
+
+  test('a class named like markup is text', async () => {
+    await shown('ready');
+    expect(screen.getAllByText('<b>bold</b>').length).toBeGreaterThan(0);
+  });
+});
+
+describe('the export', () => {
+  test('no format, no writing; a format that was refused says why', async () => {
+    const client = await shown('finished');
+    fireEvent.click(button('Merge & export'));
+    const box = screen.getByRole<HTMLInputElement>('checkbox', { name: /Hugging Face/ });
+    fireEvent.click(box);
+    expect(screen.getByText('Choose at least one format.')).toBeTruthy();
+    expect(button('Write and prove').disabled).toBe(true);
+    fireEvent.click(box);
+    fireEvent.click(button('Write and prove'));
+    await act(settled);
+    expect(client.sent.at(-1)).toMatchObject({ name: 'exportModel', input: { formats: ['hf'] } });
+    expect(screen.getByTestId('export-hf').getAttribute('data-offered')).toBe('true');
+  });
+
+  test('what was written is offered with its proof, what was refused is not', async () => {
+    await shown('exported');
+    fireEvent.click(button('Merge & export'));
+    expect(screen.getByTestId('export-onnx').getAttribute('data-offered')).toBe('true');
+    const refused = screen.getByTestId('export-timm');
+    expect(refused.getAttribute('data-offered')).toBe('false');
+    expect(refused.textContent).toContain('timm’s ViT cannot hold this model.');
+    expect(within(refused).queryByRole('button')).toBeNull();
+  });
+});
+
+describe('a fault', () => {
+  test.each<Fault>([
+    { kind: 'device-lost', step: 12, detail: 'The graphics driver was restarted.' },
+    { kind: 'storage', why: 'quota', detail: 'The disk is full.', needed: 5000 },
+    { kind: 'bug', message: '<img src=x onerror=alert(1)>' },
+  ])('of kind $kind says what happened and what to do, as text', (fault) => {
+    render(<FaultBox fault={fault} />);
+    const { title, detail, advice } = describeFault(fault);
+    const box = screen.getByRole('alert');
+    for (const words of [title, detail, advice]) expect(box.textContent).toContain(words);
+    expect(box.querySelector('img')).toBeNull();
+  });
+
+  test('of a run stands by the run', async () => {
+    await shown('failed, can go on');
+    expect(screen.getByRole('alert').textContent).toContain('The graphics driver was restarted.');
+  });
+});
+
+describe('dragging files over the window', () => {
+  const drag = (): boolean =>
+    fireEvent(window, Object.assign(new Event('dragenter'), { dataTransfer: { types: ['Files'] } }));
+
+  test('says what may be dropped', async () => {
+    await shown('ready');
+    expect(screen.queryByTestId('drop-overlay')).toBeNull();
+    drag();
+    expect(screen.getByTestId('drop-overlay').textContent).toContain('Drop to open');
+  });
+
+  test('says that a run is in the way', async () => {
+    await shown('training, stage 1');
+    drag();
+    expect(screen.getByTestId('drop-overlay').textContent).toContain('Stop it first');
+  });
+});
