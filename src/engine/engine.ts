@@ -206,9 +206,8 @@ export interface Engine {
   report(): Promise<{ readonly steps: readonly StepReport[]; readonly fault: Fault | null }>;
 
   /**
-   * Logits [n, classes] of the adapted model; any n. This and `features` may be called again before the last
-   * call has answered, so that a device need not wait for the host; they answer in order. No other call may
-   * come between.
+   * Logits [n, classes] of the adapted model; any n. An engine with several steps in flight takes calls of this
+   * and of `features` before the last one has answered, and answers in order; no other call may come between.
    */
   evaluate(pixels: Pixels, gates: Gates): Promise<Result<NdArray>>;
 

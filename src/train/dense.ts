@@ -2,8 +2,8 @@
 // host: the same bits whatever engine trains. Matrices lie row by row.
 
 /**
- * out[i, j] = sum over k of a[i, k] b[j, k] for a [m, inner] and b [p, inner]: every product here is one of rows with
- * rows. Four rows by two at once: eight sums that wait for nothing, three times as fast as one.
+ * out[i, j] = sum over k of a[i, k] b[j, k] for a [m, inner] and b [p, inner]: every product here is one of
+ * rows with rows. Four rows by two at once: eight sums that wait for nothing, three times as fast as one.
  */
 export function rowProducts(
   a: Float64Array,

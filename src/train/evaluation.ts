@@ -1,10 +1,9 @@
 // Loss and accuracy over a set of images, batch by batch, and the interval around an accuracy.
 import { allOpen } from '../dmlora/adapter.ts';
 import { meanCrossEntropy } from '../engine/cross-entropy.ts';
-import type { Engine, Pixels } from '../engine/engine.ts';
+import type { Engine } from '../engine/engine.ts';
 import { ndArray, type NdArray } from '../shared/array.ts';
-import type { Fault } from '../shared/fault.ts';
-import { fail, ok, type Result } from '../shared/result.ts';
+import { ok, type Result } from '../shared/result.ts';
 import type { LabelledPixels } from './training-data.ts';
 import { yieldToEventLoop } from './event-loop.ts';
 
@@ -16,42 +15,41 @@ export interface Metrics {
 }
 
 /**
- * What an engine answers for all images of a set, a row for each, asked `batch` at a time: the next batch is
- * under way before the last has answered, so that a device need not wait for the host. Other work gets its
- * turn between batches.
+ * What an engine answers for all images of a set, a row for each, asked `batch` at a time. On an engine that
+ * takes several steps at once the next batch is under way before the last has answered, so that the device
+ * need not wait for the host.
  *
  * @param between awaited after each answer, with its number of images; what it throws ends the evaluation.
  */
 export async function rowsOf(
-  ask: (pixels: Pixels) => Promise<Result<NdArray>>,
+  engine: Engine,
+  what: 'evaluate' | 'features',
   images: LabelledPixels,
   batch: number,
   between: (images: number) => Promise<void> = yieldToEventLoop,
 ): Promise<Result<NdArray>> {
   const total = images.labels.length;
+  const underWay = engine.describe().stepsInFlight > 1 ? 2 : 1;
   const parts: NdArray[] = [];
-  const faults: Fault[] = [];
-  let take = (): Promise<void> => Promise.resolve();
-  let latest: Promise<unknown> = Promise.resolve();
+  const waiting: { readonly count: number; readonly answer: Promise<Result<NdArray>> }[] = [];
+  let begin = 0;
   try {
-    for (let begin = 0; begin < total && faults.length === 0; begin += batch) {
-      const end = Math.min(total, begin + batch);
-      const answer = ask(images.slice(begin, end));
-      latest = answer;
-      await take(); // the answer before this one
-      take = async (): Promise<void> => {
-        const rows = await answer;
-        if (!rows.ok) faults.push(rows.fault);
-        else parts.push(rows.value);
-        await between(end - begin);
-      };
+    for (;;) {
+      while (waiting.length < underWay && begin < total) {
+        const end = Math.min(total, begin + batch);
+        waiting.push({ count: end - begin, answer: engine[what](images.slice(begin, end), allOpen) });
+        begin = end;
+      }
+      const next = waiting.shift();
+      if (next === undefined) break;
+      const rows = await next.answer;
+      if (!rows.ok) return rows;
+      parts.push(rows.value);
+      await between(next.count);
     }
-    await take();
   } finally {
-    await latest; // nothing is left under way
+    await Promise.all(waiting.map(({ answer }) => answer)); // nothing is left under way
   }
-  const [fault] = faults;
-  if (fault !== undefined) return fail(fault);
   const width = parts[0]?.shape[1] ?? 0;
   const all = new Float32Array(total * width);
   let at = 0;
@@ -73,7 +71,7 @@ export function logitsOf(
   batch: number,
   between?: () => Promise<void>,
 ): Promise<Result<NdArray>> {
-  return rowsOf((pixels) => engine.evaluate(pixels, allOpen), images, batch, between);
+  return rowsOf(engine, 'evaluate', images, batch, between);
 }
 
 /** Loss and accuracy of logits [n, classes]; the first of equal logits counts as the answer. */

@@ -1,7 +1,7 @@
-// A run and its linear probe: the features of the model as the run begins with it, the probe's head, and how well
-// it answers. The images kept apart are asked at the end of the run only.
-import { allOpen, type Adapter } from '../dmlora/adapter.ts';
-import type { Engine, Pixels } from '../engine/engine.ts';
+// A run and its linear probe: the features of the model as the run begins with it, the probe's head, and how
+// well it answers. The images kept apart are asked at the end of the run only.
+import type { Adapter } from '../dmlora/adapter.ts';
+import type { Engine } from '../engine/engine.ts';
 import { ndArray, type NdArray } from '../shared/array.ts';
 import { ok, type Result } from '../shared/result.ts';
 import { yieldToEventLoop } from './event-loop.ts';
@@ -17,9 +17,9 @@ export interface ProbeStart extends Probe {
 }
 
 /**
- * Fits the probe. The engine holds the adapter that the run begins with: its branches add nothing (B = 0), so that
- * its features are the frozen model's; or they add what an adapter had learned, and the features are those of base
- * and adapter.
+ * Fits the probe. The engine holds the adapter that the run begins with: its branches add nothing (B = 0), so
+ * that its features are the frozen model's; or they add what an adapter had learned, and the features are
+ * those of base and adapter.
  *
  * @param onProgress images whose features are known, of all that are needed.
  */
@@ -32,7 +32,7 @@ export async function probeStart(
   const total = train.labels.length + validation.labels.length;
   let done = 0;
   const featuresOf = (images: LabelledPixels): Promise<Result<NdArray>> =>
-    rowsOf(asked(engine), images, batch, (answered) => {
+    rowsOf(engine, 'features', images, batch, (answered) => {
       done += answered;
       onProgress(done, total);
       return yieldToEventLoop();
@@ -56,8 +56,8 @@ export async function probeStart(
 }
 
 /**
- * How well a probe's head answers for other images; the engine holds the adapter that the probe was fitted on, with
- * whatever head.
+ * How well a probe's head answers for other images; the engine holds the adapter that the probe was fitted
+ * on, with whatever head.
  */
 export async function probeMetrics(
   engine: Engine,
@@ -65,14 +65,9 @@ export async function probeMetrics(
   images: LabelledPixels,
   batch: number,
 ): Promise<Result<Metrics>> {
-  const features = await rowsOf(asked(engine), images, batch);
+  const features = await rowsOf(engine, 'features', images, batch);
   return features.ok ? ok(metricsOf(headLogits(features.value, head), images.labels)) : features;
 }
-
-const asked =
-  (engine: Engine) =>
-  (pixels: Pixels): Promise<Result<NdArray>> =>
-    engine.features(pixels, allOpen);
 
 function picked({ data, shape: [, width = 0] }: NdArray, rows: readonly number[]): NdArray {
   const out = new Float32Array(rows.length * width);

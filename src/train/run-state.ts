@@ -125,8 +125,8 @@ export function startingAdapter({
 }
 
 /**
- * With the probe's head, before the first step. The probe's validation is that of this state: the engine would
- * measure the same again, but for float32's last bits.
+ * With the probe's head, before the first step. The probe's validation is that of this state: the engine
+ * would measure the same again, but for float32's last bits.
  */
 export function withProbe(state: RunState, probe: Probed): RunState {
   const adapter = { ...state.adapter, head: probe.head };

@@ -71,7 +71,6 @@ type Flat = Partial<Record<GroupName, tf.Tensor1D>>;
 export class AutodiffEngine implements Engine {
   #prepared: Prepared | null = null;
   #queue: Promise<void> = Promise.resolve();
-  #inferring: Promise<unknown> = Promise.resolve();
   #reports: StepReport[] = [];
   #fault: Fault | null = null;
   #peakBytes = 0;
@@ -259,14 +258,7 @@ export class AutodiffEngine implements Engine {
 
   features(pixels: Pixels, gates: Gates): Promise<Result<NdArray>> {
     const width = headInputs(this.#ready().vit.config);
-    return this.#inTurn(() => this.#infer(pixels, gates, width, 'a feature', (feature) => feature));
-  }
-
-  /** One after another: calls may overlap, error scopes may not. */
-  #inTurn(infer: () => Promise<Result<NdArray>>): Promise<Result<NdArray>> {
-    const answer = this.#inferring.then(infer, infer);
-    this.#inferring = answer;
-    return answer;
+    return this.#infer(pixels, gates, width, 'a feature', (feature) => feature);
   }
 
   /**
