@@ -7,7 +7,7 @@ import type { DecodeImage } from './decode.ts';
 import { localImageWorker } from './image-work.ts';
 import { importImages } from './import-images.ts';
 import type { ImportedImage } from './import-report.ts';
-import { buildPixelCache } from './pixel-cache.ts';
+import { buildPixelCache, keepPixels, pixelKey, type AheadProgress, type KeptPixels } from './pixel-cache.ts';
 import { folderFiles } from './testing/images.ts';
 
 const preprocessing = usualPreprocessing.vit(4);
@@ -71,4 +71,74 @@ test('stops when asked, and refuses what no memory holds', async () => {
   const huge = { ...preprocessing, crop: { width: 2 ** 26, height: 2 ** 26 } };
   const cache = await buildPixelCache(images, huge, localImageWorker(painter()));
   expect(!cache.ok && cache.fault).toMatchObject({ kind: 'bad-file', why: 'too-big' });
+});
+
+/** Pixels kept in a map. */
+function mapOfPixels(): KeptPixels & { readonly held: Map<string, Uint8Array<ArrayBuffer>> } {
+  const held = new Map<string, Uint8Array<ArrayBuffer>>();
+  return {
+    held,
+    has: (key) =>
+      Promise.resolve(
+        new Set([...held.keys()].filter((at) => at.startsWith(key)).map((at) => at.slice(key.length))),
+      ),
+    read(key, _, wanted, take) {
+      for (const id of wanted) {
+        const pixels = held.get(key + id);
+        if (pixels !== undefined) take(id, pixels);
+      }
+      return Promise.resolve();
+    },
+    writer: (key) => ({
+      add: (id, pixels) => Promise.resolve(void held.set(key + id, pixels.slice())),
+      close: () => Promise.resolve(),
+    }),
+  };
+}
+
+test('what is kept is not decoded again, and has the same bytes', async () => {
+  const images = await someImages();
+  const kept = mapOfPixels();
+  const first = await buildPixelCache(images, preprocessing, localImageWorker(painter([1])), { kept });
+  const again = await buildPixelCache(images, preprocessing, localImageWorker(painter([0])), { kept });
+  if (!first.ok || !again.ok) throw new Error('cache');
+  expect([first.value.decoded, again.value.decoded]).toEqual([6, 1]);
+  expect(again.value.pixels).toEqual(first.value.pixels);
+  expect(again.value.rejected).toEqual(first.value.rejected);
+  // Lost or rotten, it is made again and put in its place.
+  kept.held.delete(pixelKey(preprocessing) + images[3]!.id);
+  const third = await buildPixelCache(images, preprocessing, localImageWorker(painter()), { kept });
+  expect(third.ok && third.value.decoded).toBe(2);
+  // Another way of making pixels shares nothing.
+  const other = await buildPixelCache(
+    images,
+    { ...preprocessing, filter: 'nearest' },
+    localImageWorker(painter()),
+    { kept },
+  );
+  expect(other.ok && other.value.decoded).toBe(6);
+});
+
+test('ahead of a run what is missing is made, once, and stopping keeps what was made', async () => {
+  const images = await someImages();
+  const kept = mapOfPixels();
+  const seen: AheadProgress[] = [];
+  const stop = new AbortController();
+  const note = (progress: AheadProgress): void => {
+    seen.push(progress);
+    if (progress.decoded === 2) stop.abort();
+  };
+  await keepPixels(images, preprocessing, localImageWorker(painter()), kept, note, stop.signal);
+  expect(kept.held.size).toBe(2);
+  const { signal } = new AbortController();
+  await keepPixels(images, preprocessing, localImageWorker(painter([0])), kept, (p) => seen.push(p), signal);
+  expect(seen.at(-1)).toEqual({ ready: 5, failed: 1, total: 6, decoded: 4 });
+  expect(kept.held.size).toBe(5);
+});
+
+test('an image that was changed after it was opened is told as that', async () => {
+  const images = await someImages();
+  const changed = images.map((image, i) => (i === 2 ? { ...image, id: '0'.repeat(64) } : image));
+  const cache = await buildPixelCache(changed, preprocessing, localImageWorker(painter()));
+  expect(cache.ok && cache.value.rejected).toMatchObject([{ code: 'unreadable' }]);
 });

@@ -1,8 +1,9 @@
 // The pixel cache: every image of a run decoded and preprocessed once into one array of uint8, so that a step
-// reads memory and no file. As many images are in flight as the worker given takes; knows no canvas and no
+// reads memory and no file; what was made before is taken from where it was kept. As many images are in flight as the worker given takes; knows no canvas and no
 // model.
 import { outputSizeOf, type Preprocessing } from './preprocessing.ts';
 import { bytesInWords } from '../shared/bytes-in-words.ts';
+import { present } from '../shared/assert.ts';
 import { eachOf, unlessAborted } from '../shared/concurrent.ts';
 import { cancelled } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
@@ -21,6 +22,8 @@ export interface PixelCache {
   readonly sources: Uint32Array<ArrayBuffer>;
   /** Images that could not be read or decoded; they have no row. */
   readonly rejected: readonly RejectedFile[];
+  /** Images that were decoded for it, successfully or not; the others' pixels were kept from before. */
+  readonly decoded: number;
 }
 
 export interface PixelCacheProgress {
@@ -28,7 +31,44 @@ export interface PixelCacheProgress {
   readonly total: number;
 }
 
+/** Pixels that were made before, by the image's digest and `pixelKey`; storage/pixel-store.ts on the disk. */
+export interface KeptPixels {
+  has(key: string, imageBytes: number): Promise<ReadonlySet<string>>;
+  /** Hands out what it has of the images wanted; rejects only when `signal` aborts. */
+  read(
+    key: string,
+    imageBytes: number,
+    wanted: ReadonlySet<string>,
+    take: (id: string, pixels: Uint8Array<ArrayBuffer>) => void,
+    signal?: AbortSignal,
+  ): Promise<void>;
+  writer(key: string, imageBytes: number): PixelKeeper;
+}
+
+/** Keeps what it can and never rejects. */
+export interface PixelKeeper {
+  add(id: string, pixels: Uint8Array<ArrayBuffer>): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Raised when the same image and preprocessing give other bytes than before. */
+const pixelsVersion = 1;
+
+/** All that decides the bytes of an image's pixels, beside the image and the browser that decodes it. */
+export function pixelKey({ resize, crop, cropAt, filter, channels }: Preprocessing): string {
+  return JSON.stringify({
+    version: pixelsVersion,
+    resize,
+    crop,
+    cropAt,
+    filter,
+    channels: channels ?? 'rgb',
+  });
+}
+
 export interface PixelCacheOptions {
+  /** Where pixels are taken from instead of being made, and where those that are made are put. */
+  readonly kept?: KeptPixels | null;
   readonly onProgress?: ((progress: PixelCacheProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -42,7 +82,7 @@ export async function buildPixelCache(
   images: readonly ImportedImage[],
   preprocessing: Preprocessing,
   work: ImageWorker,
-  { onProgress, signal }: PixelCacheOptions = {},
+  { kept = null, onProgress, signal }: PixelCacheOptions = {},
 ): Promise<Result<PixelCache>> {
   const { width, height } = outputSizeOf(preprocessing);
   const imageBytes = width * height * 3;
@@ -52,26 +92,100 @@ export async function buildPixelCache(
     const detail = `Their pixels need ${bytesInWords(total * imageBytes)} of memory, which the browser does not give. Use fewer images.`;
     return fail({ kind: 'bad-file', name: `The set of ${total} images`, why: 'too-big', detail });
   }
+  const key = pixelKey(preprocessing);
+  const places = new Map(images.map(({ id }, index) => [id, index]));
+  const missing = new Set(images.keys());
   const problems = new Map<number, RejectedFile>();
-  let done = 0;
-  onProgress?.({ done, total });
+  const told = (): void => onProgress?.({ done: total - missing.size, total });
+  told();
   try {
-    await eachOf(
-      images,
-      work.width,
-      async (image, index) => {
-        const made = await pixelsOf(image, preprocessing, work, { signal });
-        if (made.ok) pixels.set(made.value, index * imageBytes);
-        else problems.set(index, made.fault);
-        onProgress?.({ done: ++done, total });
-      },
-      signal,
-    );
+    const take = (id: string, made: Uint8Array): void => {
+      const index = places.get(id);
+      if (index === undefined) return;
+      pixels.set(made, index * imageBytes);
+      missing.delete(index);
+    };
+    await kept?.read(key, imageBytes, new Set(places.keys()), take, signal);
+    if (missing.size < total) told();
+    const decoded = missing.size;
+    const keeper = decoded > 0 ? kept?.writer(key, imageBytes) : undefined;
+    try {
+      await eachOf(
+        [...missing],
+        work.width,
+        async (index) => {
+          const image = present(images[index], 'image');
+          const made = await pixelsOf(image, preprocessing, work, { signal });
+          if (made.ok) {
+            pixels.set(made.value, index * imageBytes);
+            await keeper?.add(image.id, made.value);
+          } else problems.set(index, made.fault);
+          missing.delete(index);
+          told();
+        },
+        signal,
+      );
+    } finally {
+      await keeper?.close();
+    }
+    return ok({ ...rowsOf(images, pixels, problems, imageBytes), width, height, decoded });
   } catch (thrown) {
     if (signal?.aborted === true) return fail(cancelled('decode images'));
     throw thrown;
   }
-  return ok({ ...rowsOf(images, pixels, problems, imageBytes), width, height });
+}
+
+/** How far images are prepared that nobody waits for yet. */
+export interface AheadProgress {
+  /** Images whose pixels are kept. */
+  readonly ready: number;
+  /** Images that could not be read or decoded. */
+  readonly failed: number;
+  readonly total: number;
+  /** Images that were decoded now. */
+  readonly decoded: number;
+}
+
+/** Makes and keeps the pixels that are not kept yet, behind whatever else the worker has to do. */
+export async function keepPixels(
+  images: readonly ImportedImage[],
+  preprocessing: Preprocessing,
+  work: ImageWorker,
+  kept: KeptPixels,
+  onProgress: (progress: AheadProgress) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const { width, height } = outputSizeOf(preprocessing);
+  const [key, imageBytes] = [pixelKey(preprocessing), width * height * 3];
+  const isStopped = (): boolean => signal.aborted;
+  const held = await kept.has(key, imageBytes);
+  if (isStopped()) return;
+  const missing = images.filter(({ id }) => !held.has(id));
+  let [ready, failed, decoded] = [images.length - missing.length, 0, 0];
+  const told = (): void => onProgress({ ready, failed, total: images.length, decoded });
+  told();
+  if (missing.length === 0) return;
+  const keeper = kept.writer(key, imageBytes);
+  try {
+    await eachOf(
+      missing,
+      work.width,
+      async (image) => {
+        const made = await pixelsOf(image, preprocessing, work, { signal, background: true });
+        decoded += 1;
+        if (made.ok) {
+          await keeper.add(image.id, made.value);
+          ready += 1;
+        } else failed += 1;
+        told();
+      },
+      signal,
+    );
+  } catch (thrown) {
+    if (!isStopped()) throw thrown;
+  } finally {
+    await keeper.close();
+  }
 }
 
 /** Closes the gaps that images without pixels leave. */
@@ -80,7 +194,7 @@ function rowsOf(
   pixels: Uint8Array<ArrayBuffer>,
   problems: ReadonlyMap<number, RejectedFile>,
   imageBytes: number,
-): Omit<PixelCache, 'width' | 'height'> {
+): Omit<PixelCache, 'width' | 'height' | 'decoded'> {
   const labels = new Int32Array(images.length);
   const sources = new Uint32Array(images.length);
   const rejected: RejectedFile[] = [];

@@ -2,7 +2,7 @@
 // Filled by trainer.ts.
 import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
-import type { DataSummary, Fault, FileVerdict } from '../worker/protocol.ts';
+import type { DataSummary, Fault, FileVerdict, TrainerEvent } from '../worker/protocol.ts';
 import type { BundledData } from './bundled.ts';
 
 export interface DataState {
@@ -17,6 +17,10 @@ export interface DataState {
   readonly fault: Fault | null;
   /** Images opened last that cannot be trained on, while `data` stays what it was. */
   readonly refused: DataSummary | null;
+  /** How many of the images are prepared for the open model; null where nothing is known. */
+  readonly pixels: Extract<TrainerEvent, { kind: 'pixels' }> | null;
+  /** Bytes of pixels that are kept on this machine. */
+  readonly storedBytes: number;
   /** Object URLs of thumbnails by image id. */
   readonly thumbnails: ReadonlyMap<number, string>;
 }
@@ -29,6 +33,8 @@ const initial: DataState = {
   validationTitle: null,
   fault: null,
   refused: null,
+  pixels: null,
+  storedBytes: 0,
   thumbnails: new Map(),
 };
 

@@ -1,5 +1,5 @@
 // Routes the worker's events into the stores. The only place where events are read; knows no React.
-import { addRejected } from './data-store.ts';
+import { addRejected, dataStore } from './data-store.ts';
 import { deviceStore } from './device-store.ts';
 import { runStore, type RunCommand } from './run-store.ts';
 import { stepLog } from './step-log.ts';
@@ -77,6 +77,9 @@ export function routeEvent(event: TrainerEvent): void {
     }
     case 'diverging':
       runStore.setState({ diverging: event.fault });
+      return;
+    case 'pixels':
+      dataStore.setState({ pixels: event });
       return;
     case 'rejected':
       addRejected(event.files);

@@ -47,6 +47,10 @@ export interface Trainer {
   /** Opens the open model again for images of another size, in pixels. */
   resizeModel(imageSize: number): Promise<void>;
   openBundledData(data: BundledData): Promise<void>;
+  /** Stops opening images; those that were open stay. */
+  cancelOpening(): void;
+  /** Removes the pixels of images that are kept on this machine. */
+  deletePixels(): Promise<void>;
   openData(source: Source, title: string, role: 'all' | 'validation'): Promise<void>;
   /** Reads the images that are open, or those last refused, in another way. */
   reread(which: 'open' | 'refused', change: Partial<ReadingOptions>): Promise<void>;
@@ -103,6 +107,8 @@ export function createTrainer({ connect, fetchJson, locate, build, persist }: Tr
   /** Commands that open or split run one after another, so that progress belongs to one of them. */
   let queue: Promise<void> = Promise.resolve();
   const requested = new Set<number>();
+  /** Stops the images that are being opened. */
+  let opening: AbortController | null = null;
 
   /** The last run is forgotten when the worker shows that the next one begins, not when it is asked to. */
   let startAsked = false;
@@ -117,6 +123,7 @@ export function createTrainer({ connect, fetchJson, locate, build, persist }: Tr
     }
     if (event.kind === 'fault' && event.fault.kind === 'worker-died') void recover(event.fault);
     else routeEvent(event);
+    if (event.kind === 'pixels' && event.ready + event.failed === event.total) void loadStored();
     if (event.kind === 'phase' && event.phase.kind === 'finished') void fetchResult();
   });
 
@@ -175,6 +182,7 @@ export function createTrainer({ connect, fetchJson, locate, build, persist }: Tr
       }
       openedModel = opened;
       modelStore.setState({ status: 'ready', model: reply.value, bundledId, fault: null });
+      dataStore.setState({ pixels: null });
       setDepth(reply.value.config.depth);
     });
   }
@@ -184,10 +192,14 @@ export function createTrainer({ connect, fetchJson, locate, build, persist }: Tr
       dataStore.setState({ status: 'opening', fault: null, refused: null });
       const { split, seed } = recipeStore.getState().recipe ?? recipeDefaults;
       const { source, title, reading } = opened;
-      const reply = await client.call('openData', { source, title, role, reading, split, seed });
+      opening = new AbortController();
+      const input = { source, title, role, reading, split, seed };
+      const reply = await client.call('openData', input, opening.signal);
+      opening = null;
       if (!reply.ok) {
         const { data } = dataStore.getState();
-        dataStore.setState({ status: data === null ? 'none' : 'ready', fault: reply.fault });
+        const fault = isCancelled(reply.fault) ? null : reply.fault;
+        dataStore.setState({ status: data === null ? 'none' : 'ready', fault });
         return;
       }
       const former = dataStore.getState();
@@ -205,6 +217,7 @@ export function createTrainer({ connect, fetchJson, locate, build, persist }: Tr
       dataStore.setState({
         status: 'ready',
         data: reply.value,
+        pixels: null,
         bundledId: role === 'all' ? bundledId : former.bundledId,
         validationTitle: role === 'all' ? null : opened.title,
       });
@@ -229,6 +242,11 @@ export function createTrainer({ connect, fetchJson, locate, build, persist }: Tr
     runStore.setState({ pending: name, fault: null });
     const reply = await client.call(name, null);
     if (!reply.ok) runStore.setState({ pending: null, fault: reply.fault });
+  }
+
+  async function loadStored(): Promise<void> {
+    const reply = await client.call('storedPixels', null);
+    if (reply.ok) dataStore.setState({ storedBytes: reply.value.bytes });
   }
 
   async function loadCached(): Promise<void> {
@@ -260,6 +278,7 @@ export function createTrainer({ connect, fetchJson, locate, build, persist }: Tr
       else dataStore.setState({ fault: sets.fault });
       if (!greeted) return;
       void loadHub();
+      void loadStored();
       const model = models.ok ? models.value[0] : undefined;
       const data = sets.ok ? sets.value[0] : undefined;
       // A user may already have dropped something of their own.
@@ -330,6 +349,13 @@ export function createTrainer({ connect, fetchJson, locate, build, persist }: Tr
     },
     openBundledData: (data) =>
       sendData({ source: dataSource(data, locate), title: data.title, reading: {} }, 'all', data.id),
+    cancelOpening: () => opening?.abort(),
+    async deletePixels() {
+      const reply = await client.call('deletePixels', null);
+      dataStore.setState(
+        reply.ok ? { storedBytes: reply.value.bytes, pixels: null } : { fault: reply.fault },
+      );
+    },
     openData(source, title, role) {
       // A validation set is read as the images that it belongs to.
       const reading = (role === 'validation' ? openedData?.reading : undefined) ?? {};

@@ -1,19 +1,56 @@
 // The page's side of the border: sends requests, matches replies, hands out events. When the worker dies
 // every open call ends with a fault, a new worker is started and the page is told. Knows nothing of React.
-import type { Fault } from '../shared/fault.ts';
+import { cancelled, type Fault } from '../shared/fault.ts';
 import { fail, type Result } from '../shared/result.ts';
-import type { CommandName, Commands, Message, ProtocolVersion, Reply, TrainerEvent } from './protocol.ts';
+import type {
+  CommandName,
+  Commands,
+  Message,
+  ProtocolVersion,
+  Reply,
+  SourceFile,
+  ToWorker,
+  TrainerEvent,
+} from './protocol.ts';
 
 export const protocolVersion: ProtocolVersion = 1;
 
 const closedFault: Fault = { kind: 'worker-died', detail: 'The worker was closed.', restarted: false };
 
+/** Files in one message, and how long the page may be held up by messages before others have a turn. */
+const [filesAtOnce, pieceMs] = [16, 8];
+
+/** The files that an input opens. */
+function sourceFiles(input: Commands[CommandName]['input']): readonly SourceFile[] {
+  if (input === null || !('source' in input) || input.source.kind !== 'files') return [];
+  return input.source.files;
+}
+
+/** Lets whatever waits have its turn; timers would wait a second in a hidden tab. */
+function nextTask(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
+}
+
 type Settle<K extends CommandName> = (result: Result<Commands[K]['output']>) => void;
 type Pending = { [K in CommandName]: Map<number, Settle<K>> };
 
 export interface TrainerClient {
-  /** Sends one command; resolves with its output or a fault, and never rejects. */
-  call<K extends CommandName>(name: K, input: Commands[K]['input']): Promise<Result<Commands[K]['output']>>;
+  /**
+   * Sends one command; resolves with its output or a fault, and never rejects. A command that is stopped by
+   * the signal ends with a fault that `isCancelled` tells, unless it was done before.
+   */
+  call<K extends CommandName>(
+    name: K,
+    input: Commands[K]['input'],
+    signal?: AbortSignal,
+  ): Promise<Result<Commands[K]['output']>>;
   /** Ends the worker for good; open calls resolve with a fault. */
   close(): void;
 }
@@ -48,6 +85,8 @@ export function startClient(makeWorker: () => Worker, onEvent: (event: TrainerEv
     suggestedModels: new Map(),
     cachedModels: new Map(),
     deleteCached: new Map(),
+    storedPixels: new Map(),
+    deletePixels: new Map(),
     pushToHub: new Map(),
     proofFile: new Map(),
   };
@@ -66,6 +105,37 @@ export function startClient(makeWorker: () => Worker, onEvent: (event: TrainerEv
       replace(event.message === '' ? 'The worker script could not be loaded.' : event.message);
     };
     return started;
+  }
+
+  /** Hands a command over, its files before it where there are many; nothing more once it is stopped. */
+  async function send<K extends CommandName>(
+    id: number,
+    name: K,
+    input: Commands[K]['input'],
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const to = worker;
+    const post = (message: ToWorker): void => to.postMessage(message);
+    signal?.addEventListener('abort', () => post({ kind: 'cancel', id }), { once: true });
+    const files = sourceFiles(input);
+    const inParts = files.length > filesAtOnce;
+    let begun = performance.now();
+    for (let at = 0; inParts && at < files.length; at += filesAtOnce) {
+      post({ kind: 'files', id, files: files.slice(at, at + filesAtOnce) });
+      if (performance.now() - begun < pieceMs) continue;
+      await nextTask();
+      if (signal?.aborted === true) {
+        settle({ kind: 'reply', id, name, result: fail(cancelled(name)) });
+        return;
+      }
+      // It ended meanwhile, and so did the call.
+      if (to !== worker || closed) return;
+      begun = performance.now();
+    }
+    const rest = inParts ? { ...input, source: { kind: 'files', files: [] } } : input;
+    // The parts of a union lose their tie to `name` here; the worker's table of handlers holds it again.
+    post({ kind: 'request', id, name, input: rest } as ToWorker);
+    if (signal?.aborted === true) post({ kind: 'cancel', id });
   }
 
   function settle<K extends CommandName>(reply: Reply<K>): void {
@@ -94,12 +164,12 @@ export function startClient(makeWorker: () => Worker, onEvent: (event: TrainerEv
   }
 
   return {
-    call(name, input) {
+    call(name, input, signal) {
       if (closed) return Promise.resolve(fail(closedFault));
       const id = nextId++;
       return new Promise((resolve) => {
         pending[name].set(id, resolve);
-        worker.postMessage({ id, name, input });
+        void send(id, name, input, signal);
       });
     },
     close() {

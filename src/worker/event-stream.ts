@@ -33,6 +33,12 @@ export class EventStream {
     if (event.done === event.total || performance.now() - this.#sentAt >= intervalMs) this.send(event);
   }
 
+  /** The same for what goes on beside commands. */
+  latest(event: Extract<TrainerEvent, { kind: 'pixels' }>): void {
+    const ended = event.ready + event.failed === event.total;
+    if (ended || performance.now() - this.#sentAt >= intervalMs) this.send(event);
+  }
+
   send(event: TrainerEvent): void {
     this.flush();
     this.post(event);

@@ -6,7 +6,7 @@ import { importImages, type ImportProgress } from '../data/import-images.ts';
 import type { ImportedImage, ImportReport, RejectedFile } from '../data/import-report.ts';
 import type { Reading, ReadingOptions } from '../data/reading-options.ts';
 import { pixelFindings } from '../data/pixel-findings.ts';
-import { buildPixelCache, type PixelCache } from '../data/pixel-cache.ts';
+import { buildPixelCache, type KeptPixels, type PixelCache } from '../data/pixel-cache.ts';
 import { splitImages, type Split } from '../data/split.ts';
 import { present } from '../shared/assert.ts';
 import type { Fault } from '../shared/fault.ts';
@@ -185,22 +185,33 @@ export function splitOf({ split }: OpenData, image: number): SplitName | null {
   return null;
 }
 
+export interface LoadedPixels {
+  readonly data: TrainingData;
+  /** Without the images that did not decode. */
+  readonly split: Split;
+  readonly rejected: readonly RejectedFile[];
+  /** Images that had to be decoded for it. */
+  readonly decoded: number;
+}
+
 export interface Loading {
   readonly onProgress: (done: number, total: number) => void;
   readonly signal?: AbortSignal | undefined;
   readonly work: ImageWorker;
+  /** Pixels from before; null where none are kept. */
+  readonly kept: KeptPixels | null;
 }
 
 /**
- * Decodes every image of the split once and hands batches to the loop. Files that do not decode are named,
- * and the split that comes back is without them.
+ * Decodes every image of the split whose pixels are not kept and hands batches to the loop. Files that do not
+ * decode are named, and the split that comes back is without them.
  */
 export async function loadPixels(
   open: OpenData,
   preprocessing: Preprocessing,
   seed: number,
-  { onProgress, signal, work }: Loading,
-): Promise<Result<{ data: TrainingData; split: Split; rejected: readonly RejectedFile[] }>> {
+  { onProgress, signal, work, kept }: Loading,
+): Promise<Result<LoadedPixels>> {
   const total = open.split.train.length + open.split.validation.length + open.split.test.length;
   let before = 0;
   const load = async (indices: readonly number[]): Promise<Result<PixelCache>> => {
@@ -208,6 +219,7 @@ export async function loadPixels(
     const cache = await buildPixelCache(images, preprocessing, work, {
       onProgress: ({ done }) => onProgress(before + done, total),
       signal,
+      kept,
     });
     before += indices.length;
     return cache;
@@ -246,6 +258,7 @@ export async function loadPixels(
       test: test.value.count > 0 ? labelled(test.value) : null,
     },
     rejected,
+    decoded: train.value.decoded + validation.value.decoded + test.value.decoded,
   });
 }
 

@@ -161,6 +161,11 @@ export interface ExportResult {
   readonly result: RunResult;
 }
 
+/** What is kept of images' pixels on this machine. */
+export interface PixelStorage {
+  readonly bytes: number;
+}
+
 /** name -> input and output of each command. */
 export interface Commands {
   /** Always the first: versions must agree. Tells what this worker can run on. */
@@ -240,6 +245,10 @@ export interface Commands {
   /** What of the Hub is kept on this machine. */
   cachedModels: { input: null; output: readonly CachedModel[] };
   deleteCached: { input: { readonly host: string; readonly id: string }; output: readonly CachedModel[] };
+  /** How much of images' pixels is kept on this machine. */
+  storedPixels: { input: null; output: PixelStorage };
+  /** Removes all pixels that are kept; they are made again when they are needed. */
+  deletePixels: { input: null; output: PixelStorage };
   /** Sends exactly these files to a repository of the user's, made where it is missing. */
   pushToHub: {
     input: HubLogin & {
@@ -293,6 +302,15 @@ export type TrainerEvent =
     }
   /** The run diverges, or (null) has come back; once more at its end, with the step that the result is of. */
   | { readonly kind: 'diverging'; readonly fault: DivergedFault | null }
+  /** How many images of the split have their pixels kept for the open model; `decoded` of them just now. */
+  | {
+      readonly kind: 'pixels';
+      readonly ready: number;
+      /** Images that cannot be read or decoded. */
+      readonly failed: number;
+      readonly total: number;
+      readonly decoded: number;
+    }
   /** Images that the browser could not decode when the run began; the run goes on without them. */
   | { readonly kind: 'rejected'; readonly files: readonly FileVerdict[] }
   | { readonly kind: 'fault'; readonly fault: Fault };
@@ -301,6 +319,15 @@ export type TrainerEvent =
 export type Request = {
   [K in CommandName]: { readonly id: number; readonly name: K; readonly input: Commands[K]['input'] };
 }[CommandName];
+
+/**
+ * What the page sends: requests; files of one that is to come, since thousands at once would hold the page up;
+ * and that nobody waits for a command any more, which then ends as `cancelled`.
+ */
+export type ToWorker =
+  | ({ readonly kind: 'request' } & Request)
+  | { readonly kind: 'files'; readonly id: number; readonly files: readonly SourceFile[] }
+  | { readonly kind: 'cancel'; readonly id: number };
 
 export interface Reply<K extends CommandName> {
   readonly kind: 'reply';

@@ -11,6 +11,7 @@ import { readRecipe } from '../recipe/read-recipe.ts';
 import { batchOf, checkDepth } from '../recipe/recipe.ts';
 import { ndArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
+import { unlessAborted } from '../shared/concurrent.ts';
 import { describeFault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { Run } from '../train/run.ts';
@@ -25,6 +26,7 @@ import { HubModels } from './hub-models.ts';
 import { browserImagePool } from './image-pool.ts';
 import { addValidation, loadPixels, openData, splitData, splitOf, type OpenData } from './open-data.ts';
 import { openModel, type OpenModel } from '../checkpoints/open-model.ts';
+import { PixelsAhead } from './pixels-ahead.ts';
 import { tuningFile } from './tuning-file.ts';
 import { holdsModel, unpackArchives } from './unpack-archives.ts';
 import type {
@@ -50,10 +52,14 @@ export class Session {
   #exporting: AbortController | null = null;
   readonly #tuning = tuningFile();
   readonly #images = browserImagePool();
+  readonly pixels: PixelsAhead;
 
   readonly hub: HubModels;
 
   constructor(private readonly events: EventStream) {
+    this.pixels = new PixelsAhead(this.#images, (progress) =>
+      this.events.latest({ kind: 'pixels', ...progress }),
+    );
     this.hub = new HubModels((what, done, total) =>
       this.events.progress({ kind: 'progress', what, done, total, unit: 'bytes' }),
     );
@@ -93,7 +99,15 @@ export class Session {
   #take(model: OpenModel): Result<ModelSummary> {
     this.#model = model;
     this.hub.opened = model.summary.hub ?? null;
+    this.#decodeAhead();
     return ok(model.summary);
+  }
+
+  /** Between runs, the pixels that the next one would need. */
+  #decodeAhead(): void {
+    const [model, data] = [this.#model, this.#data];
+    if (model === null || data === null || data.summary.fault !== null) return;
+    if (this.#refuseWhileActive('decode ahead') === null) this.pixels.begin(data, model.preprocessing);
   }
 
   async adapterOffer({ files }: Commands['adapterOffer']['input']): Promise<Result<AdapterOffer>> {
@@ -115,7 +129,7 @@ export class Session {
     const reading = { ...autoReading, ...input.reading };
     if (source.kind === 'hub')
       return fail({ kind: 'hub', why: 'no-model', detail: 'Images are opened from this machine only.' });
-    const files = await filesOf(source);
+    const files = await unlessAborted(filesOf(source), signal);
     if (!files.ok) return files;
     const isModel: Result<never> = fail({
       kind: 'bad-file',
@@ -123,7 +137,7 @@ export class Session {
       why: 'holds-model',
       detail: 'What it holds is a model (a file of weights), and no images.',
     });
-    if (await holdsModel(files.value)) return isModel;
+    if (await unlessAborted(holdsModel(files.value), signal)) return isModel;
     const onProgress = ({ done, total }: { done: number; total: number }): void =>
       this.#progress('Reading images', done, total);
     const opening = { onProgress, signal, work: this.#images };
@@ -145,6 +159,7 @@ export class Session {
     if (!opened.ok) return opened;
     // Images that cannot be trained on are reported and do not replace images that can.
     if (opened.value.summary.fault === null || this.#data === null) this.#data = opened.value;
+    this.#decodeAhead();
     return ok(opened.value.summary);
   }
 
@@ -152,6 +167,7 @@ export class Session {
     if (this.#data === null)
       return fail({ kind: 'wrong-phase', command: 'split the images', phase: 'without images' });
     this.#data = splitData(this.#data.report, this.#data.title, split, seed);
+    this.#decodeAhead();
     return ok(this.#data.summary);
   }
 
@@ -177,7 +193,7 @@ export class Session {
     return ok(thumbnails);
   }
 
-  async start(input: Commands['start']['input']): Promise<Result<RunSummary>> {
+  async start(input: Commands['start']['input'], signal?: AbortSignal): Promise<Result<RunSummary>> {
     const busy = this.#refuseWhileActive('start');
     if (busy !== null) return busy;
     const parsed = readRecipe(input.recipe);
@@ -193,12 +209,19 @@ export class Session {
     const data = splitData(open.report, open.title, recipe.split, recipe.seed);
     this.#data = data;
     if (data.summary.fault !== null) return fail(data.summary.fault);
+    await this.pixels.stop();
     const pixels = await loadPixels(data, model.preprocessing, recipe.seed, {
       onProgress: (done, total) =>
         this.events.phase({ kind: 'preparing', what: 'Decoding images', done, total }),
+      signal,
       work: this.#images,
+      kept: await this.pixels.store(),
     });
     if (!pixels.ok) return this.#idle(pixels);
+    const { decoded, rejected, split } = pixels.value;
+    const ready = split.train.length + split.validation.length + split.test.length;
+    const total = ready + rejected.length;
+    this.events.send({ kind: 'pixels', ready, failed: rejected.length, total, decoded });
     if (pixels.value.rejected.length > 0)
       this.events.send({ kind: 'rejected', files: pixels.value.rejected });
     const head = await startingHead(model, data.classes);

@@ -2,10 +2,20 @@
 // thrown into a fault. Long commands run one after the other; those that steer a run are answered at once.
 import { describeGpu } from '../engine/gpu.ts';
 import { refusedByPolicy } from '../hub/hub-fetch.ts';
-import { faultOfThrown } from '../shared/fault.ts';
+import { cancelled, faultOfThrown } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { EventStream } from './event-stream.ts';
-import type { CommandName, Commands, Hello, Message, ProtocolVersion, Reply, Request } from './protocol.ts';
+import type {
+  CommandName,
+  Commands,
+  Hello,
+  Message,
+  ProtocolVersion,
+  Reply,
+  Request,
+  SourceFile,
+  ToWorker,
+} from './protocol.ts';
 import { Session } from './session.ts';
 import { suggestedModels } from './suggested-models.ts';
 
@@ -45,6 +55,7 @@ async function hello({ protocol, build }: Commands['hello']['input']): Promise<R
 
 type Handler<K extends CommandName> = (
   input: Commands[K]['input'],
+  signal: AbortSignal,
 ) => Promise<Result<Commands[K]['output']>> | Result<Commands[K]['output']>;
 type Handlers = { [K in CommandName]: Handler<K> };
 
@@ -52,10 +63,10 @@ const handlers = {
   hello,
   openModel: (input) => session.openModel(input),
   adapterOffer: (input) => session.adapterOffer(input),
-  openData: (input) => session.openData(input, new AbortController().signal),
+  openData: (input, signal) => session.openData(input, signal),
   splitData: (input) => session.splitData(input),
   thumbnails: (input) => session.thumbnails(input),
-  start: (input) => session.start(input),
+  start: (input, signal) => session.start(input, signal),
   pause: () => session.control('pause'),
   resume: () => session.control('resume'),
   step: () => session.control('step'),
@@ -68,6 +79,8 @@ const handlers = {
   suggestedModels: () => ok(suggestedModels()),
   cachedModels: () => session.hub.list(),
   deleteCached: (input) => session.hub.remove(input),
+  storedPixels: () => session.pixels.stored(),
+  deletePixels: () => session.pixels.clear(),
   pushToHub: (input) => session.hub.push(input),
 } satisfies Handlers;
 
@@ -80,8 +93,13 @@ const serial: ReadonlySet<CommandName> = new Set([
   'start',
   'exportModel',
   'deleteCached',
+  'deletePixels',
   'proofFile',
 ]);
+/** Commands under way or waiting, to be stopped by their id. */
+const underWay = new Map<number, AbortController>();
+/** Files that came before the command that they are for. */
+const handed = new Map<number, SourceFile[]>();
 let queue: Promise<unknown> = Promise.resolve();
 
 async function answer<K extends CommandName>(
@@ -91,20 +109,50 @@ async function answer<K extends CommandName>(
 ): Promise<void> {
   const table: Handlers = handlers;
   const handler: Handler<K> = table[name];
+  const stop = new AbortController();
+  const isStopped = (): boolean => stop.signal.aborted;
+  underWay.set(id, stop);
   const run = async (): Promise<Result<Commands[K]['output']>> => {
+    if (isStopped()) return fail(cancelled(name));
     try {
-      return await handler(input);
+      return await handler(input, stop.signal);
     } catch (thrown) {
-      return fail(faultOfThrown(thrown));
+      return fail(isStopped() ? cancelled(name) : faultOfThrown(thrown));
     }
   };
   const result = serial.has(name) ? queue.then(run) : run();
   if (serial.has(name)) queue = result;
   const reply: Reply<K> = { kind: 'reply', id, name, result: await result };
+  underWay.delete(id);
   events.flush();
   post(reply as Message);
 }
 
-self.onmessage = ({ data }: MessageEvent<Request>) => {
-  void answer(data.id, data.name, data.input);
+/** A request with the files that came before it. */
+function withFiles(request: Request, files: readonly SourceFile[]): Request {
+  const source = { kind: 'files', files } as const;
+  if (request.name === 'openModel') return { ...request, input: { ...request.input, source } };
+  if (request.name === 'openData') return { ...request, input: { ...request.input, source } };
+  return request;
+}
+
+self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
+  switch (data.kind) {
+    case 'files':
+      handed.set(data.id, [...(handed.get(data.id) ?? []), ...data.files]);
+      return;
+    case 'cancel':
+      handed.delete(data.id);
+      underWay.get(data.id)?.abort();
+      return;
+    case 'request': {
+      const files = handed.get(data.id);
+      handed.delete(data.id);
+      const { id, name, input } = files === undefined ? data : withFiles(data, files);
+      void answer(id, name, input);
+      return;
+    }
+    default:
+      data satisfies never;
+  }
 };

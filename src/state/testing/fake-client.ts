@@ -304,6 +304,8 @@ export function createFakeClient(
     suggestedModels: () => ok(suggested),
     cachedModels: () => ok([]),
     deleteCached: () => ok([]),
+    storedPixels: () => ok({ bytes: 0 }),
+    deletePixels: () => ok({ bytes: 0 }),
     pushToHub: ({ repository, address }) => ok({ url: `${address}/${repository}`, commit: '0'.repeat(40) }),
     exportModel: ({ formats }) =>
       ok({

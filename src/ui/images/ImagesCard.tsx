@@ -3,8 +3,10 @@
 import { splitSize, useData } from '../../state/data-store.ts';
 import { useDevice } from '../../state/device-store.ts';
 import type { DataSummary } from '../../worker/protocol.ts';
+import { useTrainer } from '../trainer-context.ts';
 import { useControls } from '../use-controls.ts';
 import { useOpenFiles } from '../use-open-files.ts';
+import { Button } from '../parts/Button.tsx';
 import { Card } from '../parts/Card.tsx';
 import { FaultBox } from '../parts/FaultBox.tsx';
 import { FilePick } from '../parts/FilePick.tsx';
@@ -14,6 +16,7 @@ import { countText, wholeText } from '../parts/words.ts';
 import { ClassList } from './ClassList.tsx';
 import { DataChoices } from './DataChoices.tsx';
 import { FileLists } from './FileLists.tsx';
+import { PreparedImages } from './PreparedImages.tsx';
 import { ReadingNote } from './ReadingNote.tsx';
 import styles from './ImagesCard.module.css';
 
@@ -71,6 +74,7 @@ export function ImagesCard() {
   const waiting = useDevice((state) => state.hello === null && state.fault === null);
   const { edit } = useControls();
   const { openImages, openValidation } = useOpenFiles();
+  const trainer = useTrainer();
   return (
     <Card
       title="Images"
@@ -103,9 +107,17 @@ export function ImagesCard() {
           <Split data={data} />
           <ClassList key={`${data.title} ${data.reading.sentence}`} data={data} />
           <FileLists data={data} />
+          <PreparedImages disabled={!edit || status === 'opening'} />
         </>
       )}
-      {(status === 'opening' || (waiting && data === null)) && <ProgressLine fallback="Opening the images" />}
+      {(status === 'opening' || (waiting && data === null)) && (
+        <div className={styles.opening}>
+          <div className={styles.progress}>
+            <ProgressLine fallback="Opening the images" />
+          </div>
+          {status === 'opening' && <Button onClick={() => trainer.cancelOpening()}>Cancel</Button>}
+        </div>
+      )}
       {fault !== null && <FaultBox fault={fault} />}
       {refused !== null && refused.fault !== null && (
         <div className={styles.refused}>

@@ -1,0 +1,75 @@
+// Promise: an image is decoded once. Before Start, while it is looked at; not at Start, not at a second Start and
+// not after a reload; and what is kept can be deleted. Opening can be cancelled, and what was open stays.
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Page } from '@playwright/test';
+import { button, expectPhase, loadRecipe, openApp, openModel, openPictures } from './app.ts';
+import { expect, test } from './graft-test.ts';
+import { microModel } from './headless.ts';
+import { writePictures } from './pictures.ts';
+
+const prepared = (page: Page) => page.getByTestId('prepared');
+
+async function expectPrepared(page: Page, images: number, decoded: number): Promise<void> {
+  await expect(prepared(page)).toHaveAttribute('data-ready', String(images));
+  await expect(prepared(page)).toHaveAttribute('data-total', String(images));
+  await expect(prepared(page)).toHaveAttribute('data-decoded', String(decoded));
+}
+
+test('images are decoded once', async ({ page }, info) => {
+  await openApp(page);
+  await openModel(page, microModel);
+  await expect(page.getByText('2 blocks')).toBeVisible();
+  const folder = await writePictures(info.outputPath('colours'), 8);
+  await openPictures(page, folder);
+  await expect(page.getByTestId('data-title')).toHaveText('colours');
+  await expectPrepared(page, 24, 24);
+
+  await loadRecipe(page, { steps: 2 }, info.outputPath('recipe.json'));
+  for (let run = 0; run < 2; run++) {
+    await button(page, 'Start').click();
+    await expectPhase(page, 'finished');
+    await expectPrepared(page, 24, 0);
+  }
+
+  await page.reload();
+  await expect(page.getByTestId('model-title')).toBeVisible();
+  await openModel(page, microModel);
+  await expect(page.getByText('2 blocks')).toBeVisible();
+  await openPictures(page, folder);
+  await expect(page.getByTestId('data-title')).toHaveText('colours');
+  await expectPrepared(page, 24, 0);
+
+  await page.getByTestId('stored-pixels').locator('summary').click();
+  await button(page, 'Delete prepared images').click();
+  await expect(page.getByTestId('stored-pixels')).toHaveCount(0);
+  await button(page, 'Start').click();
+  await expectPhase(page, 'finished');
+  await expectPrepared(page, 24, 24);
+});
+
+test('opening many files holds nothing up and can be cancelled', async ({ page }, info) => {
+  await openApp(page);
+  const title = await page.getByTestId('data-title').textContent();
+  const folder = info.outputPath('many');
+  await mkdir(folder, { recursive: true });
+  await writePictures(join(folder, 'many'), 1000);
+  await page.evaluate(() => {
+    const longest = { ms: 0 };
+    Object.assign(window, { longest });
+    new PerformanceObserver((list) => {
+      for (const { duration } of list.getEntries()) longest.ms = Math.max(longest.ms, duration);
+    }).observe({ entryTypes: ['longtask'] });
+  });
+  await openPictures(page, join(folder, 'many'));
+  await button(page, 'Cancel').click();
+  await expect(button(page, 'Cancel')).toHaveCount(0);
+  await expect(page.getByTestId('data-title')).toHaveText(title ?? '');
+  await expect(button(page, 'Start')).toBeEnabled();
+  // The same folder, to its end.
+  await openPictures(page, join(folder, 'many'));
+  await expect(page.getByTestId('data-title')).toHaveText('many');
+  const longest = await page.evaluate(() => (window as unknown as { longest: { ms: number } }).longest.ms);
+  test.info().annotations.push({ type: 'longest task', description: `${Math.round(longest)} ms` });
+  console.log(`longest task of the page: ${Math.round(longest)} ms`);
+});

@@ -1,0 +1,68 @@
+// Pixels ahead of a run: while the user looks at images, those that are not kept yet are decoded for the open
+// model and put into the pixel store, behind everything else. Owns the store; without one nothing is done ahead.
+import { keepPixels, type AheadProgress } from '../data/pixel-cache.ts';
+import type { ImageWorker } from '../data/image-work.ts';
+import type { Preprocessing } from '../data/preprocessing.ts';
+import { present } from '../shared/assert.ts';
+import { ok, type Result } from '../shared/result.ts';
+import { openOriginFiles } from '../storage/opfs.ts';
+import { PixelStore } from '../storage/pixel-store.ts';
+import type { OpenData } from './open-data.ts';
+import type { PixelStorage } from './protocol.ts';
+
+export class PixelsAhead {
+  #store: Promise<PixelStore | null> | null = null;
+  #stop: AbortController | null = null;
+  #work: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly images: ImageWorker,
+    private readonly onProgress: (progress: AheadProgress) => void,
+  ) {}
+
+  /** The pixels on the disk; null where the browser gives none (memory would hold them twice). */
+  store(): Promise<PixelStore | null> {
+    this.#store ??= openOriginFiles().then((files) =>
+      files.kind === 'disk' ? new PixelStore(files, navigator.userAgent) : null,
+    );
+    return this.#store;
+  }
+
+  /** Begins anew for these images and this way of making pixels; what was under way before stops. */
+  begin({ images, split }: OpenData, preprocessing: Preprocessing): void {
+    const former = this.stop();
+    const stop = new AbortController();
+    this.#stop = stop;
+    const used = [...split.train, ...split.validation, ...split.test].map((index) =>
+      present(images[index], 'image'),
+    );
+    this.#work = former.then(async () => {
+      const store = await this.store();
+      if (store === null || stop.signal.aborted) return;
+      const told = (progress: AheadProgress): void => {
+        if (!stop.signal.aborted) this.onProgress(progress);
+      };
+      await keepPixels(used, preprocessing, this.images, store, told, stop.signal);
+    });
+  }
+
+  /** Stops what is under way and waits until its files are closed: no longer than a block takes to write. */
+  async stop(): Promise<void> {
+    this.#stop?.abort();
+    await this.#work;
+  }
+
+  /** Bytes that are kept. */
+  async stored(): Promise<Result<PixelStorage>> {
+    const bytes = await (await this.store())?.bytes();
+    if (bytes === undefined) return ok({ bytes: 0 });
+    return bytes.ok ? ok({ bytes: bytes.value }) : bytes;
+  }
+
+  /** Removes all that is kept. */
+  async clear(): Promise<Result<PixelStorage>> {
+    await this.stop();
+    const cleared = await (await this.store())?.clear();
+    return cleared === undefined || cleared.ok ? this.stored() : cleared;
+  }
+}
