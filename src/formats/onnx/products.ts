@@ -46,9 +46,34 @@ export function matMul(a: Value, b: Value): Value {
   for (let batch = 0; batch < batches; batch++)
     for (let i = 0; i < n; i++) {
       row.fill(0);
-      for (let j = 0; j < k; j++) {
-        const factor = a.data[(batch * n + i) * k + j] ?? 0;
-        const from = ((shared ? 0 : batch * k) + j) * m;
+      const [left, right] = [(batch * n + i) * k, shared ? 0 : batch * k * m];
+      let j = 0;
+      // Four terms for one look at the sum, added in the same order as one by one.
+      for (; j + 4 <= k; j += 4) {
+        const at = left + j;
+        const [f0, f1, f2, f3] = [
+          a.data[at] ?? 0,
+          a.data[at + 1] ?? 0,
+          a.data[at + 2] ?? 0,
+          a.data[at + 3] ?? 0,
+        ];
+        const [b0, b1, b2, b3] = [
+          right + j * m,
+          right + (j + 1) * m,
+          right + (j + 2) * m,
+          right + (j + 3) * m,
+        ];
+        for (let c = 0; c < m; c++)
+          row[c] =
+            (row[c] ?? 0) +
+            f0 * (b.data[b0 + c] ?? 0) +
+            f1 * (b.data[b1 + c] ?? 0) +
+            f2 * (b.data[b2 + c] ?? 0) +
+            f3 * (b.data[b3 + c] ?? 0);
+      }
+      for (; j < k; j++) {
+        const factor = a.data[left + j] ?? 0;
+        const from = right + j * m;
         for (let c = 0; c < m; c++) row[c] = (row[c] ?? 0) + factor * (b.data[from + c] ?? 0);
       }
       data.set(row, (batch * n + i) * m);
