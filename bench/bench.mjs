@@ -2,6 +2,7 @@
 //
 //   node bench/bench.mjs [--quick] [--cases kernels/small/b8,tfjs-webgpu/small/b8] [--steps 3] [--repeat 3]
 //                        [--json FILE] [--timestamps] [--profile] [--node | --pack DIR]
+//   node bench/bench.mjs --job ...: the whole job by phases (job.mjs)
 //
 // Wall times lie on a shared machine, so the CPU time of the browser's GPU process stands beside them. On a
 // machine without a GPU that process computes (SwiftShader), and its times say nothing about a GPU.
@@ -26,13 +27,25 @@ const { values: options } = parseArgs({
     timestamps: { type: 'boolean', default: false },
     profile: { type: 'boolean', default: false },
     json: { type: 'string' },
+    job: { type: 'boolean', default: false },
+    model: { type: 'string' },
+    data: { type: 'string' },
+    recipe: { type: 'string' },
+    look: { type: 'string', default: '0' },
+    again: { type: 'boolean', default: false },
+    against: { type: 'string' },
   },
 });
 const here = path.dirname(fileURLToPath(import.meta.url));
 /** Inside node_modules, so that the bundle finds Dawn's package. */
 const cache = path.join(here, '..', 'node_modules', '.cache', `graft-bench-${process.pid}`);
 
-if (options.pack !== undefined) {
+if (options.job) {
+  const { benchJob } = await import('./job.mjs');
+  const { model, data, recipe, look, again, against, repeat, json } = options;
+  await benchJob({ model, data, recipe, look: Number(look), again, against, repeat: Number(repeat), json });
+  process.exit(0);
+} else if (options.pack !== undefined) {
   const { folder, bytes } = await pack(options.pack);
   console.log(`${folder}: ${(bytes / 1e6).toFixed(1)} MB; node bench.mjs runs it there`);
 } else if (options.node) {

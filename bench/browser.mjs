@@ -95,7 +95,7 @@ export async function openBench() {
  * missing.
  * @param {number} id
  */
-function cpuMs(id) {
+export function cpuMs(id) {
   const file = `/proc/${id}/stat`;
   if (!existsSync(file)) return null;
   const fields = readFileSync(file, 'utf8').split(') ').at(-1)?.split(' ') ?? [];

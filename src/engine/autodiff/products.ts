@@ -5,7 +5,7 @@
 // differentiated function.
 import * as tf from '@tensorflow/tfjs-core';
 import { differentiable } from './differentiable.ts';
-import { wasmSliceProducts } from './wasm-slice-products.ts';
+import { wasmSliceProducts } from './wasm-kernels.ts';
 
 /** A B for a [n, k], b [k, m], both differentiated. */
 export const product = differentiable((a: tf.Tensor2D, b: tf.Tensor2D) => ({

@@ -11,6 +11,7 @@ import { ndArray, sizeOf, type NdArray } from '../../shared/array.ts';
 import { present } from '../../shared/assert.ts';
 import type { ParamName } from '../../vit/parameters.ts';
 import { groupNames, stepCounts, type GroupName } from '../parameter-groups.ts';
+import { wasmSlice } from './wasm-kernels.ts';
 
 /** One group's parameters and moments, flat, and how many optimiser steps they have seen. */
 export type Group = {
@@ -188,20 +189,23 @@ export function disposeGroups(groups: Groups): void {
   for (const name of groupNames) tf.dispose([groups[name].values, groups[name].m, groups[name].v]);
 }
 
+const range = (x: tf.Tensor1D, begin: number, size: number): tf.Tensor1D =>
+  tf.getBackend() === 'wasm' ? wasmSlice(x, begin, size) : tf.slice1d(x, begin, size);
+
 /** The groups cut into the tensors of the forward pass; call inside a tidy. */
 export function cut(layout: Layout, groups: Groups): Trainables {
   const { branches, scalars, headWeight, headBias } = groups;
   return {
     modules: layout.modules.map((place, i) => ({
       down: tf.reshape<tf.Rank.R2>(
-        tf.slice1d(branches.values, place.downOffset, place.input * width(place)),
+        range(branches.values, place.downOffset, place.input * width(place)),
         [place.input, width(place)],
       ),
-      up: tf.reshape<tf.Rank.R2>(tf.slice1d(branches.values, place.upOffset, place.out * width(place)), [
+      up: tf.reshape<tf.Rank.R2>(range(branches.values, place.upOffset, place.out * width(place)), [
         width(place),
         place.out,
       ]),
-      scalar: tf.reshape<tf.Rank.R0>(tf.slice1d(scalars.values, i, 1), []),
+      scalar: tf.reshape<tf.Rank.R0>(range(scalars.values, i, 1), []),
     })),
     headWeight: tf.reshape<tf.Rank.R2>(headWeight.values, [...layout.head]),
     headBias: headBias.values,
