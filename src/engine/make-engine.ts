@@ -4,6 +4,7 @@ import { fail, ok, type Result } from '../shared/result.ts';
 import type { VitConfig } from '../vit/vit-config.ts';
 import { AutodiffEngine } from './autodiff/autodiff-engine.ts';
 import { startBackend } from './autodiff/backend.ts';
+import { serveShard, type ShardPort } from './autodiff/shards.ts';
 import { checkDevice } from './check-device.ts';
 import type { BackendChoice, Engine, EngineChoice } from './engine.ts';
 import { openGpu, type Gpu } from './gpu.ts';
@@ -24,6 +25,8 @@ export interface EngineSetting {
   /** Whether the kernel engine may measure tiles on the device; `off` takes those of the device's kind. */
   readonly autotune?: 'auto' | 'off';
   readonly tuningCache?: TuningCache;
+  /** Opens another worker that runs `serveEngineShard`: where wasm computes, it computes on all cores. */
+  readonly openShard?: () => ShardPort;
   /** What is being done until the engine is ready to run, and how far it is. */
   readonly onProgress?: (what: string, done: number, total: number) => void;
 }
@@ -48,12 +51,12 @@ export async function makeEngine(setting: EngineSetting): Promise<Result<Engine>
         ? `${unsupported ?? ''} Choose the engine autodiff.`
         : `The kernel engine runs on webgpu, not on ${backend}.`,
     });
-  if (engine === 'autodiff' || !onGpu) return autodiff(backend);
+  if (engine === 'autodiff' || !onGpu) return autodiff(setting, backend);
   const gpu = await openGpu();
-  if (!gpu.ok) return engine === 'kernels' ? gpu : autodiff(backend);
+  if (!gpu.ok) return engine === 'kernels' ? gpu : autodiff(setting, backend);
   const leave = (to: BackendChoice, why: string | null): Promise<Result<Engine>> => {
     gpu.value.close();
-    return autodiff(to, why);
+    return autodiff(setting, to, why);
   };
   if (engine === 'auto' && backend === 'auto' && gpu.value.software) return leave('auto', null);
   if (unsupported !== null) return leave('webgpu', `${unsupported} The engine autodiff runs instead.`);
@@ -65,16 +68,26 @@ export async function makeEngine(setting: EngineSetting): Promise<Result<Engine>
   return fail({ kind: 'no-webgpu', why: 'wrong-results', detail: wrong });
 }
 
-async function autodiff(backend: BackendChoice, fallback: string | null = null): Promise<Result<Engine>> {
-  const started = await startBackend(backend, new URL(wasmBinary, import.meta.url).href);
+const ownWasm = (): string => new URL(wasmBinary, import.meta.url).href;
+
+async function autodiff(
+  { openShard }: EngineSetting,
+  backend: BackendChoice,
+  fallback: string | null = null,
+): Promise<Result<Engine>> {
+  const started = await startBackend(backend, ownWasm());
   if (!started.ok) return started;
   const { description } = started.value;
-  return ok(
-    new AutodiffEngine({
-      ...started.value,
-      description: { ...description, fallback: fallback ?? description.fallback },
-    }),
-  );
+  const told = {
+    ...started.value,
+    description: { ...description, fallback: fallback ?? description.fallback },
+  };
+  return ok(new AutodiffEngine(told, description.backend === 'wasm' ? openShard : undefined));
+}
+
+/** What a worker does that `openShard` opened: computes parts of an engine's steps on wasm. */
+export function serveEngineShard(port: ShardPort): void {
+  serveShard(port, () => startBackend('wasm', ownWasm()));
 }
 
 async function kernels(gpu: Gpu, setting: EngineSetting): Promise<Engine> {

@@ -45,6 +45,11 @@ interface ActiveRun extends EndedRun {
   exports: RunExports | null;
 }
 
+/** The name that tells a worker of this script that it is a shard of an engine. */
+export const shardName = 'graft-shard';
+
+const openShard = (): Worker => new Worker(self.location.href, { type: 'module', name: shardName });
+
 export class Session {
   #model: OpenModel | null = null;
   #data: OpenData | null = null;
@@ -249,6 +254,7 @@ export class Session {
         batch: batchOf(recipe, data.trainImages),
         autotune,
         tuningCache: this.#tuning,
+        openShard,
         ...(onProgress === undefined ? {} : { onProgress }),
       });
     const run = new Run(

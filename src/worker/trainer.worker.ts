@@ -1,6 +1,7 @@
 // The worker's side of the border: receives commands, answers each with a Result, and turns whatever is
 // thrown into a fault. Long commands run one after the other; those that steer a run are answered at once.
 import { describeGpu } from '../engine/gpu.ts';
+import { serveEngineShard } from '../engine/make-engine.ts';
 import { refusedByPolicy } from '../hub/hub-fetch.ts';
 import { cancelled, faultOfThrown } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
@@ -16,7 +17,7 @@ import type {
   SourceFile,
   ToWorker,
 } from './protocol.ts';
-import { Session } from './session.ts';
+import { Session, shardName } from './session.ts';
 import { suggestedModels } from './suggested-models.ts';
 
 declare const __BUILD__: string;
@@ -136,7 +137,7 @@ function withFiles(request: Request, files: readonly SourceFile[]): Request {
   return request;
 }
 
-self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
+function receive({ data }: MessageEvent<ToWorker>): void {
   switch (data.kind) {
     case 'files':
       handed.set(data.id, [...(handed.get(data.id) ?? []), ...data.files]);
@@ -155,4 +156,7 @@ self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
     default:
       data satisfies never;
   }
-};
+}
+
+if (self.name === shardName) serveEngineShard(self);
+else self.onmessage = receive;

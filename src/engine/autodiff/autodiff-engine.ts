@@ -11,7 +11,6 @@ import { faultOfThrown, type Fault } from '../../shared/fault.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
 import type { VitModel } from '../../vit/parameters.ts';
 import { headInputs } from '../../vit/vit-config.ts';
-import type { Crop } from '../crop.ts';
 import { meanCrossEntropy } from '../cross-entropy.ts';
 import type {
   Batch,
@@ -28,14 +27,11 @@ import type {
 import { sliceOf } from '../pixels.ts';
 import { adamwStep } from './adamw.ts';
 import type { Backend } from './backend.ts';
-import { differentiating } from './differentiable.ts';
-import { crossEntropy } from './layers.ts';
-import { microBatchOf } from './memory-plan.ts';
-import { imageCount, patchRows } from './patches.ts';
-import { product } from './products.ts';
-import { branchedLinear } from './branched-linear.ts';
+import { microBatchOf, shardsThatFit } from './memory-plan.ts';
+import { differentiate, infer, partOf, type Network, type Output, type Part } from './network.ts';
+import { imageCount } from './patches.ts';
+import { Shard, type HostPart, type HostValues, type ShardPort } from './shards.ts';
 import {
-  cut,
   disposeChanged,
   disposeGroups,
   downloadMoments,
@@ -44,29 +40,19 @@ import {
   unpack,
   uploadGroups,
   type Groups,
-  type Layout,
-  type Trainables,
 } from './trainables.ts';
 import { groupNames, rateOf, type GroupName } from '../parameter-groups.ts';
-import { disposeVit, embed, features, uploadVit, type FrozenVit } from './vit.ts';
-
-/** What a batch, or a part of it, adds to a step. */
-type Part = { loss: tf.Scalar; correct: tf.Scalar; gradients: Flat };
+import { disposeVit, uploadVit } from './vit.ts';
 
 interface Prepared {
-  readonly vit: FrozenVit;
-  readonly normalisation: Normalisation;
-  readonly options: PrepareOptions;
+  /** The frozen model, and where the adapter's parameters lie. */
+  network: Network;
   /** Images that are differentiated at once. */
   readonly microBatch: number;
   /** Structure of the adapter: names, live branches; its values live in `groups`. */
   adapter: Adapter;
-  layout: Layout;
   groups: Groups;
 }
-
-/** Gradients by group; what does not train is absent. */
-type Flat = Partial<Record<GroupName, tf.Tensor1D>>;
 
 export class AutodiffEngine implements Engine {
   #prepared: Prepared | null = null;
@@ -75,10 +61,21 @@ export class AutodiffEngine implements Engine {
   #fault: Fault | null = null;
   #peakBytes = 0;
 
-  constructor(private readonly backend: Backend) {}
+  #shards: readonly Shard[] = [];
+  /** The groups whose values the shards have. */
+  #shared: Groups | null = null;
+
+  /** @param openShard opens a worker that runs `serveShard`; without it all is computed here. */
+  constructor(
+    private readonly backend: Backend,
+    private readonly openShard?: () => ShardPort,
+  ) {}
 
   describe(): EngineDescription {
-    return this.backend.description;
+    const { description } = this.backend;
+    const cores = 1 + this.#crew().length;
+    if (cores === 1) return description;
+    return { ...description, adapter: `${description.adapter}, ${cores} cores` };
   }
 
   async prepare(
@@ -88,19 +85,24 @@ export class AutodiffEngine implements Engine {
     options: PrepareOptions,
   ): Promise<Result<void>> {
     assert(this.#prepared === null, 'prepare is called once, or after a release');
-    const microBatch = microBatchOf(model, this.describe().backend, options.batch);
+    const { backend } = this.describe();
+    const microBatch = microBatchOf(model, backend, options.batch);
     if (!microBatch.ok) return microBatch;
+    const images = Math.min(options.microBatch ?? microBatch.value, microBatch.value);
     return this.#guarded(0, () => {
       const layout = layoutOf(adapter);
+      const { classes } = options;
       this.#prepared = {
-        vit: uploadVit(model),
-        normalisation,
-        options,
-        microBatch: options.microBatch ?? microBatch.value,
+        network: { vit: uploadVit(model), normalisation, classes, layout },
+        microBatch: images,
         adapter,
-        layout,
         groups: uploadGroups(layout, parametersOf(adapter), adapter.moments),
       };
+      this.#openShards(
+        Math.min(Math.ceil(options.batch / images) - 1, shardsThatFit(model, backend, images)),
+      );
+      const input = { model, adapter: { ...adapter, moments: new Map() }, normalisation, classes };
+      for (const shard of this.#shards) void shard.ask('prepare', input);
       return Promise.resolve();
     });
   }
@@ -127,8 +129,9 @@ export class AutodiffEngine implements Engine {
     const state = this.#ready();
     const { groups } = state;
     const outcome = await this.#guarded(control.step, async () => {
+      const part = await this.#accumulate(batch, control.gates, control.trains);
       const { next, numbers } = tf.tidy(() => {
-        const { loss, correct, gradients } = this.#accumulate(batch, control.gates, control.trains);
+        const { loss, correct, gradients } = part;
         const norm = tf.sqrt(tf.addN(Object.values(gradients).map((g) => tf.sum(tf.square(g))))); // []
         const scale = tf.minimum(tf.div(control.clipNorm, tf.add(norm, 1e-6)), 1); // []
         const updated = { ...groups };
@@ -148,6 +151,7 @@ export class AutodiffEngine implements Engine {
         const report = tf.stack([loss, norm, scale, correct]); // [4]
         return { next: updated, numbers: report };
       });
+      tf.dispose([part.loss, part.correct, ...Object.values(part.gradients)]);
       const [loss = NaN, gradientNorm = NaN, clipScale = NaN, correct = NaN] = await numbers.data();
       numbers.dispose();
       return { next, loss, gradientNorm, clipScale, correct };
@@ -165,140 +169,126 @@ export class AutodiffEngine implements Engine {
   }
 
   /** Loss, hits and gradients of a whole batch, micro-batch by micro-batch, each weighted by its images. */
-  #accumulate(batch: Batch, gates: Gates, trains: Trains): Part {
+  async #accumulate(batch: Batch, gates: Gates, trains: Trains): Promise<Part> {
+    const { network, groups, microBatch } = this.#ready();
     const images = batch.labels.length;
     const values = batch.pixels.data.length / images;
-    let total: Part | null = null;
-    for (let begin = 0; begin < images; begin += this.#ready().microBatch) {
-      const labels = batch.labels.subarray(begin, begin + this.#ready().microBatch);
-      const pixels = sliceOf(batch.pixels, begin * values, (begin + labels.length) * values);
-      const crops = batch.crops?.slice(begin, begin + labels.length);
-      const former: Part | null = total;
-      total = tf.tidy((): Part => {
-        const { loss, logits, gradients } = this.#differentiate({ pixels, labels, crops }, gates, trains);
-        const hits = tf.equal(tf.argMax(logits, 1), tf.tensor1d(labels, 'int32'));
-        const correct = tf.sum<tf.Scalar>(tf.cast(hits, 'float32'));
-        if (labels.length === images) return { loss, correct, gradients };
-        const share = labels.length / images;
-        const add = <T extends tf.Tensor>(sum: T | undefined, part: T, weight: number): T =>
-          sum === undefined ? tf.mul(part, weight) : tf.add(sum, tf.mul(part, weight));
-        const summed: Flat = {};
+    const cuts = Array.from({ length: Math.ceil(images / microBatch) }, (_, i): Batch => {
+      const [begin, end] = [i * microBatch, Math.min(images, (i + 1) * microBatch)];
+      return {
+        labels: batch.labels.slice(begin, end),
+        pixels: sliceOf(batch.pixels, begin * values, end * values),
+        crops: batch.crops?.slice(begin, end),
+      };
+    });
+    const parts = await this.#spread<Batch, HostPart | Part>(
+      cuts,
+      (shard, part) => shard.ask('part', { batch: { ...part, pixels: copyOf(part.pixels) }, gates, trains }),
+      (part) => partOf(network, groups, part, gates, trains, () => this.#notePeak()),
+    );
+    const [first] = parts;
+    if (parts.length === 1 && first !== undefined) return onDevice(first);
+    return tf.tidy(() => {
+      const sum: Partial<Part> & { gradients: Part['gradients'] } = { gradients: {} };
+      const add = <T extends tf.Tensor>(total: T | undefined, part: T, weight: number): T =>
+        total === undefined ? tf.mul(part, weight) : tf.add(total, tf.mul(part, weight));
+      parts.forEach((host, i) => {
+        const part = onDevice(host);
+        const share = (cuts[i]?.labels.length ?? 0) / images;
+        sum.loss = add(sum.loss, part.loss, share);
+        sum.correct = add(sum.correct, part.correct, 1);
         for (const name of groupNames) {
-          const gradient = gradients[name];
-          if (gradient !== undefined) summed[name] = add(former?.gradients[name], gradient, share);
+          const gradient = part.gradients[name];
+          if (gradient !== undefined) sum.gradients[name] = add(sum.gradients[name], gradient, share);
         }
-        return {
-          loss: add(former?.loss, loss, share),
-          correct: add(former?.correct, correct, 1),
-          gradients: summed,
-        };
+        tf.dispose([part.loss, part.correct, ...Object.values(part.gradients)]);
       });
-    }
-    return present(total, 'a batch with images');
-  }
-
-  /** Loss, logits and the flat gradient of every group that trains; call inside a tidy. */
-  #differentiate(
-    batch: Batch,
-    gates: Gates,
-    trains: Trains,
-  ): { loss: tf.Scalar; logits: tf.Tensor2D; gradients: Flat } {
-    const { layout, groups, vit, options } = this.#ready();
-    const trainables = cut(layout, groups);
-    const images = batch.labels.length;
-    const embedded = this.#embed(batch.pixels, images, batch.crops); // outside the tape: nothing below is trained
-    const labels = tf.oneHot(tf.tensor1d(batch.labels, 'int32'), options.classes); // [images, classes]
-    const wanted: tf.Tensor[] = [
-      ...(trains.branches ? trainables.modules.flatMap(({ down, up }) => [down, up]) : []),
-      ...(trains.scalars ? trainables.modules.map(({ scalar }) => scalar) : []),
-      ...(trains.head ? [trainables.headWeight, trainables.headBias] : []),
-    ];
-    let logits: tf.Tensor2D | null = null;
-    const { value, grads } = differentiating(() =>
-      tf.valueAndGrads(() => {
-        const output = this.#head(
-          features(vit, embedded, images, branchedLinear(layout, trainables, gates)),
-          trainables,
-        );
-        logits = tf.keep(output);
-        this.#notePeak(); // everything that waits for the backward pass is alive here
-        return crossEntropy(output, labels);
-      })(wanted),
-    );
-    const flat = (count: number): tf.Tensor1D =>
-      tf.concat1d(grads.splice(0, count).map((gradient) => tf.reshape(gradient, [gradient.size])));
-    const modules = layout.modules.length;
-    const gradients: Flat = {
-      ...(trains.branches ? { branches: flat(2 * modules) } : {}),
-      ...(trains.scalars ? { scalars: flat(modules) } : {}),
-      ...(trains.head ? { headWeight: flat(1), headBias: flat(1) } : {}),
-    };
-    const kept: tf.Tensor2D = present<tf.Tensor2D>(logits, 'logits');
-    const copy = tf.clone(kept); // belongs to the caller's tidy, where the kept one would outlive it
-    kept.dispose();
-    return { loss: value, logits: copy, gradients };
-  }
-
-  #head(feature: tf.Tensor2D, { headWeight, headBias }: Trainables): tf.Tensor2D {
-    return tf.add<tf.Tensor2D>(product(feature, tf.transpose(headWeight)), headBias); // [images, classes]
-  }
-
-  #embed(pixels: Pixels, images: number, crops?: readonly Crop[]): tf.Tensor2D {
-    const { vit, normalisation } = this.#ready();
-    const rows = patchRows(vit.config, pixels, normalisation, crops);
-    const [width] = vit.patchWeight.shape;
-    return embed(vit, tf.tensor2d(rows, [rows.length / width, width]), images);
-  }
-
-  evaluate(pixels: Pixels, gates: Gates): Promise<Result<NdArray>> {
-    return this.#infer(pixels, gates, this.#ready().options.classes, 'a logit', (feature, trainables) =>
-      this.#head(feature, trainables),
-    );
-  }
-
-  features(pixels: Pixels, gates: Gates): Promise<Result<NdArray>> {
-    const width = headInputs(this.#ready().vit.config);
-    return this.#infer(pixels, gates, width, 'a feature', (feature) => feature);
+      return { ...sum, loss: present(sum.loss, 'a loss'), correct: present(sum.correct, 'hits') };
+    });
   }
 
   /**
-   * The forward pass, micro-batch by micro-batch; `last` turns features [images, headInputs] into rows of
-   * `width` values.
+   * Computes every task, here and on the shards by turns; the answers in the order of the tasks. Tasks of a
+   * shard that fails are computed here.
    */
-  async #infer(
-    pixels: Pixels,
-    gates: Gates,
-    width: number,
-    what: string,
-    last: (feature: tf.Tensor2D, trainables: Trainables) => tf.Tensor2D,
-  ): Promise<Result<NdArray>> {
-    const { vit, layout, microBatch } = this.#ready();
-    const total = imageCount(vit.config, pixels);
+  async #spread<Task, Answer>(
+    tasks: readonly Task[],
+    there: (shard: Shard, task: Task) => Promise<Answer | null>,
+    here: (task: Task) => Answer | Promise<Answer>,
+  ): Promise<Answer[]> {
+    const crew = tasks.length > 1 ? this.#crew() : [];
+    if (crew.length > 0) await this.#share(crew);
+    const asked = tasks.map((task, i) => {
+      const shard = crew[(i % (crew.length + 1)) - 1];
+      return shard === undefined ? null : there(shard, task);
+    });
+    const own: (Answer | null)[] = [];
+    for (const [i, task] of tasks.entries()) own.push(asked[i] === null ? await here(task) : null);
+    const answers: Answer[] = [];
+    for (const [i, task] of tasks.entries()) answers.push(own[i] ?? (await asked[i]) ?? (await here(task)));
+    return answers;
+  }
+
+  /** Keeps so many shards of those that are open, or opens more. */
+  #openShards(count: number): void {
+    const { openShard } = this;
+    if (openShard === undefined) return;
+    const open = this.#crew();
+    for (const shard of open.slice(count)) shard.close();
+    const kept = open.slice(0, count);
+    this.#shards = [...kept, ...Array.from({ length: count - kept.length }, () => new Shard(openShard()))];
+  }
+
+  #crew(): readonly Shard[] {
+    return this.#shards.filter(({ isAlive }) => isAlive);
+  }
+
+  /** Gives the shards the values that the next parts are computed with. */
+  async #share(crew: readonly Shard[]): Promise<void> {
+    const { groups } = this.#ready();
+    if (this.#shared === groups) return;
+    const values = {} as Record<GroupName, Float32Array>;
+    for (const name of groupNames) values[name] = (await groups[name].values.data()) as Float32Array;
+    for (const shard of crew) void shard.ask('values', values satisfies HostValues);
+    this.#shared = groups;
+  }
+
+  evaluate(pixels: Pixels, gates: Gates): Promise<Result<NdArray>> {
+    return this.#infer(pixels, gates, 'logits');
+  }
+
+  features(pixels: Pixels, gates: Gates): Promise<Result<NdArray>> {
+    return this.#infer(pixels, gates, 'features');
+  }
+
+  /** The forward pass, micro-batch by micro-batch. */
+  async #infer(pixels: Pixels, gates: Gates, output: Output): Promise<Result<NdArray>> {
+    const { network, groups, microBatch } = this.#ready();
+    const { config } = network.vit;
+    const total = imageCount(config, pixels);
     const values = pixels.data.length / Math.max(1, total);
+    const cuts = Array.from({ length: Math.ceil(total / microBatch) }, (_, i) => {
+      const end = Math.min(total, (i + 1) * microBatch);
+      return sliceOf(pixels, i * microBatch * values, end * values);
+    });
+    const outcome = await this.#guarded(0, () =>
+      this.#spread<Pixels, Float32Array>(
+        cuts,
+        (shard, part) => shard.ask('infer', { pixels: copyOf(part), gates, output }),
+        async (part) => {
+          const rows = infer(network, groups, part, part.data.length / values, gates, output);
+          const data = (await rows.data()) as Float32Array;
+          rows.dispose();
+          return data;
+        },
+      ),
+    );
+    if (!outcome.ok) return outcome;
+    const width = output === 'features' ? headInputs(config) : network.classes;
     const rows = new Float32Array(total * width);
-    for (let first = 0; first < total; first += microBatch) {
-      const images = Math.min(microBatch, total - first);
-      const part = sliceOf(pixels, first * values, (first + images) * values);
-      const outcome = await this.#guarded(0, async () => {
-        const output = tf.tidy(() => {
-          const trainables = cut(layout, this.#ready().groups);
-          const feature = features(
-            vit,
-            this.#embed(part, images),
-            images,
-            branchedLinear(layout, trainables, gates),
-          );
-          return last(feature, trainables);
-        });
-        const data = await output.data();
-        output.dispose();
-        return data;
-      });
-      if (!outcome.ok) return outcome;
-      rows.set(outcome.value, first * width);
-    }
+    outcome.value.forEach((part, i) => rows.set(part, i * microBatch * width));
     if (!rows.every((value) => Number.isFinite(value)))
-      return fail({ kind: 'not-finite', where: what, step: 0 });
+      return fail({ kind: 'not-finite', where: output === 'features' ? 'a feature' : 'a logit', step: 0 });
     return ok(ndArray([total, width], rows));
   }
 
@@ -308,10 +298,11 @@ export class AutodiffEngine implements Engine {
   }
 
   async gradients(batch: Batch, gates: Gates): Promise<Result<Gradients>> {
-    const { layout, options } = this.#ready();
+    const { network, groups } = this.#ready();
     return this.#guarded(0, async () => {
       const trains = { branches: true, scalars: true, head: true };
-      const tensors = tf.tidy(() => this.#differentiate(batch, gates, trains));
+      const note = (): number => this.#notePeak();
+      const tensors = tf.tidy(() => differentiate(network, groups, batch, gates, trains, note));
       const flat: Partial<Record<GroupName, Float32Array>> = {};
       for (const name of groupNames) {
         const gradient = tensors.gradients[name];
@@ -319,16 +310,17 @@ export class AutodiffEngine implements Engine {
       }
       const [loss = NaN] = await tensors.loss.data();
       const logits = ndArray(
-        [batch.labels.length, options.classes],
+        [batch.labels.length, network.classes],
         (await tensors.logits.data()) as Float32Array,
       );
       tf.dispose([tensors.loss, tensors.logits, ...Object.values(tensors.gradients)]);
-      return { loss, logits, gradients: unpack(layout, flat) };
+      return { loss, logits, gradients: unpack(network.layout, flat) };
     });
   }
 
   async readAdapter(): Promise<Result<Adapter>> {
-    const { layout, groups, adapter } = this.#ready();
+    const { network, groups, adapter } = this.#ready();
+    const { layout } = network;
     return this.#guarded(0, async () => ({
       ...withParameters(adapter, await downloadValues(layout, groups)),
       moments: await downloadMoments(layout, groups),
@@ -343,12 +335,13 @@ export class AutodiffEngine implements Engine {
     );
     if (!uploaded.ok) return uploaded;
     disposeGroups(state.groups);
-    Object.assign(state, { adapter, layout, groups: uploaded.value });
+    Object.assign(state, { adapter, network: { ...state.network, layout }, groups: uploaded.value });
+    for (const shard of this.#shards) void shard.ask('adapter', { ...adapter, moments: new Map() });
     return ok(undefined);
   }
 
   memory(): Memory {
-    const bufferBytes = this.backend.allocatedBytes();
+    const bufferBytes = this.#allocatedBytes();
     return { bufferBytes, peakBufferBytes: this.#notePeak(), count: tf.memory().numTensors };
   }
 
@@ -356,13 +349,15 @@ export class AutodiffEngine implements Engine {
 
   release(): void {
     if (this.#prepared === null) return;
-    disposeVit(this.#prepared.vit);
+    disposeVit(this.#prepared.network.vit);
     disposeGroups(this.#prepared.groups);
     this.#prepared = null;
+    this.#shared = null;
   }
 
   dispose(): void {
     this.release();
+    for (const shard of this.#shards) shard.close();
     this.backend.close();
   }
 
@@ -371,8 +366,12 @@ export class AutodiffEngine implements Engine {
   }
 
   #notePeak(): number {
-    this.#peakBytes = Math.max(this.#peakBytes, this.backend.allocatedBytes());
+    this.#peakBytes = Math.max(this.#peakBytes, this.#allocatedBytes());
     return this.#peakBytes;
+  }
+
+  #allocatedBytes(): number {
+    return this.#shards.reduce((sum, { bytes }) => sum + bytes, this.backend.allocatedBytes());
   }
 
   /** Runs work under the device's error scopes where there is a device; thrown bugs become faults. */
@@ -383,4 +382,23 @@ export class AutodiffEngine implements Engine {
       return fail(faultOfThrown(thrown));
     }
   }
+}
+
+/** A copy of its own, for pixels that leave: a view would take its whole buffer along. */
+function copyOf(pixels: Pixels): Pixels {
+  return pixels.kind === 'bytes'
+    ? { kind: 'bytes', data: pixels.data.slice() }
+    : { kind: 'normalised', data: pixels.data.slice() };
+}
+
+/** A part as tensors, wherever it was computed; the caller's. */
+function onDevice(part: HostPart | Part): Part {
+  if (typeof part.loss !== 'number') return part as Part;
+  const host = part as HostPart;
+  const gradients: Part['gradients'] = {};
+  for (const name of groupNames) {
+    const gradient = host.gradients[name];
+    if (gradient !== undefined) gradients[name] = tf.tensor1d(gradient);
+  }
+  return { loss: tf.scalar(host.loss), correct: tf.scalar(host.correct), gradients };
 }

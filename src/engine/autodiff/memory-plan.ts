@@ -15,6 +15,16 @@ const budgetBytes: Readonly<Record<BackendName, number>> = { wasm: 2e9, cpu: 3e9
 const weightCopies: Readonly<Record<BackendName, number>> = { wasm: 4, cpu: 2, webgpu: 2 };
 
 /**
+ * Images that are differentiated at once. On wasm, which computes on one core, a batch is always cut: parts are
+ * what other workers can take over, and their sum has the same bits on any number of cores. Parts of eight cost
+ * as much a step as the whole batch of 32 (measured: see docs/decisions/wasm-cores.md).
+ */
+const partImages: Readonly<Record<BackendName, number>> = { wasm: 8, cpu: Infinity, webgpu: Infinity };
+
+/** Bytes that all workers of a run may take together: what they hold is no less than a wasm heap each. */
+const allShardsBytes = 4e9;
+
+/**
  * What a heap takes beyond the counted tensors, where freed blocks leave gaps (measured: see docs/decisions).
  */
 const overhead = 2;
@@ -62,5 +72,12 @@ export function microBatchOf({ config }: VitModel, backend: BackendName, batch: 
     const detail = `Training this model on ${backend} needs about ${needed} for one image; ${given} are there.`;
     return fail({ kind: 'out-of-memory', askedBytes, detail });
   }
-  return ok(Math.ceil(batch / Math.ceil(batch / fitting)));
+  return ok(Math.min(partImages[backend], Math.ceil(batch / Math.ceil(batch / fitting))));
+}
+
+/** Workers beside this one that the machine's cores and memory allow, each with a model of its own. */
+export function shardsThatFit({ config }: VitModel, backend: BackendName, microBatch: number): number {
+  const { weights, image } = needs(config, backend);
+  const cores = typeof navigator === 'undefined' ? 1 : (navigator.hardwareConcurrency ?? 1);
+  return Math.max(0, Math.min(cores, Math.floor(allShardsBytes / (weights + microBatch * image))) - 1);
 }

@@ -22,6 +22,9 @@ export type Group = {
 };
 export type Groups = Readonly<Record<GroupName, Group>>;
 
+/** The values alone: what a forward pass and its gradients need. */
+export type GroupValues = Readonly<Record<GroupName, Pick<Group, 'values'>>>;
+
 interface ModuleLayout {
   readonly module: AdaptedModule;
   readonly rank: number;
@@ -193,14 +196,14 @@ const range = (x: tf.Tensor1D, begin: number, size: number): tf.Tensor1D =>
   tf.getBackend() === 'wasm' ? wasmSlice(x, begin, size) : tf.slice1d(x, begin, size);
 
 /** The groups cut into the tensors of the forward pass; call inside a tidy. */
-export function cut(layout: Layout, groups: Groups): Trainables {
-  const { branches, scalars, headWeight, headBias } = groups;
+export function cut(layout: Layout, values: GroupValues): Trainables {
+  const { branches, scalars, headWeight, headBias } = values;
   return {
     modules: layout.modules.map((place, i) => ({
-      down: tf.reshape<tf.Rank.R2>(
-        range(branches.values, place.downOffset, place.input * width(place)),
-        [place.input, width(place)],
-      ),
+      down: tf.reshape<tf.Rank.R2>(range(branches.values, place.downOffset, place.input * width(place)), [
+        place.input,
+        width(place),
+      ]),
       up: tf.reshape<tf.Rank.R2>(range(branches.values, place.upOffset, place.out * width(place)), [
         width(place),
         place.out,

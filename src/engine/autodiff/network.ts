@@ -1,0 +1,131 @@
+// What one device computes: of a part of a batch the loss, the hits and the gradients, of images logits or
+// features. The engine adds the parts up and takes the step; a shard does the same for its parts elsewhere.
+import * as tf from '@tensorflow/tfjs-core';
+import type { Gates, Trains } from '../../dmlora/adapter.ts';
+import { present } from '../../shared/assert.ts';
+import type { Crop } from '../crop.ts';
+import type { Batch, Normalisation, Pixels } from '../engine.ts';
+import type { GroupName } from '../parameter-groups.ts';
+import { branchedLinear } from './branched-linear.ts';
+import { differentiating } from './differentiable.ts';
+import { crossEntropy } from './layers.ts';
+import { patchRows } from './patches.ts';
+import { product } from './products.ts';
+import { cut, type GroupValues, type Layout, type Trainables } from './trainables.ts';
+import { embed, features, type FrozenVit } from './vit.ts';
+
+/** A frozen model with the places of the adapter's parameters. */
+export interface Network {
+  readonly vit: FrozenVit;
+  readonly normalisation: Normalisation;
+  readonly classes: number;
+  readonly layout: Layout;
+}
+
+/** Gradients by group; what does not train is absent. */
+export type Flat = Partial<Record<GroupName, tf.Tensor1D>>;
+
+/** What a batch, or a part of it, adds to a step: its mean loss, its hits, the gradients of the loss. */
+export type Part = { loss: tf.Scalar; correct: tf.Scalar; gradients: Flat };
+
+/**
+ * Loss, logits and the flat gradient of every group that trains; call inside a tidy.
+ *
+ * @param onForward called when everything that waits for the backward pass is alive.
+ */
+export function differentiate(
+  network: Network,
+  values: GroupValues,
+  batch: Batch,
+  gates: Gates,
+  trains: Trains,
+  onForward: () => void,
+): { loss: tf.Scalar; logits: tf.Tensor2D; gradients: Flat } {
+  const { layout, vit, classes } = network;
+  const trainables = cut(layout, values);
+  const images = batch.labels.length;
+  const embedded = embedded2d(network, batch.pixels, images, batch.crops); // outside the tape: nothing below is trained
+  const labels = tf.oneHot(tf.tensor1d(batch.labels, 'int32'), classes); // [images, classes]
+  const wanted: tf.Tensor[] = [
+    ...(trains.branches ? trainables.modules.flatMap(({ down, up }) => [down, up]) : []),
+    ...(trains.scalars ? trainables.modules.map(({ scalar }) => scalar) : []),
+    ...(trains.head ? [trainables.headWeight, trainables.headBias] : []),
+  ];
+  let logits: tf.Tensor2D | null = null;
+  const { value, grads } = differentiating(() =>
+    tf.valueAndGrads(() => {
+      const output = head(
+        features(vit, embedded, images, branchedLinear(layout, trainables, gates)),
+        trainables,
+      );
+      logits = tf.keep(output);
+      onForward();
+      return crossEntropy(output, labels);
+    })(wanted),
+  );
+  const flat = (count: number): tf.Tensor1D =>
+    tf.concat1d(grads.splice(0, count).map((gradient) => tf.reshape(gradient, [gradient.size])));
+  const modules = layout.modules.length;
+  const gradients: Flat = {
+    ...(trains.branches ? { branches: flat(2 * modules) } : {}),
+    ...(trains.scalars ? { scalars: flat(modules) } : {}),
+    ...(trains.head ? { headWeight: flat(1), headBias: flat(1) } : {}),
+  };
+  const kept: tf.Tensor2D = present<tf.Tensor2D>(logits, 'logits');
+  const copy = tf.clone(kept); // belongs to the caller's tidy, where the kept one would outlive it
+  kept.dispose();
+  return { loss: value, logits: copy, gradients };
+}
+
+/** What a part of a batch adds to a step; the tensors are the caller's. */
+export function partOf(
+  network: Network,
+  values: GroupValues,
+  batch: Batch,
+  gates: Gates,
+  trains: Trains,
+  onForward: () => void,
+): Part {
+  return tf.tidy((): Part => {
+    const { loss, logits, gradients } = differentiate(network, values, batch, gates, trains, onForward);
+    const hits = tf.equal(tf.argMax(logits, 1), tf.tensor1d(batch.labels, 'int32'));
+    return { loss, correct: tf.sum<tf.Scalar>(tf.cast(hits, 'float32')), gradients };
+  });
+}
+
+/** What a forward pass ends in: the head's logits, or what the head reads. */
+export type Output = 'logits' | 'features';
+
+/** The forward pass: [images, classes] or [images, headInputs]; the tensor is the caller's. */
+export function infer(
+  network: Network,
+  values: GroupValues,
+  pixels: Pixels,
+  images: number,
+  gates: Gates,
+  output: Output,
+): tf.Tensor2D {
+  return tf.tidy(() => {
+    const { vit, layout } = network;
+    const trainables = cut(layout, values);
+    const linear = branchedLinear(layout, trainables, gates);
+    const feature = features(vit, embedded2d(network, pixels, images), images, linear);
+    return output === 'features' ? feature : head(feature, trainables);
+  });
+}
+
+function head(feature: tf.Tensor2D, { headWeight, headBias }: Trainables): tf.Tensor2D {
+  return tf.add<tf.Tensor2D>(product(feature, tf.transpose(headWeight)), headBias); // [images, classes]
+}
+
+/** [images * tokens, dim]. */
+function embedded2d(
+  { vit, normalisation }: Network,
+  pixels: Pixels,
+  images: number,
+  crops?: readonly Crop[],
+): tf.Tensor2D {
+  const rows = patchRows(vit.config, pixels, normalisation, crops);
+  const [width] = vit.patchWeight.shape;
+  return embed(vit, tf.tensor2d(rows, [rows.length / width, width]), images);
+}

@@ -1,0 +1,125 @@
+// Parts of a step on other workers: the same bits as without them, also where a worker fails or dies. The
+// workers' ends are message channels of this thread.
+import { createRequire } from 'node:module';
+import { afterEach, expect, test } from 'vitest';
+import { allOpen, parametersOf, type Adapter } from '../../dmlora/adapter.ts';
+import { dropBranches } from '../../dmlora/drop-plan.ts';
+import { unwrap } from '../../shared/result.ts';
+import {
+  micro,
+  plainNormalisation,
+  randomAdapter,
+  randomBatch,
+  randomModel,
+  stage1,
+} from '../checks/random-model.ts';
+import { AutodiffEngine } from './autodiff-engine.ts';
+import { startBackend } from './backend.ts';
+import { serveShard, type ShardPort } from './shards.ts';
+
+const wasmBinary = createRequire(import.meta.url).resolve(
+  '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm',
+);
+
+/** A channel whose other end serves a shard; what it is asked goes through `hear`, which may swallow it. */
+function channel(hear: (name: string, close: () => void) => 'pass' | 'swallow'): ShardPort {
+  const { port1, port2 } = new MessageChannel();
+  const inner: ShardPort = { postMessage: (message) => port2.postMessage(message), onmessage: null };
+  serveShard(inner, () => startBackend('wasm', wasmBinary));
+  const outer: ShardPort = {
+    postMessage: (message) => port1.postMessage(message),
+    onmessage: null,
+    onerror: null,
+    terminate: () => port1.close(),
+  };
+  port1.onmessage = (event: MessageEvent) => outer.onmessage?.(event);
+  port2.onmessage = (event: MessageEvent<{ name: string }>) => {
+    const die = (): void => outer.onerror?.(new Event('error') as ErrorEvent);
+    if (hear(event.data.name, die) === 'pass') inner.onmessage?.(event);
+  };
+  return outer;
+}
+
+/** What three steps with a drop and an evaluation leave, and a step of another model on the same engine. */
+async function outcome(openShard?: () => ShardPort): Promise<{ numbers: string; adapter: string }> {
+  const engine = new AutodiffEngine(unwrap(await startBackend('wasm', wasmBinary)), openShard);
+  const adapter = randomAdapter(micro, 3);
+  unwrap(await engine.prepare(randomModel(micro), adapter, plainNormalisation, { batch: 20, classes: 3 }));
+  const numbers: unknown[] = [];
+  const step = async (index: number): Promise<void> => {
+    engine.step(randomBatch(micro, 20, 3, index), { ...stage1, step: index });
+    numbers.push((await engine.report()).steps);
+  };
+  await step(0);
+  numbers.push([...unwrap(await engine.evaluate(randomBatch(micro, 27, 3, 9).pixels, allOpen)).data]);
+  await step(1);
+  const drops = new Map(adapter.modules.map(({ name }) => [name, 0]));
+  unwrap(await engine.writeAdapter(dropBranches(unwrap(await engine.readAdapter()), drops)));
+  await step(2);
+  numbers.push([...unwrap(await engine.features(randomBatch(micro, 9, 3, 8).pixels, allOpen)).data]);
+  const bits = (of: Adapter): string =>
+    [...parametersOf(of)].map(([name, { data }]) => `${name} ${data.join()}`).join('\n');
+  const left = bits(unwrap(await engine.readAdapter()));
+  engine.release();
+  unwrap(await engine.prepare(randomModel(micro, 2), adapter, plainNormalisation, { batch: 20, classes: 3 }));
+  await step(0);
+  engine.dispose();
+  return { numbers: JSON.stringify(numbers), adapter: left };
+}
+
+const heard: string[] = [];
+afterEach(() => heard.splice(0));
+
+/** Cores are those of the machine that the tests run on; the shards that a run opens are at most so many. */
+function withCores<T>(cores: number, work: () => Promise<T>): Promise<T> {
+  const former = Object.getOwnPropertyDescriptor(globalThis, 'navigator');
+  Object.defineProperty(globalThis, 'navigator', {
+    value: { hardwareConcurrency: cores },
+    configurable: true,
+  });
+  return work().finally(() => {
+    if (former === undefined) Reflect.deleteProperty(globalThis, 'navigator');
+    else Object.defineProperty(globalThis, 'navigator', former);
+  });
+}
+
+test('a step, a drop and an evaluation have the same bits on one, two and three cores', async () => {
+  const alone = await outcome();
+  for (const cores of [2, 3, 16]) {
+    heard.splice(0);
+    let opened = 0;
+    const shared = await withCores(cores, () =>
+      outcome(() => {
+        opened++;
+        return channel((name) => {
+          heard.push(name);
+          return 'pass';
+        });
+      }),
+    );
+    expect(shared).toEqual(alone);
+    // A batch of 20 has three parts of eight: more workers than two would have nothing to do.
+    expect(opened).toBe(Math.min(2, cores - 1));
+    expect(heard.filter((name) => name === 'part').length).toBe(4 * Math.min(2, cores - 1));
+    expect(heard).toContain('infer');
+  }
+});
+
+test.each(['prepare', 'values', 'part', 'infer', 'adapter'])(
+  'a worker that dies at its first "%s" changes nothing but who computes',
+  async (fatal) => {
+    const alone = await outcome();
+    const shared = await withCores(3, () =>
+      outcome(() =>
+        channel((name, die) => {
+          heard.push(name);
+          if (name !== fatal) return 'pass';
+          die();
+          return 'swallow';
+        }),
+      ),
+    );
+    expect(heard).toContain(fatal);
+    expect(shared).toEqual(alone);
+  },
+);

@@ -1,0 +1,199 @@
+// More cores for a backend that computes on one: other workers hold the same frozen model and differentiate
+// parts of a batch. A part is the same wherever it is computed, and parts are added up in their order, so that
+// a step has the same bits on any number of cores. A worker that fails is left; its parts are computed here.
+//
+// No shared memory, and so no headers of cross-origin isolation: what travels is the parameters of a step
+// (5 MB for ViT-B), the pixels and the gradients of a part.
+import * as tf from '@tensorflow/tfjs-core';
+import type { Adapter, Gates, Trains } from '../../dmlora/adapter.ts';
+import { present } from '../../shared/assert.ts';
+import { faultOfThrown } from '../../shared/fault.ts';
+import { fail, ok, type Result } from '../../shared/result.ts';
+import type { VitModel } from '../../vit/parameters.ts';
+import type { Batch, Normalisation, Pixels } from '../engine.ts';
+import { groupNames, type GroupName } from '../parameter-groups.ts';
+import { infer, partOf, type Network, type Output } from './network.ts';
+import { imageCount } from './patches.ts';
+import { layoutOf, type GroupValues } from './trainables.ts';
+import { disposeVit, uploadVit } from './vit.ts';
+
+/** The values of every group, flat, as they lie on the device. */
+export type HostValues = Readonly<Record<GroupName, Float32Array>>;
+
+/** A part's loss, hits and gradients outside of a device. */
+export interface HostPart {
+  readonly loss: number;
+  readonly correct: number;
+  readonly gradients: Readonly<Partial<Record<GroupName, Float32Array>>>;
+}
+
+/** name -> what a shard is asked and what it answers. */
+interface Asks {
+  prepare: {
+    input: {
+      readonly model: VitModel;
+      readonly adapter: Adapter;
+      readonly normalisation: Normalisation;
+      readonly classes: number;
+    };
+    output: null;
+  };
+  /** Another structure of the adapter: other live branches. */
+  adapter: { input: Adapter; output: null };
+  /** The values that parts are computed with from now on. */
+  values: { input: HostValues; output: null };
+  part: {
+    input: { readonly batch: Batch; readonly gates: Gates; readonly trains: Trains };
+    output: HostPart;
+  };
+  infer: {
+    input: { readonly pixels: Pixels; readonly gates: Gates; readonly output: Output };
+    output: Float32Array;
+  };
+}
+
+type AskName = keyof Asks;
+type Ask = {
+  [K in AskName]: { readonly id: number; readonly name: K; readonly input: Asks[K]['input'] };
+}[AskName];
+interface Answer {
+  readonly id: number;
+  readonly result: Result<unknown>;
+  /** What the shard's backend holds of the machine's memory. */
+  readonly bytes: number;
+}
+
+/** The end of a worker that a shard needs, or of a message channel in tests. */
+export interface ShardPort {
+  postMessage(message: unknown): void;
+  onmessage: ((event: MessageEvent) => void) | null;
+  onerror?: ((event: ErrorEvent) => void) | null;
+  terminate?(): void;
+}
+
+/** A worker that computes parts, as the engine sees it. */
+export class Shard {
+  readonly #waiting = new Map<number, (answer: unknown) => void>();
+  #id = 0;
+  #bytes = 0;
+  #isAlive = true;
+
+  constructor(private readonly port: ShardPort) {
+    port.onmessage = ({ data }: MessageEvent<Answer>) => {
+      this.#bytes = data.bytes;
+      this.#waiting.get(data.id)?.(data.result.ok ? data.result.value : null);
+      this.#waiting.delete(data.id);
+      if (!data.result.ok) this.close();
+    };
+    port.onerror = () => this.close();
+  }
+
+  get isAlive(): boolean {
+    return this.#isAlive;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The answer; null where the shard failed, and then it is closed. */
+  ask<K extends AskName>(name: K, input: Asks[K]['input']): Promise<Asks[K]['output'] | null> {
+    if (!this.#isAlive) return Promise.resolve(null);
+    const id = this.#id++;
+    return new Promise((resolve) => {
+      this.#waiting.set(id, resolve as (answer: unknown) => void);
+      this.port.postMessage({ id, name, input });
+    });
+  }
+
+  close(): void {
+    this.#isAlive = false;
+    this.#bytes = 0;
+    this.port.terminate?.();
+    for (const resolve of this.#waiting.values()) resolve(null);
+    this.#waiting.clear();
+  }
+}
+
+/** The other end: answers what a shard is asked, one after the other, on the backend of this worker. */
+export function serveShard(
+  port: ShardPort,
+  startBackend: () => Promise<Result<{ allocatedBytes(): number }>>,
+): void {
+  let network: Network | null = null;
+  let values: GroupValues | null = null;
+  const ready = (): { network: Network; values: GroupValues } => ({
+    network: present(network, 'a prepared shard'),
+    values: present(values, 'values of a shard'),
+  });
+  const replaceValues = (next: GroupValues | null): void => {
+    if (values !== null) for (const name of groupNames) values[name].values.dispose();
+    values = next;
+  };
+  const answers: {
+    [K in AskName]: (input: Asks[K]['input']) => Promise<Asks[K]['output']> | Asks[K]['output'];
+  } = {
+    prepare({ model, adapter, normalisation, classes }) {
+      replaceValues(null);
+      if (network !== null) disposeVit(network.vit);
+      network = { vit: uploadVit(model), layout: layoutOf(adapter), normalisation, classes };
+      return null;
+    },
+    adapter(adapter) {
+      replaceValues(null);
+      network = { ...present(network, 'a prepared shard'), layout: layoutOf(adapter) };
+      return null;
+    },
+    values(input) {
+      const group = (name: GroupName) => ({ values: tf.tensor1d(input[name]) });
+      replaceValues({
+        branches: group('branches'),
+        scalars: group('scalars'),
+        headWeight: group('headWeight'),
+        headBias: group('headBias'),
+      });
+      return null;
+    },
+    part({ batch, gates, trains }) {
+      const { network: of, values: at } = ready();
+      return hostPart(partOf(of, at, batch, gates, trains, () => undefined));
+    },
+    async infer({ pixels, gates, output }) {
+      const { network: of, values: at } = ready();
+      const rows = infer(of, at, pixels, imageCount(of.vit.config, pixels), gates, output);
+      const data = (await rows.data()) as Float32Array;
+      rows.dispose();
+      return data;
+    },
+  };
+  const backend = startBackend();
+  let queue: Promise<void> = Promise.resolve();
+  const answer = async <K extends AskName>(name: K, input: Asks[K]['input']): Promise<Result<unknown>> => {
+    try {
+      const started = await backend;
+      return started.ok ? ok(await answers[name](input)) : started;
+    } catch (thrown) {
+      return fail(faultOfThrown(thrown));
+    }
+  };
+  port.onmessage = ({ data }: MessageEvent<Ask>) => {
+    queue = queue.then(async () => {
+      const result = await answer(data.name, data.input);
+      const started = await backend;
+      const bytes = started.ok ? started.value.allocatedBytes() : 0;
+      port.postMessage({ id: data.id, result, bytes } satisfies Answer);
+    });
+  };
+}
+
+/** Downloads a part and frees its tensors. */
+export async function hostPart({ loss, correct, gradients }: ReturnType<typeof partOf>): Promise<HostPart> {
+  const flat: Partial<Record<GroupName, Float32Array>> = {};
+  for (const name of groupNames) {
+    const gradient = gradients[name];
+    if (gradient !== undefined) flat[name] = (await gradient.data()) as Float32Array;
+  }
+  const [[lossValue = NaN], [hits = NaN]] = await Promise.all([loss.data(), correct.data()]);
+  tf.dispose([loss, correct, ...Object.values(gradients)]);
+  return { loss: lossValue, correct: hits, gradients: flat };
+}
