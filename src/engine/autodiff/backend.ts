@@ -19,7 +19,7 @@ export interface Backend {
   close(): void;
 }
 
-/** Where tfjs's wasm binary lies: one URL, since only the SIMD build without threads is used (no COEP). */
+/** Where tfjs's wasm binary lies: one URL, since only the SIMD build without threads is used (shards.ts). */
 export type WasmBinary = string;
 
 /**

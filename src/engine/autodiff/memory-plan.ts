@@ -78,6 +78,6 @@ export function microBatchOf({ config }: VitModel, backend: BackendName, batch: 
 /** Workers beside this one that the machine's cores and memory allow, each with a model of its own. */
 export function shardsThatFit({ config }: VitModel, backend: BackendName, microBatch: number): number {
   const { weights, image } = needs(config, backend);
-  const cores = typeof navigator === 'undefined' ? 1 : (navigator.hardwareConcurrency ?? 1);
+  const cores = typeof navigator === 'undefined' ? 1 : navigator.hardwareConcurrency;
   return Math.max(0, Math.min(cores, Math.floor(allShardsBytes / (weights + microBatch * image))) - 1);
 }
