@@ -25,11 +25,3 @@ export function ndArray(shape: readonly number[], data: Float32Array): NdArray {
 export function zeros(shape: readonly number[]): NdArray {
   return { shape, data: new Float32Array(sizeOf(shape)) };
 }
-
-/** Rows [begin, end) of an array whose first axis is rows; a copy. */
-export function sliceRows(array: NdArray, begin: number, end: number): NdArray {
-  const [rows = 0, ...rest] = array.shape;
-  assert(0 <= begin && begin <= end && end <= rows, () => `rows ${begin}..${end} of ${rows}`);
-  const width = sizeOf(rest);
-  return { shape: [end - begin, ...rest], data: array.data.slice(begin * width, end * width) };
-}
