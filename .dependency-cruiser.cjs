@@ -71,7 +71,7 @@ module.exports = {
     {
       name: 'react-above',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/(ui|state|main)' },
+      from: { path: '^src/', pathNot: '^src/(ui|state|main|playground)' },
       to: { path: 'node_modules/(react|react-dom|zustand|uplot)/' },
     },
     {

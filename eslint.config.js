@@ -47,6 +47,6 @@ export default tseslint.config(
       'max-lines': ['error', { max: 500, skipBlankLines: false, skipComments: false }],
     },
   },
-  { files: ['src/ui/**', 'src/state/**'], ...reactHooks.configs.flat.recommended },
+  { files: ['src/ui/**', 'src/state/**', 'src/playground/**'], ...reactHooks.configs.flat.recommended },
   { files: ['src/**/*.test.ts', 'e2e/**'], rules: { '@typescript-eslint/no-non-null-assertion': 'off' } },
 );
