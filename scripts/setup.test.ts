@@ -1,6 +1,6 @@
-// The set-up pieces of `npm start` and `npm test`: which Node, which packages, when to build, how tests are
-// counted.
-import { mkdtemp, mkdir, rm, utimes, writeFile } from 'node:fs/promises';
+// The set-up pieces of `npm start` and `npm test`: which Node, which packages, when to build, which steps, how tests
+// are counted.
+import { mkdtemp, mkdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -8,7 +8,9 @@ import { usualPlaces } from './setup/browser.mjs';
 import { newestChange } from './setup/build.mjs';
 import { missingPackages } from './setup/install.mjs';
 import { nodeIsSupported } from './setup/node-version.mjs';
+import { root } from './setup/paths.mjs';
 import { countOfInterop, countOfPlaywright, countOfVitest, sum } from './setup/test-counts.mjs';
+import { nodeSteps, steps } from './steps.mjs';
 
 test.each([
   ['18.20.8', false],
@@ -85,6 +87,31 @@ test('browsers are looked for where each system keeps them', () => {
     'C:\\Programs\\Google\\Chrome\\Application\\chrome.exe',
     'C:\\Programs\\Chromium\\Application\\chrome.exe',
   ]);
+});
+
+describe('what must pass', () => {
+  test('is the same table for `npm test` and `npm run check`, every step a script of package.json', async () => {
+    const { scripts } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as {
+      scripts: Record<string, string>;
+    };
+    expect(scripts['test']).toBe('node scripts/test.mjs');
+    expect(scripts['check']).toBe('node scripts/test.mjs --node-only');
+    expect(Object.keys(scripts)).toEqual(expect.arrayContaining(steps.map(({ script }) => script)));
+  });
+
+  test('leaves out of `npm run check` what needs more than Node, and nothing else', () => {
+    const left = steps.filter((step) => !nodeSteps.includes(step));
+    expect(left.map(({ script, needs }) => [script, needs])).toEqual([
+      ['interop', 'python'],
+      ['e2e', 'browser'],
+    ]);
+  });
+
+  test.each([{ chosen: steps }, { chosen: nodeSteps }])('comes after what it looks at', ({ chosen }) => {
+    const titles = chosen.map(({ title }) => title);
+    for (const { title, after } of chosen)
+      if (after !== undefined) expect(titles.slice(0, titles.indexOf(title)), title).toContain(after);
+  });
 });
 
 describe('test counts', () => {

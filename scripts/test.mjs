@@ -1,15 +1,18 @@
-// `npm test`: installs what is missing, a browser included, then runs every check in order and ends with one
-// line of counts. A check that is no test (format, types, lint, build ...) counts as one test. Nothing stops
-// at a failure, so one run tells everything; only what a failed build would serve is left out.
+// `npm test`: installs what is missing, a browser included, then runs every step of steps.mjs in order and ends with
+// one line of counts. `npm run check` (--node-only) is the same without the steps that need more than Node. A step that
+// is no test (format, types, lint, build ...) counts as one test. Nothing stops at a failure, so one run tells
+// everything; only what looks at a failed build is left out, and counts as failed.
 import './setup/node-version.mjs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { installPackages } from './setup/install.mjs';
 import { root } from './setup/paths.mjs';
-import { runNpm, runProgram, runTool } from './setup/run-tool.mjs';
+import { runNpm, runProgram } from './setup/run-tool.mjs';
 import { countOfInterop, countOfPlaywright, countOfVitest, sum } from './setup/test-counts.mjs';
+import { nodeSteps, steps } from './steps.mjs';
 
 /** @typedef {import('./setup/test-counts.mjs').Counts} Counts */
+/** @typedef {import('./steps.mjs').Step} Step */
 
 const reports = join(root, 'test-results');
 const unitReport = join(reports, 'unit.json');
@@ -33,31 +36,6 @@ const readJson = (path) =>
   );
 
 /**
- * A check that passes or fails as a whole.
- * @param {string} title
- * @param {string} script of package.json
- * @returns {Promise<Counts>}
- */
-async function check(title, script) {
-  heading(title);
-  const passed = (await runNpm(['run', '--silent', script])) === 0;
-  say(passed ? `${title}: passed` : `${title}: FAILED`);
-  return passed ? { passed: 1, failed: 0, skipped: [] } : { passed: 0, failed: 1, skipped: [] };
-}
-
-/** @returns {Promise<Counts>} */
-async function unitTests() {
-  heading('Unit tests');
-  const code = await runTool('vitest/vitest.mjs', [
-    'run',
-    '--reporter=default',
-    '--reporter=json',
-    `--outputFile.json=${unitReport}`,
-  ]);
-  return countOfVitest(await readJson(unitReport), code);
-}
-
-/**
  * @returns {Promise<string | null>} path of a browser, or null where none is to be had, which is then told
  */
 async function findBrowser() {
@@ -68,59 +46,76 @@ async function findBrowser() {
   });
 }
 
-/**
- * @param {string} browser
- * @returns {Promise<Counts>}
- */
-async function endToEndTests(browser) {
-  heading('End-to-end tests');
-  const env = { CHROME_PATH: browser, PLAYWRIGHT_JSON_OUTPUT_NAME: e2eReport };
-  const code = await runTool('@playwright/test/cli.js', ['test', '--reporter=list,json'], { env });
-  return countOfPlaywright(await readJson(e2eReport), code);
-}
+/** @type {Counts} */
+const onePassed = { passed: 1, failed: 0, skipped: [] };
+/** @type {Counts} */
+const oneFailed = { passed: 0, failed: 1, skipped: [] };
 
 /**
- * Exports in the real libraries, a family of each kind; what the machine lacks is skipped and said.
+ * @param {Step} step
+ * @param {string | null} browser
  * @returns {Promise<Counts>}
  */
-async function interoperability() {
-  heading('Interoperability');
-  const args = [join(root, 'scripts/interop/run.mjs'), '--quick', '--json', interopReport];
-  const code = await runProgram(process.execPath, args, { limitMs: 8 * 60_000 });
-  return countOfInterop(await readJson(interopReport), code);
+async function runStep({ title, script, args = [], report }, browser) {
+  /** @param {string[]} more */
+  const run = (more = [], env = {}) => runNpm(['run', '--silent', script, '--', ...args, ...more], { env });
+  switch (report) {
+    case 'vitest': {
+      const code = await run(['--reporter=default', '--reporter=json', `--outputFile.json=${unitReport}`]);
+      return countOfVitest(await readJson(unitReport), code);
+    }
+    case 'playwright': {
+      const env = { CHROME_PATH: browser ?? '', PLAYWRIGHT_JSON_OUTPUT_NAME: e2eReport };
+      const code = await run(['--reporter=list,json'], env);
+      return countOfPlaywright(await readJson(e2eReport), code);
+    }
+    case 'interop': {
+      // Without npm between, so that the limit ends the program itself.
+      const program = [join(root, 'scripts/interop/run.mjs'), ...args, '--json', interopReport];
+      const code = await runProgram(process.execPath, program, { limitMs: 8 * 60_000 });
+      return countOfInterop(await readJson(interopReport), code);
+    }
+    default: {
+      const passed = (await run()) === 0;
+      say(passed ? `${title}: passed` : `${title}: FAILED`);
+      return passed ? onePassed : oneFailed;
+    }
+  }
 }
 
-async function runAll() {
+/** @param {readonly Step[]} chosen */
+async function runAll(chosen) {
   heading('Set-up');
   await installPackages(say);
-  const browser = await findBrowser();
-  say(`Node ${process.versions.node}; packages as package-lock.json says; browser ${browser ?? 'missing'}`);
+  const wantsBrowser = chosen.some(({ needs }) => needs === 'browser');
+  const browser = wantsBrowser ? await findBrowser() : null;
+  say(
+    `Node ${process.versions.node}; packages as package-lock.json says` +
+      `${wantsBrowser ? `; browser ${browser ?? 'missing'}` : ''}`,
+  );
   await rm(reports, { recursive: true, force: true });
   await mkdir(reports, { recursive: true });
-  const counts = [
-    await check('Format', 'format'),
-    await check('Types', 'types'),
-    await check('Lint', 'lint'),
-    await check('Import rule', 'imports'),
-    await check('Unused code', 'unused'),
-    await unitTests(),
-    await interoperability(),
-  ];
-  const build = await check('Build', 'build');
-  counts.push(build);
-  if (build.failed === 0) counts.push(await check('Size', 'size'));
-  if (build.failed === 0 && browser !== null) counts.push(await endToEndTests(browser));
-  else {
-    say(`End-to-end tests: not run, there is no ${browser === null ? 'browser' : 'build'}`);
-    counts.push({ passed: 0, failed: 1, skipped: [] });
+  /** @type {Map<string, Counts>} */
+  const counts = new Map();
+  for (const step of chosen) {
+    heading(step.title);
+    const failedBefore = step.after !== undefined && counts.get(step.after)?.failed !== 0;
+    const missing = step.needs === 'browser' && browser === null ? 'there is no browser' : null;
+    const why = failedBefore ? `${step.after} failed` : missing;
+    if (why !== null) say(`${step.title}: not run, ${why}`);
+    counts.set(step.title, why === null ? await runStep(step, browser) : oneFailed);
   }
-  return sum(counts);
+  return sum([...counts.values()]);
 }
 
+const chosen = process.argv.includes('--node-only') ? nodeSteps : steps;
+const left = steps.filter((step) => !chosen.includes(step)).map(({ title }) => title);
+
 try {
-  const { passed, failed, skipped } = await runAll();
+  const { passed, failed, skipped } = await runAll(chosen);
   heading('Result');
   if (skipped.length > 0) say(`Skipped:\n${skipped.map((name) => `  ${name}`).join('\n')}`);
+  if (left.length > 0) say(`Only \`npm test\` runs: ${left.join(', ')}`);
   say(`${passed} passed, ${failed} failed, ${skipped.length} skipped`);
   process.exitCode = failed === 0 ? 0 : 1;
 } catch (thrown) {
