@@ -187,7 +187,7 @@ export function serveShard(
 }
 
 /** Downloads a part and frees its tensors. */
-export async function hostPart({ loss, correct, gradients }: ReturnType<typeof partOf>): Promise<HostPart> {
+async function hostPart({ loss, correct, gradients }: ReturnType<typeof partOf>): Promise<HostPart> {
   const flat: Partial<Record<GroupName, Float32Array>> = {};
   for (const name of groupNames) {
     const gradient = gradients[name];
