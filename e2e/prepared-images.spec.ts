@@ -48,7 +48,7 @@ test('images are decoded once', async ({ page }, info) => {
   await expectPrepared(page, 24, 24);
 });
 
-test('opening many files holds nothing up and can be cancelled', async ({ page }, info) => {
+test('opening many files can be cancelled and leaves the former images open', async ({ page }, info) => {
   await openApp(page);
   const title = await page.getByTestId('data-title').textContent();
   const folder = info.outputPath('many');
