@@ -1,0 +1,167 @@
+// What the page does with images: opens a set or its validation set, reads it in another way, splits it again,
+// shows some of it. Images that cannot be trained on never replace images that can.
+import { recipeDefaults } from '../recipe/recipe.ts';
+import { isCancelled } from '../shared/fault.ts';
+import type { TrainerClient } from '../worker/client.ts';
+import type { ReadingOptions, Source } from '../worker/protocol.ts';
+import { dataSource, type BundledData } from './bundled.ts';
+import { dataStore } from './data-store.ts';
+import { recipeStore } from './recipe-store.ts';
+
+export interface ImageActions {
+  openBundledData(data: BundledData): Promise<void>;
+  /** Stops opening images; those that were open stay. */
+  cancelOpening(): void;
+  /** Removes the pixels of images that are kept on this machine. */
+  deletePixels(): Promise<void>;
+  openData(source: Source, title: string, role: 'all' | 'validation'): Promise<void>;
+  /** Reads the images that are open, or those last refused, in another way. */
+  reread(which: 'open' | 'refused', change: Partial<ReadingOptions>): Promise<void>;
+  /** Splits the open images as the recipe says now. */
+  resplit(): Promise<void>;
+  loadThumbnails(images: readonly number[]): Promise<void>;
+}
+
+interface OpenedData {
+  readonly source: Source;
+  readonly title: string;
+  readonly reading: Partial<ReadingOptions>;
+}
+
+/** The actions, and what other parts of the page need of them. */
+export interface Images {
+  readonly actions: ImageActions;
+  /** Opens the last images again, for a new worker. */
+  reopen(): Promise<void>;
+  /** Asks how much the pixels that are kept on this machine take. */
+  loadStored(): Promise<void>;
+}
+
+/**
+ * @param inTurn runs commands that open something one after another.
+ * @param locate gives the absolute address of a file below the page.
+ */
+export function createImages(
+  client: TrainerClient,
+  inTurn: (work: () => Promise<void>) => Promise<void>,
+  locate: (path: string) => string,
+): Images {
+  /** What was opened last, to be opened again when the worker had to be replaced. */
+  let openedData: OpenedData | null = null;
+  let openedValidation: OpenedData | null = null;
+  /** What was refused last, while other images stay open. */
+  let refusedData: (OpenedData & { readonly role: 'all' | 'validation' }) | null = null;
+  const requested = new Set<number>();
+  /** Stops the images that are being opened. */
+  let opening: AbortController | null = null;
+
+  function sendData(opened: OpenedData, role: 'all' | 'validation', bundledId: string | null): Promise<void> {
+    return inTurn(async () => {
+      dataStore.setState({ status: 'opening', fault: null, refused: null });
+      const { split, seed } = recipeStore.getState().recipe ?? recipeDefaults;
+      const { source, title, reading } = opened;
+      opening = new AbortController();
+      const input = { source, title, role, reading, split, seed };
+      const reply = await client.call('openData', input, opening.signal);
+      opening = null;
+      if (!reply.ok) {
+        const { data } = dataStore.getState();
+        const fault = isCancelled(reply.fault) ? null : reply.fault;
+        dataStore.setState({ status: data === null ? 'none' : 'ready', fault });
+        return;
+      }
+      const former = dataStore.getState();
+      const usable = reply.value.fault === null;
+      if (!usable && former.data !== null && former.data.fault === null) {
+        // The worker lets go of usable images only for usable ones, and so does the page.
+        refusedData = { ...opened, role };
+        dataStore.setState({ status: 'ready', refused: reply.value });
+        return;
+      }
+      refusedData = null;
+      if (role === 'all') [openedData, openedValidation] = [opened, null];
+      else openedValidation = opened;
+      forgetThumbnails();
+      dataStore.setState({
+        status: 'ready',
+        data: reply.value,
+        pixels: null,
+        bundledId: role === 'all' ? bundledId : former.bundledId,
+        validationTitle: role === 'all' ? null : opened.title,
+      });
+    });
+  }
+
+  function forgetThumbnails(): void {
+    for (const url of dataStore.getState().thumbnails.values()) URL.revokeObjectURL(url);
+    requested.clear();
+    dataStore.setState({ thumbnails: new Map() });
+  }
+
+  async function loadStored(): Promise<void> {
+    const reply = await client.call('storedPixels', null);
+    if (reply.ok) dataStore.setState({ storedBytes: reply.value.bytes });
+  }
+
+  const actions: ImageActions = {
+    openBundledData: (data) =>
+      sendData({ source: dataSource(data, locate), title: data.title, reading: {} }, 'all', data.id),
+    cancelOpening: () => opening?.abort(),
+    async deletePixels() {
+      const reply = await client.call('deletePixels', null);
+      dataStore.setState(
+        reply.ok ? { storedBytes: reply.value.bytes, pixels: null } : { fault: reply.fault },
+      );
+    },
+    openData(source, title, role) {
+      // A validation set is read as the images that it belongs to.
+      const reading = (role === 'validation' ? openedData?.reading : undefined) ?? {};
+      return sendData({ source, title, reading }, role, null);
+    },
+    async reread(which, change) {
+      const [data, validation, refused] = [openedData, openedValidation, refusedData];
+      const changed = (opened: OpenedData): OpenedData => ({
+        ...opened,
+        reading: { ...opened.reading, ...change },
+      });
+      if (which === 'refused') {
+        if (refused !== null) await sendData(changed(refused), refused.role, null);
+        return;
+      }
+      if (data === null) return;
+      await sendData(changed(data), 'all', dataStore.getState().bundledId);
+      if (validation !== null && dataStore.getState().refused === null)
+        await sendData(changed(validation), 'validation', null);
+    },
+    resplit: () =>
+      inTurn(async () => {
+        const { recipe } = recipeStore.getState();
+        if (recipe === null || dataStore.getState().data === null) return;
+        const reply = await client.call('splitData', { split: recipe.split, seed: recipe.seed });
+        dataStore.setState(reply.ok ? { data: reply.value, fault: null } : { fault: reply.fault });
+      }),
+    async loadThumbnails(images) {
+      const wanted = images.filter((image) => !requested.has(image));
+      if (wanted.length === 0) return;
+      for (const image of wanted) requested.add(image);
+      const { data } = dataStore.getState();
+      const reply = await client.call('thumbnails', { images: wanted });
+      if (!reply.ok || dataStore.getState().data?.title !== data?.title) return;
+      dataStore.setState(({ thumbnails }) => ({
+        thumbnails: new Map([
+          ...thumbnails,
+          ...reply.value.map(({ image, blob }) => [image, URL.createObjectURL(blob)] as const),
+        ]),
+      }));
+    },
+  };
+  return {
+    actions,
+    loadStored,
+    async reopen() {
+      const [data, validation] = [openedData, openedValidation];
+      if (data !== null) await sendData(data, 'all', dataStore.getState().bundledId);
+      if (validation !== null) await sendData(validation, 'validation', null);
+    },
+  };
+}

@@ -1,0 +1,111 @@
+// What the page does with a run: starts and steers it, and takes its result out.
+import type { TrainerClient } from '../worker/client.ts';
+import { deviceStore } from './device-store.ts';
+import { chosenFormats, clearExport, exportStore } from './export-store.ts';
+import { hubStore } from './hub-store.ts';
+import { recipeStore } from './recipe-store.ts';
+import { clearRun, runStore } from './run-store.ts';
+import { stepLog } from './step-log.ts';
+import type { TrainerEvent } from '../worker/protocol.ts';
+
+export interface RunActions {
+  start(): Promise<void>;
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  step(): Promise<void>;
+  stop(): Promise<void>;
+  /** Writes and proves the formats that are chosen in the export store. */
+  exportModel(): Promise<void>;
+  /** Stops the export that is under way; the page is free at once, and nothing of it is offered. */
+  cancelExport(): Promise<void>;
+}
+
+/** The actions, and what other parts of the page need of them. */
+export interface Runs {
+  readonly actions: RunActions;
+  /** Is told every event before the stores are. */
+  before(event: TrainerEvent): void;
+  /** Asks what the run that has ended measured. */
+  fetchResult(): Promise<void>;
+}
+
+export function createRuns(client: TrainerClient): Runs {
+  /** The last run is forgotten when the worker shows that the next one begins, not when it is asked to. */
+  let startAsked = false;
+  /** Counts exports and their cancels: only the answer to the last one is shown. */
+  let exportTurn = 0;
+
+  function forgetRun(): void {
+    stepLog.clear();
+    clearRun();
+    clearExport();
+    hubStore.setState({ push: { kind: 'none' } });
+  }
+
+  /** Steers the run; done when the phase shows it (see events.ts). */
+  async function steer(name: 'pause' | 'resume' | 'step' | 'stop'): Promise<void> {
+    runStore.setState({ pending: name, fault: null });
+    const reply = await client.call(name, null);
+    if (!reply.ok) runStore.setState({ pending: null, fault: reply.fault });
+  }
+
+  async function fetchResult(): Promise<void> {
+    const reply = await client.call('result', null);
+    runStore.setState(reply.ok ? { result: reply.value } : { fault: reply.fault });
+  }
+
+  const actions: RunActions = {
+    async start() {
+      const { recipe, backend } = recipeStore.getState();
+      if (recipe === null) return;
+      startAsked = true;
+      runStore.setState({ pending: 'start', fault: null });
+      const reply = await client.call('start', { recipe, engine: 'auto', backend });
+      startAsked = false;
+      deviceStore.setState({ progress: null });
+      if (!reply.ok) {
+        runStore.setState({ pending: null, fault: reply.fault });
+        return;
+      }
+      const summary = reply.value;
+      runStore.setState(({ modules }) => ({
+        pending: null,
+        summary,
+        modules: modules.length > 0 ? modules : summary.modules,
+      }));
+    },
+    pause: () => steer('pause'),
+    resume: () => steer('resume'),
+    step: () => steer('step'),
+    stop: () => steer('stop'),
+    async exportModel() {
+      const turn = ++exportTurn;
+      exportStore.setState({ status: 'exporting', result: null, fault: null });
+      const { choice } = exportStore.getState();
+      const formats = chosenFormats(choice);
+      const reply = await client.call('exportModel', { formats, dtype: choice.dtype });
+      if (exportStore.getState().status !== 'exporting' || turn === exportTurn)
+        deviceStore.setState({ progress: null });
+      if (turn !== exportTurn) return;
+      exportStore.setState(
+        reply.ok ? { status: 'done', result: reply.value } : { status: 'none', fault: reply.fault },
+      );
+    },
+    async cancelExport() {
+      if (exportStore.getState().status !== 'exporting') return;
+      exportTurn += 1;
+      exportStore.setState({ status: 'none' });
+      deviceStore.setState({ progress: null });
+      await client.call('cancelExport', null);
+    },
+  };
+  return {
+    actions,
+    fetchResult,
+    before({ kind }) {
+      if (!startAsked || kind === 'progress' || kind === 'fault') return;
+      startAsked = false;
+      forgetRun();
+    },
+  };
+}
