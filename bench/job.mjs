@@ -19,10 +19,10 @@ import { root } from '../scripts/setup/paths.mjs';
 /**
  * @typedef {{ name: string, seconds: number, cpuSeconds: number, gpuCpuSeconds: number }} JobPhase
  * @typedef {{ phases: JobPhase[], totalSeconds: number, totalCpuSeconds: number, firstStepSeconds: number,
- *   firstStepCpuSeconds: number, again: { firstStepSeconds: number, firstStepCpuSeconds: number } | null,
- *   steps: number, validation: number | null, device: string }} JobTimes
- * @typedef {{ model?: string | undefined, data?: string | undefined, recipe?: string | undefined, look: number,
- *   again: boolean }} JobSetting
+ * firstStepCpuSeconds: number, again: { firstStepSeconds: number, firstStepCpuSeconds: number } | null,
+ * steps: number, validation: number | null, device: string }} JobTimes
+ * @typedef {{ model?: string | undefined, data?: string | undefined, recipe?: string | undefined, look:
+ *   number, again: boolean }} JobSetting
  * @typedef {{ label: string, at: number, cpu: number, gpu: number }} Mark
  */
 

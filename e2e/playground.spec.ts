@@ -1,5 +1,5 @@
-// The playground opens from the sources, as `npm run dev` serves it: the app in a phase, a kernel that runs. It is no
-// page of the build.
+// The playground opens from the sources, as `npm run dev` serves it: the app in a phase, a kernel that runs.
+// It is no page of the build.
 import { expect, test, type Page } from '@playwright/test';
 import { existsSync } from 'node:fs';
 import path from 'node:path';

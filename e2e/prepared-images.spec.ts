@@ -1,5 +1,5 @@
-// Promise: an image is decoded once. Before Start, while it is looked at; not at Start, not at a second Start and
-// not after a reload; and what is kept can be deleted. Opening can be cancelled, and what was open stays.
+// Promise: an image is decoded once. Before Start, while it is looked at; not at Start, not at a second Start
+// and not after a reload; and what is kept can be deleted. Opening can be cancelled, and what was open stays.
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Page } from '@playwright/test';

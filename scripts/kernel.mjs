@@ -1,5 +1,5 @@
-// `npm run kernel`: one kernel of the kernel engine on Dawn in Node or in Chromium, beside float64. The table of
-// kernels and all that is computed is src/engine/checks/; this file only finds a device and prints.
+// `npm run kernel`: one kernel of the kernel engine on Dawn in Node or in Chromium, beside float64. The table
+// of kernels and all that is computed is src/engine/checks/; this file only finds a device and prints.
 import './setup/node-version.mjs';
 import { createServer } from 'vite';
 import { UserError } from './finetune/user-error.mjs';

@@ -1,5 +1,5 @@
-// The set-up pieces of `npm start` and `npm test`: which Node, which packages, when to build, which steps, how tests
-// are counted.
+// The set-up pieces of `npm start` and `npm test`: which Node, which packages, when to build, which steps,
+// how tests are counted.
 import { mkdtemp, mkdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -29,7 +29,8 @@ function partOf(name) {
   if (/^worker-(?:guess-encoding|peft-adapter|stacked-lora)-/.test(name)) return 'files';
   // What only an export loads: the writers and their proofs.
   if (name.startsWith('worker-export-run')) return 'export';
-  // What looks at images and decodes them: in workers of its own, and for a browser without workers in workers.
+  // What looks at images and decodes them: in workers of its own, and for a browser without workers in
+  // workers.
   if (name.startsWith('worker-image-work-')) return 'one-thread';
   if (name.startsWith('image.worker-')) return 'images';
   if (name.includes('worker')) return 'worker';

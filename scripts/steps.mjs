@@ -12,7 +12,8 @@
  * @property {readonly string[]} [args] of the script
  * @property {Need} [needs]
  * @property {string} [after] title of a step; where that failed, there is nothing for this one to look at
- * @property {'vitest' | 'playwright' | 'interop'} [report] what counts its tests; without it the step is one test
+ * @property {'vitest' | 'playwright' | 'interop'} [report] what counts its tests; without it the step is one
+ *   test
  */
 
 /** @type {readonly Step[]} */

@@ -1,7 +1,7 @@
-// `npm test`: installs what is missing, a browser included, then runs every step of steps.mjs in order and ends with
-// one line of counts. `npm run check` (--node-only) is the same without the steps that need more than Node. A step that
-// is no test (format, types, lint, build ...) counts as one test. Nothing stops at a failure, so one run tells
-// everything; only what looks at a failed build is left out, and counts as failed.
+// `npm test`: installs what is missing, a browser included, then runs every step of steps.mjs in order and
+// ends with one line of counts. `npm run check` (--node-only) is the same without the steps that need more
+// than Node. A step that is no test (format, types, lint, build ...) counts as one test. Nothing stops at a
+// failure, so one run tells everything; only what looks at a failed build is left out, and counts as failed.
 import './setup/node-version.mjs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';

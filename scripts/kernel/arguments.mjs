@@ -1,5 +1,5 @@
-// The command line of `npm run kernel`: text to a request, or a sentence that names the flag. Which kernels there
-// are and what their shapes hold is the table's to say (src/engine/checks/kernel-table.ts).
+// The command line of `npm run kernel`: text to a request, or a sentence that names the flag. Which kernels
+// there are and what their shapes hold is the table's to say (src/engine/checks/kernel-table.ts).
 import { parseArgs } from 'node:util';
 import { UserError } from '../finetune/user-error.mjs';
 
@@ -19,7 +19,8 @@ The exit code is 1 where an output is further from float64 than rounding explain
 
 /**
  * @typedef {object} KernelArguments
- * @property {import('../../src/engine/checks/try-kernel.ts').KernelRequest | null} request null without a name
+ * @property {import('../../src/engine/checks/try-kernel.ts').KernelRequest | null} request null without a
+ *   name
  * @property {boolean} list
  * @property {boolean} print
  * @property {'dawn' | 'chromium' | 'either'} where

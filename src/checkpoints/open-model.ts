@@ -276,8 +276,8 @@ const isSize = (side: number, width: number, height: number): boolean => width =
 
 /**
  * How images are prepared, from the file that the model's library would take: config.json where it describes
- * them, else the image processor in processor_config.json before preprocessor_config.json; where there is none,
- * as is usual.
+ * them, else the image processor in processor_config.json before preprocessor_config.json; where there is
+ * none, as is usual.
  */
 async function preprocessingOf(
   named: (name: string) => SourceFile | undefined,

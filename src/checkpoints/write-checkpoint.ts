@@ -48,12 +48,13 @@ export async function valuesOf(array: NdArray | StoredArray): Promise<NdArray> {
 const blobOf = (bytes: Uint8Array): Blob => new Blob([bytes as BlobPart]);
 
 /**
- * The tensors of the new file, their bytes in blobs; one is in memory at a time, or those of one fused tensor.
+ * The tensors of the new file, their bytes in blobs; one is in memory at a time, or those of one fused
+ * tensor.
  *
  * @param changed float32 values by canonical name: adapted weights and the head; cast last, to the source's
- *   type. The positions change by themselves where the image size is not the source's.
+ * type. The positions change by themselves where the image size is not the source's.
  * @param chosen type of what changes, instead of the source's: so a float32 file from a float16 source keeps
- *   what was learned, rounded once. What does not change keeps its bytes.
+ * what was learned, rounded once. What does not change keeps its bytes.
  */
 export async function fineTunedTensors(
   file: Blob,

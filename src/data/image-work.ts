@@ -1,5 +1,5 @@
-// The work on single images: looking at a file, making its pixels, making its thumbnail. Each is a function of
-// plain data, so that it runs here or in a worker of its own (worker/image-pool.ts); whoever has images to
+// The work on single images: looking at a file, making its pixels, making its thumbnail. Each is a function
+// of plain data, so that it runs here or in a worker of its own (worker/image-pool.ts); whoever has images to
 // work on takes an ImageWorker and does not know which.
 import { unlessAborted } from '../shared/concurrent.ts';
 import { fail, ok, type Result } from '../shared/result.ts';

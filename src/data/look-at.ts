@@ -1,5 +1,5 @@
-// Looking at the bytes of a file: an image with its header and key, or why it is none. Reads them once and keeps
-// none; knows no names but what they promise, and no archives but that it is one.
+// Looking at the bytes of a file: an image with its header and key, or why it is none. Reads them once and
+// keeps none; knows no names but what they promise, and no archives but that it is one.
 import { foreignArchive, type ForeignArchive } from '../formats/archive.ts';
 import { readImageHeader, type ImageHeader } from './image-header.ts';
 import type { IgnoredCode } from './import-report.ts';

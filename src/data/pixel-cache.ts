@@ -1,6 +1,6 @@
 // The pixel cache: every image of a run decoded and preprocessed once into one array of uint8, so that a step
-// reads memory and no file; what was made before is taken from where it was kept. As many images are in flight as the worker given takes; knows no canvas and no
-// model.
+// reads memory and no file; what was made before is taken from where it was kept. As many images are in
+// flight as the worker given takes; knows no canvas and no model.
 import { outputSizeOf, type Preprocessing } from './preprocessing.ts';
 import { bytesInWords } from '../shared/bytes-in-words.ts';
 import { present } from '../shared/assert.ts';

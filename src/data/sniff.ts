@@ -1,5 +1,5 @@
-// Sniffing: the kind of a file by its first bytes, without reading its header. Apart from image-header.ts, because
-// whoever only sorts files need not load the readers of all formats.
+// Sniffing: the kind of a file by its first bytes, without reading its header. Apart from image-header.ts,
+// because whoever only sorts files need not load the readers of all formats.
 import { isoKind } from './avif-header.ts';
 import { asciiOf, type ImageFormat } from './image-format.ts';
 

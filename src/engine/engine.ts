@@ -67,8 +67,8 @@ export interface Batch {
   /** The class of each image. */
   readonly labels: Int32Array;
   /**
-   * The place of each image in the training set, below `PrepareOptions.images`: the same place means the same pixels,
-   * so what frozen blocks make of them may be kept.
+   * The place of each image in the training set, below `PrepareOptions.images`: the same place means the same
+   * pixels, so what frozen blocks make of them may be kept.
    */
   readonly images?: Int32Array | undefined;
   /** Where each image is sampled in a step or gradient; without them as it is. For pixels of kind bytes. */
@@ -206,8 +206,9 @@ export interface Engine {
   report(): Promise<{ readonly steps: readonly StepReport[]; readonly fault: Fault | null }>;
 
   /**
-   * Logits [n, classes] of the adapted model; any n. An engine with several steps in flight takes calls of this
-   * and of `features` before the last one has answered, and answers in order; no other call may come between.
+   * Logits [n, classes] of the adapted model; any n. An engine with several steps in flight takes calls of
+   * this and of `features` before the last one has answered, and answers in order; no other call may come
+   * between.
    */
   evaluate(pixels: Pixels, gates: Gates): Promise<Result<NdArray>>;
 
@@ -231,8 +232,8 @@ export interface Engine {
   memoryPlan(): MemoryPlan | null;
 
   /**
-   * Frees what `prepare` took and keeps the device, its pipelines and how they were tuned: `prepare` may follow
-   * and nothing else. Ask for the report of the last step first.
+   * Frees what `prepare` took and keeps the device, its pipelines and how they were tuned: `prepare` may
+   * follow and nothing else. Ask for the report of the last step first.
    */
   release(): void;
 

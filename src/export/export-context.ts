@@ -31,8 +31,8 @@ export interface ExportContext {
   /** Awaited between two pieces of work. */
   readonly pause: Pause;
   /**
-   * The whole merged checkpoint in the source's names, all of it in blobs: what merging changed in the chosen type, the rest
-   * untouched.
+   * The whole merged checkpoint in the source's names, all of it in blobs: what merging changed in the chosen
+   * type, the rest untouched.
    */
   readonly tensors: ReadonlyMap<string, TensorToWrite>;
   /** The type of the source's backbone. */

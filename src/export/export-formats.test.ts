@@ -35,7 +35,9 @@ async function open(folder: string): Promise<OpenModel> {
   return unwrap(await openModel(await Promise.all(files), folder));
 }
 
-/** What proving took: the engines that were made, the models that were put on them, the images that they ran. */
+/**
+ * What proving took: the engines that were made, the models that were put on them, the images that they ran.
+ */
 interface Taken {
   engines: number;
   prepared: number;

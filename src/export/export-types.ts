@@ -37,7 +37,9 @@ export interface Measured {
 }
 
 export interface ExportProof extends Measured {
-  /** The format that ran in its place, since its weights are the same bit for bit; null where it ran itself. */
+  /**
+   * The format that ran in its place, since its weights are the same bit for bit; null where it ran itself.
+   */
   readonly sameWeightsAs: ExportFormat | null;
   /** Images of them that the file's own graph was computed on, operator by operator; 0 for no graph. */
   readonly graphImages: number;

@@ -1,6 +1,6 @@
-// The engine that proves exports: the run's own while it is there, or a new one; kept from format to format and
-// from export to export, so that a device is checked and tuned once and no pipeline is made twice. Between two
-// proofs it holds no model. Knows no format.
+// The engine that proves exports: the run's own while it is there, or a new one; kept from format to format
+// and from export to export, so that a device is checked and tuned once and no pipeline is made twice.
+// Between two proofs it holds no model. Knows no format.
 import type { Adapter } from '../dmlora/adapter.ts';
 import type { Engine, Normalisation } from '../engine/engine.ts';
 import type { NdArray } from '../shared/array.ts';

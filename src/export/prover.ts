@@ -50,8 +50,8 @@ export class Prover {
   }
 
   /**
-   * The weights, of which those are held that are not in memory anyway, and what decides their logits, as text:
-   * numbers and switches, normalisation, the digest of each tensor.
+   * The weights, of which those are held that are not in memory anyway, and what decides their logits, as
+   * text: numbers and switches, normalisation, the digest of each tensor.
    */
   async #readAll({ config, preprocessing, read }: ReadBack): Promise<Result<AllRead>> {
     const { rescale, mean, std } = preprocessing;

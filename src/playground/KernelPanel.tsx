@@ -1,4 +1,5 @@
-// One kernel of the table: its shape as fields, its WGSL, and what it gives beside float64 on the browser's GPU.
+// One kernel of the table: its shape as fields, its WGSL, and what it gives beside float64 on the browser's
+// GPU.
 import { useMemo, useState } from 'react';
 import { kernelOf, kernels, tryKernel, type KernelRequest, type Tried } from '../engine/checks/try-kernel.ts';
 import { openGpu, type Gpu } from '../engine/gpu.ts';

@@ -1,5 +1,5 @@
-// A page for whoever changes Graft, with `npm run dev` only: one kernel, or the whole app in any of its phases on
-// the client without a worker (?phase=paused). Not in the build: vite.config.ts names its pages.
+// A page for whoever changes Graft, with `npm run dev` only: one kernel, or the whole app in any of its
+// phases on the client without a worker (?phase=paused). Not in the build: vite.config.ts names its pages.
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { startTheme } from '../state/theme-store.ts';

@@ -1,4 +1,5 @@
-// What the page does with the Hugging Face Hub: opens its models, keeps and forgets them, sends a result there.
+// What the page does with the Hugging Face Hub: opens its models, keeps and forgets them, sends a result
+// there.
 import { isCancelled } from '../shared/fault.ts';
 import type { TrainerClient } from '../worker/client.ts';
 import type { ExportFormat } from '../worker/protocol.ts';

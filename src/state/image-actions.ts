@@ -1,5 +1,5 @@
-// What the page does with images: opens a set or its validation set, reads it in another way, splits it again,
-// shows some of it. Images that cannot be trained on never replace images that can.
+// What the page does with images: opens a set or its validation set, reads it in another way, splits it
+// again, shows some of it. Images that cannot be trained on never replace images that can.
 import { recipeDefaults } from '../recipe/recipe.ts';
 import { isCancelled } from '../shared/fault.ts';
 import type { TrainerClient } from '../worker/client.ts';

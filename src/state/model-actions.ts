@@ -1,5 +1,5 @@
-// What the page does with models: opens one of those that ship, of the user's files or of the Hub's, again for
-// another image size or with an adapter. A command that fails leaves the model that was open.
+// What the page does with models: opens one of those that ship, of the user's files or of the Hub's, again
+// for another image size or with an adapter. A command that fails leaves the model that was open.
 import { isCancelled } from '../shared/fault.ts';
 import type { TrainerClient } from '../worker/client.ts';
 import type { AdapterBeside, ModelOrigin, Source } from '../worker/protocol.ts';

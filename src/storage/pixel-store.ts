@@ -1,6 +1,6 @@
-// The pixel store: pixels that were made once, by the digest of their image and by all that decides their bytes,
-// in origin-private storage. A few large packs that are only appended to, each for one way of making pixels;
-// what is torn, rotten or of another way is not there for a reader. Knows no images and no models.
+// The pixel store: pixels that were made once, by the digest of their image and by all that decides their
+// bytes, in origin-private storage. A few large packs that are only appended to, each for one way of making
+// pixels; what is torn, rotten or of another way is not there for a reader. Knows no images and no models.
 //
 // A pack: "GRAFTPX1", u32 length of the key, u32 bytes of an image, the key in UTF-8; then blocks: u32 number
 // of images, u32 xxHash32 of the table, a table of digests (32 bytes) with the xxHash32 of their pixels, and

@@ -204,7 +204,10 @@ async function verdict(task: RunTask, state: RunState, engine: Engine): Promise<
   return next;
 }
 
-/** Evaluates the probe on the images kept apart, once: the engine is given back the adapter that it began with. */
+/**
+ * Evaluates the probe on the images kept apart, once: the engine is given back the adapter that it began
+ * with.
+ */
 async function probeTest(
   task: RunTask,
   state: RunState,

@@ -1,6 +1,6 @@
 // The canonical names and shapes of a ViT's parameters, whatever checkpoint they came from. A dialect
-// (checkpoints/naming.ts) says how these names are written in a file; everything else in Graft uses them as they stand
-// here.
+// (checkpoints/naming.ts) says how these names are written in a file; everything else in Graft uses them as
+// they stand here.
 //
 //   prefix_tokens [1, T, D]   pos_embed [1, N, D]   patch_embed.weight [D, 3, P, P]   patch_embed.bias [D]
 //   pre_norm.weight | bias [D]

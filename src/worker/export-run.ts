@@ -30,7 +30,9 @@ export interface EndedRun {
   readonly makeEngine: RunInput['makeEngine'];
 }
 
-/** The exports of one run: they share the sample, what the branched model says of it, and the run's engine. */
+/**
+ * The exports of one run: they share the sample, what the branched model says of it, and the run's engine.
+ */
 export class RunExports {
   #sample: ProofSample | null = null;
   #engine: ProofEngine | null = null;

@@ -1,5 +1,5 @@
-// The pool with workers made up for the test: how many are in flight, what goes first, and what becomes of work
-// when it is stopped or a worker ends.
+// The pool with workers made up for the test: how many are in flight, what goes first, and what becomes of
+// work when it is stopped or a worker ends.
 import { expect, test } from 'vitest';
 import { localImageWorker, type ImageWorker } from '../data/image-work.ts';
 import { fail, ok } from '../shared/result.ts';

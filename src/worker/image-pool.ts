@@ -1,5 +1,6 @@
 // The pool of image workers: made on demand, as many as there are cores, each with one image at a time, ended
-// when there has been nothing to do for a while. Where workers cannot be made the work is done on this thread.
+// when there has been nothing to do for a while. Where workers cannot be made the work is done on this
+// thread.
 import type { ImageWork, ImageWorker, ImageWorkName, WorkOptions } from '../data/image-work.ts';
 import type { ItemProblem } from '../data/item.ts';
 import { abortReason } from '../shared/concurrent.ts';
@@ -137,7 +138,9 @@ export class ImagePool implements ImageWorker {
     }
   }
 
-  /** A worker has ended: what it worked on may have ended it, so only a pool that never worked tries again. */
+  /**
+   * A worker has ended: what it worked on may have ended it, so only a pool that never worked tries again.
+   */
   #lost(worker: PoolWorker): void {
     worker.terminate();
     const job = this.#busy.get(worker);

@@ -1,5 +1,6 @@
 // Pixels ahead of a run: while the user looks at images, those that are not kept yet are decoded for the open
-// model and put into the pixel store, behind everything else. Owns the store; without one nothing is done ahead.
+// model and put into the pixel store, behind everything else. Owns the store; without one nothing is done
+// ahead.
 import { keepPixels, type AheadProgress } from '../data/pixel-cache.ts';
 import type { ImageWorker } from '../data/image-work.ts';
 import type { Preprocessing } from '../data/preprocessing.ts';

@@ -321,8 +321,8 @@ export type Request = {
 }[CommandName];
 
 /**
- * What the page sends: requests; files of one that is to come, since thousands at once would hold the page up;
- * and that nobody waits for a command any more, which then ends as `cancelled`.
+ * What the page sends: requests; files of one that is to come, since thousands at once would hold the page
+ * up; and that nobody waits for a command any more, which then ends as `cancelled`.
  */
 export type ToWorker =
   | ({ readonly kind: 'request' } & Request)

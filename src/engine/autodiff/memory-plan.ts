@@ -15,9 +15,9 @@ const budgetBytes: Readonly<Record<BackendName, number>> = { wasm: 2e9, cpu: 3e9
 const weightCopies: Readonly<Record<BackendName, number>> = { wasm: 4, cpu: 2, webgpu: 2 };
 
 /**
- * Images that are differentiated at once. On wasm, which computes on one core, a batch is always cut: parts are
- * what other workers can take over, and their sum has the same bits on any number of cores. Parts of eight cost
- * as much a step as the whole batch of 32 (measured: see docs/decisions/wasm-cores.md).
+ * Images that are differentiated at once. On wasm, which computes on one core, a batch is always cut: parts
+ * are what other workers can take over, and their sum has the same bits on any number of cores. Parts of
+ * eight cost as much a step as the whole batch of 32 (measured: see docs/decisions/wasm-cores.md).
  */
 const partImages: Readonly<Record<BackendName, number>> = { wasm: 8, cpu: Infinity, webgpu: Infinity };
 

@@ -1,6 +1,7 @@
 // More cores for a backend that computes on one: other workers hold the same frozen model and differentiate
-// parts of a batch. A part is the same wherever it is computed, and parts are added up in their order, so that
-// a step has the same bits on any number of cores. A worker that fails is left; its parts are computed here.
+// parts of a batch. A part is the same wherever it is computed, and parts are added up in their order, so
+// that a step has the same bits on any number of cores. A worker that fails is left; its parts are computed
+// here.
 //
 // No shared memory, and so no headers of cross-origin isolation: what travels is the parameters of a step
 // (5 MB for ViT-B), the pixels and the gradients of a part.

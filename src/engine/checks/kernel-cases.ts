@@ -1,5 +1,6 @@
-// A kernel as something to try: its parameters with defaults, random operands, and what float64 makes of them.
-// Checks, the command `npm run kernel` and the playground run the cases of kernel-table.ts through this file.
+// A kernel as something to try: its parameters with defaults, random operands, and what float64 makes of
+// them. Checks, the command `npm run kernel` and the playground run the cases of kernel-table.ts through this
+// file.
 import { present } from '../../shared/assert.ts';
 import type { Gpu } from '../gpu.ts';
 import { DeviceMemory, plannedBuffer, type Region } from '../kernels/device/device-memory.ts';

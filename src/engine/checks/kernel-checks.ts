@@ -1,6 +1,6 @@
 // Every row of kernel-table.ts at odd shapes: prime numbers of rows, widths that no tile divides, one of
-// everything, and every way that a kernel is asked for. Functions that throw: vitest runs them on Dawn over random
-// shapes, a browser page over two fixed ones.
+// everything, and every way that a kernel is asked for. Functions that throw: vitest runs them on Dawn over
+// random shapes, a browser page over two fixed ones.
 import type { MatmulTile } from '../kernels/shaders/matmul.ts';
 import { tileName, tileSet } from '../kernels/tuning/tile-set.ts';
 import { checkKernel, tileOf, type Values } from './kernel-cases.ts';

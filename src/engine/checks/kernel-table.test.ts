@@ -1,5 +1,6 @@
-// The table of kernels without a device: it holds every kernel, says what is wrong in a request, and its checks
-// can fail. Whether the kernels agree with it: kernels.test.ts on Dawn, e2e/engine.spec.ts in Chromium.
+// The table of kernels without a device: it holds every kernel, says what is wrong in a request, and its
+// checks can fail. Whether the kernels agree with it: kernels.test.ts on Dawn, e2e/engine.spec.ts in
+// Chromium.
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';

@@ -1,6 +1,6 @@
-// Every kernel of kernels/shaders/ with random operands of any shape and what it must give, in float64 and the
-// plainest loops. Adding a kernel is adding a row: the checks in a browser and on Dawn, `npm run kernel` and the
-// playground follow.
+// Every kernel of kernels/shaders/ with random operands of any shape and what it must give, in float64 and
+// the plainest loops. Adding a kernel is adding a row: the checks in a browser and on Dawn, `npm run kernel`
+// and the playground follow.
 import type { KernelEntry } from './kernel-cases.ts';
 import { matmulRow, rowProductRow, columnProductRow } from './rows/products.ts';
 import { attentionRow, queryGradientRow, keyGradientRow } from './rows/attention.ts';

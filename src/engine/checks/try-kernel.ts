@@ -1,5 +1,5 @@
-// One kernel by name: its WGSL, how far its outputs are from float64, and what it takes. For `npm run kernel` and
-// the playground.
+// One kernel by name: its WGSL, how far its outputs are from float64, and what it takes. For `npm run kernel`
+// and the playground.
 import type { Gpu } from '../gpu.ts';
 import type { Kernel } from '../kernels/shaders/kernel.ts';
 import type { MatmulTile } from '../kernels/shaders/matmul.ts';

@@ -1,5 +1,5 @@
-// The page in every phase that it has, brought there on the client without a worker: for tests of what a person
-// sees, and for the playground. Not shipped: nothing of the app imports it.
+// The page in every phase that it has, brought there on the client without a worker: for tests of what a
+// person sees, and for the playground. Not shipped: nothing of the app imports it.
 import type { StoreApi } from 'zustand/vanilla';
 import { ok } from '../../shared/result.ts';
 import type { Fault } from '../../worker/protocol.ts';

@@ -15,7 +15,10 @@ import { entry, size } from '../kernel-cases.ts';
 import { randomValues } from '../random-model.ts';
 import { zeros, at, filled, sum, place } from '../float64.ts';
 
-/** Groups of four columns of the branches of one part, or of the first and third of three: the second has none. */
+/**
+ * Groups of four columns of the branches of one part, or of the first and third of three: the second has
+ * none.
+ */
 function groupsOf(parts: number, groups: number): readonly number[] {
   return parts === 1 ? [groups] : [groups, 0, groups];
 }
