@@ -5,7 +5,7 @@ import type { Engine } from '../engine/engine.ts';
 import { ndArray, type NdArray } from '../shared/array.ts';
 import { ok, type Result } from '../shared/result.ts';
 import type { LabelledPixels } from './training-data.ts';
-import { yieldToEventLoop } from './event-loop.ts';
+import { yieldToEventLoop } from '../shared/event-loop.ts';
 
 export interface Metrics {
   /** Mean cross entropy. */

@@ -11,7 +11,7 @@ import { FaultError } from '../shared/fault.ts';
 import { unwrap } from '../shared/result.ts';
 import { withCrops } from './augment.ts';
 import { logitsOf, metricsOf, type Metrics } from './evaluation.ts';
-import { yieldToEventLoop } from './event-loop.ts';
+import { yieldToEventLoop } from '../shared/event-loop.ts';
 import { probeMetrics, probeStart } from './probe-start.ts';
 import { headShareOf } from '../recipe/recipe.ts';
 import type { Phase } from './run-input.ts';

@@ -4,7 +4,7 @@ import type { Adapter } from '../dmlora/adapter.ts';
 import type { Engine } from '../engine/engine.ts';
 import { ndArray, type NdArray } from '../shared/array.ts';
 import { ok, type Result } from '../shared/result.ts';
-import { yieldToEventLoop } from './event-loop.ts';
+import { yieldToEventLoop } from '../shared/event-loop.ts';
 import { metricsOf, rowsOf, type Metrics } from './evaluation.ts';
 import { headLogits, linearProbe, probeImages, type Probe } from './linear-probe.ts';
 import type { LabelledPixels, TrainingData } from './training-data.ts';

@@ -1,5 +1,6 @@
 // The page's side of the border: sends requests, matches replies, hands out events. When the worker dies
 // every open call ends with a fault, a new worker is started and the page is told. Knows nothing of React.
+import { yieldToEventLoop } from '../shared/event-loop.ts';
 import { cancelled, type Fault } from '../shared/fault.ts';
 import { fail, type Result } from '../shared/result.ts';
 import type {
@@ -24,18 +25,6 @@ const [filesAtOnce, pieceMs] = [16, 8];
 function sourceFiles(input: Commands[CommandName]['input']): readonly SourceFile[] {
   if (input === null || !('source' in input) || input.source.kind !== 'files') return [];
   return input.source.files;
-}
-
-/** Lets whatever waits have its turn; timers would wait a second in a hidden tab. */
-function nextTask(): Promise<void> {
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(null);
-  });
 }
 
 type Settle<K extends CommandName> = (result: Result<Commands[K]['output']>) => void;
@@ -123,7 +112,7 @@ export function startClient(makeWorker: () => Worker, onEvent: (event: TrainerEv
     for (let at = 0; inParts && at < files.length; at += filesAtOnce) {
       post({ kind: 'files', id, files: files.slice(at, at + filesAtOnce) });
       if (performance.now() - begun < pieceMs) continue;
-      await nextTask();
+      await yieldToEventLoop();
       if (signal?.aborted === true) {
         settle({ kind: 'reply', id, name, result: fail(cancelled(name)) });
         return;
