@@ -4,7 +4,7 @@
 # Guess: a contiguous slice copies the slice within the heap, or shares its memory; tf.split copies the tensor once.
 # Found: the kernel first copies the whole tensor out of the heap into a new array. 16 of 4,194,304 values cost 16 MiB; a
 #   split into two parts copies everything twice. Where a training step kept its parameters in one flat tensor and cut 72
-#   matrices out of it, that was 18 % of the step's time.
+#   matrices out of it, that was 18 % of the step's time in one profile.
 # Output seen:
 #   first value 100; bytes read out of the heap: slice of 16 values 16777216, split into two 33554432
 set -euo pipefail

@@ -1,6 +1,7 @@
 // Which plan a run gets: the fastest that fits, in the order
 //
-//   the whole batch | micro-batches | recomputed blocks | float16, where it is allowed, with micro-batches or recomputed
+//   the whole batch | micro-batches | recomputed blocks |
+//   float16, where it is allowed, with micro-batches or recomputed blocks
 //
 // Micro-batches cost nothing but occupancy; recomputation about half a step more; float16 digits. Where a
 // frozen prefix can be kept, plans that keep it come first.

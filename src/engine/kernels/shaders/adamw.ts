@@ -6,8 +6,8 @@
 //           finite, no earlier step was refused, and it is the one that must follow the last applied one (a step whose
 //           commands the device refused leaves a gap, and what follows must not apply)
 //   adamw   m <- b1 m + (1 - b1) g,  v <- b2 v + (1 - b2) g^2,
-//           p <- p (1 - rate decay) - rate (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps);  scalars are clamped to [0, limit].
-//           Writes nothing unless the step applies.
+//           p <- p (1 - rate decay) - rate (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps);
+//           scalars are clamped to [0, limit]. Writes nothing unless the step applies.
 //
 // The groups lie one after another: branches, scalars, head weight, head bias; `ends` holds their ends in
 // vec4s. The padding between and within them has gradient 0 and value 0 and keeps both.

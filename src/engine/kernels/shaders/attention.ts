@@ -184,8 +184,10 @@ export const attentionKernel = memoize((shape: Attention): Kernel => {
 // Gradient of attention.ts, in two kernels that make the probabilities again from q, k and lse. With dp_ij =
 // do_i . v_j, D_i = do_i . out_i (the row sum of p dp) and ds_ij = p_ij (dp_ij - D_i) scale:
 //
-//   queries  dq_i = sum_j ds_ij k_j         one thread takes query rows and walks over the keys; also writes D
-//   keys     dk_j = sum_i ds_ij q_i,  dv_j = sum_i p_ij do_i       one thread takes key rows and walks over the queries
+//   queries  dq_i = sum_j ds_ij k_j
+//            one thread takes query rows and walks over the keys; also writes D
+//   keys     dk_j = sum_i ds_ij q_i,  dv_j = sum_i p_ij do_i
+//            one thread takes key rows and walks over the queries
 //
 // The gradients lie side by side as qkv does, [rows, 3 heads e]; dq of a token without a query is 0. No two
 // threads write one value and every sum runs in the order of the tokens. Cost: 6 and 8 tokens^2 dim flops an
