@@ -19,6 +19,7 @@ export default tseslint.config(
       'test-results',
       'playwright-report',
       '.cache',
+      'src/**/assembly', // AssemblyScript: its compiler is what checks it
     ],
   },
   ...tseslint.configs.strictTypeChecked.map((config) => ({ ...config, files: ['**/*.ts', '**/*.tsx'] })),

@@ -16,7 +16,7 @@ const base: VitConfig = {
 };
 // ViT-H with layer scale, as DINOv2's: 632 million parameters, 2.5 GB in float32.
 const huge: VitConfig = { ...base, patchSize: 14, dim: 1280, depth: 32, heads: 16, mlpDim: 5120 };
-// ViT-L: 303 million, 1.2 GB, of which WebAssembly needs four copies.
+// ViT-L: 303 million, 1.2 GB, of which WebAssembly needs two copies.
 const large: VitConfig = { ...base, dim: 1024, depth: 24, heads: 16, mlpDim: 4096 };
 
 test('a model that fits WebAssembly needs no GPU', () => {
@@ -26,7 +26,7 @@ test('a model that fits WebAssembly needs no GPU', () => {
 test('one that fits a GPU alone needs one, with bindings as large as its largest tensor', () => {
   expect(loadingProblem(large, 2 ** 31)).toBeNull();
   expect(loadingProblem(large, null)).toMatch(
-    /WebAssembly it needs about 5\.\d GB of 2 GB; on WebGPU, there is none/,
+    /WebAssembly it needs about 3\.\d GB of 2 GB; on WebGPU, there is none/,
   );
   // fc1 and fc2 have 4 * 1024 * 4096 bytes.
   expect(loadingProblem(large, 2 ** 24 - 1)).toMatch(

@@ -3,6 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Activation } from '../../vit/vit-config.ts';
 import { differentiable } from './differentiable.ts';
+import { onWasm, wasmActivation, wasmActivationGradient } from './wasm-kernels.ts';
 
 /** Exact GELU, x Phi(x) with Phi(x) = (1 + erf(x / sqrt 2)) / 2; the derivative is Phi(x) + x phi(x). */
 const gelu = differentiable((x: tf.Tensor2D) => {
@@ -47,8 +48,18 @@ const quickGelu = differentiable((x: tf.Tensor2D) => {
   };
 });
 
-export const activationOf: Readonly<Record<Activation, (x: tf.Tensor2D) => tf.Tensor2D>> = {
+const composed: Readonly<Record<Activation, (x: tf.Tensor2D) => tf.Tensor2D>> = {
   gelu,
   'gelu-tanh': geluTanh,
   'quick-gelu': quickGelu,
 };
+
+/** The activation of each element of x [n, m]: on wasm by a kernel of its own, else by tfjs's operations. */
+export function activation(kind: Activation, x: tf.Tensor2D): tf.Tensor2D {
+  if (!onWasm()) return composed[kind](x);
+  return differentiable((input: tf.Tensor2D) => ({
+    value: wasmActivation(kind, input),
+    uses: [input],
+    gradient: (dy) => [wasmActivationGradient(kind, input, dy)],
+  }))(x);
+}

@@ -98,9 +98,7 @@ export class AutodiffEngine implements Engine {
         adapter,
         groups: uploadGroups(layout, parametersOf(adapter), adapter.moments),
       };
-      this.#openShards(
-        Math.min(Math.ceil(options.batch / images) - 1, shardsThatFit(model, backend, images)),
-      );
+      this.#openShards(Math.min(Math.ceil(options.batch / images) - 1, shardsThatFit(model, images)));
       const input = { model, adapter: { ...adapter, moments: new Map() }, normalisation, classes };
       for (const shard of this.#shards) void shard.ask('prepare', input);
       return Promise.resolve();

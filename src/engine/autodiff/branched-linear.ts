@@ -2,8 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { gatesOf, type Gates } from '../../dmlora/adapter.ts';
 import { present } from '../../shared/assert.ts';
-import { residual } from './layers.ts';
-import { frozenLinear, product } from './products.ts';
+import { addedProduct, frozenLinear, product } from './products.ts';
 import type { Layout, Trainables } from './trainables.ts';
 import type { LinearLayer } from './vit.ts';
 
@@ -21,6 +20,6 @@ export function branchedLinear(layout: Layout, trainables: Trainables, gates: Ga
       ? scalar
       : tf.mul(tf.tensor1d(open.flatMap((gate) => Array<number>(place.rank).fill(gate))), scalar);
     const gated = tf.mul<tf.Tensor2D>(hidden, scale); // [n, live branches * rank]
-    return residual(y, product(gated, up));
+    return addedProduct(y, gated, up);
   };
 }

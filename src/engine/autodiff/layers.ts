@@ -1,8 +1,16 @@
 // The parts of a block that are no matrix product, each with the gradient written out: fewer kernels and
-// fewer saved tensors than tfjs's tape would make of the same formulas.
+// fewer saved tensors than tfjs's tape would make of the same formulas. On wasm the larger ones are kernels of
+// their own.
 import * as tf from '@tensorflow/tfjs-core';
 import { differentiable } from './differentiable.ts';
-import { batchedProduct } from './products.ts';
+import {
+  onWasm,
+  wasmAttention,
+  wasmAttentionGradient,
+  wasmLayerNorm,
+  wasmLayerNormGradient,
+  type Heads,
+} from './wasm-kernels.ts';
 
 /** A frozen LayerNorm. */
 export interface FrozenNorm {
@@ -16,7 +24,20 @@ export interface FrozenNorm {
  * Kiros and Hinton, 2016). With h the normalised x and g = dy * weight: dx = (g - mean(g) - h mean(g h)) /
  * sqrt(variance + eps).
  */
-export function layerNorm(x: tf.Tensor2D, { weight, bias, eps }: FrozenNorm): tf.Tensor2D {
+export function layerNorm(x: tf.Tensor2D, norm: FrozenNorm): tf.Tensor2D {
+  const { weight, bias, eps } = norm;
+  if (!onWasm()) return composedLayerNorm(x, norm);
+  return differentiable((input: tf.Tensor2D) => {
+    const { value, stats } = wasmLayerNorm(input, weight, bias, eps);
+    return {
+      value,
+      uses: [input, stats],
+      gradient: (dy) => [wasmLayerNormGradient(input, weight, stats, dy)],
+    };
+  })(x);
+}
+
+function composedLayerNorm(x: tf.Tensor2D, { weight, bias, eps }: FrozenNorm): tf.Tensor2D {
   return differentiable((input: tf.Tensor2D) => {
     const centred = tf.sub(input, tf.mean(input, 1, true)); // [n, dim]
     const variance = tf.mean(tf.square(centred), 1, true); // [n, 1]
@@ -35,22 +56,39 @@ export function layerNorm(x: tf.Tensor2D, { weight, bias, eps }: FrozenNorm): tf
 }
 
 /**
- * softmax(q k' / sqrt(e)) v for q, k, v [heads of all images, tokens, e] (Vaswani et al., 2017). With P the
- * softmax and dP = do v': dS = P (dP - rowsum(P dP)); dq = dS k / sqrt(e), dk = dS' q / sqrt(e), dv = P' do.
+ * softmax(q k' / sqrt(e)) v head by head (Vaswani et al., 2017): q [images * queries, heads * e], k and v [images *
+ * tokens, heads * e] -> like q. With P the softmax and dP = do v': dS = P (dP - rowsum(P dP)); dq = dS k / sqrt(e),
+ * dk = dS' q / sqrt(e), dv = P' do.
  */
-export const attention = differentiable((q: tf.Tensor3D, k: tf.Tensor3D, v: tf.Tensor3D) => {
+export function attention(q: tf.Tensor2D, k: tf.Tensor2D, v: tf.Tensor2D, by: Heads): tf.Tensor2D {
+  if (!onWasm()) {
+    const split = (x: tf.Tensor2D): tf.Tensor3D => splitHeads(x, by);
+    return joinHeads(composedAttention(split(q), split(k), split(v)), by);
+  }
+  return differentiable((queries: tf.Tensor2D, keys: tf.Tensor2D, values: tf.Tensor2D) => {
+    const { value, probabilities } = wasmAttention(queries, keys, values, by);
+    return {
+      value,
+      uses: [queries, keys, values, probabilities],
+      gradient: (dy) => wasmAttentionGradient(queries, keys, values, probabilities, dy, by),
+    };
+  })(q, k, v);
+}
+
+/** Of q [s, queries, e], k and v [s, tokens, e]. */
+const composedAttention = differentiable((q: tf.Tensor3D, k: tf.Tensor3D, v: tf.Tensor3D) => {
   const scale = 1 / Math.sqrt(q.shape[2]);
   const swap = (x: tf.Tensor3D): tf.Tensor3D => tf.transpose(x, [0, 2, 1]);
-  const scores = tf.mul<tf.Tensor3D>(batchedProduct(q, swap(k)), scale); // [s, t, t]
-  const probabilities = tf.softmax(scores); // [s, t, t]
+  const scores = tf.mul<tf.Tensor3D>(tf.matMul(q, swap(k)), scale); // [s, queries, tokens]
+  const probabilities = tf.softmax(scores); // [s, queries, tokens]
   return {
-    value: batchedProduct(probabilities, v), // [s, t, e]
+    value: tf.matMul<tf.Tensor3D>(probabilities, v), // [s, queries, e]
     uses: [q, k, v, probabilities],
     gradient: (dy) => {
-      const dp = batchedProduct(dy, swap(v)); // [s, t, t]
+      const dp = tf.matMul(dy, swap(v)); // [s, queries, tokens]
       const centred = tf.sub(dp, tf.sum(tf.mul(probabilities, dp), 2, true));
-      const ds = tf.mul<tf.Tensor3D>(tf.mul(probabilities, centred), scale); // [s, t, t]
-      return [batchedProduct(ds, k), batchedProduct(swap(ds), q), batchedProduct(swap(probabilities), dy)];
+      const ds = tf.mul<tf.Tensor3D>(tf.mul(probabilities, centred), scale); // [s, queries, tokens]
+      return [tf.matMul(ds, k), tf.matMul(swap(ds), q), tf.matMul(swap(probabilities), dy)];
     },
   };
 });
@@ -77,30 +115,30 @@ export function scaled(x: tf.Tensor2D, scale: tf.Tensor1D | null): tf.Tensor2D {
 }
 
 /** [images * tokens, heads * e] -> [images * heads, tokens, e]. */
-export function splitHeads(x: tf.Tensor2D, images: number, heads: number): tf.Tensor3D {
+function splitHeads(x: tf.Tensor2D, by: Heads): tf.Tensor3D {
   return differentiable((flat: tf.Tensor2D) => ({
-    value: split(flat, images, heads),
+    value: split(flat, by),
     uses: [],
-    gradient: (dy) => [join(dy, images, heads)],
+    gradient: (dy) => [join(dy, by)],
   }))(x);
 }
 
 /** [images * heads, tokens, e] -> [images * tokens, heads * e]. */
-export function joinHeads(x: tf.Tensor3D, images: number, heads: number): tf.Tensor2D {
+function joinHeads(x: tf.Tensor3D, by: Heads): tf.Tensor2D {
   return differentiable((parts: tf.Tensor3D) => ({
-    value: join(parts, images, heads),
+    value: join(parts, by),
     uses: [],
-    gradient: (dy) => [split(dy, images, heads)],
+    gradient: (dy) => [split(dy, by)],
   }))(x);
 }
 
-function split(flat: tf.Tensor2D, images: number, heads: number): tf.Tensor3D {
+function split(flat: tf.Tensor2D, { images, heads }: Heads): tf.Tensor3D {
   const [tokens, side] = [flat.shape[0] / images, flat.shape[1] / heads];
   const parted = tf.transpose(tf.reshape(flat, [images, tokens, heads, side]), [0, 2, 1, 3]);
   return tf.reshape(parted, [images * heads, tokens, side]);
 }
 
-function join(parts: tf.Tensor3D, images: number, heads: number): tf.Tensor2D {
+function join(parts: tf.Tensor3D, { images, heads }: Heads): tf.Tensor2D {
   const [, tokens, side] = parts.shape;
   const joined = tf.transpose(tf.reshape(parts, [images, heads, tokens, side]), [0, 2, 1, 3]);
   return tf.reshape(joined, [images * tokens, heads * side]);

@@ -11,8 +11,8 @@ import type { BackendName } from '../engine.ts';
 /** Bytes that a backend is trusted with: well below wasm's own limit, and what a small machine has. */
 const budgetBytes: Readonly<Record<BackendName, number>> = { wasm: 2e9, cpu: 3e9, webgpu: 3e9 };
 
-/** Copies of the weights: both layouts, and wasm's matrix kernels pack each once more. */
-const weightCopies: Readonly<Record<BackendName, number>> = { wasm: 4, cpu: 2, webgpu: 2 };
+/** Copies of the weights: both layouts. */
+const weightCopies = 2;
 
 /**
  * Images that are differentiated at once. On wasm, which computes on one core, a batch is always cut: parts
@@ -43,17 +43,14 @@ function tapeBytesPerImage(config: VitConfig): number {
 }
 
 /** Bytes of the frozen weights on a backend, and of one image that is differentiated. */
-function needs(
-  config: VitConfig,
-  backend: BackendName,
-): { readonly weights: number; readonly image: number } {
+function needs(config: VitConfig): { readonly weights: number; readonly image: number } {
   const parameters = [...backboneShapes(config).values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
-  return { weights: 4 * parameters * weightCopies[backend], image: overhead * tapeBytesPerImage(config) };
+  return { weights: 4 * parameters * weightCopies, image: overhead * tapeBytesPerImage(config) };
 }
 
 /** Why a backend could not train one image of a model, in words; null when it could. */
 export function memoryProblem(config: VitConfig, backend: BackendName): string | null {
-  const { weights, image } = needs(config, backend);
+  const { weights, image } = needs(config);
   return weights + image <= budgetBytes[backend]
     ? null
     : `it needs about ${bytesInWords(weights + image)} of ${bytesInWords(budgetBytes[backend])}`;
@@ -64,7 +61,7 @@ export function memoryProblem(config: VitConfig, backend: BackendName): string |
  * image fits is refused.
  */
 export function microBatchOf({ config }: VitModel, backend: BackendName, batch: number): Result<number> {
-  const { weights: weightBytes, image: imageBytes } = needs(config, backend);
+  const { weights: weightBytes, image: imageBytes } = needs(config);
   const fitting = Math.floor((budgetBytes[backend] - weightBytes) / imageBytes);
   if (fitting < 1) {
     const askedBytes = weightBytes + imageBytes;
@@ -76,8 +73,8 @@ export function microBatchOf({ config }: VitModel, backend: BackendName, batch: 
 }
 
 /** Workers beside this one that the machine's cores and memory allow, each with a model of its own. */
-export function shardsThatFit({ config }: VitModel, backend: BackendName, microBatch: number): number {
-  const { weights, image } = needs(config, backend);
+export function shardsThatFit({ config }: VitModel, microBatch: number): number {
+  const { weights, image } = needs(config);
   const cores = typeof navigator === 'undefined' ? 1 : navigator.hardwareConcurrency;
   return Math.max(0, Math.min(cores, Math.floor(allShardsBytes / (weights + microBatch * image))) - 1);
 }

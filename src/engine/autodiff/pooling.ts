@@ -1,12 +1,33 @@
 // From the tokens of the last block to what the head reads: the first tokens, or means over tokens.
 import * as tf from '@tensorflow/tfjs-core';
 import { differentiable } from './differentiable.ts';
+import { onWasm, wasmRows } from './wasm-kernels.ts';
 
 /** The first `count` tokens of each image: x [images * tokens, dim] -> [images * count, dim]. */
 export function firstTokens(x: tf.Tensor2D, images: number, count: number): tf.Tensor2D {
-  const dim = x.shape[1];
-  const tokens = tf.reshape<tf.Rank.R3>(x, [images, x.shape[0] / images, dim]);
-  return tf.reshape(tf.slice(tokens, [0, 0, 0], [images, count, dim]), [images * count, dim]);
+  const [rows, dim] = x.shape;
+  const tokens = rows / images;
+  return differentiable((all: tf.Tensor2D) => ({
+    value: onWasm()
+      ? wasmRows(all, images, count)
+      : tf.reshape<tf.Rank.R2>(
+          tf.slice(tf.reshape(all, [images, tokens, dim]), [0, 0, 0], [images, count, dim]),
+          [images * count, dim],
+        ),
+    uses: [],
+    gradient: (dy) => [
+      onWasm()
+        ? wasmRows(dy, images, tokens)
+        : tf.reshape<tf.Rank.R2>(
+            tf.pad3d(tf.reshape(dy, [images, count, dim]), [
+              [0, 0],
+              [0, tokens - count],
+              [0, 0],
+            ]),
+            [rows, dim],
+          ),
+    ],
+  }))(x);
 }
 
 /**

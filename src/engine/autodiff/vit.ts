@@ -10,10 +10,10 @@ import {
   type FinalNorm,
   type VitConfig,
 } from '../../vit/vit-config.ts';
-import { activationOf } from './activations.ts';
-import { attention, joinHeads, layerNorm, residual, scaled, splitHeads, type FrozenNorm } from './layers.ts';
+import { activation } from './activations.ts';
+import { attention, layerNorm, residual, scaled, type FrozenNorm } from './layers.ts';
 import { firstTokens, withMean } from './pooling.ts';
-import type { FrozenLinear } from './products.ts';
+import { matrixProduct, type FrozenLinear } from './products.ts';
 
 interface FrozenBlock {
   readonly norm1: FrozenNorm;
@@ -103,7 +103,7 @@ export type LinearLayer = (x: tf.Tensor2D, frozen: FrozenLinear, name: string) =
 export function embed(vit: FrozenVit, patches: tf.Tensor2D, images: number): tf.Tensor2D {
   const { config, prefix, preNorm } = vit;
   const { dim } = config;
-  const projected = tf.add(tf.matMul(patches, vit.patchWeight), vit.patchBias); // [images * grid^2, dim]
+  const projected = matrixProduct(patches, vit.patchWeight, vit.patchBias); // [images * grid^2, dim]
   const rows = tf.reshape<tf.Rank.R3>(projected, [images, gridSize(config) ** 2, dim]);
   const tokens = prefix === null ? rows : tf.concat([tf.tile(prefix, [images, 1, 1]), rows], 1);
   const placed = tf.reshape<tf.Rank.R2>(tf.add(tokens, vit.positions), [images * tokenCount(config), dim]);
@@ -113,26 +113,37 @@ export function embed(vit: FrozenVit, patches: tf.Tensor2D, images: number): tf.
 /**
  * One pre-norm block: x + ls1 proj(attention(LN1 x)), then x + ls2 fc2(activation(fc1(LN2 x))), where ls1 and
  * ls2 are absent from models without layer scale; x [images * tokens, dim].
+ *
+ * @param read how many tokens of each image, from the first on, are read any further: the others need keys and
+ *   values alone. The result is [images * read, dim].
  */
 function block(
   vit: FrozenVit,
   index: number,
   x: tf.Tensor2D,
   images: number,
+  read: number,
   layer: LinearLayer,
 ): tf.Tensor2D {
-  const { heads, activation } = vit.config;
+  const { config } = vit;
   const frozen = vit.blocks[index] as FrozenBlock;
   const linear = (kind: Linear, input: tf.Tensor2D): tf.Tensor2D =>
     layer(input, frozen.linears.get(kind) as FrozenLinear, linearName(index, kind));
+  const first = (rows: tf.Tensor2D): tf.Tensor2D =>
+    read === tokenCount(config) ? rows : firstTokens(rows, images, read);
   const normed = layerNorm(x, frozen.norm1); // [images * tokens, dim]
-  const q = splitHeads(linear('q', normed), images, heads); // [images * heads, tokens, dim / heads]
-  const k = splitHeads(linear('k', normed), images, heads);
-  const v = splitHeads(linear('v', normed), images, heads);
-  const context = joinHeads(attention(q, k, v), images, heads); // [images * tokens, dim]
-  const mid = residual(x, scaled(linear('proj', context), frozen.ls1)); // [images * tokens, dim]
-  const hidden = activationOf[activation](linear('fc1', layerNorm(mid, frozen.norm2))); // [images * tokens, mlpDim]
+  const q = linear('q', first(normed)); // [images * read, dim]
+  const [k, v] = [linear('k', normed), linear('v', normed)]; // [images * tokens, dim]
+  const context = attention(q, k, v, { images, heads: config.heads }); // [images * read, dim]
+  const mid = residual(first(x), scaled(linear('proj', context), frozen.ls1)); // [images * read, dim]
+  const hidden = activation(config.activation, linear('fc1', layerNorm(mid, frozen.norm2))); // [images * read, mlpDim]
   return residual(mid, scaled(linear('fc2', hidden), frozen.ls2));
+}
+
+/** Tokens from the first on that the head reads: what the last block has to compute. */
+function tokensRead(config: VitConfig): number {
+  const { pool } = config;
+  return pool === 'cls' ? 1 : pool === 'cls+dist' ? 2 : tokenCount(config);
 }
 
 /**
@@ -144,30 +155,27 @@ export function features(
   images: number,
   layer: LinearLayer,
 ): tf.Tensor2D {
-  const { depth } = vit.config;
+  const { config } = vit;
   let x = embedded;
-  for (let index = 0; index < depth; index++) {
+  for (let index = 0; index < config.depth; index++) {
     const input = x;
+    const read = index === config.depth - 1 ? tokensRead(config) : tokenCount(config);
     // A tidy a block: what its gradients do not use is freed at once.
-    x = tf.tidy(() => block(vit, index, input, images, layer));
+    x = tf.tidy(() => block(vit, index, input, images, read, layer));
   }
   return pooled(vit, x, images);
 }
 
-/**
- * What the head reads: x [images * tokens, dim] -> [images, headInputs]. Tokens that it does not read are not
- * normed.
- */
+/** What the head reads: x [images * the tokens that are read, dim] -> [images, headInputs]. */
 function pooled({ config, norm }: FrozenVit, x: tf.Tensor2D, images: number): tf.Tensor2D {
   const { pool, meanFrom, finalNorm } = config;
   const normed = (rows: tf.Tensor2D, at: FinalNorm): tf.Tensor2D =>
     norm === null || at !== finalNorm ? rows : layerNorm(rows, norm);
   switch (pool) {
     case 'cls':
-      return normed(normed(firstTokens(x, images, 1), 'tokens'), 'pooled'); // one of the two does nothing
+      return normed(normed(x, 'tokens'), 'pooled'); // one of the two does nothing
     case 'cls+dist': {
-      const two = normed(firstTokens(x, images, 2), 'tokens'); // [2 images, dim]
-      return tf.reshape(two, [images, headInputs(config)]);
+      return tf.reshape(normed(x, 'tokens'), [images, headInputs(config)]); // from [2 images, dim]
     }
     case 'mean':
       return normed(withMean(normed(x, 'tokens'), images, meanFrom, false), 'pooled');

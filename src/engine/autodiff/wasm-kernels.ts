@@ -1,95 +1,244 @@
-// Kernels for tfjs's wasm backend where its own are slow. They reach into the backend, whose version is
-// pinned.
+// The processor's kernels (assembly/kernels.ts) as functions of tensors, on the heap of tfjs's wasm backend. They
+// reach into the backend, whose version is pinned. None has a gradient: that is their callers' affair.
 import * as tf from '@tensorflow/tfjs-core';
+import { assert } from '../../shared/assert.ts';
+import type { Activation } from '../../vit/vit-config.ts';
+import { kernelsBase64 } from './kernels.wasm.ts';
 
-interface TensorData {
-  readonly id: number;
-  readonly memoryOffset: number;
+/** What assembly/kernels.ts exports; addresses in bytes, steps and sizes in elements. */
+interface Kernels {
+  product(
+    ...of: [
+      ...[a: number, aRow: number, aStep: number, b: number, bStep: number, from: number, fromStep: number],
+      ...[c: number, cStep: number, m: number, n: number, k: number, scale: number, panel: number],
+    ]
+  ): void;
+  layerNorm(
+    ...of: [
+      ...[x: number, weight: number, bias: number, y: number, stats: number],
+      ...[rows: number, dim: number, eps: number],
+    ]
+  ): void;
+  layerNormGradient(
+    ...of: [
+      ...[x: number, weight: number, stats: number, dy: number, dx: number],
+      ...[rows: number, dim: number],
+    ]
+  ): void;
+  activation(kind: number, x: number, y: number, count: number): void;
+  activationGradient(kind: number, x: number, dy: number, dx: number, count: number): void;
+  attention(
+    ...of: [
+      ...[q: number, k: number, v: number, out: number, p: number, scratch: number],
+      ...[images: number, heads: number, queries: number, tokens: number, width: number],
+    ]
+  ): void;
+  attentionGradient(
+    ...of: [
+      ...[q: number, k: number, v: number, p: number, dy: number, dq: number, dk: number, dv: number],
+      ...[scratch: number, images: number, heads: number, queries: number, tokens: number, width: number],
+    ]
+  ): void;
 }
 
 /** The parts of tfjs's BackendWasm that are used here; its own types leave out the module. */
 interface WasmBackend {
-  readonly wasm: {
-    readonly HEAPU8: Uint8Array;
-    cwrap(name: string, result: null, parameters: readonly string[]): (...args: unknown[]) => void;
-    readonly tfjs: {
-      registerTensor(id: number, size: number, offset: number): void;
-      disposeData(id: number): void;
-    };
-  };
-  readonly dataIdMap: { get(dataId: object): TensorData };
-  dataIdNextNumber: number;
-  makeOutput(shape: number[], dtype: 'float32'): tf.TensorInfo;
+  readonly wasm: { readonly HEAPU8: Uint8Array; readonly asm: { readonly memory: WebAssembly.Memory } };
+  readonly dataIdMap: { get(dataId: object): { readonly memoryOffset: number } };
+  makeOutput(shape: readonly number[], dtype: 'float32'): tf.TensorInfo;
 }
 
-// Many small matrix products [n, k] x [k, m] over one buffer each. The backend's own batched product is a
-// plain loop (3 GFLOP/s), its product of two matrices is XNNPACK (40): this one calls the latter on views of
-// the slices, without copying them.
-const sliceProducts = 'SliceProducts';
-let matMul: ((...args: unknown[]) => void) | null = null;
+let loaded: { readonly memory: WebAssembly.Memory; readonly kernels: Kernels } | null = null;
 
-tf.registerKernel({
-  kernelName: sliceProducts,
-  backendName: 'wasm',
-  setupFunc(backend) {
-    const [number, array] = ['number', 'array'];
-    matMul = (backend as unknown as WasmBackend).wasm.cwrap('BatchMatMul', null, [
-      ...[number, array, number], // a: id, shape, rank
-      ...[number, array, number], // b
-      ...[number, number, number], // transpose a, transpose b, id of the output
-    ]);
-  },
-  kernelFunc({ inputs, backend }) {
-    const { a, b } = inputs as { a: tf.TensorInfo; b: tf.TensorInfo };
-    const wasm = backend as unknown as WasmBackend;
-    const [slices = 0, n = 0, k = 0] = a.shape;
-    const m = b.shape[2] ?? 0;
-    const out = wasm.makeOutput([slices, n, m], 'float32');
-    const [left, right] = [bytesOfShape([1, n, k]), bytesOfShape([1, k, m])];
-    for (let i = 0; i < slices; i++) {
-      const ids = [a, b, out].map((tensor, position) => {
-        const size = [n * k, k * m, n * m][position] ?? 0;
-        const id = wasm.dataIdNextNumber++;
-        wasm.wasm.tfjs.registerTensor(
-          id,
-          size,
-          wasm.dataIdMap.get(tensor.dataId).memoryOffset + 4 * size * i,
-        );
-        return id;
-      });
-      matMul?.(ids[0], left, 3, ids[1], right, 3, 0, 0, ids[2]);
-      for (const id of ids) wasm.wasm.tfjs.disposeData(id); // forgets the view; the memory is the tensors'
-    }
-    return out;
-  },
-});
-
-const bytesOfShape = (shape: readonly number[]): Uint8Array => new Uint8Array(Int32Array.from(shape).buffer);
-
-/** A B for a [s, n, k], b [s, k, m] -> [s, n, m], on the wasm backend. */
-export function wasmSliceProducts(a: tf.Tensor3D, b: tf.Tensor3D): tf.Tensor3D {
-  return tf.engine().runKernel<tf.Tensor3D>(sliceProducts, { a, b });
+/** The kernels over the backend's heap: a backend has one for good, and a worker one backend. */
+function kernels(): Kernels {
+  const { memory } = backend().wasm.asm;
+  if (loaded?.memory !== memory) {
+    const bytes = Uint8Array.from(atob(kernelsBase64), (letter) => letter.charCodeAt(0));
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
+    loaded = { memory, kernels: exports as unknown as Kernels };
+  }
+  return loaded.kernels;
 }
 
-// The values from `begin` on. The backend's own slice first copies the whole of its input out of the heap: a
-// step that cuts its parameters into 72 tensors so copied all of them 72 times.
-const heapSlice = 'HeapSlice';
+function backend(): WasmBackend {
+  return tf.backend() as unknown as WasmBackend;
+}
 
-tf.registerKernel({
-  kernelName: heapSlice,
-  backendName: 'wasm',
-  kernelFunc({ inputs, attrs, backend }) {
-    const { x } = inputs as { x: tf.TensorInfo };
-    const { begin, size } = attrs as unknown as { begin: number; size: number };
-    const wasm = backend as unknown as WasmBackend;
-    const out = wasm.makeOutput([size], 'float32');
-    const from = wasm.dataIdMap.get(x.dataId).memoryOffset + 4 * begin;
-    wasm.wasm.HEAPU8.copyWithin(wasm.dataIdMap.get(out.dataId).memoryOffset, from, from + 4 * size);
-    return out;
-  },
-});
+/** Whether these kernels can be used: they are wasm's alone. */
+export function onWasm(): boolean {
+  return tf.getBackend() === 'wasm';
+}
 
-/** The `size` values of x [n] from `begin` on, on the wasm backend; without a gradient. */
+/** A tensor with whatever its memory held. */
+function fresh<R extends tf.Rank>(shape: tf.ShapeMap[R]): tf.Tensor<R> {
+  const info = backend().makeOutput(shape, 'float32');
+  return tf.engine().makeTensorFromTensorInfo(info) as tf.Tensor<R>;
+}
+
+/** Where a tensor lies in the heap, in bytes. */
+function at(tensor: tf.Tensor): number {
+  return backend().dataIdMap.get(tensor.dataId).memoryOffset;
+}
+
+/** Runs `work` with so many elements to write into, which are freed after it. */
+function withScratch(elements: number, work: (address: number) => void): void {
+  const scratch = fresh<tf.Rank.R1>([elements]);
+  work(at(scratch));
+  scratch.dispose();
+}
+
+/** The `size` values of x [n] from `begin` on. */
 export function wasmSlice(x: tf.Tensor1D, begin: number, size: number): tf.Tensor1D {
-  return tf.engine().runKernel<tf.Tensor1D>(heapSlice, { x }, { begin, size });
+  const out = fresh<tf.Rank.R1>([size]);
+  const from = at(x) + 4 * begin;
+  backend().wasm.HEAPU8.copyWithin(at(out), from, from + 4 * size);
+  return out;
+}
+
+/**
+ * Some of the rows of each image, [images * count, dim] of x [images * tokens, dim], from the first on; with
+ * `tokens` the other way round, [images * count, dim] -> [images * tokens, dim], the others 0.
+ */
+export function wasmRows(x: tf.Tensor2D, images: number, rows: number): tf.Tensor2D {
+  const [all, dim] = x.shape;
+  const out = fresh<tf.Rank.R2>([images * rows, dim]);
+  const heap = backend().wasm.HEAPU8;
+  const [source, target] = [(4 * dim * all) / images, 4 * dim * rows]; // bytes of an image
+  const [from, to] = [at(x), at(out)];
+  for (let image = 0; image < images; image++) {
+    const begin = from + image * source;
+    heap.copyWithin(to + image * target, begin, begin + Math.min(source, target));
+    if (target > source) heap.fill(0, to + image * target + source, to + (image + 1) * target);
+  }
+  return out;
+}
+
+/** Rows from which on copying columns of B pays (assembly/kernels.ts). */
+const panelRows = 16;
+
+/**
+ * F + A B for a [m, k], or with `transposed` A' B for a [k, m]; b [k, n]; F [m, n], or [n] for each row, or
+ * absent.
+ */
+export function wasmProduct(
+  a: tf.Tensor2D,
+  b: tf.Tensor2D,
+  { transposed = false, plus }: { transposed?: boolean; plus?: tf.Tensor2D | tf.Tensor1D } = {},
+): tf.Tensor2D {
+  const [rows, columns] = a.shape;
+  const [m, k] = transposed ? [columns, rows] : [rows, columns];
+  const n = b.shape[1];
+  assert(b.shape[0] === k, 'the inner sizes of a product are equal');
+  const out = fresh<tf.Rank.R2>([m, n]);
+  const run = (panel: number): void => {
+    const [from, fromStep] = plus === undefined ? [0, 0] : [at(plus), plus.rank === 1 ? 0 : n];
+    const [aRow, aStep] = transposed ? [1, columns] : [columns, 1];
+    kernels().product(at(a), aRow, aStep, at(b), n, from, fromStep, at(out), n, m, n, k, 1, panel);
+  };
+  if (m >= panelRows) withScratch(8 * k, run);
+  else run(0);
+  return out;
+}
+
+/** LayerNorm of x [n, dim], and what its gradient needs: mean and reciprocal root of each row [n, 2]. */
+export function wasmLayerNorm(
+  x: tf.Tensor2D,
+  weight: tf.Tensor1D,
+  bias: tf.Tensor1D,
+  eps: number,
+): { value: tf.Tensor2D; stats: tf.Tensor2D } {
+  const [rows, dim] = x.shape;
+  const [value, stats] = [fresh<tf.Rank.R2>([rows, dim]), fresh<tf.Rank.R2>([rows, 2])];
+  kernels().layerNorm(at(x), at(weight), at(bias), at(value), at(stats), rows, dim, eps);
+  return { value, stats };
+}
+
+/** The gradient of x [n, dim] from that of the normed one. */
+export function wasmLayerNormGradient(
+  x: tf.Tensor2D,
+  weight: tf.Tensor1D,
+  stats: tf.Tensor2D,
+  dy: tf.Tensor2D,
+): tf.Tensor2D {
+  const [rows, dim] = x.shape;
+  const dx = fresh<tf.Rank.R2>([rows, dim]);
+  kernels().layerNormGradient(at(x), at(weight), at(stats), at(dy), at(dx), rows, dim);
+  return dx;
+}
+
+const kinds: Readonly<Record<Activation, number>> = { gelu: 0, 'gelu-tanh': 1, 'quick-gelu': 2 };
+
+/** An activation of each element; x has at least four. */
+export function wasmActivation(kind: Activation, x: tf.Tensor2D): tf.Tensor2D {
+  assert(x.size >= 4, 'the kernel of an activation works on four elements at once');
+  const y = fresh<tf.Rank.R2>(x.shape);
+  kernels().activation(kinds[kind], at(x), at(y), x.size);
+  return y;
+}
+
+/** dy times the activation's derivative at x. */
+export function wasmActivationGradient(kind: Activation, x: tf.Tensor2D, dy: tf.Tensor2D): tf.Tensor2D {
+  const dx = fresh<tf.Rank.R2>(x.shape);
+  kernels().activationGradient(kinds[kind], at(x), at(dy), at(dx), x.size);
+  return dx;
+}
+
+/** How q, k and v are to be read: q [images * queries, heads * width], k and v [images * tokens, the same]. */
+export interface Heads {
+  readonly images: number;
+  readonly heads: number;
+}
+
+interface AttentionSizes {
+  readonly sizes: readonly [images: number, heads: number, queries: number, tokens: number, width: number];
+  /** Columns of a row of probabilities: whole vectors. */
+  readonly columns: number;
+}
+
+function sizesOf(q: tf.Tensor2D, k: tf.Tensor2D, { images, heads }: Heads): AttentionSizes {
+  const [queries, tokens] = [q.shape[0] / images, k.shape[0] / images];
+  return {
+    sizes: [images, heads, queries, tokens, q.shape[1] / heads],
+    columns: 4 * Math.ceil(tokens / 4),
+  };
+}
+
+/** softmax(q k' / sqrt(width)) v by heads, and the probabilities for its gradient. */
+export function wasmAttention(
+  q: tf.Tensor2D,
+  k: tf.Tensor2D,
+  v: tf.Tensor2D,
+  by: Heads,
+): { value: tf.Tensor2D; probabilities: tf.Tensor3D } {
+  const { sizes, columns } = sizesOf(q, k, by);
+  const [images, heads, queries, , width] = sizes;
+  const value = fresh<tf.Rank.R2>(q.shape);
+  const probabilities = fresh<tf.Rank.R3>([images * heads, queries, columns]);
+  withScratch(width * columns, (scratch) =>
+    kernels().attention(at(q), at(k), at(v), at(value), at(probabilities), scratch, ...sizes),
+  );
+  return { value, probabilities };
+}
+
+/** The gradients of q, k and v from that of the value. */
+export function wasmAttentionGradient(
+  q: tf.Tensor2D,
+  k: tf.Tensor2D,
+  v: tf.Tensor2D,
+  probabilities: tf.Tensor3D,
+  dy: tf.Tensor2D,
+  by: Heads,
+): [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D] {
+  const { sizes, columns } = sizesOf(q, k, by);
+  const [, , queries, , width] = sizes;
+  const gradients = [q, k, v].map(({ shape }) => fresh<tf.Rank.R2>(shape));
+  const [dq, dk, dv] = gradients as [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D];
+  withScratch((width + queries) * columns, (scratch) =>
+    kernels().attentionGradient(
+      ...([at(q), at(k), at(v), at(probabilities), at(dy), at(dq), at(dk), at(dv)] as const),
+      ...([scratch, ...sizes] as const),
+    ),
+  );
+  return [dq, dk, dv];
 }

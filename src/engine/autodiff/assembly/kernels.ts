@@ -1,0 +1,558 @@
+// What a step on the processor does beside its large matrix products, in AssemblyScript with SIMD: small products
+// with any strides, LayerNorm, activations and attention, each with its gradient. The module has no memory of
+// its own: it works on tfjs's, at byte addresses that its caller (wasm-kernels.ts) hands over, and allocates
+// nothing. Compiled by `npm run wasm` into kernels.wasm.ts.
+//
+// All tensors are float32 in row order; "step" is a distance between rows in elements. The same input gives
+// the same bits on every machine: no relaxed instruction is used.
+
+// --- Vectors of four
+
+@inline
+function all(x: f32): v128 {
+  return f32x4.splat(x);
+}
+
+/** Sum of the four lanes. */
+@inline
+function total(x: v128): f32 {
+  return (
+    f32x4.extract_lane(x, 0) +
+    f32x4.extract_lane(x, 1) +
+    (f32x4.extract_lane(x, 2) + f32x4.extract_lane(x, 3))
+  );
+}
+
+/**
+ * exp, relative error below 2e-7 (the range reduction and the polynomial of Cephes' expf, S. Moshier 1989). Below
+ * -87 it is 1e-38, above 88 it is 2e38; NaN stays.
+ */
+@inline
+function exp(value: v128): v128 {
+  const x = f32x4.pmin(f32x4.pmax(value, all(-87)), all(88));
+  // Adding 1.5 * 2^23 rounds to a whole number, which then stands in the lowest bits.
+  const rounded = f32x4.add(f32x4.mul(x, all(1.44269504088896341)), all(12582912));
+  const n = f32x4.sub(rounded, all(12582912));
+  let r = f32x4.sub(x, f32x4.mul(n, all(0.693359375))); // log 2 in two parts
+  r = f32x4.add(r, f32x4.mul(n, all(2.12194440e-4)));
+  let p = all(1.9875691500e-4);
+  p = f32x4.add(f32x4.mul(p, r), all(1.3981999507e-3));
+  p = f32x4.add(f32x4.mul(p, r), all(8.3334519073e-3));
+  p = f32x4.add(f32x4.mul(p, r), all(4.1665795894e-2));
+  p = f32x4.add(f32x4.mul(p, r), all(1.6666665459e-1));
+  p = f32x4.add(f32x4.mul(p, r), all(5.0000001201e-1));
+  const y = f32x4.add(f32x4.add(f32x4.mul(p, f32x4.mul(r, r)), r), all(1));
+  return f32x4.mul(y, i32x4.add(i32x4.shl(rounded, 23), i32x4.splat(0x3f800000))); // times 2^n
+}
+
+// --- Products
+
+/**
+ * Rows i to i + 3 and eight columns of C. Rows beyond the last are the last once more, so that no other tile
+ * is needed for what is left over. What is added to is read before anything is written: it can be C itself.
+ */
+@inline
+function tile8(
+  a: usize,
+  aRow: usize,
+  aStep: usize,
+  b: usize,
+  bStep: usize,
+  from: usize,
+  fromStep: usize,
+  c: usize,
+  cStep: usize,
+  i: usize,
+  last: usize,
+  k: usize,
+  scale: f32,
+): void {
+  const i1 = min(i + 1, last);
+  const i2 = min(i + 2, last);
+  const i3 = min(i + 3, last);
+  let x00 = all(0), x01 = all(0), x10 = all(0), x11 = all(0);
+  let x20 = all(0), x21 = all(0), x30 = all(0), x31 = all(0);
+  let a0 = a + i * aRow;
+  let a1 = a + i1 * aRow;
+  let a2 = a + i2 * aRow;
+  let a3 = a + i3 * aRow;
+  for (let t: usize = 0; t < k; t++) {
+    const b0 = v128.load(b);
+    const b1 = v128.load(b, 16);
+    const v0 = v128.load32_splat(a0);
+    x00 = f32x4.add(x00, f32x4.mul(v0, b0));
+    x01 = f32x4.add(x01, f32x4.mul(v0, b1));
+    const v1 = v128.load32_splat(a1);
+    x10 = f32x4.add(x10, f32x4.mul(v1, b0));
+    x11 = f32x4.add(x11, f32x4.mul(v1, b1));
+    const v2 = v128.load32_splat(a2);
+    x20 = f32x4.add(x20, f32x4.mul(v2, b0));
+    x21 = f32x4.add(x21, f32x4.mul(v2, b1));
+    const v3 = v128.load32_splat(a3);
+    x30 = f32x4.add(x30, f32x4.mul(v3, b0));
+    x31 = f32x4.add(x31, f32x4.mul(v3, b1));
+    b += bStep;
+    a0 += aStep;
+    a1 += aStep;
+    a2 += aStep;
+    a3 += aStep;
+  }
+  let y00 = all(0), y01 = all(0), y10 = all(0), y11 = all(0);
+  let y20 = all(0), y21 = all(0), y30 = all(0), y31 = all(0);
+  if (from) {
+    y00 = v128.load(from + i * fromStep);
+    y01 = v128.load(from + i * fromStep, 16);
+    y10 = v128.load(from + i1 * fromStep);
+    y11 = v128.load(from + i1 * fromStep, 16);
+    y20 = v128.load(from + i2 * fromStep);
+    y21 = v128.load(from + i2 * fromStep, 16);
+    y30 = v128.load(from + i3 * fromStep);
+    y31 = v128.load(from + i3 * fromStep, 16);
+  }
+  const s = all(scale);
+  v128.store(c + i * cStep, f32x4.add(y00, f32x4.mul(s, x00)));
+  v128.store(c + i * cStep, f32x4.add(y01, f32x4.mul(s, x01)), 16);
+  v128.store(c + i1 * cStep, f32x4.add(y10, f32x4.mul(s, x10)));
+  v128.store(c + i1 * cStep, f32x4.add(y11, f32x4.mul(s, x11)), 16);
+  v128.store(c + i2 * cStep, f32x4.add(y20, f32x4.mul(s, x20)));
+  v128.store(c + i2 * cStep, f32x4.add(y21, f32x4.mul(s, x21)), 16);
+  v128.store(c + i3 * cStep, f32x4.add(y30, f32x4.mul(s, x30)));
+  v128.store(c + i3 * cStep, f32x4.add(y31, f32x4.mul(s, x31)), 16);
+}
+
+/** Four columns of one row of C. */
+@inline
+function tile4(a: usize, aStep: usize, b: usize, bStep: usize, from: usize, c: usize, k: usize, scale: f32): void {
+  let sum = all(0);
+  for (let t: usize = 0; t < k; t++) {
+    sum = f32x4.add(sum, f32x4.mul(v128.load32_splat(a), v128.load(b)));
+    a += aStep;
+    b += bStep;
+  }
+  const y = from ? v128.load(from) : all(0);
+  v128.store(c, f32x4.add(y, f32x4.mul(all(scale), sum)));
+}
+
+/** One element of C. */
+@inline
+function cell(a: usize, aStep: usize, b: usize, bStep: usize, from: usize, c: usize, k: usize, scale: f32): void {
+  let sum: f32 = 0;
+  for (let t: usize = 0; t < k; t++) {
+    sum += load<f32>(a) * load<f32>(b);
+    a += aStep;
+    b += bStep;
+  }
+  store<f32>(c, (from ? load<f32>(from) : 0) + scale * sum);
+}
+
+/**
+ * C = F + scale A B: A [m, k] with A[i, t] at a + i aRow + t aStep, so transposed by other steps; B [k, n] and
+ * C [m, n] with rows of neighbours; F like C, by its own step (0: one row for all, a bias), or nothing where
+ * `from` is 0. Steps in elements.
+ *
+ * @param panel [k, 8]: eight columns of B are copied there and read from there, which pays from some 16 rows of
+ *   A on (rows of B that are far apart fall on few lines of a cache); 0 reads B where it is.
+ */
+export function product(
+  a: usize,
+  aRow: usize,
+  aStep: usize,
+  b: usize,
+  bStep: usize,
+  from: usize,
+  fromStep: usize,
+  c: usize,
+  cStep: usize,
+  m: usize,
+  n: usize,
+  k: usize,
+  scale: f32,
+  panel: usize,
+): void {
+  aRow *= 4;
+  aStep *= 4;
+  bStep *= 4;
+  fromStep *= 4;
+  cStep *= 4;
+  let j: usize = 0;
+  for (; j + 8 <= n; j += 8) {
+    let columns = b;
+    let step = bStep;
+    if (panel) {
+      for (let t: usize = 0; t < k; t++) {
+        v128.store(panel + t * 32, v128.load(b + t * bStep));
+        v128.store(panel + t * 32, v128.load(b + t * bStep, 16), 16);
+      }
+      columns = panel;
+      step = 32;
+    }
+    for (let i: usize = 0; i < m; i += 4)
+      tile8(a, aRow, aStep, columns, step, from, fromStep, c, cStep, i, m - 1, k, scale);
+    b += 32;
+    c += 32;
+    if (from) from += 32;
+  }
+  for (; j + 4 <= n; j += 4) {
+    for (let i: usize = 0; i < m; i++) {
+      const base = from ? from + i * fromStep : 0;
+      tile4(a + i * aRow, aStep, b, bStep, base, c + i * cStep, k, scale);
+    }
+    b += 16;
+    c += 16;
+    if (from) from += 16;
+  }
+  for (; j < n; j++) {
+    for (let i: usize = 0; i < m; i++) {
+      const base = from ? from + i * fromStep : 0;
+      cell(a + i * aRow, aStep, b, bStep, base, c + i * cStep, k, scale);
+    }
+    b += 4;
+    c += 4;
+    if (from) from += 4;
+  }
+}
+
+// --- LayerNorm
+
+/**
+ * y = (x - mean) / sqrt(variance + eps) weight + bias for x, y [rows, dim]; the mean and the reciprocal root of each row
+ * into stats [rows, 2].
+ */
+export function layerNorm(
+  x: usize,
+  weight: usize,
+  bias: usize,
+  y: usize,
+  stats: usize,
+  rows: usize,
+  dim: usize,
+  eps: f32,
+): void {
+  const bytes = dim * 4;
+  const vectors = bytes & ~15;
+  for (let row: usize = 0; row < rows; row++) {
+    let sums = all(0);
+    let at: usize = 0;
+    for (; at < vectors; at += 16) sums = f32x4.add(sums, v128.load(x + at));
+    let sum = total(sums);
+    for (; at < bytes; at += 4) sum += load<f32>(x + at);
+    const mean = sum / f32(dim);
+
+    let squares = all(0);
+    const means = all(mean);
+    for (at = 0; at < vectors; at += 16) {
+      const centred = f32x4.sub(v128.load(x + at), means);
+      squares = f32x4.add(squares, f32x4.mul(centred, centred));
+    }
+    let square = total(squares);
+    for (; at < bytes; at += 4) {
+      const centred = load<f32>(x + at) - mean;
+      square += centred * centred;
+    }
+    const root: f32 = 1 / sqrt<f32>(square / f32(dim) + eps);
+
+    const roots = all(root);
+    for (at = 0; at < vectors; at += 16) {
+      const h = f32x4.mul(f32x4.sub(v128.load(x + at), means), roots);
+      v128.store(y + at, f32x4.add(f32x4.mul(h, v128.load(weight + at)), v128.load(bias + at)));
+    }
+    for (; at < bytes; at += 4)
+      store<f32>(y + at, (load<f32>(x + at) - mean) * root * load<f32>(weight + at) + load<f32>(bias + at));
+    store<f32>(stats, mean);
+    store<f32>(stats, root, 4);
+    x += bytes;
+    y += bytes;
+    stats += 8;
+  }
+}
+
+/** dx = (g - mean(g) - h mean(g h)) root with g = dy weight and h = (x - mean) root, row by row. */
+export function layerNormGradient(
+  x: usize,
+  weight: usize,
+  stats: usize,
+  dy: usize,
+  dx: usize,
+  rows: usize,
+  dim: usize,
+): void {
+  const bytes = dim * 4;
+  const vectors = bytes & ~15;
+  for (let row: usize = 0; row < rows; row++) {
+    const mean = load<f32>(stats);
+    const root = load<f32>(stats, 4);
+    const means = all(mean);
+    const roots = all(root);
+    let sums = all(0);
+    let alongs = all(0);
+    let at: usize = 0;
+    for (; at < vectors; at += 16) {
+      const g = f32x4.mul(v128.load(dy + at), v128.load(weight + at));
+      const h = f32x4.mul(f32x4.sub(v128.load(x + at), means), roots);
+      sums = f32x4.add(sums, g);
+      alongs = f32x4.add(alongs, f32x4.mul(g, h));
+    }
+    let sum = total(sums);
+    let along = total(alongs);
+    for (; at < bytes; at += 4) {
+      const g = load<f32>(dy + at) * load<f32>(weight + at);
+      sum += g;
+      along += g * (load<f32>(x + at) - mean) * root;
+    }
+    sum /= f32(dim);
+    along /= f32(dim);
+    sums = all(sum);
+    alongs = all(along);
+    for (at = 0; at < vectors; at += 16) {
+      const g = f32x4.mul(v128.load(dy + at), v128.load(weight + at));
+      const h = f32x4.mul(f32x4.sub(v128.load(x + at), means), roots);
+      const d = f32x4.sub(f32x4.sub(g, sums), f32x4.mul(h, alongs));
+      v128.store(dx + at, f32x4.mul(d, roots));
+    }
+    for (; at < bytes; at += 4) {
+      const g = load<f32>(dy + at) * load<f32>(weight + at);
+      const h = (load<f32>(x + at) - mean) * root;
+      store<f32>(dx + at, (g - sum - h * along) * root);
+    }
+    x += bytes;
+    dy += bytes;
+    dx += bytes;
+    stats += 8;
+  }
+}
+
+// --- Activations: each is x g(x) with a gate g, so its derivative is g + x g'
+
+/**
+ * Phi(x) = (1 + erf(x / sqrt 2)) / 2, the erf by formula 7.1.26 of Abramowitz and Stegun (error below 1.5e-7). `density` is
+ * exp(-x^2 / 2), which its derivative needs too.
+ */
+@inline
+function normal(x: v128, density: v128): v128 {
+  const z = f32x4.mul(f32x4.abs(x), all(0.7071067811865476));
+  const t = f32x4.div(all(1), f32x4.add(all(1), f32x4.mul(z, all(0.3275911))));
+  let p = all(1.061405429);
+  p = f32x4.add(f32x4.mul(p, t), all(-1.453152027));
+  p = f32x4.add(f32x4.mul(p, t), all(1.421413741));
+  p = f32x4.add(f32x4.mul(p, t), all(-0.284496736));
+  p = f32x4.add(f32x4.mul(p, t), all(0.254829592));
+  const half = f32x4.mul(f32x4.mul(f32x4.mul(p, t), density), all(0.5)); // (1 - erf |z|) / 2
+  return v128.bitselect(half, f32x4.sub(all(1), half), f32x4.lt(x, all(0)));
+}
+
+@inline
+function densityOf(x: v128): v128 {
+  return exp(f32x4.mul(f32x4.mul(x, x), all(-0.5)));
+}
+
+/** 1 / (1 + exp(-x)). */
+@inline
+function sigmoid(x: v128): v128 {
+  return f32x4.div(all(1), f32x4.add(all(1), exp(f32x4.neg(x))));
+}
+
+/** 2 c (x + 0.044715 x^3) with c = sqrt(2 / pi): (1 + tanh(u)) / 2 is sigmoid(2 u). */
+@inline
+function tanhInput(x: v128): v128 {
+  const square = f32x4.mul(x, x);
+  return f32x4.mul(x, f32x4.add(f32x4.mul(square, all(0.0713548162726)), all(1.59576912160573)));
+}
+
+/** The gate of activation `kind`: 0 GELU, 1 its tanh approximation, 2 CLIP's quick GELU. */
+@inline
+function gate(kind: i32, x: v128): v128 {
+  if (kind == 0) return normal(x, densityOf(x));
+  if (kind == 1) return sigmoid(tanhInput(x));
+  return sigmoid(f32x4.mul(x, all(1.702)));
+}
+
+/** g + x g' of activation `kind`. */
+@inline
+function slope(kind: i32, x: v128): v128 {
+  if (kind == 0) {
+    const density = densityOf(x);
+    const phi = f32x4.mul(density, all(0.3989422804014327));
+    return f32x4.add(normal(x, density), f32x4.mul(x, phi));
+  }
+  if (kind == 1) {
+    const s = sigmoid(tanhInput(x));
+    const inner = f32x4.add(f32x4.mul(f32x4.mul(x, x), all(0.2140644488178)), all(1.59576912160573));
+    return f32x4.add(s, f32x4.mul(f32x4.mul(x, inner), f32x4.mul(s, f32x4.sub(all(1), s))));
+  }
+  const s = sigmoid(f32x4.mul(x, all(1.702)));
+  return f32x4.add(s, f32x4.mul(f32x4.mul(x, all(1.702)), f32x4.mul(s, f32x4.sub(all(1), s))));
+}
+
+@inline
+function forward(kind: i32, x: usize, y: usize): void {
+  const value = v128.load(x);
+  v128.store(y, f32x4.mul(value, gate(kind, value)));
+}
+
+@inline
+function backward(kind: i32, x: usize, dy: usize, dx: usize): void {
+  v128.store(dx, f32x4.mul(v128.load(dy), slope(kind, v128.load(x))));
+}
+
+// The last vector ends with the last element, and so can overlap the one before.
+
+@inline
+function each(kind: i32, x: usize, y: usize, count: usize): void {
+  const last = (count - 4) * 4;
+  for (let at: usize = 0; at < last; at += 16) forward(kind, x + at, y + at);
+  forward(kind, x + last, y + last);
+}
+
+@inline
+function eachGradient(kind: i32, x: usize, dy: usize, dx: usize, count: usize): void {
+  const last = (count - 4) * 4;
+  for (let at: usize = 0; at < last; at += 16) backward(kind, x + at, dy + at, dx + at);
+  backward(kind, x + last, dy + last, dx + last);
+}
+
+/** y = x g(x) for `count` elements, at least 4. */
+export function activation(kind: i32, x: usize, y: usize, count: usize): void {
+  if (kind == 0) each(0, x, y, count);
+  else if (kind == 1) each(1, x, y, count);
+  else each(2, x, y, count);
+}
+
+/** dx = dy (g + x g') for `count` elements, at least 4. */
+export function activationGradient(kind: i32, x: usize, dy: usize, dx: usize, count: usize): void {
+  if (kind == 0) eachGradient(0, x, dy, dx, count);
+  else if (kind == 1) eachGradient(1, x, dy, dx, count);
+  else eachGradient(2, x, dy, dx, count);
+}
+
+// --- Attention: k and v are [images * tokens, heads * width], one head's columns side by side; q and the result
+// alike with `queries` rows an image, fewer where only some tokens are read any further.
+
+/** Columns of a row of scores: its tokens, and zeros up to a whole vector. */
+@inline
+function padded(tokens: usize): usize {
+  return (tokens + 3) & ~3;
+}
+
+/** x [tokens, width] of one head -> out [width, padded(tokens)], zeros at the end of each row. */
+function transpose(x: usize, dim: usize, out: usize, tokens: usize, width: usize): void {
+  const columns = padded(tokens);
+  for (let i: usize = 0; i < width; i++) {
+    let from = x + i * 4;
+    for (let t: usize = 0; t < tokens; t++) {
+      store<f32>(out, load<f32>(from));
+      from += dim * 4;
+      out += 4;
+    }
+    for (let t = tokens; t < columns; t++) {
+      store<f32>(out, 0);
+      out += 4;
+    }
+  }
+}
+
+/** Softmax of a row of scores in place; its padding becomes 0. */
+function softmax(row: usize, tokens: usize): void {
+  const bytes = padded(tokens) * 4;
+  for (let at = tokens * 4; at < bytes; at += 4) store<f32>(row + at, -f32.MAX_VALUE);
+  let tops = v128.load(row);
+  for (let at: usize = 16; at < bytes; at += 16) tops = f32x4.pmax(tops, v128.load(row + at));
+  const top = all(
+    max(
+      max(f32x4.extract_lane(tops, 0), f32x4.extract_lane(tops, 1)),
+      max(f32x4.extract_lane(tops, 2), f32x4.extract_lane(tops, 3)),
+    ),
+  );
+  let sums = all(0); // the padding adds 1e-38 at most, to a sum of at least 1
+  for (let at: usize = 0; at < bytes; at += 16) {
+    const e = exp(f32x4.sub(v128.load(row + at), top));
+    v128.store(row + at, e);
+    sums = f32x4.add(sums, e);
+  }
+  const share = all(1 / total(sums));
+  for (let at: usize = 0; at < bytes; at += 16) v128.store(row + at, f32x4.mul(v128.load(row + at), share));
+  for (let at = tokens * 4; at < bytes; at += 4) store<f32>(row + at, 0);
+}
+
+/**
+ * softmax(q k' / sqrt(width)) v; the probabilities stay in p [images * heads, queries, padded(tokens)].
+ *
+ * @param scratch [width, padded(tokens)].
+ */
+export function attention(
+  q: usize,
+  k: usize,
+  v: usize,
+  out: usize,
+  p: usize,
+  scratch: usize,
+  images: usize,
+  heads: usize,
+  queries: usize,
+  tokens: usize,
+  width: usize,
+): void {
+  const dim = heads * width;
+  const columns = padded(tokens);
+  const scale: f32 = 1 / sqrt<f32>(f32(width));
+  for (let image: usize = 0; image < images; image++)
+    for (let head: usize = 0; head < heads; head++) {
+      const atQuery = (image * queries * dim + head * width) * 4;
+      const at = (image * tokens * dim + head * width) * 4;
+      transpose(k + at, dim, scratch, tokens, width);
+      product(q + atQuery, dim, 1, scratch, columns, 0, 0, p, columns, queries, columns, width, scale, 0);
+      for (let row: usize = 0; row < queries; row++) softmax(p + row * columns * 4, tokens);
+      product(p, columns, 1, v + at, dim, 0, 0, out + atQuery, dim, queries, width, tokens, 1, 0);
+      p += queries * columns * 4;
+    }
+}
+
+/**
+ * dP = dy v', dS = P (dP - rowsum(P dP)) / sqrt(width); dq = dS k, dk = dS' q, dv = P' dy.
+ *
+ * @param scratch [width + queries, padded(tokens)].
+ */
+export function attentionGradient(
+  q: usize,
+  k: usize,
+  v: usize,
+  p: usize,
+  dy: usize,
+  dq: usize,
+  dk: usize,
+  dv: usize,
+  scratch: usize,
+  images: usize,
+  heads: usize,
+  queries: usize,
+  tokens: usize,
+  width: usize,
+): void {
+  const dim = heads * width;
+  const columns = padded(tokens);
+  const bytes = columns * 4;
+  const scale: f32 = 1 / sqrt<f32>(f32(width));
+  const ds = scratch + width * bytes;
+  for (let image: usize = 0; image < images; image++)
+    for (let head: usize = 0; head < heads; head++) {
+      const atQuery = (image * queries * dim + head * width) * 4;
+      const at = (image * tokens * dim + head * width) * 4;
+      product(p, 1, columns, dy + atQuery, dim, 0, 0, dv + at, dim, tokens, width, queries, 1, 0);
+      transpose(v + at, dim, scratch, tokens, width);
+      product(dy + atQuery, dim, 1, scratch, columns, 0, 0, ds, columns, queries, columns, width, 1, 0);
+      for (let row: usize = 0; row < queries; row++) {
+        const dp = ds + row * bytes;
+        const shares = p + row * bytes;
+        let sums = all(0);
+        for (let i: usize = 0; i < bytes; i += 16)
+          sums = f32x4.add(sums, f32x4.mul(v128.load(shares + i), v128.load(dp + i)));
+        const sum = all(total(sums));
+        for (let i: usize = 0; i < bytes; i += 16) {
+          const centred = f32x4.sub(v128.load(dp + i), sum);
+          v128.store(dp + i, f32x4.mul(v128.load(shares + i), centred));
+        }
+      }
+      product(ds, columns, 1, k + at, dim, 0, 0, dq + atQuery, dim, queries, width, tokens, scale, 0);
+      product(ds, 1, columns, q + atQuery, dim, 0, 0, dk + at, dim, tokens, width, queries, scale, 0);
+      p += queries * bytes;
+    }
+}
