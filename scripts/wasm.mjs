@@ -1,44 +1,47 @@
-// `npm run wasm`: compiles the processor's kernels (src/engine/autodiff/assembly) into a TypeScript file that
-// holds the module's bytes, so that every bundler and Node load it alike. A unit test compares the two.
+// `npm run wasm`: compiles the processor's kernels, AssemblyScript in folders named assembly, into TypeScript files
+// that hold the modules' bytes, so that every bundler and Node load them alike. A unit test compares the two.
 import { writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
 
-const folder = new URL('../src/engine/autodiff/', import.meta.url);
+const source = new URL('../src/', import.meta.url);
 const options = [
   ...['-O3', '--runtime', 'stub', '--noAssert', '--use', 'abort='], // nothing is allocated, nothing aborts
   ...['--enable', 'simd', '--importMemory', '--noExportMemory'],
 ];
 
+/** The modules: folder below src/, name of the source and of what is made of it. */
+export const modules = [
+  { folder: 'engine/autodiff/', name: 'kernels' },
+  { folder: 'train/', name: 'dense' },
+];
+
 /**
- * The kernels' WebAssembly module.
+ * The TypeScript file of a module, with the bytes that its source compiles to.
  *
- * @returns {Promise<Uint8Array>}
+ * @param {{folder: string, name: string}} module
+ * @returns {Promise<{file: URL, text: string}>}
  * @throws Error with the compiler's messages.
  */
-export async function compileKernels() {
-  const { pathname } = new URL('assembly/kernels.ts', folder);
+export async function compiled({ folder, name }) {
+  const path = fileURLToPath(new URL(`${folder}assembly/${name}.ts`, source));
   /** @type {Uint8Array | null} */
   let binary = null;
-  const { error, stderr } = await asc.main([pathname, '--outFile', 'kernels.wasm', ...options], {
+  const { error, stderr } = await asc.main([path, '--outFile', `${name}.wasm`, ...options], {
     writeFile: (_name, contents) => {
       if (typeof contents !== 'string') binary = contents;
     },
   });
   if (error !== null || binary === null) throw new Error(`${stderr}`);
-  return binary;
-}
-
-/**
- * The TypeScript file around the module's bytes.
- *
- * @param {Uint8Array} binary
- */
-export function moduleText(binary) {
-  return `// Made by \`npm run wasm\` from assembly/kernels.ts: the processor's kernels, base64 of a WebAssembly module.
-export const kernelsBase64 =
+  const text = `// Made by \`npm run wasm\` from assembly/${name}.ts: base64 of a WebAssembly module.
+export const ${name}Base64 =
   '${Buffer.from(binary).toString('base64')}';
 `;
+  return { file: new URL(`${folder}${name}.wasm.ts`, source), text };
 }
 
-if (process.argv[1] === new URL(import.meta.url).pathname)
-  await writeFile(new URL('kernels.wasm.ts', folder), moduleText(await compileKernels()));
+if (process.argv[1] === fileURLToPath(import.meta.url))
+  for (const module of modules) {
+    const { file, text } = await compiled(module);
+    await writeFile(file, text);
+  }

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { ndArray } from '../shared/array.ts';
-import { choleskyFactor, choleskySolve, rowProducts } from './dense.ts';
+import { DenseSpace } from './dense.ts';
 import { minimise } from './lbfgs.ts';
 import { headLogits, linearProbe, probeImages, strengths } from './linear-probe.ts';
 
@@ -72,10 +72,10 @@ test('takes the strength with the smallest validation loss, and gives way betwee
 test('a large set is cut to as many of each class as stay quick', () => {
   const many = Int32Array.from({ length: 60_000 }, (_, i) => i % 3);
   const chosen = probeImages(many, 768, 3);
-  expect(chosen.length).toBeLessThan(12_000);
+  expect(chosen.length).toBeLessThan(45_000);
   for (const label of [0, 1, 2])
     expect(chosen.filter((i) => many[i] === label)).toHaveLength(
-      Math.ceil(Math.floor(25_000_000 / (768 * 3)) / 3),
+      Math.ceil(Math.floor(100_000_000 / (768 * 3)) / 3),
     );
   expect(probeImages(labels, width, classes)).toHaveLength(labels.length);
 });
@@ -135,9 +135,12 @@ describe('dense products', () => {
     [6, 3, 5],
     [3, 2, 1],
   ])('rows %i x %i with rows %i', (m, inner, p) => {
-    const [a, b] = [numbers(m * inner, 1), numbers(p * inner, 2)];
-    const out = new Float64Array(m * p + 1).fill(9);
-    rowProducts(a, b, [m, inner, p], out);
+    const space = new DenseSpace(m * inner + p * inner + m * p + 1);
+    const [a, b, out] = [space.array(m * inner), space.array(p * inner), space.array(m * p + 1)];
+    a.set(numbers(a.length, 1));
+    b.set(numbers(b.length, 2));
+    out.fill(9);
+    space.rowProducts(a, b, [m, inner, p], out);
     for (let i = 0; i < m; i++)
       for (let j = 0; j < p; j++) {
         let sum = 0;
@@ -147,16 +150,24 @@ describe('dense products', () => {
     expect(out[m * p]).toBe(9); // and nothing beyond
   });
 
-  test.each([1, 2, 7])("Cholesky's factor of %i rows solves", (size) => {
-    const root = numbers(size * size, 3);
-    const matrix = new Float64Array(size * size);
-    rowProducts(root, root, [size, size, size], matrix);
+  test.each([1, 2, 7, 20])("Cholesky's factor of %i rows solves, row by row", (size) => {
+    const space = new DenseSpace(2 * size * size + 4 * size + 2);
+    const [root, matrix] = [space.array(size * size), space.array(size * size)];
+    const [wanted, given] = [space.array(2 * size), space.array(2 * size + 2)];
+    root.set(numbers(root.length, 3));
+    space.rowProducts(root, root, [size, size, size], matrix);
     for (let i = 0; i < size; i++) matrix[i * (size + 1)]! += 1;
-    const wanted = numbers(size, 4);
-    const given = new Float64Array(size + 2);
-    rowProducts(wanted, matrix, [1, size, size], given.subarray(1));
-    choleskySolve(choleskyFactor(matrix, size), size, given, 1);
+    wanted.set(numbers(wanted.length, 4));
+    space.rowProducts(wanted, matrix, [2, size, size], given.subarray(1));
+    space.choleskyFactor(matrix, size);
+    space.choleskySolve(matrix, size, given.subarray(1), 2);
     wanted.forEach((value, i) => expect(given[i + 1]).toBeCloseTo(value, 10));
-    expect([given[0], given[size + 1]]).toEqual([0, 0]);
+    expect([given[0], given.at(-1)]).toEqual([0, 0]);
+  });
+
+  test('a space that is used up says so', () => {
+    const space = new DenseSpace(2);
+    space.array(8192);
+    expect(() => space.array(1)).toThrow(RangeError);
   });
 });

@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
 import { readFile } from 'node:fs/promises';
 import { beforeAll, expect, test } from 'vitest';
-import { compileKernels, moduleText } from '../../../scripts/wasm.mjs';
+import { compiled, modules } from '../../../scripts/wasm.mjs';
 import { assertClose } from '../checks/close.ts';
 import { activations, attention, filled, product, sum } from '../checks/float64.ts';
 import { autodiffOn } from '../checks/node-backends.ts';
@@ -37,10 +37,14 @@ const close = async (what: string, actual: tf.Tensor, expected: ArrayLike<number
 const column = (values: ArrayLike<number>, width: number, i: number, j: number): number =>
   values[i * width + j] ?? NaN;
 
-test('the module is what its source compiles to', async () => {
-  const shipped = await readFile(new URL('kernels.wasm.ts', import.meta.url), 'utf8');
-  expect(shipped, 'npm run wasm').toBe(moduleText(await compileKernels()));
-}, 60_000);
+test.each(modules)(
+  '$folder$name.wasm.ts is what its source compiles to',
+  async (module) => {
+    const { file, text } = await compiled(module);
+    expect(await readFile(file, 'utf8'), 'npm run wasm').toBe(text);
+  },
+  60_000,
+);
 
 test('products, also of a transposed matrix, also added to a row or a matrix', async () => {
   await fc.assert(
