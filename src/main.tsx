@@ -4,6 +4,7 @@ import { createRoot } from 'react-dom/client';
 import { fetchJson } from './state/bundled.ts';
 import { startTheme } from './state/theme-store.ts';
 import { createTrainer } from './state/trainer.ts';
+import { watchVersion } from './state/version-store.ts';
 import { App } from './ui/App.tsx';
 import './ui/theme.css';
 import { TrainerContext } from './ui/trainer-context.ts';
@@ -32,4 +33,13 @@ createRoot(root).render(
     </TrainerContext>
   </StrictMode>,
 );
-void trainer.open();
+const opened = trainer.open();
+
+/** At the first visit, what the page opens goes before what later visits need. */
+async function keepVersion(container: ServiceWorkerContainer): Promise<void> {
+  if (container.controller === null) await opened;
+  await watchVersion(container, './sw.js', () => location.reload());
+}
+
+// The development server changes its files as they are edited: nothing of them is kept.
+if (import.meta.env.PROD && 'serviceWorker' in navigator) void keepVersion(navigator.serviceWorker);

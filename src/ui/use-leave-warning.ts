@@ -5,11 +5,16 @@ import { isActive } from '../state/controls.ts';
 import { useExport } from '../state/export-store.ts';
 import { useRun } from '../state/run-store.ts';
 
-export function useLeaveWarning(): void {
+/** Whether a run would be lost with the page. */
+export function useWouldLose(): boolean {
   const active = useRun((state) => isActive(state.phase));
   const finished = useRun((state) => state.phase.kind === 'finished');
   const saved = useExport((state) => state.saved);
-  const wouldLose = active || (finished && !saved);
+  return active || (finished && !saved);
+}
+
+export function useLeaveWarning(): void {
+  const wouldLose = useWouldLose();
   useEffect(() => {
     if (!wouldLose) return;
     const warn = (event: BeforeUnloadEvent): void => event.preventDefault();
