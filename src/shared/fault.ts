@@ -55,6 +55,15 @@ export type HubReason =
 /** The settings whose size can make a run diverge. */
 type DivergingRate = 'learningRate' | 'headRate' | 'scalarRate';
 
+/** A run that went back to a good state and on from there with a smaller rate. */
+export interface RateChange {
+  /** Steps that were done in that state. */
+  readonly step: number;
+  readonly field: DivergingRate;
+  readonly from: number;
+  readonly to: number;
+}
+
 /** Weights that a model could be opened from, where there are several. */
 export interface WeightsChoice {
   /** Of the weights among the files that were given. */
@@ -71,10 +80,30 @@ export type Fault =
       readonly why: 'api-missing' | 'no-adapter' | 'insecure-context' | 'missing-limit' | 'wrong-results';
       readonly detail: string;
     }
-  | { readonly kind: 'device-lost'; readonly step: number; readonly detail: string }
-  | { readonly kind: 'out-of-memory'; readonly askedBytes: number; readonly detail: string }
+  | {
+      readonly kind: 'device-lost';
+      readonly step: number;
+      readonly detail: string;
+      /** The step up to which the run is kept; what it did after that is done again. */
+      readonly kept?: number;
+      /** It came back and was lost once more, or did not come back. */
+      readonly again?: true;
+    }
+  | {
+      readonly kind: 'out-of-memory';
+      readonly askedBytes: number;
+      readonly detail: string;
+      /** Images at once by which the run got over it. */
+      readonly microBatch?: number;
+    }
   | { readonly kind: 'gpu-error'; readonly message: string; readonly step: number }
-  | { readonly kind: 'not-finite'; readonly where: string; readonly step: number }
+  | {
+      readonly kind: 'not-finite';
+      readonly where: string;
+      readonly step: number;
+      /** How the run goes on if it is resumed; without it there is no way. */
+      readonly again?: RateChange;
+    }
   | {
       readonly kind: 'diverged';
       /** Steps that were done when it was noticed. */
@@ -126,6 +155,13 @@ export type Fault =
         | 'too-many-classes';
       readonly detail: string;
     }
+  /** Files that were there when they were opened. */
+  | {
+      readonly kind: 'images-changed';
+      readonly paths: readonly string[];
+      /** Images that were to be read. */
+      readonly of: number;
+    }
   | { readonly kind: 'bad-recipe'; readonly field: string; readonly detail: string }
   | { readonly kind: 'network'; readonly url: string; readonly detail: string }
   | { readonly kind: 'hub'; readonly why: HubReason; readonly detail: string }
@@ -137,11 +173,27 @@ export type Fault =
       readonly needed?: number;
       readonly free?: number;
     }
+  /** Another tab of this browser trains. */
+  | { readonly kind: 'other-tab' }
   | { readonly kind: 'wrong-phase'; readonly command: string; readonly phase: string }
   /** `restarted`: another one is there, and gets the same model and images. */
-  | { readonly kind: 'worker-died'; readonly detail: string; readonly restarted: boolean }
+  | {
+      readonly kind: 'worker-died';
+      readonly detail: string;
+      readonly restarted: boolean;
+      /** What became of the run that was under way; without it there was none. */
+      readonly run?: 'lost' | 'kept';
+    }
   | { readonly kind: 'protocol-mismatch'; readonly page: string; readonly worker: string }
-  | { readonly kind: 'bug'; readonly message: string; readonly stack?: string };
+  | {
+      readonly kind: 'bug';
+      readonly message: string;
+      readonly stack?: string;
+      /** Nobody waited for what failed: all else goes on. */
+      readonly uncaught?: true;
+    };
+
+export type WorkerDied = Extract<Fault, { kind: 'worker-died' }>;
 
 /** The fault of a command that the user stopped; nobody need show it. */
 export const cancelled = (command: string): Fault => ({ kind: 'wrong-phase', command, phase: 'cancelled' });
@@ -240,11 +292,21 @@ const storageAdvice = {
   corrupt: 'It was removed: try again.',
 } as const;
 
+const restartedRun = {
+  none: '',
+  lost: ' The run is lost: start it again when they are there.',
+  kept: ' The run then goes on from its last checkpoint.',
+} as const;
+
 const rateWords: Record<DivergingRate, string> = {
   learningRate: 'the learning rate of branches and head',
   headRate: 'the head’s share of the learning rate',
   scalarRate: 'the learning rate of the scalars',
 };
+
+/** "the learning rate ... (learningRate) 0.0003 instead of 0.003" */
+export const changeInWords = ({ field, from, to }: RateChange): string =>
+  `${rateWords[field]} (${field}) ${to} instead of ${from}`;
 
 /** 51313.2 -> "51,313"; 2.3456 -> "2.346"; 0.00018 -> "1.8e-4". */
 const lossWords = (loss: number): string =>
@@ -284,6 +346,16 @@ function divergedText({
   };
 }
 
+/** What a lost device costs, and what to do. */
+function lostAdvice({ step, kept, again }: Extract<Fault, { kind: 'device-lost' }>): string {
+  if (kept === undefined) return 'Try again; if it is lost again, restart the browser.';
+  const cost = step > kept ? `; the ${step - kept} after it are done again` : '';
+  const state = `The run is kept as it was after ${kept} steps${cost}.`;
+  return again === true
+    ? `${state} Export it or stop it there, or resume: if the GPU does not stay, restart the browser, or the machine.`
+    : `${state} It went on by itself.`;
+}
+
 /** The first few of many names, and how many more there are. */
 export function shownSome(names: readonly string[]): string {
   return names.slice(0, 4).join(', ') + (names.length > 4 ? ` and ${names.length - 4} more` : '');
@@ -306,8 +378,7 @@ export function describeFault(fault: Fault): FaultText {
       return {
         title: `The GPU was lost at step ${fault.step}`,
         detail: fault.detail,
-        advice:
-          'Nothing of the last confirmed step is lost. Resume; if it happens again, restart the browser.',
+        advice: lostAdvice(fault),
       };
     case 'out-of-memory':
       return {
@@ -326,7 +397,10 @@ export function describeFault(fault: Fault): FaultText {
       return {
         title: `${fault.where} is no longer a finite number at step ${fault.step}`,
         detail: 'The step was not applied; the weights are those of the step before.',
-        advice: 'Start again with a learning rate ten times smaller.',
+        advice:
+          fault.again === undefined
+            ? 'Start again with a learning rate ten times smaller.'
+            : `Resume goes back to step ${fault.again.step}, the best validated state, and on from there with ${changeInWords(fault.again)}. Stop ends the run with that state.`,
       };
     case 'diverged':
       return divergedText(fault);
@@ -373,6 +447,12 @@ export function describeFault(fault: Fault): FaultText {
               ? 'Put the images of each class into a folder of its own, inside train and test where there are such (train/cats, train/dogs), or add a table metadata.csv with the columns file_name and label.'
               : 'Give at least two classes with two images each: one folder a class, or a zip of such folders.',
       };
+    case 'images-changed':
+      return {
+        title: 'The images are not as they were when they were opened',
+        detail: `${fault.paths.length} of ${fault.of} were moved, deleted or changed since: ${shownSome(fault.paths)}.`,
+        advice: 'Open their folder again, where it is now, and start. Everything else stays as it is.',
+      };
     case 'bad-recipe':
       return {
         title: `The setting "${fault.field}" cannot be used`,
@@ -403,6 +483,13 @@ export function describeFault(fault: Fault): FaultText {
         advice: storageAdvice[fault.why],
       };
     }
+    case 'other-tab':
+      return {
+        title: 'Another tab of Graft is training',
+        detail:
+          'Two runs at once would share one processor and its memory, and take more than twice the time.',
+        advice: 'Watch it here, and start when it has ended; or stop it there.',
+      };
     case 'wrong-phase':
       return {
         title: `"${fault.command}" is not possible now`,
@@ -414,7 +501,7 @@ export function describeFault(fault: Fault): FaultText {
         title: 'The training thread ended',
         detail: fault.detail,
         advice: fault.restarted
-          ? 'It was started again, and opens the same model and images by itself. The run is lost: start it again when they are there.'
+          ? `It was started again, and opens the same model and images by itself.${restartedRun[fault.run ?? 'none']}`
           : 'Reload the page. If that does not help, use a current Chrome or Edge.',
       };
     case 'protocol-mismatch':
@@ -427,7 +514,10 @@ export function describeFault(fault: Fault): FaultText {
       return {
         title: 'Graft made a mistake',
         detail: fault.message,
-        advice: 'The run was stopped before anything was overwritten. Please report this text.',
+        advice:
+          fault.uncaught === true
+            ? 'What is open stays open, and a run goes on; only what failed is missing. Please report this text.'
+            : 'What was open stays open. Please report this text.',
       };
     default:
       return fault satisfies never;
@@ -445,6 +535,12 @@ export class FaultError extends Error {
   constructor(readonly fault: Fault) {
     super(faultSentence(fault));
   }
+}
+
+/** The fault of what was thrown where nobody waited for it. */
+export function uncaughtFault(thrown: unknown): Fault {
+  const fault = faultOfThrown(thrown);
+  return fault.kind === 'bug' ? { ...fault, uncaught: true } : fault;
 }
 
 /** The fault that was thrown; anything else that was is one of kind 'bug'. */

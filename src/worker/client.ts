@@ -1,7 +1,9 @@
-// The page's side of the border: sends requests, matches replies, hands out events. When the worker dies
-// every open call ends with a fault, a new worker is started and the page is told. Knows nothing of React.
+// The page's side of the border: sends requests, matches replies, hands out events. When the worker dies, or
+// gives no sign of life for long, every open call ends with a fault, a new worker is started and the page is
+// told. Knows nothing of React.
 import { yieldToEventLoop } from '../shared/event-loop.ts';
-import { cancelled, type Fault } from '../shared/fault.ts';
+import { cancelled, uncaughtFault, type Fault } from '../shared/fault.ts';
+import { Heartbeat, type Ticker } from '../shared/heartbeat.ts';
 import { fail, type Result } from '../shared/result.ts';
 import type {
   CommandName,
@@ -49,8 +51,13 @@ export interface TrainerClient {
  *
  * @param makeWorker starts a worker; called again when one dies.
  * @param onEvent receives every event, and a fault of kind 'worker-died' when the worker had to be replaced.
+ * @param ticker says when to look after the worker; without it the clock does.
  */
-export function startClient(makeWorker: () => Worker, onEvent: (event: TrainerEvent) => void): TrainerClient {
+export function startClient(
+  makeWorker: () => Worker,
+  onEvent: (event: TrainerEvent) => void,
+  ticker?: Ticker,
+): TrainerClient {
   let nextId = 1;
   let closed = false;
   /** A worker that dies before its first message would die again: it is not replaced. */
@@ -79,19 +86,30 @@ export function startClient(makeWorker: () => Worker, onEvent: (event: TrainerEv
     pushToHub: new Map(),
     proofFile: new Map(),
   };
+  const heartbeat = new Heartbeat(
+    () => worker.postMessage({ kind: 'ping' } satisfies ToWorker),
+    () => replace('It gave no sign of life for half a minute: it ended, or was caught in a computation.'),
+    ticker,
+  );
   let worker = connect();
 
   function connect(): Worker {
     const started = makeWorker();
     started.onmessage = ({ data }: MessageEvent<Message>) => {
+      if (!spoke) heartbeat.start();
       spoke = true;
+      heartbeat.heard();
       if (data.kind === 'event') onEvent(data.event);
-      else settle(data);
+      else if (data.kind === 'reply') settle(data);
+      else data.kind satisfies 'beat';
     };
-    // A script that fails to load or throws at its top level arrives here.
+    // A script that fails to load or throws at its top level arrives here. What is thrown later, and caught by
+    // nobody, ends one task of the worker and not the worker.
     started.onerror = (event) => {
       event.preventDefault();
-      replace(event.message === '' ? 'The worker script could not be loaded.' : event.message);
+      const { message } = event;
+      if (spoke) onEvent({ kind: 'fault', fault: uncaughtFault(message) });
+      else replace(message === '' ? 'The worker script could not be loaded.' : message);
     };
     return started;
   }
@@ -144,6 +162,7 @@ export function startClient(makeWorker: () => Worker, onEvent: (event: TrainerEv
   function replace(detail: string): void {
     if (closed) return;
     worker.terminate();
+    heartbeat.stop();
     const fault: Fault = { kind: 'worker-died', detail, restarted: spoke };
     failAll(fault);
     if (spoke) worker = connect();
@@ -164,6 +183,7 @@ export function startClient(makeWorker: () => Worker, onEvent: (event: TrainerEv
     close() {
       closed = true;
       worker.terminate();
+      heartbeat.stop();
       failAll(closedFault);
     },
   };

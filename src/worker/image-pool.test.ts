@@ -3,25 +3,32 @@
 import { expect, test } from 'vitest';
 import { localImageWorker, type ImageWorker } from '../data/image-work.ts';
 import { fail, ok } from '../shared/result.ts';
+import { handTicker } from '../shared/testing/hand-ticker.ts';
 import { ImagePool, type PoolRequest, type PoolWorker } from './image-pool.ts';
 
 class FakeWorker implements PoolWorker {
   onmessage: Worker['onmessage'] = null;
   onerror: Worker['onerror'] = null;
   ended = false;
+  pings = 0;
   readonly requests: PoolRequest[] = [];
 
-  postMessage(request: PoolRequest): void {
-    this.requests.push(request);
+  postMessage(request: PoolRequest | 'ping'): void {
+    if (request === 'ping') this.pings += 1;
+    else this.requests.push(request);
   }
 
   terminate(): void {
     this.ended = true;
   }
 
+  say(data: unknown): void {
+    (this.onmessage as ((event: unknown) => void) | null)?.({ data });
+  }
+
   answer(value: number): void {
     const result = ok(new Uint8Array([value]));
-    (this.onmessage as ((event: unknown) => void) | null)?.({ data: { result } });
+    this.say({ result });
   }
 
   fail(): void {
@@ -40,7 +47,9 @@ function poolOf(size: number) {
     workers.push(worker);
     return worker;
   };
-  return { workers, pool: new ImagePool(make, size, () => Promise.resolve(here)) };
+  const { ticker, tick, running } = handTicker();
+  const pool = new ImagePool(make, size, () => Promise.resolve(here), ticker);
+  return { workers, pool, tick, running };
 }
 
 const text = (name: string): { content: Uint8Array<ArrayBuffer>; looksLikeImage: boolean } => ({
@@ -117,4 +126,26 @@ test('a worker that ends later takes its image with it, and no other', async () 
   expect(await second).toMatchObject({ ok: false, fault: { code: 'undecodable' } });
   workers[1]!.answer(3);
   expect(await third).toEqual(ok(new Uint8Array([3])));
+});
+
+test('a worker that falls silent over an image is left, and only that image is refused', async () => {
+  const { workers, pool, tick, running } = poolOf(1);
+  const first = pool.do('look', text('first'));
+  workers[0]!.answer(1);
+  await first;
+  expect(running()).toBe(0); // without work nobody is looked after
+  const bad = pool.do('look', text('bad'));
+  const next = pool.do('look', text('next'));
+  tick(6);
+  expect(workers[0]!.pings).toBe(6);
+  workers[0]!.say('beat'); // slow, not dead
+  tick(6);
+  expect(workers).toHaveLength(1);
+  tick();
+  expect(workers[0]!.ended).toBe(true);
+  expect(await bad).toMatchObject({ ok: false });
+  expect(asked(workers[1]!)).toEqual(['next']);
+  workers[1]!.answer(2);
+  expect(await next).toEqual(ok(new Uint8Array([2])));
+  expect(running()).toBe(0);
 });

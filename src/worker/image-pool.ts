@@ -1,9 +1,10 @@
 // The pool of image workers: made on demand, as many as there are cores, each with one image at a time, ended
-// when there has been nothing to do for a while. Where workers cannot be made the work is done on this
-// thread.
+// when there has been nothing to do for a while, or when they fall silent. Where workers cannot be made the work
+// is done on this thread.
 import type { ImageWork, ImageWorker, ImageWorkName, WorkOptions } from '../data/image-work.ts';
 import type { ItemProblem } from '../data/item.ts';
 import { abortReason } from '../shared/concurrent.ts';
+import { beatMessage, Heartbeat, pingMessage, type Ticker } from '../shared/heartbeat.ts';
 import { fail, type Result } from '../shared/result.ts';
 
 export type PoolRequest = {
@@ -25,6 +26,11 @@ interface Job {
   wanted: boolean;
 }
 
+interface Busy {
+  readonly job: Job;
+  readonly heartbeat: Heartbeat;
+}
+
 const mostWorkers = 8;
 /** Workers hold decoders and canvases: they go after this time without work. */
 const idleMs = 10_000;
@@ -40,7 +46,7 @@ export function browserImagePool(): ImageWorker {
 export class ImagePool implements ImageWorker {
   /** Workers without work. */
   readonly #idle: PoolWorker[] = [];
-  readonly #busy = new Map<PoolWorker, Job>();
+  readonly #busy = new Map<PoolWorker, Busy>();
   readonly #urgent: Job[] = [];
   readonly #background: Job[] = [];
   /** Whether a worker has ever answered; one that fails before that will always fail. */
@@ -53,6 +59,7 @@ export class ImagePool implements ImageWorker {
     private readonly size: number,
     /** This thread, for browsers without workers within workers. */
     private readonly here: () => Promise<ImageWorker>,
+    private readonly ticker?: Ticker,
   ) {}
 
   get width(): number {
@@ -103,7 +110,7 @@ export class ImagePool implements ImageWorker {
         return;
       }
       clearTimeout(this.#ending);
-      this.#busy.set(worker, job);
+      this.#watch(worker, job);
       const { request } = job;
       const content = request.name === 'look' ? request.input.content : null;
       // What is given away is gone if the worker turns out to be none.
@@ -120,10 +127,13 @@ export class ImagePool implements ImageWorker {
   #start(): PoolWorker | null {
     try {
       const worker = this.makeWorker();
-      worker.onmessage = ({ data }: MessageEvent<PoolAnswer>) => {
+      worker.onmessage = ({ data }: MessageEvent<PoolAnswer | typeof beatMessage>) => {
         this.#works = true;
-        const job = this.#busy.get(worker);
-        this.#busy.delete(worker);
+        if (data === beatMessage) {
+          this.#busy.get(worker)?.heartbeat.heard();
+          return;
+        }
+        const job = this.#take(worker);
         this.#idle.push(worker);
         job?.settle(data.result);
         this.#hand();
@@ -138,13 +148,31 @@ export class ImagePool implements ImageWorker {
     }
   }
 
+  /** A worker has work now, and is looked after until it is done. */
+  #watch(worker: PoolWorker, job: Job): void {
+    const heartbeat = new Heartbeat(
+      () => worker.postMessage(pingMessage),
+      () => this.#lost(worker),
+      this.ticker,
+    );
+    this.#busy.set(worker, { job, heartbeat });
+    heartbeat.start();
+  }
+
+  /** The work of a worker, which has it no longer. */
+  #take(worker: PoolWorker): Job | undefined {
+    const busy = this.#busy.get(worker);
+    busy?.heartbeat.stop();
+    this.#busy.delete(worker);
+    return busy?.job;
+  }
+
   /**
    * A worker has ended: what it worked on may have ended it, so only a pool that never worked tries again.
    */
   #lost(worker: PoolWorker): void {
     worker.terminate();
-    const job = this.#busy.get(worker);
-    this.#busy.delete(worker);
+    const job = this.#take(worker);
     if (!this.#works) {
       if (job !== undefined) this.#urgent.unshift(job);
       this.#goLocal();
@@ -158,9 +186,11 @@ export class ImagePool implements ImageWorker {
   #goLocal(): void {
     this.#local ??= this.here();
     const local = this.#local;
-    const jobs = [...this.#busy.values(), ...this.#urgent.splice(0), ...this.#background.splice(0)];
-    for (const worker of this.#busy.keys()) worker.terminate();
-    this.#busy.clear();
+    const begun = [...this.#busy.keys()].flatMap((worker) => {
+      worker.terminate();
+      return this.#take(worker) ?? [];
+    });
+    const jobs = [...begun, ...this.#urgent.splice(0), ...this.#background.splice(0)];
     void (async () => {
       for (const { request, settle, refuse, wanted } of jobs)
         if (wanted) await (await local).do(request.name, request.input).then(settle, refuse);

@@ -2,6 +2,7 @@
 // purpose: it knows no model and no engine.
 import { makeBrowserDecoder } from '../data/decode.ts';
 import { doWork } from '../data/image-work.ts';
+import { beatMessage, pingMessage } from '../shared/heartbeat.ts';
 import { fail } from '../shared/result.ts';
 import type { PoolAnswer, PoolRequest } from './image-pool.ts';
 
@@ -9,7 +10,11 @@ declare const self: DedicatedWorkerGlobalScope;
 
 const decode = makeBrowserDecoder();
 
-self.onmessage = ({ data }: MessageEvent<PoolRequest>) => {
+self.onmessage = ({ data }: MessageEvent<PoolRequest | typeof pingMessage>) => {
+  if (data === pingMessage) {
+    self.postMessage(beatMessage);
+    return;
+  }
   const work = doWork(data.name, data.input, decode).catch((thrown: unknown) =>
     // Every piece of work is answered, or the pool would wait for ever.
     fail({ code: 'undecodable' as const, reason: `It could not be worked on (${String(thrown)}).` }),

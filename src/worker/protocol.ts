@@ -20,7 +20,7 @@ import type { Metrics } from '../train/evaluation.ts';
 import type { Phase } from '../train/run-input.ts';
 import type { Recipe } from '../recipe/options.ts';
 import type { BranchView, DropRecord, ModuleView, StepRow } from '../train/run-record.ts';
-import type { Fault } from '../shared/fault.ts';
+import type { Fault, WorkerDied } from '../shared/fault.ts';
 import type { Result } from '../shared/result.ts';
 
 export type {
@@ -34,6 +34,7 @@ export type {
   Metrics,
   ModuleView,
   Phase,
+  WorkerDied,
 };
 export type { BackendChoice, SourceFile, SplitName, StepRow };
 export type { ReadingChoice, ReadingOptions };
@@ -302,6 +303,11 @@ export type TrainerEvent =
     }
   /** The run diverges, or (null) has come back; once more at its end, with the step that the result is of. */
   | { readonly kind: 'diverging'; readonly fault: DivergedFault | null }
+  /**
+   * The run met a fault and got over it by itself; with what the engine takes of the device's memory from now
+   * on.
+   */
+  | { readonly kind: 'recovered'; readonly fault: Fault; readonly memoryPlan: MemoryPlan | null }
   /** How many images of the split have their pixels kept for the open model; `decoded` of them just now. */
   | {
       readonly kind: 'pixels';
@@ -322,9 +328,11 @@ export type Request = {
 
 /**
  * What the page sends: requests; files of one that is to come, since thousands at once would hold the page
- * up; and that nobody waits for a command any more, which then ends as `cancelled`.
+ * up; that nobody waits for a command any more, which then ends as `cancelled`; and, between two looks at a
+ * worker, the wish for a sign of life.
  */
 export type ToWorker =
+  | { readonly kind: 'ping' }
   | ({ readonly kind: 'request' } & Request)
   | { readonly kind: 'files'; readonly id: number; readonly files: readonly SourceFile[] }
   | { readonly kind: 'cancel'; readonly id: number };
@@ -337,4 +345,7 @@ export interface Reply<K extends CommandName> {
 }
 
 export type Message =
-  { [K in CommandName]: Reply<K> }[CommandName] | { readonly kind: 'event'; readonly event: TrainerEvent };
+  | { [K in CommandName]: Reply<K> }[CommandName]
+  | { readonly kind: 'event'; readonly event: TrainerEvent }
+  /** A sign of life (shared/heartbeat.ts). */
+  | { readonly kind: 'beat' };

@@ -3,7 +3,8 @@
 import { describeGpu } from '../engine/gpu.ts';
 import { serveEngineShard } from '../engine/make-engine.ts';
 import { refusedByPolicy } from '../hub/hub-fetch.ts';
-import { cancelled, faultOfThrown } from '../shared/fault.ts';
+import { cancelled, faultOfThrown, uncaughtFault } from '../shared/fault.ts';
+import { tellBeats } from '../shared/heartbeat.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { EventStream } from './event-stream.ts';
 import type {
@@ -27,11 +28,6 @@ const ownProtocol: ProtocolVersion = 1;
 declare const self: DedicatedWorkerGlobalScope;
 
 const post = (message: Message): void => self.postMessage(message);
-
-// An unhandled rejection does not reach the page by itself.
-self.addEventListener('unhandledrejection', ({ reason }) => {
-  post({ kind: 'event', event: { kind: 'fault', fault: faultOfThrown(reason) } });
-});
 
 // A request that the page's policy blocks fails like one without a network; only this event tells them apart
 // (F20).
@@ -139,6 +135,9 @@ function withFiles(request: Request, files: readonly SourceFile[]): Request {
 
 function receive({ data }: MessageEvent<ToWorker>): void {
   switch (data.kind) {
+    case 'ping':
+      post({ kind: 'beat' });
+      return;
     case 'files':
       handed.set(data.id, [...(handed.get(data.id) ?? []), ...data.files]);
       return;
@@ -158,5 +157,21 @@ function receive({ data }: MessageEvent<ToWorker>): void {
   }
 }
 
+/**
+ * Hears the page, and tells it what nobody caught while everything else goes on: a rejection does not reach it
+ * by itself, and of an error only the message does.
+ */
+function serve(): void {
+  const tellUncaught = (thrown: unknown): void =>
+    post({ kind: 'event', event: { kind: 'fault', fault: uncaughtFault(thrown) } });
+  self.addEventListener('unhandledrejection', ({ reason }) => tellUncaught(reason));
+  self.addEventListener('error', (event) => {
+    event.preventDefault();
+    tellUncaught(event.error ?? event.message);
+  });
+  tellBeats(() => post({ kind: 'beat' }));
+  self.onmessage = receive;
+}
+
 if (self.name === shardName) serveEngineShard(self);
-else self.onmessage = receive;
+else serve();

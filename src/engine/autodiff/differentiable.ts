@@ -1,8 +1,10 @@
 // Functions of tensors whose gradient is written by hand, and what they keep for the backward pass.
 // tf.customGrad would clone whatever it saves (a copy each on wasm) and tfjs would keep every intermediate
 // tensor besides; here a function names what its gradient uses, just that survives the forward pass, and all
-// of it is freed when the gradients are done.
+// of it is freed when the gradients are done. Between two of them the thread gives a sign of life: a part of a
+// batch is one piece of work, which lets nothing else in, and may take longer than a dead worker is waited for.
 import * as tf from '@tensorflow/tfjs-core';
+import { beat } from '../../shared/heartbeat.ts';
 
 export interface Differentiated<T extends tf.Tensor> {
   readonly value: T;
@@ -37,6 +39,7 @@ export function differentiable<Inputs extends tf.Tensor[], T extends tf.Tensor>(
   // else.
   return tf.customGrad((...args: (tf.Tensor | ((tensors: tf.Tensor[]) => void))[]) => {
     args.pop();
+    beat();
     const { value, uses, gradient } = forward(...(args as Inputs));
     if (waiting !== null) for (const tensor of uses) waiting.add(tf.keep(tensor));
     return { value, gradFunc: (dy: T) => backward(gradient, dy) };
@@ -49,6 +52,7 @@ export function differentiable<Inputs extends tf.Tensor[], T extends tf.Tensor>(
  * backward pass.
  */
 function backward<T extends tf.Tensor>(gradient: (dy: T) => tf.Tensor[], dy: T): tf.Tensor[] {
+  beat();
   const gradients = tf.tidy(() => gradient(dy));
   dy.dispose();
   return gradients;

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { afterEach, expect, test } from 'vitest';
 import { allOpen, parametersOf, type Adapter } from '../../dmlora/adapter.ts';
 import { dropBranches } from '../../dmlora/drop-plan.ts';
+import { handTicker } from '../../shared/testing/hand-ticker.ts';
 import { unwrap } from '../../shared/result.ts';
 import {
   micro,
@@ -15,7 +16,7 @@ import {
 } from '../checks/random-model.ts';
 import { AutodiffEngine } from './autodiff-engine.ts';
 import { startBackend } from './backend.ts';
-import { serveShard, type ShardPort } from './shards.ts';
+import { serveShard, Shard, type ShardPort } from './shards.ts';
 
 const wasmBinary = createRequire(import.meta.url).resolve(
   '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm',
@@ -123,3 +124,23 @@ test.each(['prepare', 'values', 'part', 'infer', 'adapter'])(
     expect(shared).toEqual(alone);
   },
 );
+
+test('a worker that falls silent is left like one that dies, and one that only is slow is not', async () => {
+  const { ticker, tick, running } = handTicker();
+  const port: ShardPort = { postMessage: () => undefined, onmessage: null };
+  const say = (data: unknown): void => port.onmessage?.({ data } as MessageEvent);
+  const shard = new Shard(port, ticker);
+  const adapter = { ...randomAdapter(micro, 3), moments: new Map() };
+  const first = shard.ask('adapter', adapter);
+  tick(6);
+  say('beat');
+  tick(6);
+  say({ id: 0, bytes: 1, result: { ok: true, value: 'done' } });
+  expect(await first).toBe('done');
+  expect(running()).toBe(0);
+  const second = shard.ask('adapter', adapter);
+  tick(7);
+  expect(await second).toBe(null);
+  expect(shard.isAlive).toBe(false);
+  expect(running()).toBe(0);
+});

@@ -1,7 +1,7 @@
 // More cores for a backend that computes on one: other workers hold the same frozen model and differentiate
 // parts of a batch. A part is the same wherever it is computed, and parts are added up in their order, so
-// that a step has the same bits on any number of cores. A worker that fails is left; its parts are computed
-// here.
+// that a step has the same bits on any number of cores. A worker that fails, or falls silent, is left; its
+// parts are computed here.
 //
 // No shared memory, and so no headers of cross-origin isolation: what travels is the parameters of a step
 // (11 MB for ViT-B with four branches of rank 4, by count), the pixels and the gradients of a part.
@@ -9,6 +9,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Adapter, Gates, Trains } from '../../dmlora/adapter.ts';
 import { present } from '../../shared/assert.ts';
 import { faultOfThrown } from '../../shared/fault.ts';
+import { beatMessage, Heartbeat, pingMessage, tellBeats, type Ticker } from '../../shared/heartbeat.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
 import type { VitModel } from '../../vit/parameters.ts';
 import type { Batch, Normalisation, Pixels } from '../engine.ts';
@@ -78,12 +79,25 @@ export class Shard {
   #id = 0;
   #bytes = 0;
   #isAlive = true;
+  /** While an answer is waited for. */
+  readonly #heartbeat: Heartbeat;
 
-  constructor(private readonly port: ShardPort) {
-    port.onmessage = ({ data }: MessageEvent<Answer>) => {
+  constructor(
+    private readonly port: ShardPort,
+    ticker?: Ticker,
+  ) {
+    this.#heartbeat = new Heartbeat(
+      () => port.postMessage(pingMessage),
+      () => this.close(),
+      ticker,
+    );
+    port.onmessage = ({ data }: MessageEvent<Answer | typeof beatMessage>) => {
+      this.#heartbeat.heard();
+      if (data === beatMessage) return;
       this.#bytes = data.bytes;
       this.#waiting.get(data.id)?.(data.result.ok ? data.result.value : null);
       this.#waiting.delete(data.id);
+      if (this.#waiting.size === 0) this.#heartbeat.stop();
       if (!data.result.ok) this.close();
     };
     port.onerror = () => this.close();
@@ -101,6 +115,7 @@ export class Shard {
   ask<K extends AskName>(name: K, input: Asks[K]['input']): Promise<Asks[K]['output'] | null> {
     if (!this.#isAlive) return Promise.resolve(null);
     const id = this.#id++;
+    if (this.#waiting.size === 0) this.#heartbeat.start();
     return new Promise((resolve) => {
       this.#waiting.set(id, resolve as (answer: unknown) => void);
       this.port.postMessage({ id, name, input });
@@ -110,6 +125,7 @@ export class Shard {
   close(): void {
     this.#isAlive = false;
     this.#bytes = 0;
+    this.#heartbeat.stop();
     this.port.terminate?.();
     for (const resolve of this.#waiting.values()) resolve(null);
     this.#waiting.clear();
@@ -177,7 +193,12 @@ export function serveShard(
       return fail(faultOfThrown(thrown));
     }
   };
-  port.onmessage = ({ data }: MessageEvent<Ask>) => {
+  tellBeats(() => port.postMessage(beatMessage));
+  port.onmessage = ({ data }: MessageEvent<Ask | typeof pingMessage>) => {
+    if (data === pingMessage) {
+      port.postMessage(beatMessage);
+      return;
+    }
     queue = queue.then(async () => {
       const result = await answer(data.name, data.input);
       const started = await backend;
