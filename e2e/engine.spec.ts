@@ -124,10 +124,12 @@ test('DeiT-Tiny gives the stored logits on kernels, webgpu', async ({ page }) =>
   expect(differences.every((value) => value <= 1e-3)).toBe(true);
 });
 
-test('a step is a transaction on a GPU that fails', async ({ page }) => {
-  await openChecks(page);
-  expect(await page.evaluate(() => window.engineChecks.transaction())).toHaveLength(3);
-});
+for (const engine of ['autodiff', 'kernels'] as const)
+  test(`a step is a transaction on a GPU that fails, on ${engine}`, async ({ page }) => {
+    await openChecks(page);
+    const shown = await page.evaluate((name) => window.engineChecks.transaction(name), engine);
+    expect(shown).toHaveLength(4);
+  });
 
 test('a run whose device is lost at any call leaves what it leaves without, on kernels, webgpu', async ({
   page,

@@ -16,6 +16,11 @@ export interface Gpu {
   readonly facts: GpuFacts;
   /** The first thing that went wrong outside any scope, or the loss of the device; null while all is well. */
   trouble(): Fault | null;
+  /**
+   * The same, asked because something failed that fails on a lost device: the reads that a loss cuts off fail
+   * before the browser tells of the loss, so that the device is given time to tell.
+   */
+  troubleBehind(): Promise<Fault | null>;
   /** Runs `work` under error scopes and gives the fault that they or the device report. */
   guarded<T>(step: number, work: () => Promise<T>): Promise<Result<T>>;
   /** Destroys the device; its loss is then no fault. */
@@ -66,6 +71,9 @@ async function findAdapter(): Promise<Result<GPUAdapter>> {
     : ok(adapter);
 }
 
+/** How long the news of a loss may take after the failures that it brings about; mostly it is a turn or two. */
+const newsMs = 5_000;
+
 type NoGpu = Extract<Fault, { kind: 'no-webgpu' }>['why'];
 
 /** Features that help, asked for where the adapter has them; nothing depends on any of them. */
@@ -104,7 +112,7 @@ export async function openGpu(): Promise<Result<Gpu>> {
       requiredFeatures: features,
       requiredLimits: Object.fromEntries(raised.map((name) => [name, limits[name]])),
     });
-    return ok(watched(device, adapter));
+    return ok(watched(device, adapter.info));
   } catch (thrown) {
     const detail = `The graphics adapter gave no device: ${String(thrown)}`;
     return fail({ kind: 'no-webgpu', why: 'missing-limit', detail });
@@ -118,8 +126,8 @@ export async function describeGpu(): Promise<
 > {
   const adapter = await findAdapter();
   if (!adapter.ok) return { kind: 'absent', reason: describeFault(adapter.fault).detail };
-  const { info } = adapter.value;
-  return { kind: 'present', name: nameOf(info), software: isSoftware(adapter.value) };
+  const name = nameOf(adapter.value.info);
+  return { kind: 'present', name, software: isSoftware(name) };
 }
 
 /** The largest buffer that the GPU binds, in bytes; null without WebGPU. Opens no device. */
@@ -130,50 +138,53 @@ export async function largestBinding(): Promise<number | null> {
   return Math.min(maxBufferSize, maxStorageBufferBindingSize);
 }
 
-/** Firefox tells no words of an adapter, so that pages cannot tell machines apart by them. */
-export const unnamedAdapter = 'unnamed adapter';
-
 /** The words of an adapter, each once. */
 function nameOf(info: GPUAdapterInfo): string {
   const words = [info.vendor, info.architecture, info.device, info.description].filter((word) => word !== '');
-  return [...new Set(words)].join(' ') || unnamedAdapter;
+  return [...new Set(words)].join(' ') || 'unnamed adapter';
 }
 
-/**
- * Whether the processor emulates the GPU: the browser's own flag first, on the adapter's info or, in browsers
- * of before 2025, on the adapter; then the name, since a browser may take a driver that emulates for a GPU.
- */
-function isSoftware(adapter: GPUAdapter & { readonly isFallbackAdapter?: boolean }): boolean {
-  if (adapter.info.isFallbackAdapter || adapter.isFallbackAdapter === true) return true;
-  return /swiftshader|llvmpipe|lavapipe|basic render|software/i.test(nameOf(adapter.info));
+function isSoftware(name: string): boolean {
+  return /swiftshader|llvmpipe|lavapipe|basic render|software/i.test(name);
 }
 
-function watched(device: GPUDevice, adapter: GPUAdapter): Gpu {
-  const { info } = adapter;
+/** Keeps watch over a device. */
+export function watched(device: GPUDevice, info: GPUAdapterInfo): Gpu {
   let trouble: Fault | null = null;
   const troubleNow = (): Fault | null => trouble;
   let closing = false;
-  void device.lost.then(({ reason, message }) => {
+  const lost = device.lost.then(({ reason, message }) => {
     if (closing) return;
     trouble = { kind: 'device-lost', step: 0, detail: message === '' ? reason : message };
   });
+  const troubleBehind = async (): Promise<Fault | null> => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const enough = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, newsMs);
+    });
+    if (troubleNow()?.kind !== 'device-lost') await Promise.race([lost, enough]);
+    clearTimeout(timer);
+    return troubleNow();
+  };
   device.addEventListener('uncapturederror', ({ error }) => {
     trouble ??= faultOfGpuError(error, 0);
   });
+  const name = nameOf(info);
   return {
     device,
     info,
-    name: nameOf(info),
-    software: isSoftware(adapter),
+    name,
+    software: isSoftware(name),
     facts: factsOf(device),
     trouble: troubleNow,
+    troubleBehind,
     async guarded(step, work) {
       const close = openScopes(device);
       const outcome = await settle(work);
       const error = await close();
-      // A lost device makes tfjs throw misleading errors, so the flag is looked at first.
-      const lost = troubleNow();
-      if (lost !== null) return fail('step' in lost ? { ...lost, step } : lost);
+      // A lost device makes tfjs throw misleading errors, so that it is asked first.
+      const found = outcome.ok || error !== null ? troubleNow() : await troubleBehind();
+      if (found !== null) return fail('step' in found ? { ...found, step } : found);
       if (error !== null) return fail(faultOfGpuError(error, step));
       if (!outcome.ok) throw outcome.thrown;
       return ok(outcome.value);

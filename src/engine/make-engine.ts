@@ -62,6 +62,9 @@ export async function makeEngine(setting: EngineSetting): Promise<Result<Engine>
   if (unsupported !== null) return leave('webgpu', `${unsupported} The engine autodiff runs instead.`);
   setting.onProgress?.('Checking the graphics processor', 0, 1);
   const wrong = await checkDevice(gpu.value);
+  const trouble = gpu.value.trouble();
+  // One that was lost meanwhile has computed nothing wrong.
+  if (wrong !== null && trouble?.kind === 'device-lost') return fail(trouble);
   if (wrong === null) return ok(await kernels(gpu.value, setting));
   if (engine === 'auto') return leave('wasm', `${wrong} It is not used.`);
   gpu.value.close();

@@ -5,7 +5,7 @@ import { preparationWords } from '../data/preprocessing.ts';
 import script from './continue.py?raw';
 import pixelScript from './pixels.mjs?raw';
 import { modelCard, onnxFormats, type CardFacts } from './model-card.ts';
-import { describeFault } from '../shared/fault.ts';
+import { changeInWords, describeFault } from '../shared/fault.ts';
 import { accuracyInterval } from '../train/evaluation.ts';
 import { typeWord } from '../checkpoints/open-model.ts';
 import type { ExportedFile, ExportFormat, ExportProof } from './export-types.ts';
@@ -103,6 +103,7 @@ function cardFacts(
       ['weight decay', `${recipe.weightDecay} on branches and the head’s weight (AdamW)`],
       ['gradient clip', `${recipe.clipNorm}, global norm`],
       ['seed', String(recipe.seed)],
+      ...result.rateChanges.map((change) => [`from step ${change.step} on`, changeInWords(change)] as const),
     ]),
     branches: {
       modules: Object.keys(result.scalars).length,

@@ -78,6 +78,14 @@ export function routeEvent(event: TrainerEvent): void {
     case 'diverging':
       runStore.setState({ diverging: event.fault });
       return;
+    case 'recovered': {
+      const { fault, memoryPlan } = event;
+      runStore.setState(({ summary }) => ({
+        recovered: fault,
+        summary: summary === null ? null : { ...summary, memoryPlan },
+      }));
+      return;
+    }
     case 'pixels':
       dataStore.setState({ pixels: event });
       return;

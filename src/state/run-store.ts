@@ -45,6 +45,8 @@ export interface RunState {
   readonly fault: Fault | null;
   /** That the run diverges or has diverged. */
   readonly diverging: DivergedFault | null;
+  /** What the run got over by itself, the last time. */
+  readonly recovered: Fault | null;
   readonly result: RunResult | null;
 }
 
@@ -59,6 +61,7 @@ const initial: RunState = {
   pending: null,
   fault: null,
   diverging: null,
+  recovered: null,
   result: null,
 };
 

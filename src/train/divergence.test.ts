@@ -4,9 +4,11 @@ import { describe, expect, test } from 'vitest';
 import { parametersOf } from '../dmlora/adapter.ts';
 import { autodiffOn } from '../engine/checks/node-backends.ts';
 import { describeFault, faultSentence } from '../shared/fault.ts';
+import { fail } from '../shared/result.ts';
 import { divergedFault, divergence, type Evaluated, type History } from './divergence.ts';
 import type { Recipe } from '../recipe/options.ts';
 import { recipeDefaults } from '../recipe/recipe.ts';
+import type { RunInput } from './run-input.ts';
 import { finished, inputOf, makeData } from './testing/micro-run.ts';
 
 const train = (recipe: Partial<Recipe>, data = makeData(48, 4)): ReturnType<typeof finished> =>
@@ -88,6 +90,58 @@ describe('a run', () => {
     expect(record?.validation).toEqual(record?.initialValidation);
     for (const { data } of parametersOf(run.adapter).values())
       expect(data.every((value) => Number.isFinite(value))).toBe(true);
+    run.dispose();
+  });
+});
+
+describe('resuming a run whose numbers are no longer finite', () => {
+  test('goes back to the best validated state and on with a tenth of the rate, not into the same wall', async () => {
+    // Steps with a large rate overflow; what is validated before them is good.
+    const input = inputOf({ steps: 30, learningRate: 0.02 }, makeData(24, 3));
+    const breaking: RunInput['makeEngine'] = async () => {
+      const made = await input.makeEngine();
+      if (!made.ok) return made;
+      const step = made.value.step.bind(made.value);
+      made.value.step = (batch, control): void =>
+        step(
+          batch,
+          control.step < 14 || control.learningRate < 0.003 ? control : { ...control, learningRate: 1e30 },
+        );
+      return made;
+    };
+    const { run, log } = await finished({ ...input, makeEngine: breaking });
+    const best = log.evaluations.reduce((a, b) => (b.loss < a.loss ? b : a));
+    const change = { step: best.step, field: 'learningRate', from: 0.02, to: 0.002 };
+    expect(run.phase).toMatchObject({ kind: 'failed', resumable: true, fault: { again: change } });
+    run.easeOff();
+    run.resume();
+    expect(run.state).toMatchObject({ step: best.step, overflow: null, rateChanges: [change] });
+    expect(run.state.losses).toHaveLength(best.step);
+    expect(run.recipe.learningRate).toBe(0.002);
+    expect((await run.prepare()).ok).toBe(true);
+    await run.train();
+    expect(run.phase).toMatchObject({ kind: 'finished', step: 30, early: false });
+    const record = run.record();
+    expect(record).toMatchObject({ rateChanges: [change], diverged: null });
+    // Every drop of the plan happened once.
+    expect(new Set(record?.drops.map(({ step }) => step))).toEqual(
+      new Set(run.plan.drops.map(({ step }) => step)),
+    );
+    expect(record?.drops).toHaveLength(run.plan.drops.length * run.modules.length);
+    run.dispose();
+  });
+
+  test('is no way where nothing was validated that could be gone back to', async () => {
+    const input = inputOf({});
+    const blind: RunInput['makeEngine'] = async () => {
+      const made = await input.makeEngine();
+      if (!made.ok) return made;
+      made.value.evaluate = () => Promise.resolve(fail({ kind: 'not-finite', where: 'a logit', step: 0 }));
+      return made;
+    };
+    const { run } = await finished({ ...input, makeEngine: blind });
+    const { fault } = run.phase.kind === 'failed' ? run.phase : { fault: null };
+    expect(fault).toEqual({ kind: 'not-finite', where: 'a logit', step: 0 });
     run.dispose();
   });
 });

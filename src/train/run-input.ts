@@ -54,6 +54,8 @@ export interface RunListener {
   dropped(drops: readonly DropRecord[]): void;
   branches(step: number, modules: readonly ModuleView[]): void;
   evaluated(step: number, validation: Metrics): void;
+  /** The run met a fault and got over it by itself: it goes on from the state that was kept last. */
+  recovered(fault: Fault): void;
   /** The run diverges, or (null) has come back; once more at the end, with the step that the result is of. */
   diverging(fault: DivergedFault | null): void;
 }

@@ -2,6 +2,7 @@
 // and the step at which they were dropped.
 import type { Adapter, ModuleName } from '../dmlora/adapter.ts';
 import { branchStrengths } from '../dmlora/merge.ts';
+import type { RateChange } from '../shared/fault.ts';
 import type { DivergedFault } from './divergence.ts';
 import type { Metrics } from './evaluation.ts';
 
@@ -66,6 +67,8 @@ export interface RunRecord {
   /** Of the images kept apart, evaluated once at the end; null without any. */
   readonly test: Metrics | null;
   readonly drops: readonly DropRecord[];
+  /** Where the run went back and on with a smaller rate; the recipe has that of the end. */
+  readonly rateChanges: readonly RateChange[];
   readonly scalars: Readonly<Record<ModuleName, number>>;
   /**
    * Whether stage 2's scalars were kept, or thrown away because validation got worse; null without a stage 2.

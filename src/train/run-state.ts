@@ -6,6 +6,7 @@
 import { initialAdapter, type Adapter, type ModuleName } from '../dmlora/adapter.ts';
 import { withLoras } from '../dmlora/lora-start.ts';
 import type { Stage } from '../dmlora/stages.ts';
+import type { RateChange } from '../shared/fault.ts';
 import type { DivergedFault, Evaluated } from './divergence.ts';
 import type { Metrics } from './evaluation.ts';
 import type { RunInput } from './run-input.ts';
@@ -65,6 +66,8 @@ export interface RunState {
   readonly stage1End: Validated | null;
   /** The done steps after which a number was not finite; null when that was not tried or is overcome. */
   readonly overflow: number | null;
+  /** Where it went back and on with a smaller rate, in this order. */
+  readonly rateChanges: readonly RateChange[];
   /** Null while the run goes on. */
   readonly verdict: Verdict | null;
   /** Of the images kept apart, measured after the verdict. */
@@ -98,6 +101,7 @@ export function initialState(input: RunInput, adapter = startingAdapter(input)):
     best: null,
     stage1End: null,
     overflow: null,
+    rateChanges: [],
     verdict: null,
     test: null,
     seconds: 0,
@@ -171,6 +175,28 @@ export function validated({ step, adapter, drops }: RunState, validation: Metric
   return { step, validation, drops, adapter: { ...adapter, moments: new Map() } };
 }
 
+/**
+ * Back at a validated state, to go on from there: as if the steps after it had not been, but for the time that
+ * they took. The optimiser begins anew, since its moments were not kept.
+ */
+export function backTo(plan: RunPlan, state: RunState, to: Validated): RunState {
+  const { step, adapter, drops, validation } = to;
+  const dropped = new Set(drops.map((drop) => drop.step));
+  return {
+    ...state,
+    step,
+    adapter,
+    drops,
+    validation,
+    stage: step > plan.stage2 ? state.stage : 1,
+    stage1End: step > plan.stage2 ? state.stage1End : null,
+    dropEvents: plan.drops.filter((event) => dropped.has(event.step)).length,
+    losses: state.losses.slice(0, step),
+    evaluations: state.evaluations.filter((evaluated) => evaluated.step <= step),
+    overflow: null,
+  };
+}
+
 /** With a verdict, and the validated state that it leaves; the steps that led away from that stay counted. */
 export function afterVerdict(state: RunState, verdict: Verdict, result: Validated | null): RunState {
   if (result === null) return { ...state, verdict };
@@ -208,6 +234,7 @@ export function recordOf(state: RunState, diverging: DivergedFault | null): RunR
     validation: validation ?? (state.evaluations.at(-1) ?? initial).validation,
     test: state.test,
     drops: state.drops,
+    rateChanges: state.rateChanges,
     scalars: scalarsOf(state.adapter),
     scalarsKept: verdict?.scalarsKept ?? null,
     learnedScalars: verdict?.learnedScalars ?? null,

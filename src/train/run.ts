@@ -1,9 +1,11 @@
-// A run for those who steer it: the engine's life, pause, single step, stop, going on after a fault, and what
-// the listener is told. It keeps the run's state, one value; what happens in which order stands in loop.ts.
+// A run for those who steer it: the engine's life, pause, single step, stop, going on after a fault (by itself
+// where another engine can be had, or when somebody says so), and what the listener is told. It keeps the run's
+// state, one value; what happens in which order stands in loop.ts.
 import type { Adapter } from '../dmlora/adapter.ts';
-import type { Engine, Memory } from '../engine/engine.ts';
+import type { Engine, EngineDescription, Memory } from '../engine/engine.ts';
 import type { NdArray } from '../shared/array.ts';
-import { faultOfThrown, type Fault } from '../shared/fault.ts';
+import type { Recipe } from '../recipe/options.ts';
+import { describeFault, faultOfThrown, type Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { DivergedFault } from './divergence.ts';
 import { logitsOf } from './evaluation.ts';
@@ -13,13 +15,16 @@ import { planRun, type RunPlan } from './run-plan.ts';
 import { viewModules, type ModuleView, type RunRecord, type StepRow } from './run-record.ts';
 import { initialState, recordOf, startingAdapter, type RunState, type RunTask } from './run-state.ts';
 import { prepareOptions } from './training-data.ts';
-import { divergingNow } from './verdict.ts';
+import { divergingNow, gentler } from './verdict.ts';
 
 type Wish = 'run' | 'pause' | 'step' | 'stop';
 
+/** A device that is lost again so soon is not asked for a third time. */
+const lossesApartMs = 60_000;
+
 export class Run {
   readonly plan: RunPlan;
-  readonly #task: RunTask;
+  #task: RunTask;
   #state: RunState;
   #engine: Engine | null = null;
   #phase: Phase = { kind: 'idle' };
@@ -30,14 +35,23 @@ export class Run {
    * the end.
    */
   #hasBegun: boolean;
+  /** What the run computes on, once that is known: other arithmetic is another run. */
+  #description: EngineDescription | null = null;
+  /** Images differentiated at once, where the engine's own choice was too many for the device. */
+  #microBatch: number | null = null;
+  #lostAt = -Infinity;
   readonly #pace = new Pace();
   #told: DivergedFault | null = null;
 
-  /** @param state where to begin; without it before the first step. */
+  /**
+   * @param state where to begin; without it before the first step.
+   * @param now milliseconds, of whatever clock.
+   */
   constructor(
     input: RunInput,
     private readonly listener: RunListener,
     state?: RunState,
+    private readonly now = (): number => performance.now(),
   ) {
     this.plan = planRun(input.recipe, input.model.config, input.data.trainImages);
     this.#task = { ...input, plan: this.plan };
@@ -52,6 +66,11 @@ export class Run {
 
   get phase(): Phase {
     return this.#phase;
+  }
+
+  /** As it is followed now. */
+  get recipe(): Recipe {
+    return this.#task.recipe;
   }
 
   get adapter(): Adapter {
@@ -74,18 +93,27 @@ export class Run {
 
   /** Makes an engine ready at the run's state: the beginning, or where a failed run can go on. */
   async prepare(): Promise<Result<void>> {
-    this.#become({ kind: 'preparing', what: 'Preparing the engine', done: 0, total: 1 });
+    const prepared = await this.#makeReady('Preparing the engine');
+    return prepared.ok ? prepared : this.#fail(prepared.fault);
+  }
+
+  async #makeReady(why: string): Promise<Result<void>> {
+    this.#become({ kind: 'preparing', what: why, done: 0, total: 1 });
     this.dispose();
     const made = await this.#task.makeEngine((what, done, total) => {
       if (this.#phase.kind === 'preparing') this.#become({ kind: 'preparing', what, done, total });
     });
-    if (!made.ok) return this.#fail(made.fault);
-    const prepared = await this.#prepareEngine(made.value);
+    if (!made.ok) return made;
+    const description = made.value.describe();
+    // What is left of a run that ends is to measure it: other arithmetic does that as well.
+    const problem = this.#wish === 'stop' ? null : otherEngine(this.#description, description);
+    const prepared = problem === null ? await this.#prepareEngine(made.value) : fail(problem);
     if (!prepared.ok) {
       made.value.dispose();
-      return this.#fail(prepared.fault);
+      return prepared;
     }
     this.#engine = made.value;
+    this.#description = description;
     this.#hasBegun = true;
     return ok(undefined);
   }
@@ -95,28 +123,88 @@ export class Run {
     const { model, normalisation, recipe, data, plan } = this.#task;
     const { adapter, step } = this.#state;
     const first = step === 0 ? adapter : startingAdapter(this.#task);
-    const options = prepareOptions(recipe, data, plan.batch);
+    const options = {
+      ...prepareOptions(recipe, data, plan.batch),
+      ...(this.#microBatch === null ? {} : { microBatch: this.#microBatch }),
+    };
     const prepared = await engine.prepare(model, first, normalisation, options);
     return prepared.ok && first !== adapter ? engine.writeAdapter(adapter) : prepared;
   }
 
-  /** Trains to the end, to a stop or to a fault; the phase tells which. Call `prepare` before. */
+  /**
+   * Trains to the end, to a stop or to a fault that it cannot get over by itself; the phase tells which. Call
+   * `prepare` before.
+   */
   async train(): Promise<void> {
+    for (;;) {
+      const fault = await this.#trained();
+      if (fault === null) return;
+      const recovered = await this.#recover(fault);
+      if (recovered.ok) continue;
+      this.#fail(recovered.fault);
+      return;
+    }
+  }
+
+  /** Trains to the end or to a stop, or gives the fault that it met. */
+  async #trained(): Promise<Fault | null> {
     try {
       const { step } = await train(this.#task, this.#state, this.#live(), this.#host);
       const { steps } = this.plan;
       this.#become({ kind: 'finished', step, steps, early: step < steps });
+      return null;
     } catch (thrown) {
       const fault = faultOfThrown(thrown);
       // An evaluation does not know its step.
-      if (fault.kind === 'not-finite')
-        this.#state = { ...this.#state, overflow: Math.max(this.#state.step, fault.step) };
-      this.#fail(fault);
+      return 'step' in fault ? { ...fault, step: Math.max(fault.step, this.#state.step) } : fault;
     }
+  }
+
+  /**
+   * Makes another engine ready at the state that was kept last: after the loss of a device another one, and
+   * where its memory was too small one that takes less at once. Fails with what is to be told.
+   */
+  async #recover(fault: Fault): Promise<Result<void>> {
+    if (fault.kind === 'device-lost') return this.#replaceDevice(fault);
+    if (fault.kind === 'out-of-memory') {
+      const atOnce = this.#microBatch ?? this.#engine?.memoryPlan()?.microBatch ?? this.plan.batch;
+      if (atOnce <= 1) return fail(fault);
+      this.#microBatch = Math.ceil(atOnce / 2);
+      const ready = await this.#makeReady('Preparing the engine for smaller parts of a batch');
+      if (ready.ok) this.listener.recovered({ ...fault, microBatch: this.#microBatch });
+      return ready;
+    }
+    if (fault.kind !== 'not-finite') return fail(fault);
+    this.#state = { ...this.#state, overflow: fault.step };
+    const again = gentler(this.#task, this.#state)?.change;
+    return fail(again === undefined ? fault : { ...fault, again });
+  }
+
+  async #replaceDevice(fault: Extract<Fault, { kind: 'device-lost' }>): Promise<Result<void>> {
+    const now = this.now();
+    const isSecond = now - this.#lostAt < lossesApartMs;
+    this.#lostAt = now;
+    const lost = { ...fault, kept: this.#state.step };
+    if (isSecond) return fail({ ...lost, again: true });
+    const ready = await this.#makeReady('The GPU was lost: preparing it again');
+    if (ready.ok) this.listener.recovered(lost);
+    if (ready.ok) return ready;
+    // One that is lost while it is prepared is lost once more.
+    if (ready.fault.kind === 'device-lost') return this.#replaceDevice({ ...ready.fault, step: fault.step });
+    return fail({ ...lost, again: true, detail: withWhy(fault.detail, ready.fault) });
   }
 
   pause(): void {
     if (this.#wish === 'run') this.#wish = 'pause';
+  }
+
+  /** After numbers that were not finite: back to a good state, to go on from there with a smaller rate. */
+  easeOff(): void {
+    const again = this.#state.overflow === null ? null : gentler(this.#task, this.#state);
+    if (again === null) return;
+    this.#task = { ...this.#task, recipe: again.recipe };
+    this.#state = again.state;
+    this.listener.branches(again.state.step, this.modules);
   }
 
   resume(): void {
@@ -236,6 +324,16 @@ export class Run {
     return this.#wish !== 'stop';
   }
 }
+
+/** Why a run cannot go on on an engine: it began on another, whose numbers differ in their last bits. */
+function otherEngine(before: EngineDescription | null, now: EngineDescription): Fault | null {
+  if (before === null || (before.engine === now.engine && before.backend === now.backend)) return null;
+  const detail = `The run began on ${before.backend} (${before.adapter}), and only ${now.backend} is offered now.`;
+  return { kind: 'no-webgpu', why: 'no-adapter', detail };
+}
+
+const withWhy = (detail: string, fault: Fault): string =>
+  `${detail.replace(/[.]?$/, '.')} ${describeFault(fault).detail}`;
 
 /** How fast a run is and how long it will take: seconds a step and an evaluation, measured as they go by. */
 export class Pace {

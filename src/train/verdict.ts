@@ -3,8 +3,10 @@
 // divergence.ts.
 import type { Stage } from '../dmlora/stages.ts';
 import { divergedFault, divergence, type DivergedFault, type Divergence } from './divergence.ts';
+import type { Recipe } from '../recipe/options.ts';
 import { headShareOf } from '../recipe/recipe.ts';
-import { scalarsOf, type RunState, type RunTask, type Validated, type Verdict } from './run-state.ts';
+import type { RateChange } from '../shared/fault.ts';
+import { backTo, scalarsOf, type RunState, type RunTask, type Validated, type Verdict } from './run-state.ts';
 
 /** Says that the run diverges; null when it does not. A number that was not finite is a fault of its own. */
 export function divergingNow(task: RunTask, state: RunState): DivergedFault | null {
@@ -20,11 +22,33 @@ export function verdictOf(task: RunTask, state: RunState): [verdict: Verdict, re
   const [scalars, before] = scalarsVerdict(task, state);
   const noticed = noticedIn(task, state);
   if (noticed === null) return [{ ...scalars, diverged: null }, before];
-  const result = stageOf(task, noticed) === 2 ? (state.stage1End ?? state.best) : state.best;
+  const result = resultOf(task, state, noticed);
   if (result === null) return [{ ...scalars, diverged: null }, before];
   const keptStage1 = result.step <= task.plan.stage2 && scalars.scalarsKept !== null;
   const diverged = faultOf(task, state, noticed, result.step);
   return [{ ...scalars, ...(keptStage1 ? { scalarsKept: false } : {}), diverged }, result];
+}
+
+/**
+ * How a run goes on whose numbers are no longer finite: back at its best validated state, with a tenth of the
+ * rate that led away from it; null where there is no such state.
+ */
+export function gentler(
+  task: RunTask,
+  state: RunState,
+): { readonly recipe: Recipe; readonly state: RunState; readonly change: RateChange } | null {
+  const noticed = noticedIn(task, state);
+  const fault = noticed === null ? null : faultOf(task, state, noticed, null);
+  const to = noticed === null ? null : resultOf(task, state, noticed);
+  if (fault === null || to === null) return null;
+  const { field, now, advised } = fault.rate;
+  const change: RateChange = { step: to.step, field, from: now, to: advised };
+  const back = backTo(task.plan, state, to);
+  return {
+    change,
+    recipe: { ...task.recipe, [field]: advised },
+    state: { ...back, rateChanges: [...state.rateChanges, change] },
+  };
 }
 
 /** Stage 2's scalars stay only if validation did not get worse. */
@@ -47,6 +71,11 @@ function noticedIn({ data, plan }: RunTask, { overflow, losses, evaluations }: R
     losses,
     evaluations,
   });
+}
+
+/** What a run that diverged goes back to. */
+function resultOf(task: RunTask, { stage1End, best }: RunState, noticed: Divergence): Validated | null {
+  return stageOf(task, noticed) === 2 ? (stage1End ?? best) : best;
 }
 
 /** Images of each class. */

@@ -12,7 +12,7 @@ import { batchOf, checkDepth } from '../recipe/recipe.ts';
 import { ndArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
 import { unlessAborted } from '../shared/concurrent.ts';
-import { describeFault } from '../shared/fault.ts';
+import { describeFault, type Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { Run } from '../train/run.ts';
 import type { RunInput } from '../train/run-input.ts';
@@ -279,6 +279,7 @@ export class Session {
         dropped: (drops) => this.events.send({ kind: 'dropped', drops }),
         branches: (step, modules) => this.events.send({ kind: 'branches', step, modules }),
         diverging: (fault) => this.events.send({ kind: 'diverging', fault }),
+        recovered: (fault) => this.#recovered(fault),
         evaluated: (step, validation) =>
           this.events.send({ kind: 'evaluated', step, epoch: step / run.plan.stepsPerEpoch, validation }),
       },
@@ -304,6 +305,22 @@ export class Session {
     this.#active = { run, model, images, data, summary, makeEngine: make, exports: null };
     void run.train();
     return ok(summary);
+  }
+
+  /** The run goes on after a fault, perhaps by another recipe than it began with. */
+  #follow(recipe: Recipe, fault: Fault): void {
+    const active = this.#active;
+    if (active === null || active.summary.recipe === recipe) return;
+    this.#active = { ...active, summary: { ...active.summary, recipe } };
+    this.events.send({ kind: 'recovered', fault, memoryPlan: active.summary.memoryPlan });
+  }
+
+  #recovered(fault: Fault): void {
+    const active = this.#active;
+    if (active === null) return;
+    const memoryPlan = present(active.run.engine, 'engine').memoryPlan();
+    this.#active = { ...active, summary: { ...active.summary, memoryPlan } };
+    this.events.send({ kind: 'recovered', fault, memoryPlan });
   }
 
   control(command: 'pause' | 'resume' | 'step' | 'stop'): Result<null> {
@@ -333,7 +350,9 @@ export class Session {
         return ok(null);
       case 'resume':
         if (phase.kind === 'failed' && phase.resumable) {
+          run.easeOff();
           run.resume();
+          this.#follow(run.recipe, phase.fault);
           this.#goOn(run);
           return ok(null);
         }

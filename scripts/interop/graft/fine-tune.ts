@@ -85,6 +85,7 @@ export async function fineTune(source: OpenModel, keepHead: boolean, steps = 10)
       branches: () => undefined,
       evaluated: () => undefined,
       diverging: () => undefined,
+      recovered: () => undefined,
     },
   );
   try {

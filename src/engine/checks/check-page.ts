@@ -50,7 +50,7 @@ export interface CheckPage {
   /** What the check of a device says about this one; null when nothing is wrong. */
   device(): Promise<string | null>;
   /** Lets the GPU fail in every way that a page can bring about; gives what was shown. */
-  transaction(): Promise<string[]>;
+  transaction(engine: EngineName): Promise<string[]>;
   /**
    * Takes the device from a run on the kernel engine at every call in turn; gives the calls. Throws with what
    * came out otherwise.
@@ -151,8 +151,12 @@ window.engineChecks = {
     return ms;
   },
   device: async () => checkDevice(await gpuOfPage()),
-  transaction: () =>
+  transaction: (engine) =>
     checkTransaction(async () => {
+      if (engine === 'kernels') {
+        const gpu = unwrap(await openGpu());
+        return { engine: new KernelEngine(gpu, smallestTuning), gpu };
+      }
       const backend = unwrap(await startBackend('webgpu', ''));
       return { engine: new AutodiffEngine(backend), gpu: present(backend.gpu, 'gpu') };
     }, read),

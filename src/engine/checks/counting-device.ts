@@ -101,6 +101,7 @@ export function countingGpu(counts: Counts, room: CountedDevice = {}): Gpu {
       workgroupThreads: 256,
     },
     trouble: () => null,
+    troubleBehind: () => Promise.resolve(null),
     guarded: async (_step, work) => {
       const before = state.refusals;
       const value = await work();

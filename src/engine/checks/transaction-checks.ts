@@ -101,5 +101,24 @@ export async function checkTransaction(
   assertEqual('a step on a lost device', (await step(lost.engine, 1))?.kind, 'device-lost');
   lost.engine.dispose();
   passed.push('a lost device is named, and nothing counts as a step');
+
+  for (const inFlight of [1, 2]) {
+    const falling = await ready();
+    assertEqual('a step before the loss', await step(falling.engine, 0), null);
+    for (let index = 1; index <= inFlight; index++) falling.engine.step(batch, { ...control, step: index });
+    const reported = falling.engine.report();
+    falling.gpu.device.destroy(); // the reads fail before anybody says why
+    const { steps, fault } = await reported;
+    const confirmed = `${steps.length} of ${inFlight} steps confirmed, then`;
+    assertEqual(`${confirmed} with steps in flight`, fault?.kind, 'device-lost');
+    falling.engine.dispose();
+    const evaluating = await ready();
+    const logits = evaluating.engine.evaluate(batch.pixels, allOpen);
+    evaluating.gpu.device.destroy();
+    const answer = await logits;
+    assertEqual('an evaluation under way', answer.ok ? 'ok' : answer.fault.kind, 'device-lost');
+    evaluating.engine.dispose();
+  }
+  passed.push('a loss with work in flight is told as one');
   return passed;
 }

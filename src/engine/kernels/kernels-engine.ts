@@ -100,7 +100,7 @@ export class KernelEngine implements Engine {
         queue: new StepQueue(gpu, this.#memory, onDevice, reports),
       };
     } catch (thrown) {
-      return fail(gpu.trouble() ?? faultOfThrown(thrown));
+      return fail((await gpu.troubleBehind()) ?? faultOfThrown(thrown));
     }
     return this.writeAdapter(adapter);
   }
@@ -235,7 +235,7 @@ export class KernelEngine implements Engine {
       if (rows.status === 'rejected') throw rows.reason;
       return ok(rows.value);
     } catch (thrown) {
-      return fail(this.gpu.trouble() ?? faultOfThrown(thrown));
+      return fail((await this.gpu.troubleBehind()) ?? faultOfThrown(thrown));
     }
   }
 
@@ -243,7 +243,7 @@ export class KernelEngine implements Engine {
     try {
       return await this.gpu.guarded(0, work);
     } catch (thrown) {
-      return fail(this.gpu.trouble() ?? faultOfThrown(thrown));
+      return fail(this.gpu.trouble() ?? faultOfThrown(thrown)); // guarded has asked the device
     }
   }
 }

@@ -213,6 +213,7 @@ export function createFakeClient(
     validation: metrics(step),
     test: { loss: 0.5, accuracy: 0.861 },
     drops,
+    rateChanges: [],
     scalars: {},
     scalarsKept: options.scalarsKept ?? true,
     diverged: options.diverged ?? null,

@@ -2,6 +2,7 @@
 // and a listener that keeps everything.
 import { batchIndices } from '../../data/batch-order.ts';
 import type { Memory, Pixels } from '../../engine/engine.ts';
+import type { Fault } from '../../shared/fault.ts';
 import { randomStream } from '../../shared/random.ts';
 import type { DivergedFault } from '../divergence.ts';
 import type { Phase } from '../run-input.ts';
@@ -96,6 +97,7 @@ export class Log implements RunListener {
   readonly drops: DropRecord[] = [];
   readonly memories: Memory[] = [];
   readonly warnings: (DivergedFault | null)[] = [];
+  readonly recoveries: Fault[] = [];
   readonly evaluations: { step: number; loss: number; accuracy: number }[] = [];
   onPhase: (phase: Phase) => void = () => undefined;
   phase(phase: Phase): void {
@@ -114,6 +116,9 @@ export class Log implements RunListener {
   }
   diverging(fault: DivergedFault | null): void {
     this.warnings.push(fault);
+  }
+  recovered(fault: Fault): void {
+    this.recoveries.push(fault);
   }
   evaluated(step: number, metrics: { loss: number; accuracy: number }): void {
     this.evaluations.push({ step, ...metrics });

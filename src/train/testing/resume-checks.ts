@@ -1,9 +1,9 @@
 // A fault at every step: a short run with two drops, both stages, a probe and test images loses its device at
-// every call that it makes of it, one run a call, and goes on. What it leaves is bit for bit what no loss
-// leaves. For any engine, in Node and in a browser.
+// every call that it makes of it, one run a call, and goes on, by itself or from a copy of its state. What it
+// leaves is bit for bit what no loss leaves. For any engine, in Node and in a browser.
 import { mergedWeights } from '../../dmlora/merge.ts';
 import type { Engine } from '../../engine/engine.ts';
-import { ok } from '../../shared/result.ts';
+import { fail, ok } from '../../shared/result.ts';
 import type { VitModel } from '../../vit/parameters.ts';
 import type { Recipe } from '../../recipe/options.ts';
 import { recipeDefaults } from '../../recipe/recipe.ts';
@@ -33,6 +33,8 @@ export interface ResumeInput {
   readonly recipe?: Recipe;
 }
 
+const noAdapter = { kind: 'no-webgpu', why: 'no-adapter', detail: 'Refused by the test.' } as const;
+
 interface Outcome {
   readonly run: Run;
   readonly log: Log;
@@ -49,7 +51,8 @@ interface Loss {
 /**
  * A run whose engines are lost, one after another, and that goes on after each.
  *
- * @param resume how: as the same run, or as another one that has nothing but a copy of its state.
+ * @param resume how: as the same run, which makes itself another engine, or, where that is refused it, as
+ *   another run that has nothing but a copy of its state.
  */
 async function lossyRun(
   { model, makeEngine, recipe = shortRecipe }: ResumeInput,
@@ -59,6 +62,7 @@ async function lossyRun(
   const side = model.config.imageSize;
   const data = asBytes(side, cornerImages(side, 12, 3));
   const made: ReturnType<typeof losingEngine>[] = [];
+  let allowed = resume === 'same' ? Infinity : 1;
   const input: RunInput = {
     model,
     head: null,
@@ -67,6 +71,7 @@ async function lossyRun(
     data: { ...data, test: data.train },
     recipe,
     makeEngine: async () => {
+      if (made.length >= allowed) return fail(noAdapter);
       const { at = null, reported } = losses[made.length] ?? {};
       const losing = losingEngine(await makeEngine(), at, reported);
       made.push(losing);
@@ -74,18 +79,23 @@ async function lossyRun(
     },
   };
   const log = new Log();
-  let run = new Run(input, log);
-  for (let attempt = 0; attempt <= losses.length; attempt++) {
-    if (attempt > 0 && resume === 'copy') {
+  // Losses are minutes apart: a run alone gets over each.
+  let minutes = 0;
+  const now = (): number => 120_000 * minutes++;
+  let run = new Run(input, log, undefined, now);
+  for (let attempt = 0; attempt <= (resume === 'copy' ? losses.length : 0); attempt++) {
+    if (attempt > 0) {
       run.dispose();
-      run = new Run(input, log, structuredClone(run.state));
+      allowed += 1;
+      run = new Run(input, log, structuredClone(run.state), now);
     }
     const prepared = await run.prepare();
     if (prepared.ok) await run.train();
     const { phase } = run;
     const lost = phase.kind === 'failed' && phase.fault.kind === 'device-lost' && phase.resumable;
-    if (attempt < losses.length && !lost) throw new Error(`after loss ${attempt} the run is ${phase.kind}`);
+    if (allowed <= losses.length && !lost) throw new Error(`after loss ${attempt} the run is ${phase.kind}`);
   }
+  if (made.length !== losses.length + 1) throw new Error(`${made.length} engines were made`);
   run.dispose();
   return { run, log, calls: made[0]?.calls ?? [] };
 }

@@ -1,7 +1,8 @@
 // The one sentence that says where the run stands, for eyes and for screen readers: it changes with phases
 // and events, not with every step. Pure.
-import type { DivergedFault, DropRecord, Phase, RunSummary } from '../../worker/protocol.ts';
+import type { DivergedFault, DropRecord, Fault, Phase, RunSummary } from '../../worker/protocol.ts';
 import type { RunCommand } from '../../state/run-store.ts';
+import { changeInWords, describeFault } from '../../shared/fault.ts';
 import { countText, lossText, signedText } from '../parts/words.ts';
 
 export const phaseWords = {
@@ -65,11 +66,27 @@ export function statusSentence(input: StatusInput): string {
         : 'All steps are done. The branches can be merged and exported.';
     case 'failed':
       if (phase.resumable && phase.fault.kind === 'not-finite')
-        return 'The run stopped: it diverged. Stop ends it with its best validated state, which can be exported.';
+        return phase.fault.again === undefined
+          ? 'The run stopped: it diverged. Stop ends it with its best validated state, which can be exported.'
+          : 'The run stopped: it diverged. Resume goes on from its best validated state with a smaller rate; Stop ends it with that state, which can be exported.';
       return phase.resumable
         ? `The run stopped; it can go on from step ${phase.step}. Stop ends it there and keeps what was learned.`
         : 'The run stopped and cannot go on. Put right what is named below and start again.';
     default:
       return phase satisfies never;
   }
+}
+
+/** What a run got over by itself, and what that cost. */
+export function recoveredSentence(fault: Fault): string {
+  if (fault.kind === 'device-lost') {
+    const kept = fault.kept ?? fault.step;
+    const again = fault.step > kept ? `: the steps from ${kept} on were done again` : '';
+    return `The GPU was lost at step ${fault.step} and came back; nothing is missing${again}.`;
+  }
+  if (fault.kind === 'out-of-memory')
+    return `The memory was too small for all images of a step at once: they are taken ${fault.microBatch ?? 1} at a time, with the same result.`;
+  if (fault.kind === 'not-finite' && fault.again !== undefined)
+    return `The run diverged at step ${fault.step} and went back to step ${fault.again.step}, with ${changeInWords(fault.again)}.`;
+  return describeFault(fault).title;
 }

@@ -8,7 +8,7 @@ import type { Batch, StepControl, StepReport } from '../../engine.ts';
 import { faultOfGpuError, scoped, type Gpu } from '../../gpu.ts';
 import { wholeOf, type DeviceMemory } from './device-memory.ts';
 import type { DeviceModel } from './device-model.ts';
-import { maxInFlight, type Reports } from './reports.ts';
+import { maxInFlight, type DeviceRecord, type Reports } from './reports.ts';
 import { afterStep, noSteps, type StepCounts } from '../../parameter-groups.ts';
 
 interface InFlight {
@@ -94,19 +94,15 @@ export class StepQueue {
         steps.push({ step: control.step, loss, correct, gradientNorm, clipScale });
         continue;
       }
-      fault = this.#faultOf(control.step, refused, record?.sequence === sequence ? record.loss : 0);
+      // A lost device fails the read before the news of its loss is here.
+      const trouble = records === null ? await this.gpu.troubleBehind() : this.gpu.trouble();
+      const told = record?.sequence === sequence ? record : null;
+      fault = faultOf(control.step, trouble, refused, told);
       this.#backTo(waiting, steps.length);
       break;
     }
     if (fault === null) this.#confirmed = this.#counts;
     return { steps, fault };
-  }
-
-  #faultOf(step: number, refused: GPUError | null, loss: number): Fault {
-    const trouble = this.gpu.trouble();
-    if (trouble !== null) return 'step' in trouble ? { ...trouble, step } : trouble;
-    if (refused !== null) return faultOfGpuError(refused, step);
-    return { kind: 'not-finite', where: Number.isFinite(loss) ? 'the gradient' : 'the loss', step };
   }
 
   /**
@@ -121,4 +117,21 @@ export class StepQueue {
     this.#confirmed = this.#counts;
     if (this.gpu.trouble() === null) this.#allowFrom(present(waiting[applied], 'the failed step').sequence);
   }
+}
+
+/**
+ * Why a step was not applied: what the device knows comes first, since what it did not compute is no number.
+ *
+ * @param record what the device says of the step; null where it says nothing.
+ */
+function faultOf(
+  step: number,
+  trouble: Fault | null,
+  refused: GPUError | null,
+  record: DeviceRecord | null,
+): Fault {
+  if (trouble !== null) return 'step' in trouble ? { ...trouble, step } : trouble;
+  if (refused !== null) return faultOfGpuError(refused, step);
+  if (record === null) return { kind: 'gpu-error', message: 'It did not say what became of the step.', step };
+  return { kind: 'not-finite', where: Number.isFinite(record.loss) ? 'the gradient' : 'the loss', step };
 }
