@@ -214,6 +214,8 @@ describe('refused, by name', () => {
     expect(parseModelConfig('[1]', 'config.json').ok).toBe(false);
     expect(parseModelConfig('{"a":1}', 'config.json').ok).toBe(false);
     expect(parseModelConfig('{', 'config.json').ok).toBe(false);
+    const deep = parseModelConfig(`{"a":${'['.repeat(100)}${']'.repeat(100)}}`, 'config.json');
+    expect(deep.ok ? '' : faultSentence(deep.fault)).toContain('nested more than 64 deep');
   });
 });
 

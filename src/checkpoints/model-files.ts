@@ -3,7 +3,7 @@
 // where none is, what is there instead is named. What is weights is told by tensors, not by names alone:
 // moments and logits are safetensors too.
 import { openShards, openTensorFile, type TensorFile } from '../formats/tensor-files.ts';
-import { objectOf, parseJsonObject, stringOf } from '../formats/json.ts';
+import { objectOf, readJsonObject, readJsonText, stringOf } from '../formats/json.ts';
 import { adapterKind } from './peft/config.ts';
 import { readHeader } from '../formats/safetensors.ts';
 import { bytesInWords } from '../shared/bytes-in-words.ts';
@@ -107,7 +107,7 @@ async function weightsAmong(files: readonly SourceFile[]): Promise<Weights[]> {
   const inIndex = new Set<string>();
   for (const index of files.filter(({ path }) => indexPattern.test(path))) {
     const folder = folderOf(index.path);
-    const json = parseJsonObject(await index.blob.text().catch(() => ''), baseName(index.path));
+    const json = await readJsonObject(index.blob, baseName(index.path));
     const map = json.ok ? objectOf(json.value, 'weight_map') : null;
     const names = new Set(map?.values() ?? []);
     const shards = files.filter(({ path }) => folderOf(path) === folder && names.has(baseName(path)));
@@ -276,7 +276,7 @@ async function aboutOf({ path, files: own }: Weights, files: readonly SourceFile
     (file) => folderOf(file.path) === folderOf(path) && lowerName(file.path) === 'config.json',
   );
   if (config === undefined) return `${size}, without config.json`;
-  const json = parseJsonObject(await config.blob.text().catch(() => ''), 'config.json');
+  const json = await readJsonObject(config.blob, 'config.json');
   if (!json.ok) return `${size}, with a config.json that is none`;
   const kind = stringOf(json.value, 'architecture') ?? stringOf(json.value, 'model_type');
   const classes = objectOf(json.value, 'id2label')?.size;
@@ -306,7 +306,9 @@ export function adapterFiles(
 async function noWeights(files: readonly SourceFile[], title: string): Promise<Result<never>> {
   const adapter = adapterFiles(files);
   if (adapter !== null) {
-    const kind = adapter.config === null ? null : adapterKind(await adapter.config.blob.text());
+    const text =
+      adapter.config === null ? null : await readJsonText(adapter.config.blob, 'adapter_config.json');
+    const kind = text?.ok === true ? adapterKind(text.value) : null;
     return fail({ kind: 'adapter-alone', base: kind?.ok === true ? kind.value.base : null });
   }
   // Another kind of weights file is recognised by its first bytes and named; a trainer's state only where

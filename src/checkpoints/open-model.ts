@@ -6,7 +6,7 @@ import {
   resizedPreprocessing,
   type Preprocessing,
 } from '../data/preprocessing.ts';
-import { stringOf } from '../formats/json.ts';
+import { readJsonText, stringOf } from '../formats/json.ts';
 import { libraries, parseModelConfig } from './libraries.ts';
 import type { ModelConfigFile } from './model-config.ts';
 import { imageProcessorIn, parsePreprocessorConfig } from './transformers/preprocessor-config.ts';
@@ -144,7 +144,9 @@ export async function understandModel(
         ? `${name} is there, its config.json is not.`
         : `No config.json lies in the folder of ${name}; one was seen elsewhere (${configElsewhere}), which may belong to another model.`,
     );
-  const parsed = parseModelConfig(await configFile.blob.text(), 'config.json');
+  const configText = await readJsonText(configFile.blob, 'config.json');
+  if (!configText.ok) return configText;
+  const parsed = parseModelConfig(configText.value, 'config.json');
   if (!parsed.ok) return parsed;
   const base = unwrapped(weights.value.header, parsed.value);
   if (!base.ok) return base;
@@ -288,7 +290,10 @@ async function preprocessingOf(
   const { imageSize } = checkpoint.config;
   const library = libraries[config.library];
   const whole = named('processor_config.json');
-  const inner = whole === undefined ? ok(null) : imageProcessorIn(await whole.blob.text());
+  const processorText =
+    whole === undefined ? ok(null) : await readJsonText(whole.blob, 'processor_config.json');
+  if (!processorText.ok) return processorText;
+  const inner = processorText.value === null ? ok(null) : imageProcessorIn(processorText.value);
   if (!inner.ok) return inner;
   const file = named('preprocessor_config.json');
   const inConfig = inner.value === null ? library.statedImages(config, imageSize) : null;
@@ -299,10 +304,12 @@ async function preprocessingOf(
       );
     return inConfig;
   }
-  const text = inner.value ?? (await file?.blob.text());
-  if (text !== undefined) {
-    const name = inner.value === null ? 'preprocessor_config.json' : 'processor_config.json';
-    const stated = parsePreprocessorConfig(text, name, { modelType: config.architecture, imageSize });
+  const name = inner.value === null ? 'preprocessor_config.json' : 'processor_config.json';
+  const text =
+    inner.value !== null || file === undefined ? ok(inner.value) : await readJsonText(file.blob, name);
+  if (!text.ok) return text;
+  if (text.value !== null) {
+    const stated = parsePreprocessorConfig(text.value, name, { modelType: config.architecture, imageSize });
     if (!stated.ok) return stated;
     notes.push(...stated.value.notes);
     return ok(stated.value.preprocessing);

@@ -2,6 +2,7 @@
 // lists of paths and classes. Text in, rows of columns out; knows nothing of what a column means.
 import Papa from 'papaparse';
 import { extensionOf, promisedFormat } from './file-path.ts';
+import { parseJsonText } from '../shared/json-text.ts';
 
 /** Values by the names of their columns, which are numbers from 1 where the text has none. */
 export type Row = Readonly<Record<string, string>>;
@@ -49,12 +50,9 @@ function listRows(text: string): Row[] {
 
 /** Rows of a list of objects, or of one object that gives a class for each name of a file. */
 function jsonRows(text: string): Row[] {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    return [];
-  }
+  const read = parseJsonText(text, text.length); // tables have a limit of their own
+  if (!read.ok) return [];
+  const json = read.value;
   if (Array.isArray(json)) return json.flatMap((row: unknown) => plainRows(row));
   const entries = Object.entries(plainRows(json)[0] ?? {});
   return entries.length > 0 && entries.every(([name]) => isFileName(name))
@@ -101,11 +99,8 @@ function csvRows(
 /** Objects of text, one a line; lines that are none are left out. */
 function jsonLines(text: string): Row[] {
   return text.split('\n').flatMap((line) => {
-    try {
-      return plainRows(JSON.parse(line));
-    } catch {
-      return [];
-    }
+    const row = parseJsonText(line);
+    return row.ok ? plainRows(row.value) : [];
   });
 }
 

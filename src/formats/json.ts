@@ -1,5 +1,7 @@
 // JSON read without trust: whatever a file holds becomes a plain value whose fields are asked for by name and
 // type. Objects become Maps, so a key like __proto__ is a key.
+import type { BadFileReason } from '../shared/fault.ts';
+import { jsonTextOf, mostJsonBytes, parseJsonText } from '../shared/json-text.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
@@ -7,14 +9,25 @@ export type JsonObject = ReadonlyMap<string, Json>;
 
 /** Parses JSON text whose top level must be an object; `name` is the file's, for the fault. */
 export function parseJsonObject(text: string, name: string): Result<JsonObject> {
-  const bad = (detail: string): Result<JsonObject> =>
-    fail({ kind: 'bad-file', name, why: 'config-invalid', detail });
-  try {
-    const value = toJson(JSON.parse(text));
-    return isObject(value) ? ok(value) : bad('It holds no JSON object.');
-  } catch (thrown) {
-    return bad(`It is not JSON: ${thrown instanceof Error ? thrown.message : String(thrown)}.`);
-  }
+  const parsed = parseJsonText(text);
+  if (!parsed.ok) return bad(name, parsed.fault);
+  const value = toJson(parsed.value);
+  return isObject(value) ? ok(value) : bad(name, 'It holds no JSON object.');
+}
+
+const bad = (name: string, detail: string, why: BadFileReason = 'config-invalid'): Result<never> =>
+  fail({ kind: 'bad-file', name, why, detail });
+
+/** The text of a JSON file, unless it is larger than any of its kind is. */
+export async function readJsonText(file: Blob, name: string): Promise<Result<string>> {
+  const text = await jsonTextOf(file);
+  return text.ok ? text : bad(name, text.fault, file.size > mostJsonBytes ? 'too-big' : 'unreadable');
+}
+
+/** Reads a file whose top level must be an object; `name` is for the fault. */
+export async function readJsonObject(file: Blob, name: string): Promise<Result<JsonObject>> {
+  const text = await readJsonText(file, name);
+  return text.ok ? parseJsonObject(text.value, name) : text;
 }
 
 function toJson(value: unknown): Json {

@@ -4,7 +4,7 @@
 // from its begin.
 import type { BadFileReason, Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
-import { objectOf, parseJsonObject } from './json.ts';
+import { objectOf, readJsonObject } from './json.ts';
 import { readHeader, type SafetensorsHeader, type TensorEntry } from './safetensors.ts';
 
 export interface TensorFile {
@@ -14,7 +14,6 @@ export interface TensorFile {
 
 /** More shards than any checkpoint of a size that Graft can train. */
 const maxShards = 200;
-const maxIndexBytes = 10_000_000;
 
 /** Opens the one file, named `name` in faults. */
 export async function openTensorFile(blob: Blob, name: string): Promise<Result<TensorFile>> {
@@ -35,8 +34,7 @@ export async function openShards(
 ): Promise<Result<TensorFile>> {
   const bad = (why: BadFileReason, detail: string, name = indexName): Result<never> =>
     fail({ kind: 'bad-file', name, why, detail } satisfies Fault);
-  if (index.size > maxIndexBytes) return bad('too-big', `It has ${index.size} bytes.`);
-  const json = parseJsonObject(await index.text(), indexName);
+  const json = await readJsonObject(index, indexName);
   if (!json.ok) return json;
   const map = objectOf(json.value, 'weight_map');
   if (map === null || map.size === 0) return bad('config-invalid', 'It has no "weight_map".');

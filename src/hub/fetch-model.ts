@@ -1,7 +1,7 @@
 // A model from the Hub as files: the revision pinned to its commit, the needed files chosen, taken from the
 // cache or downloaded side by side with one progress over all bytes, and the way back remembered for a time
 // without a network.
-import { numberOf, parseJsonObject, stringOf } from '../formats/json.ts';
+import { numberOf, readJsonObject, readJsonText, stringOf } from '../formats/json.ts';
 import { bytesInWords } from '../shared/bytes-in-words.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { Fault } from '../shared/fault.ts';
@@ -125,7 +125,7 @@ async function needed(
     const described = await downloadFile(access, cache, snapshot, adapter, () => undefined, pause);
     if (!described.ok) return described;
     await cache.remove(snapshot.host, snapshot.id);
-    const json = parseJsonObject(await described.value.text(), adapter.path);
+    const json = await readJsonObject(described.value, adapter.path);
     const base = json.ok ? stringOf(json.value, 'base_model_name_or_path') : null;
     return fail({ kind: 'adapter-alone', base });
   }
@@ -144,7 +144,9 @@ async function needed(
     pause,
   );
   if (!blob.ok) return blob;
-  const shards = shardsOf(await blob.value.text(), listed, snapshot.id);
+  const text = await readJsonText(blob.value, indexName);
+  if (!text.ok) return text;
+  const shards = shardsOf(text.value, listed, snapshot.id);
   return shards.ok ? ok([...small, ...shards.value]) : shards;
 }
 
@@ -174,7 +176,7 @@ async function looksLikeVit(
   if (config === undefined) return ok(null);
   const blob = await downloadFile(access, cache, snapshot, config, () => undefined, pause);
   if (!blob.ok) return blob;
-  const json = parseJsonObject(await blob.value.text(), 'config.json');
+  const json = await readJsonObject(blob.value, 'config.json');
   if (json.ok && numberOf(json.value, 'vocab_size') === null) return ok(null);
   await cache.remove(snapshot.host, id);
   return json.ok

@@ -2,6 +2,7 @@
 // safetensors, in one file or in shards. Nothing else is fetched.
 import * as v from 'valibot';
 import { hubFault } from './hub-fetch.ts';
+import { parseJsonText } from '../shared/json-text.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { ExpectedFile } from '../storage/partial-file.ts';
 
@@ -62,7 +63,8 @@ export function shardsOf(
   listed: readonly ListedFile[],
   id: string,
 ): Result<readonly ListedFile[]> {
-  const parsed = v.safeParse(indexSchema, parseJson(indexText));
+  const json = parseJsonText(indexText);
+  const parsed = v.safeParse(indexSchema, json.ok ? json.value : null);
   if (!parsed.success)
     return fail(hubFault('no-model', `${id}: ${indexName} does not say which file holds which tensor.`));
   const names = [...new Set(Object.values(parsed.output.weight_map))].sort();
@@ -76,14 +78,6 @@ export function shardsOf(
       ),
     );
   return ok(shards.filter((shard) => shard !== undefined));
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }
 
 /** What a body is instead of the file it should be, from its first bytes; null when it can be the file. */

@@ -1,5 +1,6 @@
 // A recipe read from what people give: JSON of a file, texts of a form or a command line. One check for page,
 // worker and command: what one of them takes, all take, and what is refused is named with what it needs.
+import { jsonTextOf, parseJsonText } from '../shared/json-text.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import {
   optionOf,
@@ -179,16 +180,7 @@ export async function readRecipeFile(
 }
 
 async function collectFile(file: Blob, values: Map<Path, Value>): Promise<Result<null>> {
-  if (file.size > mostBytes)
-    return bad('recipe', `The file is larger than ${mostBytes / 1000} kB, which no recipe is.`);
-  let json: unknown;
-  try {
-    json = JSON.parse(await file.text());
-  } catch (thrown) {
-    return bad(
-      'recipe',
-      `The file is not JSON (${thrown instanceof Error ? thrown.message : 'unreadable'}).`,
-    );
-  }
-  return collect(json, places, '', values);
+  const text = await jsonTextOf(file, mostBytes);
+  const json = text.ok ? parseJsonText(text.value, mostBytes) : text;
+  return json.ok ? collect(json.value, places, '', values) : bad('recipe', json.fault);
 }

@@ -6,7 +6,7 @@
 import { loraRows, type LinearLora } from '../../dmlora/lora-start.ts';
 import { withLora } from '../../dmlora/stacked-lora.ts';
 import { decodeFloats, encodeFloats, isFloatType } from '../../formats/float-types.ts';
-import { objectOf, parseJsonObject } from '../../formats/json.ts';
+import { objectOf, readJsonObject, readJsonText } from '../../formats/json.ts';
 import { adapterKind, readPeftConfig, type PeftReading } from './config.ts';
 import {
   readTensorBytes,
@@ -68,7 +68,9 @@ async function readAdapter(
           ? 'Its adapter_config.json is not there.'
           : 'Its weights are not there as adapter_model.safetensors.',
     );
-  const text = await found.config.blob.text();
+  const read = await readJsonText(found.config.blob, 'adapter_config.json');
+  if (!read.ok) return read;
+  const text = read.value;
   const kind = adapterKind(text);
   if (!kind.ok) return kind;
   if (kind.value.refused !== null) return bad(`${kind.value.refused}.`, 'adapter_config.json');
@@ -354,7 +356,7 @@ async function labelsBeside(config: SourceFile, files: readonly SourceFile[]): P
   const path = config.path.replace(/adapter_config\.json$/, 'config.json');
   const beside = files.find((other) => other.path === path);
   if (beside === undefined) return [];
-  const json = parseJsonObject(await beside.blob.text(), 'config.json');
+  const json = await readJsonObject(beside.blob, 'config.json');
   const names = json.ok ? objectOf(json.value, 'id2label') : null;
   if (names === null) return [];
   return Array.from({ length: names.size }, (_, id) => {

@@ -3,6 +3,7 @@
 // refused or noted by name. Text in, values out; knows no images.
 import { outputSizeOf, type Preprocessing } from '../../data/preprocessing.ts';
 import type { Fault } from '../../shared/fault.ts';
+import { parseJsonText } from '../../shared/json-text.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
 import { FieldError, fieldsOf } from './preprocessor-fields.ts';
 import { processorOfModel } from './families.ts';
@@ -33,9 +34,14 @@ function parsed<T>(name: string, read: () => T): Result<T> {
     return ok(read());
   } catch (thrown) {
     if (thrown instanceof FieldError) return bad(thrown.message);
-    if (thrown instanceof SyntaxError) return bad('It is not valid JSON.');
     throw thrown;
   }
+}
+
+function json(text: string): unknown {
+  const read = parseJsonText(text);
+  if (!read.ok) throw new FieldError(read.fault);
+  return read.value;
 }
 
 /**
@@ -44,7 +50,7 @@ function parsed<T>(name: string, read: () => T): Result<T> {
  */
 export function imageProcessorIn(text: string, name = 'processor_config.json'): Result<string | null> {
   return parsed(name, () => {
-    const inner = fieldsOf(JSON.parse(text), 'The file').get('image_processor');
+    const inner = fieldsOf(json(text), 'The file').get('image_processor');
     return inner == null ? null : JSON.stringify(inner);
   });
 }
@@ -59,7 +65,7 @@ export function parsePreprocessorConfig(
   owner: ProcessorOwner = { modelType: null, imageSize: null },
 ): Result<StatedPreprocessing> {
   return parsed(name, () => {
-    const config = fieldsOf(JSON.parse(text), 'The file');
+    const config = fieldsOf(json(text), 'The file');
     const named =
       [config.get('image_processor_type'), config.get('feature_extractor_type')].find(
         (value) => typeof value === 'string',
