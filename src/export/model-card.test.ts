@@ -55,12 +55,21 @@ test('text in the body is one line without markup', () => {
   expect(markdownText('a\n|b| <i>`c`</i>')).toBe('a \\|b\\| &lt;i&gt;\\`c\\`&lt;/i&gt;');
 });
 
+test('a name of ten thousand characters, or one that reads backwards, leaves the card as it is', () => {
+  const name = `\u202egpj.${'x'.repeat(10_000)}`;
+  const named = { ...facts.data, title: name, classes: [{ name, train: 3, validation: 1 }] };
+  const card = modelCard({ ...facts, title: name, data: named });
+  expect(card).not.toContain('\u202e');
+  expect(card).toContain('| gpj.xxx');
+  expect(Math.max(...card.split('\n').map((line) => line.length))).toBeLessThan(1000);
+});
+
 test('a name cannot end the front matter or add a field to it', () => {
   const card = modelCard(facts);
   const [, front = ''] = card.split(/^---$/m);
   expect(card.startsWith('---\n')).toBe(true);
   expect(front.match(/^license:/gm)).toEqual(['license:']);
-  expect(front).toContain('name: "set\\n---\\nlicense: mit"');
+  expect(front).toContain('name: "set --- license: mit"');
   expect(front).toContain('base_model: "owner/name"\nbase_model_relation: finetune');
   expect(card).not.toContain('<img');
 });

@@ -3,6 +3,7 @@
 // escaped.
 import { libraries, libraryOfNames } from '../checkpoints/libraries.ts';
 import type { LibraryName } from '../checkpoints/model-config.ts';
+import { plainText } from '../shared/plain-text.ts';
 
 export interface CardFacts {
   readonly format: 'source' | 'hf' | 'hf-v5' | 'timm' | 'peft' | 'onnx' | 'onnx-q8' | 'onnx-q4';
@@ -83,10 +84,12 @@ export function yamlString(text: string): string {
   });
 }
 
+/** A name in a card, whose config.json has all of it. */
+const shortName = (name: string): string => plainText(name, 200);
+
 /** Text inside Markdown, on one line: no markup, no HTML, no table cell ends. */
 export function markdownText(text: string): string {
-  return text
-    .replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ')
+  return plainText(text, 4000)
     .replace(/&/g, '&amp;')
     .replace(/</g, '&lt;')
     .replace(/>/g, '&gt;')
@@ -135,9 +138,15 @@ function frontMatter(facts: CardFacts, library: string): string {
     ...(format === 'peft' ? ['lora'] : []),
   ])
     lines.push(`- ${tag}`);
-  lines.push('metrics:', '- accuracy', 'model-index:', `- name: ${yamlString(title)}`, '  results:');
+  lines.push(
+    'metrics:',
+    '- accuracy',
+    'model-index:',
+    `- name: ${yamlString(shortName(title))}`,
+    '  results:',
+  );
   lines.push('  - task:', '      type: image-classification', '    dataset:');
-  lines.push(`      name: ${yamlString(data.title)}`, '      type: imagefolder', '    metrics:');
+  lines.push(`      name: ${yamlString(shortName(data.title))}`, '      type: imagefolder', '    metrics:');
   for (const { name, accuracy } of metrics)
     lines.push(
       '    - type: accuracy',
@@ -150,14 +159,14 @@ function frontMatter(facts: CardFacts, library: string): string {
 function dataSection({ data }: CardFacts): string {
   const shown = data.classes.slice(0, 50);
   const rows = shown.map(
-    ({ name, train, validation }) => `| ${markdownText(name)} | ${train} | ${validation} |`,
+    ({ name, train, validation }) => `| ${markdownText(shortName(name))} | ${train} | ${validation} |`,
   );
   const rest = data.classes.length - shown.length;
   const sum = (part: 'train' | 'validation'): number =>
     data.classes.reduce((total, counts) => total + counts[part], 0);
   return [
     '## Data',
-    `From ${markdownText(data.title)}: ${data.classes.length} classes, ${sum('train')} images to learn from, ` +
+    `From ${markdownText(shortName(data.title))}: ${data.classes.length} classes, ${sum('train')} images to learn from, ` +
       `${sum('validation')} to validate${data.test > 0 ? `, ${data.test} to test once at the end` : ''}; the split ` +
       (data.splitBy === 'folders' ? 'is that of the folders.' : 'was drawn by the seed of the recipe.') +
       ' `run.json` names every image by its SHA-256.',
@@ -325,7 +334,7 @@ export function modelCard(facts: CardFacts): string {
       : `[${markdownText(baseModel)}](https://huggingface.co/${encodeURI(baseModel)})${revision === null ? '' : `, revision \`${revision}\``}`;
   return `${[
     frontMatter(facts, library),
-    `# ${markdownText(title)}, fine-tuned on ${markdownText(facts.data.title)}`,
+    `# ${markdownText(shortName(title))}, fine-tuned on ${markdownText(shortName(facts.data.title))}`,
     `An image classifier: ${markdownText(architecture)}, fine-tuned from ${from}. Images: ${markdownText(preprocessing)}. ` +
       (licence === null
         ? 'The licence of the original is not known to Graft: look it up before you pass this model on.'

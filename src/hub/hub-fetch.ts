@@ -1,6 +1,7 @@
 // Every request to the Hub goes through here: no cookies, no referrer, the token as a header for the Hub's
 // own origin and for nobody else, and each refusal turned into a fault with words. Knows no repository.
 import type { Fault, HubReason } from '../shared/fault.ts';
+import { plainText } from '../shared/plain-text.ts';
 
 export interface HubAccess {
   /** Base address, without a slash at its end. */
@@ -91,7 +92,7 @@ export function refusalOf(response: Response, access: HubAccess, what = 'the rep
   }
   const code = headers.get('X-Error-Code');
   const said = headers.get('X-Error-Message');
-  const words = said === null ? '' : ` It says: ${said.slice(0, 200)}`;
+  const words = said === null ? '' : ` It says: ${withoutTokens(said, access.token)}`;
   if (code === 'GatedRepo')
     return hubFault('gated', `${host} gives ${what} only to accounts that accepted its terms.`);
   switch (status) {
@@ -117,6 +118,12 @@ export function refusalOf(response: Response, access: HubAccess, what = 'the rep
         ? hubFault('server', `${host} failed (${status}).${words}`)
         : hubFault('refused', `${host} answered ${what} with status ${status}.${words}`);
   }
+}
+
+/** A server's words as they may be shown: short, and without a token that it repeats. */
+function withoutTokens(said: string, token: string | null): string {
+  const own = token === null ? said : said.replaceAll(token, 'hf_…');
+  return plainText(own.replace(/\bhf_\w{6,}/g, 'hf_…').replace(/\b(bearer)\s+\S+/gi, '$1 …'), 200);
 }
 
 /** Seconds that a server asks to wait; null when it does not say. */

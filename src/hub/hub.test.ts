@@ -9,7 +9,7 @@ import { memoryFiles } from '../storage/memory-files.ts';
 import { ModelCache } from '../storage/model-cache.ts';
 import type { OriginFiles } from '../storage/origin-files.ts';
 import { fetchModel, type FetchedModel } from './fetch-model.ts';
-import type { HubAccess } from './hub-fetch.ts';
+import { refusalOf, type HubAccess } from './hub-fetch.ts';
 import { pushModel } from './push-model.ts';
 
 const folder = new URL('../../testdata/reference/micro_vit_hf/', import.meta.url);
@@ -182,6 +182,20 @@ describe('refusals', () => {
     expect(await refusal(load('ann/vit', { token: 'hf_another' }))).toMatch(
       /^unauthorised: .*does not accept the token/,
     );
+  });
+
+  test('repeat no token, whatever a server says of it, and nothing that reads backwards', () => {
+    const secret = 'hf_abcdefghij0123';
+    const said = (message: string): string => {
+      const headers = { 'X-Error-Message': message };
+      const refused = refusalOf(new Response('', { status: 403, headers }), access(secret));
+      return refused === null ? '' : faultSentence(refused);
+    };
+    expect(said(`The token ${secret} may not write.`)).toContain('It says: The token hf_… may not write.');
+    for (const message of [`Authorization: Bearer ${secret}`, 'not hf_zyxwvutsrq', 'bearer other-secret-1'])
+      expect(said(message)).not.toMatch(/abcdefghij|zyxwvutsrq|other-secret/);
+    expect(said('x'.repeat(5000)).length).toBeLessThan(500);
+    expect(said('Ask the owner.')).toContain('It says: Ask the owner.');
   });
 
   test('of a revision that is not there', async () => {

@@ -1,6 +1,7 @@
 // Every class with its count and a few of its images. Long lists start short; thumbnails are asked for as
 // classes are shown. Names are the user's text: never markup, isolated in their direction.
 import { useEffect, useMemo, useState } from 'react';
+import { plainText } from '../../shared/plain-text.ts';
 import { useData } from '../../state/data-store.ts';
 import type { DataSummary } from '../../worker/protocol.ts';
 import { useTrainer } from '../trainer-context.ts';
@@ -34,8 +35,8 @@ export function ClassList({ data }: { readonly data: DataSummary }) {
           const total = counts.train + counts.validation + counts.test;
           return (
             <li key={name} className={styles.class}>
-              <bdi className={styles.className} title={name}>
-                {name}
+              <bdi className={styles.className} title={plainText(name, 500)}>
+                {plainText(name, 80)}
               </bdi>
               <span className={styles.thumbs}>
                 {samples.slice(0, thumbnailsPerClass).map((image) => (

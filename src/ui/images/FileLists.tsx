@@ -1,5 +1,6 @@
 // What became of files that are not simply used: refused, used with a warning, passed over; each with its
 // reason.
+import { plainText } from '../../shared/plain-text.ts';
 import type { DataSummary, FileVerdict } from '../../worker/protocol.ts';
 import { countText } from '../parts/words.ts';
 import styles from './ImagesCard.module.css';
@@ -27,8 +28,8 @@ function List({ files, words, variant, testId }: ListProps) {
         {files.slice(0, most).map(({ path, code, reason }, i) => (
           // A path may stand there twice, once for each thing to know about it.
           <li key={`${i} ${path} ${code}`}>
-            <bdi className={styles.path}>{path}</bdi>
-            <bdi>{reason}</bdi>
+            <bdi className={styles.path}>{plainText(path, 300)}</bdi>
+            <bdi>{plainText(reason, 500)}</bdi>
           </li>
         ))}
         {files.length > most && <li>… and {countText(files.length - most, 'file')} more</li>}

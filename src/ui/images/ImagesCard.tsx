@@ -1,5 +1,6 @@
 // The images that are open: where they come from, how they are split, what is wrong with them; and the ways
 // to open others.
+import { plainText } from '../../shared/plain-text.ts';
 import { splitSize, useData } from '../../state/data-store.ts';
 import { useDevice } from '../../state/device-store.ts';
 import type { DataSummary } from '../../worker/protocol.ts';
@@ -55,7 +56,7 @@ function Split({ data }: { readonly data: DataSummary }) {
       <p className={styles.soft}>
         {validationTitle !== null ? (
           <>
-            Validation set: <bdi>{validationTitle}</bdi>.
+            Validation set: <bdi>{plainText(validationTitle, 120)}</bdi>.
           </>
         ) : data.splitBy === 'folders' ? (
           'Split as the folders are named.'
@@ -89,7 +90,7 @@ export function ImagesCard() {
         <>
           <p>
             <strong data-testid="data-title">
-              <bdi>{data.title}</bdi>
+              <bdi>{plainText(data.title, 120)}</bdi>
             </strong>
             : {countText(data.images, 'image')} in {countText(data.classes.length, 'class', 'classes')}
           </p>
@@ -98,7 +99,7 @@ export function ImagesCard() {
             <ul className={styles.remarks}>
               {remarks.map(({ code, reason }) => (
                 <li key={`${code} ${reason}`}>
-                  <bdi>{reason}</bdi>
+                  <bdi>{plainText(reason, 1000)}</bdi>
                 </li>
               ))}
             </ul>
@@ -123,7 +124,7 @@ export function ImagesCard() {
         <div className={styles.refused}>
           <FaultBox fault={refused.fault} />
           <p className={styles.soft}>
-            This is about <bdi>{refused.title}</bdi>. The images shown above stay open.
+            This is about <bdi>{plainText(refused.title, 120)}</bdi>. The images shown above stay open.
           </p>
           <ReadingNote data={refused} which="refused" disabled={!edit || status === 'opening'} />
           <FileLists data={refused} />

@@ -1,6 +1,6 @@
 // For private or gated models a token, for another Hub its address: both optional, the token held in memory
 // only.
-import { useId } from 'react';
+import { useEffect, useId, useRef } from 'react';
 import { setHubAddress, setToken, useHub } from '../../state/hub-store.ts';
 import styles from './HubCard.module.css';
 
@@ -40,10 +40,17 @@ export function HubAccount() {
   );
 }
 
-/** The user's token; a password field that no manager should keep. */
+/**
+ * The user's token; a password field that no manager should keep. React would write its value into the page's
+ * HTML, for everything that reads or saves that: the field holds it alone.
+ */
 export function TokenField() {
   const id = useId();
   const token = useHub((state) => state.token);
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    if (field.current !== null && field.current.value !== token) field.current.value = token;
+  }, [token]);
   const host = hostText(useHub((state) => state.address)) ?? 'huggingface.co';
   return (
     <div className={styles.field}>
@@ -53,8 +60,8 @@ export function TokenField() {
       <input
         id={id}
         className={styles.input}
+        ref={field}
         type="password"
-        value={token}
         placeholder="hf_…"
         autoComplete="off"
         spellCheck={false}

@@ -1,5 +1,6 @@
 // The model that is open: what it is, how images reach it, what was assumed; and the ways to open another.
 import { bytesInWords } from '../../shared/bytes-in-words.ts';
+import { plainText } from '../../shared/plain-text.ts';
 import { useDevice } from '../../state/device-store.ts';
 import { useModel } from '../../state/model-store.ts';
 import { useControls } from '../use-controls.ts';
@@ -29,7 +30,7 @@ export function ModelCard() {
       {model !== null && (
         <div className={styles.model}>
           <p className={styles.name} data-testid="model-title">
-            <bdi>{model.title}</bdi>
+            <bdi>{plainText(model.title, 120)}</bdi>
           </p>
           <p className={styles.facts}>
             {[
@@ -58,7 +59,7 @@ export function ModelCard() {
               )}
               {model.notes.map((note) => (
                 <li key={note}>
-                  <bdi>{note}</bdi>
+                  <bdi>{plainText(note, 1000)}</bdi>
                 </li>
               ))}
               {shipped !== undefined && <li>{`${shipped.description} Licence: ${shipped.licence}.`}</li>}

@@ -2,6 +2,7 @@
 // there is one.
 import type { ReactNode } from 'react';
 import { describeFault, type Fault } from '../../shared/fault.ts';
+import { plainText } from '../../shared/plain-text.ts';
 import styles from './FaultBox.module.css';
 
 interface FaultBoxProps {
@@ -14,13 +15,13 @@ export function FaultBox({ fault, children }: FaultBoxProps) {
   return (
     <div className={styles.box} role="alert" data-testid="fault" data-kind={fault.kind}>
       <p className={styles.title}>
-        <bdi>{title}</bdi>
+        <bdi>{plainText(title, 300)}</bdi>
       </p>
       <p className={styles.detail}>
-        <bdi>{detail}</bdi>
+        <bdi>{plainText(detail, 1500)}</bdi>
       </p>
       <p>{advice}</p>
-      {children !== undefined && <div className={styles.actions}>{children}</div>}
+      {children !== undefined && children !== false && <div className={styles.actions}>{children}</div>}
     </div>
   );
 }
