@@ -1,10 +1,9 @@
-// The build: two pages (the app and the bare page that `npm run finetune` drives), one module worker, the content
-// security policy (scripts/headers.mjs) and the service worker (scripts/offline.mjs).
+// The build: two pages (the app and the bare page that `npm run finetune` drives), one module worker, and the
+// headers of the preview server. The content security policy lives in scripts/headers.mjs, for the tests too.
 import { defineConfig } from 'vitest/config';
 import react from '@vitejs/plugin-react';
 import { execSync } from 'node:child_process';
-import { policyPlugin } from './scripts/headers.mjs';
-import { offlinePlugin } from './scripts/offline.mjs';
+import { responseHeaders } from './scripts/headers.mjs';
 
 /** The commit this build was made from, or the package's version outside git: pages and worker compare it. */
 function buildId(): string {
@@ -19,7 +18,7 @@ function buildId(): string {
 
 export default defineConfig({
   base: './',
-  plugins: [react(), policyPlugin(), offlinePlugin()],
+  plugins: [react()],
   define: { __BUILD__: JSON.stringify(buildId()) },
   // The prefix tells scripts/size.mjs what is the worker's.
   worker: {
@@ -31,7 +30,7 @@ export default defineConfig({
     chunkSizeWarningLimit: 1200,
     rolldownOptions: { input: { index: 'index.html', headless: 'headless.html' } },
   },
-  preview: { port: 4173, strictPort: false },
+  preview: { headers: responseHeaders, port: 4173, strictPort: false },
   test: {
     include: ['src/**/*.test.{ts,tsx}', 'scripts/**/*.test.ts'],
     environment: 'node',

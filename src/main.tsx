@@ -2,10 +2,11 @@
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { fetchJson } from './state/bundled.ts';
+import { browserTabs } from './state/other-tabs.ts';
 import { startTheme } from './state/theme-store.ts';
 import { createTrainer } from './state/trainer.ts';
-import { watchVersion } from './state/version-store.ts';
 import { App } from './ui/App.tsx';
+import { CrashGuard, tellUncaught } from './ui/CrashGuard.tsx';
 import './ui/theme.css';
 import { TrainerContext } from './ui/trainer-context.ts';
 import { startClient } from './worker/client.ts';
@@ -21,25 +22,20 @@ const trainer = createTrainer({
   locate: (path) => new URL(path, document.baseURI).href,
   build: __BUILD__,
   persist: () => navigator.storage.persist(),
+  tabs: browserTabs(),
 });
 
 const root = document.getElementById('root');
 if (root === null) throw new Error('index.html has no element #root');
 startTheme();
+tellUncaught(window);
 createRoot(root).render(
   <StrictMode>
     <TrainerContext value={trainer}>
-      <App />
+      <CrashGuard>
+        <App />
+      </CrashGuard>
     </TrainerContext>
   </StrictMode>,
 );
-const opened = trainer.open();
-
-/** At the first visit, what the page opens goes before what later visits need. */
-async function keepVersion(container: ServiceWorkerContainer): Promise<void> {
-  if (container.controller === null) await opened;
-  await watchVersion(container, './sw.js', () => location.reload());
-}
-
-// The development server changes its files as they are edited: nothing of them is kept.
-if (import.meta.env.PROD && 'serviceWorker' in navigator) void keepVersion(navigator.serviceWorker);
+void trainer.open();

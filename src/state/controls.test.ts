@@ -1,7 +1,7 @@
 // What can be pressed in each phase.
 import { describe, expect, it } from 'vitest';
 import type { Phase } from '../worker/protocol.ts';
-import { controlsOf, isActive, whyNotStart, type Controls, type Readiness } from './controls.ts';
+import { controlsOf, isActive, whyNotStart, wouldLose, type Controls, type Readiness } from './controls.ts';
 
 const fault = { kind: 'device-lost', step: 3, detail: '' } as const;
 const phases = {
@@ -22,6 +22,7 @@ const ready = (phase: Phase, more: Partial<Readiness> = {}): Readiness => ({
   dataReady: true,
   recipeValid: true,
   exporting: false,
+  otherTab: false,
   ...more,
 });
 
@@ -68,4 +69,29 @@ describe('controls', () => {
     expect(isActive(phases.resumable)).toBe(true);
     expect(isActive(phases.lost)).toBe(false);
   });
+});
+
+it('a page is kept open only for what would be lost with it', () => {
+  const lost = (hasStepped: boolean, saved: boolean): string[] =>
+    Object.entries(phases)
+      .filter(([, phase]) => wouldLose(phase, hasStepped, saved))
+      .map(([name]) => name);
+  expect(lost(true, false)).toEqual([
+    'preparing',
+    'training',
+    'evaluating',
+    'paused',
+    'finished',
+    'resumable',
+  ]);
+  expect(lost(false, false)).toEqual(['finished']); // before its first step a run has learned nothing
+  expect(lost(true, true)).toEqual(['preparing', 'training', 'evaluating', 'paused', 'resumable']);
+});
+
+it('another tab that trains is in the way of a start, and of nothing else', () => {
+  const otherTab = true;
+  expect(pressable(ready(phases.idle, { otherTab }))).toEqual([]);
+  expect(pressable(ready(phases.resumable, { otherTab }))).toEqual(['stop']);
+  expect(pressable(ready(phases.finished, { otherTab }))).toEqual(['exportModel']);
+  expect(whyNotStart(ready(phases.idle, { otherTab }))).toContain('Another tab');
 });

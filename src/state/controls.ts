@@ -20,9 +20,11 @@ export interface Readiness {
   readonly dataReady: boolean;
   readonly recipeValid: boolean;
   readonly exporting: boolean;
+  /** Another tab trains. */
+  readonly otherTab: boolean;
 }
 
-/** A run is under way: closing the page would lose it. */
+/** A run is under way, or was and can go on. */
 export function isActive(phase: Phase): boolean {
   switch (phase.kind) {
     case 'preparing':
@@ -40,16 +42,21 @@ export function isActive(phase: Phase): boolean {
   }
 }
 
+/** Closing the page would lose what was learned: of a run that has taken steps, or a result that is not saved. */
+export function wouldLose(phase: Phase, hasStepped: boolean, saved: boolean): boolean {
+  return phase.kind === 'finished' ? !saved : hasStepped && isActive(phase);
+}
+
 export function controlsOf(ready: Readiness): Controls {
-  const { phase, pending, modelReady, dataReady, recipeValid, exporting } = ready;
+  const { phase, pending, modelReady, dataReady, recipeValid, exporting, otherTab } = ready;
   const free = pending === null && !exporting;
   const ended = phase.kind === 'idle' || phase.kind === 'finished' || phase.kind === 'failed';
   const running = phase.kind === 'training' || phase.kind === 'evaluating';
   const resumable = phase.kind === 'failed' && phase.resumable;
   return {
-    start: free && ended && modelReady && dataReady && recipeValid,
+    start: free && ended && modelReady && dataReady && recipeValid && !otherTab,
     pause: free && running,
-    resume: free && (phase.kind === 'paused' || resumable),
+    resume: free && (phase.kind === 'paused' || (resumable && !otherTab)),
     step: free && phase.kind === 'paused',
     // A slow step need not be waited for.
     stop:
@@ -61,10 +68,11 @@ export function controlsOf(ready: Readiness): Controls {
 }
 
 /** Why Start cannot be pressed though no run is under way; null when it can. */
-export function whyNotStart({ modelReady, dataReady, recipeValid }: Readiness): string | null {
+export function whyNotStart({ modelReady, dataReady, recipeValid, otherTab }: Readiness): string | null {
   if (!modelReady && !dataReady) return 'Choose a model and images to start.';
   if (!modelReady) return 'Choose a model to start.';
   if (!dataReady) return 'Choose images to start.';
   if (!recipeValid) return 'Correct the marked settings to start.';
+  if (otherTab) return 'Another tab of Graft is training: this one can start when that has ended.';
   return null;
 }

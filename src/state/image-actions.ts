@@ -7,6 +7,7 @@ import type { ReadingOptions, Source } from '../worker/protocol.ts';
 import { dataSource, type BundledData } from './bundled.ts';
 import { dataStore } from './data-store.ts';
 import { recipeStore } from './recipe-store.ts';
+import { runStore } from './run-store.ts';
 
 export interface ImageActions {
   openBundledData(data: BundledData): Promise<void>;
@@ -15,6 +16,8 @@ export interface ImageActions {
   /** Removes the pixels of images that are kept on this machine. */
   deletePixels(): Promise<void>;
   openData(source: Source, title: string, role: 'all' | 'validation'): Promise<void>;
+  /** Opens the folder that is open from where it is now, read as before. */
+  openMoved(source: Source, title: string): Promise<void>;
   /** Reads the images that are open, or those last refused, in another way. */
   reread(which: 'open' | 'refused', change: Partial<ReadingOptions>): Promise<void>;
   /** Splits the open images as the recipe says now. */
@@ -82,6 +85,7 @@ export function createImages(
       if (role === 'all') [openedData, openedValidation] = [opened, null];
       else openedValidation = opened;
       forgetThumbnails();
+      if (runStore.getState().fault?.kind === 'images-changed') runStore.setState({ fault: null });
       dataStore.setState({
         status: 'ready',
         data: reply.value,
@@ -118,6 +122,8 @@ export function createImages(
       const reading = (role === 'validation' ? openedData?.reading : undefined) ?? {};
       return sendData({ source, title, reading }, role, null);
     },
+    openMoved: (source, title) =>
+      sendData({ source, title, reading: openedData?.reading ?? {} }, 'all', null),
     async reread(which, change) {
       const [data, validation, refused] = [openedData, openedValidation, refusedData];
       const changed = (opened: OpenedData): OpenedData => ({

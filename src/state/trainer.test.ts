@@ -1,5 +1,6 @@
 // The trainer over a client without a worker: opening, a whole run through events, pausing, faults, export.
 import { beforeEach, describe, expect, it } from 'vitest';
+import { describeFault } from '../shared/fault.ts';
 import { fail, ok } from '../shared/result.ts';
 import type { FetchJson } from './bundled.ts';
 import { dataStore } from './data-store.ts';
@@ -286,6 +287,39 @@ describe('trainer', () => {
     expect(client.sent.at(-1)?.input).toMatchObject({ imageSize: 96, adapter: { as: 'branches' } });
   });
 
+  it('lets images that were moved be opened again, read as before, and forgets the fault', async () => {
+    const [trainer, client] = await started();
+    const source = { kind: 'files', files: [] } as const;
+    await trainer.openData(source, 'mine', 'all');
+    await trainer.reread('open', { classFolder: 'last' });
+    client.emit({ kind: 'fault', fault: { kind: 'images-changed', paths: ['a/1.png'], of: 3 } });
+    await trainer.openMoved(source, 'moved');
+    expect(client.sent.at(-1)).toMatchObject({
+      input: { title: 'moved', role: 'all', reading: { classFolder: 'last' } },
+    });
+    expect(runStore.getState().fault).toBeNull();
+    expect(dataStore.getState().data?.title).toBe('moved');
+  });
+
+  it('loses no run that there was not when a worker dies between runs', async () => {
+    const [, client] = await started();
+    client.emit({ kind: 'fault', fault: { kind: 'worker-died', detail: 'silent', restarted: true } });
+    await settled();
+    const { phase, fault } = runStore.getState();
+    expect(phase.kind).toBe('idle');
+    expect(describeFault(fault ?? { kind: 'bug', message: '' }).advice).not.toContain('run');
+    expect(modelStore.getState().status).toBe('ready');
+  });
+
+  it('shows what the run got over by itself', async () => {
+    const [trainer, client] = await started({ steps: 50 });
+    await trainer.start();
+    client.play(12);
+    const lost = { kind: 'device-lost', step: 12, kept: 10, detail: 'x' } as const;
+    client.emit({ kind: 'recovered', fault: lost, memoryPlan: null });
+    expect(runStore.getState()).toMatchObject({ recovered: lost, fault: null, phase: { kind: 'training' } });
+  });
+
   it('opens everything again in a new worker when one died', async () => {
     const [trainer, client] = await started({ steps: 50 });
     await trainer.start();
@@ -296,7 +330,7 @@ describe('trainer', () => {
     expect(client.sent.slice(before).map(({ name }) => name)).toEqual(['hello', 'openModel', 'openData']);
     expect(runStore.getState()).toMatchObject({
       phase: { kind: 'failed', resumable: false },
-      fault: { kind: 'worker-died' },
+      fault: { kind: 'worker-died', run: 'lost' },
       pending: null,
     });
   });

@@ -1,7 +1,7 @@
 // The trainer: starts the client, routes its events, and puts every action of the page together. Talks to the
 // worker through the protocol alone; components call these actions and read the stores.
 import type { TrainerClient } from '../worker/client.ts';
-import type { Fault, TrainerEvent } from '../worker/protocol.ts';
+import type { TrainerEvent, WorkerDied } from '../worker/protocol.ts';
 import { loadDataList, loadModelList, type FetchJson } from './bundled.ts';
 import { dataStore } from './data-store.ts';
 import { deviceStore } from './device-store.ts';
@@ -9,6 +9,7 @@ import { routeEvent } from './events.ts';
 import { createHub, type HubActions } from './hub-actions.ts';
 import { createImages, type ImageActions } from './image-actions.ts';
 import { createModels, type ModelActions } from './model-actions.ts';
+import { joinTabs, type TabParts } from './other-tabs.ts';
 import { createRuns, type RunActions } from './run-actions.ts';
 import { modelStore } from './model-store.ts';
 import { runStore } from './run-store.ts';
@@ -27,6 +28,8 @@ export interface TrainerParts {
   readonly build: string;
   /** Asks the browser to keep what will be stored; only a page can. */
   readonly persist?: () => Promise<boolean>;
+  /** What tabs know of each other by; null where every tab is alone. */
+  readonly tabs?: TabParts | null;
 }
 
 export function createTrainer(parts: TrainerParts): Trainer {
@@ -37,6 +40,7 @@ export function createTrainer(parts: TrainerParts): Trainer {
   const models = createModels(client, inTurn, locate);
   const images = createImages(client, inTurn, locate);
   const runs = createRuns(client);
+  const tabs = parts.tabs == null ? null : joinTabs(parts.tabs);
   const hub = createHub(client, models.send, () => parts.persist?.());
 
   function hear(event: TrainerEvent): void {
@@ -52,6 +56,16 @@ export function createTrainer(parts: TrainerParts): Trainer {
     return queue;
   }
 
+  /** Lets a run begin or go on, unless another tab trains. */
+  async function alone(begin: () => Promise<void>): Promise<void> {
+    if (tabs !== null && !(await tabs.claim())) {
+      runStore.setState({ fault: { kind: 'other-tab' } });
+      return;
+    }
+    await begin();
+    tabs?.settle();
+  }
+
   async function hello(): Promise<boolean> {
     const reply = await client.call('hello', { protocol: 1, build });
     if (!reply.ok) {
@@ -63,10 +77,14 @@ export function createTrainer(parts: TrainerParts): Trainer {
   }
 
   /** A new worker is empty: it gets the same model and images again; the run itself is lost. */
-  async function recover(fault: Fault): Promise<void> {
+  async function recover(died: WorkerDied): Promise<void> {
     const { phase } = runStore.getState();
-    const step = 'step' in phase ? phase.step : 0;
-    runStore.setState({ phase: { kind: 'failed', fault, step, resumable: false }, fault, pending: null });
+    if (phase.kind === 'idle') runStore.setState({ fault: died, pending: null });
+    else {
+      const fault: WorkerDied = { ...died, run: 'lost' };
+      const step = 'step' in phase ? phase.step : 0;
+      runStore.setState({ phase: { kind: 'failed', fault, step, resumable: false }, fault, pending: null });
+    }
     if (!(await hello())) return;
     await models.reopen();
     await images.reopen();
@@ -77,6 +95,8 @@ export function createTrainer(parts: TrainerParts): Trainer {
     ...hub.actions,
     ...images.actions,
     ...runs.actions,
+    start: () => alone(() => runs.actions.start()),
+    resume: () => alone(() => runs.actions.resume()),
     async open() {
       const [greeted, shipped, sets] = await Promise.all([
         hello(),
@@ -99,6 +119,9 @@ export function createTrainer(parts: TrainerParts): Trainer {
         void images.actions.openBundledData(data);
       await queue;
     },
-    close: () => client.close(),
+    close() {
+      tabs?.close();
+      client.close();
+    },
   };
 }

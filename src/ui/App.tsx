@@ -1,14 +1,12 @@
 // The one page: head, run, set-up and live view, in this order for readers and keyboards; the grid places
 // them.
 import { useDevice } from '../state/device-store.ts';
-import { useVersion } from '../state/version-store.ts';
 import styles from './App.module.css';
 import { BranchCard } from './branches/BranchCard.tsx';
 import { ChartsCard } from './charts/ChartsCard.tsx';
 import { DropOverlay } from './drop/DropOverlay.tsx';
 import { DropCard } from './drops/DropCard.tsx';
 import { Header } from './header/Header.tsx';
-import { NewVersion } from './header/NewVersion.tsx';
 import { ImagesCard } from './images/ImagesCard.tsx';
 import { ModelCard } from './model/ModelCard.tsx';
 import { OtherModels } from './model/OtherModels.tsx';
@@ -22,13 +20,11 @@ import { useLeaveWarning, useWakeLock } from './use-leave-warning.ts';
 
 export function App() {
   const fault = useDevice((state) => state.fault);
-  const offline = useVersion((state) => state.offline);
   useLeaveWarning();
   useWakeLock();
   return (
     <div className={styles.page}>
       <Header />
-      <NewVersion />
       {fault !== null && (
         <div className={styles.fault}>
           <FaultBox fault={fault}>
@@ -58,7 +54,6 @@ export function App() {
         <p>
           Images stay on this machine, and weights too unless you push them: everything is read, trained and
           written in this page. The method is DMLoRA (ECCV 2024), re-specified from its abstract.
-          {offline && <span data-testid="offline"> This page opens without a network too.</span>}
         </p>
       </footer>
       <DropOverlay />

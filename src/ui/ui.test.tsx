@@ -4,10 +4,12 @@
 import { act, cleanup, fireEvent, render, screen, within } from '@testing-library/react';
 import { afterEach, beforeEach, describe, expect, test, vi, type MockInstance } from 'vitest';
 import { describeFault, type Fault } from '../shared/fault.ts';
+import { tabsStore } from '../state/other-tabs.ts';
+import { hubStore } from '../state/hub-store.ts';
 import { appPhases, openPhase, settled } from '../state/testing/app-phases.ts';
 import type { FakeClient } from '../state/testing/fake-client.ts';
-import { versionStore } from '../state/version-store.ts';
 import { App } from './App.tsx';
+import { CrashGuard } from './CrashGuard.tsx';
 import { FaultBox } from './parts/FaultBox.tsx';
 import { TrainerContext } from './trainer-context.ts';
 
@@ -92,32 +94,6 @@ describe('the run in every phase', () => {
     fireEvent.click(button('Start a new run'));
     await act(settled);
     expect(starts()).toBe(2);
-  });
-});
-
-describe('a newer build', () => {
-  afterEach(() => versionStore.setState({ newer: 'none' }));
-
-  const notice = (newer: 'waiting' | 'others-open'): string => {
-    act(() => versionStore.setState({ newer }));
-    return screen.getByTestId('new-version').textContent;
-  };
-
-  test.each(['training, stage 1', 'paused', 'finished'])(
-    'waits while a run would be lost: %s',
-    async (phase) => {
-      await shown(phase);
-      expect(notice('waiting')).toBe('A new version is ready: reload when your run is done.');
-      expect(screen.queryByRole('button', { name: 'Reload' })).toBeNull();
-    },
-  );
-
-  test.each(['ready', 'failed for good'])('is offered where nothing would be lost: %s', async (phase) => {
-    await shown(phase);
-    expect(screen.queryByTestId('new-version')).toBeNull();
-    expect(notice('waiting')).toContain('A new version is ready.');
-    expect(notice('others-open')).toContain('close the other tabs of Graft');
-    expect(button('Reload')).not.toBeNull();
   });
 });
 
@@ -216,10 +192,148 @@ describe('a fault', () => {
     expect(box.querySelector('img')).toBeNull();
   });
 
+  test('with a name of ten thousand characters, or one that reads backwards, is short and readable', () => {
+    const detail = `\u202e${'x'.repeat(10_000)}`;
+    render(<FaultBox fault={{ kind: 'bad-file', name: detail, why: 'unreadable', detail }} />);
+    const text = screen.getByRole('alert').textContent;
+    expect(text.length).toBeLessThan(2500);
+    expect(text).not.toContain('\u202e');
+    expect(text).toContain('Check that the file still exists');
+  });
+
+  test('that the run got over by itself is a remark, and says what it cost', async () => {
+    const client = await shown('training, stage 1');
+    const fault = { kind: 'device-lost', step: 12, kept: 10, detail: 'x' } as const;
+    act(() => client.emit({ kind: 'recovered', fault, memoryPlan: null }));
+    expect(screen.getByTestId('recovered').textContent).toBe(
+      'The GPU was lost at step 12 and came back; nothing is missing: the steps from 10 on were done again.',
+    );
+    expect(screen.queryByRole('alert')).toBeNull();
+  });
+
+  test('of images that were moved lets their folder be opened again', async () => {
+    const client = await shown('ready');
+    act(() => client.emit({ kind: 'fault', fault: { kind: 'images-changed', paths: ['a/1.png'], of: 3 } }));
+    expect(screen.getByRole('alert').textContent).toContain('1 of 3 were moved, deleted or changed since');
+    expect(
+      within(screen.getByRole('alert')).getByRole('button', { name: 'Open the folder again' }),
+    ).toBeTruthy();
+  });
+
   test('of a run stands by the run', async () => {
     await shown('failed, can go on');
     expect(screen.getByRole('alert').textContent).toContain('The graphics driver was restarted.');
   });
+});
+
+describe('away from the page', () => {
+  test('the title of the tab says how far the run is', async () => {
+    const client = await shown('training, stage 1');
+    expect(document.title).toMatch(/^\d+ % Training – Graft$/);
+    act(() => client.emit({ kind: 'phase', phase: { kind: 'evaluating', step: 63, steps: 250 } }));
+    expect(document.title).toBe('25 % Validating – Graft');
+    act(() =>
+      client.emit({ kind: 'phase', phase: { kind: 'finished', step: 250, steps: 250, early: false } }),
+    );
+    expect(document.title).toBe('Finished – Graft');
+  });
+
+  test('a notification is asked for by a click alone, and comes at the end if the page is out of sight', async () => {
+    const shownNotes: string[] = [];
+    const ask = vi.fn(() => Promise.resolve('granted' as const));
+    class FakeNotification {
+      static readonly requestPermission = ask;
+      onclick: unknown = null;
+      constructor(title: string, { body }: NotificationOptions) {
+        shownNotes.push(`${title} / ${body ?? ''}`);
+      }
+    }
+    vi.stubGlobal('Notification', FakeNotification);
+    const visibility = vi.spyOn(document, 'visibilityState', 'get').mockReturnValue('visible');
+    try {
+      const client = await shown('training, stage 1');
+      const end = (): void =>
+        act(() =>
+          client.emit({ kind: 'phase', phase: { kind: 'finished', step: 9, steps: 9, early: false } }),
+        );
+      const going = (): void =>
+        act(() => client.emit({ kind: 'phase', phase: { kind: 'training', stage: 1, step: 1, steps: 9 } }));
+      visibility.mockReturnValue('hidden');
+      end();
+      expect(ask).not.toHaveBeenCalled();
+      expect(shownNotes).toEqual([]);
+      going();
+      await act(async () => {
+        fireEvent.click(button('Tell me when it has ended'));
+        await settled();
+      });
+      expect(ask).toHaveBeenCalledTimes(1);
+      visibility.mockReturnValue('visible');
+      end();
+      expect(shownNotes).toEqual([]);
+      going();
+      visibility.mockReturnValue('hidden');
+      end();
+      expect(shownNotes).toEqual([
+        expect.stringMatching(/^Graft: finished \/ [\d.]+.% of the validation images right\.$/),
+      ]);
+    } finally {
+      visibility.mockRestore();
+      vi.unstubAllGlobals();
+    }
+  });
+
+  test('the run of another tab is shown, and does not let this one start beside it', async () => {
+    await shown('ready');
+    expect(screen.queryByTestId('other-tab')).toBeNull();
+    act(() =>
+      tabsStore.setState({
+        run: {
+          ...{ model: 'Sprout', images: 'flowers', phase: 'training', step: 120, steps: 400 },
+          ...{ accuracy: 0.83, secondsLeft: 61 },
+        },
+      }),
+    );
+    expect(screen.getByTestId('other-tab').textContent).toMatch(
+      /Another tab is at work: Sprout on flowers. Training, step 120 of 400, 83\.0.% .* about 61 s left\./,
+    );
+    expect(pressable()).toEqual([]);
+    expect(screen.getByTestId('status').textContent).toContain('Another tab of Graft is training');
+    act(() => tabsStore.setState({ run: null }));
+    expect(pressable()).toEqual(['Start']);
+  });
+});
+
+test('a page that cannot be drawn says so, and is there again at a click', () => {
+  const broken = { now: true };
+  const Picture = () => {
+    if (broken.now) throw new Error('no picture');
+    return <p>drawn</p>;
+  };
+  render(
+    <CrashGuard>
+      <Picture />
+    </CrashGuard>,
+  );
+  expect(complaints).toHaveBeenCalled();
+  complaints.mockClear();
+  expect(screen.getByRole('alert').textContent).toContain('no picture');
+  expect(screen.getByRole('alert').textContent).toContain('a run goes on');
+  broken.now = false;
+  fireEvent.click(button('Show the page again'));
+  expect(screen.getByText('drawn')).toBeTruthy();
+});
+
+test('an access token stands in its field and nowhere in the page', async () => {
+  await shown('ready');
+  const token = 'hf_secretsecret';
+  const tokenField = screen.getByTestId<HTMLInputElement>('hub-token');
+  type(tokenField, token);
+  expect(hubStore.getState().token).toBe(token);
+  expect(tokenField.value).toBe(token);
+  expect(document.documentElement.outerHTML).not.toContain(token);
+  act(() => hubStore.setState({ token: '' }));
+  expect(tokenField.value).toBe('');
 });
 
 describe('dragging files over the window', () => {

@@ -3,6 +3,7 @@ import { controlsOf, whyNotStart, type Controls, type Readiness } from '../state
 import { useData } from '../state/data-store.ts';
 import { useExport } from '../state/export-store.ts';
 import { useModel } from '../state/model-store.ts';
+import { useTabs } from '../state/other-tabs.ts';
 import { useRecipe } from '../state/recipe-store.ts';
 import { useRun } from '../state/run-store.ts';
 
@@ -13,7 +14,8 @@ function useReadiness(): Readiness {
   const dataReady = useData(({ status, data }) => status === 'ready' && data !== null && data.fault === null);
   const recipeValid = useRecipe((state) => state.recipe !== null);
   const exporting = useExport((state) => state.status === 'exporting');
-  return { phase, pending, modelReady, dataReady, recipeValid, exporting };
+  const otherTab = useTabs((state) => state.run !== null);
+  return { phase, pending, modelReady, dataReady, recipeValid, exporting, otherTab };
 }
 
 export function useControls(): Controls & { readonly whyNotStart: string | null } {

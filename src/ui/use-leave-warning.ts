@@ -1,30 +1,25 @@
-// Warns before the page is closed, but only while a run would be lost: active, or finished and not saved. And
-// keeps the screen awake while training is in sight.
+// Warns before the page is closed, but only while something learned would be lost. And keeps the screen awake
+// while a run is in sight.
 import { useEffect } from 'react';
-import { isActive } from '../state/controls.ts';
+import { wouldLose } from '../state/controls.ts';
 import { useExport } from '../state/export-store.ts';
 import { useRun } from '../state/run-store.ts';
 
-/** Whether a run would be lost with the page. */
-export function useWouldLose(): boolean {
-  const active = useRun((state) => isActive(state.phase));
-  const finished = useRun((state) => state.phase.kind === 'finished');
-  const saved = useExport((state) => state.saved);
-  return active || (finished && !saved);
-}
-
 export function useLeaveWarning(): void {
-  const wouldLose = useWouldLose();
+  const saved = useExport((state) => state.saved);
+  const loses = useRun(({ phase, speed }) => wouldLose(phase, speed !== null, saved));
   useEffect(() => {
-    if (!wouldLose) return;
+    if (!loses) return;
     const warn = (event: BeforeUnloadEvent): void => event.preventDefault();
     window.addEventListener('beforeunload', warn);
     return () => window.removeEventListener('beforeunload', warn);
-  }, [wouldLose]);
+  }, [loses]);
 }
 
 export function useWakeLock(): void {
-  const training = useRun(({ phase: { kind } }) => kind === 'training' || kind === 'evaluating');
+  const training = useRun(
+    ({ phase: { kind } }) => kind === 'preparing' || kind === 'training' || kind === 'evaluating',
+  );
   useEffect(() => {
     if (!training || !('wakeLock' in navigator)) return;
     let lock: WakeLockSentinel | null = null;

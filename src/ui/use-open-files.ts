@@ -10,6 +10,8 @@ export interface OpenFiles {
   readonly openModel: Open;
   readonly openImages: Open;
   readonly openValidation: Open;
+  /** The folder of the open images, which was moved or changed. */
+  readonly openMoved: Open;
   /** Sorts the pile first: weights are a model, the rest are images. */
   readonly openAny: Open;
 }
@@ -28,6 +30,10 @@ export function useOpenFiles(): OpenFiles {
     (files) => void trainer.openData({ kind: 'files', files }, pileTitle(files), 'validation'),
     [trainer],
   );
+  const openMoved = useCallback<Open>(
+    (files) => void trainer.openMoved({ kind: 'files', files }, pileTitle(files)),
+    [trainer],
+  );
   const openAny = useCallback<Open>(
     (files) => {
       const { model, images } = sortPile(files);
@@ -36,5 +42,5 @@ export function useOpenFiles(): OpenFiles {
     },
     [openModel, openImages],
   );
-  return { openModel, openImages, openValidation, openAny };
+  return { openModel, openImages, openValidation, openMoved, openAny };
 }

@@ -232,7 +232,10 @@ export async function loadPixels(
   if (!test.ok) return test;
   const rejected = [...train.value.rejected, ...validation.value.rejected, ...test.value.rejected];
   const trained = new Set(train.value.labels);
-  if (open.classes.some((_, id) => !trained.has(id)) || validation.value.count === 0)
+  if (open.classes.some((_, id) => !trained.has(id)) || validation.value.count === 0) {
+    // Without those that were moved or changed meanwhile there might be enough.
+    const gone = rejected.filter(({ code }) => code === 'unreadable').map(({ path }) => path);
+    if (gone.length > 0) return fail({ kind: 'images-changed', paths: gone, of: total });
     return fail({
       kind: 'bad-dataset',
       why: 'too-few',
@@ -241,6 +244,7 @@ export async function loadPixels(
         .map(({ path }) => path)
         .join(', ')}), and too few are left.`,
     });
+  }
   const decoded = (indices: readonly number[], cache: PixelCache): number[] =>
     Array.from(cache.sources, (position) => present(indices[position], 'image'));
   return ok({

@@ -2,14 +2,18 @@
 import { bytesInWords } from '../../shared/bytes-in-words.ts';
 import { useRun } from '../../state/run-store.ts';
 import { useControls } from '../use-controls.ts';
+import { useOpenFiles } from '../use-open-files.ts';
 import { DeviceNotice } from '../header/DeviceBadge.tsx';
 import { Card } from '../parts/Card.tsx';
 import { FaultBox } from '../parts/FaultBox.tsx';
+import { FilePick } from '../parts/FilePick.tsx';
 import { Stats } from '../parts/Stats.tsx';
 import { durationText, percentText, countOfText } from '../parts/words.ts';
+import { NotifyWhenDone } from './NotifyWhenDone.tsx';
+import { OtherTab } from './OtherTab.tsx';
 import { RunControls } from './RunControls.tsx';
 import { memorySentence } from './memory-sentence.ts';
-import { phaseWords, statusSentence } from './status-sentence.ts';
+import { phaseWords, recoveredSentence, statusSentence } from './status-sentence.ts';
 import { Timeline } from './Timeline.tsx';
 import styles from './RunCard.module.css';
 
@@ -73,11 +77,14 @@ export function RunCard() {
   const drops = useRun((state) => state.drops);
   const fault = useRun((state) => state.fault);
   const diverging = useRun((state) => state.diverging);
+  const recovered = useRun((state) => state.recovered);
   const { whyNotStart } = useControls();
+  const { openMoved } = useOpenFiles();
   return (
     <Card title="Run" aside={<PhaseChip />} className={styles.card}>
       <RunControls />
       <DeviceNotice />
+      <OtherTab />
       <Timeline />
       <p className={styles.status} role="status" aria-live="polite" data-testid="status">
         {statusSentence({ phase, pending, summary, drops, diverging, whyNotStart })}
@@ -87,10 +94,22 @@ export function RunCard() {
           {memorySentence(plan)}
         </p>
       )}
+      {recovered !== null && (
+        <p className={styles.soft} data-testid="recovered">
+          {recoveredSentence(recovered)}
+        </p>
+      )}
       {/* After the end the result says it, with what was kept. */}
       {diverging !== null && phase.kind !== 'finished' && <FaultBox fault={diverging} />}
-      {fault !== null && <FaultBox fault={fault} />}
+      {fault !== null && (
+        <FaultBox fault={fault}>
+          {fault.kind === 'images-changed' && (
+            <FilePick folder label="Open the folder again" testId="pick-moved-folder" onFiles={openMoved} />
+          )}
+        </FaultBox>
+      )}
       <Numbers />
+      <NotifyWhenDone />
     </Card>
   );
 }

@@ -1,0 +1,77 @@
+// For people who are elsewhere while a run goes on: how far it is in the tab's title, and, if they ask for it by
+// a click, a notification when it has ended and the page is out of sight.
+import { useEffect, useState } from 'react';
+import { isActive } from '../../state/controls.ts';
+import { runStore, useRun } from '../../state/run-store.ts';
+import type { Phase } from '../../worker/protocol.ts';
+import { Button } from '../parts/Button.tsx';
+import { percentText } from '../parts/words.ts';
+import { phaseWords } from './status-sentence.ts';
+import styles from './RunCard.module.css';
+
+const name = 'Graft';
+
+/** "42 % Training – Graft": what is read in a narrow tab comes first. */
+export function tabTitle(phase: Phase): string {
+  const words = phaseWords[phase.kind];
+  switch (phase.kind) {
+    case 'idle':
+      return name;
+    case 'training':
+    case 'evaluating':
+    case 'paused':
+      return `${Math.floor((100 * phase.step) / Math.max(1, phase.steps))} % ${words} – ${name}`;
+    case 'preparing':
+    case 'finished':
+    case 'failed':
+      return `${words} – ${name}`;
+    default:
+      return phase satisfies never;
+  }
+}
+
+/** Says that the run has ended; a browser that shows no notifications from pages says nothing. */
+function notify(): void {
+  const { phase, evaluations } = runStore.getState();
+  const last = evaluations.at(-1);
+  const body =
+    last === undefined ? '' : `${percentText(last.validation.accuracy)} of the validation images right.`;
+  try {
+    const shown = new Notification(`${name}: ${phaseWords[phase.kind].toLowerCase()}`, {
+      body,
+      tag: 'graft-run',
+    });
+    shown.onclick = () => window.focus();
+  } catch {
+    // Some browsers, on phones, have notifications for service workers alone.
+  }
+}
+
+export function NotifyWhenDone() {
+  const title = useRun((state) => tabTitle(state.phase));
+  const active = useRun((state) => isActive(state.phase));
+  const ended = useRun(({ phase: { kind } }) => kind === 'finished' || kind === 'failed');
+  const [answer, setAnswer] = useState<NotificationPermission | null>(null);
+  useEffect(() => {
+    document.title = title;
+  }, [title]);
+  useEffect(() => {
+    if (ended && answer === 'granted' && document.visibilityState === 'hidden') notify();
+  }, [ended, answer]);
+  if (!active || typeof Notification === 'undefined') return null;
+  if (answer === 'granted') return <p className={styles.soft}>You will be told when it has ended.</p>;
+  if (answer === 'denied')
+    return <p className={styles.soft}>The browser does not allow notifications here.</p>;
+  return (
+    <div>
+      <Button
+        variant="quiet"
+        onClick={() => {
+          void Notification.requestPermission().then(setAnswer);
+        }}
+      >
+        Tell me when it has ended
+      </Button>
+    </div>
+  );
+}
