@@ -17,6 +17,7 @@ const options = [
 export const modules = [
   { folder: 'engine/autodiff/', name: 'kernels' },
   { folder: 'train/', name: 'dense' },
+  { folder: 'formats/onnx/', name: 'product' },
 ];
 
 /**

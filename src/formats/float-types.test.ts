@@ -2,13 +2,29 @@
 // even.
 import { describe, expect, test } from 'vitest';
 import fc from 'fast-check';
-import { fromFloat16, toFloat16 } from '../shared/float16.ts';
+import { fromFloat16, roundedToFloat16, toFloat16 } from '../shared/float16.ts';
 import { decodeFloats, encodeFloats, toBfloat16 } from './float-types.ts';
 
 const patterns = Uint16Array.from({ length: 65536 }, (_, bits) => bits);
 const bytes = new Uint8Array(patterns.buffer);
 
 describe('float16', () => {
+  test('values are rounded as one by one, at every border of an exponent too', () => {
+    const borders = Array.from({ length: 48 }, (_, i) => 2 ** (i - 30));
+    const offsets = [
+      1,
+      1 - 2 ** -24,
+      1 + 2 ** -11,
+      1 + 2 ** -11 + 2 ** -23,
+      1 + 3 * 2 ** -11,
+      1.9997,
+      1.9999,
+    ];
+    const values = [0, NaN, Infinity, ...borders.flatMap((x) => offsets.map((factor) => x * factor))];
+    const both = Float32Array.from(values.flatMap((x) => [x, -x]));
+    expect(roundedToFloat16(both)).toEqual(both.map((x) => fromFloat16(toFloat16(x))));
+  });
+
   test('known values', () => {
     expect([0x3c00, 0xc000, 0x7bff, 0x0001, 0x0400, 0x3555].map(fromFloat16)).toEqual([
       1,

@@ -31,3 +31,17 @@ export function toFloat16(value: number): number {
   const rounded = magnitude - 0x38000000 + 0xfff + ((magnitude >>> 13) & 1);
   return sign | (rounded >>> 13);
 }
+
+/** The float16 values nearest to float32 values, as float32. */
+export function roundedToFloat16(values: Float32Array): Float32Array {
+  const data = values.slice();
+  const words = new Uint32Array(data.buffer);
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i] ?? 0;
+    const exponent = (word >>> 23) & 0xff;
+    // Where float16 has a normal number, the last 13 bits go: to the nearest, of two to the even one.
+    if (exponent >= 113 && exponent < 142) words[i] = (word + 0xfff + ((word >>> 13) & 1)) & ~0x1fff;
+    else data[i] = fromFloat16(toFloat16(data[i] ?? NaN));
+  }
+  return data;
+}

@@ -37,9 +37,9 @@ const close = async (what: string, actual: tf.Tensor, expected: ArrayLike<number
 const column = (values: ArrayLike<number>, width: number, i: number, j: number): number =>
   values[i * width + j] ?? NaN;
 
-test.each(modules)(
-  '$folder$name.wasm.ts is what its source compiles to',
-  async (module) => {
+test.each(modules.map((module) => [`${module.folder}${module.name}.wasm.ts`, module] as const))(
+  '%s is what its source compiles to',
+  async (_name, module) => {
     const { file, text } = await compiled(module);
     expect(await readFile(file, 'utf8'), 'npm run wasm').toBe(text);
   },

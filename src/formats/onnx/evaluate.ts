@@ -1,10 +1,10 @@
 // Computes an ONNX graph, operator by operator, as the standard defines them (opset 17; MatMulNBits is
-// onnxruntime's): the independent reading of an exported file. Slow and plain on purpose; only the operators
-// that Graft writes. float16 is computed in float32 and rounded after every operator; whole sums as large as
+// onnxruntime's): the independent reading of an exported file. Plain on purpose; only the operators that Graft
+// writes. float16 is computed in float32 and rounded after every operator; whole sums as large as
 // those of MatMulInteger round to float32 when they are stored, as its Cast would round them.
 import { sizeOf } from '../../shared/array.ts';
 import { present } from '../../shared/assert.ts';
-import { fromFloat16, toFloat16 } from '../../shared/float16.ts';
+import { roundedToFloat16 } from '../../shared/float16.ts';
 import { decodeFloats } from '../float-types.ts';
 import { onnxTypeCodes, type OnnxAttribute, type OnnxModel, type OnnxNode, type OnnxType } from './graph.ts';
 import {
@@ -86,7 +86,7 @@ function numbersOf(type: OnnxType, raw: Uint8Array): Float32Array {
 
 function rounded(value: Value): Value {
   if (value.type !== 'float16') return value;
-  return { ...value, data: value.data.map((x) => fromFloat16(toFloat16(x))) };
+  return { ...value, data: roundedToFloat16(value.data) };
 }
 
 const unary = new Map<string, (x: number) => number>([
@@ -175,7 +175,9 @@ export function erf(x: number): number {
     let [term, sum] = [z, z];
     for (let n = 1; n < 60; n++) {
       term *= (-z * z) / n;
+      const before = sum;
       sum += term / (2 * n + 1);
+      if (sum === before) break; // and all smaller terms
     }
     return (Math.sign(x) * 2 * sum) / Math.sqrt(Math.PI);
   }

@@ -3,6 +3,7 @@
 import { sizeOf } from '../../shared/array.ts';
 import { present } from '../../shared/assert.ts';
 import type { OnnxType } from './graph.ts';
+import { productBase64 } from './product.wasm.ts';
 import { ofInt4Linear, toUint8, uint8Range } from './quantise.ts';
 
 export interface Value {
@@ -21,18 +22,48 @@ export function stridesOf(shape: readonly number[]): number[] {
 export function transpose(x: Value, perm: readonly number[]): Value {
   const shape = perm.map((axis) => x.shape[axis] ?? 1);
   const from = stridesOf(x.shape);
-  const [steps, outer] = [perm.map((axis) => from[axis] ?? 1), stridesOf(shape)];
+  const steps = perm.map((axis) => from[axis] ?? 1);
+  const [length, step] = [shape.at(-1) ?? 1, steps.at(-1) ?? 1];
   const data = new Float32Array(x.data.length);
-  for (let i = 0; i < data.length; i++) {
-    let [at, rest] = [0, i];
-    for (let axis = 0; axis < shape.length; axis++) {
-      const index = Math.floor(rest / (outer[axis] ?? 1));
-      rest -= index * (outer[axis] ?? 1);
-      at += index * (steps[axis] ?? 1);
+  const index = shape.map(() => 0); // of the line that is written, its last place unused
+  let start = 0; // where that line begins in x
+  for (let to = 0; to < data.length; to += length) {
+    for (let i = 0, at = start; i < length; i++, at += step) data[to + i] = x.data[at] ?? NaN;
+    for (let axis = shape.length - 2; axis >= 0; axis--) {
+      const [next, size, distance] = [(index[axis] ?? 0) + 1, shape[axis] ?? 1, steps[axis] ?? 1];
+      index[axis] = next === size ? 0 : next;
+      start += next === size ? -distance * (size - 1) : distance;
+      if (next < size) break;
     }
-    data[i] = x.data[at] ?? NaN;
   }
   return { type: x.type, shape, data };
+}
+
+/** What assembly/product.ts exports, in a memory that grows; addresses in bytes. */
+interface Multiplier {
+  readonly memory: WebAssembly.Memory;
+  readonly product: (a: number, b: number, c: number, n: number, k: number, m: number) => void;
+}
+let multiplier: Multiplier | null = null;
+
+function loadMultiplier(): Multiplier {
+  const memory = new WebAssembly.Memory({ initial: 0 });
+  const bytes = Uint8Array.from(atob(productBase64), (letter) => letter.charCodeAt(0));
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
+  return { memory, product: exports['product'] as Multiplier['product'] };
+}
+
+/** a [n, k] b [k, m], every sum in float64 from the first term to the last. */
+function product(a: Float32Array, b: Float32Array, n: number, k: number, m: number): Float32Array {
+  const { memory, product: multiply } = (multiplier ??= loadMultiplier());
+  const bytes = 4 * (n * k + k * m + n * m);
+  const missing = Math.ceil((bytes - memory.buffer.byteLength) / 65536);
+  if (missing > 0) memory.grow(missing);
+  const [atB, atC] = [4 * n * k, 4 * (n * k + k * m)];
+  new Float32Array(memory.buffer, 0, n * k).set(a);
+  new Float32Array(memory.buffer, atB, k * m).set(b);
+  multiply(0, atB, atC, n, k, m);
+  return new Float32Array(memory.buffer, atC, n * m).slice();
 }
 
 /** [..., n, k] x [..., k, m]; a second factor of rank 2 is the same for all. */
@@ -40,45 +71,15 @@ export function matMul(a: Value, b: Value): Value {
   const [n = 0, k = 0] = a.shape.slice(-2);
   const m = b.shape.at(-1) ?? 0;
   const batches = sizeOf(a.shape.slice(0, -2));
-  const shared = b.shape.length === 2;
+  const shape = [...a.shape.slice(0, -1), m];
+  if (b.shape.length === 2) return { type: a.type, shape, data: product(a.data, b.data, batches * n, k, m) };
   const data = new Float32Array(batches * n * m);
-  const row = new Float64Array(m);
-  for (let batch = 0; batch < batches; batch++)
-    for (let i = 0; i < n; i++) {
-      row.fill(0);
-      const [left, right] = [(batch * n + i) * k, shared ? 0 : batch * k * m];
-      let j = 0;
-      // Four terms for one look at the sum, added in the same order as one by one.
-      for (; j + 4 <= k; j += 4) {
-        const at = left + j;
-        const [f0, f1, f2, f3] = [
-          a.data[at] ?? 0,
-          a.data[at + 1] ?? 0,
-          a.data[at + 2] ?? 0,
-          a.data[at + 3] ?? 0,
-        ];
-        const [b0, b1, b2, b3] = [
-          right + j * m,
-          right + (j + 1) * m,
-          right + (j + 2) * m,
-          right + (j + 3) * m,
-        ];
-        for (let c = 0; c < m; c++)
-          row[c] =
-            (row[c] ?? 0) +
-            f0 * (b.data[b0 + c] ?? 0) +
-            f1 * (b.data[b1 + c] ?? 0) +
-            f2 * (b.data[b2 + c] ?? 0) +
-            f3 * (b.data[b3 + c] ?? 0);
-      }
-      for (; j < k; j++) {
-        const factor = a.data[left + j] ?? 0;
-        const from = right + j * m;
-        for (let c = 0; c < m; c++) row[c] = (row[c] ?? 0) + factor * (b.data[from + c] ?? 0);
-      }
-      data.set(row, (batch * n + i) * m);
-    }
-  return { type: a.type, shape: [...a.shape.slice(0, -1), m], data };
+  for (let i = 0; i < batches; i++) {
+    const left = a.data.subarray(i * n * k, (i + 1) * n * k);
+    const right = b.data.subarray(i * k * m, (i + 1) * k * m);
+    data.set(product(left, right, n, k, m), i * n * m);
+  }
+  return { type: a.type, shape, data };
 }
 
 /** DynamicQuantizeLinear: uint8, its scale and its zero point, one for the whole tensor. */
