@@ -3,6 +3,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { percent, span } from './progress.mjs';
+import { appModule } from './recipe.mjs';
 import { UserError } from './user-error.mjs';
 
 /**
@@ -193,7 +194,11 @@ async function drive(page, url, job, progress) {
       `${percent(result.initialValidation.accuracy)}; ` +
       `${result.steps} steps in ${span(result.seconds)}; files in ${job.out}`,
   );
-  if (result.diverged !== null) progress.note(`Warning. ${await sentence(result.diverged)}`);
+  if (result.diverged === null) {
+    /** @type {typeof import('../../src/shared/kept-sentence.ts')} */
+    const { keptSentence } = await appModule('src/shared/kept-sentence.ts');
+    progress.note(keptSentence(result));
+  } else progress.note(`Warning. ${await sentence(result.diverged)}`);
   await writeFile(join(job.out, 'result.json'), `${JSON.stringify(report, null, 2)}\n`);
   return report;
 }

@@ -6,6 +6,7 @@ import script from './continue.py?raw';
 import pixelScript from './pixels.mjs?raw';
 import { modelCard, onnxFormats, type CardFacts } from './model-card.ts';
 import { changeInWords, describeFault } from '../shared/fault.ts';
+import { keptSentence } from '../shared/kept-sentence.ts';
 import { accuracyInterval } from '../train/evaluation.ts';
 import { typeWord } from '../checkpoints/open-model.ts';
 import type { ExportedFile, ExportFormat, ExportProof } from './export-types.ts';
@@ -116,7 +117,7 @@ function cardFacts(
         result.scalarsKept === null
           ? 'The scalars were not trained.'
           : `From step ${plan.stage2Step} the scalars and the head alone were trained` +
-            (result.scalarsKept ? '.' : '; validation got worse, so those of before were kept.'),
+            (result.scalarsKept ? '.' : '; the result is a state from before that.'),
       scalars: Object.entries(result.scalars).map(([module, scalar]) => ({ module, scalar })),
     },
     metrics: [
@@ -125,6 +126,7 @@ function cardFacts(
       ...measured('Test', data.test.length, result.test),
     ],
     diverged: result.diverged === null ? null : describeFault(result.diverged).detail,
+    kept: keptSentence(result),
     proof,
     ranOn: `${engine.backend}, ${engine.adapter}`,
     build: graft.build,

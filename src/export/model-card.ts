@@ -55,6 +55,8 @@ export interface CardFacts {
   }[];
   /** That the run diverged and which state of it this is, in sentences; null where it did not. */
   readonly diverged: string | null;
+  /** Which of its validated states this is, in a sentence. */
+  readonly kept: string;
   readonly proof: {
     readonly images: number;
     readonly of: number;
@@ -210,19 +212,19 @@ function proofWords({ images, of, sameWeightsAs }: CardFacts['proof']): string {
 }
 
 function metricsSection(facts: CardFacts): string {
-  const { metrics, proof, dtype, format, ranOn, build, note, diverged } = facts;
+  const { metrics, proof, dtype, format, ranOn, build, note, diverged, kept } = facts;
   const rows = metrics.map(
     ({ name, images, accuracy, interval: [low, high], loss }) =>
       `| ${name} | ${images} | ${percent(accuracy)} | ${percent(low)} to ${percent(high)} | ${loss.toFixed(4)} |`,
   );
   return [
     '## Results',
-    ...(diverged === null ? [] : [`**The training diverged.** ${diverged}`]),
+    diverged === null ? kept : `**The training diverged.** ${diverged}`,
     ['| Images | Number | Accuracy | 95 % interval (Wilson) | Loss |', '|---|---|---|---|---|', ...rows].join(
       '\n',
     ),
-    'Validation steered one choice, whether the learned scalars of the second stage are kept; the test images, where ' +
-      'there are any, steered none.',
+    'Validation chose the strength of the probe and which state of the run is the result, so its figures flatter a ' +
+      'little; the test images, where there are any, chose nothing.',
     `This folder is ${formatWords[format]}, in ${dtype}. ${proofWords(proof)}: the largest difference of any logit to the model that was trained is ` +
       `${proof.maxLogitDifference.toExponential(1)}, the largest logit ${proof.maxLogit.toFixed(2)}; ` +
       `${proof.sameAnswers} of ${proof.images} images get the same first answer.` +

@@ -47,6 +47,11 @@ function entropy(counts: readonly number[]): number {
   return -sum(counts.map((count) => (count === 0 ? 0 : (count / total) * Math.log(count / total))));
 }
 
+/** A loss above it is far from any start's: from what guessing costs, and from that of a head brought along. */
+export function farLoss(classes: number, startLoss: number): number {
+  return 2 * Math.max(Math.log(classes), startLoss);
+}
+
 /**
  * Whether a run has diverged, from its losses and validations alone; null when it has not, or has come back.
  *
@@ -72,7 +77,7 @@ export function divergence(history: History): Divergence | null {
   const { trainCounts, validationCounts, batch, losses, evaluations } = history;
   const [start] = evaluations;
   if (start === undefined) return null;
-  const limit = 2 * Math.max(Math.log(trainCounts.length), start.validation.loss);
+  const limit = farLoss(trainCounts.length, start.validation.loss);
   const window = Math.max(8, Math.ceil(64 / batch));
   const training = (step: number): number => {
     const from = Math.max(1, step - window);

@@ -71,15 +71,15 @@ export interface RunRecord {
   readonly rateChanges: readonly RateChange[];
   readonly scalars: Readonly<Record<ModuleName, number>>;
   /**
-   * Whether stage 2's scalars were kept, or thrown away because validation got worse; null without a stage 2.
+   * The step of the validated state that is the result: `steps` for the last one, 0 where none was better
+   * than the linear probe, or than what the run began with. Validation, test, drops and scalars are its.
    */
+  readonly keptStep: number;
+  /** Whether the result has scalars of stage 2, or is a state from before them; null without a stage 2. */
   readonly scalarsKept: boolean | null;
   /** The scalars as stage 2 left them, kept or not; null without a stage 2. */
   readonly learnedScalars: Readonly<Record<ModuleName, number>> | null;
-  /**
-   * That the run diverged, and the step of the validated state that is its result; null for one that did not.
-   * Validation, test, drops and scalars are those of that state.
-   */
+  /** That the run diverged, and the step that is its result; null for one that did not. */
   readonly diverged: DivergedFault | null;
 }
 

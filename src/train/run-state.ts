@@ -7,8 +7,8 @@ import { initialAdapter, type Adapter, type ModuleName } from '../dmlora/adapter
 import { withLoras } from '../dmlora/lora-start.ts';
 import type { Stage } from '../dmlora/stages.ts';
 import type { RateChange } from '../shared/fault.ts';
-import type { DivergedFault, Evaluated } from './divergence.ts';
-import type { Metrics } from './evaluation.ts';
+import { farLoss, type DivergedFault, type Evaluated } from './divergence.ts';
+import { isBetter, type Metrics } from './evaluation.ts';
 import type { RunInput } from './run-input.ts';
 import type { RunPlan } from './run-plan.ts';
 import type { DropRecord, ProbeRecord, RunRecord } from './run-record.ts';
@@ -32,9 +32,9 @@ export interface Probed extends ProbeRecord {
 
 /** What a run that has ended leaves, and why that. */
 export interface Verdict {
-  /**
-   * Whether stage 2's scalars were kept, or thrown away because validation got worse; null without a stage 2.
-   */
+  /** The done steps of the state that is the result. */
+  readonly keptStep: number;
+  /** Whether the result has scalars of stage 2, or is a state from before them; null without a stage 2. */
   readonly scalarsKept: boolean | null;
   /** The scalars as stage 2 left them, kept or not; null without a stage 2. */
   readonly learnedScalars: Readonly<Record<ModuleName, number>> | null;
@@ -60,9 +60,9 @@ export interface RunState {
   readonly evaluations: readonly Evaluated[];
   /** Validation of this very adapter; null where it has changed since. */
   readonly validation: Metrics | null;
-  /** The state with the smallest validation loss: what a run that diverges leaves. */
+  /** The best validated state (`isBetter`), the earliest of equal ones: what the run leaves. */
   readonly best: Validated | null;
-  /** The state where stage 2 began: what its scalars are judged against. */
+  /** The state where stage 2 began: what a run leaves whose scalars diverge. */
   readonly stage1End: Validated | null;
   /** The done steps after which a number was not finite; null when that was not tried or is overcome. */
   readonly overflow: number | null;
@@ -154,13 +154,16 @@ export function afterDrop(state: RunState, adapter: Adapter, drops: readonly Dro
 }
 
 /**
- * With the validation of this very adapter. The best state is that of the smallest validation loss, as the
- * scalars of stage 2 are judged: in a small set it tells more states apart than accuracy does, and it rises
- * before the answers change. Of equal ones the earliest is.
+ * With the validation of this very adapter. A network that broke may guess more images right than the start:
+ * whose loss is far above it is no result.
  */
 export function afterValidation(state: RunState, validation: Metrics): RunState {
   const evaluations = [...state.evaluations, { step: state.step, validation }];
-  const better = state.best === null || validation.loss < state.best.validation.loss;
+  const [start] = state.evaluations;
+  const isSane =
+    start === undefined ||
+    validation.loss <= farLoss(state.adapter.head.bias.data.length, start.validation.loss);
+  const better = state.best === null || (isSane && isBetter(validation, state.best.validation));
   const best = better ? validated(state, validation) : state.best;
   return overcome({ ...state, evaluations, validation, best }, state.step);
 }
@@ -236,6 +239,7 @@ export function recordOf(state: RunState, diverging: DivergedFault | null): RunR
     drops: state.drops,
     rateChanges: state.rateChanges,
     scalars: scalarsOf(state.adapter),
+    keptStep: verdict?.keptStep ?? state.step,
     scalarsKept: verdict?.scalarsKept ?? null,
     learnedScalars: verdict?.learnedScalars ?? null,
     diverged: verdict === null ? diverging : verdict.diverged,

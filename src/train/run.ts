@@ -280,12 +280,7 @@ export class Run {
     const latest = evaluations.length > former.evaluations.length ? evaluations.at(-1) : undefined;
     if (latest !== undefined) this.listener.evaluated(latest.step, latest.validation);
     if (verdict === null) this.#tellDivergence(divergingNow(this.#task, state));
-    else if (former.verdict === null) {
-      // Where only the scalars were refused the curve ends with what the run leaves.
-      if (verdict.diverged !== null) this.listener.diverging(verdict.diverged);
-      else if (verdict.scalarsKept === false && state.validation !== null)
-        this.listener.evaluated(step, state.validation);
-    }
+    else if (former.verdict === null && verdict.diverged !== null) this.listener.diverging(verdict.diverged);
     return state;
   }
 

@@ -1,8 +1,8 @@
-// What a run's measurements say of it: whether it diverges while it goes on; and at its end whether stage 2's
-// scalars stay, and which validated state is the result. Pure; the rule of divergence stands in
-// divergence.ts.
+// What a run's measurements say of it: whether it diverges while it goes on, and at its end which validated
+// state is the result. Pure; the rule of divergence stands in divergence.ts.
 import type { Stage } from '../dmlora/stages.ts';
 import { divergedFault, divergence, type DivergedFault, type Divergence } from './divergence.ts';
+import { isBetter } from './evaluation.ts';
 import type { Recipe } from '../recipe/options.ts';
 import { headShareOf } from '../recipe/recipe.ts';
 import type { RateChange } from '../shared/fault.ts';
@@ -16,17 +16,28 @@ export function divergingNow(task: RunTask, state: RunState): DivergedFault | nu
 
 /**
  * The verdict of a run that ends in this state, and the validated state that it goes back to; null where it
- * stays.
+ * stays. The result is the best validated state: what the steps after it did was worth nothing to images that
+ * they did not see. Where the scalars diverged it is the one before them.
  */
 export function verdictOf(task: RunTask, state: RunState): [verdict: Verdict, result: Validated | null] {
-  const [scalars, before] = scalarsVerdict(task, state);
   const noticed = noticedIn(task, state);
-  if (noticed === null) return [{ ...scalars, diverged: null }, before];
-  const result = resultOf(task, state, noticed);
-  if (result === null) return [{ ...scalars, diverged: null }, before];
-  const keptStage1 = result.step <= task.plan.stage2 && scalars.scalarsKept !== null;
-  const diverged = faultOf(task, state, noticed, result.step);
-  return [{ ...scalars, ...(keptStage1 ? { scalarsKept: false } : {}), diverged }, result];
+  const { stage1End, step, validation, adapter } = state;
+  const best = noticed === null ? state.best : resultOf(task, state, noticed);
+  // A run that went back may come by the step of a better state again.
+  const isThis = best?.step === step && validation !== null && !isBetter(best.validation, validation);
+  const stays = best === null || isThis;
+  const result = stays ? null : best;
+  const keptStep = result?.step ?? step;
+  const hasScalars = stage1End !== null && step > task.plan.stage2;
+  return [
+    {
+      keptStep,
+      scalarsKept: hasScalars ? keptStep > task.plan.stage2 : null,
+      learnedScalars: hasScalars ? scalarsOf(adapter) : null,
+      diverged: noticed === null || best === null ? null : faultOf(task, state, noticed, keptStep),
+    },
+    result,
+  ];
 }
 
 /**
@@ -49,16 +60,6 @@ export function gentler(
     recipe: { ...task.recipe, [field]: advised },
     state: { ...back, rateChanges: [...state.rateChanges, change] },
   };
-}
-
-/** Stage 2's scalars stay only if validation did not get worse. */
-function scalarsVerdict(
-  { plan }: RunTask,
-  { step, stage1End, validation, adapter }: RunState,
-): [Pick<Verdict, 'scalarsKept' | 'learnedScalars'>, Validated | null] {
-  if (stage1End === null || step <= plan.stage2) return [{ scalarsKept: null, learnedScalars: null }, null];
-  const scalarsKept = validation !== null && validation.loss <= stage1End.validation.loss;
-  return [{ scalarsKept, learnedScalars: scalarsOf(adapter) }, scalarsKept ? null : stage1End];
 }
 
 function noticedIn({ data, plan }: RunTask, { overflow, losses, evaluations }: RunState): Divergence | null {

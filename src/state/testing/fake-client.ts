@@ -36,6 +36,7 @@ export interface FakeOptions {
   readonly fault?: Fault;
   readonly recipe?: (recipe: Recipe) => Recipe;
   readonly scalarsKept?: boolean;
+  readonly keptStep?: number;
   readonly diverged?: DivergedFault;
   /** Why models of the Hub cannot be opened. */
   readonly hubFault?: Fault;
@@ -215,6 +216,7 @@ export function createFakeClient(
     drops,
     rateChanges: [],
     scalars: {},
+    keptStep: options.keptStep ?? step,
     scalarsKept: options.scalarsKept ?? true,
     diverged: options.diverged ?? null,
     learnedScalars: Object.fromEntries(modules().map(({ module, scalar }) => [module, scalar])),

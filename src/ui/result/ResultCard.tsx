@@ -1,5 +1,6 @@
 // The end of a run: what it gained on images it has not learned from, and the way out as ordinary model
 // files.
+import { keptSentence } from '../../shared/kept-sentence.ts';
 import { useRun } from '../../state/run-store.ts';
 import type { Metrics } from '../../worker/protocol.ts';
 import { Card } from '../parts/Card.tsx';
@@ -27,7 +28,7 @@ export function ResultCard() {
   const result = useRun((state) => state.result);
   const finished = useRun((state) => state.phase.kind === 'finished');
   if (!finished || result === null) return null;
-  const { initialValidation, probe, validation, test, testImages, scalarsKept, diverged } = result;
+  const { initialValidation, probe, validation, test, testImages, keptStep, diverged } = result;
   const gain = 100 * (validation.accuracy - initialValidation.accuracy);
   return (
     <Card title="Result" aside={<bdi>{result.model}</bdi>} className={styles.card}>
@@ -39,7 +40,11 @@ export function ResultCard() {
       </p>
       <div className={styles.bars}>
         <Bar name={probe === null ? 'Before' : 'Probe'} metrics={initialValidation} variant={styles.before} />
-        <Bar name={diverged === null ? 'After' : 'Kept'} metrics={validation} variant={styles.after} />
+        <Bar
+          name={keptStep === result.steps ? 'After' : 'Kept'}
+          metrics={validation}
+          variant={styles.after}
+        />
         {test !== null && <Bar name="Test" metrics={test} variant={styles.test} />}
       </div>
       {test !== null && (
@@ -48,11 +53,10 @@ export function ResultCard() {
           Test: {countText(testImages, 'image')} that neither training nor any choice has seen, measured once.
         </p>
       )}
-      {scalarsKept !== null && diverged === null && (
-        <p>
-          {scalarsKept
-            ? 'The scalars of stage 2 are kept: validation did not get worse with them.'
-            : 'The scalars of stage 2 are not kept: validation was better before them.'}
+      {diverged === null && (
+        <p data-testid="kept" data-step={keptStep}>
+          {keptSentence(result)}
+          {test === null && keptStep > 0 && ' These images chose it: on others expect a little less.'}
         </p>
       )}
       <Stats

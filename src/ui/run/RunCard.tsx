@@ -37,9 +37,9 @@ function PhaseChip() {
 
 function Numbers() {
   const speed = useRun((state) => state.speed);
-  const evaluation = useRun((state) => state.evaluations.at(-1));
+  const validation = useRun(({ result, evaluations }) => (result ?? evaluations.at(-1))?.validation);
   const ended = useRun((state) => state.phase.kind === 'finished' || state.phase.kind === 'failed');
-  if (speed === null && evaluation === undefined) return null;
+  if (speed === null && validation === undefined) return null;
   const left = speed?.secondsLeft ?? null;
   return (
     <Stats
@@ -55,7 +55,7 @@ function Numbers() {
             ]),
         {
           name: 'Validation',
-          value: evaluation === undefined ? '–' : percentText(evaluation.validation.accuracy),
+          value: validation === undefined ? '–' : percentText(validation.accuracy),
         },
         { name: 'Images a second', value: speed === null ? '–' : countOfText(speed.imagesPerSecond) },
         { name: 'A step', value: speed === null ? '–' : durationText(speed.secondsPerStep) },

@@ -100,9 +100,9 @@ export function ScalarCard() {
         {!reached
           ? `How strongly each layer uses its branches. They begin to learn in stage 2, at step ${summary.stage2Step}.`
           : kept === false
-            ? 'Validation got worse with what they learned (the rings), so they were put back to where stage 2 began.'
+            ? 'The result is a state from before they learned (the rings show what): it was better on the validation images.'
             : kept === true
-              ? 'Validation did not get worse with the learned scalars: they are kept.'
+              ? 'The result has the learned scalars: they are kept.'
               : 'How strongly each layer uses its branches. They are learning now.'}
       </p>
       <div className={styles.plots}>

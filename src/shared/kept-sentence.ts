@@ -1,0 +1,21 @@
+// Which of a run's validated states is its result, in a sentence: the page, the card and the command say the
+// same.
+
+export interface Kept {
+  /** The done steps of the state that is the result. */
+  readonly keptStep: number;
+  /** The done steps of the run. */
+  readonly steps: number;
+  /** Whether the run began with a linear probe; anything else is null. */
+  readonly probe: unknown;
+}
+
+/** Says which state the result is, and that it was chosen by the validation images. */
+export function keptSentence({ keptStep, steps, probe }: Kept): string {
+  if (keptStep === steps) return 'The result is the last state: on the validation images none was better.';
+  if (keptStep > 0)
+    return `The result is the state of step ${keptStep} of ${steps}: on the validation images those after it were no better.`;
+  return probe === null
+    ? 'On the validation images training never got better than its start: the result is what it began with.'
+    : 'On the validation images training did not beat the linear probe: the result is the probe.';
+}

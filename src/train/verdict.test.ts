@@ -1,0 +1,100 @@
+// Which of a run's validated states is its result: by accuracy, then by loss, the probe's among them; and
+// what is said of it.
+import { expect, test } from 'vitest';
+import { keptSentence } from '../shared/kept-sentence.ts';
+import { isBetter, type Metrics } from './evaluation.ts';
+import { planRun } from './run-plan.ts';
+import {
+  afterDrop,
+  afterSteps,
+  afterValidation,
+  afterVerdict,
+  initialState,
+  recordOf,
+  withProbe,
+  type RunState,
+  type RunTask,
+} from './run-state.ts';
+import { inputOf } from './testing/micro-run.ts';
+import { verdictOf } from './verdict.ts';
+
+const input = inputOf({ steps: 20, headStart: 'probe' });
+const plan = planRun(input.recipe, input.model.config, input.data.trainImages);
+const task: RunTask = { ...input, plan };
+const metrics = (accuracy: number, loss: number): Metrics => ({ accuracy, loss });
+
+/** A run of four steps for each validation, whose probe has the first. */
+function runOf([first = metrics(0, 9), ...later]: readonly Metrics[]): RunState {
+  const start = initialState(input);
+  const probe = { head: start.adapter.head, strength: 1, validation: first, test: null };
+  return later.reduce(
+    (state, validation) => {
+      const next = afterSteps(state, [1, 1, 1, 1], { ...state.adapter });
+      return afterValidation(next, validation);
+    },
+    withProbe(start, probe),
+  );
+}
+
+const ended = (state: RunState): RunState => afterVerdict(state, ...verdictOf(task, state));
+
+test('more right answers are better, and of as many those with the smaller loss', () => {
+  expect(isBetter(metrics(0.8, 2), metrics(0.7, 1))).toBe(true);
+  expect(isBetter(metrics(0.7, 1), metrics(0.8, 2))).toBe(false);
+  expect(isBetter(metrics(0.8, 1), metrics(0.8, 2))).toBe(true);
+  expect(isBetter(metrics(0.8, 1), metrics(0.8, 1))).toBe(false);
+});
+
+test.each([
+  ['the last one', [metrics(0.5, 1), metrics(0.6, 1.2), metrics(0.7, 1.4)], 8],
+  ['one between', [metrics(0.5, 1), metrics(0.7, 1.4), metrics(0.6, 1.2)], 4],
+  ['of equal accuracy the one of the smaller loss', [metrics(0.5, 1), metrics(0.7, 2), metrics(0.7, 1.5)], 8],
+  ['of equal ones the earlier', [metrics(0.5, 1), metrics(0.7, 1), metrics(0.7, 1)], 4],
+  ['the probe, where nothing beats it', [metrics(0.7, 1), metrics(0.6, 0.5), metrics(0.7, 1.1)], 0],
+] as const)('the result is %s', (_, validations, step) => {
+  const before = runOf(validations);
+  const state = ended(before);
+  const record = recordOf(state, null);
+  expect(record?.keptStep).toBe(step);
+  expect(record?.steps).toBe(8);
+  expect(record?.validation).toEqual(validations[step / 4]);
+  expect(record?.diverged).toBeNull();
+  if (step === before.step) expect(state.adapter).toBe(before.adapter);
+  else expect(state.adapter.moments.size).toBe(0);
+});
+
+test('branches that were dropped after it are in the result, and their drops are not', () => {
+  const validated = runOf([metrics(0.5, 1), metrics(0.7, 1)]);
+  const [first] = validated.adapter.modules;
+  if (first === undefined) throw new Error('the micro model has modules');
+  const dropped = { ...validated.adapter, modules: [{ ...first, branches: first.branches.slice(1) }] };
+  const drop = { step: 4, module: first.name, branch: 0, strength: 1, lossBefore: 1, lossAfter: 1 };
+  const after = afterDrop(validated, dropped, [drop]);
+  const later = afterValidation(afterSteps(after, [1, 1, 1, 1], dropped), metrics(0.6, 1));
+  const state = ended(later);
+  expect(state.drops).toEqual([]);
+  expect(state.adapter.modules).toEqual(validated.adapter.modules);
+  // A run that is ended between a drop and the next validation has not measured what it has.
+  expect(ended(after).adapter.modules).toEqual(validated.adapter.modules);
+});
+
+test('scalars are part of the result only where its state is one of stage 2', () => {
+  const start = runOf([metrics(0.5, 1), metrics(0.6, 1), metrics(0.6, 1), metrics(0.6, 1), metrics(0.7, 1)]);
+  const stage1End = start.best;
+  const stage2: RunState = { ...start, stage: 2, stage1End };
+  expect(start.step).toBe(plan.stage2);
+  expect(verdictOf(task, stage2)[0]).toMatchObject({ scalarsKept: null, learnedScalars: null });
+  const go = (validation: Metrics): RunState =>
+    ended(afterValidation(afterSteps(stage2, [1, 1, 1, 1], { ...start.adapter }), validation));
+  expect(go(metrics(0.8, 1)).verdict).toMatchObject({ scalarsKept: true, keptStep: 20 });
+  expect(go(metrics(0.7, 1.1)).verdict).toMatchObject({ scalarsKept: false, keptStep: 16 });
+  expect(go(metrics(0.6, 1)).verdict?.learnedScalars).not.toBeNull();
+});
+
+test('a sentence says which it is', () => {
+  const probe = { strength: 1 };
+  expect(keptSentence({ keptStep: 9, steps: 9, probe })).toContain('the last state');
+  expect(keptSentence({ keptStep: 4, steps: 9, probe })).toContain('step 4 of 9');
+  expect(keptSentence({ keptStep: 0, steps: 9, probe })).toContain('the result is the probe');
+  expect(keptSentence({ keptStep: 0, steps: 9, probe: null })).toContain('what it began with');
+});
