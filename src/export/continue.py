@@ -28,7 +28,7 @@ PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".avif"}
 # Graft's options, from their table: path, default, and why this script does not follow it (None where it does).
 OPTIONS = {
     "steps": (None, None),
-    "epochs": (10, None),
+    "epochs": (None, None),
     "batch": (32, None),
     "learningRate": (0.003, None),
     "seed": (1, None),
@@ -356,7 +356,8 @@ def main():
     batch = min(args.batch or recipe["batch"], len(train))
     steps = args.steps or (None if args.epochs else recipe["steps"])
     if steps is None:
-        epochs = args.epochs or recipe["epochs"]
+        plan = run["plan"]
+        epochs = args.epochs or recipe["epochs"] or plan["steps"] / plan["stepsPerEpoch"]
         steps = max(1, round(epochs * len(train) / (batch * accelerator.num_processes)))
 
     base, names, heads = load_base(run, source)

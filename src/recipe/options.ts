@@ -98,13 +98,14 @@ const table = {
   },
   epochs: {
     kind: 'number',
-    default: 10,
+    default: null,
     above: 0,
     most: 10_000,
+    empty: 'by image count',
     group: 'length',
     when: { steps: [null] },
     label: 'Epochs',
-    help: 'Passes over the training images.',
+    help: 'Passes over the training images. Empty: more of them where there are few images.',
   },
   batch: {
     kind: 'number',

@@ -5,7 +5,7 @@ import { faultSentence } from '../shared/fault.ts';
 import { groups, optionOf, paths, type Path, type Recipe } from './options.ts';
 import { formOf, readForm, wordsOf, type RecipeForm } from './recipe-form.ts';
 import { readRecipe, readRecipeFile } from './read-recipe.ts';
-import { batchOf, recipeDefaults, stepsOf, valueAt } from './recipe.ts';
+import { batchOf, defaultEpochs, recipeDefaults, stepsOf, valueAt, withLength } from './recipe.ts';
 
 const form = formOf(recipeDefaults);
 type Texts = Partial<Record<Path, string>>;
@@ -283,5 +283,19 @@ test('steps follow from epochs, images and batch, and a batch is never larger th
   expect(stepsOf(recipeDefaults, 320)).toBe(100);
   expect(stepsOf({ ...recipeDefaults, steps: 7 }, 320)).toBe(7);
   expect(batchOf(recipeDefaults, 20)).toBe(20);
-  expect(stepsOf(recipeDefaults, 20)).toBe(10);
+  expect(stepsOf({ ...recipeDefaults, epochs: 10 }, 20)).toBe(10);
+});
+
+test('without a length of its own a recipe takes one by the number of images, and a run says which', () => {
+  expect(recipeDefaults.epochs).toBeNull();
+  for (const images of [1, 40, 100, 200, 400, 800, 5000]) {
+    const said = withLength(recipeDefaults, images);
+    expect(said.epochs).toBe(defaultEpochs(images));
+    expect(stepsOf(said, images)).toBe(stepsOf(recipeDefaults, images));
+  }
+  const fixed = [
+    { ...recipeDefaults, epochs: 10 },
+    { ...recipeDefaults, steps: 7 },
+  ];
+  for (const recipe of fixed) expect(withLength(recipe, 40)).toEqual(recipe);
 });

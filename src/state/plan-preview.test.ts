@@ -25,7 +25,7 @@ it.each([
   );
   expect(branchParameters(config, recipe)).toBe(sizes.reduce((a, b) => a + b, 0));
 
-  const length = previewLength(recipe, 100);
+  const length = previewLength({ ...recipe, epochs: 10 }, 100);
   const planned = dropPlan(names, recipe.dmlora, length?.steps ?? 0, recipe.seed);
   expect(length?.dropSteps).toEqual(planned.map(({ step }) => step));
   expect(length?.stage2Step).toBe(recipe.dmlora.scalars === 'off' ? null : 25);

@@ -114,6 +114,19 @@ describe('the recipe', () => {
     expect(button('Start').disabled).toBe(false);
   });
 
+  test('without epochs of its own it says how many it takes, and for how many images', async () => {
+    await shown('ready');
+    const epochs = field(/^Epochs/);
+    expect(epochs).toMatchObject({ value: '' });
+    expect(epochs.getAttribute('placeholder')).toMatch(/^\d+ \(for [\d,]+ images?\)$/);
+    type(epochs, '7');
+    expect(button('Start').disabled).toBe(false);
+    type(epochs, '0');
+    expect(button('Start').disabled).toBe(true);
+    type(epochs, '');
+    expect(button('Start').disabled).toBe(false);
+  });
+
   test('what is not shown cannot be wrong', async () => {
     await shown('ready');
     const until = field(/^Drops until/);

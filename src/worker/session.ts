@@ -8,7 +8,7 @@ import { loraNeeds, loraProblem } from '../dmlora/lora-start.ts';
 import { branchWork } from '../dmlora/targets.ts';
 import type { Recipe } from '../recipe/options.ts';
 import { readRecipe } from '../recipe/read-recipe.ts';
-import { batchOf, checkDepth } from '../recipe/recipe.ts';
+import { batchOf, checkDepth, withLength } from '../recipe/recipe.ts';
 import { ndArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
 import { unlessAborted } from '../shared/concurrent.ts';
@@ -289,7 +289,7 @@ export class Session {
     const flops = stepFlops(config, data.classes.length, branchWork(recipe.dmlora));
     const summary: RunSummary = {
       engine: present(run.engine, 'engine').describe(),
-      recipe,
+      recipe: withLength(recipe, data.trainImages),
       steps: run.plan.steps,
       batch: run.plan.batch,
       stepsPerEpoch: run.plan.stepsPerEpoch,

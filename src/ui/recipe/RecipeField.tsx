@@ -1,14 +1,26 @@
 // One labelled field of the recipe with its explanation, and what is wrong with its value.
 import { useId } from 'react';
 import { optionOf, type Path } from '../../recipe/options.ts';
+import { defaultEpochs } from '../../recipe/recipe.ts';
+import { splitSize, useData } from '../../state/data-store.ts';
 import { setField, useRecipe } from '../../state/recipe-store.ts';
 import { cx } from '../parts/cx.ts';
+import { countText } from '../parts/words.ts';
 import styles from './RecipeCard.module.css';
+
+/** What an empty field stands for; epochs follow from the images that are open. */
+function useEmptyWords(path: Path): string | undefined {
+  const images = useData(({ data }) => (data === null ? 0 : splitSize(data, 'train')));
+  const option = optionOf(path);
+  if (path === 'epochs' && images > 0) return `${defaultEpochs(images)} (for ${countText(images, 'image')})`;
+  return option.kind === 'number' ? option.empty : undefined;
+}
 
 export function RecipeField({ path }: { readonly path: Path }) {
   const id = useId();
   const value = useRecipe((state) => state.form.texts.get(path) ?? '');
   const error = useRecipe((state) => state.errors.get(path));
+  const empty = useEmptyWords(path);
   const option = optionOf(path);
   const describedBy = `${id}-help`;
   const unit = option.kind === 'number' ? (option.percent === true ? '%' : option.unit) : undefined;
@@ -38,7 +50,7 @@ export function RecipeField({ path }: { readonly path: Path }) {
           inputMode="decimal"
           autoComplete="off"
           value={value}
-          placeholder={option.empty}
+          placeholder={empty}
           aria-describedby={describedBy}
           aria-invalid={error !== undefined}
           onChange={({ currentTarget }) => setField(path, currentTarget.value)}
