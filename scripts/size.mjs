@@ -14,6 +14,7 @@ const limits = new Map([
   ['files', 12],
   ['hub', 60],
   ['export', 42],
+  ['runs', 20],
 ]);
 
 /**
@@ -29,6 +30,8 @@ function partOf(name) {
   if (/^worker-(?:guess-encoding|peft-adapter|stacked-lora)-/.test(name)) return 'files';
   // What only an export loads: the writers and their proofs.
   if (name.startsWith('worker-export-run')) return 'export';
+  // What only saved runs load: their files in the worker, their list on the page.
+  if (/^(?:worker-saved-runs|RunsCard|ContinueRun|run-words)-/.test(name)) return 'runs';
   // What looks at images and decodes them: in workers of its own, and for a browser without workers in
   // workers.
   if (name.startsWith('worker-image-work-')) return 'one-thread';

@@ -53,7 +53,7 @@ interface Opened {
 /** Commands whose input and output hold no files. */
 type PlainCommand = Exclude<
   CommandName,
-  'hello' | 'openModel' | 'openData' | 'thumbnails' | 'exportModel' | 'proofFile'
+  'hello' | 'openModel' | 'openData' | 'thumbnails' | 'exportModel' | 'proofFile' | 'runFile' | 'takeRun'
 >;
 
 /** An export without its files: those are named. */

@@ -18,6 +18,8 @@ export interface ModelFiles {
   /** Name of the weights' file or of their index. */
   readonly name: string;
   readonly open: () => Promise<Result<TensorFile>>;
+  /** All that may be read of the model: weights, and the JSON files of their folder. */
+  readonly read: readonly SourceFile[];
   /** A file of the weights' own folder. */
   readonly beside: (name: string) => SourceFile | undefined;
   /** Where config.json was seen though not beside the weights; '' for nowhere. */
@@ -164,6 +166,10 @@ function filesOf(chosen: Weights, all: readonly Weights[], files: readonly Sourc
   return {
     name,
     open,
+    read: [
+      ...chosen.files.filter(({ path }) => /\.safetensors$/i.test(path)),
+      ...inFolder.filter(({ path }) => /\.json$/i.test(path)),
+    ],
     beside,
     configElsewhere: shownSome(configs.map(({ path }) => shown(path))),
     notes: elsewhere(chosen, all, files),

@@ -19,7 +19,7 @@ import type { Checkpoint } from './family.ts';
 import { imageSizesOf } from './image-sizes.ts';
 import type { VitModel } from '../vit/parameters.ts';
 import { unwrapped } from './wrapper-prefix.ts';
-import { modelFiles } from './model-files.ts';
+import { adapterFiles, modelFiles } from './model-files.ts';
 import type { SourceFile } from '../data/source-file.ts';
 import type { VitConfig } from '../vit/vit-config.ts';
 import type { AdapterStart } from './peft/peft-adapter.ts';
@@ -78,6 +78,14 @@ export interface OpenModel {
   /** What the branches of a run start from; null for new ones. */
   readonly start: AdapterStart | null;
   readonly summary: ModelSummary;
+  /** The files that it was opened from: with them it can be opened again. */
+  readonly sources: ModelSources;
+}
+
+/** What a model was opened from. */
+export interface ModelSources {
+  readonly files: readonly SourceFile[];
+  readonly adapter: AdapterBeside | null;
 }
 
 /** A model that was understood, and whose weights were not read. */
@@ -188,6 +196,7 @@ export async function understandModel(
       licence: origin.licence ?? licenceOf(config.value),
     },
     start,
+    sources: { files: chosen.value.read, adapter: adapterSources(adapter) },
     summary: {
       title,
       family: `${checkpoint.family.title} (${checkpoint.dialect.title})`,
@@ -234,6 +243,13 @@ async function withAdapter(
   if (!merged.ok) return merged;
   const { labels, ...file } = merged.value;
   return ok({ ...file, config: labels.length > 0 ? { ...config, labels } : config, start: null });
+}
+
+/** Of an adapter's files those that are read. */
+function adapterSources(adapter: AdapterBeside | null): AdapterBeside | null {
+  if (adapter === null) return null;
+  const { config = null, weights = null } = adapterFiles(adapter.files) ?? {};
+  return { ...adapter, files: [config, weights].filter((file) => file !== null) };
 }
 
 /** timm writes the licence of its weights into pretrained_cfg. */

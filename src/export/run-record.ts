@@ -4,6 +4,7 @@
 import type { SplitName } from '../data/import-report.ts';
 import type { PixelFinding } from '../data/pixel-findings.ts';
 import { present } from '../shared/assert.ts';
+import { digestOf } from '../shared/sha256.ts';
 import type { TrainingData } from '../train/training-data.ts';
 import type { OpenModel } from '../checkpoints/open-model.ts';
 import type { RunResult } from './export-types.ts';
@@ -76,12 +77,6 @@ export interface RunRecordFile {
     readonly pixels: readonly PixelFinding[];
   } & Readonly<Record<SplitName, readonly SplitRecord[]>>;
   readonly result: RunResult;
-}
-
-/** SHA-256 of a blob, 64 hexadecimal digits. */
-async function digestOf(blob: Blob): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', await blob.arrayBuffer());
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /** Gathers the record of a run that has ended. */

@@ -173,6 +173,14 @@ export function writeSafetensors(
   tensors: ReadonlyMap<string, TensorToWrite>,
   metadata: ReadonlyMap<string, string> = new Map(),
 ): Blob {
+  return new Blob(safetensorsParts(tensors, metadata) as BlobPart[]);
+}
+
+/** The same in its parts: length and header, then each tensor's bytes. The metadata keeps its order. */
+export function safetensorsParts(
+  tensors: ReadonlyMap<string, TensorToWrite>,
+  metadata: ReadonlyMap<string, string>,
+): readonly (Uint8Array | Blob)[] {
   const order = [...tensors].sort(
     ([a, { dtype: left }], [b, { dtype: right }]) =>
       (elementBits.get(right) ?? 0) - (elementBits.get(left) ?? 0) || (a < b ? -1 : 1),
@@ -190,5 +198,5 @@ export function writeSafetensors(
   const padded = new Uint8Array(8 + Math.ceil(text.length / 8) * 8).fill(0x20);
   new DataView(padded.buffer).setBigUint64(0, BigInt(padded.length - 8), true);
   padded.set(text, 8);
-  return new Blob([padded, ...order.map(([, { bytes }]) => bytes as BlobPart)]);
+  return [padded, ...order.map(([, { bytes }]) => bytes)];
 }

@@ -25,7 +25,10 @@ export type BadFileReason =
   | 'other-archive'
   | 'table'
   | 'holds-model'
-  | 'too-big';
+  | 'too-big'
+  | 'no-checkpoint'
+  | 'checkpoint-version'
+  | 'checkpoint-damaged';
 
 /** Why a repository of the Hugging Face Hub could not be read or written. */
 export type HubReason =
@@ -175,6 +178,8 @@ export type Fault =
     }
   /** Another tab of this browser trains. */
   | { readonly kind: 'other-tab' }
+  /** A saved run cannot go on before something is opened again. */
+  | { readonly kind: 'run-needs'; readonly what: 'images' | 'model'; readonly detail: string }
   | { readonly kind: 'wrong-phase'; readonly command: string; readonly phase: string }
   /** `restarted`: another one is there, and gets the same model and images. */
   | {
@@ -240,6 +245,10 @@ const badFileAdvice: Record<BadFileReason, string> = {
   table: 'Save its pictures as files, one folder a class, and open that folder.',
   'holds-model': 'Open it with "or its files" in the card "Model", or by --model in the command.',
   'too-big': 'Make the file smaller or split it, then open it again.',
+  'no-checkpoint': 'Open a file that “Save as file” of a run has written.',
+  'checkpoint-version': 'Reload the page to get the newest version of Graft, and open the run with that.',
+  'checkpoint-damaged':
+    'Nothing of it was taken. Copy the file again from where it was saved, or go on from another one.',
 };
 
 const hubAdvice: Record<HubReason, string> = {
@@ -286,7 +295,7 @@ const hubTitles: Partial<Record<HubReason, string>> = {
 
 const storageAdvice = {
   quota:
-    'Delete models that you no longer need (in “Models from the Hub”), or free some disk space, and try again.',
+    'Delete runs (in “Runs”) or models (in “Models from the Hub”) that you no longer need, or free some disk space, and try again.',
   locked: 'Close other tabs with Graft and try again.',
   unavailable: 'Try again; in a private window, use an ordinary one.',
   corrupt: 'It was removed: try again.',
@@ -489,6 +498,12 @@ export function describeFault(fault: Fault): FaultText {
         detail:
           'Two runs at once would share one processor and its memory, and take more than twice the time.',
         advice: 'Watch it here, and start when it has ended; or stop it there.',
+      };
+    case 'run-needs':
+      return {
+        title: `This run needs its ${fault.what} again`,
+        detail: fault.detail,
+        advice: `Open ${fault.what === 'images' ? 'them' : 'it'} as before, then press Continue again: the run is kept.`,
       };
     case 'wrong-phase':
       return {

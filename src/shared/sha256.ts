@@ -97,3 +97,20 @@ export class Sha256 {
 // measurable.
 const byte = (bytes: Uint8Array, at: number): number => bytes[at] ?? 0;
 const word = (words: Int32Array | Uint32Array, at: number): number => words[at] ?? 0;
+
+/** Files up to this size are digested by the browser at once, which is quicker; of larger ones a piece at a time. */
+const wholeBytes = 64e6;
+
+/** SHA-256 of a file as 64 hex digits. */
+export async function digestOf(file: Blob): Promise<string> {
+  if (file.size > wholeBytes) return streamedDigest(file);
+  const digest = await crypto.subtle.digest('SHA-256', await file.arrayBuffer());
+  return Array.from(new Uint8Array(digest), (value) => value.toString(16).padStart(2, '0')).join('');
+}
+
+async function streamedDigest(file: Blob): Promise<string> {
+  const hash = new Sha256();
+  const reader = file.stream().getReader();
+  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) hash.update(piece.value);
+  return hash.hex();
+}

@@ -2,6 +2,7 @@
 import { addRejected, dataStore } from './data-store.ts';
 import { deviceStore } from './device-store.ts';
 import { runStore, type RunCommand } from './run-store.ts';
+import { savedRunsStore } from './saved-runs-store.ts';
 import { stepLog } from './step-log.ts';
 import type { DropRecord, Phase, TrainerEvent } from '../worker/protocol.ts';
 
@@ -88,6 +89,12 @@ export function routeEvent(event: TrainerEvent): void {
     }
     case 'pixels':
       dataStore.setState({ pixels: event });
+      return;
+    case 'saved':
+      savedRunsStore.setState({ saved: { id: event.id, step: event.step }, notSaved: null });
+      return;
+    case 'not-saved':
+      savedRunsStore.setState({ notSaved: event.fault });
       return;
     case 'rejected':
       addRejected(event.files);

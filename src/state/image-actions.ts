@@ -36,6 +36,8 @@ export interface Images {
   readonly actions: ImageActions;
   /** Opens the last images again, for a new worker. */
   reopen(): Promise<void>;
+  /** Other images are open, which were not opened here. */
+  forget(): void;
   /** Asks how much the pixels that are kept on this machine take. */
   loadStored(): Promise<void>;
 }
@@ -164,6 +166,10 @@ export function createImages(
   return {
     actions,
     loadStored,
+    forget() {
+      [openedData, openedValidation, refusedData] = [null, null, null];
+      forgetThumbnails();
+    },
     async reopen() {
       const [data, validation] = [openedData, openedValidation];
       if (data !== null) await sendData(data, 'all', dataStore.getState().bundledId);

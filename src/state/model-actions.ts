@@ -40,6 +40,8 @@ export interface Models {
   readonly send: (opened: OpenedModel, bundledId: string | null) => Promise<void>;
   /** Opens the last model again, for a new worker. */
   reopen(): Promise<void>;
+  /** Another model is open, which was not opened here. */
+  forget(): void;
 }
 
 /**
@@ -121,6 +123,9 @@ export function createModels(
   return {
     actions,
     send: sendModel,
+    forget() {
+      openedModel = null;
+    },
     async reopen() {
       if (openedModel !== null) await sendModel(openedModel, modelStore.getState().bundledId);
     },

@@ -1,7 +1,7 @@
 // The recipe being edited: the texts of the form, what they mean, and on which backend the run is to go.
 import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
-import type { Path } from '../recipe/options.ts';
+import type { Path, Recipe } from '../recipe/options.ts';
 import { readRecipeFile } from '../recipe/read-recipe.ts';
 import { formOf, readForm, type ReadForm, type RecipeForm } from '../recipe/recipe-form.ts';
 import { recipeDefaults } from '../recipe/recipe.ts';
@@ -39,6 +39,11 @@ export function setLengthIn(lengthIn: RecipeForm['lengthIn']): void {
   show({ ...recipeStore.getState().form, lengthIn });
 }
 
+/** Shows a recipe, such as that of a run that was opened. */
+export function showRecipe(recipe: Recipe): void {
+  show(formOf(recipe));
+}
+
 export function resetRecipe(): void {
   show(defaultForm);
   recipeStore.setState({ backend: 'auto' });
@@ -56,7 +61,7 @@ export function setBackend(backend: BackendChoice): void {
 /** Takes a recipe file; a fault is kept for the card. */
 export async function loadRecipe(file: Blob): Promise<void> {
   const recipe = await readRecipeFile(file);
-  if (recipe.ok) show(formOf(recipe.value));
+  if (recipe.ok) showRecipe(recipe.value);
   else recipeStore.setState({ fault: recipe.fault });
 }
 

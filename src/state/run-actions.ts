@@ -5,6 +5,7 @@ import { chosenFormats, clearExport, exportStore } from './export-store.ts';
 import { hubStore } from './hub-store.ts';
 import { recipeStore } from './recipe-store.ts';
 import { clearRun, runStore } from './run-store.ts';
+import { forgetSaved } from './saved-runs-store.ts';
 import { stepLog } from './step-log.ts';
 import type { TrainerEvent } from '../worker/protocol.ts';
 
@@ -27,6 +28,8 @@ export interface Runs {
   before(event: TrainerEvent): void;
   /** Asks what the run that has ended measured. */
   fetchResult(): Promise<void>;
+  /** Says that another run was asked for, or that it is there or will not come. */
+  expect(asked: boolean): void;
 }
 
 export function createRuns(client: TrainerClient): Runs {
@@ -39,6 +42,7 @@ export function createRuns(client: TrainerClient): Runs {
     stepLog.clear();
     clearRun();
     clearExport();
+    forgetSaved();
     hubStore.setState({ push: { kind: 'none' } });
   }
 
@@ -102,6 +106,9 @@ export function createRuns(client: TrainerClient): Runs {
   return {
     actions,
     fetchResult,
+    expect(asked) {
+      startAsked = asked;
+    },
     before({ kind }) {
       if (!startAsked || kind === 'progress' || kind === 'fault') return;
       startAsked = false;

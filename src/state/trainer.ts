@@ -12,9 +12,11 @@ import { createModels, type ModelActions } from './model-actions.ts';
 import { joinTabs, type TabParts } from './other-tabs.ts';
 import { createRuns, type RunActions } from './run-actions.ts';
 import { modelStore } from './model-store.ts';
+import { createSavedRuns, type SavedRunActions } from './saved-run-actions.ts';
 import { runStore } from './run-store.ts';
+import { savedRunsStore } from './saved-runs-store.ts';
 
-export interface Trainer extends ModelActions, HubActions, ImageActions, RunActions {
+export interface Trainer extends ModelActions, HubActions, ImageActions, RunActions, SavedRunActions {
   /** Greets the worker and opens the bundled model and the first bundled data set. */
   open(): Promise<void>;
   close(): void;
@@ -41,6 +43,9 @@ export function createTrainer(parts: TrainerParts): Trainer {
   const images = createImages(client, inTurn, locate);
   const runs = createRuns(client);
   const tabs = parts.tabs == null ? null : joinTabs(parts.tabs);
+  const saved = createSavedRuns(client, inTurn, { models, images, runs });
+  /** The list is read again when a run appears in it or has ended, and the browser asked once to keep it. */
+  let listed: string | null = null;
   const hub = createHub(client, models.send, () => parts.persist?.());
 
   function hear(event: TrainerEvent): void {
@@ -49,6 +54,16 @@ export function createTrainer(parts: TrainerParts): Trainer {
     else routeEvent(event);
     if (event.kind === 'pixels' && event.ready + event.failed === event.total) void images.loadStored();
     if (event.kind === 'phase' && event.phase.kind === 'finished') void runs.fetchResult();
+    if (event.kind === 'saved') hearSaved(event.id);
+  }
+
+  function hearSaved(id: string): void {
+    const { kind } = runStore.getState().phase;
+    if (listed === id && kind !== 'finished' && kind !== 'paused') return;
+    // Granted or not, the run is stored; it is only kept longer when it is.
+    if (listed === null) void parts.persist?.().catch(() => false);
+    listed = id;
+    void saved.loadRuns();
   }
 
   function inTurn(work: () => Promise<void>): Promise<void> {
@@ -76,18 +91,21 @@ export function createTrainer(parts: TrainerParts): Trainer {
     return true;
   }
 
-  /** A new worker is empty: it gets the same model and images again; the run itself is lost. */
+  /** A new worker is empty: it gets the same model and images again, and goes on with a run that was saved. */
   async function recover(died: WorkerDied): Promise<void> {
     const { phase } = runStore.getState();
+    const { saved: last } = savedRunsStore.getState();
+    const goesOn = last !== null && (phase.kind === 'training' || phase.kind === 'evaluating');
     if (phase.kind === 'idle') runStore.setState({ fault: died, pending: null });
     else {
-      const fault: WorkerDied = { ...died, run: 'lost' };
+      const fault: WorkerDied = { ...died, run: goesOn ? 'kept' : 'lost' };
       const step = 'step' in phase ? phase.step : 0;
       runStore.setState({ phase: { kind: 'failed', fault, step, resumable: false }, fault, pending: null });
     }
     if (!(await hello())) return;
     await models.reopen();
     await images.reopen();
+    if (goesOn) await saved.openRun(last.id);
   }
 
   return {
@@ -95,8 +113,10 @@ export function createTrainer(parts: TrainerParts): Trainer {
     ...hub.actions,
     ...images.actions,
     ...runs.actions,
+    ...saved,
     start: () => alone(() => runs.actions.start()),
     resume: () => alone(() => runs.actions.resume()),
+    openRun: (id, end) => alone(() => saved.openRun(id, end)),
     async open() {
       const [greeted, shipped, sets] = await Promise.all([
         hello(),
@@ -110,6 +130,7 @@ export function createTrainer(parts: TrainerParts): Trainer {
       if (!greeted) return;
       void hub.load();
       void images.loadStored();
+      void saved.loadRuns();
       const model = shipped.ok ? shipped.value[0] : undefined;
       const data = sets.ok ? sets.value[0] : undefined;
       // A user may already have dropped something of their own.

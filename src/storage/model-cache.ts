@@ -119,6 +119,19 @@ export class ModelCache {
     return ok(null);
   }
 
+  /** Every file of a state that is here as a whole; null where it is not. */
+  async filesOf(snapshot: Snapshot): Promise<Result<readonly { path: string; blob: Blob }[] | null>> {
+    const record = await this.readRecordOf(snapshot);
+    if (!record.ok || record.value === null) return record.ok ? ok(null) : record;
+    const found: { path: string; blob: Blob }[] = [];
+    for (const { path, bytes } of record.value.files) {
+      const blob = await this.read(snapshot, path, bytes);
+      if (!blob.ok || blob.value === null) return blob.ok ? ok(null) : blob;
+      found.push({ path, blob: blob.value });
+    }
+    return ok(found);
+  }
+
   /** Every repository of which something is here, by name. */
   async list(): Promise<Result<readonly CachedModel[]>> {
     return this.#guarded(async () => {

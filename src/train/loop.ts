@@ -6,7 +6,7 @@ import { allOpen } from '../dmlora/adapter.ts';
 import { dropBranches, type DropEvent } from '../dmlora/drop-plan.ts';
 import { branchStrengths } from '../dmlora/merge.ts';
 import { enterStage2, scalarLimit, trainsIn } from '../dmlora/stages.ts';
-import type { Engine, Memory } from '../engine/engine.ts';
+import type { Engine, Memory, StepReport } from '../engine/engine.ts';
 import { FaultError } from '../shared/fault.ts';
 import { unwrap } from '../shared/result.ts';
 import { withCrops } from './augment.ts';
@@ -156,10 +156,10 @@ async function steps(task: RunTask, state: RunState, engine: Engine, host: RunHo
   const { recipe, data, model, head, plan } = task;
   const schedule = scheduleOf(recipe, plan.steps);
   const stop = nextStop(plan, state.step);
-  const losses: number[] = [];
+  const done: StepReport[] = [];
   let seconds = 0;
   do {
-    const first = state.step + losses.length;
+    const first = state.step + done.length;
     host.phase({ kind: 'training', stage: state.stage, step: first, steps: plan.steps });
     const most = host.isUndisturbed() ? engine.describe().stepsInFlight : 1;
     const startedAt = performance.now();
@@ -183,16 +183,16 @@ async function steps(task: RunTask, state: RunState, engine: Engine, host: RunHo
     const { steps: reports, fault } = await engine.report();
     const took = secondsSince(startedAt);
     seconds += took;
+    done.push(...reports);
     for (const { step, loss, correct, gradientNorm } of reports) {
-      losses.push(loss);
       const learningRate = rates[step - first] ?? NaN;
       const row = { step, loss, accuracy: correct / plan.batch, learningRate, gradientNorm };
       host.stepped(row, took / reports.length, engine.memory());
     }
     if (fault !== null) throw new FaultError(fault);
     await yieldToEventLoop();
-  } while (state.step + losses.length < stop && host.isUndisturbed());
-  const next = after(seconds, afterSteps(state, losses, unwrap(await engine.readAdapter())));
+  } while (state.step + done.length < stop && host.isUndisturbed());
+  const next = after(seconds, afterSteps(state, done, unwrap(await engine.readAdapter())));
   const peakBufferBytes = Math.max(state.peakBufferBytes, engine.memory().peakBufferBytes);
   return { ...next, stepSeconds: state.stepSeconds + seconds, peakBufferBytes };
 }

@@ -10,6 +10,7 @@ import type { DivergedFault } from './divergence.ts';
 import type { Metrics } from './evaluation.ts';
 import type { Recipe } from '../recipe/options.ts';
 import type { DropRecord, ModuleView, StepRow } from './run-record.ts';
+import type { RunState } from './run-state.ts';
 import type { TrainingData } from './training-data.ts';
 
 /** What is being done before a run can begin, and how far it is. */
@@ -45,6 +46,10 @@ export interface RunInput {
 
 /** What a run tells while it goes on. */
 export interface RunListener {
+  /** A state that can be gone on from. */
+  kept(state: RunState): void;
+  /** Whether the loop should stop for such a state before the plan has it do so. */
+  wantsState(): boolean;
   phase(phase: Phase): void;
   step(
     row: StepRow,

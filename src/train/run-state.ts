@@ -1,17 +1,17 @@
 // A run as one readonly value: everything that going on needs, and everything that it leaves. The loop makes
 // the next state out of a state; a snapshot is a state that was kept, resuming is going on from it. Plain
-// data and typed arrays only, so that it can be cloned and written to a file: numbers and records as JSON,
-// tensors (losses, and of each adapter the parameters of `parametersOf` and two moments of each) beside them.
+// data and typed arrays only, so that it can be cloned and written to a file (runs/checkpoint-file.ts).
 // Random numbers have no state (docs/decisions).
 import { initialAdapter, type Adapter, type ModuleName } from '../dmlora/adapter.ts';
 import { withLoras } from '../dmlora/lora-start.ts';
 import type { Stage } from '../dmlora/stages.ts';
+import type { StepReport } from '../engine/engine.ts';
 import type { RateChange } from '../shared/fault.ts';
 import { farLoss, type DivergedFault, type Evaluated } from './divergence.ts';
 import { isBetter, type Metrics } from './evaluation.ts';
 import type { RunInput } from './run-input.ts';
-import type { RunPlan } from './run-plan.ts';
-import type { DropRecord, ProbeRecord, RunRecord } from './run-record.ts';
+import { learningRateAt, scheduleOf, type RunPlan } from './run-plan.ts';
+import type { DropRecord, ProbeRecord, RunRecord, StepRow } from './run-record.ts';
 
 /** A run's input and what follows from it: what every function of the loop is given beside the state. */
 export interface RunTask extends RunInput {
@@ -56,6 +56,9 @@ export interface RunState {
   readonly probe: Probed | null;
   /** The loss on the batch of every done step. */
   readonly losses: Float32Array; // [step]
+  /** Images of each batch that were right, and the norm of its gradient: what the curves show beside the loss. */
+  readonly correct: Float32Array; // [step]
+  readonly gradientNorms: Float32Array; // [step]
   /** Validations in the order of the steps; the first is that before training. */
   readonly evaluations: readonly Evaluated[];
   /** Validation of this very adapter; null where it has changed since. */
@@ -96,6 +99,8 @@ export function initialState(input: RunInput, adapter = startingAdapter(input)):
     drops: [],
     probe: null,
     losses: new Float32Array(),
+    correct: new Float32Array(),
+    gradientNorms: new Float32Array(),
     evaluations: [],
     validation: null,
     best: null,
@@ -137,13 +142,47 @@ export function withProbe(state: RunState, probe: Probed): RunState {
   return afterValidation({ ...state, adapter, probe }, probe.validation);
 }
 
-/** After some more steps: their losses, and the adapter that they left. */
-export function afterSteps(state: RunState, losses: readonly number[], adapter: Adapter): RunState {
-  const step = state.step + losses.length;
-  const all = new Float32Array(step);
-  all.set(state.losses);
-  all.set(losses, state.step);
-  return overcome({ ...state, step, adapter, losses: all, validation: null }, step - 1);
+/** After some more steps: what was measured of each, and the adapter that they left. */
+export function afterSteps(
+  state: RunState,
+  reports: readonly Pick<StepReport, 'loss' | 'correct' | 'gradientNorm'>[],
+  adapter: Adapter,
+): RunState {
+  const step = state.step + reports.length;
+  const measured = {
+    losses: joined(
+      state.losses,
+      reports.map(({ loss }) => loss),
+    ),
+    correct: joined(
+      state.correct,
+      reports.map(({ correct }) => correct),
+    ),
+    gradientNorms: joined(
+      state.gradientNorms,
+      reports.map(({ gradientNorm }) => gradientNorm),
+    ),
+  };
+  return overcome({ ...state, ...measured, step, adapter, validation: null }, step - 1);
+}
+
+function joined(former: Float32Array, more: readonly number[]): Float32Array {
+  const all = new Float32Array(former.length + more.length);
+  all.set(former);
+  all.set(more, former.length);
+  return all;
+}
+
+/** The done steps, as they were told when they were done. */
+export function stepRows({ recipe, plan }: RunTask, state: RunState): StepRow[] {
+  const schedule = scheduleOf(recipe, plan.steps);
+  return Array.from(state.losses, (loss, step) => ({
+    step,
+    loss,
+    accuracy: (state.correct[step] ?? 0) / plan.batch,
+    learningRate: learningRateAt(schedule, step),
+    gradientNorm: state.gradientNorms[step] ?? NaN,
+  }));
 }
 
 /** After a drop event of the plan. */
@@ -195,6 +234,8 @@ export function backTo(plan: RunPlan, state: RunState, to: Validated): RunState 
     stage1End: step > plan.stage2 ? state.stage1End : null,
     dropEvents: plan.drops.filter((event) => dropped.has(event.step)).length,
     losses: state.losses.slice(0, step),
+    correct: state.correct.slice(0, step),
+    gradientNorms: state.gradientNorms.slice(0, step),
     evaluations: state.evaluations.filter((evaluated) => evaluated.step <= step),
     overflow: null,
   };

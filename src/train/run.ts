@@ -13,7 +13,14 @@ import { train, type RunHost } from './loop.ts';
 import type { Phase, RunInput, RunListener } from './run-input.ts';
 import { planRun, type RunPlan } from './run-plan.ts';
 import { viewModules, type ModuleView, type RunRecord, type StepRow } from './run-record.ts';
-import { initialState, recordOf, startingAdapter, type RunState, type RunTask } from './run-state.ts';
+import {
+  initialState,
+  recordOf,
+  startingAdapter,
+  stepRows,
+  type RunState,
+  type RunTask,
+} from './run-state.ts';
 import { prepareOptions } from './training-data.ts';
 import { divergingNow, gentler } from './verdict.ts';
 
@@ -266,7 +273,7 @@ export class Run {
     stepped: (row, seconds, memory) => this.#stepped(row, seconds, memory),
     evaluated: (seconds) => this.#pace.addEvaluation(seconds),
     mayGoOn: (state) => this.#mayGoOn(state),
-    isUndisturbed: () => this.#wish === 'run',
+    isUndisturbed: () => this.#wish === 'run' && !this.listener.wantsState(),
     isEnding: () => this.#wish === 'stop',
   };
 
@@ -281,7 +288,22 @@ export class Run {
     if (latest !== undefined) this.listener.evaluated(latest.step, latest.validation);
     if (verdict === null) this.#tellDivergence(divergingNow(this.#task, state));
     else if (former.verdict === null && verdict.diverged !== null) this.listener.diverging(verdict.diverged);
+    this.listener.kept(state);
     return state;
+  }
+
+  /** Tells all that the state holds, to a listener that has heard none of it: that of a run gone on with. */
+  retell(): void {
+    const state = this.#state;
+    const { step, stepSeconds, peakBufferBytes, verdict } = state;
+    const pace = { currentSecondsPerStep: step === 0 ? 0 : stepSeconds / step, secondsLeft: null };
+    const memory = { bufferBytes: 0, peakBufferBytes, count: 0 };
+    for (const row of stepRows(this.#task, state)) this.listener.step(row, pace, memory);
+    if (state.drops.length > 0) this.listener.dropped(state.drops);
+    this.listener.branches(step, this.modules);
+    for (const evaluated of state.evaluations) this.listener.evaluated(evaluated.step, evaluated.validation);
+    if (verdict === null) this.#tellDivergence(divergingNow(this.#task, state));
+    else if (verdict.diverged !== null) this.listener.diverging(verdict.diverged);
   }
 
   /** Tells when the run begins to diverge, and when it has come back. */

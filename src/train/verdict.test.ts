@@ -23,13 +23,15 @@ const plan = planRun(input.recipe, input.model.config, input.data.trainImages);
 const task: RunTask = { ...input, plan };
 const metrics = (accuracy: number, loss: number): Metrics => ({ accuracy, loss });
 
+const fourSteps = Array.from({ length: 4 }, () => ({ loss: 1, correct: 1, gradientNorm: 1 }));
+
 /** A run of four steps for each validation, whose probe has the first. */
 function runOf([first = metrics(0, 9), ...later]: readonly Metrics[]): RunState {
   const start = initialState(input);
   const probe = { head: start.adapter.head, strength: 1, validation: first, test: null };
   return later.reduce(
     (state, validation) => {
-      const next = afterSteps(state, [1, 1, 1, 1], { ...state.adapter });
+      const next = afterSteps(state, fourSteps, { ...state.adapter });
       return afterValidation(next, validation);
     },
     withProbe(start, probe),
@@ -70,7 +72,7 @@ test('branches that were dropped after it are in the result, and their drops are
   const dropped = { ...validated.adapter, modules: [{ ...first, branches: first.branches.slice(1) }] };
   const drop = { step: 4, module: first.name, branch: 0, strength: 1, lossBefore: 1, lossAfter: 1 };
   const after = afterDrop(validated, dropped, [drop]);
-  const later = afterValidation(afterSteps(after, [1, 1, 1, 1], dropped), metrics(0.6, 1));
+  const later = afterValidation(afterSteps(after, fourSteps, dropped), metrics(0.6, 1));
   const state = ended(later);
   expect(state.drops).toEqual([]);
   expect(state.adapter.modules).toEqual(validated.adapter.modules);
@@ -85,7 +87,7 @@ test('scalars are part of the result only where its state is one of stage 2', ()
   expect(start.step).toBe(plan.stage2);
   expect(verdictOf(task, stage2)[0]).toMatchObject({ scalarsKept: null, learnedScalars: null });
   const go = (validation: Metrics): RunState =>
-    ended(afterValidation(afterSteps(stage2, [1, 1, 1, 1], { ...start.adapter }), validation));
+    ended(afterValidation(afterSteps(stage2, fourSteps, { ...start.adapter }), validation));
   expect(go(metrics(0.8, 1)).verdict).toMatchObject({ scalarsKept: true, keptStep: 20 });
   expect(go(metrics(0.7, 1.1)).verdict).toMatchObject({ scalarsKept: false, keptStep: 16 });
   expect(go(metrics(0.6, 1)).verdict?.learnedScalars).not.toBeNull();

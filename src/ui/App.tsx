@@ -1,5 +1,6 @@
 // The one page: head, run, set-up and live view, in this order for readers and keyboards; the grid places
 // them.
+import { lazy, Suspense } from 'react';
 import { useDevice } from '../state/device-store.ts';
 import styles from './App.module.css';
 import { BranchCard } from './branches/BranchCard.tsx';
@@ -16,11 +17,16 @@ import { RecipeCard } from './recipe/RecipeCard.tsx';
 import { ResultCard } from './result/ResultCard.tsx';
 import { RunCard } from './run/RunCard.tsx';
 import { ScalarCard } from './scalars/ScalarCard.tsx';
-import { useLeaveWarning, useWakeLock } from './use-leave-warning.ts';
+import { useLeaveWarning, useSaveWhenHidden, useWakeLock } from './use-leave-warning.ts';
+
+// Loaded behind the rest: nothing of a first visit needs them.
+const ContinueRun = lazy(() => import('./runs/ContinueRun.tsx'));
+const RunsCard = lazy(() => import('./runs/RunsCard.tsx'));
 
 export function App() {
   const fault = useDevice((state) => state.fault);
   useLeaveWarning();
+  useSaveWhenHidden();
   useWakeLock();
   return (
     <div className={styles.page}>
@@ -34,6 +40,9 @@ export function App() {
       )}
       <main className={styles.main}>
         <div className={styles.run}>
+          <Suspense fallback={null}>
+            <ContinueRun />
+          </Suspense>
           <RunCard />
           <ResultCard />
         </div>
@@ -48,6 +57,9 @@ export function App() {
           <ScalarCard />
           <DropCard />
           <OtherModels />
+          <Suspense fallback={null}>
+            <RunsCard />
+          </Suspense>
         </div>
       </main>
       <footer className={styles.footer}>

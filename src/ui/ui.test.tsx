@@ -71,6 +71,7 @@ const runInPhases: readonly (readonly [string, string, string, readonly string[]
   ['exporting', 'Finished', 'All steps are done', []],
   ['exported', 'Finished', 'All steps are done', ['Start']],
   ['images with remarks', 'Ready', 'Everything is ready', ['Start']],
+  ['an unfinished run', 'Ready', 'Everything is ready', ['Start']],
   ['no WebGPU', 'Ready', 'Everything is ready', ['Start']],
 ];
 
@@ -189,6 +190,78 @@ describe('the export', () => {
     expect(refused.getAttribute('data-offered')).toBe('false');
     expect(refused.textContent).toContain('timm’s ViT cannot hold this model.');
     expect(within(refused).queryByRole('button')).toBeNull();
+  });
+});
+
+describe('saved runs', () => {
+  const inRun = (name: string): ReturnType<typeof within> =>
+    within(
+      screen.getAllByTestId('run').find(({ textContent }) => textContent.includes(name)) ?? document.body,
+    );
+
+  async function shownRuns(): Promise<FakeClient> {
+    const client = await shown('an unfinished run');
+    await screen.findByTestId('unfinished');
+    await screen.findByTestId('runs');
+    return client;
+  }
+
+  test('the page opens with the one that was not finished, and goes on with it', async () => {
+    const client = await shownRuns();
+    const unfinished = screen.getByTestId('unfinished');
+    expect(unfinished.textContent).toBe('Continue Leaves <b> at step 120 of 250');
+    fireEvent.click(within(unfinished).getByRole('button'));
+    await act(settled);
+    expect(client.sent).toContainEqual({ name: 'openRun', input: { id: 'a', end: false } });
+    expect(screen.queryByTestId('unfinished')).toBeNull();
+    expect(screen.getByTestId('phase').textContent).toContain('Training');
+    expect(screen.getByTestId('run-notes').textContent).toContain('goes on with it');
+  });
+
+  test('each is told in a few lines, and what all of it takes', async () => {
+    await shownRuns();
+    const text = screen.getAllByTestId('run').map(({ textContent }) => textContent);
+    expect(text).toHaveLength(2);
+    expect(text[0]).toContain('Unfinished at step 120 of 250, 87.3');
+    expect(text[0]).toContain('3 minutes ago');
+    expect(text[0]).toContain('250 steps of 32 images, 4 → 2 branches of rank 4');
+    expect(text[1]).toContain('Finished after 250 steps');
+    expect(screen.getByTestId('kept').textContent).toContain('25 MB');
+    expect(screen.getByTestId('kept').textContent).toContain('models 5.5 MB');
+  });
+
+  test('one is renamed, deleted and brought back', async () => {
+    const client = await shownRuns();
+    fireEvent.click(inRun('Leaves').getByRole('button', { name: 'Rename Leaves <b>' }));
+    type(field(/^Name of the run/), ' Oaks ');
+    fireEvent.click(button('Keep this name'));
+    await act(settled);
+    expect(client.sent.at(-1)).toEqual({ name: 'renameRun', input: { id: 'a', name: 'Oaks' } });
+    fireEvent.click(button('Delete Oaks'));
+    await act(settled);
+    expect(screen.queryByTestId('unfinished')).toBeNull();
+    fireEvent.click(button('Bring Oaks back'));
+    await act(settled);
+    expect(screen.getByTestId('unfinished').textContent).toContain('Oaks');
+  });
+
+  test('none is opened while another one is under way', async () => {
+    await shownRuns();
+    fireEvent.click(button('Start'));
+    await act(settled);
+    expect(button('Continue Leaves <b>').disabled).toBe(true);
+    expect(button('Remove everything').disabled).toBe(true);
+    expect(screen.queryByTestId('unfinished')).toBeNull();
+  });
+
+  test('the run under way says how far it is saved, or why it is not', async () => {
+    const client = await shown('training, stage 1');
+    act(() => client.emit({ kind: 'saved', id: 'x', step: 96, busyMs: 4 }));
+    expect(screen.getByTestId('saved').textContent).toContain('at step 96');
+    act(() => client.emit({ kind: 'not-saved', fault: { kind: 'storage', why: 'quota', detail: 'Full.' } }));
+    expect(screen.getByTestId('not-saved').textContent).toContain('too little room');
+    act(() => client.emit({ kind: 'saved', id: 'x', step: 120, busyMs: 4 }));
+    expect(screen.queryByTestId('not-saved')).toBeNull();
   });
 });
 

@@ -1,19 +1,35 @@
 // Warns before the page is closed, but only while something learned would be lost. And keeps the screen awake
 // while a run is in sight.
 import { useEffect } from 'react';
-import { wouldLose } from '../state/controls.ts';
+import { isActive, wouldLose } from '../state/controls.ts';
 import { useExport } from '../state/export-store.ts';
-import { useRun } from '../state/run-store.ts';
+import { runStore, useRun } from '../state/run-store.ts';
+import { isKept, useSavedRuns } from '../state/saved-runs-store.ts';
+import { useTrainer } from './trainer-context.ts';
 
 export function useLeaveWarning(): void {
   const saved = useExport((state) => state.saved);
-  const loses = useRun(({ phase, speed }) => wouldLose(phase, speed !== null, saved));
+  const kept = useSavedRuns(isKept);
+  const loses = useRun(({ phase, speed }) => !kept && wouldLose(phase, speed !== null, saved));
   useEffect(() => {
     if (!loses) return;
     const warn = (event: BeforeUnloadEvent): void => event.preventDefault();
     window.addEventListener('beforeunload', warn);
     return () => window.removeEventListener('beforeunload', warn);
   }, [loses]);
+}
+
+/** A page that is hidden may be discarded without a word: the run is saved first. */
+export function useSaveWhenHidden(): void {
+  const trainer = useTrainer();
+  useEffect(() => {
+    const save = (): void => {
+      if (document.visibilityState === 'hidden' && isActive(runStore.getState().phase))
+        void trainer.saveRun();
+    };
+    document.addEventListener('visibilitychange', save);
+    return () => document.removeEventListener('visibilitychange', save);
+  }, [trainer]);
 }
 
 export function useWakeLock(): void {

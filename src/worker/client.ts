@@ -30,6 +30,7 @@ function sourceFiles(input: Commands[CommandName]['input']): readonly SourceFile
 }
 
 type Settle<K extends CommandName> = (result: Result<Commands[K]['output']>) => void;
+type Failed = Extract<Result<never>, { readonly ok: false }>;
 type Pending = { [K in CommandName]: Map<number, Settle<K>> };
 
 export interface TrainerClient {
@@ -84,6 +85,14 @@ export function startClient(
     storedPixels: new Map(),
     deletePixels: new Map(),
     pushToHub: new Map(),
+    saveRun: new Map(),
+    savedRuns: new Map(),
+    openRun: new Map(),
+    renameRun: new Map(),
+    deleteRun: new Map(),
+    runFile: new Map(),
+    takeRun: new Map(),
+    clearStorage: new Map(),
     proofFile: new Map(),
   };
   const heartbeat = new Heartbeat(
@@ -153,7 +162,9 @@ export function startClient(
   }
 
   function failAll(fault: Fault): void {
-    for (const waiting of Object.values(pending)) {
+    // A failure is one of every command: the union of all answers is more than the compiler takes.
+    const all: readonly Map<number, (failed: Failed) => void>[] = Object.values(pending);
+    for (const waiting of all) {
       for (const resolve of waiting.values()) resolve(fail(fault));
       waiting.clear();
     }

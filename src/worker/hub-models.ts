@@ -7,7 +7,7 @@ import { fail, ok, type Result } from '../shared/result.ts';
 import { ModelCache } from '../storage/model-cache.ts';
 import { openOriginFiles } from '../storage/opfs.ts';
 import { openModel, type AdapterBeside, type OpenModel } from '../checkpoints/open-model.ts';
-import type { CachedModel, Commands, HubLogin, HubOrigin, Source } from './protocol.ts';
+import type { CachedModel, Commands, HubLogin, HubOrigin, Source, SourceFile } from './protocol.ts';
 
 type OnBytes = (what: string, done: number, total: number) => void;
 
@@ -61,6 +61,11 @@ export class HubModels {
         summary: { ...summary, notes: [from, ...notes, ...summary.notes], hub },
       });
     });
+  }
+
+  /** The files of a state of a repository, without asking the Hub; null where they are not here. */
+  async kept(state: HubOrigin): Promise<Result<readonly SourceFile[] | null>> {
+    return (await this.#files()).filesOf(state);
   }
 
   cancel(): Result<null> {

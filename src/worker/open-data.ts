@@ -13,7 +13,7 @@ import type { Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { Recipe } from '../recipe/options.ts';
 import type { LabelledPixels, TrainingData } from '../train/training-data.ts';
-import type { ClassSummary, DataSummary, FileVerdict, SourceFile, SplitName } from './protocol.ts';
+import type { ClassSummary, DataSummary, FileVerdict, SourceFile, SplitName, Thumbnail } from './protocol.ts';
 
 /** Imported images and how they are split. */
 export interface OpenData {
@@ -24,6 +24,8 @@ export interface OpenData {
   readonly summary: DataSummary;
   /** What was imported: a validation set that comes later is laid beside it. */
   readonly report: ImportReport;
+  /** Thumbnails of images whose files are not open, by their place; null for one that has none. */
+  readonly thumbnail?: (image: number) => Promise<Blob | null>;
 }
 
 /** Who opens images, how far it is told, and how it is stopped. */
@@ -121,6 +123,11 @@ export function splitData(
     ...(options.trainPerClass === null ? {} : { trainPerClass: options.trainPerClass }),
     ...(options.validationPerClass === null ? {} : { validationPerClass: options.validationPerClass }),
   });
+  return withSplit(report, title, split);
+}
+
+/** An import report with a split of its images, summarised. */
+export function withSplit(report: ImportReport, title: string, split: Split): OpenData {
   const fault = report.fault ?? splitFault(report, split);
   const countsOf = (list: readonly number[]): number[] => {
     const counts = report.classes.map(() => 0);
@@ -179,8 +186,30 @@ function splitFault({ classes, images }: ImportReport, { train, validation }: Sp
   return null;
 }
 
+/** Small pictures of images, by their places; those that cannot be made are left out. */
+export async function thumbnailsOf(
+  data: OpenData,
+  images: readonly number[],
+  work: ImageWorker,
+): Promise<readonly Thumbnail[]> {
+  const thumbnails: Thumbnail[] = [];
+  for (const index of images) {
+    const image = data.images[index];
+    if (image === undefined) continue;
+    const { path, header, classIndex } = image;
+    const file = await image.blob();
+    const small = file.ok
+      ? await work.do('thumbnail', { blob: file.value, header })
+      : ok((await data.thumbnail?.(index)) ?? null);
+    if (!small.ok || small.value === null) continue;
+    const name = data.classes[classIndex] ?? '';
+    thumbnails.push({ image: index, path, class: name, split: splitOf(data, index), blob: small.value });
+  }
+  return thumbnails;
+}
+
 /** Which split an image is in now; null when the per-class limits leave it out. */
-export function splitOf({ split }: OpenData, image: number): SplitName | null {
+function splitOf({ split }: OpenData, image: number): SplitName | null {
   for (const name of ['train', 'validation', 'test'] as const) if (split[name].includes(image)) return name;
   return null;
 }

@@ -167,6 +167,48 @@ export interface PixelStorage {
   readonly bytes: number;
 }
 
+/** A run that is kept on this machine. */
+export interface ListedRun {
+  readonly id: string;
+  readonly name: string;
+  /** Of its checkpoints. */
+  readonly bytes: number;
+  /** It can still be brought back: until the page is opened again. */
+  readonly deleted: boolean;
+  readonly model: string;
+  /** Title of its images, how many there are and of how many classes. */
+  readonly images: string;
+  readonly imageCount: number;
+  readonly classes: number;
+  readonly recipe: Recipe;
+  readonly step: number;
+  readonly steps: number;
+  /** Nothing is left to train, or the user ended it. */
+  readonly finished: boolean;
+  /** The last validation; null before the first. */
+  readonly validation: Metrics | null;
+  /** ms since 1970 */
+  readonly savedAt: number;
+}
+
+export interface RunList {
+  /** The one saved last first. */
+  readonly runs: readonly ListedRun[];
+  /** Bytes of the copies of models that runs need. */
+  readonly modelBytes: number;
+}
+
+/** A saved run that was put together again and goes on; what it measured before comes as events. */
+export interface OpenedRun {
+  readonly id: string;
+  readonly name: string;
+  readonly summary: RunSummary;
+  readonly model: ModelSummary;
+  readonly data: DataSummary;
+  /** What is not as it was when it was saved, a sentence each. */
+  readonly notes: readonly string[];
+}
+
 /** name -> input and output of each command. */
 export interface Commands {
   /** Always the first: versions must agree. Tells what this worker can run on. */
@@ -250,6 +292,26 @@ export interface Commands {
   storedPixels: { input: null; output: PixelStorage };
   /** Removes all pixels that are kept; they are made again when they are needed. */
   deletePixels: { input: null; output: PixelStorage };
+  /** Saves the run that is under way as soon as it can: the page may be gone at any time. */
+  saveRun: { input: null; output: null };
+  savedRuns: { input: null; output: RunList };
+  /**
+   * Goes on with a saved run; one that has ended can then be exported. With `end` it ends at once, to be
+   * exported as it is, and stays as it was saved.
+   */
+  openRun: { input: { readonly id: string; readonly end: boolean }; output: OpenedRun };
+  renameRun: { input: { readonly id: string; readonly name: string }; output: RunList };
+  /** Deletes a run, or brings it back. */
+  deleteRun: { input: { readonly id: string; readonly undo: boolean }; output: RunList };
+  /** The run as a file, to go on with elsewhere. */
+  runFile: { input: { readonly id: string }; output: Blob };
+  /** Takes such a file as a run of this machine. */
+  takeRun: {
+    input: { readonly file: Blob; readonly name: string };
+    output: { readonly id: string; readonly list: RunList };
+  };
+  /** Removes all that is kept on this machine: runs, models, pixels. The page opens anew after it. */
+  clearStorage: { input: null; output: null };
   /** Sends exactly these files to a repository of the user's, made where it is missing. */
   pushToHub: {
     input: HubLogin & {
@@ -317,6 +379,13 @@ export type TrainerEvent =
       readonly total: number;
       readonly decoded: number;
     }
+  /**
+   * A checkpoint of the run is on the disk: whatever happens now, it goes on from this step. Writing it held up
+   * the run for `busyMs`.
+   */
+  | { readonly kind: 'saved'; readonly id: string; readonly step: number; readonly busyMs: number }
+  /** The run cannot be saved, and goes on; told once, until it can. */
+  | { readonly kind: 'not-saved'; readonly fault: Fault }
   /** Images that the browser could not decode when the run began; the run goes on without them. */
   | { readonly kind: 'rejected'; readonly files: readonly FileVerdict[] }
   | { readonly kind: 'fault'; readonly fault: Fault };

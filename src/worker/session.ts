@@ -1,32 +1,30 @@
 // What a worker holds between commands: the open model, the open images, the run and its export. Each method
 // is a command of the protocol; a command that fails leaves what was open before as it was.
 import { loadingProblemHere } from '../engine/loading-problem.ts';
-import { makeEngine } from '../engine/make-engine.ts';
 import { autoReading } from '../data/reading-options.ts';
-import type { Adapter } from '../dmlora/adapter.ts';
 import { loraNeeds, loraProblem } from '../dmlora/lora-start.ts';
-import { branchWork } from '../dmlora/targets.ts';
 import type { Recipe } from '../recipe/options.ts';
 import { readRecipe } from '../recipe/read-recipe.ts';
-import { batchOf, checkDepth, withLength } from '../recipe/recipe.ts';
-import { ndArray } from '../shared/array.ts';
+import { batchOf, checkDepth } from '../recipe/recipe.ts';
 import { present } from '../shared/assert.ts';
 import { unlessAborted } from '../shared/concurrent.ts';
-import { describeFault, type Fault } from '../shared/fault.ts';
+import { describeFault, faultOfThrown, type Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
+import type { RunSaver } from '../runs/run-saver.ts';
 import { Run } from '../train/run.ts';
 import type { RunInput } from '../train/run-input.ts';
 import type { TrainingData } from '../train/training-data.ts';
-import { loadHead } from '../checkpoints/checkpoint.ts';
-import { stepFlops } from '../vit/step-flops.ts';
 import type { EventStream } from './event-stream.ts';
 import type { EndedRun, RunExports } from './export-run.ts';
 import { filesOf } from './fetch-bundled.ts';
 import { HubModels } from './hub-models.ts';
 import { browserImagePool } from './image-pool.ts';
-import { addValidation, loadPixels, openData, splitData, splitOf, type OpenData } from './open-data.ts';
+import { engineMaker, summaryOf } from './launch.ts';
+import { addValidation, loadPixels, openData, splitData, thumbnailsOf, type OpenData } from './open-data.ts';
 import { openModel, type OpenModel } from '../checkpoints/open-model.ts';
+import { startingHead } from '../checkpoints/starting-head.ts';
 import { PixelsAhead } from './pixels-ahead.ts';
+import type { RestoredRun, SavedRuns } from './saved-runs.ts';
 import { tuningFile } from './tuning-file.ts';
 import { holdsModel, unpackArchives } from './unpack-archives.ts';
 import type {
@@ -35,6 +33,7 @@ import type {
   DataSummary,
   ExportResult,
   ModelSummary,
+  OpenedRun,
   RunResult,
   RunSummary,
   Thumbnail,
@@ -55,6 +54,9 @@ export class Session {
   #data: OpenData | null = null;
   #active: ActiveRun | null = null;
   #exporting: AbortController | null = null;
+  #savedRuns: Promise<SavedRuns> | null = null;
+  /** Saves the active run; null where it is not to be saved. */
+  #saver: RunSaver | null = null;
   readonly #tuning = tuningFile();
   readonly #images = browserImagePool();
   readonly pixels: PixelsAhead;
@@ -177,25 +179,7 @@ export class Session {
   }
 
   async thumbnails({ images }: Commands['thumbnails']['input']): Promise<Result<readonly Thumbnail[]>> {
-    const data = this.#data;
-    const thumbnails: Thumbnail[] = [];
-    for (const index of images) {
-      const image = data?.images[index];
-      if (data === null || image === undefined) continue;
-      const blob = await image.blob();
-      if (!blob.ok) continue;
-      const small = await this.#images.do('thumbnail', { blob: blob.value, header: image.header });
-      if (!small.ok) continue;
-      const name = data.classes[image.classIndex] ?? '';
-      thumbnails.push({
-        image: index,
-        path: image.path,
-        class: name,
-        split: splitOf(data, index),
-        blob: small.value,
-      });
-    }
-    return ok(thumbnails);
+    return ok(this.#data === null ? [] : await thumbnailsOf(this.#data, images, this.#images));
   }
 
   async start(input: Commands['start']['input'], signal?: AbortSignal): Promise<Result<RunSummary>> {
@@ -239,24 +223,25 @@ export class Session {
     model: OpenModel,
     images: OpenData,
     data: TrainingData,
-    head: Adapter['head'] | null,
+    head: RunInput['head'],
     recipe: Recipe,
-    { engine, backend, autotune = 'auto' }: Commands['start']['input'],
+    { engine, backend, autotune = 'auto' }: Omit<Commands['start']['input'], 'recipe'>,
+    from: RestoredRun | null = null,
+    end = false,
   ): Promise<Result<RunSummary>> {
     this.#active?.run.dispose();
     this.#active?.exports?.dispose();
-    const { config } = model.model;
-    const make: RunInput['makeEngine'] = (onProgress) =>
-      makeEngine({
-        engine,
-        backend,
-        config,
+    this.#saver = null;
+    const make = engineMaker(
+      { engine, backend, autotune },
+      {
+        config: model.model.config,
         batch: batchOf(recipe, data.trainImages),
-        autotune,
         tuningCache: this.#tuning,
         openShard,
-        ...(onProgress === undefined ? {} : { onProgress }),
-      });
+      },
+      from !== null,
+    );
     const run = new Run(
       {
         model: model.model,
@@ -268,7 +253,13 @@ export class Session {
         makeEngine: make,
       },
       {
-        phase: (phase) => this.events.phase(phase),
+        phase: (phase) => {
+          this.events.phase(phase);
+          if (phase.kind === 'paused' || phase.kind === 'finished' || phase.kind === 'failed')
+            this.#saver?.save(run.state);
+        },
+        kept: (state) => this.#saver?.kept(state),
+        wantsState: () => this.#saver?.wantsState() ?? false,
         step: (row, { currentSecondsPerStep, secondsLeft }, memory) =>
           this.events.step(row, {
             imagesPerSecond: run.plan.batch / currentSecondsPerStep,
@@ -283,26 +274,16 @@ export class Session {
         evaluated: (step, validation) =>
           this.events.send({ kind: 'evaluated', step, epoch: step / run.plan.stepsPerEpoch, validation }),
       },
+      from?.saved.state,
     );
     const prepared = await run.prepare();
     if (!prepared.ok) return prepared;
-    const flops = stepFlops(config, data.classes.length, branchWork(recipe.dmlora));
-    const summary: RunSummary = {
-      engine: present(run.engine, 'engine').describe(),
-      recipe: withLength(recipe, data.trainImages),
-      steps: run.plan.steps,
-      batch: run.plan.batch,
-      stepsPerEpoch: run.plan.stepsPerEpoch,
-      dropSteps: run.plan.drops.map(({ step }) => step),
-      stage2Step: run.plan.stage2,
-      modules: run.modules,
-      classes: data.classes,
-      trainImages: data.trainImages,
-      validationImages: data.validation.labels.length,
-      memoryPlan: present(run.engine, 'engine').memoryPlan(),
-      flopsPerStep: run.plan.batch * (flops.forward + flops.backward),
-    };
-    this.#active = { run, model, images, data, summary, makeEngine: make, exports: null };
+    const summary = summaryOf(run, recipe, model.model.config, data);
+    const active = { run, model, images, data, summary, makeEngine: make };
+    this.#active = { ...active, exports: null };
+    if (from !== null) run.retell();
+    if (end) run.stop();
+    else this.#saver = await this.#saverOf(active, from);
     void run.train();
     return ok(summary);
   }
@@ -321,6 +302,75 @@ export class Session {
     const memoryPlan = present(active.run.engine, 'engine').memoryPlan();
     this.#active = { ...active, summary: { ...active.summary, memoryPlan } };
     this.events.send({ kind: 'recovered', fault, memoryPlan });
+  }
+
+  /** The runs that are kept, opened at their first use. */
+  savedRuns(): Promise<SavedRuns> {
+    this.#savedRuns ??= import('./saved-runs.ts')
+      .then(({ SavedRuns: Saved }) => Saved.open())
+      .catch((thrown: unknown) => {
+        this.#savedRuns = null;
+        throw thrown;
+      });
+    return this.#savedRuns;
+  }
+
+  /** Saves a run from now on; one that cannot be saved goes on all the same. */
+  async #saverOf(active: Omit<ActiveRun, 'exports'>, from: RestoredRun | null): Promise<RunSaver | null> {
+    const { id = crypto.randomUUID(), saved } = from ?? {};
+    const { name = null, begunAt = Date.now() } = saved?.facts ?? {};
+    try {
+      const runs = await this.savedRuns();
+      return runs.saver(active, { id, name, begunAt }, (event) => this.events.send(event));
+    } catch (thrown) {
+      this.events.send({ kind: 'not-saved', fault: faultOfThrown(thrown) });
+      return null;
+    }
+  }
+
+  saveRun(): Result<null> {
+    this.#saver?.ask();
+    return ok(null);
+  }
+
+  async openRun({ id, end }: Commands['openRun']['input']): Promise<Result<OpenedRun>> {
+    const busy = this.#refuseWhileActive('open a run');
+    if (busy !== null) return busy;
+    const runs = await this.savedRuns();
+    await this.#saver?.settled();
+    const restored = await runs.restore(id, {
+      hub: this.hub,
+      work: this.#images,
+      model: this.#model,
+      data: this.#data,
+      onProgress: (what, done, total) => this.#progress(what, done, total),
+    });
+    if (!restored.ok) return restored;
+    const { saved, model, images, data, head } = restored.value;
+    const { name, recipe, device } = saved.facts;
+    await this.pixels.stop();
+    const launched = await this.#launch(model, images, data, head, recipe, device, restored.value, end);
+    if (!launched.ok) return launched;
+    this.#take(model);
+    this.#data = images;
+    return ok({
+      id,
+      name,
+      summary: launched.value,
+      // Opened again by its sources it would be another model: no other size is offered.
+      model: { ...model.summary, imageSizes: [model.model.config.imageSize] },
+      data: images.summary,
+      notes: [...restored.value.notes, ...runs.differences(saved, launched.value)],
+    });
+  }
+
+  /** Removes all that is kept on this machine. */
+  async clearStorage(): Promise<Result<null>> {
+    const busy = this.#refuseWhileActive('remove everything');
+    if (busy !== null) return busy;
+    await this.pixels.stop();
+    await this.#saver?.settled();
+    return (await this.savedRuns()).clear();
   }
 
   control(command: 'pause' | 'resume' | 'step' | 'stop'): Result<null> {
@@ -445,32 +495,4 @@ export class Session {
   #progress(what: string, done: number, total: number): void {
     this.events.progress({ kind: 'progress', what, done, total });
   }
-}
-
-/** The head of the adapter or else the checkpoint's own, whose classes are exactly those of the images. */
-async function startingHead(
-  { start, checkpoint, file, header }: OpenModel,
-  classes: readonly string[],
-): Promise<Result<Adapter['head'] | null>> {
-  const brought = start?.head ?? null;
-  const rowsOfBrought = rowsOf(brought?.labels ?? [], classes);
-  if (brought !== null && rowsOfBrought !== null) return ok(withRows(brought, rowsOfBrought));
-  const rows = rowsOf(checkpoint.head?.labels ?? [], classes);
-  if (rows === null) return ok(null);
-  const head = await loadHead(file, header, checkpoint);
-  return !head.ok || head.value === null ? head : ok(withRows(head.value, rows));
-}
-
-/** The place of each class of the images among a head's; null where these are others. */
-function rowsOf(labels: readonly string[], classes: readonly string[]): readonly number[] | null {
-  const rows = classes.map((name) => labels.indexOf(name));
-  return labels.length !== classes.length || rows.includes(-1) ? null : rows;
-}
-
-function withRows({ weight, bias }: Adapter['head'], rows: readonly number[]): Adapter['head'] {
-  const width = weight.shape[1] ?? 0;
-  const reordered = new Float32Array(weight.data.length);
-  rows.forEach((row, i) => reordered.set(weight.data.subarray(row * width, (row + 1) * width), i * width));
-  const values = Float32Array.from(rows, (row) => bias.data[row] ?? 0);
-  return { weight: ndArray(weight.shape, reordered), bias: ndArray(bias.shape, values) };
 }

@@ -79,6 +79,14 @@ const handlers = {
   storedPixels: () => session.pixels.stored(),
   deletePixels: () => session.pixels.clear(),
   pushToHub: (input) => session.hub.push(input),
+  saveRun: () => session.saveRun(),
+  savedRuns: async () => (await session.savedRuns()).list(),
+  openRun: (input) => session.openRun(input),
+  renameRun: async ({ id, name }) => (await session.savedRuns()).rename(id, name),
+  deleteRun: async ({ id, undo }) => (await session.savedRuns()).remove(id, undo),
+  runFile: async ({ id }) => (await session.savedRuns()).fileOf(id),
+  takeRun: async ({ file, name }) => (await session.savedRuns()).take(file, name),
+  clearStorage: () => session.clearStorage(),
 } satisfies Handlers;
 
 /** Commands that may not overlap: each waits for the one before. */
@@ -88,6 +96,11 @@ const serial: ReadonlySet<CommandName> = new Set([
   'openData',
   'splitData',
   'start',
+  'openRun',
+  'renameRun',
+  'deleteRun',
+  'takeRun',
+  'clearStorage',
   'exportModel',
   'deleteCached',
   'deletePixels',

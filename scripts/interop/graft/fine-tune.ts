@@ -80,6 +80,8 @@ export async function fineTune(source: OpenModel, keepHead: boolean, steps = 10)
     },
     {
       phase: () => undefined,
+      kept: () => undefined,
+      wantsState: () => false,
       step: ({ loss }) => losses.push(loss),
       dropped: () => undefined,
       branches: () => undefined,

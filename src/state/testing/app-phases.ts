@@ -2,7 +2,8 @@
 // person sees, and for the playground. Not shipped: nothing of the app imports it.
 import type { StoreApi } from 'zustand/vanilla';
 import { ok } from '../../shared/result.ts';
-import type { Fault } from '../../worker/protocol.ts';
+import { recipeDefaults } from '../../recipe/recipe.ts';
+import type { Fault, ListedRun } from '../../worker/protocol.ts';
 import type { FetchJson } from '../bundled.ts';
 import { dataStore } from '../data-store.ts';
 import { deviceStore } from '../device-store.ts';
@@ -11,6 +12,7 @@ import { hubStore } from '../hub-store.ts';
 import { modelStore } from '../model-store.ts';
 import { recipeStore, setField } from '../recipe-store.ts';
 import { runStore } from '../run-store.ts';
+import { savedRunsStore } from '../saved-runs-store.ts';
 import { stepLog } from '../step-log.ts';
 import { createTrainer, type Trainer } from '../trainer.ts';
 import { createFakeClient, type FakeClient, type FakeOptions } from './fake-client.ts';
@@ -30,6 +32,13 @@ async function run(trainer: Trainer, client: FakeClient, steps: number): Promise
   client.play(steps);
   await settled();
 }
+
+const savedRun = (id: string, name: string, step: number, finished: boolean): ListedRun => ({
+  ...{ id, name, step, finished, steps: 250, bytes: 8_400_000, deleted: false },
+  ...{ model: 'Graft Sprout 64', images: 'leaves', imageCount: 1000, classes: 5, recipe: recipeDefaults },
+  validation: { loss: 0.4, accuracy: 0.873 },
+  savedAt: Date.now() - 3 * 60_000,
+});
 
 /** In the order of a run; the names are those of the playground's list. */
 export const appPhases: readonly AppPhase[] = [
@@ -143,6 +152,17 @@ export const appPhases: readonly AppPhase[] = [
       await trainer.exportModel();
     },
   },
+  {
+    name: 'an unfinished run',
+    options: {
+      runs: [
+        savedRun('a', 'Leaves <b>', 120, false),
+        savedRun('b', 'Clothes and animals on Graft Sprout 64', 250, true),
+        { ...savedRun('c', 'Gone', 10, false), deleted: true },
+      ],
+      notes: ['Build 0123456789ab of Graft saved it, and build fake goes on with it.'],
+    },
+  },
   { name: 'no WebGPU', options: { gpu: { kind: 'absent', reason: 'This browser has no WebGPU.' } } },
 ];
 
@@ -179,6 +199,7 @@ function forgetAll(): void {
   reset(modelStore);
   reset(recipeStore);
   reset(runStore);
+  reset(savedRunsStore);
   stepLog.clear();
 }
 

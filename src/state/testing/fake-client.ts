@@ -17,9 +17,11 @@ import type {
   Fault,
   FormatExport,
   Hello,
+  ListedRun,
   ModelSummary,
   ModuleView,
   Phase,
+  RunList,
   RunResult,
   RunSummary,
   SuggestedModel,
@@ -42,6 +44,9 @@ export interface FakeOptions {
   readonly hubFault?: Fault;
   /** A format whose proof fails. */
   readonly refuses?: ExportFormat;
+  /** Runs that are kept on the machine, and what is said of one that is opened. */
+  readonly runs?: readonly ListedRun[];
+  readonly notes?: readonly string[];
 }
 
 export interface FakeClient extends TrainerClient {
@@ -255,6 +260,8 @@ export function createFakeClient(
     ...options.data,
   };
 
+  let runs = options.runs ?? [];
+  const list = (): RunList => ({ runs, modelBytes: 5_451_014 });
   const wrong = (command: string): Result<null> => fail({ kind: 'wrong-phase', command, phase: phase.kind });
   const answers: { [K in CommandName]: (input: Commands[K]['input']) => Result<Commands[K]['output']> } = {
     hello: () =>
@@ -338,6 +345,28 @@ export function createFakeClient(
         ),
         result: result(),
       }),
+    saveRun: () => ok(null),
+    savedRuns: () => ok(list()),
+    openRun: ({ id, end }) => {
+      const run = runs.find((known) => known.id === id);
+      if (run === undefined) return fail({ kind: 'storage', why: 'unavailable', detail: 'It is gone.' });
+      step = run.step;
+      evaluate();
+      if (end || run.finished) become({ kind: 'finished', step, steps, early: step < steps });
+      else become({ kind: 'training', stage: 1, step, steps });
+      return ok({ id, name: run.name, summary: summary(), model, data, notes: options.notes ?? [] });
+    },
+    renameRun: ({ id, name }) => {
+      runs = runs.map((run) => (run.id === id ? { ...run, name } : run));
+      return ok(list());
+    },
+    deleteRun: ({ id, undo }) => {
+      runs = runs.map((run) => (run.id === id ? { ...run, deleted: !undo } : run));
+      return ok(list());
+    },
+    runFile: () => ok(new Blob(['run'])),
+    takeRun: () => ok({ id: runs[0]?.id ?? '', list: list() }),
+    clearStorage: () => ok(null),
     cancelExport: () => ok(null),
     proofFile: () => ok(new Blob(['proof'])),
   };

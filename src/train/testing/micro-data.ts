@@ -7,6 +7,7 @@ import { randomStream } from '../../shared/random.ts';
 import type { DivergedFault } from '../divergence.ts';
 import type { Phase } from '../run-input.ts';
 import type { RunListener } from '../run-input.ts';
+import type { RunState } from '../run-state.ts';
 import type { DropRecord, StepRow } from '../run-record.ts';
 import type { LabelledPixels, TrainingData } from '../training-data.ts';
 
@@ -98,8 +99,13 @@ export class Log implements RunListener {
   readonly memories: Memory[] = [];
   readonly warnings: (DivergedFault | null)[] = [];
   readonly recoveries: Fault[] = [];
+  readonly states: RunState[] = [];
   readonly evaluations: { step: number; loss: number; accuracy: number }[] = [];
   onPhase: (phase: Phase) => void = () => undefined;
+  wantsState: () => boolean = () => false;
+  kept(state: RunState): void {
+    this.states.push(state);
+  }
   phase(phase: Phase): void {
     this.phases.push(phase);
     this.onPhase(phase);

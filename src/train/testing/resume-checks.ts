@@ -3,13 +3,14 @@
 // leaves is bit for bit what no loss leaves. For any engine, in Node and in a browser.
 import { mergedWeights } from '../../dmlora/merge.ts';
 import type { Engine } from '../../engine/engine.ts';
-import { fail, ok } from '../../shared/result.ts';
+import { fail, ok, unwrap } from '../../shared/result.ts';
 import type { VitModel } from '../../vit/parameters.ts';
 import type { Recipe } from '../../recipe/options.ts';
 import { recipeDefaults } from '../../recipe/recipe.ts';
 import { Run } from '../run.ts';
 import type { RunInput } from '../run-input.ts';
 import type { RunRecord } from '../run-record.ts';
+import type { RunState } from '../run-state.ts';
 import { losingEngine } from './losing-engine.ts';
 import { asBytes, bytesNormalisation, cornerImages, Log } from './micro-data.ts';
 
@@ -35,10 +36,47 @@ export interface ResumeInput {
 
 const noAdapter = { kind: 'no-webgpu', why: 'no-adapter', detail: 'Refused by the test.' } as const;
 
-interface Outcome {
+interface Finished {
   readonly run: Run;
   readonly log: Log;
+}
+
+interface Outcome extends Finished {
   readonly calls: readonly string[];
+}
+
+function inputOf({ model, makeEngine, recipe = shortRecipe }: ResumeInput): RunInput {
+  const side = model.config.imageSize;
+  const data = asBytes(side, cornerImages(side, 12, 3));
+  return {
+    model,
+    head: null,
+    start: [],
+    normalisation: bytesNormalisation,
+    data: { ...data, test: data.train },
+    recipe,
+    makeEngine: async () => ok(await makeEngine()),
+  };
+}
+
+/** A run to its end, from its beginning or from a state. */
+export async function finishedFrom(
+  input: ResumeInput,
+  state: RunState | null,
+  {
+    retell = false,
+    wantsState = () => false,
+  }: { readonly retell?: boolean; readonly wantsState?: () => boolean } = {},
+): Promise<Finished> {
+  const log = new Log();
+  log.wantsState = wantsState;
+  const run = new Run(inputOf(input), log, state ?? undefined);
+  unwrap(await run.prepare());
+  if (retell) run.retell();
+  await run.train();
+  if (run.phase.kind !== 'finished') throw new Error(`the run is ${run.phase.kind}`);
+  run.dispose();
+  return { run, log };
 }
 
 interface Loss {
@@ -59,17 +97,10 @@ async function lossyRun(
   losses: readonly Loss[],
   resume: 'same' | 'copy' = 'same',
 ): Promise<Outcome> {
-  const side = model.config.imageSize;
-  const data = asBytes(side, cornerImages(side, 12, 3));
   const made: ReturnType<typeof losingEngine>[] = [];
   let allowed = resume === 'same' ? Infinity : 1;
   const input: RunInput = {
-    model,
-    head: null,
-    start: [],
-    normalisation: bytesNormalisation,
-    data: { ...data, test: data.train },
-    recipe,
+    ...inputOf({ model, makeEngine, recipe }),
     makeEngine: async () => {
       if (made.length >= allowed) return fail(noAdapter);
       const { at = null, reported } = losses[made.length] ?? {};
@@ -104,7 +135,7 @@ async function lossyRun(
  * Everything that a run leaves but the time and memory that it took, as text: record, rows, drops, merged
  * weights.
  */
-function leavings({ run, log }: Outcome, { model }: ResumeInput): string {
+export function leavings({ run, log }: Finished, { model }: ResumeInput): string {
   const record = { ...run.record(), seconds: 0, secondsPerStep: 0, peakBufferBytes: 0 };
   // What is told twice replaces what was told first, as the page has it.
   const told = <T extends { readonly step: number }>(rows: readonly T[]): T[] =>

@@ -1,6 +1,7 @@
 // The run: its controls, how far it is, and the small numbers. The fault of a run stands here too.
 import { bytesInWords } from '../../shared/bytes-in-words.ts';
 import { useRun } from '../../state/run-store.ts';
+import { useSavedRuns } from '../../state/saved-runs-store.ts';
 import { useControls } from '../use-controls.ts';
 import { useOpenFiles } from '../use-open-files.ts';
 import { DeviceNotice } from '../header/DeviceBadge.tsx';
@@ -8,7 +9,7 @@ import { Card } from '../parts/Card.tsx';
 import { FaultBox } from '../parts/FaultBox.tsx';
 import { FilePick } from '../parts/FilePick.tsx';
 import { Stats } from '../parts/Stats.tsx';
-import { durationText, percentText, countOfText } from '../parts/words.ts';
+import { durationText, percentText, countOfText, wholeText } from '../parts/words.ts';
 import { NotifyWhenDone } from './NotifyWhenDone.tsx';
 import { OtherTab } from './OtherTab.tsx';
 import { RunControls } from './RunControls.tsx';
@@ -69,6 +70,28 @@ function Numbers() {
   );
 }
 
+/** How far the run is safe, whatever happens to the page; and why it is not. */
+function Saved() {
+  const saved = useSavedRuns((state) => state.saved);
+  const notSaved = useSavedRuns((state) => state.notSaved);
+  return (
+    <>
+      {saved !== null && (
+        <p className={styles.soft} data-testid="saved" data-run={saved.id} data-step={saved.step}>
+          Saved on this machine at step {wholeText(saved.step)}: it goes on from there after a reload or a
+          crash.
+        </p>
+      )}
+      {notSaved !== null && (
+        <div data-testid="not-saved">
+          <p>The run goes on, but it cannot be saved now:</p>
+          <FaultBox fault={notSaved} />
+        </div>
+      )}
+    </>
+  );
+}
+
 export function RunCard() {
   const phase = useRun((state) => state.phase);
   const pending = useRun((state) => state.pending);
@@ -99,6 +122,7 @@ export function RunCard() {
           {recoveredSentence(recovered)}
         </p>
       )}
+      <Saved />
       {/* After the end the result says it, with what was kept. */}
       {diverging !== null && phase.kind !== 'finished' && <FaultBox fault={diverging} />}
       {fault !== null && (

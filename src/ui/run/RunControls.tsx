@@ -3,6 +3,7 @@
 import { useRef } from 'react';
 import { exportStore } from '../../state/export-store.ts';
 import { runStore } from '../../state/run-store.ts';
+import { isKept, savedRunsStore } from '../../state/saved-runs-store.ts';
 import { useControls } from '../use-controls.ts';
 import { useTrainer } from '../trainer-context.ts';
 import { Button } from '../parts/Button.tsx';
@@ -18,7 +19,8 @@ export function RunControls() {
 
   const begin = (): void => {
     const { phase } = runStore.getState();
-    const unsaved = phase.kind === 'finished' && !exportStore.getState().saved;
+    const kept = isKept(savedRunsStore.getState());
+    const unsaved = phase.kind === 'finished' && !exportStore.getState().saved && !kept;
     const resumable = phase.kind === 'failed' && phase.resumable;
     if (unsaved || resumable) question.current?.showModal();
     else void trainer.start();

@@ -1,0 +1,328 @@
+// A checkpoint: a run as one safetensors file. Tensors of the state and the digests of the images are its
+// tensors; everything else is JSON in the header's metadata, with the version of the form and a SHA-256 over
+// the whole file. What was written is read back bit for bit, and what is not whole is not read at all.
+import { paramNames, parametersOf, type Adapter } from '../dmlora/adapter.ts';
+import { decodeFloats, encodeFloats } from '../formats/float-types.ts';
+import {
+  readHeader,
+  safetensorsParts,
+  type SafetensorsHeader,
+  type TensorToWrite,
+} from '../formats/safetensors.ts';
+import { ndArray, type NdArray } from '../shared/array.ts';
+import { fail, ok, type Result } from '../shared/result.ts';
+import type { Probed, RunState, Validated } from '../train/run-state.ts';
+import {
+  factsOf,
+  parseCheckpointJson,
+  type AdapterJson,
+  type CheckpointJson,
+  type ValidatedJson,
+} from './checkpoint-json.ts';
+import type { HeadFacts, SavedRun } from './saved-run.ts';
+
+/** Raised when an older reader would misread the file; `readCheckpoint` keeps reading all older ones. */
+export const checkpointVersion = 1;
+
+const versionKey = 'graft_checkpoint';
+const jsonKey = 'run';
+const noDigest = '0'.repeat(64);
+/** What every checkpoint begins with behind the header's length; the digest stands between the two. */
+const beforeDigest = new TextEncoder().encode('{"__metadata__":{"format":"pt","sha256":"');
+const digestAt = 8 + beforeDigest.length;
+
+/** The adapters of a state, each once: a later one that is an earlier one is told so. */
+const roles = ['adapter', 'best', 'stage1End'] as const;
+type Role = (typeof roles)[number];
+
+/** The bytes of a run's file. */
+export async function writeCheckpoint(run: SavedRun): Promise<Uint8Array<ArrayBuffer>> {
+  return sealed(encodeCheckpoint(run));
+}
+
+/** Puts the digest into an encoded file; the browser computes it beside this thread. */
+export async function sealed(file: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  file.set(new TextEncoder().encode(await digestOf(file)), digestAt);
+  return file;
+}
+
+/** The file but for its digest. */
+export function encodeCheckpoint({ facts, state }: SavedRun): Uint8Array<ArrayBuffer> {
+  const tensors = new Map<string, TensorToWrite>();
+  const floats = (name: string, shape: readonly number[], data: Float32Array): void => {
+    tensors.set(name, { dtype: 'F32', shape, bytes: encodeFloats(data, 'F32') });
+  };
+  const written: [Role, Adapter][] = [];
+  const adapter = (role: Role, value: Adapter): AdapterJson | Role => {
+    const twin = written.find(
+      ([, { modules, head }]) => modules === value.modules && head === value.head && value.moments.size === 0,
+    );
+    if (twin !== undefined) return twin[0];
+    written.push([role, value]);
+    for (const [name, { shape, data }] of parametersOf(value))
+      // Scalars stand in the JSON: they are float64 until an engine has rounded them.
+      if (shape.length > 0) floats(`${role}/${name}`, shape, data);
+    for (const [name, { m, v }] of value.moments) {
+      floats(`${role}/m/${name}`, [m.length], m);
+      floats(`${role}/v/${name}`, [v.length], v);
+    }
+    return {
+      modules: value.modules.map(({ name, scalar, branches }) => ({
+        name,
+        scalar,
+        branches: branches.map(({ index }) => index),
+      })),
+      moments: [...value.moments].map(([name, { steps }]) => [name, steps]),
+    };
+  };
+  const validated = (role: Role, value: Validated | null): ValidatedJson | null =>
+    value === null ? null : { ...value, adapter: adapter(role, value.adapter) };
+
+  const { losses, correct, gradientNorms, probe, ...rest } = state;
+  for (const [name, values] of Object.entries({ losses, correct, gradientNorms }))
+    floats(name, [values.length], values);
+  if (probe !== null) {
+    floats('probe/head.weight', probe.head.weight.shape, probe.head.weight.data);
+    floats('probe/head.bias', probe.head.bias.shape, probe.head.bias.data);
+  }
+  const { ids, labels, ...images } = facts.images;
+  tensors.set('images/sha256', { dtype: 'U8', shape: [ids.length, 32], bytes: bytesOfHex(ids) });
+  tensors.set('images/label', {
+    dtype: 'I32',
+    shape: [labels.length],
+    bytes: new Uint8Array(labels.slice().buffer),
+  });
+  const json: CheckpointJson = {
+    facts: { ...facts, images },
+    state: {
+      ...rest,
+      adapter: adapter('adapter', state.adapter),
+      best: validated('best', state.best),
+      stage1End: validated('stage1End', state.stage1End),
+      probe: probe === null ? null : { ...probe, head: null },
+    },
+  };
+  const metadata = new Map([
+    ['sha256', noDigest],
+    [versionKey, String(checkpointVersion)],
+    [jsonKey, JSON.stringify(json, withoutLoss)],
+  ]);
+  return joined(safetensorsParts(tensors, metadata));
+}
+
+/** What is known of a run without reading its tensors: for a list. */
+export interface CheckpointHead {
+  readonly facts: HeadFacts;
+  readonly state: Pick<RunState, 'step' | 'verdict' | 'validation' | 'evaluations'>;
+}
+
+/** Reads the header alone; whether the file is whole shows when all of it is read. */
+export async function readCheckpointHead(file: Blob, name: string): Promise<Result<CheckpointHead>> {
+  const header = await headerOf(file, name);
+  if (!header.ok) return header;
+  const json = jsonOf(header.value, name);
+  if (!json.ok) return json;
+  const facts = factsOf(json.value);
+  return facts.ok ? ok({ facts: facts.value, state: json.value.state }) : damaged(name, facts.fault);
+}
+
+/** Reads a whole checkpoint. A fault names what is wrong, and what to do; nothing is taken of a broken file. */
+export async function readCheckpoint(file: Blob, name: string): Promise<Result<SavedRun>> {
+  const header = await headerOf(file, name);
+  if (!header.ok) return header;
+  const whole = new Uint8Array(await file.arrayBuffer().catch(() => new ArrayBuffer(0)));
+  const told = new TextDecoder().decode(whole.subarray(digestAt, digestAt + 64));
+  if (!beforeDigest.every((byte, i) => whole[8 + i] === byte)) return damaged(name, 'its digest is missing');
+  whole.set(new TextEncoder().encode(noDigest), digestAt);
+  if ((await digestOf(whole)) !== told) return damaged(name, 'its bytes are not those that were written');
+  const json = jsonOf(header.value, name);
+  if (!json.ok) return json;
+  try {
+    return ok(new TensorReader(whole, header.value).run(json.value));
+  } catch (thrown) {
+    if (thrown instanceof Missing) return damaged(name, thrown.message);
+    throw thrown;
+  }
+}
+
+class Missing extends Error {}
+
+/** Puts a run together from its JSON and its tensors; throws Missing where they do not fit. */
+class TensorReader {
+  readonly #adapters = new Map<Role, Adapter>();
+
+  constructor(
+    private readonly file: Uint8Array,
+    private readonly header: SafetensorsHeader,
+  ) {}
+
+  run(json: CheckpointJson): SavedRun {
+    const facts = factsOf(json);
+    if (!facts.ok) throw new Missing(facts.fault);
+    const [ids, labels] = [this.#bytes('images/sha256', 'U8'), this.#bytes('images/label', 'I32')];
+    const { counts, classes } = facts.value.images;
+    const count = counts.train + counts.validation + counts.test;
+    if (ids.length !== 32 * count || labels.length !== 4 * count)
+      throw new Missing(`it counts ${count} images and names others`);
+    const labelOf = new Int32Array(labels.slice().buffer);
+    if (labelOf.some((label) => label < 0 || label >= classes.length))
+      throw new Missing('an image has a class that it does not name');
+    const images = { ...facts.value.images, ids: hexOfBytes(ids), labels: labelOf };
+    return { facts: { ...facts.value, images }, state: this.#state(json.state) };
+  }
+
+  #state(json: CheckpointJson['state']): RunState {
+    const [losses, correct, gradientNorms] = [
+      this.#vector('losses', json.step),
+      this.#vector('correct', json.step),
+      this.#vector('gradientNorms', json.step),
+    ];
+    // In the order of the roles: a later one may be an earlier one.
+    const adapter = this.#adapter('adapter', json.adapter);
+    return {
+      ...json,
+      losses,
+      correct,
+      gradientNorms,
+      adapter,
+      best: this.#validated('best', json.best),
+      stage1End: this.#validated('stage1End', json.stage1End),
+      probe: json.probe === null ? null : this.#probe(json.probe),
+    };
+  }
+
+  #probe(probe: Omit<Probed, 'head'>): Probed {
+    return { ...probe, head: this.#head('probe') };
+  }
+
+  #validated(role: Role, value: ValidatedJson | null): Validated | null {
+    return value === null ? null : { ...value, adapter: this.#adapter(role, value.adapter) };
+  }
+
+  #adapter(role: Role, json: AdapterJson | Role): Adapter {
+    if (typeof json === 'string') {
+      const twin = this.#adapters.get(json);
+      if (twin === undefined) throw new Missing(`the adapter "${json}" is not in it`);
+      return { ...twin, moments: new Map() };
+    }
+    const modules = [];
+    for (const { name, scalar, branches: indices } of json.modules) {
+      const branches = [];
+      for (const index of indices) {
+        const A = this.#tensor(`${role}/${paramNames.down(name, index)}`, 2);
+        const B = this.#tensor(`${role}/${paramNames.up(name, index)}`, 2);
+        branches.push({ index, A, B });
+      }
+      modules.push({ name, scalar, branches });
+    }
+    const head = this.#head(role);
+    const shapes = new Map(
+      [...parametersOf({ modules, head, moments: new Map() })].map(([key, { data }]) => [key, data.length]),
+    );
+    const moments = new Map<string, { m: Float32Array; v: Float32Array; steps: number }>();
+    for (const [name, steps] of json.moments) {
+      const length = shapes.get(name);
+      if (length === undefined) throw new Missing(`it has moments of "${name}", which it does not have`);
+      const m = this.#vector(`${role}/m/${name}`, length);
+      moments.set(name, { m, v: this.#vector(`${role}/v/${name}`, length), steps });
+    }
+    const adapter = { modules, head, moments };
+    this.#adapters.set(role, adapter);
+    return adapter;
+  }
+
+  #head(of: Role | 'probe'): Adapter['head'] {
+    const weight = this.#tensor(`${of}/${paramNames.headWeight}`, 2);
+    return { weight, bias: this.#tensor(`${of}/${paramNames.headBias}`, 1) };
+  }
+
+  #vector(name: string, length: number): Float32Array {
+    const { data } = this.#tensor(name, 1);
+    if (data.length !== length) throw new Missing(`"${name}" has ${data.length} values and not ${length}`);
+    return data;
+  }
+
+  #tensor(name: string, rank: number): NdArray {
+    const bytes = this.#bytes(name, 'F32');
+    const { shape = [] } = this.header.tensors.get(name) ?? {};
+    if (shape.length !== rank) throw new Missing(`"${name}" has a shape that it cannot have`);
+    return ndArray(shape, decodeFloats(bytes, 'F32'));
+  }
+
+  #bytes(name: string, dtype: string): Uint8Array {
+    const entry = this.header.tensors.get(name);
+    if (entry?.dtype !== dtype) throw new Missing(`"${name}" is not in it`);
+    return this.file.subarray(entry.begin, entry.end);
+  }
+}
+
+async function headerOf(file: Blob, name: string): Promise<Result<SafetensorsHeader>> {
+  const header = await readHeader(file, name);
+  if (!header.ok) {
+    const { fault } = header;
+    if (fault.kind !== 'bad-file' || fault.why === 'unreadable') return header;
+    const begun = new Uint8Array(await file.slice(8, digestAt).arrayBuffer());
+    const isOurs = begun.length > 0 && begun.every((byte, i) => byte === beforeDigest[i]);
+    return fail({ ...fault, why: isOurs ? 'checkpoint-damaged' : 'no-checkpoint' });
+  }
+  const version = header.value.metadata.get(versionKey);
+  if (version === undefined)
+    return fail({
+      kind: 'bad-file',
+      name,
+      why: 'no-checkpoint',
+      detail: 'It holds tensors, and no run of Graft.',
+    });
+  if (version !== String(checkpointVersion))
+    return fail({
+      kind: 'bad-file',
+      name,
+      why: 'checkpoint-version',
+      detail: `It is of form ${version.slice(0, 20)}; this version of Graft reads form ${checkpointVersion}.`,
+    });
+  return header;
+}
+
+function jsonOf({ metadata }: SafetensorsHeader, name: string): Result<CheckpointJson> {
+  const parsed = parseCheckpointJson(metadata.get(jsonKey) ?? '');
+  return parsed.ok ? parsed : damaged(name, parsed.fault);
+}
+
+const damaged = (name: string, what: string): Result<never> =>
+  fail({ kind: 'bad-file', name, why: 'checkpoint-damaged', detail: `The run in it is not whole: ${what}.` });
+
+/** Numbers that JSON has no word for keep theirs; `parseCheckpointJson` takes them back. */
+function withoutLoss(_: string, value: unknown): unknown {
+  if (typeof value !== 'number' || (Number.isFinite(value) && !Object.is(value, -0))) return value;
+  return { $: Object.is(value, -0) ? '-0' : String(value) };
+}
+
+function joined(parts: readonly (Uint8Array | Blob)[]): Uint8Array<ArrayBuffer> {
+  const arrays = parts.filter((part) => part instanceof Uint8Array);
+  const file = new Uint8Array(arrays.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of arrays) {
+    file.set(part, at);
+    at += part.length;
+  }
+  return file;
+}
+
+async function digestOf(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  return hexOfBytes(digest)[0] ?? '';
+}
+
+function bytesOfHex(ids: readonly string[]): Uint8Array {
+  const bytes = new Uint8Array(32 * ids.length);
+  for (const [i, id] of ids.entries())
+    for (let k = 0; k < 32; k++) bytes[32 * i + k] = parseInt(id.slice(2 * k, 2 * k + 2), 16);
+  return bytes;
+}
+
+/** Digests of 32 bytes each, in hexadecimal digits. */
+function hexOfBytes(bytes: Uint8Array): string[] {
+  const hex = (digest: Uint8Array): string =>
+    Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return Array.from({ length: bytes.length / 32 }, (_, i) => hex(bytes.subarray(32 * i, 32 * i + 32)));
+}

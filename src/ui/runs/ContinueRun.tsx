@@ -1,0 +1,54 @@
+// What a page opens with where a run was not finished: one button that goes on with it. And what is not as it
+// was, once it goes on.
+import { useRun } from '../../state/run-store.ts';
+import { useSavedRuns } from '../../state/saved-runs-store.ts';
+import { useTrainer } from '../trainer-context.ts';
+import { Button } from '../parts/Button.tsx';
+import { Card } from '../parts/Card.tsx';
+import { FaultBox } from '../parts/FaultBox.tsx';
+import { wholeText } from '../parts/words.ts';
+import { ageText } from './run-words.ts';
+import styles from './Runs.module.css';
+
+export default function ContinueRun() {
+  const idle = useRun(
+    ({ phase, pending }) =>
+      pending === null && (phase.kind === 'idle' || (phase.kind === 'failed' && !phase.resumable)),
+  );
+  const opening = useSavedRuns((state) => state.opening);
+  const opened = useSavedRuns((state) => state.opened);
+  const fault = useSavedRuns((state) => state.fault);
+  const run = useSavedRuns((state) => state.runs?.find(({ finished, deleted }) => !finished && !deleted));
+  const trainer = useTrainer();
+  if (opened !== null && opened.notes.length > 0)
+    return (
+      <Card title="Gone on with">
+        <ul className={styles.notes} data-testid="run-notes">
+          {opened.notes.map((note) => (
+            <li key={note}>
+              <bdi>{note}</bdi>
+            </li>
+          ))}
+        </ul>
+      </Card>
+    );
+  if (run === undefined || opened !== null || !(idle || opening !== null)) return null;
+  return (
+    <Card title="A run was not finished" aside={`saved ${ageText(run.savedAt, Date.now())}`}>
+      <div className={styles.continue} data-testid="unfinished" data-run={run.id} data-step={run.step}>
+        <Button
+          variant="primary"
+          icon="play"
+          disabled={opening !== null}
+          onClick={() => void trainer.openRun(run.id)}
+        >
+          <span>
+            Continue <bdi>{run.name}</bdi> at step {wholeText(run.step)} of {wholeText(run.steps)}
+          </span>
+        </Button>
+        {opening !== null && <span className={styles.soft}>Opening its model and its images.</span>}
+      </div>
+      {fault?.kind === 'run-needs' && <FaultBox fault={fault} />}
+    </Card>
+  );
+}

@@ -1,0 +1,95 @@
+// The images of a saved run without their folder: labels, splits and digests from the checkpoint, pixels from
+// the pixel store, and files only of those that are open just now. What is missing is counted, never guessed.
+import { headerOf } from '../data/image-format.ts';
+import type { ImportedImage, SplitName } from '../data/import-report.ts';
+import type { KeptPixels } from '../data/pixel-cache.ts';
+import type { SavedImages } from '../runs/saved-run.ts';
+import { present } from '../shared/assert.ts';
+import { fail, type Result } from '../shared/result.ts';
+import type { TrainingData } from '../train/training-data.ts';
+import { withSplit, type OpenData } from './open-data.ts';
+
+/** The images as if their folder had been opened; those of `open` with their files. */
+export function restoredImages(images: SavedImages, side: number, open: OpenData | null): OpenData {
+  const { title, classes, ids, labels, counts, reading, splitBy, findings } = images;
+  const files = new Map(open?.images.map((image) => [image.id, image]));
+  const header = unwrapHeader(side);
+  const names: SplitName[] = ['train', 'validation', 'test'];
+  const splitNames = names.flatMap((name) => Array.from({ length: counts[name] }, () => name));
+  const list = ids.map((id, index): ImportedImage => {
+    const classIndex = present(labels[index], 'label');
+    const path = `${classes[classIndex] ?? ''}/${id.slice(0, 12)}`;
+    const split = splitBy === 'folders' ? (splitNames[index] ?? null) : null;
+    const unread = { format: 'png', width: side, height: side, header, stored: null, sizeBytes: 0 } as const;
+    const blob = (): Promise<Result<Blob>> =>
+      Promise.resolve(
+        fail({ kind: 'bad-file', name: path, why: 'unreadable', detail: 'Its folder is not open.' }),
+      );
+    const known = files.get(id);
+    return { ...unread, warnings: [], blob, ...known, id, path: known?.path ?? path, classIndex, split };
+  });
+  const range = (begin: number, end: number): number[] =>
+    Array.from({ length: end - begin }, (_, i) => begin + i);
+  const trained = counts.train + counts.validation;
+  const data = withSplit(
+    {
+      reading: { sentence: reading, choices: [] },
+      classes,
+      images: list,
+      rejected: [],
+      ignored: [],
+      emptyClasses: [],
+      warnings: [],
+      fault: null,
+    },
+    title,
+    {
+      train: range(0, counts.train),
+      validation: range(counts.train, trained),
+      test: range(trained, trained + counts.test),
+    },
+  );
+  return { ...data, summary: { ...data.summary, splitBy, pixels: findings } };
+}
+
+/** The images of which neither pixels nor file are here. */
+export async function missingImages(
+  { ids, pixels }: SavedImages,
+  open: OpenData | null,
+  kept: KeptPixels | null,
+): Promise<number> {
+  const held = (await kept?.has(pixels.key, pixels.imageBytes)) ?? new Set<string>();
+  const files = new Set(open?.images.map(({ id }) => id));
+  return ids.filter((id) => !held.has(id) && !files.has(id)).length;
+}
+
+/** Thumbnails of images whose files are not open, from the pixels that the network sees. */
+export function pixelThumbnails(
+  { train, validation, test }: TrainingData,
+  side: number,
+): (image: number) => Promise<Blob | null> {
+  return async (image) => {
+    let at = image;
+    for (const set of [train, validation, test]) {
+      if (set === null) continue;
+      if (at >= set.labels.length) {
+        at -= set.labels.length;
+        continue;
+      }
+      const { data } = set.slice(at, at + 1);
+      const rgba = new Uint8ClampedArray(4 * side * side).fill(255);
+      for (let p = 0; p < side * side; p++)
+        for (let c = 0; c < 3; c++) rgba[4 * p + c] = data[3 * p + c] ?? 0;
+      const canvas = new OffscreenCanvas(side, side);
+      canvas.getContext('2d')?.putImageData(new ImageData(rgba, side, side), 0, 0);
+      return canvas.convertToBlob({ type: 'image/png' });
+    }
+    return null;
+  };
+}
+
+function unwrapHeader(side: number): ImportedImage['header'] {
+  const header = headerOf({ format: 'png', width: side, height: side });
+  if (!header.ok) throw new Error(header.fault.reason);
+  return header.value;
+}
