@@ -48,6 +48,8 @@ export default defineConfig({
     baseURL: url,
     trace: 'retain-on-failure',
     viewport: { width: 1280, height: 900 },
+    // Each test opens a browser of its own: it need not fetch everything a second time. offline.spec.ts does.
+    serviceWorkers: 'block',
     launchOptions: { executablePath, args: softwareWebgpuFlags },
   },
   webServer: {

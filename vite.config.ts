@@ -1,9 +1,10 @@
-// The build: two pages (the app and the bare page that `npm run finetune` drives), one module worker, and the
-// headers of the preview server. The content security policy lives in scripts/headers.mjs, for the tests too.
+// The build: two pages (the app and the bare page that `npm run finetune` drives), one module worker, the content
+// security policy (scripts/headers.mjs) and the service worker (scripts/offline.mjs).
 import { defineConfig } from 'vitest/config';
 import react from '@vitejs/plugin-react';
 import { execSync } from 'node:child_process';
-import { responseHeaders } from './scripts/headers.mjs';
+import { policyPlugin } from './scripts/headers.mjs';
+import { offlinePlugin } from './scripts/offline.mjs';
 
 /** The commit this build was made from, or the package's version outside git: pages and worker compare it. */
 function buildId(): string {
@@ -18,7 +19,7 @@ function buildId(): string {
 
 export default defineConfig({
   base: './',
-  plugins: [react()],
+  plugins: [react(), policyPlugin(), offlinePlugin()],
   define: { __BUILD__: JSON.stringify(buildId()) },
   // The prefix tells scripts/size.mjs what is the worker's.
   worker: {
@@ -30,7 +31,7 @@ export default defineConfig({
     chunkSizeWarningLimit: 1200,
     rolldownOptions: { input: { index: 'index.html', headless: 'headless.html' } },
   },
-  preview: { headers: responseHeaders, port: 4173, strictPort: false },
+  preview: { port: 4173, strictPort: false },
   test: {
     include: ['src/**/*.test.{ts,tsx}', 'scripts/**/*.test.ts'],
     environment: 'node',

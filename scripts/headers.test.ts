@@ -1,6 +1,8 @@
-// A mirror of the Hub widens the policy by exactly its hosts, and nothing else can get into the header.
+// One policy: in the header, in pages, in what hosts are told. A mirror of the Hub widens it by exactly its hosts,
+// and nothing else can get into it.
+import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { mirrorOrigins } from './headers.mjs';
+import { contentSecurityPolicy, mirrorOrigins, pagePolicy, responseHeaders } from './headers.mjs';
 
 test('a mirror is named by its origins', () => {
   expect(mirrorOrigins(undefined)).toEqual([]);
@@ -13,4 +15,13 @@ test('a mirror is named by its origins', () => {
 
 test.each(['*', "'unsafe-inline'", 'hub.example.org', 'data:', 'https:'])('“%s” is refused', (text) => {
   expect(() => mirrorOrigins(text)).toThrow(/GRAFT_HUB/);
+});
+
+test('a page has the policy of the header, but for what browsers hear from headers alone', () => {
+  expect(contentSecurityPolicy).toBe(`${pagePolicy}; frame-ancestors 'none'`);
+});
+
+test('docs/hosting.md names the headers', async () => {
+  const hosting = await readFile(new URL('../docs/hosting.md', import.meta.url), 'utf8');
+  for (const [name, value] of Object.entries(responseHeaders)) expect(hosting).toContain(`${name}: ${value}`);
 });

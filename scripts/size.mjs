@@ -1,13 +1,14 @@
-// The size gate: the JavaScript that the page and its worker load, packed as servers send it. A limit is
-// raised in the change that needs it, with the reason in its message.
+// The size gate: the JavaScript that the page and its worker load, packed as servers send it, and all that is kept
+// for visits without a network. A limit is raised in the change that needs it, with the reason in its message.
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { keptFiles } from './offline.mjs';
 import { dist } from './setup/paths.mjs';
 
 /** Largest size of each part in kB (1000 bytes), gzipped. */
 const limits = new Map([
-  ['page', 141],
+  ['page', 142],
   ['worker', 360],
   ['images', 14],
   ['one-thread', 14],
@@ -57,6 +58,13 @@ for (const [part, bytes] of sizes) {
   console.log(`${part.padEnd(8)} ${kilobytes.toFixed(1).padStart(7)} kB gzipped${against}`);
   if (over) process.exitCode = 1;
 }
+
+// What a first visit fetches for the later ones, models and images included.
+const keptLimit = 14_000;
+const kept = (await keptFiles(dist)).reduce((sum, { bytes }) => sum + bytes, 0) / 1000;
+console.log(`offline  ${kept.toFixed(1).padStart(7)} kB kept in the browser of at most ${keptLimit} kB`);
+if (kept > keptLimit) process.exitCode = 1;
+
 for (const part of limits.keys()) {
   if (!sizes.has(part)) {
     console.error(`dist/assets holds no JavaScript of the ${part}: run "npm run build" first.`);

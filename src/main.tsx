@@ -5,6 +5,7 @@ import { fetchJson } from './state/bundled.ts';
 import { browserTabs } from './state/other-tabs.ts';
 import { startTheme } from './state/theme-store.ts';
 import { createTrainer } from './state/trainer.ts';
+import { watchVersion } from './state/version-store.ts';
 import { App } from './ui/App.tsx';
 import { CrashGuard, tellUncaught } from './ui/CrashGuard.tsx';
 import './ui/theme.css';
@@ -21,7 +22,8 @@ const trainer = createTrainer({
   fetchJson,
   locate: (path) => new URL(path, document.baseURI).href,
   build: __BUILD__,
-  persist: () => navigator.storage.persist(),
+  // Asynchronous also where there is no storage to ask about, which throws at once.
+  persist: async () => navigator.storage.persist(),
   tabs: browserTabs(),
 });
 
@@ -38,4 +40,13 @@ createRoot(root).render(
     </TrainerContext>
   </StrictMode>,
 );
-void trainer.open();
+const opened = trainer.open();
+
+/** At the first visit, what the page opens goes before what later visits need. */
+async function keepVersion(container: ServiceWorkerContainer): Promise<void> {
+  if (container.controller === null) await opened;
+  await watchVersion(container, './sw.js', () => location.reload());
+}
+
+// The development server changes its files as they are edited: nothing of them is kept.
+if (import.meta.env.PROD && 'serviceWorker' in navigator) void keepVersion(navigator.serviceWorker);

@@ -12,6 +12,7 @@ const inputs = [
   'headless.html',
   'vite.config.ts',
   'scripts/headers.mjs',
+  'scripts/offline.mjs',
   'package-lock.json',
 ];
 
@@ -45,6 +46,8 @@ export async function buildIsStale() {
 export async function buildApp(say) {
   if (!(await buildIsStale())) return;
   say('Building the app ...');
-  const code = await runTool('vite/bin/vite.js', ['build', '--logLevel', 'error'], { toStderr: true });
+  // A mirror of the Hub is named by the server; what is built for that is not for one start only.
+  const env = { GRAFT_HUB: undefined };
+  const code = await runTool('vite/bin/vite.js', ['build', '--logLevel', 'error'], { env, toStderr: true });
   if (code !== 0) throw new Error('The app could not be built: the messages above say why.');
 }

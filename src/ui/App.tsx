@@ -2,12 +2,14 @@
 // them.
 import { lazy, Suspense } from 'react';
 import { useDevice } from '../state/device-store.ts';
+import { useVersion } from '../state/version-store.ts';
 import styles from './App.module.css';
 import { BranchCard } from './branches/BranchCard.tsx';
 import { ChartsCard } from './charts/ChartsCard.tsx';
 import { DropOverlay } from './drop/DropOverlay.tsx';
 import { DropCard } from './drops/DropCard.tsx';
 import { Header } from './header/Header.tsx';
+import { NewVersion } from './header/NewVersion.tsx';
 import { ImagesCard } from './images/ImagesCard.tsx';
 import { ModelCard } from './model/ModelCard.tsx';
 import { OtherModels } from './model/OtherModels.tsx';
@@ -25,12 +27,14 @@ const RunsCard = lazy(() => import('./runs/RunsCard.tsx'));
 
 export function App() {
   const fault = useDevice((state) => state.fault);
+  const offline = useVersion((state) => state.offline);
   useLeaveWarning();
   useSaveWhenHidden();
   useWakeLock();
   return (
     <div className={styles.page}>
       <Header />
+      <NewVersion />
       {fault !== null && (
         <div className={styles.fault}>
           <FaultBox fault={fault}>
@@ -66,6 +70,7 @@ export function App() {
         <p>
           Images stay on this machine, and weights too unless you push them: everything is read, trained and
           written in this page. The method is DMLoRA (ECCV 2024), re-specified from its abstract.
+          {offline && <span data-testid="offline"> This page opens without a network too.</span>}
         </p>
       </footer>
       <DropOverlay />

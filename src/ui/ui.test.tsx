@@ -8,6 +8,7 @@ import { tabsStore } from '../state/other-tabs.ts';
 import { hubStore } from '../state/hub-store.ts';
 import { appPhases, openPhase, settled } from '../state/testing/app-phases.ts';
 import type { FakeClient } from '../state/testing/fake-client.ts';
+import { versionStore } from '../state/version-store.ts';
 import { App } from './App.tsx';
 import { CrashGuard } from './CrashGuard.tsx';
 import { FaultBox } from './parts/FaultBox.tsx';
@@ -95,6 +96,32 @@ describe('the run in every phase', () => {
     fireEvent.click(button('Start a new run'));
     await act(settled);
     expect(starts()).toBe(2);
+  });
+});
+
+describe('a newer build', () => {
+  afterEach(() => versionStore.setState({ newer: 'none' }));
+
+  const notice = (newer: 'waiting' | 'others-open'): string => {
+    act(() => versionStore.setState({ newer }));
+    return screen.getByTestId('new-version').textContent;
+  };
+
+  test.each(['training, stage 1', 'paused', 'finished'])(
+    'waits while a run would be lost: %s',
+    async (phase) => {
+      await shown(phase);
+      expect(notice('waiting')).toBe('A new version is ready: reload when your run is done.');
+      expect(screen.queryByRole('button', { name: 'Reload' })).toBeNull();
+    },
+  );
+
+  test.each(['ready', 'failed for good'])('is offered where nothing would be lost: %s', async (phase) => {
+    await shown(phase);
+    expect(screen.queryByTestId('new-version')).toBeNull();
+    expect(notice('waiting')).toContain('A new version is ready.');
+    expect(notice('others-open')).toContain('close the other tabs of Graft');
+    expect(button('Reload')).not.toBeNull();
   });
 });
 

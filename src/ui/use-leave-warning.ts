@@ -7,10 +7,15 @@ import { runStore, useRun } from '../state/run-store.ts';
 import { isKept, useSavedRuns } from '../state/saved-runs-store.ts';
 import { useTrainer } from './trainer-context.ts';
 
-export function useLeaveWarning(): void {
+/** Whether something learned would be lost with the page. */
+export function useWouldLose(): boolean {
   const saved = useExport((state) => state.saved);
   const kept = useSavedRuns(isKept);
-  const loses = useRun(({ phase, speed }) => !kept && wouldLose(phase, speed !== null, saved));
+  return useRun(({ phase, speed }) => !kept && wouldLose(phase, speed !== null, saved));
+}
+
+export function useLeaveWarning(): void {
+  const loses = useWouldLose();
   useEffect(() => {
     if (!loses) return;
     const warn = (event: BeforeUnloadEvent): void => event.preventDefault();
