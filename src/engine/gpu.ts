@@ -112,7 +112,7 @@ export async function openGpu(): Promise<Result<Gpu>> {
       requiredFeatures: features,
       requiredLimits: Object.fromEntries(raised.map((name) => [name, limits[name]])),
     });
-    return ok(watched(device, adapter.info));
+    return ok(watched(device, adapter));
   } catch (thrown) {
     const detail = `The graphics adapter gave no device: ${String(thrown)}`;
     return fail({ kind: 'no-webgpu', why: 'missing-limit', detail });
@@ -126,8 +126,8 @@ export async function describeGpu(): Promise<
 > {
   const adapter = await findAdapter();
   if (!adapter.ok) return { kind: 'absent', reason: describeFault(adapter.fault).detail };
-  const name = nameOf(adapter.value.info);
-  return { kind: 'present', name, software: isSoftware(name) };
+  const { info } = adapter.value;
+  return { kind: 'present', name: nameOf(info), software: isSoftware(adapter.value) };
 }
 
 /** The largest buffer that the GPU binds, in bytes; null without WebGPU. Opens no device. */
@@ -138,18 +138,30 @@ export async function largestBinding(): Promise<number | null> {
   return Math.min(maxBufferSize, maxStorageBufferBindingSize);
 }
 
+/** Firefox tells no words of an adapter, so that pages cannot tell machines apart by them. */
+export const unnamedAdapter = 'unnamed adapter';
+
 /** The words of an adapter, each once. */
 function nameOf(info: GPUAdapterInfo): string {
   const words = [info.vendor, info.architecture, info.device, info.description].filter((word) => word !== '');
-  return [...new Set(words)].join(' ') || 'unnamed adapter';
+  return [...new Set(words)].join(' ') || unnamedAdapter;
 }
 
-function isSoftware(name: string): boolean {
-  return /swiftshader|llvmpipe|lavapipe|basic render|software/i.test(name);
+/** What an adapter tells of itself. */
+type AdapterWords = Pick<GPUAdapter, 'info'> & { readonly isFallbackAdapter?: boolean };
+
+/**
+ * Whether the processor emulates the GPU: the browser's own flag first, on the adapter's info or, in browsers
+ * of before 2025, on the adapter; then the name, since a browser may take a driver that emulates for a GPU.
+ */
+function isSoftware(adapter: AdapterWords): boolean {
+  if (adapter.info.isFallbackAdapter || adapter.isFallbackAdapter === true) return true;
+  return /swiftshader|llvmpipe|lavapipe|basic render|software/i.test(nameOf(adapter.info));
 }
 
 /** Keeps watch over a device. */
-export function watched(device: GPUDevice, info: GPUAdapterInfo): Gpu {
+export function watched(device: GPUDevice, adapter: AdapterWords): Gpu {
+  const { info } = adapter;
   let trouble: Fault | null = null;
   const troubleNow = (): Fault | null => trouble;
   let closing = false;
@@ -169,12 +181,11 @@ export function watched(device: GPUDevice, info: GPUAdapterInfo): Gpu {
   device.addEventListener('uncapturederror', ({ error }) => {
     trouble ??= faultOfGpuError(error, 0);
   });
-  const name = nameOf(info);
   return {
     device,
     info,
-    name,
-    software: isSoftware(name),
+    name: nameOf(info),
+    software: isSoftware(adapter),
     facts: factsOf(device),
     trouble: troubleNow,
     troubleBehind,

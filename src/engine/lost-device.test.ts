@@ -19,7 +19,7 @@ function fakeDevice() {
   };
   const info = { vendor: 'test', architecture: '', device: '', description: '' };
   return {
-    gpu: watched(device as unknown as GPUDevice, info as unknown as GPUAdapterInfo),
+    gpu: watched(device as unknown as GPUDevice, { info: info as unknown as GPUAdapterInfo }),
     lose: () => lose({ reason: 'unknown', message: 'taken away' }),
   };
 }

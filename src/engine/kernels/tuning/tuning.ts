@@ -1,7 +1,7 @@
 // Which shape of each kernel a device runs: tiles of the matrix products, threads of a workgroup, rows of a
 // thread. Emulations on the processor want few, large register tiles and no barriers; GPUs want many threads.
 import type { TuningRecord } from '../../engine.ts';
-import type { Gpu } from '../../gpu.ts';
+import { unnamedAdapter, type Gpu } from '../../gpu.ts';
 import type { MatmulShape, MatmulTile } from '../shaders/matmul.ts';
 
 export interface Tuning {
@@ -106,6 +106,7 @@ export function presetTuning(gpu: Pick<Gpu, 'software' | 'facts' | 'info' | 'nam
 }
 
 function emulatedTuning({ facts, info, name }: Pick<Gpu, 'facts' | 'info' | 'name'>): Tuning {
-  if (/llvmpipe|lavapipe/i.test(name)) return smallestTuning;
+  // Who emulates is not told by Firefox; on Linux it is lavapipe.
+  if (name === unnamedAdapter || /llvmpipe|lavapipe/i.test(name)) return smallestTuning;
   return facts.features.includes('subgroups') && info.subgroupMinSize >= 4 ? quadTuning : processorTuning;
 }
