@@ -32,8 +32,7 @@ const beforeDigest = new TextEncoder().encode('{"__metadata__":{"format":"pt","s
 const digestAt = 8 + beforeDigest.length;
 
 /** The adapters of a state, each once: a later one that is an earlier one is told so. */
-const roles = ['adapter', 'best', 'stage1End'] as const;
-type Role = (typeof roles)[number];
+type Role = 'adapter' | 'best' | 'stage1End';
 
 /** The bytes of a run's file. */
 export async function writeCheckpoint(run: SavedRun): Promise<Uint8Array<ArrayBuffer>> {

@@ -40,7 +40,9 @@ export function createSavedRuns(
   { models, images, runs }: { readonly models: Models; readonly images: Images; readonly runs: Runs },
 ): SavedRunActions {
   function take(reply: Result<RunList>): void {
-    savedRunsStore.setState(reply.ok ? { ...reply.value, fault: null } : { fault: reply.fault });
+    savedRunsStore.setState(
+      reply.ok ? { ...reply.value, listedAt: Date.now(), fault: null } : { fault: reply.fault },
+    );
   }
 
   return {

@@ -7,6 +7,8 @@ import type { Fault, ListedRun } from '../worker/protocol.ts';
 export interface SavedRunsState {
   /** The one saved last first; null before they are known. */
   readonly runs: readonly ListedRun[] | null;
+  /** When they were listed, in ms since 1970: their age is told of that time. */
+  readonly listedAt: number;
   /** Bytes of the copies of models that runs need. */
   readonly modelBytes: number;
   /** The run that is being opened; null when none is. */
@@ -23,6 +25,7 @@ export interface SavedRunsState {
 
 const initial: SavedRunsState = {
   runs: null,
+  listedAt: 0,
   modelBytes: 0,
   opening: null,
   opened: null,

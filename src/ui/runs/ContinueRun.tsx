@@ -19,6 +19,7 @@ export default function ContinueRun() {
   const opened = useSavedRuns((state) => state.opened);
   const fault = useSavedRuns((state) => state.fault);
   const run = useSavedRuns((state) => state.runs?.find(({ finished, deleted }) => !finished && !deleted));
+  const listedAt = useSavedRuns((state) => state.listedAt);
   const trainer = useTrainer();
   if (opened !== null && opened.notes.length > 0)
     return (
@@ -34,7 +35,7 @@ export default function ContinueRun() {
     );
   if (run === undefined || opened !== null || !(idle || opening !== null)) return null;
   return (
-    <Card title="A run was not finished" aside={`saved ${ageText(run.savedAt, Date.now())}`}>
+    <Card title="A run was not finished" aside={`saved ${ageText(run.savedAt, listedAt)}`}>
       <div className={styles.continue} data-testid="unfinished" data-run={run.id} data-step={run.step}>
         <Button
           variant="primary"

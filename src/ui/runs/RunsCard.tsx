@@ -50,6 +50,7 @@ function Run({ run }: { readonly run: ListedRun }) {
   const [naming, setNaming] = useState(false);
   const isOpen = useSavedRuns(({ saved }) => saved?.id === run.id);
   const opening = useSavedRuns((state) => state.opening !== null);
+  const listedAt = useSavedRuns((state) => state.listedAt);
   const { edit } = useControls();
   const trainer = useTrainer();
   const { id, name, finished } = run;
@@ -67,7 +68,7 @@ function Run({ run }: { readonly run: ListedRun }) {
           <bdi>{name}</bdi>
         </span>
       )}
-      <span className={styles.soft}>{`${bytesInWords(run.bytes)}, ${ageText(run.savedAt, Date.now())}`}</span>
+      <span className={styles.soft}>{`${bytesInWords(run.bytes)}, ${ageText(run.savedAt, listedAt)}`}</span>
       <p className={styles.about}>
         {resultText(run)}. <bdi>{run.model}</bdi>, {imagesText(run)} from <bdi>{run.images}</bdi>.{' '}
         {recipeText(run)}.
