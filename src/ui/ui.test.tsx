@@ -3,6 +3,7 @@
 // components on the client without a worker. Pictures, layout and the real worker are e2e/'s.
 import { act, cleanup, fireEvent, render, screen, within } from '@testing-library/react';
 import { afterEach, beforeEach, describe, expect, test, vi, type MockInstance } from 'vitest';
+import { defaultEpochs } from '../recipe/recipe.ts';
 import { describeFault, type Fault } from '../shared/fault.ts';
 import { tabsStore } from '../state/other-tabs.ts';
 import { hubStore } from '../state/hub-store.ts';
@@ -146,7 +147,9 @@ describe('the recipe', () => {
     await shown('ready');
     const epochs = field(/^Epochs/);
     expect(epochs).toMatchObject({ value: '' });
-    expect(epochs.getAttribute('placeholder')).toMatch(/^\d+ \(for [\d,]+ images?\)$/);
+    const words = document.getElementById(epochs.getAttribute('aria-describedby') ?? '')?.textContent;
+    expect(words).toBe(`Passes over the training images. Empty: ${defaultEpochs(400)}, for 400 images.`);
+    expect(epochs.getAttribute('placeholder')).toBe(String(defaultEpochs(400)));
     type(epochs, '7');
     expect(button('Start').disabled).toBe(false);
     type(epochs, '0');

@@ -8,19 +8,22 @@ import { cx } from '../parts/cx.ts';
 import { countText } from '../parts/words.ts';
 import styles from './RecipeCard.module.css';
 
-/** What an empty field stands for; epochs follow from the images that are open. */
-function useEmptyWords(path: Path): string | undefined {
+/** What an empty field stands for, and the words below it: epochs follow from the images that are open. */
+function useWords(path: Path): { readonly empty: string | undefined; readonly help: string } {
   const images = useData(({ data }) => (data === null ? 0 : splitSize(data, 'train')));
   const option = optionOf(path);
-  if (path === 'epochs' && images > 0) return `${defaultEpochs(images)} (for ${countText(images, 'image')})`;
-  return option.kind === 'number' ? option.empty : undefined;
+  if (path !== 'epochs' || images === 0)
+    return { empty: option.kind === 'number' ? option.empty : undefined, help: option.help };
+  const epochs = String(defaultEpochs(images));
+  const help = `Passes over the training images. Empty: ${epochs}, for ${countText(images, 'image')}.`;
+  return { empty: epochs, help };
 }
 
 export function RecipeField({ path }: { readonly path: Path }) {
   const id = useId();
   const value = useRecipe((state) => state.form.texts.get(path) ?? '');
   const error = useRecipe((state) => state.errors.get(path));
-  const empty = useEmptyWords(path);
+  const { empty, help } = useWords(path);
   const option = optionOf(path);
   const describedBy = `${id}-help`;
   const unit = option.kind === 'number' ? (option.percent === true ? '%' : option.unit) : undefined;
@@ -57,7 +60,7 @@ export function RecipeField({ path }: { readonly path: Path }) {
         />
       )}
       <p id={describedBy} className={cx(styles.help, error !== undefined && styles.error)}>
-        {error ?? option.help}
+        {error ?? help}
       </p>
     </div>
   );
