@@ -31,11 +31,21 @@ export function missingPackages(wanted, installed) {
  */
 async function readLock(path) {
   try {
-    return JSON.parse(await readFile(join(root, path), 'utf8'));
+    return JSON.parse(await readFile(path, 'utf8'));
   } catch {
     return {};
   }
 }
+
+/** @param {string} folder of a package.json */
+async function missingIn(folder) {
+  const [wanted, installed] = await Promise.all(
+    ['package-lock.json', 'node_modules/.package-lock.json'].map((name) => readLock(join(folder, name))),
+  );
+  return missingPackages(wanted ?? {}, installed ?? {});
+}
+
+const ci = ['ci', '--ignore-scripts', '--no-audit', '--no-fund'];
 
 /**
  * Installs the packages where they are missing or of another version than the lock file says.
@@ -43,16 +53,27 @@ async function readLock(path) {
  * @throws {Error} with a sentence when npm fails
  */
 export async function installPackages(say) {
-  const missing = missingPackages(
-    await readLock('package-lock.json'),
-    await readLock('node_modules/.package-lock.json'),
-  );
+  const missing = await missingIn(root);
   if (missing.length === 0) return;
   say(`Installing ${missing.length} packages (once; this takes a minute or two) ...`);
-  const code = await runNpm(['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { toStderr: true });
+  const code = await runNpm(ci, { toStderr: true });
   if (code !== 0) {
     throw new Error(
       'The packages could not be installed (npm\'s own words stand above): check the connection to the registry that "npm config get registry" names, then run the command again.',
     );
   }
+}
+
+/**
+ * Installs a package of its own beside a command, which only that command needs, where it is missing.
+ * @param {string} folder of its package.json
+ * @param {string} what it is, for people
+ * @param {(line: string) => void} say
+ * @throws {Error} with a sentence when npm fails
+ */
+export async function installBeside(folder, what, say) {
+  if ((await missingIn(folder)).length === 0) return;
+  say(`Installing ${what} (once) ...`);
+  if ((await runNpm([...ci, '--prefix', folder], { toStderr: true })) !== 0)
+    throw new Error(`npm could not install ${what}: its own words stand above.`);
 }
