@@ -11,7 +11,8 @@ import { modelStore } from './model-store.ts';
 import { recipeStore } from './recipe-store.ts';
 import { runStore } from './run-store.ts';
 import { stepLog } from './step-log.ts';
-import type { Commands } from '../worker/protocol.ts';
+import { recipeDefaults } from '../recipe/recipe.ts';
+import type { Commands, ListedRun } from '../worker/protocol.ts';
 import { createFakeClient, type FakeClient, type FakeOptions } from './testing/fake-client.ts';
 import { createTrainer, type Trainer } from './trainer.ts';
 
@@ -333,6 +334,26 @@ describe('trainer', () => {
       fault: { kind: 'worker-died', run: 'lost' },
       pending: null,
     });
+  });
+
+  it('goes on from the last checkpoint in a new worker when one died while a run trained', async () => {
+    const run: ListedRun = {
+      ...{ id: 'r', name: 'mine', bytes: 1, deleted: false, model: 'm', images: 'i', imageCount: 2 },
+      ...{ classes: 2, recipe: recipeDefaults, step: 5, steps: 50, finished: false, savedAt: 0 },
+      validation: null,
+    };
+    const [trainer, client] = await started({ steps: 50, runs: [run] });
+    await trainer.start();
+    client.play(9);
+    client.emit({ kind: 'saved', id: 'r', step: 5, busyMs: 1 });
+    await settled();
+    const before = client.sent.length;
+    client.emit({ kind: 'fault', fault: { kind: 'worker-died', detail: 'silent', restarted: true } });
+    expect(runStore.getState().fault).toMatchObject({ kind: 'worker-died', run: 'kept' });
+    await settled();
+    const sent = client.sent.slice(before).map(({ name }) => name);
+    expect(sent).toEqual(['hello', 'openModel', 'openData', 'openRun']);
+    expect(runStore.getState()).toMatchObject({ phase: { kind: 'training' }, pending: null });
   });
 
   it('keeps usable images when others cannot be used', async () => {

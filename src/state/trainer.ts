@@ -105,7 +105,7 @@ export function createTrainer(parts: TrainerParts): Trainer {
     if (!(await hello())) return;
     await models.reopen();
     await images.reopen();
-    if (goesOn) await saved.openRun(last.id);
+    if (goesOn) await alone(() => saved.openRun(last.id));
   }
 
   return {
