@@ -110,7 +110,8 @@ export function stepsOf(recipe: Recipe, images: number): number {
 
 /** The recipe of a run over `images` training images: it says how long it is, for other images too. */
 export function withLength(recipe: Recipe, images: number): Recipe {
-  return recipe.steps === null ? { ...recipe, epochs: epochsOf(recipe, images) } : recipe;
+  const isSaid = recipe.steps !== null || recipe.epochs !== null;
+  return isSaid ? recipe : { ...recipe, epochs: epochsOf(recipe, images) };
 }
 
 /** Images of one step: never more than there are. */

@@ -5,7 +5,7 @@ import { autoReading } from '../data/reading-options.ts';
 import { loraNeeds, loraProblem } from '../dmlora/lora-start.ts';
 import type { Recipe } from '../recipe/options.ts';
 import { readRecipe } from '../recipe/read-recipe.ts';
-import { batchOf, checkDepth } from '../recipe/recipe.ts';
+import { batchOf, checkDepth, withLength } from '../recipe/recipe.ts';
 import { present } from '../shared/assert.ts';
 import { unlessAborted } from '../shared/concurrent.ts';
 import { describeFault, faultOfThrown, type Fault } from '../shared/fault.ts';
@@ -216,7 +216,8 @@ export class Session {
     const head = await startingHead(model, data.classes);
     if (!head.ok) return this.#idle(head);
     const used = { ...data, split: pixels.value.split };
-    return this.#launch(model, used, pixels.value.data, head.value, recipe, input);
+    const whole = withLength(recipe, pixels.value.data.trainImages);
+    return this.#launch(model, used, pixels.value.data, head.value, whole, input);
   }
 
   async #launch(
