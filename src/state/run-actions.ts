@@ -50,7 +50,9 @@ export function createRuns(client: TrainerClient): Runs {
   async function steer(name: 'pause' | 'resume' | 'step' | 'stop'): Promise<void> {
     runStore.setState({ pending: name, fault: null });
     const reply = await client.call(name, null);
-    if (!reply.ok) runStore.setState({ pending: null, fault: reply.fault });
+    // That the worker died is told for all commands at once (trainer.ts).
+    if (!reply.ok && reply.fault.kind !== 'worker-died')
+      runStore.setState({ pending: null, fault: reply.fault });
   }
 
   async function fetchResult(): Promise<void> {

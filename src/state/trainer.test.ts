@@ -326,8 +326,19 @@ describe('trainer', () => {
     await trainer.start();
     client.play(9);
     const before = client.sent.length;
-    client.emit({ kind: 'fault', fault: { kind: 'worker-died', detail: 'out of memory', restarted: true } });
+    const died = { kind: 'worker-died', detail: 'out of memory', restarted: true } as const;
+    const call = client.call.bind(client);
+    client.call = (name, input) =>
+      name === 'stop' ? Promise.resolve({ ok: false, fault: died }) : call(name, input);
+    const stopped = trainer.stop();
+    client.emit({ kind: 'fault', fault: died });
+    // The new worker has neither yet: a start would be refused.
+    expect(modelStore.getState().status).toBe('opening');
+    expect(dataStore.getState().status).toBe('opening');
+    await stopped;
     await settled();
+    expect(modelStore.getState().status).toBe('ready');
+    expect(dataStore.getState().status).toBe('ready');
     expect(client.sent.slice(before).map(({ name }) => name)).toEqual(['hello', 'openModel', 'openData']);
     expect(runStore.getState()).toMatchObject({
       phase: { kind: 'failed', resumable: false },

@@ -102,10 +102,16 @@ export function createTrainer(parts: TrainerParts): Trainer {
       const step = 'step' in phase ? phase.step : 0;
       runStore.setState({ phase: { kind: 'failed', fault, step, resumable: false }, fault, pending: null });
     }
+    // Until they are open again nothing can start: the new worker has neither.
+    if (modelStore.getState().model !== null) modelStore.setState({ status: 'opening' });
+    if (dataStore.getState().data !== null) dataStore.setState({ status: 'opening' });
     if (!(await hello())) return;
     await models.reopen();
     await images.reopen();
     if (goesOn) await alone(() => saved.openRun(last.id));
+    // What came with a saved run cannot be opened again by its files.
+    if (modelStore.getState().status === 'opening') modelStore.setState({ status: 'none', model: null });
+    if (dataStore.getState().status === 'opening') dataStore.setState({ status: 'none', data: null });
   }
 
   return {
