@@ -41,6 +41,9 @@ for (const [how, code] of Object.entries(deaths))
       await page.clock.runFor(5_000);
       await expect.poll(() => stepsDone(page)).toBeGreaterThan(before);
     }
+    // Paused, since a run that is under way goes on from its checkpoint by itself.
+    await button(page, 'Pause').click();
+    await expectPhase(page, 'paused');
     void trainerOf(page)
       .evaluate(code)
       .catch(() => undefined);
