@@ -4,7 +4,8 @@
 // React.
 import type { Recipe } from './recipe/options.ts';
 import { readRecipe } from './recipe/read-recipe.ts';
-import { faultSentence, type Fault } from './shared/fault.ts';
+import { faultSentence } from './shared/describe-fault.ts';
+import type { Fault } from './shared/fault.ts';
 import { fail, ok, type Result } from './shared/result.ts';
 import { dataSource, fetchJson, loadDataList, loadModelList, modelSource } from './state/bundled.ts';
 import { protocolVersion, startClient } from './worker/client.ts';

@@ -31,8 +31,8 @@ export async function readRecipe(path, settings) {
   const file = path === null ? null : await beginOf(path, mostBytes + 1);
   const recipe = await readRecipeFile(file, settings);
   if (recipe.ok) return recipe.value;
-  /** @type {typeof import('../../src/shared/fault.ts')} */
-  const { faultSentence } = await appModule('src/shared/fault.ts');
+  /** @type {typeof import('../../src/shared/describe-fault.ts')} */
+  const { faultSentence } = await appModule('src/shared/describe-fault.ts');
   throw new UserError(faultSentence(recipe.fault), recipe.fault);
 }
 

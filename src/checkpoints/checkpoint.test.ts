@@ -10,7 +10,7 @@ import { parseModelConfig } from './libraries.ts';
 import type { ModelConfigFile } from './model-config.ts';
 import { readHeader, readTensorBytes, writeSafetensors, type TensorToWrite } from '../formats/safetensors.ts';
 import { ndArray, type NdArray } from '../shared/array.ts';
-import { faultSentence } from '../shared/fault.ts';
+import { faultSentence } from '../shared/describe-fault.ts';
 import { type Result, unwrap } from '../shared/result.ts';
 import { loadHead, loadModel, readCheckpoint, unexpectedTensors } from './checkpoint.ts';
 import type { Checkpoint } from './family.ts';

@@ -3,7 +3,8 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { writeSafetensors } from '../formats/safetensors.ts';
 import { present } from '../shared/assert.ts';
-import { faultSentence, type Fault } from '../shared/fault.ts';
+import { faultSentence } from '../shared/describe-fault.ts';
+import type { Fault } from '../shared/fault.ts';
 import { openModel } from './open-model.ts';
 import {
   assertLogits,

@@ -6,7 +6,7 @@ import { decodeFloats } from '../formats/float-types.ts';
 import { readTensorBytes, type SafetensorsHeader, type TensorToWrite } from '../formats/safetensors.ts';
 import { ndArray, type NdArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
-import { faultSentence } from '../shared/fault.ts';
+import { faultSentence } from '../shared/describe-fault.ts';
 import { readPositions } from './checkpoint.ts';
 import type { Checkpoint } from './family.ts';
 import type { Location } from './naming.ts';

@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { gzipSync, zipSync, type Zippable } from 'fflate';
 import { describe, expect, test } from 'vitest';
-import { faultSentence } from '../shared/fault.ts';
+import { faultSentence } from '../shared/describe-fault.ts';
 import { importImages } from './import-images.ts';
 import type { ImportReport } from './import-report.ts';
 import { autoReading, type ReadingOptions } from './reading-options.ts';

@@ -13,7 +13,8 @@ import {
 } from '../formats/archive.ts';
 import type { StoredName } from '../formats/name-encoding.ts';
 import { zipLimits } from '../formats/zip-directory.ts';
-import { describeFault, type Fault } from '../shared/fault.ts';
+import { describeFault } from '../shared/describe-fault.ts';
+import type { Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import {
   extensionOf,

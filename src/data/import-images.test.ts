@@ -2,7 +2,7 @@
 // used.
 import { zipSync, type Zippable } from 'fflate';
 import { describe, expect, test } from 'vitest';
-import { faultSentence } from '../shared/fault.ts';
+import { faultSentence } from '../shared/describe-fault.ts';
 import { importImages } from './import-images.ts';
 import type { ImportReport } from './import-report.ts';
 import { autoReading } from './reading-options.ts';

@@ -1,7 +1,8 @@
 // Labels: which class and split each image of a pile has. Folders, tables and names of files are all asked;
 // one of them is taken, as chosen or by rule, and what else there is becomes a choice. Knows paths and text;
 // opens no file.
-import { shownSome, type Fault } from '../shared/fault.ts';
+import { shownSome } from '../shared/describe-fault.ts';
+import type { Fault } from '../shared/fault.ts';
 import { bad, quoted } from './dataset-verdict.ts';
 import { byCodePoint } from './file-path.ts';
 import { findLayout, type Folders, type Layout, type Placement } from './folder-layout.ts';

@@ -2,7 +2,7 @@
 // that the branched model is base and adapter together from the first step on. Where a recipe has no room for
 // it, which setting must change. Knows nothing of files.
 import { ndArray } from '../shared/array.ts';
-import { shownSome } from '../shared/fault.ts';
+import { shownSome } from '../shared/describe-fault.ts';
 import { optionOf, type Path } from '../recipe/options.ts';
 import type { DmloraOptions } from '../recipe/recipe.ts';
 import { linearName, linears, type Linear } from '../vit/parameters.ts';

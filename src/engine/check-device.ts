@@ -4,7 +4,7 @@
 import { allOpen, initialAdapter, type Adapter } from '../dmlora/adapter.ts';
 import { recipeDefaults } from '../recipe/recipe.ts';
 import { ndArray, sizeOf, type NdArray } from '../shared/array.ts';
-import { faultSentence } from '../shared/fault.ts';
+import { faultSentence } from '../shared/describe-fault.ts';
 import { randomStream } from '../shared/random.ts';
 import type { Result } from '../shared/result.ts';
 import { backboneShapes, type VitModel } from '../vit/parameters.ts';

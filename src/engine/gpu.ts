@@ -1,7 +1,8 @@
 // The one GPUDevice of a worker: opened with what the adapter has, watched for loss and for errors that
 // nobody asked about. tfjs borrows it and watches nothing itself: without this a failed allocation is a
 // tensor of zeros.
-import { describeFault, type Fault } from '../shared/fault.ts';
+import { describeFault } from '../shared/describe-fault.ts';
+import type { Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { GpuFacts } from './engine.ts';
 

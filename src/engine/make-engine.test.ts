@@ -1,7 +1,7 @@
 // Which engine runs where: the table of choices, with a device that computes nothing in the place of the GPU.
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Result } from '../shared/result.ts';
-import { faultSentence } from '../shared/fault.ts';
+import { faultSentence } from '../shared/describe-fault.ts';
 import { checkDevice } from './check-device.ts';
 import { startBackend, type Backend } from './autodiff/backend.ts';
 import type { BackendChoice, Engine, EngineChoice } from './engine.ts';

@@ -5,7 +5,7 @@ import { preparationWords } from '../data/preprocessing.ts';
 import script from './continue.py?raw';
 import pixelScript from './pixels.mjs?raw';
 import { modelCard, onnxFormats, type CardFacts } from './model-card.ts';
-import { changeInWords, describeFault } from '../shared/fault.ts';
+import { changeInWords, describeFault } from '../shared/describe-fault.ts';
 import { keptSentence } from '../shared/kept-sentence.ts';
 import { accuracyInterval } from '../train/evaluation.ts';
 import { typeWord } from '../checkpoints/open-model.ts';

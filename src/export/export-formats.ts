@@ -1,7 +1,8 @@
 // An export: merges once, then writes, reads back and proves one format after the other. A format that cannot
 // hold the model, or whose proof fails, carries the reason instead of files.
 import type { Adapter } from '../dmlora/adapter.ts';
-import { faultOfThrown, faultSentence, isCancelled, type Fault } from '../shared/fault.ts';
+import { faultOfThrown, faultSentence } from '../shared/describe-fault.ts';
+import { isCancelled, type Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { noBranches, stepFlops } from '../vit/step-flops.ts';
 import type { OpenModel } from '../checkpoints/open-model.ts';

@@ -12,7 +12,7 @@ import { autodiffOn, readReference } from '../engine/checks/node-backends.ts';
 import { readMicroModel, readTensors, tensorOf } from '../engine/checks/reference.ts';
 import { micro, randomModel, randomValues } from '../engine/checks/random-model.ts';
 import { ndArray, sizeOf, type NdArray } from '../shared/array.ts';
-import { faultSentence } from '../shared/fault.ts';
+import { faultSentence } from '../shared/describe-fault.ts';
 import { vitOnnx as writtenOnnx, weightsOfOnnx } from './onnx-weights.ts';
 import { backboneShapes, headShapes, type ParamName, type VitModel } from '../vit/parameters.ts';
 import type { VitConfig } from '../vit/vit-config.ts';

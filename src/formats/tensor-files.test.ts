@@ -1,6 +1,6 @@
 // Weights in several files: read as one, and every disagreement between index and shards is named.
 import { describe, expect, test } from 'vitest';
-import { faultSentence } from '../shared/fault.ts';
+import { faultSentence } from '../shared/describe-fault.ts';
 import { readTensorBytes, readTensorRows, writeSafetensors, type TensorToWrite } from './safetensors.ts';
 import { openShards, openTensorFile, type TensorFile } from './tensor-files.ts';
 import type { Result } from '../shared/result.ts';

@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { startHubStandIn, type HubStandIn, type Lie } from '../../scripts/testing/hub-stand-in.ts';
-import { faultSentence } from '../shared/fault.ts';
+import { faultSentence } from '../shared/describe-fault.ts';
 import type { Result } from '../shared/result.ts';
 import { memoryFiles } from '../storage/memory-files.ts';
 import { ModelCache } from '../storage/model-cache.ts';

@@ -1,7 +1,7 @@
 // The table of options against itself, and its one check as page, worker and command meet it: what the form
 // takes, the worker takes, and the other way; what is not shown blocks nobody.
 import { describe, expect, it, test } from 'vitest';
-import { faultSentence } from '../shared/fault.ts';
+import { faultSentence } from '../shared/describe-fault.ts';
 import { groups, optionOf, paths, type Path, type Recipe } from './options.ts';
 import { formOf, readForm, wordsOf, type RecipeForm } from './recipe-form.ts';
 import { readRecipe, readRecipeFile } from './read-recipe.ts';

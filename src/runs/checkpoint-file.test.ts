@@ -8,7 +8,8 @@ import { tiny as deitTiny } from '../engine/checks/random-model.ts';
 import { initialAdapter, parametersOf, type Adapter } from '../dmlora/adapter.ts';
 import { readHeader, writeSafetensors } from '../formats/safetensors.ts';
 import { recipeDefaults } from '../recipe/recipe.ts';
-import { describeFault, type Fault } from '../shared/fault.ts';
+import { describeFault } from '../shared/describe-fault.ts';
+import type { Fault } from '../shared/fault.ts';
 import { unwrap, type Result } from '../shared/result.ts';
 import type { RunState } from '../train/run-state.ts';
 

@@ -1,7 +1,7 @@
 // The JSON of a checkpoint: what of a run is no tensor, checked field by field before anything is made of it.
 import * as v from 'valibot';
 import { readRecipe } from '../recipe/read-recipe.ts';
-import { faultSentence } from '../shared/fault.ts';
+import { faultSentence } from '../shared/describe-fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { HeadFacts } from './saved-run.ts';
 

@@ -1,7 +1,8 @@
 // When a run is saved: every 30 s and at each epoch, before every drop and stage change, and when the page asks.
 // One checkpoint is written at a time, beside the run, which never waits for it; of states that come meanwhile
 // the last one is next. A fault is told once, and training goes on. Knows no files: `save` is given.
-import { faultOfThrown, type Fault } from '../shared/fault.ts';
+import { faultOfThrown } from '../shared/describe-fault.ts';
+import type { Fault } from '../shared/fault.ts';
 import { fail, type Result } from '../shared/result.ts';
 import type { RunPlan } from '../train/run-plan.ts';
 import type { RunState } from '../train/run-state.ts';

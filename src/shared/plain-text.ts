@@ -11,6 +11,6 @@ export function plainText(text: string, most: number): string {
     .slice(0, 4 * most + 100)
     .replace(directions, '')
     .replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ');
-  const characters = [...line];
+  const characters = Array.from(line);
   return characters.length <= most ? line : `${characters.slice(0, most - 1).join('')}…`;
 }

@@ -1,6 +1,7 @@
 // Result: how modules hand over a success or a Fault. Inside a module a fault may be thrown; otherwise a
 // throw is for bugs only (see assert.ts).
-import { FaultError, type Fault } from './fault.ts';
+import { FaultError } from './describe-fault.ts';
+import type { Fault } from './fault.ts';
 
 export type Result<T, F = Fault> =
   { readonly ok: true; readonly value: T } | { readonly ok: false; readonly fault: F };

@@ -9,7 +9,7 @@ type Listener = TabParts['channel'];
 function browser() {
   const channels = new Set<Listener>();
   let holders = 0;
-  let waiting: (() => void)[] = [];
+  const waiting: (() => void)[] = [];
   let clock = 0;
   const said: unknown[] = [];
   const tab = (): TabParts => {

@@ -1,6 +1,6 @@
 // The trainer over a client without a worker: opening, a whole run through events, pausing, faults, export.
 import { beforeEach, describe, expect, it } from 'vitest';
-import { describeFault } from '../shared/fault.ts';
+import { describeFault } from '../shared/describe-fault.ts';
 import { fail, ok } from '../shared/result.ts';
 import type { FetchJson } from './bundled.ts';
 import { dataStore } from './data-store.ts';

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { parametersOf } from '../dmlora/adapter.ts';
 import { autodiffOn } from '../engine/checks/node-backends.ts';
-import { describeFault, faultSentence } from '../shared/fault.ts';
+import { describeFault, faultSentence } from '../shared/describe-fault.ts';
 import { fail } from '../shared/result.ts';
 import { isBetter } from './evaluation.ts';
 import { divergedFault, divergence, type Evaluated, type History } from './divergence.ts';

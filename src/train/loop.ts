@@ -7,7 +7,7 @@ import { dropBranches, type DropEvent } from '../dmlora/drop-plan.ts';
 import { branchStrengths } from '../dmlora/merge.ts';
 import { enterStage2, scalarLimit, trainsIn } from '../dmlora/stages.ts';
 import type { Engine, Memory, StepReport } from '../engine/engine.ts';
-import { FaultError } from '../shared/fault.ts';
+import { FaultError } from '../shared/describe-fault.ts';
 import { unwrap } from '../shared/result.ts';
 import { withCrops } from './augment.ts';
 import { logitsOf, metricsOf, type Metrics } from './evaluation.ts';

@@ -1,16 +1,12 @@
-// What a run is given, where it stands and whom it tells: the border between a run and the worker's session.
+// What a run is given and where it stands: with run-listener.ts the border between a run and the worker's session.
 import type { Adapter } from '../dmlora/adapter.ts';
 import type { LinearLora } from '../dmlora/lora-start.ts';
 import type { Stage } from '../dmlora/stages.ts';
-import type { Engine, Memory, Normalisation } from '../engine/engine.ts';
+import type { Engine, Normalisation } from '../engine/engine.ts';
 import type { Fault } from '../shared/fault.ts';
 import type { Result } from '../shared/result.ts';
 import type { VitModel } from '../vit/parameters.ts';
-import type { DivergedFault } from './divergence.ts';
-import type { Metrics } from './evaluation.ts';
 import type { Recipe } from '../recipe/options.ts';
-import type { DropRecord, ModuleView, StepRow } from './run-record.ts';
-import type { RunState } from './run-state.ts';
 import type { TrainingData } from './training-data.ts';
 
 /** What is being done before a run can begin, and how far it is. */
@@ -42,25 +38,4 @@ export interface RunInput {
   readonly recipe: Recipe;
   /** Makes the engine and tells how far it is; called again to go on after the device was lost. */
   readonly makeEngine: (onPreparing?: OnPreparing) => Promise<Result<Engine>>;
-}
-
-/** What a run tells while it goes on. */
-export interface RunListener {
-  /** A state that can be gone on from. */
-  kept(state: RunState): void;
-  /** Whether the loop should stop for such a state before the plan has it do so. */
-  wantsState(): boolean;
-  phase(phase: Phase): void;
-  step(
-    row: StepRow,
-    pace: { currentSecondsPerStep: number; secondsLeft: number | null },
-    memory: Memory,
-  ): void;
-  dropped(drops: readonly DropRecord[]): void;
-  branches(step: number, modules: readonly ModuleView[]): void;
-  evaluated(step: number, validation: Metrics): void;
-  /** The run met a fault and got over it by itself: it goes on from the state that was kept last. */
-  recovered(fault: Fault): void;
-  /** The run diverges, or (null) has come back; once more at the end, with the step that the result is of. */
-  diverging(fault: DivergedFault | null): void;
 }

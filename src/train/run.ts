@@ -5,12 +5,14 @@ import type { Adapter } from '../dmlora/adapter.ts';
 import type { Engine, EngineDescription, Memory } from '../engine/engine.ts';
 import type { NdArray } from '../shared/array.ts';
 import type { Recipe } from '../recipe/options.ts';
-import { describeFault, faultOfThrown, type Fault } from '../shared/fault.ts';
+import { describeFault, faultOfThrown } from '../shared/describe-fault.ts';
+import type { Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { DivergedFault } from './divergence.ts';
 import { logitsOf } from './evaluation.ts';
 import { train, type RunHost } from './loop.ts';
-import type { Phase, RunInput, RunListener } from './run-input.ts';
+import type { Phase, RunInput } from './run-input.ts';
+import type { RunListener } from './run-listener.ts';
 import { planRun, type RunPlan } from './run-plan.ts';
 import { viewModules, type ModuleView, type RunRecord, type StepRow } from './run-record.ts';
 import {

@@ -1,7 +1,7 @@
 // What is left of the page when drawing it fails: the fault, and a way to draw it again. The run is in its
 // worker and all that is known of it in the stores: neither is lost with the picture.
 import { Component, type ReactNode } from 'react';
-import { uncaughtFault } from '../shared/fault.ts';
+import { uncaughtFault } from '../shared/describe-fault.ts';
 import { runStore } from '../state/run-store.ts';
 import type { Fault } from '../worker/protocol.ts';
 import { Button } from './parts/Button.tsx';

@@ -1,10 +1,20 @@
 // @vitest-environment happy-dom
 // What a person sees of the page, without a browser: every phase of testing/app-phases.ts drawn by the real
 // components on the client without a worker. Pictures, layout and the real worker are e2e/'s.
-import { act, cleanup, fireEvent, render, screen, within } from '@testing-library/react';
+import {
+  act,
+  cleanup,
+  fireEvent,
+  type queries,
+  render,
+  screen,
+  within,
+  type BoundFunctions,
+} from '@testing-library/react';
 import { afterEach, beforeEach, describe, expect, test, vi, type MockInstance } from 'vitest';
 import { defaultEpochs } from '../recipe/recipe.ts';
-import { describeFault, type Fault } from '../shared/fault.ts';
+import { describeFault } from '../shared/describe-fault.ts';
+import type { Fault } from '../shared/fault.ts';
 import { tabsStore } from '../state/other-tabs.ts';
 import { hubStore } from '../state/hub-store.ts';
 import { appPhases, openPhase, settled } from '../state/testing/app-phases.ts';
@@ -224,7 +234,7 @@ describe('the export', () => {
 });
 
 describe('saved runs', () => {
-  const inRun = (name: string): ReturnType<typeof within> =>
+  const inRun = (name: string): BoundFunctions<typeof queries> =>
     within(
       screen.getAllByTestId('run').find(({ textContent }) => textContent.includes(name)) ?? document.body,
     );

@@ -2,7 +2,8 @@
 // gives no sign of life for long, every open call ends with a fault, a new worker is started and the page is
 // told. Knows nothing of React.
 import { yieldToEventLoop } from '../shared/event-loop.ts';
-import { cancelled, uncaughtFault, type Fault } from '../shared/fault.ts';
+import { uncaughtFault } from '../shared/describe-fault.ts';
+import { cancelled, type Fault } from '../shared/fault.ts';
 import { Heartbeat, type Ticker } from '../shared/heartbeat.ts';
 import { fail, type Result } from '../shared/result.ts';
 import type {

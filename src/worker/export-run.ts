@@ -3,7 +3,8 @@
 import { encodeFloats } from '../formats/float-types.ts';
 import { writeSafetensors, type TensorToWrite } from '../formats/safetensors.ts';
 import type { NdArray } from '../shared/array.ts';
-import { faultOfThrown, isCancelled } from '../shared/fault.ts';
+import { faultOfThrown } from '../shared/describe-fault.ts';
+import { isCancelled } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { logitsOf } from '../train/evaluation.ts';
 import type { Run } from '../train/run.ts';

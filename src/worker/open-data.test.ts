@@ -6,7 +6,8 @@ import type { ImportedImage } from '../data/import-report.ts';
 import { autoReading } from '../data/reading-options.ts';
 import { folderFiles } from '../data/testing/images.ts';
 import { recipeDefaults } from '../recipe/recipe.ts';
-import { describeFault, type Fault } from '../shared/fault.ts';
+import { describeFault } from '../shared/describe-fault.ts';
+import type { Fault } from '../shared/fault.ts';
 import { fail, ok, unwrap } from '../shared/result.ts';
 import { loadPixels, openData, type OpenData } from './open-data.ts';
 

@@ -3,7 +3,8 @@
 import { describeGpu } from '../engine/gpu.ts';
 import { serveEngineShard } from '../engine/make-engine.ts';
 import { refusedByPolicy } from '../hub/hub-fetch.ts';
-import { cancelled, faultOfThrown, uncaughtFault } from '../shared/fault.ts';
+import { faultOfThrown, uncaughtFault } from '../shared/describe-fault.ts';
+import { cancelled } from '../shared/fault.ts';
 import { tellBeats } from '../shared/heartbeat.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { EventStream } from './event-stream.ts';

@@ -19,7 +19,7 @@ import {
 } from '../../formats/safetensors.ts';
 import { recipeDefaults, type DmloraOptions } from '../../recipe/recipe.ts';
 import { present } from '../../shared/assert.ts';
-import { faultSentence } from '../../shared/fault.ts';
+import { faultSentence } from '../../shared/describe-fault.ts';
 import { type Result, unwrap } from '../../shared/result.ts';
 import { startingAdapter } from '../../train/run-state.ts';
 import { openModel, unknownOrigin, type AdapterBeside, type OpenModel } from '../open-model.ts';

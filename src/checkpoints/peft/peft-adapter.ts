@@ -17,7 +17,7 @@ import {
 import { openTensorFile, type TensorFile } from '../../formats/tensor-files.ts';
 import { ndArray, sizeOf, type NdArray } from '../../shared/array.ts';
 import { present } from '../../shared/assert.ts';
-import { shownSome } from '../../shared/fault.ts';
+import { shownSome } from '../../shared/describe-fault.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
 import type { Checkpoint } from '../family.ts';
 import { joinedHead, type Head } from '../heads.ts';

@@ -14,7 +14,8 @@ import {
   type TensorToWrite,
 } from '../../formats/safetensors.ts';
 import { present } from '../../shared/assert.ts';
-import { faultSentence, type Fault } from '../../shared/fault.ts';
+import { faultSentence } from '../../shared/describe-fault.ts';
+import type { Fault } from '../../shared/fault.ts';
 import { type Result, unwrap } from '../../shared/result.ts';
 import { loadHead } from '../checkpoint.ts';
 import { openModel, type OpenModel } from '../open-model.ts';

@@ -8,7 +8,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Adapter, Gates, Trains } from '../../dmlora/adapter.ts';
 import { present } from '../../shared/assert.ts';
-import { faultOfThrown } from '../../shared/fault.ts';
+import { faultOfThrown } from '../../shared/describe-fault.ts';
 import { beatMessage, Heartbeat, pingMessage, tellBeats, type Ticker } from '../../shared/heartbeat.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
 import type { VitModel } from '../../vit/parameters.ts';

@@ -5,7 +5,8 @@
 import { parametersOf, type Adapter, type Gates } from '../../dmlora/adapter.ts';
 import type { NdArray } from '../../shared/array.ts';
 import { assert, present } from '../../shared/assert.ts';
-import { faultOfThrown, type Fault } from '../../shared/fault.ts';
+import { faultOfThrown } from '../../shared/describe-fault.ts';
+import type { Fault } from '../../shared/fault.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
 import type { VitModel } from '../../vit/parameters.ts';
 import { meanCrossEntropy } from '../cross-entropy.ts';

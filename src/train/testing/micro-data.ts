@@ -6,7 +6,7 @@ import type { Fault } from '../../shared/fault.ts';
 import { randomStream } from '../../shared/random.ts';
 import type { DivergedFault } from '../divergence.ts';
 import type { Phase } from '../run-input.ts';
-import type { RunListener } from '../run-input.ts';
+import type { RunListener } from '../run-listener.ts';
 import type { RunState } from '../run-state.ts';
 import type { DropRecord, StepRow } from '../run-record.ts';
 import type { LabelledPixels, TrainingData } from '../training-data.ts';

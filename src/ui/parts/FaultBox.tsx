@@ -1,7 +1,8 @@
 // A fault where it belongs: what happened, what was found, what to do now, and the action that does it if
 // there is one.
 import type { ReactNode } from 'react';
-import { describeFault, type Fault } from '../../shared/fault.ts';
+import { describeFault } from '../../shared/describe-fault.ts';
+import type { Fault } from '../../shared/fault.ts';
 import { plainText } from '../../shared/plain-text.ts';
 import styles from './FaultBox.module.css';
 

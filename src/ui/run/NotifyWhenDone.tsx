@@ -12,7 +12,7 @@ import styles from './RunCard.module.css';
 const name = 'Graft';
 
 /** "42 % Training – Graft": what is read in a narrow tab comes first. */
-export function tabTitle(phase: Phase): string {
+function tabTitle(phase: Phase): string {
   const words = phaseWords[phase.kind];
   switch (phase.kind) {
     case 'idle':

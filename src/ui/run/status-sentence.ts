@@ -2,7 +2,7 @@
 // and events, not with every step. Pure.
 import type { DivergedFault, DropRecord, Fault, Phase, RunSummary } from '../../worker/protocol.ts';
 import type { RunCommand } from '../../state/run-store.ts';
-import { changeInWords, describeFault } from '../../shared/fault.ts';
+import { changeInWords, describeFault } from '../../shared/describe-fault.ts';
 import { countText, lossText, signedText } from '../parts/words.ts';
 
 export const phaseWords = {

@@ -2,7 +2,7 @@
 // it seemed. On a device that computes nothing.
 import { describe, expect, test } from 'vitest';
 import { dropBranches } from '../../../dmlora/drop-plan.ts';
-import { faultSentence } from '../../../shared/fault.ts';
+import { faultSentence } from '../../../shared/describe-fault.ts';
 import type { MemoryPlan, PrepareOptions } from '../../engine.ts';
 import { KernelEngine } from '../kernels-engine.ts';
 import { place } from './arena.ts';
