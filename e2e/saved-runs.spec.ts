@@ -158,7 +158,7 @@ test('runs are listed, opened, exported, renamed, deleted, brought back, and all
   await button(page, 'Open <b>mine</b>').click();
   await leavings(page, info.outputPath('opened'));
 
-  expect(Number(await page.getByTestId('kept').getAttribute('data-bytes'))).toBeGreaterThan(1000);
+  expect(Number(await page.getByTestId('stored').getAttribute('data-bytes'))).toBeGreaterThan(1000);
   await page.reload();
   await expect(run).toHaveCount(1);
   await button(page, 'Remove everything').click();

@@ -266,8 +266,8 @@ describe('saved runs', () => {
     expect(text[0]).toContain('3 minutes ago');
     expect(text[0]).toContain('250 steps of 32 images, 4 → 2 branches of rank 4');
     expect(text[1]).toContain('Finished after 250 steps');
-    expect(screen.getByTestId('kept').textContent).toContain('25 MB');
-    expect(screen.getByTestId('kept').textContent).toContain('models 5.5 MB');
+    expect(screen.getByTestId('stored').textContent).toContain('25 MB');
+    expect(screen.getByTestId('stored').textContent).toContain('models 5.5 MB');
   });
 
   test('one is renamed, deleted and brought back', async () => {

@@ -166,7 +166,7 @@ function Kept({ runs }: { readonly runs: readonly ListedRun[] }) {
   const parts = `${countText(runs.length, 'run')} ${bytesInWords(runBytes)}, models ${bytesInWords(modelBytes)}, prepared images ${bytesInWords(pixels)}`;
   return (
     <>
-      <span className={styles.soft} data-testid="kept" data-bytes={total}>
+      <span className={styles.soft} data-testid="stored" data-bytes={total}>
         On this machine: {bytesInWords(total)} ({parts}).
       </span>
       <Button variant="quiet" disabled={!edit} onClick={() => question.current?.showModal()}>
