@@ -140,7 +140,9 @@ test('a model that does not fit is refused with what to do, and fits when there 
   });
   await ask(page, 'ann/micro');
   await expect(page.getByTestId('fault')).toHaveAttribute('data-kind', 'storage');
-  await expect(page.getByTestId('fault')).toContainText(/too little room.*\d+ kB are needed.*Delete runs .* or models/);
+  await expect(page.getByTestId('fault')).toContainText(
+    /too little room.*\d+ kB are needed.*Delete runs .* or models/,
+  );
   await session.send('Storage.overrideQuotaForOrigin', { origin: new URL(page.url()).origin });
   await page.getByTestId('hub-open').click();
   await expect(page.getByTestId('model-title')).toHaveText('ann/micro');
