@@ -51,7 +51,7 @@ test('a recipe file that cannot be used is told, and changes nothing', async ({ 
   for (const [text, words] of [
     ['{"seed": 5, "x": []}', /"x".*No recipe has a field of this name/],
     ['{"learningRate": 12}', /"learningRate".*above 0 and at most 10/],
-    [`{"seed": 5, "x": ${'['.repeat(50_000)}`, /not JSON/],
+    [`{"seed": 5, "x": ${'['.repeat(50_000)}`, /nested more than 64 deep/],
     [`{"seed": 5, "x": "${'x'.repeat(5_000_000)}"}`, /no file of its kind has more than 64 kB/],
   ] as const) {
     await writeFile(path, text);
