@@ -1,10 +1,7 @@
-// What a step on the processor does beside its large matrix products, in AssemblyScript with SIMD: small products
-// with any strides, LayerNorm, activations and attention, each with its gradient. The module has no memory of
-// its own: it works on tfjs's, at byte addresses that its caller (wasm-kernels.ts) hands over, and allocates
-// nothing. Compiled by `npm run wasm` into kernels.wasm.ts.
-//
-// All tensors are float32 in row order; "step" is a distance between rows in elements. The same input gives
-// the same bits on every machine: no relaxed instruction is used.
+// What a step computes on the processor, in AssemblyScript with SIMD: products with any strides, LayerNorm,
+// activations and attention, each with its gradient. The module has no memory of its own: it works on tfjs's,
+// at byte addresses that its caller (wasm-kernels.ts) hands over, and allocates nothing. Compiled by
+// `npm run wasm` into kernels.wasm.ts.
 
 // --- Vectors of four
 
@@ -24,8 +21,8 @@ function total(x: v128): f32 {
 }
 
 /**
- * exp, relative error below 2e-7 (the range reduction and the polynomial of Cephes' expf, S. Moshier 1989). Below
- * -87 it is 1e-38, above 88 it is 2e38; NaN stays.
+ * exp, relative error below 2e-7 (the range reduction and the polynomial of Cephes' expf, S. Moshier 1989).
+ * Below -87 it is 1e-38, above 88 it is 2e38; NaN stays.
  */
 @inline
 function exp(value: v128): v128 {
@@ -146,9 +143,9 @@ function cell(a: usize, aStep: usize, b: usize, bStep: usize, from: usize, c: us
 }
 
 /**
- * C = F + scale A B: A [m, k] with A[i, t] at a + i aRow + t aStep, so transposed by other steps; B [k, n] and
- * C [m, n] with rows of neighbours; F like C, by its own step (0: one row for all, a bias), or nothing where
- * `from` is 0. Steps in elements.
+ * C = F + scale A B: A [m, k] with A[i, t] at a + i aRow + t aStep, so transposed by other steps; B [k, n]
+ * and C [m, n] with rows of neighbours; F like C, by its own step (0: one row for all, a bias), or nothing
+ * where `from` is 0. Steps in elements.
  *
  * @param panel [k, 8]: eight columns of B are copied there and read from there, which pays from some 16 rows of
  *   A on (rows of B that are far apart fall on few lines of a cache); 0 reads B where it is.
@@ -215,8 +212,8 @@ export function product(
 // --- LayerNorm
 
 /**
- * y = (x - mean) / sqrt(variance + eps) weight + bias for x, y [rows, dim]; the mean and the reciprocal root of each row
- * into stats [rows, 2].
+ * y = (x - mean) / sqrt(variance + eps) weight + bias for x, y [rows, dim]; the mean and the reciprocal root
+ * of each row into stats [rows, 2].
  */
 export function layerNorm(
   x: usize,
@@ -324,8 +321,8 @@ export function layerNormGradient(
 // --- Activations: each is x g(x) with a gate g, so its derivative is g + x g'
 
 /**
- * Phi(x) = (1 + erf(x / sqrt 2)) / 2, the erf by formula 7.1.26 of Abramowitz and Stegun (error below 1.5e-7). `density` is
- * exp(-x^2 / 2), which its derivative needs too.
+ * Phi(x) = (1 + erf(x / sqrt 2)) / 2, the erf by formula 7.1.26 of Abramowitz and Stegun (error below
+ * 1.5e-7). `density` is exp(-x^2 / 2), which its derivative needs too.
  */
 @inline
 function normal(x: v128, density: v128): v128 {
@@ -424,8 +421,8 @@ export function activationGradient(kind: i32, x: usize, dy: usize, dx: usize, co
   else eachGradient(2, x, dy, dx, count);
 }
 
-// --- Attention: k and v are [images * tokens, heads * width], one head's columns side by side; q and the result
-// alike with `queries` rows an image, fewer where only some tokens are read any further.
+// --- Attention: k and v are [images * tokens, heads * width], one head's columns side by side; q and the
+// result alike with `queries` rows an image, fewer where only some tokens are read any further.
 
 /** Columns of a row of scores: its tokens, and zeros up to a whole vector. */
 @inline

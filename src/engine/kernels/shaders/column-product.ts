@@ -1,7 +1,9 @@
 // Gradients of the branches of one site, sums over rows: for a chunk of the rows,
 //
-//   d up[j, o]   = sum_r u[r, j] dy[r, part of j, o]      without s g: reduce-gradients.ts multiplies, after d s has used it
+//   d up[j, o]   = sum_r u[r, j] dy[r, part of j, o]      without s g
 //   d down[j, i] = sum_r v[r, j] x[r, i]                  v = s g dy B, from row-product.ts
+//
+// reduce-gradients.ts multiplies d up by s g, after d s has used it.
 //
 // x is not kept where it is cheap to make again: it is LayerNorm applied with the saved statistics, or the
 // activation f of the saved pre-activation, computed at the load. Each chunk writes its own partial sum, so
