@@ -3,7 +3,9 @@
 // buffer.
 //
 // A step is a transaction: an engine may enqueue several, but `report` confirms them in order and stops at
-// the first fault, and then adapter and moments are those of the last confirmed step.
+// the first fault, and then adapter and moments are those of the last confirmed step. Where a device applied
+// a step and complained of it afterwards, they can no longer be read: the fault is given until an adapter is
+// written.
 import type { Adapter, Gates, Trains } from '../dmlora/adapter.ts';
 import type { NdArray } from '../shared/array.ts';
 import type { Fault } from '../shared/fault.ts';

@@ -10,8 +10,10 @@ import type { LinearLora } from '../dmlora/lora-start.ts';
 import { isBetter, logitsOf, metricsOf } from './evaluation.ts';
 import { Run } from './run.ts';
 import { initialState } from './run-state.ts';
+import type { RunInput } from './run-input.ts';
 import { prepareOptions, type LabelledPixels } from './training-data.ts';
 import { recipeDefaults } from '../recipe/recipe.ts';
+import { losingEngine } from './testing/losing-engine.ts';
 import { asBytes, bytesNormalisation, finished, inputOf, Log, makeData, model } from './testing/micro-run.ts';
 
 const bytesOf = (adapter: Adapter): string =>
@@ -223,6 +225,30 @@ describe('a run', () => {
     const { fault, step } = run.phase.kind === 'failed' ? run.phase : { fault: null, step: NaN };
     expect(step).toBeGreaterThan(0);
     expect(fault).toMatchObject({ step, kept: step });
+    run.dispose();
+  });
+
+  test('ends on any engine where its own cannot be had any more, and goes on on its own alone', async () => {
+    const asked: boolean[] = [];
+    const makeEngine: RunInput['makeEngine'] = async (_, orAny = false) => {
+      asked.push(orAny);
+      if (asked.length > 1 && !orAny)
+        return fail({ kind: 'no-webgpu', why: 'no-adapter', detail: 'There is no adapter.' });
+      const engine = await autodiffOn('cpu')();
+      const losing = losingEngine(engine, asked.length === 1 ? 6 : null);
+      return ok(losing.engine);
+    };
+    const run = new Run({ ...inputOf({}), makeEngine }, new Log());
+    expect((await run.prepare()).ok).toBe(true);
+    await run.train();
+    expect(run.phase).toMatchObject({ kind: 'failed', resumable: true });
+    run.resume();
+    expect((await run.prepare()).ok).toBe(false);
+    run.stop();
+    expect((await run.prepare()).ok).toBe(true);
+    await run.train();
+    expect(run.phase).toMatchObject({ kind: 'finished', early: true });
+    expect(asked).toEqual([false, false, false, true]);
     run.dispose();
   });
 

@@ -36,6 +36,10 @@ export interface RunInput {
   readonly normalisation: Normalisation;
   readonly data: TrainingData;
   readonly recipe: Recipe;
-  /** Makes the engine and tells how far it is; called again to go on after the device was lost. */
-  readonly makeEngine: (onPreparing?: OnPreparing) => Promise<Result<Engine>>;
+  /**
+   * Makes the engine and tells how far it is; called again to go on after the device was lost.
+   *
+   * @param orAny whether any engine may take over where the one that was asked for cannot be had.
+   */
+  readonly makeEngine: (onPreparing?: OnPreparing, orAny?: boolean) => Promise<Result<Engine>>;
 }

@@ -109,13 +109,16 @@ export class Run {
   async #makeReady(why: string): Promise<Result<void>> {
     this.#become({ kind: 'preparing', what: why, done: 0, total: 1 });
     this.dispose();
+    // What is left of a run that ends is to measure it: other arithmetic does that as well. One that was saved
+    // goes on on what there is; the differences are told (runs/saved-run.ts).
+    const isEnding = this.#wish === 'stop';
+    const isReopened = this.#hasBegun && this.#description === null;
     const made = await this.#task.makeEngine((what, done, total) => {
       if (this.#phase.kind === 'preparing') this.#become({ kind: 'preparing', what, done, total });
-    });
+    }, isEnding || isReopened);
     if (!made.ok) return made;
     const description = made.value.describe();
-    // What is left of a run that ends is to measure it: other arithmetic does that as well.
-    const problem = this.#wish === 'stop' ? null : otherEngine(this.#description, description);
+    const problem = isEnding ? null : otherEngine(this.#description, description);
     const prepared = problem === null ? await this.#prepareEngine(made.value) : fail(problem);
     if (!prepared.ok) {
       made.value.dispose();

@@ -143,7 +143,7 @@ export class RunExports {
     if (this.#engine === null) {
       const engine = this.ended.run.handOver();
       engine?.release();
-      this.#engine = new ProofEngine(engine, () => this.ended.makeEngine());
+      this.#engine = new ProofEngine(engine, () => this.ended.makeEngine(undefined, true));
     }
     return this.#engine;
   }

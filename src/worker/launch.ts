@@ -13,26 +13,17 @@ import type { RunSummary } from './protocol.ts';
 
 type Choice = Pick<EngineSetting, 'engine' | 'backend' | 'autotune'>;
 
-/**
- * Makes the engines of a run.
- *
- * @param orAny whether any engine that there is may take over where the first cannot be had: for a run that
- *   goes on and ran on this one.
- */
+/** Makes the engines of a run; once another engine took over, the next are made as it was. */
 export function engineMaker(
   asked: Choice,
   setting: Omit<EngineSetting, keyof Choice | 'onProgress'>,
-  orAny: boolean,
 ): RunInput['makeEngine'] {
   let choice = asked;
-  let isFirst = true;
-  return async (onProgress) => {
+  return async (onProgress, orAny = false) => {
     const make = (): ReturnType<RunInput['makeEngine']> =>
       makeEngine({ ...choice, ...setting, ...(onProgress === undefined ? {} : { onProgress }) });
     const made = await make();
-    const canChange = orAny && isFirst;
-    isFirst = false;
-    if (made.ok || !canChange) return made;
+    if (made.ok || !orAny) return made;
     choice = { ...asked, engine: 'auto', backend: 'auto' };
     return make();
   };

@@ -242,7 +242,6 @@ export class Session {
         tuningCache: this.#tuning,
         openShard,
       },
-      from !== null,
     );
     const run = new Run(
       {

@@ -40,9 +40,32 @@ function assertEqual(what: string, actual: unknown, expected: unknown): void {
     throw new Error(`${what}: ${String(actual).slice(0, 200)} instead of ${String(expected).slice(0, 200)}`);
 }
 
-/** Asks the device for something that it must refuse. */
+/** Asks the device for something that it must refuse; what is asked of it otherwise is computed. */
 function offend({ device }: Gpu): void {
   device.createBuffer({ size: device.limits.maxBufferSize + 4, usage: GPUBufferUsage.STORAGE });
+}
+
+/** Spoils the next commands that are encoded: the device must refuse them whole. */
+function spoilCommands({ device }: Gpu): void {
+  const create = device.createCommandEncoder.bind(device);
+  device.createCommandEncoder = (descriptor): GPUCommandEncoder => {
+    device.createCommandEncoder = create;
+    const encoder = create(descriptor);
+    const buffer = device.createBuffer({ size: 4, usage: GPUBufferUsage.COPY_SRC });
+    encoder.copyBufferToBuffer(buffer, 0, buffer, 0, 4);
+    return encoder;
+  };
+}
+
+/** Offends beside the next commands that are submitted. */
+function offendBeside(gpu: Gpu): void {
+  const { queue } = gpu.device;
+  const submit = queue.submit.bind(queue);
+  queue.submit = (buffers): undefined => {
+    queue.submit = submit;
+    offend(gpu);
+    submit(buffers);
+  };
 }
 
 export async function checkTransaction(
@@ -70,22 +93,34 @@ export async function checkTransaction(
   const expected = bytesOf(unwrap(await plain.engine.readAdapter()));
   plain.engine.dispose();
 
-  const inside = await ready();
-  assertEqual('the first step', await step(inside.engine, 0), null);
-  const before = bytesOf(unwrap(await inside.engine.readAdapter()));
-  const { queue } = inside.gpu.device;
-  const submit = queue.submit.bind(queue);
-  queue.submit = (buffers): undefined => {
-    queue.submit = submit;
-    offend(inside.gpu);
-    submit(buffers);
-  };
-  assertEqual('an error inside a step', (await step(inside.engine, 1))?.kind, 'gpu-error');
-  assertEqual('the adapter after it', bytesOf(unwrap(await inside.engine.readAdapter())), before);
-  assertEqual('the same step again', await step(inside.engine, 1), null);
-  assertEqual('the adapter after that', bytesOf(unwrap(await inside.engine.readAdapter())), expected);
-  inside.engine.dispose();
-  passed.push('an error inside a step leaves the adapter, and the step can be repeated');
+  for (const [what, harm] of [
+    ['commands that are refused', spoilCommands],
+    ['an error beside the commands', offendBeside],
+  ] as const) {
+    const { engine, gpu } = await ready();
+    assertEqual('the first step', await step(engine, 0), null);
+    const before = unwrap(await engine.readAdapter());
+    harm(gpu);
+    assertEqual(what, (await step(engine, 1))?.kind, 'gpu-error');
+    const after = await engine.readAdapter();
+    if (after.ok) assertEqual(`the adapter after ${what}`, bytesOf(after.value), bytesOf(before));
+    else {
+      // An error that left the commands valid: the device had applied the step when it was told.
+      assertEqual(
+        'what cannot be read',
+        `${what}: ${after.fault.kind}`,
+        'an error beside the commands: gpu-error',
+      );
+      assertEqual('a step before an adapter is written', (await step(engine, 1))?.kind, 'gpu-error');
+      unwrap(await engine.writeAdapter(before));
+    }
+    assertEqual('the same step again', await step(engine, 1), null);
+    assertEqual('the adapter after that', bytesOf(unwrap(await engine.readAdapter())), expected);
+    engine.dispose();
+  }
+  passed.push(
+    'an error inside a step leaves the adapter or says that it cannot be read, and the step can be repeated',
+  );
 
   const outside = await ready();
   offend(outside.gpu);

@@ -184,6 +184,7 @@ export class KernelEngine implements Engine {
   async readAdapter(): Promise<Result<Adapter>> {
     const { model, queue } = this.#ready();
     assert(queue.isEmpty, 'steps are reported before the adapter is read');
+    if (queue.torn !== null) return fail(queue.torn);
     return this.#guarded(() => model.read(queue.counts));
   }
 

@@ -53,6 +53,7 @@ export function BranchCard() {
   const { modules, parameters } = useModules();
   const preview = parameters !== null;
   const length = useLength();
+  const result = useRun((state) => state.result);
   const [view, setView] = useState<'picture' | 'table'>('picture');
   const [chosen, setChosen] = useState<string | null>(null);
   if (modules.length === 0) return null;
@@ -86,8 +87,12 @@ export function BranchCard() {
             </>
           ) : (
             <>
-              <strong>{wholeText(live)}</strong> growing, <strong>{wholeText(dropped)}</strong> dropped. The
-              longer and thicker a branch, the more it changes its layer.
+              <strong>{wholeText(live)}</strong> {result === null ? 'growing' : 'in the result'},{' '}
+              <strong>{wholeText(dropped)}</strong> dropped. The longer and thicker a branch, the more it
+              changes its layer.
+              {result !== null &&
+                result.keptStep < result.steps &&
+                ` So they were after step ${wholeText(result.keptStep)}, whose state is the result.`}
             </>
           )}
         </p>

@@ -24,6 +24,8 @@ export class StepQueue {
   /** Optimiser steps of each group: with the enqueued ones, and of the last confirmed step. */
   #counts = noSteps;
   #confirmed = noSteps;
+  /** Why the device's state is not that of the last confirmed step; null while it is. */
+  #torn: Fault | null = null;
 
   constructor(
     private readonly gpu: Gpu,
@@ -41,8 +43,18 @@ export class StepQueue {
     return this.#counts;
   }
 
+  /**
+   * Why what is on the device is of no use until an adapter is written; null while it is the last confirmed
+   * step's. The device decides for itself whether to apply a step, before anybody here knows of an error: one
+   * that left the commands valid comes too late to hold the step back.
+   */
+  get torn(): Fault | null {
+    return this.#torn;
+  }
+
   /** Begins anew after an adapter that has seen so many steps was written. */
   restart(counts: StepCounts): void {
+    this.#torn = null;
     this.#counts = counts;
     this.#confirmed = counts;
     this.#allowFrom(this.#sequence);
@@ -56,6 +68,7 @@ export class StepQueue {
 
   enqueue(batch: Batch, control: StepControl): void {
     assert(this.#inFlight.length < maxInFlight, `more than ${maxInFlight} steps without a report`);
+    if (this.#torn !== null) return;
     const sequence = this.#sequence;
     const counts = afterStep(this.#counts, control.trains);
     const error = scoped(this.gpu.device, () =>
@@ -82,7 +95,7 @@ export class StepQueue {
   async report(): Promise<{ steps: readonly StepReport[]; fault: Fault | null }> {
     const waiting = this.#inFlight;
     this.#inFlight = [];
-    if (waiting.length === 0) return { steps: [], fault: this.gpu.trouble() };
+    if (waiting.length === 0) return { steps: [], fault: this.#torn ?? this.gpu.trouble() };
     const steps: StepReport[] = [];
     let fault: Fault | null = null;
     const records = await this.reports.read().catch(() => null);
@@ -98,6 +111,7 @@ export class StepQueue {
       const trouble = records === null ? await this.gpu.troubleBehind() : this.gpu.trouble();
       const told = record?.sequence === sequence ? record : null;
       fault = faultOf(control.step, trouble, refused, told);
+      if (records === null || told?.applied === true) this.#torn = fault;
       this.#backTo(waiting, steps.length);
       break;
     }
