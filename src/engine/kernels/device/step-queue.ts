@@ -115,8 +115,10 @@ export class StepQueue {
       this.#backTo(waiting, steps.length);
       break;
     }
-    if (fault === null) this.#confirmed = this.#counts;
-    return { steps, fault };
+    if (fault !== null) return { steps, fault };
+    this.#confirmed = this.#counts;
+    // What went wrong outside the steps ends them all the same.
+    return { steps, fault: this.gpu.trouble() };
   }
 
   /**
