@@ -9,7 +9,7 @@ import { importImages } from './import-images.ts';
 import type { ImportReport } from './import-report.ts';
 import { autoReading, type ReadingOptions } from './reading-options.ts';
 import type { SourceFile } from './source-file.ts';
-import { fileOf, makePng } from './testing/images.ts';
+import { bytesOfImage, fileOf, makePng } from './testing/images.ts';
 import { makeTar, type TarMember } from './testing/tar.ts';
 
 const caseFile = (path: string): SourceFile => ({
@@ -85,7 +85,7 @@ describe('the cases', () => {
       ...(isForeign ? ['name-encoding'] : []),
       ...(areAlike ? ['like-classes'] : []),
     ]);
-    for (const image of report.images) expect((await image.blob()).ok).toBe(true);
+    for (const image of report.images) expect((await image.content()).ok).toBe(true);
   });
 
   test('an encrypted zip says so', async () => {
@@ -202,8 +202,7 @@ describe('other archives', () => {
   ])('%s is read by what it is', async (_, name, bytes) => {
     const report = await imported([fileOf(name, bytes)]);
     expect(countsOf(report)).toEqual(twoEach);
-    const blob = await report.images[3]!.blob();
-    expect(blob.ok && new Uint8Array(await blob.value.arrayBuffer())).toEqual(makePng(4));
+    expect(await bytesOfImage(report.images[3]!)).toEqual(makePng(4));
   });
 
   test.each([

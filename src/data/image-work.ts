@@ -21,15 +21,18 @@ export interface ImageWork {
   /** [height, width, 3] of the preprocessing's output size. */
   pixels: {
     input: {
-      readonly blob: Blob;
-      /** SHA-256 of what the blob should hold, 64 hexadecimal digits. */
+      readonly content: Blob | Uint8Array<ArrayBuffer>;
+      /** SHA-256 of what it should be, 64 hexadecimal digits. */
       readonly id: string;
       readonly header: ImageHeader;
       readonly preprocessing: Preprocessing;
     };
     output: Uint8Array<ArrayBuffer>;
   };
-  thumbnail: { input: { readonly blob: Blob; readonly header: ImageHeader }; output: Blob };
+  thumbnail: {
+    input: { readonly content: Blob | Uint8Array<ArrayBuffer>; readonly header: ImageHeader };
+    output: Blob;
+  };
 }
 export type ImageWorkName = keyof ImageWork;
 
@@ -62,12 +65,12 @@ const works: Work = {
     const bytes = await bytesOf(content);
     return bytes.ok ? ok(await lookAt(bytes.value, looksLikeImage)) : bytes;
   },
-  async pixels({ blob, id, header, preprocessing }, decode) {
-    const bytes = await bytesOf(blob);
+  async pixels({ content, id, header, preprocessing }, decode) {
+    const bytes = await bytesOf(content);
     if (!bytes.ok) return bytes;
     if ((await sha256(bytes.value)) !== id)
       return fail({ code: 'unreadable', reason: 'It was changed since it was opened: open it again.' });
-    const decoded = await decode(new Blob([bytes.value], { type: blob.type }), header);
+    const decoded = await decode(bytes.value, header);
     if (!decoded.ok) {
       const reason =
         decoded.fault.kind === 'bad-file' ? decoded.fault.detail : 'The browser cannot decode it.';
@@ -77,7 +80,8 @@ const works: Work = {
     if (problem !== null) return fail({ code: 'unsupported', reason: problem });
     return ok(preprocessImage(decoded.value, preprocessing));
   },
-  async thumbnail({ blob, header }) {
+  async thumbnail({ content, header }) {
+    const blob = content instanceof Blob ? content : new Blob([content], { type: `image/${header.format}` });
     const small = await makeThumbnail(blob, header);
     return small.ok ? small : fail({ code: 'undecodable', reason: 'The browser cannot decode it.' });
   },

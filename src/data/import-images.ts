@@ -254,11 +254,11 @@ function importedImage(
     stored,
     sizeBytes: item.sizeBytes,
     warnings,
-    blob: async () => {
+    content: async () => {
       // A file is not read before its pixels are made, and then by whoever makes them.
-      if (item.file !== null) return ok(item.file.slice(0, item.file.size, `image/${format}`));
+      if (item.file !== null) return ok(item.file);
       const bytes = await item.read();
-      if (bytes.ok) return ok(new Blob([bytes.value], { type: `image/${format}` }));
+      if (bytes.ok) return bytes;
       return fail({ kind: 'bad-file', name: path, why: 'unreadable', detail: bytes.fault.reason });
     },
   };

@@ -48,9 +48,10 @@ export interface ImportedImage {
   readonly sizeBytes: number;
   readonly warnings: readonly ImageWarning[];
   /**
-   * The file itself; inflated anew from an archive at each call. Fails when the file has become unreadable.
+   * The file as it lies on the disk, or the bytes of an archive's entry, read anew at each call. Fails when
+   * the archive has become unreadable.
    */
-  blob(): Promise<Result<Blob>>;
+  content(): Promise<Result<Blob | Uint8Array<ArrayBuffer>>>;
 }
 
 export type RejectionCode =

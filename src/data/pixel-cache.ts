@@ -236,12 +236,12 @@ async function pixelsOf(
   options: WorkOptions,
 ): Promise<Result<Uint8Array<ArrayBuffer>, RejectedFile>> {
   const { path, id, header } = image;
-  const blob = await unlessAborted(image.blob(), options.signal);
-  if (!blob.ok) {
+  const file = await unlessAborted(image.content(), options.signal);
+  if (!file.ok) {
     const reason =
-      blob.fault.kind === 'bad-file' ? blob.fault.detail : 'The browser could not read it any more.';
+      file.fault.kind === 'bad-file' ? file.fault.detail : 'The browser could not read it any more.';
     return fail({ path, code: 'unreadable', reason });
   }
-  const made = await work.do('pixels', { blob: blob.value, id, header, preprocessing }, options);
+  const made = await work.do('pixels', { content: file.value, id, header, preprocessing }, options);
   return made.ok ? made : fail({ path, ...made.fault });
 }

@@ -3,6 +3,7 @@
 // archive by itself.
 import type { Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
+import { BlobPages } from './blob-pages.ts';
 import { gunzip, type GunzipProblem } from './gunzip.ts';
 import type { StoredName } from './name-encoding.ts';
 import { isTarHeader, listTar } from './tar.ts';
@@ -132,9 +133,10 @@ async function zipArchive(blob: Blob, name: string): Promise<Result<Archive>> {
 }
 
 async function tarArchive(blob: Blob, name: string): Promise<Result<Archive>> {
+  const pages = new BlobPages(blob);
   let listed: Awaited<ReturnType<typeof listTar>>;
   try {
-    listed = await listTar(blob, name);
+    listed = await listTar(pages, name);
   } catch (thrown) {
     const why = thrown instanceof Error ? thrown.name : 'unknown error';
     return badZip(name, 'unreadable', `The browser could not read it (${why}).`);
@@ -142,7 +144,6 @@ async function tarArchive(blob: Blob, name: string): Promise<Result<Archive>> {
   if (!listed.ok) return listed;
   return archiveOf(
     listed.value.map(({ name: entryName, bytes, isDirectory, offset, problem }): ArchiveEntry => {
-      const part = blob.slice(offset, offset + bytes);
       return {
         name: entryName,
         bytes,
@@ -151,7 +152,7 @@ async function tarArchive(blob: Blob, name: string): Promise<Result<Archive>> {
         async read() {
           if (problem !== undefined) return fail(problem);
           try {
-            return ok(new Uint8Array(await part.arrayBuffer()));
+            return ok(await pages.read(offset, offset + bytes));
           } catch (thrown) {
             const why = thrown instanceof Error ? thrown.name : 'unknown error';
             const reason = `The browser could not read the archive any more (${why}).`;
@@ -161,7 +162,9 @@ async function tarArchive(blob: Blob, name: string): Promise<Result<Archive>> {
         blob: (limitBytes) => {
           if (problem !== undefined && problem.code !== 'too-large') return Promise.resolve(fail(problem));
           const reason = 'It is larger than what an archive may hold in all.';
-          return Promise.resolve(bytes > limitBytes ? fail({ code: 'too-large', reason }) : ok(part));
+          return Promise.resolve(
+            bytes > limitBytes ? fail({ code: 'too-large', reason }) : ok(blob.slice(offset, offset + bytes)),
+          );
         },
       };
     }),

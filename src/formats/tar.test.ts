@@ -1,12 +1,13 @@
 // The tar reader against tars of every form: long names of pax and GNU, links, replaced files, damage.
 import { describe, expect, test } from 'vitest';
 import { makeTar, type TarMember } from '../data/testing/tar.ts';
+import { BlobPages } from './blob-pages.ts';
 import { isTarHeader, listTar, type TarEntry } from './tar.ts';
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 
 async function listed(members: readonly TarMember[]): Promise<readonly TarEntry[]> {
-  const result = await listTar(new Blob([makeTar(members)]), 'a.tar');
+  const result = await listTar(new BlobPages(new Blob([makeTar(members)])), 'a.tar');
   if (!result.ok) throw new Error(JSON.stringify(result.fault));
   return result.value;
 }
@@ -74,7 +75,7 @@ describe('damage', () => {
     ['a header whose sum is wrong', makeTar([{ path: 'a' }, { path: 'b' }]).fill(65, 512, 520)],
     ['a cut file', makeTar([{ path: 'a', data: new Uint8Array(2000) }]).subarray(0, 1000)],
   ])('%s refuses the whole', async (_, bytes) => {
-    const result = await listTar(new Blob([bytes.slice()]), 'a.tar');
+    const result = await listTar(new BlobPages(new Blob([bytes.slice()])), 'a.tar');
     expect(!result.ok && result.fault).toMatchObject({ kind: 'bad-file', why: 'offsets' });
   });
 

@@ -2,6 +2,7 @@
 // entry at a time; trusts no size. Own code because tar libraries for the browser decode names at once, as
 // UTF-8, or hold the whole archive in memory. Knows nothing of images and writes nothing anywhere.
 import { ok, type Result } from '../shared/result.ts';
+import type { BlobPages } from './blob-pages.ts';
 import { storedName, strictUtf8, type StoredName } from './name-encoding.ts';
 import { badZip, tooLarge, unpacksToTooMuch, zipLimits, type ZipProblem } from './zip-directory.ts';
 
@@ -42,8 +43,8 @@ interface Extended {
 }
 
 /** Lists the entries; a fault of kind 'bad-file' when it is damaged or too big as a whole. */
-export async function listTar(blob: Blob, name: string): Promise<Result<readonly TarEntry[]>> {
-  const read = windowOn(blob);
+export async function listTar(pages: BlobPages, name: string): Promise<Result<readonly TarEntry[]>> {
+  const { blob } = pages;
   const entries: TarEntry[] = [];
   /** Files by their raw names, for hard links to them. */
   const files = new Map<string, TarEntry>();
@@ -51,7 +52,7 @@ export async function listTar(blob: Blob, name: string): Promise<Result<readonly
   let next: Extended = {};
   let total = 0;
   for (let at = 0, headers = 0; at < blob.size; headers++) {
-    const block = await read(at, blockBytes);
+    const block = await pages.read(at, at + blockBytes);
     if (block.every((byte) => byte === 0)) break;
     if (!isTarHeader(block))
       return badZip(name, 'offsets', `It is damaged or cut off after ${entries.length} entries.`);
@@ -65,7 +66,7 @@ export async function listTar(blob: Blob, name: string): Promise<Result<readonly
     at = begin + Math.ceil(bytes / blockBytes) * blockBytes;
     if ('xgLK'.includes(type)) {
       if (bytes > 2 ** 20) return badZip(name, 'offsets', 'It has a name of more than a megabyte.');
-      const body = await read(begin, bytes);
+      const body = await pages.read(begin, begin + bytes);
       if (type === 'L') next.path = storedName(untilNul(body), false, null);
       else if (type === 'K') next.link = storedName(untilNul(body), false, null);
       else if (type === 'g') whole = { ...whole, ...paxRecords(body) };
@@ -175,15 +176,3 @@ const untilNul = (bytes: Uint8Array): Uint8Array => {
   const end = bytes.indexOf(0);
   return bytes.slice(0, end < 0 ? bytes.length : end);
 };
-
-/** Reads ranges in ascending order through a window, so that small entries do not cost a read each. */
-function windowOn(blob: Blob): (begin: number, length: number) => Promise<Uint8Array> {
-  let [start, bytes] = [0, new Uint8Array(0)];
-  return async (begin, length) => {
-    if (begin < start || begin + length > start + bytes.length) {
-      const end = begin + Math.max(length, 64 * 1024);
-      [start, bytes] = [begin, new Uint8Array(await blob.slice(begin, end).arrayBuffer())];
-    }
-    return bytes.subarray(begin - start, begin - start + length);
-  };
-}

@@ -4,6 +4,7 @@
 import { Inflate } from 'fflate';
 import { bytesInWords } from '../shared/bytes-in-words.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
+import { BlobPages } from './blob-pages.ts';
 import { BlobSink } from './blob-sink.ts';
 import { crc32 } from './crc32.ts';
 import {
@@ -43,11 +44,12 @@ export async function openZip(blob: Blob, name: string): Promise<Result<ZipArchi
   try {
     const entries = await readDirectory(blob, name);
     if (!entries.ok) return entries;
+    const pages = new BlobPages(blob);
     return ok({
       name,
       entries: entries.value,
-      readEntry: (entry) => readEntry(blob, entry),
-      entryBlob: (entry, limitBytes) => entryBlob(blob, entry, limitBytes),
+      readEntry: (entry) => readEntry(pages, entry),
+      entryBlob: (entry, limitBytes) => entryBlob(pages, entry, limitBytes),
     });
   } catch (thrown) {
     return badZip(name, 'unreadable', `The browser could not read it (${nameOf(thrown)}).`);
@@ -109,12 +111,15 @@ async function directoryPlace(
   return ok({ ...claim.value, offset: begin, prefix });
 }
 
-async function readEntry(blob: Blob, entry: ZipEntry): Promise<Result<Uint8Array<ArrayBuffer>, ZipProblem>> {
+async function readEntry(
+  pages: BlobPages,
+  entry: ZipEntry,
+): Promise<Result<Uint8Array<ArrayBuffer>, ZipProblem>> {
   if (entry.problem !== undefined) return fail(entry.problem);
   let room: Uint8Array;
   try {
     const furthest = entry.offset + 30 + 2 * 0xffff + entry.compressedBytes;
-    room = await bytesOf(blob, entry.offset, Math.min(entry.limit, furthest));
+    room = await pages.read(entry.offset, Math.min(entry.limit, furthest));
   } catch (thrown) {
     return problem('unreadable', `The browser could not read the archive any more (${nameOf(thrown)}).`);
   }
@@ -130,20 +135,24 @@ async function readEntry(blob: Blob, entry: ZipEntry): Promise<Result<Uint8Array
  * An entry as a blob: stored ones as the part of the archive that they are, packed ones inflated step by
  * step.
  */
-async function entryBlob(blob: Blob, entry: ZipEntry, limitBytes: number): Promise<Result<Blob, ZipProblem>> {
+async function entryBlob(
+  pages: BlobPages,
+  entry: ZipEntry,
+  limitBytes: number,
+): Promise<Result<Blob, ZipProblem>> {
   if (entry.problem !== undefined && entry.problem.code !== 'too-large') return fail(entry.problem);
   if (Math.max(entry.bytes, entry.compressedBytes) > limitBytes) return problem('too-large', tooLarge);
   if (entry.method !== 0 && entry.method !== 8) {
-    const bytes = await readEntry(blob, entry);
+    const bytes = await readEntry(pages, entry);
     return bytes.ok ? ok(new Blob([bytes.value])) : bytes;
   }
   try {
     const headerEnd = Math.min(entry.limit, entry.offset + 30 + 2 * 0xffff);
-    const header = await bytesOf(blob, entry.offset, headerEnd);
+    const header = await pages.read(entry.offset, headerEnd);
     const begin = packedBegin(header, entry);
     if (begin === null || entry.offset + begin + entry.compressedBytes > entry.limit)
       return problem('damaged', 'The archive contradicts itself about this entry.');
-    const packed = blob.slice(entry.offset + begin, entry.offset + begin + entry.compressedBytes);
+    const packed = pages.blob.slice(entry.offset + begin, entry.offset + begin + entry.compressedBytes);
     const sink = new BlobSink();
     const state = { filled: 0, crc: 0 };
     const take = (chunk: Uint8Array): void => {

@@ -112,7 +112,7 @@ export class ImagePool implements ImageWorker {
       clearTimeout(this.#ending);
       this.#watch(worker, job);
       const { request } = job;
-      const content = request.name === 'look' ? request.input.content : null;
+      const { content } = request.input;
       // What is given away is gone if the worker turns out to be none.
       const given = this.#works && content instanceof Uint8Array ? [content.buffer] : [];
       worker.postMessage(request, given);

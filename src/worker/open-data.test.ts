@@ -40,7 +40,7 @@ const moved = (): Promise<never> => Promise.reject(new DOMException('gone', 'Not
 const movedBlob = Object.assign(new Blob(['x']), { arrayBuffer: moved });
 
 test('images that were moved are told as that, and where to go on', async () => {
-  const fault = await start((image) => ({ ...image, blob: () => Promise.resolve(ok(movedBlob)) }));
+  const fault = await start((image) => ({ ...image, content: () => Promise.resolve(ok(movedBlob)) }));
   expect(fault).toMatchObject({ kind: 'images-changed', of: 10 });
   const { detail, advice } = describeFault(fault ?? { kind: 'bug', message: '' });
   expect(detail).toMatch(/^10 of 10 were moved, deleted or changed since: /);

@@ -197,9 +197,9 @@ export async function thumbnailsOf(
     const image = data.images[index];
     if (image === undefined) continue;
     const { path, header, classIndex } = image;
-    const file = await image.blob();
+    const file = await image.content();
     const small = file.ok
-      ? await work.do('thumbnail', { blob: file.value, header })
+      ? await work.do('thumbnail', { content: file.value, header })
       : ok((await data.thumbnail?.(index)) ?? null);
     if (!small.ok || small.value === null) continue;
     const name = data.classes[classIndex] ?? '';

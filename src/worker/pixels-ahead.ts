@@ -34,9 +34,10 @@ export class PixelsAhead {
     const former = this.stop();
     const stop = new AbortController();
     this.#stop = stop;
-    const used = [...split.train, ...split.validation, ...split.test].map((index) =>
-      present(images[index], 'image'),
-    );
+    // In the order of their files, as disks and archives like it.
+    const used = [...split.train, ...split.validation, ...split.test]
+      .sort((a, b) => a - b)
+      .map((index) => present(images[index], 'image'));
     this.#work = former.then(async () => {
       const store = await this.store();
       if (store === null || stop.signal.aborted) return;

@@ -21,12 +21,12 @@ export function restoredImages(images: SavedImages, side: number, open: OpenData
     const path = `${classes[classIndex] ?? ''}/${id.slice(0, 12)}`;
     const split = splitBy === 'folders' ? (splitNames[index] ?? null) : null;
     const unread = { format: 'png', width: side, height: side, header, stored: null, sizeBytes: 0 } as const;
-    const blob = (): Promise<Result<Blob>> =>
+    const content = (): Promise<Result<Blob>> =>
       Promise.resolve(
         fail({ kind: 'bad-file', name: path, why: 'unreadable', detail: 'Its folder is not open.' }),
       );
     const known = files.get(id);
-    return { ...unread, warnings: [], blob, ...known, id, path: known?.path ?? path, classIndex, split };
+    return { ...unread, warnings: [], content, ...known, id, path: known?.path ?? path, classIndex, split };
   });
   const range = (begin: number, end: number): number[] =>
     Array.from({ length: end - begin }, (_, i) => begin + i);

@@ -28,7 +28,7 @@ window.decoding = {
     const header = readImageHeader(bytes);
     if (!header.ok) throw new Error(header.fault.reason);
     const blob = new Blob([bytes]);
-    const image = await makeBrowserDecoder()(blob, header.value);
+    const image = await makeBrowserDecoder()(bytes, header.value);
     const small = await makeThumbnail(blob, header.value);
     if (!image.ok || !small.ok) throw new Error(`${name} was not decoded`);
     const bitmap = await createImageBitmap(small.value);

@@ -1,7 +1,8 @@
 // Pictures for tests, made on the spot: tiny PNGs that differ by their seed, and files around them.
 import { zlibSync } from 'fflate';
 import { crc32 } from '../../formats/crc32.ts';
-import type { ImportReport } from '../import-report.ts';
+import { unwrap } from '../../shared/result.ts';
+import type { ImportedImage, ImportReport } from '../import-report.ts';
 import type { SourceFile } from '../source-file.ts';
 
 /** One chunk of a PNG. */
@@ -62,4 +63,10 @@ export function countsOf({ images, classes }: ImportReport): Record<string, numb
     counts[key] = (counts[key] ?? 0) + 1;
   }
   return counts;
+}
+
+/** The bytes of an image that was opened. */
+export async function bytesOfImage(image: ImportedImage): Promise<Uint8Array> {
+  const content = unwrap(await image.content());
+  return content instanceof Blob ? new Uint8Array(await content.arrayBuffer()) : content;
 }

@@ -4,6 +4,7 @@
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import { sizeOf } from '../../shared/array.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
+import { BlobPages } from '../blob-pages.ts';
 import { onnxTypeBytes, onnxTypeCodes, type OnnxAttribute, type OnnxModel, type OnnxNode } from './graph.ts';
 import type { OnnxDomain, OnnxTensor, OnnxType, OnnxValue } from './graph.ts';
 
@@ -21,26 +22,6 @@ interface Field {
 
 /** Bytes that hold any tag and length. */
 const headBytes = 20;
-
-/**
- * Small reads of a blob, taken from one window that moves along: a read of a blob costs as much as a copy of
- * 64 kB.
- */
-class Window {
-  static readonly bytes = 65_536;
-  #begin = 0;
-  #held = new Uint8Array(0);
-  constructor(readonly blob: Blob) {}
-
-  async read(begin: number, end: number): Promise<Uint8Array> {
-    if (begin < this.#begin || end > this.#begin + this.#held.length) {
-      const until = Math.max(end, Math.min(this.blob.size, begin + Window.bytes));
-      this.#held = new Uint8Array(await this.blob.slice(begin, until).arrayBuffer());
-      this.#begin = begin;
-    }
-    return this.#held.slice(begin - this.#begin, end - this.#begin);
-  }
-}
 
 /**
  * Reads a model; `external` is the file beside it where it has one.
@@ -64,9 +45,9 @@ async function readModel(
   const [nodes, initializers]: [OnnxNode[], OnnxTensor[]] = [[], []];
   let [name, opset, producer, microsoft] = ['', 0, '', false];
   let [input, output]: [OnnxValue | null, OnnxValue | null] = [null, null];
-  const window = new Window(file);
-  const bytesOf = ({ begin, end }: Field): Promise<Uint8Array> => window.read(begin, end);
-  for await (const outer of fieldsOf(window, 0, file.size)) {
+  const pages = new BlobPages(file);
+  const bytesOf = ({ begin, end }: Field): Promise<Uint8Array> => pages.read(begin, end);
+  for await (const outer of fieldsOf(pages, 0, file.size)) {
     if (outer.number === 2) producer = new TextDecoder().decode(await bytesOf(outer));
     if (outer.number === 8) {
       const [domain, version] = opsetOf(await bytesOf(outer));
@@ -75,10 +56,10 @@ async function readModel(
       else throw new OnnxProblem(`It imports version ${version} of ${domain}`);
     }
     if (outer.number !== 7) continue;
-    for await (const field of fieldsOf(window, outer.begin, outer.end)) {
+    for await (const field of fieldsOf(pages, outer.begin, outer.end)) {
       if (field.number === 1) nodes.push(readNode(await bytesOf(field)));
       else if (field.number === 2) name = new TextDecoder().decode(await bytesOf(field));
-      else if (field.number === 5) initializers.push(await readTensor(window, field, external));
+      else if (field.number === 5) initializers.push(await readTensor(pages, field, external));
       else if (field.number === 11) input = readValue(await bytesOf(field));
       else if (field.number === 12) output = readValue(await bytesOf(field));
       else throw new OnnxProblem(`The graph has a field ${field.number} that Graft does not write`);
@@ -91,10 +72,10 @@ async function readModel(
 }
 
 /** The fields of a message that lies at [begin, end) of a blob, without loading what they hold. */
-async function* fieldsOf(window: Window, begin: number, end: number): AsyncGenerator<Field> {
+async function* fieldsOf(pages: BlobPages, begin: number, end: number): AsyncGenerator<Field> {
   let at = begin;
   while (at < end) {
-    const reader = new BinaryReader(await window.read(at, Math.min(end, at + headBytes)));
+    const reader = new BinaryReader(await pages.read(at, Math.min(end, at + headBytes)));
     const [number, wire] = reader.tag();
     if (wire === WireType.Varint) {
       const value = Number(reader.int64());
@@ -125,7 +106,7 @@ function knownType(code: number): OnnxType {
 }
 
 async function readTensor(
-  window: Window,
+  pages: BlobPages,
   message: Field,
   external: { readonly name: string; readonly blob: Blob } | null,
 ): Promise<OnnxTensor> {
@@ -133,13 +114,13 @@ async function readTensor(
   let [name, code] = ['', 0];
   let raw: Blob | null = null;
   const entries = new Map<string, string>();
-  for await (const field of fieldsOf(window, message.begin, message.end)) {
-    if (field.number === 9) raw = window.blob.slice(field.begin, field.end);
+  for await (const field of fieldsOf(pages, message.begin, message.end)) {
+    if (field.number === 9) raw = pages.blob.slice(field.begin, field.end);
     else if (field.number === 1) shape.push(field.value);
     else if (field.number === 2) code = field.value;
-    else if (field.number === 8) name = new TextDecoder().decode(await window.read(field.begin, field.end));
+    else if (field.number === 8) name = new TextDecoder().decode(await pages.read(field.begin, field.end));
     else if (field.number === 13) {
-      const [key, value] = stringsOf(await window.read(field.begin, field.end));
+      const [key, value] = stringsOf(await pages.read(field.begin, field.end));
       entries.set(key ?? '', value ?? '');
     } else if (field.number !== 14) throw new OnnxProblem(`A tensor has a field ${field.number}`);
   }
