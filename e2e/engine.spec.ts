@@ -141,3 +141,12 @@ test('a run whose device is lost at any call leaves what it leaves without, on k
   console.info(calls.length, 'losses on kernels:', Math.round(performance.now() - startedAt), 'ms');
   expect(calls).toContain('report');
 });
+
+test('a run goes on from the bytes of every state as if nothing had been, on kernels, webgpu', async ({
+  page,
+}) => {
+  await openChecks(page);
+  const { states, cold } = await page.evaluate(() => window.engineChecks.everyState());
+  console.info(states, 'states on kernels,', cold, 'of them also without moments');
+  expect(cold).toBeGreaterThan(5);
+});

@@ -14,6 +14,7 @@ import { smallestTuning, type Tuning } from '../kernels/tuning/tuning.ts';
 import { makeEngine } from '../make-engine.ts';
 import type { BackendName, Engine, EngineName } from '../engine.ts';
 import { checkEveryLoss, checkLossInFlight, shortRecipe } from '../../train/testing/resume-checks.ts';
+import { checkEveryState } from '../../runs/testing/every-state.ts';
 import { checkDeit } from './deit-checks.ts';
 import { readMicroModel, type ReadFile } from './reference.ts';
 import { referenceChecks, type Figures } from './reference-checks.ts';
@@ -56,6 +57,11 @@ export interface CheckPage {
    * came out otherwise.
    */
   resume(): Promise<readonly string[]>;
+  /**
+   * Saves a run on the kernel engine at every state and goes on from the bytes of each, with its moments and
+   * without; gives how many. Throws with what came out otherwise.
+   */
+  everyState(): Promise<{ readonly states: number; readonly cold: number }>;
 }
 
 declare global {
@@ -166,4 +172,6 @@ window.engineChecks = {
     await checkLossInFlight({ ...input, recipe: { ...shortRecipe, steps: 80, batch: 2 } });
     return calls;
   },
+  everyState: async () =>
+    checkEveryState({ model: await readMicroModel(read), makeEngine: () => kernels(smallestTuning) }),
 };
