@@ -45,10 +45,7 @@ export async function referenceChecks(browser, say) {
     say(`adapter ${JSON.stringify(adapter)}`);
     for (const name of names) {
       const startedAt = performance.now();
-      const figures = await browser.evaluate(
-        (check) => window.engineChecks.run(check, 'kernels', 'webgpu', 1),
-        name,
-      );
+      const figures = await browser.evaluate((check) => window.engineChecks.run(check, 'kernels', 1), name);
       const seconds = ((performance.now() - startedAt) / 1000).toFixed(0);
       say(`${name}: ${JSON.stringify(figures)} (${seconds} s)`);
     }

@@ -2,7 +2,7 @@
 // tests only; e2e/engine.spec.ts serves it, with the reference folder under /reference/.
 import { present } from '../../shared/assert.ts';
 import { AutodiffEngine } from '../autodiff/autodiff-engine.ts';
-import { startBackend } from '../autodiff/backend.ts';
+import { startBackend, type Backend } from '../autodiff/backend.ts';
 import { checkDevice } from '../check-device.ts';
 import { openGpu, type Gpu } from '../gpu.ts';
 import { KernelEngine } from '../kernels/kernels-engine.ts';
@@ -12,7 +12,7 @@ import { checkCrops } from './patch-checks.ts';
 import { planChecks } from './plan-checks.ts';
 import { smallestTuning, type Tuning } from '../kernels/tuning/tuning.ts';
 import { makeEngine } from '../make-engine.ts';
-import type { BackendName, Engine, EngineName } from '../engine.ts';
+import type { Engine, EngineName } from '../engine.ts';
 import { checkEveryLoss, checkLossInFlight, shortRecipe } from '../../train/testing/resume-checks.ts';
 import { checkEveryState } from '../../runs/testing/every-state.ts';
 import { checkDeit } from './deit-checks.ts';
@@ -24,8 +24,8 @@ import { unwrap } from '../../shared/result.ts';
 
 export interface CheckPage {
   readonly names: readonly string[];
-  /** Runs one check; throws with the tensor that is off. */
-  run(name: string, engine: EngineName, backend: BackendName, slack: number): Promise<Figures>;
+  /** Runs one check on WebGPU; throws with the tensor that is off. */
+  run(name: string, engine: EngineName, slack: number): Promise<Figures>;
   /**
    * DeiT-Tiny's logits on the kernel engine, from the folder under /deit/; largest differences. Throws beyond
    * the tolerance.
@@ -92,19 +92,22 @@ async function kernels(tuning?: Tuning): Promise<KernelEngine> {
   return new KernelEngine(await gpuOfPage(), tuning);
 }
 
+let backend: Promise<Backend> | null = null;
+
+/** Autodiff engines on one backend of tfjs, for the same reason. */
+async function autodiffOnWebGpu(): Promise<AutodiffEngine> {
+  backend ??= startBackend('webgpu', '').then((started) => ({ ...unwrap(started), close: () => undefined }));
+  return new AutodiffEngine(await backend);
+}
+
 const checks = new Map(Object.entries(referenceChecks));
 
 window.engineChecks = {
   names: [...checks.keys()],
-  async run(name, engine, backend, slack) {
+  async run(name, engine, slack) {
     const check = checks.get(name);
     if (check === undefined) throw new Error(`there is no check "${name}"`);
-    return check({
-      makeEngine:
-        engine === 'kernels' ? () => kernels() : async () => unwrap(await makeEngine({ engine, backend })),
-      read,
-      slack,
-    });
+    return check({ makeEngine: engine === 'kernels' ? () => kernels() : autodiffOnWebGpu, read, slack });
   },
   deit: (folder, tolerance) => checkDeit(readFrom('deit'), () => kernels(), folder, tolerance),
   async plans() {
