@@ -25,7 +25,9 @@ export async function openContender(
 ): Promise<Contender> {
   if (engine === 'kernels') {
     const gpu = unwrap(await openGpu());
-    const { tuning, record } = await autotune(gpu, work.config, work.images, sessionCache(), () => undefined);
+    const { tuning, record } = await autotune(gpu, work.config, work.images, sessionCache(), {
+      onProgress: () => undefined,
+    });
     return new GraftContender(new KernelEngine(gpu, tuning, record));
   }
   if (engine === 'jax-js') {

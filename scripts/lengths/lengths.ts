@@ -130,6 +130,7 @@ export class Lengths {
     const state = initialState(task);
     const options = prepareOptions(recipe, data, plan.batch);
     unwrap(await engine.prepare(model, state.adapter, normalisation, options));
+    const never = new AbortController().signal;
     const validated: RunState[] = [];
     const end = await train(task, state, engine, {
       phase: () => undefined,
@@ -145,6 +146,7 @@ export class Lengths {
       },
       isUndisturbed: () => true,
       isEnding: () => false,
+      signals: () => ({ ending: never, hurry: never }),
     });
     const point = async (step: number, validation: Metrics | undefined, adapter: Adapter): Promise<Point> => {
       if (validation === undefined) throw new Error('the state was not validated');

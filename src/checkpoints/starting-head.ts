@@ -23,6 +23,13 @@ export async function startingHead(
   return !head.ok || head.value === null ? head : ok(withRows(head.value, rows));
 }
 
+/** Whether there is one. */
+export function bringsHead({ start, checkpoint }: OpenModel, classes: readonly string[]): boolean {
+  return [start?.head?.labels, checkpoint.head?.labels].some(
+    (labels) => rowsOf(labels ?? [], classes) !== null,
+  );
+}
+
 /** The place of each class of the images among a head's; null where these are others. */
 function rowsOf(labels: readonly string[], classes: readonly string[]): readonly number[] | null {
   const rows = classes.map((name) => labels.indexOf(name));

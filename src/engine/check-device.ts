@@ -4,6 +4,7 @@
 import { allOpen, initialAdapter, type Adapter } from '../dmlora/adapter.ts';
 import { recipeDefaults } from '../recipe/recipe.ts';
 import { ndArray, sizeOf, type NdArray } from '../shared/array.ts';
+import { yieldToEventLoop } from '../shared/event-loop.ts';
 import { faultSentence } from '../shared/describe-fault.ts';
 import { randomStream } from '../shared/random.ts';
 import type { Result } from '../shared/result.ts';
@@ -103,9 +104,11 @@ function worst(got: Gradients, expected: Gradients): number {
 }
 
 /** What is wrong with the device, as the end of a sentence; null when nothing is. The device stays open. */
-async function problemOf(gpu: Gpu): Promise<string | null> {
+async function problemOf(gpu: Gpu, signal: AbortSignal | undefined): Promise<string | null> {
   const { tuning } = gpu.software ? { tuning: smallestTuning } : presetTuning(gpu);
   const got = await gradientsOn(new KernelEngine({ ...gpu, close: () => undefined }, tuning));
+  await yieldToEventLoop();
+  signal?.throwIfAborted();
   if (!got.ok) return faultSentence(got.fault);
   const reference = await startBackend('cpu', '');
   if (!reference.ok) return null;
@@ -122,12 +125,17 @@ const checked = new Map<string, Promise<string | null>>();
 /**
  * Checks a device, once for each adapter while the worker lives.
  *
+ * @param signal ends the check, which then knows nothing and says null.
  * @returns why it must not be used, as a sentence, or null.
  */
-export async function checkDevice(gpu: Gpu): Promise<string | null> {
-  const known = checked.get(gpu.name) ?? problemOf(gpu);
+export async function checkDevice(gpu: Gpu, signal?: AbortSignal): Promise<string | null> {
+  const known = checked.get(gpu.name) ?? problemOf(gpu, signal);
   checked.set(gpu.name, known);
-  const problem = await known;
+  const problem = await known.catch((thrown: unknown) => {
+    checked.delete(gpu.name);
+    if (signal?.aborted !== true) throw thrown;
+    return null;
+  });
   // A device that was lost says nothing about the next one.
   if (gpu.trouble()?.kind === 'device-lost') checked.delete(gpu.name);
   return problem === null ? null : `The graphics processor (${gpu.name}) computes wrong results: ${problem}`;

@@ -211,13 +211,16 @@ export interface Engine {
    * Logits [n, classes] of the adapted model; any n. An engine with several steps in flight takes calls of
    * this and of `features` before the last one has answered, and answers in order; no other call may come
    * between.
+   *
+   * @param signal looked at between two pieces of work, where a call is more than one; the call then ends as
+   *   `cancelled` and has changed nothing.
    */
-  evaluate(pixels: Pixels, gates: Gates): Promise<Result<NdArray>>;
+  evaluate(pixels: Pixels, gates: Gates, signal?: AbortSignal): Promise<Result<NdArray>>;
 
   /** What the head reads, [n, width], of the adapted model; any n. */
-  features(pixels: Pixels, gates: Gates): Promise<Result<NdArray>>;
+  features(pixels: Pixels, gates: Gates, signal?: AbortSignal): Promise<Result<NdArray>>;
   /** Mean cross entropy of a batch without an update: what a drop is measured by. */
-  loss(batch: Batch, gates: Gates): Promise<Result<number>>;
+  loss(batch: Batch, gates: Gates, signal?: AbortSignal): Promise<Result<number>>;
 
   /** Every gradient of a batch without an update: for tests and for checking a device. */
   gradients(batch: Batch, gates: Gates): Promise<Result<Gradients>>;

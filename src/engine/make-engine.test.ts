@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Result } from '../shared/result.ts';
 import { faultSentence } from '../shared/describe-fault.ts';
+import { isCancelled } from '../shared/fault.ts';
 import { checkDevice } from './check-device.ts';
 import { startBackend, type Backend } from './autodiff/backend.ts';
 import type { BackendChoice, Engine, EngineChoice } from './engine.ts';
@@ -91,6 +92,41 @@ describe('the engine that runs', () => {
     expect(await of('auto', 'webgpu')).toBe('autodiff on wasm: It computes zeros. It is not used.');
     expect(await of('kernels', 'webgpu')).toMatch(/^refused: The GPU cannot be trusted: It computes zeros\./);
   });
+});
+
+test('a stop while the device is checked or its tiles are measured leaves no device open', async () => {
+  for (const when of ['check', 'tiles'] as const) {
+    given('real');
+    const stop = new AbortController();
+    let closed = 0;
+    vi.mocked(openGpu).mockResolvedValue({
+      ok: true,
+      value: {
+        ...countingGpu({}),
+        close: () => {
+          closed += 1;
+        },
+      },
+    });
+    if (when === 'check')
+      vi.mocked(checkDevice).mockImplementation((_, signal) => {
+        expect(signal).toBe(stop.signal);
+        stop.abort();
+        return Promise.resolve(null);
+      });
+    const made = await makeEngine({
+      ...{ engine: 'auto', backend: 'auto', config: tiny, signal: stop.signal },
+      tuningCache: {
+        read: () => {
+          stop.abort();
+          return Promise.resolve(null);
+        },
+        write: () => Promise.resolve(),
+      },
+    });
+    expect(!made.ok && isCancelled(made.fault)).toBe(true);
+    expect(closed).toBe(1);
+  }
 });
 
 test('progress names the check, then counts the kernels that are compiled', async () => {

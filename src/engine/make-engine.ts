@@ -1,5 +1,6 @@
 // Which engine runs: the one place that knows them all.
 import wasmBinary from '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm?url';
+import { cancelled } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { VitConfig } from '../vit/vit-config.ts';
 import { AutodiffEngine } from './autodiff/autodiff-engine.ts';
@@ -29,6 +30,8 @@ export interface EngineSetting {
   readonly openShard?: () => ShardPort;
   /** What is being done until the engine is ready to run, and how far it is. */
   readonly onProgress?: (what: string, done: number, total: number) => void;
+  /** Ends it as `cancelled` after the piece of work that is under way, with nothing left open. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Choices last as long as the worker where no other memory is given. */
@@ -40,7 +43,7 @@ const cacheOfSession = sessionCache();
  * kernels do not compute, and, on wasm, where the GPU fails a check; `describe().fallback` says why.
  */
 export async function makeEngine(setting: EngineSetting): Promise<Result<Engine>> {
-  const { engine, backend, config } = setting;
+  const { engine, backend, config, signal } = setting;
   const onGpu = backend === 'auto' || backend === 'webgpu';
   const unsupported = config === undefined ? null : unsupportedByKernels(config);
   if (engine === 'kernels' && (!onGpu || unsupported !== null))
@@ -53,6 +56,12 @@ export async function makeEngine(setting: EngineSetting): Promise<Result<Engine>
     });
   if (engine === 'autodiff' || !onGpu) return autodiff(setting, backend);
   const gpu = await openGpu();
+  const isStopped = (): boolean => signal?.aborted === true;
+  const stopped = (close: () => void): Result<never> => {
+    close();
+    return fail(cancelled('start'));
+  };
+  if (gpu.ok && isStopped()) return stopped(() => gpu.value.close());
   if (!gpu.ok) return engine === 'kernels' ? gpu : autodiff(setting, backend);
   const leave = (to: BackendChoice, why: string | null): Promise<Result<Engine>> => {
     gpu.value.close();
@@ -61,11 +70,15 @@ export async function makeEngine(setting: EngineSetting): Promise<Result<Engine>
   if (engine === 'auto' && backend === 'auto' && gpu.value.software) return leave('auto', null);
   if (unsupported !== null) return leave('webgpu', `${unsupported} The engine autodiff runs instead.`);
   setting.onProgress?.('Checking the graphics processor', 0, 1);
-  const wrong = await checkDevice(gpu.value);
+  const wrong = await checkDevice(gpu.value, signal);
+  if (isStopped()) return stopped(() => gpu.value.close());
   const trouble = gpu.value.trouble();
   // One that was lost meanwhile has computed nothing wrong.
   if (wrong !== null && trouble?.kind === 'device-lost') return fail(trouble);
-  if (wrong === null) return ok(await kernels(gpu.value, setting));
+  if (wrong === null) {
+    const made = await kernels(gpu.value, setting);
+    return isStopped() ? stopped(() => made.dispose()) : ok(made);
+  }
   if (engine === 'auto') return leave('wasm', `${wrong} It is not used.`);
   gpu.value.close();
   return fail({ kind: 'no-webgpu', why: 'wrong-results', detail: wrong });
@@ -74,10 +87,11 @@ export async function makeEngine(setting: EngineSetting): Promise<Result<Engine>
 const ownWasm = (): string => new URL(wasmBinary, import.meta.url).href;
 
 async function autodiff(
-  { openShard }: EngineSetting,
+  { openShard, onProgress }: EngineSetting,
   backend: BackendChoice,
   fallback: string | null = null,
 ): Promise<Result<Engine>> {
+  onProgress?.('Starting the processor’s engine', 0, 1);
   const started = await startBackend(backend, ownWasm());
   if (!started.ok) return started;
   const { description } = started.value;
@@ -96,9 +110,10 @@ export function serveEngineShard(port: ShardPort): void {
 async function kernels(gpu: Gpu, setting: EngineSetting): Promise<Engine> {
   const { config, batch = 8, onProgress = () => undefined } = setting;
   const measure = (of: VitConfig): Promise<Tuned> =>
-    autotune(gpu, of, batch, setting.tuningCache ?? cacheOfSession, (done, total) =>
-      onProgress('Measuring the graphics processor', done, total),
-    );
+    autotune(gpu, of, batch, setting.tuningCache ?? cacheOfSession, {
+      onProgress: (done, total) => onProgress('Measuring the graphics processor', done, total),
+      signal: setting.signal,
+    });
   // A device that is lost while it is measured says so at the next call.
   const { tuning, record } =
     setting.autotune === 'off' || config === undefined

@@ -44,11 +44,12 @@ export class ProofEngine {
       const atOnce = imagesAtOnce(engine, model.config, classes, batch);
       const prepared = await engine.prepare(model, adapter, normalisation, { batch: atOnce, classes });
       if (!prepared.ok) return prepared;
-      const logits = await logitsOf(engine, images, atOnce, async () => {
+      const between = async (): Promise<void> => {
         usable = true; // what a cancel ends here is in order
         await pause();
         usable = false;
-      });
+      };
+      const logits = await logitsOf(engine, images, atOnce, { between });
       usable = logits.ok || logits.fault.kind === 'not-finite';
       return logits;
     } finally {

@@ -6,7 +6,7 @@ import { controlsOf, isActive, whyNotStart, wouldLose, type Controls, type Readi
 const fault = { kind: 'device-lost', step: 3, detail: '' } as const;
 const phases = {
   idle: { kind: 'idle' },
-  preparing: { kind: 'preparing', what: 'x', done: 0, total: 1 },
+  preparing: { kind: 'preparing', part: 'decode', what: 'x', done: 0, total: 1 },
   training: { kind: 'training', stage: 1, step: 3, steps: 9 },
   evaluating: { kind: 'evaluating', step: 3, steps: 9 },
   paused: { kind: 'paused', stage: 1, step: 3, steps: 9 },
@@ -37,7 +37,7 @@ const pressable = (readiness: Readiness): string[] => {
 describe('controls', () => {
   it.each([
     ['idle', ['start']],
-    ['preparing', []],
+    ['preparing', ['stop']],
     ['training', ['pause', 'stop']],
     ['evaluating', ['pause', 'stop']],
     ['paused', ['resume', 'step', 'stop']],
@@ -49,9 +49,15 @@ describe('controls', () => {
   });
 
   it('locks everything while a command is under way, but a slow pause can be stopped', () => {
-    expect(pressable(ready(phases.idle, { pending: 'start' }))).toEqual([]);
     expect(pressable(ready(phases.training, { pending: 'pause' }))).toEqual(['stop']);
     expect(pressable(ready(phases.finished, { exporting: true }))).toEqual([]);
+  });
+
+  it('stops from the click on Start on, and a second time while the end is measured', () => {
+    for (const phase of Object.values(phases))
+      expect(pressable(ready(phase, { pending: 'start' }))).toEqual(['stop']);
+    expect(pressable(ready(phases.training, { pending: 'stop' }))).toEqual([]);
+    expect(pressable(ready(phases.evaluating, { pending: 'stop' }))).toEqual(['stop']);
   });
 
   it('starts only with model, images and a valid recipe, and says what is missing', () => {

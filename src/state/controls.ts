@@ -58,13 +58,31 @@ export function controlsOf(ready: Readiness): Controls {
     pause: free && running,
     resume: free && (phase.kind === 'paused' || (resumable && !otherTab)),
     step: free && phase.kind === 'paused',
-    // A slow step need not be waited for.
-    stop:
-      (free || pending === 'pause' || pending === 'step') &&
-      (running || phase.kind === 'paused' || resumable),
+    stop: canStop(ready),
     exportModel: free && phase.kind === 'finished',
     edit: free && ended,
   };
+}
+
+/**
+ * From the click on Start on. A slow step need not be waited for, and what is measured after a stop can be
+ * left out by another.
+ */
+function canStop({ phase, pending, exporting }: Readiness): boolean {
+  switch (pending) {
+    case 'start':
+      return true;
+    case 'stop':
+      return phase.kind === 'evaluating';
+    case 'resume':
+      return false;
+    case 'pause':
+    case 'step':
+    case null:
+      return !exporting && isActive(phase);
+    default:
+      return pending satisfies never;
+  }
 }
 
 /** Why Start cannot be pressed though no run is under way; null when it can. */

@@ -99,6 +99,9 @@ export function routeEvent(event: TrainerEvent): void {
     case 'rejected':
       addRejected(event.files);
       return;
+    case 'measured': // trainer.ts asks again what a run takes
+    case 'undone': // run-actions.ts shows the last run again
+      return;
     case 'fault':
       runStore.setState({ fault: event.fault });
       return;

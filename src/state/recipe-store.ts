@@ -26,26 +26,28 @@ export const recipeStore = createStore<RecipeState>(() => ({
   fault: null,
 }));
 
-function show(form: RecipeForm): void {
+export function showForm(form: RecipeForm): void {
   recipeStore.setState(({ depth }) => ({ form, ...readForm(form, depth), fault: null }));
+}
+
+/** Fills the form from a recipe, and gives it. */
+export function showRecipe(recipe: Recipe): RecipeForm {
+  const form = formOf(recipe);
+  showForm(form);
+  return form;
 }
 
 export function setField(path: Path, text: string): void {
   const { form } = recipeStore.getState();
-  show({ ...form, texts: new Map(form.texts).set(path, text) });
+  showForm({ ...form, texts: new Map(form.texts).set(path, text) });
 }
 
 export function setLengthIn(lengthIn: RecipeForm['lengthIn']): void {
-  show({ ...recipeStore.getState().form, lengthIn });
-}
-
-/** Shows a recipe, such as that of a run that was opened. */
-export function showRecipe(recipe: Recipe): void {
-  show(formOf(recipe));
+  showForm({ ...recipeStore.getState().form, lengthIn });
 }
 
 export function resetRecipe(): void {
-  show(defaultForm);
+  showForm(defaultForm);
   recipeStore.setState({ backend: 'auto' });
 }
 

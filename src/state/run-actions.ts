@@ -1,10 +1,11 @@
 // What the page does with a run: starts and steers it, and takes its result out.
+import { isCancelled } from '../shared/fault.ts';
 import type { TrainerClient } from '../worker/client.ts';
 import { deviceStore } from './device-store.ts';
 import { chosenFormats, clearExport, exportStore } from './export-store.ts';
 import { hubStore } from './hub-store.ts';
 import { recipeStore } from './recipe-store.ts';
-import { clearRun, runStore } from './run-store.ts';
+import { clearRun, runStore, saveRun } from './run-store.ts';
 import { forgetSaved } from './saved-runs-store.ts';
 import { stepLog } from './step-log.ts';
 import type { TrainerEvent } from '../worker/protocol.ts';
@@ -14,6 +15,9 @@ export interface RunActions {
   pause(): Promise<void>;
   resume(): Promise<void>;
   step(): Promise<void>;
+  /**
+   * Ends the run; before its first step as if it had not been started. Once more ends it without measuring.
+   */
   stop(): Promise<void>;
   /** Writes and proves the formats that are chosen in the export store. */
   exportModel(): Promise<void>;
@@ -24,7 +28,7 @@ export interface RunActions {
 /** The actions, and what other parts of the page need of them. */
 export interface Runs {
   readonly actions: RunActions;
-  /** Is told every event before the stores are. */
+  /** Is told every event before the stores are; shows the last run again where the next came to nothing. */
   before(event: TrainerEvent): void;
   /** Asks what the run that has ended measured. */
   fetchResult(): Promise<void>;
@@ -35,10 +39,26 @@ export interface Runs {
 export function createRuns(client: TrainerClient): Runs {
   /** The last run is forgotten when the worker shows that the next one begins, not when it is asked to. */
   let startAsked = false;
+  /** Shows the last run again where the next one came to nothing. */
+  let bringBack = (): void => undefined;
+  /** Stops the start that is not answered yet; null without one. */
+  let starting: AbortController | null = null;
   /** Counts exports and their cancels: only the answer to the last one is shown. */
   let exportTurn = 0;
 
   function forgetRun(): void {
+    const [run, rows, exported, { push }] = [
+      saveRun(),
+      stepLog.save(),
+      exportStore.getState(),
+      hubStore.getState(),
+    ];
+    bringBack = () => {
+      rows();
+      run();
+      exportStore.setState(exported, true);
+      hubStore.setState({ push });
+    };
     stepLog.clear();
     clearRun();
     clearExport();
@@ -65,12 +85,15 @@ export function createRuns(client: TrainerClient): Runs {
       const { recipe, backend } = recipeStore.getState();
       if (recipe === null) return;
       startAsked = true;
+      const stop = new AbortController();
+      starting = stop;
       runStore.setState({ pending: 'start', fault: null });
-      const reply = await client.call('start', { recipe, engine: 'auto', backend });
+      const reply = await client.call('start', { recipe, engine: 'auto', backend }, stop.signal);
       startAsked = false;
+      starting = null;
       deviceStore.setState({ progress: null });
       if (!reply.ok) {
-        runStore.setState({ pending: null, fault: reply.fault });
+        runStore.setState({ pending: null, fault: isCancelled(reply.fault) ? null : reply.fault });
         return;
       }
       const summary = reply.value;
@@ -79,11 +102,17 @@ export function createRuns(client: TrainerClient): Runs {
         summary,
         modules: modules.length > 0 ? modules : summary.modules,
       }));
+      // The stop came when there was nothing left to start.
+      if (stop.signal.aborted) await steer('stop');
     },
     pause: () => steer('pause'),
     resume: () => steer('resume'),
     step: () => steer('step'),
-    stop: () => steer('stop'),
+    async stop() {
+      if (starting === null) return steer('stop');
+      runStore.setState({ pending: 'stop' });
+      starting.abort();
+    },
     async exportModel() {
       const turn = ++exportTurn;
       exportStore.setState({ status: 'exporting', result: null, fault: null });
@@ -111,8 +140,12 @@ export function createRuns(client: TrainerClient): Runs {
     expect(asked) {
       startAsked = asked;
     },
-    before({ kind }) {
-      if (!startAsked || kind === 'progress' || kind === 'fault') return;
+    before(event) {
+      if (event.kind === 'undone') {
+        bringBack();
+        bringBack = () => undefined;
+      }
+      if (!startAsked || event.kind !== 'phase' || event.phase.kind !== 'preparing') return;
       startAsked = false;
       forgetRun();
     },

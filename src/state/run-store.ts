@@ -75,6 +75,14 @@ export function clearRun(): void {
   );
 }
 
+/** Keeps the run that is shown; the function shows it again, with no command under way. */
+export function saveRun(): () => void {
+  const kept = runStore.getState();
+  return () => {
+    runStore.setState(({ logVersion }) => ({ ...kept, pending: null, logVersion: logVersion + 1 }), true);
+  };
+}
+
 export function useRun<T>(selector: (state: RunState) => T): T {
   return useStore(runStore, selector);
 }

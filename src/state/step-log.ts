@@ -12,6 +12,8 @@ export interface StepLog {
   /** Appends rows; a step that is already there begins anew from that step (a replay after a fault). */
   append(rows: readonly StepRow[], imagesPerSecond: number): void;
   clear(): void;
+  /** Keeps the rows as they are now; the function brings them back. */
+  save(): () => void;
   /** Position of the first row whose step is at least `step`. */
   positionOf(step: number): number;
 }
@@ -71,6 +73,15 @@ export function createStepLog(): StepLog {
     },
     clear() {
       length = 0;
+    },
+    save() {
+      const rows = length;
+      const kept = names.map((name) => columns[name].slice(0, rows));
+      return () => {
+        reserve(rows);
+        names.forEach((name, i) => columns[name].set(kept[i] ?? []));
+        length = rows;
+      };
     },
     positionOf,
   };

@@ -1,6 +1,7 @@
 // The trainer over a client without a worker: opening, a whole run through events, pausing, faults, export.
 import { beforeEach, describe, expect, it } from 'vitest';
 import { describeFault } from '../shared/describe-fault.ts';
+import { cancelled } from '../shared/fault.ts';
 import { fail, ok } from '../shared/result.ts';
 import type { FetchJson } from './bundled.ts';
 import { dataStore } from './data-store.ts';
@@ -11,8 +12,7 @@ import { modelStore } from './model-store.ts';
 import { recipeStore } from './recipe-store.ts';
 import { runStore } from './run-store.ts';
 import { stepLog } from './step-log.ts';
-import { recipeDefaults } from '../recipe/recipe.ts';
-import type { Commands, ListedRun } from '../worker/protocol.ts';
+import type { Commands } from '../worker/protocol.ts';
 import { createFakeClient, type FakeClient, type FakeOptions } from './testing/fake-client.ts';
 import { createTrainer, type Trainer } from './trainer.ts';
 
@@ -212,6 +212,65 @@ describe('trainer', () => {
     expect(stepLog.length).toBe(0);
   });
 
+  /** A client whose next start hangs in its preparation until it is stopped, as the worker's does. */
+  function hanging(client: FakeClient, answered: boolean): void {
+    const call = client.call.bind(client);
+    const { summary } = runStore.getState();
+    let started = false;
+    client.call = async (name, input, signal) => {
+      if (name === 'stop') {
+        client.call = call;
+        client.emit({ kind: 'undone' });
+        return { ok: true, value: null } as never;
+      }
+      if (name !== 'start' || started) return call(name, input, signal);
+      started = true;
+      const phase = {
+        kind: 'preparing',
+        part: 'decode',
+        what: 'Decoding images',
+        done: 1,
+        total: 9,
+      } as const;
+      client.emit({ kind: 'phase', phase });
+      if (answered) return { ok: true, value: summary } as never;
+      await new Promise((resolve) => signal?.addEventListener('abort', resolve));
+      client.call = call;
+      client.emit({ kind: 'undone' });
+      return { ok: false, fault: cancelled('start') };
+    };
+  }
+
+  it.each(['before', 'after'])(
+    'a stop %s the start is answered leaves all as it was, the earlier result too',
+    async (when) => {
+      const [trainer, client] = await started({ steps: 20 });
+      await trainer.start();
+      client.play(20);
+      await settled();
+      await trainer.exportModel();
+      const [run, exported, rows] = [runStore.getState(), exportStore.getState(), stepLog.length];
+      const last = [...stepLog.column('loss').subarray(0, rows)];
+      hanging(client, when === 'after');
+      const starting = trainer.start();
+      await settled();
+      expect(runStore.getState()).toMatchObject({ phase: { kind: 'preparing' }, result: null });
+      expect(exportStore.getState().result).toBeNull();
+      expect(stepLog.length).toBe(0);
+      stepLog.append([{ step: 0, loss: 9, accuracy: 0, learningRate: 1, gradientNorm: 1 }], 1);
+      await trainer.stop();
+      await starting;
+      await settled();
+      const { logVersion } = runStore.getState();
+      expect(logVersion).toBeGreaterThan(run.logVersion);
+      expect(runStore.getState()).toEqual({ ...run, logVersion });
+      expect(exportStore.getState()).toEqual(exported);
+      expect([...stepLog.column('loss').subarray(0, stepLog.length)]).toEqual(last);
+      await trainer.start();
+      expect(runStore.getState().phase.kind).toBe('training');
+    },
+  );
+
   it('opens the same model at another image size, and keeps the size when a worker died', async () => {
     const [trainer, client] = await started({ steps: 50 });
     await trainer.resizeModel(96);
@@ -326,45 +385,14 @@ describe('trainer', () => {
     await trainer.start();
     client.play(9);
     const before = client.sent.length;
-    const died = { kind: 'worker-died', detail: 'out of memory', restarted: true } as const;
-    const call = client.call.bind(client);
-    client.call = (name, input) =>
-      name === 'stop' ? Promise.resolve({ ok: false, fault: died }) : call(name, input);
-    const stopped = trainer.stop();
-    client.emit({ kind: 'fault', fault: died });
-    // The new worker has neither yet: a start would be refused.
-    expect(modelStore.getState().status).toBe('opening');
-    expect(dataStore.getState().status).toBe('opening');
-    await stopped;
+    client.emit({ kind: 'fault', fault: { kind: 'worker-died', detail: 'out of memory', restarted: true } });
     await settled();
-    expect(modelStore.getState().status).toBe('ready');
-    expect(dataStore.getState().status).toBe('ready');
     expect(client.sent.slice(before).map(({ name }) => name)).toEqual(['hello', 'openModel', 'openData']);
     expect(runStore.getState()).toMatchObject({
       phase: { kind: 'failed', resumable: false },
       fault: { kind: 'worker-died', run: 'lost' },
       pending: null,
     });
-  });
-
-  it('goes on from the last checkpoint in a new worker when one died while a run trained', async () => {
-    const run: ListedRun = {
-      ...{ id: 'r', name: 'mine', bytes: 1, deleted: false, model: 'm', images: 'i', imageCount: 2 },
-      ...{ classes: 2, recipe: recipeDefaults, step: 5, steps: 50, finished: false, savedAt: 0 },
-      validation: null,
-    };
-    const [trainer, client] = await started({ steps: 50, runs: [run] });
-    await trainer.start();
-    client.play(9);
-    client.emit({ kind: 'saved', id: 'r', step: 5, busyMs: 1 });
-    await settled();
-    const before = client.sent.length;
-    client.emit({ kind: 'fault', fault: { kind: 'worker-died', detail: 'silent', restarted: true } });
-    expect(runStore.getState().fault).toMatchObject({ kind: 'worker-died', run: 'kept' });
-    await settled();
-    const sent = client.sent.slice(before).map(({ name }) => name);
-    expect(sent).toEqual(['hello', 'openModel', 'openData', 'openRun']);
-    expect(runStore.getState()).toMatchObject({ phase: { kind: 'training' }, pending: null });
   });
 
   it('keeps usable images when others cannot be used', async () => {

@@ -6,6 +6,7 @@ import { loadDataList, loadModelList, type FetchJson } from './bundled.ts';
 import { dataStore } from './data-store.ts';
 import { deviceStore } from './device-store.ts';
 import { routeEvent } from './events.ts';
+import { createForecasts, type ForecastActions } from './forecast-actions.ts';
 import { createHub, type HubActions } from './hub-actions.ts';
 import { createImages, type ImageActions } from './image-actions.ts';
 import { createModels, type ModelActions } from './model-actions.ts';
@@ -16,7 +17,8 @@ import { createSavedRuns, type SavedRunActions } from './saved-run-actions.ts';
 import { runStore } from './run-store.ts';
 import { savedRunsStore } from './saved-runs-store.ts';
 
-export interface Trainer extends ModelActions, HubActions, ImageActions, RunActions, SavedRunActions {
+export interface Trainer
+  extends ModelActions, HubActions, ImageActions, RunActions, SavedRunActions, ForecastActions {
   /** Greets the worker and opens the bundled model and the first bundled data set. */
   open(): Promise<void>;
   close(): void;
@@ -46,6 +48,7 @@ export function createTrainer(parts: TrainerParts): Trainer {
   const saved = createSavedRuns(client, inTurn, { models, images, runs });
   /** The list is read again when a run appears in it or has ended, and the browser asked once to keep it. */
   let listed: string | null = null;
+  const forecasts = createForecasts(client, (imageSize) => models.actions.resizeModel(imageSize));
   const hub = createHub(client, models.send, () => parts.persist?.());
 
   function hear(event: TrainerEvent): void {
@@ -54,6 +57,7 @@ export function createTrainer(parts: TrainerParts): Trainer {
     else routeEvent(event);
     if (event.kind === 'pixels' && event.ready + event.failed === event.total) void images.loadStored();
     if (event.kind === 'phase' && event.phase.kind === 'finished') void runs.fetchResult();
+    if (event.kind === 'measured') void forecasts.foretell();
     if (event.kind === 'saved') hearSaved(event.id);
   }
 
@@ -120,6 +124,7 @@ export function createTrainer(parts: TrainerParts): Trainer {
     ...images.actions,
     ...runs.actions,
     ...saved,
+    ...forecasts,
     start: () => alone(() => runs.actions.start()),
     resume: () => alone(() => runs.actions.resume()),
     openRun: (id, end) => alone(() => saved.openRun(id, end)),

@@ -3,7 +3,8 @@ import { allOpen } from '../dmlora/adapter.ts';
 import { meanCrossEntropy } from '../engine/cross-entropy.ts';
 import type { Engine } from '../engine/engine.ts';
 import { ndArray, type NdArray } from '../shared/array.ts';
-import { ok, type Result } from '../shared/result.ts';
+import { cancelled } from '../shared/fault.ts';
+import { fail, ok, type Result } from '../shared/result.ts';
 import type { LabelledPixels } from './training-data.ts';
 import { yieldToEventLoop } from '../shared/event-loop.ts';
 
@@ -14,19 +15,25 @@ export interface Metrics {
   readonly accuracy: number;
 }
 
+/** Who watches an evaluation. */
+export interface Watch {
+  /** Awaited after each answer, with its number of images; what it throws ends the evaluation. */
+  readonly between?: (images: number) => Promise<void>;
+  /** Ends the evaluation as `cancelled`. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * What an engine answers for all images of a set, a row for each, asked `batch` at a time. On an engine that
  * takes several steps at once the next batch is under way before the last has answered, so that the device
  * need not wait for the host.
- *
- * @param between awaited after each answer, with its number of images; what it throws ends the evaluation.
  */
 export async function rowsOf(
   engine: Engine,
   what: 'evaluate' | 'features',
   images: LabelledPixels,
   batch: number,
-  between: (images: number) => Promise<void> = yieldToEventLoop,
+  { between = yieldToEventLoop, signal }: Watch = {},
 ): Promise<Result<NdArray>> {
   const total = images.labels.length;
   const underWay = engine.describe().stepsInFlight > 1 ? 2 : 1;
@@ -35,9 +42,10 @@ export async function rowsOf(
   let begin = 0;
   try {
     for (;;) {
+      if (signal?.aborted === true) return fail(cancelled('measure'));
       while (waiting.length < underWay && begin < total) {
         const end = Math.min(total, begin + batch);
-        waiting.push({ count: end - begin, answer: engine[what](images.slice(begin, end), allOpen) });
+        waiting.push({ count: end - begin, answer: engine[what](images.slice(begin, end), allOpen, signal) });
         begin = end;
       }
       const next = waiting.shift();
@@ -60,18 +68,14 @@ export async function rowsOf(
   return ok(ndArray([total, width], all));
 }
 
-/**
- * Logits [n, classes] of the adapted model on all images of a set.
- *
- * @param between awaited after each batch; what it throws ends the evaluation.
- */
+/** Logits [n, classes] of the adapted model on all images of a set. */
 export function logitsOf(
   engine: Engine,
   images: LabelledPixels,
   batch: number,
-  between?: () => Promise<void>,
+  watch?: Watch,
 ): Promise<Result<NdArray>> {
-  return rowsOf(engine, 'evaluate', images, batch, between);
+  return rowsOf(engine, 'evaluate', images, batch, watch);
 }
 
 /** Loss and accuracy of logits [n, classes]; the first of equal logits counts as the answer. */

@@ -39,12 +39,17 @@ const clearlyWorse = 1.05;
  */
 const workLimit = 100_000_000;
 
+/** Images that a probe is fitted on at most, so that one product stays below `workLimit`. */
+export function probeImagesAtMost(width: number, classes: number): number {
+  return Math.max(2 * classes, Math.floor(workLimit / (width * classes)));
+}
+
 /**
  * Images of the training set to fit on: all, or the first of each class in turn so that one product stays
  * below `workLimit`. More would refine a start that training moves on from anyway.
  */
 export function probeImages(labels: Int32Array, width: number, classes: number): number[] {
-  const most = Math.max(2 * classes, Math.floor(workLimit / (width * classes)));
+  const most = probeImagesAtMost(width, classes);
   if (labels.length <= most) return Array.from(labels.keys());
   const perClass = Math.ceil(most / classes);
   const taken = new Map<number, number>();
@@ -59,26 +64,31 @@ export function probeImages(labels: Int32Array, width: number, classes: number):
 /**
  * Fits the probe on `train` with every strength and keeps the one with the smallest loss on `validation`.
  *
- * @param between called all the while, so that other work gets its turn.
+ * @param between called all the while, so that other work gets its turn; what it throws ends the fitting.
+ * @param onStrength told how many of the fits are done.
  */
 export async function linearProbe(
   train: FeatureSet,
   validation: FeatureSet,
   classes: number,
   between: () => Promise<void> = () => Promise.resolve(),
+  onStrength: (done: number, total: number) => void = () => undefined,
 ): Promise<Probe> {
   const regression = new Regression(train, classes);
+  await regression.prepare(between);
   let best: { readonly fitted: Float64Array; readonly strength: number; readonly loss: number } | null = null;
   let fitted = regression.zeros();
-  for (const strength of strengths) {
+  for (const [i, strength] of strengths.entries()) {
+    onStrength(i, strengths.length + 1);
     fitted = await regression.fit(strength, fitted, choosing, between);
-    const logits = headLogits(validation.features, regression.head(fitted));
+    const logits = await headLogitsInTurn(validation.features, regression.head(fitted), between);
     const loss = meanCrossEntropy(logits, validation.labels);
     if (best === null || loss < best.loss) best = { fitted, strength, loss };
     else if (loss > clearlyWorse * best.loss) break;
   }
   if (best === null) throw new Error('no strength was tried');
   const { strength } = best;
+  onStrength(strengths.length, strengths.length + 1);
   return { ...regression.head(await regression.fit(strength, best.fitted, finishing, between)), strength };
 }
 
@@ -99,6 +109,29 @@ export function headLogits(
     [n, classes],
     Float32Array.from(logits, (sum, i) => sum + (bias.data[i % classes] ?? 0)),
   );
+}
+
+/** The same bits, some rows at a time: `between` is awaited before each part. */
+export async function headLogitsInTurn(
+  features: NdArray,
+  head: Pick<Probe, 'weight' | 'bias'>,
+  between: () => Promise<void>,
+): Promise<NdArray> {
+  const [n = 0, width = 0] = features.shape;
+  const classes = head.bias.data.length;
+  const logits = new Float32Array(n * classes);
+  for (const [begin, end] of parts(n, width * classes)) {
+    await between();
+    const rows = ndArray([end - begin, width], features.data.subarray(begin * width, end * width));
+    logits.set(headLogits(rows, head).data, begin * classes);
+  }
+  return ndArray([n, classes], logits);
+}
+
+/** Runs of rows whose products are quick, each row `work` multiply-adds. */
+function parts(rows: number, work: number): (readonly [begin: number, end: number])[] {
+  const most = Math.max(1, Math.floor(workLimit / Math.max(1, work)));
+  return Array.from({ length: Math.ceil(rows / most) }, (_, i) => [i * most, Math.min(rows, (i + 1) * most)]);
 }
 
 /**
@@ -147,12 +180,17 @@ class Regression {
     this.#gram = array(width * width);
     this.#factor = array(width * width);
     this.#inverse = array(width * width);
-    this.#meanProducts(sample);
     this.#logits = array(n * classes);
     this.#errors = array(classes * n);
     this.#weights = array(classes * width);
     this.#result = array(classes * width);
     this.#curvature = 1 / classes;
+  }
+
+  /** What is left to do before the first fit, some at a time. */
+  async prepare(between: () => Promise<void>): Promise<void> {
+    await between();
+    await this.#meanProducts(gramSample(this.#n, this.#width), between);
   }
 
   /** Where nothing is known. */
@@ -262,12 +300,20 @@ class Regression {
   }
 
   /** Mean products of the columns over a sample of the images. */
-  #meanProducts({ every, count }: { readonly every: number; readonly count: number }): void {
+  async #meanProducts(
+    { every, count }: { readonly every: number; readonly count: number },
+    between: () => Promise<void>,
+  ): Promise<void> {
     const width = this.#width;
     const columns = this.#space.array(width * count);
     for (let i = 0; i < count; i++)
       for (let k = 0; k < width; k++) columns[k * count + i] = this.#rows[i * every * width + k] ?? 0;
-    this.#space.rowProducts(columns, columns, [width, count, width], this.#gram);
+    for (const [begin, end] of parts(width, count * width)) {
+      await between();
+      const block = columns.subarray(begin * count, end * count);
+      const products = this.#gram.subarray(begin * width, end * width);
+      this.#space.rowProducts(block, columns, [end - begin, count, width], products);
+    }
     for (let i = 0; i < this.#gram.length; i++) this.#gram[i] = (this.#gram[i] ?? 0) / count;
   }
 }

@@ -7,7 +7,8 @@ import { dropBranches, type DropEvent } from '../dmlora/drop-plan.ts';
 import { branchStrengths } from '../dmlora/merge.ts';
 import { enterStage2, scalarLimit, trainsIn } from '../dmlora/stages.ts';
 import type { Engine, Memory, StepReport } from '../engine/engine.ts';
-import { FaultError } from '../shared/describe-fault.ts';
+import { FaultError, faultOfThrown } from '../shared/describe-fault.ts';
+import { isCancelled } from '../shared/fault.ts';
 import { unwrap } from '../shared/result.ts';
 import { withCrops } from './augment.ts';
 import { logitsOf, metricsOf, type Metrics } from './evaluation.ts';
@@ -47,6 +48,11 @@ export interface RunHost {
   isUndisturbed(): boolean;
   /** Whether the run is to end here. */
   isEnding(): boolean;
+  /**
+   * `ending` aborts when no step is wanted any more: a drop that is under way is given up. `hurry` aborts when
+   * nothing is to be measured any more either.
+   */
+  signals(): { readonly ending: AbortSignal; readonly hurry: AbortSignal };
 }
 
 /**
@@ -64,18 +70,18 @@ export async function train(
   const { plan } = task;
   // A run that is ended after a number was not finite ends where it last was good.
   const isLost = host.isEnding() && state.overflow !== null;
-  const validate = async (): Promise<RunState> => host.keep(await validation(task, state, engine, host));
+  const validate = async (): Promise<RunState> =>
+    host.keep(await unlessCancelled(state, () => validation(task, state, engine, host)));
 
   if (isProbeDue(task, state)) state = host.keep(await probe(task, state, engine, host));
   while (state.verdict === null && !isLost) {
     if (isValidationDue(plan, state)) state = await validate();
     if (state.step >= plan.steps || !(await host.mayGoOn(state))) break;
-    for (let event = dueDrop(plan, state); event !== undefined; event = dueDrop(plan, state))
-      state = host.keep(await drop(task, state, engine, event));
-    if (state.stage === 1 && state.step >= plan.stage2) {
-      if (state.validation === null) state = await validate();
-      state = host.keep(await stage2(state, engine));
-    }
+    state = await dueDrops(task, state, engine, host);
+    const isStage2Due = state.stage === 1 && state.step >= plan.stage2;
+    if (isStage2Due && state.validation === null && !host.isEnding()) state = await validate();
+    if (host.isEnding()) continue;
+    if (isStage2Due) state = host.keep(await stage2(state, engine));
     state = host.keep(await steps(task, state, engine, host));
   }
   if (state.verdict === null) {
@@ -83,10 +89,17 @@ export async function train(
     state = host.keep(await verdict(task, state, engine));
   }
   const apart = task.data.test;
-  if (apart !== null && state.probe?.test === null)
-    state = host.keep(await probeTest(task, state, state.probe, engine, host, apart));
-  if (apart !== null && state.test === null) state = host.keep(await test(task, state, engine, host, apart));
-  return state;
+  return apart === null ? state : keptApart(task, state, engine, host, apart);
+}
+
+/** The next state, or this one where the host ended what leads to it. */
+async function unlessCancelled(state: RunState, next: () => Promise<RunState>): Promise<RunState> {
+  try {
+    return await next();
+  } catch (thrown) {
+    if (isCancelled(faultOfThrown(thrown))) return state;
+    throw thrown;
+  }
 }
 
 /**
@@ -108,9 +121,18 @@ function dueDrop({ drops }: RunPlan, { step, dropEvents }: RunState): DropEvent 
 async function probe(task: RunTask, state: RunState, engine: Engine, host: RunHost): Promise<RunState> {
   const startedAt = performance.now();
   const { weight, bias, strength, validation, validationSeconds } = unwrap(
-    await probeStart(engine, task.data, task.plan.batch, (done, total) =>
-      host.phase({ kind: 'preparing', what: 'Fitting a linear probe', done, total }),
-    ),
+    await probeStart(engine, task.data, task.plan.batch, {
+      onProgress: (part, done, total) =>
+        host.phase({
+          kind: 'preparing',
+          part,
+          what:
+            part === 'probe' ? 'Fitting a linear probe' : `Looking at ${total.toLocaleString('en')} images`,
+          done,
+          total,
+        }),
+      signal: host.signals().hurry,
+    }),
   );
   host.evaluated(validationSeconds);
   const next = withProbe(state, { head: { weight, bias }, strength, validation, test: null });
@@ -119,20 +141,56 @@ async function probe(task: RunTask, state: RunState, engine: Engine, host: RunHo
 }
 
 async function validation(task: RunTask, state: RunState, engine: Engine, host: RunHost): Promise<RunState> {
-  host.phase({ kind: 'evaluating', step: state.step, steps: task.plan.steps });
-  const { metrics, seconds } = await measure(task, engine, task.data.validation);
+  const { validation: images } = task.data;
+  const total = images.labels.length;
+  let done = 0;
+  // Before the first step it is the last part of the preparation.
+  const what = `Measuring the model on ${total.toLocaleString('en')} images`;
+  const tell = (): void =>
+    host.phase(
+      state.step === 0
+        ? { kind: 'preparing', part: 'evaluate', what, done, total }
+        : { kind: 'evaluating', step: state.step, steps: task.plan.steps },
+    );
+  tell();
+  const { metrics, seconds } = await measure(task, engine, host, images, (answered) => {
+    done += answered;
+    if (state.step === 0) tell();
+  });
   host.evaluated(seconds);
   return after(seconds, afterValidation(state, metrics));
 }
 
-/** Drops an event's branches and measures the loss on the coming batch just before and just after. */
-async function drop(task: RunTask, state: RunState, engine: Engine, event: DropEvent): Promise<RunState> {
+/** Every drop that is due, unless the host ends the run meanwhile. */
+async function dueDrops(task: RunTask, state: RunState, engine: Engine, host: RunHost): Promise<RunState> {
+  for (;;) {
+    const event = dueDrop(task.plan, state);
+    if (event === undefined || host.isEnding()) return state;
+    const from = state;
+    state = host.keep(await unlessCancelled(from, () => drop(task, from, engine, host, event)));
+  }
+}
+
+/**
+ * Drops an event's branches and measures the loss on the coming batch just before and just after. Given up,
+ * it leaves the engine as it was.
+ */
+async function drop(
+  task: RunTask,
+  state: RunState,
+  engine: Engine,
+  host: RunHost,
+  event: DropEvent,
+): Promise<RunState> {
   const { step } = state;
+  const { ending } = host.signals();
   const batch = task.data.trainBatch(step, task.plan.batch);
-  const lossBefore = unwrap(await engine.loss(batch, allOpen));
+  const lossBefore = unwrap(await engine.loss(batch, allOpen, ending));
   const adapter = dropBranches(state.adapter, event.drops);
   unwrap(await engine.writeAdapter(adapter));
-  const lossAfter = unwrap(await engine.loss(batch, allOpen));
+  const measured = await engine.loss(batch, allOpen, ending);
+  if (!measured.ok && isCancelled(measured.fault)) unwrap(await engine.writeAdapter(state.adapter));
+  const lossAfter = unwrap(measured);
   const drops = state.adapter.modules.flatMap((module) => {
     const branch = event.drops.get(module.name);
     const place = module.branches.findIndex(({ index }) => index === branch);
@@ -204,6 +262,24 @@ async function verdict(task: RunTask, state: RunState, engine: Engine): Promise<
   return next;
 }
 
+/** What the images kept apart say of the probe and of the result, as far as the host lets it be measured. */
+async function keptApart(
+  task: RunTask,
+  state: RunState,
+  engine: Engine,
+  host: RunHost,
+  apart: LabelledPixels,
+): Promise<RunState> {
+  const { probe: probed } = state;
+  const next =
+    probed?.test === null
+      ? host.keep(await unlessCancelled(state, () => probeTest(task, state, probed, engine, host, apart)))
+      : state;
+  return next.test === null
+    ? host.keep(await unlessCancelled(next, () => test(task, next, engine, host, apart)))
+    : next;
+}
+
 /**
  * Evaluates the probe on the images kept apart, once: the engine is given back the adapter that it began
  * with.
@@ -219,8 +295,9 @@ async function probeTest(
   host.phase({ kind: 'evaluating', step: state.step, steps: task.plan.steps });
   const startedAt = performance.now();
   unwrap(await engine.writeAdapter(startingAdapter(task)));
-  const metrics = unwrap(await probeMetrics(engine, probed.head, images, task.plan.batch));
-  unwrap(await engine.writeAdapter(state.adapter));
+  const measured = await probeMetrics(engine, probed.head, images, task.plan.batch, host.signals().hurry);
+  if (measured.ok || isCancelled(measured.fault)) unwrap(await engine.writeAdapter(state.adapter));
+  const metrics = unwrap(measured);
   const seconds = secondsSince(startedAt);
   host.evaluated(seconds);
   return after(seconds, { ...state, probe: { ...probed, test: metrics } });
@@ -235,7 +312,7 @@ async function test(
   images: LabelledPixels,
 ): Promise<RunState> {
   host.phase({ kind: 'evaluating', step: state.step, steps: task.plan.steps });
-  const { metrics, seconds } = await measure(task, engine, images);
+  const { metrics, seconds } = await measure(task, engine, host, images);
   host.evaluated(seconds);
   return after(seconds, { ...state, test: metrics });
 }
@@ -243,10 +320,18 @@ async function test(
 async function measure(
   { plan }: RunTask,
   engine: Engine,
+  host: RunHost,
   images: LabelledPixels,
+  onAnswer: (images: number) => void = () => undefined,
 ): Promise<{ metrics: Metrics; seconds: number }> {
   const startedAt = performance.now();
-  const logits = unwrap(await logitsOf(engine, images, plan.batch));
+  const between = (answered: number): Promise<void> => {
+    onAnswer(answered);
+    return yieldToEventLoop();
+  };
+  const logits = unwrap(
+    await logitsOf(engine, images, plan.batch, { between, signal: host.signals().hurry }),
+  );
   return { metrics: metricsOf(logits, images.labels), seconds: secondsSince(startedAt) };
 }
 

@@ -3,10 +3,12 @@
 import type { Adapter } from '../dmlora/adapter.ts';
 import type { Engine } from '../engine/engine.ts';
 import { ndArray, type NdArray } from '../shared/array.ts';
-import { ok, type Result } from '../shared/result.ts';
 import { yieldToEventLoop } from '../shared/event-loop.ts';
+import { FaultError } from '../shared/describe-fault.ts';
+import { cancelled } from '../shared/fault.ts';
+import { ok, type Result } from '../shared/result.ts';
 import { metricsOf, rowsOf, type Metrics } from './evaluation.ts';
-import { headLogits, linearProbe, probeImages, type Probe } from './linear-probe.ts';
+import { headLogitsInTurn, linearProbe, probeImages, type Probe } from './linear-probe.ts';
 import type { LabelledPixels, TrainingData } from './training-data.ts';
 
 export interface ProbeStart extends Probe {
@@ -16,32 +18,41 @@ export interface ProbeStart extends Probe {
   readonly validationSeconds: number;
 }
 
+/** Who watches while the probe is made. */
+export interface ProbeWatch {
+  /** Images whose features are known, of all that are needed; then fits that are done. */
+  readonly onProgress: (part: 'features' | 'probe', done: number, total: number) => void;
+  /** Ends it as `cancelled`. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Fits the probe. The engine holds the adapter that the run begins with: its branches add nothing (B = 0), so
  * that its features are the frozen model's; or they add what an adapter had learned, and the features are
  * those of base and adapter.
- *
- * @param onProgress images whose features are known, of all that are needed.
  */
 export async function probeStart(
   engine: Engine,
   { train, validation, classes }: TrainingData,
   batch: number,
-  onProgress: (done: number, total: number) => void,
+  { onProgress, signal }: ProbeWatch,
 ): Promise<Result<ProbeStart>> {
   const total = train.labels.length + validation.labels.length;
   let done = 0;
-  const featuresOf = (images: LabelledPixels): Promise<Result<NdArray>> =>
-    rowsOf(engine, 'features', images, batch, (answered) => {
-      done += answered;
-      onProgress(done, total);
-      return yieldToEventLoop();
-    });
-  onProgress(done, total);
-  const known = await featuresOf(train);
+  const between = (answered: number): Promise<void> => {
+    done += answered;
+    onProgress('features', done, total);
+    return yieldToEventLoop();
+  };
+  const pause = async (): Promise<void> => {
+    await yieldToEventLoop();
+    if (signal?.aborted === true) throw new FaultError(cancelled('fit the probe'));
+  };
+  onProgress('features', done, total);
+  const known = await rowsOf(engine, 'features', train, batch, { between, signal });
   if (!known.ok) return known;
   const startedAt = performance.now();
-  const held = await featuresOf(validation);
+  const held = await rowsOf(engine, 'features', validation, batch, { between, signal });
   if (!held.ok) return held;
   const validationSeconds = (performance.now() - startedAt) / 1000;
   const chosen = probeImages(train.labels, known.value.shape[1] ?? 0, classes.length);
@@ -49,9 +60,10 @@ export async function probeStart(
     { features: picked(known.value, chosen), labels: Int32Array.from(chosen, (i) => train.labels[i] ?? 0) },
     { features: held.value, labels: validation.labels },
     classes.length,
-    yieldToEventLoop,
+    pause,
+    (fits, of) => onProgress('probe', fits, of),
   );
-  const metrics = metricsOf(headLogits(held.value, probe), validation.labels);
+  const metrics = metricsOf(await headLogitsInTurn(held.value, probe, pause), validation.labels);
   return ok({ ...probe, validation: metrics, validationSeconds });
 }
 
@@ -64,9 +76,12 @@ export async function probeMetrics(
   head: Adapter['head'],
   images: LabelledPixels,
   batch: number,
+  signal?: AbortSignal,
 ): Promise<Result<Metrics>> {
-  const features = await rowsOf(engine, 'features', images, batch);
-  return features.ok ? ok(metricsOf(headLogits(features.value, head), images.labels)) : features;
+  const features = await rowsOf(engine, 'features', images, batch, { signal });
+  if (!features.ok) return features;
+  const logits = await headLogitsInTurn(features.value, head, yieldToEventLoop);
+  return ok(metricsOf(logits, images.labels));
 }
 
 function picked({ data, shape: [, width = 0] }: NdArray, rows: readonly number[]): NdArray {

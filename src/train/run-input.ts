@@ -9,6 +9,9 @@ import type { VitModel } from '../vit/parameters.ts';
 import type { Recipe } from '../recipe/options.ts';
 import type { TrainingData } from './training-data.ts';
 
+/** The parts of what is done between Start and the first step; the first two go on side by side. */
+export type PreparingPart = 'decode' | 'engine' | 'features' | 'probe' | 'evaluate';
+
 /** What is being done before a run can begin, and how far it is. */
 type OnPreparing = (what: string, done: number, total: number) => void;
 
@@ -16,7 +19,16 @@ export type Phase =
   /** Nothing has been started. */
   | { readonly kind: 'idle' }
   /** Decoding images, uploading weights, compiling; `done` of `total` where it can be counted. */
-  | { readonly kind: 'preparing'; readonly what: string; readonly done: number; readonly total: number }
+  | {
+      readonly kind: 'preparing';
+      readonly part: PreparingPart;
+      readonly what: string;
+      readonly done: number;
+      readonly total: number;
+      /** Of all that is done before the first step, and seconds that are left of it, about; null where unknown. */
+      readonly share?: number;
+      readonly secondsLeft?: number | null;
+    }
   | { readonly kind: 'training'; readonly stage: Stage; readonly step: number; readonly steps: number }
   | { readonly kind: 'evaluating'; readonly step: number; readonly steps: number }
   | { readonly kind: 'paused'; readonly stage: Stage; readonly step: number; readonly steps: number }
@@ -37,9 +49,14 @@ export interface RunInput {
   readonly data: TrainingData;
   readonly recipe: Recipe;
   /**
-   * Makes the engine and tells how far it is; called again to go on after the device was lost.
+   * Makes the engine and tells how far it is; called again to go on after the device was lost. When the signal
+   * aborts it ends as `cancelled` as soon as it can, with nothing left open.
    *
    * @param orAny whether any engine may take over where the one that was asked for cannot be had.
    */
-  readonly makeEngine: (onPreparing?: OnPreparing, orAny?: boolean) => Promise<Result<Engine>>;
+  readonly makeEngine: (
+    onPreparing?: OnPreparing,
+    orAny?: boolean,
+    signal?: AbortSignal,
+  ) => Promise<Result<Engine>>;
 }

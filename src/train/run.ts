@@ -2,11 +2,12 @@
 // where another engine can be had, or when somebody says so), and what the listener is told. It keeps the run's
 // state, one value; what happens in which order stands in loop.ts.
 import type { Adapter } from '../dmlora/adapter.ts';
-import type { Engine, EngineDescription, Memory } from '../engine/engine.ts';
+import type { Engine, EngineDescription, Memory, PrepareOptions } from '../engine/engine.ts';
+import { batchOf } from '../recipe/recipe.ts';
 import type { NdArray } from '../shared/array.ts';
 import type { Recipe } from '../recipe/options.ts';
-import { describeFault, faultOfThrown } from '../shared/describe-fault.ts';
-import type { Fault } from '../shared/fault.ts';
+import { describeFault, FaultError, faultOfThrown } from '../shared/describe-fault.ts';
+import { cancelled, isCancelled, type Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { DivergedFault } from './divergence.ts';
 import { logitsOf } from './evaluation.ts';
@@ -30,6 +31,46 @@ type Wish = 'run' | 'pause' | 'step' | 'stop';
 
 /** A device that is lost again so soon is not asked for a third time. */
 const lossesApartMs = 60_000;
+/** An engine that was made for a run before its images were all there. */
+export interface EngineAhead {
+  readonly engine: Engine;
+  /** What it was prepared with, for the state before the first step; null where it is not prepared. */
+  readonly options: PrepareOptions | null;
+}
+
+const preparingEngine = (what: string, done: number, total: number): Phase => ({
+  ...{ kind: 'preparing', part: 'engine', what, done, total },
+});
+
+/** All that a run is given but its pixels; `trainImages` if all of them decode. */
+export type Beginning = Omit<RunInput, 'data'> & {
+  readonly data: Pick<RunInput['data'], 'classes' | 'trainImages'>;
+};
+
+/**
+ * Makes an engine and prepares it for the beginning of a run. Ends as `cancelled` soon after the signal
+ * aborts, with nothing left open.
+ */
+export async function engineAhead(
+  input: Beginning,
+  onPreparing: (phase: Phase) => void,
+  signal: AbortSignal,
+): Promise<Result<EngineAhead>> {
+  const { model, normalisation, recipe, data } = input;
+  const tell = (what: string, done: number, total: number): void => {
+    if (!signal.aborted) onPreparing(preparingEngine(what, done, total));
+  };
+  const made = await input.makeEngine(tell, false, signal);
+  if (!made.ok) return made;
+  const engine = made.value;
+  const options = prepareOptions(recipe, data, batchOf(recipe, data.trainImages));
+  const prepared = signal.aborted
+    ? fail(cancelled('start'))
+    : await engine.prepare(model, startingAdapter(input), normalisation, options);
+  if (prepared.ok && !signal.aborted) return ok({ engine, options });
+  engine.dispose();
+  return prepared.ok ? fail(cancelled('start')) : prepared;
+}
 
 export class Run {
   readonly plan: RunPlan;
@@ -39,6 +80,12 @@ export class Run {
   #phase: Phase = { kind: 'idle' };
   #wish: Wish = 'run';
   #wake: () => void = () => undefined;
+  /** Abort when no step, and when no measurement either, is wanted any more. */
+  #ending = new AbortController();
+  #hurry = new AbortController();
+  #isCancelled = false;
+  #hasStepped = false;
+  #training: Promise<void> = Promise.resolve();
   /**
    * Whether an engine was ever ready, here or in the run whose state this one goes on from: then no fault is
    * the end.
@@ -66,6 +113,12 @@ export class Run {
     this.#task = { ...input, plan: this.plan };
     this.#state = state ?? initialState(input);
     this.#hasBegun = state !== undefined;
+    this.#hasStepped = state !== undefined;
+  }
+
+  /** Whether a step was taken, here or before it was saved: until then it can still be as if it never was. */
+  get hasStepped(): boolean {
+    return this.#hasStepped;
   }
 
   /** The state that was kept last: where the run goes on after a fault; after the end, its result. */
@@ -100,38 +153,53 @@ export class Run {
     return recordOf(this.#state, divergingNow(this.#task, this.#state));
   }
 
-  /** Makes an engine ready at the run's state: the beginning, or where a failed run can go on. */
-  async prepare(): Promise<Result<void>> {
-    const prepared = await this.#makeReady('Preparing the engine');
-    return prepared.ok ? prepared : this.#fail(prepared.fault);
+  /**
+   * Makes an engine ready at the run's state: the beginning, or where a failed run can go on.
+   *
+   * @param ahead an engine that was prepared for the beginning of this run; the run's from now on.
+   */
+  async prepare(ahead: EngineAhead | null = null): Promise<Result<void>> {
+    const from = this.#phase;
+    const prepared = await this.#makeReady('Preparing the engine', ahead);
+    if (prepared.ok) return prepared;
+    if (!isCancelled(prepared.fault)) return this.#fail(prepared.fault);
+    this.#become(from);
+    return prepared;
   }
 
-  async #makeReady(why: string): Promise<Result<void>> {
-    this.#become({ kind: 'preparing', what: why, done: 0, total: 1 });
+  async #makeReady(why: string, ahead: EngineAhead | null = null): Promise<Result<void>> {
+    this.#become(preparingEngine(why, 0, 1));
     this.dispose();
     // What is left of a run that ends is to measure it: other arithmetic does that as well. One that was saved
     // goes on on what there is; the differences are told (runs/saved-run.ts).
     const isEnding = this.#wish === 'stop';
     const isReopened = this.#hasBegun && this.#description === null;
-    const made = await this.#task.makeEngine((what, done, total) => {
-      if (this.#phase.kind === 'preparing') this.#become({ kind: 'preparing', what, done, total });
-    }, isEnding || isReopened);
-    if (!made.ok) return made;
-    const description = made.value.describe();
+    const ready = ahead === null ? await this.#makeEngine(isEnding || isReopened) : ok(ahead);
+    if (!ready.ok) return ready;
+    const { engine } = ready.value;
+    const description = engine.describe();
     const problem = isEnding ? null : otherEngine(this.#description, description);
-    const prepared = problem === null ? await this.#prepareEngine(made.value) : fail(problem);
+    const prepared = problem === null ? await this.#prepareEngine(ready.value) : fail(problem);
     if (!prepared.ok) {
-      made.value.dispose();
+      engine.dispose();
       return prepared;
     }
-    this.#engine = made.value;
+    this.#engine = engine;
     this.#description = description;
     this.#hasBegun = true;
     return ok(undefined);
   }
 
+  async #makeEngine(orAny: boolean): Promise<Result<EngineAhead>> {
+    const onPreparing = (what: string, done: number, total: number): void => {
+      if (this.#phase.kind === 'preparing') this.#become(preparingEngine(what, done, total));
+    };
+    const made = await this.#task.makeEngine(onPreparing, orAny, this.#hurry.signal);
+    return made.ok ? ok({ engine: made.value, options: null }) : made;
+  }
+
   /** As a run that never stopped did: planned for all branches, so that sums are made in the same order. */
-  async #prepareEngine(engine: Engine): Promise<Result<void>> {
+  async #prepareEngine({ engine, options: prepared }: EngineAhead): Promise<Result<void>> {
     const { model, normalisation, recipe, data, plan } = this.#task;
     const { adapter, step } = this.#state;
     const first = step === 0 ? adapter : startingAdapter(this.#task);
@@ -139,21 +207,29 @@ export class Run {
       ...prepareOptions(recipe, data, plan.batch),
       ...(this.#microBatch === null ? {} : { microBatch: this.#microBatch }),
     };
-    const prepared = await engine.prepare(model, first, normalisation, options);
-    return prepared.ok && first !== adapter ? engine.writeAdapter(adapter) : prepared;
+    if (prepared !== null && JSON.stringify(prepared) !== JSON.stringify(options)) engine.release();
+    else if (prepared !== null) return first === adapter ? ok(undefined) : engine.writeAdapter(adapter);
+    const done = await engine.prepare(model, first, normalisation, options);
+    return done.ok && first !== adapter ? engine.writeAdapter(adapter) : done;
   }
 
   /**
    * Trains to the end, to a stop or to a fault that it cannot get over by itself; the phase tells which. Call
    * `prepare` before.
    */
-  async train(): Promise<void> {
+  train(): Promise<void> {
+    this.#training = this.#trainToEnd();
+    return this.#training;
+  }
+
+  async #trainToEnd(): Promise<void> {
     for (;;) {
       const fault = await this.#trained();
       if (fault === null) return;
       const recovered = await this.#recover(fault);
+      if (this.#isCancelled) return;
       if (recovered.ok) continue;
-      this.#fail(recovered.fault);
+      this.#fail(isCancelled(recovered.fault) ? fault : recovered.fault);
       return;
     }
   }
@@ -166,6 +242,7 @@ export class Run {
       this.#become({ kind: 'finished', step, steps, early: step < steps });
       return null;
     } catch (thrown) {
+      if (this.#isCancelled) return null;
       const fault = faultOfThrown(thrown);
       // An evaluation does not know its step.
       return 'step' in fault ? { ...fault, step: Math.max(fault.step, this.#state.step) } : fault;
@@ -221,6 +298,8 @@ export class Run {
 
   resume(): void {
     this.#wish = 'run';
+    if (this.#ending.signal.aborted) this.#ending = new AbortController();
+    if (this.#hurry.signal.aborted) this.#hurry = new AbortController();
     this.#wake();
   }
 
@@ -231,11 +310,30 @@ export class Run {
   }
 
   /**
-   * Ends the run early; what was learned is kept. A run that failed is prepared and trained again, to end at
-   * once.
+   * Ends the run early; what was learned is measured and kept. Asked once more, it ends without measuring
+   * anything that has not been: with the best state that was validated. A run that failed is prepared and
+   * trained again, to end at once.
    */
   stop(): void {
+    if (this.#wish === 'stop') this.#hurry.abort();
     this.#wish = 'stop';
+    this.#ending.abort();
+    this.#wake();
+  }
+
+  /** Ends a run that has not stepped yet, as if it had never begun; done when its engine is freed. */
+  async cancel(): Promise<void> {
+    this.#isCancelled = true;
+    this.halt();
+    await this.#training;
+    this.dispose();
+  }
+
+  /** Ends at once what is under way; an engine that is being made for a run that failed is given up. */
+  halt(): void {
+    this.#wish = 'stop';
+    this.#ending.abort();
+    this.#hurry.abort();
     this.#wake();
   }
 
@@ -280,6 +378,7 @@ export class Run {
     mayGoOn: (state) => this.#mayGoOn(state),
     isUndisturbed: () => this.#wish === 'run' && !this.listener.wantsState(),
     isEnding: () => this.#wish === 'stop',
+    signals: () => ({ ending: this.#ending.signal, hurry: this.#hurry.signal }),
   };
 
   /** Keeps a state and tells what is new in it. */
@@ -321,6 +420,7 @@ export class Run {
   #stepped(row: StepRow, seconds: number, memory: Memory): void {
     const { steps, validations, stage2 } = this.plan;
     const done = row.step + 1;
+    this.#hasStepped = true;
     this.#pace.addStep(seconds);
     const evaluationsLeft =
       [...validations].filter((step) => step > done).length +
@@ -342,6 +442,7 @@ export class Run {
       this.#become({ kind: 'paused', stage, step, steps: this.plan.steps });
       await woken;
     }
+    if (this.#isCancelled) throw new FaultError(cancelled('start'));
     if (this.#wish === 'step') this.#wish = 'pause';
     return this.#wish !== 'stop';
   }

@@ -24,7 +24,7 @@ export interface TrainingData {
 /** What an engine is told of the steps of a run. */
 export function prepareOptions(
   recipe: Recipe,
-  { classes, trainImages }: TrainingData,
+  { classes, trainImages }: Pick<TrainingData, 'classes' | 'trainImages'>,
   batch: number,
 ): PrepareOptions {
   const { budgetMB, float16 } = recipe.memory;

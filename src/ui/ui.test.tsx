@@ -70,7 +70,8 @@ const runInPhases: readonly (readonly [string, string, string, readonly string[]
   ['ready', 'Ready', 'Everything is ready', ['Start']],
   ['a wrong setting', 'Ready', 'Correct the marked settings', []],
   ['images refused', 'Ready', 'Choose images', []],
-  ['preparing', 'Preparing', 'Decoding images', []],
+  ['a long run', 'Ready', 'Everything is ready', ['Start']],
+  ['preparing', 'Preparing', 'Preparing: looking at 1,000 images.', ['Stop']],
   ['training, stage 1', 'Training, stage 1', 'Stage 1: branches and head learn', ['Pause', 'Stop']],
   ['training, stage 2', 'Training, stage 2', 'the scalars and the head learn', ['Pause', 'Stop']],
   ['validating', 'Validating', 'Measuring on the validation images', ['Pause', 'Stop']],
@@ -134,6 +135,52 @@ describe('a newer build', () => {
     expect(notice('others-open')).toContain('close the other tabs of Graft');
     expect(button('Reload')).not.toBeNull();
   });
+});
+
+describe('a long run', () => {
+  test('is foretold, can be shortened by one click, and the click undone', async () => {
+    const client = await shown('a long run');
+    expect(screen.getByTestId('forecast').textContent).toBe(
+      'The whole run takes about 54 min on this device (preparing 40 s, training 48 min, measuring 5 min).',
+    );
+    const offer = screen.getByTestId('shorter');
+    expect(
+      within(offer)
+        .getAllByRole('listitem')
+        .map(({ textContent }) => textContent),
+    ).toEqual(['Epochs: 3 instead of 10', 'Images: 48 × 48 pixels instead of 64 × 64 pixels']);
+    const epochs = (): string => (field(/^Epochs/) as HTMLInputElement).value;
+    const sizes = (): unknown[] =>
+      client.sent
+        .filter(({ name }) => name === 'openModel')
+        .map(({ input }) => (input as { imageSize?: number }).imageSize);
+    const before = epochs();
+    fireEvent.click(button('Shorten the run'));
+    await act(settled);
+    expect(epochs()).toBe('3');
+    expect(sizes().at(-1)).toBe(48);
+    expect(screen.getByTestId('shortened').textContent).toContain('Epochs: 3 instead of 10');
+    fireEvent.click(button('Undo'));
+    await act(settled);
+    expect(epochs()).toBe(before);
+    expect(sizes().at(-1)).toBe(64);
+    expect(screen.queryByTestId('shortened')).toBeNull();
+  });
+
+  test('that was shortened and then changed by hand has nothing to undo', async () => {
+    await shown('a long run');
+    fireEvent.click(button('Shorten the run'));
+    await act(settled);
+    type(field(/^Epochs/), '4');
+    expect(screen.queryByTestId('shortened')).toBeNull();
+  });
+});
+
+test('the preparation is one bar with what is left of it', async () => {
+  await shown('preparing');
+  const bar = screen.getByTestId<HTMLProgressElement>('preparing');
+  expect([bar.value, bar.max]).toEqual([0.42, 1]);
+  expect(bar.parentElement?.textContent).toBe('310 of 1,000about 12 s until the first step');
 });
 
 describe('the recipe', () => {

@@ -72,6 +72,7 @@ export function startClient(
     splitData: new Map(),
     thumbnails: new Map(),
     start: new Map(),
+    estimate: new Map(),
     pause: new Map(),
     resume: new Map(),
     step: new Map(),

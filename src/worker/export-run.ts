@@ -127,7 +127,7 @@ export class RunExports {
         );
       }
       const atOnce = imagesAtOnce(run.engine, model.model.config, data.classes.length, batch);
-      const logits = await logitsOf(run.engine, images, atOnce, pause);
+      const logits = await logitsOf(run.engine, images, atOnce, { between: pause });
       // After a fault the run's engine is of no use; a new one is prepared at the run's state.
       if (!logits.ok) run.dispose();
       return logits;

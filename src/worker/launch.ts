@@ -1,31 +1,61 @@
-// What a run is launched with and told as: how its engine is made, and the summary that the page shows.
+// What a run is launched with and told as: all that it begins with but its pixels, and the summary that the
+// page shows.
+import type { OpenModel } from '../checkpoints/open-model.ts';
+import type { Adapter } from '../dmlora/adapter.ts';
 import { branchWork } from '../dmlora/targets.ts';
 import { makeEngine, type EngineSetting } from '../engine/make-engine.ts';
 import type { Recipe } from '../recipe/options.ts';
-import { withLength } from '../recipe/recipe.ts';
+import { batchOf, withLength } from '../recipe/recipe.ts';
 import { present } from '../shared/assert.ts';
-import type { Run } from '../train/run.ts';
+import type { Beginning, Run } from '../train/run.ts';
 import type { RunInput } from '../train/run-input.ts';
 import type { TrainingData } from '../train/training-data.ts';
 import { stepFlops } from '../vit/step-flops.ts';
 import type { VitConfig } from '../vit/vit-config.ts';
-import type { RunSummary } from './protocol.ts';
+import type { OpenData } from './open-data.ts';
+import type { Commands, RunSummary } from './protocol.ts';
+
+/** What the engines of a worker share. */
+export type EngineParts = Required<Pick<EngineSetting, 'tuningCache' | 'openShard'>>;
 
 type Choice = Pick<EngineSetting, 'engine' | 'backend' | 'autotune'>;
 
 /** Makes the engines of a run; once another engine took over, the next are made as it was. */
-export function engineMaker(
+function engineMaker(
   asked: Choice,
   setting: Omit<EngineSetting, keyof Choice | 'onProgress'>,
 ): RunInput['makeEngine'] {
   let choice = asked;
-  return async (onProgress, orAny = false) => {
+  return async (onProgress, orAny = false, signal) => {
     const make = (): ReturnType<RunInput['makeEngine']> =>
-      makeEngine({ ...choice, ...setting, ...(onProgress === undefined ? {} : { onProgress }) });
+      makeEngine({ ...choice, ...setting, signal, ...(onProgress === undefined ? {} : { onProgress }) });
     const made = await make();
-    if (made.ok || !orAny) return made;
+    if (made.ok || !orAny || signal?.aborted === true) return made;
     choice = { ...asked, engine: 'auto', backend: 'auto' };
     return make();
+  };
+}
+
+/** All that a run begins with but its pixels. */
+export function beginningOf(
+  { model, start, preprocessing }: OpenModel,
+  { classes, split }: OpenData,
+  head: Adapter['head'] | null,
+  recipe: Recipe,
+  { engine, backend, autotune = 'auto' }: Omit<Commands['start']['input'], 'recipe'>,
+  parts: EngineParts,
+): Beginning {
+  const trainImages = split.train.length;
+  const { config } = model;
+  const setting = { config, batch: batchOf(recipe, trainImages), ...parts };
+  return {
+    model,
+    head,
+    start: start?.loras ?? [],
+    normalisation: preprocessing,
+    data: { classes, trainImages },
+    recipe,
+    makeEngine: engineMaker({ engine, backend, autotune }, setting),
   };
 }
 

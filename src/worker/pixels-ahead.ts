@@ -15,6 +15,8 @@ export class PixelsAhead {
   #store: Promise<PixelStore | null> | null = null;
   #stop: AbortController | null = null;
   #work: Promise<void> = Promise.resolve();
+  /** Share of the images that were last looked at whose pixels are kept. */
+  #ready = 0;
 
   constructor(
     private readonly images: ImageWorker,
@@ -34,6 +36,7 @@ export class PixelsAhead {
     const former = this.stop();
     const stop = new AbortController();
     this.#stop = stop;
+    this.#ready = 0;
     // In the order of their files, as disks and archives like it.
     const used = [...split.train, ...split.validation, ...split.test]
       .sort((a, b) => a - b)
@@ -42,7 +45,9 @@ export class PixelsAhead {
       const store = await this.store();
       if (store === null || stop.signal.aborted) return;
       const told = (progress: AheadProgress): void => {
-        if (!stop.signal.aborted) this.onProgress(progress);
+        if (stop.signal.aborted) return;
+        this.#ready = (progress.ready + progress.failed) / Math.max(1, progress.total);
+        this.onProgress(progress);
       };
       await keepPixels(used, preprocessing, this.images, store, told, stop.signal);
     });
@@ -52,6 +57,29 @@ export class PixelsAhead {
   async stop(): Promise<void> {
     this.#stop?.abort();
     await this.#work;
+  }
+
+  /** Stops once all is done, or after a while; what is missing then can be begun anew. */
+  async pause(afterMs: number, signal: AbortSignal): Promise<{ readonly missing: number }> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    await new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, afterMs);
+      signal.addEventListener('abort', () => resolve(), { once: true });
+      void this.#work.finally(resolve);
+    });
+    clearTimeout(timer);
+    await this.stop();
+    return { missing: this.missing };
+  }
+
+  /** Notes that a run has made, and kept, whatever was missing. */
+  async noteAllKept(): Promise<void> {
+    if ((await this.store()) !== null) this.#ready = 1;
+  }
+
+  /** Share of the images whose pixels are not kept, as far as is known. */
+  get missing(): number {
+    return 1 - this.#ready;
   }
 
   /** Bytes that are kept. */

@@ -16,6 +16,7 @@ import type {
   RunResult,
 } from '../export/export-types.ts';
 import type { DivergedFault } from '../train/divergence.ts';
+import type { RunEstimate, ShorterRun } from '../train/estimate.ts';
 import type { Metrics } from '../train/evaluation.ts';
 import type { Phase } from '../train/run-input.ts';
 import type { Recipe } from '../recipe/options.ts';
@@ -157,6 +158,18 @@ export type AdapterOffer =
   /** It can only be merged, if that; why, in a sentence. */
   | { readonly kind: 'not-branches'; readonly why: string };
 
+/** What a run will take on this device. */
+export type RunForecast =
+  /** The device has shown nothing of such a model; whether it is being measured (`measured` tells the end). */
+  | { readonly kind: 'unknown'; readonly isMeasuring: boolean }
+  | (Omit<RunEstimate, 'parts'> & {
+      readonly kind: 'known';
+      /** Whether such runs went on here before, or forward passes were measured. */
+      readonly basis: 'remembered' | 'measured';
+      /** Where it is long, one that is not. */
+      readonly shorter: ShorterRun | null;
+    });
+
 export interface ExportResult {
   readonly formats: readonly FormatExport[];
   readonly result: RunResult;
@@ -248,7 +261,10 @@ export interface Commands {
   /** Splits the open images again. */
   splitData: { input: { readonly split: Recipe['split']; readonly seed: number }; output: DataSummary };
   thumbnails: { input: { readonly images: readonly number[] }; output: readonly Thumbnail[] };
-  /** Checks the recipe, prepares and starts; progress comes as events. */
+  /**
+   * Checks the recipe, prepares and starts; progress comes as events. Its signal ends it within a second, and
+   * all is as it was before (`undone`).
+   */
   start: {
     input: {
       readonly recipe: unknown;
@@ -259,13 +275,20 @@ export interface Commands {
     };
     output: RunSummary;
   };
+  /** What a run with this recipe takes, from what the device has shown; measures it where it has shown nothing. */
+  estimate: {
+    input: { readonly recipe: unknown; readonly backend: BackendChoice };
+    output: RunForecast;
+  };
   pause: { input: null; output: null };
   resume: { input: null; output: null };
   /** One optimiser step, then paused again. */
   step: { input: null; output: null };
   /**
-   * Ends the run early: what has been learned so far is evaluated and can be exported. A run that failed and
-   * can go on ends at its last snapshot; where a number was not finite, at its best validated state.
+   * Ends the run early: what has been learned so far is evaluated and can be exported. Asked once more, it
+   * measures nothing further and leaves its best validated state. Before the first step all is as it was
+   * before the start (`undone`). A run that failed and can go on ends at its last snapshot; where a number was
+   * not finite, at its best validated state.
    */
   stop: { input: null; output: null };
   /** What the ended run measured. */
@@ -365,6 +388,10 @@ export type TrainerEvent =
     }
   /** The run diverges, or (null) has come back; once more at its end, with the step that the result is of. */
   | { readonly kind: 'diverging'; readonly fault: DivergedFault | null }
+  /** The device was measured: what is foretold of a run may be known now. */
+  | { readonly kind: 'measured' }
+  /** A start came to nothing, by a fault or a stop: all is as it was before it. */
+  | { readonly kind: 'undone' }
   /**
    * The run met a fault and got over it by itself; with what the engine takes of the device's memory from now
    * on.

@@ -5,28 +5,30 @@ import { autoReading } from '../data/reading-options.ts';
 import { loraNeeds, loraProblem } from '../dmlora/lora-start.ts';
 import type { Recipe } from '../recipe/options.ts';
 import { readRecipe } from '../recipe/read-recipe.ts';
-import { batchOf, checkDepth, withLength } from '../recipe/recipe.ts';
+import { checkDepth } from '../recipe/recipe.ts';
 import { present } from '../shared/assert.ts';
 import { unlessAborted } from '../shared/concurrent.ts';
 import { describeFault, faultOfThrown } from '../shared/describe-fault.ts';
-import type { Fault } from '../shared/fault.ts';
+import { cancelled, type Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { RunSaver } from '../runs/run-saver.ts';
-import { Run } from '../train/run.ts';
-import type { RunInput } from '../train/run-input.ts';
+import { engineAhead, Run, type Beginning, type EngineAhead } from '../train/run.ts';
 import type { TrainingData } from '../train/training-data.ts';
 import type { EventStream } from './event-stream.ts';
 import type { EndedRun, RunExports } from './export-run.ts';
 import { filesOf } from './fetch-bundled.ts';
 import { HubModels } from './hub-models.ts';
 import { browserImagePool } from './image-pool.ts';
-import { engineMaker, summaryOf } from './launch.ts';
+import { beginningOf, summaryOf } from './launch.ts';
 import { addValidation, loadPixels, openData, splitData, thumbnailsOf, type OpenData } from './open-data.ts';
 import { openModel, type OpenModel } from '../checkpoints/open-model.ts';
-import { startingHead } from '../checkpoints/starting-head.ts';
+import { bringsHead, startingHead } from '../checkpoints/starting-head.ts';
+import { DeviceSpeed } from './device-speed.ts';
+import { Forecasts, type Planned } from './forecast.ts';
 import { PixelsAhead } from './pixels-ahead.ts';
 import type { RestoredRun, SavedRuns } from './saved-runs.ts';
-import { tuningFile } from './tuning-file.ts';
+import { Telling } from './telling.ts';
+import { textFile } from './text-file.ts';
 import { holdsModel, unpackArchives } from './unpack-archives.ts';
 import type {
   AdapterOffer,
@@ -35,6 +37,7 @@ import type {
   ExportResult,
   ModelSummary,
   OpenedRun,
+  RunForecast,
   RunResult,
   RunSummary,
   Thumbnail,
@@ -45,6 +48,9 @@ interface ActiveRun extends EndedRun {
   exports: RunExports | null;
 }
 
+/** Before the device is measured, images are decoded for so long. */
+const decodeFirstMs = 3000;
+
 /** The name that tells a worker of this script that it is a shard of an engine. */
 export const shardName = 'graft-shard';
 
@@ -54,11 +60,20 @@ export class Session {
   #model: OpenModel | null = null;
   #data: OpenData | null = null;
   #active: ActiveRun | null = null;
+  /** What a run that is stopped before its first step leaves as it was: the one before it. */
+  #former: ActiveRun | null = null;
+  /** What an engine that nobody waits for any more still has to release. */
+  #releasing: Promise<unknown> = Promise.resolve();
   #exporting: AbortController | null = null;
   #savedRuns: Promise<SavedRuns> | null = null;
-  /** Saves the active run; null where it is not to be saved. */
+  /** Saves the active run; null where it is not to be saved, and before the first step of a new one. */
   #saver: RunSaver | null = null;
-  readonly #tuning = tuningFile();
+  readonly #engineParts = { tuningCache: textFile('gpu-tuning.json'), openShard };
+  readonly #forecasts = new Forecasts(new DeviceSpeed(textFile('device-speed.json')));
+  /** Stops the measuring of the device. */
+  #measuring: AbortController | null = null;
+  #isStarting = false;
+  #telling: Telling | null = null;
   readonly #images = browserImagePool();
   readonly pixels: PixelsAhead;
 
@@ -183,7 +198,21 @@ export class Session {
     return ok(this.#data === null ? [] : await thumbnailsOf(this.#data, images, this.#images));
   }
 
-  async start(input: Commands['start']['input'], signal?: AbortSignal): Promise<Result<RunSummary>> {
+  /**
+   * Starts a run. Whatever ends the start, the signal or a fault, leaves all as it was: what is open, and the
+   * run before with what it learned.
+   */
+  start(
+    input: Commands['start']['input'],
+    signal: AbortSignal = new AbortController().signal,
+  ): Promise<Result<RunSummary>> {
+    this.#isStarting = true;
+    return this.#start(input, signal).finally(() => {
+      this.#isStarting = false;
+    });
+  }
+
+  async #start(input: Commands['start']['input'], signal: AbortSignal): Promise<Result<RunSummary>> {
     const busy = this.#refuseWhileActive('start');
     if (busy !== null) return busy;
     const parsed = readRecipe(input.recipe);
@@ -199,92 +228,132 @@ export class Session {
     const data = splitData(open.report, open.title, recipe.split, recipe.seed);
     this.#data = data;
     if (data.summary.fault !== null) return fail(data.summary.fault);
-    await this.pixels.stop();
-    const pixels = await loadPixels(data, model.preprocessing, recipe.seed, {
+    const head = await startingHead(model, data.classes);
+    if (!head.ok) return head;
+    this.#measuring?.abort();
+    await unlessAborted(this.#releasing, signal);
+    const planned = this.#planned(model, data, recipe, input.backend);
+    const telling = new Telling(
+      planned,
+      await this.#forecasts.expected(planned),
+      this.events,
+      this.#forecasts,
+    );
+    this.#telling = telling;
+    // The run before gives up its engine and nothing else.
+    this.#active?.run.dispose();
+    this.#active?.exports?.dispose();
+    const stop = new AbortController();
+    const until = stop.signal;
+    signal.addEventListener('abort', () => stop.abort(), { once: true });
+    if (signal.aborted) stop.abort();
+    const beginning = beginningOf(model, data, head.value, recipe, input, this.#engineParts);
+    const ahead = engineAhead(beginning, telling.ahead, until);
+    void ahead.catch(() => undefined).finally(() => telling.preparation.ended('engine'));
+    let started: Result<RunSummary>;
+    try {
+      started = await this.#launch(model, data, beginning, ahead, telling, until);
+    } catch (thrown) {
+      started = fail(signal.aborted ? cancelled('start') : faultOfThrown(thrown));
+    }
+    if (started.ok) return started;
+    stop.abort();
+    this.#releasing = ahead
+      .then((made) => (made.ok ? made.value.engine.dispose() : undefined))
+      .catch(() => undefined);
+    this.#undone();
+    return started;
+  }
+
+  /** Decodes while the engine gets ready, and lets the run begin. */
+  async #launch(
+    model: OpenModel,
+    open: OpenData,
+    beginning: Beginning,
+    ahead: Promise<Result<EngineAhead>>,
+    telling: Telling,
+    signal: AbortSignal,
+  ): Promise<Result<RunSummary>> {
+    const { recipe } = beginning;
+    await unlessAborted(this.pixels.stop(), signal);
+    const loading = loadPixels(open, model.preprocessing, recipe.seed, {
       onProgress: (done, total) =>
-        this.events.phase({ kind: 'preparing', what: 'Decoding images', done, total }),
+        telling.phase({ kind: 'preparing', part: 'decode', what: 'Decoding images', done, total }),
       signal,
       work: this.#images,
-      kept: await this.pixels.store(),
+      kept: await unlessAborted(this.pixels.store(), signal),
     });
-    if (!pixels.ok) return this.#idle(pixels);
-    const { decoded, rejected, split } = pixels.value;
+    // An engine that cannot be had is told before all images are decoded.
+    const refused = await Promise.race([
+      loading.then(() => null),
+      ahead.then((made) => (made.ok ? loading.then(() => null) : made)),
+    ]);
+    if (refused !== null) return refused;
+    const pixels = await loading;
+    if (!pixels.ok) return pixels;
+    const { decoded, rejected, split, data } = pixels.value;
     const ready = split.train.length + split.validation.length + split.test.length;
     const total = ready + rejected.length;
     this.events.send({ kind: 'pixels', ready, failed: rejected.length, total, decoded });
-    if (pixels.value.rejected.length > 0)
-      this.events.send({ kind: 'rejected', files: pixels.value.rejected });
-    const head = await startingHead(model, data.classes);
-    if (!head.ok) return this.#idle(head);
-    const used = { ...data, split: pixels.value.split };
-    const whole = withLength(recipe, pixels.value.data.trainImages);
-    return this.#launch(model, used, pixels.value.data, head.value, whole, input);
+    if (rejected.length > 0) this.events.send({ kind: 'rejected', files: rejected });
+    telling.decoded = decoded;
+    await this.pixels.noteAllKept();
+    const engine = await unlessAborted(ahead, signal);
+    if (!engine.ok) return engine;
+    return this.#begin(model, { ...open, split }, data, beginning, telling, engine.value, null, signal);
   }
 
-  async #launch(
+  /** Lets a run begin, or go on from where it was saved. */
+  async #begin(
     model: OpenModel,
     images: OpenData,
     data: TrainingData,
-    head: RunInput['head'],
-    recipe: Recipe,
-    { engine, backend, autotune = 'auto' }: Omit<Commands['start']['input'], 'recipe'>,
-    from: RestoredRun | null = null,
+    beginning: Beginning,
+    telling: Telling,
+    ahead: EngineAhead | null,
+    from: RestoredRun | null,
+    signal: AbortSignal | null,
     end = false,
   ): Promise<Result<RunSummary>> {
-    this.#active?.run.dispose();
-    this.#active?.exports?.dispose();
-    this.#saver = null;
-    const make = engineMaker(
-      { engine, backend, autotune },
+    const { recipe, makeEngine } = beginning;
+    let saver: RunSaver | null = null;
+    const run: Run = new Run(
+      { ...beginning, data },
       {
-        config: model.model.config,
-        batch: batchOf(recipe, data.trainImages),
-        tuningCache: this.#tuning,
-        openShard,
-      },
-    );
-    const run = new Run(
-      {
-        model: model.model,
-        head,
-        start: model.start?.loras ?? [],
-        normalisation: model.preprocessing,
-        data,
-        recipe,
-        makeEngine: make,
-      },
-      {
+        ...telling.listener(
+          () => run.plan,
+          () => {
+            this.#former = null;
+            this.#saver = saver;
+          },
+          (fault) => this.#recovered(fault),
+        ),
         phase: (phase) => {
-          this.events.phase(phase);
+          telling.runPhase(phase);
           if (phase.kind === 'paused' || phase.kind === 'finished' || phase.kind === 'failed')
             this.#saver?.save(run.state);
         },
         kept: (state) => this.#saver?.kept(state),
         wantsState: () => this.#saver?.wantsState() ?? false,
-        step: (row, { currentSecondsPerStep, secondsLeft }, memory) =>
-          this.events.step(row, {
-            imagesPerSecond: run.plan.batch / currentSecondsPerStep,
-            secondsPerStep: currentSecondsPerStep,
-            secondsLeft,
-            memory,
-          }),
-        dropped: (drops) => this.events.send({ kind: 'dropped', drops }),
-        branches: (step, modules) => this.events.send({ kind: 'branches', step, modules }),
-        diverging: (fault) => this.events.send({ kind: 'diverging', fault }),
-        recovered: (fault) => this.#recovered(fault),
-        evaluated: (step, validation) =>
-          this.events.send({ kind: 'evaluated', step, epoch: step / run.plan.stepsPerEpoch, validation }),
       },
       from?.saved.state,
     );
-    const prepared = await run.prepare();
+    const prepared = await run.prepare(ahead);
+    telling.engineReady();
     if (!prepared.ok) return prepared;
+    if (signal?.aborted === true) {
+      run.dispose();
+      return fail(cancelled('start'));
+    }
     const summary = summaryOf(run, recipe, model.model.config, data);
-    const active = { run, model, images, data, summary, makeEngine: make };
+    this.#former = this.#active;
+    const active = { run, model, images, data, summary, makeEngine };
     this.#active = { ...active, exports: null };
+    this.#saver = null;
     if (from !== null) run.retell();
     if (end) run.stop();
-    else this.#saver = await this.#saverOf(active, from);
+    else saver = await this.#saverOf(active, from);
+    if (from !== null) this.#saver = saver;
     void run.train();
     return ok(summary);
   }
@@ -350,7 +419,31 @@ export class Session {
     const { saved, model, images, data, head } = restored.value;
     const { name, recipe, device } = saved.facts;
     await this.pixels.stop();
-    const launched = await this.#launch(model, images, data, head, recipe, device, restored.value, end);
+    this.#measuring?.abort();
+    await this.#releasing;
+    this.#active?.run.dispose();
+    this.#active?.exports?.dispose();
+    const planned = this.#planned(model, images, recipe, device.backend);
+    const telling = new Telling(
+      planned,
+      await this.#forecasts.expected(planned),
+      this.events,
+      this.#forecasts,
+    );
+    this.#telling = telling;
+    const beginning = beginningOf(model, images, head, recipe, device, this.#engineParts);
+    const launched = await this.#begin(
+      model,
+      images,
+      data,
+      beginning,
+      telling,
+      null,
+      restored.value,
+      null,
+      end,
+    );
+    if (!launched.ok) this.#undone();
     if (!launched.ok) return launched;
     this.#take(model);
     this.#data = images;
@@ -374,6 +467,61 @@ export class Session {
     return (await this.savedRuns()).clear();
   }
 
+  #planned(model: OpenModel, data: OpenData, recipe: Recipe, backend: Planned['backend']): Planned {
+    const hasHead = bringsHead(model, data.classes);
+    return { model, data, recipe, backend, hasHead, undecoded: this.pixels.missing };
+  }
+
+  async estimate({ recipe, backend }: Commands['estimate']['input']): Promise<Result<RunForecast>> {
+    const parsed = readRecipe(recipe);
+    if (!parsed.ok) return parsed;
+    const [model, data] = [this.#model, this.#data];
+    if (model === null || data === null)
+      return fail({ kind: 'wrong-phase', command: 'estimate', phase: 'without model and images' });
+    const planned = this.#planned(model, data, parsed.value, backend);
+    const forecast = await this.#forecasts.of(planned);
+    if (this.#refuseWhileActive('measure') !== null) return ok(forecast);
+    const isWorth = await this.#forecasts.isWorthMeasuring(planned, forecast.kind === 'known');
+    const isMeasuring = isWorth && this.#measure(planned);
+    return ok(forecast.kind === 'known' ? forecast : { ...forecast, isMeasuring });
+  }
+
+  /** Measures the device behind everything else, which waits no longer than a piece of that takes. */
+  #measure(planned: Planned): boolean {
+    if (this.#measuring !== null) return true;
+    if (this.#isStarting) return false;
+    const stop = new AbortController();
+    this.#measuring = stop;
+    const measured = async (): Promise<void> => {
+      // Images that are decoded at the same time would make the device look slow; they wait if they are many.
+      const { missing } = await this.pixels.pause(decodeFirstMs, stop.signal);
+      if (!stop.signal.aborted) await this.#forecasts.measure(planned, this.#engineParts, stop.signal);
+      this.#measuring = null;
+      if (missing > 0) this.#decodeAhead();
+      this.events.send({ kind: 'measured' });
+    };
+    this.#releasing = this.#releasing.then(measured).catch(() => {
+      this.#measuring = null;
+    });
+    return true;
+  }
+
+  /** Tells that the start came to nothing. */
+  #undone(): void {
+    this.#telling?.end();
+    this.events.send({ kind: 'undone' });
+    this.#decodeAhead();
+  }
+
+  /** Ends a run before its first step: what was there before it is there again. */
+  async #takeBack(run: Run): Promise<void> {
+    await run.cancel();
+    if (this.#active?.run !== run) return;
+    this.#active = this.#former;
+    this.#former = null;
+    this.#undone();
+  }
+
   control(command: 'pause' | 'resume' | 'step' | 'stop'): Result<null> {
     const run = this.#active?.run;
     const phase = run?.phase;
@@ -386,15 +534,19 @@ export class Session {
         if (!going) return refuse();
         run.pause();
         return ok(null);
-      case 'stop':
-        if (phase.kind === 'failed' && phase.resumable) {
+      case 'stop': {
+        const resumable = phase.kind === 'failed' && phase.resumable;
+        const preparing = phase.kind === 'preparing';
+        if (!going && phase.kind !== 'paused' && !resumable && !preparing) return refuse();
+        if (!run.hasStepped) void this.#takeBack(run);
+        else if (preparing) run.halt();
+        else if (resumable) {
+          run.resume();
           run.stop();
           this.#goOn(run);
-          return ok(null);
-        }
-        if (!going && phase.kind !== 'paused') return refuse();
-        run.stop();
+        } else run.stop();
         return ok(null);
+      }
       case 'step':
         if (phase.kind !== 'paused') return refuse();
         run.single();
@@ -486,11 +638,6 @@ export class Session {
     return phase === 'training' || phase === 'evaluating' || phase === 'paused' || phase === 'preparing'
       ? fail({ kind: 'wrong-phase', command, phase })
       : null;
-  }
-
-  #idle<T>(result: T): T {
-    this.events.phase({ kind: 'idle' });
-    return result;
   }
 
   #progress(what: string, done: number, total: number): void {

@@ -3,6 +3,7 @@
 import { describeGpu } from '../engine/gpu.ts';
 import { serveEngineShard } from '../engine/make-engine.ts';
 import { refusedByPolicy } from '../hub/hub-fetch.ts';
+import { unlessAborted } from '../shared/concurrent.ts';
 import { faultOfThrown, uncaughtFault } from '../shared/describe-fault.ts';
 import { cancelled } from '../shared/fault.ts';
 import { tellBeats } from '../shared/heartbeat.ts';
@@ -65,6 +66,7 @@ const handlers = {
   splitData: (input) => session.splitData(input),
   thumbnails: (input) => session.thumbnails(input),
   start: (input, signal) => session.start(input, signal),
+  estimate: (input) => session.estimate(input),
   pause: () => session.control('pause'),
   resume: () => session.control('resume'),
   step: () => session.control('step'),
@@ -131,8 +133,11 @@ async function answer<K extends CommandName>(
       return fail(isStopped() ? cancelled(name) : faultOfThrown(thrown));
     }
   };
-  const result = serial.has(name) ? queue.then(run) : run();
-  if (serial.has(name)) queue = result;
+  // What is stopped while it waits for its turn is answered at once.
+  const inTurn = (): Promise<Result<Commands[K]['output']>> =>
+    unlessAborted(queue, stop.signal).then(run, () => fail(cancelled(name)));
+  const result = serial.has(name) ? inTurn() : run();
+  if (serial.has(name)) queue = Promise.allSettled([queue, result]);
   const reply: Reply<K> = { kind: 'reply', id, name, result: await result };
   underWay.delete(id);
   events.flush();

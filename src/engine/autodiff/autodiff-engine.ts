@@ -7,8 +7,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import { parametersOf, withParameters, type Adapter, type Gates, type Trains } from '../../dmlora/adapter.ts';
 import { ndArray, type NdArray } from '../../shared/array.ts';
 import { assert, present } from '../../shared/assert.ts';
-import { faultOfThrown } from '../../shared/describe-fault.ts';
-import type { Fault } from '../../shared/fault.ts';
+import { yieldToEventLoop } from '../../shared/event-loop.ts';
+import { FaultError, faultOfThrown } from '../../shared/describe-fault.ts';
+import { cancelled, type Fault } from '../../shared/fault.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
 import type { VitModel } from '../../vit/parameters.ts';
 import { headInputs } from '../../vit/vit-config.ts';
@@ -28,7 +29,7 @@ import type {
 import { sliceOf } from '../pixels.ts';
 import { adamwStep } from './adamw.ts';
 import type { Backend } from './backend.ts';
-import { microBatchOf, shardsThatFit } from './memory-plan.ts';
+import { inferredAtOnce, microBatchOf, shardsThatFit } from './memory-plan.ts';
 import { differentiate, infer, partOf, type Network, type Output, type Part } from './network.ts';
 import { imageCount } from './patches.ts';
 import { Shard, type HostPart, type HostValues, type ShardPort } from './shards.ts';
@@ -50,6 +51,8 @@ interface Prepared {
   network: Network;
   /** Images that are differentiated at once. */
   readonly microBatch: number;
+  /** Images whose answers are computed at once. */
+  readonly inferred: number;
   /** Structure of the adapter: names, live branches; its values live in `groups`. */
   adapter: Adapter;
   groups: Groups;
@@ -96,6 +99,7 @@ export class AutodiffEngine implements Engine {
       this.#prepared = {
         network: { vit: uploadVit(model), normalisation, classes, layout },
         microBatch: images,
+        inferred: Math.min(images, inferredAtOnce(model.config, classes, backend)),
         adapter,
         groups: uploadGroups(layout, parametersOf(adapter), adapter.moments),
       };
@@ -208,23 +212,33 @@ export class AutodiffEngine implements Engine {
 
   /**
    * Computes every task, here and on the shards by turns; the answers in the order of the tasks. Tasks of a
-   * shard that fails are computed here.
+   * shard that fails are computed here. Between two tasks of this thread everything else has its turn, so
+   * that a stop is heard.
    */
   async #spread<Task, Answer>(
     tasks: readonly Task[],
     there: (shard: Shard, task: Task) => Promise<Answer | null>,
     here: (task: Task) => Answer | Promise<Answer>,
+    signal?: AbortSignal,
   ): Promise<Answer[]> {
     const crew = tasks.length > 1 ? this.#crew() : [];
     if (crew.length > 0) await this.#share(crew);
+    let isFirst = true;
+    const hereInTurn = async (task: Task): Promise<Answer> => {
+      if (!isFirst) await yieldToEventLoop();
+      isFirst = false;
+      if (signal?.aborted === true) throw new FaultError(cancelled('compute'));
+      return here(task);
+    };
     const asked = tasks.map((task, i) => {
       const shard = crew[(i % (crew.length + 1)) - 1];
       return shard === undefined ? null : there(shard, task);
     });
     const own: (Answer | null)[] = [];
-    for (const [i, task] of tasks.entries()) own.push(asked[i] === null ? await here(task) : null);
+    for (const [i, task] of tasks.entries()) own.push(asked[i] === null ? await hereInTurn(task) : null);
     const answers: Answer[] = [];
-    for (const [i, task] of tasks.entries()) answers.push(own[i] ?? (await asked[i]) ?? (await here(task)));
+    for (const [i, task] of tasks.entries())
+      answers.push(own[i] ?? (await asked[i]) ?? (await hereInTurn(task)));
     return answers;
   }
 
@@ -252,23 +266,28 @@ export class AutodiffEngine implements Engine {
     this.#shared = groups;
   }
 
-  evaluate(pixels: Pixels, gates: Gates): Promise<Result<NdArray>> {
-    return this.#infer(pixels, gates, 'logits');
+  evaluate(pixels: Pixels, gates: Gates, signal?: AbortSignal): Promise<Result<NdArray>> {
+    return this.#infer(pixels, gates, 'logits', signal);
   }
 
-  features(pixels: Pixels, gates: Gates): Promise<Result<NdArray>> {
-    return this.#infer(pixels, gates, 'features');
+  features(pixels: Pixels, gates: Gates, signal?: AbortSignal): Promise<Result<NdArray>> {
+    return this.#infer(pixels, gates, 'features', signal);
   }
 
-  /** The forward pass, micro-batch by micro-batch. */
-  async #infer(pixels: Pixels, gates: Gates, output: Output): Promise<Result<NdArray>> {
-    const { network, groups, microBatch } = this.#ready();
+  /** The forward pass, part by part. */
+  async #infer(
+    pixels: Pixels,
+    gates: Gates,
+    output: Output,
+    signal: AbortSignal | undefined,
+  ): Promise<Result<NdArray>> {
+    const { network, groups, inferred } = this.#ready();
     const { config } = network.vit;
     const total = imageCount(config, pixels);
     const values = pixels.data.length / Math.max(1, total);
-    const cuts = Array.from({ length: Math.ceil(total / microBatch) }, (_, i) => {
-      const end = Math.min(total, (i + 1) * microBatch);
-      return sliceOf(pixels, i * microBatch * values, end * values);
+    const cuts = Array.from({ length: Math.ceil(total / inferred) }, (_, i) => {
+      const end = Math.min(total, (i + 1) * inferred);
+      return sliceOf(pixels, i * inferred * values, end * values);
     });
     const outcome = await this.#guarded(0, () =>
       this.#spread<Pixels, Float32Array>(
@@ -280,19 +299,20 @@ export class AutodiffEngine implements Engine {
           rows.dispose();
           return data;
         },
+        signal,
       ),
     );
     if (!outcome.ok) return outcome;
     const width = output === 'features' ? headInputs(config) : network.classes;
     const rows = new Float32Array(total * width);
-    outcome.value.forEach((part, i) => rows.set(part, i * microBatch * width));
+    outcome.value.forEach((part, i) => rows.set(part, i * inferred * width));
     if (!rows.every((value) => Number.isFinite(value)))
       return fail({ kind: 'not-finite', where: output === 'features' ? 'a feature' : 'a logit', step: 0 });
     return ok(ndArray([total, width], rows));
   }
 
-  async loss(batch: Batch, gates: Gates): Promise<Result<number>> {
-    const logits = await this.evaluate(batch.pixels, gates);
+  async loss(batch: Batch, gates: Gates, signal?: AbortSignal): Promise<Result<number>> {
+    const logits = await this.evaluate(batch.pixels, gates, signal);
     return logits.ok ? ok(meanCrossEntropy(logits.value, batch.labels)) : logits;
   }
 

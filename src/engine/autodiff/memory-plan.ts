@@ -5,6 +5,7 @@ import { bytesInWords } from '../../shared/bytes-in-words.ts';
 import { sizeOf } from '../../shared/array.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
 import { backboneShapes, type VitModel } from '../../vit/parameters.ts';
+import { noBranches, stepFlops } from '../../vit/step-flops.ts';
 import { tokenCount, type VitConfig } from '../../vit/vit-config.ts';
 import type { BackendName } from '../engine.ts';
 
@@ -20,6 +21,12 @@ const weightCopies = 2;
  * eight cost as much a step as the whole batch of 32 (measured: see docs/decisions/wasm-cores.md).
  */
 const partImages: Readonly<Record<BackendName, number>> = { wasm: 8, cpu: Infinity, webgpu: Infinity };
+
+/**
+ * Operations of one part of a forward pass on a processor: some tenths of a second, after which a stop is
+ * heard.
+ */
+const flopsAtOnce = 4e9;
 
 /** Bytes that all workers of a run may take together: what they hold is no less than a wasm heap each. */
 const allShardsBytes = 4e9;
@@ -70,6 +77,13 @@ export function microBatchOf({ config }: VitModel, backend: BackendName, batch: 
     return fail({ kind: 'out-of-memory', askedBytes, detail });
   }
   return ok(Math.min(partImages[backend], Math.ceil(batch / Math.ceil(batch / fitting))));
+}
+
+/** Images whose answers are computed before a stop is looked for: all on a GPU, which computes elsewhere. */
+export function inferredAtOnce(config: VitConfig, classes: number, backend: BackendName): number {
+  if (backend === 'webgpu') return Infinity;
+  const { forward } = stepFlops(config, classes, noBranches);
+  return Math.max(1, Math.floor(flopsAtOnce / forward));
 }
 
 /** Workers beside this one that the machine's cores and memory allow, each with a model of its own. */

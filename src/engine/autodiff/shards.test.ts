@@ -106,6 +106,23 @@ test('a step, a drop and an evaluation have the same bits on one, two and three 
   }
 });
 
+test('an evaluation that is stopped ends after the part under way, and the next has the bits of any other', async () => {
+  const plain = await outcome();
+  const engine = new AutodiffEngine(unwrap(await startBackend('wasm', wasmBinary)));
+  const adapter = randomAdapter(micro, 3);
+  unwrap(await engine.prepare(randomModel(micro), adapter, plainNormalisation, { batch: 20, classes: 3 }));
+  const { pixels } = randomBatch(micro, 27, 3, 9);
+  const stop = new AbortController();
+  const stopped = engine.evaluate(pixels, allOpen, stop.signal);
+  stop.abort();
+  expect(await stopped).toMatchObject({ ok: false, fault: { phase: 'cancelled' } });
+  engine.step(randomBatch(micro, 20, 3, 0), { ...stage1, step: 0 });
+  const numbers: unknown[] = [(await engine.report()).steps];
+  numbers.push([...unwrap(await engine.evaluate(pixels, allOpen, new AbortController().signal)).data]);
+  engine.dispose();
+  expect(numbers).toEqual((JSON.parse(plain.numbers) as unknown[]).slice(0, 2));
+});
+
 test.each(['prepare', 'values', 'part', 'infer', 'adapter'])(
   'a worker that dies at its first "%s" changes nothing but who computes',
   async (fatal) => {

@@ -150,6 +150,7 @@ export class KernelEngine implements Engine {
       : fail({ kind: 'not-finite', where: `a value of the ${what}`, step: 0 });
   }
 
+  // A batch is enqueued at once and computed elsewhere: there is nothing between that could be left out.
   async loss(batch: Batch, gates: Gates): Promise<Result<number>> {
     const logits = await this.evaluate(batch.pixels, gates);
     return logits.ok ? ok(meanCrossEntropy(logits.value, batch.labels)) : logits;

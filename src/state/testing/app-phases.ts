@@ -1,13 +1,14 @@
 // The page in every phase that it has, brought there on the client without a worker: for tests of what a
 // person sees, and for the playground. Not shipped: nothing of the app imports it.
 import type { StoreApi } from 'zustand/vanilla';
-import { ok } from '../../shared/result.ts';
 import { recipeDefaults } from '../../recipe/recipe.ts';
+import { ok } from '../../shared/result.ts';
 import type { Fault, ListedRun } from '../../worker/protocol.ts';
 import type { FetchJson } from '../bundled.ts';
 import { dataStore } from '../data-store.ts';
 import { deviceStore } from '../device-store.ts';
 import { choose, exportStore } from '../export-store.ts';
+import { forecastStore } from '../forecast-store.ts';
 import { hubStore } from '../hub-store.ts';
 import { modelStore } from '../model-store.ts';
 import { recipeStore, setField } from '../recipe-store.ts';
@@ -75,13 +76,25 @@ export const appPhases: readonly AppPhase[] = [
     },
   },
   {
+    name: 'a long run',
+    options: {
+      forecast: {
+        ...{ kind: 'known', basis: 'measured', preparing: 40, training: 2900, measuring: 310, seconds: 3250 },
+        shorter: { recipe: { ...recipeDefaults, epochs: 3 }, imageSize: 48, seconds: 560 },
+      },
+    },
+    reach: (trainer) => trainer.foretell(),
+  },
+  {
     name: 'preparing',
     reach: (_, client) => {
       client.emit({
         kind: 'phase',
-        phase: { kind: 'preparing', what: 'Decoding images', done: 310, total: 800 },
+        phase: {
+          ...{ kind: 'preparing', part: 'features', what: 'Looking at 1,000 images', done: 310, total: 1000 },
+          ...{ share: 0.42, secondsLeft: 12.3 },
+        },
       });
-      client.emit({ kind: 'progress', what: 'Decoding images', done: 310, total: 800 });
     },
   },
   { name: 'training, stage 1', reach: (trainer, client) => run(trainer, client, 120) },
@@ -195,6 +208,7 @@ function forgetAll(): void {
   reset(dataStore);
   reset(deviceStore);
   reset(exportStore);
+  reset(forecastStore);
   reset(hubStore);
   reset(modelStore);
   reset(recipeStore);

@@ -22,6 +22,7 @@ import type {
   ModuleView,
   Phase,
   RunList,
+  RunForecast,
   RunResult,
   RunSummary,
   SuggestedModel,
@@ -42,6 +43,8 @@ export interface FakeOptions {
   readonly diverged?: DivergedFault;
   /** Why models of the Hub cannot be opened. */
   readonly hubFault?: Fault;
+  /** What a run is foretold to take. */
+  readonly forecast?: RunForecast;
   /** A format whose proof fails. */
   readonly refuses?: ExportFormat;
   /** Runs that are kept on the machine, and what is said of one that is opened. */
@@ -52,7 +55,7 @@ export interface FakeOptions {
 export interface FakeClient extends TrainerClient {
   /** Plays the run up to a step, as far as it is not paused. */
   play(steps: number): void;
-  /** Every command that was sent. */
+  /** Every command that was sent; what the page asks by itself after a while (`estimate`) is left out. */
   readonly sent: readonly { readonly name: CommandName; readonly input: unknown }[];
   emit(event: TrainerEvent): void;
 }
@@ -285,10 +288,11 @@ export function createFakeClient(
     start: () => {
       step = 0;
       drops = [];
-      become({ kind: 'preparing', what: 'Decoding images', done: 0, total: 1 });
+      become({ kind: 'preparing', part: 'decode', what: 'Decoding images', done: 0, total: 1 });
       become({ kind: 'training', stage: 1, step, steps });
       return ok(summary());
     },
+    estimate: () => ok(options.forecast ?? { kind: 'unknown', isMeasuring: false }),
     pause: () => {
       if (phase.kind !== 'training') return wrong('pause');
       become({ kind: 'paused', stage: phase.stage, step, steps });
@@ -375,7 +379,7 @@ export function createFakeClient(
     sent,
     emit: onEvent,
     async call(name, input) {
-      sent.push({ name, input });
+      if (name !== 'estimate') sent.push({ name, input });
       await Promise.resolve();
       return answers[name](input);
     },

@@ -48,6 +48,11 @@ export function durationText(seconds: number): string {
   return minutes < 90 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+/** A time that is not known exactly, in whole seconds or minutes. */
+export function aboutText(seconds: number): string {
+  return seconds < 90 ? `${Math.max(1, Math.round(seconds))} s` : durationText(seconds);
+}
+
 const linearWords = new Map([
   ['q', 'query'],
   ['k', 'key'],

@@ -10,6 +10,7 @@ import { FaultBox } from '../parts/FaultBox.tsx';
 import { FilePick } from '../parts/FilePick.tsx';
 import { Stats } from '../parts/Stats.tsx';
 import { durationText, percentText, countOfText, wholeText } from '../parts/words.ts';
+import { Forecast } from './Forecast.tsx';
 import { NotifyWhenDone } from './NotifyWhenDone.tsx';
 import { OtherTab } from './OtherTab.tsx';
 import { RunControls } from './RunControls.tsx';
@@ -101,13 +102,14 @@ export function RunCard() {
   const fault = useRun((state) => state.fault);
   const diverging = useRun((state) => state.diverging);
   const recovered = useRun((state) => state.recovered);
-  const { whyNotStart } = useControls();
+  const { whyNotStart, edit } = useControls();
   const { openMoved } = useOpenFiles();
   return (
     <Card title="Run" aside={<PhaseChip />} className={styles.card}>
       <RunControls />
       <DeviceNotice />
       <OtherTab />
+      {edit && <Forecast />}
       <Timeline />
       <p className={styles.status} role="status" aria-live="polite" data-testid="status">
         {statusSentence({ phase, pending, summary, drops, diverging, whyNotStart })}

@@ -1,8 +1,8 @@
 // Start, pause or resume, single step, stop: enabled by the phase alone. Starting over a finished run that
 // was not saved asks first. Space pauses and resumes where no field or button has the focus.
-import { useRef } from 'react';
+import { useRef, type MouseEvent } from 'react';
 import { exportStore } from '../../state/export-store.ts';
-import { runStore } from '../../state/run-store.ts';
+import { runStore, useRun } from '../../state/run-store.ts';
 import { isKept, savedRunsStore } from '../../state/saved-runs-store.ts';
 import { useControls } from '../use-controls.ts';
 import { useTrainer } from '../trainer-context.ts';
@@ -14,6 +14,11 @@ export function RunControls() {
   const { start, pause, resume, step, stop } = useControls();
   const trainer = useTrainer();
   const question = useRef<HTMLDialogElement>(null);
+  const pending = useRun((state) => state.pending);
+  // The second half of a double click is no second stop.
+  const end = ({ detail }: MouseEvent): void => {
+    if (pending !== 'stop' || detail < 2) void trainer.stop();
+  };
   const toggle = resume ? () => void trainer.resume() : () => void trainer.pause();
   useSpaceKey(pause || resume, toggle);
 
@@ -36,8 +41,8 @@ export function RunControls() {
       <Button icon="step" disabled={!step} onClick={() => void trainer.step()}>
         Step
       </Button>
-      <Button icon="stop" disabled={!stop} onClick={() => void trainer.stop()}>
-        Stop
+      <Button icon="stop" disabled={!stop} onClick={end}>
+        {stop && pending === 'stop' ? 'Stop now' : 'Stop'}
       </Button>
       {(pause || resume) && (
         <span className={styles.hint}>

@@ -2,7 +2,7 @@
 // words.
 import { useRun } from '../../state/run-store.ts';
 import { useLength } from '../use-length.ts';
-import { wholeText } from '../parts/words.ts';
+import { aboutText, wholeText } from '../parts/words.ts';
 import styles from './RunCard.module.css';
 
 export function Timeline() {
@@ -16,14 +16,16 @@ export function Timeline() {
       <div className={styles.timeline}>
         <progress
           className={styles.preparing}
-          aria-label={phase.what}
-          {...(phase.total > 1 ? { value: phase.done, max: phase.total } : {})}
+          aria-label="Preparing"
+          data-testid="preparing"
+          {...(phase.share === undefined ? {} : { value: phase.share, max: 1 })}
         />
-        {phase.total > 1 && (
-          <p className={styles.soft}>
-            {wholeText(phase.done)} of {wholeText(phase.total)}
-          </p>
-        )}
+        <p className={styles.counts}>
+          <span>{phase.total > 1 && `${wholeText(phase.done)} of ${wholeText(phase.total)}`}</span>
+          <span className={styles.soft}>
+            {phase.secondsLeft != null && `about ${aboutText(phase.secondsLeft)} until the first step`}
+          </span>
+        </p>
       </div>
     );
   const done = 'step' in phase ? phase.step : 0;

@@ -33,15 +33,33 @@ export interface StatusInput {
   readonly whyNotStart: string | null;
 }
 
+function stoppingSentence({ kind }: Phase): string {
+  switch (kind) {
+    case 'training':
+    case 'paused':
+      return 'Ending the run; what was learned is validated once more.';
+    case 'evaluating':
+      return 'Ending the run: what was learned is measured. Stop now ends it with the best state that was measured before.';
+    case 'idle':
+    case 'preparing':
+    case 'finished':
+    case 'failed':
+      return 'Stopping; everything will be as it was before.';
+    default:
+      return kind satisfies never;
+  }
+}
+
 export function statusSentence(input: StatusInput): string {
   const { phase, pending, summary, drops, diverging, whyNotStart } = input;
   if (pending === 'pause') return 'Pausing after this step.';
-  if (pending === 'stop') return 'Ending the run; what was learned is validated once more.';
+  if (pending === 'stop') return stoppingSentence(phase);
+  if (pending === 'start' && phase.kind !== 'preparing') return 'Preparing.';
   switch (phase.kind) {
     case 'idle':
       return whyNotStart ?? 'Everything is ready: press Start.';
     case 'preparing':
-      return `${phase.what}.`;
+      return `Preparing: ${phase.what.charAt(0).toLowerCase()}${phase.what.slice(1)}.`;
     case 'training': {
       const stage =
         phase.stage === 2

@@ -13,7 +13,7 @@ import { fits, tileName, tileSet } from './tile-set.ts';
 import { sessionCache, type TuningCache } from './tuning-cache.ts';
 
 const gpu: Gpu = countingGpu({});
-const ignore = (): void => undefined;
+const ignore = { onProgress: (): void => undefined };
 
 function fakeBench(best: string): Workbench & { trials: number } {
   const bench = {

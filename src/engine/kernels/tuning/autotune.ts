@@ -6,7 +6,7 @@ import type { Gpu } from '../../gpu.ts';
 import { widthsOf } from '../memory/widths.ts';
 import { presetTuning, type Tuned, type Tuning } from './tuning.ts';
 import type { MatmulShape, MatmulTile } from '../shaders/matmul.ts';
-import { chooseTiles, shapeKey, type Workbench } from './choose-tiles.ts';
+import { chooseTiles, shapeKey, type TuningWatch, type Workbench } from './choose-tiles.ts';
 import { MatmulBench } from './matmul-bench.ts';
 import { fits, tileName, tileSet, tileSetVersion } from './tile-set.ts';
 import { readChoices, writeChoices, type TuningCache } from './tuning-cache.ts';
@@ -69,7 +69,7 @@ export async function autotune(
   config: VitConfig,
   images: number,
   cache: TuningCache,
-  onProgress: (done: number, total: number) => void,
+  watch: TuningWatch,
   bench: Workbench = new MatmulBench(gpu),
 ): Promise<Tuned> {
   const preset = presetTuning(gpu);
@@ -85,7 +85,7 @@ export async function autotune(
     preset: presetTile,
   };
   const known = await readChoices(cache, device);
-  const choice = await chooseTiles(shapes, candidates, known, bench, tuningBudgetMs, onProgress);
+  const choice = await chooseTiles(shapes, candidates, known, bench, tuningBudgetMs, watch);
   await writeChoices(cache, device, choice.measured);
   const names = [...choice.tiles].map(([key, tile]) => [key, tileName(tile)] as const);
   return {

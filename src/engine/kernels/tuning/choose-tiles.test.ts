@@ -14,7 +14,7 @@ const shapes: readonly MatmulShape[] = [
 const [preset] = tileSet as readonly [MatmulTile];
 const candidates = { tiles: tileSet, preset };
 const nothing = new Map<string, string>();
-const ignore = (): void => undefined;
+const ignore = { onProgress: (): void => undefined };
 
 /** A bench where a product takes what `ms` says and each trial 10 times that. */
 function fakeBench(ms: (shape: MatmulShape, tile: MatmulTile) => number | null): Workbench & {
@@ -134,4 +134,19 @@ describe('choosing', () => {
     expect([...tiles.values()]).toEqual(shapes.map(() => preset));
     expect(measured.size).toBe(0);
   });
+});
+
+test('a stop is looked for before every shape, and what was measured until then stays', async () => {
+  const stop = new AbortController();
+  const bench = fakeBench(() => 1);
+  const watch = {
+    onProgress: (done: number): void => {
+      if (done === 1) stop.abort();
+    },
+    signal: stop.signal,
+  };
+  const { measured, tiles } = await chooseTiles(shapes, candidates, nothing, bench, 1e6, watch);
+  expect(new Set(bench.trials.map(([shape]) => shape)).size).toBe(1);
+  expect(measured.size).toBe(1);
+  expect(tiles.size).toBe(shapes.length);
 });

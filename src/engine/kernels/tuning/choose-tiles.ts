@@ -6,15 +6,23 @@ import { tileName } from './tile-set.ts';
 export interface Workbench {
   /**
    * Milliseconds of one product in each tile; null for a tile that does not compile, that computes anything
-   * else than the others, or that `deadline` (of `now`) left no time for.
+   * else than the others, or that `deadline` (of `now`) or the signal left no time for.
    */
   measure(
     shape: MatmulShape,
     tiles: readonly MatmulTile[],
     deadline: number,
+    signal?: AbortSignal,
   ): Promise<readonly (number | null)[]>;
   /** Milliseconds from any origin. */
   now(): number;
+}
+
+/** Who watches while tiles are chosen. */
+export interface TuningWatch {
+  readonly onProgress: (done: number, total: number) => void;
+  /** Ends the measuring: what is not measured then takes the preset. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface Choice {
@@ -79,7 +87,7 @@ export async function chooseTiles(
   cached: ReadonlyMap<string, string>,
   bench: Workbench,
   budgetMs: number,
-  onShape: (done: number, total: number) => void,
+  { onProgress, signal }: TuningWatch,
 ): Promise<Choice> {
   const deadline = bench.now() + budgetMs;
   const chosen = new Map<string, MatmulTile>();
@@ -95,9 +103,9 @@ export async function chooseTiles(
   let tried = tiles;
   let first: MatmulTile | null = null;
   for (const [i, shape] of open.entries()) {
-    onShape(i, open.length);
-    const inTime = bench.now() < deadline;
-    const ms = inTime ? await bench.measure(shape, tried, deadline) : [];
+    onProgress(i, open.length);
+    const inTime = bench.now() < deadline && signal?.aborted !== true;
+    const ms = inTime ? await bench.measure(shape, tried, deadline, signal) : [];
     const winner = fastest(tried, ms, preset);
     if (winner !== null) {
       measured.set(shapeKey(shape), tileName(winner));
@@ -111,6 +119,6 @@ export async function chooseTiles(
     }
     chosen.set(shapeKey(shape), winner ?? first ?? preset);
   }
-  onShape(open.length, open.length);
+  onProgress(open.length, open.length);
   return { tiles: chosen, measured, cached: open.length === 0 };
 }

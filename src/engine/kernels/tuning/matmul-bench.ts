@@ -70,6 +70,7 @@ export class MatmulBench implements Workbench {
     shape: MatmulShape,
     tiles: readonly MatmulTile[],
     deadline: number,
+    signal?: AbortSignal,
   ): Promise<readonly (number | null)[]> {
     const { rows, inner, columns, parts } = shape;
     const { device } = this.gpu;
@@ -95,7 +96,7 @@ export class MatmulBench implements Workbench {
       const result: (number | null)[] = [];
       let isKnown = false; // whether `right` holds the product
       for (const product of products) {
-        if (product === null || compare === null || this.now() > deadline) {
+        if (product === null || compare === null || this.now() > deadline || signal?.aborted === true) {
           result.push(null);
           continue;
         }

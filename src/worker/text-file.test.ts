@@ -1,7 +1,7 @@
-// What tuning remembers, kept in a file: another worker reads what one wrote; without a file system, or a
-// full one, the choices last as long as the worker and nothing throws.
+// A text that is kept in a file: another worker reads what one wrote; without a file system, or on a
+// full one, it lasts as long as the worker and nothing throws.
 import { afterEach, expect, test, vi } from 'vitest';
-import { tuningFile } from './tuning-file.ts';
+import { textFile } from './text-file.ts';
 
 /** A file system of the page's own, with one folder; `full` refuses to write. */
 function fakeStorage(full = false): { readonly files: Map<string, string> } {
@@ -37,19 +37,19 @@ afterEach(() => {
 
 test('another worker reads what one wrote', async () => {
   const { files } = fakeStorage();
-  expect(await tuningFile().read()).toBeNull();
-  await tuningFile().write('{"a":1}');
-  expect(await tuningFile().read()).toBe('{"a":1}');
+  expect(await textFile('gpu-tuning.json').read()).toBeNull();
+  await textFile('gpu-tuning.json').write('{"a":1}');
+  expect(await textFile('gpu-tuning.json').read()).toBe('{"a":1}');
   expect([...files.keys()]).toEqual(['gpu-tuning.json']);
 });
 
-test('without a file system, or on a full one, the choices last as long as the worker', async () => {
+test('without a file system, or on a full one, it lasts as long as the worker', async () => {
   for (const prepare of [() => vi.stubGlobal('navigator', {}), () => fakeStorage(true)]) {
     prepare();
-    const memory = tuningFile();
+    const memory = textFile('gpu-tuning.json');
     expect(await memory.read()).toBeNull();
     await memory.write('kept');
     expect(await memory.read()).toBe('kept');
-    expect(await tuningFile().read()).toBeNull();
+    expect(await textFile('gpu-tuning.json').read()).toBeNull();
   }
 });

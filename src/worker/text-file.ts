@@ -1,19 +1,21 @@
-// Where the worker remembers how its GPU was tuned: a small file of the page's own (origin-private) file
-// system. Where the browser has none, or it is full, the choices last as long as the worker.
-import { sessionCache, type TuningCache } from '../engine/kernels/tuning/tuning-cache.ts';
+// Where the worker remembers what it measured on its device, tiles and speed: small files of the page's own
+// (origin-private) file system. Where the browser has none, or it is full, they last as long as the worker.
 
-const fileName = 'gpu-tuning.json';
+/** A text that is kept. Neither call throws: a file that fails is an empty one. */
+export interface TextFile {
+  read(): Promise<string | null>;
+  write(text: string): Promise<void>;
+}
 
-/** The file as a cache; what the file cannot keep, the session does. */
-export function tuningFile(): TuningCache {
-  const session = sessionCache();
+/** The file of that name; what the disk cannot keep, the worker does. */
+export function textFile(name: string): TextFile {
+  let kept: string | null = null;
   const open = async (create: boolean): Promise<FileSystemFileHandle> => {
     const folder = await navigator.storage.getDirectory();
-    return folder.getFileHandle(fileName, { create });
+    return folder.getFileHandle(name, { create });
   };
   return {
     async read() {
-      const kept = await session.read();
       if (kept !== null) return kept;
       try {
         return await (await (await open(false)).getFile()).text();
@@ -22,7 +24,7 @@ export function tuningFile(): TuningCache {
       }
     },
     async write(text) {
-      await session.write(text);
+      kept = text;
       try {
         // The old file stays until the new one is closed.
         const stream = await (await open(true)).createWritable();

@@ -1,0 +1,210 @@
+// A start that is stopped, at every piece of work between the click and the first step: all is as it was
+// before it, the run before can still be exported, nothing stays open, and Start works again. Engines are
+// tfjs on the processor of this machine; images are decoded by nobody.
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { beforeEach, expect, test, vi } from 'vitest';
+import { fileOf, makePng } from '../data/testing/images.ts';
+import { localImageWorker } from '../data/image-work.ts';
+import { autodiffOn } from '../engine/checks/node-backends.ts';
+import type { Engine } from '../engine/engine.ts';
+import { makeEngine } from '../engine/make-engine.ts';
+import { recipeDefaults } from '../recipe/recipe.ts';
+import { autoReading } from '../data/reading-options.ts';
+import { isCancelled } from '../shared/fault.ts';
+import { ok, unwrap } from '../shared/result.ts';
+import { EventStream } from './event-stream.ts';
+import { browserImagePool } from './image-pool.ts';
+import type { Phase, TrainerEvent } from './protocol.ts';
+import { Session } from './session.ts';
+
+vi.mock('../engine/make-engine.ts');
+vi.mock('./image-pool.ts');
+
+/** What waits: whoever stops a start does so at one of these. */
+let onPiece: (name: string) => void = () => undefined;
+/** Pieces of work of the last start, in order; engines that are open. */
+let pieces: string[] = [];
+let open = 0;
+
+function piece(name: string): void {
+  pieces.push(name);
+  onPiece(name);
+}
+
+async function countedEngine(): Promise<Engine> {
+  const inner = await autodiffOn('cpu')();
+  open += 1;
+  let isOpen = true;
+  return {
+    describe: () => inner.describe(),
+    prepare: (...given) => (piece('prepare'), inner.prepare(...given)),
+    step: (...given) => inner.step(...given),
+    report: () => (piece('step'), inner.report()),
+    evaluate: (...given) => (piece('evaluate'), inner.evaluate(...given)),
+    features: (...given) => (piece('features'), inner.features(...given)),
+    loss: (...given) => inner.loss(...given),
+    gradients: (...given) => inner.gradients(...given),
+    readAdapter: () => inner.readAdapter(),
+    writeAdapter: (...given) => (piece('writeAdapter'), inner.writeAdapter(...given)),
+    memory: () => inner.memory(),
+    memoryPlan: () => inner.memoryPlan(),
+    release: () => inner.release(),
+    dispose() {
+      if (isOpen) open -= 1;
+      isOpen = false;
+      inner.dispose();
+    },
+  };
+}
+
+beforeEach(() => {
+  onPiece = () => undefined;
+  pieces = [];
+  open = 0;
+  vi.mocked(makeEngine).mockImplementation(async () => {
+    piece('make the engine');
+    return ok(await countedEngine());
+  });
+  vi.mocked(browserImagePool).mockImplementation(() =>
+    localImageWorker(async (blob, { width, height }) => {
+      piece('decode');
+      const bytes = new Uint8Array(await blob.arrayBuffer());
+      const data = Uint8Array.from({ length: 4 * width * height }, (_, i) => bytes[i % bytes.length] ?? 0);
+      return ok({ width, height, data });
+    }),
+  );
+});
+
+const folder = path.resolve(import.meta.dirname, '../../testdata/reference/micro_vit_hf');
+const recipe = { ...recipeDefaults, steps: 4, batch: 6, augment: 'none' } as const;
+const run = { recipe, engine: 'auto', backend: 'cpu' } as const;
+
+interface Opened {
+  readonly session: Session;
+  readonly events: TrainerEvent[];
+  /** Waits until the run is in such a phase. */
+  readonly phase: (kind: Phase['kind']) => Promise<void>;
+}
+
+async function opened(): Promise<Opened> {
+  const events: TrainerEvent[] = [];
+  let heard: () => void = () => undefined;
+  const stream = new EventStream((event) => {
+    events.push(event);
+    heard();
+  });
+  const session = new Session(stream);
+  const names = await readdir(folder);
+  const files = await Promise.all(
+    names.map(async (name) => ({ path: name, blob: new Blob([await readFile(path.join(folder, name))]) })),
+  );
+  unwrap(await session.openModel({ source: { kind: 'files', files }, title: 'micro' }));
+  const images = ['a', 'b', 'c'].flatMap((name, c) =>
+    Array.from({ length: 8 }, (_, i) => fileOf(`pictures/${name}/${i}.png`, makePng(40 * c + i))),
+  );
+  const asked = {
+    title: 'pictures',
+    role: 'all',
+    reading: autoReading,
+    split: recipe.split,
+    seed: 1,
+  } as const;
+  unwrap(
+    await session.openData(
+      { source: { kind: 'files', files: images }, ...asked },
+      new AbortController().signal,
+    ),
+  );
+  pieces = [];
+  return {
+    session,
+    events,
+    async phase(kind) {
+      const is = (): boolean => {
+        stream.flush();
+        return events.some((event) => event.kind === 'phase' && event.phase.kind === kind);
+      };
+      while (!is())
+        await new Promise<void>((resolve) => {
+          heard = resolve;
+          setTimeout(resolve, 5);
+        });
+    },
+  };
+}
+
+async function aRun({ session, events, phase }: Opened): Promise<void> {
+  events.length = 0;
+  unwrap(await session.start(run));
+  await phase('finished');
+}
+
+/** The names of all pieces that a start has before its first step, in order. */
+async function piecesOf(): Promise<string[]> {
+  const one = await opened();
+  await aRun(one);
+  return pieces.slice(0, pieces.indexOf('step'));
+}
+
+const resultOf = ({ session }: Opened): unknown => unwrap(session.result());
+
+test('a start that is stopped at any piece of work leaves all as it was, and Start works again', async () => {
+  const all = await piecesOf();
+  expect(new Set(all)).toEqual(new Set(['make the engine', 'prepare', 'decode', 'features', 'writeAdapter']));
+  open = 0; // that run keeps its engine
+  const one = await opened();
+  await aRun(one);
+  const before = resultOf(one);
+  for (let at = 0; at < all.length; at++) {
+    pieces = [];
+    one.events.length = 0;
+    const stop = new AbortController();
+    let answered = false;
+    onPiece = () => {
+      if (pieces.length !== at + 1) return;
+      // As the page does: by the signal until the start is answered, by the command after it.
+      if (answered) unwrap(one.session.control('stop'));
+      else stop.abort();
+    };
+    const reply = await one.session.start(run, stop.signal);
+    answered = true;
+    if (reply.ok && stop.signal.aborted) unwrap(one.session.control('stop'));
+    else if (!reply.ok) expect(isCancelled(reply.fault)).toBe(true);
+    await vi.waitFor(() => expect(one.events.map(({ kind }) => kind)).toContain('undone'));
+    await vi.waitFor(() => expect(open).toBe(0));
+    onPiece = () => undefined;
+    // The pieces that were under way side by side with the one that was stopped, and no more.
+    expect(pieces.length).toBeLessThanOrEqual(at + 3);
+    expect(pieces).not.toContain('step');
+    expect(one.events.filter(({ kind }) => kind === 'undone')).toHaveLength(1);
+    expect(resultOf(one)).toEqual(before);
+  }
+  // Its model runs once more, on an engine of its own: what every export begins with.
+  expect(unwrap(await one.session.proofFile()).size).toBeGreaterThan(0);
+  await aRun(one);
+  expect(resultOf(one)).toMatchObject({ steps: 4 });
+});
+
+test('a start that a fault ends leaves the run before it as well', async () => {
+  const one = await opened();
+  await aRun(one);
+  const before = resultOf(one);
+  one.events.length = 0;
+  const fault = { kind: 'out-of-memory', askedBytes: 1, detail: 'too large' } as const;
+  vi.mocked(makeEngine).mockResolvedValueOnce({ ok: false, fault });
+  expect(await one.session.start(run)).toEqual({ ok: false, fault });
+  expect(one.events.map(({ kind }) => kind)).toContain('undone');
+  expect(resultOf(one)).toEqual(before);
+});
+
+test('after the first step a stop ends the run with what it learned', async () => {
+  const one = await opened();
+  onPiece = (name) => {
+    if (name === 'step' && pieces.filter((other) => other === 'step').length === 2)
+      unwrap(one.session.control('stop'));
+  };
+  await aRun(one);
+  expect(one.events.map(({ kind }) => kind)).not.toContain('undone');
+  expect(resultOf(one)).toMatchObject({ steps: 2 });
+});
