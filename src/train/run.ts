@@ -31,6 +31,7 @@ type Wish = 'run' | 'pause' | 'step' | 'stop';
 
 /** A device that is lost again so soon is not asked for a third time. */
 const lossesApartMs = 60_000;
+
 /** An engine that was made for a run before its images were all there. */
 export interface EngineAhead {
   readonly engine: Engine;
@@ -310,12 +311,12 @@ export class Run {
   }
 
   /**
-   * Ends the run early; what was learned is measured and kept. Asked once more, it ends without measuring
-   * anything that has not been: with the best state that was validated. A run that failed is prepared and
-   * trained again, to end at once.
+   * Ends the run early, and what it does now as soon as it can. After a step what was learned is measured and
+   * kept; a measurement is left out, as is all that was to be measured after it: the result is the best state
+   * that was validated. A run that failed is prepared and trained again, to end at once.
    */
   stop(): void {
-    if (this.#wish === 'stop') this.#hurry.abort();
+    if (this.#wish === 'stop' || this.#phase.kind === 'evaluating') this.#hurry.abort();
     this.#wish = 'stop';
     this.#ending.abort();
     this.#wake();

@@ -249,7 +249,7 @@ describe('in a run', () => {
     }
   });
 
-  test('a second stop ends the measuring: the best validated state is the result, and the engine holds it', async () => {
+  test('a stop in a validation ends it: the best validated state is the result, and the engine holds it', async () => {
     const of = watched({ steps: 40, headStart: 'probe' }, true);
     const run = new Run(of.input, new Log());
     let at = Infinity;
@@ -257,7 +257,6 @@ describe('in a run', () => {
       // In the middle of the validation after 8 steps: 12 images, 6 at a time.
       if (name !== 'evaluate' || run.state.step !== 8 || at < Infinity) return;
       at = of.calls.length;
-      run.stop();
       run.stop();
     };
     expect((await run.prepare()).ok).toBe(true);
@@ -274,8 +273,32 @@ describe('in a run', () => {
     run.dispose();
   });
 
+  test('a stop after a step has what was learned measured, and another one ends that', async () => {
+    for (const again of [false, true]) {
+      const of = watched({ steps: 40, headStart: 'probe' }, true);
+      const run = new Run(of.input, new Log());
+      let at = Infinity;
+      of.onCall = (name, times) => {
+        if (name === 'report' && times === 11) run.stop();
+        if (name !== 'evaluate' || run.state.step < 11 || !again || at < Infinity) return;
+        at = of.calls.length;
+        run.stop();
+      };
+      expect((await run.prepare()).ok).toBe(true);
+      await run.train();
+      const { step, evaluations, test: apart } = run.state;
+      expect(run.phase).toEqual({ kind: 'finished', step, steps: 40, early: true });
+      expect(step).toBeGreaterThanOrEqual(11);
+      expect(of.calls.filter((name) => name === 'report').length).toBe(11);
+      expect(evaluations.some((one) => one.step === step)).toBe(!again);
+      expect(apart === null).toBe(again);
+      for (const name of ['evaluate', 'features']) expect(of.calls.slice(at)).not.toContain(name);
+      run.dispose();
+    }
+  });
+
   test.each(['features', 'evaluate'])(
-    'a second stop while the images kept apart are measured (%s) leaves their number out, and the result as it is',
+    'a stop while the images kept apart are measured (%s) leaves their number out, and the result as it is',
     async (name) => {
       const of = watched({ steps: 4, headStart: 'probe' }, true);
       const plain = await finished(watched({ steps: 4, headStart: 'probe' }, true).input);
@@ -284,7 +307,6 @@ describe('in a run', () => {
       of.onCall = (called) => {
         if (called !== name || run.state.verdict === null || at < Infinity) return;
         at = of.calls.length;
-        run.stop();
         run.stop();
       };
       expect((await run.prepare()).ok).toBe(true);

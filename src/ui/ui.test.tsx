@@ -1,9 +1,8 @@
 // @vitest-environment happy-dom
-// What a person sees of the page, without a browser: every phase of testing/app-phases.ts drawn by the real
-// components on the client without a worker. Pictures, layout and the real worker are e2e/'s.
+// What a person sees of the page, without a browser, but for the run (run/run.test.tsx). Pictures, layout and the
+// real worker are e2e/'s.
 import {
   act,
-  cleanup,
   fireEvent,
   type queries,
   render,
@@ -11,105 +10,20 @@ import {
   within,
   type BoundFunctions,
 } from '@testing-library/react';
-import { afterEach, beforeEach, describe, expect, test, vi, type MockInstance } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { defaultEpochs } from '../recipe/recipe.ts';
 import { describeFault } from '../shared/describe-fault.ts';
 import type { Fault } from '../shared/fault.ts';
-import { tabsStore } from '../state/other-tabs.ts';
 import { hubStore } from '../state/hub-store.ts';
-import { appPhases, openPhase, settled } from '../state/testing/app-phases.ts';
+import { settled } from '../state/testing/app-phases.ts';
 import type { FakeClient } from '../state/testing/fake-client.ts';
 import { versionStore } from '../state/version-store.ts';
-import { App } from './App.tsx';
 import { CrashGuard } from './CrashGuard.tsx';
 import { FaultBox } from './parts/FaultBox.tsx';
-import { TrainerContext } from './trainer-context.ts';
+import { button, complaints, field, shown, type } from './testing/shown-page.tsx';
 
 // The curves are drawn on a canvas, which there is none of here.
 vi.mock('./charts/LineChart.tsx', () => ({ LineChart: () => null }));
-
-let complaints: MockInstance<typeof console.error>;
-
-beforeEach(() => {
-  complaints = vi.spyOn(console, 'error').mockImplementation(() => undefined);
-});
-
-// React tells what went wrong while it drew on the console.
-afterEach(() => {
-  cleanup();
-  expect(complaints.mock.calls).toEqual([]);
-  complaints.mockRestore();
-});
-
-async function shown(phase: string): Promise<FakeClient> {
-  const { trainer, client } = await openPhase(phase);
-  render(
-    <TrainerContext value={trainer}>
-      <App />
-    </TrainerContext>,
-  );
-  await act(settled);
-  return client;
-}
-
-const button = (name: string): HTMLButtonElement => screen.getByRole('button', { name });
-const field = (label: RegExp): HTMLElement => screen.getByLabelText(label);
-const type = (element: HTMLElement, value: string): boolean =>
-  fireEvent.change(element, { target: { value } });
-
-/** Those of the run's buttons that can be pressed. */
-const pressable = (): string[] =>
-  within(screen.getByRole('group', { name: 'Run controls' }))
-    .getAllByRole<HTMLButtonElement>('button')
-    .filter(({ disabled }) => !disabled)
-    .map(({ textContent }) => textContent.trim())
-    .filter((name) => ['Start', 'Pause', 'Resume', 'Step', 'Stop'].includes(name));
-
-/** Phase, its name on the chip, the beginning of what is said, and what can be pressed. */
-const runInPhases: readonly (readonly [string, string, string, readonly string[]])[] = [
-  ['ready', 'Ready', 'Everything is ready', ['Start']],
-  ['a wrong setting', 'Ready', 'Correct the marked settings', []],
-  ['images refused', 'Ready', 'Choose images', []],
-  ['a long run', 'Ready', 'Everything is ready', ['Start']],
-  ['preparing', 'Preparing', 'Preparing: looking at 1,000 images.', ['Stop']],
-  ['training, stage 1', 'Training, stage 1', 'Stage 1: branches and head learn', ['Pause', 'Stop']],
-  ['training, stage 2', 'Training, stage 2', 'the scalars and the head learn', ['Pause', 'Stop']],
-  ['validating', 'Validating', 'Measuring on the validation images', ['Pause', 'Stop']],
-  ['paused', 'Paused', 'Resume, take a single step', ['Resume', 'Step', 'Stop']],
-  ['diverging', 'Training', 'The run is diverging', ['Pause', 'Stop']],
-  ['failed, can go on', 'Stopped by a fault', 'it can go on from step 120', ['Start', 'Resume', 'Stop']],
-  ['failed for good', 'Stopped by a fault', 'cannot go on', ['Start']],
-  ['stopped early', 'Finished', 'Ended early', ['Start']],
-  ['finished', 'Finished', 'All steps are done', ['Start']],
-  ['exporting', 'Finished', 'All steps are done', []],
-  ['exported', 'Finished', 'All steps are done', ['Start']],
-  ['images with remarks', 'Ready', 'Everything is ready', ['Start']],
-  ['an unfinished run', 'Ready', 'Everything is ready', ['Start']],
-  ['no WebGPU', 'Ready', 'Everything is ready', ['Start']],
-];
-
-describe('the run in every phase', () => {
-  test.each(runInPhases)('%s', async (phase, chip, status, buttons) => {
-    await shown(phase);
-    expect(screen.getByTestId('phase').textContent).toContain(chip);
-    expect(screen.getByTestId('status').textContent).toContain(status);
-    expect(pressable()).toEqual(buttons);
-  });
-
-  test('none is missing here', () => {
-    expect(appPhases.map(({ name }) => name).sort()).toEqual(runInPhases.map(([name]) => name).sort());
-  });
-
-  test('Start over a result that was not saved asks first', async () => {
-    const client = await shown('finished');
-    const starts = (): number => client.sent.filter(({ name }) => name === 'start').length;
-    fireEvent.click(button('Start'));
-    expect(starts()).toBe(1);
-    fireEvent.click(button('Start a new run'));
-    await act(settled);
-    expect(starts()).toBe(2);
-  });
-});
 
 describe('a newer build', () => {
   afterEach(() => versionStore.setState({ newer: 'none' }));
@@ -135,52 +49,6 @@ describe('a newer build', () => {
     expect(notice('others-open')).toContain('close the other tabs of Graft');
     expect(button('Reload')).not.toBeNull();
   });
-});
-
-describe('a long run', () => {
-  test('is foretold, can be shortened by one click, and the click undone', async () => {
-    const client = await shown('a long run');
-    expect(screen.getByTestId('forecast').textContent).toBe(
-      'The whole run takes about 54 min on this device (preparing 40 s, training 48 min, measuring 5 min).',
-    );
-    const offer = screen.getByTestId('shorter');
-    expect(
-      within(offer)
-        .getAllByRole('listitem')
-        .map(({ textContent }) => textContent),
-    ).toEqual(['Epochs: 3 instead of 10', 'Images: 48 × 48 pixels instead of 64 × 64 pixels']);
-    const epochs = (): string => (field(/^Epochs/) as HTMLInputElement).value;
-    const sizes = (): unknown[] =>
-      client.sent
-        .filter(({ name }) => name === 'openModel')
-        .map(({ input }) => (input as { imageSize?: number }).imageSize);
-    const before = epochs();
-    fireEvent.click(button('Shorten the run'));
-    await act(settled);
-    expect(epochs()).toBe('3');
-    expect(sizes().at(-1)).toBe(48);
-    expect(screen.getByTestId('shortened').textContent).toContain('Epochs: 3 instead of 10');
-    fireEvent.click(button('Undo'));
-    await act(settled);
-    expect(epochs()).toBe(before);
-    expect(sizes().at(-1)).toBe(64);
-    expect(screen.queryByTestId('shortened')).toBeNull();
-  });
-
-  test('that was shortened and then changed by hand has nothing to undo', async () => {
-    await shown('a long run');
-    fireEvent.click(button('Shorten the run'));
-    await act(settled);
-    type(field(/^Epochs/), '4');
-    expect(screen.queryByTestId('shortened')).toBeNull();
-  });
-});
-
-test('the preparation is one bar with what is left of it', async () => {
-  await shown('preparing');
-  const bar = screen.getByTestId<HTMLProgressElement>('preparing');
-  expect([bar.value, bar.max]).toEqual([0.42, 1]);
-  expect(bar.parentElement?.textContent).toBe('310 of 1,000about 12 s until the first step');
 });
 
 describe('the recipe', () => {
@@ -396,84 +264,6 @@ describe('a fault', () => {
   test('of a run stands by the run', async () => {
     await shown('failed, can go on');
     expect(screen.getByRole('alert').textContent).toContain('The graphics driver was restarted.');
-  });
-});
-
-describe('away from the page', () => {
-  test('the title of the tab says how far the run is', async () => {
-    const client = await shown('training, stage 1');
-    expect(document.title).toMatch(/^\d+ % Training – Graft$/);
-    act(() => client.emit({ kind: 'phase', phase: { kind: 'evaluating', step: 63, steps: 250 } }));
-    expect(document.title).toBe('25 % Validating – Graft');
-    act(() =>
-      client.emit({ kind: 'phase', phase: { kind: 'finished', step: 250, steps: 250, early: false } }),
-    );
-    expect(document.title).toBe('Finished – Graft');
-  });
-
-  test('a notification is asked for by a click alone, and comes at the end if the page is out of sight', async () => {
-    const shownNotes: string[] = [];
-    const ask = vi.fn(() => Promise.resolve('granted' as const));
-    class FakeNotification {
-      static readonly requestPermission = ask;
-      onclick: unknown = null;
-      constructor(title: string, { body }: NotificationOptions) {
-        shownNotes.push(`${title} / ${body ?? ''}`);
-      }
-    }
-    vi.stubGlobal('Notification', FakeNotification);
-    const visibility = vi.spyOn(document, 'visibilityState', 'get').mockReturnValue('visible');
-    try {
-      const client = await shown('training, stage 1');
-      const end = (): void =>
-        act(() =>
-          client.emit({ kind: 'phase', phase: { kind: 'finished', step: 9, steps: 9, early: false } }),
-        );
-      const going = (): void =>
-        act(() => client.emit({ kind: 'phase', phase: { kind: 'training', stage: 1, step: 1, steps: 9 } }));
-      visibility.mockReturnValue('hidden');
-      end();
-      expect(ask).not.toHaveBeenCalled();
-      expect(shownNotes).toEqual([]);
-      going();
-      await act(async () => {
-        fireEvent.click(button('Tell me when it has ended'));
-        await settled();
-      });
-      expect(ask).toHaveBeenCalledTimes(1);
-      visibility.mockReturnValue('visible');
-      end();
-      expect(shownNotes).toEqual([]);
-      going();
-      visibility.mockReturnValue('hidden');
-      end();
-      expect(shownNotes).toEqual([
-        expect.stringMatching(/^Graft: finished \/ [\d.]+.% of the validation images right\.$/),
-      ]);
-    } finally {
-      visibility.mockRestore();
-      vi.unstubAllGlobals();
-    }
-  });
-
-  test('the run of another tab is shown, and does not let this one start beside it', async () => {
-    await shown('ready');
-    expect(screen.queryByTestId('other-tab')).toBeNull();
-    act(() =>
-      tabsStore.setState({
-        run: {
-          ...{ model: 'Sprout', images: 'flowers', phase: 'training', step: 120, steps: 400 },
-          ...{ accuracy: 0.83, secondsLeft: 61 },
-        },
-      }),
-    );
-    expect(screen.getByTestId('other-tab').textContent).toMatch(
-      /Another tab is at work: Sprout on flowers. Training, step 120 of 400, 83\.0.% .* about 61 s left\./,
-    );
-    expect(pressable()).toEqual([]);
-    expect(screen.getByTestId('status').textContent).toContain('Another tab of Graft is training');
-    act(() => tabsStore.setState({ run: null }));
-    expect(pressable()).toEqual(['Start']);
   });
 });
 

@@ -147,7 +147,7 @@ async function piecesOf(): Promise<string[]> {
   return pieces.slice(0, pieces.indexOf('step'));
 }
 
-const resultOf = ({ session }: Opened): unknown => unwrap(session.result());
+const resultOf = ({ session }: Opened): unknown => unwrap(session.run.result());
 
 test('a start that is stopped at any piece of work leaves all as it was, and Start works again', async () => {
   const all = await piecesOf();
@@ -164,12 +164,12 @@ test('a start that is stopped at any piece of work leaves all as it was, and Sta
     onPiece = () => {
       if (pieces.length !== at + 1) return;
       // As the page does: by the signal until the start is answered, by the command after it.
-      if (answered) unwrap(one.session.control('stop'));
+      if (answered) unwrap(one.session.run.control('stop'));
       else stop.abort();
     };
     const reply = await one.session.start(run, stop.signal);
     answered = true;
-    if (reply.ok && stop.signal.aborted) unwrap(one.session.control('stop'));
+    if (reply.ok && stop.signal.aborted) unwrap(one.session.run.control('stop'));
     else if (!reply.ok) expect(isCancelled(reply.fault)).toBe(true);
     await vi.waitFor(() => expect(one.events.map(({ kind }) => kind)).toContain('undone'));
     await vi.waitFor(() => expect(open).toBe(0));
@@ -181,7 +181,7 @@ test('a start that is stopped at any piece of work leaves all as it was, and Sta
     expect(resultOf(one)).toEqual(before);
   }
   // Its model runs once more, on an engine of its own: what every export begins with.
-  expect(unwrap(await one.session.proofFile()).size).toBeGreaterThan(0);
+  expect(unwrap(await one.session.run.proofFile()).size).toBeGreaterThan(0);
   await aRun(one);
   expect(resultOf(one)).toMatchObject({ steps: 4 });
 });
@@ -202,7 +202,7 @@ test('after the first step a stop ends the run with what it learned', async () =
   const one = await opened();
   onPiece = (name) => {
     if (name === 'step' && pieces.filter((other) => other === 'step').length === 2)
-      unwrap(one.session.control('stop'));
+      unwrap(one.session.run.control('stop'));
   };
   await aRun(one);
   expect(one.events.map(({ kind }) => kind)).not.toContain('undone');

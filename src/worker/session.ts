@@ -1,52 +1,37 @@
-// What a worker holds between commands: the open model, the open images, the run and its export. Each method
-// is a command of the protocol; a command that fails leaves what was open before as it was.
+// What a worker holds between commands: the open model, the open images, and beside them the run. Each method is
+// a command of the protocol; a command that fails leaves what was open before as it was.
 import { loadingProblemHere } from '../engine/loading-problem.ts';
 import { autoReading } from '../data/reading-options.ts';
 import { loraNeeds, loraProblem } from '../dmlora/lora-start.ts';
 import type { Recipe } from '../recipe/options.ts';
 import { readRecipe } from '../recipe/read-recipe.ts';
 import { checkDepth } from '../recipe/recipe.ts';
-import { present } from '../shared/assert.ts';
 import { unlessAborted } from '../shared/concurrent.ts';
-import { describeFault, faultOfThrown } from '../shared/describe-fault.ts';
-import { cancelled, type Fault } from '../shared/fault.ts';
+import { describeFault } from '../shared/describe-fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
-import type { RunSaver } from '../runs/run-saver.ts';
-import { engineAhead, Run, type Beginning, type EngineAhead } from '../train/run.ts';
-import type { TrainingData } from '../train/training-data.ts';
 import type { EventStream } from './event-stream.ts';
-import type { EndedRun, RunExports } from './export-run.ts';
+import { CurrentRun } from './current-run.ts';
 import { filesOf } from './fetch-bundled.ts';
 import { HubModels } from './hub-models.ts';
 import { browserImagePool } from './image-pool.ts';
-import { beginningOf, summaryOf } from './launch.ts';
-import { addValidation, loadPixels, openData, splitData, thumbnailsOf, type OpenData } from './open-data.ts';
+import { addValidation, openData, splitData, thumbnailsOf, type OpenData } from './open-data.ts';
 import { openModel, type OpenModel } from '../checkpoints/open-model.ts';
 import { bringsHead, startingHead } from '../checkpoints/starting-head.ts';
 import { DeviceSpeed } from './device-speed.ts';
 import { Forecasts, type Planned } from './forecast.ts';
 import { PixelsAhead } from './pixels-ahead.ts';
-import type { RestoredRun, SavedRuns } from './saved-runs.ts';
-import { Telling } from './telling.ts';
 import { textFile } from './text-file.ts';
 import { holdsModel, unpackArchives } from './unpack-archives.ts';
 import type {
   AdapterOffer,
   Commands,
   DataSummary,
-  ExportResult,
   ModelSummary,
   OpenedRun,
   RunForecast,
-  RunResult,
   RunSummary,
   Thumbnail,
 } from './protocol.ts';
-
-interface ActiveRun extends EndedRun {
-  /** Its ways out, once it has ended and one was asked for. */
-  exports: RunExports | null;
-}
 
 /** Before the device is measured, images are decoded for so long. */
 const decodeFirstMs = 3000;
@@ -59,25 +44,18 @@ const openShard = (): Worker => new Worker(self.location.href, { type: 'module',
 export class Session {
   #model: OpenModel | null = null;
   #data: OpenData | null = null;
-  #active: ActiveRun | null = null;
-  /** What a run that is stopped before its first step leaves as it was: the one before it. */
-  #former: ActiveRun | null = null;
-  /** What an engine that nobody waits for any more still has to release. */
-  #releasing: Promise<unknown> = Promise.resolve();
-  #exporting: AbortController | null = null;
-  #savedRuns: Promise<SavedRuns> | null = null;
-  /** Saves the active run; null where it is not to be saved, and before the first step of a new one. */
-  #saver: RunSaver | null = null;
   readonly #engineParts = { tuningCache: textFile('gpu-tuning.json'), openShard };
   readonly #forecasts = new Forecasts(new DeviceSpeed(textFile('device-speed.json')));
   /** Stops the measuring of the device. */
   #measuring: AbortController | null = null;
+  #measured: Promise<unknown> = Promise.resolve();
+  /** Whether a run is being started or opened: nothing may be measured beside that. */
   #isStarting = false;
-  #telling: Telling | null = null;
   readonly #images = browserImagePool();
   readonly pixels: PixelsAhead;
 
   readonly hub: HubModels;
+  readonly run: CurrentRun;
 
   constructor(private readonly events: EventStream) {
     this.pixels = new PixelsAhead(this.#images, (progress) =>
@@ -86,6 +64,13 @@ export class Session {
     this.hub = new HubModels((what, done, total) =>
       this.events.progress({ kind: 'progress', what, done, total, unit: 'bytes' }),
     );
+    this.run = new CurrentRun(events, {
+      images: this.#images,
+      pixels: this.pixels,
+      engineParts: this.#engineParts,
+      forecasts: this.#forecasts,
+      onUndone: () => this.#decodeAhead(),
+    });
   }
 
   async openModel({
@@ -130,7 +115,7 @@ export class Session {
   #decodeAhead(): void {
     const [model, data] = [this.#model, this.#data];
     if (model === null || data === null || data.summary.fault !== null) return;
-    if (this.#refuseWhileActive('decode ahead') === null) this.pixels.begin(data, model.preprocessing);
+    if (this.run.refuseWhileActive('decode ahead') === null) this.pixels.begin(data, model.preprocessing);
   }
 
   async adapterOffer({ files }: Commands['adapterOffer']['input']): Promise<Result<AdapterOffer>> {
@@ -206,14 +191,20 @@ export class Session {
     input: Commands['start']['input'],
     signal: AbortSignal = new AbortController().signal,
   ): Promise<Result<RunSummary>> {
+    return this.#starting(() => this.#start(input, signal));
+  }
+
+  async #starting<T>(start: () => Promise<T>): Promise<T> {
     this.#isStarting = true;
-    return this.#start(input, signal).finally(() => {
+    try {
+      return await start();
+    } finally {
       this.#isStarting = false;
-    });
+    }
   }
 
   async #start(input: Commands['start']['input'], signal: AbortSignal): Promise<Result<RunSummary>> {
-    const busy = this.#refuseWhileActive('start');
+    const busy = this.run.refuseWhileActive('start');
     if (busy !== null) return busy;
     const parsed = readRecipe(input.recipe);
     if (!parsed.ok) return parsed;
@@ -230,184 +221,20 @@ export class Session {
     if (data.summary.fault !== null) return fail(data.summary.fault);
     const head = await startingHead(model, data.classes);
     if (!head.ok) return head;
-    this.#measuring?.abort();
-    await unlessAborted(this.#releasing, signal);
+    await unlessAborted(this.#stopMeasuring(), signal);
     const planned = this.#planned(model, data, recipe, input.backend);
-    const telling = new Telling(
-      planned,
-      await this.#forecasts.expected(planned),
-      this.events,
-      this.#forecasts,
-    );
-    this.#telling = telling;
-    // The run before gives up its engine and nothing else.
-    this.#active?.run.dispose();
-    this.#active?.exports?.dispose();
-    const stop = new AbortController();
-    const until = stop.signal;
-    signal.addEventListener('abort', () => stop.abort(), { once: true });
-    if (signal.aborted) stop.abort();
-    const beginning = beginningOf(model, data, head.value, recipe, input, this.#engineParts);
-    const ahead = engineAhead(beginning, telling.ahead, until);
-    void ahead.catch(() => undefined).finally(() => telling.preparation.ended('engine'));
-    let started: Result<RunSummary>;
-    try {
-      started = await this.#launch(model, data, beginning, ahead, telling, until);
-    } catch (thrown) {
-      started = fail(signal.aborted ? cancelled('start') : faultOfThrown(thrown));
-    }
-    if (started.ok) return started;
-    stop.abort();
-    this.#releasing = ahead
-      .then((made) => (made.ok ? made.value.engine.dispose() : undefined))
-      .catch(() => undefined);
-    this.#undone();
-    return started;
+    return this.run.start(planned, head.value, input, signal);
   }
 
-  /** Decodes while the engine gets ready, and lets the run begin. */
-  async #launch(
-    model: OpenModel,
-    open: OpenData,
-    beginning: Beginning,
-    ahead: Promise<Result<EngineAhead>>,
-    telling: Telling,
-    signal: AbortSignal,
-  ): Promise<Result<RunSummary>> {
-    const { recipe } = beginning;
-    await unlessAborted(this.pixels.stop(), signal);
-    const loading = loadPixels(open, model.preprocessing, recipe.seed, {
-      onProgress: (done, total) =>
-        telling.phase({ kind: 'preparing', part: 'decode', what: 'Decoding images', done, total }),
-      signal,
-      work: this.#images,
-      kept: await unlessAborted(this.pixels.store(), signal),
-    });
-    // An engine that cannot be had is told before all images are decoded.
-    const refused = await Promise.race([
-      loading.then(() => null),
-      ahead.then((made) => (made.ok ? loading.then(() => null) : made)),
-    ]);
-    if (refused !== null) return refused;
-    const pixels = await loading;
-    if (!pixels.ok) return pixels;
-    const { decoded, rejected, split, data } = pixels.value;
-    const ready = split.train.length + split.validation.length + split.test.length;
-    const total = ready + rejected.length;
-    this.events.send({ kind: 'pixels', ready, failed: rejected.length, total, decoded });
-    if (rejected.length > 0) this.events.send({ kind: 'rejected', files: rejected });
-    telling.decoded = decoded;
-    await this.pixels.noteAllKept();
-    const engine = await unlessAborted(ahead, signal);
-    if (!engine.ok) return engine;
-    return this.#begin(model, { ...open, split }, data, beginning, telling, engine.value, null, signal);
+  openRun(input: Commands['openRun']['input']): Promise<Result<OpenedRun>> {
+    return this.#starting(() => this.#openRun(input));
   }
 
-  /** Lets a run begin, or go on from where it was saved. */
-  async #begin(
-    model: OpenModel,
-    images: OpenData,
-    data: TrainingData,
-    beginning: Beginning,
-    telling: Telling,
-    ahead: EngineAhead | null,
-    from: RestoredRun | null,
-    signal: AbortSignal | null,
-    end = false,
-  ): Promise<Result<RunSummary>> {
-    const { recipe, makeEngine } = beginning;
-    let saver: RunSaver | null = null;
-    const run: Run = new Run(
-      { ...beginning, data },
-      {
-        ...telling.listener(
-          () => run.plan,
-          () => {
-            this.#former = null;
-            this.#saver = saver;
-          },
-          (fault) => this.#recovered(fault),
-        ),
-        phase: (phase) => {
-          telling.runPhase(phase);
-          if (phase.kind === 'paused' || phase.kind === 'finished' || phase.kind === 'failed')
-            this.#saver?.save(run.state);
-        },
-        kept: (state) => this.#saver?.kept(state),
-        wantsState: () => this.#saver?.wantsState() ?? false,
-      },
-      from?.saved.state,
-    );
-    const prepared = await run.prepare(ahead);
-    telling.engineReady();
-    if (!prepared.ok) return prepared;
-    if (signal?.aborted === true) {
-      run.dispose();
-      return fail(cancelled('start'));
-    }
-    const summary = summaryOf(run, recipe, model.model.config, data);
-    this.#former = this.#active;
-    const active = { run, model, images, data, summary, makeEngine };
-    this.#active = { ...active, exports: null };
-    this.#saver = null;
-    if (from !== null) run.retell();
-    if (end) run.stop();
-    else saver = await this.#saverOf(active, from);
-    if (from !== null) this.#saver = saver;
-    void run.train();
-    return ok(summary);
-  }
-
-  /** The run goes on after a fault, perhaps by another recipe than it began with. */
-  #follow(recipe: Recipe, fault: Fault): void {
-    const active = this.#active;
-    if (active === null || active.summary.recipe === recipe) return;
-    this.#active = { ...active, summary: { ...active.summary, recipe } };
-    this.events.send({ kind: 'recovered', fault, memoryPlan: active.summary.memoryPlan });
-  }
-
-  #recovered(fault: Fault): void {
-    const active = this.#active;
-    if (active === null) return;
-    const memoryPlan = present(active.run.engine, 'engine').memoryPlan();
-    this.#active = { ...active, summary: { ...active.summary, memoryPlan } };
-    this.events.send({ kind: 'recovered', fault, memoryPlan });
-  }
-
-  /** The runs that are kept, opened at their first use. */
-  savedRuns(): Promise<SavedRuns> {
-    this.#savedRuns ??= import('./saved-runs.ts')
-      .then(({ SavedRuns: Saved }) => Saved.open())
-      .catch((thrown: unknown) => {
-        this.#savedRuns = null;
-        throw thrown;
-      });
-    return this.#savedRuns;
-  }
-
-  /** Saves a run from now on; one that cannot be saved goes on all the same. */
-  async #saverOf(active: Omit<ActiveRun, 'exports'>, from: RestoredRun | null): Promise<RunSaver | null> {
-    const { id = crypto.randomUUID(), saved } = from ?? {};
-    const { name = null, begunAt = Date.now() } = saved?.facts ?? {};
-    try {
-      const runs = await this.savedRuns();
-      return runs.saver(active, { id, name, begunAt }, (event) => this.events.send(event));
-    } catch (thrown) {
-      this.events.send({ kind: 'not-saved', fault: faultOfThrown(thrown) });
-      return null;
-    }
-  }
-
-  saveRun(): Result<null> {
-    this.#saver?.ask();
-    return ok(null);
-  }
-
-  async openRun({ id, end }: Commands['openRun']['input']): Promise<Result<OpenedRun>> {
-    const busy = this.#refuseWhileActive('open a run');
+  async #openRun({ id, end }: Commands['openRun']['input']): Promise<Result<OpenedRun>> {
+    const busy = this.run.refuseWhileActive('open a run');
     if (busy !== null) return busy;
-    const runs = await this.savedRuns();
-    await this.#saver?.settled();
+    const runs = await this.run.savedRuns();
+    await this.run.settled();
     const restored = await runs.restore(id, {
       hub: this.hub,
       work: this.#images,
@@ -416,34 +243,12 @@ export class Session {
       onProgress: (what, done, total) => this.#progress(what, done, total),
     });
     if (!restored.ok) return restored;
-    const { saved, model, images, data, head } = restored.value;
+    const { saved, model, images } = restored.value;
     const { name, recipe, device } = saved.facts;
     await this.pixels.stop();
-    this.#measuring?.abort();
-    await this.#releasing;
-    this.#active?.run.dispose();
-    this.#active?.exports?.dispose();
+    await this.#stopMeasuring();
     const planned = this.#planned(model, images, recipe, device.backend);
-    const telling = new Telling(
-      planned,
-      await this.#forecasts.expected(planned),
-      this.events,
-      this.#forecasts,
-    );
-    this.#telling = telling;
-    const beginning = beginningOf(model, images, head, recipe, device, this.#engineParts);
-    const launched = await this.#begin(
-      model,
-      images,
-      data,
-      beginning,
-      telling,
-      null,
-      restored.value,
-      null,
-      end,
-    );
-    if (!launched.ok) this.#undone();
+    const launched = await this.run.goOnWith(planned, restored.value, end);
     if (!launched.ok) return launched;
     this.#take(model);
     this.#data = images;
@@ -460,11 +265,11 @@ export class Session {
 
   /** Removes all that is kept on this machine. */
   async clearStorage(): Promise<Result<null>> {
-    const busy = this.#refuseWhileActive('remove everything');
+    const busy = this.run.refuseWhileActive('remove everything');
     if (busy !== null) return busy;
     await this.pixels.stop();
-    await this.#saver?.settled();
-    return (await this.savedRuns()).clear();
+    await this.run.settled();
+    return (await this.run.savedRuns()).clear();
   }
 
   #planned(model: OpenModel, data: OpenData, recipe: Recipe, backend: Planned['backend']): Planned {
@@ -480,7 +285,7 @@ export class Session {
       return fail({ kind: 'wrong-phase', command: 'estimate', phase: 'without model and images' });
     const planned = this.#planned(model, data, parsed.value, backend);
     const forecast = await this.#forecasts.of(planned);
-    if (this.#refuseWhileActive('measure') !== null) return ok(forecast);
+    if (this.run.refuseWhileActive('measure') !== null) return ok(forecast);
     const isWorth = await this.#forecasts.isWorthMeasuring(planned, forecast.kind === 'known');
     const isMeasuring = isWorth && this.#measure(planned);
     return ok(forecast.kind === 'known' ? forecast : { ...forecast, isMeasuring });
@@ -500,144 +305,20 @@ export class Session {
       if (missing > 0) this.#decodeAhead();
       this.events.send({ kind: 'measured' });
     };
-    this.#releasing = this.#releasing.then(measured).catch(() => {
-      this.#measuring = null;
-    });
+    this.#measured = this.run
+      .released()
+      .then(measured)
+      .catch(() => {
+        this.#measuring = null;
+      });
     return true;
   }
 
-  /** Tells that the start came to nothing. */
-  #undone(): void {
-    this.#telling?.end();
-    this.events.send({ kind: 'undone' });
-    this.#decodeAhead();
-  }
-
-  /** Ends a run before its first step: what was there before it is there again. */
-  async #takeBack(run: Run): Promise<void> {
-    await run.cancel();
-    if (this.#active?.run !== run) return;
-    this.#active = this.#former;
-    this.#former = null;
-    this.#undone();
-  }
-
-  control(command: 'pause' | 'resume' | 'step' | 'stop'): Result<null> {
-    const run = this.#active?.run;
-    const phase = run?.phase;
-    const refuse = (): Result<null> =>
-      fail({ kind: 'wrong-phase', command, phase: phase?.kind ?? 'not started' });
-    if (run === undefined || phase === undefined) return refuse();
-    const going = phase.kind === 'training' || phase.kind === 'evaluating';
-    switch (command) {
-      case 'pause':
-        if (!going) return refuse();
-        run.pause();
-        return ok(null);
-      case 'stop': {
-        const resumable = phase.kind === 'failed' && phase.resumable;
-        const preparing = phase.kind === 'preparing';
-        if (!going && phase.kind !== 'paused' && !resumable && !preparing) return refuse();
-        if (!run.hasStepped) void this.#takeBack(run);
-        else if (preparing) run.halt();
-        else if (resumable) {
-          run.resume();
-          run.stop();
-          this.#goOn(run);
-        } else run.stop();
-        return ok(null);
-      }
-      case 'step':
-        if (phase.kind !== 'paused') return refuse();
-        run.single();
-        return ok(null);
-      case 'resume':
-        if (phase.kind === 'failed' && phase.resumable) {
-          run.easeOff();
-          run.resume();
-          this.#follow(run.recipe, phase.fault);
-          this.#goOn(run);
-          return ok(null);
-        }
-        if (phase.kind !== 'paused') return refuse();
-        run.resume();
-        return ok(null);
-      default:
-        return command satisfies never;
-    }
-  }
-
-  /** A run that failed, from its last snapshot. */
-  #goOn(run: Run): void {
-    void run.prepare().then((prepared) => (prepared.ok ? run.train() : undefined));
-  }
-
-  result(): Result<RunResult> {
-    const active = this.#active;
-    const record = active?.run.record() ?? null;
-    if (active === null || record === null)
-      return fail({ kind: 'wrong-phase', command: 'show the result', phase: 'not started' });
-    const { engine, backend, adapter, gpu, tuning } = active.summary.engine;
-    return ok({
-      engine,
-      backend,
-      adapter,
-      gpu,
-      tuning,
-      model: active.model.title,
-      classes: active.data.classes,
-      trainImages: active.data.trainImages,
-      validationImages: active.data.validation.labels.length,
-      testImages: active.data.test?.labels.length ?? 0,
-      ...record,
-    });
-  }
-
-  async exportModel(choice: Commands['exportModel']['input']): Promise<Result<ExportResult>> {
-    const exporting = new AbortController();
-    this.#exporting = exporting;
-    const exports = await this.#exports('export');
-    if (!exports.ok) return exports;
-    const result = this.result();
-    if (!result.ok) return result;
-    return exports.value.write(result.value, choice, exporting.signal, (what, done, total) =>
-      this.#progress(what, done, total),
-    );
-  }
-
-  /** Ends the export that is under way; what was open, and what was exported before, stays. */
-  cancelExport(): Result<null> {
-    this.#exporting?.abort();
-    return ok(null);
-  }
-
-  /**
-   * A few validation images as the network takes them and the branched model's logits: to check an export
-   * elsewhere.
-   */
-  async proofFile(): Promise<Result<Blob>> {
-    const exports = await this.#exports('write the proof');
-    return exports.ok ? exports.value.proofFile() : exports;
-  }
-
-  /** The exports of the ended run. */
-  async #exports(command: string): Promise<Result<RunExports>> {
-    const active = this.#active;
-    if (active === null || active.run.phase.kind !== 'finished')
-      return fail({ kind: 'wrong-phase', command, phase: active?.run.phase.kind ?? 'not started' });
-    // Loaded when it is needed: most visits end before an export.
-    const { RunExports: Exports } = await import('./export-run.ts');
-    active.exports ??= new Exports(active);
-    return ok(active.exports);
-  }
-
-  #refuseWhileActive(
-    command: string,
-  ): { readonly ok: false; readonly fault: { kind: 'wrong-phase'; command: string; phase: string } } | null {
-    const phase = this.#active?.run.phase.kind;
-    return phase === 'training' || phase === 'evaluating' || phase === 'paused' || phase === 'preparing'
-      ? fail({ kind: 'wrong-phase', command, phase })
-      : null;
+  /** Done when the device belongs to nobody: neither to what is measured nor to a start that came to nothing. */
+  async #stopMeasuring(): Promise<void> {
+    this.#measuring?.abort();
+    await this.#measured;
+    await this.run.released();
   }
 
   #progress(what: string, done: number, total: number): void {

@@ -39,7 +39,7 @@ function stoppingSentence({ kind }: Phase): string {
     case 'paused':
       return 'Ending the run; what was learned is validated once more.';
     case 'evaluating':
-      return 'Ending the run: what was learned is measured. Stop now ends it with the best state that was measured before.';
+      return 'Ending the run. Stop now leaves out what is still to be measured.';
     case 'idle':
     case 'preparing':
     case 'finished':
@@ -73,7 +73,7 @@ export function statusSentence(input: StatusInput): string {
     case 'evaluating':
       return phase.step === 0
         ? 'Measuring the model before it learns.'
-        : 'Measuring on the validation images.';
+        : 'Measuring on the validation images. Stop ends the run with the best state that was measured before.';
     case 'paused':
       return `Paused in stage ${phase.stage}. Resume, take a single step, or stop and keep what was learned.`;
     case 'finished':

@@ -1,0 +1,47 @@
+// The page for tests of what a person sees, without a browser: drawn by the real components on the client without
+// a worker, and found by what it says. A test fails where React complained on the console.
+import { act, cleanup, fireEvent, render, screen, within } from '@testing-library/react';
+import { afterEach, beforeEach, expect, vi, type MockInstance } from 'vitest';
+import { openPhase, settled } from '../../state/testing/app-phases.ts';
+import type { FakeClient } from '../../state/testing/fake-client.ts';
+import { App } from '../App.tsx';
+import { TrainerContext } from '../trainer-context.ts';
+
+/** What React and everybody else complained of on the console. */
+export let complaints: MockInstance<typeof console.error>;
+
+beforeEach(() => {
+  complaints = vi.spyOn(console, 'error').mockImplementation(() => undefined);
+});
+
+// React tells what went wrong while it drew on the console.
+afterEach(() => {
+  cleanup();
+  expect(complaints.mock.calls).toEqual([]);
+  complaints.mockRestore();
+});
+
+/** The whole page in such a phase. */
+export async function shown(phase: string): Promise<FakeClient> {
+  const { trainer, client } = await openPhase(phase);
+  render(
+    <TrainerContext value={trainer}>
+      <App />
+    </TrainerContext>,
+  );
+  await act(settled);
+  return client;
+}
+
+export const button = (name: string): HTMLButtonElement => screen.getByRole('button', { name });
+export const field = (label: RegExp): HTMLElement => screen.getByLabelText(label);
+export const type = (element: HTMLElement, value: string): boolean =>
+  fireEvent.change(element, { target: { value } });
+
+/** Those of the run's buttons that can be pressed. */
+export const pressable = (): string[] =>
+  within(screen.getByRole('group', { name: 'Run controls' }))
+    .getAllByRole<HTMLButtonElement>('button')
+    .filter(({ disabled }) => !disabled)
+    .map(({ textContent }) => textContent.trim())
+    .filter((name) => ['Start', 'Pause', 'Resume', 'Step', 'Stop'].includes(name));

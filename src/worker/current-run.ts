@@ -1,0 +1,403 @@
+// The run of a worker: how it begins beside what is open, how it is steered, saved and taken out. Until the
+// first step of the next one the run before stays as it was. Knows nothing of how models and images are opened.
+import type { ImageWorker } from '../data/image-work.ts';
+import type { Adapter } from '../dmlora/adapter.ts';
+import type { Recipe } from '../recipe/options.ts';
+import { present } from '../shared/assert.ts';
+import { unlessAborted } from '../shared/concurrent.ts';
+import { faultOfThrown } from '../shared/describe-fault.ts';
+import { cancelled, type Fault } from '../shared/fault.ts';
+import { fail, ok, type Result } from '../shared/result.ts';
+import type { RunSaver } from '../runs/run-saver.ts';
+import { engineAhead, Run, type Beginning, type EngineAhead } from '../train/run.ts';
+import type { TrainingData } from '../train/training-data.ts';
+import type { OpenModel } from '../checkpoints/open-model.ts';
+import type { EventStream } from './event-stream.ts';
+import type { EndedRun, RunExports } from './export-run.ts';
+import type { Forecasts, Planned } from './forecast.ts';
+import { beginningOf, summaryOf, type EngineParts } from './launch.ts';
+import { loadPixels, type OpenData } from './open-data.ts';
+import type { PixelsAhead } from './pixels-ahead.ts';
+import type { Commands, ExportResult, RunResult, RunSummary } from './protocol.ts';
+import type { RestoredRun, SavedRuns } from './saved-runs.ts';
+import { Telling } from './telling.ts';
+
+interface ActiveRun extends EndedRun {
+  /** Its ways out, once it has ended and one was asked for. */
+  exports: RunExports | null;
+}
+
+/** What a run has of the session that it runs in. */
+export interface Surroundings {
+  readonly images: ImageWorker;
+  readonly pixels: PixelsAhead;
+  readonly engineParts: EngineParts;
+  readonly forecasts: Forecasts;
+  /** A start came to nothing: what is open has the worker to itself again. */
+  readonly onUndone: () => void;
+}
+
+/** A refusal because of what the run is doing. */
+interface Refusal {
+  readonly ok: false;
+  readonly fault: Extract<Fault, { kind: 'wrong-phase' }>;
+}
+
+export class CurrentRun {
+  #active: ActiveRun | null = null;
+  /** What a run that is stopped before its first step leaves as it was: the one before it. */
+  #former: ActiveRun | null = null;
+  /** What an engine that nobody waits for any more still has to release. */
+  #releasing: Promise<unknown> = Promise.resolve();
+  #exporting: AbortController | null = null;
+  #savedRuns: Promise<SavedRuns> | null = null;
+  /** Saves the active run; null where it is not to be saved, and before the first step of a new one. */
+  #saver: RunSaver | null = null;
+  #telling: Telling | null = null;
+
+  constructor(
+    private readonly events: EventStream,
+    private readonly around: Surroundings,
+  ) {}
+
+  /**
+   * Starts a run. Whatever ends the start, the signal or a fault, leaves all as it was: what is open, and the
+   * run before with what it learned.
+   */
+  async start(
+    planned: Planned,
+    head: Adapter['head'] | null,
+    input: Omit<Commands['start']['input'], 'recipe'>,
+    signal: AbortSignal,
+  ): Promise<Result<RunSummary>> {
+    const { model, data, recipe } = planned;
+    const telling = await this.#tell(planned);
+    const stop = new AbortController();
+    const until = stop.signal;
+    signal.addEventListener('abort', () => stop.abort(), { once: true });
+    if (signal.aborted) stop.abort();
+    const beginning = beginningOf(model, data, head, recipe, input, this.around.engineParts);
+    const ahead = engineAhead(beginning, telling.ahead, until);
+    void ahead.catch(() => undefined).finally(() => telling.preparation.ended('engine'));
+    let started: Result<RunSummary>;
+    try {
+      started = await this.#launch(model, data, beginning, ahead, telling, until);
+    } catch (thrown) {
+      started = fail(signal.aborted ? cancelled('start') : faultOfThrown(thrown));
+    }
+    if (started.ok) return started;
+    stop.abort();
+    this.#releasing = ahead
+      .then((made) => (made.ok ? made.value.engine.dispose() : undefined))
+      .catch(() => undefined);
+    this.#undone();
+    return started;
+  }
+
+  /** Goes on with a run that was saved, or ends it where it is. */
+  async goOnWith(planned: Planned, restored: RestoredRun, end: boolean): Promise<Result<RunSummary>> {
+    const { saved, model, images, data, head } = restored;
+    const { recipe, device } = saved.facts;
+    const telling = await this.#tell(planned);
+    const beginning = beginningOf(model, images, head, recipe, device, this.around.engineParts);
+    const launched = await this.#begin(model, images, data, beginning, telling, null, restored, null, end);
+    if (!launched.ok) this.#undone();
+    return launched;
+  }
+
+  /** From here on another run is told; the one before gives up its engine and nothing else. */
+  async #tell(planned: Planned): Promise<Telling> {
+    const { forecasts } = this.around;
+    const telling = new Telling(planned, await forecasts.expected(planned), this.events, forecasts);
+    this.#telling = telling;
+    this.#active?.run.dispose();
+    this.#active?.exports?.dispose();
+    return telling;
+  }
+
+  /** Decodes while the engine gets ready, and lets the run begin. */
+  async #launch(
+    model: OpenModel,
+    open: OpenData,
+    beginning: Beginning,
+    ahead: Promise<Result<EngineAhead>>,
+    telling: Telling,
+    signal: AbortSignal,
+  ): Promise<Result<RunSummary>> {
+    const { recipe } = beginning;
+    const { pixels, images } = this.around;
+    await unlessAborted(pixels.stop(), signal);
+    const loading = loadPixels(open, model.preprocessing, recipe.seed, {
+      onProgress: (done, total) =>
+        telling.phase({ kind: 'preparing', part: 'decode', what: 'Decoding images', done, total }),
+      signal,
+      work: images,
+      kept: await unlessAborted(pixels.store(), signal),
+    });
+    // An engine that cannot be had is told before all images are decoded.
+    const refused = await Promise.race([
+      loading.then(() => null),
+      ahead.then((made) => (made.ok ? loading.then(() => null) : made)),
+    ]);
+    if (refused !== null) return refused;
+    const loaded = await loading;
+    if (!loaded.ok) return loaded;
+    const { decoded, rejected, split, data } = loaded.value;
+    const ready = split.train.length + split.validation.length + split.test.length;
+    const total = ready + rejected.length;
+    this.events.send({ kind: 'pixels', ready, failed: rejected.length, total, decoded });
+    if (rejected.length > 0) this.events.send({ kind: 'rejected', files: rejected });
+    telling.decoded = decoded;
+    await pixels.noteAllKept();
+    const engine = await unlessAborted(ahead, signal);
+    if (!engine.ok) return engine;
+    return this.#begin(model, { ...open, split }, data, beginning, telling, engine.value, null, signal);
+  }
+
+  /** Lets a run begin, or go on from where it was saved. */
+  async #begin(
+    model: OpenModel,
+    images: OpenData,
+    data: TrainingData,
+    beginning: Beginning,
+    telling: Telling,
+    ahead: EngineAhead | null,
+    from: RestoredRun | null,
+    signal: AbortSignal | null,
+    end = false,
+  ): Promise<Result<RunSummary>> {
+    const { recipe, makeEngine } = beginning;
+    let saver: RunSaver | null = null;
+    const run: Run = new Run(
+      { ...beginning, data },
+      {
+        ...telling.listener(
+          () => run.plan,
+          () => {
+            this.#former = null;
+            this.#saver = saver;
+          },
+          (fault) => this.#recovered(fault),
+        ),
+        phase: (phase) => {
+          telling.runPhase(phase);
+          if (phase.kind === 'paused' || phase.kind === 'finished' || phase.kind === 'failed')
+            this.#saver?.save(run.state);
+        },
+        kept: (state) => this.#saver?.kept(state),
+        wantsState: () => this.#saver?.wantsState() ?? false,
+      },
+      from?.saved.state,
+    );
+    const prepared = await run.prepare(ahead);
+    telling.engineReady();
+    if (!prepared.ok) return prepared;
+    if (signal?.aborted === true) {
+      run.dispose();
+      return fail(cancelled('start'));
+    }
+    const summary = summaryOf(run, recipe, model.model.config, data);
+    this.#former = this.#active;
+    const active = { run, model, images, data, summary, makeEngine };
+    this.#active = { ...active, exports: null };
+    this.#saver = null;
+    if (from !== null) run.retell();
+    if (end) run.stop();
+    else saver = await this.#saverOf(active, from);
+    if (from !== null) this.#saver = saver;
+    void run.train();
+    return ok(summary);
+  }
+
+  /** The run goes on after a fault, perhaps by another recipe than it began with. */
+  #follow(recipe: Recipe, fault: Fault): void {
+    const active = this.#active;
+    if (active === null || active.summary.recipe === recipe) return;
+    this.#active = { ...active, summary: { ...active.summary, recipe } };
+    this.events.send({ kind: 'recovered', fault, memoryPlan: active.summary.memoryPlan });
+  }
+
+  #recovered(fault: Fault): void {
+    const active = this.#active;
+    if (active === null) return;
+    const memoryPlan = present(active.run.engine, 'engine').memoryPlan();
+    this.#active = { ...active, summary: { ...active.summary, memoryPlan } };
+    this.events.send({ kind: 'recovered', fault, memoryPlan });
+  }
+
+  /** The runs that are kept, opened at their first use. */
+  savedRuns(): Promise<SavedRuns> {
+    this.#savedRuns ??= import('./saved-runs.ts')
+      .then(({ SavedRuns: Saved }) => Saved.open())
+      .catch((thrown: unknown) => {
+        this.#savedRuns = null;
+        throw thrown;
+      });
+    return this.#savedRuns;
+  }
+
+  /** Saves a run from now on; one that cannot be saved goes on all the same. */
+  async #saverOf(active: Omit<ActiveRun, 'exports'>, from: RestoredRun | null): Promise<RunSaver | null> {
+    const { id = crypto.randomUUID(), saved } = from ?? {};
+    const { name = null, begunAt = Date.now() } = saved?.facts ?? {};
+    try {
+      const runs = await this.savedRuns();
+      return runs.saver(active, { id, name, begunAt }, (event) => this.events.send(event));
+    } catch (thrown) {
+      this.events.send({ kind: 'not-saved', fault: faultOfThrown(thrown) });
+      return null;
+    }
+  }
+
+  saveRun(): Result<null> {
+    this.#saver?.ask();
+    return ok(null);
+  }
+
+  /** Done when no engine of a start that came to nothing is open any more. */
+  released(): Promise<unknown> {
+    return this.#releasing;
+  }
+
+  /** Done when all that was to be saved is. */
+  async settled(): Promise<void> {
+    await this.#saver?.settled();
+  }
+
+  /** Tells that the start came to nothing. */
+  #undone(): void {
+    this.#telling?.end();
+    this.events.send({ kind: 'undone' });
+    this.around.onUndone();
+  }
+
+  /** Ends a run before its first step: what was there before it is there again. */
+  async #takeBack(run: Run): Promise<void> {
+    await run.cancel();
+    if (this.#active?.run !== run) return;
+    this.#active = this.#former;
+    this.#former = null;
+    this.#undone();
+  }
+
+  control(command: 'pause' | 'resume' | 'step' | 'stop'): Result<null> {
+    const run = this.#active?.run;
+    const phase = run?.phase;
+    const refuse = (): Result<null> =>
+      fail({ kind: 'wrong-phase', command, phase: phase?.kind ?? 'not started' });
+    if (run === undefined || phase === undefined) return refuse();
+    const going = phase.kind === 'training' || phase.kind === 'evaluating';
+    switch (command) {
+      case 'pause':
+        if (!going) return refuse();
+        run.pause();
+        return ok(null);
+      case 'stop': {
+        const resumable = phase.kind === 'failed' && phase.resumable;
+        const preparing = phase.kind === 'preparing';
+        if (!going && phase.kind !== 'paused' && !resumable && !preparing) return refuse();
+        if (!run.hasStepped) void this.#takeBack(run);
+        else if (preparing) run.halt();
+        else if (resumable) {
+          run.resume();
+          run.stop();
+          this.#goOn(run);
+        } else run.stop();
+        return ok(null);
+      }
+      case 'step':
+        if (phase.kind !== 'paused') return refuse();
+        run.single();
+        return ok(null);
+      case 'resume':
+        if (phase.kind === 'failed' && phase.resumable) {
+          run.easeOff();
+          run.resume();
+          this.#follow(run.recipe, phase.fault);
+          this.#goOn(run);
+          return ok(null);
+        }
+        if (phase.kind !== 'paused') return refuse();
+        run.resume();
+        return ok(null);
+      default:
+        return command satisfies never;
+    }
+  }
+
+  /** A run that failed, from its last snapshot. */
+  #goOn(run: Run): void {
+    void run.prepare().then((prepared) => (prepared.ok ? run.train() : undefined));
+  }
+
+  result(): Result<RunResult> {
+    const active = this.#active;
+    const record = active?.run.record() ?? null;
+    if (active === null || record === null)
+      return fail({ kind: 'wrong-phase', command: 'show the result', phase: 'not started' });
+    const { engine, backend, adapter, gpu, tuning } = active.summary.engine;
+    return ok({
+      engine,
+      backend,
+      adapter,
+      gpu,
+      tuning,
+      model: active.model.title,
+      classes: active.data.classes,
+      trainImages: active.data.trainImages,
+      validationImages: active.data.validation.labels.length,
+      testImages: active.data.test?.labels.length ?? 0,
+      ...record,
+    });
+  }
+
+  async exportModel(choice: Commands['exportModel']['input']): Promise<Result<ExportResult>> {
+    const exporting = new AbortController();
+    this.#exporting = exporting;
+    const exports = await this.#exports('export');
+    if (!exports.ok) return exports;
+    const result = this.result();
+    if (!result.ok) return result;
+    return exports.value.write(result.value, choice, exporting.signal, (what, done, total) =>
+      this.#progress(what, done, total),
+    );
+  }
+
+  /** Ends the export that is under way; what was open, and what was exported before, stays. */
+  cancelExport(): Result<null> {
+    this.#exporting?.abort();
+    return ok(null);
+  }
+
+  /**
+   * A few validation images as the network takes them and the branched model's logits: to check an export
+   * elsewhere.
+   */
+  async proofFile(): Promise<Result<Blob>> {
+    const exports = await this.#exports('write the proof');
+    return exports.ok ? exports.value.proofFile() : exports;
+  }
+
+  /** The exports of the ended run. */
+  async #exports(command: string): Promise<Result<RunExports>> {
+    const active = this.#active;
+    if (active === null || active.run.phase.kind !== 'finished')
+      return fail({ kind: 'wrong-phase', command, phase: active?.run.phase.kind ?? 'not started' });
+    // Loaded when it is needed: most visits end before an export.
+    const { RunExports: Exports } = await import('./export-run.ts');
+    active.exports ??= new Exports(active);
+    return ok(active.exports);
+  }
+
+  /** Why a command that needs the worker to itself cannot be had now. */
+  refuseWhileActive(command: string): Refusal | null {
+    const phase = this.#active?.run.phase.kind;
+    return phase === 'training' || phase === 'evaluating' || phase === 'paused' || phase === 'preparing'
+      ? fail({ kind: 'wrong-phase', command, phase })
+      : null;
+  }
+
+  #progress(what: string, done: number, total: number): void {
+    this.events.progress({ kind: 'progress', what, done, total });
+  }
+}
