@@ -16,7 +16,8 @@ export interface RunActions {
   resume(): Promise<void>;
   step(): Promise<void>;
   /**
-   * Ends the run; before its first step as if it had not been started. Once more ends it without measuring.
+   * Ends the run; before its first step as if it had not been started, and while something is measured without
+   * that.
    */
   stop(): Promise<void>;
   /** Writes and proves the formats that are chosen in the export store. */

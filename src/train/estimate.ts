@@ -40,8 +40,9 @@ export const noTimes: DeviceTimes = {
 const assumed = { engineSeconds: 1.5, decodeSeconds: 0.07, probeSeconds: 0.5 } as const;
 
 /**
- * Forward passes do more operations a second than steps do, so many times: on wasm 32 images of the shipped model
- * took 350 to 450 ms forward and 770 to 940 in a step (docs/decisions/own-products.md), with half of its operations.
+ * Forward passes do more operations a second than steps do, so many times: on wasm 32 images of the shipped
+ * model took 350 to 450 ms forward and 770 to 940 in a step (docs/decisions/own-products.md), with half of
+ * its operations.
  */
 const forwardOverStep = 1.1;
 

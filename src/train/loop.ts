@@ -49,8 +49,8 @@ export interface RunHost {
   /** Whether the run is to end here. */
   isEnding(): boolean;
   /**
-   * `ending` aborts when no step is wanted any more: a drop that is under way is given up. `hurry` aborts when
-   * nothing is to be measured any more either.
+   * `ending` aborts when no step is wanted any more: a drop that is under way is given up. `hurry` aborts
+   * when nothing is to be measured any more either.
    */
   signals(): { readonly ending: AbortSignal; readonly hurry: AbortSignal };
 }

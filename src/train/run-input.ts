@@ -25,7 +25,10 @@ export type Phase =
       readonly what: string;
       readonly done: number;
       readonly total: number;
-      /** Of all that is done before the first step, and seconds that are left of it, about; null where unknown. */
+      /**
+       * Of all that is done before the first step, and seconds that are left of it, about; null where
+       * unknown.
+       */
       readonly share?: number;
       readonly secondsLeft?: number | null;
     }
@@ -49,8 +52,8 @@ export interface RunInput {
   readonly data: TrainingData;
   readonly recipe: Recipe;
   /**
-   * Makes the engine and tells how far it is; called again to go on after the device was lost. When the signal
-   * aborts it ends as `cancelled` as soon as it can, with nothing left open.
+   * Makes the engine and tells how far it is; called again to go on after the device was lost. When the
+   * signal aborts it ends as `cancelled` as soon as it can, with nothing left open.
    *
    * @param orAny whether any engine may take over where the one that was asked for cannot be had.
    */

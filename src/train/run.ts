@@ -2,14 +2,14 @@
 // where another engine can be had, or when somebody says so), and what the listener is told. It keeps the run's
 // state, one value; what happens in which order stands in loop.ts.
 import type { Adapter } from '../dmlora/adapter.ts';
-import type { Engine, EngineDescription, Memory, PrepareOptions } from '../engine/engine.ts';
-import { batchOf } from '../recipe/recipe.ts';
+import type { Engine, EngineDescription, Memory } from '../engine/engine.ts';
 import type { NdArray } from '../shared/array.ts';
 import type { Recipe } from '../recipe/options.ts';
 import { describeFault, FaultError, faultOfThrown } from '../shared/describe-fault.ts';
 import { cancelled, isCancelled, type Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { DivergedFault } from './divergence.ts';
+import { preparingEngine, type EngineAhead } from './engine-ahead.ts';
 import { logitsOf } from './evaluation.ts';
 import { train, type RunHost } from './loop.ts';
 import type { Phase, RunInput } from './run-input.ts';
@@ -31,47 +31,6 @@ type Wish = 'run' | 'pause' | 'step' | 'stop';
 
 /** A device that is lost again so soon is not asked for a third time. */
 const lossesApartMs = 60_000;
-
-/** An engine that was made for a run before its images were all there. */
-export interface EngineAhead {
-  readonly engine: Engine;
-  /** What it was prepared with, for the state before the first step; null where it is not prepared. */
-  readonly options: PrepareOptions | null;
-}
-
-const preparingEngine = (what: string, done: number, total: number): Phase => ({
-  ...{ kind: 'preparing', part: 'engine', what, done, total },
-});
-
-/** All that a run is given but its pixels; `trainImages` if all of them decode. */
-export type Beginning = Omit<RunInput, 'data'> & {
-  readonly data: Pick<RunInput['data'], 'classes' | 'trainImages'>;
-};
-
-/**
- * Makes an engine and prepares it for the beginning of a run. Ends as `cancelled` soon after the signal
- * aborts, with nothing left open.
- */
-export async function engineAhead(
-  input: Beginning,
-  onPreparing: (phase: Phase) => void,
-  signal: AbortSignal,
-): Promise<Result<EngineAhead>> {
-  const { model, normalisation, recipe, data } = input;
-  const tell = (what: string, done: number, total: number): void => {
-    if (!signal.aborted) onPreparing(preparingEngine(what, done, total));
-  };
-  const made = await input.makeEngine(tell, false, signal);
-  if (!made.ok) return made;
-  const engine = made.value;
-  const options = prepareOptions(recipe, data, batchOf(recipe, data.trainImages));
-  const prepared = signal.aborted
-    ? fail(cancelled('start'))
-    : await engine.prepare(model, startingAdapter(input), normalisation, options);
-  if (prepared.ok && !signal.aborted) return ok({ engine, options });
-  engine.dispose();
-  return prepared.ok ? fail(cancelled('start')) : prepared;
-}
 
 export class Run {
   readonly plan: RunPlan;

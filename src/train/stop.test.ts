@@ -8,7 +8,8 @@ import { isCancelled } from '../shared/fault.ts';
 import { ndArray } from '../shared/array.ts';
 import { ok, type Result } from '../shared/result.ts';
 import { headLogits, headLogitsInTurn, linearProbe } from './linear-probe.ts';
-import { engineAhead, Run } from './run.ts';
+import { engineAhead } from './engine-ahead.ts';
+import { Run } from './run.ts';
 import type { RunInput } from './run-input.ts';
 import { finished, inputOf, Log, makeData } from './testing/micro-run.ts';
 

@@ -1,6 +1,6 @@
 // @vitest-environment happy-dom
-// What a person sees of the page, without a browser, but for the run (run/run.test.tsx). Pictures, layout and the
-// real worker are e2e/'s.
+// What a person sees of the page, without a browser, but for the run (run/run.test.tsx). Pictures, layout and
+// the real worker are e2e/'s.
 import {
   act,
   fireEvent,

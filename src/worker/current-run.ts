@@ -1,5 +1,6 @@
 // The run of a worker: how it begins beside what is open, how it is steered, saved and taken out. Until the
-// first step of the next one the run before stays as it was. Knows nothing of how models and images are opened.
+// first step of the next one the run before stays as it was. Knows nothing of how models and images are
+// opened.
 import type { ImageWorker } from '../data/image-work.ts';
 import type { Adapter } from '../dmlora/adapter.ts';
 import type { Recipe } from '../recipe/options.ts';
@@ -9,7 +10,8 @@ import { faultOfThrown } from '../shared/describe-fault.ts';
 import { cancelled, type Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { RunSaver } from '../runs/run-saver.ts';
-import { engineAhead, Run, type Beginning, type EngineAhead } from '../train/run.ts';
+import { engineAhead, type Beginning, type EngineAhead } from '../train/engine-ahead.ts';
+import { Run } from '../train/run.ts';
 import type { TrainingData } from '../train/training-data.ts';
 import type { OpenModel } from '../checkpoints/open-model.ts';
 import type { EventStream } from './event-stream.ts';

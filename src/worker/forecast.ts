@@ -94,7 +94,9 @@ export class Forecasts {
     return isKnown ? onGpu && !gpu.software : !(backend === 'webgpu' && onGpu && gpu.software);
   }
 
-  /** Makes an engine as a run would, measures it on the planned model where nothing is known, and lets it go. */
+  /**
+   * Makes an engine as a run would, measures it on the planned model where nothing is known, and lets it go.
+   */
   async measure(planned: Planned, parts: EngineParts, signal: AbortSignal): Promise<void> {
     const { backend } = planned;
     const question = questionOf(planned);

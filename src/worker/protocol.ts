@@ -160,7 +160,9 @@ export type AdapterOffer =
 
 /** What a run will take on this device. */
 export type RunForecast =
-  /** The device has shown nothing of such a model; whether it is being measured (`measured` tells the end). */
+  /**
+   * The device has shown nothing of such a model; whether it is being measured (`measured` tells the end).
+   */
   | { readonly kind: 'unknown'; readonly isMeasuring: boolean }
   | (Omit<RunEstimate, 'parts'> & {
       readonly kind: 'known';
@@ -275,7 +277,10 @@ export interface Commands {
     };
     output: RunSummary;
   };
-  /** What a run with this recipe takes, from what the device has shown; measures it where it has shown nothing. */
+  /**
+   * What a run with this recipe takes, from what the device has shown; measures it where it has shown
+   * nothing.
+   */
   estimate: {
     input: { readonly recipe: unknown; readonly backend: BackendChoice };
     output: RunForecast;
@@ -285,10 +290,10 @@ export interface Commands {
   /** One optimiser step, then paused again. */
   step: { input: null; output: null };
   /**
-   * Ends the run early: what has been learned so far is evaluated and can be exported. Asked once more, it
-   * measures nothing further and leaves its best validated state. Before the first step all is as it was
-   * before the start (`undone`). A run that failed and can go on ends at its last snapshot; where a number was
-   * not finite, at its best validated state.
+   * Ends the run early: what has been learned so far is evaluated and can be exported. Asked in an
+   * evaluation, that of the end too, it measures nothing further and leaves its best validated state. Before
+   * the first step all is as it was before the start (`undone`). A run that failed and can go on ends at its
+   * last snapshot; where a number was not finite, at its best validated state.
    */
   stop: { input: null; output: null };
   /** What the ended run measured. */

@@ -1,5 +1,5 @@
-// What a worker holds between commands: the open model, the open images, and beside them the run. Each method is
-// a command of the protocol; a command that fails leaves what was open before as it was.
+// What a worker holds between commands: the open model, the open images, and beside them the run. Each method
+// is a command of the protocol; a command that fails leaves what was open before as it was.
 import { loadingProblemHere } from '../engine/loading-problem.ts';
 import { autoReading } from '../data/reading-options.ts';
 import { loraNeeds, loraProblem } from '../dmlora/lora-start.ts';
@@ -314,7 +314,9 @@ export class Session {
     return true;
   }
 
-  /** Done when the device belongs to nobody: neither to what is measured nor to a start that came to nothing. */
+  /**
+   * Done when the device belongs to nobody: neither to what is measured nor to a start that came to nothing.
+   */
   async #stopMeasuring(): Promise<void> {
     this.#measuring?.abort();
     await this.#measured;

@@ -1,5 +1,5 @@
-// How a run is told to the page from the click on Start on: what is done before its first step goes out as one
-// bar, and moves while nothing is counted.
+// How a run is told to the page from the click on Start on: what is done before its first step goes out as
+// one bar, and moves while nothing is counted.
 import type { Fault } from '../shared/fault.ts';
 import { Preparation } from '../train/preparation.ts';
 import type { Phase } from '../train/run-input.ts';

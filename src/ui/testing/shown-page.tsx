@@ -1,5 +1,5 @@
-// The page for tests of what a person sees, without a browser: drawn by the real components on the client without
-// a worker, and found by what it says. A test fails where React complained on the console.
+// The page for tests of what a person sees, without a browser: drawn by the real components on the client
+// without a worker, and found by what it says. A test fails where React complained on the console.
 import { act, cleanup, fireEvent, render, screen, within } from '@testing-library/react';
 import { afterEach, beforeEach, expect, vi, type MockInstance } from 'vitest';
 import { openPhase, settled } from '../../state/testing/app-phases.ts';
