@@ -54,16 +54,17 @@ export function createRuns(client: TrainerClient): Runs {
       exportStore.getState(),
       hubStore.getState(),
     ];
+    const kept = forgetSaved();
     bringBack = () => {
       rows();
       run();
+      kept();
       exportStore.setState(exported, true);
       hubStore.setState({ push });
     };
     stepLog.clear();
     clearRun();
     clearExport();
-    forgetSaved();
     hubStore.setState({ push: { kind: 'none' } });
   }
 

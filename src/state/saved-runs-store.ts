@@ -41,9 +41,11 @@ export function isKept({ saved, notSaved }: SavedRunsState): boolean {
   return saved !== null && notSaved === null;
 }
 
-/** What concerns the run under way, when another one begins. */
-export function forgetSaved(): void {
+/** Forgets what concerns the run under way, when another one begins; the function brings it back. */
+export function forgetSaved(): () => void {
+  const { saved, notSaved, opened } = savedRunsStore.getState();
   savedRunsStore.setState({ saved: null, notSaved: null, opened: null });
+  return () => savedRunsStore.setState({ saved, notSaved, opened });
 }
 
 export function useSavedRuns<T>(selector: (state: SavedRunsState) => T): T {

@@ -11,6 +11,7 @@ import { hubStore } from './hub-store.ts';
 import { modelStore } from './model-store.ts';
 import { recipeStore } from './recipe-store.ts';
 import { runStore } from './run-store.ts';
+import { isKept, savedRunsStore } from './saved-runs-store.ts';
 import { stepLog } from './step-log.ts';
 import type { Commands } from '../worker/protocol.ts';
 import { createFakeClient, type FakeClient, type FakeOptions } from './testing/fake-client.ts';
@@ -249,6 +250,7 @@ describe('trainer', () => {
       client.play(20);
       await settled();
       await trainer.exportModel();
+      client.emit({ kind: 'saved', id: 'x', step: 20, busyMs: 1 });
       const [run, exported, rows] = [runStore.getState(), exportStore.getState(), stepLog.length];
       const last = [...stepLog.column('loss').subarray(0, rows)];
       hanging(client, when === 'after');
@@ -256,6 +258,7 @@ describe('trainer', () => {
       await settled();
       expect(runStore.getState()).toMatchObject({ phase: { kind: 'preparing' }, result: null });
       expect(exportStore.getState().result).toBeNull();
+      expect(isKept(savedRunsStore.getState())).toBe(false);
       expect(stepLog.length).toBe(0);
       stepLog.append([{ step: 0, loss: 9, accuracy: 0, learningRate: 1, gradientNorm: 1 }], 1);
       await trainer.stop();
@@ -265,6 +268,7 @@ describe('trainer', () => {
       expect(logVersion).toBeGreaterThan(run.logVersion);
       expect(runStore.getState()).toEqual({ ...run, logVersion });
       expect(exportStore.getState()).toEqual(exported);
+      expect(savedRunsStore.getState().saved).toEqual({ id: 'x', step: 20 });
       expect([...stepLog.column('loss').subarray(0, stepLog.length)]).toEqual(last);
       await trainer.start();
       expect(runStore.getState().phase.kind).toBe('training');

@@ -67,11 +67,10 @@ beforeEach(() => {
     return ok(await countedEngine());
   });
   vi.mocked(browserImagePool).mockImplementation(() =>
-    localImageWorker(async (blob, { width, height }) => {
+    localImageWorker((bytes, { width, height }) => {
       piece('decode');
-      const bytes = new Uint8Array(await blob.arrayBuffer());
       const data = Uint8Array.from({ length: 4 * width * height }, (_, i) => bytes[i % bytes.length] ?? 0);
-      return ok({ width, height, data });
+      return Promise.resolve(ok({ width, height, data }));
     }),
   );
 });
