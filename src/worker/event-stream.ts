@@ -14,8 +14,9 @@ export class EventStream {
 
   constructor(private readonly post: (event: TrainerEvent) => void) {}
 
-  /** A step and the numbers around it. */
+  /** A step and the numbers around it. That its run was being prepared is heard before: it clears the page. */
   step(row: StepRow, around: Omit<StepsEvent, 'kind' | 'rows'>): void {
+    if (this.#phase?.kind === 'preparing') this.flush();
     this.#rows.push(row);
     this.#steps = { kind: 'steps', rows: this.#rows, ...around };
     this.#flushIfDue();

@@ -1,0 +1,30 @@
+// The order of what the page hears, however fast it comes.
+import { expect, test } from 'vitest';
+import { EventStream } from './event-stream.ts';
+import type { TrainerEvent } from './protocol.ts';
+
+const preparing = { kind: 'preparing', part: 'engine', what: 'Preparing', done: 0, total: 1 } as const;
+const training = { kind: 'training', stage: 1, step: 1, steps: 9 } as const;
+const around = {
+  imagesPerSecond: 1,
+  secondsPerStep: 1,
+  secondsLeft: null,
+  memory: { bufferBytes: 0, peakBufferBytes: 0, count: 0 },
+};
+const row = (step: number) => ({ step, loss: 1, accuracy: 0, learningRate: 1, gradientNorm: 1 });
+
+test('a run that is told again is heard after its preparation, and steps before the phase behind them', () => {
+  const heard: string[] = [];
+  const stream = new EventStream((event: TrainerEvent) => {
+    const rows = event.kind === 'steps' ? event.rows.map(({ step }) => step).join() : '';
+    heard.push(event.kind === 'phase' ? event.phase.kind : `${event.kind} ${rows}`);
+  });
+  stream.flush(); // from now on everything waits
+  stream.phase(preparing);
+  expect(heard).toEqual([]);
+  stream.step(row(0), around);
+  stream.step(row(1), around);
+  stream.phase(training);
+  stream.flush();
+  expect(heard).toEqual(['preparing', 'steps 0,1', 'training']);
+});
