@@ -5,6 +5,7 @@ import react from '@vitejs/plugin-react';
 import { execSync } from 'node:child_process';
 import { policyPlugin } from './scripts/headers.mjs';
 import { offlinePlugin } from './scripts/offline.mjs';
+import { workerEntryPlugin } from './scripts/worker-entry.mjs';
 
 /** The commit this build was made from, or the package's version outside git: pages and worker compare it. */
 function buildId(): string {
@@ -24,6 +25,7 @@ export default defineConfig({
   // The prefix tells scripts/size.mjs what is the worker's.
   worker: {
     format: 'es',
+    plugins: () => [workerEntryPlugin()],
     rolldownOptions: { output: { chunkFileNames: 'assets/worker-[name]-[hash].js' } },
   },
   build: {

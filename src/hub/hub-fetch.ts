@@ -25,7 +25,7 @@ export class HubFailure extends Error {
 
 export const hubFault = (why: HubReason, detail: string): Fault => ({ kind: 'hub', why, detail });
 
-/** Hosts that the page's policy has refused, as the browser reported them; see trainer.worker.ts. */
+/** Hosts that the page's policy has refused, as the browser reported them; see worker/serve-trainer.ts. */
 export const refusedByPolicy = new Set<string>();
 
 /**
