@@ -270,6 +270,7 @@ async function keptApart(
   host: RunHost,
   apart: LabelledPixels,
 ): Promise<RunState> {
+  if (host.signals().hurry.aborted) return state;
   const { probe: probed } = state;
   const next =
     probed?.test === null

@@ -58,6 +58,9 @@ interface Prepared {
   groups: Groups;
 }
 
+/** Tasks that a shard is asked for before it has answered: one that it computes, one that it goes on with. */
+const tasksAhead = 2;
+
 export class AutodiffEngine implements Engine {
   #prepared: Prepared | null = null;
   #queue: Promise<void> = Promise.resolve();
@@ -213,7 +216,7 @@ export class AutodiffEngine implements Engine {
   /**
    * Computes every task, here and on the shards by turns; the answers in the order of the tasks. Tasks of a
    * shard that fails are computed here. Between two tasks of this thread everything else has its turn, so
-   * that a stop is heard.
+   * that a stop is heard; a shard, which hears nothing while it computes, has few tasks ahead.
    */
   async #spread<Task, Answer>(
     tasks: readonly Task[],
@@ -230,10 +233,15 @@ export class AutodiffEngine implements Engine {
       if (signal?.aborted === true) throw new FaultError(cancelled('compute'));
       return here(task);
     };
-    const asked = tasks.map((task, i) => {
-      const shard = crew[(i % (crew.length + 1)) - 1];
-      return shard === undefined ? null : there(shard, task);
-    });
+    const places = crew.length + 1;
+    const asked: (Promise<Answer | null> | null)[] = [];
+    for (const [i, task] of tasks.entries()) {
+      const shard = crew[(i % places) - 1];
+      const before = asked[i - tasksAhead * places] ?? Promise.resolve();
+      const ask = (): Promise<Answer | null> =>
+        shard === undefined || signal?.aborted === true ? Promise.resolve(null) : there(shard, task);
+      asked.push(shard === undefined ? null : i < tasksAhead * places ? ask() : before.then(ask));
+    }
     const own: (Answer | null)[] = [];
     for (const [i, task] of tasks.entries()) own.push(asked[i] === null ? await hereInTurn(task) : null);
     const answers: Answer[] = [];

@@ -123,6 +123,32 @@ test('an evaluation that is stopped ends after the part under way, and the next 
   expect(numbers).toEqual((JSON.parse(plain.numbers) as unknown[]).slice(0, 2));
 });
 
+test('of an evaluation that is stopped a worker computes what it was asked for, which is never much', async () => {
+  for (const stops of [false, true]) {
+    heard.splice(0);
+    const stop = new AbortController();
+    const engine = new AutodiffEngine(unwrap(await startBackend('wasm', wasmBinary)), () =>
+      channel((name) => {
+        heard.push(name);
+        if (stops && name === 'infer') stop.abort();
+        return 'pass';
+      }),
+    );
+    const evaluated = await withCores(2, async () => {
+      const adapter = randomAdapter(micro, 3);
+      const options = { batch: 16, classes: 3 };
+      unwrap(await engine.prepare(randomModel(micro), adapter, plainNormalisation, options));
+      return engine.evaluate(randomBatch(micro, 160, 3, 9).pixels, allOpen, stop.signal);
+    });
+    expect(evaluated.ok).toBe(!stops);
+    engine.dispose();
+    // 20 parts of eight images, half of them the worker's.
+    const asked = heard.filter((name) => name === 'infer').length;
+    if (stops) expect(asked).toBeLessThanOrEqual(3);
+    else expect(asked).toBe(10);
+  }
+});
+
 test.each(['prepare', 'values', 'part', 'infer', 'adapter'])(
   'a worker that dies at its first "%s" changes nothing but who computes',
   async (fatal) => {
