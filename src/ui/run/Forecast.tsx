@@ -80,12 +80,15 @@ export function Forecast() {
   const forecast = useForecast((state) => state.forecast);
   if (forecast === null) return <Replaced />;
   if (forecast.kind === 'unknown')
-    return forecast.isMeasuring ? (
-      <p className={styles.soft} data-testid="forecast">
-        Finding out how long a run takes here.
-      </p>
-    ) : (
-      <Replaced />
+    return (
+      <>
+        {forecast.isMeasuring && (
+          <p className={styles.soft} data-testid="forecast">
+            Finding out how long a run takes here.
+          </p>
+        )}
+        <Replaced />
+      </>
     );
   const { seconds, preparing, training, measuring } = forecast;
   const parts = [

@@ -3,6 +3,7 @@
 // while the page is out of sight.
 import { act, fireEvent, screen, within } from '@testing-library/react';
 import { describe, expect, test, vi } from 'vitest';
+import { forecastStore } from '../../state/forecast-store.ts';
 import { tabsStore } from '../../state/other-tabs.ts';
 import { appPhases, settled } from '../../state/testing/app-phases.ts';
 import { button, field, pressable, shown, type } from '../testing/shown-page.tsx';
@@ -79,6 +80,9 @@ describe('a long run', () => {
     expect(epochs()).toBe('3');
     expect(sizes().at(-1)).toBe(48);
     expect(screen.getByTestId('shortened').textContent).toContain('Epochs: 3 instead of 10');
+    // Also while the device is measured at the other image size.
+    act(() => forecastStore.setState({ forecast: { kind: 'unknown', isMeasuring: true } }));
+    expect(screen.getByTestId('forecast').textContent).toContain('Finding out');
     fireEvent.click(button('Undo'));
     await act(settled);
     expect(epochs()).toBe(before);
