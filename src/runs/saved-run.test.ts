@@ -26,6 +26,11 @@ test.each<[string, Partial<RunFacts>, RegExp]>([
     /cut otherwise/,
   ],
   ['other tiles', { device: { ...device, tiles: { '8x8x8x1': '8x8' } } }, /measured anew/],
+  [
+    'a smaller rate',
+    { recipe: { ...facts.recipe, learningRate: facts.recipe.learningRate / 10 } },
+    /had overflowed: .* \(learningRate\) \S+ instead of/,
+  ],
   ['another build', { build: 'fedcba' }, /Build 0123456789ab .* build fedcba/],
   ['another plan', { plan: { ...facts.plan, dropSteps: [3, 4] } }, /plans its drops/],
 ])('%s is told in one sentence', (_, change, words) => {

@@ -1,6 +1,7 @@
 // What is saved of a run beside its state: all that another page, or another machine, needs to find what the
 // run was made of and to say what differs. Images are named by the digests of their files and never by their
 // paths: a file that is passed on tells nothing about a disk.
+import { changeInWords } from '../shared/describe-fault.ts';
 import type { HubOrigin, ModelOrigin } from '../checkpoints/open-model.ts';
 import type { PixelFinding } from '../data/pixel-findings.ts';
 import type {
@@ -121,11 +122,10 @@ function same(a: unknown, b: unknown): boolean {
   return text(a) === text(b);
 }
 
+type Computing = Pick<RunFacts, 'build' | 'device' | 'plan' | 'recipe'>;
+
 /** In which ways a run that goes on computes otherwise than it did, a sentence each. */
-export function differences(
-  saved: Pick<RunFacts, 'build' | 'device' | 'plan'>,
-  now: Pick<RunFacts, 'build' | 'device' | 'plan'>,
-): readonly string[] {
+export function differences(saved: Computing, now: Computing): readonly string[] {
   const words = ({ engine, backend, adapter }: SavedDevice): string => `${backend}, ${adapter} (${engine})`;
   const [before, after] = [words(saved.device), words(now.device)];
   const lastDigits = 'last digits of its numbers will differ.';
@@ -137,6 +137,11 @@ export function differences(
     if (!same(saved.device.tiles, now.device.tiles))
       notes.push(`The graphics processor was measured anew and adds in another order: ${lastDigits}`);
   }
+  for (const field of ['learningRate', 'headRate', 'scalarRate'] as const)
+    if (saved.recipe[field] !== now.recipe[field])
+      notes.push(
+        `Its numbers had overflowed: it goes on from its best validated state, with ${changeInWords({ step: 0, field, from: saved.recipe[field], to: now.recipe[field] })}.`,
+      );
   if (saved.build !== now.build)
     notes.push(`Build ${saved.build} of Graft saved it, and build ${now.build} goes on with it.`);
   if (!same(saved.plan, now.plan))

@@ -10,7 +10,8 @@ import { divergedFault, divergence, type Evaluated, type History } from './diver
 import type { Recipe } from '../recipe/options.ts';
 import { recipeDefaults } from '../recipe/recipe.ts';
 import type { RunInput } from './run-input.ts';
-import { finished, inputOf, makeData } from './testing/micro-run.ts';
+import { Run } from './run.ts';
+import { finished, inputOf, Log, makeData } from './testing/micro-run.ts';
 
 const train = (recipe: Partial<Recipe>, data = makeData(48, 4)): ReturnType<typeof finished> =>
   finished(inputOf({ steps: 40, batch: 8, headStart: 'probe', ...recipe }, data, autodiffOn('wasm')));
@@ -129,7 +130,15 @@ describe('resuming a run whose numbers are no longer finite', () => {
       new Set(run.plan.drops.map(({ step }) => step)),
     );
     expect(record?.drops).toHaveLength(run.plan.drops.length * run.modules.length);
-    run.dispose();
+    // Opened again from its checkpoint it does the same.
+    const stopped = await finished({ ...input, makeEngine: breaking });
+    const again = new Run({ ...input, makeEngine: breaking }, new Log(), structuredClone(stopped.run.state));
+    again.easeOff();
+    expect((await again.prepare()).ok).toBe(true);
+    await again.train();
+    expect(again.phase).toMatchObject({ kind: 'finished', step: 30 });
+    expect(again.record()).toMatchObject({ rateChanges: [change], diverged: null });
+    for (const each of [run, stopped.run, again]) each.dispose();
   });
 
   test('is no way where nothing was validated that could be gone back to', async () => {

@@ -168,7 +168,7 @@ export class CurrentRun {
     signal: AbortSignal | null,
     end = false,
   ): Promise<Result<RunSummary>> {
-    const { recipe, makeEngine } = beginning;
+    const { makeEngine } = beginning;
     let saver: RunSaver | null = null;
     const run: Run = new Run(
       { ...beginning, data },
@@ -191,6 +191,8 @@ export class CurrentRun {
       },
       from?.saved.state,
     );
+    // One whose numbers had overflowed would meet the same wall again.
+    if (from !== null && !end) run.easeOff();
     const prepared = await run.prepare(ahead);
     telling.engineReady();
     if (!prepared.ok) return prepared;
@@ -198,7 +200,7 @@ export class CurrentRun {
       run.dispose();
       return fail(cancelled('start'));
     }
-    const summary = summaryOf(run, recipe, model.model.config, data);
+    const summary = summaryOf(run, run.recipe, model.model.config, data);
     this.#former = this.#active;
     const active = { run, model, images, data, summary, makeEngine };
     this.#active = { ...active, exports: null };

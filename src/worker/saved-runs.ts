@@ -335,6 +335,7 @@ export class SavedRuns {
       build: __BUILD__,
       device: deviceOf(summary.engine, summary.memoryPlan),
       plan: planOf(summary),
+      recipe: summary.recipe,
     });
   }
 
