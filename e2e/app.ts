@@ -1,7 +1,9 @@
 // The app as a user sees it: opening files through its pickers, reading what it says.
-import type { Locator, Page } from '@playwright/test';
+import type { Locator, Page, TestInfo } from '@playwright/test';
 import { writeFile } from 'node:fs/promises';
 import { expect } from './graft-test.ts';
+import { microModel } from './headless.ts';
+import { writePictures } from './pictures.ts';
 
 export const button = (page: Page, name: string): Locator => page.getByRole('button', { name, exact: true });
 
@@ -46,4 +48,18 @@ export async function singleStep(page: Page): Promise<void> {
   await button(page, 'Step').click();
   await expect(page.getByTestId('step')).toHaveAttribute('data-step', String(before + 1));
   await expectPhase(page, 'paused');
+}
+
+/** Opens the page with a micro model, six pictures a class and a recipe. */
+export async function openSmall(
+  page: Page,
+  info: TestInfo,
+  recipe: { steps: number; [field: string]: unknown },
+): Promise<void> {
+  await openApp(page);
+  await openModel(page, microModel);
+  await expect(page.getByTestId('model-title')).toHaveText('micro_vit_hf');
+  await openPictures(page, await writePictures(info.outputPath('pictures'), 6));
+  await expect(page.getByTestId('data-title')).toHaveText('pictures');
+  await loadRecipe(page, recipe, info.outputPath('recipe.json'));
 }

@@ -1,10 +1,9 @@
-// Promise: Stop works from the click on Start on. Before the first step it leaves everything as it was: what
-// is open, and an earlier result with its way out.
+// Promise: Stop works from the click on Start on, and before the first step it leaves what is open as it was. That
+// an earlier result stays too is kept by worker/session.test.ts, at every piece of work of a start: here the
+// first step of a warm engine can come before the page hears that it may stop.
 import type { Page } from '@playwright/test';
-import { button, expectPhase, loadRecipe, openApp, openModel, openPictures } from './app.ts';
+import { button, expectPhase, loadRecipe, openSmall } from './app.ts';
 import { expect, test } from './graft-test.ts';
-import { microModel } from './headless.ts';
-import { writePictures } from './pictures.ts';
 
 /** Presses Start, and Stop as soon as it can be: within a frame, long before there is a first step. */
 const startAndStop = (page: Page): Promise<void> =>
@@ -16,29 +15,13 @@ const startAndStop = (page: Page): Promise<void> =>
     named('Stop')?.click();
   });
 
-test('a start that is stopped leaves all as it was, an earlier result too', async ({ page }, info) => {
-  await openApp(page);
-  await openModel(page, microModel);
-  await expect(page.getByTestId('model-title')).toHaveText('micro_vit_hf');
-  await openPictures(page, await writePictures(info.outputPath('pictures'), 6));
-  await expect(page.getByTestId('data-title')).toHaveText('pictures');
-  await loadRecipe(page, { steps: 4, batch: 8 }, info.outputPath('recipe.json'));
+test('a start that is stopped leaves all as it was, and Start works again', async ({ page }, info) => {
+  await openSmall(page, info, { steps: 4, batch: 8 });
   await startAndStop(page);
   await expect(button(page, 'Start')).toBeEnabled();
   await expectPhase(page, 'idle');
 
   await button(page, 'Start').click();
   await expectPhase(page, 'finished');
-  // Once it is saved another start replaces it without a question.
-  await expect(page.getByTestId('saved')).toHaveAttribute('data-step', '4');
-  const accuracy = page.getByTestId('result');
-  const before = await accuracy.textContent();
-  await loadRecipe(page, { steps: 6, batch: 8 }, info.outputPath('recipe.json'));
-  await startAndStop(page);
-  await expect(button(page, 'Start')).toBeEnabled();
-  await expect(page.getByTestId('saved')).toHaveAttribute('data-step', '4');
-  await expect(accuracy).toHaveText(before ?? '');
-  await button(page, 'Merge & export').click();
-  await button(page, 'Write and prove').click();
-  await expect(page.getByTestId('export-hf')).toHaveAttribute('data-offered', 'true');
+  await expect(page.getByTestId('result')).toBeVisible();
 });

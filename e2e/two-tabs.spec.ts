@@ -1,27 +1,17 @@
 // Promise: one tab trains, the others say so and show how far it is; when it has ended, or its tab has, they may.
-import type { Page, TestInfo } from '@playwright/test';
-import { button, expectPhase, loadRecipe, openApp, openModel, openPictures, stepsDone } from './app.ts';
+import { button, expectPhase, openSmall, stepsDone } from './app.ts';
 import { expect, test } from './graft-test.ts';
-import { microModel } from './headless.ts';
-import { writePictures } from './pictures.ts';
 
-/** A small model and images, and a run that is not over before the test is. */
-async function openSmall(page: Page, info: TestInfo): Promise<void> {
-  await openApp(page);
-  await openModel(page, microModel);
-  await expect(page.getByTestId('model-title')).toHaveText('micro_vit_hf');
-  await openPictures(page, await writePictures(info.outputPath('pictures'), 6));
-  await expect(page.getByTestId('data-title')).toHaveText('pictures');
-  await loadRecipe(page, { steps: 50_000, batch: 8 }, info.outputPath('recipe.json'));
-}
+/** A run that is not over before the test is. */
+const longRecipe = { steps: 50_000, batch: 8 };
 
 test('of two tabs one trains and the other watches, until the first is over or gone', async ({
   page,
   context,
 }, info) => {
-  await openSmall(page, info);
+  await openSmall(page, info, longRecipe);
   const other = await context.newPage();
-  await openSmall(other, info);
+  await openSmall(other, info, longRecipe);
   await expect(button(other, 'Start')).toBeEnabled();
 
   await button(page, 'Start').click();

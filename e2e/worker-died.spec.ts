@@ -1,20 +1,11 @@
 // Promise: a training thread that ends, or turns in a circle, without a word is noticed and replaced, and the
 // page works again. The page's clock is the test's: half a minute of silence takes no time here.
-import type { Page, TestInfo, Worker } from '@playwright/test';
-import { button, expectPhase, loadRecipe, openApp, openModel, openPictures, stepsDone } from './app.ts';
+import type { Page, Worker } from '@playwright/test';
+import { button, expectPhase, openSmall, stepsDone } from './app.ts';
 import { expect, test } from './graft-test.ts';
-import { microModel } from './headless.ts';
-import { writePictures } from './pictures.ts';
 
-/** A small model and images, and a run that is not over before the test is. */
-async function openSmall(page: Page, info: TestInfo): Promise<void> {
-  await openApp(page);
-  await openModel(page, microModel);
-  await expect(page.getByTestId('model-title')).toHaveText('micro_vit_hf');
-  await openPictures(page, await writePictures(info.outputPath('pictures'), 6));
-  await expect(page.getByTestId('data-title')).toHaveText('pictures');
-  await loadRecipe(page, { steps: 50_000, batch: 8 }, info.outputPath('recipe.json'));
-}
+/** A run that is not over before the test is. */
+const longRecipe = { steps: 50_000, batch: 8 };
 
 function trainerOf(page: Page): Worker {
   const found = page.workers().find((worker) => /trainer\.worker/.test(worker.url()));
@@ -33,7 +24,7 @@ const deaths = { ends: 'self.close()', 'turns in a circle': 'for (;;);' };
 for (const [how, code] of Object.entries(deaths))
   test(`a thread that ${how} is replaced, and every button works again`, async ({ page }, info) => {
     await page.clock.install();
-    await openSmall(page, info);
+    await openSmall(page, info, longRecipe);
     await startTraining(page);
     // One that works is left in peace, however long it takes.
     for (let look = 0; look < 8; look++) {

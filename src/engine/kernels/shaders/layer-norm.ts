@@ -1,6 +1,7 @@
 // LayerNorm over rows of `width` values (Ba, Kiros and Hinton, 2016), biased variance, eps inside the root:
 //
-//   h = (x - mean) / sqrt(variance + eps),  y = h weight + bias        statistics[r] = (mean, 1 / sqrt(variance + eps))
+//   h = (x - mean) / sqrt(variance + eps),  y = h weight + bias
+//   statistics[r] = (mean, 1 / sqrt(variance + eps))
 //   g = dy weight,  dx = (g - mean(g) - h mean(g h)) / sqrt(variance + eps) + residual
 //
 // x [rows, padded]; `norm` holds weight, then bias, each [padded]. Where `every` is above 1 only each such

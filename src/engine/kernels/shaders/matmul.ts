@@ -1,6 +1,7 @@
 // The matrix product of a frozen linear with everything around it fused: one kernel computes
 //
-//   out[r, p n + c] = f( sum_k x[r, k] w[p, k, c]  +  sum_j scale_j u[r, j] branch[p, j, c]  +  bias[p n + c] )  + residual
+//   out[r, p n + c] = f( sum_k x[r, k] w[p, k, c]  +  sum_j scale_j u[r, j] branch[p, j, c]
+//                        +  bias[p n + c] )  + residual
 //
 // x [rows, inner], w [parts, inner, columns] (parts = 3 for q, k and v, which share x), out [rows, parts *
 // columns]. The second sum is the low-rank branches of the part: forward, u = x A' and branch = B' with the

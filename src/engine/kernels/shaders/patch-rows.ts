@@ -3,9 +3,11 @@
 // the product adds. Images from `step.images` on (a batch that is not full) are 0. Pixels are the batch's,
 // rows those of one micro-batch.
 //
-//   bytes       [n, side, side, 3], four to a word: byte * scale[channel] + shift[channel] = (value rescale - mean) / std
-//   cropped     the same, sampled where the image's crop says (engine/crop.ts): bilinear, clamped, the places as integers
-//               in 1/65536 of a pixel, so that every device samples the same ones; a flip is a negative step
+//   bytes       [n, side, side, 3], four to a word:
+//               byte * scale[channel] + shift[channel] = (value rescale - mean) / std
+//   cropped     the same, sampled where the image's crop says (engine/crop.ts): bilinear, clamped, the places
+//               as integers in 1/65536 of a pixel, so that every device samples the same ones; a flip is a
+//               negative step
 //   normalised  [n, 3, side, side] float32, copied
 //
 // Cost: one load and one store a value (cropped: four loads); one thread makes four values.
