@@ -2,7 +2,7 @@
 // an earlier result stays too is kept by worker/session.test.ts, at every piece of work of a start: here the
 // first step of a warm engine can come before the page hears that it may stop.
 import type { Page } from '@playwright/test';
-import { button, expectPhase, loadRecipe, openSmall } from './app.ts';
+import { button, expectPhase, openSmall } from './app.ts';
 import { expect, test } from './graft-test.ts';
 
 /** Presses Start, and Stop as soon as it can be: within a frame, long before there is a first step. */
