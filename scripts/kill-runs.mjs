@@ -143,7 +143,7 @@ async function begin(page) {
 async function goOn(page, id) {
   const before = await page.evaluate(() => window.graft.events(0).length);
   const opened = valueOf(
-    await page.evaluate((run) => window.graft.call('openRun', { id: run, end: false }), id),
+    await page.evaluate((run) => window.graft.call('openRun', { id: run, then: 'train' }), id),
   );
   const rows = await page.evaluate(
     (from) =>

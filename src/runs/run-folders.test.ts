@@ -184,6 +184,28 @@ describe('the runs of a disk', () => {
     expect(await pathsOf(files)).toEqual([]);
   });
 
+  test('keep the pixels of those that have not ended, are not deleted and can be read', async () => {
+    const files = memoryFiles();
+    const runs = new RunFolders(files);
+    const verdict = { keptStep: 3, scalarsKept: null, learnedScalars: null, diverged: null };
+    unwrap(await runs.save('open', runAt(1)));
+    unwrap(await runs.save('deleted', runAt(2)));
+    unwrap(await runs.mark('deleted', true));
+    unwrap(await runs.save('ended', { ...runAt(3), state: { ...fixedRun.state, verdict } }));
+    unwrap(await runs.save('rotten', runAt(4)));
+    const [path = ''] = (await pathsOf(files)).filter((place) => place.startsWith('runs/rotten/'));
+    const bytes = new Uint8Array((await (await files.read(path))?.arrayBuffer()) ?? []);
+    bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+    await files.remove(path);
+    const writer = await files.openWriter(path);
+    writer.write(bytes);
+    writer.close();
+    const { pixels, ids } = fixedRun.facts.images;
+    expect(await runs.pixelsToKeep()).toEqual([{ ...pixels, ids }]);
+    const { files: failing } = failingFiles(files, 1, true);
+    await expect(new RunFolders(failing).pixelsToKeep()).rejects.toThrow();
+  });
+
   test('lose what a kill left half written, and nothing else, when they are purged', async () => {
     const files = await saved(memoryFiles(), 1, 2);
     for (const name of ['00000003.safetensors.tmp', '00000003.safetensors.crswap', 'name.tmp'])

@@ -5,8 +5,9 @@
 //   runs/<id>/00000012.safetensors   the twelfth checkpoint
 //   runs/<id>/name                   what the user calls it
 //   runs/<id>/deleted                there while a deletion can be undone
-import { fail, ok, type Result } from '../shared/result.ts';
+import { fail, ok, unwrap, type Result } from '../shared/result.ts';
 import { storageFault, type FileEntry, type OriginFiles } from '../storage/origin-files.ts';
+import type { PinnedPixels } from '../storage/pixel-store.ts';
 import { unfinished, writeWhole } from '../storage/write-whole.ts';
 import {
   encodeCheckpoint,
@@ -115,6 +116,20 @@ export class RunFolders {
       }
       return ok(runs.sort((a, b) => b.head.facts.savedAt - a.head.facts.savedAt));
     });
+  }
+
+  /** The pixels that runs need to go on, of those that have not ended; rejects where that cannot be said. */
+  async pixelsToKeep(): Promise<readonly PinnedPixels[]> {
+    const needed: PinnedPixels[] = [];
+    for (const { id, deleted, head } of unwrap(await this.list())) {
+      if (deleted || head.state.verdict !== null) continue;
+      const run = await this.latest(id);
+      // One that is damaged cannot be gone on with.
+      if (!run.ok && run.fault.kind === 'storage' && run.fault.why === 'corrupt') continue;
+      const { pixels, ids } = unwrap(run).run.facts.images;
+      needed.push({ ...pixels, ids });
+    }
+    return needed;
   }
 
   async rename(id: string, name: string): Promise<Result<unknown>> {

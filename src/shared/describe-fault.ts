@@ -99,7 +99,8 @@ const storageAdvice = {
 const restartedRun = {
   none: '',
   lost: ' The run is lost: start it again when they are there.',
-  kept: ' The run then goes on from its last checkpoint.',
+  reopened: ' The run is then opened again where it was last saved.',
+  saved: ' The run is saved: it stands under Runs and goes on from there.',
 } as const;
 
 const rateWords: Record<DivergingRate, string> = {

@@ -185,8 +185,11 @@ export type Fault =
       readonly kind: 'worker-died';
       readonly detail: string;
       readonly restarted: boolean;
-      /** What became of the run that was under way; without it there was none. */
-      readonly run?: 'lost' | 'kept';
+      /**
+       * What becomes of the run that was under way: it is opened again by itself, or can be by the user, or is
+       * lost. Without it there was none.
+       */
+      readonly run?: 'reopened' | 'saved' | 'lost';
     }
   | { readonly kind: 'protocol-mismatch'; readonly page: string; readonly worker: string }
   | {

@@ -21,6 +21,8 @@ export interface DataState {
   readonly pixels: Extract<TrainerEvent, { kind: 'pixels' }> | null;
   /** Bytes of pixels that are kept on this machine. */
   readonly storedBytes: number;
+  /** More of them are not kept while the runs that need them are not finished. */
+  readonly isStoreFull: boolean;
   /** Object URLs of thumbnails by image id. */
   readonly thumbnails: ReadonlyMap<number, string>;
 }
@@ -35,6 +37,7 @@ const initial: DataState = {
   refused: null,
   pixels: null,
   storedBytes: 0,
+  isStoreFull: false,
   thumbnails: new Map(),
 };
 

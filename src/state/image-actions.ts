@@ -3,9 +3,9 @@
 import { recipeDefaults } from '../recipe/recipe.ts';
 import { isCancelled } from '../shared/fault.ts';
 import type { TrainerClient } from '../worker/client.ts';
-import type { ReadingOptions, Source } from '../worker/protocol.ts';
+import type { PixelStorage, ReadingOptions, Source } from '../worker/protocol.ts';
 import { dataSource, type BundledData } from './bundled.ts';
-import { dataStore } from './data-store.ts';
+import { dataStore, type DataState } from './data-store.ts';
 import { recipeStore } from './recipe-store.ts';
 import { runStore } from './run-store.ts';
 
@@ -41,6 +41,11 @@ export interface Images {
   /** Asks how much the pixels that are kept on this machine take. */
   loadStored(): Promise<void>;
 }
+
+const stored = ({ bytes, isFull }: PixelStorage): Pick<DataState, 'storedBytes' | 'isStoreFull'> => ({
+  storedBytes: bytes,
+  isStoreFull: isFull,
+});
 
 /**
  * @param inTurn runs commands that open something one after another.
@@ -106,7 +111,7 @@ export function createImages(
 
   async function loadStored(): Promise<void> {
     const reply = await client.call('storedPixels', null);
-    if (reply.ok) dataStore.setState({ storedBytes: reply.value.bytes });
+    if (reply.ok) dataStore.setState(stored(reply.value));
   }
 
   const actions: ImageActions = {
@@ -115,9 +120,7 @@ export function createImages(
     cancelOpening: () => opening?.abort(),
     async deletePixels() {
       const reply = await client.call('deletePixels', null);
-      dataStore.setState(
-        reply.ok ? { storedBytes: reply.value.bytes, pixels: null } : { fault: reply.fault },
-      );
+      dataStore.setState(reply.ok ? { ...stored(reply.value), pixels: null } : { fault: reply.fault });
     },
     openData(source, title, role) {
       // A validation set is read as the images that it belongs to.

@@ -95,7 +95,8 @@ export function createRuns(client: TrainerClient): Runs {
       starting = null;
       deviceStore.setState({ progress: null });
       if (!reply.ok) {
-        runStore.setState({ pending: null, fault: isCancelled(reply.fault) ? null : reply.fault });
+        if (reply.fault.kind !== 'worker-died')
+          runStore.setState({ pending: null, fault: isCancelled(reply.fault) ? null : reply.fault });
         return;
       }
       const summary = reply.value;

@@ -1,7 +1,7 @@
 // What the page does with saved runs: lists them, goes on with one, names, deletes and brings back, and takes
 // them out and in as files.
 import type { TrainerClient } from '../worker/client.ts';
-import type { RunList } from '../worker/protocol.ts';
+import type { AfterOpening, RunList } from '../worker/protocol.ts';
 import type { Result } from '../shared/result.ts';
 import { dataStore } from './data-store.ts';
 import { deviceStore } from './device-store.ts';
@@ -15,10 +15,10 @@ import { savedRunsStore } from './saved-runs-store.ts';
 
 export interface SavedRunActions {
   /**
-   * Goes on with a saved run, or ends it as it was saved, so that it can be exported. Model, images and recipe
-   * of the page become those of the run.
+   * Goes on with a saved run, or lets it wait where it was saved, or ends it there, so that it can be
+   * exported. Model, images and recipe of the page become those of the run.
    */
-  openRun(id: string, end?: boolean): Promise<void>;
+  openRun(id: string, then?: AfterOpening): Promise<void>;
   renameRun(id: string, name: string): Promise<void>;
   /** Deletes a run, or brings it back. */
   deleteRun(id: string, undo?: boolean): Promise<void>;
@@ -46,12 +46,12 @@ export function createSavedRuns(
   }
 
   return {
-    openRun: (id, end = false) =>
+    openRun: (id, then = 'train') =>
       inTurn(async () => {
         savedRunsStore.setState({ opening: id, fault: null });
         runStore.setState({ pending: 'start', fault: null });
         runs.expect(true);
-        const reply = await client.call('openRun', { id, end });
+        const reply = await client.call('openRun', { id, then });
         runs.expect(false);
         deviceStore.setState({ progress: null });
         savedRunsStore.setState({ opening: null });

@@ -1,88 +1,19 @@
 // The trainer over a client without a worker: opening, a whole run through events, pausing, faults, export.
 import { beforeEach, describe, expect, it } from 'vitest';
-import { describeFault } from '../shared/describe-fault.ts';
 import { cancelled } from '../shared/fault.ts';
-import { fail, ok } from '../shared/result.ts';
-import type { FetchJson } from './bundled.ts';
+import { fail } from '../shared/result.ts';
+import type { Commands } from '../worker/protocol.ts';
 import { dataStore } from './data-store.ts';
-import { deviceStore } from './device-store.ts';
 import { exportStore } from './export-store.ts';
 import { hubStore } from './hub-store.ts';
 import { modelStore } from './model-store.ts';
-import { recipeStore } from './recipe-store.ts';
 import { runStore } from './run-store.ts';
 import { isKept, savedRunsStore } from './saved-runs-store.ts';
 import { stepLog } from './step-log.ts';
-import type { Commands } from '../worker/protocol.ts';
-import { createFakeClient, type FakeClient, type FakeOptions } from './testing/fake-client.ts';
-import { createTrainer, type Trainer } from './trainer.ts';
+import type { FakeClient } from './testing/fake-client.ts';
+import { emptyStores, settled, started } from './testing/started-trainer.ts';
 
-const lists: FetchJson = (url) =>
-  Promise.resolve(
-    ok(
-      url.startsWith('models')
-        ? [
-            {
-              id: 'sprout',
-              title: 'Sprout',
-              folder: 'sprout',
-              files: ['config.json'],
-              bytes: 1,
-              parameters: 1,
-              imageSize: 64,
-              licence: 'x',
-              goodFor: 'x',
-              description: 'x',
-            },
-          ]
-        : [
-            {
-              id: 'set',
-              title: 'Set',
-              file: 'set.zip',
-              bytes: 1,
-              classes: ['a'],
-              trainImages: 1,
-              testImages: 1,
-              imageSize: 64,
-              licence: 'x',
-              origin: 'x',
-              description: 'x',
-            },
-          ],
-    ),
-  );
-
-async function started(options: FakeOptions = {}, fetchJson = lists): Promise<[Trainer, FakeClient]> {
-  const clients: FakeClient[] = [];
-  const trainer = createTrainer({
-    connect: (onEvent) => {
-      const client = createFakeClient(onEvent, options);
-      clients.push(client);
-      return client;
-    },
-    fetchJson,
-    locate: (path) => `http://here/${path}`,
-    build: 'fake',
-  });
-  await trainer.open();
-  const [client] = clients;
-  if (client === undefined) throw new Error('no client was made');
-  return [trainer, client];
-}
-
-const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
-
-beforeEach(() => {
-  dataStore.setState(dataStore.getInitialState(), true);
-  deviceStore.setState(deviceStore.getInitialState(), true);
-  exportStore.setState(exportStore.getInitialState(), true);
-  hubStore.setState(hubStore.getInitialState(), true);
-  modelStore.setState(modelStore.getInitialState(), true);
-  recipeStore.setState(recipeStore.getInitialState(), true);
-  runStore.setState(runStore.getInitialState(), true);
-  stepLog.clear();
-});
+beforeEach(emptyStores);
 
 describe('trainer', () => {
   it('opens what ships with the app, so that the first click can start', async () => {
@@ -365,16 +296,6 @@ describe('trainer', () => {
     expect(dataStore.getState().data?.title).toBe('moved');
   });
 
-  it('loses no run that there was not when a worker dies between runs', async () => {
-    const [, client] = await started();
-    client.emit({ kind: 'fault', fault: { kind: 'worker-died', detail: 'silent', restarted: true } });
-    await settled();
-    const { phase, fault } = runStore.getState();
-    expect(phase.kind).toBe('idle');
-    expect(describeFault(fault ?? { kind: 'bug', message: '' }).advice).not.toContain('run');
-    expect(modelStore.getState().status).toBe('ready');
-  });
-
   it('shows what the run got over by itself', async () => {
     const [trainer, client] = await started({ steps: 50 });
     await trainer.start();
@@ -382,21 +303,6 @@ describe('trainer', () => {
     const lost = { kind: 'device-lost', step: 12, kept: 10, detail: 'x' } as const;
     client.emit({ kind: 'recovered', fault: lost, memoryPlan: null });
     expect(runStore.getState()).toMatchObject({ recovered: lost, fault: null, phase: { kind: 'training' } });
-  });
-
-  it('opens everything again in a new worker when one died', async () => {
-    const [trainer, client] = await started({ steps: 50 });
-    await trainer.start();
-    client.play(9);
-    const before = client.sent.length;
-    client.emit({ kind: 'fault', fault: { kind: 'worker-died', detail: 'out of memory', restarted: true } });
-    await settled();
-    expect(client.sent.slice(before).map(({ name }) => name)).toEqual(['hello', 'openModel', 'openData']);
-    expect(runStore.getState()).toMatchObject({
-      phase: { kind: 'failed', resumable: false },
-      fault: { kind: 'worker-died', run: 'lost' },
-      pending: null,
-    });
   });
 
   it('keeps usable images when others cannot be used', async () => {

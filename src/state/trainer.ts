@@ -1,10 +1,11 @@
 // The trainer: starts the client, routes its events, and puts every action of the page together. Talks to the
 // worker through the protocol alone; components call these actions and read the stores.
 import type { TrainerClient } from '../worker/client.ts';
-import type { TrainerEvent, WorkerDied } from '../worker/protocol.ts';
+import type { AfterOpening, TrainerEvent, WorkerDied } from '../worker/protocol.ts';
 import { loadDataList, loadModelList, type FetchJson } from './bundled.ts';
 import { dataStore } from './data-store.ts';
 import { deviceStore } from './device-store.ts';
+import { exportStore } from './export-store.ts';
 import { routeEvent } from './events.ts';
 import { createForecasts, type ForecastActions } from './forecast-actions.ts';
 import { createHub, type HubActions } from './hub-actions.ts';
@@ -14,7 +15,7 @@ import { joinTabs, type TabParts } from './other-tabs.ts';
 import { createRuns, type RunActions } from './run-actions.ts';
 import { modelStore } from './model-store.ts';
 import { createSavedRuns, type SavedRunActions } from './saved-run-actions.ts';
-import { runStore } from './run-store.ts';
+import { runStore, type RunState } from './run-store.ts';
 import { savedRunsStore } from './saved-runs-store.ts';
 
 export interface Trainer
@@ -36,6 +37,33 @@ export interface TrainerParts {
   readonly tabs?: TabParts | null;
 }
 
+/**
+ * What the run that was under way does when it is opened again in another worker, where it was saved: what it
+ * did, or was asked to do. Null where there was none.
+ */
+function afterDeath({ phase, pending }: RunState): AfterOpening | null {
+  switch (phase.kind) {
+    case 'idle':
+      return null;
+    case 'finished': // It is so again: its result can be exported.
+      return 'train';
+    case 'failed':
+      if (!phase.resumable) return null;
+      break;
+    case 'preparing':
+    case 'training':
+    case 'evaluating':
+    case 'paused':
+      break;
+    default:
+      return phase satisfies never;
+  }
+  if (pending === 'stop') return 'end';
+  const waits =
+    phase.kind === 'paused' || phase.kind === 'failed' ? pending !== 'resume' : pending === 'pause';
+  return waits ? 'pause' : 'train';
+}
+
 export function createTrainer(parts: TrainerParts): Trainer {
   const { fetchJson, locate, build } = parts;
   /** Commands that open or split run one after another, so that progress belongs to one of them. */
@@ -45,7 +73,7 @@ export function createTrainer(parts: TrainerParts): Trainer {
   const images = createImages(client, inTurn, locate);
   const runs = createRuns(client);
   const tabs = parts.tabs == null ? null : joinTabs(parts.tabs);
-  const saved = createSavedRuns(client, inTurn, { models, images, runs });
+  const savedRuns = createSavedRuns(client, inTurn, { models, images, runs });
   /** The list is read again when a run appears in it or has ended, and the browser asked once to keep it. */
   let listed: string | null = null;
   const forecasts = createForecasts(client, (imageSize) => models.actions.resizeModel(imageSize));
@@ -67,7 +95,7 @@ export function createTrainer(parts: TrainerParts): Trainer {
     // Granted or not, the run is stored; it is only kept longer when it is.
     if (listed === null) void parts.persist?.().catch(() => false);
     listed = id;
-    void saved.loadRuns();
+    void savedRuns.loadRuns();
   }
 
   function inTurn(work: () => Promise<void>): Promise<void> {
@@ -97,22 +125,34 @@ export function createTrainer(parts: TrainerParts): Trainer {
 
   /** A new worker is empty: it gets the same model and images again, and goes on with a run that was saved. */
   async function recover(died: WorkerDied): Promise<void> {
-    const { phase } = runStore.getState();
-    const { saved: last } = savedRunsStore.getState();
-    const goesOn = last !== null && (phase.kind === 'training' || phase.kind === 'evaluating');
-    if (phase.kind === 'idle') runStore.setState({ fault: died, pending: null });
-    else {
-      const fault: WorkerDied = { ...died, run: goesOn ? 'kept' : 'lost' };
-      const step = 'step' in phase ? phase.step : 0;
-      runStore.setState({ phase: { kind: 'failed', fault, step, resumable: false }, fault, pending: null });
-    }
+    const run = runStore.getState();
+    const { saved, opened } = savedRunsStore.getState();
+    const then = afterDeath(run);
+    // One that was not saved since it was opened would perhaps end this worker too.
+    const goesOn = then !== null && saved !== null;
+    const step = 'step' in run.phase ? run.phase.step : 0;
+    const tell = (became: WorkerDied['run']): void => {
+      const fault: WorkerDied = { ...died, ...(became === undefined ? {} : { run: became }) };
+      const failed = { kind: 'failed', fault, step, resumable: false } as const;
+      runStore.setState({ fault, pending: null, ...(became === undefined ? {} : { phase: failed }) });
+    };
+    tell(then === null ? undefined : goesOn ? 'reopened' : opened === null ? 'lost' : 'saved');
+    savedRunsStore.setState({ opened: null });
+    const exported = exportStore.getState();
     // Until they are open again nothing can start: the new worker has neither.
     if (modelStore.getState().model !== null) modelStore.setState({ status: 'opening' });
     if (dataStore.getState().data !== null) dataStore.setState({ status: 'opening' });
     if (!(await hello())) return;
     await models.reopen();
     await images.reopen();
-    if (goesOn) await alone(() => saved.openRun(last.id));
+    if (goesOn) {
+      await alone(() => savedRuns.openRun(saved.id, then));
+      if (savedRunsStore.getState().opened?.id !== saved.id) tell('saved');
+      else {
+        runStore.setState({ recovered: { ...died, run: 'reopened' } });
+        if (run.phase.kind === 'finished' && exported.status === 'done') exportStore.setState(exported, true);
+      }
+    }
     // What came with a saved run cannot be opened again by its files.
     if (modelStore.getState().status === 'opening') modelStore.setState({ status: 'none', model: null });
     if (dataStore.getState().status === 'opening') dataStore.setState({ status: 'none', data: null });
@@ -123,11 +163,11 @@ export function createTrainer(parts: TrainerParts): Trainer {
     ...hub.actions,
     ...images.actions,
     ...runs.actions,
-    ...saved,
+    ...savedRuns,
     ...forecasts,
     start: () => alone(() => runs.actions.start()),
     resume: () => alone(() => runs.actions.resume()),
-    openRun: (id, end) => alone(() => saved.openRun(id, end)),
+    openRun: (id, then) => alone(() => savedRuns.openRun(id, then)),
     async open() {
       const [greeted, shipped, sets] = await Promise.all([
         hello(),
@@ -141,7 +181,7 @@ export function createTrainer(parts: TrainerParts): Trainer {
       if (!greeted) return;
       void hub.load();
       void images.loadStored();
-      void saved.loadRuns();
+      void savedRuns.loadRuns();
       const model = shipped.ok ? shipped.value[0] : undefined;
       const data = sets.ok ? sets.value[0] : undefined;
       // A user may already have dropped something of their own.

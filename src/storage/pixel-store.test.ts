@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { memoryFiles } from './memory-files.ts';
 import type { OriginFiles } from './origin-files.ts';
-import { PixelStore } from './pixel-store.ts';
+import { PixelStore, type PinnedPixels } from './pixel-store.ts';
 import { failingFiles } from './testing/failing-files.ts';
 
 const imageBytes = 48;
@@ -108,21 +108,31 @@ describe('pixels', () => {
   });
 });
 
+/** Files that are as old as they are early. */
+function datedFiles(): OriginFiles {
+  const files = memoryFiles();
+  let now = 0;
+  const ages = new Map<string, number>();
+  return {
+    ...files,
+    list: async (folder) =>
+      (await files.list(folder)).map((entry) => ({ ...entry, modified: ages.get(entry.path) ?? now })),
+    openWriter: (path) => {
+      ages.set(path, now++);
+      return files.openWriter(path);
+    },
+  };
+}
+
+const nothing = (): Promise<readonly PinnedPixels[]> => Promise.resolve([]);
+const pin = (images: readonly number[], maker = 'b', under = key): PinnedPixels => ({
+  ...{ maker, key: under, imageBytes },
+  ids: images.map(idOf),
+});
+
 describe('room', () => {
   test('is made by removing the oldest packs, and never exceeded', async () => {
-    const files = memoryFiles();
-    let now = 0;
-    const dated: OriginFiles = {
-      ...files,
-      list: async (folder) =>
-        (await files.list(folder)).map((entry) => ({ ...entry, modified: ages.get(entry.path) ?? now })),
-      openWriter: (path) => {
-        ages.set(path, now++);
-        return files.openWriter(path);
-      },
-    };
-    const ages = new Map<string, number>();
-    const store = new PixelStore(dated, 'b', 2500);
+    const store = new PixelStore(datedFiles(), 'b', nothing, 2500);
     await keep(store, range(0, 10)); // 48 + 36 bytes each, and the heads
     await keep(store, range(10, 20));
     await keep(store, range(20, 30));
@@ -132,6 +142,48 @@ describe('room', () => {
     // More than there is room for at all: nothing of it, and what was there has gone for it.
     await keep(store, range(100, 200));
     expect(await readBack(store, range(100, 200))).toEqual([]);
+  });
+
+  test('is not made of pixels that are pinned: others go, and at last new ones are not kept', async () => {
+    const files = datedFiles();
+    let pinned: readonly PinnedPixels[] = [pin([3, 777])];
+    const store = new PixelStore(files, 'b', () => Promise.resolve(pinned), 2500);
+    await keep(store, range(0, 10));
+    await keep(store, range(10, 20));
+    await keep(store, range(20, 30));
+    // The oldest stays whole for one of its images; the next one went.
+    expect(await readBack(store, range(0, 30))).toEqual([...range(0, 10), ...range(20, 30)]);
+    expect(store.isFull).toBe(false);
+    pinned = [pin([3]), pin([20])];
+    await keep(store, range(30, 40));
+    expect(await readBack(store, range(0, 40))).toEqual([...range(0, 10), ...range(20, 30)]);
+    expect(store.isFull).toBe(true);
+    pinned = [pin([20])];
+    await keep(store, range(30, 40));
+    expect(await readBack(store, range(0, 40))).toEqual(range(20, 40));
+    expect(store.isFull).toBe(false);
+  });
+
+  test('is made of what is pinned under another way of making pixels, or by another browser', async () => {
+    const pinned = [pin(range(0, 10), 'c'), pin(range(0, 10), 'b', '{"size":5}')];
+    const store = new PixelStore(datedFiles(), 'b', () => Promise.resolve(pinned), 2500);
+    for (const from of [0, 10, 20]) await keep(store, range(from, from + 10));
+    expect(await readBack(store, range(0, 30))).toEqual(range(10, 30));
+  });
+
+  test('of another browser’s pixels is not taken where they are pinned', async () => {
+    const files = datedFiles();
+    await keep(new PixelStore(files, 'c'), range(0, 10));
+    const store = new PixelStore(files, 'b', () => Promise.resolve([pin([1], 'c')]), 2500);
+    for (const from of [10, 20]) await keep(store, range(from, from + 10));
+    expect(await readBack(store, range(10, 30))).toEqual(range(20, 30));
+    expect(await readBack(new PixelStore(files, 'c'), range(0, 10))).toEqual(range(0, 10));
+  });
+
+  test('is not made while nobody can say what is pinned', async () => {
+    const store = new PixelStore(datedFiles(), 'b', () => Promise.reject(new Error('disk')), 2500);
+    for (const from of [0, 10, 20]) await keep(store, range(from, from + 10));
+    expect(await readBack(store, range(0, 30))).toEqual(range(0, 20));
   });
 
   test('is given back by one command', async () => {

@@ -18,18 +18,35 @@ const mostPerBlock = 256;
 /** All packs together; the oldest go first. */
 const defaultLimitBytes = 2e9;
 
+/** Pixels that are not to make room for others. */
+export interface PinnedPixels {
+  readonly maker: string;
+  readonly key: string;
+  readonly imageBytes: number;
+  readonly ids: readonly string[];
+}
+
 /** Where to put the pixels of an image; they are only valid during the call. */
 export type TakePixels = (id: string, pixels: Uint8Array<ArrayBuffer>) => void;
 
 export class PixelStore {
+  #isFull = false;
+
   /**
    * @param maker what makes the pixels, beside what a key says: another version of it may make others.
+   * @param pinned says what stays when room is made; asked only then. Where it rejects, everything stays.
    */
   constructor(
     private readonly files: OriginFiles,
     private readonly maker: string,
+    private readonly pinned: () => Promise<readonly PinnedPixels[]> = () => Promise.resolve([]),
     private readonly limitBytes: number = defaultLimitBytes,
   ) {}
+
+  /** Whether pixels were not kept because nothing may go for them. */
+  get isFull(): boolean {
+    return this.#isFull;
+  }
 
   /** The images of which something is here; whether it is whole shows when it is read. */
   async has(key: string, imageBytes: number): Promise<ReadonlySet<string>> {
@@ -92,6 +109,7 @@ export class PixelStore {
   async clear(): Promise<Result<null>> {
     try {
       await this.files.remove(top);
+      this.#isFull = false;
       return ok(null);
     } catch (thrown) {
       return fail(await storageFault(thrown, this.files));
@@ -118,7 +136,7 @@ export class PixelStore {
   }
 
   /** Visits every whole block of a key's packs. A pack that cannot be read is passed over. */
-  async #walk(key: string, imageBytes: number, visit: (block: Block) => Promise<void>): Promise<void> {
+  async #walk(key: string, imageBytes: number, visit: (block: PlacedBlock) => Promise<void>): Promise<void> {
     const head = this.#head(key, imageBytes);
     const packs = await this.files.list(this.#folder(key)).catch((): FileEntry[] => []);
     for (const { path } of packs) {
@@ -129,17 +147,19 @@ export class PixelStore {
       for (let at = head.length; ;) {
         const block = await blockAt(pack, at, imageBytes);
         if (block === null) break;
-        await visit(block);
+        await visit({ ...block, path });
         at = block.end;
       }
     }
   }
 
-  /** Removes the oldest packs but the one named until `bytes` more fit; whether they do. */
+  /** Removes the oldest packs, but neither the one named nor pinned ones, until `bytes` more fit; whether they do. */
   async #makeRoom(bytes: number, own: string): Promise<boolean> {
     const entries = await this.files.list(top);
     let total = entries.reduce((sum, entry) => sum + entry.bytes, 0);
-    const others = entries.filter(({ path }) => path !== own).sort((a, b) => a.modified - b.modified);
+    if (total + bytes <= this.limitBytes) return true;
+    const stays = (await this.#pinnedPacks()).add(own);
+    const others = entries.filter(({ path }) => !stays.has(path)).sort((a, b) => a.modified - b.modified);
     for (const { path, bytes: freed } of others) {
       if (total + bytes <= this.limitBytes) break;
       // One that another tab writes stays.
@@ -148,7 +168,21 @@ export class PixelStore {
         () => 0,
       );
     }
-    return total + bytes <= this.limitBytes;
+    this.#isFull = total + bytes > this.limitBytes;
+    return !this.#isFull;
+  }
+
+  /** Packs in which anything is pinned. */
+  async #pinnedPacks(): Promise<Set<string>> {
+    const packs = new Set<string>();
+    for (const { maker, key, imageBytes, ids } of await this.pinned()) {
+      const wanted = new Set(ids);
+      await new PixelStore(this.files, maker).#walk(key, imageBytes, (block) => {
+        if (block.ids.some((id) => wanted.has(id))) packs.add(block.path);
+        return Promise.resolve();
+      });
+    }
+    return packs;
   }
 }
 
@@ -159,6 +193,10 @@ interface Block {
   /** Where its pixels begin, and where the next block does. */
   readonly at: number;
   readonly end: number;
+}
+
+interface PlacedBlock extends Block {
+  readonly path: string;
 }
 
 /** null at the end of a pack and where it is torn or rotten. */

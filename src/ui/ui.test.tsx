@@ -167,7 +167,7 @@ describe('saved runs', () => {
     expect(unfinished.textContent).toBe('Continue Leaves <b> at step 120 of 250');
     fireEvent.click(within(unfinished).getByRole('button'));
     await act(settled);
-    expect(client.sent).toContainEqual({ name: 'openRun', input: { id: 'a', end: false } });
+    expect(client.sent).toContainEqual({ name: 'openRun', input: { id: 'a', then: 'train' } });
     expect(screen.queryByTestId('unfinished')).toBeNull();
     expect(screen.getByTestId('phase').textContent).toContain('Training');
     expect(screen.getByTestId('run-notes').textContent).toContain('goes on with it');

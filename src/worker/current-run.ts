@@ -20,7 +20,7 @@ import type { Forecasts, Planned } from './forecast.ts';
 import { beginningOf, summaryOf, type EngineParts } from './launch.ts';
 import { loadPixels, type OpenData } from './open-data.ts';
 import type { PixelsAhead } from './pixels-ahead.ts';
-import type { Commands, ExportResult, RunResult, RunSummary } from './protocol.ts';
+import type { AfterOpening, Commands, ExportResult, RunResult, RunSummary } from './protocol.ts';
 import type { RestoredRun, SavedRuns } from './saved-runs.ts';
 import { Telling } from './telling.ts';
 
@@ -96,13 +96,13 @@ export class CurrentRun {
     return started;
   }
 
-  /** Goes on with a run that was saved, or ends it where it is. */
-  async goOnWith(planned: Planned, restored: RestoredRun, end: boolean): Promise<Result<RunSummary>> {
+  /** Goes on with a run that was saved, or lets it wait or end where it is. */
+  async goOnWith(planned: Planned, restored: RestoredRun, then: AfterOpening): Promise<Result<RunSummary>> {
     const { saved, model, images, data, head } = restored;
     const { recipe, device } = saved.facts;
     const telling = await this.#tell(planned);
     const beginning = beginningOf(model, images, head, recipe, device, this.around.engineParts);
-    const launched = await this.#begin(model, images, data, beginning, telling, null, restored, null, end);
+    const launched = await this.#begin(model, images, data, beginning, telling, null, restored, null, then);
     if (!launched.ok) this.#undone();
     return launched;
   }
@@ -166,7 +166,7 @@ export class CurrentRun {
     ahead: EngineAhead | null,
     from: RestoredRun | null,
     signal: AbortSignal | null,
-    end = false,
+    then: AfterOpening = 'train',
   ): Promise<Result<RunSummary>> {
     const { makeEngine } = beginning;
     let saver: RunSaver | null = null;
@@ -192,7 +192,7 @@ export class CurrentRun {
       from?.saved.state,
     );
     // One whose numbers had overflowed would meet the same wall again.
-    if (from !== null && !end) run.easeOff();
+    if (from !== null && then !== 'end') run.easeOff();
     const prepared = await run.prepare(ahead);
     telling.engineReady();
     if (!prepared.ok) return prepared;
@@ -206,7 +206,8 @@ export class CurrentRun {
     this.#active = { ...active, exports: null };
     this.#saver = null;
     if (from !== null) run.retell();
-    if (end) run.stop();
+    if (then === 'pause') run.pause();
+    if (then === 'end') run.stop();
     else saver = await this.#saverOf(active, from);
     if (from !== null) this.#saver = saver;
     void run.train();

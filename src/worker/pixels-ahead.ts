@@ -7,7 +7,7 @@ import type { Preprocessing } from '../data/preprocessing.ts';
 import { present } from '../shared/assert.ts';
 import { ok, type Result } from '../shared/result.ts';
 import { openOriginFiles } from '../storage/opfs.ts';
-import { PixelStore } from '../storage/pixel-store.ts';
+import { PixelStore, type PinnedPixels } from '../storage/pixel-store.ts';
 import type { OpenData } from './open-data.ts';
 import type { PixelStorage } from './protocol.ts';
 
@@ -21,12 +21,13 @@ export class PixelsAhead {
   constructor(
     private readonly images: ImageWorker,
     private readonly onProgress: (progress: AheadProgress) => void,
+    private readonly pinned: () => Promise<readonly PinnedPixels[]>,
   ) {}
 
   /** The pixels on the disk; null where the browser gives none (memory would hold them twice). */
   store(): Promise<PixelStore | null> {
     this.#store ??= openOriginFiles().then((files) =>
-      files.kind === 'disk' ? new PixelStore(files, navigator.userAgent) : null,
+      files.kind === 'disk' ? new PixelStore(files, navigator.userAgent, this.pinned) : null,
     );
     return this.#store;
   }
@@ -84,9 +85,10 @@ export class PixelsAhead {
 
   /** Bytes that are kept. */
   async stored(): Promise<Result<PixelStorage>> {
-    const bytes = await (await this.store())?.bytes();
-    if (bytes === undefined) return ok({ bytes: 0 });
-    return bytes.ok ? ok({ bytes: bytes.value }) : bytes;
+    const store = await this.store();
+    if (store === null) return ok({ bytes: 0, isFull: false });
+    const bytes = await store.bytes();
+    return bytes.ok ? ok({ bytes: bytes.value, isFull: store.isFull }) : bytes;
   }
 
   /** Removes all that is kept. */

@@ -180,6 +180,8 @@ export interface ExportResult {
 /** What is kept of images' pixels on this machine. */
 export interface PixelStorage {
   readonly bytes: number;
+  /** Pixels were not kept, since all that could go for them are those that unfinished runs need. */
+  readonly isFull: boolean;
 }
 
 /** A run that is kept on this machine. */
@@ -212,6 +214,9 @@ export interface RunList {
   /** Bytes of the copies of models that runs need. */
   readonly modelBytes: number;
 }
+
+/** What a saved run does once it is open. */
+export type AfterOpening = 'train' | 'pause' | 'end';
 
 /** A saved run that was put together again and goes on; what it measured before comes as events. */
 export interface OpenedRun {
@@ -324,10 +329,10 @@ export interface Commands {
   saveRun: { input: null; output: null };
   savedRuns: { input: null; output: RunList };
   /**
-   * Goes on with a saved run; one that has ended can then be exported. With `end` it ends at once, to be
-   * exported as it is, and stays as it was saved.
+   * Goes on with a saved run, or waits where it was saved; one that has ended can then be exported. With
+   * `end` it ends at once, to be exported as it is, and stays as it was saved.
    */
-  openRun: { input: { readonly id: string; readonly end: boolean }; output: OpenedRun };
+  openRun: { input: { readonly id: string; readonly then: AfterOpening }; output: OpenedRun };
   renameRun: { input: { readonly id: string; readonly name: string }; output: RunList };
   /** Deletes a run, or brings it back. */
   deleteRun: { input: { readonly id: string; readonly undo: boolean }; output: RunList };

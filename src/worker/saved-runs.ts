@@ -25,7 +25,7 @@ import { digestOf } from '../shared/sha256.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { OriginFiles } from '../storage/origin-files.ts';
 import { openOriginFiles } from '../storage/opfs.ts';
-import { PixelStore } from '../storage/pixel-store.ts';
+import { PixelStore, type PinnedPixels } from '../storage/pixel-store.ts';
 import type { ImageWorker } from '../data/image-work.ts';
 import type { KeptPixels } from '../data/pixel-cache.ts';
 import type { TrainingData } from '../train/training-data.ts';
@@ -285,13 +285,18 @@ export class SavedRuns {
   /** Pixels as the run saw them, whoever made them; what is made now is kept as of this browser. */
   #keptPixels({ pixels }: SavedImages): KeptPixels | null {
     if (this.files.kind === 'memory') return null;
-    const own = new PixelStore(this.files, navigator.userAgent);
+    const own = new PixelStore(this.files, navigator.userAgent, () => this.pinnedPixels());
     const former = new PixelStore(this.files, pixels.maker);
     return {
       has: (...asked) => former.has(...asked),
       read: (...asked) => former.read(...asked),
       writer: (...asked) => own.writer(...asked),
     };
+  }
+
+  /** The pixels that are not to make room for others. */
+  pinnedPixels(): Promise<readonly PinnedPixels[]> {
+    return this.#folders.pixelsToKeep();
   }
 
   async list(): Promise<Result<RunList>> {

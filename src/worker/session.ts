@@ -58,8 +58,10 @@ export class Session {
   readonly run: CurrentRun;
 
   constructor(private readonly events: EventStream) {
-    this.pixels = new PixelsAhead(this.#images, (progress) =>
-      this.events.latest({ kind: 'pixels', ...progress }),
+    this.pixels = new PixelsAhead(
+      this.#images,
+      (progress) => this.events.latest({ kind: 'pixels', ...progress }),
+      async () => (await this.run.savedRuns()).pinnedPixels(),
     );
     this.hub = new HubModels((what, done, total) =>
       this.events.progress({ kind: 'progress', what, done, total, unit: 'bytes' }),
@@ -230,7 +232,7 @@ export class Session {
     return this.#starting(() => this.#openRun(input));
   }
 
-  async #openRun({ id, end }: Commands['openRun']['input']): Promise<Result<OpenedRun>> {
+  async #openRun({ id, then }: Commands['openRun']['input']): Promise<Result<OpenedRun>> {
     const busy = this.run.refuseWhileActive('open a run');
     if (busy !== null) return busy;
     const runs = await this.run.savedRuns();
@@ -248,7 +250,7 @@ export class Session {
     await this.pixels.stop();
     await this.#stopMeasuring();
     const planned = this.#planned(model, images, recipe, device.backend);
-    const launched = await this.run.goOnWith(planned, restored.value, end);
+    const launched = await this.run.goOnWith(planned, restored.value, then);
     if (!launched.ok) return launched;
     this.#take(model);
     this.#data = images;

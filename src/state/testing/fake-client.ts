@@ -318,8 +318,8 @@ export function createFakeClient(
     suggestedModels: () => ok(suggested),
     cachedModels: () => ok([]),
     deleteCached: () => ok([]),
-    storedPixels: () => ok({ bytes: 0 }),
-    deletePixels: () => ok({ bytes: 0 }),
+    storedPixels: () => ok({ bytes: 0, isFull: false }),
+    deletePixels: () => ok({ bytes: 0, isFull: false }),
     pushToHub: ({ repository, address }) => ok({ url: `${address}/${repository}`, commit: '0'.repeat(40) }),
     exportModel: ({ formats }) =>
       ok({
@@ -351,13 +351,14 @@ export function createFakeClient(
       }),
     saveRun: () => ok(null),
     savedRuns: () => ok(list()),
-    openRun: ({ id, end }) => {
+    openRun: ({ id, then }) => {
       const run = runs.find((known) => known.id === id);
       if (run === undefined) return fail({ kind: 'storage', why: 'unavailable', detail: 'It is gone.' });
       step = run.step;
+      become({ kind: 'preparing', part: 'engine', what: 'Preparing the engine', done: 0, total: 1 });
       evaluate();
-      if (end || run.finished) become({ kind: 'finished', step, steps, early: step < steps });
-      else become({ kind: 'training', stage: 1, step, steps });
+      if (then === 'end' || run.finished) become({ kind: 'finished', step, steps, early: step < steps });
+      else become({ kind: then === 'pause' ? 'paused' : 'training', stage: 1, step, steps });
       return ok({ id, name: run.name, summary: summary(), model, data, notes: options.notes ?? [] });
     },
     renameRun: ({ id, name }) => {

@@ -19,6 +19,7 @@ function preparedWords(pixels: DataState['pixels']): string {
 export function PreparedImages({ disabled }: { readonly disabled: boolean }) {
   const pixels = useData((state) => state.pixels);
   const storedBytes = useData((state) => state.storedBytes);
+  const isFull = useData((state) => state.isStoreFull);
   const trainer = useTrainer();
   return (
     <>
@@ -31,11 +32,19 @@ export function PreparedImages({ disabled }: { readonly disabled: boolean }) {
       >
         {preparedWords(pixels)}
       </p>
+      {isFull && (
+        <p className={styles.soft} data-testid="pixels-full">
+          There is no room to keep more prepared images, since runs that are not finished need those that are
+          kept: other images are decoded anew each time, and a run with them asks for its images after a
+          reload. Finish or delete such runs to make room.
+        </p>
+      )}
       {storedBytes > 0 && (
         <details className={styles.more} data-testid="stored-pixels">
           <summary>On this machine: prepared images, {bytesInWords(storedBytes)}</summary>
           <p className={styles.soft}>
-            Kept in this browser, so that no image is decoded twice. The oldest go first.
+            Kept in this browser, so that no image is decoded twice. The oldest go first, but never those of
+            runs that are not finished: without them such a run asks for its images.
           </p>
           <div className={styles.actions}>
             <Button variant="quiet" disabled={disabled} onClick={() => void trainer.deletePixels()}>

@@ -106,5 +106,7 @@ export function recoveredSentence(fault: Fault): string {
     return `The memory was too small for all images of a step at once: they are taken ${fault.microBatch ?? 1} at a time, with the same result.`;
   if (fault.kind === 'not-finite' && fault.again !== undefined)
     return `The run diverged at step ${fault.step} and went back to step ${fault.again.step}, with ${changeInWords(fault.again)}.`;
+  if (fault.kind === 'worker-died')
+    return 'The training thread ended and was replaced; the run was opened again where it was last saved.';
   return describeFault(fault).title;
 }

@@ -86,7 +86,7 @@ function Run({ run }: { readonly run: ListedRun }) {
             variant="quiet"
             disabled={!canOpen}
             aria-label={`Export ${name} as it is`}
-            onClick={() => void trainer.openRun(id, true)}
+            onClick={() => void trainer.openRun(id, 'end')}
           >
             Export as it is
           </Button>
