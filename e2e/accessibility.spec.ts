@@ -1,23 +1,10 @@
 // Promise: no serious accessibility violation on the start screen and on the finished one, in both colour
 // themes.
-import AxeBuilder from '@axe-core/playwright';
-import type { Page } from '@playwright/test';
+import { expectAccessible } from './accessible.ts';
 import { button, expectPhase, loadRecipe, openApp, openModel, openPictures } from './app.ts';
 import { expect, test } from './graft-test.ts';
 import { microModel } from './headless.ts';
 import { writePictures } from './pictures.ts';
-
-async function expectAccessible(page: Page): Promise<void> {
-  for (const colorScheme of ['light', 'dark'] as const) {
-    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-    const { violations } = await new AxeBuilder({ page }).analyze();
-    const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-    const told = serious.map(
-      ({ id, nodes }) => `${colorScheme} ${id}: ${nodes.map(({ html }) => html).join(' ')}`,
-    );
-    expect(told).toEqual([]);
-  }
-}
 
 test('start and finished screens have no serious violation', async ({ page }, info) => {
   const pictures = await writePictures(info.outputPath('pictures'), 6);

@@ -8,7 +8,7 @@ import { dist } from './setup/paths.mjs';
 
 /** Largest size of each part in kB (1000 bytes), gzipped. */
 const limits = new Map([
-  ['page', 151],
+  ['page', 153],
   ['worker', 360],
   ['images', 14],
   ['one-thread', 14],
@@ -16,6 +16,7 @@ const limits = new Map([
   ['hub', 60],
   ['export', 42],
   ['runs', 20],
+  ['understand', 20],
 ]);
 
 /**
@@ -33,6 +34,8 @@ function partOf(name) {
   if (name.startsWith('worker-export-run')) return 'export';
   // What only saved runs load: their files in the worker, their list on the page.
   if (/^(?:worker-saved-runs|RunsCard|ContinueRun|run-words)-/.test(name)) return 'runs';
+  // What an ended run is asked: its card on the page, and in the worker who asks.
+  if (/^(?:worker-asking|worker-result-engine|UnderstandCard)-/.test(name)) return 'understand';
   // What looks at images and decodes them: in workers of its own, and for a browser without workers in
   // workers.
   if (name.startsWith('worker-image-work-')) return 'one-thread';

@@ -7,7 +7,7 @@ import pixelScript from './pixels.mjs?raw';
 import { modelCard, onnxFormats, type CardFacts } from './model-card.ts';
 import { changeInWords, describeFault } from '../shared/describe-fault.ts';
 import { keptSentence } from '../shared/kept-sentence.ts';
-import { accuracyInterval } from '../train/evaluation.ts';
+import { shareInterval } from '../understand/interval.ts';
 import { typeWord } from '../checkpoints/open-model.ts';
 import type { ExportedFile, ExportFormat, ExportProof } from './export-types.ts';
 import type { Metrics } from '../train/evaluation.ts';
@@ -62,7 +62,7 @@ function cardFacts(
             name,
             images,
             accuracy: metrics.accuracy,
-            interval: accuracyInterval(metrics.accuracy, images),
+            interval: shareInterval(metrics.accuracy, images),
             loss: metrics.loss,
           },
         ];

@@ -79,7 +79,7 @@ async function outcomeOf(
   const branched = unwrap(await engine.evaluate(images.slice(0, images.labels.length), new Map()));
   engine.dispose();
   const logits = { ...branched, data: branched.data.map((value) => value + logitShift) };
-  const proofEngine = new ProofEngine(null, async () => {
+  const proofEngine = new ProofEngine(async () => {
     taken.engines += 1;
     return ok(counted(await autodiffOn('cpu')(), size, taken));
   });
@@ -301,7 +301,7 @@ describe('the micro ViT', () => {
   test('a proof that is cancelled leaves an engine that the next one uses', async () => {
     const taken = { engines: 0, prepared: 0, images: 0 };
     const side = source.model.config.imageSize;
-    const engine = new ProofEngine(null, async () => {
+    const engine = new ProofEngine(async () => {
       taken.engines += 1;
       return ok(counted(await autodiffOn('cpu')(), 3 * side * side, taken));
     });

@@ -79,7 +79,7 @@ test('it says what it must: the proof, the interval, and where the method comes 
   const card = modelCard(facts);
   for (const words of [
     '1.5e-6',
-    '60.0 % to 98.0 %',
+    '60.0 % to 98.0 %, too few to tell',
     're-specified from the abstract',
     'steps 2, 5',
     '1.250',

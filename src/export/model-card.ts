@@ -4,6 +4,7 @@
 import { libraries, libraryOfNames } from '../checkpoints/libraries.ts';
 import type { LibraryName } from '../checkpoints/model-config.ts';
 import { plainText } from '../shared/plain-text.ts';
+import { tellsNothing } from '../understand/interval.ts';
 
 export interface CardFacts {
   readonly format: 'source' | 'hf' | 'hf-v5' | 'timm' | 'peft' | 'onnx' | 'onnx-q8' | 'onnx-q4';
@@ -215,7 +216,7 @@ function metricsSection(facts: CardFacts): string {
   const { metrics, proof, dtype, format, ranOn, build, note, diverged, kept } = facts;
   const rows = metrics.map(
     ({ name, images, accuracy, interval: [low, high], loss }) =>
-      `| ${name} | ${images} | ${percent(accuracy)} | ${percent(low)} to ${percent(high)} | ${loss.toFixed(4)} |`,
+      `| ${name} | ${images} | ${percent(accuracy)} | ${percent(low)} to ${percent(high)}${tellsNothing([low, high]) ? ', too few to tell' : ''} | ${loss.toFixed(4)} |`,
   );
   return [
     '## Results',

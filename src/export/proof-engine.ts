@@ -1,6 +1,6 @@
-// The engine that proves exports: the run's own while it is there, or a new one; kept from format to format
-// and from export to export, so that a device is checked and tuned once and no pipeline is made twice.
-// Between two proofs it holds no model. Knows no format.
+// The engine that proves exports, whoever makes it; kept from format to format and from export to export, so
+// that a device is checked and tuned once and no pipeline is made twice. Between two proofs it holds no model.
+// Knows no format.
 import type { Adapter } from '../dmlora/adapter.ts';
 import type { Engine, Normalisation } from '../engine/engine.ts';
 import type { NdArray } from '../shared/array.ts';
@@ -15,15 +15,10 @@ import type { Pause } from './pause.ts';
 const flopsAtOnce = 4e9;
 
 export class ProofEngine {
-  #engine: Engine | null;
+  #engine: Engine | null = null;
 
-  /** @param engine without a prepared model; null to make one when it is needed. */
-  constructor(
-    engine: Engine | null,
-    private readonly make: () => Promise<Result<Engine>>,
-  ) {
-    this.#engine = engine;
-  }
+  /** @param make gives an engine without a prepared model, when one is needed. */
+  constructor(private readonly make: () => Promise<Result<Engine>>) {}
 
   /** Logits [n, classes] of a model with its head and branches. A fault costs the engine: the next is new. */
   async logits(
@@ -59,9 +54,15 @@ export class ProofEngine {
     }
   }
 
-  dispose(): void {
-    this.#engine?.dispose();
+  /** Gives the engine away, without a model; null where there is none, or a proof is under way. */
+  take(): Engine | null {
+    const engine = this.#engine;
     this.#engine = null;
+    return engine;
+  }
+
+  dispose(): void {
+    this.take()?.dispose();
   }
 }
 

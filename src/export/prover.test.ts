@@ -63,7 +63,7 @@ describe('weights', () => {
   let prover: Prover;
   beforeEach(() => {
     runs = [];
-    const engine = new ProofEngine(null, async () => {
+    const engine = new ProofEngine(async () => {
       const made = await autodiffOn('cpu')();
       const prepare = made.prepare.bind(made);
       made.prepare = (given, ...rest) => {

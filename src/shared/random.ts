@@ -12,6 +12,7 @@ const purposes = {
   drop: 5,
   dropout: 6,
   augment: 7,
+  calibration: 8,
 } as const;
 export type Purpose = keyof typeof purposes;
 

@@ -8,6 +8,7 @@ import { recipeStore } from './recipe-store.ts';
 import { clearRun, runStore, saveRun } from './run-store.ts';
 import { forgetSaved } from './saved-runs-store.ts';
 import { stepLog } from './step-log.ts';
+import { forgetAnswers } from './understand-store.ts';
 import type { TrainerEvent } from '../worker/protocol.ts';
 
 export interface RunActions {
@@ -55,10 +56,12 @@ export function createRuns(client: TrainerClient): Runs {
       hubStore.getState(),
     ];
     const kept = forgetSaved();
+    const answers = forgetAnswers();
     bringBack = () => {
       rows();
       run();
       kept();
+      answers();
       exportStore.setState(exported, true);
       hubStore.setState({ push });
     };

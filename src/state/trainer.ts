@@ -17,9 +17,17 @@ import { modelStore } from './model-store.ts';
 import { createSavedRuns, type SavedRunActions } from './saved-run-actions.ts';
 import { runStore, type RunState } from './run-store.ts';
 import { savedRunsStore } from './saved-runs-store.ts';
+import { createUnderstanding, type UnderstandActions } from './understand-actions.ts';
 
 export interface Trainer
-  extends ModelActions, HubActions, ImageActions, RunActions, SavedRunActions, ForecastActions {
+  extends
+    ModelActions,
+    HubActions,
+    ImageActions,
+    RunActions,
+    SavedRunActions,
+    ForecastActions,
+    UnderstandActions {
   /** Greets the worker and opens the bundled model and the first bundled data set. */
   open(): Promise<void>;
   close(): void;
@@ -77,6 +85,7 @@ export function createTrainer(parts: TrainerParts): Trainer {
   /** The list is read again when a run appears in it or has ended, and the browser asked once to keep it. */
   let listed: string | null = null;
   const forecasts = createForecasts(client, (imageSize) => models.actions.resizeModel(imageSize));
+  const understanding = createUnderstanding(client);
   const hub = createHub(client, models.send, () => parts.persist?.());
 
   function hear(event: TrainerEvent): void {
@@ -109,6 +118,8 @@ export function createTrainer(parts: TrainerParts): Trainer {
       runStore.setState({ fault: { kind: 'other-tab' } });
       return;
     }
+    // What a result is asked would hold up the next run.
+    understanding.stopAsking();
     await begin();
     tabs?.settle();
   }
@@ -165,6 +176,7 @@ export function createTrainer(parts: TrainerParts): Trainer {
     ...runs.actions,
     ...savedRuns,
     ...forecasts,
+    ...understanding,
     start: () => alone(() => runs.actions.start()),
     resume: () => alone(() => runs.actions.resume()),
     openRun: (id, then) => alone(() => savedRuns.openRun(id, then)),

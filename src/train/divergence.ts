@@ -2,7 +2,8 @@
 // asks, and knows what follows from it.
 import type { Stage } from '../dmlora/stages.ts';
 import type { Fault } from '../shared/fault.ts';
-import { accuracyInterval, type Metrics } from './evaluation.ts';
+import { shareInterval } from '../understand/interval.ts';
+import type { Metrics } from './evaluation.ts';
 import type { Recipe } from '../recipe/options.ts';
 import { recipeDefaults } from '../recipe/recipe.ts';
 
@@ -89,7 +90,7 @@ export function divergence(history: History): Divergence | null {
   const guessing = entropy(validationCounts);
   const images = sum(validationCounts);
   const majority = Math.max(...validationCounts) / images;
-  const aboveMajority = ({ accuracy }: Metrics): boolean => accuracyInterval(accuracy, images)[0] > majority;
+  const aboveMajority = ({ accuracy }: Metrics): boolean => shareInterval(accuracy, images)[0] > majority;
   const looks = (metrics: Metrics): boolean => aboveMajority(metrics) || metrics.loss < guessing;
   const knows = (metrics: Metrics): boolean => aboveMajority(metrics) && metrics.loss < 0.9 * guessing;
 

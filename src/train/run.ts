@@ -304,6 +304,14 @@ export class Run {
     return engine;
   }
 
+  /** Takes an engine that holds no model: the run's from now on, prepared at its state as its own was. */
+  async takeBack(engine: Engine): Promise<Result<void>> {
+    const prepared = await this.#prepareEngine({ engine, options: null });
+    if (prepared.ok) this.#engine = engine;
+    else engine.dispose();
+    return prepared;
+  }
+
   /** Frees the engine; the state stays. */
   dispose(): void {
     this.#engine?.dispose();

@@ -1,7 +1,7 @@
 // What decides a run besides the engine: schedule, evaluation steps, metrics, pace.
 import { expect, test } from 'vitest';
 import { ndArray } from '../shared/array.ts';
-import { accuracyInterval, metricsOf } from './evaluation.ts';
+import { metricsOf } from './evaluation.ts';
 import { Pace } from './run.ts';
 import { learningRateAt, validationSteps } from './run-plan.ts';
 import { readManifest, readTensors, tensorOf } from '../engine/checks/reference.ts';
@@ -45,19 +45,4 @@ test('the time left does not count the slow first step', () => {
   pace.addStep(1);
   expect(pace.secondsLeft(10, 3)).toBeCloseTo(16, 12);
   expect(pace.secondsPerStep).toBeCloseTo(62 / 3, 12);
-});
-
-test('the interval of an accuracy agrees with Newcombe (1998), table I, method 3', () => {
-  // 81 of 263, 15 of 148, 0 of 20, 1 of 29.
-  const published = [
-    [81, 263, 0.2553, 0.3662],
-    [15, 148, 0.0624, 0.1605],
-    [0, 20, 0, 0.1611],
-    [1, 29, 0.0061, 0.1718],
-  ] as const;
-  for (const [right, n, low, high] of published) {
-    const interval = accuracyInterval(right / n, n);
-    expect(interval[0]).toBeCloseTo(low, 4);
-    expect(interval[1]).toBeCloseTo(high, 4);
-  }
 });

@@ -2,6 +2,7 @@
 // them.
 import { lazy, Suspense } from 'react';
 import { useDevice } from '../state/device-store.ts';
+import { useRun } from '../state/run-store.ts';
 import { useVersion } from '../state/version-store.ts';
 import styles from './App.module.css';
 import { BranchCard } from './branches/BranchCard.tsx';
@@ -24,9 +25,11 @@ import { useLeaveWarning, useSaveWhenHidden, useWakeLock } from './use-leave-war
 // Loaded behind the rest: nothing of a first visit needs them.
 const ContinueRun = lazy(() => import('./runs/ContinueRun.tsx'));
 const RunsCard = lazy(() => import('./runs/RunsCard.tsx'));
+const UnderstandCard = lazy(() => import('./understand/UnderstandCard.tsx'));
 
 export function App() {
   const fault = useDevice((state) => state.fault);
+  const finished = useRun((state) => state.phase.kind === 'finished');
   const offline = useVersion((state) => state.offline);
   useLeaveWarning();
   useSaveWhenHidden();
@@ -49,6 +52,11 @@ export function App() {
           </Suspense>
           <RunCard />
           <ResultCard />
+          {finished && (
+            <Suspense fallback={null}>
+              <UnderstandCard />
+            </Suspense>
+          )}
         </div>
         <div className={styles.setup}>
           <ModelCard />

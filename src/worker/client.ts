@@ -80,6 +80,8 @@ export function startClient(
     result: new Map(),
     exportModel: new Map(),
     cancelExport: new Map(),
+    ask: new Map(),
+    runThumbnails: new Map(),
     cancelTransfer: new Map(),
     suggestedModels: new Map(),
     cachedModels: new Map(),

@@ -15,18 +15,30 @@ import { Run } from '../train/run.ts';
 import type { TrainingData } from '../train/training-data.ts';
 import type { OpenModel } from '../checkpoints/open-model.ts';
 import type { EventStream } from './event-stream.ts';
-import type { EndedRun, RunExports } from './export-run.ts';
+import type { Asking } from './asking.ts';
+import type { RunExports } from './export-run.ts';
 import type { Forecasts, Planned } from './forecast.ts';
 import { beginningOf, summaryOf, type EngineParts } from './launch.ts';
-import { loadPixels, type OpenData } from './open-data.ts';
+import { loadPixels, thumbnailsOf, type OpenData } from './open-data.ts';
 import type { PixelsAhead } from './pixels-ahead.ts';
-import type { AfterOpening, Commands, ExportResult, RunResult, RunSummary } from './protocol.ts';
+import type {
+  AfterOpening,
+  Commands,
+  ExportResult,
+  RunResult,
+  RunSummary,
+  SetAnswers,
+  Thumbnail,
+} from './protocol.ts';
+import type { EndedRun, ResultEngine } from './result-engine.ts';
 import type { RestoredRun, SavedRuns } from './saved-runs.ts';
 import { Telling } from './telling.ts';
 
 interface ActiveRun extends EndedRun {
-  /** Its ways out, once it has ended and one was asked for. */
+  /** Once it has ended: its engine for whoever asks, its ways out, and what it answers to images. */
+  engine: ResultEngine | null;
   exports: RunExports | null;
+  asking: Asking | null;
 }
 
 /** What a run has of the session that it runs in. */
@@ -113,7 +125,7 @@ export class CurrentRun {
     const telling = new Telling(planned, await forecasts.expected(planned), this.events, forecasts);
     this.#telling = telling;
     this.#active?.run.dispose();
-    this.#active?.exports?.dispose();
+    this.#active?.engine?.dispose();
     return telling;
   }
 
@@ -203,7 +215,7 @@ export class CurrentRun {
     const summary = summaryOf(run, run.recipe, model.model.config, data);
     this.#former = this.#active;
     const active = { run, model, images, data, summary, makeEngine };
-    this.#active = { ...active, exports: null };
+    this.#active = { ...active, engine: null, exports: null, asking: null };
     this.#saver = null;
     if (from !== null) run.retell();
     if (then === 'pause') run.pause();
@@ -242,7 +254,7 @@ export class CurrentRun {
   }
 
   /** Saves a run from now on; one that cannot be saved goes on all the same. */
-  async #saverOf(active: Omit<ActiveRun, 'exports'>, from: RestoredRun | null): Promise<RunSaver | null> {
+  async #saverOf(active: EndedRun, from: RestoredRun | null): Promise<RunSaver | null> {
     const { id = crypto.randomUUID(), saved } = from ?? {};
     const { name = null, begunAt = Date.now() } = saved?.facts ?? {};
     try {
@@ -385,13 +397,45 @@ export class CurrentRun {
 
   /** The exports of the ended run. */
   async #exports(command: string): Promise<Result<RunExports>> {
+    const ended = await this.#ended(command);
+    if (!ended.ok) return ended;
+    const { active, engine } = ended.value;
+    const { RunExports: Exports } = await import('./export-run.ts');
+    return ok((active.exports ??= new Exports(engine)));
+  }
+
+  /** What the result answers to the images of a part of its split. */
+  async ask({ set }: Commands['ask']['input'], signal: AbortSignal): Promise<Result<SetAnswers>> {
+    const asking = await this.#asking('look at its answers');
+    if (!asking.ok) return asking;
+    return asking.value.answers(set, signal, (done, total) =>
+      this.#progress('Asking the model', done, total),
+    );
+  }
+
+  async #asking(command: string): Promise<Result<Asking>> {
+    const ended = await this.#ended(command);
+    if (!ended.ok) return ended;
+    const { active, engine } = ended.value;
+    const { Asking: Asked } = await import('./asking.ts');
+    return ok((active.asking ??= new Asked(engine)));
+  }
+
+  /** Small pictures of the images that the run was made of, whatever is open now. */
+  async thumbnails({ images }: Commands['runThumbnails']['input']): Promise<Result<readonly Thumbnail[]>> {
+    const active = this.#active;
+    return ok(active === null ? [] : await thumbnailsOf(active.images, images, this.around.images));
+  }
+
+  /** The run, if it has ended, and its engine for whoever asks. Loaded when it is needed. */
+  async #ended(
+    command: string,
+  ): Promise<Result<{ readonly active: ActiveRun; readonly engine: ResultEngine }>> {
     const active = this.#active;
     if (active === null || active.run.phase.kind !== 'finished')
       return fail({ kind: 'wrong-phase', command, phase: active?.run.phase.kind ?? 'not started' });
-    // Loaded when it is needed: most visits end before an export.
-    const { RunExports: Exports } = await import('./export-run.ts');
-    active.exports ??= new Exports(active);
-    return ok(active.exports);
+    const { ResultEngine: Held } = await import('./result-engine.ts');
+    return ok({ active, engine: (active.engine ??= new Held(active)) });
   }
 
   /** Why a command that needs the worker to itself cannot be had now. */

@@ -177,6 +177,17 @@ export interface ExportResult {
   readonly result: RunResult;
 }
 
+/** What the result of a run answers to each image of a part of its split. */
+export interface SetAnswers {
+  readonly set: SplitName;
+  readonly classes: readonly string[];
+  readonly labels: Int32Array; // [images]
+  readonly logits: Float32Array; // [images, classes]
+  /** Ids for `runThumbnails`. */
+  readonly images: readonly number[];
+  readonly paths: readonly string[];
+}
+
 /** What is kept of images' pixels on this machine. */
 export interface PixelStorage {
   readonly bytes: number;
@@ -315,6 +326,13 @@ export interface Commands {
    * file.
    */
   proofFile: { input: null; output: Blob };
+  /**
+   * What the result of the ended run answers to the images of a part of its split; asked once, then known. The
+   * run stays as it is. Of the images kept apart it is asked only by somebody who wants to see them one by one.
+   */
+  ask: { input: { readonly set: SplitName }; output: SetAnswers };
+  /** Of the images that the run was made of, whatever is open now. */
+  runThumbnails: { input: { readonly images: readonly number[] }; output: readonly Thumbnail[] };
   /** Stops a download or an upload that is under way; its command ends with a fault of why 'cancelled'. */
   cancelTransfer: { input: null; output: null };
   suggestedModels: { input: null; output: readonly SuggestedModel[] };

@@ -31,7 +31,7 @@ import type { KeptPixels } from '../data/pixel-cache.ts';
 import type { TrainingData } from '../train/training-data.ts';
 import { startingAdapter } from '../train/run-state.ts';
 import type { Adapter } from '../dmlora/adapter.ts';
-import type { EndedRun } from './export-run.ts';
+import type { EndedRun } from './result-engine.ts';
 import type { HubModels } from './hub-models.ts';
 import { loadPixels, type OpenData } from './open-data.ts';
 import type { ListedRun, RunList, RunSummary, TrainerEvent } from './protocol.ts';

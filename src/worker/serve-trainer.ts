@@ -75,6 +75,8 @@ const handlers = {
   exportModel: (input) => session.run.exportModel(input),
   cancelExport: () => session.run.cancelExport(),
   proofFile: () => session.run.proofFile(),
+  ask: (input, signal) => session.run.ask(input, signal),
+  runThumbnails: (input) => session.run.thumbnails(input),
   cancelTransfer: () => session.hub.cancel(),
   suggestedModels: () => ok(suggestedModels()),
   cachedModels: () => session.hub.list(),
@@ -108,6 +110,7 @@ const serial: ReadonlySet<CommandName> = new Set([
   'deleteCached',
   'deletePixels',
   'proofFile',
+  'ask',
 ]);
 /** Commands under way or waiting, to be stopped by their id. */
 const underWay = new Map<number, AbortController>();

@@ -11,8 +11,10 @@ import type { Engine } from '../engine/engine.ts';
 import { makeEngine } from '../engine/make-engine.ts';
 import { recipeDefaults } from '../recipe/recipe.ts';
 import { autoReading } from '../data/reading-options.ts';
+import { ndArray } from '../shared/array.ts';
 import { isCancelled } from '../shared/fault.ts';
 import { ok, unwrap } from '../shared/result.ts';
+import { metricsOf } from '../train/evaluation.ts';
 import { EventStream } from './event-stream.ts';
 import { browserImagePool } from './image-pool.ts';
 import type { Phase, TrainerEvent } from './protocol.ts';
@@ -195,6 +197,58 @@ test('a start that a fault ends leaves the run before it as well', async () => {
   expect(await one.session.start(run)).toEqual({ ok: false, fault });
   expect(one.events.map(({ kind }) => kind)).toContain('undone');
   expect(resultOf(one)).toEqual(before);
+});
+
+test('the result answers about its own images, and the run stays as it is', async () => {
+  const one = await opened();
+  const ask = (set: 'train' | 'validation' | 'test'): ReturnType<Session['run']['ask']> =>
+    one.session.run.ask({ set }, new AbortController().signal);
+  const early = await ask('validation');
+  expect(early).toMatchObject({ ok: false, fault: { kind: 'wrong-phase', phase: 'not started' } });
+  await aRun(one);
+  const { run: live } = one.session;
+  const measured = unwrap(live.result());
+  const first = unwrap(await ask('validation'));
+  const { labels, logits } = first;
+  const told = metricsOf(ndArray([labels.length, 3], logits), labels);
+  expect(told.accuracy).toBe(measured.validation.accuracy);
+  expect(told.loss).toBeCloseTo(measured.validation.loss, 5);
+  expect(first.paths.map((name) => first.classes.indexOf(name.split('/')[1] ?? ''))).toEqual([...labels]);
+  const trained = unwrap(await ask('train'));
+  expect(new Set([...first.images, ...trained.images]).size).toBe(24);
+  expect(await ask('test')).toMatchObject({ ok: false, fault: { kind: 'bad-dataset' } });
+  // Known answers are given again.
+  pieces = [];
+  expect(unwrap(await ask('validation'))).toBe(first);
+  expect(pieces).toEqual([]);
+  expect(unwrap(live.result())).toEqual(measured);
+});
+
+test('a question that is cancelled, or that a fault ends, can be asked again', async () => {
+  const one = await opened();
+  await aRun(one);
+  const stop = new AbortController();
+  onPiece = () => stop.abort();
+  const stopped = await one.session.run.ask({ set: 'train' }, stop.signal);
+  expect(!stopped.ok && isCancelled(stopped.fault)).toBe(true);
+  onPiece = (name) => {
+    if (name === 'evaluate') throw new Error('the device is gone');
+  };
+  const live = new AbortController().signal;
+  expect(await one.session.run.ask({ set: 'train' }, live)).toMatchObject({
+    ok: false,
+    fault: { kind: 'bug' },
+  });
+  expect(open).toBe(0);
+  onPiece = () => undefined;
+  const answers = unwrap(await one.session.run.ask({ set: 'train' }, live));
+  expect(answers.labels).toHaveLength(answers.images.length);
+  expect(open).toBe(1);
+  vi.stubGlobal('navigator', { userAgent: 'a test' });
+  // An export takes that engine, and the next question takes it back.
+  unwrap(await one.session.run.exportModel({ formats: ['hf'], dtype: 'source' }));
+  unwrap(await one.session.run.ask({ set: 'validation' }, live));
+  expect(open).toBe(1);
 });
 
 test('after the first step a stop ends the run with what it learned', async () => {

@@ -54,7 +54,7 @@ export async function exportAll(
   const folders: ExportedFolder[] = [];
   for (const [dtype, formats] of wanted) {
     const sample = { images: data.validation, logits, of: data.validation.labels.length };
-    const engine = new ProofEngine(null, async () => ok(await autodiffOn('wasm')()));
+    const engine = new ProofEngine(async () => ok(await autodiffOn('wasm')()));
     const exported = await exportFormats({
       ...{ source, adapter, classes: data.classes, formats, dtype, batch },
       ...{ sample, engine, signal: new AbortController().signal },

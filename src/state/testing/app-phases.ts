@@ -14,6 +14,7 @@ import { modelStore } from '../model-store.ts';
 import { recipeStore, setField } from '../recipe-store.ts';
 import { runStore } from '../run-store.ts';
 import { savedRunsStore } from '../saved-runs-store.ts';
+import { understandStore } from '../understand-store.ts';
 import { stepLog } from '../step-log.ts';
 import { createTrainer, type Trainer } from '../trainer.ts';
 import { createFakeClient, type FakeClient, type FakeOptions } from './fake-client.ts';
@@ -149,6 +150,11 @@ export const appPhases: readonly AppPhase[] = [
   },
   { name: 'finished', reach: (trainer, client) => run(trainer, client, 1000) },
   {
+    name: 'many classes',
+    options: { classes: Array.from({ length: 100 }, (_, i) => `kind ${i + 1}`) },
+    reach: (trainer, client) => run(trainer, client, 1000),
+  },
+  {
     name: 'exporting',
     async reach(trainer, client) {
       await run(trainer, client, 1000);
@@ -214,6 +220,7 @@ function forgetAll(): void {
   reset(recipeStore);
   reset(runStore);
   reset(savedRunsStore);
+  reset(understandStore);
   stepLog.clear();
 }
 

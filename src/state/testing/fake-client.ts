@@ -25,6 +25,8 @@ import type {
   RunForecast,
   RunResult,
   RunSummary,
+  SetAnswers,
+  SplitName,
   SuggestedModel,
   TrainerEvent,
 } from '../../worker/protocol.ts';
@@ -47,6 +49,8 @@ export interface FakeOptions {
   readonly forecast?: RunForecast;
   /** A format whose proof fails. */
   readonly refuses?: ExportFormat;
+  /** The classes of what a result answers. */
+  readonly classes?: readonly string[];
   /** Runs that are kept on the machine, and what is said of one that is opened. */
   readonly runs?: readonly ListedRun[];
   readonly notes?: readonly string[];
@@ -374,7 +378,24 @@ export function createFakeClient(
     clearStorage: () => ok(null),
     cancelExport: () => ok(null),
     proofFile: () => ok(new Blob(['proof'])),
+    ask: ({ set }) => ok(answersOf(set)),
+    runThumbnails: () => ok([]),
   };
+
+  /** Every fifth answer is wrong, and some of those are sure. */
+  function answersOf(set: SplitName): SetAnswers {
+    const { classes = ['a', 'b'] } = options;
+    const n = { train: 800, validation: 200, test: 1000 }[set];
+    const labels = Int32Array.from({ length: n }, (_, i) => i % classes.length);
+    const logits = Float32Array.from({ length: n * classes.length }, (_, at) => {
+      const [i, id] = [Math.floor(at / classes.length), at % classes.length];
+      const answer = noise(i, 7) < 0.2 ? Math.floor(noise(i, 8) * classes.length) : (labels[i] ?? 0);
+      return (id === answer ? 1 + 4 * noise(i, 9) : 0) + noise(i, 10 + id);
+    });
+    const images = Array.from(labels, (_, i) => i);
+    const paths = images.map((i) => `${classes[labels[i] ?? 0] ?? ''}/${i}.png`);
+    return { set, classes, labels, logits, images, paths };
+  }
 
   return {
     sent,

@@ -4,6 +4,7 @@ import { setLogLoss, setRange, setSmoothing, useChart } from '../../state/chart-
 import { runCsv } from '../../state/run-csv.ts';
 import { runStore, useRun } from '../../state/run-store.ts';
 import { stepLog } from '../../state/step-log.ts';
+import { intervalWords, shareInterval } from '../../understand/interval.ts';
 import { Button } from '../parts/Button.tsx';
 import { Card } from '../parts/Card.tsx';
 import { download } from '../parts/download.ts';
@@ -57,6 +58,7 @@ function Settings({ empty }: { readonly empty: boolean }) {
 
 function Evaluations() {
   const evaluations = useRun((state) => state.evaluations);
+  const images = useRun((state) => state.summary?.validationImages ?? 0);
   if (evaluations.length === 0) return null;
   return (
     <details className={styles.more}>
@@ -75,6 +77,9 @@ function Evaluations() {
               <th scope="col" className={table.number}>
                 Accuracy
               </th>
+              <th scope="col" className={table.number}>
+                Between (95&nbsp;%)
+              </th>
             </tr>
           </thead>
           <tbody>
@@ -84,6 +89,7 @@ function Evaluations() {
                 <td className={table.number}>{step}</td>
                 <td className={table.number}>{lossText(validation.loss)}</td>
                 <td className={table.number}>{percentText(validation.accuracy)}</td>
+                <td className={table.number}>{intervalWords(shareInterval(validation.accuracy, images))}</td>
               </tr>
             ))}
           </tbody>

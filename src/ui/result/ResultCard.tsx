@@ -2,6 +2,7 @@
 // files.
 import { keptSentence } from '../../shared/kept-sentence.ts';
 import { useRun } from '../../state/run-store.ts';
+import { accuracyWords, shareWords } from '../../understand/interval.ts';
 import type { Metrics } from '../../worker/protocol.ts';
 import { Card } from '../parts/Card.tsx';
 import { FaultBox } from '../parts/FaultBox.tsx';
@@ -29,14 +30,14 @@ export function ResultCard() {
   const finished = useRun((state) => state.phase.kind === 'finished');
   if (!finished || result === null) return null;
   const { initialValidation, probe, validation, test, testImages, keptStep, diverged } = result;
+  const { share, interval } = shareWords(validation.accuracy, result.validationImages);
   const gain = 100 * (validation.accuracy - initialValidation.accuracy);
   return (
     <Card title="Result" aside={<bdi>{result.model}</bdi>} className={styles.card}>
       {diverged !== null && <FaultBox fault={diverged} />}
       <p className={styles.headline} data-testid="result" data-accuracy={validation.accuracy}>
-        <strong>{percentText(validation.accuracy)}</strong> of{' '}
-        {countText(result.validationImages, 'validation image')} right, {signedText(gain, 1)} points against{' '}
-        {probe === null ? 'the start' : 'a linear probe'}.
+        <strong>{share}</strong> validation images right: {interval}. That is {signedText(gain, 1)} points
+        against {probe === null ? 'the start' : 'a linear probe'}.
       </p>
       <div className={styles.bars}>
         <Bar name={probe === null ? 'Before' : 'Probe'} metrics={initialValidation} variant={styles.before} />
@@ -50,7 +51,8 @@ export function ResultCard() {
       {test !== null && (
         <p className={styles.soft}>
           {probe?.test != null && `Test with the linear probe: ${percentText(probe.test.accuracy)}. `}
-          Test: {countText(testImages, 'image')} that neither training nor any choice has seen, measured once.
+          {accuracyWords(test.accuracy, testImages, 'test images')}. Neither training nor any choice has seen
+          them; they were measured once.
         </p>
       )}
       {diverged === null && (

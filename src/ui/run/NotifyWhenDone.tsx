@@ -3,9 +3,9 @@
 import { useEffect, useState } from 'react';
 import { isActive } from '../../state/controls.ts';
 import { runStore, useRun } from '../../state/run-store.ts';
+import { accuracyWords } from '../../understand/interval.ts';
 import type { Phase } from '../../worker/protocol.ts';
 import { Button } from '../parts/Button.tsx';
-import { percentText } from '../parts/words.ts';
 import { phaseWords } from './status-sentence.ts';
 import styles from './RunCard.module.css';
 
@@ -32,10 +32,12 @@ function tabTitle(phase: Phase): string {
 
 /** Says that the run has ended; a browser that shows no notifications from pages says nothing. */
 function notify(): void {
-  const { phase, evaluations } = runStore.getState();
+  const { phase, evaluations, summary } = runStore.getState();
   const last = evaluations.at(-1);
   const body =
-    last === undefined ? '' : `${percentText(last.validation.accuracy)} of the validation images right.`;
+    last === undefined || summary === null
+      ? ''
+      : `${accuracyWords(last.validation.accuracy, summary.validationImages, 'validation images')}.`;
   try {
     const shown = new Notification(`${name}: ${phaseWords[phase.kind].toLowerCase()}`, {
       body,

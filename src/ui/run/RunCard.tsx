@@ -2,6 +2,7 @@
 import { bytesInWords } from '../../shared/bytes-in-words.ts';
 import { useRun } from '../../state/run-store.ts';
 import { useSavedRuns } from '../../state/saved-runs-store.ts';
+import { accuracyWords } from '../../understand/interval.ts';
 import { useControls } from '../use-controls.ts';
 import { useOpenFiles } from '../use-open-files.ts';
 import { DeviceNotice } from '../header/DeviceBadge.tsx';
@@ -9,7 +10,7 @@ import { Card } from '../parts/Card.tsx';
 import { FaultBox } from '../parts/FaultBox.tsx';
 import { FilePick } from '../parts/FilePick.tsx';
 import { Stats } from '../parts/Stats.tsx';
-import { durationText, percentText, countOfText, wholeText } from '../parts/words.ts';
+import { durationText, countOfText, wholeText } from '../parts/words.ts';
 import { Forecast } from './Forecast.tsx';
 import { NotifyWhenDone } from './NotifyWhenDone.tsx';
 import { OtherTab } from './OtherTab.tsx';
@@ -40,6 +41,7 @@ function PhaseChip() {
 function Numbers() {
   const speed = useRun((state) => state.speed);
   const validation = useRun(({ result, evaluations }) => (result ?? evaluations.at(-1))?.validation);
+  const images = useRun(({ result, summary }) => (result ?? summary)?.validationImages);
   const ended = useRun((state) => state.phase.kind === 'finished' || state.phase.kind === 'failed');
   if (speed === null && validation === undefined) return null;
   const left = speed?.secondsLeft ?? null;
@@ -57,7 +59,10 @@ function Numbers() {
             ]),
         {
           name: 'Validation',
-          value: validation === undefined ? '–' : percentText(validation.accuracy),
+          value:
+            validation === undefined || images === undefined
+              ? '–'
+              : accuracyWords(validation.accuracy, images),
         },
         { name: 'Images a second', value: speed === null ? '–' : countOfText(speed.imagesPerSecond) },
         { name: 'A step', value: speed === null ? '–' : durationText(speed.secondsPerStep) },

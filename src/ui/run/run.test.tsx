@@ -27,6 +27,7 @@ const runInPhases: readonly (readonly [string, string, string, readonly string[]
   ['failed for good', 'Stopped by a fault', 'cannot go on', ['Start']],
   ['stopped early', 'Finished', 'Ended early', ['Start']],
   ['finished', 'Finished', 'All steps are done', ['Start']],
+  ['many classes', 'Finished', 'All steps are done', ['Start']],
   ['exporting', 'Finished', 'All steps are done', []],
   ['exported', 'Finished', 'All steps are done', ['Start']],
   ['images with remarks', 'Ready', 'Everything is ready', ['Start']],
@@ -155,7 +156,7 @@ describe('away from the page', () => {
       visibility.mockReturnValue('hidden');
       end();
       expect(shownNotes).toEqual([
-        expect.stringMatching(/^Graft: finished \/ [\d.]+.% of the validation images right\.$/),
+        expect.stringMatching(/^Graft: finished \/ [\d.]+.% of 200 validation images right: \d+ to \d+.%\.$/),
       ]);
     } finally {
       visibility.mockRestore();

@@ -1,0 +1,64 @@
+// What the page asks the result of an ended run: what it answers to the images of its split, and pictures of
+// them. What comes when another run is there is dropped.
+import { isCancelled } from '../shared/fault.ts';
+import type { TrainerClient } from '../worker/client.ts';
+import type { SplitName } from '../worker/protocol.ts';
+import { deviceStore } from './device-store.ts';
+import { understandStore } from './understand-store.ts';
+
+export interface UnderstandActions {
+  /** Asks about each image of a part of the split. */
+  askAbout(set: SplitName): Promise<void>;
+  /** Gives up what is being asked. */
+  stopAsking(): void;
+  /** Pictures of images of the run, by its ids. */
+  loadRunThumbnails(images: readonly number[]): Promise<void>;
+}
+
+export function createUnderstanding(client: TrainerClient): UnderstandActions {
+  let stop: AbortController | null = null;
+  const requested = new Set<number>();
+
+  return {
+    async askAbout(set) {
+      if (stop !== null) return;
+      const own = new AbortController();
+      stop = own;
+      understandStore.setState({ asking: set, fault: null });
+      const reply = await client.call('ask', { set }, own.signal);
+      stop = null;
+      // That another run began took the question back.
+      if (understandStore.getState().asking !== set) return;
+      deviceStore.setState({ progress: null });
+      if (reply.ok)
+        understandStore.setState(({ answers }) => ({
+          asking: null,
+          answers: { ...answers, [set]: reply.value },
+        }));
+      else understandStore.setState({ asking: null, fault: isCancelled(reply.fault) ? null : reply.fault });
+    },
+    stopAsking: () => stop?.abort(),
+    async loadRunThumbnails(images) {
+      const { thumbnails, answers } = understandStore.getState();
+      const wanted = images.filter((image) => !thumbnails.has(image) && !requested.has(image));
+      if (wanted.length === 0) return;
+      for (const image of wanted) requested.add(image);
+      const reply = await client.call('runThumbnails', { images: wanted });
+      for (const image of wanted) requested.delete(image);
+      if (!reply.ok || !sameRun(answers)) return;
+      const made = new Map(reply.value.map(({ image, blob }) => [image, URL.createObjectURL(blob)]));
+      understandStore.setState((state) => ({
+        thumbnails: new Map([
+          ...state.thumbnails,
+          ...wanted.map((image) => [image, made.get(image) ?? null] as const),
+        ]),
+      }));
+    },
+  };
+}
+
+/** Whether the answers that are known are still those of the same run. */
+function sameRun(before: object): boolean {
+  const now: readonly unknown[] = Object.values(understandStore.getState().answers);
+  return Object.values(before).every((answers) => now.includes(answers));
+}

@@ -1,0 +1,74 @@
+// Images of the run as small pictures with what was answered: the first few, and more when asked for.
+import { useEffect, useMemo, useState } from 'react';
+import { plainText } from '../../shared/plain-text.ts';
+import { useUnderstanding } from '../../state/understand-store.ts';
+import { Button } from '../parts/Button.tsx';
+import { percentText, wholeText } from '../parts/words.ts';
+import { useTrainer } from '../trainer-context.ts';
+import { className, type Seen } from './seen.ts';
+import styles from './Understand.module.css';
+
+const atOnce = 24;
+
+interface ImageGridProps {
+  readonly seen: Seen;
+  /** Rows of the answers. */
+  readonly rows: readonly number[];
+  readonly label: string;
+}
+
+export function ImageGrid({ seen, rows, label }: ImageGridProps) {
+  const [most, setMost] = useState(atOnce);
+  const trainer = useTrainer();
+  const { images } = seen.answers;
+  const shown = useMemo(() => rows.slice(0, most), [rows, most]);
+  useEffect(() => {
+    void trainer.loadRunThumbnails(shown.flatMap((row) => images[row] ?? []));
+  }, [trainer, shown, images]);
+  return (
+    <>
+      <ul className={styles.grid} aria-label={label}>
+        {shown.map((row) => (
+          <ImageItem key={row} seen={seen} row={row} />
+        ))}
+      </ul>
+      {rows.length > most && (
+        <div>
+          <Button variant="quiet" onClick={() => setMost(most + 4 * atOnce)}>
+            Show more of {wholeText(rows.length)}
+          </Button>
+        </div>
+      )}
+    </>
+  );
+}
+
+function ImageItem({ seen, row }: { readonly seen: Seen; readonly row: number }) {
+  const { answers, given } = seen;
+  const image = answers.images[row] ?? -1;
+  const url = useUnderstanding((state) => state.thumbnails.get(image));
+  const path = plainText(answers.paths[row] ?? '', 200);
+  const label = answers.labels[row] ?? 0;
+  const answer = given.answer[row] ?? 0;
+  return (
+    <li className={styles.item} data-testid="answered-image" data-image={answers.paths[row]}>
+      {url == null ? (
+        <span
+          className={styles.picture}
+          role="img"
+          aria-label={url === null ? `${path}, no picture` : path}
+        />
+      ) : (
+        <img className={styles.picture} src={url} alt={path} title={path} />
+      )}
+      <span className={styles.caption}>
+        <bdi>{className(seen, label)}</bdi> {percentText(given.own[row] ?? 0, 0)}
+        {answer !== label && (
+          <span className={styles.wrong}>
+            answered <bdi>{className(seen, answer)}</bdi> {percentText(given.confidence[row] ?? 0, 0)}
+          </span>
+        )}
+      </span>
+    </li>
+  );
+}

@@ -1,0 +1,33 @@
+// The images that are answered wrongly: of those it did not learn from the surest answers first, of those it
+// did the ones whose label is thought least likely, since that label may be wrong.
+import { useMemo } from 'react';
+import { confidentMistakes, neverLearned } from '../../understand/answers.ts';
+import { countText } from '../parts/words.ts';
+import { ImageGrid } from './ImageGrid.tsx';
+import type { Seen } from './seen.ts';
+import styles from './Understand.module.css';
+
+export function MistakesView({ seen }: { readonly seen: Seen }) {
+  const { asked, given, answers } = seen;
+  const isTraining = answers.set === 'train';
+  const rows = useMemo(
+    () => (isTraining ? neverLearned(asked, given) : confidentMistakes(asked, given)),
+    [isTraining, asked, given],
+  );
+  if (rows.length === 0)
+    return <p>{isTraining ? 'It has learned every one of them.' : 'It answered every one of them right.'}</p>;
+  return (
+    <>
+      <p className={styles.soft}>
+        {isTraining
+          ? `${countText(rows.length, 'image')} that it has learned from and still answers otherwise, the least likely label first. Look whether the label is right before you trust the model less.`
+          : `${countText(rows.length, 'mistake')}, those that it was surest of first.`}
+      </p>
+      <ImageGrid
+        seen={seen}
+        rows={rows}
+        label={isTraining ? 'Images that it did not learn' : 'Mistakes, the surest first'}
+      />
+    </>
+  );
+}

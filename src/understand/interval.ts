@@ -1,0 +1,67 @@
+// How far a measured share can be trusted: Wilson's interval, and the words in which the page and the card
+// tell every accuracy. Knows numbers only.
+
+export type Interval = readonly [low: number, high: number];
+
+/** The two-sided 95 % quantile of the normal distribution. */
+const z = 1.959963984540054;
+
+/** Wider than this, an interval holds "good" and "poor" alike. */
+const tellingWidth = 0.3;
+
+/** Below so many, people count. */
+const few = 20;
+
+/**
+ * Wilson's score interval of a share of n independent answers, at 95 % (Wilson 1927). Unlike the normal
+ * approximation it stays within [0, 1] and is right at the ends. Of no answers it is [0, 1].
+ */
+export function shareInterval(share: number, n: number): Interval {
+  if (n <= 0) return [0, 1];
+  const spread = z * Math.sqrt((share * (1 - share)) / n + (z / (2 * n)) ** 2);
+  const centre = share + z ** 2 / (2 * n);
+  const whole = 1 + z ** 2 / n;
+  return [
+    share === 0 ? 0 : Math.max(0, (centre - spread) / whole),
+    share === 1 ? 1 : Math.min(1, (centre + spread) / whole),
+  ];
+}
+
+/** A share with its interval in words, in the parts that a heading may set apart. */
+export interface ShareWords {
+  /** "53.8 % of 80", or "6 of 6" where they are few. */
+  readonly share: string;
+  /** "43 to 64 %", and ", too few to tell" where that is too wide to say anything. */
+  readonly interval: string;
+}
+
+/** Whether an interval is too wide to say anything. */
+export const tellsNothing = ([low, high]: Interval): boolean => high - low > tellingWidth;
+
+const percent = (share: number, digits: number): string => (100 * share).toFixed(digits);
+
+/** "43 to 64 %". */
+export function intervalWords([low, high]: Interval): string {
+  return `${percent(low, 0)} to ${percent(high, 0)}\u00a0%`;
+}
+
+export function shareWords(share: number, n: number): ShareWords {
+  const interval = shareInterval(share, n);
+  return {
+    share:
+      n < few
+        ? `${Math.round(share * n)} of ${n}`
+        : `${percent(share, 1)}\u00a0% of ${n.toLocaleString('en')}`,
+    interval: `${intervalWords(interval)}${tellsNothing(interval) ? ', too few to tell' : ''}`,
+  };
+}
+
+/**
+ * "53.8 % of 80 validation images right: 43 to 64 %".
+ *
+ * @param images what was asked, as many say it.
+ */
+export function accuracyWords(accuracy: number, n: number, images?: string): string {
+  const { share, interval } = shareWords(accuracy, n);
+  return `${share} ${images === undefined ? '' : `${images} `}right: ${interval}`;
+}
