@@ -48,8 +48,9 @@ export default defineConfig({
     baseURL: url,
     trace: 'retain-on-failure',
     viewport: { width: 1280, height: 900 },
-    // Each test opens a browser of its own: it need not fetch everything a second time. offline.spec.ts does.
-    serviceWorkers: 'block',
+    // Each test opens a browser of its own: it need not fetch everything a second time. offline.spec.ts does,
+    // and so does the whole suite without a network (GRAFT_OFFLINE=1, graft-test.ts).
+    serviceWorkers: process.env['GRAFT_OFFLINE'] === '1' ? 'allow' : 'block',
     launchOptions: { executablePath, args: softwareWebgpuFlags },
   },
   webServer: {

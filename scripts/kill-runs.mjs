@@ -1,7 +1,7 @@
 // `node scripts/kill-runs.mjs`: kills the whole browser, by SIGKILL and at random moments, while a run trains
 // and is saved all the time; starts it again on the same profile and goes on with the run. After each kill the
 // run must be there, whole, at the step that was last told to be saved or a later one. Prints a line a kill.
-import { readdir, readFile, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -10,6 +10,7 @@ import { collectImages, collectModel } from './finetune/collect.mjs';
 import { quietFlags } from './setup/browser-flags.mjs';
 import { findBrowser, noBrowser } from './setup/browser.mjs';
 import { buildApp } from './setup/build.mjs';
+import { processesOf } from './setup/processes.mjs';
 import { serveApp } from './setup/serve.mjs';
 
 /**
@@ -50,29 +51,6 @@ const wait = (/** @type {number} */ ms) => new Promise((resolve) => setTimeout(r
 function valueOf(outcome) {
   if (!outcome.ok) throw new Error(outcome.sentence);
   return outcome.value;
-}
-
-/**
- * The browser that has this profile, and every process below it.
- * @param {string} profile
- */
-async function processesOf(profile) {
-  /** @type {Map<number, number>} */
-  const parents = new Map();
-  /** @type {Set<number>} */
-  const found = new Set();
-  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)) {
-    const [command, stat] = await Promise.all(
-      ['cmdline', 'stat'].map((file) => readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '')),
-    );
-    parents.set(pid, Number(/^.*\) \S+ (\d+)/s.exec(stat ?? '')?.[1] ?? 0));
-    if ((command ?? '').split('\0').includes(`--user-data-dir=${profile}`)) found.add(pid);
-  }
-  for (let before = -1; before < found.size;) {
-    before = found.size;
-    for (const [pid, parent] of parents) if (found.has(parent)) found.add(pid);
-  }
-  return [...found];
 }
 
 const executablePath = await findBrowser();

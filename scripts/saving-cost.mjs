@@ -1,58 +1,141 @@
-// `node scripts/saving-cost.mjs`: what saving costs a run with the model, the images and the recipe that ship
-// (other settings: --steps, --backend). Each checkpoint tells how long it held up the thread that trains; their
-// sum is set against the time of the run.
+// `node scripts/saving-cost.mjs`: what saving costs a run with the model, the images and the recipe that ship,
+// in two shares. Of time: each checkpoint tells how long it held up the thread that trains; their sum is set
+// against the time of the run. Of the processors: digests and files are the work of other threads, which do
+// other things too; the same run with a checkpoint after every step shows what one of them adds there. Short by
+// default: a short run saves as many drops and stages as a long one, so that its share is the larger. Others:
+// --steps 400, --steps recipe, --backend webgpu.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { chromium } from '@playwright/test';
 import { softwareWebgpuFlags } from './setup/browser-flags.mjs';
 import { findBrowser, noBrowser } from './setup/browser.mjs';
 import { buildApp } from './setup/build.mjs';
+import { processorSeconds } from './setup/processes.mjs';
 import { serveApp } from './setup/serve.mjs';
 
+/** @typedef {import('../src/worker/protocol.ts').TrainerEvent} TrainerEvent */
+
 const { values } = parseArgs({
-  options: { steps: { type: 'string', default: '' }, backend: { type: 'string', default: 'wasm' } },
+  options: { steps: { type: 'string', default: '100' }, backend: { type: 'string', default: 'wasm' } },
 });
+const backend = /** @type {'wasm'} */ (values.backend);
+/** The most that saving may take. */
+const mostShare = 0.02;
 
 const executablePath = await findBrowser();
 if (executablePath === null) throw new Error(noBrowser);
 await buildApp((line) => console.error(line));
 const { url, close } = await serveApp(0);
-const browser = await chromium.launch({ executablePath, args: softwareWebgpuFlags });
-try {
-  const page = await browser.newPage();
-  await page.goto(`${url}headless.html`);
-  const result = await page.evaluate(async ([steps, backend]) => {
-    const valueOf = /** @type {(outcome: import('../src/headless.ts').Outcome<any>) => any} */ (
-      (outcome) => {
-        if (!outcome.ok) throw new Error(outcome.sentence);
-        return outcome.value;
-      }
+
+/**
+ * @template T
+ * @param {import('../src/headless.ts').Outcome<T>} outcome
+ * @returns {T}
+ */
+function valueOf(outcome) {
+  if (!outcome.ok) throw new Error(outcome.sentence);
+  return outcome.value;
+}
+
+/**
+ * A run from its first step to its end.
+ * @param {boolean} often saves after every step
+ */
+async function trained(often) {
+  const profile = await mkdtemp(join(tmpdir(), 'graft-saving-'));
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: executablePath ?? '',
+    args: softwareWebgpuFlags,
+  });
+  /** @type {number[]} */
+  const busy = [];
+  try {
+    const page = await context.newPage();
+    /** @type {() => void} */
+    let end = () => undefined;
+    /** @type {(why: Error) => void} */
+    let breakOff = () => undefined;
+    /** @type {Promise<void>} */
+    const ended = new Promise((resolve, reject) => {
+      [end, breakOff] = [resolve, reject];
+    });
+    let begun = { workers: 0, others: 0, at: 0 };
+    let told = 0;
+    await page.exposeFunction('graftEvent', async (/** @type {TrainerEvent} */ event) => {
+      if (event.kind === 'not-saved') breakOff(new Error(JSON.stringify(event.fault)));
+      if (event.kind === 'saved') busy.push(event.busyMs);
+      if (event.kind === 'steps' && often) void page.evaluate(() => window.graft.call('saveRun', null));
+      if (event.kind !== 'phase') return;
+      const { phase } = event;
+      if (phase.kind === 'failed') breakOff(new Error(JSON.stringify(phase.fault)));
+      if (phase.kind === 'finished') end();
+      if (phase.kind !== 'training') return;
+      if (begun.at === 0) begun = { ...(await processorSeconds(profile)), at: performance.now() };
+      if (phase.step < told + phase.steps / 5) return;
+      told = phase.step;
+      console.log(`step ${phase.step} of ${phase.steps}, ${busy.length} checkpoints`);
+    });
+    await page.goto(`${url}headless.html`);
+    valueOf(await page.evaluate(() => window.graft.hello()));
+    const recipe = valueOf(
+      await page.evaluate(
+        (given) => window.graft.recipe(given),
+        values.steps === 'recipe' ? {} : { steps: Number(values.steps) },
+      ),
     );
-    const { graft } = window;
-    valueOf(await graft.hello());
-    const recipe = valueOf(graft.recipe(steps === '' ? {} : { steps: Number(steps) }));
-    valueOf(await graft.openModel({ kind: 'shipped' }));
-    valueOf(await graft.openData({ kind: 'shipped' }, 'all', recipe));
-    const choice = /** @type {'wasm'} */ (backend);
-    valueOf(await graft.call('start', { recipe, engine: 'auto', backend: choice }));
-    for (;;) {
-      await new Promise((resolve) => setTimeout(resolve, 200));
-      const ended = graft.events(0).flatMap((event) => (event.kind === 'phase' ? [event.phase] : []));
-      if (ended.some(({ kind }) => kind === 'failed')) throw new Error(JSON.stringify(ended.at(-1)));
-      if (ended.some(({ kind }) => kind === 'finished')) break;
-    }
-    const saved = graft.events(0).flatMap((event) => (event.kind === 'saved' ? [event] : []));
-    const { seconds, steps: done } = valueOf(await graft.call('result', null));
-    const { runs } = valueOf(await graft.call('savedRuns', null));
-    return { seconds, done, busy: saved.map(({ busyMs }) => busyMs), bytes: runs[0]?.bytes ?? 0 };
-  }, /** @type {const} */ ([values.steps, values.backend]));
-  const { seconds, done, busy, bytes } = result;
-  const total = busy.reduce((/** @type {number} */ a, /** @type {number} */ b) => a + b, 0);
+    valueOf(await page.evaluate(() => window.graft.openModel({ kind: 'shipped' })));
+    valueOf(await page.evaluate((given) => window.graft.openData({ kind: 'shipped' }, 'all', given), recipe));
+    valueOf(
+      await page.evaluate(
+        ([given, on]) => window.graft.call('start', { recipe: given, engine: 'auto', backend: on }),
+        /** @type {const} */ ([recipe, backend]),
+      ),
+    );
+    await ended;
+    const seconds = (performance.now() - begun.at) / 1000;
+    const now = await processorSeconds(profile);
+    const { steps } = valueOf(await page.evaluate(() => window.graft.call('result', null)));
+    // Waits for the last checkpoint, that of the end.
+    const { runs } = valueOf(await page.evaluate(() => window.graft.call('savedRuns', null)));
+    const others = now.others - begun.others;
+    return {
+      steps,
+      seconds,
+      held: busy.reduce((a, b) => a + b, 0) / 1000,
+      longest: Math.max(...busy),
+      checkpoints: busy.length,
+      bytes: runs[0]?.bytes ?? 0,
+      others,
+      computed: now.workers - begun.workers + others,
+    };
+  } finally {
+    await context.close();
+    await rm(profile, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  }
+}
+
+let isCheap = false;
+try {
+  const run = await trained(false);
+  const often = await trained(true);
+  const each = Math.max(0, often.others - run.others) / (often.checkpoints - run.checkpoints);
+  const saving = run.held + run.checkpoints * each;
+  const [ofTime, ofProcessors] = [run.held / run.seconds, saving / run.computed];
+  const percent = (/** @type {number} */ share) => `${(100 * share).toFixed(2)} %`;
   console.log(
-    `${done} steps in ${seconds.toFixed(1)} s; ${busy.length} checkpoints, ${(bytes / 1e6).toFixed(2)} MB kept; ` +
-      `they held the run up for ${(total / 1000).toFixed(3)} s: ${((100 * total) / 1000 / seconds).toFixed(2)} % ` +
-      `(longest ${Math.max(...busy).toFixed(1)} ms)`,
+    `${run.steps} steps in ${run.seconds.toFixed(1)} s on ${backend}; ${run.checkpoints} checkpoints, ${(run.bytes / 1e6).toFixed(2)} MB kept`,
   );
+  console.log(
+    `of time: they held the run up for ${run.held.toFixed(3)} s, ${percent(ofTime)} (longest ${run.longest.toFixed(1)} ms)`,
+  );
+  console.log(
+    `of the processors: ${saving.toFixed(2)} s of ${run.computed.toFixed(1)} s, ${percent(ofProcessors)}; beside the ` +
+      `thread that trains ${(1000 * each).toFixed(1)} ms for each of ${often.checkpoints} checkpoints`,
+  );
+  isCheap = ofTime < mostShare && ofProcessors < mostShare;
 } finally {
-  await browser.close();
   await close();
 }
+process.exit(isCheap ? 0 : 1);
