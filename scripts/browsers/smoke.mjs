@@ -1,5 +1,7 @@
-// The smoke test of a browser, as a person uses the page: what ships opens, some steps train on wasm, with a pause
-// in between, the model is exported; then the host goes away, and the page opens and trains again.
+// The smoke test of a browser, as a person uses the page: what ships opens, some steps train on wasm and are
+// paused, the page is reloaded and the run gone on with where the browser keeps files (elsewhere the page says that
+// it does not, and the run is resumed), the model is exported; then the host goes away, and the page opens and
+// trains again.
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startStaticHost } from '../testing/static-host.mjs';
@@ -131,6 +133,24 @@ const badge = (browser) =>
     () => document.querySelector('[data-testid="device-badge"]')?.getAttribute('data-backend') ?? 'none',
   );
 
+/** @param {Driven} browser */
+const stepOf = (browser) =>
+  browser.evaluate(() => document.querySelector('[data-testid="step"]')?.getAttribute('data-step') ?? 'none');
+
+/**
+ * Whether the paused run is saved where it is; false where the page says that it cannot be.
+ * @param {Driven} browser
+ */
+async function isSaved(browser) {
+  const how = await until(browser, 'the page says whether the run is saved', () => {
+    const step = document.querySelector('[data-testid="step"]')?.getAttribute('data-step');
+    const saved = document.querySelector('[data-testid="saved"]')?.getAttribute('data-step');
+    if (saved !== undefined && saved === step) return 'saved';
+    return document.querySelector('[data-testid="not-saved"]') === null ? null : 'not saved';
+  });
+  return how === 'saved';
+}
+
 /**
  * The file that was downloaded; null where it does not come.
  * @param {string} folder
@@ -171,11 +191,35 @@ export async function smoke(browser, say) {
     );
     await press(browser, 'Pause');
     await phase(browser, 'paused');
-    await press(browser, 'Resume');
-    await phase(browser, 'finished');
     if ((await badge(browser)) !== 'wasm')
       throw new Error(`it trained on ${await badge(browser)}, not on wasm`);
-    say('trained on wasm, paused, resumed');
+    /** @type {string[]} */
+    const violations = [];
+    if (await isSaved(browser)) {
+      const before = await stepOf(browser);
+      violations.push(...(await refused(browser)));
+      await visit(browser, url);
+      const at = await until(
+        browser,
+        'the run is offered',
+        () => document.querySelector('[data-testid="unfinished"]')?.getAttribute('data-step') ?? null,
+      );
+      if (at !== before) throw new Error(`the run was paused at step ${before} and is offered at step ${at}`);
+      await until(browser, 'the run can be gone on with', () => {
+        /** @type {HTMLButtonElement | null} */
+        const button = document.querySelector('[data-testid="unfinished"] button:not(:disabled)');
+        button?.click();
+        return button !== null;
+      });
+      await phase(browser, 'finished');
+      say(`trained on wasm, paused, reloaded, gone on with at step ${at}`);
+    } else {
+      await press(browser, 'Resume');
+      await phase(browser, 'finished');
+      say('trained on wasm, paused, resumed (it keeps no files here, and the page says so)');
+    }
+    const steps = await stepOf(browser);
+    if (steps !== String(recipe.steps)) throw new Error(`the run ended at step ${steps}`);
 
     await press(browser, 'Merge & export');
     await press(browser, 'Write and prove');
@@ -193,7 +237,7 @@ export async function smoke(browser, say) {
     }
 
     await text(browser, 'offline');
-    const violations = await refused(browser);
+    violations.push(...(await refused(browser)));
     await host.close();
     gone = true;
     await visit(browser, url);
