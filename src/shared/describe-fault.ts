@@ -354,10 +354,18 @@ export function uncaughtFault(thrown: unknown): Fault {
   return fault.kind === 'bug' ? { ...fault, uncaught: true } : fault;
 }
 
-/** The fault that was thrown; anything else that was is one of kind 'bug'. */
+/**
+ * How browsers say that an array found no memory: "Array buffer allocation failed" (Chromium), "could not allocate
+ * memory" (a wasm memory), "Out of memory" (WebKit), "allocation size overflow" (Firefox).
+ */
+const noMemory = /allocat|out of memory/i;
+
+/** The fault that was thrown; anything else that was is one of kind 'bug', but for memory that was not given. */
 export function faultOfThrown(thrown: unknown): Fault {
   if (thrown instanceof FaultError) return thrown.fault;
   if (!(thrown instanceof Error)) return { kind: 'bug', message: String(thrown) };
+  if ((thrown instanceof RangeError || thrown.name === 'InternalError') && noMemory.test(thrown.message))
+    return { kind: 'out-of-memory', askedBytes: 0, detail: thrown.message };
   return thrown.stack === undefined
     ? { kind: 'bug', message: thrown.message }
     : { kind: 'bug', message: `${thrown.name}: ${thrown.message}`, stack: thrown.stack };
