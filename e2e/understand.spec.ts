@@ -1,23 +1,11 @@
 // Promise: after a run the page says what the result gets wrong, with its images; every number on the screen is
 // that which follows from the answers it gives away as CSV, and nothing of the run changes.
 import type { Page } from '@playwright/test';
-import { readFile } from 'node:fs/promises';
-import papaparse from 'papaparse';
 import { button, expectPhase, openSmall } from './app.ts';
 import { expectAccessible } from './accessible.ts';
 import { expect, test } from './graft-test.ts';
 import { classNames } from './pictures.ts';
-
-type Row = Readonly<Record<string, string>>;
-
-async function answersOf(page: Page, path: string): Promise<Row[]> {
-  const [download] = await Promise.all([
-    page.waitForEvent('download'),
-    button(page, 'Answers as CSV').click(),
-  ]);
-  await download.saveAs(path);
-  return papaparse.parse<Row>(await readFile(path, 'utf8'), { header: true, skipEmptyLines: true }).data;
-}
+import { answersOf, type Row } from './understand-csv.ts';
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)}\u00a0%`;
 

@@ -53,6 +53,8 @@ export const responseHeaders = {
   'Cross-Origin-Opener-Policy': 'same-origin',
   'X-Content-Type-Options': 'nosniff',
   'Referrer-Policy': 'no-referrer',
+  // The camera shows pictures to a trained model, when its button is pressed.
+  'Permissions-Policy': 'camera=(self), microphone=(), geolocation=()',
 };
 
 /**

@@ -2,7 +2,8 @@
 // them. What comes when another run is there is dropped.
 import { isCancelled } from '../shared/fault.ts';
 import type { TrainerClient } from '../worker/client.ts';
-import type { SplitName } from '../worker/protocol.ts';
+import type { Result } from '../shared/result.ts';
+import type { SourceFile, SplitName, Tried } from '../worker/protocol.ts';
 import { deviceStore } from './device-store.ts';
 import { understandStore } from './understand-store.ts';
 
@@ -11,6 +12,8 @@ export interface UnderstandActions {
   askAbout(set: SplitName): Promise<void>;
   /** Gives up what is being asked. */
   stopAsking(): void;
+  /** Asks about images that belong to no set. */
+  tryImages(files: readonly SourceFile[], signal: AbortSignal): Promise<Result<Tried>>;
   /** Pictures of images of the run, by its ids. */
   loadRunThumbnails(images: readonly number[]): Promise<void>;
 }
@@ -38,6 +41,7 @@ export function createUnderstanding(client: TrainerClient): UnderstandActions {
       else understandStore.setState({ asking: null, fault: isCancelled(reply.fault) ? null : reply.fault });
     },
     stopAsking: () => stop?.abort(),
+    tryImages: (files, signal) => client.call('tryImages', { files }, signal),
     async loadRunThumbnails(images) {
       const { thumbnails, answers } = understandStore.getState();
       const wanted = images.filter((image) => !thumbnails.has(image) && !requested.has(image));

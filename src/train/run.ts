@@ -108,6 +108,11 @@ export class Run {
     return this.#engine;
   }
 
+  /** The adapter that it began with, on which its linear probe was fitted. */
+  beginning(): Adapter {
+    return startingAdapter(this.#task);
+  }
+
   /** What was measured; null before the first validation. */
   record(): RunRecord | null {
     return recordOf(this.#state, divergingNow(this.#task, this.#state));

@@ -25,6 +25,7 @@ import { useLeaveWarning, useSaveWhenHidden, useWakeLock } from './use-leave-war
 // Loaded behind the rest: nothing of a first visit needs them.
 const ContinueRun = lazy(() => import('./runs/ContinueRun.tsx'));
 const RunsCard = lazy(() => import('./runs/RunsCard.tsx'));
+const TryCard = lazy(() => import('./try/TryCard.tsx'));
 const UnderstandCard = lazy(() => import('./understand/UnderstandCard.tsx'));
 
 export function App() {
@@ -54,6 +55,7 @@ export function App() {
           <ResultCard />
           {finished && (
             <Suspense fallback={null}>
+              <TryCard />
               <UnderstandCard />
             </Suspense>
           )}

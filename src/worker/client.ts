@@ -81,6 +81,7 @@ export function startClient(
     exportModel: new Map(),
     cancelExport: new Map(),
     ask: new Map(),
+    tryImages: new Map(),
     runThumbnails: new Map(),
     cancelTransfer: new Map(),
     suggestedModels: new Map(),

@@ -29,6 +29,7 @@ import type {
   RunSummary,
   SetAnswers,
   Thumbnail,
+  Tried,
 } from './protocol.ts';
 import type { EndedRun, ResultEngine } from './result-engine.ts';
 import type { RestoredRun, SavedRuns } from './saved-runs.ts';
@@ -411,6 +412,12 @@ export class CurrentRun {
     return asking.value.answers(set, signal, (done, total) =>
       this.#progress('Asking the model', done, total),
     );
+  }
+
+  /** What the result answers to images that belong to no set. */
+  async tryImages({ files }: Commands['tryImages']['input'], signal: AbortSignal): Promise<Result<Tried>> {
+    const asking = await this.#asking('try images');
+    return asking.ok ? asking.value.tried(files, this.around.images, signal) : asking;
   }
 
   async #asking(command: string): Promise<Result<Asking>> {

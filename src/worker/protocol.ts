@@ -188,6 +188,24 @@ export interface SetAnswers {
   readonly paths: readonly string[];
 }
 
+/** What the result of a run, and its linear probe, answer to an image that belongs to no set. */
+export interface TriedImage {
+  readonly path: string;
+  /** Null where it could not be asked; `why` says why not. */
+  readonly logits: Float32Array | null; // [classes]
+  /** Of the linear probe that the run began with; null where it began without one. */
+  readonly probe: Float32Array | null; // [classes]
+  readonly why: string | null;
+}
+
+export interface Tried {
+  readonly classes: readonly string[];
+  readonly images: readonly TriedImage[];
+  /** What reading and preparing the images took, and what asking took. */
+  readonly preparedMs: number;
+  readonly askedMs: number;
+}
+
 /** What is kept of images' pixels on this machine. */
 export interface PixelStorage {
   readonly bytes: number;
@@ -331,6 +349,11 @@ export interface Commands {
    * run stays as it is. Of the images kept apart it is asked only by somebody who wants to see them one by one.
    */
   ask: { input: { readonly set: SplitName }; output: SetAnswers };
+  /**
+   * What the result of the ended run answers to these images, beside its linear probe; they are prepared as
+   * those that it learned from. Nothing that is open changes.
+   */
+  tryImages: { input: { readonly files: readonly SourceFile[] }; output: Tried };
   /** Of the images that the run was made of, whatever is open now. */
   runThumbnails: { input: { readonly images: readonly number[] }; output: readonly Thumbnail[] };
   /** Stops a download or an upload that is under way; its command ends with a fault of why 'cancelled'. */

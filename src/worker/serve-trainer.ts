@@ -75,6 +75,7 @@ const handlers = {
   exportModel: (input) => session.run.exportModel(input),
   cancelExport: () => session.run.cancelExport(),
   proofFile: () => session.run.proofFile(),
+  tryImages: (input, signal) => session.run.tryImages(input, signal),
   ask: (input, signal) => session.run.ask(input, signal),
   runThumbnails: (input) => session.run.thumbnails(input),
   cancelTransfer: () => session.hub.cancel(),
@@ -111,6 +112,7 @@ const serial: ReadonlySet<CommandName> = new Set([
   'deletePixels',
   'proofFile',
   'ask',
+  'tryImages',
 ]);
 /** Commands under way or waiting, to be stopped by their id. */
 const underWay = new Map<number, AbortController>();

@@ -17,7 +17,7 @@ import { ok, unwrap } from '../shared/result.ts';
 import { metricsOf } from '../train/evaluation.ts';
 import { EventStream } from './event-stream.ts';
 import { browserImagePool } from './image-pool.ts';
-import type { Phase, TrainerEvent } from './protocol.ts';
+import type { Phase, SourceFile, TrainerEvent } from './protocol.ts';
 import { Session } from './session.ts';
 
 vi.mock('../engine/make-engine.ts');
@@ -81,6 +81,11 @@ const folder = path.resolve(import.meta.dirname, '../../testdata/reference/micro
 const recipe = { ...recipeDefaults, steps: 4, batch: 6, augment: 'none' } as const;
 const run = { recipe, engine: 'auto', backend: 'cpu' } as const;
 
+const picturesOf = (): SourceFile[] =>
+  ['a', 'b', 'c'].flatMap((name, c) =>
+    Array.from({ length: 8 }, (_, i) => fileOf(`pictures/${name}/${i}.png`, makePng(40 * c + i))),
+  );
+
 interface Opened {
   readonly session: Session;
   readonly events: TrainerEvent[];
@@ -101,9 +106,6 @@ async function opened(): Promise<Opened> {
     names.map(async (name) => ({ path: name, blob: new Blob([await readFile(path.join(folder, name))]) })),
   );
   unwrap(await session.openModel({ source: { kind: 'files', files }, title: 'micro' }));
-  const images = ['a', 'b', 'c'].flatMap((name, c) =>
-    Array.from({ length: 8 }, (_, i) => fileOf(`pictures/${name}/${i}.png`, makePng(40 * c + i))),
-  );
   const asked = {
     title: 'pictures',
     role: 'all',
@@ -113,7 +115,7 @@ async function opened(): Promise<Opened> {
   } as const;
   unwrap(
     await session.openData(
-      { source: { kind: 'files', files: images }, ...asked },
+      { source: { kind: 'files', files: picturesOf() }, ...asked },
       new AbortController().signal,
     ),
   );
@@ -222,6 +224,37 @@ test('the result answers about its own images, and the run stays as it is', asyn
   expect(unwrap(await ask('validation'))).toBe(first);
   expect(pieces).toEqual([]);
   expect(unwrap(live.result())).toEqual(measured);
+});
+
+test('other images are answered as those of the set are, beside the probe that the run began with', async () => {
+  const one = await opened();
+  await aRun(one);
+  const live = new AbortController().signal;
+  const measured = unwrap(one.session.run.result());
+  const set = unwrap(await one.session.run.ask({ set: 'validation' }, live));
+  const files = set.paths.map((name) => picturesOf().find((file) => file.path === name));
+  const text = { path: 'notes.txt', blob: new Blob(['no picture']) };
+  const given = [...files.flatMap((file) => file ?? []), text];
+  expect(given).toHaveLength(set.labels.length + 1);
+  pieces = [];
+  const { classes, images } = unwrap(await one.session.run.tryImages({ files: given }, live));
+  expect(classes).toEqual(set.classes);
+  const rows = (name: 'logits' | 'probe'): Float32Array =>
+    Float32Array.from(images.flatMap((image) => [...(image[name] ?? [])]));
+  expect([...rows('logits')]).toEqual([...set.logits]);
+  const probed = metricsOf(ndArray([set.labels.length, 3], rows('probe')), set.labels);
+  expect(probed.accuracy).toBe(measured.probe?.validation.accuracy);
+  expect(probed.loss).toBeCloseTo(measured.probe?.validation.loss ?? NaN, 5);
+  expect(images.at(-1)).toEqual({
+    ...{ path: 'notes.txt', logits: null, probe: null },
+    why: 'No image, by its first bytes.',
+  });
+  // The probe's adapter has gone again, and what is open stayed.
+  expect(pieces.filter((name) => name === 'writeAdapter')).toHaveLength(2);
+  const again = unwrap(await one.session.run.tryImages({ files: given.slice(0, 1) }, live));
+  expect([...(again.images[0]?.logits ?? [])]).toEqual([...set.logits.slice(0, 3)]);
+  expect(unwrap(one.session.run.result())).toEqual(measured);
+  expect(unwrap(await one.session.run.tryImages({ files: [text] }, live)).images).toHaveLength(1);
 });
 
 test('a question that is cancelled, or that a fault ends, can be asked again', async () => {

@@ -379,6 +379,19 @@ export function createFakeClient(
     cancelExport: () => ok(null),
     proofFile: () => ok(new Blob(['proof'])),
     ask: ({ set }) => ok(answersOf(set)),
+    tryImages: ({ files }) => {
+      const { classes = ['a', 'b'] } = options;
+      const row = (i: number, sure: number): Float32Array =>
+        Float32Array.from(classes, (_, id) => sure * noise(i, 40 + id));
+      return ok({
+        ...{ classes, preparedMs: 12, askedMs: 30 },
+        images: files.map(({ path }, i) =>
+          path.endsWith('.txt')
+            ? { path, logits: null, probe: null, why: 'No image, by its first bytes.' }
+            : { path, logits: row(i, 8), probe: row(i, 4), why: null },
+        ),
+      });
+    },
     runThumbnails: () => ok([]),
   };
 

@@ -1,26 +1,22 @@
 // Dropping anywhere on the window, or pasting: folders, zips, images, a model. The overlay counts enters and
 // leaves, since both fire for every element on the way.
-import { fromEvent } from 'file-selector';
 import { useEffect, useEffectEvent, useState } from 'react';
 import type { Fault } from '../../shared/fault.ts';
-import type { SourceFile } from '../../worker/protocol.ts';
 import { useControls } from '../use-controls.ts';
 import { useOpenFiles } from '../use-open-files.ts';
 import { Button } from '../parts/Button.tsx';
 import { FaultBox } from '../parts/FaultBox.tsx';
+import { filesOf, isTaken } from './dropped-files.ts';
 import styles from './DropOverlay.module.css';
 
 const carriesFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') === true;
-
-async function filesOf(event: Event): Promise<SourceFile[]> {
-  const found = await fromEvent(event);
-  return found.flatMap((file) => ('relativePath' in file ? [{ path: file.relativePath, blob: file }] : []));
-}
 
 export function DropOverlay() {
   const { edit } = useControls();
   const { openAny } = useOpenFiles();
   const [over, setOver] = useState(false);
+  /** Over a part of the page that takes files by itself, and shows so. */
+  const [overOther, setOverOther] = useState(false);
   const [fault, setFault] = useState<Fault | null>(null);
 
   const take = useEffectEvent(async (event: Event) => {
@@ -48,21 +44,29 @@ export function DropOverlay() {
     const { signal } = listeners;
     window.addEventListener('dragenter', (event) => carriesFiles(event) && set(depth + 1), { signal });
     window.addEventListener('dragleave', (event) => carriesFiles(event) && set(depth - 1), { signal });
-    window.addEventListener('dragover', (event) => carriesFiles(event) && event.preventDefault(), { signal });
+    window.addEventListener(
+      'dragover',
+      (event) => {
+        if (!carriesFiles(event)) return;
+        event.preventDefault();
+        setOverOther(isTaken(event));
+      },
+      { signal },
+    );
     window.addEventListener(
       'drop',
       (event) => {
         if (!carriesFiles(event)) return;
         event.preventDefault();
         set(0);
-        void take(event);
+        if (!isTaken(event)) void take(event);
       },
       { signal },
     );
     window.addEventListener(
       'paste',
       (event) => {
-        if ((event.clipboardData?.files.length ?? 0) === 0) return;
+        if ((event.clipboardData?.files.length ?? 0) === 0 || isTaken(event)) return;
         event.preventDefault();
         void take(event);
       },
@@ -73,7 +77,7 @@ export function DropOverlay() {
 
   return (
     <>
-      {over && (
+      {over && !overOther && (
         <div className={styles.overlay} data-testid="drop-overlay">
           <div className={styles.words}>
             <p className={styles.title}>{edit ? 'Drop to open' : 'A run is under way'}</p>

@@ -1,7 +1,7 @@
 // The answers as CSV: a row an image with its path, its class, what was answered and how sure, and the
-// probability of every class. Cells that a spreadsheet would take for a formula are text.
-import Papa from 'papaparse';
+// probability of every class.
 import { probabilitiesOf, rowOf } from '../../understand/answers.ts';
+import { csvOf } from '../parts/csv.ts';
 import type { Seen } from './seen.ts';
 
 export function answersCsv({ answers, asked, given }: Seen): Blob {
@@ -15,7 +15,7 @@ export function answersCsv({ answers, asked, given }: Seen): Blob {
     'confidence',
     ...classes.map((name) => `p(${name})`),
   ];
-  const data = Array.from(labels, (label, i) => [
+  const rows = Array.from(labels, (label, i) => [
     paths[i] ?? '',
     set,
     classes[label] ?? '',
@@ -24,6 +24,5 @@ export function answersCsv({ answers, asked, given }: Seen): Blob {
     given.confidence[i] ?? NaN,
     ...probabilitiesOf(rowOf(asked, i)),
   ]);
-  const text = Papa.unparse({ fields, data }, { newline: '\n', escapeFormulae: true });
-  return new Blob([text, '\n'], { type: 'text/csv' });
+  return csvOf(fields, rows);
 }

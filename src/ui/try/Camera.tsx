@@ -1,0 +1,74 @@
+// The camera, only while its button is pressed in: frame after frame is handed over, each when the one before
+// is answered. Nothing is recorded, and its light goes out with this component.
+import { useEffect, useEffectEvent, useRef } from 'react';
+import type { Fault } from '../../shared/fault.ts';
+import styles from './Try.module.css';
+
+interface CameraProps {
+  /** Done when the frame is answered; false ends the frames until the next one is wanted. */
+  readonly onFrame: (frame: Blob) => Promise<boolean>;
+  readonly onFault: (fault: Fault) => void;
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  NotAllowedError: 'The browser or you did not allow it. Allow the camera for this page, and press again.',
+  NotFoundError: 'No camera was found.',
+  NotReadableError: 'Another program uses the camera.',
+};
+
+function cameraFault(thrown: unknown): Fault {
+  const name = thrown instanceof Error ? thrown.name : '';
+  const detail = reasons[name] ?? (thrown instanceof Error ? thrown.message : String(thrown));
+  return { kind: 'bad-file', name: 'The camera', why: 'unreadable', detail };
+}
+
+export function Camera({ onFrame, onFault }: CameraProps) {
+  const video = useRef<HTMLVideoElement>(null);
+  const frame = useEffectEvent(onFrame);
+  const failed = useEffectEvent(onFault);
+  useEffect(() => {
+    const element = video.current;
+    let ended = false;
+    let stream: MediaStream | null = null;
+    const run = async (): Promise<void> => {
+      if (element === null) return;
+      stream = await navigator.mediaDevices.getUserMedia({
+        video: { facingMode: 'environment', width: { ideal: 640 } },
+      });
+      // The button was pressed again while the browser asked: its light must not stay on.
+      if (ended) {
+        stopAll(stream);
+        return;
+      }
+      element.srcObject = stream;
+      await element.play();
+      while (!isOver()) {
+        const blob = await frameOf(element);
+        if (blob === null || isOver() || !(await frame(blob))) await new Promise((r) => setTimeout(r, 200));
+      }
+    };
+    const isOver = (): boolean => ended;
+    run().catch((thrown: unknown) => {
+      if (!ended) failed(cameraFault(thrown));
+    });
+    return () => {
+      ended = true;
+      if (stream !== null) stopAll(stream);
+    };
+  }, []);
+  return <video ref={video} className={styles.video} muted playsInline aria-label="What the camera sees" />;
+}
+
+function stopAll(stream: MediaStream): void {
+  for (const track of stream.getTracks()) track.stop();
+}
+
+/** The picture of this moment, without loss: it is prepared like any other image. */
+function frameOf(video: HTMLVideoElement): Promise<Blob | null> {
+  const { videoWidth: width, videoHeight: height } = video;
+  if (width === 0) return Promise.resolve(null);
+  const canvas = document.createElement('canvas');
+  [canvas.width, canvas.height] = [width, height];
+  canvas.getContext('2d')?.drawImage(video, 0, 0);
+  return new Promise((resolve) => canvas.toBlob(resolve, 'image/png'));
+}
