@@ -63,15 +63,17 @@ export function CalibrationView({ seen }: { readonly seen: Seen }) {
               {answers.set === 'validation' &&
                 ' It was fitted on these very images: on others it helps a little less.'}
             </p>
-            <Switch
-              label="Probabilities of the diagram"
-              options={[
-                { value: 'plain', label: 'As it is' },
-                { value: 'tempered', label: 'With the temperature' },
-              ]}
-              value={shown}
-              onChange={setShown}
-            />
+            <div>
+              <Switch
+                label="Probabilities of the diagram"
+                options={[
+                  { value: 'plain', label: 'As it is' },
+                  { value: 'tempered', label: 'With the temperature' },
+                ]}
+                value={shown}
+                onChange={setShown}
+              />
+            </div>
           </>
         )}
         <Bins calibration={isTempered ? tempered : plain} />

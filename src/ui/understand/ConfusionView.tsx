@@ -44,7 +44,9 @@ export function ConfusionView({ seen }: { readonly seen: Seen }) {
   );
   return (
     <>
-      <Switch label="What the cells say" options={shares} value={share} onChange={setShare} />
+      <div>
+        <Switch label="What the cells say" options={shares} value={share} onChange={setShare} />
+      </div>
       <Matrix seen={seen} ids={ids} share={share} chosen={chosen} onChoose={setChosen} />
       {!all && (
         <div className={styles.bar}>
