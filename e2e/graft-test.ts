@@ -70,7 +70,7 @@ const needNetwork: Readonly<Record<string, string>> = {
 /** The first visit, until everything is kept; from then on there is no network. */
 async function visitOnce(page: Page): Promise<void> {
   await page.goto('./');
-  await expect(page.getByTestId('offline')).toBeVisible();
+  await expect(page.getByTestId('offline')).toBeVisible({ timeout: 240_000 });
   await page.context().setOffline(true);
 }
 

@@ -32,22 +32,14 @@ export async function processesOf(profile) {
 const ticks = 100;
 
 /**
- * Seconds that threads of a browser have computed: those of workers and of the process of the GPU, and all
- * others.
+ * Seconds that the processes of a browser have computed.
  * @param {string} profile
  */
 export async function processorSeconds(profile) {
-  let [workers, others] = [0, 0];
+  let seconds = 0;
   for (const pid of await processesOf(profile)) {
-    const isGpu = (await textOf(`/proc/${pid}/cmdline`)).includes('--type=gpu-process');
-    for (const thread of await numbersIn(`/proc/${pid}/task`)) {
-      const stat = /^\d+ \((.*)\) (.*)$/s.exec(await textOf(`/proc/${pid}/task/${thread}/stat`));
-      const [, name = '', rest = ''] = stat ?? [];
-      const fields = rest.split(' ');
-      const seconds = (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / ticks;
-      if (isGpu || name.startsWith('DedicatedWorker')) workers += seconds;
-      else others += seconds;
-    }
+    const fields = (/^.*\) (.*)$/s.exec(await textOf(`/proc/${pid}/stat`))?.[1] ?? '').split(' ');
+    seconds += (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / ticks;
   }
-  return { workers, others };
+  return seconds;
 }
