@@ -1,8 +1,8 @@
 // `node scripts/saving-cost.mjs`: what saving costs a run with the model, the images and the recipe that ship,
 // in two shares. Of time: each checkpoint tells how long it held up the thread that trains; their sum is set
 // against the time of the run. Of the processors: after the run its last checkpoint is read and saved again, as
-// other runs, and all that the browser computes meanwhile, in whatever thread, is divided by their number; that is
-// more than saving alone. Short by default: a short run saves as many drops and stages as a long one, so that
+// other runs, and all that the browser computes meanwhile, in whatever thread, but for listing them, is divided by
+// their number: reading is in it, so that it is more than saving. Short by default: a short run saves as many drops and stages as a long one, so that
 // its share is the larger. Others: --steps 400, --steps recipe, --backend webgpu.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -98,16 +98,30 @@ async function trained() {
     // Waits for the last checkpoint, that of the end.
     const { runs } = valueOf(await page.evaluate(() => window.graft.call('savedRuns', null)));
     const [{ id, bytes } = { id: '', bytes: 0 }] = runs;
-    const before = await processorSeconds(profile);
-    const isDone = await page.evaluate(async ([run, times]) => {
-      // The page's own client takes files too.
-      const call = /** @type {(name: string, input: object) => Promise<any>} */ (window.graft.call);
-      const file = await call('runFile', { id: run });
-      for (let i = 0; file.ok && i < times; i++)
-        if (!(await call('takeRun', { file: file.value, name: 'again' })).ok) return false;
-      return file.ok;
-    }, /** @type {const} */ ([id, again]));
+    /** @param {() => Promise<unknown>} work */
+    const spent = async (work) => {
+      const before = await processorSeconds(profile);
+      await work();
+      return (await processorSeconds(profile)) - before;
+    };
+    let isDone = false;
+    const taking = await spent(async () => {
+      isDone = await page.evaluate(async ([run, times]) => {
+        // The page's own client takes files too.
+        const call = /** @type {(name: string, input: object) => Promise<any>} */ (window.graft.call);
+        const file = await call('runFile', { id: run });
+        for (let i = 0; file.ok && i < times; i++)
+          if (!(await call('takeRun', { file: file.value, name: 'again' })).ok) return false;
+        return file.ok;
+      }, /** @type {const} */ ([id, again]));
+    });
     if (!isDone) throw new Error('The checkpoint could not be saved again.');
+    // Each was answered with a list of all runs, which had one more each time: on the average half of the last.
+    const listing = await spent(() =>
+      page.evaluate(async (times) => {
+        for (let i = 0; i < times; i++) await window.graft.call('savedRuns', null);
+      }, again),
+    );
     return {
       steps,
       seconds,
@@ -116,7 +130,7 @@ async function trained() {
       checkpoints: busy.length,
       bytes,
       computed,
-      each: ((await processorSeconds(profile)) - before) / again,
+      each: Math.max(0, taking - listing / 2) / again,
     };
   } finally {
     await context.close();
