@@ -25,7 +25,8 @@ type Name = keyof typeof kernelTable;
 /** A small tile of each kind of memory that every device has. */
 const smallTiles: readonly MatmulTile[] = [
   { memory: 'registers', rowTile: 2, columnTile: 2, threads: [2, 2] },
-  { memory: 'workgroup', rowTile: 2, columnTile: 1, threads: [4, 4], slice: 8 },
+  { memory: 'workgroup', rowTile: 4, columnTile: 1, threads: [4, 4], slice: 8 },
+  { memory: 'split', rowTile: 4, columnTile: 1, threads: [2, 2], shares: 4 },
 ];
 
 /** What is tried of each kernel at a shape, with the tiles of products. */
@@ -129,7 +130,9 @@ export async function checkStepEnd(device: GPUDevice): Promise<void> {
  */
 export const quickTiles: readonly string[] = [
   'workgroup 64x64, 8x8 each, slices of 16',
-  'workgroup 64x64, 4x4 each, slices of 16',
+  'workgroup 64x64, 8x4 each, slices of 16',
+  'workgroup 32x32, 4x4 each, slices of 16',
+  'split 16x16, 4x4 each, 16 shares',
   'registers 64x64, 8x8 each',
   'registers 16x64, 4x4 each',
   'registers 32x64, 4x8 each',

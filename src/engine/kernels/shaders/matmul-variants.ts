@@ -2,11 +2,13 @@
 import { memoize, type Grid, type Kernel } from './kernel.ts';
 import { matmulGrid, matmulKernel, type MatmulFusion, type MatmulShape, type MatmulTile } from './matmul.ts';
 import { matmulQuadsKernel } from './matmul-quads.ts';
+import { matmulSplitKernel } from './matmul-split.ts';
 import { matmulWorkgroupKernel } from './matmul-workgroup.ts';
 
 const registers = memoize(matmulKernel);
 const workgroup = memoize(matmulWorkgroupKernel);
 const quads = memoize(matmulQuadsKernel);
+const split = memoize(matmulSplitKernel);
 
 export function matmul(
   shape: MatmulShape,
@@ -25,5 +27,7 @@ function kernelOf(shape: MatmulShape, fusion: MatmulFusion, tile: MatmulTile): K
       return workgroup(shape, fusion, tile);
     case 'quads':
       return quads(shape, fusion, tile);
+    case 'split':
+      return split(shape, fusion, tile);
   }
 }

@@ -58,6 +58,7 @@ export interface RegisterTile extends ThreadTile {
 
 export interface WorkgroupTile extends ThreadTile {
   readonly memory: 'workgroup';
+  readonly rowTile: 4 | 8 | 16;
   /** Inner steps that the workgroup loads at once. */
   readonly slice: 8 | 16 | 32;
 }
@@ -69,7 +70,15 @@ export interface QuadTile extends ThreadTile {
   readonly threads: readonly [1, 4];
 }
 
-export type MatmulTile = RegisterTile | WorkgroupTile | QuadTile;
+/** Threads share the inner sum, as many as `shares`, a power of two: see matmul-split.ts. */
+export interface SplitTile extends ThreadTile {
+  readonly memory: 'split';
+  readonly rowTile: 4;
+  readonly columnTile: 1;
+  readonly shares: 2 | 4 | 8 | 16 | 32;
+}
+
+export type MatmulTile = RegisterTile | WorkgroupTile | QuadTile | SplitTile;
 
 export const plainFusion: MatmulFusion = {
   branches: 'none',

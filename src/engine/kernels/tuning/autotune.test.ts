@@ -45,7 +45,7 @@ describe('tuning', () => {
     expect(other.record.source).toBe('measured');
   });
 
-  test.each(['{', 'null', '7', '{"counting; tiles 1": 3}', '{"counting; tiles 1": {"x": 4}}'])(
+  test.each(['{', 'null', '7', '{"counting; tiles 2": 3}', '{"counting; tiles 2": {"x": 4}}'])(
     'a memory that holds %s counts as empty',
     async (text) => {
       let kept = text;
@@ -74,7 +74,7 @@ describe('tuning', () => {
   test('tiles beyond the limits of the device are not tried', () => {
     const facts = { ...gpu.facts, workgroupMemoryBytes: 16384, workgroupThreads: 128 };
     const names = tileSet.filter((tile) => fits(tile, facts)).map(tileName);
-    expect(names).not.toContain('workgroup 128x128, 8x8 each, slices of 8');
+    expect(names).not.toContain('workgroup 64x64, 4x4 each, slices of 16');
     expect(names).toContain('workgroup 64x64, 8x8 each, slices of 16');
     expect(tileSet.every((tile) => fits(tile, gpu.facts))).toBe(true);
   });

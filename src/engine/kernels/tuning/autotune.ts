@@ -74,16 +74,13 @@ export async function autotune(
 ): Promise<Tuned> {
   const preset = presetTuning(gpu);
   const shapes = measuredShapes(config, images);
-  const [largest] = shapes;
-  if (gpu.software || largest === undefined) return preset;
+  if (gpu.software || shapes.length === 0) return preset;
   const began = bench.now();
-  const presetTile = preset.tuning.matmulTile(largest);
-  const set = tileSet.filter((tile) => fits(tile, gpu.facts));
-  const device = `${gpu.name}; tiles ${tileSetVersion}`;
   const candidates = {
-    tiles: set.some((tile) => tileName(tile) === tileName(presetTile)) ? set : [presetTile, ...set],
-    preset: presetTile,
+    tiles: tileSet.filter((tile) => fits(tile, gpu.facts)),
+    preset: preset.tuning.matmulTile,
   };
+  const device = `${gpu.name}; tiles ${tileSetVersion}`;
   const known = await readChoices(cache, device);
   const choice = await chooseTiles(shapes, candidates, known, bench, tuningBudgetMs, watch);
   await writeChoices(cache, device, choice.measured);

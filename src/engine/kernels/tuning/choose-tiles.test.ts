@@ -12,7 +12,7 @@ const shapes: readonly MatmulShape[] = [
   { rows: 1576, inner: 192, columns: 192, parts: 3 },
 ];
 const [preset] = tileSet as readonly [MatmulTile];
-const candidates = { tiles: tileSet, preset };
+const candidates = { tiles: tileSet, preset: (): MatmulTile => preset };
 const nothing = new Map<string, string>();
 const ignore = { onProgress: (): void => undefined };
 
@@ -114,12 +114,12 @@ describe('choosing', () => {
     expect(measured.size).toBe(shapes.length);
   });
 
-  test('when the time is over, the other shapes take the tile of the first and are not remembered', async () => {
-    const winner = tileSet[3]!;
+  test('when the time is over, the other shapes take their preset and are not remembered', async () => {
+    const winner = tileSet[1]!;
     const bench = fakeBench((_, tile) => (tile === winner ? 1 : 4));
     const { tiles, measured } = await chooseTiles(shapes, candidates, nothing, bench, 100, ignore);
     expect([...measured.keys()]).toEqual([shapeKey(shapes[1]!)]);
-    for (const shape of shapes) expect(tiles.get(shapeKey(shape))).toBe(tiles.get(shapeKey(shapes[1]!)));
+    for (const shape of shapes) expect(tiles.get(shapeKey(shape))).toBe(shape === shapes[1] ? winner : preset);
   });
 
   test('where no tile computes the right thing, the preset stays and nothing is remembered', async () => {
@@ -134,6 +134,18 @@ describe('choosing', () => {
     expect([...tiles.values()]).toEqual(shapes.map(() => preset));
     expect(measured.size).toBe(0);
   });
+});
+
+test('each shape has a preset of its own, which is tried even where the set lacks it', async () => {
+  const own: MatmulTile = { memory: 'split', rowTile: 4, columnTile: 1, threads: [2, 2], shares: 2 };
+  const presetOf = (shape: MatmulShape): MatmulTile => (shape === shapes[0] ? own : preset);
+  const bench = fakeBench((_, tile) => (tileName(tile) === tileName(own) ? 1 : 2));
+  const some = { tiles: tileSet, preset: presetOf };
+  const fresh = await chooseTiles(shapes, some, nothing, bench, 1e6, ignore);
+  expect(fresh.tiles.get(shapeKey(shapes[0]!))).toBe(own);
+  expect(fresh.tiles.get(shapeKey(shapes[1]!))).toBe(preset);
+  const again = await chooseTiles(shapes, some, fresh.measured, fakeBench(() => 1), 1e6, ignore);
+  expect([again.tiles, again.cached]).toEqual([fresh.tiles, true]);
 });
 
 test('a stop is looked for before every shape, and what was measured until then stays', async () => {

@@ -36,8 +36,8 @@ export interface Choice {
 
 export interface Candidates {
   readonly tiles: readonly MatmulTile[];
-  /** What a shape gets without measuring; one of `tiles`. */
-  readonly preset: MatmulTile;
+  /** What a shape gets without measuring. */
+  readonly preset: (shape: MatmulShape) => MatmulTile;
 }
 
 /** A tile must be so much faster than the preset to replace it: below, it is noise. */
@@ -64,6 +64,11 @@ export function fastest(
   return own !== undefined && best.ms > own.ms * margin ? own.tile : best.tile;
 }
 
+/** Without the second of equal tiles. */
+function unique(tiles: readonly MatmulTile[]): readonly MatmulTile[] {
+  return [...new Map(tiles.map((tile) => [tileName(tile), tile])).values()];
+}
+
 function rank(
   tiles: readonly MatmulTile[],
   ms: readonly (number | null)[],
@@ -78,8 +83,8 @@ function rank(
 
 /**
  * Chooses for every shape, the most work first: all candidates on the first shape that is not remembered, the
- * fastest few on the others. A shape that the time does not reach takes the tile of the first and is not
- * remembered.
+ * fastest few and its own preset on each other. A shape that the time does not reach takes its preset and is
+ * not remembered.
  */
 export async function chooseTiles(
   shapes: readonly MatmulShape[],
@@ -94,30 +99,29 @@ export async function chooseTiles(
   const measured = new Map<string, string>();
   const open: MatmulShape[] = [];
   for (const shape of shapes) {
-    const known = tiles.find((tile) => tileName(tile) === cached.get(shapeKey(shape)));
+    const name = cached.get(shapeKey(shape));
+    const known = [preset(shape), ...tiles].find((tile) => tileName(tile) === name);
     if (known === undefined) open.push(shape);
     else chosen.set(shapeKey(shape), known);
   }
   const work = ({ rows, inner, columns, parts }: MatmulShape): number => rows * inner * columns * parts;
   open.sort((a, b) => work(b) - work(a));
-  let tried = tiles;
-  let first: MatmulTile | null = null;
+  let few: readonly MatmulTile[] = tiles;
   for (const [i, shape] of open.entries()) {
     onProgress(i, open.length);
+    const own = preset(shape);
+    const tried = unique([own, ...few]);
     const inTime = bench.now() < deadline && signal?.aborted !== true;
     const ms = inTime ? await bench.measure(shape, tried, deadline, signal) : [];
-    const winner = fastest(tried, ms, preset);
+    const winner = fastest(tried, ms, own);
     if (winner !== null) {
       measured.set(shapeKey(shape), tileName(winner));
-      if (first === null) {
-        const best = rank(tried, ms)
+      if (few === tiles)
+        few = rank(tried, ms)
           .slice(0, shortList)
           .map(({ tile }) => tile);
-        tried = [...new Set([...best, winner, preset])];
-      }
-      first ??= winner;
     }
-    chosen.set(shapeKey(shape), winner ?? first ?? preset);
+    chosen.set(shapeKey(shape), winner ?? own);
   }
   onProgress(open.length, open.length);
   return { tiles: chosen, measured, cached: open.length === 0 };

@@ -3,6 +3,7 @@
 import type { TuningRecord } from '../../engine.ts';
 import { unnamedAdapter, type Gpu } from '../../gpu.ts';
 import type { MatmulShape, MatmulTile } from '../shaders/matmul.ts';
+import { gpuTiles } from './tile-set.ts';
 
 export interface Tuning {
   matmulTile(shape: MatmulShape): MatmulTile;
@@ -61,14 +62,24 @@ function quadRows(rows: number): number {
 }
 
 /**
- * Smaller tiles and more threads: workgroups fill the 32 lanes in which most GPUs compute. Chosen by
- * reasoning; not measured on a GPU.
+ * Workgroups of 64 x 64 sums from which larger tiles pay, of 64 x 64 at all, and of 32 x 32 sums below which a
+ * device idles unless threads share the inner sum. Measured on one GPU of 132 processors
+ * (docs/decisions/kernel-engine.md); where it matters the tuner measures.
  */
+const fills = { large: 800, middle: 200, small: 100 };
+
+/** By how many workgroups a product has: the largest tile that leaves no part of a large GPU idle. */
+function gpuTile({ rows, inner, columns, parts }: MatmulShape): MatmulTile {
+  const groups = (size: number): number => Math.ceil(rows / size) * Math.ceil(columns / size) * parts;
+  if (groups(64) >= fills.large) return gpuTiles.large;
+  if (groups(64) >= fills.middle) return gpuTiles.middle;
+  if (groups(32) >= fills.small) return gpuTiles.small;
+  return inner >= 512 ? gpuTiles.long : gpuTiles.few;
+}
+
+/** For GPUs: tiles through workgroup memory, sums that threads share, rows of attention that they share. */
 export const gpuTuning: Tuning = {
-  matmulTile: ({ rows }) =>
-    rows >= 64
-      ? { memory: 'workgroup', rowTile: 8, columnTile: 2, threads: [8, 8], slice: 16 }
-      : { memory: 'registers', rowTile: 4, columnTile: 1, threads: [16, 4] },
+  matmulTile: gpuTile,
   attentionRows: [1, 1],
   attentionThreads: 32,
   rowThreads: 32,
