@@ -40,6 +40,11 @@ function triedAt({ rows, inner, columns }: OddShape): Readonly<Record<Name, read
     { ...attention, rows: 'all', queries: 2 },
     { ...attention, rows: 'first', threads: 32 },
   ];
+  const split = { '1': '2', '2': '4', '3': '8' }[1 + (rows % 3)] ?? '2';
+  const shared = ['all', 'first'].map((of) => ({
+    ...{ tokens: rows, heads: attention.heads, headWidth: 4 * Number(split) * (1 + (inner % 2)) },
+    ...{ rows: of, split, threads: 32 },
+  }));
   const head = { images: rows, width: wide, classes: out };
   const norm = { rows, width: 4 * inner - 3 };
   return {
@@ -61,9 +66,10 @@ function triedAt({ rows, inner, columns }: OddShape): Readonly<Record<Name, read
       { ...product, input, chunks: 1 + (rows % 3), tile: 1 + (inner % 2), threads: 4 + 28 * (columns % 2) },
       { ...product, input, parts: '3', chunks: 1 },
     ]),
-    attention: ways,
+    attention: [...ways, ...shared],
     'attention-gradient-q': ways,
     'attention-gradient-kv': ways,
+    'attention-gradient-shared': shared,
     'layer-norm': [1, 16].map((threads) => ({ ...norm, threads })),
     'layer-norm-gradient': ['all', 'none', 'every-3'].flatMap((residual) =>
       [1, 8].map((threads) => ({ ...norm, residual, threads })),
@@ -103,12 +109,17 @@ export const kernelChecks: Readonly<Record<string, (device: GPUDevice, shape: Od
     namesWithShape().map((name) => [
       name,
       async (device: GPUDevice, shape: OddShape) => {
-        for (const values of triedAt(shape)[name])
+        for (const values of triedAt(shape)[name].filter((one) => runsOn(device, one)))
           for (const tile of name === 'matmul' ? smallTiles : [undefined])
             await checkKernel(device, kernelTable[name], values, shape.seed, tile);
       },
     ]),
   );
+
+/** Whether lanes can exchange values, where these would: eight need a subgroup of eight. */
+function runsOn({ features, adapterInfo }: GPUDevice, { split }: Values): boolean {
+  return split === undefined || (features.has('subgroups') && Number(split) <= adapterInfo.subgroupMinSize);
+}
 
 function namesWithShape(): readonly Name[] {
   const tried = triedAt({ rows: 1, inner: 1, columns: 1, seed: 1 });

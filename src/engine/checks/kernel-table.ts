@@ -3,7 +3,7 @@
 // and the playground follow.
 import type { KernelEntry } from './kernel-cases.ts';
 import { matmulRow, rowProductRow, columnProductRow } from './rows/products.ts';
-import { attentionRow, queryGradientRow, keyGradientRow } from './rows/attention.ts';
+import { attentionRow, queryGradientRow, keyGradientRow, sharedGradientRow } from './rows/attention.ts';
 import {
   layerNormRow,
   layerNormGradientRow,
@@ -33,6 +33,7 @@ export const kernelTable = {
   attention: attentionRow,
   'attention-gradient-q': queryGradientRow,
   'attention-gradient-kv': keyGradientRow,
+  'attention-gradient-shared': sharedGradientRow,
   'layer-norm': layerNormRow,
   'layer-norm-gradient': layerNormGradientRow,
   'scaled-rows': scaledRowsRow,

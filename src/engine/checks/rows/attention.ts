@@ -8,6 +8,11 @@ import {
   queryGradientKernel,
   type Attention,
 } from '../../kernels/shaders/attention.ts';
+import {
+  sharedAttentionKernel,
+  sharedGradientGrid,
+  sharedGradientKernel,
+} from '../../kernels/shaders/attention-shared.ts';
 import { entry, size, WrongShape } from '../kernel-cases.ts';
 import { randomValues } from '../random-model.ts';
 import { zeros, at, filled, place } from '../float64.ts';
@@ -73,7 +78,7 @@ const attentionParameters = {
     queries: size(1),
     threads: size(8),
   },
-  choices: { rows: ['all', 'first'], quads: ['no', 'yes'] },
+  choices: { rows: ['all', 'first'], quads: ['no', 'yes'], split: ['1', '2', '4', '8'] },
 } as const;
 
 interface AttentionValues {
@@ -85,9 +90,17 @@ interface AttentionValues {
   readonly threads: number;
   readonly rows: 'all' | 'first';
   readonly quads: 'no' | 'yes';
+  readonly split: '1' | '2' | '4' | '8';
 }
 
+const splits = { '1': 1, '2': 2, '4': 4, '8': 8 } as const;
+
 function attentionShape({ rows, quads, ...of }: AttentionValues): Attention {
+  const split = splits[of.split];
+  if (split > 1 && (quads === 'yes' || of.headWidth % (4 * split) !== 0 || of.threads % split !== 0))
+    throw new WrongShape(
+      'split needs quads=no, a headWidth that 4 split divides, and threads that it divides.',
+    );
   if (quads === 'yes' && (rows !== 'all' || of.headWidth % 16 !== 0))
     throw new WrongShape('quads=yes needs rows=all and a headWidth that 16 divides.');
   return {
@@ -97,6 +110,8 @@ function attentionShape({ rows, quads, ...of }: AttentionValues): Attention {
     storage: 'f32',
     quads: quads === 'yes',
     threads: quads === 'yes' ? 4 : of.threads,
+    queries: split > 1 ? 1 : of.queries,
+    split,
   };
 }
 
@@ -107,7 +122,7 @@ export const attentionRow = entry({
     const shape = attentionShape(values);
     const { qkv, out, lse } = attentionOf(shape, seed);
     return {
-      kernel: attentionKernel(shape),
+      kernel: shape.split > 1 ? sharedAttentionKernel(shape) : attentionKernel(shape),
       grid: attentionGrid(shape, shape.queryTokens),
       operands: { qkv, out: zeros(out.length), lse: zeros(lse.length) },
       outputs: [
@@ -132,6 +147,24 @@ export const queryGradientRow = entry({
         { of: 'dqkv', values: dq },
         { of: 'rowSums', values: rowSums },
       ],
+    };
+  },
+});
+
+export const sharedGradientRow = entry({
+  ...attentionParameters,
+  file: 'attention-shared.ts',
+  about: 'd q, d k and d v of attention by threads that share rows',
+  choices: { ...attentionParameters.choices, split: ['4', '2', '8'] },
+  make(values, seed) {
+    const shape = attentionShape(values);
+    const { qkv, dout, out, lse, dq, dkv } = attentionOf(shape, seed);
+    return {
+      kernel: sharedGradientKernel(shape, true),
+      grid: sharedGradientGrid(shape),
+      // Whatever lies there must go, that of tokens without a query too.
+      operands: { qkv, dout, out, lse, dqkv: randomValues(seed + 9, qkv.length) },
+      outputs: [{ of: 'dqkv', values: dq.map((value, i) => value + at(dkv, i)) }],
     };
   },
 });

@@ -36,6 +36,8 @@ export interface Attention {
    * threads. Pays where a load costs more than a few multiply-adds.
    */
   readonly quads: boolean;
+  /** Threads that share a row: see attention-shared.ts. 1: none, which every device can. */
+  readonly split: 1 | 2 | 4 | 8;
 }
 
 const keys = 4;
@@ -95,7 +97,8 @@ function withQuads(shape: Attention, made: Kernel): Kernel {
 
 /** Threads for `over` tokens of every image and head. */
 export function attentionGrid(shape: Attention, over: number): Grid {
-  return [Math.ceil(over / (shape.queries * shape.threads)), shape.images * shape.heads, 1];
+  const rows = (shape.queries * shape.threads) / shape.split;
+  return [Math.ceil(over / rows), shape.images * shape.heads, 1];
 }
 
 export const attentionKernel = memoize((shape: Attention): Kernel => {

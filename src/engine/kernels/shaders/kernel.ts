@@ -27,15 +27,25 @@ export const read = (name: string, type = 'array<vec4f>'): Binding => ({ name, a
 export const write = (name: string, type = 'array<vec4f>'): Binding => ({ name, access: 'write', type });
 export const uniform = (name: string, type: string): Binding => ({ name, access: 'uniform', type });
 
-/** Joins the declarations of all bindings with the body; binding numbers follow the order of the list. */
-export function kernel(name: string, bindings: readonly Binding[], body: string): Kernel {
+/**
+ * Joins the declarations of all bindings with the body; binding numbers follow the order of the list.
+ *
+ * @param extension of WGSL that the body needs; the device must have its feature.
+ */
+export function kernel(
+  name: string,
+  bindings: readonly Binding[],
+  body: string,
+  extension?: 'subgroups',
+): Kernel {
   const space = { read: 'storage, read', write: 'storage, read_write', uniform: 'uniform' } as const;
   const declarations = bindings.map(
     (binding, i) =>
       `@group(0) @binding(${i}) var<${space[binding.access]}> ${binding.name}: ${binding.type};`,
   );
   const functions = bindings.some(({ type }) => type === tensorType.f16) ? halfFunctions : '';
-  return { name, bindings, code: `${declarations.join('\n')}\n${functions}${body}` };
+  const enable = extension === undefined ? '' : `enable ${extension};\n`;
+  return { name, bindings, code: `${enable}${declarations.join('\n')}\n${functions}${body}` };
 }
 
 /**

@@ -73,8 +73,7 @@ export function matmulWorkgroupKernel(shape: MatmulShape, fusion: MatmulFusion, 
   const fetch = ({ end, isWhole, left, right }: Factors, begin: string): string => `
     ${turns(blocks, (t) => {
       const steps = `${begin} + leftStep${t}`;
-      const each = (value: (i: number) => string): string =>
-        list(4, (i) => `a${t}_${i} = ${value(i)};`, ' ');
+      const each = (value: (i: number) => string): string => list(4, (i) => `a${t}_${i} = ${value(i)};`, ' ');
       const there = each((i) => left(`from${t}_${i}`, steps));
       return isWhole ? there : `if (${steps} < ${end}) { ${there} } else { ${each(() => 'vec4f()')} }`;
     })}
@@ -174,8 +173,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
  * allows: they read 12 vec4s together, in a line they would read 17 or more.
  */
 function threadPlace(across: number, down: number): string {
-  if (across % 8 !== 0 || down % 4 !== 0)
-    return `let tx = lane % ${across}u;\n  let ty = lane / ${across}u;`;
+  if (across % 8 !== 0 || down % 4 !== 0) return `let tx = lane % ${across}u;\n  let ty = lane / ${across}u;`;
   return `let tx = (lane / 32u) % ${across / 8}u * 8u + lane % 8u;
   let ty = (lane / 32u) / ${across / 8}u * 4u + (lane / 8u) % 4u;`;
 }

@@ -108,6 +108,7 @@ describe.skipIf(missingGpu !== null)('kernels with float16 tensors', () => {
       queries: 1,
       threads: 8,
       quads: false,
+      split: 1,
     } as const;
     const operands = {
       qkv: stored(qkv, 'f16'),

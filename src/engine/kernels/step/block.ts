@@ -9,7 +9,13 @@ import {
   attentionKernel,
   keyGradientKernel,
   queryGradientKernel,
+  type Attention,
 } from '../shaders/attention.ts';
+import {
+  sharedAttentionKernel,
+  sharedGradientGrid,
+  sharedGradientKernel,
+} from '../shaders/attention-shared.ts';
 import { columnProductGrid, columnProductKernel, type ColumnProduct } from '../shaders/column-product.ts';
 import { layerNormGradientKernel, layerNormGrid, layerNormKernel } from '../shaders/layer-norm.ts';
 import type { MatmulShape } from '../shaders/matmul.ts';
@@ -155,11 +161,9 @@ function blockInside(
   const attended = tensor('attended', rows * inside);
   const lse = tensor('lse', rows * heads);
   const attention = attentionShape(context, block, 0);
-  trace.dispatch(attentionKernel(attention), attentionGrid(attention, attention.queryTokens), {
-    qkv,
-    out: attended,
-    lse,
-  });
+  const attend = attention.split > 1 ? sharedAttentionKernel : attentionKernel;
+  const grid = attentionGrid(attention, attention.queryTokens);
+  trace.dispatch(attend(attention), grid, { qkv, out: attended, lse });
   const mid = tensor('mid', rows * dim);
   closeBranch(
     trace,
@@ -287,26 +291,12 @@ export function blockBackward(
     low: projLow,
     out: dattended,
   });
-  const dqkv = tensor('qkv', 3 * all * inside);
-  const rowSums = tensor('row sums', rows * heads);
-  const attention = attentionShape(context, block, 1);
-  const { qkv, lse } = saved;
-  trace.dispatch(queryGradientKernel(attention), attentionGrid(attention, attention.tokens), {
-    qkv,
-    out: saved.attended,
-    dout: dattended,
-    lse,
-    rowSums,
-    dqkv,
-  });
   const adapted = siteAt(context, block, 'qkv')?.parts.map(({ module }) => module !== null) ?? [];
   const withKeys = needed('qkv') || adapted[1] === true;
-  trace.dispatch(keyGradientKernel(attention, withKeys), attentionGrid(attention, attention.tokens), {
-    qkv,
-    dout: dattended,
-    lse,
-    ...(withKeys ? { rowSums } : {}),
-    dqkv,
+  const dqkv = tensor('qkv', 3 * all * inside);
+  attentionGradient(trace, attentionShape(context, block, 1), withKeys, {
+    operands: { qkv: saved.qkv, out: saved.attended, dout: dattended, lse: saved.lse, dqkv },
+    rowSums: () => tensor('row sums', rows * heads),
   });
   const norm1 = { statistics: saved.statistics1, norm: frozen.norm1 };
   const qkvLow = branches('qkv', dqkv, { input: 'normalise', x: saved.input, ...norm1 });
@@ -319,6 +309,34 @@ export function blockBackward(
     out: dnorm1,
   });
   return normGradient('input', all, { x: saved.input, ...norm1, dy: dnorm1, residual: dmid });
+}
+
+/**
+ * The gradient of q, k and v: in one dispatch where threads share rows, else in two, of which the first leaves
+ * its row sums to the second.
+ */
+function attentionGradient(
+  trace: Trace,
+  shape: Attention,
+  withKeys: boolean,
+  {
+    operands,
+    rowSums: makeSums,
+  }: {
+    readonly operands: Readonly<Record<'qkv' | 'out' | 'dout' | 'lse' | 'dqkv', Tensor>>;
+    readonly rowSums: () => Tensor; // [rows, heads]
+  },
+): void {
+  if (shape.split > 1) {
+    trace.dispatch(sharedGradientKernel(shape, withKeys), sharedGradientGrid(shape), operands);
+    return;
+  }
+  const rowSums = makeSums();
+  const { out, ...ofKeys } = operands;
+  const grid = attentionGrid(shape, shape.tokens);
+  trace.dispatch(queryGradientKernel(shape), grid, { ...ofKeys, out, rowSums });
+  const sums = withKeys ? { rowSums } : {};
+  trace.dispatch(keyGradientKernel(shape, withKeys), grid, { ...ofKeys, ...sums });
 }
 
 /** The gradient of a site's intermediate, which joins the product with the transposed weight. */

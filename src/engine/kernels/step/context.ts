@@ -181,5 +181,12 @@ export function attentionShape(
   const quads = tuning.attentionQuads && queryTokens === tokens && headWidth % 16 === 0;
   const queries = tuning.attentionRows[direction];
   const threads = quads ? 4 : tuning.attentionThreads;
-  return { images, tokens, queryTokens, heads, headWidth, scale, storage, queries, threads, quads };
+  const split = splitOf(headWidth, tuning.attentionSplit[direction]);
+  return { images, tokens, queryTokens, heads, headWidth, scale, storage, queries, threads, quads, split };
+}
+
+/** As many threads a row as are wanted, or as many as the vec4s of a head can be dealt to evenly. */
+function splitOf(headWidth: number, wanted: Attention['split']): Attention['split'] {
+  const splits = [8, 4, 2] as const;
+  return splits.find((split) => split <= wanted && headWidth % (4 * split) === 0) ?? 1;
 }

@@ -119,7 +119,8 @@ describe('choosing', () => {
     const bench = fakeBench((_, tile) => (tile === winner ? 1 : 4));
     const { tiles, measured } = await chooseTiles(shapes, candidates, nothing, bench, 100, ignore);
     expect([...measured.keys()]).toEqual([shapeKey(shapes[1]!)]);
-    for (const shape of shapes) expect(tiles.get(shapeKey(shape))).toBe(shape === shapes[1] ? winner : preset);
+    for (const shape of shapes)
+      expect(tiles.get(shapeKey(shape))).toBe(shape === shapes[1] ? winner : preset);
   });
 
   test('where no tile computes the right thing, the preset stays and nothing is remembered', async () => {
@@ -144,7 +145,14 @@ test('each shape has a preset of its own, which is tried even where the set lack
   const fresh = await chooseTiles(shapes, some, nothing, bench, 1e6, ignore);
   expect(fresh.tiles.get(shapeKey(shapes[0]!))).toBe(own);
   expect(fresh.tiles.get(shapeKey(shapes[1]!))).toBe(preset);
-  const again = await chooseTiles(shapes, some, fresh.measured, fakeBench(() => 1), 1e6, ignore);
+  const again = await chooseTiles(
+    shapes,
+    some,
+    fresh.measured,
+    fakeBench(() => 1),
+    1e6,
+    ignore,
+  );
   expect([again.tiles, again.cached]).toEqual([fresh.tiles, true]);
 });
 

@@ -2,6 +2,7 @@
 // thread. Emulations on the processor want few, large register tiles and no barriers; GPUs want many threads.
 import type { TuningRecord } from '../../engine.ts';
 import { unnamedAdapter, type Gpu } from '../../gpu.ts';
+import type { Attention } from '../shaders/attention.ts';
 import type { MatmulShape, MatmulTile } from '../shaders/matmul.ts';
 import { gpuTiles } from './tile-set.ts';
 
@@ -15,6 +16,8 @@ export interface Tuning {
   readonly columnThreads: number;
   /** Whether four threads of an attention kernel share their loads by quad swaps (needs subgroups). */
   readonly attentionQuads: boolean;
+  /** Threads that share a row of attention at most, forward and backward (above 1 needs subgroups). */
+  readonly attentionSplit: readonly [forward: Attention['split'], backward: Attention['split']];
   /** Columns of a thread in the gradients of A and B, in vec4s. */
   readonly gradientTile: number;
   /** Threads of one LayerNorm row. */
@@ -38,6 +41,7 @@ export const processorTuning: Tuning = {
   rowThreads: 8,
   columnThreads: 4,
   attentionQuads: false,
+  attentionSplit: [1, 1],
   gradientTile: 4,
   normThreads: 1,
 };
@@ -85,9 +89,13 @@ export const gpuTuning: Tuning = {
   rowThreads: 32,
   columnThreads: 32,
   attentionQuads: false,
+  attentionSplit: [1, 1],
   gradientTile: 1,
   normThreads: 64,
 };
+
+/** The same where lanes of a subgroup can exchange values. */
+export const subgroupTuning: Tuning = { ...gpuTuning, attentionThreads: 128, attentionSplit: [4, 4] };
 
 /**
  * The smallest tiles: for checks that must compile at once. Mesa's lavapipe takes minutes for the large
@@ -100,6 +108,7 @@ export const smallestTuning: Tuning = {
   rowThreads: 8,
   columnThreads: 4,
   attentionQuads: false,
+  attentionSplit: [1, 1],
   gradientTile: 1,
   normThreads: 1,
 };
@@ -112,7 +121,9 @@ export interface Tuned {
 
 /** Chosen by the kind of device alone. */
 export function presetTuning(gpu: Pick<Gpu, 'software' | 'facts' | 'info' | 'name'>): Tuned {
-  const tuning = gpu.software ? emulatedTuning(gpu) : gpuTuning;
+  const { facts, info } = gpu;
+  const canShare = facts.features.includes('subgroups') && info.subgroupMinSize >= 4;
+  const tuning = gpu.software ? emulatedTuning(gpu) : canShare ? subgroupTuning : gpuTuning;
   return { tuning, record: { source: 'preset', tiles: {}, ms: 0 } };
 }
 
