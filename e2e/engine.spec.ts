@@ -77,7 +77,13 @@ test('plans that need less memory give the same numbers on kernels, webgpu', asy
   const figures = await page.evaluate(() => window.engineChecks.plans());
   console.info('kernels plans:', JSON.stringify(figures));
   const names = ['other plans', 'stage 2', 'prefix cache', 'drop', 'reference vectors in float16'];
-  expect(Object.keys(figures)).toEqual(names);
+  // Chromium's software GPU has subgroups of four lanes: it runs all that a real one would choose.
+  const variants = [
+    'every tile, a thread a row of attention',
+    'four threads a row of attention',
+    'two threads a row of attention',
+  ];
+  expect(Object.keys(figures).sort()).toEqual([...names, ...variants].sort());
 });
 
 test('kernels and tiles agree with float64, and the check of the device passes', async ({ page }) => {

@@ -9,7 +9,7 @@ import { KernelEngine } from '../kernels/kernels-engine.ts';
 import { checkVariant, families } from './family-checks.ts';
 import { allTiles, checkStepEnd, checkTile, fixedShapes, kernelChecks, quickTiles } from './kernel-checks.ts';
 import { checkCrops } from './patch-checks.ts';
-import { planChecks } from './plan-checks.ts';
+import { gpuVariants, planChecks } from './plan-checks.ts';
 import { smallestTuning, type Tuning } from '../kernels/tuning/tuning.ts';
 import { makeEngine } from '../make-engine.ts';
 import type { Engine, EngineName } from '../engine.ts';
@@ -120,6 +120,15 @@ window.engineChecks = {
     // blocks.
     const memory = { budgetBytes: null, float16: 'always' } as const;
     const setting = { makeEngine: () => kernels(smallestTuning), read, slack: 250, shapes: { memory } };
+    const { features, adapterInfo } = (await gpuOfPage()).device;
+    const canShare = features.has('subgroups') && adapterInfo.subgroupMinSize >= 4;
+    for (const [name, tuning] of Object.entries(gpuVariants))
+      if (canShare || tuning.attentionSplit[0] === 1)
+        figures[name] = await referenceChecks['logits and gradients']({
+          makeEngine: () => kernels(tuning),
+          read,
+          slack: 10,
+        });
     figures['reference vectors in float16'] = await referenceChecks['logits and gradients'](setting);
     return figures;
   },

@@ -61,10 +61,12 @@ function triedAt({ rows, inner, columns }: OddShape): Readonly<Record<Name, read
       { ...row, kind: 'up', parts: '3', threads: 32 },
       { ...row, kind: 'up', parts: '1' },
       { ...row, kind: 'head' },
+      ...['down', 'up', 'head'].map((kind) => ({ ...row, kind, threads: 64, split: 8 })),
     ],
     'column-product': ['as-is', 'normalise', 'f'].flatMap((input) => [
       { ...product, input, chunks: 1 + (rows % 3), tile: 1 + (inner % 2), threads: 4 + 28 * (columns % 2) },
       { ...product, input, parts: '3', chunks: 1 },
+      { ...product, input, parts: '3', chunks: 2, threads: 4, shares: 8 },
     ]),
     attention: [...ways, ...shared],
     'attention-gradient-q': ways,

@@ -6,6 +6,7 @@ import { dropBranches } from '../../dmlora/drop-plan.ts';
 import { present } from '../../shared/assert.ts';
 import type { VitConfig } from '../../vit/vit-config.ts';
 import type { Batch, Engine, Gradients, PrepareOptions } from '../engine.ts';
+import { everyTile, gpuTuning, subgroupTuning, type Tuning } from '../kernels/tuning/tuning.ts';
 import { assertClose, largestDifference } from './close.ts';
 import {
   micro,
@@ -16,6 +17,16 @@ import {
   stage1,
 } from './random-model.ts';
 import { unwrap } from '../../shared/result.ts';
+
+/**
+ * Tunings of a GPU, by what is special about them: each computes by kernels that no emulation would choose. The
+ * first needs no subgroups.
+ */
+export const gpuVariants = {
+  'every tile, a thread a row of attention': everyTile(gpuTuning),
+  'four threads a row of attention': subgroupTuning,
+  'two threads a row of attention': { ...subgroupTuning, attentionSplit: [2, 2] },
+} as const satisfies Readonly<Record<string, Tuning>>;
 
 type MakeEngine = () => Promise<Engine>;
 

@@ -3,6 +3,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { readReference, referenceFolder } from '../checks/node-backends.ts';
 import { referenceChecks } from '../checks/reference-checks.ts';
 import type { PrepareOptions } from '../engine.ts';
+import { gpuVariants } from '../checks/plan-checks.ts';
 import { kernelEngine, missingGpu } from '../checks/node-gpu.ts';
 
 // Lavapipe compiles a kernel in seconds where others take milliseconds.
@@ -28,4 +29,17 @@ describe.skipIf(missingGpu !== null)(`reference vectors of ${referenceFolder} on
     const figures = await referenceChecks['logits and gradients'](setting);
     expect(Object.values(figures).every(Number.isFinite)).toBe(true);
   });
+
+  test.each(Object.entries(gpuVariants))(
+    'logits and gradients as a GPU computes them: %s',
+    async (_, tuning) => {
+      const makeEngine = kernelEngine(tuning);
+      const figures = await referenceChecks['logits and gradients']({
+        makeEngine,
+        read: readReference,
+        slack: 10,
+      });
+      expect(Object.values(figures).every(Number.isFinite)).toBe(true);
+    },
+  );
 });

@@ -140,12 +140,12 @@ export const matmulRow = entry({
 export const rowProductRow = entry({
   about: 'u = x A’ of the branches (down), v = dy B’ (up), logits of the head',
   file: 'row-product.ts',
-  sizes: { rows: size(29), inner: size(12, 4), width: size(8, 4), threads: size(8) },
+  sizes: { rows: size(29), inner: size(12, 4), width: size(8, 4), threads: size(8), split: size(1) },
   choices: { kind: ['down', 'up', 'head'], parts: ['3', '1'] },
-  make({ rows, inner, width, threads, kind, ...of }, seed) {
+  make({ rows, inner, width, threads, split, kind, ...of }, seed) {
     const x3 = randomValues(seed, rows * 3 * inner);
     if (kind === 'head') {
-      const product = { kind, rows, inner, width, threads };
+      const product = { kind, rows, inner, width, threads, split };
       const [f, bias] = [randomValues(seed + 1, width * inner), randomValues(seed + 2, width)];
       return {
         kernel: rowProductKernel(product),
@@ -168,7 +168,9 @@ export const rowProductRow = entry({
     const f = randomValues(seed + 1, all * 2 * inner);
     const scales = randomValues(seed + 2, all);
     const product =
-      kind === 'down' ? { kind, rows, inner, threads } : ({ kind, rows, inner, parts, threads } as const);
+      kind === 'down'
+        ? { kind, rows, inner, threads, split }
+        : ({ kind, rows, inner, parts, threads, split } as const);
     return {
       kernel: rowProductKernel(product),
       grid: rowProductGrid(product, all),
@@ -206,9 +208,10 @@ export const columnProductRow = entry({
     chunks: size(2),
     tile: size(2),
     threads: size(4),
+    shares: size(1),
   },
   choices: { parts: ['1', '3'], input: ['as-is', 'normalise', 'f'] },
-  make({ rows, inner, columns, branches, chunks, tile, threads, input, ...of }, seed) {
+  make({ rows, inner, columns, branches, chunks, tile, threads, shares, input, ...of }, seed) {
     const parts = of.parts === '1' ? 1 : 3;
     const width = 4 * groupsOf(parts, branches).reduce((a, b) => a + b, 0);
     const [u, v] = [randomValues(seed, width * rows), randomValues(seed + 1, width * rows)];
@@ -216,7 +219,7 @@ export const columnProductRow = entry({
     const [statistics, norm] = [randomValues(seed + 4, 2 * rows), randomValues(seed + 5, 2 * inner)];
     const total = width * (inner + columns);
     const shape: ColumnProduct = {
-      ...{ rows, chunk: Math.ceil(rows / chunks), inner, columns, parts, tile, threads, input },
+      ...{ rows, chunk: Math.ceil(rows / chunks), inner, columns, parts, tile, threads, shares, input },
       ...{ curve: 'gelu', storage: 'f32' },
     };
     const grid = columnProductGrid(shape, width);

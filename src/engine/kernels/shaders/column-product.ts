@@ -8,7 +8,8 @@
 // x is not kept where it is cheap to make again: it is LayerNorm applied with the saved statistics, or the
 // activation f of the saved pre-activation, computed at the load. Each chunk writes its own partial sum, so
 // the order of additions is fixed. Cost: 2 rows width (out + in) flops. A thread keeps 4 x (4 tile) sums: 1 +
-// tile vec4 loads for 16 tile multiply-adds.
+// tile vec4 loads for 16 tile multiply-adds. On a GPU `shares` threads take every shares-th row of a chunk each,
+// where one would walk over all of them while the device idles; a tree in workgroup memory adds them.
 //
 // Workgroups in y: first the rows of the up matrices, then those of the down matrices.
 import type { Activation } from '../../../vit/vit-config.ts';
@@ -27,8 +28,10 @@ export interface ColumnProduct {
   readonly parts: 1 | 3;
   /** Columns of a thread's sums, in vec4s. */
   readonly tile: number;
-  /** Of a workgroup. */
+  /** Of a workgroup, for each share of the rows. */
   readonly threads: number;
+  /** Threads that share the rows of a chunk: 1, or a power of two. */
+  readonly shares: number;
   /** How x is made of what is bound as `x`. */
   readonly input: 'as-is' | 'normalise' | 'f';
   /** The activation f. */
@@ -38,7 +41,7 @@ export interface ColumnProduct {
 }
 
 export const columnProductKernel = memoize((product: ColumnProduct): Kernel => {
-  const { rows, chunk, inner, columns, parts, tile, threads, input, storage } = product;
+  const { rows, chunk, inner, columns, parts, tile, threads, shares, input, storage } = product;
   const inner4 = inner / 4;
   const columns4 = columns / 4;
   const loaded = {
@@ -47,7 +50,7 @@ export const columnProductKernel = memoize((product: ColumnProduct): Kernel => {
     f: (at: string) => `act(${load('x', storage, at)})`,
   }[input];
   const sums = (left: string, load: (i: number) => string, before = ''): string => `
-    for (var r = begin; r < end; r++) {
+    for (var r = begin + share; r < end; r += ${shares}u) {
       let left = ${left};
       ${before}
       ${unroll(tile, (i) => `let y${i} = ${load(i)};`)}
@@ -68,13 +71,15 @@ export const columnProductKernel = memoize((product: ColumnProduct): Kernel => {
     /* wgsl */ `
 ${siteStruct.wgsl}
 ${input === 'f' ? activationFunctions[product.curve] : ''}
-@compute @workgroup_size(${threads})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: vec3u) {
-  let column = group.x * ${threads * tile}u + id.x; // in vec4s
+${shares === 1 ? '' : `var<workgroup> partial: array<array<vec4f, ${threads * shares}>, ${4 * tile}>;`}
+@compute @workgroup_size(${threads * shares})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let share = lane / ${threads}u;
+  let column = group.x * ${threads * tile}u + lane % ${threads}u; // in vec4s
   let isUp = group.y < site.width;
   let j = select(group.y - site.width, group.y, isUp); // four rows of the result
   let width = select(${inner4}u, ${columns4}u, isUp);
-  if (column >= width) { return; }
+  ${shares === 1 ? 'if (column >= width) { return; }' : ''}
   let begin = group.z * ${chunk}u;
   let end = min(begin + ${chunk}u, ${rows}u);
   ${unroll(tile, (i) => `let c${i} = min(column + ${i * threads}u, width - 1u);`)}
@@ -94,6 +99,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
       normalise ? 'let moments = statistics[r];' : '',
     )}
   }
+  ${shares === 1 ? '' : addShares(product)}
   destination += group.z * site.stride;
   ${unroll(
     tile,
@@ -104,6 +110,21 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
 }`,
   );
 });
+
+/** Adds the shares in a tree of fixed order; the threads of the first one go on with the sums. */
+function addShares({ tile, threads, shares }: ColumnProduct): string {
+  const each = (text: (name: string, at: number) => string): string =>
+    list(4, (j) => list(tile, (i) => text(`s${j}_${i}`, j * tile + i), ' '), ' ');
+  return /* wgsl */ `
+  ${each((name, at) => `partial[${at}][lane] = ${name};`)}
+  workgroupBarrier();
+  for (var half = ${shares / 2}u; half > 0u; half /= 2u) {
+    if (share < half) { ${each((_, at) => `partial[${at}][lane] += partial[${at}][lane + half * ${threads}u];`)} }
+    workgroupBarrier();
+  }
+  if (share > 0u || column >= width) { return; }
+  ${each((name, at) => `${name} = partial[${at}][lane];`)}`;
+}
 
 /** `width`: columns of the intermediate. */
 export function columnProductGrid(product: ColumnProduct, width: number): Grid {

@@ -5,7 +5,7 @@ import { countingGpu } from '../../checks/counting-device.ts';
 import { tileSet } from '../tuning/tile-set.ts';
 import { matmul } from './matmul-variants.ts';
 import { micro, plainNormalisation, randomAdapter, randomModel } from '../../checks/random-model.ts';
-import { gpuTuning, processorTuning, quadTuning, smallestTuning } from '../tuning/tuning.ts';
+import { gpuTuning, processorTuning, quadTuning, smallestTuning, subgroupTuning } from '../tuning/tuning.ts';
 import { KernelEngine } from '../kernels-engine.ts';
 import { plainFusion } from './matmul.ts';
 
@@ -25,7 +25,7 @@ async function codeOf(work: (gpu: ReturnType<typeof countingGpu>) => Promise<unk
 
 test('no kernel uses atomics', async () => {
   const all: string[] = [];
-  for (const tuning of [gpuTuning, processorTuning, quadTuning, smallestTuning])
+  for (const tuning of [gpuTuning, subgroupTuning, processorTuning, quadTuning, smallestTuning])
     for (const float16 of ['never', 'always'] as const)
       for (const microBatch of [2, 4]) {
         const codes = await codeOf(async (gpu) => {

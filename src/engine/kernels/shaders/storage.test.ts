@@ -152,6 +152,7 @@ describe.skipIf(missingGpu !== null)('kernels with float16 tensors', () => {
       parts: 1,
       tile: 1,
       threads: 4,
+      shares: 1,
       input: 'f',
       curve: 'gelu',
       storage: 'f16',

@@ -124,8 +124,8 @@ function blockInside(
     if (site === undefined || regions === undefined) return undefined;
     const lines = kind === 'qkv' ? all : rows;
     const u = tensor(`${kind}.low`, lines * site.width);
-    const threads = context.tuning.rowThreads;
-    const down = { kind: 'down', rows: lines, inner: site.inner, threads } as const;
+    const { rowThreads: threads, rowSplit: split } = context.tuning;
+    const down = { kind: 'down', rows: lines, inner: site.inner, threads, split } as const;
     trace.dispatch(rowProductKernel(down), rowProductGrid(down, site.width), {
       x,
       f: regions.parameters,
@@ -372,8 +372,8 @@ function branchGradients(
   const { inner, columns, width } = site;
   const parts = kind === 'qkv' ? 3 : 1;
   const v = trace.tensor(`blocks.${block}.${kind}.dlow`, rows * width);
-  const { rowThreads, columnThreads: threads, gradientTile: tile } = context.tuning;
-  const up = { kind: 'up', rows, inner: columns, parts, threads: rowThreads } as const;
+  const { rowThreads, rowSplit: split, columnThreads, columnShares, gradientTile: tile } = context.tuning;
+  const up = { kind: 'up', rows, inner: columns, parts, threads: rowThreads, split } as const;
   const { parameters: f, parts: siteParts, scales, gates } = regions;
   const operands = { x: dy, f, site: siteParts, scales, y: v };
   if (sums !== null) {
@@ -397,7 +397,8 @@ function branchGradients(
     columns,
     parts,
     tile,
-    threads,
+    threads: columnThreads,
+    shares: columnShares,
     input,
     curve,
     storage,

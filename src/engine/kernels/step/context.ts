@@ -180,13 +180,13 @@ export function attentionShape(
   const queryTokens = isLast(config, block) ? 1 : tokens;
   const quads = tuning.attentionQuads && queryTokens === tokens && headWidth % 16 === 0;
   const queries = tuning.attentionRows[direction];
-  const threads = quads ? 4 : tuning.attentionThreads;
   const split = splitOf(headWidth, tuning.attentionSplit[direction]);
+  const threads = quads ? 4 : tuning.attentionThreads[split > 1 ? 1 : 0];
   return { images, tokens, queryTokens, heads, headWidth, scale, storage, queries, threads, quads, split };
 }
 
 /** As many threads a row as are wanted, or as many as the vec4s of a head can be dealt to evenly. */
-function splitOf(headWidth: number, wanted: Attention['split']): Attention['split'] {
+export function splitOf(headWidth: number, wanted: Attention['split']): Attention['split'] {
   const splits = [8, 4, 2] as const;
   return splits.find((split) => split <= wanted && headWidth % (4 * split) === 0) ?? 1;
 }

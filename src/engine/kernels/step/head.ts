@@ -89,8 +89,8 @@ export function logitsOf(trace: Trace, context: StepContext, feature: Tensor): T
   const { widths, state } = context;
   const { images, classes } = widths;
   const logits = trace.tensor('logits', images * classes);
-  const threads = context.tuning.rowThreads;
-  const head = { kind: 'head', rows: images, inner: widths.head, width: classes, threads } as const;
+  const { rowThreads: threads, rowSplit: split } = context.tuning;
+  const head = { kind: 'head', rows: images, inner: widths.head, width: classes, threads, split } as const;
   trace.dispatch(rowProductKernel(head), rowProductGrid(head, classes), {
     x: feature,
     f: groupRegion(state, state.parameters, 'headWeight'),

@@ -6,8 +6,9 @@ import { KernelEngine } from '../kernels-engine.ts';
 import { countingGpu } from '../../checks/counting-device.ts';
 import { plainNormalisation, randomAdapter, randomModel, tiny } from '../../checks/random-model.ts';
 import { gpuTuning, processorTuning } from './tuning.ts';
+import type { Attention } from '../shaders/attention.ts';
 import type { MatmulShape } from '../shaders/matmul.ts';
-import { autotune, measuredShapes } from './autotune.ts';
+import { autotune, measuredShapes, type Workbenches } from './autotune.ts';
 import { shapeKey, type Workbench } from './choose-tiles.ts';
 import { fits, tileName, tileSet } from './tile-set.ts';
 import { sessionCache, type TuningCache } from './tuning-cache.ts';
@@ -27,21 +28,36 @@ function fakeBench(best: string): Workbench & { trials: number } {
   return bench;
 }
 
+/** Attention where this many threads a row take half the time. */
+function fakeBenches(tile: string, split = 2): Workbenches & { readonly products: { trials: number } } {
+  const attention = {
+    measure: (shapes: readonly Attention[]) =>
+      Promise.resolve(
+        shapes.map((one) =>
+          one.split === split ? { forward: 1, backward: 1 } : { forward: 2, backward: 2 },
+        ),
+      ),
+  };
+  return { products: fakeBench(tile), attention };
+}
+
 const best = tileName(tileSet[4]!);
 
 describe('tuning', () => {
   test('measures once, remembers for the adapter, and gives the same tiles from memory', async () => {
     const memory = sessionCache();
-    const first = await autotune(gpu, tiny, 8, memory, ignore, fakeBench(best));
+    const first = await autotune(gpu, tiny, 8, memory, ignore, fakeBenches(best));
     expect(first.record.source).toBe('measured');
     expect(new Set(Object.values(first.record.tiles))).toEqual(new Set([best]));
-    const idle = fakeBench(tileName(tileSet[0]!));
+    // The counting device has no subgroups.
+    expect(first.tuning.attentionSplit).toEqual([1, 1]);
+    const idle = fakeBenches(tileName(tileSet[0]!));
     const second = await autotune(gpu, tiny, 8, memory, ignore, idle);
     expect(second.record).toMatchObject({ source: 'remembered', tiles: first.record.tiles });
-    expect(idle.trials).toBe(0);
+    expect(idle.products.trials).toBe(0);
     for (const shape of measuredShapes(tiny, 8))
       expect(second.tuning.matmulTile(shape)).toEqual(first.tuning.matmulTile(shape));
-    const other = await autotune({ ...gpu, name: 'another' }, tiny, 8, memory, ignore, fakeBench(best));
+    const other = await autotune({ ...gpu, name: 'another' }, tiny, 8, memory, ignore, fakeBenches(best));
     expect(other.record.source).toBe('measured');
   });
 
@@ -56,19 +72,41 @@ describe('tuning', () => {
           return Promise.resolve();
         },
       };
-      const { record } = await autotune(gpu, tiny, 8, memory, ignore, fakeBench(best));
+      const { record } = await autotune(gpu, tiny, 8, memory, ignore, fakeBenches(best));
       expect(record.source).toBe('measured');
       expect(kept).toContain(best);
     },
   );
 
   test('nothing is measured on an emulated GPU, nor for a handful of rows', async () => {
-    const bench = fakeBench(best);
+    const bench = fakeBenches(best);
     const emulated = await autotune({ ...gpu, software: true }, tiny, 8, sessionCache(), ignore, bench);
     expect(emulated).toEqual({ tuning: processorTuning, record: { source: 'preset', tiles: {}, ms: 0 } });
     const small = { ...tiny, imageSize: 32 };
     expect((await autotune(gpu, small, 1, sessionCache(), ignore, bench)).tuning).toBe(gpuTuning);
-    expect(bench.trials).toBe(0);
+    expect(bench.products.trials).toBe(0);
+  });
+
+  test('threads that share rows of attention are measured where there are subgroups, and remembered', async () => {
+    const facts = { ...gpu.facts, features: ['subgroups'] };
+    const able = { ...gpu, name: 'able', facts, info: { ...gpu.info, subgroupMinSize: 32 } };
+    const memory = sessionCache();
+    const first = await autotune(able, tiny, 8, memory, ignore, fakeBenches(best, 8));
+    expect(first.tuning.attentionSplit).toEqual([8, 8]);
+    expect(first.record.tiles).toMatchObject({ 'attention forward, 197 tokens, 3 x 64': '8 threads a row' });
+    const again = await autotune(able, tiny, 8, memory, ignore, fakeBenches(best, 2));
+    expect([again.tuning.attentionSplit, again.record.source]).toEqual([[8, 8], 'remembered']);
+    // Four lanes cannot be eight threads of a row; what is wrong or finds no time leaves the preset.
+    const narrow = { ...able, name: 'narrow', info: { ...gpu.info, subgroupMinSize: 4 } };
+    const four = await autotune(narrow, tiny, 8, sessionCache(), ignore, fakeBenches(best, 8));
+    expect(four.tuning.attentionSplit).toEqual([4, 4]);
+    const wrong = { measure: (shapes: readonly Attention[]) => Promise.resolve(shapes.map(() => none)) };
+    const none = { forward: null, backward: null };
+    const kept = await autotune({ ...able, name: 'wrong' }, tiny, 8, sessionCache(), ignore, {
+      ...fakeBenches(best),
+      attention: wrong,
+    });
+    expect(kept.tuning.attentionSplit).toEqual([4, 4]);
   });
 
   test('tiles beyond the limits of the device are not tried', () => {

@@ -1,17 +1,20 @@
 // The tuning of a run: what is known about the device's kind, and for the large matrix products what was
-// measured on it, now or before. A measurement takes two seconds at most and happens once for each device and
-// shape.
+// measured on it, now or before, and so for attention. Measuring takes three seconds at most and happens once for
+// each device and shape.
 import type { VitConfig } from '../../../vit/vit-config.ts';
 import type { Gpu } from '../../gpu.ts';
 import { widthsOf } from '../memory/widths.ts';
 import { presetTuning, type Tuned, type Tuning } from './tuning.ts';
 import type { MatmulShape, MatmulTile } from '../shaders/matmul.ts';
+import { AttentionBench, type AttentionWorkbench } from './attention-bench.ts';
+import { attentionTrials, chooseAttention } from './choose-attention.ts';
 import { chooseTiles, shapeKey, type TuningWatch, type Workbench } from './choose-tiles.ts';
 import { MatmulBench } from './matmul-bench.ts';
 import { fits, tileName, tileSet, tileSetVersion } from './tile-set.ts';
 import { readChoices, writeChoices, type TuningCache } from './tuning-cache.ts';
 
 const tuningBudgetMs = 2000;
+const attentionBudgetMs = 1000;
 
 /**
  * Rows from which a product is worth measuring; below, the class tokens of the last block, it is no time at
@@ -60,6 +63,12 @@ function withTiles(preset: Tuning, tiles: ReadonlyMap<string, MatmulTile>): Tuni
   };
 }
 
+/** Who measures, and by which clock. */
+export interface Workbenches {
+  readonly products: Workbench;
+  readonly attention: AttentionWorkbench;
+}
+
 /**
  * Tunes for a model and batch. On an emulated GPU nothing is measured: measuring would take minutes there,
  * and `processorTuning` was measured on one.
@@ -70,27 +79,38 @@ export async function autotune(
   images: number,
   cache: TuningCache,
   watch: TuningWatch,
-  bench: Workbench = new MatmulBench(gpu),
+  { products, attention }: Workbenches = {
+    products: new MatmulBench(gpu),
+    attention: new AttentionBench(gpu),
+  },
 ): Promise<Tuned> {
   const preset = presetTuning(gpu);
   const shapes = measuredShapes(config, images);
   if (gpu.software || shapes.length === 0) return preset;
-  const began = bench.now();
+  const began = products.now();
   const candidates = {
     tiles: tileSet.filter((tile) => fits(tile, gpu.facts)),
     preset: preset.tuning.matmulTile,
   };
   const device = `${gpu.name}; tiles ${tileSetVersion}`;
   const known = await readChoices(cache, device);
-  const choice = await chooseTiles(shapes, candidates, known, bench, tuningBudgetMs, watch);
-  await writeChoices(cache, device, choice.measured);
+  const choice = await chooseTiles(shapes, candidates, known, products, tuningBudgetMs, watch);
+  const rows = await chooseAttention(
+    attentionTrials(config, images, preset.tuning, gpu.info.subgroupMinSize),
+    preset.tuning,
+    known,
+    attention,
+    products.now() + attentionBudgetMs,
+    watch.signal,
+  );
+  await writeChoices(cache, device, new Map([...choice.measured, ...rows.measured]));
   const names = [...choice.tiles].map(([key, tile]) => [key, tileName(tile)] as const);
   return {
-    tuning: withTiles(preset.tuning, choice.tiles),
+    tuning: { ...withTiles(preset.tuning, choice.tiles), attentionSplit: rows.split },
     record: {
-      source: choice.cached ? 'remembered' : 'measured',
-      tiles: Object.fromEntries(names),
-      ms: bench.now() - began,
+      source: choice.cached && rows.measured.size === 0 ? 'remembered' : 'measured',
+      tiles: Object.fromEntries([...names, ...rows.names]),
+      ms: products.now() - began,
     },
   };
 }

@@ -4,7 +4,9 @@ import { describe, expect, test, vi } from 'vitest';
 import { missingGpu, nodeGpu } from '../../checks/node-gpu.ts';
 import type { MatmulTile } from '../shaders/matmul.ts';
 import { matmul } from '../shaders/matmul-variants.ts';
-import { factor, MatmulBench } from './matmul-bench.ts';
+import { AttentionBench } from './attention-bench.ts';
+import { factor } from './bench.ts';
+import { MatmulBench } from './matmul-bench.ts';
 
 vi.setConfig({ testTimeout: 900_000 });
 
@@ -39,6 +41,35 @@ describe.skipIf(missingGpu !== null)('the workbench', () => {
     const times = await new MatmulBench(gpu, broken).measure(shape, tiles, Infinity);
     expect(times.map((ms) => ms !== null)).toEqual([false, true, false, true]);
     for (const ms of times) if (ms !== null) expect(ms).toBeGreaterThan(0);
+    expect(gpu.trouble()).toBeNull();
+  });
+
+  test('times attention by threads that share rows, and refuses what is wrong', async () => {
+    const gpu = await nodeGpu();
+    const lanes = gpu.facts.features.includes('subgroups') ? gpu.info.subgroupMinSize : 1;
+    const whole = {
+      images: 1,
+      tokens: 21,
+      queryTokens: 21,
+      heads: 2,
+      headWidth: 16,
+      scale: 0.25,
+      queries: 1,
+    };
+    const shapes = ([1, 2, 4] as const)
+      .filter((split) => split <= lanes)
+      .map((split) => ({ ...whole, storage: 'f32', threads: 16, quads: false, split }) as const);
+    const times = await new AttentionBench(gpu).measure(shapes, Infinity);
+    expect(times.map(({ forward, backward }) => [forward, backward].every((ms) => ms !== null))).toEqual(
+      shapes.map(() => true),
+    );
+    // Another scale than that of the first, by which the others are judged.
+    const wrong = { ...shapes[0]!, scale: 0.5 };
+    const [, other] = await new AttentionBench(gpu).measure([shapes[0]!, wrong], Infinity);
+    expect(other).toEqual({ forward: null, backward: null });
+    expect(await new AttentionBench(gpu).measure(shapes, -1)).toEqual(
+      shapes.map(() => ({ forward: null, backward: null })),
+    );
     expect(gpu.trouble()).toBeNull();
   });
 

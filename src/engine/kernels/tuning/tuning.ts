@@ -10,10 +10,14 @@ export interface Tuning {
   matmulTile(shape: MatmulShape): MatmulTile;
   /** Query or key rows of one attention thread: forward, and backward. */
   readonly attentionRows: readonly [forward: number, backward: number];
-  /** Threads of a workgroup in attention, in the skinny products of rows, and in the gradients of A and B. */
-  readonly attentionThreads: number;
+  /** Threads of a workgroup in attention, where each has rows of its own and where they share rows. */
+  readonly attentionThreads: readonly [alone: number, shared: number];
+  /** Threads of a workgroup in the skinny products of rows, and in the gradients of A and B. */
   readonly rowThreads: number;
   readonly columnThreads: number;
+  /** Threads that share a sum of the skinny products, and the rows of the gradients of A and B. */
+  readonly rowSplit: number;
+  readonly columnShares: number;
   /** Whether four threads of an attention kernel share their loads by quad swaps (needs subgroups). */
   readonly attentionQuads: boolean;
   /** Threads that share a row of attention at most, forward and backward (above 1 needs subgroups). */
@@ -37,9 +41,11 @@ export const processorTuning: Tuning = {
     threads: [4, 1],
   }),
   attentionRows: [2, 1],
-  attentionThreads: 8,
+  attentionThreads: [8, 8],
   rowThreads: 8,
   columnThreads: 4,
+  rowSplit: 1,
+  columnShares: 1,
   attentionQuads: false,
   attentionSplit: [1, 1],
   gradientTile: 4,
@@ -85,9 +91,11 @@ function gpuTile({ rows, inner, columns, parts }: MatmulShape): MatmulTile {
 export const gpuTuning: Tuning = {
   matmulTile: gpuTile,
   attentionRows: [1, 1],
-  attentionThreads: 32,
-  rowThreads: 32,
-  columnThreads: 32,
+  attentionThreads: [32, 128],
+  rowThreads: 256,
+  columnThreads: 16,
+  rowSplit: 8,
+  columnShares: 16,
   attentionQuads: false,
   attentionSplit: [1, 1],
   gradientTile: 1,
@@ -95,7 +103,7 @@ export const gpuTuning: Tuning = {
 };
 
 /** The same where lanes of a subgroup can exchange values. */
-export const subgroupTuning: Tuning = { ...gpuTuning, attentionThreads: 128, attentionSplit: [4, 4] };
+export const subgroupTuning: Tuning = { ...gpuTuning, attentionSplit: [4, 4] };
 
 /**
  * The smallest tiles: for checks that must compile at once. Mesa's lavapipe takes minutes for the large
@@ -104,14 +112,34 @@ export const subgroupTuning: Tuning = { ...gpuTuning, attentionThreads: 128, att
 export const smallestTuning: Tuning = {
   matmulTile: () => ({ memory: 'registers', rowTile: 4, columnTile: 1, threads: [4, 2] }),
   attentionRows: [1, 1],
-  attentionThreads: 8,
+  attentionThreads: [8, 8],
   rowThreads: 8,
   columnThreads: 4,
+  rowSplit: 1,
+  columnShares: 1,
   attentionQuads: false,
   attentionSplit: [1, 1],
   gradientTile: 1,
   normThreads: 1,
 };
+
+/**
+ * A tuning whose products take turns at the tiles of a GPU, whatever their size: a small net then runs all
+ * that a large one may.
+ */
+export function everyTile(tuning: Tuning): Tuning {
+  const tiles = Object.values(gpuTiles);
+  const dealt = new Map<string, MatmulTile>();
+  return {
+    ...tuning,
+    matmulTile(shape) {
+      const key = JSON.stringify(shape);
+      const tile = dealt.get(key) ?? tiles[dealt.size % tiles.length] ?? gpuTiles.small;
+      dealt.set(key, tile);
+      return tile;
+    },
+  };
+}
 
 /** A tuning and how it came about. */
 export interface Tuned {
