@@ -124,6 +124,8 @@ export interface MemoryPlan {
     readonly activations: number;
     /** Outputs of the frozen blocks below the first adapted one, kept for every training image. */
     readonly prefix: number;
+    /** Buffers through which pixels come. */
+    readonly uploads: number;
     /** Buffers through which results come back. */
     readonly readBack: number;
   };

@@ -13,7 +13,7 @@ function installConstants(): void {
   const known = globalThis as Record<string, unknown>;
   known['GPUBufferUsage'] ??= usage;
   known['GPUShaderStage'] ??= { COMPUTE: 4 };
-  known['GPUMapMode'] ??= { READ: 1 };
+  known['GPUMapMode'] ??= { READ: 1, WRITE: 2 };
 }
 
 export interface CountedDevice {
@@ -48,8 +48,8 @@ export function countingGpu(counts: Counts, room: CountedDevice = {}): Gpu {
       size,
       mapState: 'unmapped',
       destroy: () => count('bytes', -size),
-      mapAsync: () => {
-        count('mapAsync');
+      mapAsync: (mode: GPUMapModeFlags) => {
+        count(mode === GPUMapMode.READ ? 'mapAsync' : 'mapWrite');
         return Promise.resolve();
       },
       getMappedRange: () => appliedRecords(size, state.latest + 1),

@@ -54,6 +54,7 @@ export class KernelEngine implements Engine {
     private readonly gpu: Gpu,
     private readonly tuning: Tuning = presetTuning(gpu).tuning,
     private readonly record = presetTuning(gpu).record,
+    private readonly now: () => number = () => performance.now(),
   ) {
     this.#memory = new DeviceMemory(gpu.device);
     this.#pipelines = Pipelines.of(gpu.device);
@@ -98,7 +99,7 @@ export class KernelEngine implements Engine {
       this.#prepared = {
         model: onDevice,
         note,
-        queue: new StepQueue(gpu, this.#memory, onDevice, reports),
+        queue: new StepQueue(gpu, this.#memory, onDevice, reports, this.now),
       };
     } catch (thrown) {
       return fail((await gpu.troubleBehind()) ?? faultOfThrown(thrown));

@@ -4,7 +4,7 @@ import type { MemoryPlan } from '../../worker/protocol.ts';
 import { memorySentence } from './memory-sentence.ts';
 
 const plan: MemoryPlan = {
-  bytes: { weights: 46e6, adapter: 9e6, activations: 350e6, prefix: 0, readBack: 7e6 },
+  bytes: { weights: 46e6, adapter: 9e6, activations: 350e6, prefix: 0, uploads: 0, readBack: 7e6 },
   totalBytes: 412e6,
   batch: 16,
   microBatch: 8,

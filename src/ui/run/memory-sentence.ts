@@ -7,6 +7,7 @@ const parts = {
   adapter: 'branches with their moments',
   activations: 'activations',
   prefix: 'kept outputs of the frozen blocks',
+  uploads: 'images on their way',
   readBack: 'reading back',
 } as const satisfies Record<keyof MemoryPlan['bytes'], string>;
 

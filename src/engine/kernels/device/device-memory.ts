@@ -3,8 +3,8 @@
 // one of the engine is made and destroyed here.
 import { assert, present } from '../../../shared/assert.ts';
 
-/** What a buffer is for: tensors, small tables that are also uniforms, or the way back to the host. */
-export type Use = 'tensor' | 'table' | 'read-back';
+/** What a buffer is for: tensors, small tables that are also uniforms, or the ways from and to the host. */
+export type Use = 'tensor' | 'table' | 'upload' | 'read-back';
 
 export interface PlannedBuffer {
   readonly label: string;
@@ -36,12 +36,14 @@ export function totalBytes(buffers: Iterable<PlannedBuffer>): number {
 }
 
 function flagsOf(use: Use): GPUBufferUsageFlags {
-  const { STORAGE, UNIFORM, COPY_SRC, COPY_DST, MAP_READ } = GPUBufferUsage;
+  const { STORAGE, UNIFORM, COPY_SRC, COPY_DST, MAP_READ, MAP_WRITE } = GPUBufferUsage;
   switch (use) {
     case 'tensor':
       return STORAGE | COPY_SRC | COPY_DST;
     case 'table':
       return STORAGE | UNIFORM | COPY_SRC | COPY_DST;
+    case 'upload':
+      return MAP_WRITE | COPY_SRC;
     case 'read-back':
       return MAP_READ | COPY_DST;
     default:

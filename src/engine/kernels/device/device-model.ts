@@ -16,10 +16,13 @@ import { uploadFrozen } from '../memory/frozen-weights.ts';
 import { buffersOf, planAgain, readBackBuffer, type Plan, type ProgramName } from '../memory/plan.ts';
 import { bindPrograms, type BoundPrograms } from './program.ts';
 import type { Phase } from '../step/trace.ts';
-import { type DeviceMemory, type Region, wholeOf } from './device-memory.ts';
+import { type DeviceMemory, wholeOf } from './device-memory.ts';
 import type { Pipelines } from './pipelines.ts';
 import { readRegions, type Output } from './read-back.ts';
 import { StepBlock, type StepNumbers } from './step-block.ts';
+import { Pace, Submission } from './submission.ts';
+import { UploadRing } from './upload-ring.ts';
+import { noBranches, stepFlops } from '../../../vit/step-flops.ts';
 import { groupOf, type StepCounts } from '../../parameter-groups.ts';
 
 /** One submission: a program over the micro-batches of a batch. */
@@ -32,8 +35,7 @@ export interface Work {
   readonly end: readonly Phase[];
   readonly numbers?: StepNumbers;
   /**
-   * Encodes what follows a micro-batch of `images` images from `first` on; with it each has a pass of its
-   * own.
+   * Encodes what follows a micro-batch of `images` images from `first` on; with it each has passes of its own.
    */
   readonly afterPart?: (encoder: GPUCommandEncoder, first: number, images: number) => void;
   /** Encodes what follows the last pass. */
@@ -45,6 +47,7 @@ export type OutputName = 'logits' | 'feature';
 
 export class DeviceModel {
   readonly #cache: PrefixCache | null;
+  readonly #uploads: UploadRing;
 
   private constructor(
     private readonly memory: DeviceMemory,
@@ -52,7 +55,10 @@ export class DeviceModel {
     public plan: Plan,
     private programs: BoundPrograms,
     private block: StepBlock,
+    /** How long a dispatch takes here. */
+    readonly pace: Pace,
   ) {
+    this.#uploads = new UploadRing(memory, plan.uploads);
     this.#cache = plan.prefixCache === null ? null : new PrefixCache(plan.task.images);
   }
 
@@ -62,11 +68,14 @@ export class DeviceModel {
     pipelines: Pipelines,
     plan: Plan,
     model: VitModel,
+    software: boolean,
   ): Promise<DeviceModel> {
     uploadFrozen(memory, model, plan.context.frozen);
     writeTables(memory, plan);
     const programs = await bindPrograms(memory, pipelines, plan);
-    return new DeviceModel(memory, pipelines, plan, programs, new StepBlock(memory, plan.context.state));
+    const block = new StepBlock(memory, plan.context.state);
+    const pace = new Pace(software ? null : flopsOfDispatch(plan));
+    return new DeviceModel(memory, pipelines, plan, programs, block, pace);
   }
 
   /**
@@ -117,9 +126,12 @@ export class DeviceModel {
   }
 
   /**
-   * Uploads a batch, encodes its micro-batches and submits once; one pass unless something follows each part.
+   * Uploads a batch, encodes its micro-batches and submits them: at once, or in pieces where that would take
+   * long.
+   *
+   * @returns how many dispatches that were.
    */
-  run({ program: name, batch, gates, phases, end, numbers, afterPart, after }: Work): void {
+  run({ program: name, batch, gates, phases, end, numbers, afterPart, after }: Work): number {
     const { widths, state } = this.plan.context;
     const { layout } = state;
     const program = this.programs[name];
@@ -127,27 +139,29 @@ export class DeviceModel {
     const images = this.imageCount(batch.pixels);
     const most = widths.images * (name === 'evaluation' ? 1 : state.parts);
     assert(images <= most, () => `${images} images in a batch of ${most}`);
-    const { device } = this.memory;
     this.block.write(layout, gates, batch, images, numbers ?? null);
     const form = this.plan.task.pixels ?? batch.pixels.kind;
     assert(batch.pixels.kind === form, () => `pixels come as ${form}`);
     const inputs = this.#inputsOf(batch, images);
-    if (inputs.some(({ fromPixels }) => fromPixels)) writePixels(this.memory, pixels, batch.pixels);
-    const encoder = device.createCommandEncoder({ label: name });
-    let pass = encoder.beginComputePass({ label: name });
-    program.encode(pass, new Set<Phase>(['scales']));
-    inputs.forEach(({ ways }, part) => {
-      program.encode(pass, new Set<Phase>([...ways, ...phases]), part);
-      if (afterPart === undefined) return;
-      pass.end();
+    const scales = new Set<Phase>(['scales']);
+    const parts = inputs.map(({ ways }) => new Set<Phase>([...ways, ...phases]));
+    const last = new Set(end);
+    const count = [scales, ...parts, last].reduce((sum, of) => sum + program.count(of), 0);
+    const submission = new Submission(this.memory.device, name, this.pace.mostOf(count), () =>
+      this.#uploads.submitted(),
+    );
+    if (inputs.some(({ fromPixels }) => fromPixels))
+      this.#uploads.write(submission.encoder, pixels, wholeWords(batch.pixels));
+    program.encode(submission, scales);
+    parts.forEach((of, part) => {
+      program.encode(submission, of, part);
       const first = part * widths.images;
-      afterPart(encoder, first, Math.min(widths.images, images - first));
-      pass = encoder.beginComputePass({ label: name });
+      afterPart?.(submission.encoder, first, Math.min(widths.images, images - first));
     });
-    program.encode(pass, new Set(end));
-    pass.end();
-    after?.(encoder);
-    device.queue.submit([encoder.finish()]);
+    program.encode(submission, last);
+    after?.(submission.encoder);
+    submission.finish();
+    return count;
   }
 
   /**
@@ -239,13 +253,16 @@ function wayIn({ pixels, labels, crops }: Batch): Phase {
   return 'cropped';
 }
 
-/** Uploads pixels; writeBuffer takes whole words, so an odd number of bytes is padded. */
-function writePixels(memory: DeviceMemory, region: Region, { data }: Pixels): void {
-  if (data.byteLength % 4 === 0) {
-    memory.write(region, data);
-    return;
-  }
+/** Pixels in whole words, as copies want them: an odd number of bytes is padded. */
+function wholeWords({ data }: Pixels): ArrayBufferView {
+  if (data.byteLength % 4 === 0) return data;
   const whole = new Uint8Array(Math.ceil(data.byteLength / 4) * 4);
   whole.set(data);
-  memory.write(region, whole);
+  return whole;
+}
+
+/** Arithmetic of a step's dispatch on the average. */
+function flopsOfDispatch({ task, programs }: Plan): number {
+  const { forward, backward } = stepFlops(task.config, task.classes, noBranches);
+  return (task.batch * (forward + backward)) / programs.training.trace.dispatches.length;
 }

@@ -29,7 +29,7 @@ export async function prepareModel(
   const placed = await placeOnDevice(gpu, memory, task, options);
   if (!placed.ok) return placed;
   const { plan, note } = placed.value;
-  const made = await gpu.guarded(0, () => DeviceModel.make(memory, pipelines, plan, model));
+  const made = await gpu.guarded(0, () => DeviceModel.make(memory, pipelines, plan, model, gpu.software));
   return made.ok ? ok({ model: made.value, note }) : made;
 }
 

@@ -5,6 +5,7 @@ import { type DeviceMemory, type PlannedBuffer, type Region } from './device-mem
 import type { Grid } from '../shaders/kernel.ts';
 import { placeOf, type Plan, type Program, type ProgramName } from '../memory/plan.ts';
 import type { Pipelines } from './pipelines.ts';
+import type { Submission } from './submission.ts';
 import { isTensor, type Dispatch, type Operand, type Phase } from '../step/trace.ts';
 
 interface Ready {
@@ -56,13 +57,20 @@ class BoundProgram {
     );
   }
 
+  /** How many dispatches these phases have. */
+  count(phases: ReadonlySet<Phase>): number {
+    return this.ready.filter(({ phase }) => phases.has(phase)).length;
+  }
+
   /** Encodes the dispatches of these phases for one micro-batch. */
-  encode(pass: GPUComputePassEncoder, phases: ReadonlySet<Phase>, part = 0): void {
+  encode(submission: Submission, phases: ReadonlySet<Phase>, part = 0): void {
     let current: GPUComputePipeline | null = null;
+    let last: GPUComputePassEncoder | null = null;
     for (const { phase, pipeline, bindings, grid } of this.ready) {
       if (!phases.has(phase)) continue;
-      if (pipeline !== current) pass.setPipeline(pipeline);
-      current = pipeline;
+      const pass = submission.passForNext();
+      if (pass !== last || pipeline !== current) pass.setPipeline(pipeline);
+      [last, current] = [pass, pipeline];
       pass.setBindGroup(0, bindings[part] ?? present(bindings[0], 'bindings'));
       pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
     }

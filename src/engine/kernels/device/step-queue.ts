@@ -14,6 +14,7 @@ import { afterStep, noSteps, type StepCounts } from '../../parameter-groups.ts';
 interface InFlight {
   readonly control: StepControl;
   readonly sequence: number;
+  readonly dispatches: number;
   /** The first error that the device reported for the step's commands, or null. */
   readonly error: Promise<GPUError | null>;
 }
@@ -21,6 +22,8 @@ interface InFlight {
 export class StepQueue {
   #inFlight: InFlight[] = [];
   #sequence = 0;
+  /** When the first of those in flight was enqueued. */
+  #since = 0;
   /** Optimiser steps of each group: with the enqueued ones, and of the last confirmed step. */
   #counts = noSteps;
   #confirmed = noSteps;
@@ -32,6 +35,7 @@ export class StepQueue {
     private readonly memory: DeviceMemory,
     private readonly model: DeviceModel,
     private readonly reports: Reports,
+    private readonly now: () => number,
   ) {}
 
   get isEmpty(): boolean {
@@ -71,8 +75,10 @@ export class StepQueue {
     if (this.#torn !== null) return;
     const sequence = this.#sequence;
     const counts = afterStep(this.#counts, control.trains);
-    const error = scoped(this.gpu.device, () =>
-      this.model.run({
+    if (this.isEmpty) this.#since = this.now();
+    let dispatches = 0;
+    const error = scoped(this.gpu.device, () => {
+      dispatches = this.model.run({
         program: control.trains.branches ? 'training' : 'scalars',
         batch,
         gates: control.gates,
@@ -81,11 +87,11 @@ export class StepQueue {
         numbers: { sequence, record: sequence % maxInFlight, control, counts },
         after: (encoder) =>
           this.reports.encodeCopy(encoder, this.memory.get(this.model.plan.context.state.records)),
-      }),
-    );
+      });
+    });
     this.#sequence++;
     this.#counts = counts;
-    this.#inFlight.push({ control, sequence, error });
+    this.#inFlight.push({ control, sequence, dispatches, error });
   }
 
   /**
@@ -99,6 +105,8 @@ export class StepQueue {
     const steps: StepReport[] = [];
     let fault: Fault | null = null;
     const records = await this.reports.read().catch(() => null);
+    const dispatches = waiting.reduce((sum, { dispatches: of }) => sum + of, 0);
+    this.model.pace.learn(dispatches, this.now() - this.#since);
     for (const { control, sequence, error } of waiting) {
       const refused = await error;
       const record = records?.(sequence);

@@ -32,7 +32,7 @@ async function used(
   device: CountedDevice = {},
 ): Promise<{ engine: KernelEngine; counts: Counts }> {
   const counts: Counts = {};
-  const engine = new KernelEngine(countingGpu(counts, device), gpuTuning);
+  const engine = new KernelEngine(countingGpu(counts, device), gpuTuning, undefined, () => 0);
   const all = { batch: 7, classes, ...shapes };
   unwrap(await engine.prepare(model, adapter, plainNormalisation, all));
   engine.step(randomBatch(config, all.batch, classes), stage1);
@@ -158,7 +158,7 @@ describe('choice', () => {
 
   test('where nothing fits the fault says how much is missing, and nothing stays allocated', async () => {
     const counts: Counts = {};
-    const engine = new KernelEngine(countingGpu(counts), gpuTuning);
+    const engine = new KernelEngine(countingGpu(counts), gpuTuning, undefined, () => 0);
     const memory = { budgetBytes: 1e5, float16: 'if-needed' } as const;
     const done = await engine.prepare(model, adapter, plainNormalisation, { batch: 7, classes, memory });
     expect(done).toMatchObject({ ok: false, fault: { kind: 'out-of-memory' } });
@@ -205,7 +205,7 @@ describe('a run', () => {
       modules: adapter.modules.filter(({ name }) => !name.startsWith('blocks.0.')),
     };
     const counts: Counts = {};
-    const engine = new KernelEngine(countingGpu(counts), gpuTuning);
+    const engine = new KernelEngine(countingGpu(counts), gpuTuning, undefined, () => 0);
     unwrap(await engine.prepare(model, upper, plainNormalisation, { batch: 4, classes, images: 9 }));
     expect(engine.memoryPlan().bytes.prefix).toBe(9 * 5 * 16 * 4);
     const step = async (images: Int32Array): Promise<Counts> => {

@@ -14,6 +14,7 @@ import {
   type Region,
 } from '../device/device-memory.ts';
 import { planReports } from '../device/reports.ts';
+import { planUploads } from '../device/upload-ring.ts';
 import type { Storage } from '../shaders/storage.ts';
 import { lowestSite, needsGradient, type StepContext } from '../step/context.ts';
 import { forwardPass, trainingStep, type Forward } from '../step/step.ts';
@@ -72,6 +73,8 @@ export interface Plan {
   readonly programs: Readonly<Record<ProgramName, Program>>;
   /** The slots of the arena, a buffer each. */
   readonly slots: readonly PlannedBuffer[];
+  /** Pixels on their way to the device. */
+  readonly uploads: readonly PlannedBuffer[];
   readonly reports: readonly PlannedBuffer[];
   readonly prefixCache: PlannedBuffer | null;
 }
@@ -103,10 +106,14 @@ export function planRun(task: Task, choice: Choice): Plan {
     recomputedBlocks,
     prefixCache: prefixCache === null ? null : wholeOf(prefixCache),
   };
-  return { task, choice, context, ...planPrograms(context), reports: planReports(), prefixCache };
+  const made = planPrograms(context);
+  // The form in which a run's pixels come; others are for checks.
+  const buffers = pixels === 'bytes' ? tuning.uploads : 0;
+  const uploads = planUploads(made.programs.training.pixels.bytes, buffers);
+  return { task, choice, context, ...made, uploads, reports: planReports(), prefixCache };
 }
 
-/** The same run with other branches: weights, reports and prefix cache stay what they are. */
+/** The same run with other branches: weights, uploads, reports and prefix cache stay what they are. */
 export function planAgain(plan: Plan, adapter: Adapter): Plan {
   const { widths, state: former } = plan.context;
   const task = { ...plan.task, adapter };
@@ -158,11 +165,12 @@ export function placeOf({ slotOf }: Placement, slots: readonly PlannedBuffer[], 
 }
 
 /** Everything that a run allocates and keeps. */
-export function buffersOf({ context, slots, reports, prefixCache }: Plan): PlannedBuffer[] {
+export function buffersOf({ context, slots, uploads, reports, prefixCache }: Plan): PlannedBuffer[] {
   return [
     ...context.frozen.buffers,
     ...context.state.buffers,
     ...slots,
+    ...uploads,
     ...reports,
     ...(prefixCache === null ? [] : [prefixCache]),
   ];
@@ -175,12 +183,13 @@ export function readBackBuffer({ context }: Plan): PlannedBuffer {
 
 /** Bytes by part. */
 export function memoryPlan(plan: Plan, note: string | null = null): MemoryPlan {
-  const { context, slots, reports, prefixCache, choice, task } = plan;
+  const { context, slots, uploads, reports, prefixCache, choice, task } = plan;
   const bytes = {
     weights: totalBytes(context.frozen.buffers),
     adapter: totalBytes(context.state.buffers),
     activations: totalBytes(slots),
     prefix: prefixCache?.bytes ?? 0,
+    uploads: totalBytes(uploads),
     readBack: totalBytes(reports) + readBackBuffer(plan).bytes,
   };
   return {

@@ -24,6 +24,8 @@ export interface Tuning {
   readonly attentionSplit: readonly [forward: Attention['split'], backward: Attention['split']];
   /** Columns of a thread in the gradients of A and B, in vec4s. */
   readonly gradientTile: number;
+  /** Buffers that carry pixels to the device, one for each step that may be in flight; 0: none is needed. */
+  readonly uploads: number;
   /** Threads of one LayerNorm row. */
   readonly normThreads: number;
 }
@@ -49,6 +51,7 @@ export const processorTuning: Tuning = {
   attentionQuads: false,
   attentionSplit: [1, 1],
   gradientTile: 4,
+  uploads: 0,
   normThreads: 1,
 };
 
@@ -99,6 +102,7 @@ export const gpuTuning: Tuning = {
   attentionQuads: false,
   attentionSplit: [1, 1],
   gradientTile: 1,
+  uploads: 8,
   normThreads: 64,
 };
 
@@ -120,6 +124,7 @@ export const smallestTuning: Tuning = {
   attentionQuads: false,
   attentionSplit: [1, 1],
   gradientTile: 1,
+  uploads: 0,
   normThreads: 1,
 };
 
