@@ -11,7 +11,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { answerOf } from './answer.mjs';
-import { caseName, defaultCases, parseCase } from './cases.mjs';
+import { caseName, defaultCases, parseCase, torchForms } from './cases.mjs';
 import { bundle, commitOfTree, pack } from './pack.mjs';
 import { printMachine, printRows, rowsOf, runAll, saverOf } from './report.mjs';
 import { runTorch } from './torch.mjs';
@@ -80,7 +80,7 @@ async function inBrowser() {
   };
   const script = path.join(here, 'torch_step.py');
   const run = (/** @type {import('./cases.mjs').Case} */ wanted) =>
-    wanted.engine === 'torch-cpu'
+    wanted.engine in torchForms
       ? runTorch(wanted, steps ?? 5, { script, write })
       : runner.run(wanted, { steps, timestamps, profile });
   const save = saverOf(options.json, { runtime: runner.runtime, peak, commit: commitOfTree() });

@@ -25,13 +25,28 @@ export const engines = {
   'tfjs-wasm': 'plain tfjs on WebAssembly',
   'autodiff-wasm': "Graft's autodiff engine on tfjs-wasm",
   'torch-cpu': 'PyTorch on the processor',
+  'torch-cuda': 'PyTorch on an NVIDIA GPU, float32',
+  'torch-cuda-tf32': 'the same with products in TF32',
+  'torch-cuda-bf16': 'the same in bfloat16 (autocast)',
+  'torch-cuda-compiled': 'PyTorch on an NVIDIA GPU, float32, torch.compile',
 };
+
+/** What torch_step.py is told, by engine. @type {Record<string, string[]>} */
+export const torchForms = {
+  'torch-cpu': ['cpu'],
+  'torch-cuda': ['cuda'],
+  'torch-cuda-tf32': ['cuda', 'tf32'],
+  'torch-cuda-bf16': ['cuda', 'bf16'],
+  'torch-cuda-compiled': ['cuda', 'f32', 'compiled'],
+};
+const onCuda = Object.keys(torchForms).filter((name) => name.startsWith('torch-cuda'));
 
 /** Other names under which an engine is known. @type {Record<string, string>} */
 const aliases = { 'tfjs-plain-webgpu': 'tfjs-webgpu', torch: 'torch-cpu', jax: 'jax-js' };
 
-const all = Object.keys(engines);
-const inNode = ['kernels', 'tfjs-webgpu', 'jax-js', 'torch-cpu'];
+/** On every machine; PyTorch on a GPU where Python has it. */
+const all = Object.keys(engines).filter((name) => !onCuda.includes(name));
+const inNode = ['kernels', 'tfjs-webgpu', 'jax-js', 'torch-cpu', ...onCuda];
 
 /** @param {string[]} names @param {string[]} shapes */
 const cross = (names, shapes) => shapes.flatMap((shape) => names.map((name) => `${name}/${shape}`));
@@ -42,7 +57,7 @@ const cross = (names, shapes) => shapes.flatMap((shape) => names.map((name) => `
  * @param {{ quick: boolean, node: boolean, software: boolean }} options
  */
 export function defaultCases({ quick, node, software }) {
-  const names = node ? inNode : all;
+  const names = node ? inNode.filter((name) => !onCuda.includes(name)) : all;
   // Graft's autodiff engine takes the longest to compile and says the least.
   if (quick)
     return cross(
@@ -60,11 +75,13 @@ export function defaultCases({ quick, node, software }) {
       ...cross(['kernels', 'torch-cpu'], ['tiny/b8', 'vit-s/b1']),
     ];
   const gpu = ['kernels', 'tfjs-webgpu', 'jax-js'];
+  const cuda = node ? cross(onCuda, ['small/b8', 'tiny/b8', 'tiny/b32', 'vit-s/b32', 'vit-b/b32']) : [];
   const shapes = ['small', 'tiny', 'vit-s', 'vit-b'].flatMap((model) =>
     [1, 8, 32].map((batch) => `${model}/b${batch}`),
   );
   return [
     ...cross(gpu, shapes),
+    ...cuda,
     ...cross(
       names.filter((name) => !gpu.includes(name)),
       ['small/b8', 'tiny/b1'],
@@ -80,7 +97,7 @@ export function parseCase(text) {
   const batch = Number(/^b(\d+)$/.exec(size)?.[1]);
   if (!(engine in engines) || model === undefined || !(batch >= 1))
     throw new Error(
-      `--cases takes ENGINE/MODEL/bN with engine ${all.join(', ')} and model ${Object.keys(models).join(', ')}; got ${text}`,
+      `--cases takes ENGINE/MODEL/bN with engine ${Object.keys(engines).join(', ')} and model ${Object.keys(models).join(', ')}; got ${text}`,
     );
   return { engine, model, batch };
 }

@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { answerOf, answerWith } from './answer.mjs';
-import { caseName, defaultCases, parseCase, type Case } from './cases.mjs';
+import { caseName, defaultCases, parseCase, torchForms, type Case } from './cases.mjs';
 import { runCase, runPeak, writeWorkload } from './node-case.ts';
 import { printMachine, printRows, rowsOf, runAll, saverOf, type Outcome } from './report.mjs';
 import { runTorch } from './torch.mjs';
@@ -56,7 +56,7 @@ async function main(): Promise<void> {
     write: writeWorkload,
   };
   const run = (wanted: Case): Promise<Outcome> =>
-    wanted.engine === 'torch-cpu'
+    wanted.engine in torchForms
       ? runTorch(wanted, steps ?? 5, tools)
       : child([
           '--one',

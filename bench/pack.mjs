@@ -48,7 +48,7 @@ const readme = `# Graft's bench, packed
     node bench.mjs [--quick] [--cases kernels/vit-b/b32,jax-js/tiny/b8] [--steps N] [--repeat N] [--json FILE]
 
 Needs Linux x64, Node 20.19 or newer and a Vulkan driver (libvulkan.so.1 and the GPU's ICD); no network. Engines: kernels
-(Graft), tfjs-webgpu, jax-js, and torch-cpu where python3 or GRAFT_PYTHON has torch. Models: small, tiny, vit-s, vit-b.
+(Graft), tfjs-webgpu, jax-js, torch-cpu and torch-cuda where python3 or GRAFT_PYTHON has torch. Models: small, tiny, vit-s, vit-b.
 VK_ICD_FILENAMES names a driver, GRAFT_DAWN_FLAGS="adapter=NAME" one of several GPUs. On a software driver (lavapipe,
 SwiftShader) figures say nothing about a GPU; the table names the adapter.
 `;

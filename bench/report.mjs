@@ -1,7 +1,7 @@
 // Outcomes of cases -> rows of the JSON file, the table on the terminal, the comparison of losses.
 import { writeFile } from 'node:fs/promises';
 import os from 'node:os';
-import { caseName } from './cases.mjs';
+import { caseName, torchForms } from './cases.mjs';
 
 /**
  * @typedef {{ started: any, measured: any, onGpu: any, profile: any, gpuCpuMs: number | null, pageCpuMs:
@@ -49,7 +49,7 @@ function rowOf(wanted, outcomes, error, peakGflops) {
   if (one === undefined) return { ...shape, ...nothing, error };
   const { started, measured, onGpu } = one;
   const { wallMs, peakBufferBytes } = measured;
-  const isTorch = engine === 'torch-cpu';
+  const isTorch = engine in torchForms;
   // The whole step, from hand-over to its loss; on a GPU the pace of several in flight says more.
   const pace = onGpu === null ? wallMs : Math.min(wallMs, onGpu.queuedMs);
   const gflops = started.flops / pace / 1e6;

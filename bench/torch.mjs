@@ -1,9 +1,10 @@
-// PyTorch on the processor, where Python has it: bench/torch_step.py takes the same step on a file of the
+// PyTorch, on the processor or an NVIDIA GPU, where Python has it: bench/torch_step.py takes the same step on a file of the
 // same weights, branches and batch.
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { torchForms } from './cases.mjs';
 
 /** The interpreter: GRAFT_PYTHON, or python3. Null where it has no torch. */
 function python() {
@@ -26,7 +27,9 @@ export async function runTorch(wanted, steps, { script, write }) {
   try {
     const file = path.join(folder, 'workload.safetensors');
     const { flops, tokens } = await write(wanted, file);
-    const ran = spawnSync(interpreter, [script, file, String(steps)], { encoding: 'utf8' });
+    const ran = spawnSync(interpreter, [script, file, String(steps), ...(torchForms[wanted.engine] ?? [])], {
+      encoding: 'utf8',
+    });
     if (ran.status !== 0) throw new Error(ran.stderr.trim().split('\n').at(-1) ?? 'torch_step.py failed');
     const { firstStepMs, wallMs, cpuMs, losses, device } = JSON.parse(ran.stdout);
     return {

@@ -1,6 +1,9 @@
-"""The same step in PyTorch on the processor: frozen ViT, branches on q and v, head, cross entropy, AdamW.
+"""The same step in PyTorch: frozen ViT, branches on q and v, head, cross entropy, AdamW.
 
-    python torch_step.py WORKLOAD.safetensors STEPS
+    python torch_step.py WORKLOAD.safetensors STEPS [cpu | cuda] [f32 | tf32 | bf16] [eager | compiled]
+
+On a GPU a second of steps goes before the measured ones, because an idle GPU runs at a fraction of its clock, and
+of five runs the median counts.
 
 The file holds weights under Graft's canonical names, branches side by side ({block}.{q|v}.down [dim, rank], .up
 [rank, dim]), head, patches and labels; its metadata says the shape. Prints one line of JSON.
@@ -30,8 +33,12 @@ def read(path):
     return tensors, {key: float(value) for key, value in metadata.items() if key != "format"}
 
 
-def main(path, steps):
+def main(path, steps, where="cpu", precision="f32", form="eager"):
+    if where == "cuda" and not torch.cuda.is_available():
+        sys.exit("this PyTorch finds no CUDA device")
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
     t, meta = read(path)
+    t = {name: tensor.to(where) for name, tensor in t.items()}
     dim, depth, heads = int(meta["dim"]), int(meta["depth"]), int(meta["heads"])
     images, tokens, eps = int(meta["images"]), int(meta["tokens"]), meta["layerNormEps"]
     patches, labels = t["batch.patches"], t["batch.labels"].long()
@@ -74,9 +81,11 @@ def main(path, steps):
         return F.cross_entropy(F.linear(feature, trained["head.weight"], trained["head.bias"]), labels)
 
     losses = []
+    forward = torch.compile(loss_of) if form == "compiled" else loss_of
 
     def step():
-        loss = loss_of()
+        with torch.autocast(where, torch.bfloat16, enabled=precision == "bf16"):
+            loss = forward()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
@@ -90,18 +99,26 @@ def main(path, steps):
     step()
     first = 1000 * (time.perf_counter() - begin)
     step()
-    cpu_before, begin = cpu(), time.perf_counter()
-    for _ in range(steps):
+    counted = len(losses) + steps
+    begin = time.perf_counter()
+    while where == "cuda" and time.perf_counter() - begin < 1:
         step()
-    wall = 1000 * (time.perf_counter() - begin) / steps
+    walls, cpu_before = [], cpu()
+    for _ in range(5 if where == "cuda" else 1):
+        begin = time.perf_counter()
+        for _ in range(steps):
+            step()  # reads its loss, so the device is done
+        walls.append(1000 * (time.perf_counter() - begin) / steps)
+    wall = sorted(walls)[len(walls) // 2]
     print(
         json.dumps(
             {
                 "firstStepMs": first,
                 "wallMs": wall,
-                "cpuMs": (cpu() - cpu_before) / steps,
-                "losses": losses,
-                "device": f"torch {torch.__version__}, {torch.get_num_threads()} threads",
+                "cpuMs": (cpu() - cpu_before) / steps / len(walls),
+                "losses": losses[:counted],
+                "device": f"torch {torch.__version__}, "
+                + (torch.cuda.get_device_name() if where == "cuda" else f"{torch.get_num_threads()} threads"),
                 "peakBytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
             }
         )
@@ -109,4 +126,4 @@ def main(path, steps):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])

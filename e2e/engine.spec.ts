@@ -74,15 +74,14 @@ test('reference vectors on kernels, webgpu', async ({ page }) => {
 test('plans that need less memory give the same numbers on kernels, webgpu', async ({ page }) => {
   test.setTimeout(600_000);
   await openChecks(page);
-  const figures = await page.evaluate(() => window.engineChecks.plans());
+  // Chromium's software GPU has subgroups of four lanes: it runs what a real one would choose.
+  const which: 'all' | 'quick' = process.env['GRAFT_ALL_TILES'] === '1' ? 'all' : 'quick';
+  const figures = await page.evaluate((variants) => window.engineChecks.plans(variants), which);
   console.info('kernels plans:', JSON.stringify(figures));
   const names = ['other plans', 'stage 2', 'prefix cache', 'drop', 'reference vectors in float16'];
-  // Chromium's software GPU has subgroups of four lanes: it runs all that a real one would choose.
-  const variants = [
-    'every tile, a thread a row of attention',
-    'four threads a row of attention',
-    'two threads a row of attention',
-  ];
+  const variants = ['four threads a row of attention'];
+  if (which === 'all')
+    variants.push('every tile, a thread a row of attention', 'two threads a row of attention');
   expect(Object.keys(figures).sort()).toEqual([...names, ...variants].sort());
 });
 

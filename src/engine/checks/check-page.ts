@@ -9,7 +9,7 @@ import { KernelEngine } from '../kernels/kernels-engine.ts';
 import { checkVariant, families } from './family-checks.ts';
 import { allTiles, checkStepEnd, checkTile, fixedShapes, kernelChecks, quickTiles } from './kernel-checks.ts';
 import { checkCrops } from './patch-checks.ts';
-import { gpuVariants, planChecks } from './plan-checks.ts';
+import { gpuVariants, planChecks, quickVariant } from './plan-checks.ts';
 import { smallestTuning, type Tuning } from '../kernels/tuning/tuning.ts';
 import { makeEngine } from '../make-engine.ts';
 import type { Engine, EngineName } from '../engine.ts';
@@ -32,10 +32,10 @@ export interface CheckPage {
    */
   deit(folder: string, tolerance: number): Promise<readonly [bytes: number, pixels: number]>;
   /**
-   * The kernel engine's plans that need less memory, by the names of plan-checks.ts; throws with the tensor
-   * that is off.
+   * The kernel engine's plans that need less memory, by the names of plan-checks.ts, and the kernels that a GPU
+   * would choose; throws with the tensor that is off.
    */
-  plans(): Promise<Readonly<Record<string, Figures>>>;
+  plans(variants: 'quick' | 'all'): Promise<Readonly<Record<string, Figures>>>;
   /**
    * Kernels and tiles one by one against float64, over a few fixed shapes; milliseconds by name. Throws with
    * what is off.
@@ -110,7 +110,7 @@ window.engineChecks = {
     return check({ makeEngine: engine === 'kernels' ? () => kernels() : autodiffOnWebGpu, read, slack });
   },
   deit: (folder, tolerance) => checkDeit(readFrom('deit'), () => kernels(), folder, tolerance),
-  async plans() {
+  async plans(variants) {
     const figures: Record<string, Figures> = {};
     for (const [name, check] of Object.entries(planChecks)) {
       const startedAt = performance.now();
@@ -123,7 +123,7 @@ window.engineChecks = {
     const { features, adapterInfo } = (await gpuOfPage()).device;
     const canShare = features.has('subgroups') && adapterInfo.subgroupMinSize >= 4;
     for (const [name, tuning] of Object.entries(gpuVariants))
-      if (canShare || tuning.attentionSplit[0] === 1)
+      if ((variants === 'all' || name === quickVariant) && (canShare || tuning.attentionSplit[0] === 1))
         figures[name] = await referenceChecks['logits and gradients']({
           makeEngine: () => kernels(tuning),
           read,

@@ -143,7 +143,6 @@ export async function checkStepEnd(device: GPUDevice): Promise<void> {
  */
 export const quickTiles: readonly string[] = [
   'workgroup 64x64, 8x8 each, slices of 16',
-  'workgroup 64x64, 8x4 each, slices of 16',
   'workgroup 32x32, 4x4 each, slices of 16',
   'split 16x16, 4x4 each, 16 shares',
   'registers 64x64, 8x8 each',

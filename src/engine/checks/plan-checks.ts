@@ -28,6 +28,9 @@ export const gpuVariants = {
   'two threads a row of attention': { ...subgroupTuning, attentionSplit: [2, 2] },
 } as const satisfies Readonly<Record<string, Tuning>>;
 
+/** The one that a browser on an emulated GPU compiles in seconds. */
+export const quickVariant: keyof typeof gpuVariants = 'four threads a row of attention';
+
 type MakeEngine = () => Promise<Engine>;
 
 const classes = 3;
