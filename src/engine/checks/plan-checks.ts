@@ -1,12 +1,20 @@
 // What every plan must give: the numbers of the plain one. Micro-batches, recomputed blocks, float16 storage,
 // the program of stage 2 and the kept prefix against a step that does without. Functions that throw, run in
 // Node and in a browser.
-import { parametersOf, type Adapter } from '../../dmlora/adapter.ts';
+import { allOpen, parametersOf, type Adapter } from '../../dmlora/adapter.ts';
 import { dropBranches } from '../../dmlora/drop-plan.ts';
 import { present } from '../../shared/assert.ts';
 import type { VitConfig } from '../../vit/vit-config.ts';
 import type { Batch, Engine, Gradients, PrepareOptions } from '../engine.ts';
-import { everyTile, gpuTuning, subgroupTuning, type Tuning } from '../kernels/tuning/tuning.ts';
+import {
+  everyTile,
+  gpuTuning,
+  smallestTuning,
+  subgroupTuning,
+  type Tuning,
+} from '../kernels/tuning/tuning.ts';
+import type { Gpu } from '../gpu.ts';
+import { KernelEngine } from '../kernels/kernels-engine.ts';
 import { assertClose, largestDifference } from './close.ts';
 import {
   micro,
@@ -28,10 +36,11 @@ export const gpuVariants = {
   'two threads a row of attention': { ...subgroupTuning, attentionSplit: [2, 2] },
 } as const satisfies Readonly<Record<string, Tuning>>;
 
-/** The one that a browser on an emulated GPU compiles in seconds. */
-export const quickVariant: keyof typeof gpuVariants = 'four threads a row of attention';
-
-type MakeEngine = () => Promise<Engine>;
+/**
+ * Makes an engine; `like-gpu`: pixels come through mapped buffers, and every step is believed to take long, so
+ * that it is submitted in pieces.
+ */
+type MakeEngine = (way?: 'like-gpu') => Promise<Engine>;
 
 const classes = 3;
 /** Three blocks: two may be recomputed. */
@@ -41,6 +50,13 @@ const adapter = randomAdapter(config, classes, { targets: 'all', rank: 2, branch
 /** Five images: micro-batches of two leave a place empty. */
 const images = 5;
 const batch = randomBatch(config, images, classes);
+
+/** An engine that does on any device what only a GPU asks for. */
+export function likeGpu(gpu: Gpu): KernelEngine {
+  let now = 0;
+  const tuning = { ...smallestTuning, uploads: 2 };
+  return new KernelEngine({ ...gpu, software: false }, tuning, undefined, () => (now += 10_000));
+}
 
 async function prepared(
   make: MakeEngine,
@@ -176,9 +192,37 @@ async function checkDrop(make: MakeEngine): Promise<Record<string, number>> {
   return { ms };
 }
 
+/**
+ * Mapped buffers and a submit for nearly every dispatch change no bit: steps one by one, then more in flight than
+ * there are buffers, each with other images.
+ */
+async function checkWays(make: MakeEngine): Promise<Record<string, number>> {
+  const state = async (way?: 'like-gpu'): Promise<string> => {
+    const engine = await make(way);
+    const options = { batch: images, classes, pixels: 'bytes', microBatch: 2 } as const;
+    unwrap(await engine.prepare(model, adapter, plainNormalisation, options));
+    let step = 0;
+    for (const inFlight of [1, 1, 1, 4, 1]) {
+      for (let i = 0; i < inFlight; i++, step++)
+        engine.step(randomBatch(config, images, classes, step), { ...stage1, step });
+      const { steps, fault } = await engine.report();
+      if (fault !== null || steps.length !== inFlight) throw new Error(JSON.stringify(fault));
+    }
+    const { data } = unwrap(await engine.evaluate(batch.pixels, allOpen));
+    const result = `${bits(unwrap(await engine.readAdapter()))} ${data.join()}`;
+    engine.dispose();
+    return result;
+  };
+  const plain = await state();
+  if ((await state('like-gpu')) !== plain)
+    throw new Error('ways: mapped buffers or submits change the state');
+  return { values: plain.length };
+}
+
 export const planChecks = {
   'other plans': checkOtherPlans,
   'stage 2': checkStage2,
   'prefix cache': checkPrefixCache,
   drop: checkDrop,
+  'mapped buffers, many submits': checkWays,
 } as const;

@@ -41,6 +41,8 @@ function fakeBenches(tile: string, split = 2): Workbenches & { readonly products
   return { products: fakeBench(tile), attention };
 }
 
+const lanes = (subgroupMinSize: number): GPUAdapterInfo => ({ subgroupMinSize }) as GPUAdapterInfo;
+
 const best = tileName(tileSet[4]!);
 
 describe('tuning', () => {
@@ -89,7 +91,7 @@ describe('tuning', () => {
 
   test('threads that share rows of attention are measured where there are subgroups, and remembered', async () => {
     const facts = { ...gpu.facts, features: ['subgroups'] };
-    const able = { ...gpu, name: 'able', facts, info: { ...gpu.info, subgroupMinSize: 32 } };
+    const able = { ...gpu, name: 'able', facts, info: lanes(32) };
     const memory = sessionCache();
     const first = await autotune(able, tiny, 8, memory, ignore, fakeBenches(best, 8));
     expect(first.tuning.attentionSplit).toEqual([8, 8]);
@@ -97,7 +99,7 @@ describe('tuning', () => {
     const again = await autotune(able, tiny, 8, memory, ignore, fakeBenches(best, 2));
     expect([again.tuning.attentionSplit, again.record.source]).toEqual([[8, 8], 'remembered']);
     // Four lanes cannot be eight threads of a row; what is wrong or finds no time leaves the preset.
-    const narrow = { ...able, name: 'narrow', info: { ...gpu.info, subgroupMinSize: 4 } };
+    const narrow = { ...able, name: 'narrow', info: lanes(4) };
     const four = await autotune(narrow, tiny, 8, sessionCache(), ignore, fakeBenches(best, 8));
     expect(four.tuning.attentionSplit).toEqual([4, 4]);
     const wrong = { measure: (shapes: readonly Attention[]) => Promise.resolve(shapes.map(() => none)) };

@@ -90,7 +90,7 @@ export async function autotune(
   const began = products.now();
   const candidates = {
     tiles: tileSet.filter((tile) => fits(tile, gpu.facts)),
-    preset: preset.tuning.matmulTile,
+    preset: (shape: MatmulShape) => preset.tuning.matmulTile(shape),
   };
   const device = `${gpu.name}; tiles ${tileSetVersion}`;
   const known = await readChoices(cache, device);
