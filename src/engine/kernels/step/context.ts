@@ -186,7 +186,7 @@ export function attentionShape(
 }
 
 /** As many threads a row as are wanted, or as many as the vec4s of a head can be dealt to evenly. */
-export function splitOf(headWidth: number, wanted: Attention['split']): Attention['split'] {
+function splitOf(headWidth: number, wanted: Attention['split']): Attention['split'] {
   const splits = [8, 4, 2] as const;
   return splits.find((split) => split <= wanted && headWidth % (4 * split) === 0) ?? 1;
 }
