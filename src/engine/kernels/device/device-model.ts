@@ -262,7 +262,7 @@ function wholeWords({ data }: Pixels): ArrayBufferView {
 }
 
 /** Arithmetic of a step's dispatch on the average. */
-function flopsOfDispatch({ task, programs }: Plan): number {
+function flopsOfDispatch({ task, context, programs }: Plan): number {
   const { forward, backward } = stepFlops(task.config, task.classes, noBranches);
-  return (task.batch * (forward + backward)) / programs.training.trace.dispatches.length;
+  return (context.widths.images * (forward + backward)) / programs.training.trace.dispatches.length;
 }

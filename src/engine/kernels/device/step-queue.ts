@@ -99,14 +99,12 @@ export class StepQueue {
    * them.
    */
   async report(): Promise<{ steps: readonly StepReport[]; fault: Fault | null }> {
-    const waiting = this.#inFlight;
+    const [waiting, since] = [this.#inFlight, this.#since];
     this.#inFlight = [];
     if (waiting.length === 0) return { steps: [], fault: this.#torn ?? this.gpu.trouble() };
     const steps: StepReport[] = [];
     let fault: Fault | null = null;
     const records = await this.reports.read().catch(() => null);
-    const dispatches = waiting.reduce((sum, { dispatches: of }) => sum + of, 0);
-    this.model.pace.learn(dispatches, this.now() - this.#since);
     for (const { control, sequence, error } of waiting) {
       const refused = await error;
       const record = records?.(sequence);
@@ -124,6 +122,8 @@ export class StepQueue {
       break;
     }
     if (fault !== null) return { steps, fault };
+    const dispatches = waiting.reduce((sum, { dispatches: of }) => sum + of, 0);
+    this.model.pace.learn(dispatches, this.now() - since);
     this.#confirmed = this.#counts;
     // What went wrong outside the steps ends them all the same.
     return { steps, fault: this.gpu.trouble() };

@@ -30,7 +30,8 @@ export class UploadRing {
   /** Brings data to a region before anything that is encoded after it; whole words. */
   write(encoder: GPUCommandEncoder, region: Region, data: ArrayBufferView): void {
     const buffer = this.#ready.pop();
-    if (buffer === undefined) {
+    // A device that was lost has unmapped it.
+    if (buffer?.mapState !== 'mapped') {
       this.memory.write(region, data);
       return;
     }

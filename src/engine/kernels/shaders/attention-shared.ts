@@ -19,6 +19,11 @@ const together = 4;
 /** vec4s of the two arrays in workgroup memory: 16 KiB, which every device has. */
 const stagedVec4s = 1008;
 
+/** Whether so many threads can share a row: each gets as many vec4s, and four rows fit into workgroup memory. */
+export function canShare(headWidth: number, split: Attention['split']): boolean {
+  return headWidth % (4 * split) === 0 && 2 * together * (headWidth / 4) <= stagedVec4s;
+}
+
 /** Rows of one workgroup. */
 function rowsOfGroup({ threads, split }: Attention): number {
   return threads / split;

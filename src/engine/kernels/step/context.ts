@@ -11,6 +11,7 @@ import type { Widths } from '../memory/widths.ts';
 import type { Storage } from '../shaders/storage.ts';
 import type { Tuning } from '../tuning/tuning.ts';
 import type { Attention } from '../shaders/attention.ts';
+import { canShare } from '../shaders/attention-shared.ts';
 import type { LayerNorm } from '../shaders/layer-norm.ts';
 import type { MatmulFusion, MatmulShape } from '../shaders/matmul.ts';
 import { matmul } from '../shaders/matmul-variants.ts';
@@ -188,5 +189,5 @@ export function attentionShape(
 /** As many threads a row as are wanted, or as many as the vec4s of a head can be dealt to evenly. */
 function splitOf(headWidth: number, wanted: Attention['split']): Attention['split'] {
   const splits = [8, 4, 2] as const;
-  return splits.find((split) => split <= wanted && headWidth % (4 * split) === 0) ?? 1;
+  return splits.find((split) => split <= wanted && canShare(headWidth, split)) ?? 1;
 }

@@ -72,29 +72,23 @@ export class AttentionBench implements AttentionWorkbench {
     const watch = new StopWatch(this.gpu, this.now);
     const rows = first.images * first.tokens;
     const wide = first.heads * first.headWidth;
-    const made = new Map<string, GPUBuffer>();
-    const buffer = (name: string, floats: number): GPUBuffer => {
-      const one = bench.buffer(floats);
-      made.set(name, one);
-      return one;
-    };
-    const qkv = buffer('qkv', 3 * rows * wide);
-    const dout = buffer('dout', rows * wide);
-    const [out, rightOut] = [buffer('out', rows * wide), buffer('right out', rows * wide)];
-    const [dqkv, rightGradient] = [buffer('dqkv', 3 * rows * wide), buffer('right', 3 * rows * wide)];
-    const lse = buffer('lse', rows * first.heads);
-    const rowSums = buffer('row sums', rows * first.heads);
-    const different = buffer('different', threads * groups);
+    const three = (floats: number) =>
+      [bench.buffer(floats), bench.buffer(floats), bench.buffer(floats)] as const;
+    const [qkv, dqkv, rightGradient] = three(3 * rows * wide);
+    const [dout, out, rightOut] = three(rows * wide);
+    const [lse, rightLse, rowSums] = three(rows * first.heads);
+    const different = bench.buffer(threads * groups);
     const operands = { qkv, out, dout, lse, rowSums, dqkv };
     try {
       const fills = await Promise.all([
         bench.bind(fillKernel(31), { values: qkv }),
         bench.bind(fillKernel(37), { values: dout }),
       ]);
-      const compare = [
-        await bench.bind(compareKernel, { a: out, b: rightOut, different }),
-        await bench.bind(compareKernel, { a: dqkv, b: rightGradient, different }),
-      ];
+      const [sameOut, sameLse, sameGradient] = await Promise.all([
+        bench.bind(compareKernel, { a: out, b: rightOut, different }),
+        bench.bind(compareKernel, { a: lse, b: rightLse, different }),
+        bench.bind(compareKernel, { a: dqkv, b: rightGradient, different }),
+      ]);
       const bind = (shape: Attention): readonly [Promise<Kernels>, Promise<Kernels>] => [
         Promise.all(forwardOf(shape).map(([one, grid]) => bench.bind(one, operands, grid))),
         Promise.all(backwardOf(shape).map(([one, grid]) => bench.bind(one, operands, grid))),
@@ -102,43 +96,49 @@ export class AttentionBench implements AttentionWorkbench {
       const alone = { ...first, split: 1, threads: 32 } as const;
       const reference = await Promise.all(bind(alone));
       const bound = shapes.map(bind);
-      if ([...fills, ...compare, ...reference.flat()].includes(null)) return shapes.map(() => nothing);
+      if ([...fills, sameOut, sameLse, sameGradient, ...reference.flat()].includes(null))
+        return shapes.map(() => nothing);
       const runAll = (kernels: Kernels): void => {
         for (const one of kernels) if (one !== null) bench.run(one);
       };
       runAll(fills);
       for (const kernels of reference) runAll(kernels);
       bench.copy(out, rightOut);
+      bench.copy(lse, rightLse);
       bench.copy(dqkv, rightGradient);
       const result: AttentionTimes[] = [];
       /** One direction of one variant; null where it is wrong. */
       const timeOf = async (
         compiling: Promise<Kernels> | undefined,
-        output: GPUBuffer,
-        comparing: Bound | null | undefined,
+        outputs: readonly GPUBuffer[],
+        comparing: Kernels,
       ): Promise<number | null> => {
         if (this.now() > deadline || signal?.aborted === true) return null;
         const kernels = (await compiling) ?? [null];
-        if (kernels.includes(null) || comparing === null || comparing === undefined) return null;
-        bench.clear(output);
+        if (kernels.includes(null)) return null;
+        for (const output of outputs) bench.clear(output);
         runAll(kernels);
-        bench.run(comparing);
-        const bad = await bench.read(different, 0, threads * groups);
+        let isRight = true;
+        for (const one of comparing) {
+          if (one !== null) bench.run(one);
+          isRight &&= (await bench.read(different, 0, threads * groups)).every((count) => count === 0);
+        }
         // The gradient reads what forward left: it must be the right one.
         bench.copy(rightOut, out);
-        if (bad.some((count) => count > 0)) return null;
+        bench.copy(rightLse, lse);
+        if (!isRight) return null;
         return watch.time((pass, times) => {
           for (let i = 0; i < times; i++) for (const one of kernels) if (one !== null) repeat(pass, one, 1);
         });
       };
       for (const [forward, backward] of bound)
         result.push({
-          forward: await timeOf(forward, out, compare[0]),
-          backward: await timeOf(backward, dqkv, compare[1]),
+          forward: await timeOf(forward, [out, lse], [sameOut, sameLse]),
+          backward: await timeOf(backward, [dqkv], [sameGradient]),
         });
       return result;
     } finally {
-      for (const one of made.values()) one.destroy();
+      bench.close();
       watch.dispose();
     }
   }

@@ -95,7 +95,9 @@ describe('tuning', () => {
     const memory = sessionCache();
     const first = await autotune(able, tiny, 8, memory, ignore, fakeBenches(best, 8));
     expect(first.tuning.attentionSplit).toEqual([8, 8]);
-    expect(first.record.tiles).toMatchObject({ 'attention forward, 197 tokens, 3 x 64': '8 threads a row' });
+    expect(first.record.tiles).toMatchObject({
+      'attention forward, 8 x 197 tokens, 3 x 64': '8 threads a row',
+    });
     const again = await autotune(able, tiny, 8, memory, ignore, fakeBenches(best, 2));
     expect([again.tuning.attentionSplit, again.record.source]).toEqual([[8, 8], 'remembered']);
     // Four lanes cannot be eight threads of a row; what is wrong or finds no time leaves the preset.

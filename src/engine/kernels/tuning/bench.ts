@@ -40,15 +40,26 @@ export interface Bound {
 
 /** A device to try kernels on. */
 export class Bench {
+  readonly #buffers: GPUBuffer[] = [];
+  #isClosed = false;
+
   constructor(readonly device: Gpu['device']) {}
 
-  /** A buffer of 32-bit words; the caller destroys it. */
-  buffer(words: number): GPUBuffer {
-    const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;
-    return this.device.createBuffer({ size: 4 * words, usage: STORAGE | COPY_SRC | COPY_DST });
+  /** Frees all buffers; what is still compiling is bound to nothing any more. */
+  close(): void {
+    this.#isClosed = true;
+    for (const buffer of this.#buffers) buffer.destroy();
   }
 
-  /** Compiles; null where the device refuses, without an error that nobody caught. */
+  /** A buffer of 32-bit words. */
+  buffer(words: number): GPUBuffer {
+    const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;
+    const buffer = this.device.createBuffer({ size: 4 * words, usage: STORAGE | COPY_SRC | COPY_DST });
+    this.#buffers.push(buffer);
+    return buffer;
+  }
+
+  /** Compiles; null where the device refuses or the bench was closed, without an error that nobody caught. */
   async bind(
     { name, bindings, code }: Kernel,
     buffers: Readonly<Record<string, GPUBuffer>>,
@@ -60,9 +71,11 @@ export class Bench {
     const compiling = device
       .createComputePipelineAsync({ label: name, layout: 'auto', compute: { module, entryPoint: 'main' } })
       .catch(() => null);
-    const refused = await device.popErrorScope();
+    // Nobody may be waiting any more: a lost device is told elsewhere.
+    const refused = await device.popErrorScope().catch(() => null);
     const pipeline = await compiling;
-    if (pipeline === null || refused !== null) return null;
+    // Some browsers refuse a group of buffers that are gone.
+    if (pipeline === null || refused !== null || this.#isClosed) return null;
     const entries = bindings.flatMap(({ name: binding }, i) => {
       const bound = buffers[binding];
       return bound === undefined ? [] : [{ binding: i, resource: { buffer: bound } }];

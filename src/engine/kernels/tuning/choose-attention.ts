@@ -3,6 +3,7 @@
 import type { VitConfig } from '../../../vit/vit-config.ts';
 import { widthsOf } from '../memory/widths.ts';
 import type { Attention } from '../shaders/attention.ts';
+import { canShare } from '../shaders/attention-shared.ts';
 import type { AttentionTimes, AttentionWorkbench } from './attention-bench.ts';
 import type { Tuning } from './tuning.ts';
 
@@ -33,9 +34,10 @@ export function attentionTrials(
 ): readonly Attention[] {
   const { tokens, heads, headWidth } = widthsOf(config, images, 1);
   const most = Math.max(1, Math.floor(mostFloats / (3 * tokens * heads * headWidth)));
-  const splits = Math.max(...attentionSplit) === 1 ? [] : ([1, 2, 4, 8] as const);
+  // The preset first, in case the time runs out.
+  const splits = Math.max(...attentionSplit) === 1 ? [] : ([4, 1, 2, 8] as const);
   return splits
-    .filter((split) => split <= lanes && headWidth % (4 * split) === 0)
+    .filter((split) => split <= lanes && canShare(headWidth, split))
     .map((split) => ({
       images: Math.min(images, most),
       tokens,
@@ -66,14 +68,14 @@ export async function chooseAttention(
 ): Promise<AttentionChoice> {
   const [first] = trials;
   if (first === undefined) return { split: preset, names: new Map(), measured: new Map() };
-  const { tokens, heads, headWidth } = first;
+  const { images, tokens, heads, headWidth } = first;
   const keyOf = (direction: Direction): string =>
-    `attention ${direction}, ${tokens} tokens, ${heads} x ${headWidth}`;
+    `attention ${direction}, ${images} x ${tokens} tokens, ${heads} x ${headWidth}`;
   const remembered = (direction: Direction): Split | undefined =>
     trials.find(({ split }) => nameOf(split) === known.get(keyOf(direction)))?.split;
   let [forward, backward] = [remembered('forward'), remembered('backward')];
   const measured = new Map<string, string>();
-  if (forward === undefined || backward === undefined) {
+  if ((forward === undefined || backward === undefined) && signal?.aborted !== true) {
     const times = await bench.measure(trials, deadline, signal);
     const fastest = (direction: Direction, own: Split): Split | undefined => {
       const ms = trials.flatMap(({ split }, i) => {
@@ -89,8 +91,8 @@ export async function chooseAttention(
       if (chosen !== undefined) measured.set(keyOf(direction), nameOf(chosen.split));
       return chosen?.split;
     };
-    forward = fastest('forward', preset[0]);
-    backward = fastest('backward', preset[1]);
+    forward = fastest('forward', preset[0]) ?? forward;
+    backward = fastest('backward', preset[1]) ?? backward;
   }
   const split = [forward ?? preset[0], backward ?? preset[1]] as const;
   const names = new Map([

@@ -77,7 +77,7 @@ export class MatmulBench implements Workbench {
       }
       return result;
     } finally {
-      for (const each of [x, w, out, right, different]) each.destroy();
+      bench.close();
       watch.dispose();
     }
   }
