@@ -84,6 +84,8 @@ export function createTrainer(parts: TrainerParts): Trainer {
   const savedRuns = createSavedRuns(client, inTurn, { models, images, runs });
   /** The list is read again when a run appears in it or has ended, and the browser asked once to keep it. */
   let listed: string | null = null;
+  /** The run that a worker died with last, and where. */
+  let diedAt: { readonly id: string; readonly step: number } | null = null;
   const forecasts = createForecasts(client, (imageSize) => models.actions.resizeModel(imageSize));
   const understanding = createUnderstanding(client);
   const hub = createHub(client, models.send, () => parts.persist?.());
@@ -139,25 +141,34 @@ export function createTrainer(parts: TrainerParts): Trainer {
     const run = runStore.getState();
     const { saved, opened } = savedRunsStore.getState();
     const then = afterDeath(run);
-    // One that was not saved since it was opened would perhaps end this worker too.
-    const goesOn = then !== null && saved !== null;
+    // One that was not saved since it was opened, or dies at the same step again, would end this worker too.
     const step = 'step' in run.phase ? run.phase.step : 0;
+    const at = run.phase.kind === 'finished' ? Infinity : step;
+    const isStuck = saved !== null && diedAt?.id === saved.id && at <= diedAt.step;
+    const goesOn = then !== null && saved !== null && !isStuck;
+    if (saved !== null) diedAt = { id: saved.id, step: at };
     const tell = (became: WorkerDied['run']): void => {
       const fault: WorkerDied = { ...died, ...(became === undefined ? {} : { run: became }) };
       const failed = { kind: 'failed', fault, step, resumable: false } as const;
       runStore.setState({ fault, pending: null, ...(became === undefined ? {} : { phase: failed }) });
     };
-    tell(then === null ? undefined : goesOn ? 'reopened' : opened === null ? 'lost' : 'saved');
-    savedRunsStore.setState({ opened: null });
+    const otherwise = opened === null && saved === null ? 'lost' : 'saved';
+    tell(then === null ? undefined : goesOn ? 'reopened' : otherwise);
+    // Until it is open again no other run may be opened.
+    savedRunsStore.setState({ opened: null, opening: goesOn ? saved.id : null });
     const exported = exportStore.getState();
     // Until they are open again nothing can start: the new worker has neither.
     if (modelStore.getState().model !== null) modelStore.setState({ status: 'opening' });
     if (dataStore.getState().data !== null) dataStore.setState({ status: 'opening' });
-    if (!(await hello())) return;
+    if (!(await hello())) {
+      savedRunsStore.setState({ opening: null });
+      return;
+    }
     await models.reopen();
     await images.reopen();
     if (goesOn) {
       await alone(() => savedRuns.openRun(saved.id, then));
+      savedRunsStore.setState({ opening: null });
       if (savedRunsStore.getState().opened?.id !== saved.id) tell('saved');
       else {
         runStore.setState({ recovered: { ...died, run: 'reopened' } });

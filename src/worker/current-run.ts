@@ -258,9 +258,10 @@ export class CurrentRun {
   async #saverOf(active: EndedRun, from: RestoredRun | null): Promise<RunSaver | null> {
     const { id = crypto.randomUUID(), saved } = from ?? {};
     const { name = null, begunAt = Date.now() } = saved?.facts ?? {};
+    const maker = saved?.facts.images.pixels.maker ?? navigator.userAgent;
     try {
       const runs = await this.savedRuns();
-      return runs.saver(active, { id, name, begunAt }, (event) => this.events.send(event));
+      return runs.saver(active, { id, name, begunAt, maker }, (event) => this.events.send(event));
     } catch (thrown) {
       this.events.send({ kind: 'not-saved', fault: faultOfThrown(thrown) });
       return null;

@@ -65,6 +65,8 @@ export interface SavedAs {
   readonly id: string;
   readonly name: string | null;
   readonly begunAt: number;
+  /** What made the pixels that the run reads: those of a run that goes on stay where they lie. */
+  readonly maker: string;
 }
 
 export class SavedRuns {
@@ -95,10 +97,10 @@ export class SavedRuns {
   /** Saves a run from now on; what comes of it is told by events. */
   saver(
     { run, model, images, data, summary }: Omit<EndedRun, 'makeEngine'>,
-    { id, name, begunAt }: SavedAs,
+    { id, name, begunAt, maker }: SavedAs,
     tell: (event: TrainerEvent) => void,
   ): RunSaver {
-    const named = { name: name ?? defaultName(images.title, model.title), begunAt };
+    const named = { name: name ?? defaultName(images.title, model.title), begunAt, maker };
     let facts: Omit<RunFacts, 'savedAt'> | null = null;
     return new RunSaver(run.plan, {
       clock: () => performance.now(),
@@ -125,7 +127,7 @@ export class SavedRuns {
     images: OpenData,
     data: TrainingData,
     summary: RunSummary,
-    named: Pick<RunFacts, 'name' | 'begunAt'>,
+    { maker, ...named }: Pick<RunFacts, 'name' | 'begunAt'> & Pick<SavedAs, 'maker'>,
   ): Promise<Result<Omit<RunFacts, 'savedAt'>>> {
     if (this.files.kind === 'memory')
       return fail({
@@ -142,7 +144,7 @@ export class SavedRuns {
       plan: planOf(summary),
       device: deviceOf(summary.engine, summary.memoryPlan),
       model: about.value,
-      images: imagesOf(images, data, model),
+      images: imagesOf(images, data, model, maker),
     });
   }
 
@@ -380,7 +382,12 @@ const planOf = ({ steps, batch, stepsPerEpoch, dropSteps, stage2Step }: RunSumma
   stage2: stage2Step,
 });
 
-function imagesOf(open: OpenData, data: TrainingData, { preprocessing }: OpenModel): SavedImages {
+function imagesOf(
+  open: OpenData,
+  data: TrainingData,
+  { preprocessing }: OpenModel,
+  maker: string,
+): SavedImages {
   const { split, images, title, classes, summary } = open;
   const used = [...split.train, ...split.validation, ...split.test].map((index) =>
     present(images[index], 'image'),
@@ -395,7 +402,7 @@ function imagesOf(open: OpenData, data: TrainingData, { preprocessing }: OpenMod
     reading: summary.reading.sentence,
     splitBy: summary.splitBy,
     findings: summary.pixels,
-    pixels: { key: pixelKey(preprocessing), imageBytes: width * height * 3, maker: navigator.userAgent },
+    pixels: { key: pixelKey(preprocessing), imageBytes: width * height * 3, maker },
   };
 }
 

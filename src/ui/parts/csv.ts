@@ -4,7 +4,7 @@ import Papa from 'papaparse';
 export function csvOf(fields: readonly string[], rows: readonly (readonly (string | number)[])[]): Blob {
   const text = Papa.unparse(
     { fields: [...fields], data: [...rows] },
-    { newline: '\n', escapeFormulae: true },
+    { newline: '\n', escapeFormulae: /^[=+\-@\t\r\n]/ },
   );
   return new Blob([text, '\n'], { type: 'text/csv' });
 }

@@ -8,6 +8,8 @@ interface CameraProps {
   /** Done when the frame is answered; false ends the frames until the next one is wanted. */
   readonly onFrame: (frame: Blob) => Promise<boolean>;
   readonly onFault: (fault: Fault) => void;
+  /** The page is seen no longer. */
+  readonly onHidden: () => void;
 }
 
 const reasons: Readonly<Record<string, string>> = {
@@ -22,10 +24,11 @@ function cameraFault(thrown: unknown): Fault {
   return { kind: 'bad-file', name: 'The camera', why: 'unreadable', detail };
 }
 
-export function Camera({ onFrame, onFault }: CameraProps) {
+export function Camera({ onFrame, onFault, onHidden }: CameraProps) {
   const video = useRef<HTMLVideoElement>(null);
   const frame = useEffectEvent(onFrame);
   const failed = useEffectEvent(onFault);
+  const hidden = useEffectEvent(onHidden);
   useEffect(() => {
     const element = video.current;
     let ended = false;
@@ -41,6 +44,9 @@ export function Camera({ onFrame, onFault }: CameraProps) {
         return;
       }
       element.srcObject = stream;
+      stream.getVideoTracks()[0]?.addEventListener('ended', () => {
+        if (!isOver()) failed(cameraFault(new Error('It was unplugged or taken away.')));
+      });
       await element.play();
       while (!isOver()) {
         const blob = await frameOf(element);
@@ -51,7 +57,13 @@ export function Camera({ onFrame, onFault }: CameraProps) {
     run().catch((thrown: unknown) => {
       if (!ended) failed(cameraFault(thrown));
     });
+    // Nobody looks, and its light would stay on.
+    const hide = (): void => {
+      if (document.hidden && !isOver()) hidden();
+    };
+    document.addEventListener('visibilitychange', hide);
     return () => {
+      document.removeEventListener('visibilitychange', hide);
       ended = true;
       if (stream !== null) stopAll(stream);
     };

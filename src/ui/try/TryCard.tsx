@@ -68,7 +68,10 @@ export default function TryCard() {
       if (stop.current !== own) return false;
       if (!reply.ok) {
         setProgress(null);
-        if (!isCancelled(reply.fault)) setFault(reply.fault);
+        if (!isCancelled(reply.fault)) {
+          setFault(reply.fault);
+          setLive(false);
+        }
         return false;
       }
       images.push(...reply.value.images);
@@ -147,7 +150,7 @@ export default function TryCard() {
             disabled={!exportModel}
             onFiles={(files) => void ask(files)}
           />
-          <Button aria-pressed={live} disabled={!exportModel} onClick={() => setLive(!live)}>
+          <Button aria-pressed={live} disabled={!live && !exportModel} onClick={() => setLive(!live)}>
             {live ? 'Stop the camera' : 'Use the camera'}
           </Button>
         </div>
@@ -159,6 +162,7 @@ export default function TryCard() {
             setLive(false);
             setFault(why);
           }}
+          onHidden={() => setLive(false)}
         />
       )}
       {progress !== null && progress.total > 1 && (

@@ -42,7 +42,7 @@ export function CalibrationView({ seen }: { readonly seen: Seen }) {
               value: `${percentText(plain.error)}, by chance alone ${percentText(plain.byChance)}`,
               testId: 'ece',
             },
-            ...(fitted === null || tempered === null
+            ...(fitted === null || tempered === null || fitted.atLimit !== null
               ? []
               : [
                   { name: 'Temperature', value: fitted.temperature.toFixed(2), testId: 'temperature' },
