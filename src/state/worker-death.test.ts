@@ -107,7 +107,7 @@ describe('a worker that dies', () => {
     const [, client] = await saved();
     await die(client);
     client.emit({ kind: 'saved', id: 'a', step: 7, busyMs: 1 });
-    client.play(9);
+    client.play(2);
     await die(client);
     expect(opened(client)).toHaveLength(1);
     expect(runStore.getState()).toMatchObject({ phase: { kind: 'failed' }, fault: { run: 'saved' } });

@@ -258,7 +258,7 @@ export class CurrentRun {
   async #saverOf(active: EndedRun, from: RestoredRun | null): Promise<RunSaver | null> {
     const { id = crypto.randomUUID(), saved } = from ?? {};
     const { name = null, begunAt = Date.now() } = saved?.facts ?? {};
-    const maker = saved?.facts.images.pixels.maker ?? navigator.userAgent;
+    const maker = saved?.facts.images.pixels.maker ?? null;
     try {
       const runs = await this.savedRuns();
       return runs.saver(active, { id, name, begunAt, maker }, (event) => this.events.send(event));

@@ -65,8 +65,8 @@ export interface SavedAs {
   readonly id: string;
   readonly name: string | null;
   readonly begunAt: number;
-  /** What made the pixels that the run reads: those of a run that goes on stay where they lie. */
-  readonly maker: string;
+  /** What made the pixels of a run that goes on, which stay where they lie; null: this browser. */
+  readonly maker: string | null;
 }
 
 export class SavedRuns {
@@ -386,7 +386,7 @@ function imagesOf(
   open: OpenData,
   data: TrainingData,
   { preprocessing }: OpenModel,
-  maker: string,
+  maker: string | null,
 ): SavedImages {
   const { split, images, title, classes, summary } = open;
   const used = [...split.train, ...split.validation, ...split.test].map((index) =>
@@ -402,7 +402,11 @@ function imagesOf(
     reading: summary.reading.sentence,
     splitBy: summary.splitBy,
     findings: summary.pixels,
-    pixels: { key: pixelKey(preprocessing), imageBytes: width * height * 3, maker },
+    pixels: {
+      key: pixelKey(preprocessing),
+      imageBytes: width * height * 3,
+      maker: maker ?? navigator.userAgent,
+    },
   };
 }
 

@@ -43,18 +43,22 @@ export function countingGpu(counts: Counts, room: CountedDevice = {}): Gpu {
     count('createBuffer');
     count('bytes', size);
     if ((counts['bytes'] ?? 0) > most) state.refusals++;
-    return {
+    const made = {
       label,
       size,
       mapState: 'unmapped',
       destroy: () => count('bytes', -size),
       mapAsync: (mode: GPUMapModeFlags) => {
         count(mode === GPUMapMode.READ ? 'mapAsync' : 'mapWrite');
+        made.mapState = 'mapped';
         return Promise.resolve();
       },
       getMappedRange: () => appliedRecords(size, state.latest + 1),
-      unmap: () => undefined,
+      unmap: () => {
+        made.mapState = 'unmapped';
+      },
     };
+    return made;
   };
   const device = {
     createBuffer: buffer,
