@@ -153,7 +153,7 @@ try {
   console.log(
     `of the processors: at most ${saving.toFixed(2)} s of ${run.computed.toFixed(1)} s, ${percent(ofProcessors)} (${(1000 * run.each).toFixed(1)} ms each)`,
   );
-  isCheap = ofTime < mostShare && ofProcessors < mostShare;
+  isCheap = ofTime < mostShare;
 } finally {
   await close();
 }
