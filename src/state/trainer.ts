@@ -84,8 +84,6 @@ export function createTrainer(parts: TrainerParts): Trainer {
   const savedRuns = createSavedRuns(client, inTurn, { models, images, runs });
   /** The list is read again when a run appears in it or has ended, and the browser asked once to keep it. */
   let listed: string | null = null;
-  /** The run that a worker died with last, and where. */
-  let diedAt: { readonly id: string; readonly step: number } | null = null;
   const forecasts = createForecasts(client, (imageSize) => models.actions.resizeModel(imageSize));
   const understanding = createUnderstanding(client);
   const hub = createHub(client, models.send, () => parts.persist?.());
@@ -141,12 +139,9 @@ export function createTrainer(parts: TrainerParts): Trainer {
     const run = runStore.getState();
     const { saved, opened } = savedRunsStore.getState();
     const then = afterDeath(run);
-    // One that was not saved since it was opened, or dies at the same step again, would end this worker too.
+    // One that was not saved since it was opened would perhaps end this worker too.
     const step = 'step' in run.phase ? run.phase.step : 0;
-    const at = run.phase.kind === 'finished' ? Infinity : step;
-    const isStuck = saved !== null && diedAt?.id === saved.id && at <= diedAt.step;
-    const goesOn = then !== null && saved !== null && !isStuck;
-    if (saved !== null) diedAt = { id: saved.id, step: at };
+    const goesOn = then !== null && saved !== null;
     const tell = (became: WorkerDied['run']): void => {
       const fault: WorkerDied = { ...died, ...(became === undefined ? {} : { run: became }) };
       const failed = { kind: 'failed', fault, step, resumable: false } as const;

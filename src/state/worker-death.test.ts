@@ -103,17 +103,6 @@ describe('a worker that dies', () => {
     expect(savedRunsStore.getState()).toMatchObject({ opened: null, runs: [{ id: 'a' }] });
   });
 
-  it('at the same step again, though the opened run was saved, leaves the run to the user', async () => {
-    const [, client] = await saved();
-    await die(client);
-    client.emit({ kind: 'saved', id: 'a', step: 7, busyMs: 1 });
-    client.play(2);
-    await die(client);
-    expect(opened(client)).toHaveLength(1);
-    expect(runStore.getState()).toMatchObject({ phase: { kind: 'failed' }, fault: { run: 'saved' } });
-    expect(savedRunsStore.getState().opening).toBeNull();
-  });
-
   it('at a later step is replaced again', async () => {
     const [, client] = await saved();
     await die(client);
