@@ -2,8 +2,9 @@
 // in two shares. Of time: each checkpoint tells how long it held up the thread that trains; their sum is set
 // against the time of the run. Of the processors: after the run its last checkpoint is read and saved again, as
 // other runs, and all that the browser computes meanwhile, in whatever thread, but for listing them, is divided by
-// their number: reading is in it, so that it is more than saving. Short by default: a short run saves as many drops and stages as a long one, so that
-// its share is the larger. Others: --steps 400, --steps recipe, --backend webgpu.
+// their number: reading is in it, so that it is more than saving, and only the share of time is judged. Short by
+// default: a short run saves as many drops and stages as a long one, so that its share is the larger. Others:
+// --steps 400, --steps recipe, --backend webgpu.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

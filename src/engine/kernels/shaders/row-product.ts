@@ -2,7 +2,7 @@
 // head:
 //
 //   down  u[r, j] = sum_k x[r, k] A[j, k]                           all live branches of a site in one product
-//   up    v[r, j] = s_j g_j sum_o dy[r, part of j, o] B[j, o]       gradient of u; B is stored transposed, [4 count, out];
+//   up    v[r, j] = s_j g_j sum_o dy[r, part of j, o] B[j, o]       gradient of u; B lies transposed, [4 count, out];
 //         with `sums` also sum over four rows of g_j u[r, j] (the same sum over o)
 //   head  logits[r, c] = sum_k feature[r, k] W[c, k] + bias[c]
 //
