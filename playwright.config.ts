@@ -46,7 +46,8 @@ export default defineConfig({
   reporter: [['list']],
   use: {
     baseURL: url,
-    trace: 'retain-on-failure',
+    // Without pictures: taking them was a third of the processors' time of the whole suite.
+    trace: { mode: 'retain-on-failure', screenshots: false },
     viewport: { width: 1280, height: 900 },
     // Each test opens a browser of its own: it need not fetch everything a second time. offline.spec.ts does,
     // and so does the whole suite without a network (GRAFT_OFFLINE=1, graft-test.ts).
