@@ -9,6 +9,8 @@
 # IMAGES holds a folder of pictures for each class, or such folders inside train/ and val/. Pictures that run.json knows
 # by their digest stay on their side of the split. The branches of DMLoRA are one stacked LoRA here: without drops and
 # scalars that is the same function and the same training. There is no linear probe: a new head starts from random numbers.
+# With the recipe's `patience` it validates at most 20 times, ends when so many in a row found nothing better, and keeps the
+# best validated state; without it, it validates before and after and keeps the last.
 import argparse
 import hashlib
 import json
@@ -29,6 +31,7 @@ PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".avif"}
 OPTIONS = {
     "steps": (None, None),
     "epochs": (None, None),
+    "patience": (None, None),
     "batch": (32, None),
     "learningRate": (0.003, None),
     "seed": (1, None),
@@ -340,6 +343,12 @@ def evaluate(accelerator, model, loader):
     return sum(losses) / count, right / count
 
 
+def validation_steps(steps, steps_per_epoch, most=20):
+    """The ends of epochs, thinned evenly to `most`, and the last step: where Graft validates."""
+    every = math.ceil(max(1, steps // steps_per_epoch) / most)
+    return {steps, *range(every * steps_per_epoch, steps, every * steps_per_epoch)}
+
+
 def main():
     args = arguments()
     run = json.loads(args.run.read_text(encoding="utf-8"))
@@ -381,10 +390,19 @@ def main():
     for line in not_followed():
         accelerator.print(line)
     accelerator.print(f"{len(train)} pictures to train, {len(validation)} to validate, {steps} steps of {batch}")
-    accelerator.print("before: loss %.4f, accuracy %.4f" % evaluate(accelerator, model, held))
+    loss, accuracy = evaluate(accelerator, model, held)
+    accelerator.print(f"before: loss {loss:.4f}, accuracy {accuracy:.4f}")
+    # Early stopping: the best validated state, and the validations that found nothing better since.
+    best, missed, patience = None, 0, recipe["patience"]
+    due = validation_steps(steps, len(loader)) if patience else set()
 
+    def copied():
+        return {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
+
+    if patience:
+        best = (accuracy, -loss, copied())
     step = 0
-    while step < steps:
+    while step < steps and (not patience or missed < patience):
         for pixels, labels in loader:
             for group in optimiser.param_groups:
                 group["lr"] = rate(step, steps, recipe) * group["share"]
@@ -396,8 +414,19 @@ def main():
             step += 1
             if step % max(1, steps // 20) == 0:
                 accelerator.print(f"step {step}/{steps}: loss {loss.item():.4f}")
-            if step == steps:
+            if step in due:
+                loss, accuracy = evaluate(accelerator, model, held)
+                accelerator.print(f"step {step}/{steps}: validation loss {loss:.4f}, accuracy {accuracy:.4f}")
+                better = (accuracy, -loss) > best[:2]
+                best, missed = ((accuracy, -loss, copied()), 0) if better else (best, missed + 1)
+            if step == steps or (patience and missed == patience):
                 break
+    if patience:
+        accelerator.print(f"ended after step {step}: the best validated state is kept")
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                if parameter.requires_grad:
+                    parameter.copy_(best[2][name])
     loss, accuracy = evaluate(accelerator, model, held)
     accelerator.print(f"after: loss {loss:.4f}, accuracy {accuracy:.4f}")
 

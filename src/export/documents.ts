@@ -98,6 +98,9 @@ function cardFacts(
     },
     recipe: new Map([
       ['optimiser steps', String(result.steps)],
+      ...(recipe.patience === null
+        ? []
+        : [['early stopping', earlyStoppingWords(recipe.patience, plan.steps)] as const]),
       ['images of a step', String(plan.batch)],
       ['learning rate, peak and floor', `${recipe.learningRate}, ${recipe.learningRateFloor}`],
       ['warm-up', `${recipe.warmup} of the steps, then cosine`],
@@ -132,6 +135,11 @@ function cardFacts(
     build: graft.build,
     onnxFile: files.find(({ name }) => name.endsWith('.onnx'))?.name ?? null,
   };
+}
+
+function earlyStoppingWords(patience: number, steps: number): string {
+  const missed = patience === 1 ? 'a validation' : `${patience} validations in a row`;
+  return `when ${missed} found no better state, or after ${steps} steps`;
 }
 
 function preprocessingWords(preprocessing: RunRecordFile['model']['preprocessing']): string {

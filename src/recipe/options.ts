@@ -107,6 +107,18 @@ const table = {
     label: 'Epochs',
     help: 'Passes over the training images. Empty: more of them where there are few images.',
   },
+  patience: {
+    kind: 'number',
+    default: null,
+    least: 1,
+    most: 1000,
+    whole: true,
+    empty: 'never',
+    unit: 'validations',
+    group: 'length',
+    label: 'Stop early after',
+    help: 'Ends the run when so many in a row found nothing better, counted after the last drop. Empty: all steps are done.',
+  },
   batch: {
     kind: 'number',
     default: 32,

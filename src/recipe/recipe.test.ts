@@ -46,7 +46,17 @@ describe('the table', () => {
     expect(Object.keys(recipeDefaults).sort()).toEqual(
       [
         ...['augment', 'batch', 'clipNorm', 'dmlora', 'epochs', 'headRate', 'headStart', 'learningRate'],
-        ...['learningRateFloor', 'memory', 'scalarRate', 'seed', 'smallestCrop', 'split', 'steps', 'warmup'],
+        ...[
+          'learningRateFloor',
+          'memory',
+          'patience',
+          'scalarRate',
+          'seed',
+          'smallestCrop',
+          'split',
+          'steps',
+          'warmup',
+        ],
         'weightDecay',
       ].sort(),
     );

@@ -14,6 +14,17 @@ test('resumed through the bytes of a file at every state is uninterrupted, and n
   expect(cold).toBeGreaterThan(5);
 }, 300_000);
 
+test('patience counts on in a run that is gone on with from a file', async () => {
+  const recipe = { ...shortRecipe, learningRate: 1e-30, learningRateFloor: 0, patience: 1 };
+  const impatient = { ...input, recipe };
+  const plain = await finishedFrom(impatient, null);
+  expect(plain.run.phase).toMatchObject({ step: 6, end: 'no-better' });
+  for (const state of plain.log.states) {
+    const resumed = await finishedFrom(impatient, await throughFile(state), { retell: true });
+    expect(leavings(resumed, impatient)).toBe(leavings(plain, impatient));
+  }
+}, 300_000);
+
 test('a listener that comes late is told what one that was there heard', async () => {
   const { log, run } = await finishedFrom(input, null);
   for (const state of [log.states.find(({ step }) => step === 5), run.state]) {

@@ -6,12 +6,19 @@ export interface Kept {
   readonly keptStep: number;
   /** The done steps of the run. */
   readonly steps: number;
+  /** Why it ended after them. */
+  readonly end: 'all-steps' | 'no-better' | 'stopped' | null;
   /** Whether the run began with a linear probe; anything else is null. */
   readonly probe: unknown;
 }
 
 /** Says which state the result is, and that it was chosen by the validation images. */
-export function keptSentence({ keptStep, steps, probe }: Kept): string {
+export function keptSentence(kept: Kept): string {
+  const early = kept.end === 'no-better' ? ` So the run ended by itself after step ${kept.steps}.` : '';
+  return `${whichSentence(kept)}${early}`;
+}
+
+function whichSentence({ keptStep, steps, probe }: Kept): string {
   if (keptStep === steps) return 'The result is the last state: on the validation images none was better.';
   if (keptStep > 0)
     return `The result is the state of step ${keptStep} of ${steps}: on the validation images those after it were no better.`;

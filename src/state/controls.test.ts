@@ -10,7 +10,7 @@ const phases = {
   training: { kind: 'training', stage: 1, step: 3, steps: 9 },
   evaluating: { kind: 'evaluating', step: 3, steps: 9 },
   paused: { kind: 'paused', stage: 1, step: 3, steps: 9 },
-  finished: { kind: 'finished', step: 9, steps: 9, early: false },
+  finished: { kind: 'finished', step: 9, steps: 9, end: 'all-steps' },
   resumable: { kind: 'failed', fault, step: 3, resumable: true },
   lost: { kind: 'failed', fault, step: 3, resumable: false },
 } as const satisfies Record<string, Phase>;

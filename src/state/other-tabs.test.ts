@@ -77,7 +77,7 @@ test('a tab that trains holds the lock to the end of its run, and tells how far 
   expect(await other.locks.request('graft-run', { ifAvailable: true }, (lock) => lock === null)).toBe(true);
   runStore.setState({ phase: { kind: 'paused', stage: 1, step: 50, steps: 100 } });
   expect(locked()).toBe(true);
-  runStore.setState({ phase: { kind: 'finished', step: 100, steps: 100, early: false } });
+  runStore.setState({ phase: { kind: 'finished', step: 100, steps: 100, end: 'all-steps' } });
   await turn();
   expect(said.at(-1)).toEqual({ kind: 'ended' });
   expect(locked()).toBe(false);

@@ -86,7 +86,7 @@ describe('a run', () => {
     run.stop();
     expect((await run.prepare()).ok).toBe(true);
     await run.train();
-    expect(run.phase).toMatchObject({ kind: 'finished', early: true });
+    expect(run.phase).toMatchObject({ kind: 'finished', end: 'stopped' });
     const record = run.record();
     expect(record?.diverged).toMatchObject({ why: 'not-finite', keptStep: 0 });
     expect(record?.validation).toEqual(record?.initialValidation);
@@ -122,7 +122,7 @@ describe('resuming a run whose numbers are no longer finite', () => {
     expect(run.recipe.learningRate).toBe(0.002);
     expect((await run.prepare()).ok).toBe(true);
     await run.train();
-    expect(run.phase).toMatchObject({ kind: 'finished', step: 30, early: false });
+    expect(run.phase).toMatchObject({ kind: 'finished', step: 30, end: 'all-steps' });
     const record = run.record();
     expect(record).toMatchObject({ rateChanges: [change], diverged: null });
     // Every drop of the plan happened once.

@@ -22,7 +22,7 @@ const bytesOf = (adapter: Adapter): string =>
 describe('a run', () => {
   test('goes through drops and stage 2 to the end and records all of it', async () => {
     const { run, log } = await finished(inputOf({}));
-    expect(run.phase).toMatchObject({ kind: 'finished', step: 20, early: false });
+    expect(run.phase).toMatchObject({ kind: 'finished', step: 20, end: 'all-steps' });
     expect(log.rows.map(({ step }) => step)).toEqual(Array.from({ length: 20 }, (_, i) => i));
     expect([...new Set(log.drops.map(({ step }) => step))]).toEqual([2, 8]);
     expect(log.drops).toHaveLength(2 * 4); // two events, q and v of two blocks
@@ -118,9 +118,35 @@ describe('a run', () => {
     };
     expect((await run.prepare()).ok).toBe(true);
     await run.train();
-    expect(run.phase).toEqual({ kind: 'finished', step: 8, steps: 20, early: true });
+    expect(run.phase).toEqual({ kind: 'finished', step: 8, steps: 20, end: 'stopped' });
     expect(log.evaluations.at(-1)?.step).toBe(8);
     run.dispose();
+  });
+
+  // Validations after every fourth step, drops at 2 and 8, stage 2 from 16; at such a rate nothing gets better.
+  test.each([
+    ['after the last drop', 1, {}, 12],
+    ['before stage 2, which is left out', 2, {}, 16],
+    ['without drops', 2, { dmlora: { ...recipeDefaults.dmlora, targets: 'qv', dropMode: 'none' } }, 8],
+  ] as const)('ends by itself when its patience is used up: %s', async (_, patience, changes, step) => {
+    const input = inputOf({ learningRate: 1e-30, learningRateFloor: 0, ...changes, patience });
+    const { run, log } = await finished(input);
+    expect(run.phase).toEqual({ kind: 'finished', step, steps: 20, end: 'no-better' });
+    expect(log.evaluations.at(-1)?.step).toBe(step);
+    expect(run.record()).toMatchObject({ steps: step, end: 'no-better', keptStep: 0, scalarsKept: null });
+    // The result is the best state, from before the drops, which all happened.
+    expect(run.state.dropEvents).toBe(run.plan.drops.length);
+    expect(run.adapter.modules.every(({ branches }) => branches.length === 4)).toBe(true);
+    run.dispose();
+  });
+
+  test('that gets better in time ends as one without patience, bit for bit', async () => {
+    const plain = await finished(inputOf({}));
+    const patient = await finished(inputOf({ patience: 5 }));
+    expect(patient.run.phase).toEqual(plain.run.phase);
+    expect(patient.log.rows).toEqual(plain.log.rows);
+    expect(bytesOf(patient.run.adapter)).toBe(bytesOf(plain.run.adapter));
+    for (const { run } of [plain, patient]) run.dispose();
   });
 
   test.each([
@@ -247,7 +273,7 @@ describe('a run', () => {
     run.stop();
     expect((await run.prepare()).ok).toBe(true);
     await run.train();
-    expect(run.phase).toMatchObject({ kind: 'finished', early: true });
+    expect(run.phase).toMatchObject({ kind: 'finished', end: 'stopped' });
     expect(asked).toEqual([false, false, false, true]);
     run.dispose();
   });

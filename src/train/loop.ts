@@ -23,6 +23,7 @@ import {
   afterSteps,
   afterValidation,
   afterVerdict,
+  isPatienceOver,
   startingAdapter,
   validated,
   withProbe,
@@ -76,7 +77,8 @@ export async function train(
   if (isProbeDue(task, state)) state = host.keep(await probe(task, state, engine, host));
   while (state.verdict === null && !isLost) {
     if (isValidationDue(plan, state)) state = await validate();
-    if (state.step >= plan.steps || !(await host.mayGoOn(state))) break;
+    if (state.step >= plan.steps || isPatienceOver(task, state)) break;
+    if (!(await host.mayGoOn(state))) break;
     state = await dueDrops(task, state, engine, host);
     const isStage2Due = state.stage === 1 && state.step >= plan.stage2;
     if (isStage2Due && state.validation === null && !host.isEnding()) state = await validate();

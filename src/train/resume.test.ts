@@ -23,6 +23,12 @@ describe('a device lost', () => {
     expect(new Set(Object.values(record.scalars))).toEqual(new Set([1]));
   }, 300_000);
 
+  test('at any call of a run that ends by itself, neither', async () => {
+    const recipe = { ...shortRecipe, learningRate: 1e-30, learningRateFloor: 0, patience: 1 };
+    const { record } = await checkEveryLoss({ model, makeEngine, recipe });
+    expect(record).toMatchObject({ steps: 6, end: 'no-better' });
+  }, 300_000);
+
   test('with steps in flight, neither', async () => {
     // Snapshots come every second step.
     const recipe = { ...shortRecipe, steps: 80, batch: 2 };

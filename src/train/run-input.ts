@@ -15,6 +15,9 @@ export type PreparingPart = 'decode' | 'engine' | 'features' | 'probe' | 'evalua
 /** What is being done before a run can begin, and how far it is. */
 type OnPreparing = (what: string, done: number, total: number) => void;
 
+/** Why a run ended where it did: all was done, `patience` of the recipe ran out, or somebody stopped it. */
+export type RunEnd = 'all-steps' | 'no-better' | 'stopped';
+
 export type Phase =
   /** Nothing has been started. */
   | { readonly kind: 'idle' }
@@ -35,8 +38,8 @@ export type Phase =
   | { readonly kind: 'training'; readonly stage: Stage; readonly step: number; readonly steps: number }
   | { readonly kind: 'evaluating'; readonly step: number; readonly steps: number }
   | { readonly kind: 'paused'; readonly stage: Stage; readonly step: number; readonly steps: number }
-  /** All steps are done, or the user ended the run early; the adapter can be exported. */
-  | { readonly kind: 'finished'; readonly step: number; readonly steps: number; readonly early: boolean }
+  /** The adapter can be exported. */
+  | { readonly kind: 'finished'; readonly step: number; readonly steps: number; readonly end: RunEnd }
   /** The run ended with a fault; with `resumable` it can go on from step `step`. */
   | { readonly kind: 'failed'; readonly fault: Fault; readonly step: number; readonly resumable: boolean };
 

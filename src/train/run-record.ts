@@ -5,6 +5,7 @@ import { branchStrengths } from '../dmlora/merge.ts';
 import type { RateChange } from '../shared/fault.ts';
 import type { DivergedFault } from './divergence.ts';
 import type { Metrics } from './evaluation.ts';
+import type { RunEnd } from './run-input.ts';
 
 export interface StepRow {
   readonly step: number;
@@ -57,6 +58,8 @@ export interface ProbeRecord {
 
 export interface RunRecord {
   readonly steps: number;
+  /** Why it ended after so many; null while it goes on. */
+  readonly end: RunEnd | null;
   readonly seconds: number;
   readonly secondsPerStep: number;
   readonly peakBufferBytes: number;

@@ -9,7 +9,7 @@ import type { StepReport } from '../engine/engine.ts';
 import type { RateChange } from '../shared/fault.ts';
 import { farLoss, type DivergedFault, type Evaluated } from './divergence.ts';
 import { isBetter, type Metrics } from './evaluation.ts';
-import type { RunInput } from './run-input.ts';
+import type { RunEnd, RunInput } from './run-input.ts';
 import { learningRateAt, scheduleOf, type RunPlan } from './run-plan.ts';
 import type { DropRecord, ProbeRecord, RunRecord, StepRow } from './run-record.ts';
 
@@ -248,6 +248,27 @@ export function afterVerdict(state: RunState, verdict: Verdict, result: Validate
   return { ...state, verdict, adapter, drops, validation };
 }
 
+/**
+ * Whether the run ends because the `patience` of its recipe is used up: so many validations of the plan in a
+ * row found no better state. They are counted from the best state on; from the last drop on, since drops
+ * unsettle a model, and none that was asked for is left out; and from the start of stage 2 on, which has a
+ * patience of its own. It follows from the state alone, before and after the verdict: a resumed run counts
+ * on.
+ */
+export function isPatienceOver({ recipe, plan }: RunTask, state: RunState): boolean {
+  const { best, dropEvents, stage, evaluations } = state;
+  if (recipe.patience === null || dropEvents < plan.drops.length) return false;
+  const from = Math.max(best?.step ?? 0, plan.drops.at(-1)?.step ?? 0, stage === 2 ? plan.stage2 : 0);
+  const counted = evaluations.filter(({ step }) => step > from && plan.validations.has(step));
+  return counted.length >= recipe.patience;
+}
+
+/** Why a run that ended in this state did. */
+export function endOf(task: RunTask, state: RunState): RunEnd {
+  if (state.step >= task.plan.steps) return 'all-steps';
+  return isPatienceOver(task, state) ? 'no-better' : 'stopped';
+}
+
 /** Every module's learning scalar by the module's name. */
 export function scalarsOf(adapter: Adapter): Readonly<Record<ModuleName, number>> {
   return Object.fromEntries(adapter.modules.map(({ name, scalar }) => [name, scalar]));
@@ -264,12 +285,13 @@ const probeRecordOf = ({ strength, validation, test }: Probed): ProbeRecord => (
  *
  * @param diverging what is said of a run that goes on.
  */
-export function recordOf(state: RunState, diverging: DivergedFault | null): RunRecord | null {
+export function recordOf(task: RunTask, state: RunState, diverging: DivergedFault | null): RunRecord | null {
   const [initial] = state.evaluations;
   if (initial === undefined) return null;
   const { verdict, validation } = state;
   return {
     steps: state.step,
+    end: verdict === null ? null : endOf(task, state),
     seconds: state.seconds,
     secondsPerStep: state.step === 0 ? 0 : state.stepSeconds / state.step,
     peakBufferBytes: state.peakBufferBytes,

@@ -17,6 +17,7 @@ import type { RunListener } from './run-listener.ts';
 import { planRun, type RunPlan } from './run-plan.ts';
 import { viewModules, type ModuleView, type RunRecord, type StepRow } from './run-record.ts';
 import {
+  endOf,
   initialState,
   recordOf,
   startingAdapter,
@@ -115,7 +116,7 @@ export class Run {
 
   /** What was measured; null before the first validation. */
   record(): RunRecord | null {
-    return recordOf(this.#state, divergingNow(this.#task, this.#state));
+    return recordOf(this.#task, this.#state, divergingNow(this.#task, this.#state));
   }
 
   /**
@@ -202,9 +203,9 @@ export class Run {
   /** Trains to the end or to a stop, or gives the fault that it met. */
   async #trained(): Promise<Fault | null> {
     try {
-      const { step } = await train(this.#task, this.#state, this.#live(), this.#host);
+      const state = await train(this.#task, this.#state, this.#live(), this.#host);
       const { steps } = this.plan;
-      this.#become({ kind: 'finished', step, steps, early: step < steps });
+      this.#become({ kind: 'finished', step: state.step, steps, end: endOf(this.#task, state) });
       return null;
     } catch (thrown) {
       if (this.#isCancelled) return null;

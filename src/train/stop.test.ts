@@ -238,7 +238,7 @@ describe('in a run', () => {
       expect((await run.prepare()).ok).toBe(true);
       await run.train();
       const { step } = run.state;
-      expect(run.phase).toEqual({ kind: 'finished', step, steps: 20, early: true });
+      expect(run.phase).toEqual({ kind: 'finished', step, steps: 20, end: 'stopped' });
       expect(of.calls.slice(at)).not.toContain('loss');
       expect(of.calls.slice(at)).not.toContain('report');
       expect(run.state.drops).toEqual([]);
@@ -262,7 +262,7 @@ describe('in a run', () => {
     };
     expect((await run.prepare()).ok).toBe(true);
     await run.train();
-    expect(run.phase).toEqual({ kind: 'finished', step: 8, steps: 40, early: true });
+    expect(run.phase).toEqual({ kind: 'finished', step: 8, steps: 40, end: 'stopped' });
     for (const name of ['evaluate', 'features', 'report', 'loss'])
       expect(of.calls.slice(at)).not.toContain(name);
     const { state } = run;
@@ -288,7 +288,7 @@ describe('in a run', () => {
       expect((await run.prepare()).ok).toBe(true);
       await run.train();
       const { step, evaluations, test: apart } = run.state;
-      expect(run.phase).toEqual({ kind: 'finished', step, steps: 40, early: true });
+      expect(run.phase).toEqual({ kind: 'finished', step, steps: 40, end: 'stopped' });
       expect(step).toBeGreaterThanOrEqual(11);
       expect(of.calls.filter((name) => name === 'report').length).toBe(11);
       expect(evaluations.some((one) => one.step === step)).toBe(!again);
@@ -351,7 +351,7 @@ describe('in a run', () => {
     run.resume();
     expect((await run.prepare()).ok).toBe(true);
     await run.train();
-    expect(run.phase).toMatchObject({ kind: 'finished', early: false });
+    expect(run.phase).toMatchObject({ kind: 'finished', end: 'all-steps' });
     run.dispose();
   });
 });

@@ -1,6 +1,6 @@
 // Which of a run's validated states is its result: by accuracy, then by loss, the probe's among them; and
 // what is said of it.
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { keptSentence } from '../shared/kept-sentence.ts';
 import { isBetter, type Metrics } from './evaluation.ts';
 import { planRun } from './run-plan.ts';
@@ -10,6 +10,8 @@ import {
   afterValidation,
   afterVerdict,
   initialState,
+  endOf,
+  isPatienceOver,
   recordOf,
   withProbe,
   type RunState,
@@ -56,7 +58,7 @@ test.each([
 ] as const)('the result is %s', (_, validations, step) => {
   const before = runOf(validations);
   const state = ended(before);
-  const record = recordOf(state, null);
+  const record = recordOf(task, state, null);
   expect(record?.keptStep).toBe(step);
   expect(record?.steps).toBe(8);
   expect(record?.validation).toEqual(validations[step / 4]);
@@ -93,10 +95,55 @@ test('scalars are part of the result only where its state is one of stage 2', ()
   expect(go(metrics(0.6, 1)).verdict?.learnedScalars).not.toBeNull();
 });
 
+describe('patience', () => {
+  const [good, worse] = [metrics(0.7, 1), metrics(0.6, 1)];
+  // Drops after steps 2 and 8, validations after every fourth, stage 2 from 16.
+  const dropEvents = plan.drops.length;
+  const isOver = (patience: number | null, validations: readonly Metrics[], changes = {}): boolean =>
+    isPatienceOver(
+      { ...task, recipe: { ...task.recipe, patience } },
+      { ...runOf(validations), dropEvents, ...changes },
+    );
+
+  test('is counted from the last drop on, and from the best state on', () => {
+    expect(plan.drops.map(({ step }) => step)).toEqual([2, 8]);
+    expect(isOver(1, [good, worse, worse])).toBe(false);
+    expect(isOver(1, [good, worse, worse, worse])).toBe(true);
+    expect(isOver(2, [good, worse, worse, worse])).toBe(false);
+    expect(isOver(2, [good, worse, worse, worse, worse])).toBe(true);
+    expect(isOver(2, [worse, worse, worse, good, worse])).toBe(false);
+    expect(isOver(1, [worse, worse, worse, good, good])).toBe(true); // as good is not better
+  });
+
+  test('is off unless it is asked for, and waits while drops are to come', () => {
+    const long = [good, worse, worse, worse, worse];
+    expect(isOver(null, long)).toBe(false);
+    expect(isOver(1, long, { dropEvents: 1 })).toBe(false);
+  });
+
+  test('begins anew with stage 2', () => {
+    const long = [good, worse, worse, worse, worse];
+    expect(isOver(1, long, { stage: 2 })).toBe(false);
+    expect(isOver(1, [...long, worse], { stage: 2 })).toBe(true);
+  });
+
+  test('does not count what a stop had measured beside the plan', () => {
+    const state = runOf([good, worse, worse]);
+    const stopped = afterValidation(afterSteps(state, fourSteps.slice(1), state.adapter), worse);
+    expect(stopped.step).toBe(11);
+    const recipe = { ...task.recipe, patience: 1 };
+    expect(isPatienceOver({ ...task, recipe }, { ...stopped, dropEvents })).toBe(false);
+    expect(endOf({ ...task, recipe }, { ...stopped, dropEvents })).toBe('stopped');
+  });
+});
+
 test('a sentence says which it is', () => {
-  const probe = { strength: 1 };
-  expect(keptSentence({ keptStep: 9, steps: 9, probe })).toContain('the last state');
-  expect(keptSentence({ keptStep: 4, steps: 9, probe })).toContain('step 4 of 9');
-  expect(keptSentence({ keptStep: 0, steps: 9, probe })).toContain('the result is the probe');
-  expect(keptSentence({ keptStep: 0, steps: 9, probe: null })).toContain('what it began with');
+  const [probe, end] = [{ strength: 1 }, 'all-steps'] as const;
+  expect(keptSentence({ keptStep: 9, steps: 9, end, probe })).toContain('the last state');
+  expect(keptSentence({ keptStep: 4, steps: 9, end, probe })).toContain('step 4 of 9');
+  expect(keptSentence({ keptStep: 0, steps: 9, end, probe })).toContain('the result is the probe');
+  expect(keptSentence({ keptStep: 0, steps: 9, end, probe: null })).toContain('what it began with');
+  expect(keptSentence({ keptStep: 4, steps: 9, end: 'no-better', probe })).toMatch(
+    /step 4 of 9.*ended by itself after step 9/,
+  );
 });

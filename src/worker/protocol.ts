@@ -18,7 +18,7 @@ import type {
 import type { DivergedFault } from '../train/divergence.ts';
 import type { RunEstimate, ShorterRun } from '../train/estimate.ts';
 import type { Metrics } from '../train/evaluation.ts';
-import type { Phase } from '../train/run-input.ts';
+import type { Phase, RunEnd } from '../train/run-input.ts';
 import type { Recipe } from '../recipe/options.ts';
 import type { BranchView, DropRecord, ModuleView, StepRow } from '../train/run-record.ts';
 import type { Fault, WorkerDied } from '../shared/fault.ts';
@@ -35,6 +35,7 @@ export type {
   Metrics,
   ModuleView,
   Phase,
+  RunEnd,
   WorkerDied,
 };
 export type { BackendChoice, SourceFile, SplitName, StepRow };

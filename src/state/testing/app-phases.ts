@@ -148,6 +148,16 @@ export const appPhases: readonly AppPhase[] = [
       await settled();
     },
   },
+  {
+    name: 'training, may end early',
+    options: { recipe: (defaults) => ({ ...defaults, patience: 3 }) },
+    reach: (trainer, client) => run(trainer, client, 120),
+  },
+  {
+    name: 'ended by itself',
+    options: { recipe: (defaults) => ({ ...defaults, patience: 3 }), endsAt: 175 },
+    reach: (trainer, client) => run(trainer, client, 1000),
+  },
   { name: 'finished', reach: (trainer, client) => run(trainer, client, 1000) },
   {
     name: 'many classes',

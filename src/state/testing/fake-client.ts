@@ -21,6 +21,7 @@ import type {
   ModelSummary,
   ModuleView,
   Phase,
+  RunEnd,
   RunList,
   RunForecast,
   RunResult,
@@ -35,6 +36,8 @@ export interface FakeOptions {
   readonly gpu?: Hello['gpu'];
   readonly depth?: number;
   readonly steps?: number;
+  /** The step after which the run ends by itself. */
+  readonly endsAt?: number;
   readonly data?: Partial<DataSummary>;
   /** The step at which the run fails. */
   readonly failsAt?: number;
@@ -171,7 +174,7 @@ export function createFakeClient(
       memory: { bufferBytes: 120e6, peakBufferBytes: 182e6, count: 900 },
     });
     if (step % Math.round(stepsPerEpoch) === 0 || step === stage2Step) evaluate();
-    if (step >= steps) become({ kind: 'finished', step, steps, early: false });
+    if (step >= (options.endsAt ?? steps)) become({ kind: 'finished', step, steps, end: ended() });
     else if (step === options.failsAt)
       become({
         kind: 'failed',
@@ -206,6 +209,8 @@ export function createFakeClient(
     memoryPlan: null,
     flopsPerStep: 1e9,
   });
+  const ended = (): RunEnd =>
+    step >= steps ? 'all-steps' : step === options.endsAt ? 'no-better' : 'stopped';
   const result = (): RunResult => ({
     engine: 'autodiff',
     backend: 'webgpu',
@@ -228,6 +233,7 @@ export function createFakeClient(
     drops,
     rateChanges: [],
     scalars: {},
+    end: ended(),
     keptStep: options.keptStep ?? step,
     scalarsKept: options.scalarsKept ?? true,
     diverged: options.diverged ?? null,
@@ -314,7 +320,7 @@ export function createFakeClient(
       return ok(null);
     },
     stop: () => {
-      become({ kind: 'finished', step, steps, early: step < steps });
+      become({ kind: 'finished', step, steps, end: ended() });
       return ok(null);
     },
     result: () => ok(result()),
@@ -361,7 +367,7 @@ export function createFakeClient(
       step = run.step;
       become({ kind: 'preparing', part: 'engine', what: 'Preparing the engine', done: 0, total: 1 });
       evaluate();
-      if (then === 'end' || run.finished) become({ kind: 'finished', step, steps, early: step < steps });
+      if (then === 'end' || run.finished) become({ kind: 'finished', step, steps, end: ended() });
       else become({ kind: then === 'pause' ? 'paused' : 'training', stage: 1, step, steps });
       return ok({ id, name: run.name, summary: summary(), model, data, notes: options.notes ?? [] });
     },

@@ -4,6 +4,7 @@ import { useRun } from '../../state/run-store.ts';
 import { useSavedRuns } from '../../state/saved-runs-store.ts';
 import { accuracyWords } from '../../understand/interval.ts';
 import { useControls } from '../use-controls.ts';
+import { useMayEndEarly } from '../use-length.ts';
 import { useOpenFiles } from '../use-open-files.ts';
 import { DeviceNotice } from '../header/DeviceBadge.tsx';
 import { Card } from '../parts/Card.tsx';
@@ -43,6 +44,7 @@ function Numbers() {
   const validation = useRun(({ result, evaluations }) => (result ?? evaluations.at(-1))?.validation);
   const images = useRun(({ result, summary }) => (result ?? summary)?.validationImages);
   const ended = useRun((state) => state.phase.kind === 'finished' || state.phase.kind === 'failed');
+  const atMost = useMayEndEarly() ? 'at most' : 'about';
   if (speed === null && validation === undefined) return null;
   const left = speed?.secondsLeft ?? null;
   return (
@@ -53,7 +55,7 @@ function Numbers() {
           : [
               {
                 name: 'Time left',
-                value: left === null ? 'estimating' : `about ${durationText(left)}`,
+                value: left === null ? 'estimating' : `${atMost} ${durationText(left)}`,
                 testId: 'time-left',
               },
             ]),

@@ -1,7 +1,7 @@
 // The run as one bar: what is done, where branches drop, where stage 2 begins; with steps and epochs in
 // words.
 import { useRun } from '../../state/run-store.ts';
-import { useLength } from '../use-length.ts';
+import { useLength, useMayEndEarly } from '../use-length.ts';
 import { aboutText, wholeText } from '../parts/words.ts';
 import styles from './RunCard.module.css';
 
@@ -9,6 +9,7 @@ export function Timeline() {
   const phase = useRun((state) => state.phase);
   const summary = useRun((state) => state.summary);
   const preview = useLength();
+  const mayEnd = useMayEndEarly();
   const steps = summary?.steps ?? preview?.steps ?? 0;
   const stepsPerEpoch = summary?.stepsPerEpoch ?? preview?.stepsPerEpoch ?? 1;
   if (phase.kind === 'preparing')
@@ -41,10 +42,12 @@ export function Timeline() {
           <strong data-testid="step" data-step={done} data-steps={steps}>
             {wholeText(done)}
           </strong>{' '}
-          of {wholeText(steps)}
+          of {mayEnd && 'at most '}
+          {wholeText(steps)}
         </span>
         <span className={styles.soft}>
-          epoch {(done / stepsPerEpoch).toFixed(1)} of {(steps / stepsPerEpoch).toFixed(1)}
+          epoch {(done / stepsPerEpoch).toFixed(1)} of {mayEnd && 'at most '}
+          {(steps / stepsPerEpoch).toFixed(1)}
         </span>
       </div>
       <div

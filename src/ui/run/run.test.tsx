@@ -1,7 +1,7 @@
 // @vitest-environment happy-dom
 // What a person sees of a run, without a browser: in every phase of testing/app-phases.ts, before Start, and
 // while the page is out of sight.
-import { act, fireEvent, screen, within } from '@testing-library/react';
+import { act, cleanup, fireEvent, screen, within } from '@testing-library/react';
 import { describe, expect, test, vi } from 'vitest';
 import { forecastStore } from '../../state/forecast-store.ts';
 import { tabsStore } from '../../state/other-tabs.ts';
@@ -26,6 +26,8 @@ const runInPhases: readonly (readonly [string, string, string, readonly string[]
   ['failed, can go on', 'Stopped by a fault', 'it can go on from step 120', ['Start', 'Resume', 'Stop']],
   ['failed for good', 'Stopped by a fault', 'cannot go on', ['Start']],
   ['stopped early', 'Finished', 'Ended early', ['Start']],
+  ['training, may end early', 'Training, stage 1', 'Stage 1: branches and head learn', ['Pause', 'Stop']],
+  ['ended by itself', 'Finished', 'Ended early, as the recipe says', ['Start']],
   ['finished', 'Finished', 'All steps are done', ['Start']],
   ['many classes', 'Finished', 'All steps are done', ['Start']],
   ['exporting', 'Finished', 'All steps are done', []],
@@ -100,6 +102,21 @@ describe('a long run', () => {
   });
 });
 
+test('a run that may end by itself promises no more than it knows', async () => {
+  const counts = (): string => screen.getByTestId('step').parentElement?.parentElement?.textContent ?? '';
+  await shown('training, stage 1');
+  expect(counts()).toBe('Step 120 of 250epoch 4.8 of 10.0');
+  expect(screen.getByTestId('time-left').textContent).toMatch(/^about /);
+  cleanup();
+  await shown('training, may end early');
+  expect(counts()).toBe('Step 120 of at most 250epoch 4.8 of at most 10.0');
+  expect(screen.getByTestId('time-left').textContent).toMatch(/^at most /);
+  cleanup();
+  await shown('ended by itself');
+  expect(counts()).toBe('Step 175 of 250epoch 7.0 of 10.0');
+  expect(screen.getByTestId('kept').textContent).toContain('So the run ended by itself after step 175.');
+});
+
 test('the preparation is one bar with what is left of it', async () => {
   await shown('preparing');
   const bar = screen.getByTestId<HTMLProgressElement>('preparing');
@@ -114,7 +131,7 @@ describe('away from the page', () => {
     act(() => client.emit({ kind: 'phase', phase: { kind: 'evaluating', step: 63, steps: 250 } }));
     expect(document.title).toBe('25 % Validating – Graft');
     act(() =>
-      client.emit({ kind: 'phase', phase: { kind: 'finished', step: 250, steps: 250, early: false } }),
+      client.emit({ kind: 'phase', phase: { kind: 'finished', step: 250, steps: 250, end: 'all-steps' } }),
     );
     expect(document.title).toBe('Finished – Graft');
   });
@@ -135,7 +152,7 @@ describe('away from the page', () => {
       const client = await shown('training, stage 1');
       const end = (): void =>
         act(() =>
-          client.emit({ kind: 'phase', phase: { kind: 'finished', step: 9, steps: 9, early: false } }),
+          client.emit({ kind: 'phase', phase: { kind: 'finished', step: 9, steps: 9, end: 'all-steps' } }),
         );
       const going = (): void =>
         act(() => client.emit({ kind: 'phase', phase: { kind: 'training', stage: 1, step: 1, steps: 9 } }));

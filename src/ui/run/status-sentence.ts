@@ -1,6 +1,6 @@
 // The one sentence that says where the run stands, for eyes and for screen readers: it changes with phases
 // and events, not with every step. Pure.
-import type { DivergedFault, DropRecord, Fault, Phase, RunSummary } from '../../worker/protocol.ts';
+import type { DivergedFault, DropRecord, Fault, Phase, RunEnd, RunSummary } from '../../worker/protocol.ts';
 import type { RunCommand } from '../../state/run-store.ts';
 import { changeInWords, describeFault } from '../../shared/describe-fault.ts';
 import { countText, lossText, signedText } from '../parts/words.ts';
@@ -50,6 +50,19 @@ function stoppingSentence({ kind }: Phase): string {
   }
 }
 
+function endSentence(end: RunEnd): string {
+  switch (end) {
+    case 'all-steps':
+      return 'All steps are done. The branches can be merged and exported.';
+    case 'no-better':
+      return 'Ended early, as the recipe says: the last validations found nothing better. The best state can be exported.';
+    case 'stopped':
+      return 'Ended early. What was learned so far can be exported.';
+    default:
+      return end satisfies never;
+  }
+}
+
 export function statusSentence(input: StatusInput): string {
   const { phase, pending, summary, drops, diverging, whyNotStart } = input;
   if (pending === 'pause') return 'Pausing after this step.';
@@ -78,10 +91,8 @@ export function statusSentence(input: StatusInput): string {
       return `Paused in stage ${phase.stage}. Resume, take a single step, or stop and keep what was learned.`;
     case 'finished':
       if (diverging !== null)
-        return `${phase.early ? 'Ended early' : 'All steps are done'}, but the run diverged: what can be exported is its best validated state.`;
-      return phase.early
-        ? 'Ended early. What was learned so far can be exported.'
-        : 'All steps are done. The branches can be merged and exported.';
+        return `${phase.end === 'all-steps' ? 'All steps are done' : 'Ended early'}, but the run diverged: what can be exported is its best validated state.`;
+      return endSentence(phase.end);
     case 'failed':
       if (phase.resumable && phase.fault.kind === 'not-finite')
         return phase.fault.again === undefined
