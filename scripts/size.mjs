@@ -35,7 +35,8 @@ function partOf(name) {
   // What only saved runs load: their files in the worker, their list on the page.
   if (/^(?:worker-saved-runs|RunsCard|ContinueRun|run-words)-/.test(name)) return 'runs';
   // What an ended run is asked: its card on the page, and in the worker who asks.
-  if (/^(?:worker-asking|worker-result-engine|UnderstandCard|TryCard|csv)-/.test(name)) return 'understand';
+  if (/^(?:worker-(?:asking|branch-asking|result-engine)|(?:Understand|Branches|Try)Card|csv)-/.test(name))
+    return 'understand';
   // What looks at images and decodes them: in workers of its own, and for a browser without workers in
   // workers.
   if (name.startsWith('worker-image-work-')) return 'one-thread';

@@ -15,7 +15,7 @@ import type { DmloraOptions } from '../recipe/recipe.ts';
 /** The name of an adapted linear: `blocks.3.q`. */
 export type ModuleName = string;
 
-interface Branch {
+export interface Branch {
   /** The branch's number from the start; it keeps it when others leave. */
   readonly index: number;
   readonly A: NdArray; // [rank, in]

@@ -21,9 +21,13 @@ import {
 } from './checkpoint-json.ts';
 import type { HeadFacts, SavedRun } from './saved-run.ts';
 
-/** Raised when an older reader would misread the file; `readCheckpoint` keeps reading all older ones. */
-export const checkpointVersion = 1;
+/**
+ * Raised when an older reader would misread the file; `readCheckpoint` keeps reading all older ones. Form 2 holds
+ * the branches that were dropped.
+ */
+export const checkpointVersion = 2;
 
+const readableVersions = new Set(Array.from({ length: checkpointVersion }, (_, i) => String(i + 1)));
 const versionKey = 'graft_checkpoint';
 const jsonKey = 'run';
 const noDigest = '0'.repeat(64);
@@ -33,6 +37,12 @@ const digestAt = 8 + beforeDigest.length;
 
 /** The adapters of a state, each once: a later one that is an earlier one is told so. */
 type Role = 'adapter' | 'best' | 'stage1End';
+
+/** Names of the tensors of a branch that was dropped; of a module it leaves once. */
+const droppedNames = (module: string, branch: number): readonly [A: string, B: string] => [
+  `dropped/${paramNames.down(module, branch)}`,
+  `dropped/${paramNames.up(module, branch)}`,
+];
 
 /** The bytes of a run's file. */
 export async function writeCheckpoint(run: SavedRun): Promise<Uint8Array<ArrayBuffer>> {
@@ -77,12 +87,17 @@ export function encodeCheckpoint({ facts, state }: SavedRun): Uint8Array<ArrayBu
   const validated = (role: Role, value: Validated | null): ValidatedJson | null =>
     value === null ? null : { ...value, adapter: adapter(role, value.adapter) };
 
-  const { losses, correct, gradientNorms, probe, ...rest } = state;
+  const { losses, correct, gradientNorms, probe, dropped, ...rest } = state;
   for (const [name, values] of Object.entries({ losses, correct, gradientNorms }))
     floats(name, [values.length], values);
   if (probe !== null) {
     floats('probe/head.weight', probe.head.weight.shape, probe.head.weight.data);
     floats('probe/head.bias', probe.head.bias.shape, probe.head.bias.data);
+  }
+  for (const { module, branch } of dropped) {
+    const [A, B] = droppedNames(module, branch.index);
+    floats(A, branch.A.shape, branch.A.data);
+    floats(B, branch.B.shape, branch.B.data);
   }
   const { ids, labels, ...images } = facts.images;
   tensors.set('images/sha256', { dtype: 'U8', shape: [ids.length, 32], bytes: bytesOfHex(ids) });
@@ -98,6 +113,7 @@ export function encodeCheckpoint({ facts, state }: SavedRun): Uint8Array<ArrayBu
       adapter: adapter('adapter', state.adapter),
       best: validated('best', state.best),
       stage1End: validated('stage1End', state.stage1End),
+      dropped: dropped.map(({ branch, ...one }) => ({ ...one, branch: branch.index })),
       probe: probe === null ? null : { ...probe, head: null },
     },
   };
@@ -186,6 +202,10 @@ class TensorReader {
       adapter,
       best: this.#validated('best', json.best),
       stage1End: this.#validated('stage1End', json.stage1End),
+      dropped: json.dropped.map(({ branch, ...one }) => {
+        const [A, B] = droppedNames(one.module, branch);
+        return { ...one, branch: { index: branch, A: this.#tensor(A, 2), B: this.#tensor(B, 2) } };
+      }),
       probe: json.probe === null ? null : this.#probe(json.probe),
     };
   }
@@ -272,12 +292,12 @@ async function headerOf(file: Blob, name: string): Promise<Result<SafetensorsHea
       why: 'no-checkpoint',
       detail: 'It holds tensors, and no run of Graft.',
     });
-  if (version !== String(checkpointVersion))
+  if (!readableVersions.has(version))
     return fail({
       kind: 'bad-file',
       name,
       why: 'checkpoint-version',
-      detail: `It is of form ${version.slice(0, 20)}; this version of Graft reads form ${checkpointVersion}.`,
+      detail: `It is of form ${version.slice(0, 20)}; this version of Graft reads forms up to ${checkpointVersion}.`,
     });
   return header;
 }

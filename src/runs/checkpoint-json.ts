@@ -48,6 +48,21 @@ const state = v.object({
   adapter: adapterOrRole,
   dropEvents: count,
   drops,
+  /** Their tensors stand beside the JSON; form 1 has none. */
+  dropped: v.optional(
+    v.array(
+      v.object({
+        step: count,
+        module: v.string(),
+        branch: count,
+        rankBefore: measured,
+        rankAfter: measured,
+        closeness: measured,
+        closenessOfAll: measured,
+      }),
+    ),
+    [],
+  ),
   probe: v.nullable(
     v.object({
       strength: measured,

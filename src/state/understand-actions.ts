@@ -3,9 +3,11 @@
 import { isCancelled } from '../shared/fault.ts';
 import type { TrainerClient } from '../worker/client.ts';
 import type { Result } from '../shared/result.ts';
-import type { SourceFile, SplitName, Tried } from '../worker/protocol.ts';
+import type { Commands, SourceFile, SplitName, Tried } from '../worker/protocol.ts';
 import { deviceStore } from './device-store.ts';
 import { understandStore } from './understand-store.ts';
+
+type BranchQuestion = 'whatIf' | 'removals' | 'branchFigures';
 
 export interface UnderstandActions {
   /** Asks about each image of a part of the split. */
@@ -14,12 +16,19 @@ export interface UnderstandActions {
   stopAsking(): void;
   /** Asks about images that belong to no set. */
   tryImages(files: readonly SourceFile[], signal: AbortSignal): Promise<Result<Tried>>;
+  /** Asks about its branches. */
+  askBranches<K extends BranchQuestion>(
+    name: K,
+    input: Commands[K]['input'],
+    signal: AbortSignal,
+  ): Promise<Result<Commands[K]['output']>>;
   /** Pictures of images of the run, by its ids. */
   loadRunThumbnails(images: readonly number[]): Promise<void>;
 }
 
 export function createUnderstanding(client: TrainerClient): UnderstandActions {
   let stop: AbortController | null = null;
+  let others = new AbortController();
   const requested = new Set<number>();
 
   return {
@@ -40,8 +49,13 @@ export function createUnderstanding(client: TrainerClient): UnderstandActions {
         }));
       else understandStore.setState({ asking: null, fault: isCancelled(reply.fault) ? null : reply.fault });
     },
-    stopAsking: () => stop?.abort(),
+    stopAsking() {
+      stop?.abort();
+      others.abort();
+      others = new AbortController();
+    },
     tryImages: (files, signal) => client.call('tryImages', { files }, signal),
+    askBranches: (name, input, signal) => client.call(name, input, AbortSignal.any([signal, others.signal])),
     async loadRunThumbnails(images) {
       const { thumbnails, answers } = understandStore.getState();
       const wanted = images.filter((image) => !thumbnails.has(image) && !requested.has(image));

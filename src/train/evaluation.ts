@@ -1,5 +1,5 @@
 // Loss and accuracy over a set of images, batch by batch.
-import { allOpen } from '../dmlora/adapter.ts';
+import { allOpen, type Gates } from '../dmlora/adapter.ts';
 import { meanCrossEntropy } from '../engine/cross-entropy.ts';
 import type { Engine } from '../engine/engine.ts';
 import { ndArray, type NdArray } from '../shared/array.ts';
@@ -15,8 +15,10 @@ export interface Metrics {
   readonly accuracy: number;
 }
 
-/** Who watches an evaluation. */
+/** Who watches an evaluation, and with which gates it is asked. */
 export interface Watch {
+  /** All open without it. */
+  readonly gates?: Gates;
   /** Awaited after each answer, with its number of images; what it throws ends the evaluation. */
   readonly between?: (images: number) => Promise<void>;
   /** Ends the evaluation as `cancelled`. */
@@ -33,7 +35,7 @@ export async function rowsOf(
   what: 'evaluate' | 'features',
   images: LabelledPixels,
   batch: number,
-  { between = yieldToEventLoop, signal }: Watch = {},
+  { gates = allOpen, between = yieldToEventLoop, signal }: Watch = {},
 ): Promise<Result<NdArray>> {
   const total = images.labels.length;
   const underWay = engine.describe().stepsInFlight > 1 ? 2 : 1;
@@ -45,7 +47,7 @@ export async function rowsOf(
       if (signal?.aborted === true) return fail(cancelled('measure'));
       while (waiting.length < underWay && begin < total) {
         const end = Math.min(total, begin + batch);
-        waiting.push({ count: end - begin, answer: engine[what](images.slice(begin, end), allOpen, signal) });
+        waiting.push({ count: end - begin, answer: engine[what](images.slice(begin, end), gates, signal) });
         begin = end;
       }
       const next = waiting.shift();

@@ -13,6 +13,7 @@ import { unwrap } from '../shared/result.ts';
 import { withCrops } from './augment.ts';
 import { logitsOf, metricsOf, type Metrics } from './evaluation.ts';
 import { yieldToEventLoop } from '../shared/event-loop.ts';
+import { leaving } from './dropped.ts';
 import { probeMetrics, probeStart } from './probe-start.ts';
 import { headShareOf } from '../recipe/recipe.ts';
 import type { Phase } from './run-input.ts';
@@ -200,7 +201,7 @@ async function drop(
     const strength = branchStrengths(module)[place] ?? 0;
     return [{ step: event.step, module: module.name, branch, strength, lossBefore, lossAfter }];
   });
-  return afterDrop(state, adapter, drops);
+  return afterDrop(state, adapter, drops, await leaving(state.adapter, event));
 }
 
 /** Begins stage 2 at a validated state. */

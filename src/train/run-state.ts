@@ -7,6 +7,7 @@ import { withLoras } from '../dmlora/lora-start.ts';
 import type { Stage } from '../dmlora/stages.ts';
 import type { StepReport } from '../engine/engine.ts';
 import type { RateChange } from '../shared/fault.ts';
+import type { Dropped } from './dropped.ts';
 import { farLoss, type DivergedFault, type Evaluated } from './divergence.ts';
 import { isBetter, type Metrics } from './evaluation.ts';
 import type { RunEnd, RunInput } from './run-input.ts';
@@ -52,6 +53,8 @@ export interface RunState {
   /** How many of the plan's drop events are done, and the record of each branch that left. */
   readonly dropEvents: number;
   readonly drops: readonly DropRecord[];
+  /** Those branches themselves; none of a run that was saved before they were kept. */
+  readonly dropped: readonly Dropped[];
   /** The linear probe that the head started from; null before it is fitted and where there is none. */
   readonly probe: Probed | null;
   /** The loss on the batch of every done step. */
@@ -97,6 +100,7 @@ export function initialState(input: RunInput, adapter = startingAdapter(input)):
     adapter,
     dropEvents: 0,
     drops: [],
+    dropped: [],
     probe: null,
     losses: new Float32Array(),
     correct: new Float32Array(),
@@ -186,10 +190,26 @@ export function stepRows({ recipe, plan }: RunTask, state: RunState): StepRow[] 
 }
 
 /** After a drop event of the plan. */
-export function afterDrop(state: RunState, adapter: Adapter, drops: readonly DropRecord[]): RunState {
-  const { dropEvents } = state;
-  const all = [...state.drops, ...drops];
-  return { ...state, adapter, dropEvents: dropEvents + 1, drops: all, validation: null };
+export function afterDrop(
+  state: RunState,
+  adapter: Adapter,
+  drops: readonly DropRecord[],
+  dropped: readonly Dropped[],
+): RunState {
+  return {
+    ...state,
+    adapter,
+    dropEvents: state.dropEvents + 1,
+    drops: [...state.drops, ...drops],
+    dropped: [...state.dropped, ...dropped],
+    validation: null,
+  };
+}
+
+/** Of the branches that left, those that had left at an earlier state. */
+function droppedBy(dropped: readonly Dropped[], drops: readonly DropRecord[]): readonly Dropped[] {
+  const steps = new Set(drops.map(({ step }) => step));
+  return dropped.filter(({ step }) => steps.has(step));
 }
 
 /**
@@ -223,16 +243,17 @@ export function validated({ step, adapter, drops }: RunState, validation: Metric
  */
 export function backTo(plan: RunPlan, state: RunState, to: Validated): RunState {
   const { step, adapter, drops, validation } = to;
-  const dropped = new Set(drops.map((drop) => drop.step));
+  const steps = new Set(drops.map((drop) => drop.step));
   return {
     ...state,
     step,
     adapter,
     drops,
+    dropped: droppedBy(state.dropped, drops),
     validation,
     stage: step > plan.stage2 ? state.stage : 1,
     stage1End: step > plan.stage2 ? state.stage1End : null,
-    dropEvents: plan.drops.filter((event) => dropped.has(event.step)).length,
+    dropEvents: plan.drops.filter((event) => steps.has(event.step)).length,
     losses: state.losses.slice(0, step),
     correct: state.correct.slice(0, step),
     gradientNorms: state.gradientNorms.slice(0, step),
@@ -245,7 +266,8 @@ export function backTo(plan: RunPlan, state: RunState, to: Validated): RunState 
 export function afterVerdict(state: RunState, verdict: Verdict, result: Validated | null): RunState {
   if (result === null) return { ...state, verdict };
   const { adapter, drops, validation } = result;
-  return { ...state, verdict, adapter, drops, validation };
+  const dropped = droppedBy(state.dropped, drops);
+  return { ...state, verdict, adapter, drops, dropped, validation };
 }
 
 /**

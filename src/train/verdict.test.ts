@@ -70,13 +70,18 @@ test.each([
 test('branches that were dropped after it are in the result, and their drops are not', () => {
   const validated = runOf([metrics(0.5, 1), metrics(0.7, 1)]);
   const [first] = validated.adapter.modules;
-  if (first === undefined) throw new Error('the micro model has modules');
+  const [branch] = first?.branches ?? [];
+  if (first === undefined || branch === undefined) throw new Error('the micro model has modules');
   const dropped = { ...validated.adapter, modules: [{ ...first, branches: first.branches.slice(1) }] };
   const drop = { step: 4, module: first.name, branch: 0, strength: 1, lossBefore: 1, lossAfter: 1 };
-  const after = afterDrop(validated, dropped, [drop]);
+  const figures = { rankBefore: 2, rankAfter: 1, closeness: 0.5, closenessOfAll: 0.5 };
+  const gone = { step: 4, module: first.name, branch, ...figures };
+  const after = afterDrop(validated, dropped, [drop], [gone]);
+  expect(after.dropped).toEqual([gone]);
   const later = afterValidation(afterSteps(after, fourSteps, dropped), metrics(0.6, 1));
   const state = ended(later);
   expect(state.drops).toEqual([]);
+  expect(state.dropped).toEqual([]);
   expect(state.adapter.modules).toEqual(validated.adapter.modules);
   // A run that is ended between a drop and the next validation has not measured what it has.
   expect(ended(after).adapter.modules).toEqual(validated.adapter.modules);

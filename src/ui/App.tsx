@@ -27,6 +27,7 @@ const ContinueRun = lazy(() => import('./runs/ContinueRun.tsx'));
 const RunsCard = lazy(() => import('./runs/RunsCard.tsx'));
 const TryCard = lazy(() => import('./try/TryCard.tsx'));
 const UnderstandCard = lazy(() => import('./understand/UnderstandCard.tsx'));
+const BranchesCard = lazy(() => import('./understand/BranchesCard.tsx'));
 
 export function App() {
   const fault = useDevice((state) => state.fault);
@@ -57,6 +58,11 @@ export function App() {
             <Suspense fallback={null}>
               <TryCard />
               <UnderstandCard />
+            </Suspense>
+          )}
+          {finished && (
+            <Suspense fallback={null}>
+              <BranchesCard />
             </Suspense>
           )}
         </div>

@@ -4,7 +4,7 @@
 export type Interval = readonly [low: number, high: number];
 
 /** The two-sided 95 % quantile of the normal distribution. */
-const z = 1.959963984540054;
+export const z = 1.959963984540054;
 
 /** Wider than this, an interval holds "good" and "poor" alike. */
 const tellingWidth = 0.3;

@@ -9,11 +9,10 @@ import type { NdArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
 import { eachOf } from '../shared/concurrent.ts';
 import { yieldToEventLoop } from '../shared/event-loop.ts';
-import { isCancelled } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { rowsOf } from '../train/evaluation.ts';
 import { headLogitsInTurn } from '../train/linear-probe.ts';
-import type { LabelledPixels } from '../train/training-data.ts';
+import type { LabelledPixels, TrainingData } from '../train/training-data.ts';
 import type { SetAnswers, SourceFile, Tried } from './protocol.ts';
 import type { ResultEngine } from './result-engine.ts';
 
@@ -32,13 +31,9 @@ export class Asking {
     const known = this.#answers.get(set);
     if (known !== undefined) return ok(known);
     const { data, images } = this.engine.ended;
-    const asked = data[set];
-    if (asked === null)
-      return fail({
-        kind: 'bad-dataset',
-        why: 'none-usable',
-        detail: 'No images were kept apart for a test.',
-      });
+    const part = imagesOf(data, set);
+    if (!part.ok) return part;
+    const asked = part.value;
     const total = asked.labels.length;
     let done = 0;
     onProgress(done, total);
@@ -121,17 +116,22 @@ export class Asking {
     const { run } = this.engine.ended;
     const probed = run.state.probe;
     if (probed === null) return ok({ result: result.value, probe: null });
-    const probe = await this.engine.ask(async (engine) => {
-      const begun = await engine.writeAdapter((this.#beginning ??= run.beginning()));
-      if (!begun.ok) return begun;
+    const probe = await this.engine.askWith((this.#beginning ??= run.beginning()), async (engine) => {
       const features = await rowsOf(engine, 'features', images, run.plan.batch, { signal });
-      if (!features.ok && !isCancelled(features.fault)) return features;
-      const back = await engine.writeAdapter(run.adapter);
-      if (!back.ok || !features.ok) return back.ok ? features : back;
-      return ok(await headLogitsInTurn(features.value, probed.head, yieldToEventLoop));
+      return features.ok
+        ? ok(await headLogitsInTurn(features.value, probed.head, yieldToEventLoop))
+        : features;
     });
     return probe.ok ? ok({ result: result.value, probe: probe.value }) : probe;
   }
+}
+
+/** A part of the split; a fault where it has no images. */
+export function imagesOf(data: TrainingData, set: SplitName): Result<LabelledPixels> {
+  const images = data[set];
+  if (images !== null) return ok(images);
+  const detail = 'No images were kept apart for a test.';
+  return fail({ kind: 'bad-dataset', why: 'none-usable', detail });
 }
 
 /** Images without a class. */

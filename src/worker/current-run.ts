@@ -16,6 +16,7 @@ import type { TrainingData } from '../train/training-data.ts';
 import type { OpenModel } from '../checkpoints/open-model.ts';
 import type { EventStream } from './event-stream.ts';
 import type { Asking } from './asking.ts';
+import type { BranchAsking } from './branch-asking.ts';
 import type { RunExports } from './export-run.ts';
 import type { Forecasts, Planned } from './forecast.ts';
 import { beginningOf, summaryOf, type EngineParts } from './launch.ts';
@@ -23,8 +24,10 @@ import { loadPixels, thumbnailsOf, type OpenData } from './open-data.ts';
 import type { PixelsAhead } from './pixels-ahead.ts';
 import type {
   AfterOpening,
+  BranchFigures,
   Commands,
   ExportResult,
+  Removals,
   RunResult,
   RunSummary,
   SetAnswers,
@@ -36,10 +39,11 @@ import type { RestoredRun, SavedRuns } from './saved-runs.ts';
 import { Telling } from './telling.ts';
 
 interface ActiveRun extends EndedRun {
-  /** Once it has ended: its engine for whoever asks, its ways out, and what it answers to images. */
+  /** Once it has ended: its engine for whoever asks, its ways out, what it answers and what its branches do. */
   engine: ResultEngine | null;
   exports: RunExports | null;
   asking: Asking | null;
+  branches: BranchAsking | null;
 }
 
 /** What a run has of the session that it runs in. */
@@ -216,7 +220,7 @@ export class CurrentRun {
     const summary = summaryOf(run, run.recipe, model.model.config, data);
     this.#former = this.#active;
     const active = { run, model, images, data, summary, makeEngine };
-    this.#active = { ...active, engine: null, exports: null, asking: null };
+    this.#active = { ...active, engine: null, exports: null, asking: null, branches: null };
     this.#saver = null;
     if (from !== null) run.retell();
     if (then === 'pause') run.pause();
@@ -427,6 +431,36 @@ export class CurrentRun {
     const { active, engine } = ended.value;
     const { Asking: Asked } = await import('./asking.ts');
     return ok((active.asking ??= new Asked(engine)));
+  }
+
+  /** What the result would answer with other branches. */
+  async whatIf(
+    { set, what }: Commands['whatIf']['input'],
+    signal: AbortSignal,
+  ): Promise<Result<Float32Array>> {
+    const branches = await this.#branches();
+    return branches.ok ? branches.value.whatIf(set, what, signal) : branches;
+  }
+
+  /** What the removal of each part costs, from a place on. */
+  async removals({ from }: Commands['removals']['input'], signal: AbortSignal): Promise<Result<Removals>> {
+    const branches = await this.#branches();
+    return branches.ok ? branches.value.removals(from, signal) : branches;
+  }
+
+  /** How alike the branches are. */
+  async branchFigures(signal: AbortSignal): Promise<Result<BranchFigures>> {
+    const branches = await this.#branches();
+    return branches.ok ? branches.value.figures(signal) : branches;
+  }
+
+  async #branches(): Promise<Result<BranchAsking>> {
+    const command = 'look at its branches';
+    const [ended, asking] = [await this.#ended(command), await this.#asking(command)];
+    if (!ended.ok) return ended;
+    if (!asking.ok) return asking;
+    const { BranchAsking: Asked } = await import('./branch-asking.ts');
+    return ok((ended.value.active.branches ??= new Asked(ended.value.engine, asking.value)));
   }
 
   /** Small pictures of the images that the run was made of, whatever is open now. */

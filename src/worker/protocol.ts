@@ -6,6 +6,7 @@ import type { SplitName } from '../data/import-report.ts';
 import type { Reading, ReadingChoice, ReadingOptions } from '../data/reading-options.ts';
 import type { PixelFinding } from '../data/pixel-findings.ts';
 import type { SourceFile } from '../data/source-file.ts';
+import type { Counterfactual } from '../dmlora/counterfactual.ts';
 import type { LoraNeed } from '../dmlora/lora-start.ts';
 import type { BackendChoice, EngineChoice, EngineDescription, Memory, MemoryPlan } from '../engine/engine.ts';
 import type {
@@ -23,6 +24,7 @@ import type { Recipe } from '../recipe/options.ts';
 import type { BranchView, DropRecord, ModuleView, StepRow } from '../train/run-record.ts';
 import type { Fault, WorkerDied } from '../shared/fault.ts';
 import type { Result } from '../shared/result.ts';
+import type { BranchFigures, Removals, SetAnswers, Tried } from './answers.ts';
 
 export type {
   BranchView,
@@ -38,6 +40,16 @@ export type {
   RunEnd,
   WorkerDied,
 };
+export type {
+  BranchFigures,
+  DroppedFigures,
+  ModuleFigures,
+  Removal,
+  Removals,
+  SetAnswers,
+  Tried,
+  TriedImage,
+} from './answers.ts';
 export type { BackendChoice, SourceFile, SplitName, StepRow };
 export type { ReadingChoice, ReadingOptions };
 export type { AdapterBeside, HubOrigin, ModelOrigin, ModelSummary };
@@ -176,35 +188,6 @@ export type RunForecast =
 export interface ExportResult {
   readonly formats: readonly FormatExport[];
   readonly result: RunResult;
-}
-
-/** What the result of a run answers to each image of a part of its split. */
-export interface SetAnswers {
-  readonly set: SplitName;
-  readonly classes: readonly string[];
-  readonly labels: Int32Array; // [images]
-  readonly logits: Float32Array; // [images, classes]
-  /** Ids for `runThumbnails`. */
-  readonly images: readonly number[];
-  readonly paths: readonly string[];
-}
-
-/** What the result of a run, and its linear probe, answer to an image that belongs to no set. */
-export interface TriedImage {
-  readonly path: string;
-  /** Null where it could not be asked; `why` says why not. */
-  readonly logits: Float32Array | null; // [classes]
-  /** Of the linear probe that the run began with; null where it began without one. */
-  readonly probe: Float32Array | null; // [classes]
-  readonly why: string | null;
-}
-
-export interface Tried {
-  readonly classes: readonly string[];
-  readonly images: readonly TriedImage[];
-  /** What reading and preparing the images took, and what asking took. */
-  readonly preparedMs: number;
-  readonly askedMs: number;
 }
 
 /** What is kept of images' pixels on this machine. */
@@ -355,6 +338,21 @@ export interface Commands {
    * those that it learned from. Nothing that is open changes.
    */
   tryImages: { input: { readonly files: readonly SourceFile[] }; output: Tried };
+  /**
+   * Logits [images, classes] of what the result of the ended run would be with other branches or scalars, to the
+   * images of a part of its split. The run stays as it is.
+   */
+  whatIf: {
+    input: { readonly set: SplitName; readonly what: Counterfactual };
+    output: Float32Array;
+  };
+  /**
+   * What the removal of each module and each branch costs on the validation images; some of them from a place
+   * on, so that other questions come between.
+   */
+  removals: { input: { readonly from: number }; output: Removals };
+  /** How alike the branches of the ended run are, and in how many directions its updates work. */
+  branchFigures: { input: null; output: BranchFigures };
   /** Of the images that the run was made of, whatever is open now. */
   runThumbnails: { input: { readonly images: readonly number[] }; output: readonly Thumbnail[] };
   /** Stops a download or an upload that is under way; its command ends with a fault of why 'cancelled'. */

@@ -1,6 +1,7 @@
 // The engine of a run that has ended, for whoever asks its result something: the run's own while that is there,
 // or a new one that is prepared as the run's was. Proofs of exports borrow it, and it comes back with the next
 // question. Loaded when it is needed; knows neither formats nor questions.
+import { allOpen, type Adapter, type Gates } from '../dmlora/adapter.ts';
 import { imagesAtOnce, ProofEngine } from '../export/proof-engine.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { NdArray } from '../shared/array.ts';
@@ -38,8 +39,8 @@ export class ResultEngine {
   }
 
   /**
-   * An engine that holds the run's result, planned for all the branches that the run began with. Whoever
-   * writes another adapter to it writes that of the run again; whoever meets a fault calls `lost`.
+   * An engine that holds the run's result, planned for all the branches that the run began with. Whoever meets
+   * a fault calls `lost`.
    */
   async held(): Promise<Result<Engine>> {
     const { run, makeEngine } = this.ended;
@@ -68,20 +69,41 @@ export class ResultEngine {
     return answer;
   }
 
-  /** Logits [n, classes] of the result. */
+  /**
+   * Something asked of the engine while it holds another adapter. That of the run is on it again before anybody
+   * else asks, also where the question was cancelled.
+   */
+  async askWith<T>(adapter: Adapter, question: (engine: Engine) => Promise<Result<T>>): Promise<Result<T>> {
+    const { run } = this.ended;
+    if (adapter === run.adapter) return this.ask(question);
+    return this.ask(async (engine) => {
+      const written = await engine.writeAdapter(adapter);
+      if (!written.ok) return written;
+      const answer = await question(engine).catch((thrown: unknown) => fail(faultOfThrown(thrown)));
+      if (!answer.ok && !isCancelled(answer.fault)) return answer;
+      const back = await engine.writeAdapter(run.adapter);
+      return back.ok ? answer : back;
+    });
+  }
+
+  /** Logits [n, classes] of the result, or of what it would be with another adapter or some gates closed. */
   logits(
     images: LabelledPixels,
     signal: AbortSignal,
     onAnswer: (images: number) => void = () => undefined,
+    { adapter, gates }: { readonly adapter: Adapter; readonly gates: Gates } = {
+      adapter: this.ended.run.adapter,
+      gates: allOpen,
+    },
   ): Promise<Result<NdArray>> {
     const { run, model, data } = this.ended;
     const between = (answered: number): Promise<void> => {
       onAnswer(answered);
       return yieldToEventLoop();
     };
-    return this.ask((engine) => {
+    return this.askWith(adapter, (engine) => {
       const atOnce = imagesAtOnce(engine, model.model.config, data.classes.length, run.plan.batch);
-      return logitsOf(engine, images, atOnce, { between, signal });
+      return logitsOf(engine, images, atOnce, { between, signal, gates });
     });
   }
 

@@ -77,6 +77,9 @@ const handlers = {
   proofFile: () => session.run.proofFile(),
   tryImages: (input, signal) => session.run.tryImages(input, signal),
   ask: (input, signal) => session.run.ask(input, signal),
+  whatIf: (input, signal) => session.run.whatIf(input, signal),
+  removals: (input, signal) => session.run.removals(input, signal),
+  branchFigures: (_, signal) => session.run.branchFigures(signal),
   runThumbnails: (input) => session.run.thumbnails(input),
   cancelTransfer: () => session.hub.cancel(),
   suggestedModels: () => ok(suggestedModels()),
@@ -113,6 +116,9 @@ const serial: ReadonlySet<CommandName> = new Set([
   'proofFile',
   'ask',
   'tryImages',
+  'whatIf',
+  'removals',
+  'branchFigures',
 ]);
 /** Commands under way or waiting, to be stopped by their id. */
 const underWay = new Map<number, AbortController>();

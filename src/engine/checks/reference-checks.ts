@@ -3,6 +3,7 @@
 // method.md. Vitest runs them on cpu and wasm, a browser page on webgpu; both call the same bodies.
 import { dropBranches } from '../../dmlora/drop-plan.ts';
 import { allOpen, gatesOf, parametersOf, type Adapter, type Gates } from '../../dmlora/adapter.ts';
+import { allBut, asItIs, imagined, type Counterfactual, type Gone } from '../../dmlora/counterfactual.ts';
 import { mergedWeights } from '../../dmlora/merge.ts';
 import { enterStage2, trainsIn } from '../../dmlora/stages.ts';
 import { present } from '../../shared/assert.ts';
@@ -367,9 +368,88 @@ async function checkStepZero(setting: Setting): Promise<Figures> {
   return { 'largest gradient of B': moving };
 }
 
+/**
+ * What branches are for, asked by gates and adapters: all on is the adapter itself bit for bit, also after
+ * something else was asked; a module that is off is not there; one alone is what the sum lacks without it;
+ * dropped branches that are back are the state just before they left, bit for bit.
+ */
+async function checkCounterfactual(setting: Setting): Promise<Figures> {
+  const tensors = await readTensors(setting.read, 'grads_all.safetensors');
+  const adapter = adapterFrom(tensors, 'param.');
+  const batch = batchFrom(tensors);
+  const shapes = { batch: batch.labels.length, classes: tensorOf(tensors, 'param.head.bias').data.length };
+  const engine = await prepared(setting, adapter, shapes);
+  const ask = async (
+    of: Adapter,
+    what: Counterfactual,
+    gone: readonly Gone[] = [],
+  ): Promise<Float32Array> => {
+    const now = imagined(of, gone, what);
+    unwrap(await engine.writeAdapter(now.adapter));
+    const { data } = unwrap(await engine.evaluate(batch.pixels, now.gates));
+    unwrap(await engine.writeAdapter(adapter));
+    return data;
+  };
+  const without = async (modules: Adapter['modules']): Promise<Float32Array> => {
+    const plain = await prepared(setting, { ...adapter, modules }, shapes);
+    const { data } = unwrap(await plain.evaluate(batch.pixels, allOpen));
+    plain.dispose();
+    return data;
+  };
+  const same = (what: string, actual: Float32Array, expected: Float32Array): void => {
+    if (largestDifference(actual, expected) !== 0) throw new Error(`${what}: not the same bits`);
+  };
+  const tolerance = times({ abs: 1e-5, rel: 0 }, setting.slack);
+  const figures: Figures = { 'module off': 0, 'smallest effect': Infinity };
+  const before = unwrap(await engine.evaluate(batch.pixels, allOpen)).data;
+  same('all on', await ask(adapter, asItIs), before);
+  for (const module of adapter.modules) {
+    const off = module.branches.map(({ index }) => ({ module: module.name, branch: index }));
+    const logits = await ask(adapter, { ...asItIs, off });
+    const gone = await without(adapter.modules.filter(({ name }) => name !== module.name));
+    figures['module off'] = Math.max(
+      figures['module off'] ?? 0,
+      assertClose(`${module.name} off`, logits, gone, tolerance),
+    );
+    const silent = await ask(adapter, { ...asItIs, scalars: new Map([[module.name, 0]]) });
+    assertClose(`${module.name} with scalar 0`, silent, gone, tolerance);
+    figures['smallest effect'] = Math.min(figures['smallest effect'] ?? 0, largestDifference(logits, before));
+  }
+  if (!(present(figures['smallest effect'], 'effect') > 1e-4))
+    throw new Error('a module changes nothing: this check proves nothing');
+  const all = adapter.modules.flatMap(({ name, branches }) =>
+    branches.map(({ index }) => ({ module: name, branch: index })),
+  );
+  const [one] = adapter.modules.slice(-1);
+  const kept = all.filter(({ module, branch }) => module === one?.name && branch === 0);
+  figures['one branch alone'] = assertClose(
+    'one branch alone',
+    await ask(adapter, { ...asItIs, off: allBut(all, kept) }),
+    await without(
+      adapter.modules
+        .slice(-1)
+        .map((module) => ({ ...module, branches: module.branches.filter(({ index }) => index === 0) })),
+    ),
+    tolerance,
+  );
+  const drops = new Map(adapter.modules.map(({ name }, i) => [name, i % 3]));
+  const after = dropBranches(adapter, drops);
+  const gone = adapter.modules.flatMap(({ name, branches }) =>
+    branches.filter(({ index }) => index === drops.get(name)).map((branch) => ({ module: name, branch })),
+  );
+  const restored = gone.map(({ module, branch }) => ({ module, branch: branch.index }));
+  const dropped = await ask(after, asItIs, gone);
+  if (!(largestDifference(dropped, before) > 1e-4)) throw new Error('the drop changes nothing');
+  same('dropped ones back', await ask(after, { ...asItIs, restored }, gone), before);
+  same('after all that', unwrap(await engine.evaluate(batch.pixels, allOpen)).data, before);
+  engine.dispose();
+  return figures;
+}
+
 export const referenceChecks = {
   'step zero': checkStepZero,
   'logits and gradients': checkGradients,
   trajectory: checkTrajectory,
   merge: checkMerge,
+  counterfactual: checkCounterfactual,
 } as const;

@@ -6,6 +6,7 @@ import { parametersOf } from '../../dmlora/adapter.ts';
 import { recipeDefaults } from '../../recipe/recipe.ts';
 import { ndArray } from '../../shared/array.ts';
 import type { Metrics } from '../../train/evaluation.ts';
+import type { Dropped } from '../../train/dropped.ts';
 import type { DropRecord } from '../../train/run-record.ts';
 import type { RunState, Validated } from '../../train/run-state.ts';
 import type { RunFacts, SavedRun } from '../saved-run.ts';
@@ -70,6 +71,18 @@ const drop: fc.Arbitrary<DropRecord> = fc.record({
   lossAfter: number,
 });
 const drops = fc.array(drop, { maxLength: 3 });
+const dropped: fc.Arbitrary<Dropped[]> = fc.uniqueArray(
+  fc.record({
+    step: count,
+    module: name,
+    branch,
+    rankBefore: number,
+    rankAfter: number,
+    closeness: number,
+    closenessOfAll: number,
+  }),
+  { maxLength: 3, selector: ({ module, branch: { index } }) => `${index} ${module}` },
+);
 
 /** A validated state: of an adapter of its own, or of one that the state holds already. */
 const validatedOf = (held: readonly Adapter[]): fc.Arbitrary<Validated | null> =>
@@ -114,6 +127,7 @@ const state: fc.Arbitrary<RunState> = fc.tuple(trained, fc.nat({ max: 5 })).chai
         adapter: fc.constant(adapter),
         dropEvents: count,
         drops,
+        dropped,
         probe: fc.option(
           fc.record({ strength: number, validation: metrics, test: fc.option(metrics), head }),
         ),
@@ -244,10 +258,10 @@ export const fixedRun: SavedRun = (() => {
     ]),
   );
   const evaluations = [0, 2].map((step) => ({ step, validation: { loss: 1 / (step + 1), accuracy: 0.5 } }));
-  const dropped = [
+  const drops = [
     { step: 2, module: 'blocks.0.q', branch: 1, strength: 0.25, lossBefore: 0.5, lossAfter: Infinity },
   ];
-  const best = { step: 2, validation: { loss: 1 / 3, accuracy: 0.5 }, drops: dropped, adapter };
+  const best = { step: 2, validation: { loss: 1 / 3, accuracy: 0.5 }, drops, adapter };
   return {
     facts: {
       name: 'Größe “fünf” 🌱',
@@ -291,7 +305,14 @@ export const fixedRun: SavedRun = (() => {
       stage: 1,
       adapter: { ...fixedAdapter(20), moments },
       dropEvents: 1,
-      drops: dropped,
+      drops,
+      dropped: [
+        {
+          ...{ step: 2, module: 'blocks.0.q', rankBefore: 3.5, rankAfter: 2.25 },
+          ...{ closeness: 0.125, closenessOfAll: NaN },
+          branch: { index: 1, A: ndArray([2, 3], series(6, 40)), B: ndArray([3, 2], series(6, 41)) },
+        },
+      ],
       probe: {
         strength: 0.1,
         validation: { loss: 1, accuracy: 0.5 },

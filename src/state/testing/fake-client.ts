@@ -1,13 +1,16 @@
 // A trainer client without a worker, for tests and for looking at the page: answers every command of the
 // protocol and plays a run that looks like a recorded one. Not shipped: nothing of the app imports it.
+import { asItIs, type Counterfactual } from '../../dmlora/counterfactual.ts';
 import { dropSteps as plannedDrops } from '../../dmlora/drop-plan.ts';
 import { stage2Step as plannedStage2 } from '../../dmlora/stages.ts';
 import { targetSets } from '../../dmlora/targets.ts';
 import type { Recipe } from '../../recipe/options.ts';
 import { recipeDefaults } from '../../recipe/recipe.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
+import { pairedChange } from '../../understand/paired.ts';
 import type { TrainerClient } from '../../worker/client.ts';
 import type {
+  BranchFigures,
   CommandName,
   Commands,
   DataSummary,
@@ -398,8 +401,74 @@ export function createFakeClient(
         ),
       });
     },
+    whatIf: ({ set, what }) => ok(imaginedAnswers(set, what)),
+    removals: ({ from }) => {
+      // A part a call, so that a page sees it grow.
+      const all = names.flatMap((module, m) => [null, 0, 1].map((branch) => ({ module, branch, m })));
+      const parts = [...all].sort((a, b) => Number(a.branch !== null) - Number(b.branch !== null));
+      const before = answersOf('validation');
+      const costs = parts.slice(from, from + 10).map(({ module, branch, m }) => {
+        const off = [{ module, branch: branch ?? 0 }];
+        const logits = imaginedAnswers(
+          'validation',
+          { ...asItIs, off },
+          (branch === null ? 4 : 1) * noise(m, 5),
+        );
+        const asked = { labels: before.labels, classes: before.classes.length };
+        const change = pairedChange({ ...asked, logits: before.logits }, { ...asked, logits });
+        return { module, branch, change };
+      });
+      return ok({ costs, total: parts.length });
+    },
+    branchFigures: () => ok(figures()),
     runThumbnails: () => ok([]),
   };
+
+  /** The more is off, the more answers are others. */
+  function imaginedAnswers(set: SplitName, what: Counterfactual, weight = 1): Float32Array {
+    const { logits } = answersOf(set);
+    const changed = what.off.length + 0.5 * what.restored.length + what.scalars.size;
+    return logits.map((logit, i) => logit + weight * Math.min(3, 0.25 * changed) * (noise(i, 77) - 0.5));
+  }
+
+  function figures(): BranchFigures {
+    const all = modules();
+    const cosine = (m: number, a: number, b: number): number =>
+      a === b ? 1 : 0.5 * (noise(m, Math.min(a, b) * 8 + Math.max(a, b)) - 0.4);
+    return {
+      modules: all.map(({ module, branches: views }, m) => {
+        const live = views.filter(({ droppedAt }) => droppedAt === null);
+        return {
+          module,
+          rank: 4 + 3 * noise(m, 31),
+          mostRank: recipe.dmlora.rank * live.length,
+          branches: live.map(({ index, strength }) => ({
+            branch: index,
+            strength,
+            rank: 2 + 1.5 * noise(m, 32 + index),
+            closeness: Math.max(
+              ...live
+                .filter((other) => other.index !== index)
+                .map((other) => Math.abs(cosine(m, index, other.index))),
+            ),
+            cosines: live.map((other) => cosine(m, index, other.index)),
+          })),
+        };
+      }),
+      dropped: all.flatMap(({ module, branches: views }, m) =>
+        views.flatMap(({ index, droppedAt }) =>
+          droppedAt === null
+            ? []
+            : [
+                {
+                  ...{ step: droppedAt, module, branch: index, rankBefore: 11 + noise(m, 33) },
+                  ...{ rankAfter: 8 + noise(m, 34), closeness: 0.2 * noise(m, 35), closenessOfAll: 0.11 },
+                },
+              ],
+        ),
+      ),
+    };
+  }
 
   /** Every fifth answer is wrong, and some of those are sure. */
   function answersOf(set: SplitName): SetAnswers {

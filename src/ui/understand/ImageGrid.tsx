@@ -15,9 +15,11 @@ interface ImageGridProps {
   /** Rows of the answers. */
   readonly rows: readonly number[];
   readonly label: string;
+  /** What was answered before, where that is of interest. */
+  readonly before?: Seen;
 }
 
-export function ImageGrid({ seen, rows, label }: ImageGridProps) {
+export function ImageGrid({ seen, rows, label, before }: ImageGridProps) {
   const [most, setMost] = useState(atOnce);
   const trainer = useTrainer();
   const { images } = seen.answers;
@@ -29,7 +31,7 @@ export function ImageGrid({ seen, rows, label }: ImageGridProps) {
     <>
       <ul className={styles.grid} aria-label={label}>
         {shown.map((row) => (
-          <ImageItem key={row} seen={seen} row={row} />
+          <ImageItem key={row} seen={seen} row={row} before={before} />
         ))}
       </ul>
       {rows.length > most && (
@@ -43,7 +45,13 @@ export function ImageGrid({ seen, rows, label }: ImageGridProps) {
   );
 }
 
-function ImageItem({ seen, row }: { readonly seen: Seen; readonly row: number }) {
+interface ImageItemProps {
+  readonly seen: Seen;
+  readonly row: number;
+  readonly before: Seen | undefined;
+}
+
+function ImageItem({ seen, row, before }: ImageItemProps) {
   const { answers, given } = seen;
   const image = answers.images[row] ?? -1;
   const url = useUnderstanding((state) => state.thumbnails.get(image));
@@ -66,6 +74,12 @@ function ImageItem({ seen, row }: { readonly seen: Seen; readonly row: number })
         {answer !== label && (
           <span className={styles.wrong}>
             answered <bdi>{className(seen, answer)}</bdi> {percentText(given.confidence[row] ?? 0, 0)}
+          </span>
+        )}
+        {before !== undefined && (
+          <span className={styles.before}>
+            before: <bdi>{className(before, before.given.answer[row] ?? 0)}</bdi>{' '}
+            {percentText(before.given.confidence[row] ?? 0, 0)}
           </span>
         )}
       </span>

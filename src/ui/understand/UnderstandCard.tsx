@@ -4,8 +4,7 @@ import { useMemo, useState } from 'react';
 import { plainText } from '../../shared/plain-text.ts';
 import { useRun } from '../../state/run-store.ts';
 import { useUnderstanding } from '../../state/understand-store.ts';
-import { answersOf } from '../../understand/answers.ts';
-import { classFigures, confusionOf, macroF1 } from '../../understand/confusion.ts';
+import { macroF1 } from '../../understand/confusion.ts';
 import { shareWords } from '../../understand/interval.ts';
 import type { RunResult, SetAnswers, SplitName } from '../../worker/protocol.ts';
 import { Button } from '../parts/Button.tsx';
@@ -22,7 +21,7 @@ import { CalibrationView } from './CalibrationView.tsx';
 import { ClassesView } from './ClassesView.tsx';
 import { ConfusionView } from './ConfusionView.tsx';
 import { MistakesView } from './MistakesView.tsx';
-import type { Seen } from './seen.ts';
+import { seenOf } from './seen.ts';
 import styles from './Understand.module.css';
 
 const setWords = { validation: 'Validation', train: 'Training', test: 'Test' } as const;
@@ -123,13 +122,7 @@ const notes = {
 
 function Answered({ answers, model }: { readonly answers: SetAnswers; readonly model: string }) {
   const [view, setView] = useState<View>('confusion');
-  const seen = useMemo((): Seen => {
-    const asked = { classes: answers.classes.length, logits: answers.logits, labels: answers.labels };
-    const given = answersOf(asked);
-    const confusion = confusionOf(asked.classes, asked.labels, given.answer);
-    const figures = answers.classes.map((_, id) => classFigures(confusion, id));
-    return { answers, asked, given, confusion, figures };
-  }, [answers]);
+  const seen = useMemo(() => seenOf(answers), [answers]);
   const { labels, set } = answers;
   const { share, interval } = shareWords(seen.given.right / labels.length, labels.length);
   const f1 = macroF1(seen.figures);

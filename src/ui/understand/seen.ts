@@ -1,7 +1,7 @@
 // What the views of one part of the split share: the answers as they came, and what understand/ makes of them.
 import { plainText } from '../../shared/plain-text.ts';
-import type { Answers, Asked } from '../../understand/answers.ts';
-import type { ClassFigures, Confusion } from '../../understand/confusion.ts';
+import { answersOf, type Answers, type Asked } from '../../understand/answers.ts';
+import { classFigures, confusionOf, type ClassFigures, type Confusion } from '../../understand/confusion.ts';
 import type { SetAnswers } from '../../worker/protocol.ts';
 
 export interface Seen {
@@ -10,6 +10,14 @@ export interface Seen {
   readonly given: Answers;
   readonly confusion: Confusion;
   readonly figures: readonly ClassFigures[]; // [class]
+}
+
+export function seenOf(answers: SetAnswers): Seen {
+  const asked = { classes: answers.classes.length, logits: answers.logits, labels: answers.labels };
+  const given = answersOf(asked);
+  const confusion = confusionOf(asked.classes, asked.labels, given.answer);
+  const figures = answers.classes.map((_, id) => classFigures(confusion, id));
+  return { answers, asked, given, confusion, figures };
 }
 
 /** A class as the user named it. */

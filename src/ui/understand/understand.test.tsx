@@ -6,6 +6,8 @@ import { expect, test, vi } from 'vitest';
 import { settled } from '../../state/testing/app-phases.ts';
 import { button, shown } from '../testing/shown-page.tsx';
 // What the page loads when a run has ended is here before a test waits for it.
+import '../try/TryCard.tsx';
+import './BranchesCard.tsx';
 import './UnderstandCard.tsx';
 
 vi.mock('../charts/LineChart.tsx', () => ({ LineChart: () => null }));

@@ -1,0 +1,76 @@
+// What the result of an ended run answers, as it crosses the border: to the images of its split, to any other
+// image, and about its branches. Types only, a part of the protocol.
+import type { SplitName } from '../data/import-report.ts';
+import type { Dropped } from '../train/dropped.ts';
+import type { PairedChange } from '../understand/paired.ts';
+
+/** What the result of a run answers to each image of a part of its split. */
+export interface SetAnswers {
+  readonly set: SplitName;
+  readonly classes: readonly string[];
+  readonly labels: Int32Array; // [images]
+  readonly logits: Float32Array; // [images, classes]
+  /** Ids for `runThumbnails`. */
+  readonly images: readonly number[];
+  readonly paths: readonly string[];
+}
+
+/** What the result of a run, and its linear probe, answer to an image that belongs to no set. */
+export interface TriedImage {
+  readonly path: string;
+  /** Null where it could not be asked; `why` says why not. */
+  readonly logits: Float32Array | null; // [classes]
+  /** Of the linear probe that the run began with; null where it began without one. */
+  readonly probe: Float32Array | null; // [classes]
+  readonly why: string | null;
+}
+
+export interface Tried {
+  readonly classes: readonly string[];
+  readonly images: readonly TriedImage[];
+  /** What reading and preparing the images took, and what asking took. */
+  readonly preparedMs: number;
+  readonly askedMs: number;
+}
+
+/** What the result would be without a module, or (where it has several) without one branch. */
+export interface Removal {
+  readonly module: string;
+  /** Null for all of the module. */
+  readonly branch: number | null;
+  /** From the run to it. */
+  readonly change: PairedChange;
+}
+
+export interface Removals {
+  readonly costs: readonly Removal[];
+  /** How many there are in all. */
+  readonly total: number;
+}
+
+/** What the update of a module is made of (understand/updates.ts). */
+export interface ModuleFigures {
+  readonly module: string;
+  /** Effective rank of its update, and the most that its branches have room for. */
+  readonly rank: number;
+  readonly mostRank: number;
+  /** The live ones, in ascending number. */
+  readonly branches: readonly {
+    readonly branch: number;
+    /** Frobenius norm of s B A. */
+    readonly strength: number;
+    readonly rank: number;
+    /** The largest |cosine| to another; NaN where there is none. */
+    readonly closeness: number;
+    /** To each of them, itself too. */
+    readonly cosines: readonly number[];
+  }[];
+}
+
+/** A branch that left and can be brought back, and what it was to its module then (train/dropped.ts). */
+export type DroppedFigures = Omit<Dropped, 'branch'> & { readonly branch: number };
+
+export interface BranchFigures {
+  readonly modules: readonly ModuleFigures[];
+  readonly dropped: readonly DroppedFigures[];
+}
