@@ -122,6 +122,17 @@ test('every family of plain ViTs on kernels, webgpu', async ({ page }) => {
   expect(Object.keys(ms)).toHaveLength(6);
 });
 
+for (const engine of ['autodiff', 'kernels'] as const)
+  test(`a model looks where PyTorch says, and a look changes nothing, on ${engine}, webgpu`, async ({
+    page,
+  }) => {
+    test.setTimeout(600_000);
+    await openChecks(page);
+    const figures = await page.evaluate((name) => window.engineChecks.look(name), engine);
+    console.info(`looks on ${engine}:`, JSON.stringify(figures));
+    expect(Object.values(figures).every((value) => value <= 1e-3)).toBe(true);
+  });
+
 // The weights and photos are not part of this repository.
 test('DeiT-Tiny gives the stored logits on kernels, webgpu', async ({ page }) => {
   test.skip(!existsSync(path.join(shared, 'models')), '../shared/data is not there');

@@ -138,6 +138,10 @@ export class TorchEngine implements Engine {
     throw new Error('this engine is for training alone');
   }
 
+  look(): never {
+    throw new Error('this engine is for training alone');
+  }
+
   async readAdapter(): Promise<Result<Adapter>> {
     if (this.#adapter === null) throw new Error('no adapter was written');
     const { told, body } = await this.torch.ask({ what: 'read' });

@@ -178,6 +178,26 @@ export interface Gradients {
   readonly gradients: ReadonlyMap<ParamName, NdArray>;
 }
 
+/**
+ * Where a model looks in each of n images: three maps over its tokens, those before the patches first. All of them
+ * begin at what the head reads: at the class token, or, where the head reads a mean alone, at each of the tokens
+ * that it averages, with equal weights. With w that row of weights and, in block l, A_lh the attention of head h
+ * (the softmax, [queries, tokens]), mean_h over the heads and G_lh the gradient of the chosen logit by A_lh:
+ *
+ *   attention  w A_Lh of the last block L, for each head; each row sums to 1
+ *   rollout    w R_L .. R_1 with R_l = 1/2 I + 1/2 mean_h A_lh: attention rollout (Abnar and Zuidema, "Quantifying
+ *              Attention Flow in Transformers", 2020); it sums to 1 and knows no class
+ *   relevance  w (I + C_L) .. (I + C_1) - w with C_l = mean_h max(0, G_lh A_lh): what a chosen class is told by
+ *              (Chefer, Gur and Wolf, "Generic Attention-model Explainability", 2021, eq. 5 and 6); never
+ *              negative. Paths that pass no attention are not in it: nothing says how much of a mean comes from a
+ *              token itself.
+ */
+export interface Look {
+  readonly attention: NdArray; // [n, heads, tokens]
+  readonly rollout: NdArray; // [n, tokens]
+  readonly relevance: NdArray; // [n, tokens]
+}
+
 export interface Memory {
   /** Bytes of buffers that the engine holds now, on the device or in wasm memory. */
   readonly bufferBytes: number;
@@ -226,6 +246,12 @@ export interface Engine {
 
   /** Every gradient of a batch without an update: for tests and for checking a device. */
   gradients(batch: Batch, gates: Gates): Promise<Result<Gradients>>;
+
+  /**
+   * Where the adapted model looks, and where the logit of a class comes from, in a few images, one after the
+   * other. Reads the adapter as it is; what it takes of the device's memory beside the run's it frees.
+   */
+  look(pixels: Pixels, classIndex: number, gates: Gates, signal?: AbortSignal): Promise<Result<Look>>;
 
   /** A copy of branches, scalars, head and moments, of the last confirmed step. */
   readAdapter(): Promise<Result<Adapter>>;

@@ -17,6 +17,7 @@ const { config } = model;
 const classes = 3;
 const adapter = randomAdapter(config, classes);
 const batch = randomBatch(config, 4, classes);
+const { pixels: oneImage } = randomBatch(config, 1, classes);
 
 interface Failing {
   readonly gpu: Gpu;
@@ -73,7 +74,7 @@ function failingDevice(way: Way, at: number): Failing {
   };
 }
 
-/** Prepares, steps, evaluates, reads and writes; what each call answered. */
+/** Prepares, steps, evaluates, looks, reads and writes; what each call answered. */
 async function life(engine: KernelEngine): Promise<readonly (string | null)[]> {
   const kind = (result: Result<unknown>): string | null => (result.ok ? null : result.fault.kind);
   const prepared = await engine.prepare(model, adapter, plainNormalisation, { batch: 4, classes });
@@ -85,6 +86,7 @@ async function life(engine: KernelEngine): Promise<readonly (string | null)[]> {
   }
   answers.push(kind(await engine.evaluate(batch.pixels, allOpen)));
   answers.push(kind(await engine.features(batch.pixels, allOpen)));
+  answers.push(kind(await engine.look(oneImage, 0, allOpen)));
   answers.push(kind(await engine.readAdapter()));
   answers.push(kind(await engine.writeAdapter(adapter)));
   return answers;

@@ -37,6 +37,7 @@ async function watched(): Promise<Engine> {
     features: (...given) => inner.features(...given),
     loss: (...given) => inner.loss(...given),
     gradients: (...given) => inner.gradients(...given),
+    look: (...given) => inner.look(...given),
     readAdapter: () => inner.readAdapter(),
     writeAdapter: (...given) => inner.writeAdapter(...given),
     memory: () => inner.memory(),

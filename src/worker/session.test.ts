@@ -47,6 +47,7 @@ async function countedEngine(): Promise<Engine> {
     features: (...given) => (piece('features'), inner.features(...given)),
     loss: (...given) => inner.loss(...given),
     gradients: (...given) => inner.gradients(...given),
+    look: (...given) => (piece('look'), inner.look(...given)),
     readAdapter: () => inner.readAdapter(),
     writeAdapter: (...given) => (piece('writeAdapter'), inner.writeAdapter(...given)),
     memory: () => inner.memory(),

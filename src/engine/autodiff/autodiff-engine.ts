@@ -19,6 +19,7 @@ import type {
   Engine,
   EngineDescription,
   Gradients,
+  Look,
   Memory,
   Normalisation,
   Pixels,
@@ -26,9 +27,11 @@ import type {
   StepControl,
   StepReport,
 } from '../engine.ts';
+import { looksAt } from '../look.ts';
 import { sliceOf } from '../pixels.ts';
 import { adamwStep } from './adamw.ts';
 import type { Backend } from './backend.ts';
+import { lookAt } from './look.ts';
 import { inferredAtOnce, microBatchOf, shardsThatFit } from './memory-plan.ts';
 import { differentiate, infer, partOf, type Network, type Output, type Part } from './network.ts';
 import { imageCount } from './patches.ts';
@@ -342,6 +345,14 @@ export class AutodiffEngine implements Engine {
       );
       tf.dispose([tensors.loss, tensors.logits, ...Object.values(tensors.gradients)]);
       return { loss, logits, gradients: unpack(network.layout, flat) };
+    });
+  }
+
+  look(pixels: Pixels, classIndex: number, gates: Gates, signal?: AbortSignal): Promise<Result<Look>> {
+    const { network, groups } = this.#ready();
+    return looksAt(network.vit.config, pixels, signal, async (image, start) => {
+      await yieldToEventLoop();
+      return this.#guarded(0, () => lookAt(network, groups, { image, classIndex, gates, start }));
     });
   }
 

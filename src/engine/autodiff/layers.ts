@@ -77,21 +77,52 @@ export function attention(q: tf.Tensor2D, k: tf.Tensor2D, v: tf.Tensor2D, by: He
 
 /** Of q [s, queries, e], k and v [s, tokens, e]. */
 const composedAttention = differentiable((q: tf.Tensor3D, k: tf.Tensor3D, v: tf.Tensor3D) => {
+  const { value, uses, gradients } = attentionParts(q, k, v);
+  return { value, uses, gradient: (dy) => gradients(dy).slice(0, 3) };
+});
+
+/** The softmax, the value, and from the gradient of the value those of q, k, v and the softmax itself. */
+function attentionParts(q: tf.Tensor3D, k: tf.Tensor3D, v: tf.Tensor3D) {
   const scale = 1 / Math.sqrt(q.shape[2]);
   const swap = (x: tf.Tensor3D): tf.Tensor3D => tf.transpose(x, [0, 2, 1]);
   const scores = tf.mul<tf.Tensor3D>(tf.matMul(q, swap(k)), scale); // [s, queries, tokens]
   const probabilities = tf.softmax(scores); // [s, queries, tokens]
   return {
+    probabilities,
     value: tf.matMul<tf.Tensor3D>(probabilities, v), // [s, queries, e]
     uses: [q, k, v, probabilities],
-    gradient: (dy) => {
-      const dp = tf.matMul(dy, swap(v)); // [s, queries, tokens]
+    gradients: (dy: tf.Tensor3D): tf.Tensor3D[] => {
+      const dp = tf.matMul<tf.Tensor3D>(dy, swap(v)); // [s, queries, tokens]
       const centred = tf.sub(dp, tf.sum(tf.mul(probabilities, dp), 2, true));
       const ds = tf.mul<tf.Tensor3D>(tf.mul(probabilities, centred), scale); // [s, queries, tokens]
-      return [tf.matMul(ds, k), tf.matMul(swap(ds), q), tf.matMul(swap(probabilities), dy)];
+      return [tf.matMul(ds, k), tf.matMul(swap(ds), q), tf.matMul(swap(probabilities), dy), dp];
     },
   };
-});
+}
+
+/**
+ * The same attention, where the softmax [images * heads, queries, tokens] and its gradient are wanted too.
+ *
+ * @param tap zeros of the softmax's shape; their gradient is that of the softmax.
+ * @param see takes a copy of the softmax, to be disposed.
+ */
+export function watchedAttention(
+  q: tf.Tensor2D,
+  k: tf.Tensor2D,
+  v: tf.Tensor2D,
+  tap: tf.Tensor3D,
+  by: Heads,
+  see: (softmax: tf.Tensor3D) => void,
+): tf.Tensor2D {
+  const watched = differentiable(
+    (queries: tf.Tensor3D, keys: tf.Tensor3D, values: tf.Tensor3D, zeros: tf.Tensor3D) => {
+      const { probabilities, value, uses, gradients } = attentionParts(queries, keys, values);
+      see(tf.keep(tf.add(probabilities, zeros)));
+      return { value, uses, gradient: gradients };
+    },
+  );
+  return joinHeads(watched(splitHeads(q, by), splitHeads(k, by), splitHeads(v, by), tap), by);
+}
 
 /** a + b of one shape. tfjs's own sum keeps a clone of both for the backward pass. */
 export const residual = differentiable((a: tf.Tensor2D, b: tf.Tensor2D) => ({

@@ -114,12 +114,12 @@ export function infer(
   });
 }
 
-function head(feature: tf.Tensor2D, { headWeight, headBias }: Trainables): tf.Tensor2D {
+export function head(feature: tf.Tensor2D, { headWeight, headBias }: Trainables): tf.Tensor2D {
   return tf.add<tf.Tensor2D>(product(feature, tf.transpose(headWeight)), headBias); // [images, classes]
 }
 
 /** [images * tokens, dim]. */
-function embedded2d(
+export function embedded2d(
   { vit, normalisation }: Network,
   pixels: Pixels,
   images: number,

@@ -96,6 +96,9 @@ export function disposeVit(vit: FrozenVit): void {
 /** How a linear layer computes: x [n, in] -> [n, out]. Frozen, or frozen plus branches. */
 export type LinearLayer = (x: tf.Tensor2D, frozen: FrozenLinear, name: string) => tf.Tensor2D;
 
+/** How a block's attention computes: as it is, or watched. */
+export type AttentionLayer = (...of: [...Parameters<typeof attention>, block: number]) => tf.Tensor2D;
+
 /**
  * Patch embedding, prefix tokens, positions: patches [images * grid^2, 3 * patch^2] -> [images * tokens,
  * dim].
@@ -124,6 +127,7 @@ function block(
   images: number,
   read: number,
   layer: LinearLayer,
+  attend: AttentionLayer,
 ): tf.Tensor2D {
   const { config } = vit;
   const frozen = vit.blocks[index] as FrozenBlock;
@@ -134,14 +138,14 @@ function block(
   const normed = layerNorm(x, frozen.norm1); // [images * tokens, dim]
   const q = linear('q', first(normed)); // [images * read, dim]
   const [k, v] = [linear('k', normed), linear('v', normed)]; // [images * tokens, dim]
-  const context = attention(q, k, v, { images, heads: config.heads }); // [images * read, dim]
+  const context = attend(q, k, v, { images, heads: config.heads }, index); // [images * read, dim]
   const mid = residual(first(x), scaled(linear('proj', context), frozen.ls1)); // [images * read, dim]
   const hidden = activation(config.activation, linear('fc1', layerNorm(mid, frozen.norm2))); // [images * read, mlpDim]
   return residual(mid, scaled(linear('fc2', hidden), frozen.ls2));
 }
 
 /** Tokens from the first on that the head reads: what the last block has to compute. */
-function tokensRead(config: VitConfig): number {
+export function tokensRead(config: VitConfig): number {
   const { pool } = config;
   return pool === 'cls' ? 1 : pool === 'cls+dist' ? 2 : tokenCount(config);
 }
@@ -154,6 +158,7 @@ export function features(
   embedded: tf.Tensor2D,
   images: number,
   layer: LinearLayer,
+  attend: AttentionLayer = attention,
 ): tf.Tensor2D {
   const { config } = vit;
   let x = embedded;
@@ -161,7 +166,7 @@ export function features(
     const input = x;
     const read = index === config.depth - 1 ? tokensRead(config) : tokenCount(config);
     // A tidy a block: what its gradients do not use is freed at once.
-    x = tf.tidy(() => block(vit, index, input, images, read, layer));
+    x = tf.tidy(() => block(vit, index, input, images, read, layer, attend));
   }
   return pooled(vit, x, images);
 }

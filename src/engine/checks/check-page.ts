@@ -16,6 +16,7 @@ import type { Engine, EngineName } from '../engine.ts';
 import { checkEveryLoss, checkLossInFlight, shortRecipe } from '../../train/testing/resume-checks.ts';
 import { checkEveryState } from '../../runs/testing/every-state.ts';
 import { checkDeit } from './deit-checks.ts';
+import { checkLook, checkLookChangesNothing } from './look-checks.ts';
 import { readMicroModel, type ReadFile } from './reference.ts';
 import { referenceChecks, type Figures } from './reference-checks.ts';
 import { checkTransaction } from './transaction-checks.ts';
@@ -48,6 +49,11 @@ export interface CheckPage {
    * with what is off.
    */
   families(): Promise<Readonly<Record<string, number>>>;
+  /**
+   * Where the micro ViT looks, against PyTorch, on an engine; largest differences. Throws with the map that is
+   * off, or with what a look changed.
+   */
+  look(engine: EngineName): Promise<Figures>;
   /** What the check of a device says about this one; null when nothing is wrong. */
   device(): Promise<string | null>;
   /** Lets the GPU fail in every way that a page can bring about; gives what was shown. */
@@ -172,6 +178,11 @@ window.engineChecks = {
       ms[name] = Math.round(performance.now() - startedAt);
     }
     return ms;
+  },
+  async look(engine) {
+    const makeEngine = engine === 'kernels' ? () => kernels(smallestTuning) : autodiffOnWebGpu;
+    await checkLookChangesNothing(makeEngine);
+    return checkLook(makeEngine, readFrom('testdata'));
   },
   device: async () => checkDevice(await gpuOfPage()),
   transaction: (engine) =>

@@ -1,10 +1,11 @@
-// The kernels of every family of plain ViTs against the autodiff engine, at micro size: logits, features and
-// every gradient. Functions that throw, run in Node and in a browser.
+// The kernels of every family of plain ViTs against the autodiff engine, at micro size: logits, features,
+// every gradient and where they look. Functions that throw, run in Node and in a browser.
 import type { DmloraOptions } from '../../recipe/recipe.ts';
 import { assert, present } from '../../shared/assert.ts';
 import { headInputs, type VitConfig } from '../../vit/vit-config.ts';
-import type { Engine, Gradients } from '../engine.ts';
+import type { Engine, Gradients, Look } from '../engine.ts';
 import { assertClose } from './close.ts';
+import { assertLook } from './look-checks.ts';
 import { micro, plainNormalisation, randomAdapter, randomBatch, randomModel } from './random-model.ts';
 import { unwrap } from '../../shared/result.ts';
 
@@ -67,7 +68,7 @@ export async function checkVariant(
   const batch = randomBatch(config, 2, classes);
   const of = async (
     make: () => Promise<Engine>,
-  ): Promise<{ readonly result: Gradients; readonly features: Float32Array }> => {
+  ): Promise<{ readonly result: Gradients; readonly features: Float32Array; readonly look: Look }> => {
     const engine = await make();
     unwrap(await engine.prepare(randomModel(config), adapter, plainNormalisation, { batch: 3, classes }));
     const result = unwrap(await engine.gradients(batch, gates));
@@ -76,12 +77,14 @@ export async function checkVariant(
       shape[0] === 2 && shape[1] === headInputs(config),
       () => `features of the shape [${shape.join()}]`,
     );
+    const look = unwrap(await engine.look(batch.pixels, 1, gates));
     engine.dispose();
-    return { result, features: data };
+    return { result, features: data, look };
   };
   const [got, expected] = [await of(kernels), await of(oracle)];
   assertClose('logits', got.result.logits.data, expected.result.logits.data, { abs: 2e-5, rel: 0 });
   assertClose('features', got.features, expected.features, { abs: 2e-5, rel: 1e-5 });
+  assertLook('look', got.look, expected.look);
   assert(got.result.gradients.size === expected.result.gradients.size, 'gradients of every parameter');
   for (const [name, { data }] of expected.result.gradients)
     assertClose(name, present(got.result.gradients.get(name), name).data, data, { abs: 1e-5, rel: 1e-4 });

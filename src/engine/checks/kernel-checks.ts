@@ -72,6 +72,11 @@ function triedAt({ rows, inner, columns }: OddShape): Readonly<Record<Name, read
     'attention-gradient-q': ways,
     'attention-gradient-kv': ways,
     'attention-gradient-shared': shared,
+    'attention-map': [
+      { ...attention, of: 'relevance', rows: 'all' },
+      { ...attention, of: 'attention', rows: 'first' },
+    ],
+    'attention-mix': ['rollout', 'relevance'].map((of) => ({ tokens: rows, heads: attention.heads, of })),
     'layer-norm': [1, 16].map((threads) => ({ ...norm, threads })),
     'layer-norm-gradient': ['all', 'none', 'every-3'].flatMap((residual) =>
       [1, 8].map((threads) => ({ ...norm, residual, threads })),

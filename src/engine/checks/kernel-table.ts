@@ -3,7 +3,14 @@
 // and the playground follow.
 import type { KernelEntry } from './kernel-cases.ts';
 import { matmulRow, rowProductRow, columnProductRow } from './rows/products.ts';
-import { attentionRow, queryGradientRow, keyGradientRow, sharedGradientRow } from './rows/attention.ts';
+import {
+  attentionRow,
+  attentionMapRow,
+  attentionMixRow,
+  queryGradientRow,
+  keyGradientRow,
+  sharedGradientRow,
+} from './rows/attention.ts';
 import {
   layerNormRow,
   layerNormGradientRow,
@@ -34,6 +41,8 @@ export const kernelTable = {
   'attention-gradient-q': queryGradientRow,
   'attention-gradient-kv': keyGradientRow,
   'attention-gradient-shared': sharedGradientRow,
+  'attention-map': attentionMapRow,
+  'attention-mix': attentionMixRow,
   'layer-norm': layerNormRow,
   'layer-norm-gradient': layerNormGradientRow,
   'scaled-rows': scaledRowsRow,

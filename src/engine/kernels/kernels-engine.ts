@@ -15,6 +15,7 @@ import type {
   Engine,
   EngineDescription,
   Gradients,
+  Look,
   Memory,
   MemoryPlan,
   Normalisation,
@@ -24,6 +25,7 @@ import type {
   StepReport,
 } from '../engine.ts';
 import { faultOfGpuError, scoped, type Gpu } from '../gpu.ts';
+import { looksAt } from '../look.ts';
 import { sliceOf } from '../pixels.ts';
 import { CollectedRows, readRegions } from './device/read-back.ts';
 import { DeviceMemory, wholeOf } from './device/device-memory.ts';
@@ -41,6 +43,8 @@ import { presetTuning, type Tuning } from './tuning/tuning.ts';
 interface Prepared {
   readonly model: DeviceModel;
   readonly queue: StepQueue;
+  /** Its weights on the host, for what a run does not hold on the device. */
+  readonly source: VitModel;
   /** What was given up because of memory, in words. */
   readonly note: string | null;
 }
@@ -98,6 +102,7 @@ export class KernelEngine implements Engine {
       const reports = new Reports(this.#memory, onDevice.plan.reports);
       this.#prepared = {
         model: onDevice,
+        source: model,
         note,
         queue: new StepQueue(gpu, this.#memory, onDevice, reports, this.now),
       };
@@ -181,6 +186,13 @@ export class KernelEngine implements Engine {
         gradients: unpack(layout, widths, present(flat, 'gradients')),
       };
     });
+  }
+
+  look(pixels: Pixels, classIndex: number, gates: Gates, signal?: AbortSignal): Promise<Result<Look>> {
+    const { model, source } = this.#ready();
+    return looksAt(source.config, pixels, signal, (image, start) =>
+      this.#guarded(() => model.look(source, { pixels: image, classIndex, gates, start })),
+    );
   }
 
   async readAdapter(): Promise<Result<Adapter>> {

@@ -147,6 +147,21 @@ describe('one step of ViT-Tiny, 197 tokens, K = 4, q and v', () => {
     expect(counts['bytes']).toBe(engine.memory().bufferBytes);
   });
 
+  test('a look goes out and comes back once, on less than an image of a run takes, and leaves nothing', async () => {
+    const { engine, counts } = await planned(1, processorTuning);
+    const before = engine.memory();
+    const { pixels } = randomBatch(tiny, 1, classes);
+    Object.assign(counts, { submits: 0, mapAsync: 0, dispatches: 0 });
+    expect((await engine.look(pixels, 3, new Map())).ok).toBe(true);
+    expect(counts).toMatchObject({ submits: 2, mapAsync: 1 }); // the second copies for the host
+    // Two maps and their sums a block more than a forward and a backward pass, no gradients of A and B.
+    expect(counts['dispatches']).toBeLessThanOrEqual(253);
+    const { peakBufferBytes, ...after } = engine.memory();
+    expect(after).toEqual({ bufferBytes: before.bufferBytes, count: before.count });
+    expect(peakBufferBytes - before.bufferBytes).toBeLessThanOrEqual(40e6);
+    expect(counts['bytes']).toBe(before.bufferBytes);
+  });
+
   test('stage 2 has a program of its own: no gradients of A and B, no sums over them', async () => {
     const { engine } = await planned(8);
     const { training, scalars } = engine.inspect().programs;

@@ -41,6 +41,7 @@ export function losingEngine(inner: Engine, lostAt: number | null, reported = 0)
     features: (...given) => counted('features', () => inner.features(...given), refused),
     loss: (...given) => counted('loss', () => inner.loss(...given), refused),
     gradients: (...given) => counted('gradients', () => inner.gradients(...given), refused),
+    look: (...given) => counted('look', () => inner.look(...given), refused),
     readAdapter: () => counted('readAdapter', () => inner.readAdapter(), refused),
     writeAdapter: (adapter) => counted('writeAdapter', () => inner.writeAdapter(adapter), refused),
     memory: () => inner.memory(),

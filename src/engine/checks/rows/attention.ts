@@ -13,9 +13,15 @@ import {
   sharedGradientGrid,
   sharedGradientKernel,
 } from '../../kernels/shaders/attention-shared.ts';
+import {
+  attentionMapGrid,
+  attentionMapKernel,
+  attentionMixGrid,
+  attentionMixKernel,
+} from '../../kernels/shaders/attention-map.ts';
 import { entry, size, WrongShape } from '../kernel-cases.ts';
 import { randomValues } from '../random-model.ts';
-import { zeros, at, filled, place } from '../float64.ts';
+import { zeros, at, filled, place, sum } from '../float64.ts';
 
 /** Inputs and everything that forward and backward pass give, of all images and heads. */
 function attentionOf(shape: Attention, seed: number) {
@@ -180,6 +186,59 @@ export const keyGradientRow = entry({
       grid: attentionGrid(shape, shape.tokens),
       operands: { qkv, dout, lse, rowSums, dqkv: zeros(qkv.length) },
       outputs: [{ of: 'dqkv', values: dkv }],
+    };
+  },
+});
+
+export const attentionMapRow = entry({
+  file: 'attention-map.ts',
+  about: 'a row of weights times the attention of each head, or times what its gradient leaves of it',
+  sizes: { tokens: size(37), heads: size(2), headWidth: size(16, 4) },
+  choices: { of: ['relevance', 'attention'], rows: ['all', 'first'] },
+  make({ of, rows, tokens, heads, headWidth }, seed) {
+    const queryTokens = rows === 'all' ? tokens : 1;
+    const scale = 1 / Math.sqrt(headWidth);
+    const shape = { images: 1, tokens, queryTokens, heads, headWidth, scale, storage: 'f32' } as const;
+    const { qkv, dout, lse } = attentionOf(
+      { ...shape, queries: 1, threads: 8, quads: false, split: 1 },
+      seed,
+    );
+    const weights = randomValues(seed + 2, tokens).map(Math.abs);
+    const wide = heads * headWidth;
+    const along = (head: number, a: Float32Array, from: number, b: Float32Array, to: number): number =>
+      sum(headWidth, (d) => at(a, from + head * headWidth + d) * at(b, to + head * headWidth + d));
+    const map = filled(heads * tokens, (index) => {
+      const [head, j] = place(index, tokens);
+      return sum(queryTokens, (i) => {
+        const s = scale * along(head, qkv, i * 3 * wide, qkv, j * 3 * wide + wide);
+        const p = Math.exp(s - at(lse, i * heads + head));
+        const dp = along(head, dout, i * wide, qkv, j * 3 * wide + 2 * wide);
+        return at(weights, i) * (of === 'attention' ? p : Math.max(0, p * dp));
+      });
+    });
+    return {
+      kernel: attentionMapKernel({ ...shape, of }),
+      grid: attentionMapGrid(shape),
+      operands: { qkv, lse, weights, dout, map: zeros(map.length) },
+      outputs: [{ of: 'map', values: map }],
+    };
+  },
+});
+
+export const attentionMixRow = entry({
+  file: 'attention-map.ts',
+  about: 'weights and the mean of the heads, each with its share',
+  sizes: { tokens: size(70), heads: size(3) },
+  choices: { of: ['rollout', 'relevance'] },
+  make({ of, tokens, heads }, seed) {
+    const [own, share] = of === 'rollout' ? [0.5, 0.5] : [1, 1];
+    const [weights, map] = [randomValues(seed, tokens), randomValues(seed + 1, heads * tokens)];
+    const mean = (j: number): number => sum(heads, (h) => at(map, h * tokens + j)) / heads;
+    return {
+      kernel: attentionMixKernel({ tokens, heads, own, share }),
+      grid: attentionMixGrid({ tokens }),
+      operands: { weights, map, next: zeros(tokens) },
+      outputs: [{ of: 'next', values: filled(tokens, (j) => own * at(weights, j) + share * mean(j)) }],
     };
   },
 });

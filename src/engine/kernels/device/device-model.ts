@@ -11,12 +11,15 @@ import {
 import { assert, present } from '../../../shared/assert.ts';
 import type { VitModel } from '../../../vit/parameters.ts';
 import type { Batch, Pixels } from '../../engine.ts';
+import type { LookRows } from '../../look.ts';
+import { wholeWords } from '../../pixels.ts';
 import { pack, sameStructure, unpack } from '../memory/flat-parameters.ts';
 import { uploadFrozen } from '../memory/frozen-weights.ts';
 import { buffersOf, planAgain, readBackBuffer, type Plan, type ProgramName } from '../memory/plan.ts';
 import { bindPrograms, type BoundPrograms } from './program.ts';
 import type { Phase } from '../step/trace.ts';
 import { type DeviceMemory, wholeOf } from './device-memory.ts';
+import { lookAt, type Looked } from './look.ts';
 import type { Pipelines } from './pipelines.ts';
 import { readRegions, type Output } from './read-back.ts';
 import { StepBlock, type StepNumbers } from './step-block.ts';
@@ -181,6 +184,16 @@ export class DeviceModel {
     });
   }
 
+  /**
+   * What is looked at in one image, on the adapter that lies here. Planned, allocated and freed by this call:
+   * weights and adapter are shared and only read, but the second layout of frozen weights that a run without a
+   * gradient there does not have is uploaded from the model.
+   */
+  look(model: VitModel, looked: Looked): Promise<LookRows> {
+    const { memory, pipelines, plan, block, pace } = this;
+    return lookAt({ memory, pipelines, plan, block, pace }, model, looked);
+  }
+
   /** What was cached is not trusted after a fault. */
   forget(): void {
     this.#cache?.forget();
@@ -251,14 +264,6 @@ function wayIn({ pixels, labels, crops }: Batch): Phase {
   if (crops === undefined) return pixels.kind;
   assert(pixels.kind === 'bytes' && crops.length === labels.length, 'a crop for each image, in bytes');
   return 'cropped';
-}
-
-/** Pixels in whole words, as copies want them: an odd number of bytes is padded. */
-function wholeWords({ data }: Pixels): ArrayBufferView {
-  if (data.byteLength % 4 === 0) return data;
-  const whole = new Uint8Array(Math.ceil(data.byteLength / 4) * 4);
-  whole.set(data);
-  return whole;
 }
 
 /** Arithmetic of a step's dispatch on the average. */

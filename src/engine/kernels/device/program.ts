@@ -16,7 +16,7 @@ interface Ready {
   readonly grid: Grid;
 }
 
-class BoundProgram {
+export class BoundProgram {
   private constructor(private readonly ready: readonly Ready[]) {}
 
   /**
@@ -26,7 +26,7 @@ class BoundProgram {
   static async make(
     memory: DeviceMemory,
     pipelines: Pipelines,
-    { trace, placement }: Program,
+    { trace, placement }: Pick<Program, 'trace' | 'placement'>,
     slots: readonly PlannedBuffer[],
   ): Promise<BoundProgram> {
     const { dispatches } = trace;

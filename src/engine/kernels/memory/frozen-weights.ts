@@ -167,15 +167,10 @@ export function planFrozen(
       };
     for (const kind of siteKinds) {
       const parts = siteLinears[kind].map((linear) => linearName(block, linear));
-      const [outside, inside] = linearPlaces(config, widths, siteLinears[kind][0]);
-      const matrix = (transpose: boolean): Content => ({
-        count: parts.length * outside[1] * inside[1],
-        storage,
-        values: (data) =>
-          joined(parts.map((name) => placed(data(`${name}.weight`), outside, inside, transpose))),
-      });
-      contents[`${kind}.forward`] = matrix(true);
-      if (gradients(block, kind)) contents[`${kind}.backward`] = matrix(false);
+      const [outside] = linearPlaces(config, widths, siteLinears[kind][0]);
+      contents[`${kind}.forward`] = matrix(config, widths, storage, block, kind, true);
+      if (gradients(block, kind))
+        contents[`${kind}.backward`] = matrix(config, widths, storage, block, kind, false);
       contents[`${kind}.bias`] = {
         count: parts.length * outside[1],
         storage: 'f32',
@@ -201,6 +196,56 @@ export function planFrozen(
     positions: outer.region('positions'),
     preNorm: config.preNorm ? outer.region('pre_norm') : null,
     norm: config.finalNorm === 'none' ? null : outer.region('norm'),
+    blocks,
+    buffers: shelves.map(({ buffer }) => buffer),
+    tensors: shelves.flatMap(({ tensors }) => tensors),
+  };
+}
+
+/** The matrices of linears that read the same, one below the other. */
+function matrix(
+  config: VitConfig,
+  widths: Widths,
+  storage: Storage,
+  block: number,
+  kind: SiteKind,
+  transpose: boolean,
+): Content {
+  const parts = siteLinears[kind].map((linear) => linearName(block, linear));
+  const [outside, inside] = linearPlaces(config, widths, siteLinears[kind][0]);
+  return {
+    count: parts.length * outside[1] * inside[1],
+    storage,
+    values: (data) => joined(parts.map((name) => placed(data(`${name}.weight`), outside, inside, transpose))),
+  };
+}
+
+/**
+ * The same backbone for a backward pass through every block down to the attention of the first: with the second
+ * layout of the linears that lack it, in buffers of their own, which are those that are listed.
+ */
+export function planGradientsEverywhere(
+  config: VitConfig,
+  widths: Widths,
+  storage: Storage,
+  frozen: FrozenWeights,
+): FrozenWeights {
+  const shelves: Pick<Shelf<string>, 'buffer' | 'tensors'>[] = [];
+  const blocks = frozen.blocks.map((of, block): FrozenBlock => {
+    const missing = siteKinds.filter(
+      (kind) => of.linears[kind].backward === null && (block > 0 || kind !== 'qkv'),
+    );
+    if (missing.length === 0) return of;
+    const contents: Record<string, Content> = {};
+    for (const kind of missing) contents[kind] = matrix(config, widths, storage, block, kind, false);
+    const shelf = shelve(`block ${block} transposed`, contents);
+    shelves.push(shelf);
+    const linears = { ...of.linears };
+    for (const kind of missing) linears[kind] = { ...linears[kind], backward: shelf.region(kind) };
+    return { ...of, linears };
+  });
+  return {
+    ...frozen,
     blocks,
     buffers: shelves.map(({ buffer }) => buffer),
     tensors: shelves.flatMap(({ tensors }) => tensors),

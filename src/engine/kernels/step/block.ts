@@ -203,20 +203,27 @@ function blockInside(
 // way those of its branches. Ten dispatches where q, k or v are adapted. Nothing is computed for frozen
 // weights, and nothing below the lowest adapted site: its own input needs no gradient.
 
-/** Where branches do not learn: sums over four rows that the gradients of the scalars are made of. */
-export interface ScalarSums {
-  readonly tensor: Tensor; // [columns of all sites, groups]
-  readonly groups: number;
-}
+/** What a backward pass is for. */
+export type Purpose =
+  /** The gradients of A and B. */
+  | { readonly kind: 'branches' }
+  /** Where branches do not learn: sums over four rows that the gradients of the scalars are made of. */
+  | {
+      readonly kind: 'scalars';
+      readonly sums: Tensor; // [columns of all sites, groups]
+      readonly groups: number;
+    }
+  /** Where nothing learns: told the gradient of what each block attended to, from the last one to the first. */
+  | { readonly kind: 'watch'; readonly attended: (block: number, gradient: Tensor) => void };
 
-/** One block; gives the gradient of its input, or null when nothing below it learns. */
+/** One block; gives the gradient of its input, or null when nothing below it asks for it. */
 export function blockBackward(
   trace: Trace,
   context: StepContext,
   block: number,
   saved: SavedBlock,
   dout: Tensor,
-  sums: ScalarSums | null,
+  purpose: Purpose,
 ): Tensor | null {
   const { rows: all, dim, context: inside, mlp, heads, images, tokens } = context.widths;
   const last = isLast(context.config, block);
@@ -224,10 +231,11 @@ export function blockBackward(
   const frozen = present(context.frozen.blocks[block], `block ${block}`);
   const { qkv: qkvWeights, proj, fc1, fc2 } = frozen.linears;
   const tensor = (name: string, floats: number): Tensor => trace.tensor(`blocks.${block}.d${name}`, floats);
-  const needed = (kind: SiteKind): boolean => needsGradient(context.state.layout, block, kind);
+  const needed = (kind: SiteKind): boolean =>
+    purpose.kind === 'watch' || needsGradient(context.state.layout, block, kind);
   const backward = { direction: 'backward' } as const;
   const branches = (kind: SiteKind, dy: Tensor, x: BranchInput): LowGradient =>
-    branchGradients(trace, context, block, kind, saved.low[kind], dy, x, sums);
+    branchGradients(trace, context, block, kind, saved.low[kind], dy, x, purpose);
   const normGradient = (
     name: string,
     lines: number,
@@ -291,6 +299,10 @@ export function blockBackward(
     low: projLow,
     out: dattended,
   });
+  if (purpose.kind === 'watch') {
+    purpose.attended(block, dattended);
+    if (block === 0) return null;
+  }
   const adapted = siteAt(context, block, 'qkv')?.parts.map(({ module }) => module !== null) ?? [];
   const withKeys = needed('qkv') || adapted[1] === true;
   const dqkv = tensor('qkv', 3 * all * inside);
@@ -352,7 +364,7 @@ interface BranchInput {
 
 /**
  * Gradient of a site's intermediate, then the partial sums of the gradients of its A and B, or in stage 2
- * those of the scalars; nothing if not adapted.
+ * those of the scalars, or no more where nothing learns; nothing if not adapted.
  */
 function branchGradients(
   trace: Trace,
@@ -362,7 +374,7 @@ function branchGradients(
   u: Tensor | undefined,
   dy: Tensor,
   { input, x, statistics, norm }: BranchInput,
-  sums: ScalarSums | null,
+  purpose: Purpose,
 ): LowGradient {
   const { widths, state } = context;
   const site = siteAt(context, block, kind);
@@ -376,17 +388,14 @@ function branchGradients(
   const up = { kind: 'up', rows, inner: columns, parts, threads: rowThreads, split } as const;
   const { parameters: f, parts: siteParts, scales, gates } = regions;
   const operands = { x: dy, f, site: siteParts, scales, y: v };
-  if (sums !== null) {
-    const summed = { ...up, sumGroups: sums.groups } as const;
-    trace.dispatch(rowProductKernel(summed), rowProductGrid(summed, width), {
-      ...operands,
-      gates,
-      u,
-      sums: sums.tensor,
-    });
+  if (purpose.kind === 'scalars') {
+    const { sums, groups: sumGroups } = purpose;
+    const summed = { ...up, sumGroups } as const;
+    trace.dispatch(rowProductKernel(summed), rowProductGrid(summed, width), { ...operands, gates, u, sums });
     return { site, u: v };
   }
   trace.dispatch(rowProductKernel(up), rowProductGrid(up, width), operands);
+  if (purpose.kind === 'watch') return { site, u: v };
   const chunk = Math.ceil(rows / state.chunks);
   const { storage } = x;
   const curve = context.config.activation;

@@ -6,7 +6,7 @@
 import { present } from '../../../shared/assert.ts';
 import { groupRegion } from '../memory/training-state.ts';
 import { scalarSumsKernel } from '../shaders/branch-scales.ts';
-import { recomputeBlock, blockForward, blockBackward, type ScalarSums } from './block.ts';
+import { recomputeBlock, blockForward, blockBackward, type Purpose } from './block.ts';
 import { isRecomputed, lowestSite, type StepContext, type SavedBlock } from './context.ts';
 import { embed, cachePrefix, scaleBranches } from './embedding.ts';
 import {
@@ -76,14 +76,16 @@ function lossAndBackward(
   const { columns } = state.layout;
   if (columns > 0) {
     const groups = Math.ceil(widths.rows / 4);
-    const sums: ScalarSums | null =
-      learns === 'all' ? null : { tensor: trace.tensor('scalar sums', columns * groups), groups };
+    const purpose: Purpose =
+      learns === 'all'
+        ? { kind: 'branches' }
+        : { kind: 'scalars', sums: trace.tensor('scalar sums', columns * groups), groups };
     const dfeature = featureGradient(trace, context, dlogits);
-    backwardThroughBlocks(trace, context, forward, dfeature, sums);
-    if (sums !== null)
+    backwardThroughBlocks(trace, context, forward, dfeature, purpose);
+    if (purpose.kind === 'scalars')
       trace.dispatch(scalarSumsKernel(groups), [state.layout.adapter.modules.length, 1, 1], {
         places: state.regions.scalarPlaces,
-        sums: sums.tensor,
+        sums: purpose.sums,
         gradient: groupRegion(state, state.partials, 'scalars'),
       });
   }
@@ -98,7 +100,7 @@ function backwardThroughBlocks(
   context: StepContext,
   forward: Forward,
   dfeature: Tensor,
-  sums: ScalarSums | null,
+  purpose: Purpose,
 ): void {
   const { state, config } = context;
   let dx: Tensor | null = headInputBackward(trace, context, forward.headInput, dfeature);
@@ -106,6 +108,6 @@ function backwardThroughBlocks(
   for (let block = config.depth - 1; block >= lowest.block && dx !== null; block--) {
     const kept = present(forward.blocks[block], `block ${block}`);
     const saved = 'qkv' in kept ? kept : recomputeBlock(trace, context, block, kept.input);
-    dx = blockBackward(trace, context, block, saved, dx, sums);
+    dx = blockBackward(trace, context, block, saved, dx, purpose);
   }
 }

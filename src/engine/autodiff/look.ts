@@ -1,0 +1,90 @@
+// Where one image is looked at, by the tape: the softmax of every block and its gradient by a chosen logit, then
+// the three products of engine.ts (Look) as they are written there.
+import * as tf from '@tensorflow/tfjs-core';
+import type { Gates } from '../../dmlora/adapter.ts';
+import { present } from '../../shared/assert.ts';
+import { tokenCount } from '../../vit/vit-config.ts';
+import type { Pixels } from '../engine.ts';
+import type { LookRows } from '../look.ts';
+import { branchedLinear } from './branched-linear.ts';
+import { differentiating } from './differentiable.ts';
+import { watchedAttention } from './layers.ts';
+import { embedded2d, head, type Network } from './network.ts';
+import { cut, type GroupValues } from './trainables.ts';
+import { features, tokensRead } from './vit.ts';
+
+interface Asked {
+  readonly image: Pixels;
+  readonly classIndex: number;
+  readonly gates: Gates;
+  /** The weights of the tokens that the head reads, [tokens]. */
+  readonly start: Float32Array;
+}
+
+/** The maps of one image; relevance with the start in it. */
+export async function lookAt(network: Network, values: GroupValues, asked: Asked): Promise<LookRows> {
+  const maps = tf.tidy(() => mapsOf(network, values, asked));
+  const flat = async (map: tf.Tensor): Promise<Float32Array> => {
+    const data = (await map.data()) as Float32Array;
+    map.dispose();
+    return data;
+  };
+  return {
+    attention: await flat(maps.attention),
+    rollout: await flat(maps.rollout),
+    relevance: await flat(maps.relevance),
+  };
+}
+
+function mapsOf(
+  network: Network,
+  values: GroupValues,
+  { image, classIndex, gates, start }: Asked,
+): Record<keyof LookRows, tf.Tensor> {
+  const { vit, layout, classes } = network;
+  const { config } = vit;
+  const { depth, heads } = config;
+  const trainables = cut(layout, values);
+  const tokens = tokenCount(config);
+  const queriesOf = (block: number): number => (block === depth - 1 ? tokensRead(config) : tokens);
+  const taps = Array.from({ length: depth }, (_, block) =>
+    tf.zeros<tf.Rank.R3>([heads, queriesOf(block), tokens]),
+  );
+  const softmax: tf.Tensor3D[] = []; // of each block [heads, queries, tokens]
+  const embedded = embedded2d(network, image, 1); // [tokens, dim]
+  const chosen = tf.oneHot(tf.tensor1d([classIndex], 'int32'), classes); // [1, classes]
+  const { grads } = differentiating(() =>
+    tf.valueAndGrads(() => {
+      const feature = features(
+        vit,
+        embedded,
+        1,
+        branchedLinear(layout, trainables, gates),
+        (q, k, v, by, block) =>
+          watchedAttention(q, k, v, present(taps[block], 'a tap'), by, (seen) => softmax.push(seen)),
+      );
+      return tf.sum<tf.Scalar>(tf.mul(head(feature, trainables), chosen));
+    })(taps),
+  );
+
+  const last = depth - 1;
+  const weights = tf.tensor2d(start, [1, tokens]);
+  /** w times the mean over the heads of a [heads, queries, tokens], whose queries are the first tokens. */
+  const through = (w: tf.Tensor2D, of: tf.Tensor3D): tf.Tensor2D =>
+    tf.matMul(tf.slice(w, [0, 0], [1, of.shape[1]]), tf.mean<tf.Tensor2D>(of, 0)); // [1, tokens]
+  let [rollout, relevance] = [weights, weights];
+  for (let block = last; block >= 0; block--) {
+    const a = present(softmax[block], 'a softmax');
+    const g = present(grads[block], 'its gradient');
+    rollout = tf.mul(tf.add(rollout, through(rollout, a)), 0.5);
+    relevance = tf.add(relevance, through(relevance, tf.relu(tf.mul<tf.Tensor3D>(g, a))));
+  }
+  const read = tf.tile(tf.reshape(tf.slice(weights, [0, 0], [1, queriesOf(last)]), [1, 1, -1]), [
+    heads,
+    1,
+    1,
+  ]);
+  const attention = tf.matMul(read, present(softmax[last], 'the last softmax')); // [heads, 1, tokens]
+  tf.dispose(softmax);
+  return { attention, rollout, relevance };
+}
