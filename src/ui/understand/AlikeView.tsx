@@ -49,40 +49,43 @@ export function AlikeView({ figures: { modules, dropped } }: { readonly figures:
           2007: e to the entropy of their shares).
         </span>
       </p>
-      <div className={table.scroll} tabIndex={0} role="region" aria-label="Branches of each layer">
-        <table className={table.table} data-testid="alike">
-          <thead>
-            <tr>
-              <th scope="col">Layer</th>
-              <th scope="col" className={table.number}>
-                Branches
-              </th>
-              <th scope="col" className={table.number}>
-                Nearest two
-              </th>
-              <th scope="col" className={table.number}>
-                Effective rank
-              </th>
-              <th scope="col" className={table.number}>
-                One branch’s
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {modules.map(({ module, branches, rank, mostRank }) => (
-              <tr key={module}>
-                <th scope="row">{moduleText(module)}</th>
-                <td className={table.number}>{branches.length}</td>
-                <td className={table.number}>{text(nearest(branches))}</td>
-                <td className={table.number}>
-                  {text(rank, 1)} of {mostRank}
-                </td>
-                <td className={table.number}>{text(meanOf(branches.map((one) => one.rank)), 1)}</td>
+      <details className={shared.more}>
+        <summary>Layer by layer</summary>
+        <div className={table.scroll} tabIndex={0} role="region" aria-label="Branches of each layer">
+          <table className={table.table} data-testid="alike">
+            <thead>
+              <tr>
+                <th scope="col">Layer</th>
+                <th scope="col" className={table.number}>
+                  Branches
+                </th>
+                <th scope="col" className={table.number}>
+                  Nearest two
+                </th>
+                <th scope="col" className={table.number}>
+                  Effective rank
+                </th>
+                <th scope="col" className={table.number}>
+                  One branch’s
+                </th>
               </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+            </thead>
+            <tbody>
+              {modules.map(({ module, branches, rank, mostRank }) => (
+                <tr key={module}>
+                  <th scope="row">{moduleText(module)}</th>
+                  <td className={table.number}>{branches.length}</td>
+                  <td className={table.number}>{text(nearest(branches))}</td>
+                  <td className={table.number}>
+                    {text(rank, 1)} of {mostRank}
+                  </td>
+                  <td className={table.number}>{text(meanOf(branches.map((one) => one.rank)), 1)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      </details>
       {events.length > 0 && (
         <>
           <h4 className={shared.subtitle}>What the drops took</h4>

@@ -47,8 +47,8 @@ export function ImaginedView({ base }: { readonly base: Seen }) {
           <p className={shared.soft}>{isAsking ? 'Asking…' : 'This is the run as it is.'}</p>
         ) : (
           <p>
-            {changeWords(change)} ({countText(change.lost, 'image')} lost, {change.gained} gained). Cross
-            entropy {lossWords(change)}.
+            {changeWords(change)}: {change.lost} lost, {change.gained} gained. Cross entropy{' '}
+            {lossWords(change)}.
           </p>
         )}
       </div>
