@@ -103,6 +103,21 @@ test('what it gets wrong is what its answers say, and its images are shown', asy
   expect(validation.map((row) => row['image'])).toContain(first);
   await expectAccessible(page);
 
+  // An image of it leads to where the model looks: three maps of before and after, each in words.
+  const look = page.locator('#look');
+  await look
+    .getByRole('button', { name: /Where did it look/ })
+    .first()
+    .click();
+  await expect(page.getByTestId('look-status')).toContainText('what tells of');
+  const maps = page.getByTestId('look-maps').getByRole('img');
+  await expect(maps).toHaveCount(6);
+  for (const map of await maps.all())
+    await expect(map).toHaveAttribute('aria-label', /(Before|After).*(Most at the|Nothing)/);
+  await look.getByLabel('What tells of the class').selectOption({ index: 1 });
+  await expect(page.getByTestId('look-status')).toContainText(`what tells of ${classNames[1]}`);
+  await expectAccessible(page);
+
   // The training images are asked by themselves.
   await card.getByRole('radio', { name: 'Training' }).check();
   await button(page, 'Look at its answers').click();

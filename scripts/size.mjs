@@ -36,7 +36,7 @@ function partOf(name) {
   if (/^(?:worker-saved-runs|RunsCard|ContinueRun|run-words)-/.test(name)) return 'runs';
   // What an ended run is asked: its card on the page, and in the worker who asks.
   // What they share is in chunks of its own (calibration, ConfusionView, csv).
-  if (/^(?:worker-(?:asking|branch-asking|result-engine)|(?:Understand|Branches|Try)Card)-/.test(name))
+  if (/^(?:worker-(?:asking|branch-asking|result-engine)|(?:Understand|Branches|Look|Try)Card)-/.test(name))
     return 'understand';
   if (/^(?:calibration|ConfusionView|csv)-/.test(name)) return 'understand';
   // What looks at images and decodes them: in workers of its own, and for a browser without workers in

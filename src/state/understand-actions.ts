@@ -1,11 +1,11 @@
-// What the page asks the result of an ended run: what it answers to the images of its split, and pictures of
-// them. What comes when another run is there is dropped.
+// What the page asks the result of an ended run: what it answers to the images of its split, where it looks in
+// one, and pictures of them. What comes when another run is there is dropped.
 import { isCancelled } from '../shared/fault.ts';
 import type { TrainerClient } from '../worker/client.ts';
 import type { Result } from '../shared/result.ts';
-import type { Commands, SourceFile, SplitName, Tried } from '../worker/protocol.ts';
+import type { Commands, SourceFile, SplitName, Tried, LookedAt } from '../worker/protocol.ts';
 import { deviceStore } from './device-store.ts';
-import { understandStore } from './understand-store.ts';
+import { understandStore, type LookState } from './understand-store.ts';
 
 type BranchQuestion = 'whatIf' | 'removals' | 'branchFigures';
 
@@ -14,6 +14,8 @@ export interface UnderstandActions {
   askAbout(set: SplitName): Promise<void>;
   /** Gives up what is being asked. */
   stopAsking(): void;
+  /** Asks where the result and the model that it began with look in an image; what was asked before is given up. */
+  lookAt(at: LookedAt): Promise<void>;
   /** Asks about images that belong to no set. */
   tryImages(files: readonly SourceFile[], signal: AbortSignal): Promise<Result<Tried>>;
   /** Asks about its branches. */
@@ -29,6 +31,7 @@ export interface UnderstandActions {
 export function createUnderstanding(client: TrainerClient): UnderstandActions {
   let stop: AbortController | null = null;
   let others = new AbortController();
+  let looking: AbortController | null = null;
   const requested = new Set<number>();
 
   return {
@@ -51,8 +54,25 @@ export function createUnderstanding(client: TrainerClient): UnderstandActions {
     },
     stopAsking() {
       stop?.abort();
+      looking?.abort();
       others.abort();
       others = new AbortController();
+    },
+    async lookAt(at) {
+      looking?.abort();
+      const own = new AbortController();
+      looking = own;
+      const before = understandStore.getState().look;
+      const isSame = before?.at.set === at.set && before.at.row === at.row;
+      const look: LookState = { at, looked: isSame ? before.looked : null, isLooking: true, fault: null };
+      understandStore.setState({ look });
+      const reply = await client.call('look', at, own.signal);
+      if (understandStore.getState().look !== look) return;
+      understandStore.setState({
+        look: reply.ok
+          ? { ...look, looked: reply.value, isLooking: false }
+          : { ...look, isLooking: false, fault: isCancelled(reply.fault) ? null : reply.fault },
+      });
     },
     tryImages: (files, signal) => client.call('tryImages', { files }, signal),
     askBranches: (name, input, signal) => client.call(name, input, AbortSignal.any([signal, others.signal])),

@@ -114,6 +114,11 @@ export class Run {
     return startingAdapter(this.#task);
   }
 
+  /** Whether the head that training began with knew the classes: the probe's, or one that came with the model. */
+  get beganFitted(): boolean {
+    return this.#state.probe !== null || this.#task.head !== null;
+  }
+
   /** What was measured; null before the first validation. */
   record(): RunRecord | null {
     return recordOf(this.#task, this.#state, divergingNow(this.#task, this.#state));

@@ -28,6 +28,7 @@ const RunsCard = lazy(() => import('./runs/RunsCard.tsx'));
 const TryCard = lazy(() => import('./try/TryCard.tsx'));
 const UnderstandCard = lazy(() => import('./understand/UnderstandCard.tsx'));
 const BranchesCard = lazy(() => import('./understand/BranchesCard.tsx'));
+const LookCard = lazy(() => import('./understand/LookCard.tsx'));
 
 export function App() {
   const fault = useDevice((state) => state.fault);
@@ -58,6 +59,7 @@ export function App() {
             <Suspense fallback={null}>
               <TryCard />
               <UnderstandCard />
+              <LookCard />
             </Suspense>
           )}
           {finished && (

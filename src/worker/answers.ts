@@ -74,3 +74,34 @@ export interface BranchFigures {
   readonly modules: readonly ModuleFigures[];
   readonly dropped: readonly DroppedFigures[];
 }
+
+/** An image that is looked at, by its place in the answers of a part of the split, and the class to tell of. */
+export interface LookedAt {
+  readonly set: SplitName;
+  readonly row: number;
+  readonly class: number;
+}
+
+/** Where a model looks in one image, patch by patch and row by row; figures of engine.ts, Look. */
+export interface LookMaps {
+  /** Of the last block, the mean of its heads. */
+  readonly attention: Float32Array; // [grid * grid]
+  readonly rollout: Float32Array; // [grid * grid]
+  /** Of the chosen class; null where its head is a random one. */
+  readonly relevance: Float32Array | null; // [grid * grid]
+  /** What it answers; null likewise. */
+  readonly logits: Float32Array | null; // [classes]
+}
+
+/** Where a run's model looks in one of its images, before fine-tuning (with the linear probe) and after. */
+export interface ImageLooks {
+  /** Patches along a side. */
+  readonly grid: number;
+  /** The image as the model gets it, [side, side, 3]. */
+  readonly side: number;
+  readonly pixels: Uint8Array<ArrayBuffer>;
+  /** What the maps begin at: the class token, or the tokens that a head without one averages. */
+  readonly from: 'class-token' | 'mean';
+  readonly before: LookMaps;
+  readonly after: LookMaps;
+}

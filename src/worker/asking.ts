@@ -1,19 +1,23 @@
 // What the result of an ended run answers to images: those of its own split, each part asked once and kept,
-// and any other, beside the linear probe that the run began with. Never touches the run. Loaded when somebody
-// asks.
+// and any other, beside the linear probe that the run began with; and where both look. Never touches the run.
+// Loaded when somebody asks.
 import type { ImageWorker } from '../data/image-work.ts';
 import type { SplitName } from '../data/import-report.ts';
 import type { Looked } from '../data/look-at.ts';
-import type { Adapter } from '../dmlora/adapter.ts';
+import { allOpen, type Adapter } from '../dmlora/adapter.ts';
+import type { Engine } from '../engine/engine.ts';
+import { readsClassToken } from '../engine/look.ts';
 import type { NdArray } from '../shared/array.ts';
-import { present } from '../shared/assert.ts';
+import { assert, present } from '../shared/assert.ts';
 import { eachOf } from '../shared/concurrent.ts';
 import { yieldToEventLoop } from '../shared/event-loop.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { rowsOf } from '../train/evaluation.ts';
 import { headLogitsInTurn } from '../train/linear-probe.ts';
 import type { LabelledPixels, TrainingData } from '../train/training-data.ts';
-import type { SetAnswers, SourceFile, Tried } from './protocol.ts';
+import { gridSize } from '../vit/vit-config.ts';
+import type { LookMaps } from './answers.ts';
+import type { ImageLooks, LookedAt, SetAnswers, SourceFile, Tried } from './protocol.ts';
 import type { ResultEngine } from './result-engine.ts';
 
 export class Asking {
@@ -53,6 +57,50 @@ export class Asking {
     };
     this.#answers.set(set, answers);
     return ok(answers);
+  }
+
+  /** Where it, and the model that it began with, look in one of its images. */
+  async looks({ set, row, class: classIndex }: LookedAt, signal: AbortSignal): Promise<Result<ImageLooks>> {
+    const { run, data, model } = this.engine.ended;
+    const { config } = model.model;
+    const images = present(data[set], `images of ${set}`);
+    const pixels = images.slice(row, row + 1);
+    assert(pixels.kind === 'bytes', 'the images of a run are bytes');
+    const maps = async (engine: Engine, isFitted: boolean): Promise<Result<LookMaps>> => {
+      const look = await engine.look(pixels, classIndex, allOpen, signal);
+      if (!look.ok) return look;
+      const logits = await engine.evaluate(pixels, allOpen, signal);
+      if (!logits.ok) return logits;
+      const { attention, rollout, relevance } = look.value;
+      const { heads, prefixTokens } = config;
+      const tokens = rollout.data.length;
+      const mean = Float32Array.from({ length: tokens }, (_, token) => {
+        let sum = 0;
+        for (let head = 0; head < heads; head++) sum += attention.data[head * tokens + token] ?? 0;
+        return sum / heads;
+      });
+      return ok({
+        attention: mean.slice(prefixTokens),
+        rollout: rollout.data.slice(prefixTokens),
+        relevance: isFitted ? relevance.data.slice(prefixTokens) : null,
+        logits: isFitted ? logits.value.data : null,
+      });
+    };
+    const after = await this.engine.ask((engine) => maps(engine, true));
+    if (!after.ok) return after;
+    // It began with the probe's head where there was one.
+    const beginning = (this.#beginning ??= run.beginning());
+    const probed = { ...beginning, head: run.state.probe?.head ?? beginning.head };
+    const before = await this.engine.askWith(probed, (engine) => maps(engine, run.beganFitted));
+    if (!before.ok) return before;
+    return ok({
+      grid: gridSize(config),
+      side: config.imageSize,
+      pixels: pixels.data.slice(),
+      from: readsClassToken(config) ? 'class-token' : 'mean',
+      before: before.value,
+      after: after.value,
+    });
   }
 
   /** What it answers to images of any kind, prepared as its own were; each that cannot be read says why. */

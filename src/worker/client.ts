@@ -81,6 +81,7 @@ export function startClient(
     exportModel: new Map(),
     cancelExport: new Map(),
     ask: new Map(),
+    look: new Map(),
     tryImages: new Map(),
     whatIf: new Map(),
     removals: new Map(),

@@ -27,6 +27,7 @@ import type {
   BranchFigures,
   Commands,
   ExportResult,
+  ImageLooks,
   Removals,
   RunResult,
   RunSummary,
@@ -417,6 +418,12 @@ export class CurrentRun {
     return asking.value.answers(set, signal, (done, total) =>
       this.#progress('Asking the model', done, total),
     );
+  }
+
+  /** Where the result and what it began with look in an image of its split. */
+  async look(input: Commands['look']['input'], signal: AbortSignal): Promise<Result<ImageLooks>> {
+    const asking = await this.#asking('show where it looks');
+    return asking.ok ? asking.value.looks(input, signal) : asking;
   }
 
   /** What the result answers to images that belong to no set. */

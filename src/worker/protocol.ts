@@ -24,7 +24,7 @@ import type { Recipe } from '../recipe/options.ts';
 import type { BranchView, DropRecord, ModuleView, StepRow } from '../train/run-record.ts';
 import type { Fault, WorkerDied } from '../shared/fault.ts';
 import type { Result } from '../shared/result.ts';
-import type { BranchFigures, Removals, SetAnswers, Tried } from './answers.ts';
+import type { BranchFigures, ImageLooks, LookedAt, Removals, SetAnswers, Tried } from './answers.ts';
 
 export type {
   BranchView,
@@ -46,12 +46,13 @@ export type {
   ModuleFigures,
   Removal,
   Removals,
+  ImageLooks,
+  LookedAt,
   SetAnswers,
   Tried,
   TriedImage,
 } from './answers.ts';
-export type { BackendChoice, SourceFile, SplitName, StepRow };
-export type { ReadingChoice, ReadingOptions };
+export type { BackendChoice, ReadingChoice, ReadingOptions, SourceFile, SplitName, StepRow };
 export type { AdapterBeside, HubOrigin, ModelOrigin, ModelSummary };
 export type { ExportDtype, ExportedFile, ExportFormat, FormatExport, RunResult };
 
@@ -353,6 +354,8 @@ export interface Commands {
   removals: { input: { readonly from: number }; output: Removals };
   /** How alike the branches of the ended run are, and in how many directions its updates work. */
   branchFigures: { input: null; output: BranchFigures };
+  /** Where the result of the ended run, and what it began with, look in an image of its split. */
+  look: { input: LookedAt; output: ImageLooks };
   /** Of the images that the run was made of, whatever is open now. */
   runThumbnails: { input: { readonly images: readonly number[] }; output: readonly Thumbnail[] };
   /** Stops a download or an upload that is under way; its command ends with a fault of why 'cancelled'. */

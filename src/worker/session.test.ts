@@ -258,6 +258,46 @@ test('other images are answered as those of the set are, beside the probe that t
   expect(unwrap(await one.session.run.tryImages({ files: [text] }, live)).images).toHaveLength(1);
 });
 
+test('where it looks: the result and what it began with, each with its answer, and the run stays', async () => {
+  const one = await opened();
+  await aRun(one);
+  const live = new AbortController().signal;
+  const asked = one.session.run;
+  const measured = unwrap(asked.result());
+  const set = unwrap(await asked.ask({ set: 'validation' }, live));
+  const row = 2;
+  const file = picturesOf().filter(({ path: name }) => name === set.paths[row]);
+  const { images } = unwrap(await asked.tryImages({ files: file }, live));
+  pieces = [];
+  const at = { set: 'validation', row, class: set.labels[row] ?? 0 } as const;
+  const looked = unwrap(await asked.look(at, live));
+  const { before, after, grid, side } = looked;
+  expect([looked.from, grid, side, looked.pixels.length]).toEqual(['class-token', 4, 32, 3 * 32 * 32]);
+  expect([...(after.logits ?? [])]).toEqual([...set.logits.slice(3 * row, 3 * row + 3)]);
+  before.logits?.forEach((logit, id) => expect(logit).toBeCloseTo(images[0]?.probe?.[id] ?? NaN, 4));
+  for (const maps of [before, after]) {
+    const sum = (map: Float32Array | null): number => Array.from(map ?? []).reduce((a, b) => a + b, 0);
+    // All but what the class token keeps of itself.
+    for (const map of [maps.attention, maps.rollout]) expect(sum(map)).toBeGreaterThan(0.2);
+    for (const map of [maps.attention, maps.rollout]) expect(sum(map)).toBeLessThan(1);
+    expect(maps.relevance).toHaveLength(grid * grid);
+  }
+  // The adapter that it began with has gone again, and what is open stayed.
+  const asking = ['look', 'evaluate', 'writeAdapter'];
+  expect(pieces).toEqual([...asking, ...asking]);
+  const again = unwrap(await asked.tryImages({ files: file }, live));
+  expect([...(again.images[0]?.logits ?? [])]).toEqual([...(after.logits ?? [])]);
+  expect(unwrap(asked.result())).toEqual(measured);
+  const stop = new AbortController();
+  onPiece = (name) => {
+    if (name === 'writeAdapter') stop.abort();
+  };
+  const stopped = await asked.look(at, stop.signal);
+  expect(!stopped.ok && isCancelled(stopped.fault)).toBe(true);
+  onPiece = () => undefined;
+  expect(unwrap(await asked.look(at, live))).toEqual(looked);
+});
+
 test('a question that is cancelled, or that a fault ends, can be asked again', async () => {
   const one = await opened();
   await aRun(one);

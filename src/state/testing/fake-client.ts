@@ -421,6 +421,31 @@ export function createFakeClient(
       return ok({ costs, total: parts.length });
     },
     branchFigures: () => ok(figures()),
+    look: ({ row, class: classIndex }) => {
+      const [grid, side] = [8, 64];
+      const { classes = ['a', 'b'] } = options;
+      const map = (kind: number, blur: number): Float32Array =>
+        Float32Array.from({ length: grid * grid }, (_, patch) => {
+          const [x, y] = [(patch % grid) - (2 + (kind % 4)), Math.floor(patch / grid) - (3 + (row % 3))];
+          return Math.exp(-(x * x + y * y) / blur) + 0.05 * noise(patch, kind);
+        });
+      const logits = (sure: number): Float32Array =>
+        Float32Array.from(classes, (_, id) => sure * noise(row, 60 + id));
+      const maps = (first: number, blur: number) => ({
+        attention: map(first, blur),
+        rollout: map(first + 1, 2 * blur),
+        relevance: map(first + 2 + classIndex, blur / 2),
+      });
+      return ok({
+        ...{ grid, side, from: 'class-token' },
+        pixels: Uint8Array.from(
+          { length: 3 * side * side },
+          (_, i) => 90 + 120 * noise(i % 3, Math.floor(i / 600)),
+        ),
+        before: { ...maps(1, 9), logits: logits(2) },
+        after: { ...maps(4, 4), logits: logits(6) },
+      });
+    },
     runThumbnails: () => ok([]),
   };
 

@@ -17,10 +17,16 @@ interface ImageGridProps {
   readonly label: string;
   /** What was answered before, where that is of interest. */
   readonly before?: Seen;
+  /** Images at first. */
+  readonly first?: number;
+  /** Where an image can be chosen, by its row; the row that is. */
+  readonly onChoose?: (row: number) => void;
+  readonly chosen?: number | null;
 }
 
-export function ImageGrid({ seen, rows, label, before }: ImageGridProps) {
-  const [most, setMost] = useState(atOnce);
+export function ImageGrid(props: ImageGridProps) {
+  const { seen, rows, label, before, first = atOnce, onChoose, chosen } = props;
+  const [most, setMost] = useState(first);
   const trainer = useTrainer();
   const { images } = seen.answers;
   const shown = useMemo(() => rows.slice(0, most), [rows, most]);
@@ -31,7 +37,7 @@ export function ImageGrid({ seen, rows, label, before }: ImageGridProps) {
     <>
       <ul className={styles.grid} aria-label={label}>
         {shown.map((row) => (
-          <ImageItem key={row} seen={seen} row={row} before={before} />
+          <ImageItem key={row} {...{ seen, row, before, onChoose }} isChosen={row === chosen} />
         ))}
       </ul>
       {rows.length > most && (
@@ -49,25 +55,32 @@ interface ImageItemProps {
   readonly seen: Seen;
   readonly row: number;
   readonly before: Seen | undefined;
+  readonly onChoose: ImageGridProps['onChoose'];
+  readonly isChosen: boolean;
 }
 
-function ImageItem({ seen, row, before }: ImageItemProps) {
+function ImageItem({ seen, row, before, onChoose, isChosen }: ImageItemProps) {
   const { answers, given } = seen;
   const image = answers.images[row] ?? -1;
   const url = useUnderstanding((state) => state.thumbnails.get(image));
   const path = plainText(answers.paths[row] ?? '', 200);
   const label = answers.labels[row] ?? 0;
   const answer = given.answer[row] ?? 0;
+  const picture =
+    url == null ? (
+      <span className={styles.picture} role="img" aria-label={url === null ? `${path}, no picture` : path} />
+    ) : (
+      <img className={styles.picture} src={url} alt={path} title={path} />
+    );
   return (
     <li className={styles.item} data-testid="answered-image" data-image={answers.paths[row]}>
-      {url == null ? (
-        <span
-          className={styles.picture}
-          role="img"
-          aria-label={url === null ? `${path}, no picture` : path}
-        />
+      {onChoose === undefined ? (
+        picture
       ) : (
-        <img className={styles.picture} src={url} alt={path} title={path} />
+        <button type="button" className={styles.choose} aria-pressed={isChosen} onClick={() => onChoose(row)}>
+          {picture}
+          <span className={styles.question}>Where did it look?</span>
+        </button>
       )}
       <span className={styles.caption}>
         <bdi>{className(seen, label)}</bdi> {percentText(given.own[row] ?? 0, 0)}

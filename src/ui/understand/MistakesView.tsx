@@ -1,8 +1,10 @@
 // The images that are answered wrongly: of those it did not learn from the surest answers first, of those it
 // did the ones whose label is thought least likely, since that label may be wrong.
 import { useMemo } from 'react';
+import { useUnderstanding } from '../../state/understand-store.ts';
 import { confidentMistakes, neverLearned } from '../../understand/answers.ts';
 import { countText } from '../parts/words.ts';
+import { useTrainer } from '../trainer-context.ts';
 import { ImageGrid } from './ImageGrid.tsx';
 import type { Seen } from './seen.ts';
 import styles from './Understand.module.css';
@@ -14,6 +16,12 @@ export function MistakesView({ seen }: { readonly seen: Seen }) {
     () => (isTraining ? neverLearned(asked, given) : confidentMistakes(asked, given)),
     [isTraining, asked, given],
   );
+  const chosen = useUnderstanding(({ look }) => (look?.at.set === answers.set ? look.at.row : null));
+  const trainer = useTrainer();
+  const lookAt = (row: number): void => {
+    void trainer.lookAt({ set: answers.set, row, class: given.answer[row] ?? 0 });
+    document.getElementById('look')?.scrollIntoView();
+  };
   if (rows.length === 0)
     return <p>{isTraining ? 'It has learned every one of them.' : 'It answered every one of them right.'}</p>;
   return (
@@ -27,6 +35,8 @@ export function MistakesView({ seen }: { readonly seen: Seen }) {
         seen={seen}
         rows={rows}
         label={isTraining ? 'Images that it did not learn' : 'Mistakes, the surest first'}
+        onChoose={lookAt}
+        chosen={chosen}
       />
     </>
   );
