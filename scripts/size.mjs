@@ -16,7 +16,7 @@ const limits = new Map([
   ['hub', 60],
   ['export', 42],
   ['runs', 20],
-  ['understand', 34],
+  ['understand', 40],
 ]);
 
 /**
@@ -35,10 +35,12 @@ function partOf(name) {
   // What only saved runs load: their files in the worker, their list on the page.
   if (/^(?:worker-saved-runs|RunsCard|ContinueRun|run-words)-/.test(name)) return 'runs';
   // What an ended run is asked: its card on the page, and in the worker who asks.
-  // What they share is in chunks of its own (calibration, ConfusionView, csv).
-  if (/^(?:worker-(?:asking|branch-asking|result-engine)|(?:Understand|Branches|Look|Try)Card)-/.test(name))
+  // What they share is in chunks of its own (calibration, ConfusionView, ImageGrid, csv).
+  if (
+    /^(?:worker-(?:asking|branch-asking|result-engine|look)|(?:Understand|Branches|Look|Try)Card)-/.test(name)
+  )
     return 'understand';
-  if (/^(?:calibration|ConfusionView|csv)-/.test(name)) return 'understand';
+  if (/^(?:calibration|ConfusionView|ImageGrid|csv)-/.test(name)) return 'understand';
   // What looks at images and decodes them: in workers of its own, and for a browser without workers in
   // workers.
   if (name.startsWith('worker-image-work-')) return 'one-thread';
