@@ -8,8 +8,8 @@ import { dist } from './setup/paths.mjs';
 
 /** Largest size of each part in kB (1000 bytes), gzipped. */
 const limits = new Map([
-  ['page', 153],
-  ['worker', 367],
+  ['page', 154],
+  ['worker', 369],
   ['images', 14],
   ['one-thread', 14],
   ['files', 12],
@@ -36,9 +36,7 @@ function partOf(name) {
   if (/^(?:worker-saved-runs|RunsCard|ContinueRun|run-words)-/.test(name)) return 'runs';
   // What an ended run is asked: its card on the page, and in the worker who asks.
   // What they share is in chunks of its own (calibration, ConfusionView, ImageGrid, csv).
-  if (
-    /^(?:worker-(?:asking|branch-asking|result-engine|look)|(?:Understand|Branches|Look|Try)Card)-/.test(name)
-  )
+  if (/^(?:worker-(?:asking|branch-asking|result-engine)|(?:Understand|Branches|Look|Try)Card)-/.test(name))
     return 'understand';
   if (/^(?:calibration|ConfusionView|ImageGrid|csv)-/.test(name)) return 'understand';
   // What looks at images and decodes them: in workers of its own, and for a browser without workers in

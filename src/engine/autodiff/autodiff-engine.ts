@@ -31,6 +31,7 @@ import { looksAt } from '../look.ts';
 import { sliceOf } from '../pixels.ts';
 import { adamwStep } from './adamw.ts';
 import type { Backend } from './backend.ts';
+import { lookAt } from './look.ts';
 import { inferredAtOnce, microBatchOf, shardsThatFit } from './memory-plan.ts';
 import { differentiate, infer, partOf, type Network, type Output, type Part } from './network.ts';
 import { imageCount } from './patches.ts';
@@ -351,7 +352,6 @@ export class AutodiffEngine implements Engine {
     const { network, groups } = this.#ready();
     return looksAt(network.vit.config, pixels, signal, async (image, start) => {
       await yieldToEventLoop();
-      const { lookAt } = await import('./look.ts'); // few ask
       return this.#guarded(0, () => lookAt(network, groups, { image, classIndex, gates, start }));
     });
   }

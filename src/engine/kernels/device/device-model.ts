@@ -19,7 +19,7 @@ import { buffersOf, planAgain, readBackBuffer, type Plan, type ProgramName } fro
 import { bindPrograms, type BoundPrograms } from './program.ts';
 import type { Phase } from '../step/trace.ts';
 import { type DeviceMemory, wholeOf } from './device-memory.ts';
-import type { Looked } from './look.ts';
+import { lookAt, type Looked } from './look.ts';
 import type { Pipelines } from './pipelines.ts';
 import { readRegions, type Output } from './read-back.ts';
 import { StepBlock, type StepNumbers } from './step-block.ts';
@@ -189,8 +189,7 @@ export class DeviceModel {
    * weights and adapter are shared and only read, but the second layout of frozen weights that a run without a
    * gradient there does not have is uploaded from the model.
    */
-  async look(model: VitModel, looked: Looked): Promise<LookRows> {
-    const { lookAt } = await import('./look.ts'); // few ask
+  look(model: VitModel, looked: Looked): Promise<LookRows> {
     const { memory, pipelines, plan, block, pace } = this;
     return lookAt({ memory, pipelines, plan, block, pace }, model, looked);
   }
