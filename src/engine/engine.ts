@@ -75,6 +75,11 @@ export interface Batch {
   readonly images?: Int32Array | undefined;
   /** Where each image is sampled in a step or gradient; without them as it is. For pixels of kind bytes. */
   readonly crops?: readonly Crop[] | undefined;
+  /**
+   * What a step or gradient descends to in place of the labels, [n, classes]: its loss is the mean over the
+   * batch of -sum_c target_c log p_c, whatever a row adds up to. Hits are counted by the labels all the same.
+   */
+  readonly targets?: Float32Array | undefined;
 }
 
 /** (value * rescale - mean) / std for each channel. */
@@ -98,6 +103,8 @@ export interface PrepareOptions {
   readonly pixels?: Pixels['kind'];
   /** Images of the training set, where batches tell which they hold. */
   readonly images?: number;
+  /** Whether batches may bring targets. */
+  readonly targets?: boolean;
   /** Without it the engine takes what it thinks the device has, and float16 only if nothing else fits. */
   readonly memory?: MemoryWish;
 }
@@ -161,7 +168,7 @@ export interface StepControl {
 
 export interface StepReport {
   readonly step: number;
-  /** Mean cross entropy of the batch, before the update. */
+  /** What the step descends, before the update: mean cross entropy of the batch to its labels, or targets. */
   readonly loss: number;
   /** Images of the batch whose largest logit is their class. */
   readonly correct: number;
@@ -241,7 +248,10 @@ export interface Engine {
 
   /** What the head reads, [n, width], of the adapted model; any n. */
   features(pixels: Pixels, gates: Gates, signal?: AbortSignal): Promise<Result<NdArray>>;
-  /** Mean cross entropy of a batch without an update: what a drop is measured by. */
+  /**
+   * Mean cross entropy of a batch to its labels without an update, plain: its crops and targets do not count.
+   * What a drop is measured by.
+   */
   loss(batch: Batch, gates: Gates, signal?: AbortSignal): Promise<Result<number>>;
 
   /** Every gradient of a batch without an update: for tests and for checking a device. */

@@ -330,17 +330,35 @@ def logits_of(model, pixels):
     return out if torch.is_tensor(out) else out.logits
 
 
+def class_weights(files, classes, recipe):
+    """images / (classes * images of the class) where the recipe weighs classes, as scikit-learn's "balanced"; else None."""
+    if recipe["classBalance"] != "weights":
+        return None
+    counts = np.bincount([label for _, label in files], minlength=len(classes))
+    return torch.tensor(np.where(counts > 0, len(files) / (len(classes) * np.maximum(counts, 1)), 0), dtype=torch.float32)
+
+
+def score(recipe, accuracy, recall):
+    """What says which state is better: all pictures alike, or all classes alike where the recipe has it so."""
+    return accuracy if recipe["classBalance"] == "none" else recall
+
+
 def evaluate(accelerator, model, loader):
+    """Loss, accuracy, and the mean of the accuracies of the classes; plain, whatever the steps descend to."""
     model.eval()
-    losses, right, count = [], 0, 0
+    losses, right, count, hits = [], 0, 0, {}
     with torch.no_grad():
         for pixels, labels in loader:
             logits, labels = accelerator.gather_for_metrics((logits_of(model, pixels).float(), labels))
             losses.append(torch.nn.functional.cross_entropy(logits, labels, reduction="sum").item())
-            right += (logits.argmax(-1) == labels).sum().item()
+            answers = logits.argmax(-1) == labels
+            right += answers.sum().item()
             count += len(labels)
+            for label, answer in zip(labels.tolist(), answers.tolist()):
+                hits.setdefault(label, []).append(answer)
     model.train()
-    return sum(losses) / count, right / count
+    recall = sum(sum(each) / len(each) for each in hits.values()) / len(hits)
+    return sum(losses) / count, right / count, recall
 
 
 def validation_steps(steps, steps_per_epoch, most=20):
@@ -390,7 +408,7 @@ def main():
     for line in not_followed():
         accelerator.print(line)
     accelerator.print(f"{len(train)} pictures to train, {len(validation)} to validate, {steps} steps of {batch}")
-    loss, accuracy = evaluate(accelerator, model, held)
+    loss, accuracy, recall = evaluate(accelerator, model, held)
     accelerator.print(f"before: loss {loss:.4f}, accuracy {accuracy:.4f}")
     # Early stopping: the best validated state, and the validations that found nothing better since.
     best, missed, patience = None, 0, recipe["patience"]
@@ -400,13 +418,16 @@ def main():
         return {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
 
     if patience:
-        best = (accuracy, -loss, copied())
+        best = (score(recipe, accuracy, recall), -loss, copied())
+    weights = class_weights(train, classes, recipe)
+    weights = None if weights is None else weights.to(accelerator.device)
+    descended = torch.nn.CrossEntropyLoss(weight=weights, label_smoothing=recipe["labelSmoothing"])
     step = 0
     while step < steps and (not patience or missed < patience):
         for pixels, labels in loader:
             for group in optimiser.param_groups:
                 group["lr"] = rate(step, steps, recipe) * group["share"]
-            loss = torch.nn.functional.cross_entropy(logits_of(model, pixels).float(), labels)
+            loss = descended(logits_of(model, pixels).float(), labels)
             accelerator.backward(loss)
             accelerator.clip_grad_norm_(model.parameters(), recipe["clipNorm"])
             optimiser.step()
@@ -415,10 +436,10 @@ def main():
             if step % max(1, steps // 20) == 0:
                 accelerator.print(f"step {step}/{steps}: loss {loss.item():.4f}")
             if step in due:
-                loss, accuracy = evaluate(accelerator, model, held)
+                loss, accuracy, recall = evaluate(accelerator, model, held)
                 accelerator.print(f"step {step}/{steps}: validation loss {loss:.4f}, accuracy {accuracy:.4f}")
-                better = (accuracy, -loss) > best[:2]
-                best, missed = ((accuracy, -loss, copied()), 0) if better else (best, missed + 1)
+                now = (score(recipe, accuracy, recall), -loss)
+                best, missed = ((*now, copied()), 0) if now > best[:2] else (best, missed + 1)
             if step == steps or (patience and missed == patience):
                 break
     if patience:
@@ -427,7 +448,7 @@ def main():
             for name, parameter in model.named_parameters():
                 if parameter.requires_grad:
                     parameter.copy_(best[2][name])
-    loss, accuracy = evaluate(accelerator, model, held)
+    loss, accuracy, _ = evaluate(accelerator, model, held)
     accelerator.print(f"after: loss {loss:.4f}, accuracy {accuracy:.4f}")
 
     accelerator.wait_for_everyone()

@@ -106,6 +106,8 @@ function cardFacts(
       ['warm-up', `${recipe.warmup} of the steps, then cosine`],
       ['weight decay', `${recipe.weightDecay} on branches and the head’s weight (AdamW)`],
       ['gradient clip', `${recipe.clipNorm}, global norm`],
+      ...(recipe.labelSmoothing === 0 ? [] : [['label smoothing', String(recipe.labelSmoothing)] as const]),
+      ...(recipe.classBalance === 'none' ? [] : [['classes', balanceWords[recipe.classBalance]] as const]),
       ['seed', String(recipe.seed)],
       ...result.rateChanges.map((change) => [`from step ${change.step} on`, changeInWords(change)] as const),
     ]),
@@ -136,6 +138,11 @@ function cardFacts(
     onnxFile: files.find(({ name }) => name.endsWith('.onnx'))?.name ?? null,
   };
 }
+
+const balanceWords = {
+  weights:
+    'weighted by images / (classes x images of the class); the state with the best mean recall over the classes is the result',
+} as const;
 
 function earlyStoppingWords(patience: number, steps: number): string {
   const missed = patience === 1 ? 'a validation' : `${patience} validations in a row`;

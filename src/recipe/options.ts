@@ -47,7 +47,7 @@ export type Option = NumberOption | ChoiceOption;
 /** The words of what an option's field holds now; null while it is not shown. */
 type Say = (path: string) => string | null;
 
-type GroupName = 'length' | 'branches' | 'split' | 'augmentation' | 'memory' | 'optimiser';
+type GroupName = 'length' | 'branches' | 'split' | 'augmentation' | 'loss' | 'memory' | 'optimiser';
 
 export interface Group {
   readonly name: GroupName;
@@ -69,6 +69,15 @@ export const groups: readonly Group[] = [
   },
   { name: 'split', title: 'Split', summary: (say) => `${say('split.validationFraction')} to validate` },
   { name: 'augmentation', title: 'Augmentation', summary: (say) => say('augment')?.toLowerCase() ?? '' },
+  {
+    name: 'loss',
+    title: 'Loss',
+    summary: (say) => {
+      const smoothing = say('labelSmoothing');
+      const classes = `classes ${say('classBalance')?.toLowerCase()}`;
+      return smoothing === '0 %' ? classes : `${classes}, labels smoothed by ${smoothing}`;
+    },
+  },
   { name: 'memory', title: 'Memory', summary: (say) => say('memory.budgetMB') ?? '' },
   { name: 'optimiser', title: 'Optimiser', summary: () => 'AdamW, cosine' },
 ];
@@ -371,6 +380,27 @@ const table = {
     when: { augment: ['crop+flip'] },
     label: 'Smallest crop',
     help: 'Share of the image that a crop covers at least.',
+  },
+  labelSmoothing: {
+    kind: 'number',
+    default: 0,
+    least: 0,
+    most: 0.9,
+    percent: true,
+    group: 'loss',
+    label: 'Label smoothing',
+    help: 'Share of every answer that is spread over all classes: 10 keeps the model from being too sure. What is measured on validation images is plain.',
+  },
+  classBalance: {
+    kind: 'choice',
+    default: 'none',
+    choices: [
+      ['none', 'As they come'],
+      ['weights', 'Weighted'],
+    ],
+    group: 'loss',
+    label: 'Classes',
+    help: 'Weighted: all classes count as much together, however few images one has. For sets in which the rare ones matter; more of the frequent ones will be wrong.',
   },
   'memory.budgetMB': {
     kind: 'number',

@@ -45,18 +45,9 @@ describe('the table', () => {
     expect(recipeDefaults.dmlora.dropWindow).toEqual([0.1, 0.4]);
     expect(Object.keys(recipeDefaults).sort()).toEqual(
       [
-        ...['augment', 'batch', 'clipNorm', 'dmlora', 'epochs', 'headRate', 'headStart', 'learningRate'],
-        ...[
-          'learningRateFloor',
-          'memory',
-          'patience',
-          'scalarRate',
-          'seed',
-          'smallestCrop',
-          'split',
-          'steps',
-          'warmup',
-        ],
+        ...['augment', 'batch', 'classBalance', 'clipNorm', 'dmlora', 'epochs', 'headRate', 'headStart'],
+        ...['labelSmoothing', 'learningRate', 'learningRateFloor', 'memory', 'patience', 'scalarRate'],
+        ...['seed', 'smallestCrop', 'split', 'steps', 'warmup'],
         'weightDecay',
       ].sort(),
     );
@@ -74,11 +65,16 @@ describe('the table', () => {
       );
     };
     expect(words({})).toEqual([
-      ...['', '4 → 2, rank 4', '20 % to validate', 'crop and mirror', 'automatic'],
-      'AdamW, cosine',
+      ...['', '4 → 2, rank 4', '20 % to validate', 'crop and mirror', 'classes as they come'],
+      ...['automatic', 'AdamW, cosine'],
     ]);
-    expect(words({ 'dmlora.dropMode': 'none', 'memory.budgetMB': '900' })).toEqual(
-      expect.arrayContaining(['4, all stay, rank 4', '900 MB']),
+    const changed = { 'dmlora.dropMode': 'none', 'memory.budgetMB': '900', labelSmoothing: '10' };
+    expect(words(changed)).toEqual(
+      expect.arrayContaining([
+        '4, all stay, rank 4',
+        '900 MB',
+        'classes as they come, labels smoothed by 10 %',
+      ]),
     );
   });
 });

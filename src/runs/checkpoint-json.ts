@@ -9,7 +9,7 @@ const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 /** Any number at all: what a run measured need not be finite. */
 const measured = v.union([v.number(), v.nan()]);
-const metrics = v.object({ loss: measured, accuracy: measured });
+const metrics = v.object({ loss: measured, accuracy: measured, recall: v.optional(measured) });
 const drops = v.array(
   v.object({
     step: count,

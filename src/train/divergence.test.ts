@@ -11,6 +11,7 @@ import type { Recipe } from '../recipe/options.ts';
 import { recipeDefaults } from '../recipe/recipe.ts';
 import type { RunInput } from './run-input.ts';
 import { Run } from './run.ts';
+import { blindAndBest } from './targets.ts';
 import { finished, inputOf, Log, makeData } from './testing/micro-run.ts';
 
 const train = (recipe: Partial<Recipe>, data = makeData(48, 4)): ReturnType<typeof finished> =>
@@ -167,7 +168,7 @@ function history(
 ): History {
   const even = Array.from({ length: 10 }, () => 10);
   return {
-    trainCounts: even,
+    training: blindAndBest(even, recipeDefaults),
     validationCounts: even,
     batch: 32,
     losses: Array.from({ length: 100 }, (_, step) => loss(step)),
@@ -248,7 +249,7 @@ describe('the rule', () => {
       history(
         () => 0.5,
         (step) => ({ loss: step === 0 ? 2.3 : 0.55, accuracy: 0.91 }),
-        { trainCounts: uneven, validationCounts: uneven },
+        { training: blindAndBest(uneven, recipeDefaults), validationCounts: uneven },
       ),
     ],
     [

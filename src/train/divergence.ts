@@ -3,7 +3,7 @@
 import type { Stage } from '../dmlora/stages.ts';
 import type { Fault } from '../shared/fault.ts';
 import { shareInterval } from '../understand/interval.ts';
-import type { Metrics } from './evaluation.ts';
+import { scoreOf, type Metrics } from './evaluation.ts';
 import type { Recipe } from '../recipe/options.ts';
 import { recipeDefaults } from '../recipe/recipe.ts';
 
@@ -18,9 +18,13 @@ export interface Evaluated {
 
 /** What a run has measured up to now. */
 export interface History {
-  /** Training and validation images of each class. */
-  readonly trainCounts: readonly number[];
+  /** Validation images of each class. */
   readonly validationCounts: readonly number[];
+  /**
+   * The loss of the steps for the best answer that does not look at the images, and for one that is never
+   * wrong (`blindAndBest`): the entropy of the classes and 0, unless steps descend to targets.
+   */
+  readonly training: { readonly blind: number; readonly best: number };
   readonly batch: number;
   /** The loss on the batch of each confirmed step. */
   readonly losses: ArrayLike<number>;
@@ -67,7 +71,7 @@ export function farLoss(classes: number, startLoss: number): number {
  *   steps are long.
  * - `lost`: the model once knew the classes (accuracy above the largest class's share by more than its 95 %
  *   interval, loss a tenth below the entropy of the classes), and now it answers as if it did not see the
- *   images: accuracy at that share, loss above the start's, and training no better than the entropy. A
+ *   images: accuracy at that share, loss above the start's, and training no better than what is `blind`. A
  *   collapsed network has such losses, which are not far from anything. What never knew the classes merely
  *   has not learned them.
  * - It has **come back** when at a later validation the mean is no longer far, the model looks at its images
@@ -75,10 +79,10 @@ export function farLoss(classes: number, startLoss: number): number {
  *   best before. A spike of the warm-up ends so, and is forgotten.
  */
 export function divergence(history: History): Divergence | null {
-  const { trainCounts, validationCounts, batch, losses, evaluations } = history;
+  const { training: bounds, validationCounts, batch, losses, evaluations } = history;
   const [start] = evaluations;
   if (start === undefined) return null;
-  const limit = farLoss(trainCounts.length, start.validation.loss);
+  const limit = farLoss(validationCounts.length, start.validation.loss);
   const window = Math.max(8, Math.ceil(64 / batch));
   const training = (step: number): number => {
     const from = Math.max(1, step - window);
@@ -90,27 +94,32 @@ export function divergence(history: History): Divergence | null {
   const guessing = entropy(validationCounts);
   const images = sum(validationCounts);
   const majority = Math.max(...validationCounts) / images;
-  const aboveMajority = ({ accuracy }: Metrics): boolean => shareInterval(accuracy, images)[0] > majority;
+  // Whoever answers one class alone has that of all images, and one of all classes.
+  const aboveMajority = ({ accuracy, recall }: Metrics): boolean =>
+    recall === undefined
+      ? shareInterval(accuracy, images)[0] > majority
+      : shareInterval(recall, images)[0] > 1 / validationCounts.length;
   const looks = (metrics: Metrics): boolean => aboveMajority(metrics) || metrics.loss < guessing;
   const knows = (metrics: Metrics): boolean => aboveMajority(metrics) && metrics.loss < 0.9 * guessing;
 
   let noticed: Divergence | null = null;
   let knew = knows(start.validation);
-  let best = start.validation;
+  let best = { loss: start.validation.loss, score: scoreOf(start.validation) };
   for (let step = 1; step <= losses.length; step++) {
     if (noticed === null && step > window && training(step) > limit)
       noticed = { step, why: 'far', loss: training(step) };
     for (const { validation } of evaluations.filter((evaluation) => evaluation.step === step)) {
-      const { loss, accuracy } = validation;
+      const { loss } = validation;
       const measured = step > window ? training(step) : Math.min(loss, training(step)) / 5;
       if (noticed === null && measured > limit) noticed = { step, why: 'far', loss };
-      const blind = !aboveMajority(validation) && training(step) > 0.95 * entropy(trainCounts);
+      const blind =
+        !aboveMajority(validation) && training(step) - bounds.best > 0.95 * (bounds.blind - bounds.best);
       if (noticed === null && step > window && knew && blind && loss > start.validation.loss)
         noticed = { step, why: 'lost', loss };
-      const asGood = loss <= best.loss || accuracy >= best.accuracy;
+      const asGood = loss <= best.loss || scoreOf(validation) >= best.score;
       if (measured <= limit && looks(validation) && asGood) noticed = null;
       if (noticed === null)
-        best = { loss: Math.min(best.loss, loss), accuracy: Math.max(best.accuracy, accuracy) };
+        best = { loss: Math.min(best.loss, loss), score: Math.max(best.score, scoreOf(validation)) };
       knew ||= knows(validation);
     }
   }

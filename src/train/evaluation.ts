@@ -13,6 +13,8 @@ export interface Metrics {
   readonly loss: number;
   /** Share of images whose largest logit is their class. */
   readonly accuracy: number;
+  /** The mean of that share over the classes; of a run that counts all classes alike. */
+  readonly recall?: number | undefined;
 }
 
 /** Who watches an evaluation, and with which gates it is asked. */
@@ -80,14 +82,30 @@ export function logitsOf(
   return rowsOf(engine, 'evaluate', images, batch, watch);
 }
 
-/** Loss and accuracy of logits [n, classes]; the first of equal logits counts as the answer. */
-export function metricsOf(logits: NdArray, labels: Int32Array): Metrics {
+/**
+ * Loss and accuracy of logits [n, classes]; the first of equal logits counts as the answer.
+ *
+ * @param byClass whether all classes are to count alike: with the mean recall of those that have images.
+ */
+export function metricsOf(logits: NdArray, labels: Int32Array, byClass = false): Metrics {
   const [, classes = 0] = logits.shape;
-  const correct = labels.reduce((count, label, i) => {
+  const [right, images] = [new Float64Array(classes), new Float64Array(classes)];
+  labels.forEach((label, i) => {
     const row = logits.data.subarray(i * classes, (i + 1) * classes);
-    return count + (row.indexOf(row.reduce((a, b) => Math.max(a, b), -Infinity)) === label ? 1 : 0);
-  }, 0);
-  return { loss: meanCrossEntropy(logits, labels), accuracy: correct / labels.length };
+    const answer = row.indexOf(row.reduce((a, b) => Math.max(a, b), -Infinity));
+    images[label] = (images[label] ?? 0) + 1;
+    if (answer === label) right[label] = (right[label] ?? 0) + 1;
+  });
+  const loss = meanCrossEntropy(logits, labels);
+  const accuracy = right.reduce((a, b) => a + b, 0) / labels.length;
+  if (!byClass) return { loss, accuracy };
+  const recalls = Array.from(images, (count, label) => (right[label] ?? 0) / count).filter(Number.isFinite);
+  return { loss, accuracy, recall: recalls.reduce((a, b) => a + b, 0) / recalls.length };
+}
+
+/** How right the answers are: all images alike, or all classes alike where the run counts so. */
+export function scoreOf({ accuracy, recall }: Metrics): number {
+  return recall ?? accuracy;
 }
 
 /**
@@ -96,5 +114,5 @@ export function metricsOf(logits: NdArray, labels: Int32Array): Metrics {
  * that it does not know while it answers more of them right (docs/experiments/default-lengths.md).
  */
 export function isBetter(a: Metrics, b: Metrics): boolean {
-  return a.accuracy > b.accuracy || (a.accuracy === b.accuracy && a.loss < b.loss);
+  return scoreOf(a) > scoreOf(b) || (scoreOf(a) === scoreOf(b) && a.loss < b.loss);
 }

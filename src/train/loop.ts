@@ -14,7 +14,7 @@ import { withCrops } from './augment.ts';
 import { logitsOf, metricsOf, type Metrics } from './evaluation.ts';
 import { yieldToEventLoop } from '../shared/event-loop.ts';
 import { leaving } from './dropped.ts';
-import { probeMetrics, probeStart } from './probe-start.ts';
+import { probeMetrics, probeStart, type ProbeWatch } from './probe-start.ts';
 import { headShareOf } from '../recipe/recipe.ts';
 import type { Phase } from './run-input.ts';
 import { learningRateAt, nextStop, scheduleOf, type RunPlan } from './run-plan.ts';
@@ -32,6 +32,7 @@ import {
   type RunState,
   type RunTask,
 } from './run-state.ts';
+import { classCounts, classWeights, isByClass, withTargets } from './targets.ts';
 import type { LabelledPixels } from './training-data.ts';
 import { verdictOf } from './verdict.ts';
 
@@ -123,19 +124,19 @@ function dueDrop({ drops }: RunPlan, { step, dropEvents }: RunState): DropEvent 
 
 async function probe(task: RunTask, state: RunState, engine: Engine, host: RunHost): Promise<RunState> {
   const startedAt = performance.now();
+  const watch: ProbeWatch = {
+    onProgress: (part, done, total) =>
+      host.phase({
+        kind: 'preparing',
+        part,
+        what: part === 'probe' ? 'Fitting a linear probe' : `Looking at ${total.toLocaleString('en')} images`,
+        done,
+        total,
+      }),
+    signal: host.signals().hurry,
+  };
   const { weight, bias, strength, validation, validationSeconds } = unwrap(
-    await probeStart(engine, task.data, task.plan.batch, {
-      onProgress: (part, done, total) =>
-        host.phase({
-          kind: 'preparing',
-          part,
-          what:
-            part === 'probe' ? 'Fitting a linear probe' : `Looking at ${total.toLocaleString('en')} images`,
-          done,
-          total,
-        }),
-      signal: host.signals().hurry,
-    }),
+    await probeStart(engine, task.data, task.plan.batch, watch, isByClass(task.recipe)),
   );
   host.evaluated(validationSeconds);
   const next = withProbe(state, { head: { weight, bias }, strength, validation, test: null });
@@ -216,6 +217,7 @@ async function stage2(state: RunState, engine: Engine): Promise<RunState> {
 async function steps(task: RunTask, state: RunState, engine: Engine, host: RunHost): Promise<RunState> {
   const { recipe, data, model, head, plan } = task;
   const schedule = scheduleOf(recipe, plan.steps);
+  const weights = classWeights(classCounts(data.train.labels, data.classes.length), recipe);
   const stop = nextStop(plan, state.step);
   const done: StepReport[] = [];
   let seconds = 0;
@@ -229,7 +231,8 @@ async function steps(task: RunTask, state: RunState, engine: Engine, host: RunHo
     );
     rates.forEach((learningRate, i) => {
       const step = first + i;
-      engine.step(withCrops(data.trainBatch(step, plan.batch), recipe, model, step), {
+      const batch = withCrops(data.trainBatch(step, plan.batch), recipe, model, step);
+      engine.step(withTargets(batch, recipe, weights), {
         step,
         trains: trainsIn(state.stage),
         learningRate,
@@ -299,7 +302,9 @@ async function probeTest(
   host.phase({ kind: 'evaluating', step: state.step, steps: task.plan.steps });
   const startedAt = performance.now();
   unwrap(await engine.writeAdapter(startingAdapter(task)));
-  const measured = await probeMetrics(engine, probed.head, images, task.plan.batch, host.signals().hurry);
+  const { hurry } = host.signals();
+  const { plan, recipe } = task;
+  const measured = await probeMetrics(engine, probed.head, images, plan.batch, hurry, isByClass(recipe));
   if (measured.ok || isCancelled(measured.fault)) unwrap(await engine.writeAdapter(state.adapter));
   const metrics = unwrap(measured);
   const seconds = secondsSince(startedAt);
@@ -322,7 +327,7 @@ async function test(
 }
 
 async function measure(
-  { plan }: RunTask,
+  { plan, recipe }: RunTask,
   engine: Engine,
   host: RunHost,
   images: LabelledPixels,
@@ -336,7 +341,8 @@ async function measure(
   const logits = unwrap(
     await logitsOf(engine, images, plan.batch, { between, signal: host.signals().hurry }),
   );
-  return { metrics: metricsOf(logits, images.labels), seconds: secondsSince(startedAt) };
+  const metrics = metricsOf(logits, images.labels, isByClass(recipe));
+  return { metrics, seconds: secondsSince(startedAt) };
 }
 
 const secondsSince = (startedAt: number): number => (performance.now() - startedAt) / 1000;

@@ -30,12 +30,15 @@ export interface ProbeWatch {
  * Fits the probe. The engine holds the adapter that the run begins with: its branches add nothing (B = 0), so
  * that its features are the frozen model's; or they add what an adapter had learned, and the features are
  * those of base and adapter.
+ *
+ * @param byClass as in `metricsOf`; the probe itself is fitted to all images alike.
  */
 export async function probeStart(
   engine: Engine,
   { train, validation, classes }: TrainingData,
   batch: number,
   { onProgress, signal }: ProbeWatch,
+  byClass = false,
 ): Promise<Result<ProbeStart>> {
   const total = train.labels.length + validation.labels.length;
   let done = 0;
@@ -63,7 +66,7 @@ export async function probeStart(
     pause,
     (fits, of) => onProgress('probe', fits, of),
   );
-  const metrics = metricsOf(await headLogitsInTurn(held.value, probe, pause), validation.labels);
+  const metrics = metricsOf(await headLogitsInTurn(held.value, probe, pause), validation.labels, byClass);
   return ok({ ...probe, validation: metrics, validationSeconds });
 }
 
@@ -77,11 +80,12 @@ export async function probeMetrics(
   images: LabelledPixels,
   batch: number,
   signal?: AbortSignal,
+  byClass = false,
 ): Promise<Result<Metrics>> {
   const features = await rowsOf(engine, 'features', images, batch, { signal });
   if (!features.ok) return features;
   const logits = await headLogitsInTurn(features.value, head, yieldToEventLoop);
-  return ok(metricsOf(logits, images.labels));
+  return ok(metricsOf(logits, images.labels, byClass));
 }
 
 function picked({ data, shape: [, width = 0] }: NdArray, rows: readonly number[]): NdArray {

@@ -2,6 +2,7 @@
 // make it. And what an engine needs to know of them.
 import type { Batch, Pixels, PrepareOptions } from '../engine/engine.ts';
 import type { Recipe } from '../recipe/options.ts';
+import { hasTargets } from './targets.ts';
 
 export interface LabelledPixels {
   /** Pixels of the images [begin, end), which stay as they are: an engine may read them later. */
@@ -35,5 +36,6 @@ export function prepareOptions(
     memory: { budgetBytes: budgetMB === null ? null : budgetMB * 1e6, float16 },
     // Only where an image has the same pixels in every step can anything of it be kept.
     ...(recipe.augment === 'none' ? { images: trainImages } : {}),
+    ...(hasTargets(recipe) ? { targets: true } : {}),
   };
 }

@@ -6,6 +6,7 @@ import { isBetter } from './evaluation.ts';
 import type { Recipe } from '../recipe/options.ts';
 import { headShareOf } from '../recipe/recipe.ts';
 import type { RateChange } from '../shared/fault.ts';
+import { blindAndBest, classCounts } from './targets.ts';
 import { backTo, scalarsOf, type RunState, type RunTask, type Validated, type Verdict } from './run-state.ts';
 
 /** Says that the run diverges; null when it does not. A number that was not finite is a fault of its own. */
@@ -62,11 +63,11 @@ export function gentler(
   };
 }
 
-function noticedIn({ data, plan }: RunTask, { overflow, losses, evaluations }: RunState): Divergence | null {
+function noticedIn({ data, plan, recipe }: RunTask, { overflow, losses, evaluations }: RunState): Divergence | null {
   if (overflow !== null) return { step: overflow, why: 'not-finite', loss: null };
   const classes = data.classes.length;
   return divergence({
-    trainCounts: classCounts(data.train.labels, classes),
+    training: blindAndBest(classCounts(data.train.labels, classes), recipe),
     validationCounts: classCounts(data.validation.labels, classes),
     batch: plan.batch,
     losses,
@@ -77,13 +78,6 @@ function noticedIn({ data, plan }: RunTask, { overflow, losses, evaluations }: R
 /** What a run that diverged goes back to. */
 function resultOf(task: RunTask, { stage1End, best }: RunState, noticed: Divergence): Validated | null {
   return stageOf(task, noticed) === 2 ? (stage1End ?? best) : best;
-}
-
-/** Images of each class. */
-function classCounts(labels: Int32Array, classes: number): number[] {
-  const counts = Array.from({ length: classes }, () => 0);
-  for (const label of labels) counts[label] = (counts[label] ?? 0) + 1;
-  return counts;
 }
 
 /** The stage whose steps diverged. A step that gave no number is not among those done. */

@@ -182,12 +182,14 @@ export class AutodiffEngine implements Engine {
     const { network, groups, microBatch } = this.#ready();
     const images = batch.labels.length;
     const values = batch.pixels.data.length / images;
+    const { classes } = network;
     const cuts = Array.from({ length: Math.ceil(images / microBatch) }, (_, i): Batch => {
       const [begin, end] = [i * microBatch, Math.min(images, (i + 1) * microBatch)];
       return {
         labels: batch.labels.slice(begin, end),
         pixels: sliceOf(batch.pixels, begin * values, end * values),
         crops: batch.crops?.slice(begin, end),
+        targets: batch.targets?.slice(begin * classes, end * classes),
       };
     });
     const parts = await this.#spread<Batch, HostPart | Part>(

@@ -175,7 +175,7 @@ function join(parts: tf.Tensor3D, { images, heads }: Heads): tf.Tensor2D {
   return tf.reshape(joined, [images * tokens, heads * side]);
 }
 
-/** Mean over the batch of log sum exp(logits) - logit of the label. */
-export function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor): tf.Scalar {
-  return tf.neg(tf.mean(tf.sum(tf.mul(tf.logSoftmax(logits), labels), 1)));
+/** Mean over the batch of -sum_c target_c log softmax(logits)_c; of a label's target that is its cross entropy. */
+export function crossEntropy(logits: tf.Tensor2D, targets: tf.Tensor): tf.Scalar {
+  return tf.neg(tf.mean(tf.sum(tf.mul(tf.logSoftmax(logits), targets), 1)));
 }

@@ -45,7 +45,10 @@ export function differentiate(
   const trainables = cut(layout, values);
   const images = batch.labels.length;
   const embedded = embedded2d(network, batch.pixels, images, batch.crops); // outside the tape: nothing below is trained
-  const labels = tf.oneHot(tf.tensor1d(batch.labels, 'int32'), classes); // [images, classes]
+  const targets =
+    batch.targets === undefined
+      ? tf.oneHot(tf.tensor1d(batch.labels, 'int32'), classes)
+      : tf.tensor2d(batch.targets, [images, classes]);
   const wanted: tf.Tensor[] = [
     ...(trains.branches ? trainables.modules.flatMap(({ down, up }) => [down, up]) : []),
     ...(trains.scalars ? trainables.modules.map(({ scalar }) => scalar) : []),
@@ -60,7 +63,7 @@ export function differentiate(
       );
       logits = tf.keep(output);
       onForward();
-      return crossEntropy(output, labels);
+      return crossEntropy(output, targets);
     })(wanted),
   );
   const flat = (count: number): tf.Tensor1D =>

@@ -8,7 +8,8 @@ import { mergedWeights } from '../../dmlora/merge.ts';
 import { enterStage2, trainsIn } from '../../dmlora/stages.ts';
 import { present } from '../../shared/assert.ts';
 import { headLogits } from '../../train/linear-probe.ts';
-import type { Batch, Engine, PrepareOptions, StepControl } from '../engine.ts';
+import { classWeights, targetRows } from '../../train/targets.ts';
+import type { Batch, Engine, PrepareOptions, StepControl, StepReport } from '../engine.ts';
 import { assertClose, largestDifference, type Tolerance } from './close.ts';
 import {
   adapterFrom,
@@ -105,6 +106,66 @@ async function checkGradients(setting: Setting): Promise<Figures> {
         times({ abs: 1e-5, rel: 0 }, setting.slack),
       );
     }
+    engine.dispose();
+  }
+  return figures;
+}
+
+/** Cases of make_targets.py: smoothing, whether classes are weighted. */
+const targetCases = {
+  smoothed: [0.1, false],
+  weighted: [0, true],
+  both: [0.3, true],
+} as const;
+
+/**
+ * Loss and gradients to the targets that a recipe asks for against PyTorch's CrossEntropyLoss; by a step as
+ * well as by `gradients`. Hits are those of the labels.
+ */
+async function checkTargets(setting: Setting): Promise<Figures> {
+  const figures: Figures = {};
+  const tensors = await readTensors(setting.read, 'grads_qv.safetensors');
+  const wanted = await readTensors(setting.read, 'targets.safetensors');
+  const manifest = await readManifest(setting.read);
+  const adapter = adapterFrom(tensors, 'param.');
+  const counts = [...tensorOf(wanted, 'counts').data];
+  const weighted = { labelSmoothing: 0, classBalance: 'weights' } as const;
+  assertClose('weights', classWeights(counts, weighted), tensorOf(wanted, 'weights').data, {
+    abs: 0,
+    rel: 1e-6,
+  });
+  const plain = batchFrom(tensors);
+  for (const [name, [smoothing, isWeighted]] of Object.entries(targetCases)) {
+    const weights = isWeighted ? classWeights(counts, weighted) : counts.map(() => 1);
+    const batch = { ...plain, targets: targetRows(plain.labels, weights, smoothing) };
+    const shapes = { batch: batch.labels.length, classes: counts.length, targets: true };
+    const engine = await prepared(setting, adapter, shapes);
+    const { loss, gradients } = unwrap(await engine.gradients(batch, allOpen));
+    const expectedLoss = numberAt(wanted, `${name}.loss`);
+    const near = times({ abs: 1e-5, rel: 0 }, setting.slack);
+    figures[`${name} loss`] = assertClose(`${name} loss`, [loss], [expectedLoss], near);
+    const prefix = `${name}.grad.`;
+    const names = [...wanted.keys()].filter((key) => key.startsWith(prefix));
+    figures[`${name} gradients`] = Math.max(
+      ...names.map((key) =>
+        assertClose(
+          key,
+          present(gradients.get(key.slice(prefix.length)), key).data,
+          tensorOf(wanted, key).data,
+          times({ abs: 2e-6, rel: 2e-5 }, setting.slack),
+        ),
+      ),
+    );
+    const told = async (one: Batch): Promise<StepReport> => {
+      engine.step(one, referenceControl(manifest, 0, 0, false)); // at a rate of 0 nothing moves
+      return present((await engine.report()).steps[0], 'report');
+    };
+    const [toTargets, toLabels] = [await told(batch), await told(plain)];
+    assertClose(`${name} loss of the step`, [toTargets.loss], [expectedLoss], near);
+    if (toTargets.correct !== toLabels.correct) throw new Error(`${name}: targets change what is right`);
+    if (toTargets.loss === toLabels.loss) throw new Error(`${name}: targets change nothing`);
+    const drop = unwrap(await engine.loss(batch, allOpen));
+    if (drop !== unwrap(await engine.loss(plain, allOpen))) throw new Error(`${name}: a drop sees targets`);
     engine.dispose();
   }
   return figures;
@@ -449,6 +510,7 @@ async function checkCounterfactual(setting: Setting): Promise<Figures> {
 export const referenceChecks = {
   'step zero': checkStepZero,
   'logits and gradients': checkGradients,
+  targets: checkTargets,
   trajectory: checkTrajectory,
   merge: checkMerge,
   counterfactual: checkCounterfactual,

@@ -93,8 +93,8 @@ export class KernelEngine implements Engine {
     const { config } = model;
     const unsupported = unsupportedByKernels(config);
     if (unsupported !== null) return fail({ kind: 'bad-recipe', field: 'engine', detail: unsupported });
-    const { classes, batch, pixels = null, images = 0 } = options;
-    const task = { config, adapter, classes, batch, normalisation, tuning, pixels, images };
+    const { classes, batch, pixels = null, images = 0, targets = false } = options;
+    const task = { config, adapter, classes, batch, normalisation, tuning, pixels, images, targets };
     try {
       const made = await prepareModel(gpu, this.#memory, this.#pipelines, model, task, options);
       if (!made.ok) return made;

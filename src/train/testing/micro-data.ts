@@ -5,6 +5,7 @@ import type { Memory, Pixels } from '../../engine/engine.ts';
 import type { Fault } from '../../shared/fault.ts';
 import { randomStream } from '../../shared/random.ts';
 import type { DivergedFault } from '../divergence.ts';
+import type { Metrics } from '../evaluation.ts';
 import type { Phase } from '../run-input.ts';
 import type { RunListener } from '../run-listener.ts';
 import type { RunState } from '../run-state.ts';
@@ -100,7 +101,7 @@ export class Log implements RunListener {
   readonly warnings: (DivergedFault | null)[] = [];
   readonly recoveries: Fault[] = [];
   readonly states: RunState[] = [];
-  readonly evaluations: { step: number; loss: number; accuracy: number }[] = [];
+  readonly evaluations: ({ step: number } & Metrics)[] = [];
   onPhase: (phase: Phase) => void = () => undefined;
   wantsState: () => boolean = () => false;
   kept(state: RunState): void {
@@ -126,7 +127,7 @@ export class Log implements RunListener {
   recovered(fault: Fault): void {
     this.recoveries.push(fault);
   }
-  evaluated(step: number, metrics: { loss: number; accuracy: number }): void {
+  evaluated(step: number, metrics: Metrics): void {
     this.evaluations.push({ step, ...metrics });
   }
 }

@@ -3,6 +3,7 @@
 import { plainText } from '../../shared/plain-text.ts';
 import { splitSize, useData } from '../../state/data-store.ts';
 import { useDevice } from '../../state/device-store.ts';
+import { setField, useRecipe } from '../../state/recipe-store.ts';
 import type { DataSummary } from '../../worker/protocol.ts';
 import { useTrainer } from '../trainer-context.ts';
 import { useControls } from '../use-controls.ts';
@@ -68,6 +69,21 @@ function Split({ data }: { readonly data: DataSummary }) {
   );
 }
 
+/** What can be done about it, in the recipe. */
+function Imbalance({ disabled }: { readonly disabled: boolean }) {
+  const balance = useRecipe((state) => state.recipe?.classBalance ?? null);
+  if (balance === null) return null;
+  if (balance !== 'none') return ' The recipe evens that out.';
+  return (
+    <>
+      {' '}
+      <Button variant="quiet" disabled={disabled} onClick={() => setField('classBalance', 'weights')}>
+        Let all classes count as much
+      </Button>
+    </>
+  );
+}
+
 export function ImagesCard() {
   const { status, data, refused, fault } = useData((state) => state);
   // Remarks without a file are about the images as a whole.
@@ -100,6 +116,7 @@ export function ImagesCard() {
               {remarks.map(({ code, reason }) => (
                 <li key={`${code} ${reason}`}>
                   <bdi>{plainText(reason, 1000)}</bdi>
+                  {code === 'imbalanced' && <Imbalance disabled={!edit} />}
                 </li>
               ))}
             </ul>

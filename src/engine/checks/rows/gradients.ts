@@ -90,24 +90,30 @@ export const headBiasGradientRow = entry({
 });
 
 export const crossEntropyRow = entry({
-  about: 'loss of each image, whether it is right, and d logits',
+  about: 'loss of each image to its label or its targets, whether it is right, and d logits',
   file: 'head.ts',
   sizes: { images: size(3), classes: size(5) },
-  choices: {},
-  make({ images, classes }, seed) {
+  choices: { to: ['labels', 'targets'] },
+  make({ images, classes, to }, seed) {
     const padded = Math.ceil(classes / 4) * 4;
     // The second micro-batch: those before it belong to the first, and the last image is beyond the batch.
     const [first, given] = [images, images > 1 ? 2 * images - 1 : 2 * images];
     const logits = randomValues(seed, images * padded).map((value) => 3 * value);
     const labels = Uint32Array.from({ length: 2 * images }, (_, i) => (i * 5) % classes);
     const inside = (image: number): boolean => first + image < given;
+    // Rows that add up to anything; those of labels are 1 at the label.
+    const random = randomValues(seed + 1, 2 * images * classes).map(Math.abs);
+    const targets =
+      to === 'targets' ? random : random.map((_, i) => (i % classes === at(labels, Math.floor(i / classes)) ? 1 : 0));
+    const target = (image: number, c: number): number => at(targets, (first + image) * classes + c);
     const row = (image: number): Float32Array => logits.subarray(image * padded, image * padded + classes);
     const total = (image: number): number => row(image).reduce((all, value) => all + Math.exp(value), 0);
     return {
-      kernel: crossEntropyKernel(images, classes, padded),
+      kernel: crossEntropyKernel(images, classes, padded, to),
       grid: [Math.ceil(images / 4), 1, 1],
       operands: {
         ...{ logits, labels, step: stepOf(given), part: partOf(first) },
+        ...(to === 'targets' ? { targets } : {}),
         ...{ dlogits: zeros(logits.length), outcome: zeros(4 * images) },
       },
       outputs: [
@@ -119,7 +125,7 @@ export const crossEntropyRow = entry({
             if (!inside(image)) return 0;
             const own = at(row(image), at(labels, first + image));
             if (which === 1) return own >= Math.max(...row(image)) ? 1 : 0;
-            return Math.log(total(image)) - own;
+            return sum(classes, (c) => target(image, c) * (Math.log(total(image)) - at(row(image), c)));
           }),
         },
         {
@@ -127,8 +133,8 @@ export const crossEntropyRow = entry({
           values: filled(images * padded, (i) => {
             const [image, c] = place(i, padded);
             if (!inside(image) || c >= classes) return 0;
-            const hit = at(labels, first + image) === c ? 1 : 0;
-            return (Math.exp(at(logits, i)) / total(image) - hit) / given;
+            const whole = sum(classes, (d) => target(image, d));
+            return ((Math.exp(at(logits, i)) / total(image)) * whole - target(image, c)) / given;
           }),
         },
       ],

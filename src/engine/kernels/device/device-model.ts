@@ -147,7 +147,7 @@ export class DeviceModel {
     assert(batch.pixels.kind === form, () => `pixels come as ${form}`);
     const inputs = this.#inputsOf(batch, images);
     const scales = new Set<Phase>(['scales']);
-    const parts = inputs.map(({ ways }) => new Set<Phase>([...ways, ...phases]));
+    const parts = inputs.map(({ ways }) => new Set<Phase>([...ways, ...phases.map((one) => lossOf(one, batch))]));
     const last = new Set(end);
     const count = [scales, ...parts, last].reduce((sum, of) => sum + program.count(of), 0);
     const submission = new Submission(this.memory.device, name, this.pace.mostOf(count), () =>
@@ -264,6 +264,11 @@ function wayIn({ pixels, labels, crops }: Batch): Phase {
   if (crops === undefined) return pixels.kind;
   assert(pixels.kind === 'bytes' && crops.length === labels.length, 'a crop for each image, in bytes');
   return 'cropped';
+}
+
+/** The phase of the loss is another one where the batch has targets. */
+function lossOf(phase: Phase, { targets }: Batch): Phase {
+  return phase === 'loss' && targets !== undefined ? 'targets' : phase;
 }
 
 /** Arithmetic of a step's dispatch on the average. */

@@ -1,8 +1,8 @@
 // The step block: everything that changes from step to step, in one buffer written once: the `Step` struct,
-// the gates of every column, labels, places of kept rows, crops. One host array is filled again and again, so
+// the gates of every column, labels, places of kept rows, crops, targets. One host array is filled again and again, so
 // a step allocates nothing of size.
 import type { Gates } from '../../../dmlora/adapter.ts';
-import { assert } from '../../../shared/assert.ts';
+import { assert, present } from '../../../shared/assert.ts';
 import type { Batch, StepControl } from '../../engine.ts';
 import { wholeOf, type DeviceMemory } from './device-memory.ts';
 import { packGates, type FlatLayout } from '../memory/flat-parameters.ts';
@@ -26,6 +26,8 @@ export class StepBlock {
   readonly #labels: Uint32Array;
   readonly #places: Uint32Array;
   readonly #crops: Int32Array;
+  /** Null where none are wanted. */
+  readonly #targets: Float32Array | null;
   #lastGates: Gates | null = null;
 
   constructor(
@@ -40,13 +42,15 @@ export class StepBlock {
     this.#labels = new Uint32Array(this.#bytes, regions.labels.offset, regions.labels.bytes / 4);
     this.#places = new Uint32Array(this.#bytes, regions.places.offset, regions.places.bytes / 4);
     this.#crops = new Int32Array(this.#bytes, regions.crops.offset, regions.crops.bytes / 4);
+    const { targets } = regions;
+    this.#targets = targets && new Float32Array(this.#bytes, targets.offset, targets.bytes / 4);
   }
 
   /** Fills and uploads the block; `numbers` is null for a forward or gradient without an update. */
   write(
     layout: FlatLayout,
     gates: Gates,
-    { labels, images: places, crops }: Batch,
+    { labels, images: places, crops, targets }: Batch,
     images: number,
     numbers: StepNumbers | null,
   ): void {
@@ -60,6 +64,7 @@ export class StepBlock {
     this.#lastGates = gates;
     this.#labels.set(labels);
     if (places !== undefined) this.#places.set(places);
+    if (targets !== undefined) present(this.#targets, 'room for targets, as prepare was told').set(targets);
     crops?.forEach(({ x, y, dx, dy }, i) => this.#crops.set([x, y, dx, dy], 4 * i));
     if (numbers !== null) this.#writeNumbers(numbers);
     this.memory.write(wholeOf(this.state.stepBlock), this.#bytes);

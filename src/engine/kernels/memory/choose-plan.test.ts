@@ -50,6 +50,7 @@ const tinyTask: Task = {
   tuning: gpuTuning,
   pixels: 'bytes',
   images: 0,
+  targets: false,
 };
 const whole: Choice = { microBatch: 8, recomputedBlocks: 0, storage: 'f32', cachePrefix: false };
 const planned = (choice: Partial<Choice>): MemoryPlan =>

@@ -38,6 +38,8 @@ export interface Task {
   readonly pixels: Pixels['kind'] | null;
   /** Images of the training set, where batches tell which they hold; 0 where they do not. */
   readonly images: number;
+  /** Whether batches may bring targets. */
+  readonly targets: boolean;
 }
 
 /** One way to run a task; the first entry is the fastest, each other one costs time and saves memory. */
@@ -98,7 +100,7 @@ export function planRun(task: Task, choice: Choice): Plan {
     widths,
     classes,
     frozen: planFrozen(config, widths, storage, (block, kind) => needsGradient(layout, block, kind)),
-    state: planState(layout, widths, Math.ceil(batch / microBatch)),
+    state: planState(layout, widths, Math.ceil(batch / microBatch), task.targets),
     normalisation,
     pixels,
     tuning,
@@ -118,7 +120,7 @@ export function planAgain(plan: Plan, adapter: Adapter): Plan {
   const { widths, state: former } = plan.context;
   const task = { ...plan.task, adapter };
   const layout = flatLayout(task.config, widths, adapter, task.classes);
-  const context = { ...plan.context, state: planState(layout, widths, former.parts) };
+  const context = { ...plan.context, state: planState(layout, widths, former.parts, task.targets) };
   return { ...plan, task, context, ...planPrograms(context) };
 }
 

@@ -64,6 +64,8 @@ export interface TrainingState {
     /** Where each image's kept rows lie. */
     readonly places: Region;
     readonly crops: Region;
+    /** Targets of the batch, [images, classes]; null where none are wanted. */
+    readonly targets: Region | null;
     readonly scales: Region;
     readonly columns: Region;
     readonly modules: Region;
@@ -83,8 +85,17 @@ export interface TrainingState {
   readonly tables: readonly (readonly [PlannedBuffer, Uint32Array<ArrayBuffer>])[];
 }
 
-/** The state of an adapter for steps of `parts` micro-batches, each as wide as `widths` says. */
-export function planState(layout: FlatLayout, widths: Widths, parts: number): TrainingState {
+/**
+ * The state of an adapter for steps of `parts` micro-batches, each as wide as `widths` says.
+ *
+ * @param targets whether batches may bring targets.
+ */
+export function planState(
+  layout: FlatLayout,
+  widths: Widths,
+  parts: number,
+  targets: boolean,
+): TrainingState {
   const buffers: PlannedBuffer[] = [];
   const tables: [PlannedBuffer, Uint32Array<ArrayBuffer>][] = [];
   const make = (label: string, bytes: number, use?: Use): PlannedBuffer => {
@@ -106,7 +117,13 @@ export function planState(layout: FlatLayout, widths: Widths, parts: number): Tr
   const gateBytes = aligned(4 * Math.max(1, layout.columns), unit);
   const labelBytes = aligned(4 * images, unit);
   const cropsAt = unit + gateBytes + 2 * labelBytes;
-  const stepBlock = make('step block', cropsAt + 16 * images, 'table');
+  const targetsAt = aligned(cropsAt + 16 * images, unit);
+  const targetBytes = 4 * images * layout.classes;
+  const stepBlock = make(
+    'step block',
+    targets ? targetsAt + targetBytes : cropsAt + 16 * images,
+    'table',
+  );
   const siteTable = table('sites', siteUniforms(layout));
   const sizes = table('sizes', sizeTable(layout));
   const partTable = table('parts', partUniforms(widths.images, parts));
@@ -143,6 +160,7 @@ export function planState(layout: FlatLayout, widths: Widths, parts: number): Tr
       labels: { buffer: stepBlock, offset: unit + gateBytes, bytes: 4 * images },
       places: { buffer: stepBlock, offset: unit + gateBytes + labelBytes, bytes: 4 * images },
       crops: { buffer: stepBlock, offset: cropsAt, bytes: 16 * images },
+      targets: targets ? { buffer: stepBlock, offset: targetsAt, bytes: targetBytes } : null,
       scales: { buffer: scales, offset: 0, bytes: 4 * Math.max(1, layout.columns) },
       columns: wholeOf(table('columns', columnModules(layout))),
       modules: wholeOf(table('modules', moduleTable(layout))),

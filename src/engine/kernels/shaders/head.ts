@@ -6,15 +6,26 @@
 // batch: images beyond it have loss and gradient 0. Labels and outcome are the batch's, logits those of one
 // micro-batch. The columns that pad the classes to a multiple of 4 get gradient 0. Cost: 3 passes over the
 // logits.
+//
+// By targets t [images of the batch, classes], which need not add up to 1, with 2 passes more:
+//
+//   loss_i = sum_c t_ic (log sum_d exp(z_id) - z_ic)      dlogits_ic = (softmax(z_i)_c sum_d t_id - t_ic) / n
 import { kernel, read, type Grid, type Kernel, uniform, write } from './kernel.ts';
 import { partStruct, stepStruct } from './structs.ts';
 
-export function crossEntropyKernel(images: number, classes: number, padded: number): Kernel {
+export function crossEntropyKernel(
+  images: number,
+  classes: number,
+  padded: number,
+  to: 'labels' | 'targets' = 'labels',
+): Kernel {
+  const byTargets = to === 'targets';
   return kernel(
-    `cross-entropy ${images}x${classes}`,
+    `cross-entropy${byTargets ? '-to-targets' : ''} ${images}x${classes}`,
     [
       read('logits', 'array<f32>'),
       read('labels', 'array<u32>'),
+      ...(byTargets ? [read('targets', 'array<f32>')] : []),
       uniform('step', 'Step'),
       uniform('part', 'Part'),
       write('dlogits', 'array<f32>'),
@@ -43,15 +54,27 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   }
   var sum = 0.0;
   for (var c = 0u; c < ${classes}u; c++) { sum += exp(logits[from_ + c] - top); }
-  let share = 1.0 / f32(step.images);
+  let share = 1.0 / f32(step.images);${
+    byTargets
+      ? /* wgsl */ `
+  let wanted = image * ${classes}u;
+  let whole = top + log(sum);
+  var weight = 0.0;
+  var loss = 0.0;
+  for (var c = 0u; c < ${classes}u; c++) {
+    weight += targets[wanted + c];
+    loss += targets[wanted + c] * (whole - logits[from_ + c]);
+  }`
+      : ''
+  }
   for (var c = 0u; c < ${padded}u; c++) {
     var d = 0.0;
     if (c < ${classes}u) {
-      d = (exp(logits[from_ + c] - top) / sum - select(0.0, 1.0, c == label)) * share;
+      d = (exp(logits[from_ + c] - top) / sum ${byTargets ? '* weight - targets[wanted + c]' : '- select(0.0, 1.0, c == label)'}) * share;
     }
     dlogits[from_ + c] = d;
   }
-  outcome[image] = vec2f(top + log(sum) - logits[from_ + label], select(0.0, 1.0, best == label));
+  outcome[image] = vec2f(${byTargets ? 'loss' : 'top + log(sum) - logits[from_ + label]'}, select(0.0, 1.0, best == label));
 }`,
   );
 }

@@ -103,16 +103,16 @@ export function logitsOf(trace: Trace, context: StepContext, feature: Tensor): T
 /** The loss of each image and the gradient of the logits, [images, classes]. */
 export function lossGradient(trace: Trace, { widths, state, classes }: StepContext, logits: Tensor): Tensor {
   const { images } = widths;
-  trace.phase = 'loss';
+  const { labels, targets, step, outcome } = state.regions;
   const dlogits = trace.tensor('dlogits', images * widths.classes);
-  trace.dispatch(crossEntropyKernel(images, classes, widths.classes), [Math.ceil(images / 4), 1, 1], {
-    logits,
-    labels: state.regions.labels,
-    step: state.regions.step,
-    part: state.part,
-    dlogits,
-    outcome: state.regions.outcome,
-  });
+  const operands = { logits, labels, step, part: state.part, dlogits, outcome };
+  const grid = [Math.ceil(images / 4), 1, 1] as const;
+  trace.phase = 'loss';
+  trace.dispatch(crossEntropyKernel(images, classes, widths.classes), grid, operands);
+  if (targets === null) return dlogits;
+  trace.phase = 'targets';
+  const toTargets = crossEntropyKernel(images, classes, widths.classes, 'targets');
+  trace.dispatch(toTargets, grid, { ...operands, targets });
   return dlogits;
 }
 

@@ -30,7 +30,7 @@ export function isTensor(operand: Operand): operand is Tensor {
  *   scales                                once
  *   bytes | cropped | normalised, prefix  for each micro-batch: pixels to the input of the first adapted block;
  *   keep | kept                             then that is kept, or it is taken from what was kept
- *   forward, loss, backward               for each micro-batch
+ *   forward, loss | targets, backward     for each micro-batch; the loss to labels, or to the batch's targets
  *   reduce, update                        once
  */
 export type Phase =
@@ -43,6 +43,7 @@ export type Phase =
   | 'kept'
   | 'forward'
   | 'loss'
+  | 'targets'
   | 'backward'
   | 'reduce'
   | 'update';
