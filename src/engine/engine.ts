@@ -80,6 +80,18 @@ export interface Batch {
    * batch of -sum_c target_c log p_c, whatever a row adds up to. Hits are counted by the labels all the same.
    */
   readonly targets?: Float32Array | undefined;
+  /**
+   * Image i is taken as `share` of its own pixels and the rest of those of the image at `partners[i]` of the
+   * batch, each sampled by its own crop, in a step or gradient. What that is answered with, targets say. For
+   * pixels of kind bytes.
+   */
+  readonly mix?: Mix | undefined;
+}
+
+/** How the images of a batch are mixed in pairs. */
+export interface Mix {
+  readonly partners: Int32Array;
+  readonly share: number;
 }
 
 /** (value * rescale - mean) / std for each channel. */
@@ -103,8 +115,9 @@ export interface PrepareOptions {
   readonly pixels?: Pixels['kind'];
   /** Images of the training set, where batches tell which they hold. */
   readonly images?: number;
-  /** Whether batches may bring targets. */
+  /** Whether batches may bring targets, and may be mixed. */
   readonly targets?: boolean;
+  readonly mixes?: boolean;
   /** Without it the engine takes what it thinks the device has, and float16 only if nothing else fits. */
   readonly memory?: MemoryWish;
 }
@@ -249,7 +262,7 @@ export interface Engine {
   /** What the head reads, [n, width], of the adapted model; any n. */
   features(pixels: Pixels, gates: Gates, signal?: AbortSignal): Promise<Result<NdArray>>;
   /**
-   * Mean cross entropy of a batch to its labels without an update, plain: its crops and targets do not count.
+   * Mean cross entropy of a batch to its labels without an update, plain: its crops, targets and mix do not count.
    * What a drop is measured by.
    */
   loss(batch: Batch, gates: Gates, signal?: AbortSignal): Promise<Result<number>>;

@@ -1,4 +1,4 @@
-// Parts of the pixels of a batch, and their bytes for a device, whichever form they have.
+// Parts of the pixels of a batch, copies of them, and their bytes for a device, whichever form they have.
 import type { Pixels } from './engine.ts';
 
 /** Values [begin, end) of pixels. */
@@ -14,4 +14,11 @@ export function wholeWords({ data }: Pixels): ArrayBufferView {
   const whole = new Uint8Array(Math.ceil(data.byteLength / 4) * 4);
   whole.set(data);
   return whole;
+}
+
+/** A copy of its own, for pixels that leave: a view would take its whole buffer along. */
+export function copyOf(pixels: Pixels): Pixels {
+  return pixels.kind === 'bytes'
+    ? { kind: 'bytes', data: pixels.data.slice() }
+    : { kind: 'normalised', data: pixels.data.slice() };
 }

@@ -56,6 +56,9 @@ OPTIONS = {
     "scalarRate": (0.01, "A LoRA has no scalar for each layer that could be trained."),
     "augment": ("crop+flip", None),
     "smallestCrop": (0.5, None),
+    "mixup": (0, None),
+    "labelSmoothing": (0, None),
+    "classBalance": ("none", None),
     "memory.budgetMB": (None, "PyTorch takes what it needs: give a smaller --batch."),
     "memory.float16": ("if-needed", "Use accelerate’s own --mixed_precision."),
     "split.validationFraction": (0.2, None),
@@ -427,7 +430,12 @@ def main():
         for pixels, labels in loader:
             for group in optimiser.param_groups:
                 group["lr"] = rate(step, steps, recipe) * group["share"]
-            loss = descended(logits_of(model, pixels).float(), labels)
+            if recipe["mixup"] > 0:
+                share, partners = np.random.beta(recipe["mixup"], recipe["mixup"]), torch.randperm(len(labels))
+                logits = logits_of(model, share * pixels + (1 - share) * pixels[partners]).float()
+                loss = share * descended(logits, labels) + (1 - share) * descended(logits, labels[partners])
+            else:
+                loss = descended(logits_of(model, pixels).float(), labels)
             accelerator.backward(loss)
             accelerator.clip_grad_norm_(model.parameters(), recipe["clipNorm"])
             optimiser.step()

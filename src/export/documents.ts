@@ -107,6 +107,9 @@ function cardFacts(
       ['weight decay', `${recipe.weightDecay} on branches and the head’s weight (AdamW)`],
       ['gradient clip', `${recipe.clipNorm}, global norm`],
       ...(recipe.labelSmoothing === 0 ? [] : [['label smoothing', String(recipe.labelSmoothing)] as const]),
+      ...(recipe.mixup === 0
+        ? []
+        : [['mixup', `Beta(${recipe.mixup}, ${recipe.mixup}), a share a step`] as const]),
       ...(recipe.classBalance === 'none' ? [] : [['classes', balanceWords[recipe.classBalance]] as const]),
       ['seed', String(recipe.seed)],
       ...result.rateChanges.map((change) => [`from step ${change.step} on`, changeInWords(change)] as const),

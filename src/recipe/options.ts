@@ -68,7 +68,14 @@ export const groups: readonly Group[] = [
     },
   },
   { name: 'split', title: 'Split', summary: (say) => `${say('split.validationFraction')} to validate` },
-  { name: 'augmentation', title: 'Augmentation', summary: (say) => say('augment')?.toLowerCase() ?? '' },
+  {
+    name: 'augmentation',
+    title: 'Augmentation',
+    summary: (say) => {
+      const mixup = say('mixup');
+      return `${say('augment')?.toLowerCase()}${mixup === '0' ? '' : `, mixup ${mixup}`}`;
+    },
+  },
   {
     name: 'loss',
     title: 'Loss',
@@ -380,6 +387,15 @@ const table = {
     when: { augment: ['crop+flip'] },
     label: 'Smallest crop',
     help: 'Share of the image that a crop covers at least.',
+  },
+  mixup: {
+    kind: 'number',
+    default: 0,
+    least: 0,
+    most: 10,
+    group: 'augmentation',
+    label: 'Mixup',
+    help: 'Images of a step are blended in pairs, by a share drawn from Beta(a, a) of this a, and answered with both classes. 0 is off, 0.2 mild. What is measured on validation images is never blended.',
   },
   labelSmoothing: {
     kind: 'number',

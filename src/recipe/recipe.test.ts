@@ -46,8 +46,8 @@ describe('the table', () => {
     expect(Object.keys(recipeDefaults).sort()).toEqual(
       [
         ...['augment', 'batch', 'classBalance', 'clipNorm', 'dmlora', 'epochs', 'headRate', 'headStart'],
-        ...['labelSmoothing', 'learningRate', 'learningRateFloor', 'memory', 'patience', 'scalarRate'],
-        ...['seed', 'smallestCrop', 'split', 'steps', 'warmup'],
+        ...['labelSmoothing', 'learningRate', 'learningRateFloor', 'memory', 'mixup', 'patience'],
+        ...['scalarRate', 'seed', 'smallestCrop', 'split', 'steps', 'warmup'],
         'weightDecay',
       ].sort(),
     );
@@ -68,11 +68,17 @@ describe('the table', () => {
       ...['', '4 → 2, rank 4', '20 % to validate', 'crop and mirror', 'classes as they come'],
       ...['automatic', 'AdamW, cosine'],
     ]);
-    const changed = { 'dmlora.dropMode': 'none', 'memory.budgetMB': '900', labelSmoothing: '10' };
+    const changed = {
+      'dmlora.dropMode': 'none',
+      'memory.budgetMB': '900',
+      labelSmoothing: '10',
+      mixup: '0.2',
+    };
     expect(words(changed)).toEqual(
       expect.arrayContaining([
         '4, all stay, rank 4',
         '900 MB',
+        'crop and mirror, mixup 0.2',
         'classes as they come, labels smoothed by 10 %',
       ]),
     );

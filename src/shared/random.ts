@@ -13,6 +13,7 @@ const purposes = {
   dropout: 6,
   augment: 7,
   calibration: 8,
+  mixup: 9,
 } as const;
 export type Purpose = keyof typeof purposes;
 

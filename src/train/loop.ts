@@ -232,7 +232,7 @@ async function steps(task: RunTask, state: RunState, engine: Engine, host: RunHo
     rates.forEach((learningRate, i) => {
       const step = first + i;
       const batch = withCrops(data.trainBatch(step, plan.batch), recipe, model, step);
-      engine.step(withTargets(batch, recipe, weights), {
+      engine.step(withTargets(batch, recipe, weights, step), {
         step,
         trains: trainsIn(state.stage),
         learningRate,

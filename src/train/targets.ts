@@ -1,16 +1,17 @@
 // What a training batch is answered with where that is not its labels alone: smoothed labels (Szegedy et al.,
 // "Rethinking the Inception Architecture", 2016) and weights of classes, by the definitions of PyTorch's
-// CrossEntropyLoss. Engines take one row of targets an image, so that no engine knows of either, and a batch
+// CrossEntropyLoss, and both classes of images that are mixed (mixup.ts). Engines take one row of targets an image, so that no engine knows of either, and a batch
 // may be cut anywhere. What is measured (probe, validation, test, drops) knows nothing of them: plain cross
 // entropy.
 import type { Batch } from '../engine/engine.ts';
 import type { Recipe } from '../recipe/options.ts';
+import { mixOf } from './mixup.ts';
 
-export type TargetOptions = Pick<Recipe, 'labelSmoothing' | 'classBalance'>;
+export type TargetOptions = Pick<Recipe, 'labelSmoothing' | 'classBalance' | 'mixup' | 'seed'>;
 
 /** Whether steps descend to targets and not to labels. */
-export function hasTargets({ labelSmoothing, classBalance }: TargetOptions): boolean {
-  return labelSmoothing > 0 || classBalance === 'weights';
+export function hasTargets({ labelSmoothing, classBalance, mixup }: TargetOptions): boolean {
+  return labelSmoothing > 0 || classBalance === 'weights' || mixup > 0;
 }
 
 /** Whether the run counts all classes alike, and is judged so. */
@@ -62,15 +63,33 @@ function shareOf(c: number, label: number, weights: readonly number[], smoothing
   return (weights[c] ?? 0) * ((c === label ? 1 - smoothing : 0) + smoothing / weights.length);
 }
 
-/** A training batch with the targets that its recipe asks for; as it is where it asks for none. */
-export function withTargets(batch: Batch, recipe: TargetOptions, weights: readonly number[]): Batch {
+/**
+ * A training batch mixed and with the targets that its recipe asks for; as it is where it asks for neither. The
+ * label of an image that is mixed is that of its larger share.
+ */
+export function withTargets(
+  batch: Batch,
+  recipe: TargetOptions,
+  weights: readonly number[],
+  step: number,
+): Batch {
   if (!hasTargets(recipe)) return batch;
-  return { ...batch, targets: targetRows(batch.labels, weights, recipe.labelSmoothing) };
+  const { labels } = batch;
+  const targets = targetRows(labels, weights, recipe.labelSmoothing);
+  const mix = mixOf(recipe, step, labels.length);
+  if (mix === undefined) return { ...batch, targets };
+  const { partners, share } = mix;
+  const theirs = partners.map((partner) => labels[partner] ?? 0);
+  // A permutation of the batch: its labels weigh as much.
+  const others = targetRows(theirs, weights, recipe.labelSmoothing);
+  const mixed = targets.map((own, i) => share * own + (1 - share) * (others[i] ?? 0));
+  return { ...batch, mix, targets: mixed, labels: share < 0.5 ? theirs : labels };
 }
 
 /**
  * What a step's loss is over the training images for the best answer that does not look at them, and for one
- * that is never wrong: the entropy of the mean target, and the mean entropy of the targets.
+ * that is never wrong: the entropy of the mean target, and the mean entropy of the targets. Mixing changes the
+ * first not at all, and raises the second, which is left as it is.
  */
 export function blindAndBest(
   counts: readonly number[],

@@ -35,7 +35,8 @@ export function prepareOptions(
     pixels: 'bytes',
     memory: { budgetBytes: budgetMB === null ? null : budgetMB * 1e6, float16 },
     // Only where an image has the same pixels in every step can anything of it be kept.
-    ...(recipe.augment === 'none' ? { images: trainImages } : {}),
+    ...(recipe.augment === 'none' && recipe.mixup === 0 ? { images: trainImages } : {}),
     ...(hasTargets(recipe) ? { targets: true } : {}),
+    ...(recipe.mixup > 0 ? { mixes: true } : {}),
   };
 }

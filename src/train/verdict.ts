@@ -63,7 +63,10 @@ export function gentler(
   };
 }
 
-function noticedIn({ data, plan, recipe }: RunTask, { overflow, losses, evaluations }: RunState): Divergence | null {
+function noticedIn(
+  { data, plan, recipe }: RunTask,
+  { overflow, losses, evaluations }: RunState,
+): Divergence | null {
   if (overflow !== null) return { step: overflow, why: 'not-finite', loss: null };
   const classes = data.classes.length;
   return divergence({

@@ -28,12 +28,21 @@ import type {
   StepReport,
 } from '../engine.ts';
 import { looksAt } from '../look.ts';
-import { sliceOf } from '../pixels.ts';
+import { copyOf, sliceOf } from '../pixels.ts';
 import { adamwStep } from './adamw.ts';
 import type { Backend } from './backend.ts';
 import { lookAt } from './look.ts';
 import { inferredAtOnce, microBatchOf, shardsThatFit } from './memory-plan.ts';
-import { differentiate, infer, partOf, type Network, type Output, type Part } from './network.ts';
+import {
+  differentiate,
+  infer,
+  partOf,
+  partOfBatch,
+  type Network,
+  type Output,
+  type Part,
+  type PartBatch,
+} from './network.ts';
 import { imageCount } from './patches.ts';
 import { Shard, type HostPart, type HostValues, type ShardPort } from './shards.ts';
 import {
@@ -181,18 +190,10 @@ export class AutodiffEngine implements Engine {
   async #accumulate(batch: Batch, gates: Gates, trains: Trains): Promise<Part> {
     const { network, groups, microBatch } = this.#ready();
     const images = batch.labels.length;
-    const values = batch.pixels.data.length / images;
-    const { classes } = network;
-    const cuts = Array.from({ length: Math.ceil(images / microBatch) }, (_, i): Batch => {
-      const [begin, end] = [i * microBatch, Math.min(images, (i + 1) * microBatch)];
-      return {
-        labels: batch.labels.slice(begin, end),
-        pixels: sliceOf(batch.pixels, begin * values, end * values),
-        crops: batch.crops?.slice(begin, end),
-        targets: batch.targets?.slice(begin * classes, end * classes),
-      };
-    });
-    const parts = await this.#spread<Batch, HostPart | Part>(
+    const cuts = Array.from({ length: Math.ceil(images / microBatch) }, (_, i) =>
+      partOfBatch(batch, i * microBatch, Math.min(images, (i + 1) * microBatch)),
+    );
+    const parts = await this.#spread<PartBatch, HostPart | Part>(
       cuts,
       (shard, part) => shard.ask('part', { batch: { ...part, pixels: copyOf(part.pixels) }, gates, trains }),
       (part) => partOf(network, groups, part, gates, trains, () => this.#notePeak()),
@@ -334,7 +335,8 @@ export class AutodiffEngine implements Engine {
     return this.#guarded(0, async () => {
       const trains = { branches: true, scalars: true, head: true };
       const note = (): number => this.#notePeak();
-      const tensors = tf.tidy(() => differentiate(network, groups, batch, gates, trains, note));
+      const whole = partOfBatch(batch, 0, batch.labels.length);
+      const tensors = tf.tidy(() => differentiate(network, groups, whole, gates, trains, note));
       const flat: Partial<Record<GroupName, Float32Array>> = {};
       for (const name of groupNames) {
         const gradient = tensors.gradients[name];
@@ -422,13 +424,6 @@ export class AutodiffEngine implements Engine {
       return fail(faultOfThrown(thrown));
     }
   }
-}
-
-/** A copy of its own, for pixels that leave: a view would take its whole buffer along. */
-function copyOf(pixels: Pixels): Pixels {
-  return pixels.kind === 'bytes'
-    ? { kind: 'bytes', data: pixels.data.slice() }
-    : { kind: 'normalised', data: pixels.data.slice() };
 }
 
 /** A part as tensors, wherever it was computed; the caller's. */

@@ -51,7 +51,7 @@ function mapsOf(
     tf.zeros<tf.Rank.R3>([heads, queriesOf(block), tokens]),
   );
   const softmax: tf.Tensor3D[] = []; // of each block [heads, queries, tokens]
-  const embedded = embedded2d(network, image, 1); // [tokens, dim]
+  const embedded = embedded2d(network, { pixels: image }, 1); // [tokens, dim]
   const chosen = tf.oneHot(tf.tensor1d([classIndex], 'int32'), classes); // [1, classes]
   const { grads } = differentiating(() =>
     tf.valueAndGrads(() => {

@@ -3,8 +3,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Gates, Trains } from '../../dmlora/adapter.ts';
 import { present } from '../../shared/assert.ts';
-import type { Crop } from '../crop.ts';
+import { wholeImage } from '../crop.ts';
 import type { Batch, Normalisation, Pixels } from '../engine.ts';
+import { copyOf, sliceOf } from '../pixels.ts';
 import type { GroupName } from '../parameter-groups.ts';
 import { branchedLinear } from './branched-linear.ts';
 import { differentiating } from './differentiable.ts';
@@ -25,6 +26,37 @@ export interface Network {
 /** Gradients by group; what does not train is absent. */
 export type Flat = Partial<Record<GroupName, tf.Tensor1D>>;
 
+/** A part of a batch with all that its images need, those too that they are mixed with. */
+export interface PartBatch extends Omit<Batch, 'images' | 'mix'> {
+  readonly mixed?: MixedWith | undefined;
+}
+
+/** An image to mix with for each of a part, and the share that each keeps of its own pixels. */
+interface MixedWith extends Pick<Batch, 'pixels' | 'crops'> {
+  readonly share: number;
+}
+
+/** Images [begin, end) of a batch; their pixels are a view, where they are not mixed. */
+export function partOfBatch(batch: Batch, begin: number, end: number): PartBatch {
+  const { labels, pixels, crops, targets, mix } = batch;
+  const values = pixels.data.length / labels.length;
+  const classes = (targets?.length ?? 0) / labels.length;
+  const part = {
+    labels: labels.slice(begin, end),
+    pixels: sliceOf(pixels, begin * values, end * values),
+    crops: crops?.slice(begin, end),
+    targets: targets?.slice(begin * classes, end * classes),
+  };
+  if (mix === undefined) return part;
+  const partners = mix.partners.subarray(begin, end);
+  const others = copyOf(sliceOf(pixels, 0, partners.length * values));
+  partners.forEach((partner, i) =>
+    others.data.set(pixels.data.subarray(partner * values, (partner + 1) * values), i * values),
+  );
+  const theirs = crops && Array.from(partners, (partner) => crops[partner] ?? wholeImage);
+  return { ...part, mixed: { pixels: others, crops: theirs, share: mix.share } };
+}
+
 /** What a batch, or a part of it, adds to a step: its mean loss, its hits, the gradients of the loss. */
 export type Part = { loss: tf.Scalar; correct: tf.Scalar; gradients: Flat };
 
@@ -36,7 +68,7 @@ export type Part = { loss: tf.Scalar; correct: tf.Scalar; gradients: Flat };
 export function differentiate(
   network: Network,
   values: GroupValues,
-  batch: Batch,
+  batch: PartBatch,
   gates: Gates,
   trains: Trains,
   onForward: () => void,
@@ -44,7 +76,7 @@ export function differentiate(
   const { layout, vit, classes } = network;
   const trainables = cut(layout, values);
   const images = batch.labels.length;
-  const embedded = embedded2d(network, batch.pixels, images, batch.crops); // outside the tape: nothing below is trained
+  const embedded = embedded2d(network, batch, images); // outside the tape: nothing below is trained
   const targets =
     batch.targets === undefined
       ? tf.oneHot(tf.tensor1d(batch.labels, 'int32'), classes)
@@ -84,7 +116,7 @@ export function differentiate(
 export function partOf(
   network: Network,
   values: GroupValues,
-  batch: Batch,
+  batch: PartBatch,
   gates: Gates,
   trains: Trains,
   onForward: () => void,
@@ -112,7 +144,7 @@ export function infer(
     const { vit, layout } = network;
     const trainables = cut(layout, values);
     const linear = branchedLinear(layout, trainables, gates);
-    const feature = features(vit, embedded2d(network, pixels, images), images, linear);
+    const feature = features(vit, embedded2d(network, { pixels }, images), images, linear);
     return output === 'features' ? feature : head(feature, trainables);
   });
 }
@@ -124,11 +156,17 @@ export function head(feature: tf.Tensor2D, { headWeight, headBias }: Trainables)
 /** [images * tokens, dim]. */
 export function embedded2d(
   { vit, normalisation }: Network,
-  pixels: Pixels,
+  { pixels, crops, mixed }: Pick<PartBatch, 'pixels' | 'crops' | 'mixed'>,
   images: number,
-  crops?: readonly Crop[],
 ): tf.Tensor2D {
   const rows = patchRows(vit.config, pixels, normalisation, crops);
+  if (mixed !== undefined) {
+    const others = patchRows(vit.config, mixed.pixels, normalisation, mixed.crops);
+    for (let i = 0; i < rows.length; i++) {
+      const other = others[i] ?? 0;
+      rows[i] = other + ((rows[i] ?? 0) - other) * mixed.share;
+    }
+  }
   const [width] = vit.patchWeight.shape;
   return embed(vit, tf.tensor2d(rows, [rows.length / width, width]), images);
 }

@@ -12,6 +12,7 @@ import {
   randomAdapter,
   randomBatch,
   randomModel,
+  randomValues,
   stage1,
 } from '../checks/random-model.ts';
 import { AutodiffEngine } from './autodiff-engine.ts';
@@ -48,7 +49,11 @@ async function outcome(openShard?: () => ShardPort): Promise<{ numbers: string; 
   unwrap(await engine.prepare(randomModel(micro), adapter, plainNormalisation, { batch: 20, classes: 3 }));
   const numbers: unknown[] = [];
   const step = async (index: number): Promise<void> => {
-    engine.step(randomBatch(micro, 20, 3, index), { ...stage1, step: index });
+    const batch = randomBatch(micro, 20, 3, index);
+    // Partners lie in other parts.
+    const mix = { partners: Int32Array.from({ length: 20 }, (_, i) => (i + 11) % 20), share: 0.25 };
+    const targets = randomValues(4, 60).map(Math.abs);
+    engine.step(index === 2 ? { ...batch, mix, targets } : batch, { ...stage1, step: index });
     numbers.push((await engine.report()).steps);
   };
   await step(0);

@@ -12,9 +12,9 @@ import { faultOfThrown } from '../../shared/describe-fault.ts';
 import { beatMessage, Heartbeat, pingMessage, tellBeats, type Ticker } from '../../shared/heartbeat.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
 import type { VitModel } from '../../vit/parameters.ts';
-import type { Batch, Normalisation, Pixels } from '../engine.ts';
+import type { Normalisation, Pixels } from '../engine.ts';
 import { groupNames, type GroupName } from '../parameter-groups.ts';
-import { infer, partOf, type Network, type Output } from './network.ts';
+import { infer, partOf, type Network, type Output, type PartBatch } from './network.ts';
 import { imageCount } from './patches.ts';
 import { layoutOf, type GroupValues } from './trainables.ts';
 import { disposeVit, uploadVit } from './vit.ts';
@@ -45,7 +45,7 @@ interface Asks {
   /** The values that parts are computed with from now on. */
   values: { input: HostValues; output: null };
   part: {
-    input: { readonly batch: Batch; readonly gates: Gates; readonly trains: Trains };
+    input: { readonly batch: PartBatch; readonly gates: Gates; readonly trains: Trains };
     output: HostPart;
   };
   infer: {

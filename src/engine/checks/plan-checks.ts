@@ -5,7 +5,8 @@ import { allOpen, parametersOf, type Adapter } from '../../dmlora/adapter.ts';
 import { dropBranches } from '../../dmlora/drop-plan.ts';
 import { present } from '../../shared/assert.ts';
 import type { VitConfig } from '../../vit/vit-config.ts';
-import type { Batch, Engine, Gradients, PrepareOptions } from '../engine.ts';
+import { cropOf, sampleCrop, wholeImage, type Crop } from '../crop.ts';
+import type { Batch, Engine, Gradients, Mix, Pixels, PrepareOptions } from '../engine.ts';
 import {
   everyTile,
   gpuTuning,
@@ -22,6 +23,7 @@ import {
   randomAdapter,
   randomBatch,
   randomModel,
+  randomValues,
   stage1,
 } from './random-model.ts';
 import { unwrap } from '../../shared/result.ts';
@@ -168,6 +170,54 @@ async function checkPrefixCache(make: MakeEngine): Promise<Record<string, number
   return { first, third };
 }
 
+/** The pixels of the batch as the network takes them, sampled by crops and mixed, on the host. */
+function mixedPixels(crops: readonly Crop[] | undefined, { partners, share }: Mix): Pixels {
+  const [side, area] = [config.imageSize, config.imageSize ** 2];
+  const { rescale, mean, std } = plainNormalisation;
+  const bytes = Uint8Array.from(batch.pixels.data);
+  const sampled = Array.from(partners, (_, i) =>
+    sampleCrop(bytes.subarray(i * 3 * area, (i + 1) * 3 * area), side, crops?.[i] ?? wholeImage),
+  );
+  const value = (image: number, channel: number, place: number): number =>
+    ((sampled[image]?.[3 * place + channel] ?? NaN) * rescale - (mean[channel] ?? 0)) / (std[channel] ?? 1);
+  const data = Float32Array.from({ length: images * 3 * area }, (_, i) => {
+    const [image, rest] = [Math.floor(i / (3 * area)), i % (3 * area)];
+    const [channel, place] = [Math.floor(rest / area), rest % area];
+    return share * value(image, channel, place) + (1 - share) * value(partners[image] ?? -1, channel, place);
+  });
+  return { kind: 'normalised', data };
+}
+
+/**
+ * Gradients of images that the engine crops and mixes in pairs, to targets, against those of images that were
+ * mixed before: whole and in micro-batches that need partners from others.
+ */
+export async function checkMixes(make: MakeEngine): Promise<Record<string, number>> {
+  const mix = { partners: Int32Array.of(2, 4, 1, 0, 3), share: Math.fround(0.3) };
+  const targets = randomValues(9, images * classes).map(Math.abs);
+  const side = config.imageSize;
+  const some = Array.from({ length: images }, (_, i) =>
+    cropOf(side, i / 2, 1.3, side - 4, side - 3, i % 2 === 0),
+  );
+  const plain = await prepared(make, { targets: true });
+  const mixing = await prepared(make, { targets: true, mixes: true, microBatch: 2 });
+  let worst = 0;
+  for (const crops of [undefined, some]) {
+    const of = async (engine: Engine, given: Batch): Promise<Gradients> =>
+      unwrap(await engine.gradients({ ...given, targets }, new Map()));
+    const expected = await of(plain, { labels: batch.labels, pixels: mixedPixels(crops, mix) });
+    const got = await of(mixing, { ...batch, crops, mix });
+    // Pixels are blended in float32, and gradients of few images are small beside what they are sums of.
+    worst = Math.max(worst, compare('mixed', got, expected, 2e-4));
+    assertClose('loss of a mix', [got.loss], [expected.loss], { abs: 0, rel: 1e-5 });
+    const other = await of(plain, { ...batch, crops });
+    if (!(Math.abs(other.loss / expected.loss - 1) > 1e-4)) throw new Error('mixing changes nothing');
+  }
+  plain.dispose();
+  mixing.dispose();
+  return { worst };
+}
+
 /** A drop leaves the survivors' values and moments as they are, bit for bit. */
 async function checkDrop(make: MakeEngine): Promise<Record<string, number>> {
   const engine = await prepared(make, { microBatch: 2 });
@@ -223,6 +273,7 @@ export const planChecks = {
   'other plans': checkOtherPlans,
   'stage 2': checkStage2,
   'prefix cache': checkPrefixCache,
+  'mixed in pairs': checkMixes,
   drop: checkDrop,
   'mapped buffers, many submits': checkWays,
 } as const;

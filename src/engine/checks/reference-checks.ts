@@ -111,12 +111,23 @@ async function checkGradients(setting: Setting): Promise<Figures> {
   return figures;
 }
 
-/** Cases of make_targets.py: smoothing, whether classes are weighted. */
+/** Cases of make_targets.py: smoothing, whether classes are weighted, whether images are mixed in pairs. */
 const targetCases = {
-  smoothed: [0.1, false],
-  weighted: [0, true],
-  both: [0.3, true],
+  smoothed: [0.1, false, false],
+  weighted: [0, true, false],
+  both: [0.3, true, false],
+  mixed: [0, false, true],
+  all: [0.1, true, true],
 } as const;
+
+/** Values of each image, or of its row, with those of its partner. */
+function mixedIn(of: Float32Array, partners: Float32Array, share: number): Float32Array<ArrayBuffer> {
+  const values = of.length / partners.length;
+  return Float32Array.from(of, (own, i) => {
+    const other = of[(partners[Math.floor(i / values)] ?? NaN) * values + (i % values)] ?? NaN;
+    return share * own + (1 - share) * other;
+  });
+}
 
 /**
  * Loss and gradients to the targets that a recipe asks for against PyTorch's CrossEntropyLoss; by a step as
@@ -129,17 +140,23 @@ async function checkTargets(setting: Setting): Promise<Figures> {
   const manifest = await readManifest(setting.read);
   const adapter = adapterFrom(tensors, 'param.');
   const counts = [...tensorOf(wanted, 'counts').data];
-  const weighted = { labelSmoothing: 0, classBalance: 'weights' } as const;
+  const weighted = { labelSmoothing: 0, classBalance: 'weights', mixup: 0, seed: 1 } as const;
   assertClose('weights', classWeights(counts, weighted), tensorOf(wanted, 'weights').data, {
     abs: 0,
     rel: 1e-6,
   });
-  const plain = batchFrom(tensors);
-  for (const [name, [smoothing, isWeighted]] of Object.entries(targetCases)) {
+  const shapes = { batch: batchFrom(tensors).labels.length, classes: counts.length, targets: true };
+  const engine = await prepared(setting, adapter, shapes);
+  const [partners, share] = [tensorOf(wanted, 'partners').data, numberAt(wanted, 'share')];
+  for (const [name, [smoothing, isWeighted, isMixed]] of Object.entries(targetCases)) {
+    const mixed = (of: Float32Array): Float32Array => (isMixed ? mixedIn(of, partners, share) : of);
+    const { labels, pixels } = batchFrom(tensors);
+    const plain: Batch = {
+      labels,
+      pixels: { kind: 'normalised', data: mixed(Float32Array.from(pixels.data)) },
+    };
     const weights = isWeighted ? classWeights(counts, weighted) : counts.map(() => 1);
-    const batch = { ...plain, targets: targetRows(plain.labels, weights, smoothing) };
-    const shapes = { batch: batch.labels.length, classes: counts.length, targets: true };
-    const engine = await prepared(setting, adapter, shapes);
+    const batch = { ...plain, targets: mixed(targetRows(labels, weights, smoothing)) };
     const { loss, gradients } = unwrap(await engine.gradients(batch, allOpen));
     const expectedLoss = numberAt(wanted, `${name}.loss`);
     const near = times({ abs: 1e-5, rel: 0 }, setting.slack);
@@ -166,8 +183,8 @@ async function checkTargets(setting: Setting): Promise<Figures> {
     if (toTargets.loss === toLabels.loss) throw new Error(`${name}: targets change nothing`);
     const drop = unwrap(await engine.loss(batch, allOpen));
     if (drop !== unwrap(await engine.loss(plain, allOpen))) throw new Error(`${name}: a drop sees targets`);
-    engine.dispose();
   }
+  engine.dispose();
   return figures;
 }
 

@@ -93,8 +93,9 @@ export class KernelEngine implements Engine {
     const { config } = model;
     const unsupported = unsupportedByKernels(config);
     if (unsupported !== null) return fail({ kind: 'bad-recipe', field: 'engine', detail: unsupported });
-    const { classes, batch, pixels = null, images = 0, targets = false } = options;
-    const task = { config, adapter, classes, batch, normalisation, tuning, pixels, images, targets };
+    const { classes, batch, pixels = null, images = 0, targets = false, mixes = false } = options;
+    const form = { pixels, images, targets, mixes };
+    const task = { config, adapter, classes, batch, normalisation, tuning, ...form };
     try {
       const made = await prepareModel(gpu, this.#memory, this.#pipelines, model, task, options);
       if (!made.ok) return made;
@@ -181,7 +182,7 @@ export class KernelEngine implements Engine {
       const [flat] = await readRegions(this.#memory, [wholeOf(gradient, 16 * layout.ends[3])]);
       const logits = await collected.read();
       return {
-        loss: meanCrossEntropy(logits, batch.labels),
+        loss: meanCrossEntropy(logits, batch.labels, batch.targets),
         logits,
         gradients: unpack(layout, widths, present(flat, 'gradients')),
       };

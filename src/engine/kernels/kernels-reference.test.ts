@@ -30,6 +30,12 @@ describe.skipIf(missingGpu !== null)(`reference vectors of ${referenceFolder} on
     expect(Object.values(figures).every(Number.isFinite)).toBe(true);
   });
 
+  test('targets in micro-batches', async () => {
+    const setting = { makeEngine: kernelEngine(), read: readReference, slack: 10, shapes: { microBatch: 3 } };
+    const figures = await referenceChecks.targets(setting);
+    expect(Object.values(figures).every(Number.isFinite)).toBe(true);
+  });
+
   test.each(Object.entries(gpuVariants))(
     'logits and gradients as a GPU computes them: %s',
     async (_, tuning) => {

@@ -104,7 +104,9 @@ export const crossEntropyRow = entry({
     // Rows that add up to anything; those of labels are 1 at the label.
     const random = randomValues(seed + 1, 2 * images * classes).map(Math.abs);
     const targets =
-      to === 'targets' ? random : random.map((_, i) => (i % classes === at(labels, Math.floor(i / classes)) ? 1 : 0));
+      to === 'targets'
+        ? random
+        : random.map((_, i) => (i % classes === at(labels, Math.floor(i / classes)) ? 1 : 0));
     const target = (image: number, c: number): number => at(targets, (first + image) * classes + c);
     const row = (image: number): Float32Array => logits.subarray(image * padded, image * padded + classes);
     const total = (image: number): number => row(image).reduce((all, value) => all + Math.exp(value), 0);

@@ -147,7 +147,9 @@ export class DeviceModel {
     assert(batch.pixels.kind === form, () => `pixels come as ${form}`);
     const inputs = this.#inputsOf(batch, images);
     const scales = new Set<Phase>(['scales']);
-    const parts = inputs.map(({ ways }) => new Set<Phase>([...ways, ...phases.map((one) => lossOf(one, batch))]));
+    const parts = inputs.map(
+      ({ ways }) => new Set<Phase>([...ways, ...phases.map((one) => lossOf(one, batch))]),
+    );
     const last = new Set(end);
     const count = [scales, ...parts, last].reduce((sum, of) => sum + program.count(of), 0);
     const submission = new Submission(this.memory.device, name, this.pace.mostOf(count), () =>
@@ -172,8 +174,8 @@ export class DeviceModel {
    * cache.
    */
   #inputsOf(batch: Batch, images: number): { fromPixels: boolean; ways: Phase[] }[] {
-    const { images: places, crops } = batch;
-    const cache = crops === undefined ? this.#cache : null;
+    const { images: places, crops, mix } = batch;
+    const cache = crops === undefined && mix === undefined ? this.#cache : null;
     const { images: most } = this.plan.context.widths;
     return Array.from({ length: Math.ceil(images / most) }, (_, part) => {
       const here = places?.subarray(part * most, (part + 1) * most);
@@ -260,10 +262,17 @@ class PrefixCache {
 }
 
 /** The phase that turns the pixels of a batch into patch rows. */
-function wayIn({ pixels, labels, crops }: Batch): Phase {
-  if (crops === undefined) return pixels.kind;
-  assert(pixels.kind === 'bytes' && crops.length === labels.length, 'a crop for each image, in bytes');
-  return 'cropped';
+function wayIn({ pixels, labels, crops, mix }: Batch): Phase {
+  if (crops === undefined && mix === undefined) return pixels.kind;
+  assert(pixels.kind === 'bytes', 'crops and mixes of bytes');
+  assert((crops?.length ?? labels.length) === labels.length, 'a crop for each image');
+  if (mix === undefined) return 'cropped';
+  const { partners } = mix;
+  assert(
+    partners.length === labels.length && partners.every((partner) => partner >= 0 && partner < labels.length),
+    'a partner within the batch for each image',
+  );
+  return 'mixed';
 }
 
 /** The phase of the loss is another one where the batch has targets. */

@@ -1,9 +1,10 @@
 // The step block: everything that changes from step to step, in one buffer written once: the `Step` struct,
-// the gates of every column, labels, places of kept rows, crops, targets. One host array is filled again and again, so
+// the gates of every column, labels, places of kept rows, crops, targets, pairs. One host array is filled again and again, so
 // a step allocates nothing of size.
 import type { Gates } from '../../../dmlora/adapter.ts';
 import { assert, present } from '../../../shared/assert.ts';
-import type { Batch, StepControl } from '../../engine.ts';
+import { wholeImage } from '../../crop.ts';
+import type { Batch, Mix, StepControl } from '../../engine.ts';
 import { wholeOf, type DeviceMemory } from './device-memory.ts';
 import { packGates, type FlatLayout } from '../memory/flat-parameters.ts';
 import type { TrainingState } from '../memory/training-state.ts';
@@ -28,6 +29,7 @@ export class StepBlock {
   readonly #crops: Int32Array;
   /** Null where none are wanted. */
   readonly #targets: Float32Array | null;
+  readonly #pairs: Uint32Array | null;
   #lastGates: Gates | null = null;
 
   constructor(
@@ -42,15 +44,16 @@ export class StepBlock {
     this.#labels = new Uint32Array(this.#bytes, regions.labels.offset, regions.labels.bytes / 4);
     this.#places = new Uint32Array(this.#bytes, regions.places.offset, regions.places.bytes / 4);
     this.#crops = new Int32Array(this.#bytes, regions.crops.offset, regions.crops.bytes / 4);
-    const { targets } = regions;
+    const { targets, pairs } = regions;
     this.#targets = targets && new Float32Array(this.#bytes, targets.offset, targets.bytes / 4);
+    this.#pairs = pairs && new Uint32Array(this.#bytes, pairs.offset, pairs.bytes / 4);
   }
 
   /** Fills and uploads the block; `numbers` is null for a forward or gradient without an update. */
   write(
     layout: FlatLayout,
     gates: Gates,
-    { labels, images: places, crops, targets }: Batch,
+    { labels, images: places, crops, targets, mix }: Batch,
     images: number,
     numbers: StepNumbers | null,
   ): void {
@@ -66,8 +69,21 @@ export class StepBlock {
     if (places !== undefined) this.#places.set(places);
     if (targets !== undefined) present(this.#targets, 'room for targets, as prepare was told').set(targets);
     crops?.forEach(({ x, y, dx, dy }, i) => this.#crops.set([x, y, dx, dy], 4 * i));
+    if (mix !== undefined) this.#writePairs(mix, crops === undefined);
     if (numbers !== null) this.#writeNumbers(numbers);
     this.memory.write(wholeOf(this.state.stepBlock), this.#bytes);
+  }
+
+  /** What is mixed is sampled by crops: those of whole images where none are given. */
+  #writePairs({ partners, share }: Mix, whole: boolean): void {
+    const pairs = present(this.#pairs, 'room for pairs, as prepare was told');
+    const shares = new Float32Array(pairs.buffer, pairs.byteOffset, pairs.length);
+    const { x, y, dx, dy } = wholeImage;
+    partners.forEach((partner, i) => {
+      pairs[2 * i] = partner;
+      shares[2 * i + 1] = share;
+      if (whole) this.#crops.set([x, y, dx, dy], 4 * i);
+    });
   }
 
   /** Bias corrections are powers in float64, rounded once. */

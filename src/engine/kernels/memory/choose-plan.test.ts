@@ -51,6 +51,7 @@ const tinyTask: Task = {
   pixels: 'bytes',
   images: 0,
   targets: false,
+  mixes: false,
 };
 const whole: Choice = { microBatch: 8, recomputedBlocks: 0, storage: 'f32', cachePrefix: false };
 const planned = (choice: Partial<Choice>): MemoryPlan =>

@@ -38,8 +38,9 @@ export interface Task {
   readonly pixels: Pixels['kind'] | null;
   /** Images of the training set, where batches tell which they hold; 0 where they do not. */
   readonly images: number;
-  /** Whether batches may bring targets. */
+  /** Whether batches may bring targets, and may be mixed. */
   readonly targets: boolean;
+  readonly mixes: boolean;
 }
 
 /** One way to run a task; the first entry is the fastest, each other one costs time and saves memory. */
@@ -100,7 +101,7 @@ export function planRun(task: Task, choice: Choice): Plan {
     widths,
     classes,
     frozen: planFrozen(config, widths, storage, (block, kind) => needsGradient(layout, block, kind)),
-    state: planState(layout, widths, Math.ceil(batch / microBatch), task.targets),
+    state: planState(layout, widths, Math.ceil(batch / microBatch), task),
     normalisation,
     pixels,
     tuning,
@@ -120,7 +121,7 @@ export function planAgain(plan: Plan, adapter: Adapter): Plan {
   const { widths, state: former } = plan.context;
   const task = { ...plan.task, adapter };
   const layout = flatLayout(task.config, widths, adapter, task.classes);
-  const context = { ...plan.context, state: planState(layout, widths, former.parts, task.targets) };
+  const context = { ...plan.context, state: planState(layout, widths, former.parts, task) };
   return { ...plan, task, context, ...planPrograms(context) };
 }
 

@@ -66,6 +66,8 @@ export interface TrainingState {
     readonly crops: Region;
     /** Targets of the batch, [images, classes]; null where none are wanted. */
     readonly targets: Region | null;
+    /** Partner and share of each image that is mixed; null where none is. */
+    readonly pairs: Region | null;
     readonly scales: Region;
     readonly columns: Region;
     readonly modules: Region;
@@ -88,13 +90,13 @@ export interface TrainingState {
 /**
  * The state of an adapter for steps of `parts` micro-batches, each as wide as `widths` says.
  *
- * @param targets whether batches may bring targets.
+ * @param wanted what batches may bring beside pixels, labels and crops.
  */
 export function planState(
   layout: FlatLayout,
   widths: Widths,
   parts: number,
-  targets: boolean,
+  wanted: { readonly targets: boolean; readonly mixes: boolean },
 ): TrainingState {
   const buffers: PlannedBuffer[] = [];
   const tables: [PlannedBuffer, Uint32Array<ArrayBuffer>][] = [];
@@ -117,13 +119,15 @@ export function planState(
   const gateBytes = aligned(4 * Math.max(1, layout.columns), unit);
   const labelBytes = aligned(4 * images, unit);
   const cropsAt = unit + gateBytes + 2 * labelBytes;
-  const targetsAt = aligned(cropsAt + 16 * images, unit);
-  const targetBytes = 4 * images * layout.classes;
-  const stepBlock = make(
-    'step block',
-    targets ? targetsAt + targetBytes : cropsAt + 16 * images,
-    'table',
-  );
+  let end = cropsAt + 16 * images;
+  const beyond = (bytes: number): { offset: number; bytes: number } => {
+    const offset = aligned(end, unit);
+    end = offset + bytes;
+    return { offset, bytes };
+  };
+  const targets = wanted.targets ? beyond(4 * images * layout.classes) : null;
+  const pairs = wanted.mixes ? beyond(8 * images) : null;
+  const stepBlock = make('step block', end, 'table');
   const siteTable = table('sites', siteUniforms(layout));
   const sizes = table('sizes', sizeTable(layout));
   const partTable = table('parts', partUniforms(widths.images, parts));
@@ -160,7 +164,8 @@ export function planState(
       labels: { buffer: stepBlock, offset: unit + gateBytes, bytes: 4 * images },
       places: { buffer: stepBlock, offset: unit + gateBytes + labelBytes, bytes: 4 * images },
       crops: { buffer: stepBlock, offset: cropsAt, bytes: 16 * images },
-      targets: targets ? { buffer: stepBlock, offset: targetsAt, bytes: targetBytes } : null,
+      targets: targets && { buffer: stepBlock, ...targets },
+      pairs: pairs && { buffer: stepBlock, ...pairs },
       scales: { buffer: scales, offset: 0, bytes: 4 * Math.max(1, layout.columns) },
       columns: wholeOf(table('columns', columnModules(layout))),
       modules: wholeOf(table('modules', moduleTable(layout))),

@@ -8,15 +8,18 @@
 //   cropped     the same, sampled where the image's crop says (engine/crop.ts): bilinear, clamped, the places
 //               as integers in 1/65536 of a pixel, so that every device samples the same ones; a flip is a
 //               negative step
+//   mixed       share times that and the rest of what the image's partner in the batch has there, sampled by
+//               the partner's own crop (Zhang et al., "mixup", 2018)
 //   normalised  [n, 3, side, side] float32, copied
 //
-// Cost: one load and one store a value (cropped: four loads); one thread makes four values.
+// Cost: one load and one store a value (cropped: four loads, mixed: eight); one thread makes four values.
 import { cropUnit } from '../../crop.ts';
 import type { Normalisation } from '../../engine.ts';
 import { float, kernel, list, read, uniform, write, type Grid, type Kernel } from './kernel.ts';
 import { partStruct, stepStruct } from './structs.ts';
 
-export type PixelForm = Normalisation | { readonly cropped: Normalisation } | 'normalised';
+export type PixelForm =
+  Normalisation | { readonly cropped: Normalisation; readonly mixed?: boolean } | 'normalised';
 
 export interface PatchRows {
   readonly images: number;
@@ -38,6 +41,7 @@ export function patchRowsKernel(rows: PatchRows, form: PixelForm): Kernel {
   const tokens = grid * grid + prefix;
   const area = side * side;
   const isCropped = typeof form === 'object' && 'cropped' in form;
+  const isMixed = isCropped && form.mixed === true;
   const normalisation = form === 'normalised' ? null : isCropped ? form.cropped : form;
   const byteFunctions = (n: Normalisation): string => /* wgsl */ `
 const scale = vec3f(${list(3, (c) => float(n.rescale / (n.std[c] ?? 1)))});
@@ -65,21 +69,27 @@ fn byte(image: u32, y: u32, x: u32, channel: u32) -> f32 {
     normalisation === null
       ? `return pixels[(image * 3u + channel) * ${area}u + y * ${side}u + x];`
       : isCropped
-        ? sampled
+        ? isMixed
+          ? `let other = sampled(pairs[image].x, y, x, channel);
+  return other + (sampled(image, y, x, channel) - other) * bitcast<f32>(pairs[image].y);`
+          : sampled
         : 'return byte(image, y, x, channel) * scale[channel] + shift[channel];';
   return kernel(
-    `patch-rows ${normalisation === null ? 'normalised' : isCropped ? 'cropped' : 'bytes'}`,
+    `patch-rows ${normalisation === null ? 'normalised' : isMixed ? 'mixed' : isCropped ? 'cropped' : 'bytes'}`,
     [
       read('pixels', normalisation === null ? 'array<f32>' : 'array<u32>'),
       uniform('step', 'Step'),
       uniform('part', 'Part'),
       ...(isCropped ? [read('crops', 'array<vec4i>')] : []),
+      // Partner and share, in the long spelling: `array<vec2u>` is the type of float16 tensors (storage.ts).
+      ...(isMixed ? [read('pairs', 'array<vec2<u32>>')] : []),
       write('y'),
     ],
     /* wgsl */ `
 ${stepStruct.wgsl}
 ${partStruct.wgsl}
 ${normalisation === null ? '' : byteFunctions(normalisation)}
+${isMixed ? `fn sampled(image: u32, y: u32, x: u32, channel: u32) -> f32 {${sampled}\n}` : ''}
 fn value(image: u32, token: u32, i: u32) -> f32 {
   if (token < ${prefix}u || i >= ${3 * patch * patch}u || image >= step.images) { return 0.0; }
   let channel = i / ${patch * patch}u;

@@ -28,7 +28,8 @@ export function isTensor(operand: Operand): operand is Tensor {
  * Which part of a step a dispatch belongs to; a run encodes the phases it needs, in this order:
  *
  *   scales                                once
- *   bytes | cropped | normalised, prefix  for each micro-batch: pixels to the input of the first adapted block;
+ *   bytes | cropped | mixed | normalised, prefix
+ *                                         for each micro-batch: pixels to the input of the first adapted block;
  *   keep | kept                             then that is kept, or it is taken from what was kept
  *   forward, loss | targets, backward     for each micro-batch; the loss to labels, or to the batch's targets
  *   reduce, update                        once
@@ -37,6 +38,7 @@ export type Phase =
   | 'scales'
   | 'bytes'
   | 'cropped'
+  | 'mixed'
   | 'normalised'
   | 'prefix'
   | 'keep'
