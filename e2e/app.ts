@@ -7,6 +7,17 @@ import { writePictures } from './pictures.ts';
 
 export const button = (page: Page, name: string): Locator => page.getByRole('button', { name, exact: true });
 
+/** Shows one of the five places, by the bar. */
+export async function go(page: Page, place: string): Promise<void> {
+  await page.getByRole('navigation', { name: 'Places' }).getByRole('link', { name: place }).click();
+}
+
+/** Shows a view of what is understood of a result. */
+export async function goToView(page: Page, view: string): Promise<void> {
+  await go(page, 'Understand');
+  await page.getByRole('navigation', { name: 'Views' }).getByRole('link', { name: view }).click();
+}
+
 /** Opens the page and waits until what ships with Graft is open. */
 export async function openApp(page: Page): Promise<void> {
   await page.goto('./');
@@ -15,10 +26,12 @@ export async function openApp(page: Page): Promise<void> {
 }
 
 export async function openModel(page: Page, folder: string): Promise<void> {
+  await go(page, 'Model');
   await page.getByTestId('pick-model-folder').setInputFiles(folder);
 }
 
 export async function openPictures(page: Page, folder: string): Promise<void> {
+  await go(page, 'Images');
   await page.getByTestId('pick-images-folder').setInputFiles(folder);
 }
 
@@ -29,6 +42,7 @@ export async function loadRecipe(
   path: string,
 ): Promise<void> {
   await writeFile(path, JSON.stringify(recipe));
+  await go(page, 'Train');
   await page.getByTestId('pick-recipe').setInputFiles(path);
   await expect(page.getByTestId('total-steps')).toHaveAttribute('data-steps', String(recipe.steps));
 }

@@ -2,7 +2,7 @@
 import { zipSync } from 'fflate';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { button, openApp } from './app.ts';
+import { button, go, openApp } from './app.ts';
 import { expect, test } from './graft-test.ts';
 import { microModel } from './headless.ts';
 import { png } from './pictures.ts';
@@ -32,6 +32,7 @@ test('model files and a zip dropped at once', async ({ page }) => {
     await page.dispatchEvent('main', type, { dataTransfer: dropped });
   await expect(page.getByTestId('data-title')).toHaveText('colours');
   await expect(page.getByRole('list', { name: 'Classes' })).toContainText('blue');
+  await go(page, 'Model');
   await expect(page.getByText('2 blocks')).toBeVisible();
   await expect(button(page, 'Start')).toBeEnabled();
 });

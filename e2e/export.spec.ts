@@ -3,7 +3,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unzipSync } from 'fflate';
-import { button, expectPhase, loadRecipe, openApp, openModel, openPictures } from './app.ts';
+import { button, expectPhase, go, loadRecipe, openApp, openModel, openPictures } from './app.ts';
 import { expect, test } from './graft-test.ts';
 import { microModel } from './headless.ts';
 import { classNames, writePictures } from './pictures.ts';
@@ -19,12 +19,14 @@ test('formats are written, proved and zipped', async ({ page }, info) => {
   await openPictures(page, pictures);
   await expect(page.getByTestId('data-title')).toHaveText('pictures');
   await expect(page.getByText('pictures: 19 images in 3 classes')).toBeVisible();
+  await go(page, 'Train');
   await page.getByLabel('Backend').selectOption('wasm');
   await loadRecipe(page, { steps: 12, batch: 8 }, info.outputPath('recipe.json'));
   await button(page, 'Start').click();
   await expectPhase(page, 'finished');
 
   const dialog = page.getByRole('dialog', { name: 'Export' });
+  await go(page, 'Take home');
   await button(page, 'Merge & export').click();
   await expect(dialog).toBeVisible();
   await page.keyboard.press('Escape');

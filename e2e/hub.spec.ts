@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Page } from '@playwright/test';
 import { startHubStandIn, type HubStandIn } from '../scripts/testing/hub-stand-in.ts';
-import { button, expectPhase, loadRecipe, openApp, openPictures } from './app.ts';
+import { button, expectPhase, go, loadRecipe, openApp, openPictures } from './app.ts';
 import { expect, test, type Watch } from './graft-test.ts';
 import { microModel } from './headless.ts';
 import { writePictures } from './pictures.ts';
@@ -43,6 +43,7 @@ function allow(watched: Watch, ...origins: string[]): void {
 /** Opens the page with the stand-in as its Hub. */
 async function openWithHub(page: Page): Promise<void> {
   await openApp(page);
+  await go(page, 'Model');
   await page.getByText('Access token and mirror').click();
   await page.getByTestId('hub-address').fill(hub.address);
 }
@@ -152,6 +153,7 @@ test('a mirror that the page may not talk to is named as such', async ({ page, w
   watched.allowed.push(/Content Security Policy|content security: connect-src|Fetch API cannot load/);
   await page.setViewportSize({ width: 400, height: 800 });
   await openApp(page);
+  await go(page, 'Model');
   await page.getByText('Access token and mirror').click();
   await page.getByTestId('hub-address').fill('https://mirror.invalid');
   await ask(page, 'ann/micro');
@@ -173,6 +175,7 @@ test('a trained model goes to a repository of the user’s, and nothing but its 
   await loadRecipe(page, { steps: 2, batch: 4 }, info.outputPath('recipe.json'));
   await button(page, 'Start').click();
   await expectPhase(page, 'finished');
+  await go(page, 'Take home');
   await button(page, 'Merge & export').click();
   await button(page, 'Write and prove').click();
   hub.requests.length = 0;

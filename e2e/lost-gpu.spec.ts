@@ -1,6 +1,6 @@
 // Promise: a GPU that the browser loses in the middle of a run costs nothing: it is prepared again and the run
 // goes on. Lost for good, the run is kept, and ends on the processor with what it had learned.
-import { button, expectPhase, loadRecipe, openApp, openModel, openPictures, stepsDone } from './app.ts';
+import { button, expectPhase, go, loadRecipe, openApp, openModel, openPictures, stepsDone } from './app.ts';
 import { expect, test } from './graft-test.ts';
 import { microModel } from './headless.ts';
 import { writePictures } from './pictures.ts';
@@ -14,6 +14,7 @@ test('the GPU process crashes twice in a run', async ({ page, browser, watched }
   await openPictures(page, await writePictures(info.outputPath('pictures'), 10));
   await expect(page.getByTestId('data-title')).toHaveText('pictures');
   await loadRecipe(page, { steps: 4000, batch: 8, seed: 4 }, info.outputPath('recipe.json'));
+  await go(page, 'Train');
   await page.getByLabel('Backend').selectOption('webgpu');
   await button(page, 'Start').click();
   await expectPhase(page, 'training');

@@ -1,5 +1,5 @@
 // Promise: where the browser has no WebGPU adapter the run goes to wasm, and the page says so (G15).
-import { button, expectPhase, loadRecipe, openApp, openModel, openPictures } from './app.ts';
+import { button, expectPhase, go, loadRecipe, openApp, openModel, openPictures } from './app.ts';
 import { quietFlags } from '../scripts/setup/browser-flags.mjs';
 import { expect, test } from './graft-test.ts';
 import { microModel } from './headless.ts';
@@ -17,6 +17,7 @@ test('without WebGPU training runs on wasm and the page says so', async ({ page 
   await openApp(page);
   const badge = page.getByTestId('device-badge');
   await expect(badge).toHaveAttribute('data-backend', 'wasm');
+  await go(page, 'Train');
   await expect(page.getByTestId('device-notice')).toContainText('WebGPU is not available');
   await openModel(page, microModel);
   await expect(page.getByTestId('model-title')).toHaveText('micro_vit_hf');

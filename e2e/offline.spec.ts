@@ -7,7 +7,7 @@ import { contentSecurityPolicy } from '../scripts/headers.mjs';
 import { serviceWorkerName, serviceWorkerText } from '../scripts/offline.mjs';
 import { dist, root } from '../scripts/setup/paths.mjs';
 import { startStaticHost } from '../scripts/testing/static-host.mjs';
-import { button, expectPhase, loadRecipe, openModel, openPictures } from './app.ts';
+import { button, expectPhase, go, loadRecipe, openModel, openPictures } from './app.ts';
 import { expect, test, type Watch } from './graft-test.ts';
 import { microModel } from './headless.ts';
 import { writePictures } from './pictures.ts';
@@ -60,6 +60,7 @@ test('after one visit everything that ships opens and trains without a network',
   await button(page, 'Start').click();
   await expectPhase(page, 'finished');
   await expect(page.getByTestId('device-badge')).toHaveAttribute('data-backend', 'wasm');
+  await go(page, 'Take home');
   await button(page, 'Merge & export').click();
   await button(page, 'Write and prove').click();
   await expect(page.getByTestId('export-hf')).toHaveAttribute('data-offered', 'true', { timeout: 120_000 });
@@ -101,6 +102,7 @@ test('a newer build waits for the run and for other tabs, and the open page keep
   await openPictures(page, await writePictures(info.outputPath('pictures'), 6));
   await expect(page.getByTestId('data-title')).toHaveText('pictures');
   await loadRecipe(page, { steps: 200, batch: 8 }, info.outputPath('recipe.json'));
+  await go(page, 'Train');
   await page.getByLabel('Backend').selectOption('wasm');
   await button(page, 'Start').click();
   await button(page, 'Pause').click();
@@ -116,6 +118,7 @@ test('a newer build waits for the run and for other tabs, and the open page keep
   await button(page, 'Stop').click();
   await expectPhase(page, 'finished');
   // This part of the build is loaded now, from what was kept: the host has it no longer.
+  await go(page, 'Take home');
   await button(page, 'Merge & export').click();
   await button(page, 'Write and prove').click();
   await expect(page.getByTestId('export-hf')).toHaveAttribute('data-offered', 'true', { timeout: 120_000 });

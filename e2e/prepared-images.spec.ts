@@ -3,7 +3,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Page } from '@playwright/test';
-import { button, expectPhase, loadRecipe, openApp, openModel, openPictures } from './app.ts';
+import { button, expectPhase, go, loadRecipe, openApp, openModel, openPictures } from './app.ts';
 import { expect, test } from './graft-test.ts';
 import { microModel } from './headless.ts';
 import { writePictures } from './pictures.ts';
@@ -11,6 +11,7 @@ import { writePictures } from './pictures.ts';
 const prepared = (page: Page) => page.getByTestId('prepared');
 
 async function expectPrepared(page: Page, images: number, decoded: number): Promise<void> {
+  await go(page, 'Images');
   await expect(prepared(page)).toHaveAttribute('data-ready', String(images));
   await expect(prepared(page)).toHaveAttribute('data-total', String(images));
   await expect(prepared(page)).toHaveAttribute('data-decoded', String(decoded));

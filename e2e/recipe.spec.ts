@@ -2,7 +2,7 @@
 // is hidden stops nobody; a recipe file that cannot be used changes nothing.
 import { writeFile } from 'node:fs/promises';
 import type { Locator, Page } from '@playwright/test';
-import { button, expectPhase, openApp, openModel, openPictures } from './app.ts';
+import { button, expectPhase, go, openApp, openModel, openPictures } from './app.ts';
 import { expect, test } from './graft-test.ts';
 import { microModel } from './headless.ts';
 import { writePictures } from './pictures.ts';
@@ -15,6 +15,7 @@ test('plain LoRA, with a hidden window that would end before it begins, trains',
   await openModel(page, microModel);
   await openPictures(page, await writePictures(info.outputPath('pictures'), 4));
   await expect(page.getByTestId('data-title')).toHaveText('pictures');
+  await go(page, 'Train');
   await page.getByRole('radio', { name: 'steps', exact: true }).check();
   await field(page, 'Steps').fill('4');
   await field(page, 'Batch in images').fill('4');
@@ -38,6 +39,8 @@ test('plain LoRA, with a hidden window that would end before it begins, trains',
   await expect(page.getByText(/This model has blocks 0 to 1/)).toBeVisible();
   await field(page, 'From block').fill('1');
 
+  await go(page, 'Train');
+
   await page.getByLabel('Backend').selectOption('wasm');
   await button(page, 'Start').click();
   await expectPhase(page, 'finished');
@@ -46,6 +49,7 @@ test('plain LoRA, with a hidden window that would end before it begins, trains',
 
 test('a recipe file that cannot be used is told, and changes nothing', async ({ page }, info) => {
   await openApp(page);
+  await go(page, 'Train');
   await field(page, 'Seed').fill('77');
   const path = info.outputPath('recipe.json');
   for (const [text, words] of [

@@ -5,6 +5,7 @@ import type { Page } from '@playwright/test';
 import {
   button,
   expectPhase,
+  go,
   loadRecipe,
   openApp,
   openModel,
@@ -29,18 +30,21 @@ async function prepare(page: Page, pictures: string, recipePath: string): Promis
   await openPictures(page, pictures);
   await expect(page.getByTestId('data-title')).toHaveText('pictures');
   await loadRecipe(page, recipe, recipePath);
+  await go(page, 'Train');
   await page.getByLabel('Backend').selectOption('wasm');
 }
 
 /** What an ended run leaves: every step and validation but for its speed, and the merged weights. */
 async function leavings(page: Page, folder: string): Promise<string[]> {
   await expectPhase(page, 'finished');
+  await go(page, 'Train');
   await expect(page.getByTestId('result')).toBeVisible();
   const csv = await saved(page, () => button(page, 'CSV').click(), `${folder}.csv`);
   const rows = csv
     .toString()
     .split('\n')
     .map((row) => row.split(',').filter((_, column) => column !== 5));
+  await go(page, 'Take home');
   await button(page, 'Merge & export').click();
   await button(page, 'Write and prove').click();
   await page.getByTestId('export-hf').getByText('6 files').click();
@@ -85,6 +89,7 @@ test('a run goes on after a reload, and from its file in another browser, as if 
   const unfinished = page.getByTestId('unfinished');
   await expect(unfinished).toHaveAttribute('data-step', String(at));
   const file = info.outputPath('run.safetensors');
+  await go(page, 'Take home');
   await saved(
     page,
     () =>
@@ -96,6 +101,7 @@ test('a run goes on after a reload, and from its file in another browser, as if 
   );
   await unfinished.getByRole('button').click();
   expect(await leavings(page, info.outputPath('reloaded'))).toEqual(undisturbed);
+  await go(page, 'Train');
   await expect(page.getByTestId('run-notes')).toHaveCount(0);
   await expect(page.getByTestId('model-title')).toHaveText('micro_vit_hf');
   await expect(page.getByTestId('data-title')).toHaveText('pictures');
@@ -104,6 +110,7 @@ test('a run goes on after a reload, and from its file in another browser, as if 
   const other = await browser.newContext();
   const elsewhere = await other.newPage();
   await openApp(elsewhere);
+  await go(elsewhere, 'Take home');
   await elsewhere.getByTestId('pick-run').setInputFiles(file);
   const waiting = elsewhere.getByTestId('unfinished');
   await expect(waiting).toHaveAttribute('data-step', String(at));
@@ -128,6 +135,7 @@ test('runs are listed, opened, exported, renamed, deleted, brought back, and all
   await pausedAfterSteps(page, 3);
   const run = page.getByTestId('run');
   await page.reload();
+  await go(page, 'Take home');
   await expect(run).toHaveCount(1);
   await expect(run).toHaveAttribute('data-finished', 'false');
 
@@ -141,6 +149,7 @@ test('runs are listed, opened, exported, renamed, deleted, brought back, and all
   await button(page, 'Export <b>mine</b> as it is').click();
   await leavings(page, info.outputPath('as-it-is'));
   await page.reload();
+  await go(page, 'Take home');
   await expect(run).toHaveAttribute('data-step', at ?? '');
   await expect(run).toHaveAttribute('data-finished', 'false');
 
@@ -153,6 +162,7 @@ test('runs are listed, opened, exported, renamed, deleted, brought back, and all
   await button(page, 'Continue <b>mine</b>').click();
   await expectPhase(page, 'finished');
   await page.reload();
+  await go(page, 'Take home');
   await expect(run).toHaveAttribute('data-finished', 'true');
   await expect(page.getByTestId('unfinished')).toHaveCount(0);
   await button(page, 'Open <b>mine</b>').click();
@@ -160,6 +170,7 @@ test('runs are listed, opened, exported, renamed, deleted, brought back, and all
 
   expect(Number(await page.getByTestId('stored').getAttribute('data-bytes'))).toBeGreaterThan(1000);
   await page.reload();
+  await go(page, 'Take home');
   await expect(run).toHaveCount(1);
   await button(page, 'Remove everything').click();
   await page.getByRole('dialog').getByRole('button', { name: 'Remove everything' }).click();

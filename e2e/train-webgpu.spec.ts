@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import {
   button,
   expectPhase,
+  go,
   loadRecipe,
   openApp,
   openModel,
@@ -31,6 +32,7 @@ test('load, train, pause, step, resume, export, read back', async ({ page, watch
   const dmlora = { targets: 'qv', dropWindow: [0.333, 0.633], stage2: 0.866 };
   await loadRecipe(page, { steps: 300, batch: 8, seed: 4, dmlora }, info.outputPath('recipe.json'));
   // An emulated GPU is taken only when it is asked for.
+  await go(page, 'Train');
   await page.getByLabel('Backend').selectOption('webgpu');
 
   await button(page, 'Start').click();
@@ -57,6 +59,8 @@ test('load, train, pause, step, resume, export, read back', async ({ page, watch
   const dropped = kept <= 100 ? 0 : kept <= 190 ? 4 : 8;
   await expect(map).toHaveAttribute('data-dropped', String(dropped));
   await expect(map).toHaveAttribute('data-live', String(16 - dropped));
+
+  await go(page, 'Take home');
 
   await button(page, 'Merge & export').click();
   await button(page, 'Write and prove').click();

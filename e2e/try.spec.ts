@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Page } from '@playwright/test';
 import { softwareWebgpuFlags } from '../scripts/setup/browser-flags.mjs';
 import { expectAccessible } from './accessible.ts';
-import { button, expectPhase, openApp, openSmall } from './app.ts';
+import { button, expectPhase, go, goToView, openApp, openSmall } from './app.ts';
 import { expect, test } from './graft-test.ts';
 import { answersOf } from './understand-csv.ts';
 import { classNames } from './pictures.ts';
@@ -32,14 +32,17 @@ test('an image gets the answer that it has in its set, and nothing that is open 
   page,
 }, info) => {
   await openSmall(page, info, { steps: 3, batch: 8 });
+  await go(page, 'Train');
   await page.getByLabel('Backend').selectOption('wasm');
   await button(page, 'Start').click();
   await expectPhase(page, 'finished');
+  await goToView(page, 'What it gets wrong');
   await button(page, 'Look at its answers').click();
   const rows = await answersOf(page, info.outputPath('answers.csv'));
   const [row] = rows;
   const path = row?.['image'] ?? '';
   const file = join(info.outputPath(), path);
+  await goToView(page, 'Try it');
   await page.getByTestId('try-files').setInputFiles(file);
   await expect(page.getByTestId('tried-class').first()).toBeVisible();
   const tried = await triedClasses(page);
@@ -61,13 +64,16 @@ test('an image gets the answer that it has in its set, and nothing that is open 
   await expectPhase(page, 'finished');
 
   // The run that was saved is opened in a new visit, and answers the same.
+  await go(page, 'Take home');
   await expect(page.getByTestId('run').first()).toHaveAttribute('data-finished', 'true');
   await openApp(page);
+  await go(page, 'Take home');
   await page
     .getByTestId('run')
     .getByRole('button', { name: /^Open / })
     .click();
   await expectPhase(page, 'finished');
+  await goToView(page, 'Try it');
   await page.getByTestId('try-files').setInputFiles(file);
   await expect(page.getByTestId('tried-class').first()).toBeVisible();
   const again = await triedClasses(page);

@@ -1,7 +1,7 @@
 // Promise: after a run the page says what the result gets wrong, with its images; every number on the screen is
 // that which follows from the answers it gives away as CSV, and nothing of the run changes.
 import type { Page } from '@playwright/test';
-import { button, expectPhase, openSmall } from './app.ts';
+import { button, expectPhase, go, goToView, openSmall } from './app.ts';
 import { expectAccessible } from './accessible.ts';
 import { expect, test } from './graft-test.ts';
 import { classNames } from './pictures.ts';
@@ -71,12 +71,14 @@ async function expectNumbers(page: Page, rows: readonly Row[]): Promise<void> {
 
 test('what it gets wrong is what its answers say, and its images are shown', async ({ page }, info) => {
   await openSmall(page, info, { steps: 3, batch: 8, split: { validationFraction: 0.5 } });
+  await go(page, 'Train');
   await page.getByLabel('Backend').selectOption('wasm');
   await button(page, 'Start').click();
   await expectPhase(page, 'finished');
   const accuracy = Number(await page.getByTestId('result').getAttribute('data-accuracy'));
 
   const card = page.locator('#understand');
+  await goToView(page, 'What it gets wrong');
   await button(page, 'Look at its answers').click();
   await expect(page.getByTestId('confusion')).toBeVisible();
   await expectAccessible(page);
@@ -130,5 +132,6 @@ test('what it gets wrong is what its answers say, and its images are shown', asy
   await expect(page.getByTestId('answered-image')).toHaveCount(wrong);
 
   await expectPhase(page, 'finished');
+  await go(page, 'Train');
   await expect(page.getByTestId('result')).toHaveAttribute('data-accuracy', String(accuracy));
 });

@@ -13,6 +13,8 @@ export interface ImageActions {
   openBundledData(data: BundledData): Promise<void>;
   /** Stops opening images; those that were open stay. */
   cancelOpening(): void;
+  /** Takes away why images could not be opened; those that are open stay. */
+  closeImageFault(): void;
   /** Removes the pixels of images that are kept on this machine. */
   deletePixels(): Promise<void>;
   openData(source: Source, title: string, role: 'all' | 'validation'): Promise<void>;
@@ -118,6 +120,7 @@ export function createImages(
     openBundledData: (data) =>
       sendData({ source: dataSource(data, locate), title: data.title, reading: {} }, 'all', data.id),
     cancelOpening: () => opening?.abort(),
+    closeImageFault: () => dataStore.setState({ fault: null, refused: null }),
     async deletePixels() {
       const reply = await client.call('deletePixels', null);
       dataStore.setState(reply.ok ? { ...stored(reply.value), pixels: null } : { fault: reply.fault });

@@ -14,6 +14,8 @@ export interface ModelActions {
   openModel(source: Source, title: string): Promise<void>;
   /** Answers the question which of several models is meant, by the path of its weights; null opens none. */
   chooseWeights(path: string | null): Promise<void>;
+  /** Takes away why a model could not be opened; the one that is open stays. */
+  closeModelFault(): void;
   /**
    * Opens the open model again with the adapter that was given: merged into its weights, or to start branches
    * from.
@@ -107,6 +109,7 @@ export function createModels(
       if (path === null) modelStore.setState({ question: null });
       else await sendModel({ source, title, weights: path }, null);
     },
+    closeModelFault: () => modelStore.setState({ fault: null, adapter: null }),
     async takeAdapter(as) {
       const { adapter } = modelStore.getState();
       if (adapter === null || openedModel === null) return;

@@ -1,44 +1,71 @@
-// The one page: head, run, set-up and live view, in this order for readers and keyboards; the grid places
-// them.
-import { lazy, Suspense } from 'react';
+// The one page: the bar, what just happened, and the place that the address names. The other places wait
+// behind it with what was typed and unfolded there.
+import { Activity, lazy, Suspense, useEffect, useRef, type ReactNode } from 'react';
 import { useDevice } from '../state/device-store.ts';
-import { useRun } from '../state/run-store.ts';
 import { useVersion } from '../state/version-store.ts';
 import styles from './App.module.css';
-import { BranchCard } from './branches/BranchCard.tsx';
-import { ChartsCard } from './charts/ChartsCard.tsx';
+import { Bar } from './bar/Bar.tsx';
+import { NewVersion } from './bar/NewVersion.tsx';
 import { DropOverlay } from './drop/DropOverlay.tsx';
-import { DropCard } from './drops/DropCard.tsx';
-import { Header } from './header/Header.tsx';
-import { NewVersion } from './header/NewVersion.tsx';
 import { ImagesCard } from './images/ImagesCard.tsx';
 import { ModelCard } from './model/ModelCard.tsx';
-import { OtherModels } from './model/OtherModels.tsx';
 import { FaultBox } from './parts/FaultBox.tsx';
 import { Button } from './parts/Button.tsx';
-import { RecipeCard } from './recipe/RecipeCard.tsx';
-import { ResultCard } from './result/ResultCard.tsx';
-import { RunCard } from './run/RunCard.tsx';
-import { ScalarCard } from './scalars/ScalarCard.tsx';
+import { places, useAddress, type Place } from './place.ts';
+import { useResplit } from './recipe/use-resplit.ts';
+import { useForecastQuestion } from './run/Forecast.tsx';
+import { useTidings } from './run/NotifyWhenDone.tsx';
+import { OtherTab } from './run/OtherTab.tsx';
+import { RunFaults } from './run/RunFaults.tsx';
+import { TrainPlace } from './run/TrainPlace.tsx';
 import { useLeaveWarning, useSaveWhenHidden, useWakeLock } from './use-leave-warning.ts';
 
 // Loaded behind the rest: nothing of a first visit needs them.
 const ContinueRun = lazy(() => import('./runs/ContinueRun.tsx'));
+const OtherModels = lazy(() => import('./model/OtherModels.tsx'));
 const RunsCard = lazy(() => import('./runs/RunsCard.tsx'));
+<<<<<<< HEAD
 const TryCard = lazy(() => import('./try/TryCard.tsx'));
 const UnderstandCard = lazy(() => import('./understand/UnderstandCard.tsx'));
 const BranchesCard = lazy(() => import('./understand/BranchesCard.tsx'));
 const LookCard = lazy(() => import('./understand/LookCard.tsx'));
+=======
+const TakeHomeCard = lazy(() => import('./result/TakeHomeCard.tsx'));
+const UnderstandPlace = lazy(() => import('./understand/UnderstandPlace.tsx'));
+
+const content: Readonly<Record<Place, () => ReactNode>> = {
+  images: () => <ImagesCard />,
+  model: () => (
+    <div className={styles.two}>
+      <ModelCard />
+      <OtherModels />
+    </div>
+  ),
+  train: () => <TrainPlace />,
+  understand: () => <UnderstandPlace />,
+  'take-home': () => (
+    <div className={styles.two}>
+      <TakeHomeCard />
+      <RunsCard />
+    </div>
+  ),
+};
+>>>>>>> c7ff12c (Five places with addresses, and a bar that is always there: what is loaded, what happens, how far, the action that comes next)
 
 export function App() {
-  const fault = useDevice((state) => state.fault);
-  const finished = useRun((state) => state.phase.kind === 'finished');
+  const { place } = useAddress();
+  const main = useRef<HTMLElement>(null);
   const offline = useVersion((state) => state.offline);
   useLeaveWarning();
   useSaveWhenHidden();
   useWakeLock();
+  useForecastQuestion();
+  useResplit();
+  useTidings();
+  useArrival(place, main);
   return (
     <div className={styles.page}>
+<<<<<<< HEAD
       <Header />
       <NewVersion />
       {fault !== null && (
@@ -83,6 +110,18 @@ export function App() {
             <RunsCard />
           </Suspense>
         </div>
+=======
+      <Bar />
+      <main className={styles.main} ref={main} tabIndex={-1}>
+        <Notices />
+        {places.map(({ id, title }) => (
+          <Activity key={id} mode={id === place ? 'visible' : 'hidden'}>
+            <section className={styles.place} aria-label={title} data-testid="place" data-place={id}>
+              <Suspense fallback={null}>{content[id]()}</Suspense>
+            </section>
+          </Activity>
+        ))}
+>>>>>>> c7ff12c (Five places with addresses, and a bar that is always there: what is loaded, what happens, how far, the action that comes next)
       </main>
       <footer className={styles.footer}>
         <p>
@@ -94,4 +133,39 @@ export function App() {
       <DropOverlay />
     </div>
   );
+}
+
+/** What just happened, wherever one looks. */
+function Notices() {
+  const fault = useDevice((state) => state.fault);
+  return (
+    <div className={styles.notices}>
+      <NewVersion />
+      {fault !== null && (
+        <FaultBox fault={fault}>
+          <Button onClick={() => location.reload()}>Reload the page</Button>
+        </FaultBox>
+      )}
+      <RunFaults />
+      <OtherTab />
+      <Suspense fallback={null}>
+        <ContinueRun />
+      </Suspense>
+    </div>
+  );
+}
+
+/** A place is seen from its top; neither the focus nor an open dialogue stays in one that is gone. */
+function useArrival(place: Place, main: { readonly current: HTMLElement | null }): void {
+  const left = useRef<Place | null>(null);
+  useEffect(() => {
+    if (left.current !== null && left.current !== place) {
+      scrollTo({ top: 0 });
+      for (const dialog of document.querySelectorAll('dialog')) dialog.close();
+      const { activeElement } = document;
+      if (activeElement === document.body || main.current?.contains(activeElement) === true)
+        main.current?.focus({ preventScroll: true });
+    }
+    left.current = place;
+  }, [place, main]);
 }

@@ -1,7 +1,9 @@
-// Opening what the user picked or dropped: as a model, as images, or sorted into both.
+// Opening what the user picked or dropped: as a model, as images, or sorted into both; and showing the place
+// where it is told what became of it.
 import { useCallback } from 'react';
 import { pileTitle, sortPile } from '../state/dropped-files.ts';
 import type { SourceFile } from '../worker/protocol.ts';
+import { goTo } from './place.ts';
 import { useTrainer } from './trainer-context.ts';
 
 type Open = (files: readonly SourceFile[]) => void;
@@ -19,11 +21,17 @@ export interface OpenFiles {
 export function useOpenFiles(): OpenFiles {
   const trainer = useTrainer();
   const openModel = useCallback<Open>(
-    (files) => void trainer.openModel({ kind: 'files', files }, pileTitle(files)),
+    (files) => {
+      goTo('model');
+      void trainer.openModel({ kind: 'files', files }, pileTitle(files));
+    },
     [trainer],
   );
   const openImages = useCallback<Open>(
-    (files) => void trainer.openData({ kind: 'files', files }, pileTitle(files), 'all'),
+    (files) => {
+      goTo('images');
+      void trainer.openData({ kind: 'files', files }, pileTitle(files), 'all');
+    },
     [trainer],
   );
   const openValidation = useCallback<Open>(

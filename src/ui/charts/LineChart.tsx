@@ -39,7 +39,7 @@ export function LineChart({ spec }: { readonly spec: ChartSpec }) {
   useEffect(() => {
     const element = box.current;
     if (element === null) return;
-    const height = spec.main ? 270 : 190;
+    const height = spec.main ? 270 : innerWidth <= 640 ? 150 : 190;
     let columns: ChartColumns | null = null;
 
     const write = (plot: uPlot): void => {

@@ -4,7 +4,6 @@ import { useEffect, useEffectEvent, useState } from 'react';
 import type { Fault } from '../../shared/fault.ts';
 import { useControls } from '../use-controls.ts';
 import { useOpenFiles } from '../use-open-files.ts';
-import { Button } from '../parts/Button.tsx';
 import { FaultBox } from '../parts/FaultBox.tsx';
 import { filesOf, isTaken } from './dropped-files.ts';
 import styles from './DropOverlay.module.css';
@@ -89,11 +88,9 @@ export function DropOverlay() {
           </div>
         </div>
       )}
-      {fault !== null && (
+      {fault !== null && !(fault.kind === 'wrong-phase' && edit) && (
         <div className={styles.fault}>
-          <FaultBox fault={fault}>
-            <Button onClick={() => setFault(null)}>Close</Button>
-          </FaultBox>
+          <FaultBox fault={fault} onClose={() => setFault(null)} />
         </div>
       )}
     </>

@@ -7,6 +7,9 @@ import { cx } from '../parts/cx.ts';
 import table from '../parts/Table.module.css';
 import { countText, lossText, moduleText, signedText } from '../parts/words.ts';
 
+/** Colour for a loss that rose, and for nothing else. */
+const harm = (jump: number): string | undefined => (jump > 0 ? table.harm : undefined);
+
 function DropEvent({ step, drops }: { readonly step: number; readonly drops: readonly DropRecord[] }) {
   const [open, setOpen] = useState(drops.length === 1);
   const { lossBefore = NaN, lossAfter = NaN } = drops[0] ?? {};
@@ -23,7 +26,9 @@ function DropEvent({ step, drops }: { readonly step: number; readonly drops: rea
         </td>
         <td className={cx(table.group, table.number)}>{lossText(lossBefore)}</td>
         <td className={cx(table.group, table.number)}>{lossText(lossAfter)}</td>
-        <td className={cx(table.group, table.number)}>{signedText(lossAfter - lossBefore)}</td>
+        <td className={cx(table.group, table.number, harm(lossAfter - lossBefore))}>
+          {signedText(lossAfter - lossBefore)}
+        </td>
       </tr>
       {open &&
         drops.map((drop) => (
@@ -33,7 +38,9 @@ function DropEvent({ step, drops }: { readonly step: number; readonly drops: rea
             <td>{drop.branch}</td>
             <td className={table.number}>{lossText(drop.lossBefore)}</td>
             <td className={table.number}>{lossText(drop.lossAfter)}</td>
-            <td className={table.number}>{signedText(drop.lossAfter - drop.lossBefore)}</td>
+            <td className={cx(table.number, harm(drop.lossAfter - drop.lossBefore))}>
+              {signedText(drop.lossAfter - drop.lossBefore)}
+            </td>
           </tr>
         ))}
     </tbody>
@@ -52,29 +59,35 @@ export function DropCard() {
           The first branches drop at step {summary.dropSteps[0]}. What it costs is measured and listed here.
         </p>
       ) : (
-        <div className={table.scroll} tabIndex={0} role="region" aria-label="Drops as a table">
-          <table className={table.table} data-testid="drops" data-count={drops.length}>
-            <thead>
-              <tr>
-                <th scope="col">Step</th>
-                <th scope="col">Layer</th>
-                <th scope="col">Branch</th>
-                <th scope="col" className={table.number}>
-                  Loss before
-                </th>
-                <th scope="col" className={table.number}>
-                  after
-                </th>
-                <th scope="col" className={table.number}>
-                  Jump
-                </th>
-              </tr>
-            </thead>
-            {steps.map((step) => (
-              <DropEvent key={step} step={step} drops={drops.filter((drop) => drop.step === step)} />
-            ))}
-          </table>
-        </div>
+        <>
+          <p className={table.about}>
+            The loss of one training batch just before and just after: what the drop itself costs. A loss that
+            rose is marked; the branches that stay learn to make up for it.
+          </p>
+          <div className={table.scroll} tabIndex={0} role="region" aria-label="Drops as a table">
+            <table className={table.table} data-testid="drops" data-count={drops.length}>
+              <thead>
+                <tr>
+                  <th scope="col">Step</th>
+                  <th scope="col">Layer</th>
+                  <th scope="col">Branch</th>
+                  <th scope="col" className={table.number}>
+                    Loss before
+                  </th>
+                  <th scope="col" className={table.number}>
+                    after
+                  </th>
+                  <th scope="col" className={table.number}>
+                    Jump
+                  </th>
+                </tr>
+              </thead>
+              {steps.map((step) => (
+                <DropEvent key={step} step={step} drops={drops.filter((drop) => drop.step === step)} />
+              ))}
+            </table>
+          </div>
+        </>
       )}
     </Card>
   );

@@ -10,6 +10,7 @@ import { useControls } from '../use-controls.ts';
 import { useOpenFiles } from '../use-open-files.ts';
 import { Button } from '../parts/Button.tsx';
 import { Card } from '../parts/Card.tsx';
+import { cx } from '../parts/cx.ts';
 import { FaultBox } from '../parts/FaultBox.tsx';
 import { FilePick } from '../parts/FilePick.tsx';
 import { Icon } from '../parts/Icon.tsx';
@@ -92,107 +93,113 @@ export function ImagesCard() {
   const { edit } = useControls();
   const { openImages, openValidation } = useOpenFiles();
   const trainer = useTrainer();
+  const opens = status === 'opening';
   return (
-    <Card
-      title="Images"
-      aside={
-        <span className={styles.private}>
-          <Icon name="lock" /> stay on this machine
-        </span>
-      }
-    >
-      <DataChoices disabled={!edit} />
-      {data !== null && (
-        <>
-          <p>
-            <strong data-testid="data-title">
-              <bdi>{plainText(data.title, 120)}</bdi>
-            </strong>
-            : {countText(data.images, 'image')} in {countText(data.classes.length, 'class', 'classes')}
-          </p>
-          {data.fault !== null && <FaultBox fault={data.fault} />}
-          {remarks.length > 0 && (
-            <ul className={styles.remarks}>
-              {remarks.map(({ code, reason }) => (
-                <li key={`${code} ${reason}`}>
-                  <bdi>{plainText(reason, 1000)}</bdi>
-                  {code === 'imbalanced' && <Imbalance disabled={!edit} />}
-                </li>
-              ))}
-            </ul>
-          )}
-          <ReadingNote data={data} which="open" disabled={!edit || status === 'opening'} />
-          <Split data={data} />
-          <ClassList key={`${data.title} ${data.reading.sentence}`} data={data} />
-          <FileLists data={data} />
-          <PreparedImages disabled={!edit || status === 'opening'} />
-        </>
-      )}
-      {(status === 'opening' || (waiting && data === null)) && (
-        <div className={styles.opening}>
-          <div className={styles.progress}>
-            <ProgressLine fallback="Opening the images" />
+    <div className={styles.place}>
+      <Card
+        title="Choose images"
+        aside={
+          <span className={styles.private}>
+            <Icon name="lock" /> stay on this machine
+          </span>
+        }
+      >
+        {(opens || (waiting && data === null)) && (
+          <div className={styles.opening}>
+            <div className={styles.progress}>
+              <ProgressLine fallback="Opening the images" />
+            </div>
+            {opens && <Button onClick={() => trainer.cancelOpening()}>Cancel</Button>}
           </div>
-          {status === 'opening' && <Button onClick={() => trainer.cancelOpening()}>Cancel</Button>}
-        </div>
-      )}
-      {fault !== null && <FaultBox fault={fault} />}
-      {refused !== null && refused.fault !== null && (
-        <div className={styles.refused}>
-          <FaultBox fault={refused.fault} />
-          <p className={styles.soft}>
-            This is about <bdi>{plainText(refused.title, 120)}</bdi>. The images shown above stay open.
-          </p>
-          <ReadingNote data={refused} which="refused" disabled={!edit || status === 'opening'} />
-          <FileLists data={refused} />
-        </div>
-      )}
-      <div className={styles.own}>
-        <p>
-          Your own: a folder with one folder a class, or a zip or tar of it. Or drop it anywhere on this
-          window.
-        </p>
-        <div className={styles.actions}>
-          <FilePick
-            folder
-            label="Open an image folder"
-            testId="pick-images-folder"
-            disabled={!edit}
-            onFiles={openImages}
-          />
-          <FilePick
-            label="Open a zip or tar"
-            testId="pick-images-zip"
-            accept={archives}
-            disabled={!edit}
-            onFiles={openImages}
-          />
-        </div>
-      </div>
-      {data !== null && (
-        <details className={styles.more}>
-          <summary>Add images of your own to validate on</summary>
-          <p className={styles.soft}>
-            The same classes, in folders of the same names. They replace the part that was held out.
+        )}
+        {fault !== null && <FaultBox fault={fault} onClose={() => trainer.closeImageFault()} />}
+        {refused !== null && refused.fault !== null && (
+          <div className={styles.refused}>
+            <FaultBox fault={refused.fault} onClose={() => trainer.closeImageFault()} />
+            <p className={styles.soft}>
+              This is about <bdi>{plainText(refused.title, 120)}</bdi>. The images that were open stay open.
+            </p>
+            <ReadingNote data={refused} which="refused" disabled={!edit || opens} />
+            <FileLists data={refused} />
+          </div>
+        )}
+        <div className={styles.own}>
+          <p>
+            Your own: a folder with one folder a class, or a zip or tar of it. Or drop it anywhere on this
+            window.
           </p>
           <div className={styles.actions}>
             <FilePick
               folder
-              label="Add a validation folder"
-              testId="pick-validation-folder"
+              label="Open an image folder"
+              testId="pick-images-folder"
               disabled={!edit}
-              onFiles={openValidation}
+              onFiles={openImages}
             />
             <FilePick
-              label="Add a validation zip or tar"
-              testId="pick-validation-zip"
+              label="Open a zip or tar"
+              testId="pick-images-zip"
               accept={archives}
               disabled={!edit}
-              onFiles={openValidation}
+              onFiles={openImages}
             />
           </div>
-        </details>
+        </div>
+        <p className={styles.soft}>Or, to see how it goes, images that come with Graft:</p>
+        <DataChoices disabled={!edit} />
+        {data !== null && (
+          <details className={styles.more}>
+            <summary>Add images of your own to validate on</summary>
+            <p className={styles.soft}>
+              The same classes, in folders of the same names. They replace the part that was held out.
+            </p>
+            <div className={styles.actions}>
+              <FilePick
+                folder
+                label="Add a validation folder"
+                testId="pick-validation-folder"
+                disabled={!edit}
+                onFiles={openValidation}
+              />
+              <FilePick
+                label="Add a validation zip or tar"
+                testId="pick-validation-zip"
+                accept={archives}
+                disabled={!edit}
+                onFiles={openValidation}
+              />
+            </div>
+          </details>
+        )}
+      </Card>
+      {data !== null && (
+        <div className={cx(opens && styles.former)}>
+          <Card title="Open images">
+            <p>
+              <strong>
+                <bdi>{plainText(data.title, 120)}</bdi>
+              </strong>
+              : {countText(data.images, 'image')} in {countText(data.classes.length, 'class', 'classes')}
+            </p>
+            {data.fault !== null && <FaultBox fault={data.fault} />}
+            {remarks.length > 0 && (
+              <ul className={styles.remarks}>
+                {remarks.map(({ code, reason }) => (
+                  <li key={`${code} ${reason}`}>
+                    <bdi>{plainText(reason, 1000)}</bdi>
+                    {code === 'imbalanced' && <Imbalance disabled={!edit} />}
+                  </li>
+                ))}
+              </ul>
+            )}
+            <ReadingNote data={data} which="open" disabled={!edit || opens} />
+            <Split data={data} />
+            <ClassList key={`${data.title} ${data.reading.sentence}`} data={data} />
+            <FileLists data={data} />
+            <PreparedImages disabled={!edit || opens} />
+          </Card>
+        </div>
       )}
-    </Card>
+    </div>
   );
 }

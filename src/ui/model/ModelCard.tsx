@@ -29,7 +29,7 @@ export function ModelCard() {
     <Card title="Model" aside={shipped === undefined ? undefined : 'comes with Graft'}>
       {model !== null && (
         <div className={styles.model}>
-          <p className={styles.name} data-testid="model-title">
+          <p className={styles.name}>
             <bdi>{plainText(model.title, 120)}</bdi>
           </p>
           <p className={styles.facts}>
@@ -69,7 +69,7 @@ export function ModelCard() {
       )}
       {(status === 'opening' || (waiting && model === null)) && <ProgressLine fallback="Opening the model" />}
       {fault !== null && (
-        <FaultBox fault={fault}>
+        <FaultBox fault={fault} onClose={() => trainer.closeModelFault()}>
           {adapter !== null && model !== null && fault.kind === 'adapter-alone' && (
             <AdapterChoice
               base={adapter.base}
@@ -98,9 +98,6 @@ export function ModelCard() {
           onFiles={openModel}
         />
       </div>
-      <p className={styles.facts}>
-        <a href="#other-models">Models from the Hub</a>, and what each is good for
-      </p>
       {others.length > 0 && (
         <div className={styles.actions}>
           {others.map((other) => (

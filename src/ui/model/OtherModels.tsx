@@ -1,7 +1,7 @@
 // Models from the Hub: suggestions that open by one click, a field for any other, what is kept on this
 // machine. What is asked for here is told here, how far it is and why it failed.
 import { useState, type SyntheticEvent } from 'react';
-import { useHub } from '../../state/hub-store.ts';
+import { hubStore, useHub } from '../../state/hub-store.ts';
 import { useTrainer } from '../trainer-context.ts';
 import { useControls } from '../use-controls.ts';
 import { Button } from '../parts/Button.tsx';
@@ -13,7 +13,7 @@ import { SuggestedModels } from './SuggestedModels.tsx';
 import { TransferLine } from './TransferLine.tsx';
 import styles from './HubCard.module.css';
 
-export function OtherModels() {
+export default function OtherModels() {
   const opening = useHub((state) => state.opening);
   const fault = useHub((state) => state.fault);
   return (
@@ -26,7 +26,7 @@ export function OtherModels() {
         {(opening !== null || fault !== null) && (
           <div className={styles.status}>
             {opening !== null && <TransferLine fallback={`Asking for ${opening}`} />}
-            {fault !== null && <FaultBox fault={fault} />}
+            {fault !== null && <FaultBox fault={fault} onClose={() => hubStore.setState({ fault: null })} />}
           </div>
         )}
         <SuggestedModels />

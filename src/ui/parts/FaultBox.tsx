@@ -4,14 +4,17 @@ import type { ReactNode } from 'react';
 import { describeFault } from '../../shared/describe-fault.ts';
 import type { Fault } from '../../shared/fault.ts';
 import { plainText } from '../../shared/plain-text.ts';
+import { Button } from './Button.tsx';
 import styles from './FaultBox.module.css';
 
 interface FaultBoxProps {
   readonly fault: Fault;
+  /** Takes it away, where it would otherwise stay until the next success. */
+  readonly onClose?: () => void;
   readonly children?: ReactNode;
 }
 
-export function FaultBox({ fault, children }: FaultBoxProps) {
+export function FaultBox({ fault, onClose, children }: FaultBoxProps) {
   const { title, detail, advice } = describeFault(fault);
   return (
     <div className={styles.box} role="alert" data-testid="fault" data-kind={fault.kind}>
@@ -22,7 +25,16 @@ export function FaultBox({ fault, children }: FaultBoxProps) {
         <bdi>{plainText(detail, 1500)}</bdi>
       </p>
       <p>{advice}</p>
-      {children !== undefined && children !== false && <div className={styles.actions}>{children}</div>}
+      {((children !== undefined && children !== false) || onClose !== undefined) && (
+        <div className={styles.actions}>
+          {children}
+          {onClose !== undefined && (
+            <Button variant="quiet" onClick={onClose}>
+              Close
+            </Button>
+          )}
+        </div>
+      )}
     </div>
   );
 }

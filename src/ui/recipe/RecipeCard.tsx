@@ -7,7 +7,6 @@ import { countText, wholeText } from '../parts/words.ts';
 import { useLength } from '../use-length.ts';
 import styles from './RecipeCard.module.css';
 import { RecipeForm } from './RecipeForm.tsx';
-import { useResplit } from './use-resplit.ts';
 
 export function RecipeCard() {
   const length = useLength();
@@ -15,7 +14,6 @@ export function RecipeCard() {
   /** What the user chose in this phase; without a choice the settings fold away once a run begins. */
   const [choice, setChoice] = useState<{ readonly phase: string; readonly open: boolean } | null>(null);
   const open = choice?.phase === phase ? choice.open : phase === 'idle' || phase === 'failed';
-  useResplit();
   return (
     <Card
       title="Recipe"

@@ -32,7 +32,7 @@ export function RecipeFile({ disabled }: { readonly disabled: boolean }) {
       />
       {fault !== null && (
         <div className={styles.fault}>
-          <FaultBox fault={fault} />
+          <FaultBox fault={fault} onClose={() => recipeStore.setState({ fault: null })} />
         </div>
       )}
     </>

@@ -8,7 +8,7 @@ import { Card } from '../parts/Card.tsx';
 import { FaultBox } from '../parts/FaultBox.tsx';
 import { Stats } from '../parts/Stats.tsx';
 import { countText, durationText, lossText, percentText, signedText, wholeText } from '../parts/words.ts';
-import { ExportPanel } from './ExportPanel.tsx';
+import { addressOf } from '../place.ts';
 import styles from './ResultCard.module.css';
 
 function Bar({ name, metrics, variant }: { name: string; metrics: Metrics; variant: string | undefined }) {
@@ -70,7 +70,11 @@ export function ResultCard() {
           { name: 'Ran on', value: `${result.backend}, ${result.adapter}` },
         ]}
       />
-      <ExportPanel />
+      <p className={styles.ways}>
+        <a href={addressOf('understand', 'mistakes')}>See what it gets wrong</a>
+        <a href={addressOf('understand', 'try')}>Try it on an image</a>
+        <a href={addressOf('take-home')}>Take it home</a>
+      </p>
     </Card>
   );
 }

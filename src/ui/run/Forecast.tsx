@@ -15,7 +15,7 @@ import styles from './RunCard.module.css';
 const quietMs = 300;
 
 /** Asks again a moment after the model, the images or the recipe have changed. */
-function useQuestion(): void {
+export function useForecastQuestion(): void {
   const trainer = useTrainer();
   const recipe = useRecipe((state) => state.recipe);
   const backend = useRecipe((state) => state.backend);
@@ -77,7 +77,6 @@ function Replaced() {
 }
 
 export function Forecast() {
-  useQuestion();
   const forecast = useForecast((state) => state.forecast);
   if (forecast === null) return <Replaced />;
   if (forecast.kind === 'unknown')

@@ -1,12 +1,14 @@
 // For people who are elsewhere while a run goes on: how far it is in the tab's title, and, if they ask for it by
 // a click, a notification when it has ended and the page is out of sight.
-import { useEffect, useState } from 'react';
+import { useEffect } from 'react';
+import { useStore } from 'zustand';
+import { createStore } from 'zustand/vanilla';
 import { isActive } from '../../state/controls.ts';
 import { runStore, useRun } from '../../state/run-store.ts';
 import { accuracyWords } from '../../understand/interval.ts';
 import type { Phase } from '../../worker/protocol.ts';
 import { Button } from '../parts/Button.tsx';
-import { phaseWords } from './status-sentence.ts';
+import { phaseWords } from '../bar/status-sentence.ts';
 import styles from './RunCard.module.css';
 
 const name = 'Graft';
@@ -49,31 +51,40 @@ function notify(): void {
   }
 }
 
-export function NotifyWhenDone() {
+interface Wish {
+  /** What the browser answered when it was asked; null before. */
+  readonly answer: NotificationPermission | null;
+}
+const wishStore = createStore<Wish>(() => ({ answer: null }));
+
+/** Keeps the tab's title true and tells of the end; for a component that is always there. */
+export function useTidings(): void {
   const title = useRun((state) => tabTitle(state.phase));
-  const active = useRun((state) => isActive(state.phase));
   const ended = useRun(({ phase: { kind } }) => kind === 'finished' || kind === 'failed');
-  const [answer, setAnswer] = useState<NotificationPermission | null>(null);
   useEffect(() => {
     document.title = title;
   }, [title]);
   useEffect(() => {
+    const { answer } = wishStore.getState();
     if (ended && answer === 'granted' && document.visibilityState === 'hidden') notify();
-  }, [ended, answer]);
+  }, [ended]);
+}
+
+export function NotifyWhenDone() {
+  const active = useRun((state) => isActive(state.phase));
+  const answer = useStore(wishStore, (wish) => wish.answer);
   if (!active || typeof Notification === 'undefined') return null;
   if (answer === 'granted') return <p className={styles.soft}>You will be told when it has ended.</p>;
   if (answer === 'denied')
     return <p className={styles.soft}>The browser does not allow notifications here.</p>;
   return (
-    <div>
-      <Button
-        variant="quiet"
-        onClick={() => {
-          void Notification.requestPermission().then(setAnswer);
-        }}
-      >
-        Tell me when it has ended
-      </Button>
-    </div>
+    <Button
+      variant="quiet"
+      onClick={() => {
+        void Notification.requestPermission().then((given) => wishStore.setState({ answer: given }));
+      }}
+    >
+      Tell me when it has ended
+    </Button>
   );
 }

@@ -2,7 +2,7 @@
 import { plainText } from '../../shared/plain-text.ts';
 import { useTabs } from '../../state/other-tabs.ts';
 import { durationText, percentText, wholeText } from '../parts/words.ts';
-import { phaseWords } from './status-sentence.ts';
+import { phaseWords } from '../bar/status-sentence.ts';
 import styles from './RunCard.module.css';
 
 export function OtherTab() {

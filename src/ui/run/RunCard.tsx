@@ -1,43 +1,21 @@
-// The run: its controls, how far it is, and the small numbers. The fault of a run stands here too.
+// The run: what it will take, how far it is, and the small numbers.
 import { bytesInWords } from '../../shared/bytes-in-words.ts';
 import { useRun } from '../../state/run-store.ts';
 import { useSavedRuns } from '../../state/saved-runs-store.ts';
 import { accuracyWords } from '../../understand/interval.ts';
 import { useControls } from '../use-controls.ts';
 import { useMayEndEarly } from '../use-length.ts';
-import { useOpenFiles } from '../use-open-files.ts';
-import { DeviceNotice } from '../header/DeviceBadge.tsx';
+import { DeviceNotice } from '../bar/DeviceBadge.tsx';
 import { Card } from '../parts/Card.tsx';
 import { FaultBox } from '../parts/FaultBox.tsx';
-import { FilePick } from '../parts/FilePick.tsx';
 import { Stats } from '../parts/Stats.tsx';
 import { durationText, countOfText, wholeText } from '../parts/words.ts';
 import { Forecast } from './Forecast.tsx';
 import { NotifyWhenDone } from './NotifyWhenDone.tsx';
-import { OtherTab } from './OtherTab.tsx';
-import { RunControls } from './RunControls.tsx';
 import { memorySentence } from './memory-sentence.ts';
-import { phaseWords, recoveredSentence, statusSentence } from './status-sentence.ts';
+import { recoveredSentence } from '../bar/status-sentence.ts';
 import { Timeline } from './Timeline.tsx';
 import styles from './RunCard.module.css';
-
-function PhaseChip() {
-  const phase = useRun((state) => state.phase);
-  const diverged = useRun((state) => state.diverging !== null);
-  return (
-    <span
-      className={styles.phase}
-      data-testid="phase"
-      data-phase={phase.kind}
-      data-stage={'stage' in phase ? phase.stage : undefined}
-      data-diverged={diverged || undefined}
-    >
-      {phaseWords[phase.kind]}
-      {'stage' in phase ? `, stage ${phase.stage}` : ''}
-      {diverged && phase.kind === 'finished' && ', diverged'}
-    </span>
-  );
-}
 
 function Numbers() {
   const speed = useRun((state) => state.speed);
@@ -101,26 +79,14 @@ function Saved() {
 }
 
 export function RunCard() {
-  const phase = useRun((state) => state.phase);
-  const pending = useRun((state) => state.pending);
-  const summary = useRun((state) => state.summary);
   const plan = useRun((state) => state.summary?.memoryPlan ?? null);
-  const drops = useRun((state) => state.drops);
-  const fault = useRun((state) => state.fault);
-  const diverging = useRun((state) => state.diverging);
   const recovered = useRun((state) => state.recovered);
-  const { whyNotStart, edit } = useControls();
-  const { openMoved } = useOpenFiles();
+  const { edit } = useControls();
   return (
-    <Card title="Run" aside={<PhaseChip />} className={styles.card}>
-      <RunControls />
+    <Card title="Run" className={styles.card}>
       <DeviceNotice />
-      <OtherTab />
       {edit && <Forecast />}
       <Timeline />
-      <p className={styles.status} role="status" aria-live="polite" data-testid="status">
-        {statusSentence({ phase, pending, summary, drops, diverging, whyNotStart })}
-      </p>
       {plan !== null && (
         <p className={styles.soft} data-testid="memory-plan">
           {memorySentence(plan)}
@@ -132,17 +98,10 @@ export function RunCard() {
         </p>
       )}
       <Saved />
-      {/* After the end the result says it, with what was kept. */}
-      {diverging !== null && phase.kind !== 'finished' && <FaultBox fault={diverging} />}
-      {fault !== null && (
-        <FaultBox fault={fault}>
-          {fault.kind === 'images-changed' && (
-            <FilePick folder label="Open the folder again" testId="pick-moved-folder" onFiles={openMoved} />
-          )}
-        </FaultBox>
-      )}
-      <Numbers />
-      <NotifyWhenDone />
+      <div className={styles.numbers}>
+        <Numbers />
+        <NotifyWhenDone />
+      </div>
     </Card>
   );
 }

@@ -15,7 +15,7 @@ vi.mock('../charts/LineChart.tsx', () => ({ LineChart: () => null }));
 const runInPhases: readonly (readonly [string, string, string, readonly string[]])[] = [
   ['ready', 'Ready', 'Everything is ready', ['Start']],
   ['a wrong setting', 'Ready', 'Correct the marked settings', []],
-  ['images refused', 'Ready', 'Choose images', []],
+  ['images refused', 'Ready', 'could not be used: why stands under Images', []],
   ['a long run', 'Ready', 'Everything is ready', ['Start']],
   ['preparing', 'Preparing', 'Preparing: looking at 1,000 images.', ['Stop']],
   ['training, stage 1', 'Training, stage 1', 'Stage 1: branches and head learn', ['Pause', 'Stop']],
@@ -23,7 +23,7 @@ const runInPhases: readonly (readonly [string, string, string, readonly string[]
   ['validating', 'Validating', 'Measuring on the validation images', ['Pause', 'Stop']],
   ['paused', 'Paused', 'Resume, take a single step', ['Resume', 'Step', 'Stop']],
   ['diverging', 'Training', 'The run is diverging', ['Pause', 'Stop']],
-  ['failed, can go on', 'Stopped by a fault', 'it can go on from step 120', ['Start', 'Resume', 'Stop']],
+  ['failed, can go on', 'Stopped by a fault', 'it can go on from step 120', ['Resume', 'Stop']],
   ['failed for good', 'Stopped by a fault', 'cannot go on', ['Start']],
   ['stopped early', 'Finished', 'Ended early', ['Start']],
   ['training, may end early', 'Training, stage 1', 'Stage 1: branches and head learn', ['Pause', 'Stop']],

@@ -6,6 +6,7 @@ import { useTrainer } from '../trainer-context.ts';
 import { Button } from '../parts/Button.tsx';
 import { Card } from '../parts/Card.tsx';
 import { FaultBox } from '../parts/FaultBox.tsx';
+import { goTo, useAddress } from '../place.ts';
 import { wholeText } from '../parts/words.ts';
 import { ageText } from './run-words.ts';
 import styles from './Runs.module.css';
@@ -21,8 +22,9 @@ export default function ContinueRun() {
   const run = useSavedRuns((state) => state.runs?.find(({ finished, deleted }) => !finished && !deleted));
   const listedAt = useSavedRuns((state) => state.listedAt);
   const trainer = useTrainer();
+  const { place } = useAddress();
   if (opened !== null && opened.notes.length > 0)
-    return (
+    return place !== 'train' ? null : (
       <Card title="Gone on with">
         <ul className={styles.notes} data-testid="run-notes">
           {opened.notes.map((note) => (
@@ -41,7 +43,10 @@ export default function ContinueRun() {
           variant="primary"
           icon="play"
           disabled={opening !== null}
-          onClick={() => void trainer.openRun(run.id)}
+          onClick={() => {
+            goTo('train');
+            void trainer.openRun(run.id);
+          }}
         >
           <span>
             Continue <bdi>{run.name}</bdi> at step {wholeText(run.step)} of {wholeText(run.steps)}

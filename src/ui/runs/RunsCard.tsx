@@ -13,6 +13,7 @@ import { Card } from '../parts/Card.tsx';
 import { download, safeName } from '../parts/download.ts';
 import { FaultBox } from '../parts/FaultBox.tsx';
 import { FilePick } from '../parts/FilePick.tsx';
+import { goTo } from '../place.ts';
 import { countText } from '../parts/words.ts';
 import { ageText, imagesText, recipeText, resultText } from './run-words.ts';
 import styles from './Runs.module.css';
@@ -77,7 +78,10 @@ function Run({ run }: { readonly run: ListedRun }) {
         <Button
           disabled={!canOpen}
           aria-label={`${finished ? 'Open' : 'Continue'} ${name}`}
-          onClick={() => void trainer.openRun(id)}
+          onClick={() => {
+            if (!finished) goTo('train');
+            void trainer.openRun(id);
+          }}
         >
           {finished ? 'Open' : 'Continue'}
         </Button>

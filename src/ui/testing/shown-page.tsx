@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, vi, type MockInstance } from 'vitest';
 import { openPhase, settled } from '../../state/testing/app-phases.ts';
 import type { FakeClient } from '../../state/testing/fake-client.ts';
 import { App } from '../App.tsx';
+import { addressOf, type Place } from '../place.ts';
 import { TrainerContext } from '../trainer-context.ts';
 
 /** What React and everybody else complained of on the console. */
@@ -21,8 +22,9 @@ afterEach(() => {
   complaints.mockRestore();
 });
 
-/** The whole page in such a phase. */
-export async function shown(phase: string): Promise<FakeClient> {
+/** The whole page in such a phase, in this place; most of what is tested stands where a run is seen. */
+export async function shown(phase: string, place: Place = 'train', view?: string): Promise<FakeClient> {
+  location.hash = addressOf(place, view);
   const { trainer, client } = await openPhase(phase);
   render(
     <TrainerContext value={trainer}>
@@ -38,10 +40,13 @@ export const field = (label: RegExp): HTMLElement => screen.getByLabelText(label
 export const type = (element: HTMLElement, value: string): boolean =>
   fireEvent.change(element, { target: { value } });
 
+/** Buttons of the bar stay where the focus can be, pressable or not. */
+export const canPress = (found: HTMLButtonElement): boolean =>
+  !found.disabled && found.getAttribute('aria-disabled') !== 'true';
+
 /** Those of the run's buttons that can be pressed. */
 export const pressable = (): string[] =>
   within(screen.getByRole('group', { name: 'Run controls' }))
     .getAllByRole<HTMLButtonElement>('button')
-    .filter(({ disabled }) => !disabled)
-    .map(({ textContent }) => textContent.trim())
-    .filter((name) => ['Start', 'Pause', 'Resume', 'Step', 'Stop'].includes(name));
+    .filter((found) => canPress(found))
+    .map(({ textContent }) => textContent.trim());

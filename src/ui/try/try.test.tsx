@@ -14,7 +14,7 @@ import './TryCard.tsx';
 vi.mock('../charts/LineChart.tsx', () => ({ LineChart: () => null }));
 
 async function opened(): Promise<FakeClient> {
-  const client = await shown('finished');
+  const client = await shown('finished', 'understand', 'try');
   await screen.findByRole('heading', { name: 'Try it' });
   return client;
 }

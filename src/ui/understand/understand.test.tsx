@@ -28,7 +28,7 @@ async function asked(): Promise<HTMLElement> {
 }
 
 test('nothing is asked before somebody wants to know, and then once', async () => {
-  const client = await shown('finished');
+  const client = await shown('finished', 'understand', 'mistakes');
   await opened();
   const times = (): number => client.sent.filter(({ name }) => name === 'ask').length;
   expect(times()).toBe(0);
@@ -41,7 +41,7 @@ test('nothing is asked before somebody wants to know, and then once', async () =
 });
 
 test('arrows lead from number to number, and a press shows the images of a cell', async () => {
-  const client = await shown('finished');
+  const client = await shown('finished', 'understand', 'mistakes');
   await asked();
   const cells = within(screen.getByTestId('confusion')).getAllByRole('button');
   expect(cells).toHaveLength(4);
@@ -62,7 +62,7 @@ test('arrows lead from number to number, and a press shows the images of a cell'
 });
 
 test('the test is looked at by its own button, which says what that costs', async () => {
-  const client = await shown('finished');
+  const client = await shown('finished', 'understand', 'mistakes');
   const card = await asked();
   fireEvent.click(within(card).getByRole('radio', { name: 'Test' }));
   expect(card.textContent).toContain('they are a test no longer');
@@ -76,7 +76,7 @@ test('the test is looked at by its own button, which says what that costs', asyn
 });
 
 test('of a hundred classes those that are confused most are shown first', async () => {
-  await shown('many classes');
+  await shown('many classes', 'understand', 'mistakes');
   await asked();
   const table = screen.getByTestId('confusion');
   expect(within(table).getAllByRole('row')).toHaveLength(22);
@@ -85,7 +85,7 @@ test('of a hundred classes those that are confused most are shown first', async 
 });
 
 test('every view has something to say of every part of the split', async () => {
-  await shown('finished');
+  await shown('finished', 'understand', 'mistakes');
   const card = await asked();
   for (const view of ['Classes', 'Mistakes', 'How sure it is', 'Confusion']) {
     fireEvent.click(within(card).getByRole('radio', { name: view }));

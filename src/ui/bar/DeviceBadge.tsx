@@ -4,7 +4,7 @@ import { useRecipe } from '../../state/recipe-store.ts';
 import { useRun } from '../../state/run-store.ts';
 import { Icon } from '../parts/Icon.tsx';
 import { deviceWords, type DeviceWords } from './device-words.ts';
-import styles from './Header.module.css';
+import styles from './Bar.module.css';
 
 function useDeviceWords(): DeviceWords {
   const engine = useRun((state) => state.summary?.engine ?? null);

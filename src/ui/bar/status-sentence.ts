@@ -23,6 +23,12 @@ function lastDrop(drops: readonly DropRecord[]): string | null {
   return `${countText(together, 'branch', 'branches')} dropped at step ${step}: loss ${lossText(lossBefore)} → ${lossText(lossAfter)} (${signedText(lossAfter - lossBefore)}).`;
 }
 
+/** What is being opened or could not be; what was open before stays open meanwhile. */
+export interface Opening {
+  readonly images: 'opening' | 'refused' | null;
+  readonly model: 'opening' | 'refused' | 'asks' | null;
+}
+
 export interface StatusInput {
   readonly phase: Phase;
   readonly pending: RunCommand | null;
@@ -31,6 +37,18 @@ export interface StatusInput {
   readonly diverging: DivergedFault | null;
   /** Why Start cannot be pressed; null when it can. */
   readonly whyNotStart: string | null;
+  readonly opening: Opening;
+}
+
+/** What was asked for last and is not open; null when all is. */
+function openingSentence({ images, model }: Opening): string | null {
+  if (model === 'opening') return 'Opening the model.';
+  if (images === 'opening') return 'Opening the images.';
+  if (model === 'asks') return 'Say under Model which of the models is meant.';
+  if (images === 'refused')
+    return 'The images that were chosen last could not be used: why stands under Images.';
+  if (model === 'refused') return 'The model that was chosen last could not be used: why stands under Model.';
+  return null;
 }
 
 function stoppingSentence({ kind }: Phase): string {
@@ -63,14 +81,20 @@ function endSentence(end: RunEnd): string {
   }
 }
 
+function finishedSentence(end: RunEnd, diverged: boolean): string {
+  return diverged
+    ? `${end === 'all-steps' ? 'All steps are done' : 'Ended early'}, but the run diverged: what can be exported is its best validated state.`
+    : endSentence(end);
+}
+
 export function statusSentence(input: StatusInput): string {
-  const { phase, pending, summary, drops, diverging, whyNotStart } = input;
+  const { phase, pending, summary, drops, diverging, whyNotStart, opening } = input;
   if (pending === 'pause') return 'Pausing after this step.';
   if (pending === 'stop') return stoppingSentence(phase);
   if (pending === 'start' && phase.kind !== 'preparing') return 'Preparing.';
   switch (phase.kind) {
     case 'idle':
-      return whyNotStart ?? 'Everything is ready: press Start.';
+      return openingSentence(opening) ?? whyNotStart ?? 'Everything is ready: press Start.';
     case 'preparing':
       return `Preparing: ${phase.what.charAt(0).toLowerCase()}${phase.what.slice(1)}.`;
     case 'training': {
@@ -90,9 +114,7 @@ export function statusSentence(input: StatusInput): string {
     case 'paused':
       return `Paused in stage ${phase.stage}. Resume, take a single step, or stop and keep what was learned.`;
     case 'finished':
-      if (diverging !== null)
-        return `${phase.end === 'all-steps' ? 'All steps are done' : 'Ended early'}, but the run diverged: what can be exported is its best validated state.`;
-      return endSentence(phase.end);
+      return openingSentence(opening) ?? finishedSentence(phase.end, diverging !== null);
     case 'failed':
       if (phase.resumable && phase.fault.kind === 'not-finite')
         return phase.fault.again === undefined
@@ -100,7 +122,7 @@ export function statusSentence(input: StatusInput): string {
           : 'The run stopped: it diverged. Resume goes on from its best validated state with a smaller rate; Stop ends it with that state, which can be exported.';
       return phase.resumable
         ? `The run stopped; it can go on from step ${phase.step}. Stop ends it there and keeps what was learned.`
-        : 'The run stopped and cannot go on. Put right what is named below and start again.';
+        : 'The run stopped and cannot go on. Put right what is named here and start again.';
     default:
       return phase satisfies never;
   }

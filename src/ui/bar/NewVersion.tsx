@@ -5,7 +5,7 @@ import { useRun } from '../../state/run-store.ts';
 import { takeNewer, useVersion } from '../../state/version-store.ts';
 import { Button } from '../parts/Button.tsx';
 import { useWouldLose } from '../use-leave-warning.ts';
-import styles from './Header.module.css';
+import styles from './Bar.module.css';
 
 export function NewVersion() {
   const newer = useVersion((state) => state.newer);

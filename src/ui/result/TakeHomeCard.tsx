@@ -1,18 +1,35 @@
 // The way out of an ended run: one button that opens the export dialogue, and what has been written so far.
 import { useState } from 'react';
+import { plainText } from '../../shared/plain-text.ts';
 import { useExport } from '../../state/export-store.ts';
+import { useRun } from '../../state/run-store.ts';
+import { accuracyWords } from '../../understand/interval.ts';
 import { ExportDialog } from '../export/ExportDialog.tsx';
 import { Button } from '../parts/Button.tsx';
+import { Card } from '../parts/Card.tsx';
+import { addressOf } from '../place.ts';
 import { useControls } from '../use-controls.ts';
 import styles from './ResultCard.module.css';
 
-export function ExportPanel() {
+export default function TakeHomeCard() {
   const [open, setOpen] = useState(false);
   const exporting = useExport((state) => state.status === 'exporting');
   const saved = useExport((state) => state.saved);
+  const result = useRun(({ phase, result }) => (phase.kind === 'finished' ? result : null));
   const { exportModel } = useControls();
+  if (result === null)
+    return (
+      <Card title="Nothing to take home yet">
+        <p>
+          When a run has ended, its model leaves from here as ordinary files: for transformers, timm, PEFT or
+          ONNX. A run that was saved can be opened beside this. Start one under{' '}
+          <a href={addressOf('train')}>Train</a>.
+        </p>
+      </Card>
+    );
   return (
-    <div className={styles.export}>
+    <Card title="Take the model home" aside={<bdi>{plainText(result.model, 120)}</bdi>}>
+      <p>{accuracyWords(result.validation.accuracy, result.validationImages, 'validation images')}.</p>
       <p>
         Merging adds the branches into the weights: the same architecture, the same speed, files that any tool
         for vision transformers opens.
@@ -30,6 +47,6 @@ export function ExportPanel() {
       </div>
       {saved && <p className={styles.soft}>Saved to the downloads.</p>}
       <ExportDialog open={open} onClose={() => setOpen(false)} />
-    </div>
+    </Card>
   );
 }

@@ -1,7 +1,8 @@
 // Space as pause and resume: only where the key means nothing else, and not while a dialog is open.
 import { useEffect, useEffectEvent } from 'react';
 
-const takesSpace = 'input, select, textarea, button, summary, a, audio, video, [contenteditable], [tabindex]';
+const takesSpace =
+  'input, select, textarea, button, summary, a, audio, video, [contenteditable], [tabindex="0"]';
 
 export function useSpaceKey(enabled: boolean, action: () => void): void {
   const act = useEffectEvent(action);

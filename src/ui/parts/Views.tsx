@@ -1,0 +1,28 @@
+// The views of a place as links side by side: each has its address.
+import { addressOf, type Place } from '../place.ts';
+import styles from './Views.module.css';
+
+interface ViewsProps {
+  readonly label: string;
+  readonly place: Place;
+  readonly views: readonly { readonly id: string; readonly title: string }[];
+  /** Id of the one that is shown. */
+  readonly wanted: string;
+}
+
+export function Views({ label, place, views, wanted }: ViewsProps) {
+  return (
+    <nav className={styles.views} aria-label={label}>
+      {views.map(({ id, title }) => (
+        <a
+          key={id}
+          href={addressOf(place, id)}
+          className={styles.view}
+          aria-current={id === wanted ? 'page' : undefined}
+        >
+          {title}
+        </a>
+      ))}
+    </nav>
+  );
+}

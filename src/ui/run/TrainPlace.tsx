@@ -1,0 +1,67 @@
+// Where a run is prepared, watched and ends: before it the recipe beside what will grow, from then on the
+// curves beside the branches. On a narrow page one part at a time, each with its address.
+import { useRun } from '../../state/run-store.ts';
+import { BranchCard } from '../branches/BranchCard.tsx';
+import { ChartsCard } from '../charts/ChartsCard.tsx';
+import { DropCard } from '../drops/DropCard.tsx';
+import { Views } from '../parts/Views.tsx';
+import { useAddress } from '../place.ts';
+import { RecipeCard } from '../recipe/RecipeCard.tsx';
+import { ResultCard } from '../result/ResultCard.tsx';
+import { ScalarCard } from '../scalars/ScalarCard.tsx';
+import { RunCard } from './RunCard.tsx';
+import styles from './TrainPlace.module.css';
+
+const parts = [
+  { id: 'curves', title: 'Curves' },
+  { id: 'branches', title: 'Branches' },
+  { id: 'scalars', title: 'Scalars' },
+  { id: 'drops', title: 'Drops' },
+  { id: 'recipe', title: 'Recipe' },
+] as const;
+type Part = (typeof parts)[number]['id'];
+
+export function TrainPlace() {
+  const { place, view } = useAddress();
+  const isBefore = useRun(({ phase, evaluations }) => phase.kind === 'idle' && evaluations.length === 0);
+  const hasDrops = useRun(({ summary }) => summary !== null && summary.dropSteps.length > 0);
+  const offered = parts.filter(({ id }) =>
+    isBefore ? id === 'recipe' || id === 'branches' : id !== 'drops' || hasDrops,
+  );
+  const first = isBefore ? 'recipe' : 'curves';
+  const wanted = place === 'train' ? (offered.find(({ id }) => id === view)?.id ?? first) : first;
+  const part = (id: Part) => ({ className: styles.part, 'data-shown': id === wanted });
+  const recipe = (
+    <div {...part('recipe')}>
+      <RecipeCard />
+    </div>
+  );
+  return (
+    <>
+      <ResultCard />
+      <RunCard />
+      <div className={styles.views}>
+        <Views label="Parts of the run" place="train" views={offered} wanted={wanted} />
+      </div>
+      <div className={styles.two}>
+        {isBefore ? (
+          recipe
+        ) : (
+          <div {...part('curves')}>
+            <ChartsCard />
+          </div>
+        )}
+        <div {...part('branches')}>
+          <BranchCard />
+        </div>
+        <div {...part('scalars')}>
+          <ScalarCard />
+        </div>
+        <div {...part('drops')}>
+          <DropCard />
+        </div>
+      </div>
+      {!isBefore && recipe}
+    </>
+  );
+}

@@ -1,0 +1,61 @@
+// What the result of the ended run knows: one view at a time, each with its address. A view is loaded when it
+// is looked at first, and keeps what was asked there.
+import { Activity, lazy, Suspense, useState, type ComponentType } from 'react';
+import { useRun } from '../../state/run-store.ts';
+import { Card } from '../parts/Card.tsx';
+import { Views } from '../parts/Views.tsx';
+import { addressOf, useAddress } from '../place.ts';
+
+interface View {
+  readonly id: string;
+  readonly title: string;
+  readonly content: ComponentType;
+}
+
+const views: readonly [View, ...View[]] = [
+  { id: 'mistakes', title: 'What it gets wrong', content: lazy(() => import('./UnderstandCard.tsx')) },
+  { id: 'branches', title: 'What each branch is for', content: lazy(() => import('./BranchesCard.tsx')) },
+  { id: 'try', title: 'Try it', content: lazy(() => import('../try/TryCard.tsx')) },
+];
+
+export default function UnderstandPlace() {
+  const finished = useRun(({ phase, result }) => phase.kind === 'finished' && result !== null);
+  return finished ? <Result /> : <NothingYet />;
+}
+
+function NothingYet() {
+  return (
+    <Card title="Nothing is learned yet">
+      <p>
+        When a run has ended, this place shows which images the model gets wrong, how sure it is, and what it
+        answers to images that it has never seen. <a href={addressOf('images')}>Choose images</a>, or go to{' '}
+        <a href={addressOf('train')}>Train</a> and press Start.
+      </p>
+    </Card>
+  );
+}
+
+function Result() {
+  const { place, view } = useAddress();
+  const [last, setLast] = useState(views[0].id);
+  const [seen, setSeen] = useState<ReadonlySet<string>>(new Set());
+  const wanted = views.find(({ id }) => id === view)?.id ?? last;
+  if (place === 'understand' && (wanted !== last || !seen.has(wanted))) {
+    setLast(wanted);
+    setSeen(new Set([...seen, wanted]));
+  }
+  return (
+    <>
+      <Views label="Views of the result" place="understand" views={views} wanted={wanted} />
+      {views
+        .filter(({ id }) => seen.has(id))
+        .map(({ id, content: Content }) => (
+          <Activity key={id} mode={id === wanted ? 'visible' : 'hidden'}>
+            <Suspense fallback={null}>
+              <Content />
+            </Suspense>
+          </Activity>
+        ))}
+    </>
+  );
+}
