@@ -129,6 +129,11 @@ async function runJob(url, { model, data, recipe, look, again }) {
     await page.goto(url);
     let opened = 1;
     await Promise.all([seen('reply openModel'), seen('reply openData')]);
+    /** Shows a place of the app; a build of one page has none. */
+    const show = async (/** @type {string} */ place) => {
+      const link = page.getByRole('navigation', { name: 'Places' }).getByRole('link', { name: place });
+      if ((await link.count()) > 0) await link.click();
+    };
     const own = async (
       /** @type {string} */ pick,
       /** @type {string | undefined} */ given,
@@ -137,6 +142,7 @@ async function runJob(url, { model, data, recipe, look, again }) {
       if (given === undefined) return;
       opened = marks.filter(({ label }) => label === `reply ${kind}`).length;
       await mark(`own ${kind}`, Date.now());
+      await show(kind === 'openModel' ? 'Model' : 'Images');
       const input = page.getByTestId(
         `${pick}-${statSync(given).isDirectory() ? 'folder' : kind === 'openModel' ? 'files' : 'zip'}`,
       );
@@ -145,6 +151,7 @@ async function runJob(url, { model, data, recipe, look, again }) {
     };
     await own('pick-model', model, 'openModel');
     await own('pick-images', data, 'openData');
+    await show('Train');
     if (recipe !== undefined) await page.getByTestId('pick-recipe').setInputFiles(recipe);
     await page.waitForTimeout(300);
     await mark('look', Date.now());
@@ -162,6 +169,7 @@ async function runJob(url, { model, data, recipe, look, again }) {
       await seen('finished', 2);
     }
     await mark('export', Date.now());
+    await show('Take home');
     await button('Merge & export').click();
     await button('Write and prove').click();
     await seen('reply exportModel');

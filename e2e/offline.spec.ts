@@ -20,7 +20,7 @@ test.beforeEach(async ({ watched }) => {
   host = await startStaticHost([[path, dist]]);
   watched.allowed.push(new RegExp(`^request to ${host.origin}${path}`));
 });
-test.afterEach(() => host.close());
+test.afterEach(() => host?.close());
 
 /** The first visit, until everything is kept. */
 async function visit(page: Page): Promise<void> {

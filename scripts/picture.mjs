@@ -19,6 +19,7 @@ try {
   await page.goto(server.url);
   await page.getByText('Emoji-8', { exact: true }).first().click();
   await page.getByTestId('data-title').getByText('Emoji-8').waitFor();
+  await page.getByRole('navigation', { name: 'Places' }).getByRole('link', { name: 'Train' }).click();
   await page.getByLabel('Backend').selectOption('wasm');
   await page.getByRole('button', { name: 'Start', exact: true }).click();
   await page.locator('[data-testid=phase][data-phase=finished]').waitFor({ timeout: 1_800_000 });

@@ -99,8 +99,13 @@ async function soak(url, executablePath, backend, recipePath) {
     const workers = await pageWorkers(session, {});
     await page.goto(url);
     await page.getByTestId('data-title').waitFor();
+    /** @param {string} place of the app's five */
+    const show = (place) =>
+      page.getByRole('navigation', { name: 'Places' }).getByRole('link', { name: place }).click();
+    await show('Model');
     await page.getByTestId('pick-model-folder').setInputFiles(values.model);
     await page.getByText('micro_vit_hf', { exact: true }).first().waitFor();
+    await show('Train');
     await page.getByTestId('pick-recipe').setInputFiles(recipePath);
     await page.locator(`[data-testid=total-steps][data-steps="${recipe.steps}"]`).waitFor();
     await page.getByLabel('Backend').selectOption(backend);

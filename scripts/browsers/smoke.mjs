@@ -51,13 +51,22 @@ const press = (browser, name) =>
     `the button "${name}" can be pressed`,
     (label) => {
       const button = [...document.querySelectorAll('button')].find(
-        (each) => (each.ariaLabel ?? each.textContent.trim()) === label && !each.disabled,
+        (each) =>
+          (each.ariaLabel ?? each.textContent.trim()) === label &&
+          !each.disabled &&
+          each.getAttribute('aria-disabled') !== 'true',
       );
       button?.click();
       return button !== undefined;
     },
     name,
   );
+
+/** @param {Driven} browser @param {string} place of the app's five */
+const show = (browser, place) =>
+  browser.evaluate((wanted) => {
+    location.hash = `#/${wanted}`;
+  }, place);
 
 /** @param {Driven} browser @param {string} phase */
 const phase = (browser, phase) =>
@@ -110,6 +119,7 @@ const refused = (browser) =>
 
 /** @param {Driven} browser @param {string} backend */
 async function takeRecipe(browser, backend) {
+  await show(browser, 'train');
   await choose(browser, 'pick-recipe', 'recipe.json', JSON.stringify(recipe));
   await until(
     browser,
@@ -221,6 +231,7 @@ export async function smoke(browser, say) {
     const steps = await stepOf(browser);
     if (steps !== String(recipe.steps)) throw new Error(`the run ended at step ${steps}`);
 
+    await show(browser, 'take-home');
     await press(browser, 'Merge & export');
     await press(browser, 'Write and prove');
     await until(

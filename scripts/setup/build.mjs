@@ -47,7 +47,8 @@ export async function buildApp(say) {
   if (!(await buildIsStale())) return;
   say('Building the app ...');
   // A mirror of the Hub is named by the server; what is built for that is not for one start only.
-  const env = { GRAFT_HUB: undefined };
+  // Playwright gives what it starts NODE_ENV=test, by which Vite takes React's development build.
+  const env = { GRAFT_HUB: undefined, NODE_ENV: 'production' };
   const code = await runTool('vite/bin/vite.js', ['build', '--logLevel', 'error'], { env, toStderr: true });
   if (code !== 0) throw new Error('The app could not be built: the messages above say why.');
 }

@@ -38,11 +38,13 @@ export function datasetFault(counts: DatasetCounts): Fault | null {
     if (archiveFault !== undefined && rejected.length === archiveFaults.length) return archiveFault;
     const homeless = rejected.filter((file) => file.code === 'no-class').length;
     if (homeless > 0) {
-      return bad('no-folders', `None of the ${homeless} images lies in a class folder.`);
+      const none = homeless === 1 ? 'The image lies in no' : `None of the ${homeless} images lies in a`;
+      return bad('no-folders', `${none} class folder.`);
     }
     const [first] = rejected;
     const example = first === undefined ? '' : ` For example ${first.path}: ${first.reason}`;
-    return bad('none-usable', `None of the ${files} files is an image that can be used.${example}`);
+    const none = files === 1 ? 'The file is no image' : `None of the ${files} files is an image`;
+    return bad('none-usable', `${none} that can be used.${example}`);
   }
   if (classes.length === 1) {
     if (emptyClasses.length > 0) {

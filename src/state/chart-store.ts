@@ -1,5 +1,5 @@
-// How the curves are looked at: smoothing, logarithmic loss, and the steps that are zoomed to (all charts
-// share them).
+// How the curves are looked at: smoothing, logarithmic loss, the steps that are zoomed to, and the one step
+// that curves and branches are pointed at (all charts share them).
 import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
 
@@ -9,9 +9,16 @@ export interface ChartState {
   readonly logLoss: boolean;
   /** Null follows the run. */
   readonly range: readonly [from: number, to: number] | null;
+  /** The step of the crosshair; null while nothing is pointed at. */
+  readonly pointed: number | null;
 }
 
-export const chartStore = createStore<ChartState>(() => ({ smoothing: 0.8, logLoss: false, range: null }));
+export const chartStore = createStore<ChartState>(() => ({
+  smoothing: 0.8,
+  logLoss: false,
+  range: null,
+  pointed: null,
+}));
 
 export function setSmoothing(smoothing: number): void {
   chartStore.setState({ smoothing: Math.min(0.99, Math.max(0, smoothing)) });
@@ -23,6 +30,10 @@ export function setLogLoss(logLoss: boolean): void {
 
 export function setRange(range: ChartState['range']): void {
   chartStore.setState({ range });
+}
+
+export function pointAt(pointed: number | null): void {
+  if (chartStore.getState().pointed !== pointed) chartStore.setState({ pointed });
 }
 
 export function useChart<T>(selector: (state: ChartState) => T): T {

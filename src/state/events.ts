@@ -1,7 +1,7 @@
 // Routes the worker's events into the stores. The only place where events are read; knows no React.
 import { addRejected, dataStore } from './data-store.ts';
 import { deviceStore } from './device-store.ts';
-import { runStore, type RunCommand } from './run-store.ts';
+import { runStore, withMoment, type RunCommand } from './run-store.ts';
 import { savedRunsStore } from './saved-runs-store.ts';
 import { stepLog } from './step-log.ts';
 import type { DropRecord, Phase, TrainerEvent } from '../worker/protocol.ts';
@@ -59,7 +59,10 @@ export function routeEvent(event: TrainerEvent): void {
       return;
     }
     case 'branches':
-      runStore.setState({ modules: event.modules });
+      runStore.setState(({ moments }) => ({
+        modules: event.modules,
+        moments: withMoment(moments, event),
+      }));
       return;
     case 'dropped': {
       const told = new Set(event.drops.map(dropKey));

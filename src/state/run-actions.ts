@@ -1,6 +1,7 @@
 // What the page does with a run: starts and steers it, and takes its result out.
 import { isCancelled } from '../shared/fault.ts';
 import type { TrainerClient } from '../worker/client.ts';
+import { dataStore } from './data-store.ts';
 import { deviceStore } from './device-store.ts';
 import { chosenFormats, clearExport, exportStore } from './export-store.ts';
 import { hubStore } from './hub-store.ts';
@@ -105,6 +106,7 @@ export function createRuns(client: TrainerClient): Runs {
       const summary = reply.value;
       runStore.setState(({ modules }) => ({
         pending: null,
+        images: dataStore.getState().data?.title ?? null,
         summary,
         modules: modules.length > 0 ? modules : summary.modules,
       }));

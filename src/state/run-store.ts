@@ -27,6 +27,28 @@ interface Speed {
   readonly memory: Memory;
 }
 
+/** How the branches stood after `step` steps. */
+export interface BranchMoment {
+  readonly step: number;
+  readonly modules: readonly ModuleView[];
+}
+
+/** More moments are thinned: a picture of a run needs no more. */
+const mostMoments = 120;
+
+/** The moments with one more; one that is told again begins anew from its step (a replay after a fault). */
+export function withMoment(moments: readonly BranchMoment[], moment: BranchMoment): readonly BranchMoment[] {
+  const all = [...moments.filter(({ step }) => step < moment.step), moment];
+  if (all.length <= mostMoments) return all;
+  // The one whose neighbours are nearest is missed least.
+  let least = { at: 1, gap: Infinity };
+  for (let at = 1; at < all.length - 1; at++) {
+    const gap = (all[at + 1]?.step ?? 0) - (all[at - 1]?.step ?? 0);
+    if (gap < least.gap) least = { at, gap };
+  }
+  return all.toSpliced(least.at, 1);
+}
+
 export type RunCommand = 'start' | 'pause' | 'resume' | 'step' | 'stop';
 
 export interface RunState {
@@ -34,6 +56,8 @@ export interface RunState {
   readonly summary: RunSummary | null;
   /** Branches and scalars as last told; empty before the first run. */
   readonly modules: readonly ModuleView[];
+  /** How the branches stood at moments of the run, as far as this page has seen it. */
+  readonly moments: readonly BranchMoment[];
   readonly drops: readonly DropRecord[];
   readonly evaluations: readonly Evaluation[];
   readonly speed: Speed | null;
@@ -48,12 +72,15 @@ export interface RunState {
   /** What the run got over by itself, the last time. */
   readonly recovered: Fault | null;
   readonly result: RunResult | null;
+  /** Title of the images of the run; others may be open by now. */
+  readonly images: string | null;
 }
 
 const initial: RunState = {
   phase: { kind: 'idle' },
   summary: null,
   modules: [],
+  moments: [],
   drops: [],
   evaluations: [],
   speed: null,
@@ -63,6 +90,7 @@ const initial: RunState = {
   diverging: null,
   recovered: null,
   result: null,
+  images: null,
 };
 
 export const runStore = createStore<RunState>(() => initial);

@@ -85,6 +85,7 @@ export function createSavedRuns(
         savedRunsStore.setState({ opened: { id, notes } });
         runStore.setState(({ modules }) => ({
           pending: null,
+          images: data.title,
           summary,
           modules: modules.length > 0 ? modules : summary.modules,
         }));

@@ -14,6 +14,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import { defaultEpochs } from '../recipe/recipe.ts';
 import { describeFault } from '../shared/describe-fault.ts';
 import type { Fault } from '../shared/fault.ts';
+import { dataStore } from '../state/data-store.ts';
 import { hubStore } from '../state/hub-store.ts';
 import { settled } from '../state/testing/app-phases.ts';
 import type { FakeClient } from '../state/testing/fake-client.ts';
@@ -147,6 +148,44 @@ describe('the export', () => {
     expect(refused.textContent).toContain('timm’s ViT cannot hold this model.');
     expect(within(refused).queryByRole('button')).toBeNull();
   });
+});
+
+test('a result names its images, and says when others are open', async () => {
+  await shown('finished');
+  expect(screen.queryByTestId('other-images')).toBeNull();
+  const result = screen.getByRole('region', { name: 'Result' });
+  expect(result.textContent).toContain('on Clothes and animals');
+  const { data } = dataStore.getState();
+  act(() => dataStore.setState({ data: data === null ? null : { ...data, title: 'Beetles' } }));
+  expect(screen.getByTestId('other-images').textContent).toBe(
+    'This is about Clothes and animals; Beetles was opened since.',
+  );
+  expect(result.textContent).toContain('on Clothes and animals');
+});
+
+test('a fault that does not go by itself can be closed, and what is open stays', async () => {
+  await shown('ready', 'images');
+  act(() => dataStore.setState({ fault: { kind: 'bad-dataset', why: 'one-class', detail: 'One.' } }));
+  expect(screen.getByTestId('status').textContent).toContain('could not be used');
+  fireEvent.click(button('Close'));
+  expect(screen.queryByTestId('fault')).toBeNull();
+  expect(screen.getByTestId('status').textContent).toContain('Everything is ready');
+  expect(canPress(button('Start'))).toBe(true);
+});
+
+test('the focus never stays in a place that is gone', async () => {
+  await shown('finished');
+  const link = screen.getByRole('link', { name: 'Take it home' });
+  link.focus();
+  goTo('take-home');
+  await act(settled);
+  expect(document.activeElement).toBe(screen.getByRole('main'));
+  // The action of the bar is one button, whatever it does next.
+  const start = button('Start');
+  start.focus();
+  goTo('train');
+  await act(settled);
+  expect(document.activeElement).toBe(start);
 });
 
 describe('saved runs', () => {

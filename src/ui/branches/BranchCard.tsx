@@ -2,11 +2,13 @@
 // the details of the one that is pointed at. Before a run it shows what would grow.
 import { useMemo, useState } from 'react';
 import { recipeDefaults } from '../../recipe/recipe.ts';
+import { pointAt, useChart } from '../../state/chart-store.ts';
 import { useModel } from '../../state/model-store.ts';
 import { branchParameters, previewModules, type LengthPreview } from '../../state/plan-preview.ts';
 import { useRecipe } from '../../state/recipe-store.ts';
-import { useRun } from '../../state/run-store.ts';
+import { useRun, type BranchMoment } from '../../state/run-store.ts';
 import type { ModuleView } from '../../worker/protocol.ts';
+import { Button } from '../parts/Button.tsx';
 import { Card } from '../parts/Card.tsx';
 import { Switch } from '../parts/Switch.tsx';
 import { countText, parametersText, wholeText } from '../parts/words.ts';
@@ -16,14 +18,24 @@ import { BranchTable } from './BranchTable.tsx';
 import { BranchTree } from './BranchTree.tsx';
 import styles from './BranchCard.module.css';
 
+/** The moment at or before the step that is pointed at; null where that is now. */
+function usePointedMoment(): BranchMoment | null {
+  const moments = useRun((state) => state.moments);
+  const pointed = useChart((state) => state.pointed);
+  if (pointed === null) return null;
+  const moment = moments.findLast(({ step }) => step <= pointed) ?? moments[0] ?? null;
+  return moment === moments.at(-1) ? null : moment;
+}
+
 interface Shown {
   readonly modules: readonly ModuleView[];
   /** Of all branches; null once a run has them. */
   readonly parameters: number | null;
 }
 
-function useModules(): Shown {
-  const running = useRun((state) => state.modules);
+function useModules(moment: BranchMoment | null): Shown {
+  const now = useRun((state) => state.modules);
+  const running = moment?.modules ?? now;
   const config = useModel((state) => state.model?.config ?? null);
   const recipe = useRecipe((state) => state.recipe ?? recipeDefaults);
   const planned = useMemo(
@@ -34,6 +46,56 @@ function useModules(): Shown {
     [config, recipe],
   );
   return running.length > 0 ? { modules: running, parameters: null } : planned;
+}
+
+/** The strongest branch of the whole run: what grows is seen to grow when the run is gone through. */
+function useStrongest(modules: readonly ModuleView[]): number {
+  const moments = useRun((state) => state.moments);
+  return useMemo(
+    () =>
+      Math.max(
+        0,
+        ...[...moments, { modules }].map((moment) =>
+          Math.max(0, ...moment.modules.flatMap(({ branches }) => branches.map(({ strength }) => strength))),
+        ),
+      ),
+    [moments, modules],
+  );
+}
+
+/** Goes through the run: the branches as they stood, and the crosshair of the curves with them. */
+function Moments({ moment }: { readonly moment: BranchMoment | null }) {
+  const moments = useRun((state) => state.moments);
+  const last = moments.length - 1;
+  if (last < 1) return null;
+  const at = moment === null ? last : moments.indexOf(moment);
+  const step = moments[at]?.step ?? 0;
+  return (
+    <div className={styles.moments}>
+      <label className={styles.moment}>
+        Through the run
+        <input
+          type="range"
+          min="0"
+          max={last}
+          step="1"
+          value={at}
+          aria-valuetext={moment === null ? `now, after step ${step}` : `after step ${step}`}
+          data-testid="moments"
+          onChange={({ currentTarget }) => {
+            const index = Number(currentTarget.value);
+            pointAt(index === last ? null : (moments[index]?.step ?? null));
+          }}
+        />
+      </label>
+      <span className={styles.at} data-testid="moment" data-step={step}>
+        {moment === null ? 'now' : `step ${wholeText(step)}`}
+      </span>
+      <Button variant="quiet" aria-disabled={moment === null} onClick={() => pointAt(null)}>
+        Now
+      </Button>
+    </div>
+  );
 }
 
 /** "One of each leaves at steps 13 and 50; from step 100 on the scalars learn." */
@@ -50,7 +112,9 @@ function planSentence({ dropSteps, stage2Step }: LengthPreview): string {
 }
 
 export function BranchCard() {
-  const { modules, parameters } = useModules();
+  const moment = usePointedMoment();
+  const { modules, parameters } = useModules(moment);
+  const strongest = useStrongest(modules);
   const preview = parameters !== null;
   const length = useLength();
   const result = useRun((state) => state.result);
@@ -87,10 +151,13 @@ export function BranchCard() {
             </>
           ) : (
             <>
-              <strong>{wholeText(live)}</strong> {result === null ? 'growing' : 'in the result'},{' '}
+              {moment !== null && `After step ${wholeText(moment.step)}: `}
+              <strong>{wholeText(live)}</strong>{' '}
+              {result === null || moment !== null ? 'growing' : 'in the result'},{' '}
               <strong>{wholeText(dropped)}</strong> dropped. The longer and thicker a branch, the more it
               changes its layer.
               {result !== null &&
+                moment === null &&
                 result.keptStep < result.steps &&
                 ` So they were after step ${wholeText(result.keptStep)}, whose state is the result.`}
             </>
@@ -98,7 +165,13 @@ export function BranchCard() {
         </p>
         {view === 'picture' ? (
           <div className={styles.picture}>
-            <BranchTree modules={modules} chosen={chosen} onChoose={setChosen} preview={preview} />
+            <BranchTree
+              modules={modules}
+              strongest={strongest}
+              chosen={chosen}
+              onChoose={setChosen}
+              preview={preview}
+            />
             <BranchDetails
               module={modules.find(({ module }) => module === chosen) ?? null}
               preview={preview}
@@ -107,6 +180,7 @@ export function BranchCard() {
         ) : (
           <BranchTable modules={modules} />
         )}
+        {!preview && <Moments moment={moment} />}
       </div>
     </Card>
   );

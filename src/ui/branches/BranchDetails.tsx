@@ -1,6 +1,7 @@
 // What is known of the module that is pointed at; without one, how to read the picture.
-import type { ModuleView } from '../../worker/protocol.ts';
-import { moduleText } from '../parts/words.ts';
+import { useRun } from '../../state/run-store.ts';
+import type { DropRecord, ModuleView } from '../../worker/protocol.ts';
+import { moduleText, signedText } from '../parts/words.ts';
 import styles from './BranchCard.module.css';
 
 function Key() {
@@ -37,6 +38,12 @@ function Key() {
   );
 }
 
+/** What the loss did when it was dropped, with all that dropped at that step. */
+function jumpWords(drops: readonly DropRecord[], module: string, branch: number): string {
+  const drop = drops.find((one) => one.module === module && one.branch === branch);
+  return drop === undefined ? '' : `, loss ${signedText(drop.lossAfter - drop.lossBefore)}`;
+}
+
 export function BranchDetails({
   module,
   preview,
@@ -44,6 +51,7 @@ export function BranchDetails({
   readonly module: ModuleView | null;
   readonly preview: boolean;
 }) {
+  const drops = useRun((state) => state.drops);
   if (module === null) return <Key />;
   return (
     <div className={styles.details}>
@@ -63,7 +71,7 @@ export function BranchDetails({
                 ? preview
                   ? 'not yet grown'
                   : `strength ${strength.toPrecision(3)}`
-                : `dropped at ${droppedAt}`}
+                : `dropped at ${droppedAt}${jumpWords(drops, module.module, index)}`}
             </span>
           </li>
         ))}

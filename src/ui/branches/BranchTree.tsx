@@ -9,6 +9,8 @@ import styles from './BranchCard.module.css';
 
 interface BranchTreeProps {
   readonly modules: readonly ModuleView[];
+  /** Strength of a branch of full length. */
+  readonly strongest: number;
   readonly chosen: string | null;
   readonly onChoose: (module: string | null) => void;
   /** Before a run: buds without strength. */
@@ -29,17 +31,13 @@ function useWidth(): [(element: HTMLElement | null) => (() => void) | undefined,
   return [stable, width];
 }
 
-export function BranchTree({ modules, chosen, onChoose, preview }: BranchTreeProps) {
+export function BranchTree({ modules, strongest, chosen, onChoose, preview }: BranchTreeProps) {
   const [observe, width] = useWidth();
   const picture = useRef<SVGSVGElement>(null);
   const names = modules.map(({ module }) => moduleName(module));
   const linears = [...new Map(names.map(({ linear, words }) => [linear, words]))];
   const blocks = Math.max(0, ...names.map(({ block }) => block)) + 1;
   const branches = Math.max(1, ...modules.map((module) => module.branches.length));
-  const strongest = Math.max(
-    0,
-    ...modules.flatMap((module) => module.branches.map(({ strength }) => strength)),
-  );
   const latestDrop = Math.max(
     -1,
     ...modules.flatMap((m) => m.branches.map(({ droppedAt }) => droppedAt ?? -1)),

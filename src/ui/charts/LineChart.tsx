@@ -4,7 +4,7 @@ import { useEffect, useId, useRef, type KeyboardEvent } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { chartColumns, type ChartColumns } from '../../state/chart-series.ts';
-import { chartStore, setRange, useChart } from '../../state/chart-store.ts';
+import { chartStore, pointAt, setRange, useChart } from '../../state/chart-store.ts';
 import { runStore } from '../../state/run-store.ts';
 import { stepLog } from '../../state/step-log.ts';
 import { useTheme } from '../../state/theme-store.ts';
@@ -90,14 +90,39 @@ export function LineChart({ spec }: { readonly spec: ChartSpec }) {
       runStore.subscribe((now, before) => {
         if (now.logVersion !== before.logVersion || now.summary !== before.summary) schedule();
       }),
-      chartStore.subscribe(schedule),
+      chartStore.subscribe((now, before) => {
+        if (now.pointed === before.pointed) schedule();
+        else show(now.pointed);
+      }),
     ];
+    /** The crosshair stands where another chart, or the branches, point. */
+    const show = (step: number | null): void => {
+      if (hovered) return;
+      const left = step === null ? -10 : plot.valToPos(step, 'x');
+      plot.setCursor({ left, top: step === null ? -10 : 10 }, false);
+      write(plot);
+    };
+    let hovered = false;
+    const onMove = (): void => {
+      hovered = true;
+      const step = columns?.steps[plot.cursor.idx ?? -1];
+      if (step !== undefined) pointAt(step);
+    };
+    const onLeave = (): void => {
+      hovered = false;
+      pointAt(null);
+    };
+    // After uPlot's own listeners, which lie deeper.
+    element.addEventListener('mousemove', onMove);
+    element.addEventListener('mouseleave', onLeave);
     draw();
     return () => {
       for (const end of unsubscribe) end();
       observer.disconnect();
       if (timer !== null) clearTimeout(timer);
       cancelAnimationFrame(frame);
+      element.removeEventListener('mousemove', onMove);
+      element.removeEventListener('mouseleave', onLeave);
       plot.destroy();
       chart.current = null;
     };
@@ -106,13 +131,19 @@ export function LineChart({ spec }: { readonly spec: ChartSpec }) {
   function onKey(event: KeyboardEvent): void {
     const plot = chart.current;
     if (plot === null) return;
-    if (event.key === 'Escape') setRange(null);
+    if (event.key === 'Escape') {
+      setRange(null);
+      pointAt(null);
+    }
     if (event.key !== 'ArrowLeft' && event.key !== 'ArrowRight') return;
     event.preventDefault();
     const last = plot.data[0].length - 1;
     const index = (plot.cursor.idx ?? last) + (event.key === 'ArrowLeft' ? -1 : 1);
     const step = plot.data[0][Math.min(last, Math.max(0, index))];
-    if (step !== undefined) plot.setCursor({ left: plot.valToPos(step, 'x'), top: 10 });
+    if (step !== undefined) {
+      plot.setCursor({ left: plot.valToPos(step, 'x'), top: 10 });
+      pointAt(step);
+    }
   }
 
   return (

@@ -53,7 +53,7 @@ export function DropCard() {
   if (summary === null || summary.dropSteps.length === 0) return null;
   const steps = [...new Set(drops.map(({ step }) => step))];
   return (
-    <Card title="Drops" aside={`${steps.length} of ${countText(summary.dropSteps.length, 'event')}`}>
+    <Card title="Drops" aside={`${steps.length} of ${countText(new Set(summary.dropSteps).size, 'event')}`}>
       {drops.length === 0 ? (
         <p>
           The first branches drop at step {summary.dropSteps[0]}. What it costs is measured and listed here.

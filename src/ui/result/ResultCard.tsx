@@ -1,6 +1,8 @@
 // The end of a run: what it gained on images it has not learned from, and the way out as ordinary model
 // files.
 import { keptSentence } from '../../shared/kept-sentence.ts';
+import { plainText } from '../../shared/plain-text.ts';
+import { useData } from '../../state/data-store.ts';
 import { useRun } from '../../state/run-store.ts';
 import { accuracyWords, shareWords } from '../../understand/interval.ts';
 import type { Metrics } from '../../worker/protocol.ts';
@@ -28,12 +30,33 @@ function Bar({ name, metrics, variant }: { name: string; metrics: Metrics; varia
 export function ResultCard() {
   const result = useRun((state) => state.result);
   const finished = useRun((state) => state.phase.kind === 'finished');
+  const images = useRun((state) => state.images);
+  const open = useData((state) => state.data?.title ?? null);
   if (!finished || result === null) return null;
   const { initialValidation, probe, validation, test, testImages, keptStep, diverged } = result;
   const { share, interval } = shareWords(validation.accuracy, result.validationImages);
   const gain = 100 * (validation.accuracy - initialValidation.accuracy);
   return (
-    <Card title="Result" aside={<bdi>{result.model}</bdi>} className={styles.card}>
+    <Card
+      title="Result"
+      aside={
+        <>
+          <bdi>{plainText(result.model, 80)}</bdi>
+          {images !== null && (
+            <>
+              {' on '}
+              <bdi>{plainText(images, 80)}</bdi>
+            </>
+          )}
+        </>
+      }
+      className={styles.card}
+    >
+      {images !== null && open !== null && open !== images && (
+        <p className={styles.soft} data-testid="other-images">
+          This is about <bdi>{plainText(images, 80)}</bdi>; <bdi>{plainText(open, 80)}</bdi> was opened since.
+        </p>
+      )}
       {diverged !== null && <FaultBox fault={diverged} />}
       <p className={styles.headline} data-testid="result" data-accuracy={validation.accuracy}>
         <strong>{share}</strong> validation images right: {interval}. That is {signedText(gain, 1)} points

@@ -78,7 +78,7 @@ export function Timeline() {
               height="8"
             />
           )}
-          {summary?.dropSteps.map((step) => (
+          {[...new Set(summary?.dropSteps)].map((step) => (
             <line
               key={step}
               className={styles.trackDrop}

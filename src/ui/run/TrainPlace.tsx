@@ -38,8 +38,10 @@ export function TrainPlace() {
   );
   return (
     <>
-      <ResultCard />
-      <RunCard />
+      <div className={styles.two}>
+        <ResultCard />
+        <RunCard />
+      </div>
       <div className={styles.views}>
         <Views label="Parts of the run" place="train" views={offered} wanted={wanted} />
       </div>

@@ -1,0 +1,50 @@
+// @vitest-environment happy-dom
+// The branches gone through by hand: as they stood at moments of the run, one crosshair with the curves.
+import { act, fireEvent, screen } from '@testing-library/react';
+import { expect, test, vi } from 'vitest';
+import { chartStore, pointAt } from '../../state/chart-store.ts';
+import { runStore, withMoment, type BranchMoment } from '../../state/run-store.ts';
+import { button, canPress, shown } from '../testing/shown-page.tsx';
+
+// The curves are drawn on a canvas, which there is none of here.
+vi.mock('../charts/LineChart.tsx', () => ({ LineChart: () => null }));
+
+const dropped = (): number => Number(screen.getByTestId('branch-map').getAttribute('data-dropped'));
+const slide = (to: number): void => {
+  fireEvent.change(screen.getByTestId('moments'), { target: { value: String(to) } });
+};
+
+test('the run is gone through, from before the first drop to now, with the curves', async () => {
+  await shown('finished');
+  const { moments } = runStore.getState();
+  const now = dropped();
+  expect(moments.length).toBeGreaterThan(2);
+  expect(now).toBeGreaterThan(0);
+  slide(0);
+  expect(dropped()).toBe(0);
+  expect(screen.getByTestId('branch-map').textContent).toContain(`After step ${moments[0]?.step}: `);
+  expect(chartStore.getState().pointed).toBe(moments[0]?.step);
+  // A step that a curve is pointed at: the moment at or before it.
+  const [, second, third] = moments;
+  act(() => pointAt((third?.step ?? 0) - 1));
+  expect(screen.getByTestId('moment').getAttribute('data-step')).toBe(String(second?.step));
+  expect(canPress(button('Now'))).toBe(true);
+  fireEvent.click(button('Now'));
+  expect(dropped()).toBe(now);
+  expect(canPress(button('Now'))).toBe(false);
+  slide(moments.length - 1);
+  expect(chartStore.getState().pointed).toBeNull();
+});
+
+test('moments are told once, begin anew after a replay, and are thinned evenly', () => {
+  const of = (step: number): BranchMoment => ({ step, modules: [] });
+  const steps = (moments: readonly BranchMoment[]): number[] => moments.map(({ step }) => step);
+  expect(steps(withMoment([of(1), of(5), of(9)], of(5)))).toEqual([1, 5]);
+  let all: readonly BranchMoment[] = [];
+  for (let step = 0; step < 1000; step++) all = withMoment(all, of(step));
+  expect(all.length).toBe(120);
+  expect(all[0]?.step).toBe(0);
+  expect(all.at(-1)?.step).toBe(999);
+  const gaps = steps(all).map((step, i, list) => step - (list[i - 1] ?? step));
+  expect(Math.max(...gaps)).toBeLessThanOrEqual(16);
+});
