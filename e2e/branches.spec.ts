@@ -2,7 +2,7 @@
 // all of them on, the ranking to its end, and the run as it was.
 import { readFile } from 'node:fs/promises';
 import { expectAccessible } from './accessible.ts';
-import { button, expectPhase, openSmall } from './app.ts';
+import { button, expectPhase, go, goToView, openSmall } from './app.ts';
 import { expect, test } from './graft-test.ts';
 
 test('branches are switched and ranked, and the run stays as it is', async ({ page }, info) => {
@@ -15,6 +15,7 @@ test('branches are switched and ranked, and the run stays as it is', async ({ pa
   await expectPhase(page, 'finished');
   const accuracy = await page.getByTestId('result').getAttribute('data-accuracy');
 
+  await goToView(page, 'What each branch is for');
   const card = page.locator('#branches');
   await button(page, 'Look at its branches').click();
   const imagined = page.getByTestId('imagined');
@@ -55,5 +56,6 @@ test('branches are switched and ranked, and the run stays as it is', async ({ pa
   expect(rows.length).toBeGreaterThan(1);
 
   await expectPhase(page, 'finished');
+  await go(page, 'Train');
   await expect(page.getByTestId('result')).toHaveAttribute('data-accuracy', accuracy ?? '');
 });

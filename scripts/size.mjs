@@ -47,7 +47,11 @@ function partOf(name) {
   if (/^(?:calibration|ConfusionView|ImageGrid|csv)-/.test(name)) return 'understand';
 =======
   // What they share is in chunks of its own (calibration, ConfusionView, csv).
-  if (/^(?:worker-(?:asking|branch-asking|result-engine)|(?:Understand|Branches|Try)Card|UnderstandPlace)-/.test(name))
+  if (
+    /^(?:worker-(?:asking|branch-asking|result-engine)|(?:Understand|Branches|Try)Card|UnderstandPlace)-/.test(
+      name,
+    )
+  )
     return 'understand';
   if (/^(?:calibration|ConfusionView|csv)-/.test(name)) return 'understand';
   // What places show that are not the first.

@@ -8,7 +8,7 @@ import { settled } from '../../state/testing/app-phases.ts';
 import type { FakeClient } from '../../state/testing/fake-client.ts';
 import { button, shown } from '../testing/shown-page.tsx';
 // What the page loads when a run has ended is here before a test waits for it.
-import '../understand/UnderstandCard.tsx';
+import '../understand/UnderstandPlace.tsx';
 import './TryCard.tsx';
 
 vi.mock('../charts/LineChart.tsx', () => ({ LineChart: () => null }));

@@ -10,6 +10,7 @@ import { settled } from '../../state/testing/app-phases.ts';
 import { button, shown } from '../testing/shown-page.tsx';
 // What the page loads when a run has ended is here before a test waits for it.
 import '../try/TryCard.tsx';
+import './UnderstandPlace.tsx';
 import './UnderstandCard.tsx';
 import './BranchesCard.tsx';
 
@@ -26,7 +27,7 @@ async function press(element: HTMLElement): Promise<void> {
 }
 
 async function opened(): Promise<FakeClient> {
-  const client = await shown('finished');
+  const client = await shown('finished', 'understand', 'branches');
   await screen.findByRole('heading', { name: 'What each branch is for' });
   await press(button('Look at its branches'));
   return client;
@@ -40,7 +41,7 @@ const asked = ({ sent }: FakeClient): Counterfactual => {
 };
 
 test('nothing is asked before somebody wants to know, and whoever asked is led to what came', async () => {
-  const client = await shown('finished');
+  const client = await shown('finished', 'understand', 'branches');
   await screen.findByRole('heading', { name: 'What each branch is for' });
   expect(client.sent.map(({ name }) => name)).not.toContain('branchFigures');
   await press(button('Look at its branches'));

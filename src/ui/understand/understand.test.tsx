@@ -7,6 +7,7 @@ import { settled } from '../../state/testing/app-phases.ts';
 import { button, shown } from '../testing/shown-page.tsx';
 // What the page loads when a run has ended is here before a test waits for it.
 import '../try/TryCard.tsx';
+import './UnderstandPlace.tsx';
 import './BranchesCard.tsx';
 import './UnderstandCard.tsx';
 
