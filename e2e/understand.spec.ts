@@ -106,6 +106,7 @@ test('what it gets wrong is what its answers say, and its images are shown', asy
   await expectAccessible(page);
 
   // An image of it leads to where the model looks: three maps of before and after, each in words.
+  await goToView(page, 'Where it looks');
   const look = page.locator('#look');
   await look
     .getByRole('button', { name: /Where did it look/ })
@@ -121,6 +122,7 @@ test('what it gets wrong is what its answers say, and its images are shown', asy
   await expectAccessible(page);
 
   // The training images are asked by themselves.
+  await goToView(page, 'What it gets wrong');
   await card.getByRole('radio', { name: 'Training' }).check();
   await button(page, 'Look at its answers').click();
   await expect(page.getByTestId('answers')).toHaveAttribute('data-set', 'train');

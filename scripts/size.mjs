@@ -16,12 +16,8 @@ const limits = new Map([
   ['hub', 60],
   ['export', 42],
   ['runs', 20],
-<<<<<<< HEAD
   ['understand', 40],
-=======
-  ['understand', 34],
   ['places', 14],
->>>>>>> c7ff12c (Five places with addresses, and a bar that is always there: what is loaded, what happens, how far, the action that comes next)
 ]);
 
 /**
@@ -40,23 +36,16 @@ function partOf(name) {
   // What only saved runs load: their files in the worker, their list on the page.
   if (/^(?:worker-saved-runs|RunsCard|ContinueRun|run-words)-/.test(name)) return 'runs';
   // What an ended run is asked: its card on the page, and in the worker who asks.
-<<<<<<< HEAD
   // What they share is in chunks of its own (calibration, ConfusionView, ImageGrid, csv).
-  if (/^(?:worker-(?:asking|branch-asking|result-engine)|(?:Understand|Branches|Look|Try)Card)-/.test(name))
-    return 'understand';
-  if (/^(?:calibration|ConfusionView|ImageGrid|csv)-/.test(name)) return 'understand';
-=======
-  // What they share is in chunks of its own (calibration, ConfusionView, csv).
   if (
-    /^(?:worker-(?:asking|branch-asking|result-engine)|(?:Understand|Branches|Try)Card|UnderstandPlace)-/.test(
+    /^(?:worker-(?:asking|branch-asking|result-engine)|(?:Understand|Branches|Look|Try)Card|UnderstandPlace)-/.test(
       name,
     )
   )
     return 'understand';
-  if (/^(?:calibration|ConfusionView|csv)-/.test(name)) return 'understand';
+  if (/^(?:calibration|ConfusionView|ImageGrid|csv)-/.test(name)) return 'understand';
   // What places show that are not the first.
   if (/^(?:OtherModels|TransferLine|TakeHomeCard)-/.test(name)) return 'places';
->>>>>>> c7ff12c (Five places with addresses, and a bar that is always there: what is loaded, what happens, how far, the action that comes next)
   // What looks at images and decodes them: in workers of its own, and for a browser without workers in
   // workers.
   if (name.startsWith('worker-image-work-')) return 'one-thread';

@@ -24,12 +24,6 @@ import { useLeaveWarning, useSaveWhenHidden, useWakeLock } from './use-leave-war
 const ContinueRun = lazy(() => import('./runs/ContinueRun.tsx'));
 const OtherModels = lazy(() => import('./model/OtherModels.tsx'));
 const RunsCard = lazy(() => import('./runs/RunsCard.tsx'));
-<<<<<<< HEAD
-const TryCard = lazy(() => import('./try/TryCard.tsx'));
-const UnderstandCard = lazy(() => import('./understand/UnderstandCard.tsx'));
-const BranchesCard = lazy(() => import('./understand/BranchesCard.tsx'));
-const LookCard = lazy(() => import('./understand/LookCard.tsx'));
-=======
 const TakeHomeCard = lazy(() => import('./result/TakeHomeCard.tsx'));
 const UnderstandPlace = lazy(() => import('./understand/UnderstandPlace.tsx'));
 
@@ -50,10 +44,9 @@ const content: Readonly<Record<Place, () => ReactNode>> = {
     </div>
   ),
 };
->>>>>>> c7ff12c (Five places with addresses, and a bar that is always there: what is loaded, what happens, how far, the action that comes next)
 
 export function App() {
-  const { place } = useAddress();
+  const { place, view } = useAddress();
   const main = useRef<HTMLElement>(null);
   const offline = useVersion((state) => state.offline);
   useLeaveWarning();
@@ -62,55 +55,9 @@ export function App() {
   useForecastQuestion();
   useResplit();
   useTidings();
-  useArrival(place, main);
+  useArrival(place, view, main);
   return (
     <div className={styles.page}>
-<<<<<<< HEAD
-      <Header />
-      <NewVersion />
-      {fault !== null && (
-        <div className={styles.fault}>
-          <FaultBox fault={fault}>
-            <Button onClick={() => location.reload()}>Reload the page</Button>
-          </FaultBox>
-        </div>
-      )}
-      <main className={styles.main}>
-        <div className={styles.run}>
-          <Suspense fallback={null}>
-            <ContinueRun />
-          </Suspense>
-          <RunCard />
-          <ResultCard />
-          {finished && (
-            <Suspense fallback={null}>
-              <TryCard />
-              <UnderstandCard />
-              <LookCard />
-            </Suspense>
-          )}
-          {finished && (
-            <Suspense fallback={null}>
-              <BranchesCard />
-            </Suspense>
-          )}
-        </div>
-        <div className={styles.setup}>
-          <ModelCard />
-          <ImagesCard />
-        </div>
-        <div className={styles.live}>
-          <RecipeCard />
-          <BranchCard />
-          <ChartsCard />
-          <ScalarCard />
-          <DropCard />
-          <OtherModels />
-          <Suspense fallback={null}>
-            <RunsCard />
-          </Suspense>
-        </div>
-=======
       <Bar />
       <main className={styles.main} ref={main} tabIndex={-1}>
         <Notices />
@@ -121,7 +68,6 @@ export function App() {
             </section>
           </Activity>
         ))}
->>>>>>> c7ff12c (Five places with addresses, and a bar that is always there: what is loaded, what happens, how far, the action that comes next)
       </main>
       <footer className={styles.footer}>
         <p>
@@ -155,17 +101,21 @@ function Notices() {
   );
 }
 
-/** A place is seen from its top; neither the focus nor an open dialogue stays in one that is gone. */
-function useArrival(place: Place, main: { readonly current: HTMLElement | null }): void {
+/** Whether it is in a part of the page that waits behind another. */
+const isBehind = (element: Element | null): boolean =>
+  element === null || element === document.body || element.closest('[style*="display: none"]') !== null;
+
+/** A place is seen from its top; neither the focus nor an open dialogue stays in what is gone. */
+function useArrival(place: Place, view: string | null, main: { readonly current: HTMLElement | null }): void {
   const left = useRef<Place | null>(null);
   useEffect(() => {
-    if (left.current !== null && left.current !== place) {
-      scrollTo({ top: 0 });
-      for (const dialog of document.querySelectorAll('dialog')) dialog.close();
-      const { activeElement } = document;
-      if (activeElement === document.body || main.current?.contains(activeElement) === true)
-        main.current?.focus({ preventScroll: true });
-    }
+    const first = left.current === null;
+    const isOther = left.current !== place;
     left.current = place;
-  }, [place, main]);
+    if (first) return;
+    for (const dialog of document.querySelectorAll('dialog')) dialog.close();
+    const lost = isBehind(document.activeElement);
+    if (isOther || lost) scrollTo({ top: 0 });
+    if (lost) main.current?.focus({ preventScroll: true });
+  }, [place, view, main]);
 }

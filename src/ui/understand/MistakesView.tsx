@@ -4,6 +4,7 @@ import { useMemo } from 'react';
 import { useUnderstanding } from '../../state/understand-store.ts';
 import { confidentMistakes, neverLearned } from '../../understand/answers.ts';
 import { countText } from '../parts/words.ts';
+import { goTo } from '../place.ts';
 import { useTrainer } from '../trainer-context.ts';
 import { ImageGrid } from './ImageGrid.tsx';
 import type { Seen } from './seen.ts';
@@ -20,7 +21,7 @@ export function MistakesView({ seen }: { readonly seen: Seen }) {
   const trainer = useTrainer();
   const lookAt = (row: number): void => {
     void trainer.lookAt({ set: answers.set, row, class: given.answer[row] ?? 0 });
-    document.getElementById('look')?.scrollIntoView();
+    goTo('understand', 'looks');
   };
   if (rows.length === 0)
     return <p>{isTraining ? 'It has learned every one of them.' : 'It answered every one of them right.'}</p>;

@@ -15,6 +15,7 @@ interface View {
 const views: readonly [View, ...View[]] = [
   { id: 'mistakes', title: 'What it gets wrong', content: lazy(() => import('./UnderstandCard.tsx')) },
   { id: 'branches', title: 'What each branch is for', content: lazy(() => import('./BranchesCard.tsx')) },
+  { id: 'looks', title: 'Where it looks', content: lazy(() => import('./LookCard.tsx')) },
   { id: 'try', title: 'Try it', content: lazy(() => import('../try/TryCard.tsx')) },
 ];
 

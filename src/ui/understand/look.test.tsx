@@ -25,7 +25,7 @@ const press = async (element: HTMLElement): Promise<void> => {
 };
 
 test('nothing is looked at before an image is chosen; then three maps, before and after, in words', async () => {
-  const client = await shown('finished');
+  const client = await shown('finished', 'understand', 'looks');
   const look = await card('Where it looks');
   await press(button('Show its images'));
   expect(client.sent.filter(({ name }) => name === 'look')).toEqual([]);
@@ -44,7 +44,7 @@ test('nothing is looked at before an image is chosen; then three maps, before an
 });
 
 test('another class is asked for by itself, and the image stays', async () => {
-  const client = await shown('finished');
+  const client = await shown('finished', 'understand', 'looks');
   const look = await card('Where it looks');
   await press(button('Show its images'));
   await press(within(look).getAllByRole('button', { name: /Where did it look/ })[3] ?? document.body);
@@ -60,7 +60,7 @@ test('another class is asked for by itself, and the image stays', async () => {
 });
 
 test('a mistake leads to where it looked', async () => {
-  const client = await shown('finished');
+  const client = await shown('finished', 'understand', 'mistakes');
   const understand = await card('What it gets wrong');
   await press(button('Look at its answers'));
   fireEvent.click(within(understand).getByRole('radio', { name: 'Mistakes' }));
