@@ -90,7 +90,7 @@ const hubTitles: Partial<Record<HubReason, string>> = {
 
 const storageAdvice = {
   quota:
-    'Delete runs (in “Runs”) or models (in “Models from the Hub”) that you no longer need, or free some disk space, and try again.',
+    'Delete runs (under “Take home”) or models (under “Model”) that you no longer need, or free some disk space, and try again.',
   locked: 'Close other tabs with Graft and try again.',
   unavailable: 'Try again; in a private window, use an ordinary one.',
   corrupt: 'It was removed: try again.',
