@@ -45,7 +45,7 @@ export function TrainPlace() {
       <div className={styles.views}>
         <Views label="Parts of the run" place="train" views={offered} wanted={wanted} />
       </div>
-      <div className={styles.two}>
+      <div className={isBefore ? styles.before : styles.two}>
         {isBefore ? (
           recipe
         ) : (
