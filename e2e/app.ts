@@ -10,6 +10,9 @@ export const button = (page: Page, name: string): Locator => page.getByRole('but
 /** Shows one of the five places, by the bar. */
 export async function go(page: Page, place: string): Promise<void> {
   await page.getByRole('navigation', { name: 'Places' }).getByRole('link', { name: place }).click();
+  const shown = page.locator(`[data-testid=place]:visible`);
+  await expect(shown).toHaveAttribute('aria-label', place);
+  await expect(shown.getByRole('heading').first()).toBeVisible();
 }
 
 /** Shows a view of what is understood of a result. */

@@ -130,6 +130,7 @@ for (const engine of ['autodiff', 'kernels'] as const)
     await openChecks(page);
     const figures = await page.evaluate((name) => window.engineChecks.look(name), engine);
     console.info(`looks on ${engine}:`, JSON.stringify(figures));
+    expect(Object.keys(figures).length).toBeGreaterThan(2);
     expect(Object.values(figures).every((value) => value <= 1e-3)).toBe(true);
   });
 

@@ -53,6 +53,7 @@ async function leavings(page: Page, folder: string): Promise<string[]> {
     () => page.getByRole('button', { name: 'Download hf/model.safetensors' }).click(),
     `${folder}.safetensors`,
   );
+  await page.keyboard.press('Escape');
   return [JSON.stringify(rows), weights.toString('base64')];
 }
 

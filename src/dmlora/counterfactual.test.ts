@@ -2,7 +2,7 @@
 // the branches that are off, dropped ones in their places.
 import { expect, test } from 'vitest';
 import { micro, randomAdapter } from '../engine/checks/random-model.ts';
-import { gatesOf } from './adapter.ts';
+import { gatesOf, type Adapter } from './adapter.ts';
 import { allBut, asItIs, imagined, switched } from './counterfactual.ts';
 import { dropBranches } from './drop-plan.ts';
 
@@ -40,6 +40,14 @@ test('dropped ones that are back make the adapter from just before, in any order
   const { adapter: back, gates } = imagined(after, gone, { ...asItIs, restored });
   expect(back.modules).toEqual(adapter.modules);
   expect(gates.size).toBe(0);
+  // Those of a run that was still learning would fit the branches that stayed alone.
+  const learning = {
+    ...after,
+    moments: new Map([[name, { m: new Float32Array(1), v: new Float32Array(1) }]]),
+  };
+  expect(imagined(learning as unknown as Adapter, gone, { ...asItIs, restored }).adapter.moments.size).toBe(
+    0,
+  );
   const off = [{ module: name, branch: 0 }];
   expect(imagined(after, gone, { ...asItIs, restored, off }).gates.get(name)).toEqual([0, 1, 1]);
   expect(imagined(after, gone, { ...asItIs, off }).gates.size).toBe(0);

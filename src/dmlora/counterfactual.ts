@@ -71,7 +71,8 @@ export function imagined(
       return open.includes(0) ? [[name, open] as const] : [];
     }),
   );
-  return { adapter: changed ? { ...adapter, modules } : adapter, gates };
+  // What is imagined is never trained, and a branch that is back has no moments to go with the others'.
+  return { adapter: changed ? { ...adapter, modules, moments: new Map() } : adapter, gates };
 }
 
 /** Of these branches all but some are off: what "only" means. */

@@ -1,6 +1,7 @@
 // What the page does with a run: starts and steers it, and takes its result out.
 import { isCancelled } from '../shared/fault.ts';
 import type { TrainerClient } from '../worker/client.ts';
+import { chartStore } from './chart-store.ts';
 import { dataStore } from './data-store.ts';
 import { deviceStore } from './device-store.ts';
 import { chosenFormats, clearExport, exportStore } from './export-store.ts';
@@ -67,6 +68,8 @@ export function createRuns(client: TrainerClient): Runs {
       hubStore.setState({ push });
     };
     stepLog.clear();
+    // Zoom and crosshair were of that run.
+    chartStore.setState({ pointed: null, range: null });
     clearRun();
     clearExport();
     hubStore.setState({ push: { kind: 'none' } });

@@ -74,7 +74,9 @@ export function createUnderstanding(client: TrainerClient): UnderstandActions {
           : { ...look, isLooking: false, fault: isCancelled(reply.fault) ? null : reply.fault },
       });
     },
-    tryImages: (files, signal) => client.call('tryImages', { files }, signal),
+    // The next run ends it, too.
+    tryImages: (files, signal) =>
+      client.call('tryImages', { files }, AbortSignal.any([signal, others.signal])),
     askBranches: (name, input, signal) => client.call(name, input, AbortSignal.any([signal, others.signal])),
     async loadRunThumbnails(images) {
       const { thumbnails, answers } = understandStore.getState();

@@ -48,16 +48,18 @@ function measured(
   branches: readonly Factors[],
   place: number,
 ): Pick<Dropped, 'rankBefore' | 'rankAfter' | 'closeness' | 'closenessOfAll'> {
+  // More directions would hold the step up for a figure that is only told.
+  if (branches.reduce((sum, { A }) => sum + (A.shape[0] ?? 0), 0) > mostDirections)
+    return { rankBefore: NaN, rankAfter: NaN, closeness: NaN, closenessOfAll: NaN };
   const products = productsOf(branches);
   const closeness = closenessOf(cosinesOf(products));
-  const isMeasured = products.rows.length <= mostDirections;
-  const rank = (of: readonly number[]): number =>
-    isMeasured ? effectiveRank(singularValues(products, of)) : NaN;
+  const rank = (of: readonly number[]): number => effectiveRank(singularValues(products, of));
+  const known = closeness.filter((value) => !Number.isNaN(value));
   const all = [...branches.keys()];
   return {
     rankBefore: rank(all),
     rankAfter: rank(all.filter((k) => k !== place)),
     closeness: closeness[place] ?? NaN,
-    closenessOfAll: closeness.reduce((a, b) => a + b, 0) / closeness.length,
+    closenessOfAll: known.reduce((a, b) => a + b, 0) / known.length,
   };
 }

@@ -114,8 +114,9 @@ function useArrival(place: Place, view: string | null, main: { readonly current:
     left.current = place;
     if (first) return;
     for (const dialog of document.querySelectorAll('dialog')) dialog.close();
-    const lost = isBehind(document.activeElement);
-    if (isOther || lost) scrollTo({ top: 0 });
-    if (lost) main.current?.focus({ preventScroll: true });
+    // Some browsers give a link that is tapped no focus: nothing is lost then.
+    const nowhere = document.activeElement === document.body && !isOther;
+    if (isOther) scrollTo({ top: 0 });
+    if (isBehind(document.activeElement) && !nowhere) main.current?.focus({ preventScroll: true });
   }, [place, view, main]);
 }

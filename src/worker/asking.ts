@@ -63,8 +63,9 @@ export class Asking {
   async looks({ set, row, class: classIndex }: LookedAt, signal: AbortSignal): Promise<Result<ImageLooks>> {
     const { run, data, model } = this.engine.ended;
     const { config } = model.model;
-    const images = present(data[set], `images of ${set}`);
-    const pixels = images.slice(row, row + 1);
+    const part = imagesOf(data, set);
+    if (!part.ok) return part;
+    const pixels = part.value.slice(row, row + 1);
     assert(pixels.kind === 'bytes', 'the images of a run are bytes');
     const maps = async (engine: Engine, isFitted: boolean): Promise<Result<LookMaps>> => {
       const look = await engine.look(pixels, classIndex, allOpen, signal);

@@ -24,16 +24,16 @@ interface Asked {
 /** The maps of one image; relevance with the start in it. */
 export async function lookAt(network: Network, values: GroupValues, asked: Asked): Promise<LookRows> {
   const maps = tf.tidy(() => mapsOf(network, values, asked));
-  const flat = async (map: tf.Tensor): Promise<Float32Array> => {
-    const data = (await map.data()) as Float32Array;
-    map.dispose();
-    return data;
-  };
-  return {
-    attention: await flat(maps.attention),
-    rollout: await flat(maps.rollout),
-    relevance: await flat(maps.relevance),
-  };
+  const flat = async (map: tf.Tensor): Promise<Float32Array> => (await map.data()) as Float32Array;
+  try {
+    return {
+      attention: await flat(maps.attention),
+      rollout: await flat(maps.rollout),
+      relevance: await flat(maps.relevance),
+    };
+  } finally {
+    tf.dispose([maps.attention, maps.rollout, maps.relevance]);
+  }
 }
 
 function mapsOf(

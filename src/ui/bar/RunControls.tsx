@@ -19,6 +19,10 @@ export function RunControls() {
   const question = useRef<HTMLDialogElement>(null);
   const pending = useRun((state) => state.pending);
   const active = useRun(({ phase }) => isActive(phase));
+  /** It waits, and its next action is to go on. */
+  const waits = useRun(
+    ({ phase }) => phase.kind === 'paused' || (phase.kind === 'failed' && phase.resumable),
+  );
   const toggle = resume ? () => void trainer.resume() : () => void trainer.pause();
   useSpaceKey(pause || resume, toggle);
 
@@ -32,8 +36,8 @@ export function RunControls() {
     if (unsaved) question.current?.showModal();
     else begin();
   };
-  const next = resume
-    ? ({ name: 'Resume', icon: 'play', can: true } as const)
+  const next = waits
+    ? ({ name: 'Resume', icon: 'play', can: resume } as const)
     : active || pending === 'start'
       ? ({ name: 'Pause', icon: 'pause', can: pause } as const)
       : ({ name: 'Start', icon: 'play', can: start } as const);

@@ -58,8 +58,26 @@ export function LineChart({ spec }: { readonly spec: ChartSpec }) {
     const plot = new uPlot(plotOptions(spec, { width: 300, height }, write), [[], [], [], []], element);
     chart.current = plot;
 
+    /** The crosshair stands where another chart, or the branches, point. */
+    const show = (step: number | null): void => {
+      if (hovered) return;
+      const left = step === null ? -10 : plot.valToPos(step, 'x');
+      plot.setCursor({ left, top: step === null ? -10 : 10 }, false);
+      write(plot);
+    };
+    let hovered = false;
+    const onMove = (): void => {
+      hovered = true;
+      const step = columns?.steps[plot.cursor.idx ?? -1];
+      if (step !== undefined) pointAt(step);
+    };
+    const onLeave = (): void => {
+      hovered = false;
+      pointAt(null);
+    };
+
     const draw = (): void => {
-      const { smoothing, range } = chartStore.getState();
+      const { smoothing, range, pointed } = chartStore.getState();
       columns = chartColumns(stepLog, runStore.getState().evaluations, {
         column: spec.column,
         smoothing: spec.smoothed ? smoothing : null,
@@ -68,7 +86,10 @@ export function LineChart({ spec }: { readonly spec: ChartSpec }) {
         pixels: Math.max(100, plot.width - 70),
       });
       plot.setData([columns.steps, columns.raw, columns.smoothed, columns.validation]);
-      write(plot);
+      // uPlot keeps the cursor's pixel, which is another step now.
+      if (hovered) onMove();
+      else if (pointed !== null) show(pointed);
+      else write(plot);
     };
     let timer: ReturnType<typeof setTimeout> | null = null;
     let frame = 0;
@@ -95,23 +116,6 @@ export function LineChart({ spec }: { readonly spec: ChartSpec }) {
         else show(now.pointed);
       }),
     ];
-    /** The crosshair stands where another chart, or the branches, point. */
-    const show = (step: number | null): void => {
-      if (hovered) return;
-      const left = step === null ? -10 : plot.valToPos(step, 'x');
-      plot.setCursor({ left, top: step === null ? -10 : 10 }, false);
-      write(plot);
-    };
-    let hovered = false;
-    const onMove = (): void => {
-      hovered = true;
-      const step = columns?.steps[plot.cursor.idx ?? -1];
-      if (step !== undefined) pointAt(step);
-    };
-    const onLeave = (): void => {
-      hovered = false;
-      pointAt(null);
-    };
     // After uPlot's own listeners, which lie deeper.
     element.addEventListener('mousemove', onMove);
     element.addEventListener('mouseleave', onLeave);
@@ -121,6 +125,7 @@ export function LineChart({ spec }: { readonly spec: ChartSpec }) {
       observer.disconnect();
       if (timer !== null) clearTimeout(timer);
       cancelAnimationFrame(frame);
+      if (hovered) pointAt(null);
       element.removeEventListener('mousemove', onMove);
       element.removeEventListener('mouseleave', onLeave);
       plot.destroy();
@@ -160,6 +165,7 @@ export function LineChart({ spec }: { readonly spec: ChartSpec }) {
         aria-labelledby={id}
         tabIndex={0}
         onKeyDown={onKey}
+        onBlur={() => pointAt(null)}
         data-testid={`chart-${spec.column}`}
       />
     </figure>

@@ -29,7 +29,14 @@ export function FaultBox({ fault, onClose, children }: FaultBoxProps) {
         <div className={styles.actions}>
           {children}
           {onClose !== undefined && (
-            <Button variant="quiet" onClick={onClose}>
+            <Button
+              variant="quiet"
+              onClick={() => {
+                onClose();
+                // The button goes with the box.
+                document.querySelector('main')?.focus({ preventScroll: true });
+              }}
+            >
               Close
             </Button>
           )}

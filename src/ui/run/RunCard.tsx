@@ -7,7 +7,6 @@ import { useControls } from '../use-controls.ts';
 import { useMayEndEarly } from '../use-length.ts';
 import { DeviceNotice } from '../bar/DeviceBadge.tsx';
 import { Card } from '../parts/Card.tsx';
-import { FaultBox } from '../parts/FaultBox.tsx';
 import { Stats } from '../parts/Stats.tsx';
 import { durationText, countOfText, wholeText } from '../parts/words.ts';
 import { Forecast } from './Forecast.tsx';
@@ -56,25 +55,14 @@ function Numbers() {
   );
 }
 
-/** How far the run is safe, whatever happens to the page; and why it is not. */
+/** How far the run is safe, whatever happens to the page. */
 function Saved() {
   const saved = useSavedRuns((state) => state.saved);
-  const notSaved = useSavedRuns((state) => state.notSaved);
+  if (saved === null) return null;
   return (
-    <>
-      {saved !== null && (
-        <p className={styles.soft} data-testid="saved" data-run={saved.id} data-step={saved.step}>
-          Saved on this machine at step {wholeText(saved.step)}: it goes on from there after a reload or a
-          crash.
-        </p>
-      )}
-      {notSaved !== null && (
-        <div data-testid="not-saved">
-          <p>The run goes on, but it cannot be saved now:</p>
-          <FaultBox fault={notSaved} />
-        </div>
-      )}
-    </>
+    <p className={styles.soft} data-testid="saved" data-run={saved.id} data-step={saved.step}>
+      Saved on this machine at step {wholeText(saved.step)}: it goes on from there after a reload or a crash.
+    </p>
   );
 }
 

@@ -5,7 +5,6 @@ import { useSavedRuns } from '../../state/saved-runs-store.ts';
 import { useTrainer } from '../trainer-context.ts';
 import { Button } from '../parts/Button.tsx';
 import { Card } from '../parts/Card.tsx';
-import { FaultBox } from '../parts/FaultBox.tsx';
 import { goTo, useAddress } from '../place.ts';
 import { wholeText } from '../parts/words.ts';
 import { ageText } from './run-words.ts';
@@ -18,7 +17,6 @@ export default function ContinueRun() {
   );
   const opening = useSavedRuns((state) => state.opening);
   const opened = useSavedRuns((state) => state.opened);
-  const fault = useSavedRuns((state) => state.fault);
   const run = useSavedRuns((state) => state.runs?.find(({ finished, deleted }) => !finished && !deleted));
   const listedAt = useSavedRuns((state) => state.listedAt);
   const trainer = useTrainer();
@@ -54,7 +52,6 @@ export default function ContinueRun() {
         </Button>
         {opening !== null && <span className={styles.soft}>Opening its model and its images.</span>}
       </div>
-      {fault?.kind === 'run-needs' && <FaultBox fault={fault} />}
     </Card>
   );
 }

@@ -11,7 +11,6 @@ import { useControls } from '../use-controls.ts';
 import { Button } from '../parts/Button.tsx';
 import { Card } from '../parts/Card.tsx';
 import { download, safeName } from '../parts/download.ts';
-import { FaultBox } from '../parts/FaultBox.tsx';
 import { FilePick } from '../parts/FilePick.tsx';
 import { goTo } from '../place.ts';
 import { countText } from '../parts/words.ts';
@@ -20,11 +19,9 @@ import styles from './Runs.module.css';
 
 export default function RunsCard() {
   const runs = useSavedRuns((state) => state.runs) ?? [];
-  const fault = useSavedRuns((state) => state.fault);
   const trainer = useTrainer();
   return (
     <Card title="Runs" id="runs" aside="saved on this machine as they train">
-      {fault !== null && <FaultBox fault={fault} />}
       {runs.length === 0 && <p className={styles.soft}>A run appears here when it has begun.</p>}
       <ul className={styles.runs} data-testid="runs">
         {runs.map((run) =>

@@ -117,8 +117,8 @@ export default function TryCard() {
       );
     return () => listeners.abort();
   }, []);
-  // Whatever is under way ends with the card.
-  useEffect(() => () => stop.current?.abort(), []);
+  // The camera is off when nobody sees what it sees; images that are being asked about go on behind.
+  useEffect(() => () => setLive(false), []);
 
   if (result === null) return null;
   const [one] = shown?.images ?? [];

@@ -1,6 +1,6 @@
 // What each branch of an ended run is for: switches and what the model answers with them, what removals cost, how
 // alike branches are. Loaded when a run has ended; the run stays as it is.
-import { useEffect, useMemo, useRef, useState } from 'react';
+import { useEffect, useEffectEvent, useMemo, useRef, useState } from 'react';
 import { openBranches, stopOpening, useBranches } from '../../state/branch-store.ts';
 import { useRun } from '../../state/run-store.ts';
 import { useUnderstanding } from '../../state/understand-store.ts';
@@ -35,7 +35,13 @@ function OfResult({ result }: { readonly result: RunResult }) {
   return (
     <Card title="What each branch is for" id="branches">
       {isOurs && figures !== null && answers !== undefined ? (
-        <Opened result={result} figures={figures} answers={answers} takesFocus={pressed} />
+        <Opened
+          result={result}
+          figures={figures}
+          answers={answers}
+          takesFocus={pressed}
+          onFocused={() => setPressed(false)}
+        />
       ) : (
         <NotOpened result={result} onPress={() => setPressed(true)} />
       )}
@@ -81,15 +87,20 @@ interface OpenedProps {
   readonly figures: BranchFigures;
   readonly answers: SetAnswers;
   readonly takesFocus: boolean;
+  /** Once is enough: not again when the view is shown again. */
+  readonly onFocused: () => void;
 }
 
-function Opened({ result, figures, answers, takesFocus }: OpenedProps) {
+function Opened({ result, figures, answers, takesFocus, onFocused }: OpenedProps) {
   const modules = useRun((state) => state.modules);
   const blocks = useMemo(() => blocksOf(modules, figures), [modules, figures]);
   const base = useMemo(() => seenOf(answers), [answers]);
   const start = useRef<HTMLDivElement>(null);
+  const focused = useEffectEvent(onFocused);
   useEffect(() => {
-    if (takesFocus) start.current?.focus();
+    if (!takesFocus) return;
+    start.current?.focus();
+    focused();
   }, [takesFocus]);
   return (
     <>

@@ -38,14 +38,28 @@ export default function LookCard() {
 
 function NotAsked() {
   const isAsking = useUnderstanding((state) => state.asking !== null);
+  const fault = useUnderstanding((state) => state.fault);
   const { exportModel } = useControls();
   const trainer = useTrainer();
   return (
-    <div>
-      <Button disabled={!exportModel || isAsking} onClick={() => void trainer.askAbout('validation')}>
-        Show its images
-      </Button>
-    </div>
+    <>
+      <div>
+        <Button
+          aria-disabled={!exportModel || isAsking}
+          onClick={() => {
+            if (exportModel && !isAsking) void trainer.askAbout('validation');
+          }}
+        >
+          Show its images
+        </Button>
+        {isAsking && (
+          <Button variant="quiet" onClick={() => trainer.stopAsking()}>
+            Cancel
+          </Button>
+        )}
+      </div>
+      {fault !== null && <FaultBox fault={fault} />}
+    </>
   );
 }
 
