@@ -10,12 +10,18 @@ export interface Kept {
   readonly end: 'all-steps' | 'no-better' | 'stopped' | null;
   /** Whether the run began with a linear probe; anything else is null. */
   readonly probe: unknown;
+  /** Of the result; with a mean recall where the run counts all classes alike. */
+  readonly validation: { readonly recall?: number | undefined };
 }
 
 /** Says which state the result is, and that it was chosen by the validation images. */
 export function keptSentence(kept: Kept): string {
+  const by =
+    kept.validation.recall === undefined
+      ? ''
+      : ` States were compared by their mean recall over the classes, here ${(100 * kept.validation.recall).toFixed(1)} %.`;
   const early = kept.end === 'no-better' ? ` So the run ended by itself after step ${kept.steps}.` : '';
-  return `${whichSentence(kept)}${early}`;
+  return `${whichSentence(kept)}${by}${early}`;
 }
 
 function whichSentence({ keptStep, steps, probe }: Kept): string {

@@ -193,6 +193,21 @@ describe('the rule', () => {
     expect(divergence(far)?.step).toBeLessThan(40);
   });
 
+  test('takes no loss for far that targets of weighted classes and smoothing explain', () => {
+    const both = { ...recipeDefaults, classBalance: 'weights', labelSmoothing: 0.1 } as const;
+    const uneven = [990, 10];
+    const of = (recipe: typeof recipeDefaults) =>
+      divergence(
+        history(
+          () => 3,
+          () => start,
+          { training: blindAndBest(uneven, recipe), validationCounts: uneven },
+        ),
+      );
+    expect(of(both)).toBeNull();
+    expect(of(recipeDefaults)).toMatchObject({ why: 'far' });
+  });
+
   test('notices a network that collapsed to guessing after it knew the classes', () => {
     // What a rate of 1 ends in on the model that ships: loss 2.6 where ln 10 is 2.3.
     expect(divergence(history(() => 2.6, from({ loss: 2.6, accuracy: 0.1 })))).toMatchObject({ why: 'lost' });

@@ -22,9 +22,10 @@ export interface History {
   readonly validationCounts: readonly number[];
   /**
    * The loss of the steps for the best answer that does not look at the images, and for one that is never
-   * wrong (`blindAndBest`): the entropy of the classes and 0, unless steps descend to targets.
+   * wrong (`blindAndBest`): the entropy of the classes and 0, unless steps descend to targets. And how much more
+   * targets can weigh than labels: 1 unless classes are weighted and smoothed.
    */
-  readonly training: { readonly blind: number; readonly best: number };
+  readonly training: { readonly blind: number; readonly best: number; readonly most: number };
   readonly batch: number;
   /** The loss on the batch of each confirmed step. */
   readonly losses: ArrayLike<number>;
@@ -83,6 +84,8 @@ export function divergence(history: History): Divergence | null {
   const [start] = evaluations;
   if (start === undefined) return null;
   const limit = farLoss(validationCounts.length, start.validation.loss);
+  /** Of the loss that the steps descend, which targets may make larger. */
+  const trainingLimit = limit * bounds.most;
   const window = Math.max(8, Math.ceil(64 / batch));
   const training = (step: number): number => {
     const from = Math.max(1, step - window);
@@ -94,11 +97,14 @@ export function divergence(history: History): Divergence | null {
   const guessing = entropy(validationCounts);
   const images = sum(validationCounts);
   const majority = Math.max(...validationCounts) / images;
-  // Whoever answers one class alone has that of all images, and one of all classes.
+  // Whoever answers one class alone has that of all images, and one of all classes. The mean recall is known as
+  // well as that of the rarest class.
+  const counted = validationCounts.filter((count) => count > 0);
+  const alike = counted.length * Math.min(...counted);
   const aboveMajority = ({ accuracy, recall }: Metrics): boolean =>
     recall === undefined
       ? shareInterval(accuracy, images)[0] > majority
-      : shareInterval(recall, images)[0] > 1 / validationCounts.length;
+      : shareInterval(recall, alike)[0] > 1 / counted.length;
   const looks = (metrics: Metrics): boolean => aboveMajority(metrics) || metrics.loss < guessing;
   const knows = (metrics: Metrics): boolean => aboveMajority(metrics) && metrics.loss < 0.9 * guessing;
 
@@ -106,18 +112,21 @@ export function divergence(history: History): Divergence | null {
   let knew = knows(start.validation);
   let best = { loss: start.validation.loss, score: scoreOf(start.validation) };
   for (let step = 1; step <= losses.length; step++) {
-    if (noticed === null && step > window && training(step) > limit)
+    if (noticed === null && step > window && training(step) > trainingLimit)
       noticed = { step, why: 'far', loss: training(step) };
     for (const { validation } of evaluations.filter((evaluation) => evaluation.step === step)) {
       const { loss } = validation;
-      const measured = step > window ? training(step) : Math.min(loss, training(step)) / 5;
-      if (noticed === null && measured > limit) noticed = { step, why: 'far', loss };
+      const isFar =
+        step > window
+          ? training(step) > trainingLimit
+          : Math.min(loss / limit, training(step) / trainingLimit) > 5;
+      if (noticed === null && isFar) noticed = { step, why: 'far', loss };
       const blind =
         !aboveMajority(validation) && training(step) - bounds.best > 0.95 * (bounds.blind - bounds.best);
       if (noticed === null && step > window && knew && blind && loss > start.validation.loss)
         noticed = { step, why: 'lost', loss };
       const asGood = loss <= best.loss || scoreOf(validation) >= best.score;
-      if (measured <= limit && looks(validation) && asGood) noticed = null;
+      if (!isFar && looks(validation) && asGood) noticed = null;
       if (noticed === null)
         best = { loss: Math.min(best.loss, loss), score: Math.max(best.score, scoreOf(validation)) };
       knew ||= knows(validation);

@@ -73,6 +73,19 @@ describe('the losses between which steps learn', () => {
     expect(blind).toBeCloseTo(Math.log(2), 12);
     expect(best).toBeCloseTo(entropy(0.1, 0.9), 12);
   });
+
+  test('targets weigh more than labels only where classes are weighted and smoothed', () => {
+    const counts = [990, 10];
+    const most = (recipe: Parameters<typeof blindAndBest>[1]): number => blindAndBest(counts, recipe).most;
+    expect(most(recipeDefaults)).toBe(1);
+    expect(most(weighted)).toBe(1);
+    expect(most({ ...recipeDefaults, labelSmoothing: 0.1 })).toBeCloseTo(1, 12);
+    // A batch without the rare class: the largest sum that its rows can have.
+    const both = { ...weighted, labelSmoothing: 0.1 };
+    const rows = targetRows(Int32Array.of(0, 0), classWeights(counts, both), 0.1);
+    expect((rows[0] ?? 0) + (rows[1] ?? 0)).toBeCloseTo(most(both), 5);
+    expect(most(both)).toBeGreaterThan(5);
+  });
 });
 
 test('the better state of a run that counts classes alike is by their mean recall', () => {

@@ -89,12 +89,14 @@ export function withTargets(
 /**
  * What a step's loss is over the training images for the best answer that does not look at them, and for one
  * that is never wrong: the entropy of the mean target, and the mean entropy of the targets. Mixing changes the
- * first not at all, and raises the second, which is left as it is.
+ * first not at all, and raises the second, which is left as it is. And how much more a batch's targets can weigh than plain
+ * labels: the largest sum of a row, that of a batch of the most frequent class alone, where a rare class weighs
+ * much and smoothing gives every image a share of it.
  */
 export function blindAndBest(
   counts: readonly number[],
   recipe: TargetOptions,
-): { readonly blind: number; readonly best: number } {
+): { readonly blind: number; readonly best: number; readonly most: number } {
   const weights = classWeights(counts, recipe);
   const total = counts.reduce((sum, count, c) => sum + count * (weights[c] ?? 0), 0);
   // What the images of each class add to the mean target.
@@ -102,7 +104,13 @@ export function blindAndBest(
     counts.map((_, c) => (count / total) * shareOf(c, label, weights, recipe.labelSmoothing)),
   );
   const mean = counts.map((_, c) => rows.reduce((sum, row) => sum + (row[c] ?? 0), 0));
-  return { blind: entropyOf(mean), best: rows.reduce((sum, row) => sum + entropyOf(row), 0) };
+  const least = Math.min(...weights.filter((weight) => weight > 0));
+  const spread = recipe.labelSmoothing / counts.length;
+  return {
+    blind: entropyOf(mean),
+    best: rows.reduce((sum, row) => sum + entropyOf(row), 0),
+    most: 1 - recipe.labelSmoothing + (spread * weights.reduce((a, b) => a + b, 0)) / least,
+  };
 }
 
 /** The least -sum_c t_c log p_c of any answer p: that of p = t over its sum. */

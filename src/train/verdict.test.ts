@@ -144,11 +144,17 @@ describe('patience', () => {
 
 test('a sentence says which it is', () => {
   const [probe, end] = [{ strength: 1 }, 'all-steps'] as const;
-  expect(keptSentence({ keptStep: 9, steps: 9, end, probe })).toContain('the last state');
-  expect(keptSentence({ keptStep: 4, steps: 9, end, probe })).toContain('step 4 of 9');
-  expect(keptSentence({ keptStep: 0, steps: 9, end, probe })).toContain('the result is the probe');
-  expect(keptSentence({ keptStep: 0, steps: 9, end, probe: null })).toContain('what it began with');
-  expect(keptSentence({ keptStep: 4, steps: 9, end: 'no-better', probe })).toMatch(
+  expect(keptSentence({ keptStep: 9, steps: 9, end, probe, validation: {} })).toContain('the last state');
+  const byRecall = keptSentence({ keptStep: 9, steps: 9, end, probe, validation: { recall: 0.625 } });
+  expect(byRecall).toContain('compared by their mean recall over the classes, here 62.5');
+  expect(keptSentence({ keptStep: 4, steps: 9, end, probe, validation: {} })).toContain('step 4 of 9');
+  expect(keptSentence({ keptStep: 0, steps: 9, end, probe, validation: {} })).toContain(
+    'the result is the probe',
+  );
+  expect(keptSentence({ keptStep: 0, steps: 9, end, probe: null, validation: {} })).toContain(
+    'what it began with',
+  );
+  expect(keptSentence({ keptStep: 4, steps: 9, end: 'no-better', probe, validation: {} })).toMatch(
     /step 4 of 9.*ended by itself after step 9/,
   );
 });
