@@ -114,7 +114,10 @@ export function createSavedRuns(
       await client.call('saveRun', null);
     },
     async loadRuns() {
-      take(await client.call('savedRuns', null));
+      const reply = await client.call('savedRuns', null);
+      savedRunsStore.setState(
+        reply.ok ? { ...reply.value, listedAt: Date.now(), listFault: null } : { listFault: reply.fault },
+      );
     },
   };
 }

@@ -19,6 +19,8 @@ export interface SavedRunsState {
   readonly saved: { readonly id: string; readonly step: number } | null;
   /** Why the run under way cannot be saved. */
   readonly notSaved: Fault | null;
+  /** Why they could not be listed, which nobody asked for: told where the list stands. */
+  readonly listFault: Fault | null;
   /** Of the last command about runs. */
   readonly fault: Fault | null;
 }
@@ -31,6 +33,7 @@ const initial: SavedRunsState = {
   opened: null,
   saved: null,
   notSaved: null,
+  listFault: null,
   fault: null,
 };
 

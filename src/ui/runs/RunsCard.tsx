@@ -11,6 +11,7 @@ import { useControls } from '../use-controls.ts';
 import { Button } from '../parts/Button.tsx';
 import { Card } from '../parts/Card.tsx';
 import { download, safeName } from '../parts/download.ts';
+import { FaultBox } from '../parts/FaultBox.tsx';
 import { FilePick } from '../parts/FilePick.tsx';
 import { goTo } from '../place.ts';
 import { countText } from '../parts/words.ts';
@@ -19,9 +20,11 @@ import styles from './Runs.module.css';
 
 export default function RunsCard() {
   const runs = useSavedRuns((state) => state.runs) ?? [];
+  const listFault = useSavedRuns((state) => state.listFault);
   const trainer = useTrainer();
   return (
     <Card title="Runs" id="runs" aside="saved on this machine as they train">
+      {listFault !== null && <FaultBox fault={listFault} />}
       {runs.length === 0 && <p className={styles.soft}>A run appears here when it has begun.</p>}
       <ul className={styles.runs} data-testid="runs">
         {runs.map((run) =>
