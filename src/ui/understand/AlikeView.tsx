@@ -169,7 +169,7 @@ function eventsOf(dropped: readonly DroppedFigures[]): DropEventFigures[] {
 function dropWords(dropped: readonly DroppedFigures[]): string {
   const own = meanOf(dropped.map(({ closeness }) => closeness));
   const all = meanOf(dropped.map(({ closenessOfAll }) => closenessOfAll));
-  const lead = `${countText(dropped.length, 'branch', 'branches')} left, drawn by chance.`;
+  const lead = `${countText(dropped.length, 'branch', 'branches')} dropped, drawn by chance.`;
   if (Number.isNaN(own) || Number.isNaN(all)) return lead;
   const than =
     own > 1.1 * all

@@ -132,5 +132,5 @@ test('likeness and drops are told in words and numbers', async () => {
   await opened();
   expect(within(screen.getByTestId('alike')).getAllByRole('row')).toHaveLength(73);
   expect(within(screen.getByTestId('drop-figures')).getAllByRole('row')).toHaveLength(4);
-  expect(screen.getByText(/144 branches left, drawn by chance/)).toBeDefined();
+  expect(screen.getByText(/144 branches dropped, drawn by chance/)).toBeDefined();
 });
