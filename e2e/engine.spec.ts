@@ -39,7 +39,7 @@ test.afterAll(async () => {
 /** Opens the page of checks, with the reference folder under /reference/. */
 async function openChecks(page: Page): Promise<void> {
   await page.route('**/reference/**', (route) => {
-    const file = new URL(route.request().url()).pathname.replace('/reference/', '');
+    const [, file = ''] = new URL(route.request().url()).pathname.split('/reference/');
     return route.fulfill({ path: path.join(reference, file) });
   });
   await page.goto(`${server.resolvedUrls?.local[0] ?? ''}src/engine/checks/check-page.html`);
@@ -85,6 +85,7 @@ test('plans that need less memory give the same numbers on kernels, webgpu', asy
     'prefix cache',
     'drop',
     'mapped buffers, many submits',
+    'mixed in pairs',
     'reference vectors in float16',
   ];
   const variants = [

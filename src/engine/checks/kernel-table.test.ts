@@ -64,7 +64,7 @@ describe('a wrong request', () => {
 
 test('a shape in words begins with its defaults', () => {
   const words = kernels.map(([name, row]) => `${name} ${shapeInWords(row)}`);
-  expect(words).toContain('cross-entropy images=3 classes=5 to=labels');
+  expect(words).toContain('cross-entropy images=3 classes=5 to=labels|targets');
 });
 
 test('beyond what is allowed, and NaN, do not agree', () => {
