@@ -40,6 +40,7 @@ test('the app in a phase, and another by the list without a question', async ({ 
   await expect(page.getByRole('button', { name: 'Resume' })).toBeEnabled();
   await page.getByLabel('Playground:').selectOption('the app: no WebGPU');
   await expect(page).toHaveURL(/phase=no%20WebGPU$/);
+  await page.getByRole('link', { name: 'Train' }).click();
   await expect(page.getByText('This browser has no WebGPU').first()).toBeVisible();
   expect(complaints).toEqual([]);
 });
