@@ -99,7 +99,7 @@ test('what it gets wrong is what its answers say, and its images are shown', asy
   const pressed = page.getByTestId('confusion').locator('button[aria-pressed="true"]');
   await expect(pressed).toBeFocused();
   const shown = Number(await pressed.getAttribute('data-count'));
-  await expect(page.getByTestId('answered-image')).toHaveCount(shown);
+  await expect(card.getByTestId('answered-image')).toHaveCount(shown);
   await expect(card.locator('img')).toHaveCount(shown);
   const first = await page.getByTestId('answered-image').first().getAttribute('data-image');
   expect(validation.map((row) => row['image'])).toContain(first);
@@ -131,7 +131,7 @@ test('what it gets wrong is what its answers say, and its images are shown', asy
   expect(seen.size).toBe(validation.length + training.length);
   await card.getByRole('radio', { name: 'Mistakes' }).check();
   const wrong = training.filter((row) => row['right'] === '0').length;
-  await expect(page.getByTestId('answered-image')).toHaveCount(wrong);
+  await expect(card.getByTestId('answered-image')).toHaveCount(wrong);
 
   await expectPhase(page, 'finished');
   await go(page, 'Train');
