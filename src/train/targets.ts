@@ -1,8 +1,8 @@
 // What a training batch is answered with where that is not its labels alone: smoothed labels (Szegedy et al.,
 // "Rethinking the Inception Architecture", 2016) and weights of classes, by the definitions of PyTorch's
-// CrossEntropyLoss, and both classes of images that are mixed (mixup.ts). Engines take one row of targets an image, so that no engine knows of either, and a batch
-// may be cut anywhere. What is measured (probe, validation, test, drops) knows nothing of them: plain cross
-// entropy.
+// CrossEntropyLoss, and both classes of images that are mixed (mixup.ts). Engines take one row of targets an
+// image, so that no engine knows of either, and a batch may be cut anywhere. What is measured (probe,
+// validation, test, drops) knows nothing of them: plain cross entropy.
 import type { Batch } from '../engine/engine.ts';
 import type { Recipe } from '../recipe/options.ts';
 import { mixOf } from './mixup.ts';
@@ -89,9 +89,9 @@ export function withTargets(
 /**
  * What a step's loss is over the training images for the best answer that does not look at them, and for one
  * that is never wrong: the entropy of the mean target, and the mean entropy of the targets. Mixing changes the
- * first not at all, and raises the second, which is left as it is. And how much more a batch's targets can weigh than plain
- * labels: the largest sum of a row, that of a batch of the most frequent class alone, where a rare class weighs
- * much and smoothing gives every image a share of it.
+ * first not at all, and raises the second, which is left as it is. And how much more a batch's targets can weigh
+ * than plain labels: the largest sum of a row, that of a batch of the most frequent class alone, where a rare
+ * class weighs much and smoothing gives every image a share of it.
  */
 export function blindAndBest(
   counts: readonly number[],

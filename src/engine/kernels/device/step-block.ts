@@ -1,6 +1,6 @@
 // The step block: everything that changes from step to step, in one buffer written once: the `Step` struct,
-// the gates of every column, labels, places of kept rows, crops, targets, pairs. One host array is filled again and again, so
-// a step allocates nothing of size.
+// the gates of every column, labels, places of kept rows, crops, targets, pairs. One host array is filled again
+// and again, so a step allocates nothing of size.
 import type { Gates } from '../../../dmlora/adapter.ts';
 import { assert, present } from '../../../shared/assert.ts';
 import { wholeImage } from '../../crop.ts';
