@@ -1,27 +1,21 @@
 // The one page: the bar, what just happened, and the place that the address names. The other places wait
 // behind it with what was typed and unfolded there.
 import { Activity, lazy, Suspense, useEffect, useRef, type ReactNode } from 'react';
-import { useDevice } from '../state/device-store.ts';
 import { useVersion } from '../state/version-store.ts';
 import styles from './App.module.css';
 import { Bar } from './bar/Bar.tsx';
-import { NewVersion } from './bar/NewVersion.tsx';
 import { DropOverlay } from './drop/DropOverlay.tsx';
 import { ImagesCard } from './images/ImagesCard.tsx';
 import { ModelCard } from './model/ModelCard.tsx';
-import { FaultBox } from './parts/FaultBox.tsx';
-import { Button } from './parts/Button.tsx';
+import { Notices } from './Notices.tsx';
 import { places, useAddress, type Place } from './place.ts';
 import { useResplit } from './recipe/use-resplit.ts';
 import { useForecastQuestion } from './run/Forecast.tsx';
 import { useTidings } from './run/NotifyWhenDone.tsx';
-import { OtherTab } from './run/OtherTab.tsx';
-import { RunFaults } from './run/RunFaults.tsx';
 import { TrainPlace } from './run/TrainPlace.tsx';
 import { useLeaveWarning, useSaveWhenHidden, useWakeLock } from './use-leave-warning.ts';
 
 // Loaded behind the rest: nothing of a first visit needs them.
-const ContinueRun = lazy(() => import('./runs/ContinueRun.tsx'));
 const OtherModels = lazy(() => import('./model/OtherModels.tsx'));
 const RunsCard = lazy(() => import('./runs/RunsCard.tsx'));
 const TakeHomeCard = lazy(() => import('./result/TakeHomeCard.tsx'));
@@ -77,26 +71,6 @@ export function App() {
         </p>
       </footer>
       <DropOverlay />
-    </div>
-  );
-}
-
-/** What just happened, wherever one looks. */
-function Notices() {
-  const fault = useDevice((state) => state.fault);
-  return (
-    <div className={styles.notices}>
-      <NewVersion />
-      {fault !== null && (
-        <FaultBox fault={fault}>
-          <Button onClick={() => location.reload()}>Reload the page</Button>
-        </FaultBox>
-      )}
-      <RunFaults />
-      <OtherTab />
-      <Suspense fallback={null}>
-        <ContinueRun />
-      </Suspense>
     </div>
   );
 }
