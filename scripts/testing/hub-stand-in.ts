@@ -19,7 +19,8 @@ export type Lie =
   /** The body is shorter than it should be, and its Content-Length agrees. */
   | { readonly kind: 'short'; readonly bytes: number }
   | { readonly kind: 'etag'; readonly etag: string }
-  | { readonly kind: 'slow'; readonly bytesPerSecond: number };
+  /** After so many bytes of a body the rest waits for `release`. */
+  | { readonly kind: 'hold'; readonly after: number };
 
 interface ToldLie {
   readonly lie: Lie;
@@ -50,6 +51,8 @@ export interface HubStandIn {
   /** Makes answers to addresses that match lie, the next `times` of them. */
   lie(on: RegExp, lie: Lie, times?: number): void;
   honest(): void;
+  /** Sends what `hold` kept back. */
+  release(): void;
   close(): Promise<void>;
 }
 
@@ -67,6 +70,8 @@ export async function startHubStandIn({ port = 0, storagePort = 0 } = {}): Promi
   const requests: SeenRequest[] = [];
   const repositories = new Map<string, Repository>();
   const lies: ToldLie[] = [];
+  const held: (() => void)[] = [];
+  const release = (): void => held.splice(0).forEach((send) => send());
   const uploads: Upload = {
     transfer: 'basic',
     objects: new Map(),
@@ -133,7 +138,7 @@ export async function startHubStandIn({ port = 0, storagePort = 0 } = {}): Promi
         .flatMap(({ files }) => [...files.values()])
         .find((file) => sha256(file) === sha);
       if (bytes === undefined) response.writeHead(404).end();
-      else sendBytes(request, response, bytes, `"${sha1(bytes)}"`, lie?.lie);
+      else sendBytes(request, response, bytes, `"${sha1(bytes)}"`, lie?.lie, held);
       return;
     }
     answerHub(new URL(url, address), request, response, lie?.lie);
@@ -208,7 +213,7 @@ export async function startHubStandIn({ port = 0, storagePort = 0 } = {}): Promi
     }
     response.setHeader('X-Repo-Commit', repository.commit);
     if (!isLarge(path)) {
-      sendBytes(request, response, bytes, `"${gitName(bytes)}"`, lie);
+      sendBytes(request, response, bytes, `"${gitName(bytes)}"`, lie, held);
       return;
     }
     response
@@ -248,6 +253,7 @@ export async function startHubStandIn({ port = 0, storagePort = 0 } = {}): Promi
     },
     lie: (on, lie, times = Infinity) => void lies.push({ on, lie, times }),
     honest: () => void lies.splice(0),
+    release,
     close: async () => {
       for (const server of [hub, storage]) {
         server.closeAllConnections();
@@ -263,6 +269,7 @@ function sendBytes(
   whole: Uint8Array,
   etag: string,
   lie: Lie | undefined,
+  held: (() => void)[],
 ): void {
   let bytes = whole;
   if (lie?.kind === 'pointer') bytes = pointerTo(whole);
@@ -288,23 +295,12 @@ function sendBytes(
     response.write(part.subarray(0, lie.after), () => setTimeout(() => response.destroy(), 30));
     return;
   }
-  if (lie?.kind === 'slow') {
-    dribble(response, part, lie.bytesPerSecond);
+  if (lie?.kind === 'hold' && part.length > lie.after) {
+    response.write(part.subarray(0, lie.after));
+    held.push(() => response.end(part.subarray(lie.after)));
     return;
   }
   response.end(part);
-}
-
-function dribble(response: ServerResponse, bytes: Uint8Array, bytesPerSecond: number): void {
-  const each = Math.max(1, Math.round(bytesPerSecond / 20));
-  let at = 0;
-  const timer = setInterval(() => {
-    response.write(bytes.subarray(at, at + each));
-    at += each;
-    if (at < bytes.length && !response.destroyed) return;
-    clearInterval(timer);
-    response.end();
-  }, 50);
 }
 
 function refuse(response: ServerResponse, status: number, code: string, message: string): void {

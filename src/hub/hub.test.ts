@@ -358,7 +358,7 @@ describe('without the Hub', () => {
 });
 
 test('stopping keeps what is here for the next try', async () => {
-  hub.lie(/\/files\//, { kind: 'slow', bytesPerSecond: 200_000 });
+  hub.lie(/\/files\//, { kind: 'hold', after: 30_000 });
   const loading = fetchModel(access(), { id: 'ann/vit', revision: 'main' }, new ModelCache(files), (done) => {
     if (done > 20_000) stop.abort();
   });

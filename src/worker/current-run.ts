@@ -496,6 +496,6 @@ export class CurrentRun {
   }
 
   #progress(what: string, done: number, total: number): void {
-    this.events.progress({ kind: 'progress', what, done, total });
+    this.events.count({ kind: 'progress', what, done, total });
   }
 }

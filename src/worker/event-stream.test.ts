@@ -1,5 +1,5 @@
 // The order of what the page hears, however fast it comes.
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { EventStream } from './event-stream.ts';
 import type { TrainerEvent } from './protocol.ts';
 
@@ -27,4 +27,27 @@ test('a run that is told again is heard after its preparation, and steps before 
   stream.phase(training);
   stream.flush();
   expect(heard).toEqual(['preparing', 'steps 0,1', 'training']);
+});
+
+test('the last count before a standstill is heard, and of many only the latest', () => {
+  vi.useFakeTimers();
+  try {
+    const heard: number[] = [];
+    const stream = new EventStream((event) => {
+      if (event.kind === 'progress') heard.push(event.done);
+    });
+    const count = (done: number): void => stream.count({ kind: 'progress', what: 'Reading', done, total: 9 });
+    stream.flush(); // from now on everything waits
+    count(1);
+    count(2);
+    expect(heard).toEqual([]);
+    vi.runAllTimers();
+    expect(heard).toEqual([2]);
+    count(9); // the end never waits
+    expect(heard).toEqual([2, 9]);
+    vi.runAllTimers();
+    expect(heard).toEqual([2, 9]);
+  } finally {
+    vi.useRealTimers();
+  }
 });

@@ -1,16 +1,19 @@
-// Events on their way to the page: steps are gathered and sent at most ten times a second, everything else
-// goes at once and takes the waiting steps along, so that the order stays.
+// Events on their way to the page: steps and counts are gathered and sent at most ten times a second, a tenth
+// of a second late at most; everything else goes at once and takes along what waits, so that the order stays.
 import type { Phase, StepRow, TrainerEvent } from './protocol.ts';
 
 const intervalMs = 100;
 
 type StepsEvent = Extract<TrainerEvent, { kind: 'steps' }>;
+type CountEvent = Extract<TrainerEvent, { kind: 'progress' | 'pixels' }>;
 
 export class EventStream {
   #rows: StepRow[] = [];
   #steps: StepsEvent | null = null;
   #phase: Phase | null = null;
+  readonly #counts = new Map<CountEvent['kind'], CountEvent>();
   #sentAt = -Infinity;
+  #timer: ReturnType<typeof setTimeout> | null = null;
 
   constructor(private readonly post: (event: TrainerEvent) => void) {}
 
@@ -29,15 +32,15 @@ export class EventStream {
     else this.flush();
   }
 
-  /** How far a long command is; only the latest counts. */
-  progress(event: Extract<TrainerEvent, { kind: 'progress' }>): void {
-    if (event.done === event.total || performance.now() - this.#sentAt >= intervalMs) this.send(event);
-  }
-
-  /** The same for what goes on beside commands. */
-  latest(event: Extract<TrainerEvent, { kind: 'pixels' }>): void {
-    const ended = event.ready + event.failed === event.total;
-    if (ended || performance.now() - this.#sentAt >= intervalMs) this.send(event);
+  /**
+   * How far a long command is, or what goes on beside commands; only the latest of its kind counts. The last
+   * one before a standstill is heard too: a download that hangs says where.
+   */
+  count(event: CountEvent): void {
+    this.#counts.set(event.kind, event);
+    const done = event.kind === 'pixels' ? event.ready + event.failed : event.done;
+    if (done === event.total) this.flush();
+    else this.#flushIfDue();
   }
 
   send(event: TrainerEvent): void {
@@ -49,12 +52,18 @@ export class EventStream {
     this.#sentAt = performance.now();
     if (this.#steps !== null) this.post(this.#steps);
     if (this.#phase !== null) this.post({ kind: 'phase', phase: this.#phase });
+    for (const event of this.#counts.values()) this.post(event);
     this.#rows = [];
     this.#steps = null;
     this.#phase = null;
+    this.#counts.clear();
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
   }
 
   #flushIfDue(): void {
-    if (performance.now() - this.#sentAt >= intervalMs) this.flush();
+    const due = this.#sentAt + intervalMs - performance.now();
+    if (due <= 0) this.flush();
+    else this.#timer ??= setTimeout(() => this.flush(), due);
   }
 }

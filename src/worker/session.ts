@@ -60,11 +60,11 @@ export class Session {
   constructor(private readonly events: EventStream) {
     this.pixels = new PixelsAhead(
       this.#images,
-      (progress) => this.events.latest({ kind: 'pixels', ...progress }),
+      (progress) => this.events.count({ kind: 'pixels', ...progress }),
       async () => (await this.run.savedRuns()).pinnedPixels(),
     );
     this.hub = new HubModels((what, done, total) =>
-      this.events.progress({ kind: 'progress', what, done, total, unit: 'bytes' }),
+      this.events.count({ kind: 'progress', what, done, total, unit: 'bytes' }),
     );
     this.run = new CurrentRun(events, {
       images: this.#images,
@@ -326,6 +326,6 @@ export class Session {
   }
 
   #progress(what: string, done: number, total: number): void {
-    this.events.progress({ kind: 'progress', what, done, total });
+    this.events.count({ kind: 'progress', what, done, total });
   }
 }
