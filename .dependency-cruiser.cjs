@@ -85,7 +85,7 @@ module.exports = {
     {
       name: 'state-sees-client-only',
       severity: 'error',
-      from: { path: '^src/state/' },
+      from: { path: '^src/state/', pathNot: '/testing/' },
       to: { path: '^src/worker/', pathNot: '^src/worker/(client|protocol)\\.ts$' },
     },
     only('ui', 'state', 'worker', 'understand', 'dmlora', 'recipe', 'vit', 'shared'),

@@ -92,21 +92,7 @@ export function datasetWarnings(counts: DatasetCounts, hasNoTrainFolder: boolean
       text: `The class "${name}" has no training image and is left out.`,
     });
   }
-  for (const [name, count] of perClass) {
-    if (count < 2)
-      warnings.push({
-        code: 'small-class',
-        text: `The class "${name}" has one image: it is never validated.`,
-      });
-  }
-  const sizes = [...perClass.values()];
-  const [smallest, largest] = [Math.min(...sizes), Math.max(...sizes)];
-  if (sizes.length > 1 && largest >= imbalance * smallest) {
-    warnings.push({
-      code: 'imbalanced',
-      text: `The largest class has ${largest} images, the smallest ${smallest}.`,
-    });
-  }
+  warnings.push(...countWarnings(perClass));
   const codes = [
     ['duplicate', 'duplicates', 'Left out as exact duplicates'],
     ['label-conflict', 'label-conflict', 'Left out because they lie under two classes at once'],
@@ -120,6 +106,27 @@ export function datasetWarnings(counts: DatasetCounts, hasNoTrainFolder: boolean
     warnings.push({
       code: 'no-train-split',
       text: 'No folder is called "train": all images are split afresh.',
+    });
+  }
+  return warnings;
+}
+
+/** What the numbers of images of the classes give to know. */
+export function countWarnings(perClass: DatasetCounts['perClass']): DatasetWarning[] {
+  const warnings: DatasetWarning[] = [];
+  for (const [name, count] of perClass) {
+    if (count < 2)
+      warnings.push({
+        code: 'small-class',
+        text: `The class "${name}" has one image: it is never validated.`,
+      });
+  }
+  const sizes = [...perClass.values()];
+  const [smallest, largest] = [Math.min(...sizes), Math.max(...sizes)];
+  if (sizes.length > 1 && largest >= imbalance * smallest) {
+    warnings.push({
+      code: 'imbalanced',
+      text: `The largest class has ${largest} images, the smallest ${smallest}.`,
     });
   }
   return warnings;

@@ -30,7 +30,12 @@ export interface ImageWork {
     output: Uint8Array<ArrayBuffer>;
   };
   thumbnail: {
-    input: { readonly content: Blob | Uint8Array<ArrayBuffer>; readonly header: ImageHeader };
+    input: {
+      readonly content: Blob | Uint8Array<ArrayBuffer>;
+      readonly header: ImageHeader;
+      /** The longer one at most, in pixels. */
+      readonly side?: number | undefined;
+    };
     output: Blob;
   };
 }
@@ -80,9 +85,9 @@ const works: Work = {
     if (problem !== null) return fail({ code: 'unsupported', reason: problem });
     return ok(preprocessImage(decoded.value, preprocessing));
   },
-  async thumbnail({ content, header }) {
+  async thumbnail({ content, header, side }) {
     const blob = content instanceof Blob ? content : new Blob([content], { type: `image/${header.format}` });
-    const small = await makeThumbnail(blob, header);
+    const small = await makeThumbnail(blob, header, side);
     return small.ok ? small : fail({ code: 'undecodable', reason: 'The browser cannot decode it.' });
   },
 };

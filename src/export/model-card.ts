@@ -31,7 +31,7 @@ export interface CardFacts {
       readonly train: number;
       readonly validation: number;
     }[];
-    readonly splitBy: 'folders' | 'seed';
+    readonly splitBy: 'folders' | 'seed' | 'hand';
     readonly test: number;
     /** What other tools see otherwise in these images, a text for each kind. */
     readonly pixels: readonly string[];
@@ -159,6 +159,12 @@ function frontMatter(facts: CardFacts, library: string): string {
   return `---\n${lines.join('\n')}\n---`;
 }
 
+const splitWords = {
+  folders: 'is that of the folders.',
+  seed: 'was drawn by the seed of the recipe.',
+  hand: 'is that of the folders, or was drawn by the seed of the recipe, with edits made by hand.',
+} as const;
+
 function dataSection({ data }: CardFacts): string {
   const shown = data.classes.slice(0, 50);
   const rows = shown.map(
@@ -171,7 +177,7 @@ function dataSection({ data }: CardFacts): string {
     '## Data',
     `From ${markdownText(shortName(data.title))}: ${data.classes.length} classes, ${sum('train')} images to learn from, ` +
       `${sum('validation')} to validate${data.test > 0 ? `, ${data.test} to test once at the end` : ''}; the split ` +
-      (data.splitBy === 'folders' ? 'is that of the folders.' : 'was drawn by the seed of the recipe.') +
+      splitWords[data.splitBy] +
       ' `run.json` names every image by its SHA-256.',
     ['| Class | Train | Validation |', '|---|---|---|', ...rows].join('\n') +
       (rest > 0 ? `\n\nand ${rest} more classes.` : ''),

@@ -32,7 +32,7 @@ interface RecordedImages {
   readonly split: Readonly<Record<SplitName, readonly number[]>>;
   readonly summary: {
     readonly reading: { readonly sentence: string };
-    readonly splitBy: 'folders' | 'seed';
+    readonly splitBy: 'folders' | 'seed' | 'hand';
     readonly pixels: readonly PixelFinding[];
   };
 }
@@ -72,7 +72,7 @@ export interface RunRecordFile {
     readonly classes: readonly string[];
     /** Where the classes come from, in words. */
     readonly reading: string;
-    readonly splitBy: 'folders' | 'seed';
+    readonly splitBy: 'folders' | 'seed' | 'hand';
     /** Kinds of images that other tools read otherwise. */
     readonly pixels: readonly PixelFinding[];
   } & Readonly<Record<SplitName, readonly SplitRecord[]>>;

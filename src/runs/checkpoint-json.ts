@@ -153,7 +153,7 @@ const facts = v.object({
     classes: v.array(v.string()),
     counts: v.object({ train: count, validation: count, test: count }),
     reading: v.string(),
-    splitBy: v.picklist(['folders', 'seed']),
+    splitBy: v.picklist(['folders', 'seed', 'hand']),
     findings: v.array(
       v.object({
         kind: v.picklist(['grey-16', 'hidden-colours', 'transparency', 'colour-profiles', 'cmyk', 'turned']),

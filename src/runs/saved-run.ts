@@ -55,7 +55,7 @@ export interface SavedImages {
   readonly counts: { readonly train: number; readonly validation: number; readonly test: number };
   /** Where the classes come from, in a sentence. */
   readonly reading: string;
-  readonly splitBy: 'folders' | 'seed';
+  readonly splitBy: 'folders' | 'seed' | 'hand';
   readonly findings: readonly PixelFinding[];
   /** Under what the pixel store knows their pixels, and what made them. */
   readonly pixels: { readonly key: string; readonly imageBytes: number; readonly maker: string };

@@ -218,7 +218,7 @@ export class CurrentRun {
       run.dispose();
       return fail(cancelled('start'));
     }
-    const summary = summaryOf(run, run.recipe, model.model.config, data);
+    const summary = summaryOf(run, run.recipe, model.model.config, data, images);
     this.#former = this.#active;
     const active = { run, model, images, data, summary, makeEngine };
     this.#active = { ...active, engine: null, exports: null, asking: null, branches: null };
@@ -474,6 +474,11 @@ export class CurrentRun {
   async thumbnails({ images }: Commands['runThumbnails']['input']): Promise<Result<readonly Thumbnail[]>> {
     const active = this.#active;
     return ok(active === null ? [] : await thumbnailsOf(active.images, images, this.around.images));
+  }
+
+  /** The images that the run was made of; null without a run. */
+  get images(): OpenData | null {
+    return this.#active?.images ?? null;
   }
 
   /** The run, if it has ended, and its engine for whoever asks. Loaded when it is needed. */

@@ -61,7 +61,13 @@ export function beginningOf(
 }
 
 /** A prepared run as the page shows it. */
-export function summaryOf(run: Run, recipe: Recipe, config: VitConfig, data: TrainingData): RunSummary {
+export function summaryOf(
+  run: Run,
+  recipe: Recipe,
+  config: VitConfig,
+  data: TrainingData,
+  { summary: { edits } }: OpenData,
+): RunSummary {
   const flops = stepFlops(config, data.classes.length, branchWork(recipe.dmlora));
   const engine = present(run.engine, 'engine');
   const { steps, batch, stepsPerEpoch, drops, stage2 } = run.plan;
@@ -75,6 +81,7 @@ export function summaryOf(run: Run, recipe: Recipe, config: VitConfig, data: Tra
     stage2Step: stage2,
     modules: run.modules,
     classes: data.classes,
+    images: { set: edits.set, version: edits.version },
     trainImages: data.trainImages,
     validationImages: data.validation.labels.length,
     memoryPlan: engine.memoryPlan(),

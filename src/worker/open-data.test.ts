@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { usualPreprocessing } from '../checkpoints/usual-preprocessing.ts';
 import { localImageWorker, type ImageWorker } from '../data/image-work.ts';
-import type { ImportedImage } from '../data/import-report.ts';
+import type { EditedImage } from '../data/edits.ts';
 import { autoReading } from '../data/reading-options.ts';
 import { folderFiles } from '../data/testing/images.ts';
 import { recipeDefaults } from '../recipe/recipe.ts';
@@ -26,7 +26,7 @@ async function open(): Promise<OpenData> {
 
 /** The fault of a start after the images became something else; null where it begins all the same. */
 async function start(
-  change: (image: ImportedImage, i: number) => ImportedImage,
+  change: (image: EditedImage, i: number) => EditedImage,
   work = grey,
 ): Promise<Fault | null> {
   const data = await open();
@@ -48,7 +48,7 @@ test('images that were moved are told as that, and where to go on', async () => 
 });
 
 test('images that were changed are, too; of a few the run begins without them', async () => {
-  const other = (image: ImportedImage): ImportedImage => ({ ...image, id: '0'.repeat(64) });
+  const other = (image: EditedImage): EditedImage => ({ ...image, id: '0'.repeat(64) });
   expect(await start(other)).toMatchObject({ kind: 'images-changed' });
   expect(await start((image, i) => (i === 0 ? other(image) : image))).toBe(null);
 });

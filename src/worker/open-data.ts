@@ -2,30 +2,62 @@
 import type { Preprocessing } from '../data/preprocessing.ts';
 import { batchIndices } from '../data/batch-order.ts';
 import type { ImageWorker } from '../data/image-work.ts';
+import {
+  applyEdits,
+  editWords,
+  inForce,
+  noEdits,
+  type EditedImage,
+  type EditHistory,
+} from '../data/edits.ts';
 import { importImages, type ImportProgress } from '../data/import-images.ts';
-import type { ImportedImage, ImportReport, RejectedFile } from '../data/import-report.ts';
+import type { ImportReport, RejectedFile } from '../data/import-report.ts';
 import type { Reading, ReadingOptions } from '../data/reading-options.ts';
 import { pixelFindings } from '../data/pixel-findings.ts';
 import { buildPixelCache, type KeptPixels, type PixelCache } from '../data/pixel-cache.ts';
 import { splitImages, type Split } from '../data/split.ts';
 import { present } from '../shared/assert.ts';
+import { eachOf } from '../shared/concurrent.ts';
 import type { Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { Recipe } from '../recipe/options.ts';
 import type { LabelledPixels, TrainingData } from '../train/training-data.ts';
-import type { ClassSummary, DataSummary, FileVerdict, SourceFile, SplitName, Thumbnail } from './protocol.ts';
+import type {
+  ClassSummary,
+  DataSummary,
+  EditState,
+  FileVerdict,
+  SourceFile,
+  SplitName,
+  Thumbnail,
+} from './protocol.ts';
 
-/** Imported images and how they are split. */
-export interface OpenData {
+/** What was imported, and what became of it by hand. */
+export interface Imported {
   readonly title: string;
-  readonly classes: readonly string[];
-  readonly images: readonly ImportedImage[];
-  readonly split: Split;
-  readonly summary: DataSummary;
-  /** What was imported: a validation set that comes later is laid beside it. */
+  /** As it was read: a validation set that comes later is laid beside it. */
   readonly report: ImportReport;
+  readonly history: EditHistory;
   /** Thumbnails of images whose files are not open, by their place; null for one that has none. */
-  readonly thumbnail?: (image: number) => Promise<Blob | null>;
+  readonly thumbnail?: ((image: number) => Promise<Blob | null>) | undefined;
+}
+
+/** How images are drawn into a split, by the recipe. */
+export interface Draw {
+  readonly options: Recipe['split'];
+  readonly seed: number;
+}
+
+/** Imported images with their edits, and how they are split. */
+export interface OpenData extends Imported {
+  readonly classes: readonly string[];
+  /** Every image of the report at its place there, also those that are left out. */
+  readonly images: readonly EditedImage[];
+  /** Names of all classes, also of those that no image of the set is of. */
+  readonly names: readonly string[];
+  readonly split: Split;
+  readonly draw: Draw;
+  readonly summary: DataSummary;
 }
 
 /** Who opens images, how far it is told, and how it is stopped. */
@@ -48,7 +80,8 @@ export async function openData(
   { onProgress, signal, work }: Opening,
 ): Promise<Result<OpenData>> {
   const report = await importImages(files, { reading, onProgress, signal, work });
-  return report.ok ? ok(splitData(report.value, title, split, seed)) : report;
+  if (!report.ok) return report;
+  return ok(splitData({ report: report.value, title, history: noEdits }, { options: split, seed }));
 }
 
 /**
@@ -102,7 +135,7 @@ export async function addValidation(
     rejected: [...report.rejected, ...imported.value.rejected, ...leaks],
     ignored: [...report.ignored, ...imported.value.ignored],
   };
-  return ok(splitData(joined, open.title, split, seed));
+  return ok(splitData({ ...open, report: joined }, { options: split, seed }));
 }
 
 /** What was decided for the open images holds for their validation set. */
@@ -110,24 +143,28 @@ function settled(asked: ReadingOptions, { choices }: Reading): ReadingOptions {
   return choices.reduce((options, { option, value }) => ({ ...options, [option]: value }), asked);
 }
 
-/** Splits an import report by the recipe; called again when split or seed change. */
-export function splitData(
-  report: ImportReport,
-  title: string,
-  options: Recipe['split'],
-  seed: number,
-): OpenData {
-  const split = splitImages(report.images, {
+/** Splits images by the recipe; called again when that, or an edit, changes what is drawn. */
+export function splitData(imported: Imported, draw: Draw): OpenData {
+  const { options, seed } = draw;
+  const { images } = applyEdits(imported.report, inForce(imported.history));
+  const split = splitImages(images, {
     seed,
     validationFraction: options.validationFraction,
     ...(options.trainPerClass === null ? {} : { trainPerClass: options.trainPerClass }),
     ...(options.validationPerClass === null ? {} : { validationPerClass: options.validationPerClass }),
   });
-  return withSplit(report, title, split);
+  return withSplit(imported, draw, split);
 }
 
-/** An import report with a split of its images, summarised. */
-export function withSplit(report: ImportReport, title: string, split: Split): OpenData {
+/** Imported images with a split of them, summarised. */
+export function withSplit(
+  { title, report: asRead, history, thumbnail }: Imported,
+  draw: Draw,
+  split: Split,
+): OpenData {
+  const edits = inForce(history);
+  const report = applyEdits(asRead, edits);
+  const used = report.images.filter(({ excluded }) => !excluded);
   const fault = report.fault ?? splitFault(report, split);
   const countsOf = (list: readonly number[]): number[] => {
     const counts = report.classes.map(() => 0);
@@ -138,37 +175,70 @@ export function withSplit(report: ImportReport, title: string, split: Split): Op
     return counts;
   };
   const [train, validation, test] = [countsOf(split.train), countsOf(split.validation), countsOf(split.test)];
+  const samples = report.classes.map((): number[] => []);
+  report.images.forEach(({ classIndex }, index) => {
+    const some = samples[classIndex];
+    if (some !== undefined && some.length < 8) some.push(index);
+  });
   const classes = report.classes.map((name, id): ClassSummary => ({
     name,
     counts: { train: train[id] ?? 0, validation: validation[id] ?? 0, test: test[id] ?? 0 },
-    samples: [...report.images.keys()].filter((index) => report.images[index]?.classIndex === id).slice(0, 8),
+    samples: samples[id] ?? [],
   }));
-  const pixels = pixelFindings(report.images);
+  const pixels = pixelFindings(used);
   const warnings: FileVerdict[] = [
     ...report.warnings.map(({ code, text }) => ({ path: '', code, reason: text })),
     ...pixels.map(({ kind, text }) => ({ path: '', code: kind, reason: text })),
-    ...report.images.flatMap(({ path, warnings: texts }) =>
+    ...used.flatMap(({ path, warnings: texts }) =>
       texts.map(({ code, text }) => ({ path, code, reason: text })),
     ),
   ];
   return {
-    title,
+    ...{ title, report: asRead, history, thumbnail, split, draw },
     classes: report.classes,
     images: report.images,
-    split,
-    report,
+    names: report.names,
     summary: {
       title,
       classes,
-      images: report.images.length,
+      images: used.length,
       reading: report.reading,
-      splitBy: report.images.some((image) => image.split === 'validation') ? 'folders' : 'seed',
+      splitBy:
+        edits.length > 0
+          ? 'hand'
+          : report.images.some((image) => image.split === 'validation')
+            ? 'folders'
+            : 'seed',
+      edits: editState(asRead, history, report.images.length - used.length),
       rejected: report.rejected,
       warnings,
       pixels,
       ignored: report.ignored,
       fault,
     },
+  };
+}
+
+/** Numbers of values that are the same as long as they are one object. */
+const numbers = new WeakMap<object, number>();
+let lastNumber = 0;
+
+function numberOf(value: object): number {
+  const number = numbers.get(value) ?? ++lastNumber;
+  numbers.set(value, number);
+  return number;
+}
+
+function editState(report: ImportReport, history: EditHistory, excluded: number): EditState {
+  const { edits, done } = history;
+  const [last, next] = [edits[done - 1], edits[done]];
+  return {
+    set: numberOf(report),
+    version: numberOf(last ?? report),
+    inForce: done,
+    excluded,
+    undo: last === undefined ? null : editWords(last),
+    redo: next === undefined ? null : editWords(next),
   };
 }
 
@@ -191,24 +261,25 @@ export async function thumbnailsOf(
   data: OpenData,
   images: readonly number[],
   work: ImageWorker,
+  { side, signal }: { readonly side?: number | undefined; readonly signal?: AbortSignal } = {},
 ): Promise<readonly Thumbnail[]> {
   const thumbnails: Thumbnail[] = [];
-  for (const index of images) {
+  const make = async (index: number, at: number): Promise<void> => {
     const image = data.images[index];
-    if (image === undefined) continue;
-    const { path, header, classIndex } = image;
+    if (image === undefined) return;
+    const { path, header, label } = image;
     const file = await image.content();
     const small = file.ok
-      ? await work.do('thumbnail', { content: file.value, header })
+      ? await work.do('thumbnail', { content: file.value, header, side }, { signal })
       : ok((await data.thumbnail?.(index)) ?? null);
-    if (!small.ok || small.value === null) continue;
-    const name = data.classes[classIndex] ?? '';
-    thumbnails.push({ image: index, path, class: name, split: splitOf(data, index), blob: small.value });
-  }
-  return thumbnails;
+    if (!small.ok || small.value === null) return;
+    thumbnails[at] = { image: index, path, class: label, split: splitOf(data, index), blob: small.value };
+  };
+  await eachOf(images, work.width, make, signal);
+  return thumbnails.filter(Boolean);
 }
 
-/** Which split an image is in now; null when the per-class limits leave it out. */
+/** Which split an image is in now; null when it is left out, by hand or by limits for each class. */
 function splitOf({ split }: OpenData, image: number): SplitName | null {
   for (const name of ['train', 'validation', 'test'] as const) if (split[name].includes(image)) return name;
   return null;

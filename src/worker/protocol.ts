@@ -2,6 +2,7 @@
 // no code crosses with them. Requests carry an id and are answered by a Result; events are one-way, at most
 // ten messages a second, and a page that misses one shows an older number until the next.
 import type { AdapterBeside, HubOrigin, ModelOrigin, ModelSummary } from '../checkpoints/open-model.ts';
+import type { Edit } from '../data/edits.ts';
 import type { SplitName } from '../data/import-report.ts';
 import type { Reading, ReadingChoice, ReadingOptions } from '../data/reading-options.ts';
 import type { PixelFinding } from '../data/pixel-findings.ts';
@@ -116,14 +117,56 @@ export interface FileVerdict {
   readonly reason: string;
 }
 
+/** What a user changed of the images, as far as it holds. */
+export interface EditState {
+  /** The same as long as images keep their numbers. */
+  readonly set: number;
+  /** The same as long as the images are; an undo brings the one before back. */
+  readonly version: number;
+  /** How many edits hold. */
+  readonly inForce: number;
+  /** Images that are left out. */
+  readonly excluded: number;
+  /** What an undo, and a redo, would do; null for nothing. */
+  readonly undo: string | null;
+  readonly redo: string | null;
+}
+
+/** An edit of images by their numbers, and steps between those that were made. */
+export type ImageEdit = Edit<readonly number[]>;
+
+/**
+ * Where an image is: in a part of the split, in none because of limits for each class, or left out by hand.
+ */
+export type ImagePlace = SplitName | 'unused' | 'excluded';
+
+/** What is shown of every image, in the order of their numbers. */
+export interface Gallery {
+  readonly set: number;
+  readonly version: number;
+  /** All classes, also those without an image. */
+  readonly names: readonly string[];
+  readonly classOf: Int32Array; // [images]
+  /** Where images can be, and where each is: its number in `places`. */
+  readonly places: readonly ImagePlace[];
+  readonly placeOf: Uint8Array; // [images]
+  /** 1 where label, split or whether it is used is another than was read. */
+  readonly changed: Uint8Array; // [images]
+  /** What is worth knowing, by its code, and the images that it is about. */
+  readonly findings: readonly { readonly code: string; readonly images: Int32Array }[];
+  /** Number of each image in the run that is there, -1 for none; null without a run. */
+  readonly inRun: Int32Array | null; // [images]
+}
+
 export interface DataSummary {
   readonly title: string;
   readonly classes: readonly ClassSummary[];
   readonly images: number;
   /** How the files were read, and how else they can be: opened again with other options, they are. */
   readonly reading: Reading;
-  /** Where the split comes from: folders named train and val, or a seeded draw. */
-  readonly splitBy: 'folders' | 'seed';
+  /** Where the split comes from: folders named train and val, or a seeded draw, or either with edits. */
+  readonly splitBy: 'folders' | 'seed' | 'hand';
+  readonly edits: EditState;
   /** Not used, each with its reason. */
   readonly rejected: readonly FileVerdict[];
   /** Used, with something to know about. */
@@ -155,6 +198,8 @@ export interface RunSummary {
   readonly stage2Step: number;
   readonly modules: readonly ModuleView[];
   readonly classes: readonly string[];
+  /** The images that it was started with. */
+  readonly images: Pick<EditState, 'set' | 'version'>;
   readonly trainImages: number;
   readonly validationImages: number;
   /**
@@ -281,7 +326,19 @@ export interface Commands {
   };
   /** Splits the open images again. */
   splitData: { input: { readonly split: Recipe['split']; readonly seed: number }; output: DataSummary };
-  thumbnails: { input: { readonly images: readonly number[] }; output: readonly Thumbnail[] };
+  /** Changes the open images, not their files; a run that is under way keeps those that it began with. */
+  editImages: {
+    input: { readonly set: number; readonly change: 'undo' | 'redo' | ImageEdit };
+    output: DataSummary;
+  };
+  gallery: { input: null; output: Gallery };
+  /** Of all images, in the order of their numbers. */
+  imagePaths: { input: null; output: readonly string[] };
+  thumbnails: {
+    /** `side`: the longer one, in pixels. */
+    input: { readonly images: readonly number[]; readonly side?: number };
+    output: readonly Thumbnail[];
+  };
   /**
    * Checks the recipe, prepares and starts; progress comes as events. Its signal ends it within a second, and
    * all is as it was before (`undone`).

@@ -1,5 +1,6 @@
 // The images of a saved run without their folder: labels, splits and digests from the checkpoint, pixels from
 // the pixel store, and files only of those that are open just now. What is missing is counted, never guessed.
+import { noEdits } from '../data/edits.ts';
 import { headerOf } from '../data/image-format.ts';
 import type { ImportedImage, SplitName } from '../data/import-report.ts';
 import type { KeptPixels } from '../data/pixel-cache.ts';
@@ -7,19 +8,24 @@ import type { SavedImages } from '../runs/saved-run.ts';
 import { present } from '../shared/assert.ts';
 import { fail, type Result } from '../shared/result.ts';
 import type { TrainingData } from '../train/training-data.ts';
-import { withSplit, type OpenData } from './open-data.ts';
+import { withSplit, type Draw, type OpenData } from './open-data.ts';
 
 /** The images as if their folder had been opened; those of `open` with their files. */
-export function restoredImages(images: SavedImages, side: number, open: OpenData | null): OpenData {
+export function restoredImages(
+  images: SavedImages,
+  side: number,
+  open: OpenData | null,
+  draw: Draw,
+): OpenData {
   const { title, classes, ids, labels, counts, reading, splitBy, findings } = images;
-  const files = new Map(open?.images.map((image) => [image.id, image]));
+  const files = new Map(open?.report.images.map((image) => [image.id, image]));
   const header = unwrapHeader(side);
   const names: SplitName[] = ['train', 'validation', 'test'];
   const splitNames = names.flatMap((name) => Array.from({ length: counts[name] }, () => name));
   const list = ids.map((id, index): ImportedImage => {
     const classIndex = present(labels[index], 'label');
     const path = `${classes[classIndex] ?? ''}/${id.slice(0, 12)}`;
-    const split = splitBy === 'folders' ? (splitNames[index] ?? null) : null;
+    const split = splitBy === 'seed' ? null : (splitNames[index] ?? null);
     const unread = { format: 'png', width: side, height: side, header, stored: null, sizeBytes: 0 } as const;
     const content = (): Promise<Result<Blob>> =>
       Promise.resolve(
@@ -33,16 +39,20 @@ export function restoredImages(images: SavedImages, side: number, open: OpenData
   const trained = counts.train + counts.validation;
   const data = withSplit(
     {
-      reading: { sentence: reading, choices: [] },
-      classes,
-      images: list,
-      rejected: [],
-      ignored: [],
-      emptyClasses: [],
-      warnings: [],
-      fault: null,
+      title,
+      history: noEdits,
+      report: {
+        reading: { sentence: reading, choices: [] },
+        classes,
+        images: list,
+        rejected: [],
+        ignored: [],
+        emptyClasses: [],
+        warnings: [],
+        fault: null,
+      },
     },
-    title,
+    draw,
     {
       train: range(0, counts.train),
       validation: range(counts.train, trained),

@@ -183,7 +183,10 @@ export class SavedRuns {
     const model = await this.#restoredModel(saved.facts.model, about, around);
     if (!model.ok) return model;
     const { width: side } = outputSizeOf(model.value.preprocessing);
-    const images = restoredImages(about, side, around.data);
+    const images = restoredImages(about, side, around.data, {
+      options: recipe.split,
+      seed: recipe.seed,
+    });
     const kept = this.#keptPixels(about);
     const missing = await missingImages(about, around.data, kept);
     const lacking = (count: number): Result<never> =>
@@ -348,7 +351,8 @@ export class SavedRuns {
 
   /** Removes every run, copy of a model, model of the Hub and pixel. */
   async clear(): Promise<Result<null>> {
-    for (const folder of ['runs', 'kept-models', 'models', 'pixels']) await this.files.remove(folder);
+    for (const folder of ['runs', 'kept-models', 'models', 'pixels', 'edits'])
+      await this.files.remove(folder);
     return ok(null);
   }
 }

@@ -12,6 +12,7 @@ import { fail, ok, type Result } from '../shared/result.ts';
 import type { EventStream } from './event-stream.ts';
 import { CurrentRun } from './current-run.ts';
 import { filesOf } from './fetch-bundled.ts';
+import { editImages, galleryOf } from './edit-images.ts';
 import { HubModels } from './hub-models.ts';
 import { browserImagePool } from './image-pool.ts';
 import { addValidation, openData, splitData, thumbnailsOf, type OpenData } from './open-data.ts';
@@ -19,13 +20,16 @@ import { openModel, type OpenModel } from '../checkpoints/open-model.ts';
 import { bringsHead, startingHead } from '../checkpoints/starting-head.ts';
 import { DeviceSpeed } from './device-speed.ts';
 import { Forecasts, type Planned } from './forecast.ts';
+import { KeptEdits } from './kept-edits.ts';
 import { PixelsAhead } from './pixels-ahead.ts';
+import { openOriginFiles } from '../storage/opfs.ts';
 import { textFile } from './text-file.ts';
 import { holdsModel, unpackArchives } from './unpack-archives.ts';
 import type {
   AdapterOffer,
   Commands,
   DataSummary,
+  Gallery,
   ModelSummary,
   OpenedRun,
   RunForecast,
@@ -52,6 +56,7 @@ export class Session {
   /** Whether a run is being started or opened: nothing may be measured beside that. */
   #isStarting = false;
   readonly #images = browserImagePool();
+  #keptEdits: Promise<KeptEdits> | null = null;
   readonly pixels: PixelsAhead;
 
   readonly hub: HubModels;
@@ -167,22 +172,71 @@ export class Session {
       opened.value.report.rejected.every(({ code }) => code === 'too-large');
     if (isEmpty && (await holdsModel(files.value, true))) return isModel;
     if (!opened.ok) return opened;
+    const data = role === 'all' ? await this.#withKeptEdits(opened.value) : opened.value;
     // Images that cannot be trained on are reported and do not replace images that can.
-    if (opened.value.summary.fault === null || this.#data === null) this.#data = opened.value;
+    if (data.summary.fault === null || this.#data === null) this.#data = data;
     this.#decodeAhead();
-    return ok(opened.value.summary);
+    return ok(data.summary);
+  }
+
+  /** With the edits of an earlier visit, where the same images were edited. */
+  async #withKeptEdits(data: OpenData): Promise<OpenData> {
+    const history = await (await this.#edits()).find(data.images.map(({ id }) => id));
+    if (history.edits.length === 0) return data;
+    const edited = splitData({ ...data, history }, data.draw);
+    // Images that cannot be trained on might not be taken: then the edits wait to be done again.
+    return edited.summary.fault === null
+      ? edited
+      : splitData({ ...data, history: { ...history, done: 0 } }, data.draw);
+  }
+
+  #edits(): Promise<KeptEdits> {
+    this.#keptEdits ??= openOriginFiles().then((files) => new KeptEdits(files));
+    return this.#keptEdits;
   }
 
   splitData({ split, seed }: Commands['splitData']['input']): Result<DataSummary> {
     if (this.#data === null)
       return fail({ kind: 'wrong-phase', command: 'split the images', phase: 'without images' });
-    this.#data = splitData(this.#data.report, this.#data.title, split, seed);
+    this.#data = splitData(this.#data, { options: split, seed });
     this.#decodeAhead();
     return ok(this.#data.summary);
   }
 
-  async thumbnails({ images }: Commands['thumbnails']['input']): Promise<Result<readonly Thumbnail[]>> {
-    return ok(this.#data === null ? [] : await thumbnailsOf(this.#data, images, this.#images));
+  /** Images that no run can be made of any more stay open: an undo, or another edit, puts them right. */
+  async editImages(input: Commands['editImages']['input']): Promise<Result<DataSummary>> {
+    if (this.#data === null)
+      return fail({ kind: 'wrong-phase', command: 'edit images', phase: 'without images' });
+    const edited = editImages(this.#data, input);
+    if (!edited.ok) return edited;
+    const data = edited.value;
+    this.#data = data;
+    this.#decodeAhead();
+    // Those of a saved run have their edits in it, and their files are not open.
+    if (data.thumbnail === undefined)
+      void (await this.#edits()).save(
+        data.images.map(({ id }) => id),
+        data.history,
+      );
+    return ok(data.summary);
+  }
+
+  gallery(): Result<Gallery> {
+    if (this.#data === null)
+      return fail({ kind: 'wrong-phase', command: 'show the images', phase: 'without images' });
+    return ok(galleryOf(this.#data, this.run.images));
+  }
+
+  imagePaths(): Result<readonly string[]> {
+    return ok(this.#data?.images.map(({ path }) => path) ?? []);
+  }
+
+  async thumbnails(
+    { images, side }: Commands['thumbnails']['input'],
+    signal: AbortSignal,
+  ): Promise<Result<readonly Thumbnail[]>> {
+    const data = this.#data;
+    return ok(data === null ? [] : await thumbnailsOf(data, images, this.#images, { side, signal }));
   }
 
   /**
@@ -218,7 +272,7 @@ export class Session {
     if (!followed.ok) return followed;
     const problem = loraProblem(loraNeeds(model.start?.loras ?? []), recipe.dmlora);
     if (problem !== null) return fail({ kind: 'bad-recipe', ...problem });
-    const data = splitData(open.report, open.title, recipe.split, recipe.seed);
+    const data = splitData(open, { options: recipe.split, seed: recipe.seed });
     this.#data = data;
     if (data.summary.fault !== null) return fail(data.summary.fault);
     const head = await startingHead(model, data.classes);

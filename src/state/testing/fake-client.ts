@@ -9,6 +9,8 @@ import { recipeDefaults } from '../../recipe/recipe.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
 import { pairedChange } from '../../understand/paired.ts';
 import type { TrainerClient } from '../../worker/client.ts';
+import { editImages, galleryOf } from '../../worker/edit-images.ts';
+import type { OpenData } from '../../worker/open-data.ts';
 import type {
   BranchFigures,
   CommandName,
@@ -34,6 +36,7 @@ import type {
   SuggestedModel,
   TrainerEvent,
 } from '../../worker/protocol.ts';
+import { imagesLike } from './fake-images.ts';
 
 export interface FakeOptions {
   readonly gpu?: Hello['gpu'];
@@ -60,6 +63,8 @@ export interface FakeOptions {
   /** Runs that are kept on the machine, and what is said of one that is opened. */
   readonly runs?: readonly ListedRun[];
   readonly notes?: readonly string[];
+  /** Whether images have pictures. */
+  readonly pictures?: boolean;
 }
 
 export interface FakeClient extends TrainerClient {
@@ -82,6 +87,10 @@ const suggested: readonly SuggestedModel[] = [
     goodFor: 'Photographs of any kind.',
   },
 ];
+
+/** A picture that is not like its neighbours. */
+const pictureOf = (image: number): string =>
+  `<svg xmlns="http://www.w3.org/2000/svg" width="96" height="96"><rect width="96" height="96" fill="hsl(${(image * 47) % 360} 45% 60%)"/><circle cx="${20 + ((image * 13) % 56)}" cy="${20 + ((image * 29) % 56)}" r="${12 + (image % 17)}" fill="hsl(${(image * 91) % 360} 60% 35%)"/></svg>`;
 
 /** A repeatable number in [0, 1) from two whole ones. */
 const noise = (a: number, b: number): number => {
@@ -207,6 +216,7 @@ export function createFakeClient(
     stage2Step,
     modules: modules(),
     classes: ['a', 'b'],
+    images: { set: data.edits.set, version: data.edits.version },
     trainImages: 800,
     validationImages: 200,
     memoryPlan: null,
@@ -258,7 +268,7 @@ export function createFakeClient(
     preprocessing: 'Resized to 64 x 64 pixels.',
     notes: ['A new head is made for the classes of the images.'],
   };
-  const data: DataSummary = {
+  let data: DataSummary = {
     title: 'images',
     classes: ['Ankle boot', '<b>bold</b>', '__proto__', 'قطة', '猫'].map((name, i) => ({
       name,
@@ -268,6 +278,7 @@ export function createFakeClient(
     images: 1000,
     reading: { sentence: '5 classes from the names of folders.', choices: [] },
     splitBy: 'seed',
+    edits: { set: 1, version: 1, inForce: 0, excluded: 0, undo: null, redo: null },
     rejected: [],
     warnings: [],
     pixels: [],
@@ -275,6 +286,10 @@ export function createFakeClient(
     fault: null,
     ...options.data,
   };
+
+  /** Made when somebody looks through them or edits them. */
+  let images: OpenData | null = null;
+  const opened = (): OpenData => (images ??= imagesLike(data));
 
   let runs = options.runs ?? [];
   const list = (): RunList => ({ runs, modelBytes: 5_451_014 });
@@ -297,7 +312,26 @@ export function createFakeClient(
     adapterOffer: () => ok({ kind: 'branches', needs: [{ block: 0, linear: 'q', rank: 8 }] }),
     openData: ({ title }) => ok({ ...data, title: options.data?.title ?? title }),
     splitData: () => ok(data),
-    thumbnails: () => ok([]),
+    editImages: ({ change }) => {
+      const edited = editImages(opened(), { set: opened().summary.edits.set, change });
+      if (!edited.ok) return edited;
+      images = edited.value;
+      const { set } = data.edits;
+      data = { ...data, ...images.summary, reading: data.reading };
+      data = { ...data, edits: { ...data.edits, set } };
+      return ok(data);
+    },
+    gallery: () => ok({ ...galleryOf(opened(), null), set: data.edits.set, version: data.edits.version }),
+    imagePaths: () => ok(opened().images.map(({ path }) => path)),
+    thumbnails: ({ images: asked }) =>
+      ok(
+        options.pictures !== true
+          ? []
+          : asked.map((image) => ({
+              ...{ image, path: '', class: '', split: null },
+              blob: new Blob([pictureOf(image)], { type: 'image/svg+xml' }),
+            })),
+      ),
     start: () => {
       step = 0;
       drops = [];

@@ -26,6 +26,12 @@ import styles from './ImagesCard.module.css';
 /** What the file pickers let through; the import looks at the bytes. */
 const archives = '.zip,application/zip,.tar,.tgz,.gz,application/x-tar,application/gzip';
 
+const splitWords = {
+  folders: 'Split as the folders are named.',
+  seed: 'Split by a seeded draw from each class.',
+  hand: 'Split as folders are named or by a seeded draw, with your edits.',
+} as const;
+
 function Split({ data }: { readonly data: DataSummary }) {
   const validationTitle = useData((state) => state.validationTitle);
   const sizes = (['train', 'validation', 'test'] as const).map((name) => ({
@@ -60,10 +66,8 @@ function Split({ data }: { readonly data: DataSummary }) {
           <>
             Validation set: <bdi>{plainText(validationTitle, 120)}</bdi>.
           </>
-        ) : data.splitBy === 'folders' ? (
-          'Split as the folders are named.'
         ) : (
-          'Split by a seeded draw from each class.'
+          splitWords[data.splitBy]
         )}
       </p>
     </div>
