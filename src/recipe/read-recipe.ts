@@ -92,6 +92,9 @@ export function valueOfText(
 
 const bad = (field: string, detail: string): Result<never> => fail({ kind: 'bad-recipe', field, detail });
 
+const notKnown = (field: string, detail: string): Result<never> =>
+  fail({ kind: 'bad-recipe', field, detail, unknown: true });
+
 /** Takes the values out of JSON, level by level, and never deeper than a recipe is. */
 function collect(
   json: unknown,
@@ -111,10 +114,11 @@ function collect(
   const fields: [string, unknown][] = Object.entries(json);
   for (const [name, value] of fields) {
     const place = below.get(name);
-    if (place === undefined) return bad(`${prefix}${name.slice(0, 60)}`, unknownField(name));
+    if (place === undefined) return notKnown(`${prefix}${name.slice(0, 60)}`, unknownField(name));
     if ('path' in place) {
-      const read = valueOfJson(optionOf(place.path), value);
-      if (!read.ok) return bad(place.path, read.fault);
+      const option = optionOf(place.path);
+      const read = valueOfJson(option, value);
+      if (!read.ok) return (option.kind === 'choice' ? notKnown : bad)(place.path, read.fault);
       values.set(place.path, read.value);
     } else {
       const inner = collect(value, place, `${prefix}${name}.`, values);

@@ -182,6 +182,27 @@ describe('a file that is none', () => {
       );
   });
 
+  test('of a newer Graft with the same form says so, and not that it is damaged', async () => {
+    const { state, facts } = fixedRun;
+    const later = <T extends object>(value: T, more: object): T => ({ ...value, ...more });
+    const newer: SavedRun[] = [
+      { facts: { ...facts, recipe: later(facts.recipe, { gentleness: 3 }) }, state },
+      { facts: { ...facts, recipe: later(facts.recipe, { classBalance: 'by-mood' }) }, state },
+      { facts: { ...facts, device: later(facts.device, { backend: 'webnn' }) }, state },
+    ];
+    for (const run of newer) {
+      const file = await fileOf(run);
+      for (const fault of [
+        faultOf(await readCheckpoint(file, 'run.safetensors')),
+        faultOf(await readCheckpointHead(file, 'run.safetensors')),
+      ]) {
+        expect(fault.why).toBe('checkpoint-version');
+        expect(fault.detail).toMatch(/newer version of Graft .*(gentleness|classBalance|backend)/);
+        expect(describeFault(fault).advice).toMatch(/newest version of Graft/);
+      }
+    }
+  });
+
   test('nested beyond all measure is refused', async () => {
     const metadata = new Map([
       ['sha256', '0'.repeat(64)],

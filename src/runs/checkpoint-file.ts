@@ -17,6 +17,7 @@ import {
   parseCheckpointJson,
   type AdapterJson,
   type CheckpointJson,
+  type Unreadable,
   type ValidatedJson,
 } from './checkpoint-json.ts';
 import type { HeadFacts, SavedRun } from './saved-run.ts';
@@ -138,7 +139,7 @@ export async function readCheckpointHead(file: Blob, name: string): Promise<Resu
   const json = jsonOf(header.value, name);
   if (!json.ok) return json;
   const facts = factsOf(json.value);
-  return facts.ok ? ok({ facts: facts.value, state: json.value.state }) : damaged(name, facts.fault);
+  return facts.ok ? ok({ facts: facts.value, state: json.value.state }) : unreadable(name, facts.fault);
 }
 
 /** Reads a whole checkpoint. A fault names what is wrong, and what to do; nothing is taken of a broken file. */
@@ -152,8 +153,10 @@ export async function readCheckpoint(file: Blob, name: string): Promise<Result<S
   if ((await digestOf(whole)) !== told) return damaged(name, 'its bytes are not those that were written');
   const json = jsonOf(header.value, name);
   if (!json.ok) return json;
+  const facts = factsOf(json.value);
+  if (!facts.ok) return unreadable(name, facts.fault);
   try {
-    return ok(new TensorReader(whole, header.value).run(json.value));
+    return ok(new TensorReader(whole, header.value).run(facts.value, json.value.state));
   } catch (thrown) {
     if (thrown instanceof Missing) return damaged(name, thrown.message);
     throw thrown;
@@ -171,19 +174,17 @@ class TensorReader {
     private readonly header: SafetensorsHeader,
   ) {}
 
-  run(json: CheckpointJson): SavedRun {
-    const facts = factsOf(json);
-    if (!facts.ok) throw new Missing(facts.fault);
+  run(facts: HeadFacts, state: CheckpointJson['state']): SavedRun {
     const [ids, labels] = [this.#bytes('images/sha256', 'U8'), this.#bytes('images/label', 'I32')];
-    const { counts, classes } = facts.value.images;
+    const { counts, classes } = facts.images;
     const count = counts.train + counts.validation + counts.test;
     if (ids.length !== 32 * count || labels.length !== 4 * count)
       throw new Missing(`it counts ${count} images and names others`);
     const labelOf = new Int32Array(labels.slice().buffer);
     if (labelOf.some((label) => label < 0 || label >= classes.length))
       throw new Missing('an image has a class that it does not name');
-    const images = { ...facts.value.images, ids: hexOfBytes(ids), labels: labelOf };
-    return { facts: { ...facts.value, images }, state: this.#state(json.state) };
+    const images = { ...facts.images, ids: hexOfBytes(ids), labels: labelOf };
+    return { facts: { ...facts, images }, state: this.#state(state) };
   }
 
   #state(json: CheckpointJson['state']): RunState {
@@ -304,8 +305,19 @@ async function headerOf(file: Blob, name: string): Promise<Result<SafetensorsHea
 
 function jsonOf({ metadata }: SafetensorsHeader, name: string): Result<CheckpointJson> {
   const parsed = parseCheckpointJson(metadata.get(jsonKey) ?? '');
-  return parsed.ok ? parsed : damaged(name, parsed.fault);
+  return parsed.ok ? parsed : unreadable(name, parsed.fault);
 }
+
+/** A file whose form is known and whose content is not: damaged, or of a later Graft with the same form. */
+const unreadable = (name: string, { what, isNewer }: Unreadable): Result<never> =>
+  isNewer
+    ? fail({
+        kind: 'bad-file',
+        name,
+        why: 'checkpoint-version',
+        detail: `A newer version of Graft made it. This one does not know ${what}.`,
+      })
+    : damaged(name, what);
 
 const damaged = (name: string, what: string): Result<never> =>
   fail({ kind: 'bad-file', name, why: 'checkpoint-damaged', detail: `The run in it is not whole: ${what}.` });

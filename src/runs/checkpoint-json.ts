@@ -185,23 +185,36 @@ function revived(_: string, value: unknown): unknown {
   return (typeof value.$ === 'string' ? special.get(value.$) : undefined) ?? value;
 }
 
-/** Checks the text of a checkpoint's JSON; the fault is the sentence that says what is wrong. */
-export function parseCheckpointJson(text: string): Result<CheckpointJson, string> {
+/** What of a checkpoint cannot be read, and whether that is something that only a later Graft may know. */
+export interface Unreadable {
+  readonly what: string;
+  readonly isNewer: boolean;
+}
+
+/** Checks the text of a checkpoint's JSON, which names a field that cannot be read. */
+export function parseCheckpointJson(text: string): Result<CheckpointJson, Unreadable> {
   let json: unknown;
   try {
     json = JSON.parse(text, revived);
   } catch (thrown) {
     // A RangeError is a text that is nested too deep.
-    return fail(`its text is no JSON (${thrown instanceof Error ? thrown.message : String(thrown)})`);
+    const why = thrown instanceof Error ? thrown.message : String(thrown);
+    return fail({ what: `its text is no JSON (${why})`, isNewer: false });
   }
   const parsed = v.safeParse(checkpoint, json);
   if (parsed.success) return ok(parsed.output);
   const [issue] = parsed.issues;
-  return fail(`${v.getDotPath(issue) ?? 'its text'}: ${issue.message}`);
+  // A name that is none of those of today: later forms of the same file may have more.
+  const isNewer = issue.type === 'picklist' && typeof issue.input === 'string';
+  return fail({ what: `${v.getDotPath(issue) ?? 'its text'}: ${issue.message}`, isNewer });
 }
 
 /** The facts with their recipe read. */
-export function factsOf({ facts: json }: CheckpointJson): Result<HeadFacts, string> {
+export function factsOf({ facts: json }: CheckpointJson): Result<HeadFacts, Unreadable> {
   const recipe = readRecipe(json.recipe);
-  return recipe.ok ? ok({ ...json, recipe: recipe.value }) : fail(faultSentence(recipe.fault));
+  if (recipe.ok) return ok({ ...json, recipe: recipe.value });
+  const { fault } = recipe;
+  if (fault.kind !== 'bad-recipe') return fail({ what: faultSentence(fault), isNewer: false });
+  const what = `the setting “${fault.field}” of its recipe: ${fault.detail.replace(/[.]$/, '')}`;
+  return fail({ what, isNewer: fault.unknown === true });
 }

@@ -288,6 +288,12 @@ export function describeFault(fault: Fault): FaultText {
         advice: storageAdvice[fault.why],
       };
     }
+    case 'kept-apart':
+      return {
+        title: 'The test images are not asked this',
+        detail: fault.detail,
+        advice: 'Ask the validation images instead.',
+      };
     case 'other-tab':
       return {
         title: 'Another tab of Graft is training',

@@ -164,7 +164,13 @@ export type Fault =
       /** Images that were to be read. */
       readonly of: number;
     }
-  | { readonly kind: 'bad-recipe'; readonly field: string; readonly detail: string }
+  | {
+      readonly kind: 'bad-recipe';
+      readonly field: string;
+      readonly detail: string;
+      /** The field, or the choice in it, is none of this version's. */
+      readonly unknown?: true;
+    }
   | { readonly kind: 'network'; readonly url: string; readonly detail: string }
   | { readonly kind: 'hub'; readonly why: HubReason; readonly detail: string }
   | {
@@ -175,6 +181,8 @@ export type Fault =
       readonly needed?: number;
       readonly free?: number;
     }
+  /** The images kept apart are measured once: nothing that could be chosen by is asked of them. */
+  | { readonly kind: 'kept-apart'; readonly detail: string }
   /** Another tab of this browser trains. */
   | { readonly kind: 'other-tab' }
   /** A saved run cannot go on before something is opened again. */

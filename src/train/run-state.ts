@@ -272,18 +272,30 @@ export function afterVerdict(state: RunState, verdict: Verdict, result: Validate
 
 /**
  * Whether the run ends because the `patience` of its recipe is used up: so many validations of the plan in a
- * row found no better state. They are counted from the best state on; from the last drop on, since drops
- * unsettle a model, and none that was asked for is left out; and from the start of stage 2 on, which has a
- * patience of its own. It follows from the state alone, before and after the verdict: a resumed run counts
- * on.
+ * row found no better state. They are counted from the best state on, or where that was gone back from, from
+ * where it went back to; from the last drop on, since drops unsettle a model, and none that was asked for is
+ * left out; and from the start of stage 2 on, which has a patience of its own. It follows from the state alone,
+ * before and after the verdict: a resumed run counts on.
  */
 export function isPatienceOver({ recipe, plan }: RunTask, state: RunState): boolean {
-  const { best, dropEvents, stage, evaluations } = state;
+  const { dropEvents, stage, evaluations } = state;
   if (recipe.patience === null || dropEvents < plan.drops.length) return false;
-  const from = Math.max(best?.step ?? 0, plan.drops.at(-1)?.step ?? 0, stage === 2 ? plan.stage2 : 0);
+  const from = Math.max(lastGood(state), plan.drops.at(-1)?.step ?? 0, stage === 2 ? plan.stage2 : 0);
   const counted = evaluations.filter(({ step }) => step > from && plan.validations.has(step));
   return counted.length >= recipe.patience;
 }
+
+/**
+ * The step of the best state; of one that lies on steps that were undone, that of the state it went back to. The
+ * validations are those of the steps that stand, and one that is of an undone state's step measured other numbers.
+ */
+function lastGood({ best, evaluations, rateChanges }: RunState): number {
+  const there = evaluations.find(({ step }) => step === best?.step)?.validation;
+  const stands = there !== undefined && best !== null && !differs(there, best.validation);
+  return stands ? best.step : (rateChanges.at(-1)?.step ?? 0);
+}
+
+const differs = (a: Metrics, b: Metrics): boolean => isBetter(a, b) || isBetter(b, a);
 
 /** Why a run that ended in this state did. */
 export function endOf(task: RunTask, state: RunState): RunEnd {

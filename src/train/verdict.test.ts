@@ -9,6 +9,7 @@ import {
   afterSteps,
   afterValidation,
   afterVerdict,
+  backTo,
   initialState,
   endOf,
   isPatienceOver,
@@ -130,6 +131,29 @@ describe('patience', () => {
     const long = [good, worse, worse, worse, worse];
     expect(isOver(1, long, { stage: 2 })).toBe(false);
     expect(isOver(1, [...long, worse], { stage: 2 })).toBe(true);
+  });
+
+  test('of a run that went back is counted from where it went back to, not from the best state that was undone', () => {
+    const before = runOf([worse, worse, worse, worse]);
+    const { best: to } = before; // of step 0, the earliest of equal ones
+    if (to === null) throw new Error('nothing was validated');
+    const undone = afterValidation(afterSteps(before, fourSteps, before.adapter), good);
+    expect(undone.best?.step).toBe(16);
+    const change = { step: to.step, field: 'learningRate', from: 1, to: 0.1 } as const;
+    const back = { ...backTo(plan, undone, to), rateChanges: [change] };
+    const again = (steps: number, state: RunState = back): RunState =>
+      steps === 0
+        ? state
+        : again(steps - 1, afterValidation(afterSteps(state, fourSteps, state.adapter), worse));
+    const isOver = (state: RunState): boolean =>
+      isPatienceOver({ ...task, recipe: { ...task.recipe, patience: 1 } }, { ...state, dropEvents });
+    expect(isOver(again(2))).toBe(false); // the last drop is that of step 8
+    expect(isOver(again(3))).toBe(true);
+    // The undone state's step again, with other numbers, is no better state.
+    expect(again(4).best?.step).toBe(16);
+    expect(isOver(again(4))).toBe(true);
+    const better = afterValidation(afterSteps(again(2), fourSteps, before.adapter), metrics(0.8, 1));
+    expect(isOver(better)).toBe(false);
   });
 
   test('does not count what a stop had measured beside the plan', () => {

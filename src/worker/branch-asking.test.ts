@@ -131,6 +131,14 @@ test('a cancel and a fault leave the run as it was, and the next question is ans
   }
 });
 
+test('the images kept apart are not asked what would be with other branches, and a reason is given', async () => {
+  const refused = await branches.whatIf('test', asItIs, going);
+  expect(refused).toMatchObject({
+    ok: false,
+    fault: { kind: 'kept-apart', detail: expect.stringMatching(/measured once/) as string },
+  });
+});
+
 test('the ranking comes in parts, and each cost is that of switching it off', async () => {
   const costs: Removal[] = [];
   for (let total = 1; costs.length < total;) {

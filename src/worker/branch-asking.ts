@@ -23,8 +23,13 @@ export class BranchAsking {
     private readonly asking: Asking,
   ) {}
 
-  /** Logits [images, classes] of a part of the split, in its order. */
+  /** Logits [images, classes] of a part of the split, in its order; the images kept apart are refused. */
   async whatIf(set: SplitName, what: Counterfactual, signal: AbortSignal): Promise<Result<Float32Array>> {
+    if (set === 'test')
+      return fail({
+        kind: 'kept-apart',
+        detail: 'They are measured once, for the result. Whoever tries branches by them chooses by them.',
+      });
     const { run, data } = this.engine.ended;
     const images = imagesOf(data, set);
     if (!images.ok) return images;

@@ -398,7 +398,7 @@ export interface Commands {
   tryImages: { input: { readonly files: readonly SourceFile[] }; output: Tried };
   /**
    * Logits [images, classes] of what the result of the ended run would be with other branches or scalars, to the
-   * images of a part of its split. The run stays as it is.
+   * images of a part of its split; the test is refused. The run stays as it is.
    */
   whatIf: {
     input: { readonly set: SplitName; readonly what: Counterfactual };

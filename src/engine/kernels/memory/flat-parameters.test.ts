@@ -6,7 +6,7 @@ import { parametersOf } from '../../../dmlora/adapter.ts';
 import { targetSets } from '../../../dmlora/targets.ts';
 import { originalVit, type VitConfig } from '../../../vit/vit-config.ts';
 import { randomAdapter } from '../../checks/random-model.ts';
-import { flatLayout, pack, packGates, unpack } from './flat-parameters.ts';
+import { flatLayout, pack, packGates, sameStructure, unpack } from './flat-parameters.ts';
 import { widthsOf } from './widths.ts';
 
 const shapes = fc.record({
@@ -50,4 +50,22 @@ test('pack, then unpack, gives every parameter back', () => {
       for (const { offset, scales } of layout.sites) expect([offset % 16, scales % 64]).toEqual([0, 0]);
     }),
   );
+});
+
+test('a structure is its branches, not how many: another one in the place of one is another structure', () => {
+  const config: VitConfig = {
+    ...{ imageSize: 8, patchSize: 8, dim: 8, heads: 2, mlpDim: 8, depth: 1, layerNormEps: 1e-6 },
+    ...originalVit,
+  };
+  const all = randomAdapter(config, 2, { rank: 2, branches: 3, targets: 'qv' });
+  const without = (index: number): typeof all => ({
+    ...all,
+    modules: all.modules.map((module) => ({
+      ...module,
+      branches: module.branches.filter((branch) => branch.index !== index),
+    })),
+  });
+  expect(sameStructure(without(0), without(0))).toBe(true);
+  expect(sameStructure(without(0), without(2))).toBe(false);
+  expect(sameStructure(all, without(2))).toBe(false);
 });

@@ -158,7 +158,10 @@ export function columnModules(layout: FlatLayout): Uint32Array<ArrayBuffer> {
 export function sameStructure(a: Adapter, b: Adapter): boolean {
   const words = ({ modules }: Adapter): string =>
     modules
-      .map(({ name, branches }) => `${name} ${branches.map(({ A }) => A.shape[0] ?? 0).join(',')}`)
+      .map(({ name, branches }) => {
+        const each = branches.map(({ index, A }) => `${index}:${A.shape[0] ?? 0}`);
+        return `${name} ${each.join(',')}`;
+      })
       .join(';');
   return words(a) === words(b);
 }
