@@ -28,6 +28,7 @@ const request = {
   column: 'loss',
   smoothing: 0,
   validation: ({ validation }: Evaluation) => validation.loss,
+  second: ({ validation }: Evaluation) => validation.recall,
   range: null,
   pixels: 100,
 } as const;
@@ -53,8 +54,17 @@ describe('runCsv', () => {
   it('has a row for each step and evaluation, and numbers only', () => {
     const lines = runCsv(logOf(2), [evaluation(0, 9), evaluation(2, 7)]).split('\n');
     expect(lines).toHaveLength(5);
-    expect(lines[1]).toBe('0,2,0.5,0.001,1,10,0,9,0.5');
-    expect(lines[2]).toBe('1,1.5,0.5,0.001,1,10,,,');
-    expect(lines[3]).toBe('2,,,,,,0.2,7,0.5');
+    expect(lines[1]).toBe('0,2,0.5,0.001,1,10,0,9,0.5,');
+    expect(lines[2]).toBe('1,1.5,0.5,0.001,1,10,,,,');
+    expect(lines[3]).toBe('2,,,,,,0.2,7,0.5,');
+  });
+
+  it('has the mean recall of a run that decides by it', () => {
+    const byClass: Evaluation = { step: 1, epoch: 0.1, validation: { loss: 3, accuracy: 0.5, recall: 0.25 } };
+    const [head, , row] = runCsv(logOf(2), [evaluation(0, 9), byClass]).split('\n');
+    expect(head?.split(',').at(-1)).toBe('validation_mean_recall');
+    expect(row?.split(',').slice(-2)).toEqual(['0.5', '0.25']);
+    const columns = chartColumns(logOf(2), [evaluation(0, 9), byClass], request);
+    expect(columns.second).toEqual([undefined, 0.25]);
   });
 });

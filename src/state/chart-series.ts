@@ -11,6 +11,8 @@ export interface SeriesRequest {
   readonly smoothing: number | null;
   /** The validation's value at an evaluation; null leaves the points out. */
   readonly validation: ((evaluation: Evaluation) => number) | null;
+  /** Another value of the validation, where it has that. */
+  readonly second: ((evaluation: Evaluation) => number | undefined) | null;
   /** Steps to show; null shows all. */
   readonly range: readonly [from: number, to: number] | null;
   /** Width of the plot in pixels: at most four points a pixel are kept. */
@@ -25,12 +27,13 @@ export interface ChartColumns {
   readonly raw: Values;
   readonly smoothed: Values;
   readonly validation: Values;
+  readonly second: Values;
 }
 
 export function chartColumns(
   log: StepLog,
   evaluations: readonly Evaluation[],
-  { column, smoothing, validation, range, pixels }: SeriesRequest,
+  { column, smoothing, validation, second, range, pixels }: SeriesRequest,
 ): ChartColumns {
   const values = log.column(column);
   const stepOf = log.column('step');
@@ -40,22 +43,23 @@ export function chartColumns(
   const average = smoothing === null ? null : smooth(values, log.length, smoothing);
   const points = validation === null ? [] : evaluations;
 
-  const columns: ChartColumns = { steps: [], raw: [], smoothed: [], validation: [] };
-  const push = (step: number, raw?: number, line?: number, point?: number): void => {
+  const columns: ChartColumns = { steps: [], raw: [], smoothed: [], validation: [], second: [] };
+  const push = (step: number, point: Evaluation | undefined, raw?: number, line?: number): void => {
     columns.steps.push(step);
     columns.raw.push(raw);
     columns.smoothed.push(line);
-    columns.validation.push(point);
+    columns.validation.push(point === undefined ? undefined : validation?.(point));
+    columns.second.push(point === undefined ? undefined : second?.(point));
   };
   let next = 0;
   for (const index of chosen) {
     const step = stepOf[index] ?? 0;
     for (let point = points[next]; point !== undefined && point.step < step; point = points[++next])
-      push(point.step, undefined, undefined, validation?.(point));
+      push(point.step, point);
     const same = points[next]?.step === step ? points[next] : undefined;
     if (same !== undefined) next++;
-    push(step, values[index], average?.[index], same === undefined ? undefined : validation?.(same));
+    push(step, same, values[index], average?.[index]);
   }
-  for (const point of points.slice(next)) push(point.step, undefined, undefined, validation?.(point));
+  for (const point of points.slice(next)) push(point.step, point);
   return columns;
 }

@@ -13,10 +13,17 @@ const header = [
   'epoch',
   'validation_loss',
   'validation_accuracy',
+  // By which a run decides that counts all classes alike; empty for any other.
+  'validation_mean_recall',
 ];
 
 const cell = (value: number | undefined): string =>
   value === undefined || !Number.isFinite(value) ? '' : String(value);
+
+function validationCells(at: Evaluation | undefined): string[] {
+  const { loss, accuracy, recall } = at?.validation ?? {};
+  return [at?.epoch, loss, accuracy, recall].map(cell);
+}
 
 export function runCsv(log: StepLog, evaluations: readonly Evaluation[]): string {
   const byStep = new Map(evaluations.map((evaluation) => [evaluation.step, evaluation]));
@@ -29,14 +36,10 @@ export function runCsv(log: StepLog, evaluations: readonly Evaluation[]): string
     const measured = (['loss', 'accuracy', 'learningRate', 'gradientNorm', 'imagesPerSecond'] as const).map(
       (name) => cell(log.column(name)[i]),
     );
-    const validation = [at?.epoch, at?.validation.loss, at?.validation.accuracy].map(cell);
-    rows.push({ step, line: [cell(step), ...measured, ...validation].join(',') });
+    rows.push({ step, line: [cell(step), ...measured, ...validationCells(at)].join(',') });
   }
-  for (const [step, { epoch, validation }] of byStep)
-    rows.push({
-      step,
-      line: [step, '', '', '', '', '', epoch, validation.loss, validation.accuracy].join(','),
-    });
+  for (const [step, evaluation] of byStep)
+    rows.push({ step, line: [step, '', '', '', '', '', ...validationCells(evaluation)].join(',') });
   rows.sort((a, b) => a.step - b.step);
   return [header.join(','), ...rows.map(({ line }) => line), ''].join('\n');
 }

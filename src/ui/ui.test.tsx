@@ -22,6 +22,7 @@ import { versionStore } from '../state/version-store.ts';
 import { CrashGuard } from './CrashGuard.tsx';
 import { FaultBox } from './parts/FaultBox.tsx';
 import { goTo } from './place.ts';
+import { resultText } from './runs/run-words.ts';
 import { button, canPress, complaints, field, shown, type } from './testing/shown-page.tsx';
 
 // The curves are drawn on a canvas, which there is none of here.
@@ -161,6 +162,21 @@ test('a result names its images, and says when others are open', async () => {
     'This is about Clothes and animals; Beetles was opened since.',
   );
   expect(result.textContent).toContain('on Clothes and animals');
+});
+
+test('of a run that counts all classes alike the measure that decided is shown and named', async () => {
+  await shown('finished, classes alike');
+  const bars = screen.getByTestId('recall-bars');
+  expect(bars.parentElement?.textContent).toContain('Mean recall of the classes, which decided');
+  expect(bars.textContent).toMatch(/^Probe5\.0.%After91\.4.%$/u);
+  const [, first] = within(screen.getByRole('region', { name: 'Validation as a table' })).getAllByRole('row');
+  expect(first?.textContent).toMatch(/10\.0.%.*5\.0.%$/u);
+  expect(screen.getAllByText(/, mean recall 91\.4.%/u)).not.toHaveLength(0);
+  const listed = {
+    ...{ step: 9, steps: 9, finished: true },
+    validation: { loss: 1, accuracy: 0.5, recall: 0.25 },
+  };
+  expect(resultText(listed)).toMatch(/, 50\.0.% of validation right, mean recall 25\.0.%$/u);
 });
 
 test('a fault that does not go by itself can be closed, and what is open stays', async () => {

@@ -160,6 +160,11 @@ export const appPhases: readonly AppPhase[] = [
   },
   { name: 'finished', reach: (trainer, client) => run(trainer, client, 1000) },
   {
+    name: 'finished, classes alike',
+    options: { recipe: (defaults) => ({ ...defaults, classBalance: 'weights' }) },
+    reach: (trainer, client) => run(trainer, client, 1000),
+  },
+  {
     name: 'many classes',
     options: { classes: Array.from({ length: 100 }, (_, i) => `kind ${i + 1}`) },
     reach: (trainer, client) => run(trainer, client, 1000),

@@ -143,6 +143,7 @@ export function createFakeClient(
   const metrics = (at: number) => ({
     loss: lossAt(at) + 0.08,
     accuracy: 1 - 0.9 * Math.exp((-3 * at) / steps),
+    ...(recipe.classBalance === 'none' ? {} : { recall: 1 - 0.95 * Math.exp((-2.4 * at) / steps) }),
   });
   const evaluate = (): void => {
     onEvent({ kind: 'branches', step, modules: modules() });

@@ -59,6 +59,7 @@ function Settings({ empty }: { readonly empty: boolean }) {
 function Evaluations() {
   const evaluations = useRun((state) => state.evaluations);
   const images = useRun((state) => state.summary?.validationImages ?? 0);
+  const byClass = evaluations.some(({ validation }) => validation.recall !== undefined);
   if (evaluations.length === 0) return null;
   return (
     <details className={styles.more}>
@@ -80,6 +81,11 @@ function Evaluations() {
               <th scope="col" className={table.number}>
                 Between (95&nbsp;%)
               </th>
+              {byClass && (
+                <th scope="col" className={table.number}>
+                  Mean recall
+                </th>
+              )}
             </tr>
           </thead>
           <tbody>
@@ -90,6 +96,7 @@ function Evaluations() {
                 <td className={table.number}>{lossText(validation.loss)}</td>
                 <td className={table.number}>{percentText(validation.accuracy)}</td>
                 <td className={table.number}>{intervalWords(shareInterval(validation.accuracy, images))}</td>
+                {byClass && <td className={table.number}>{percentText(validation.recall ?? NaN)}</td>}
               </tr>
             ))}
           </tbody>
@@ -101,6 +108,7 @@ function Evaluations() {
 
 export function ChartsCard() {
   const empty = useRun((state) => state.evaluations.length === 0 && state.speed === null);
+  const byClass = useRun(({ evaluations }) => evaluations.at(-1)?.validation.recall !== undefined);
   return (
     <Card title="Curves" aside={<Settings empty={empty} />}>
       {empty ? (
@@ -117,6 +125,11 @@ export function ChartsCard() {
             <li>
               <i className={styles.validation} /> validation
             </li>
+            {byClass && (
+              <li>
+                <i className={styles.deciding} /> validation, mean recall of the classes
+              </li>
+            )}
             <li>
               <i className={styles.drop} /> branches drop
             </li>

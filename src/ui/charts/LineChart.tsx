@@ -49,13 +49,15 @@ export function LineChart({ spec }: { readonly spec: ChartSpec }) {
       const line = valueBefore(spec.smoothed ? columns.smoothed : columns.raw, index);
       const point = spec.validation === null ? undefined : valueBefore(columns.validation, index);
       stepText.current.textContent = step === undefined ? '' : `step ${step}`;
+      const decided = spec.deciding === null ? undefined : valueBefore(columns.second, index);
       const parts = [
         line === undefined ? '' : `${spec.line} ${spec.text(line)}`,
         point === undefined ? '' : `validation ${spec.text(point)}`,
+        decided === undefined ? '' : `${spec.deciding?.words} ${spec.text(decided)}`,
       ];
       readout.current.textContent = parts.filter((part) => part !== '').join(' · ');
     };
-    const plot = new uPlot(plotOptions(spec, { width: 300, height }, write), [[], [], [], []], element);
+    const plot = new uPlot(plotOptions(spec, { width: 300, height }, write), [[], [], [], [], []], element);
     chart.current = plot;
 
     /** The crosshair stands where another chart, or the branches, point. */
@@ -82,10 +84,11 @@ export function LineChart({ spec }: { readonly spec: ChartSpec }) {
         column: spec.column,
         smoothing: spec.smoothed ? smoothing : null,
         validation: spec.validation,
+        second: spec.deciding?.of ?? null,
         range,
         pixels: Math.max(100, plot.width - 70),
       });
-      plot.setData([columns.steps, columns.raw, columns.smoothed, columns.validation]);
+      plot.setData([columns.steps, columns.raw, columns.smoothed, columns.validation, columns.second]);
       // uPlot keeps the cursor's pixel, which is another step now.
       if (hovered) onMove();
       else if (pointed !== null) show(pointed);

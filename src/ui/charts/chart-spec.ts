@@ -10,6 +10,11 @@ export interface ChartSpec {
   readonly line: string;
   readonly smoothed: boolean;
   readonly validation: ((evaluation: Evaluation) => number) | null;
+  /** By what a run decides that does not decide by `validation`; nothing in any other run. */
+  readonly deciding: {
+    readonly words: string;
+    readonly of: (evaluation: Evaluation) => number | undefined;
+  } | null;
   readonly text: (value: number) => string;
   /** Fixed ends of the y axis; null fits the data. */
   readonly least: number | null;
@@ -25,6 +30,7 @@ export const charts: readonly ChartSpec[] = [
     line: 'training',
     smoothed: true,
     validation: ({ validation }) => validation.loss,
+    deciding: null,
     text: lossText,
     least: null,
     most: null,
@@ -36,6 +42,7 @@ export const charts: readonly ChartSpec[] = [
     line: 'training',
     smoothed: true,
     validation: ({ validation }) => validation.accuracy,
+    deciding: { words: 'mean recall', of: ({ validation }) => validation.recall },
     text: (value) => percentText(value, 1),
     least: 0,
     most: 1,
@@ -47,6 +54,7 @@ export const charts: readonly ChartSpec[] = [
     line: 'rate',
     smoothed: false,
     validation: null,
+    deciding: null,
     text: rateText,
     least: 0,
     most: null,
@@ -58,6 +66,7 @@ export const charts: readonly ChartSpec[] = [
     line: 'images a second',
     smoothed: false,
     validation: null,
+    deciding: null,
     text: countOfText,
     least: 0,
     most: null,

@@ -205,6 +205,13 @@ export function plotOptions(
         show: spec.validation !== null,
         points: { show: true, size: 7, fill: colours.ochre, stroke: colours.ochre, width: 1 },
       },
+      {
+        stroke: colours.sky,
+        width: 1.6,
+        dash: [2, 3],
+        show: spec.deciding !== null,
+        points: { show: true, size: 5, fill: colours.sky, stroke: colours.sky, width: 1 },
+      },
     ],
     hooks: {
       drawAxes: [

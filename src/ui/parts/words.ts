@@ -25,6 +25,11 @@ export function percentText(share: number, digits = 1): string {
   return Number.isFinite(share) ? `${(share * 100).toFixed(digits)}\u00a0%` : '–';
 }
 
+/** ", mean recall 62.5 %", by which a run decides that counts all classes alike; nothing for any other. */
+export function recallText({ recall }: { readonly recall?: number | undefined }): string {
+  return recall === undefined ? '' : `, mean recall ${percentText(recall)}`;
+}
+
 export function lossText(loss: number): string {
   if (!Number.isFinite(loss)) return '–';
   return loss !== 0 && Math.abs(loss) < 0.01 ? loss.toExponential(1) : loss.toFixed(3);

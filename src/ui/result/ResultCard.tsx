@@ -13,17 +13,60 @@ import { countText, durationText, lossText, percentText, signedText, wholeText }
 import { addressOf } from '../place.ts';
 import styles from './ResultCard.module.css';
 
-function Bar({ name, metrics, variant }: { name: string; metrics: Metrics; variant: string | undefined }) {
+interface BarProps {
+  readonly name: string;
+  readonly metrics: Metrics;
+  readonly variant: string | undefined;
+}
+
+function Track({ share, variant }: { readonly share: number; readonly variant: string | undefined }) {
+  return (
+    <svg className={styles.barTrack} viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">
+      <rect className={styles.barBack} width="100" height="10" />
+      <rect className={variant} width={100 * share} height="10" />
+    </svg>
+  );
+}
+
+function Bar({ name, metrics, variant }: BarProps) {
   return (
     <div className={styles.bar}>
       <span className={styles.barName}>{name}</span>
-      <svg className={styles.barTrack} viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">
-        <rect className={styles.barBack} width="100" height="10" />
-        <rect className={variant} width={100 * metrics.accuracy} height="10" />
-      </svg>
+      <Track share={metrics.accuracy} variant={variant} />
       <strong className={styles.barValue}>{percentText(metrics.accuracy)}</strong>
       <span className={styles.soft}>loss {lossText(metrics.loss)}</span>
     </div>
+  );
+}
+
+/** The bars of accuracy; of a run that counts all classes alike those of the mean recall too, which decided. */
+function Bars({ bars }: { readonly bars: readonly BarProps[] }) {
+  const recalls = bars.flatMap(({ name, metrics: { recall }, variant }) =>
+    recall === undefined ? [] : [{ name, recall, variant }],
+  );
+  return (
+    <>
+      {recalls.length > 0 && <h3 className={styles.measure}>Images right</h3>}
+      <div className={styles.bars}>
+        {bars.map((bar) => (
+          <Bar key={bar.name} {...bar} />
+        ))}
+      </div>
+      {recalls.length > 0 && (
+        <>
+          <h3 className={styles.measure}>Mean recall of the classes, which decided</h3>
+          <div className={styles.bars} data-testid="recall-bars">
+            {recalls.map(({ name, recall, variant }) => (
+              <div key={name} className={styles.bar}>
+                <span className={styles.barName}>{name}</span>
+                <Track share={recall} variant={variant} />
+                <strong className={styles.barValue}>{percentText(recall)}</strong>
+              </div>
+            ))}
+          </div>
+        </>
+      )}
+    </>
   );
 }
 
@@ -62,15 +105,21 @@ export function ResultCard() {
         <strong>{share}</strong> validation images right: {interval}. That is {signedText(gain, 1)} points
         against {probe === null ? 'the start' : 'a linear probe'}.
       </p>
-      <div className={styles.bars}>
-        <Bar name={probe === null ? 'Before' : 'Probe'} metrics={initialValidation} variant={styles.before} />
-        <Bar
-          name={keptStep === result.steps ? 'After' : 'Kept'}
-          metrics={validation}
-          variant={styles.after}
-        />
-        {test !== null && <Bar name="Test" metrics={test} variant={styles.test} />}
-      </div>
+      <Bars
+        bars={[
+          {
+            name: probe === null ? 'Before' : 'Probe',
+            metrics: initialValidation,
+            variant: styles.before,
+          },
+          {
+            name: keptStep === result.steps ? 'After' : 'Kept',
+            metrics: validation,
+            variant: styles.after,
+          },
+          ...(test === null ? [] : [{ name: 'Test', metrics: test, variant: styles.test }]),
+        ]}
+      />
       {test !== null && (
         <p className={styles.soft}>
           {probe?.test != null && `Test with the linear probe: ${percentText(probe.test.accuracy)}. `}

@@ -7,6 +7,7 @@ import { accuracyWords } from '../../understand/interval.ts';
 import { ExportDialog } from '../export/ExportDialog.tsx';
 import { Button } from '../parts/Button.tsx';
 import { Card } from '../parts/Card.tsx';
+import { recallText } from '../parts/words.ts';
 import { addressOf } from '../place.ts';
 import { useControls } from '../use-controls.ts';
 import styles from './ResultCard.module.css';
@@ -29,7 +30,10 @@ export default function TakeHomeCard() {
     );
   return (
     <Card title="Take the model home" aside={<bdi>{plainText(result.model, 120)}</bdi>}>
-      <p>{accuracyWords(result.validation.accuracy, result.validationImages, 'validation images')}.</p>
+      <p>
+        {accuracyWords(result.validation.accuracy, result.validationImages, 'validation images')}
+        {recallText(result.validation)}.
+      </p>
       <p>
         Merging adds the branches into the weights: the same architecture, the same speed, files that any tool
         for vision transformers opens.

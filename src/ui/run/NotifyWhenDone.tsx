@@ -8,6 +8,7 @@ import { runStore, useRun } from '../../state/run-store.ts';
 import { accuracyWords } from '../../understand/interval.ts';
 import type { Phase } from '../../worker/protocol.ts';
 import { Button } from '../parts/Button.tsx';
+import { recallText } from '../parts/words.ts';
 import { phaseWords } from '../bar/status-sentence.ts';
 import styles from './RunCard.module.css';
 
@@ -39,7 +40,7 @@ function notify(): void {
   const body =
     last === undefined || summary === null
       ? ''
-      : `${accuracyWords(last.validation.accuracy, summary.validationImages, 'validation images')}.`;
+      : `${accuracyWords(last.validation.accuracy, summary.validationImages, 'validation images')}${recallText(last.validation)}.`;
   try {
     const shown = new Notification(`${name}: ${phaseWords[phase.kind].toLowerCase()}`, {
       body,

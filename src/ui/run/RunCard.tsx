@@ -8,7 +8,7 @@ import { useMayEndEarly } from '../use-length.ts';
 import { DeviceNotice } from '../bar/DeviceBadge.tsx';
 import { Card } from '../parts/Card.tsx';
 import { Stats } from '../parts/Stats.tsx';
-import { durationText, countOfText, wholeText } from '../parts/words.ts';
+import { durationText, countOfText, recallText, wholeText } from '../parts/words.ts';
 import { Forecast } from './Forecast.tsx';
 import { NotifyWhenDone } from './NotifyWhenDone.tsx';
 import { memorySentence } from './memory-sentence.ts';
@@ -41,7 +41,7 @@ function Numbers() {
           value:
             validation === undefined || images === undefined
               ? '–'
-              : accuracyWords(validation.accuracy, images),
+              : `${accuracyWords(validation.accuracy, images)}${recallText(validation)}`,
         },
         { name: 'Images a second', value: speed === null ? '–' : countOfText(speed.imagesPerSecond) },
         { name: 'A step', value: speed === null ? '–' : durationText(speed.secondsPerStep) },

@@ -29,6 +29,7 @@ const runInPhases: readonly (readonly [string, string, string, readonly string[]
   ['training, may end early', 'Training, stage 1', 'Stage 1: branches and head learn', ['Pause', 'Stop']],
   ['ended by itself', 'Finished', 'Ended early, as the recipe says', ['Start']],
   ['finished', 'Finished', 'All steps are done', ['Start']],
+  ['finished, classes alike', 'Finished', 'All steps are done', ['Start']],
   ['many classes', 'Finished', 'All steps are done', ['Start']],
   ['exporting', 'Finished', 'All steps are done', []],
   ['exported', 'Finished', 'All steps are done', ['Start']],

@@ -1,7 +1,7 @@
 // A saved run in words: what it learns from, by what recipe, what came out, and how old it is. Pure.
 import type { Recipe } from '../../recipe/options.ts';
 import type { ListedRun } from '../../worker/protocol.ts';
-import { countText, percentText, rateText, wholeText } from '../parts/words.ts';
+import { countText, percentText, rateText, recallText, wholeText } from '../parts/words.ts';
 
 const units = [
   ['day', 86_400],
@@ -31,8 +31,16 @@ export function recipeText({ steps, recipe }: { readonly steps: number; readonly
 }
 
 /** What came out of it, or how far it is. */
-export function resultText({ finished, step, steps, validation }: ListedRun): string {
-  const right = validation === null ? '' : `, ${percentText(validation.accuracy)} of validation right`;
+export function resultText({
+  finished,
+  step,
+  steps,
+  validation,
+}: Pick<ListedRun, 'finished' | 'step' | 'steps' | 'validation'>): string {
+  const right =
+    validation === null
+      ? ''
+      : `, ${percentText(validation.accuracy)} of validation right${recallText(validation)}`;
   const whole = finished && step >= steps;
   return `${whole ? `Finished after ${countText(step, 'step')}` : `${finished ? 'Ended' : 'Unfinished'} at step ${wholeText(step)} of ${wholeText(steps)}`}${right}`;
 }
