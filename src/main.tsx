@@ -34,7 +34,7 @@ tellUncaught(window);
 createRoot(root).render(
   <StrictMode>
     <TrainerContext value={trainer}>
-      <CrashGuard>
+      <CrashGuard page>
         <App />
       </CrashGuard>
     </TrainerContext>

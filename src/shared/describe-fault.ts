@@ -264,6 +264,13 @@ export function describeFault(fault: Fault): FaultText {
         detail: fault.detail,
         advice: 'Correct it and start again.',
       };
+    case 'part-missing':
+      return {
+        title: 'A part of the page could not be loaded',
+        detail: fault.detail,
+        advice:
+          'All else goes on. Check the connection and try again; if it does not come, reload the page once no run is under way.',
+      };
     case 'network':
       return {
         title: 'A file could not be fetched',

@@ -171,6 +171,8 @@ export type Fault =
       /** The field, or the choice in it, is none of this version's. */
       readonly unknown?: true;
     }
+  /** A part of the page that is loaded when it is needed did not come. */
+  | { readonly kind: 'part-missing'; readonly detail: string }
   | { readonly kind: 'network'; readonly url: string; readonly detail: string }
   | { readonly kind: 'hub'; readonly why: HubReason; readonly detail: string }
   | {

@@ -67,7 +67,7 @@ export async function openBranches(trainer: UnderstandActions, result: RunResult
     isAnswered && opening === own ? await trainer.askBranches('branchFigures', null, own.signal) : null;
   if (opening !== own) return;
   opening = null;
-  const { fault } = understandStore.getState();
+  const { validation: fault = null } = understandStore.getState().faults;
   if (reply === null) branchStore.setState({ isOpening: false, fault });
   else if (reply.ok) branchStore.setState({ isOpening: false, figures: reply.value });
   else branchStore.setState({ isOpening: false, fault: untold(reply.fault) });

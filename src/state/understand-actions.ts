@@ -39,7 +39,7 @@ export function createUnderstanding(client: TrainerClient): UnderstandActions {
       if (stop !== null) return;
       const own = new AbortController();
       stop = own;
-      understandStore.setState({ asking: set, fault: null });
+      understandStore.setState(({ faults }) => ({ asking: set, faults: { ...faults, [set]: undefined } }));
       const reply = await client.call('ask', { set }, own.signal);
       stop = null;
       // That another run began took the question back.
@@ -50,7 +50,10 @@ export function createUnderstanding(client: TrainerClient): UnderstandActions {
           asking: null,
           answers: { ...answers, [set]: reply.value },
         }));
-      else understandStore.setState({ asking: null, fault: isCancelled(reply.fault) ? null : reply.fault });
+      else {
+        const told = isCancelled(reply.fault) ? undefined : reply.fault;
+        understandStore.setState(({ faults }) => ({ asking: null, faults: { ...faults, [set]: told } }));
+      }
     },
     stopAsking() {
       stop?.abort();

@@ -18,7 +18,8 @@ export interface UnderstandState {
   readonly answers: Readonly<Partial<Record<SplitName, SetAnswers>>>;
   /** The part of the split that it is being asked about. */
   readonly asking: SplitName | null;
-  readonly fault: Fault | null;
+  /** What went wrong when it was asked about a part. */
+  readonly faults: Readonly<Partial<Record<SplitName, Fault>>>;
   readonly look: LookState | null;
   /** Object URLs by the run's own ids of images; null for one that has no picture. */
   readonly thumbnails: ReadonlyMap<number, string | null>;
@@ -27,7 +28,7 @@ export interface UnderstandState {
 const initial: UnderstandState = {
   answers: {},
   asking: null,
-  fault: null,
+  faults: {},
   look: null,
   thumbnails: new Map(),
 };

@@ -1,13 +1,15 @@
 // The one page: the bar, what just happened, and the place that the address names. The other places wait
 // behind it with what was typed and unfolded there.
-import { Activity, lazy, Suspense, useEffect, useRef, type ReactNode } from 'react';
+import { Activity, Suspense, useEffect, useRef, type ReactNode } from 'react';
 import { useVersion } from '../state/version-store.ts';
 import styles from './App.module.css';
 import { Bar } from './bar/Bar.tsx';
+import { CrashGuard } from './CrashGuard.tsx';
 import { DropOverlay } from './drop/DropOverlay.tsx';
 import { ImagesCard } from './images/ImagesCard.tsx';
 import { ModelCard } from './model/ModelCard.tsx';
 import { Notices } from './Notices.tsx';
+import { lazyPart } from './parts/lazy-part.tsx';
 import { places, useAddress, type Place } from './place.ts';
 import { useResplit } from './recipe/use-resplit.ts';
 import { useForecastQuestion } from './run/Forecast.tsx';
@@ -16,10 +18,10 @@ import { TrainPlace } from './run/TrainPlace.tsx';
 import { useLeaveWarning, useSaveWhenHidden, useWakeLock } from './use-leave-warning.ts';
 
 // Loaded behind the rest: nothing of a first visit needs them.
-const OtherModels = lazy(() => import('./model/OtherModels.tsx'));
-const RunsCard = lazy(() => import('./runs/RunsCard.tsx'));
-const TakeHomeCard = lazy(() => import('./result/TakeHomeCard.tsx'));
-const UnderstandPlace = lazy(() => import('./understand/UnderstandPlace.tsx'));
+const OtherModels = lazyPart(() => import('./model/OtherModels.tsx'));
+const RunsCard = lazyPart(() => import('./runs/RunsCard.tsx'));
+const TakeHomeCard = lazyPart(() => import('./result/TakeHomeCard.tsx'));
+const UnderstandPlace = lazyPart(() => import('./understand/UnderstandPlace.tsx'));
 
 const content: Readonly<Record<Place, () => ReactNode>> = {
   images: () => <ImagesCard />,
@@ -58,7 +60,9 @@ export function App() {
         {places.map(({ id, title }) => (
           <Activity key={id} mode={id === place ? 'visible' : 'hidden'}>
             <section className={styles.place} aria-label={title} data-testid="place" data-place={id}>
-              <Suspense fallback={null}>{content[id]()}</Suspense>
+              <CrashGuard>
+                <Suspense fallback={null}>{content[id]()}</Suspense>
+              </CrashGuard>
             </section>
           </Activity>
         ))}

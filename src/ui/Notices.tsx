@@ -1,18 +1,20 @@
 // What just happened, told in every place: a newer build, faults of the worker and of the run, the run of another
 // tab, a run that was not finished.
-import { lazy, Suspense } from 'react';
+import { Suspense } from 'react';
 import { useDevice } from '../state/device-store.ts';
 import { runStore, useRun } from '../state/run-store.ts';
 import { savedRunsStore, useSavedRuns } from '../state/saved-runs-store.ts';
 import styles from './App.module.css';
 import { NewVersion } from './bar/NewVersion.tsx';
+import { CrashGuard } from './CrashGuard.tsx';
 import { Button } from './parts/Button.tsx';
 import { FaultBox } from './parts/FaultBox.tsx';
 import { FilePick } from './parts/FilePick.tsx';
+import { lazyPart } from './parts/lazy-part.tsx';
 import { OtherTab } from './run/OtherTab.tsx';
 import { useOpenFiles } from './use-open-files.ts';
 
-const ContinueRun = lazy(() => import('./runs/ContinueRun.tsx'));
+const ContinueRun = lazyPart(() => import('./runs/ContinueRun.tsx'));
 
 /** What just happened, wherever one looks. */
 export function Notices() {
@@ -27,9 +29,11 @@ export function Notices() {
       )}
       <RunFaults />
       <OtherTab />
-      <Suspense fallback={null}>
-        <ContinueRun />
-      </Suspense>
+      <CrashGuard>
+        <Suspense fallback={null}>
+          <ContinueRun />
+        </Suspense>
+      </CrashGuard>
     </div>
   );
 }

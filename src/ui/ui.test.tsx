@@ -10,6 +10,7 @@ import {
   within,
   type BoundFunctions,
 } from '@testing-library/react';
+import { Suspense, type ComponentType } from 'react';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { defaultEpochs } from '../recipe/recipe.ts';
 import { describeFault } from '../shared/describe-fault.ts';
@@ -21,12 +22,24 @@ import type { FakeClient } from '../state/testing/fake-client.ts';
 import { versionStore } from '../state/version-store.ts';
 import { CrashGuard } from './CrashGuard.tsx';
 import { FaultBox } from './parts/FaultBox.tsx';
+import { lazyPart } from './parts/lazy-part.tsx';
 import { goTo } from './place.ts';
 import { resultText } from './runs/run-words.ts';
 import { button, canPress, complaints, field, shown, type } from './testing/shown-page.tsx';
 
 // The curves are drawn on a canvas, which there is none of here.
 vi.mock('./charts/LineChart.tsx', () => ({ LineChart: () => null }));
+
+/** While it is broken, nothing of the place to take a model home from can be drawn. */
+const broken = vi.hoisted(() => ({ now: false }));
+vi.mock('./result/TakeHomeCard.tsx', async (original) => {
+  const { default: Real } = await original<{ readonly default: ComponentType }>();
+  const TakeHomeCard = () => {
+    if (broken.now) throw new Error('no picture of it');
+    return <Real />;
+  };
+  return { default: TakeHomeCard };
+});
 
 describe('a newer build', () => {
   afterEach(() => versionStore.setState({ newer: 'none' }));
@@ -332,7 +345,7 @@ test('a page that cannot be drawn says so, and is there again at a click', () =>
     return <p>drawn</p>;
   };
   render(
-    <CrashGuard>
+    <CrashGuard page>
       <Picture />
     </CrashGuard>,
   );
@@ -343,6 +356,56 @@ test('a page that cannot be drawn says so, and is there again at a click', () =>
   broken.now = false;
   fireEvent.click(button('Show the page again'));
   expect(screen.getByText('drawn')).toBeTruthy();
+});
+
+test('a part that does not come takes nothing else with it, and comes at a click', async () => {
+  let loads = 0;
+  const Late = lazyPart(() => {
+    loads += 1;
+    return loads === 1
+      ? Promise.reject(new TypeError('Failed to fetch dynamically imported module'))
+      : Promise.resolve({ default: () => <p>here</p> });
+  });
+  render(
+    <>
+      <p>beside it</p>
+      <CrashGuard>
+        <Suspense fallback={null}>
+          <Late />
+        </Suspense>
+      </CrashGuard>
+    </>,
+  );
+  await act(settled);
+  expect(complaints).toHaveBeenCalled();
+  complaints.mockClear();
+  expect(screen.getByRole('alert').textContent).toContain('A part of the page could not be loaded');
+  expect(screen.getByText('beside it')).toBeTruthy();
+  expect(loads).toBe(1);
+  fireEvent.click(button('Try again'));
+  await act(settled);
+  expect(screen.queryByRole('alert')).toBeNull();
+  expect(screen.getByText('here')).toBeTruthy();
+  expect(loads).toBe(2);
+});
+
+test('a place that cannot be drawn leaves the bar and the other places as they are', async () => {
+  broken.now = true;
+  await shown('finished', 'take-home');
+  const place = screen.getAllByTestId('place').find(({ dataset }) => dataset['place'] === 'take-home');
+  const alert = await within(place ?? document.body).findByRole('alert');
+  complaints.mockClear();
+  expect(alert.textContent).toContain('no picture of it');
+  expect(screen.getByTestId('phase').textContent).toContain('Finished');
+  goTo('train');
+  await act(settled);
+  expect(screen.getByRole('region', { name: 'Result' })).toBeTruthy();
+  goTo('take-home');
+  await act(settled);
+  broken.now = false;
+  fireEvent.click(within(alert).getByRole('button', { name: 'Try again' }));
+  expect(screen.queryByRole('alert')).toBeNull();
+  expect(screen.getByRole('heading', { name: 'Take the model home' })).toBeTruthy();
 });
 
 test('an access token stands in its field and nowhere in the page', async () => {

@@ -7,6 +7,8 @@ import { exportStore } from '../../state/export-store.ts';
 import { runStore, useRun } from '../../state/run-store.ts';
 import { isKept, savedRunsStore } from '../../state/saved-runs-store.ts';
 import { Button } from '../parts/Button.tsx';
+import { cx } from '../parts/cx.ts';
+import dialog from '../parts/Dialog.module.css';
 import { goTo } from '../place.ts';
 import { useTrainer } from '../trainer-context.ts';
 import { useControls } from '../use-controls.ts';
@@ -67,10 +69,10 @@ export function RunControls() {
       <Button icon="stop" aria-disabled={!stop} onClick={end}>
         {stop && pending === 'stop' ? 'Stop now' : 'Stop'}
       </Button>
-      <dialog ref={question} className={styles.dialog} aria-labelledby="start-over">
+      <dialog ref={question} className={cx(dialog.dialog, dialog.question)} aria-labelledby="start-over">
         <h3 id="start-over">Start over?</h3>
         <p>The last run has not been saved. A new run replaces it.</p>
-        <div className={styles.dialogActions}>
+        <div className={dialog.answers}>
           <Button variant="primary" onClick={() => question.current?.close()}>
             Keep this one
           </Button>

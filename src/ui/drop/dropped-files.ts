@@ -3,10 +3,7 @@
 import { fromEvent } from 'file-selector';
 import type { SourceFile } from '../../worker/protocol.ts';
 
-/** Marks an element that takes what is dropped on it or pasted into it. */
-export const takesFiles = { 'data-takes-files': true } as const;
-
-/** Whether a part of the page takes the files of an event by itself. */
+/** Whether a part of the page takes the files of an event by itself (a card that is marked so). */
 export function isTaken({ target }: Event): boolean {
   return target instanceof Element && target.closest('[data-takes-files]') !== null;
 }

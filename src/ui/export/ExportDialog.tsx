@@ -6,6 +6,8 @@ import { chosenFormats, useExport } from '../../state/export-store.ts';
 import { useControls } from '../use-controls.ts';
 import { useTrainer } from '../trainer-context.ts';
 import { Button } from '../parts/Button.tsx';
+import { cx } from '../parts/cx.ts';
+import dialog from '../parts/Dialog.module.css';
 import { FaultBox } from '../parts/FaultBox.tsx';
 import { ProgressLine } from '../parts/ProgressLine.tsx';
 import { ExportChoices } from './ExportChoices.tsx';
@@ -19,10 +21,10 @@ interface ExportDialogProps {
 
 export function ExportDialog({ open, onClose }: ExportDialogProps) {
   const trainer = useTrainer();
-  const dialog = useRef<HTMLDialogElement>(null);
+  const sheet = useRef<HTMLDialogElement>(null);
   const titleId = useId();
   useEffect(() => {
-    const element = dialog.current;
+    const element = sheet.current;
     if (element === null || element.open === open) return;
     if (open) element.showModal();
     else element.close();
@@ -32,7 +34,12 @@ export function ExportDialog({ open, onClose }: ExportDialogProps) {
     onClose();
   }
   return (
-    <dialog ref={dialog} className={styles.dialog} aria-labelledby={titleId} onClose={close}>
+    <dialog
+      ref={sheet}
+      className={cx(dialog.dialog, styles.dialog)}
+      aria-labelledby={titleId}
+      onClose={close}
+    >
       <div className={styles.body}>
         <header className={styles.head}>
           <h2 id={titleId}>Export</h2>

@@ -1,5 +1,5 @@
 // A titled part of the page: a region that can be found by its heading.
-import { useId, type ReactNode } from 'react';
+import { useId, type ReactNode, type Ref } from 'react';
 import styles from './Card.module.css';
 import { cx } from './cx.ts';
 
@@ -10,13 +10,23 @@ interface CardProps {
   readonly className?: string | undefined;
   /** To link to. */
   readonly id?: string;
+  /** The whole card, for whoever listens to it. */
+  readonly ref?: Ref<HTMLElement>;
+  /** Takes what is dropped on it or pasted into it (drop/dropped-files.ts). */
+  readonly takesFiles?: boolean;
   readonly children: ReactNode;
 }
 
-export function Card({ title, aside, className, id, children }: CardProps) {
+export function Card({ title, aside, className, id, ref, takesFiles = false, children }: CardProps) {
   const titleId = useId();
   return (
-    <section id={id} className={cx(styles.card, className)} aria-labelledby={titleId}>
+    <section
+      id={id}
+      ref={ref}
+      className={cx(styles.card, className)}
+      aria-labelledby={titleId}
+      data-takes-files={takesFiles ? true : undefined}
+    >
       <header className={styles.head}>
         <h2 id={titleId} className={styles.title}>
           {title}

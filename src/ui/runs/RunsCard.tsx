@@ -10,6 +10,8 @@ import { useTrainer } from '../trainer-context.ts';
 import { useControls } from '../use-controls.ts';
 import { Button } from '../parts/Button.tsx';
 import { Card } from '../parts/Card.tsx';
+import { cx } from '../parts/cx.ts';
+import dialog from '../parts/Dialog.module.css';
 import { download, safeName } from '../parts/download.ts';
 import { FaultBox } from '../parts/FaultBox.tsx';
 import { FilePick } from '../parts/FilePick.tsx';
@@ -176,13 +178,13 @@ function Kept({ runs }: { readonly runs: readonly ListedRun[] }) {
       <Button variant="quiet" disabled={!edit} onClick={() => question.current?.showModal()}>
         Remove everything
       </Button>
-      <dialog ref={question} className={styles.dialog} aria-labelledby="remove-all">
+      <dialog ref={question} className={cx(dialog.dialog, dialog.question)} aria-labelledby="remove-all">
         <h3 id="remove-all">Remove everything?</h3>
         <p>
           All runs, models and prepared images are removed from this machine, for good: {parts}. What you have
           saved as files stays. The page then opens anew.
         </p>
-        <div className={styles.actions}>
+        <div className={dialog.answers}>
           <Button
             variant="primary"
             onClick={() => {

@@ -6,7 +6,7 @@ import { useRun } from '../../state/run-store.ts';
 import { useUnderstanding } from '../../state/understand-store.ts';
 import { fitTemperature } from '../../understand/calibration.ts';
 import type { SourceFile, TriedImage } from '../../worker/protocol.ts';
-import { filesOf, takesFiles } from '../drop/dropped-files.ts';
+import { filesOf } from '../drop/dropped-files.ts';
 import { Button } from '../parts/Button.tsx';
 import { Card } from '../parts/Card.tsx';
 import { FaultBox } from '../parts/FaultBox.tsx';
@@ -38,7 +38,7 @@ export default function TryCard() {
   const [live, setLive] = useState(false);
   const [tempered, setTempered] = useState(false);
   const stop = useRef<AbortController | null>(null);
-  const zone = useRef<HTMLDivElement>(null);
+  const card = useRef<HTMLElement>(null);
   const validation = useUnderstanding((state) => state.answers.validation);
   const fitted = useMemo(
     () =>
@@ -99,7 +99,7 @@ export default function TryCard() {
   });
 
   useEffect(() => {
-    const element = zone.current;
+    const element = card.current;
     if (element === null) return;
     const listeners = new AbortController();
     const { signal } = listeners;
@@ -123,15 +123,20 @@ export default function TryCard() {
   if (result === null) return null;
   const [one] = shown?.images ?? [];
   return (
-    <Card title="Try it" id="try" aside="on images that it has never seen">
+    <Card
+      ref={card}
+      takesFiles
+      className={styles.card}
+      title="Try it"
+      id="try"
+      aside="on images that it has never seen"
+    >
       <div
-        ref={zone}
         className={styles.zone}
         tabIndex={0}
         role="group"
         aria-label="Images to try: drop or paste them here"
         data-testid="try-zone"
-        {...takesFiles}
       >
         <p>Drop images or a folder here, or paste one. The images that are open stay as they are.</p>
         <div className={styles.actions}>

@@ -69,7 +69,12 @@ test('what is dropped on the card opens nothing; what is dropped beside it does'
   await drop(screen.getByTestId('try-zone'), [image('a.png')]);
   expect(opens()).toBe(before);
   expect(client.sent.at(-1)).toMatchObject({ name: 'tryImages' });
+  // All of the card, not the dashed part alone: its heading too.
+  const asked = client.sent.length;
   await drop(screen.getByRole('heading', { name: 'Try it' }), [image('a.png')]);
+  expect(opens()).toBe(before);
+  expect(client.sent.slice(asked).map(({ name }) => name)).toEqual(['tryImages']);
+  await drop(screen.getByRole('navigation', { name: 'Views of the result' }), [image('a.png')]);
   expect(opens()).toBe(before + 1);
 });
 

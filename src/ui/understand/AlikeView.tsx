@@ -5,8 +5,8 @@ import { Button } from '../parts/Button.tsx';
 import { csvOf } from '../parts/csv.ts';
 import { download } from '../parts/download.ts';
 import table from '../parts/Table.module.css';
-import { countText, moduleText } from '../parts/words.ts';
-import type { BranchFigures, DroppedFigures } from '../../worker/protocol.ts';
+import { countText, moduleText, wholeText } from '../parts/words.ts';
+import type { BranchFigures, DroppedFigures, DropRecord } from '../../worker/protocol.ts';
 import shared from './Understand.module.css';
 
 const meanOf = (values: readonly number[]): number => {
@@ -24,10 +24,16 @@ const verdict = (closeness: number): string =>
       ? 'they overlap in part'
       : 'they learned much the same';
 
-export function AlikeView({ figures: { modules, dropped } }: { readonly figures: BranchFigures }) {
+interface AlikeViewProps {
+  readonly figures: BranchFigures;
+  /** All drops of the run; those before it was saved in the first form of a checkpoint have no figures. */
+  readonly drops: readonly Pick<DropRecord, 'step'>[];
+}
+
+export function AlikeView({ figures: { modules, dropped }, drops }: AlikeViewProps) {
   const all = modules.flatMap(({ branches }) => branches);
   const closeness = meanOf(all.map((branch) => branch.closeness));
-  const events = useMemo(() => eventsOf(dropped), [dropped]);
+  const events = useMemo(() => eventsOf(drops, dropped), [drops, dropped]);
   return (
     <section className={shared.part} aria-labelledby="alike-title">
       <div className={shared.bar}>
@@ -90,7 +96,7 @@ export function AlikeView({ figures: { modules, dropped } }: { readonly figures:
         <>
           <h4 className={shared.subtitle}>What the drops took</h4>
           <p>
-            {dropWords(dropped)}{' '}
+            {dropWords(drops.length, dropped)}{' '}
             <span className={shared.soft}>
               Means over the layers, measured when the branches left: the nearest other branch of those that
               left, of all branches then, and the effective rank just before and just after.
@@ -113,10 +119,18 @@ export function AlikeView({ figures: { modules, dropped } }: { readonly figures:
                   <tr key={event.step}>
                     <th scope="row">{event.step}</th>
                     <td className={table.number}>{event.branches}</td>
-                    <td className={table.number}>{text(event.closeness)}</td>
-                    <td className={table.number}>{text(event.closenessOfAll)}</td>
-                    <td className={table.number}>{text(event.rankBefore, 1)}</td>
-                    <td className={table.number}>{text(event.rankAfter, 1)}</td>
+                    {event.isKnown ? (
+                      <>
+                        <td className={table.number}>{text(event.closeness)}</td>
+                        <td className={table.number}>{text(event.closenessOfAll)}</td>
+                        <td className={table.number}>{text(event.rankBefore, 1)}</td>
+                        <td className={table.number}>{text(event.rankAfter, 1)}</td>
+                      </>
+                    ) : (
+                      <td className={table.number} colSpan={4}>
+                        not kept
+                      </td>
+                    )}
                   </tr>
                 ))}
                 <tr>
@@ -145,18 +159,23 @@ const nearest = (branches: BranchFigures['modules'][number]['branches']): number
 type DropEventFigures = Pick<
   DroppedFigures,
   'step' | 'closeness' | 'closenessOfAll' | 'rankBefore' | 'rankAfter'
-> & { readonly branches: number };
+> & {
+  readonly branches: number;
+  /** Whether anything was kept of the branches that left. */
+  readonly isKnown: boolean;
+};
 
 /** The means of each event, in the order of the steps. */
-function eventsOf(dropped: readonly DroppedFigures[]): DropEventFigures[] {
-  return [...new Set(dropped.map(({ step }) => step))].map((step) => {
+function eventsOf(drops: AlikeViewProps['drops'], dropped: readonly DroppedFigures[]): DropEventFigures[] {
+  return [...new Set(drops.map(({ step }) => step))].map((step) => {
     const those = dropped.filter((one) => one.step === step);
     const mean = (key: 'closeness' | 'closenessOfAll' | 'rankBefore' | 'rankAfter'): number =>
       meanOf(those.map((one) => one[key]));
     return {
       ...{
         step,
-        branches: those.length,
+        branches: drops.filter((one) => one.step === step).length,
+        isKnown: those.length > 0,
         closeness: mean('closeness'),
         closenessOfAll: mean('closenessOfAll'),
       },
@@ -166,19 +185,24 @@ function eventsOf(dropped: readonly DroppedFigures[]): DropEventFigures[] {
 }
 
 /** Whether the drops took what others had too. A tenth more or less is no difference here. */
-function dropWords(dropped: readonly DroppedFigures[]): string {
+function dropWords(all: number, dropped: readonly DroppedFigures[]): string {
   const own = meanOf(dropped.map(({ closeness }) => closeness));
-  const all = meanOf(dropped.map(({ closenessOfAll }) => closenessOfAll));
-  const lead = `${countText(dropped.length, 'branch', 'branches')} dropped, drawn by chance.`;
-  if (Number.isNaN(own) || Number.isNaN(all)) return lead;
+  const ofAll = meanOf(dropped.map(({ closenessOfAll }) => closenessOfAll));
+  const unknown = all - dropped.length;
+  const missing =
+    unknown === 0
+      ? ''
+      : ` Of ${unknown === all ? 'them' : wholeText(unknown)} nothing was kept: an earlier version of Graft saved the run after they had left.`;
+  const lead = `${countText(all, 'branch', 'branches')} dropped, drawn by chance.${missing}`;
+  if (Number.isNaN(own) || Number.isNaN(ofAll)) return lead;
   const than =
-    own > 1.1 * all
+    own > 1.1 * ofAll
       ? 'more like another branch than'
-      : own < 0.9 * all
+      : own < 0.9 * ofAll
         ? 'less like another than'
         : 'as like another as';
-  return `${lead} They were ${than} the branches of their layers on average (${text(own)} and ${text(all)}): the drops ${
-    own > 1.1 * all ? 'took' : 'did not single out'
+  return `${lead} ${unknown === 0 ? 'They' : 'The others'} were ${than} the branches of their layers on average (${text(own)} and ${text(ofAll)}): the drops ${
+    own > 1.1 * ofAll ? 'took' : 'did not single out'
   } the redundant ones.`;
 }
 

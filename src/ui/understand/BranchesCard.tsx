@@ -114,7 +114,7 @@ function Opened({ result, figures, answers, takesFocus, onFocused }: OpenedProps
         <ImaginedView base={base} />
       </div>
       <RemovalsView base={base} name={result.model} />
-      <AlikeView figures={figures} />
+      <AlikeView figures={figures} drops={result.drops} />
     </>
   );
 }

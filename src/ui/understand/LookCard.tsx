@@ -1,7 +1,7 @@
 // Where the result looks in one image, beside the model that it began with: attention of the last block, rollout,
 // and what tells of a chosen class, each over the image and each with what it does not prove. An image is chosen
 // among those that the result was asked about.
-import { useId, useMemo, useState } from 'react';
+import { useEffect, useId, useMemo, useRef, useState } from 'react';
 import { plainText } from '../../shared/plain-text.ts';
 import { useRun } from '../../state/run-store.ts';
 import { useUnderstanding, type LookState } from '../../state/understand-store.ts';
@@ -37,8 +37,9 @@ export default function LookCard() {
 }
 
 function NotAsked() {
-  const isAsking = useUnderstanding((state) => state.asking !== null);
-  const fault = useUnderstanding((state) => state.fault);
+  const asking = useUnderstanding((state) => state.asking);
+  const isAsking = asking !== null;
+  const fault = useUnderstanding((state) => state.faults.validation);
   const { exportModel } = useControls();
   const trainer = useTrainer();
   return (
@@ -52,13 +53,13 @@ function NotAsked() {
         >
           Show its images
         </Button>
-        {isAsking && (
+        {asking === 'validation' && (
           <Button variant="quiet" onClick={() => trainer.stopAsking()}>
             Cancel
           </Button>
         )}
       </div>
-      {fault !== null && <FaultBox fault={fault} />}
+      {fault !== undefined && <FaultBox fault={fault} />}
     </>
   );
 }
@@ -71,6 +72,14 @@ function OfAnswers({ asked, look }: { readonly asked: SetAnswers; readonly look:
     const known = new Set(wrong);
     return [...wrong, ...[...asked.labels.keys()].filter((row) => !known.has(row))];
   }, [seen, asked]);
+  // Whoever chose the first image is led to what it shows: the list, which closes, had the focus.
+  const start = useRef<HTMLDivElement>(null);
+  const chose = useRef(false);
+  const isFirst = look === null;
+  useEffect(() => {
+    if (!isFirst && chose.current) start.current?.focus();
+    chose.current = false;
+  }, [isFirst]);
   const status =
     look === null
       ? 'Choose an image.'
@@ -84,7 +93,11 @@ function OfAnswers({ asked, look }: { readonly asked: SetAnswers; readonly look:
       <p role="status" className={styles.soft} data-testid="look-status">
         {status}
       </p>
-      {look !== null && <OfImage seen={seen} look={look} />}
+      {look !== null && (
+        <div className={styles.image} ref={start} tabIndex={-1} role="group" aria-label="The chosen image">
+          <OfImage seen={seen} look={look} />
+        </div>
+      )}
       <details className={styles.choice} open={look === null}>
         <summary>{look === null ? 'Images, its mistakes first' : 'Another image'}</summary>
         <ImageGrid
@@ -92,7 +105,10 @@ function OfAnswers({ asked, look }: { readonly asked: SetAnswers; readonly look:
           rows={rows}
           label="Images to look at, its mistakes first"
           first={12}
-          onChoose={(row) => void trainer.lookAt({ set: asked.set, row, class: seen.given.answer[row] ?? 0 })}
+          onChoose={(row) => {
+            chose.current = isFirst;
+            void trainer.lookAt({ set: asked.set, row, class: seen.given.answer[row] ?? 0 });
+          }}
           chosen={look?.at.row ?? null}
         />
       </details>

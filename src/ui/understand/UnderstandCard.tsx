@@ -77,7 +77,7 @@ function OfResult({ result }: { readonly result: RunResult }) {
 
 function NotAsked({ set, count }: { readonly set: SplitName; readonly count: number }) {
   const asking = useUnderstanding((state) => state.asking);
-  const fault = useUnderstanding((state) => state.fault);
+  const fault = useUnderstanding((state) => state.faults[set]);
   const { exportModel } = useControls();
   const trainer = useTrainer();
   return (
@@ -91,15 +91,20 @@ function NotAsked({ set, count }: { readonly set: SplitName; readonly count: num
           'These images were measured once, and nothing was chosen by them. Look at them one by one only when you are done: whatever you change because of them, they are a test no longer. '}
         The model is asked once more about {countText(count, 'image')}; the run stays as it is.
       </p>
-      {asking === null ? (
-        <div>
+      {asking !== set ? (
+        <div className={styles.asking}>
           <Button
             variant={set === 'validation' ? 'primary' : 'plain'}
-            disabled={!exportModel}
+            disabled={!exportModel || asking !== null}
             onClick={() => void trainer.askAbout(set)}
           >
             {set === 'test' ? 'Look at the test images' : 'Look at its answers'}
           </Button>
+          {asking !== null && (
+            <p className={styles.soft} role="status">
+              It is being asked about the {imageWords[asking]} now: one part after the other.
+            </p>
+          )}
         </div>
       ) : (
         <div className={styles.asking}>
@@ -109,7 +114,7 @@ function NotAsked({ set, count }: { readonly set: SplitName; readonly count: num
           <Button onClick={() => trainer.stopAsking()}>Cancel</Button>
         </div>
       )}
-      {fault !== null && <FaultBox fault={fault} />}
+      {fault !== undefined && <FaultBox fault={fault} />}
     </>
   );
 }

@@ -1,8 +1,10 @@
 // What the result of the ended run knows: one view at a time, each with its address. A view is loaded when it
 // is looked at first, and keeps what was asked there.
-import { Activity, lazy, Suspense, useState, type ComponentType } from 'react';
+import { Activity, Suspense, useState, type ComponentType } from 'react';
 import { useRun } from '../../state/run-store.ts';
+import { CrashGuard } from '../CrashGuard.tsx';
 import { Card } from '../parts/Card.tsx';
+import { lazyPart } from '../parts/lazy-part.tsx';
 import { Views } from '../parts/Views.tsx';
 import { addressOf, useAddress } from '../place.ts';
 
@@ -13,10 +15,10 @@ interface View {
 }
 
 const views: readonly [View, ...View[]] = [
-  { id: 'mistakes', title: 'What it gets wrong', content: lazy(() => import('./UnderstandCard.tsx')) },
-  { id: 'branches', title: 'What each branch is for', content: lazy(() => import('./BranchesCard.tsx')) },
-  { id: 'looks', title: 'Where it looks', content: lazy(() => import('./LookCard.tsx')) },
-  { id: 'try', title: 'Try it', content: lazy(() => import('../try/TryCard.tsx')) },
+  { id: 'mistakes', title: 'What it gets wrong', content: lazyPart(() => import('./UnderstandCard.tsx')) },
+  { id: 'branches', title: 'What each branch is for', content: lazyPart(() => import('./BranchesCard.tsx')) },
+  { id: 'looks', title: 'Where it looks', content: lazyPart(() => import('./LookCard.tsx')) },
+  { id: 'try', title: 'Try it', content: lazyPart(() => import('../try/TryCard.tsx')) },
 ];
 
 export default function UnderstandPlace() {
@@ -52,9 +54,11 @@ function Result() {
         .filter(({ id }) => seen.has(id))
         .map(({ id, content: Content }) => (
           <Activity key={id} mode={id === wanted ? 'visible' : 'hidden'}>
-            <Suspense fallback={null}>
-              <Content />
-            </Suspense>
+            <CrashGuard>
+              <Suspense fallback={null}>
+                <Content />
+              </Suspense>
+            </CrashGuard>
           </Activity>
         ))}
     </>

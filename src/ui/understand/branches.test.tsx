@@ -1,7 +1,7 @@
 // @vitest-environment happy-dom
 // The card about what branches are for, on the client without a worker: what each switch asks, that the newest
 // counts, that the ranking can be stopped and gone on with, and that focus stays where somebody is.
-import { act, fireEvent, screen, within } from '@testing-library/react';
+import { act, fireEvent, render, screen, within } from '@testing-library/react';
 import { beforeEach, expect, test, vi } from 'vitest';
 import type { Counterfactual } from '../../dmlora/counterfactual.ts';
 import { branchStore } from '../../state/branch-store.ts';
@@ -13,6 +13,7 @@ import '../try/TryCard.tsx';
 import './UnderstandPlace.tsx';
 import './UnderstandCard.tsx';
 import './BranchesCard.tsx';
+import { AlikeView } from './AlikeView.tsx';
 
 vi.mock('../charts/LineChart.tsx', () => ({ LineChart: () => null }));
 
@@ -133,4 +134,25 @@ test('likeness and drops are told in words and numbers', async () => {
   expect(within(screen.getByTestId('alike')).getAllByRole('row')).toHaveLength(73);
   expect(within(screen.getByTestId('drop-figures')).getAllByRole('row')).toHaveLength(4);
   expect(screen.getByText(/144 branches dropped, drawn by chance/)).toBeDefined();
+});
+
+test('branches that left before an earlier version saved the run are counted, and said to be unknown', async () => {
+  await shown('ready');
+  const known = { rankBefore: 3, rankAfter: 2, closeness: 0.3, closenessOfAll: 0.1 };
+  const dropped = ['q', 'v'].map((linear) => ({
+    step: 20,
+    module: `blocks.0.${linear}`,
+    branch: 1,
+    ...known,
+  }));
+  const drops = [{ step: 10 }, { step: 10 }, { step: 20 }, { step: 20 }];
+  render(<AlikeView figures={{ modules: [], dropped }} drops={drops} />);
+  const part = screen.getByRole('heading', { name: 'What the drops took' }).nextElementSibling;
+  expect(part?.textContent).toMatch(/^4 branches dropped, .* Of 2 nothing was kept: an earlier version/);
+  expect(part?.textContent).toMatch(/The others were more like another branch than/);
+  const rows = within(screen.getByTestId('drop-figures')).getAllByRole('row');
+  expect(rows.map(({ textContent }) => textContent).slice(1, 3)).toEqual([
+    '102not kept',
+    '2020.300.103.02.0',
+  ]);
 });

@@ -31,7 +31,10 @@ test('nothing is looked at before an image is chosen; then three maps, before an
   expect(client.sent.filter(({ name }) => name === 'look')).toEqual([]);
   const [first] = within(look).getAllByRole('button', { name: /Where did it look/ });
   if (first === undefined) throw new Error('no image to choose');
+  act(() => first.focus());
   await press(first);
+  // The list closes over the button: the focus goes to what it showed, and not to the page.
+  expect(document.activeElement).toBe(within(look).getByRole('group', { name: 'The chosen image' }));
   expect(client.sent.at(-1)).toMatchObject({ name: 'look', input: { set: 'validation' } });
   expect(within(look).getByTestId('look-status').textContent).toMatch(/: what tells of [ab]\.$/);
   const maps = within(within(look).getByTestId('look-maps')).getAllByRole('img');

@@ -4,12 +4,15 @@
 import { act, fireEvent, screen, within } from '@testing-library/react';
 import { expect, test, vi } from 'vitest';
 import { settled } from '../../state/testing/app-phases.ts';
+import { understandStore } from '../../state/understand-store.ts';
+import { goTo } from '../place.ts';
 import { button, shown } from '../testing/shown-page.tsx';
 // What the page loads when a run has ended is here before a test waits for it.
 import '../try/TryCard.tsx';
 import './UnderstandPlace.tsx';
 import './BranchesCard.tsx';
 import './UnderstandCard.tsx';
+import './LookCard.tsx';
 
 vi.mock('../charts/LineChart.tsx', () => ({ LineChart: () => null }));
 
@@ -93,4 +96,22 @@ test('every view has something to say of every part of the split', async () => {
     await act(settled);
     expect(card.textContent.length).toBeGreaterThan(200);
   }
+});
+
+test('progress and a fault are those of the part that is shown', async () => {
+  await shown('finished', 'understand', 'mistakes');
+  const card = await opened();
+  const fault = { kind: 'device-lost', step: 0, detail: 'Of the training images.' } as const;
+  act(() => understandStore.setState({ asking: 'train', faults: { train: fault } }));
+  expect(within(card).queryByRole('progressbar')).toBeNull();
+  expect(within(card).queryByRole('alert')).toBeNull();
+  expect(button('Look at its answers').disabled).toBe(true);
+  expect(card.textContent).toContain('It is being asked about the training images now');
+  fireEvent.click(within(card).getByRole('radio', { name: 'Training' }));
+  expect(within(card).getByRole('progressbar')).toBeTruthy();
+  expect(within(card).getByRole('alert').textContent).toContain('Of the training images.');
+  goTo('understand', 'looks');
+  await screen.findByRole('heading', { name: 'Where it looks' });
+  const looks = screen.getByRole('heading', { name: 'Where it looks' }).closest('section');
+  expect(looks?.textContent).not.toContain('Of the training images.');
 });
