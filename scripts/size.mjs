@@ -9,10 +9,11 @@ import { dist } from './setup/paths.mjs';
 /** Largest size of each part in kB (1000 bytes), gzipped. */
 const limits = new Map([
   ['page', 154],
-  ['worker', 371],
+  ['worker', 375],
   ['images', 14],
   ['one-thread', 14],
   ['files', 12],
+  ['tables', 120],
   ['hub', 60],
   ['export', 42],
   ['runs', 20],
@@ -29,6 +30,8 @@ function partOf(name) {
   if (!name.endsWith('.js')) return name.endsWith('.wasm') ? 'wasm' : null;
   // What only a model of the Hub loads: its own client and the package behind it.
   if (/^worker-(?:fetch-model|hub-client|push-model|sha256-wrapper|dist|browser)-/.test(name)) return 'hub';
+  // What only tables of images load: Parquet, and what packs it other than snappy.
+  if (/^worker-(?:image-tables|hyparquet-compressors|brotli|src|esm)-/.test(name)) return 'tables';
   // What only unusual files load: names that are not UTF-8, a PEFT adapter.
   if (/^worker-(?:guess-encoding|peft-adapter|stacked-lora)-/.test(name)) return 'files';
   // What only an export loads: the writers and their proofs.
@@ -49,7 +52,7 @@ function partOf(name) {
   // What looks at images and decodes them: in workers of its own, and for a browser without workers in
   // workers.
   if (name.startsWith('worker-image-work-')) return 'one-thread';
-  if (name.startsWith('image.worker-')) return 'images';
+  if (/^(?:image[.]worker|worker-serve-images)-/.test(name)) return 'images';
   if (name.includes('worker')) return 'worker';
   return name.startsWith('headless') ? 'headless' : 'page';
 }

@@ -212,7 +212,7 @@ describe('other archives', () => {
     ['tar.xz', '\xfd7zXZ\0\0\x04', 'compressed with xz'],
     ['tar.bz2', 'BZh91AY&SY', 'compressed with bzip2'],
     ['tar.zst', '\x28\xb5\x2f\xfd', 'compressed with Zstandard'],
-    ['parquet', 'PAR1', 'a Parquet table'],
+    ['dat', 'PAR1', 'a Parquet table'],
     ['noending', 'Rar!\x1a\x07\0', 'a RAR archive'],
   ])('a %s is named', async (ending, text, words) => {
     const bytes = Uint8Array.from(text.padEnd(600, '\x07'), (char) => char.charCodeAt(0));

@@ -3,6 +3,7 @@
 // work on takes an ImageWorker and does not know which.
 import { unlessAborted } from '../shared/concurrent.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
+import type { ImageTable, TableImages } from './image-tables.ts';
 import { makeBrowserDecoder, type DecodeImage } from './decode.ts';
 import type { ItemProblem } from './item.ts';
 import type { ImageHeader } from './image-header.ts';
@@ -38,6 +39,10 @@ export interface ImageWork {
     };
     output: Blob;
   };
+  /** What a table of images holds, by its description. */
+  table: { input: { readonly content: Blob }; output: ImageTable };
+  /** The images of one row group of it. */
+  rows: { input: { readonly content: Blob; readonly group: number }; output: TableImages };
 }
 export type ImageWorkName = keyof ImageWork;
 
@@ -89,6 +94,12 @@ const works: Work = {
     const blob = content instanceof Blob ? content : new Blob([content], { type: `image/${header.format}` });
     const small = await makeThumbnail(blob, header, side);
     return small.ok ? small : fail({ code: 'undecodable', reason: 'The browser cannot decode it.' });
+  },
+  async table({ content }) {
+    return (await import('./image-tables.ts')).lookAtTable(content);
+  },
+  async rows({ content, group }) {
+    return (await import('./image-tables.ts')).imagesOfTable(content, group);
   },
 };
 

@@ -77,7 +77,7 @@ export async function importImages(
   // Loaded when it is needed: an app with a pool of workers does without.
   const work = given ?? (await import('./image-work.ts')).browserImageWorker();
   try {
-    const pile = await unlessAborted(listItems(files, reading.nameEncoding, signal), signal);
+    const pile = await unlessAborted(listItems(files, work, reading.nameEncoding, signal), signal);
     const findings = await inspectAll(pile, work, onProgress, signal);
     return ok(reportOf(pile, findings, reading));
   } catch (thrown) {
@@ -125,7 +125,7 @@ function findingsOf(
     others: [],
     rejected: [...pile.rejected],
     ignored: [],
-    tables: [],
+    tables: [...pile.tables],
   };
   for (const [index, item] of pile.items.entries()) {
     const { verdict, table } = present(looked[index], 'verdict');
@@ -182,7 +182,7 @@ function reportOf(pile: Pile, findings: Findings, options: ReadingOptions): Impo
   }
 
   const used = kept.filter(isTrained);
-  const classes = [...new Set(used.map((image) => image.label))].sort(byCodePoint);
+  const classes = inOrder(new Set(used.map((image) => image.label)), labels.order);
   const classIndices = new Map(classes.map((name, index) => [name, index]));
   const perClass = new Map(classes.map((name) => [name, 0]));
   for (const image of used) {
@@ -223,6 +223,13 @@ function reportOf(pile: Pile, findings: Findings, options: ReadingOptions): Impo
     },
     fault: withUnread(labels.fault ?? datasetFault(counts), labels.unread),
   };
+}
+
+/** Classes in the order that numbers them: their table's own, else by code point. */
+function inOrder(labels: ReadonlySet<string>, order: readonly string[] | null): string[] {
+  const places = new Map((order ?? []).map((name, at) => [name, at]));
+  const placeOf = (label: string): number => places.get(label) ?? places.size;
+  return [...labels].sort((a, b) => placeOf(a) - placeOf(b) || byCodePoint(a, b));
 }
 
 /** A fault for want of classes, with what is wrong with tables that should name them. */

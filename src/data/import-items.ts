@@ -5,10 +5,14 @@ import { fail, ok, type Result } from '../shared/result.ts';
 import { boxItems, openIfArchive, openNested, withoutEnding, type Box } from './archive-items.ts';
 import { readNames, type ArchiveNames } from './archive-names.ts';
 import { isUnsafePath, segmentsOf } from './file-path.ts';
+import type { ImageWorker } from './image-work.ts';
 import type { RejectedFile } from './import-report.ts';
 import type { Item, ItemProblem } from './item.ts';
+import type { TableFile } from './label-tables.ts';
 import type { ReadingOptions } from './reading-options.ts';
 import type { SourceFile } from './source-file.ts';
+import { isImageTable, openImageTable, type OpenTable } from './table-items.ts';
+import { zipLimits } from '../formats/zip-directory.ts';
 
 export interface Pile {
   readonly items: readonly Item[];
@@ -17,22 +21,48 @@ export interface Pile {
   /** Archives that did not open, and why. */
   readonly rejected: readonly RejectedFile[];
   readonly faults: readonly Fault[];
+  /** What tables that hold the images themselves say of them. */
+  readonly tables: readonly TableFile[];
   /** How names in archives were read that do not say what they are; null where there are none. */
   readonly names: ArchiveNames | null;
 }
 
-/** Opens the archives among the files, with those within them, and lists everything in a fixed order. */
+/**
+ * Opens the archives among the files, with those within them, and the tables of images, and lists everything in
+ * a fixed order.
+ */
 export async function listItems(
   files: readonly SourceFile[],
+  work: ImageWorker,
   encoding: ReadingOptions['nameEncoding'] = 'auto',
   signal?: AbortSignal,
 ): Promise<Pile> {
   const rejected: RejectedFile[] = [];
   const faults: Fault[] = [];
   const rootNames: (string | null)[] = [null];
-  const parts: (SourceFile | Box)[] = [];
+  const parts: (SourceFile | Box | OpenTable)[] = [];
+  let tableBytes = 0;
   for (const file of files) {
     if (signal?.aborted === true) break;
+    if (await isImageTable(file)) {
+      const opened = await openImageTable(
+        file,
+        rootNames.length,
+        work,
+        zipLimits.totalBytes - tableBytes,
+        signal,
+      );
+      if (opened.ok) {
+        rootNames.push(opened.value.rootName);
+        tableBytes += opened.value.bytes;
+        parts.push(opened.value);
+      } else {
+        const { reason } = opened.fault;
+        faults.push({ kind: 'bad-file', name: file.path, why: 'table', detail: reason });
+        rejected.push({ path: file.path, ...opened.fault });
+      }
+      continue;
+    }
     const name = segmentsOf(file.path).at(-1) ?? file.path;
     const opened = await openIfArchive(file.blob, name);
     if (opened === null) parts.push(file);
@@ -50,9 +80,14 @@ export async function listItems(
   const names = await readNames(boxes, encoding);
   const flatIsClass = boxes.filter(({ outer }) => outer === null).length > 1;
   const items = parts.flatMap((part) =>
-    'entries' in part ? boxItems(part, names?.read, flatIsClass) : [looseItem(part)],
+    'entries' in part
+      ? boxItems(part, names?.read, flatIsClass)
+      : 'items' in part
+        ? part.items
+        : [looseItem(part)],
   );
-  return { items, rootNames, rejected, faults, names };
+  const tables = parts.flatMap((part) => ('table' in part ? part.table : []));
+  return { items, rootNames, rejected, faults, tables, names };
 }
 
 function looseItem({ path, blob }: SourceFile): Item {

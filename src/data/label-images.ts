@@ -35,6 +35,8 @@ export interface Labels<T extends Unlabelled> {
   /** Every class that is named, also where no image of it is usable. */
   readonly labelsSeen: ReadonlySet<string>;
   readonly source: LabelSource;
+  /** The classes in the order that numbers them; null where that is the order of their names. */
+  readonly order: readonly string[] | null;
   readonly choices: readonly ReadingChoice[];
   readonly warnings: readonly DatasetWarning[];
   /** Why the reading gives no classes; null where it may. */
@@ -66,6 +68,7 @@ export function labelImages<T extends Unlabelled>(input: LabelInput<T>, options:
   const taken = choose(options.labels, folders, columns, names);
   const common = {
     source: taken.source,
+    order: taken.kind === 'table' ? taken.column.order : null,
     choices: choicesOf(taken, folders, columns, names),
     unread: taken.kind === 'table' || folders.classes.size > 1 ? [] : tables.unread,
   };
@@ -243,7 +246,7 @@ function examples(labels: readonly string[]): string {
   return `${names.length}: ${names.slice(0, 2).join(', ')}${names.length > 2 ? ', …' : ''}`;
 }
 
-type Outcome<T extends Unlabelled> = Omit<Labels<T>, 'source' | 'choices' | 'unread'>;
+type Outcome<T extends Unlabelled> = Omit<Labels<T>, 'source' | 'order' | 'choices' | 'unread'>;
 
 function labelByFolders<T extends Unlabelled>(
   { images, others }: LabelInput<T>,

@@ -13,6 +13,10 @@ export interface TableFile {
   /** Folders and name inside its root. */
   readonly segments: readonly string[];
   readonly text: string;
+  /** Its rows, where they are known without its text. */
+  readonly rows?: readonly Row[];
+  /** Names of classes by their numbers, of the columns that have them. */
+  readonly order?: ReadonlyMap<string, readonly string[]>;
 }
 
 /** What a table needs to know of an image. */
@@ -44,6 +48,8 @@ export interface LabelColumn {
   readonly labels: ReadonlyMap<number, TableLabel>;
   /** Rows that name a file that is not there, or one of several. */
   readonly strayRows: number;
+  /** Its classes in the order that numbers them; null where only their names can. */
+  readonly order: readonly string[] | null;
 }
 
 /** Files longer than this are no tables of labels. */
@@ -226,12 +232,14 @@ function readTable(file: TableFile, index: ImageIndex): ReadTable | null {
   // What one hands in to a contest names classes that nobody knows yet.
   const name = file.segments.at(-1) ?? '';
   if (wordsOf(stemOf(name)).some((word) => word.startsWith('submission'))) return null;
-  const rows = rowsOf(
-    file.text,
-    extensionOf(name),
-    (value) => isFileName(value) || index.find(value, file) !== null,
-    (title) => rankOf(title) < Infinity,
-  );
+  const rows =
+    file.rows ??
+    rowsOf(
+      file.text,
+      extensionOf(name),
+      (value) => isFileName(value) || index.find(value, file) !== null,
+      (title) => rankOf(title) < Infinity,
+    );
   const columns = [...new Set(rows.slice(0, 100).flatMap((row) => Object.keys(row)))];
   // Any text may be a list of files by its ending: half of its lines must be.
   const least = extensionOf(name) === 'txt' ? rows.length / 2 : 0;
@@ -430,5 +438,25 @@ function columnOf(
     tables: tables.map(({ file }) => file.path).sort(byCodePoint),
     labels,
     strayRows,
+    order: orderOf(column, tables, areNumbers, labels),
   };
+}
+
+/**
+ * The order that numbers the classes of a column: as its tables number them, or that of the numbers which they
+ * are. null where tables differ, and for names, whose order is that of their letters.
+ */
+function orderOf(
+  column: string,
+  tables: readonly Table[],
+  areNumbers: boolean,
+  labels: ReadonlyMap<number, TableLabel>,
+): readonly string[] | null {
+  const told = tables.map(({ file }) => file.order?.get(column)?.flatMap((name) => labelOf(name) ?? []));
+  const [first] = told;
+  if (first !== undefined)
+    return told.every((names) => JSON.stringify(names) === JSON.stringify(first)) ? first : null;
+  if (!areNumbers) return null;
+  const found = new Set([...labels.values()].flatMap(({ label }) => label ?? []));
+  return [...found].sort((a, b) => Number(a) - Number(b));
 }

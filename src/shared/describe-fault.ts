@@ -37,7 +37,8 @@ const badFileAdvice: Record<BadFileReason, string> = {
   unreadable: 'Check that the file still exists and may be read, then open it again.',
   'not-a-zip': 'Open a .zip or .tar.gz with one folder a class, or the folder itself.',
   'other-archive': 'Unpack it and open the folder, or make a zip of that.',
-  table: 'Save its pictures as files, one folder a class, and open that folder.',
+  table:
+    'Of tables Graft opens files that end in .parquet and hold images. Else save its pictures as files, one folder a class, and open that folder.',
   'holds-model': 'Open it with "or its files" in the card "Model", or by --model in the command.',
   'too-big': 'Make the file smaller or split it, then open it again.',
   'no-checkpoint': 'Open a file that “Save as file” of a run has written.',

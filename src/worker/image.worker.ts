@@ -1,27 +1,23 @@
-// A worker of the pool: one piece of work on one image at a time, pixels handed back without a copy. Small on
-// purpose: it knows no model and no engine.
-import { makeBrowserDecoder } from '../data/decode.ts';
-import { doWork } from '../data/image-work.ts';
-import { beatMessage, pingMessage } from '../shared/heartbeat.ts';
-import { fail } from '../shared/result.ts';
-import type { PoolAnswer, PoolRequest } from './image-pool.ts';
-
+// The entry of a worker of the pool: as that of the trainer's (trainer.worker.ts), it loads what serves the pool
+// and keeps what arrives meanwhile, since parts that are loaded later may not import an entry.
 declare const self: DedicatedWorkerGlobalScope;
 
-const decode = makeBrowserDecoder();
-
-self.onmessage = ({ data }: MessageEvent<PoolRequest | typeof pingMessage>) => {
-  if (data === pingMessage) {
-    self.postMessage(beatMessage);
-    return;
-  }
-  const work = doWork(data.name, data.input, decode).catch((thrown: unknown) =>
-    // Every piece of work is answered, or the pool would wait for ever.
-    fail({ code: 'undecodable' as const, reason: `It could not be worked on (${String(thrown)}).` }),
-  );
-  void work.then((result) => {
-    const answer: PoolAnswer = { result };
-    const pixels = result.ok && result.value instanceof Uint8Array ? [result.value.buffer] : [];
-    self.postMessage(answer, pixels);
-  });
+const waiting: MessageEvent[] = [];
+const keep = (event: MessageEvent): void => {
+  waiting.push(event);
 };
+self.addEventListener('message', keep);
+
+import('./serve-images.ts').then(
+  ({ serveImages }) => {
+    self.removeEventListener('message', keep);
+    serveImages();
+    for (const event of waiting) self.dispatchEvent(event);
+  },
+  (thrown: unknown) => {
+    // A rejection does not reach the pool, an error does.
+    setTimeout(() => {
+      throw thrown;
+    });
+  },
+);

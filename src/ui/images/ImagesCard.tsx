@@ -24,7 +24,7 @@ import { ReadingNote } from './ReadingNote.tsx';
 import styles from './ImagesCard.module.css';
 
 /** What the file pickers let through; the import looks at the bytes. */
-const archives = '.zip,application/zip,.tar,.tgz,.gz,application/x-tar,application/gzip';
+const archives = '.zip,application/zip,.tar,.tgz,.gz,application/x-tar,application/gzip,.parquet';
 
 const splitWords = {
   folders: 'Split as the folders are named.',
@@ -129,8 +129,8 @@ export function ImagesCard() {
         )}
         <div className={styles.own}>
           <p>
-            Your own: a folder with one folder a class, or a zip or tar of it. Or drop it anywhere on this
-            window.
+            Your own: a folder with one folder a class, a zip or tar of it, or a data set in Parquet files. Or
+            drop it anywhere on this window.
           </p>
           <div className={styles.actions}>
             <FilePick
@@ -141,7 +141,8 @@ export function ImagesCard() {
               onFiles={openImages}
             />
             <FilePick
-              label="Open a zip or tar"
+              multiple
+              label="Open a zip, tar or Parquet"
               testId="pick-images-zip"
               accept={archives}
               disabled={!edit}
@@ -166,7 +167,8 @@ export function ImagesCard() {
                 onFiles={openValidation}
               />
               <FilePick
-                label="Add a validation zip or tar"
+                multiple
+                label="Add a validation zip, tar or Parquet"
                 testId="pick-validation-zip"
                 accept={archives}
                 disabled={!edit}

@@ -1,0 +1,106 @@
+"""Writes testdata/parquet: small image data sets in Parquet as the Hub has them, and what `datasets` reads from them.
+
+Four layouts; expected.json says for each split, in order, the SHA-256 of every image's bytes, its label's number and its
+label's name as `datasets.load_dataset` gives them. Run with datasets 5.0.1, pyarrow 25 and Pillow 12 from the top level:
+    python src/data/testing/make_parquet_samples.py
+"""
+import hashlib
+import io
+import json
+import os
+import random
+import shutil
+
+import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+FOLDER = "testdata/parquet"
+datasets.disable_progress_bars()
+datasets.disable_caching()
+
+
+def picture(seed, kind="PNG"):
+    rng = random.Random(seed)
+    image = Image.new("RGB", (8, 6))
+    image.putdata([(rng.randrange(256), x * 20, y * 30) for y in range(6) for x in range(8)])
+    data = io.BytesIO()
+    image.save(data, kind)
+    return data.getvalue()
+
+
+def shards(name, parts):
+    """As push_to_hub writes: an Image and a ClassLabel whose names are in no alphabetical order, in several shards."""
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=["sparrow", "ant", "Zebra"])})
+    for split, count, of in parts:
+        rows = [{"image": {"bytes": picture(f"{name} {split} {i}"), "path": f"{i:03}.png"}, "label": i % 3} for i in range(count)]
+        whole = datasets.Dataset.from_list(rows, features=features)
+        for i in range(of):
+            path = f"{FOLDER}/{name}/data/{split}-{i:05}-of-{of:05}.parquet"
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            whole.shard(of, i, contiguous=True).to_parquet(path)
+
+
+def write(path, table, **options):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    pq.write_table(table, path, **options)
+
+
+def plain(name):
+    """Plain bytes and names of species, packed by Zstandard in groups of five rows, no metadata."""
+    kinds = ["robin", "wren", "tit"]
+    table = pa.table({
+        "species": [kinds[i % 3] for i in range(18)],
+        "photo": pa.array([picture(f"{name} {i}", "JPEG") for i in range(18)], pa.binary()),
+        "height": [i / 7 for i in range(18)],
+    })
+    write(f"{FOLDER}/{name}/birds.parquet", table, compression="zstd", row_group_size=5)
+
+
+def folders(name):
+    """Splits as folders (as in the Hub's branch of converted sets), whole numbers without names, gzip, an image missing."""
+    for split, count in (("train", 12), ("test", 6)):
+        images = [{"bytes": picture(f"{name} {split} {i}"), "path": None} for i in range(count)]
+        if split == "train":
+            images[4] = {"bytes": None, "path": "elsewhere/4.png"}
+        table = pa.table({"img": images, "fine_label": pa.array([10 - i % 3 for i in range(count)], pa.int64())})
+        write(f"{FOLDER}/{name}/default/{split}/0000.parquet", table, compression="gzip", data_page_version="2.0")
+
+
+def packed(name):
+    """Brotli and LZ4, the image repeated by dictionary, pages indexed."""
+    for split, codec in (("train", "brotli"), ("validation", "lz4")):
+        rows = [picture(f"{name} {split} {i}") for i in range(8)]
+        table = pa.table({"image": pa.array(rows, pa.binary()), "label": ["a" if i % 2 else "b" for i in range(8)]})
+        write(f"{FOLDER}/{name}/{split}.parquet", table, compression=codec, write_page_index=True, use_dictionary=True)
+
+
+def read(name, image, label, files):
+    loaded = datasets.load_dataset("parquet", data_files=files, cache_dir="/tmp/parquet-samples")
+    out = {}
+    for split, rows in loaded.items():
+        names = getattr(rows.features[label], "names", None)
+        rows = rows.cast_column(image, datasets.Image(decode=False))
+        out[split] = [
+            [hashlib.sha256(row[image]["bytes"]).hexdigest(), row[label], names[row[label]] if names else str(row[label])]
+            for row in rows
+            if row[image]["bytes"] is not None
+        ]
+    return out
+
+
+shutil.rmtree(FOLDER, ignore_errors=True)
+shards("shards", [("train", 14, 2), ("validation", 5, 1), ("test", 5, 1)])
+plain("plain")
+folders("folders")
+packed("packed")
+expected = {
+    "shards": read("shards", "image", "label", {s: f"{FOLDER}/shards/data/{s}-*.parquet" for s in ("train", "validation", "test")}),
+    "plain": read("plain", "photo", "species", {"train": f"{FOLDER}/plain/birds.parquet"}),
+    "folders": read("folders", "img", "fine_label", {s: f"{FOLDER}/folders/default/{s}/*.parquet" for s in ("train", "test")}),
+    "packed": read("packed", "image", "label", {s: f"{FOLDER}/packed/{s}.parquet" for s in ("train", "validation")}),
+}
+with open(f"{FOLDER}/expected.json", "w") as file:
+    json.dump({"datasets": datasets.__version__, "layouts": expected}, file, indent=1)
+    file.write("\n")

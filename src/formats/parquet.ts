@@ -1,0 +1,239 @@
+// Parquet tables, as the Hugging Face Hub keeps data sets: what columns there are, and the rows of one row
+// group. hyparquet reads them; here is what it takes on trust, looked at first: sizes, counts and how much a
+// page unpacks to. Loaded only when there is such a table; knows nothing of images.
+import {
+  parquetMetadataAsync,
+  parquetReadObjects,
+  parquetSchema,
+  type AsyncBuffer,
+  type ColumnMetaData,
+  type Compressors,
+  type FileMetaData,
+  type SchemaTree,
+} from 'hyparquet';
+import { parquetHeader } from 'hyparquet/src/column.js';
+import { bytesInWords } from '../shared/bytes-in-words.ts';
+import { fail, ok, type Result } from '../shared/result.ts';
+
+const parquetLimits = {
+  rows: 200_000,
+  /** What the columns asked for of one row group unpack to. */
+  groupBytes: 1e9,
+  metadataBytes: 64e6,
+} as const;
+
+export interface ParquetProblem {
+  readonly code: 'damaged' | 'too-large' | 'unsupported' | 'unreadable';
+  /** A sentence for the user. */
+  readonly reason: string;
+}
+
+export interface ParquetColumn {
+  readonly name: string;
+  /** 'struct' has a field `bytes`; 'value' is a number or a truth value; 'other' is not read. */
+  readonly kind: 'bytes' | 'text' | 'value' | 'struct' | 'other';
+}
+
+export interface ParquetTable {
+  readonly columns: readonly ParquetColumn[];
+  /** Rows of each row group. */
+  readonly groups: readonly number[];
+  /** What its writer noted: of `datasets`, "huggingface". */
+  readonly notes: ReadonlyMap<string, string>;
+}
+
+/** Rows by the names of their columns; structs are objects, whole numbers may be bigints. */
+export type ParquetRow = Readonly<Record<string, unknown>>;
+
+const problem = (code: ParquetProblem['code'], reason: string): Result<never, ParquetProblem> =>
+  fail({ code, reason });
+
+const damaged = (what: string): Result<never, ParquetProblem> =>
+  problem('damaged', `This Parquet table is damaged or cut off (${what}).`);
+
+/** The columns and row groups of a table; never throws. */
+export async function openParquet(blob: Blob): Promise<Result<ParquetTable, ParquetProblem>> {
+  const metadata = await metadataOf(blob);
+  if (!metadata.ok) return metadata;
+  const { value } = metadata;
+  const groups = value.row_groups.map(({ num_rows }) => Number(num_rows));
+  const rows = groups.reduce((sum, count) => sum + count, 0);
+  if (groups.some((count) => !Number.isSafeInteger(count) || count < 0) || rows !== Number(value.num_rows))
+    return damaged('its counts of rows disagree');
+  if (rows > parquetLimits.rows)
+    return problem(
+      'too-large',
+      `It has ${rows.toLocaleString('en')} rows, more than the limit of ${parquetLimits.rows.toLocaleString('en')}.`,
+    );
+  const schema = schemaOf(value);
+  if (schema === null) return damaged('its schema makes no sense');
+  const notes = new Map((value.key_value_metadata ?? []).map(({ key, value: note }) => [key, note ?? '']));
+  return ok({ columns: schema.children.map(columnOf), groups, notes });
+}
+
+/** The rows of one row group with the columns named; never throws. */
+export async function readGroup(
+  blob: Blob,
+  group: number,
+  columns: readonly string[],
+): Promise<Result<readonly ParquetRow[], ParquetProblem>> {
+  const metadata = await metadataOf(blob);
+  if (!metadata.ok) return metadata;
+  const rowGroup = metadata.value.row_groups[group];
+  if (rowGroup === undefined) return damaged('a row group is missing');
+  const rows = Number(rowGroup.num_rows);
+  const begin = metadata.value.row_groups.slice(0, group).reduce((sum, one) => sum + Number(one.num_rows), 0);
+  let bytes = 0;
+  const codecs = new Set<string>();
+  for (const { meta_data: found, file_path, crypto_metadata } of rowGroup.columns) {
+    if (found === undefined || !columns.includes(found.path_in_schema[0] ?? '')) continue;
+    if (crypto_metadata !== undefined) return problem('unsupported', 'A column of it is encrypted.');
+    if (file_path !== undefined)
+      return problem('unsupported', 'Its data lie in another file, which Parquet seldom does.');
+    const chunk = await loadChunk(blob, found);
+    if (!chunk.ok) return chunk;
+    const size = unpackedSize(chunk.value, rows);
+    if (size === null) return damaged(`the pages of its column ${found.path_in_schema[0]}`);
+    bytes += size;
+    if (bytes > parquetLimits.groupBytes)
+      return problem(
+        'too-large',
+        `Rows that belong together unpack to more than ${bytesInWords(parquetLimits.groupBytes)}: write it with smaller row groups.`,
+      );
+    codecs.add(found.codec);
+  }
+  try {
+    return ok(
+      await parquetReadObjects({
+        file: fileOf(blob),
+        metadata: metadata.value,
+        columns: [...columns],
+        rowStart: begin,
+        rowEnd: begin + rows,
+        compressors: await compressorsFor(codecs),
+        utf8: false,
+        geoparquet: false,
+      }),
+    );
+  } catch (thrown) {
+    return damaged(thrown instanceof Error ? thrown.message : String(thrown));
+  }
+}
+
+const fileOf = (blob: Blob): AsyncBuffer => ({
+  byteLength: blob.size,
+  slice: (from, to) => blob.slice(from, to).arrayBuffer(),
+});
+
+async function metadataOf(blob: Blob): Promise<Result<FileMetaData, ParquetProblem>> {
+  try {
+    const end = await blob.slice(Math.max(0, blob.size - 8)).arrayBuffer();
+    if (end.byteLength < 8) return damaged('it is too short');
+    const view = new DataView(end);
+    if (view.getUint32(4, true) !== 0x31524150) return damaged('it does not end as one');
+    if (view.getUint32(0, true) > parquetLimits.metadataBytes) return damaged('its description is too long');
+    return ok(await parquetMetadataAsync(fileOf(blob), { geoparquet: false, initialFetchSize: 1 << 17 }));
+  } catch (thrown) {
+    if (thrown instanceof DOMException)
+      return problem('unreadable', `The browser could not read it (${thrown.name}).`);
+    return damaged('its description makes no sense');
+  }
+}
+
+function schemaOf(metadata: FileMetaData): SchemaTree | null {
+  try {
+    return parquetSchema(metadata);
+  } catch {
+    return null;
+  }
+}
+
+function columnOf({ element, children }: SchemaTree): ParquetColumn {
+  const { name, type, converted_type, logical_type, repetition_type } = element;
+  const kind = ((): ParquetColumn['kind'] => {
+    if (repetition_type === 'REPEATED') return 'other';
+    if (children.length > 0) {
+      const isPlain = children.every((child) => child.children.length === 0);
+      const bytes = children.find((child) => child.element.name === 'bytes');
+      const areSingle = children.every((child) => child.element.repetition_type !== 'REPEATED');
+      return isPlain && areSingle && bytes?.element.type === 'BYTE_ARRAY' ? 'struct' : 'other';
+    }
+    if (type === 'BYTE_ARRAY')
+      return converted_type === 'UTF8' || logical_type?.type === 'STRING' ? 'text' : 'bytes';
+    const isPlainNumber = converted_type === undefined || /^U?INT/.test(converted_type);
+    return type !== undefined && isPlainNumber && /^(INT32|INT64|BOOLEAN|FLOAT|DOUBLE)$/.test(type)
+      ? 'value'
+      : 'other';
+  })();
+  return { name, kind };
+}
+
+/** The bytes of a column of a row group, which begin at its dictionary or at its first page. */
+async function loadChunk(blob: Blob, column: ColumnMetaData): Promise<Result<ArrayBuffer, ParquetProblem>> {
+  const first = Number(column.data_page_offset);
+  const dictionary = Number(column.dictionary_page_offset ?? 0);
+  const begin = dictionary > 0 && dictionary < first ? dictionary : first;
+  const end = begin + Number(column.total_compressed_size);
+  const isSound = Number.isSafeInteger(begin) && Number.isSafeInteger(end) && begin >= 4;
+  if (!isSound || end < begin || end > blob.size) return damaged('a column lies outside of the file');
+  try {
+    return ok(await blob.slice(begin, end).arrayBuffer());
+  } catch (thrown) {
+    const name = thrown instanceof Error ? thrown.name : 'unknown error';
+    return problem('unreadable', `The browser could not read it (${name}): was it moved or changed?`);
+  }
+}
+
+/**
+ * What the pages of a chunk say that they unpack to; null where they overrun it or hold more values than the
+ * group has rows.
+ */
+function unpackedSize(buffer: ArrayBuffer, rows: number): number | null {
+  const reader = { view: new DataView(buffer), offset: 0 };
+  let [bytes, values] = [0, 0];
+  try {
+    while (reader.offset < buffer.byteLength - 1) {
+      const page = parquetHeader(reader);
+      const [packed, unpacked] = [page.compressed_page_size, page.uncompressed_page_size];
+      const first = page.data_page_header ?? page.data_page_header_v2;
+      const count = first?.num_values ?? 0;
+      const levels =
+        (page.data_page_header_v2?.definition_levels_byte_length ?? 0) +
+        (page.data_page_header_v2?.repetition_levels_byte_length ?? 0);
+      const entries = page.dictionary_page_header?.num_values ?? 0;
+      const isSound = [packed, unpacked, count, levels, entries].every((n) => Number.isInteger(n) && n >= 0);
+      reader.offset += packed;
+      bytes += unpacked;
+      values += count;
+      if (!isSound || levels > packed || entries > unpacked || values > rows) return null;
+      if (reader.offset > buffer.byteLength) return null;
+    }
+  } catch {
+    return null;
+  }
+  return bytes;
+}
+
+/** What unpacks pages, none of them to more than its header says; snappy is hyparquet's own. */
+async function compressorsFor(codecs: ReadonlySet<string>): Promise<Compressors> {
+  if ([...codecs].every((codec) => codec === 'SNAPPY' || codec === 'UNCOMPRESSED')) return {};
+  const [{ decompressBrotli, decompressGzip, decompressLz4, decompressLz4Raw }, { Decompress }] =
+    await Promise.all([import('hyparquet-compressors'), import('fzstd')]);
+  return {
+    GZIP: decompressGzip,
+    BROTLI: decompressBrotli,
+    LZ4: decompressLz4,
+    LZ4_RAW: decompressLz4Raw,
+    ZSTD: (input, length) => {
+      const output = new Uint8Array(length);
+      let at = 0;
+      const stream = new Decompress((chunk) => {
+        if (at + chunk.length > length) throw new RangeError('a page unpacks to more than it says');
+        output.set(chunk, at);
+        at += chunk.length;
+      });
+      stream.push(input, true);
+      return output.subarray(0, at);
+    },
+  };
+}
