@@ -27,6 +27,7 @@ const badFileAdvice: Record<BadFileReason, string> = {
   'config-missing': 'Open the config.json that belongs to the weights together with them.',
   'config-invalid': 'Take the config.json from the place where the weights come from.',
   'weights-missing': 'Open the model.safetensors of the checkpoint together with its config.json.',
+  'no-classifier': 'Train it on images of your classes, or take a model that was trained to classify.',
   adapter:
     'Open the base that it was made for, then the adapter again; or merge it in Python with merge_and_unload() and open the result.',
   'adapter-start':

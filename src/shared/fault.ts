@@ -15,6 +15,7 @@ export type BadFileReason =
   | 'config-missing'
   | 'config-invalid'
   | 'weights-missing'
+  | 'no-classifier'
   | 'adapter'
   | 'adapter-start'
   | 'shards'

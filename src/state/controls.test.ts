@@ -23,6 +23,7 @@ const ready = (phase: Phase, more: Partial<Readiness> = {}): Readiness => ({
   recipeValid: true,
   exporting: false,
   otherTab: false,
+  evaluated: false,
   ...more,
 });
 
@@ -46,6 +47,16 @@ describe('controls', () => {
     ['lost', ['start']],
   ] as const)('%s', (name, expected) => {
     expect(pressable(ready(phases[name]))).toEqual(expected);
+  });
+
+  it('has a run answer from its first evaluation on, and when it has ended', () => {
+    const answering = (more: Partial<Readiness>): string[] =>
+      Object.entries(phases)
+        .filter(([, phase]) => controlsOf(ready(phase, more)).tryRun)
+        .map(([name]) => name);
+    expect(answering({})).toEqual(['finished']);
+    expect(answering({ evaluated: true })).toEqual(['training', 'evaluating', 'paused', 'finished']);
+    expect(answering({ evaluated: true, exporting: true })).toEqual([]);
   });
 
   it('locks everything while a command is under way, but a slow pause can be stopped', () => {

@@ -9,8 +9,10 @@ export interface Controls {
   readonly step: boolean;
   readonly stop: boolean;
   readonly exportModel: boolean;
-  /** Model, images and recipe may be changed. */
+  /** Model, images and recipe may be changed, and other models tried. */
   readonly edit: boolean;
+  /** The run answers to images of no set, ended or as it stands. */
+  readonly tryRun: boolean;
 }
 
 export interface Readiness {
@@ -22,6 +24,8 @@ export interface Readiness {
   readonly exporting: boolean;
   /** Another tab trains. */
   readonly otherTab: boolean;
+  /** The run was evaluated, at its start at least. */
+  readonly evaluated: boolean;
 }
 
 /** A run is under way, or was and can go on. */
@@ -48,11 +52,12 @@ export function wouldLose(phase: Phase, hasStepped: boolean, saved: boolean): bo
 }
 
 export function controlsOf(ready: Readiness): Controls {
-  const { phase, pending, modelReady, dataReady, recipeValid, exporting, otherTab } = ready;
+  const { phase, pending, modelReady, dataReady, recipeValid, exporting, otherTab, evaluated } = ready;
   const free = pending === null && !exporting;
   const ended = phase.kind === 'idle' || phase.kind === 'finished' || phase.kind === 'failed';
   const running = phase.kind === 'training' || phase.kind === 'evaluating';
   const resumable = phase.kind === 'failed' && phase.resumable;
+  const going = running || phase.kind === 'paused';
   return {
     start: free && ended && modelReady && dataReady && recipeValid && !otherTab,
     pause: free && running,
@@ -61,6 +66,7 @@ export function controlsOf(ready: Readiness): Controls {
     stop: canStop(ready),
     exportModel: free && phase.kind === 'finished',
     edit: free && ended,
+    tryRun: !exporting && (going ? evaluated : free && phase.kind === 'finished'),
   };
 }
 

@@ -3,7 +3,15 @@
 import { isCancelled } from '../shared/fault.ts';
 import type { TrainerClient } from '../worker/client.ts';
 import type { Result } from '../shared/result.ts';
-import type { Commands, SourceFile, SplitName, Tried, LookedAt } from '../worker/protocol.ts';
+import type {
+  Commands,
+  LookedAt,
+  SourceFile,
+  SplitName,
+  Tried,
+  TriedSource,
+  TriedSummary,
+} from '../worker/protocol.ts';
 import { deviceStore } from './device-store.ts';
 import { understandStore, type LookState } from './understand-store.ts';
 
@@ -16,8 +24,14 @@ export interface UnderstandActions {
   stopAsking(): void;
   /** Asks where the result and the model that it began with look in an image; what was asked before is given up. */
   lookAt(at: LookedAt): Promise<void>;
-  /** Asks about images that belong to no set. */
-  tryImages(files: readonly SourceFile[], signal: AbortSignal): Promise<Result<Tried>>;
+  /** Asks the run, or the model that was opened for it, about images that belong to no set. */
+  tryImages(
+    files: readonly SourceFile[],
+    who: Commands['tryImages']['input']['who'],
+    signal: AbortSignal,
+  ): Promise<Result<Tried>>;
+  /** Opens a model to be tried. */
+  openToTry(from: TriedSource): Promise<Result<TriedSummary>>;
   /** Asks about its branches. */
   askBranches<K extends BranchQuestion>(
     name: K,
@@ -78,8 +92,13 @@ export function createUnderstanding(client: TrainerClient): UnderstandActions {
       });
     },
     // The next run ends it, too.
-    tryImages: (files, signal) =>
-      client.call('tryImages', { files }, AbortSignal.any([signal, others.signal])),
+    tryImages: (files, who, signal) =>
+      client.call('tryImages', { files, who }, AbortSignal.any([signal, others.signal])),
+    async openToTry(from) {
+      const reply = await client.call('openToTry', { from });
+      deviceStore.setState({ progress: null });
+      return reply;
+    },
     askBranches: (name, input, signal) => client.call(name, input, AbortSignal.any([signal, others.signal])),
     async loadRunThumbnails(images) {
       const { thumbnails, answers } = understandStore.getState();

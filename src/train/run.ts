@@ -14,6 +14,7 @@ import { logitsOf } from './evaluation.ts';
 import { train, type RunHost } from './loop.ts';
 import type { Phase, RunInput } from './run-input.ts';
 import type { RunListener } from './run-listener.ts';
+import { Questions, type Question } from './questions.ts';
 import { planRun, type RunPlan } from './run-plan.ts';
 import { viewModules, type ModuleView, type RunRecord, type StepRow } from './run-record.ts';
 import {
@@ -27,6 +28,7 @@ import {
 } from './run-state.ts';
 import { prepareOptions } from './training-data.ts';
 import { divergingNow, gentler } from './verdict.ts';
+import type { VitModel } from '../vit/parameters.ts';
 
 type Wish = 'run' | 'pause' | 'step' | 'stop';
 
@@ -45,6 +47,7 @@ export class Run {
   #ending = new AbortController();
   #hurry = new AbortController();
   #isCancelled = false;
+  #isTraining = false;
   #hasStepped = false;
   #training: Promise<void> = Promise.resolve();
   /**
@@ -59,6 +62,7 @@ export class Run {
   #lostAt = -Infinity;
   readonly #pace = new Pace();
   #told: DivergedFault | null = null;
+  readonly #questions = new Questions();
 
   /**
    * @param state where to begin; without it before the first step.
@@ -94,6 +98,11 @@ export class Run {
   /** As it is followed now. */
   get recipe(): Recipe {
     return this.#task.recipe;
+  }
+
+  /** The frozen one that it adapts. */
+  get model(): VitModel {
+    return this.#task.model;
   }
 
   get adapter(): Adapter {
@@ -189,7 +198,11 @@ export class Run {
    * `prepare` before.
    */
   train(): Promise<void> {
-    this.#training = this.#trainToEnd();
+    this.#isTraining = true;
+    this.#training = this.#trainToEnd().finally(() => {
+      this.#isTraining = false;
+      this.#questions.giveUp();
+    });
     return this.#training;
   }
 
@@ -252,6 +265,17 @@ export class Run {
     // One that is lost while it is prepared is lost once more.
     if (ready.fault.kind === 'device-lost') return this.#replaceDevice({ ...ready.fault, step: fault.step });
     return fail({ ...lost, again: true, detail: withWhy(fault.detail, ready.fault) });
+  }
+
+  /**
+   * Asks the engine something between two steps, or while the run is paused; the run goes on as if nobody had.
+   * Null where it ended, or failed, before it answered.
+   */
+  ask<T>(question: Question<T>, signal: AbortSignal): Promise<Result<T> | null> {
+    const answer = this.#questions.ask(question, signal);
+    if (!this.#isTraining) this.#questions.giveUp();
+    this.#wake();
+    return answer;
   }
 
   pause(): void {
@@ -355,7 +379,7 @@ export class Run {
     stepped: (row, seconds, memory) => this.#stepped(row, seconds, memory),
     evaluated: (seconds) => this.#pace.addEvaluation(seconds),
     mayGoOn: (state) => this.#mayGoOn(state),
-    isUndisturbed: () => this.#wish === 'run' && !this.listener.wantsState(),
+    isUndisturbed: () => this.#wish === 'run' && !this.#questions.areWaiting && !this.listener.wantsState(),
     isEnding: () => this.#wish === 'stop',
     signals: () => ({ ending: this.#ending.signal, hurry: this.#hurry.signal }),
   };
@@ -412,13 +436,18 @@ export class Run {
     this.listener.step(row, pace, memory);
   }
 
-  /** Waits while paused; false when the run is to end. */
-  async #mayGoOn({ stage, step }: RunState): Promise<boolean> {
-    while (this.#wish === 'pause') {
+  /** Answers what is asked, and waits while paused; false when the run is to end. */
+  async #mayGoOn(state: RunState): Promise<boolean> {
+    const { stage, step } = state;
+    for (;;) {
+      // Before anything is answered: whoever asks meanwhile is heard.
       const woken = new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
-      this.#become({ kind: 'paused', stage, step, steps: this.plan.steps });
+      await this.#questions.answer(this.#live(), state);
+      if (this.#wish !== 'pause') break;
+      if (this.#phase.kind !== 'paused')
+        this.#become({ kind: 'paused', stage, step, steps: this.plan.steps });
       await woken;
     }
     if (this.#isCancelled) throw new FaultError(cancelled('start'));

@@ -15,7 +15,8 @@ function useReadiness(): Readiness {
   const recipeValid = useRecipe((state) => state.recipe !== null);
   const exporting = useExport((state) => state.status === 'exporting');
   const otherTab = useTabs((state) => state.run !== null);
-  return { phase, pending, modelReady, dataReady, recipeValid, exporting, otherTab };
+  const evaluated = useRun((state) => state.evaluations.length > 0);
+  return { phase, pending, modelReady, dataReady, recipeValid, exporting, otherTab, evaluated };
 }
 
 export function useControls(): Controls & { readonly whyNotStart: string | null } {

@@ -1,6 +1,7 @@
 // What the result of an ended run answers, as it crosses the border: to the images of its split, to any other
 // image, and about its branches. Types only, a part of the protocol.
 import type { SplitName } from '../data/import-report.ts';
+import type { SourceFile } from '../data/source-file.ts';
 import type { Dropped } from '../train/dropped.ts';
 import type { PairedChange } from '../understand/paired.ts';
 
@@ -28,9 +29,28 @@ export interface TriedImage {
 export interface Tried {
   readonly classes: readonly string[];
   readonly images: readonly TriedImage[];
+  /** The done steps of the run's state that answered; null where no image was asked about, and without a run. */
+  readonly step: number | null;
   /** What reading and preparing the images took, and what asking took. */
   readonly preparedMs: number;
   readonly askedMs: number;
+}
+
+/** A model to be tried without a run. */
+export type TriedSource =
+  /** The open one, with its own classifier. */
+  | { readonly kind: 'open' }
+  /** A model's folder or archive: an export, or anybody's. */
+  | { readonly kind: 'files'; readonly title: string; readonly files: readonly SourceFile[] }
+  /** What a saved run had learned. */
+  | { readonly kind: 'saved'; readonly id: string };
+
+/** A model that is open to be tried. */
+export interface TriedSummary {
+  readonly title: string;
+  readonly classes: readonly string[];
+  /** Of a saved run: the steps that were done; null for any other. */
+  readonly step: number | null;
 }
 
 /** What the result would be without a module, or (where it has several) without one branch. */

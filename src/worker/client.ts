@@ -86,6 +86,7 @@ export function startClient(
     ask: new Map(),
     look: new Map(),
     tryImages: new Map(),
+    openToTry: new Map(),
     whatIf: new Map(),
     removals: new Map(),
     branchFigures: new Map(),

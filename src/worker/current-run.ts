@@ -38,6 +38,8 @@ import type {
 import type { EndedRun, ResultEngine } from './result-engine.ts';
 import type { RestoredRun, SavedRuns } from './saved-runs.ts';
 import { Telling } from './telling.ts';
+import type { TriedModel } from './tried-model.ts';
+import type { Answerer } from './trying.ts';
 
 interface ActiveRun extends EndedRun {
   /** Once it has ended: its engine for whoever asks, its ways out, what it answers and what its branches do. */
@@ -45,6 +47,8 @@ interface ActiveRun extends EndedRun {
   exports: RunExports | null;
   asking: Asking | null;
   branches: BranchAsking | null;
+  /** What it began with, once its probe was asked. */
+  beginning: Adapter | null;
 }
 
 /** What a run has of the session that it runs in. */
@@ -74,6 +78,8 @@ export class CurrentRun {
   /** Saves the active run; null where it is not to be saved, and before the first step of a new one. */
   #saver: RunSaver | null = null;
   #telling: Telling | null = null;
+  /** A model that is tried without a run. */
+  #tried: TriedModel | null = null;
 
   constructor(
     private readonly events: EventStream,
@@ -130,6 +136,7 @@ export class CurrentRun {
     const { forecasts } = this.around;
     const telling = new Telling(planned, await forecasts.expected(planned), this.events, forecasts);
     this.#telling = telling;
+    this.#tried?.dispose();
     this.#active?.run.dispose();
     this.#active?.engine?.dispose();
     return telling;
@@ -221,7 +228,7 @@ export class CurrentRun {
     const summary = summaryOf(run, run.recipe, model.model.config, data, images);
     this.#former = this.#active;
     const active = { run, model, images, data, summary, makeEngine };
-    this.#active = { ...active, engine: null, exports: null, asking: null, branches: null };
+    this.#active = { ...active, engine: null, exports: null, asking: null, branches: null, beginning: null };
     this.#saver = null;
     if (from !== null) run.retell();
     if (then === 'pause') run.pause();
@@ -426,10 +433,60 @@ export class CurrentRun {
     return asking.ok ? asking.value.looks(input, signal) : asking;
   }
 
-  /** What the result answers to images that belong to no set. */
-  async tryImages({ files }: Commands['tryImages']['input'], signal: AbortSignal): Promise<Result<Tried>> {
-    const asking = await this.#asking('try images');
-    return asking.ok ? asking.value.tried(files, this.around.images, signal) : asking;
+  /** What the result, the run as it stands, or the model opened for that answers to images of no set. */
+  async tryImages(
+    { files, who }: Commands['tryImages']['input'],
+    signal: AbortSignal,
+  ): Promise<Result<Tried>> {
+    const answerer = await (who === 'run' ? this.#answerer() : this.#triedModel());
+    if (!answerer.ok) return answerer;
+    const { tryImages } = await import('./trying.ts');
+    return tryImages(files, answerer.value, this.around.images, signal);
+  }
+
+  /** The run, as it stands when it is asked: between two steps, or ended. */
+  async #answerer(): Promise<Result<Answerer>> {
+    const active = this.#active;
+    const isGoing = this.refuseWhileActive('try images') !== null;
+    if (active === null || !isGoing || active.run.state.evaluations.length === 0) {
+      const asking = await this.#asking('try images');
+      return asking.ok ? ok(asking.value.answerer) : asking;
+    }
+    const { run, data, model } = active;
+    const { answersOf } = await import('./trying.ts');
+    const beginning = (active.beginning ??= run.beginning());
+    return ok({
+      classes: data.classes,
+      preprocessing: model.preprocessing,
+      answer: async (images, signal) => {
+        const answers = await run.ask(
+          (engine, state) => answersOf(engine, run, state, beginning, images, signal),
+          signal,
+        );
+        if (answers !== null) return answers;
+        // It ended meanwhile.
+        const asking = await this.#asking('try images');
+        return asking.ok ? asking.value.answerer.answer(images, signal) : asking;
+      },
+    });
+  }
+
+  /** Engines are one at a time: that of the result is made again when it is asked. */
+  async #triedModel(): Promise<Result<Answerer>> {
+    const busy = this.refuseWhileActive('try another model');
+    if (busy !== null) return busy;
+    const tried = this.#tried;
+    if (tried === null)
+      return fail({ kind: 'wrong-phase', command: 'try images', phase: 'without a model to try' });
+    this.#active?.run.dispose();
+    this.#active?.engine?.dispose();
+    return Promise.resolve(ok(tried));
+  }
+
+  /** Takes a model to be tried in place of the one before. */
+  takeToTry(model: TriedModel): void {
+    this.#tried?.dispose();
+    this.#tried = model;
   }
 
   async #asking(command: string): Promise<Result<Asking>> {
@@ -488,6 +545,7 @@ export class CurrentRun {
     const active = this.#active;
     if (active === null || active.run.phase.kind !== 'finished')
       return fail({ kind: 'wrong-phase', command, phase: active?.run.phase.kind ?? 'not started' });
+    this.#tried?.dispose();
     const { ResultEngine: Held } = await import('./result-engine.ts');
     return ok({ active, engine: (active.engine ??= new Held(active)) });
   }

@@ -25,7 +25,16 @@ import type { Recipe } from '../recipe/options.ts';
 import type { BranchView, DropRecord, ModuleView, StepRow } from '../train/run-record.ts';
 import type { Fault, WorkerDied } from '../shared/fault.ts';
 import type { Result } from '../shared/result.ts';
-import type { BranchFigures, ImageLooks, LookedAt, Removals, SetAnswers, Tried } from './answers.ts';
+import type {
+  BranchFigures,
+  ImageLooks,
+  LookedAt,
+  Removals,
+  SetAnswers,
+  Tried,
+  TriedSource,
+  TriedSummary,
+} from './answers.ts';
 
 export type {
   BranchView,
@@ -52,6 +61,8 @@ export type {
   SetAnswers,
   Tried,
   TriedImage,
+  TriedSource,
+  TriedSummary,
 } from './answers.ts';
 export type { BackendChoice, ReadingChoice, ReadingOptions, SourceFile, SplitName, StepRow };
 export type { AdapterBeside, HubOrigin, ModelOrigin, ModelSummary };
@@ -392,10 +403,16 @@ export interface Commands {
    */
   ask: { input: { readonly set: SplitName }; output: SetAnswers };
   /**
-   * What the result of the ended run answers to these images, beside its linear probe; they are prepared as
-   * those that it learned from. Nothing that is open changes.
+   * What a model answers to these images; they are prepared as those that it learned from. `run`: the result of
+   * the ended run, or from its first evaluation on the run under way as it stands between two steps, beside its
+   * linear probe. `model`: the one that was opened to be tried. Nothing that is open changes.
    */
-  tryImages: { input: { readonly files: readonly SourceFile[] }; output: Tried };
+  tryImages: {
+    input: { readonly files: readonly SourceFile[]; readonly who: 'run' | 'model' };
+    output: Tried;
+  };
+  /** Opens a model to be tried, without a run and beside what is open; not while a run is under way. */
+  openToTry: { input: { readonly from: TriedSource }; output: TriedSummary };
   /**
    * Logits [images, classes] of what the result of the ended run would be with other branches or scalars, to the
    * images of a part of its split; the test is refused. The run stays as it is.

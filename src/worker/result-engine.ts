@@ -10,6 +10,7 @@ import { yieldToEventLoop } from '../shared/event-loop.ts';
 import { isCancelled } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { logitsOf } from '../train/evaluation.ts';
+import { askedWith } from '../train/questions.ts';
 import type { Run } from '../train/run.ts';
 import type { RunInput } from '../train/run-input.ts';
 import type { LabelledPixels, TrainingData } from '../train/training-data.ts';
@@ -75,15 +76,7 @@ export class ResultEngine {
    */
   async askWith<T>(adapter: Adapter, question: (engine: Engine) => Promise<Result<T>>): Promise<Result<T>> {
     const { run } = this.ended;
-    if (adapter === run.adapter) return this.ask(question);
-    return this.ask(async (engine) => {
-      const written = await engine.writeAdapter(adapter);
-      if (!written.ok) return written;
-      const answer = await question(engine).catch((thrown: unknown) => fail(faultOfThrown(thrown)));
-      if (!answer.ok && !isCancelled(answer.fault)) return answer;
-      const back = await engine.writeAdapter(run.adapter);
-      return back.ok ? answer : back;
-    });
+    return this.ask((engine) => askedWith(engine, adapter, run.adapter, question));
   }
 
   /** Logits [n, classes] of the result, or of what it would be with another adapter or some gates closed. */

@@ -48,6 +48,15 @@ export interface Surroundings {
   readonly onProgress: (what: string, done: number, total: number) => void;
 }
 
+/** The model of a saved run as it was saved, without its images. */
+export interface ModelOfRun {
+  readonly saved: SavedRun;
+  readonly model: OpenModel;
+  readonly head: Adapter['head'] | null;
+  /** Why later checkpoints were not taken, a sentence each. */
+  readonly passedOver: readonly string[];
+}
+
 /** A saved run with all that it needs. */
 export interface RestoredRun {
   readonly id: string;
@@ -174,15 +183,36 @@ export class SavedRuns {
     return known;
   }
 
-  /** Puts a saved run together; a fault says what of it is not here, and nothing that is open changes. */
-  async restore(id: string, around: Surroundings): Promise<Result<RestoredRun>> {
+  /** The model of a saved run and what it had learned; its images need not be here. */
+  async modelOf(id: string, around: Omit<Surroundings, 'data' | 'work'>): Promise<Result<ModelOfRun>> {
     const latest = await this.#folders.latest(id);
     if (!latest.ok) return latest;
     const { run: saved, passedOver } = latest.value;
     const { images: about, recipe } = saved.facts;
-    const model = await this.#restoredModel(saved.facts.model, about, around);
-    if (!model.ok) return model;
-    const { width: side } = outputSizeOf(model.value.preprocessing);
+    const { classes } = about;
+    const opened = await this.#restoredModel(saved.facts.model, about, around);
+    if (!opened.ok) return opened;
+    const head = await startingHead(opened.value, classes);
+    if (!head.ok) return head;
+    const { start, model } = opened.value;
+    const from = { recipe, model, data: { classes }, head: head.value, start: start?.loras ?? [] };
+    if (!fits(saved.state.adapter, startingAdapter(from)))
+      return fail({
+        kind: 'bad-file',
+        name: saved.facts.name,
+        why: 'checkpoint-damaged',
+        detail: 'Its branches have other shapes than its recipe gives them.',
+      });
+    return ok({ saved, model: opened.value, head: head.value, passedOver });
+  }
+
+  /** Puts a saved run together; a fault says what of it is not here, and nothing that is open changes. */
+  async restore(id: string, around: Surroundings): Promise<Result<RestoredRun>> {
+    const found = await this.modelOf(id, around);
+    if (!found.ok) return found;
+    const { saved, model, head, passedOver } = found.value;
+    const { images: about, recipe } = saved.facts;
+    const { width: side } = outputSizeOf(model.preprocessing);
     const images = restoredImages(about, side, around.data, {
       options: recipe.split,
       seed: recipe.seed,
@@ -197,7 +227,7 @@ export class SavedRuns {
       });
     if (missing > 0) return lacking(missing);
     const { onProgress, work } = around;
-    const loaded = await loadPixels(images, model.value.preprocessing, recipe.seed, {
+    const loaded = await loadPixels(images, model.preprocessing, recipe.seed, {
       onProgress: (done, total) => onProgress('Reading images', done, total),
       work,
       kept,
@@ -205,25 +235,14 @@ export class SavedRuns {
     if (!loaded.ok) return loaded;
     const { data, rejected, decoded } = loaded.value;
     if (rejected.length > 0) return lacking(rejected.length);
-    const head = await startingHead(model.value, data.classes);
-    if (!head.ok) return head;
-    const { start, model: vit } = model.value;
-    const fresh = startingAdapter({ recipe, model: vit, data, head: head.value, start: start?.loras ?? [] });
-    if (!fits(saved.state.adapter, fresh))
-      return fail({
-        kind: 'bad-file',
-        name: saved.facts.name,
-        why: 'checkpoint-damaged',
-        detail: 'Its branches have other shapes than its recipe gives them.',
-      });
     const others = decoded > 0 && about.pixels.maker !== navigator.userAgent;
     return ok({
       id,
       saved,
-      model: model.value,
+      model,
       images: { ...images, thumbnail: pixelThumbnails(data, side) },
       data,
-      head: head.value,
+      head,
       notes: [
         ...passedOver.map(
           (why) => `The last checkpoint could not be read, the one before it is taken: ${why}`,
@@ -238,7 +257,7 @@ export class SavedRuns {
   async #restoredModel(
     saved: SavedModel,
     { pixels }: SavedImages,
-    { hub, model, onProgress }: Surroundings,
+    { hub, model, onProgress }: Omit<Surroundings, 'data' | 'work'>,
   ): Promise<Result<OpenModel>> {
     if (model !== null && (await this.#isModel(model, saved, pixels.key))) return ok(model);
     const sources =

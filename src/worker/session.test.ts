@@ -238,7 +238,7 @@ test('other images are answered as those of the set are, beside the probe that t
   const given = [...files.flatMap((file) => file ?? []), text];
   expect(given).toHaveLength(set.labels.length + 1);
   pieces = [];
-  const { classes, images } = unwrap(await one.session.run.tryImages({ files: given }, live));
+  const { classes, images } = unwrap(await one.session.run.tryImages({ files: given, who: 'run' }, live));
   expect(classes).toEqual(set.classes);
   const rows = (name: 'logits' | 'probe'): Float32Array =>
     Float32Array.from(images.flatMap((image) => [...(image[name] ?? [])]));
@@ -252,10 +252,74 @@ test('other images are answered as those of the set are, beside the probe that t
   });
   // The probe's adapter has gone again, and what is open stayed.
   expect(pieces.filter((name) => name === 'writeAdapter')).toHaveLength(2);
-  const again = unwrap(await one.session.run.tryImages({ files: given.slice(0, 1) }, live));
+  const again = unwrap(await one.session.run.tryImages({ files: given.slice(0, 1), who: 'run' }, live));
   expect([...(again.images[0]?.logits ?? [])]).toEqual([...set.logits.slice(0, 3)]);
   expect(unwrap(one.session.run.result())).toEqual(measured);
-  expect(unwrap(await one.session.run.tryImages({ files: [text] }, live)).images).toHaveLength(1);
+  expect(unwrap(await one.session.run.tryImages({ files: [text], who: 'run' }, live)).images).toHaveLength(1);
+});
+
+test('a run answers while it trains, as it stands, and ends as if nobody had asked', async () => {
+  const live = new AbortController().signal;
+  const alone = await opened();
+  await aRun(alone);
+  const told = unwrap(await alone.session.run.ask({ set: 'validation' }, live)).logits;
+  const one = await opened();
+  const files = picturesOf().slice(0, 3);
+  const before = await one.session.run.tryImages({ files, who: 'run' }, live);
+  expect(before).toMatchObject({ ok: false, fault: { kind: 'wrong-phase', phase: 'not started' } });
+  const answers: Promise<number | null>[] = [];
+  onPiece = (name) => {
+    if (name !== 'step') return;
+    const asked = one.session.run.tryImages({ files, who: 'run' }, live);
+    answers.push(asked.then((reply) => unwrap(reply).step));
+  };
+  await aRun(one);
+  onPiece = () => undefined;
+  const steps = await Promise.all(answers);
+  expect(steps).toHaveLength(4);
+  expect(steps.slice(0, -1)).toEqual([1, 2, 3].map(() => expect.any(Number) as unknown));
+  expect(new Set(steps).size).toBeGreaterThan(1);
+  expect(unwrap(await one.session.run.ask({ set: 'validation' }, live)).logits).toEqual(told);
+});
+
+test('an exported model, and the open one with its own classifier, answer without a run', async () => {
+  const live = new AbortController().signal;
+  vi.stubGlobal('navigator', { userAgent: 'a test' });
+  const one = await opened();
+  const files = picturesOf().slice(5, 12);
+  const { session } = one;
+  const tried = async (): Promise<number[]> =>
+    unwrap(await session.run.tryImages({ files, who: 'model' }, live)).images.flatMap(({ logits }) => [
+      ...(logits ?? []),
+    ]);
+  const none = await session.run.tryImages({ files, who: 'model' }, live);
+  expect(none).toMatchObject({ ok: false, fault: { kind: 'wrong-phase' } });
+  const own = unwrap(await session.openToTry({ from: { kind: 'open' } }));
+  expect(own).toEqual({ title: 'micro', classes: [0, 1, 2, 3, 4].map((id) => `class ${id}`), step: null });
+  const untrained = await tried();
+  expect(untrained).toHaveLength(5 * files.length);
+  await aRun(one);
+  const run = unwrap(await session.run.tryImages({ files, who: 'run' }, live));
+  const byRun = run.images.flatMap(({ logits }) => [...(logits ?? [])]);
+  expect(run.step).toBe(unwrap(session.run.result()).keptStep);
+  const { formats } = unwrap(await session.run.exportModel({ formats: ['hf', 'timm'], dtype: 'source' }));
+  for (const { files: written, refused } of formats) {
+    expect(refused).toBeNull();
+    const folder = written.map(({ name, blob }) => ({ path: `mine/${name}`, blob }));
+    const from = { kind: 'files', title: 'mine', files: folder } as const;
+    expect(unwrap(await session.openToTry({ from })).classes).toEqual(run.classes);
+    (await tried()).forEach((logit, i) => expect(logit).toBeCloseTo(byRun[i] ?? NaN, 4));
+    // One engine at a time, whoever is asked.
+    expect(open).toBe(1);
+  }
+  const again = unwrap(await session.run.tryImages({ files, who: 'run' }, live));
+  expect(again.images).toEqual(run.images);
+  expect(open).toBe(1);
+  unwrap(await session.openToTry({ from: { kind: 'open' } }));
+  expect(await tried()).toEqual(untrained);
+  const bare = { kind: 'files', title: 'pictures', files: picturesOf() } as const;
+  expect(await session.openToTry({ from: bare })).toMatchObject({ ok: false, fault: { kind: 'bad-file' } });
+  expect(await tried()).toEqual(untrained);
 });
 
 test('where it looks: the result and what it began with, each with its answer, and the run stays', async () => {
@@ -267,7 +331,7 @@ test('where it looks: the result and what it began with, each with its answer, a
   const set = unwrap(await asked.ask({ set: 'validation' }, live));
   const row = 2;
   const file = picturesOf().filter(({ path: name }) => name === set.paths[row]);
-  const { images } = unwrap(await asked.tryImages({ files: file }, live));
+  const { images } = unwrap(await asked.tryImages({ files: file, who: 'run' }, live));
   pieces = [];
   const at = { set: 'validation', row, class: set.labels[row] ?? 0 } as const;
   const looked = unwrap(await asked.look(at, live));
@@ -285,7 +349,7 @@ test('where it looks: the result and what it began with, each with its answer, a
   // The adapter that it began with has gone again, and what is open stayed.
   const asking = ['look', 'evaluate', 'writeAdapter'];
   expect(pieces).toEqual([...asking, ...asking]);
-  const again = unwrap(await asked.tryImages({ files: file }, live));
+  const again = unwrap(await asked.tryImages({ files: file, who: 'run' }, live));
   expect([...(again.images[0]?.logits ?? [])]).toEqual([...(after.logits ?? [])]);
   expect(unwrap(asked.result())).toEqual(measured);
   const stop = new AbortController();

@@ -2,6 +2,7 @@
 // is a command of the protocol; a command that fails leaves what was open before as it was.
 import { loadingProblemHere } from '../engine/loading-problem.ts';
 import { autoReading } from '../data/reading-options.ts';
+import type { Adapter } from '../dmlora/adapter.ts';
 import { loraNeeds, loraProblem } from '../dmlora/lora-start.ts';
 import type { Recipe } from '../recipe/options.ts';
 import { readRecipe } from '../recipe/read-recipe.ts';
@@ -35,6 +36,8 @@ import type {
   RunForecast,
   RunSummary,
   Thumbnail,
+  TriedSource,
+  TriedSummary,
 } from './protocol.ts';
 
 /** Before the device is measured, images are decoded for so long. */
@@ -316,6 +319,49 @@ export class Session {
       model: { ...model.summary, imageSizes: [model.model.config.imageSize] },
       data: images.summary,
       notes: [...restored.value.notes, ...runs.differences(saved, launched.value)],
+    });
+  }
+
+  async openToTry({ from }: Commands['openToTry']['input']): Promise<Result<TriedSummary>> {
+    const busy = this.run.refuseWhileActive('try another model');
+    if (busy !== null) return busy;
+    const { TriedModel, ownClassifier } = await import('./tried-model.ts');
+    const take = (
+      model: OpenModel,
+      title: string,
+      { adapter, classes }: { readonly adapter: Adapter; readonly classes: readonly string[] },
+      step: number | null,
+    ): Result<TriedSummary> => {
+      this.run.takeToTry(new TriedModel(model, adapter, classes, this.#engineParts));
+      return ok({ title, classes, step });
+    };
+    const onProgress = (what: string, done: number, total: number): void => this.#progress(what, done, total);
+    if (from.kind === 'saved') {
+      const runs = await this.run.savedRuns();
+      await this.run.settled();
+      const found = await runs.modelOf(from.id, { hub: this.hub, model: this.#model, onProgress });
+      if (!found.ok) return found;
+      const { model, saved } = found.value;
+      const { adapter, verdict, step } = saved.state;
+      const { name, images } = saved.facts;
+      return take(model, name, { adapter, classes: images.classes }, verdict?.keptStep ?? step);
+    }
+    const opened = await this.#modelToTry(from);
+    if (!opened.ok) return opened;
+    const own = await ownClassifier(opened.value);
+    return own.ok ? take(opened.value, opened.value.title, own.value, null) : own;
+  }
+
+  async #modelToTry(from: Exclude<TriedSource, { kind: 'saved' }>): Promise<Result<OpenModel>> {
+    if (from.kind === 'open')
+      return this.#model === null
+        ? fail({ kind: 'wrong-phase', command: 'try the model', phase: 'without a model' })
+        : ok(this.#model);
+    const files = await unpackArchives(from.files);
+    if (!files.ok) return files;
+    return openModel(files.value, from.title, {
+      onProgress: (done, total) => this.#progress('Reading weights', done, total),
+      loadingProblem: loadingProblemHere,
     });
   }
 

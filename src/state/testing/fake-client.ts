@@ -423,16 +423,24 @@ export function createFakeClient(
     cancelExport: () => ok(null),
     proofFile: () => ok(new Blob(['proof'])),
     ask: ({ set }) => ok(answersOf(set)),
-    tryImages: ({ files }) => {
-      const { classes = ['a', 'b'] } = options;
+    openToTry: ({ from }) =>
+      from.kind === 'files' && !from.files.some(({ path }) => /safetensors|zip/.test(path))
+        ? fail({ kind: 'bad-file', name: from.title, why: 'weights-missing', detail: 'No weights.' })
+        : ok({
+            title: from.kind === 'files' ? from.title : from.kind === 'open' ? model.title : 'leaves',
+            classes: ['cat', 'dog'],
+            step: from.kind === 'saved' ? 120 : null,
+          }),
+    tryImages: ({ files, who }) => {
+      const classes = who === 'model' ? ['cat', 'dog'] : (options.classes ?? ['a', 'b']);
       const row = (i: number, sure: number): Float32Array =>
         Float32Array.from(classes, (_, id) => sure * noise(i, 40 + id));
       return ok({
-        ...{ classes, preparedMs: 12, askedMs: 30 },
+        ...{ classes, step: who === 'run' ? step : null, preparedMs: 12, askedMs: 30 },
         images: files.map(({ path }, i) =>
           path.endsWith('.txt')
             ? { path, logits: null, probe: null, why: 'No image, by its first bytes.' }
-            : { path, logits: row(i, 8), probe: row(i, 4), why: null },
+            : { path, logits: row(i, 8), probe: who === 'run' ? row(i, 4) : null, why: null },
         ),
       });
     },

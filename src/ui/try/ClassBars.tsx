@@ -11,6 +11,8 @@ const few = 5;
 interface ClassBarsProps {
   readonly image: TriedImage;
   readonly classes: readonly string[];
+  /** Whether a run answered, which may have a linear probe to compare with. */
+  readonly byRun: boolean;
   /** Null where the image is seen elsewhere. */
   readonly picture: Blob | null;
   readonly temperature: number;
@@ -28,7 +30,7 @@ function Picture({ blob, name }: { readonly blob: Blob; readonly name: string })
   return <img ref={show} className={styles.picture} alt={name} />;
 }
 
-export function ClassBars({ image, classes, picture, temperature }: ClassBarsProps) {
+export function ClassBars({ image, classes, byRun, picture, temperature }: ClassBarsProps) {
   const { logits, probe, why, path } = image;
   const name = plainText(path, 200);
   const [tuned, probed] = useMemo(
@@ -60,16 +62,18 @@ export function ClassBars({ image, classes, picture, temperature }: ClassBarsPro
             data-p={tuned[id]}
           >
             <bdi className={styles.name}>{plainText(classes[id] ?? '', 80)}</bdi>
-            <Bar share={tuned[id] ?? 0} variant={styles.tuned} what="fine-tuned" />
+            <Bar share={tuned[id] ?? 0} variant={styles.tuned} what={byRun ? 'fine-tuned' : 'model'} />
             {probed !== null && <Bar share={probed[id] ?? 0} variant={styles.probed} what="linear probe" />}
           </li>
         ))}
       </ul>
-      <p className={styles.soft}>
-        {probed === null
-          ? 'This run began without a linear probe to compare with.'
-          : 'Above: the fine-tuned model. Below: the linear probe that it began with.'}
-      </p>
+      {byRun && (
+        <p className={styles.soft}>
+          {probed === null
+            ? 'This run began without a linear probe to compare with.'
+            : 'Above: the fine-tuned model. Below: the linear probe that it began with.'}
+        </p>
+      )}
     </div>
   );
 }

@@ -1,11 +1,15 @@
-// Try the result on other images: dropped here, pasted, chosen, or from a camera. One image shows its classes
-// beside the linear probe's, several show as a table that can be taken away. Nothing that is open is replaced.
+// Try a model on other images: dropped here, pasted, chosen, or from a camera. One image shows its classes
+// (those of a run beside the linear probe's), several show as a table that can be taken away. A model that is
+// dropped here answers from then on. Nothing that is open is replaced.
 import { useEffect, useEffectEvent, useMemo, useRef, useState } from 'react';
 import { isCancelled, type Fault } from '../../shared/fault.ts';
 import { useRun } from '../../state/run-store.ts';
 import { useUnderstanding } from '../../state/understand-store.ts';
 import { fitTemperature } from '../../understand/calibration.ts';
-import type { SourceFile, TriedImage } from '../../worker/protocol.ts';
+import { pileTitle, sortPile } from '../../state/dropped-files.ts';
+import type { Recipe } from '../../recipe/options.ts';
+import type { Result } from '../../shared/result.ts';
+import type { SourceFile, TriedImage, TriedSummary } from '../../worker/protocol.ts';
 import { filesOf } from '../drop/dropped-files.ts';
 import { Button } from '../parts/Button.tsx';
 import { Card } from '../parts/Card.tsx';
@@ -13,16 +17,21 @@ import { FaultBox } from '../parts/FaultBox.tsx';
 import { FilePick } from '../parts/FilePick.tsx';
 import { durationText, wholeText } from '../parts/words.ts';
 import { useTrainer } from '../trainer-context.ts';
-import { useControls } from '../use-controls.ts';
 import { Camera } from './Camera.tsx';
 import { ClassBars } from './ClassBars.tsx';
 import { TriedTable } from './TriedTable.tsx';
+import { useWhoAnswers, WhoAnswers, type Brought, type Who } from './WhoAnswers.tsx';
 import styles from './Try.module.css';
 
 /** Files that the worker is asked about at once: so long a cancel waits at most. */
 const atOnce = 16;
 
 interface Shown {
+  /** Who answered, in words, and whether that was a run. */
+  readonly by: string;
+  readonly byRun: boolean;
+  /** Recipe of the run that was there: another run has another. */
+  readonly during: Recipe | null;
   readonly classes: readonly string[];
   readonly images: readonly TriedImage[];
   /** Of the first image. */
@@ -31,8 +40,17 @@ interface Shown {
 }
 
 export default function TryCard() {
-  const result = useRun((state) => state.result);
-  const [shown, setShown] = useState<Shown | null>(null);
+  const finished = useRun(({ phase }) => phase.kind === 'finished');
+  const [brought, setBrought] = useState<Brought | null>(null);
+  const [chosen, setChosen] = useState<string | null>(null);
+  const all = useWhoAnswers(brought);
+  const who = all.find(({ key }) => key === chosen) ?? all[0] ?? null;
+  /** The model that the worker holds to be tried. */
+  const opened = useRef<{ readonly of: Who; readonly summary: TriedSummary } | null>(null);
+  const during = useRun(({ summary }) => summary?.recipe ?? null);
+  const [answered, setShown] = useState<Shown | null>(null);
+  // What a run answered goes with it.
+  const shown = answered?.byRun === true && answered.during !== during ? null : answered;
   const [progress, setProgress] = useState<{ readonly done: number; readonly total: number } | null>(null);
   const [fault, setFault] = useState<Fault | null>(null);
   const [live, setLive] = useState(false);
@@ -45,14 +63,41 @@ export default function TryCard() {
       validation === undefined ? null : fitTemperature({ ...validation, classes: validation.classes.length }),
     [validation],
   );
-  const { exportModel } = useControls();
   const trainer = useTrainer();
-  const temperature = tempered && fitted !== null ? fitted.temperature : 1;
+  const ofResult = finished && shown?.byRun !== false && who?.source === null;
+  const temperature = tempered && fitted !== null && ofResult ? fitted.temperature : 1;
+
+  /** Has the worker hold a model, unless it does. */
+  async function open(one: Who): Promise<Result<TriedSummary | null>> {
+    if (one.source === null) return { ok: true, value: null };
+    const held = opened.current;
+    if (held?.of.key === one.key && held.of.of === one.of) return { ok: true, value: held.summary };
+    const reply = await trainer.openToTry(one.source);
+    opened.current = reply.ok ? { of: one, summary: reply.value } : null;
+    return reply;
+  }
+
+  /** Takes a model to be tried from now on. */
+  async function bring(files: Brought): Promise<void> {
+    stop.current?.abort();
+    setLive(false);
+    setFault(null);
+    const title = pileTitle(files);
+    const one: Who = { key: 'brought', title, source: { kind: 'files', title, files }, of: files };
+    const reply = await open(one);
+    if (!reply.ok) {
+      setFault(reply.fault);
+      return;
+    }
+    setBrought(files);
+    setChosen('brought');
+    setShown(null);
+  }
 
   /** Asks about files, some at a time; what was asked before ends. True when all were answered. */
   async function ask(files: readonly SourceFile[], isLive = false): Promise<boolean> {
     const [first] = files;
-    if (first === undefined) return false;
+    if (first === undefined || who === null) return false;
     stop.current?.abort();
     const own = new AbortController();
     stop.current = own;
@@ -62,12 +107,24 @@ export default function TryCard() {
     }
     setFault(null);
     const images: TriedImage[] = [];
+    const answerer = await open(who);
+    if (stop.current !== own) return false;
+    if (!answerer.ok) {
+      setProgress(null);
+      setLive(false);
+      setFault(answerer.fault);
+      return false;
+    }
+    const byRun = answerer.value === null;
     for (let at = 0; at < files.length; at += atOnce) {
       const begunAt = performance.now();
-      const reply = await trainer.tryImages(files.slice(at, at + atOnce), own.signal);
+      const some = files.slice(at, at + atOnce);
+      const reply = await trainer.tryImages(some, byRun ? 'run' : 'model', own.signal);
       if (stop.current !== own) return false;
       if (!reply.ok) {
         setProgress(null);
+        // Another worker holds no model.
+        opened.current = null;
         if (!isCancelled(reply.fault)) {
           setFault(reply.fault);
           setLive(false);
@@ -76,6 +133,9 @@ export default function TryCard() {
       }
       images.push(...reply.value.images);
       setShown({
+        by: answeredBy(answerer.value, reply.value.step, finished),
+        byRun,
+        during,
         classes: reply.value.classes,
         images: [...images],
         picture: first.blob,
@@ -87,11 +147,21 @@ export default function TryCard() {
     return true;
   }
 
+  function choose(key: string): void {
+    stop.current?.abort();
+    setLive(false);
+    setProgress(null);
+    setFault(null);
+    setShown(null);
+    setChosen(key);
+  }
+
   const take = useEffectEvent(async (event: Event) => {
     event.preventDefault();
-    if (!exportModel) return;
     try {
-      await ask(await filesOf(event));
+      const files = await filesOf(event);
+      if (isModel(files)) await bring(files);
+      else await ask(files);
     } catch (thrown) {
       const detail = thrown instanceof Error ? thrown.message : String(thrown);
       setFault({ kind: 'bad-file', name: 'What was dropped', why: 'unreadable', detail });
@@ -120,7 +190,7 @@ export default function TryCard() {
   // The camera is off when nobody sees what it sees; images that are being asked about go on behind.
   useEffect(() => () => setLive(false), []);
 
-  if (result === null) return null;
+  const canAsk = who !== null;
   const [one] = shown?.images ?? [];
   return (
     <Card
@@ -131,6 +201,7 @@ export default function TryCard() {
       id="try"
       aside="on images that it has never seen"
     >
+      <WhoAnswers all={all} who={who} onChoose={choose} onBring={(files) => void bring(files)} />
       <div
         className={styles.zone}
         tabIndex={0}
@@ -138,24 +209,27 @@ export default function TryCard() {
         aria-label="Images to try: drop or paste them here"
         data-testid="try-zone"
       >
-        <p>Drop images or a folder here, or paste one. The images that are open stay as they are.</p>
+        <p>
+          Drop images or a folder here, or paste one; or drop a model, and it answers. What is open stays as
+          it is.
+        </p>
         <div className={styles.actions}>
           <FilePick
             label="Choose images"
             testId="try-files"
             multiple
             accept="image/*"
-            disabled={!exportModel}
+            disabled={!canAsk}
             onFiles={(files) => void ask(files)}
           />
           <FilePick
             folder
             label="Choose a folder"
             testId="try-folder"
-            disabled={!exportModel}
+            disabled={!canAsk}
             onFiles={(files) => void ask(files)}
           />
-          <Button aria-pressed={live} disabled={!live && !exportModel} onClick={() => setLive(!live)}>
+          <Button aria-pressed={live} disabled={!live && !canAsk} onClick={() => setLive(!live)}>
             {live ? 'Stop the camera' : 'Use the camera'}
           </Button>
         </div>
@@ -190,7 +264,7 @@ export default function TryCard() {
           <Button onClick={() => setFault(null)}>Close</Button>
         </FaultBox>
       )}
-      {shown !== null && fitted !== null && fitted.atLimit === null && (
+      {shown !== null && ofResult && fitted !== null && fitted.atLimit === null && (
         <label className={styles.check}>
           <input
             type="checkbox"
@@ -205,15 +279,37 @@ export default function TryCard() {
           <ClassBars
             image={one}
             classes={shown.classes}
+            byRun={shown.byRun}
             picture={live ? null : shown.picture}
             temperature={temperature}
           />
-          <p className={styles.soft}>Answered in {durationText(shown.ms / 1000)}.</p>
+          <p className={styles.soft}>
+            Answered in {durationText(shown.ms / 1000)} by <bdi data-testid="answered-by">{shown.by}</bdi>.
+          </p>
         </div>
       )}
       {shown !== null && shown.images.length > 1 && (
-        <TriedTable images={shown.images} classes={shown.classes} temperature={temperature} />
+        <>
+          <p className={styles.soft}>
+            Answered by <bdi data-testid="answered-by">{shown.by}</bdi>.
+          </p>
+          <TriedTable images={shown.images} classes={shown.classes} temperature={temperature} />
+        </>
       )}
     </Card>
   );
+}
+
+/** Whoever answered, in words. */
+function answeredBy(model: TriedSummary | null, step: number | null, finished: boolean): string {
+  if (model !== null) return model.step === null ? model.title : `${model.title}, as of step ${model.step}`;
+  if (finished || step === null) return 'the result of the run';
+  return `the run as of step ${step}`;
+}
+
+/** Whether files are a model; an archive is taken for one, since images in one cannot be tried. */
+function isModel(files: readonly SourceFile[]): boolean {
+  const [only] = files;
+  const isArchive = files.length === 1 && /\.(?:zip|tar|tar\.gz|tgz)$/i.test(only?.path ?? '');
+  return isArchive || sortPile(files).model.length > 0;
 }

@@ -78,6 +78,42 @@ test('what is dropped on the card opens nothing; what is dropped beside it does'
   expect(opens()).toBe(before + 1);
 });
 
+test('while a run trains it answers, as of a step, and nobody else does', async () => {
+  const client = await shown('training, stage 1', 'understand', 'try');
+  await screen.findByRole('heading', { name: 'Try it' });
+  await choose(image('leaf.png'));
+  expect(client.sent.at(-1)).toMatchObject({ name: 'tryImages', input: { who: 'run' } });
+  expect(screen.getByTestId('answered-by').textContent).toBe('the run as of step 120');
+  expect(screen.queryByTestId('try-model-folder')).toBeNull();
+});
+
+test('a model that is dropped answers from then on; what is no model says so and changes nothing', async () => {
+  const client = await shown('ready', 'understand', 'try');
+  await screen.findByRole('heading', { name: 'Try it' });
+  expect(screen.queryByTestId('who-answers')).toBeNull();
+  expect(button('Choose images').disabled).toBe(true);
+  const zone = screen.getByTestId('try-zone');
+  await drop(zone, [image('config.json')]);
+  expect(screen.getByText(/No weights\./)).not.toBeNull();
+  await drop(zone, [image('leaves.zip')]);
+  expect(screen.queryByText(/No weights\./)).toBeNull();
+  await choose(image('leaf.png'));
+  expect(client.sent.at(-1)).toMatchObject({ name: 'tryImages', input: { who: 'model' } });
+  expect(client.sent.filter(({ name }) => name === 'openToTry')).toHaveLength(2);
+  expect(screen.getByTestId('answered-by').textContent).toBe('leaves');
+  expect(screen.getByTestId('tried').textContent).not.toContain('probe');
+});
+
+test('a saved run answers without being opened', async () => {
+  const client = await shown('an unfinished run', 'understand', 'try');
+  const who = await screen.findByTestId('who-answers');
+  fireEvent.change(who, { target: { value: 'saved b' } });
+  await choose(image('leaf.png'));
+  expect(client.sent.map(({ name }) => name)).not.toContain('openRun');
+  expect(client.sent.at(-2)).toMatchObject({ input: { from: { kind: 'saved', id: 'b' } } });
+  expect(screen.getByTestId('answered-by').textContent).toBe('leaves, as of step 120');
+});
+
 test('the camera is asked for by its button, and a refusal is told in words', async () => {
   const getUserMedia = vi.fn(() => Promise.reject(new DOMException('no', 'NotAllowedError')));
   vi.stubGlobal(

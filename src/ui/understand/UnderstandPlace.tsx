@@ -1,5 +1,5 @@
 // What the result of the ended run knows: one view at a time, each with its address. A view is loaded when it
-// is looked at first, and keeps what was asked there.
+// is looked at first, and keeps what was asked there. A model can be tried without an ended run.
 import { Activity, Suspense, useState, type ComponentType } from 'react';
 import { useRun } from '../../state/run-store.ts';
 import { CrashGuard } from '../CrashGuard.tsx';
@@ -14,31 +14,34 @@ interface View {
   readonly content: ComponentType;
 }
 
+/** The view that needs no ended run. */
+const tryIt = 'try';
+
 const views: readonly [View, ...View[]] = [
   { id: 'mistakes', title: 'What it gets wrong', content: lazyPart(() => import('./UnderstandCard.tsx')) },
   { id: 'branches', title: 'What each branch is for', content: lazyPart(() => import('./BranchesCard.tsx')) },
   { id: 'looks', title: 'Where it looks', content: lazyPart(() => import('./LookCard.tsx')) },
-  { id: 'try', title: 'Try it', content: lazyPart(() => import('../try/TryCard.tsx')) },
+  { id: tryIt, title: 'Try it', content: lazyPart(() => import('../try/TryCard.tsx')) },
 ];
-
-export default function UnderstandPlace() {
-  const finished = useRun(({ phase, result }) => phase.kind === 'finished' && result !== null);
-  return finished ? <Result /> : <NothingYet />;
-}
 
 function NothingYet() {
   return (
     <Card title="Nothing is learned yet">
       <p>
-        When a run has ended, this place shows which images the model gets wrong, how sure it is, and what it
-        answers to images that it has never seen. <a href={addressOf('images')}>Choose images</a>, or go to{' '}
+        When a run has ended, this place shows which images the model gets wrong, how sure it is, what its
+        branches are for and where it looks. <a href={addressOf('images')}>Choose images</a>, or go to{' '}
         <a href={addressOf('train')}>Train</a> and press Start.
+      </p>
+      <p>
+        <a href={addressOf('understand', tryIt)}>Try it</a> on other images from the first evaluation of a run
+        on, while it trains; or try a model that was saved or exported earlier.
       </p>
     </Card>
   );
 }
 
-function Result() {
+export default function UnderstandPlace() {
+  const finished = useRun(({ phase, result }) => phase.kind === 'finished' && result !== null);
   const { place, view } = useAddress();
   const [last, setLast] = useState(views[0].id);
   const [seen, setSeen] = useState<ReadonlySet<string>>(new Set());
@@ -55,9 +58,7 @@ function Result() {
         .map(({ id, content: Content }) => (
           <Activity key={id} mode={id === wanted ? 'visible' : 'hidden'}>
             <CrashGuard>
-              <Suspense fallback={null}>
-                <Content />
-              </Suspense>
+              <Suspense fallback={null}>{finished || id === tryIt ? <Content /> : <NothingYet />}</Suspense>
             </CrashGuard>
           </Activity>
         ))}

@@ -1,0 +1,94 @@
+// A model that is tried as it is, without a run: the open one with its own classifier, one that was exported or
+// that anybody brings, or what a saved run had learned. It has an engine of its own, made at the first question.
+// Loaded when somebody asks.
+import { loadHead } from '../checkpoints/checkpoint.ts';
+import type { OpenModel } from '../checkpoints/open-model.ts';
+import type { Adapter } from '../dmlora/adapter.ts';
+import type { Engine } from '../engine/engine.ts';
+import { makeEngine } from '../engine/make-engine.ts';
+import { imagesAtOnce } from '../export/proof-engine.ts';
+import { faultOfThrown } from '../shared/describe-fault.ts';
+import { yieldToEventLoop } from '../shared/event-loop.ts';
+import { isCancelled } from '../shared/fault.ts';
+import { fail, ok, type Result } from '../shared/result.ts';
+import { logitsOf } from '../train/evaluation.ts';
+import type { LabelledPixels } from '../train/training-data.ts';
+import type { EngineParts } from './launch.ts';
+import type { Answerer, Answers } from './trying.ts';
+
+/** Images of one question at most. */
+const most = 16;
+
+/** The classifier that a checkpoint has of its own, and its classes; a fault where it has none. */
+export async function ownClassifier({
+  title,
+  file,
+  header,
+  checkpoint,
+}: OpenModel): Promise<Result<{ readonly adapter: Adapter; readonly classes: readonly string[] }>> {
+  const head = await loadHead(file, header, checkpoint);
+  if (!head.ok) return head;
+  if (head.value === null)
+    return fail({
+      kind: 'bad-file',
+      name: title,
+      why: 'no-classifier',
+      detail: 'It has no classifier, so there are no classes that it could answer with.',
+    });
+  const labels = checkpoint.head?.labels ?? [];
+  const count = head.value.bias.data.length;
+  const classes =
+    labels.length === count ? labels : Array.from({ length: count }, (_, index) => `class ${index}`);
+  return ok({ adapter: { modules: [], head: head.value, moments: new Map() }, classes });
+}
+
+export class TriedModel implements Answerer {
+  #engine: Engine | null = null;
+
+  constructor(
+    readonly model: OpenModel,
+    private readonly adapter: Adapter,
+    readonly classes: readonly string[],
+    private readonly parts: EngineParts,
+  ) {}
+
+  get preprocessing(): OpenModel['preprocessing'] {
+    return this.model.preprocessing;
+  }
+
+  /** A fault costs the engine: the next question gets a new one. */
+  readonly answer = async (images: LabelledPixels, signal: AbortSignal): Promise<Result<Answers>> => {
+    const engine = await this.#held(signal);
+    if (!engine.ok) return engine;
+    const atOnce = imagesAtOnce(engine.value, this.model.model.config, this.classes.length, most);
+    const logits = await logitsOf(engine.value, images, atOnce, { between: yieldToEventLoop, signal }).catch(
+      (thrown: unknown) => fail(faultOfThrown(thrown)),
+    );
+    if (!logits.ok && !isCancelled(logits.fault)) this.dispose();
+    return logits.ok ? ok({ result: logits.value, probe: null, step: null }) : logits;
+  };
+
+  async #held(signal: AbortSignal): Promise<Result<Engine>> {
+    if (this.#engine !== null) return ok(this.#engine);
+    const { model, preprocessing } = this.model;
+    const asked = { engine: 'auto', backend: 'auto', config: model.config, batch: most, signal } as const;
+    const made = await makeEngine({ ...asked, ...this.parts });
+    if (!made.ok) return made;
+    const options = { batch: most, classes: this.classes.length };
+    const prepared = await made.value
+      .prepare(model, this.adapter, preprocessing, options)
+      .catch((thrown: unknown) => fail(faultOfThrown(thrown)));
+    if (!prepared.ok) {
+      made.value.dispose();
+      return prepared;
+    }
+    this.#engine = made.value;
+    return made;
+  }
+
+  /** Frees the engine; the model stays. */
+  dispose(): void {
+    this.#engine?.dispose();
+    this.#engine = null;
+  }
+}
