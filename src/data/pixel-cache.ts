@@ -92,47 +92,70 @@ export async function buildPixelCache(
     const detail = `Their pixels need ${bytesInWords(total * imageBytes)} of memory, which the browser does not give. Use fewer images.`;
     return fail({ kind: 'bad-file', name: `The set of ${total} images`, why: 'too-big', detail });
   }
-  const key = pixelKey(preprocessing);
-  const places = new Map(images.map(({ id }, index) => [id, index]));
-  const missing = new Set(images.keys());
-  const problems = new Map<number, RejectedFile>();
-  const told = (): void => onProgress?.({ done: total - missing.size, total });
-  told();
   try {
-    const take = (id: string, made: Uint8Array): void => {
-      const index = places.get(id);
-      if (index === undefined) return;
-      pixels.set(made, index * imageBytes);
-      missing.delete(index);
-    };
-    await kept?.read(key, imageBytes, new Set(places.keys()), take, signal);
-    if (missing.size < total) told();
-    const decoded = missing.size;
-    const keeper = decoded > 0 ? kept?.writer(key, imageBytes) : undefined;
-    try {
-      await eachOf(
-        [...missing],
-        work.width,
-        async (index) => {
-          const image = present(images[index], 'image');
-          const made = await pixelsOf(image, preprocessing, work, { signal });
-          if (made.ok) {
-            pixels.set(made.value, index * imageBytes);
-            await keeper?.add(image.id, made.value);
-          } else problems.set(index, made.fault);
-          missing.delete(index);
-          told();
-        },
-        signal,
-      );
-    } finally {
-      await keeper?.close();
-    }
+    const { problems, decoded } = await eachPixels(
+      images,
+      preprocessing,
+      work,
+      { kept, onProgress, signal },
+      (index, made) => pixels.set(made, index * imageBytes),
+    );
     return ok({ ...rowsOf(images, pixels, problems, imageBytes), width, height, decoded });
   } catch (thrown) {
     if (signal?.aborted === true) return fail(cancelled('decode images'));
     throw thrown;
   }
+}
+
+/**
+ * Hands out the pixels of images one by one, those that are kept first, then those that are made and kept now:
+ * each as the position of its image in the list and [height, width, 3], valid until the call returns. Rejects
+ * when `signal` aborts.
+ */
+export async function eachPixels(
+  images: readonly ImportedImage[],
+  preprocessing: Preprocessing,
+  work: ImageWorker,
+  { kept = null, onProgress, signal }: PixelCacheOptions,
+  take: (index: number, pixels: Uint8Array) => void,
+): Promise<{ readonly problems: ReadonlyMap<number, RejectedFile>; readonly decoded: number }> {
+  const { width, height } = outputSizeOf(preprocessing);
+  const [key, imageBytes, total] = [pixelKey(preprocessing), width * height * 3, images.length];
+  const places = new Map(images.map(({ id }, index) => [id, index]));
+  const missing = new Set(images.keys());
+  const problems = new Map<number, RejectedFile>();
+  const told = (): void => onProgress?.({ done: total - missing.size, total });
+  told();
+  const takeKept = (id: string, made: Uint8Array): void => {
+    const index = places.get(id);
+    if (index === undefined) return;
+    take(index, made);
+    missing.delete(index);
+  };
+  await kept?.read(key, imageBytes, new Set(places.keys()), takeKept, signal);
+  if (missing.size < total) told();
+  const decoded = missing.size;
+  const keeper = decoded > 0 ? kept?.writer(key, imageBytes) : undefined;
+  try {
+    await eachOf(
+      [...missing],
+      work.width,
+      async (index) => {
+        const image = present(images[index], 'image');
+        const made = await pixelsOf(image, preprocessing, work, { signal });
+        if (made.ok) {
+          take(index, made.value);
+          await keeper?.add(image.id, made.value);
+        } else problems.set(index, made.fault);
+        missing.delete(index);
+        told();
+      },
+      signal,
+    );
+  } finally {
+    await keeper?.close();
+  }
+  return { problems, decoded };
 }
 
 /** How far images are prepared that nobody waits for yet. */

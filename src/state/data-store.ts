@@ -2,7 +2,7 @@
 // Filled by trainer.ts.
 import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
-import type { DataSummary, Fault, FileVerdict, TrainerEvent } from '../worker/protocol.ts';
+import type { DataSummary, Fault, FileVerdict, ImageCheck, TrainerEvent } from '../worker/protocol.ts';
 import type { BundledData } from './bundled.ts';
 
 export interface DataState {
@@ -23,6 +23,8 @@ export interface DataState {
   readonly storedBytes: number;
   /** More of them are not kept while the runs that need them are not finished. */
   readonly isStoreFull: boolean;
+  /** What is found among the open images by what they look like. */
+  readonly check: 'none' | 'looking' | ImageCheck;
   /** Object URLs of thumbnails by image id. */
   readonly thumbnails: ReadonlyMap<number, string>;
 }
@@ -38,6 +40,7 @@ const initial: DataState = {
   pixels: null,
   storedBytes: 0,
   isStoreFull: false,
+  check: 'none',
   thumbnails: new Map(),
 };
 

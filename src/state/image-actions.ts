@@ -25,6 +25,10 @@ export interface ImageActions {
   /** Splits the open images as the recipe says now. */
   resplit(): Promise<void>;
   loadThumbnails(images: readonly number[]): Promise<void>;
+  /** Looks for near copies and odd pictures among the open images. */
+  checkImages(): Promise<void>;
+  /** Stops that. */
+  cancelCheck(): void;
 }
 
 interface OpenedData {
@@ -66,6 +70,8 @@ export function createImages(
   const requested = new Set<number>();
   /** Stops the images that are being opened. */
   let opening: AbortController | null = null;
+  /** Stops the check of the images that are open. */
+  let checking: AbortController | null = null;
 
   function sendData(opened: OpenedData, role: 'all' | 'validation', bundledId: string | null): Promise<void> {
     return inTurn(async () => {
@@ -99,6 +105,7 @@ export function createImages(
         status: 'ready',
         data: reply.value,
         pixels: null,
+        check: 'none',
         bundledId: role === 'all' ? bundledId : former.bundledId,
         validationTitle: role === 'all' ? null : opened.title,
       });
@@ -152,7 +159,9 @@ export function createImages(
         const { recipe } = recipeStore.getState();
         if (recipe === null || dataStore.getState().data === null) return;
         const reply = await client.call('splitData', { split: recipe.split, seed: recipe.seed });
-        dataStore.setState(reply.ok ? { data: reply.value, fault: null } : { fault: reply.fault });
+        dataStore.setState(
+          reply.ok ? { data: reply.value, fault: null, check: 'none' } : { fault: reply.fault },
+        );
       }),
     async loadThumbnails(images) {
       const wanted = images.filter((image) => !requested.has(image));
@@ -168,6 +177,16 @@ export function createImages(
         ]),
       }));
     },
+    checkImages: () =>
+      inTurn(async () => {
+        checking = new AbortController();
+        dataStore.setState({ check: 'looking' });
+        const reply = await client.call('checkImages', null, checking.signal);
+        checking = null;
+        if (reply.ok) dataStore.setState({ check: reply.value });
+        else dataStore.setState({ check: 'none', fault: isCancelled(reply.fault) ? null : reply.fault });
+      }),
+    cancelCheck: () => checking?.abort(),
   };
   return {
     actions,

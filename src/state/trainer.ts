@@ -118,8 +118,9 @@ export function createTrainer(parts: TrainerParts): Trainer {
       runStore.setState({ fault: { kind: 'other-tab' } });
       return;
     }
-    // What a result is asked would hold up the next run.
+    // What a result is asked, or images are looked at for, would hold up the next run.
     understanding.stopAsking();
+    images.actions.cancelCheck();
     await begin();
     tabs?.settle();
   }

@@ -127,6 +127,20 @@ describe('the report of an import', () => {
     expect(screen.getByTestId('ignored').textContent).toContain('1 file passed over');
   });
 
+  test('says what is found when the images are looked at', async () => {
+    await shown('images with remarks', 'images');
+    fireEvent.click(button('Look for copies and odd pictures'));
+    await act(settled);
+    expect(screen.getByTestId('checked').textContent).toBe(
+      'Something was found among 38 images; 2 more could not be decoded.',
+    );
+    const leak = screen.getByTestId('found-near-leak');
+    expect(leak.textContent).toContain('1 picture on both sides of the split');
+    expect(leak.textContent).toContain('catsto learn fromcatsto validate');
+    expect(screen.getByTestId('found-one-shade').textContent).toContain('dogsnot used');
+    expect(screen.queryByTestId('found-blurred')).toBeNull();
+  });
+
   test('has no list for what did not happen', async () => {
     await shown('ready', 'images');
     for (const id of ['rejected', 'warnings', 'ignored']) expect(screen.queryByTestId(id)).toBeNull();

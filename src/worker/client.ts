@@ -74,6 +74,7 @@ export function startClient(
     gallery: new Map(),
     imagePaths: new Map(),
     thumbnails: new Map(),
+    checkImages: new Map(),
     start: new Map(),
     estimate: new Map(),
     pause: new Map(),

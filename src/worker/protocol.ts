@@ -3,6 +3,7 @@
 // ten messages a second, and a page that misses one shows an older number until the next.
 import type { AdapterBeside, HubOrigin, ModelOrigin, ModelSummary } from '../checkpoints/open-model.ts';
 import type { Edit } from '../data/edits.ts';
+import type { ImageCheck } from '../data/health/check-images.ts';
 import type { SplitName } from '../data/import-report.ts';
 import type { Reading, ReadingChoice, ReadingOptions } from '../data/reading-options.ts';
 import type { PixelFinding } from '../data/pixel-findings.ts';
@@ -64,7 +65,7 @@ export type {
   TriedSource,
   TriedSummary,
 } from './answers.ts';
-export type { BackendChoice, ReadingChoice, ReadingOptions, SourceFile, SplitName, StepRow };
+export type { BackendChoice, ImageCheck, ReadingChoice, ReadingOptions, SourceFile, SplitName, StepRow };
 export type { AdapterBeside, HubOrigin, ModelOrigin, ModelSummary };
 export type { ExportDtype, ExportedFile, ExportFormat, FormatExport, RunResult };
 
@@ -350,6 +351,8 @@ export interface Commands {
     input: { readonly images: readonly number[]; readonly side?: number };
     output: readonly Thumbnail[];
   };
+  /** What is found among the open images by what they look like; its signal stops it. */
+  checkImages: { input: null; output: ImageCheck };
   /**
    * Checks the recipe, prepares and starts; progress comes as events. Its signal ends it within a second, and
    * all is as it was before (`undone`).

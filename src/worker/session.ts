@@ -1,6 +1,7 @@
 // What a worker holds between commands: the open model, the open images, and beside them the run. Each method
 // is a command of the protocol; a command that fails leaves what was open before as it was.
 import { loadingProblemHere } from '../engine/loading-problem.ts';
+import type { ImageCheck } from '../data/health/check-images.ts';
 import { autoReading } from '../data/reading-options.ts';
 import type { Adapter } from '../dmlora/adapter.ts';
 import { loraNeeds, loraProblem } from '../dmlora/lora-start.ts';
@@ -240,6 +241,28 @@ export class Session {
   ): Promise<Result<readonly Thumbnail[]>> {
     const data = this.#data;
     return ok(data === null ? [] : await thumbnailsOf(data, images, this.#images, { side, signal }));
+  }
+
+  /** Looks for near copies and odd pictures among the open images, as the open model will see them. */
+  async checkImages(signal: AbortSignal): Promise<Result<ImageCheck>> {
+    const [model, data] = [this.#model, this.#data];
+    if (model === null || data === null)
+      return fail({ kind: 'wrong-phase', command: 'check the images', phase: 'without model and images' });
+    const busy = this.run.refuseWhileActive('check the images');
+    if (busy !== null) return busy;
+    await unlessAborted(this.pixels.stop(), signal);
+    const kept = await this.pixels.store();
+    const { checkOpenImages } = await import('./image-check.ts');
+    const onProgress = (done: number, total: number): void =>
+      this.#progress('Looking at the images', done, total);
+    const checked = await checkOpenImages(data, model.preprocessing, {
+      onProgress,
+      signal,
+      work: this.#images,
+      kept,
+    });
+    this.#decodeAhead();
+    return checked;
   }
 
   /**

@@ -60,6 +60,22 @@ export const appPhases: readonly AppPhase[] = [
         warnings: [{ path: 'dogs/tiny.png', code: 'small', reason: 'It has 12 x 12 pixels.' }],
         ignored: [{ path: '.DS_Store', code: 'system', reason: 'A file of the system.' }],
       },
+      check: {
+        checked: 38,
+        total: 40,
+        findings: [
+          {
+            kind: 'near-leak',
+            groups: [
+              [
+                { image: 0, path: 'cats/1.jpg', class: 'cats', split: 'train' },
+                { image: 9, path: 'cats/1 copy.jpg', class: 'cats', split: 'validation' },
+              ],
+            ],
+          },
+          { kind: 'one-shade', groups: [[{ image: 4, path: 'dogs/4.jpg', class: 'dogs', split: null }]] },
+        ],
+      },
     },
   },
   {

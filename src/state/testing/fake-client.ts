@@ -22,6 +22,7 @@ import type {
   Fault,
   FormatExport,
   Hello,
+  ImageCheck,
   ListedRun,
   ModelSummary,
   ModuleView,
@@ -56,6 +57,8 @@ export interface FakeOptions {
   readonly hubFault?: Fault;
   /** What a run is foretold to take. */
   readonly forecast?: RunForecast;
+  /** What is found among the images. */
+  readonly check?: ImageCheck;
   /** A format whose proof fails. */
   readonly refuses?: ExportFormat;
   /** The classes of what a result answers. */
@@ -333,6 +336,7 @@ export function createFakeClient(
               blob: new Blob([pictureOf(image)], { type: 'image/svg+xml' }),
             })),
       ),
+    checkImages: () => ok(options.check ?? { checked: 30, total: 30, findings: [] }),
     start: () => {
       step = 0;
       drops = [];

@@ -16,6 +16,7 @@ import { FilePick } from '../parts/FilePick.tsx';
 import { Icon } from '../parts/Icon.tsx';
 import { ProgressLine } from '../parts/ProgressLine.tsx';
 import { countText, wholeText } from '../parts/words.ts';
+import { CheckCard } from './CheckCard.tsx';
 import { ClassList } from './ClassList.tsx';
 import { DataChoices } from './DataChoices.tsx';
 import { FileLists } from './FileLists.tsx';
@@ -179,7 +180,7 @@ export function ImagesCard() {
         )}
       </Card>
       {data !== null && (
-        <div className={cx(opens && styles.former)}>
+        <div className={cx(styles.open, opens && styles.former)}>
           <Card title="Open images">
             <p>
               <strong>
@@ -204,6 +205,7 @@ export function ImagesCard() {
             <FileLists data={data} />
             <PreparedImages disabled={!edit || opens} />
           </Card>
+          {data.fault === null && <CheckCard />}
         </div>
       )}
     </div>
