@@ -25,19 +25,21 @@ export async function checkOpenImages(
   );
   const { width, height } = outputSizeOf(preprocessing);
   const seen: CheckedImage[] = [];
-  const total = data.images.length;
+  const used = data.images.flatMap(({ excluded }, place) => (excluded ? [] : place));
+  const total = used.length;
   try {
     await eachPixels(
-      data.images,
+      used.map((place) => present(data.images[place], 'image')),
       preprocessing,
       work,
       { kept, signal, onProgress: ({ done }) => onProgress(done, total) },
-      (image, pixels) => {
-        const { path, classIndex } = present(data.images[image], 'image');
+      (position, pixels) => {
+        const image = present(used[position], 'place');
+        const { path, label } = present(data.images[image], 'image');
         seen.push({
           image,
           path,
-          class: data.classes[classIndex] ?? '',
+          class: label,
           split: parts.find(([, places]) => places.has(image))?.[0] ?? null,
           fingerprint: fingerprintOf(pixels, width, height),
         });
