@@ -102,7 +102,7 @@ describe('a run as a file', () => {
       modules: fresh.modules.map((module) => ({ ...module, branches: module.branches.slice(0, 2) })),
     };
     const validation = { loss: 1, accuracy: 0.5 };
-    const best = { step: 1, validation, drops: [], adapter: copy(fresh) };
+    const best = { step: 1, validation, answers: null, drops: [], adapter: copy(fresh) };
     const first: RunState = { ...fixedRun.state, adapter: { ...fresh, moments }, best, stage1End: null };
     const kept = new Set([...parametersOf(half).keys()]);
     const second: RunState = {
@@ -171,6 +171,8 @@ describe('a file that is none', () => {
     const wrong: SavedRun[] = [
       { facts, state: { ...state, losses: short } },
       { facts, state: { ...state, step: -1 } },
+      { facts, state: { ...state, answers: { answer: Int32Array.of(0, 1), loss: new Float32Array(2) } } },
+      { facts, state: { ...state, answers: { answer: Int32Array.of(2), loss: new Float32Array(1) } } },
       { facts: { ...facts, images: { ...facts.images, labels: Int32Array.of(0, 1, 0, 7) } }, state },
       { facts: { ...facts, images: { ...facts.images, ids: facts.images.ids.slice(1) } }, state },
       { facts: { ...facts, recipe: { ...facts.recipe, learningRate: -1 } }, state },
@@ -216,16 +218,23 @@ describe('a file that is none', () => {
 
 test('files of every version that was written keep loading', async () => {
   // To make the file of a new version: GRAFT_WRITE_FIXTURES=1 npx vitest run src/runs/checkpoint-file.test.ts
-  const own = path.join(folder, `version-${checkpointVersion}.safetensors`);
+  const own = path.join(folder, `version-${checkpointVersion}-answers.safetensors`);
   if (process.env['GRAFT_WRITE_FIXTURES'] !== undefined)
     await writeFile(own, await writeCheckpoint(fixedRun));
   const names = (await readdir(folder)).filter((name) => name.endsWith('.safetensors'));
   expect(names).toContain(path.basename(own));
   for (const name of names) {
     const run = unwrap(await readCheckpoint(new Blob([await readFile(path.join(folder, name))]), name));
-    // Form 1 knew no branches that were dropped.
+    // Form 1 knew no branches that were dropped, and the first of form 2 no answers to each image.
     const { facts, state } = fixedRun;
-    const known = name === 'version-1.safetensors' ? { facts, state: { ...state, dropped: [] } } : fixedRun;
-    expect(bits(run)).toBe(bits(known));
+    const best = state.best === null ? null : { ...state.best, answers: null };
+    const first: RunState = { ...state, best, stage1End: best };
+    const known =
+      name === 'version-1.safetensors'
+        ? { ...first, dropped: [] }
+        : name === 'version-2.safetensors'
+          ? first
+          : state;
+    expect(bits(run)).toBe(bits({ facts, state: known }));
   }
 });

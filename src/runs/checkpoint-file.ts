@@ -11,6 +11,7 @@ import {
 } from '../formats/safetensors.ts';
 import { ndArray, type NdArray } from '../shared/array.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
+import type { ImageAnswers } from '../train/evaluation.ts';
 import type { Probed, RunState, Validated } from '../train/run-state.ts';
 import {
   factsOf,
@@ -43,6 +44,12 @@ type Role = 'adapter' | 'best' | 'stage1End';
 const droppedNames = (module: string, branch: number): readonly [A: string, B: string] => [
   `dropped/${paramNames.down(module, branch)}`,
   `dropped/${paramNames.up(module, branch)}`,
+];
+
+/** Names of what an adapter answered to each validation image. */
+const answerNames = (role: Role): readonly [answer: string, loss: string] => [
+  `answers/${role}/answer`,
+  `answers/${role}/loss`,
 ];
 
 /** The bytes of a run's file. */
@@ -85,10 +92,22 @@ export function encodeCheckpoint({ facts, state }: SavedRun): Uint8Array<ArrayBu
       moments: [...value.moments].map(([name, { steps }]) => [name, steps]),
     };
   };
-  const validated = (role: Role, value: Validated | null): ValidatedJson | null =>
-    value === null ? null : { ...value, adapter: adapter(role, value.adapter) };
+  // An earlier reader passes over them, and a reader finds none in an earlier file: the form is the same.
+  const answers = (role: Role, value: ImageAnswers | null): void => {
+    if (value === null) return;
+    const shape = [value.answer.length];
+    tensors.set(answerNames(role)[0], { dtype: 'I32', shape, bytes: bytesOf(value.answer) });
+    floats(answerNames(role)[1], shape, value.loss);
+  };
+  const validated = (role: Role, value: Validated | null): ValidatedJson | null => {
+    if (value === null) return null;
+    const { answers: given, ...rest } = value;
+    answers(role, given);
+    return { ...rest, adapter: adapter(role, value.adapter) };
+  };
 
-  const { losses, correct, gradientNorms, probe, dropped, ...rest } = state;
+  const { losses, correct, gradientNorms, probe, dropped, answers: own, ...rest } = state;
+  answers('adapter', own);
   for (const [name, values] of Object.entries({ losses, correct, gradientNorms }))
     floats(name, [values.length], values);
   if (probe !== null) {
@@ -105,7 +124,7 @@ export function encodeCheckpoint({ facts, state }: SavedRun): Uint8Array<ArrayBu
   tensors.set('images/label', {
     dtype: 'I32',
     shape: [labels.length],
-    bytes: new Uint8Array(labels.slice().buffer),
+    bytes: bytesOf(labels),
   });
   const json: CheckpointJson = {
     facts: { ...facts, images },
@@ -168,6 +187,7 @@ class Missing extends Error {}
 /** Puts a run together from its JSON and its tensors; throws Missing where they do not fit. */
 class TensorReader {
   readonly #adapters = new Map<Role, Adapter>();
+  #validation = { images: 0, classes: 0 };
 
   constructor(
     private readonly file: Uint8Array,
@@ -184,6 +204,7 @@ class TensorReader {
     if (labelOf.some((label) => label < 0 || label >= classes.length))
       throw new Missing('an image has a class that it does not name');
     const images = { ...facts.images, ids: hexOfBytes(ids), labels: labelOf };
+    this.#validation = { images: counts.validation, classes: classes.length };
     return { facts: { ...facts, images }, state: this.#state(state) };
   }
 
@@ -201,6 +222,7 @@ class TensorReader {
       correct,
       gradientNorms,
       adapter,
+      answers: this.#answers('adapter'),
       best: this.#validated('best', json.best),
       stage1End: this.#validated('stage1End', json.stage1End),
       dropped: json.dropped.map(({ branch, ...one }) => {
@@ -216,7 +238,18 @@ class TensorReader {
   }
 
   #validated(role: Role, value: ValidatedJson | null): Validated | null {
-    return value === null ? null : { ...value, adapter: this.#adapter(role, value.adapter) };
+    if (value === null) return null;
+    return { ...value, adapter: this.#adapter(role, value.adapter), answers: this.#answers(role) };
+  }
+
+  #answers(role: Role): ImageAnswers | null {
+    const [answerName, lossName] = answerNames(role);
+    if (!this.header.tensors.has(answerName)) return null;
+    const { images, classes } = this.#validation;
+    const answer = new Int32Array(this.#bytes(answerName, 'I32').slice().buffer);
+    if (answer.length !== images || answer.some((id) => id < 0 || id >= classes))
+      throw new Missing(`"${answerName}" are no answers to its validation images`);
+    return { answer, loss: this.#vector(lossName, images) };
   }
 
   #adapter(role: Role, json: AdapterJson | Role): Adapter {
@@ -343,6 +376,8 @@ async function digestOf(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
   return hexOfBytes(digest)[0] ?? '';
 }
+
+const bytesOf = (values: Int32Array): Uint8Array => new Uint8Array(values.slice().buffer);
 
 function bytesOfHex(ids: readonly string[]): Uint8Array {
   const bytes = new Uint8Array(32 * ids.length);

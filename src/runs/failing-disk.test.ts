@@ -9,14 +9,12 @@ import { finished, inputOf } from '../train/testing/micro-run.ts';
 import { encodeCheckpoint } from './checkpoint-file.ts';
 import { RunFolders } from './run-folders.ts';
 import { RunSaver } from './run-saver.ts';
-import { fixedRun } from './testing/any-run.ts';
-
-const { facts } = fixedRun;
+import { savedState } from './testing/any-run.ts';
 
 const { run, log } = await finished(inputOf({ steps: 8 }));
 /** The file of each state, as text. */
 const textOf = (state: RunState): string =>
-  Buffer.from(encodeCheckpoint({ facts, state })).toString('latin1');
+  Buffer.from(encodeCheckpoint(savedState(state))).toString('latin1');
 const texts = log.states.map(textOf);
 
 /** Saves every state; counts what was told. */
@@ -25,7 +23,7 @@ async function saveAll(folders: RunFolders): Promise<{ readonly saved: number; r
   let now = 0;
   const saver = new RunSaver(run.plan, {
     clock: () => (now += 60_000),
-    save: (state) => folders.save('a', { facts, state }),
+    save: (state) => folders.save('a', savedState(state)),
     saved: (state) => {
       told.saved = log.states.indexOf(state);
     },

@@ -5,6 +5,8 @@ import type { Engine } from '../engine/engine.ts';
 import { ndArray, type NdArray } from '../shared/array.ts';
 import { cancelled } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
+import { rowOf } from '../understand/answers.ts';
+import { crossEntropies } from '../understand/paired.ts';
 import type { LabelledPixels } from './training-data.ts';
 import { yieldToEventLoop } from '../shared/event-loop.ts';
 
@@ -101,6 +103,23 @@ export function metricsOf(logits: NdArray, labels: Int32Array, byClass = false):
   if (!byClass) return { loss, accuracy };
   const recalls = Array.from(images, (count, label) => (right[label] ?? 0) / count).filter(Number.isFinite);
   return { loss, accuracy, recall: recalls.reduce((a, b) => a + b, 0) / recalls.length };
+}
+
+/** What each image of a set was answered, small enough to be kept with a run: runs are compared by it. */
+export interface ImageAnswers {
+  /** The class of the largest logit, the first of equal ones. */
+  readonly answer: Int32Array; // [images]
+  /** The cross entropy of its own class. */
+  readonly loss: Float32Array; // [images]
+}
+
+export function imageAnswersOf(logits: NdArray, labels: Int32Array): ImageAnswers {
+  const asked = { classes: logits.shape[1] ?? 0, logits: logits.data, labels };
+  const answer = labels.map((_, i) => {
+    const row = rowOf(asked, i);
+    return row.indexOf(row.reduce((a, b) => Math.max(a, b), -Infinity));
+  });
+  return { answer, loss: Float32Array.from(crossEntropies(asked)) };
 }
 
 /** How right the answers are: all images alike, or all classes alike where the run counts so. */

@@ -82,10 +82,12 @@ describe('a run', () => {
     expect(record?.scalarsKept).toBe(best.step > 16);
     expect(Object.values(record?.learnedScalars ?? {})).toEqual(scalars(second!.at(-1)!.adapter));
     expect(scalars(run.adapter).every((value) => value === 1)).toBe(record?.scalarsKept === false);
-    // What the engine holds is the result too.
-    expect(metricsOf(unwrap(await run.validationLogits()), input.data.validation.labels)).toEqual(
-      record?.validation,
-    );
+    // What the engine holds is the result too, and so is what is kept of its answers.
+    const { labels } = input.data.validation;
+    expect(metricsOf(unwrap(await run.validationLogits()), labels)).toEqual(record?.validation);
+    const { answer = [], loss = [] } = run.state.answers ?? {};
+    expect([...labels].filter((label, i) => answer[i] === label).length / labels.length).toBe(best.accuracy);
+    expect([...loss].reduce((a, b) => a + b, 0) / labels.length).toBeCloseTo(best.loss, 5);
     run.dispose();
   });
 

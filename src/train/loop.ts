@@ -11,7 +11,7 @@ import { FaultError, faultOfThrown } from '../shared/describe-fault.ts';
 import { isCancelled } from '../shared/fault.ts';
 import { unwrap } from '../shared/result.ts';
 import { withCrops } from './augment.ts';
-import { logitsOf, metricsOf, type Metrics } from './evaluation.ts';
+import { imageAnswersOf, logitsOf, metricsOf, type ImageAnswers, type Metrics } from './evaluation.ts';
 import { yieldToEventLoop } from '../shared/event-loop.ts';
 import { leaving } from './dropped.ts';
 import { probeMetrics, probeStart, type ProbeWatch } from './probe-start.ts';
@@ -135,11 +135,12 @@ async function probe(task: RunTask, state: RunState, engine: Engine, host: RunHo
       }),
     signal: host.signals().hurry,
   };
-  const { weight, bias, strength, validation, validationSeconds } = unwrap(
+  const { weight, bias, strength, validation, answers, validationSeconds } = unwrap(
     await probeStart(engine, task.data, task.plan.batch, watch, isByClass(task.recipe)),
   );
   host.evaluated(validationSeconds);
-  const next = withProbe(state, { head: { weight, bias }, strength, validation, test: null });
+  const probed = { head: { weight, bias }, strength, validation, test: null };
+  const next = withProbe(state, probed, answers);
   unwrap(await engine.writeAdapter(next.adapter));
   return after(secondsSince(startedAt), next);
 }
@@ -157,12 +158,12 @@ async function validation(task: RunTask, state: RunState, engine: Engine, host: 
         : { kind: 'evaluating', step: state.step, steps: task.plan.steps },
     );
   tell();
-  const { metrics, seconds } = await measure(task, engine, host, images, (answered) => {
+  const { metrics, answers, seconds } = await measure(task, engine, host, images, (answered) => {
     done += answered;
     if (state.step === 0) tell();
   });
   host.evaluated(seconds);
-  return after(seconds, afterValidation(state, metrics));
+  return after(seconds, afterValidation(state, metrics, answers));
 }
 
 /** Every drop that is due, unless the host ends the run meanwhile. */
@@ -332,7 +333,7 @@ async function measure(
   host: RunHost,
   images: LabelledPixels,
   onAnswer: (images: number) => void = () => undefined,
-): Promise<{ metrics: Metrics; seconds: number }> {
+): Promise<{ metrics: Metrics; answers: ImageAnswers; seconds: number }> {
   const startedAt = performance.now();
   const between = (answered: number): Promise<void> => {
     onAnswer(answered);
@@ -342,7 +343,8 @@ async function measure(
     await logitsOf(engine, images, plan.batch, { between, signal: host.signals().hurry }),
   );
   const metrics = metricsOf(logits, images.labels, isByClass(recipe));
-  return { metrics, seconds: secondsSince(startedAt) };
+  const answers = imageAnswersOf(logits, images.labels);
+  return { metrics, answers, seconds: secondsSince(startedAt) };
 }
 
 const secondsSince = (startedAt: number): number => (performance.now() - startedAt) / 1000;

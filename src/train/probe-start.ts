@@ -7,13 +7,14 @@ import { yieldToEventLoop } from '../shared/event-loop.ts';
 import { FaultError } from '../shared/describe-fault.ts';
 import { cancelled } from '../shared/fault.ts';
 import { ok, type Result } from '../shared/result.ts';
-import { metricsOf, rowsOf, type Metrics } from './evaluation.ts';
+import { imageAnswersOf, metricsOf, rowsOf, type ImageAnswers, type Metrics } from './evaluation.ts';
 import { headLogitsInTurn, linearProbe, probeImages, type Probe } from './linear-probe.ts';
 import type { LabelledPixels, TrainingData } from './training-data.ts';
 
 export interface ProbeStart extends Probe {
   /** Of the probe, from the very features that its strength was chosen by. */
   readonly validation: Metrics;
+  readonly answers: ImageAnswers;
   /** What the validation images took the engine. */
   readonly validationSeconds: number;
 }
@@ -66,8 +67,13 @@ export async function probeStart(
     pause,
     (fits, of) => onProgress('probe', fits, of),
   );
-  const metrics = metricsOf(await headLogitsInTurn(held.value, probe, pause), validation.labels, byClass);
-  return ok({ ...probe, validation: metrics, validationSeconds });
+  const logits = await headLogitsInTurn(held.value, probe, pause);
+  return ok({
+    ...probe,
+    validation: metricsOf(logits, validation.labels, byClass),
+    answers: imageAnswersOf(logits, validation.labels),
+    validationSeconds,
+  });
 }
 
 /**

@@ -9,7 +9,7 @@ import type { StepReport } from '../engine/engine.ts';
 import type { RateChange } from '../shared/fault.ts';
 import type { Dropped } from './dropped.ts';
 import { farLoss, type DivergedFault, type Evaluated } from './divergence.ts';
-import { isBetter, type Metrics } from './evaluation.ts';
+import { isBetter, type ImageAnswers, type Metrics } from './evaluation.ts';
 import type { RunEnd, RunInput } from './run-input.ts';
 import { learningRateAt, scheduleOf, type RunPlan } from './run-plan.ts';
 import type { DropRecord, ProbeRecord, RunRecord, StepRow } from './run-record.ts';
@@ -22,6 +22,8 @@ export interface RunTask extends RunInput {
 /** An adapter that was validated after `step` done steps, without its moments: nothing trains it further. */
 export interface Validated extends Evaluated {
   readonly adapter: Adapter;
+  /** To each validation image; null where they were not kept. */
+  readonly answers: ImageAnswers | null;
   /** The drops that led to it. */
   readonly drops: readonly DropRecord[];
 }
@@ -66,6 +68,8 @@ export interface RunState {
   readonly evaluations: readonly Evaluated[];
   /** Validation of this very adapter; null where it has changed since. */
   readonly validation: Metrics | null;
+  /** What that was measured by; null without it, and in a run that was saved before they were kept. */
+  readonly answers: ImageAnswers | null;
   /** The best validated state (`isBetter`), the earliest of equal ones: what the run leaves. */
   readonly best: Validated | null;
   /** The state where stage 2 began: what a run leaves whose scalars diverge. */
@@ -107,6 +111,7 @@ export function initialState(input: RunInput, adapter = startingAdapter(input)):
     gradientNorms: new Float32Array(),
     evaluations: [],
     validation: null,
+    answers: null,
     best: null,
     stage1End: null,
     overflow: null,
@@ -141,9 +146,9 @@ export function startingAdapter({
  * With the probe's head, before the first step. The probe's validation is that of this state: the engine
  * would measure the same again, but for float32's last bits.
  */
-export function withProbe(state: RunState, probe: Probed): RunState {
+export function withProbe(state: RunState, probe: Probed, answers: ImageAnswers | null = null): RunState {
   const adapter = { ...state.adapter, head: probe.head };
-  return afterValidation({ ...state, adapter, probe }, probe.validation);
+  return afterValidation({ ...state, adapter, probe }, probe.validation, answers);
 }
 
 /** After some more steps: what was measured of each, and the adapter that they left. */
@@ -167,7 +172,7 @@ export function afterSteps(
       reports.map(({ gradientNorm }) => gradientNorm),
     ),
   };
-  return overcome({ ...state, ...measured, step, adapter, validation: null }, step - 1);
+  return overcome({ ...state, ...measured, step, adapter, validation: null, answers: null }, step - 1);
 }
 
 function joined(former: Float32Array, more: readonly number[]): Float32Array {
@@ -203,6 +208,7 @@ export function afterDrop(
     drops: [...state.drops, ...drops],
     dropped: [...state.dropped, ...dropped],
     validation: null,
+    answers: null,
   };
 }
 
@@ -216,15 +222,19 @@ function droppedBy(dropped: readonly Dropped[], drops: readonly DropRecord[]): r
  * With the validation of this very adapter. A network that broke may guess more images right than the start:
  * whose loss is far above it is no result.
  */
-export function afterValidation(state: RunState, validation: Metrics): RunState {
+export function afterValidation(
+  state: RunState,
+  validation: Metrics,
+  answers: ImageAnswers | null = null,
+): RunState {
   const evaluations = [...state.evaluations, { step: state.step, validation }];
   const [start] = state.evaluations;
   const isSane =
     start === undefined ||
     validation.loss <= farLoss(state.adapter.head.bias.data.length, start.validation.loss);
   const better = state.best === null || (isSane && isBetter(validation, state.best.validation));
-  const best = better ? validated(state, validation) : state.best;
-  return overcome({ ...state, evaluations, validation, best }, state.step);
+  const next = { ...state, evaluations, validation, answers };
+  return overcome({ ...next, best: better ? validated(next, validation) : state.best }, state.step);
 }
 
 /** A number was finite again where it was not. */
@@ -233,8 +243,8 @@ function overcome(state: RunState, step: number): RunState {
 }
 
 /** The state as one that can be gone back to when the run ends. */
-export function validated({ step, adapter, drops }: RunState, validation: Metrics): Validated {
-  return { step, validation, drops, adapter: { ...adapter, moments: new Map() } };
+export function validated({ step, adapter, drops, answers }: RunState, validation: Metrics): Validated {
+  return { step, validation, answers, drops, adapter: { ...adapter, moments: new Map() } };
 }
 
 /**
@@ -242,7 +252,7 @@ export function validated({ step, adapter, drops }: RunState, validation: Metric
  * they took. The optimiser begins anew, since its moments were not kept.
  */
 export function backTo(plan: RunPlan, state: RunState, to: Validated): RunState {
-  const { step, adapter, drops, validation } = to;
+  const { step, adapter, drops, validation, answers } = to;
   const steps = new Set(drops.map((drop) => drop.step));
   return {
     ...state,
@@ -251,6 +261,7 @@ export function backTo(plan: RunPlan, state: RunState, to: Validated): RunState 
     drops,
     dropped: droppedBy(state.dropped, drops),
     validation,
+    answers,
     stage: step > plan.stage2 ? state.stage : 1,
     stage1End: step > plan.stage2 ? state.stage1End : null,
     dropEvents: plan.drops.filter((event) => steps.has(event.step)).length,
@@ -265,9 +276,9 @@ export function backTo(plan: RunPlan, state: RunState, to: Validated): RunState 
 /** With a verdict, and the validated state that it leaves; the steps that led away from that stay counted. */
 export function afterVerdict(state: RunState, verdict: Verdict, result: Validated | null): RunState {
   if (result === null) return { ...state, verdict };
-  const { adapter, drops, validation } = result;
+  const { adapter, drops, validation, answers } = result;
   const dropped = droppedBy(state.dropped, drops);
-  return { ...state, verdict, adapter, drops, dropped, validation };
+  return { ...state, verdict, adapter, drops, dropped, validation, answers };
 }
 
 /**

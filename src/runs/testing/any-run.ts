@@ -5,7 +5,7 @@ import type { AdaptedModule, Adapter, Moments } from '../../dmlora/adapter.ts';
 import { parametersOf } from '../../dmlora/adapter.ts';
 import { recipeDefaults } from '../../recipe/recipe.ts';
 import { ndArray } from '../../shared/array.ts';
-import type { Metrics } from '../../train/evaluation.ts';
+import type { ImageAnswers, Metrics } from '../../train/evaluation.ts';
 import type { Dropped } from '../../train/dropped.ts';
 import type { DropRecord } from '../../train/run-record.ts';
 import type { RunState, Validated } from '../../train/run-state.ts';
@@ -90,6 +90,7 @@ const validatedOf = (held: readonly Adapter[]): fc.Arbitrary<Validated | null> =
     fc.record({
       step: count,
       validation: metrics,
+      answers: fc.constant(null), // as many as there are validation images: see anyRun
       drops,
       adapter: fc.oneof(bare, ...held.map((adapter) => fc.constant({ ...adapter, moments: new Map() }))),
     }),
@@ -136,6 +137,7 @@ const state: fc.Arbitrary<RunState> = fc.tuple(trained, fc.nat({ max: 5 })).chai
         gradientNorms: floats(step),
         evaluations: fc.array(fc.record({ step: count, validation: metrics }), { maxLength: 3 }),
         validation: fc.option(metrics),
+        answers: fc.constant(null),
         best: fc.constant(best),
         stage1End: fc.constant(stage1End),
         overflow: fc.option(count),
@@ -230,7 +232,30 @@ const facts: fc.Arbitrary<RunFacts> = fc
     });
   });
 
-export const anyRun: fc.Arbitrary<SavedRun> = fc.record({ facts, state });
+const answersTo = (images: number): fc.Arbitrary<ImageAnswers | null> =>
+  fc.option(
+    fc.record({
+      answer: fc
+        .array(fc.nat({ max: 2 }), { minLength: images, maxLength: images })
+        .map((all) => Int32Array.from(all)),
+      loss: floats(images),
+    }),
+  );
+
+export const anyRun: fc.Arbitrary<SavedRun> = fc
+  .record({ facts, state })
+  .chain(({ facts: about, state: { best, stage1End, ...rest } }) => {
+    const answers = answersTo(about.images.counts.validation);
+    return fc.tuple(answers, answers, answers).map(([own, ofBest, ofStage1]) => ({
+      facts: about,
+      state: {
+        ...rest,
+        answers: own,
+        best: best === null ? null : { ...best, answers: ofBest },
+        stage1End: stage1End === null ? null : { ...stage1End, answers: ofStage1 },
+      },
+    }));
+  });
 
 const series = (length: number, from: number): Float32Array =>
   Float32Array.from({ length }, (_, i) => Math.fround((from + i) / 7));
@@ -261,7 +286,8 @@ export const fixedRun: SavedRun = (() => {
   const drops = [
     { step: 2, module: 'blocks.0.q', branch: 1, strength: 0.25, lossBefore: 0.5, lossAfter: Infinity },
   ];
-  const best = { step: 2, validation: { loss: 1 / 3, accuracy: 0.5 }, drops, adapter };
+  const answers = { answer: Int32Array.of(1), loss: Float32Array.of(0.75) };
+  const best = { step: 2, validation: { loss: 1 / 3, accuracy: 0.5 }, answers, drops, adapter };
   return {
     facts: {
       name: 'Größe “fünf” 🌱',
@@ -324,6 +350,7 @@ export const fixedRun: SavedRun = (() => {
       gradientNorms: series(3, 30),
       evaluations,
       validation: null,
+      answers: null,
       best,
       stage1End: best,
       overflow: null,
@@ -336,3 +363,23 @@ export const fixedRun: SavedRun = (() => {
     },
   };
 })();
+
+/** A state in a saved run whose facts count as many validation images and classes as it answered. */
+export function savedState(state: RunState): SavedRun {
+  const answers = [state, state.best, state.stage1End].flatMap((one) => one?.answers ?? []);
+  const count = answers[0]?.answer.length ?? 0;
+  const { images, ...facts } = fixedRun.facts;
+  return {
+    state,
+    facts: {
+      ...facts,
+      images: {
+        ...images,
+        classes: Array.from(state.adapter.head.bias.data, (_, id) => String(id)),
+        ids: Array.from({ length: count }, (_, i) => i.toString(16).padStart(64, '0')),
+        labels: new Int32Array(count),
+        counts: { train: 0, validation: count, test: 0 },
+      },
+    },
+  };
+}

@@ -4,11 +4,11 @@ import { unwrap } from '../../shared/result.ts';
 import type { RunState } from '../../train/run-state.ts';
 import { finishedFrom, leavings, shortRecipe, type ResumeInput } from '../../train/testing/resume-checks.ts';
 import { readCheckpoint, writeCheckpoint } from '../checkpoint-file.ts';
-import { fixedRun } from './any-run.ts';
+import { savedState } from './any-run.ts';
 
 /** A state as it comes back from the file of a saved run. */
 export async function throughFile(state: RunState): Promise<RunState> {
-  const bytes = await writeCheckpoint({ ...fixedRun, state });
+  const bytes = await writeCheckpoint(savedState(state));
   return unwrap(await readCheckpoint(new Blob([bytes]), 'run.safetensors')).state;
 }
 
