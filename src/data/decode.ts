@@ -20,6 +20,7 @@ export type DecodeImage = (bytes: Uint8Array<ArrayBuffer>, header: ImageHeader) 
 export function makeBrowserDecoder(): DecodeImage {
   return async (bytes, header) => {
     if (isTooLarge(header)) return cannot('too-big', `It has ${header.width} x ${header.height} pixels.`);
+    if (header.format === 'tiff') return ownPixels(bytes);
     if (isPlainPng(header) && (await hasTruePngs())) {
       // One that this decoder does not take is left to the other, which says why.
       const stored = await storedPixels(bytes).catch(() => null);
@@ -46,6 +47,16 @@ export function makeBrowserDecoder(): DecodeImage {
       bitmap.close();
     }
   };
+}
+
+/** The pixels of a format that browsers do not decode. */
+async function ownPixels(bytes: Uint8Array<ArrayBuffer>): Promise<Result<RgbaImage>> {
+  try {
+    const { decodeTiff } = await import('./tiff-pixels.ts');
+    return ok(decodeTiff(bytes));
+  } catch (thrown) {
+    return cannot('unreadable', thrown instanceof Error ? thrown.message : 'It cannot be decoded.');
+  }
 }
 
 function pixelsOf(bitmap: ImageBitmap): Result<RgbaImage> {

@@ -39,11 +39,12 @@ export function extensionOf(name: string): string {
 const formats = new Map<string, ImageFormat | 'other'>([
   ...['jpg', 'jpeg', 'jpe', 'jfif'].map((extension) => [extension, 'jpeg'] as const),
   ...['png', 'apng'].map((extension) => [extension, 'png'] as const),
+  ...['tif', 'tiff'].map((extension) => [extension, 'tiff'] as const),
   ...['bmp', 'dib'].map((extension) => [extension, 'bmp'] as const),
   ['webp', 'webp'],
   ['gif', 'gif'],
   ['avif', 'avif'],
-  ...['svg', 'heic', 'heif', 'tif', 'tiff', 'jxl', 'ico', 'psd', 'raw', 'dng', 'cr2', 'nef'].map(
+  ...['svg', 'heic', 'heif', 'jxl', 'ico', 'psd', 'raw', 'dng', 'cr2', 'nef'].map(
     (extension) => [extension, 'other'] as const,
   ),
 ]);

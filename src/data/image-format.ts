@@ -2,7 +2,7 @@
 // formats share, and the two ways to end. Owns no format.
 import { fail, ok, type Result } from '../shared/result.ts';
 
-export type ImageFormat = 'jpeg' | 'png' | 'webp' | 'gif' | 'bmp' | 'avif';
+export type ImageFormat = 'jpeg' | 'png' | 'webp' | 'gif' | 'bmp' | 'avif' | 'tiff';
 
 export interface ImageHeader {
   readonly format: ImageFormat;
@@ -12,7 +12,7 @@ export interface ImageHeader {
   readonly height: number;
   /** EXIF orientation, 1 to 8; 1 is upright. */
   readonly orientation: number;
-  /** Number of frames; 1 for a still image. */
+  /** Number of frames, or of pages; 1 for a still image. */
   readonly frames: number;
   /** Bits a channel as stored, 8 for most files. */
   readonly bitDepth: number;
@@ -31,7 +31,7 @@ export interface ImageHeader {
 
 type HeaderProblemCode = 'empty' | 'not-an-image' | 'unsupported' | 'undecodable' | 'too-many-pixels';
 
-interface HeaderProblem {
+export interface HeaderProblem {
   readonly code: HeaderProblemCode;
   /** A sentence for the user. */
   readonly reason: string;

@@ -45,8 +45,8 @@ describe('what is no image for a browser', () => {
     expect(codeOf(bytesOf(text))).toBe(code);
   });
 
-  test('TIFF is named', () => {
-    expect(codeOf(sample('unsupported.tif'))).toBe('unsupported');
+  test('a TIFF is read', () => {
+    expect(codeOf(sample('unsupported.tif'))).toBe('tiff');
   });
 
   test('HTML and plain XML are text', () => {

@@ -7,6 +7,7 @@ import { unsupported, type HeaderResult } from './image-format.ts';
 import { readJpegHeader } from './jpeg-header.ts';
 import { readPngHeader } from './png-header.ts';
 import { sniff, type FileKind } from './sniff.ts';
+import { readTiffHeader } from './tiff-header.ts';
 import { readWebpHeader } from './webp-header.ts';
 
 export type { HeaderResult, ImageFormat, ImageHeader } from './image-format.ts';
@@ -51,7 +52,7 @@ function readKind(kind: FileKind, bytes: Uint8Array): HeaderResult {
     case 'heic':
       return unsupported('HEIC, which most browsers cannot decode: save it as JPEG.');
     case 'tiff':
-      return unsupported('TIFF, which browsers cannot decode: save it as PNG or JPEG.');
+      return readTiffHeader(bytes);
     case 'jxl':
       return unsupported('JPEG XL, which most browsers cannot decode: save it as PNG or JPEG.');
     case 'svg':

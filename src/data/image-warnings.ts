@@ -43,7 +43,8 @@ export function warningsOf(header: ImageHeader, stored: StoredPixels | null, nam
       text: 'Transparent parts are laid over white; a reader that drops transparency shows the colours hidden there.',
     });
   if (frames > 1) {
-    warnings.push({ code: 'first-frame', text: `An animation of ${frames} frames: the first one is used.` });
+    const what = format === 'tiff' ? `It has ${frames} pages` : `An animation of ${frames} frames`;
+    warnings.push({ code: 'first-frame', text: `${what}: the first one is used.` });
   }
   if (Math.min(width, height) < tinySide) {
     warnings.push({ code: 'tiny', text: `Only ${width} x ${height} pixels.` });

@@ -6,7 +6,7 @@ import { asciiOf, type ImageFormat } from './image-format.ts';
 /** Bytes that `sniff` looks at. */
 export const sniffBytes = 4096;
 
-export type FileKind = ImageFormat | 'heic' | 'tiff' | 'svg' | 'jxl' | 'zip' | 'text' | 'unknown';
+export type FileKind = ImageFormat | 'heic' | 'svg' | 'jxl' | 'zip' | 'text' | 'unknown';
 
 /** The kind of a file by its first bytes; its name plays no part. */
 export function sniff(bytes: Uint8Array): FileKind {
@@ -16,7 +16,7 @@ export function sniff(bytes: Uint8Array): FileKind {
   if (head.startsWith('RIFF') && head.slice(8, 12) === 'WEBP') return 'webp';
   if (head.startsWith('GIF87a') || head.startsWith('GIF89a')) return 'gif';
   if (head.startsWith('BM') && (bytes[14] ?? 0) >= 12 && bytes[15] === 0) return 'bmp';
-  if (head.startsWith('II*\0') || head.startsWith('MM\0*')) return 'tiff';
+  if (/^(II[*+]\0|MM\0[*+])/.test(head)) return 'tiff';
   if (head.startsWith('\xff\x0a') || head.startsWith('\0\0\0\x0cJXL ')) return 'jxl';
   if (head.startsWith('PK\x03\x04') || head.startsWith('PK\x05\x06')) return 'zip';
   const iso = isoKind(bytes);
