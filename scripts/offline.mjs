@@ -27,6 +27,8 @@ const isNeeded = (url) =>
   !url.endsWith('.md') &&
   !url.endsWith('.txt') &&
   !/^(?:headless|assets\/headless-)/.test(url) &&
+  // The decoder of HEIC is 1.5 MB that few visits need: it is fetched when the first such picture is met.
+  !/^assets\/(?:worker-)?(?:libheif|heic-pixels)-/.test(url) &&
   url !== serviceWorkerName;
 
 /**

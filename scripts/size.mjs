@@ -9,11 +9,12 @@ import { dist } from './setup/paths.mjs';
 /** Largest size of each part in kB (1000 bytes), gzipped. */
 const limits = new Map([
   ['page', 154],
-  ['worker', 375],
+  ['worker', 382],
   ['images', 14],
   ['one-thread', 14],
   ['files', 12],
   ['tables', 120],
+  ['decoders', 64],
   ['hub', 60],
   ['export', 42],
   ['runs', 20],
@@ -32,6 +33,8 @@ function partOf(name) {
   if (/^worker-(?:fetch-model|hub-client|push-model|sha256-wrapper|dist|browser)-/.test(name)) return 'hub';
   // What only tables of images load: Parquet, and what packs it other than snappy.
   if (/^worker-(?:image-tables|hyparquet-compressors|brotli|src|esm)-/.test(name)) return 'tables';
+  // What only pictures load that browsers do not decode.
+  if (/^worker-(?:tiff-pixels|heic-pixels|libheif)-/.test(name)) return 'decoders';
   // What only unusual files load: names that are not UTF-8, a PEFT adapter.
   if (/^worker-(?:guess-encoding|peft-adapter|stacked-lora)-/.test(name)) return 'files';
   // What only an export loads: the writers and their proofs.

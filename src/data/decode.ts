@@ -20,7 +20,7 @@ export type DecodeImage = (bytes: Uint8Array<ArrayBuffer>, header: ImageHeader) 
 export function makeBrowserDecoder(): DecodeImage {
   return async (bytes, header) => {
     if (isTooLarge(header)) return cannot('too-big', `It has ${header.width} x ${header.height} pixels.`);
-    if (header.format === 'tiff') return ownPixels(bytes);
+    if (isOwn(header)) return ownPixels(bytes, header);
     if (isPlainPng(header) && (await hasTruePngs())) {
       // One that this decoder does not take is left to the other, which says why.
       const stored = await storedPixels(bytes).catch(() => null);
@@ -49,11 +49,20 @@ export function makeBrowserDecoder(): DecodeImage {
   };
 }
 
+/** Whether a format is decoded by a part of this app, since browsers do not. */
+export const isOwn = ({ format }: ImageHeader): boolean => format === 'tiff' || format === 'heic';
+
 /** The pixels of a format that browsers do not decode. */
-async function ownPixels(bytes: Uint8Array<ArrayBuffer>): Promise<Result<RgbaImage>> {
+async function ownPixels(
+  bytes: Uint8Array<ArrayBuffer>,
+  { format }: ImageHeader,
+): Promise<Result<RgbaImage>> {
   try {
-    const { decodeTiff } = await import('./tiff-pixels.ts');
-    return ok(decodeTiff(bytes));
+    if (format === 'tiff') return ok((await import('./tiff-pixels.ts')).decodeTiff(bytes));
+    const image = await (await import('./heic-pixels.ts')).decodeHeic(bytes);
+    return isTooLarge(image)
+      ? cannot('too-big', `It has ${image.width} x ${image.height} pixels.`)
+      : ok(image);
   } catch (thrown) {
     return cannot('unreadable', thrown instanceof Error ? thrown.message : 'It cannot be decoded.');
   }

@@ -40,13 +40,28 @@ const formats = new Map<string, ImageFormat | 'other'>([
   ...['jpg', 'jpeg', 'jpe', 'jfif'].map((extension) => [extension, 'jpeg'] as const),
   ...['png', 'apng'].map((extension) => [extension, 'png'] as const),
   ...['tif', 'tiff'].map((extension) => [extension, 'tiff'] as const),
+  ...['heic', 'heif'].map((extension) => [extension, 'heic'] as const),
   ...['bmp', 'dib'].map((extension) => [extension, 'bmp'] as const),
   ['webp', 'webp'],
   ['gif', 'gif'],
   ['avif', 'avif'],
-  ...['svg', 'heic', 'heif', 'jxl', 'ico', 'psd', 'raw', 'dng', 'cr2', 'nef'].map(
-    (extension) => [extension, 'other'] as const,
-  ),
+  ...[
+    'svg',
+    'jxl',
+    'ico',
+    'psd',
+    'dcm',
+    'dicom',
+    'raw',
+    'dng',
+    'cr2',
+    'cr3',
+    'nef',
+    'arw',
+    'orf',
+    'rw2',
+    'raf',
+  ].map((extension) => [extension, 'other'] as const),
 ]);
 
 /** The format that an extension promises; 'other' for images that Graft does not read, null for no image. */

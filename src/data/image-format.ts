@@ -2,7 +2,7 @@
 // formats share, and the two ways to end. Owns no format.
 import { fail, ok, type Result } from '../shared/result.ts';
 
-export type ImageFormat = 'jpeg' | 'png' | 'webp' | 'gif' | 'bmp' | 'avif' | 'tiff';
+export type ImageFormat = 'jpeg' | 'png' | 'webp' | 'gif' | 'bmp' | 'avif' | 'tiff' | 'heic';
 
 export interface ImageHeader {
   readonly format: ImageFormat;

@@ -1,7 +1,7 @@
 // Image headers: from the bytes of a file to its format, its upright size and what a decoder will make of it,
 // before anything is decoded. Owns the limits; knows nothing of folders or canvases.
 import { fail } from '../shared/result.ts';
-import { readAvifHeader } from './avif-header.ts';
+import { readHeifHeader } from './heif-header.ts';
 import { readBmpHeader, readGifHeader } from './gif-bmp-header.ts';
 import { unsupported, type HeaderResult } from './image-format.ts';
 import { readJpegHeader } from './jpeg-header.ts';
@@ -48,11 +48,17 @@ function readKind(kind: FileKind, bytes: Uint8Array): HeaderResult {
     case 'bmp':
       return readBmpHeader(bytes);
     case 'avif':
-      return readAvifHeader(bytes);
+      return readHeifHeader(bytes, 'avif');
     case 'heic':
-      return unsupported('HEIC, which most browsers cannot decode: save it as JPEG.');
+      return readHeifHeader(bytes, 'heic');
     case 'tiff':
       return readTiffHeader(bytes);
+    case 'dicom':
+      return unsupported(
+        'DICOM, a medical image: export its frames as PNG or TIFF, with the window you need.',
+      );
+    case 'raw':
+      return unsupported("A camera's raw file: develop it, or save it as JPEG.");
     case 'jxl':
       return unsupported('JPEG XL, which most browsers cannot decode: save it as PNG or JPEG.');
     case 'svg':

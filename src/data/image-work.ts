@@ -4,7 +4,7 @@
 import { unlessAborted } from '../shared/concurrent.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { ImageTable, TableImages } from './image-tables.ts';
-import { makeBrowserDecoder, type DecodeImage } from './decode.ts';
+import { isOwn, makeBrowserDecoder, type DecodeImage } from './decode.ts';
 import type { ItemProblem } from './item.ts';
 import type { ImageHeader } from './image-header.ts';
 import { lookAt, sha256, type Looked } from './look-at.ts';
@@ -90,7 +90,13 @@ const works: Work = {
     if (problem !== null) return fail({ code: 'unsupported', reason: problem });
     return ok(preprocessImage(decoded.value, preprocessing));
   },
-  async thumbnail({ content, header, side }) {
+  async thumbnail({ content, header, side }, decode) {
+    if (isOwn(header)) {
+      const bytes = await bytesOf(content);
+      const decoded = bytes.ok ? await decode(bytes.value, header) : bytes;
+      const own = decoded.ok ? await makeThumbnail(decoded.value, header, side) : decoded;
+      return own.ok ? own : fail({ code: 'undecodable', reason: 'It cannot be decoded.' });
+    }
     const blob = content instanceof Blob ? content : new Blob([content], { type: `image/${header.format}` });
     const small = await makeThumbnail(blob, header, side);
     return small.ok ? small : fail({ code: 'undecodable', reason: 'The browser cannot decode it.' });

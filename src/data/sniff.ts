@@ -1,12 +1,12 @@
 // Sniffing: the kind of a file by its first bytes, without reading its header. Apart from image-header.ts,
 // because whoever only sorts files need not load the readers of all formats.
-import { isoKind } from './avif-header.ts';
+import { isoKind } from './heif-header.ts';
 import { asciiOf, type ImageFormat } from './image-format.ts';
 
 /** Bytes that `sniff` looks at. */
 export const sniffBytes = 4096;
 
-export type FileKind = ImageFormat | 'heic' | 'svg' | 'jxl' | 'zip' | 'text' | 'unknown';
+export type FileKind = ImageFormat | 'svg' | 'jxl' | 'dicom' | 'raw' | 'zip' | 'text' | 'unknown';
 
 /** The kind of a file by its first bytes; its name plays no part. */
 export function sniff(bytes: Uint8Array): FileKind {
@@ -16,6 +16,11 @@ export function sniff(bytes: Uint8Array): FileKind {
   if (head.startsWith('RIFF') && head.slice(8, 12) === 'WEBP') return 'webp';
   if (head.startsWith('GIF87a') || head.startsWith('GIF89a')) return 'gif';
   if (head.startsWith('BM') && (bytes[14] ?? 0) >= 12 && bytes[15] === 0) return 'bmp';
+  // Raw files of Olympus, Panasonic, Fuji and Canon; those of others are TIFFs with one of these after the head.
+  if (/^(IIR[OS]|MMOR|IIU\0|FUJIFILM|II\x1a\0\0\0HEAPCCDR)/.test(head) || /^II[*]\0.{4}CR/s.test(head))
+    return 'raw';
+  if (head.slice(4, 12) === 'ftypcrx ') return 'raw';
+  if (asciiOf(bytes, 128, 132) === 'DICM') return 'dicom';
   if (/^(II[*+]\0|MM\0[*+])/.test(head)) return 'tiff';
   if (head.startsWith('\xff\x0a') || head.startsWith('\0\0\0\x0cJXL ')) return 'jxl';
   if (head.startsWith('PK\x03\x04') || head.startsWith('PK\x05\x06')) return 'zip';

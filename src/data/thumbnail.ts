@@ -2,20 +2,29 @@
 // For eyes only; what is trained on comes from preprocess.ts.
 import { fail, ok, type Result } from '../shared/result.ts';
 import { mustTurn } from './decode.ts';
-import { turned } from './raster.ts';
+import { turned, type RgbaImage } from './raster.ts';
 import { maxPixels, maxSide as maxImageSide, type ImageHeader } from './image-header.ts';
 
 /**
- * A JPEG of at most `maxSide` pixels a side, upright, never enlarged, alpha over white; a fault of kind
+ * Of a file that the browser decodes, or of a picture that was decoded here: a JPEG of at most `maxSide` pixels a side, upright, never enlarged, alpha over white; a fault of kind
  * 'bad-file' when the image does not decode or is too large. Never throws.
  */
-export async function makeThumbnail(blob: Blob, header: ImageHeader, maxSide = 96): Promise<Result<Blob>> {
+export async function makeThumbnail(
+  source: Blob | RgbaImage,
+  header: ImageHeader,
+  maxSide = 96,
+): Promise<Result<Blob>> {
   const { width, height } = header;
   if (Math.max(width, height) > maxImageSide || width * height > maxPixels) {
     return cannot(`It has ${width} x ${height} pixels.`);
   }
   try {
-    const bitmap = await createImageBitmap(blob, { imageOrientation: 'from-image' });
+    const bitmap =
+      source instanceof Blob
+        ? await createImageBitmap(source, { imageOrientation: 'from-image' })
+        : await createImageBitmap(
+            new ImageData(new Uint8ClampedArray(source.data), source.width, source.height),
+          );
     try {
       const scale = Math.min(1, maxSide / Math.max(bitmap.width, bitmap.height));
       const w = Math.max(1, Math.round(bitmap.width * scale));

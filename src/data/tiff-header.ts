@@ -34,7 +34,8 @@ export interface TiffLayout {
 
 /** Tags that say where the pixels are and what they mean. */
 const known = new Set([
-  256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 284, 317, 320, 322, 323, 324, 325, 338, 339,
+  254, 256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 284, 317, 320, 322, 323, 324, 325, 330, 338,
+  339, 50706,
 ]);
 /** Bytes of a value by its type: BYTE, ASCII, SHORT, LONG. */
 const sizes = new Map([
@@ -110,6 +111,9 @@ export function readTiffLayout(bytes: Uint8Array): Result<TiffLayout, HeaderProb
   const depths = tags.get(258) ?? [1];
   const [bits, photometric, compression] = [depths[0] ?? 1, one(262, 1), one(259, 1)];
   const needed = channels.get(photometric);
+  // Raw files of Nikon, Sony and others begin with a small copy; what they hold lies below it.
+  if (tags.has(50706) || (tags.has(330) && (one(254, 0) & 1) === 1))
+    return cannot("A camera's raw file (DNG, NEF, ARW): develop it, or save it as JPEG.");
   const [layout, format, predictor] = [one(284, 1), one(339, 1), one(317, 1)];
   if (width < 1 || height < 1) return broke(`This TIFF says it has ${width} x ${height} pixels.`);
   if (needed === undefined)

@@ -1,0 +1,57 @@
+// HEICs against the pixels of libheif's own program (testing/make_heic_samples.py), and files that lie.
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { describe, expect, test } from 'vitest';
+import { decodeHeic } from './heic-pixels.ts';
+import { readImageHeader } from './image-header.ts';
+
+const folder = new URL('../../testdata/heic/', import.meta.url);
+const expected = JSON.parse(readFileSync(new URL('expected.json', folder), 'utf8')) as Record<
+  string,
+  { width: number; height: number; alpha: boolean; rgba: string }
+>;
+
+const wasm = (): Promise<ArrayBuffer> => {
+  const path = createRequire(import.meta.url).resolve('libheif-js/libheif-wasm/libheif.wasm');
+  return Promise.resolve(Uint8Array.from(readFileSync(path)).buffer);
+};
+const bytesOf = (name: string): Uint8Array<ArrayBuffer> =>
+  Uint8Array.from(readFileSync(new URL(`${name}.heic`, folder)));
+
+describe('as libheif 1.15 gives them', () => {
+  // The compiled decoder is of another version, whose conversion from YCbCr rounds otherwise.
+  test.each(Object.entries(expected))('%s', async (name, { width, height, alpha, rgba }) => {
+    const bytes = bytesOf(name);
+    expect(readImageHeader(bytes)).toMatchObject({
+      ok: true,
+      value: { format: 'heic', width, height, alpha, bitDepth: 8, frames: 1 },
+    });
+    const image = await decodeHeic(bytes, wasm);
+    expect([image.width, image.height]).toEqual([width, height]);
+    const off = Array.from(Buffer.from(rgba, 'base64'), (value, i) =>
+      Math.abs(value - (image.data[i] ?? -99)),
+    );
+    expect(Math.max(...off)).toBeLessThanOrEqual(4);
+    expect(off.reduce((sum, value) => sum + value, 0) / off.length).toBeLessThan(0.5);
+  });
+});
+
+test('a HEIC that is cut or changed gives a sentence or pixels, and no other fault', async () => {
+  const bytes = bytesOf('even');
+  let refused = 0;
+  for (let at = 0; at < bytes.length; at += 53) {
+    const changed = bytes.slice();
+    changed[at] = (changed[at] ?? 0) ^ 0xff;
+    for (const hostile of [bytes.slice(0, at), changed]) {
+      const header = readImageHeader(hostile);
+      if (!header.ok) refused += 1;
+      else if (header.value.format === 'heic')
+        await decodeHeic(hostile, wasm).catch((thrown: unknown) => {
+          expect((thrown as Error).message).toContain('HEIC');
+          refused += 1;
+        });
+    }
+  }
+  expect(refused).toBeGreaterThan(20);
+  expect((await decodeHeic(bytes, wasm)).width).toBe(64);
+});
