@@ -2,7 +2,14 @@
 // Filled by trainer.ts.
 import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
-import type { DataSummary, Fault, FileVerdict, ImageCheck, TrainerEvent } from '../worker/protocol.ts';
+import type {
+  DataSummary,
+  Fault,
+  FileVerdict,
+  ImageCheck,
+  LabelCheck,
+  TrainerEvent,
+} from '../worker/protocol.ts';
 import type { BundledData } from './bundled.ts';
 
 export interface DataState {
@@ -25,6 +32,8 @@ export interface DataState {
   readonly isStoreFull: boolean;
   /** What is found among the open images by what they look like. */
   readonly check: 'none' | 'looking' | ImageCheck;
+  /** Which of their labels the open model's features contradict. */
+  readonly labelCheck: 'none' | 'looking' | LabelCheck;
   /** Object URLs of thumbnails by image id. */
   readonly thumbnails: ReadonlyMap<number, string>;
 }
@@ -41,6 +50,7 @@ const initial: DataState = {
   storedBytes: 0,
   isStoreFull: false,
   check: 'none',
+  labelCheck: 'none',
   thumbnails: new Map(),
 };
 

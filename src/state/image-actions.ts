@@ -27,7 +27,9 @@ export interface ImageActions {
   loadThumbnails(images: readonly number[]): Promise<void>;
   /** Looks for near copies and odd pictures among the open images. */
   checkImages(): Promise<void>;
-  /** Stops that. */
+  /** Looks for labels of theirs that the open model's features contradict. */
+  checkLabels(): Promise<void>;
+  /** Stops either. */
   cancelCheck(): void;
 }
 
@@ -106,6 +108,7 @@ export function createImages(
         data: reply.value,
         pixels: null,
         check: 'none',
+        labelCheck: 'none',
         bundledId: role === 'all' ? bundledId : former.bundledId,
         validationTitle: role === 'all' ? null : opened.title,
       });
@@ -160,7 +163,9 @@ export function createImages(
         if (recipe === null || dataStore.getState().data === null) return;
         const reply = await client.call('splitData', { split: recipe.split, seed: recipe.seed });
         dataStore.setState(
-          reply.ok ? { data: reply.value, fault: null, check: 'none' } : { fault: reply.fault },
+          reply.ok
+            ? { data: reply.value, fault: null, check: 'none', labelCheck: 'none' }
+            : { fault: reply.fault },
         );
       }),
     async loadThumbnails(images) {
@@ -185,6 +190,15 @@ export function createImages(
         checking = null;
         if (reply.ok) dataStore.setState({ check: reply.value });
         else dataStore.setState({ check: 'none', fault: isCancelled(reply.fault) ? null : reply.fault });
+      }),
+    checkLabels: () =>
+      inTurn(async () => {
+        checking = new AbortController();
+        dataStore.setState({ labelCheck: 'looking' });
+        const reply = await client.call('checkLabels', null, checking.signal);
+        checking = null;
+        if (reply.ok) dataStore.setState({ labelCheck: reply.value });
+        else dataStore.setState({ labelCheck: 'none', fault: isCancelled(reply.fault) ? null : reply.fault });
       }),
     cancelCheck: () => checking?.abort(),
   };

@@ -139,6 +139,11 @@ describe('the report of an import', () => {
     expect(leak.textContent).toContain('catsto learn fromcatsto validate');
     expect(screen.getByTestId('found-one-shade').textContent).toContain('dogsnot used');
     expect(screen.queryByTestId('found-blurred')).toBeNull();
+    fireEvent.click(button('Look for doubtful labels'));
+    await act(settled);
+    const doubted = screen.getByTestId('found-labels');
+    expect(doubted.textContent).toContain('2 labels in doubt, of 38');
+    expect(doubted.textContent).toContain('dogslike catsto learn from');
   });
 
   test('has no list for what did not happen', async () => {

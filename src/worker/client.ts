@@ -75,6 +75,7 @@ export function startClient(
     imagePaths: new Map(),
     thumbnails: new Map(),
     checkImages: new Map(),
+    checkLabels: new Map(),
     start: new Map(),
     estimate: new Map(),
     pause: new Map(),

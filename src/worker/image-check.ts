@@ -1,14 +1,26 @@
-// The check of the open images (data/health) as the worker runs it: over the pixels that are kept, and those
-// that are made now. Loaded when somebody asks.
+// The checks of the open images (data/health) as the worker runs them, over the pixels that are kept and those
+// that are made now: what they look like, and what the open model's features say of their labels. Loaded when
+// somebody asks.
+import type { SplitName } from '../data/import-report.ts';
 import { checkImages, type CheckedImage, type ImageCheck } from '../data/health/check-images.ts';
 import { fingerprintOf } from '../data/health/fingerprint.ts';
-import { eachPixels } from '../data/pixel-cache.ts';
+import { labelDoubts, type DoubtedLabel, type LabelCheck } from '../data/health/label-doubts.ts';
+import { buildPixelCache, eachPixels } from '../data/pixel-cache.ts';
 import { outputSizeOf, type Preprocessing } from '../data/preprocessing.ts';
+import { makeEngine } from '../engine/make-engine.ts';
+import type { Engine } from '../engine/engine.ts';
+import { imagesAtOnce } from '../export/proof-engine.ts';
+import { ndArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
+import { faultOfThrown } from '../shared/describe-fault.ts';
 import { abortReason } from '../shared/concurrent.ts';
 import { yieldToEventLoop } from '../shared/event-loop.ts';
 import { cancelled } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
+import { rowsOf } from '../train/evaluation.ts';
+import type { OpenModel } from '../checkpoints/open-model.ts';
+import { headInputs } from '../vit/vit-config.ts';
+import type { EngineParts } from './launch.ts';
 import type { Loading, OpenData } from './open-data.ts';
 
 /**
@@ -20,9 +32,7 @@ export async function checkOpenImages(
   preprocessing: Preprocessing,
   { onProgress, signal, work, kept }: Loading,
 ): Promise<Result<ImageCheck>> {
-  const parts = (['train', 'validation', 'test'] as const).map(
-    (name) => [name, new Set(data.split[name])] as const,
-  );
+  const splitOf = splitsOf(data);
   const { width, height } = outputSizeOf(preprocessing);
   const seen: CheckedImage[] = [];
   const used = data.images.flatMap(({ excluded }, place) => (excluded ? [] : place));
@@ -40,7 +50,7 @@ export async function checkOpenImages(
           image,
           path,
           class: label,
-          split: parts.find(([, places]) => places.has(image))?.[0] ?? null,
+          split: splitOf(image),
           fingerprint: fingerprintOf(pixels, width, height),
         });
       },
@@ -55,4 +65,108 @@ export async function checkOpenImages(
     if (signal?.aborted === true) return fail(cancelled('check the images'));
     throw thrown;
   }
+}
+
+/** Images whose pixels are in memory at once, and images that are asked at once at most. */
+const blockImages = 256;
+const askedAtOnce = 16;
+
+/**
+ * Asks the open model, as it is, for the features of every image that is used, and tells the labels that these
+ * contradict (data/health/label-doubts.ts). The engine is made for it and let go.
+ */
+export async function checkOpenLabels(
+  data: OpenData,
+  { model, preprocessing }: OpenModel,
+  parts: EngineParts,
+  { onProgress, signal, work, kept }: Loading & { readonly signal: AbortSignal },
+): Promise<Result<LabelCheck>> {
+  const used = data.images.flatMap(({ excluded }, place) => (excluded ? [] : place));
+  const asked = {
+    engine: 'auto',
+    backend: 'auto',
+    config: model.config,
+    batch: askedAtOnce,
+    signal,
+  } as const;
+  const made = await makeEngine({ ...asked, ...parts });
+  if (!made.ok) return made;
+  const engine = made.value;
+  try {
+    const width = headInputs(model.config);
+    const head = {
+      weight: ndArray([1, width], new Float32Array(width)),
+      bias: ndArray([1], new Float32Array(1)),
+    };
+    const adapter = { modules: [], head, moments: new Map() };
+    const prepared = await engine.prepare(model, adapter, preprocessing, { batch: askedAtOnce, classes: 1 });
+    if (!prepared.ok) return prepared;
+    const seen: number[] = [];
+    const features = new Float32Array(used.length * width);
+    for (let begin = 0; begin < used.length; begin += blockImages) {
+      const block = used.slice(begin, begin + blockImages);
+      const rows = await featuresOf(engine, block);
+      if (!rows.ok) return rows;
+      features.set(rows.value.features, seen.length * width);
+      seen.push(...rows.value.places);
+      onProgress(begin + block.length, used.length);
+    }
+    const labels = Int32Array.from(seen, (place) => present(data.images[place], 'image').classIndex);
+    const doubts = await labelDoubts(
+      features.subarray(0, seen.length * width),
+      width,
+      labels,
+      data.classes.length,
+      async () => {
+        await yieldToEventLoop();
+        if (signal.aborted) throw abortReason(signal);
+      },
+    );
+    const splitOf = splitsOf(data);
+    return ok({
+      checked: seen.length,
+      doubts: doubts.map(({ row, says, share }): DoubtedLabel => {
+        const image = present(seen[row], 'place');
+        const { path, label } = present(data.images[image], 'image');
+        return { image, path, class: label, split: splitOf(image), says: data.classes[says] ?? '', share };
+      }),
+    });
+  } catch (thrown) {
+    return fail(signal.aborted ? cancelled('check the labels') : faultOfThrown(thrown));
+  } finally {
+    engine.dispose();
+  }
+
+  /** Of those among some images that can be decoded. */
+  async function featuresOf(
+    asker: Engine,
+    block: readonly number[],
+  ): Promise<Result<{ readonly features: Float32Array; readonly places: readonly number[] }>> {
+    const images = block.map((place) => present(data.images[place], 'image'));
+    const cache = await buildPixelCache(images, preprocessing, work, { kept, signal });
+    if (!cache.ok) return cache;
+    const { pixels, labels, width, height, sources } = cache.value;
+    const bytes = width * height * 3;
+    const slice = (from: number, to: number) => ({
+      kind: 'bytes' as const,
+      data: pixels.subarray(from * bytes, to * bytes),
+    });
+    const atOnce = imagesAtOnce(asker, model.config, 1, askedAtOnce);
+    const rows = await rowsOf(asker, 'features', { labels, slice }, atOnce, {
+      between: yieldToEventLoop,
+      signal,
+    });
+    if (!rows.ok) return rows;
+    return ok({
+      features: rows.value.data,
+      places: Array.from(sources, (position) => present(block[position], 'place')),
+    });
+  }
+}
+
+function splitsOf({ split }: OpenData): (image: number) => SplitName | null {
+  const parts = (['train', 'validation', 'test'] as const).map(
+    (name) => [name, new Set(split[name])] as const,
+  );
+  return (image) => parts.find(([, places]) => places.has(image))?.[0] ?? null;
 }

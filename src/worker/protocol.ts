@@ -3,7 +3,8 @@
 // ten messages a second, and a page that misses one shows an older number until the next.
 import type { AdapterBeside, HubOrigin, ModelOrigin, ModelSummary } from '../checkpoints/open-model.ts';
 import type { Edit } from '../data/edits.ts';
-import type { ImageCheck } from '../data/health/check-images.ts';
+import type { FoundImage, ImageCheck } from '../data/health/check-images.ts';
+import type { DoubtedLabel, LabelCheck } from '../data/health/label-doubts.ts';
 import type { SplitName } from '../data/import-report.ts';
 import type { Reading, ReadingChoice, ReadingOptions } from '../data/reading-options.ts';
 import type { PixelFinding } from '../data/pixel-findings.ts';
@@ -65,7 +66,18 @@ export type {
   TriedSource,
   TriedSummary,
 } from './answers.ts';
-export type { BackendChoice, ImageCheck, ReadingChoice, ReadingOptions, SourceFile, SplitName, StepRow };
+export type {
+  BackendChoice,
+  DoubtedLabel,
+  FoundImage,
+  ImageCheck,
+  LabelCheck,
+  ReadingChoice,
+  ReadingOptions,
+  SourceFile,
+  SplitName,
+  StepRow,
+};
 export type { AdapterBeside, HubOrigin, ModelOrigin, ModelSummary };
 export type { ExportDtype, ExportedFile, ExportFormat, FormatExport, RunResult };
 
@@ -353,6 +365,8 @@ export interface Commands {
   };
   /** What is found among the open images by what they look like; its signal stops it. */
   checkImages: { input: null; output: ImageCheck };
+  /** Which labels the open model's features contradict; its signal stops it. */
+  checkLabels: { input: null; output: LabelCheck };
   /**
    * Checks the recipe, prepares and starts; progress comes as events. Its signal ends it within a second, and
    * all is as it was before (`undone`).

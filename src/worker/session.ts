@@ -17,7 +17,14 @@ import { filesOf } from './fetch-bundled.ts';
 import { editImages, galleryOf } from './edit-images.ts';
 import { HubModels } from './hub-models.ts';
 import { browserImagePool } from './image-pool.ts';
-import { addValidation, openData, splitData, thumbnailsOf, type OpenData } from './open-data.ts';
+import {
+  addValidation,
+  openData,
+  splitData,
+  thumbnailsOf,
+  type Loading,
+  type OpenData,
+} from './open-data.ts';
 import { openModel, type OpenModel } from '../checkpoints/open-model.ts';
 import { bringsHead, startingHead } from '../checkpoints/starting-head.ts';
 import { DeviceSpeed } from './device-speed.ts';
@@ -32,6 +39,7 @@ import type {
   Commands,
   DataSummary,
   Gallery,
+  LabelCheck,
   ModelSummary,
   OpenedRun,
   RunForecast,
@@ -244,23 +252,42 @@ export class Session {
   }
 
   /** Looks for near copies and odd pictures among the open images, as the open model will see them. */
-  async checkImages(signal: AbortSignal): Promise<Result<ImageCheck>> {
+  checkImages(signal: AbortSignal): Promise<Result<ImageCheck>> {
+    return this.#checking('check the images', signal, async (data, model, loading) => {
+      const { checkOpenImages } = await import('./image-check.ts');
+      return checkOpenImages(data, model.preprocessing, loading);
+    });
+  }
+
+  /** Looks for labels of the open images that the open model's features contradict. */
+  checkLabels(signal: AbortSignal): Promise<Result<LabelCheck>> {
+    return this.#checking('check the labels', signal, async (data, model, loading) => {
+      const { checkOpenLabels } = await import('./image-check.ts');
+      await unlessAborted(this.#stopMeasuring(), signal);
+      return checkOpenLabels(data, model, this.#engineParts, loading);
+    });
+  }
+
+  /** Something that looks at the open images between runs; decoding ahead waits for it. */
+  async #checking<T>(
+    command: string,
+    signal: AbortSignal,
+    check: (
+      data: OpenData,
+      model: OpenModel,
+      loading: Loading & { readonly signal: AbortSignal },
+    ) => Promise<Result<T>>,
+  ): Promise<Result<T>> {
     const [model, data] = [this.#model, this.#data];
     if (model === null || data === null)
-      return fail({ kind: 'wrong-phase', command: 'check the images', phase: 'without model and images' });
-    const busy = this.run.refuseWhileActive('check the images');
+      return fail({ kind: 'wrong-phase', command, phase: 'without model and images' });
+    const busy = this.run.refuseWhileActive(command);
     if (busy !== null) return busy;
     await unlessAborted(this.pixels.stop(), signal);
     const kept = await this.pixels.store();
-    const { checkOpenImages } = await import('./image-check.ts');
     const onProgress = (done: number, total: number): void =>
       this.#progress('Looking at the images', done, total);
-    const checked = await checkOpenImages(data, model.preprocessing, {
-      onProgress,
-      signal,
-      work: this.#images,
-      kept,
-    });
+    const checked = await check(data, model, { onProgress, signal, work: this.#images, kept });
     this.#decodeAhead();
     return checked;
   }

@@ -2,6 +2,7 @@
 // photographs; the hash is compared with its definition, written plainly in float64.
 import { expect, test } from 'vitest';
 import { checkImages, type CheckedImage } from './check-images.ts';
+import { labelDoubts } from './label-doubts.ts';
 import { fingerprintOf, hashDistance, likeness } from './fingerprint.ts';
 
 const side = 48;
@@ -154,3 +155,60 @@ test('nothing is found among none, one, or pictures that are all alike in sharpn
   expect(await checkImages([], 0, atOnce)).toEqual({ checked: 0, total: 0, findings: [] });
   expect((await checkImages([imageOf(0, drawn(pictureOf(1)))], 1, atOnce)).findings).toEqual([]);
 });
+
+test('labels are doubted where the neighbours agree on another class, the surest first', async () => {
+  const random = randomOf(11);
+  const [n, width, classes] = [90, 8, 3];
+  const labels = Int32Array.from({ length: n }, (_, i) => i % classes);
+  const features = new Float32Array(n * width);
+  for (let i = 0; i < n; i++)
+    for (let column = 0; column < width; column++)
+      features[i * width + column] =
+        // Scales and offsets of the columns say nothing.
+        100 * column + (column + 1) * ((column % classes === labels[i] ? 3 : 0) + random());
+  const given = labels.slice();
+  given[12] = 2;
+  given[40] = 0;
+  const doubts = await labelDoubts(features, width, given, classes, atOnce);
+  expect(doubts.map(({ row, says }) => [row, says]).sort()).toEqual([
+    [12, 0],
+    [40, 1],
+  ]);
+  const shares = doubts.map(({ share }) => share);
+  expect(shares).toEqual(shares.toSorted((a, b) => b - a));
+  // By the definition, in float64, with every pair.
+  expect(shares[0]).toBeCloseTo(shareOf(features, width, given, doubts[0]!.row, doubts[0]!.says), 5);
+  expect(await labelDoubts(features, width, labels, classes, atOnce)).toEqual([]);
+  expect(await labelDoubts(new Float32Array(0), width, new Int32Array(0), classes, atOnce)).toEqual([]);
+});
+
+function shareOf(
+  features: Float32Array,
+  width: number,
+  labels: Int32Array,
+  row: number,
+  says: number,
+): number {
+  const n = labels.length;
+  const columns = Array.from({ length: width }, (_, column) => {
+    const values = Array.from({ length: n }, (_unused, i) => features[i * width + column]!);
+    const mean = values.reduce((a, b) => a + b) / n;
+    const deviation = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / n);
+    return values.map((value) => (value - mean) / deviation);
+  });
+  const rowOf = (i: number): number[] => columns.map((column) => column[i]!);
+  const length = (a: number[]): number => Math.sqrt(a.reduce((sum, value) => sum + value * value, 0));
+  const cosine = (a: number[], b: number[]): number =>
+    a.reduce((sum, value, i) => sum + value * b[i]!, 0) / length(a) / length(b);
+  const nearest = Array.from({ length: n }, (_, i) => ({
+    label: labels[i]!,
+    vote: cosine(rowOf(row), rowOf(i)),
+    i,
+  }))
+    .filter(({ i }) => i !== row)
+    .sort((a, b) => b.vote - a.vote)
+    .slice(0, 10)
+    .map(({ label, vote }) => ({ label, vote: Math.max(0, vote) }));
+  const total = nearest.reduce((sum, { vote }) => sum + vote, 0);
+  return nearest.filter(({ label }) => label === says).reduce((sum, { vote }) => sum + vote, 0) / total;
+}

@@ -76,6 +76,13 @@ export const appPhases: readonly AppPhase[] = [
           { kind: 'one-shade', groups: [[{ image: 4, path: 'dogs/4.jpg', class: 'dogs', split: null }]] },
         ],
       },
+      labelCheck: {
+        checked: 38,
+        doubts: [
+          { image: 7, path: 'dogs/7.jpg', class: 'dogs', split: 'train', says: 'cats', share: 0.93 },
+          { image: 2, path: 'cats/2.jpg', class: 'cats', split: 'test', says: 'dogs', share: 0.71 },
+        ],
+      },
     },
   },
   {

@@ -23,6 +23,7 @@ import type {
   FormatExport,
   Hello,
   ImageCheck,
+  LabelCheck,
   ListedRun,
   ModelSummary,
   ModuleView,
@@ -59,6 +60,7 @@ export interface FakeOptions {
   readonly forecast?: RunForecast;
   /** What is found among the images. */
   readonly check?: ImageCheck;
+  readonly labelCheck?: LabelCheck;
   /** A format whose proof fails. */
   readonly refuses?: ExportFormat;
   /** The classes of what a result answers. */
@@ -336,6 +338,7 @@ export function createFakeClient(
               blob: new Blob([pictureOf(image)], { type: 'image/svg+xml' }),
             })),
       ),
+    checkLabels: () => ok(options.labelCheck ?? { checked: 30, doubts: [] }),
     checkImages: () => ok(options.check ?? { checked: 30, total: 30, findings: [] }),
     start: () => {
       step = 0;
