@@ -9,7 +9,7 @@ import { dist } from './setup/paths.mjs';
 /** Largest size of each part in kB (1000 bytes), gzipped. */
 const limits = new Map([
   ['page', 154],
-  ['worker', 382],
+  ['worker', 386],
   ['images', 14],
   ['one-thread', 14],
   ['files', 12],
@@ -20,6 +20,7 @@ const limits = new Map([
   ['runs', 20],
   ['understand', 40],
   ['places', 14],
+  ['gallery', 8],
 ]);
 
 /**
@@ -50,6 +51,8 @@ function partOf(name) {
   )
     return 'understand';
   if (/^(?:calibration|ConfusionView|ImageGrid|csv)-/.test(name)) return 'understand';
+  // What looks through all images and edits them.
+  if (/^(?:GalleryCard|worker-(?:edit-images|kept-edits))-/.test(name)) return 'gallery';
   // What places show that are not the first.
   if (/^(?:OtherModels|TransferLine|TakeHomeCard)-/.test(name)) return 'places';
   // What looks at images and decodes them: in workers of its own, and for a browser without workers in

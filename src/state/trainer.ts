@@ -8,6 +8,7 @@ import { deviceStore } from './device-store.ts';
 import { exportStore } from './export-store.ts';
 import { routeEvent } from './events.ts';
 import { createForecasts, type ForecastActions } from './forecast-actions.ts';
+import { createGallery, type GalleryActions } from './gallery-actions.ts';
 import { createHub, type HubActions } from './hub-actions.ts';
 import { createImages, type ImageActions } from './image-actions.ts';
 import { createModels, type ModelActions } from './model-actions.ts';
@@ -27,6 +28,7 @@ export interface Trainer
     RunActions,
     SavedRunActions,
     ForecastActions,
+    GalleryActions,
     UnderstandActions {
   /** Greets the worker and opens the bundled model and the first bundled data set. */
   open(): Promise<void>;
@@ -183,6 +185,7 @@ export function createTrainer(parts: TrainerParts): Trainer {
     ...runs.actions,
     ...savedRuns,
     ...forecasts,
+    ...createGallery(client),
     ...understanding,
     start: () => alone(() => runs.actions.start()),
     resume: () => alone(() => runs.actions.resume()),

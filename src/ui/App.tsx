@@ -6,7 +6,7 @@ import styles from './App.module.css';
 import { Bar } from './bar/Bar.tsx';
 import { CrashGuard } from './CrashGuard.tsx';
 import { DropOverlay } from './drop/DropOverlay.tsx';
-import { ImagesCard } from './images/ImagesCard.tsx';
+import { ImagesPlace } from './images/ImagesPlace.tsx';
 import { ModelCard } from './model/ModelCard.tsx';
 import { Notices } from './Notices.tsx';
 import { lazyPart } from './parts/lazy-part.tsx';
@@ -24,7 +24,7 @@ const TakeHomeCard = lazyPart(() => import('./result/TakeHomeCard.tsx'));
 const UnderstandPlace = lazyPart(() => import('./understand/UnderstandPlace.tsx'));
 
 const content: Readonly<Record<Place, () => ReactNode>> = {
-  images: () => <ImagesCard />,
+  images: () => <ImagesPlace />,
   model: () => (
     <div className={styles.two}>
       <ModelCard />

@@ -76,6 +76,7 @@ export function startClient(
     thumbnails: new Map(),
     checkImages: new Map(),
     checkLabels: new Map(),
+    galleryPictures: new Map(),
     start: new Map(),
     estimate: new Map(),
     pause: new Map(),

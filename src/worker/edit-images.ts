@@ -4,7 +4,7 @@ import { edited, redone, undone, type Edit, type EditedImage } from '../data/edi
 import { labelOf } from '../data/file-path.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { splitData, type OpenData } from './open-data.ts';
-import type { Commands, Gallery, ImageEdit, ImagePlace } from './protocol.ts';
+import type { Commands, Gallery, GalleryPicture, ImageEdit, ImagePlace, Thumbnail } from './protocol.ts';
 
 /** The open images with one edit more, or without the last, or with it again. */
 export function editImages(
@@ -106,4 +106,21 @@ export function galleryOf(open: OpenData, run: OpenData | null): Gallery {
     findings: [...found].map(([code, list]) => ({ code, images: Int32Array.from(list) })),
     inRun: runNumbers === null ? null : Int32Array.from(images, ({ id }) => runNumbers.get(id) ?? -1),
   };
+}
+
+/** Thumbnails as data URLs. */
+export function picturesOf(thumbnails: readonly Thumbnail[]): Promise<readonly GalleryPicture[]> {
+  return Promise.all(
+    thumbnails.map(async ({ image, blob }) => ({
+      image,
+      url: `data:${blob.type};base64,${base64Of(new Uint8Array(await blob.arrayBuffer()))}`,
+    })),
+  );
+}
+
+function base64Of(bytes: Uint8Array): string {
+  let text = '';
+  for (let at = 0; at < bytes.length; at += 4096)
+    text += String.fromCharCode(...bytes.subarray(at, at + 4096));
+  return btoa(text);
 }

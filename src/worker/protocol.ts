@@ -182,6 +182,12 @@ export interface Gallery {
   readonly inRun: Int32Array | null; // [images]
 }
 
+/** A picture as a data URL: an object URL would hold the page up for half a millisecond each. */
+export interface GalleryPicture {
+  readonly image: number;
+  readonly url: string;
+}
+
 export interface DataSummary {
   readonly title: string;
   readonly classes: readonly ClassSummary[];
@@ -358,10 +364,11 @@ export interface Commands {
   gallery: { input: null; output: Gallery };
   /** Of all images, in the order of their numbers. */
   imagePaths: { input: null; output: readonly string[] };
-  thumbnails: {
-    /** `side`: the longer one, in pixels. */
-    input: { readonly images: readonly number[]; readonly side?: number };
-    output: readonly Thumbnail[];
+  thumbnails: { input: { readonly images: readonly number[] }; output: readonly Thumbnail[] };
+  /** Small pictures whose longer side has at most so many pixels. */
+  galleryPictures: {
+    input: { readonly images: readonly number[]; readonly side: number };
+    output: readonly GalleryPicture[];
   };
   /** What is found among the open images by what they look like; its signal stops it. */
   checkImages: { input: null; output: ImageCheck };

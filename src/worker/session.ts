@@ -14,7 +14,6 @@ import { fail, ok, type Result } from '../shared/result.ts';
 import type { EventStream } from './event-stream.ts';
 import { CurrentRun } from './current-run.ts';
 import { filesOf } from './fetch-bundled.ts';
-import { editImages, galleryOf } from './edit-images.ts';
 import { HubModels } from './hub-models.ts';
 import { browserImagePool } from './image-pool.ts';
 import {
@@ -29,7 +28,7 @@ import { openModel, type OpenModel } from '../checkpoints/open-model.ts';
 import { bringsHead, startingHead } from '../checkpoints/starting-head.ts';
 import { DeviceSpeed } from './device-speed.ts';
 import { Forecasts, type Planned } from './forecast.ts';
-import { KeptEdits } from './kept-edits.ts';
+import type { KeptEdits } from './kept-edits.ts';
 import { PixelsAhead } from './pixels-ahead.ts';
 import { openOriginFiles } from '../storage/opfs.ts';
 import { textFile } from './text-file.ts';
@@ -40,6 +39,7 @@ import type {
   DataSummary,
   Gallery,
   LabelCheck,
+  GalleryPicture,
   ModelSummary,
   OpenedRun,
   RunForecast,
@@ -203,7 +203,9 @@ export class Session {
   }
 
   #edits(): Promise<KeptEdits> {
-    this.#keptEdits ??= openOriginFiles().then((files) => new KeptEdits(files));
+    this.#keptEdits ??= Promise.all([openOriginFiles(), import('./kept-edits.ts')]).then(
+      ([files, { KeptEdits: Kept }]) => new Kept(files),
+    );
     return this.#keptEdits;
   }
 
@@ -217,6 +219,7 @@ export class Session {
 
   /** Images that no run can be made of any more stay open: an undo, or another edit, puts them right. */
   async editImages(input: Commands['editImages']['input']): Promise<Result<DataSummary>> {
+    const { editImages } = await import('./edit-images.ts');
     if (this.#data === null)
       return fail({ kind: 'wrong-phase', command: 'edit images', phase: 'without images' });
     const edited = editImages(this.#data, input);
@@ -233,7 +236,8 @@ export class Session {
     return ok(data.summary);
   }
 
-  gallery(): Result<Gallery> {
+  async gallery(): Promise<Result<Gallery>> {
+    const { galleryOf } = await import('./edit-images.ts');
     if (this.#data === null)
       return fail({ kind: 'wrong-phase', command: 'show the images', phase: 'without images' });
     return ok(galleryOf(this.#data, this.run.images));
@@ -243,12 +247,19 @@ export class Session {
     return ok(this.#data?.images.map(({ path }) => path) ?? []);
   }
 
-  async thumbnails(
-    { images, side }: Commands['thumbnails']['input'],
+  async thumbnails({ images }: Commands['thumbnails']['input']): Promise<Result<readonly Thumbnail[]>> {
+    return ok(this.#data === null ? [] : await thumbnailsOf(this.#data, images, this.#images));
+  }
+
+  async galleryPictures(
+    { images, side }: Commands['galleryPictures']['input'],
     signal: AbortSignal,
-  ): Promise<Result<readonly Thumbnail[]>> {
+  ): Promise<Result<readonly GalleryPicture[]>> {
+    const { picturesOf } = await import('./edit-images.ts');
     const data = this.#data;
-    return ok(data === null ? [] : await thumbnailsOf(data, images, this.#images, { side, signal }));
+    return ok(
+      data === null ? [] : await picturesOf(await thumbnailsOf(data, images, this.#images, { side, signal })),
+    );
   }
 
   /** Looks for near copies and odd pictures among the open images, as the open model will see them. */

@@ -68,8 +68,6 @@ export interface FakeOptions {
   /** Runs that are kept on the machine, and what is said of one that is opened. */
   readonly runs?: readonly ListedRun[];
   readonly notes?: readonly string[];
-  /** Whether images have pictures. */
-  readonly pictures?: boolean;
 }
 
 export interface FakeClient extends TrainerClient {
@@ -329,14 +327,10 @@ export function createFakeClient(
     },
     gallery: () => ok({ ...galleryOf(opened(), null), set: data.edits.set, version: data.edits.version }),
     imagePaths: () => ok(opened().images.map(({ path }) => path)),
-    thumbnails: ({ images: asked }) =>
+    thumbnails: () => ok([]),
+    galleryPictures: ({ images: asked }) =>
       ok(
-        options.pictures !== true
-          ? []
-          : asked.map((image) => ({
-              ...{ image, path: '', class: '', split: null },
-              blob: new Blob([pictureOf(image)], { type: 'image/svg+xml' }),
-            })),
+        asked.map((image) => ({ image, url: `data:image/svg+xml,${encodeURIComponent(pictureOf(image))}` })),
       ),
     checkLabels: () => ok(options.labelCheck ?? { checked: 30, doubts: [] }),
     checkImages: () => ok(options.check ?? { checked: 30, total: 30, findings: [] }),

@@ -75,6 +75,10 @@ export function ResultCard() {
   const finished = useRun((state) => state.phase.kind === 'finished');
   const images = useRun((state) => state.images);
   const open = useData((state) => state.data?.title ?? null);
+  const began = useRun((state) => state.summary?.images ?? null);
+  const edits = useData((state) => state.data?.edits ?? null);
+  const isEdited =
+    began !== null && edits !== null && edits.set === began.set && edits.version !== began.version;
   if (!finished || result === null) return null;
   const { initialValidation, probe, validation, test, testImages, keptStep, diverged } = result;
   const { share, interval } = shareWords(validation.accuracy, result.validationImages);
@@ -98,6 +102,11 @@ export function ResultCard() {
       {images !== null && open !== null && open !== images && (
         <p className={styles.soft} data-testid="other-images">
           This is about <bdi>{plainText(images, 80)}</bdi>; <bdi>{plainText(open, 80)}</bdi> was opened since.
+        </p>
+      )}
+      {isEdited && (
+        <p className={styles.soft} data-testid="edited-since">
+          Images have been edited since this run began: it is about them as they were.
         </p>
       )}
       {diverged !== null && <FaultBox fault={diverged} />}
