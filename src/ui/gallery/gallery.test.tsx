@@ -109,6 +109,7 @@ test('a result says that its images were edited since, as long as they are', asy
   const client = await opened();
   await does(() => fireEvent.click(button('Start')));
   await does(() => client.play(250));
+  await does(() => goTo('images', 'all'));
   press('ArrowRight');
   await does(() => press('Delete'));
   await does(() => goTo('train'));
