@@ -46,21 +46,6 @@ const savedRun = (id: string, name: string, step: number, finished: boolean): Li
 export const appPhases: readonly AppPhase[] = [
   { name: 'ready' },
   {
-    name: 'many images',
-    options: {
-      data: {
-        classes: [
-          'Ankle boot',
-          '<b>bold</b>',
-          'A very long name of a class with many words',
-          'قطة',
-          '猫',
-        ].map((name) => ({ name, counts: { train: 1600, validation: 400, test: 0 }, samples: [] })),
-        images: 10_000,
-      },
-    },
-  },
-  {
     name: 'a wrong setting',
     reach: () => setField('learningRate', '12'),
   },

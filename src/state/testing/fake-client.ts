@@ -320,9 +320,10 @@ export function createFakeClient(
       const edited = editImages(opened(), { set: opened().summary.edits.set, change });
       if (!edited.ok) return edited;
       images = edited.value;
-      const { set } = data.edits;
-      data = { ...data, ...images.summary, reading: data.reading };
-      data = { ...data, edits: { ...data.edits, set } };
+      const { summary } = images;
+      // Numbers of their own: 1 as it was read.
+      const version = summary.edits.inForce === 0 ? 1 : 1 + summary.edits.version;
+      data = { ...data, ...summary, reading: data.reading, edits: { ...summary.edits, set: 1, version } };
       return ok(data);
     },
     gallery: () => ok({ ...galleryOf(opened(), null), set: data.edits.set, version: data.edits.version }),
