@@ -9,7 +9,7 @@ import { dist } from './setup/paths.mjs';
 /** Largest size of each part in kB (1000 bytes), gzipped. */
 const limits = new Map([
   ['page', 154],
-  ['worker', 386],
+  ['worker', 398],
   ['images', 14],
   ['one-thread', 14],
   ['files', 12],
@@ -54,7 +54,7 @@ function partOf(name) {
   // What looks through all images and edits them.
   if (/^(?:GalleryCard|worker-(?:edit-images|kept-edits))-/.test(name)) return 'gallery';
   // What places show that are not the first.
-  if (/^(?:OtherModels|TransferLine|TakeHomeCard)-/.test(name)) return 'places';
+  if (/^(?:OtherModels|TransferLine|TakeHomeCard|OwnPictures)-/.test(name)) return 'places';
   // What looks at images and decodes them: in workers of its own, and for a browser without workers in
   // workers.
   if (name.startsWith('worker-image-work-')) return 'one-thread';

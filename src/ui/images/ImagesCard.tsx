@@ -1,5 +1,6 @@
 // The images that are open: where they come from, how they are split, what is wrong with them; and the ways
 // to open others.
+import { Suspense, useState } from 'react';
 import { plainText } from '../../shared/plain-text.ts';
 import { splitSize, useData } from '../../state/data-store.ts';
 import { useDevice } from '../../state/device-store.ts';
@@ -21,8 +22,11 @@ import { ClassList } from './ClassList.tsx';
 import { DataChoices } from './DataChoices.tsx';
 import { FileLists } from './FileLists.tsx';
 import { PreparedImages } from './PreparedImages.tsx';
+import { lazyPart } from '../parts/lazy-part.tsx';
 import { ReadingNote } from './ReadingNote.tsx';
 import styles from './ImagesCard.module.css';
+
+const OwnPictures = lazyPart(() => import('./OwnPictures.tsx'));
 
 /** What the file pickers let through; the import looks at the bytes. */
 const archives = '.zip,application/zip,.tar,.tgz,.gz,application/x-tar,application/gzip,.parquet';
@@ -99,6 +103,7 @@ export function ImagesCard() {
   const { openImages, openValidation } = useOpenFiles();
   const trainer = useTrainer();
   const opens = status === 'opening';
+  const [own, setOwn] = useState(false);
   return (
     <div className={styles.place}>
       <Card
@@ -151,6 +156,14 @@ export function ImagesCard() {
             />
           </div>
         </div>
+        <details className={styles.more} onToggle={({ currentTarget }) => setOwn(currentTarget.open)}>
+          <summary>Make classes of your own, with the camera, by pasting or from pictures</summary>
+          {own && (
+            <Suspense fallback={null}>
+              <OwnPictures />
+            </Suspense>
+          )}
+        </details>
         <p className={styles.soft}>Or, to see how it goes, images that come with Graft:</p>
         <DataChoices disabled={!edit} />
         {data !== null && (

@@ -8,6 +8,8 @@ interface CameraProps {
   /** Done when the frame is answered; false ends the frames until the next one is wanted. */
   readonly onFrame: (frame: Blob) => Promise<boolean>;
   readonly onFault: (fault: Fault) => void;
+  /** Takes a picture of the video; null for none now. The whole of it, without loss, by default. */
+  readonly shot?: (video: HTMLVideoElement) => Promise<Blob | null>;
   /** The page is seen no longer. */
   readonly onHidden: () => void;
 }
@@ -24,9 +26,10 @@ function cameraFault(thrown: unknown): Fault {
   return { kind: 'bad-file', name: 'The camera', why: 'unreadable', detail };
 }
 
-export function Camera({ onFrame, onFault, onHidden }: CameraProps) {
+export function Camera({ onFrame, onFault, onHidden, shot = frameOf }: CameraProps) {
   const video = useRef<HTMLVideoElement>(null);
   const frame = useEffectEvent(onFrame);
+  const take = useEffectEvent(shot);
   const failed = useEffectEvent(onFault);
   const hidden = useEffectEvent(onHidden);
   useEffect(() => {
@@ -49,7 +52,7 @@ export function Camera({ onFrame, onFault, onHidden }: CameraProps) {
       });
       await element.play();
       while (!isOver()) {
-        const blob = await frameOf(element);
+        const blob = await take(element);
         if (blob === null || isOver() || !(await frame(blob))) await new Promise((r) => setTimeout(r, 200));
       }
     };
