@@ -24,7 +24,7 @@ import { inspectItem, type Inspection, type Look } from './inspect-item.ts';
 import type { Item } from './item.ts';
 import type { StoredPixels } from './png-pixels.ts';
 import { labelImages, readingSentence, type Labelled, type Unlabelled } from './label-images.ts';
-import { isTableName, maxTableBytes, type TableFile } from './label-tables.ts';
+import { isTable, type TableFile } from './label-tables.ts';
 import { autoReading, type ReadingOptions } from './reading-options.ts';
 import type { SourceFile } from './source-file.ts';
 
@@ -147,7 +147,7 @@ function findingsOf(
 
 /** A text file that may be a table of labels; null for any other, and where it cannot be read. */
 async function tableOf({ path, root, segments, sizeBytes, read }: Item): Promise<TableFile | null> {
-  if (segments === null || sizeBytes > maxTableBytes || !isTableName(segments.at(-1) ?? '')) return null;
+  if (segments === null || !isTable(segments.at(-1) ?? '', sizeBytes)) return null;
   const bytes = await read();
   return bytes.ok ? { path, root, segments, text: textOf(bytes.value) } : null;
 }

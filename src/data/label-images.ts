@@ -333,7 +333,7 @@ function layoutWarnings(layouts: readonly Layout[]): DatasetWarning[] {
 
 function labelByTable<T extends Unlabelled>(
   images: readonly T[],
-  { labels, tables, strayRows }: LabelColumn,
+  { labels, tables, strayRows, mixed }: LabelColumn,
   { placements }: FolderReading,
 ): Outcome<T> {
   const labelled: Labelled<T>[] = [];
@@ -355,6 +355,11 @@ function labelByTable<T extends Unlabelled>(
             text: `${tablesText(tables)}: ${rows} not among the images, or not clearly one.`,
           },
         ];
+  if (mixed > 0)
+    warnings.push({
+      code: 'table-rows',
+      text: `${tablesText(tables)}: ${mixed === 1 ? '1 image has' : `${mixed} images have`} boxes of several classes. The class whose boxes cover most of it is taken; where two cover as much it has none.`,
+    });
   const labelsSeen = new Set([...labels.values()].flatMap(({ label }) => label ?? []));
   return { labelled, homeless, labelsSeen, warnings, fault: null };
 }

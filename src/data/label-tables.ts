@@ -1,6 +1,8 @@
 // Tables beside the images that name their classes: metadata.csv and metadata.jsonl as the Hugging Face Hub
 // has them, and any other CSV, TSV, JSON (Lines) or plain list of file names. Knows text and paths; opens no
 // file.
+import { parseJsonText } from '../shared/json-text.ts';
+import { cocoAnnotations, vocTables, type Annotations } from './annotations.ts';
 import { byCodePoint, extensionOf, labelOf, promisedFormat } from './file-path.ts';
 import type { SplitName } from './import-report.ts';
 import { splitNamed, wordsOf } from './split-words.ts';
@@ -17,6 +19,8 @@ export interface TableFile {
   readonly rows?: readonly Row[];
   /** Names of classes by their numbers, of the columns that have them. */
   readonly order?: ReadonlyMap<string, readonly string[]>;
+  /** What it says as boxes around things, in place of rows. */
+  readonly annotations?: Annotations;
 }
 
 /** What a table needs to know of an image. */
@@ -48,16 +52,21 @@ export interface LabelColumn {
   readonly labels: ReadonlyMap<number, TableLabel>;
   /** Rows that name a file that is not there, or one of several. */
   readonly strayRows: number;
+  /** Images with boxes of several classes. */
+  readonly mixed: number;
   /** Its classes in the order that numbers them; null where only their names can. */
   readonly order: readonly string[] | null;
 }
 
 /** Files longer than this are no tables of labels. */
-export const maxTableBytes = 64 * 2 ** 20;
+const maxTableBytes = 64 * 2 ** 20;
+/** Those of one image each are short, and many. */
+const maxXmlBytes = 2 ** 20;
 
-/** Whether a file may be a table of labels, by its name. */
-export function isTableName(name: string): boolean {
-  return ['csv', 'tsv', 'jsonl', 'ndjson', 'json', 'txt'].includes(extensionOf(name));
+/** Whether a file may be a table of labels, by its name and length. */
+export function isTable(name: string, bytes: number): boolean {
+  if (bytes > (extensionOf(name) === 'xml' ? maxXmlBytes : maxTableBytes)) return false;
+  return ['csv', 'tsv', 'jsonl', 'ndjson', 'json', 'txt', 'xml'].includes(extensionOf(name));
 }
 
 export interface LabelTables {
@@ -79,7 +88,9 @@ interface Table {
 /** Finds every column of every table that names classes, and says why others give none. */
 export function findLabelColumns(files: readonly TableFile[], images: readonly TableImage[]): LabelTables {
   const index = new ImageIndex(images);
-  const read = files.flatMap((file) => readTable(file, index) ?? []);
+  const isXml = ({ segments }: TableFile): boolean => extensionOf(segments.at(-1) ?? '') === 'xml';
+  const all = [...files.filter((file) => !isXml(file)), ...vocTables(files.filter(isXml))];
+  const read = all.map(withBoxes).flatMap((file) => readTable(file, index) ?? []);
   const tables = read.flatMap((table) => (table.kind === 'table' ? table : []));
   const unread = read.flatMap((table) => (table.kind === 'unread' ? table.why : []));
   // Two tables of two splits tell them apart; one alone is named after what it was made for.
@@ -121,6 +132,15 @@ export function findLabelColumns(files: readonly TableFile[], images: readonly T
     .filter(({ labels }) => new Set([...labels.values()].map(({ label }) => label)).size > 1)
     .sort((a, b) => rankOf(a.column) - rankOf(b.column) || b.labels.size - a.labels.size);
   return { columns, unread };
+}
+
+/** A table with its boxes, where it is COCO's. */
+function withBoxes(file: TableFile): TableFile {
+  const isJson = file.annotations === undefined && extensionOf(file.segments.at(-1) ?? '') === 'json';
+  if (!isJson || file.rows !== undefined || !/"annotations"\s*:/.test(file.text)) return file;
+  const json = parseJsonText(file.text, file.text.length);
+  const annotations = json.ok ? cocoAnnotations(json.value) : null;
+  return annotations === null ? file : { ...file, annotations };
 }
 
 const someOf = (columns: readonly string[]): string =>
@@ -233,6 +253,7 @@ function readTable(file: TableFile, index: ImageIndex): ReadTable | null {
   const name = file.segments.at(-1) ?? '';
   if (wordsOf(stemOf(name)).some((word) => word.startsWith('submission'))) return null;
   const rows =
+    file.annotations?.rows ??
     file.rows ??
     rowsOf(
       file.text,
@@ -438,6 +459,7 @@ function columnOf(
     tables: tables.map(({ file }) => file.path).sort(byCodePoint),
     labels,
     strayRows,
+    mixed: tables.reduce((sum, { file }) => sum + (file.annotations?.mixed ?? 0), 0),
     order: orderOf(column, tables, areNumbers, labels),
   };
 }
@@ -452,7 +474,9 @@ function orderOf(
   areNumbers: boolean,
   labels: ReadonlyMap<number, TableLabel>,
 ): readonly string[] | null {
-  const told = tables.map(({ file }) => file.order?.get(column)?.flatMap((name) => labelOf(name) ?? []));
+  const told = tables.map(({ file }) =>
+    (file.annotations?.order ?? file.order?.get(column))?.flatMap((name) => labelOf(name) ?? []),
+  );
   const [first] = told;
   if (first !== undefined)
     return told.every((names) => JSON.stringify(names) === JSON.stringify(first)) ? first : null;
