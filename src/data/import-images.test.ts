@@ -212,7 +212,7 @@ describe('class folders in folders', () => {
   test('are a choice, with a sentence, a warning and both readings', async () => {
     const report = await imported(files);
     expect(report.classes).toEqual(['Apis mellifera', 'Parus major', 'Turdus merula']);
-    expect(report.reading).toEqual({
+    expect(report.reading).toMatchObject({
       sentence: '3 classes from the names of the last folders.',
       choices: [
         {

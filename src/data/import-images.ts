@@ -23,7 +23,13 @@ import type {
 import { inspectItem, type Inspection, type Look } from './inspect-item.ts';
 import type { Item } from './item.ts';
 import type { StoredPixels } from './png-pixels.ts';
-import { labelImages, readingSentence, type Labelled, type Unlabelled } from './label-images.ts';
+import {
+  labelImages,
+  numberingSentence,
+  readingSentence,
+  type Labelled,
+  type Unlabelled,
+} from './label-images.ts';
 import { isTable, type TableFile } from './label-tables.ts';
 import { autoReading, type ReadingOptions } from './reading-options.ts';
 import type { SourceFile } from './source-file.ts';
@@ -219,6 +225,7 @@ function reportOf(pile: Pile, findings: Findings, options: ReadingOptions): Impo
     ],
     reading: {
       sentence: readingSentence(classes.length, labels.source),
+      numbering: numberingSentence(classes, labels.order),
       choices: [...(pile.names === null ? [] : [pile.names.choice]), ...labels.choices],
     },
     fault: withUnread(labels.fault ?? datasetFault(counts), labels.unread),

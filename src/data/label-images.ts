@@ -129,6 +129,23 @@ export function readingSentence(classes: number, source: LabelSource): string {
   }
 }
 
+/**
+ * By what the classes are numbered, as other tools number them too.
+ *
+ * @param order the classes in the order that the table gives; null where it is that of their names.
+ */
+export function numberingSentence(classes: readonly string[], order: readonly string[] | null): string {
+  if (order === null)
+    return 'They are numbered from 0 in the order of their names, as torchvision and datasets number folders.';
+  const isWhole = order.length === classes.length && order.every((name, i) => name === classes[i]);
+  const numbers = order.every((name, i) => name === String(i));
+  if (isWhole)
+    return numbers
+      ? 'Their numbers are those of the table.'
+      : 'They are numbered from 0 as the table orders them.';
+  return `They are numbered from 0 as the table orders them; ${order.length - classes.length} of its ${order.length} classes have no image here, and those behind move up.`;
+}
+
 const tablesText = (tables: readonly string[]): string =>
   tables.slice(0, 2).join(' and ') + (tables.length > 2 ? ` and ${tables.length - 2} more tables` : '');
 

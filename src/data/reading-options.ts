@@ -45,6 +45,8 @@ export type ReadingChoice = {
 export interface Reading {
   /** Where the classes come from, in one sentence: "2 classes from the names of folders." */
   readonly sentence: string;
+  /** By what the classes are numbered, in one sentence; of a table, whose numbers may be its own. */
+  readonly numbering?: string;
   /** Empty where the pile can be read in one way only. */
   readonly choices: readonly ReadingChoice[];
 }

@@ -64,6 +64,11 @@ export function ReadingNote({ data: { classes, reading }, which, disabled }: Rea
           <bdi>{reading.sentence}</bdi>
         </p>
       )}
+      {classes.length > 1 && reading.numbering !== undefined && (
+        <p className={styles.soft} data-testid="numbering">
+          {reading.numbering}
+        </p>
+      )}
       {reading.choices.map((choice) => (
         <Choice key={choice.option} choice={choice} which={which} disabled={disabled} />
       ))}
