@@ -121,7 +121,7 @@ export function readingSentence(classes: number, source: LabelSource): string {
     case 'folders':
       return `${count} from the names of ${source.end === null ? 'folders' : `the ${source.end} folders`}.`;
     case 'table':
-      return `${count} from ${tablesText(source.tables)}, column ${source.column}.`;
+      return `${count} from ${tablesText(source.tables)}, column ${source.column}${source.splitColumn === null ? '' : `; split by column ${source.splitColumn}`}.`;
     case 'names':
       return `${count} from the names of files: ${source.example.name} is of the class ${source.example.label}.`;
     default:
@@ -195,7 +195,8 @@ function choose(
   const nesting = layouts.find((layout) => layout.nesting !== null)?.nesting;
   const byFolders: Taken = { kind: 'folders', source: { kind: 'folders', end: nesting?.taken ?? null } };
   const byTable = columns.map((column): Taken => {
-    return { kind: 'table', source: { kind: 'table', tables: column.tables, column: column.column }, column };
+    const { tables, column: name, splitColumn } = column;
+    return { kind: 'table', source: { kind: 'table', tables, column: name, splitColumn }, column };
   });
   const byNames: Taken | null =
     names === null ? null : { kind: 'names', source: { kind: 'names', example: names.example }, names };

@@ -52,6 +52,8 @@ export interface LabelColumn {
   readonly labels: ReadonlyMap<number, TableLabel>;
   /** Rows that name a file that is not there, or one of several. */
   readonly strayRows: number;
+  /** The column that splits are taken from; null where there is none, or tables differ. */
+  readonly splitColumn: string | null;
   /** Images with boxes of several classes. */
   readonly mixed: number;
   /** Its classes in the order that numbers them; null where only their names can. */
@@ -424,6 +426,7 @@ function columnOf(
 ): LabelColumn {
   const labels = new Map<number, TableLabel>();
   let strayRows = 0;
+  const splitColumns = new Set<string | null>();
   // pandas writes whole numbers as 1.0 where a row has none, and that one as nothing or nan.
   const isNone = (value: string): boolean => /^(nan)?$/i.test(value.trim());
   const areNumbers = tables.every(({ rows }) =>
@@ -436,6 +439,7 @@ function columnOf(
   };
   for (const { file, columns, rows, images } of tables) {
     const splitColumn = columns.find((name) => name !== column && isSplitColumn(name, rows));
+    splitColumns.add(splitColumn ?? null);
     rows.forEach((row, i) => {
       const at = images[i] ?? null;
       if (at === null) {
@@ -459,6 +463,7 @@ function columnOf(
     tables: tables.map(({ file }) => file.path).sort(byCodePoint),
     labels,
     strayRows,
+    splitColumn: splitColumns.size === 1 ? ([...splitColumns][0] ?? null) : null,
     mixed: tables.reduce((sum, { file }) => sum + (file.annotations?.mixed ?? 0), 0),
     order: orderOf(column, tables, areNumbers, labels),
   };

@@ -22,7 +22,13 @@ export const autoReading: ReadingOptions = { classFolder: 'auto', labels: 'auto'
 /** Where the classes of a report come from. */
 export type LabelSource =
   | { readonly kind: 'folders'; readonly end: 'first' | 'last' | null }
-  | { readonly kind: 'table'; readonly tables: readonly string[]; readonly column: string }
+  | {
+      readonly kind: 'table';
+      readonly tables: readonly string[];
+      readonly column: string;
+      /** Where it says the splits as well. */
+      readonly splitColumn: string | null;
+    }
   | { readonly kind: 'names'; readonly example: { readonly name: string; readonly label: string } };
 
 /** One thing about a pile that can be read in more than one way. */

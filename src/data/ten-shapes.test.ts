@@ -169,3 +169,10 @@ test('boxes of several classes are said, and the class that covers most is taken
   );
   expect(report.classes).toEqual(['sparrow', 'ant', 'Zebra']);
 });
+
+test('the column that gave the splits is named', async () => {
+  const report = await read(shapes['a table with columns of its own']?.(await picturesOf(source)) ?? []);
+  expect(report.reading.sentence).toBe(
+    '3 classes from birds/labels.csv, column species; split by column set.',
+  );
+});
