@@ -36,7 +36,7 @@ export interface EditedImage extends ImportedImage {
 export interface EditedReport extends ImportReport {
   /** Every image in the order of the report that was edited, also those that are left out. */
   readonly images: readonly EditedImage[];
-  /** Names of all classes, also of those without an image, by code point. */
+  /** Names of all classes in their order, also of those without an image. */
   readonly names: readonly string[];
 }
 
@@ -46,7 +46,20 @@ interface Marks {
   readonly hands: (SplitName | null)[];
   readonly excluded: boolean[];
   readonly made: Set<string>;
+  /**
+   * Names in the order of the report, which can be a table's own; one that was renamed has the place of its
+   * first former name.
+   */
+  readonly order: string[];
 }
+
+/** What the numbers of images of the classes decide, and edits with them. */
+const decidedByCounts: ReadonlySet<string> = new Set([
+  'empty-class',
+  'one-class',
+  'too-many-classes',
+  'too-few',
+]);
 
 /**
  * The images as they are with these edits. Edits of images or classes that are not there change nothing.
@@ -55,9 +68,9 @@ interface Marks {
 export function applyEdits(report: ImportReport, edits: readonly Edit[]): EditedReport {
   const marks = marksOf(report, edits);
   const inSet = marks.labels.filter((_, at) => marks.excluded[at] !== true);
-  const classes = edits.length === 0 ? report.classes : [...new Set(inSet)].sort(byCodePoint);
+  const classes = edits.length === 0 ? report.classes : inOrder(new Set(inSet), marks.order);
   const classOf = new Map(classes.map((name, id) => [name, id]));
-  const names = [...new Set([...marks.labels, ...marks.made])].sort(byCodePoint);
+  const names = inOrder(new Set([...marks.labels, ...marks.made]), marks.order);
   const perClass = new Map(classes.map((name) => [name, 0]));
   report.images.forEach((image, at) => {
     const label = marks.labels[at] ?? '';
@@ -80,12 +93,14 @@ export function applyEdits(report: ImportReport, edits: readonly Edit[]): Edited
   if (edits.length === 0) return { ...report, images, names };
   const counts = {
     perClass,
-    emptyClasses: [],
-    untrained: [],
+    emptyClasses: report.emptyClasses.filter((name) => !perClass.has(name)),
+    untrained: report.untrained.filter((name) => !perClass.has(name)),
     rejected: [],
     files: report.images.length,
     archiveFaults: [],
   };
+  const { fault } = report;
+  const isOfReading = fault !== null && !(fault.kind === 'bad-dataset' && decidedByCounts.has(fault.why));
   return {
     ...report,
     images,
@@ -98,11 +113,21 @@ export function applyEdits(report: ImportReport, edits: readonly Edit[]): Edited
       ...likeClasses(classes),
       ...countWarnings(perClass),
     ],
-    fault:
-      classes.length === 0 && images.length > 0
+    fault: isOfReading
+      ? fault
+      : classes.length === 0 && images.length > 0
         ? bad('none-usable', 'All images are left out of the set.')
         : datasetFault(counts),
   };
+}
+
+/** Names in an order, and behind it those that it lacks, by code point. */
+function inOrder(names: ReadonlySet<string>, order: readonly string[]): string[] {
+  const known = new Set(order);
+  return [
+    ...order.filter((name) => names.has(name)),
+    ...[...names].filter((name) => !known.has(name)).sort(byCodePoint),
+  ];
 }
 
 function marksOf({ images, classes }: ImportReport, edits: readonly Edit[]): Marks {
@@ -111,6 +136,7 @@ function marksOf({ images, classes }: ImportReport, edits: readonly Edit[]): Mar
     hands: images.map(() => null),
     excluded: images.map(() => false),
     made: new Set(),
+    order: [...classes],
   };
   const places = new Map(edits.length === 0 ? [] : images.map(({ id }, at) => [id, at]));
   const each = (ids: readonly string[], change: (at: number) => void): void => {
@@ -125,6 +151,7 @@ function marksOf({ images, classes }: ImportReport, edits: readonly Edit[]): Mar
       if (former.has(label)) marks.labels[at] = to;
     });
     for (const name of former) if (marks.made.delete(name)) marks.made.add(to);
+    callInOrder(marks.order, former, to);
   };
   for (const edit of edits) {
     switch (edit.kind) {
@@ -152,6 +179,27 @@ function marksOf({ images, classes }: ImportReport, edits: readonly Edit[]): Mar
     }
   }
   return marks;
+}
+
+/** Puts a name in the place of the first of its former names; one that has a place of its own keeps it. */
+function callInOrder(order: string[], former: ReadonlySet<string>, to: string): void {
+  const first = order.findIndex((name) => former.has(name));
+  if (first >= 0 && !order.includes(to)) order[first] = to;
+  const kept = order.filter((name) => name === to || !former.has(name));
+  order.splice(0, order.length, ...kept);
+}
+
+/** What classes as they were read are called now; their own name where no edit renamed or merged them. */
+export function namesNow(classes: readonly string[], edits: readonly Edit[]): string[] {
+  return edits.reduce(
+    (names, edit) =>
+      edit.kind === 'rename' || edit.kind === 'merge'
+        ? names.map((name) =>
+            (edit.kind === 'rename' ? edit.from === name : edit.from.includes(name)) ? edit.to : name,
+          )
+        : names,
+    [...classes],
+  );
 }
 
 /** Its warnings, with that of an only image of a class where it is one now. */

@@ -213,6 +213,7 @@ function reportOf(pile: Pile, findings: Findings, options: ReadingOptions): Impo
     rejected,
     ignored: findings.ignored,
     emptyClasses: counts.emptyClasses,
+    untrained: counts.untrained,
     warnings: [
       ...(pile.names?.warning ? [pile.names.warning] : []),
       ...labels.warnings,

@@ -125,6 +125,8 @@ export interface ImportReport {
   readonly ignored: readonly IgnoredFile[];
   /** Names of class folders in which no image is usable. */
   readonly emptyClasses: readonly string[];
+  /** Names of classes that occur in validation or test folders alone and were left out. */
+  readonly untrained: readonly string[];
   readonly warnings: readonly DatasetWarning[];
   /** Why these images cannot be trained on, or null when they can. */
   readonly fault: Fault | null;

@@ -3,23 +3,24 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { localImageWorker } from '../data/image-work.ts';
-import { autoReading } from '../data/reading-options.ts';
-import { folderFiles } from '../data/testing/images.ts';
+import { autoReading, type ReadingOptions } from '../data/reading-options.ts';
+import type { SourceFile } from '../data/source-file.ts';
+import { fileOf, folderFiles, makePng } from '../data/testing/images.ts';
 import { recipeDefaults } from '../recipe/recipe.ts';
 import { ok, unwrap } from '../shared/result.ts';
 import { memoryFiles } from '../storage/memory-files.ts';
 import { editImages, galleryOf } from './edit-images.ts';
 import { KeptEdits } from './kept-edits.ts';
-import { openData, splitData, type OpenData } from './open-data.ts';
+import { addValidation, openData, splitData, type OpenData } from './open-data.ts';
 import type { ImageEdit } from './protocol.ts';
 
 const work = localImageWorker(() => Promise.resolve(ok({ width: 1, height: 1, data: new Uint8Array(4) })));
 const { split: drawn, seed } = recipeDefaults;
 
-async function open(folders: readonly string[], n: number): Promise<OpenData> {
-  const opening = { onProgress: () => undefined, work };
-  return unwrap(await openData(folderFiles(folders, n), 'mine', autoReading, drawn, seed, opening));
-}
+const opening = { onProgress: () => undefined, work };
+const read = async (files: readonly SourceFile[], reading: ReadingOptions = autoReading): Promise<OpenData> =>
+  unwrap(await openData(files, 'mine', reading, drawn, seed, opening));
+const open = (folders: readonly string[], n: number): Promise<OpenData> => read(folderFiles(folders, n));
 
 const change = (data: OpenData, edit: ImageEdit | 'undo' | 'redo'): OpenData =>
   unwrap(editImages(data, { set: data.summary.edits.set, change: edit }));
@@ -150,32 +151,148 @@ test('images that no run can be made of say so, and an undo puts them right', as
   expect(none.summary.fault).toMatchObject({ detail: 'All images are left out of the set.' });
 });
 
+describe('classes in an order of their table', () => {
+  const ids = Array.from({ length: 11 }, (_, i) => String(i));
+  const numbered = (): Promise<OpenData> =>
+    read([
+      ...folderFiles(['images'], 22),
+      fileOf('labels.csv', `file,label\n${[...ids, ...ids].map((id, i) => `${i}.png,${id}`).join('\n')}`),
+    ]);
+
+  test('keep it when an image is left out, and stand in it by their new name; new ones are behind', async () => {
+    const data = await numbered();
+    expect(data.classes).toEqual(ids);
+    expect(change(data, { kind: 'exclude', images: [0] }).classes).toEqual(ids);
+    const named = change(data, { kind: 'rename', from: '2', to: 'two' });
+    expect(named.classes).toEqual(ids.map((id) => (id === '2' ? 'two' : id)));
+    const merged = change(named, { kind: 'merge', from: ['10', 'two', '5'], to: 'even' });
+    expect(merged.classes).toEqual(['0', '1', 'even', '3', '4', '6', '7', '8', '9']);
+    const known = change(merged, { kind: 'merge', from: ['0', 'even'], to: '7' });
+    const fresh = change(known, { kind: 'relabel', images: [2, 4], to: '0 new' });
+    expect(fresh.classes).toEqual(['1', '3', '4', '6', '7', '8', '9', '0 new']);
+    expect(change(fresh, { kind: 'make', name: '!' }).names.slice(-2)).toEqual(['!', '0 new']);
+  });
+});
+
+test('an edit leaves a fault of the reading, and mends one of the numbers', async () => {
+  const data = await open(['a', 'b'], 4);
+  const fault = { kind: 'bad-dataset', why: 'no-reading', detail: 'No such column.' } as const;
+  const unread = splitData({ ...data, report: { ...data.report, fault } }, data.draw);
+  expect(change(unread, { kind: 'exclude', images: [0] }).summary.fault).toEqual(fault);
+  const alone = await read([...folderFiles(['a'], 4), fileOf('b/note.txt', 'no image')]);
+  expect(alone.summary.fault).toMatchObject({ why: 'empty-class' });
+  const still = change(alone, { kind: 'rename', from: 'a', to: 'c' });
+  expect(still.summary.fault).toMatchObject({ why: 'empty-class' });
+  const two = change(still, { kind: 'relabel', images: [0, 1], to: 'b' });
+  expect(two.summary.fault).toBe(null);
+});
+
+test('the split is one by hand where a hand moved an image or left one out, and by no other edit', async () => {
+  const data = await open(['a', 'b'], 8);
+  const by = (edit: ImageEdit): string => change(data, edit).summary.splitBy;
+  expect(by({ kind: 'rename', from: 'a', to: 'c' })).toBe('seed');
+  expect(by({ kind: 'relabel', images: [0], to: 'b' })).toBe('seed');
+  expect(by({ kind: 'exclude', images: [0] })).toBe('hand');
+  expect(by({ kind: 'move', images: [0], to: 'test' })).toBe('hand');
+});
+
+describe('a validation set beside edited images', () => {
+  const beside = async (data: OpenData, names: readonly string[]): Promise<OpenData> => {
+    const files = names.flatMap((name, n) =>
+      [0, 1].map((i) => fileOf(`${name}/${i}.png`, makePng(900 + 10 * n + i))),
+    );
+    return unwrap(await addValidation(data, files, autoReading, drawn, seed, opening));
+  };
+
+  test('has classes by the names that they had or have, and edits are kept as those of the first images', async () => {
+    const data = await open(['cat', 'dog'], 4);
+    const renamed = change(data, { kind: 'rename', from: 'cat', to: 'Cat' });
+    const edited = change(renamed, { kind: 'relabel', images: [4, 5], to: 'owl' });
+    const joined = await beside(edited, ['Cat', 'dog', 'owl']);
+    expect(joined.classes).toEqual(['Cat', 'dog', 'owl']);
+    expect(joined.split.validation.map((at) => joined.images[at]?.label)).toEqual([
+      'Cat',
+      'Cat',
+      'dog',
+      'dog',
+      'owl',
+      'owl',
+    ]);
+    expect((await beside(edited, ['cat', 'dog'])).split.validation).toHaveLength(4);
+    expect(joined.keep).toBe(data.keep);
+    const kept = new KeptEdits(memoryFiles());
+    const more = change(joined, { kind: 'exclude', images: [0, 9] });
+    await kept.save(more.keep, more.history);
+    const again = await open(['cat', 'dog'], 4);
+    const history = await kept.find(again.keep);
+    const back = await beside(splitData({ ...again, history }, again.draw), ['Cat', 'dog', 'owl']);
+    expect(told(back)).toBe(told(more));
+  });
+
+  test('lacks pictures that are left out, and says so', async () => {
+    const data = change(await open(['a', 'b'], 4), { kind: 'exclude', images: [0] });
+    const files = folderFiles(['a', 'b'], 4).filter((_, at) => at < 2);
+    const extra = fileOf('b/other.png', makePng(999));
+    const joined = unwrap(await addValidation(data, [...files, extra], autoReading, drawn, seed, opening));
+    expect(joined.summary.rejected.map(({ reason }) => reason)).toEqual([
+      expect.stringContaining('left out of the set by hand'),
+      expect.stringContaining('open already.'),
+    ]);
+  });
+});
+
 describe('kept edits', () => {
-  const ids = (data: OpenData): string[] => data.images.map(({ id }) => id);
+  const two = { ids: ['1', '2'], reading: 'x' };
 
   test('come back for the same files, and for a folder with a few more', async () => {
     const kept = new KeptEdits(memoryFiles());
     let data = change(await open(['a', 'b'], 10), { kind: 'relabel', images: [0, 3], to: 'b' });
     data = change(change(data, { kind: 'move', images: [3], to: 'test' }), { kind: 'make', name: 'c' });
     data = change(data, 'undo');
-    await kept.save(ids(data), data.history);
+    await kept.save(data.keep, data.history);
     const again = await open(['a', 'b'], 10);
-    const history = await kept.find(ids(again));
+    const history = await kept.find(again.keep);
     expect(told(splitData({ ...again, history }, again.draw))).toBe(told(data));
-    expect(await kept.find([...ids(data), 'f'.repeat(64), '0'.repeat(64)])).toEqual(data.history);
-    expect((await kept.find(ids(await open(['x', 'y', 'z'], 30)).slice(20))).edits).toEqual([]);
+    const { ids, reading } = data.keep;
+    expect(await kept.find({ reading, ids: [...ids, 'f'.repeat(64), '0'.repeat(64)] })).toEqual(data.history);
+    expect(
+      (await kept.find({ reading, ids: (await open(['x', 'y', 'z'], 30)).keep.ids.slice(20) })).edits,
+    ).toEqual([]);
+  });
+
+  test('of images that were read by a table say nothing of them read by their folders', async () => {
+    const rows = ['a', 'b'].flatMap((name) =>
+      [0, 1, 2, 3].map((i) => `${name}/${i}.png,${i % 2 === 0 ? 'female' : 'male'}`),
+    );
+    const files = [...folderFiles(['a', 'b'], 4), fileOf('labels.csv', ['file,label', ...rows].join('\n'))];
+    const by = (labels: ReadingOptions['labels']): Promise<OpenData> =>
+      read(files, { ...autoReading, labels });
+    const [folders, table] = [await by('folders'), await by('table')];
+    expect(table.classes).toEqual(['female', 'male']);
+    const kept = new KeptEdits(memoryFiles());
+    const edited = change(folders, { kind: 'relabel', images: [0], to: 'b' });
+    await kept.save(edited.keep, edited.history);
+    expect((await kept.find(table.keep)).edits).toEqual([]);
+    expect(await kept.find((await by('folders')).keep)).toEqual(edited.history);
+  });
+
+  test('of several edits in a row the last are on the disk', async () => {
+    const kept = new KeptEdits(memoryFiles());
+    const edits = ['a', 'b', 'c'].map((name) => ({ kind: 'make' as const, name }));
+    await Promise.all([1, 2, 3].map((done) => kept.save(two, { edits: edits.slice(0, done), done })));
+    expect(await kept.find(two)).toEqual({ edits, done: 3 });
   });
 
   test('that are all undone and then overwritten by none are gone; a damaged file is none', async () => {
     const files = memoryFiles();
     const kept = new KeptEdits(files);
-    await kept.save(['1', '2'], { edits: [{ kind: 'make', name: 'c' }], done: 1 });
+    await kept.save(two, { edits: [{ kind: 'make', name: 'c' }], done: 1 });
     const [entry] = await files.list('edits');
-    await kept.save(['1', '2'], { edits: [], done: 0 });
+    await kept.save(two, { edits: [], done: 0 });
     expect(await files.list('edits')).toEqual([]);
     const writer = await files.openWriter(entry!.path);
-    writer.write(new TextEncoder().encode('{"form":1,"edits":7}'));
+    writer.write(new TextEncoder().encode('{"form":2,"edits":7}'));
     writer.close();
-    expect(await kept.find(['1', '2'])).toEqual({ edits: [], done: 0 });
+    expect(await kept.find(two)).toEqual({ edits: [], done: 0 });
   });
 });

@@ -6,6 +6,7 @@ import {
   applyEdits,
   editWords,
   inForce,
+  namesNow,
   noEdits,
   type EditedImage,
   type EditHistory,
@@ -32,9 +33,17 @@ import type {
   Thumbnail,
 } from './protocol.ts';
 
+/** By what kept edits are found again: digests of images, and how these were read. */
+export interface KeepBy {
+  readonly ids: readonly string[];
+  readonly reading: string;
+}
+
 /** What was imported, and what became of it by hand. */
 export interface Imported {
   readonly title: string;
+  /** Of the images that were opened first, also when a validation set lies beside them. */
+  readonly keep: KeepBy;
   /** As it was read: a validation set that comes later is laid beside it. */
   readonly report: ImportReport;
   readonly history: EditHistory;
@@ -81,12 +90,19 @@ export async function openData(
 ): Promise<Result<OpenData>> {
   const report = await importImages(files, { reading, onProgress, signal, work });
   if (!report.ok) return report;
-  return ok(splitData({ report: report.value, title, history: noEdits }, { options: split, seed }));
+  const imported = { report: report.value, title, keep: keepBy(report.value), history: noEdits };
+  return ok(splitData(imported, { options: split, seed }));
+}
+
+/** Edits of images that were read in one way say nothing of the same images read in another. */
+export function keepBy({ images, reading }: ImportReport): KeepBy {
+  const taken = reading.choices.map(({ option, value }) => [option, value]);
+  return { ids: images.map(({ id }) => id), reading: JSON.stringify(taken) };
 }
 
 /**
- * Lays a validation set beside the open images: its classes must be known, and a picture that is trained on
- * is no validation picture.
+ * Lays a validation set beside the open images: its classes must be known, as they were read or as they are
+ * called now, and a picture that is open already is no validation picture.
  */
 export async function addValidation(
   open: OpenData,
@@ -104,7 +120,8 @@ export async function addValidation(
     work,
   });
   if (!imported.ok) return imported;
-  const unknown = imported.value.classes.filter((name) => !report.classes.includes(name));
+  const classes = readNamesOf(open);
+  const unknown = imported.value.classes.filter((name) => !classes.has(name));
   if (imported.value.images.length === 0 || unknown.length > 0) {
     const detail =
       unknown.length > 0
@@ -112,30 +129,48 @@ export async function addValidation(
         : 'The validation set has no usable image.';
     return fail({ kind: 'bad-dataset', why: 'none-usable', detail });
   }
-  const known = new Set(report.images.map(({ id }) => id));
+  const known = new Map(open.images.map(({ id, excluded }) => [id, excluded]));
   const fresh = imported.value.images.filter(({ id }) => !known.has(id));
   const leaks = imported.value.images
     .filter(({ id }) => known.has(id))
-    .map(({ path }): RejectedFile => ({
+    .map(({ id, path }): RejectedFile => ({
       path,
       code: 'split-leak',
-      reason: 'The same picture is among the images that are trained on.',
+      reason:
+        known.get(id) === true
+          ? 'The same picture is open already, and left out of the set by hand.'
+          : 'The same picture is among the images that are open already.',
     }));
-  const names = imported.value.classes;
+  const readAs = imported.value.classes.map((name) => present(classes.get(name), 'class'));
+  const joinedClasses = [...new Set([...report.classes, ...readAs])];
   const joined: ImportReport = {
     ...report,
+    classes: joinedClasses,
     images: [
       ...report.images.map((image) => (image.split === null ? { ...image, split: 'train' as const } : image)),
       ...fresh.map((image) => ({
         ...image,
         split: 'validation' as const,
-        classIndex: report.classes.indexOf(names[image.classIndex] ?? ''),
+        classIndex: joinedClasses.indexOf(present(readAs[image.classIndex], 'class')),
       })),
     ],
     rejected: [...report.rejected, ...imported.value.rejected, ...leaks],
     ignored: [...report.ignored, ...imported.value.ignored],
   };
   return ok(splitData({ ...open, report: joined }, { options: split, seed }));
+}
+
+/** The class as it was read of each name that a class has now or had then; of both, what was read counts. */
+function readNamesOf({ report, history, classes }: OpenData): ReadonlyMap<string, string> {
+  const edits = inForce(history);
+  const now = namesNow(report.classes, edits);
+  // A class that was made by hand is one from now on, if no edit that is done again would call it otherwise.
+  const made = classes.filter((name) => namesNow([name], edits)[0] === name);
+  return new Map([
+    ...made.map((name) => [name, name] as const),
+    ...now.map((name, id) => [name, report.classes[id] ?? name] as const).reverse(),
+    ...report.classes.map((name) => [name, name] as const),
+  ]);
 }
 
 /** What was decided for the open images holds for their validation set. */
@@ -158,7 +193,7 @@ export function splitData(imported: Imported, draw: Draw): OpenData {
 
 /** Imported images with a split of them, summarised. */
 export function withSplit(
-  { title, report: asRead, history, thumbnail }: Imported,
+  { title, keep, report: asRead, history, thumbnail }: Imported,
   draw: Draw,
   split: Split,
 ): OpenData {
@@ -194,7 +229,7 @@ export function withSplit(
     ),
   ];
   return {
-    ...{ title, report: asRead, history, thumbnail, split, draw },
+    ...{ title, keep, report: asRead, history, thumbnail, split, draw },
     classes: report.classes,
     images: report.images,
     names: report.names,
@@ -203,12 +238,11 @@ export function withSplit(
       classes,
       images: used.length,
       reading: report.reading,
-      splitBy:
-        edits.length > 0
-          ? 'hand'
-          : report.images.some((image) => image.split === 'validation')
-            ? 'folders'
-            : 'seed',
+      splitBy: edits.some(({ kind }) => kind === 'move' || kind === 'exclude' || kind === 'include')
+        ? 'hand'
+        : report.images.some((image) => image.split === 'validation')
+          ? 'folders'
+          : 'seed',
       edits: editState(asRead, history, report.images.length - used.length),
       rejected: report.rejected,
       warnings,

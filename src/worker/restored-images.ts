@@ -10,12 +10,13 @@ import { fail, type Result } from '../shared/result.ts';
 import type { TrainingData } from '../train/training-data.ts';
 import { withSplit, type Draw, type OpenData } from './open-data.ts';
 
-/** The images as if their folder had been opened; those of `open` with their files. */
+/** The images of a run as if their folder had been opened; those of `open` with their files. */
 export function restoredImages(
   images: SavedImages,
   side: number,
   open: OpenData | null,
   draw: Draw,
+  run: string,
 ): OpenData {
   const { title, classes, ids, labels, counts, reading, splitBy, findings } = images;
   const files = new Map(open?.report.images.map((image) => [image.id, image]));
@@ -40,6 +41,8 @@ export function restoredImages(
   const data = withSplit(
     {
       title,
+      // Edits of them begin with what the run knew, not with what their folder says.
+      keep: { ids, reading: `run ${run}` },
       history: noEdits,
       report: {
         reading: { sentence: reading, choices: [] },
@@ -48,6 +51,7 @@ export function restoredImages(
         rejected: [],
         ignored: [],
         emptyClasses: [],
+        untrained: [],
         warnings: [],
         fault: null,
       },

@@ -213,10 +213,8 @@ export class SavedRuns {
     const { saved, model, head, passedOver } = found.value;
     const { images: about, recipe } = saved.facts;
     const { width: side } = outputSizeOf(model.preprocessing);
-    const images = restoredImages(about, side, around.data, {
-      options: recipe.split,
-      seed: recipe.seed,
-    });
+    const draw = { options: recipe.split, seed: recipe.seed };
+    const images = restoredImages(about, side, around.data, draw, id);
     const kept = this.#keptPixels(about);
     const missing = await missingImages(about, around.data, kept);
     const lacking = (count: number): Result<never> =>

@@ -399,3 +399,39 @@ test('after the first step a stop ends the run with what it learned', async () =
   expect(one.events.map(({ kind }) => kind)).not.toContain('undone');
   expect(resultOf(one)).toMatchObject({ steps: 2 });
 });
+
+test('edits wait for images that are being opened, and those with a validation set come back without it', async () => {
+  const { session } = await opened();
+  const live = new AbortController().signal;
+  const about = { title: 'pictures', reading: autoReading, split: recipe.split, seed: 1 } as const;
+  const source = { kind: 'files', files: picturesOf() } as const;
+  const before = unwrap(await session.openData({ source, role: 'all', ...about }, live));
+  const files = [fileOf('a/v.png', makePng(900)), fileOf('b/v.png', makePng(901))];
+  const adding = session.openData({ source: { kind: 'files', files }, role: 'validation', ...about }, live);
+  const change = { kind: 'exclude', images: [0] } as const;
+  expect(await session.editImages({ set: before.edits.set, change })).toMatchObject({ ok: false });
+  const both = unwrap(await adding);
+  unwrap(await session.editImages({ set: both.edits.set, change }));
+  const again = unwrap(await session.openData({ source, role: 'all', ...about }, live));
+  expect(again.edits).toMatchObject({ inForce: 1, excluded: 1 });
+});
+
+test('an edit during a start decodes nothing beside it', async () => {
+  const { session } = await opened();
+  const begin = vi.spyOn(session.pixels, 'begin');
+  const { edits } = unwrap(session.splitData({ split: recipe.split, seed: 1 }));
+  begin.mockClear();
+  const edited = new Promise<boolean>((resolve) => {
+    onPiece = (name) => {
+      if (name !== 'make the engine') return;
+      onPiece = () => undefined;
+      void session
+        .editImages({ set: edits.set, change: { kind: 'make', name: 'd' } })
+        .then(({ ok: done }) => resolve(done));
+    };
+  });
+  const start = session.start(run);
+  expect(await edited).toBe(true);
+  expect(begin).not.toHaveBeenCalled();
+  unwrap(await start);
+});

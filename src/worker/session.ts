@@ -67,6 +67,10 @@ export class Session {
   #measured: Promise<unknown> = Promise.resolve();
   /** Whether a run is being started or opened: nothing may be measured beside that. */
   #isStarting = false;
+  /** Whether pixels were to be decoded meanwhile. */
+  #isAheadDue = false;
+  /** The last opening of images or of a run; edits wait for it, since they would be lost in what it began with. */
+  #opening: Promise<unknown> = Promise.resolve();
   readonly #images = browserImagePool();
   #keptEdits: Promise<KeptEdits> | null = null;
   readonly pixels: PixelsAhead;
@@ -133,7 +137,9 @@ export class Session {
   /** Between runs, the pixels that the next one would need. */
   #decodeAhead(): void {
     const [model, data] = [this.#model, this.#data];
-    if (model === null || data === null || data.summary.fault !== null) return;
+    // A start decodes what it needs itself.
+    this.#isAheadDue = this.#isStarting;
+    if (this.#isStarting || model === null || data === null || data.summary.fault !== null) return;
     if (this.run.refuseWhileActive('decode ahead') === null) this.pixels.begin(data, model.preprocessing);
   }
 
@@ -151,7 +157,16 @@ export class Session {
     return ok({ kind: 'not-branches', why: describeFault(start.fault).detail });
   }
 
-  async openData(input: Commands['openData']['input'], signal: AbortSignal): Promise<Result<DataSummary>> {
+  openData(input: Commands['openData']['input'], signal: AbortSignal): Promise<Result<DataSummary>> {
+    return this.#opens(this.#openData(input, signal));
+  }
+
+  #opens<T>(opening: Promise<T>): Promise<T> {
+    this.#opening = opening.catch(() => undefined);
+    return opening;
+  }
+
+  async #openData(input: Commands['openData']['input'], signal: AbortSignal): Promise<Result<DataSummary>> {
     const { source, title, role, split, seed } = input;
     const reading = { ...autoReading, ...input.reading };
     if (source.kind === 'hub')
@@ -193,7 +208,7 @@ export class Session {
 
   /** With the edits of an earlier visit, where the same images were edited. */
   async #withKeptEdits(data: OpenData): Promise<OpenData> {
-    const history = await (await this.#edits()).find(data.images.map(({ id }) => id));
+    const history = await (await this.#edits()).find(data.keep);
     if (history.edits.length === 0) return data;
     const edited = splitData({ ...data, history }, data.draw);
     // Images that cannot be trained on might not be taken: then the edits wait to be done again.
@@ -220,6 +235,7 @@ export class Session {
   /** Images that no run can be made of any more stay open: an undo, or another edit, puts them right. */
   async editImages(input: Commands['editImages']['input']): Promise<Result<DataSummary>> {
     const { editImages } = await import('./edit-images.ts');
+    await this.#opening;
     if (this.#data === null)
       return fail({ kind: 'wrong-phase', command: 'edit images', phase: 'without images' });
     const edited = editImages(this.#data, input);
@@ -227,12 +243,7 @@ export class Session {
     const data = edited.value;
     this.#data = data;
     this.#decodeAhead();
-    // Those of a saved run have their edits in it, and their files are not open.
-    if (data.thumbnail === undefined)
-      void (await this.#edits()).save(
-        data.images.map(({ id }) => id),
-        data.history,
-      );
+    void (await this.#edits()).save(data.keep, data.history);
     return ok(data.summary);
   }
 
@@ -320,6 +331,7 @@ export class Session {
       return await start();
     } finally {
       this.#isStarting = false;
+      if (this.#isAheadDue) this.#decodeAhead();
     }
   }
 
@@ -347,7 +359,7 @@ export class Session {
   }
 
   openRun(input: Commands['openRun']['input']): Promise<Result<OpenedRun>> {
-    return this.#starting(() => this.#openRun(input));
+    return this.#opens(this.#starting(() => this.#openRun(input)));
   }
 
   async #openRun({ id, then }: Commands['openRun']['input']): Promise<Result<OpenedRun>> {
@@ -371,14 +383,15 @@ export class Session {
     const launched = await this.run.goOnWith(planned, restored.value, then);
     if (!launched.ok) return launched;
     this.#take(model);
-    this.#data = images;
+    const data = await this.#withKeptEdits(images);
+    this.#data = data;
     return ok({
       id,
       name,
       summary: launched.value,
       // Opened again by its sources it would be another model: no other size is offered.
       model: { ...model.summary, imageSizes: [model.model.config.imageSize] },
-      data: images.summary,
+      data: data.summary,
       notes: [...restored.value.notes, ...runs.differences(saved, launched.value)],
     });
   }

@@ -5,7 +5,7 @@ import { noEdits } from '../../data/edits.ts';
 import { recipeDefaults } from '../../recipe/recipe.ts';
 import { assert } from '../../shared/assert.ts';
 import { fail } from '../../shared/result.ts';
-import { splitData, type OpenData } from '../../worker/open-data.ts';
+import { keepBy, splitData, type OpenData } from '../../worker/open-data.ts';
 import type { DataSummary } from '../../worker/protocol.ts';
 
 /** Images in the numbers of a summary, in its splits. */
@@ -32,9 +32,10 @@ export function imagesLike({ title, classes, reading }: DataSummary): OpenData {
     ),
   );
   const report: ImportReport = {
-    ...{ reading, images, rejected: [], ignored: [], emptyClasses: [], warnings: [], fault: null },
+    ...{ reading, images, rejected: [], ignored: [], emptyClasses: [], untrained: [], warnings: [] },
+    fault: null,
     classes: classes.map(({ name }) => name),
   };
   const { split: options, seed } = recipeDefaults;
-  return splitData({ title, report, history: noEdits }, { options, seed });
+  return splitData({ title, report, keep: keepBy(report), history: noEdits }, { options, seed });
 }

@@ -15,7 +15,8 @@ export const changedCode = 'changed';
 export const mistakenCode = 'mistaken';
 
 /**
- * Answers that are not the labels of now, by the numbers of open images, the surest first; of a run whose images
+ * Answers that are neither the labels that the run knew (a class may be called otherwise since) nor those of now,
+ * by the numbers of open images, the surest first; of a run whose images
  * are not open none.
  */
 export function mistakesOf(
@@ -31,7 +32,8 @@ export function mistakesOf(
     images.forEach((number, row) => {
       const image = openOf.get(number);
       const answered = classes[answer[row] ?? -1] ?? '';
-      if (image === undefined || answered === names[classOf[image] ?? -1]) return;
+      const isRight = answer[row] === labels[row] || answered === names[classOf[image ?? -1] ?? -1];
+      if (image === undefined || isRight) return;
       found.push({ image, answer: answered, confidence: confidence[row] ?? 0 });
     });
   }
