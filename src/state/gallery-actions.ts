@@ -57,7 +57,7 @@ export function createGallery(client: TrainerClient): GalleryActions {
       galleryStore.setState({ isEditing: false, fault: reply.ok ? null : reply.fault });
       // Others may have been opened meanwhile.
       if (reply.ok && dataStore.getState().data?.edits.set === data.edits.set)
-        dataStore.setState({ data: reply.value, check: 'none' });
+        dataStore.setState({ data: reply.value });
     },
   };
 }

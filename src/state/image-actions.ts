@@ -3,9 +3,10 @@
 import { recipeDefaults } from '../recipe/recipe.ts';
 import { isCancelled } from '../shared/fault.ts';
 import type { TrainerClient } from '../worker/client.ts';
-import type { PixelStorage, ReadingOptions, Source } from '../worker/protocol.ts';
+import type { Commands, PixelStorage, ReadingOptions, Source } from '../worker/protocol.ts';
 import { dataSource, type BundledData } from './bundled.ts';
 import { dataStore, type DataState } from './data-store.ts';
+import { deviceStore } from './device-store.ts';
 import { recipeStore } from './recipe-store.ts';
 import { runStore } from './run-store.ts';
 
@@ -126,6 +127,22 @@ export function createImages(
     if (reply.ok) dataStore.setState(stored(reply.value));
   }
 
+  /** Null where it was stopped, or met a fault, which is told. */
+  async function looking<K extends 'checkImages' | 'checkLabels'>(
+    name: K,
+    input: Commands[K]['input'],
+  ): Promise<Commands[K]['output'] | null> {
+    checking?.abort();
+    const own = new AbortController();
+    checking = own;
+    const reply = await client.call(name, input, own.signal);
+    if (checking === own) checking = null;
+    deviceStore.setState({ progress: null });
+    if (reply.ok) return reply.value;
+    if (!isCancelled(reply.fault)) dataStore.setState({ fault: reply.fault });
+    return null;
+  }
+
   const actions: ImageActions = {
     openBundledData: (data) =>
       sendData({ source: dataSource(data, locate), title: data.title, reading: {} }, 'all', data.id),
@@ -162,11 +179,7 @@ export function createImages(
         const { recipe } = recipeStore.getState();
         if (recipe === null || dataStore.getState().data === null) return;
         const reply = await client.call('splitData', { split: recipe.split, seed: recipe.seed });
-        dataStore.setState(
-          reply.ok
-            ? { data: reply.value, fault: null, check: 'none', labelCheck: 'none' }
-            : { fault: reply.fault },
-        );
+        dataStore.setState(reply.ok ? { data: reply.value, fault: null } : { fault: reply.fault });
       }),
     async loadThumbnails(images) {
       const wanted = images.filter((image) => !requested.has(image));
@@ -182,24 +195,16 @@ export function createImages(
         ]),
       }));
     },
-    checkImages: () =>
-      inTurn(async () => {
-        checking = new AbortController();
-        dataStore.setState({ check: 'looking' });
-        const reply = await client.call('checkImages', null, checking.signal);
-        checking = null;
-        if (reply.ok) dataStore.setState({ check: reply.value });
-        else dataStore.setState({ check: 'none', fault: isCancelled(reply.fault) ? null : reply.fault });
-      }),
-    checkLabels: () =>
-      inTurn(async () => {
-        checking = new AbortController();
-        dataStore.setState({ labelCheck: 'looking' });
-        const reply = await client.call('checkLabels', null, checking.signal);
-        checking = null;
-        if (reply.ok) dataStore.setState({ labelCheck: reply.value });
-        else dataStore.setState({ labelCheck: 'none', fault: isCancelled(reply.fault) ? null : reply.fault });
-      }),
+    async checkImages() {
+      dataStore.setState({ check: 'looking' });
+      const reply = await looking('checkImages', null);
+      dataStore.setState({ check: reply ?? 'none' });
+    },
+    async checkLabels() {
+      dataStore.setState({ labelCheck: 'looking' });
+      const reply = await looking('checkLabels', { backend: recipeStore.getState().backend });
+      dataStore.setState({ labelCheck: reply ?? 'none' });
+    },
     cancelCheck: () => checking?.abort(),
   };
   return {

@@ -86,7 +86,7 @@ export function createModels(
       }
       openedModel = opened;
       modelStore.setState({ status: 'ready', model: reply.value, bundledId, fault: null });
-      dataStore.setState({ pixels: null });
+      dataStore.setState({ pixels: null, labelCheck: 'none' });
       setDepth(reply.value.config.depth);
     });
   }

@@ -72,6 +72,8 @@ export function createSavedRuns(
           adapter: null,
         });
         dataStore.setState({
+          check: 'none',
+          labelCheck: 'none',
           status: 'ready',
           data,
           bundledId: null,

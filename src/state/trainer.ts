@@ -110,6 +110,8 @@ export function createTrainer(parts: TrainerParts): Trainer {
   }
 
   function inTurn(work: () => Promise<void>): Promise<void> {
+    // A check of the images would hold it up, and is of what was open.
+    images.actions.cancelCheck();
     queue = queue.then(work).finally(() => deviceStore.setState({ progress: null }));
     return queue;
   }

@@ -136,14 +136,31 @@ describe('the report of an import', () => {
     );
     const leak = screen.getByTestId('found-near-leak');
     expect(leak.textContent).toContain('1 picture on both sides of the split');
-    expect(leak.textContent).toContain('catsto learn fromcatsto validate');
-    expect(screen.getByTestId('found-one-shade').textContent).toContain('dogsnot used');
+    expect(leak.textContent).toContain('Ankle bootto learn fromAnkle bootto validate');
+    expect(screen.getByTestId('found-one-shade').textContent).toContain('__proto__to learn from');
     expect(screen.queryByTestId('found-blurred')).toBeNull();
     fireEvent.click(button('Look for doubtful labels'));
     await act(settled);
     const doubted = screen.getByTestId('found-labels');
     expect(doubted.textContent).toContain('2 labels in doubt, of 38');
-    expect(doubted.textContent).toContain('dogslike catsto learn from');
+    expect(doubted.textContent).toContain('__proto__like Ankle bootto learn from');
+    // What is done about one is an edit like any other, and it is gone.
+    fireEvent.click(button('Make it Ankle boot'));
+    await act(settled);
+    expect(doubted.textContent).toContain('1 label in doubt');
+    fireEvent.click(button('Leave out those that are learned from'));
+    await act(settled);
+    expect(screen.queryByTestId('found-near-leak')).toBeNull();
+    fireEvent.click(button('Leave them out'));
+    await act(settled);
+    expect(screen.getByTestId('checked').textContent).toContain('All that was found is settled');
+    for (let edits = 0; edits < 3; edits++) {
+      fireEvent.click(screen.getByRole('button', { name: /^Undo: / }));
+      await act(settled);
+    }
+    expect(screen.queryByRole('button', { name: /^Undo: / })).toBeNull();
+    expect(screen.getByTestId('found-near-leak').textContent).toContain('1 picture on both sides');
+    expect(screen.getByTestId('found-labels').textContent).toContain('2 labels in doubt');
   });
 
   test('has no list for what did not happen', async () => {

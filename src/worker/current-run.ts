@@ -478,9 +478,19 @@ export class CurrentRun {
     const tried = this.#tried;
     if (tried === null)
       return fail({ kind: 'wrong-phase', command: 'try images', phase: 'without a model to try' });
+    this.#freeResult();
+    return Promise.resolve(ok(tried));
+  }
+
+  /** Frees what engines hold, of the result and of a model that is tried: each is made again when it is asked. */
+  freeEngines(): void {
+    this.#freeResult();
+    this.#tried?.dispose();
+  }
+
+  #freeResult(): void {
     this.#active?.run.dispose();
     this.#active?.engine?.dispose();
-    return Promise.resolve(ok(tried));
   }
 
   /** Takes a model to be tried in place of the one before. */

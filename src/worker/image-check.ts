@@ -8,7 +8,7 @@ import { labelDoubts, type DoubtedLabel, type LabelCheck } from '../data/health/
 import { buildPixelCache, eachPixels } from '../data/pixel-cache.ts';
 import { outputSizeOf, type Preprocessing } from '../data/preprocessing.ts';
 import { makeEngine } from '../engine/make-engine.ts';
-import type { Engine } from '../engine/engine.ts';
+import type { BackendChoice } from '../engine/engine.ts';
 import { imagesAtOnce } from '../export/proof-engine.ts';
 import { ndArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
@@ -21,7 +21,7 @@ import { rowsOf } from '../train/evaluation.ts';
 import type { OpenModel } from '../checkpoints/open-model.ts';
 import { headInputs } from '../vit/vit-config.ts';
 import type { EngineParts } from './launch.ts';
-import type { Loading, OpenData } from './open-data.ts';
+import { labelled, type Loading, type OpenData } from './open-data.ts';
 
 /**
  * Looks at the pixels that the model will see of every image that is used, and tells what is found
@@ -71,29 +71,73 @@ export async function checkOpenImages(
 const blockImages = 256;
 const askedAtOnce = 16;
 
+/** Who asks the open model, and on what. */
+interface Asked extends Loading {
+  readonly signal: AbortSignal;
+  readonly backend: BackendChoice;
+  readonly parts: EngineParts;
+}
+
 /**
  * Asks the open model, as it is, for the features of every image that is used, and tells the labels that these
- * contradict (data/health/label-doubts.ts). The engine is made for it and let go.
+ * contradict (data/health/label-doubts.ts).
  */
 export async function checkOpenLabels(
   data: OpenData,
-  { model, preprocessing }: OpenModel,
-  parts: EngineParts,
-  { onProgress, signal, work, kept }: Loading & { readonly signal: AbortSignal },
+  model: OpenModel,
+  asked: Asked,
 ): Promise<Result<LabelCheck>> {
+  const { onProgress, signal } = asked;
   const used = data.images.flatMap(({ excluded }, place) => (excluded ? [] : place));
-  const asked = {
-    engine: 'auto',
-    backend: 'auto',
-    config: model.config,
-    batch: askedAtOnce,
-    signal,
-  } as const;
-  const made = await makeEngine({ ...asked, ...parts });
+  const total = 2 * used.length;
+  try {
+    // Comparing them with each other counts as much as asking.
+    const known = await featuresOf(data, used, model, {
+      ...asked,
+      onProgress: (done) => onProgress(done, total),
+    });
+    if (!known.ok) return known;
+    const { features, places, width } = known.value;
+    const labels = Int32Array.from(places, (place) => present(data.images[place], 'image').classIndex);
+    const doubts = await labelDoubts(features, width, labels, data.classes.length, async (compared) => {
+      onProgress(used.length + compared, total);
+      await yieldToEventLoop();
+      if (signal.aborted) throw abortReason(signal);
+    });
+    const splitOf = splitsOf(data);
+    return ok({
+      checked: places.length,
+      doubts: doubts.map(({ row, says, share }): DoubtedLabel => {
+        const image = present(places[row], 'place');
+        const { path, label } = present(data.images[image], 'image');
+        return { image, path, class: label, split: splitOf(image), says: data.classes[says] ?? '', share };
+      }),
+    });
+  } catch (thrown) {
+    return fail(signal.aborted ? cancelled('check the labels') : faultOfThrown(thrown));
+  }
+}
+
+interface KnownFeatures {
+  readonly features: Float32Array; // [images, width]
+  /** [images] of those that could be decoded */
+  readonly places: readonly number[];
+  readonly width: number;
+}
+
+/** By an engine that is made for it and let go. */
+async function featuresOf(
+  data: OpenData,
+  used: readonly number[],
+  { model, preprocessing }: OpenModel,
+  { onProgress, signal, work, kept, backend, parts }: Asked,
+): Promise<Result<KnownFeatures>> {
+  const { config } = model;
+  const made = await makeEngine({ engine: 'auto', backend, config, batch: askedAtOnce, signal, ...parts });
   if (!made.ok) return made;
   const engine = made.value;
   try {
-    const width = headInputs(model.config);
+    const width = headInputs(config);
     const head = {
       weight: ndArray([1, width], new Float32Array(width)),
       bias: ndArray([1], new Float32Array(1)),
@@ -101,66 +145,26 @@ export async function checkOpenLabels(
     const adapter = { modules: [], head, moments: new Map() };
     const prepared = await engine.prepare(model, adapter, preprocessing, { batch: askedAtOnce, classes: 1 });
     if (!prepared.ok) return prepared;
-    const seen: number[] = [];
+    const atOnce = imagesAtOnce(engine, config, 1, askedAtOnce);
+    const places: number[] = [];
     const features = new Float32Array(used.length * width);
     for (let begin = 0; begin < used.length; begin += blockImages) {
       const block = used.slice(begin, begin + blockImages);
-      const rows = await featuresOf(engine, block);
+      const images = block.map((place) => present(data.images[place], 'image'));
+      const cache = await buildPixelCache(images, preprocessing, work, { kept, signal });
+      if (!cache.ok) return cache;
+      const rows = await rowsOf(engine, 'features', labelled(cache.value), atOnce, {
+        between: yieldToEventLoop,
+        signal,
+      });
       if (!rows.ok) return rows;
-      features.set(rows.value.features, seen.length * width);
-      seen.push(...rows.value.places);
+      features.set(rows.value.data, places.length * width);
+      for (const position of cache.value.sources) places.push(present(block[position], 'place'));
       onProgress(begin + block.length, used.length);
     }
-    const labels = Int32Array.from(seen, (place) => present(data.images[place], 'image').classIndex);
-    const doubts = await labelDoubts(
-      features.subarray(0, seen.length * width),
-      width,
-      labels,
-      data.classes.length,
-      async () => {
-        await yieldToEventLoop();
-        if (signal.aborted) throw abortReason(signal);
-      },
-    );
-    const splitOf = splitsOf(data);
-    return ok({
-      checked: seen.length,
-      doubts: doubts.map(({ row, says, share }): DoubtedLabel => {
-        const image = present(seen[row], 'place');
-        const { path, label } = present(data.images[image], 'image');
-        return { image, path, class: label, split: splitOf(image), says: data.classes[says] ?? '', share };
-      }),
-    });
-  } catch (thrown) {
-    return fail(signal.aborted ? cancelled('check the labels') : faultOfThrown(thrown));
+    return ok({ features: features.subarray(0, places.length * width), places, width });
   } finally {
     engine.dispose();
-  }
-
-  /** Of those among some images that can be decoded. */
-  async function featuresOf(
-    asker: Engine,
-    block: readonly number[],
-  ): Promise<Result<{ readonly features: Float32Array; readonly places: readonly number[] }>> {
-    const images = block.map((place) => present(data.images[place], 'image'));
-    const cache = await buildPixelCache(images, preprocessing, work, { kept, signal });
-    if (!cache.ok) return cache;
-    const { pixels, labels, width, height, sources } = cache.value;
-    const bytes = width * height * 3;
-    const slice = (from: number, to: number) => ({
-      kind: 'bytes' as const,
-      data: pixels.subarray(from * bytes, to * bytes),
-    });
-    const atOnce = imagesAtOnce(asker, model.config, 1, askedAtOnce);
-    const rows = await rowsOf(asker, 'features', { labels, slice }, atOnce, {
-      between: yieldToEventLoop,
-      signal,
-    });
-    if (!rows.ok) return rows;
-    return ok({
-      features: rows.value.data,
-      places: Array.from(sources, (position) => present(block[position], 'place')),
-    });
   }
 }
 

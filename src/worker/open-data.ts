@@ -402,7 +402,8 @@ export async function loadPixels(
 
 const imageBytes = ({ width, height }: PixelCache): number => width * height * 3;
 
-function labelled(cache: PixelCache): LabelledPixels {
+/** The rows of a cache as a set of images with labels. */
+export function labelled(cache: PixelCache): LabelledPixels {
   const bytes = imageBytes(cache);
   return {
     labels: cache.labels,

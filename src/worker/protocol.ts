@@ -373,7 +373,7 @@ export interface Commands {
   /** What is found among the open images by what they look like; its signal stops it. */
   checkImages: { input: null; output: ImageCheck };
   /** Which labels the open model's features contradict; its signal stops it. */
-  checkLabels: { input: null; output: LabelCheck };
+  checkLabels: { input: { readonly backend: BackendChoice }; output: LabelCheck };
   /**
    * Checks the recipe, prepares and starts; progress comes as events. Its signal ends it within a second, and
    * all is as it was before (`undone`).

@@ -282,11 +282,15 @@ export class Session {
   }
 
   /** Looks for labels of the open images that the open model's features contradict. */
-  checkLabels(signal: AbortSignal): Promise<Result<LabelCheck>> {
+  checkLabels(
+    { backend }: Commands['checkLabels']['input'],
+    signal: AbortSignal,
+  ): Promise<Result<LabelCheck>> {
     return this.#checking('check the labels', signal, async (data, model, loading) => {
       const { checkOpenLabels } = await import('./image-check.ts');
       await unlessAborted(this.#stopMeasuring(), signal);
-      return checkOpenLabels(data, model, this.#engineParts, loading);
+      this.run.freeEngines();
+      return checkOpenLabels(data, model, { ...loading, backend, parts: this.#engineParts });
     });
   }
 

@@ -68,19 +68,41 @@ export const appPhases: readonly AppPhase[] = [
             kind: 'near-leak',
             groups: [
               [
-                { image: 0, path: 'cats/1.jpg', class: 'cats', split: 'train' },
-                { image: 9, path: 'cats/1 copy.jpg', class: 'cats', split: 'validation' },
+                { image: 0, path: 'Ankle boot/train-000.png', class: 'Ankle boot', split: 'train' },
+                {
+                  image: 80,
+                  path: 'Ankle boot/validation-000.png',
+                  class: 'Ankle boot',
+                  split: 'validation',
+                },
               ],
             ],
           },
-          { kind: 'one-shade', groups: [[{ image: 4, path: 'dogs/4.jpg', class: 'dogs', split: null }]] },
+          {
+            kind: 'one-shade',
+            groups: [[{ image: 404, path: '__proto__/train-004.png', class: '__proto__', split: 'train' }]],
+          },
         ],
       },
       labelCheck: {
         checked: 38,
         doubts: [
-          { image: 7, path: 'dogs/7.jpg', class: 'dogs', split: 'train', says: 'cats', share: 0.93 },
-          { image: 2, path: 'cats/2.jpg', class: 'cats', split: 'test', says: 'dogs', share: 0.71 },
+          {
+            image: 407,
+            path: '__proto__/train-007.png',
+            class: '__proto__',
+            split: 'train',
+            says: 'Ankle boot',
+            share: 0.93,
+          },
+          {
+            image: 2,
+            path: 'Ankle boot/train-002.png',
+            class: 'Ankle boot',
+            split: 'train',
+            says: '__proto__',
+            share: 0.71,
+          },
         ],
       },
     },

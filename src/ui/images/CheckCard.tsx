@@ -1,15 +1,18 @@
 // What is found among the open images by what they look like, and which labels the model doubts, each finding
-// with its pictures. Nothing is changed by looking.
+// with its pictures. What is done about them is an edit like any other (ui/gallery/), and a finding that is settled goes.
 import { useEffect, useMemo, useState, type ReactNode } from 'react';
 import { plainText } from '../../shared/plain-text.ts';
 import { useData } from '../../state/data-store.ts';
-import type { DoubtedLabel, FoundImage, ImageCheck } from '../../worker/protocol.ts';
+import { useGallery } from '../../state/gallery-store.ts';
+import type { DoubtedLabel, FoundImage, Gallery, ImageCheck } from '../../worker/protocol.ts';
 import { Button } from '../parts/Button.tsx';
 import { Card } from '../parts/Card.tsx';
+import { FaultBox } from '../parts/FaultBox.tsx';
 import { ProgressLine } from '../parts/ProgressLine.tsx';
 import { countText, wholeText } from '../parts/words.ts';
 import { useTrainer } from '../trainer-context.ts';
 import { useControls } from '../use-controls.ts';
+import { liveDoubts, liveFindings } from './live-findings.ts';
 import styles from './CheckCard.module.css';
 
 type Finding = ImageCheck['findings'][number];
@@ -52,6 +55,27 @@ function wordsOf({ kind, groups }: Finding): { readonly what: string; readonly m
         meaning:
           'Blurred, scaled up, or from another camera. If they are all of one class, the model may learn the camera instead.',
       };
+    default:
+      return kind satisfies never;
+  }
+}
+
+/** What can be done about all of a finding at once. */
+function fixOf({ kind, groups }: Finding): { readonly words: string; readonly images: readonly number[] } {
+  const all = (keep: (found: FoundImage, at: number) => boolean): number[] =>
+    groups.flatMap((group) => group.filter((found, at) => !keep(found, at)).map(({ image }) => image));
+  switch (kind) {
+    case 'near-leak':
+      return {
+        words: 'Leave out those that are learned from',
+        images: all(({ split }) => split !== 'train'),
+      };
+    case 'near-copies':
+      return { words: 'Keep the first of each', images: all((_, at) => at === 0) };
+    case 'near-conflict':
+    case 'one-shade':
+    case 'blurred':
+      return { words: 'Leave them out', images: all(() => false) };
     default:
       return kind satisfies never;
   }
@@ -100,6 +124,7 @@ function Opening<T>({
   testId,
   items,
   imagesOf,
+  fix,
   children,
 }: {
   readonly what: string;
@@ -107,6 +132,7 @@ function Opening<T>({
   readonly testId: string;
   readonly items: readonly T[];
   readonly imagesOf: (item: T) => readonly number[];
+  readonly fix?: ReactNode;
   readonly children: (shown: readonly T[]) => ReactNode;
 }) {
   const [most, setMost] = useState(groupsAtOnce);
@@ -124,6 +150,7 @@ function Opening<T>({
     >
       <summary>{what}</summary>
       <p className={styles.soft}>{meaning}</p>
+      {fix !== undefined && <div>{fix}</div>}
       <ul className={styles.groups} aria-label={what}>
         {children(shown)}
       </ul>
@@ -154,8 +181,14 @@ function Looking() {
   );
 }
 
-function Looks({ disabled }: { readonly disabled: boolean }) {
+interface LooksProps {
+  readonly disabled: boolean;
+  readonly gallery: Gallery | null;
+}
+
+function Looks({ disabled, gallery }: LooksProps) {
   const check = useData((state) => state.check);
+  const isEditing = useGallery((state) => state.isEditing);
   const trainer = useTrainer();
   if (check === 'looking') return <Looking />;
   if (check === 'none')
@@ -172,31 +205,48 @@ function Looks({ disabled }: { readonly disabled: boolean }) {
         </div>
       </>
     );
-  const { checked, total, findings } = check;
+  const { checked, total } = check;
+  const findings = liveFindings(check.findings, gallery);
   return (
     <>
       <p role="status" data-testid="checked">
-        {findings.length === 0 ? 'Nothing was found' : 'Something was found'} among{' '}
-        {countText(checked, 'image')}
+        {findings.length > 0
+          ? 'Something was found'
+          : check.findings.length > 0
+            ? 'All that was found is settled'
+            : 'Nothing was found'}{' '}
+        among {countText(checked, 'image')}
         {checked < total && `; ${wholeText(total - checked)} more could not be decoded`}.
       </p>
-      {findings.map((finding) => (
-        <Opening
-          key={finding.kind}
-          {...wordsOf(finding)}
-          testId={`found-${finding.kind}`}
-          items={finding.groups}
-          imagesOf={imagesOfGroup}
-        >
-          {(shown) => shown.map((group) => <Group key={group[0]?.image} group={group} />)}
-        </Opening>
-      ))}
+      {findings.map((finding) => {
+        const { words, images } = fixOf(finding);
+        return (
+          <Opening
+            key={finding.kind}
+            {...wordsOf(finding)}
+            testId={`found-${finding.kind}`}
+            items={finding.groups}
+            imagesOf={imagesOfGroup}
+            fix={
+              <Button
+                disabled={isEditing}
+                onClick={() => void trainer.editImages({ kind: 'exclude', images })}
+              >
+                {words}
+              </Button>
+            }
+          >
+            {(shown) => shown.map((group) => <Group key={group[0]?.image} group={group} />)}
+          </Opening>
+        );
+      })}
     </>
   );
 }
 
-function Labels({ disabled }: { readonly disabled: boolean }) {
+function Labels({ disabled, gallery }: LooksProps) {
   const check = useData((state) => state.labelCheck);
+  const isEditing = useGallery((state) => state.isEditing);
   const trainer = useTrainer();
   if (check === 'looking') return <Looking />;
   if (check === 'none')
@@ -213,12 +263,14 @@ function Labels({ disabled }: { readonly disabled: boolean }) {
         </div>
       </>
     );
-  const { checked, doubts } = check;
+  const { checked } = check;
+  const doubts = liveDoubts(check.doubts, gallery);
   if (doubts.length === 0)
     return (
       <p role="status" data-testid="labels-checked">
-        No label of {countText(checked, 'image')} is in doubt: none looks, to this model, like another class
-        only.
+        {check.doubts.length > 0
+          ? 'No label is in doubt any more.'
+          : `No label of ${countText(checked, 'image')} is in doubt: none looks, to this model, like another class only.`}
       </p>
     );
   return (
@@ -233,6 +285,24 @@ function Labels({ disabled }: { readonly disabled: boolean }) {
         shown.map((doubt) => (
           <li key={doubt.image} className={styles.group}>
             <Found found={doubt} says={doubt.says} />
+            <span className={styles.fixes}>
+              <Button
+                variant="quiet"
+                disabled={isEditing}
+                onClick={() =>
+                  void trainer.editImages({ kind: 'relabel', images: [doubt.image], to: doubt.says })
+                }
+              >
+                Make it <bdi>{plainText(doubt.says, 24)}</bdi>
+              </Button>
+              <Button
+                variant="quiet"
+                disabled={isEditing}
+                onClick={() => void trainer.editImages({ kind: 'exclude', images: [doubt.image] })}
+              >
+                Leave out
+              </Button>
+            </span>
           </li>
         ))
       }
@@ -245,10 +315,31 @@ export function CheckCard() {
   const isLooking = useData(({ check, labelCheck }) => check === 'looking' || labelCheck === 'looking');
   const { edit } = useControls();
   const disabled = !edit || opens || isLooking;
+  const data = useData((state) => state.data);
+  const isFound = useData(
+    ({ check, labelCheck }) => typeof check === 'object' || typeof labelCheck === 'object',
+  );
+  const gallery = useGallery((state) => state.gallery);
+  const fault = useGallery((state) => state.fault);
+  const trainer = useTrainer();
+  // Findings are told of the images as they are now.
+  useEffect(() => {
+    if (isFound && data !== null) void trainer.loadGallery();
+  }, [trainer, data, isFound]);
+  const live = gallery !== null && gallery.set === data?.edits.set ? gallery : null;
+  const { undo } = data?.edits ?? { undo: null };
   return (
     <Card title="Check the images">
-      <Looks disabled={disabled} />
-      <Labels disabled={disabled} />
+      <Looks disabled={disabled} gallery={live} />
+      <Labels disabled={disabled} gallery={live} />
+      {fault !== null && isFound && <FaultBox fault={fault} />}
+      {isFound && undo !== null && (
+        <div>
+          <Button variant="quiet" onClick={() => void trainer.editImages('undo')}>
+            Undo: {undo}
+          </Button>
+        </div>
+      )}
     </Card>
   );
 }
