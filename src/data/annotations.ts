@@ -1,16 +1,7 @@
 // Boxes around things, as labelling tools export them (COCO's JSON, Pascal VOC's XML), read for the class of each
 // image: the only one its boxes name, or the one whose boxes cover most. Knows text; opens no file.
 import { byCodePoint } from './file-path.ts';
-import type { TableFile } from './label-tables.ts';
-import type { Row } from './table-rows.ts';
-
-export interface Annotations {
-  readonly rows: readonly Row[];
-  /** Images with boxes of several classes. */
-  readonly mixed: number;
-  /** Classes in the order that numbers them; null where only their names can. */
-  readonly order: readonly string[] | null;
-}
+import type { Annotations, Row, TableFile } from './table-rows.ts';
 
 /** The columns of the rows. */
 const boxColumns = { file: 'file_name', label: 'category' } as const;

@@ -30,7 +30,8 @@ import {
   type Labelled,
   type Unlabelled,
 } from './label-images.ts';
-import { isTable, type TableFile } from './label-tables.ts';
+import { isTable } from './label-tables.ts';
+import type { TableFile } from './table-rows.ts';
 import { autoReading, type ReadingOptions } from './reading-options.ts';
 import type { SourceFile } from './source-file.ts';
 

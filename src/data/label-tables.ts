@@ -2,26 +2,11 @@
 // has them, and any other CSV, TSV, JSON (Lines) or plain list of file names. Knows text and paths; opens no
 // file.
 import { parseJsonText } from '../shared/json-text.ts';
-import { cocoAnnotations, vocTables, type Annotations } from './annotations.ts';
+import { cocoAnnotations, vocTables } from './annotations.ts';
 import { byCodePoint, extensionOf, labelOf, promisedFormat } from './file-path.ts';
 import type { SplitName } from './import-report.ts';
 import { splitNamed, wordsOf } from './split-words.ts';
-import { isFileName, rowsOf, type Row } from './table-rows.ts';
-
-/** A text file beside the images. */
-export interface TableFile {
-  readonly path: string;
-  readonly root: number;
-  /** Folders and name inside its root. */
-  readonly segments: readonly string[];
-  readonly text: string;
-  /** Its rows, where they are known without its text. */
-  readonly rows?: readonly Row[];
-  /** Names of classes by their numbers, of the columns that have them. */
-  readonly order?: ReadonlyMap<string, readonly string[]>;
-  /** What it says as boxes around things, in place of rows. */
-  readonly annotations?: Annotations;
-}
+import { isFileName, rowsOf, type Row, type TableFile } from './table-rows.ts';
 
 /** What a table needs to know of an image. */
 export interface TableImage {

@@ -8,7 +8,7 @@ import { extensionOf, segmentsOf } from './file-path.ts';
 import type { ImageTable, TableImages } from './image-tables.ts';
 import type { ImageWorker } from './image-work.ts';
 import type { Item, ItemProblem } from './item.ts';
-import type { TableFile } from './label-tables.ts';
+import type { TableFile } from './table-rows.ts';
 import type { SourceFile } from './source-file.ts';
 import { splitNamed } from './split-words.ts';
 import type { Row } from './table-rows.ts';

@@ -112,3 +112,27 @@ function plainRows(row: unknown): Row[] {
   );
   return [Object.fromEntries(plain)];
 }
+
+/** Boxes around things, read for the class of each image. */
+export interface Annotations {
+  readonly rows: readonly Row[];
+  /** Images with boxes of several classes. */
+  readonly mixed: number;
+  /** Classes in the order that numbers them; null where only their names can. */
+  readonly order: readonly string[] | null;
+}
+
+/** A text file beside the images. */
+export interface TableFile {
+  readonly path: string;
+  readonly root: number;
+  /** Folders and name inside its root. */
+  readonly segments: readonly string[];
+  readonly text: string;
+  /** Its rows, where they are known without its text. */
+  readonly rows?: readonly Row[];
+  /** Names of classes by their numbers, of the columns that have them. */
+  readonly order?: ReadonlyMap<string, readonly string[]>;
+  /** What it says as boxes around things, in place of rows. */
+  readonly annotations?: Annotations;
+}

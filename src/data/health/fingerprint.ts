@@ -4,7 +4,7 @@
 
 /** Sides of the grey copy that the hash is made of, and of the copy that likeness is measured on. */
 const hashSide = 32;
-export const copySide = 16;
+const copySide = 16;
 /** Lowest frequencies that enter the hash, each way. */
 const kept = 8;
 
