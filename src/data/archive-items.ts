@@ -27,6 +27,8 @@ import {
 import { splitNamed } from './split-words.ts';
 import type { RejectionCode } from './import-report.ts';
 import type { Item, ItemProblem } from './item.ts';
+import type { SourceFile } from './source-file.ts';
+import { isParquetName } from './table-items.ts';
 
 /** An opened archive of the pile. */
 export interface Box {
@@ -38,7 +40,7 @@ export interface Box {
   readonly prefix: string;
   /** The archive that it lies in, and as which entry; null for a file. */
   readonly outer: { readonly box: Box; readonly entry: ArchiveEntry } | null;
-  /** What became of archives within it: entries that were opened, and why others were not. */
+  /** What became of archives and tables within it: entries that were opened, and why others were not. */
   readonly nested: Map<ArchiveEntry, 'opened' | ItemProblem>;
 }
 
@@ -127,6 +129,22 @@ export async function openNested(box: Box, rootNames: (string | null)[]): Promis
     boxes.push({ name, entries, root, prefix: box.prefix, outer: { box, entry }, nested: new Map() });
   }
   return boxes;
+}
+
+/** The entries of an archive that promise to be Parquet tables. */
+export const tablesWithin = (box: Box): ArchiveEntry[] =>
+  box.entries.filter((entry) => !entry.isDirectory && !isSystem(entry) && isParquetName(lastName(entry)));
+
+/** An entry of an archive as a file of its own. */
+export async function fileWithin(
+  box: Box,
+  entry: ArchiveEntry,
+  limitBytes: number,
+): Promise<Result<SourceFile, ItemProblem>> {
+  const blob = await entry.blob(limitBytes);
+  if (!blob.ok) return fail({ code: codes[blob.fault.code], reason: blob.fault.reason });
+  const folder = box.outer === null ? '' : `${box.outer.entry.name.text}/`;
+  return ok({ path: `${box.prefix}${folder}${entry.name.text}`, blob: blob.value });
 }
 
 const nestedProblem = (why: string): ItemProblem => ({

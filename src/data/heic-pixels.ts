@@ -13,16 +13,18 @@ async function fetchWasm(): Promise<ArrayBuffer> {
   return answer.arrayBuffer();
 }
 
+/** Why a HEIC is not decoded; the message is a sentence for the user. */
+class HeicError extends Error {}
+
 /** libheif, once; what failed is tried again with the next picture. */
 function load(wasm: () => Promise<ArrayBuffer>): Promise<MainModule> {
-  loaded ??= wasm().then(
-    (wasmBinary) => libheif({ wasmBinary, printErr: () => undefined }),
-    (thrown: unknown) => {
+  loaded ??= wasm()
+    .then((wasmBinary) => libheif({ wasmBinary, printErr: () => undefined }))
+    .catch((thrown: unknown) => {
       loaded = null;
       const why = thrown instanceof Error ? thrown.message : String(thrown);
-      throw new Error(`What decodes HEIC could not be loaded (${why}): it needs the network once.`);
-    },
-  );
+      throw new HeicError(`What decodes HEIC could not be loaded (${why}): it needs the network once.`);
+    });
   return loaded;
 }
 
@@ -33,15 +35,26 @@ function load(wasm: () => Promise<ArrayBuffer>): Promise<MainModule> {
  */
 export async function decodeHeic(bytes: Uint8Array<ArrayBuffer>, wasm = fetchWasm): Promise<RgbaImage> {
   const heif = await load(wasm);
+  try {
+    return pixelsBy(heif, bytes);
+  } catch (thrown) {
+    if (thrown instanceof HeicError) throw thrown;
+    // A decoder that stopped midway is not to be trusted with the next picture.
+    loaded = null;
+    throw new HeicError(refused(thrown instanceof Error ? thrown.message : thrown));
+  }
+}
+
+function pixelsBy(heif: MainModule, bytes: Uint8Array<ArrayBuffer>): RgbaImage {
   const context = heif.heif_context_alloc();
   try {
     const read = heif.heif_context_read_from_memory(context, bytes);
-    if (read.code !== heif.heif_error_code.heif_error_Ok) throw new Error(refused(read.message));
+    if (read.code !== heif.heif_error_code.heif_error_Ok) throw new HeicError(refused(read.message));
     const handle: unknown = heif.heif_js_context_get_primary_image_handle(context);
-    if (!isHandle(handle)) throw new Error(refused('it has no first picture'));
+    if (!isHandle(handle)) throw new HeicError(refused('it has no first picture'));
     try {
       if (heif.heif_image_handle_get_width(handle) * heif.heif_image_handle_get_height(handle) > maxPixels)
-        throw new Error('This HEIC is larger than it says.');
+        throw new HeicError('This HEIC is larger than it says.');
       const decoded: unknown = heif.heif_js_decode_image2(
         handle,
         heif.heif_colorspace.heif_colorspace_RGB,
@@ -83,13 +96,13 @@ const isChannel = (value: unknown): value is Channel =>
 /** Copies the pixels out of the decoder's memory, and gives that back. */
 function pixelsOf(decoded: unknown, heif: MainModule): RgbaImage {
   if (typeof decoded !== 'object' || decoded === null || !('channels' in decoded) || !('image' in decoded))
-    throw new Error(
+    throw new HeicError(
       refused(typeof decoded === 'object' && decoded !== null && 'message' in decoded ? decoded.message : ''),
     );
   const { channels, image } = decoded;
   try {
     const channel: unknown = Array.isArray(channels) ? channels[0] : null;
-    if (!isChannel(channel)) throw new Error(refused('it has no colours'));
+    if (!isChannel(channel)) throw new HeicError(refused('it has no colours'));
     const { width, height, stride } = channel;
     const data = new Uint8ClampedArray(width * height * 4); // [height, width, 4]
     for (let y = 0; y < height; y++)

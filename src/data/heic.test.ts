@@ -1,7 +1,7 @@
 // HEICs against the pixels of libheif's own program (testing/make_heic_samples.py), and files that lie.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { decodeHeic } from './heic-pixels.ts';
 import { readImageHeader } from './image-header.ts';
 
@@ -54,4 +54,37 @@ test('a HEIC that is cut or changed gives a sentence or pixels, and no other fau
   }
   expect(refused).toBeGreaterThan(20);
   expect((await decodeHeic(bytes, wasm)).width).toBe(64);
+});
+
+test('a decoder that cannot be made is made anew for the next picture', async () => {
+  vi.resetModules();
+  const fresh = await import('./heic-pixels.ts');
+  const bytes = bytesOf('even');
+  await expect(fresh.decodeHeic(bytes, () => Promise.reject(new TypeError('offline')))).rejects.toThrow(
+    'could not be loaded (offline)',
+  );
+  expect((await fresh.decodeHeic(bytes, wasm)).width).toBe(64);
+});
+
+test('a decoder that stopped midway, or that was not made, is not asked again', async () => {
+  vi.resetModules();
+  let made = 0;
+  vi.doMock('libheif-js/libheif-wasm/libheif.js', () => ({
+    default: () => {
+      made += 1;
+      if (made === 1) return Promise.reject(new WebAssembly.CompileError('no decoder'));
+      return Promise.resolve({
+        heif_context_alloc: () => {
+          throw new WebAssembly.RuntimeError('unreachable');
+        },
+      });
+    },
+  }));
+  const fresh = await import('./heic-pixels.ts');
+  const bytes = bytesOf('even');
+  await expect(fresh.decodeHeic(bytes, wasm)).rejects.toThrow('could not be loaded (no decoder)');
+  await expect(fresh.decodeHeic(bytes, wasm)).rejects.toThrow('This HEIC is damaged');
+  await expect(fresh.decodeHeic(bytes, wasm)).rejects.toThrow('unreachable');
+  expect(made).toBe(3);
+  vi.doUnmock('libheif-js/libheif-wasm/libheif.js');
 });

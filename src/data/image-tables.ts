@@ -1,7 +1,7 @@
 // Tables that hold images: which column of a Parquet table they are in, which columns may name classes, and
 // the images of a row group. Runs in a worker of the pool, so that a table that ends its reader ends nothing
 // else; loaded only when there is such a table.
-import { openParquet, readGroup, type ParquetProblem, type ParquetTable } from '../formats/parquet.ts';
+import { openParquet, type ParquetProblem, type ParquetTable } from '../formats/parquet.ts';
 import { parseJsonText } from '../shared/json-text.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { ItemProblem } from './item.ts';
@@ -95,46 +95,74 @@ export async function lookAtTable(blob: Blob): Promise<Result<ImageTable, ItemPr
   return ok({ groups: opened.value.groups, imageColumn, order });
 }
 
-/** The images of one row group, with what the other columns say. */
-export async function imagesOfTable(blob: Blob, group: number): Promise<Result<TableImages, ItemProblem>> {
+/**
+ * The images of some row groups, each with what its other columns say, in the order asked for; ends with the
+ * group that brings the images beyond `limitBytes`.
+ */
+export async function imagesOfTable(
+  blob: Blob,
+  groups: readonly number[],
+  limitBytes: number,
+): Promise<Result<TableImages[], ItemProblem>> {
   const opened = await openParquet(blob);
   if (!opened.ok) return told(opened.fault);
   const features = featuresOf(opened.value.notes);
   const image = imageColumnOf(opened.value, features);
   if (image === null) return fail({ code: 'unsupported', reason: 'It has no column of images.' });
-  const others = opened.value.columns
+  const read: TableImages[] = [];
+  let bytes = 0;
+  for (const group of groups) {
+    if (bytes > limitBytes) break;
+    const images = await imagesOfGroup(opened.value, group, image, features.classes);
+    if (!images.ok) return told(images.fault);
+    bytes += images.value.bytes.size;
+    read.push(images.value);
+  }
+  return ok(read);
+}
+
+async function imagesOfGroup(
+  table: ParquetTable,
+  group: number,
+  image: string,
+  classes: Features['classes'],
+): Promise<Result<TableImages, ParquetProblem>> {
+  const others = table.columns
     .filter(({ name, kind }) => name !== image && (kind === 'text' || kind === 'value'))
     .slice(0, mostColumns)
     .map(({ name }) => name);
-  const read = await readGroup(blob, group, [image, ...others]);
-  if (!read.ok) return told(read.fault);
+  const read = await table.readGroup(group, [image, ...others]);
+  if (!read.ok) return read;
   const parts: Uint8Array<ArrayBuffer>[] = [];
   const ends: (number | null)[] = [];
   const names: (string | null)[] = [];
   let end = 0;
   for (const row of read.value) {
     const cell = row[image];
-    const bytes = cell instanceof Uint8Array ? cell : fieldOf(cell, 'bytes');
+    const bytes = isBytes(cell) ? cell : fieldOf(cell, 'bytes');
     const path = textOf(fieldOf(cell, 'path'));
     names.push(path === '' ? null : path);
-    if (bytes instanceof Uint8Array) {
+    if (isBytes(bytes)) {
       end += bytes.length;
       // One image may stand for many rows.
-      if (end > mostBytes) return told(manyBytes);
-      parts.push(new Uint8Array(bytes));
+      if (end > mostBytes) return fail(manyBytes);
+      parts.push(bytes);
       ends.push(end);
     } else ends.push(null);
   }
   const rows = read.value.map((row): Row =>
     Object.fromEntries(
       others.flatMap((column) => {
-        const value = textOf(row[column], features.classes.get(column));
+        const value = textOf(row[column], classes.get(column));
         return value.length > longestLabel ? [] : [[column, value] as const];
       }),
     ),
   );
   return ok({ bytes: new Blob(parts), ends, names, rows });
 }
+
+const isBytes = (value: unknown): value is Uint8Array<ArrayBuffer> =>
+  value instanceof Uint8Array && value.buffer instanceof ArrayBuffer;
 
 const mostBytes = 2e9;
 const manyBytes: ParquetProblem = {

@@ -33,7 +33,7 @@ export function warningsOf(header: ImageHeader, stored: StoredPixels | null, nam
       text: `${header.bitDepth} bits a channel${reach} are reduced to 8${dark}.`,
     });
   }
-  if (stored === null && header.alpha)
+  if (header.alpha && (stored?.alpha ?? null) === null)
     warnings.push({ code: 'flattened', text: 'Transparent parts, if any, are laid over white.' });
   else if (stored?.alpha === 'transparent')
     warnings.push({ code: 'flattened', text: 'Transparent parts are laid over white.' });

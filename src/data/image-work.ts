@@ -41,8 +41,11 @@ export interface ImageWork {
   };
   /** What a table of images holds, by its description. */
   table: { input: { readonly content: Blob }; output: ImageTable };
-  /** The images of one row group of it. */
-  rows: { input: { readonly content: Blob; readonly group: number }; output: TableImages };
+  /** The images of some of its row groups, in their order, up to the group that goes beyond the limit. */
+  rows: {
+    input: { readonly content: Blob; readonly groups: readonly number[]; readonly limitBytes: number };
+    output: TableImages[];
+  };
 }
 export type ImageWorkName = keyof ImageWork;
 
@@ -104,8 +107,8 @@ const works: Work = {
   async table({ content }) {
     return (await import('./image-tables.ts')).lookAtTable(content);
   },
-  async rows({ content, group }) {
-    return (await import('./image-tables.ts')).imagesOfTable(content, group);
+  async rows({ content, groups, limitBytes }) {
+    return (await import('./image-tables.ts')).imagesOfTable(content, groups, limitBytes);
   },
 };
 

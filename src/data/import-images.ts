@@ -36,7 +36,7 @@ import { autoReading, type ReadingOptions } from './reading-options.ts';
 import type { SourceFile } from './source-file.ts';
 
 export interface ImportProgress {
-  /** Files looked at so far, archive entries counted one by one. */
+  /** Files looked at so far, archive entries counted one by one; before that, rows of a table. */
   readonly done: number;
   readonly total: number;
 }
@@ -84,7 +84,10 @@ export async function importImages(
   // Loaded when it is needed: an app with a pool of workers does without.
   const work = given ?? (await import('./image-work.ts')).browserImageWorker();
   try {
-    const pile = await unlessAborted(listItems(files, work, reading.nameEncoding, signal), signal);
+    const pile = await unlessAborted(
+      listItems(files, work, reading.nameEncoding, { onProgress, signal }),
+      signal,
+    );
     const findings = await inspectAll(pile, work, onProgress, signal);
     return ok(reportOf(pile, findings, reading));
   } catch (thrown) {

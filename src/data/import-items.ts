@@ -2,7 +2,15 @@
 // asked. Knows nothing of images.
 import type { Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
-import { boxItems, openIfArchive, openNested, withoutEnding, type Box } from './archive-items.ts';
+import {
+  boxItems,
+  fileWithin,
+  openIfArchive,
+  openNested,
+  tablesWithin,
+  withoutEnding,
+  type Box,
+} from './archive-items.ts';
 import { readNames, type ArchiveNames } from './archive-names.ts';
 import { isUnsafePath, segmentsOf } from './file-path.ts';
 import type { ImageWorker } from './image-work.ts';
@@ -11,7 +19,7 @@ import type { Item, ItemProblem } from './item.ts';
 import type { TableFile } from './table-rows.ts';
 import type { ReadingOptions } from './reading-options.ts';
 import type { SourceFile } from './source-file.ts';
-import { isImageTable, openImageTable, type OpenTable } from './table-items.ts';
+import { isImageTable, openImageTable, type OpenTable, type TableOptions } from './table-items.ts';
 import { zipLimits } from '../formats/zip-directory.ts';
 
 export interface Pile {
@@ -29,38 +37,36 @@ export interface Pile {
 
 /**
  * Opens the archives among the files, with those within them, and the tables of images, and lists everything in
- * a fixed order.
+ * a fixed order. Progress is that of the table that is being read.
  */
 export async function listItems(
   files: readonly SourceFile[],
   work: ImageWorker,
   encoding: ReadingOptions['nameEncoding'] = 'auto',
-  signal?: AbortSignal,
+  options: TableOptions = {},
 ): Promise<Pile> {
   const rejected: RejectedFile[] = [];
   const faults: Fault[] = [];
   const rootNames: (string | null)[] = [null];
   const parts: (SourceFile | Box | OpenTable)[] = [];
   let tableBytes = 0;
+  const openTable = async (file: SourceFile): Promise<ItemProblem | null> => {
+    const limitBytes = zipLimits.totalBytes - tableBytes;
+    const opened = await openImageTable(file, rootNames.length, work, limitBytes, options);
+    if (opened.ok) {
+      rootNames.push(opened.value.rootName);
+      tableBytes += opened.value.bytes;
+      parts.push(opened.value);
+      return null;
+    }
+    faults.push({ kind: 'bad-file', name: file.path, why: 'table', detail: opened.fault.reason });
+    return opened.fault;
+  };
   for (const file of files) {
-    if (signal?.aborted === true) break;
+    if (options.signal?.aborted === true) break;
     if (await isImageTable(file)) {
-      const opened = await openImageTable(
-        file,
-        rootNames.length,
-        work,
-        zipLimits.totalBytes - tableBytes,
-        signal,
-      );
-      if (opened.ok) {
-        rootNames.push(opened.value.rootName);
-        tableBytes += opened.value.bytes;
-        parts.push(opened.value);
-      } else {
-        const { reason } = opened.fault;
-        faults.push({ kind: 'bad-file', name: file.path, why: 'table', detail: reason });
-        rejected.push({ path: file.path, ...opened.fault });
-      }
+      const problem = await openTable(file);
+      if (problem !== null) rejected.push({ path: file.path, ...problem });
       continue;
     }
     const name = segmentsOf(file.path).at(-1) ?? file.path;
@@ -70,7 +76,9 @@ export async function listItems(
       const root = rootNames.push(withoutEnding(name)) - 1;
       const prefix = files.length === 1 ? '' : `${file.path}/`;
       const box: Box = { name, entries: opened.value.entries, root, prefix, outer: null, nested: new Map() };
-      parts.push(box, ...(await openNested(box, rootNames)));
+      const boxes = [box, ...(await openNested(box, rootNames))];
+      parts.push(...boxes);
+      for (const one of boxes) await openTablesWithin(one, openTable, options.signal);
     } else {
       faults.push(opened.fault.fault);
       rejected.push({ path: file.path, ...opened.fault.problem });
@@ -88,6 +96,20 @@ export async function listItems(
   );
   const tables = parts.flatMap((part) => ('table' in part ? part.table : []));
   return { items, rootNames, rejected, faults, tables, names };
+}
+
+/** Opens the tables of images in an archive, and notes there what became of each. */
+async function openTablesWithin(
+  box: Box,
+  open: (file: SourceFile) => Promise<ItemProblem | null>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for (const entry of tablesWithin(box)) {
+    if (signal?.aborted === true) return;
+    const file = await fileWithin(box, entry, zipLimits.totalBytes);
+    if (!file.ok) box.nested.set(entry, file.fault);
+    else if (await isImageTable(file.value)) box.nested.set(entry, (await open(file.value)) ?? 'opened');
+  }
 }
 
 function looseItem({ path, blob }: SourceFile): Item {

@@ -27,8 +27,19 @@ export async function lookAt(bytes: Uint8Array<ArrayBuffer>, looksLikeImage: boo
     return { kind: 'ignored', code: 'not-an-image', reason: 'No image, by its first bytes.' };
   const header = readImageHeader(bytes);
   if (!header.ok) return { kind: 'rejected', ...header.fault };
-  const stored = await readStoredPixels(bytes, header.value);
+  const stored = await storedOf(bytes, header.value);
   return { kind: 'image', header: header.value, stored, id: await sha256(bytes) };
+}
+
+/** What the header leaves open, of the formats that are looked into. */
+async function storedOf(bytes: Uint8Array<ArrayBuffer>, header: ImageHeader): Promise<StoredPixels | null> {
+  if (header.format !== 'tiff' || !header.grey16) return readStoredPixels(bytes, header);
+  const { rangeOfTiff } = await import('./tiff-pixels.ts');
+  try {
+    return { range: rangeOfTiff(bytes), alpha: header.alpha ? null : 'opaque' };
+  } catch {
+    return null; // The decoder will say why.
+  }
 }
 
 /** SHA-256 as 64 hexadecimal digits. */

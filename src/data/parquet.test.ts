@@ -1,14 +1,19 @@
 // Parquet data sets as the Hub keeps them, against what Python's `datasets` reads from the same files
 // (testing/make_parquet_samples.py): images to the byte, labels, their numbers and splits; and tables that lie.
 import { readdirSync, readFileSync } from 'node:fs';
+import { zipSync } from 'fflate';
 import { describe, expect, test } from 'vitest';
-import { readGroup } from '../formats/parquet.ts';
+import { openParquet } from '../formats/parquet.ts';
 import { faultSentence } from '../shared/describe-fault.ts';
+import { ok } from '../shared/result.ts';
+import type { ImageWorker } from './image-work.ts';
 import { importImages } from './import-images.ts';
 import type { ImportReport } from './import-report.ts';
 import { autoReading, type ReadingOptions } from './reading-options.ts';
 import type { SourceFile } from './source-file.ts';
+import { openImageTable } from './table-items.ts';
 import { fileOf, folderFiles } from './testing/images.ts';
+import { makeTar } from './testing/tar.ts';
 
 const folder = new URL('../../testdata/parquet/', import.meta.url);
 
@@ -76,6 +81,54 @@ describe('against datasets', () => {
   });
 });
 
+test.each(['zip', 'tar'])('tables in a %s are opened there', async (kind) => {
+  const files = filesOf('shards');
+  const entries = await Promise.all(
+    files.map(async ({ path, blob }) => ({ path, data: new Uint8Array(await blob.arrayBuffer()) })),
+  );
+  const packed =
+    kind === 'tar'
+      ? makeTar(entries)
+      : zipSync(Object.fromEntries(entries.map(({ path, data }) => [path, data]))).slice();
+  const [loose, inside] = [await read(files), await read([fileOf(`set.${kind}`, packed)])];
+  const linesOf = ({ images }: ImportReport): string[] =>
+    lines(images.map(({ id, classIndex, split }) => [id, classIndex, split]));
+  expect(inside.fault).toBeNull();
+  expect(inside.images).toHaveLength(24);
+  expect(inside.classes).toEqual(loose.classes);
+  expect(linesOf(inside)).toEqual(linesOf(loose));
+});
+
+test('values that repeat those before them are refused with what to do', async () => {
+  const report = await read(filesOf('prefixed'));
+  expect(report.rejected).toMatchObject([
+    {
+      code: 'unsupported',
+      reason: expect.stringMatching(/species .*DELTA_BYTE_ARRAY.*dictionary/) as string,
+    },
+  ]);
+});
+
+test('names that rows share, also with a number before them, are told apart', async () => {
+  const names = ['000003 a.png', 'a.png', null, 'a.png', 'a.png'];
+  const work: ImageWorker = {
+    width: 1,
+    do: (name) => {
+      const answers: Partial<Record<string, unknown>> = {
+        table: { groups: [0, 5], imageColumn: 'image', order: [] },
+        rows: [{ bytes: new Blob([]), ends: names.map(() => 0), names, rows: names.map(() => ({})) }],
+      };
+      return Promise.resolve(ok(answers[name] as never));
+    },
+  };
+  const told: unknown[] = [];
+  const onProgress = (progress: unknown): unknown => told.push(progress);
+  const table = await openImageTable(fileOf('x.parquet', ''), 1, work, 1e6, { onProgress });
+  const found = table.ok ? table.value.items.map(({ segments }) => segments?.[0]) : [];
+  expect(found).toEqual(['000003 a.png', 'a.png', '000002', '000003 000003 a.png', '000004 a.png']);
+  expect(told).toEqual([{ done: 5, total: 5 }]);
+});
+
 describe('tables that lie', () => {
   const good = readFileSync(new URL('plain/birds.parquet', folder));
 
@@ -102,7 +155,8 @@ describe('tables that lie', () => {
 
   test('a page that says it unpacks to more than a row group may is not unpacked', async () => {
     // The size that the first page of the photos claims, as a zigzag number of three bytes, made one of five.
-    const groups = await readGroup(new Blob([good]), 0, ['photo']);
+    const table = await openParquet(new Blob([good]));
+    const groups = table.ok ? await table.value.readGroup(0, ['photo']) : table;
     expect(groups.ok && groups.value).toHaveLength(5);
     const bytes = Uint8Array.from(good);
     const at = claimAt(bytes);

@@ -25,7 +25,7 @@ const isOf: Readonly<Record<PixelFindingKind, (image: Image) => boolean>> = {
   'grey-16': ({ header }) => header.grey16,
   'hidden-colours': ({ stored }) => stored?.alpha === 'hidden',
   // Formats whose pixels are not looked at before they are decoded.
-  transparency: ({ header, stored }) => header.alpha && stored === null,
+  transparency: ({ header, stored }) => header.alpha && (stored?.alpha ?? null) === null,
   'colour-profiles': ({ header }) => header.colours !== null && !header.cmyk,
   cmyk: ({ header }) => header.cmyk,
   turned: ({ header }) => header.orientation !== 1,

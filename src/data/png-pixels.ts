@@ -9,9 +9,9 @@ export interface StoredPixels {
   readonly range: readonly [number, number] | null;
   /**
    * 'hidden': transparent somewhere, and the colours there are not white, so that a reader that drops alpha
-   * sees them.
+   * sees them. Null: not looked at.
    */
-  readonly alpha: 'opaque' | 'transparent' | 'hidden';
+  readonly alpha: 'opaque' | 'transparent' | 'hidden' | null;
 }
 
 /** A hidden colour counts when dropping alpha shows it this many levels off. */

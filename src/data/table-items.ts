@@ -22,15 +22,27 @@ export interface OpenTable {
   readonly bytes: number;
 }
 
+/** Whether a file promises to be a Parquet table by the ending of its name. */
+export const isParquetName = (name: string): boolean => /^(parquet|pq)$/.test(extensionOf(name));
+
 /** Whether a file is a Parquet table, by its name and its first bytes. */
 export async function isImageTable({ path, blob }: SourceFile): Promise<boolean> {
-  if (!/^(parquet|pq)$/.test(extensionOf(segmentsOf(path).at(-1) ?? ''))) return false;
+  if (!isParquetName(segmentsOf(path).at(-1) ?? '')) return false;
   const head = await blob
     .slice(0, 4)
     .text()
     .catch(() => '');
   return head === 'PAR1';
 }
+
+export interface TableOptions {
+  /** Told how many rows are read, of how many. */
+  readonly onProgress?: ((progress: { readonly done: number; readonly total: number }) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Parts of a table that are read at most: each reads the table's description again. */
+const mostParts = 32;
 
 /**
  * Opens a Parquet table.
@@ -43,25 +55,36 @@ export async function openImageTable(
   root: number,
   work: ImageWorker,
   limitBytes: number,
-  signal?: AbortSignal,
+  { onProgress, signal }: TableOptions = {},
 ): Promise<Result<OpenTable, ItemProblem>> {
   const looked = await work.do('table', { content: blob }, { signal });
   if (!looked.ok) return looked;
   const { groups, imageColumn, order } = looked.value;
-  const parts: TableImages[] = [];
+  const filled = [...groups.keys()].filter((group) => (groups[group] ?? 0) > 0);
+  const length = Math.max(1, Math.ceil(filled.length / mostParts));
+  const ranges = Array.from({ length: Math.ceil(filled.length / length) }, (_, i) =>
+    filled.slice(i * length, (i + 1) * length),
+  );
+  const total = groups.reduce((sum, rows) => sum + rows, 0);
+  const read: (readonly TableImages[])[] = [];
   const problems: ItemProblem[] = [];
-  let bytes = 0;
+  let [bytes, done] = [0, 0];
   await eachOf(
-    [...groups.keys()],
+    ranges,
     Math.min(work.width, 2),
-    async (group) => {
+    async (range, i) => {
       if (problems.length > 0) return;
-      const read = await work.do('rows', { content: blob, group }, { signal });
-      if (read.ok) {
-        parts[group] = read.value;
-        bytes += read.value.bytes.size;
+      const input = { content: blob, groups: range, limitBytes: limitBytes - bytes };
+      const images = await work.do('rows', input, { signal });
+      if (images.ok) {
+        read[i] = images.value;
+        for (const part of images.value) {
+          bytes += part.bytes.size;
+          done += part.rows.length;
+        }
+        onProgress?.({ done, total });
         if (bytes > limitBytes) problems.push(tooMuch);
-      } else problems.push(read.fault);
+      } else problems.push(images.fault);
     },
     signal,
   );
@@ -74,7 +97,7 @@ export async function openImageTable(
   const items: Item[] = [];
   const rows: Row[] = [];
   const used = new Set<string>();
-  for (const part of parts) {
+  for (const part of read.flat()) {
     let begin = 0;
     part.ends.forEach((end, i) => {
       const file = end === null ? null : part.bytes.slice(begin, end);
@@ -108,7 +131,8 @@ function nameOf(path: string | null, row: number, used: Set<string>): string {
   const last = segmentsOf(path ?? '', true).at(-1) ?? '';
   const plain = last.replace(/[\0?#]/g, '_').trim();
   const number = String(row).padStart(6, '0');
-  const name = plain === '' || plain === '..' ? number : used.has(plain) ? `${number} ${plain}` : plain;
+  let name = plain === '' || plain === '..' ? number : plain;
+  while (used.has(name)) name = `${number} ${name}`;
   used.add(name);
   return name;
 }

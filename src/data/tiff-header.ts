@@ -143,6 +143,10 @@ export function readTiffLayout(bytes: Uint8Array): Result<TiffLayout, HeaderProb
     return broke('The parts of this TIFF make no sense.');
   const offsets = tags.get(tiled ? 324 : 273) ?? [];
   const parts = Math.ceil(width / partWidth) * Math.ceil(height / partHeight) * (layout === 2 ? samples : 1);
+  // Parts of a picture reach beyond it by less than one part on either side.
+  const partPixels = partWidth * partHeight * (layout === 2 ? 1 : samples);
+  if (parts * partPixels > Math.max(mostPartPixels, 4 * width * height * samples + partPixels))
+    return broke('The parts of this TIFF are much larger than its picture.');
   // A single strip may leave its length unsaid.
   const lengths = tags.get(tiled ? 325 : 279) ?? (parts === 1 ? [bytes.length - (offsets[0] ?? 0)] : []);
   if (offsets.length < parts || lengths.length < parts) return broke('This TIFF lacks some of its parts.');

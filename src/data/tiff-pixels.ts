@@ -1,7 +1,7 @@
 // The pixels of a TIFF's first page as Pillow gives them: strips or tiles, each unpacked to the size that its
 // place in the picture allows and no more. Written here because the readers on npm give wrong pixels without a
 // word where RGB is tiled (tiff), or bring more than a decoder (geotiff, utif2). Loaded when a TIFF is met.
-import { unzlibSync } from 'fflate';
+import { Unzlib } from 'fflate';
 import { present } from '../shared/assert.ts';
 import type { RgbaImage } from './raster.ts';
 import { turned } from './raster.ts';
@@ -10,35 +10,32 @@ import { readTiffLayout, type TiffLayout } from './tiff-header.ts';
 /** A TIFF does not say what its header promises; the message is a sentence for the user. */
 class TiffError extends Error {}
 
-/** Values from here to there become 0 to 255; without them the high byte of 16 bits is taken. */
-export interface GreyWindow {
-  readonly low: number;
-  readonly high: number;
-}
-
 /** Upright straight-alpha RGBA; throws with a sentence for what is damaged. */
-export function decodeTiff(bytes: Uint8Array<ArrayBuffer>, window: GreyWindow | null = null): RgbaImage {
+export function decodeTiff(bytes: Uint8Array<ArrayBuffer>): RgbaImage {
   const layout = layoutOf(bytes);
   const { width, height } = layout;
   const data = new Uint8ClampedArray(width * height * 4); // [height, width, 4]
   for (let at = 3; at < data.length; at += 4) data[at] = 255;
-  const paint = painter(layout, data, window);
+  const paint = painter(layout, data);
   eachRow(bytes, layout, (row, plane, x, y, count) => paint(row, plane, (y * width + x) * 4, count));
   if (layout.alpha === 'associated') divide(data);
   return turned({ width, height, data }, layout.orientation);
 }
 
-/** [height * width] values of 16-bit grey as they are stored, in the order of rows; throws as decodeTiff. */
-export function greyOfTiff(bytes: Uint8Array<ArrayBuffer>): Uint16Array {
+/** Smallest and largest value of 16-bit grey, black being 0; throws as decodeTiff. */
+export function rangeOfTiff(bytes: Uint8Array<ArrayBuffer>): readonly [number, number] {
   const layout = layoutOf(bytes);
-  const values = new Uint16Array(layout.width * layout.height);
-  const most = layout.photometric === 0 ? 65_535 : 0;
-  eachRow(bytes, layout, (row, plane, x, y, count) => {
+  const white = layout.photometric === 0 ? 65_535 : 0;
+  let [low, high] = [65_535, 0];
+  eachRow(bytes, layout, (row, plane, _x, _y, count) => {
     const step = layout.planar ? 1 : layout.samples;
-    for (let i = 0; plane === 0 && i < count; i++)
-      values[y * layout.width + x + i] = Math.abs(most - (row[i * step] ?? 0));
+    for (let i = 0; plane === 0 && i < count; i++) {
+      const value = Math.abs(white - (row[i * step] ?? 0));
+      low = Math.min(low, value);
+      high = Math.max(high, value);
+    }
   });
-  return values;
+  return [low, high];
 }
 
 function layoutOf(bytes: Uint8Array): TiffLayout {
@@ -100,16 +97,12 @@ function readRow(
 function painter(
   { bits, samples, photometric, planar, alpha, palette }: TiffLayout,
   data: Uint8ClampedArray,
-  window: GreyWindow | null,
 ): (row: Uint8Array | Uint16Array, plane: number, at: number, count: number) => void {
   const most = 2 ** bits - 1;
   const scale = ((): ((value: number) => number) => {
     if (bits === 8) return (value) => value;
-    if (bits < 8) return (value) => (value * 255) / most;
-    if (window === null || photometric > 1) return (value) => value >> 8;
-    const span = Math.max(1, window.high - window.low);
-    // The array rounds and clamps.
-    return (value) => ((value - window.low) * 255) / span;
+    // The array rounds.
+    return bits < 8 ? (value) => (value * 255) / most : (value) => value >> 8;
   })();
   const step = planar ? 1 : samples;
   const colours = photometric === 2 ? 3 : photometric === 5 ? 4 : 1;
@@ -165,12 +158,29 @@ function unpack(packed: Uint8Array<ArrayBuffer>, compression: number, length: nu
     case 32773:
       return unpackBits(packed, length);
     default:
-      try {
-        return unzlibSync(packed, { out: new Uint8Array(length) });
-      } catch {
-        throw new TiffError('This TIFF is damaged: a part of it does not inflate.');
-      }
+      return inflate(packed, length);
   }
+}
+
+/** Packed bytes that are inflated at once, so that no more than 17 MB lie beyond what is wanted. */
+const inflatedAtOnce = 16_384;
+
+/** The first bytes of deflated ones: some writers fill the last strip up to its full height. */
+function inflate(packed: Uint8Array<ArrayBuffer>, length: number): Uint8Array {
+  const out = new Uint8Array(length);
+  let filled = 0;
+  const stream = new Unzlib((chunk) => {
+    const wanted = chunk.subarray(0, length - filled);
+    out.set(wanted, filled);
+    filled += wanted.length;
+  });
+  try {
+    for (let at = 0; at < packed.length && filled < length; at += inflatedAtOnce)
+      stream.push(packed.slice(at, at + inflatedAtOnce), at + inflatedAtOnce >= packed.length);
+  } catch {
+    if (filled < length) throw new TiffError('This TIFF is damaged: a part of it does not inflate.');
+  }
+  return out.subarray(0, filled);
 }
 
 function unpackBits(packed: Uint8Array, length: number): Uint8Array {

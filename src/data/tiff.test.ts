@@ -1,9 +1,12 @@
 // TIFFs of many kinds against Pillow and tifffile (testing/make_tiff_samples.py), pixel by pixel; and files that
 // are cut off or lie, which end in a sentence.
 import { readdirSync, readFileSync } from 'node:fs';
+import { zlibSync } from 'fflate';
 import { describe, expect, test } from 'vitest';
 import { readImageHeader } from './image-header.ts';
-import { decodeTiff, greyOfTiff } from './tiff-pixels.ts';
+import { warningsOf } from './image-warnings.ts';
+import { lookAt } from './look-at.ts';
+import { decodeTiff } from './tiff-pixels.ts';
 
 const folder = new URL('../../testdata/tiff/', import.meta.url);
 const expected = JSON.parse(readFileSync(new URL('expected.json', folder), 'utf8')) as Record<
@@ -33,15 +36,59 @@ describe('as other readers give them', () => {
   });
 });
 
-test('grey of 16 bits between two values becomes 0 to 255', () => {
-  const bytes = bytesOf('grey-16');
-  const values = greyOfTiff(bytes);
-  const [low, high] = [2000, 30_000];
-  const image = decodeTiff(bytes, { low, high });
-  values.forEach((value, i) => {
-    const share = Math.min(1, Math.max(0, (value - low) / (high - low)));
-    expect(Math.abs((image.data[4 * i] ?? 0) - 255 * share)).toBeLessThanOrEqual(0.5);
+/** A grey TIFF, little-endian, of one strip that is given as it is packed (by deflate where that is said). */
+function greyTiff(
+  [width, height, bits]: readonly [number, number, number],
+  strip: Uint8Array,
+  extra: readonly (readonly [tag: number, value: number])[] = [],
+): Uint8Array<ArrayBuffer> {
+  const tags = new Map([
+    [256, width],
+    [257, height],
+    [258, bits],
+    [259, 1],
+    [262, 1],
+    [273, 8],
+    [277, 1],
+    [278, height],
+    [279, strip.length],
+    ...extra,
+  ]);
+  const at = 8 + strip.length + (strip.length % 2);
+  const bytes = new Uint8Array(at + 2 + 12 * tags.size + 4);
+  const view = new DataView(bytes.buffer);
+  bytes.set([0x49, 0x49, 42, 0]);
+  view.setUint32(4, at, true);
+  bytes.set(strip, 8);
+  view.setUint16(at, tags.size, true);
+  [...tags].forEach(([tag, value], i) => {
+    const entry = at + 2 + 12 * i;
+    view.setUint16(entry, tag, true);
+    view.setUint16(entry + 2, 4, true);
+    view.setUint32(entry + 4, 1, true);
+    view.setUint32(entry + 8, value, true);
   });
+  return bytes;
+}
+
+test('grey of 12 bits in 16 is said to be nearly black', async () => {
+  const strip = new Uint8Array(Uint16Array.from({ length: 400 }, (_, i) => i * 10).buffer);
+  const looked = await lookAt(greyTiff([20, 20, 16], strip), true);
+  expect(looked).toMatchObject({ kind: 'image', stored: { range: [0, 3990], alpha: 'opaque' } });
+  if (looked.kind !== 'image') return;
+  const texts = warningsOf(looked.header, looked.stored, 'a.tif').map(({ text }) => text);
+  expect(texts).toEqual([expect.stringContaining('nearly black')]);
+});
+
+test.each([0, 6])('a strip that is filled up beyond the picture is read (deflate, level %i)', (level) => {
+  const strip = zlibSync(
+    Uint8Array.from({ length: 16 * 20 }, (_, i) => i),
+    { level: level as 0 | 6 },
+  );
+  const image = decodeTiff(greyTiff([20, 10, 8], strip, [[259, 8]]));
+  expect(Array.from({ length: 200 }, (_, i) => image.data[4 * i])).toEqual(
+    Array.from({ length: 200 }, (_, i) => i % 256),
+  );
 });
 
 test('files that are cut or changed anywhere give a sentence or pixels, and no other fault', () => {

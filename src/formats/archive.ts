@@ -59,9 +59,7 @@ export function foreignArchive(head: Uint8Array): ForeignArchive | null {
   if (text.startsWith('\x04\x22\x4d\x18')) return other('It is compressed with LZ4.');
   if (text.startsWith('MSCF\0\0\0\0')) return other('It is a cabinet file of Windows.');
   if (text.startsWith('PAR1'))
-    return table(
-      'It is a Parquet table, as the Hugging Face Hub keeps data sets, under another name or in an archive.',
-    );
+    return table('It is a Parquet table, as the Hugging Face Hub keeps data sets, under another name.');
   if (text.startsWith('ARROW1')) return table('It is an Arrow table, as the datasets library keeps them.');
   if (text.startsWith('\x89HDF\r\n')) return table('It is an HDF5 file.');
   return null;

@@ -1,6 +1,6 @@
 // Parquet tables, as the Hugging Face Hub keeps data sets: what columns there are, and the rows of one row
-// group. hyparquet reads them; here is what it takes on trust, looked at first: sizes, counts and how much a
-// page unpacks to. Loaded only when there is such a table; knows nothing of images.
+// group. hyparquet reads them; here is what it takes on trust, looked at first: sizes, counts, encodings and
+// how much a page unpacks to. Loaded only when there is such a table; knows nothing of images.
 import {
   parquetMetadataAsync,
   parquetReadObjects,
@@ -17,10 +17,25 @@ import { fail, ok, type Result } from '../shared/result.ts';
 
 const parquetLimits = {
   rows: 200_000,
+  groups: 10_000,
   /** What the columns asked for of one row group unpack to. */
   groupBytes: 1e9,
   metadataBytes: 64e6,
 } as const;
+
+/**
+ * Encodings whose values take no more than the page that holds them. DELTA_BYTE_ARRAY is none: each of its
+ * values may repeat what the one before it holds.
+ */
+const boundedEncodings: ReadonlySet<string> = new Set([
+  'PLAIN',
+  'PLAIN_DICTIONARY',
+  'RLE_DICTIONARY',
+  'RLE',
+  'DELTA_BINARY_PACKED',
+  'DELTA_LENGTH_BYTE_ARRAY',
+  'BYTE_STREAM_SPLIT',
+]);
 
 export interface ParquetProblem {
   readonly code: 'damaged' | 'too-large' | 'unsupported' | 'unreadable';
@@ -40,6 +55,11 @@ export interface ParquetTable {
   readonly groups: readonly number[];
   /** What its writer noted: of `datasets`, "huggingface". */
   readonly notes: ReadonlyMap<string, string>;
+  /** The rows of one row group with the columns named; never throws. */
+  readonly readGroup: (
+    group: number,
+    columns: readonly string[],
+  ) => Promise<Result<readonly ParquetRow[], ParquetProblem>>;
 }
 
 /** Rows by the names of their columns; structs are objects, whole numbers may be bigints. */
@@ -51,7 +71,7 @@ const problem = (code: ParquetProblem['code'], reason: string): Result<never, Pa
 const damaged = (what: string): Result<never, ParquetProblem> =>
   problem('damaged', `This Parquet table is damaged or cut off (${what}).`);
 
-/** The columns and row groups of a table; never throws. */
+/** Opens a table: its columns and row groups, from its description, which is read once; never throws. */
 export async function openParquet(blob: Blob): Promise<Result<ParquetTable, ParquetProblem>> {
   const metadata = await metadataOf(blob);
   if (!metadata.ok) return metadata;
@@ -65,24 +85,31 @@ export async function openParquet(blob: Blob): Promise<Result<ParquetTable, Parq
       'too-large',
       `It has ${rows.toLocaleString('en')} rows, more than the limit of ${parquetLimits.rows.toLocaleString('en')}.`,
     );
+  if (groups.length > parquetLimits.groups)
+    return problem(
+      'too-large',
+      `Its rows are in ${groups.length.toLocaleString('en')} groups, more than the limit of ${parquetLimits.groups.toLocaleString('en')}: write it with larger row groups.`,
+    );
   const schema = schemaOf(value);
   if (schema === null) return damaged('its schema makes no sense');
   const notes = new Map((value.key_value_metadata ?? []).map(({ key, value: note }) => [key, note ?? '']));
-  return ok({ columns: schema.children.map(columnOf), groups, notes });
+  return ok({
+    columns: schema.children.map(columnOf),
+    groups,
+    notes,
+    readGroup: (group, columns) => readGroup(blob, value, group, columns),
+  });
 }
 
-/** The rows of one row group with the columns named; never throws. */
-export async function readGroup(
+async function readGroup(
   blob: Blob,
+  metadata: FileMetaData,
   group: number,
   columns: readonly string[],
 ): Promise<Result<readonly ParquetRow[], ParquetProblem>> {
-  const metadata = await metadataOf(blob);
-  if (!metadata.ok) return metadata;
-  const rowGroup = metadata.value.row_groups[group];
+  const rowGroup = metadata.row_groups[group];
   if (rowGroup === undefined) return damaged('a row group is missing');
   const rows = Number(rowGroup.num_rows);
-  const begin = metadata.value.row_groups.slice(0, group).reduce((sum, one) => sum + Number(one.num_rows), 0);
   let bytes = 0;
   const codecs = new Set<string>();
   for (const { meta_data: found, file_path, crypto_metadata } of rowGroup.columns) {
@@ -92,9 +119,15 @@ export async function readGroup(
       return problem('unsupported', 'Its data lie in another file, which Parquet seldom does.');
     const chunk = await loadChunk(blob, found);
     if (!chunk.ok) return chunk;
-    const size = unpackedSize(chunk.value, rows);
-    if (size === null) return damaged(`the pages of its column ${found.path_in_schema[0]}`);
-    bytes += size;
+    const pages = pagesOf(chunk.value, rows);
+    if (pages === null) return damaged(`the pages of its column ${found.path_in_schema[0]}`);
+    const unbounded = pages.encodings.find((encoding) => !boundedEncodings.has(encoding));
+    if (unbounded !== undefined)
+      return problem(
+        'unsupported',
+        `Its column ${found.path_in_schema[0]} is stored as ${unbounded}, which is not read here: write it with plain or dictionary encoding.`,
+      );
+    bytes += pages.bytes;
     if (bytes > parquetLimits.groupBytes)
       return problem(
         'too-large',
@@ -106,10 +139,10 @@ export async function readGroup(
     return ok(
       await parquetReadObjects({
         file: fileOf(blob),
-        metadata: metadata.value,
+        metadata: { ...metadata, num_rows: rowGroup.num_rows, row_groups: [rowGroup] },
         columns: [...columns],
-        rowStart: begin,
-        rowEnd: begin + rows,
+        rowStart: 0,
+        rowEnd: rows,
         compressors: await compressorsFor(codecs),
         utf8: false,
         geoparquet: false,
@@ -185,10 +218,14 @@ async function loadChunk(blob: Blob, column: ColumnMetaData): Promise<Result<Arr
 }
 
 /**
- * What the pages of a chunk say that they unpack to; null where they overrun it or hold more values than the
- * group has rows.
+ * What the pages of a chunk say that they unpack to, and their encodings; null where they overrun it or hold
+ * more values than the group has rows.
  */
-function unpackedSize(buffer: ArrayBuffer, rows: number): number | null {
+function pagesOf(
+  buffer: ArrayBuffer,
+  rows: number,
+): { readonly bytes: number; readonly encodings: readonly string[] } | null {
+  const encodings = new Set<string>();
   const reader = { view: new DataView(buffer), offset: 0 };
   let [bytes, values] = [0, 0];
   try {
@@ -201,17 +238,21 @@ function unpackedSize(buffer: ArrayBuffer, rows: number): number | null {
         (page.data_page_header_v2?.definition_levels_byte_length ?? 0) +
         (page.data_page_header_v2?.repetition_levels_byte_length ?? 0);
       const entries = page.dictionary_page_header?.num_values ?? 0;
-      const isSound = [packed, unpacked, count, levels, entries].every((n) => Number.isInteger(n) && n >= 0);
+      const nulls = page.data_page_header_v2?.num_nulls ?? 0;
+      const isSound = [packed, unpacked, count, levels, entries, nulls].every(
+        (n) => Number.isInteger(n) && n >= 0,
+      );
+      if (first !== undefined) encodings.add(first.encoding);
       reader.offset += packed;
       bytes += unpacked;
       values += count;
-      if (!isSound || levels > packed || entries > unpacked || values > rows) return null;
+      if (!isSound || levels > packed || nulls > count || entries > unpacked || values > rows) return null;
       if (reader.offset > buffer.byteLength) return null;
     }
   } catch {
     return null;
   }
-  return bytes;
+  return { bytes, encodings: [...encodings] };
 }
 
 /** What unpacks pages, none of them to more than its header says; snappy is hyparquet's own. */

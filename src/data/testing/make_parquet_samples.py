@@ -76,6 +76,12 @@ def packed(name):
         write(f"{FOLDER}/{name}/{split}.parquet", table, compression=codec, write_page_index=True, use_dictionary=True)
 
 
+def prefixed(name):
+    """Names that each say how much of the one before they repeat, which is not read."""
+    table = pa.table({"photo": pa.array([b"a picture", b"another"], pa.binary()), "species": ["robin", "robins"]})
+    write(f"{FOLDER}/{name}/birds.parquet", table, use_dictionary=False, column_encoding={"species": "DELTA_BYTE_ARRAY"})
+
+
 def read(name, image, label, files):
     loaded = datasets.load_dataset("parquet", data_files=files, cache_dir="/tmp/parquet-samples")
     out = {}
@@ -95,6 +101,7 @@ shards("shards", [("train", 14, 2), ("validation", 5, 1), ("test", 5, 1)])
 plain("plain")
 folders("folders")
 packed("packed")
+prefixed("prefixed")
 expected = {
     "shards": read("shards", "image", "label", {s: f"{FOLDER}/shards/data/{s}-*.parquet" for s in ("train", "validation", "test")}),
     "plain": read("plain", "photo", "species", {"train": f"{FOLDER}/plain/birds.parquet"}),
