@@ -1,7 +1,7 @@
 // What the page does with saved runs: lists them, goes on with one, names, deletes and brings back, and takes
 // them out and in as files.
 import type { TrainerClient } from '../worker/client.ts';
-import type { AfterOpening, RunList } from '../worker/protocol.ts';
+import type { AfterOpening, RunFigures, RunList } from '../worker/protocol.ts';
 import type { Result } from '../shared/result.ts';
 import { dataStore } from './data-store.ts';
 import { deviceStore } from './device-store.ts';
@@ -24,6 +24,8 @@ export interface SavedRunActions {
   deleteRun(id: string, undo?: boolean): Promise<void>;
   /** The run as a file; null where it cannot be read, which the list then says. */
   runFile(id: string): Promise<Blob | null>;
+  /** What of a run is compared with others. */
+  runFigures(id: string): Promise<Result<RunFigures>>;
   /** Takes such a file as a run of this machine. */
   takeRunFile(file: Blob, name: string): Promise<void>;
   /** Removes all that is kept on this machine; whether that was done. */
@@ -103,6 +105,7 @@ export function createSavedRuns(
       savedRunsStore.setState({ fault: reply.ok ? null : reply.fault });
       return reply.ok ? reply.value : null;
     },
+    runFigures: (id) => client.call('runFigures', { id }),
     async takeRunFile(file, name) {
       const reply = await client.call('takeRun', { file, name });
       take(reply.ok ? { ok: true, value: reply.value.list } : reply);

@@ -27,6 +27,26 @@ export function shareInterval(share: number, n: number): Interval {
   ];
 }
 
+/**
+ * Interval at 95 % of the mean of independent shares, as the mean recall of classes is one: the intervals of the
+ * shares, combined by their squares ("MOVER", Zou and Donner 2008, with Wilson's intervals as Newcombe 1998 does).
+ * Of no shares it is [0, 1].
+ */
+export function meanShareInterval(
+  shares: readonly { readonly share: number; readonly of: number }[],
+): Interval {
+  const k = shares.length;
+  if (k === 0) return [0, 1];
+  const mean = shares.reduce((sum, { share }) => sum + share, 0) / k;
+  let [below, above] = [0, 0];
+  for (const { share, of } of shares) {
+    const [low, high] = shareInterval(share, of);
+    below += (share - low) ** 2;
+    above += (high - share) ** 2;
+  }
+  return [mean - Math.sqrt(below) / k, mean + Math.sqrt(above) / k];
+}
+
 /** A share with its interval in words, in the parts that a heading may set apart. */
 export interface ShareWords {
   /** "53.8 % of 80", or "6 of 6" where they are few. */
@@ -37,6 +57,9 @@ export interface ShareWords {
 
 /** Whether an interval is too wide to say anything. */
 export const tellsNothing = ([low, high]: Interval): boolean => high - low > tellingWidth;
+
+/** Whether an interval of a difference leaves no room for "none". */
+export const isSure = ([low, high]: Interval): boolean => low > 0 || high < 0;
 
 const percent = (share: number, digits: number): string => (100 * share).toFixed(digits);
 

@@ -16,25 +16,40 @@ export interface PairedChange {
   readonly lossInterval: Interval;
 }
 
+/** Of each image whether the answer was right, and the cross entropy of its own class. */
+export interface Marked {
+  readonly right: ArrayLike<boolean>; // [images]
+  readonly loss: ArrayLike<number>; // [images]
+}
+
+const marked = (asked: Asked): Marked => {
+  const { answer } = answersOf(asked);
+  return { right: Array.from(asked.labels, (label, i) => answer[i] === label), loss: crossEntropies(asked) };
+};
+
 /** What changes from one model's answers to another's, to the same images in the same order. */
 export function pairedChange(before: Asked, after: Asked): PairedChange {
-  const { labels } = before;
-  const [was, is] = [answersOf(before).answer, answersOf(after).answer];
+  return markedChange(marked(before), marked(after));
+}
+
+/** The same of images that are marked already. */
+export function markedChange(before: Marked, after: Marked): PairedChange {
+  const images = before.right.length;
   let [lost, gained] = [0, 0];
-  labels.forEach((label, i) => {
-    if (was[i] === label && is[i] !== label) lost += 1;
-    if (was[i] !== label && is[i] === label) gained += 1;
+  const differences = Float64Array.from(before.loss, (loss, i) => {
+    const [was, is] = [before.right[i] === true, after.right[i] === true];
+    if (was && !is) lost += 1;
+    if (!was && is) gained += 1;
+    return (after.loss[i] ?? NaN) - loss;
   });
-  const [first, second] = [crossEntropies(before), crossEntropies(after)];
-  const differences = second.map((loss, i) => loss - (first[i] ?? NaN));
-  const [low, high] = pairedShareInterval(lost, gained, labels.length);
+  const [low, high] = pairedShareInterval(lost, gained, images);
   const { mean, interval } = meanInterval(differences);
   return {
-    images: labels.length,
+    images,
     lost,
     gained,
     right: gained - lost,
-    rightInterval: [low * labels.length, high * labels.length],
+    rightInterval: [low * images, high * images],
     loss: mean,
     lossInterval: interval,
   };

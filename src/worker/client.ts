@@ -103,6 +103,7 @@ export function startClient(
     pushToHub: new Map(),
     saveRun: new Map(),
     savedRuns: new Map(),
+    runFigures: new Map(),
     openRun: new Map(),
     renameRun: new Map(),
     deleteRun: new Map(),

@@ -19,6 +19,7 @@ import type {
   FormatExport,
   RunResult,
 } from '../export/export-types.ts';
+import type { RunFigures } from '../runs/run-figures.ts';
 import type { DivergedFault } from '../train/divergence.ts';
 import type { RunEstimate, ShorterRun } from '../train/estimate.ts';
 import type { Metrics } from '../train/evaluation.ts';
@@ -37,6 +38,7 @@ import type {
   TriedSource,
   TriedSummary,
 } from './answers.ts';
+import type { RunList } from './run-list.ts';
 
 export type {
   BranchView,
@@ -78,8 +80,9 @@ export type {
   SplitName,
   StepRow,
 };
+export type { ListedRun, RunList } from './run-list.ts';
 export type { AdapterBeside, HubOrigin, ModelOrigin, ModelSummary };
-export type { ExportDtype, ExportedFile, ExportFormat, FormatExport, RunResult };
+export type { ExportDtype, ExportedFile, ExportFormat, FormatExport, RunFigures, RunResult };
 
 /** Raised when a message changes its meaning. */
 export type ProtocolVersion = 1;
@@ -273,37 +276,6 @@ export interface PixelStorage {
   readonly isFull: boolean;
 }
 
-/** A run that is kept on this machine. */
-export interface ListedRun {
-  readonly id: string;
-  readonly name: string;
-  /** Of its checkpoints. */
-  readonly bytes: number;
-  /** It can still be brought back: until the page is opened again. */
-  readonly deleted: boolean;
-  readonly model: string;
-  /** Title of its images, how many there are and of how many classes. */
-  readonly images: string;
-  readonly imageCount: number;
-  readonly classes: number;
-  readonly recipe: Recipe;
-  readonly step: number;
-  readonly steps: number;
-  /** Nothing is left to train, or the user ended it. */
-  readonly finished: boolean;
-  /** The last validation; null before the first. */
-  readonly validation: Metrics | null;
-  /** ms since 1970 */
-  readonly savedAt: number;
-}
-
-export interface RunList {
-  /** The one saved last first. */
-  readonly runs: readonly ListedRun[];
-  /** Bytes of the copies of models that runs need. */
-  readonly modelBytes: number;
-}
-
 /** What a saved run does once it is open. */
 export type AfterOpening = 'train' | 'pause' | 'end';
 
@@ -469,6 +441,8 @@ export interface Commands {
   /** Saves the run that is under way as soon as it can: the page may be gone at any time. */
   saveRun: { input: null; output: null };
   savedRuns: { input: null; output: RunList };
+  /** What of a saved run is compared with others: all of its checkpoint is read for it. */
+  runFigures: { input: { readonly id: string }; output: RunFigures };
   /**
    * Goes on with a saved run, or waits where it was saved; one that has ended can then be exported. With
    * `end` it ends at once, to be exported as it is, and stays as it was saved.

@@ -8,6 +8,7 @@ import { startingHead } from '../checkpoints/starting-head.ts';
 import { loadingProblemHere } from '../engine/loading-problem.ts';
 import { readCheckpoint, writeCheckpoint } from '../runs/checkpoint-file.ts';
 import { KeptModels } from '../runs/kept-models.ts';
+import { figuresOf, type RunFigures } from '../runs/run-figures.ts';
 import { RunFolders, type KeptRun } from '../runs/run-folders.ts';
 import { RunSaver } from '../runs/run-saver.ts';
 import {
@@ -343,6 +344,12 @@ export class SavedRuns {
   async fileOf(id: string): Promise<Result<Blob>> {
     const latest = await this.#folders.latest(id);
     return latest.ok ? ok(new Blob([await writeCheckpoint(latest.value.run)])) : latest;
+  }
+
+  /** What of a run is compared with others. */
+  async figures(id: string): Promise<Result<RunFigures>> {
+    const latest = await this.#folders.latest(id);
+    return latest.ok ? ok(await figuresOf(id, latest.value.run)) : latest;
   }
 
   /** Takes a file that was taken away as a run of this machine. */

@@ -14,6 +14,7 @@ import { modelStore } from '../model-store.ts';
 import { recipeStore, setField } from '../recipe-store.ts';
 import { runStore } from '../run-store.ts';
 import { savedRunsStore } from '../saved-runs-store.ts';
+import { compareStore } from '../compare-store.ts';
 import { understandStore } from '../understand-store.ts';
 import { stepLog } from '../step-log.ts';
 import { createTrainer, type Trainer } from '../trainer.ts';
@@ -242,6 +243,24 @@ export const appPhases: readonly AppPhase[] = [
       notes: ['Build 0123456789ab of Graft saved it, and build fake goes on with it.'],
     },
   },
+  {
+    name: 'runs to compare',
+    options: {
+      silentRuns: ['old'],
+      runs: [
+        savedRun('a', 'Leaves, as ever', 250, true),
+        {
+          ...savedRun('b', 'Leaves, <b>slower</b>', 250, true),
+          recipe: { ...recipeDefaults, learningRate: 1e-4, labelSmoothing: 0.1 },
+        },
+        { ...savedRun('seed', 'Leaves, another seed', 250, true), recipe: { ...recipeDefaults, seed: 7 } },
+        savedRun('old', 'Leaves, long ago', 200, true),
+        { ...savedRun('other', 'Clothes', 250, true), images: 'clothes' },
+        ...['f', 'g', 'h', 'i'].map((id) => savedRun(id, `Leaves again, ${id}`, 250, true)),
+        savedRun('now', 'Leaves, not ended', 120, false),
+      ],
+    },
+  },
   { name: 'no WebGPU', options: { gpu: { kind: 'absent', reason: 'This browser has no WebGPU.' } } },
 ];
 
@@ -280,6 +299,7 @@ function forgetAll(): void {
   reset(recipeStore);
   reset(runStore);
   reset(savedRunsStore);
+  reset(compareStore);
   reset(understandStore);
   stepLog.clear();
 }

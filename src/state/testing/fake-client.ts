@@ -9,6 +9,7 @@ import { recipeDefaults } from '../../recipe/recipe.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
 import { pairedChange } from '../../understand/paired.ts';
 import type { TrainerClient } from '../../worker/client.ts';
+import { figuresAmong, noise } from './fake-figures.ts';
 import { editImages, galleryOf } from '../../worker/edit-images.ts';
 import type { OpenData } from '../../worker/open-data.ts';
 import type {
@@ -68,6 +69,8 @@ export interface FakeOptions {
   /** Runs that are kept on the machine, and what is said of one that is opened. */
   readonly runs?: readonly ListedRun[];
   readonly notes?: readonly string[];
+  /** Those of them that were saved before answers were kept. */
+  readonly silentRuns?: readonly string[];
 }
 
 export interface FakeClient extends TrainerClient {
@@ -94,12 +97,6 @@ const suggested: readonly SuggestedModel[] = [
 /** A picture that is not like its neighbours. */
 const pictureOf = (image: number): string =>
   `<svg xmlns="http://www.w3.org/2000/svg" width="96" height="96"><rect width="96" height="96" fill="hsl(${(image * 47) % 360} 45% 60%)"/><circle cx="${20 + ((image * 13) % 56)}" cy="${20 + ((image * 29) % 56)}" r="${12 + (image % 17)}" fill="hsl(${(image * 91) % 360} 60% 35%)"/></svg>`;
-
-/** A repeatable number in [0, 1) from two whole ones. */
-const noise = (a: number, b: number): number => {
-  const x = Math.sin(a * 127.1 + b * 311.7) * 43758.5453;
-  return x - Math.floor(x);
-};
 
 export function createFakeClient(
   onEvent: (event: TrainerEvent) => void,
@@ -401,6 +398,7 @@ export function createFakeClient(
       }),
     saveRun: () => ok(null),
     savedRuns: () => ok(list()),
+    runFigures: ({ id }) => figuresAmong(runs, id, options.silentRuns),
     openRun: ({ id, then }) => {
       const run = runs.find((known) => known.id === id);
       if (run === undefined) return fail({ kind: 'storage', why: 'unavailable', detail: 'It is gone.' });

@@ -35,6 +35,7 @@ const runInPhases: readonly (readonly [string, string, string, readonly string[]
   ['exported', 'Finished', 'All steps are done', ['Start']],
   ['images with remarks', 'Ready', 'Everything is ready', ['Start']],
   ['an unfinished run', 'Ready', 'Everything is ready', ['Start']],
+  ['runs to compare', 'Ready', 'Everything is ready', ['Start']],
   ['no WebGPU', 'Ready', 'Everything is ready', ['Start']],
 ];
 

@@ -15,7 +15,7 @@ import dialog from '../parts/Dialog.module.css';
 import { download, safeName } from '../parts/download.ts';
 import { FaultBox } from '../parts/FaultBox.tsx';
 import { FilePick } from '../parts/FilePick.tsx';
-import { goTo } from '../place.ts';
+import { addressOf, goTo } from '../place.ts';
 import { countText } from '../parts/words.ts';
 import { ageText, imagesText, recipeText, resultText } from './run-words.ts';
 import styles from './Runs.module.css';
@@ -24,6 +24,7 @@ export default function RunsCard() {
   const runs = useSavedRuns((state) => state.runs) ?? [];
   const listFault = useSavedRuns((state) => state.listFault);
   const trainer = useTrainer();
+  const several = runs.filter(({ finished, deleted }) => finished && !deleted).length > 1;
   return (
     <Card title="Runs" id="runs" aside="saved on this machine as they train">
       {listFault !== null && <FaultBox fault={listFault} />}
@@ -34,6 +35,7 @@ export default function RunsCard() {
         )}
       </ul>
       <div className={styles.foot}>
+        {several && <a href={addressOf('understand', 'compare')}>Compare runs side by side</a>}
         <FilePick
           label="Open a run from a file"
           accept=".safetensors"

@@ -3,6 +3,7 @@
 import { useMemo, useRef, useState } from 'react';
 import { rankRemovals, stopRanking, useBranches } from '../../state/branch-store.ts';
 import { plainText } from '../../shared/plain-text.ts';
+import { isSure } from '../../understand/interval.ts';
 import type { Removal } from '../../worker/protocol.ts';
 import { Button } from '../parts/Button.tsx';
 import { csvOf } from '../parts/csv.ts';
@@ -37,9 +38,6 @@ const most = 40;
 
 const partText = ({ module, branch }: Removal): string =>
   branch === null ? moduleText(module) : `${moduleText(module)}, branch ${branch}`;
-
-/** Whether an interval leaves no room for "no change". */
-const isSure = ([low, high]: readonly [number, number]): boolean => low > 0 || high < 0;
 
 export function RemovalsView({ base, name }: { readonly base: Seen; readonly name: string }) {
   const removals = useBranches((state) => state.removals);

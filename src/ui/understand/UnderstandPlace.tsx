@@ -1,5 +1,6 @@
 // What the result of the ended run knows: one view at a time, each with its address. A view is loaded when it
-// is looked at first, and keeps what was asked there. A model can be tried without an ended run.
+// is looked at first, and keeps what was asked there. A model can be tried, and saved
+// runs compared, without an ended run.
 import { Activity, Suspense, useState, type ComponentType } from 'react';
 import { useRun } from '../../state/run-store.ts';
 import { CrashGuard } from '../CrashGuard.tsx';
@@ -14,14 +15,16 @@ interface View {
   readonly content: ComponentType;
 }
 
-/** The view that needs no ended run. */
+/** The views that need no ended run. */
 const tryIt = 'try';
+const compare = 'compare';
 
 const views: readonly [View, ...View[]] = [
   { id: 'mistakes', title: 'What it gets wrong', content: lazyPart(() => import('./UnderstandCard.tsx')) },
   { id: 'branches', title: 'What each branch is for', content: lazyPart(() => import('./BranchesCard.tsx')) },
   { id: 'looks', title: 'Where it looks', content: lazyPart(() => import('./LookCard.tsx')) },
   { id: tryIt, title: 'Try it', content: lazyPart(() => import('../try/TryCard.tsx')) },
+  { id: compare, title: 'Compare runs', content: lazyPart(() => import('../compare/CompareCard.tsx')) },
 ];
 
 function NothingYet() {
@@ -58,7 +61,9 @@ export default function UnderstandPlace() {
         .map(({ id, content: Content }) => (
           <Activity key={id} mode={id === wanted ? 'visible' : 'hidden'}>
             <CrashGuard>
-              <Suspense fallback={null}>{finished || id === tryIt ? <Content /> : <NothingYet />}</Suspense>
+              <Suspense fallback={null}>
+                {finished || [tryIt, compare].includes(id) ? <Content /> : <NothingYet />}
+              </Suspense>
             </CrashGuard>
           </Activity>
         ))}
