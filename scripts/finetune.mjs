@@ -36,8 +36,8 @@ async function finetune(given) {
   const { startProgress } = await import('./finetune/progress.mjs');
   const { chromium } = await import('@playwright/test');
   const progress = startProgress(process.stderr);
-  const { backend, engine, autotune, formats, dtype, proof, out, imageSize, weights, adapterAs, reading } =
-    given;
+  const { backend, engine, autotune, formats, dtype, temperature, proof, out } = given;
+  const { imageSize, weights, adapterAs, reading } = given;
   const server = await serveApp(0);
   const browser = await chromium.launch({ executablePath, args: webgpuFlags }).catch(async (thrown) => {
     await server.close();
@@ -65,6 +65,7 @@ async function finetune(given) {
         autotune,
         formats,
         dtype,
+        temperature,
         proof,
         out,
       },

@@ -30,6 +30,7 @@ describe('arguments', () => {
       engine: 'auto',
       formats: [],
       dtype: 'source',
+      temperature: false,
       proof: false,
       json: false,
       help: false,

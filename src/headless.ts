@@ -60,6 +60,7 @@ type PlainCommand = Exclude<
 /** An export without its files: those are named. */
 export interface HeadlessExport {
   readonly result: ExportResult['result'];
+  readonly temperature: ExportResult['temperature'];
   readonly formats: readonly (Omit<FormatExport, 'files'> & {
     readonly files: readonly { readonly name: string; readonly bytes: number }[];
   })[];
@@ -220,12 +221,12 @@ window.graft = {
     const answer = await client.call('exportModel', choice);
     if (!answer.ok) return outcome(answer);
     exported.clear();
-    const { formats, result } = answer.value;
+    const { formats, result, temperature } = answer.value;
     const named = formats.map(({ files, ...format }) => {
       for (const { name, blob } of files) exported.set(`${format.format}/${name}`, blob);
       return { ...format, files: files.map(({ name, blob }) => ({ name, bytes: blob.size })) };
     });
-    return outcome(ok({ formats: named, result }));
+    return outcome(ok({ formats: named, result, temperature }));
   },
 
   async proofFile() {

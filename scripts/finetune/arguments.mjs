@@ -39,6 +39,8 @@ Fine-tunes a vision transformer with DMLoRA in a headless browser and writes the
                        onnx-q4, comma-separated; the last two are ONNX in 8 and 4 bits, refused where answers change
                        (default: none, the merged model as its source had it, directly in DIR)
   --dtype NAME         type of the written weights: f32, f16 or bf16   (default: as the source)
+  --temperature        calibrated probabilities: the head is divided by the temperature that fits the validation
+                       images best; answers stay, result.json says what it did
   --proof              also proof.safetensors: up to 8 validation images as the model takes them, and its logits
   --json               nothing but one line of JSON on standard output
   --help               this text
@@ -69,6 +71,7 @@ error ends with a warning, "diverged" in result.json is not null, and the exit c
  * @property {'auto' | 'off'} autotune
  * @property {ExportFormat[]} formats empty without --export
  * @property {'source' | 'F32' | 'F16' | 'BF16'} dtype
+ * @property {boolean} temperature
  * @property {boolean} proof
  * @property {boolean} json
  * @property {boolean} help
@@ -114,6 +117,7 @@ export function readArguments(argv) {
     autotune: oneOf('autotune', values.autotune, ['auto', 'off']),
     formats: formatsOf(values.export),
     dtype: dtypes[oneOf('dtype', values.dtype, ['source', 'f32', 'f16', 'bf16'])],
+    temperature: values.temperature ?? false,
     proof: values.proof ?? false,
     json: values.json ?? false,
     help: values.help ?? false,
@@ -229,6 +233,7 @@ function parse(argv) {
         autotune: text,
         export: text,
         dtype: text,
+        temperature: flag,
         proof: flag,
         json: flag,
         help: { type: 'boolean', short: 'h' },

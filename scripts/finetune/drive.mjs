@@ -64,6 +64,7 @@ async function hand(page, input, collected) {
  * @property {readonly import('./arguments.mjs').ExportFormat[]} formats none: the merged model directly in
  *   `out`
  * @property {'source' | 'F32' | 'F16' | 'BF16'} dtype
+ * @property {boolean} temperature whether the head carries the temperature that fits the validation images
  * @property {boolean} proof whether proof.safetensors is wanted
  * @property {string} out an existing folder for the files
  */
@@ -177,9 +178,17 @@ async function drive(page, url, job, progress) {
     await page.evaluate((choice) => window.graft.exportModel(choice), {
       formats: [...formats],
       dtype: job.dtype,
+      tempered: job.temperature,
     }),
   );
-  const { result } = exported;
+  const { result, temperature } = exported;
+  if (job.temperature)
+    progress.note(
+      temperature === null
+        ? 'No temperature was applied: without a clear mistake on the validation images none can be found.'
+        : `Temperature ${temperature.temperature.toFixed(3)} in the head, fitted on ${temperature.images} validation images: ` +
+            `calibration error ${percent(temperature.calibrationError.before)} to ${percent(temperature.calibrationError.after)}`,
+    );
   if (job.proof) {
     const proof = valueOf(await page.evaluate(() => window.graft.proofFile()));
     await save(page, 'proof.safetensors', proof.bytes, join(job.out, 'proof.safetensors'));
@@ -235,14 +244,14 @@ async function save(page, name, bytes, path) {
  * @param {HeadlessExport} exported
  * @param {string} out
  */
-async function saveMerged(page, { formats, result }, out) {
+async function saveMerged(page, { formats, result, temperature }, out) {
   const [merged] = formats;
   if (merged === undefined || merged.proof === null || merged.refused !== null)
     throw new UserError(merged?.refused ?? 'Nothing was exported: start the run again.');
   for (const { name, bytes } of merged.files) await save(page, `source/${name}`, bytes, join(out, name));
   const files = [...merged.files.map(({ name }) => name), 'result.json'];
   const { maxLogitDifference: mergedMaxLogitDifference, images: mergedComparedImages } = merged.proof;
-  return { ...result, mergedMaxLogitDifference, mergedComparedImages, files };
+  return { ...result, temperature, mergedMaxLogitDifference, mergedComparedImages, files };
 }
 
 /**
@@ -253,7 +262,7 @@ async function saveMerged(page, { formats, result }, out) {
  * @param {string} out
  * @param {Progress} progress
  */
-async function saveFolders(page, { formats, result }, out, progress) {
+async function saveFolders(page, { formats, result, temperature }, out, progress) {
   for (const { format, files, proof, refused, note } of formats) {
     if (refused !== null || proof === null) {
       progress.note(`${format}: not written. ${refused ?? ''}`);
@@ -276,7 +285,12 @@ async function saveFolders(page, { formats, result }, out, progress) {
     refused,
     note,
   }));
-  return { ...result, exports, files: [...exports.flatMap(({ files }) => files), 'result.json'] };
+  return {
+    ...result,
+    temperature,
+    exports,
+    files: [...exports.flatMap(({ files }) => files), 'result.json'],
+  };
 }
 
 /**

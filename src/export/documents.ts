@@ -47,7 +47,7 @@ const dtypeWords: Partial<Record<WrittenType, string>> = {
 };
 
 function cardFacts(
-  { model, data, recipe, plan, result, engine, graft }: RunRecordFile,
+  { model, data, recipe, plan, result, temperature, engine, graft }: RunRecordFile,
   format: ExportFormat,
   type: WrittenType,
   proof: ExportProof,
@@ -135,6 +135,7 @@ function cardFacts(
     ],
     diverged: result.diverged === null ? null : describeFault(result.diverged).detail,
     kept: keptSentence(result),
+    temperature,
     proof,
     ranOn: `${engine.backend}, ${engine.adapter}`,
     build: graft.build,

@@ -56,6 +56,18 @@ export interface FormatExport {
   readonly note: string | null;
 }
 
+/**
+ * A temperature that is folded into the head: fitted on validation images, with their mean negative log likelihood
+ * and their calibration error (ECE) without it and with it.
+ */
+export interface ExportTemperature {
+  /** Logits are divided by it. */
+  readonly temperature: number;
+  readonly images: number;
+  readonly loss: { readonly before: number; readonly after: number };
+  readonly calibrationError: { readonly before: number; readonly after: number };
+}
+
 /** Everything that is known of a run when it has ended. */
 export interface RunResult extends RunRecord {
   readonly engine: string;

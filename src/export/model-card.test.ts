@@ -36,6 +36,7 @@ const facts: CardFacts = {
   metrics: [{ name: 'Validation', images: 10, accuracy: 0.9, interval: [0.6, 0.98], loss: 0.3 }],
   diverged: null,
   kept: 'The result is the last state.',
+  temperature: null,
   proof: {
     ...{ images: 10, of: 10, maxLogitDifference: 1.5e-6, maxLogit: 4, sameAnswers: 10 },
     ...{ sameWeightsAs: null, graphImages: 0 },

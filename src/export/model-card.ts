@@ -3,6 +3,7 @@
 // escaped.
 import { libraries, libraryOfNames } from '../checkpoints/libraries.ts';
 import type { LibraryName } from '../checkpoints/model-config.ts';
+import type { ExportTemperature } from './export-types.ts';
 import { plainText } from '../shared/plain-text.ts';
 import { tellsNothing } from '../understand/interval.ts';
 
@@ -58,6 +59,8 @@ export interface CardFacts {
   readonly diverged: string | null;
   /** Which of its validated states this is, in a sentence. */
   readonly kept: string;
+  /** The temperature in its head, and what it does to validation images; null for none. */
+  readonly temperature: ExportTemperature | null;
   readonly proof: {
     readonly images: number;
     readonly of: number;
@@ -232,6 +235,7 @@ function metricsSection(facts: CardFacts): string {
     ),
     'Validation chose the strength of the probe and which state of the run is the result, so its figures flatter a ' +
       'little; the test images, where there are any, chose nothing.',
+    ...(facts.temperature === null ? [] : [temperatureWords(facts.temperature)]),
     `This folder is ${formatWords[format]}, in ${dtype}. ${proofWords(proof)}: the largest difference of any logit to the model that was trained is ` +
       `${proof.maxLogitDifference.toExponential(1)}, the largest logit ${proof.maxLogit.toFixed(2)}; ` +
       `${proof.sameAnswers} of ${proof.images} images get the same first answer.` +
@@ -242,6 +246,17 @@ function metricsSection(facts: CardFacts): string {
     `Trained in Graft (build ${markdownText(build)}) on ${markdownText(ranOn)}. Graft fine-tunes vision transformers in ` +
       'the browser; the images never left the machine.',
   ].join('\n\n');
+}
+
+/** That logits are divided, on what that was fitted and what it does. */
+function temperatureWords({ temperature, images, calibrationError, loss }: ExportTemperature): string {
+  return (
+    `Its probabilities are calibrated: the weight and bias of the head are divided by the temperature ${temperature.toFixed(4)}, ` +
+    `which was fitted on the ${images} validation images. On these the expected calibration error (15 bins) went from ` +
+    `${percent(calibrationError.before)} to ${percent(calibrationError.after)}, the loss from ${loss.before.toFixed(4)} to ` +
+    `${loss.after.toFixed(4)}; on others it helps a little less. The answers are those without it; the losses of the ` +
+    'table are without it.'
+  );
 }
 
 const fence = (language: string, code: string): string => `\`\`\`${language}\n${code}\n\`\`\``;

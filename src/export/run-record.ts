@@ -7,7 +7,7 @@ import { present } from '../shared/assert.ts';
 import { digestOf } from '../shared/sha256.ts';
 import type { TrainingData } from '../train/training-data.ts';
 import type { OpenModel } from '../checkpoints/open-model.ts';
-import type { RunResult } from './export-types.ts';
+import type { ExportTemperature, RunResult } from './export-types.ts';
 import type { EngineDescription } from '../engine/engine.ts';
 import type { Recipe } from '../recipe/options.ts';
 import { libraries } from '../checkpoints/libraries.ts';
@@ -77,6 +77,8 @@ export interface RunRecordFile {
     readonly pixels: readonly PixelFinding[];
   } & Readonly<Record<SplitName, readonly SplitRecord[]>>;
   readonly result: RunResult;
+  /** What the head of the exported model is divided by, and what that does; null for nothing. */
+  readonly temperature: ExportTemperature | null;
 }
 
 /** Gathers the record of a run that has ended. */
@@ -86,6 +88,7 @@ export async function runRecord(
   data: TrainingData,
   summary: RunFacts,
   result: RunResult,
+  temperature: ExportTemperature | null,
 ): Promise<RunRecordFile> {
   const listed = (name: SplitName): SplitRecord[] =>
     images.split[name].map((index) => {
@@ -124,5 +127,6 @@ export async function runRecord(
       test: listed('test'),
     },
     result,
+    temperature,
   };
 }

@@ -15,6 +15,8 @@ export interface ExportChoice {
   readonly 'onnx-q8': boolean;
   readonly 'onnx-q4': boolean;
   readonly dtype: ExportDtype;
+  /** With the temperature in the head that fits the validation images. */
+  readonly tempered: boolean;
 }
 
 export interface ExportState {
@@ -31,6 +33,7 @@ const initial: ExportState = {
     ...{ hf: true, names: 'hf', timm: false, peft: false },
     ...{ onnx: false, 'onnx-q8': false, 'onnx-q4': false },
     dtype: 'source',
+    tempered: false,
   },
   status: 'none',
   result: null,

@@ -129,7 +129,11 @@ export function createRuns(client: TrainerClient): Runs {
       exportStore.setState({ status: 'exporting', result: null, fault: null });
       const { choice } = exportStore.getState();
       const formats = chosenFormats(choice);
-      const reply = await client.call('exportModel', { formats, dtype: choice.dtype });
+      const reply = await client.call('exportModel', {
+        formats,
+        dtype: choice.dtype,
+        tempered: choice.tempered,
+      });
       if (exportStore.getState().status !== 'exporting' || turn === exportTurn)
         deviceStore.setState({ progress: null });
       if (turn !== exportTurn) return;

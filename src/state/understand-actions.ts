@@ -32,6 +32,8 @@ export interface UnderstandActions {
   ): Promise<Result<Tried>>;
   /** Opens a model to be tried. */
   openToTry(from: TriedSource): Promise<Result<TriedSummary>>;
+  /** The calibration error that answers so sure have by chance alone; null where nobody could say. */
+  chanceError(confidence: Float64Array): Promise<number | null>;
   /** Asks about its branches. */
   askBranches<K extends BranchQuestion>(
     name: K,
@@ -98,6 +100,10 @@ export function createUnderstanding(client: TrainerClient): UnderstandActions {
       const reply = await client.call('openToTry', { from });
       deviceStore.setState({ progress: null });
       return reply;
+    },
+    async chanceError(confidence) {
+      const reply = await client.call('chanceError', { confidence });
+      return reply.ok ? reply.value : null;
     },
     askBranches: (name, input, signal) => client.call(name, input, AbortSignal.any([signal, others.signal])),
     async loadRunThumbnails(images) {

@@ -23,8 +23,6 @@ export interface Calibration {
   readonly bins: readonly ReliabilityBin[];
   /** Mean over the images of |accuracy - confidence| of their bin (ECE). */
   readonly error: number;
-  /** What the error would be on average if every confidence were true: with few images it is not 0. */
-  readonly byChance: number;
 }
 
 /** The bin of a confidence. */
@@ -35,7 +33,7 @@ export function calibrationOf({ labels }: Pick<Asked, 'labels'>, answers: Answer
   const { answer, confidence } = answers;
   const right = Uint8Array.from(labels, (label, i) => (answer[i] === label ? 1 : 0));
   const bins = binned(confidence, right);
-  return { bins, error: errorOf(bins, labels.length), byChance: chanceError(confidence) };
+  return { bins, error: errorOf(bins, labels.length) };
 }
 
 function binned(confidence: Float64Array, right: Uint8Array): ReliabilityBin[] {
@@ -69,8 +67,11 @@ function errorOf(bins: readonly ReliabilityBin[], images: number): number {
 /** Draws of the error by chance: enough that their mean is known to some hundredths of itself. */
 const drawsOf = (images: number): number => Math.min(200, Math.max(20, Math.round(2e5 / images)));
 
-/** Mean error of answers that are right exactly as often as they say, by seeded draws. */
-function chanceError(confidence: Float64Array): number {
+/**
+ * What the error would be on average if every confidence were true, by seeded draws: with few images it is not 0.
+ * It takes some hundredths of a second and more: not for the page's thread.
+ */
+export function chanceError(confidence: Float64Array): number {
   const n = confidence.length;
   if (n === 0) return 0;
   const stream = randomStream(1, 'calibration');

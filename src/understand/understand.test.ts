@@ -5,7 +5,7 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { randomStream } from '../shared/random.ts';
 import { answersOf, confidentMistakes, neverLearned, probabilitiesOf, rowOf, type Asked } from './answers.ts';
-import { calibrationOf, fitTemperature } from './calibration.ts';
+import { calibrationOf, chanceError, fitTemperature } from './calibration.ts';
 import { classFigures, confusionOf, countOf, macroF1, mostConfused } from './confusion.ts';
 import { accuracyWords, shareInterval } from './interval.ts';
 
@@ -94,7 +94,8 @@ describe.each(cases)('as scikit-learn: $name', (vectors) => {
 
   test('the reliability diagram and its error', () => {
     close(answers.confidence, vectors.confidence);
-    const { bins, error, byChance } = calibrationOf(asked, answers);
+    const { bins, error } = calibrationOf(asked, answers);
+    const byChance = chanceError(answers.confidence);
     const held = bins.filter(({ images }) => images > 0);
     for (const name of ['images', 'accuracy', 'confidence'] as const)
       close(
@@ -192,7 +193,8 @@ test('no images are no figures', () => {
   const answers = answersOf(none);
   expect(confidentMistakes(none, answers)).toEqual([]);
   expect(fitTemperature(none)).toBeNull();
-  expect(calibrationOf(none, answers)).toMatchObject({ error: 0, byChance: 0 });
+  expect(calibrationOf(none, answers)).toMatchObject({ error: 0 });
+  expect(chanceError(answers.confidence)).toBe(0);
   const figures = classFigures(confusionOf(3, none.labels, answers.answer), 0);
   expect(figures.recall).toEqual({ value: null, interval: [0, 1], of: 0 });
   expect(macroF1([figures])).toBeNull();
@@ -213,7 +215,9 @@ test('the error by chance is near the found one where every confidence is true',
     labels,
     logits: odds.flatMap((sure) => [Math.log(sure / (1 - sure)), 0]),
   });
-  const { error, byChance } = calibrationOf(asked, answersOf(asked));
+  const answers = answersOf(asked);
+  const { error } = calibrationOf(asked, answers);
+  const byChance = chanceError(answers.confidence);
   expect(byChance).toBeGreaterThan(0.02);
   expect(error / byChance).toBeGreaterThan(0.5);
   expect(error / byChance).toBeLessThan(2);

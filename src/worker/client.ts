@@ -84,6 +84,7 @@ export function startClient(
     step: new Map(),
     stop: new Map(),
     result: new Map(),
+    chanceError: new Map(),
     exportModel: new Map(),
     cancelExport: new Map(),
     ask: new Map(),

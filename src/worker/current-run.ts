@@ -27,6 +27,7 @@ import type {
   BranchFigures,
   Commands,
   ExportResult,
+  ExportTemperature,
   ImageLooks,
   Removals,
   RunResult,
@@ -389,9 +390,23 @@ export class CurrentRun {
     if (!exports.ok) return exports;
     const result = this.result();
     if (!result.ok) return result;
-    return exports.value.write(result.value, choice, exporting.signal, (what, done, total) =>
-      this.#progress(what, done, total),
+    const temperature = choice.tempered ? await this.#temperature(exporting.signal) : ok(null);
+    if (!temperature.ok) return temperature;
+    return exports.value.write(
+      result.value,
+      choice,
+      temperature.value,
+      exporting.signal,
+      (what, done, total) => this.#progress(what, done, total),
     );
+  }
+
+  /** The temperature that fits all validation images; null where none does. */
+  async #temperature(signal: AbortSignal): Promise<Result<ExportTemperature | null>> {
+    const answers = await this.ask({ set: 'validation' }, signal);
+    if (!answers.ok) return answers;
+    const { exportTemperature } = await import('../export/tempered.ts');
+    return ok(exportTemperature({ ...answers.value, classes: answers.value.classes.length }));
   }
 
   /** Ends the export that is under way; what was open, and what was exported before, stays. */

@@ -8,7 +8,9 @@ import type { Commands, ExportResult, RunResult } from './protocol.ts';
 import { documentsOf } from '../export/documents.ts';
 import { exportFormats } from '../export/export-formats.ts';
 import { imagesOf, normalisedPixels, sampleRows, smallerSample, type ProofSample } from '../export/proof.ts';
+import type { ExportTemperature } from '../export/export-types.ts';
 import { runRecord } from '../export/run-record.ts';
+import { temperedAdapter, temperedSample } from '../export/tempered.ts';
 import type { ResultEngine } from './result-engine.ts';
 
 /**
@@ -16,13 +18,20 @@ import type { ResultEngine } from './result-engine.ts';
  */
 export class RunExports {
   #sample: ProofSample | null = null;
+  /** Of the last export; 1 for none. */
+  #temperature = 1;
 
   constructor(private readonly engine: ResultEngine) {}
 
-  /** Writes the formats that were asked for, proves each and adds its documents. */
+  /**
+   * Writes the formats that were asked for, proves each and adds its documents.
+   *
+   * @param temperature what the head is divided by; null for nothing.
+   */
   async write(
     result: RunResult,
-    { formats, dtype }: Commands['exportModel']['input'],
+    { formats, dtype }: Omit<Commands['exportModel']['input'], 'tempered'>,
+    temperature: ExportTemperature | null,
     signal: AbortSignal,
     onProgress: (what: string, done: number, total: number) => void,
   ): Promise<Result<ExportResult>> {
@@ -30,31 +39,32 @@ export class RunExports {
     onProgress('Running the trained model', 0, formats.length);
     const sample = await this.#branched(signal);
     if (!sample.ok) return sample;
-    const record = await runRecord(model, images, data, summary, result);
+    const record = await runRecord(model, images, data, summary, result, temperature);
+    const by = (this.#temperature = temperature?.temperature ?? 1);
     const exported = await exportFormats({
       source: model,
-      adapter: run.adapter,
+      adapter: by === 1 ? run.adapter : temperedAdapter(run.adapter, by),
       classes: data.classes,
       formats,
       dtype,
-      sample: sample.value,
+      sample: temperedSample(sample.value, by),
       batch: run.plan.batch,
       engine: this.engine.prover(),
       signal,
       documents: (...written) => documentsOf(record, ...written),
       onProgress,
     });
-    return exported.ok ? ok({ formats: exported.value, result }) : exported;
+    return exported.ok ? ok({ formats: exported.value, result, temperature }) : exported;
   }
 
   /**
-   * A few validation images as the network takes them and the branched model's logits: to check an export
-   * elsewhere.
+   * A few validation images as the network takes them and the branched model's logits, by the temperature of
+   * the last export: to check that elsewhere.
    */
   async proofFile(): Promise<Result<Blob>> {
     const sample = await this.#branched(new AbortController().signal);
     if (!sample.ok) return sample;
-    const { images, logits } = smallerSample(sample.value, 8);
+    const { images, logits } = smallerSample(temperedSample(sample.value, this.#temperature), 8);
     const { model, preprocessing } = this.engine.ended.model;
     const all = images.slice(0, images.labels.length);
     const pixels = normalisedPixels(all, model.config.imageSize, preprocessing);

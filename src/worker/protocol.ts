@@ -16,6 +16,7 @@ import type {
   ExportDtype,
   ExportedFile,
   ExportFormat,
+  ExportTemperature,
   FormatExport,
   RunResult,
 } from '../export/export-types.ts';
@@ -82,7 +83,15 @@ export type {
 };
 export type { ListedRun, RunList } from './run-list.ts';
 export type { AdapterBeside, HubOrigin, ModelOrigin, ModelSummary };
-export type { ExportDtype, ExportedFile, ExportFormat, FormatExport, RunFigures, RunResult };
+export type {
+  ExportDtype,
+  ExportedFile,
+  ExportFormat,
+  ExportTemperature,
+  FormatExport,
+  RunFigures,
+  RunResult,
+};
 
 /** Raised when a message changes its meaning. */
 export type ProtocolVersion = 1;
@@ -265,6 +274,8 @@ export type RunForecast =
     });
 
 export interface ExportResult {
+  /** What was folded into the head; null where none was asked for, or none fits. */
+  readonly temperature: ExportTemperature | null;
   readonly formats: readonly FormatExport[];
   readonly result: RunResult;
 }
@@ -381,9 +392,18 @@ export interface Commands {
   stop: { input: null; output: null };
   /** What the ended run measured. */
   result: { input: null; output: RunResult };
-  /** Merges, and for each format writes, reads back and compares. */
+  /** The calibration error that answers so sure have by chance alone. */
+  chanceError: { input: { readonly confidence: Float64Array }; output: number };
+  /**
+   * Merges, and for each format writes, reads back and compares. `tempered`: with the temperature that fits the
+   * validation images in the head, where there is one.
+   */
   exportModel: {
-    input: { readonly formats: readonly ExportFormat[]; readonly dtype: ExportDtype };
+    input: {
+      readonly formats: readonly ExportFormat[];
+      readonly dtype: ExportDtype;
+      readonly tempered: boolean;
+    };
     output: ExportResult;
   };
   /** Ends the export that is under way within a second; it answers with the fault of a cancelled command. */

@@ -20,6 +20,7 @@ import type {
   SourceFile,
   ToWorker,
 } from './protocol.ts';
+import { chanceError } from '../understand/calibration.ts';
 import { Session, shardName } from './session.ts';
 import { suggestedModels } from './suggested-models.ts';
 
@@ -78,6 +79,7 @@ const handlers = {
   step: () => session.run.control('step'),
   stop: () => session.run.control('stop'),
   result: () => session.run.result(),
+  chanceError: ({ confidence }) => ok(chanceError(confidence)),
   exportModel: (input) => session.run.exportModel(input),
   cancelExport: () => session.run.cancelExport(),
   proofFile: () => session.run.proofFile(),

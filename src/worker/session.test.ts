@@ -15,6 +15,7 @@ import { ndArray } from '../shared/array.ts';
 import { isCancelled } from '../shared/fault.ts';
 import { ok, unwrap } from '../shared/result.ts';
 import { metricsOf } from '../train/evaluation.ts';
+import { fitTemperature } from '../understand/calibration.ts';
 import { EventStream } from './event-stream.ts';
 import { browserImagePool } from './image-pool.ts';
 import type { Phase, SourceFile, TrainerEvent } from './protocol.ts';
@@ -82,9 +83,12 @@ const folder = path.resolve(import.meta.dirname, '../../testdata/reference/micro
 const recipe = { ...recipeDefaults, steps: 4, batch: 6, augment: 'none' } as const;
 const run = { recipe, engine: 'auto', backend: 'cpu' } as const;
 
-const picturesOf = (): SourceFile[] =>
+/** @param odd every so many of a class look like the next class. */
+const picturesOf = (odd = Infinity): SourceFile[] =>
   ['a', 'b', 'c'].flatMap((name, c) =>
-    Array.from({ length: 8 }, (_, i) => fileOf(`pictures/${name}/${i}.png`, makePng(40 * c + i))),
+    Array.from({ length: 8 }, (_, i) =>
+      fileOf(`pictures/${name}/${i}.png`, makePng(40 * ((i + 1) % odd === 0 ? (c + 1) % 3 : c) + i)),
+    ),
   );
 
 interface Opened {
@@ -94,7 +98,7 @@ interface Opened {
   readonly phase: (kind: Phase['kind']) => Promise<void>;
 }
 
-async function opened(): Promise<Opened> {
+async function opened(pictures = picturesOf()): Promise<Opened> {
   const events: TrainerEvent[] = [];
   let heard: () => void = () => undefined;
   const stream = new EventStream((event) => {
@@ -116,7 +120,7 @@ async function opened(): Promise<Opened> {
   } as const;
   unwrap(
     await session.openData(
-      { source: { kind: 'files', files: picturesOf() }, ...asked },
+      { source: { kind: 'files', files: pictures }, ...asked },
       new AbortController().signal,
     ),
   );
@@ -302,7 +306,9 @@ test('an exported model, and the open one with its own classifier, answer withou
   const run = unwrap(await session.run.tryImages({ files, who: 'run' }, live));
   const byRun = run.images.flatMap(({ logits }) => [...(logits ?? [])]);
   expect(run.step).toBe(unwrap(session.run.result()).keptStep);
-  const { formats } = unwrap(await session.run.exportModel({ formats: ['hf', 'timm'], dtype: 'source' }));
+  const { formats } = unwrap(
+    await session.run.exportModel({ formats: ['hf', 'timm'], dtype: 'source', tempered: false }),
+  );
   for (const { files: written, refused } of formats) {
     expect(refused).toBeNull();
     const folder = written.map(({ name, blob }) => ({ path: `mine/${name}`, blob }));
@@ -320,6 +326,45 @@ test('an exported model, and the open one with its own classifier, answer withou
   const bare = { kind: 'files', title: 'pictures', files: picturesOf() } as const;
   expect(await session.openToTry({ from: bare })).toMatchObject({ ok: false, fault: { kind: 'bad-file' } });
   expect(await tried()).toEqual(untrained);
+});
+
+test('an export with a temperature answers with the logits divided by it, and says what that does', async () => {
+  const live = new AbortController().signal;
+  vi.stubGlobal('navigator', { userAgent: 'a test' });
+  const pictures = picturesOf(2);
+  const one = await opened(pictures);
+  await aRun(one);
+  const { session } = one;
+  const { logits, labels, classes, paths } = unwrap(await session.run.ask({ set: 'validation' }, live));
+  const wanted = unwrap(
+    await session.run.exportModel({ formats: ['hf', 'peft', 'onnx'], dtype: 'source', tempered: true }),
+  );
+  const fitted = fitTemperature({ classes: classes.length, labels, logits });
+  const { temperature } = wanted;
+  if (temperature === null || fitted?.atLimit !== null) throw new Error('no temperature fits');
+  expect(temperature.temperature).toBe(fitted.temperature);
+  expect(Math.abs(Math.log(temperature.temperature))).toBeGreaterThan(0.05);
+  expect(temperature.loss.after).toBeLessThan(temperature.loss.before);
+  for (const { proof, refused } of wanted.formats) {
+    expect(refused).toBeNull();
+    expect(proof?.maxLogitDifference).toBeLessThan(1e-4);
+    expect(proof?.onSample.loss).toBeCloseTo(temperature.loss.after, 4);
+  }
+  const text = async (name: string): Promise<string> =>
+    (await wanted.formats[0]?.files.find((file) => file.name === name)?.blob.text()) ?? '';
+  expect(JSON.parse(await text('run.json'))).toMatchObject({ temperature });
+  expect(await text('README.md')).toContain(temperature.temperature.toFixed(4));
+  const folder = (wanted.formats[0]?.files ?? []).map(({ name, blob }) => ({ path: name, blob }));
+  unwrap(await session.openToTry({ from: { kind: 'files', title: 'mine', files: folder } }));
+  const files = paths.flatMap((name) => pictures.find((file) => file.path === name) ?? []);
+  const { images } = unwrap(await session.run.tryImages({ files, who: 'model' }, live));
+  const tried = images.flatMap((image) => [...(image.logits ?? [])]);
+  expect(tried).toHaveLength(logits.length);
+  tried.forEach((logit, i) => expect(logit).toBeCloseTo((logits[i] ?? NaN) / temperature.temperature, 4));
+  // Another export without it is as the run is.
+  const plain = unwrap(await session.run.exportModel({ formats: ['hf'], dtype: 'source', tempered: false }));
+  expect(plain.temperature).toBeNull();
+  expect(plain.formats[0]?.proof?.maxLogitDifference).toBeLessThan(1e-4);
 });
 
 test('where it looks: the result and what it began with, each with its answer, and the run stays', async () => {
@@ -384,7 +429,7 @@ test('a question that is cancelled, or that a fault ends, can be asked again', a
   expect(open).toBe(1);
   vi.stubGlobal('navigator', { userAgent: 'a test' });
   // An export takes that engine, and the next question takes it back.
-  unwrap(await one.session.run.exportModel({ formats: ['hf'], dtype: 'source' }));
+  unwrap(await one.session.run.exportModel({ formats: ['hf'], dtype: 'source', tempered: false }));
   unwrap(await one.session.run.ask({ set: 'validation' }, live));
   expect(open).toBe(1);
 });

@@ -368,8 +368,15 @@ export function createFakeClient(
     storedPixels: () => ok({ bytes: 0, isFull: false }),
     deletePixels: () => ok({ bytes: 0, isFull: false }),
     pushToHub: ({ repository, address }) => ok({ url: `${address}/${repository}`, commit: '0'.repeat(40) }),
-    exportModel: ({ formats }) =>
+    chanceError: () => ok(0.021),
+    exportModel: ({ formats, tempered }) =>
       ok({
+        temperature: tempered
+          ? {
+              ...{ temperature: 1.43, images: 200 },
+              ...{ loss: { before: 0.41, after: 0.37 }, calibrationError: { before: 0.081, after: 0.023 } },
+            }
+          : null,
         formats: formats.map((format): FormatExport =>
           options.refuses === format
             ? { format, files: [], proof: null, refused: 'timm’s ViT cannot hold this model.', note: null }

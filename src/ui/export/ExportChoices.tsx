@@ -60,11 +60,32 @@ const types: readonly { readonly value: ExportDtype; readonly label: string }[] 
 const none: DataSummary['pixels'] = [];
 
 export function ExportChoices({ disabled }: { readonly disabled: boolean }) {
-  const { names, dtype } = useExport((state) => state.choice);
+  const { names, dtype, tempered } = useExport((state) => state.choice);
   const size = useSize();
   const pixels = useData((state) => state.data?.pixels ?? none);
   return (
     <>
+      <details className={styles.which}>
+        <summary>Which do I need?</summary>
+        <ul>
+          <li>
+            <strong>Not sure, or Python with transformers</strong>: Hugging Face. It is chosen already, and
+            can be opened here again.
+          </li>
+          <li>
+            <strong>Code that uses timm</strong>: timm.
+          </li>
+          <li>
+            <strong>A web page, or any other language</strong>: ONNX; where the download counts, ONNX in 8
+            bits.
+          </li>
+          <li>
+            <strong>Many trainings of one original</strong>: PEFT adapter. It is a small file, and needs the
+            original beside it.
+          </li>
+        </ul>
+        <p className={styles.soft}>Each comes with the lines of code that load it.</p>
+      </details>
       <fieldset className={styles.formats}>
         <legend className={styles.legend}>Formats, each in a folder of its own</legend>
         <Format name="hf" title="Hugging Face" size={size('hf')} disabled={disabled}>
@@ -122,6 +143,24 @@ export function ExportChoices({ disabled }: { readonly disabled: boolean }) {
           disabled={disabled}
           onChange={(value) => choose({ dtype: value })}
         />
+      </div>
+      <div className={styles.format}>
+        <label className={styles.option}>
+          <input
+            type="checkbox"
+            checked={tempered}
+            disabled={disabled}
+            onChange={(event) => choose({ tempered: event.target.checked })}
+          />
+          <span className={styles.name}>Calibrated probabilities</span>
+        </label>
+        <div className={styles.about}>
+          <p>
+            “80 % sure” is then right about 80 times in 100: the head is divided by the temperature that fits
+            the validation images best. No answer changes. For whoever shows the probabilities or draws a line
+            at one.
+          </p>
+        </div>
       </div>
       {pixels.length > 0 && (
         <details className={styles.pixels} data-testid="export-pixels" open>

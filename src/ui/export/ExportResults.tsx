@@ -2,7 +2,7 @@
 // as one zip.
 import { useState } from 'react';
 import { bytesInWords } from '../../shared/bytes-in-words.ts';
-import { markSaved } from '../../state/export-store.ts';
+import { markSaved, useExport } from '../../state/export-store.ts';
 import { zipBlob, zipLength, zipStream, type ZipEntry } from '../../state/zip-files.ts';
 import { faultOfThrown } from '../../shared/describe-fault.ts';
 import type { Fault } from '../../shared/fault.ts';
@@ -10,10 +10,11 @@ import type { ExportResult, FormatExport } from '../../worker/protocol.ts';
 import { Button } from '../parts/Button.tsx';
 import { download, downloadStream, safeName } from '../parts/download.ts';
 import { FaultBox } from '../parts/FaultBox.tsx';
-import { countText } from '../parts/words.ts';
+import { countText, lossText, percentText } from '../parts/words.ts';
 import { PushToHub } from '../result/PushToHub.tsx';
 import styles from './ExportDialog.module.css';
 import { formatTitles } from './format-titles.ts';
+import { Usage } from './Usage.tsx';
 
 type Proof = NonNullable<FormatExport['proof']>;
 
@@ -42,6 +43,7 @@ function FormatResult({ format, files, proof, refused, note }: FormatExport) {
         <p>{refused}</p>
       </li>
     );
+  const card = files.find(({ name }) => name === 'README.md');
   const bytes = files.reduce((sum, { blob }) => sum + blob.size, 0);
   return (
     <li className={styles.proved} data-testid={`export-${format}`} data-offered="true">
@@ -61,6 +63,7 @@ function FormatResult({ format, files, proof, refused, note }: FormatExport) {
         {graphText(proof)}
       </p>
       {note !== null && <p>{note}</p>}
+      {card !== undefined && <Usage card={card.blob} title={formatTitles[format]} />}
       <details>
         <summary>{countText(files.length, 'file')}</summary>
         <ul className={styles.files} aria-label={`Files of ${formatTitles[format]}`}>
@@ -87,7 +90,12 @@ function FormatResult({ format, files, proof, refused, note }: FormatExport) {
   );
 }
 
-export function ExportResults({ result: { formats, result } }: { readonly result: ExportResult }) {
+export function ExportResults({
+  result: { formats, result, temperature },
+}: {
+  readonly result: ExportResult;
+}) {
+  const tempered = useExport(({ choice }) => choice.tempered);
   const [zipping, setZipping] = useState(false);
   const [fault, setFault] = useState<Fault | null>(null);
   const entries = formats.flatMap(({ format, files }) =>
@@ -112,6 +120,13 @@ export function ExportResults({ result: { formats, result } }: { readonly result
   }
   return (
     <section className={styles.results} aria-label="Written and proved" aria-live="polite">
+      {tempered && (
+        <p data-testid="export-temperature">
+          {temperature === null
+            ? 'No temperature was applied: without a clear mistake on the validation images none can be found.'
+            : `Temperature ${temperature.temperature.toFixed(2)}, fitted on ${countText(temperature.images, 'validation image')}: calibration error ${percentText(temperature.calibrationError.before)} → ${percentText(temperature.calibrationError.after)}, loss ${lossText(temperature.loss.before)} → ${lossText(temperature.loss.after)}. The answers are the same.`}
+        </p>
+      )}
       <ul className={styles.list}>
         {formats.map((format) => (
           <FormatResult key={format.format} {...format} />

@@ -1,6 +1,6 @@
 // Whether it is as often right as it says: the reliability diagram, its error beside what chance makes of it,
 // and the temperature that fits the validation images best.
-import { useMemo, useState } from 'react';
+import { useEffect, useMemo, useState } from 'react';
 import { useUnderstanding } from '../../state/understand-store.ts';
 import { answersOf } from '../../understand/answers.ts';
 import { calibrationOf, fitTemperature, type Calibration } from '../../understand/calibration.ts';
@@ -9,6 +9,8 @@ import { Stats } from '../parts/Stats.tsx';
 import { Switch } from '../parts/Switch.tsx';
 import table from '../parts/Table.module.css';
 import { lossText, percentText, wholeText } from '../parts/words.ts';
+import { addressOf } from '../place.ts';
+import { useTrainer } from '../trainer-context.ts';
 import type { Seen } from './seen.ts';
 import styles from './Understand.module.css';
 
@@ -22,6 +24,7 @@ export function CalibrationView({ seen }: { readonly seen: Seen }) {
     [validation],
   );
   const plain = useMemo(() => calibrationOf(asked, given), [asked, given]);
+  const byChance = useChanceError(given.confidence);
   const tempered = useMemo(
     () => (fitted === null ? null : calibrationOf(asked, answersOf(asked, fitted.temperature))),
     [asked, fitted],
@@ -39,7 +42,7 @@ export function CalibrationView({ seen }: { readonly seen: Seen }) {
           stats={[
             {
               name: 'Calibration error (ECE)',
-              value: `${percentText(plain.error)}, by chance alone ${percentText(plain.byChance)}`,
+              value: `${percentText(plain.error)}${byChance === null ? '' : `, by chance alone ${percentText(byChance)}`}`,
               testId: 'ece',
             },
             ...(fitted === null || tempered === null || fitted.atLimit !== null
@@ -62,6 +65,12 @@ export function CalibrationView({ seen }: { readonly seen: Seen }) {
               {temperatureWords(fitted)}
               {answers.set === 'validation' &&
                 ' It was fitted on these very images: on others it helps a little less.'}
+              {fitted.atLimit === null && (
+                <>
+                  {' '}
+                  <a href={addressOf('take-home')}>Take home</a> can write it into the model.
+                </>
+              )}
             </p>
             <div>
               <Switch
@@ -80,6 +89,22 @@ export function CalibrationView({ seen }: { readonly seen: Seen }) {
       </div>
     </div>
   );
+}
+
+/** Told by the worker: it draws thousands of answers. Null until it is there. */
+function useChanceError(confidence: Float64Array): number | null {
+  const trainer = useTrainer();
+  const [told, setTold] = useState<{ readonly of: Float64Array; readonly error: number | null } | null>(null);
+  useEffect(() => {
+    let wanted = true;
+    void trainer.chanceError(confidence).then((error) => {
+      if (wanted) setTold({ of: confidence, error });
+    });
+    return () => {
+      wanted = false;
+    };
+  }, [trainer, confidence]);
+  return told?.of === confidence ? told.error : null;
 }
 
 function temperatureWords({
