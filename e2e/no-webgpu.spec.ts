@@ -18,7 +18,7 @@ test('without WebGPU training runs on wasm and the page says so', async ({ page 
   const badge = page.getByTestId('device-badge');
   await expect(badge).toHaveAttribute('data-backend', 'wasm');
   await go(page, 'Train');
-  await expect(page.getByTestId('device-notice')).toContainText('WebGPU is not available');
+  await expect(page.getByTestId('device-notice')).toContainText('is not available here');
   await openModel(page, microModel);
   await expect(page.getByTestId('model-title')).toHaveText('micro_vit_hf');
   await openPictures(page, pictures);

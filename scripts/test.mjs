@@ -22,6 +22,15 @@ const interopReport = join(reports, 'interop.json');
 /** @param {string} line */
 const say = (line) => console.log(line);
 
+const begunAt = Date.now();
+
+/**
+ * @param {number} ms
+ * @returns {string} "4:05 min"
+ */
+const minutes = (ms) =>
+  `${Math.floor(ms / 60_000)}:${String(Math.floor(ms / 1000) % 60).padStart(2, '0')} min`;
+
 /** @param {string} title */
 const heading = (title) => say(`\n=== ${title} ${'='.repeat(Math.max(3, 70 - title.length))}`);
 
@@ -98,12 +107,17 @@ async function runAll(chosen) {
   /** @type {Map<string, Counts>} */
   const counts = new Map();
   for (const step of chosen) {
-    heading(step.title);
+    const from = Date.now();
+    heading(`${step.title}, ${minutes(from - begunAt)} after the start`);
+    // Some say nothing for minutes.
+    const alive = setInterval(() => say(`... ${step.title}: ${minutes(Date.now() - from)} so far`), 60_000);
     const failedBefore = step.after !== undefined && counts.get(step.after)?.failed !== 0;
     const missing = step.needs === 'browser' && browser === null ? 'there is no browser' : null;
     const why = failedBefore ? `${step.after} failed` : missing;
     if (why !== null) say(`${step.title}: not run, ${why}`);
     counts.set(step.title, why === null ? await runStep(step, browser) : oneFailed);
+    clearInterval(alive);
+    if (why === null) say(`${step.title}: took ${minutes(Date.now() - from)}`);
   }
   return sum([...counts.values()]);
 }

@@ -163,7 +163,7 @@ def main():
     index = [
         describe(a.out, "fashion-1k", "Fashion-1k", fashion, 28, "MIT",
                  "Fashion-MNIST (Zalando), Debian package dataset-fashion-mnist 0.0~git20200523.55506a9-1",
-                 "Ten kinds of clothing, small grey photographs: 100 of each to learn from, 100 of each to test."),
+                 "Ten kinds of clothing, small grey photographs: of each 100 for learning and validation together, 100 for the test."),
         describe(a.out, "emoji-8", "Emoji-8", emoji, 64, "Apache-2.0",
                  "Noto Emoji (Google), npm package emoji-datasource-google 16.0.0",
                  "Noto emoji sorted into eight categories: drawings, few a class, and the category is about meaning."),

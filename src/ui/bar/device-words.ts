@@ -15,6 +15,15 @@ export interface DeviceWords {
 }
 
 const slow = 'It works, but slowly: take few images and few epochs.';
+const faster = 'A current Chrome or Edge on a machine with a graphics processor is much faster.';
+
+/** Why the processor computes, and what that means: the same before a run and while it goes on. */
+const onProcessor = (why: string): string =>
+  `${sentence(why)} Training runs on the processor itself (WebAssembly, “wasm” for short). ${slow} ${faster}`;
+const noWebGpu = (reason: string): string =>
+  `WebGPU, by which a page computes on the graphics processor, is not available here: ${reason}`;
+const emulated = (name: string): string =>
+  `The only graphics processor here is emulated by the processor (${name}).`;
 
 const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);
 
@@ -35,28 +44,35 @@ function detailOf({ engine, gpu, tuning }: EngineDescription): string {
   return parts.join('; ');
 }
 
-function ofEngine(description: EngineDescription, hello: Hello | null): DeviceWords {
-  const { backend, adapter, software, fallback } = description;
-  const notices: string[] = [];
-  // What the worker said at the start says why better than the advice that comes with a fault.
-  if (fallback !== null)
-    notices.push(
-      hello?.gpu.kind === 'absent'
-        ? `WebGPU is not available here: ${sentence(hello.gpu.reason)}`
-        : sentence(fallback),
-    );
-  if (backend === 'webgpu' && software)
-    notices.push(`The graphics processor is emulated by the processor (${adapter}). ${slow}`);
-  else if (fallback !== null && backend !== 'webgpu')
-    notices.push(`Training runs on the processor (${backend}), which is slower.`);
-  const device = backend === 'webgpu' ? 'WebGPU' : `Processor (${backend})`;
+function ofEngine(
+  { backend, adapter, software, fallback, ...more }: EngineDescription,
+  hello: Hello | null,
+): DeviceWords {
+  const isGpu = backend === 'webgpu';
+  const notice = isGpu
+    ? [
+        ...(fallback === null ? [] : [sentence(fallback)]),
+        ...(software ? [`${emulated(adapter)} ${slow}`] : []),
+      ]
+    : fallback === null
+      ? []
+      : [onProcessor(whyProcessor(hello) ?? fallback)];
   return {
     backend,
-    text: `${device} · ${adapter}${software ? ', software' : ''}`,
-    detail: detailOf(description),
-    variant: notices.length === 0 ? 'good' : 'warn',
-    notice: notices.length === 0 ? null : notices.join(' '),
+    text: isGpu ? `WebGPU · ${adapter}${software ? ', software' : ''}` : `Processor (${backend})`,
+    detail: [...(isGpu ? [] : [adapter]), detailOf({ ...more, backend, adapter, software, fallback })].join(
+      '; ',
+    ),
+    variant: notice.length === 0 ? 'good' : 'warn',
+    notice: notice.length === 0 ? null : notice.join(' '),
   };
+}
+
+/** What the worker said at the start of the graphics processor, where that is why it is not used. */
+function whyProcessor(hello: Hello | null): string | null {
+  if (hello === null) return null;
+  if (hello.gpu.kind === 'absent') return noWebGpu(hello.gpu.reason);
+  return hello.gpu.software ? emulated(hello.gpu.name) : null;
 }
 
 export function deviceWords(
@@ -74,11 +90,10 @@ function beforeRun(hello: Hello | null, choice: BackendChoice): Omit<DeviceWords
   if (choice === 'wasm' || choice === 'cpu')
     return { backend: choice, text: `Processor (${choice}), as chosen`, variant: 'soft', notice: null };
   if (gpu.kind === 'absent') {
-    const reason = sentence(gpu.reason);
     const notice =
       choice === 'webgpu'
-        ? `WebGPU was chosen but is not available here: ${reason} Choose the backend "automatic" or "wasm", or open this page in a current Chrome or Edge.`
-        : `WebGPU is not available here: ${reason} Training will run on the processor (wasm). ${slow} A current Chrome or Edge on a machine with a graphics processor is much faster.`;
+        ? `${sentence(noWebGpu(gpu.reason))} It was chosen all the same: choose the backend "automatic" or "wasm", or open this page in a current Chrome or Edge.`
+        : onProcessor(noWebGpu(gpu.reason));
     return { backend: 'wasm', text: 'Processor (wasm)', variant: 'warn', notice };
   }
   if (gpu.software)
@@ -87,13 +102,13 @@ function beforeRun(hello: Hello | null, choice: BackendChoice): Omit<DeviceWords
           backend: 'webgpu',
           text: `WebGPU · ${gpu.name}, software`,
           variant: 'warn',
-          notice: `The graphics processor is emulated by the processor (${gpu.name}): the backend "wasm" is about a hundred times faster here.`,
+          notice: `${emulated(gpu.name)} The backend "wasm" is about a hundred times faster here.`,
         }
       : {
           backend: 'wasm',
           text: 'Processor (wasm)',
           variant: 'warn',
-          notice: `The only graphics processor here is emulated by the processor (${gpu.name}), so training will run on the processor itself (wasm). ${slow}`,
+          notice: onProcessor(emulated(gpu.name)),
         };
   return { backend: 'webgpu', text: `WebGPU · ${gpu.name}`, variant: 'good', notice: null };
 }

@@ -1,6 +1,6 @@
 // The branch map: every adapted linear of every block with its branches, as a picture and as a table, with
 // the details of the one that is pointed at. Before a run it shows what would grow.
-import { useMemo, useState } from 'react';
+import { useDeferredValue, useMemo, useState } from 'react';
 import { recipeDefaults } from '../../recipe/recipe.ts';
 import { pointAt, useChart } from '../../state/chart-store.ts';
 import { useModel } from '../../state/model-store.ts';
@@ -48,18 +48,22 @@ function useModules(moment: BranchMoment | null): Shown {
   return running.length > 0 ? { modules: running, parameters: null } : planned;
 }
 
+const strongestOf = (modules: readonly ModuleView[]): number =>
+  modules.reduce(
+    (most, { branches }) => branches.reduce((max, { strength }) => Math.max(max, strength), most),
+    0,
+  );
+
 /** The strongest branch of the whole run: what grows is seen to grow when the run is gone through. */
 function useStrongest(modules: readonly ModuleView[]): number {
   const moments = useRun((state) => state.moments);
-  return useMemo(
-    () =>
-      Math.max(
-        0,
-        ...[...moments, { modules }].map((moment) =>
-          Math.max(0, ...moment.modules.flatMap(({ branches }) => branches.map(({ strength }) => strength))),
-        ),
-      ),
-    [moments, modules],
+  const before = useMemo(
+    () => moments.reduce((most, moment) => Math.max(most, strongestOf(moment.modules)), 0),
+    [moments],
+  );
+  return Math.max(
+    before,
+    useMemo(() => strongestOf(modules), [modules]),
   );
 }
 
@@ -114,7 +118,9 @@ function planSentence({ dropSteps, stage2Step }: LengthPreview): string {
 export function BranchCard() {
   const moment = usePointedMoment();
   const { modules, parameters } = useModules(moment);
-  const strongest = useStrongest(modules);
+  // A hand on the slider does not wait for the picture.
+  const drawn = useDeferredValue(modules);
+  const strongest = useStrongest(drawn);
   const preview = parameters !== null;
   const length = useLength();
   const result = useRun((state) => state.result);
@@ -166,7 +172,8 @@ export function BranchCard() {
         {view === 'picture' ? (
           <div className={styles.picture}>
             <BranchTree
-              modules={modules}
+              modules={drawn}
+              still={moment !== null}
               strongest={strongest}
               chosen={chosen}
               onChoose={setChosen}

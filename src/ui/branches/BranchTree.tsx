@@ -1,6 +1,6 @@
 // The picture of the branch map: trunks from bottom to top, one for each adapted linear, and at each block
 // its branches. Arrow keys walk from module to module.
-import { useEffect, useRef, useState, type KeyboardEvent } from 'react';
+import { memo, useEffect, useMemo, useRef, useState, type KeyboardEvent } from 'react';
 import type { ModuleView } from '../../worker/protocol.ts';
 import { moduleName } from '../parts/words.ts';
 import { ModuleLimbs } from './ModuleLimbs.tsx';
@@ -15,6 +15,8 @@ interface BranchTreeProps {
   readonly onChoose: (module: string | null) => void;
   /** Before a run: buds without strength. */
   readonly preview: boolean;
+  /** Branches stand at once where they are to stand: a run is being gone through. */
+  readonly still: boolean;
 }
 
 function useWidth(): [(element: HTMLElement | null) => (() => void) | undefined, number] {
@@ -31,7 +33,7 @@ function useWidth(): [(element: HTMLElement | null) => (() => void) | undefined,
   return [stable, width];
 }
 
-export function BranchTree({ modules, strongest, chosen, onChoose, preview }: BranchTreeProps) {
+function Tree({ modules, strongest, chosen, onChoose, preview, still }: BranchTreeProps) {
   const [observe, width] = useWidth();
   const picture = useRef<SVGSVGElement>(null);
   const names = modules.map(({ module }) => moduleName(module));
@@ -42,7 +44,11 @@ export function BranchTree({ modules, strongest, chosen, onChoose, preview }: Br
     -1,
     ...modules.flatMap((m) => m.branches.map(({ droppedAt }) => droppedAt ?? -1)),
   );
-  const layout = treeLayout({ blocks, linears: linears.length, branches, width });
+  const columns = linears.length;
+  const layout = useMemo(
+    () => treeLayout({ blocks, linears: columns, branches, width }),
+    [blocks, columns, branches, width],
+  );
   const ground = layout.top + blocks * layout.rowHeight;
   const everyBlock = layout.rowHeight >= 15 ? 1 : 2;
   const focusable = chosen ?? modules[0]?.module ?? null;
@@ -70,7 +76,7 @@ export function BranchTree({ modules, strongest, chosen, onChoose, preview }: Br
   }
 
   return (
-    <div className={styles.tree} ref={observe}>
+    <div className={styles.tree} ref={observe} data-still={still}>
       {width > 0 && (
         <svg
           ref={picture}
@@ -136,3 +142,6 @@ export function BranchTree({ modules, strongest, chosen, onChoose, preview }: Br
     </div>
   );
 }
+
+/** Drawn anew only when something in it changed. */
+export const BranchTree = memo(Tree);

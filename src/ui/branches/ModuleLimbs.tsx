@@ -135,7 +135,7 @@ function same<T>(a: readonly T[], b: readonly T[]): boolean {
 }
 
 const facts = (props: ModuleLimbsProps): readonly unknown[] => [
-  JSON.stringify(props.layout),
+  props.layout,
   props.place.x,
   props.place.y,
   props.strongest,

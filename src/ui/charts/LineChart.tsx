@@ -104,6 +104,15 @@ export function LineChart({ spec }: { readonly spec: ChartSpec }) {
         });
       }, redrawMs);
     };
+    // Once a frame, however fast somebody points.
+    let next = 0;
+    const showNext = (): void => {
+      if (next !== 0) return;
+      next = requestAnimationFrame(() => {
+        next = 0;
+        show(chartStore.getState().pointed);
+      });
+    };
     const observer = new ResizeObserver(([entry]) => {
       const width = Math.floor(entry?.contentRect.width ?? 0);
       if (width > 0) plot.setSize({ width, height });
@@ -116,7 +125,7 @@ export function LineChart({ spec }: { readonly spec: ChartSpec }) {
       }),
       chartStore.subscribe((now, before) => {
         if (now.pointed === before.pointed) schedule();
-        else show(now.pointed);
+        else showNext();
       }),
     ];
     // After uPlot's own listeners, which lie deeper.
@@ -128,6 +137,7 @@ export function LineChart({ spec }: { readonly spec: ChartSpec }) {
       observer.disconnect();
       if (timer !== null) clearTimeout(timer);
       cancelAnimationFrame(frame);
+      cancelAnimationFrame(next);
       if (hovered) pointAt(null);
       element.removeEventListener('mousemove', onMove);
       element.removeEventListener('mouseleave', onLeave);

@@ -67,6 +67,7 @@ function Split({ data }: { readonly data: DataSummary }) {
           ))}
       </ul>
       <p className={styles.soft}>
+        {total < data.images && `${wholeText(total)} of ${wholeText(data.images)} images are used. `}
         {validationTitle !== null ? (
           <>
             Validation set: <bdi>{plainText(validationTitle, 120)}</bdi>.

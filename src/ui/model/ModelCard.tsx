@@ -10,6 +10,7 @@ import { AdapterChoice } from './AdapterChoice.tsx';
 import { ImageSize } from './ImageSize.tsx';
 import { ModelChoice } from './ModelChoice.tsx';
 import { Button } from '../parts/Button.tsx';
+import type { ModelSummary } from '../../worker/protocol.ts';
 import { Card } from '../parts/Card.tsx';
 import { FaultBox } from '../parts/FaultBox.tsx';
 import { FilePick } from '../parts/FilePick.tsx';
@@ -33,17 +34,10 @@ export function ModelCard() {
             <bdi>{plainText(model.title, 120)}</bdi>
           </p>
           <p className={styles.facts}>
-            {[
-              `${model.config.depth} blocks`,
-              `width ${model.config.dim}`,
-              countText(model.config.heads, 'head'),
-              `${model.config.imageSize} px, patches of ${model.config.patchSize}`,
-              `${parametersText(model.parameters)} parameters`,
-              bytesInWords(model.bytes),
-              model.dtype,
-              model.family,
-            ].map((fact) => (
-              <span key={fact}>{fact}</span>
+            {factsOf(model).map(([fact, meaning]) => (
+              <span key={fact} title={meaning}>
+                {fact}
+              </span>
             ))}
           </p>
           {model.imageSizes.length > 1 && (
@@ -51,8 +45,13 @@ export function ModelCard() {
           )}
           {shipped !== undefined && <p>{shipped.goodFor}</p>}
           <details className={styles.more}>
-            <summary>How images reach it, and notes</summary>
+            <summary>How images reach it, what the numbers mean, and notes</summary>
             <ul className={styles.notes}>
+              {factsOf(model).map(([fact, meaning]) => (
+                <li key={fact}>
+                  {fact}: {meaning}.
+                </li>
+              ))}
               <li>{model.preprocessing}</li>
               {model.labels.length > 0 && (
                 <li>It knows {countText(model.labels.length, 'class', 'classes')}.</li>
@@ -114,4 +113,22 @@ export function ModelCard() {
       )}
     </Card>
   );
+}
+
+/** What is said of a model, each with what it means to whoever does not know the word. */
+function factsOf(model: ModelSummary): readonly (readonly [string, string])[] {
+  const { depth, dim, heads, imageSize, patchSize } = model.config;
+  return [
+    [`${depth} blocks`, 'layers one after the other; more see more, and take longer'],
+    [`width ${dim}`, 'numbers that stand for each part of an image inside the model'],
+    [countText(heads, 'head'), 'ways in which a block compares the parts of an image'],
+    [
+      `${imageSize} px, patches of ${patchSize}`,
+      'the size that images get, and that of the squares they are cut into',
+    ],
+    [`${parametersText(model.parameters)} parameters`, 'numbers that the model is made of'],
+    [bytesInWords(model.bytes), 'the size of its file'],
+    [model.dtype, 'how each number is stored: float32 in 4 bytes, float16 and bfloat16 in 2'],
+    [model.family, 'the kind of model, and whose names its file uses'],
+  ];
 }

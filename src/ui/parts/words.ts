@@ -84,3 +84,14 @@ export function moduleText(module: string): string {
   const { block, words } = moduleName(module);
   return `Block ${block}, ${words}`;
 }
+
+/**
+ * Passes over the images as a number. Steps are whole: where some are nearer to whole passes than half a step,
+ * these were meant.
+ */
+export function epochsText(steps: number, stepsPerEpoch: number): string {
+  const epochs = steps / stepsPerEpoch;
+  const whole = Math.round(epochs);
+  const isMeant = whole > 0 && Math.abs(epochs - whole) < Math.min(0.5, 0.5 / stepsPerEpoch);
+  return isMeant ? String(whole) : epochs.toFixed(1);
+}

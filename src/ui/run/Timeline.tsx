@@ -2,7 +2,7 @@
 // words.
 import { useRun } from '../../state/run-store.ts';
 import { useLength, useMayEndEarly } from '../use-length.ts';
-import { aboutText, wholeText } from '../parts/words.ts';
+import { aboutText, epochsText, wholeText } from '../parts/words.ts';
 import styles from './RunCard.module.css';
 
 export function Timeline() {
@@ -46,8 +46,8 @@ export function Timeline() {
           {wholeText(steps)}
         </span>
         <span className={styles.soft}>
-          epoch {(done / stepsPerEpoch).toFixed(1)} of {mayEnd && 'at most '}
-          {(steps / stepsPerEpoch).toFixed(1)}
+          epoch {epochsText(done, stepsPerEpoch)} of {mayEnd && 'at most '}
+          {epochsText(steps, stepsPerEpoch)}
         </span>
       </div>
       <div

@@ -107,15 +107,15 @@ describe('a long run', () => {
 test('a run that may end by itself promises no more than it knows', async () => {
   const counts = (): string => screen.getByTestId('step').parentElement?.parentElement?.textContent ?? '';
   await shown('training, stage 1');
-  expect(counts()).toBe('Step 120 of 250epoch 4.8 of 10.0');
+  expect(counts()).toBe('Step 120 of 250epoch 4.8 of 10');
   expect(screen.getByTestId('time-left').textContent).toMatch(/^about /);
   cleanup();
   await shown('training, may end early');
-  expect(counts()).toBe('Step 120 of at most 250epoch 4.8 of at most 10.0');
+  expect(counts()).toBe('Step 120 of at most 250epoch 4.8 of at most 10');
   expect(screen.getByTestId('time-left').textContent).toMatch(/^at most /);
   cleanup();
   await shown('ended by itself');
-  expect(counts()).toBe('Step 175 of 250epoch 7.0 of 10.0');
+  expect(counts()).toBe('Step 175 of 250epoch 7 of 10');
   expect(screen.getByTestId('kept').textContent).toContain('So the run ended by itself after step 175.');
 });
 

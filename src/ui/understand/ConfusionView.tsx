@@ -1,7 +1,7 @@
 // The confusion matrix as a table: a row for what the images are, a column for what was answered. Every cell
 // with images is a button that shows them; one of them is in the order of the tab key, arrows lead to the
 // others. Of many classes those that are confused most are shown first.
-import { useMemo, useRef, useState, useTransition, type KeyboardEvent, type ReactNode } from 'react';
+import { memo, useEffect, useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from 'react';
 import { countOf, mostConfused } from '../../understand/confusion.ts';
 import { Button } from '../parts/Button.tsx';
 import { cx } from '../parts/cx.ts';
@@ -30,9 +30,9 @@ export function ConfusionView({ seen }: { readonly seen: Seen }) {
   const { confusion, answers, given } = seen;
   const [share, setShare] = useState<Share>('counts');
   const [all, setAll] = useState(confusion.classes <= most);
-  const [isPending, start] = useTransition();
   const [chosen, setChosen] = useState<Cell | null>(null);
   const ids = useMemo(() => mostConfused(confusion, all ? confusion.classes : most), [confusion, all]);
+  const shownRows = useGrowing(ids.length);
   const rows = useMemo(
     () =>
       chosen === null
@@ -47,14 +47,14 @@ export function ConfusionView({ seen }: { readonly seen: Seen }) {
       <div>
         <Switch label="What the cells say" options={shares} value={share} onChange={setShare} />
       </div>
-      <Matrix seen={seen} ids={ids} share={share} chosen={chosen} onChoose={setChosen} />
+      <Matrix seen={seen} ids={ids} rows={shownRows} share={share} chosen={chosen} onChoose={setChosen} />
       {!all && (
         <div className={styles.bar}>
           <span className={styles.soft}>
             The {most} of {wholeText(confusion.classes)} classes that are confused most.
           </span>
-          <Button variant="quiet" disabled={isPending} onClick={() => start(() => setAll(true))}>
-            {isPending ? 'Drawing all classes' : `Show all ${wholeText(confusion.classes)} classes`}
+          <Button variant="quiet" onClick={() => setAll(true)}>
+            Show all {wholeText(confusion.classes)} classes
           </Button>
         </div>
       )}
@@ -78,20 +78,38 @@ export function ConfusionView({ seen }: { readonly seen: Seen }) {
   );
 }
 
+/** Rows that are added at once: thousands of cells in one go would hold the page up. */
+const rowsAtOnce = 6;
+
+/** Grows to a number, some more after each painting; the first screen of them is there at once. */
+function useGrowing(to: number): number {
+  const [count, setCount] = useState(most);
+  useEffect(() => {
+    if (count >= to) return;
+    const timer = setTimeout(() => setCount(count + rowsAtOnce));
+    return () => clearTimeout(timer);
+  }, [count, to]);
+  return Math.min(count, to);
+}
+
 interface MatrixProps {
   readonly seen: Seen;
   readonly ids: readonly number[];
+  /** How many of them have their row yet. */
+  readonly rows: number;
   readonly share: Share;
   readonly chosen: Cell | null;
   readonly onChoose: (cell: Cell) => void;
 }
 
-function Matrix({ seen, ids, share, chosen, onChoose }: MatrixProps) {
+function Matrix({ seen, ids, rows, share, chosen, onChoose }: MatrixProps) {
   const { confusion } = seen;
   const table = useRef<HTMLTableElement>(null);
-  const first = ids.flatMap((label) =>
-    ids.filter((answer) => countOf(confusion, label, answer) > 0).map((answer) => ({ label, answer })),
-  )[0];
+  const first = useMemo(() => {
+    for (const label of ids)
+      for (const answer of ids) if (countOf(confusion, label, answer) > 0) return { label, answer };
+    return undefined;
+  }, [confusion, ids]);
   const [tabbed, setTabbed] = useState<Cell | undefined>(first);
   const isShown = tabbed !== undefined && ids.includes(tabbed.label) && ids.includes(tabbed.answer);
   const stop = isShown ? tabbed : first;
@@ -102,13 +120,14 @@ function Matrix({ seen, ids, share, chosen, onChoose }: MatrixProps) {
     if (by === undefined || from === null) return;
     event.preventDefault();
     const line = from.closest('tr');
-    let [x, y] = [from.cellIndex, line?.rowIndex ?? 0];
+    let [x, y] = [columnOf(from), line?.rowIndex ?? 0];
     for (;;) {
       [x, y] = [x + by[0], y + by[1]];
-      const cell = table.current?.rows[y]?.cells[x];
-      if (cell === undefined) return;
-      const button = cell.querySelector('button');
-      if (button === null) continue;
+      const row = table.current?.rows[y];
+      if (row === undefined || x < 1 || x > ids.length) return;
+      const cell = [...row.cells].find((one) => columnOf(one) === x);
+      const button = cell?.querySelector('button');
+      if (button == null) continue;
       button.focus();
       return;
     }
@@ -142,36 +161,18 @@ function Matrix({ seen, ids, share, chosen, onChoose }: MatrixProps) {
           </tr>
         </thead>
         <tbody>
-          {ids.map((label) => (
-            <tr key={label}>
-              <th scope="row" className={styles.row} title={className(seen, label)}>
-                <bdi>{className(seen, label)}</bdi>
-              </th>
-              {ids.map((answer) => (
-                <MatrixCell
-                  key={answer}
-                  seen={seen}
-                  label={label}
-                  answer={answer}
-                  share={share}
-                  isTabbed={stop?.label === label && stop.answer === answer}
-                  isChosen={chosen?.label === label && chosen.answer === answer}
-                  onChoose={onChoose}
-                  onFocus={setTabbed}
-                />
-              ))}
-              {ids.length < confusion.classes && (
-                <td className={styles.total}>
-                  {wholeText(
-                    ids.reduce(
-                      (left, answer) => left - countOf(confusion, label, answer),
-                      confusion.images[label] ?? 0,
-                    ),
-                  )}
-                </td>
-              )}
-              <td className={styles.total}>{wholeText(confusion.images[label] ?? 0)}</td>
-            </tr>
+          {ids.slice(0, rows).map((label) => (
+            <MatrixRow
+              key={label}
+              seen={seen}
+              ids={ids}
+              label={label}
+              share={share}
+              tabbed={stop?.label === label ? stop.answer : null}
+              chosen={chosen?.label === label ? chosen.answer : null}
+              onChoose={onChoose}
+              onFocus={setTabbed}
+            />
           ))}
         </tbody>
         <tfoot>
@@ -190,6 +191,78 @@ function Matrix({ seen, ids, share, chosen, onChoose }: MatrixProps) {
     </div>
   );
 }
+
+/** The column of a cell, those before it with their spans counted. */
+function columnOf(cell: HTMLTableCellElement): number {
+  let column = 0;
+  for (let one = cell.previousElementSibling; one !== null; one = one.previousElementSibling)
+    if (one instanceof HTMLTableCellElement) column += one.colSpan;
+  return column;
+}
+
+interface MatrixRowProps extends Pick<MatrixProps, 'seen' | 'ids' | 'share' | 'onChoose'> {
+  readonly label: number;
+  /** The answer of the cell in this row that the tab key stops at, and of the one that is shown. */
+  readonly tabbed: number | null;
+  readonly chosen: number | null;
+  readonly onFocus: (cell: Cell) => void;
+}
+
+/** A row; neighbours without an image are one cell, since of many classes most have none. */
+const MatrixRow = memo(function MatrixRow({
+  seen,
+  ids,
+  share,
+  label,
+  tabbed,
+  chosen,
+  onChoose,
+  onFocus,
+}: MatrixRowProps) {
+  const { confusion } = seen;
+  const parts: (number | { readonly at: number; readonly count: number })[] = [];
+  for (const answer of ids) {
+    const last = parts.at(-1);
+    if (countOf(confusion, label, answer) > 0 || label === answer) parts.push(answer);
+    else if (typeof last === 'object') parts[parts.length - 1] = { ...last, count: last.count + 1 };
+    else parts.push({ at: answer, count: 1 });
+  }
+  return (
+    <tr>
+      <th scope="row" className={styles.row} title={className(seen, label)}>
+        <bdi>{className(seen, label)}</bdi>
+      </th>
+      {parts.map((part) =>
+        typeof part === 'object' ? (
+          <td key={part.at} colSpan={part.count} />
+        ) : (
+          <MatrixCell
+            key={part}
+            seen={seen}
+            label={label}
+            answer={part}
+            share={share}
+            isTabbed={tabbed === part}
+            isChosen={chosen === part}
+            onChoose={onChoose}
+            onFocus={onFocus}
+          />
+        ),
+      )}
+      {ids.length < confusion.classes && (
+        <td className={styles.total}>
+          {wholeText(
+            ids.reduce(
+              (left, answer) => left - countOf(confusion, label, answer),
+              confusion.images[label] ?? 0,
+            ),
+          )}
+        </td>
+      )}
+      <td className={styles.total}>{wholeText(confusion.images[label] ?? 0)}</td>
+    </tr>
+  );
+});
 
 const moves: ReadonlyMap<string, readonly [x: number, y: number]> = new Map([
   ['ArrowLeft', [-1, 0]],

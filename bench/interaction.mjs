@@ -1,0 +1,147 @@
+// How soon the page answers a hand while it trains: the built app fine-tunes its own model over wasm, its page's
+// thread is slowed down six times, and every place, view, field, slider and chart is used as a person would.
+// For each kind of interaction the longest time from the input to the next paint (Event Timing API, as INP
+// counts it), and how much of that was waiting, handling and painting.
+// `npm run build && node bench/interaction.mjs [--rate 6] [--rounds 2]`
+import { parseArgs } from 'node:util';
+import { chromium } from '@playwright/test';
+import { findBrowser, noBrowser } from '../scripts/setup/browser.mjs';
+import { softwareWebgpuFlags } from '../scripts/setup/browser-flags.mjs';
+import { serveApp } from '../scripts/setup/serve.mjs';
+
+const { values } = parseArgs({ options: { rate: { type: 'string' }, rounds: { type: 'string' } } });
+const rate = Number(values.rate ?? 6);
+const rounds = Number(values.rounds ?? 2);
+
+/**
+ * @typedef {object} Timed
+ * @property {string} doing
+ * @property {string} name
+ * @property {number} duration ms to the next paint
+ * @property {number} delay ms until it was handled
+ * @property {number} handling ms
+ */
+
+/** Watches the interactions of a page: runs in it. */
+function watch() {
+  /** @type {Timed[]} */
+  const timed = [];
+  Object.assign(globalThis, { timed, doing: '' });
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) {
+      const event = /** @type {PerformanceEventTiming} */ (entry);
+      const { name, duration, startTime, processingStart, processingEnd } = event;
+      // Hovering has no id of an interaction, but is felt all the same.
+      if (Reflect.get(event, 'interactionId') === 0 && !/^pointer(move|over)|mouse(move|over)$/.test(name))
+        continue;
+      timed.push({
+        doing: String(Reflect.get(globalThis, 'doing')),
+        name,
+        duration,
+        delay: Math.round(processingStart - startTime),
+        handling: Math.round(processingEnd - processingStart),
+      });
+    }
+  }).observe(Object.assign({ type: 'event' }, { durationThreshold: 16 }));
+}
+
+const executablePath = await findBrowser();
+if (executablePath === null) throw new Error(noBrowser);
+const server = await serveApp(0);
+const browser = await chromium.launch({ executablePath, args: softwareWebgpuFlags });
+try {
+  const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+  const devtools = await page.context().newCDPSession(page);
+  await page.goto(server.url);
+  await page.getByTestId('model-title').waitFor();
+  await page.getByTestId('data-title').waitFor();
+  const places = page.getByRole('navigation', { name: 'Places' });
+  const views = page.getByRole('navigation', { name: 'Views' });
+  /** @param {string} name */
+  const place = (name) => places.getByRole('link', { name });
+  await place('Train').click();
+  await page.getByLabel('Backend').selectOption('wasm');
+  await page.getByRole('button', { name: 'Start', exact: true }).click();
+  await page.locator('[data-testid=phase][data-phase=training]').waitFor({ timeout: 600_000 });
+  // The first epochs fill curves and moments.
+  await page.waitForFunction(
+    () => Number(document.querySelector('[data-testid=step]')?.getAttribute('data-step') ?? 0) > 30,
+    null,
+    { timeout: 600_000 },
+  );
+  await page.evaluate(watch);
+  await devtools.send('Emulation.setCPUThrottlingRate', { rate });
+
+  /**
+   * @param {string} name
+   * @param {() => Promise<unknown>} act
+   */
+  async function doing(name, act) {
+    await page.evaluate((now) => Object.assign(globalThis, { doing: now }), name);
+    await act();
+    await page.waitForTimeout(500);
+  }
+
+  for (let round = 0; round < rounds; round++) {
+    for (const name of ['Images', 'Model', 'Understand', 'Take home', 'Train'])
+      await doing(`place ${name}`, () => place(name).click());
+    await doing('place Understand', () => place('Understand').click());
+    for (const view of ['What each branch is for', 'Where it looks', 'Try it', 'What it gets wrong'])
+      await doing(`view ${view}`, () => views.getByRole('link', { name: view }).click());
+    await doing('place Train', () => place('Train').click());
+    const slider = page.getByTestId('moments');
+    if (await slider.isVisible()) {
+      const box = await slider.boundingBox();
+      if (box !== null)
+        await doing('moments slider', async () => {
+          await page.mouse.move(box.x + 4, box.y + box.height / 2);
+          await page.mouse.down();
+          for (let i = 1; i <= 20; i++)
+            await page.mouse.move(box.x + (i / 20) * box.width, box.y + box.height / 2);
+          await page.mouse.up();
+        });
+      await doing('moments keys', async () => {
+        await slider.focus();
+        for (let i = 0; i < 6; i++) await page.keyboard.press('ArrowLeft');
+      });
+    }
+    const chart = await page.locator('canvas').first().boundingBox();
+    if (chart !== null)
+      await doing('chart hover', async () => {
+        for (let i = 1; i < 25; i++)
+          await page.mouse.move(chart.x + (i / 25) * chart.width, chart.y + chart.height / 2);
+      });
+    for (const theme of ['Dark', 'Light'])
+      await doing('theme', async () => {
+        const button = page.getByRole('radio', { name: theme }).or(page.getByRole('button', { name: theme }));
+        if ((await button.count()) > 0) await button.first().click({ force: true });
+      });
+    await doing('tree keys', async () => {
+      const tree = page.getByLabel(/^Branch map/).first();
+      if ((await tree.count()) === 0) return;
+      await tree.focus();
+      for (const key of ['ArrowRight', 'ArrowDown', 'ArrowRight']) await page.keyboard.press(key);
+    });
+    await doing('pause', () => page.getByRole('button', { name: 'Pause', exact: true }).click());
+    await doing('resume', () => page.getByRole('button', { name: 'Resume', exact: true }).click());
+  }
+  await devtools.send('Emulation.setCPUThrottlingRate', { rate: 1 });
+  await page.getByRole('button', { name: 'Stop', exact: true }).click();
+  const timed = /** @type {Timed[]} */ (await page.evaluate(() => Reflect.get(globalThis, 'timed')));
+  /** @type {Map<string, Timed>} */
+  const worst = new Map();
+  for (const one of timed) {
+    const known = worst.get(one.doing);
+    if (known === undefined || known.duration < one.duration) worst.set(one.doing, one);
+  }
+  console.log(`${timed.length} events at ${rate} x; the slowest of each kind, in ms:`);
+  for (const { doing: what, name, duration, delay, handling } of [...worst.values()].sort(
+    (a, b) => b.duration - a.duration,
+  ))
+    console.log(
+      `${String(duration).padStart(5)}  ${what} (${name}): waited ${delay}, handled ${handling}, painted ${duration - delay - handling}`,
+    );
+} finally {
+  await browser.close();
+  await server.close();
+}
