@@ -126,6 +126,7 @@ export function BranchCard() {
   const result = useRun((state) => state.result);
   const [view, setView] = useState<'picture' | 'table'>('picture');
   const [chosen, setChosen] = useState<string | null>(null);
+  const told = useDeferredValue(chosen);
   if (modules.length === 0) return null;
   const branches = modules.flatMap((module) => module.branches);
   const live = branches.filter(({ droppedAt }) => droppedAt === null).length;
@@ -179,10 +180,7 @@ export function BranchCard() {
               onChoose={setChosen}
               preview={preview}
             />
-            <BranchDetails
-              module={modules.find(({ module }) => module === chosen) ?? null}
-              preview={preview}
-            />
+            <BranchDetails module={modules.find(({ module }) => module === told) ?? null} preview={preview} />
           </div>
         ) : (
           <BranchTable modules={modules} />

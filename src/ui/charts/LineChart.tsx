@@ -1,6 +1,6 @@
-// One live chart: draws the log at most ten times a second, and not at all while the page is hidden. The
-// numbers under the crosshair are written beside the title, past React.
-import { useEffect, useId, useRef, type KeyboardEvent } from 'react';
+// One live chart: draws the log at most ten times a second, less often where that takes long, and not at all
+// while the page is hidden. The numbers under the crosshair are written beside the title, past React.
+import { useDeferredValue, useEffect, useId, useRef, type KeyboardEvent } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { chartColumns, type ChartColumns } from '../../state/chart-series.ts';
@@ -14,6 +14,8 @@ import { plotOptions } from './plot-options.ts';
 import styles from './Charts.module.css';
 
 const redrawMs = 100;
+/** On a slow machine it waits so many times as long as the last drawing took: a hand finds the page free. */
+const restsPerDraw = 8;
 
 /** The value at a position, or the last one before it. */
 function valueBefore(
@@ -33,7 +35,8 @@ export function LineChart({ spec }: { readonly spec: ChartSpec }) {
   const stepText = useRef<HTMLSpanElement>(null);
   const readout = useRef<HTMLSpanElement>(null);
   const chart = useRef<uPlot>(null);
-  const theme = useTheme((state) => state.version);
+  // Made anew for other colours, after the rest has them.
+  const theme = useDeferredValue(useTheme((state) => state.version));
   const logLoss = useChart((state) => spec.main && state.logLoss);
 
   useEffect(() => {
@@ -95,14 +98,20 @@ export function LineChart({ spec }: { readonly spec: ChartSpec }) {
       else write(plot);
     };
     let timer: ReturnType<typeof setTimeout> | null = null;
+    let tookMs = 0;
     let frame = 0;
     const schedule = (): void => {
-      timer ??= setTimeout(() => {
-        frame = requestAnimationFrame(() => {
-          timer = null;
-          draw();
-        });
-      }, redrawMs);
+      timer ??= setTimeout(
+        () => {
+          frame = requestAnimationFrame(() => {
+            timer = null;
+            const from = performance.now();
+            draw();
+            tookMs = performance.now() - from;
+          });
+        },
+        Math.max(redrawMs, restsPerDraw * tookMs),
+      );
     };
     // Once a frame, however fast somebody points.
     let next = 0;
