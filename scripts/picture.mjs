@@ -1,4 +1,4 @@
-// The pictures of the README: the built app fine-tunes its own model on its own emoji over wasm. docs/film.png
+// The pictures of the README: the built app fine-tunes its own model on its own emoji over wasm. docs/film.jpg
 // is the curve and the branches at some moments of the run, docs/picture.png the page down to the scalars when
 // it has finished.
 // `node scripts/picture.mjs` makes both anew, `--film` the film alone.
@@ -48,10 +48,10 @@ async function writeFilm(browser, frames) {
     main { display: flex; gap: 8px; align-items: end; padding: 10px; width: 1100px; }
     figure { flex: 1; margin: 0; min-width: 0; }
     figcaption { padding-bottom: 4px; }
-    img { display: block; width: 100%; }
+    img { display: block; width: 100%; max-height: 245px; object-fit: contain; object-position: left; }
   </style><main>${columns.join('')}</main>`);
   await page.waitForFunction(() => [...document.images].every(({ complete }) => complete));
-  await page.locator('main').screenshot({ path: join(root, 'docs/film.png') });
+  await page.locator('main').screenshot({ path: join(root, 'docs/film.jpg'), quality: 80 });
   await page.close();
 }
 

@@ -55,20 +55,7 @@ export type {
   RunEnd,
   WorkerDied,
 };
-export type {
-  BranchFigures,
-  DroppedFigures,
-  ModuleFigures,
-  Removal,
-  Removals,
-  ImageLooks,
-  LookedAt,
-  SetAnswers,
-  Tried,
-  TriedImage,
-  TriedSource,
-  TriedSummary,
-} from './answers.ts';
+export type * from './answers.ts';
 export type {
   BackendChoice,
   DoubtedLabel,

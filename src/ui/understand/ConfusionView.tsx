@@ -1,7 +1,16 @@
 // The confusion matrix as a table: a row for what the images are, a column for what was answered. Every cell
 // with images is a button that shows them; one of them is in the order of the tab key, arrows lead to the
 // others. Of many classes those that are confused most are shown first.
-import { memo, useEffect, useMemo, useRef, useState, type KeyboardEvent, type ReactNode } from 'react';
+import {
+  memo,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+  useTransition,
+  type KeyboardEvent,
+  type ReactNode,
+} from 'react';
 import { countOf, mostConfused } from '../../understand/confusion.ts';
 import { Button } from '../parts/Button.tsx';
 import { cx } from '../parts/cx.ts';
@@ -30,6 +39,7 @@ export function ConfusionView({ seen }: { readonly seen: Seen }) {
   const { confusion, answers, given } = seen;
   const [share, setShare] = useState<Share>('counts');
   const [all, setAll] = useState(confusion.classes <= most);
+  const [isPending, start] = useTransition();
   const [chosen, setChosen] = useState<Cell | null>(null);
   const ids = useMemo(() => mostConfused(confusion, all ? confusion.classes : most), [confusion, all]);
   const shownRows = useGrowing(ids.length);
@@ -53,8 +63,8 @@ export function ConfusionView({ seen }: { readonly seen: Seen }) {
           <span className={styles.soft}>
             The {most} of {wholeText(confusion.classes)} classes that are confused most.
           </span>
-          <Button variant="quiet" onClick={() => setAll(true)}>
-            Show all {wholeText(confusion.classes)} classes
+          <Button variant="quiet" disabled={isPending} onClick={() => start(() => setAll(true))}>
+            {isPending ? 'Drawing all classes' : `Show all ${wholeText(confusion.classes)} classes`}
           </Button>
         </div>
       )}
@@ -79,7 +89,7 @@ export function ConfusionView({ seen }: { readonly seen: Seen }) {
 }
 
 /** Rows that are added at once: thousands of cells in one go would hold the page up. */
-const rowsAtOnce = 6;
+const rowsAtOnce = 4;
 
 /** Grows to a number, some more after each painting; the first screen of them is there at once. */
 function useGrowing(to: number): number {
@@ -135,11 +145,23 @@ function Matrix({ seen, ids, rows, share, chosen, onChoose }: MatrixProps) {
 
   return (
     <div className={styles.scroll} tabIndex={-1} role="region" aria-label="Confusion matrix">
-      <table ref={table} className={styles.matrix} onKeyDown={move} data-testid="confusion">
+      <table
+        ref={table}
+        className={cx(styles.matrix, ids.length > most && styles.large)}
+        onKeyDown={move}
+        data-testid="confusion"
+      >
         <caption>
           A row for what the images are, a column for what was answered. Arrow keys lead from number to
           number.
         </caption>
+        {ids.length > most && (
+          <colgroup>
+            <col className={styles.names} />
+            <col span={ids.length} className={styles.numbers} />
+            <col className={styles.sums} />
+          </colgroup>
+        )}
         <thead>
           <tr>
             <th scope="col" className={styles.corner}>
