@@ -20,7 +20,7 @@ const limits = new Map([
   ['runs', 20],
   ['understand', 40],
   ['places', 14],
-  ['gallery', 8],
+  ['gallery', 14],
 ]);
 
 /**
@@ -52,7 +52,7 @@ function partOf(name) {
     return 'understand';
   if (/^(?:calibration|Camera|ConfusionView|ImageGrid|csv)-/.test(name)) return 'understand';
   // What looks through all images and edits them.
-  if (/^(?:GalleryCard|worker-(?:edit-images|kept-edits))-/.test(name)) return 'gallery';
+  if (/^(?:GalleryCard|worker-(?:edit-images|kept-edits|write-set))-/.test(name)) return 'gallery';
   // What places show that are not the first.
   if (/^(?:OtherModels|TransferLine|TakeHomeCard|OwnPictures)-/.test(name)) return 'places';
   // What looks at images and decodes them: in workers of its own, and for a browser without workers in

@@ -1,7 +1,9 @@
 // What the page does in the gallery: asks where every image is, for pictures of those in sight, and edits them.
 import type { TrainerClient } from '../worker/client.ts';
 import type { ImageEdit } from '../worker/protocol.ts';
+import { isCancelled } from '../shared/fault.ts';
 import { dataStore } from './data-store.ts';
+import { deviceStore } from './device-store.ts';
 import { anyImage, galleryStore } from './gallery-store.ts';
 import { galleryThumbnails } from './gallery-thumbnails.ts';
 
@@ -15,6 +17,9 @@ export interface GalleryActions {
   showImages(images: readonly number[]): void;
   /** Changes the open images, or takes the last change back, or does it again. */
   editImages(change: ImageEdit | 'undo' | 'redo'): Promise<void>;
+  /** The images as they are after edits, as a file; null where that was stopped or failed, which then is told. */
+  writeSet(as: 'csv' | 'zip'): Promise<Blob | null>;
+  stopWriting(): void;
 }
 
 export function createGallery(client: TrainerClient): GalleryActions {
@@ -28,6 +33,7 @@ export function createGallery(client: TrainerClient): GalleryActions {
   });
   /** Only the answer to the last question is of the images as they are. */
   let asked = 0;
+  let writing: AbortController | null = null;
 
   return {
     async loadGallery() {
@@ -59,5 +65,17 @@ export function createGallery(client: TrainerClient): GalleryActions {
       if (reply.ok && dataStore.getState().data?.edits.set === data.edits.set)
         dataStore.setState({ data: reply.value });
     },
+    async writeSet(as) {
+      if (writing !== null) return null;
+      writing = new AbortController();
+      galleryStore.setState({ isWriting: true, fault: null });
+      const reply = await client.call('writeSet', { as }, writing.signal);
+      writing = null;
+      deviceStore.setState({ progress: null });
+      const fault = reply.ok || isCancelled(reply.fault) ? null : reply.fault;
+      galleryStore.setState({ isWriting: false, fault });
+      return reply.ok ? reply.value : null;
+    },
+    stopWriting: () => writing?.abort(),
   };
 }

@@ -20,6 +20,7 @@ export interface GalleryState {
   /** URLs by the number of the image; null for one that has no picture. */
   readonly thumbnails: ReadonlyMap<number, string | null>;
   readonly isEditing: boolean;
+  readonly isWriting: boolean;
   readonly fault: Fault | null;
 }
 
@@ -31,6 +32,7 @@ export const galleryStore = createStore<GalleryState>(() => ({
   filter: anyImage,
   thumbnails: new Map(),
   isEditing: false,
+  isWriting: false,
   fault: null,
 }));
 

@@ -72,6 +72,7 @@ export function startClient(
     splitData: new Map(),
     editImages: new Map(),
     gallery: new Map(),
+    writeSet: new Map(),
     imagePaths: new Map(),
     thumbnails: new Map(),
     checkImages: new Map(),

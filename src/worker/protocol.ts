@@ -332,6 +332,8 @@ export interface Commands {
     output: DataSummary;
   };
   gallery: { input: null; output: Gallery };
+  /** The images as they are after edits: their labels as a CSV, or all as a zip that was read back. */
+  writeSet: { input: { readonly as: 'csv' | 'zip' }; output: Blob };
   /** Of all images, in the order of their numbers. */
   imagePaths: { input: null; output: readonly string[] };
   thumbnails: { input: { readonly images: readonly number[] }; output: readonly Thumbnail[] };

@@ -67,6 +67,7 @@ const handlers = {
   splitData: (input) => session.splitData(input),
   editImages: (input) => session.editImages(input),
   gallery: () => session.gallery(),
+  writeSet: (input, signal) => session.writeSet(input, signal),
   imagePaths: () => session.imagePaths(),
   thumbnails: (input) => session.thumbnails(input),
   checkImages: (_, signal) => session.checkImages(signal),

@@ -254,6 +254,17 @@ export class Session {
     return ok(galleryOf(this.#data, this.run.images));
   }
 
+  /** Of the images as they are now, whatever is edited while they are written. */
+  async writeSet({ as }: Commands['writeSet']['input'], signal: AbortSignal): Promise<Result<Blob>> {
+    const data = this.#data;
+    if (data === null)
+      return fail({ kind: 'wrong-phase', command: 'write the set', phase: 'without images' });
+    const { labelsOf, zipOf } = await import('./write-set.ts');
+    if (as === 'csv') return ok(labelsOf(data));
+    const onProgress = (what: string, done: number, total: number): void => this.#progress(what, done, total);
+    return zipOf(data, { work: this.#images, signal, onProgress });
+  }
+
   imagePaths(): Result<readonly string[]> {
     return ok(this.#data?.images.map(({ path }) => path) ?? []);
   }

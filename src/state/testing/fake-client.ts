@@ -324,6 +324,7 @@ export function createFakeClient(
       return ok(data);
     },
     gallery: () => ok({ ...galleryOf(opened(), null), set: data.edits.set, version: data.edits.version }),
+    writeSet: ({ as }) => ok(new Blob([as])),
     imagePaths: () => ok(opened().images.map(({ path }) => path)),
     thumbnails: () => ok([]),
     galleryPictures: ({ images: asked }) =>

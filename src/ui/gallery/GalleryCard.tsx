@@ -13,9 +13,17 @@ import { FaultBox } from '../parts/FaultBox.tsx';
 import { countText, wholeText } from '../parts/words.ts';
 import { useTrainer } from '../trainer-context.ts';
 import { GalleryGrid, placeWords } from './GalleryGrid.tsx';
-import { ClassTools, SelectedTools } from './GalleryTools.tsx';
+import { ClassTools, SelectedTools, TakeSet } from './GalleryTools.tsx';
 import { noSelection, reached, shownOtherwise, type Selection } from './selection.ts';
-import { changedCode, mistakenCode, mistakesOf, shownImages, type Mistake } from './shown-images.ts';
+import {
+  changedCode,
+  findingsOf,
+  mistakenCode,
+  mistakesOf,
+  shownImages,
+  type Findings,
+  type Mistake,
+} from './shown-images.ts';
 import styles from './Gallery.module.css';
 
 const findingWords: Readonly<Record<string, string>> = {
@@ -28,6 +36,11 @@ const findingWords: Readonly<Record<string, string>> = {
   tiny: 'tiny',
   'extreme-aspect': 'very long or high',
   'small-class': 'alone in their class',
+  'near-leak': 'nearly the same, learned from and held out',
+  'near-conflict': 'nearly the same, under two classes',
+  'near-copies': 'nearly the same',
+  'one-shade': 'of one shade',
+  blurred: 'much softer than the others',
 };
 
 export default function GalleryCard() {
@@ -63,8 +76,16 @@ function Opened({ data, gallery }: { readonly data: DataSummary; readonly galler
   const answers = useUnderstanding((state) => state.answers);
   const [selection, setSelection] = useState<Selection>(noSelection);
   const trainer = useTrainer();
+  const checked = useData((state) => state.check);
+  // What was found holds for the images, also when one of them is edited because of it.
+  const [check, setCheck] = useState(checked);
+  if (typeof checked === 'object' && checked !== check) setCheck(checked);
   const mistakes = useMemo(() => mistakesOf(gallery, Object.values(answers)), [gallery, answers]);
-  const wanted = useMemo(() => shownImages(gallery, filter, mistakes), [gallery, filter, mistakes]);
+  const findings = useMemo(() => findingsOf(gallery, check), [gallery, check]);
+  const wanted = useMemo(
+    () => shownImages(gallery, filter, findings, mistakes),
+    [gallery, filter, findings, mistakes],
+  );
   const shown = useDeferredValue(wanted);
   const [last, setLast] = useState(shown);
   if (shown !== last) {
@@ -78,7 +99,7 @@ function Opened({ data, gallery }: { readonly data: DataSummary; readonly galler
   return (
     <>
       <div className={styles.tools}>
-        <Filters {...{ gallery, filter, mistakes }} />
+        <Filters {...{ gallery, filter, findings, mistakes }} />
         <span className={styles.count} data-testid="shown">
           {wholeText(shown.length)} of {countText(gallery.classOf.length, 'image')}
         </span>
@@ -96,6 +117,7 @@ function Opened({ data, gallery }: { readonly data: DataSummary; readonly galler
         onExclude={() => void trainer.editImages({ kind: 'exclude', images: selected })}
       />
       <ClassTools gallery={gallery} />
+      <TakeSet title={data.title} />
       <p className={styles.soft}>
         Files on the disk stay as they are. Edits are kept in this browser and hold when the same images are
         opened again.
@@ -107,10 +129,11 @@ function Opened({ data, gallery }: { readonly data: DataSummary; readonly galler
 interface FiltersProps {
   readonly gallery: Gallery;
   readonly filter: GalleryFilter;
+  readonly findings: Findings;
   readonly mistakes: ReadonlyMap<number, Mistake>;
 }
 
-function Filters({ gallery, filter, mistakes }: FiltersProps) {
+function Filters({ gallery, filter, findings, mistakes }: FiltersProps) {
   const finished = useRun(({ phase }) => phase.kind === 'finished');
   const asked = useUnderstanding(({ answers }) => Object.keys(answers).length > 0);
   const asking = useUnderstanding((state) => state.asking);
@@ -174,7 +197,7 @@ function Filters({ gallery, filter, mistakes }: FiltersProps) {
             answered otherwise by the last result{asked ? ` (${mistakes.size})` : ''}
           </option>
         )}
-        {gallery.findings.map(({ code, images }) => (
+        {findings.map(({ code, images }) => (
           <option key={code} value={code}>
             {findingWords[code] ?? code} ({images.length})
           </option>

@@ -4,6 +4,8 @@ import { plainText } from '../../shared/plain-text.ts';
 import { useGallery } from '../../state/gallery-store.ts';
 import type { Gallery, ImageEdit } from '../../worker/protocol.ts';
 import { Button } from '../parts/Button.tsx';
+import { download, safeName } from '../parts/download.ts';
+import { ProgressLine } from '../parts/ProgressLine.tsx';
 import { wholeText } from '../parts/words.ts';
 import { useTrainer } from '../trainer-context.ts';
 import styles from './Gallery.module.css';
@@ -172,5 +174,33 @@ export function ClassTools({ gallery }: { readonly gallery: Gallery }) {
         </div>
       </form>
     </details>
+  );
+}
+
+/** The set as it is now, as files. */
+export function TakeSet({ title }: { readonly title: string }) {
+  const isWriting = useGallery((state) => state.isWriting);
+  const trainer = useTrainer();
+  const take = async (as: 'csv' | 'zip'): Promise<void> => {
+    const file = await trainer.writeSet(as);
+    if (file !== null) download(file, `${safeName(title)}${as === 'csv' ? '-labels.csv' : '.zip'}`);
+  };
+  return (
+    <div className={styles.tools} role="group" aria-label="Take the images away as they are now">
+      <Button icon="download" disabled={isWriting} onClick={() => void take('csv')}>
+        Labels as CSV
+      </Button>
+      <Button icon="download" disabled={isWriting} onClick={() => void take('zip')}>
+        Images as a zip
+      </Button>
+      {isWriting && (
+        <>
+          <div className={styles.progress}>
+            <ProgressLine fallback="Writing" />
+          </div>
+          <Button onClick={() => trainer.stopWriting()}>Cancel</Button>
+        </>
+      )}
+    </div>
   );
 }

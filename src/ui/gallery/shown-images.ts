@@ -1,4 +1,5 @@
 // Which images the gallery shows for a filter, and what an ended run answered wrongly among them. Pure.
+import type { DataState } from '../../state/data-store.ts';
 import type { GalleryFilter } from '../../state/gallery-store.ts';
 import { answersOf } from '../../understand/answers.ts';
 import type { Gallery, SetAnswers } from '../../worker/protocol.ts';
@@ -41,26 +42,40 @@ export function mistakesOf(
   return new Map(found.map(({ image, ...mistake }) => [image, mistake]));
 }
 
+export type Findings = readonly {
+  readonly code: string;
+  readonly images: ArrayLike<number> & Iterable<number>;
+}[];
+
+/** What their files tell of images, and what was found when they were looked at; copies beside each other. */
+export function findingsOf({ findings }: Gallery, check: DataState['check']): Findings {
+  if (typeof check !== 'object') return findings;
+  const found = check.findings.map(({ kind, groups }) => ({
+    code: kind,
+    images: groups.flat().map(({ image }) => image),
+  }));
+  return [...found, ...findings];
+}
+
 /** Numbers of the images that a filter shows, in the order of the set; mistakes the surest first. */
 export function shownImages(
   gallery: Gallery,
   { name, place, finding }: GalleryFilter,
+  known: Findings,
   mistakes: ReadonlyMap<number, Mistake>,
 ): readonly number[] {
-  const { names, places, classOf, placeOf, changed, findings } = gallery;
+  const { names, places, classOf, placeOf, changed } = gallery;
   const wantedClass = name === null ? null : names.indexOf(name);
   const wantedPlace = place === null ? null : places.indexOf(place);
-  const isFound = ((): ((image: number) => boolean) => {
-    if (finding === null || finding === mistakenCode) return () => true;
-    if (finding === changedCode) return (image) => changed[image] === 1;
-    const found = new Set(findings.find(({ code }) => code === finding)?.images);
-    return (image) => found.has(image);
+  const all = ((): Iterable<number> => {
+    if (finding === null) return classOf.keys();
+    if (finding === mistakenCode) return mistakes.keys();
+    if (finding === changedCode) return [...changed.keys()].filter((image) => changed[image] === 1);
+    return known.find(({ code }) => code === finding)?.images ?? [];
   })();
-  const all = finding === mistakenCode ? [...mistakes.keys()] : [...classOf.keys()];
-  return all.filter(
+  return [...all].filter(
     (image) =>
       (wantedClass === null || classOf[image] === wantedClass) &&
-      (wantedPlace === null || placeOf[image] === wantedPlace) &&
-      isFound(image),
+      (wantedPlace === null || placeOf[image] === wantedPlace),
   );
 }

@@ -1,0 +1,117 @@
+// Takes the open images away as they are after edits: a table of their labels, or a zip of folders, which is
+// offered when what the import reads from it is the same images with the same labels and splits. Loaded when it
+// is asked for.
+import { makeZip } from 'client-zip';
+import type { ImageWorker } from '../data/image-work.ts';
+import { importImages } from '../data/import-images.ts';
+import { splitImages } from '../data/split.ts';
+import {
+  folderLayout,
+  labelTable,
+  tableLayout,
+  type PlacedImage,
+  type SetLayout,
+} from '../data/write-set.ts';
+import { present } from '../shared/assert.ts';
+import { cancelled } from '../shared/fault.ts';
+import { fail, ok, unwrap, type Result } from '../shared/result.ts';
+import type { OpenData } from './open-data.ts';
+
+/** Limits of the recipe say what a run takes of the set, and not what the set is. */
+function placedImages({ images, draw: { options, seed } }: OpenData): PlacedImage[] {
+  const isNamed = images.some(({ split, excluded }) => split === 'validation' && !excluded);
+  const { validationFraction, validationPerClass } = options;
+  const split = splitImages(images, {
+    seed,
+    validationFraction,
+    ...(validationPerClass === null || isNamed ? {} : { validationPerClass }),
+  });
+  return (['train', 'validation', 'test'] as const)
+    .flatMap((name) => split[name].map((at) => ({ at, split: name })))
+    .sort((a, b) => a.at - b.at)
+    .map(({ at, split: name }) => ({ image: present(images[at], 'image'), split: name }));
+}
+
+/** The labels as a table that lies beside the images. */
+export function labelsOf(open: OpenData): Blob {
+  const text = labelTable(
+    placedImages(open),
+    open.images.filter(({ excluded }) => excluded),
+  );
+  return new Blob([text], { type: 'text/csv' });
+}
+
+interface Writing {
+  readonly work: ImageWorker;
+  readonly signal: AbortSignal;
+  readonly onProgress: (what: string, done: number, total: number) => void;
+}
+
+/** The set as a zip that was read back; a fault where an image cannot be read any more. */
+export async function zipOf(open: OpenData, writing: Writing): Promise<Result<Blob>> {
+  if (open.summary.fault !== null) return fail(open.summary.fault);
+  const placed = placedImages(open);
+  // A folder may be called what no class is, like a split: then the names stand in a table.
+  const layouts = [folderLayout(placed), tableLayout(placed)].filter((layout) => layout !== null);
+  for (const layout of layouts) {
+    const zip = await writtenZip(layout, writing);
+    if (!zip.ok) return zip;
+    const isSame = await readsBack(zip.value, placed, writing);
+    if (!isSame.ok || isSame.value) return isSame.ok ? zip : isSame;
+  }
+  const detail = 'The zip that was written gave other images, labels or splits when it was read again.';
+  return fail({ kind: 'bad-dataset', why: 'no-reading', detail });
+}
+
+async function writtenZip(
+  { files, table }: SetLayout,
+  { signal, onProgress }: Writing,
+): Promise<Result<Blob>> {
+  // The same set gives the same bytes.
+  const lastModified = new Date(2000, 0, 1);
+  const unread: Result<never>[] = [];
+  const begun: string[] = [];
+  async function* entries() {
+    if (table !== null) yield { name: table.name, lastModified, input: table.text };
+    for (const [done, { name, image }] of files.entries()) {
+      signal.throwIfAborted();
+      onProgress('Writing the zip', done, files.length);
+      begun.push(image.path);
+      const content = await image.content();
+      if (content.ok) yield { name, lastModified, input: content.value };
+      else unread.push(content);
+      if (!content.ok) return;
+    }
+  }
+  try {
+    const blob = await new Response(makeZip(entries())).blob();
+    return unread[0] ?? ok(new Blob([blob], { type: 'application/zip' }));
+  } catch (thrown) {
+    if (signal.aborted) return fail(cancelled('write the set'));
+    if (!(thrown instanceof DOMException)) throw thrown;
+    // A file of the disk that went away while it was copied.
+    return fail({ kind: 'images-changed', paths: begun.slice(-1), of: files.length });
+  }
+}
+
+/** Whether the import finds in it what was put into it. */
+async function readsBack(
+  zip: Blob,
+  placed: readonly PlacedImage[],
+  { work, signal, onProgress }: Writing,
+): Promise<Result<boolean>> {
+  const report = await importImages([{ path: 'set.zip', blob: zip }], {
+    work,
+    signal,
+    onProgress: ({ done, total }) => onProgress('Reading the zip again', done, total),
+  });
+  if (!report.ok) return report;
+  const { images, classes } = unwrap(report);
+  const read = new Map(
+    images.map(({ id, classIndex, split }) => [id, JSON.stringify([classes[classIndex], split])]),
+  );
+  return ok(
+    read.size === placed.length &&
+      placed.every(({ image, split }) => read.get(image.id) === JSON.stringify([image.label, split])),
+  );
+}
