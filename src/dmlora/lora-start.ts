@@ -107,6 +107,21 @@ const numbersOf = (path: Path): number[] =>
     .sort((a, b) => a - b);
 
 /**
+ * LoRAs as they are, of a model that is not trained: each linear has one branch of the LoRA's own rank, and
+ * s = scale, so that s B A = scale B A. In the order of the model's linears.
+ */
+export function lorasAlone(loras: readonly LinearLora[]): AdaptedModule[] {
+  const place = ({ block, linear }: LinearLora): number => block * linears.length + linears.indexOf(linear);
+  return [...loras]
+    .sort((a, b) => place(a) - place(b))
+    .map(({ block, linear, scale, A, B }) => ({
+      name: linearName(block, linear),
+      scalar: scale,
+      branches: [{ index: 0, A, B }],
+    }));
+}
+
+/**
  * An initial adapter whose branches hold the LoRAs: column i of each goes to branch i mod branches, its A as
  * it is, its B times scale / s, so that s sum_k B_k A_k = scale B A. What a branch has left keeps its initial
  * A and B = 0.

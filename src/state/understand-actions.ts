@@ -13,6 +13,7 @@ import type {
   TriedSummary,
 } from '../worker/protocol.ts';
 import { deviceStore } from './device-store.ts';
+import { recipeStore } from './recipe-store.ts';
 import { understandStore, type LookState } from './understand-store.ts';
 
 type BranchQuestion = 'whatIf' | 'removals' | 'branchFigures';
@@ -31,7 +32,7 @@ export interface UnderstandActions {
     signal: AbortSignal,
   ): Promise<Result<Tried>>;
   /** Opens a model to be tried. */
-  openToTry(from: TriedSource): Promise<Result<TriedSummary>>;
+  openToTry(from: TriedSource, signal: AbortSignal): Promise<Result<TriedSummary>>;
   /** The calibration error that answers so sure have by chance alone; null where nobody could say. */
   chanceError(confidence: Float64Array): Promise<number | null>;
   /** Asks about its branches. */
@@ -96,8 +97,10 @@ export function createUnderstanding(client: TrainerClient): UnderstandActions {
     // The next run ends it, too.
     tryImages: (files, who, signal) =>
       client.call('tryImages', { files, who }, AbortSignal.any([signal, others.signal])),
-    async openToTry(from) {
-      const reply = await client.call('openToTry', { from });
+    async openToTry(from, signal) {
+      const { backend } = recipeStore.getState();
+      const ending = AbortSignal.any([signal, others.signal]);
+      const reply = await client.call('openToTry', { from, backend }, ending);
       deviceStore.setState({ progress: null });
       return reply;
     },

@@ -67,6 +67,35 @@ test('asked after every step, and while it is paused, a run is bit for bit what 
   for (const one of [alone, run]) one.dispose();
 });
 
+test('a fault of a question is told to who asked, and the run is bit for bit what it is alone', async () => {
+  const alone = (await finished(input)).run;
+  const log = new Log();
+  const run = new Run(input, log);
+  const tooLarge = { kind: 'out-of-memory', askedBytes: 1, detail: 'Refused by the test.' } as const;
+  const answers: Promise<unknown>[] = [];
+  log.onPhase = (phase) => {
+    if (phase.kind !== 'training' || answers.length > 0 || phase.step < 3) return;
+    answers.push(
+      run.ask(() => Promise.resolve(fail(tooLarge)), live),
+      // It leaves another adapter on the engine.
+      run.ask(async (engine) => {
+        unwrap(await engine.writeAdapter(run.beginning()));
+        throw new Error('a mistake');
+      }, live),
+    );
+  };
+  unwrap(await run.prepare());
+  await run.train();
+  expect(await Promise.all(answers)).toMatchObject([
+    { ok: false, fault: tooLarge },
+    { ok: false, fault: { kind: 'bug' } },
+  ]);
+  expect(run.phase.kind).toBe('finished');
+  expect(log.recoveries).toEqual([]);
+  expect(left(run.state)).toEqual(left(alone.state));
+  for (const one of [alone, run]) one.dispose();
+});
+
 test('a question that is cancelled costs nothing; one that loses the device is answered, and the run goes on', async () => {
   const alone = (await finished(input)).run;
   const log = new Log();

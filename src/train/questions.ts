@@ -38,9 +38,11 @@ export class Questions {
             fail(faultOfThrown(thrown)),
           );
           done(answer);
-          // Numbers that are not finite, or a cancel, are the asker's alone; anything else is the engine's end.
-          if (!answer.ok && !isCancelled(answer.fault) && answer.fault.kind !== 'not-finite')
-            throw new FaultError(answer.fault);
+          if (answer.ok || isCancelled(answer.fault)) return;
+          // The fault is the asker's; only a device that is gone is the run's affair as well.
+          if (answer.fault.kind === 'device-lost') throw new FaultError(answer.fault);
+          const back = await engine.writeAdapter(state.adapter);
+          if (!back.ok) throw new FaultError(back.fault);
         },
         giveUp: () => done(null),
       };
@@ -50,7 +52,10 @@ export class Questions {
     });
   }
 
-  /** Answers all that wait. Throws a FaultError where that cost the engine. */
+  /**
+   * Answers all that wait. After a fault the engine holds the state's adapter again; throws a FaultError where it
+   * could not, or where its device was lost.
+   */
   async answer(engine: Engine, state: RunState): Promise<void> {
     for (const waiting of this.#waiting) await waiting.answer(engine, state);
   }

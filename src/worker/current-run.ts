@@ -40,7 +40,7 @@ import type { EndedRun, ResultEngine } from './result-engine.ts';
 import type { RestoredRun, SavedRuns } from './saved-runs.ts';
 import { Telling } from './telling.ts';
 import type { TriedModel } from './tried-model.ts';
-import type { Answerer } from './trying.ts';
+import type { Answerer, InTurn } from './trying.ts';
 
 interface ActiveRun extends EndedRun {
   /** Once it has ended: its engine for whoever asks, its ways out, what it answers and what its branches do. */
@@ -138,6 +138,7 @@ export class CurrentRun {
     const telling = new Telling(planned, await forecasts.expected(planned), this.events, forecasts);
     this.#telling = telling;
     this.#tried?.dispose();
+    this.#tried = null;
     this.#active?.run.dispose();
     this.#active?.engine?.dispose();
     return telling;
@@ -359,6 +360,8 @@ export class CurrentRun {
 
   /** A run that failed, from its last snapshot. */
   #goOn(run: Run): void {
+    this.#tried?.dispose();
+    this.#tried = null;
     void run.prepare().then((prepared) => (prepared.ok ? run.train() : undefined));
   }
 
@@ -448,42 +451,46 @@ export class CurrentRun {
     return asking.ok ? asking.value.looks(input, signal) : asking;
   }
 
-  /** What the result, the run as it stands, or the model opened for that answers to images of no set. */
+  /**
+   * What the result, the run as it stands, or the model opened for that answers to images of no set.
+   *
+   * @param inTurn has a piece of work wait for other commands; what a run answers between its steps does not.
+   */
   async tryImages(
     { files, who }: Commands['tryImages']['input'],
     signal: AbortSignal,
+    inTurn: InTurn = (work) => work(),
   ): Promise<Result<Tried>> {
-    const answerer = await (who === 'run' ? this.#answerer() : this.#triedModel());
-    if (!answerer.ok) return answerer;
     const { tryImages } = await import('./trying.ts');
-    return tryImages(files, answerer.value, this.around.images, signal);
+    const tried = (answerer: Result<Answerer>): Promise<Result<Tried>> =>
+      answerer.ok ? tryImages(files, answerer.value, this.around.images, signal) : Promise.resolve(answerer);
+    const underWay = who === 'run' ? await this.#underWay(inTurn) : null;
+    if (underWay !== null) return tried(ok(underWay));
+    return inTurn(async () => tried(await (who === 'run' ? this.#result() : this.#triedModel())));
   }
 
-  /** The run, as it stands when it is asked: between two steps, or ended. */
-  async #answerer(): Promise<Result<Answerer>> {
+  /** The result of the run. */
+  async #result(): Promise<Result<Answerer>> {
+    const asking = await this.#asking('try images');
+    return asking.ok ? ok(asking.value.answerer) : asking;
+  }
+
+  /** A run that has been evaluated, as it stands between two steps; null for one that is not under way. */
+  async #underWay(inTurn: InTurn): Promise<Answerer | null> {
+    const { answererOf } = await import('./trying.ts');
     const active = this.#active;
     const isGoing = this.refuseWhileActive('try images') !== null;
-    if (active === null || !isGoing || active.run.state.evaluations.length === 0) {
-      const asking = await this.#asking('try images');
-      return asking.ok ? ok(asking.value.answerer) : asking;
-    }
-    const { run, data, model } = active;
-    const { answersOf } = await import('./trying.ts');
-    const beginning = (active.beginning ??= run.beginning());
-    return ok({
-      classes: data.classes,
-      preprocessing: model.preprocessing,
-      answer: async (images, signal) => {
-        const answers = await run.ask(
-          (engine, state) => answersOf(engine, run, state, beginning, images, signal),
-          signal,
-        );
-        if (answers !== null) return answers;
-        // It ended meanwhile.
-        const asking = await this.#asking('try images');
-        return asking.ok ? asking.value.answerer.answer(images, signal) : asking;
-      },
-    });
+    if (active === null || !isGoing || active.run.state.evaluations.length === 0) return null;
+    active.beginning ??= active.run.beginning();
+    // Once it has ended; the result of another run is not what was asked.
+    return answererOf(active, active.beginning, (images, signal) =>
+      inTurn(async () => {
+        if (this.#active?.run !== active.run)
+          return fail({ kind: 'wrong-phase', command: 'try images', phase: 'another one' });
+        const result = await this.#result();
+        return result.ok ? result.value.answer(images, signal) : result;
+      }),
+    );
   }
 
   /** Engines are one at a time: that of the result is made again when it is asked. */
@@ -494,7 +501,11 @@ export class CurrentRun {
     if (tried === null)
       return fail({ kind: 'wrong-phase', command: 'try images', phase: 'without a model to try' });
     this.#freeResult();
-    return Promise.resolve(ok(tried));
+    const { classes, preprocessing } = tried;
+    // A run may go on while the images are prepared.
+    const answer: Answerer['answer'] = async (images, signal) =>
+      this.refuseWhileActive('try another model') ?? tried.answer(images, signal);
+    return Promise.resolve(ok({ classes, preprocessing, answer }));
   }
 
   /** Frees what engines hold, of the result and of a model that is tried: each is made again when it is asked. */

@@ -416,8 +416,14 @@ export interface Commands {
     input: { readonly files: readonly SourceFile[]; readonly who: 'run' | 'model' };
     output: Tried;
   };
-  /** Opens a model to be tried, without a run and beside what is open; not while a run is under way. */
-  openToTry: { input: { readonly from: TriedSource }; output: TriedSummary };
+  /**
+   * Opens a model to be tried, without a run and beside what is open; not while a run is under way. It goes when a
+   * run begins.
+   */
+  openToTry: {
+    input: { readonly from: TriedSource; readonly backend?: BackendChoice };
+    output: TriedSummary;
+  };
   /**
    * Logits [images, classes] of what the result of the ended run would be with other branches or scalars, to the
    * images of a part of its split; the test is refused. The run stays as it is.

@@ -8,6 +8,7 @@ import { faultOfThrown, uncaughtFault } from '../shared/describe-fault.ts';
 import { cancelled } from '../shared/fault.ts';
 import { tellBeats } from '../shared/heartbeat.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
+import type { InTurn } from './trying.ts';
 import { EventStream } from './event-stream.ts';
 import type {
   CommandName,
@@ -56,6 +57,7 @@ async function hello({ protocol, build }: Commands['hello']['input']): Promise<R
 type Handler<K extends CommandName> = (
   input: Commands[K]['input'],
   signal: AbortSignal,
+  inTurn: InTurn,
 ) => Promise<Result<Commands[K]['output']>> | Result<Commands[K]['output']>;
 type Handlers = { [K in CommandName]: Handler<K> };
 
@@ -84,8 +86,8 @@ const handlers = {
   exportModel: (input) => session.run.exportModel(input),
   cancelExport: () => session.run.cancelExport(),
   proofFile: () => session.run.proofFile(),
-  tryImages: (input, signal) => session.run.tryImages(input, signal),
-  openToTry: (input) => session.openToTry(input),
+  tryImages: (input, signal, inTurn) => session.run.tryImages(input, signal, inTurn),
+  openToTry: (input, signal) => session.openToTry(input, signal),
   ask: (input, signal) => session.run.ask(input, signal),
   whatIf: (input, signal) => session.run.whatIf(input, signal),
   removals: (input, signal) => session.run.removals(input, signal),
@@ -110,7 +112,7 @@ const handlers = {
   clearStorage: () => session.clearStorage(),
 } satisfies Handlers;
 
-/** Commands that may not overlap: each waits for the one before. */
+/** Commands that may not overlap: each waits for the one before. `tryImages` waits where it has to. */
 const serial: ReadonlySet<CommandName> = new Set([
   'openModel',
   'adapterOffer',
@@ -130,7 +132,6 @@ const serial: ReadonlySet<CommandName> = new Set([
   'proofFile',
   'ask',
   'look',
-  'tryImages',
   'openToTry',
   'whatIf',
   'removals',
@@ -155,16 +156,18 @@ async function answer<K extends CommandName>(
   const run = async (): Promise<Result<Commands[K]['output']>> => {
     if (isStopped()) return fail(cancelled(name));
     try {
-      return await handler(input, stop.signal);
+      return await handler(input, stop.signal, inTurn);
     } catch (thrown) {
       return fail(isStopped() ? cancelled(name) : faultOfThrown(thrown));
     }
   };
   // What is stopped while it waits for its turn is answered at once.
-  const inTurn = (): Promise<Result<Commands[K]['output']>> =>
-    unlessAborted(queue, stop.signal).then(run, () => fail(cancelled(name)));
-  const result = serial.has(name) ? inTurn() : run();
-  if (serial.has(name)) queue = Promise.allSettled([queue, result]);
+  const inTurn: InTurn = (work) => {
+    const done = unlessAborted(queue, stop.signal).then(work, () => fail(cancelled(name)));
+    queue = Promise.allSettled([queue, done]);
+    return done;
+  };
+  const result = serial.has(name) ? inTurn(run) : run();
   const reply: Reply<K> = { kind: 'reply', id, name, result: await result };
   underWay.delete(id);
   events.flush();

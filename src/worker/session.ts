@@ -10,6 +10,7 @@ import { readRecipe } from '../recipe/read-recipe.ts';
 import { checkDepth } from '../recipe/recipe.ts';
 import { unlessAborted } from '../shared/concurrent.ts';
 import { describeFault } from '../shared/describe-fault.ts';
+import { cancelled } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { EventStream } from './event-stream.ts';
 import { CurrentRun } from './current-run.ts';
@@ -24,6 +25,7 @@ import {
   type Loading,
   type OpenData,
 } from './open-data.ts';
+import { adapterFiles } from '../checkpoints/model-files.ts';
 import { openModel, type OpenModel } from '../checkpoints/open-model.ts';
 import { bringsHead, startingHead } from '../checkpoints/starting-head.ts';
 import { DeviceSpeed } from './device-speed.ts';
@@ -411,47 +413,68 @@ export class Session {
     });
   }
 
-  async openToTry({ from }: Commands['openToTry']['input']): Promise<Result<TriedSummary>> {
+  async openToTry(
+    { from, backend = 'auto' }: Commands['openToTry']['input'],
+    signal: AbortSignal = new AbortController().signal,
+  ): Promise<Result<TriedSummary>> {
     const busy = this.run.refuseWhileActive('try another model');
     if (busy !== null) return busy;
     const { TriedModel, ownClassifier } = await import('./tried-model.ts');
+    await unlessAborted(this.#stopMeasuring(), signal);
     const take = (
       model: OpenModel,
       title: string,
       { adapter, classes }: { readonly adapter: Adapter; readonly classes: readonly string[] },
       step: number | null,
     ): Result<TriedSummary> => {
-      this.run.takeToTry(new TriedModel(model, adapter, classes, this.#engineParts));
+      if (signal.aborted) return fail(cancelled('open the model'));
+      this.run.takeToTry(new TriedModel(model, adapter, classes, backend, this.#engineParts));
       return ok({ title, classes, step });
     };
-    const onProgress = (what: string, done: number, total: number): void => this.#progress(what, done, total);
+    // What is being read ends at its next part.
+    const onProgress = (what: string, done: number, total: number): void => {
+      signal.throwIfAborted();
+      this.#progress(what, done, total);
+    };
     if (from.kind === 'saved') {
       const runs = await this.run.savedRuns();
       await this.run.settled();
-      const found = await runs.modelOf(from.id, { hub: this.hub, model: this.#model, onProgress });
+      const around = { hub: this.hub, model: this.#model, onProgress };
+      const found = await unlessAborted(runs.modelOf(from.id, around), signal);
       if (!found.ok) return found;
       const { model, saved } = found.value;
       const { adapter, verdict, step } = saved.state;
       const { name, images } = saved.facts;
       return take(model, name, { adapter, classes: images.classes }, verdict?.keptStep ?? step);
     }
-    const opened = await this.#modelToTry(from);
+    const opened = await unlessAborted(
+      this.#modelToTry(from, (done, total) => onProgress('Reading weights', done, total)),
+      signal,
+    );
     if (!opened.ok) return opened;
     const own = await ownClassifier(opened.value);
     return own.ok ? take(opened.value, opened.value.title, own.value, null) : own;
   }
 
-  async #modelToTry(from: Exclude<TriedSource, { kind: 'saved' }>): Promise<Result<OpenModel>> {
+  async #modelToTry(
+    from: Exclude<TriedSource, { kind: 'saved' }>,
+    onProgress: (done: number, total: number) => void,
+  ): Promise<Result<OpenModel>> {
     if (from.kind === 'open')
       return this.#model === null
         ? fail({ kind: 'wrong-phase', command: 'try the model', phase: 'without a model' })
         : ok(this.#model);
     const files = await unpackArchives(from.files);
     if (!files.ok) return files;
-    return openModel(files.value, from.title, {
-      onProgress: (done, total) => this.#progress('Reading weights', done, total),
-      loadingProblem: loadingProblemHere,
-    });
+    if (adapterFiles(files.value) !== null)
+      return fail({
+        kind: 'bad-file',
+        name: from.title,
+        why: 'adapter-start',
+        detail:
+          'An adapter lies among its files, and the model would be tried without it. The open model is tried with the one that it was opened with.',
+      });
+    return openModel(files.value, from.title, { onProgress, loadingProblem: loadingProblemHere });
   }
 
   /** Removes all that is kept on this machine. */

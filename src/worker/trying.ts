@@ -18,6 +18,7 @@ import type { Run } from '../train/run.ts';
 import type { RunState } from '../train/run-state.ts';
 import type { LabelledPixels } from '../train/training-data.ts';
 import type { SourceFile, Tried } from './protocol.ts';
+import type { EndedRun } from './result-engine.ts';
 
 /** What was answered to some images, and by which state of a run; null for a model that no run changes. */
 export interface Answers {
@@ -26,6 +27,9 @@ export interface Answers {
   readonly probe: NdArray | null; // [n, classes]
   readonly step: number | null;
 }
+
+/** Does a piece of work when the commands before it are done. */
+export type InTurn = <T>(work: () => Promise<Result<T>>) => Promise<Result<T>>;
 
 /** Who answers. */
 export interface Answerer {
@@ -83,6 +87,29 @@ export async function tryImages(
     preparedMs: preparedAt - begunAt,
     askedMs: performance.now() - preparedAt,
   });
+}
+
+/**
+ * A run under way, as it stands between two steps.
+ *
+ * @param ended answers where the run ended before it did.
+ */
+export function answererOf(
+  { run, data, model }: Pick<EndedRun, 'run' | 'data' | 'model'>,
+  beginning: Adapter,
+  ended: Answerer['answer'],
+): Answerer {
+  return {
+    classes: data.classes,
+    preprocessing: model.preprocessing,
+    answer: async (images, signal) => {
+      const answers = await run.ask(
+        (engine, state) => answersOf(engine, run, state, beginning, images, signal),
+        signal,
+      );
+      return answers ?? ended(images, signal);
+    },
+  };
 }
 
 /**

@@ -144,6 +144,8 @@ export interface AdapterStart {
    * The head that it brings, with the names of its classes; null without one, or where nothing names them.
    */
   readonly head: (Head & { readonly labels: readonly string[] }) | null;
+  /** Whether it brings a head that is left out since nothing names its classes. */
+  readonly hasUnnamedHead: boolean;
   readonly notes: readonly string[];
   /** Its file of weights. */
   readonly file: Blob;
@@ -212,6 +214,7 @@ export async function startFromAdapter(
   return ok({
     loras,
     head: head.value !== null && named ? { ...head.value, labels } : null,
+    hasUnnamedHead: head.value !== null && !named,
     notes: [...notes, ...leftOver],
     file: weights,
   });

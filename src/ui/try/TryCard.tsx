@@ -5,6 +5,8 @@ import { useEffect, useEffectEvent, useMemo, useRef, useState } from 'react';
 import { isCancelled, type Fault } from '../../shared/fault.ts';
 import { useRun } from '../../state/run-store.ts';
 import { useUnderstanding } from '../../state/understand-store.ts';
+import { plainText } from '../../shared/plain-text.ts';
+import { probabilitiesOf } from '../../understand/answers.ts';
 import { fitTemperature } from '../../understand/calibration.ts';
 import { pileTitle, sortPile } from '../../state/dropped-files.ts';
 import type { Recipe } from '../../recipe/options.ts';
@@ -15,7 +17,7 @@ import { Button } from '../parts/Button.tsx';
 import { Card } from '../parts/Card.tsx';
 import { FaultBox } from '../parts/FaultBox.tsx';
 import { FilePick } from '../parts/FilePick.tsx';
-import { durationText, wholeText } from '../parts/words.ts';
+import { durationText, percentText, wholeText } from '../parts/words.ts';
 import { useTrainer } from '../trainer-context.ts';
 import { Camera } from './Camera.tsx';
 import { ClassBars } from './ClassBars.tsx';
@@ -30,6 +32,8 @@ interface Shown {
   /** Who answered, in words, and whether that was a run. */
   readonly by: string;
   readonly byRun: boolean;
+  /** Whether it was the result of the run that had ended, not an earlier state. */
+  readonly byResult: boolean;
   /** Recipe of the run that was there: another run has another. */
   readonly during: Recipe | null;
   readonly classes: readonly string[];
@@ -41,6 +45,9 @@ interface Shown {
 
 export default function TryCard() {
   const finished = useRun(({ phase }) => phase.kind === 'finished');
+  const isGoing = useRun(
+    ({ phase: { kind } }) => kind !== 'idle' && kind !== 'finished' && kind !== 'failed',
+  );
   const [brought, setBrought] = useState<Brought | null>(null);
   const [chosen, setChosen] = useState<string | null>(null);
   const all = useWhoAnswers(brought);
@@ -64,29 +71,43 @@ export default function TryCard() {
     [validation],
   );
   const trainer = useTrainer();
-  const ofResult = finished && shown?.byRun !== false && who?.source === null;
-  const temperature = tempered && fitted !== null && ofResult ? fitted.temperature : 1;
+  /** Of the answers that are shown; null where none fits, and for another answerer. */
+  const fitting = shown?.byResult === true && fitted?.atLimit === null ? fitted.temperature : null;
+  const temperature = tempered && fitting !== null ? fitting : 1;
+  // A run that begins, or goes on, takes the memory of the model that was tried.
+  const [wasGoing, setWasGoing] = useState(isGoing);
+  if (isGoing !== wasGoing) {
+    setWasGoing(isGoing);
+    if (isGoing) setChosen(null);
+  }
+  useEffect(() => {
+    if (isGoing) opened.current = null;
+  }, [isGoing]);
 
   /** Has the worker hold a model, unless it does. */
-  async function open(one: Who): Promise<Result<TriedSummary | null>> {
+  async function open(one: Who, signal: AbortSignal): Promise<Result<TriedSummary | null>> {
     if (one.source === null) return { ok: true, value: null };
     const held = opened.current;
     if (held?.of.key === one.key && held.of.of === one.of) return { ok: true, value: held.summary };
-    const reply = await trainer.openToTry(one.source);
-    opened.current = reply.ok ? { of: one, summary: reply.value } : null;
+    const reply = await trainer.openToTry(one.source, signal);
+    if (reply.ok) opened.current = { of: one, summary: reply.value };
     return reply;
   }
 
   /** Takes a model to be tried from now on. */
   async function bring(files: Brought): Promise<void> {
+    const own = new AbortController();
     stop.current?.abort();
+    stop.current = own;
     setLive(false);
+    setProgress(null);
     setFault(null);
     const title = pileTitle(files);
     const one: Who = { key: 'brought', title, source: { kind: 'files', title, files }, of: files };
-    const reply = await open(one);
+    const reply = await open(one, own.signal);
+    if (stop.current !== own) return;
     if (!reply.ok) {
-      setFault(reply.fault);
+      if (!isCancelled(reply.fault)) setFault(reply.fault);
       return;
     }
     setBrought(files);
@@ -107,12 +128,12 @@ export default function TryCard() {
     }
     setFault(null);
     const images: TriedImage[] = [];
-    const answerer = await open(who);
+    const answerer = await open(who, own.signal);
     if (stop.current !== own) return false;
     if (!answerer.ok) {
       setProgress(null);
       setLive(false);
-      setFault(answerer.fault);
+      if (!isCancelled(answerer.fault)) setFault(answerer.fault);
       return false;
     }
     const byRun = answerer.value === null;
@@ -135,6 +156,7 @@ export default function TryCard() {
       setShown({
         by: answeredBy(answerer.value, reply.value.step, finished),
         byRun,
+        byResult: byRun && finished,
         during,
         classes: reply.value.classes,
         images: [...images],
@@ -149,6 +171,7 @@ export default function TryCard() {
 
   function choose(key: string): void {
     stop.current?.abort();
+    stop.current = null;
     setLive(false);
     setProgress(null);
     setFault(null);
@@ -264,16 +287,21 @@ export default function TryCard() {
           <Button onClick={() => setFault(null)}>Close</Button>
         </FaultBox>
       )}
-      {shown !== null && ofResult && fitted !== null && fitted.atLimit === null && (
+      {fitting !== null && (
         <label className={styles.check}>
           <input
             type="checkbox"
             checked={tempered}
             onChange={({ currentTarget }) => setTempered(currentTarget.checked)}
           />
-          With the temperature {fitted.temperature.toFixed(2)}, which fits the validation images best
+          With the temperature {fitting.toFixed(2)}, which fits the validation images best
         </label>
       )}
+      <p role="status" className={styles.hidden}>
+        {shown !== null && shown.images.length === 1 && one !== undefined && !live
+          ? spoken(one, shown.classes, temperature)
+          : ''}
+      </p>
       {shown !== null && shown.images.length === 1 && one !== undefined && (
         <div data-testid="tried" data-ms={Math.round(shown.ms)}>
           <ClassBars
@@ -305,6 +333,15 @@ function answeredBy(model: TriedSummary | null, step: number | null, finished: b
   if (model !== null) return model.step === null ? model.title : `${model.title}, as of step ${model.step}`;
   if (finished || step === null) return 'the result of the run';
   return `the run as of step ${step}`;
+}
+
+/** The likeliest class of an image, to be read out. */
+function spoken({ path, logits, why }: TriedImage, classes: readonly string[], temperature: number): string {
+  const name = plainText(path, 120);
+  if (logits === null) return `${name} was not asked about: ${why ?? ''}`;
+  const probabilities = probabilitiesOf(logits, temperature);
+  const most = probabilities.reduce((a, b) => Math.max(a, b), 0);
+  return `${name}: ${plainText(classes[probabilities.indexOf(most)] ?? '', 80)}, ${percentText(most)}`;
 }
 
 /** Whether files are a model; an archive is taken for one, since images in one cannot be tried. */

@@ -71,8 +71,8 @@ export function WhoAnswers({ all, who, onChoose, onBring }: WhoAnswersProps) {
     <div className={styles.who}>
       {who === null ? (
         <p>
-          Nobody here can answer yet: start a run and wait for its first evaluation, or bring a model that was
-          exported, or any with a classifier.
+          Nobody here can answer yet: start a run and wait for its first evaluation, or bring a Hugging Face
+          or timm folder of a model with a classifier.
         </p>
       ) : (
         <label className={styles.chosen}>
