@@ -33,6 +33,6 @@ test('model files and a zip dropped at once', async ({ page }) => {
   await expect(page.getByTestId('data-title')).toHaveText('colours');
   await expect(page.getByRole('list', { name: 'Classes' })).toContainText('blue');
   await go(page, 'Model');
-  await expect(page.getByText('2 blocks')).toBeVisible();
+  await expect(page.getByText('2 blocks', { exact: true })).toBeVisible();
   await expect(button(page, 'Start')).toBeEnabled();
 });

@@ -25,7 +25,7 @@ test('relabel, undo, redo, train, reload, continue', async ({ page }, info) => {
   await button(page, 'Redo: relabel 3 images as “violet”').click();
   await expect(images.nth(2)).toHaveAccessibleName(/violet.*edited/);
 
-  await loadRecipe(page, { steps: 8, batch: 4 }, info.outputPath('recipe.json'));
+  await loadRecipe(page, { steps: 150, batch: 4 }, info.outputPath('recipe.json'));
   await button(page, 'Start').click();
   await button(page, 'Pause').click();
   await expectPhase(page, 'paused');

@@ -34,7 +34,7 @@ test('formats are written, proved and zipped', async ({ page }, info) => {
   await expect(button(page, 'Merge & export')).toBeFocused();
   await page.keyboard.press('Enter');
 
-  const formats = dialog.getByRole('checkbox');
+  const formats = dialog.getByRole('group', { name: 'Formats' }).getByRole('checkbox');
   await expect(formats).toHaveCount(6);
   await formats.first().uncheck();
   await expect(button(page, 'Write and prove')).toBeDisabled();

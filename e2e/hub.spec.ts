@@ -71,7 +71,7 @@ test('a model opens by its name, shows its bytes, and opens again without a netw
   hub.lie(/./, { kind: 'status', status: 503 });
   await ask(page, 'ann/micro');
   await expect(page.getByTestId('model-title')).toHaveText('ann/micro');
-  await page.getByText('How images reach it, and notes').click();
+  await page.getByText('How images reach it, what the numbers mean, and notes').click();
   await expect(page.getByText(/could not be asked for a newer state/)).toBeVisible();
 });
 

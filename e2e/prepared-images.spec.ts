@@ -20,7 +20,7 @@ async function expectPrepared(page: Page, images: number, decoded: number): Prom
 test('images are decoded once', async ({ page }, info) => {
   await openApp(page);
   await openModel(page, microModel);
-  await expect(page.getByText('2 blocks')).toBeVisible();
+  await expect(page.getByText('2 blocks', { exact: true })).toBeVisible();
   const folder = await writePictures(info.outputPath('colours'), 8);
   await openPictures(page, folder);
   await expect(page.getByTestId('data-title')).toHaveText('colours');
@@ -36,7 +36,7 @@ test('images are decoded once', async ({ page }, info) => {
   await page.reload();
   await expect(page.getByTestId('model-title')).toBeVisible();
   await openModel(page, microModel);
-  await expect(page.getByText('2 blocks')).toBeVisible();
+  await expect(page.getByText('2 blocks', { exact: true })).toBeVisible();
   await openPictures(page, folder);
   await expect(page.getByTestId('data-title')).toHaveText('colours');
   await expectPrepared(page, 24, 0);

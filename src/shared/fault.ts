@@ -220,3 +220,9 @@ export const cancelled = (command: string): Fault => ({ kind: 'wrong-phase', com
 export const isCancelled = (fault: Fault): boolean =>
   (fault.kind === 'hub' && fault.why === 'cancelled') ||
   (fault.kind === 'wrong-phase' && fault.phase === 'cancelled');
+
+/**
+ * Whether a fault of what the page asks by itself need be told where it was asked. That a thread ended is told
+ * once for everything that was asked of it (trainer.ts), and the page asks again.
+ */
+export const isToldHere = (fault: Fault): boolean => !isCancelled(fault) && fault.kind !== 'worker-died';

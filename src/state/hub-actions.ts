@@ -1,6 +1,6 @@
 // What the page does with the Hugging Face Hub: opens its models, keeps and forgets them, sends a result
 // there.
-import { isCancelled } from '../shared/fault.ts';
+import { isCancelled, isToldHere } from '../shared/fault.ts';
 import type { TrainerClient } from '../worker/client.ts';
 import type { ExportFormat } from '../worker/protocol.ts';
 import { deviceStore } from './device-store.ts';
@@ -34,7 +34,8 @@ export function createHub(
 ): HubPart {
   async function loadCached(): Promise<void> {
     const reply = await client.call('cachedModels', null);
-    hubStore.setState(reply.ok ? { cached: reply.value } : { fault: reply.fault });
+    if (reply.ok) hubStore.setState({ cached: reply.value });
+    else if (isToldHere(reply.fault)) hubStore.setState({ fault: reply.fault });
   }
 
   async function loadHub(): Promise<void> {

@@ -1,7 +1,7 @@
 // What the page does with images: opens a set or its validation set, reads it in another way, splits it
 // again, shows some of it. Images that cannot be trained on never replace images that can.
 import { recipeDefaults } from '../recipe/recipe.ts';
-import { isCancelled } from '../shared/fault.ts';
+import { isCancelled, isToldHere } from '../shared/fault.ts';
 import type { TrainerClient } from '../worker/client.ts';
 import type { Commands, PixelStorage, ReadingOptions, Source } from '../worker/protocol.ts';
 import { dataSource, type BundledData } from './bundled.ts';
@@ -179,7 +179,8 @@ export function createImages(
         const { recipe } = recipeStore.getState();
         if (recipe === null || dataStore.getState().data === null) return;
         const reply = await client.call('splitData', { split: recipe.split, seed: recipe.seed });
-        dataStore.setState(reply.ok ? { data: reply.value, fault: null } : { fault: reply.fault });
+        if (reply.ok) dataStore.setState({ data: reply.value, fault: null });
+        else if (isToldHere(reply.fault)) dataStore.setState({ fault: reply.fault });
       }),
     async loadThumbnails(images) {
       const wanted = images.filter((image) => !requested.has(image));

@@ -1,5 +1,5 @@
 // What the page does with a run: starts and steers it, and takes its result out.
-import { isCancelled } from '../shared/fault.ts';
+import { isCancelled, isToldHere } from '../shared/fault.ts';
 import type { TrainerClient } from '../worker/client.ts';
 import { chartStore } from './chart-store.ts';
 import { dataStore } from './data-store.ts';
@@ -86,7 +86,8 @@ export function createRuns(client: TrainerClient): Runs {
 
   async function fetchResult(): Promise<void> {
     const reply = await client.call('result', null);
-    runStore.setState(reply.ok ? { result: reply.value } : { fault: reply.fault });
+    if (reply.ok) runStore.setState({ result: reply.value });
+    else if (isToldHere(reply.fault)) runStore.setState({ fault: reply.fault });
   }
 
   const actions: RunActions = {

@@ -2,6 +2,7 @@
 // them out and in as files.
 import type { TrainerClient } from '../worker/client.ts';
 import type { AfterOpening, RunFigures, RunList } from '../worker/protocol.ts';
+import { isToldHere } from '../shared/fault.ts';
 import type { Result } from '../shared/result.ts';
 import { dataStore } from './data-store.ts';
 import { deviceStore } from './device-store.ts';
@@ -120,9 +121,8 @@ export function createSavedRuns(
     },
     async loadRuns() {
       const reply = await client.call('savedRuns', null);
-      savedRunsStore.setState(
-        reply.ok ? { ...reply.value, listedAt: Date.now(), listFault: null } : { listFault: reply.fault },
-      );
+      if (reply.ok) savedRunsStore.setState({ ...reply.value, listedAt: Date.now(), listFault: null });
+      else if (isToldHere(reply.fault)) savedRunsStore.setState({ listFault: reply.fault });
     },
   };
 }

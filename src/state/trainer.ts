@@ -166,6 +166,9 @@ export function createTrainer(parts: TrainerParts): Trainer {
     }
     await models.reopen();
     await images.reopen();
+    // What the page asks by itself may have been asked of the one that died.
+    void hub.load();
+    void savedRuns.loadRuns();
     if (goesOn) {
       await alone(() => savedRuns.openRun(saved.id, then));
       savedRunsStore.setState({ opening: null });

@@ -74,6 +74,35 @@ describe('a worker that dies', () => {
     },
   );
 
+  it.each(['savedRuns', 'result'] as const)(
+    'while the page asks for something by itself (%s) is told once, and it is there after all',
+    async (asked) => {
+      const [, client] = await saved({ runs: [asked === 'result' ? ended : listed, { ...listed, id: 'b' }] });
+      const call = client.call.bind(client);
+      let die: (() => void) | null = null;
+      client.call = ((name, input) =>
+        name === asked && die === null
+          ? new Promise((resolve) => {
+              die = () => {
+                resolve({ ok: false, fault: died });
+                client.emit({ kind: 'fault', fault: died });
+              };
+            })
+          : call(name, input)) as typeof call;
+      savedRunsStore.setState({ runs: [] });
+      if (asked === 'result') client.play(50);
+      else client.emit({ kind: 'saved', id: 'b', step: 8, busyMs: 1 });
+      await settled();
+      expect(die).not.toBeNull();
+      (die as (() => void) | null)?.();
+      await settled();
+      expect(savedRunsStore.getState().listFault).toBeNull();
+      expect(savedRunsStore.getState().runs).toHaveLength(2);
+      expect(runStore.getState().fault).toBeNull();
+      if (asked === 'result') expect(runStore.getState().result?.steps).toBe(50);
+    },
+  );
+
   it('after a fault that the run can go on from is replaced, and the run waits', async () => {
     const [, client] = await saved({ failsAt: 12 });
     client.play(50);
@@ -134,7 +163,10 @@ describe('a worker that dies', () => {
     const before = client.sent.length;
     client.emit({ kind: 'fault', fault: { kind: 'worker-died', detail: 'out of memory', restarted: true } });
     await settled();
-    expect(client.sent.slice(before).map(({ name }) => name)).toEqual(['hello', 'openModel', 'openData']);
+    expect(client.sent.slice(before).map(({ name }) => name)).toEqual([
+      ...['hello', 'openModel', 'openData'],
+      ...['suggestedModels', 'savedRuns', 'cachedModels'],
+    ]);
     expect(runStore.getState()).toMatchObject({
       phase: { kind: 'failed', resumable: false },
       fault: { kind: 'worker-died', run: 'lost' },
