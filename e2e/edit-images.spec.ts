@@ -42,7 +42,6 @@ test('relabel, undo, redo, train, reload, continue', async ({ page }, info) => {
   await expect(page.getByTestId('data-title')).toHaveText('pictures');
   await expect(page.getByRole('list', { name: 'Classes' })).toContainText('violet');
   await openPictures(page, pictures);
-  await expect(
-    page.getByText('Split as folders are named or by a seeded draw, with your edits.'),
-  ).toBeVisible();
+  await expect(page.getByTestId('own-edits')).toContainText('1 change of yours holds');
+  await expect(page.getByRole('list', { name: 'Classes' })).toContainText('violet');
 });

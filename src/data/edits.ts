@@ -263,6 +263,9 @@ export function undone({ edits, done }: EditHistory): EditHistory {
   return { edits, done: Math.max(0, done - 1) };
 }
 
+/** Without any edit; each can be done again. */
+export const allUndone = ({ edits }: EditHistory): EditHistory => ({ edits, done: 0 });
+
 /** With the edit that was undone last; the same where there is none. */
 export function redone({ edits, done }: EditHistory): EditHistory {
   return { edits, done: Math.min(edits.length, done + 1) };

@@ -1,6 +1,6 @@
 // What the page does in the gallery: asks where every image is, for pictures of those in sight, and edits them.
 import type { TrainerClient } from '../worker/client.ts';
-import type { ImageEdit } from '../worker/protocol.ts';
+import type { EditStep, ImageEdit } from '../worker/protocol.ts';
 import { isCancelled } from '../shared/fault.ts';
 import { dataStore } from './data-store.ts';
 import { deviceStore } from './device-store.ts';
@@ -16,7 +16,7 @@ export interface GalleryActions {
   /** Says which images are in sight; none when the gallery is not. */
   showImages(images: readonly number[]): void;
   /** Changes the open images, or takes the last change back, or does it again. */
-  editImages(change: ImageEdit | 'undo' | 'redo'): Promise<void>;
+  editImages(change: ImageEdit | EditStep): Promise<void>;
   /** The images as they are after edits, as a file; null where that was stopped or failed, which then is told. */
   writeSet(as: 'csv' | 'zip'): Promise<Blob | null>;
   stopWriting(): void;

@@ -12,7 +12,7 @@ import { memoryFiles } from '../storage/memory-files.ts';
 import { editImages, galleryOf } from './edit-images.ts';
 import { KeptEdits } from './kept-edits.ts';
 import { addValidation, openData, splitData, type OpenData } from './open-data.ts';
-import type { ImageEdit } from './protocol.ts';
+import type { EditStep, ImageEdit } from './protocol.ts';
 
 const work = localImageWorker(() => Promise.resolve(ok({ width: 1, height: 1, data: new Uint8Array(4) })));
 const { split: drawn, seed } = recipeDefaults;
@@ -22,7 +22,7 @@ const read = async (files: readonly SourceFile[], reading: ReadingOptions = auto
   unwrap(await openData(files, 'mine', reading, drawn, seed, opening));
 const open = (folders: readonly string[], n: number): Promise<OpenData> => read(folderFiles(folders, n));
 
-const change = (data: OpenData, edit: ImageEdit | 'undo' | 'redo'): OpenData =>
+const change = (data: OpenData, edit: ImageEdit | EditStep): OpenData =>
   unwrap(editImages(data, { set: data.summary.edits.set, change: edit }));
 
 /** All that can be told of open images, but the numbers and words that tell that something was done. */
@@ -74,6 +74,7 @@ describe('any 200 edits', () => {
           expect(told(data)).toBe(told(after));
           expect(data.summary.edits.version).toBe(after.summary.edits.version);
         }
+        expect(told(change(data, 'undo-all'))).toBe(told(asRead));
       }),
       { numRuns: 5 },
     );

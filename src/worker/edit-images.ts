@@ -1,10 +1,12 @@
 // Edits of the open images, as the page asks for them: images by their numbers, names as they were typed. What
 // an edit would leave as it is stands in no history.
-import { edited, redone, undone, type Edit, type EditedImage } from '../data/edits.ts';
+import { allUndone, edited, redone, undone, type Edit, type EditedImage } from '../data/edits.ts';
 import { labelOf } from '../data/file-path.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { splitData, type OpenData } from './open-data.ts';
 import type { Commands, Gallery, GalleryPicture, ImageEdit, ImagePlace, Thumbnail } from './protocol.ts';
+
+const steps = { undo: undone, 'undo-all': allUndone, redo: redone } as const;
 
 /** The open images with one edit more, or without the last, or with it again. */
 export function editImages(
@@ -14,10 +16,8 @@ export function editImages(
   // Others were opened while the page asked.
   if (set !== open.summary.edits.set)
     return fail({ kind: 'wrong-phase', command: 'edit images', phase: 'with other images' });
-  if (change === 'undo' || change === 'redo') {
-    const history = change === 'undo' ? undone(open.history) : redone(open.history);
-    return ok(splitData({ ...open, history }, open.draw));
-  }
+  if (typeof change === 'string')
+    return ok(splitData({ ...open, history: steps[change](open.history) }, open.draw));
   const edit = named(change, open);
   if (edit === null) return fail({ kind: 'wrong-phase', command: 'name a class', phase: 'without letters' });
   if (isIdle(edit, open)) return ok(open);

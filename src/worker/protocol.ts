@@ -155,7 +155,10 @@ export interface EditState {
   readonly redo: string | null;
 }
 
-/** An edit of images by their numbers, and steps between those that were made. */
+/** A step between the edits that were made. */
+export type EditStep = 'undo' | 'undo-all' | 'redo';
+
+/** An edit of images by their numbers. */
 export type ImageEdit = Edit<readonly number[]>;
 
 /**
@@ -328,7 +331,7 @@ export interface Commands {
   splitData: { input: { readonly split: Recipe['split']; readonly seed: number }; output: DataSummary };
   /** Changes the open images, not their files; a run that is under way keeps those that it began with. */
   editImages: {
-    input: { readonly set: number; readonly change: 'undo' | 'redo' | ImageEdit };
+    input: { readonly set: number; readonly change: EditStep | ImageEdit };
     output: DataSummary;
   };
   gallery: { input: null; output: Gallery };

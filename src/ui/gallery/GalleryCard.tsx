@@ -218,7 +218,7 @@ function UndoButtons({ data: { edits } }: { readonly data: DataSummary }) {
   const trainer = useTrainer();
   const button = (words: string, what: string | null, change: 'undo' | 'redo') => (
     <Button
-      disabled={what === null || isEditing}
+      held={what === null || isEditing}
       title={what === null ? undefined : `${words}: ${plainText(what, 200)}`}
       onClick={() => void trainer.editImages(change)}
     >

@@ -27,6 +27,7 @@ interface SelectedProps {
 export function SelectedTools({ gallery, images, onSelectAll, onSelectNone }: SelectedProps) {
   const listId = useId();
   const [name, setName] = useState('');
+  const [place, setPlace] = useState<string>('validation');
   const isEditing = useGallery((state) => state.isEditing);
   const trainer = useTrainer();
   const edit = (change: ImageEdit): void => void trainer.editImages(change);
@@ -65,39 +66,41 @@ export function SelectedTools({ gallery, images, onSelectAll, onSelectNone }: Se
             <option key={known} value={known} />
           ))}
         </datalist>
-        <Button type="submit" disabled={none || name.trim() === ''}>
+        <Button type="submit" held={none || name.trim() === ''}>
           Relabel
         </Button>
       </form>
-      <select
-        className={styles.input}
-        aria-label="Move the selected images to"
-        value=""
-        disabled={none}
-        onChange={({ currentTarget: { value } }) =>
-          edit({ kind: 'move', images, to: splits.find(({ name }) => name === value)?.name ?? null })
-        }
+      <form
+        className={styles.field}
+        onSubmit={(event: SubmitEvent) => {
+          event.preventDefault();
+          if (!none)
+            edit({ kind: 'move', images, to: splits.find(({ name }) => name === place)?.name ?? null });
+        }}
       >
-        <option value="" disabled>
-          Move to …
-        </option>
-        {splits.map(({ name: split, words }) => (
-          <option key={split} value={split}>
-            {words}
-          </option>
-        ))}
-        <option value="draw">where the split has them</option>
-      </select>
-      {someIn || !isIn('excluded') ? (
-        <Button disabled={none} onClick={() => edit({ kind: 'exclude', images })}>
-          Leave out
+        <select
+          className={styles.input}
+          aria-label="Place for the selected images"
+          value={place}
+          onChange={({ currentTarget: { value } }) => setPlace(value)}
+        >
+          {splits.map(({ name: split, words }) => (
+            <option key={split} value={split}>
+              {words}
+            </option>
+          ))}
+          <option value="draw">where the split has them</option>
+        </select>
+        <Button type="submit" held={none}>
+          Move
         </Button>
-      ) : null}
-      {isIn('excluded') && (
-        <Button disabled={none} onClick={() => edit({ kind: 'include', images })}>
-          Bring back
-        </Button>
-      )}
+      </form>
+      <Button held={none || !someIn} onClick={() => edit({ kind: 'exclude', images })}>
+        Leave out
+      </Button>
+      <Button held={none || !isIn('excluded')} onClick={() => edit({ kind: 'include', images })}>
+        Bring back
+      </Button>
     </div>
   );
 }
@@ -168,7 +171,7 @@ export function ClassTools({ gallery }: { readonly gallery: Gallery }) {
             value={name}
             onChange={({ currentTarget }) => setName(currentTarget.value)}
           />
-          <Button type="submit" disabled={change === null || isEditing}>
+          <Button type="submit" held={change === null || isEditing}>
             {only === undefined ? 'Make a class' : merges ? 'Merge' : 'Rename'}
           </Button>
         </div>

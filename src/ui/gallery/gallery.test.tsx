@@ -81,8 +81,39 @@ test('a finger selects one after the other; a move shows in the split', async ()
     fireEvent.click(options()[at] ?? list());
   }
   expect(selected()).toBe('2 selected');
-  await does(() => type(field(/^Move the selected images to/), 'test'));
+  await does(() => type(field(/^Place for the selected images/), 'test'));
+  expect(options()[1]?.getAttribute('aria-label')).not.toContain('edited');
+  await does(() => fireEvent.click(button('Move')));
   expect(options()[1]?.getAttribute('aria-label')).toContain('kept for a test, edited');
+});
+
+test('a button keeps the focus when there is nothing more for it to do', async () => {
+  await opened();
+  press('ArrowDown');
+  for (const words of ['Leave out', 'Bring back', 'Undo: bring back 1 image', 'Undo: leave out 1 image']) {
+    const pressed = button(words);
+    pressed.focus();
+    await does(() => fireEvent.click(pressed));
+    expect(document.activeElement).toBe(pressed);
+  }
+  const undo = button('Undo');
+  expect(undo.getAttribute('aria-disabled')).toBe('true');
+});
+
+test('that edits hold is told beside the images, and all are taken back at once', async () => {
+  const client = await opened();
+  press('ArrowDown');
+  await does(() => press('Delete'));
+  press('ArrowDown');
+  await does(() => press('Delete'));
+  await does(() => goTo('images', 'set'));
+  expect(screen.getByTestId('own-edits').textContent).toContain('2 changes of yours hold');
+  const all = button('Take them all back');
+  all.focus();
+  await does(() => fireEvent.click(all));
+  expect(client.sent.at(-1)?.input).toMatchObject({ change: 'undo-all' });
+  expect(screen.getByTestId('own-edits').textContent).toContain('are taken back');
+  expect(document.activeElement).toBe(all);
 });
 
 test('one class is renamed, several are merged, and one is made', async () => {

@@ -228,10 +228,7 @@ function Looks({ disabled, gallery }: LooksProps) {
             items={finding.groups}
             imagesOf={imagesOfGroup}
             fix={
-              <Button
-                disabled={isEditing}
-                onClick={() => void trainer.editImages({ kind: 'exclude', images })}
-              >
+              <Button held={isEditing} onClick={() => void trainer.editImages({ kind: 'exclude', images })}>
                 {words}
               </Button>
             }
@@ -288,7 +285,7 @@ function Labels({ disabled, gallery }: LooksProps) {
             <span className={styles.fixes}>
               <Button
                 variant="quiet"
-                disabled={isEditing}
+                held={isEditing}
                 onClick={() =>
                   void trainer.editImages({ kind: 'relabel', images: [doubt.image], to: doubt.says })
                 }
@@ -297,7 +294,7 @@ function Labels({ disabled, gallery }: LooksProps) {
               </Button>
               <Button
                 variant="quiet"
-                disabled={isEditing}
+                held={isEditing}
                 onClick={() => void trainer.editImages({ kind: 'exclude', images: [doubt.image] })}
               >
                 Leave out

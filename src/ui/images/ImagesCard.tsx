@@ -3,6 +3,7 @@
 import { Suspense, useState } from 'react';
 import { plainText } from '../../shared/plain-text.ts';
 import { splitSize, useData } from '../../state/data-store.ts';
+import { useGallery } from '../../state/gallery-store.ts';
 import { useDevice } from '../../state/device-store.ts';
 import { setField, useRecipe } from '../../state/recipe-store.ts';
 import type { DataSummary } from '../../worker/protocol.ts';
@@ -36,6 +37,35 @@ const splitWords = {
   seed: 'Split by a seeded draw from each class.',
   hand: 'Split as folders are named or by a seeded draw, with your edits.',
 } as const;
+
+/** That the images are not as their files have them: edits are kept, and come back with the images. */
+function OwnEdits({ edits }: { readonly edits: DataSummary['edits'] }) {
+  const isEditing = useGallery((state) => state.isEditing);
+  const trainer = useTrainer();
+  if (edits.undo === null && edits.redo === null) return null;
+  return (
+    <p className={styles.edits} data-testid="own-edits">
+      <span>
+        {edits.undo === null ? (
+          'Your changes to these images are taken back.'
+        ) : (
+          <>
+            {countText(edits.inForce, 'change')} of yours {edits.inForce === 1 ? 'holds' : 'hold'}, and{' '}
+            {edits.inForce === 1 ? 'is' : 'are'} kept for these images. The last:{' '}
+            <bdi>{plainText(edits.undo, 120)}</bdi>.
+          </>
+        )}
+      </span>
+      <Button
+        variant="quiet"
+        held={edits.undo === null || isEditing}
+        onClick={() => void trainer.editImages('undo-all')}
+      >
+        Take them all back
+      </Button>
+    </p>
+  );
+}
 
 function Split({ data }: { readonly data: DataSummary }) {
   const validationTitle = useData((state) => state.validationTitle);
@@ -215,6 +245,7 @@ export function ImagesCard() {
             )}
             <ReadingNote data={data} which="open" disabled={!edit || opens} />
             <Split data={data} />
+            <OwnEdits edits={data.edits} />
             <ClassList key={`${data.title} ${data.reading.sentence}`} data={data} />
             <FileLists data={data} />
             <PreparedImages disabled={!edit || opens} />
