@@ -236,7 +236,8 @@ function metricsSection(facts: CardFacts): string {
     'Validation chose the strength of the probe and which state of the run is the result, so its figures flatter a ' +
       'little; the test images, where there are any, chose nothing.',
     ...(facts.temperature === null ? [] : [temperatureWords(facts.temperature)]),
-    `This folder is ${formatWords[format]}, in ${dtype}. ${proofWords(proof)}: the largest difference of any logit to the model that was trained is ` +
+    `This folder is ${formatWords[format]}, in ${dtype}. ${proofWords(proof)}: the largest difference of any logit to the model that was trained` +
+      `${facts.temperature === null ? '' : ', its logits divided by that temperature,'} is ` +
       `${proof.maxLogitDifference.toExponential(1)}, the largest logit ${proof.maxLogit.toFixed(2)}; ` +
       `${proof.sameAnswers} of ${proof.images} images get the same first answer.` +
       (proof.graphImages > 0 && proof.graphImages < proof.images

@@ -37,7 +37,13 @@ describe('settings', () => {
 
   test('of another model with the same title differ in the model', () => {
     const other = { ...some, model: { ...some.model, sha256: 'cd'.repeat(32) } };
-    expect(madeOtherwise([some, other])).toEqual([{ what: 'Model', values: ['m', 'm'] }]);
+    expect(madeOtherwise([some, other])).toEqual([
+      { what: 'Model', values: ['m', 'm (another of this name)'] },
+    ]);
+    const third = { ...some, model: { ...some.model, sha256: 'ef'.repeat(32) } };
+    expect(madeOtherwise([some, other, some, third])[0]?.values).toEqual([
+      ...['m', 'm (another of this name)', 'm', 'm (another of this name, number 3)'],
+    ]);
     expect(madeOtherwise([some, some])).toEqual([]);
   });
 });
@@ -57,7 +63,7 @@ describe('a paired difference', () => {
     expect(pair.change.loss).toBeCloseTo(-9 / 40, 12);
     expect(pair.change.lossInterval[1]).toBeCloseTo(-9 / 40 + 2.0226909 * Math.sqrt(variance / 40), 3);
     expect(pairSentence('A', 'B', pair.change)).toBe(
-      'B has 9 more of the 40 validation images right than A (95 %: ±0 to +17): it is better on such images.',
+      'B has 9 more of the 40 validation images right than A (95 %: +0.99 to +16): it is better on such images.',
     );
     const back = pairOf(after, before);
     if (back.kind === 'apart') throw new Error(back.why);
@@ -73,7 +79,7 @@ describe('a paired difference', () => {
     expect(pair.change.rightInterval[0]).toBeCloseTo(-4.214018629290277, 5);
     expect(pair.change.rightInterval[1]).toBeCloseTo(6.38813231357889, 5);
     expect(pairSentence('A', 'B', pair.change)).toMatch(
-      /1 more .* \(95 %: −5 to \+7\): too few to tell which is better\.$/,
+      /1 more .* \(95 %: −4\.2 to \+6\.4\): too few to tell which is better\.$/,
     );
     const same = pairOf(
       before,

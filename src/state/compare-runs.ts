@@ -54,7 +54,16 @@ export function madeOtherwise(runs: readonly RunFigures[]): Difference[] {
   ];
   return rows
     .filter(([, value, key = value]) => new Set(runs.map(key)).size > 1)
-    .map(([what, value]) => ({ what, values: runs.map(value) }));
+    .map(([what, value, key = value]) => ({ what, values: toldApart(runs.map(value), runs.map(key)) }));
+}
+
+/** Texts, so that those of different keys differ: a second thing of the same name says that it is another. */
+function toldApart(texts: readonly string[], keys: readonly string[]): string[] {
+  return texts.map((text, i) => {
+    const ofThisName = [...new Set(keys.filter((_, other) => texts[other] === text))];
+    const at = ofThisName.indexOf(keys[i] ?? '');
+    return at === 0 ? text : `${text} (another of this name${at === 1 ? '' : `, number ${at + 1}`})`;
+  });
 }
 
 /** A figure of a result with its interval at 95 %, where that is known. */
@@ -134,6 +143,9 @@ export function pairOf(before: RunFigures, after: RunFigures): Pair {
   return { kind: 'paired', change: markedChange(markedOf(before.marks), markedOf(after.marks)) };
 }
 
+/** A bound of a number of images, to two digits: never rounded to the other side of nought, nor onto it. */
+const bound = (value: number): number => Number(value.toPrecision(Math.abs(value) < 100 ? 2 : 3));
+
 /** "B has 12 more of the 200 validation images right than A, by 3 to 21 (95 %): it is better on such images." */
 export function pairSentence(
   first: string,
@@ -148,7 +160,7 @@ export function pairSentence(
       ? `${second} has as many ${of} right as ${first}`
       : `${second} has ${Math.abs(right)} ${right > 0 ? 'more' : 'fewer'} ${of} right than ${first}`;
   const signed = (value: number): string => `${value > 0 ? '+' : value < 0 ? '−' : '±'}${Math.abs(value)}`;
-  const range = `${signed(Math.floor(low))} to ${signed(Math.ceil(high))}`;
+  const range = `${signed(bound(low))} to ${signed(bound(high))}`;
   if (!isSure(rightInterval)) return `${lead} (95 %: ${range}): too few to tell which is better.`;
   return `${lead} (95 %: ${range}): it is ${right > 0 ? 'better' : 'worse'} on such images.`;
 }

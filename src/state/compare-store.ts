@@ -31,12 +31,18 @@ export const compareStore = createStore<CompareState>(() => ({
 export const ended = (runs: readonly ListedRun[]): ListedRun[] =>
   runs.filter(({ finished, deleted }) => finished && !deleted);
 
-/** Chooses a run, in the first free place, or gives it up; one more than there is room for is not taken. */
-export function chooseRun(id: string, isIn: boolean): void {
+/** Whether a place is free: nobody has it, or a run that is no longer in the list. */
+export const isFree = (place: string | null, runs: readonly ListedRun[]): boolean =>
+  place === null || !ended(runs).some(({ id }) => id === place);
+
+/**
+ * Chooses a run of these, in the first free place, or gives it up; one more than there is room for is not taken.
+ */
+export function chooseRun(id: string, isIn: boolean, runs: readonly ListedRun[]): void {
   compareStore.setState(({ places, base }) => {
     const without = places.map((one) => (one === id ? null : one));
     if (!isIn) return { places: without, isChosen: true, base: base === id ? null : base };
-    const free = places.includes(id) ? -1 : places.indexOf(null);
+    const free = places.includes(id) ? -1 : places.findIndex((place) => isFree(place, runs));
     return free < 0 ? {} : { places: places.with(free, id), isChosen: true };
   });
 }
@@ -45,10 +51,11 @@ export function chooseBase(id: string): void {
   compareStore.setState({ base: id });
 }
 
-/** Before anything is chosen the two that were saved last, the older first. */
+/** Before anything is chosen the two that were saved last, the older first, as soon as there are two. */
 export function chooseLast(runs: readonly ListedRun[]): void {
-  if (compareStore.getState().isChosen) return;
-  for (const { id } of ended(runs).slice(0, 2).reverse()) chooseRun(id, true);
+  const last = ended(runs).slice(0, 2).reverse();
+  if (compareStore.getState().isChosen || last.length < 2) return;
+  for (const { id } of last) chooseRun(id, true, runs);
 }
 
 /** Reads what is chosen and not known as it was saved last; of one that cannot be read the fault is kept. */

@@ -45,28 +45,28 @@ export function RunControls() {
       : ({ name: 'Start', icon: 'play', can: start } as const);
   // The second half of a double click on Start is no pause, and on Stop no second stop.
   const press = ({ detail }: MouseEvent): void => {
-    if (!next.can || detail > 1) return;
+    if (detail > 1) return;
     if (next.name === 'Start') askOrBegin();
     else toggle();
   };
   const end = ({ detail }: MouseEvent): void => {
-    if (stop && (pending !== 'stop' || detail < 2)) void trainer.stop();
+    if (pending !== 'stop' || detail < 2) void trainer.stop();
   };
   return (
     <div className={styles.controls} role="group" aria-label="Run controls">
       <Button
         variant="primary"
         icon={next.icon}
-        aria-disabled={!next.can}
+        held={!next.can}
         title={pause || resume ? 'Space does the same' : undefined}
         onClick={press}
       >
         {next.name}
       </Button>
-      <Button icon="step" aria-disabled={!step} onClick={() => step && void trainer.step()}>
+      <Button icon="step" held={!step} onClick={() => void trainer.step()}>
         Step
       </Button>
-      <Button icon="stop" aria-disabled={!stop} onClick={end}>
+      <Button icon="stop" held={!stop} onClick={end}>
         {stop && pending === 'stop' ? 'Stop now' : 'Stop'}
       </Button>
       <dialog ref={question} className={cx(dialog.dialog, dialog.question)} aria-labelledby="start-over">

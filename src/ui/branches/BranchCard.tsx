@@ -95,7 +95,7 @@ function Moments({ moment }: { readonly moment: BranchMoment | null }) {
       <span className={styles.at} data-testid="moment" data-step={step}>
         {moment === null ? 'now' : `step ${wholeText(step)}`}
       </span>
-      <Button variant="quiet" aria-disabled={moment === null} onClick={() => pointAt(null)}>
+      <Button variant="quiet" held={moment === null} onClick={() => pointAt(null)}>
         Now
       </Button>
     </div>

@@ -8,6 +8,7 @@ import {
   chooseRun,
   ended,
   forgetFault,
+  isFree,
   readChosen,
   useCompare,
 } from '../../state/compare-store.ts';
@@ -97,7 +98,7 @@ export default function CompareCard() {
 function Picker({ runs }: { readonly runs: readonly ListedRun[] }) {
   const places = useCompare((state) => state.places);
   const listedAt = useSavedRuns((state) => state.listedAt);
-  const isFull = places.every((one) => one !== null);
+  const isFull = !places.some((place) => isFree(place, runs));
   return (
     <fieldset className={styles.runs} data-testid="compare-picker">
       <legend>Runs, up to {mostRuns} at once</legend>
@@ -109,7 +110,7 @@ function Picker({ runs }: { readonly runs: readonly ListedRun[] }) {
               type="checkbox"
               checked={place >= 0}
               disabled={isFull && place < 0}
-              onChange={({ currentTarget }) => chooseRun(run.id, currentTarget.checked)}
+              onChange={({ currentTarget }) => chooseRun(run.id, currentTarget.checked, runs)}
             />
             <span>
               {place >= 0 && <strong>{letterOf(place)} </strong>}

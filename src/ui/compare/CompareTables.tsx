@@ -202,6 +202,12 @@ export function PairsPart({ runs, base }: RunsProps & { readonly base: PlacedRun
         ))}
       </ul>
       {paired.length > 0 && <PairTable letter={letter} paired={paired} />}
+      {paired.length > 0 && runs.some(({ figures }) => reachedBy(figures).recall !== null) && (
+        <p className={shared.soft}>
+          Pairs count images. A run that counts all classes alike is judged by its mean recall, in the table
+          below: it may be the better one there with fewer images right.
+        </p>
+      )}
       {paired.length > 1 && (
         <p className={shared.soft}>
           These are {paired.length} comparisons at once: of twenty between runs that are as good, one looks

@@ -4,7 +4,10 @@
 import { act, fireEvent, screen, within } from '@testing-library/react';
 import { expect, test, vi } from 'vitest';
 import { settled } from '../../state/testing/app-phases.ts';
-import { compareStore } from '../../state/compare-store.ts';
+import { chooseLast, compareStore } from '../../state/compare-store.ts';
+import { savedRunsStore } from '../../state/saved-runs-store.ts';
+import { recipeDefaults } from '../../recipe/recipe.ts';
+import type { ListedRun } from '../../worker/protocol.ts';
 import { button, shown } from '../testing/shown-page.tsx';
 // What the page loads in this place is here before a test waits for it.
 import '../understand/UnderstandPlace.tsx';
@@ -36,7 +39,7 @@ test('the last two are shown without asking, each read once, and one that did no
   expect(screen.queryByRole('checkbox', { name: /not ended/ })).toBeNull();
   expect([box(/as ever/).checked, box(/slower/).checked]).toEqual([true, true]);
   expect(screen.getByTestId('compare-sentences').textContent).toMatch(
-    /^B has \d+ more of the 200 validation images right than A \(95 %: \+\d+ to \+\d+\): it is better/,
+    /^B has \d+ more of the 200 validation images right than A \(95 %: \+[\d.]+ to \+\d+\): it is better/,
   );
   const rows = within(screen.getByTestId('compare-settings')).getAllByRole('rowheader');
   expect(rows.map(({ textContent }) => textContent)).toEqual(['Learning rate', 'Label smoothing']);
@@ -75,6 +78,31 @@ test('eight are the most, and none is taken beyond', async () => {
   expect(compareStore.getState().places.every((one) => one !== null)).toBe(true);
   await choose(/Clothes/);
   expect(box(/again, i/).disabled).toBe(false);
+});
+
+test('a run that is deleted leaves its place to another', async () => {
+  await opened();
+  await choose(/another seed/, /long ago/, /Clothes/, /again, f/, /again, g/, /again, h/);
+  act(() =>
+    savedRunsStore.setState(({ runs }) => ({
+      runs: runs?.filter(({ name }) => !name.includes('Clothes')) ?? null,
+    })),
+  );
+  await choose(/again, i/);
+  expect(box(/again, i/).checked).toBe(true);
+});
+
+test('with one run nothing is chosen, so that the second makes it two', () => {
+  compareStore.setState(compareStore.getInitialState(), true);
+  const first: ListedRun = {
+    ...{ id: 'x', name: 'x', bytes: 1, deleted: false, model: 'm', images: 'i', imageCount: 9, savedAt: 0 },
+    ...{ classes: 2, recipe: recipeDefaults, step: 9, steps: 9, finished: true, validation: null },
+  };
+  const last = { ...first, id: 'y' };
+  chooseLast([first]);
+  expect(compareStore.getState().isChosen).toBe(false);
+  chooseLast([last, first]);
+  expect(compareStore.getState().places.slice(0, 2)).toEqual([first.id, last.id]);
 });
 
 test('one that cannot be read says so, is read again at a click, and the others stay', async () => {

@@ -123,7 +123,7 @@ export function ExportResults({
       {tempered && (
         <p data-testid="export-temperature">
           {temperature === null
-            ? 'No temperature was applied: without a clear mistake on the validation images none can be found.'
+            ? 'No temperature was applied: none fits the validation images best. Either none of them is clearly wrong, or how sure the model is says nothing about whether it is right.'
             : `Temperature ${temperature.temperature.toFixed(2)}, fitted on ${countText(temperature.images, 'validation image')}: calibration error ${percentText(temperature.calibrationError.before)} → ${percentText(temperature.calibrationError.after)}, loss ${lossText(temperature.loss.before)} → ${lossText(temperature.loss.after)}. The answers are the same.`}
         </p>
       )}

@@ -11,25 +11,40 @@ export function usageOf(card: string): string | null {
 
 export function Usage({ card, title }: { readonly card: Blob; readonly title: string }) {
   const [code, setCode] = useState<string | null>(null);
-  const [copied, setCopied] = useState(false);
+  const [copied, setCopied] = useState<'no' | 'yes' | 'refused'>('no');
   async function load(): Promise<void> {
     setCode(usageOf(await card.text()));
   }
   async function copy(text: string): Promise<void> {
-    await navigator.clipboard.writeText(text);
-    setCopied(true);
+    // A browser may refuse, and offers no clipboard at all to a page without https.
+    const done = await Promise.resolve()
+      .then(() => navigator.clipboard.writeText(text))
+      .then(
+        () => true,
+        () => false,
+      );
+    setCopied(done ? 'yes' : 'refused');
   }
   return (
     <details onToggle={() => void load()}>
       <summary>How to use it</summary>
       {code !== null && (
         <div className={styles.usage}>
-          <pre tabIndex={0} aria-label={`Code that loads ${title}`}>
-            <code>{code}</code>
-          </pre>
-          <Button variant="quiet" onClick={() => void copy(code).catch(() => setCopied(false))}>
-            {copied ? 'Copied' : 'Copy'}
+          <div tabIndex={0} role="region" aria-label={`Code that loads ${title}`}>
+            <pre>
+              <code>{code}</code>
+            </pre>
+          </div>
+          <Button variant="quiet" onClick={() => void copy(code)}>
+            Copy
           </Button>
+          <span role="status">
+            {copied === 'yes'
+              ? 'Copied.'
+              : copied === 'refused'
+                ? 'The browser does not let the page copy: select the code and copy it by hand.'
+                : ''}
+          </span>
         </div>
       )}
     </details>

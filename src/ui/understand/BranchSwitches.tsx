@@ -62,7 +62,7 @@ export function BranchSwitches({
           {gone.size > 0 && (
             <Button
               variant="quiet"
-              aria-disabled={back.size === gone.size}
+              held={back.size === gone.size}
               onClick={() =>
                 turning.turn(
                   figures.dropped.map(({ module, branch }) => ({ module, branch })),
@@ -73,7 +73,7 @@ export function BranchSwitches({
               Dropped ones back
             </Button>
           )}
-          <Button variant="quiet" aria-disabled={all === 0} onClick={() => void tryBranches(trainer, asItIs)}>
+          <Button variant="quiet" held={all === 0} onClick={() => void tryBranches(trainer, asItIs)}>
             All as in the run
           </Button>
         </span>

@@ -45,12 +45,7 @@ function NotAsked() {
   return (
     <>
       <div>
-        <Button
-          aria-disabled={!exportModel || isAsking}
-          onClick={() => {
-            if (exportModel && !isAsking) void trainer.askAbout('validation');
-          }}
-        >
+        <Button held={!exportModel || isAsking} onClick={() => void trainer.askAbout('validation')}>
           Show its images
         </Button>
         {asking === 'validation' && (

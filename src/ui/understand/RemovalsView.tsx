@@ -73,10 +73,10 @@ export function RemovalsView({ base, name }: { readonly base: Seen; readonly nam
           </label>
         )}
         <Button
-          aria-disabled={isDone}
+          held={isDone}
           onClick={() => {
             if (isRanking) stopRanking();
-            else if (!isDone) void rankRemovals(trainer);
+            else void rankRemovals(trainer);
           }}
         >
           {isRanking
