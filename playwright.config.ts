@@ -1,5 +1,5 @@
-// End-to-end tests: the built app, served with its real headers, in a real browser. One worker and no
-// retries: a test that passes at the second try hides a fault.
+// End-to-end tests: the built app, served with its real headers, in a real browser. Two files at once: most of
+// a test is waiting. No retries: a test that passes at the second try hides a fault.
 import { createServer } from 'node:net';
 import { defineConfig } from '@playwright/test';
 import { softwareWebgpuFlags } from './scripts/setup/browser-flags.mjs';
@@ -37,7 +37,7 @@ if (executablePath === '') throw new Error(noBrowser);
 export default defineConfig({
   testDir: 'e2e',
   outputDir: 'test-results/e2e',
-  workers: 1,
+  workers: 2,
   retries: 0,
   forbidOnly: process.env['CI'] !== undefined,
   // Software rendering on a loaded machine is slow; a test that waits for a state waits this long at most.

@@ -9,7 +9,13 @@ import { newestChange } from './setup/build.mjs';
 import { missingPackages } from './setup/install.mjs';
 import { nodeIsSupported } from './setup/node-version.mjs';
 import { root } from './setup/paths.mjs';
-import { countOfInterop, countOfPlaywright, countOfVitest, sum } from './setup/test-counts.mjs';
+import {
+  countOfInterop,
+  countOfPlaywright,
+  countOfVitest,
+  skippedByFile,
+  sum,
+} from './setup/test-counts.mjs';
 import { nodeSteps, steps } from './steps.mjs';
 
 test.each([
@@ -118,19 +124,39 @@ describe('test counts', () => {
   const vitest = {
     testResults: [
       {
+        name: join(root, 'src/sums.test.ts'),
         status: 'failed',
         assertionResults: [
           { status: 'passed', fullName: 'adds' },
-          { status: 'failed', fullName: 'divides' },
+          {
+            status: 'failed',
+            fullName: 'divides',
+            failureMessages: ['expected 1 to be 2\n\n  at sums.ts:3'],
+          },
           { status: 'pending', fullName: 'needs data' },
+          { status: 'pending', fullName: 'needs more' },
         ],
       },
-      { status: 'failed', assertionResults: [] },
+      {
+        name: join(root, 'src/odd.test.ts'),
+        status: 'failed',
+        message: 'no such file',
+        assertionResults: [],
+      },
     ],
   };
 
   test("sum Vitest's, a file that does not load included", () => {
-    expect(countOfVitest(vitest, 1)).toEqual({ passed: 1, failed: 2, skipped: ['needs data'] });
+    const { skipped, ...counts } = countOfVitest(vitest, 1);
+    expect(counts).toEqual({
+      passed: 1,
+      failed: 2,
+      failures: [
+        'src/sums.test.ts > divides\n    expected 1 to be 2\n    at sums.ts:3',
+        'src/odd.test.ts\n    no such file',
+      ],
+    });
+    expect(skippedByFile(skipped)).toEqual(['src/sums.test.ts: needs data and 1 more']);
   });
 
   test("sum Playwright's over nested suites, with the reason of a skip", () => {
@@ -140,7 +166,13 @@ describe('test counts', () => {
       annotations: { type: string; description?: string }[] = [],
     ) => ({
       title,
-      tests: [{ status, annotations }],
+      tests: [
+        {
+          status,
+          annotations,
+          results: [{ errors: [{ message: '\u001b[31mtoo late' }, { message: 'waits for x' }] }],
+        },
+      ],
     });
     const skip = [{ type: 'skip', description: 'no data' }];
     const report = {
@@ -155,7 +187,8 @@ describe('test counts', () => {
     expect(countOfPlaywright(report, 1)).toEqual({
       passed: 1,
       failed: 2,
-      skipped: ['a.spec.ts parity (no data)'],
+      failures: ['inside > fails', 'inside > wavers'].map((name) => `${name}\n    too late\n    waits for x`),
+      skipped: [{ where: 'a.spec.ts', what: 'parity (no data)' }],
     });
   });
 
@@ -167,8 +200,12 @@ describe('test counts', () => {
   });
 
   test('add up', () => {
-    const a = { passed: 2, failed: 0, skipped: ['x'] };
-    const b = { passed: 1, failed: 3, skipped: ['y'] };
-    expect(sum([a, b])).toEqual({ passed: 3, failed: 3, skipped: ['x', 'y'] });
+    const [x, y] = [
+      { where: 'f', what: 'x' },
+      { where: 'f', what: 'y' },
+    ];
+    const a = { passed: 2, failed: 0, failures: [], skipped: [x] };
+    const b = { passed: 1, failed: 3, failures: ['z'], skipped: [y] };
+    expect(sum([a, b])).toEqual({ passed: 3, failed: 3, failures: ['z'], skipped: [x, y] });
   });
 });

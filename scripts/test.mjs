@@ -8,7 +8,13 @@ import { join } from 'node:path';
 import { installPackages } from './setup/install.mjs';
 import { root } from './setup/paths.mjs';
 import { runNpm, runProgram } from './setup/run-tool.mjs';
-import { countOfInterop, countOfPlaywright, countOfVitest, sum } from './setup/test-counts.mjs';
+import {
+  countOfInterop,
+  countOfPlaywright,
+  countOfVitest,
+  skippedByFile,
+  sum,
+} from './setup/test-counts.mjs';
 import { nodeSteps, steps } from './steps.mjs';
 
 /** @typedef {import('./setup/test-counts.mjs').Counts} Counts */
@@ -56,9 +62,12 @@ async function findBrowser() {
 }
 
 /** @type {Counts} */
-const onePassed = { passed: 1, failed: 0, skipped: [] };
-/** @type {Counts} */
-const oneFailed = { passed: 0, failed: 1, skipped: [] };
+const onePassed = { passed: 1, failed: 0, failures: [], skipped: [] };
+/**
+ * @param {string} title
+ * @returns {Counts}
+ */
+const oneFailed = (title) => ({ passed: 0, failed: 1, failures: [title], skipped: [] });
 
 /**
  * @param {Step} step
@@ -87,7 +96,7 @@ async function runStep({ title, script, args = [], report }, browser) {
     default: {
       const passed = (await run()) === 0;
       say(passed ? `${title}: passed` : `${title}: FAILED`);
-      return passed ? onePassed : oneFailed;
+      return passed ? onePassed : oneFailed(title);
     }
   }
 }
@@ -115,7 +124,7 @@ async function runAll(chosen) {
     const missing = step.needs === 'browser' && browser === null ? 'there is no browser' : null;
     const why = failedBefore ? `${step.after} failed` : missing;
     if (why !== null) say(`${step.title}: not run, ${why}`);
-    counts.set(step.title, why === null ? await runStep(step, browser) : oneFailed);
+    counts.set(step.title, why === null ? await runStep(step, browser) : oneFailed(`${step.title}: ${why}`));
     clearInterval(alive);
     if (why === null) say(`${step.title}: took ${minutes(Date.now() - from)}`);
   }
@@ -126,10 +135,13 @@ const chosen = process.argv.includes('--node-only') ? nodeSteps : steps;
 const left = steps.filter((step) => !chosen.includes(step)).map(({ title }) => title);
 
 try {
-  const { passed, failed, skipped } = await runAll(chosen);
+  const { passed, failed, failures, skipped } = await runAll(chosen);
   heading('Result');
-  if (skipped.length > 0) say(`Skipped:\n${skipped.map((name) => `  ${name}`).join('\n')}`);
+  /** @param {string[]} lines */
+  const list = (lines) => lines.map((line) => `  ${line}`).join('\n');
+  if (skipped.length > 0) say(`Skipped:\n${list(skippedByFile(skipped))}`);
   if (left.length > 0) say(`Only \`npm test\` runs: ${left.join(', ')}`);
+  if (failures.length > 0) say(`Failed:\n${list(failures)}`);
   say(`${passed} passed, ${failed} failed, ${skipped.length} skipped`);
   process.exitCode = failed === 0 ? 0 : 1;
 } catch (thrown) {
