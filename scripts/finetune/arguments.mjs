@@ -23,6 +23,8 @@ Fine-tunes a vision transformer with DMLoRA in a headless browser and writes the
                        euc-kr, ibm866, windows-1251, cp437, cp850 ...   (default: auto, a guess that is said)
   --labels NAME        what names the class of an image: folders, names (of the files), table (metadata.csv or another
                        one beside the images) or column:NAME of a table   (default: auto, and what was taken is said)
+  --grey16 NAME        how grey of 16 bits becomes 8: high-byte (default), image (each from its 1st to its 99th
+                       percentile) or set (all by the percentiles of the set)
   --validation ZIP_OR_DIR  images to validate on instead of a share of --data
   --out DIR            where the files go, made if missing             (default: out)
   --recipe FILE        JSON with the settings that differ from the defaults
@@ -108,6 +110,7 @@ export function readArguments(argv) {
       classFolder: oneOf('class-folder', values['class-folder'], ['auto', 'first', 'last']),
       nameEncoding: oneOf('names-encoding', encodingNamed(values['names-encoding']), encodings),
       labels: labelsOf(values.labels),
+      grey16: oneOf('grey16', values.grey16, ['auto', 'high-byte', 'image', 'set']),
     },
     out: values.out ?? 'out',
     recipe: values.recipe ?? null,
@@ -221,6 +224,7 @@ function parse(argv) {
         'class-folder': text,
         'names-encoding': text,
         labels: text,
+        grey16: text,
         out: text,
         recipe: text,
         set: { type: 'string', multiple: true },

@@ -40,11 +40,11 @@ def main(folder, script, run, photos, out):
     model = AutoModelForImageClassification.from_pretrained(folder, dtype=torch.float32).eval()
     config = json.loads((Path(folder) / "preprocessor_config.json").read_text())
     preprocessing = json.loads(Path(run).read_text())
-    mine = functions_of(script, "read_picture", "sized", "in_order")
+    mine = functions_of(script, "grey_of_8_bits", "read_picture", "sized", "in_order")
     mean, std = (np.array(preprocessing[key], np.float32) for key in ("mean", "std"))
 
     def graft(path):
-        pixels = np.asarray(mine["sized"](mine["read_picture"](path), preprocessing), np.float32)
+        pixels = np.asarray(mine["sized"](mine["read_picture"](path, preprocessing), preprocessing), np.float32)
         return ((pixels * np.float32(preprocessing["rescale"]) - mean) / std).transpose(2, 0, 1)
 
     def processed(backend):

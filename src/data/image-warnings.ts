@@ -2,15 +2,22 @@
 import { extensionOf, promisedFormat } from './file-path.ts';
 import type { ImageHeader } from './image-format.ts';
 import type { ImageWarning } from './import-report.ts';
-import { isDark } from './pixel-findings.ts';
 import type { StoredPixels } from './png-pixels.ts';
 
 /** Sides below this many pixels, and sides more than so many times as long as the other, are worth a word. */
 const tinySide = 16;
 const extremeAspect = 10;
 
-/** The warnings for one image; `name` is its file name, `stored` what was read beyond its header. */
-export function warningsOf(header: ImageHeader, stored: StoredPixels | null, name: string): ImageWarning[] {
+/**
+ * The warnings for one image; `name` is its file name, `stored` what was read beyond its header, `windowed` whether
+ * 16-bit grey goes through a window.
+ */
+export function warningsOf(
+  header: ImageHeader,
+  stored: StoredPixels | null,
+  name: string,
+  windowed = false,
+): ImageWarning[] {
   const warnings: ImageWarning[] = [];
   const { format, width, height, frames } = header;
   const promised = promisedFormat(extensionOf(name));
@@ -27,10 +34,15 @@ export function warningsOf(header: ImageHeader, stored: StoredPixels | null, nam
   if (header.bitDepth > 8) {
     const range = stored?.range ?? null;
     const reach = range === null ? '' : ` (its values: ${range[0]} to ${range[1]})`;
-    const dark = isDark(range) ? ': nearly black. Scale it to the full range first' : '';
+    const how =
+      header.grey16 && windowed
+        ? ' through a window'
+        : stored?.dark === true
+          ? ' by the high byte: nearly black. Read 16-bit grey through a window instead'
+          : '';
     warnings.push({
       code: 'reduced-depth',
-      text: `${header.bitDepth} bits a channel${reach} are reduced to 8${dark}.`,
+      text: `${header.bitDepth} bits a channel${reach} are reduced to 8${how}.`,
     });
   }
   if (header.alpha && (stored?.alpha ?? null) === null)

@@ -10,6 +10,7 @@ import { byCodePoint } from './file-path.ts';
 import type { Folders } from './folder-layout.ts';
 import type { ImageHeader } from './image-header.ts';
 import type { ImageWorker } from './image-work.ts';
+import { withGrey16Read } from './grey16-reading.ts';
 import { warningsOf } from './image-warnings.ts';
 import { listItems, type Pile } from './import-items.ts';
 import type {
@@ -89,7 +90,8 @@ export async function importImages(
       signal,
     );
     const findings = await inspectAll(pile, work, onProgress, signal);
-    return ok(reportOf(pile, findings, reading));
+    const report = reportOf(pile, findings, reading);
+    return ok(await withGrey16Read(report, reading.grey16, work, { onProgress, signal }));
   } catch (thrown) {
     if (signal?.aborted === true) return fail(cancelled('import images'));
     throw thrown;
@@ -198,8 +200,11 @@ function reportOf(pile: Pile, findings: Findings, options: ReadingOptions): Impo
   for (const image of used) {
     if (splitOf(image) !== 'test') perClass.set(image.label, (perClass.get(image.label) ?? 0) + 1);
   }
+  const windowed = options.grey16 === 'image' || options.grey16 === 'set';
   const images = used
-    .map((image) => importedImage(image, classIndices.get(image.label) ?? 0, splitOf(image), perClass))
+    .map((image) =>
+      importedImage(image, classIndices.get(image.label) ?? 0, splitOf(image), perClass, windowed),
+    )
     .sort((a, b) => a.classIndex - b.classIndex || byCodePoint(a.path, b.path));
   const counts: DatasetCounts = {
     perClass,
@@ -255,9 +260,10 @@ function importedImage(
   classIndex: number,
   split: SplitName | null,
   perClass: ReadonlyMap<string, number>,
+  windowed: boolean,
 ): ImportedImage {
   const { item, header, stored, id, path, label } = image;
-  const warnings = warningsOf(header, stored, item.segments?.at(-1) ?? path);
+  const warnings = warningsOf(header, stored, item.segments?.at(-1) ?? path, windowed);
   if (perClass.get(label) === 1)
     warnings.push({ code: 'small-class', text: 'It is the only image of its class.' });
   const { format, width, height } = header;

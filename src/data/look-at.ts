@@ -36,7 +36,7 @@ async function storedOf(bytes: Uint8Array<ArrayBuffer>, header: ImageHeader): Pr
   if (header.format !== 'tiff' || !header.grey16) return readStoredPixels(bytes, header);
   const { rangeOfTiff } = await import('./tiff-pixels.ts');
   try {
-    return { range: rangeOfTiff(bytes), alpha: header.alpha ? null : 'opaque' };
+    return { ...rangeOfTiff(bytes), alpha: header.alpha ? null : 'opaque' };
   } catch {
     return null; // The decoder will say why.
   }

@@ -55,7 +55,7 @@ export interface PixelKeeper {
 const pixelsVersion = 1;
 
 /** All that decides the bytes of an image's pixels, beside the image and the browser that decodes it. */
-export function pixelKey({ resize, crop, cropAt, filter, channels }: Preprocessing): string {
+export function pixelKey({ resize, crop, cropAt, filter, channels, grey16 }: Preprocessing): string {
   return JSON.stringify({
     version: pixelsVersion,
     resize,
@@ -63,6 +63,8 @@ export function pixelKey({ resize, crop, cropAt, filter, channels }: Preprocessi
     cropAt,
     filter,
     channels: channels ?? 'rgb',
+    // Absent without a window, as in keys from before there were any.
+    grey16,
   });
 }
 

@@ -95,7 +95,7 @@ describe('ordinary pictures', () => {
 
   test('alpha that is opaque throughout, as in a screenshot, is not worth a word', async () => {
     const { header, stored } = await looked(pngOf([2, 1, 8, 6], [[1, 2, 3, 255, 4, 5, 6, 255]]));
-    expect(stored).toEqual({ range: null, alpha: 'opaque' });
+    expect(stored).toEqual({ range: null, dark: false, alpha: 'opaque' });
     expect(pixelFindings([{ header, stored }])).toEqual([]);
     expect(warningsOf(header, stored, 'shot.png').map(({ code }) => code)).not.toContain('flattened');
   });
@@ -145,6 +145,7 @@ describe('the pixels of a PNG', () => {
     const values = Array.from({ length: 24 * 18 }, (_, i) => (i * 977) % 65_536);
     expect(await stored(read('images/sample-deep.png'))).toEqual({
       range: [Math.min(...values), Math.max(...values)],
+      dark: false,
       alpha: 'opaque',
     });
     // 3 x 3 pixels: Adam7's second and third pass are empty, the sixth has two rows.
@@ -157,7 +158,7 @@ describe('the pixels of a PNG', () => {
       [7, 0, 8, 0, 9, 5],
     ];
     const found = await stored(pngOf([3, 3, 16, 0], adam7, [], true));
-    expect(found).toEqual({ range: [256, 9 * 256 + 5], alpha: 'opaque' });
+    expect(found).toEqual({ range: [256, 9 * 256 + 5], dark: true, alpha: 'opaque' });
   });
 
   test('data that ends early is the decoder’s to refuse', async () => {

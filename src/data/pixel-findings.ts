@@ -2,6 +2,7 @@
 // each, and what to know about it. What a pixel is here, and why, stands in docs/decisions/pixels.md. Knows
 // no tool's code.
 import type { ImportedImage } from './import-report.ts';
+import { grey16Words, type Grey16Window } from './preprocessing.ts';
 
 type PixelFindingKind = 'grey-16' | 'hidden-colours' | 'transparency' | 'colour-profiles' | 'cmyk' | 'turned';
 
@@ -13,13 +14,6 @@ export interface PixelFinding {
 }
 
 type Image = Pick<ImportedImage, 'header' | 'stored'>;
-
-/**
- * 16-bit grey that uses a sixteenth of its range or less, as 12-bit data does: nearly black by its high byte.
- */
-export function isDark(range: readonly [number, number] | null): boolean {
-  return range !== null && range[1] < 4096;
-}
 
 const isOf: Readonly<Record<PixelFindingKind, (image: Image) => boolean>> = {
   'grey-16': ({ header }) => header.grey16,
@@ -40,32 +34,36 @@ const kinds: readonly PixelFindingKind[] = [
   'turned',
 ];
 
-/** The kinds that occur among the images, in a fixed order. */
-export function pixelFindings(images: readonly Image[]): PixelFinding[] {
+/** The kinds that occur among the images, in a fixed order; `window` is what 16-bit grey goes through. */
+export function pixelFindings(images: readonly Image[], window: Grey16Window | null = null): PixelFinding[] {
   return kinds.flatMap((kind) => {
     const found = images.filter(isOf[kind]);
-    return found.length === 0 ? [] : [{ kind, images: found.length, text: textOf(kind, found) }];
+    return found.length === 0 ? [] : [{ kind, images: found.length, text: textOf(kind, found, window) }];
   });
 }
 
-function textOf(kind: PixelFindingKind, images: readonly Image[]): string {
+function textOf(kind: PixelFindingKind, images: readonly Image[], window: Grey16Window | null): string {
   const { length } = images;
   const are = `${length.toLocaleString('en')} ${length === 1 ? 'image is' : 'images are'}`;
   const carry = `${length.toLocaleString('en')} ${length === 1 ? 'image carries' : 'images carry'}`;
   switch (kind) {
     case 'grey-16': {
-      const dark = images.filter(({ stored }) => isDark(stored?.range ?? null)).length;
+      const pillow = `Pillow's convert("RGB"), which most Python loaders call, makes everything above 255 white instead.`;
+      if (window !== null)
+        return (
+          `${are} grey of 16 bits, ${length === 1 ? 'which is' : 'each of them'} spread over 8 bits ` +
+          `${grey16Words(window)}. Other tools do not do that by themselves: ${pillow}`
+        );
+      const dark = images.filter(({ stored }) => stored?.dark === true).length;
       const one = dark === 1;
       const who = dark === length ? (one ? 'It' : 'They') : `${dark.toLocaleString('en')} of them`;
       const words =
         dark === 0
           ? ''
           : ` ${who} ${one ? 'uses' : 'use'} less than a sixteenth of the range (12-bit data?) and ` +
-            `${one ? 'is' : 'are'} nearly black here: scale to 8 bits first.`;
-      return (
-        `${are} grey of 16 bits: the high byte is taken. Pillow's convert("RGB"), which most Python loaders call, makes ` +
-        `everything above 255 white instead.${words}`
-      );
+            `${one ? 'is' : 'are'} nearly black here: read them through a window instead, a choice of how the ` +
+            'images are read.';
+      return `${are} grey of 16 bits: the high byte is taken. ${pillow}${words}`;
     }
     case 'hidden-colours':
       return (

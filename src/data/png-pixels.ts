@@ -1,12 +1,15 @@
 // What a PNG stores, for the two questions that its header leaves open: the range of 16-bit grey, and whether
 // colours lie hidden under transparency. Inflates and unfilters row by row, keeps two rows, and stops as soon
-// as it knows.
+// as it knows. And 16-bit grey whole, which browsers give by its high byte only.
+import { darkBelow, isNearlyBlack, type Grey16Samples } from './grey16.ts';
 import type { ImageHeader } from './image-header.ts';
 import { asciiOf, viewOf } from './image-format.ts';
 
 export interface StoredPixels {
   /** Smallest and largest value of 16-bit grey; null for everything else. */
   readonly range: readonly [number, number] | null;
+  /** Whether it is 16-bit grey that is nearly black by its high byte, but for a hundredth of its pixels. */
+  readonly dark: boolean;
   /**
    * 'hidden': transparent somewhere, and the colours there are not white, so that a reader that drops alpha
    * sees them. Null: not looked at.
@@ -88,13 +91,32 @@ function partsOf(bytes: Uint8Array): PngParts {
   };
 }
 
-/** Hands every unfiltered row to `read` with its number of pixels until it returns false. */
-async function inflateRows(png: PngParts, read: (row: Uint8Array, pixels: number) => boolean): Promise<void> {
+/** The samples of a PNG of 16-bit grey, whole; throws where its data does not inflate or ends early. */
+export async function grey16OfPng(bytes: Uint8Array): Promise<Grey16Samples> {
+  const png = partsOf(bytes);
+  const { width, height, transparency } = png;
+  const values = new Uint16Array(width * height); // [height, width]
+  await inflateRows(png, (row, pixels, [x, y, step]) => {
+    const view = viewOf(row);
+    for (let i = 0; i < pixels; i++) values[y * width + x + i * step] = view.getUint16(2 * i);
+    return true;
+  });
+  if (transparency.length < 2) return { width, height, values, alpha: null };
+  const key = viewOf(transparency).getUint16(0);
+  return { width, height, values, alpha: Uint8Array.from(values, (value) => (value === key ? 0 : 255)) };
+}
+
+/** Where a row lies: its first pixel, and how far the next ones are. */
+type RowPlace = readonly [x: number, y: number, step: number];
+
+/** Hands every unfiltered row to `read` with its number of pixels and its place until it returns false. */
+async function inflateRows(
+  png: PngParts,
+  read: (row: Uint8Array, pixels: number, place: RowPlace) => boolean,
+): Promise<void> {
   const bits = png.depth * (channelsOf.get(png.colour) ?? 1);
   const step = Math.max(1, bits >> 3);
-  const sizes: [pixels: number, rows: number][] = png.interlaced
-    ? passes.map(([x, y, dx, dy]) => [Math.ceil((png.width - x) / dx), Math.ceil((png.height - y) / dy)])
-    : [[png.width, png.height]];
+  const parts = png.interlaced ? passes : ([[0, 0, 1, 1]] as const);
   const inflated = new Blob([...png.data])
     .stream()
     .pipeThrough(new DecompressionStream('deflate'))
@@ -115,7 +137,8 @@ async function inflateRows(png: PngParts, read: (row: Uint8Array, pixels: number
     }
   };
   try {
-    for (const [pixels, rows] of sizes) {
+    for (const [left, top, dx, dy] of parts) {
+      const [pixels, rows] = [Math.ceil((png.width - left) / dx), Math.ceil((png.height - top) / dy)];
       if (pixels <= 0 || rows <= 0) continue;
       const length = Math.ceil((pixels * bits) / 8);
       const buffers = [new Uint8Array(1 + length), new Uint8Array(1 + length)] as const;
@@ -128,7 +151,7 @@ async function inflateRows(png: PngParts, read: (row: Uint8Array, pixels: number
         } else await fill(filtered);
         const row = filtered.subarray(1);
         unfilter(filtered[0] ?? 0, row, above.subarray(1), step);
-        if (!read(row, pixels)) return;
+        if (!read(row, pixels, [left, top + y * dy, dx])) return;
       }
     }
   } finally {
@@ -158,7 +181,7 @@ function rowReader(
   const channels = channelsOf.get(colour) ?? 1;
   const bytes = depth === 16 ? 2 : 1;
   const hasAlpha = colour === 4 || colour === 6;
-  let [low, high] = [65_535, 0];
+  let [low, high, reaching, all] = [65_535, 0, 0, 0];
   let alpha: StoredPixels['alpha'] = 'opaque';
   const note = (a: number, ...values: readonly number[]): void => {
     if (a === 255) return;
@@ -198,7 +221,9 @@ function rowReader(
           const value = ((row[at] ?? 0) << 8) | (row[at + 1] ?? 0);
           if (value < low) low = value;
           if (value > high) high = value;
+          if (value >= darkBelow) reaching += 1;
         }
+        all += pixels;
       }
       const asksAlpha = hasAlpha || transparency.length > 0;
       for (let x = 0; asksAlpha && alpha !== 'hidden' && x < pixels; x++) {
@@ -207,6 +232,10 @@ function rowReader(
       }
       return grey16 || alpha !== 'hidden';
     },
-    found: () => ({ range: grey16 ? [low, high] : null, alpha }),
+    found: () => ({
+      range: grey16 ? [low, high] : null,
+      dark: grey16 && isNearlyBlack(reaching, all),
+      alpha,
+    }),
   };
 }

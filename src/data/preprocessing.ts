@@ -25,6 +25,18 @@ export type Resize =
   /** Not at all: without a crop an image must have this size. */
   | ({ readonly kind: 'none' } & Size);
 
+/** How grey of 16 bits becomes 8 where that is not by its high byte: percentiles become black and white. */
+export type Grey16Window =
+  /** Those of each image. */
+  | { readonly kind: 'image'; readonly percentiles: readonly [number, number] }
+  /** Those of all images of a set, which were these values. */
+  | {
+      readonly kind: 'set';
+      readonly percentiles: readonly [number, number];
+      readonly low: number;
+      readonly high: number;
+    };
+
 export interface Preprocessing {
   readonly resize: Resize;
   /**
@@ -42,6 +54,8 @@ export interface Preprocessing {
   readonly filter: ResampleFilter;
   /** The order of the network's channels, where it is not red, green, blue. */
   readonly channels?: 'bgr';
+  /** The window of 16-bit grey; without one its high byte is taken. */
+  readonly grey16?: Grey16Window;
   /** Network input is (uint8 * rescale - mean) / std. */
   readonly rescale: number;
   readonly mean: Rgb;
@@ -89,8 +103,32 @@ export function resizedPreprocessing(preprocessing: Preprocessing, imageSize: nu
   return { ...preprocessing, resize: resized(), crop: crop === null ? null : square };
 }
 
-/** In words: size, filter, crop and the order of channels. */
-export function preparationWords({ resize, crop, filter, channels: order }: Preprocessing): string {
+/** The same with another window for 16-bit grey; null for its high byte. */
+export function withGrey16(preprocessing: Preprocessing, window: Grey16Window | null): Preprocessing {
+  if (window !== null) return { ...preprocessing, grey16: window };
+  const { grey16: dropped, ...rest } = preprocessing;
+  return dropped === undefined ? preprocessing : rest;
+}
+
+/** A window in words: "from its 1st to its 99th percentile". */
+export function grey16Words(window: Grey16Window): string {
+  const [first, last] = window.percentiles.map(ordinal);
+  return window.kind === 'image'
+    ? `from its ${first} to its ${last} percentile`
+    : `from ${round(window.low)} to ${round(window.high)}, the ${first} and ${last} percentile of the set`;
+}
+
+const round = (value: number): string => value.toLocaleString('en', { maximumFractionDigits: 2 });
+
+/** 1st, 99th, 99.5th */
+function ordinal(value: number): string {
+  const [ten, last] = [Math.floor(value / 10) % 10, value % 10];
+  const end = ten === 1 ? 'th' : last === 1 ? 'st' : last === 2 ? 'nd' : last === 3 ? 'rd' : 'th';
+  return `${value}${end}`;
+}
+
+/** In words: size, filter, crop, the order of channels and the window of 16-bit grey. */
+export function preparationWords({ resize, crop, filter, channels: order, grey16 }: Preprocessing): string {
   const words = (): string => {
     switch (resize.kind) {
       case 'none':
@@ -106,7 +144,8 @@ export function preparationWords({ resize, crop, filter, channels: order }: Prep
     }
   };
   const cut = crop === null ? '' : `, centre crop ${crop.width} x ${crop.height}`;
-  return `${words()}${cut}${order === 'bgr' ? ', channels blue green red' : ''}`;
+  const window = grey16 === undefined ? '' : `, grey of 16 bits ${grey16Words(grey16)}`;
+  return `${words()}${cut}${order === 'bgr' ? ', channels blue green red' : ''}${window}`;
 }
 
 /** Python's round: the even one of two that are as near. */

@@ -3,6 +3,7 @@
 // import decides.
 
 import type { NameEncoding } from '../formats/name-encoding.ts';
+import type { Grey16Window } from './preprocessing.ts';
 
 /** What the user asks for; 'auto' leaves it to the import. */
 export interface ReadingOptions {
@@ -15,9 +16,16 @@ export interface ReadingOptions {
   readonly labels: 'auto' | 'folders' | 'names' | 'table' | `column:${string}`;
   /** What names in archives are in that do not say it themselves. */
   readonly nameEncoding: 'auto' | NameEncoding;
+  /** How grey of 16 bits becomes 8: by its high byte, or through a window of each image or of the whole set. */
+  readonly grey16: 'auto' | 'high-byte' | 'image' | 'set';
 }
 
-export const autoReading: ReadingOptions = { classFolder: 'auto', labels: 'auto', nameEncoding: 'auto' };
+export const autoReading: ReadingOptions = {
+  classFolder: 'auto',
+  labels: 'auto',
+  nameEncoding: 'auto',
+  grey16: 'auto',
+};
 
 /** Where the classes of a report come from. */
 export type LabelSource =
@@ -53,6 +61,8 @@ export interface Reading {
   readonly sentence: string;
   /** By what the classes are numbered, in one sentence; of a table, whose numbers may be its own. */
   readonly numbering?: string;
+  /** How 16-bit grey becomes 8, null for its high byte; left out where no image is 16-bit grey. */
+  readonly grey16?: Grey16Window | null;
   /** Empty where the pile can be read in one way only. */
   readonly choices: readonly ReadingChoice[];
 }

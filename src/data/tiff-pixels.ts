@@ -3,6 +3,7 @@
 // word where RGB is tiled (tiff), or bring more than a decoder (geotiff, utif2). Loaded when a TIFF is met.
 import { Unzlib } from 'fflate';
 import { present } from '../shared/assert.ts';
+import { darkBelow, isNearlyBlack, type Grey16Samples } from './grey16.ts';
 import type { RgbaImage } from './raster.ts';
 import { turned } from './raster.ts';
 import { readTiffLayout, type TiffLayout } from './tiff-header.ts';
@@ -22,20 +23,58 @@ export function decodeTiff(bytes: Uint8Array<ArrayBuffer>): RgbaImage {
   return turned({ width, height, data }, layout.orientation);
 }
 
-/** Smallest and largest value of 16-bit grey, black being 0; throws as decodeTiff. */
-export function rangeOfTiff(bytes: Uint8Array<ArrayBuffer>): readonly [number, number] {
+/** Smallest and largest value of 16-bit grey, black being 0, and whether it is nearly black; throws as decodeTiff. */
+export function rangeOfTiff(bytes: Uint8Array<ArrayBuffer>): {
+  readonly range: readonly [number, number];
+  readonly dark: boolean;
+} {
+  let [low, high, reaching, all] = [65_535, 0, 0, 0];
+  eachGrey16(bytes, layoutOf(bytes), (value) => {
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+    if (value >= darkBelow) reaching += 1;
+    all += 1;
+  });
+  return { range: [low, high], dark: isNearlyBlack(reaching, all) };
+}
+
+/** The samples of 16-bit grey, black being 0; throws as decodeTiff. */
+export function grey16OfTiff(bytes: Uint8Array<ArrayBuffer>): Grey16Samples {
   const layout = layoutOf(bytes);
+  const { width, height, alpha: kind } = layout;
+  const values = new Uint16Array(width * height); // [height, width]
+  const alpha = kind === null ? null : new Uint8Array(width * height).fill(255);
+  eachGrey16(
+    bytes,
+    layout,
+    (value, at) => (values[at] = value),
+    (value, at) => {
+      if (alpha !== null) alpha[at] = value >> 8;
+    },
+  );
+  if (kind === 'associated')
+    for (const [at, a] of (alpha ?? []).entries())
+      if (a > 0) values[at] = Math.min(65_535, Math.floor((255 * (values[at] ?? 0)) / a));
+  return { width, height, values, alpha };
+}
+
+/** Hands out the grey of every pixel, and what its second channel says, by its place in [height, width]. */
+function eachGrey16(
+  bytes: Uint8Array<ArrayBuffer>,
+  layout: TiffLayout,
+  take: (value: number, at: number) => void,
+  takeSecond?: (value: number, at: number) => void,
+): void {
+  const { width, planar, samples } = layout;
   const white = layout.photometric === 0 ? 65_535 : 0;
-  let [low, high] = [65_535, 0];
-  eachRow(bytes, layout, (row, plane, _x, _y, count) => {
-    const step = layout.planar ? 1 : layout.samples;
-    for (let i = 0; plane === 0 && i < count; i++) {
-      const value = Math.abs(white - (row[i * step] ?? 0));
-      low = Math.min(low, value);
-      high = Math.max(high, value);
+  const step = planar ? 1 : samples;
+  eachRow(bytes, layout, (row, plane, x, y, count) => {
+    const at = y * width + x;
+    for (let i = 0; i < count; i++) {
+      if (plane === 0) take(Math.abs(white - (row[i * step] ?? 0)), at + i);
+      if (planar ? plane === 1 : samples > 1) takeSecond?.(row[planar ? i : i * step + 1] ?? 0, at + i);
     }
   });
-  return [low, high];
 }
 
 function layoutOf(bytes: Uint8Array): TiffLayout {

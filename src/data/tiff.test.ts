@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { readImageHeader } from './image-header.ts';
 import { warningsOf } from './image-warnings.ts';
 import { lookAt } from './look-at.ts';
-import { decodeTiff } from './tiff-pixels.ts';
+import { decodeTiff, grey16OfTiff } from './tiff-pixels.ts';
 
 const folder = new URL('../../testdata/tiff/', import.meta.url);
 const expected = JSON.parse(readFileSync(new URL('expected.json', folder), 'utf8')) as Record<
@@ -78,6 +78,25 @@ test('grey of 12 bits in 16 is said to be nearly black', async () => {
   if (looked.kind !== 'image') return;
   const texts = warningsOf(looked.header, looked.stored, 'a.tif').map(({ text }) => text);
   expect(texts).toEqual([expect.stringContaining('nearly black')]);
+});
+
+test('grey of 16 bits is read whole, its white at 0 turned about', () => {
+  const values = Array.from({ length: 400 }, (_, i) => (i * 977) % 65_536);
+  const strip = new Uint8Array(Uint16Array.from(values).buffer);
+  expect([...grey16OfTiff(greyTiff([20, 20, 16], strip)).values]).toEqual(values);
+  const white = grey16OfTiff(greyTiff([20, 20, 16], strip, [[262, 0]]));
+  expect([...white.values]).toEqual(values.map((value) => 65_535 - value));
+  // Grey and straight alpha, sample after sample.
+  const pairs = new Uint8Array(
+    Uint16Array.from(values.flatMap((value, i) => [value, 257 * (i % 256)])).buffer,
+  );
+  const extra = [
+    [277, 2],
+    [338, 2],
+  ] as const;
+  const seen = grey16OfTiff(greyTiff([20, 20, 16], pairs, extra));
+  expect([...seen.values]).toEqual(values);
+  expect([...(seen.alpha ?? [])]).toEqual(values.map((_, i) => i % 256));
 });
 
 test.each([0, 6])('a strip that is filled up beyond the picture is read (deflate, level %i)', (level) => {

@@ -153,10 +153,20 @@ def split_files(files, run, recipe, seed):
     return train, validation
 
 
-def read_picture(path):
-    """The picture as Graft takes it: the numbers that the file stores, upright by its EXIF, the high byte of 16 bits, the
-    first frame, transparency over white. Pillow's convert("RGB") alone would show colours hidden under transparency and
-    make 16-bit grey white."""
+def grey_of_8_bits(grey, window):
+    """Grey of 16 bits as 8: through the run's window, from one percentile to another, or by its high byte."""
+    if window is None:
+        return (grey >> 8).astype(np.uint8)
+    grey = grey.astype(np.float64)
+    low, high = (window["low"], window["high"]) if window["kind"] == "set" else np.percentile(grey, window["percentiles"])
+    share = (grey - low) / (high - low) if high > low else grey > low
+    return np.rint(255 * np.clip(share, 0, 1)).astype(np.uint8)
+
+
+def read_picture(path, p):
+    """The picture as Graft takes it: the numbers that the file stores, upright by its EXIF, the high byte of 16 bits (or
+    grey through the run's window), the first frame, transparency over white. Pillow's convert("RGB") alone would show
+    colours hidden under transparency and make 16-bit grey white."""
     image = Image.open(path)
     image.load()
     for key in ("xmp", "XML:com.adobe.xmp"):  # Pillow looks there for an orientation too, browsers do not
@@ -169,11 +179,15 @@ def read_picture(path):
         pixels = np.asarray(image)
         if pixels.ndim == 2:
             opaque = np.ones(pixels.shape, bool) if key is None else pixels != key
-            pixels = (pixels >> 8).astype(np.uint8)[..., None].repeat(3, axis=2)
+            pixels = grey_of_8_bits(pixels, p.get("grey16"))[..., None].repeat(3, axis=2)
         else:  # Pillow keeps the high bytes alone, so the transparent colour is found by them
             opaque = np.ones(pixels.shape[:2], bool) if key is None else (pixels != np.right_shift(key, 8)).any(axis=2)
         alpha = np.where(opaque, 255, 0).astype(np.uint8)
         image = Image.fromarray(np.dstack([pixels, alpha]))
+    elif image.mode.startswith("I;16"):  # a TIFF, whose black may be the largest value
+        pixels = np.asarray(image).astype(np.uint16)
+        inverted = getattr(image, "tag_v2", {}).get(262) == 0
+        image = Image.fromarray(grey_of_8_bits(65535 - pixels if inverted else pixels, p.get("grey16")))
     image = image.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
@@ -241,7 +255,7 @@ class Pictures(torch.utils.data.Dataset):
 
     def __getitem__(self, index):
         path, label = self.files[index]
-        image = sized(read_picture(path), self.p)
+        image = sized(read_picture(path, self.p), self.p)
         if self.recipe is not None:
             image = augmented(image, self.recipe)
         pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)

@@ -96,6 +96,7 @@ function cardFacts(
       test: data.test.length,
       pixels: data.pixels.map(({ text }) => text),
     },
+    grey16: model.preprocessing.grey16 ?? null,
     recipe: new Map([
       ['optimiser steps', String(result.steps)],
       ...(recipe.patience === null

@@ -22,6 +22,7 @@ const facts: CardFacts = {
     test: 0,
     pixels: [],
   },
+  grey16: null,
   recipe: new Map([['seed', '1']]),
   branches: {
     modules: 2,
@@ -108,6 +109,13 @@ test('it says what a pixel is, and of these images what other tools see otherwis
   const odd = modelCard({ ...facts, data: { ...facts.data, pixels: ['3 images are grey <of> 16 bits.'] } });
   expect(odd).toContain('- 3 images are grey &lt;of&gt; 16 bits.');
   expect(odd).toContain('def read_picture(path):');
+  expect(odd).toContain('(np.asarray(image) >> 8)');
+  const seen = modelCard({ ...facts, grey16: { kind: 'image', percentiles: [1, 99] } });
+  expect(seen).toContain('grey, which is spread over 8 bits from its 1st to its 99th percentile');
+  expect(seen).toContain('low, high = np.percentile(grey, [1, 99])');
+  expect(seen).not.toContain('>> 8');
+  const all = { kind: 'set', percentiles: [1, 99], low: 12.5, high: 4000 } as const;
+  expect(modelCard({ ...facts, grey16: all })).toContain('low, high = 12.5, 4000\n');
   const onnx = modelCard({ ...facts, format: 'onnx', onnxFile: 'onnx/model.onnx' });
   expect(onnx).toContain("from './THIS_FOLDER/pixels.mjs'");
   expect(onnx).toContain('taking single pixels');

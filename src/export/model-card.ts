@@ -3,6 +3,7 @@
 // escaped.
 import { libraries, libraryOfNames } from '../checkpoints/libraries.ts';
 import type { LibraryName } from '../checkpoints/model-config.ts';
+import { grey16Words, type Grey16Window } from '../data/preprocessing.ts';
 import type { ExportTemperature } from './export-types.ts';
 import { plainText } from '../shared/plain-text.ts';
 import { tellsNothing } from '../understand/interval.ts';
@@ -37,6 +38,8 @@ export interface CardFacts {
     /** What other tools see otherwise in these images, a text for each kind. */
     readonly pixels: readonly string[];
   };
+  /** The window of 16-bit grey; null for its high byte. */
+  readonly grey16: Grey16Window | null;
   readonly recipe: ReadonlyMap<string, string>;
   readonly branches: {
     readonly modules: number;
@@ -316,12 +319,33 @@ export function usageSection(facts: UsageFacts): string {
   return ['## Use', ...parts].join('\n\n');
 }
 
-function pixelSection({ format, data }: CardFacts): string {
+function windowSentence(window: Grey16Window | null): string {
+  if (window === null) return '';
+  const how = `spread over 8 bits ${grey16Words(window)} (\`255 (v - low) / (high - low)\`, cut and rounded)`;
+  return ` but for grey, which is ${how}`;
+}
+
+/** Lines of Python that make 8 bits of 16-bit grey, as `continue.py` does it. */
+function grey16Lines(window: Grey16Window | null): readonly string[] {
+  if (window === null) return ['image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))'];
+  const ends =
+    window.kind === 'set'
+      ? `${window.low}, ${window.high}`
+      : `np.percentile(grey, [${window.percentiles.join(', ')}])`;
+  return [
+    'grey = np.asarray(image).astype(np.float64)',
+    `low, high = ${ends}`,
+    'share = (grey - low) / (high - low) if high > low else grey > low',
+    'image = Image.fromarray(np.rint(255 * np.clip(share, 0, 1)).astype(np.uint8))',
+  ];
+}
+
+function pixelSection({ format, data, grey16 }: CardFacts): string {
   const lines = [
     '## Pixels',
     'A pixel is the number that the file stores: colour profiles and gamma are not applied (as in Python), the picture is ' +
-      'upright by its EXIF, of 16 bits the high byte is taken, of an animation the first frame, and transparency lies over ' +
-      'white.',
+      `upright by its EXIF, of 16 bits the high byte is taken${windowSentence(grey16)}, of an animation the first frame, ` +
+      'and transparency lies over white.',
   ];
   if (data.pixels.length > 0)
     lines.push(
@@ -340,7 +364,7 @@ function pixelSection({ format, data }: CardFacts): string {
           'def read_picture(path):',
           '    image = ImageOps.exif_transpose(Image.open(path))',
           '    if image.mode.startswith("I;16"):',
-          '        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))',
+          ...grey16Lines(grey16).map((line) => `        ${line}`),
           '    image = image.convert("RGBA")',
           '    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")',
         ].join('\n'),

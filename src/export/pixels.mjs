@@ -6,8 +6,8 @@
 //   const { logits } = await model({ pixel_values: new Tensor('float32', data, dims) });
 //
 // The numbers that a file stores are taken, without colour profile or gamma; upright by EXIF, the high byte
-// of 16 bits, the first frame, transparency over white; resized as Pillow does, which averages all pixels
-// that fall together.
+// of 16 bits (grey through the window that the model learned with, if it did: as PNG), the first frame,
+// transparency over white; resized as Pillow does, which averages all pixels that fall together.
 
 const kernels = {
   box: [0.5, (x) => (x > -0.5 && x <= 0.5 ? 1 : 0)],
@@ -21,7 +21,7 @@ const cubic = (x) => (x < 1 ? (1.5 * x - 2.5) * x * x + 1 : x < 2 ? (((x - 5) * 
 
 /** Network input of one picture: `data` [1, 3, height, width] float32 and its `dims`. */
 export async function pixelsOf(source, p = preprocessing) {
-  const { data, width, height } = prepare(await decode(source), p);
+  const { data, width, height } = prepare(await decode(source, p), p);
   const values = new Float32Array(3 * width * height);
   for (let at = 0; at < data.length; at++) {
     const c = at % 3;
@@ -31,8 +31,87 @@ export async function pixelsOf(source, p = preprocessing) {
 }
 
 /** A picture as straight RGBA of 8 bits, upright. */
-export async function decode(source) {
+export async function decode(source, p = preprocessing) {
+  if (p.grey16 !== undefined) {
+    const deep = await greyOf16Bits(await bytesOf(source));
+    if (deep !== null) return throughWindow(deep, p.grey16);
+  }
   return typeof OffscreenCanvas === 'undefined' ? decodeInNode(source) : decodeInBrowser(source);
+}
+
+async function bytesOf(source) {
+  if (source instanceof Blob) return new Uint8Array(await source.arrayBuffer());
+  if (typeof OffscreenCanvas !== 'undefined')
+    return new Uint8Array(await (await fetch(source)).arrayBuffer());
+  return new Uint8Array(await (await import('node:fs/promises')).readFile(source));
+}
+
+const adam7 = [
+  [0, 0, 8, 8],
+  [4, 0, 8, 8],
+  [0, 4, 4, 8],
+  [2, 0, 4, 4],
+  [0, 2, 2, 4],
+  [1, 0, 2, 2],
+  [0, 1, 1, 2],
+];
+
+/** The values of a PNG of 16-bit grey, which canvases give by their high byte; null for any other picture. */
+async function greyOf16Bits(bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const word = (at) => String.fromCharCode(...bytes.subarray(at, at + 4));
+  if (bytes.length < 33 || word(1) !== 'PNG\r' || bytes[24] !== 16 || bytes[25] !== 0) return null;
+  const [width, height] = [view.getUint32(16), view.getUint32(20)];
+  const parts = [];
+  let [key, orientation] = [null, 1];
+  for (let at = 8; at + 12 <= bytes.length; at += 12 + view.getUint32(at)) {
+    if (word(at + 4) === 'IDAT') parts.push(bytes.subarray(at + 8, at + 8 + view.getUint32(at)));
+    if (word(at + 4) === 'tRNS') key = view.getUint16(at + 8);
+    if (word(at + 4) === 'eXIf') orientation = orientationIn(view, at + 8, word);
+  }
+  const stream = new Blob(parts).stream().pipeThrough(new DecompressionStream('deflate'));
+  const rows = new Uint8Array(await new Response(stream).arrayBuffer());
+  const values = new Uint16Array(width * height);
+  let at = 0;
+  for (const [left, top, dx, dy] of bytes[28] === 1 ? adam7 : [[0, 0, 1, 1]]) {
+    const length = 2 * Math.ceil((width - left) / dx);
+    let above = new Uint8Array(Math.max(0, length));
+    for (let y = top; y < height && length > 0; y += dy, at += 1 + length) {
+      const row = rows.subarray(at + 1, at + 1 + length);
+      unfilter(rows[at], row, above);
+      for (let x = left, i = 0; x < width; x += dx, i += 2)
+        values[y * width + x] = (row[i] << 8) | row[i + 1];
+      above = row;
+    }
+  }
+  return { values, width, height, key, orientation };
+}
+
+function unfilter(filter, row, above) {
+  for (let i = 0; i < row.length; i++) {
+    const [a, b, c] = [i < 2 ? 0 : row[i - 2], above[i], i < 2 ? 0 : above[i - 2]];
+    const [pa, pb, pc] = [Math.abs(b - c), Math.abs(a - c), Math.abs(a + b - 2 * c)];
+    row[i] += [0, a, b, (a + b) >> 1, pa <= pb && pa <= pc ? a : pb <= pc ? b : c][filter];
+  }
+}
+
+/** 16-bit grey as RGBA of 8 bits: 255 (v - low) / (high - low), cut and rounded, as numpy does it. */
+function throughWindow({ values, width, height, key, orientation }, window) {
+  const sorted = values.slice().sort();
+  const percentile = (percent) => {
+    const place = (sorted.length - 1) * (percent / 100);
+    const [a, share] = [sorted[Math.floor(place)], place - Math.floor(place)];
+    const b = sorted[Math.min(Math.floor(place) + 1, sorted.length - 1)];
+    return share < 0.5 ? a + (b - a) * share : b - (b - a) * (1 - share);
+  };
+  const [low, high] = window.kind === 'set' ? [window.low, window.high] : window.percentiles.map(percentile);
+  const data = new Uint8ClampedArray(4 * values.length);
+  values.forEach((value, i) => {
+    const share = high > low ? (value - low) / (high - low) : Number(value > low);
+    data.fill(halfEven(255 * Math.min(1, Math.max(0, share))), 4 * i, 4 * i + 3);
+    data[4 * i + 3] = value === key ? 0 : 255;
+  });
+  return turned({ data, width, height }, orientation);
 }
 
 async function decodeInBrowser(source) {
@@ -54,15 +133,19 @@ function turnedWebp(picture, bytes) {
   if (bytes.length < 12 || word(0) !== 'RIFF' || word(8) !== 'WEBP') return picture;
   for (let at = 12; at + 8 <= bytes.length; at += 8 + 2 * Math.ceil(view.getUint32(at + 4, true) / 2)) {
     if (word(at) !== 'EXIF') continue;
-    const tiff = at + 8 + (word(at + 8) === 'Exif' ? 6 : 0);
-    const little = word(tiff).startsWith('II');
-    const directory = tiff + view.getUint32(tiff + 4, little);
-    for (let i = 0; i < view.getUint16(directory, little); i++) {
-      const entry = directory + 2 + 12 * i;
-      if (view.getUint16(entry, little) === 0x0112) return turned(picture, view.getUint16(entry + 8, little));
-    }
+    return turned(picture, orientationIn(view, at + 8 + (word(at + 8) === 'Exif' ? 6 : 0), word));
   }
   return picture;
+}
+
+function orientationIn(view, tiff, word) {
+  const little = word(tiff).startsWith('II');
+  const directory = tiff + view.getUint32(tiff + 4, little);
+  for (let i = 0; i < view.getUint16(directory, little); i++) {
+    const entry = directory + 2 + 12 * i;
+    if (view.getUint16(entry, little) === 0x0112) return view.getUint16(entry + 8, little);
+  }
+  return 1;
 }
 
 function turned({ data, width, height }, orientation) {
@@ -84,7 +167,9 @@ async function decodeInNode(source) {
   const { default: sharp } = await import('sharp');
   const input = source instanceof Blob ? new Uint8Array(await source.arrayBuffer()) : source;
   const open = () => sharp(input, { ignoreIcc: true }).autoOrient();
-  const { space } = await sharp(input).metadata();
+  const { space, format, depth } = await sharp(input).metadata();
+  if (preprocessing.grey16 !== undefined && format === 'tiff' && depth === 'ushort')
+    throw new Error('This model sees grey of 16 bits through a window: save such a TIFF as PNG.');
   if (space !== 'cmyk') {
     const { data, info } = await open()
       .toColourspace('srgb')

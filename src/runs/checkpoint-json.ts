@@ -99,6 +99,17 @@ const state = v.object({
   peakBufferBytes: v.number(),
 });
 
+const percentiles = v.tuple([v.number(), v.number()]);
+const grey16 = v.variant('kind', [
+  v.object({ kind: v.literal('image'), percentiles }),
+  v.object({
+    kind: v.literal('set'),
+    percentiles,
+    low: v.pipe(v.number(), v.finite()),
+    high: v.pipe(v.number(), v.finite()),
+  }),
+]);
+
 const facts = v.object({
   name: v.string(),
   begunAt: v.number(),
@@ -161,7 +172,13 @@ const facts = v.object({
         text: v.string(),
       }),
     ),
-    pixels: v.object({ key: v.string(), imageBytes: count, maker: v.string() }),
+    pixels: v.object({
+      key: v.string(),
+      imageBytes: count,
+      maker: v.string(),
+      /** Runs from before there were windows have none. */
+      grey16: v.optional(v.nullable(grey16), null),
+    }),
   }),
 });
 

@@ -4,6 +4,7 @@
 import { changeInWords } from '../shared/describe-fault.ts';
 import type { HubOrigin, ModelOrigin } from '../checkpoints/open-model.ts';
 import type { PixelFinding } from '../data/pixel-findings.ts';
+import type { Grey16Window } from '../data/preprocessing.ts';
 import type {
   BackendName,
   EngineDescription,
@@ -58,7 +59,13 @@ export interface SavedImages {
   readonly splitBy: 'folders' | 'seed' | 'hand';
   readonly findings: readonly PixelFinding[];
   /** Under what the pixel store knows their pixels, and what made them. */
-  readonly pixels: { readonly key: string; readonly imageBytes: number; readonly maker: string };
+  readonly pixels: {
+    readonly key: string;
+    readonly imageBytes: number;
+    readonly maker: string;
+    /** The window of 16-bit grey; null for its high byte. */
+    readonly grey16: Grey16Window | null;
+  };
 }
 
 export interface RunFacts {

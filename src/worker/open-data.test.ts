@@ -3,13 +3,15 @@ import { expect, test } from 'vitest';
 import { usualPreprocessing } from '../checkpoints/usual-preprocessing.ts';
 import { localImageWorker, type ImageWorker } from '../data/image-work.ts';
 import type { EditedImage } from '../data/edits.ts';
-import { autoReading } from '../data/reading-options.ts';
-import { folderFiles } from '../data/testing/images.ts';
+import type { Preprocessing } from '../data/preprocessing.ts';
+import { autoReading, type ReadingOptions } from '../data/reading-options.ts';
+import { fileOf, folderFiles, grey16Png } from '../data/testing/images.ts';
 import { recipeDefaults } from '../recipe/recipe.ts';
 import { describeFault } from '../shared/describe-fault.ts';
 import type { Fault } from '../shared/fault.ts';
 import { fail, ok, unwrap } from '../shared/result.ts';
-import { loadPixels, openData, type OpenData } from './open-data.ts';
+import { addValidation, loadPixels, openData, seenAs, type OpenData } from './open-data.ts';
+import { restoredImages } from './restored-images.ts';
 
 const grey: ImageWorker = localImageWorker((_, { width, height }) =>
   Promise.resolve(ok({ width, height, data: new Uint8Array(4 * width * height).fill(255) })),
@@ -57,4 +59,57 @@ test('images that do not decode are none of these', async () => {
   const fault = await start((image) => image, blind);
   expect(fault).toMatchObject({ kind: 'bad-dataset' });
   expect(describeFault(fault ?? { kind: 'bug', message: '' }).detail).toContain('could not be decoded');
+});
+
+/** Grey of 16 bits whose values begin at `from`. */
+const deep = (name: string, from: number) =>
+  fileOf(
+    name,
+    grey16Png(
+      8,
+      8,
+      Array.from({ length: 64 }, (_, i) => from + i),
+    ),
+  );
+
+test('a window of 16-bit grey is part of how a model’s images are prepared, as long as the run lasts and after', async () => {
+  const { split, seed } = recipeDefaults;
+  const opening = { onProgress: () => undefined, work: grey };
+  const files = ['a', 'b'].flatMap((name, n) =>
+    [0, 1, 2].map((i) => deep(`${name}/${i}.png`, 1000 * n + 100 * i)),
+  );
+  const read = async (grey16: ReadingOptions['grey16']): Promise<OpenData> =>
+    unwrap(await openData(files, 'deep', { ...autoReading, grey16 }, split, seed, opening));
+  const model: { readonly preprocessing: Preprocessing } = { preprocessing: usualPreprocessing.vit(8) };
+  const [byte, set] = [await read('high-byte'), await read('set')];
+  expect(seenAs(byte, model)).toBe(model);
+  const window = seenAs(set, model).preprocessing.grey16;
+  expect(window).toMatchObject({ kind: 'set', percentiles: [1, 99] });
+  expect(set.summary.pixels[0]?.text).toContain('the 1st and 99th percentile of the set');
+  // Another window is no other set: its edits are found again.
+  expect(set.keep).toEqual(byte.keep);
+  // Images of no set leave a model that was exported with a window as it is, those of another reading do not.
+  const exported = seenAs(set, model);
+  expect(seenAs(await open(), exported)).toBe(exported);
+  expect(seenAs(byte, exported).preprocessing.grey16).toBeUndefined();
+
+  const beside = ['a', 'b'].map((name, n) => deep(`${name}/v.png`, 50_000 + n));
+  const joined = unwrap(await addValidation(set, beside, autoReading, split, seed, opening));
+  expect(joined.split.validation).toHaveLength(2);
+  expect(seenAs(joined, model).preprocessing.grey16).toEqual(window);
+
+  const { title, classes, images, summary } = set;
+  const saved = {
+    ...{ title, classes, ids: images.map(({ id }) => id), labels: new Int32Array(images.length) },
+    ...{
+      counts: { train: 4, validation: 2, test: 0 },
+      reading: '',
+      splitBy: 'seed' as const,
+      findings: summary.pixels,
+    },
+    pixels: { key: '', imageBytes: 192, maker: '', grey16: window ?? null },
+  } as const;
+  const restored = restoredImages(saved, 8, null, set.draw, 'a run');
+  expect(seenAs(restored, model).preprocessing.grey16).toEqual(window);
+  expect(restored.summary.pixels).toEqual(summary.pixels);
 });

@@ -1,5 +1,6 @@
 // The images of a run: imported, split, summarised for the page, and decoded into the loop's TrainingData.
-import type { Preprocessing } from '../data/preprocessing.ts';
+import type { OpenModel } from '../checkpoints/open-model.ts';
+import { withGrey16, type Preprocessing } from '../data/preprocessing.ts';
 import { batchIndices } from '../data/batch-order.ts';
 import type { ImageWorker } from '../data/image-work.ts';
 import {
@@ -15,7 +16,7 @@ import { importImages, type ImportProgress } from '../data/import-images.ts';
 import type { ImportReport, RejectedFile } from '../data/import-report.ts';
 import type { Reading, ReadingOptions } from '../data/reading-options.ts';
 import { pixelFindings } from '../data/pixel-findings.ts';
-import { buildPixelCache, type KeptPixels, type PixelCache } from '../data/pixel-cache.ts';
+import { buildPixelCache, pixelKey, type KeptPixels, type PixelCache } from '../data/pixel-cache.ts';
 import { splitImages, type Split } from '../data/split.ts';
 import { present } from '../shared/assert.ts';
 import { eachOf } from '../shared/concurrent.ts';
@@ -94,9 +95,11 @@ export async function openData(
   return ok(splitData(imported, { options: split, seed }));
 }
 
-/** Edits of images that were read in one way say nothing of the same images read in another. */
+/** Edits of images that were read in one way say nothing of the same images read in another, but for their grey. */
 export function keepBy({ images, reading }: ImportReport): KeepBy {
-  const taken = reading.choices.map(({ option, value }) => [option, value]);
+  const taken = reading.choices.flatMap(({ option, value }) =>
+    option === 'grey16' ? [] : [[option, value]],
+  );
   return { ids: images.map(({ id }) => id), reading: JSON.stringify(taken) };
 }
 
@@ -145,6 +148,7 @@ export async function addValidation(
   const joinedClasses = [...new Set([...report.classes, ...readAs])];
   const joined: ImportReport = {
     ...report,
+    reading: withGrey16Of(imported.value.reading, report.reading),
     classes: joinedClasses,
     images: [
       ...report.images.map((image) => (image.split === null ? { ...image, split: 'train' as const } : image)),
@@ -173,9 +177,35 @@ function readNamesOf({ report, history, classes }: OpenData): ReadonlyMap<string
   ]);
 }
 
+/** A reading with the window of another, where it has none of its own. */
+function withGrey16Of(other: Reading, reading: Reading): Reading {
+  const { grey16, choices } = other;
+  if (grey16 === undefined || reading.grey16 !== undefined) return reading;
+  return {
+    ...reading,
+    grey16,
+    choices: [...reading.choices, ...choices.filter(({ option }) => option === 'grey16')],
+  };
+}
+
+/** A model whose images are prepared as the open ones are read: their window for 16-bit grey is part of it. */
+export function seenAs<M extends Pick<OpenModel, 'preprocessing'>>(
+  { report: { reading } }: Pick<OpenData, 'report'>,
+  model: M,
+): M {
+  const { preprocessing } = model;
+  const seen = withGrey16(
+    preprocessing,
+    reading.grey16 === undefined ? (preprocessing.grey16 ?? null) : reading.grey16,
+  );
+  return pixelKey(seen) === pixelKey(preprocessing) ? model : { ...model, preprocessing: seen };
+}
+
 /** What was decided for the open images holds for their validation set. */
-function settled(asked: ReadingOptions, { choices }: Reading): ReadingOptions {
-  return choices.reduce((options, { option, value }) => ({ ...options, [option]: value }), asked);
+function settled(asked: ReadingOptions, { choices, grey16 }: Reading): ReadingOptions {
+  const taken = choices.reduce((options, { option, value }) => ({ ...options, [option]: value }), asked);
+  // The window is known: no pass over the validation set need find another.
+  return grey16?.kind === 'set' ? { ...taken, grey16: 'image' } : taken;
 }
 
 /** Splits images by the recipe; called again when that, or an edit, changes what is drawn. */
@@ -220,7 +250,7 @@ export function withSplit(
     counts: { train: train[id] ?? 0, validation: validation[id] ?? 0, test: test[id] ?? 0 },
     samples: samples[id] ?? [],
   }));
-  const pixels = pixelFindings(used);
+  const pixels = pixelFindings(used, report.reading.grey16);
   const warnings: FileVerdict[] = [
     ...report.warnings.map(({ code, text }) => ({ path: '', code, reason: text })),
     ...pixels.map(({ kind, text }) => ({ path: '', code: kind, reason: text })),
@@ -303,8 +333,9 @@ export async function thumbnailsOf(
     if (image === undefined) return;
     const { path, header, label } = image;
     const file = await image.content();
+    const { grey16 } = data.report.reading;
     const small = file.ok
-      ? await work.do('thumbnail', { content: file.value, header, side }, { signal })
+      ? await work.do('thumbnail', { content: file.value, header, side, grey16 }, { signal })
       : ok((await data.thumbnail?.(index)) ?? null);
     if (!small.ok || small.value === null) return;
     thumbnails[at] = { image: index, path, class: label, split: splitOf(data, index), blob: small.value };

@@ -45,7 +45,7 @@ export function restoredImages(
       keep: { ids, reading: `run ${run}` },
       history: noEdits,
       report: {
-        reading: { sentence: reading, choices: [] },
+        reading: { sentence: reading, choices: [], grey16: images.pixels.grey16 },
         classes,
         images: list,
         rejected: [],

@@ -1,7 +1,7 @@
 // Saved runs on the worker's side, loaded when the first one is saved or asked for: saves the run that is
 // under way, puts a saved one together again out of its checkpoint, the kept pixels and the kept model, and
 // says what is missing or differs. What is open and running is the session's.
-import { outputSizeOf } from '../data/preprocessing.ts';
+import { outputSizeOf, withGrey16 } from '../data/preprocessing.ts';
 import { pixelKey } from '../data/pixel-cache.ts';
 import { openModel, type OpenModel } from '../checkpoints/open-model.ts';
 import { startingHead } from '../checkpoints/starting-head.ts';
@@ -52,7 +52,10 @@ export interface Surroundings {
 /** The model of a saved run as it was saved, without its images. */
 export interface ModelOfRun {
   readonly saved: SavedRun;
+  /** With its images prepared as those of the run were. */
   readonly model: OpenModel;
+  /** As its files say. */
+  readonly opened: OpenModel;
   readonly head: Adapter['head'] | null;
   /** Why later checkpoints were not taken, a sentence each. */
   readonly passedOver: readonly string[];
@@ -63,6 +66,7 @@ export interface RestoredRun {
   readonly id: string;
   readonly saved: SavedRun;
   readonly model: OpenModel;
+  readonly opened: OpenModel;
   readonly images: OpenData;
   readonly data: TrainingData;
   readonly head: Adapter['head'] | null;
@@ -204,14 +208,21 @@ export class SavedRuns {
         why: 'checkpoint-damaged',
         detail: 'Its branches have other shapes than its recipe gives them.',
       });
-    return ok({ saved, model: opened.value, head: head.value, passedOver });
+    const seen = withGrey16(opened.value.preprocessing, about.pixels.grey16);
+    return ok({
+      saved,
+      model: { ...opened.value, preprocessing: seen },
+      opened: opened.value,
+      head: head.value,
+      passedOver,
+    });
   }
 
   /** Puts a saved run together; a fault says what of it is not here, and nothing that is open changes. */
   async restore(id: string, around: Surroundings): Promise<Result<RestoredRun>> {
     const found = await this.modelOf(id, around);
     if (!found.ok) return found;
-    const { saved, model, head, passedOver } = found.value;
+    const { saved, model, opened, head, passedOver } = found.value;
     const { images: about, recipe } = saved.facts;
     const { width: side } = outputSizeOf(model.preprocessing);
     const draw = { options: recipe.split, seed: recipe.seed };
@@ -239,6 +250,7 @@ export class SavedRuns {
       id,
       saved,
       model,
+      opened,
       images: { ...images, thumbnail: pixelThumbnails(data, side) },
       data,
       head,
@@ -258,7 +270,7 @@ export class SavedRuns {
     { pixels }: SavedImages,
     { hub, model, onProgress }: Omit<Surroundings, 'data' | 'work'>,
   ): Promise<Result<OpenModel>> {
-    if (model !== null && (await this.#isModel(model, saved, pixels.key))) return ok(model);
+    if (model !== null && (await this.#isModel(model, saved, pixels))) return ok(model);
     const sources =
       saved.hub !== null
         ? await hub.kept(saved.hub)
@@ -285,19 +297,19 @@ export class SavedRuns {
       loadingProblem: loadingProblemHere,
     });
     if (!opened.ok) return opened;
-    if (!(await this.#isModel(opened.value, saved, pixels.key))) return gone;
+    if (!(await this.#isModel(opened.value, saved, pixels))) return gone;
     if (saved.hub === null) return opened;
     const { summary } = opened.value;
     return ok({ ...opened.value, summary: { ...summary, hub: saved.hub } });
   }
 
-  async #isModel(model: OpenModel, saved: SavedModel, key: string): Promise<boolean> {
+  async #isModel(model: OpenModel, saved: SavedModel, pixels: SavedImages['pixels']): Promise<boolean> {
     const { file, start, preprocessing } = model;
     const { rescale, mean, std } = preprocessing;
     return (
       file.size === saved.bytes &&
       model.model.config.imageSize === saved.imageSize &&
-      pixelKey(preprocessing) === key &&
+      pixelKey(withGrey16(preprocessing, pixels.grey16)) === pixels.key &&
       JSON.stringify({ rescale, mean, std }) === JSON.stringify(saved.normalisation) &&
       (start === null) === (saved.startSha256 === null) &&
       (await this.#digest(file)) === saved.sha256 &&
@@ -433,6 +445,7 @@ function imagesOf(
     pixels: {
       key: pixelKey(preprocessing),
       imageBytes: width * height * 3,
+      grey16: preprocessing.grey16 ?? null,
       maker: maker ?? navigator.userAgent,
     },
   };

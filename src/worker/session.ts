@@ -20,6 +20,7 @@ import { browserImagePool } from './image-pool.ts';
 import {
   addValidation,
   openData,
+  seenAs,
   splitData,
   thumbnailsOf,
   type Loading,
@@ -142,7 +143,8 @@ export class Session {
     // A start decodes what it needs itself.
     this.#isAheadDue = this.#isStarting;
     if (this.#isStarting || model === null || data === null || data.summary.fault !== null) return;
-    if (this.run.refuseWhileActive('decode ahead') === null) this.pixels.begin(data, model.preprocessing);
+    if (this.run.refuseWhileActive('decode ahead') === null)
+      this.pixels.begin(data, seenAs(data, model).preprocessing);
   }
 
   async adapterOffer({ files }: Commands['adapterOffer']['input']): Promise<Result<AdapterOffer>> {
@@ -326,7 +328,7 @@ export class Session {
     const kept = await this.pixels.store();
     const onProgress = (done: number, total: number): void =>
       this.#progress('Looking at the images', done, total);
-    const checked = await check(data, model, { onProgress, signal, work: this.#images, kept });
+    const checked = await check(data, seenAs(data, model), { onProgress, signal, work: this.#images, kept });
     this.#decodeAhead();
     return checked;
   }
@@ -392,14 +394,14 @@ export class Session {
       onProgress: (what, done, total) => this.#progress(what, done, total),
     });
     if (!restored.ok) return restored;
-    const { saved, model, images } = restored.value;
+    const { saved, model, opened, images } = restored.value;
     const { name, recipe, device } = saved.facts;
     await this.pixels.stop();
     await this.#stopMeasuring();
     const planned = this.#planned(model, images, recipe, device.backend);
     const launched = await this.run.goOnWith(planned, restored.value, then);
     if (!launched.ok) return launched;
-    this.#take(model);
+    this.#take(opened);
     const data = await this.#withKeptEdits(images);
     this.#data = data;
     return ok({
@@ -488,7 +490,7 @@ export class Session {
 
   #planned(model: OpenModel, data: OpenData, recipe: Recipe, backend: Planned['backend']): Planned {
     const hasHead = bringsHead(model, data.classes);
-    return { model, data, recipe, backend, hasHead, undecoded: this.pixels.missing };
+    return { model: seenAs(data, model), data, recipe, backend, hasHead, undecoded: this.pixels.missing };
   }
 
   async estimate({ recipe, backend }: Commands['estimate']['input']): Promise<Result<RunForecast>> {

@@ -3,6 +3,7 @@
 // it.
 import type { Preprocessing } from '../../data/preprocessing.ts';
 import { jsonText, type Json, type JsonObject } from '../../formats/json.ts';
+import { grey16Field, grey16Json } from '../grey16-field.ts';
 import { timmImageFields } from './preprocessing.ts';
 
 /** The numbers and switches of the model; `prefix` counts are tokens before the patches. */
@@ -32,6 +33,7 @@ export function writeTimmConfig(
     ['global_pool', model.globalPool],
     ['label_names', labels],
     ['model_args', model.args],
+    ...(preprocessing.grey16 === undefined ? [] : [[grey16Field, grey16Json(preprocessing.grey16)] as const]),
     [
       'pretrained_cfg',
       new Map<string, Json>([

@@ -4,6 +4,7 @@ import type { AdapterBase, Lack, Library, ModelToWrite } from '../library.ts';
 import { sideOf, type ModelConfigFile } from '../model-config.ts';
 import { preprocessingOfTimm } from '../transformers/preprocessor-config.ts';
 import { timmDefaults } from './architectures.ts';
+import { grey16Field } from '../grey16-field.ts';
 import { saysTimmImages, timmLacks, writeTimmConfig } from './config.ts';
 import { timmArchitecture, timmForm } from './form.ts';
 import { timmImageFields, timmPreprocessing } from './preprocessing.ts';
@@ -90,9 +91,13 @@ export const timm: Library = {
     heads.length === 2
       ? { name: 'VisionTransformerDistilled', module: 'timm.models.deit' }
       : { name: 'VisionTransformer', module: 'timm.models.vision_transformer' },
-  statedImages: ({ pretrainedCfg }, imageSize) =>
+  statedImages: ({ pretrainedCfg, json }, imageSize) =>
     pretrainedCfg !== null && saysTimmImages(pretrainedCfg)
-      ? preprocessingOfTimm(JSON.parse(jsonText(pretrainedCfg)), imageSize)
+      ? preprocessingOfTimm(
+          JSON.parse(jsonText(pretrainedCfg)),
+          imageSize,
+          JSON.parse(jsonText(json.get(grey16Field) ?? null)),
+        )
       : null,
   knownImages: ({ architecture, pretrainedCfg }, imageSize) => {
     const tag = pretrainedCfg === null ? null : stringOf(pretrainedCfg, 'tag');

@@ -5,6 +5,7 @@ import { outputSizeOf, type Preprocessing } from '../../data/preprocessing.ts';
 import type { Fault } from '../../shared/fault.ts';
 import { parseJsonText } from '../../shared/json-text.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
+import { grey16Field, withGrey16Field } from '../grey16-field.ts';
 import { FieldError, fieldsOf } from './preprocessor-fields.ts';
 import { processorOfModel } from './families.ts';
 import { processorClass, statesAll, type ProcessorClass } from './processor-classes.ts';
@@ -98,7 +99,7 @@ export function parsePreprocessorConfig(
       );
     const preprocessing = processorSteps(config, processor, owner.imageSize, notes);
     checkPadding(config, processor, outputSizeOf(preprocessing));
-    return { preprocessing, notes };
+    return { preprocessing: withGrey16Field(preprocessing, config.get(grey16Field)), notes };
   });
 }
 
@@ -111,7 +112,7 @@ const harmless: ReadonlySet<string> = new Set([
   ...['image_processor_type', 'feature_extractor_type', 'image_processor_class', 'auto_map', 'use_fast'],
   ...['processor_class', '_processor_class', '_valid_processor_keys', 'model_input_names', '_name_or_path'],
   ...['do_convert_rgb', 'data_format', 'input_data_format', 'return_tensors', 'device', 'disable_grouping'],
-  ...['do_reduce_labels', 'reduce_labels', 'image_seq_length', 'transformers_version'],
+  ...['do_reduce_labels', 'reduce_labels', 'image_seq_length', 'transformers_version', grey16Field],
 ]);
 
 /** Fields that state something and that the class does not act on. */
@@ -131,10 +132,16 @@ function idleFields(config: Map<string, unknown>, { acts, ignores }: ProcessorCl
 /**
  * Derives the preprocessing from a timm config.json (parsed JSON, with or without the pretrained_cfg level).
  * Crop modes and filters that timm's evaluation does not have are a fault. `imageSize` in pixels is for a
- * file that states none.
+ * file that states none, `grey16` the window of 16-bit grey that its config.json states.
  */
-export function preprocessingOfTimm(config: unknown, imageSize = 224): Result<Preprocessing> {
-  return parsed('config.json', () => timmFields(fieldsOf(config, 'The file'), imageSize));
+export function preprocessingOfTimm(
+  config: unknown,
+  imageSize = 224,
+  grey16: unknown = null,
+): Result<Preprocessing> {
+  return parsed('config.json', () =>
+    withGrey16Field(timmFields(fieldsOf(config, 'The file'), imageSize), grey16),
+  );
 }
 
 const resampleCodes = { nearest: 0, lanczos: 1, bilinear: 2, bicubic: 3, box: 4, hamming: 5 } as const;
@@ -161,6 +168,7 @@ export function writePreprocessorConfig(preprocessing: Preprocessing): string {
     do_normalize: !flips,
     do_rescale: true,
     do_resize: resize.kind !== 'none',
+    ...(preprocessing.grey16 === undefined ? {} : { [grey16Field]: preprocessing.grey16 }),
     ...(flips ? {} : { image_mean: mean }),
     image_processor_type: `${family}ImageProcessor`,
     ...(flips ? {} : { image_std: std }),

@@ -37,6 +37,61 @@ export function makePng(seed: number, width = 20, height = 16): Uint8Array<Array
   return new Uint8Array(parts.flatMap((part) => [...part]));
 }
 
+/** Adam7's passes as the PNG specification draws them: the pass of each pixel of a block of 8 x 8. */
+const adam7 = [
+  '16462646',
+  '77777777',
+  '56565656',
+  '77777777',
+  '36463646',
+  '77777777',
+  '56565656',
+  '77777777',
+];
+
+/** A PNG of 16-bit grey, its rows filtered in all five ways in turn; `key` is the value that is transparent. */
+export function grey16Png(
+  width: number,
+  height: number,
+  values: readonly number[],
+  { interlaced = false, key }: { readonly interlaced?: boolean; readonly key?: number } = {},
+): Uint8Array<ArrayBuffer> {
+  const header = new Uint8Array(13);
+  const view = new DataView(header.buffer);
+  view.setUint32(0, width);
+  view.setUint32(4, height);
+  header.set([16, 0, 0, 0, interlaced ? 1 : 0], 8);
+  const rows: number[] = [];
+  for (const pass of interlaced ? '1234567' : ' ') {
+    let [above, filter]: [number[], number] = [[], 0];
+    for (let y = 0; y < height; y++) {
+      const row = Array.from({ length: width }, (_, x) => values[y * width + x] ?? 0)
+        .filter((_, x) => !interlaced || adam7[y % 8]?.[x % 8] === pass)
+        .flatMap((value) => [value >> 8, value & 255]);
+      if (row.length === 0) continue;
+      const kind = filter++ % 5;
+      rows.push(
+        kind,
+        ...row.map((value, i) => {
+          const [a, b, c] = [row[i - 2] ?? 0, above[i] ?? 0, above[i - 2] ?? 0];
+          const [pa, pb, pc] = [Math.abs(b - c), Math.abs(a - c), Math.abs(a + b - c - c)];
+          const paeth = pa <= pb && pa <= pc ? a : pb <= pc ? b : c;
+          return (value - ([0, a, b, Math.floor((a + b) / 2), paeth][kind] ?? 0)) & 255;
+        }),
+      );
+      above = row;
+    }
+  }
+  const parts = [
+    Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a),
+    chunk('IHDR', header),
+    ...(key === undefined ? [] : [chunk('tRNS', Uint8Array.of(key >> 8, key & 255))]),
+    chunk('IDAT', zlibSync(Uint8Array.from(rows))),
+    chunk('IEND', new Uint8Array(0)),
+  ];
+  return new Uint8Array(parts.flatMap((part) => [...part]));
+}
+
 /** A file of the pile. */
 export function fileOf(path: string, content: Uint8Array | string): SourceFile {
   const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content;

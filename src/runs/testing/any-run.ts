@@ -227,7 +227,16 @@ const facts: fc.Arbitrary<RunFacts> = fc
           fc.record({ kind: fc.constantFrom('grey-16', 'cmyk', 'turned'), images: count, text }),
           { maxLength: 2 },
         ),
-        pixels: fc.record({ key: text, imageBytes: count, maker: text }),
+        pixels: fc.record({
+          key: text,
+          imageBytes: count,
+          maker: text,
+          grey16: fc.constantFrom(
+            null,
+            { kind: 'image', percentiles: [1, 99] } as const,
+            { kind: 'set', percentiles: [1, 99], low: 12.25, high: 4000 } as const,
+          ),
+        }),
       }),
     });
   });
@@ -323,7 +332,7 @@ export const fixedRun: SavedRun = (() => {
         reading: '2 classes from the names of folders.',
         splitBy: 'seed',
         findings: [{ kind: 'cmyk', images: 1, text: 'One is in CMYK.' }],
-        pixels: { key: 'a key', imageBytes: 3072, maker: 'a browser' },
+        pixels: { key: 'a key', imageBytes: 3072, maker: 'a browser', grey16: null },
       },
     },
     state: {
