@@ -47,6 +47,8 @@ export interface ImportedImage {
   /** Length of the file. */
   readonly sizeBytes: number;
   readonly warnings: readonly ImageWarning[];
+  /** Of an image whose path is not known any more: the number of its origin (origins.ts). */
+  readonly origin?: number;
   /**
    * The file as it lies on the disk, or the bytes of an archive's entry, read anew at each call. Fails when
    * the archive has become unreadable.

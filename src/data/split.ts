@@ -17,6 +17,8 @@ export interface SplitInput {
   readonly readClass?: number;
   /** It is in no split, and has its place in the draw. */
   readonly excluded?: boolean;
+  /** Images of the same number are drawn together (origins.ts); where one has it, all have. */
+  readonly origin?: number;
 }
 
 export interface SplitOptions {
@@ -39,7 +41,7 @@ export interface Split {
   readonly test: readonly number[];
 }
 
-/** Images with the same bytes, as indices. */
+/** Images that are drawn together, as indices: those with the same bytes, or of one origin. */
 type Group = readonly number[];
 
 /**
@@ -47,9 +49,10 @@ type Group = readonly number[];
  * the first of train, validation, test); validation is cut from train where no folder names it. Each class with
  * two contents or more has at least one image in train and one in validation. Limits take a seeded choice, and
  * a larger `trainPerClass` contains a smaller one. An image that changes its class keeps its place in the draw,
- * so that of the others at most a few at the edge change their split.
+ * so that of the others at most a few at the edge change their split. Images with origins are drawn by these.
  */
 export function splitImages(images: readonly SplitInput[], options: SplitOptions): Split {
+  if (images.some(({ origin }) => origin !== undefined)) return splitOrigins(images, options);
   const train: Group[] = [];
   const validation: Group[] = [];
   const test: Group[] = [];
@@ -78,24 +81,164 @@ export function splitImages(images: readonly SplitInput[], options: SplitOptions
   return { train: listed(train), validation: listed(validation), test: listed(test) };
 }
 
+/** An origin in the draw. */
+interface Drawn {
+  readonly group: Group;
+  /** How many of its free images each class has. */
+  readonly counts: Map<number, number>;
+}
+
+/**
+ * Splits by origin, which may hold several classes. What a hand or a folder says of an image holds for it, and
+ * the others of its origin follow it: to the first of train, validation, test. Of the rest, origins go to
+ * validation in the order of the draw as long as that brings the classes nearer to the share asked for; then
+ * a class without any gets the origin that harms it least. No class is left without a training image. Limits
+ * count images, taken from as many origins as there are. Origins of one image each are drawn as if there were
+ * none.
+ */
+function splitOrigins(images: readonly SplitInput[], options: SplitOptions): Split {
+  const namesValidation = images.some((image) => image.split === 'validation' && image.excluded !== true);
+  const said = (index: number): SplitName | null => {
+    const { hand = null, split = null } = images[index] ?? {};
+    return hand ?? (namesValidation ? (split ?? 'train') : split === 'test' ? 'test' : null);
+  };
+  const classOf = (index: number): number => images[index]?.classIndex ?? 0;
+  const taken: Record<SplitName, { readonly said: Group[]; readonly drawn: Group[] }> = {
+    train: { said: [], drawn: [] },
+    validation: { said: [], drawn: [] },
+    test: { said: [], drawn: [] },
+  };
+  const free: Drawn[] = [];
+  for (const group of drawnOrigins(images, options.seed)) {
+    for (const name of splitNames) taken[name].said.push(group.filter((index) => said(index) === name));
+    const rest = group.filter((index) => said(index) === null);
+    const followed = splitNames.find((name) => group.some((index) => said(index) === name));
+    if (followed !== undefined) taken[followed].said.push(rest);
+    else free.push({ group: rest, counts: countBy(rest, classOf) });
+  }
+  const [training, validating] = [taken.train, taken.validation].map(({ said: groups }) =>
+    countBy(groups.flat(), classOf),
+  );
+  const held = namesValidation
+    ? new Set<Drawn>()
+    : heldOut(free, training ?? new Map(), validating ?? new Map(), options);
+  for (const one of free) taken[held.has(one) ? 'validation' : 'train'].drawn.push(one.group);
+  const { trainPerClass, validationPerClass } = options;
+  const limited = (name: SplitName, most: number | undefined): number[] => {
+    const groups = [...taken[name].said, ...taken[name].drawn];
+    if (most === undefined) return groups.flat();
+    const rows = [taken[name].said, taken[name].drawn].flatMap((part) => inTurns(part, classOf));
+    const sizes = new Map<number, number>();
+    return rows.filter((index) => {
+      const size = (sizes.get(classOf(index)) ?? 0) + 1;
+      sizes.set(classOf(index), size);
+      return size <= most;
+    });
+  };
+  const listed = (indices: readonly number[]): number[] => inOrder(indices, images);
+  return {
+    train: listed(limited('train', trainPerClass)),
+    validation: listed(limited('validation', namesValidation ? validationPerClass : undefined)),
+    test: listed(limited('test', undefined)),
+  };
+}
+
+const splitNames = ['train', 'validation', 'test'] as const;
+
+/** Origins in the order of the draw: each has a place among those whose first image was read of its class. */
+function drawnOrigins(images: readonly SplitInput[], seed: number): Group[] {
+  return [...groupsByReadClass(images, ({ id, origin = id }) => origin)]
+    .flatMap(([readClass, inClass]) => {
+      const order = randomStream(seed, 'split', readClass).permutation(inClass.length);
+      return [...order].map((from, at) => ({
+        group: (inClass[from] ?? []).filter((index) => images[index]?.excluded !== true),
+        place: at / inClass.length,
+        readClass,
+      }));
+    })
+    .filter(({ group }) => group.length > 0)
+    .sort((a, b) => a.place - b.place || a.readClass - b.readClass)
+    .map(({ group }) => group);
+}
+
+/** Which origins validate, beside what is said of others. */
+function heldOut(
+  free: readonly Drawn[],
+  training: ReadonlyMap<number, number>,
+  validating: ReadonlyMap<number, number>,
+  { validationFraction, validationPerClass }: SplitOptions,
+): ReadonlySet<Drawn> {
+  const left = new Map(training);
+  for (const { counts } of free) for (const [id, count] of counts) add(left, id, count);
+  const wanted = new Map<number, number>();
+  for (const [id, count] of left) {
+    const share = validationPerClass ?? validationFraction * (count + (validating.get(id) ?? 0));
+    wanted.set(id, share <= 0 ? 0 : Math.max(1, Math.round(share)));
+  }
+  const taken = new Map(validating);
+  const held = new Set<Drawn>();
+  const isSpared = ({ counts }: Drawn): boolean =>
+    [...counts].every(([id, count]) => (left.get(id) ?? 0) > count);
+  /** How much nearer its classes come to what is wanted of them. */
+  const gain = ({ counts }: Drawn): number => {
+    let sum = 0;
+    for (const [id, count] of counts) {
+      const want = wanted.get(id) ?? 0;
+      const off = want - (taken.get(id) ?? 0);
+      sum += (Math.abs(off) - Math.abs(off - count)) / Math.max(1, want);
+    }
+    return sum;
+  };
+  const hold = (one: Drawn): void => {
+    held.add(one);
+    for (const [id, count] of one.counts) {
+      add(taken, id, count);
+      add(left, id, -count);
+    }
+  };
+  for (const one of free) if (isSpared(one) && gain(one) > 0) hold(one);
+  for (const [id, want] of [...wanted].sort(([a], [b]) => a - b)) {
+    if (want === 0 || (taken.get(id) ?? 0) > 0) continue;
+    const could = free.filter((one) => !held.has(one) && one.counts.has(id) && isSpared(one));
+    const best = could.reduce<Drawn | null>(
+      (before, one) => (before === null || gain(one) > gain(before) ? one : before),
+      null,
+    );
+    if (best !== null) hold(best);
+  }
+  return held;
+}
+
+/** The images of each class in turns: the first of every origin, the second of every origin, and so on. */
+function inTurns(groups: readonly Group[], classOf: (index: number) => number): number[] {
+  const rows: number[][] = [];
+  for (const group of groups) {
+    const turns = new Map<number, number>();
+    for (const index of group) {
+      const turn = turns.get(classOf(index)) ?? 0;
+      turns.set(classOf(index), turn + 1);
+      (rows[turn] ??= []).push(index);
+    }
+  }
+  return rows.flat();
+}
+
+function countBy(indices: readonly number[], keyOf: (index: number) => number): Map<number, number> {
+  const counts = new Map<number, number>();
+  for (const index of indices) add(counts, keyOf(index), 1);
+  return counts;
+}
+
+const add = (counts: Map<number, number>, key: number, count: number): void => {
+  counts.set(key, (counts.get(key) ?? 0) + count);
+};
+
 /**
  * The groups of each class in the order of the draw, which does not depend on the order of the images. Drawn
  * are the classes as they were read; each group then stands in its class of now by its share of the way.
  */
 function drawnByClass(images: readonly SplitInput[], seed: number): Group[][] {
-  const groups = new Map<string, number[]>();
-  const readClassOf = ({ readClass, classIndex }: SplitInput): number => readClass ?? classIndex;
-  for (const index of inOrder([...images.keys()], images, readClassOf)) {
-    const id = images[index]?.id ?? '';
-    const group = groups.get(id);
-    if (group === undefined) groups.set(id, [index]);
-    else group.push(index);
-  }
-  const read = new Map<number, Group[]>();
-  for (const group of groups.values()) {
-    const first = images[group[0] ?? 0];
-    put(read, first === undefined ? 0 : readClassOf(first), group);
-  }
+  const read = groupsByReadClass(images, ({ id }) => id);
   const classes = new Map<
     number,
     { readonly group: Group; readonly place: number; readonly read: number }[]
@@ -114,7 +257,27 @@ function drawnByClass(images: readonly SplitInput[], seed: number): Group[][] {
     .map(([, drawn]) => drawn.sort((a, b) => a.place - b.place || a.read - b.read).map(({ group }) => group));
 }
 
-function put<T>(lists: Map<number, T[]>, key: number, value: T): void {
+const readClassOf = ({ readClass, classIndex }: SplitInput): number => readClass ?? classIndex;
+
+/** Groups by a key, under the class that the first image of each was read of; no order of images matters. */
+function groupsByReadClass(
+  images: readonly SplitInput[],
+  keyOf: (image: SplitInput) => string | number,
+): Map<number, Group[]> {
+  const groups = new Map<string | number, number[]>();
+  for (const index of inOrder([...images.keys()], images, readClassOf)) {
+    const image = images[index];
+    if (image !== undefined) put(groups, keyOf(image), index);
+  }
+  const read = new Map<number, Group[]>();
+  for (const group of groups.values()) {
+    const first = images[group[0] ?? 0];
+    put(read, first === undefined ? 0 : readClassOf(first), group);
+  }
+  return read;
+}
+
+function put<K, T>(lists: Map<K, T[]>, key: K, value: T): void {
   const list = lists.get(key);
   if (list === undefined) lists.set(key, [value]);
   else list.push(value);

@@ -93,6 +93,7 @@ function cardFacts(
         validation: counts('validation', id),
       })),
       splitBy: data.splitBy,
+      together: data.together,
       test: data.test.length,
       pixels: data.pixels.map(({ text }) => text),
     },
@@ -112,6 +113,9 @@ function cardFacts(
         ? []
         : [['mixup', `Beta(${recipe.mixup}, ${recipe.mixup}), a share a step`] as const]),
       ...(recipe.classBalance === 'none' ? [] : [['classes', balanceWords[recipe.classBalance]] as const]),
+      ...(recipe.split.trainPerClass === null
+        ? []
+        : [['training images a class', `at most ${recipe.split.trainPerClass}, drawn by the seed`] as const]),
       ['seed', String(recipe.seed)],
       ...result.rateChanges.map((change) => [`from step ${change.step} on`, changeInWords(change)] as const),
     ]),

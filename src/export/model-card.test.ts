@@ -19,6 +19,7 @@ const facts: CardFacts = {
     title: 'set\n---\nlicense: mit',
     classes: [{ name: '<img src=x>|`x`', train: 3, validation: 1 }],
     splitBy: 'seed',
+    together: null,
     test: 0,
     pixels: [],
   },
@@ -94,6 +95,14 @@ test('a run that diverged says so beside its results, and no other does', () => 
   const said = 'By step 9 the loss was 51,313. The result is its best validated state, that of step 4.';
   expect(modelCard({ ...facts, diverged: said })).toContain(`**The training diverged.** ${said}`);
   expect(modelCard(facts)).not.toContain('diverged');
+});
+
+test('pictures that were drawn together are said', () => {
+  const together = { by: 'name', origins: 31, images: 142 } as const;
+  expect(modelCard({ ...facts, data: { ...facts.data, together } })).toContain(
+    'Pictures whose names begin alike were drawn together: 142 pictures in 31 groups.',
+  );
+  expect(modelCard(facts)).not.toContain('together');
 });
 
 test('a model without a known origin has no base_model and no licence', () => {

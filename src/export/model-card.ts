@@ -5,6 +5,7 @@ import { libraries, libraryOfNames } from '../checkpoints/libraries.ts';
 import type { LibraryName } from '../checkpoints/model-config.ts';
 import { grey16Words, type Grey16Window } from '../data/preprocessing.ts';
 import type { ExportTemperature } from './export-types.ts';
+import type { DrawnTogether } from './run-record.ts';
 import { plainText } from '../shared/plain-text.ts';
 import { tellsNothing } from '../understand/interval.ts';
 
@@ -34,6 +35,7 @@ export interface CardFacts {
       readonly validation: number;
     }[];
     readonly splitBy: 'folders' | 'seed' | 'hand';
+    readonly together: DrawnTogether | null;
     readonly test: number;
     /** What other tools see otherwise in these images, a text for each kind. */
     readonly pixels: readonly string[];
@@ -171,6 +173,13 @@ const splitWords = {
   hand: 'is that of the folders, or was drawn by the seed of the recipe, with edits made by hand.',
 } as const;
 
+function togetherWords(together: DrawnTogether | null): string {
+  if (together === null) return '';
+  const { by, origins, images } = together;
+  const told = by === 'name' ? 'names begin alike' : 'folder is the same';
+  return ` Pictures whose ${told} were drawn together: ${images} pictures in ${origins} ${origins === 1 ? 'group' : 'groups'}.`;
+}
+
 function dataSection({ data }: CardFacts): string {
   const shown = data.classes.slice(0, 50);
   const rows = shown.map(
@@ -184,6 +193,7 @@ function dataSection({ data }: CardFacts): string {
     `From ${markdownText(shortName(data.title))}: ${data.classes.length} classes, ${sum('train')} images to learn from, ` +
       `${sum('validation')} to validate${data.test > 0 ? `, ${data.test} to test once at the end` : ''}; the split ` +
       splitWords[data.splitBy] +
+      togetherWords(data.together) +
       ' `run.json` names every image by its SHA-256.',
     ['| Class | Train | Validation |', '|---|---|---|', ...rows].join('\n') +
       (rest > 0 ? `\n\nand ${rest} more classes.` : ''),

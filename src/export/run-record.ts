@@ -2,6 +2,7 @@
 // out. Images are named by their digests, not by their paths: a record that is passed on tells nothing about
 // a disk.
 import type { SplitName } from '../data/import-report.ts';
+import type { Together } from '../data/origins.ts';
 import type { PixelFinding } from '../data/pixel-findings.ts';
 import { present } from '../shared/assert.ts';
 import { digestOf } from '../shared/sha256.ts';
@@ -33,6 +34,7 @@ interface RecordedImages {
   readonly summary: {
     readonly reading: { readonly sentence: string };
     readonly splitBy: 'folders' | 'seed' | 'hand';
+    readonly together: Together | null;
     readonly pixels: readonly PixelFinding[];
   };
 }
@@ -43,6 +45,9 @@ interface SplitRecord {
   /** Of the file, 64 hexadecimal digits. */
   readonly sha256: string;
 }
+
+/** Without the names of files: a record tells nothing about a disk. */
+export type DrawnTogether = Pick<Together, 'by' | 'origins' | 'images'>;
 
 export interface RunRecordFile {
   readonly graft: { readonly build: string; readonly userAgent: string };
@@ -73,12 +78,20 @@ export interface RunRecordFile {
     /** Where the classes come from, in words. */
     readonly reading: string;
     readonly splitBy: 'folders' | 'seed' | 'hand';
+    /** What the draw kept together; null for nothing. */
+    readonly together: DrawnTogether | null;
     /** Kinds of images that other tools read otherwise. */
     readonly pixels: readonly PixelFinding[];
   } & Readonly<Record<SplitName, readonly SplitRecord[]>>;
   readonly result: RunResult;
   /** What the head of the exported model is divided by, and what that does; null for nothing. */
   readonly temperature: ExportTemperature | null;
+}
+
+function togetherFacts(together: Together | null): DrawnTogether | null {
+  if (together === null) return null;
+  const { by, origins, images } = together;
+  return { by, origins, images };
 }
 
 /** Gathers the record of a run that has ended. */
@@ -121,6 +134,7 @@ export async function runRecord(
       classes: data.classes,
       reading: images.summary.reading.sentence,
       splitBy: images.summary.splitBy,
+      together: togetherFacts(images.summary.together),
       pixels: images.summary.pixels,
       train: listed('train'),
       validation: listed('validation'),

@@ -454,6 +454,19 @@ const table = {
     label: 'Held out for validation',
     help: 'Share of each class, unless a validation folder is given.',
   },
+  'split.together': {
+    kind: 'choice',
+    default: 'none',
+    choices: [
+      ['none', 'each by itself'],
+      ['name', 'by their names'],
+      ['folder', 'by their folders'],
+    ],
+    group: 'split',
+    notInPython: 'Pictures that run.json does not know are drawn one by one.',
+    label: 'Pictures drawn together',
+    help: 'Bursts, crops or sessions on one side. By names: those alike up to the number or letter at the end. By folders: those of one folder below that of the class, or above it.',
+  },
   'split.trainPerClass': {
     kind: 'number',
     default: null,

@@ -52,6 +52,9 @@ const answerNames = (role: Role): readonly [answer: string, loss: string] => [
   `answers/${role}/loss`,
 ];
 
+/** Name of the origin of each image, where they were drawn by these. */
+const originsName = 'images/origin';
+
 /** The bytes of a run's file. */
 export async function writeCheckpoint(run: SavedRun): Promise<Uint8Array<ArrayBuffer>> {
   return sealed(encodeCheckpoint(run));
@@ -119,13 +122,16 @@ export function encodeCheckpoint({ facts, state }: SavedRun): Uint8Array<ArrayBu
     floats(A, branch.A.shape, branch.A.data);
     floats(B, branch.B.shape, branch.B.data);
   }
-  const { ids, labels, ...images } = facts.images;
+  const { ids, labels, origins, ...images } = facts.images;
   tensors.set('images/sha256', { dtype: 'U8', shape: [ids.length, 32], bytes: bytesOfHex(ids) });
   tensors.set('images/label', {
     dtype: 'I32',
     shape: [labels.length],
     bytes: bytesOf(labels),
   });
+  // As with the answers, the form stays the same.
+  if (origins !== null)
+    tensors.set(originsName, { dtype: 'I32', shape: [origins.length], bytes: bytesOf(origins) });
   const json: CheckpointJson = {
     facts: { ...facts, images },
     state: {
@@ -203,7 +209,11 @@ class TensorReader {
     const labelOf = new Int32Array(labels.slice().buffer);
     if (labelOf.some((label) => label < 0 || label >= classes.length))
       throw new Missing('an image has a class that it does not name');
-    const images = { ...facts.images, ids: hexOfBytes(ids), labels: labelOf };
+    const drawn = this.header.tensors.has(originsName) ? this.#bytes(originsName, 'I32') : null;
+    if (drawn !== null && drawn.length !== 4 * count)
+      throw new Missing(`it counts ${count} images and knows where others come from`);
+    const origins = drawn === null ? null : new Int32Array(drawn.slice().buffer);
+    const images = { ...facts.images, ids: hexOfBytes(ids), labels: labelOf, origins };
     this.#validation = { images: counts.validation, classes: classes.length };
     return { facts: { ...facts, images }, state: this.#state(state) };
   }

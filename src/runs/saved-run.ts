@@ -53,6 +53,8 @@ export interface SavedImages {
   readonly ids: readonly string[];
   /** [ids] the class of each. */
   readonly labels: Int32Array;
+  /** [ids] the number of each image's origin (data/origins.ts); null where each was drawn by itself. */
+  readonly origins: Int32Array | null;
   readonly counts: { readonly train: number; readonly validation: number; readonly test: number };
   /** Where the classes come from, in a sentence. */
   readonly reading: string;
@@ -86,7 +88,7 @@ export interface RunFacts {
 
 /** The facts without the names of the images: what a list needs. */
 export type HeadFacts = Omit<RunFacts, 'images'> & {
-  readonly images: Omit<SavedImages, 'ids' | 'labels'>;
+  readonly images: Omit<SavedImages, 'ids' | 'labels' | 'origins'>;
 };
 
 /** All of a run: with this and the pixels and weights that it names it goes on. */

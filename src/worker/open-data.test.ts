@@ -100,7 +100,13 @@ test('a window of 16-bit grey is part of how a model’s images are prepared, as
 
   const { title, classes, images, summary } = set;
   const saved = {
-    ...{ title, classes, ids: images.map(({ id }) => id), labels: new Int32Array(images.length) },
+    ...{
+      title,
+      classes,
+      ids: images.map(({ id }) => id),
+      labels: new Int32Array(images.length),
+      origins: null,
+    },
     ...{
       counts: { train: 4, validation: 2, test: 0 },
       reading: '',

@@ -17,7 +17,8 @@ import type { ImportReport, RejectedFile } from '../data/import-report.ts';
 import type { Reading, ReadingOptions } from '../data/reading-options.ts';
 import { pixelFindings } from '../data/pixel-findings.ts';
 import { buildPixelCache, pixelKey, type KeptPixels, type PixelCache } from '../data/pixel-cache.ts';
-import { splitImages, type Split } from '../data/split.ts';
+import { originsOf, togetherOf, type Together } from '../data/origins.ts';
+import { splitImages, type Split, type SplitInput } from '../data/split.ts';
 import { present } from '../shared/assert.ts';
 import { eachOf } from '../shared/concurrent.ts';
 import type { Fault } from '../shared/fault.ts';
@@ -212,13 +213,29 @@ function settled(asked: ReadingOptions, { choices, grey16 }: Reading): ReadingOp
 export function splitData(imported: Imported, draw: Draw): OpenData {
   const { options, seed } = draw;
   const { images } = applyEdits(imported.report, inForce(imported.history));
-  const split = splitImages(images, {
+  const split = splitImages(withOrigins(images, originsIn(imported.report, draw)), {
     seed,
     validationFraction: options.validationFraction,
     ...(options.trainPerClass === null ? {} : { trainPerClass: options.trainPerClass }),
     ...(options.validationPerClass === null ? {} : { validationPerClass: options.validationPerClass }),
   });
   return withSplit(imported, draw, split);
+}
+
+/** The origin of each image, as it was read: no edit changes it. Null where each is drawn by itself. */
+export function originsIn({ images, classes }: ImportReport, { options }: Draw): Int32Array | null {
+  return options.together === 'none' ? null : originsOf(images, classes, options.together);
+}
+
+/** Images as the split takes them. */
+export function withOrigins(
+  images: readonly EditedImage[],
+  origins: Int32Array | null, // [images]
+): readonly SplitInput[] {
+  return images.map(({ id, path, classIndex, split, hand, readClass, excluded }, at): SplitInput => {
+    const image = { id, path, classIndex, split, hand, readClass, excluded };
+    return origins === null ? image : { ...image, origin: origins[at] ?? -1 };
+  });
 }
 
 /** Imported images with a split of them, summarised. */
@@ -230,7 +247,13 @@ export function withSplit(
   const edits = inForce(history);
   const report = applyEdits(asRead, edits);
   const used = report.images.filter(({ excluded }) => !excluded);
-  const fault = report.fault ?? splitFault(report, split);
+  const isDrawn = used.every(({ split: named }) => named !== 'validation');
+  const origins = isDrawn ? originsIn(asRead, draw) : null;
+  const together =
+    origins === null || draw.options.together === 'none'
+      ? null
+      : togetherOf(report.images, origins, draw.options.together);
+  const fault = report.fault ?? splitFault(report, split, together);
   const countsOf = (list: readonly number[]): number[] => {
     const counts = report.classes.map(() => 0);
     for (const index of list) {
@@ -273,6 +296,7 @@ export function withSplit(
         : report.images.some((image) => image.split === 'validation')
           ? 'folders'
           : 'seed',
+      together,
       edits: editState(asRead, history, report.images.length - used.length),
       rejected: report.rejected,
       warnings,
@@ -306,7 +330,11 @@ function editState(report: ImportReport, history: EditHistory, excluded: number)
   };
 }
 
-function splitFault({ classes, images }: ImportReport, { train, validation }: Split): Fault | null {
+function splitFault(
+  { classes, images }: ImportReport,
+  { train, validation }: Split,
+  together: Together | null,
+): Fault | null {
   const trained = new Set(train.map((index) => images[index]?.classIndex));
   const lacking = classes.filter((_, id) => !trained.has(id));
   if (lacking.length > 0)
@@ -316,7 +344,14 @@ function splitFault({ classes, images }: ImportReport, { train, validation }: Sp
       detail: `No training image is left for ${lacking.slice(0, 5).join(', ')}.`,
     };
   if (validation.length === 0)
-    return { kind: 'bad-dataset', why: 'too-few', detail: 'No image is left for validation.' };
+    return {
+      kind: 'bad-dataset',
+      why: 'too-few',
+      detail:
+        together === null || together.whole.length === 0
+          ? 'No image is left for validation.'
+          : 'No image is left for validation: all pictures of a class are drawn together. Draw each by itself, under “Split” in the recipe.',
+    };
   return null;
 }
 

@@ -6,6 +6,7 @@ import type { Edit } from '../data/edits.ts';
 import type { FoundImage, ImageCheck } from '../data/health/check-images.ts';
 import type { DoubtedLabel, LabelCheck } from '../data/health/label-doubts.ts';
 import type { SplitName } from '../data/import-report.ts';
+import type { Together } from '../data/origins.ts';
 import type { Reading, ReadingChoice, ReadingOptions } from '../data/reading-options.ts';
 import type { PixelFinding } from '../data/pixel-findings.ts';
 import type { SourceFile } from '../data/source-file.ts';
@@ -198,6 +199,8 @@ export interface DataSummary {
   readonly reading: Reading;
   /** Where the split comes from: folders named train and val, or a seeded draw, or either with edits. */
   readonly splitBy: 'folders' | 'seed' | 'hand';
+  /** What the draw kept together; null where each picture was drawn by itself, or none was. */
+  readonly together: Together | null;
   readonly edits: EditState;
   /** Not used, each with its reason. */
   readonly rejected: readonly FileVerdict[];

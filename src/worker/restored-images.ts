@@ -18,7 +18,7 @@ export function restoredImages(
   draw: Draw,
   run: string,
 ): OpenData {
-  const { title, classes, ids, labels, counts, reading, splitBy, findings } = images;
+  const { title, classes, ids, labels, origins, counts, reading, splitBy, findings } = images;
   const files = new Map(open?.report.images.map((image) => [image.id, image]));
   const header = unwrapHeader(side);
   const names: SplitName[] = ['train', 'validation', 'test'];
@@ -33,7 +33,11 @@ export function restoredImages(
         fail({ kind: 'bad-file', name: path, why: 'unreadable', detail: 'Its folder is not open.' }),
       );
     const known = files.get(id);
-    return { ...unread, warnings: [], content, ...known, id, path: known?.path ?? path, classIndex, split };
+    const origin = origins?.[index];
+    return {
+      ...{ ...unread, warnings: [], content, ...known, id, path: known?.path ?? path, classIndex, split },
+      ...(origin === undefined ? {} : { origin }),
+    };
   });
   const range = (begin: number, end: number): number[] =>
     Array.from({ length: end - begin }, (_, i) => begin + i);

@@ -34,7 +34,7 @@ import { startingAdapter } from '../train/run-state.ts';
 import type { Adapter } from '../dmlora/adapter.ts';
 import type { EndedRun } from './result-engine.ts';
 import type { HubModels } from './hub-models.ts';
-import { loadPixels, type OpenData } from './open-data.ts';
+import { loadPixels, originsIn, type OpenData } from './open-data.ts';
 import type { ListedRun, RunList, RunSummary, TrainerEvent } from './protocol.ts';
 import { missingImages, pixelThumbnails, restoredImages } from './restored-images.ts';
 
@@ -429,15 +429,16 @@ function imagesOf(
   maker: string | null,
 ): SavedImages {
   const { split, images, title, classes, summary } = open;
-  const used = [...split.train, ...split.validation, ...split.test].map((index) =>
-    present(images[index], 'image'),
-  );
+  const places = [...split.train, ...split.validation, ...split.test];
+  const used = places.map((index) => present(images[index], 'image'));
+  const origins = originsIn(open.report, open.draw);
   const { width, height } = outputSizeOf(preprocessing);
   return {
     title,
     classes: data.classes.length > 0 ? data.classes : classes,
     ids: used.map(({ id }) => id),
     labels: Int32Array.from(used, ({ classIndex }) => classIndex),
+    origins: origins === null ? null : Int32Array.from(places, (index) => origins[index] ?? -1),
     counts: { train: split.train.length, validation: split.validation.length, test: split.test.length },
     reading: summary.reading.sentence,
     splitBy: summary.splitBy,

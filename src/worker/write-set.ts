@@ -15,14 +15,14 @@ import {
 import { present } from '../shared/assert.ts';
 import { cancelled } from '../shared/fault.ts';
 import { fail, ok, unwrap, type Result } from '../shared/result.ts';
-import type { OpenData } from './open-data.ts';
+import { originsIn, withOrigins, type OpenData } from './open-data.ts';
 
 /** Limits of the recipe say what a run takes of the set, and not what the set is. */
-function placedImages({ images, draw: { options, seed } }: OpenData): PlacedImage[] {
+function placedImages({ images, report, draw }: OpenData): PlacedImage[] {
   const isNamed = images.some(({ split, excluded }) => split === 'validation' && !excluded);
-  const { validationFraction, validationPerClass } = options;
-  const split = splitImages(images, {
-    seed,
+  const { validationFraction, validationPerClass } = draw.options;
+  const split = splitImages(withOrigins(images, originsIn(report, draw)), {
+    seed: draw.seed,
     validationFraction,
     ...(validationPerClass === null || isNamed ? {} : { validationPerClass }),
   });

@@ -220,6 +220,11 @@ const facts: fc.Arbitrary<RunFacts> = fc
         labels: fc
           .array(fc.nat({ max: 2 }), { minLength: images, maxLength: images })
           .map((all) => Int32Array.from(all)),
+        origins: fc.option(
+          fc
+            .array(fc.nat({ max: 9 }), { minLength: images, maxLength: images })
+            .map((all) => Int32Array.from(all)),
+        ),
         counts: fc.constant(counts),
         reading: text,
         splitBy: fc.constantFrom('folders', 'seed'),
@@ -328,6 +333,7 @@ export const fixedRun: SavedRun = (() => {
         classes: ['ash', '__proto__'],
         ids: ['01', '23', '45', '67'].map((digits) => digits.repeat(32)),
         labels: Int32Array.of(0, 1, 0, 1),
+        origins: null,
         counts: { train: 3, validation: 1, test: 0 },
         reading: '2 classes from the names of folders.',
         splitBy: 'seed',

@@ -106,7 +106,32 @@ function Split({ data }: { readonly data: DataSummary }) {
           splitWords[data.splitBy]
         )}
       </p>
+      {data.together !== null && <DrawnTogether together={data.together} />}
     </div>
+  );
+}
+
+/** What the recipe kept on one side, with an example, so that a wrong guess of names shows. */
+function DrawnTogether({ together }: { readonly together: NonNullable<DataSummary['together']> }) {
+  const { by, origins, images, largest, example, whole } = together;
+  const alike = by === 'name' ? 'names that begin alike' : 'a folder of their own';
+  return (
+    <p className={styles.soft} data-testid="together">
+      {origins === 0 ? (
+        `No pictures have ${alike}: each is drawn by itself.`
+      ) : (
+        <>
+          Drawn together are pictures with {alike}: {wholeText(images)} in {countText(origins, 'group')}, the
+          largest of {wholeText(largest)}, such as{' '}
+          <bdi>{example.map((path) => plainText(path, 80)).join(', ')}</bdi>.
+        </>
+      )}
+      {whole.length > 0 &&
+        ` Nothing of ${countText(whole.length, 'class', 'classes')} can be held out, each of one group alone: ${whole
+          .slice(0, 5)
+          .map((name) => plainText(name, 40))
+          .join(', ')}.`}
+    </p>
   );
 }
 
