@@ -97,6 +97,41 @@ test('a stopped download goes on where it stopped; what is kept can be deleted',
   await expect(page.getByTestId('cached-models')).toHaveCount(0);
 });
 
+test('a data set opens by its name: its bytes are said first, and what is kept can be deleted', async ({
+  page,
+}) => {
+  const folder = new URL('../testdata/parquet/folders/default/', import.meta.url);
+  const [train, held] = await Promise.all(
+    ['train', 'test'].map((name) => readFile(new URL(`${name}/0000.parquet`, folder))),
+  );
+  hub.add('datasets/ann/birds', { 'train/0.parquet': train ?? '', 'test/0.parquet': held ?? '' });
+  await openApp(page);
+  await go(page, 'Images');
+  await page.getByText('Open a data set of the Hugging Face Hub by its name').click();
+  const place = page.getByRole('region', { name: 'Images', exact: true });
+  await place.getByText('Access token and mirror').click();
+  await place.getByTestId('hub-address').fill(hub.address);
+  await page.getByTestId('data-set').fill('ann/birds');
+  await page.getByTestId('data-set-ask').click();
+  await expect(page.getByTestId('data-set-offer')).toContainText(
+    /ann\/birds: 2 Parquet files, .*Licence: apache-2.0/,
+  );
+  expect(hub.requests.some(({ url }) => url.includes('/resolve/'))).toBe(false);
+  await page.getByTestId('data-set-open').click();
+  await expect(page.getByTestId('data-set-open')).toHaveText('Open it');
+  await expect(page.getByTestId('reading')).toContainText('column');
+  await page.getByText(/^On this machine: 1 data set/).click();
+  // The open images are still read from there.
+  await button(page, 'Delete ann/birds').click();
+  await expect(place.getByTestId('fault')).toContainText('is open, and its files are still read');
+  await page.reload();
+  await go(page, 'Images');
+  await page.getByText('Open a data set of the Hugging Face Hub by its name').click();
+  await page.getByText(/^On this machine: 1 data set/).click();
+  await button(page, 'Delete ann/birds').click();
+  await expect(page.getByTestId('cached-datasets')).toHaveCount(0);
+});
+
 test('a private model opens with a token that only the Hub hears', async ({ page }) => {
   const repository = hub.repositories.get('ann/micro');
   hub.repositories.set('ann/micro', { ...repository!, hidden: 'private' });

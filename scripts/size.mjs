@@ -9,7 +9,7 @@ import { dist } from './setup/paths.mjs';
 /** Largest size of each part in kB (1000 bytes), gzipped. */
 const limits = new Map([
   ['page', 168],
-  ['worker', 398],
+  ['worker', 400],
   ['images', 14],
   ['one-thread', 14],
   ['files', 12],
@@ -19,7 +19,7 @@ const limits = new Map([
   ['export', 42],
   ['runs', 20],
   ['understand', 40],
-  ['places', 14],
+  ['places', 16],
   ['gallery', 14],
 ]);
 
@@ -30,8 +30,13 @@ const limits = new Map([
  */
 function partOf(name) {
   if (!name.endsWith('.js')) return name.endsWith('.wasm') ? 'wasm' : null;
-  // What only a model of the Hub loads: its own client and the package behind it.
-  if (/^worker-(?:fetch-model|hub-client|push-model|sha256-wrapper|dist|browser)-/.test(name)) return 'hub';
+  // What only models and data sets of the Hub load: its own client and the package behind it.
+  if (
+    /^worker-(?:fetch-model|fetch-files|fetch-data-set|hub-client|push-model|sha256-wrapper|dist|browser)-/.test(
+      name,
+    )
+  )
+    return 'hub';
   // What only tables of images load: Parquet, and what packs it other than snappy.
   if (/^worker-(?:image-tables|hyparquet-compressors|brotli|src|esm)-/.test(name)) return 'tables';
   // What only pictures load that browsers do not decode.
@@ -54,7 +59,8 @@ function partOf(name) {
   // What looks through all images and edits them.
   if (/^(?:GalleryCard|worker-(?:edit-images|kept-edits|write-set))-/.test(name)) return 'gallery';
   // What places show that are not the first.
-  if (/^(?:OtherModels|TransferLine|TakeHomeCard|OwnPictures)-/.test(name)) return 'places';
+  if (/^(?:OtherModels|TransferLine|TakeHomeCard|OwnPictures|HubImages|CachedModels|HubAccount)-/.test(name))
+    return 'places';
   // What looks at images and decodes them: in workers of its own, and for a browser without workers in
   // workers.
   if (name.startsWith('worker-image-work-')) return 'one-thread';
@@ -82,7 +88,7 @@ for (const [part, bytes] of sizes) {
 }
 
 // What a first visit fetches for the later ones, models and images included.
-const keptLimit = 14_000;
+const keptLimit = 14_060;
 const kept = (await keptFiles(dist)).reduce((sum, { bytes }) => sum + bytes, 0) / 1000;
 console.log(`offline  ${kept.toFixed(1).padStart(7)} kB kept in the browser of at most ${keptLimit} kB`);
 if (kept > keptLimit) process.exitCode = 1;

@@ -150,12 +150,19 @@ export async function startHubStandIn({ port = 0, storagePort = 0 } = {}): Promi
     response: ServerResponse,
     lie: Lie | undefined,
   ): void {
-    const api = /^\/api\/models\/([^/]+\/[^/]+)\/(revision|tree)\/([^?]+)$/.exec(
+    const api = /^\/api\/(?:models\/|(datasets\/))([^/]+\/[^/]+)\/(revision|tree)\/([^?]+)$/.exec(
       decodeURIComponent(url.pathname),
     );
-    const resolve = /^\/([^/]+\/[^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(decodeURIComponent(url.pathname));
-    const [, id = '', , revision = ''] = api ?? [undefined, resolve?.[1], undefined, resolve?.[2]];
-    const repository = repositories.get(id);
+    const resolve = /^\/(datasets\/)?([^/]+\/[^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(
+      decodeURIComponent(url.pathname),
+    );
+    const named = `${api?.[1] ?? resolve?.[1] ?? ''}${api?.[2] ?? resolve?.[2] ?? ''}`;
+    const revision = api?.[4] ?? resolve?.[3] ?? '';
+    // Another branch of a repository is one of its own under its name, an @ and the branch.
+    const branches = [...repositories.values()].filter(({ id }) => id.startsWith(`${named}@`));
+    const branch = branches.find(({ id, commit }) => id === `${named}@${revision}` || commit === revision);
+    const repository = branch ?? repositories.get(named);
+    const id = named.replace('datasets/', '');
     const authorised = request.headers.authorization === `Bearer ${token}`;
     if (request.headers.authorization !== undefined && !authorised) {
       refuse(response, 401, 'InvalidToken', 'Invalid credentials in Authorization header');
@@ -165,11 +172,11 @@ export async function startHubStandIn({ port = 0, storagePort = 0 } = {}): Promi
       refuse(response, authorised ? 404 : 401, 'RepoNotFound', 'Repository not found');
       return;
     }
-    if (!['main', 'HEAD', repository.commit].includes(revision)) {
+    if (branch === undefined && !['main', 'HEAD', repository.commit].includes(revision)) {
       refuse(response, 404, 'RevisionNotFound', 'Invalid rev id');
       return;
     }
-    if (api?.[2] === 'revision') {
+    if (api?.[3] === 'revision') {
       const { commit: sha, licence: license, hidden } = repository;
       sendJson(response, {
         _id: sha.slice(0, 24),
@@ -184,7 +191,7 @@ export async function startHubStandIn({ port = 0, storagePort = 0 } = {}): Promi
       });
       return;
     }
-    if (api?.[2] === 'tree') {
+    if (api?.[3] === 'tree') {
       sendJson(response, [
         { type: 'directory', path: 'onnx', size: 0, oid: '0'.repeat(40) },
         ...[...repository.files].map(([path, bytes]) =>
@@ -201,7 +208,7 @@ export async function startHubStandIn({ port = 0, storagePort = 0 } = {}): Promi
       ]);
       return;
     }
-    const path = resolve?.[3] ?? '';
+    const path = resolve?.[4] ?? '';
     const bytes = repository.files.get(path);
     if (repository.hidden === 'gated' && !authorised) {
       refuse(response, 401, 'GatedRepo', 'Access to this model is restricted');

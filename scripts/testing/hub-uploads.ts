@@ -24,7 +24,7 @@ export interface Upload {
   readonly commits: { readonly id: string; readonly summary: string }[];
 }
 
-export const isLarge = (path: string): boolean => /\.(?:safetensors|bin|h5|onnx)$/.test(path);
+export const isLarge = (path: string): boolean => /\.(?:safetensors|bin|h5|onnx|parquet)$/.test(path);
 
 interface Context {
   readonly address: string;

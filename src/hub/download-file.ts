@@ -54,7 +54,8 @@ export async function downloadFile(
   const opened = await cache.openPart(snapshot, file);
   if (!opened.ok) return opened;
   const part = opened.value;
-  const url = `${access.base}/${snapshot.id}/resolve/${snapshot.commit}/${file.path.split('/').map(encodeURIComponent).join('/')}`;
+  const kind = cache.folder === 'datasets' ? 'datasets/' : '';
+  const url = `${access.base}/${kind}${snapshot.id}/resolve/${snapshot.commit}/${file.path.split('/').map(encodeURIComponent).join('/')}`;
   let failures = 0;
   let plain = false;
   let most = part.received;

@@ -7,7 +7,8 @@ import { fail, ok, type Result } from '../shared/result.ts';
 import type { Fault } from '../shared/fault.ts';
 import type { ModelCache, SnapshotRecord, Snapshot } from '../storage/model-cache.ts';
 import { downloadFile, wait, type Wait } from './download-file.ts';
-import { hubFault, type HubAccess } from './hub-fetch.ts';
+import { downloadAll, filesFromCache } from './fetch-files.ts';
+import { hubFault, isPassing, type HubAccess } from './hub-fetch.ts';
 import type { ModelId } from './model-id.ts';
 import { adapterAlone, indexName, neededFiles, shardsOf, type ListedFile } from './needed-files.ts';
 
@@ -18,9 +19,6 @@ export interface FetchedModel {
   /** What the user should know: that an older copy was taken, that nothing is kept. */
   readonly notes: readonly string[];
 }
-
-/** Files at once: more only share the same line. */
-const atOnce = 4;
 
 /** Fetches a model, or takes it from the cache; `onProgress` counts bytes of all files together. */
 export async function fetchModel(
@@ -80,8 +78,7 @@ async function offline(
   revision: string,
   fault: Fault,
 ): Promise<Result<FetchedModel>> {
-  const passing = fault.kind === 'hub' && ['unreachable', 'server', 'rate-limited'].includes(fault.why);
-  if (!passing) return fail(fault);
+  if (!isPassing(fault)) return fail(fault);
   const known = await cache.readRecord(host, id, revision);
   if (!known.ok || known.value === null) return fail(fault);
   const { commit, savedAt } = known.value;
@@ -93,22 +90,11 @@ async function offline(
 async function fromCache(
   cache: ModelCache,
   snapshot: Snapshot,
-  { files, licence }: SnapshotRecord,
+  record: SnapshotRecord,
   notes: readonly string[],
 ): Promise<Result<FetchedModel>> {
-  const read: { path: string; blob: Blob }[] = [];
-  for (const { path, bytes } of files) {
-    const blob = await cache.read(snapshot, path, bytes);
-    if (!blob.ok) return blob;
-    if (blob.value === null)
-      return fail({
-        kind: 'storage',
-        why: 'corrupt',
-        detail: `${path} of ${snapshot.id} is no longer whole.`,
-      });
-    read.push({ path, blob: blob.value });
-  }
-  return ok({ files: read, snapshot, licence, notes });
+  const files = await filesFromCache(cache, snapshot, record);
+  return files.ok ? ok({ files: files.value, snapshot, licence: record.licence, notes }) : files;
 }
 
 /** The files to fetch: an index of shards is fetched first, since only it knows them. */
@@ -187,78 +173,4 @@ async function looksLikeVit(
         ),
       )
     : json;
-}
-
-async function downloadAll(
-  access: HubAccess,
-  snapshot: Snapshot,
-  files: readonly ListedFile[],
-  cache: ModelCache,
-  onProgress: (done: number, total: number) => void,
-  pause: Wait,
-): Promise<Result<readonly { path: string; blob: Blob }[]>> {
-  const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
-  const free = await cache.files.free().catch(() => null);
-  const here = await bytesHere(cache, snapshot, files);
-  if (free !== null && total - here > free)
-    return fail({
-      kind: 'storage',
-      why: 'quota',
-      detail: `${snapshot.id} does not fit.`,
-      needed: total - here,
-      free,
-    });
-  // The first fault stops the others; what they have is kept.
-  const stop = new AbortController();
-  const both = { ...access, signal: AbortSignal.any([access.signal, stop.signal]) };
-  const done = new Map<string, number>();
-  const blobs = new Map<string, Blob>();
-  const faults: Fault[] = [];
-  const waiting = [...files];
-  const lane = async (): Promise<void> => {
-    for (let file = waiting.shift(); file !== undefined && faults.length === 0; file = waiting.shift()) {
-      const { path } = file;
-      const blob = await downloadFile(
-        both,
-        cache,
-        snapshot,
-        file,
-        (bytes) => {
-          done.set(path, bytes);
-          onProgress(
-            [...done.values()].reduce((sum, value) => sum + value, 0),
-            total,
-          );
-        },
-        pause,
-      );
-      if (blob.ok) blobs.set(path, blob.value);
-      else {
-        faults.push(blob.fault);
-        stop.abort();
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(atOnce, files.length) }, lane));
-  const [fault] = faults;
-  if (fault !== undefined) return fail(fault);
-  return ok(
-    files.flatMap(({ path }) => {
-      const blob = blobs.get(path);
-      return blob === undefined ? [] : [{ path, blob }];
-    }),
-  );
-}
-
-async function bytesHere(
-  cache: ModelCache,
-  snapshot: Snapshot,
-  files: readonly ListedFile[],
-): Promise<number> {
-  let here = 0;
-  for (const { path, bytes } of files) {
-    const blob = await cache.read(snapshot, path, bytes);
-    if (blob.ok && blob.value !== null) here += bytes;
-  }
-  return here;
 }

@@ -1,12 +1,18 @@
 // The Hub's own API through @huggingface/hub: which commit a revision is, and what a repository holds. Loaded
 // only when a model is asked for, so that the start page does not pay for it. Every request goes through
 // hub-fetch.ts.
-import { listFiles, modelInfo } from '@huggingface/hub';
+import { datasetInfo, listFiles, modelInfo } from '@huggingface/hub';
 import * as v from 'valibot';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { Digest } from '../storage/partial-file.ts';
 import { faultOfFetch, hubFault, requestApi, type HubAccess } from './hub-fetch.ts';
 import type { ListedFile } from './needed-files.ts';
+
+/** What kind of repository it is, as the Hub calls it. */
+export type RepositoryType = 'model' | 'dataset';
+
+/** Entries that are listed of a data set at most: of pictures as single files there may be millions. */
+const mostListed = 20_000;
 
 export interface RepositoryState {
   readonly commit: string;
@@ -39,15 +45,14 @@ export async function repositoryState(
   access: HubAccess,
   id: string,
   revision: string,
+  type: RepositoryType = 'model',
 ): Promise<Result<RepositoryState>> {
   return guarded(access, async () => {
-    const info: unknown = await modelInfo({
-      name: id,
-      revision,
-      hubUrl: access.base,
-      additionalFields: ['sha', 'cardData'],
-      fetch: fetchOf(access),
-    });
+    const asked = {
+      ...{ name: id, revision, hubUrl: access.base, fetch: fetchOf(access) },
+      additionalFields: ['sha', 'cardData'] as ('sha' | 'cardData')[],
+    };
+    const info: unknown = await (type === 'dataset' ? datasetInfo(asked) : modelInfo(asked));
     const parsed = v.safeParse(stateSchema, info);
     if (!parsed.success) return fail(notTheHub(access, 'names no commit'));
     const licence = parsed.output.cardData?.license ?? null;
@@ -55,21 +60,26 @@ export async function repositoryState(
   });
 }
 
-/** The files of a commit's top folder, each with its length and digest. */
+/** The files of a commit, of a model's top folder only, each with its length and digest. */
 export async function repositoryFiles(
   access: HubAccess,
   id: string,
   commit: string,
+  type: RepositoryType = 'model',
 ): Promise<Result<readonly ListedFile[]>> {
   return guarded(access, async () => {
     const files: ListedFile[] = [];
+    let entries = 0;
     const listed = listFiles({
-      repo: { type: 'model', name: id },
+      repo: { type, name: id },
+      recursive: type === 'dataset',
       revision: commit,
       hubUrl: access.base,
       fetch: fetchOf(access),
     });
     for await (const entry of listed) {
+      if (++entries > mostListed)
+        return fail(hubFault('no-data-set', `${id} holds more than ${mostListed} files.`));
       if (entry.type !== 'file') continue;
       const parsed = v.safeParse(fileSchema, entry);
       if (!parsed.success) return fail(notTheHub(access, 'lists files without names or lengths'));

@@ -25,6 +25,10 @@ export class HubFailure extends Error {
 
 export const hubFault = (why: HubReason, detail: string): Fault => ({ kind: 'hub', why, detail });
 
+/** Whether asking again later may be answered. */
+export const isPassing = (fault: Fault): boolean =>
+  fault.kind === 'hub' && ['unreachable', 'server', 'rate-limited'].includes(fault.why);
+
 /** Hosts that the page's policy has refused, as the browser reported them; see worker/serve-trainer.ts. */
 export const refusedByPolicy = new Set<string>();
 

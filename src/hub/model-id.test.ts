@@ -1,6 +1,6 @@
 // What users paste into the field for a model, and what must not pass as one.
 import { expect, test } from 'vitest';
-import { checkToken, parseHubAddress, parseModelId } from './model-id.ts';
+import { checkToken, parseDataSetId, parseHubAddress, parseModelId } from './model-id.ts';
 
 test.each([
   ['timm/vit_small_patch16_224.augreg_in21k', 'timm/vit_small_patch16_224.augreg_in21k', 'main'],
@@ -63,4 +63,32 @@ test('a token with line breaks or blanks within is refused', () => {
   expect(checkToken(' hf_abc ')).toEqual({ ok: true, value: 'hf_abc' });
   expect(checkToken('')).toEqual({ ok: true, value: null });
   expect(checkToken('hf_a\r\nX-Evil: 1').ok).toBe(false);
+});
+
+test.each([
+  ['ann/birds', 'ann/birds', null, 'main'],
+  [' ann/birds/small@v1 ', 'ann/birds', 'small', 'v1'],
+  ['datasets/ann/birds', 'ann/birds', null, 'main'],
+  ['hf://datasets/ann/birds@refs/convert/parquet', 'ann/birds', null, 'refs/convert/parquet'],
+  ['https://huggingface.co/datasets/ann/birds', 'ann/birds', null, 'main'],
+  ['https://huggingface.co/datasets/ann/birds/viewer/small/train', 'ann/birds', 'small', 'main'],
+  [
+    'https://hf.co/datasets/ann/birds/tree/refs%2Fconvert%2Fparquet',
+    'ann/birds',
+    null,
+    'refs/convert/parquet',
+  ],
+])('%s is a data set', (text, id, subset, revision) => {
+  expect(parseDataSetId(text)).toEqual({ ok: true, value: { id, subset, revision } });
+});
+
+test.each([
+  'birds',
+  'ann/birds/..',
+  'ann/birds/a/b',
+  'ann/../x',
+  'https://huggingface.co/ann/vit',
+  'ann/birds@../x',
+])('“%s” is no data set', (text) => {
+  expect(parseDataSetId(text)).toMatchObject({ ok: false, fault: { kind: 'hub', why: 'bad-id' } });
 });

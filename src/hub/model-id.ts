@@ -10,6 +10,11 @@ export interface ModelId {
   readonly revision: string;
 }
 
+export interface DataSetId extends ModelId {
+  /** Of several subsets the one that is meant; null where none was named. */
+  readonly subset: string | null;
+}
+
 const hubAddress = 'https://huggingface.co';
 
 const part = '[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_-])?';
@@ -44,6 +49,39 @@ function parsePage(written: string, base: string): Result<ModelId> {
   const pull = /^refs\/pr\/\d+/.exec(rest.join('/'));
   const revision = below ? (pull?.[0] ?? rest[0] ?? 'main') : 'main';
   return checked(written, `${owner}/${name}`, revision);
+}
+
+/**
+ * Reads what the user wrote for a data set: `owner/name`, also with a subset (`owner/name/subset`) and a revision after an
+ * @, or the address of its page.
+ */
+export function parseDataSetId(text: string, base: string = hubAddress): Result<DataSetId> {
+  const written = text.trim();
+  if (/^https?:\/\//i.test(written)) return parseDataSetPage(written, base);
+  const plain = written.replace(/^(?:hf:\/\/)?(?:datasets\/)?/, '');
+  const at = plain.indexOf('@');
+  const [owner = '', name = '', ...rest] = (at < 0 ? plain : plain.slice(0, at)).split('/');
+  const revision = at < 0 ? 'main' : plain.slice(at + 1);
+  return withSubset(written, `${owner}/${name}`, rest.length === 0 ? null : rest.join('/'), revision);
+}
+
+function parseDataSetPage(written: string, base: string): Result<DataSetId> {
+  const url = URL.canParse(written) ? new URL(written) : null;
+  const hosts = [new URL(hubAddress).host, 'hf.co', new URL(base).host];
+  if (url === null || !hosts.includes(url.host)) return bad(written, `is no page of ${new URL(base).host}`);
+  const segments = url.pathname.split('/').filter((segment) => segment !== '');
+  const [kind, owner = '', name = '', view, first] = segments.map((segment) => safeDecode(segment));
+  if (kind !== 'datasets') return bad(written, 'is no page of a data set');
+  const subset = view === 'viewer' ? (first ?? null) : null;
+  const revision = view === 'tree' || view === 'blob' || view === 'resolve' ? (first ?? 'main') : 'main';
+  return withSubset(written, `${owner}/${name}`, subset, revision);
+}
+
+function withSubset(written: string, id: string, subset: string | null, revision: string): Result<DataSetId> {
+  if (subset !== null && (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/.test(subset) || subset.includes('..')))
+    return bad(written, 'names a subset that cannot be one');
+  const read = checked(written, id, revision);
+  return read.ok ? ok({ ...read.value, subset }) : read;
 }
 
 function checked(written: string, id: string, revision: string): Result<ModelId> {

@@ -75,12 +75,14 @@ const hubAdvice: Record<HubReason, string> = {
   'pickle-only':
     'Graft does not run pickled code. Use a repository with safetensors; on the Hub, the “Safetensors conversion” bot opens one as a pull request, which you can name as owner/name@refs/pr/N.',
   'no-model': 'Take a repository that holds a vision transformer.',
-  'in-use': 'Open another model first.',
+  'no-data-set':
+    'Take a data set of images that the Hub shows as a table, or download its files and open them from disk.',
+  'in-use': 'Open something else in its place first.',
   cancelled: 'What has been downloaded is kept: the next try goes on from there.',
 };
 
 const hubTitles: Partial<Record<HubReason, string>> = {
-  'bad-id': 'This is not the name of a model on the Hub',
+  'bad-id': 'This is not a name on the Hub',
   'bad-address': 'This address cannot be used',
   'bad-token': 'This token cannot be used',
   gated: 'This model is behind terms of use',

@@ -52,6 +52,7 @@ export type HubReason =
   | 'changed'
   | 'pickle-only'
   | 'no-model'
+  | 'no-data-set'
   | 'in-use'
   | 'cancelled';
 

@@ -2,10 +2,12 @@
 // there.
 import { isCancelled, isToldHere } from '../shared/fault.ts';
 import type { TrainerClient } from '../worker/client.ts';
-import type { ExportFormat } from '../worker/protocol.ts';
+import type { Commands, ExportFormat } from '../worker/protocol.ts';
+import { dataStore } from './data-store.ts';
 import { deviceStore } from './device-store.ts';
 import { exportStore } from './export-store.ts';
 import { hubStore } from './hub-store.ts';
+import type { ImageActions } from './image-actions.ts';
 import type { Models } from './model-actions.ts';
 
 export interface HubActions {
@@ -13,8 +15,12 @@ export interface HubActions {
   openHubModel(model: string): Promise<void>;
   /** Stops the download or upload that is under way. */
   cancelTransfer(): Promise<void>;
+  /** Asks what a data set of the Hub is made of: an id or an address. */
+  askDataSet(dataSet: string): Promise<void>;
+  /** Downloads what was offered, unless it is here, and opens it. */
+  openDataSet(): Promise<void>;
   /** Forgets what is kept of a repository. */
-  deleteCached(host: string, id: string): Promise<void>;
+  deleteCached(repository: Commands['deleteCached']['input']): Promise<void>;
   /** Sends the files of one exported format, and nothing else, to a repository of the user's. */
   pushToHub(format: ExportFormat, repository: string, isPrivate: boolean): Promise<void>;
 }
@@ -30,6 +36,7 @@ export interface HubPart {
 export function createHub(
   client: TrainerClient,
   sendModel: Models['send'],
+  openImages: ImageActions['openData'],
   persist: () => Promise<boolean> | undefined,
 ): HubPart {
   async function loadCached(): Promise<void> {
@@ -57,9 +64,33 @@ export function createHub(
     async cancelTransfer() {
       await client.call('cancelTransfer', null);
     },
-    async deleteCached(host, id) {
-      const reply = await client.call('deleteCached', { host, id });
-      hubStore.setState(reply.ok ? { cached: reply.value, fault: null } : { fault: reply.fault });
+    async askDataSet(dataSet) {
+      const { address, token } = hubStore.getState();
+      hubStore.setState({ dataSet: { kind: 'asking' } });
+      const reply = await client.call('offerDataSet', { dataSet, address, token });
+      if (reply.ok) hubStore.setState({ dataSet: { kind: 'offer', offer: reply.value } });
+      else
+        hubStore.setState({
+          dataSet: isCancelled(reply.fault) ? { kind: 'none' } : { kind: 'failed', fault: reply.fault },
+        });
+    },
+    async openDataSet() {
+      const { address, token, dataSet } = hubStore.getState();
+      if (dataSet.kind !== 'offer') return;
+      const { id, subset, pinned } = dataSet.offer;
+      await persist()?.catch(() => false);
+      const title = subset === null ? id : `${id}, ${subset}`;
+      await openImages({ kind: 'hub', model: pinned, address, token }, title, 'all');
+      await loadCached();
+      const { data } = dataStore.getState();
+      if (hubStore.getState().dataSet === dataSet && data?.title === title)
+        hubStore.setState({ dataSet: { kind: 'offer', offer: { ...dataSet.offer, missing: 0 } } });
+    },
+    async deleteCached(repository) {
+      const reply = await client.call('deleteCached', repository);
+      if (reply.ok) hubStore.setState({ cached: reply.value, fault: null });
+      else if (repository.folder === 'models') hubStore.setState({ fault: reply.fault });
+      else hubStore.setState({ dataSet: { kind: 'failed', fault: reply.fault } });
     },
     async pushToHub(format, repository, isPrivate) {
       const { result } = exportStore.getState();

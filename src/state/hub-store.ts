@@ -3,11 +3,17 @@
 // and nowhere else.
 import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
-import type { CachedModel, Fault, SuggestedModel } from '../worker/protocol.ts';
+import type { CachedRepository, DataSetOffer, Fault, SuggestedModel } from '../worker/protocol.ts';
 
 type Push =
   | { readonly kind: 'none' | 'sending' }
   | { readonly kind: 'done'; readonly url: string; readonly commit: string }
+  | { readonly kind: 'failed'; readonly fault: Fault };
+
+/** A data set that somebody asks about. */
+type AskedDataSet =
+  | { readonly kind: 'none' | 'asking' }
+  | { readonly kind: 'offer'; readonly offer: DataSetOffer }
   | { readonly kind: 'failed'; readonly fault: Fault };
 
 export interface HubState {
@@ -15,12 +21,13 @@ export interface HubState {
   readonly address: string;
   readonly token: string;
   readonly suggested: readonly SuggestedModel[];
-  readonly cached: readonly CachedModel[];
+  readonly cached: readonly CachedRepository[];
   /** What is being opened; null when nothing is. */
   readonly opening: string | null;
   /** Of the list of what is kept. */
   readonly fault: Fault | null;
   readonly push: Push;
+  readonly dataSet: AskedDataSet;
 }
 
 const key = 'graft.hub';
@@ -33,6 +40,7 @@ export const hubStore = createStore<HubState>(() => ({
   opening: null,
   fault: null,
   push: { kind: 'none' },
+  dataSet: { kind: 'none' },
 }));
 
 export function setHubAddress(address: string): void {

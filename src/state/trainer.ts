@@ -88,7 +88,12 @@ export function createTrainer(parts: TrainerParts): Trainer {
   let listed: string | null = null;
   const forecasts = createForecasts(client, (imageSize) => models.actions.resizeModel(imageSize));
   const understanding = createUnderstanding(client);
-  const hub = createHub(client, models.send, () => parts.persist?.());
+  const hub = createHub(
+    client,
+    models.send,
+    (...given) => images.actions.openData(...given),
+    () => parts.persist?.(),
+  );
 
   function hear(event: TrainerEvent): void {
     runs.before(event);

@@ -6,6 +6,9 @@ import { fail, ok, type Result } from '../shared/result.ts';
 import { openPart, partSuffixes, type ExpectedFile, type PartialFile } from './partial-file.ts';
 import { segment, storageFault, unsegment, type OriginFiles } from './origin-files.ts';
 
+/** Models and data sets are kept beside each other. */
+export type CacheFolder = 'models' | 'datasets';
+
 /** One state of a repository. */
 export interface Snapshot {
   /** Host of the Hub, with its port: "huggingface.co". */
@@ -24,7 +27,8 @@ export interface SnapshotRecord {
   readonly savedAt: number;
 }
 
-export interface CachedModel {
+export interface CachedRepository {
+  readonly folder: CacheFolder;
   readonly host: string;
   readonly id: string;
   readonly bytes: number;
@@ -39,24 +43,31 @@ const recordSchema = v.object({
   savedAt: v.number(),
 });
 
-const top = 'models';
 /** An interrupted download that nobody went on with is removed after this time. */
 const keepPartsMs = 7 * 24 * 3600 * 1000;
 
-const repositoryFolder = (host: string, id: string): string =>
-  [top, segment(host), ...id.split('/').map(segment)].join('/');
-const filePath = ({ host, id, commit }: Snapshot, path: string): string =>
-  `${repositoryFolder(host, id)}/${segment(commit)}/${segment(path)}`;
-const refPath = (host: string, id: string, revision: string): string =>
-  `${repositoryFolder(host, id)}/refs/${segment(revision)}.json`;
-
 export class ModelCache {
-  constructor(readonly files: OriginFiles) {}
+  constructor(
+    readonly files: OriginFiles,
+    readonly folder: CacheFolder = 'models',
+  ) {}
+
+  #repository(host: string, id: string): string {
+    return [this.folder, segment(host), ...id.split('/').map(segment)].join('/');
+  }
+
+  #file({ host, id, commit }: Snapshot, path: string): string {
+    return `${this.#repository(host, id)}/${segment(commit)}/${segment(path)}`;
+  }
+
+  #ref(host: string, id: string, revision: string): string {
+    return `${this.#repository(host, id)}/refs/${segment(revision)}.json`;
+  }
 
   /** A whole file, or null; one of another length than it should have is removed. */
   async read(snapshot: Snapshot, path: string, bytes: number): Promise<Result<Blob | null>> {
     return this.#guarded(async () => {
-      const place = filePath(snapshot, path);
+      const place = this.#file(snapshot, path);
       const blob = await this.files.read(place);
       if (blob === null || blob.size === bytes) return blob;
       await this.files.remove(place);
@@ -66,7 +77,7 @@ export class ModelCache {
 
   /** Opens the unfinished file at its place, with what an earlier try left of it. */
   async openPart(snapshot: Snapshot, file: ExpectedFile): Promise<Result<PartialFile>> {
-    return openPart(this.files, filePath(snapshot, file.path), file);
+    return openPart(this.files, this.#file(snapshot, file.path), file);
   }
 
   /** Notes which commit a revision was, once all its files are here: the way back in without a network. */
@@ -77,7 +88,7 @@ export class ModelCache {
     state: SnapshotRecord,
   ): Promise<Result<null>> {
     return this.#guarded(async () => {
-      const place = refPath(host, id, revision);
+      const place = this.#ref(host, id, revision);
       const text = new TextEncoder().encode(JSON.stringify(state));
       await this.files.remove(`${place}.tmp`);
       const writer = await this.files.openWriter(`${place}.tmp`);
@@ -94,12 +105,12 @@ export class ModelCache {
   /** What `writeRecord` noted, if every file is still here in its full length. */
   async readRecord(host: string, id: string, revision: string): Promise<Result<SnapshotRecord | null>> {
     return this.#guarded(async () => {
-      const blob = await this.files.read(refPath(host, id, revision));
+      const blob = await this.files.read(this.#ref(host, id, revision));
       if (blob === null) return null;
       const state = parseRecord(await blob.text());
       if (state === null) return null;
       for (const { path, bytes } of state.files) {
-        const file = await this.files.read(filePath({ host, id, commit: state.commit }, path));
+        const file = await this.files.read(this.#file({ host, id, commit: state.commit }, path));
         if (file?.size !== bytes) return null;
       }
       return state;
@@ -108,7 +119,7 @@ export class ModelCache {
 
   /** The same for a commit that some revision was. */
   async readRecordOf({ host, id, commit }: Snapshot): Promise<Result<SnapshotRecord | null>> {
-    const entries = await this.#guarded(() => this.files.list(`${repositoryFolder(host, id)}/refs`));
+    const entries = await this.#guarded(() => this.files.list(`${this.#repository(host, id)}/refs`));
     if (!entries.ok) return entries;
     for (const { path } of entries.value) {
       if (!path.endsWith('.json')) continue;
@@ -133,15 +144,21 @@ export class ModelCache {
   }
 
   /** Every repository of which something is here, by name. */
-  async list(): Promise<Result<readonly CachedModel[]>> {
+  async list(): Promise<Result<readonly CachedRepository[]>> {
     return this.#guarded(async () => {
-      const models = new Map<string, CachedModel>();
-      for (const { path, bytes } of await this.files.list(top)) {
+      const models = new Map<string, CachedRepository>();
+      for (const { path, bytes } of await this.files.list(this.folder)) {
         const [, host = '', owner = '', name = '', place = '', ref = ''] = path.split('/').map(unsegment);
         const key = `${host}/${owner}/${name}`;
         const known = models.get(key);
         const complete = (known?.complete ?? false) || (place === 'refs' && ref.endsWith('.json'));
-        models.set(key, { host, id: `${owner}/${name}`, bytes: (known?.bytes ?? 0) + bytes, complete });
+        models.set(key, {
+          folder: this.folder,
+          host,
+          id: `${owner}/${name}`,
+          bytes: (known?.bytes ?? 0) + bytes,
+          complete,
+        });
       }
       return [...models.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
     });
@@ -150,7 +167,7 @@ export class ModelCache {
   /** Removes everything of a repository. */
   async remove(host: string, id: string): Promise<Result<null>> {
     return this.#guarded(async () => {
-      await this.files.remove(repositoryFolder(host, id));
+      await this.files.remove(this.#repository(host, id));
       return null;
     });
   }
@@ -161,7 +178,7 @@ export class ModelCache {
    */
   async tidy(now: number): Promise<Result<number>> {
     return this.#guarded(async () => {
-      const entries = await this.files.list(top);
+      const entries = await this.files.list(this.folder);
       const paths = new Set(entries.map(({ path }) => path));
       const orphans = entries.filter(({ path, modified }) => {
         if (/\.(?:tmp|crswap)$/.test(path)) return true;

@@ -100,6 +100,7 @@ export function startClient(
     suggestedModels: new Map(),
     cachedModels: new Map(),
     deleteCached: new Map(),
+    offerDataSet: new Map(),
     storedPixels: new Map(),
     deletePixels: new Map(),
     pushToHub: new Map(),

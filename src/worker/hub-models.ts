@@ -1,20 +1,39 @@
-// Models of the Hub on the worker's side: fetched into the cache and opened like any other, listed, deleted;
+// Models and data sets of the Hub on the worker's side: fetched into the cache and opened like any other, listed, deleted;
 // and the files of a run pushed. One transfer at a time, which can be stopped.
 import { loadingProblemHere } from '../engine/loading-problem.ts';
 import { HubFailure, type HubAccess } from '../hub/hub-fetch.ts';
-import { checkToken, parseHubAddress, parseModelId } from '../hub/model-id.ts';
+import {
+  checkToken,
+  parseDataSetId,
+  parseHubAddress,
+  parseModelId,
+  type DataSetId,
+} from '../hub/model-id.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
-import { ModelCache } from '../storage/model-cache.ts';
+import { ModelCache, type CacheFolder } from '../storage/model-cache.ts';
 import { openOriginFiles } from '../storage/opfs.ts';
 import { openModel, type AdapterBeside, type OpenModel } from '../checkpoints/open-model.ts';
-import type { CachedModel, Commands, HubLogin, HubOrigin, Source, SourceFile } from './protocol.ts';
+import type {
+  CachedRepository,
+  Commands,
+  DataSetOffer,
+  HubLogin,
+  HubOrigin,
+  Source,
+  SourceFile,
+} from './protocol.ts';
 
+type Repository = Pick<CachedRepository, 'host' | 'id'>;
 type OnBytes = (what: string, done: number, total: number) => void;
 
 export class HubModels {
   /** The open model: its files are read until another one is open. */
   opened: HubOrigin | null = null;
-  #cache: Promise<ModelCache> | null = null;
+  /** Data sets whose files the open images are read from. */
+  #openData: readonly Repository[] = [];
+  /** By what was asked for that which was offered. */
+  readonly #asked = new Map<string, DataSetId>();
+  readonly #caches = new Map<CacheFolder, Promise<ModelCache>>();
   #transfer: AbortController | null = null;
 
   constructor(private readonly onBytes: OnBytes) {}
@@ -32,7 +51,7 @@ export class HubModels {
     return this.#transferring(source, async (access) => {
       const wanted = parseModelId(source.model, access.base);
       if (!wanted.ok) return wanted;
-      const cache = await this.#files();
+      const cache = await this.#files('models');
       const { id } = wanted.value;
       const { fetchModel } = await import('../hub/fetch-model.ts');
       const fetched = await fetchModel(access, wanted.value, cache, (done, total) =>
@@ -65,7 +84,50 @@ export class HubModels {
 
   /** The files of a state of a repository, without asking the Hub; null where they are not here. */
   async kept(state: HubOrigin): Promise<Result<readonly SourceFile[] | null>> {
-    return (await this.#files()).filesOf(state);
+    return (await this.#files('models')).filesOf(state);
+  }
+
+  /** What a data set is made of, before any of it is downloaded. */
+  offer({ dataSet, ...login }: Commands['offerDataSet']['input']): Promise<Result<DataSetOffer>> {
+    return this.#transferring(login, async (access) => {
+      const wanted = parseDataSetId(dataSet, access.base);
+      if (!wanted.ok) return wanted;
+      const { offerDataSet } = await import('../hub/fetch-data-set.ts');
+      const offer = await offerDataSet(access, wanted.value, await this.#files('datasets'));
+      if (offer.ok) this.#asked.set(offer.value.pinned, wanted.value);
+      return offer;
+    });
+  }
+
+  /** The Parquet files of a data set, downloaded or from the cache. */
+  dataSet(
+    source: Extract<Source, { kind: 'hub' }>,
+    signal: AbortSignal,
+  ): Promise<Result<readonly SourceFile[]>> {
+    const work = async (access: HubAccess): Promise<Result<readonly SourceFile[]>> => {
+      const wanted = parseDataSetId(source.model, access.base);
+      if (!wanted.ok) return wanted;
+      const asked = this.#asked.get(source.model) ?? wanted.value;
+      const { fetchDataSet } = await import('../hub/fetch-data-set.ts');
+      const onProgress = (done: number, total: number): void =>
+        this.onBytes(`Downloading ${wanted.value.id}`, done, total);
+      const cache = await this.#files('datasets');
+      const fetched = await fetchDataSet(access, wanted.value, asked, cache, onProgress);
+      return fetched.ok ? ok(fetched.value.files) : fetched;
+    };
+    return this.#transferring(source, work, signal);
+  }
+
+  /** Notes where open images come from: what is read from is not deleted. */
+  dataOpened(source: Source, isValidation: boolean): void {
+    const base = source.kind === 'hub' ? parseHubAddress(source.address) : null;
+    const wanted =
+      source.kind === 'hub' && base?.ok === true ? parseDataSetId(source.model, base.value) : null;
+    const own =
+      base?.ok === true && wanted?.ok === true
+        ? [{ host: new URL(base.value).host, id: wanted.value.id }]
+        : [];
+    this.#openData = isValidation ? [...this.#openData, ...own] : own;
   }
 
   cancel(): Result<null> {
@@ -73,16 +135,26 @@ export class HubModels {
     return ok(null);
   }
 
-  async list(): Promise<Result<readonly CachedModel[]>> {
-    return (await this.#files()).list();
+  async list(): Promise<Result<readonly CachedRepository[]>> {
+    const models = await (await this.#files('models')).list();
+    if (!models.ok) return models;
+    const dataSets = await (await this.#files('datasets')).list();
+    return dataSets.ok ? ok([...models.value, ...dataSets.value]) : dataSets;
   }
 
-  async remove({ host, id }: Commands['deleteCached']['input']): Promise<Result<readonly CachedModel[]>> {
-    if (this.#isOpen({ host, id }))
+  async remove({
+    folder,
+    host,
+    id,
+  }: Commands['deleteCached']['input']): Promise<Result<readonly CachedRepository[]>> {
+    const isRead =
+      folder === 'models'
+        ? this.#isOpen({ host, id })
+        : this.#openData.some((open) => open.host === host && open.id === id);
+    if (isRead)
       return fail({ kind: 'hub', why: 'in-use', detail: `${id} is open, and its files are still read.` });
-    const cache = await this.#files();
-    const removed = await cache.remove(host, id);
-    return removed.ok ? cache.list() : removed;
+    const removed = await (await this.#files(folder)).remove(host, id);
+    return removed.ok ? this.list() : removed;
   }
 
   /** Sends files to a repository of the user's. */
@@ -104,6 +176,7 @@ export class HubModels {
   async #transferring<T>(
     login: HubLogin,
     work: (access: HubAccess) => Promise<Result<T>>,
+    stop?: AbortSignal,
   ): Promise<Result<T>> {
     const base = parseHubAddress(login.address);
     if (!base.ok) return base;
@@ -112,7 +185,8 @@ export class HubModels {
     const transfer = new AbortController();
     this.#transfer = transfer;
     try {
-      return await work({ base: base.value, token: token.value, signal: transfer.signal });
+      const signal = stop === undefined ? transfer.signal : AbortSignal.any([transfer.signal, stop]);
+      return await work({ base: base.value, token: token.value, signal });
     } catch (thrown) {
       if (thrown instanceof HubFailure) return fail(thrown.fault);
       throw thrown;
@@ -126,12 +200,15 @@ export class HubModels {
   }
 
   /** Opened and tidied once, at the first use. */
-  #files(): Promise<ModelCache> {
-    this.#cache ??= openOriginFiles().then(async (files) => {
-      const cache = new ModelCache(files);
-      await cache.tidy(Date.now());
-      return cache;
-    });
-    return this.#cache;
+  #files(folder: CacheFolder): Promise<ModelCache> {
+    const opened =
+      this.#caches.get(folder) ??
+      openOriginFiles().then(async (files) => {
+        const cache = new ModelCache(files, folder);
+        await cache.tidy(Date.now());
+        return cache;
+      });
+    this.#caches.set(folder, opened);
+    return opened;
   }
 }

@@ -1,6 +1,8 @@
 // The border between page and worker: every command with its input and output, and every event. Types only;
 // no code crosses with them. Requests carry an id and are answered by a Result; events are one-way, at most
 // ten messages a second, and a page that misses one shows an older number until the next.
+import type { DataSetOffer } from '../hub/fetch-data-set.ts';
+import type { CachedRepository } from '../storage/model-cache.ts';
 import type { AdapterBeside, HubOrigin, ModelOrigin, ModelSummary } from '../checkpoints/open-model.ts';
 import type { Edit } from '../data/edits.ts';
 import type { FoundImage, ImageCheck } from '../data/health/check-images.ts';
@@ -73,6 +75,8 @@ export type { ListedRun, RunList } from './run-list.ts';
 export type { AdapterBeside, HubOrigin, ModelOrigin, ModelSummary };
 export type {
   ExportDtype,
+  CachedRepository,
+  DataSetOffer,
   ExportedFile,
   ExportFormat,
   ExportTemperature,
@@ -84,7 +88,7 @@ export type {
 /** Raised when a message changes its meaning. */
 export type ProtocolVersion = 1;
 
-/** Files that the user gave, files to fetch from the app's own origin, or a model of the Hub. */
+/** Files that the user gave, files to fetch from the app's own origin, or a model or data set of the Hub. */
 export type Source =
   | { readonly kind: 'files'; readonly files: readonly SourceFile[] }
   | { readonly kind: 'bundled'; readonly files: readonly { readonly path: string; readonly url: string }[] }
@@ -99,15 +103,6 @@ export interface HubLogin {
   readonly address: string;
   /** Empty for none. */
   readonly token: string;
-}
-
-/** A repository of which something is kept on this machine. */
-export interface CachedModel {
-  readonly host: string;
-  readonly id: string;
-  readonly bytes: number;
-  /** False while a download was interrupted; it goes on where it stopped. */
-  readonly complete: boolean;
 }
 
 /**
@@ -453,8 +448,13 @@ export interface Commands {
   cancelTransfer: { input: null; output: null };
   suggestedModels: { input: null; output: readonly SuggestedModel[] };
   /** What of the Hub is kept on this machine. */
-  cachedModels: { input: null; output: readonly CachedModel[] };
-  deleteCached: { input: { readonly host: string; readonly id: string }; output: readonly CachedModel[] };
+  cachedModels: { input: null; output: readonly CachedRepository[] };
+  deleteCached: {
+    input: Pick<CachedRepository, 'folder' | 'host' | 'id'>;
+    output: readonly CachedRepository[];
+  };
+  /** What a data set of the Hub is made of, and how much of it would be downloaded. */
+  offerDataSet: { input: { readonly dataSet: string } & HubLogin; output: DataSetOffer };
   /** How much of images' pixels is kept on this machine. */
   storedPixels: { input: null; output: PixelStorage };
   /** Removes all pixels that are kept; they are made again when they are needed. */

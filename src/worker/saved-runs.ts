@@ -387,7 +387,7 @@ export class SavedRuns {
 
   /** Removes every run, copy of a model, model of the Hub and pixel. */
   async clear(): Promise<Result<null>> {
-    for (const folder of ['runs', 'kept-models', 'models', 'pixels', 'edits'])
+    for (const folder of ['runs', 'kept-models', 'models', 'datasets', 'pixels', 'edits'])
       await this.files.remove(folder);
     return ok(null);
   }

@@ -98,6 +98,7 @@ const handlers = {
   suggestedModels: () => ok(suggestedModels()),
   cachedModels: () => session.hub.list(),
   deleteCached: (input) => session.hub.remove(input),
+  offerDataSet: (input) => session.hub.offer(input),
   storedPixels: () => session.pixels.stored(),
   deletePixels: () => session.pixels.clear(),
   pushToHub: (input) => session.hub.push(input),

@@ -173,9 +173,10 @@ export class Session {
   async #openData(input: Commands['openData']['input'], signal: AbortSignal): Promise<Result<DataSummary>> {
     const { source, title, role, split, seed } = input;
     const reading = { ...autoReading, ...input.reading };
-    if (source.kind === 'hub')
-      return fail({ kind: 'hub', why: 'no-model', detail: 'Images are opened from this machine only.' });
-    const files = await unlessAborted(filesOf(source), signal);
+    const files = await unlessAborted(
+      source.kind === 'hub' ? this.hub.dataSet(source, signal) : filesOf(source),
+      signal,
+    );
     if (!files.ok) return files;
     const isModel: Result<never> = fail({
       kind: 'bad-file',
@@ -205,7 +206,10 @@ export class Session {
     if (!opened.ok) return opened;
     const data = role === 'all' ? await this.#withKeptEdits(opened.value) : opened.value;
     // Images that cannot be trained on are reported and do not replace images that can.
-    if (data.summary.fault === null || this.#data === null) this.#data = data;
+    if (data.summary.fault === null || this.#data === null) {
+      this.#data = data;
+      this.hub.dataOpened(source, role === 'validation');
+    }
     this.#decodeAhead();
     return ok(data.summary);
   }

@@ -367,6 +367,11 @@ export function createFakeClient(
     suggestedModels: () => ok(suggested),
     cachedModels: () => ok([]),
     deleteCached: () => ok([]),
+    offerDataSet: ({ dataSet }) =>
+      ok({
+        ...{ id: dataSet, subset: null, pinned: `${dataSet}@${'0'.repeat(40)}`, files: 3, bytes: 180e6 },
+        ...{ missing: 120e6, licence: 'mit', notes: [] },
+      }),
     storedPixels: () => ok({ bytes: 0, isFull: false }),
     deletePixels: () => ok({ bytes: 0, isFull: false }),
     pushToHub: ({ repository, address }) => ok({ url: `${address}/${repository}`, commit: '0'.repeat(40) }),

@@ -28,6 +28,7 @@ import { ReadingNote } from './ReadingNote.tsx';
 import styles from './ImagesCard.module.css';
 
 const OwnPictures = lazyPart(() => import('./OwnPictures.tsx'));
+const HubImages = lazyPart(() => import('./HubImages.tsx'));
 
 /** What the file pickers let through; the import looks at the bytes. */
 const archives = '.zip,application/zip,.tar,.tgz,.gz,application/x-tar,application/gzip,.parquet';
@@ -160,6 +161,7 @@ export function ImagesCard() {
   const trainer = useTrainer();
   const opens = status === 'opening';
   const [own, setOwn] = useState(false);
+  const [hub, setHub] = useState(false);
   return (
     <div className={styles.place}>
       <Card
@@ -217,6 +219,14 @@ export function ImagesCard() {
           {own && (
             <Suspense fallback={null}>
               <OwnPictures />
+            </Suspense>
+          )}
+        </details>
+        <details className={styles.more} onToggle={({ currentTarget }) => setHub(currentTarget.open)}>
+          <summary>Open a data set of the Hugging Face Hub by its name</summary>
+          {hub && (
+            <Suspense fallback={null}>
+              <HubImages />
             </Suspense>
           )}
         </details>

@@ -2,20 +2,23 @@
 import { bytesInWords } from '../../shared/bytes-in-words.ts';
 import { useHub } from '../../state/hub-store.ts';
 import { useModel } from '../../state/model-store.ts';
-import type { CachedModel } from '../../worker/protocol.ts';
+import type { CachedRepository } from '../../worker/protocol.ts';
 import { useTrainer } from '../trainer-context.ts';
 import { Button } from '../parts/Button.tsx';
 import { countText } from '../parts/words.ts';
 import styles from './HubCard.module.css';
 
-export function CachedModels() {
-  const cached = useHub((state) => state.cached);
+const nouns = { models: 'model', datasets: 'data set' } as const;
+
+export function CachedModels({ folder }: Pick<CachedRepository, 'folder'>) {
+  const all = useHub((state) => state.cached);
+  const cached = all.filter((one) => one.folder === folder);
   if (cached.length === 0) return null;
   const total = cached.reduce((sum, { bytes }) => sum + bytes, 0);
   return (
-    <details className={styles.account} data-testid="cached-models">
+    <details className={styles.account} data-testid={`cached-${folder}`}>
       <summary>
-        On this machine: {countText(cached.length, 'model')}, {bytesInWords(total)}
+        On this machine: {countText(cached.length, nouns[folder])}, {bytesInWords(total)}
       </summary>
       <ul className={styles.cached}>
         {cached.map((model) => (
@@ -26,8 +29,10 @@ export function CachedModels() {
   );
 }
 
-function Cached({ model: { host, id, bytes, complete } }: { readonly model: CachedModel }) {
-  const open = useModel(({ model }) => model?.hub?.id === id && model.hub.host === host);
+function Cached({ model: { folder, host, id, bytes, complete } }: { readonly model: CachedRepository }) {
+  const open = useModel(
+    ({ model }) => folder === 'models' && model?.hub?.id === id && model.hub.host === host,
+  );
   const busy = useHub((state) => state.opening !== null);
   const trainer = useTrainer();
   return (
@@ -45,7 +50,7 @@ function Cached({ model: { host, id, bytes, complete } }: { readonly model: Cach
         variant="quiet"
         disabled={open || busy}
         aria-label={`Delete ${id}`}
-        onClick={() => void trainer.deleteCached(host, id)}
+        onClick={() => void trainer.deleteCached({ folder, host, id })}
       >
         Delete
       </Button>

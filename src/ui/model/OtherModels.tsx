@@ -32,7 +32,7 @@ export default function OtherModels() {
         <SuggestedModels />
         <AnyModel />
         <HubAccount />
-        <CachedModels />
+        <CachedModels folder="models" />
       </div>
     </Card>
   );

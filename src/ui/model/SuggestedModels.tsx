@@ -30,7 +30,9 @@ export function SuggestedModels() {
 function Suggestion({ model }: { readonly model: SuggestedModel }) {
   const { id, title, parameters, bytes, licence, imageSize, work, goodFor } = model;
   const opening = useHub((state) => state.opening);
-  const kept = useHub((state) => state.cached.some((cached) => cached.id === id && cached.complete));
+  const kept = useHub((state) =>
+    state.cached.some((cached) => cached.folder === 'models' && cached.id === id && cached.complete),
+  );
   const open = useModel((state) => state.model?.hub?.id === id);
   const { edit } = useControls();
   const trainer = useTrainer();
