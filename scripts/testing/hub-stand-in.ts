@@ -103,7 +103,7 @@ export async function startHubStandIn({ port = 0, storagePort = 0 } = {}): Promi
       response.setHeader('Access-Control-Allow-Methods', 'GET, HEAD, POST, PUT');
       response.setHeader(
         'Access-Control-Expose-Headers',
-        'ETag, Content-Range, X-Repo-Commit, X-Linked-ETag, X-Linked-Size, X-Error-Code, X-Error-Message, Retry-After, X-Request-Id',
+        'ETag, Link, Content-Range, X-Repo-Commit, X-Linked-ETag, X-Linked-Size, X-Error-Code, X-Error-Message, Retry-After, X-Request-Id',
       );
     }
     if (method === 'OPTIONS') return void response.writeHead(204).end();
@@ -192,7 +192,7 @@ export async function startHubStandIn({ port = 0, storagePort = 0 } = {}): Promi
       return;
     }
     if (api?.[3] === 'tree') {
-      sendJson(response, [
+      const entries = [
         { type: 'directory', path: 'onnx', size: 0, oid: '0'.repeat(40) },
         ...[...repository.files].map(([path, bytes]) =>
           isLarge(path)
@@ -205,7 +205,13 @@ export async function startHubStandIn({ port = 0, storagePort = 0 } = {}): Promi
               }
             : { type: 'file', path, size: bytes.length, oid: gitName(bytes) },
         ),
-      ]);
+      ];
+      // Pages of a thousand, as the Hub's.
+      const begin = Number(url.searchParams.get('cursor') ?? 0);
+      const next = new URL(url);
+      next.searchParams.set('cursor', String(begin + 1000));
+      if (entries.length > begin + 1000) response.setHeader('Link', `<${next.href}>; rel="next"`);
+      sendJson(response, entries.slice(begin, begin + 1000));
       return;
     }
     const path = resolve?.[4] ?? '';

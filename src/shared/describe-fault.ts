@@ -85,16 +85,16 @@ const hubTitles: Partial<Record<HubReason, string>> = {
   'bad-id': 'This is not a name on the Hub',
   'bad-address': 'This address cannot be used',
   'bad-token': 'This token cannot be used',
-  gated: 'This model is behind terms of use',
+  gated: 'This is behind terms of use',
   'rate-limited': 'The Hub asks to wait',
   'blocked-by-policy': 'This page may not talk to that host',
-  'in-use': 'This model is open',
+  'in-use': 'This is open',
   cancelled: 'Stopped',
 };
 
 const storageAdvice = {
   quota:
-    'Delete runs (under “Take home”) or models (under “Model”) that you no longer need, or free some disk space, and try again.',
+    'Delete runs (under “Take home”), models (under “Model”) or data sets of the Hub (under “Images”) that you no longer need, or free some disk space, and try again.',
   locked: 'Close other tabs with Graft and try again.',
   unavailable: 'Try again; in a private window, use an ordinary one.',
   corrupt: 'It was removed: try again.',
