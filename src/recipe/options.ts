@@ -34,6 +34,8 @@ export interface NumberOption extends Described {
   /** A share of the form in percent. */
   readonly percent?: true;
   readonly unit?: string;
+  /** Values that the field of the form offers; others are as good. */
+  readonly offered?: readonly number[];
 }
 
 interface ChoiceOption extends Described {
@@ -67,7 +69,18 @@ export const groups: readonly Group[] = [
       return `${end === null ? `${start}, all stay` : `${start} → ${end}`}, rank ${say('dmlora.rank')}`;
     },
   },
-  { name: 'split', title: 'Split', summary: (say) => `${say('split.validationFraction')} to validate` },
+  {
+    name: 'split',
+    title: 'Split',
+    summary: (say) => {
+      const [train, together] = [say('split.trainPerClass'), say('split.together')];
+      return [
+        `${say('split.validationFraction')} to validate`,
+        ...(train === 'all' ? [] : [`${train} a class to learn from`]),
+        ...(together === 'each by itself' ? [] : [`drawn together ${together}`]),
+      ].join(', ');
+    },
+  },
   {
     name: 'augmentation',
     title: 'Augmentation',
@@ -476,8 +489,9 @@ const table = {
     empty: 'all',
     group: 'split',
     notInPython: 'All pictures that are given are used.',
+    offered: [1, 2, 4, 8, 16],
     label: 'Training images a class',
-    help: 'At most so many; empty takes all.',
+    help: 'At most so many, drawn by the seed: the 4 are among the 8. The rest are not used, so that what is held out stays the same. Empty takes all.',
   },
   'split.validationPerClass': {
     kind: 'number',

@@ -73,11 +73,14 @@ describe('the table', () => {
       'memory.budgetMB': '900',
       labelSmoothing: '10',
       mixup: '0.2',
+      'split.trainPerClass': '8',
+      'split.together': 'folder',
     };
     expect(words(changed)).toEqual(
       expect.arrayContaining([
         '4, all stay, rank 4',
         '900 MB',
+        '20 % to validate, 8 a class to learn from, drawn together by their folders',
         'crop and mirror, mixup 0.2',
         'classes as they come, labels smoothed by 10 %',
       ]),

@@ -127,6 +127,14 @@ describe('the report of an import', () => {
     expect(screen.getByTestId('ignored').textContent).toContain('1 file passed over');
   });
 
+  test('says what was drawn together, with an example, and of which class nothing can be held out', async () => {
+    await shown('images with remarks', 'images');
+    const { textContent } = screen.getByTestId('together');
+    expect(textContent).toContain('142 in 31 groups, the largest of 12');
+    expect(textContent).toContain('such as cats/IMG_0001_a.jpg, cats/IMG_0001_b.jpg.');
+    expect(textContent).toContain('Nothing can be held out of dogs: ');
+  });
+
   test('says what is found when the images are looked at', async () => {
     await shown('images with remarks', 'images');
     fireEvent.click(button('Look for copies and odd pictures'));

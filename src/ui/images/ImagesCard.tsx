@@ -128,10 +128,12 @@ function DrawnTogether({ together }: { readonly together: NonNullable<DataSummar
         </>
       )}
       {whole.length > 0 &&
-        ` Nothing of ${countText(whole.length, 'class', 'classes')} can be held out, each of one group alone: ${whole
+        ` Nothing can be held out of ${whole
           .slice(0, 5)
           .map((name) => plainText(name, 40))
-          .join(', ')}.`}
+          .join(
+            ', ',
+          )}${whole.length > 5 ? ` and ${wholeText(whole.length - 5)} more` : ''}: all pictures of a class are one group.`}
     </p>
   );
 }

@@ -27,6 +27,7 @@ export function RecipeField({ path }: { readonly path: Path }) {
   const option = optionOf(path);
   const describedBy = `${id}-help`;
   const unit = option.kind === 'number' ? (option.percent === true ? '%' : option.unit) : undefined;
+  const offered = option.kind === 'number' ? option.offered : undefined;
   return (
     <div className={styles.field}>
       <label htmlFor={id} className={styles.label}>
@@ -51,6 +52,7 @@ export function RecipeField({ path }: { readonly path: Path }) {
         <input
           id={id}
           inputMode="decimal"
+          list={offered === undefined ? undefined : `${id}-offered`}
           autoComplete="off"
           value={value}
           placeholder={empty}
@@ -58,6 +60,13 @@ export function RecipeField({ path }: { readonly path: Path }) {
           aria-invalid={error !== undefined}
           onChange={({ currentTarget }) => setField(path, currentTarget.value)}
         />
+      )}
+      {offered !== undefined && (
+        <datalist id={`${id}-offered`}>
+          {offered.map((number) => (
+            <option key={number} value={number} />
+          ))}
+        </datalist>
       )}
       <p id={describedBy} className={cx(styles.help, error !== undefined && styles.error)}>
         {error ?? help}
