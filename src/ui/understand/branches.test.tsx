@@ -118,7 +118,7 @@ test('removals come part by part, are sorted, and go on where they were stopped'
   await act(settled);
   const inputs = client.sent.filter(({ name }) => name === 'removals').map(({ input }) => input);
   expect(inputs.slice(0, 2)).toEqual([{ from: 0 }, { from: 10 }]);
-  await vi.waitFor(() => expect(button('All are measured')).toBeDefined());
+  await vi.waitFor(() => expect(button('All are measured')).toBeDefined(), 30_000);
   expect(document.activeElement).toBe(button('All are measured'));
   const table = screen.getByTestId('removals');
   const losses = (): number[] =>

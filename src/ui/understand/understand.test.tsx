@@ -87,7 +87,7 @@ test('of a hundred classes those that are confused most are shown first', async 
   fireEvent.click(button('Show all 100 classes'));
   // Some rows after each painting, and the arrows know the columns of cells that stand for several.
   expect(within(table).getAllByRole('row').length).toBeLessThan(40);
-  await vi.waitFor(() => expect(within(table).getAllByRole('row')).toHaveLength(102));
+  await vi.waitFor(() => expect(within(table).getAllByRole('row')).toHaveLength(102), 30_000);
   for (const row of within(table).getAllByRole<HTMLTableRowElement>('row').slice(1, -1))
     expect([...row.cells].reduce((sum, { colSpan }) => sum + colSpan, 0)).toBe(102);
   const hit = screen.getByTestId('cell-40-40');
