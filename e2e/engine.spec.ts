@@ -49,7 +49,7 @@ async function openChecks(page: Page): Promise<void> {
 // All in one page: a software adapter compiles the shaders for tens of seconds, once a device.
 test('reference vectors on autodiff, webgpu', async ({ page }) => {
   await openChecks(page);
-  for (const name of ['step zero', 'logits and gradients', 'trajectory', 'merge']) {
+  for (const name of ['step zero', 'logits and gradients', 'trajectory', 'folding trajectory', 'merge']) {
     // Slack 1: on the software adapter that these tests ask for, WebGPU is as close as a processor
     // (measured).
     const figures = await page.evaluate((check) => window.engineChecks.run(check, 'autodiff', 1), name);

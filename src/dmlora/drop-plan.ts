@@ -1,13 +1,16 @@
-// When branches leave and which: the drop plan, a pure function of options, steps and seed. And the drop
-// itself, a function from adapter to adapter.
+// When branches leave and which: the drop plan, a pure function of options, steps and seed, or what the branches
+// are when it is time. And the drop itself, a function from adapter to adapter.
 import { randomStream } from '../shared/random.ts';
-import { paramNames, type Adapter, type ModuleName } from './adapter.ts';
+import { paramNames, type AdaptedModule, type Adapter, type ModuleName } from './adapter.ts';
+import { branchStrengths } from './merge.ts';
+import { svdFold } from './svd-fold.ts';
+import { cosinesOf, productsOf } from './updates.ts';
 import type { DmloraOptions } from '../recipe/recipe.ts';
 
 export interface DropEvent {
   /** The event takes place when this many steps are done, before the 0-based step of the same number. */
   readonly step: number;
-  /** The branch that leaves in each module. */
+  /** The branch that leaves in each module, where chance says which. */
   readonly drops: ReadonlyMap<ModuleName, number>;
 }
 
@@ -53,18 +56,69 @@ export function dropPlan(
 }
 
 /**
- * The adapter without the branches of an event: A_k, B_k and their moments vanish, survivors and their
- * moments stay untouched and are not rescaled (the method's "permanent" drop with "zero").
+ * The branch that leaves each module at an event: the one that the plan drew, or of those that live the one of the
+ * smallest update s B A, or the weaker one of the two whose updates are most alike by |cosine|. One that adds nothing
+ * is like any other. Of equals the first.
  */
-export function dropBranches(adapter: Adapter, drops: ReadonlyMap<ModuleName, number>): Adapter {
+export function leavingBranches(
+  { modules }: Adapter,
+  { drops }: DropEvent,
+  pick: DmloraOptions['dropPick'],
+): ReadonlyMap<ModuleName, number> {
+  if (pick === 'random') return drops;
+  return new Map(
+    modules
+      .filter(({ name }) => drops.has(name))
+      .map((module) => {
+        const place = pick === 'smallest' ? weakestOf(module) : mostAlike(module);
+        return [module.name, module.branches[place]?.index ?? 0];
+      }),
+  );
+}
+
+/** The place of the weakest branch, among those of these places. */
+function weakestOf(module: AdaptedModule, places: readonly number[] = [...module.branches.keys()]): number {
+  const strengths = branchStrengths(module);
+  return places.reduce((least, place) => ((strengths[place] ?? 0) < (strengths[least] ?? 0) ? place : least));
+}
+
+function mostAlike(module: AdaptedModule): number {
+  const cosines = cosinesOf(productsOf(module.branches));
+  const alike = (a: number, b: number): number => Math.abs(cosines[a]?.[b] ?? NaN);
+  const pairs = module.branches.flatMap((_, a) => Array.from({ length: a }, (_, b) => [b, a] as const));
+  const nothing = pairs.find(([a, b]) => Number.isNaN(alike(a, b)));
+  if (nothing !== undefined) return weakestOf(module);
+  return weakestOf(
+    module,
+    pairs.reduce((most, pair) => (alike(...pair) > alike(...most) ? pair : most)),
+  );
+}
+
+/**
+ * The adapter without the branches of an event: A_k, B_k and their moments vanish. Survivors and their moments stay
+ * untouched and are not rescaled (`zero`), or take over what the leaving one added as well as they can and begin
+ * with fresh moments, since theirs were of other numbers (`svd-fold`).
+ */
+export function dropBranches(
+  adapter: Adapter,
+  drops: ReadonlyMap<ModuleName, number>,
+  effect: DmloraOptions['dropEffect'] = 'zero',
+): Adapter {
   const moments = new Map(adapter.moments);
   const modules = adapter.modules.map((module) => {
     const gone = drops.get(module.name);
     if (gone === undefined) return module;
     if (module.branches.length < 2) throw new Error(`${module.name} would lose its last branch`);
-    moments.delete(paramNames.down(module.name, gone));
-    moments.delete(paramNames.up(module.name, gone));
-    return { ...module, branches: module.branches.filter(({ index }) => index !== gone) };
+    for (const { index } of module.branches)
+      if (index === gone || effect === 'svd-fold') {
+        moments.delete(paramNames.down(module.name, index));
+        moments.delete(paramNames.up(module.name, index));
+      }
+    const left =
+      effect === 'svd-fold'
+        ? svdFold(module.branches, gone)
+        : module.branches.filter(({ index }) => index !== gone);
+    return { ...module, branches: left };
   });
   return { ...adapter, modules, moments };
 }

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { originalVit, type VitConfig } from '../vit/vit-config.ts';
 import { ndArray } from '../shared/array.ts';
 import { initialAdapter, paramNames, parametersOf, withParameters, type Adapter } from './adapter.ts';
-import { dropBranches, dropPlan, dropSteps } from './drop-plan.ts';
+import { dropBranches, dropPlan, dropSteps, leavingBranches } from './drop-plan.ts';
 import { branchStrengths, mergedWeight, moduleUpdate } from './merge.ts';
 import { recipeDefaults, type DmloraOptions } from '../recipe/recipe.ts';
 import { targetSets } from './targets.ts';
@@ -170,6 +170,67 @@ describe('drop plan', () => {
     ]);
     expect([...moments.keys()].filter((name) => !after.moments.has(name)).sort()).toEqual(gone.sort());
     expect(after.head).toBe(before.head);
+  });
+
+  test('takes the weakest, or the weaker of the two most alike, as sums over the whole updates say', () => {
+    const adapter = trained(adapterOf());
+    const [event] = dropPlan(
+      adapter.modules.map(({ name }) => name),
+      options(),
+      100,
+      3,
+    );
+    if (event === undefined) throw new Error('no drop');
+    const taken = (pick: DmloraOptions['dropPick']): ReadonlyMap<string, number> =>
+      leavingBranches(adapter, event, pick);
+    expect(taken('random')).toBe(event.drops);
+    for (const module of adapter.modules) {
+      const updates = module.branches.map((branch) => moduleUpdate({ ...module, branches: [branch] }));
+      const inner = (a: number, b: number): number =>
+        Array.from(updates[a] ?? []).reduce((sum, value, i) => sum + value * (updates[b]?.[i] ?? NaN), 0);
+      const size = (a: number): number => Math.sqrt(inner(a, a));
+      const all = [0, 1, 2, 3];
+      const weakest = all.reduce((least, k) => (size(k) < size(least) ? k : least));
+      expect(taken('smallest').get(module.name)).toBe(weakest);
+      const pairs = all.flatMap((a) => all.filter((b) => b > a).map((b) => [a, b] as const));
+      const alike = ([a, b]: readonly [number, number]): number => Math.abs(inner(a, b)) / size(a) / size(b);
+      const [a, b] = pairs.reduce((most, pair) => (alike(pair) > alike(most) ? pair : most));
+      expect(taken('alike').get(module.name)).toBe(size(a) <= size(b) ? a : b);
+    }
+  });
+
+  test('takes one that has learned nothing before two that are alike', () => {
+    const adapter = trained(adapterOf({ targets: 'qv' }));
+    const modules = adapter.modules.map((module) => ({
+      ...module,
+      branches: module.branches.map((branch) =>
+        branch.index === 2
+          ? {
+              ...branch,
+              B: ndArray(
+                branch.B.shape,
+                branch.B.data.map(() => 0),
+              ),
+            }
+          : branch,
+      ),
+    }));
+    const drops = new Map(modules.map(({ name }) => [name, 0]));
+    const taken = leavingBranches({ ...adapter, modules }, { step: 1, drops }, 'alike');
+    expect([...taken.values()].every((index) => index === 2)).toBe(true);
+  });
+
+  test('that folds gives the survivors fresh moments', () => {
+    const before = trained(adapterOf());
+    const moments = new Map(
+      [...parametersOf(before)].map(([name, { data }]) => [name, { m: data, v: data, steps: 4 }]),
+    );
+    const [first] = before.modules;
+    if (first === undefined) throw new Error('no module');
+    const after = dropBranches({ ...before, moments }, new Map([[first.name, 1]]), 'svd-fold');
+    const lost = [...moments.keys()].filter((name) => !after.moments.has(name));
+    expect(lost.every((name) => name.startsWith(`${first.name}.`))).toBe(true);
+    expect(lost).toHaveLength(8);
   });
 
   test('refuses to take the last branch', () => {

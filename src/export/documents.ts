@@ -1,6 +1,7 @@
 // What lies beside the weights of every exported folder: README.md (the card), run.json (the record) and
 // continue.py (the same recipe for transformers, peft and accelerate); beside ONNX also pixels.mjs (its
 // preparation of pictures). Facts are gathered here, words are made in formats/.
+import type { Recipe } from '../recipe/options.ts';
 import { preparationWords } from '../data/preprocessing.ts';
 import script from './continue.py?raw';
 import pixelScript from './pixels.mjs?raw';
@@ -126,6 +127,7 @@ function cardFacts(
       rank: dmlora.rank,
       targets: dmlora.targets,
       dropSteps,
+      drops: dropWords(dmlora),
       stage2:
         result.scalarsKept === null
           ? 'The scalars were not trained.'
@@ -162,3 +164,14 @@ function preprocessingWords(preprocessing: RunRecordFile['model']['preprocessing
   const { mean, std } = preprocessing;
   return `${preparationWords(preprocessing)}, mean ${mean.join(' ')}, deviation ${std.join(' ')}`;
 }
+
+const pickWords = {
+  random: 'Chance drew which branch left each layer',
+  smallest: 'The branch that added least left each layer',
+  alike: 'Of the two branches that added the most alike, the weaker one left each layer',
+} as const;
+
+const dropWords = ({ dropPick, dropEffect }: Recipe['dmlora']): string =>
+  dropEffect === 'zero'
+    ? `${pickWords[dropPick]}, with what it had learned.`
+    : `${pickWords[dropPick]}; the others took over what it had learned, as well as their ranks allow (SVD).`;

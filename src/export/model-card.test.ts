@@ -32,6 +32,7 @@ const facts: CardFacts = {
     rank: 4,
     targets: 'qv',
     dropSteps: [2, 5],
+    drops: 'Chance drew them.',
     stage2: 'The scalars were not trained.',
     scalars: [{ module: 'blocks.0.q', scalar: 1.25 }],
   },

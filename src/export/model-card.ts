@@ -50,6 +50,8 @@ export interface CardFacts {
     readonly rank: number;
     readonly targets: string;
     readonly dropSteps: readonly number[];
+    /** Which left, and what became of what they had learned, as a sentence. */
+    readonly drops: string;
     readonly stage2: string;
     readonly scalars: readonly { readonly module: string; readonly scalar: number }[];
   };
@@ -216,7 +218,7 @@ function methodSection({ recipe, branches }: CardFacts): string {
     `${branches.modules} linear layers (${branches.targets}) had ${branches.start} branches of rank ${branches.rank} each; ` +
       (dropSteps.length === 0
         ? 'none was dropped.'
-        : `${branches.end} of them were left after the drops at steps ${dropSteps.join(', ')}.`) +
+        : `${branches.end} of them were left after the drops at steps ${dropSteps.join(', ')}. ${branches.drops}`) +
       ` ${branches.stage2}${range}`,
     ['| Setting | Value |', '|---|---|', ...table].join('\n'),
   ].join('\n\n');

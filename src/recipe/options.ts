@@ -1,5 +1,5 @@
 // The options of a run: one table with the place of each in a recipe, its type, default, limits, words,
-// group, when it is shown and what continue.py makes of it; and the rules between options. The type Recipe,
+// group, when it is shown and what continue.py makes of it. The type Recipe,
 // its reading, the form, the table in README.md, the flags of the command and the head of continue.py follow
 // from it. Knows nothing of the method.
 //
@@ -275,6 +275,33 @@ const table = {
     label: 'Drops spaced',
     help: 'Even: equal steps between drops. Cosine: close together in the middle of the window, as a cosine falls.',
   },
+  'dmlora.dropPick': {
+    kind: 'choice',
+    default: 'random',
+    choices: [
+      ['random', 'Drawn by chance'],
+      ['smallest', 'The weakest'],
+      ['alike', 'The most alike'],
+    ],
+    group: 'branches',
+    when: dropping,
+    notInPython: noDrops,
+    label: 'Which leaves',
+    help: 'By chance from the seed, the branch that adds least, or the weaker one of the two that add the most alike.',
+  },
+  'dmlora.dropEffect': {
+    kind: 'choice',
+    default: 'zero',
+    choices: [
+      ['zero', 'Lost'],
+      ['svd-fold', 'Folded into the others'],
+    ],
+    group: 'branches',
+    when: dropping,
+    notInPython: noDrops,
+    label: 'What it learned is',
+    help: 'Lost: the others stay as they are. Folded: they take it over as well as their ranks allow, and go on with fresh moments.',
+  },
   'dmlora.scalars': {
     kind: 'choice',
     default: 'train-then-scale',
@@ -544,34 +571,3 @@ function isPath(path: string): path is Path {
 }
 
 export const paths: readonly Path[] = Object.keys(table).filter(isPath);
-
-interface Rule {
-  /** The option that is named when the rule is broken. */
-  readonly at: Path;
-  /** The others that it compares: it holds only while all of them are shown. */
-  readonly beside: readonly Path[];
-  /** What is wrong; null when nothing is. */
-  readonly broken: (recipe: Recipe) => string | null;
-}
-
-/** The rules between options. */
-export const rules: readonly Rule[] = [
-  {
-    at: 'dmlora.branchesEnd',
-    beside: ['dmlora.branches'],
-    broken: ({ dmlora: { branches, branchesEnd } }) =>
-      branchesEnd > branches ? `${branchesEnd} branches cannot be left of ${branches}.` : null,
-  },
-  {
-    at: 'dmlora.dropWindow.1',
-    beside: ['dmlora.dropWindow.0'],
-    broken: ({ dmlora: { dropWindow } }) =>
-      dropWindow[1] < dropWindow[0] ? 'The drops end before they begin.' : null,
-  },
-  {
-    at: 'dmlora.stage2',
-    beside: ['dmlora.dropWindow.1'],
-    broken: ({ dmlora: { dropWindow, stage2 } }) =>
-      dropWindow[1] > stage2 ? 'All drops must be done before stage 2 begins.' : null,
-  },
-];

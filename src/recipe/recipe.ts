@@ -2,7 +2,8 @@
 // and loop need of it. How one is read from JSON or a form stands in read-recipe.ts and recipe-form.ts.
 import type { Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
-import { optionOf, paths, rules, type Path, type Recipe, type Value } from './options.ts';
+import { rules } from './option-rules.ts';
+import { optionOf, paths, type Path, type Recipe, type Value } from './options.ts';
 
 /** What stands at a place of a recipe: an option, or the places below its name. */
 export type Place = { readonly path: Path } | ReadonlyMap<string, Place>;

@@ -11,7 +11,7 @@ import {
   productsOf,
   singularValues,
   type Factors,
-} from '../understand/updates.ts';
+} from '../dmlora/updates.ts';
 
 export interface Dropped extends Gone {
   readonly step: number;

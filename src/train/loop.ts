@@ -3,7 +3,7 @@
 // any state that was kept it goes on as if it had never stopped; how a step is computed is the engine's
 // business.
 import { allOpen } from '../dmlora/adapter.ts';
-import { dropBranches, type DropEvent } from '../dmlora/drop-plan.ts';
+import { dropBranches, leavingBranches, type DropEvent } from '../dmlora/drop-plan.ts';
 import { branchStrengths } from '../dmlora/merge.ts';
 import { enterStage2, scalarLimit, trainsIn } from '../dmlora/stages.ts';
 import type { Engine, Memory, StepReport } from '../engine/engine.ts';
@@ -177,7 +177,7 @@ async function dueDrops(task: RunTask, state: RunState, engine: Engine, host: Ru
 }
 
 /**
- * Drops an event's branches and measures the loss on the coming batch just before and just after. Given up,
+ * Drops the branches that an event takes and measures the loss on the coming batch just before and just after. Given up,
  * it leaves the engine as it was.
  */
 async function drop(
@@ -191,19 +191,28 @@ async function drop(
   const { ending } = host.signals();
   const batch = task.data.trainBatch(step, task.plan.batch);
   const lossBefore = unwrap(await engine.loss(batch, allOpen, ending));
-  const adapter = dropBranches(state.adapter, event.drops);
+  const { dropPick, dropEffect } = task.recipe.dmlora;
+  const gone = leavingBranches(state.adapter, event, dropPick);
+  let adapter = state.adapter;
+  for (const one of gone) {
+    adapter = dropBranches(adapter, new Map([one]), dropEffect);
+    if (dropEffect === 'svd-fold') await yieldToEventLoop();
+  }
   unwrap(await engine.writeAdapter(adapter));
   const measured = await engine.loss(batch, allOpen, ending);
   if (!measured.ok && isCancelled(measured.fault)) unwrap(await engine.writeAdapter(state.adapter));
   const lossAfter = unwrap(measured);
   const drops = state.adapter.modules.flatMap((module) => {
-    const branch = event.drops.get(module.name);
+    const branch = gone.get(module.name);
     const place = module.branches.findIndex(({ index }) => index === branch);
     if (branch === undefined || place < 0) return [];
     const strength = branchStrengths(module)[place] ?? 0;
     return [{ step: event.step, module: module.name, branch, strength, lossBefore, lossAfter }];
   });
-  return afterDrop(state, adapter, drops, await leaving(state.adapter, event));
+  // What was folded lives on in the others: there is none to bring back.
+  const dropped =
+    dropEffect === 'zero' ? await leaving(state.adapter, { step: event.step, drops: gone }) : [];
+  return afterDrop(state, adapter, drops, dropped);
 }
 
 /** Begins stage 2 at a validated state. */

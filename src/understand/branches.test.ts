@@ -19,7 +19,7 @@ import {
   productsOf,
   singularValues,
   type Factors,
-} from './updates.ts';
+} from '../dmlora/updates.ts';
 
 interface Vectors {
   readonly cases: readonly {

@@ -68,7 +68,7 @@ export interface Removals {
   readonly total: number;
 }
 
-/** What the update of a module is made of (understand/updates.ts). */
+/** What the update of a module is made of (dmlora/updates.ts). */
 export interface ModuleFigures {
   readonly module: string;
   /** Effective rank of its update, and the most that its branches have room for. */

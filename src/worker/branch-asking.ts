@@ -7,7 +7,7 @@ import { yieldToEventLoop } from '../shared/event-loop.ts';
 import { cancelled } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { pairedChange } from '../understand/paired.ts';
-import { closenessOf, cosinesOf, effectiveRank, productsOf, singularValues } from '../understand/updates.ts';
+import { closenessOf, cosinesOf, effectiveRank, productsOf, singularValues } from '../dmlora/updates.ts';
 import { imagesOf, type Asking } from './asking.ts';
 import type { BranchFigures, ModuleFigures, Removal, Removals, SplitName } from './protocol.ts';
 import type { ResultEngine } from './result-engine.ts';

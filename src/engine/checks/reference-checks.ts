@@ -6,6 +6,7 @@ import { allOpen, gatesOf, parametersOf, type Adapter, type Gates } from '../../
 import { allBut, asItIs, imagined, type Counterfactual, type Gone } from '../../dmlora/counterfactual.ts';
 import { mergedWeights } from '../../dmlora/merge.ts';
 import { enterStage2, trainsIn } from '../../dmlora/stages.ts';
+import type { DmloraOptions } from '../../recipe/recipe.ts';
 import { present } from '../../shared/assert.ts';
 import { headLogits } from '../../train/linear-probe.ts';
 import { classWeights, targetRows } from '../../train/targets.ts';
@@ -23,6 +24,7 @@ import {
   type Manifest,
   type ReadFile,
   type Tensors,
+  type TrajectoryFile,
 } from './reference.ts';
 import { unwrap } from '../../shared/result.ts';
 
@@ -206,12 +208,20 @@ function referenceControl(manifest: Manifest, step: number, rate: number, stage2
 /**
  * The 30-step trajectory: losses, gradient norms, clip factors, parameters and moments at every snapshot, the
  * losses around each drop. The rates come from the file, so a wrong schedule cannot hide here (it has a test
- * of its own).
+ * of its own). Parameters are compared within the tolerance that the vectors ask, or four times what a float32
+ * program on a CPU was measured to be off at the snapshot, where that is more: early in a run Adam divides tiny
+ * gradients by tiny roots, and rounding shows in the quotient.
  */
-async function checkTrajectory(setting: Setting): Promise<Figures> {
+async function followTrajectory(
+  setting: Setting,
+  file: TrajectoryFile,
+  effect: DmloraOptions['dropEffect'],
+  tolerance: number,
+): Promise<Figures> {
   const manifest = await readManifest(setting.read);
   const data = await readTensors(setting.read, 'train_data.safetensors');
-  const run = await readTensors(setting.read, 'train_zero.safetensors');
+  const run = await readTensors(setting.read, `${file}.safetensors`);
+  const float32 = manifest.float32Parameters(file);
   const orders = tensorOf(data, 'order');
   const batchSize = present(orders.shape[1], 'batch size');
   const batchAt = (step: number): Batch =>
@@ -230,7 +240,7 @@ async function checkTrajectory(setting: Setting): Promise<Figures> {
     const adapter = unwrap(await engine.readAdapter());
     note(
       'parameters',
-      compareParameters(tag, adapter, run, parameterTolerance(manifest, tag) * setting.slack),
+      compareParameters(tag, adapter, run, Math.max(tolerance, 4 * (float32.get(tag) ?? 0)) * setting.slack),
     );
     note('moments', compareMoments(tag, adapter, run, setting.slack));
   };
@@ -240,7 +250,7 @@ async function checkTrajectory(setting: Setting): Promise<Figures> {
     const drops = manifest.drops.get(step);
     if (drops !== undefined) {
       const before = unwrap(await engine.loss(batch, allOpen));
-      unwrap(await engine.writeAdapter(dropBranches(unwrap(await engine.readAdapter()), drops)));
+      unwrap(await engine.writeAdapter(dropBranches(unwrap(await engine.readAdapter()), drops, effect)));
       const after = unwrap(await engine.loss(batch, allOpen));
       const tag = `drop${String(step).padStart(2, '0')}`;
       note(
@@ -283,15 +293,6 @@ async function checkTrajectory(setting: Setting): Promise<Figures> {
   }
   engine.dispose();
   return worst;
-}
-
-/**
- * 1e-5 as the vectors ask, or four times what a float32 program on a CPU was measured to be off at this
- * snapshot, where that is more: early in a run Adam divides tiny gradients by tiny roots, and rounding shows
- * in the quotient.
- */
-function parameterTolerance(manifest: Manifest, tag: string): number {
-  return Math.max(1e-5, 4 * (manifest.float32Parameters.get(tag) ?? 0));
 }
 
 function compareParameters(tag: string, adapter: Adapter, run: Tensors, tolerance: number): number {
@@ -528,7 +529,8 @@ export const referenceChecks = {
   'step zero': checkStepZero,
   'logits and gradients': checkGradients,
   targets: checkTargets,
-  trajectory: checkTrajectory,
+  trajectory: (setting: Setting) => followTrajectory(setting, 'train_zero', 'zero', 1e-5),
+  'folding trajectory': (setting: Setting) => followTrajectory(setting, 'train_svdfold', 'svd-fold', 3e-5),
   merge: checkMerge,
   counterfactual: checkCounterfactual,
 } as const;

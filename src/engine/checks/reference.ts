@@ -16,6 +16,9 @@ export type ReadFile = (name: string) => Promise<Blob>;
 
 export type Tensors = ReadonlyMap<string, NdArray>;
 
+/** The runs with drops: what leaves is lost, or folded into the others. */
+export type TrajectoryFile = 'train_zero' | 'train_svdfold';
+
 export interface Manifest {
   readonly steps: number;
   readonly classes: number;
@@ -29,7 +32,7 @@ export interface Manifest {
   readonly stage2: number;
   readonly drops: ReadonlyMap<number, ReadonlyMap<string, number>>;
   /** How far the generator's own float32 run is from its float64 run, at each snapshot of the trajectory. */
-  readonly float32Parameters: ReadonlyMap<string, number>;
+  readonly float32Parameters: (file: TrajectoryFile) => ReadonlyMap<string, number>;
 }
 
 /** Pixels of the vectors are the network's own input: nothing is scaled. */
@@ -63,7 +66,7 @@ export async function readManifest(read: ReadFile): Promise<Manifest> {
   const json = JSON.parse(await (await read('manifest.json')).text()) as {
     config: Record<string, number>;
     drops: Record<string, Record<string, number>>;
-    float32: { train_zero: Record<string, { abs: number }> };
+    float32: Record<TrajectoryFile, Record<string, { abs: number }>>;
   };
   const number = (key: string): number => present(json.config[key], `manifest ${key}`);
   return {
@@ -77,9 +80,8 @@ export async function readManifest(read: ReadFile): Promise<Manifest> {
     weightDecay: number('weight_decay'),
     clip: number('clip'),
     stage2: number('stage2'),
-    float32Parameters: new Map(
-      Object.entries(json.float32.train_zero).map(([tag, difference]) => [tag, difference.abs]),
-    ),
+    float32Parameters: (file) =>
+      new Map(Object.entries(json.float32[file]).map(([tag, { abs }]) => [tag, abs])),
     drops: new Map(
       Object.entries(json.drops).map(([step, drops]) => [Number(step), new Map(Object.entries(drops))]),
     ),

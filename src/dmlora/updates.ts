@@ -33,7 +33,8 @@ export function productsOf(branches: readonly Factors[]): Products {
   };
 }
 
-function linesOf({ data }: NdArray, count: number, axis: 'rows' | 'columns'): Float64Array[] {
+/** The rows, or the columns, of a matrix, in float64. */
+export function linesOf({ data }: NdArray, count: number, axis: 'rows' | 'columns'): Float64Array[] {
   const length = count === 0 ? 0 : data.length / count;
   return Array.from({ length: count }, (_, i) =>
     Float64Array.from(
@@ -55,7 +56,7 @@ function gramOf(lines: readonly Float64Array[]): Square {
   return gram;
 }
 
-function dot(a: Float64Array, b: Float64Array): number {
+export function dot(a: Float64Array, b: Float64Array): number {
   let sum = 0;
   for (let t = 0; t < a.length; t++) sum += (a[t] ?? 0) * (b[t] ?? 0);
   return sum;
@@ -131,7 +132,8 @@ export function singularValues(products: Products, branches?: readonly number[])
       return sum;
     }),
   );
-  return jacobiLengths(product);
+  turnedApart(product);
+  return product.map(lengthOf).sort((a, b) => b - a);
 }
 
 /** Lower L with L L' = matrix, of a positive semidefinite one; a direction that is not there is a zero column. */
@@ -155,14 +157,17 @@ function choleskyOf(matrix: Square): Square {
 }
 
 /**
- * Singular values of a matrix in columns by one-sided Jacobi rotations (Hestenes 1958): pairs of columns are
- * turned until all are at right angles; their lengths are the values. The columns are overwritten.
+ * Turns pairs of columns of a matrix by one-sided Jacobi rotations (Hestenes 1958) until all are at right angles:
+ * their lengths are then its singular values. The columns are overwritten; those of `along` are turned with them,
+ * so that identity columns become the right singular vectors.
  */
-function jacobiLengths(columns: readonly Float64Array[]): number[] {
+export function turnedApart(columns: readonly Float64Array[], along: readonly Float64Array[] = []): void {
   for (let sweep = 0, turned = true; turned && sweep < 40; sweep++) {
     turned = false;
     for (const [i, a] of columns.entries())
-      for (const b of columns.slice(i + 1)) {
+      for (let j = i + 1; j < columns.length; j++) {
+        const b = columns[j];
+        if (b === undefined) continue;
         const [aa, bb, ab] = [dot(a, a), dot(b, b), dot(a, b)];
         if (Math.abs(ab) <= 1e-14 * Math.sqrt(aa) * Math.sqrt(bb)) continue;
         turned = true;
@@ -170,15 +175,23 @@ function jacobiLengths(columns: readonly Float64Array[]): number[] {
         const tangent = (zeta < 0 ? -1 : 1) / (Math.abs(zeta) + Math.hypot(1, zeta));
         const cosine = 1 / Math.hypot(1, tangent);
         const sine = cosine * tangent;
-        for (let t = 0; t < a.length; t++) {
-          const [x, y] = [a[t] ?? 0, b[t] ?? 0];
-          a[t] = cosine * x - sine * y;
-          b[t] = sine * x + cosine * y;
-        }
+        turn(a, b, cosine, sine);
+        const [besideA, besideB] = [along[i], along[j]];
+        if (besideA !== undefined && besideB !== undefined) turn(besideA, besideB, cosine, sine);
       }
   }
-  return columns.map((column) => Math.sqrt(dot(column, column))).sort((a, b) => b - a);
 }
+
+/** a' = c a - s b and b' = s a + c b, in place. */
+function turn(a: Float64Array, b: Float64Array, cosine: number, sine: number): void {
+  for (let t = 0; t < a.length; t++) {
+    const [x, y] = [a[t] ?? 0, b[t] ?? 0];
+    a[t] = cosine * x - sine * y;
+    b[t] = sine * x + cosine * y;
+  }
+}
+
+export const lengthOf = (line: Float64Array): number => Math.sqrt(dot(line, line));
 
 /**
  * Effective rank of a matrix with these singular values: exp(H) of the entropy H = -sum p ln p of their shares

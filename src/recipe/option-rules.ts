@@ -1,0 +1,33 @@
+// The rules between options of a run: what no option can tell of itself.
+import type { Path, Recipe } from './options.ts';
+
+interface Rule {
+  /** The option that is named when the rule is broken. */
+  readonly at: Path;
+  /** The others that it compares: it holds only while all of them are shown. */
+  readonly beside: readonly Path[];
+  /** What is wrong; null when nothing is. */
+  readonly broken: (recipe: Recipe) => string | null;
+}
+
+/** The rules between options. */
+export const rules: readonly Rule[] = [
+  {
+    at: 'dmlora.branchesEnd',
+    beside: ['dmlora.branches'],
+    broken: ({ dmlora: { branches, branchesEnd } }) =>
+      branchesEnd > branches ? `${branchesEnd} branches cannot be left of ${branches}.` : null,
+  },
+  {
+    at: 'dmlora.dropWindow.1',
+    beside: ['dmlora.dropWindow.0'],
+    broken: ({ dmlora: { dropWindow } }) =>
+      dropWindow[1] < dropWindow[0] ? 'The drops end before they begin.' : null,
+  },
+  {
+    at: 'dmlora.stage2',
+    beside: ['dmlora.dropWindow.1'],
+    broken: ({ dmlora: { dropWindow, stage2 } }) =>
+      dropWindow[1] > stage2 ? 'All drops must be done before stage 2 begins.' : null,
+  },
+];
