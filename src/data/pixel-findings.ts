@@ -60,10 +60,10 @@ function textOf(kind: PixelFindingKind, images: readonly Image[], window: Grey16
       const words =
         dark === 0
           ? ''
-          : ` ${who} ${one ? 'uses' : 'use'} less than a sixteenth of the range (12-bit data?) and ` +
+          : ` ${who} ${one ? 'uses' : 'use'} less than a sixteenth of that range, as cameras of 12 bits do, and ` +
             `${one ? 'is' : 'are'} nearly black here: read them through a window instead, a choice of how the ` +
             'images are read.';
-      return `${are} grey of 16 bits: the high byte is taken. ${pillow}${words}`;
+      return `${are} grey of 16 bits: the high byte is taken, so that 0 is black and 65,535 white.${words} ${pillow}`;
     }
     case 'hidden-colours':
       return (

@@ -6,6 +6,7 @@ import type { SourceFile } from '../worker/protocol.ts';
 import {
   addClass,
   addPictures,
+  markOpened,
   ownFiles,
   ownPicturesStore,
   ownProblem,
@@ -36,4 +37,17 @@ test.each(['', 'a/b', 'a\\b', '..', '.hidden', 'Class 2'])('no class can be call
   addPictures(1, [picture(2)]);
   renameClass(0, name);
   expect(ownProblem(classes())).not.toBeNull();
+});
+
+test('what changed since they were opened is known: a picture more, another name', () => {
+  const areOpen = (): boolean => ownPicturesStore.getState().opened === classes();
+  expect(areOpen()).toBe(false);
+  addPictures(0, [picture(1)]);
+  markOpened();
+  expect(areOpen()).toBe(true);
+  addPictures(0, [picture(2)]);
+  expect(areOpen()).toBe(false);
+  markOpened();
+  renameClass(0, 'cup');
+  expect(areOpen()).toBe(false);
 });

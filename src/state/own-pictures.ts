@@ -14,6 +14,8 @@ export interface OwnClass {
 interface OwnPictures {
   readonly classes: readonly OwnClass[];
   readonly nextId: number;
+  /** The classes as they were opened last. */
+  readonly opened: readonly OwnClass[] | null;
 }
 
 const initial: OwnPictures = {
@@ -22,6 +24,7 @@ const initial: OwnPictures = {
     { id: 1, name: 'Class 2', pictures: [] },
   ],
   nextId: 2,
+  opened: null,
 };
 
 export const ownPicturesStore = createStore<OwnPictures>(() => initial);
@@ -53,6 +56,8 @@ export const addPictures = (id: number, pictures: readonly SourceFile[]): void =
 
 export const emptyClass = (id: number): void => change(id, (one) => ({ ...one, pictures: [] }));
 
+export const markOpened = (): void => ownPicturesStore.setState(({ classes }) => ({ opened: classes }));
+
 /** Why these classes cannot be opened, as a sentence; null where they can. */
 export function ownProblem(classes: readonly OwnClass[]): string | null {
   const used = classes.filter(({ pictures }) => pictures.length > 0);
@@ -66,13 +71,16 @@ export function ownProblem(classes: readonly OwnClass[]): string | null {
   return used.length < 2 ? 'At least two classes need pictures.' : null;
 }
 
+/** What they are called once they are open. */
+export const ownTitle = 'My pictures';
+
 /** The pictures as files in one folder a class. */
 export function ownFiles(classes: readonly OwnClass[]): SourceFile[] {
   return classes.flatMap(({ name, pictures }) =>
     pictures.map(({ path, blob }, i) => {
       const last = path.slice(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1);
       const number = String(i + 1).padStart(4, '0');
-      return { path: `My pictures/${name.trim()}/${number} ${last}`, blob };
+      return { path: `${ownTitle}/${name.trim()}/${number} ${last}`, blob };
     }),
   );
 }

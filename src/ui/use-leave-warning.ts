@@ -1,7 +1,8 @@
-// Warns before the page is closed, but only while something learned would be lost. And keeps the screen awake
+// Warns before the page is closed, but only while something learned, or pictures that were taken, would be lost. And keeps the screen awake
 // while a run is in sight.
 import { useEffect } from 'react';
 import { isActive, wouldLose } from '../state/controls.ts';
+import { useOwnPictures } from '../state/own-pictures.ts';
 import { useExport } from '../state/export-store.ts';
 import { runStore, useRun } from '../state/run-store.ts';
 import { isKept, useSavedRuns } from '../state/saved-runs-store.ts';
@@ -15,7 +16,9 @@ export function useWouldLose(): boolean {
 }
 
 export function useLeaveWarning(): void {
-  const loses = useWouldLose();
+  const losesPictures = useOwnPictures(({ classes }) => classes.some(({ pictures }) => pictures.length > 0));
+  const losesLearned = useWouldLose();
+  const loses = losesLearned || losesPictures;
   useEffect(() => {
     if (!loses) return;
     const warn = (event: BeforeUnloadEvent): void => event.preventDefault();

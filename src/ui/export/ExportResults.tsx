@@ -90,6 +90,11 @@ function FormatResult({ format, files, proof, refused, note }: FormatExport) {
   );
 }
 
+/** The choices fill the dialogue: what was written begins below its edge. */
+function scrollTo(element: HTMLElement | null): void {
+  element?.scrollIntoView({ block: 'start' });
+}
+
 export function ExportResults({
   result: { formats, result, temperature },
 }: {
@@ -119,7 +124,7 @@ export function ExportResults({
     setZipping(false);
   }
   return (
-    <section className={styles.results} aria-label="Written and proved" aria-live="polite">
+    <section ref={scrollTo} className={styles.results} aria-label="Written and proved" aria-live="polite">
       {tempered && (
         <p data-testid="export-temperature">
           {temperature === null

@@ -41,7 +41,17 @@ function List({ files, words, variant, testId }: ListProps) {
 export function FileLists({ data }: { readonly data: DataSummary }) {
   return (
     <>
-      <List files={data.rejected} words="refused" variant={styles.rejectedCount} testId="rejected" />
+      <List
+        files={data.rejected.filter(({ code }) => code !== 'duplicate')}
+        words="refused"
+        variant={styles.rejectedCount}
+        testId="rejected"
+      />
+      <List
+        files={data.rejected.filter(({ code }) => code === 'duplicate')}
+        words="left out as exact copies of others"
+        testId="copies"
+      />
       <List
         files={data.warnings.filter(({ path }) => path !== '')}
         words="used, with something to know"

@@ -35,7 +35,7 @@ const archives = '.zip,application/zip,.tar,.tgz,.gz,application/x-tar,applicati
 
 const splitWords = {
   folders: 'Split as the folders are named.',
-  seed: 'Split by a seeded draw from each class.',
+  seed: 'Those to validate on are drawn by lot from each class; the same seed draws the same ones.',
   hand: 'Split as folders are named or by a seeded draw, with your edits.',
 } as const;
 

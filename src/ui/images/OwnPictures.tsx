@@ -1,19 +1,30 @@
 // Classes of one's own: pictures from the camera while a button is held, pasted, dropped or chosen, and what the
 // model will see of them. They are opened as a folder of class folders would be.
-import { useRef, useState, type ClipboardEvent, type DragEvent, type KeyboardEvent } from 'react';
+import {
+  useCallback,
+  useRef,
+  useState,
+  type ClipboardEvent,
+  type DragEvent,
+  type KeyboardEvent,
+} from 'react';
 import type { Fault } from '../../shared/fault.ts';
+import { useData } from '../../state/data-store.ts';
 import { useModel } from '../../state/model-store.ts';
 import {
   addClass,
   addPictures,
   emptyClass,
+  markOpened,
   ownFiles,
   ownProblem,
+  ownTitle,
   removeClass,
   renameClass,
   useOwnPictures,
   type OwnClass,
 } from '../../state/own-pictures.ts';
+import { plainText } from '../../shared/plain-text.ts';
 import { filesOf } from '../drop/dropped-files.ts';
 import { Button } from '../parts/Button.tsx';
 import { FaultBox } from '../parts/FaultBox.tsx';
@@ -28,11 +39,15 @@ import styles from './OwnPictures.module.css';
 const keptSide = 480;
 /** Between two pictures that are recorded. */
 const pauseMs = 90;
+/** Of the pictures of a class, the last ones are shown. */
+const shownPictures = 6;
 
 export default function OwnPictures() {
   const classes = useOwnPictures((state) => state.classes);
+  const areOpen = useOwnPictures((state) => state.opened === state.classes);
   const side = useModel((state) => state.model?.config.imageSize ?? 224);
   const { edit } = useControls();
+  const open = useData((state) => state.data?.title ?? null);
   const { openImages } = useOpenFiles();
   const [on, setOn] = useState(false);
   const [mirrored, setMirrored] = useState(false);
@@ -77,6 +92,11 @@ export default function OwnPictures() {
   };
   return (
     <div className={styles.own} data-testid="own-pictures">
+      <p className={styles.soft}>
+        Name each class, turn the camera on, hold its object before it and keep its button pressed. Some 20
+        pictures a class are enough to begin with. Turn the object meanwhile, and record each class in several
+        goes: pictures of one moment are almost the same, and teach little.
+      </p>
       <div className={styles.actions}>
         <Button aria-pressed={on} disabled={!edit} onClick={() => (on ? turnOff() : setOn(true))}>
           {on ? 'Turn the camera off' : 'Turn the camera on'}
@@ -131,16 +151,36 @@ export default function OwnPictures() {
           Add a class
         </Button>
         <Button
+          variant="primary"
           disabled={!edit || problem !== null}
           onClick={() => {
             turnOff();
             openImages(ownFiles(classes));
+            markOpened();
           }}
         >
-          Use {countText(total, 'picture')}
+          Open {total === 1 ? 'this picture' : `these ${countText(total, 'picture')}`}
         </Button>
       </div>
       {total > 0 && problem !== null && <p className={styles.soft}>{problem}</p>}
+      {total > 0 && problem === null && !(open === ownTitle && areOpen) && (
+        <p className={styles.soft} data-testid="own-not-open">
+          {open === ownTitle ? (
+            'They have changed since they were opened: open them again to train on them as they are now.'
+          ) : (
+            <>
+              Not open yet: until then Start trains on{' '}
+              <bdi>{open === null ? 'nothing' : plainText(open, 80)}</bdi>.
+            </>
+          )}
+        </p>
+      )}
+      {total > 0 && (
+        <p className={styles.soft}>
+          They are kept while this page is open. Once they are open, “Look through all of them” saves them as
+          a zip.
+        </p>
+      )}
     </div>
   );
 }
@@ -170,6 +210,7 @@ function ClassRow({ one: { id, name, pictures }, disabled, hold, held, onFault }
     if (!repeat && (key === ' ' || key === 'Enter')) hold?.(holds);
   };
   const shown = name.trim() === '' ? 'this class' : name;
+  const firstShown = Math.max(0, pictures.length - shownPictures);
   return (
     <li
       className={styles.class}
@@ -213,25 +254,47 @@ function ClassRow({ one: { id, name, pictures }, disabled, hold, held, onFault }
           Hold to record
         </Button>
       )}
-      <FilePick
-        multiple
-        variant="quiet"
-        label="Add pictures"
-        testId={`own-pick-${id}`}
-        accept="image/*,.heic,.tif,.tiff"
-        disabled={disabled}
-        onFiles={(files) => addPictures(id, files)}
-      />
-      <Button
-        variant="quiet"
-        aria-label={pictures.length > 0 ? `Empty ${shown}` : `Remove ${shown}`}
-        disabled={disabled}
-        onClick={() => (pictures.length > 0 ? emptyClass(id) : removeClass(id))}
-      >
-        {pictures.length > 0 ? 'Empty' : 'Remove'}
-      </Button>
+      <span className={styles.files}>
+        <FilePick
+          multiple
+          variant="quiet"
+          label="Add pictures"
+          testId={`own-pick-${id}`}
+          accept="image/*,.heic,.tif,.tiff"
+          disabled={disabled}
+          onFiles={(files) => addPictures(id, files)}
+        />
+        <Button
+          variant="quiet"
+          aria-label={pictures.length > 0 ? `Empty ${shown}` : `Remove ${shown}`}
+          disabled={disabled}
+          onClick={() => (pictures.length > 0 ? emptyClass(id) : removeClass(id))}
+        >
+          {pictures.length > 0 ? 'Empty' : 'Remove'}
+        </Button>
+        {pictures.length > 0 && (
+          <span className={styles.last} aria-hidden="true">
+            {pictures.slice(firstShown).map(({ blob }, i) => (
+              <LastPicture key={firstShown + i} blob={blob} />
+            ))}
+          </span>
+        )}
+      </span>
     </li>
   );
+}
+
+/** What no browser decodes (TIFF, HEIC) is an empty square. */
+function LastPicture({ blob }: { readonly blob: Blob }) {
+  const show = useCallback(
+    (image: HTMLImageElement) => {
+      const url = URL.createObjectURL(blob);
+      image.src = url;
+      return () => URL.revokeObjectURL(url);
+    },
+    [blob],
+  );
+  return <img ref={show} alt="" />;
 }
 
 /** Draws the middle square of what the camera sees, `side` pixels wide. */

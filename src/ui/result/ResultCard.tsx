@@ -111,8 +111,12 @@ export function ResultCard() {
       )}
       {diverged !== null && <FaultBox fault={diverged} />}
       <p className={styles.headline} data-testid="result" data-accuracy={validation.accuracy}>
-        <strong>{share}</strong> validation images right: {interval}. That is {signedText(gain, 1)} points
-        against {probe === null ? 'the start' : 'a linear probe'}.
+        <strong>{share}</strong> validation images right: {interval} on others like them, at 95 % confidence.
+        That is {signedText(gain, 1)} points against{' '}
+        {probe === null
+          ? 'the start'
+          : 'a linear probe: the model before it was tuned, with a new last layer'}
+        .
       </p>
       <Bars
         bars={[
@@ -122,7 +126,7 @@ export function ResultCard() {
             variant: styles.before,
           },
           {
-            name: keptStep === result.steps ? 'After' : 'Kept',
+            name: keptStep === result.steps ? 'After' : 'Result',
             metrics: validation,
             variant: styles.after,
           },

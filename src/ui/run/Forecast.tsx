@@ -6,6 +6,7 @@ import { useForecast, type RecipeChange } from '../../state/forecast-store.ts';
 import { splitSize, useData } from '../../state/data-store.ts';
 import { useModel } from '../../state/model-store.ts';
 import { useRecipe } from '../../state/recipe-store.ts';
+import { useRun } from '../../state/run-store.ts';
 import type { RunForecast } from '../../worker/protocol.ts';
 import { Button } from '../parts/Button.tsx';
 import { aboutText } from '../parts/words.ts';
@@ -95,6 +96,7 @@ export function Forecast() {
 
 function Known({ forecast }: { readonly forecast: Extract<RunForecast, { kind: 'known' }> }) {
   const patience = useRecipe((state) => state.recipe?.patience ?? null);
+  const hasEnded = useRun(({ phase }) => phase.kind === 'finished' || phase.kind === 'failed');
   const { seconds, preparing, training, measuring } = forecast;
   const parts = [
     ['preparing', preparing],
@@ -104,8 +106,8 @@ function Known({ forecast }: { readonly forecast: Extract<RunForecast, { kind: '
   return (
     <>
       <p className={styles.soft} data-testid="forecast" data-seconds={Math.round(seconds)}>
-        The whole run takes about <strong>{aboutText(seconds)}</strong> on this device (
-        {parts.map(([name, part]) => `${name} ${aboutText(part)}`).join(', ')})
+        {hasEnded ? 'The next run' : 'The whole run'} takes about <strong>{aboutText(seconds)}</strong> on
+        this device ({parts.map(([name, part]) => `${name} ${aboutText(part)}`).join(', ')})
         {patience === null ? '.' : ', and less if it ends early.'}
       </p>
       <Shorter />

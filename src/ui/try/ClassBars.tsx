@@ -1,4 +1,5 @@
-// The classes of one image as bars: the result's probability beside the linear probe's, the likeliest first.
+// The classes of one image as bars: the result's probability beside the linear probe's, the likeliest first,
+// but for a camera, where rows that change places cannot be read.
 import { useCallback, useMemo } from 'react';
 import { plainText } from '../../shared/plain-text.ts';
 import { probabilitiesOf } from '../../understand/answers.ts';
@@ -15,6 +16,8 @@ interface ClassBarsProps {
   readonly byRun: boolean;
   /** Null where the image is seen elsewhere. */
   readonly picture: Blob | null;
+  /** Whether answers follow each other: few classes then keep their places. */
+  readonly live: boolean;
   readonly temperature: number;
 }
 
@@ -30,7 +33,7 @@ function Picture({ blob, name }: { readonly blob: Blob; readonly name: string })
   return <img ref={show} className={styles.picture} alt={name} />;
 }
 
-export function ClassBars({ image, classes, byRun, picture, temperature }: ClassBarsProps) {
+export function ClassBars({ image, classes, byRun, picture, live, temperature }: ClassBarsProps) {
   const { logits, probe, why, path } = image;
   const name = plainText(path, 200);
   const [tuned, probed] = useMemo(
@@ -46,7 +49,8 @@ export function ClassBars({ image, classes, byRun, picture, temperature }: Class
         <bdi>{name}</bdi> was not asked about: {why}
       </p>
     );
-  const order = [...tuned.keys()].sort((a, b) => (tuned[b] ?? 0) - (tuned[a] ?? 0) || a - b).slice(0, few);
+  const likeliest = [...tuned.keys()].sort((a, b) => (tuned[b] ?? 0) - (tuned[a] ?? 0) || a - b);
+  const order = live && classes.length <= few ? [...tuned.keys()] : likeliest.slice(0, few);
   const own = probed === null ? null : probed.indexOf(probed.reduce((a, b) => Math.max(a, b), 0));
   const ids = own === null || order.includes(own) ? order : [...order, own];
   return (
@@ -60,6 +64,7 @@ export function ClassBars({ image, classes, byRun, picture, temperature }: Class
             data-testid="tried-class"
             data-class={classes[id]}
             data-p={tuned[id]}
+            data-first={id === likeliest[0] ? true : undefined}
           >
             <bdi className={styles.name}>{plainText(classes[id] ?? '', 80)}</bdi>
             <Bar share={tuned[id] ?? 0} variant={styles.tuned} what={byRun ? 'fine-tuned' : 'model'} />
@@ -71,7 +76,7 @@ export function ClassBars({ image, classes, byRun, picture, temperature }: Class
         <p className={styles.soft}>
           {probed === null
             ? 'This run began without a linear probe to compare with.'
-            : 'Above: the fine-tuned model. Below: the linear probe that it began with.'}
+            : 'Upper bar: the fine-tuned model. Lower bar: the linear probe that it began with, which is the model before it was tuned with a new last layer.'}
         </p>
       )}
     </div>

@@ -15,6 +15,7 @@ import type { SourceFile, TriedImage, TriedSummary } from '../../worker/protocol
 import { filesOf } from '../drop/dropped-files.ts';
 import { Button } from '../parts/Button.tsx';
 import { Card } from '../parts/Card.tsx';
+import { cx } from '../parts/cx.ts';
 import { FaultBox } from '../parts/FaultBox.tsx';
 import { FilePick } from '../parts/FilePick.tsx';
 import { durationText, percentText, wholeText } from '../parts/words.ts';
@@ -257,16 +258,6 @@ export default function TryCard() {
           </Button>
         </div>
       </div>
-      {live && (
-        <Camera
-          onFrame={(blob) => ask([{ path: 'camera.png', blob }], true)}
-          onFault={(why) => {
-            setLive(false);
-            setFault(why);
-          }}
-          onHidden={() => setLive(false)}
-        />
-      )}
       {progress !== null && progress.total > 1 && (
         <div className={styles.actions}>
           <span role="status" className={styles.soft}>
@@ -302,20 +293,37 @@ export default function TryCard() {
           ? spoken(one, shown.classes, temperature)
           : ''}
       </p>
-      {shown !== null && shown.images.length === 1 && one !== undefined && (
-        <div data-testid="tried" data-ms={Math.round(shown.ms)}>
-          <ClassBars
-            image={one}
-            classes={shown.classes}
-            byRun={shown.byRun}
-            picture={live ? null : shown.picture}
-            temperature={temperature}
+      <div
+        className={cx(live && styles.live)}
+        // In sight, on a phone too.
+        ref={live ? scrollTo : null}
+      >
+        {live && (
+          <Camera
+            onFrame={(blob) => ask([{ path: 'camera.png', blob }], true)}
+            onFault={(why) => {
+              setLive(false);
+              setFault(why);
+            }}
+            onHidden={() => setLive(false)}
           />
-          <p className={styles.soft}>
-            Answered in {durationText(shown.ms / 1000)} by <bdi data-testid="answered-by">{shown.by}</bdi>.
-          </p>
-        </div>
-      )}
+        )}
+        {shown !== null && shown.images.length === 1 && one !== undefined && (
+          <div data-testid="tried" data-ms={Math.round(shown.ms)}>
+            <ClassBars
+              image={one}
+              classes={shown.classes}
+              byRun={shown.byRun}
+              picture={live ? null : shown.picture}
+              live={live}
+              temperature={temperature}
+            />
+            <p className={styles.soft}>
+              Answered in {durationText(shown.ms / 1000)} by <bdi data-testid="answered-by">{shown.by}</bdi>.
+            </p>
+          </div>
+        )}
+      </div>
       {shown !== null && shown.images.length > 1 && (
         <>
           <p className={styles.soft}>
@@ -326,6 +334,10 @@ export default function TryCard() {
       )}
     </Card>
   );
+}
+
+function scrollTo(element: HTMLElement | null): void {
+  element?.scrollIntoView({ block: 'nearest' });
 }
 
 /** Whoever answered, in words. */
