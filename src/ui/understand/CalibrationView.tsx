@@ -26,7 +26,7 @@ export function CalibrationView({ seen }: { readonly seen: Seen }) {
   const plain = useMemo(() => calibrationOf(asked, given), [asked, given]);
   const byChance = useChanceError(given.confidence);
   const tempered = useMemo(
-    () => (fitted === null ? null : calibrationOf(asked, answersOf(asked, fitted.temperature))),
+    () => (fitted?.atLimit !== null ? null : calibrationOf(asked, answersOf(asked, fitted.temperature))),
     [asked, fitted],
   );
   const isTempered = shown === 'tempered' && tempered !== null;
@@ -45,7 +45,7 @@ export function CalibrationView({ seen }: { readonly seen: Seen }) {
               value: `${percentText(plain.error)}${byChance === null ? '' : `, by chance alone ${percentText(byChance)}`}`,
               testId: 'ece',
             },
-            ...(fitted === null || tempered === null || fitted.atLimit !== null
+            ...(fitted === null || tempered === null
               ? []
               : [
                   { name: 'Temperature', value: fitted.temperature.toFixed(2), testId: 'temperature' },
@@ -64,6 +64,7 @@ export function CalibrationView({ seen }: { readonly seen: Seen }) {
             <p className={styles.soft}>
               {temperatureWords(fitted)}
               {answers.set === 'validation' &&
+                fitted.atLimit === null &&
                 ' It was fitted on these very images: on others it helps a little less.'}
               {fitted.atLimit === null && (
                 <>
@@ -72,17 +73,19 @@ export function CalibrationView({ seen }: { readonly seen: Seen }) {
                 </>
               )}
             </p>
-            <div>
-              <Switch
-                label="Probabilities of the diagram"
-                options={[
-                  { value: 'plain', label: 'As it is' },
-                  { value: 'tempered', label: 'With the temperature' },
-                ]}
-                value={shown}
-                onChange={setShown}
-              />
-            </div>
+            {fitted.atLimit === null && (
+              <div>
+                <Switch
+                  label="Probabilities of the diagram"
+                  options={[
+                    { value: 'plain', label: 'As it is' },
+                    { value: 'tempered', label: 'With the temperature' },
+                  ]}
+                  value={shown}
+                  onChange={setShown}
+                />
+              </div>
+            )}
           </>
         )}
         <Bins calibration={isTempered ? tempered : plain} />

@@ -89,6 +89,7 @@ function ImageItem({ seen, row, before, onChoose, isChosen }: ImageItemProps) {
             answered <bdi>{className(seen, answer)}</bdi> {percentText(given.confidence[row] ?? 0, 0)}
           </span>
         )}
+        {answer !== label && <bdi className={styles.file}>{path.slice(path.lastIndexOf('/') + 1)}</bdi>}
         {before !== undefined && (
           <span className={styles.before}>
             before: <bdi>{className(before, before.given.answer[row] ?? 0)}</bdi>{' '}

@@ -65,7 +65,9 @@ function OfAnswers({ asked, look }: { readonly asked: SetAnswers; readonly look:
   const rows = useMemo(() => {
     const wrong = confidentMistakes(seen.asked, seen.given);
     const known = new Set(wrong);
-    return [...wrong, ...[...asked.labels.keys()].filter((row) => !known.has(row))];
+    const sure = (row: number): number => seen.given.confidence[row] ?? 0;
+    const right = [...asked.labels.keys()].filter((row) => !known.has(row));
+    return [...wrong, ...right.sort((a, b) => sure(a) - sure(b) || a - b)];
   }, [seen, asked]);
   // Whoever chose the first image is led to what it shows: the list, which closes, had the focus.
   const start = useRef<HTMLDivElement>(null);
@@ -94,7 +96,9 @@ function OfAnswers({ asked, look }: { readonly asked: SetAnswers; readonly look:
         </div>
       )}
       <details className={styles.choice} open={look === null}>
-        <summary>{look === null ? 'Images, its mistakes first' : 'Another image'}</summary>
+        <summary>
+          {look === null ? 'Images, its mistakes first, then those it was least sure of' : 'Another image'}
+        </summary>
         <ImageGrid
           seen={seen}
           rows={rows}

@@ -4,7 +4,7 @@ import { useMemo } from 'react';
 import { useUnderstanding } from '../../state/understand-store.ts';
 import { confidentMistakes, neverLearned } from '../../understand/answers.ts';
 import { countText } from '../parts/words.ts';
-import { goTo } from '../place.ts';
+import { addressOf, goTo } from '../place.ts';
 import { useTrainer } from '../trainer-context.ts';
 import { ImageGrid } from './ImageGrid.tsx';
 import type { Seen } from './seen.ts';
@@ -24,13 +24,20 @@ export function MistakesView({ seen }: { readonly seen: Seen }) {
     goTo('understand', 'looks');
   };
   if (rows.length === 0)
-    return <p>{isTraining ? 'It has learned every one of them.' : 'It answered every one of them right.'}</p>;
+    return (
+      <p>
+        {isTraining
+          ? 'It has learned every one of them.'
+          : 'It answered every one of them right. Wrong labels may still be among those it learned from: ask it about “Training” too.'}
+      </p>
+    );
   return (
     <>
       <p className={styles.soft}>
         {isTraining
           ? `${countText(rows.length, 'image')} that it has learned from and still answers otherwise, the least likely label first. Look whether the label is right before you trust the model less.`
-          : `${countText(rows.length, 'mistake')}, those that it was surest of first.`}
+          : `${countText(rows.length, 'mistake')}, those that it was surest of first.`}{' '}
+        A label is put right under <a href={addressOf('images', 'all')}>Images</a>.
       </p>
       <ImageGrid
         seen={seen}
