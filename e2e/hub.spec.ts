@@ -194,7 +194,7 @@ test('a mirror that the page may not talk to is named as such', async ({ page, w
   await page.getByTestId('hub-address').fill('https://mirror.invalid');
   await ask(page, 'ann/micro');
   await expect(page.getByTestId('fault')).toContainText(/policy.*https:\/\/mirror\.invalid.*GRAFT_HUB/);
-  // Where it was asked for, although the button lies a page below the head of its card.
+  // Where it was asked for.
   await expect(page.getByTestId('hub-open')).toBeInViewport();
   await expect(page.getByTestId('fault')).toBeInViewport({ ratio: 1 });
 });

@@ -1,4 +1,4 @@
-// Models from the Hub: suggestions that open by one click, a field for any other, what is kept on this
+// Models from the Hub: a field for any by its name, suggestions that open by one click, what is kept on this
 // machine. What is asked for here is told here, how far it is and why it failed.
 import { useState, type SyntheticEvent } from 'react';
 import { hubStore, useHub } from '../../state/hub-store.ts';
@@ -19,8 +19,8 @@ export default function OtherModels() {
   return (
     <Card title="Models from the Hub" id="other-models" aside="downloaded to this machine, once">
       <p className={styles.soft}>
-        A click downloads a model’s weights and opens it; nothing of yours is sent. The smaller ones learn
-        fast, the larger ones see more.
+        A click downloads a model’s weights and opens it; nothing of yours is sent. Of those below, the
+        smaller ones learn fast, the larger ones see more.
       </p>
       <div className={styles.models}>
         {(opening !== null || fault !== null) && (
@@ -29,9 +29,9 @@ export default function OtherModels() {
             {fault !== null && <FaultBox fault={fault} onClose={() => hubStore.setState({ fault: null })} />}
           </div>
         )}
-        <SuggestedModels />
         <AnyModel />
         <HubAccount />
+        <SuggestedModels />
         <CachedModels folder="models" />
       </div>
     </Card>
@@ -50,7 +50,7 @@ function AnyModel() {
   return (
     <form className={styles.any} onSubmit={submit}>
       <label className={styles.label}>
-        Any other model
+        By its name
         <input
           className={styles.input}
           value={model}
