@@ -177,7 +177,7 @@ describe('files', () => {
     await writeFile(at('set.ZIP'), '');
     await writeFile(at('recipe.json'), '{"steps": 5, "seed": 3}');
     await writeFile(at('list.json'), '[1]');
-    await writeFile(at('large.json'), `{"seed": 1${' '.repeat(100_000)}}`);
+    await writeFile(at('large.json'), `{"seed": 1${' '.repeat(9_000_000)}}`);
   });
   afterAll(() => rm(folder, { recursive: true }));
 
@@ -251,7 +251,7 @@ describe('files', () => {
     await expect(readRecipe(at('list.json'), [])).rejects.toThrow('A JSON object is needed, not a list');
     await expect(readRecipe(at('weights'), [])).rejects.toThrow('is not JSON');
     await expect(readRecipe(at('empty'), [])).rejects.toThrow('cannot be read');
-    await expect(readRecipe(at('large.json'), [])).rejects.toThrow('no file of its kind has more than 64 kB');
+    await expect(readRecipe(at('large.json'), [])).rejects.toThrow('no file of its kind has more than 8 MB');
   });
 
   test.each([

@@ -27,7 +27,7 @@ Fine-tunes a vision transformer with DMLoRA in a headless browser and writes the
                        percentile) or set (all by the percentiles of the set)
   --validation ZIP_OR_DIR  images to validate on instead of a share of --data
   --out DIR            where the files go, made if missing             (default: out)
-  --recipe FILE        JSON with the settings that differ from the defaults
+  --recipe FILE        JSON with the settings that differ from the defaults, or the run.json of an export
   --set PATH=VALUE     one setting over those of the file, by its name in README's table; as often as wanted:
                        --set dmlora.rank=8 --set learningRate=1e-3
   --steps N            optimiser steps                                 (these four are --set steps=N and so on)

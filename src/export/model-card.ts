@@ -155,7 +155,7 @@ function frontMatter(facts: CardFacts, library: string): string {
     'metrics:',
     '- accuracy',
     'model-index:',
-    `- name: ${yamlString(shortName(title))}`,
+    `- name: ${yamlString(`${shortName(title)}, fine-tuned on ${shortName(data.title)}`)}`,
     '  results:',
   );
   lines.push('  - task:', '      type: image-classification', '    dataset:');
@@ -319,11 +319,11 @@ export function usageSection(facts: UsageFacts): string {
         'it takes the canvas’s scaling and colours. On large photographs its answers differ.',
     );
   parts.push(
-    'The same training again, without hands (`recipe` is the field of `run.json`), or further, on a larger machine:',
+    'The same training again, without hands, or further, on a larger machine:',
     fence(
       'sh',
       [
-        'npm run finetune -- --model MODEL_FOLDER --data IMAGES --recipe recipe.json --out out',
+        'npm run finetune -- --model MODEL_FOLDER --data IMAGES --recipe run.json --out out',
         'python continue.py --data IMAGES --out out',
       ].join('\n'),
     ),

@@ -1,6 +1,6 @@
 // A recipe read from what people give: JSON of a file, texts of a form or a command line. One check for page,
 // worker and command: what one of them takes, all take, and what is refused is named with what it needs.
-import { jsonTextOf, parseJsonText } from '../shared/json-text.ts';
+import { jsonTextOf, mostJsonBytes, parseJsonText } from '../shared/json-text.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import {
   optionOf,
@@ -151,11 +151,11 @@ export function readRecipe(json: unknown): Result<Recipe> {
 }
 
 /**
- * Largest recipe file: fifty times what one with every option has.
+ * Largest recipe file: a run.json names every image, some 50,000 in so many bytes.
  *
  * @public the command reads it through Vite.
  */
-export const mostBytes = 64_000;
+export const mostBytes = mostJsonBytes;
 
 /** A value given beside a recipe, for the option that stands at `path`. */
 export interface Setting {
@@ -163,7 +163,10 @@ export interface Setting {
   readonly text: string;
 }
 
-/** Reads a recipe file, and lays single settings over it; without a file they change the defaults. */
+/**
+ * Reads a recipe file, or the recipe in the run.json of an export, and lays single settings over it; without a file
+ * they change the defaults.
+ */
 export async function readRecipeFile(
   file: Blob | null,
   settings: readonly Setting[] = [],
@@ -186,5 +189,10 @@ export async function readRecipeFile(
 async function collectFile(file: Blob, values: Map<Path, Value>): Promise<Result<null>> {
   const text = await jsonTextOf(file, mostBytes);
   const json = text.ok ? parseJsonText(text.value, mostBytes) : text;
-  return json.ok ? collect(json.value, places, '', values) : bad('recipe', json.fault);
+  return json.ok ? collect(recipeIn(json.value), places, '', values) : bad('recipe', json.fault);
+}
+
+/** A record of a run holds its recipe under a name that no option has. */
+function recipeIn(json: unknown): unknown {
+  return typeof json === 'object' && json !== null && 'recipe' in json ? json.recipe : json;
 }

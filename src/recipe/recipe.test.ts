@@ -148,12 +148,24 @@ describe('a recipe of JSON', () => {
   it('is refused as a file before it can do harm: too large, too deep, no JSON', async () => {
     const deep = (text: string): Promise<unknown> => readRecipeFile(file(text));
     const refused = { ok: false, fault: { kind: 'bad-recipe' } };
-    expect(await deep(`{"seed": 1, "x": "${'x'.repeat(100_000)}"}`)).toMatchObject(refused);
+    expect(await deep(`{"seed": 1, "x": "${'x'.repeat(9_000_000)}"}`)).toMatchObject(refused);
     expect(await deep('['.repeat(60_000))).toMatchObject(refused);
     expect(await deep(`{"x": ${'['.repeat(30_000)}${']'.repeat(30_000)}}`)).toMatchObject(refused);
     expect(await deep(`{"seed": ${'{"a":'.repeat(9000)}1${'}'.repeat(9000)}}`)).toMatchObject(refused);
     expect(await deep('seed: 1')).toMatchObject(refused);
     expect(await deep('{"seed": 3}')).toEqual({ ok: true, value: { ...recipeDefaults, seed: 3 } });
+  });
+
+  it('is taken from the record of a run, whatever else that holds', async () => {
+    const run = { graft: { build: 'a' }, recipe: { seed: 3 }, data: { images: 'x'.repeat(100_000) } };
+    expect(await readRecipeFile(file(JSON.stringify(run)))).toEqual({
+      ok: true,
+      value: { ...recipeDefaults, seed: 3 },
+    });
+    expect(await readRecipeFile(file('{"recipe": {"rank": 8}}'))).toMatchObject({
+      ok: false,
+      fault: { field: 'rank' },
+    });
   });
 
   it('takes single settings over a file, each by its path', async () => {

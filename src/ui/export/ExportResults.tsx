@@ -10,6 +10,7 @@ import type { ExportResult, FormatExport } from '../../worker/protocol.ts';
 import { Button } from '../parts/Button.tsx';
 import { download, downloadStream, safeName } from '../parts/download.ts';
 import { FaultBox } from '../parts/FaultBox.tsx';
+import { intoSight } from '../parts/into-sight.ts';
 import { countText, lossText, percentText } from '../parts/words.ts';
 import { PushToHub } from '../result/PushToHub.tsx';
 import styles from './ExportDialog.module.css';
@@ -90,11 +91,6 @@ function FormatResult({ format, files, proof, refused, note }: FormatExport) {
   );
 }
 
-/** The choices fill the dialogue: what was written begins below its edge. */
-function scrollTo(element: HTMLElement | null): void {
-  element?.scrollIntoView({ block: 'start' });
-}
-
 export function ExportResults({
   result: { formats, result, temperature },
 }: {
@@ -124,7 +120,7 @@ export function ExportResults({
     setZipping(false);
   }
   return (
-    <section ref={scrollTo} className={styles.results} aria-label="Written and proved" aria-live="polite">
+    <section ref={intoSight} className={styles.results} aria-label="Written and proved" aria-live="polite">
       {tempered && (
         <p data-testid="export-temperature">
           {temperature === null

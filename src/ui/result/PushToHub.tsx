@@ -10,6 +10,7 @@ import { TokenField } from '../model/HubAccount.tsx';
 import { TransferLine } from '../model/TransferLine.tsx';
 import { Button } from '../parts/Button.tsx';
 import { FaultBox } from '../parts/FaultBox.tsx';
+import { intoSight } from '../parts/into-sight.ts';
 import { Switch } from '../parts/Switch.tsx';
 import { countText } from '../parts/words.ts';
 import { useTrainer } from '../trainer-context.ts';
@@ -115,7 +116,7 @@ function PushForm({ offered }: { readonly offered: readonly FormatExport[] }) {
       {sending && <TransferLine fallback={`Sending to ${repository}`} />}
       {push.kind === 'failed' && <FaultBox fault={push.fault} />}
       {push.kind === 'done' && (
-        <p role="status" data-testid="pushed">
+        <p ref={intoSight} role="status" data-testid="pushed">
           Sent:{' '}
           <a href={push.url} target="_blank" rel="noreferrer">
             {push.url}

@@ -18,6 +18,7 @@ import { Card } from '../parts/Card.tsx';
 import { cx } from '../parts/cx.ts';
 import { FaultBox } from '../parts/FaultBox.tsx';
 import { FilePick } from '../parts/FilePick.tsx';
+import { intoSight } from '../parts/into-sight.ts';
 import { durationText, percentText, wholeText } from '../parts/words.ts';
 import { useTrainer } from '../trainer-context.ts';
 import { Camera } from './Camera.tsx';
@@ -296,7 +297,7 @@ export default function TryCard() {
       <div
         className={cx(live && styles.live)}
         // In sight, on a phone too.
-        ref={live ? scrollTo : null}
+        ref={live ? intoSight : null}
       >
         {live && (
           <Camera
@@ -334,10 +335,6 @@ export default function TryCard() {
       )}
     </Card>
   );
-}
-
-function scrollTo(element: HTMLElement | null): void {
-  element?.scrollIntoView({ block: 'nearest' });
 }
 
 /** Whoever answered, in words. */
