@@ -56,7 +56,7 @@ test('a recipe file that cannot be used is told, and changes nothing', async ({ 
     ['{"seed": 5, "x": []}', /"x".*No recipe has a field of this name/],
     ['{"learningRate": 12}', /"learningRate".*above 0 and at most 10/],
     [`{"seed": 5, "x": ${'['.repeat(50_000)}`, /nested more than 64 deep/],
-    [`{"seed": 5, "x": "${'x'.repeat(5_000_000)}"}`, /no file of its kind has more than 64 kB/],
+    [`{"seed": 5, "x": "${'x'.repeat(9_000_000)}"}`, /no file of its kind has more than 8 MB/],
   ] as const) {
     await writeFile(path, text);
     await page.getByTestId('pick-recipe').setInputFiles(path);
