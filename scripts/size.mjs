@@ -59,7 +59,11 @@ function partOf(name) {
   // What looks through all images and edits them.
   if (/^(?:GalleryCard|worker-(?:edit-images|kept-edits|write-set))-/.test(name)) return 'gallery';
   // What places show that are not the first.
-  if (/^(?:OtherModels|TransferLine|TakeHomeCard|OwnPictures|HubImages|CachedModels|HubAccount)-/.test(name))
+  if (
+    /^(?:OtherModels|StepImages|TransferLine|TakeHomeCard|OwnPictures|HubImages|CachedModels|HubAccount)-/.test(
+      name,
+    )
+  )
     return 'places';
   // What looks at images and decodes them: in workers of its own, and for a browser without workers in
   // workers.

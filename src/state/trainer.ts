@@ -18,6 +18,7 @@ import { modelStore } from './model-store.ts';
 import { createSavedRuns, type SavedRunActions } from './saved-run-actions.ts';
 import { runStore, type RunState } from './run-store.ts';
 import { savedRunsStore } from './saved-runs-store.ts';
+import { createStepView, type StepViewActions } from './step-view-actions.ts';
 import { createUnderstanding, type UnderstandActions } from './understand-actions.ts';
 
 export interface Trainer
@@ -29,6 +30,7 @@ export interface Trainer
     SavedRunActions,
     ForecastActions,
     GalleryActions,
+    StepViewActions,
     UnderstandActions {
   /** Greets the worker and opens the bundled model and the first bundled data set. */
   open(): Promise<void>;
@@ -94,6 +96,7 @@ export function createTrainer(parts: TrainerParts): Trainer {
     (...given) => images.actions.openData(...given),
     () => parts.persist?.(),
   );
+  const stepView = createStepView(client);
 
   function hear(event: TrainerEvent): void {
     runs.before(event);
@@ -115,8 +118,9 @@ export function createTrainer(parts: TrainerParts): Trainer {
   }
 
   function inTurn(work: () => Promise<void>): Promise<void> {
-    // A check of the images would hold it up, and is of what was open.
+    // A look at the images would hold it up, and is of what was open.
     images.actions.cancelCheck();
+    stepView.stopViewing();
     queue = queue.then(work).finally(() => deviceStore.setState({ progress: null }));
     return queue;
   }
@@ -130,6 +134,7 @@ export function createTrainer(parts: TrainerParts): Trainer {
     // What a result is asked, or images are looked at for, would hold up the next run.
     understanding.stopAsking();
     images.actions.cancelCheck();
+    stepView.stopViewing();
     await begin();
     tabs?.settle();
   }
@@ -196,6 +201,7 @@ export function createTrainer(parts: TrainerParts): Trainer {
     ...savedRuns,
     ...forecasts,
     ...createGallery(client),
+    ...stepView,
     ...understanding,
     start: () => alone(() => runs.actions.start()),
     resume: () => alone(() => runs.actions.resume()),

@@ -5,7 +5,7 @@ import { cropOf, type Crop } from '../engine/crop.ts';
 import type { Batch } from '../engine/engine.ts';
 import type { Recipe } from '../recipe/options.ts';
 import { randomStream } from '../shared/random.ts';
-import type { VitModel } from '../vit/parameters.ts';
+import type { VitConfig } from '../vit/vit-config.ts';
 
 export type AugmentOptions = Pick<Recipe, 'augment' | 'smallestCrop'>;
 
@@ -49,8 +49,8 @@ export function cropsOf(
 export function withCrops(
   batch: Batch,
   recipe: AugmentOptions & { readonly seed: number },
-  { config }: VitModel,
+  { imageSize }: Pick<VitConfig, 'imageSize'>,
   step: number,
 ): Batch {
-  return { ...batch, crops: cropsOf(recipe, config.imageSize, recipe.seed, step, batch.labels.length) };
+  return { ...batch, crops: cropsOf(recipe, imageSize, recipe.seed, step, batch.labels.length) };
 }

@@ -10,7 +10,6 @@ import type { Engine, Memory, StepReport } from '../engine/engine.ts';
 import { FaultError, faultOfThrown } from '../shared/describe-fault.ts';
 import { isCancelled } from '../shared/fault.ts';
 import { unwrap } from '../shared/result.ts';
-import { withCrops } from './augment.ts';
 import { imageAnswersOf, logitsOf, metricsOf, type ImageAnswers, type Metrics } from './evaluation.ts';
 import { yieldToEventLoop } from '../shared/event-loop.ts';
 import { leaving } from './dropped.ts';
@@ -32,7 +31,8 @@ import {
   type RunState,
   type RunTask,
 } from './run-state.ts';
-import { classCounts, classWeights, isByClass, withTargets } from './targets.ts';
+import { stepBatches } from './step-batch.ts';
+import { isByClass } from './targets.ts';
 import type { LabelledPixels } from './training-data.ts';
 import { verdictOf } from './verdict.ts';
 
@@ -227,7 +227,7 @@ async function stage2(state: RunState, engine: Engine): Promise<RunState> {
 async function steps(task: RunTask, state: RunState, engine: Engine, host: RunHost): Promise<RunState> {
   const { recipe, data, model, head, plan } = task;
   const schedule = scheduleOf(recipe, plan.steps);
-  const weights = classWeights(classCounts(data.train.labels, data.classes.length), recipe);
+  const batchOf = stepBatches({ recipe, model, data, batch: plan.batch });
   const stop = nextStop(plan, state.step);
   const done: StepReport[] = [];
   let seconds = 0;
@@ -241,8 +241,7 @@ async function steps(task: RunTask, state: RunState, engine: Engine, host: RunHo
     );
     rates.forEach((learningRate, i) => {
       const step = first + i;
-      const batch = withCrops(data.trainBatch(step, plan.batch), recipe, model, step);
-      engine.step(withTargets(batch, recipe, weights, step), {
+      engine.step(batchOf(step), {
         step,
         trains: trainsIn(state.stage),
         learningRate,

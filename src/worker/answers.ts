@@ -1,5 +1,6 @@
-// What the result of an ended run answers, as it crosses the border: to the images of its split, to any other
-// image, and about its branches. Types only, a part of the protocol.
+// What the worker answers about images, as it crosses the border: what the result of an ended run says to those of
+// its split, to any other and about its branches, and what a step of the run to come would take. Types only, a
+// part of the protocol.
 import type { SplitName } from '../data/import-report.ts';
 import type { SourceFile } from '../data/source-file.ts';
 import type { Dropped } from '../train/dropped.ts';
@@ -124,4 +125,24 @@ export interface ImageLooks {
   readonly from: 'class-token' | 'mean';
   readonly before: LookMaps;
   readonly after: LookMaps;
+}
+
+/** What the network would take of a step of the run to come. */
+export interface StepView {
+  /** 0-based, and how many the run has. */
+  readonly step: number;
+  readonly steps: number;
+  /** Images of the step, of which the first are shown. */
+  readonly batch: number;
+  readonly side: number;
+  readonly images: readonly ViewedImage[];
+  /** [images.length, side, side, 3]: the normalisation undone, rounded to bytes. */
+  readonly pixels: Uint8ClampedArray;
+}
+
+interface ViewedImage {
+  readonly path: string;
+  readonly class: string;
+  /** The image that it is mixed with, and the share of that; null where none is. */
+  readonly mixed: { readonly path: string; readonly class: string; readonly share: number } | null;
 }

@@ -77,6 +77,7 @@ export function startClient(
     thumbnails: new Map(),
     checkImages: new Map(),
     checkLabels: new Map(),
+    viewStep: new Map(),
     galleryPictures: new Map(),
     start: new Map(),
     estimate: new Map(),

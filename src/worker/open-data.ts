@@ -477,7 +477,8 @@ export function labelled(cache: PixelCache): LabelledPixels {
   };
 }
 
-function gather(cache: PixelCache, rows: Uint32Array): ReturnType<TrainingData['trainBatch']> {
+/** A batch of these rows of a cache. */
+export function gather(cache: PixelCache, rows: Uint32Array): ReturnType<TrainingData['trainBatch']> {
   const bytes = imageBytes(cache);
   const data = new Uint8Array(rows.length * bytes); // [batch, height, width, 3]
   rows.forEach((row, i) => {

@@ -38,6 +38,7 @@ import type {
   LookedAt,
   Removals,
   SetAnswers,
+  StepView,
   Tried,
   TriedSource,
   TriedSummary,
@@ -347,6 +348,8 @@ export interface Commands {
   checkImages: { input: null; output: ImageCheck };
   /** Which labels the open model's features contradict; its signal stops it. */
   checkLabels: { input: { readonly backend: BackendChoice }; output: LabelCheck };
+  /** What the network would take of a 0-based step of a run with this recipe; its signal stops it. */
+  viewStep: { input: { readonly recipe: unknown; readonly step: number }; output: StepView };
   /**
    * Checks the recipe, prepares and starts; progress comes as events. Its signal ends it within a second, and
    * all is as it was before (`undone`).

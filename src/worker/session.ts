@@ -47,6 +47,7 @@ import type {
   OpenedRun,
   RunForecast,
   RunSummary,
+  StepView,
   Thumbnail,
   TriedSource,
   TriedSummary,
@@ -310,6 +311,15 @@ export class Session {
       await unlessAborted(this.#stopMeasuring(), signal);
       this.run.freeEngines();
       return checkOpenLabels(data, model, { ...loading, backend, parts: this.#engineParts });
+    });
+  }
+
+  /** What a step of the run to come would be given. */
+  viewStep({ recipe, step }: Commands['viewStep']['input'], signal: AbortSignal): Promise<Result<StepView>> {
+    return this.#checking('show a step', signal, async (data, model, loading) => {
+      const { viewStep } = await import('./step-view.ts');
+      const parsed = readRecipe(recipe);
+      return parsed.ok ? viewStep(data, model, parsed.value, step, loading) : parsed;
     });
   }
 

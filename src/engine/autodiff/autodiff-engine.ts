@@ -33,16 +33,8 @@ import { adamwStep } from './adamw.ts';
 import type { Backend } from './backend.ts';
 import { lookAt } from './look.ts';
 import { inferredAtOnce, microBatchOf, shardsThatFit } from './memory-plan.ts';
-import {
-  differentiate,
-  infer,
-  partOf,
-  partOfBatch,
-  type Network,
-  type Output,
-  type Part,
-  type PartBatch,
-} from './network.ts';
+import { differentiate, infer, partOf, type Network, type Output, type Part } from './network.ts';
+import { partOfBatch, type PartBatch } from './network-input.ts';
 import { imageCount } from './patches.ts';
 import { Shard, type HostPart, type HostValues, type ShardPort } from './shards.ts';
 import {

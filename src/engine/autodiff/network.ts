@@ -3,14 +3,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Gates, Trains } from '../../dmlora/adapter.ts';
 import { present } from '../../shared/assert.ts';
-import { wholeImage } from '../crop.ts';
-import type { Batch, Normalisation, Pixels } from '../engine.ts';
-import { copyOf, sliceOf } from '../pixels.ts';
+import type { Normalisation, Pixels } from '../engine.ts';
 import type { GroupName } from '../parameter-groups.ts';
 import { branchedLinear } from './branched-linear.ts';
 import { differentiating } from './differentiable.ts';
 import { crossEntropy } from './layers.ts';
-import { patchRows } from './patches.ts';
+import { inputRows, type PartBatch } from './network-input.ts';
 import { product } from './products.ts';
 import { cut, type GroupValues, type Layout, type Trainables } from './trainables.ts';
 import { embed, features, type FrozenVit } from './vit.ts';
@@ -25,37 +23,6 @@ export interface Network {
 
 /** Gradients by group; what does not train is absent. */
 export type Flat = Partial<Record<GroupName, tf.Tensor1D>>;
-
-/** A part of a batch with all that its images need, those too that they are mixed with. */
-export interface PartBatch extends Omit<Batch, 'images' | 'mix'> {
-  readonly mixed?: MixedWith | undefined;
-}
-
-/** An image to mix with for each of a part, and the share that each keeps of its own pixels. */
-interface MixedWith extends Pick<Batch, 'pixels' | 'crops'> {
-  readonly share: number;
-}
-
-/** Images [begin, end) of a batch; their pixels are a view, where they are not mixed. */
-export function partOfBatch(batch: Batch, begin: number, end: number): PartBatch {
-  const { labels, pixels, crops, targets, mix } = batch;
-  const values = pixels.data.length / labels.length;
-  const classes = (targets?.length ?? 0) / labels.length;
-  const part = {
-    labels: labels.slice(begin, end),
-    pixels: sliceOf(pixels, begin * values, end * values),
-    crops: crops?.slice(begin, end),
-    targets: targets?.slice(begin * classes, end * classes),
-  };
-  if (mix === undefined) return part;
-  const partners = mix.partners.subarray(begin, end);
-  const others = copyOf(sliceOf(pixels, 0, partners.length * values));
-  partners.forEach((partner, i) =>
-    others.data.set(pixels.data.subarray(partner * values, (partner + 1) * values), i * values),
-  );
-  const theirs = crops && Array.from(partners, (partner) => crops[partner] ?? wholeImage);
-  return { ...part, mixed: { pixels: others, crops: theirs, share: mix.share } };
-}
 
 /** What a batch, or a part of it, adds to a step: its mean loss, its hits, the gradients of the loss. */
 export type Part = { loss: tf.Scalar; correct: tf.Scalar; gradients: Flat };
@@ -156,17 +123,10 @@ export function head(feature: tf.Tensor2D, { headWeight, headBias }: Trainables)
 /** [images * tokens, dim]. */
 export function embedded2d(
   { vit, normalisation }: Network,
-  { pixels, crops, mixed }: Pick<PartBatch, 'pixels' | 'crops' | 'mixed'>,
+  part: Pick<PartBatch, 'pixels' | 'crops' | 'mixed'>,
   images: number,
 ): tf.Tensor2D {
-  const rows = patchRows(vit.config, pixels, normalisation, crops);
-  if (mixed !== undefined) {
-    const others = patchRows(vit.config, mixed.pixels, normalisation, mixed.crops);
-    for (let i = 0; i < rows.length; i++) {
-      const other = others[i] ?? 0;
-      rows[i] = other + ((rows[i] ?? 0) - other) * mixed.share;
-    }
-  }
+  const rows = inputRows(vit.config, normalisation, part);
   const [width] = vit.patchWeight.shape;
   return embed(vit, tf.tensor2d(rows, [rows.length / width, width]), images);
 }

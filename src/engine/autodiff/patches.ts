@@ -1,6 +1,6 @@
 // Pixels -> the rows of the patch embedding, on the host: patches flattened as (channel, row, column),
 // cropped and normalised. It keeps tensors of rank 5 and 6 out of tfjs (they break its shaders).
-import { assert } from '../../shared/assert.ts';
+import { assert, present } from '../../shared/assert.ts';
 import { gridSize, patchInputs, type VitConfig } from '../../vit/vit-config.ts';
 import { sampleCrop, type Crop } from '../crop.ts';
 import type { Normalisation, Pixels } from '../engine.ts';
@@ -44,6 +44,29 @@ export function patchRows(
               rows[at++] = (data[base + (y * side + x) * stride] ?? 0) * scale + shift;
         }
   return rows;
+}
+
+/** Rows of patches back to images, the normalisation undone: [n, side, side, 3], rounded to bytes. */
+export function pixelsOfRows(
+  config: VitConfig,
+  rows: Float32Array,
+  normalisation: Normalisation,
+): Uint8ClampedArray<ArrayBuffer> {
+  const { imageSize: side, patchSize: patch } = config;
+  const inputs = patchInputs(config);
+  const grid = gridSize(config);
+  const pixels = new Uint8ClampedArray((rows.length / inputs) * patch * patch * 3);
+  const undo = [0, 1, 2].map((channel) => affine(normalisation, channel));
+  rows.forEach((value, at) => {
+    const [row, i] = [Math.floor(at / inputs), at % inputs];
+    const [image, place] = [Math.floor(row / grid ** 2), row % grid ** 2];
+    const [channel, inPatch] = [Math.floor(i / patch ** 2), i % patch ** 2];
+    const y = Math.floor(place / grid) * patch + Math.floor(inPatch / patch);
+    const x = (place % grid) * patch + (inPatch % patch);
+    const { scale, shift } = present(undo[channel], 'channel');
+    pixels[((image * side + y) * side + x) * 3 + channel] = (value - shift) / scale;
+  });
+  return pixels;
 }
 
 /** (value * rescale - mean) / std as value * scale + shift. */

@@ -39,7 +39,7 @@ import type {
   SuggestedModel,
   TrainerEvent,
 } from '../../worker/protocol.ts';
-import { imagesLike } from './fake-images.ts';
+import { imagesLike, stepLike } from './fake-images.ts';
 
 export interface FakeOptions {
   readonly gpu?: Hello['gpu'];
@@ -334,6 +334,7 @@ export function createFakeClient(
       ),
     checkLabels: () => ok(options.labelCheck ?? { checked: 30, doubts: [] }),
     checkImages: () => ok(options.check ?? { checked: 30, total: 30, findings: [] }),
+    viewStep: (asked) => ok(stepLike(opened(), asked, steps)),
     start: () => {
       step = 0;
       drops = [];

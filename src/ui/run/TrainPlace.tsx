@@ -7,6 +7,7 @@ import { DropCard } from '../drops/DropCard.tsx';
 import { Views } from '../parts/Views.tsx';
 import { useAddress } from '../place.ts';
 import { RecipeCard } from '../recipe/RecipeCard.tsx';
+import { StepViewCard } from '../recipe/StepViewCard.tsx';
 import { ResultCard } from '../result/ResultCard.tsx';
 import { ScalarCard } from '../scalars/ScalarCard.tsx';
 import { RunCard } from './RunCard.tsx';
@@ -34,6 +35,7 @@ export function TrainPlace() {
   const recipe = (
     <div {...part('recipe')}>
       <RecipeCard />
+      <StepViewCard />
     </div>
   );
   return (

@@ -104,6 +104,30 @@ describe('a long run', () => {
   });
 });
 
+test('what the model will see is shown when asked, by the recipe of now, and not while a run has the worker', async () => {
+  const client = await shown('ready');
+  const loading = { timeout: 20_000 };
+  const asked = (): unknown[] =>
+    client.sent.filter(({ name }) => name === 'viewStep').map(({ input }) => input);
+  const labels = (): (string | null)[] =>
+    within(screen.getByRole('list', { name: 'Images of the step' }))
+      .getAllByRole('listitem')
+      .map(({ textContent }) => textContent);
+  expect(asked()).toEqual([]);
+  fireEvent.click(button('Show the first step'));
+  await screen.findByText('Step 1 of 250: 32 images', {}, loading);
+  expect(labels()).toHaveLength(32);
+  expect(labels()[0]).not.toContain('%');
+  fireEvent.click(button('Next step'));
+  await screen.findByText('Step 2 of 250: 32 images', {}, loading);
+  type(field(/^Mixup/), '0.4');
+  await vi.waitFor(() => expect(labels()[0]).toMatch(/70.% \+ .* 30.%/), loading);
+  expect(asked().at(-1)).toMatchObject({ step: 1, recipe: { mixup: 0.4 } });
+  fireEvent.click(button('Start'));
+  await act(settled);
+  expect(screen.queryByText('What the model will see')).toBeNull();
+});
+
 test('a run that may end by itself promises no more than it knows', async () => {
   const counts = (): string => screen.getByTestId('step').parentElement?.parentElement?.textContent ?? '';
   await shown('training, stage 1');

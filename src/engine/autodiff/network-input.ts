@@ -1,0 +1,54 @@
+// What the network takes of a batch, on the host: a part of it with all that its images need, and the rows of
+// its patches, sampled, mixed and normalised. Without tfjs: what is shown of a step ahead is made by it too.
+import type { VitConfig } from '../../vit/vit-config.ts';
+import { wholeImage } from '../crop.ts';
+import type { Batch, Normalisation } from '../engine.ts';
+import { copyOf, sliceOf } from '../pixels.ts';
+import { patchRows } from './patches.ts';
+
+/** A part of a batch with all that its images need, those too that they are mixed with. */
+export interface PartBatch extends Omit<Batch, 'images' | 'mix'> {
+  readonly mixed?: MixedWith | undefined;
+}
+
+/** An image to mix with for each of a part, and the share that each keeps of its own pixels. */
+interface MixedWith extends Pick<Batch, 'pixels' | 'crops'> {
+  readonly share: number;
+}
+
+/** Images [begin, end) of a batch; their pixels are a view, where they are not mixed. */
+export function partOfBatch(batch: Batch, begin: number, end: number): PartBatch {
+  const { labels, pixels, crops, targets, mix } = batch;
+  const values = pixels.data.length / labels.length;
+  const classes = (targets?.length ?? 0) / labels.length;
+  const part = {
+    labels: labels.slice(begin, end),
+    pixels: sliceOf(pixels, begin * values, end * values),
+    crops: crops?.slice(begin, end),
+    targets: targets?.slice(begin * classes, end * classes),
+  };
+  if (mix === undefined) return part;
+  const partners = mix.partners.subarray(begin, end);
+  const others = copyOf(sliceOf(pixels, 0, partners.length * values));
+  partners.forEach((partner, i) =>
+    others.data.set(pixels.data.subarray(partner * values, (partner + 1) * values), i * values),
+  );
+  const theirs = crops && Array.from(partners, (partner) => crops[partner] ?? wholeImage);
+  return { ...part, mixed: { pixels: others, crops: theirs, share: mix.share } };
+}
+
+/** The input of the patch embedding: [images * grid^2, 3 * patch^2], as `patchRows` orders it. */
+export function inputRows(
+  config: VitConfig,
+  normalisation: Normalisation,
+  { pixels, crops, mixed }: Pick<PartBatch, 'pixels' | 'crops' | 'mixed'>,
+): Float32Array {
+  const rows = patchRows(config, pixels, normalisation, crops);
+  if (mixed === undefined) return rows;
+  const others = patchRows(config, mixed.pixels, normalisation, mixed.crops);
+  for (let i = 0; i < rows.length; i++) {
+    const other = others[i] ?? 0;
+    rows[i] = other + ((rows[i] ?? 0) - other) * mixed.share;
+  }
+  return rows;
+}

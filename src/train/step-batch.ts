@@ -1,0 +1,25 @@
+// What a step is given: its images in the order of the run, sampled by crops, mixed, and with their targets. A
+// function of the step alone, so that a resumed run, and who shows a step ahead, have what the run has.
+import type { Batch } from '../engine/engine.ts';
+import type { Recipe } from '../recipe/options.ts';
+import type { VitModel } from '../vit/parameters.ts';
+import { withCrops } from './augment.ts';
+import { classCounts, classWeights, withTargets } from './targets.ts';
+import type { TrainingData } from './training-data.ts';
+
+interface Stepping {
+  readonly recipe: Recipe;
+  readonly model: Pick<VitModel, 'config'>;
+  readonly data: Pick<TrainingData, 'classes' | 'trainBatch'> & {
+    readonly train: Pick<TrainingData['train'], 'labels'>;
+  };
+  /** Images of a step. */
+  readonly batch: number;
+}
+
+/** The batch of each 0-based step, as an engine is given it. */
+export function stepBatches({ recipe, model, data, batch: images }: Stepping): (step: number) => Batch {
+  const weights = classWeights(classCounts(data.train.labels, data.classes.length), recipe);
+  return (step) =>
+    withTargets(withCrops(data.trainBatch(step, images), recipe, model.config, step), recipe, weights, step);
+}
