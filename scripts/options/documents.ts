@@ -40,6 +40,7 @@ const shownPath = (path: Path): string => `\`${path.replace(/\.(\d)$/, '[$1]')}\
 
 function valuesText(option: Option): string {
   if (option.kind === 'choice') return option.choices.map(([value]) => `\`${value}\``).join(', ');
+  if (option.kind === 'text') return `a text of at most ${option.most} characters; empty: ${option.empty}`;
   const number = `${option.whole === true ? 'whole, ' : ''}${limitsText(option, false)}`;
   return option.empty === undefined ? number : `${number}; \`null\`: ${option.empty}`;
 }

@@ -5,7 +5,7 @@ import { assert } from '../shared/assert.ts';
 /**
  * Output pixel (column, row) of an image samples its source at (x + column dx, y + row dy), in 1/65536 of a
  * source pixel (pixel centres lie at whole numbers), bilinearly, clamped to the image. A negative dx is a
- * horizontal flip.
+ * horizontal flip, a negative dy a vertical one.
  */
 export interface Crop {
   readonly x: number;
@@ -37,6 +37,11 @@ export function cropOf(
   const x = Math.round((left - 0.5) * cropUnit + dx / 2);
   const y = Math.round((top - 0.5) * cropUnit + dy / 2);
   return flip ? { x: x + (side - 1) * dx, y, dx: -dx, dy } : { x, y, dx, dy };
+}
+
+/** The crop of `side` output pixels with its rows from bottom to top. */
+export function turnedOver({ x, y, dx, dy }: Crop, side: number): Crop {
+  return { x, y: y + (side - 1) * dy, dx, dy: -dy };
 }
 
 /** Samples one image: [side, side, 3] bytes -> [side, side, 3] values 0..255. */

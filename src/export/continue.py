@@ -16,6 +16,7 @@ import hashlib
 import json
 import math
 import random
+import re
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,8 @@ OPTIONS = {
     "scalarRate": (0.01, "A LoRA has no scalar for each layer that could be trained."),
     "augment": ("crop+flip", None),
     "smallestCrop": (0.5, None),
+    "upsideDown": ("no", None),
+    "notMirrored": ("", None),
     "mixup": (0, None),
     "labelSmoothing": (0, None),
     "classBalance": ("none", None),
@@ -250,8 +253,8 @@ def in_order(image, p):
 class Pictures(torch.utils.data.Dataset):
     """Pictures as the model takes them: Graft's own preparation, with Pillow."""
 
-    def __init__(self, files, preprocessing, recipe=None):
-        self.files, self.p, self.recipe = files, preprocessing, recipe
+    def __init__(self, files, preprocessing, recipe=None, not_mirrored=()):
+        self.files, self.p, self.recipe, self.not_mirrored = files, preprocessing, recipe, not_mirrored
 
     def __len__(self):
         return len(self.files)
@@ -260,15 +263,20 @@ class Pictures(torch.utils.data.Dataset):
         path, label = self.files[index]
         image = sized(read_picture(path, self.p), self.p)
         if self.recipe is not None:
-            image = augmented(image, self.recipe)
+            image = augmented(image, self.recipe, label not in self.not_mirrored)
         pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
         pixels = pixels.reshape(image.height, image.width, 3).permute(2, 0, 1).float() * self.p["rescale"]
         mean, std = (torch.tensor(self.p[key]).reshape(3, 1, 1) for key in ("mean", "std"))
         return (pixels - mean) / std, label
 
 
-def augmented(image, recipe):
-    """A random resized crop and a mirror image, where the recipe has them: area uniform, proportions log-uniform."""
+def names_in(text):
+    """Names with commas between them, and in double quotes one that has a comma."""
+    return [name for name in ((quoted or plain).strip() for quoted, plain in re.findall(r'"([^"]*)"|([^,"]+)', text)) if name]
+
+
+def augmented(image, recipe, may_mirror):
+    """A random resized crop and mirror images, where the recipe has them: area uniform, proportions log-uniform."""
     kind = recipe["augment"]
     width, height = image.size
     for _ in range(10 if kind == "crop+flip" else 0):
@@ -279,7 +287,11 @@ def augmented(image, recipe):
             left, top = random.uniform(0, width - across), random.uniform(0, height - down)
             image = image.resize(image.size, Image.Resampling.BILINEAR, box=(left, top, left + across, top + down))
             break
-    return ImageOps.mirror(image) if kind != "none" and random.random() < 0.5 else image
+    if kind == "none" or not may_mirror:
+        return image
+    if random.random() < 0.5:
+        image = ImageOps.mirror(image)
+    return ImageOps.flip(image) if recipe["upsideDown"] == "yes" and random.random() < 0.5 else image
 
 
 def load_base(run, source):
@@ -421,8 +433,9 @@ def main():
         [{"params": group, "share": share, "weight_decay": decay} for (share, decay), group in groups.items()],
         lr=recipe["learningRate"],
     )
+    not_mirrored = {classes.index(name) for name in names_in(recipe["notMirrored"]) if name in classes}
     load = lambda files, learn: torch.utils.data.DataLoader(
-        Pictures(files, p, recipe if learn else None), batch, shuffle=learn, drop_last=learn, num_workers=args.workers
+        Pictures(files, p, recipe if learn else None, not_mirrored), batch, shuffle=learn, drop_last=learn, num_workers=args.workers
     )
     model, optimiser, loader, held = accelerator.prepare(model, optimiser, load(train, True), load(validation, False))
     for line in not_followed():

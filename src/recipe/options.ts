@@ -7,6 +7,8 @@
 // of the form gives way to its default where it cannot be read. In a file every value must still be one of
 // its option's.
 
+import type { GroupName } from './option-groups.ts';
+
 /** Conditions under which an option counts: each of these other options has one of these values. */
 type When = Readonly<Record<string, readonly (string | number | null)[]>>;
 
@@ -44,63 +46,16 @@ interface ChoiceOption extends Described {
   readonly choices: readonly (readonly [value: string | number, label: string])[];
 }
 
-export type Option = NumberOption | ChoiceOption;
-
-/** The words of what an option's field holds now; null while it is not shown. */
-type Say = (path: string) => string | null;
-
-type GroupName = 'length' | 'branches' | 'split' | 'augmentation' | 'loss' | 'memory' | 'optimiser';
-
-export interface Group {
-  readonly name: GroupName;
-  readonly title: string;
-  /** What stands beside the title while the group is closed. */
-  readonly summary: (say: Say) => string;
+interface TextOption extends Described {
+  readonly kind: 'text';
+  readonly default: string;
+  /** Longest text in characters. */
+  readonly most: number;
+  /** What no text means. */
+  readonly empty: string;
 }
 
-/** The groups of the form in their order; the fields of `length` are always in sight. */
-export const groups: readonly Group[] = [
-  { name: 'length', title: 'Length', summary: () => '' },
-  {
-    name: 'branches',
-    title: 'Branches',
-    summary: (say) => {
-      const [start, end] = [say('dmlora.branches'), say('dmlora.branchesEnd')];
-      return `${end === null ? `${start}, all stay` : `${start} → ${end}`}, rank ${say('dmlora.rank')}`;
-    },
-  },
-  {
-    name: 'split',
-    title: 'Split',
-    summary: (say) => {
-      const [train, together] = [say('split.trainPerClass'), say('split.together')];
-      return [
-        `${say('split.validationFraction')} to validate`,
-        ...(train === 'all' ? [] : [`${train} a class to learn from`]),
-        ...(together === 'each by itself' ? [] : [`drawn together ${together}`]),
-      ].join(', ');
-    },
-  },
-  {
-    name: 'augmentation',
-    title: 'Augmentation',
-    summary: (say) => {
-      const mixup = say('mixup');
-      return `${say('augment')?.toLowerCase()}${mixup === '0' ? '' : `, mixup ${mixup}`}`;
-    },
-  },
-  {
-    name: 'loss',
-    title: 'Loss',
-    summary: (say) => {
-      const smoothing = say('labelSmoothing');
-      const classes = `classes ${say('classBalance')?.toLowerCase()}`;
-      return smoothing === '0 %' ? classes : `${classes}, labels smoothed by ${smoothing}`;
-    },
-  },
-  { name: 'memory', title: 'Memory', summary: (say) => say('memory.budgetMB') ?? '' },
-  { name: 'optimiser', title: 'Optimiser', summary: () => 'AdamW, cosine' },
-];
+export type Option = NumberOption | ChoiceOption | TextOption;
 
 /** Numbers that can be chosen, each its own label. */
 const counts = (...values: readonly number[]): (readonly [number, string])[] =>
@@ -109,6 +64,8 @@ const upTo8 = counts(1, 2, 3, 4, 5, 6, 7, 8);
 
 const dropping = { 'dmlora.dropMode': ['permanent'] } as const;
 const scaling = { 'dmlora.scalars': ['train-then-scale'] } as const;
+
+const mirroring = { augment: ['flip', 'crop+flip'] } as const;
 
 const noDrops = 'The branches that would be left train from the start, as one LoRA: none is dropped.';
 const noScalars = 'A LoRA has no scalar for each layer that could be trained.';
@@ -428,6 +385,28 @@ const table = {
     label: 'Smallest crop',
     help: 'Share of the image that a crop covers at least.',
   },
+  upsideDown: {
+    kind: 'choice',
+    default: 'no',
+    choices: [
+      ['no', 'No'],
+      ['yes', 'Half of the images'],
+    ],
+    group: 'augmentation',
+    when: mirroring,
+    label: 'Upside down',
+    help: 'Turns top and bottom over as well. For pictures from above or of cells, not where up is up.',
+  },
+  notMirrored: {
+    kind: 'text',
+    default: '',
+    most: 4000,
+    empty: 'none',
+    group: 'augmentation',
+    when: mirroring,
+    label: 'Never mirrored',
+    help: 'Classes of which no image is mirrored or turned over, with commas between: left hands, letters. A name that has a comma stands in double quotes.',
+  },
   mixup: {
     kind: 'number',
     default: 0,
@@ -543,9 +522,11 @@ type ValueOf<O> = O extends { readonly choices: readonly (readonly [infer V, str
   ? V extends number
     ? number
     : V
-  : O extends { readonly empty: string }
-    ? number | null
-    : number;
+  : O extends { readonly kind: 'text' }
+    ? string
+    : O extends { readonly empty: string }
+      ? number | null
+      : number;
 
 /** The fields below a name, without it. */
 type Below<T, Name extends string> = {

@@ -37,6 +37,7 @@ export function limitsText({ least, above, most, below, percent }: NumberOption,
 function needed(option: Option, inPercent: boolean): string {
   if (option.kind === 'choice')
     return `One of ${option.choices.map(([value]) => value).join(', ')} is needed`;
+  if (option.kind === 'text') return `A text of at most ${option.most} characters is needed`;
   return `A ${option.whole === true ? 'whole ' : ''}number ${limitsText(option, inPercent)} is needed`;
 }
 
@@ -63,6 +64,8 @@ function valueOfJson(option: Option, json: unknown): Read {
   if (option.kind === 'choice') {
     const found = option.choices.find(([value]) => value === json);
     if (found !== undefined) return ok(found[0]);
+  } else if (option.kind === 'text') {
+    if (typeof json === 'string' && json.length <= option.most) return ok(json);
   } else if (json === null && option.empty !== undefined) return ok(null);
   else if (typeof json === 'number' && isWithin(option, json)) return ok(json);
   return fail(`${needed(option, false)}, not ${shortly(json)}.`);
@@ -82,6 +85,7 @@ export function valueOfText(
     const found = option.choices.find(([value]) => String(value) === text.trim());
     return found === undefined ? wrong : ok(found[0]);
   }
+  if (option.kind === 'text') return text.length <= option.most ? ok(text.trim()) : wrong;
   if (text.trim() === '' || text.trim() === 'null')
     return option.empty === undefined || required ? wrong : ok(null);
   // A decimal comma, but not where it would be one between thousands.

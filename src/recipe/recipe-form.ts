@@ -74,6 +74,7 @@ export function wordsOf(form: RecipeForm, path: Path): string {
   const text = form.texts.get(path) ?? '';
   if (option.kind === 'choice') return option.choices.find(([value]) => String(value) === text)?.[1] ?? text;
   if (text === '') return option.empty ?? '';
+  if (option.kind === 'text') return text;
   const unit = option.percent === true ? '%' : option.unit;
   return unit === undefined ? text : `${text} ${unit}`;
 }

@@ -2,10 +2,20 @@
 // takes, the worker takes, and the other way; what is not shown blocks nobody.
 import { describe, expect, it, test } from 'vitest';
 import { faultSentence } from '../shared/describe-fault.ts';
-import { groups, optionOf, paths, type Path, type Recipe } from './options.ts';
+import { groups } from './option-groups.ts';
+import { optionOf, paths, type Path, type Recipe } from './options.ts';
 import { formOf, readForm, wordsOf, type RecipeForm } from './recipe-form.ts';
 import { readRecipe, readRecipeFile } from './read-recipe.ts';
-import { batchOf, defaultEpochs, recipeDefaults, stepsOf, valueAt, withLength } from './recipe.ts';
+import {
+  batchOf,
+  defaultEpochs,
+  namesIn,
+  notMirroredOf,
+  recipeDefaults,
+  stepsOf,
+  valueAt,
+  withLength,
+} from './recipe.ts';
 
 const form = formOf(recipeDefaults);
 type Texts = Partial<Record<Path, string>>;
@@ -46,11 +56,28 @@ describe('the table', () => {
     expect(Object.keys(recipeDefaults).sort()).toEqual(
       [
         ...['augment', 'batch', 'classBalance', 'clipNorm', 'dmlora', 'epochs', 'headRate', 'headStart'],
-        ...['labelSmoothing', 'learningRate', 'learningRateFloor', 'memory', 'mixup', 'patience'],
-        ...['scalarRate', 'seed', 'smallestCrop', 'split', 'steps', 'warmup'],
+        ...[
+          'labelSmoothing',
+          'learningRate',
+          'learningRateFloor',
+          'memory',
+          'mixup',
+          'notMirrored',
+          'patience',
+        ],
+        ...['scalarRate', 'seed', 'smallestCrop', 'split', 'steps', 'upsideDown', 'warmup'],
         'weightDecay',
       ].sort(),
     );
+  });
+
+  it('reads names with commas between them, and knows which are no classes', () => {
+    expect(namesIn(' left hand, b,, "a, b" ,"" ')).toEqual(['left hand', 'b', 'a, b']);
+    const read = (augment: 'none' | 'flip', notMirrored: string) =>
+      notMirroredOf({ augment, notMirrored }, ['a', 'b', 'a, b']);
+    expect(read('flip', '"a, b",a')).toEqual({ ok: true, value: new Set([2, 0]) });
+    expect(read('flip', 'a, c')).toMatchObject({ ok: false, fault: { field: 'notMirrored' } });
+    expect(read('none', 'a, c')).toMatchObject({ ok: true });
   });
 
   it('gives every group words from values that are shown', () => {

@@ -44,6 +44,25 @@ export function recipeOf(values: ReadonlyMap<Path, Value>): Recipe {
 
 export const recipeDefaults: Recipe = recipeOf(new Map());
 
+/** The names in a text: commas between them, and in double quotes one that has a comma. */
+export function namesIn(text: string): string[] {
+  return [...text.matchAll(/"([^"]*)"|[^,"]+/g)]
+    .map(([whole, quoted]) => (quoted ?? whole).trim())
+    .filter((name) => name !== '');
+}
+
+/** Classes of which a recipe draws no mirror images; fails where one is no class of these. */
+export function notMirroredOf(
+  { augment, notMirrored }: Pick<Recipe, 'augment' | 'notMirrored'>,
+  classes: readonly string[],
+): Result<ReadonlySet<number>, BadRecipe> {
+  const names = augment === 'none' ? [] : namesIn(notMirrored);
+  const unknown = names.find((name) => !classes.includes(name));
+  if (unknown === undefined) return ok(new Set(names.map((name) => classes.indexOf(name))));
+  const detail = `No class of the images is called "${unknown.slice(0, 60)}".`;
+  return fail({ kind: 'bad-recipe', field: 'notMirrored', detail });
+}
+
 /** The options that the method itself reads. */
 export type DmloraOptions = Recipe['dmlora'];
 

@@ -1,17 +1,17 @@
 // Draws of the augmentation: they depend on (seed, step, position) alone, stay inside the image, and have the
 // shares and proportions that were asked for.
 import { describe, expect, test } from 'vitest';
-import { cropUnit, wholeImage, type Crop } from '../engine/crop.ts';
-import { cropsOf, type AugmentOptions } from './augment.ts';
+import { cropUnit, sampleCrop, turnedOver, wholeImage, type Crop } from '../engine/crop.ts';
+import { cropsOf, withCrops, type AugmentOptions } from './augment.ts';
 
 const side = 64;
-const both: AugmentOptions = { augment: 'crop+flip', smallestCrop: 0.35 };
+const both: AugmentOptions = { augment: 'crop+flip', smallestCrop: 0.35, upsideDown: 'no' };
 const draw = (options: AugmentOptions, seed: number, step: number, images: number): readonly Crop[] =>
   cropsOf(options, side, seed, step, images) ?? [];
 
 describe('draws', () => {
   test('nothing is drawn without augmentation', () => {
-    expect(cropsOf({ augment: 'none', smallestCrop: 0.35 }, side, 1, 0, 4)).toBeUndefined();
+    expect(cropsOf({ ...both, augment: 'none' }, side, 1, 0, 4)).toBeUndefined();
   });
 
   test('the same seed, step and position give the same crop, whatever the batch and the order of calls', () => {
@@ -33,6 +33,42 @@ describe('draws', () => {
       expect(crop).toEqual(
         crop.dx < 0 ? { ...wholeImage, x: (side - 1) * cropUnit, dx: -cropUnit } : wholeImage,
       );
+  });
+
+  test('turned over, half of the images have their rows from bottom to top, and nothing else is another', () => {
+    const crops = draw(both, 5, 2, 2000);
+    const turned = draw({ ...both, upsideDown: 'yes' }, 5, 2, 2000);
+    const over = turned.filter(({ dy }) => dy < 0);
+    expect(over.length / 2000).toBeGreaterThan(0.46);
+    expect(over.length / 2000).toBeLessThan(0.54);
+    // Independent of the mirror images.
+    expect(over.filter(({ dx }) => dx < 0).length / over.length).toBeCloseTo(0.5, 1);
+    turned.forEach((crop, i) => expect(crop.dy < 0 ? turnedOver(crop, side) : crop).toEqual(crops[i]));
+    const picture = Uint8Array.from({ length: 3 * side * side }, (_, i) => (i * i * 31 + 7 * i) % 256);
+    const rows = Array.from({ length: side }, (_, row) => [
+      ...picture.subarray(row * 3 * side, (row + 1) * 3 * side),
+    ]);
+    expect([...sampleCrop(picture, side, turnedOver(wholeImage, side))]).toEqual(rows.reverse().flat());
+  });
+
+  test('classes that are not mirrored are never, and others have the images that they had', () => {
+    const recipe = { ...both, upsideDown: 'yes', seed: 3 } as const;
+    const labels = Int32Array.from({ length: 600 }, (_, i) => i % 3);
+    const batch = { labels, pixels: { kind: 'bytes', data: new Uint8Array(0) } } as const;
+    const crops = withCrops(batch, recipe, { imageSize: side }, 4, new Set([1])).crops ?? [];
+    const free = withCrops(batch, recipe, { imageSize: side }, 4, new Set()).crops ?? [];
+    const upright = ({ dx, dy, ...crop }: Crop, { dx: x, dy: y }: Crop): Crop => ({
+      ...crop,
+      ...{ dx: Math.abs(dx), dy: Math.abs(dy), x: dx < 0 && x > 0 ? crop.x + (side - 1) * dx : crop.x },
+      y: dy < 0 && y > 0 ? crop.y + (side - 1) * dy : crop.y,
+    });
+    crops.forEach((crop, i) => {
+      if (labels[i] !== 1) expect(crop).toEqual(free[i]);
+      // The same rectangle, as it stands.
+      else expect(crop).toEqual(upright(free[i] ?? wholeImage, crop));
+    });
+    expect(free.some(({ dx }, i) => labels[i] === 1 && dx < 0)).toBe(true);
+    expect(free.some(({ dy }, i) => labels[i] === 1 && dy < 0)).toBe(true);
   });
 
   test('crops cover the shares of the area and the proportions that were asked for, inside the image', () => {

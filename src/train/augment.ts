@@ -1,13 +1,13 @@
 // Augmentation of training images: a random resized crop (Szegedy et al., "Going Deeper with Convolutions",
-// 2014) and a horizontal flip, drawn for (seed, step, position in the batch) alone, so that a resumed run
+// 2014), a horizontal flip and a vertical one, drawn for (seed, step, position in the batch) alone, so that a resumed run
 // draws what an uninterrupted one draws. The engines sample the pixels; what is evaluated is never augmented.
-import { cropOf, type Crop } from '../engine/crop.ts';
+import { cropOf, turnedOver, type Crop } from '../engine/crop.ts';
 import type { Batch } from '../engine/engine.ts';
 import type { Recipe } from '../recipe/options.ts';
 import { randomStream } from '../shared/random.ts';
 import type { VitConfig } from '../vit/vit-config.ts';
 
-export type AugmentOptions = Pick<Recipe, 'augment' | 'smallestCrop'>;
+export type AugmentOptions = Pick<Recipe, 'augment' | 'smallestCrop' | 'upsideDown'>;
 
 /** Width to height of a crop: log-uniform between these, as everywhere. */
 const ratios = [3 / 4, 4 / 3] as const;
@@ -16,19 +16,31 @@ const tries = 10;
 /** Draws kept for one image. */
 const drawsAnImage = 64;
 
-/** The crops of a step's batch, or undefined where nothing is augmented. */
+/**
+ * The crops of a step's batch, or undefined where nothing is augmented.
+ *
+ * @param stays whether an image is neither mirrored nor turned over; what is drawn for others, and the crop, are
+ *   the same with and without it.
+ */
 export function cropsOf(
-  { augment, smallestCrop }: AugmentOptions,
+  { augment, smallestCrop, upsideDown }: AugmentOptions,
   side: number,
   seed: number,
   step: number,
   images: number,
+  stays: (image: number) => boolean = () => false,
 ): readonly Crop[] | undefined {
   if (augment === 'none') return undefined;
   const stream = randomStream(seed, 'augment');
-  return Array.from({ length: images }, (_, image) => {
+  // A stream of its own, so that crops and mirror images are the same with and without it.
+  const over = randomStream(seed, 'augment', 1);
+  const oriented = (crop: Crop, image: number): Crop =>
+    upsideDown === 'yes' && !stays(image) && over.uniform(step, image * drawsAnImage) < 0.5
+      ? turnedOver(crop, side)
+      : crop;
+  const crop = (image: number): Crop => {
     const draw = (i: number): number => stream.uniform(step, image * drawsAnImage + i);
-    const flip = draw(0) < 0.5;
+    const flip = draw(0) < 0.5 && !stays(image);
     const whole = cropOf(side, 0, 0, side, side, flip);
     if (augment === 'flip') return whole;
     for (let attempt = 0; attempt < tries; attempt++) {
@@ -42,15 +54,22 @@ export function cropsOf(
       return cropOf(side, (across ?? 0) * (side - width), (down ?? 0) * (side - height), width, height, flip);
     }
     return whole;
-  });
+  };
+  return Array.from({ length: images }, (_, image) => oriented(crop(image), image));
 }
 
-/** A training batch with the crops of its step. */
+/**
+ * A training batch with the crops of its step.
+ *
+ * @param notMirrored classes whose images are neither mirrored nor turned over.
+ */
 export function withCrops(
   batch: Batch,
   recipe: AugmentOptions & { readonly seed: number },
   { imageSize }: Pick<VitConfig, 'imageSize'>,
   step: number,
+  notMirrored: ReadonlySet<number>,
 ): Batch {
-  return { ...batch, crops: cropsOf(recipe, imageSize, recipe.seed, step, batch.labels.length) };
+  const stays = (image: number): boolean => notMirrored.has(batch.labels[image] ?? -1);
+  return { ...batch, crops: cropsOf(recipe, imageSize, recipe.seed, step, batch.labels.length, stays) };
 }

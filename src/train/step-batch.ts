@@ -2,6 +2,8 @@
 // function of the step alone, so that a resumed run, and who shows a step ahead, have what the run has.
 import type { Batch } from '../engine/engine.ts';
 import type { Recipe } from '../recipe/options.ts';
+import { notMirroredOf } from '../recipe/recipe.ts';
+import { unwrap } from '../shared/result.ts';
 import type { VitModel } from '../vit/parameters.ts';
 import { withCrops } from './augment.ts';
 import { classCounts, classWeights, withTargets } from './targets.ts';
@@ -20,6 +22,12 @@ interface Stepping {
 /** The batch of each 0-based step, as an engine is given it. */
 export function stepBatches({ recipe, model, data, batch: images }: Stepping): (step: number) => Batch {
   const weights = classWeights(classCounts(data.train.labels, data.classes.length), recipe);
+  const notMirrored = unwrap(notMirroredOf(recipe, data.classes));
   return (step) =>
-    withTargets(withCrops(data.trainBatch(step, images), recipe, model.config, step), recipe, weights, step);
+    withTargets(
+      withCrops(data.trainBatch(step, images), recipe, model.config, step, notMirrored),
+      recipe,
+      weights,
+      step,
+    );
 }

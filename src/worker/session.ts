@@ -7,7 +7,7 @@ import type { Adapter } from '../dmlora/adapter.ts';
 import { loraNeeds, loraProblem } from '../dmlora/lora-start.ts';
 import type { Recipe } from '../recipe/options.ts';
 import { readRecipe } from '../recipe/read-recipe.ts';
-import { checkDepth } from '../recipe/recipe.ts';
+import { checkDepth, notMirroredOf } from '../recipe/recipe.ts';
 import { unlessAborted } from '../shared/concurrent.ts';
 import { describeFault } from '../shared/describe-fault.ts';
 import { cancelled } from '../shared/fault.ts';
@@ -384,6 +384,8 @@ export class Session {
     const data = splitData(open, { options: recipe.split, seed: recipe.seed });
     this.#data = data;
     if (data.summary.fault !== null) return fail(data.summary.fault);
+    const mirrors = notMirroredOf(recipe, data.classes);
+    if (!mirrors.ok) return mirrors;
     const head = await startingHead(model, data.classes);
     if (!head.ok) return head;
     await unlessAborted(this.#stopMeasuring(), signal);

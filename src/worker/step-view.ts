@@ -10,7 +10,7 @@ import { inputRows, partOfBatch } from '../engine/autodiff/network-input.ts';
 import { pixelsOfRows } from '../engine/autodiff/patches.ts';
 import type { Batch } from '../engine/engine.ts';
 import type { Recipe } from '../recipe/options.ts';
-import { batchOf, stepsOf } from '../recipe/recipe.ts';
+import { batchOf, notMirroredOf, stepsOf } from '../recipe/recipe.ts';
 import { present } from '../shared/assert.ts';
 import { cancelled } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
@@ -51,6 +51,8 @@ async function stepAhead(
   const data = splitData(open, { options: recipe.split, seed: recipe.seed });
   const { images, classes, summary } = data;
   if (summary.fault !== null) return fail(summary.fault);
+  const mirrors = notMirroredOf(recipe, classes);
+  if (!mirrors.ok) return mirrors;
   const usable = await decodable(data, preprocessing, loading);
   if (!usable.ok) return usable;
   const train = usable.value;

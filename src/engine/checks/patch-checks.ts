@@ -1,6 +1,6 @@
 // Patch rows of crops and flips on the device against the same sampling on the host: the places are integers,
 // so only the interpolation rounds. A function that throws, run in Node and in a browser.
-import { cropOf, sampleCrop, wholeImage, type Crop } from '../crop.ts';
+import { cropOf, sampleCrop, turnedOver, wholeImage, type Crop } from '../crop.ts';
 import { assertClose } from './close.ts';
 import { patchRowsGrid, patchRowsKernel } from '../kernels/shaders/patch-rows.ts';
 import { runKernel } from './kernel-runner.ts';
@@ -17,7 +17,7 @@ export async function checkCrops(device: GPUDevice): Promise<void> {
   const crops: readonly Crop[] = [
     wholeImage,
     cropOf(side, 3.3, 0.2, 11.7, 15.1, true),
-    cropOf(side, 0, 8.4, 20.9, 12.5, false),
+    turnedOver(cropOf(side, 0, 8.4, 20.9, 12.5, false), side),
     wholeImage,
   ];
   const step = new Uint32Array(20);

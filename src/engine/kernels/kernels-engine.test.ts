@@ -145,9 +145,9 @@ describe.skipIf(missingGpu !== null)('kernel engine', () => {
   test('crops: gradients agree with the autodiff engine, and differ from those of whole images', async () => {
     const config = { ...micro, imageSize: 24 };
     const adapter = randomAdapter(config, classes);
-    const { augment, smallestCrop } = { augment: 'crop+flip', smallestCrop: 0.35 } as const;
+    const options = { augment: 'crop+flip', smallestCrop: 0.35, upsideDown: 'yes' } as const;
     const batch = randomBatch(config, 4, classes);
-    const crops = cropsOf({ augment, smallestCrop }, config.imageSize, 3, 5, 4);
+    const crops = cropsOf(options, config.imageSize, 3, 5, 4);
     const of = async (engine: Engine, given: Batch): Promise<Gradients> => {
       unwrap(await engine.prepare(randomModel(config), adapter, plainNormalisation, { batch: 4, classes }));
       const result = unwrap(await engine.gradients(given, new Map()));

@@ -13,7 +13,7 @@ function useWords(path: Path): { readonly empty: string | undefined; readonly he
   const images = useData(({ data }) => (data === null ? 0 : splitSize(data, 'train')));
   const option = optionOf(path);
   if (path !== 'epochs' || images === 0)
-    return { empty: option.kind === 'number' ? option.empty : undefined, help: option.help };
+    return { empty: option.kind === 'choice' ? undefined : option.empty, help: option.help };
   const epochs = String(defaultEpochs(images));
   const help = `Passes over the training images. Empty: ${epochs}, for ${countText(images, 'image')}.`;
   return { empty: epochs, help };
@@ -51,7 +51,7 @@ export function RecipeField({ path }: { readonly path: Path }) {
       ) : (
         <input
           id={id}
-          inputMode="decimal"
+          inputMode={option.kind === 'text' ? 'text' : 'decimal'}
           list={offered === undefined ? undefined : `${id}-offered`}
           autoComplete="off"
           value={value}

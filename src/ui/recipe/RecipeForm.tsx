@@ -1,7 +1,8 @@
 // The settings of a run: the few that most people need in sight, the other groups of the table of options one
 // click away.
 import { useState } from 'react';
-import { groups, optionOf, type Group, type Path } from '../../recipe/options.ts';
+import { groups, type Group } from '../../recipe/option-groups.ts';
+import { optionOf, type Path } from '../../recipe/options.ts';
 import { wordsOf } from '../../recipe/recipe-form.ts';
 import { resetRecipe, setBackend, setLengthIn, useRecipe } from '../../state/recipe-store.ts';
 import type { BackendChoice } from '../../worker/protocol.ts';

@@ -1,6 +1,7 @@
 // An image as the model gets it with a map of where it looks over it: two canvases, one above the other, of which
 // the upper one has a pixel for each patch and is drawn out smoothly. In words for whoever does not see it.
 import { heatFigures } from '../../understand/heat.ts';
+import { PixelCanvas } from '../parts/PixelCanvas.tsx';
 import { percentText } from '../parts/words.ts';
 import styles from './Look.module.css';
 
@@ -36,12 +37,7 @@ export function HeatPicture({ pixels, side, map, grid, strength, title, why }: H
   return (
     <figure className={styles.figure}>
       <div className={styles.stack} role="img" aria-label={`${title}. ${words}`}>
-        <canvas
-          className={styles.layer}
-          width={side}
-          height={side}
-          ref={(canvas) => drawPixels(canvas, pixels, side)}
-        />
+        <PixelCanvas className={styles.layer} pixels={pixels} side={side} />
         {map !== null && (
           <canvas
             className={styles.layer}
@@ -57,14 +53,6 @@ export function HeatPicture({ pixels, side, map, grid, strength, title, why }: H
       </figcaption>
     </figure>
   );
-}
-
-function drawPixels(canvas: HTMLCanvasElement | null, pixels: Uint8Array, side: number): void {
-  const context = canvas?.getContext('2d') ?? null;
-  if (context === null) return;
-  const shown = new Uint8ClampedArray(4 * side * side).fill(255);
-  for (let i = 0; i < side * side; i++) shown.set(pixels.subarray(3 * i, 3 * i + 3), 4 * i);
-  context.putImageData(new ImageData(shown, side), 0, 0);
 }
 
 function drawHeat(canvas: HTMLCanvasElement | null, map: Float32Array, grid: number): void {

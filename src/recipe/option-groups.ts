@@ -1,0 +1,57 @@
+// The groups of the form of a recipe: their order, their titles, and what is said of one that is closed.
+
+/** The words of what an option's field holds now; null while it is not shown. */
+type Say = (path: string) => string | null;
+
+export type GroupName = 'length' | 'branches' | 'split' | 'augmentation' | 'loss' | 'memory' | 'optimiser';
+
+export interface Group {
+  readonly name: GroupName;
+  readonly title: string;
+  /** What stands beside the title while the group is closed. */
+  readonly summary: (say: Say) => string;
+}
+
+/** The groups of the form in their order; the fields of `length` are always in sight. */
+export const groups: readonly Group[] = [
+  { name: 'length', title: 'Length', summary: () => '' },
+  {
+    name: 'branches',
+    title: 'Branches',
+    summary: (say) => {
+      const [start, end] = [say('dmlora.branches'), say('dmlora.branchesEnd')];
+      return `${end === null ? `${start}, all stay` : `${start} → ${end}`}, rank ${say('dmlora.rank')}`;
+    },
+  },
+  {
+    name: 'split',
+    title: 'Split',
+    summary: (say) => {
+      const [train, together] = [say('split.trainPerClass'), say('split.together')];
+      return [
+        `${say('split.validationFraction')} to validate`,
+        ...(train === 'all' ? [] : [`${train} a class to learn from`]),
+        ...(together === 'each by itself' ? [] : [`drawn together ${together}`]),
+      ].join(', ');
+    },
+  },
+  {
+    name: 'augmentation',
+    title: 'Augmentation',
+    summary: (say) => {
+      const mixup = say('mixup');
+      return `${say('augment')?.toLowerCase()}${mixup === '0' ? '' : `, mixup ${mixup}`}`;
+    },
+  },
+  {
+    name: 'loss',
+    title: 'Loss',
+    summary: (say) => {
+      const smoothing = say('labelSmoothing');
+      const classes = `classes ${say('classBalance')?.toLowerCase()}`;
+      return smoothing === '0 %' ? classes : `${classes}, labels smoothed by ${smoothing}`;
+    },
+  },
+  { name: 'memory', title: 'Memory', summary: (say) => say('memory.budgetMB') ?? '' },
+  { name: 'optimiser', title: 'Optimiser', summary: () => 'AdamW, cosine' },
+];
