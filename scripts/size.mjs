@@ -19,7 +19,7 @@ const limits = new Map([
   ['export', 42],
   ['runs', 20],
   ['understand', 40],
-  ['places', 16],
+  ['places', 18],
   ['gallery', 14],
 ]);
 
