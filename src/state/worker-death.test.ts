@@ -80,7 +80,7 @@ describe('a worker that dies', () => {
       const [, client] = await saved({ runs: [asked === 'result' ? ended : listed, { ...listed, id: 'b' }] });
       const call = client.call.bind(client);
       let die: (() => void) | null = null;
-      client.call = ((name, input) =>
+      client.call = (name, input) =>
         name === asked && die === null
           ? new Promise((resolve) => {
               die = () => {
@@ -88,7 +88,7 @@ describe('a worker that dies', () => {
                 client.emit({ kind: 'fault', fault: died });
               };
             })
-          : call(name, input)) as typeof call;
+          : call(name, input);
       savedRunsStore.setState({ runs: [] });
       if (asked === 'result') client.play(50);
       else client.emit({ kind: 'saved', id: 'b', step: 8, busyMs: 1 });
