@@ -53,7 +53,8 @@ describe.skipIf(absent)('messy.zip', async () => {
         ignored?.code,
         ...(image?.warnings ?? []).map((warning) => warning.code),
       ];
-      expect(given).toContain(entry.code);
+      // HEIC is read since the list was made; the one in it is a head without a picture.
+      expect(given).toContain(path.endsWith('.heic') ? 'undecodable' : entry.code);
     }
     if (image === undefined) return;
     expect(report!.classes[image.classIndex]).toBe(entry.class!.normalize('NFC'));
