@@ -178,7 +178,7 @@ test('a model that does not fit is refused with what to do, and fits when there 
   await ask(page, 'ann/micro');
   await expect(page.getByTestId('fault')).toHaveAttribute('data-kind', 'storage');
   await expect(page.getByTestId('fault')).toContainText(
-    /too little room.*\d+ k?B are needed.*Delete runs .* or models/,
+    /too little room.*\d+ k?B are needed.*Delete runs .* models .* or data sets/,
   );
   await session.send('Storage.overrideQuotaForOrigin', { origin: new URL(page.url()).origin });
   await page.getByTestId('hub-open').click();
