@@ -1,5 +1,5 @@
-// How the 16-bit grey among the images of a pile is read, as a choice of the reading; for the window of a whole set its
-// values are counted, which takes one pass over the files.
+// How the 16-bit grey among the images of a pile is read, as a choice of the reading; for the window of a
+// whole set its values are counted, which takes one pass over the files.
 import { eachOf, unlessAborted } from '../shared/concurrent.ts';
 import { grey16Percentiles, windowOf } from './grey16.ts';
 import type { ImageWorker } from './image-work.ts';

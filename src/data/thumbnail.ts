@@ -6,8 +6,9 @@ import { turned, type RgbaImage } from './raster.ts';
 import { maxPixels, maxSide as maxImageSide, type ImageHeader } from './image-header.ts';
 
 /**
- * Of a file that the browser decodes, or of a picture that was decoded here: a JPEG of at most `maxSide` pixels a side, upright, never enlarged, alpha over white; a fault of kind
- * 'bad-file' when the image does not decode or is too large. Never throws.
+ * Of a file that the browser decodes, or of a picture that was decoded here: a JPEG of at most `maxSide` pixels
+ * a side, upright, never enlarged, alpha over white; a fault of kind 'bad-file' when the image does not decode
+ * or is too large. Never throws.
  */
 export async function makeThumbnail(
   source: Blob | RgbaImage,

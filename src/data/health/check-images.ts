@@ -46,8 +46,9 @@ export interface ImageCheck {
 }
 
 /**
- * What is found among images, which are given in the order of their places. A group of near copies is told once: as a leak where training and held-out
- * images are in it, else as a conflict where it has two classes, else as copies.
+ * What is found among images, which are given in the order of their places. A group of near copies is told
+ * once: as a leak where training and held-out images are in it, else as a conflict where it has two classes,
+ * else as copies.
  *
  * @param between is awaited again and again, so that the thread can do something else
  */

@@ -10,6 +10,7 @@ import json
 import os
 import random
 import shutil
+import tempfile
 
 import datasets
 import pyarrow as pa
@@ -83,7 +84,7 @@ def prefixed(name):
 
 
 def read(name, image, label, files):
-    loaded = datasets.load_dataset("parquet", data_files=files, cache_dir="/tmp/parquet-samples")
+    loaded = datasets.load_dataset("parquet", data_files=files, cache_dir=os.path.join(tempfile.gettempdir(), "parquet-samples"))
     out = {}
     for split, rows in loaded.items():
         names = getattr(rows.features[label], "names", None)
