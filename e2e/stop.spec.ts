@@ -11,7 +11,7 @@ const startAndStop = (page: Page): Promise<void> =>
     const named = (name: string): HTMLButtonElement | undefined =>
       [...document.querySelectorAll('button')].find((one) => one.textContent.trim() === name);
     named('Start')?.click();
-    while (named('Stop')?.ariaDisabled !== 'false') await new Promise((resolve) => setTimeout(resolve));
+    while (named('Stop')?.ariaDisabled !== null) await new Promise((resolve) => setTimeout(resolve));
     named('Stop')?.click();
   });
 
