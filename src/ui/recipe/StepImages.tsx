@@ -65,12 +65,12 @@ function Shown({ view, step, isAsking }: ShownProps) {
           {some}
         </p>
         <div>
-          <Button variant="quiet" disabled={step === 0} onClick={() => void trainer.viewStep(step - 1)}>
+          <Button variant="quiet" held={step === 0} onClick={() => void trainer.viewStep(step - 1)}>
             Step before
           </Button>
           <Button
             variant="quiet"
-            disabled={step >= steps - 1}
+            held={step >= steps - 1}
             onClick={() => void trainer.viewStep(step + 1)}
           >
             Next step
