@@ -68,11 +68,7 @@ function Shown({ view, step, isAsking }: ShownProps) {
           <Button variant="quiet" held={step === 0} onClick={() => void trainer.viewStep(step - 1)}>
             Step before
           </Button>
-          <Button
-            variant="quiet"
-            held={step >= steps - 1}
-            onClick={() => void trainer.viewStep(step + 1)}
-          >
+          <Button variant="quiet" held={step >= steps - 1} onClick={() => void trainer.viewStep(step + 1)}>
             Next step
           </Button>
         </div>
