@@ -1,15 +1,15 @@
-// Folding: what a module's branches add to its weight, carried by one branch fewer as well as any branches of their
-// ranks can. The update is never formed; all sums are in float64.
+// Folding: what a module's branches add to its weight, carried by one branch fewer as well as any branches
+// of their ranks can. The update is never formed; all sums are in float64.
 import { ndArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
 import type { Branch } from './adapter.ts';
 import { dot, lengthOf, linesOf, turnedApart } from './updates.ts';
 
 /**
- * The survivors with the best approximation of M = sum_k B_k A_k, the leaving branch included, that their ranks
- * allow (Eckart and Young 1936). With M = U S V' the survivors, in ascending index, take the triplets one after the
- * other, the largest first: B = U sqrt(S), A = sqrt(S) V', and in each row of A the entry of largest magnitude is
- * positive. What is lost is the tail of the singular values.
+ * The survivors with the best approximation of M = sum_k B_k A_k, the leaving branch included, that their
+ * ranks allow (Eckart and Young 1936). With M = U S V' the survivors, in ascending index, take the triplets
+ * one after the other, the largest first: B = U sqrt(S), A = sqrt(S) V', and in each row of A the entry of
+ * largest magnitude is positive. What is lost is the tail of the singular values.
  *
  * @param branches the live branches, in ascending index.
  * @param gone the index of the one that leaves.
@@ -40,9 +40,9 @@ interface Triplet {
 }
 
 /**
- * Singular triplets of the sum of the branches' updates, the largest first, as many as their ranks together. With
- * X' = P K and Y = Q L the rows of the A's and the columns of the B's by orthonormal ones, the sum is Y X = Q (L K') P',
- * and the square in the middle is turned apart.
+ * Singular triplets of the sum of the branches' updates, the largest first, as many as their ranks
+ * together. With X' = P K and Y = Q L the rows of the A's and the columns of the B's by orthonormal ones,
+ * the sum is Y X = Q (L K') P', and the square in the middle is turned apart.
  */
 function tripletsOf(branches: readonly Branch[]): Triplet[] {
   const x = orthonormal(branches.flatMap(({ A }) => linesOf(A, A.shape[0] ?? 0, 'rows')));
@@ -74,8 +74,9 @@ function tripletsOf(branches: readonly Branch[]): Triplet[] {
 }
 
 /**
- * Lines by orthonormal ones: line j = sum over i <= j of parts[j][i] basis[i]. Modified Gram-Schmidt, twice over, which
- * leaves right angles to rounding (Giraud et al. 2005); what depends on the lines before it has a zero for its own.
+ * Lines by orthonormal ones: line j = sum over i <= j of parts[j][i] basis[i]. Modified Gram-Schmidt, twice
+ * over, which leaves right angles to rounding (Giraud et al. 2005); what depends on the lines before it has
+ * a zero for its own.
  */
 function orthonormal(lines: readonly Float64Array[]): {
   readonly basis: readonly Float64Array[];

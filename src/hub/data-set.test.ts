@@ -1,5 +1,5 @@
-// Data sets of the Hub over real HTTP against the stand-in: what is told before a byte is downloaded, what is taken of a
-// repository, and how lies end: in a fault, with nothing bad kept.
+// Data sets of the Hub over real HTTP against the stand-in: what is told before a byte is downloaded, what
+// is taken of a repository, and how lies end: in a fault, with nothing bad kept.
 import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { startHubStandIn, type HubStandIn } from '../../scripts/testing/hub-stand-in.ts';
