@@ -59,6 +59,12 @@ export async function stepsDone(page: Page): Promise<number> {
   return Number(await page.getByTestId('step').getAttribute('data-step'));
 }
 
+/** Starts a run that waits after its first step: one that starts and is paused may be over by then. */
+export async function startWithStep(page: Page): Promise<void> {
+  await button(page, 'Step').click();
+  await expectPhase(page, 'paused');
+}
+
 /** Presses Step while paused and waits until the step is done and the run paused again. */
 export async function singleStep(page: Page): Promise<void> {
   const before = await stepsDone(page);

@@ -1,5 +1,15 @@
 // Promise: images are put right in the app and trained on as they were put right, over a reload too.
-import { button, expectPhase, go, loadRecipe, openApp, openModel, openPictures, singleStep } from './app.ts';
+import {
+  button,
+  expectPhase,
+  go,
+  loadRecipe,
+  openApp,
+  openModel,
+  openPictures,
+  singleStep,
+  startWithStep,
+} from './app.ts';
 import { expect, test } from './graft-test.ts';
 import { microModel } from './headless.ts';
 import { writePictures } from './pictures.ts';
@@ -26,9 +36,7 @@ test('relabel, undo, redo, train, reload, continue', async ({ page }, info) => {
   await expect(images.nth(2)).toHaveAccessibleName(/violet.*edited/);
 
   await loadRecipe(page, { steps: 150, batch: 4 }, info.outputPath('recipe.json'));
-  await button(page, 'Start').click();
-  await button(page, 'Pause').click();
-  await expectPhase(page, 'paused');
+  await startWithStep(page);
   await singleStep(page);
   await singleStep(page);
   await page.reload();

@@ -7,7 +7,7 @@ import { contentSecurityPolicy } from '../scripts/headers.mjs';
 import { serviceWorkerName, serviceWorkerText } from '../scripts/offline.mjs';
 import { dist, root } from '../scripts/setup/paths.mjs';
 import { startStaticHost } from '../scripts/testing/static-host.mjs';
-import { button, expectPhase, go, loadRecipe, openModel, openPictures } from './app.ts';
+import { button, expectPhase, go, loadRecipe, openModel, openPictures, startWithStep } from './app.ts';
 import { expect, test, type Watch } from './graft-test.ts';
 import { microModel } from './headless.ts';
 import { writePictures } from './pictures.ts';
@@ -107,9 +107,7 @@ test('a newer build waits for the run and for other tabs, and the open page keep
   await loadRecipe(page, { steps: 200, batch: 8 }, info.outputPath('recipe.json'));
   await go(page, 'Train');
   await page.getByLabel('Backend').selectOption('wasm');
-  await button(page, 'Start').click();
-  await button(page, 'Pause').click();
-  await expectPhase(page, 'paused');
+  await startWithStep(page);
 
   const next = info.outputPath('next');
   await nextBuild(next);

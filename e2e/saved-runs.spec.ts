@@ -11,13 +11,14 @@ import {
   openModel,
   openPictures,
   singleStep,
+  startWithStep,
   stepsDone,
 } from './app.ts';
 import { expect, test } from './graft-test.ts';
 import { microModel } from './headless.ts';
 import { writePictures } from './pictures.ts';
 
-// Drops on the way, stage 2 from step 120; long enough to be paused.
+// Drops on the way, stage 2 from step 120.
 const recipe = { steps: 150, batch: 4, seed: 6, augment: 'crop+flip' };
 
 // Three runs and their exports, on whatever machine this is.
@@ -64,9 +65,7 @@ async function saved(page: Page, click: () => Promise<void>, path: string): Prom
 }
 
 async function pausedAfterSteps(page: Page, steps: number): Promise<void> {
-  await button(page, 'Start').click();
-  await button(page, 'Pause').click();
-  await expectPhase(page, 'paused');
+  await startWithStep(page);
   while ((await stepsDone(page)) < steps) await singleStep(page);
   await expect(page.getByTestId('saved')).toHaveAttribute('data-step', String(await stepsDone(page)));
 }

@@ -37,7 +37,7 @@ const pressable = (readiness: Readiness): string[] => {
 
 describe('controls', () => {
   it.each([
-    ['idle', ['start']],
+    ['idle', ['start', 'step']],
     ['preparing', ['stop']],
     ['training', ['pause', 'stop']],
     ['evaluating', ['pause', 'stop']],

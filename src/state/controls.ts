@@ -6,6 +6,7 @@ export interface Controls {
   readonly start: boolean;
   readonly pause: boolean;
   readonly resume: boolean;
+  /** Before a run too: it starts and waits after its first step. */
   readonly step: boolean;
   readonly stop: boolean;
   readonly exportModel: boolean;
@@ -58,11 +59,13 @@ export function controlsOf(ready: Readiness): Controls {
   const running = phase.kind === 'training' || phase.kind === 'evaluating';
   const resumable = phase.kind === 'failed' && phase.resumable;
   const going = running || phase.kind === 'paused';
+  const start = free && ended && modelReady && dataReady && recipeValid && !otherTab;
   return {
-    start: free && ended && modelReady && dataReady && recipeValid && !otherTab,
+    start,
     pause: free && running,
     resume: free && (phase.kind === 'paused' || (resumable && !otherTab)),
-    step: free && phase.kind === 'paused',
+    // An ended run is not replaced by one step too many.
+    step: (free && phase.kind === 'paused') || (start && phase.kind === 'idle'),
     stop: canStop(ready),
     exportModel: free && phase.kind === 'finished',
     edit: free && ended,

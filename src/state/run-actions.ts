@@ -14,7 +14,8 @@ import { forgetAnswers } from './understand-store.ts';
 import type { TrainerEvent } from '../worker/protocol.ts';
 
 export interface RunActions {
-  start(): Promise<void>;
+  /** Starts a run, which waits after its first step where it is to be watched by steps. */
+  start(then?: 'train' | 'step'): Promise<void>;
   pause(): Promise<void>;
   resume(): Promise<void>;
   step(): Promise<void>;
@@ -91,14 +92,14 @@ export function createRuns(client: TrainerClient): Runs {
   }
 
   const actions: RunActions = {
-    async start() {
+    async start(then = 'train') {
       const { recipe, backend } = recipeStore.getState();
       if (recipe === null) return;
       startAsked = true;
       const stop = new AbortController();
       starting = stop;
       runStore.setState({ pending: 'start', fault: null });
-      const reply = await client.call('start', { recipe, engine: 'auto', backend }, stop.signal);
+      const reply = await client.call('start', { recipe, engine: 'auto', backend, then }, stop.signal);
       startAsked = false;
       starting = null;
       deviceStore.setState({ progress: null });

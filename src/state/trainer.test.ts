@@ -111,6 +111,12 @@ describe('trainer', () => {
     expect(runStore.getState()).toMatchObject({ phase: { kind: 'training' }, pending: null });
   });
 
+  it('starts with a single step', async () => {
+    const [trainer, client] = await started({ steps: 50 });
+    await trainer.start('step');
+    expect(client.sent.find(({ name }) => name === 'start')).toMatchObject({ input: { then: 'step' } });
+  });
+
   it('keeps a pause pending until the phase shows it', async () => {
     const [trainer, client] = await started({ steps: 50 });
     await trainer.start();

@@ -203,7 +203,7 @@ export function createTrainer(parts: TrainerParts): Trainer {
     ...createGallery(client),
     ...stepView,
     ...understanding,
-    start: () => alone(() => runs.actions.start()),
+    start: (then) => alone(() => runs.actions.start(then)),
     resume: () => alone(() => runs.actions.resume()),
     openRun: (id, then) => alone(() => savedRuns.openRun(id, then)),
     async open() {

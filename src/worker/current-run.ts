@@ -100,15 +100,13 @@ export class CurrentRun {
     const { model, data, recipe } = planned;
     const telling = await this.#tell(planned);
     const stop = new AbortController();
-    const until = stop.signal;
-    signal.addEventListener('abort', () => stop.abort(), { once: true });
-    if (signal.aborted) stop.abort();
+    const until = AbortSignal.any([signal, stop.signal]);
     const beginning = beginningOf(model, data, head, recipe, input, this.around.engineParts);
     const ahead = engineAhead(beginning, telling.ahead, until);
     void ahead.catch(() => undefined).finally(() => telling.preparation.ended('engine'));
     let started: Result<RunSummary>;
     try {
-      started = await this.#launch(model, data, beginning, ahead, telling, until);
+      started = await this.#launch(model, data, beginning, ahead, telling, until, input.then ?? 'train');
     } catch (thrown) {
       started = fail(signal.aborted ? cancelled('start') : faultOfThrown(thrown));
     }
@@ -152,6 +150,7 @@ export class CurrentRun {
     ahead: Promise<Result<EngineAhead>>,
     telling: Telling,
     signal: AbortSignal,
+    then: AfterOpening,
   ): Promise<Result<RunSummary>> {
     const { recipe } = beginning;
     const { pixels, images } = this.around;
@@ -180,7 +179,7 @@ export class CurrentRun {
     await pixels.noteAllKept();
     const engine = await unlessAborted(ahead, signal);
     if (!engine.ok) return engine;
-    return this.#begin(model, { ...open, split }, data, beginning, telling, engine.value, null, signal);
+    return this.#begin(model, { ...open, split }, data, beginning, telling, engine.value, null, signal, then);
   }
 
   /** Lets a run begin, or go on from where it was saved. */
@@ -193,7 +192,7 @@ export class CurrentRun {
     ahead: EngineAhead | null,
     from: RestoredRun | null,
     signal: AbortSignal | null,
-    then: AfterOpening = 'train',
+    then: AfterOpening,
   ): Promise<Result<RunSummary>> {
     const { makeEngine } = beginning;
     let saver: RunSaver | null = null;
@@ -234,6 +233,7 @@ export class CurrentRun {
     this.#saver = null;
     if (from !== null) run.retell();
     if (then === 'pause') run.pause();
+    if (then === 'step') run.single();
     if (then === 'end') run.stop();
     else saver = await this.#saverOf(active, from);
     if (from !== null) this.#saver = saver;

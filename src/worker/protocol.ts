@@ -276,8 +276,8 @@ export interface PixelStorage {
   readonly isFull: boolean;
 }
 
-/** What a saved run does once it is open. */
-export type AfterOpening = 'train' | 'pause' | 'end';
+/** What a run does once it is ready: it trains, takes one step and waits, waits at once, or ends. */
+export type AfterOpening = 'train' | 'step' | 'pause' | 'end';
 
 /** A saved run that was put together again and goes on; what it measured before comes as events. */
 export interface OpenedRun {
@@ -361,6 +361,7 @@ export interface Commands {
       readonly backend: BackendChoice;
       /** `off` measures no tiles on the GPU. */
       readonly autotune?: 'auto' | 'off';
+      readonly then?: 'train' | 'step';
     };
     output: RunSummary;
   };

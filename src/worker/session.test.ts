@@ -155,6 +155,16 @@ async function piecesOf(): Promise<string[]> {
   return pieces.slice(0, pieces.indexOf('step'));
 }
 
+test('a run that begins with a single step waits after it', async () => {
+  const { session, events, phase } = await opened();
+  unwrap(await session.start({ ...run, then: 'step' }));
+  await phase('paused');
+  const told = events.flatMap((event) => (event.kind === 'phase' ? [event.phase] : []));
+  expect(told.at(-1)).toMatchObject({ kind: 'paused', step: 1 });
+  unwrap(session.run.control('resume'));
+  await phase('finished');
+});
+
 const resultOf = ({ session }: Opened): unknown => unwrap(session.run.result());
 
 test('a start that is stopped at any piece of work leaves all as it was, and Start works again', async () => {

@@ -1,6 +1,7 @@
 // What can be done with the run: the action that comes next (start, pause or resume: one button, so that the
-// focus stays where it is), a single step, stop. Enabled by the phase alone. Starting over a finished run that
-// was not saved asks first. Space pauses and resumes where no field or button has the focus.
+// focus stays where it is), a single step (a new run too can begin with one), stop. Enabled by the phase alone.
+// Starting over a finished run that was not saved asks first. Space pauses and resumes where no field or button
+// has the focus.
 import { useRef, type MouseEvent } from 'react';
 import { isActive } from '../../state/controls.ts';
 import { exportStore } from '../../state/export-store.ts';
@@ -28,9 +29,9 @@ export function RunControls() {
   const toggle = resume ? () => void trainer.resume() : () => void trainer.pause();
   useSpaceKey(pause || resume, toggle);
 
-  const begin = (): void => {
+  const begin = (then: 'train' | 'step' = 'train'): void => {
     goTo('train');
-    void trainer.start();
+    void trainer.start(then);
   };
   const askOrBegin = (): void => {
     const kept = isKept(savedRunsStore.getState());
@@ -63,7 +64,12 @@ export function RunControls() {
       >
         {next.name}
       </Button>
-      <Button icon="step" held={!step} onClick={() => void trainer.step()}>
+      <Button
+        icon="step"
+        held={!step}
+        title={start ? 'Starts, and waits after the first step' : undefined}
+        onClick={() => (start ? begin('step') : void trainer.step())}
+      >
         Step
       </Button>
       <Button icon="stop" held={!stop} onClick={end}>
