@@ -4,7 +4,8 @@ import { paths, optionOf, type Path, type Recipe } from '../recipe/options.ts';
 import { formOf, wordsOf } from '../recipe/recipe-form.ts';
 import { isShown, valueAt } from '../recipe/recipe.ts';
 import { isSure, meanShareInterval, shareInterval, type Interval } from '../understand/interval.ts';
-import { markedChange, meanInterval, type Marked, type PairedChange } from '../understand/paired.ts';
+import { markedChange, type Marked, type PairedChange } from '../understand/paired.ts';
+import { meanInterval } from '../understand/student.ts';
 import type { Metrics, RunFigures } from '../worker/protocol.ts';
 
 /** More runs at once are no picture any more. */

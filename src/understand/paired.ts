@@ -2,6 +2,7 @@
 // differs, each with a 95 % interval for pairs. Pure functions of logits and labels.
 import { answersOf, rowOf, type Asked } from './answers.ts';
 import { z, type Interval } from './interval.ts';
+import { meanInterval } from './student.ts';
 
 export interface PairedChange {
   readonly images: number;
@@ -97,31 +98,4 @@ export function pairedShareInterval(lost: number, gained: number, n: number): In
   };
   const measured = (gained - lost) / n;
   return [edge(-1, measured, z), edge(measured, 1, -z)];
-}
-
-/** Mean of independent differences with Student's interval at 95 %; of fewer than two it is all there is. */
-export function meanInterval(values: ArrayLike<number>): { mean: number; interval: Interval } {
-  const all = Array.from(values);
-  const n = all.length;
-  const mean = all.reduce((a, b) => a + b, 0) / n;
-  if (n < 2) return { mean, interval: [-Infinity, Infinity] };
-  const variance = all.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (n - 1);
-  const half = studentQuantile(n - 1) * Math.sqrt(variance / n);
-  return { mean, interval: [mean - half, mean + half] };
-}
-
-/**
- * The 97.5 % quantile of Student's t: exact for one and two degrees of freedom, else the expansion in 1 / degrees
- * of Abramowitz and Stegun 26.7.5, within 0.2 % of it.
- */
-export function studentQuantile(degrees: number): number {
-  if (degrees === 1) return Math.tan(0.475 * Math.PI);
-  if (degrees === 2) return 0.95 * Math.sqrt(2 / (1 - 0.95 ** 2));
-  const terms = [
-    (z ** 3 + z) / 4,
-    (5 * z ** 5 + 16 * z ** 3 + 3 * z) / 96,
-    (3 * z ** 7 + 19 * z ** 5 + 17 * z ** 3 - 15 * z) / 384,
-    (79 * z ** 9 + 776 * z ** 7 + 1482 * z ** 5 - 1920 * z ** 3 - 945 * z) / 92160,
-  ];
-  return terms.reduce((sum, term, i) => sum + term / degrees ** (i + 1), z);
 }
