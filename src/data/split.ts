@@ -145,8 +145,11 @@ function splitOrigins(images: readonly SplitInput[], options: SplitOptions): Spl
 
 const splitNames = ['train', 'validation', 'test'] as const;
 
-/** Origins in the order of the draw: each has a place among those whose first image was read of its class. */
-function drawnOrigins(images: readonly SplitInput[], seed: number): Group[] {
+/**
+ * Images of one origin, or of one content where they have none, in the order of the draw: each group has a
+ * place among those whose first image was read of its class. What is excluded has its place and is left out.
+ */
+export function drawnOrigins(images: readonly SplitInput[], seed: number): Group[] {
   return [...groupsByReadClass(images, ({ id, origin = id }) => origin)]
     .flatMap(([readClass, inClass]) => {
       const order = randomStream(seed, 'split', readClass).permutation(inClass.length);
@@ -333,7 +336,7 @@ function firstImages(groups: readonly Group[], limit: number): Group[] {
 /**
  * Indices by class, content and path, so that a run does not depend on the order in which files were dropped.
  */
-function inOrder(
+export function inOrder(
   indices: readonly number[],
   images: readonly SplitInput[],
   classOf = ({ classIndex }: SplitInput): number => classIndex,

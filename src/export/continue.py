@@ -68,6 +68,8 @@ OPTIONS = {
     "memory.float16": ("if-needed", "Use accelerate’s own --mixed_precision."),
     "split.validationFraction": (0.2, None),
     "split.together": ("none", "Pictures that run.json does not know are drawn one by one."),
+    "split.folds": (0, "Pictures that run.json does not know are drawn one by one."),
+    "split.fold": (1, "Pictures that run.json does not know are drawn one by one."),
     "split.trainPerClass": (None, "All pictures that are given are used."),
     "split.validationPerClass": (None, "All pictures that are given are used."),
 }

@@ -95,6 +95,7 @@ function cardFacts(
       })),
       splitBy: data.splitBy,
       together: data.together,
+      fold: recipe.split.folds === 0 ? null : { at: recipe.split.fold, of: recipe.split.folds },
       test: data.test.length,
       pixels: data.pixels.map(({ text }) => text),
     },
@@ -114,7 +115,7 @@ function cardFacts(
         ? []
         : [['mixup', `Beta(${recipe.mixup}, ${recipe.mixup}), a share a step`] as const]),
       ...(recipe.classBalance === 'none' ? [] : [['classes', balanceWords[recipe.classBalance]] as const]),
-      ...(recipe.split.trainPerClass === null
+      ...(recipe.split.trainPerClass === null || recipe.split.folds > 0
         ? []
         : [['training images a class', `at most ${recipe.split.trainPerClass}, drawn by the seed`] as const]),
       ['seed', String(recipe.seed)],

@@ -20,6 +20,7 @@ const facts: CardFacts = {
     classes: [{ name: '<img src=x>|`x`', train: 3, validation: 1 }],
     splitBy: 'seed',
     together: null,
+    fold: null,
     test: 0,
     pixels: [],
   },
@@ -104,6 +105,14 @@ test('pictures that were drawn together are said', () => {
     'Pictures whose names begin alike were drawn together: 142 pictures in 31 groups.',
   );
   expect(modelCard(facts)).not.toContain('together');
+});
+
+test('a fold says that it is one, and how many there are', () => {
+  const fold = { at: 2, of: 5 };
+  expect(modelCard({ ...facts, data: { ...facts.data, fold } })).toContain(
+    'one of 5: it was validated on fold 2 and learned from the others.',
+  );
+  expect(modelCard(facts)).not.toContain('dealt into');
 });
 
 test('a model without a known origin has no base_model and no licence', () => {

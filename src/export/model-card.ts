@@ -36,6 +36,8 @@ export interface CardFacts {
     }[];
     readonly splitBy: 'folders' | 'seed' | 'hand';
     readonly together: DrawnTogether | null;
+    /** The fold that validated, of how many; null where the images were not dealt. */
+    readonly fold: { readonly at: number; readonly of: number } | null;
     readonly test: number;
     /** What other tools see otherwise in these images, a text for each kind. */
     readonly pixels: readonly string[];
@@ -182,6 +184,12 @@ function togetherWords(together: DrawnTogether | null): string {
   return ` Pictures whose ${told} were drawn together: ${images} pictures in ${origins} ${origins === 1 ? 'group' : 'groups'}.`;
 }
 
+function foldWords({ fold }: CardFacts['data']): string {
+  return fold === null
+    ? ''
+    : ` They were dealt into ${fold.of} folds, and this model is one of ${fold.of}: it was validated on fold ${fold.at} and learned from the others.`;
+}
+
 function dataSection({ data }: CardFacts): string {
   const shown = data.classes.slice(0, 50);
   const rows = shown.map(
@@ -196,6 +204,7 @@ function dataSection({ data }: CardFacts): string {
       `${sum('validation')} to validate${data.test > 0 ? `, ${data.test} to test once at the end` : ''}; the split ` +
       splitWords[data.splitBy] +
       togetherWords(data.together) +
+      foldWords(data) +
       ' `run.json` names every image by its SHA-256.',
     ['| Class | Train | Validation |', '|---|---|---|', ...rows].join('\n') +
       (rest > 0 ? `\n\nand ${rest} more classes.` : ''),

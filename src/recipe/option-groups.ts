@@ -28,9 +28,12 @@ export const groups: readonly Group[] = [
     title: 'Split',
     summary: (say) => {
       const [train, together] = [say('split.trainPerClass'), say('split.together')];
+      const fold = say('split.fold');
       return [
-        `${say('split.validationFraction')} to validate`,
-        ...(train === 'all' ? [] : [`${train} a class to learn from`]),
+        fold === null
+          ? `${say('split.validationFraction')} to validate`
+          : `fold ${fold} of ${say('split.folds')} validates`,
+        ...(train === 'all' || train === null ? [] : [`${train} a class to learn from`]),
         ...(together === 'each by itself' ? [] : [`drawn together ${together}`]),
       ].join(', ');
     },

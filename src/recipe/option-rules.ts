@@ -30,4 +30,9 @@ export const rules: readonly Rule[] = [
     broken: ({ dmlora: { dropWindow, stage2 } }) =>
       dropWindow[1] > stage2 ? 'All drops must be done before stage 2 begins.' : null,
   },
+  {
+    at: 'split.fold',
+    beside: ['split.folds'],
+    broken: ({ split: { folds, fold } }) => (fold > folds ? `There is no fold ${fold} of ${folds}.` : null),
+  },
 ];

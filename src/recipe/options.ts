@@ -65,6 +65,9 @@ const upTo8 = counts(1, 2, 3, 4, 5, 6, 7, 8);
 const dropping = { 'dmlora.dropMode': ['permanent'] } as const;
 const scaling = { 'dmlora.scalars': ['train-then-scale'] } as const;
 
+const oneSplit = { 'split.folds': [0] } as const;
+const fold = [2, 3, 4, 5, 6, 7, 8, 9, 10] as const;
+
 const mirroring = { augment: ['flip', 'crop+flip'] } as const;
 
 const noDrops = 'The branches that would be left train from the start, as one LoRA: none is dropped.';
@@ -470,6 +473,7 @@ const table = {
     below: 1,
     percent: true,
     group: 'split',
+    when: oneSplit,
     label: 'Held out for validation',
     help: 'Share of each class, unless a validation folder is given.',
   },
@@ -486,6 +490,25 @@ const table = {
     label: 'Pictures drawn together',
     help: 'Bursts, crops or sessions on one side. By names: those alike up to the number or letter at the end. By folders: those of one folder below that of the class, or above it.',
   },
+  'split.folds': {
+    kind: 'choice',
+    default: 0,
+    choices: [[0, 'none, one split'], ...counts(...fold)],
+    group: 'split',
+    notInPython: 'Pictures that run.json does not know are drawn one by one.',
+    label: 'Folds',
+    help: 'For small sets: images are dealt into so many parts, and this run validates on one of them. With a run for each, every image is validated once. A test folder stays apart; a validation folder is dealt too.',
+  },
+  'split.fold': {
+    kind: 'choice',
+    default: 1,
+    choices: counts(1, ...fold),
+    group: 'split',
+    when: { 'split.folds': fold },
+    notInPython: 'Pictures that run.json does not know are drawn one by one.',
+    label: 'Fold that validates',
+    help: 'The others are learned from.',
+  },
   'split.trainPerClass': {
     kind: 'number',
     default: null,
@@ -494,6 +517,7 @@ const table = {
     whole: true,
     empty: 'all',
     group: 'split',
+    when: oneSplit,
     notInPython: 'All pictures that are given are used.',
     offered: [1, 2, 4, 8, 16],
     label: 'Training images a class',
@@ -507,6 +531,7 @@ const table = {
     whole: true,
     empty: 'all',
     group: 'split',
+    when: oneSplit,
     notInPython: 'All pictures that are given are used.',
     label: 'Validation images a class',
     help: 'At most so many; empty takes all.',

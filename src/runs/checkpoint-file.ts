@@ -54,6 +54,8 @@ const answerNames = (role: Role): readonly [answer: string, loss: string] => [
 
 /** Name of the origin of each image, where they were drawn by these. */
 const originsName = 'images/origin';
+/** Name of the fold of each image, where they were dealt into folds. */
+const foldsName = 'images/fold';
 
 /** The bytes of a run's file. */
 export async function writeCheckpoint(run: SavedRun): Promise<Uint8Array<ArrayBuffer>> {
@@ -122,7 +124,7 @@ export function encodeCheckpoint({ facts, state }: SavedRun): Uint8Array<ArrayBu
     floats(A, branch.A.shape, branch.A.data);
     floats(B, branch.B.shape, branch.B.data);
   }
-  const { ids, labels, origins, ...images } = facts.images;
+  const { ids, labels, origins, folds, ...images } = facts.images;
   tensors.set('images/sha256', { dtype: 'U8', shape: [ids.length, 32], bytes: bytesOfHex(ids) });
   tensors.set('images/label', {
     dtype: 'I32',
@@ -130,8 +132,12 @@ export function encodeCheckpoint({ facts, state }: SavedRun): Uint8Array<ArrayBu
     bytes: bytesOf(labels),
   });
   // As with the answers, the form stays the same.
-  if (origins !== null)
-    tensors.set(originsName, { dtype: 'I32', shape: [origins.length], bytes: bytesOf(origins) });
+  for (const [name, numbers] of [
+    [originsName, origins],
+    [foldsName, folds],
+  ] as const)
+    if (numbers !== null)
+      tensors.set(name, { dtype: 'I32', shape: [numbers.length], bytes: bytesOf(numbers) });
   const json: CheckpointJson = {
     facts: { ...facts, images },
     state: {
@@ -209,11 +215,15 @@ class TensorReader {
     const labelOf = new Int32Array(labels.slice().buffer);
     if (labelOf.some((label) => label < 0 || label >= classes.length))
       throw new Missing('an image has a class that it does not name');
-    const drawn = this.header.tensors.has(originsName) ? this.#bytes(originsName, 'I32') : null;
-    if (drawn !== null && drawn.length !== 4 * count)
-      throw new Missing(`it counts ${count} images and knows where others come from`);
-    const origins = drawn === null ? null : new Int32Array(drawn.slice().buffer);
-    const images = { ...facts.images, ids: hexOfBytes(ids), labels: labelOf, origins };
+    const ofEach = (name: string, others: string): Int32Array<ArrayBuffer> | null => {
+      const drawn = this.header.tensors.has(name) ? this.#bytes(name, 'I32') : null;
+      if (drawn !== null && drawn.length !== 4 * count)
+        throw new Missing(`it counts ${count} images and knows ${others}`);
+      return drawn === null ? null : new Int32Array(drawn.slice().buffer);
+    };
+    const origins = ofEach(originsName, 'where others come from');
+    const folds = ofEach(foldsName, 'the folds of others');
+    const images = { ...facts.images, ids: hexOfBytes(ids), labels: labelOf, origins, folds };
     this.#validation = { images: counts.validation, classes: classes.length };
     return { facts: { ...facts, images }, state: this.#state(state) };
   }

@@ -175,8 +175,10 @@ export function shorterRun(
   const fits = (one: RunQuestion): boolean => secondsOf(one).seconds <= longRunSeconds;
   if (fits(question)) return null;
   const { measuring, seconds } = secondsOf(question);
+  // Folds take all images: each is to be validated once.
+  const isFold = question.recipe.split.folds > 0;
   const lean =
-    measuring > seconds / 3 && Math.max(...question.validation) > fewValidationImages
+    !isFold && measuring > seconds / 3 && Math.max(...question.validation) > fewValidationImages
       ? limited(question, 'validation', fewValidationImages)
       : question;
   const smaller = configs
@@ -184,7 +186,7 @@ export function shorterRun(
     .sort((a, b) => b.imageSize - a.imageSize);
   const sizes = [question.config, ...smaller].map((config) => ({ ...lean, config }));
   const most = Math.max(...question.train);
-  const fewer = sizes.slice(-1).flatMap((one) =>
+  const fewer = sizes.slice(isFold ? sizes.length : -1).flatMap((one) =>
     [0.5, 0.25, 0.1]
       .map((share) => Math.floor(most * share))
       .filter((images) => images >= 10)

@@ -69,6 +69,7 @@ describe('pictures that are drawn together', () => {
       ids: places.map((at) => images[at]?.id ?? ''),
       labels: Int32Array.from(places, (at) => images[at]?.classIndex ?? 0),
       origins: Int32Array.from(places, (at) => origins[at] ?? -1),
+      folds: null,
       counts: { train: split.train.length, validation: split.validation.length, test: 0 },
       pixels: { key: '', imageBytes: 0, maker: '', grey16: null },
     };

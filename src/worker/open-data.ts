@@ -18,6 +18,7 @@ import type { Reading, ReadingOptions } from '../data/reading-options.ts';
 import { pixelFindings } from '../data/pixel-findings.ts';
 import { buildPixelCache, pixelKey, type KeptPixels, type PixelCache } from '../data/pixel-cache.ts';
 import { originsOf, togetherOf, type Together } from '../data/origins.ts';
+import { dealFolds, splitOfFold } from '../data/folds.ts';
 import { splitImages, type Split, type SplitInput } from '../data/split.ts';
 import { present } from '../shared/assert.ts';
 import { eachOf } from '../shared/concurrent.ts';
@@ -51,6 +52,8 @@ export interface Imported {
   readonly history: EditHistory;
   /** Thumbnails of images whose files are not open, by their place; null for one that has none. */
   readonly thumbnail?: ((image: number) => Promise<Blob | null>) | undefined;
+  /** Of images that are not all there any more: how they were dealt into folds, by what draw. */
+  readonly dealt?: { readonly draw: Draw; readonly folds: Int32Array } | undefined; // folds: [images]
 }
 
 /** How images are drawn into a split, by the recipe. */
@@ -213,13 +216,30 @@ function settled(asked: ReadingOptions, { choices, grey16 }: Reading): ReadingOp
 export function splitData(imported: Imported, draw: Draw): OpenData {
   const { options, seed } = draw;
   const { images } = applyEdits(imported.report, inForce(imported.history));
-  const split = splitImages(withOrigins(images, originsIn(imported.report, draw)), {
+  const inputs = withOrigins(images, originsIn(imported.report, draw));
+  const folds = foldsIn(imported, draw);
+  if (folds !== null) return withSplit(imported, draw, splitOfFold(inputs, folds, options.fold));
+  const split = splitImages(inputs, {
     seed,
     validationFraction: options.validationFraction,
     ...(options.trainPerClass === null ? {} : { trainPerClass: options.trainPerClass }),
     ...(options.validationPerClass === null ? {} : { validationPerClass: options.validationPerClass }),
   });
   return withSplit(imported, draw, split);
+}
+
+/** The fold of each image by a draw (data/folds.ts); null where it makes none. */
+export function foldsIn(
+  { report, history, dealt }: Pick<Imported, 'report' | 'history' | 'dealt'>,
+  draw: Draw,
+): Int32Array | null {
+  const { options, seed } = draw;
+  if (options.folds === 0) return null;
+  const of = ({ options: { folds, together }, seed: drawn }: Draw): string =>
+    JSON.stringify([folds, together, drawn]);
+  if (dealt !== undefined && of(dealt.draw) === of(draw)) return dealt.folds;
+  const { images } = applyEdits(report, inForce(history));
+  return dealFolds(withOrigins(images, originsIn(report, draw)), { seed, folds: options.folds });
 }
 
 /** The origin of each image, as it was read: no edit changes it. Null where each is drawn by itself. */
@@ -240,20 +260,20 @@ export function withOrigins(
 
 /** Imported images with a split of them, summarised. */
 export function withSplit(
-  { title, keep, report: asRead, history, thumbnail }: Imported,
+  { title, keep, report: asRead, history, thumbnail, dealt }: Imported,
   draw: Draw,
   split: Split,
 ): OpenData {
   const edits = inForce(history);
   const report = applyEdits(asRead, edits);
   const used = report.images.filter(({ excluded }) => !excluded);
-  const isDrawn = used.every(({ split: named }) => named !== 'validation');
+  const isDrawn = draw.options.folds > 0 || used.every(({ split: named }) => named !== 'validation');
   const origins = isDrawn ? originsIn(asRead, draw) : null;
   const together =
     origins === null || draw.options.together === 'none'
       ? null
       : togetherOf(report.images, origins, draw.options.together);
-  const fault = report.fault ?? splitFault(report, split, together);
+  const fault = report.fault ?? splitFault(report, split, together, draw);
   const countsOf = (list: readonly number[]): number[] => {
     const counts = report.classes.map(() => 0);
     for (const index of list) {
@@ -282,7 +302,7 @@ export function withSplit(
     ),
   ];
   return {
-    ...{ title, keep, report: asRead, history, thumbnail, split, draw },
+    ...{ title, keep, report: asRead, history, thumbnail, dealt, split, draw },
     classes: report.classes,
     images: report.images,
     names: report.names,
@@ -293,7 +313,7 @@ export function withSplit(
       reading: report.reading,
       splitBy: edits.some(({ kind }) => kind === 'move' || kind === 'exclude' || kind === 'include')
         ? 'hand'
-        : report.images.some((image) => image.split === 'validation')
+        : draw.options.folds === 0 && report.images.some((image) => image.split === 'validation')
           ? 'folders'
           : 'seed',
       together,
@@ -334,6 +354,7 @@ function splitFault(
   { classes, images }: ImportReport,
   { train, validation }: Split,
   together: Together | null,
+  { options: { folds, fold } }: Draw,
 ): Fault | null {
   const trained = new Set(train.map((index) => images[index]?.classIndex));
   const lacking = classes.filter((_, id) => !trained.has(id));
@@ -342,6 +363,12 @@ function splitFault(
       kind: 'bad-dataset',
       why: 'too-few',
       detail: `No training image is left for ${lacking.slice(0, 5).join(', ')}.`,
+    };
+  if (validation.length === 0 && folds > 0)
+    return {
+      kind: 'bad-dataset',
+      why: 'too-few',
+      detail: `Fold ${fold} of ${folds} has no image: fewer pictures, or groups of pictures that are drawn together, can be held out than there are folds. Choose fewer folds, under “Split” in the recipe.`,
     };
   if (validation.length === 0)
     return {

@@ -18,7 +18,7 @@ export function restoredImages(
   draw: Draw,
   run: string,
 ): OpenData {
-  const { title, classes, ids, labels, origins, counts, reading, splitBy, findings } = images;
+  const { title, classes, ids, labels, origins, folds, counts, reading, splitBy, findings } = images;
   const files = new Map(open?.report.images.map((image) => [image.id, image]));
   const header = unwrapHeader(side);
   const names: SplitName[] = ['train', 'validation', 'test'];
@@ -26,7 +26,8 @@ export function restoredImages(
   const list = ids.map((id, index): ImportedImage => {
     const classIndex = present(labels[index], 'label');
     const path = `${classes[classIndex] ?? ''}/${id.slice(0, 12)}`;
-    const split = splitBy === 'seed' ? null : (splitNames[index] ?? null);
+    const named = splitNames[index] ?? null;
+    const split = splitBy === 'seed' && named !== 'test' ? null : named;
     const unread = { format: 'png', width: side, height: side, header, stored: null, sizeBytes: 0 } as const;
     const content = (): Promise<Result<Blob>> =>
       Promise.resolve(
@@ -48,6 +49,7 @@ export function restoredImages(
       // Edits of them begin with what the run knew, not with what their folder says.
       keep: { ids, reading: `run ${run}` },
       history: noEdits,
+      ...(folds === null ? {} : { dealt: { draw, folds } }),
       report: {
         reading: { sentence: reading, choices: [], grey16: images.pixels.grey16 },
         classes,

@@ -34,7 +34,7 @@ import { startingAdapter } from '../train/run-state.ts';
 import type { Adapter } from '../dmlora/adapter.ts';
 import type { EndedRun } from './result-engine.ts';
 import type { HubModels } from './hub-models.ts';
-import { loadPixels, originsIn, type OpenData } from './open-data.ts';
+import { foldsIn, loadPixels, originsIn, type OpenData } from './open-data.ts';
 import type { ListedRun, RunList, RunSummary, TrainerEvent } from './protocol.ts';
 import { missingImages, pixelThumbnails, restoredImages } from './restored-images.ts';
 
@@ -432,6 +432,7 @@ function imagesOf(
   const places = [...split.train, ...split.validation, ...split.test];
   const used = places.map((index) => present(images[index], 'image'));
   const origins = originsIn(open.report, open.draw);
+  const folds = foldsIn(open, open.draw);
   const { width, height } = outputSizeOf(preprocessing);
   return {
     title,
@@ -439,6 +440,7 @@ function imagesOf(
     ids: used.map(({ id }) => id),
     labels: Int32Array.from(used, ({ classIndex }) => classIndex),
     origins: origins === null ? null : Int32Array.from(places, (index) => origins[index] ?? -1),
+    folds: folds === null ? null : Int32Array.from(places, (index) => folds[index] ?? 0),
     counts: { train: split.train.length, validation: split.validation.length, test: split.test.length },
     reading: summary.reading.sentence,
     splitBy: summary.splitBy,
