@@ -11,7 +11,7 @@ import type { NdArray } from '../shared/array.ts';
 import type { Fault } from '../shared/fault.ts';
 import type { Result } from '../shared/result.ts';
 import type { ParamName, VitModel } from '../vit/parameters.ts';
-import type { Crop } from './crop.ts';
+import type { Augmentation } from './augmentation.ts';
 
 export type EngineName = 'autodiff' | 'kernels';
 export type BackendName = 'webgpu' | 'wasm' | 'cpu';
@@ -64,7 +64,7 @@ export type Pixels =
   /** As the network takes them: [n, 3, imageSize, imageSize], (value / 255 - mean) / std. */
   | { readonly kind: 'normalised'; readonly data: Float32Array };
 
-export interface Batch {
+export interface Batch extends Augmentation {
   readonly pixels: Pixels;
   /** The class of each image. */
   readonly labels: Int32Array;
@@ -73,8 +73,6 @@ export interface Batch {
    * pixels, so what frozen blocks make of them may be kept.
    */
   readonly images?: Int32Array | undefined;
-  /** Where each image is sampled in a step or gradient; without them as it is. For pixels of kind bytes. */
-  readonly crops?: readonly Crop[] | undefined;
   /**
    * What a step or gradient descends to in place of the labels, [n, classes]: its loss is the mean over the
    * batch of -sum_c target_c log p_c, whatever a row adds up to. Hits are counted by the labels all the same.
@@ -82,7 +80,7 @@ export interface Batch {
   readonly targets?: Float32Array | undefined;
   /**
    * Image i is taken as `share` of its own pixels and the rest of those of the image at `partners[i]` of the
-   * batch, each sampled by its own crop, in a step or gradient. What that is answered with, targets say. For
+   * batch, each augmented for itself, in a step or gradient. What that is answered with, targets say. For
    * pixels of kind bytes.
    */
   readonly mix?: Mix | undefined;
@@ -97,6 +95,8 @@ export interface Mix {
 /** (value * rescale - mean) / std for each channel. */
 export interface Normalisation {
   readonly rescale: number;
+  /** The order of the channels, where it is not red, green, blue. */
+  readonly channels?: 'bgr';
   readonly mean: readonly [number, number, number];
   readonly std: readonly [number, number, number];
 }
@@ -115,9 +115,10 @@ export interface PrepareOptions {
   readonly pixels?: Pixels['kind'];
   /** Images of the training set, where batches tell which they hold. */
   readonly images?: number;
-  /** Whether batches may bring targets, and may be mixed. */
+  /** Whether batches may bring targets, may be mixed, and may have their colours changed. */
   readonly targets?: boolean;
   readonly mixes?: boolean;
+  readonly colours?: boolean;
   /** Without it the engine takes what it thinks the device has, and float16 only if nothing else fits. */
   readonly memory?: MemoryWish;
 }
@@ -262,7 +263,8 @@ export interface Engine {
   /** What the head reads, [n, width], of the adapted model; any n. */
   features(pixels: Pixels, gates: Gates, signal?: AbortSignal): Promise<Result<NdArray>>;
   /**
-   * Mean cross entropy of a batch to its labels without an update, plain: its crops, targets and mix do not count.
+   * Mean cross entropy of a batch to its labels without an update, plain: neither its augmentation nor its targets
+   * and mix count.
    * What a drop is measured by.
    */
   loss(batch: Batch, gates: Gates, signal?: AbortSignal): Promise<Result<number>>;

@@ -61,6 +61,7 @@ OPTIONS = {
     "smallestCrop": (0.5, None),
     "upsideDown": ("no", None),
     "notMirrored": ("", None),
+    "colourJitter": (0, None),
     "mixup": (0, None),
     "labelSmoothing": (0, None),
     "classBalance": ("none", None),
@@ -264,10 +265,13 @@ class Pictures(torch.utils.data.Dataset):
     def __getitem__(self, index):
         path, label = self.files[index]
         image = sized(read_picture(path, self.p), self.p)
+        whole = image
         if self.recipe is not None:
             image = augmented(image, self.recipe, label not in self.not_mirrored)
-        pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
-        pixels = pixels.reshape(image.height, image.width, 3).permute(2, 0, 1).float() * self.p["rescale"]
+        pixels = np.asarray(image, np.float32)
+        if self.recipe is not None:
+            pixels = jittered(pixels, np.asarray(whole), self.recipe["colourJitter"], self.p.get("channels"))
+        pixels = torch.from_numpy(pixels.transpose(2, 0, 1).copy()) * self.p["rescale"]
         mean, std = (torch.tensor(self.p[key]).reshape(3, 1, 1) for key in ("mean", "std"))
         return (pixels - mean) / std, label
 
@@ -294,6 +298,17 @@ def augmented(image, recipe, may_mirror):
     if random.random() < 0.5:
         image = ImageOps.mirror(image)
     return ImageOps.flip(image) if recipe["upsideDown"] == "yes" and random.random() < 0.5 else image
+
+
+def jittered(pixels, whole, strength, channels):
+    """Brightness, contrast and saturation changed, [height, width, 3] of 0 to 255. Factors are torchvision's ColorJitter's;
+    unlike there, values are clamped once, after all three, and contrast is about the mean grey of the whole picture."""
+    if strength == 0:
+        return pixels
+    b, c, s = (random.uniform(1 - strength, 1 + strength) for _ in range(3))
+    weights = np.float32([0.299, 0.587, 0.114][:: -1 if channels == "bgr" else 1])
+    grey, mean = pixels @ weights, (whole @ weights).mean()
+    return np.clip(b * c * (s * pixels + (1 - s) * grey[..., None]) + b * (1 - c) * mean, 0, 255).astype(np.float32)
 
 
 def load_base(run, source):

@@ -111,6 +111,9 @@ function cardFacts(
       ['weight decay', `${recipe.weightDecay} on branches and the head’s weight (AdamW)`],
       ['gradient clip', `${recipe.clipNorm}, global norm`],
       ...(recipe.labelSmoothing === 0 ? [] : [['label smoothing', String(recipe.labelSmoothing)] as const]),
+      ...(recipe.colourJitter === 0
+        ? []
+        : [['colour jitter', `brightness, contrast, saturation ± ${recipe.colourJitter}`] as const]),
       ...(recipe.mixup === 0
         ? []
         : [['mixup', `Beta(${recipe.mixup}, ${recipe.mixup}), a share a step`] as const]),

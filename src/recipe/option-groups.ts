@@ -42,8 +42,15 @@ export const groups: readonly Group[] = [
     name: 'augmentation',
     title: 'Augmentation',
     summary: (say) => {
-      const mixup = say('mixup');
-      return `${say('augment')?.toLowerCase()}${mixup === '0' ? '' : `, mixup ${mixup}`}`;
+      const also = (path: string, name: string): string[] => {
+        const words = say(path);
+        return words === null || words === '0' || words === '0 %' ? [] : [`${name} ${words}`];
+      };
+      return [
+        say('augment')?.toLowerCase() ?? '',
+        ...also('colourJitter', 'colours ±'),
+        ...also('mixup', 'mixup'),
+      ].join(', ');
     },
   },
   {

@@ -410,6 +410,16 @@ const table = {
     label: 'Never mirrored',
     help: 'Classes of which no image is mirrored or turned over, with commas between: left hands, letters. A name that has a comma stands in double quotes.',
   },
+  colourJitter: {
+    kind: 'number',
+    default: 0,
+    least: 0,
+    most: 1,
+    percent: true,
+    group: 'augmentation',
+    label: 'Colour jitter',
+    help: 'Brightness, contrast and saturation of every image each change by a factor that is drawn, at most so far from 1. 0 is off, 40 much. For photographs in changing light, not where colours tell the classes apart.',
+  },
   mixup: {
     kind: 'number',
     default: 0,

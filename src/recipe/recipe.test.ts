@@ -55,7 +55,8 @@ describe('the table', () => {
     expect(recipeDefaults.dmlora.dropWindow).toEqual([0.1, 0.4]);
     expect(Object.keys(recipeDefaults).sort()).toEqual(
       [
-        ...['augment', 'batch', 'classBalance', 'clipNorm', 'dmlora', 'epochs', 'headRate', 'headStart'],
+        ...['augment', 'batch', 'classBalance', 'clipNorm', 'colourJitter', 'dmlora', 'epochs', 'headRate'],
+        'headStart',
         ...[
           'labelSmoothing',
           'learningRate',
@@ -100,6 +101,7 @@ describe('the table', () => {
       'memory.budgetMB': '900',
       labelSmoothing: '10',
       mixup: '0.2',
+      colourJitter: '40',
       'split.trainPerClass': '8',
       'split.together': 'folder',
     };
@@ -108,7 +110,7 @@ describe('the table', () => {
         '4, all stay, rank 4',
         '900 MB',
         '20 % to validate, 8 a class to learn from, drawn together by their folders',
-        'crop and mirror, mixup 0.2',
+        'crop and mirror, colours ± 40 %, mixup 0.2',
         'classes as they come, labels smoothed by 10 %',
       ]),
     );

@@ -14,7 +14,10 @@ const ratios = [3 / 4, 4 / 3] as const;
 /** Tries to find a rectangle that fits into the image, before the whole image is taken. */
 const tries = 10;
 /** Draws kept for one image. */
-const drawsAnImage = 64;
+export const drawsAnImage = 64;
+
+/** Streams of their own, so that what one draws is the same with and without the others. */
+export const streams = { crop: 0, over: 1, colour: 2 } as const;
 
 /**
  * The crops of a step's batch, or undefined where nothing is augmented.
@@ -31,9 +34,8 @@ export function cropsOf(
   stays: (image: number) => boolean = () => false,
 ): readonly Crop[] | undefined {
   if (augment === 'none') return undefined;
-  const stream = randomStream(seed, 'augment');
-  // A stream of its own, so that crops and mirror images are the same with and without it.
-  const over = randomStream(seed, 'augment', 1);
+  const stream = randomStream(seed, 'augment', streams.crop);
+  const over = randomStream(seed, 'augment', streams.over);
   const oriented = (crop: Crop, image: number): Crop =>
     upsideDown === 'yes' && !stays(image) && over.uniform(step, image * drawsAnImage) < 0.5
       ? turnedOver(crop, side)

@@ -225,9 +225,9 @@ async function stage2(state: RunState, engine: Engine): Promise<RunState> {
 
 /** Trains up to the next stop, or until someone wants the run to pause or end, and reads the adapter back. */
 async function steps(task: RunTask, state: RunState, engine: Engine, host: RunHost): Promise<RunState> {
-  const { recipe, data, model, head, plan } = task;
+  const { recipe, data, model, normalisation, head, plan } = task;
   const schedule = scheduleOf(recipe, plan.steps);
-  const batchOf = stepBatches({ recipe, model, data, batch: plan.batch });
+  const batchOf = stepBatches({ recipe, model, normalisation, data, batch: plan.batch });
   const stop = nextStop(plan, state.step);
   const done: StepReport[] = [];
   let seconds = 0;

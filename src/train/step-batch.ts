@@ -1,17 +1,19 @@
-// What a step is given: its images in the order of the run, sampled by crops, mixed, and with their targets. A
+// What a step is given: its images in the order of the run, augmented, mixed, and with their targets. A
 // function of the step alone, so that a resumed run, and who shows a step ahead, have what the run has.
-import type { Batch } from '../engine/engine.ts';
+import type { Batch, Normalisation } from '../engine/engine.ts';
 import type { Recipe } from '../recipe/options.ts';
 import { notMirroredOf } from '../recipe/recipe.ts';
 import { unwrap } from '../shared/result.ts';
 import type { VitModel } from '../vit/parameters.ts';
 import { withCrops } from './augment.ts';
+import { withColours } from './colour-jitter.ts';
 import { classCounts, classWeights, withTargets } from './targets.ts';
 import type { TrainingData } from './training-data.ts';
 
 interface Stepping {
   readonly recipe: Recipe;
   readonly model: Pick<VitModel, 'config'>;
+  readonly normalisation: Normalisation;
   readonly data: Pick<TrainingData, 'classes' | 'trainBatch'> & {
     readonly train: Pick<TrainingData['train'], 'labels'>;
   };
@@ -20,14 +22,17 @@ interface Stepping {
 }
 
 /** The batch of each 0-based step, as an engine is given it. */
-export function stepBatches({ recipe, model, data, batch: images }: Stepping): (step: number) => Batch {
+export function stepBatches({
+  recipe,
+  model,
+  normalisation,
+  data,
+  batch: images,
+}: Stepping): (step: number) => Batch {
   const weights = classWeights(classCounts(data.train.labels, data.classes.length), recipe);
   const notMirrored = unwrap(notMirroredOf(recipe, data.classes));
-  return (step) =>
-    withTargets(
-      withCrops(data.trainBatch(step, images), recipe, model.config, step, notMirrored),
-      recipe,
-      weights,
-      step,
-    );
+  return (step) => {
+    const cropped = withCrops(data.trainBatch(step, images), recipe, model.config, step, notMirrored);
+    return withTargets(withColours(cropped, recipe, normalisation, step), recipe, weights, step);
+  };
 }

@@ -35,8 +35,14 @@ export function prepareOptions(
     pixels: 'bytes',
     memory: { budgetBytes: budgetMB === null ? null : budgetMB * 1e6, float16 },
     // Only where an image has the same pixels in every step can anything of it be kept.
-    ...(recipe.augment === 'none' && recipe.mixup === 0 ? { images: trainImages } : {}),
+    ...(isChanging(recipe) ? {} : { images: trainImages }),
     ...(hasTargets(recipe) ? { targets: true } : {}),
     ...(recipe.mixup > 0 ? { mixes: true } : {}),
+    ...(recipe.colourJitter > 0 ? { colours: true } : {}),
   };
+}
+
+/** Whether the network sees an image otherwise from step to step. */
+function isChanging({ augment, mixup, colourJitter }: Recipe): boolean {
+  return augment !== 'none' || mixup > 0 || colourJitter > 0;
 }

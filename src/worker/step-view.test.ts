@@ -53,7 +53,15 @@ const work = localImageWorker((bytes, { width, height }) => {
 
 const recipe: Recipe = {
   ...recipeDefaults,
-  ...{ steps: 3, batch: 6, augment: 'crop+flip', mixup: 0.4, labelSmoothing: 0.1, classBalance: 'weights' },
+  ...{
+    steps: 3,
+    batch: 6,
+    augment: 'crop+flip',
+    colourJitter: 0.4,
+    mixup: 0.4,
+    labelSmoothing: 0.1,
+    classBalance: 'weights',
+  },
 };
 
 test('what is shown of a step is what the run that follows feeds to the network, bit for bit', async () => {

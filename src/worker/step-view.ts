@@ -74,7 +74,7 @@ async function stepAhead(
     drawn.map((row) => present(cached.get(row), 'row')),
   );
   const batches = stepBatches({
-    ...{ recipe, model, batch },
+    ...{ recipe, model, batch, normalisation: preprocessing },
     data: {
       classes,
       train: { labels: Int32Array.from(train, (place) => present(images[place], 'image').classIndex) },

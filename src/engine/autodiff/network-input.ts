@@ -1,7 +1,7 @@
 // What the network takes of a batch, on the host: a part of it with all that its images need, and the rows of
 // its patches, sampled, mixed and normalised. Without tfjs: what is shown of a step ahead is made by it too.
 import type { VitConfig } from '../../vit/vit-config.ts';
-import { wholeImage } from '../crop.ts';
+import { augmentationOf, type Augmentation } from '../augmentation.ts';
 import type { Batch, Normalisation } from '../engine.ts';
 import { copyOf, sliceOf } from '../pixels.ts';
 import { patchRows } from './patches.ts';
@@ -12,19 +12,19 @@ export interface PartBatch extends Omit<Batch, 'images' | 'mix'> {
 }
 
 /** An image to mix with for each of a part, and the share that each keeps of its own pixels. */
-interface MixedWith extends Pick<Batch, 'pixels' | 'crops'> {
+interface MixedWith extends Pick<Batch, 'pixels'>, Augmentation {
   readonly share: number;
 }
 
 /** Images [begin, end) of a batch; their pixels are a view, where they are not mixed. */
 export function partOfBatch(batch: Batch, begin: number, end: number): PartBatch {
-  const { labels, pixels, crops, targets, mix } = batch;
+  const { labels, pixels, targets, mix } = batch;
   const values = pixels.data.length / labels.length;
   const classes = (targets?.length ?? 0) / labels.length;
   const part = {
     labels: labels.slice(begin, end),
     pixels: sliceOf(pixels, begin * values, end * values),
-    crops: crops?.slice(begin, end),
+    ...augmentationOf(batch, rangeOf(begin, end)),
     targets: targets?.slice(begin * classes, end * classes),
   };
   if (mix === undefined) return part;
@@ -33,19 +33,23 @@ export function partOfBatch(batch: Batch, begin: number, end: number): PartBatch
   partners.forEach((partner, i) =>
     others.data.set(pixels.data.subarray(partner * values, (partner + 1) * values), i * values),
   );
-  const theirs = crops && Array.from(partners, (partner) => crops[partner] ?? wholeImage);
-  return { ...part, mixed: { pixels: others, crops: theirs, share: mix.share } };
+  return { ...part, mixed: { pixels: others, ...augmentationOf(batch, partners), share: mix.share } };
+}
+
+/** begin .. end - 1. */
+function rangeOf(begin: number, end: number): Int32Array {
+  return Int32Array.from({ length: Math.max(0, end - begin) }, (_, i) => begin + i);
 }
 
 /** The input of the patch embedding: [images * grid^2, 3 * patch^2], as `patchRows` orders it. */
 export function inputRows(
   config: VitConfig,
   normalisation: Normalisation,
-  { pixels, crops, mixed }: Pick<PartBatch, 'pixels' | 'crops' | 'mixed'>,
+  { pixels, mixed, ...augmentation }: Pick<PartBatch, 'pixels' | 'mixed'> & Augmentation,
 ): Float32Array {
-  const rows = patchRows(config, pixels, normalisation, crops);
+  const rows = patchRows(config, pixels, normalisation, augmentation);
   if (mixed === undefined) return rows;
-  const others = patchRows(config, mixed.pixels, normalisation, mixed.crops);
+  const others = patchRows(config, mixed.pixels, normalisation, mixed);
   for (let i = 0; i < rows.length; i++) {
     const other = others[i] ?? 0;
     rows[i] = other + ((rows[i] ?? 0) - other) * mixed.share;

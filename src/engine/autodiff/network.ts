@@ -123,7 +123,7 @@ export function head(feature: tf.Tensor2D, { headWeight, headBias }: Trainables)
 /** [images * tokens, dim]. */
 export function embedded2d(
   { vit, normalisation }: Network,
-  part: Pick<PartBatch, 'pixels' | 'crops' | 'mixed'>,
+  part: Parameters<typeof inputRows>[2],
   images: number,
 ): tf.Tensor2D {
   const rows = inputRows(vit.config, normalisation, part);

@@ -2,7 +2,8 @@
 // cropped and normalised. It keeps tensors of rank 5 and 6 out of tfjs (they break its shaders).
 import { assert, present } from '../../shared/assert.ts';
 import { gridSize, patchInputs, type VitConfig } from '../../vit/vit-config.ts';
-import { sampleCrop, type Crop } from '../crop.ts';
+import { isAugmented, recolour, type Augmentation } from '../augmentation.ts';
+import { sampleCrop, wholeImage } from '../crop.ts';
 import type { Normalisation, Pixels } from '../engine.ts';
 
 /** Number of images in `pixels` for this model. */
@@ -22,13 +23,13 @@ export function patchRows(
   config: VitConfig,
   pixels: Pixels,
   normalisation: Normalisation,
-  crops?: readonly Crop[],
+  augmentation: Augmentation = {},
 ): Float32Array {
   const { imageSize: side, patchSize: patch } = config;
   const images = imageCount(config, pixels);
   const grid = gridSize(config);
   const rows = new Float32Array(images * grid * grid * patchInputs(config));
-  const data = crops === undefined ? pixels.data : cropped(config, pixels, crops);
+  const data = isAugmented(augmentation) ? augmented(config, pixels, augmentation) : pixels.data;
   const area = side * side;
   let at = 0;
   for (let image = 0; image < images; image++)
@@ -75,14 +76,27 @@ function affine(normalisation: Normalisation, channel: number): { scale: number;
   return { scale: normalisation.rescale / std, shift: -(normalisation.mean[channel] ?? 0) / std };
 }
 
-/** Every image sampled where its crop says: [n, side, side, 3], 0..255. */
-function cropped({ imageSize }: VitConfig, pixels: Pixels, crops: readonly Crop[]): Float32Array {
-  assert(pixels.kind === 'bytes', 'crops are for pixels of kind bytes');
+/** Every image sampled where its crop says, with the colours that it gets: [n, side, side, 3], 0..255. */
+function augmented(
+  { imageSize }: VitConfig,
+  { kind, data }: Pixels,
+  { crops, colours }: Augmentation,
+): Float32Array {
+  assert(kind === 'bytes', 'pixels of kind bytes are augmented');
   const values = 3 * imageSize ** 2;
-  assert(crops.length * values === pixels.data.length, 'a crop for each image');
-  const result = new Float32Array(pixels.data.length);
-  crops.forEach((crop, i) => {
-    result.set(sampleCrop(pixels.data.subarray(i * values, (i + 1) * values), imageSize, crop), i * values);
-  });
+  const images = data.length / values;
+  for (const each of [crops, colours])
+    assert(each === undefined || each.length === images, 'an augmentation for each image');
+  const result = new Float32Array(data.length);
+  for (let i = 0; i < images; i++) {
+    const image = sampleCrop(
+      data.subarray(i * values, (i + 1) * values),
+      imageSize,
+      crops?.[i] ?? wholeImage,
+    );
+    const colour = colours?.[i];
+    if (colour !== undefined) recolour(image, colour);
+    result.set(image, i * values);
+  }
   return result;
 }

@@ -1,6 +1,8 @@
-// Patch rows of crops and flips on the device against the same sampling on the host: the places are integers,
-// so only the interpolation rounds. A function that throws, run in Node and in a browser.
+// Patch rows of crops, flips and changed colours on the device against the same sampling on the host: the places are
+// integers, so only the interpolation rounds. A function that throws, run in Node and in a browser.
+import { present } from '../../shared/assert.ts';
 import { cropOf, sampleCrop, turnedOver, wholeImage, type Crop } from '../crop.ts';
+import type { Colour } from '../augmentation.ts';
 import { assertClose } from './close.ts';
 import { patchRowsGrid, patchRowsKernel } from '../kernels/shaders/patch-rows.ts';
 import { runKernel } from './kernel-runner.ts';
@@ -10,8 +12,11 @@ const [grid, inputs, bytes] = [side / patch, 3 * patch * patch, 3 * side * side]
 const tokens = grid * grid + 1;
 const normalisation = { rescale: 1 / 255, mean: [0.1, 0.2, 0.3], std: [0.5, 0.6, 0.7] } as const;
 
-/** A micro-batch of three images, from the second of the batch on; the last is beyond the images given. */
-export async function checkCrops(device: GPUDevice): Promise<void> {
+/**
+ * A micro-batch of three images, from the second of the batch on; the last is beyond the images given. Some values
+ * of changed colours are beyond a byte's.
+ */
+export async function checkCrops(device: GPUDevice, coloured = false): Promise<void> {
   const [first, images, given] = [1, 3, 3];
   const pixels = Uint8Array.from({ length: batch * bytes }, (_, i) => (i * i * 31 + 7 * i) % 256);
   const crops: readonly Crop[] = [
@@ -20,6 +25,11 @@ export async function checkCrops(device: GPUDevice): Promise<void> {
     turnedOver(cropOf(side, 0, 8.4, 20.9, 12.5, false), side),
     wholeImage,
   ];
+  const colours = crops.map((_, i): Colour => ({
+    gain: 1.2 - 0.3 * i,
+    mix: [0.2, -0.1 * i, 0.3],
+    shift: 9 * i - 40,
+  }));
   const step = new Uint32Array(20);
   step[2] = given;
   const operands = {
@@ -27,10 +37,17 @@ export async function checkCrops(device: GPUDevice): Promise<void> {
     step,
     part: Uint32Array.of(first, 0, 0, 0),
     crops: Int32Array.from(crops.flatMap(({ x, y, dx, dy }) => [x, y, dx, dy])),
+    ...(coloured
+      ? {
+          colours: Float32Array.from(
+            colours.flatMap(({ gain, mix, shift }) => [gain, ...mix, shift, 0, 0, 0]),
+          ),
+        }
+      : {}),
     y: new Float32Array(images * tokens * padded).fill(7),
   };
   const shape = { images, side, patch, prefix: 1, padded };
-  const kernel = patchRowsKernel(shape, { cropped: normalisation });
+  const kernel = patchRowsKernel(shape, { cropped: normalisation, ...(coloured ? { coloured } : {}) });
   const got = await runKernel(device, kernel, patchRowsGrid(shape), operands, 'y');
   const expected = new Float64Array(got.length);
   for (let image = first; image < given; image++) {
@@ -42,10 +59,18 @@ export async function checkCrops(device: GPUDevice): Promise<void> {
         const [row, column] = [Math.floor((i % patch ** 2) / patch), i % patch];
         const y = Math.floor((token - 1) / grid) * patch + row;
         const x = ((token - 1) % grid) * patch + column;
-        const value = (sampled[(y * side + x) * 3 + channel] ?? NaN) / 255;
+        const pixel = sampled.subarray((y * side + x) * 3, (y * side + x) * 3 + 3);
+        const value = coloured ? recoloured(pixel, channel, colours[image]) : (pixel[channel] ?? NaN);
         expected[((image - first) * tokens + token) * padded + i] =
-          (value - normalisation.mean[channel]) / normalisation.std[channel];
+          (value / 255 - normalisation.mean[channel]) / normalisation.std[channel];
       }
   }
   assertClose('rows', got, expected, { abs: 1e-5, rel: 0 });
+}
+
+/** In float64. */
+function recoloured(pixel: Float32Array, channel: number, colour: Colour | undefined): number {
+  const { gain, mix, shift } = present(colour, 'colour');
+  const added = mix.reduce((sum, share, c) => sum + share * (pixel[c] ?? NaN), shift);
+  return Math.min(Math.max(gain * (pixel[channel] ?? NaN) + added, 0), 255);
 }

@@ -5,6 +5,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { parametersOf, type Adapter } from '../../dmlora/adapter.ts';
 import { dropBranches } from '../../dmlora/drop-plan.ts';
 import { cropsOf } from '../../train/augment.ts';
+import { withColours } from '../../train/colour-jitter.ts';
 import type { Batch, Engine, Gradients } from '../engine.ts';
 import { assertClose, largestDifference } from '../checks/close.ts';
 import { autodiffOn } from '../checks/node-backends.ts';
@@ -142,20 +143,27 @@ describe.skipIf(missingGpu !== null)('kernel engine', () => {
     await checkVariant(kernelEngine(), autodiffOn('cpu'), { change, options, classes: count });
   });
 
-  test('crops: gradients agree with the autodiff engine, and differ from those of whole images', async () => {
+  test('augmented: gradients agree with the autodiff engine, and differ from those of whole images', async () => {
     const config = { ...micro, imageSize: 24 };
     const adapter = randomAdapter(config, classes);
     const options = { augment: 'crop+flip', smallestCrop: 0.35, upsideDown: 'yes' } as const;
     const batch = randomBatch(config, 4, classes);
     const crops = cropsOf(options, config.imageSize, 3, 5, 4);
+    const given = withColours({ ...batch, crops }, { colourJitter: 0.8, seed: 3 }, plainNormalisation, 5);
     const of = async (engine: Engine, given: Batch): Promise<Gradients> => {
-      unwrap(await engine.prepare(randomModel(config), adapter, plainNormalisation, { batch: 4, classes }));
+      unwrap(
+        await engine.prepare(randomModel(config), adapter, plainNormalisation, {
+          batch: 4,
+          classes,
+          colours: true,
+        }),
+      );
       const result = unwrap(await engine.gradients(given, new Map()));
       engine.dispose();
       return result;
     };
-    const got = await of(await kernelEngine()(), { ...batch, crops });
-    const expected = await of(await autodiffOn('cpu')(), { ...batch, crops });
+    const got = await of(await kernelEngine()(), given);
+    const expected = await of(await autodiffOn('cpu')(), given);
     assertClose('logits', got.logits.data, expected.logits.data, { abs: 1e-5, rel: 0 });
     for (const [name, { data }] of expected.gradients)
       assertClose(name, got.gradients.get(name)!.data, data, { abs: 1e-5, rel: 1e-4 });

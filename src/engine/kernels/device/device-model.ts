@@ -10,6 +10,7 @@ import {
 } from '../../../dmlora/adapter.ts';
 import { assert, present } from '../../../shared/assert.ts';
 import type { VitModel } from '../../../vit/parameters.ts';
+import { isAugmented } from '../../augmentation.ts';
 import type { Batch, Pixels } from '../../engine.ts';
 import type { LookRows } from '../../look.ts';
 import { wholeWords } from '../../pixels.ts';
@@ -174,8 +175,8 @@ export class DeviceModel {
    * cache.
    */
   #inputsOf(batch: Batch, images: number): { fromPixels: boolean; ways: Phase[] }[] {
-    const { images: places, crops, mix } = batch;
-    const cache = crops === undefined && mix === undefined ? this.#cache : null;
+    const { images: places, mix } = batch;
+    const cache = isAugmented(batch) || mix !== undefined ? null : this.#cache;
     const { images: most } = this.plan.context.widths;
     return Array.from({ length: Math.ceil(images / most) }, (_, part) => {
       const here = places?.subarray(part * most, (part + 1) * most);
@@ -262,10 +263,12 @@ class PrefixCache {
 }
 
 /** The phase that turns the pixels of a batch into patch rows. */
-function wayIn({ pixels, labels, crops, mix }: Batch): Phase {
-  if (crops === undefined && mix === undefined) return pixels.kind;
-  assert(pixels.kind === 'bytes', 'crops and mixes of bytes');
-  assert((crops?.length ?? labels.length) === labels.length, 'a crop for each image');
+function wayIn(batch: Batch): Phase {
+  const { pixels, labels, crops, colours, mix } = batch;
+  if (!isAugmented(batch) && mix === undefined) return pixels.kind;
+  assert(pixels.kind === 'bytes', 'augmentations and mixes of bytes');
+  for (const each of [crops, colours])
+    assert(each === undefined || each.length === labels.length, 'an augmentation for each image');
   if (mix === undefined) return 'cropped';
   const { partners } = mix;
   assert(

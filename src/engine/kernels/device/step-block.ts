@@ -1,8 +1,9 @@
 // The step block: everything that changes from step to step, in one buffer written once: the `Step` struct,
-// the gates of every column, labels, places of kept rows, crops, targets, pairs. One host array is filled again
+// the gates of every column, labels, places of kept rows, crops, colours, targets, pairs. One host array is filled again
 // and again, so a step allocates nothing of size.
 import type { Gates } from '../../../dmlora/adapter.ts';
 import { assert, present } from '../../../shared/assert.ts';
+import { isAugmented, sameColour, type Augmentation } from '../../augmentation.ts';
 import { wholeImage } from '../../crop.ts';
 import type { Batch, Mix, StepControl } from '../../engine.ts';
 import { wholeOf, type DeviceMemory } from './device-memory.ts';
@@ -27,7 +28,8 @@ export class StepBlock {
   readonly #labels: Uint32Array;
   readonly #places: Uint32Array;
   readonly #crops: Int32Array;
-  /** Null where none are wanted. */
+  /** Null where none are wanted, here and below. */
+  readonly #colours: Float32Array | null;
   readonly #targets: Float32Array | null;
   readonly #pairs: Uint32Array | null;
   #lastGates: Gates | null = null;
@@ -44,20 +46,16 @@ export class StepBlock {
     this.#labels = new Uint32Array(this.#bytes, regions.labels.offset, regions.labels.bytes / 4);
     this.#places = new Uint32Array(this.#bytes, regions.places.offset, regions.places.bytes / 4);
     this.#crops = new Int32Array(this.#bytes, regions.crops.offset, regions.crops.bytes / 4);
-    const { targets, pairs } = regions;
+    const { colours, targets, pairs } = regions;
+    this.#colours = colours && new Float32Array(this.#bytes, colours.offset, colours.bytes / 4);
     this.#targets = targets && new Float32Array(this.#bytes, targets.offset, targets.bytes / 4);
     this.#pairs = pairs && new Uint32Array(this.#bytes, pairs.offset, pairs.bytes / 4);
   }
 
   /** Fills and uploads the block; `numbers` is null for a forward or gradient without an update. */
-  write(
-    layout: FlatLayout,
-    gates: Gates,
-    { labels, images: places, crops, targets, mix }: Batch,
-    images: number,
-    numbers: StepNumbers | null,
-  ): void {
+  write(layout: FlatLayout, gates: Gates, batch: Batch, images: number, numbers: StepNumbers | null): void {
     const { classes } = layout;
+    const { labels, images: places, targets, mix } = batch;
     assert(
       labels.every((label) => label >= 0 && label < classes),
       () => `a label is not in 0..${classes - 1}`,
@@ -68,21 +66,30 @@ export class StepBlock {
     this.#labels.set(labels);
     if (places !== undefined) this.#places.set(places);
     if (targets !== undefined) present(this.#targets, 'room for targets, as prepare was told').set(targets);
-    crops?.forEach(({ x, y, dx, dy }, i) => this.#crops.set([x, y, dx, dy], 4 * i));
-    if (mix !== undefined) this.#writePairs(mix, crops === undefined);
+    if (isAugmented(batch) || mix !== undefined) this.#writeAugmentation(batch, labels.length);
+    if (mix !== undefined) this.#writePairs(mix);
     if (numbers !== null) this.#writeNumbers(numbers);
     this.memory.write(wholeOf(this.state.stepBlock), this.#bytes);
   }
 
-  /** What is mixed is sampled by crops: those of whole images where none are given. */
-  #writePairs({ partners, share }: Mix, whole: boolean): void {
+  /** Of what is absent that which changes nothing: the kernel computes all that `prepare` was told of. */
+  #writeAugmentation({ crops, colours }: Augmentation, images: number): void {
+    const room = this.#colours;
+    assert(colours === undefined || room !== null, 'room for colours, as prepare was told');
+    for (let i = 0; i < images; i++) {
+      const { x, y, dx, dy } = crops?.[i] ?? wholeImage;
+      this.#crops.set([x, y, dx, dy], 4 * i);
+      const { gain, mix, shift } = colours?.[i] ?? sameColour;
+      room?.set([gain, ...mix, shift], 8 * i);
+    }
+  }
+
+  #writePairs({ partners, share }: Mix): void {
     const pairs = present(this.#pairs, 'room for pairs, as prepare was told');
     const shares = new Float32Array(pairs.buffer, pairs.byteOffset, pairs.length);
-    const { x, y, dx, dy } = wholeImage;
     partners.forEach((partner, i) => {
       pairs[2 * i] = partner;
       shares[2 * i + 1] = share;
-      if (whole) this.#crops.set([x, y, dx, dy], 4 * i);
     });
   }
 

@@ -52,6 +52,7 @@ const tinyTask: Task = {
   images: 0,
   targets: false,
   mixes: false,
+  colours: false,
 };
 const whole: Choice = { microBatch: 8, recomputedBlocks: 0, storage: 'f32', cachePrefix: false };
 const planned = (choice: Partial<Choice>): MemoryPlan =>

@@ -38,9 +38,10 @@ export interface Task {
   readonly pixels: Pixels['kind'] | null;
   /** Images of the training set, where batches tell which they hold; 0 where they do not. */
   readonly images: number;
-  /** Whether batches may bring targets, and may be mixed. */
+  /** Whether batches may bring targets, may be mixed, and may have their colours changed. */
   readonly targets: boolean;
   readonly mixes: boolean;
+  readonly colours: boolean;
 }
 
 /** One way to run a task; the first entry is the fastest, each other one costs time and saves memory. */

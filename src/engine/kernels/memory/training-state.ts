@@ -64,6 +64,8 @@ export interface TrainingState {
     /** Where each image's kept rows lie. */
     readonly places: Region;
     readonly crops: Region;
+    /** Two vec4s of each image whose colours are changed; null where none are. */
+    readonly colours: Region | null;
     /** Targets of the batch, [images, classes]; null where none are wanted. */
     readonly targets: Region | null;
     /** Partner and share of each image that is mixed; null where none is. */
@@ -90,13 +92,13 @@ export interface TrainingState {
 /**
  * The state of an adapter for steps of `parts` micro-batches, each as wide as `widths` says.
  *
- * @param wanted what batches may bring beside pixels, labels and crops.
+ * @param wanted what batches may bring beside pixels, labels and crops: each a region of the step block.
  */
 export function planState(
   layout: FlatLayout,
   widths: Widths,
   parts: number,
-  wanted: { readonly targets: boolean; readonly mixes: boolean },
+  wanted: { readonly targets: boolean; readonly mixes: boolean; readonly colours: boolean },
 ): TrainingState {
   const buffers: PlannedBuffer[] = [];
   const tables: [PlannedBuffer, Uint32Array<ArrayBuffer>][] = [];
@@ -127,6 +129,7 @@ export function planState(
   };
   const targets = wanted.targets ? beyond(4 * images * layout.classes) : null;
   const pairs = wanted.mixes ? beyond(8 * images) : null;
+  const colours = wanted.colours ? beyond(32 * images) : null;
   const stepBlock = make('step block', end, 'table');
   const siteTable = table('sites', siteUniforms(layout));
   const sizes = table('sizes', sizeTable(layout));
@@ -164,6 +167,7 @@ export function planState(
       labels: { buffer: stepBlock, offset: unit + gateBytes, bytes: 4 * images },
       places: { buffer: stepBlock, offset: unit + gateBytes + labelBytes, bytes: 4 * images },
       crops: { buffer: stepBlock, offset: cropsAt, bytes: 16 * images },
+      colours: colours && { buffer: stepBlock, ...colours },
       targets: targets && { buffer: stepBlock, ...targets },
       pairs: pairs && { buffer: stepBlock, ...pairs },
       scales: { buffer: scales, offset: 0, bytes: 4 * Math.max(1, layout.columns) },

@@ -51,9 +51,12 @@ describe.skipIf(missingGpu !== null)('kernels against float64', () => {
     await checkStepEnd((await nodeGpu()).device);
   });
 
-  test('patch rows of crops and flips: the same as on the host within 1e-5', async () => {
-    await checkCrops((await nodeGpu()).device);
-  });
+  test.each([false, true])(
+    'patch rows of crops, flips and colours (%s): as on the host within 1e-5',
+    async (coloured) => {
+      await checkCrops((await nodeGpu()).device, coloured);
+    },
+  );
 
   // The large unrolled ones take lavapipe minutes: the browser compiles those.
   test.each(tileSet.filter(({ rowTile, columnTile }) => rowTile * columnTile <= 8).map(tileName))(

@@ -8,18 +8,26 @@
 //   cropped     the same, sampled where the image's crop says (engine/crop.ts): bilinear, clamped, the places
 //               as integers in 1/65536 of a pixel, so that every device samples the same ones; a flip is a
 //               negative step
+//   coloured    beside either: an affine function of the pixel that was sampled, clamped to a byte's values, by the
+//               image's two vec4s: gain and what of each channel is added; then the shift (engine/augmentation.ts)
 //   mixed       share times that and the rest of what the image's partner in the batch has there, sampled by
 //               the partner's own crop (Zhang et al., "mixup", 2018)
 //   normalised  [n, 3, side, side] float32, copied
 //
-// Cost: one load and one store a value (cropped: four loads, mixed: eight); one thread makes four values.
+// Cost: one load and one store a value (cropped: four loads, mixed: eight, coloured: three times as many); one
+// thread makes four values.
 import { cropUnit } from '../../crop.ts';
 import type { Normalisation } from '../../engine.ts';
 import { float, kernel, list, read, uniform, write, type Grid, type Kernel } from './kernel.ts';
 import { partStruct, stepStruct } from './structs.ts';
 
-export type PixelForm =
-  Normalisation | { readonly cropped: Normalisation; readonly mixed?: boolean } | 'normalised';
+export type PixelForm = Normalisation | AugmentedForm | 'normalised';
+
+interface AugmentedForm {
+  readonly cropped: Normalisation;
+  readonly coloured?: boolean;
+  readonly mixed?: boolean;
+}
 
 export interface PatchRows {
   readonly images: number;
@@ -42,6 +50,7 @@ export function patchRowsKernel(rows: PatchRows, form: PixelForm): Kernel {
   const area = side * side;
   const isCropped = typeof form === 'object' && 'cropped' in form;
   const isMixed = isCropped && form.mixed === true;
+  const isColoured = isCropped && form.coloured === true;
   const normalisation = form === 'normalised' ? null : isCropped ? form.cropped : form;
   const byteFunctions = (n: Normalisation): string => /* wgsl */ `
 const scale = vec3f(${list(3, (c) => float(n.rescale / (n.std[c] ?? 1)))});
@@ -50,6 +59,19 @@ fn byte(image: u32, y: u32, x: u32, channel: u32) -> f32 {
   let at = (image * ${area}u + y * ${side}u + x) * 3u + channel;
   return f32((pixels[at / 4u] >> (8u * (at % 4u))) & 255u);
 }`;
+  const between = /* wgsl */ `
+fn between(image: u32, corners: vec4u, fy: f32, fx: f32, channel: u32) -> f32 {
+  let a = byte(image, corners.x, corners.y, channel);
+  let b = byte(image, corners.z, corners.y, channel);
+  let top = a + (byte(image, corners.x, corners.w, channel) - a) * fx;
+  let bottom = b + (byte(image, corners.z, corners.w, channel) - b) * fx;
+  return top + (bottom - top) * fy;
+}`;
+  const recoloured = /* wgsl */ `
+  let pixel = vec3f(${list(3, (c) => `between(image, corners, fy, fx, ${c}u)`)});
+  let colour = colours[2u * image];
+  let added = dot(colour.yzw, pixel) + colours[2u * image + 1u].x;
+  let value = clamp(colour.x * pixel[channel] + added, 0.0, 255.0);`;
   const sampled = /* wgsl */ `
   let crop = crops[image];
   let px = clamp(crop.x + i32(x) * crop.z, 0, ${(side - 1) * cropUnit});
@@ -60,11 +82,9 @@ fn byte(image: u32, y: u32, x: u32, channel: u32) -> f32 {
   let y1 = min(y0 + 1u, ${side - 1}u);
   let fx = f32(u32(px) % ${cropUnit}u) / ${cropUnit}.0;
   let fy = f32(u32(py) % ${cropUnit}u) / ${cropUnit}.0;
-  let a = byte(image, y0, x0, channel);
-  let b = byte(image, y1, x0, channel);
-  let top = a + (byte(image, y0, x1, channel) - a) * fx;
-  let bottom = b + (byte(image, y1, x1, channel) - b) * fx;
-  return (top + (bottom - top) * fy) * scale[channel] + shift[channel];`;
+  let corners = vec4u(y0, x0, y1, x1);
+  ${isColoured ? recoloured : 'let value = between(image, corners, fy, fx, channel);'}
+  return value * scale[channel] + shift[channel];`;
   const pixel =
     normalisation === null
       ? `return pixels[(image * 3u + channel) * ${area}u + y * ${side}u + x];`
@@ -74,13 +94,15 @@ fn byte(image: u32, y: u32, x: u32, channel: u32) -> f32 {
   return other + (sampled(image, y, x, channel) - other) * bitcast<f32>(pairs[image].y);`
           : sampled
         : 'return byte(image, y, x, channel) * scale[channel] + shift[channel];';
+  const way = normalisation === null ? 'normalised' : isMixed ? 'mixed' : isCropped ? 'cropped' : 'bytes';
   return kernel(
-    `patch-rows ${normalisation === null ? 'normalised' : isMixed ? 'mixed' : isCropped ? 'cropped' : 'bytes'}`,
+    `patch-rows ${way}${isColoured ? ' coloured' : ''}`,
     [
       read('pixels', normalisation === null ? 'array<f32>' : 'array<u32>'),
       uniform('step', 'Step'),
       uniform('part', 'Part'),
       ...(isCropped ? [read('crops', 'array<vec4i>')] : []),
+      ...(isColoured ? [read('colours')] : []),
       // Partner and share, in the long spelling: `array<vec2u>` is the type of float16 tensors (storage.ts).
       ...(isMixed ? [read('pairs', 'array<vec2<u32>>')] : []),
       write('y'),
@@ -89,6 +111,7 @@ fn byte(image: u32, y: u32, x: u32, channel: u32) -> f32 {
 ${stepStruct.wgsl}
 ${partStruct.wgsl}
 ${normalisation === null ? '' : byteFunctions(normalisation)}
+${isCropped ? between : ''}
 ${isMixed ? `fn sampled(image: u32, y: u32, x: u32, channel: u32) -> f32 {${sampled}\n}` : ''}
 fn value(image: u32, token: u32, i: u32) -> f32 {
   if (token < ${prefix}u || i >= ${3 * patch * patch}u || image >= step.images) { return 0.0; }

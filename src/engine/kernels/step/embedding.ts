@@ -23,7 +23,7 @@ export function scaleBranches(trace: Trace, { state }: StepContext): void {
 }
 
 /**
- * Ways in: bytes, bytes sampled by crops and mixed in pairs (in training), or normalised floats; then one
+ * Ways in: bytes, bytes augmented and mixed in pairs (in training), or normalised floats; then one
  * product with the table of positions as residual.
  */
 export function embed(
@@ -45,7 +45,7 @@ export function embed(
   const pixels = trace.tensor('pixels', (parts * images * bytes) / 4);
   if (parts > 1) trace.kept.add(pixels);
   const y = trace.tensor('patch rows', rows * patch);
-  const { step, crops, pairs } = state.regions;
+  const { step, crops, colours, pairs } = state.regions;
   const operands = { pixels, step, part: state.part, y };
   const record = (phase: Phase, form: PixelForm, more: Readonly<Record<string, Operand>> = {}): void => {
     trace.phase = phase;
@@ -54,8 +54,10 @@ export function embed(
   if (context.pixels !== 'normalised') record('bytes', normalisation);
   if (context.pixels !== 'bytes') record('normalised', 'normalised');
   if (context.pixels !== 'normalised' && training) {
-    record('cropped', { cropped: normalisation }, { crops });
-    if (pairs !== null) record('mixed', { cropped: normalisation, mixed: true }, { crops, pairs });
+    const form = { cropped: normalisation, ...(colours === null ? {} : { coloured: true }) };
+    const augmented = { crops, ...(colours === null ? {} : { colours }) };
+    record('cropped', form, augmented);
+    if (pairs !== null) record('mixed', { ...form, mixed: true }, { ...augmented, pairs });
   }
   trace.phase = 'prefix';
   const embedded = trace.tensor('embedded', rows * dim);
