@@ -27,6 +27,14 @@ export interface AdaptedModule {
   readonly scalar: number;
   /** The live branches, in ascending index. */
   readonly branches: readonly Branch[];
+  /** What dropped branches left in the frozen weight, W + B A; absent where they left nothing. */
+  readonly absorbed?: LoraPair;
+}
+
+/** The factors of an update B A. */
+export interface LoraPair {
+  readonly A: NdArray; // [R, in]
+  readonly B: NdArray; // [out, R]
 }
 
 /** Adam's two moments and its step count for one parameter; absent means fresh. */
@@ -154,7 +162,7 @@ export function withParameters(adapter: Adapter, parameters: ReadonlyMap<ParamNa
   };
   return {
     modules: adapter.modules.map((module) => ({
-      name: module.name,
+      ...module,
       scalar: value(paramNames.scalar(module.name)).data[0] ?? module.scalar,
       branches: module.branches.map(({ index }) => ({
         index,

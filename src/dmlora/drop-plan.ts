@@ -3,6 +3,7 @@
 import { randomStream } from '../shared/random.ts';
 import { paramNames, type AdaptedModule, type Adapter, type ModuleName } from './adapter.ts';
 import { branchStrengths } from './merge.ts';
+import { stackedLora } from './stacked-lora.ts';
 import { svdFold } from './svd-fold.ts';
 import { cosinesOf, productsOf } from './updates.ts';
 import type { DmloraOptions } from '../recipe/recipe.ts';
@@ -96,8 +97,9 @@ function mostAlike(module: AdaptedModule): number {
 
 /**
  * The adapter without the branches of an event: A_k, B_k and their moments vanish. Survivors and their moments stay
- * untouched and are not rescaled (`zero`), or take over what the leaving one added as well as they can and begin
- * with fresh moments, since theirs were of other numbers (`svd-fold`).
+ * untouched and are not rescaled; what the leaving one added is lost (`zero`), or lies in the frozen weight from now
+ * on, with the scalar that it had (`absorb`). Or the survivors take it over as well as they can and begin with fresh
+ * moments, since theirs were of other numbers (`svd-fold`).
  */
 export function dropBranches(
   adapter: Adapter,
@@ -114,11 +116,12 @@ export function dropBranches(
         moments.delete(paramNames.down(module.name, index));
         moments.delete(paramNames.up(module.name, index));
       }
-    const left =
-      effect === 'svd-fold'
-        ? svdFold(module.branches, gone)
-        : module.branches.filter(({ index }) => index !== gone);
-    return { ...module, branches: left };
+    if (effect === 'svd-fold') return { ...module, branches: svdFold(module.branches, gone) };
+    const part = (leaves: boolean): AdaptedModule => ({
+      ...module,
+      branches: module.branches.filter(({ index }) => (index === gone) === leaves),
+    });
+    return effect === 'absorb' ? { ...part(false), absorbed: stackedLora(part(true)) } : part(false);
   });
   return { ...adapter, modules, moments };
 }

@@ -6,8 +6,7 @@ import { shownSome } from '../shared/describe-fault.ts';
 import { optionOf, type Path } from '../recipe/options.ts';
 import type { DmloraOptions } from '../recipe/recipe.ts';
 import { linearName, linears, type Linear } from '../vit/parameters.ts';
-import type { AdaptedModule, Adapter } from './adapter.ts';
-import type { LoraPair } from './stacked-lora.ts';
+import type { AdaptedModule, Adapter, LoraPair } from './adapter.ts';
 import { targetSets } from './targets.ts';
 
 /** A LoRA on one linear: W + scale B A. */

@@ -1,12 +1,12 @@
-// Merging: the update of an adapted weight, W <- W + s_m sum_k g_mk B_k A_k, in plain arithmetic. Sums run in
-// float64 and are rounded to float32 once; the caller casts to the file's type last.
+// Merging: the update of an adapted weight, W <- W + s_m sum_k g_mk B_k A_k and what it absorbed, in plain
+// arithmetic. Sums run in float64 and are rounded to float32 once; the caller casts to the file's type last.
 import { ndArray, type NdArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
 import type { ParamName } from '../vit/parameters.ts';
-import { allOpen, gatesOf, type AdaptedModule, type Adapter, type Gates } from './adapter.ts';
+import { allOpen, gatesOf, type AdaptedModule, type Adapter, type Gates, type LoraPair } from './adapter.ts';
 
 /**
- * s sum_k g_k B_k A_k of one module, [out, in], as float64 values in row-major order.
+ * s sum_k g_k B_k A_k of one module and what its weight absorbed, [out, in], as float64 values in row-major order.
  */
 export function moduleUpdate(module: AdaptedModule, gates: Gates = allOpen): Float64Array {
   const first = present(module.branches[0], `a branch of ${module.name}`);
@@ -14,19 +14,23 @@ export function moduleUpdate(module: AdaptedModule, gates: Gates = allOpen): Flo
   const input = present(first.A.shape[1], 'columns of A');
   const update = new Float64Array(out * input);
   const open = gatesOf(gates, module);
-  module.branches.forEach(({ A, B }, k) => {
-    const rank = present(A.shape[0], 'rows of A');
-    const scale = module.scalar * (open[k] ?? 1);
-    for (let o = 0; o < out; o++)
-      for (let i = 0; i < rank; i++) {
-        const factor = scale * (B.data[o * rank + i] ?? 0);
-        for (let j = 0; j < input; j++) {
-          const at = o * input + j;
-          update[at] = (update[at] ?? 0) + factor * (A.data[i * input + j] ?? 0);
-        }
-      }
-  });
+  module.branches.forEach((branch, k) => addProduct(update, branch, module.scalar * (open[k] ?? 1)));
+  if (module.absorbed !== undefined) addProduct(update, module.absorbed, 1);
   return update;
+}
+
+/** Adds scale B A. */
+function addProduct(update: Float64Array, { A, B }: LoraPair, scale: number): void {
+  const [rank = 0, input = 0] = A.shape;
+  const out = B.shape[0] ?? 0;
+  for (let o = 0; o < out; o++)
+    for (let i = 0; i < rank; i++) {
+      const factor = scale * (B.data[o * rank + i] ?? 0);
+      for (let j = 0; j < input; j++) {
+        const at = o * input + j;
+        update[at] = (update[at] ?? 0) + factor * (A.data[i * input + j] ?? 0);
+      }
+    }
 }
 
 /** W plus the module's update, float32, [out, in]. */

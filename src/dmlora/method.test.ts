@@ -220,6 +220,29 @@ describe('drop plan', () => {
     expect([...taken.values()].every((index) => index === 2)).toBe(true);
   });
 
+  test('that is absorbed changes no update, and nothing of the survivors', () => {
+    const before = trained(adapterOf());
+    const moments = new Map(
+      [...parametersOf(before)].map(([name, { data }]) => [name, { m: data, v: data, steps: 4 }]),
+    );
+    const drops = new Map(before.modules.map(({ name }, i) => [name, i % 4]));
+    const lost = dropBranches({ ...before, moments }, drops);
+    const after = dropBranches({ ...before, moments }, drops, 'absorb');
+    expect(after.moments).toEqual(lost.moments);
+    expect(parametersOf(after)).toEqual(parametersOf(lost));
+    before.modules.forEach((module, i) => {
+      const [was, is, less] = [module, after.modules[i]!, lost.modules[i]!].map((one) => moduleUpdate(one));
+      const apart = (a: Float64Array): number =>
+        Math.max(...a.map((value, at) => Math.abs(value - was![at]!)));
+      expect(apart(is!)).toBeLessThan(1e-6);
+      expect(apart(less!)).toBeGreaterThan(1e-3);
+    });
+    // A second one comes to the first.
+    const next = new Map(before.modules.map(({ name }, i) => [name, (i + 1) % 4]));
+    const twice = dropBranches(after, next, 'absorb').modules[0]!;
+    expect(twice.absorbed?.A.shape[0]).toBe(2 * (before.modules[0]!.branches[0]!.A.shape[0] ?? 0));
+  });
+
   test('that folds gives the survivors fresh moments', () => {
     const before = trained(adapterOf());
     const moments = new Map(

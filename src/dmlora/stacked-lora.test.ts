@@ -5,6 +5,7 @@ import { assertClose } from '../engine/checks/close.ts';
 import { readReference } from '../engine/checks/node-backends.ts';
 import { adapterFrom, readTensors, tensorOf, type Tensors } from '../engine/checks/reference.ts';
 import { ndArray, zeros } from '../shared/array.ts';
+import { dropBranches } from './drop-plan.ts';
 import { moduleUpdate } from './merge.ts';
 import { fusedLora, stackedLora, withLora } from './stacked-lora.ts';
 import type { AdaptedModule, Adapter } from './adapter.ts';
@@ -35,6 +36,25 @@ describe('the stacked pair', () => {
       assertClose(module.name, applied.data, moduleUpdate(module, gates), { abs: 1e-7, rel: 1e-6 });
     }
   });
+});
+
+test('what a weight absorbed is more of the rank of the pair, with the scalar that it had', () => {
+  for (const module of trained.modules) {
+    const [gone] = module.branches;
+    const absorbing = dropBranches(trained, new Map([[module.name, gone!.index]]), 'absorb').modules.find(
+      ({ name }) => name === module.name,
+    )!;
+    const later = { ...absorbing, scalar: 2 * module.scalar };
+    const pair = stackedLora(later);
+    expect(pair.A.shape[0]).toBe(4);
+    const weight = zeros([pair.B.shape[0]!, pair.A.shape[1]!]);
+    const expected = moduleUpdate(
+      { ...module, scalar: 1 },
+      new Map([[module.name, [module.scalar, 2 * module.scalar]]]),
+    );
+    assertClose(module.name, withLora(weight, pair, 1).data, expected, { abs: 1e-7, rel: 1e-6 });
+    assertClose(module.name, moduleUpdate(later), expected, { abs: 1e-7, rel: 1e-6 });
+  }
 });
 
 test('a fused pair has the ranks of each part in its own rows, and zeros for a part without branches', () => {

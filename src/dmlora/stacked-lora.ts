@@ -2,29 +2,30 @@
 // the scalar and the gates multiplied into B, so that B A = s sum_k g_k B_k A_k at a scale of one.
 import { ndArray, type NdArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
-import { allOpen, gatesOf, type AdaptedModule, type Gates } from './adapter.ts';
+import { allOpen, gatesOf, type AdaptedModule, type Gates, type LoraPair } from './adapter.ts';
 
-export interface LoraPair {
-  readonly A: NdArray; // [R, in]
-  readonly B: NdArray; // [out, R]
-}
-
-/** A = the A_k below each other, [K r, in]; B = the s g_k B_k side by side, [out, K r]. */
+/**
+ * A = the A_k below each other, [K r, in]; B = the s g_k B_k side by side, [out, K r]. What the frozen weight absorbed
+ * follows as more of the rank: it is no part of the checkpoint that a LoRA is laid over.
+ */
 export function stackedLora(module: AdaptedModule, gates: Gates = allOpen): LoraPair {
   const open = gatesOf(gates, module);
-  const first = present(module.branches[0], `a branch of ${module.name}`);
+  const parts = [
+    ...module.branches.map(({ A, B }, k) => ({ A, B, scale: module.scalar * (open[k] ?? 1) })),
+    ...(module.absorbed === undefined ? [] : [{ ...module.absorbed, scale: 1 }]),
+  ];
+  const first = present(parts[0], `a branch of ${module.name}`);
   const [input, out] = [first.A.shape[1] ?? 0, first.B.shape[0] ?? 0];
-  const rank = module.branches.reduce((sum, { A }) => sum + (A.shape[0] ?? 0), 0);
+  const rank = parts.reduce((sum, { A }) => sum + (A.shape[0] ?? 0), 0);
   const [down, up] = [new Float32Array(rank * input), new Float32Array(out * rank)];
   let at = 0;
-  module.branches.forEach(({ A, B }, k) => {
+  for (const { A, B, scale } of parts) {
     const r = A.shape[0] ?? 0;
-    const scale = module.scalar * (open[k] ?? 1);
     down.set(A.data, at * input);
     for (let o = 0; o < out; o++)
       for (let i = 0; i < r; i++) up[o * rank + at + i] = scale * (B.data[o * r + i] ?? 0);
     at += r;
-  });
+  }
   return { A: ndArray([rank, input], down), B: ndArray([out, rank], up) };
 }
 
@@ -50,6 +51,11 @@ export function fusedLora(parts: readonly (LoraPair | null)[], out: number): Lor
     at += r;
   });
   return { A: ndArray([rank, input], down), B: ndArray([parts.length * out, rank], up) };
+}
+
+/** The weight below a module's branches: as the checkpoint has it, or with what it absorbed. */
+export function frozenWeight(weight: NdArray, { absorbed }: AdaptedModule): NdArray {
+  return absorbed === undefined ? weight : withLora(weight, absorbed, 1);
 }
 
 /** W + scale B A, float32 from sums in float64, [out, in]. */

@@ -175,7 +175,11 @@ const pickWords = {
   alike: 'Of the two branches that added the most alike, the weaker one left each layer',
 } as const;
 
+const effectWords = {
+  zero: ', with what it had learned',
+  absorb: '; what it had learned stayed, in the frozen weight',
+  'svd-fold': '; the others took over what it had learned, as well as their ranks allow (SVD)',
+} as const;
+
 const dropWords = ({ dropPick, dropEffect }: Recipe['dmlora']): string =>
-  dropEffect === 'zero'
-    ? `${pickWords[dropPick]}, with what it had learned.`
-    : `${pickWords[dropPick]}; the others took over what it had learned, as well as their ranks allow (SVD).`;
+  `${pickWords[dropPick]}${effectWords[dropEffect]}.`;

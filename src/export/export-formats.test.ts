@@ -5,6 +5,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Adapter } from '../dmlora/adapter.ts';
+import { dropBranches } from '../dmlora/drop-plan.ts';
 import { randomAdapter, randomValues } from '../engine/checks/random-model.ts';
 import { assertClose } from '../engine/checks/close.ts';
 import { autodiffOn, readReference } from '../engine/checks/node-backends.ts';
@@ -221,6 +222,26 @@ describe('the micro ViT', () => {
       const theirs = decodeFloats(await readTensorBytes(reference, entry), 'F32');
       assertClose(name, decodeFloats(bytes, 'F32'), theirs, { abs: 1e-6, rel: 0 });
     }
+  });
+
+  test('with what its weights absorbed is proved merged, and as a PEFT adapter that has it as rank', async () => {
+    const drops = new Map(
+      trained.modules.map(({ name, branches }, i) => [name, branches[i % 2]?.index ?? 0]),
+    );
+    const absorbing = dropBranches(trained, drops, 'absorb');
+    const formats = await exported(source, absorbing, ['hf', 'peft']);
+    const adapter = await weightsOf(filesOf(formats, 'peft'), 'adapter_model.safetensors');
+    const ranks = [...adapter].filter(([name]) => name.includes('lora_A')).map(([, { shape }]) => shape[0]);
+    expect(ranks).toEqual(Array<number>(12).fill(4)); // one branch of rank 2 lives, one was absorbed
+    const [merged, before] = [
+      await weightsOf(filesOf(formats, 'hf')),
+      await exported(source, trained, ['hf']),
+    ];
+    for (const [name, { bytes }] of await weightsOf(filesOf(before, 'hf')))
+      assertClose(name, decodeFloats(merged.get(name)!.bytes, 'F32'), decodeFloats(bytes, 'F32'), {
+        abs: 1e-6,
+        rel: 0,
+      });
   });
 
   test('as ONNX in few bits is offered while its answers stay, and refused by a sentence when not', async () => {

@@ -1,8 +1,8 @@
 // The branches as a stock PEFT adapter for the original checkpoint: A and B of every adapted module in the
 // names of the model in memory, the head whole. Read back as PEFT would apply it: ranks and scales out of the
 // written file.
-import type { Adapter } from '../dmlora/adapter.ts';
-import { fusedLora, stackedLora, withLora, type LoraPair } from '../dmlora/stacked-lora.ts';
+import type { Adapter, LoraPair } from '../dmlora/adapter.ts';
+import { fusedLora, stackedLora, withLora } from '../dmlora/stacked-lora.ts';
 import { decodeFloats, encodeFloats, isFloatType } from '../formats/float-types.ts';
 import { readPeftConfig, targetNames, writePeftConfig } from '../checkpoints/peft/config.ts';
 import {

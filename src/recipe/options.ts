@@ -254,13 +254,14 @@ const table = {
     default: 'zero',
     choices: [
       ['zero', 'Lost'],
+      ['absorb', 'Kept in the frozen weight'],
       ['svd-fold', 'Folded into the others'],
     ],
     group: 'branches',
     when: dropping,
     notInPython: noDrops,
     label: 'What it learned is',
-    help: 'Lost: the others stay as they are. Folded: they take it over as well as their ranks allow, and go on with fresh moments.',
+    help: 'Lost: the others stay as they are. Kept: it stays as it is and learns no more. Folded: they take it over as well as their ranks allow, and go on with fresh moments.',
   },
   'dmlora.scalars': {
     kind: 'choice',

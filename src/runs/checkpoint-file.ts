@@ -46,6 +46,12 @@ const droppedNames = (module: string, branch: number): readonly [A: string, B: s
   `dropped/${paramNames.up(module, branch)}`,
 ];
 
+/** Names of what the weight of a module absorbed. */
+const absorbedNames = (role: Role, module: string): readonly [A: string, B: string] => [
+  `${role}/${module}.absorbed.A`,
+  `${role}/${module}.absorbed.B`,
+];
+
 /** Names of what an adapter answered to each validation image. */
 const answerNames = (role: Role): readonly [answer: string, loss: string] => [
   `answers/${role}/answer`,
@@ -88,11 +94,18 @@ export function encodeCheckpoint({ facts, state }: SavedRun): Uint8Array<ArrayBu
       floats(`${role}/m/${name}`, [m.length], m);
       floats(`${role}/v/${name}`, [v.length], v);
     }
+    for (const { name, absorbed } of value.modules)
+      if (absorbed !== undefined) {
+        const [A, B] = absorbedNames(role, name);
+        floats(A, absorbed.A.shape, absorbed.A.data);
+        floats(B, absorbed.B.shape, absorbed.B.data);
+      }
     return {
-      modules: value.modules.map(({ name, scalar, branches }) => ({
+      modules: value.modules.map(({ name, scalar, branches, absorbed }) => ({
         name,
         scalar,
         branches: branches.map(({ index }) => index),
+        ...(absorbed === undefined ? {} : { absorbed: true }),
       })),
       moments: [...value.moments].map(([name, { steps }]) => [name, steps]),
     };
@@ -279,14 +292,16 @@ class TensorReader {
       return { ...twin, moments: new Map() };
     }
     const modules = [];
-    for (const { name, scalar, branches: indices } of json.modules) {
+    for (const { name, scalar, branches: indices, absorbed: absorbs } of json.modules) {
       const branches = [];
       for (const index of indices) {
         const A = this.#tensor(`${role}/${paramNames.down(name, index)}`, 2);
         const B = this.#tensor(`${role}/${paramNames.up(name, index)}`, 2);
         branches.push({ index, A, B });
       }
-      modules.push({ name, scalar, branches });
+      const [A, B] = absorbedNames(role, name);
+      const absorbed = absorbs === true ? { absorbed: { A: this.#tensor(A, 2), B: this.#tensor(B, 2) } } : {};
+      modules.push({ name, scalar, branches, ...absorbed });
     }
     const head = this.#head(role);
     const shapes = new Map(

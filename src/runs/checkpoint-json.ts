@@ -22,7 +22,15 @@ const drops = v.array(
 );
 
 const adapter = v.object({
-  modules: v.array(v.object({ name: v.string(), scalar: measured, branches: v.array(count) })),
+  modules: v.array(
+    v.object({
+      name: v.string(),
+      scalar: measured,
+      branches: v.array(count),
+      /** Whether it absorbed some, whose tensors stand beside the JSON. */
+      absorbed: v.optional(v.boolean()),
+    }),
+  ),
   moments: v.array(v.tuple([v.string(), count])),
 });
 const adapterOrRole = v.union([v.picklist(['adapter', 'best', 'stage1End']), adapter]);

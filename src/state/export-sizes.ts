@@ -8,7 +8,7 @@ function sourceBytes({ dtype }: ModelSummary): number {
   return dtype.includes('32') || dtype.includes('64') ? 4 : 2;
 }
 
-/** Bytes of a format's weights: the merged model, or the live branches and the head. */
+/** Bytes of a format's weights: the merged model, or the branches, what weights absorbed of them, and the head. */
 export function exportBytes(
   format: ExportFormat,
   dtype: ExportDtype,
@@ -20,10 +20,10 @@ export function exportBytes(
   const { dim, mlpDim, pool, depth } = model.config;
   const head = classes * ((pool === 'cls+mean' || pool === 'cls+dist' ? 2 : 1) * dim + 1);
   if (format === 'peft') {
-    const adapter = modules.reduce((sum, { module, branches }) => {
+    const adapter = modules.reduce((sum, { module, branches, absorbed = 0 }) => {
       const live = branches.filter(({ droppedAt }) => droppedAt === null).length;
       const wide = module.endsWith('fc1') || module.endsWith('fc2');
-      return sum + live * rank * (dim + (wide ? mlpDim : dim));
+      return sum + (live * rank + absorbed) * (dim + (wide ? mlpDim : dim));
     }, 0);
     return (adapter + head) * (dtype === 'source' ? 4 : bytesOf[dtype]);
   }

@@ -209,7 +209,7 @@ async function drop(
     const strength = branchStrengths(module)[place] ?? 0;
     return [{ step: event.step, module: module.name, branch, strength, lossBefore, lossAfter }];
   });
-  // What was folded lives on in the others: there is none to bring back.
+  // What was absorbed or folded lives on: there is none to bring back.
   const dropped =
     dropEffect === 'zero' ? await leaving(state.adapter, { step: event.step, drops: gone }) : [];
   return afterDrop(state, adapter, drops, dropped);

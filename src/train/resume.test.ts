@@ -16,8 +16,10 @@ describe('a device lost', () => {
     expect(record.keptStep).toBeGreaterThan(0);
   }, 300_000);
 
-  test('at any call of a run whose scalars are refused, neither', async () => {
-    const recipe = { ...shortRecipe, learningRate: 3e-3, scalarRate: 0.5, headStart: 'random' } as const;
+  test('at any call of a run whose scalars are refused, and whose weights absorb branches, neither', async () => {
+    const dmlora = { ...shortRecipe.dmlora, dropEffect: 'absorb' } as const;
+    const rates = { learningRate: 3e-3, scalarRate: 0.5 };
+    const recipe = { ...shortRecipe, ...rates, headStart: 'random', dmlora } as const;
     const { record } = await checkEveryLoss({ model, makeEngine, recipe });
     expect(record.scalarsKept).toBe(false);
     expect(new Set(Object.values(record.scalars))).toEqual(new Set([1]));

@@ -43,6 +43,8 @@ export interface ModuleView {
   readonly module: ModuleName;
   readonly scalar: number;
   readonly branches: readonly BranchView[];
+  /** Rank of what its frozen weight absorbed; absent where that is nothing. */
+  readonly absorbed?: number;
 }
 
 /**
@@ -102,6 +104,7 @@ export function viewModules(adapter: Adapter, drops: readonly DropRecord[]): Mod
       module: module.name,
       scalar: module.scalar,
       branches: [...live, ...gone].sort((a, b) => a.index - b.index),
+      ...(module.absorbed === undefined ? {} : { absorbed: module.absorbed.A.shape[0] ?? 0 }),
     };
   });
 }

@@ -48,9 +48,12 @@ import {
   type Groups,
 } from './trainables.ts';
 import { groupNames, rateOf, type GroupName } from '../parameter-groups.ts';
-import { disposeVit, uploadVit } from './vit.ts';
+import { changedBelow, weightsBelow } from '../weights-below.ts';
+import { disposeVit, replaceWeight, uploadVit } from './vit.ts';
 
 interface Prepared {
+  /** Its weights on the host, for those that change. */
+  readonly source: VitModel;
   /** The frozen model, and where the adapter's parameters lie. */
   network: Network;
   /** Images that are differentiated at once. */
@@ -104,6 +107,7 @@ export class AutodiffEngine implements Engine {
       const layout = layoutOf(adapter);
       const { classes } = options;
       this.#prepared = {
+        source: model,
         network: { vit: uploadVit(model), normalisation, classes, layout },
         microBatch: images,
         inferred: Math.min(images, inferredAtOnce(model.config, classes, backend)),
@@ -113,6 +117,7 @@ export class AutodiffEngine implements Engine {
       this.#openShards(Math.min(Math.ceil(options.batch / images) - 1, shardsThatFit(model, images)));
       const input = { model, adapter: { ...adapter, moments: new Map() }, normalisation, classes };
       for (const shard of this.#shards) void shard.ask('prepare', input);
+      this.#replaceWeights(null, adapter);
       return Promise.resolve();
     });
   }
@@ -364,14 +369,26 @@ export class AutodiffEngine implements Engine {
   async writeAdapter(adapter: Adapter): Promise<Result<void>> {
     const state = this.#ready();
     const layout = layoutOf(adapter);
-    const uploaded = await this.#guarded(0, () =>
-      Promise.resolve(uploadGroups(layout, parametersOf(adapter), adapter.moments)),
-    );
+    const uploaded = await this.#guarded(0, () => {
+      this.#replaceWeights(state.adapter, adapter);
+      return Promise.resolve(uploadGroups(layout, parametersOf(adapter), adapter.moments));
+    });
     if (!uploaded.ok) return uploaded;
     disposeGroups(state.groups);
     Object.assign(state, { adapter, network: { ...state.network, layout }, groups: uploaded.value });
     for (const shard of this.#shards) void shard.ask('adapter', { ...adapter, moments: new Map() });
     return ok(undefined);
+  }
+
+  /** The frozen weights below an adapter in place of those below the former one. */
+  #replaceWeights(former: Adapter | null, adapter: Adapter): void {
+    const { network, source } = this.#ready();
+    const weightOf = weightsBelow(source, adapter);
+    for (const name of changedBelow(former, adapter)) {
+      const weight = weightOf(`${name}.weight`);
+      replaceWeight(network.vit, name, weight);
+      for (const shard of this.#shards) void shard.ask('weight', { name, weight });
+    }
   }
 
   memory(): Memory {

@@ -6,7 +6,8 @@
 // No shared memory, and so no headers of cross-origin isolation: what travels is the parameters of a step
 // (11 MB for ViT-B with four branches of rank 4, by count), the pixels and the gradients of a part.
 import * as tf from '@tensorflow/tfjs-core';
-import type { Adapter, Gates, Trains } from '../../dmlora/adapter.ts';
+import type { Adapter, Gates, ModuleName, Trains } from '../../dmlora/adapter.ts';
+import type { NdArray } from '../../shared/array.ts';
 import { present } from '../../shared/assert.ts';
 import { faultOfThrown } from '../../shared/describe-fault.ts';
 import { beatMessage, Heartbeat, pingMessage, tellBeats, type Ticker } from '../../shared/heartbeat.ts';
@@ -18,7 +19,7 @@ import { infer, partOf, type Network, type Output } from './network.ts';
 import type { PartBatch } from './network-input.ts';
 import { imageCount } from './patches.ts';
 import { layoutOf, type GroupValues } from './trainables.ts';
-import { disposeVit, uploadVit } from './vit.ts';
+import { disposeVit, replaceWeight, uploadVit } from './vit.ts';
 
 /** The values of every group, flat, as they lie on the device. */
 export type HostValues = Readonly<Record<GroupName, Float32Array>>;
@@ -41,6 +42,8 @@ interface Asks {
     };
     output: null;
   };
+  /** Another weight of a linear, [out, in]. */
+  weight: { input: { readonly name: ModuleName; readonly weight: NdArray }; output: null };
   /** Another structure of the adapter: other live branches. */
   adapter: { input: Adapter; output: null };
   /** The values that parts are computed with from now on. */
@@ -155,6 +158,10 @@ export function serveShard(
       replaceValues(null);
       if (network !== null) disposeVit(network.vit);
       network = { vit: uploadVit(model), layout: layoutOf(adapter), normalisation, classes };
+      return null;
+    },
+    weight({ name, weight }) {
+      replaceWeight(present(network, 'a prepared shard').vit, name, weight);
       return null;
     },
     adapter(adapter) {

@@ -1,6 +1,7 @@
 // The forward pass of a ViT, once, for frozen, branched and merged weights: the block takes its linear layer
 // as a parameter. Read this file to know what is computed; tfjs's tape differentiates it.
 import * as tf from '@tensorflow/tfjs-core';
+import type { NdArray } from '../../shared/array.ts';
 import { linearName, linears, weightOf, type Linear, type VitModel } from '../../vit/parameters.ts';
 import {
   gridSize,
@@ -21,7 +22,7 @@ interface FrozenBlock {
   /** Layer scale of the attention's and the MLP's branch. */
   readonly ls1: tf.Tensor1D | null; // [dim]
   readonly ls2: tf.Tensor1D | null; // [dim]
-  readonly linears: ReadonlyMap<Linear, FrozenLinear>;
+  readonly linears: Map<Linear, FrozenLinear>;
 }
 
 /** The frozen backbone on the device. */
@@ -78,6 +79,18 @@ export function uploadVit({ config, weights }: VitModel): FrozenVit {
     })),
     norm: config.finalNorm === 'none' ? null : norm('norm'),
   };
+}
+
+/** Gives a linear another weight, [out, in]; nothing that is under way may use the former one. */
+export function replaceWeight(vit: FrozenVit, name: string, { data, shape }: NdArray): void {
+  for (const [block, { linears: layers }] of vit.blocks.entries())
+    for (const [kind, former] of layers) {
+      if (linearName(block, kind) !== name) continue;
+      const [out = 0, input = 0] = shape;
+      const transposed = tf.tensor2d(data, [out, input], 'float32');
+      layers.set(kind, { ...former, transposed, weight: tf.transpose(transposed) });
+      tf.dispose([former.transposed, former.weight]);
+    }
 }
 
 export function disposeVit(vit: FrozenVit): void {

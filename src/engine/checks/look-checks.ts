@@ -24,7 +24,7 @@ import {
   type ReadFile,
   type Tensors,
 } from './reference.ts';
-import type { Figures } from './reference-checks.ts';
+import type { Figures } from './setting.ts';
 
 /** The class that the vectors are of. */
 export const lookedClass = 1;

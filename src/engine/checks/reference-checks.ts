@@ -10,8 +10,10 @@ import type { DmloraOptions } from '../../recipe/recipe.ts';
 import { present } from '../../shared/assert.ts';
 import { headLogits } from '../../train/linear-probe.ts';
 import { classWeights, targetRows } from '../../train/targets.ts';
-import type { Batch, Engine, PrepareOptions, StepControl, StepReport } from '../engine.ts';
-import { assertClose, largestDifference, type Tolerance } from './close.ts';
+import type { Batch, StepControl, StepReport } from '../engine.ts';
+import { checkAbsorb } from './absorb-check.ts';
+import { assertClose, largestDifference } from './close.ts';
+import { prepared, times, type Figures, type Setting } from './setting.ts';
 import {
   adapterFrom,
   batchFrom,
@@ -22,35 +24,10 @@ import {
   readTensors,
   tensorOf,
   type Manifest,
-  type ReadFile,
   type Tensors,
   type TrajectoryFile,
 } from './reference.ts';
 import { unwrap } from '../../shared/result.ts';
-
-type MakeEngine = () => Promise<Engine>;
-
-/** How far an engine may be from float64: `slack` times what a float32 program on a CPU reaches. */
-interface Setting {
-  readonly makeEngine: MakeEngine;
-  readonly read: ReadFile;
-  readonly slack: number;
-  /** How the engine is prepared beside batch and classes: a plan that is not its own choice. */
-  readonly shapes?: Partial<PrepareOptions>;
-}
-
-/** A measured figure of a check, for reports. */
-export type Figures = Record<string, number>;
-
-async function prepared(setting: Setting, adapter: Adapter, shapes: PrepareOptions): Promise<Engine> {
-  const engine = await setting.makeEngine();
-  const model = await readMicroModel(setting.read);
-  const all = { ...shapes, ...setting.shapes };
-  unwrap(await engine.prepare(model, adapter, identityNormalisation, all));
-  return engine;
-}
-
-const times = ({ abs, rel }: Tolerance, slack: number): Tolerance => ({ abs: abs * slack, rel: rel * slack });
 
 /** Gate patterns of the gradient files: g1h0 means gates 1, 1/2, 0. */
 const gatePatterns = { g111: [1, 1, 1], g101: [1, 0, 1], g1h0: [1, 0.5, 0] } as const;
@@ -530,6 +507,8 @@ export const referenceChecks = {
   'logits and gradients': checkGradients,
   targets: checkTargets,
   trajectory: (setting: Setting) => followTrajectory(setting, 'train_zero', 'zero', 1e-5),
+  'absorbing trajectory': (setting: Setting) => followTrajectory(setting, 'train_absorb', 'absorb', 1e-5),
+  absorb: checkAbsorb,
   'folding trajectory': (setting: Setting) => followTrajectory(setting, 'train_svdfold', 'svd-fold', 3e-5),
   merge: checkMerge,
   counterfactual: checkCounterfactual,

@@ -16,8 +16,8 @@ export type ReadFile = (name: string) => Promise<Blob>;
 
 export type Tensors = ReadonlyMap<string, NdArray>;
 
-/** The runs with drops: what leaves is lost, or folded into the others. */
-export type TrajectoryFile = 'train_zero' | 'train_svdfold';
+/** The runs with drops: what leaves is lost, folded into the others, or absorbed by the frozen weight. */
+export type TrajectoryFile = 'train_zero' | 'train_svdfold' | 'train_absorb';
 
 export interface Manifest {
   readonly steps: number;
@@ -34,6 +34,8 @@ export interface Manifest {
   /** How far the generator's own float32 run is from its float64 run, at each snapshot of the trajectory. */
   readonly float32Parameters: (file: TrajectoryFile) => ReadonlyMap<string, number>;
 }
+
+type Float32Figures = Partial<Record<TrajectoryFile, Record<string, { abs: number }>>>;
 
 /** Pixels of the vectors are the network's own input: nothing is scaled. */
 export const identityNormalisation: Normalisation = { rescale: 1, mean: [0, 0, 0], std: [1, 1, 1] };
@@ -66,8 +68,9 @@ export async function readManifest(read: ReadFile): Promise<Manifest> {
   const json = JSON.parse(await (await read('manifest.json')).text()) as {
     config: Record<string, number>;
     drops: Record<string, Record<string, number>>;
-    float32: Record<TrajectoryFile, Record<string, { abs: number }>>;
+    float32: Float32Figures;
   };
+  const gates = JSON.parse(await (await read('gates.json')).text()) as { float32: Float32Figures };
   const number = (key: string): number => present(json.config[key], `manifest ${key}`);
   return {
     steps: number('steps'),
@@ -81,7 +84,9 @@ export async function readManifest(read: ReadFile): Promise<Manifest> {
     clip: number('clip'),
     stage2: number('stage2'),
     float32Parameters: (file) =>
-      new Map(Object.entries(json.float32[file]).map(([tag, { abs }]) => [tag, abs])),
+      new Map(
+        Object.entries({ ...json.float32, ...gates.float32 }[file] ?? {}).map(([tag, { abs }]) => [tag, abs]),
+      ),
     drops: new Map(
       Object.entries(json.drops).map(([step, drops]) => [Number(step), new Map(Object.entries(drops))]),
     ),

@@ -193,7 +193,7 @@ export class KernelEngine implements Engine {
   look(pixels: Pixels, classIndex: number, gates: Gates, signal?: AbortSignal): Promise<Result<Look>> {
     const { model, source } = this.#ready();
     return looksAt(source.config, pixels, signal, (image, start) =>
-      this.#guarded(() => model.look(source, { pixels: image, classIndex, gates, start })),
+      this.#guarded(() => model.look({ pixels: image, classIndex, gates, start })),
     );
   }
 

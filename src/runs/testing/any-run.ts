@@ -31,11 +31,15 @@ const array = (...shape: number[]) =>
 const head = fc.record({ weight: array(2, 3), bias: array(2) });
 const branch = fc.record({ index: fc.nat({ max: 7 }), A: array(2, 3), B: array(4, 2) });
 const modules: fc.Arbitrary<AdaptedModule[]> = fc.uniqueArray(
-  fc.record({
-    name,
-    scalar: number,
-    branches: fc.uniqueArray(branch, { maxLength: 3, selector: ({ index }) => index }),
-  }),
+  fc.record(
+    {
+      name,
+      scalar: number,
+      branches: fc.uniqueArray(branch, { maxLength: 3, selector: ({ index }) => index }),
+      absorbed: fc.record({ A: array(3, 3), B: array(4, 3) }),
+    },
+    { requiredKeys: ['name', 'scalar', 'branches'] },
+  ),
   { maxLength: 3, selector: ({ name: key }) => key },
 );
 const bare: fc.Arbitrary<Adapter> = fc.record({

@@ -28,6 +28,9 @@ import { Pace, Submission } from './submission.ts';
 import { UploadRing } from './upload-ring.ts';
 import { noBranches, stepFlops } from '../../../vit/step-flops.ts';
 import { groupOf, type StepCounts } from '../../parameter-groups.ts';
+import { changedBelow, weightsBelow } from '../../weights-below.ts';
+
+const noAdapter: Pick<Adapter, 'modules'> = { modules: [] };
 
 /** One submission: a program over the micro-batches of a batch. */
 export interface Work {
@@ -52,6 +55,8 @@ export type OutputName = 'logits' | 'feature';
 export class DeviceModel {
   readonly #cache: PrefixCache | null;
   readonly #uploads: UploadRing;
+  /** What was written last; null before. */
+  #written: Adapter | null = null;
 
   private constructor(
     private readonly memory: DeviceMemory,
@@ -59,6 +64,8 @@ export class DeviceModel {
     public plan: Plan,
     private programs: BoundPrograms,
     private block: StepBlock,
+    /** Its weights on the host, for those that change and those that a run does not hold. */
+    private readonly source: VitModel,
     /** How long a dispatch takes here. */
     readonly pace: Pace,
   ) {
@@ -74,20 +81,25 @@ export class DeviceModel {
     model: VitModel,
     software: boolean,
   ): Promise<DeviceModel> {
-    uploadFrozen(memory, model, plan.context.frozen);
+    uploadFrozen(memory, weightsBelow(model, noAdapter), plan.context.frozen);
     writeTables(memory, plan);
     const programs = await bindPrograms(memory, pipelines, plan);
     const block = new StepBlock(memory, plan.context.state);
     const pace = new Pace(software ? null : flopsOfDispatch(plan));
-    return new DeviceModel(memory, pipelines, plan, programs, block, pace);
+    return new DeviceModel(memory, pipelines, plan, programs, block, model, pace);
   }
 
   /**
-   * Writes an adapter of the planned structure, or plans again for fewer branches: nothing is compiled then.
+   * Writes an adapter of the planned structure, or plans again for fewer branches: nothing is compiled then. Frozen
+   * weights that are others below it are uploaded anew.
    */
   async write(adapter: Adapter): Promise<void> {
     if (!sameStructure(adapter, this.plan.context.state.layout.adapter)) await this.#planAgain(adapter);
-    const { widths, state } = this.plan.context;
+    const { widths, state, frozen } = this.plan.context;
+    const changed = changedBelow(this.#written, adapter);
+    if (changed.length > 0)
+      uploadFrozen(this.memory, weightsBelow(this.source, adapter), frozen, new Set(changed));
+    this.#written = adapter;
     const { layout } = state;
     const { parameters, first, second } = state;
     const values = parametersOf(adapter);
@@ -126,7 +138,7 @@ export class DeviceModel {
       const steps = counts[groupOf(name)];
       if (steps > 0) moments.set(name, { m: data, v: present(v?.get(name), name).data, steps });
     }
-    return { ...withParameters(layout.adapter, present(values, 'parameters')), moments };
+    return { ...withParameters(this.#adapter(), present(values, 'parameters')), moments };
   }
 
   /**
@@ -190,11 +202,16 @@ export class DeviceModel {
   /**
    * What is looked at in one image, on the adapter that lies here. Planned, allocated and freed by this call:
    * weights and adapter are shared and only read, but the second layout of frozen weights that a run without a
-   * gradient there does not have is uploaded from the model.
+   * gradient there does not have is uploaded from the host.
    */
-  look(model: VitModel, looked: Looked): Promise<LookRows> {
+  look(looked: Looked): Promise<LookRows> {
     const { memory, pipelines, plan, block, pace } = this;
-    return lookAt({ memory, pipelines, plan, block, pace }, model, looked);
+    const weightOf = weightsBelow(this.source, this.#adapter());
+    return lookAt({ memory, pipelines, plan, block, pace }, weightOf, looked);
+  }
+
+  #adapter(): Adapter {
+    return present(this.#written, 'an adapter that was written');
   }
 
   /** What was cached is not trusted after a fault. */

@@ -2,8 +2,9 @@
 // whose weights and parameters it reads. Everything that it takes is freed when it is done; its kernels stay
 // compiled.
 import type { Gates } from '../../../dmlora/adapter.ts';
+import type { NdArray } from '../../../shared/array.ts';
 import { present } from '../../../shared/assert.ts';
-import type { VitModel } from '../../../vit/parameters.ts';
+import type { ParamName } from '../../../vit/parameters.ts';
 import type { Pixels } from '../../engine.ts';
 import type { LookRows } from '../../look.ts';
 import { wholeWords } from '../../pixels.ts';
@@ -42,7 +43,7 @@ interface Beside {
 
 export async function lookAt(
   { memory, pipelines, plan, block, pace }: Beside,
-  model: VitModel,
+  weightOf: (name: ParamName) => NdArray,
   { pixels, classIndex, gates, start }: Looked,
 ): Promise<LookRows> {
   const { config, classes, storage, frozen: held, state } = plan.context;
@@ -61,7 +62,7 @@ export async function lookAt(
       memory.allocate(buffer);
       allocated.push(buffer);
     }
-    uploadFrozen(memory, model, frozen);
+    uploadFrozen(memory, weightOf, frozen);
     const program = await BoundProgram.make(memory, pipelines, { trace, placement }, slots);
     block.write(state.layout, gates, { pixels, labels: Int32Array.of(classIndex) }, 1, null);
     const chosen = new Float32Array(widths.classes);

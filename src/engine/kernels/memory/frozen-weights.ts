@@ -2,7 +2,9 @@
 // product and, where its input needs a gradient, [out, in] for that, so that both read vec4s along a row and
 // nothing is transposed in a step. Costs the weights twice. One buffer a block; every tensor at a multiple of
 // 256 bytes.
-import { linearName, weightOf, type Linear, type VitModel } from '../../../vit/parameters.ts';
+import type { ModuleName } from '../../../dmlora/adapter.ts';
+import type { NdArray } from '../../../shared/array.ts';
+import { linearName, type Linear, type ParamName } from '../../../vit/parameters.ts';
 import { patchInputs, tokenCount, type VitConfig } from '../../../vit/vit-config.ts';
 import { present } from '../../../shared/assert.ts';
 import {
@@ -53,6 +55,8 @@ interface Content {
   readonly count: number;
   readonly storage: Storage;
   readonly values: (data: (name: string) => Float32Array) => Float32Array;
+  /** The linears whose weights it is of, where it is of some. */
+  readonly linears?: readonly ModuleName[];
 }
 
 interface FrozenTensor extends Content {
@@ -216,6 +220,7 @@ function matrix(
   return {
     count: parts.length * outside[1] * inside[1],
     storage,
+    linears: parts,
     values: (data) => joined(parts.map((name) => placed(data(`${name}.weight`), outside, inside, transpose))),
   };
 }
@@ -252,10 +257,21 @@ export function planGradientsEverywhere(
   };
 }
 
-/** Fills the planned buffers, which must exist, with the model's weights. */
-export function uploadFrozen(memory: DeviceMemory, { weights }: VitModel, { tensors }: FrozenWeights): void {
-  const data = (name: string): Float32Array => weightOf(weights, name).data;
-  for (const { region, storage, values } of tensors) memory.write(region, stored(values(data), storage));
+/**
+ * Fills the planned buffers, which must exist, with a model's weights.
+ *
+ * @param changed where only some of the linears have another weight than lies there.
+ */
+export function uploadFrozen(
+  memory: DeviceMemory,
+  weightOf: (name: ParamName) => NdArray,
+  { tensors }: FrozenWeights,
+  changed?: ReadonlySet<ModuleName>,
+): void {
+  const data = (name: string): Float32Array => weightOf(name).data;
+  for (const { region, storage, values, linears = [] } of tensors)
+    if (changed === undefined || linears.some((linear) => changed.has(linear)))
+      memory.write(region, stored(values(data), storage));
 }
 
 /** Places and padded width of a linear's output and input. */
