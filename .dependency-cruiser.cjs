@@ -13,6 +13,7 @@ module.exports = {
     only('shared'),
     only('recipe', 'shared'),
     only('understand', 'shared'),
+    only('lab', 'understand', 'recipe', 'shared'),
     only('formats', 'shared'),
     only('data', 'formats', 'shared'),
     only('vit', 'formats', 'shared'),

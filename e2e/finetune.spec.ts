@@ -1,6 +1,7 @@
-// Promise: `npm run finetune` does the whole job without hands, and ends every fault in one sentence.
-import { execFile } from 'node:child_process';
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+// Promise: `npm run finetune` does the whole job without hands, and ends every fault in one sentence; `npm run ablate`
+// does many of them as pairs, and goes on where it was ended.
+import { execFile, spawn } from 'node:child_process';
+import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from './graft-test.ts';
 import { microModel } from './headless.ts';
@@ -94,4 +95,66 @@ test('ends every fault in one sentence', async ({}, info) => {
     expect(stderr.trim().split('\n').at(-1)).toMatch(sentence);
     expect(Object.keys(JSON.parse(stdout) as object)).toEqual(['fault']);
   }
+});
+
+/** Runs `npm run ablate`; ends it as Ctrl-C does once its errors have a text. */
+function ablate(args: readonly string[], endAt?: string): Promise<Ended> {
+  return new Promise((resolve) => {
+    const command = spawn(process.execPath, ['scripts/ablate.mjs', ...args]);
+    let [stdout, stderr, isEnded] = ['', '', false];
+    command.stdout.on('data', (text: Buffer) => (stdout += text.toString()));
+    command.stderr.on('data', (text: Buffer) => {
+      stderr += text.toString();
+      if (endAt === undefined || isEnded || !stderr.includes(endAt)) return;
+      isEnded = command.kill('SIGINT');
+    });
+    command.on('close', (code) => resolve({ code: code ?? -1, stdout, stderr }));
+  });
+}
+
+test('an ablation is of pairs, and goes on where it was ended', async ({}, info) => {
+  const data = info.outputPath('pictures');
+  await writePictures(join(data, 'train'), 8);
+  await writePictures(join(data, 'test'), 9);
+  const out = info.outputPath('ablation');
+  const arms = info.outputPath('arms.json');
+  const one = { branches: 1, dropMode: 'none', scalars: 'off' };
+  const recipes = [{ name: 'a' }, { name: 'a again' }, { name: 'one', recipe: { dmlora: one } }];
+  await writeFile(arms, JSON.stringify({ base: { steps: 4, batch: 8 }, arms: recipes }));
+  const flags = ['--arms', arms, '--seeds', '1', '--model', microModel, '--data', data, '--out', out];
+  const ended = await ablate([...flags, '--backend', 'wasm'], '[1/3] pictures, a, seed 1: ');
+  expect(ended.stderr).toContain('The same command goes on from here.');
+  expect(ended.code).toBe(130);
+  const before = await readdir(join(out, 'runs'));
+  expect(before.length).toBeGreaterThan(0);
+  expect(before.every((name) => name.endsWith('.json'))).toBe(true);
+  const { code, stdout, stderr } = await ablate([...flags, '--backend', 'wasm']);
+  expect(stderr).toContain(`3 runs: 3 arms, seeds 1, pictures. ${before.length} are done.`);
+  expect(code).toBe(0);
+  expect(stdout).toContain('"a again" beside "a": inconclusive.');
+
+  interface Kept {
+    readonly arm: string;
+    readonly split: string;
+    readonly result: { readonly test: { readonly loss: number }; readonly probe: object };
+  }
+  const runs = await Promise.all(
+    (await readdir(join(out, 'runs'))).map(
+      async (name) => JSON.parse(await readFile(join(out, 'runs', name), 'utf8')) as Kept,
+    ),
+  );
+  const [a, again, other] = recipes.map(({ name }) => runs.find(({ arm }) => arm === name)!);
+  // The same seed: the same images on either side, the same probe, and the same run to the last bit.
+  expect(new Set(runs.map(({ split }) => split)).size).toBe(1);
+  expect(again?.result.probe).toEqual(a?.result.probe);
+  expect(other?.result.probe).toEqual(a?.result.probe);
+  expect(again?.result.test).toEqual(a?.result.test);
+  expect(other?.result.test.loss).not.toBe(a?.result.test.loss);
+  const summary = JSON.parse(await readFile(join(out, 'summary.json'), 'utf8')) as Record<string, unknown>;
+  expect(summary).toMatchObject({
+    judge: 'test',
+    arms: ['a', 'a again', 'one', 'linear probe'],
+    comparisons: [{ arm: 'a again', all: { pairs: 1, mean: 0, ties: 1 } }, { arm: 'one' }, {}],
+  });
+  expect(await readFile(join(out, 'table.md'), 'utf8')).toContain('3 of 3 runs are done.');
 });

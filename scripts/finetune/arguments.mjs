@@ -253,11 +253,22 @@ function parse(argv) {
  * @param {string | undefined} text
  * @returns {number | null}
  */
-function imageSizeOf(text) {
+export function imageSizeOf(text) {
   if (text === undefined) return null;
   if (!/^[1-9]\d{0,5}$/.test(text))
     throw new UserError(`--image-size takes a whole number of at least 1, not "${text}".`);
   return Number(text);
+}
+
+/**
+ * @param {string} setting
+ * @returns {import('./recipe.mjs').Setting}
+ */
+export function settingOf(setting) {
+  const [, path, text] = /^([^=]+)=(.*)$/s.exec(setting) ?? [];
+  if (path === undefined || text === undefined)
+    throw new UserError(`--set takes a setting as PATH=VALUE, like learningRate=1e-3, not "${setting}".`);
+  return { path: path.trim(), text };
 }
 
 /**
@@ -266,12 +277,7 @@ function imageSizeOf(text) {
  * @returns {import('./recipe.mjs').Setting[]}
  */
 function settingsOf(values) {
-  const free = (values.set ?? []).map((setting) => {
-    const [, path, text] = /^([^=]+)=(.*)$/s.exec(setting) ?? [];
-    if (path === undefined || text === undefined)
-      throw new UserError(`--set takes a setting as PATH=VALUE, like learningRate=1e-3, not "${setting}".`);
-    return { path: path.trim(), text };
-  });
+  const free = (values.set ?? []).map(settingOf);
   const short = /** @type {const} */ (['steps', 'epochs', 'batch', 'seed']).flatMap((path) => {
     const text = values[path];
     if (text === '') throw new UserError(`--${path} needs a number: give one after it.`);
@@ -290,7 +296,7 @@ function settingsOf(values) {
  * @param {readonly [Choice, ...Choice[]]} choices the first is the default
  * @returns {Choice}
  */
-function oneOf(name, text, choices) {
+export function oneOf(name, text, choices) {
   const found = text === undefined ? choices[0] : choices.find((choice) => choice === text);
   if (found === undefined) throw new UserError(`--${name} takes ${choices.join(', ')}, not "${text}".`);
   return found;

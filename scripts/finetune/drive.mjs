@@ -16,7 +16,7 @@ import { UserError } from './user-error.mjs';
  * @typedef {import('../../src/worker/protocol.ts').Fault} Fault
  * @typedef {import('../../src/worker/protocol.ts').RunResult} RunResult
  * @typedef {import('./collect.mjs').Collected} Collected
- * @typedef {ReturnType<typeof import('./progress.mjs').startProgress>} Progress
+ * @typedef {Pick<ReturnType<typeof import('./progress.mjs').startProgress>, 'note' | 'begin' | 'event'>} Progress
  */
 
 /**
@@ -25,7 +25,7 @@ import { UserError } from './user-error.mjs';
  * @param {import('../../src/headless.ts').Outcome<T>} outcome
  * @returns {T}
  */
-function valueOf(outcome) {
+export function valueOf(outcome) {
   if (outcome.ok) return outcome.value;
   throw new UserError(outcome.sentence, outcome.fault);
 }
@@ -80,6 +80,18 @@ async function hand(page, input, collected) {
  */
 export async function runJob(browser, url, job, progress) {
   const page = await browser.newPage();
+  return whileAlive(page, drive(page, url, job, progress));
+}
+
+/**
+ * What work in a page comes to, or why the page is no more.
+ * @template T
+ * @param {Page} page
+ * @param {Promise<T>} work
+ * @returns {Promise<T>}
+ * @throws {UserError}
+ */
+export async function whileAlive(page, work) {
   /** Rejects when the page dies: no command of it would ever answer. */
   const death = new Promise((_, reject) => {
     page.on('crash', () =>
@@ -92,16 +104,27 @@ export async function runJob(browser, url, job, progress) {
       reject(new UserError(`Graft made a mistake: ${error.message}. Please report this text.`)),
     );
   });
-  return /** @type {Promise<RunResult>} */ (Promise.race([drive(page, url, job, progress), death]));
+  return /** @type {Promise<T>} */ (Promise.race([work, death]));
 }
 
+/** @param {Page} page @param {Fault} fault */
+const sentenceOf = (page, fault) => page.evaluate((reported) => window.graft.sentence(reported), fault);
+
 /**
- * @param {Page} page
- * @param {string} url
- * @param {Job} job
- * @param {Progress} progress
+ * @typedef {Omit<Job, 'formats' | 'dtype' | 'temperature' | 'proof' | 'out'>} Training a job without what
+ *   becomes of its result
  */
-async function drive(page, url, job, progress) {
+
+/**
+ * Opens the bare page, hands it model and images, and trains to the end of the run; the page then holds the result.
+ * @param {Page} page
+ * @param {string} url of the built app, with a "/" at its end
+ * @param {Training} job
+ * @param {Progress} progress
+ * @returns {Promise<import('../../src/worker/protocol.ts').RunSummary>}
+ * @throws {UserError}
+ */
+export async function trainOn(page, url, job, progress) {
   /** @type {(event: TrainerEvent) => void} */
   let listen = (event) => progress.event(event);
   await page.exposeFunction('graftEvent', (/** @type {TrainerEvent} */ event) => listen(event));
@@ -133,7 +156,7 @@ async function drive(page, url, job, progress) {
     await openImages(page, 'validation', job.validation, recipe, job.reading, progress);
 
   /** @param {Fault} fault */
-  const sentence = (fault) => page.evaluate((reported) => window.graft.sentence(reported), fault);
+  const sentence = (fault) => sentenceOf(page, fault);
   let stopped = false;
   // The end is an event, and may come before `start` has answered.
   const end = new Promise((resolve, reject) => {
@@ -171,7 +194,17 @@ async function drive(page, url, job, progress) {
       `${summary.trainImages} to train and ${summary.validationImages} to validate, ${summary.classes.length} classes`,
   );
   await end;
+  return summary;
+}
 
+/**
+ * @param {Page} page
+ * @param {string} url
+ * @param {Job} job
+ * @param {Progress} progress
+ */
+async function drive(page, url, job, progress) {
+  await trainOn(page, url, job, progress);
   progress.note('Merging, writing and reading back ...');
   const formats = job.formats.length > 0 ? job.formats : /** @type {const} */ (['source']);
   const exported = valueOf(
@@ -207,7 +240,7 @@ async function drive(page, url, job, progress) {
     /** @type {typeof import('../../src/shared/kept-sentence.ts')} */
     const { keptSentence } = await appModule('src/shared/kept-sentence.ts');
     progress.note(keptSentence(result));
-  } else progress.note(`Warning. ${await sentence(result.diverged)}`);
+  } else progress.note(`Warning. ${await sentenceOf(page, result.diverged)}`);
   await writeFile(join(job.out, 'result.json'), `${JSON.stringify(report, null, 2)}\n`);
   return report;
 }
@@ -312,7 +345,7 @@ async function openImages(page, input, collected, recipe, reading, progress) {
   );
   if (summary.fault !== null) {
     const { fault } = summary;
-    throw new UserError(await page.evaluate((reported) => window.graft.sentence(reported), fault), fault);
+    throw new UserError(await sentenceOf(page, fault), fault);
   }
   const left = summary.rejected.length === 0 ? '' : `, ${summary.rejected.length} files not used`;
   progress.note(

@@ -99,6 +99,21 @@ export function startProgress(stream, now = Date.now) {
         note(`step ${first.step}: ${event.drops.length} branches dropped, ${jump}`);
       }
     },
+    /**
+     * The progress of one of several runs: a line that the next one replaces on a terminal, and nothing elsewhere.
+     * @param {string} name
+     */
+    under: (name) => ({
+      note: () => undefined,
+      begin: () => undefined,
+      /** @param {TrainerEvent} event */
+      event(event) {
+        const step = event.kind === 'steps' ? event.rows.at(-1)?.step : undefined;
+        if (live && step !== undefined) status(`${name}: step ${step + 1}`);
+        else if (live && event.kind === 'phase' && event.phase.kind === 'preparing')
+          status(`${name}: ${event.phase.what}`);
+      },
+    }),
     /** Leaves the terminal on a fresh line. */
     end() {
       if (open) stream.write('\n');
