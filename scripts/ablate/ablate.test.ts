@@ -9,7 +9,7 @@ import { keyOf, type TrialRecord } from '../../src/lab/trial-record.ts';
 import { recipeDefaults } from '../../src/recipe/recipe.ts';
 import { root } from '../setup/paths.mjs';
 import { readArguments, usage } from './arguments.mjs';
-import { Records, workThrough } from './queue.ts';
+import { inTurn, Records, workThrough, writeWhole } from './queue.ts';
 
 describe('arguments', () => {
   test('have defaults', () => {
@@ -140,6 +140,22 @@ describe('a queue', () => {
     expect(records.outdated(first, key)?.decidedBy.recipe).toMatchObject({ batch: recipeDefaults.batch });
     expect(await work(1, Infinity, others)).toHaveLength(6);
     expect(await work(1)).toEqual([]);
+  });
+
+  test('writes what it says one after the other, also where runs end at once', async () => {
+    let [under, most, written] = [0, 0, 0];
+    const write = inTurn(async () => {
+      most = Math.max(most, (under += 1));
+      await writeWhole(path.join(folder, 'table.md'), String((written += 1)));
+      under -= 1;
+      if (written === 2) throw new Error('the disk is full');
+    });
+    const ended = await Promise.allSettled([write(), write(), write()]);
+    expect(ended.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect({ most, text: await readFile(path.join(folder, 'table.md'), 'utf8') }).toEqual({
+      most: 1,
+      text: '3',
+    });
   });
 
   test('goes on after a run that failed', async () => {

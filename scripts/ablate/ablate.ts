@@ -6,6 +6,7 @@ import path from 'node:path';
 import { chromium, type BrowserContext } from '@playwright/test';
 import { analyse, type Analysis } from '../../src/lab/analysis.ts';
 import { readArms, trialName, trialsOf, type Arms, type Trial } from '../../src/lab/arms.ts';
+import { curvesOf } from '../../src/lab/few-shot.ts';
 import { pictureOf } from '../../src/lab/picture.ts';
 import { reportOf, runRows, verdictSentence } from '../../src/lab/report.ts';
 import { keyOf, whatChanged, type TrialRecord } from '../../src/lab/trial-record.ts';
@@ -21,7 +22,7 @@ import { buildApp } from '../setup/build.mjs';
 import { root } from '../setup/paths.mjs';
 import { serveApp } from '../setup/serve.mjs';
 import type { AblateArguments } from './arguments.mjs';
-import { Records, workThrough, writeWhole } from './queue.ts';
+import { inTurn, Records, workThrough, writeWhole } from './queue.ts';
 import { runTrial } from './trial.ts';
 
 interface ImageSet {
@@ -61,14 +62,15 @@ export async function ablate(given: AblateArguments, terminal: NodeJS.WriteStrea
     `${asked.length} runs: ${arms.arms.length} arms, seeds ${seeds.join(', ')}, ${[...sets.keys()].join(' and ')}. ${asked.length - due.length} are done.`,
   );
 
-  const write = (): Promise<Analysis> =>
+  const write = inTurn(() =>
     writeResults(
       given,
       arms,
       model.title,
       asked.flatMap(({ key }) => records.find(key) ?? []),
       asked.length,
-    );
+    ),
+  );
   const ending = new AbortController();
   let failures = 0;
   const failed = ({ trial }: Asked, thrown: unknown): void => {
@@ -321,5 +323,7 @@ async function writeResults(
   await writeWhole(path.join(out, 'table.md'), reportOf(analysis, setting));
   const picture = pictureOf(analysis);
   if (picture !== null) await writeWhole(path.join(out, 'differences.svg'), picture);
+  const curves = curvesOf(analysis);
+  if (curves !== null) await writeWhole(path.join(out, 'few-shot.svg'), curves);
   return analysis;
 }

@@ -23,6 +23,8 @@ export interface Mean {
 export interface Cell extends Mean {
   readonly arm: string;
   readonly task: string;
+  readonly set: string;
+  readonly shots: number | null;
   readonly loss: number;
   /** Mean of a run; null of the probe, which is a part of other runs. */
   readonly seconds: number | null;
@@ -51,7 +53,7 @@ export interface Difference extends PairedDifferences {
 
 export interface Comparison {
   readonly arm: string;
-  /** Over all pairs of task and seed. */
+  /** Over all pairs of set and seed, of several numbers of images a class their mean. */
   readonly all: Difference;
   readonly tasks: readonly (Difference & { readonly task: string })[];
 }
@@ -73,6 +75,8 @@ export interface Analysis {
 interface Outcome {
   readonly arm: string;
   readonly task: string;
+  readonly set: string;
+  readonly shots: number | null;
   readonly seed: number;
   readonly split: string;
   readonly accuracy: number;
@@ -109,14 +113,15 @@ function outcomesOf(
   const notes: string[] = [];
   const inOrder = arms.flatMap((arm) => records.filter((record) => record.arm === arm));
   for (const record of inOrder) {
-    const { arm, seed, split, result } = record;
+    const { arm, set, shots, seed, split, result } = record;
     const task = taskOf(record);
+    const place = { task, set, shots, seed, split };
     const measured = result[judge];
-    if (measured !== null) outcomes.push({ arm, task, seed, split, ...measured, record });
+    if (measured !== null) outcomes.push({ arm, ...place, ...measured, record });
     const probe = result.probe?.[judge] ?? null;
     if (probe === null) continue;
     const known = outcomes.find((o) => o.arm === probeArm && o.task === task && o.seed === seed);
-    if (known === undefined) outcomes.push({ arm: probeArm, task, seed, split, ...probe, record: null });
+    if (known === undefined) outcomes.push({ arm: probeArm, ...place, ...probe, record: null });
     else if (known.split === split && known.accuracy !== probe.accuracy)
       notes.push(
         `${task}, seed ${seed}: the linear probe of "${arm}" has another accuracy than that of the arms above; theirs is taken.`,
@@ -127,11 +132,12 @@ function outcomesOf(
 
 function cellOf(outcomes: readonly Outcome[], arm: string, task: string): Cell[] {
   const own = outcomes.filter((o) => o.arm === arm && o.task === task);
-  if (own.length === 0) return [];
+  const [first] = own;
+  if (first === undefined) return [];
   const runs = own.flatMap(({ record }) => (record === null ? [] : [record.result]));
   return [
     {
-      ...{ arm, task, runs: own.length },
+      ...{ arm, task, set: first.set, shots: first.shots, runs: own.length },
       ...meanInterval(own.map(({ accuracy }) => accuracy)),
       loss: meanInterval(own.map(({ loss }) => loss)).mean,
       seconds: runs.length === 0 ? null : meanInterval(runs.map(({ seconds }) => seconds)).mean,
@@ -163,21 +169,23 @@ function comparisonsOf(
 ): Pick<Analysis, 'comparisons' | 'notes'> {
   const others = arms.filter((arm) => arm !== reference);
   const apart: string[] = [];
-  const differences = (arm: string, task: string): number[] =>
+  const pairsOf = (arm: string, task: string): Pair[] =>
     outcomes
       .filter((o) => o.arm === arm && o.task === task)
       .flatMap((after) => {
-        const before = outcomes.find((o) => o.arm === reference && o.task === task && o.seed === after.seed);
+        const { set, seed } = after;
+        const before = outcomes.find((o) => o.arm === reference && o.task === task && o.seed === seed);
         if (before === undefined) return [];
-        if (before.split === after.split) return [after.accuracy - before.accuracy];
+        if (before.split === after.split) return [{ set, seed, value: after.accuracy - before.accuracy }];
         apart.push(
-          `${task}, seed ${after.seed}: "${arm}" and "${reference}" had other images in their splits, and are no pair.`,
+          `${task}, seed ${seed}: "${arm}" and "${reference}" had other images in their splits, and are no pair.`,
         );
         return [];
       });
   const found = others.map((arm) => {
-    const byTask = tasks.map((task) => differences(arm, task));
-    return { arm, all: pairedDifferences(byTask.flat()), byTask: byTask.map(pairedDifferences) };
+    const byTask = tasks.map((task) => pairsOf(arm, task));
+    const values = byTask.map((pairs) => pairs.map(({ value }) => value));
+    return { arm, all: pairedDifferences(bySeed(byTask.flat())), byTask: values.map(pairedDifferences) };
   });
   const all = judged(found.map((one) => one.all));
   const single = judged(found.flatMap((one) => one.byTask));
@@ -191,6 +199,30 @@ function comparisonsOf(
     return whole === undefined ? [] : [{ arm, all: whole, tasks: named }];
   });
   return { comparisons, notes: [...notes, ...apart] };
+}
+
+/** A difference on one task. */
+interface Pair {
+  readonly set: string;
+  readonly seed: number;
+  readonly value: number;
+}
+
+/**
+ * One difference for each set and seed. Runs of one seed with several numbers of images a class share images, and are
+ * no independent pairs: their mean is one, of those seeds that have all of them.
+ */
+function bySeed(pairs: readonly Pair[]): number[] {
+  const groups = new Map<string, { set: string; values: number[] }>();
+  for (const { set, seed, value } of pairs) {
+    const key = `${seed} ${set}`;
+    groups.set(key, { set, values: [...(groups.get(key)?.values ?? []), value] });
+  }
+  const most = new Map<string, number>();
+  for (const { set, values } of groups.values()) most.set(set, Math.max(most.get(set) ?? 0, values.length));
+  return [...groups.values()]
+    .filter(({ set, values }) => values.length === most.get(set))
+    .map(({ values }) => meanInterval(values).mean);
 }
 
 /** Differences with Holm's p over all of them, and what they say. One without a test counts among them. */

@@ -3,8 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { recipeDefaults } from '../recipe/recipe.ts';
 import { analyse, type Analysis } from './analysis.ts';
 import { probeArm, readArms, taskOf, trialsOf } from './arms.ts';
+import { curvesOf } from './few-shot.ts';
 import { pictureOf } from './picture.ts';
-import { pointsText, reportOf, runRows, verdictSentence } from './report.ts';
+import { pointsText, rangeText, reportOf, runRows, verdictSentence } from './report.ts';
 import { keyOf, readRecord, whatChanged, type TrialRecord } from './trial-record.ts';
 
 const fileOf = (json: unknown): Blob => new Blob([typeof json === 'string' ? json : JSON.stringify(json)]);
@@ -313,6 +314,37 @@ describe('the result', () => {
     expect(svg.match(/<circle/g)).toHaveLength(6);
     expect(pictureOf(analyse(grid('base', [1]), ['base', 'a']))).not.toBe(null); // the probe
     expect(pictureOf(analyse([], ['base', 'a']))).toBe(null);
+  });
+
+  test('has curves where there are several numbers of images a class', () => {
+    expect(curvesOf(analysis)).toBe(null);
+    const few = [1, 4, null].flatMap((shots) =>
+      records.slice(0, 6).map((record, i) => ({ ...record, shots, key: `${record.key} ${shots} ${i}` })),
+    );
+    const svg = curvesOf(analyse(few, ['base', 'a|b'])) ?? '';
+    expect(svg.match(/<polyline/g)).toHaveLength(3);
+    expect(svg.match(/<circle/g)).toHaveLength(9);
+    expect(svg).toContain('>all</text>');
+    expect(svg).not.toMatch(/NaN|Infinity|undefined/);
+  });
+
+  test('counts a seed once, with however many numbers of images a class', () => {
+    const few = [1, 4].flatMap((shots) =>
+      [...grid('base', [100, 100, 100]), ...grid('a', shots === 1 ? [102, 104, 106] : [104, 106])].map(
+        (record) => ({ ...record, shots }),
+      ),
+    );
+    const [one] = analyse(few, ['base', 'a']).comparisons;
+    expect(one?.tasks.map(({ pairs }) => pairs)).toEqual([3, 2]);
+    expect(one?.all).toMatchObject({ pairs: 2, wins: 2 });
+    expect(one?.all.mean).toBeCloseTo((3 + 5) / 2 / 200, 12);
+  });
+
+  test('a bound near nought keeps its side', () => {
+    expect(rangeText([-0.0004, 0.012])).toBe('−0.04 to +1.2');
+    expect(rangeText([0, 0.00002])).toBe('0.0 to +0.002');
+    expect(rangeText([-Infinity, Infinity])).toBe(null);
+    expect(rangeText([0.01, 0.01])).toBe(null);
   });
 
   test('names are text in it', () => {

@@ -1,7 +1,8 @@
 // The paired differences of an ablation as one picture: a row for each arm and task, its mean and its 95 % interval
 // beside a line at nought. An SVG that is read in light and in dark, without scripts or fonts of its own.
 import type { Analysis, Difference } from './analysis.ts';
-import { pointsText } from './report.ts';
+import { drawing, escaped, shortened } from './drawing.ts';
+import { pointsText, rangeText } from './report.ts';
 
 const rowHeight = 26;
 const labelWidth = 250;
@@ -9,34 +10,6 @@ const plotWidth = 400;
 const figureWidth = 190;
 const width = labelWidth + plotWidth + figureWidth;
 const top = 46;
-
-const style = `
-  text { font: 13px system-ui, sans-serif; fill: #1d2420; }
-  .soft { fill: #55605a; }
-  .strong { font-weight: 600; }
-  line { stroke: #c8d0ca; }
-  .zero { stroke: #55605a; }
-  .band { fill: #f1f4f1; }
-  .sheet { fill: #ffffff; }
-  .better { stroke: #1a7a46; fill: #1a7a46; }
-  .worse { stroke: #b3371f; fill: #b3371f; }
-  .open { stroke: #55605a; fill: #55605a; }
-  line.bar { stroke-width: 2; }
-  @media (prefers-color-scheme: dark) {
-    text { fill: #e8ede9; }
-    .soft { fill: #a4afa8; }
-    line { stroke: #3a443e; }
-    .zero { stroke: #a4afa8; }
-    .band { fill: #1f2622; }
-    .sheet { fill: #161b18; }
-    .better { stroke: #58c98a; fill: #58c98a; }
-    .worse { stroke: #f08a73; fill: #f08a73; }
-    .open { stroke: #a4afa8; fill: #a4afa8; }
-  }`;
-
-const escaped = (text: string): string => text.replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`);
-
-const shortened = (text: string): string => (text.length > 34 ? `${text.slice(0, 33)}…` : text);
 
 interface Row {
   readonly label: string;
@@ -101,26 +74,22 @@ export function pictureOf(analysis: Analysis): string | null {
     const dot = `<circle class="${kind}" cx="${x(100 * mean)}" cy="${y}" r="${isWhole ? 5 : 3.5}"/>`;
     const bounds = interval.map((bound) => 100 * bound);
     const [low = -Infinity, high = Infinity] = bounds;
-    if (!Number.isFinite(low) || high - low < 1e-7) return [name, dot, figures(pointsText(mean))];
+    const range = rangeText(interval);
+    if (range === null) return [name, dot, figures(pointsText(mean))];
     return [
       name,
       line(low, high, 0),
       ...bounds.filter((bound) => Math.abs(bound) <= reach).map((bound) => line(bound, bound, 5)),
       dot,
-      figures(`${pointsText(mean)} (${pointsText(low / 100)} to ${pointsText(high / 100)})`),
+      figures(`${pointsText(mean)} (${range})`),
     ];
   });
   const of = analysis.judge === 'test' ? 'images kept apart' : 'validation images';
   const title = `Points of accuracy beside “${analysis.reference}”, paired, with 95 % intervals, on ${of}`;
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${bottom + 34}" width="${width}" role="img" aria-label="${escaped(title)}">`,
-    `<style>${style}</style>`,
-    `<rect class="sheet" width="${width}" height="${bottom + 34}"/>`,
-    `<text class="strong" x="10" y="26">${escaped(title)}</text>`,
+  return drawing(width, bottom + 52, title, [
     ...bands,
     ...scale,
     ...marks,
-    '</svg>',
-    '',
-  ].join('\n');
+    `<text class="soft" x="10" y="${bottom + 42}">In colour: better or worse by p with Holm’s correction.</text>`,
+  ]);
 }

@@ -16,9 +16,16 @@ export function pointsText(share: number, digits = 1): string {
 /** Whether an interval tells anything: not of one value, nor of values that are all the same. */
 const tells = ([low, high]: Interval): boolean => Number.isFinite(low) && high - low > 1e-9;
 
+/** A bound of an interval: one that is near nought keeps its side of it, as "+0.03". */
+function boundText(share: number): string {
+  const points = 100 * share;
+  if (points === 0 || Number(points.toFixed(1)) !== 0) return pointsText(share);
+  return pointsText(share, Math.min(9, -Math.floor(Math.log10(Math.abs(points)))));
+}
+
 /** "+0.4 to +2.0"; null where the interval tells nothing. */
-function rangeText(interval: Interval): string | null {
-  return tells(interval) ? `${pointsText(interval[0])} to ${pointsText(interval[1])}` : null;
+export function rangeText(interval: Interval): string | null {
+  return tells(interval) ? `${boundText(interval[0])} to ${boundText(interval[1])}` : null;
 }
 
 const percentText = (share: number): string => (100 * share).toFixed(1);
