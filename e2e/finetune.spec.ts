@@ -73,6 +73,23 @@ test('trains, merges and writes the files and one line of JSON', async ({}, info
   expect(config['id2label']).toEqual({ 0: 'blue', 1: 'green', 2: 'red' });
 });
 
+test('without a browser, the same worker leaves the same weights', async ({}, info) => {
+  const data = await writePictures(info.outputPath('pictures'), 6);
+  const [inBrowser, inNode] = [info.outputPath('browser'), info.outputPath('node')];
+  const flags = ['--model', microModel, '--data', data, '--steps', '6', '--batch', '8', '--backend', 'wasm'];
+  for (const [runtime, out] of [
+    ['browser', inBrowser],
+    ['node', inNode],
+  ] as const) {
+    const { code, stderr } = await finetune(...flags, '--runtime', runtime, '--out', out);
+    expect(code, stderr).toBe(0);
+  }
+  const [ofBrowser, ofNode] = await Promise.all(
+    [inBrowser, inNode].map((out) => readFile(join(out, 'model.safetensors'))),
+  );
+  expect(ofNode?.equals(ofBrowser ?? Buffer.alloc(0))).toBe(true);
+});
+
 test('ends every fault in one sentence', async ({}, info) => {
   const data = await writePictures(info.outputPath('pictures'), 4);
   const oneClass = await writePictures(info.outputPath('one'), 4, ['red']);

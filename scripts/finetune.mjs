@@ -26,30 +26,16 @@ async function finetune(given) {
   const { readRecipe } = await import('./finetune/recipe.mjs');
   const recipe = await readRecipe(given.recipe, given.settings);
   await buildApp(say);
-  const { findBrowser, noBrowser } = await import('./setup/browser.mjs');
-  const executablePath = await findBrowser();
-  if (executablePath === null) throw new Error(noBrowser);
-
-  const { serveApp } = await import('./setup/serve.mjs');
-  const { webgpuFlags } = await import('./setup/browser-flags.mjs');
   const { runJob } = await import('./finetune/drive.mjs');
   const { startProgress } = await import('./finetune/progress.mjs');
-  const { chromium } = await import('@playwright/test');
+  const host = given.runtime === 'node' ? await nodeHost() : await browserHost();
   const progress = startProgress(process.stderr);
   const { backend, engine, autotune, formats, dtype, temperature, proof, out } = given;
   const { imageSize, weights, adapterAs, reading } = given;
-  const server = await serveApp(0);
-  const browser = await chromium.launch({ executablePath, args: webgpuFlags }).catch(async (thrown) => {
-    await server.close();
-    const [first] = (thrown instanceof Error ? thrown.message : String(thrown)).split('\n');
-    throw new Error(
-      `${executablePath} could not be started (${first}): name another browser in CHROME_PATH.`,
-    );
-  });
   try {
     return await runJob(
-      browser,
-      server.url,
+      host.browser,
+      host.url,
       {
         model,
         imageSize,
@@ -73,9 +59,51 @@ async function finetune(given) {
     );
   } finally {
     progress.end();
-    await browser.close();
-    await server.close();
+    await host.close();
   }
+}
+
+/**
+ * Where the page runs.
+ * @typedef {object} Host
+ * @property {Pick<import('@playwright/test').Browser, 'newPage'>} browser
+ * @property {string} url of the built app, with a "/" at its end
+ * @property {() => Promise<void>} close
+ */
+
+/** @returns {Promise<Host>} */
+async function browserHost() {
+  const { findBrowser, noBrowser } = await import('./setup/browser.mjs');
+  const executablePath = await findBrowser();
+  if (executablePath === null) throw new Error(noBrowser);
+  const { serveApp } = await import('./setup/serve.mjs');
+  const { webgpuFlags } = await import('./setup/browser-flags.mjs');
+  const { chromium } = await import('@playwright/test');
+  const server = await serveApp(0);
+  const browser = await chromium.launch({ executablePath, args: webgpuFlags }).catch(async (thrown) => {
+    await server.close();
+    const [first] = (thrown instanceof Error ? thrown.message : String(thrown)).split('\n');
+    throw new Error(
+      `${executablePath} could not be started (${first}): name another browser in CHROME_PATH.`,
+    );
+  });
+  return {
+    browser,
+    url: server.url,
+    async close() {
+      await browser.close();
+      await server.close();
+    },
+  };
+}
+
+/** @returns {Promise<Host>} */
+async function nodeHost() {
+  const { pathToFileURL } = await import('node:url');
+  const { startNodeBrowser } = await import('./node/page.mjs');
+  const { dist } = await import('./setup/paths.mjs');
+  const browser = await startNodeBrowser();
+  return { browser, url: pathToFileURL(`${dist}/`).href, close: () => browser.close() };
 }
 
 const { readArguments, usage } = await import('./finetune/arguments.mjs');

@@ -34,6 +34,7 @@ Fine-tunes a vision transformer with DMLoRA in a headless browser and writes the
   --epochs N           passes over the training images, where --steps is not given
   --batch N            images of one step
   --seed N             seeds split, order, initial values and drops
+  --runtime NAME       browser or node: without a browser, on Dawn's WebGPU (Vulkan) or wasm    (default: browser)
   --backend NAME       auto, webgpu, wasm or cpu      (default: auto, a real GPU or else wasm)
   --engine NAME        auto, autodiff or kernels (webgpu only)         (default: auto, kernels wherever webgpu runs)
   --autotune NAME      auto measures tiles on a GPU that is new, off takes those of its kind  (default: auto)
@@ -68,6 +69,7 @@ error ends with a warning, "diverged" in result.json is not null, and the exit c
  * @property {string} out
  * @property {string | null} recipe
  * @property {import('./recipe.mjs').Setting[]} settings over those of the recipe
+ * @property {'browser' | 'node'} runtime what the app's page runs in
  * @property {'auto' | 'webgpu' | 'wasm' | 'cpu'} backend
  * @property {'auto' | 'autodiff' | 'kernels'} engine
  * @property {'auto' | 'off'} autotune
@@ -115,6 +117,7 @@ export function readArguments(argv) {
     out: values.out ?? 'out',
     recipe: values.recipe ?? null,
     settings: settingsOf(values),
+    runtime: oneOf('runtime', values.runtime, ['browser', 'node']),
     backend: oneOf('backend', values.backend, ['auto', 'webgpu', 'wasm', 'cpu']),
     engine: oneOf('engine', values.engine, ['auto', 'autodiff', 'kernels']),
     autotune: oneOf('autotune', values.autotune, ['auto', 'off']),
@@ -232,6 +235,7 @@ function parse(argv) {
         epochs: text,
         batch: text,
         seed: text,
+        runtime: text,
         backend: text,
         engine: text,
         autotune: text,

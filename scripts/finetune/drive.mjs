@@ -71,7 +71,7 @@ async function hand(page, input, collected) {
 
 /**
  * Does the job in a page of its own.
- * @param {import('@playwright/test').Browser} browser
+ * @param {Pick<import('@playwright/test').Browser, 'newPage'>} browser
  * @param {string} url of the built app, with a "/" at its end
  * @param {Job} job
  * @param {Progress} progress
