@@ -5,7 +5,7 @@ import { openAsBlob } from 'node:fs';
 import path from 'node:path';
 import { chromium, type BrowserContext } from '@playwright/test';
 import { analyse, type Analysis } from '../../src/lab/analysis.ts';
-import { readArms, trialName, trialsOf, type Arms, type Trial } from '../../src/lab/arms.ts';
+import { readArms, taskOf, trialName, trialsOf, type Arms, type Trial } from '../../src/lab/arms.ts';
 import { curvesOf } from '../../src/lab/few-shot.ts';
 import { pictureOf } from '../../src/lab/picture.ts';
 import { reportOf, runRows, verdictSentence } from '../../src/lab/report.ts';
@@ -56,7 +56,7 @@ export async function ablate(given: AblateArguments, terminal: NodeJS.WriteStrea
   for (const sentence of records.damaged) progress.note(`${sentence} Its run is done again.`);
   const asked = await askedFor(given, arms, model.digest, sets);
   const due = asked.filter(({ key }) => records.find(key) === null);
-  for (const one of due) sayOutdated(one, records, progress.note);
+  for (const sentence of outdated(due, records)) progress.note(sentence);
   const { seeds } = given;
   progress.note(
     `${asked.length} runs: ${arms.arms.length} arms, seeds ${seeds.join(', ')}, ${[...sets.keys()].join(' and ')}. ${asked.length - due.length} are done.`,
@@ -96,12 +96,21 @@ export async function ablate(given: AblateArguments, terminal: NodeJS.WriteStrea
   return ending.signal.aborted ? 130 : failures > 0 ? 1 : 0;
 }
 
-/** Says that a run was made before, by other settings or of other files. */
-function sayOutdated({ trial, key, decidedBy }: Asked, records: Records, say: (line: string) => void): void {
-  const before = records.outdated(trial, key);
-  if (before === null) return;
-  const changes = whatChanged(before.decidedBy, decidedBy).join('; ');
-  say(`${trialName(trial)} is done again, since ${changes}. Its old record stays and does not count.`);
+/** What is done again since it was made by other settings or of other files: a sentence for each arm and reason. */
+function outdated(due: readonly Asked[], records: Records): string[] {
+  const reasons = new Map<string, { readonly arm: string; readonly why: string; readonly runs: string[] }>();
+  for (const { trial, key, decidedBy } of due) {
+    const before = records.outdated(trial, key);
+    if (before === null) continue;
+    const why = whatChanged(before.decidedBy, decidedBy).join('; ');
+    const known = reasons.get(`${trial.arm} ${why}`) ?? { arm: trial.arm, why, runs: [] };
+    known.runs.push(`${taskOf(trial)}, seed ${trial.seed}`);
+    reasons.set(`${trial.arm} ${why}`, known);
+  }
+  return [...reasons.values()].map(
+    ({ arm, why, runs }) =>
+      `"${arm}" is done again, since ${why} (${runs.length === 1 ? (runs[0] ?? '') : `${runs.length} runs`}). The old records stay and do not count.`,
+  );
 }
 
 async function armsOf({ arms: file, settings, shots }: AblateArguments): Promise<Arms> {
