@@ -1,5 +1,5 @@
 // How the images of a batch are augmented before the network sees them, as numbers that both engines compute with:
-// where each is sampled (crop.ts), and what becomes of its colours. Knows nothing of how they are drawn (train/).
+// where each is sampled (crop.ts), what becomes of its colours, and what of it is erased. Knows nothing of how they are drawn (train/).
 import type { Crop } from './crop.ts';
 
 /**
@@ -11,6 +11,16 @@ export interface Augmentation {
   readonly crops?: readonly Crop[] | undefined;
   /** What becomes of its colours there. */
   readonly colours?: readonly Colour[] | undefined;
+  /** What of it is 0 for the network, in pixels of the network's input; null where nothing is. */
+  readonly erased?: readonly (Box | null)[] | undefined;
+}
+
+/** Pixels from `left` to before `right`, and from `top` to before `bottom`. */
+export interface Box {
+  readonly left: number;
+  readonly top: number;
+  readonly right: number;
+  readonly bottom: number;
 }
 
 /**
@@ -27,15 +37,15 @@ export interface Colour {
 /** Colours as they are. */
 export const sameColour: Colour = { gain: 1, mix: [0, 0, 0], shift: 0 };
 
-export function isAugmented({ crops, colours }: Augmentation): boolean {
-  return crops !== undefined || colours !== undefined;
+export function isAugmented({ crops, colours, erased }: Augmentation): boolean {
+  return crops !== undefined || colours !== undefined || erased !== undefined;
 }
 
 /** The augmentation of these images of a batch, in this order. */
-export function augmentationOf({ crops, colours }: Augmentation, images: Int32Array): Augmentation {
+export function augmentationOf({ crops, colours, erased }: Augmentation, images: Int32Array): Augmentation {
   const of = <T>(all: readonly T[] | undefined): readonly T[] | undefined =>
     all && Array.from(images).flatMap((image) => all.slice(image, image + 1));
-  return { crops: of(crops), colours: of(colours) };
+  return { crops: of(crops), colours: of(colours), erased: of(erased) };
 }
 
 /** Recolours one image in place: [pixels, 3], 0..255. */

@@ -11,7 +11,7 @@ import type { NdArray } from '../shared/array.ts';
 import type { Fault } from '../shared/fault.ts';
 import type { Result } from '../shared/result.ts';
 import type { ParamName, VitModel } from '../vit/parameters.ts';
-import type { Augmentation } from './augmentation.ts';
+import type { Augmentation, Box } from './augmentation.ts';
 
 export type EngineName = 'autodiff' | 'kernels';
 export type BackendName = 'webgpu' | 'wasm' | 'cpu';
@@ -90,6 +90,11 @@ export interface Batch extends Augmentation {
 export interface Mix {
   readonly partners: Int32Array;
   readonly share: number;
+  /**
+   * With it nothing is blended: within it an image has the pixels of its partner, elsewhere its own, and `share` is
+   * that of its own area.
+   */
+  readonly box?: Box;
 }
 
 /** (value * rescale - mean) / std for each channel. */
@@ -115,10 +120,12 @@ export interface PrepareOptions {
   readonly pixels?: Pixels['kind'];
   /** Images of the training set, where batches tell which they hold. */
   readonly images?: number;
-  /** Whether batches may bring targets, may be mixed, and may have their colours changed. */
+  /** Whether batches may bring targets, may be mixed, by a box too, and may be augmented by more than crops. */
   readonly targets?: boolean;
   readonly mixes?: boolean;
+  readonly cuts?: boolean;
   readonly colours?: boolean;
+  readonly erases?: boolean;
   /** Without it the engine takes what it thinks the device has, and float16 only if nothing else fits. */
   readonly memory?: MemoryWish;
 }

@@ -62,7 +62,9 @@ OPTIONS = {
     "upsideDown": ("no", None),
     "notMirrored": ("", None),
     "colourJitter": (0, None),
+    "randomErasing": (0, None),
     "mixup": (0, None),
+    "cutmix": (0, None),
     "labelSmoothing": (0, None),
     "classBalance": ("none", None),
     "memory.budgetMB": (None, "PyTorch takes what it needs: give a smaller --batch."),
@@ -273,7 +275,8 @@ class Pictures(torch.utils.data.Dataset):
             pixels = jittered(pixels, np.asarray(whole), self.recipe["colourJitter"], self.p.get("channels"))
         pixels = torch.from_numpy(pixels.transpose(2, 0, 1).copy()) * self.p["rescale"]
         mean, std = (torch.tensor(self.p[key]).reshape(3, 1, 1) for key in ("mean", "std"))
-        return (pixels - mean) / std, label
+        pixels = (pixels - mean) / std
+        return (pixels if self.recipe is None else erased(pixels, self.recipe["randomErasing"])), label
 
 
 def names_in(text):
@@ -309,6 +312,39 @@ def jittered(pixels, whole, strength, channels):
     weights = np.float32([0.299, 0.587, 0.114][:: -1 if channels == "bgr" else 1])
     grey, mean = pixels @ weights, (whole @ weights).mean()
     return np.clip(b * c * (s * pixels + (1 - s) * grey[..., None]) + b * (1 - c) * mean, 0, 255).astype(np.float32)
+
+
+def erased(pixels, share):
+    """A rectangle set to 0, of so many of the pictures: torchvision's RandomErasing(share)."""
+    height, width = pixels.shape[-2:]
+    for _ in range(10 if random.random() < share else 0):
+        area = height * width * random.uniform(0.02, 0.33)
+        ratio = math.exp(random.uniform(math.log(0.3), math.log(3.3)))
+        high, wide = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+        if high < height and wide < width:
+            top, left = random.randint(0, height - high), random.randint(0, width - wide)
+            pixels[:, top : top + high, left : left + wide] = 0
+            break
+    return pixels
+
+
+def mixed(pixels, recipe):
+    """The pictures of a step mixed in pairs, the partner of each, and the share that each keeps: blended as by torchvision's
+    MixUp, or with a rectangle of the partner as by its CutMix; where the recipe has both, one of the two by chance. Unlike
+    there, partners are a random permutation."""
+    partners = torch.randperm(len(pixels))
+    cuts = recipe["cutmix"] > 0 and (recipe["mixup"] == 0 or random.random() < 0.5)
+    alpha = recipe["cutmix" if cuts else "mixup"]
+    share = np.random.beta(alpha, alpha)
+    if not cuts:
+        return share * pixels + (1 - share) * pixels[partners], partners, share
+    height, width = pixels.shape[-2:]
+    y, x, half = random.randrange(height), random.randrange(width), 0.5 * math.sqrt(1 - share)
+    top, bottom = max(0, y - int(half * height)), min(height, y + int(half * height))
+    left, right = max(0, x - int(half * width)), min(width, x + int(half * width))
+    cut = pixels.clone()
+    cut[..., top:bottom, left:right] = pixels[partners][..., top:bottom, left:right]
+    return cut, partners, 1 - (bottom - top) * (right - left) / (height * width)
 
 
 def load_base(run, source):
@@ -477,9 +513,9 @@ def main():
         for pixels, labels in loader:
             for group in optimiser.param_groups:
                 group["lr"] = rate(step, steps, recipe) * group["share"]
-            if recipe["mixup"] > 0:
-                share, partners = np.random.beta(recipe["mixup"], recipe["mixup"]), torch.randperm(len(labels))
-                logits = logits_of(model, share * pixels + (1 - share) * pixels[partners]).float()
+            if recipe["mixup"] > 0 or recipe["cutmix"] > 0:
+                images, partners, share = mixed(pixels, recipe)
+                logits = logits_of(model, images).float()
                 loss = share * descended(logits, labels) + (1 - share) * descended(logits, labels[partners])
             else:
                 loss = descended(logits_of(model, pixels).float(), labels)

@@ -114,9 +114,22 @@ function cardFacts(
       ...(recipe.colourJitter === 0
         ? []
         : [['colour jitter', `brightness, contrast, saturation ± ${recipe.colourJitter}`] as const]),
+      ...(recipe.randomErasing === 0
+        ? []
+        : [
+            ['random erasing', `a rectangle of 2 to 33 %, in ${recipe.randomErasing} of the images`] as const,
+          ]),
       ...(recipe.mixup === 0
         ? []
         : [['mixup', `Beta(${recipe.mixup}, ${recipe.mixup}), a share a step`] as const]),
+      ...(recipe.cutmix === 0
+        ? []
+        : [
+            [
+              'CutMix',
+              `Beta(${recipe.cutmix}, ${recipe.cutmix}), a rectangle a step${recipe.mixup === 0 ? '' : '; mixup or CutMix by chance'}`,
+            ] as const,
+          ]),
       ...(recipe.classBalance === 'none' ? [] : [['classes', balanceWords[recipe.classBalance]] as const]),
       ...(recipe.split.trainPerClass === null || recipe.split.folds > 0
         ? []

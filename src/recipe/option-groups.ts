@@ -49,7 +49,9 @@ export const groups: readonly Group[] = [
       return [
         say('augment')?.toLowerCase() ?? '',
         ...also('colourJitter', 'colours ±'),
+        ...also('randomErasing', 'erased'),
         ...also('mixup', 'mixup'),
+        ...also('cutmix', 'CutMix'),
       ].join(', ');
     },
   },

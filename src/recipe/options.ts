@@ -421,6 +421,16 @@ const table = {
     label: 'Colour jitter',
     help: 'Brightness, contrast and saturation of every image each change by a factor that is drawn, at most so far from 1. 0 is off, 40 much. For photographs in changing light, not where colours tell the classes apart.',
   },
+  randomErasing: {
+    kind: 'number',
+    default: 0,
+    least: 0,
+    most: 1,
+    percent: true,
+    group: 'augmentation',
+    label: 'Random erasing',
+    help: 'Share of the images of which a rectangle, 2 to 33 % of the area, is painted over with the mean colour. 0 is off, 25 usual: the model must look at more than one part.',
+  },
   mixup: {
     kind: 'number',
     default: 0,
@@ -429,6 +439,15 @@ const table = {
     group: 'augmentation',
     label: 'Mixup',
     help: 'Images of a step are blended in pairs, by a share drawn from Beta(a, a) of this a, and answered with both classes. 0 is off, 0.2 mild. What is measured on validation images is never blended.',
+  },
+  cutmix: {
+    kind: 'number',
+    default: 0,
+    least: 0,
+    most: 10,
+    group: 'augmentation',
+    label: 'CutMix',
+    help: 'Images of a step get a rectangle of another one, of an area by Beta(a, a) of this a, and are answered with both classes by their areas. 0 is off, 1 usual. Beside mixup, each step does one of the two.',
   },
   labelSmoothing: {
     kind: 'number',

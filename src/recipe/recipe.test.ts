@@ -55,8 +55,8 @@ describe('the table', () => {
     expect(recipeDefaults.dmlora.dropWindow).toEqual([0.1, 0.4]);
     expect(Object.keys(recipeDefaults).sort()).toEqual(
       [
-        ...['augment', 'batch', 'classBalance', 'clipNorm', 'colourJitter', 'dmlora', 'epochs', 'headRate'],
-        'headStart',
+        ...['augment', 'batch', 'classBalance', 'clipNorm', 'colourJitter', 'cutmix', 'dmlora', 'epochs'],
+        ...['headRate', 'headStart', 'randomErasing'],
         ...[
           'labelSmoothing',
           'learningRate',
@@ -102,6 +102,8 @@ describe('the table', () => {
       labelSmoothing: '10',
       mixup: '0.2',
       colourJitter: '40',
+      randomErasing: '25',
+      cutmix: '1',
       'split.trainPerClass': '8',
       'split.together': 'folder',
     };
@@ -110,7 +112,7 @@ describe('the table', () => {
         '4, all stay, rank 4',
         '900 MB',
         '20 % to validate, 8 a class to learn from, drawn together by their folders',
-        'crop and mirror, colours ± 40 %, mixup 0.2',
+        'crop and mirror, colours ± 40 %, erased 25 %, mixup 0.2, CutMix 1',
         'classes as they come, labels smoothed by 10 %',
       ]),
     );

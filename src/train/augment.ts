@@ -17,7 +17,7 @@ const tries = 10;
 export const drawsAnImage = 64;
 
 /** Streams of their own, so that what one draws is the same with and without the others. */
-export const streams = { crop: 0, over: 1, colour: 2 } as const;
+export const streams = { crop: 0, over: 1, colour: 2, erase: 3 } as const;
 
 /**
  * The crops of a step's batch, or undefined where nothing is augmented.

@@ -6,7 +6,8 @@ import type { Batch } from '../engine/engine.ts';
 import { recipeDefaults } from '../recipe/recipe.ts';
 import { randomStream } from '../shared/random.ts';
 import { ok } from '../shared/result.ts';
-import { betaDraw, mixOf } from './mixup.ts';
+import { betaDraw } from './beta.ts';
+import { mixOf } from './mixup.ts';
 import { withTargets } from './targets.ts';
 import { asBytes, bytesNormalisation, finished, inputOf, makeData } from './testing/micro-run.ts';
 import { prepareOptions } from './training-data.ts';
@@ -15,14 +16,14 @@ const recipe = { ...recipeDefaults, mixup: 0.4 };
 
 describe('a mix', () => {
   test('is that of its seed and step, and of nothing else', () => {
-    expect(mixOf(recipe, 7, 8)).toEqual(mixOf(recipe, 7, 8));
-    expect(mixOf(recipe, 8, 8)).not.toEqual(mixOf(recipe, 7, 8));
-    expect(mixOf({ ...recipe, seed: 2 }, 7, 8)).not.toEqual(mixOf(recipe, 7, 8));
-    expect(mixOf({ ...recipe, mixup: 0 }, 7, 8)).toBeUndefined();
+    expect(mixOf(recipe, 7, 8, 64)).toEqual(mixOf(recipe, 7, 8, 64));
+    expect(mixOf(recipe, 8, 8, 64)).not.toEqual(mixOf(recipe, 7, 8, 64));
+    expect(mixOf({ ...recipe, seed: 2 }, 7, 8, 64)).not.toEqual(mixOf(recipe, 7, 8, 64));
+    expect(mixOf({ ...recipe, mixup: 0 }, 7, 8, 64)).toBeUndefined();
   });
 
   test('pairs every image with one of the batch, each once', () => {
-    const { partners = [] } = mixOf(recipe, 3, 32) ?? {};
+    const { partners = [] } = mixOf(recipe, 3, 32, 64) ?? {};
     expect([...partners].sort((a, b) => a - b)).toEqual(Array.from({ length: 32 }, (_, i) => i));
     expect([...partners].filter((partner, i) => partner === i).length).toBeLessThan(8);
   });

@@ -1,48 +1,33 @@
 // Mixup (Zhang et al., "mixup: Beyond Empirical Risk Minimization", 2018): every image of a step is blended with
 // another of the same step, and is answered with both classes in the same shares. As in the authors' code one
 // share a step, drawn from Beta(alpha, alpha), and a permutation of the batch; both for (seed, step) alone, on
-// the host, so that engines, cuts of a batch and resumed runs blend the same.
+// the host, so that engines, cuts of a batch and resumed runs blend the same. Or a rectangle of the other is put into
+// each (cutmix.ts); where a recipe asks for both, a draw says which of the two a step does.
 import type { Mix } from '../engine/engine.ts';
 import type { Recipe } from '../recipe/options.ts';
-import { randomStream, type RandomStream } from '../shared/random.ts';
+import { randomStream } from '../shared/random.ts';
+import { betaDraw } from './beta.ts';
+import { cutOf, mixStreams } from './cutmix.ts';
 
-/** Whom the images of a step are mixed with; undefined where nothing is mixed. */
+export type MixOptions = Pick<Recipe, 'mixup' | 'cutmix' | 'seed'>;
+
+/** Whom the images of a step, of side x side pixels, are mixed with; undefined where nothing is mixed. */
 export function mixOf(
-  { mixup, seed }: Pick<Recipe, 'mixup' | 'seed'>,
+  { mixup, cutmix, seed }: MixOptions,
   step: number,
   images: number,
+  side: number,
 ): Mix | undefined {
-  if (mixup === 0) return undefined;
-  const partners = Int32Array.from(randomStream(seed, 'mixup', 1).permutation(images, step));
+  if (mixup === 0 && cutmix === 0) return undefined;
+  const partners = Int32Array.from(
+    randomStream(seed, 'mixup', mixStreams.partners).permutation(images, step),
+  );
+  const cuts =
+    cutmix > 0 && (mixup === 0 || randomStream(seed, 'mixup', mixStreams.which).uniform(step) < 0.5);
+  if (cuts) return { partners, ...cutOf(cutmix, seed, step, side) };
   // In float32, as devices have it.
-  return { partners, share: Math.fround(betaDraw(randomStream(seed, 'mixup'), mixup, step)) };
-}
-
-/** A draw of Beta(alpha, alpha), as x / (x + y) of two of Gamma(alpha): by logarithms, as small ones underflow. */
-export function betaDraw(stream: RandomStream, alpha: number, step: number): number {
-  const [x, y] = [logGammaDraw(stream, alpha, step, 0), logGammaDraw(stream, alpha, step, drawsOfOne)];
-  return 1 / (1 + Math.exp(y - x));
-}
-
-/** Draws kept for one of the two; the chance that so many are refused is below 1e-80. */
-const drawsOfOne = 256;
-
-/**
- * The logarithm of a draw of Gamma(alpha), from that of Gamma(alpha + 1) (Marsaglia and Tsang, "A Simple Method
- * for Generating Gamma Variables", 2000).
- */
-function logGammaDraw(stream: RandomStream, alpha: number, step: number, from: number): number {
-  const d = alpha + 1 - 1 / 3;
-  const c = 1 / Math.sqrt(9 * d);
-  const least = 2 ** -33; // the middle of the lowest of all uniform draws
-  const logOf = (at: number): number => Math.log(stream.uniform(step, from + at) + least);
-  let value = d;
-  for (let at = 1; at + 1 < drawsOfOne; at += 2) {
-    const x = stream.normal(step, from + at);
-    const v = (1 + c * x) ** 3;
-    if (v <= 0 || logOf(at + 1) >= 0.5 * x * x + d * (1 - v + Math.log(v))) continue;
-    value = d * v;
-    break;
-  }
-  return Math.log(value) + logOf(0) / alpha;
+  return {
+    partners,
+    share: Math.fround(betaDraw(randomStream(seed, 'mixup', mixStreams.share), mixup, step)),
+  };
 }

@@ -8,6 +8,7 @@ import type { VitModel } from '../vit/parameters.ts';
 import { withCrops } from './augment.ts';
 import { withColours } from './colour-jitter.ts';
 import { classCounts, classWeights, withTargets } from './targets.ts';
+import { withErased } from './random-erasing.ts';
 import type { TrainingData } from './training-data.ts';
 
 interface Stepping {
@@ -33,6 +34,8 @@ export function stepBatches({
   const notMirrored = unwrap(notMirroredOf(recipe, data.classes));
   return (step) => {
     const cropped = withCrops(data.trainBatch(step, images), recipe, model.config, step, notMirrored);
-    return withTargets(withColours(cropped, recipe, normalisation, step), recipe, weights, step);
+    const coloured = withColours(cropped, recipe, normalisation, step);
+    const erased = withErased(coloured, recipe, model.config.imageSize, step);
+    return withTargets(erased, recipe, weights, step);
   };
 }

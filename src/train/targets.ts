@@ -5,13 +5,13 @@
 // validation, test, drops) knows nothing of them: plain cross entropy.
 import type { Batch } from '../engine/engine.ts';
 import type { Recipe } from '../recipe/options.ts';
-import { mixOf } from './mixup.ts';
+import { mixOf, type MixOptions } from './mixup.ts';
 
-export type TargetOptions = Pick<Recipe, 'labelSmoothing' | 'classBalance' | 'mixup' | 'seed'>;
+export type TargetOptions = Pick<Recipe, 'labelSmoothing' | 'classBalance'> & MixOptions;
 
 /** Whether steps descend to targets and not to labels. */
-export function hasTargets({ labelSmoothing, classBalance, mixup }: TargetOptions): boolean {
-  return labelSmoothing > 0 || classBalance === 'weights' || mixup > 0;
+export function hasTargets({ labelSmoothing, classBalance, mixup, cutmix }: TargetOptions): boolean {
+  return labelSmoothing > 0 || classBalance === 'weights' || mixup > 0 || cutmix > 0;
 }
 
 /** Whether the run counts all classes alike, and is judged so. */
@@ -74,9 +74,10 @@ export function withTargets(
   step: number,
 ): Batch {
   if (!hasTargets(recipe)) return batch;
-  const { labels } = batch;
+  const { labels, pixels } = batch;
+  const side = Math.sqrt(pixels.data.length / labels.length / 3);
   const targets = targetRows(labels, weights, recipe.labelSmoothing);
-  const mix = mixOf(recipe, step, labels.length);
+  const mix = mixOf(recipe, step, labels.length, side);
   if (mix === undefined) return { ...batch, targets };
   const { partners, share } = mix;
   const theirs = partners.map((partner) => labels[partner] ?? 0);

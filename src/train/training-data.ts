@@ -37,12 +37,15 @@ export function prepareOptions(
     // Only where an image has the same pixels in every step can anything of it be kept.
     ...(isChanging(recipe) ? {} : { images: trainImages }),
     ...(hasTargets(recipe) ? { targets: true } : {}),
-    ...(recipe.mixup > 0 ? { mixes: true } : {}),
+    ...(recipe.mixup > 0 || recipe.cutmix > 0 ? { mixes: true } : {}),
+    ...(recipe.cutmix > 0 ? { cuts: true } : {}),
     ...(recipe.colourJitter > 0 ? { colours: true } : {}),
+    ...(recipe.randomErasing > 0 ? { erases: true } : {}),
   };
 }
 
 /** Whether the network sees an image otherwise from step to step. */
-function isChanging({ augment, mixup, colourJitter }: Recipe): boolean {
-  return augment !== 'none' || mixup > 0 || colourJitter > 0;
+function isChanging({ augment, ...recipe }: Recipe): boolean {
+  const { colourJitter, randomErasing, mixup, cutmix } = recipe;
+  return augment !== 'none' || [colourJitter, randomErasing, mixup, cutmix].some((value) => value > 0);
 }

@@ -2,19 +2,17 @@
 // its patches, sampled, mixed and normalised. Without tfjs: what is shown of a step ahead is made by it too.
 import type { VitConfig } from '../../vit/vit-config.ts';
 import { augmentationOf, type Augmentation } from '../augmentation.ts';
-import type { Batch, Normalisation } from '../engine.ts';
+import type { Batch, Mix, Normalisation } from '../engine.ts';
 import { copyOf, sliceOf } from '../pixels.ts';
-import { patchRows } from './patches.ts';
+import { forEachIn, imageCount, patchRows } from './patches.ts';
 
 /** A part of a batch with all that its images need, those too that they are mixed with. */
 export interface PartBatch extends Omit<Batch, 'images' | 'mix'> {
   readonly mixed?: MixedWith | undefined;
 }
 
-/** An image to mix with for each of a part, and the share that each keeps of its own pixels. */
-interface MixedWith extends Pick<Batch, 'pixels'>, Augmentation {
-  readonly share: number;
-}
+/** An image to mix with for each of a part, and what each keeps of its own pixels. */
+interface MixedWith extends Pick<Batch, 'pixels'>, Augmentation, Pick<Mix, 'share' | 'box'> {}
 
 /** Images [begin, end) of a batch; their pixels are a view, where they are not mixed. */
 export function partOfBatch(batch: Batch, begin: number, end: number): PartBatch {
@@ -28,12 +26,14 @@ export function partOfBatch(batch: Batch, begin: number, end: number): PartBatch
     targets: targets?.slice(begin * classes, end * classes),
   };
   if (mix === undefined) return part;
+  const { share, box } = mix;
   const partners = mix.partners.subarray(begin, end);
   const others = copyOf(sliceOf(pixels, 0, partners.length * values));
   partners.forEach((partner, i) =>
     others.data.set(pixels.data.subarray(partner * values, (partner + 1) * values), i * values),
   );
-  return { ...part, mixed: { pixels: others, ...augmentationOf(batch, partners), share: mix.share } };
+  const mixed = { pixels: others, ...augmentationOf(batch, partners), share, ...(box && { box }) };
+  return { ...part, mixed };
 }
 
 /** begin .. end - 1. */
@@ -50,6 +50,11 @@ export function inputRows(
   const rows = patchRows(config, pixels, normalisation, augmentation);
   if (mixed === undefined) return rows;
   const others = patchRows(config, mixed.pixels, normalisation, mixed);
+  if (mixed.box !== undefined) {
+    for (let image = 0; image < imageCount(config, pixels); image++)
+      forEachIn(config, image, mixed.box, (at) => (rows[at] = others[at] ?? 0));
+    return rows;
+  }
   for (let i = 0; i < rows.length; i++) {
     const other = others[i] ?? 0;
     rows[i] = other + ((rows[i] ?? 0) - other) * mixed.share;

@@ -2,7 +2,7 @@
 // cropped and normalised. It keeps tensors of rank 5 and 6 out of tfjs (they break its shaders).
 import { assert, present } from '../../shared/assert.ts';
 import { gridSize, patchInputs, type VitConfig } from '../../vit/vit-config.ts';
-import { isAugmented, recolour, type Augmentation } from '../augmentation.ts';
+import { isAugmented, recolour, type Augmentation, type Box } from '../augmentation.ts';
 import { sampleCrop, wholeImage } from '../crop.ts';
 import type { Normalisation, Pixels } from '../engine.ts';
 
@@ -44,7 +44,27 @@ export function patchRows(
             for (let x = gx * patch; x < (gx + 1) * patch; x++)
               rows[at++] = (data[base + (y * side + x) * stride] ?? 0) * scale + shift;
         }
+  augmentation.erased?.forEach((box, image) => {
+    if (box !== null) forEachIn(config, image, box, (place) => (rows[place] = 0));
+  });
   return rows;
+}
+
+/** Calls `each` with the place in the rows of patches of every value of a box of an image. */
+export function forEachIn(
+  config: VitConfig,
+  image: number,
+  { left, top, right, bottom }: Box,
+  each: (place: number) => void,
+): void {
+  const { patchSize: patch } = config;
+  const grid = gridSize(config);
+  for (let y = top; y < bottom; y++)
+    for (let x = left; x < right; x++) {
+      const row = (image * grid + Math.floor(y / patch)) * grid + Math.floor(x / patch);
+      for (let channel = 0; channel < 3; channel++)
+        each(((row * 3 + channel) * patch + (y % patch)) * patch + (x % patch));
+    }
 }
 
 /** Rows of patches back to images, the normalisation undone: [n, side, side, 3], rounded to bytes. */
@@ -80,12 +100,12 @@ function affine(normalisation: Normalisation, channel: number): { scale: number;
 function augmented(
   { imageSize }: VitConfig,
   { kind, data }: Pixels,
-  { crops, colours }: Augmentation,
+  { crops, colours, erased }: Augmentation,
 ): Float32Array {
   assert(kind === 'bytes', 'pixels of kind bytes are augmented');
   const values = 3 * imageSize ** 2;
   const images = data.length / values;
-  for (const each of [crops, colours])
+  for (const each of [crops, colours, erased])
     assert(each === undefined || each.length === images, 'an augmentation for each image');
   const result = new Float32Array(data.length);
   for (let i = 0; i < images; i++) {

@@ -155,7 +155,7 @@ window.engineChecks = {
       ),
       ['the end of a step', () => checkStepEnd(device)],
       ['crops', () => checkCrops(device)],
-      ['crops and colours', () => checkCrops(device, true)],
+      ['crops, colours and erased rectangles', () => checkCrops(device, true)],
       ...(tiles === 'all' ? allTiles : quickTiles).map((name): [string, () => Promise<void>] => [
         name,
         () => checkTile(device, name),

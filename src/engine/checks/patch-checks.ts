@@ -1,4 +1,4 @@
-// Patch rows of crops, flips and changed colours on the device against the same sampling on the host: the places are
+// Patch rows of crops, flips, changed colours and erased rectangles on the device against the same sampling on the host: the places are
 // integers, so only the interpolation rounds. A function that throws, run in Node and in a browser.
 import { present } from '../../shared/assert.ts';
 import { cropOf, sampleCrop, turnedOver, wholeImage, type Crop } from '../crop.ts';
@@ -15,8 +15,10 @@ const normalisation = { rescale: 1 / 255, mean: [0.1, 0.2, 0.3], std: [0.5, 0.6,
 /**
  * A micro-batch of three images, from the second of the batch on; the last is beyond the images given. Some values
  * of changed colours are beyond a byte's.
+ *
+ * @param augmented whether colours change and rectangles are erased.
  */
-export async function checkCrops(device: GPUDevice, coloured = false): Promise<void> {
+export async function checkCrops(device: GPUDevice, augmented = false): Promise<void> {
   const [first, images, given] = [1, 3, 3];
   const pixels = Uint8Array.from({ length: batch * bytes }, (_, i) => (i * i * 31 + 7 * i) % 256);
   const crops: readonly Crop[] = [
@@ -30,6 +32,7 @@ export async function checkCrops(device: GPUDevice, coloured = false): Promise<v
     mix: [0.2, -0.1 * i, 0.3],
     shift: 9 * i - 40,
   }));
+  const erased = crops.map((_, i) => (i === 2 ? [2, 11, 17, 21] : [0, 0, 0, 0]));
   const step = new Uint32Array(20);
   step[2] = given;
   const operands = {
@@ -37,7 +40,8 @@ export async function checkCrops(device: GPUDevice, coloured = false): Promise<v
     step,
     part: Uint32Array.of(first, 0, 0, 0),
     crops: Int32Array.from(crops.flatMap(({ x, y, dx, dy }) => [x, y, dx, dy])),
-    ...(coloured
+    ...(augmented ? { erased: Uint32Array.from(erased.flat()) } : {}),
+    ...(augmented
       ? {
           colours: Float32Array.from(
             colours.flatMap(({ gain, mix, shift }) => [gain, ...mix, shift, 0, 0, 0]),
@@ -47,7 +51,7 @@ export async function checkCrops(device: GPUDevice, coloured = false): Promise<v
     y: new Float32Array(images * tokens * padded).fill(7),
   };
   const shape = { images, side, patch, prefix: 1, padded };
-  const kernel = patchRowsKernel(shape, { cropped: normalisation, ...(coloured ? { coloured } : {}) });
+  const kernel = patchRowsKernel(shape, { cropped: normalisation, coloured: augmented, erased: augmented });
   const got = await runKernel(device, kernel, patchRowsGrid(shape), operands, 'y');
   const expected = new Float64Array(got.length);
   for (let image = first; image < given; image++) {
@@ -60,9 +64,12 @@ export async function checkCrops(device: GPUDevice, coloured = false): Promise<v
         const y = Math.floor((token - 1) / grid) * patch + row;
         const x = ((token - 1) % grid) * patch + column;
         const pixel = sampled.subarray((y * side + x) * 3, (y * side + x) * 3 + 3);
-        const value = coloured ? recoloured(pixel, channel, colours[image]) : (pixel[channel] ?? NaN);
-        expected[((image - first) * tokens + token) * padded + i] =
-          (value / 255 - normalisation.mean[channel]) / normalisation.std[channel];
+        const value = augmented ? recoloured(pixel, channel, colours[image]) : (pixel[channel] ?? NaN);
+        const [left = 0, top = 0, right = 0, bottom = 0] = (augmented ? erased[image] : undefined) ?? [];
+        const isErased = x >= left && x < right && y >= top && y < bottom;
+        expected[((image - first) * tokens + token) * padded + i] = isErased
+          ? 0
+          : (value / 255 - normalisation.mean[channel]) / normalisation.std[channel];
       }
   }
   assertClose('rows', got, expected, { abs: 1e-5, rel: 0 });

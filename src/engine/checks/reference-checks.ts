@@ -119,7 +119,7 @@ async function checkTargets(setting: Setting): Promise<Figures> {
   const manifest = await readManifest(setting.read);
   const adapter = adapterFrom(tensors, 'param.');
   const counts = [...tensorOf(wanted, 'counts').data];
-  const weighted = { labelSmoothing: 0, classBalance: 'weights', mixup: 0, seed: 1 } as const;
+  const weighted = { labelSmoothing: 0, classBalance: 'weights', mixup: 0, cutmix: 0, seed: 1 } as const;
   assertClose('weights', classWeights(counts, weighted), tensorOf(wanted, 'weights').data, {
     abs: 0,
     rel: 1e-6,

@@ -146,29 +146,43 @@ describe.skipIf(missingGpu !== null)('kernel engine', () => {
   test('augmented: gradients agree with the autodiff engine, and differ from those of whole images', async () => {
     const config = { ...micro, imageSize: 24 };
     const adapter = randomAdapter(config, classes);
-    const options = { augment: 'crop+flip', smallestCrop: 0.35, upsideDown: 'yes' } as const;
-    const batch = randomBatch(config, 4, classes);
-    const crops = cropsOf(options, config.imageSize, 3, 5, 4);
-    const given = withColours({ ...batch, crops }, { colourJitter: 0.8, seed: 3 }, plainNormalisation, 5);
-    const of = async (engine: Engine, given: Batch): Promise<Gradients> => {
-      unwrap(
-        await engine.prepare(randomModel(config), adapter, plainNormalisation, {
-          batch: 4,
-          classes,
-          colours: true,
-        }),
-      );
-      const result = unwrap(await engine.gradients(given, new Map()));
-      engine.dispose();
-      return result;
+    const prepared = async (make: () => Promise<Engine>): Promise<Engine> => {
+      const engine = await make();
+      const augmented = { mixes: true, cuts: true, colours: true, erases: true } as const;
+      const options = { batch: 4, classes, ...augmented };
+      unwrap(await engine.prepare(randomModel(config), adapter, plainNormalisation, options));
+      return engine;
     };
-    const got = await of(await kernelEngine()(), given);
-    const expected = await of(await autodiffOn('cpu')(), given);
-    assertClose('logits', got.logits.data, expected.logits.data, { abs: 1e-5, rel: 0 });
-    for (const [name, { data }] of expected.gradients)
-      assertClose(name, got.gradients.get(name)!.data, data, { abs: 1e-5, rel: 1e-4 });
-    const whole = await of(await kernelEngine()(), batch);
-    expect(largestDifference(whole.logits.data, got.logits.data)).toBeGreaterThan(0.01);
+    const [mine, other] = [await prepared(kernelEngine()), await prepared(autodiffOn('cpu'))];
+    const batch = randomBatch(config, 4, classes);
+    const of = async (engine: Engine, given: Batch): Promise<Gradients> =>
+      unwrap(await engine.gradients(given, new Map()));
+    const whole = await of(mine, batch);
+    const draws = { augment: 'crop+flip', smallestCrop: 0.35, upsideDown: 'yes' } as const;
+    const cropped: Batch = { ...batch, crops: cropsOf(draws, config.imageSize, 3, 5, 4) };
+    const coloured = withColours(cropped, { colourJitter: 0.8, seed: 3 }, plainNormalisation, 5);
+    const erased: Batch = {
+      ...coloured,
+      erased: [null, { left: 3, top: 5, right: 20, bottom: 12 }, null, null],
+    };
+    const mix = { partners: Int32Array.of(1, 3, 2, 0), share: 0.7 };
+    const box = { left: 7, top: 0, right: 19, bottom: 13 };
+    // One engine, prepared for all: what a batch leaves out must change nothing.
+    for (const given of [
+      erased,
+      { ...erased, mix },
+      { ...erased, mix: { ...mix, box } },
+      coloured,
+      cropped,
+    ]) {
+      const [got, expected] = [await of(mine, given), await of(other, given)];
+      assertClose('logits', got.logits.data, expected.logits.data, { abs: 1e-5, rel: 0 });
+      for (const [name, { data }] of expected.gradients)
+        assertClose(name, got.gradients.get(name)!.data, data, { abs: 1e-5, rel: 1e-4 });
+      expect(largestDifference(whole.logits.data, got.logits.data)).toBeGreaterThan(0.01);
+    }
+    expect((await of(mine, batch)).logits.data).toEqual(whole.logits.data);
+    for (const engine of [mine, other]) engine.dispose();
   });
 
   test('evaluates any number of images', async () => {

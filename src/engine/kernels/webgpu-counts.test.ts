@@ -2,6 +2,8 @@
 // asks of WebGPU, and the memory it needs, at any batch size. Counted on a device that computes nothing.
 import { describe, expect, test } from 'vitest';
 import { dropBranches } from '../../dmlora/drop-plan.ts';
+import { sameColour } from '../augmentation.ts';
+import type { Batch, PrepareOptions } from '../engine.ts';
 import { totalBytes } from './device/device-memory.ts';
 import { KernelEngine } from './kernels-engine.ts';
 import { countingGpu, type Counts } from '../checks/counting-device.ts';
@@ -21,13 +23,18 @@ const classes = 10;
 /** The engine's clock: a device that computes nothing takes no time. */
 const clock = { ms: 0 };
 
-async function planned(batch: number, tuning = gpuTuning): Promise<{ engine: KernelEngine; counts: Counts }> {
+async function planned(
+  batch: number,
+  tuning = gpuTuning,
+  more: Partial<PrepareOptions> = {},
+): Promise<{ engine: KernelEngine; counts: Counts }> {
   const counts: Counts = {};
   const engine = new KernelEngine(countingGpu(counts), tuning, undefined, () => clock.ms);
   const done = await engine.prepare(model, randomAdapter(tiny, classes), plainNormalisation, {
     batch,
     classes,
     pixels: 'bytes',
+    ...more,
   });
   if (!done.ok) throw new Error(JSON.stringify(done.fault));
   return { engine, counts };
@@ -38,9 +45,10 @@ async function countsOfStep(
   counts: Counts,
   batch: number,
   control = stage1,
+  more: Partial<Batch> = {},
 ): Promise<Counts> {
   for (const key of Object.keys(counts)) if (key !== 'bytes') counts[key] = 0;
-  engine.step(randomBatch(tiny, batch, classes), control);
+  engine.step({ ...randomBatch(tiny, batch, classes), ...more }, control);
   const { steps, fault } = await engine.report();
   expect(fault).toBeNull();
   expect(steps).toHaveLength(1);
@@ -111,6 +119,24 @@ describe('one step of ViT-Tiny, 197 tokens, K = 4, q and v', () => {
     expect([20, 21]).toContain(await submitsAfter(1000));
     expect(await submitsAfter(10)).toBe(1);
     clock.ms = 0;
+  });
+
+  test('an augmented step asks for what a plain one asks for; room for it is planned where it is wanted', async () => {
+    const { engine, counts } = await planned(2);
+    const wanted = { mixes: true, cuts: true, colours: true, erases: true };
+    const { engine: augmenting, counts: augmented } = await planned(2, gpuTuning, wanted);
+    const given = {
+      colours: [sameColour, sameColour],
+      erased: [null, { left: 1, top: 2, right: 9, bottom: 8 }],
+      mix: { partners: Int32Array.of(1, 0), share: 0.5, box: { left: 0, top: 0, right: 112, bottom: 224 } },
+    };
+    const [plain, all] = [counts['bytes'] ?? 0, augmented['bytes'] ?? 0];
+    // Pairs, colours and rectangles of two images: less than a kilobyte, with what aligns them.
+    expect(all - plain).toBeGreaterThan(0);
+    expect(all - plain).toBeLessThanOrEqual(4 * 256);
+    const before = await countsOfStep(engine, counts, 2);
+    const after = await countsOfStep(augmenting, augmented, 2, stage1, given);
+    expect({ ...after, bytes: plain }).toEqual({ ...before, bytes: plain });
   });
 
   test('several steps in flight share one mapAsync', async () => {

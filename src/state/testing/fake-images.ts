@@ -50,7 +50,7 @@ export function stepLike(
 ): StepView {
   const recipe = unwrap(readRecipe(given));
   const [side, batch] = [32, Math.min(recipe.batch, split.train.length)];
-  const share = recipe.mixup > 0 ? 0.3 : null;
+  const share = recipe.mixup > 0 || recipe.cutmix > 0 ? 0.3 : null;
   const named = (i: number): { readonly path: string; readonly class: string } => {
     const at = split.train[(step * batch + 5 * i) % split.train.length] ?? 0;
     const { path, classIndex } = present(images[at], 'image');

@@ -281,10 +281,10 @@ class PrefixCache {
 
 /** The phase that turns the pixels of a batch into patch rows. */
 function wayIn(batch: Batch): Phase {
-  const { pixels, labels, crops, colours, mix } = batch;
+  const { pixels, labels, crops, colours, erased, mix } = batch;
   if (!isAugmented(batch) && mix === undefined) return pixels.kind;
   assert(pixels.kind === 'bytes', 'augmentations and mixes of bytes');
-  for (const each of [crops, colours])
+  for (const each of [crops, colours, erased])
     assert(each === undefined || each.length === labels.length, 'an augmentation for each image');
   if (mix === undefined) return 'cropped';
   const { partners } = mix;

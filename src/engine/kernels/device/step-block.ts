@@ -1,12 +1,13 @@
 // The step block: everything that changes from step to step, in one buffer written once: the `Step` struct,
-// the gates of every column, labels, places of kept rows, crops, colours, targets, pairs. One host array is filled again
+// the gates of every column, labels, places of kept rows, crops, colours,
+// what is erased, targets, pairs. One host array is filled again
 // and again, so a step allocates nothing of size.
 import type { Gates } from '../../../dmlora/adapter.ts';
 import { assert, present } from '../../../shared/assert.ts';
-import { isAugmented, sameColour, type Augmentation } from '../../augmentation.ts';
+import { isAugmented, sameColour, type Augmentation, type Box } from '../../augmentation.ts';
 import { wholeImage } from '../../crop.ts';
 import type { Batch, Mix, StepControl } from '../../engine.ts';
-import { wholeOf, type DeviceMemory } from './device-memory.ts';
+import { wholeOf, type DeviceMemory, type Region } from './device-memory.ts';
 import { packGates, type FlatLayout } from '../memory/flat-parameters.ts';
 import type { TrainingState } from '../memory/training-state.ts';
 import { stepStruct } from '../shaders/structs.ts';
@@ -30,6 +31,8 @@ export class StepBlock {
   readonly #crops: Int32Array;
   /** Null where none are wanted, here and below. */
   readonly #colours: Float32Array | null;
+  readonly #erased: Uint32Array | null;
+  readonly #cut: Uint32Array | null;
   readonly #targets: Float32Array | null;
   readonly #pairs: Uint32Array | null;
   #lastGates: Gates | null = null;
@@ -46,10 +49,14 @@ export class StepBlock {
     this.#labels = new Uint32Array(this.#bytes, regions.labels.offset, regions.labels.bytes / 4);
     this.#places = new Uint32Array(this.#bytes, regions.places.offset, regions.places.bytes / 4);
     this.#crops = new Int32Array(this.#bytes, regions.crops.offset, regions.crops.bytes / 4);
-    const { colours, targets, pairs } = regions;
+    const { colours, erased, targets, pairs, cut } = regions;
+    const words = (region: Region): Uint32Array =>
+      new Uint32Array(this.#bytes, region.offset, region.bytes / 4);
+    this.#erased = erased && words(erased);
+    this.#cut = cut && words(cut);
     this.#colours = colours && new Float32Array(this.#bytes, colours.offset, colours.bytes / 4);
     this.#targets = targets && new Float32Array(this.#bytes, targets.offset, targets.bytes / 4);
-    this.#pairs = pairs && new Uint32Array(this.#bytes, pairs.offset, pairs.bytes / 4);
+    this.#pairs = pairs && words(pairs);
   }
 
   /** Fills and uploads the block; `numbers` is null for a forward or gradient without an update. */
@@ -73,18 +80,22 @@ export class StepBlock {
   }
 
   /** Of what is absent that which changes nothing: the kernel computes all that `prepare` was told of. */
-  #writeAugmentation({ crops, colours }: Augmentation, images: number): void {
-    const room = this.#colours;
+  #writeAugmentation({ crops, colours, erased }: Augmentation, images: number): void {
+    const [room, boxes] = [this.#colours, this.#erased];
     assert(colours === undefined || room !== null, 'room for colours, as prepare was told');
+    assert(erased === undefined || boxes !== null, 'room for what is erased, as prepare was told');
     for (let i = 0; i < images; i++) {
       const { x, y, dx, dy } = crops?.[i] ?? wholeImage;
       this.#crops.set([x, y, dx, dy], 4 * i);
       const { gain, mix, shift } = colours?.[i] ?? sameColour;
       room?.set([gain, ...mix, shift], 8 * i);
+      boxes?.set(wordsOf(erased?.[i]), 4 * i);
     }
   }
 
-  #writePairs({ partners, share }: Mix): void {
+  #writePairs({ partners, share, box }: Mix): void {
+    assert(box === undefined || this.#cut !== null, 'room for a box, as prepare was told');
+    this.#cut?.set(wordsOf(box));
     const pairs = present(this.#pairs, 'room for pairs, as prepare was told');
     const shares = new Float32Array(pairs.buffer, pairs.byteOffset, pairs.length);
     partners.forEach((partner, i) => {
@@ -114,4 +125,9 @@ export class StepBlock {
       this.#floats[at.correction2 + i] = 1 - adamw.beta2 ** counts[group];
     });
   }
+}
+
+/** A box as the kernel takes it; an empty one where there is none. */
+function wordsOf(box: Box | null | undefined): readonly number[] {
+  return box == null ? [0, 0, 0, 0] : [box.left, box.top, box.right, box.bottom];
 }

@@ -52,7 +52,9 @@ const tinyTask: Task = {
   images: 0,
   targets: false,
   mixes: false,
+  cuts: false,
   colours: false,
+  erases: false,
 };
 const whole: Choice = { microBatch: 8, recomputedBlocks: 0, storage: 'f32', cachePrefix: false };
 const planned = (choice: Partial<Choice>): MemoryPlan =>

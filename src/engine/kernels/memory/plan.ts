@@ -23,11 +23,11 @@ import type { Tuning } from '../tuning/tuning.ts';
 import { place, type Placement } from './arena.ts';
 import { flatLayout } from './flat-parameters.ts';
 import { planFrozen } from './frozen-weights.ts';
-import { planState } from './training-state.ts';
+import { planState, type Wanted } from './training-state.ts';
 import { widthsOf } from './widths.ts';
 
 /** What is trained, in which batches. */
-export interface Task {
+export interface Task extends Wanted {
   readonly config: VitConfig;
   readonly adapter: Adapter;
   readonly classes: number;
@@ -38,10 +38,6 @@ export interface Task {
   readonly pixels: Pixels['kind'] | null;
   /** Images of the training set, where batches tell which they hold; 0 where they do not. */
   readonly images: number;
-  /** Whether batches may bring targets, may be mixed, and may have their colours changed. */
-  readonly targets: boolean;
-  readonly mixes: boolean;
-  readonly colours: boolean;
 }
 
 /** One way to run a task; the first entry is the fastest, each other one costs time and saves memory. */

@@ -66,10 +66,14 @@ export interface TrainingState {
     readonly crops: Region;
     /** Two vec4s of each image whose colours are changed; null where none are. */
     readonly colours: Region | null;
+    /** What is erased of each image, a vec4u; null where nothing is. */
+    readonly erased: Region | null;
     /** Targets of the batch, [images, classes]; null where none are wanted. */
     readonly targets: Region | null;
     /** Partner and share of each image that is mixed; null where none is. */
     readonly pairs: Region | null;
+    /** The rectangle of a step, a vec4u; null where no step has one. */
+    readonly cut: Region | null;
     readonly scales: Region;
     readonly columns: Region;
     readonly modules: Region;
@@ -89,17 +93,22 @@ export interface TrainingState {
   readonly tables: readonly (readonly [PlannedBuffer, Uint32Array<ArrayBuffer>])[];
 }
 
+/** What batches may bring beside pixels, labels and crops. */
+export interface Wanted {
+  readonly targets: boolean;
+  readonly mixes: boolean;
+  /** Whether mixes may have a box. */
+  readonly cuts: boolean;
+  readonly colours: boolean;
+  readonly erases: boolean;
+}
+
 /**
  * The state of an adapter for steps of `parts` micro-batches, each as wide as `widths` says.
  *
- * @param wanted what batches may bring beside pixels, labels and crops: each a region of the step block.
+ * @param wanted a region of the step block for each.
  */
-export function planState(
-  layout: FlatLayout,
-  widths: Widths,
-  parts: number,
-  wanted: { readonly targets: boolean; readonly mixes: boolean; readonly colours: boolean },
-): TrainingState {
+export function planState(layout: FlatLayout, widths: Widths, parts: number, wanted: Wanted): TrainingState {
   const buffers: PlannedBuffer[] = [];
   const tables: [PlannedBuffer, Uint32Array<ArrayBuffer>][] = [];
   const make = (label: string, bytes: number, use?: Use): PlannedBuffer => {
@@ -130,6 +139,8 @@ export function planState(
   const targets = wanted.targets ? beyond(4 * images * layout.classes) : null;
   const pairs = wanted.mixes ? beyond(8 * images) : null;
   const colours = wanted.colours ? beyond(32 * images) : null;
+  const erased = wanted.erases ? beyond(16 * images) : null;
+  const cut = wanted.cuts ? beyond(16) : null;
   const stepBlock = make('step block', end, 'table');
   const siteTable = table('sites', siteUniforms(layout));
   const sizes = table('sizes', sizeTable(layout));
@@ -168,8 +179,10 @@ export function planState(
       places: { buffer: stepBlock, offset: unit + gateBytes + labelBytes, bytes: 4 * images },
       crops: { buffer: stepBlock, offset: cropsAt, bytes: 16 * images },
       colours: colours && { buffer: stepBlock, ...colours },
+      erased: erased && { buffer: stepBlock, ...erased },
       targets: targets && { buffer: stepBlock, ...targets },
       pairs: pairs && { buffer: stepBlock, ...pairs },
+      cut: cut && { buffer: stepBlock, ...cut },
       scales: { buffer: scales, offset: 0, bytes: 4 * Math.max(1, layout.columns) },
       columns: wholeOf(table('columns', columnModules(layout))),
       modules: wholeOf(table('modules', moduleTable(layout))),

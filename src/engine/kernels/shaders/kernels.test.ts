@@ -52,9 +52,9 @@ describe.skipIf(missingGpu !== null)('kernels against float64', () => {
   });
 
   test.each([false, true])(
-    'patch rows of crops, flips and colours (%s): as on the host within 1e-5',
-    async (coloured) => {
-      await checkCrops((await nodeGpu()).device, coloured);
+    'patch rows of crops and flips (colours and erased rectangles: %s): as on the host within 1e-5',
+    async (augmented) => {
+      await checkCrops((await nodeGpu()).device, augmented);
     },
   );
 

@@ -10,8 +10,11 @@
 //               negative step
 //   coloured    beside either: an affine function of the pixel that was sampled, clamped to a byte's values, by the
 //               image's two vec4s: gain and what of each channel is added; then the shift (engine/augmentation.ts)
+//   erased      beside either: 0 in a rectangle of the image
 //   mixed       share times that and the rest of what the image's partner in the batch has there, sampled by
 //               the partner's own crop (Zhang et al., "mixup", 2018)
+//   cut         beside mixed: in steps that have a rectangle, the partner's within it and the image's own elsewhere (Yun et
+//               al., "CutMix", 2019)
 //   normalised  [n, 3, side, side] float32, copied
 //
 // Cost: one load and one store a value (cropped: four loads, mixed: eight, coloured: three times as many); one
@@ -26,7 +29,9 @@ export type PixelForm = Normalisation | AugmentedForm | 'normalised';
 interface AugmentedForm {
   readonly cropped: Normalisation;
   readonly coloured?: boolean;
+  readonly erased?: boolean;
   readonly mixed?: boolean;
+  readonly cut?: boolean;
 }
 
 export interface PatchRows {
@@ -50,6 +55,8 @@ export function patchRowsKernel(rows: PatchRows, form: PixelForm): Kernel {
   const area = side * side;
   const isCropped = typeof form === 'object' && 'cropped' in form;
   const isMixed = isCropped && form.mixed === true;
+  const isErased = isCropped && form.erased === true;
+  const isCut = isMixed && form.cut === true;
   const isColoured = isCropped && form.coloured === true;
   const normalisation = form === 'normalised' ? null : isCropped ? form.cropped : form;
   const byteFunctions = (n: Normalisation): string => /* wgsl */ `
@@ -67,12 +74,16 @@ fn between(image: u32, corners: vec4u, fy: f32, fx: f32, channel: u32) -> f32 {
   let bottom = b + (byte(image, corners.z, corners.w, channel) - b) * fx;
   return top + (bottom - top) * fy;
 }`;
+  const isIn = /* wgsl */ `
+fn isIn(box: vec4u, y: u32, x: u32) -> bool {
+  return x >= box.x && y >= box.y && x < box.z && y < box.w;
+}`;
   const recoloured = /* wgsl */ `
   let pixel = vec3f(${list(3, (c) => `between(image, corners, fy, fx, ${c}u)`)});
   let colour = colours[2u * image];
   let added = dot(colour.yzw, pixel) + colours[2u * image + 1u].x;
   let value = clamp(colour.x * pixel[channel] + added, 0.0, 255.0);`;
-  const sampled = /* wgsl */ `
+  const sampled = /* wgsl */ `${isErased ? '\n  if (isIn(erased[image], y, x)) { return 0.0; }' : ''}
   let crop = crops[image];
   let px = clamp(crop.x + i32(x) * crop.z, 0, ${(side - 1) * cropUnit});
   let py = clamp(crop.y + i32(y) * crop.w, 0, ${(side - 1) * cropUnit});
@@ -90,21 +101,26 @@ fn between(image: u32, corners: vec4u, fy: f32, fx: f32, channel: u32) -> f32 {
       ? `return pixels[(image * 3u + channel) * ${area}u + y * ${side}u + x];`
       : isCropped
         ? isMixed
-          ? `let other = sampled(pairs[image].x, y, x, channel);
+          ? `${isCut ? 'if (cut.z > 0u) { return sampled(select(image, pairs[image].x, isIn(cut, y, x)), y, x, channel); }\n  ' : ''}let other = sampled(pairs[image].x, y, x, channel);
   return other + (sampled(image, y, x, channel) - other) * bitcast<f32>(pairs[image].y);`
           : sampled
         : 'return byte(image, y, x, channel) * scale[channel] + shift[channel];';
   const way = normalisation === null ? 'normalised' : isMixed ? 'mixed' : isCropped ? 'cropped' : 'bytes';
+  const more = [isColoured && ' coloured', isErased && ' erased', isCut && ' cut'].filter(
+    (word) => word !== false,
+  );
   return kernel(
-    `patch-rows ${way}${isColoured ? ' coloured' : ''}`,
+    `patch-rows ${way}${more.join('')}`,
     [
       read('pixels', normalisation === null ? 'array<f32>' : 'array<u32>'),
       uniform('step', 'Step'),
       uniform('part', 'Part'),
       ...(isCropped ? [read('crops', 'array<vec4i>')] : []),
       ...(isColoured ? [read('colours')] : []),
+      ...(isErased ? [read('erased', 'array<vec4u>')] : []),
       // Partner and share, in the long spelling: `array<vec2u>` is the type of float16 tensors (storage.ts).
       ...(isMixed ? [read('pairs', 'array<vec2<u32>>')] : []),
+      ...(isCut ? [uniform('cut', 'vec4u')] : []),
       write('y'),
     ],
     /* wgsl */ `
@@ -112,6 +128,7 @@ ${stepStruct.wgsl}
 ${partStruct.wgsl}
 ${normalisation === null ? '' : byteFunctions(normalisation)}
 ${isCropped ? between : ''}
+${isErased || isCut ? isIn : ''}
 ${isMixed ? `fn sampled(image: u32, y: u32, x: u32, channel: u32) -> f32 {${sampled}\n}` : ''}
 fn value(image: u32, token: u32, i: u32) -> f32 {
   if (token < ${prefix}u || i >= ${3 * patch * patch}u || image >= step.images) { return 0.0; }

@@ -45,7 +45,7 @@ export function embed(
   const pixels = trace.tensor('pixels', (parts * images * bytes) / 4);
   if (parts > 1) trace.kept.add(pixels);
   const y = trace.tensor('patch rows', rows * patch);
-  const { step, crops, colours, pairs } = state.regions;
+  const { step, crops, colours, erased, pairs, cut } = state.regions;
   const operands = { pixels, step, part: state.part, y };
   const record = (phase: Phase, form: PixelForm, more: Readonly<Record<string, Operand>> = {}): void => {
     trace.phase = phase;
@@ -54,10 +54,13 @@ export function embed(
   if (context.pixels !== 'normalised') record('bytes', normalisation);
   if (context.pixels !== 'bytes') record('normalised', 'normalised');
   if (context.pixels !== 'normalised' && training) {
-    const form = { cropped: normalisation, ...(colours === null ? {} : { coloured: true }) };
-    const augmented = { crops, ...(colours === null ? {} : { colours }) };
+    const form = { cropped: normalisation, coloured: colours !== null, erased: erased !== null };
+    const augmented = { crops, ...(colours && { colours }), ...(erased && { erased }) };
     record('cropped', form, augmented);
-    if (pairs !== null) record('mixed', { ...form, mixed: true }, { ...augmented, pairs });
+    if (pairs !== null) {
+      const mixed = { ...form, mixed: true, cut: cut !== null };
+      record('mixed', mixed, { ...augmented, pairs, ...(cut && { cut }) });
+    }
   }
   trace.phase = 'prefix';
   const embedded = trace.tensor('embedded', rows * dim);
