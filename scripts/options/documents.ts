@@ -1,6 +1,7 @@
 // What is written about the options in other files, from their table: the table in README.md and the head of
 // continue.py. `npm run options` writes it there, a test compares.
-import { optionOf, paths, type Option, type Path, type Value } from '../../src/recipe/options.ts';
+import type { Option } from '../../src/recipe/option-kinds.ts';
+import { optionOf, paths, type Path, type Value } from '../../src/recipe/options.ts';
 import { limitsText } from '../../src/recipe/read-recipe.ts';
 
 interface Part {

@@ -2,7 +2,7 @@
 // whose answer is known without arithmetic.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { cropOf, cropUnit, sampleCrop, wholeImage } from './crop.ts';
+import { cropOf, cropUnit, rotated, sampleCrop, turnedOver, wholeImage } from './crop.ts';
 
 const side = 7;
 const noise = Uint8Array.from({ length: 3 * side * side }, (_, i) => (i * i * 31 + 17 * i) % 256);
@@ -48,4 +48,47 @@ test('a crop of a linear picture is linear: each value is the picture at the pla
         }
     }),
   );
+});
+
+test('a rotated crop takes each value at its place in the picture turned about its middle', () => {
+  const middle = (side - 1) / 2;
+  fc.assert(
+    fc.property(
+      fc.double({ min: -180, max: 180, noNaN: true }),
+      fc.boolean(),
+      fc.boolean(),
+      (degrees, flip, over) => {
+        const [left, top, width, height] = [1.25, 0.5, 4.5, 5.75];
+        const straight = cropOf(side, left, top, width, height, flip);
+        const crop = rotated(over ? turnedOver(straight, side) : straight, degrees, side);
+        const values = sampleCrop(ramp, side, crop);
+        const [cos, sin] = [Math.cos((degrees / 180) * Math.PI), Math.sin((degrees / 180) * Math.PI)];
+        const limit = (place: number): number => Math.min(Math.max(place, 0), side - 1);
+        for (let row = 0; row < side; row++)
+          for (let column = 0; column < side; column++) {
+            const along = (flip ? side - 1 - column : column) + 0.5;
+            const down = (over ? side - 1 - row : row) + 0.5;
+            const [u, v] = [
+              left + (along * width) / side - 0.5 - middle,
+              top + (down * height) / side - 0.5 - middle,
+            ];
+            const [x, y] = [limit(middle + cos * u - sin * v), limit(middle + sin * u + cos * v)];
+            expect(Math.abs((values[(row * side + column) * 3] ?? NaN) - 4 * (8 * x + y))).toBeLessThan(
+              (36 * side * 4) / cropUnit,
+            );
+          }
+      },
+    ),
+  );
+});
+
+test('a quarter turn is that of the picture, counterclockwise', () => {
+  const turned = sampleCrop(noise, side, rotated(wholeImage, 90, side));
+  for (let row = 0; row < side; row++)
+    for (let column = 0; column < side; column++)
+      // The right column becomes the top row.
+      expect(turned[(row * side + column) * 3]).toBeCloseTo(
+        noise[(column * side + side - 1 - row) * 3] ?? NaN,
+        2,
+      );
 });

@@ -3,15 +3,18 @@
 import { assert } from '../shared/assert.ts';
 
 /**
- * Output pixel (column, row) of an image samples its source at (x + column dx, y + row dy), in 1/65536 of a
- * source pixel (pixel centres lie at whole numbers), bilinearly, clamped to the image. A negative dx is a
- * horizontal flip, a negative dy a vertical one.
+ * Output pixel (column, row) of an image samples its source at (x + column dx + row ex, y + row dy + column ey), in
+ * 1/65536 of a source pixel (pixel centres lie at whole numbers), bilinearly, clamped to the image: what lies beyond
+ * it repeats its border. A negative dx is a horizontal flip, a negative dy a vertical one.
  */
 export interface Crop {
   readonly x: number;
   readonly y: number;
   readonly dx: number;
   readonly dy: number;
+  /** Absent where the image is not rotated. */
+  readonly ex?: number;
+  readonly ey?: number;
 }
 
 export const cropUnit = 65536;
@@ -44,8 +47,26 @@ export function turnedOver({ x, y, dx, dy }: Crop, side: number): Crop {
   return { x, y: y + (side - 1) * dy, dx, dy: -dy };
 }
 
+/**
+ * The crop taken of an image of side x side pixels that was rotated about its middle before, by so many degrees
+ * counterclockwise.
+ */
+export function rotated({ x, y, dx, dy }: Crop, degrees: number, side: number): Crop {
+  const [cos, sin] = [Math.cos((degrees * Math.PI) / 180), Math.sin((degrees * Math.PI) / 180)];
+  const middle = ((side - 1) / 2) * cropUnit;
+  return {
+    x: Math.round(middle + cos * (x - middle) - sin * (y - middle)),
+    y: Math.round(middle + sin * (x - middle) + cos * (y - middle)),
+    dx: Math.round(cos * dx),
+    dy: Math.round(cos * dy),
+    ex: Math.round(-sin * dy),
+    ey: Math.round(sin * dx),
+  };
+}
+
 /** Samples one image: [side, side, 3] bytes -> [side, side, 3] values 0..255. */
-export function sampleCrop(source: Uint8Array, side: number, { x, y, dx, dy }: Crop): Float32Array {
+export function sampleCrop(source: Uint8Array, side: number, crop: Crop): Float32Array {
+  const { x, y, dx, dy, ex = 0, ey = 0 } = crop;
   assert(source.length === 3 * side * side, 'one image of bytes');
   const last = (side - 1) * cropUnit;
   const place = (at: number): { from: number; to: number; share: number } => {
@@ -56,16 +77,20 @@ export function sampleCrop(source: Uint8Array, side: number, { x, y, dx, dy }: C
   const columns = Array.from({ length: side }, (_, i) => place(x + i * dx));
   const result = new Float32Array(source.length); // [side, side, 3]
   let at = 0;
+  const isRotated = ex !== 0 || ey !== 0;
   for (let row = 0; row < side; row++) {
-    const line = place(y + row * dy);
-    const [upper, lower] = [line.from * side, line.to * side];
-    for (const { from, to, share } of columns)
+    const straight = place(y + row * dy);
+    columns.forEach((column, i) => {
+      const line = isRotated ? place(y + row * dy + i * ey) : straight;
+      const { from, to, share } = isRotated ? place(x + i * dx + row * ex) : column;
+      const [upper, lower] = [line.from * side, line.to * side];
       for (let channel = 0; channel < 3; channel++) {
-        const value = (start: number, column: number): number => source[(start + column) * 3 + channel] ?? 0;
+        const value = (start: number, along: number): number => source[(start + along) * 3 + channel] ?? 0;
         const top = value(upper, from) + (value(upper, to) - value(upper, from)) * share;
         const bottom = value(lower, from) + (value(lower, to) - value(lower, from)) * share;
         result[at++] = top + (bottom - top) * line.share;
       }
+    });
   }
   return result;
 }

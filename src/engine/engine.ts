@@ -126,6 +126,7 @@ export interface PrepareOptions {
   readonly cuts?: boolean;
   readonly colours?: boolean;
   readonly erases?: boolean;
+  readonly rotates?: boolean;
   /** Without it the engine takes what it thinks the device has, and float16 only if nothing else fits. */
   readonly memory?: MemoryWish;
 }

@@ -61,6 +61,7 @@ OPTIONS = {
     "smallestCrop": (0.5, None),
     "upsideDown": ("no", None),
     "notMirrored": ("", None),
+    "rotation": (0, None),
     "colourJitter": (0, None),
     "randomErasing": (0, None),
     "mixup": (0, None),
@@ -269,7 +270,7 @@ class Pictures(torch.utils.data.Dataset):
         image = sized(read_picture(path, self.p), self.p)
         whole = image
         if self.recipe is not None:
-            image = augmented(image, self.recipe, label not in self.not_mirrored)
+            image = augmented(turned(image, self.recipe["rotation"]), self.recipe, label not in self.not_mirrored)
         pixels = np.asarray(image, np.float32)
         if self.recipe is not None:
             pixels = jittered(pixels, np.asarray(whole), self.recipe["colourJitter"], self.p.get("channels"))
@@ -301,6 +302,18 @@ def augmented(image, recipe, may_mirror):
     if random.random() < 0.5:
         image = ImageOps.mirror(image)
     return ImageOps.flip(image) if recipe["upsideDown"] == "yes" and random.random() < 0.5 else image
+
+
+def turned(image, degrees):
+    """Rotated about its middle by an angle of torchvision's RandomRotation(degrees), bilinearly; unlike there, the border is
+    repeated in the corners, which are black there."""
+    if degrees == 0:
+        return image
+    width, height = image.size
+    edge = max(width, height) // 2
+    image = Image.fromarray(np.pad(np.asarray(image), ((edge, edge), (edge, edge), (0, 0)), mode="edge"))
+    image = image.rotate(random.uniform(-degrees, degrees), Image.Resampling.BILINEAR)
+    return image.crop((edge, edge, edge + width, edge + height))
 
 
 def jittered(pixels, whole, strength, channels):

@@ -111,6 +111,7 @@ function cardFacts(
       ['weight decay', `${recipe.weightDecay} on branches and the head’s weight (AdamW)`],
       ['gradient clip', `${recipe.clipNorm}, global norm`],
       ...(recipe.labelSmoothing === 0 ? [] : [['label smoothing', String(recipe.labelSmoothing)] as const]),
+      ...(recipe.rotation === 0 ? [] : [['rotation', `up to ${recipe.rotation} degrees`] as const]),
       ...(recipe.colourJitter === 0
         ? []
         : [['colour jitter', `brightness, contrast, saturation ± ${recipe.colourJitter}`] as const]),

@@ -44,10 +44,11 @@ export const groups: readonly Group[] = [
     summary: (say) => {
       const also = (path: string, name: string): string[] => {
         const words = say(path);
-        return words === null || words === '0' || words === '0 %' ? [] : [`${name} ${words}`];
+        return words === null || /^0( |$)/.test(words) ? [] : [`${name} ${words}`];
       };
       return [
         say('augment')?.toLowerCase() ?? '',
+        ...also('rotation', 'rotated ±'),
         ...also('colourJitter', 'colours ±'),
         ...also('randomErasing', 'erased'),
         ...also('mixup', 'mixup'),

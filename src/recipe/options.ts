@@ -7,55 +7,7 @@
 // of the form gives way to its default where it cannot be read. In a file every value must still be one of
 // its option's.
 
-import type { GroupName } from './option-groups.ts';
-
-/** Conditions under which an option counts: each of these other options has one of these values. */
-type When = Readonly<Record<string, readonly (string | number | null)[]>>;
-
-interface Described {
-  readonly label: string;
-  /** What it does, in a sentence. */
-  readonly help: string;
-  readonly group: GroupName;
-  readonly when?: When;
-  /** Why continue.py does not follow it; absent where it does. */
-  readonly notInPython?: string;
-}
-
-export interface NumberOption extends Described {
-  readonly kind: 'number';
-  readonly default: number | null;
-  /** Its limits: `least` and `most` are allowed themselves, `above` and `below` are not. */
-  readonly least?: number;
-  readonly above?: number;
-  readonly most?: number;
-  readonly below?: number;
-  readonly whole?: true;
-  /** What null in a recipe and an empty field of the form mean; without it a number is needed. */
-  readonly empty?: string;
-  /** A share of the form in percent. */
-  readonly percent?: true;
-  readonly unit?: string;
-  /** Values that the field of the form offers; others are as good. */
-  readonly offered?: readonly number[];
-}
-
-interface ChoiceOption extends Described {
-  readonly kind: 'choice';
-  readonly default: string | number;
-  readonly choices: readonly (readonly [value: string | number, label: string])[];
-}
-
-interface TextOption extends Described {
-  readonly kind: 'text';
-  readonly default: string;
-  /** Longest text in characters. */
-  readonly most: number;
-  /** What no text means. */
-  readonly empty: string;
-}
-
-export type Option = NumberOption | ChoiceOption | TextOption;
+import type { Option } from './option-kinds.ts';
 
 /** Numbers that can be chosen, each its own label. */
 const counts = (...values: readonly number[]): (readonly [number, string])[] =>
@@ -410,6 +362,16 @@ const table = {
     when: mirroring,
     label: 'Never mirrored',
     help: 'Classes of which no image is mirrored or turned over, with commas between: left hands, letters. A name that has a comma stands in double quotes.',
+  },
+  rotation: {
+    kind: 'number',
+    default: 0,
+    least: 0,
+    most: 180,
+    unit: 'degrees',
+    group: 'augmentation',
+    label: 'Rotation',
+    help: 'Every image is turned about its middle by an angle that is drawn, at most so far either way; its border is repeated in the corners. 0 is off, 10 small, 180 for pictures from above or of cells.',
   },
   colourJitter: {
     kind: 'number',

@@ -2,15 +2,8 @@
 // worker and command: what one of them takes, all take, and what is refused is named with what it needs.
 import { jsonTextOf, mostJsonBytes, parseJsonText } from '../shared/json-text.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
-import {
-  optionOf,
-  paths,
-  type NumberOption,
-  type Option,
-  type Path,
-  type Recipe,
-  type Value,
-} from './options.ts';
+import type { NumberOption, Option } from './option-kinds.ts';
+import { optionOf, paths, type Path, type Recipe, type Value } from './options.ts';
 import { brokenRules, isPair, places, recipeOf, type Place } from './recipe.ts';
 
 /** A value, or the sentence that says what is needed instead. */

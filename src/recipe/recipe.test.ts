@@ -56,7 +56,7 @@ describe('the table', () => {
     expect(Object.keys(recipeDefaults).sort()).toEqual(
       [
         ...['augment', 'batch', 'classBalance', 'clipNorm', 'colourJitter', 'cutmix', 'dmlora', 'epochs'],
-        ...['headRate', 'headStart', 'randomErasing'],
+        ...['headRate', 'headStart', 'randomErasing', 'rotation'],
         ...[
           'labelSmoothing',
           'learningRate',
@@ -103,6 +103,7 @@ describe('the table', () => {
       mixup: '0.2',
       colourJitter: '40',
       randomErasing: '25',
+      rotation: '10',
       cutmix: '1',
       'split.trainPerClass': '8',
       'split.together': 'folder',
@@ -112,7 +113,7 @@ describe('the table', () => {
         '4, all stay, rank 4',
         '900 MB',
         '20 % to validate, 8 a class to learn from, drawn together by their folders',
-        'crop and mirror, colours ± 40 %, erased 25 %, mixup 0.2, CutMix 1',
+        'crop and mirror, rotated ± 10 degrees, colours ± 40 %, erased 25 %, mixup 0.2, CutMix 1',
         'classes as they come, labels smoothed by 10 %',
       ]),
     );

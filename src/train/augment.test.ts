@@ -1,11 +1,11 @@
 // Draws of the augmentation: they depend on (seed, step, position) alone, stay inside the image, and have the
 // shares and proportions that were asked for.
 import { describe, expect, test } from 'vitest';
-import { cropUnit, sampleCrop, turnedOver, wholeImage, type Crop } from '../engine/crop.ts';
+import { cropUnit, rotated, sampleCrop, turnedOver, wholeImage, type Crop } from '../engine/crop.ts';
 import { cropsOf, withCrops, type AugmentOptions } from './augment.ts';
 
 const side = 64;
-const both: AugmentOptions = { augment: 'crop+flip', smallestCrop: 0.35, upsideDown: 'no' };
+const both: AugmentOptions = { augment: 'crop+flip', smallestCrop: 0.35, upsideDown: 'no', rotation: 0 };
 const draw = (options: AugmentOptions, seed: number, step: number, images: number): readonly Crop[] =>
   cropsOf(options, side, seed, step, images) ?? [];
 
@@ -49,6 +49,32 @@ describe('draws', () => {
       ...picture.subarray(row * 3 * side, (row + 1) * 3 * side),
     ]);
     expect([...sampleCrop(picture, side, turnedOver(wholeImage, side))]).toEqual(rows.reverse().flat());
+  });
+
+  test('rotated, by angles even between the limits, and nothing else is another', () => {
+    const crops = draw(both, 5, 2, 2000);
+    const turned = draw({ ...both, rotation: 20 }, 5, 2, 2000);
+    const angles = turned.map((crop, i) => {
+      const { dx, ey = NaN } = crop;
+      const [straight, sign] = [crops[i] ?? wholeImage, Math.sign(crops[i]?.dx ?? NaN)];
+      const degrees = (Math.atan2(sign * ey, sign * dx) * 180) / Math.PI;
+      const again = rotated(straight, degrees, side);
+      for (const key of ['x', 'y', 'dx', 'dy', 'ex', 'ey'] as const)
+        expect(Math.abs((crop[key] ?? NaN) - (again[key] ?? NaN))).toBeLessThan(2 * side);
+      return degrees;
+    });
+    const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+    expect(Math.max(...angles.map(Math.abs))).toBeLessThan(20.01);
+    expect(Math.max(...angles)).toBeGreaterThan(19.5);
+    expect(Math.min(...angles)).toBeLessThan(-19.5);
+    expect(Math.abs(mean(angles))).toBeLessThan(1);
+    expect(mean(angles.map((angle) => angle ** 2))).toBeCloseTo(20 ** 2 / 3, -1);
+    // Without mirror images and crops too; what was drawn to turn a picture over has no say then.
+    const alone = draw({ ...both, augment: 'none', upsideDown: 'yes', rotation: 20 }, 5, 2, 9);
+    alone.forEach((crop, i) => {
+      const { x, y } = rotated(wholeImage, angles[i] ?? NaN, side);
+      expect(Math.abs(crop.x - x) + Math.abs(crop.y - y)).toBeLessThan(2 * side);
+    });
   });
 
   test('classes that are not mirrored are never, and others have the images that they had', () => {

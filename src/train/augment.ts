@@ -1,13 +1,13 @@
 // Augmentation of training images: a random resized crop (Szegedy et al., "Going Deeper with Convolutions",
-// 2014), a horizontal flip and a vertical one, drawn for (seed, step, position in the batch) alone, so that a resumed run
+// 2014), a horizontal flip and a vertical one, and a rotation before them, drawn for (seed, step, position in the batch) alone, so that a resumed run
 // draws what an uninterrupted one draws. The engines sample the pixels; what is evaluated is never augmented.
-import { cropOf, turnedOver, type Crop } from '../engine/crop.ts';
+import { cropOf, rotated, turnedOver, wholeImage, type Crop } from '../engine/crop.ts';
 import type { Batch } from '../engine/engine.ts';
 import type { Recipe } from '../recipe/options.ts';
 import { randomStream } from '../shared/random.ts';
 import type { VitConfig } from '../vit/vit-config.ts';
 
-export type AugmentOptions = Pick<Recipe, 'augment' | 'smallestCrop' | 'upsideDown'>;
+export type AugmentOptions = Pick<Recipe, 'augment' | 'smallestCrop' | 'upsideDown' | 'rotation'>;
 
 /** Width to height of a crop: log-uniform between these, as everywhere. */
 const ratios = [3 / 4, 4 / 3] as const;
@@ -17,7 +17,7 @@ const tries = 10;
 export const drawsAnImage = 64;
 
 /** Streams of their own, so that what one draws is the same with and without the others. */
-export const streams = { crop: 0, over: 1, colour: 2, erase: 3 } as const;
+export const streams = { crop: 0, over: 1, colour: 2, erase: 3, rotate: 4 } as const;
 
 /**
  * The crops of a step's batch, or undefined where nothing is augmented.
@@ -26,20 +26,25 @@ export const streams = { crop: 0, over: 1, colour: 2, erase: 3 } as const;
  *   the same with and without it.
  */
 export function cropsOf(
-  { augment, smallestCrop, upsideDown }: AugmentOptions,
+  { augment, smallestCrop, upsideDown, rotation }: AugmentOptions,
   side: number,
   seed: number,
   step: number,
   images: number,
   stays: (image: number) => boolean = () => false,
 ): readonly Crop[] | undefined {
-  if (augment === 'none') return undefined;
+  if (augment === 'none' && rotation === 0) return undefined;
   const stream = randomStream(seed, 'augment', streams.crop);
   const over = randomStream(seed, 'augment', streams.over);
   const oriented = (crop: Crop, image: number): Crop =>
     upsideDown === 'yes' && !stays(image) && over.uniform(step, image * drawsAnImage) < 0.5
       ? turnedOver(crop, side)
       : crop;
+  const angle = randomStream(seed, 'augment', streams.rotate);
+  const turned = (crop: Crop, image: number): Crop =>
+    rotation === 0
+      ? crop
+      : rotated(crop, rotation * (2 * angle.uniform(step, image * drawsAnImage) - 1), side);
   const crop = (image: number): Crop => {
     const draw = (i: number): number => stream.uniform(step, image * drawsAnImage + i);
     const flip = draw(0) < 0.5 && !stays(image);
@@ -57,7 +62,9 @@ export function cropsOf(
     }
     return whole;
   };
-  return Array.from({ length: images }, (_, image) => oriented(crop(image), image));
+  return Array.from({ length: images }, (_, image) =>
+    turned(augment === 'none' ? wholeImage : oriented(crop(image), image), image),
+  );
 }
 
 /**

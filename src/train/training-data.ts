@@ -41,11 +41,14 @@ export function prepareOptions(
     ...(recipe.cutmix > 0 ? { cuts: true } : {}),
     ...(recipe.colourJitter > 0 ? { colours: true } : {}),
     ...(recipe.randomErasing > 0 ? { erases: true } : {}),
+    ...(recipe.rotation > 0 ? { rotates: true } : {}),
   };
 }
 
 /** Whether the network sees an image otherwise from step to step. */
 function isChanging({ augment, ...recipe }: Recipe): boolean {
-  const { colourJitter, randomErasing, mixup, cutmix } = recipe;
-  return augment !== 'none' || [colourJitter, randomErasing, mixup, cutmix].some((value) => value > 0);
+  const { rotation, colourJitter, randomErasing, mixup, cutmix } = recipe;
+  return (
+    augment !== 'none' || [rotation, colourJitter, randomErasing, mixup, cutmix].some((value) => value > 0)
+  );
 }

@@ -1,7 +1,7 @@
 // Patch rows of crops, flips, changed colours and erased rectangles on the device against the same sampling on the host: the places are
 // integers, so only the interpolation rounds. A function that throws, run in Node and in a browser.
 import { present } from '../../shared/assert.ts';
-import { cropOf, sampleCrop, turnedOver, wholeImage, type Crop } from '../crop.ts';
+import { cropOf, rotated, sampleCrop, turnedOver, wholeImage, type Crop } from '../crop.ts';
 import type { Colour } from '../augmentation.ts';
 import { assertClose } from './close.ts';
 import { patchRowsGrid, patchRowsKernel } from '../kernels/shaders/patch-rows.ts';
@@ -16,7 +16,7 @@ const normalisation = { rescale: 1 / 255, mean: [0.1, 0.2, 0.3], std: [0.5, 0.6,
  * A micro-batch of three images, from the second of the batch on; the last is beyond the images given. Some values
  * of changed colours are beyond a byte's.
  *
- * @param augmented whether colours change and rectangles are erased.
+ * @param augmented whether images are rotated, colours change and rectangles are erased.
  */
 export async function checkCrops(device: GPUDevice, augmented = false): Promise<void> {
   const [first, images, given] = [1, 3, 3];
@@ -26,7 +26,7 @@ export async function checkCrops(device: GPUDevice, augmented = false): Promise<
     cropOf(side, 3.3, 0.2, 11.7, 15.1, true),
     turnedOver(cropOf(side, 0, 8.4, 20.9, 12.5, false), side),
     wholeImage,
-  ];
+  ].map((crop, i) => (augmented ? rotated(crop, 30 * i - 50, side) : crop));
   const colours = crops.map((_, i): Colour => ({
     gain: 1.2 - 0.3 * i,
     mix: [0.2, -0.1 * i, 0.3],
@@ -40,7 +40,12 @@ export async function checkCrops(device: GPUDevice, augmented = false): Promise<
     step,
     part: Uint32Array.of(first, 0, 0, 0),
     crops: Int32Array.from(crops.flatMap(({ x, y, dx, dy }) => [x, y, dx, dy])),
-    ...(augmented ? { erased: Uint32Array.from(erased.flat()) } : {}),
+    ...(augmented
+      ? {
+          erased: Uint32Array.from(erased.flat()),
+          turns: Int32Array.from(crops.flatMap(({ ex = 0, ey = 0 }) => [ex, ey])),
+        }
+      : {}),
     ...(augmented
       ? {
           colours: Float32Array.from(
@@ -51,7 +56,8 @@ export async function checkCrops(device: GPUDevice, augmented = false): Promise<
     y: new Float32Array(images * tokens * padded).fill(7),
   };
   const shape = { images, side, patch, prefix: 1, padded };
-  const kernel = patchRowsKernel(shape, { cropped: normalisation, coloured: augmented, erased: augmented });
+  const also = { rotated: augmented, coloured: augmented, erased: augmented };
+  const kernel = patchRowsKernel(shape, { cropped: normalisation, ...also });
   const got = await runKernel(device, kernel, patchRowsGrid(shape), operands, 'y');
   const expected = new Float64Array(got.length);
   for (let image = first; image < given; image++) {

@@ -148,7 +148,7 @@ describe.skipIf(missingGpu !== null)('kernel engine', () => {
     const adapter = randomAdapter(config, classes);
     const prepared = async (make: () => Promise<Engine>): Promise<Engine> => {
       const engine = await make();
-      const augmented = { mixes: true, cuts: true, colours: true, erases: true } as const;
+      const augmented = { mixes: true, cuts: true, colours: true, erases: true, rotates: true } as const;
       const options = { batch: 4, classes, ...augmented };
       unwrap(await engine.prepare(randomModel(config), adapter, plainNormalisation, options));
       return engine;
@@ -158,7 +158,7 @@ describe.skipIf(missingGpu !== null)('kernel engine', () => {
     const of = async (engine: Engine, given: Batch): Promise<Gradients> =>
       unwrap(await engine.gradients(given, new Map()));
     const whole = await of(mine, batch);
-    const draws = { augment: 'crop+flip', smallestCrop: 0.35, upsideDown: 'yes' } as const;
+    const draws = { augment: 'crop+flip', smallestCrop: 0.35, upsideDown: 'yes', rotation: 25 } as const;
     const cropped: Batch = { ...batch, crops: cropsOf(draws, config.imageSize, 3, 5, 4) };
     const coloured = withColours(cropped, { colourJitter: 0.8, seed: 3 }, plainNormalisation, 5);
     const erased: Batch = {

@@ -94,8 +94,9 @@ export class KernelEngine implements Engine {
     const unsupported = unsupportedByKernels(config);
     if (unsupported !== null) return fail({ kind: 'bad-recipe', field: 'engine', detail: unsupported });
     const { classes, batch, pixels = null, images = 0 } = options;
-    const { targets = false, mixes = false, cuts = false, colours = false, erases = false } = options;
-    const form = { pixels, images, targets, mixes, cuts, colours, erases };
+    const { targets = false, mixes = false, cuts = false } = options;
+    const { colours = false, erases = false, rotates = false } = options;
+    const form = { pixels, images, targets, mixes, cuts, colours, erases, rotates };
     const task = { config, adapter, classes, batch, normalisation, tuning, ...form };
     try {
       const made = await prepareModel(gpu, this.#memory, this.#pipelines, model, task, options);

@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { dropBranches } from '../../dmlora/drop-plan.ts';
 import { sameColour } from '../augmentation.ts';
+import { rotated, wholeImage } from '../crop.ts';
 import type { Batch, PrepareOptions } from '../engine.ts';
 import { totalBytes } from './device/device-memory.ts';
 import { KernelEngine } from './kernels-engine.ts';
@@ -123,17 +124,18 @@ describe('one step of ViT-Tiny, 197 tokens, K = 4, q and v', () => {
 
   test('an augmented step asks for what a plain one asks for; room for it is planned where it is wanted', async () => {
     const { engine, counts } = await planned(2);
-    const wanted = { mixes: true, cuts: true, colours: true, erases: true };
+    const wanted = { mixes: true, cuts: true, colours: true, erases: true, rotates: true };
     const { engine: augmenting, counts: augmented } = await planned(2, gpuTuning, wanted);
     const given = {
+      crops: [wholeImage, rotated(wholeImage, 10, 224)],
       colours: [sameColour, sameColour],
       erased: [null, { left: 1, top: 2, right: 9, bottom: 8 }],
       mix: { partners: Int32Array.of(1, 0), share: 0.5, box: { left: 0, top: 0, right: 112, bottom: 224 } },
     };
     const [plain, all] = [counts['bytes'] ?? 0, augmented['bytes'] ?? 0];
-    // Pairs, colours and rectangles of two images: less than a kilobyte, with what aligns them.
+    // Pairs, colours, rectangles and rotations of two images, with what aligns them.
     expect(all - plain).toBeGreaterThan(0);
-    expect(all - plain).toBeLessThanOrEqual(4 * 256);
+    expect(all - plain).toBeLessThanOrEqual(5 * 256);
     const before = await countsOfStep(engine, counts, 2);
     const after = await countsOfStep(augmenting, augmented, 2, stage1, given);
     expect({ ...after, bytes: plain }).toEqual({ ...before, bytes: plain });

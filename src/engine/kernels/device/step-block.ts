@@ -30,6 +30,7 @@ export class StepBlock {
   readonly #places: Uint32Array;
   readonly #crops: Int32Array;
   /** Null where none are wanted, here and below. */
+  readonly #turns: Int32Array | null;
   readonly #colours: Float32Array | null;
   readonly #erased: Uint32Array | null;
   readonly #cut: Uint32Array | null;
@@ -49,7 +50,8 @@ export class StepBlock {
     this.#labels = new Uint32Array(this.#bytes, regions.labels.offset, regions.labels.bytes / 4);
     this.#places = new Uint32Array(this.#bytes, regions.places.offset, regions.places.bytes / 4);
     this.#crops = new Int32Array(this.#bytes, regions.crops.offset, regions.crops.bytes / 4);
-    const { colours, erased, targets, pairs, cut } = regions;
+    const { turns, colours, erased, targets, pairs, cut } = regions;
+    this.#turns = turns && new Int32Array(this.#bytes, turns.offset, turns.bytes / 4);
     const words = (region: Region): Uint32Array =>
       new Uint32Array(this.#bytes, region.offset, region.bytes / 4);
     this.#erased = erased && words(erased);
@@ -81,12 +83,14 @@ export class StepBlock {
 
   /** Of what is absent that which changes nothing: the kernel computes all that `prepare` was told of. */
   #writeAugmentation({ crops, colours, erased }: Augmentation, images: number): void {
-    const [room, boxes] = [this.#colours, this.#erased];
+    const [turns, room, boxes] = [this.#turns, this.#colours, this.#erased];
     assert(colours === undefined || room !== null, 'room for colours, as prepare was told');
     assert(erased === undefined || boxes !== null, 'room for what is erased, as prepare was told');
     for (let i = 0; i < images; i++) {
-      const { x, y, dx, dy } = crops?.[i] ?? wholeImage;
+      const { x, y, dx, dy, ex = 0, ey = 0 } = crops?.[i] ?? wholeImage;
+      assert((ex === 0 && ey === 0) || turns !== null, 'room for rotations, as prepare was told');
       this.#crops.set([x, y, dx, dy], 4 * i);
+      turns?.set([ex, ey], 2 * i);
       const { gain, mix, shift } = colours?.[i] ?? sameColour;
       room?.set([gain, ...mix, shift], 8 * i);
       boxes?.set(wordsOf(erased?.[i]), 4 * i);

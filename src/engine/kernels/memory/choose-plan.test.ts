@@ -55,6 +55,7 @@ const tinyTask: Task = {
   cuts: false,
   colours: false,
   erases: false,
+  rotates: false,
 };
 const whole: Choice = { microBatch: 8, recomputedBlocks: 0, storage: 'f32', cachePrefix: false };
 const planned = (choice: Partial<Choice>): MemoryPlan =>

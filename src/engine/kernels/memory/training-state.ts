@@ -64,6 +64,8 @@ export interface TrainingState {
     /** Where each image's kept rows lie. */
     readonly places: Region;
     readonly crops: Region;
+    /** What rotates each image beside its crop, a vec2i; null where none is. */
+    readonly turns: Region | null;
     /** Two vec4s of each image whose colours are changed; null where none are. */
     readonly colours: Region | null;
     /** What is erased of each image, a vec4u; null where nothing is. */
@@ -101,6 +103,7 @@ export interface Wanted {
   readonly cuts: boolean;
   readonly colours: boolean;
   readonly erases: boolean;
+  readonly rotates: boolean;
 }
 
 /**
@@ -140,6 +143,7 @@ export function planState(layout: FlatLayout, widths: Widths, parts: number, wan
   const pairs = wanted.mixes ? beyond(8 * images) : null;
   const colours = wanted.colours ? beyond(32 * images) : null;
   const erased = wanted.erases ? beyond(16 * images) : null;
+  const turns = wanted.rotates ? beyond(8 * images) : null;
   const cut = wanted.cuts ? beyond(16) : null;
   const stepBlock = make('step block', end, 'table');
   const siteTable = table('sites', siteUniforms(layout));
@@ -178,6 +182,7 @@ export function planState(layout: FlatLayout, widths: Widths, parts: number, wan
       labels: { buffer: stepBlock, offset: unit + gateBytes, bytes: 4 * images },
       places: { buffer: stepBlock, offset: unit + gateBytes + labelBytes, bytes: 4 * images },
       crops: { buffer: stepBlock, offset: cropsAt, bytes: 16 * images },
+      turns: turns && { buffer: stepBlock, ...turns },
       colours: colours && { buffer: stepBlock, ...colours },
       erased: erased && { buffer: stepBlock, ...erased },
       targets: targets && { buffer: stepBlock, ...targets },

@@ -8,6 +8,7 @@
 //   cropped     the same, sampled where the image's crop says (engine/crop.ts): bilinear, clamped, the places
 //               as integers in 1/65536 of a pixel, so that every device samples the same ones; a flip is a
 //               negative step
+//   rotated     beside either: rows step across and columns step down too, by the image's two integers
 //   coloured    beside either: an affine function of the pixel that was sampled, clamped to a byte's values, by the
 //               image's two vec4s: gain and what of each channel is added; then the shift (engine/augmentation.ts)
 //   erased      beside either: 0 in a rectangle of the image
@@ -28,6 +29,7 @@ export type PixelForm = Normalisation | AugmentedForm | 'normalised';
 
 interface AugmentedForm {
   readonly cropped: Normalisation;
+  readonly rotated?: boolean;
   readonly coloured?: boolean;
   readonly erased?: boolean;
   readonly mixed?: boolean;
@@ -55,6 +57,7 @@ export function patchRowsKernel(rows: PatchRows, form: PixelForm): Kernel {
   const area = side * side;
   const isCropped = typeof form === 'object' && 'cropped' in form;
   const isMixed = isCropped && form.mixed === true;
+  const isRotated = isCropped && form.rotated === true;
   const isErased = isCropped && form.erased === true;
   const isCut = isMixed && form.cut === true;
   const isColoured = isCropped && form.coloured === true;
@@ -85,8 +88,8 @@ fn isIn(box: vec4u, y: u32, x: u32) -> bool {
   let value = clamp(colour.x * pixel[channel] + added, 0.0, 255.0);`;
   const sampled = /* wgsl */ `${isErased ? '\n  if (isIn(erased[image], y, x)) { return 0.0; }' : ''}
   let crop = crops[image];
-  let px = clamp(crop.x + i32(x) * crop.z, 0, ${(side - 1) * cropUnit});
-  let py = clamp(crop.y + i32(y) * crop.w, 0, ${(side - 1) * cropUnit});
+  let px = clamp(crop.x + i32(x) * crop.z${isRotated ? ' + i32(y) * turns[image].x' : ''}, 0, ${(side - 1) * cropUnit});
+  let py = clamp(crop.y + i32(y) * crop.w${isRotated ? ' + i32(x) * turns[image].y' : ''}, 0, ${(side - 1) * cropUnit});
   let x0 = u32(px) / ${cropUnit}u;
   let y0 = u32(py) / ${cropUnit}u;
   let x1 = min(x0 + 1u, ${side - 1}u);
@@ -106,9 +109,12 @@ fn isIn(box: vec4u, y: u32, x: u32) -> bool {
           : sampled
         : 'return byte(image, y, x, channel) * scale[channel] + shift[channel];';
   const way = normalisation === null ? 'normalised' : isMixed ? 'mixed' : isCropped ? 'cropped' : 'bytes';
-  const more = [isColoured && ' coloured', isErased && ' erased', isCut && ' cut'].filter(
-    (word) => word !== false,
-  );
+  const more = [
+    isRotated && ' rotated',
+    isColoured && ' coloured',
+    isErased && ' erased',
+    isCut && ' cut',
+  ].filter((word) => word !== false);
   return kernel(
     `patch-rows ${way}${more.join('')}`,
     [
@@ -116,6 +122,7 @@ fn isIn(box: vec4u, y: u32, x: u32) -> bool {
       uniform('step', 'Step'),
       uniform('part', 'Part'),
       ...(isCropped ? [read('crops', 'array<vec4i>')] : []),
+      ...(isRotated ? [read('turns', 'array<vec2i>')] : []),
       ...(isColoured ? [read('colours')] : []),
       ...(isErased ? [read('erased', 'array<vec4u>')] : []),
       // Partner and share, in the long spelling: `array<vec2u>` is the type of float16 tensors (storage.ts).

@@ -45,7 +45,7 @@ export function embed(
   const pixels = trace.tensor('pixels', (parts * images * bytes) / 4);
   if (parts > 1) trace.kept.add(pixels);
   const y = trace.tensor('patch rows', rows * patch);
-  const { step, crops, colours, erased, pairs, cut } = state.regions;
+  const { step, crops, turns, colours, erased, pairs, cut } = state.regions;
   const operands = { pixels, step, part: state.part, y };
   const record = (phase: Phase, form: PixelForm, more: Readonly<Record<string, Operand>> = {}): void => {
     trace.phase = phase;
@@ -54,8 +54,14 @@ export function embed(
   if (context.pixels !== 'normalised') record('bytes', normalisation);
   if (context.pixels !== 'bytes') record('normalised', 'normalised');
   if (context.pixels !== 'normalised' && training) {
-    const form = { cropped: normalisation, coloured: colours !== null, erased: erased !== null };
-    const augmented = { crops, ...(colours && { colours }), ...(erased && { erased }) };
+    const also = { rotated: turns !== null, coloured: colours !== null, erased: erased !== null };
+    const form = { cropped: normalisation, ...also };
+    const augmented = {
+      crops,
+      ...(turns && { turns }),
+      ...(colours && { colours }),
+      ...(erased && { erased }),
+    };
     record('cropped', form, augmented);
     if (pairs !== null) {
       const mixed = { ...form, mixed: true, cut: cut !== null };
