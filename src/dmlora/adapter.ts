@@ -20,6 +20,15 @@ export interface Branch {
   readonly index: number;
   readonly A: NdArray; // [rank, in]
   readonly B: NdArray; // [out, rank]
+  /** Of one that fades (fading.ts); without it its gate is 1. */
+  readonly fading?: Fading;
+}
+
+/** A branch that fades out between two numbers of done steps, and the gate that it has now. */
+export interface Fading {
+  readonly from: number;
+  readonly until: number;
+  readonly gate: number;
 }
 
 export interface AdaptedModule {
@@ -54,15 +63,21 @@ export interface Adapter {
 }
 
 /**
- * Gates of the live branches by module, in the order of `branches`; a module that is absent has all gates at
- * 1.
+ * Gates of the live branches by module, in the order of `branches`; a module that is absent has its own: 1, or
+ * less where a branch fades.
  */
 export type Gates = ReadonlyMap<ModuleName, readonly number[]>;
 export const allOpen: Gates = new Map();
 
 /** The gates of one module. */
 export function gatesOf(gates: Gates, module: AdaptedModule): readonly number[] {
-  return gates.get(module.name) ?? module.branches.map(() => 1);
+  return gates.get(module.name) ?? module.branches.map(({ fading }) => fading?.gate ?? 1);
+}
+
+/** Gates that say all that an adapter's own ones say; the given ones themselves where nothing fades. */
+export function resolvedGates({ modules }: Adapter, gates: Gates): Gates {
+  const fading = modules.some(({ branches }) => branches.some((branch) => branch.fading !== undefined));
+  return fading ? new Map(modules.map((module) => [module.name, gatesOf(gates, module)])) : gates;
 }
 
 /** Names of the trainable parameters, as in reference vectors, moments and checkpoints. */
@@ -164,10 +179,10 @@ export function withParameters(adapter: Adapter, parameters: ReadonlyMap<ParamNa
     modules: adapter.modules.map((module) => ({
       ...module,
       scalar: value(paramNames.scalar(module.name)).data[0] ?? module.scalar,
-      branches: module.branches.map(({ index }) => ({
-        index,
-        A: value(paramNames.down(module.name, index)),
-        B: value(paramNames.up(module.name, index)),
+      branches: module.branches.map((branch) => ({
+        ...branch,
+        A: value(paramNames.down(module.name, branch.index)),
+        B: value(paramNames.up(module.name, branch.index)),
       })),
     })),
     head: { weight: value(paramNames.headWeight), bias: value(paramNames.headBias) },

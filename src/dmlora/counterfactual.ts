@@ -35,7 +35,7 @@ const isAt =
 
 /**
  * The adapter that an engine has to hold, and the gates that it is asked with. Where nothing but switches is
- * asked for that is the given adapter itself; branches that are off have gate 0, all others 1, so that with all
+ * asked for that is the given adapter itself; branches that are off have gate 0, all others their own, so that with all
  * of them on the numbers are those of the adapter, bit for bit. Throws where a branch to bring back is not
  * among `gone`, or a scalar is no number or of no module.
  */
@@ -67,8 +67,9 @@ export function imagined(
   const changed = modules.some((module, i) => module !== adapter.modules[i]);
   const gates = new Map(
     modules.flatMap(({ name, branches }) => {
-      const open = branches.map(({ index }) => (off.some(isAt({ module: name, branch: index })) ? 0 : 1));
-      return open.includes(0) ? [[name, open] as const] : [];
+      const isOff = branches.map(({ index }) => off.some(isAt({ module: name, branch: index })));
+      const open = branches.map(({ fading }, k) => (isOff[k] === true ? 0 : (fading?.gate ?? 1)));
+      return isOff.includes(true) ? [[name, open] as const] : [];
     }),
   );
   // What is imagined is never trained, and a branch that is back has no moments to go with the others'.

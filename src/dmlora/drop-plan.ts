@@ -4,13 +4,16 @@ import { randomStream } from '../shared/random.ts';
 import { paramNames, type AdaptedModule, type Adapter, type ModuleName } from './adapter.ts';
 import { branchStrengths } from './merge.ts';
 import { stackedLora } from './stacked-lora.ts';
+import { stage2Step } from './stages.ts';
 import { svdFold } from './svd-fold.ts';
 import { cosinesOf, productsOf } from './updates.ts';
 import type { DmloraOptions } from '../recipe/recipe.ts';
 
 export interface DropEvent {
-  /** The event takes place when this many steps are done, before the 0-based step of the same number. */
+  /** The branches leave when this many steps are done, before the 0-based step of the same number. */
   readonly step: number;
+  /** The same of where they begin to fade; `step` where they do not. */
+  readonly begin: number;
   /** The branch that leaves in each module, where chance says which. */
   readonly drops: ReadonlyMap<ModuleName, number>;
 }
@@ -19,19 +22,26 @@ export interface DropEvent {
  * The steps at which drops happen: K - K_end events over the window, the first at its begin and the last at
  * its end (one event alone lies in the middle). Between these they are equally spaced, or where half a
  * cosine, falling over the window from 1 to 0, has fallen by equal parts. Never before step 1, never after
- * the last step.
+ * the last step. Branches that fade leave so much later, where stage 2 or the last step begins at the latest.
  */
 export function dropSteps(options: DmloraOptions, steps: number): number[] {
+  return dropTimes(options, steps).map(({ step }) => step);
+}
+
+function dropTimes(options: DmloraOptions, steps: number): Pick<DropEvent, 'begin' | 'step'>[] {
   const events = options.dropMode === 'none' ? 0 : options.branches - options.branchesEnd;
-  const [begin, end] = options.dropWindow;
+  const [first, last] = options.dropWindow;
   return Array.from({ length: events }, (_, i) => {
     const share =
       events === 1
-        ? (begin + end) / 2
+        ? (first + last) / 2
         : options.dropSpacing === 'cosine'
-          ? begin + ((end - begin) * Math.acos(1 - (2 * i) / (events - 1))) / Math.PI
-          : begin + ((end - begin) * i) / (events - 1);
-    return Math.min(Math.max(1, Math.round(share * steps)), Math.max(1, steps - 1));
+          ? first + ((last - first) * Math.acos(1 - (2 * i) / (events - 1))) / Math.PI
+          : first + ((last - first) * i) / (events - 1);
+    const begin = Math.min(Math.max(1, Math.round(share * steps)), Math.max(1, steps - 1));
+    const length = options.dropEffect === 'fade' ? options.fadeSteps : 0;
+    const latest = Math.min(stage2Step(options, steps), steps - 1);
+    return { begin, step: Math.max(begin, Math.min(begin + length, latest)) };
   });
 }
 
@@ -43,8 +53,8 @@ export function dropPlan(
   seed: number,
 ): DropEvent[] {
   const live = new Map(modules.map((name) => [name, Array.from({ length: options.branches }, (_, k) => k)]));
-  return dropSteps(options, steps).map((step, event) => ({
-    step,
+  return dropTimes(options, steps).map((times, event) => ({
+    ...times,
     drops: new Map(
       modules.map((name, position) => {
         const branches = live.get(name) ?? [];
@@ -57,21 +67,22 @@ export function dropPlan(
 }
 
 /**
- * The branch that leaves each module at an event: the one that the plan drew, or of those that live the one of the
- * smallest update s B A, or the weaker one of the two whose updates are most alike by |cosine|. One that adds nothing
- * is like any other. Of equals the first.
+ * The branch that leaves each module at an event: the one that the plan drew, or of those that live the first (all began
+ * at once: the oldest is the one of the smallest number), or the one of the smallest update s B A, or the weaker one of the two whose updates are most alike by |cosine|. One that adds nothing
+ * is like any other. Of equals the first. What fades already is not chosen again.
  */
 export function leavingBranches(
   { modules }: Adapter,
-  { drops }: DropEvent,
+  { drops }: Pick<DropEvent, 'drops'>,
   pick: DmloraOptions['dropPick'],
 ): ReadonlyMap<ModuleName, number> {
   if (pick === 'random') return drops;
   return new Map(
     modules
       .filter(({ name }) => drops.has(name))
-      .map((module) => {
-        const place = pick === 'smallest' ? weakestOf(module) : mostAlike(module);
+      .map(({ branches, ...rest }) => {
+        const module = { ...rest, branches: branches.filter(({ fading }) => fading === undefined) };
+        const place = pick === 'oldest' ? 0 : pick === 'smallest' ? weakestOf(module) : mostAlike(module);
         return [module.name, module.branches[place]?.index ?? 0];
       }),
   );
@@ -97,7 +108,7 @@ function mostAlike(module: AdaptedModule): number {
 
 /**
  * The adapter without the branches of an event: A_k, B_k and their moments vanish. Survivors and their moments stay
- * untouched and are not rescaled; what the leaving one added is lost (`zero`), or lies in the frozen weight from now
+ * untouched and are not rescaled; what the leaving one added is lost (`zero`, `fade`), or lies in the frozen weight from now
  * on, with the scalar that it had (`absorb`). Or the survivors take it over as well as they can and begin with fresh
  * moments, since theirs were of other numbers (`svd-fold`).
  */

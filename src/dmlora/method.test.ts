@@ -105,6 +105,21 @@ describe('drop plan', () => {
     expect(dropSteps(options({ branches: 3, branchesEnd: 2 }), 100)).toEqual([25]);
     expect(dropSteps(options({ branches: 4, branchesEnd: 4 }), 100)).toEqual([]);
     expect(dropSteps(options({ dropMode: 'none' }), 100)).toEqual([]);
+    // Fading ends before stage 2, which begins at 80.
+    const fading = options({
+      branches: 4,
+      branchesEnd: 1,
+      dropWindow: [0.2, 0.7],
+      dropEffect: 'fade',
+      fadeSteps: 20,
+    });
+    expect(dropPlan(['m'], fading, 100, 1).map(({ begin, step }) => [begin, step])).toEqual([
+      [20, 40],
+      [45, 65],
+      [70, 80],
+    ]);
+    expect(dropSteps({ ...fading, scalars: 'off' }, 100)).toEqual([40, 65, 90]);
+    expect(dropSteps({ ...fading, scalars: 'off', fadeSteps: 60 }, 100)).toEqual([80, 99, 99]);
   });
 
   test('is closer in the middle where it is spaced as a cosine falls, from the same begin to the same end', () => {
@@ -184,6 +199,7 @@ describe('drop plan', () => {
     const taken = (pick: DmloraOptions['dropPick']): ReadonlyMap<string, number> =>
       leavingBranches(adapter, event, pick);
     expect(taken('random')).toBe(event.drops);
+    expect(new Set(taken('oldest').values())).toEqual(new Set([0]));
     for (const module of adapter.modules) {
       const updates = module.branches.map((branch) => moduleUpdate({ ...module, branches: [branch] }));
       const inner = (a: number, b: number): number =>
@@ -216,7 +232,7 @@ describe('drop plan', () => {
       ),
     }));
     const drops = new Map(modules.map(({ name }) => [name, 0]));
-    const taken = leavingBranches({ ...adapter, modules }, { step: 1, drops }, 'alike');
+    const taken = leavingBranches({ ...adapter, modules }, { drops }, 'alike');
     expect([...taken.values()].every((index) => index === 2)).toBe(true);
   });
 

@@ -47,6 +47,7 @@ OPTIONS = {
     "dmlora.dropSpacing": ("even", "The branches that would be left train from the start, as one LoRA: none is dropped."),
     "dmlora.dropPick": ("random", "The branches that would be left train from the start, as one LoRA: none is dropped."),
     "dmlora.dropEffect": ("zero", "The branches that would be left train from the start, as one LoRA: none is dropped."),
+    "dmlora.fadeSteps": (20, "The branches that would be left train from the start, as one LoRA: none is dropped."),
     "dmlora.scalars": ("train-then-scale", "A LoRA has no scalar for each layer that could be trained."),
     "dmlora.stage2": (0.8, "A LoRA has no scalar for each layer that could be trained."),
     "dmlora.scalarStart": (1, "A LoRA has no scalar for each layer that could be trained."),

@@ -186,14 +186,16 @@ function preprocessingWords(preprocessing: RunRecordFile['model']['preprocessing
 const pickWords = {
   random: 'Chance drew which branch left each layer',
   smallest: 'The branch that added least left each layer',
+  oldest: 'In the order of their numbers a branch left each layer',
   alike: 'Of the two branches that added the most alike, the weaker one left each layer',
 } as const;
 
 const effectWords = {
   zero: ', with what it had learned',
+  fade: ', with what it had learned, which had faded over',
   absorb: '; what it had learned stayed, in the frozen weight',
   'svd-fold': '; the others took over what it had learned, as well as their ranks allow (SVD)',
 } as const;
 
-const dropWords = ({ dropPick, dropEffect }: Recipe['dmlora']): string =>
-  `${pickWords[dropPick]}${effectWords[dropEffect]}.`;
+const dropWords = ({ dropPick, dropEffect, fadeSteps }: Recipe['dmlora']): string =>
+  `${pickWords[dropPick]}${effectWords[dropEffect]}${dropEffect === 'fade' ? ` ${fadeSteps} steps` : ''}.`;

@@ -1,7 +1,7 @@
 // A checkpoint: a run as one safetensors file. Tensors of the state and the digests of the images are its
 // tensors; everything else is JSON in the header's metadata, with the version of the form and a SHA-256 over
 // the whole file. What was written is read back bit for bit, and what is not whole is not read at all.
-import { paramNames, parametersOf, type Adapter } from '../dmlora/adapter.ts';
+import { paramNames, parametersOf, type Adapter, type Branch } from '../dmlora/adapter.ts';
 import { decodeFloats, encodeFloats } from '../formats/float-types.ts';
 import {
   readHeader,
@@ -105,6 +105,7 @@ export function encodeCheckpoint({ facts, state }: SavedRun): Uint8Array<ArrayBu
         name,
         scalar,
         branches: branches.map(({ index }) => index),
+        ...fadingJson(branches),
         ...(absorbed === undefined ? {} : { absorbed: true }),
       })),
       moments: [...value.moments].map(([name, { steps }]) => [name, steps]),
@@ -168,6 +169,12 @@ export function encodeCheckpoint({ facts, state }: SavedRun): Uint8Array<ArrayBu
     [jsonKey, JSON.stringify(json, withoutLoss)],
   ]);
   return joined(safetensorsParts(tensors, metadata));
+}
+
+/** What is said of the branches that fade, where some do. */
+function fadingJson(branches: readonly Branch[]): Pick<AdapterJson['modules'][number], 'fading'> {
+  const fading = branches.flatMap(({ index, fading: of }) => (of === undefined ? [] : [{ index, ...of }]));
+  return fading.length === 0 ? {} : { fading };
 }
 
 /** What is known of a run without reading its tensors: for a list. */
@@ -292,12 +299,15 @@ class TensorReader {
       return { ...twin, moments: new Map() };
     }
     const modules = [];
-    for (const { name, scalar, branches: indices, absorbed: absorbs } of json.modules) {
+    for (const { name, scalar, branches: indices, fading = [], absorbed: absorbs } of json.modules) {
       const branches = [];
       for (const index of indices) {
         const A = this.#tensor(`${role}/${paramNames.down(name, index)}`, 2);
         const B = this.#tensor(`${role}/${paramNames.up(name, index)}`, 2);
-        branches.push({ index, A, B });
+        const faded = fading.find((one) => one.index === index);
+        const branch = { index, A, B };
+        if (faded === undefined) branches.push(branch);
+        else branches.push({ ...branch, fading: { from: faded.from, until: faded.until, gate: faded.gate } });
       }
       const [A, B] = absorbedNames(role, name);
       const absorbed = absorbs === true ? { absorbed: { A: this.#tensor(A, 2), B: this.#tensor(B, 2) } } : {};

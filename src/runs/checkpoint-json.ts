@@ -27,6 +27,8 @@ const adapter = v.object({
       name: v.string(),
       scalar: measured,
       branches: v.array(count),
+      /** Of branches that fade. */
+      fading: v.optional(v.array(v.object({ index: count, from: count, until: count, gate: v.number() }))),
       /** Whether it absorbed some, whose tensors stand beside the JSON. */
       absorbed: v.optional(v.boolean()),
     }),

@@ -23,7 +23,7 @@ function saverOf({ slow = false, stepsPerEpoch = 100 } = {}) {
   const disk = { now: 1000, result: ok(null) as Result<null>, busyMs: 0, throws: false };
   const waiting: (() => void)[] = [];
   const saver = new RunSaver(
-    { stepsPerEpoch, drops: [{ step: 20, drops: new Map() }], stage2: 60 },
+    { stepsPerEpoch, drops: [{ step: 20, begin: 20, drops: new Map() }], stage2: 60 },
     {
       clock: () => disk.now,
       async save({ step }) {

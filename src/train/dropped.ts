@@ -32,7 +32,10 @@ export interface Dropped extends Gone {
 const mostDirections = 64;
 
 /** The branches that an event takes from an adapter, and what they are to it. */
-export async function leaving(adapter: Adapter, { step, drops }: DropEvent): Promise<Dropped[]> {
+export async function leaving(
+  adapter: Adapter,
+  { step, drops }: Omit<DropEvent, 'begin'>,
+): Promise<Dropped[]> {
   const gone: Dropped[] = [];
   for (const { name, branches } of adapter.modules) {
     const place = branches.findIndex(({ index }) => index === drops.get(name));

@@ -41,6 +41,34 @@ describe('a run', () => {
     run.dispose();
   });
 
+  test('fades branches out step by step before they leave, and its record says when', async () => {
+    const told: (readonly number[])[] = [];
+    const dmlora = { ...inputOf({}).recipe.dmlora, dropEffect: 'fade', fadeSteps: 4 } as const;
+    const input = inputOf({ dmlora });
+    const makeEngine = async (): Promise<Result<Engine>> => {
+      const engine = await autodiffOn('cpu')();
+      const step = engine.step.bind(engine);
+      engine.step = (batch, control): void => {
+        told.push([...(control.gates.get('blocks.0.q') ?? [])].filter((gate) => gate < 1));
+        step(batch, control);
+      };
+      return ok(engine);
+    };
+    const { run, log } = await finished({ ...input, makeEngine });
+    expect(told).toEqual(
+      Array.from(
+        { length: 20 },
+        (_, step) => ({ 3: [0.75], 4: [0.5], 5: [0.25], 9: [0.75], 10: [0.5], 11: [0.25] })[step] ?? [],
+      ),
+    );
+    expect([...new Set(log.drops.map(({ step }) => step))]).toEqual([6, 12]);
+    expect(run.adapter.modules.every(({ branches }) => branches.length <= 4)).toBe(true);
+    expect(run.state.dropEvents).toBe(2);
+    expect(run.state.dropped).toEqual([]);
+    expect(log.drops.some(({ lossBefore, lossAfter }) => lossBefore !== lossAfter)).toBe(true);
+    run.dispose();
+  });
+
   test('that is short makes the drops that fall on one step, all of them', async () => {
     const { run, log } = await finished(inputOf({ steps: 3 }));
     expect(run.plan.drops.map(({ step }) => step)).toEqual([1, 1]);

@@ -2,8 +2,9 @@
 // validations, drops, stages, steps, and at the end the verdict. `train` reads from top to bottom, and from
 // any state that was kept it goes on as if it had never stopped; how a step is computed is the engine's
 // business.
-import { allOpen } from '../dmlora/adapter.ts';
+import { allOpen, resolvedGates } from '../dmlora/adapter.ts';
 import { dropBranches, leavingBranches, type DropEvent } from '../dmlora/drop-plan.ts';
+import { beginFading, fadedOut, fadedTo, fades, fadingEvents } from '../dmlora/fading.ts';
 import { branchStrengths } from '../dmlora/merge.ts';
 import { enterStage2, scalarLimit, trainsIn } from '../dmlora/stages.ts';
 import type { Engine, Memory, StepReport } from '../engine/engine.ts';
@@ -122,6 +123,11 @@ function dueDrop({ drops }: RunPlan, { step, dropEvents }: RunState): DropEvent 
   return event !== undefined && event.step <= step ? event : undefined;
 }
 
+function dueFading({ drops }: RunPlan, { step, dropEvents, adapter }: RunState): DropEvent | undefined {
+  const event = drops[dropEvents + fadingEvents(adapter)];
+  return event !== undefined && fades(event) && event.begin <= step ? event : undefined;
+}
+
 async function probe(task: RunTask, state: RunState, engine: Engine, host: RunHost): Promise<RunState> {
   const startedAt = performance.now();
   const watch: ProbeWatch = {
@@ -166,9 +172,17 @@ async function validation(task: RunTask, state: RunState, engine: Engine, host: 
   return after(seconds, afterValidation(state, metrics, answers));
 }
 
-/** Every drop that is due, unless the host ends the run meanwhile. */
+/** Every drop that is due, or its begin, unless the host ends the run meanwhile. */
 async function dueDrops(task: RunTask, state: RunState, engine: Engine, host: RunHost): Promise<RunState> {
   for (;;) {
+    const fading = dueFading(task.plan, state);
+    if (fading !== undefined && !host.isEnding()) {
+      const gone = leavingBranches(state.adapter, fading, task.recipe.dmlora.dropPick);
+      const adapter = beginFading(state.adapter, fading, gone);
+      unwrap(await engine.writeAdapter(adapter));
+      state = host.keep({ ...state, adapter });
+      continue;
+    }
     const event = dueDrop(task.plan, state);
     if (event === undefined || host.isEnding()) return state;
     const from = state;
@@ -192,7 +206,7 @@ async function drop(
   const batch = task.data.trainBatch(step, task.plan.batch);
   const lossBefore = unwrap(await engine.loss(batch, allOpen, ending));
   const { dropPick, dropEffect } = task.recipe.dmlora;
-  const gone = leavingBranches(state.adapter, event, dropPick);
+  const gone = fades(event) ? fadedOut(state.adapter) : leavingBranches(state.adapter, event, dropPick);
   let adapter = state.adapter;
   for (const one of gone) {
     adapter = dropBranches(adapter, new Map([one]), dropEffect);
@@ -209,7 +223,7 @@ async function drop(
     const strength = branchStrengths(module)[place] ?? 0;
     return [{ step: event.step, module: module.name, branch, strength, lossBefore, lossAfter }];
   });
-  // What was absorbed or folded lives on: there is none to bring back.
+  // What was absorbed or folded lives on, and of what faded little is left: there is none to bring back.
   const dropped =
     dropEffect === 'zero' ? await leaving(state.adapter, { step: event.step, drops: gone }) : [];
   return afterDrop(state, adapter, drops, dropped);
@@ -250,7 +264,7 @@ async function steps(task: RunTask, state: RunState, engine: Engine, host: RunHo
         weightDecay: recipe.weightDecay,
         clipNorm: recipe.clipNorm,
         scalarLimit: scalarLimit(recipe.dmlora),
-        gates: allOpen,
+        gates: resolvedGates(fadedTo(state.adapter, step), allOpen),
       });
     });
     const { steps: reports, fault } = await engine.report();
@@ -265,7 +279,10 @@ async function steps(task: RunTask, state: RunState, engine: Engine, host: RunHo
     if (fault !== null) throw new FaultError(fault);
     await yieldToEventLoop();
   } while (state.step + done.length < stop && host.isUndisturbed());
-  const next = after(seconds, afterSteps(state, done, unwrap(await engine.readAdapter())));
+  const read = unwrap(await engine.readAdapter());
+  const adapter = fadedTo(read, state.step + done.length - 1);
+  if (adapter !== read) unwrap(await engine.writeAdapter(adapter));
+  const next = after(seconds, afterSteps(state, done, adapter));
   const peakBufferBytes = Math.max(state.peakBufferBytes, engine.memory().peakBufferBytes);
   return { ...next, stepSeconds: state.stepSeconds + seconds, peakBufferBytes };
 }

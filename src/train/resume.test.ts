@@ -31,9 +31,10 @@ describe('a device lost', () => {
     expect(record).toMatchObject({ steps: 6, end: 'no-better' });
   }, 300_000);
 
-  test('with steps in flight, neither', async () => {
+  test('with steps in flight, while branches fade, neither', async () => {
     // Snapshots come every second step.
-    const recipe = { ...shortRecipe, steps: 80, batch: 2 };
+    const dmlora = { ...shortRecipe.dmlora, dropEffect: 'fade', fadeSteps: 25 } as const; // two at once for a while
+    const recipe = { ...shortRecipe, steps: 80, batch: 2, dmlora };
     const eager = async (): Promise<Engine> => {
       const engine = await makeEngine();
       const describeEngine = engine.describe.bind(engine);

@@ -48,7 +48,7 @@ export function nextStop(
   { steps, drops, stage2, validations, snapshotEvery }: RunPlan,
   step: number,
 ): number {
-  const dropAt = new Set(drops.map((event) => event.step));
+  const dropAt = new Set(drops.flatMap(({ begin, step: end }) => [begin, end]));
   for (let next = step + 1; next < steps; next++)
     if (next % snapshotEvery === 0 || next === stage2 || dropAt.has(next) || validations.has(next))
       return next;

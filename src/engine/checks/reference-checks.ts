@@ -2,7 +2,15 @@
 // (logits, every gradient, the trajectory with drops and second stage, merged weights) and the facts of
 // method.md. Vitest runs them on cpu and wasm, a browser page on webgpu; both call the same bodies.
 import { dropBranches } from '../../dmlora/drop-plan.ts';
-import { allOpen, gatesOf, parametersOf, type Adapter, type Gates } from '../../dmlora/adapter.ts';
+import { beginFading, fadedTo } from '../../dmlora/fading.ts';
+import {
+  allOpen,
+  gatesOf,
+  parametersOf,
+  resolvedGates,
+  type Adapter,
+  type Gates,
+} from '../../dmlora/adapter.ts';
 import { allBut, asItIs, imagined, type Counterfactual, type Gone } from '../../dmlora/counterfactual.ts';
 import { mergedWeights } from '../../dmlora/merge.ts';
 import { enterStage2, trainsIn } from '../../dmlora/stages.ts';
@@ -224,10 +232,18 @@ async function followTrajectory(
   await snapshot('after00');
   for (let step = 0; step < manifest.steps; step++) {
     const batch = batchAt(step);
-    const drops = manifest.drops.get(step);
+    const read = async (): Promise<Adapter> => unwrap(await engine.readAdapter());
+    const fade = effect === 'fade' ? manifest.fade : 0;
+    const begun = fade === 0 ? undefined : manifest.drops.get(step);
+    if (begun !== undefined) {
+      const event = { begin: step, step: step + fade, drops: begun };
+      unwrap(await engine.writeAdapter(beginFading(await read(), event, begun)));
+    }
+    const drops = manifest.drops.get(step - fade);
     if (drops !== undefined) {
+      if (fade > 0) unwrap(await engine.writeAdapter(fadedTo(await read(), step - 1)));
       const before = unwrap(await engine.loss(batch, allOpen));
-      unwrap(await engine.writeAdapter(dropBranches(unwrap(await engine.readAdapter()), drops, effect)));
+      unwrap(await engine.writeAdapter(dropBranches(await read(), drops, effect)));
       const after = unwrap(await engine.loss(batch, allOpen));
       const tag = `drop${String(step).padStart(2, '0')}`;
       note(
@@ -242,7 +258,9 @@ async function followTrajectory(
       await snapshot(tag);
     }
     if (step === stage2) unwrap(await engine.writeAdapter(enterStage2(unwrap(await engine.readAdapter()))));
-    engine.step(batch, referenceControl(manifest, step, numberAt(run, 'lr', step), step >= stage2));
+    const control = referenceControl(manifest, step, numberAt(run, 'lr', step), step >= stage2);
+    const gates = fade === 0 ? allOpen : resolvedGates(fadedTo(await read(), step), allOpen);
+    engine.step(batch, { ...control, gates });
     const { steps, fault } = await engine.report();
     if (fault !== null) unwrap({ ok: false, fault });
     const report = present(steps[0], `report of step ${step}`);
@@ -507,6 +525,7 @@ export const referenceChecks = {
   'logits and gradients': checkGradients,
   targets: checkTargets,
   trajectory: (setting: Setting) => followTrajectory(setting, 'train_zero', 'zero', 1e-5),
+  'fading trajectory': (setting: Setting) => followTrajectory(setting, 'train_fade', 'fade', 1e-5),
   'absorbing trajectory': (setting: Setting) => followTrajectory(setting, 'train_absorb', 'absorb', 1e-5),
   absorb: checkAbsorb,
   'folding trajectory': (setting: Setting) => followTrajectory(setting, 'train_svdfold', 'svd-fold', 3e-5),

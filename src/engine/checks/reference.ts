@@ -16,8 +16,8 @@ export type ReadFile = (name: string) => Promise<Blob>;
 
 export type Tensors = ReadonlyMap<string, NdArray>;
 
-/** The runs with drops: what leaves is lost, folded into the others, or absorbed by the frozen weight. */
-export type TrajectoryFile = 'train_zero' | 'train_svdfold' | 'train_absorb';
+/** The runs with drops: what leaves is lost, folded into the others, or absorbed by the frozen weight, or fades. */
+export type TrajectoryFile = 'train_zero' | 'train_svdfold' | 'train_absorb' | 'train_fade';
 
 export interface Manifest {
   readonly steps: number;
@@ -31,6 +31,8 @@ export interface Manifest {
   readonly clip: number;
   readonly stage2: number;
   readonly drops: ReadonlyMap<number, ReadonlyMap<string, number>>;
+  /** Steps over which a branch fades where one does. */
+  readonly fade: number;
   /** How far the generator's own float32 run is from its float64 run, at each snapshot of the trajectory. */
   readonly float32Parameters: (file: TrajectoryFile) => ReadonlyMap<string, number>;
 }
@@ -70,7 +72,10 @@ export async function readManifest(read: ReadFile): Promise<Manifest> {
     drops: Record<string, Record<string, number>>;
     float32: Float32Figures;
   };
-  const gates = JSON.parse(await (await read('gates.json')).text()) as { float32: Float32Figures };
+  const gates = JSON.parse(await (await read('gates.json')).text()) as {
+    fade: number;
+    float32: Float32Figures;
+  };
   const number = (key: string): number => present(json.config[key], `manifest ${key}`);
   return {
     steps: number('steps'),
@@ -83,6 +88,7 @@ export async function readManifest(read: ReadFile): Promise<Manifest> {
     weightDecay: number('weight_decay'),
     clip: number('clip'),
     stage2: number('stage2'),
+    fade: gates.fade,
     float32Parameters: (file) =>
       new Map(
         Object.entries({ ...json.float32, ...gates.float32 }[file] ?? {}).map(([tag, { abs }]) => [tag, abs]),

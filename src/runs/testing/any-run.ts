@@ -30,12 +30,20 @@ const array = (...shape: number[]) =>
 
 const head = fc.record({ weight: array(2, 3), bias: array(2) });
 const branch = fc.record({ index: fc.nat({ max: 7 }), A: array(2, 3), B: array(4, 2) });
+const fading = fc.record({
+  from: fc.nat(99),
+  until: fc.nat(99),
+  gate: fc.double({ min: 0, max: 1, noNaN: true }),
+});
+const liveBranch = fc
+  .tuple(branch, fc.option(fading, { nil: undefined }))
+  .map(([one, faded]) => (faded === undefined ? one : { ...one, fading: faded }));
 const modules: fc.Arbitrary<AdaptedModule[]> = fc.uniqueArray(
   fc.record(
     {
       name,
       scalar: number,
-      branches: fc.uniqueArray(branch, { maxLength: 3, selector: ({ index }) => index }),
+      branches: fc.uniqueArray(liveBranch, { maxLength: 3, selector: ({ index }) => index }),
       absorbed: fc.record({ A: array(3, 3), B: array(4, 3) }),
     },
     { requiredKeys: ['name', 'scalar', 'branches'] },

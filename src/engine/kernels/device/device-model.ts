@@ -3,6 +3,7 @@
 // nothing of steps that wait.
 import {
   parametersOf,
+  resolvedGates,
   type Adapter,
   type Gates,
   type Moments,
@@ -155,7 +156,7 @@ export class DeviceModel {
     const images = this.imageCount(batch.pixels);
     const most = widths.images * (name === 'evaluation' ? 1 : state.parts);
     assert(images <= most, () => `${images} images in a batch of ${most}`);
-    this.block.write(layout, gates, batch, images, numbers ?? null);
+    this.block.write(layout, resolvedGates(this.#adapter(), gates), batch, images, numbers ?? null);
     const form = this.plan.task.pixels ?? batch.pixels.kind;
     assert(batch.pixels.kind === form, () => `pixels come as ${form}`);
     const inputs = this.#inputsOf(batch, images);
@@ -207,7 +208,8 @@ export class DeviceModel {
   look(looked: Looked): Promise<LookRows> {
     const { memory, pipelines, plan, block, pace } = this;
     const weightOf = weightsBelow(this.source, this.#adapter());
-    return lookAt({ memory, pipelines, plan, block, pace }, weightOf, looked);
+    const gates = resolvedGates(this.#adapter(), looked.gates);
+    return lookAt({ memory, pipelines, plan, block, pace }, weightOf, { ...looked, gates });
   }
 
   #adapter(): Adapter {
