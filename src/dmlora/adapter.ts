@@ -71,13 +71,16 @@ export const allOpen: Gates = new Map();
 
 /** The gates of one module. */
 export function gatesOf(gates: Gates, module: AdaptedModule): readonly number[] {
-  return gates.get(module.name) ?? module.branches.map(({ fading }) => fading?.gate ?? 1);
+  return gates.get(module.name) ?? ownGates(module);
 }
+
+const ownGates = ({ branches }: AdaptedModule): readonly number[] =>
+  branches.map(({ fading }) => fading?.gate ?? 1);
 
 /** Gates that say all that an adapter's own ones say; the given ones themselves where nothing fades. */
 export function resolvedGates({ modules }: Adapter, gates: Gates): Gates {
   const fading = modules.some(({ branches }) => branches.some((branch) => branch.fading !== undefined));
-  return fading ? new Map(modules.map((module) => [module.name, gatesOf(gates, module)])) : gates;
+  return fading ? new Map(modules.map((one) => [one.name, gates.get(one.name) ?? ownGates(one)])) : gates;
 }
 
 /** Names of the trainable parameters, as in reference vectors, moments and checkpoints. */

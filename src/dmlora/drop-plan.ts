@@ -29,7 +29,7 @@ export function dropSteps(options: DmloraOptions, steps: number): number[] {
 }
 
 function dropTimes(options: DmloraOptions, steps: number): Pick<DropEvent, 'begin' | 'step'>[] {
-  const events = options.dropMode === 'none' ? 0 : options.branches - options.branchesEnd;
+  const events = options.dropMode === 'permanent' ? options.branches - options.branchesEnd : 0;
   const [first, last] = options.dropWindow;
   return Array.from({ length: events }, (_, i) => {
     const share =

@@ -44,6 +44,7 @@ OPTIONS = {
     "dmlora.dropMode": ("permanent", "The branches that would be left train from the start, as one LoRA: none is dropped."),
     "dmlora.dropWindow.0": (0.1, "The branches that would be left train from the start, as one LoRA: none is dropped."),
     "dmlora.dropWindow.1": (0.4, "The branches that would be left train from the start, as one LoRA: none is dropped."),
+    "dmlora.dropRate": (0.5, "All branches train in every step, as one LoRA."),
     "dmlora.dropSpacing": ("even", "The branches that would be left train from the start, as one LoRA: none is dropped."),
     "dmlora.dropPick": ("random", "The branches that would be left train from the start, as one LoRA: none is dropped."),
     "dmlora.dropEffect": ("zero", "The branches that would be left train from the start, as one LoRA: none is dropped."),
@@ -400,7 +401,7 @@ def adapted(run, recipe, model, names, heads, args):
     """The model with a LoRA beside the recipe's linears, and its head trained along."""
     if args.adapter is not None:
         return PeftModel.from_pretrained(model, args.adapter, is_trainable=True)
-    left = recipe["dmlora.branches" if recipe["dmlora.dropMode"] == "none" else "dmlora.branchesEnd"]
+    left = recipe["dmlora.branchesEnd" if recipe["dmlora.dropMode"] == "permanent" else "dmlora.branches"]
     rank = args.rank or left * recipe["dmlora.rank"]
     sets = {"qv": "qv", "qkv": "qkv", "qkv+proj": ["q", "k", "v", "proj"]}
     targets = sets.get(recipe["dmlora.targets"], list(names))

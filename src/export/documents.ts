@@ -141,11 +141,11 @@ function cardFacts(
     branches: {
       modules: Object.keys(result.scalars).length,
       start: dmlora.branches,
-      end: dmlora.branches - dropSteps.length,
+      end: dmlora.branches - result.drops.length / Math.max(1, Object.keys(result.scalars).length),
       rank: dmlora.rank,
       targets: dmlora.targets,
       dropSteps,
-      drops: dropWords(dmlora),
+      drops: dropSteps.length === 0 ? stayWords(dmlora) : dropWords(dmlora),
       stage2:
         result.scalarsKept === null
           ? 'The scalars were not trained.'
@@ -189,6 +189,17 @@ const pickWords = {
   oldest: 'In the order of their numbers a branch left each layer',
   alike: 'Of the two branches that added the most alike, the weaker one left each layer',
 } as const;
+
+const rateWords = {
+  stochastic: 'a probability that rose to',
+  annealed: 'a probability that fell from',
+  constant: 'the probability',
+} as const;
+
+const stayWords = ({ dropMode, dropRate }: Recipe['dmlora']): string =>
+  dropMode === 'none' || dropMode === 'permanent'
+    ? 'none was dropped.'
+    : `all stayed. Chance left some out of each step of stage 1, with ${rateWords[dropMode]} ${dropRate}.`;
 
 const effectWords = {
   zero: ', with what it had learned',

@@ -226,7 +226,7 @@ function methodSection({ recipe, branches }: CardFacts): string {
       'gradually, and a learning scalar for each layer, all merged at the end.',
     `${branches.modules} linear layers (${branches.targets}) had ${branches.start} branches of rank ${branches.rank} each; ` +
       (dropSteps.length === 0
-        ? 'none was dropped.'
+        ? branches.drops
         : `${branches.end} of them were left after the drops at steps ${dropSteps.join(', ')}. ${branches.drops}`) +
       ` ${branches.stage2}${range}`,
     ['| Setting | Value |', '|---|---|', ...table].join('\n'),

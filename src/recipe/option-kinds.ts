@@ -1,4 +1,5 @@
-// The kinds of options of a run, and what is said of each: the type of an entry of the table (options.ts).
+// The kinds of options of a run, and what is said of each: the type of an entry of the table (options.ts), and the types
+// that follow from a table of them.
 import type { GroupName } from './option-groups.ts';
 
 /** Conditions under which an option counts: each of these other options has one of these values. */
@@ -48,3 +49,26 @@ interface TextOption extends Described {
 }
 
 export type Option = NumberOption | ChoiceOption | TextOption;
+
+/** The values that an option may have. */
+export type ValueOf<O> = O extends { readonly choices: readonly (readonly [infer V, string])[] }
+  ? V extends number
+    ? number
+    : V
+  : O extends { readonly kind: 'text' }
+    ? string
+    : O extends { readonly empty: string }
+      ? number | null
+      : number;
+
+/** The fields below a name, without it. */
+type Below<T, Name extends string> = {
+  [P in keyof T as P extends `${Name}.${infer Rest}` ? Rest : never]: T[P];
+};
+type FirstName<P> = P extends `${infer Name}.${string}` ? Name : P;
+/** Dotted fields as nested ones; fields 0 and 1 are a pair. */
+export type Nested<T> = T extends { readonly '0': infer A; readonly '1': infer B }
+  ? readonly [A, B]
+  : {
+      readonly [Name in FirstName<keyof T & string>]: Name extends keyof T ? T[Name] : Nested<Below<T, Name>>;
+    };

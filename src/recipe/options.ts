@@ -7,7 +7,7 @@
 // of the form gives way to its default where it cannot be read. In a file every value must still be one of
 // its option's.
 
-import type { Option } from './option-kinds.ts';
+import type { Nested, Option, ValueOf } from './option-kinds.ts';
 
 /** Numbers that can be chosen, each its own label. */
 const counts = (...values: readonly number[]): (readonly [number, string])[] =>
@@ -15,6 +15,8 @@ const counts = (...values: readonly number[]): (readonly [number, string])[] =>
 const upTo8 = counts(1, 2, 3, 4, 5, 6, 7, 8);
 
 const dropping = { 'dmlora.dropMode': ['permanent'] } as const;
+const drawing = { 'dmlora.dropMode': ['stochastic', 'constant', 'annealed'] } as const;
+const inWindow = { 'dmlora.dropMode': ['permanent', 'stochastic', 'annealed'] } as const;
 const scaling = { 'dmlora.scalars': ['train-then-scale'] } as const;
 
 const oneSplit = { 'split.folds': [0] } as const;
@@ -143,12 +145,15 @@ const table = {
     default: 'permanent',
     choices: [
       ['permanent', 'Permanent'],
+      ['stochastic', 'By steps, more and more'],
+      ['constant', 'By steps'],
+      ['annealed', 'By steps, less and less'],
       ['none', 'None'],
     ],
     group: 'branches',
     notInPython: noDrops,
     label: 'Branch dropout',
-    help: 'Permanent: branches leave one by one. None: all stay, as in plain LoRA.',
+    help: 'Permanent: branches leave one by one. By steps: chance leaves some out of each step of stage 1, and all stay. None: all stay, as in plain LoRA.',
   },
   'dmlora.dropWindow.0': {
     kind: 'number',
@@ -157,10 +162,10 @@ const table = {
     most: 1,
     percent: true,
     group: 'branches',
-    when: dropping,
+    when: inWindow,
     notInPython: noDrops,
     label: 'Drops from',
-    help: 'Share of the steps at the first drop.',
+    help: 'Share of the steps at the first drop, or where what is left out by steps begins to change.',
   },
   'dmlora.dropWindow.1': {
     kind: 'number',
@@ -169,10 +174,22 @@ const table = {
     most: 1,
     percent: true,
     group: 'branches',
-    when: dropping,
+    when: inWindow,
     notInPython: noDrops,
     label: 'Drops until',
-    help: 'Share of the steps at the last drop.',
+    help: 'Share of the steps at the last drop, or where it ends to change.',
+  },
+  'dmlora.dropRate': {
+    kind: 'number',
+    default: 0.5,
+    above: 0,
+    most: 0.95,
+    percent: true,
+    group: 'branches',
+    when: drawing,
+    notInPython: 'All branches train in every step, as one LoRA.',
+    label: 'Out of a step',
+    help: 'How likely a branch is left out of a step, at the most. One of each layer is always in, and those that are in count for more, so that on average nothing changes.',
   },
   'dmlora.dropSpacing': {
     kind: 'choice',
@@ -549,28 +566,6 @@ type Table = typeof table;
 /** Where an option stands in a recipe, with dots. */
 export type Path = keyof Table;
 export type Value = string | number | null;
-
-type ValueOf<O> = O extends { readonly choices: readonly (readonly [infer V, string])[] }
-  ? V extends number
-    ? number
-    : V
-  : O extends { readonly kind: 'text' }
-    ? string
-    : O extends { readonly empty: string }
-      ? number | null
-      : number;
-
-/** The fields below a name, without it. */
-type Below<T, Name extends string> = {
-  [P in keyof T as P extends `${Name}.${infer Rest}` ? Rest : never]: T[P];
-};
-type FirstName<P> = P extends `${infer Name}.${string}` ? Name : P;
-/** Dotted fields as nested ones; fields 0 and 1 are a pair. */
-type Nested<T> = T extends { readonly '0': infer A; readonly '1': infer B }
-  ? readonly [A, B]
-  : {
-      readonly [Name in FirstName<keyof T & string>]: Name extends keyof T ? T[Name] : Nested<Below<T, Name>>;
-    };
 
 /** Everything that decides a run besides model and images: a value for each option of the table. */
 export type Recipe = Nested<{ readonly [P in Path]: ValueOf<Table[P]> }>;

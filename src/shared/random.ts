@@ -14,6 +14,7 @@ const purposes = {
   augment: 7,
   calibration: 8,
   mixup: 9,
+  gates: 10,
 } as const;
 export type Purpose = keyof typeof purposes;
 

@@ -1,7 +1,8 @@
 // The loop on the micro ViT and tfjs's cpu backend: phases, pause, single step, stop, drops, stages, leaks,
 // resuming after a fault, and that it learns.
 import { describe, expect, test } from 'vitest';
-import { parametersOf, type Adapter } from '../dmlora/adapter.ts';
+import { allOpen, parametersOf, type Adapter, type Gates } from '../dmlora/adapter.ts';
+import { stochasticGates } from '../dmlora/stochastic-gates.ts';
 import type { Engine, Pixels } from '../engine/engine.ts';
 import { autodiffOn } from '../engine/checks/node-backends.ts';
 import { ndArray, type NdArray } from '../shared/array.ts';
@@ -66,6 +67,35 @@ describe('a run', () => {
     expect(run.state.dropEvents).toBe(2);
     expect(run.state.dropped).toEqual([]);
     expect(log.drops.some(({ lossBefore, lossAfter }) => lossBefore !== lossAfter)).toBe(true);
+    run.dispose();
+  });
+
+  test('draws the gates of each step of stage 1, and evaluates, learns scalars and ends with all branches in', async () => {
+    const dmlora = { ...inputOf({}).recipe.dmlora, dropMode: 'stochastic', dropRate: 0.6 } as const;
+    const input = inputOf({ dmlora });
+    const [told, asked]: [Gates[], Gates[]] = [[], []];
+    const makeEngine = async (): Promise<Result<Engine>> => {
+      const engine = await autodiffOn('cpu')();
+      const [step, evaluate] = [engine.step.bind(engine), engine.evaluate.bind(engine)];
+      engine.step = (batch, control): void => {
+        told.push(control.gates);
+        step(batch, control);
+      };
+      engine.evaluate = (pixels, gates, signal) => {
+        asked.push(gates);
+        return evaluate(pixels, gates, signal);
+      };
+      return ok(engine);
+    };
+    const { run, log } = await finished({ ...input, makeEngine });
+    const { seed } = input.recipe;
+    told.forEach((gates, step) =>
+      expect(gates).toEqual(step < 16 ? stochasticGates(run.adapter, dmlora, step, 20, seed) : allOpen),
+    );
+    expect(told.filter((gates) => gates.size > 0).length).toBeGreaterThan(10);
+    expect(asked.every((gates) => gates === allOpen)).toBe(true);
+    expect(log.drops).toEqual([]);
+    expect(run.adapter.modules.every(({ branches }) => branches.length === 4)).toBe(true);
     run.dispose();
   });
 

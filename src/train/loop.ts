@@ -2,10 +2,11 @@
 // validations, drops, stages, steps, and at the end the verdict. `train` reads from top to bottom, and from
 // any state that was kept it goes on as if it had never stopped; how a step is computed is the engine's
 // business.
-import { allOpen, resolvedGates } from '../dmlora/adapter.ts';
+import { allOpen, resolvedGates, type Gates } from '../dmlora/adapter.ts';
 import { dropBranches, leavingBranches, type DropEvent } from '../dmlora/drop-plan.ts';
 import { beginFading, fadedOut, fadedTo, fades, fadingEvents } from '../dmlora/fading.ts';
 import { branchStrengths } from '../dmlora/merge.ts';
+import { isStochastic, stochasticGates } from '../dmlora/stochastic-gates.ts';
 import { enterStage2, scalarLimit, trainsIn } from '../dmlora/stages.ts';
 import type { Engine, Memory, StepReport } from '../engine/engine.ts';
 import { FaultError, faultOfThrown } from '../shared/describe-fault.ts';
@@ -237,6 +238,13 @@ async function stage2(state: RunState, engine: Engine): Promise<RunState> {
   return { ...state, stage: 2, adapter, stage1End };
 }
 
+/** Drawn in stage 1 where the recipe says so, else the adapter's own as far as they have faded. */
+function gatesOfStep({ recipe, plan }: RunTask, { adapter, stage }: RunState, step: number): Gates {
+  if (stage === 1 && isStochastic(recipe.dmlora))
+    return stochasticGates(adapter, recipe.dmlora, step, plan.steps, recipe.seed);
+  return resolvedGates(fadedTo(adapter, step), allOpen);
+}
+
 /** Trains up to the next stop, or until someone wants the run to pause or end, and reads the adapter back. */
 async function steps(task: RunTask, state: RunState, engine: Engine, host: RunHost): Promise<RunState> {
   const { recipe, data, model, normalisation, head, plan } = task;
@@ -264,7 +272,7 @@ async function steps(task: RunTask, state: RunState, engine: Engine, host: RunHo
         weightDecay: recipe.weightDecay,
         clipNorm: recipe.clipNorm,
         scalarLimit: scalarLimit(recipe.dmlora),
-        gates: resolvedGates(fadedTo(state.adapter, step), allOpen),
+        gates: gatesOfStep(task, state, step),
       });
     });
     const { steps: reports, fault } = await engine.report();

@@ -1,5 +1,7 @@
-"""The trajectory of make_reference.py where a dropped branch is absorbed by the frozen weight, or fades over three steps.
-Writes train_absorb.safetensors, train_fade.safetensors and gates.json from manifest.json and train_data.safetensors. CC0-1.0.
+"""The trajectory of make_reference.py where a dropped branch is absorbed by the frozen weight, or fades over three steps; and one
+without drops whose gates are drawn anew in each step of stage 1, by pcg4d (Jarzynski and Olano, JCGT 2020) of (seed, purpose of
+the gates 10 with 16 times the module's place + branch, step, attempt). Writes train_absorb, train_fade, train_stochastic and
+gates.json from manifest.json and train_data.safetensors. CC0-1.0.
 
     python make_gates.py [DIR]        # after make_reference.py
 """
@@ -11,17 +13,43 @@ import make_reference as made
 here = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent).resolve()
 manifest = json.loads((here / "manifest.json").read_text())
 c = types.SimpleNamespace(**manifest["config"])
-drops = {int(e): gone for e, gone in manifest["drops"].items()}
+events = {int(e): gone for e, gone in manifest["drops"].items()}
 torch.manual_seed(0); torch.set_num_threads(1)
 F = made.make_backbone(c, torch.Generator().manual_seed(c.seed))
 mods = made.modules(c, c.traj_targets)
 P0 = made.make_params(c, F, mods, c.traj_branches, c.rank, c.seed + 2, False)
 data = load_file(here / "train_data.safetensors")
-told = {"fade": 3, "float32": {}}
+told = {"fade": 3, "stochastic": {"seed": 12345, "rate": 0.7, "window": [0.1, 0.6]}, "float32": {}}
+
+
+def save(name, tensors):
+    save_file({k: (v if v.dtype == torch.int32 else v.float()).contiguous().clone() for k, v in tensors.items()}, here / f"{name}.safetensors", metadata={"format": "pt"})
+
+
+def pcg4d(*v):
+    m = 2 ** 32 - 1
+    a, b, c, d = ((x * 1664525 + 1013904223) & m for x in v)
+    for turn in range(2):
+        a = (a + b * d) & m; b = (b + c * a) & m; c = (c + a * b) & m; d = (d + b * c) & m
+        if turn == 0: a, b, c, d = (x ^ x >> 16 for x in (a, b, c, d))
+    return a, b, c, d
+
+
+def drawn(m, i):
+    """Gates of a module in step i: p rises from 0 over the window; at least one branch is in; those in have (1 - p^K) / (1 - p)."""
+    K, s = c.traj_branches, told["stochastic"]
+    begin, end = s["window"]
+    p = s["rate"] * min(1, max(0, (i / c.steps - begin) / (end - begin)))
+    if p == 0 or i >= round(c.stage2 * c.steps): return dict.fromkeys(range(K), 1.0)
+    for attempt in range(10 ** 6):
+        keys = [(10 * 0x9E3779B1 + 16 * mods.index(m) + k) % 2 ** 32 for k in range(K)]
+        kept = [pcg4d(s["seed"], key, i, attempt)[0] / 2 ** 32 >= p for key in keys]
+        if any(kept): return {k: (1 - p ** K) / (1 - p) if on else 0.0 for k, on in enumerate(kept)}
 
 
 def follow(name, at, **how):
     """A run in float64, and how far the same in float32 is from it; parameters at `at`, moments at the last two of these."""
+    drops = {} if "gates" in how else events
     c.snapshots, c.moments = [int(tag[5:]) for tag in at if tag.startswith("after")], at[-2:]
     out, P, live = made.train(c, F, P0, mods, {**data, "images": data["images"].double()}, drops, **how)
     out32 = made.train(c, F, P0, mods, data, drops, dtype=torch.float32, **how)[0]
@@ -29,13 +57,16 @@ def follow(name, at, **how):
     out = {k: v for k, v in out.items() if kept(k)}
     told["float32"][name] = {tag: made.differences({k: v for k, v in out.items() if k.split(".")[0] == tag and k.split(".")[1] not in "mvt"}, out32)
                              for tag in at}
-    save_file({k: (v if v.dtype == torch.int32 else v.float()).contiguous().clone() for k, v in out.items()}, here / f"{name}.safetensors", metadata={"format": "pt"})
+    if "gates" in how:
+        out |= {f"gates.{m}": torch.tensor([[how["gates"](m, i)[k] for k in range(c.traj_branches)] for i in range(c.steps)]) for m in mods}
+    save(name, out)
     print(name, told["float32"][name], {k: v.tolist() for k, v in out.items() if k.endswith(".loss")})
     return P, live
 
 
-first, second = sorted(drops)
+first, second = sorted(events)
 end = [f"after{round(c.stage2 * c.steps):02d}", f"after{c.steps:02d}"]
 follow("train_absorb", [f"drop{first:02d}", f"drop{second:02d}", *end], on_drop="absorb")
 follow("train_fade", [f"after{first + 1:02d}", f"drop{first + told['fade']:02d}", f"drop{second + told['fade']:02d}", *end], on_drop="fade", fade=told["fade"])
+follow("train_stochastic", ["after05", "after12", *end], on_drop="zero", gates=drawn)
 (here / "gates.json").write_text(json.dumps(told, indent=0) + "\n")

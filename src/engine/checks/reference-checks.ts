@@ -13,6 +13,7 @@ import {
 } from '../../dmlora/adapter.ts';
 import { allBut, asItIs, imagined, type Counterfactual, type Gone } from '../../dmlora/counterfactual.ts';
 import { mergedWeights } from '../../dmlora/merge.ts';
+import { stochasticGates } from '../../dmlora/stochastic-gates.ts';
 import { enterStage2, trainsIn } from '../../dmlora/stages.ts';
 import type { DmloraOptions } from '../../recipe/recipe.ts';
 import { present } from '../../shared/assert.ts';
@@ -200,7 +201,7 @@ function referenceControl(manifest: Manifest, step: number, rate: number, stage2
 async function followTrajectory(
   setting: Setting,
   file: TrajectoryFile,
-  effect: DmloraOptions['dropEffect'],
+  effect: DmloraOptions['dropEffect'] | 'stochastic',
   tolerance: number,
 ): Promise<Figures> {
   const manifest = await readManifest(setting.read);
@@ -234,13 +235,15 @@ async function followTrajectory(
     const batch = batchAt(step);
     const read = async (): Promise<Adapter> => unwrap(await engine.readAdapter());
     const fade = effect === 'fade' ? manifest.fade : 0;
-    const begun = fade === 0 ? undefined : manifest.drops.get(step);
+    const happening =
+      effect === 'stochastic' ? new Map<number, ReadonlyMap<string, number>>() : manifest.drops;
+    const begun = fade === 0 ? undefined : happening.get(step);
     if (begun !== undefined) {
       const event = { begin: step, step: step + fade, drops: begun };
       unwrap(await engine.writeAdapter(beginFading(await read(), event, begun)));
     }
-    const drops = manifest.drops.get(step - fade);
-    if (drops !== undefined) {
+    const drops = happening.get(step - fade);
+    if (drops !== undefined && effect !== 'stochastic') {
       if (fade > 0) unwrap(await engine.writeAdapter(fadedTo(await read(), step - 1)));
       const before = unwrap(await engine.loss(batch, allOpen));
       unwrap(await engine.writeAdapter(dropBranches(await read(), drops, effect)));
@@ -259,7 +262,12 @@ async function followTrajectory(
     }
     if (step === stage2) unwrap(await engine.writeAdapter(enterStage2(unwrap(await engine.readAdapter()))));
     const control = referenceControl(manifest, step, numberAt(run, 'lr', step), step >= stage2);
-    const gates = fade === 0 ? allOpen : resolvedGates(fadedTo(await read(), step), allOpen);
+    const gates =
+      effect === 'stochastic' && step < stage2
+        ? drawnGates(manifest, run, await read(), step)
+        : fade === 0
+          ? allOpen
+          : resolvedGates(fadedTo(await read(), step), allOpen);
     engine.step(batch, { ...control, gates });
     const { steps, fault } = await engine.report();
     if (fault !== null) unwrap({ ok: false, fault });
@@ -288,6 +296,20 @@ async function followTrajectory(
   }
   engine.dispose();
   return worst;
+}
+
+/** The gates of a step, which are those of the reference. */
+function drawnGates({ stochastic, steps }: Manifest, run: Tensors, adapter: Adapter, step: number): Gates {
+  const { seed, rate: dropRate, window } = stochastic;
+  const options = { dropMode: 'stochastic', dropRate, dropWindow: [window[0], window[1]] } as const;
+  const gates = stochasticGates(adapter, options, step, steps, seed);
+  for (const module of adapter.modules) {
+    const expected = tensorOf(run, `gates.${module.name}`);
+    const own = gatesOf(gates, module);
+    const row = expected.data.subarray(step * own.length, (step + 1) * own.length);
+    assertClose(`gates of step ${step} of ${module.name}`, own, row, { abs: 1e-6, rel: 1e-6 });
+  }
+  return gates;
 }
 
 function compareParameters(tag: string, adapter: Adapter, run: Tensors, tolerance: number): number {
@@ -525,6 +547,8 @@ export const referenceChecks = {
   'logits and gradients': checkGradients,
   targets: checkTargets,
   trajectory: (setting: Setting) => followTrajectory(setting, 'train_zero', 'zero', 1e-5),
+  'stochastic trajectory': (setting: Setting) =>
+    followTrajectory(setting, 'train_stochastic', 'stochastic', 1e-5),
   'fading trajectory': (setting: Setting) => followTrajectory(setting, 'train_fade', 'fade', 1e-5),
   'absorbing trajectory': (setting: Setting) => followTrajectory(setting, 'train_absorb', 'absorb', 1e-5),
   absorb: checkAbsorb,

@@ -16,8 +16,9 @@ export type ReadFile = (name: string) => Promise<Blob>;
 
 export type Tensors = ReadonlyMap<string, NdArray>;
 
-/** The runs with drops: what leaves is lost, folded into the others, or absorbed by the frozen weight, or fades. */
-export type TrajectoryFile = 'train_zero' | 'train_svdfold' | 'train_absorb' | 'train_fade';
+/** The runs with drops: what leaves is lost, folded into the others, or absorbed by the frozen weight, or fades; and one without drops, of gates drawn in each step. */
+export type TrajectoryFile =
+  'train_zero' | 'train_svdfold' | 'train_absorb' | 'train_fade' | 'train_stochastic';
 
 export interface Manifest {
   readonly steps: number;
@@ -33,6 +34,12 @@ export interface Manifest {
   readonly drops: ReadonlyMap<number, ReadonlyMap<string, number>>;
   /** Steps over which a branch fades where one does. */
   readonly fade: number;
+  /** How the gates of steps are drawn where they are. */
+  readonly stochastic: {
+    readonly seed: number;
+    readonly rate: number;
+    readonly window: readonly [number, number];
+  };
   /** How far the generator's own float32 run is from its float64 run, at each snapshot of the trajectory. */
   readonly float32Parameters: (file: TrajectoryFile) => ReadonlyMap<string, number>;
 }
@@ -72,8 +79,10 @@ export async function readManifest(read: ReadFile): Promise<Manifest> {
     drops: Record<string, Record<string, number>>;
     float32: Float32Figures;
   };
-  const gates = JSON.parse(await (await read('gates.json')).text()) as {
-    fade: number;
+  const gates = JSON.parse(await (await read('gates.json')).text()) as Pick<
+    Manifest,
+    'fade' | 'stochastic'
+  > & {
     float32: Float32Figures;
   };
   const number = (key: string): number => present(json.config[key], `manifest ${key}`);
@@ -89,6 +98,7 @@ export async function readManifest(read: ReadFile): Promise<Manifest> {
     clip: number('clip'),
     stage2: number('stage2'),
     fade: gates.fade,
+    stochastic: gates.stochastic,
     float32Parameters: (file) =>
       new Map(
         Object.entries({ ...json.float32, ...gates.float32 }[file] ?? {}).map(([tag, { abs }]) => [tag, abs]),
