@@ -32,6 +32,7 @@ test('images in another order are the same ones, and each keeps its own answer',
   expect(second.images.keys).toEqual(first.images.keys);
   expect(first.marks).toEqual({
     label: Int32Array.of(0, 1, 1),
+    answer: Int32Array.of(1, 0, 1),
     right: Uint8Array.of(0, 0, 1),
     loss: Float32Array.of(1, 2, 3),
   });

@@ -9,6 +9,7 @@ import type { SavedRun } from './saved-run.ts';
 /** Validation images in an order that is theirs alone: two runs with the same `key` have the same rows. */
 export interface ImageMarks {
   readonly label: Int32Array; // [images]
+  readonly answer: Int32Array; // [images]
   readonly right: Uint8Array; // [images] 1 where it is
   readonly loss: Float32Array; // [images] cross entropy of the image's own class
 }
@@ -116,6 +117,7 @@ function marksOf(
   if (answers === null) return null;
   return {
     label: Int32Array.from(order, (i) => labels[i] ?? 0),
+    answer: Int32Array.from(order, (i) => answers.answer[i] ?? 0),
     right: Uint8Array.from(order, (i) => (answers.answer[i] === labels[i] ? 1 : 0)),
     loss: Float32Array.from(order, (i) => answers.loss[i] ?? NaN),
   };

@@ -14,8 +14,10 @@ const some = fakeFigures(listed, 0, false);
 
 /** A run whose answers to 40 images are right where said. */
 function run(right: (i: number) => boolean, changes: Partial<RunFigures> = {}): RunFigures {
+  const label = Int32Array.from({ length: 40 }, (_, i) => (i < 20 ? 0 : i < 30 ? 1 : 2));
   const marks = {
-    label: Int32Array.from({ length: 40 }, (_, i) => (i < 20 ? 0 : i < 30 ? 1 : 2)),
+    label,
+    answer: label.map((id, i) => (right(i) ? id : (id + 1) % 3)),
     right: Uint8Array.from({ length: 40 }, (_, i) => Number(right(i))),
     loss: Float32Array.from({ length: 40 }, (_, i) => (right(i) ? 0.25 : 1.25)),
   };

@@ -24,6 +24,7 @@ const ready = (phase: Phase, more: Partial<Readiness> = {}): Readiness => ({
   exporting: false,
   otherTab: false,
   evaluated: false,
+  queued: false,
   ...more,
 });
 

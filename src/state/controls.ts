@@ -27,6 +27,8 @@ export interface Readiness {
   readonly otherTab: boolean;
   /** The run was evaluated, at its start at least. */
   readonly evaluated: boolean;
+  /** Several runs are trained one after the other: between two of them nothing else begins. */
+  readonly queued: boolean;
 }
 
 /** A run is under way, or was and can go on. */
@@ -53,9 +55,10 @@ export function wouldLose(phase: Phase, hasStepped: boolean, saved: boolean): bo
 }
 
 export function controlsOf(ready: Readiness): Controls {
-  const { phase, pending, modelReady, dataReady, recipeValid, exporting, otherTab, evaluated } = ready;
+  const { phase, pending, modelReady, dataReady, recipeValid, exporting, otherTab, evaluated, queued } =
+    ready;
   const free = pending === null && !exporting;
-  const ended = phase.kind === 'idle' || phase.kind === 'finished' || phase.kind === 'failed';
+  const ended = !queued && (phase.kind === 'idle' || phase.kind === 'finished' || phase.kind === 'failed');
   const running = phase.kind === 'training' || phase.kind === 'evaluating';
   const resumable = phase.kind === 'failed' && phase.resumable;
   const going = running || phase.kind === 'paused';
@@ -67,9 +70,9 @@ export function controlsOf(ready: Readiness): Controls {
     // An ended run is not replaced by one step too many.
     step: (free && phase.kind === 'paused') || (start && phase.kind === 'idle'),
     stop: canStop(ready),
-    exportModel: free && phase.kind === 'finished',
+    exportModel: free && !queued && phase.kind === 'finished',
     edit: free && ended,
-    tryRun: !exporting && (going ? evaluated : free && phase.kind === 'finished'),
+    tryRun: !exporting && (going ? evaluated : free && !queued && phase.kind === 'finished'),
   };
 }
 
@@ -77,7 +80,7 @@ export function controlsOf(ready: Readiness): Controls {
  * From the click on Start on. A slow step need not be waited for, and what is measured after a stop can be
  * left out by another.
  */
-function canStop({ phase, pending, exporting }: Readiness): boolean {
+function canStop({ phase, pending, exporting, queued }: Readiness): boolean {
   switch (pending) {
     case 'start':
       return true;
@@ -88,7 +91,7 @@ function canStop({ phase, pending, exporting }: Readiness): boolean {
     case 'pause':
     case 'step':
     case null:
-      return !exporting && isActive(phase);
+      return !exporting && (queued || isActive(phase));
     default:
       return pending satisfies never;
   }

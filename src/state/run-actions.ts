@@ -11,7 +11,8 @@ import { clearRun, runStore, saveRun } from './run-store.ts';
 import { forgetSaved } from './saved-runs-store.ts';
 import { stepLog } from './step-log.ts';
 import { forgetAnswers } from './understand-store.ts';
-import type { TrainerEvent } from '../worker/protocol.ts';
+import type { Result } from '../shared/result.ts';
+import type { Commands, RunSummary, TrainerEvent } from '../worker/protocol.ts';
 
 export interface RunActions {
   /** Starts a run, which waits after its first step where it is to be watched by steps. */
@@ -33,6 +34,8 @@ export interface RunActions {
 /** The actions, and what other parts of the page need of them. */
 export interface Runs {
   readonly actions: RunActions;
+  /** Starts a run by a recipe that need not be that of the form. */
+  begin(input: Omit<Commands['start']['input'], 'engine'>): Promise<Result<RunSummary>>;
   /** Is told every event before the stores are; shows the last run again where the next came to nothing. */
   before(event: TrainerEvent): void;
   /** Asks what the run that has ended measured. */
@@ -91,32 +94,36 @@ export function createRuns(client: TrainerClient): Runs {
     else if (isToldHere(reply.fault)) runStore.setState({ fault: reply.fault });
   }
 
+  async function begin(input: Omit<Commands['start']['input'], 'engine'>): Promise<Result<RunSummary>> {
+    startAsked = true;
+    const stop = new AbortController();
+    starting = stop;
+    runStore.setState({ pending: 'start', fault: null });
+    const reply = await client.call('start', { ...input, engine: 'auto' }, stop.signal);
+    startAsked = false;
+    starting = null;
+    deviceStore.setState({ progress: null });
+    if (!reply.ok) {
+      if (reply.fault.kind !== 'worker-died')
+        runStore.setState({ pending: null, fault: isCancelled(reply.fault) ? null : reply.fault });
+      return reply;
+    }
+    const summary = reply.value;
+    runStore.setState(({ modules }) => ({
+      pending: null,
+      images: dataStore.getState().data?.title ?? null,
+      summary,
+      modules: modules.length > 0 ? modules : summary.modules,
+    }));
+    // The stop came when there was nothing left to start.
+    if (stop.signal.aborted) await steer('stop');
+    return reply;
+  }
+
   const actions: RunActions = {
     async start(then = 'train') {
       const { recipe, backend } = recipeStore.getState();
-      if (recipe === null) return;
-      startAsked = true;
-      const stop = new AbortController();
-      starting = stop;
-      runStore.setState({ pending: 'start', fault: null });
-      const reply = await client.call('start', { recipe, engine: 'auto', backend, then }, stop.signal);
-      startAsked = false;
-      starting = null;
-      deviceStore.setState({ progress: null });
-      if (!reply.ok) {
-        if (reply.fault.kind !== 'worker-died')
-          runStore.setState({ pending: null, fault: isCancelled(reply.fault) ? null : reply.fault });
-        return;
-      }
-      const summary = reply.value;
-      runStore.setState(({ modules }) => ({
-        pending: null,
-        images: dataStore.getState().data?.title ?? null,
-        summary,
-        modules: modules.length > 0 ? modules : summary.modules,
-      }));
-      // The stop came when there was nothing left to start.
-      if (stop.signal.aborted) await steer('stop');
+      if (recipe !== null) await begin({ recipe, backend, then });
     },
     pause: () => steer('pause'),
     resume: () => steer('resume'),
@@ -153,6 +160,7 @@ export function createRuns(client: TrainerClient): Runs {
   };
   return {
     actions,
+    begin,
     fetchResult,
     expect(asked) {
       startAsked = asked;

@@ -3,6 +3,7 @@
 import type { TrainerClient } from '../worker/client.ts';
 import type { AfterOpening, TrainerEvent, WorkerDied } from '../worker/protocol.ts';
 import { loadDataList, loadModelList, type FetchJson } from './bundled.ts';
+import { isActive } from './controls.ts';
 import { dataStore } from './data-store.ts';
 import { deviceStore } from './device-store.ts';
 import { exportStore } from './export-store.ts';
@@ -13,6 +14,8 @@ import { createHub, type HubActions } from './hub-actions.ts';
 import { createImages, type ImageActions } from './image-actions.ts';
 import { createModels, type ModelActions } from './model-actions.ts';
 import { joinTabs, type TabParts } from './other-tabs.ts';
+import { createQueue, type QueueActions } from './queue-actions.ts';
+import { queueStore } from './queue-store.ts';
 import { createRuns, type RunActions } from './run-actions.ts';
 import { modelStore } from './model-store.ts';
 import { createSavedRuns, type SavedRunActions } from './saved-run-actions.ts';
@@ -27,6 +30,7 @@ export interface Trainer
     HubActions,
     ImageActions,
     RunActions,
+    QueueActions,
     SavedRunActions,
     ForecastActions,
     GalleryActions,
@@ -79,13 +83,16 @@ function afterDeath({ phase, pending }: RunState): AfterOpening | null {
 export function createTrainer(parts: TrainerParts): Trainer {
   const { fetchJson, locate, build } = parts;
   /** Commands that open or split run one after another, so that progress belongs to one of them. */
-  let queue: Promise<void> = Promise.resolve();
+  let turns: Promise<void> = Promise.resolve();
   const client = parts.connect(hear);
   const models = createModels(client, inTurn, locate);
   const images = createImages(client, inTurn, locate);
   const runs = createRuns(client);
   const tabs = parts.tabs == null ? null : joinTabs(parts.tabs);
   const savedRuns = createSavedRuns(client, inTurn, { models, images, runs });
+  const queue = createQueue({ runs, saved: savedRuns, alone, awake: () => recovering });
+  /** Until a worker that took the place of another one has what there was. */
+  let recovering: Promise<void> = Promise.resolve();
   /** The list is read again when a run appears in it or has ended, and the browser asked once to keep it. */
   let listed: string | null = null;
   const forecasts = createForecasts(client, (imageSize) => models.actions.resizeModel(imageSize));
@@ -100,12 +107,14 @@ export function createTrainer(parts: TrainerParts): Trainer {
 
   function hear(event: TrainerEvent): void {
     runs.before(event);
-    if (event.kind === 'fault' && event.fault.kind === 'worker-died') void recover(event.fault);
+    if (event.kind === 'fault' && event.fault.kind === 'worker-died')
+      recovering = recover(event.fault).then(() => queue.recovered());
     else routeEvent(event);
     if (event.kind === 'pixels' && event.ready + event.failed === event.total) void images.loadStored();
     if (event.kind === 'phase' && event.phase.kind === 'finished') void runs.fetchResult();
     if (event.kind === 'measured') void forecasts.foretell();
     if (event.kind === 'saved') hearSaved(event.id);
+    queue.hear(event);
   }
 
   function hearSaved(id: string): void {
@@ -121,8 +130,8 @@ export function createTrainer(parts: TrainerParts): Trainer {
     // A look at the images would hold it up, and is of what was open.
     images.actions.cancelCheck();
     stepView.stopViewing();
-    queue = queue.then(work).finally(() => deviceStore.setState({ progress: null }));
-    return queue;
+    turns = turns.then(work).finally(() => deviceStore.setState({ progress: null }));
+    return turns;
   }
 
   /** Lets a run begin or go on, unless another tab trains. */
@@ -198,12 +207,25 @@ export function createTrainer(parts: TrainerParts): Trainer {
     ...hub.actions,
     ...images.actions,
     ...runs.actions,
+    ...queue.actions,
     ...savedRuns,
     ...forecasts,
     ...createGallery(client),
     ...stepView,
     ...understanding,
     start: (then) => alone(() => runs.actions.start(then)),
+    async stop() {
+      const { phase, pending } = runStore.getState();
+      const { going } = queueStore.getState();
+      if (going) queue.stop();
+      // Between two runs there is none to stop.
+      if (!going || isActive(phase) || pending === 'start') await runs.actions.stop();
+    },
+    async clearStorage() {
+      const done = await savedRuns.clearStorage();
+      if (done) queue.actions.leaveQueue();
+      return done;
+    },
     resume: () => alone(() => runs.actions.resume()),
     openRun: (id, then) => alone(() => savedRuns.openRun(id, then)),
     async open() {
@@ -227,7 +249,7 @@ export function createTrainer(parts: TrainerParts): Trainer {
         void models.actions.openBundledModel(model);
       if (data !== undefined && dataStore.getState().status === 'none')
         void images.actions.openBundledData(data);
-      await queue;
+      await turns;
     },
     close() {
       tabs?.close();

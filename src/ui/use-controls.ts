@@ -4,6 +4,7 @@ import { useData } from '../state/data-store.ts';
 import { useExport } from '../state/export-store.ts';
 import { useModel } from '../state/model-store.ts';
 import { useTabs } from '../state/other-tabs.ts';
+import { useQueue } from '../state/queue-store.ts';
 import { useRecipe } from '../state/recipe-store.ts';
 import { useRun } from '../state/run-store.ts';
 
@@ -16,7 +17,8 @@ function useReadiness(): Readiness {
   const exporting = useExport((state) => state.status === 'exporting');
   const otherTab = useTabs((state) => state.run !== null);
   const evaluated = useRun((state) => state.evaluations.length > 0);
-  return { phase, pending, modelReady, dataReady, recipeValid, exporting, otherTab, evaluated };
+  const queued = useQueue((state) => state.going);
+  return { phase, pending, modelReady, dataReady, recipeValid, exporting, otherTab, evaluated, queued };
 }
 
 export function useControls(): Controls & { readonly whyNotStart: string | null } {

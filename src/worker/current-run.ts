@@ -1,7 +1,6 @@
 // The run of a worker: how it begins beside what is open, how it is steered, saved and taken out. Until the
 // first step of the next one the run before stays as it was. Knows nothing of how models and images are
 // opened.
-import type { ImageWorker } from '../data/image-work.ts';
 import type { Adapter } from '../dmlora/adapter.ts';
 import type { Recipe } from '../recipe/options.ts';
 import { present } from '../shared/assert.ts';
@@ -18,10 +17,9 @@ import type { EventStream } from './event-stream.ts';
 import type { Asking } from './asking.ts';
 import type { BranchAsking } from './branch-asking.ts';
 import type { RunExports } from './export-run.ts';
-import type { Forecasts, Planned } from './forecast.ts';
-import { beginningOf, summaryOf, type EngineParts } from './launch.ts';
+import type { Planned } from './forecast.ts';
+import { beginningOf, summaryOf } from './launch.ts';
 import { loadPixels, thumbnailsOf, type OpenData } from './open-data.ts';
-import type { PixelsAhead } from './pixels-ahead.ts';
 import type {
   AfterOpening,
   BranchFigures,
@@ -29,6 +27,7 @@ import type {
   ExportResult,
   ExportTemperature,
   ImageLooks,
+  QueuedRun,
   Removals,
   RunResult,
   RunSummary,
@@ -38,6 +37,7 @@ import type {
 } from './protocol.ts';
 import type { EndedRun, ResultEngine } from './result-engine.ts';
 import type { RestoredRun, SavedRuns } from './saved-runs.ts';
+import type { Surroundings } from './surroundings.ts';
 import { Telling } from './telling.ts';
 import type { TriedModel } from './tried-model.ts';
 import type { Answerer, InTurn } from './trying.ts';
@@ -50,16 +50,6 @@ interface ActiveRun extends EndedRun {
   branches: BranchAsking | null;
   /** What it began with, once its probe was asked. */
   beginning: Adapter | null;
-}
-
-/** What a run has of the session that it runs in. */
-export interface Surroundings {
-  readonly images: ImageWorker;
-  readonly pixels: PixelsAhead;
-  readonly engineParts: EngineParts;
-  readonly forecasts: Forecasts;
-  /** A start came to nothing: what is open has the worker to itself again. */
-  readonly onUndone: () => void;
 }
 
 /** A refusal because of what the run is doing. */
@@ -106,7 +96,7 @@ export class CurrentRun {
     void ahead.catch(() => undefined).finally(() => telling.preparation.ended('engine'));
     let started: Result<RunSummary>;
     try {
-      started = await this.#launch(model, data, beginning, ahead, telling, until, input.then ?? 'train');
+      started = await this.#launch(model, data, beginning, ahead, telling, until, input);
     } catch (thrown) {
       started = fail(signal.aborted ? cancelled('start') : faultOfThrown(thrown));
     }
@@ -150,7 +140,7 @@ export class CurrentRun {
     ahead: Promise<Result<EngineAhead>>,
     telling: Telling,
     signal: AbortSignal,
-    then: AfterOpening,
+    { then = 'train', queued }: Pick<Commands['start']['input'], 'then' | 'queued'>,
   ): Promise<Result<RunSummary>> {
     const { recipe } = beginning;
     const { pixels, images } = this.around;
@@ -179,7 +169,8 @@ export class CurrentRun {
     await pixels.noteAllKept();
     const engine = await unlessAborted(ahead, signal);
     if (!engine.ok) return engine;
-    return this.#begin(model, { ...open, split }, data, beginning, telling, engine.value, null, signal, then);
+    const used = { ...open, split };
+    return this.#begin(model, used, data, beginning, telling, engine.value, null, signal, then, queued);
   }
 
   /** Lets a run begin, or go on from where it was saved. */
@@ -193,6 +184,7 @@ export class CurrentRun {
     from: RestoredRun | null,
     signal: AbortSignal | null,
     then: AfterOpening,
+    queued: QueuedRun | null = null,
   ): Promise<Result<RunSummary>> {
     const { makeEngine } = beginning;
     let saver: RunSaver | null = null;
@@ -235,7 +227,7 @@ export class CurrentRun {
     if (then === 'pause') run.pause();
     if (then === 'step') run.single();
     if (then === 'end') run.stop();
-    else saver = await this.#saverOf(active, from);
+    else saver = await this.#saverOf(active, from ?? queued);
     if (from !== null) this.#saver = saver;
     void run.train();
     return ok(summary);
@@ -269,10 +261,12 @@ export class CurrentRun {
   }
 
   /** Saves a run from now on; one that cannot be saved goes on all the same. */
-  async #saverOf(active: EndedRun, from: RestoredRun | null): Promise<RunSaver | null> {
-    const { id = crypto.randomUUID(), saved } = from ?? {};
-    const { name = null, begunAt = Date.now() } = saved?.facts ?? {};
-    const maker = saved?.facts.images.pixels.maker ?? null;
+  async #saverOf(active: EndedRun, as: RestoredRun | QueuedRun | null): Promise<RunSaver | null> {
+    const id = as?.id ?? crypto.randomUUID();
+    const facts = as !== null && 'saved' in as ? as.saved.facts : null;
+    const name = as !== null && 'name' in as ? as.name : (facts?.name ?? null);
+    const { begunAt = Date.now() } = facts ?? {};
+    const maker = facts?.images.pixels.maker ?? null;
     try {
       const runs = await this.savedRuns();
       return runs.saver(active, { id, name, begunAt, maker }, (event) => this.events.send(event));
@@ -569,9 +563,9 @@ export class CurrentRun {
     return ok(active === null ? [] : await thumbnailsOf(active.images, images, this.around.images));
   }
 
-  /** The images that the run was made of; null without a run. */
-  get images(): OpenData | null {
-    return this.#active?.images ?? null;
+  /** What the run was made of; null without a run. */
+  get madeOf(): Pick<EndedRun, 'model' | 'images'> | null {
+    return this.#active;
   }
 
   /** The run, if it has ended, and its engine for whoever asks. Loaded when it is needed. */

@@ -43,7 +43,7 @@ import type {
   TriedSource,
   TriedSummary,
 } from './answers.ts';
-import type { RunList } from './run-list.ts';
+import type { QueuedRun, RunList } from './run-list.ts';
 
 export type {
   BranchView,
@@ -72,7 +72,7 @@ export type {
   SplitName,
   StepRow,
 };
-export type { ListedRun, RunList } from './run-list.ts';
+export type { ListedRun, QueuedRun, RunList } from './run-list.ts';
 export type { AdapterBeside, HubOrigin, ModelOrigin, ModelSummary };
 export type {
   ExportDtype,
@@ -362,6 +362,8 @@ export interface Commands {
       /** `off` measures no tiles on the GPU. */
       readonly autotune?: 'auto' | 'off';
       readonly then?: 'train' | 'step';
+      /** One of several runs: what is open stays split as it is. */
+      readonly queued?: QueuedRun;
     };
     output: RunSummary;
   };

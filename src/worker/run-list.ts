@@ -2,6 +2,15 @@
 import type { Recipe } from '../recipe/options.ts';
 import type { Metrics } from '../train/evaluation.ts';
 
+/** What a run of several is told beside its recipe: the page makes one after the other. */
+export interface QueuedRun {
+  /** It is saved under these. */
+  readonly id: string;
+  readonly name: string;
+  /** Whether it takes the model and the images of the run that is there, and not those that are open. */
+  readonly again: boolean;
+}
+
 /** A run that is kept on this machine. */
 export interface ListedRun {
   readonly id: string;

@@ -105,7 +105,11 @@ const handlers = {
   pushToHub: (input) => session.hub.push(input),
   saveRun: () => session.run.saveRun(),
   savedRuns: async () => (await session.run.savedRuns()).list(),
-  runFigures: async ({ id }) => (await session.run.savedRuns()).figures(id),
+  runFigures: async ({ id }) => {
+    // Of the run that ended just now all that it measured.
+    await session.run.settled();
+    return (await session.run.savedRuns()).figures(id);
+  },
   openRun: (input) => session.openRun(input),
   renameRun: async ({ id, name }) => (await session.run.savedRuns()).rename(id, name),
   deleteRun: async ({ id, undo }) => (await session.run.savedRuns()).remove(id, undo),

@@ -260,7 +260,7 @@ export class Session {
     const { galleryOf } = await import('./edit-images.ts');
     if (this.#data === null)
       return fail({ kind: 'wrong-phase', command: 'show the images', phase: 'without images' });
-    return ok(galleryOf(this.#data, this.run.images));
+    return ok(galleryOf(this.#data, this.run.madeOf?.images ?? null));
   }
 
   /** Of the images as they are now, whatever is edited while they are written. */
@@ -374,7 +374,10 @@ export class Session {
     const parsed = readRecipe(input.recipe);
     if (!parsed.ok) return parsed;
     const recipe = parsed.value;
-    const [model, open] = [this.#model, this.#data];
+    const { queued } = input;
+    const before = this.run.madeOf;
+    const again = queued?.again === true && before !== null;
+    const [model, open] = again ? [before.model, before.images] : [this.#model, this.#data];
     if (model === null) return fail({ kind: 'wrong-phase', command: 'start', phase: 'without a model' });
     if (open === null) return fail({ kind: 'wrong-phase', command: 'start', phase: 'without images' });
     const followed = checkDepth(recipe, model.model.config.depth);
@@ -382,7 +385,7 @@ export class Session {
     const problem = loraProblem(loraNeeds(model.start?.loras ?? []), recipe.dmlora);
     if (problem !== null) return fail({ kind: 'bad-recipe', ...problem });
     const data = splitData(open, { options: recipe.split, seed: recipe.seed });
-    this.#data = data;
+    if (queued === undefined) this.#data = data;
     if (data.summary.fault !== null) return fail(data.summary.fault);
     const mirrors = notMirroredOf(recipe, data.classes);
     if (!mirrors.ok) return mirrors;

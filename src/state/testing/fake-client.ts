@@ -5,11 +5,12 @@ import { dropSteps as plannedDrops } from '../../dmlora/drop-plan.ts';
 import { stage2Step as plannedStage2 } from '../../dmlora/stages.ts';
 import { targetSets } from '../../dmlora/targets.ts';
 import type { Recipe } from '../../recipe/options.ts';
+import { readRecipe } from '../../recipe/read-recipe.ts';
 import { recipeDefaults } from '../../recipe/recipe.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
 import { pairedChange } from '../../understand/paired.ts';
 import type { TrainerClient } from '../../worker/client.ts';
-import { figuresAmong, noise } from './fake-figures.ts';
+import { figuresAmong, listedLike, noise } from './fake-figures.ts';
 import { editImages, galleryOf } from '../../worker/edit-images.ts';
 import type { OpenData } from '../../worker/open-data.ts';
 import type {
@@ -335,7 +336,9 @@ export function createFakeClient(
     checkLabels: () => ok(options.labelCheck ?? { checked: 30, doubts: [] }),
     checkImages: () => ok(options.check ?? { checked: 30, total: 30, findings: [] }),
     viewStep: (asked) => ok(stepLike(opened(), asked, steps)),
-    start: () => {
+    start: ({ queued, recipe: asked }) => {
+      const read = readRecipe(asked);
+      if (queued !== undefined && read.ok) runs = [...runs, listedLike(queued, data, read.value, steps)];
       step = 0;
       drops = [];
       become({ kind: 'preparing', part: 'decode', what: 'Decoding images', done: 0, total: 1 });

@@ -1,6 +1,7 @@
 // Figures of saved runs that look like recorded ones, for the client without a worker.
 import { fail, ok, type Result } from '../../shared/result.ts';
-import type { ListedRun, RunFigures } from '../../worker/protocol.ts';
+import type { Recipe } from '../../recipe/options.ts';
+import type { DataSummary, ListedRun, QueuedRun, RunFigures } from '../../worker/protocol.ts';
 
 /** A repeatable number in [0, 1) from two whole ones. */
 export const noise = (a: number, b: number): number => {
@@ -47,6 +48,7 @@ export function fakeFigures(run: ListedRun, at: number, isSilent: boolean): RunF
       ? null
       : {
           ...{ label, right },
+          answer: label.map((id, i) => (right[i] === 1 ? id : 1 - id)),
           loss: Float32Array.from(
             right,
             (is, i) => (is === 1 ? 0.1 : 1.8) + (0.2 + 0.03 * at) * noise(i, 50 + at),
@@ -54,6 +56,18 @@ export function fakeFigures(run: ListedRun, at: number, isSilent: boolean): RunF
         },
   };
 }
+
+/** A run of several as the list has it once it has ended. */
+export const listedLike = (
+  { id, name }: QueuedRun,
+  { title, images, classes }: DataSummary,
+  recipe: Recipe,
+  steps: number,
+): ListedRun => ({
+  ...{ id, name, recipe, steps, step: steps, bytes: 3e6, deleted: false, finished: true, savedAt: 0 },
+  ...{ model: 'Graft Sprout 64', images: title, imageCount: images, classes: classes.length },
+  validation: { loss: 0.4, accuracy: 0.8 },
+});
 
 /** Of the run of that id in a list; the silent ones have no answers. */
 export function figuresAmong(

@@ -6,6 +6,7 @@ import { deviceStore } from '../device-store.ts';
 import { exportStore } from '../export-store.ts';
 import { hubStore } from '../hub-store.ts';
 import { modelStore } from '../model-store.ts';
+import { queueStore } from '../queue-store.ts';
 import { recipeStore } from '../recipe-store.ts';
 import { runStore } from '../run-store.ts';
 import { savedRunsStore } from '../saved-runs-store.ts';
@@ -80,6 +81,7 @@ export function emptyStores(): void {
   hubStore.setState(hubStore.getInitialState(), true);
   modelStore.setState(modelStore.getInitialState(), true);
   recipeStore.setState(recipeStore.getInitialState(), true);
+  queueStore.setState({ queue: null, going: false, figures: new Map() }, true);
   runStore.setState(runStore.getInitialState(), true);
   savedRunsStore.setState(savedRunsStore.getInitialState(), true);
   stepLog.clear();

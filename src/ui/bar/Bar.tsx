@@ -1,10 +1,12 @@
 // The bar that is always there: the five places, what is loaded, what is happening, how far it is, how long
 // still, and the action that comes next; the device and the theme beside the name.
 import { plainText } from '../../shared/plain-text.ts';
+import { isActive } from '../../state/controls.ts';
 import { useData } from '../../state/data-store.ts';
 import { useDevice } from '../../state/device-store.ts';
 import { useForecast } from '../../state/forecast-store.ts';
 import { useModel } from '../../state/model-store.ts';
+import { progressOf, useQueue } from '../../state/queue-store.ts';
 import { useRun } from '../../state/run-store.ts';
 import { setTheme, useTheme, type Theme } from '../../state/theme-store.ts';
 import { bytesInWords } from '../../shared/bytes-in-words.ts';
@@ -148,13 +150,16 @@ function Now() {
   const diverging = useRun((state) => state.diverging);
   const { whyNotStart } = useControls();
   const opening = useOpening();
+  const isBetween = useQueue((state) => state.going) && pending === null && !isActive(phase);
   return (
     <div className={styles.now}>
       <div className={styles.what}>
         <PhaseChip />
         <Loaded />
         <p className={styles.status} role="status" aria-live="polite" data-testid="status">
-          {statusSentence({ phase, pending, summary, drops, diverging, whyNotStart, opening })}
+          {isBetween
+            ? 'The next run begins.'
+            : statusSentence({ phase, pending, summary, drops, diverging, whyNotStart, opening })}
         </p>
       </div>
       <HowFar />
@@ -202,7 +207,30 @@ function HowFar() {
   );
 }
 
-function useHowFar(): { readonly share: number | null; readonly words: string } {
+interface HowFarWords {
+  readonly share: number | null;
+  readonly words: string;
+}
+
+/** Of several runs it is told how far all of them are. */
+function useHowFar(): HowFarWords {
+  const one = useHowFarOfOne();
+  const state = useQueue((queue) => queue);
+  // Before its first step, and between two runs, nothing is known of the one that comes.
+  const left = useRun(({ phase, speed }) =>
+    'step' in phase && isActive(phase) ? (speed?.secondsLeft ?? null) : null,
+  );
+  const foretold = useForecast(({ forecast }) => (forecast?.kind === 'known' ? forecast.seconds : null));
+  const all = progressOf(state, left, foretold);
+  if (all === null) return one;
+  const { at, of, secondsLeft } = all;
+  return {
+    share: (at - 1 + (one.share ?? 0)) / of,
+    words: `run ${at} of ${of}${secondsLeft === null ? '' : `, about ${aboutText(secondsLeft)} left of all`}`,
+  };
+}
+
+function useHowFarOfOne(): HowFarWords {
   const phase = useRun((state) => state.phase);
   const left = useRun((state) => state.speed?.secondsLeft ?? null);
   const progress = useDevice((state) => state.progress);

@@ -4,6 +4,7 @@ import { useEffect } from 'react';
 import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
 import { isActive } from '../../state/controls.ts';
+import { useQueue } from '../../state/queue-store.ts';
 import { runStore, useRun } from '../../state/run-store.ts';
 import { accuracyWords } from '../../understand/interval.ts';
 import type { Phase } from '../../worker/protocol.ts';
@@ -61,7 +62,9 @@ const wishStore = createStore<Wish>(() => ({ answer: null }));
 /** Keeps the tab's title true and tells of the end; for a component that is always there. */
 export function useTidings(): void {
   const title = useRun((state) => tabTitle(state.phase));
-  const ended = useRun(({ phase: { kind } }) => kind === 'finished' || kind === 'failed');
+  const isOver = useRun(({ phase: { kind } }) => kind === 'finished' || kind === 'failed');
+  // Of several runs the end of the last one is told.
+  const ended = !useQueue((state) => state.going) && isOver;
   useEffect(() => {
     document.title = title;
   }, [title]);

@@ -1,9 +1,11 @@
 // Where a run is prepared, watched and ends: before it the recipe beside what will grow, from then on the
 // curves beside the branches. On a narrow page one part at a time, each with its address.
+import { Suspense } from 'react';
 import { useRun } from '../../state/run-store.ts';
 import { BranchCard } from '../branches/BranchCard.tsx';
 import { ChartsCard } from '../charts/ChartsCard.tsx';
 import { DropCard } from '../drops/DropCard.tsx';
+import { lazyPart } from '../parts/lazy-part.tsx';
 import { Views } from '../parts/Views.tsx';
 import { useAddress } from '../place.ts';
 import { RecipeCard } from '../recipe/RecipeCard.tsx';
@@ -12,6 +14,8 @@ import { ResultCard } from '../result/ResultCard.tsx';
 import { ScalarCard } from '../scalars/ScalarCard.tsx';
 import { RunCard } from './RunCard.tsx';
 import styles from './TrainPlace.module.css';
+
+const QueueCard = lazyPart(() => import('../queue/QueueCard.tsx'));
 
 const parts = [
   { id: 'curves', title: 'Curves' },
@@ -66,6 +70,9 @@ export function TrainPlace() {
         </div>
       </div>
       {!isBefore && recipe}
+      <Suspense fallback={null}>
+        <QueueCard />
+      </Suspense>
     </>
   );
 }

@@ -1,0 +1,219 @@
+// What the page does with several runs: makes a queue, trains one run after the other, and reads what they
+// reached. A run that fails is told and the rest goes on; a stop ends the run under way and leaves the rest. After
+// a reload it goes on where it was: what the next run is made of comes from a run of the queue that is kept.
+import type { Recipe } from '../recipe/options.ts';
+import { faultSentence } from '../shared/describe-fault.ts';
+import { isCancelled, type Fault } from '../shared/fault.ts';
+import { fail, ok, type Result } from '../shared/result.ts';
+import type { RunEnd, TrainerEvent } from '../worker/protocol.ts';
+import { dataStore } from './data-store.ts';
+import { modelStore } from './model-store.ts';
+import { nextItem, queueStore, setItem, type Queue, type QueueItem } from './queue-store.ts';
+import { recipeStore } from './recipe-store.ts';
+import type { Runs } from './run-actions.ts';
+import { runStore } from './run-store.ts';
+import type { SavedRunActions } from './saved-run-actions.ts';
+import { savedRunsStore } from './saved-runs-store.ts';
+
+export interface QueueActions {
+  /** Trains a run for each of so many folds of the open images, by the recipe of the form. */
+  checkByFolds(folds: number): Promise<void>;
+  /** Goes on with what waits, and begins anew what was stopped or failed. */
+  continueQueue(): Promise<void>;
+  /** Puts a queue away; its runs stay in the list. */
+  leaveQueue(): void;
+  /** Reads what those that are done reached, as far as it is not known. */
+  readQueue(): Promise<void>;
+}
+
+export interface Queues {
+  readonly actions: QueueActions;
+  /** Is told every event. */
+  hear(event: TrainerEvent): void;
+  /** The run under way is to end, and the rest is not to begin. */
+  stop(): void;
+  /** The worker died and another one has what there was: a run that is not under way in it is over. */
+  recovered(): void;
+}
+
+interface Parts {
+  readonly runs: Runs;
+  readonly saved: SavedRunActions;
+  /** Lets a run begin, unless another tab trains. */
+  readonly alone: (begin: () => Promise<void>) => Promise<void>;
+  /** Done when the worker is there again. */
+  readonly awake: () => Promise<void>;
+}
+
+/** The runs of a check by folds. */
+function foldItems(recipe: Recipe, folds: number, images: string): QueueItem[] {
+  return Array.from({ length: folds }, (_, i) => ({
+    id: crypto.randomUUID(),
+    name: `${images}, fold ${i + 1} of ${folds}`,
+    label: `Fold ${i + 1}`,
+    recipe: { ...recipe, split: { ...recipe.split, folds, fold: i + 1 } },
+    ...{ state: 'waiting' as const, why: null, seconds: null },
+  }));
+}
+
+/** How a run came to its end. */
+type Ended = Result<RunEnd>;
+
+export function createQueue({ runs, saved, alone, awake }: Parts): Queues {
+  /** Told how the run under way ended. */
+  let ended: ((end: Ended) => void) | null = null;
+  let stopped = new AbortController();
+
+  const untilEnd = (): Promise<Ended> =>
+    new Promise((resolve) => {
+      ended = resolve;
+    });
+
+  function end(how: Ended): void {
+    ended?.(how);
+    ended = null;
+  }
+
+  /** Opens a run that is kept; done when it has ended. */
+  async function toItsEnd(id: string): Promise<Ended> {
+    const over = untilEnd();
+    await saved.openRun(id);
+    const { opened, fault } = savedRunsStore.getState();
+    return opened?.id === id ? over : fail(fault ?? { kind: 'bug', message: 'the run was not opened' });
+  }
+
+  /** Whether the run that is there is one of the queue; opens one that has ended where it is not. */
+  async function isThere({ items, images }: Queue): Promise<Result<boolean>> {
+    const { opened, saved: last, runs: listed } = savedRunsStore.getState();
+    const there = opened?.id ?? last?.id;
+    if (items.some(({ id }) => id === there)) return ok(true);
+    const known = items.find(({ id }) =>
+      listed?.some((run) => run.id === id && run.finished && !run.deleted),
+    );
+    if (known !== undefined) {
+      const over = await toItsEnd(known.id);
+      return over.ok ? ok(true) : over;
+    }
+    const isFirst = items.every(({ state, seconds }) => state !== 'done' && seconds === null);
+    if (isFirst || dataStore.getState().data?.title === images) return ok(false);
+    const detail = `None of its runs is kept. Open “${images}” again.`;
+    return fail({ kind: 'run-needs', what: 'images', detail });
+  }
+
+  /** Trains a run to its end. */
+  async function train({ id, name, recipe }: QueueItem, queue: Queue): Promise<Ended> {
+    if (savedRunsStore.getState().runs?.some((run) => run.id === id && !run.deleted) === true)
+      return toItsEnd(id);
+    const again = await isThere(queue);
+    if (!again.ok) return again;
+    const over = untilEnd();
+    const queued = { id, name, again: again.value };
+    const reply = await runs.begin({ recipe, backend: queue.backend, queued });
+    return reply.ok ? over : reply;
+  }
+
+  async function readFigures(id: string): Promise<Fault | null> {
+    const reply = await saved.runFigures(id);
+    if (!reply.ok) return reply.fault;
+    queueStore.setState(({ figures }) => ({ figures: new Map([...figures, [id, reply.value]]) }));
+    return null;
+  }
+
+  /** Notes how a run ended. */
+  async function note({ id }: QueueItem, how: Ended, seconds: number): Promise<void> {
+    if (!how.ok && how.fault.kind === 'worker-died') await awake();
+    const isEarly = how.ok ? how.value === 'stopped' : isCancelled(how.fault);
+    if (isEarly) {
+      setItem(id, { state: 'stopped' });
+      return;
+    }
+    const fault = how.ok ? await readFigures(id) : how.fault;
+    if (fault === null) setItem(id, { state: 'done', seconds });
+    else setItem(id, { state: 'failed', why: faultSentence(fault) });
+  }
+
+  async function goOn(): Promise<void> {
+    if (queueStore.getState().going) return;
+    stopped = new AbortController();
+    const { signal } = stopped;
+    queueStore.setState(({ queue }) => ({
+      going: true,
+      queue: queue === null ? null : { ...queue, stopped: false },
+    }));
+    try {
+      for (;;) {
+        const { queue } = queueStore.getState();
+        const item = nextItem(queue);
+        if (queue === null || item === undefined || signal.aborted) break;
+        setItem(item.id, { state: 'going' });
+        const startedAt = performance.now();
+        const held: { how: Ended | null } = { how: null };
+        await alone(async () => {
+          held.how = await train(item, queue);
+        });
+        // Another tab trains.
+        if (held.how === null) {
+          setItem(item.id, { state: 'waiting' });
+          break;
+        }
+        await note(item, held.how, (performance.now() - startedAt) / 1000);
+      }
+    } finally {
+      queueStore.setState({ going: false });
+    }
+  }
+
+  return {
+    actions: {
+      async checkByFolds(folds) {
+        const { recipe, backend } = recipeStore.getState();
+        const [model, data] = [modelStore.getState().model, dataStore.getState().data];
+        if (recipe === null || model === null || data === null || queueStore.getState().going) return;
+        const items = foldItems(recipe, folds, data.title);
+        const queue = { kind: 'folds', model: model.title, images: data.title, backend, items } as const;
+        queueStore.setState({ queue: { ...queue, stopped: false }, figures: new Map() });
+        await goOn();
+      },
+      async continueQueue() {
+        await saved.loadRuns();
+        queueStore.setState(({ queue }) =>
+          queue === null
+            ? {}
+            : {
+                queue: {
+                  ...queue,
+                  items: queue.items.map((item) =>
+                    item.state === 'stopped' || item.state === 'failed'
+                      ? { ...item, id: crypto.randomUUID(), state: 'waiting', why: null }
+                      : item,
+                  ),
+                },
+              },
+        );
+        await goOn();
+      },
+      leaveQueue() {
+        if (!queueStore.getState().going) queueStore.setState({ queue: null, figures: new Map() });
+      },
+      async readQueue() {
+        const { queue, figures } = queueStore.getState();
+        for (const { id, state } of queue?.items ?? [])
+          if (state === 'done' && !figures.has(id)) await readFigures(id);
+      },
+    },
+    hear(event) {
+      if (event.kind !== 'phase') return;
+      const { phase } = event;
+      if (phase.kind === 'finished') end(ok(phase.end));
+      if (phase.kind === 'failed') end(fail(phase.fault));
+    },
+    stop() {
+      stopped.abort();
+      queueStore.setState(({ queue }) => ({ queue: queue === null ? null : { ...queue, stopped: true } }));
+    },
+    recovered() {
+      const { phase } = runStore.getState();
+      if (phase.kind === 'failed') end(fail(phase.fault));
+    },
+  };
+}

@@ -1,0 +1,136 @@
+// Several runs one after the other, over a client without a worker: folds, a run that fails, a stop, a reload.
+import { beforeEach, describe, expect, it } from 'vitest';
+import { pooledFolds } from '../understand/folds.ts';
+import type { Commands } from '../worker/protocol.ts';
+import { nextItem, progressOf, queueOf, queueStore } from './queue-store.ts';
+import { recipeStore } from './recipe-store.ts';
+import { runStore } from './run-store.ts';
+import { savedRunsStore } from './saved-runs-store.ts';
+import type { FakeClient } from './testing/fake-client.ts';
+import { emptyStores, settled, started } from './testing/started-trainer.ts';
+
+beforeEach(emptyStores);
+
+const states = (): string[] => queueStore.getState().queue?.items.map(({ state }) => state) ?? [];
+const startsOf = ({ sent }: FakeClient): Commands['start']['input'][] =>
+  sent.filter(({ name }) => name === 'start').map(({ input }) => input as Commands['start']['input']);
+/** The run under way is saved and played to its end, and what follows from it begins. */
+async function playOne(client: FakeClient): Promise<void> {
+  const going = queueStore.getState().queue?.items.find(({ state }) => state === 'going');
+  if (going !== undefined) client.emit({ kind: 'saved', id: going.id, step: 1, busyMs: 0 });
+  client.play(100);
+  for (let i = 0; i < 5; i++) await settled();
+}
+
+describe('a check by folds', () => {
+  it('trains a run for each fold, the later ones on what the first was made of', async () => {
+    const [trainer, client] = await started({ steps: 20, depth: 1 });
+    const form = recipeStore.getState().recipe;
+    const whole = trainer.checkByFolds(3);
+    await settled();
+    expect(states()).toEqual(['going', 'waiting', 'waiting']);
+    expect(progressOf(queueStore.getState(), 5, 10)).toEqual({ at: 1, of: 3, secondsLeft: 25 });
+    // Once one is done its time is what the others are expected to take.
+    for (let i = 0; i < 3; i++) await playOne(client);
+    await whole;
+    expect(states()).toEqual(['done', 'done', 'done']);
+    expect(queueStore.getState()).toMatchObject({ going: false, figures: { size: 3 } });
+    const sent = startsOf(client);
+    expect(sent.map(({ recipe }) => (recipe as { split: object }).split)).toMatchObject([
+      { folds: 3, fold: 1 },
+      { folds: 3, fold: 2 },
+      { folds: 3, fold: 3 },
+    ]);
+    expect(sent.map(({ queued }) => queued)).toMatchObject([
+      { again: false, name: 'Set, fold 1 of 3' },
+      { again: true },
+      { again: true },
+    ]);
+    expect(recipeStore.getState().recipe).toBe(form);
+    trainer.leaveQueue();
+    expect(queueStore.getState().queue).toBeNull();
+  });
+
+  it('tells of a run that fails, and goes on with the rest', async () => {
+    const [trainer, client] = await started({ steps: 20, depth: 1 });
+    const whole = trainer.checkByFolds(3);
+    await settled();
+    await playOne(client);
+    const fault = { kind: 'device-lost', step: 3, detail: 'It was restarted.' } as const;
+    client.emit({ kind: 'phase', phase: { kind: 'failed', fault, step: 3, resumable: true } });
+    await playOne(client);
+    await playOne(client);
+    await whole;
+    expect(states()).toEqual(['done', 'failed', 'done']);
+    expect(queueStore.getState().queue?.items[1]?.why).toContain('restarted');
+  });
+
+  it('ends with the run that is stopped, and goes on with a new one when it is asked to', async () => {
+    const [trainer, client] = await started({ steps: 20, depth: 1 });
+    const whole = trainer.checkByFolds(3);
+    await settled();
+    await playOne(client);
+    await trainer.stop();
+    await whole;
+    expect(states()).toEqual(['done', 'stopped', 'waiting']);
+    expect(startsOf(client)).toHaveLength(2);
+    const stopped = queueStore.getState().queue?.items[1]?.id;
+    const rest = trainer.continueQueue();
+    await settled();
+    for (let i = 0; i < 2; i++) await playOne(client);
+    await rest;
+    expect(states()).toEqual(['done', 'done', 'done']);
+    expect(queueStore.getState().queue?.items[1]?.id).not.toBe(stopped);
+  });
+
+  it('goes on after a reload with the run that was under way, or on what a run of it was made of', async () => {
+    const [first, before] = await started({ steps: 20, depth: 1 });
+    void first.checkByFolds(3);
+    await settled();
+    await playOne(before);
+    await first.loadRuns();
+    const { queue } = queueStore.getState();
+    const kept = queueOf(JSON.stringify(queue));
+    expect(kept).toEqual(queue);
+    const runs = savedRunsStore.getState().runs ?? [];
+    expect(runs.map(({ name }) => name)).toEqual(['Set, fold 1 of 3', 'Set, fold 2 of 3']);
+
+    emptyStores();
+    const [trainer, client] = await started({ steps: 20, depth: 1, runs });
+    queueStore.setState({ queue: kept });
+    expect(nextItem(kept)?.label).toBe('Fold 2');
+    const rest = trainer.continueQueue();
+    for (let i = 0; i < 4; i++) await playOne(client);
+    await rest;
+    expect(states()).toEqual(['done', 'done', 'done']);
+    const asked = client.sent.filter(({ name }) => name === 'openRun').map(({ input }) => input);
+    expect(asked).toMatchObject([{ id: kept?.items[1]?.id }]);
+    expect(startsOf(client).map(({ queued }) => queued)).toMatchObject([{ again: true }]);
+    expect(runStore.getState().fault).toBeNull();
+  });
+
+  it('is forgotten where it cannot be read', () => {
+    expect(queueOf('{"kind":"folds"')).toBeNull();
+    expect(queueOf('{"kind":"spells","items":[]}')).toBeNull();
+    expect(queueOf(null)).toBeNull();
+  });
+});
+
+it('answers out of fold are counted once, together and each by itself', () => {
+  const pooled = pooledFolds(
+    [
+      { fold: 1, label: Int32Array.of(0, 1, 1), answer: Int32Array.of(0, 1, 0) },
+      { fold: 2, label: Int32Array.of(0, 0, 1, 2), answer: Int32Array.of(0, 1, 1, 2) },
+    ],
+    3,
+  );
+  expect(pooled).toMatchObject({ right: 5, of: 7, accuracy: 5 / 7 });
+  expect(pooled.folds).toEqual([
+    { fold: 1, right: 2, of: 3 },
+    { fold: 2, right: 3, of: 4 },
+  ]);
+  // Wilson's interval of 5 of 7.
+  expect(pooled.interval[0]).toBeCloseTo(0.3589, 3);
+  expect(pooled.interval[1]).toBeCloseTo(0.9178, 3);
+  expect(Array.from(pooled.confusion.counts)).toEqual([2, 1, 0, 1, 2, 0, 0, 0, 1]);
+});
