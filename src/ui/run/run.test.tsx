@@ -13,10 +13,10 @@ vi.mock('../charts/LineChart.tsx', () => ({ LineChart: () => null }));
 
 /** Phase, its name on the chip, the beginning of what is said, and what can be pressed. */
 const runInPhases: readonly (readonly [string, string, string, readonly string[]])[] = [
-  ['ready', 'Ready', 'Everything is ready', ['Start']],
+  ['ready', 'Ready', 'Everything is ready', ['Start', 'Step']],
   ['a wrong setting', 'Ready', 'Correct the marked settings', []],
   ['images refused', 'Ready', 'could not be used: why stands under Images', []],
-  ['a long run', 'Ready', 'Everything is ready', ['Start']],
+  ['a long run', 'Ready', 'Everything is ready', ['Start', 'Step']],
   ['preparing', 'Preparing', 'Preparing: looking at 1,000 images.', ['Stop']],
   ['training, stage 1', 'Training, stage 1', 'Stage 1: branches and head learn', ['Pause', 'Stop']],
   ['training, stage 2', 'Training, stage 2', 'the scalars and the head learn', ['Pause', 'Stop']],
@@ -33,10 +33,10 @@ const runInPhases: readonly (readonly [string, string, string, readonly string[]
   ['many classes', 'Finished', 'All steps are done', ['Start']],
   ['exporting', 'Finished', 'All steps are done', []],
   ['exported', 'Finished', 'All steps are done', ['Start']],
-  ['images with remarks', 'Ready', 'Everything is ready', ['Start']],
-  ['an unfinished run', 'Ready', 'Everything is ready', ['Start']],
-  ['runs to compare', 'Ready', 'Everything is ready', ['Start']],
-  ['no WebGPU', 'Ready', 'Everything is ready', ['Start']],
+  ['images with remarks', 'Ready', 'Everything is ready', ['Start', 'Step']],
+  ['an unfinished run', 'Ready', 'Everything is ready', ['Start', 'Step']],
+  ['runs to compare', 'Ready', 'Everything is ready', ['Start', 'Step']],
+  ['no WebGPU', 'Ready', 'Everything is ready', ['Start', 'Step']],
 ];
 
 describe('the run in every phase', () => {
@@ -224,6 +224,6 @@ describe('away from the page', () => {
     expect(pressable()).toEqual([]);
     expect(screen.getByTestId('status').textContent).toContain('Another tab of Graft is training');
     act(() => tabsStore.setState({ run: null }));
-    expect(pressable()).toEqual(['Start']);
+    expect(pressable()).toEqual(['Start', 'Step']);
   });
 });
