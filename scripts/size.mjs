@@ -8,15 +8,15 @@ import { dist } from './setup/paths.mjs';
 
 /** Largest size of each part in kB (1000 bytes), gzipped. */
 const limits = new Map([
-  ['page', 176],
-  ['worker', 412],
+  ['page', 178],
+  ['worker', 416],
   ['images', 14],
   ['one-thread', 14],
   ['files', 12],
   ['tables', 120],
   ['decoders', 64],
   ['hub', 60],
-  ['export', 43],
+  ['export', 44],
   ['runs', 20],
   ['understand', 40],
   ['places', 18],
@@ -92,7 +92,7 @@ for (const [part, bytes] of sizes) {
 }
 
 // What a first visit fetches for the later ones, models and images included.
-const keptLimit = 14_100;
+const keptLimit = 14_115;
 const kept = (await keptFiles(dist)).reduce((sum, { bytes }) => sum + bytes, 0) / 1000;
 console.log(`offline  ${kept.toFixed(1).padStart(7)} kB kept in the browser of at most ${keptLimit} kB`);
 if (kept > keptLimit) process.exitCode = 1;

@@ -5,6 +5,8 @@
 //   symbol  variable            shape          symbol  variable        shape
 //   A_k     branch.A (down)     [r, in]        s_m     module.scalar   one number
 //   B_k     branch.B (up)       [out, r]       g_mk    Gates           one number a live branch
+//                                              c       factorOf        one number, fixed
+import { assert } from '../shared/assert.ts';
 import { ndArray, zeros, type NdArray } from '../shared/array.ts';
 import { randomStream } from '../shared/random.ts';
 import { linearName, linearShape, type Linear, type ParamName } from '../vit/parameters.ts';
@@ -31,9 +33,19 @@ export interface Fading {
   readonly gate: number;
 }
 
+/** alpha / r as in LoRA, or alpha / sqrt(r) as in rsLoRA. */
+export interface Scaling {
+  readonly by: 'lora' | 'rslora';
+  readonly alpha: number;
+}
+
 export interface AdaptedModule {
   readonly name: ModuleName;
   readonly scalar: number;
+  /** The scalar's name where several modules have it in common: then all of them have its value. */
+  readonly sharedScalar?: ParamName;
+  /** By what the whole output is multiplied beside s: `factorOf`. Absent: by nothing. */
+  readonly scaling?: Scaling;
   /** The live branches, in ascending index. */
   readonly branches: readonly Branch[];
   /** What dropped branches left in the frozen weight, W + B A; absent where they left nothing. */
@@ -69,25 +81,44 @@ export interface Adapter {
 export type Gates = ReadonlyMap<ModuleName, readonly number[]>;
 export const allOpen: Gates = new Map();
 
-/** The gates of one module. */
+/**
+ * The gates of one module times its fixed factor: all that the branches' sum is weighted with beside s, so that
+ * engines, merge and exports have the factor by having gates.
+ */
 export function gatesOf(gates: Gates, module: AdaptedModule): readonly number[] {
-  return gates.get(module.name) ?? ownGates(module);
+  const factor = factorOf(module);
+  const open = gates.get(module.name) ?? ownGates(module);
+  return factor === 1 ? open : open.map((gate) => factor * gate);
 }
 
 const ownGates = ({ branches }: AdaptedModule): readonly number[] =>
   branches.map(({ fading }) => fading?.gate ?? 1);
 
-/** Gates that say all that an adapter's own ones say; the given ones themselves where nothing fades. */
+/**
+ * Gates that say all that an adapter's own ones say, without the fixed factors; the given ones themselves where
+ * nothing fades.
+ */
 export function resolvedGates({ modules }: Adapter, gates: Gates): Gates {
   const fading = modules.some(({ branches }) => branches.some((branch) => branch.fading !== undefined));
   return fading ? new Map(modules.map((one) => [one.name, gates.get(one.name) ?? ownGates(one)])) : gates;
+}
+
+/**
+ * The fixed factor c of a module's output, never trained: 1, alpha / r (Hu et al., "LoRA", 2022) or alpha / sqrt(r)
+ * (Kalajdzievski, "A Rank Stabilization Scaling Factor for Fine-Tuning with LoRA", 2023). r is the rank of one
+ * branch: a drop does not change what the others add.
+ */
+export function factorOf({ scaling, branches }: Pick<AdaptedModule, 'scaling' | 'branches'>): number {
+  const rank = branches[0]?.A.shape[0] ?? 1;
+  return scaling === undefined ? 1 : scaling.alpha / (scaling.by === 'lora' ? rank : Math.sqrt(rank));
 }
 
 /** Names of the trainable parameters, as in reference vectors, moments and checkpoints. */
 export const paramNames = {
   down: (module: ModuleName, branch: number): ParamName => `${module}.A.${branch}`,
   up: (module: ModuleName, branch: number): ParamName => `${module}.B.${branch}`,
-  scalar: (module: ModuleName): ParamName => `${module}.s`,
+  scalar: ({ name, sharedScalar }: Pick<AdaptedModule, 'name' | 'sharedScalar'>): ParamName =>
+    sharedScalar ?? `${name}.s`,
   headWeight: 'head.weight',
   headBias: 'head.bias',
 } as const;
@@ -123,6 +154,7 @@ export function initialAdapter(
   options: DmloraOptions,
   seed: number,
 ): Adapter {
+  const { scaling: by } = options;
   const modules = adaptedLinears(config, options).map(({ block, linear, position }) => {
     const [out, input] = linearShape(config, linear);
     const branches = Array.from({ length: options.branches }, (_, index): Branch => {
@@ -134,7 +166,15 @@ export function initialAdapter(
       );
       return { index, A: ndArray([options.rank, input], values), B: zeros([out, options.rank]) };
     });
-    return { name: linearName(block, linear), scalar: options.scalarStart, branches };
+    return {
+      name: linearName(block, linear),
+      scalar: options.scalarStart,
+      ...(options.scalarShare === 'linear'
+        ? {}
+        : { sharedScalar: options.scalarShare === 'block' ? `blocks.${block}.s` : 'all.s' }),
+      ...(by === 'none' ? {} : { scaling: { by, alpha: options.alpha } }),
+      branches,
+    };
   });
   const stream = randomStream(seed, 'headInit');
   const weight = Float32Array.from(
@@ -158,13 +198,37 @@ function truncatedNormal(stream: ReturnType<typeof randomStream>, i: number): nu
   }
 }
 
+/** A scalar of the adapter, and the modules whose it is: a run of them, since blocks lie together. */
+export interface ScalarPlace {
+  readonly name: ParamName;
+  readonly first: number;
+  readonly count: number;
+}
+
+/** The adapter's scalars in the order of its modules. */
+export function scalarPlaces({ modules }: Pick<Adapter, 'modules'>): ScalarPlace[] {
+  const places: ScalarPlace[] = [];
+  modules.forEach((module, i) => {
+    const name = paramNames.scalar(module);
+    const last = places.at(-1);
+    if (last?.name === name) places[places.length - 1] = { ...last, count: last.count + 1 };
+    else places.push({ name, first: i, count: 1 });
+  });
+  assert(
+    new Set(places.map(({ name }) => name)).size === places.length,
+    'modules of one scalar lie together',
+  );
+  return places;
+}
+
 /** Every trainable parameter of the adapter under its name; scalars as arrays of one element and rank 0. */
 export function parametersOf(adapter: Adapter): Map<ParamName, NdArray> {
   const parameters = new Map<ParamName, NdArray>();
-  for (const { name, scalar, branches } of adapter.modules) {
+  for (const module of adapter.modules) {
+    const { name, scalar, branches } = module;
     for (const { index, A, B } of branches)
       parameters.set(paramNames.down(name, index), A).set(paramNames.up(name, index), B);
-    parameters.set(paramNames.scalar(name), ndArray([], Float32Array.of(scalar)));
+    parameters.set(paramNames.scalar(module), ndArray([], Float32Array.of(scalar)));
   }
   return parameters
     .set(paramNames.headWeight, adapter.head.weight)
@@ -181,7 +245,7 @@ export function withParameters(adapter: Adapter, parameters: ReadonlyMap<ParamNa
   return {
     modules: adapter.modules.map((module) => ({
       ...module,
-      scalar: value(paramNames.scalar(module.name)).data[0] ?? module.scalar,
+      scalar: value(paramNames.scalar(module)).data[0] ?? module.scalar,
       branches: module.branches.map((branch) => ({
         ...branch,
         A: value(paramNames.down(module.name, branch.index)),

@@ -2,7 +2,14 @@
 // pure function from it and an adapter to what an engine is asked with. Nothing is trained, and the adapter
 // stays as it is.
 import { assert, present } from '../shared/assert.ts';
-import type { AdaptedModule, Adapter, Branch, Gates, ModuleName } from './adapter.ts';
+import {
+  paramNames,
+  type AdaptedModule,
+  type Adapter,
+  type Branch,
+  type Gates,
+  type ModuleName,
+} from './adapter.ts';
 
 /** One branch by its number from the start. */
 export interface BranchRef {
@@ -65,6 +72,12 @@ export function imagined(
     return { ...module, scalar, branches };
   });
   const changed = modules.some((module, i) => module !== adapter.modules[i]);
+  // Nothing is trained with it: what modules shared may differ.
+  const apart = modules.map((module) =>
+    module.sharedScalar === undefined
+      ? module
+      : { ...module, sharedScalar: paramNames.scalar({ name: module.name }) },
+  );
   const gates = new Map(
     modules.flatMap(({ name, branches }) => {
       const isOff = branches.map(({ index }) => off.some(isAt({ module: name, branch: index })));
@@ -73,7 +86,7 @@ export function imagined(
     }),
   );
   // What is imagined is never trained, and a branch that is back has no moments to go with the others'.
-  return { adapter: changed ? { ...adapter, modules, moments: new Map() } : adapter, gates };
+  return { adapter: changed ? { ...adapter, modules: apart, moments: new Map() } : adapter, gates };
 }
 
 /** Of these branches all but some are off: what "only" means. */

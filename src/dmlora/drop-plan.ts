@@ -3,10 +3,11 @@
 import { randomStream } from '../shared/random.ts';
 import { paramNames, type AdaptedModule, type Adapter, type ModuleName } from './adapter.ts';
 import { branchStrengths } from './merge.ts';
-import { stackedLora } from './stacked-lora.ts';
+import { stackedUpdate } from './stacked-lora.ts';
 import { stage2Step } from './stages.ts';
 import { svdFold } from './svd-fold.ts';
 import { cosinesOf, productsOf } from './updates.ts';
+import { dropPlacesIn } from '../recipe/drop-places.ts';
 import type { DmloraOptions } from '../recipe/recipe.ts';
 
 export interface DropEvent {
@@ -21,8 +22,9 @@ export interface DropEvent {
 /**
  * The steps at which drops happen: K - K_end events over the window, the first at its begin and the last at
  * its end (one event alone lies in the middle). Between these they are equally spaced, or where half a
- * cosine, falling over the window from 1 to 0, has fallen by equal parts. Never before step 1, never after
- * the last step. Branches that fade leave so much later, where stage 2 or the last step begins at the latest.
+ * cosine, falling over the window from 1 to 0, has fallen by equal parts. Or where the recipe names a place for
+ * each. Never before step 1, never after the last step. Branches that fade leave so much later, where stage 2 or
+ * the last step begins at the latest.
  */
 export function dropSteps(options: DmloraOptions, steps: number): number[] {
   return dropTimes(options, steps).map(({ step }) => step);
@@ -30,7 +32,22 @@ export function dropSteps(options: DmloraOptions, steps: number): number[] {
 
 function dropTimes(options: DmloraOptions, steps: number): Pick<DropEvent, 'begin' | 'step'>[] {
   const events = options.dropMode === 'permanent' ? options.branches - options.branchesEnd : 0;
+  const within = (step: number): number => Math.min(Math.max(1, Math.round(step)), Math.max(1, steps - 1));
+  const length = options.dropEffect === 'fade' ? options.fadeSteps : 0;
+  const latest = Math.min(stage2Step(options, steps), steps - 1);
+  return beginnings(options, events, steps).map((place) => {
+    const begin = within(place);
+    return { begin, step: Math.max(begin, Math.min(begin + length, latest)) };
+  });
+}
+
+/** Where the events begin, in steps, before they are rounded. */
+function beginnings(options: DmloraOptions, events: number, steps: number): number[] {
   const [first, last] = options.dropWindow;
+  if (options.dropSpacing === 'steps')
+    return (dropPlacesIn(options.dropSteps) ?? [])
+      .slice(0, events)
+      .map(({ kind, value }) => (kind === 'share' ? value * steps : value));
   return Array.from({ length: events }, (_, i) => {
     const share =
       events === 1
@@ -38,10 +55,7 @@ function dropTimes(options: DmloraOptions, steps: number): Pick<DropEvent, 'begi
         : options.dropSpacing === 'cosine'
           ? first + ((last - first) * Math.acos(1 - (2 * i) / (events - 1))) / Math.PI
           : first + ((last - first) * i) / (events - 1);
-    const begin = Math.min(Math.max(1, Math.round(share * steps)), Math.max(1, steps - 1));
-    const length = options.dropEffect === 'fade' ? options.fadeSteps : 0;
-    const latest = Math.min(stage2Step(options, steps), steps - 1);
-    return { begin, step: Math.max(begin, Math.min(begin + length, latest)) };
+    return share * steps;
   });
 }
 
@@ -132,7 +146,7 @@ export function dropBranches(
       ...module,
       branches: module.branches.filter(({ index }) => (index === gone) === leaves),
     });
-    return effect === 'absorb' ? { ...part(false), absorbed: stackedLora(part(true)) } : part(false);
+    return effect === 'absorb' ? { ...part(false), absorbed: stackedUpdate(part(true)) } : part(false);
   });
   return { ...adapter, modules, moments };
 }

@@ -40,6 +40,20 @@ test('two events may be under way: each has its gates, and the first leaves firs
       expect([2, 3]).toContain(index);
 });
 
+test('a fixed factor counts once, beside gates that fall and gates that are given', () => {
+  const scaled = {
+    ...once,
+    modules: once.modules.map((module) => ({ ...module, scaling: { by: 'lora', alpha: 6 } as const })),
+  };
+  const factor = 6 / (adapter.modules[0]!.branches[0]!.A.shape[0] ?? NaN);
+  const half = fadedTo(scaled, 6);
+  const expected = [1, 0.5, 1, 1].map((gate) => factor * gate);
+  expect(gatesOf(allOpen, half.modules[0]!)).toEqual(expected);
+  expect(gatesOf(resolvedGates(half, allOpen), half.modules[0]!)).toEqual(expected);
+  const given = new Map([[name, [0, 1, 1, 0]]]);
+  expect(gatesOf(resolvedGates(half, given), half.modules[0]!)).toEqual([0, factor, factor, 0]);
+});
+
 test('whoever reads the adapter has its gates, unless told others', () => {
   const half = fadedTo(once, 6);
   expect(resolvedGates(adapter, allOpen)).toBe(allOpen);

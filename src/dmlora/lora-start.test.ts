@@ -119,12 +119,12 @@ test('rows of a fused pair are its thirds, without the ranks of the other parts'
   expect(loraRows(fused, 24, 36)).toEqual(v);
 });
 
-test('branches that were exported as a LoRA start the same branches again', () => {
-  const recipe = options({ branches: 4, rank: 2, scalarStart: 2 });
+test('branches that were exported as a LoRA start the same branches again, whatever scales them', () => {
+  const recipe = options({ branches: 4, rank: 2, scalarStart: 2, scaling: 'rslora', alpha: 3 });
   const first = withLoras(initialAdapter(config, 5, recipe, 1), [loraAt(0, 'q', 8)]);
   const module = present(first.modules[0], 'module');
   const again = withLoras(initialAdapter(config, 5, recipe, 2), [
-    { block: 0, linear: 'q', scale: 1, ...stackedLora(module) },
+    { block: 0, linear: 'q', scale: 3 / Math.sqrt(2), ...stackedLora(module) },
   ]);
   const got = moduleUpdate(present(again.modules[0], 'module'));
   assertClose('update', got, moduleUpdate(module), { abs: 1e-6, rel: 1e-6 });

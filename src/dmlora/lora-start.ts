@@ -6,7 +6,7 @@ import { shownSome } from '../shared/describe-fault.ts';
 import { optionOf, type Path } from '../recipe/options.ts';
 import type { DmloraOptions } from '../recipe/recipe.ts';
 import { linearName, linears, type Linear } from '../vit/parameters.ts';
-import type { AdaptedModule, Adapter, LoraPair } from './adapter.ts';
+import { factorOf, type AdaptedModule, type Adapter, type LoraPair } from './adapter.ts';
 import { targetSets } from './targets.ts';
 
 /** A LoRA on one linear: W + scale B A. */
@@ -122,7 +122,7 @@ export function lorasAlone(loras: readonly LinearLora[]): AdaptedModule[] {
 
 /**
  * An initial adapter whose branches hold the LoRAs: column i of each goes to branch i mod branches, its A as
- * it is, its B times scale / s, so that s sum_k B_k A_k = scale B A. What a branch has left keeps its initial
+ * it is, its B times scale / (s c), so that s c sum_k B_k A_k = scale B A. What a branch has left keeps its initial
  * A and B = 0.
  *
  * @param loras for which `loraProblem` found none.
@@ -141,7 +141,7 @@ export function withLoras(adapter: Adapter, loras: readonly LinearLora[]): Adapt
 function dealt(module: AdaptedModule, { A, B, scale }: LinearLora): AdaptedModule {
   const [columns = 0, input = 0] = A.shape;
   const count = module.branches.length;
-  const factor = scale / module.scalar;
+  const factor = scale / (module.scalar * factorOf(module));
   const branches = module.branches.map((branch, k) => {
     const [out = 0, rank = 0] = branch.B.shape;
     if (columns > count * rank) throw new Error(`${module.name} has no room for rank ${columns}`);

@@ -4,7 +4,14 @@ import { describe, expect, test } from 'vitest';
 import fc from 'fast-check';
 import { originalVit, type VitConfig } from '../vit/vit-config.ts';
 import { ndArray } from '../shared/array.ts';
-import { initialAdapter, paramNames, parametersOf, withParameters, type Adapter } from './adapter.ts';
+import {
+  initialAdapter,
+  paramNames,
+  parametersOf,
+  scalarPlaces,
+  withParameters,
+  type Adapter,
+} from './adapter.ts';
 import { dropBranches, dropPlan, dropSteps, leavingBranches } from './drop-plan.ts';
 import { branchStrengths, mergedWeight, moduleUpdate } from './merge.ts';
 import { recipeDefaults, type DmloraOptions } from '../recipe/recipe.ts';
@@ -130,6 +137,16 @@ describe('drop plan', () => {
       expect(dropSteps({ ...cosine, branchesEnd }, 1000).at(-1)).toBe(branchesEnd === 5 ? 250 : 400);
   });
 
+  test('takes a place for each drop where the recipe names them, as steps or as shares', () => {
+    const named = (dropSteps_: string) =>
+      dropSteps(options({ branchesEnd: 1, dropSpacing: 'steps', dropSteps: dropSteps_ }), 200);
+    expect(named('7, 50,120')).toEqual([7, 50, 120]);
+    expect(named('0 %, 12.5%, 60 %')).toEqual([1, 25, 120]);
+    expect(dropSteps(options({ dropMode: 'none', dropSpacing: 'steps', dropSteps: '7, 9' }), 200)).toEqual(
+      [],
+    );
+  });
+
   test('never drops before step 1 or at the end, whatever the run is', () => {
     fc.assert(
       fc.property(
@@ -236,28 +253,35 @@ describe('drop plan', () => {
     expect([...taken.values()].every((index) => index === 2)).toBe(true);
   });
 
-  test('that is absorbed changes no update, and nothing of the survivors', () => {
-    const before = trained(adapterOf());
-    const moments = new Map(
-      [...parametersOf(before)].map(([name, { data }]) => [name, { m: data, v: data, steps: 4 }]),
-    );
-    const drops = new Map(before.modules.map(({ name }, i) => [name, i % 4]));
-    const lost = dropBranches({ ...before, moments }, drops);
-    const after = dropBranches({ ...before, moments }, drops, 'absorb');
-    expect(after.moments).toEqual(lost.moments);
-    expect(parametersOf(after)).toEqual(parametersOf(lost));
-    before.modules.forEach((module, i) => {
-      const [was, is, less] = [module, after.modules[i]!, lost.modules[i]!].map((one) => moduleUpdate(one));
-      const apart = (a: Float64Array): number =>
-        Math.max(...a.map((value, at) => Math.abs(value - was![at]!)));
-      expect(apart(is!)).toBeLessThan(1e-6);
-      expect(apart(less!)).toBeGreaterThan(1e-3);
-    });
-    // A second one comes to the first.
-    const next = new Map(before.modules.map(({ name }, i) => [name, (i + 1) % 4]));
-    const twice = dropBranches(after, next, 'absorb').modules[0]!;
-    expect(twice.absorbed?.A.shape[0]).toBe(2 * (before.modules[0]!.branches[0]!.A.shape[0] ?? 0));
-  });
+  const scalings = [undefined, { by: 'lora', alpha: 6 }, { by: 'rslora', alpha: 3 }] as const;
+
+  test.each(scalings)(
+    'that is absorbed changes no update, and nothing of the survivors, at %o',
+    (scaling) => {
+      const own = trained(adapterOf());
+      const before =
+        scaling === undefined ? own : { ...own, modules: own.modules.map((one) => ({ ...one, scaling })) };
+      const moments = new Map(
+        [...parametersOf(before)].map(([name, { data }]) => [name, { m: data, v: data, steps: 4 }]),
+      );
+      const drops = new Map(before.modules.map(({ name }, i) => [name, i % 4]));
+      const lost = dropBranches({ ...before, moments }, drops);
+      const after = dropBranches({ ...before, moments }, drops, 'absorb');
+      expect(after.moments).toEqual(lost.moments);
+      expect(parametersOf(after)).toEqual(parametersOf(lost));
+      before.modules.forEach((module, i) => {
+        const [was, is, less] = [module, after.modules[i]!, lost.modules[i]!].map((one) => moduleUpdate(one));
+        const apart = (a: Float64Array): number =>
+          Math.max(...a.map((value, at) => Math.abs(value - was![at]!)));
+        expect(apart(is!)).toBeLessThan(1e-6);
+        expect(apart(less!)).toBeGreaterThan(1e-3);
+      });
+      // A second one comes to the first.
+      const next = new Map(before.modules.map(({ name }, i) => [name, (i + 1) % 4]));
+      const twice = dropBranches(after, next, 'absorb').modules[0]!;
+      expect(twice.absorbed?.A.shape[0]).toBe(2 * (before.modules[0]!.branches[0]!.A.shape[0] ?? 0));
+    },
+  );
 
   test('that folds gives the survivors fresh moments', () => {
     const before = trained(adapterOf());
@@ -282,8 +306,46 @@ describe('stages', () => {
   test('train branches and head first, then scalars and head, from 80 % of the steps', () => {
     expect(stage2Step(options(), 30)).toBe(24);
     expect(stage2Step(options({ scalars: 'off' }), 30)).toBe(30);
-    expect(trainsIn(1)).toEqual({ branches: true, scalars: false, head: true });
-    expect(trainsIn(2)).toEqual({ branches: false, scalars: true, head: true });
+    const [alone, together] = [
+      { branches: true, scalars: false, head: true },
+      { branches: true, scalars: true, head: true },
+    ];
+    expect(trainsIn(1, 'train-then-scale')).toEqual(alone);
+    expect(trainsIn(2, 'train-then-scale')).toEqual({ branches: false, scalars: true, head: true });
+    expect(trainsIn(1, 'off')).toEqual(alone);
+    expect(stage2Step(options({ scalars: 'joint' }), 30)).toBe(30);
+    expect(trainsIn(1, 'joint')).toEqual(together);
+    expect(stage2Step(options({ scalars: 'scale-then-retrain' }), 30)).toBe(24);
+    expect(trainsIn(1, 'scale-then-retrain')).toEqual(together);
+    expect(trainsIn(2, 'scale-then-retrain')).toEqual(alone);
+  });
+
+  test('stage 2 may begin branches and head afresh: those of the start that live, beside the learned scalars', () => {
+    const start = adapterOf({ branches: 3, scalarShare: 'all' });
+    const learned = dropBranches(trained(start), new Map(start.modules.map(({ name }, i) => [name, i % 3])));
+    const after = enterStage2(learned, 'scale-then-retrain', start);
+    expect(after.head).toBe(start.head);
+    after.modules.forEach(({ scalar, branches }, i) => {
+      expect(scalar).toBe(learned.modules[i]?.scalar);
+      expect(scalar).not.toBe(1);
+      expect(branches).toEqual(start.modules[i]?.branches.filter(({ index }) => index !== i % 3));
+    });
+  });
+
+  test('a scalar that a block, or all modules share, is one parameter with one value', () => {
+    const count = 3 * targetSets.qkv.length;
+    for (const [scalarShare, places] of [
+      ['linear', count],
+      ['block', 3],
+      ['all', 1],
+    ] as const) {
+      const adapter = trained(adapterOf({ targets: 'qkv', scalarShare }));
+      const found = scalarPlaces(adapter);
+      expect(found).toHaveLength(places);
+      expect(found.reduce((sum, { count: some }) => sum + some, 0)).toBe(count);
+      expect([...parametersOf(adapter).keys()].filter((name) => name.endsWith('.s'))).toHaveLength(places);
+      expect(new Set(adapter.modules.map(({ scalar }) => scalar)).size).toBe(places);
+    }
   });
 
   test('stage 2 starts with a fresh optimiser and the same values', () => {
@@ -291,7 +353,8 @@ describe('stages', () => {
       ...trained(adapterOf()),
       moments: new Map([['head.bias', { m: new Float32Array(5), v: new Float32Array(5), steps: 9 }]]),
     };
-    expect(enterStage2(adapter)).toEqual({ ...adapter, moments: new Map() });
+    const after = enterStage2(adapter, 'train-then-scale', adapterOf());
+    expect(after).toEqual({ ...adapter, moments: new Map() });
   });
 });
 
@@ -313,6 +376,28 @@ describe('merge', () => {
         });
         expect(update[o * input + j]).toBeCloseTo(module.scalar * expected, 12);
       }
+  });
+
+  test('is multiplied by alpha / r or alpha / √r, and so is what a drop leaves', () => {
+    const rank = module.branches[0]?.A.shape[0] ?? 0;
+    expect(rank).toBe(4);
+    for (const [by, factor] of [
+      ['lora', 3],
+      ['rslora', 6],
+    ] as const) {
+      const [scaled] = adapterOf({ scaling: by, alpha: 12 }).modules;
+      expect(scaled?.scaling).toEqual({ by, alpha: 12 });
+      const adapter = { ...adapterOf(), modules: [{ ...module, scaling: { by, alpha: 12 } }] };
+      const [left] = dropBranches(adapter, new Map([[module.name, 1]])).modules;
+      const [plain] = dropBranches({ ...adapter, modules: [module] }, new Map([[module.name, 1]])).modules;
+      const pairs = [[adapter.modules[0]!, module] as const, [left!, plain!] as const];
+      for (const [one, unscaled] of pairs) {
+        const update = moduleUpdate(one);
+        moduleUpdate(unscaled).forEach((value, i) => expect(update[i]).toBeCloseTo(factor * value, 12));
+      }
+      expect(branchStrengths(left!)[0]).toBeCloseTo(factor * branchStrengths(plain!)[0]!, 12);
+    }
+    expect(adapterOf({ scaling: 'none', alpha: 12 }).modules[0]).not.toHaveProperty('scaling');
   });
 
   test('changes the weight, and un-merging gives it back', () => {

@@ -28,11 +28,14 @@ describe('the stacked pair', () => {
     }
   });
 
-  test('gives the update of the branches, gates included', () => {
-    for (const module of trained.modules) {
+  test('gives the update of the branches, gates included; a fixed factor is its scale', () => {
+    for (const plain of trained.modules) {
+      const module: AdaptedModule = { ...plain, scaling: { by: 'rslora', alpha: 3 } };
+      const factor = 3 / Math.sqrt(2);
+      expect(stackedLora(module)).toEqual(stackedLora(plain));
       const gates = new Map([[module.name, [0.5, 1]]]);
       const weight = zeros([module.branches[0]!.B.shape[0]!, module.branches[0]!.A.shape[1]!]);
-      const applied = withLora(weight, stackedLora(module, gates), 1);
+      const applied = withLora(weight, stackedLora(module, gates), factor);
       assertClose(module.name, applied.data, moduleUpdate(module, gates), { abs: 1e-7, rel: 1e-6 });
     }
   });

@@ -1,18 +1,29 @@
 // DMLoRA as a stock LoRA, without loss: the live branches of a module stacked into one pair of matrices, with
-// the scalar and the gates multiplied into B, so that B A = s sum_k g_k B_k A_k at a scale of one.
+// the scalar and the gates multiplied into B, so that c B A = s c sum_k g_k B_k A_k; the fixed factor c is the
+// LoRA's own scale.
 import { ndArray, type NdArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
-import { allOpen, gatesOf, type AdaptedModule, type Gates, type LoraPair } from './adapter.ts';
+import { allOpen, factorOf, gatesOf, type AdaptedModule, type Gates, type LoraPair } from './adapter.ts';
 
 /**
  * A = the A_k below each other, [K r, in]; B = the s g_k B_k side by side, [out, K r]. What the frozen weight absorbed
- * follows as more of the rank: it is no part of the checkpoint that a LoRA is laid over.
+ * follows as more of the rank: it is no part of the checkpoint that a LoRA is laid over. The fixed factor is left to the
+ * LoRA's scale.
  */
 export function stackedLora(module: AdaptedModule, gates: Gates = allOpen): LoraPair {
+  return stacked(module, gates, factorOf(module));
+}
+
+/** The same with the fixed factor in B: B A is all that the module adds. */
+export function stackedUpdate(module: AdaptedModule, gates: Gates = allOpen): LoraPair {
+  return stacked(module, gates, 1);
+}
+
+function stacked(module: AdaptedModule, gates: Gates, factor: number): LoraPair {
   const open = gatesOf(gates, module);
   const parts = [
-    ...module.branches.map(({ A, B }, k) => ({ A, B, scale: module.scalar * (open[k] ?? 1) })),
-    ...(module.absorbed === undefined ? [] : [{ ...module.absorbed, scale: 1 }]),
+    ...module.branches.map(({ A, B }, k) => ({ A, B, scale: module.scalar * ((open[k] ?? 1) / factor) })),
+    ...(module.absorbed === undefined ? [] : [{ ...module.absorbed, scale: 1 / factor }]),
   ];
   const first = present(parts[0], `a branch of ${module.name}`);
   const [input, out] = [first.A.shape[1] ?? 0, first.B.shape[0] ?? 0];

@@ -46,12 +46,17 @@ OPTIONS = {
     "dmlora.dropWindow.1": (0.4, "The branches that would be left train from the start, as one LoRA: none is dropped."),
     "dmlora.dropRate": (0.5, "All branches train in every step, as one LoRA."),
     "dmlora.dropSpacing": ("even", "The branches that would be left train from the start, as one LoRA: none is dropped."),
+    "dmlora.dropSteps": ("", "The branches that would be left train from the start, as one LoRA: none is dropped."),
     "dmlora.dropPick": ("random", "The branches that would be left train from the start, as one LoRA: none is dropped."),
     "dmlora.dropEffect": ("zero", "The branches that would be left train from the start, as one LoRA: none is dropped."),
     "dmlora.fadeSteps": (20, "The branches that would be left train from the start, as one LoRA: none is dropped."),
     "dmlora.scalars": ("train-then-scale", "A LoRA has no scalar for each layer that could be trained."),
+    "dmlora.scalarShare": ("linear", "A LoRA has no scalar for each layer that could be trained."),
     "dmlora.stage2": (0.8, "A LoRA has no scalar for each layer that could be trained."),
+    "dmlora.stage2Rate": ("run", "A LoRA has no scalar for each layer that could be trained."),
     "dmlora.scalarStart": (1, "A LoRA has no scalar for each layer that could be trained."),
+    "dmlora.scaling": ("none", None),
+    "dmlora.alpha": (8, None),
     "headStart": ("probe", "A new head starts from random numbers; with --adapter it is the adapter’s."),
     "headRate": (0.1, None),
     "warmup": (0.1, None),
@@ -410,7 +415,21 @@ def adapted(run, recipe, model, names, heads, args):
     # A regular expression for the whole name: "output.dense" alone would also match "attention.output.dense".
     ends = "|".join(linear.replace(".", "[.]") for linear in linears)
     pattern = rf".*\.(layers?|blocks)\.({blocks})\.(.*\.)?({ends})"
-    config = LoraConfig(r=rank, lora_alpha=rank, target_modules=pattern, modules_to_save=heads, lora_dropout=0.0)
+    # Graft scales by the rank of one branch, PEFT by that of all of them together: the same factor.
+    scaling, share = recipe["dmlora.scaling"], rank / recipe["dmlora.rank"]
+    alpha = {
+        "none": rank,
+        "lora": recipe["dmlora.alpha"] * share,
+        "rslora": recipe["dmlora.alpha"] * math.sqrt(share),
+    }[scaling]
+    config = LoraConfig(
+        r=rank,
+        lora_alpha=alpha,
+        use_rslora=scaling == "rslora",
+        target_modules=pattern,
+        modules_to_save=heads,
+        lora_dropout=0.0,
+    )
     if run["model"]["library"] == "timm":
         config.target_modules = pattern.replace(r".*\.(layers?|blocks)", r"(.*\.)?blocks", 1)
     return get_peft_model(model, config)

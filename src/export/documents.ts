@@ -110,6 +110,9 @@ function cardFacts(
       ['warm-up', `${recipe.warmup} of the steps, then cosine`],
       ['weight decay', `${recipe.weightDecay} on branches and the head’s weight (AdamW)`],
       ['gradient clip', `${recipe.clipNorm}, global norm`],
+      ...(dmlora.scaling === 'none'
+        ? []
+        : [['factor of the branches', scalingWords[dmlora.scaling](dmlora.alpha)] as const]),
       ...(recipe.labelSmoothing === 0 ? [] : [['label smoothing', String(recipe.labelSmoothing)] as const]),
       ...(recipe.rotation === 0 ? [] : [['rotation', `up to ${recipe.rotation} degrees`] as const]),
       ...(recipe.colourJitter === 0
@@ -146,11 +149,7 @@ function cardFacts(
       targets: dmlora.targets,
       dropSteps,
       drops: dropSteps.length === 0 ? stayWords(dmlora) : dropWords(dmlora),
-      stage2:
-        result.scalarsKept === null
-          ? 'The scalars were not trained.'
-          : `From step ${plan.stage2Step} the scalars and the head alone were trained` +
-            (result.scalarsKept ? '.' : '; the result is a state from before that.'),
+      stage2: stageWords(dmlora.scalars, plan.stage2Step, result.scalarsKept),
       scalars: Object.entries(result.scalars).map(([module, scalar]) => ({ module, scalar })),
     },
     metrics: [
@@ -182,6 +181,23 @@ function preprocessingWords(preprocessing: RunRecordFile['model']['preprocessing
   const { mean, std } = preprocessing;
   return `${preparationWords(preprocessing)}, mean ${mean.join(' ')}, deviation ${std.join(' ')}`;
 }
+
+/** What was done with the scalars, and whether the result is of after that. */
+function stageWords(mode: Recipe['dmlora']['scalars'], stage2: number, kept: boolean | null): string {
+  if (mode === 'joint') return 'The scalars were trained beside the branches, from the first step on.';
+  const before = kept === false ? '; the result is a state from before that.' : '.';
+  if (mode === 'scale-then-retrain')
+    return `The scalars were trained beside the branches${
+      kept === null ? '.' : `; after step ${stage2} branches and head began afresh beside them${before}`
+    }`;
+  if (kept === null) return 'The scalars were not trained.';
+  return `From step ${stage2} the scalars and the head alone were trained${before}`;
+}
+
+const scalingWords = {
+  lora: (alpha: number) => `alpha / rank of one branch, alpha ${alpha}`,
+  rslora: (alpha: number) => `alpha / √rank of one branch (rsLoRA), alpha ${alpha}`,
+} as const;
 
 const pickWords = {
   random: 'Chance drew which branch left each layer',

@@ -1,10 +1,10 @@
 // The branches as a stock PEFT adapter for the original checkpoint: A and B of every adapted module in the
 // names of the model in memory, the head whole. Read back as PEFT would apply it: ranks and scales out of the
 // written file.
-import type { Adapter, LoraPair } from '../dmlora/adapter.ts';
+import { factorOf, type Adapter, type LoraPair } from '../dmlora/adapter.ts';
 import { fusedLora, stackedLora, withLora } from '../dmlora/stacked-lora.ts';
 import { decodeFloats, encodeFloats, isFloatType } from '../formats/float-types.ts';
-import { readPeftConfig, targetNames, writePeftConfig } from '../checkpoints/peft/config.ts';
+import { readPeftConfig, targetNames, writePeftConfig, type PeftConfig } from '../checkpoints/peft/config.ts';
 import {
   readHeader,
   readTensorRows,
@@ -44,6 +44,12 @@ function pairOf({ parts }: PeftModule, adapter: Adapter, out: number): LoraPair 
   return pairs.length === 1 ? (pairs[0] ?? null) : fusedLora(pairs, out);
 }
 
+/** The scale that all modules have in common; the scalars are in B. */
+function scaleOf({ modules: [first] }: Adapter): Pick<PeftConfig, 'scale'> {
+  if (first?.scaling === undefined) return {};
+  return { scale: { factor: factorOf(first), by: first.scaling.by } };
+}
+
 export const peftFolder: FormatWriter = {
   write(context) {
     const { source, adapter, dtype } = context;
@@ -75,6 +81,7 @@ export const peftFolder: FormatWriter = {
       revision: source.origin.revision,
       targetModules: targetNames([...ranks.keys()], modules),
       ranks,
+      ...scaleOf(adapter),
       modulesToSave: heads,
     });
     return Promise.resolve(

@@ -50,6 +50,10 @@ interface TextOption extends Described {
 
 export type Option = NumberOption | ChoiceOption | TextOption;
 
+/** Numbers that can be chosen, each its own label. */
+export const counts = (...values: readonly number[]): (readonly [number, string])[] =>
+  values.map((value) => [value, String(value)]);
+
 /** The values that an option may have. */
 export type ValueOf<O> = O extends { readonly choices: readonly (readonly [infer V, string])[] }
   ? V extends number

@@ -1,4 +1,5 @@
 // The rules between options of a run: what no option can tell of itself.
+import { dropPlacesProblem } from './drop-places.ts';
 import type { Path, Recipe } from './options.ts';
 
 interface Rule {
@@ -25,10 +26,18 @@ export const rules: readonly Rule[] = [
       dropWindow[1] < dropWindow[0] ? 'The drops end before they begin.' : null,
   },
   {
+    at: 'dmlora.dropSteps',
+    beside: ['dmlora.branches', 'dmlora.branchesEnd'],
+    broken: (recipe) => dropPlacesProblem(recipe, recipe.steps),
+  },
+  {
     at: 'dmlora.stage2',
     beside: ['dmlora.dropWindow.1'],
-    broken: ({ dmlora: { dropWindow, stage2 } }) =>
-      dropWindow[1] > stage2 ? 'All drops must be done before stage 2 begins.' : null,
+    broken: ({ dmlora: { dropWindow, stage2, scalars } }) => {
+      if (dropWindow[1] <= stage2) return null;
+      if (scalars !== 'scale-then-retrain') return 'All drops must be done before stage 2 begins.';
+      return dropWindow[0] < stage2 ? 'All drops must be done before stage 2 begins, or all in it.' : null;
+    },
   },
   {
     at: 'split.fold',

@@ -7,20 +7,22 @@
 // of the form gives way to its default where it cannot be read. In a file every value must still be one of
 // its option's.
 
-import type { Nested, Option, ValueOf } from './option-kinds.ts';
+import { counts, type Nested, type Option, type ValueOf } from './option-kinds.ts';
+import { splitOptions } from './split-options.ts';
 
-/** Numbers that can be chosen, each its own label. */
-const counts = (...values: readonly number[]): (readonly [number, string])[] =>
-  values.map((value) => [value, String(value)]);
 const upTo8 = counts(1, 2, 3, 4, 5, 6, 7, 8);
 
 const dropping = { 'dmlora.dropMode': ['permanent'] } as const;
 const drawing = { 'dmlora.dropMode': ['stochastic', 'constant', 'annealed'] } as const;
-const inWindow = { 'dmlora.dropMode': ['permanent', 'stochastic', 'annealed'] } as const;
-const scaling = { 'dmlora.scalars': ['train-then-scale'] } as const;
-
-const oneSplit = { 'split.folds': [0] } as const;
-const fold = [2, 3, 4, 5, 6, 7, 8, 9, 10] as const;
+const inWindow = {
+  'dmlora.dropMode': ['permanent', 'stochastic', 'annealed'],
+  'dmlora.dropSpacing': ['even', 'cosine'],
+} as const;
+const atSteps = { ...dropping, 'dmlora.dropSpacing': ['steps'] } as const;
+const hasAlpha = { 'dmlora.scaling': ['lora', 'rslora'] } as const;
+const inStages = { 'dmlora.scalars': ['train-then-scale', 'scale-then-retrain'] } as const;
+const afterBranches = { 'dmlora.scalars': ['train-then-scale'] } as const;
+const scaling = { 'dmlora.scalars': ['train-then-scale', 'joint', 'scale-then-retrain'] } as const;
 
 const mirroring = { augment: ['flip', 'crop+flip'] } as const;
 
@@ -197,12 +199,24 @@ const table = {
     choices: [
       ['even', 'Even'],
       ['cosine', 'Cosine'],
+      ['steps', 'At steps'],
     ],
     group: 'branches',
     when: dropping,
     notInPython: noDrops,
     label: 'Drops spaced',
-    help: 'Even: equal steps between drops. Cosine: close together in the middle of the window, as a cosine falls.',
+    help: 'Even: equal steps between drops. Cosine: close together in the middle of the window, as a cosine falls. At steps: where you say.',
+  },
+  'dmlora.dropSteps': {
+    kind: 'text',
+    default: '',
+    most: 200,
+    empty: 'none',
+    group: 'branches',
+    when: atSteps,
+    notInPython: noDrops,
+    label: 'Drops at',
+    help: 'A place for each branch that leaves, in their order: steps that are done by then, as 20, 60, or shares of all of them, as 10 %, 40 %.',
   },
   'dmlora.dropPick': {
     kind: 'choice',
@@ -252,12 +266,28 @@ const table = {
     default: 'train-then-scale',
     choices: [
       ['train-then-scale', 'In stage 2'],
+      ['joint', 'Beside the branches'],
+      ['scale-then-retrain', 'First, then branches afresh'],
       ['off', 'Off'],
     ],
     group: 'branches',
     notInPython: noScalars,
     label: 'Learning scalars',
-    help: 'A second stage learns how strongly each layer uses its branches.',
+    help: 'How strongly each layer uses its branches: learned in a second stage alone, beside the branches all the time, or beside them in a first stage, after which branches and head begin afresh.',
+  },
+  'dmlora.scalarShare': {
+    kind: 'choice',
+    default: 'linear',
+    choices: [
+      ['linear', 'Each layer'],
+      ['block', 'Each block'],
+      ['all', 'The whole model'],
+    ],
+    group: 'branches',
+    when: scaling,
+    notInPython: noScalars,
+    label: 'A scalar for',
+    help: 'Layers of one block, or all of them, can have one scalar in common.',
   },
   'dmlora.stage2': {
     kind: 'number',
@@ -266,10 +296,23 @@ const table = {
     most: 1,
     percent: true,
     group: 'branches',
-    when: scaling,
+    when: inStages,
     notInPython: noScalars,
     label: 'Stage 2 from',
-    help: 'Share of the steps after which the scalars learn.',
+    help: 'Share of the steps after which the scalars learn, or the branches begin afresh.',
+  },
+  'dmlora.stage2Rate': {
+    kind: 'choice',
+    default: 'run',
+    choices: [
+      ['run', 'The run’s'],
+      ['own', 'Its own'],
+    ],
+    group: 'branches',
+    when: afterBranches,
+    notInPython: noScalars,
+    label: 'Schedule of stage 2',
+    help: 'The run’s: the head’s rate falls on, that of the scalars is constant. Its own: both warm up and fall anew over the steps of stage 2.',
   },
   'dmlora.scalarStart': {
     kind: 'number',
@@ -280,6 +323,28 @@ const table = {
     notInPython: noScalars,
     label: 'Scalar start',
     help: 'First value of every scalar.',
+  },
+  'dmlora.scaling': {
+    kind: 'choice',
+    default: 'none',
+    choices: [
+      ['none', 'As it is'],
+      ['lora', 'Alpha / rank'],
+      ['rslora', 'Alpha / √rank'],
+    ],
+    group: 'optimiser',
+    label: 'Output of the branches',
+    help: 'A fixed factor by the rank of one branch: alpha / rank as in LoRA, or alpha / √rank as in rsLoRA.',
+  },
+  'dmlora.alpha': {
+    kind: 'number',
+    default: 8,
+    above: 0,
+    most: 1000,
+    group: 'optimiser',
+    when: hasAlpha,
+    label: 'Alpha',
+    help: 'What the rank, or its root, divides. Twice the rank is common.',
   },
   headStart: {
     kind: 'choice',
@@ -348,7 +413,7 @@ const table = {
     when: scaling,
     notInPython: noScalars,
     label: 'Scalar rate',
-    help: 'Learning rate of the scalars in stage 2.',
+    help: 'Peak learning rate of the scalars; in a stage 2 on the run’s schedule it is constant.',
   },
   augment: {
     kind: 'choice',
@@ -490,76 +555,7 @@ const table = {
     label: 'float16',
     help: 'Frozen weights and kept activations in half the memory; what learns stays float32.',
   },
-  'split.validationFraction': {
-    kind: 'number',
-    default: 0.2,
-    above: 0,
-    below: 1,
-    percent: true,
-    group: 'split',
-    when: oneSplit,
-    label: 'Held out for validation',
-    help: 'Share of each class, unless a validation folder is given.',
-  },
-  'split.together': {
-    kind: 'choice',
-    default: 'none',
-    choices: [
-      ['none', 'each by itself'],
-      ['name', 'by their names'],
-      ['folder', 'by their folders'],
-    ],
-    group: 'split',
-    notInPython: 'Pictures that run.json does not know are drawn one by one.',
-    label: 'Pictures drawn together',
-    help: 'Bursts, crops or sessions on one side. By names: those alike up to the number or letter at the end. By folders: those of one folder below that of the class, or above it.',
-  },
-  'split.folds': {
-    kind: 'choice',
-    default: 0,
-    choices: [[0, 'none, one split'], ...counts(...fold)],
-    group: 'split',
-    notInPython: 'Pictures that run.json does not know are drawn one by one.',
-    label: 'Folds',
-    help: 'For small sets: images are dealt into so many parts, and this run validates on one of them. With a run for each, every image is validated once. A test folder stays apart; a validation folder is dealt too.',
-  },
-  'split.fold': {
-    kind: 'choice',
-    default: 1,
-    choices: counts(1, ...fold),
-    group: 'split',
-    when: { 'split.folds': fold },
-    notInPython: 'Pictures that run.json does not know are drawn one by one.',
-    label: 'Fold that validates',
-    help: 'The others are learned from.',
-  },
-  'split.trainPerClass': {
-    kind: 'number',
-    default: null,
-    least: 1,
-    most: 1_000_000,
-    whole: true,
-    empty: 'all',
-    group: 'split',
-    when: oneSplit,
-    notInPython: 'All pictures that are given are used.',
-    offered: [1, 2, 4, 8, 16],
-    label: 'Training images a class',
-    help: 'At most so many, drawn by the seed: the 4 are among the 8. The rest are not used, so that what is held out stays the same. Empty takes all.',
-  },
-  'split.validationPerClass': {
-    kind: 'number',
-    default: null,
-    least: 1,
-    most: 1_000_000,
-    whole: true,
-    empty: 'all',
-    group: 'split',
-    when: oneSplit,
-    notInPython: 'All pictures that are given are used.',
-    label: 'Validation images a class',
-    help: 'At most so many; empty takes all.',
-  },
+  ...splitOptions,
 } as const satisfies Record<string, Option>;
 
 type Table = typeof table;

@@ -8,6 +8,7 @@ import { formOf, readForm, wordsOf, type RecipeForm } from './recipe-form.ts';
 import { readRecipe, readRecipeFile } from './read-recipe.ts';
 import {
   batchOf,
+  checkDropSteps,
   defaultEpochs,
   namesIn,
   notMirroredOf,
@@ -145,6 +146,13 @@ describe('a recipe of JSON', () => {
     [{ dmlora: { branches: 2, branchesEnd: 3 } }, 'dmlora.branchesEnd'],
     [{ dmlora: { dropWindow: [0.5, 0.2] } }, 'dmlora.dropWindow.1'],
     [{ dmlora: { dropWindow: [0.5, 0.9] } }, 'dmlora.stage2'],
+    [{ dmlora: { dropSpacing: 'steps' } }, 'dmlora.dropSteps'],
+    [{ dmlora: { dropSpacing: 'steps', dropSteps: '5' } }, 'dmlora.dropSteps'],
+    [{ dmlora: { dropSpacing: 'steps', dropSteps: '5, 1.5' } }, 'dmlora.dropSteps'],
+    [{ dmlora: { dropSpacing: 'steps', dropSteps: '9, 5' } }, 'dmlora.dropSteps'],
+    [{ dmlora: { dropSpacing: 'steps', dropSteps: '5, 30 %' } }, 'dmlora.dropSteps'],
+    [{ dmlora: { dropSpacing: 'steps', dropSteps: '5 %, 90 %' } }, 'dmlora.dropSteps'],
+    [{ steps: 100, dmlora: { dropSpacing: 'steps', dropSteps: '5, 81' } }, 'dmlora.dropSteps'],
     [{ dmlora: { dropWindow: [0.2] } }, 'dmlora.dropWindow'],
     [{ dmlora: { dropWindow: [0.1, 0.2, 0.3] } }, 'dmlora.dropWindow'],
     [{ dmlora: { dropWindow: { 0: 0.2 } } }, 'dmlora.dropWindow'],
@@ -289,6 +297,8 @@ describe('the form', () => {
     [{ 'dmlora.dropMode': 'none', 'dmlora.branches': '1' }, 'dmlora.branchesEnd'],
     [{ 'dmlora.dropMode': 'none' }, 'dmlora.dropWindow.0'],
     [{ 'dmlora.dropMode': 'none' }, 'dmlora.dropWindow.1'],
+    [{ 'dmlora.dropMode': 'none', 'dmlora.dropSpacing': 'steps' }, 'dmlora.dropSteps'],
+    [{ 'dmlora.dropSpacing': 'steps', 'dmlora.dropSteps': '5, 9' }, 'dmlora.dropWindow.1'],
     [{ 'dmlora.scalars': 'off' }, 'dmlora.stage2'],
     [{ 'dmlora.scalars': 'off' }, 'scalarRate'],
     [{ augment: 'none' }, 'smallestCrop'],
@@ -315,10 +325,33 @@ describe('the form', () => {
     expect(errorsOf({ 'dmlora.branches': '1' })).toEqual(['dmlora.branchesEnd']);
     expect(errorsOf({ 'dmlora.dropMode': 'none', 'dmlora.dropWindow.1': '95' })).toEqual([]);
     expect(errorsOf({ 'dmlora.scalars': 'off', 'dmlora.dropWindow.1': '95' })).toEqual([]);
+    // Drops at named steps have no window; where nothing drops, where they would does not count.
+    const atSteps = {
+      'dmlora.dropSpacing': 'steps',
+      'dmlora.dropSteps': '5 %, 9 %',
+      'dmlora.dropWindow.1': '5',
+    };
+    expect(errorsOf(atSteps)).toEqual([]);
+    expect(errorsOf({ ...atSteps, 'dmlora.dropMode': 'stochastic' })).toEqual(['dmlora.dropWindow.1']);
+  });
+
+  it('takes drops at named steps, of which a run over few images may have too few', () => {
+    const named = (dropSteps: string): Recipe => {
+      const read = readRecipe({ epochs: 10, batch: 10, dmlora: { dropSpacing: 'steps', dropSteps } });
+      if (!read.ok) throw new Error(faultSentence(read.fault));
+      return read.value;
+    };
+    expect(checkDropSteps(named('20, 80'), 100).ok).toBe(true);
+    const late = checkDropSteps(named('20, 81'), 100);
+    expect(late.ok ? '' : late.fault.detail).toContain('before stage 2 begins, after step 80');
+    expect(checkDropSteps(named('20, 81'), 200).ok).toBe(true);
+    expect(checkDropSteps(named('10 %, 80 %'), 10).ok).toBe(true);
+    expect(checkDropSteps(recipeDefaults, 1).ok).toBe(true);
   });
 
   it('gives back every recipe that a file may hold', () => {
     const others: unknown[] = [
+      { dmlora: { dropSpacing: 'steps', dropSteps: '5, 30', dropWindow: [0.9, 0.95] } },
       { steps: 30, seed: 9 },
       { dmlora: { dropMode: 'none', dropWindow: [0.5, 0.1], branches: 1, branchesEnd: 8 } },
       { dmlora: { scalars: 'off', stage2: 0 }, augment: 'flip', smallestCrop: 0.07 },

@@ -2,6 +2,7 @@
 // and loop need of it. How one is read from JSON or a form stands in read-recipe.ts and recipe-form.ts.
 import type { Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
+import { dropPlacesProblem } from './drop-places.ts';
 import { rules } from './option-rules.ts';
 import { optionOf, paths, type Path, type Recipe, type Value } from './options.ts';
 
@@ -75,10 +76,15 @@ export function valueAt(recipe: Recipe, path: Path): Value {
   throw new Error(`the recipe has no ${path}`);
 }
 
-/** Whether an option is shown beside these values; one that is not has no say (options.ts). */
+/**
+ * Whether an option is shown beside these values; one that is not has no say (options.ts), here neither: others
+ * that depend on it take it for its default.
+ */
 export function isShown(path: Path, valueOf: (path: Path) => Value): boolean {
   const when = optionOf(path).when ?? {};
-  return paths.every((other) => when[other]?.includes(valueOf(other)) ?? true);
+  const counted = (other: Path): Value =>
+    isShown(other, valueOf) ? valueOf(other) : optionOf(other).default;
+  return paths.every((other) => when[other]?.includes(counted(other)) ?? true);
 }
 
 /**
@@ -106,6 +112,14 @@ export function checkDepth({ dmlora }: Recipe, depth: number): Result<null, BadR
   if (dmlora.firstBlock < depth) return ok(null);
   const detail = `This model has blocks 0 to ${depth - 1}; no branch would grow from block ${dmlora.firstBlock} on.`;
   return fail({ kind: 'bad-recipe', field: 'dmlora.firstBlock', detail });
+}
+
+/** A recipe that names steps for its drops which a run over so many training images does not have. */
+export function checkDropSteps(recipe: Recipe, images: number): Result<null, BadRecipe> {
+  const { dropMode, dropSpacing } = recipe.dmlora;
+  const isAsked = dropMode === 'permanent' && dropSpacing === 'steps';
+  const detail = isAsked ? dropPlacesProblem(recipe, stepsOf(recipe, images)) : null;
+  return detail === null ? ok(null) : fail({ kind: 'bad-recipe', field: 'dmlora.dropSteps', detail });
 }
 
 /**

@@ -101,9 +101,8 @@ export function encodeCheckpoint({ facts, state }: SavedRun): Uint8Array<ArrayBu
         floats(B, absorbed.B.shape, absorbed.B.data);
       }
     return {
-      modules: value.modules.map(({ name, scalar, branches, absorbed }) => ({
-        name,
-        scalar,
+      modules: value.modules.map(({ branches, absorbed, ...module }) => ({
+        ...module,
         branches: branches.map(({ index }) => index),
         ...fadingJson(branches),
         ...(absorbed === undefined ? {} : { absorbed: true }),
@@ -299,19 +298,19 @@ class TensorReader {
       return { ...twin, moments: new Map() };
     }
     const modules = [];
-    for (const { name, scalar, branches: indices, fading = [], absorbed: absorbs } of json.modules) {
+    for (const { branches: indices, fading = [], absorbed: absorbs, ...module } of json.modules) {
       const branches = [];
       for (const index of indices) {
-        const A = this.#tensor(`${role}/${paramNames.down(name, index)}`, 2);
-        const B = this.#tensor(`${role}/${paramNames.up(name, index)}`, 2);
+        const A = this.#tensor(`${role}/${paramNames.down(module.name, index)}`, 2);
+        const B = this.#tensor(`${role}/${paramNames.up(module.name, index)}`, 2);
         const faded = fading.find((one) => one.index === index);
         const branch = { index, A, B };
         if (faded === undefined) branches.push(branch);
         else branches.push({ ...branch, fading: { from: faded.from, until: faded.until, gate: faded.gate } });
       }
-      const [A, B] = absorbedNames(role, name);
+      const [A, B] = absorbedNames(role, module.name);
       const absorbed = absorbs === true ? { absorbed: { A: this.#tensor(A, 2), B: this.#tensor(B, 2) } } : {};
-      modules.push({ name, scalar, branches, ...absorbed });
+      modules.push({ ...module, branches, ...absorbed });
     }
     const head = this.#head(role);
     const shapes = new Map(

@@ -26,6 +26,8 @@ const adapter = v.object({
     v.object({
       name: v.string(),
       scalar: measured,
+      sharedScalar: v.exactOptional(v.string()),
+      scaling: v.exactOptional(v.object({ by: v.picklist(['lora', 'rslora']), alpha: measured })),
       branches: v.array(count),
       /** Of branches that fade. */
       fading: v.optional(v.array(v.object({ index: count, from: count, until: count, gate: v.number() }))),

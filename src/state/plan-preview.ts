@@ -35,8 +35,9 @@ export interface LengthPreview {
   readonly stepsPerEpoch: number;
   /** The steps at which a branch of every module leaves. */
   readonly dropSteps: readonly number[];
-  /** Where the scalars begin to learn; null where they do not. */
+  /** Where stage 2 begins; null without one. */
   readonly stage2Step: number | null;
+  readonly scalars: Recipe['dmlora']['scalars'];
 }
 
 /** The plan of a run over so many training images. */
@@ -49,5 +50,6 @@ export function previewLength(recipe: Recipe, trainImages: number): LengthPrevie
     stepsPerEpoch: trainImages / batchOf(recipe, trainImages),
     dropSteps: dropSteps(recipe.dmlora, steps),
     stage2Step: stage2 < steps ? stage2 : null,
+    scalars: recipe.dmlora.scalars,
   };
 }

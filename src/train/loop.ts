@@ -18,7 +18,7 @@ import { leaving } from './dropped.ts';
 import { probeMetrics, probeStart, type ProbeWatch } from './probe-start.ts';
 import { headShareOf } from '../recipe/recipe.ts';
 import type { Phase } from './run-input.ts';
-import { learningRateAt, nextStop, scheduleOf, type RunPlan } from './run-plan.ts';
+import { nextStop, ratesAt, type RunPlan } from './run-plan.ts';
 import type { StepRow } from './run-record.ts';
 import {
   afterDrop,
@@ -87,7 +87,7 @@ export async function train(
     const isStage2Due = state.stage === 1 && state.step >= plan.stage2;
     if (isStage2Due && state.validation === null && !host.isEnding()) state = await validate();
     if (host.isEnding()) continue;
-    if (isStage2Due) state = host.keep(await stage2(state, engine));
+    if (isStage2Due) state = host.keep(await stage2(task, state, engine));
     state = host.keep(await steps(task, state, engine, host));
   }
   if (state.verdict === null) {
@@ -231,11 +231,15 @@ async function drop(
 }
 
 /** Begins stage 2 at a validated state. */
-async function stage2(state: RunState, engine: Engine): Promise<RunState> {
-  const adapter = enterStage2(state.adapter);
+async function stage2(task: RunTask, state: RunState, engine: Engine): Promise<RunState> {
+  const { scalars } = task.recipe.dmlora;
+  const begun = startingAdapter(task);
+  const start = state.probe === null ? begun : { ...begun, head: state.probe.head };
+  const adapter = enterStage2(state.adapter, scalars, start);
   unwrap(await engine.writeAdapter(adapter));
   const stage1End = state.validation === null ? null : validated(state, state.validation);
-  return { ...state, stage: 2, adapter, stage1End };
+  const next = { ...state, stage: 2, adapter, stage1End } as const;
+  return scalars === 'scale-then-retrain' ? { ...next, validation: null, answers: null } : next;
 }
 
 /** Drawn in stage 1 where the recipe says so, else the adapter's own as far as they have faded. */
@@ -248,7 +252,6 @@ function gatesOfStep({ recipe, plan }: RunTask, { adapter, stage }: RunState, st
 /** Trains up to the next stop, or until someone wants the run to pause or end, and reads the adapter back. */
 async function steps(task: RunTask, state: RunState, engine: Engine, host: RunHost): Promise<RunState> {
   const { recipe, data, model, normalisation, head, plan } = task;
-  const schedule = scheduleOf(recipe, plan.steps);
   const batchOf = stepBatches({ recipe, model, normalisation, data, batch: plan.batch });
   const stop = nextStop(plan, state.step);
   const done: StepReport[] = [];
@@ -259,16 +262,16 @@ async function steps(task: RunTask, state: RunState, engine: Engine, host: RunHo
     const most = host.isUndisturbed() ? engine.describe().stepsInFlight : 1;
     const startedAt = performance.now();
     const rates = Array.from({ length: Math.min(most, stop - first) }, (_, i) =>
-      learningRateAt(schedule, first + i),
+      ratesAt(recipe, plan, first + i),
     );
-    rates.forEach((learningRate, i) => {
+    rates.forEach(({ learningRate, scalarRate }, i) => {
       const step = first + i;
       engine.step(batchOf(step), {
         step,
-        trains: trainsIn(state.stage),
+        trains: trainsIn(state.stage, recipe.dmlora.scalars),
         learningRate,
         headRate: learningRate * headShareOf(recipe, head !== null),
-        scalarRate: recipe.scalarRate,
+        scalarRate,
         weightDecay: recipe.weightDecay,
         clipNorm: recipe.clipNorm,
         scalarLimit: scalarLimit(recipe.dmlora),
@@ -280,7 +283,7 @@ async function steps(task: RunTask, state: RunState, engine: Engine, host: RunHo
     seconds += took;
     done.push(...reports);
     for (const { step, loss, correct, gradientNorm } of reports) {
-      const learningRate = rates[step - first] ?? NaN;
+      const { learningRate = NaN } = rates[step - first] ?? {};
       const row = { step, loss, accuracy: correct / plan.batch, learningRate, gradientNorm };
       host.stepped(row, took / reports.length, engine.memory());
     }

@@ -25,6 +25,16 @@ describe('a device lost', () => {
     expect(new Set(Object.values(record.scalars))).toEqual(new Set([1]));
   }, 300_000);
 
+  test('at any call of a run whose branches begin afresh beside scalars that blocks share, neither', async () => {
+    const how = { scalars: 'scale-then-retrain', scalarShare: 'block', scaling: 'rslora' } as const;
+    const recipe = { ...shortRecipe, dmlora: { ...shortRecipe.dmlora, ...how } };
+    const { record } = await checkEveryLoss({ model, makeEngine, recipe });
+    const learned = Object.values(record.learnedScalars ?? {});
+    expect(learned).toHaveLength(4);
+    expect([learned[0], learned[2]]).toEqual([learned[1], learned[3]]);
+    expect(new Set([1, ...learned]).size).toBe(3);
+  }, 300_000);
+
   test('at any call of a run that ends by itself, neither', async () => {
     const recipe = { ...shortRecipe, learningRate: 1e-30, learningRateFloor: 0, patience: 1 };
     const { record } = await checkEveryLoss({ model, makeEngine, recipe });

@@ -70,7 +70,7 @@ export function validationSteps(steps: number, stepsPerEpoch: number, most = 20)
   return due;
 }
 
-export interface Schedule {
+interface Schedule {
   readonly steps: number;
   readonly peak: number;
   readonly floor: number;
@@ -89,7 +89,29 @@ export function learningRateAt({ steps, peak, floor, warmup }: Schedule, step: n
   return floor + (peak - floor) * 0.5 * (1 + Math.cos((Math.PI * (t - warmupSteps)) / (steps - warmupSteps)));
 }
 
-/** The schedule of a recipe. */
-export function scheduleOf({ learningRate, learningRateFloor, warmup }: Recipe, steps: number): Schedule {
-  return { steps, peak: learningRate, floor: Math.min(learningRate, learningRateFloor), warmup };
+/** The rates of one step: of the branches, and of the scalars where they learn. */
+interface StepRates {
+  readonly learningRate: number;
+  readonly scalarRate: number;
+}
+
+/**
+ * The rates of the 0-based step. One schedule is stretched over the whole run, or one over each stage: where the
+ * second begins afresh, and where the recipe gives it its own. The scalars' rate keeps its proportion to the other,
+ * but is constant in a stage 2 on the run's schedule, whose rate has nearly fallen by then.
+ */
+export function ratesAt(
+  { learningRate: peak, learningRateFloor, scalarRate, warmup, dmlora }: Recipe,
+  { steps, stage2 }: Pick<RunPlan, 'steps' | 'stage2'>,
+  step: number,
+): StepRates {
+  const isAfter = dmlora.scalars === 'train-then-scale';
+  const [first, second] = [
+    dmlora.scalars === 'scale-then-retrain',
+    dmlora.scalars === 'scale-then-retrain' || (isAfter && dmlora.stage2Rate === 'own'),
+  ];
+  const [begin, end] = step < stage2 ? [0, first ? stage2 : steps] : [second ? stage2 : 0, steps];
+  const schedule = { steps: end - begin, peak, floor: Math.min(peak, learningRateFloor), warmup };
+  const learningRate = learningRateAt(schedule, step - begin);
+  return { learningRate, scalarRate: isAfter && !second ? scalarRate : (scalarRate * learningRate) / peak };
 }

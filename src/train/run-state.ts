@@ -11,7 +11,7 @@ import type { Dropped } from './dropped.ts';
 import { farLoss, type DivergedFault, type Evaluated } from './divergence.ts';
 import { isBetter, type ImageAnswers, type Metrics } from './evaluation.ts';
 import type { RunEnd, RunInput } from './run-input.ts';
-import { learningRateAt, scheduleOf, type RunPlan } from './run-plan.ts';
+import { ratesAt, type RunPlan } from './run-plan.ts';
 import type { DropRecord, ProbeRecord, RunRecord, StepRow } from './run-record.ts';
 
 /** A run's input and what follows from it: what every function of the loop is given beside the state. */
@@ -184,12 +184,11 @@ function joined(former: Float32Array, more: readonly number[]): Float32Array {
 
 /** The done steps, as they were told when they were done. */
 export function stepRows({ recipe, plan }: RunTask, state: RunState): StepRow[] {
-  const schedule = scheduleOf(recipe, plan.steps);
   return Array.from(state.losses, (loss, step) => ({
     step,
     loss,
     accuracy: (state.correct[step] ?? 0) / plan.batch,
-    learningRate: learningRateAt(schedule, step),
+    learningRate: ratesAt(recipe, plan, step).learningRate,
     gradientNorm: state.gradientNorms[step] ?? NaN,
   }));
 }

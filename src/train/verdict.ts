@@ -63,19 +63,22 @@ export function gentler(
   };
 }
 
-function noticedIn(
-  { data, plan, recipe }: RunTask,
-  { overflow, losses, evaluations }: RunState,
-): Divergence | null {
-  if (overflow !== null) return { step: overflow, why: 'not-finite', loss: null };
+function noticedIn({ data, plan, recipe }: RunTask, state: RunState): Divergence | null {
+  if (state.overflow !== null) return { step: state.overflow, why: 'not-finite', loss: null };
   const classes = data.classes.length;
-  return divergence({
+  // A stage that begins afresh knows nothing yet: it is looked at as a run of its own, with the run's start.
+  const isAfresh = recipe.dmlora.scalars === 'scale-then-retrain' && state.stage === 2;
+  const begin = isAfresh ? plan.stage2 : 0;
+  const noticed = divergence({
     training: blindAndBest(classCounts(data.train.labels, classes), recipe),
     validationCounts: classCounts(data.validation.labels, classes),
     batch: plan.batch,
-    losses,
-    evaluations,
+    losses: state.losses.slice(begin),
+    evaluations: state.evaluations
+      .filter(({ step }, i) => i === 0 || step > begin)
+      .map((one, i) => (i === 0 ? one : { ...one, step: one.step - begin })),
   });
+  return noticed === null ? null : { ...noticed, step: noticed.step + begin };
 }
 
 /** What a run that diverged goes back to. */
@@ -98,5 +101,6 @@ function faultOf(
   if (start === undefined) return null;
   const { recipe, head } = task;
   const share = headShareOf(recipe, head !== null);
-  return divergedFault(noticed, stageOf(task, noticed), recipe, share, start.validation.loss, keptStep);
+  const stage = recipe.dmlora.scalars === 'scale-then-retrain' ? 1 : stageOf(task, noticed);
+  return divergedFault(noticed, stage, recipe, share, start.validation.loss, keptStep);
 }

@@ -7,7 +7,7 @@ import type { Adapter } from '../dmlora/adapter.ts';
 import { loraNeeds, loraProblem } from '../dmlora/lora-start.ts';
 import type { Recipe } from '../recipe/options.ts';
 import { readRecipe } from '../recipe/read-recipe.ts';
-import { checkDepth, notMirroredOf } from '../recipe/recipe.ts';
+import { checkDepth, checkDropSteps, notMirroredOf } from '../recipe/recipe.ts';
 import { unlessAborted } from '../shared/concurrent.ts';
 import { describeFault } from '../shared/describe-fault.ts';
 import { cancelled } from '../shared/fault.ts';
@@ -387,6 +387,8 @@ export class Session {
     const data = splitData(open, { options: recipe.split, seed: recipe.seed });
     if (queued === undefined) this.#data = data;
     if (data.summary.fault !== null) return fail(data.summary.fault);
+    const places = checkDropSteps(recipe, data.split.train.length);
+    if (!places.ok) return places;
     const mirrors = notMirroredOf(recipe, data.classes);
     if (!mirrors.ok) return mirrors;
     const head = await startingHead(model, data.classes);

@@ -55,6 +55,22 @@ test('modules of another rank stand in both patterns, so that every scale is 1',
   for (const [name, rank] of ranks) expect([config.rankOf(name), config.scaleOf(name)]).toEqual([rank, 1]);
 });
 
+test.each([
+  ['lora', { lora_alpha: 32, alpha_pattern: { fc2: 48 }, use_rslora: false }],
+  ['rslora', { lora_alpha: 11.313708499, alpha_pattern: { fc2: 13.8564064606 }, use_rslora: true }],
+] as const)('a factor of 4 by %s is said by alpha, for modules of other ranks too', (by, said) => {
+  const ranks = new Map([
+    ['fc1', 8],
+    ['q', 8],
+    ['fc2', 12],
+  ]);
+  const scale = { factor: 4, by };
+  const text = writePeftConfig({ ...base, targetModules: ['fc1', 'fc2', 'q'], ranks, scale });
+  expect(JSON.parse(text)).toMatchObject({ r: 8, rank_pattern: { fc2: 12 }, ...said });
+  const config = read(text);
+  for (const name of ranks.keys()) expect(config.scaleOf(name)).toBeCloseTo(4, 9);
+});
+
 test('a rank pattern alone scales as PEFT does: alpha by the module’s own rank', () => {
   const config = read(
     '{"peft_type":"LORA","r":8,"lora_alpha":8,"rank_pattern":{"fc1":2},"target_modules":["fc1"]}',

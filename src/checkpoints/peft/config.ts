@@ -22,21 +22,28 @@ export interface PeftConfig {
   readonly targetModules: readonly string[];
   /** Rank of every adapted module, by full name. */
   readonly ranks: ReadonlyMap<string, number>;
+  /** The scale of every module, 1 where absent: alpha over its rank, or over the rank's root (rsLoRA). */
+  readonly scale?: { readonly factor: number; readonly by: 'lora' | 'rslora' };
   /** Saved whole beside the adapter: the head. */
   readonly modulesToSave: readonly string[];
 }
 
 /**
  * The file's text. The commonest rank is `r`; every other module has its own in rank_pattern and, since PEFT
- * scales by alpha / r, the same number in alpha_pattern: every scale is 1.
+ * scales by alpha / r or alpha / sqrt(r), the alpha that gives the scale in alpha_pattern: with a scale of 1 by
+ * alpha / r that is the rank again.
  */
 export function writePeftConfig(config: PeftConfig): string {
   const counts = new Map<number, number>();
   for (const rank of config.ranks.values()) counts.set(rank, (counts.get(rank) ?? 0) + 1);
   const [common = 1] = [...counts].sort(([a, n], [b, m]) => m - n || a - b)[0] ?? [];
-  const pattern = new Map<string, Json>([...config.ranks].filter(([, rank]) => rank !== common));
+  const { factor, by } = config.scale ?? { factor: 1, by: 'lora' };
+  // Twelve digits: none of the noise that a root and a division leave.
+  const alphaOf = (rank: number): number =>
+    Number((factor * (by === 'lora' ? rank : Math.sqrt(rank))).toPrecision(12));
+  const own = [...config.ranks].filter(([, rank]) => rank !== common);
   const json = new Map<string, Json>([
-    ['alpha_pattern', pattern],
+    ['alpha_pattern', new Map<string, Json>(own.map(([name, rank]) => [name, alphaOf(rank)]))],
     [
       'auto_mapping',
       new Map([
@@ -49,17 +56,17 @@ export function writePeftConfig(config: PeftConfig): string {
     ['fan_in_fan_out', false],
     ['inference_mode', true],
     ['init_lora_weights', true],
-    ['lora_alpha', common],
+    ['lora_alpha', alphaOf(common)],
     ['lora_dropout', 0],
     ['modules_to_save', config.modulesToSave],
     ['peft_type', 'LORA'],
     ['r', common],
-    ['rank_pattern', pattern],
+    ['rank_pattern', new Map<string, Json>(own)],
     ['revision', config.revision],
     ['target_modules', config.targetModules],
     ['task_type', null],
     ['use_dora', false],
-    ['use_rslora', false],
+    ['use_rslora', by === 'rslora'],
   ]);
   return `${jsonText(json, new Set(['lora_dropout']))}\n`;
 }

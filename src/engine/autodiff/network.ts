@@ -50,7 +50,7 @@ export function differentiate(
       : tf.tensor2d(batch.targets, [images, classes]);
   const wanted: tf.Tensor[] = [
     ...(trains.branches ? trainables.modules.flatMap(({ down, up }) => [down, up]) : []),
-    ...(trains.scalars ? trainables.modules.map(({ scalar }) => scalar) : []),
+    ...(trains.scalars ? trainables.scalars : []),
     ...(trains.head ? [trainables.headWeight, trainables.headBias] : []),
   ];
   let logits: tf.Tensor2D | null = null;
@@ -70,7 +70,7 @@ export function differentiate(
   const modules = layout.modules.length;
   const gradients: Flat = {
     ...(trains.branches ? { branches: flat(2 * modules) } : {}),
-    ...(trains.scalars ? { scalars: flat(modules) } : {}),
+    ...(trains.scalars ? { scalars: flat(layout.scalars.length) } : {}),
     ...(trains.head ? { headWeight: flat(1), headBias: flat(1) } : {}),
   };
   const kept: tf.Tensor2D = present<tf.Tensor2D>(logits, 'logits');

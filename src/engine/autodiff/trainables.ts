@@ -6,7 +6,14 @@
 // Within the branches group a module has down [in, R], then up [R, out], with R = live branches * rank: the
 // live branches side by side, so that they cost one low-rank product together.
 import * as tf from '@tensorflow/tfjs-core';
-import { paramNames, type AdaptedModule, type Adapter, type Moments } from '../../dmlora/adapter.ts';
+import {
+  paramNames,
+  scalarPlaces,
+  type AdaptedModule,
+  type Adapter,
+  type Moments,
+  type ScalarPlace,
+} from '../../dmlora/adapter.ts';
 import { ndArray, sizeOf, type NdArray } from '../../shared/array.ts';
 import { present } from '../../shared/assert.ts';
 import type { ParamName } from '../../vit/parameters.ts';
@@ -36,6 +43,7 @@ interface ModuleLayout {
 
 export interface Layout {
   readonly modules: readonly ModuleLayout[];
+  readonly scalars: readonly ScalarPlace[];
   readonly branchesSize: number;
   readonly head: readonly [classes: number, dim: number];
 }
@@ -47,6 +55,8 @@ export interface Trainables {
     readonly up: tf.Tensor2D;
     readonly scalar: tf.Scalar;
   }[];
+  /** Those of the modules, each once. */
+  readonly scalars: readonly tf.Scalar[];
   readonly headWeight: tf.Tensor2D; // [classes, dim]
   readonly headBias: tf.Tensor1D; // [classes]
 }
@@ -64,7 +74,7 @@ export function layoutOf(adapter: Adapter): Layout {
     return { module, rank, input, out, downOffset, upOffset };
   });
   const [classes = 0, dim = 0] = adapter.head.weight.shape;
-  return { modules, branchesSize: offset, head: [classes, dim] };
+  return { modules, scalars: scalarPlaces(adapter), branchesSize: offset, head: [classes, dim] };
 }
 
 /** Columns of all live branches together. */
@@ -113,7 +123,7 @@ function pack(
   const [classes, dim] = layout.head;
   return {
     branches,
-    scalars: Float32Array.from(layout.modules, ({ module }) => of(paramNames.scalar(module.name))?.[0] ?? 0),
+    scalars: Float32Array.from(layout.scalars, ({ name }) => of(name)?.[0] ?? 0),
     headWeight: Float32Array.from(of(paramNames.headWeight) ?? new Float32Array(classes * dim)),
     headBias: Float32Array.from(of(paramNames.headBias) ?? new Float32Array(classes)),
   };
@@ -135,9 +145,7 @@ export function unpack(
       named.set(name, ndArray(shape, data));
     });
   if (scalars !== undefined)
-    layout.modules.forEach(({ module }, i) =>
-      named.set(paramNames.scalar(module.name), ndArray([], scalars.slice(i, i + 1))),
-    );
+    layout.scalars.forEach(({ name }, i) => named.set(name, ndArray([], scalars.slice(i, i + 1))));
   if (headWeight !== undefined) named.set(paramNames.headWeight, ndArray(layout.head, headWeight));
   if (headBias !== undefined) named.set(paramNames.headBias, ndArray([layout.head[0]], headBias));
   return named;
@@ -197,8 +205,13 @@ const range = (x: tf.Tensor1D, begin: number, size: number): tf.Tensor1D =>
 
 /** The groups cut into the tensors of the forward pass; call inside a tidy. */
 export function cut(layout: Layout, values: GroupValues): Trainables {
-  const { branches, scalars, headWeight, headBias } = values;
+  const { branches, headWeight, headBias } = values;
+  const scalars = layout.scalars.map((_, i) =>
+    tf.reshape<tf.Rank.R0>(range(values.scalars.values, i, 1), []),
+  );
+  const ofModule = layout.scalars.flatMap(({ count }, i) => Array<number>(count).fill(i));
   return {
+    scalars,
     modules: layout.modules.map((place, i) => ({
       down: tf.reshape<tf.Rank.R2>(range(branches.values, place.downOffset, place.input * width(place)), [
         place.input,
@@ -208,7 +221,7 @@ export function cut(layout: Layout, values: GroupValues): Trainables {
         width(place),
         place.out,
       ]),
-      scalar: tf.reshape<tf.Rank.R0>(range(scalars.values, i, 1), []),
+      scalar: present(scalars[ofModule[i] ?? 0], 'scalar'),
     })),
     headWeight: tf.reshape<tf.Rank.R2>(headWeight.values, [...layout.head]),
     headBias: headBias.values,

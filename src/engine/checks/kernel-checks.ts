@@ -104,6 +104,7 @@ function triedAt({ rows, inner, columns }: OddShape): Readonly<Record<Name, read
       (way) => ({ ...way, chunked: rows, others: columns, chunks: 1 + (rows % 4) }),
     ),
     'scalar-gradient': [{ rows: 4 * (1 + (rows % 3)), width: out }],
+    'shared-scalars': [{ scalars: rows, modules: 1 + (columns % 7) }],
     'gradient-norm': [],
     adamw: [],
     decide: [],

@@ -29,6 +29,7 @@ import {
   scalarSumsRow,
   gradientSumRow,
   scalarGradientRow,
+  sharedScalarsRow,
 } from './rows/gradients.ts';
 import { normRow, adamwRow, decideRow } from './rows/step-end.ts';
 
@@ -58,6 +59,7 @@ export const kernelTable = {
   'scalar-sums': scalarSumsRow,
   'gradient-sum': gradientSumRow,
   'scalar-gradient': scalarGradientRow,
+  'shared-scalars': sharedScalarsRow,
   'gradient-norm': normRow,
   adamw: adamwRow,
   decide: decideRow,

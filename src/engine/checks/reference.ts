@@ -16,9 +16,19 @@ export type ReadFile = (name: string) => Promise<Blob>;
 
 export type Tensors = ReadonlyMap<string, NdArray>;
 
-/** The runs with drops: what leaves is lost, folded into the others, or absorbed by the frozen weight, or fades; and one without drops, of gates drawn in each step. */
+/**
+ * The runs with drops: what leaves is lost, folded into the others, absorbed by the frozen weight, or fades; one
+ * without drops, of gates drawn in each step; and other readings of the method.
+ */
 export type TrajectoryFile =
-  'train_zero' | 'train_svdfold' | 'train_absorb' | 'train_fade' | 'train_stochastic';
+  | 'train_zero'
+  | 'train_svdfold'
+  | 'train_absorb'
+  | 'train_fade'
+  | 'train_stochastic'
+  | 'train_rslora'
+  | 'train_joint'
+  | 'train_retrain';
 
 export interface Manifest {
   readonly steps: number;
@@ -27,7 +37,6 @@ export interface Manifest {
   readonly warmup: number;
   readonly lr: number;
   readonly lrMin: number;
-  readonly lrS: number;
   readonly weightDecay: number;
   readonly clip: number;
   readonly stage2: number;
@@ -93,7 +102,6 @@ export async function readManifest(read: ReadFile): Promise<Manifest> {
     warmup: number('warmup'),
     lr: number('lr'),
     lrMin: number('lr_min'),
-    lrS: number('lr_s'),
     weightDecay: number('weight_decay'),
     clip: number('clip'),
     stage2: number('stage2'),
@@ -135,7 +143,7 @@ export function adapterFrom(tensors: Tensors, prefix: string): Adapter {
       );
       return {
         name,
-        scalar: numberAt(tensors, prefix + paramNames.scalar(name)),
+        scalar: numberAt(tensors, prefix + paramNames.scalar({ name })),
         branches: indices.map((index) => ({
           index,
           A: tensorOf(tensors, prefix + paramNames.down(name, index)),

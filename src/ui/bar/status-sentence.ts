@@ -87,6 +87,20 @@ function finishedSentence(end: RunEnd, diverged: boolean): string {
     : endSentence(end);
 }
 
+function stageSentence(stage: 1 | 2, summary: StatusInput['summary']): string {
+  const scalars = summary?.recipe.dmlora.scalars;
+  if (stage === 2)
+    return scalars === 'scale-then-retrain'
+      ? 'Stage 2: branches and head learn afresh, the scalars rest.'
+      : 'Stage 2: branches rest, the scalars and the head learn.';
+  const who =
+    scalars === 'joint' || scalars === 'scale-then-retrain'
+      ? 'branches, scalars and head'
+      : 'branches and head';
+  const isStaged = summary !== null && summary.stage2Step < summary.steps;
+  return isStaged ? `Stage 1: ${who} learn.` : `${who.charAt(0).toUpperCase()}${who.slice(1)} learn.`;
+}
+
 export function statusSentence(input: StatusInput): string {
   const { phase, pending, summary, drops, diverging, whyNotStart, opening } = input;
   if (pending === 'pause') return 'Pausing after this step.';
@@ -98,12 +112,7 @@ export function statusSentence(input: StatusInput): string {
     case 'preparing':
       return `Preparing: ${phase.what.charAt(0).toLowerCase()}${phase.what.slice(1)}.`;
     case 'training': {
-      const stage =
-        phase.stage === 2
-          ? 'Stage 2: branches rest, the scalars and the head learn.'
-          : summary !== null && summary.stage2Step < summary.steps
-            ? 'Stage 1: branches and head learn.'
-            : 'Branches and head learn.';
+      const stage = stageSentence(phase.stage, summary);
       if (diverging !== null) return `${stage} The run is diverging.`;
       return [stage, phase.stage === 1 ? lastDrop(drops) : null].filter((part) => part !== null).join(' ');
     }

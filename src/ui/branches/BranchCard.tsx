@@ -103,15 +103,16 @@ function Moments({ moment }: { readonly moment: BranchMoment | null }) {
 }
 
 /** "One of each leaves at steps 13 and 50; from step 100 on the scalars learn." */
-function planSentence({ dropSteps, stage2Step }: LengthPreview): string {
+function planSentence({ dropSteps, stage2Step, scalars }: LengthPreview): string {
   const steps = dropSteps.map(wholeText);
   const last = steps.pop();
   const drops =
     last === undefined
       ? 'All of them stay'
       : `One of each leaves at ${steps.length === 0 ? 'step' : `steps ${steps.join(', ')} and`} ${last}`;
-  return stage2Step === null
-    ? `${drops}.`
+  if (stage2Step === null) return `${drops}${scalars === 'joint' ? '; the scalars learn beside them' : ''}.`;
+  return scalars === 'scale-then-retrain'
+    ? `${drops}; after step ${wholeText(stage2Step)} they begin afresh, beside the learned scalars.`
     : `${drops}; from step ${wholeText(stage2Step)} on the scalars learn.`;
 }
 

@@ -2,7 +2,7 @@
 // value as a line. One small picture for each kind of linear. Where stage 2 was not kept, rings show what it
 // had learned.
 import { useRun } from '../../state/run-store.ts';
-import type { ModuleView, RunResult } from '../../worker/protocol.ts';
+import type { ModuleView, RunResult, RunSummary } from '../../worker/protocol.ts';
 import { Card } from '../parts/Card.tsx';
 import { moduleName, moduleText } from '../parts/words.ts';
 import styles from './ScalarCard.module.css';
@@ -77,13 +77,35 @@ function ScalarPlot({ words, modules, refused, start, low, high }: ScalarPlotPro
   );
 }
 
+function leadOf({ recipe, stage2Step }: RunSummary, reached: boolean, kept: boolean | null): string {
+  const what = 'How strongly each layer uses its branches.';
+  switch (recipe.dmlora.scalars) {
+    case 'scale-then-retrain':
+      if (!reached)
+        return `${what} They learn beside them until step ${stage2Step}, where branches begin afresh.`;
+      return kept === false
+        ? 'The result is a state from before the branches began afresh: it was better on the validation images.'
+        : 'They are learned and stay: branches and head began afresh beside them.';
+    case 'train-then-scale':
+      if (!reached) return `${what} They begin to learn in stage 2, at step ${stage2Step}.`;
+      if (kept === null) return `${what} They are learning now.`;
+      return kept
+        ? 'The result has the learned scalars: they are kept.'
+        : 'The result is a state from before they learned (the rings show what): it was better on the validation images.';
+    case 'joint':
+    case 'off':
+      return `${what} They learn beside them, from the first step on.`;
+  }
+}
+
 export function ScalarCard() {
   const modules = useRun((state) => state.modules);
   const summary = useRun((state) => state.summary);
   const phase = useRun((state) => state.phase);
   const result = useRun((state) => state.result);
-  if (summary === null || modules.length === 0 || summary.stage2Step >= summary.steps) return null;
-  const start = summary.recipe.dmlora.scalarStart;
+  if (summary === null || modules.length === 0) return null;
+  const { scalars, scalarStart: start } = summary.recipe.dmlora;
+  if (scalars === 'off' || (scalars !== 'joint' && summary.stage2Step >= summary.steps)) return null;
   const kept = result?.scalarsKept ?? null;
   const refused = kept === false ? (result?.learnedScalars ?? null) : null;
   const shown = [...modules.map(({ scalar }) => scalar), ...Object.values(refused ?? {})];
@@ -97,13 +119,7 @@ export function ScalarCard() {
   return (
     <Card title="Scalars" aside={`start ${start.toFixed(2)}, by block`}>
       <p className={styles.lead} data-testid="scalars" data-kept={kept ?? undefined}>
-        {!reached
-          ? `How strongly each layer uses its branches. They begin to learn in stage 2, at step ${summary.stage2Step}.`
-          : kept === false
-            ? 'The result is a state from before they learned (the rings show what): it was better on the validation images.'
-            : kept === true
-              ? 'The result has the learned scalars: they are kept.'
-              : 'How strongly each layer uses its branches. They are learning now.'}
+        {leadOf(summary, reached, kept)}
       </p>
       <div className={styles.plots}>
         {linears.map(([linear, words]) => (

@@ -19,6 +19,7 @@ import {
   gradientSumKernel,
   reduceThreads,
   scalarGradientKernel,
+  sharedScalarsKernel,
 } from '../../kernels/shaders/reduce-gradients.ts';
 import { entry, size, stepOf, partOf } from '../kernel-cases.ts';
 import { randomValues } from '../random-model.ts';
@@ -180,6 +181,35 @@ export const scalarSumsRow = entry({
         gradient: zeros(2),
       },
       outputs: [{ of: 'gradient', values: [total(0, columns, rows), total(columns, width, groups)] }],
+    };
+  },
+});
+
+export const sharedScalarsRow = entry({
+  about: 'd s that several modules share: their sum at the first place, 0 at the others',
+  file: 'reduce-gradients.ts',
+  sizes: { scalars: size(7), modules: size(6) },
+  choices: {},
+  make({ scalars, modules }, seed) {
+    const scalarGradient = randomValues(seed, scalars * modules + 3);
+    return {
+      kernel: sharedScalarsKernel(),
+      grid: [Math.ceil(scalars / reduceThreads), 1, 1],
+      operands: {
+        places: Uint32Array.from({ length: 2 * scalars }, (_, i) =>
+          i % 2 === 0 ? (i / 2) * modules : modules,
+        ),
+        scalarGradient,
+      },
+      outputs: [
+        {
+          of: 'scalarGradient',
+          values: filled(scalarGradient.length, (i) => {
+            if (i >= scalars * modules) return at(scalarGradient, i);
+            return i % modules === 0 ? sum(modules, (j) => at(scalarGradient, i + j)) : 0;
+          }),
+        },
+      ],
     };
   },
 });

@@ -4,7 +4,14 @@
 //   branches (site by site, see sites.ts) | scalars | head weight [classes, headInputs] | head bias [classes]
 //
 // each group aligned to 64 floats, every width padded to a multiple of 4 with zeros.
-import { gatesOf, paramNames, type Adapter, type Gates } from '../../../dmlora/adapter.ts';
+import {
+  factorOf,
+  gatesOf,
+  paramNames,
+  scalarPlaces,
+  type Adapter,
+  type Gates,
+} from '../../../dmlora/adapter.ts';
 import { ndArray, type NdArray } from '../../../shared/array.ts';
 import { assert, present } from '../../../shared/assert.ts';
 import type { ParamName } from '../../../vit/parameters.ts';
@@ -84,7 +91,8 @@ function eachParameter(layout: FlatLayout, widths: Widths, visit: Visit): void {
       });
     }
   const scalars = 4 * groupBegin(layout, 'scalars');
-  adapter.modules.forEach(({ name }, i) => visit(paramNames.scalar(name), [], () => scalars + i));
+  // One that several modules share stands at the place of the first of them.
+  for (const { name, first } of scalarPlaces(adapter)) visit(name, [], () => scalars + first);
   const weight = 4 * groupBegin(layout, 'headWeight');
   const { classes, dim, headInputs: inputs } = layout;
   visit(paramNames.headWeight, [classes, inputs], (i) => {
@@ -145,22 +153,23 @@ export function packGates(layout: FlatLayout, gates: Gates, into: Float32Array):
   });
 }
 
-/** The module of every column; 0 for padding, whose gate is 0. */
-export function columnModules(layout: FlatLayout): Uint32Array<ArrayBuffer> {
-  const modules = new Uint32Array(Math.max(1, layout.columns));
+/** The place of every column's scalar, by the module that has it first; 0 for padding, whose gate is 0. */
+export function columnScalars(layout: FlatLayout): Uint32Array<ArrayBuffer> {
+  const owners = scalarPlaces(layout.adapter).flatMap(({ first, count }) => Array<number>(count).fill(first));
+  const places = new Uint32Array(Math.max(1, layout.columns));
   eachColumn(layout, (column, module) => {
-    modules[column] = module;
+    places[column] = owners[module] ?? 0;
   });
-  return modules;
+  return places;
 }
 
-/** Same modules with the same live branches: nothing has to be planned again. */
+/** Same modules with the same scalars, factors and live branches: nothing has to be planned again. */
 export function sameStructure(a: Adapter, b: Adapter): boolean {
   const words = ({ modules }: Adapter): string =>
     modules
-      .map(({ name, branches }) => {
-        const each = branches.map(({ index, A }) => `${index}:${A.shape[0] ?? 0}`);
-        return `${name} ${each.join(',')}`;
+      .map((module) => {
+        const each = module.branches.map(({ index, A }) => `${index}:${A.shape[0] ?? 0}`);
+        return `${module.name} ${paramNames.scalar(module)} ${factorOf(module)} ${each.join(',')}`;
       })
       .join(';');
   return words(a) === words(b);

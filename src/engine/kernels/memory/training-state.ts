@@ -1,6 +1,7 @@
 // The buffers that outlive a program: parameters, gradients and moments (flat, one layout), the step block,
 // the tables that tell kernels where branches lie, and what the device remembers about the run. Planned here,
 // anew when the number of live branches changes; nothing is allocated.
+import { scalarPlaces } from '../../../dmlora/adapter.ts';
 import { present } from '../../../shared/assert.ts';
 import {
   plannedBuffer,
@@ -9,7 +10,7 @@ import {
   type Region,
   type Use,
 } from '../device/device-memory.ts';
-import { columnModules, groupBegin, type FlatLayout } from './flat-parameters.ts';
+import { columnScalars, groupBegin, type FlatLayout } from './flat-parameters.ts';
 import { aligned, type Site } from './sites.ts';
 import type { Widths } from './widths.ts';
 import { normGroups, recordRing } from '../shaders/adamw.ts';
@@ -81,6 +82,8 @@ export interface TrainingState {
     readonly modules: Region;
     /** For scalar-sums.ts. */
     readonly scalarPlaces: Region;
+    /** First place and modules of each scalar; null where none has more than one. */
+    readonly sharedScalars: Region | null;
     /** All gradients, and those of what learns in stage 2. */
     readonly span: Region;
     readonly scalarSpan: Region;
@@ -146,6 +149,12 @@ export function planState(layout: FlatLayout, widths: Widths, parts: number, wan
   const turns = wanted.rotates ? beyond(8 * images) : null;
   const cut = wanted.cuts ? beyond(16) : null;
   const stepBlock = make('step block', end, 'table');
+  const scalars = scalarPlaces(layout.adapter);
+  const sharedScalars = scalars.some(({ count }) => count > 1)
+    ? wholeOf(
+        table('shared scalars', Uint32Array.from(scalars.flatMap(({ first, count }) => [first, count]))),
+      )
+    : null;
   const siteTable = table('sites', siteUniforms(layout));
   const sizes = table('sizes', sizeTable(layout));
   const partTable = table('parts', partUniforms(widths.images, parts));
@@ -189,9 +198,10 @@ export function planState(layout: FlatLayout, widths: Widths, parts: number, wan
       pairs: pairs && { buffer: stepBlock, ...pairs },
       cut: cut && { buffer: stepBlock, ...cut },
       scales: { buffer: scales, offset: 0, bytes: 4 * Math.max(1, layout.columns) },
-      columns: wholeOf(table('columns', columnModules(layout))),
+      columns: wholeOf(table('columns', columnScalars(layout))),
       modules: wholeOf(table('modules', moduleTable(layout))),
-      scalarPlaces: wholeOf(table('scalar places', scalarPlaces(layout, widths))),
+      scalarPlaces: wholeOf(table('scalar places', scalarColumns(layout, widths))),
+      sharedScalars,
       span: { buffer: sizes, offset: 0, bytes: 16 },
       scalarSpan: { buffer: sizes, offset: unit, bytes: 16 },
       ends: { buffer: sizes, offset: 2 * unit, bytes: 16 },
@@ -269,7 +279,7 @@ function moduleTable({ sites, adapter }: FlatLayout): Uint32Array<ArrayBuffer> {
 }
 
 /** First column and columns of each module, and the groups of four rows that its site has. */
-function scalarPlaces({ sites, adapter, depth }: FlatLayout, widths: Widths): Uint32Array<ArrayBuffer> {
+function scalarColumns({ sites, adapter, depth }: FlatLayout, widths: Widths): Uint32Array<ArrayBuffer> {
   const words = new Uint32Array(Math.max(1, adapter.modules.length) * 4);
   for (const { parts, block, kind, scales } of sites)
     for (const { module, first, count } of parts) {

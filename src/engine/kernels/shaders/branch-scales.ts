@@ -1,6 +1,6 @@
 // scales[c] = s of the module * gate of the branch, for every column of every intermediate: the one place
-// where gates and learning scalars enter the step. `columns[c]` is the module's number. Padding columns have
-// gate 0.
+// where gates and learning scalars enter the step. `columns[c]` is the place of the module's scalar. Padding
+// columns have gate 0.
 import { kernel, read, treeSum, type Kernel, write } from './kernel.ts';
 
 export const branchScalesThreads = 64;

@@ -1,4 +1,4 @@
-// From the partial sums of column-product.ts to gradients, two small kernels:
+// From the partial sums of column-product.ts to gradients, small kernels:
 //
 //   sum      g[i] = sum over chunks of partial[chunk][i], and over micro-batches in their order
 //   scalars  d s_m = sum_j g_j sum_o B[j, o] G[j, o], then G[j, o] *= s_m g_j         G: gradient of B without s g
@@ -76,6 +76,31 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
   }
   ${treeSum('sum', reduceThreads)}
   if (id.x == 0u) { scalarGradient[group.x] = partial[0]; }
+}`,
+  );
+}
+
+/**
+ * The gradient of a scalar that several modules share: the sum of theirs in their order, at the place of the first;
+ * the other places get 0, which AdamW and the norm pass over. `places`: first module and modules of each scalar; a
+ * buffer's padding names none.
+ */
+export function sharedScalarsKernel(): Kernel {
+  return kernel(
+    'shared-scalars',
+    [read('places', 'array<vec2u>'), write('scalarGradient', 'array<f32>')],
+    /* wgsl */ `
+@compute @workgroup_size(${reduceThreads})
+fn main(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x >= arrayLength(&places)) { return; }
+  let place = places[id.x];
+  if (place.y == 0u) { return; }
+  var sum = 0.0;
+  for (var i = place.x; i < place.x + place.y; i++) {
+    sum += scalarGradient[i];
+    scalarGradient[i] = 0.0;
+  }
+  scalarGradient[place.x] = sum;
 }`,
   );
 }

@@ -3,7 +3,12 @@
 import { wholeOf } from '../device/device-memory.ts';
 import { groupRegion } from '../memory/training-state.ts';
 import { adamThreads, adamwKernel, decideKernel, normGroups, normKernel } from '../shaders/adamw.ts';
-import { gradientSumKernel, reduceThreads, scalarGradientKernel } from '../shaders/reduce-gradients.ts';
+import {
+  gradientSumKernel,
+  reduceThreads,
+  scalarGradientKernel,
+  sharedScalarsKernel,
+} from '../shaders/reduce-gradients.ts';
 import type { StepContext } from './context.ts';
 import type { Trace } from './trace.ts';
 
@@ -37,6 +42,16 @@ export function scalarGradients(trace: Trace, { state }: StepContext): void {
     scales: regions.scales,
     parameters: wholeOf(state.parameters, branches),
     gradient: wholeOf(state.gradient, branches),
+    scalarGradient: groupRegion(state, state.gradient, 'scalars'),
+  });
+}
+
+/** Gradients of scalars that several modules share, from those of their modules. */
+export function shareScalars(trace: Trace, { state }: StepContext): void {
+  const places = state.regions.sharedScalars;
+  if (places === null) return;
+  trace.dispatch(sharedScalarsKernel(), [Math.ceil(places.bytes / 8 / reduceThreads), 1, 1], {
+    places,
     scalarGradient: groupRegion(state, state.gradient, 'scalars'),
   });
 }

@@ -18,7 +18,7 @@ import {
   lossGradient,
   type HeadInput,
 } from './head.ts';
-import { scalarGradients, sumGradients, updateParameters } from './optimiser.ts';
+import { scalarGradients, shareScalars, sumGradients, updateParameters } from './optimiser.ts';
 import type { Trace, Tensor } from './trace.ts';
 
 export interface Forward {
@@ -92,6 +92,7 @@ function lossAndBackward(
   sumGradients(trace, context, learns);
   trace.phase = 'reduce';
   if (learns === 'all' && columns > 0) scalarGradients(trace, context);
+  shareScalars(trace, context);
 }
 
 /** Final LayerNorm, pooling and the blocks, down to the lowest adapted one. */
