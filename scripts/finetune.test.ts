@@ -26,6 +26,7 @@ describe('arguments', () => {
       recipe: null,
       settings: [],
       autotune: 'auto',
+      runtime: 'browser',
       backend: 'auto',
       engine: 'auto',
       formats: [],
