@@ -23,8 +23,8 @@ export interface DropEvent {
  * The steps at which drops happen: K - K_end events over the window, the first at its begin and the last at
  * its end (one event alone lies in the middle). Between these they are equally spaced, or where half a
  * cosine, falling over the window from 1 to 0, has fallen by equal parts. Or where the recipe names a place for
- * each. Never before step 1, never after the last step. Branches that fade leave so much later, where stage 2 or
- * the last step begins at the latest.
+ * each. Never before step 1, never after the last step. Branches that fade leave so much later, before the stage
+ * or the run ends.
  */
 export function dropSteps(options: DmloraOptions, steps: number): number[] {
   return dropTimes(options, steps).map(({ step }) => step);
@@ -34,9 +34,10 @@ function dropTimes(options: DmloraOptions, steps: number): Pick<DropEvent, 'begi
   const events = options.dropMode === 'permanent' ? options.branches - options.branchesEnd : 0;
   const within = (step: number): number => Math.min(Math.max(1, Math.round(step)), Math.max(1, steps - 1));
   const length = options.dropEffect === 'fade' ? options.fadeSteps : 0;
-  const latest = Math.min(stage2Step(options, steps), steps - 1);
+  const stage2 = stage2Step(options, steps);
   return beginnings(options, events, steps).map((place) => {
     const begin = within(place);
+    const latest = Math.min(begin < stage2 ? stage2 : steps, steps - 1);
     return { begin, step: Math.max(begin, Math.min(begin + length, latest)) };
   });
 }

@@ -1,9 +1,10 @@
 // Branches that fade: gates from step to step, two events at once, and that everything that reads an adapter has them.
 import { expect, test } from 'vitest';
 import { micro, randomAdapter } from '../engine/checks/random-model.ts';
+import { recipeDefaults } from '../recipe/recipe.ts';
 import { allOpen, gatesOf, resolvedGates, type Adapter } from './adapter.ts';
 import { asItIs, imagined } from './counterfactual.ts';
-import { dropBranches, leavingBranches } from './drop-plan.ts';
+import { dropBranches, dropPlan, leavingBranches } from './drop-plan.ts';
 import { beginFading, fadedOut, fadedTo, fades, fadingEvents } from './fading.ts';
 import { branchStrengths, moduleUpdate } from './merge.ts';
 
@@ -65,4 +66,29 @@ test('whoever reads the adapter has its gates, unless told others', () => {
   expect(branchStrengths(module)[1]).toBeCloseTo(branchStrengths(whole)[1]! / 2, 10);
   const off = imagined(half, [], { ...asItIs, off: [{ module: name, branch: 0 }] });
   expect(off.gates.get(name)).toEqual([0, 0.5, 1, 1]);
+});
+
+test('fading ends before its stage does, in a second stage that trains branches too', () => {
+  const times = (dropWindow: readonly [number, number], scalars: 'off' | 'scale-then-retrain'): number[][] =>
+    dropPlan(
+      ['a'],
+      {
+        ...recipeDefaults.dmlora,
+        ...{ dropWindow: [...dropWindow], scalars, stage2: 0.5, dropEffect: 'fade', fadeSteps: 15 },
+      },
+      100,
+      1,
+    ).map(({ begin, step }) => [begin, step]);
+  expect(times([0.2, 0.4], 'scale-then-retrain')).toEqual([
+    [20, 35],
+    [40, 50],
+  ]);
+  expect(times([0.6, 0.95], 'scale-then-retrain')).toEqual([
+    [60, 75],
+    [95, 99],
+  ]);
+  expect(times([0.4, 0.6], 'off')).toEqual([
+    [40, 55],
+    [60, 75],
+  ]);
 });

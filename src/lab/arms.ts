@@ -131,8 +131,10 @@ function unpaired(arms: readonly Arm[], isByShots: boolean): string[] {
       .map((path) => `Arm "${name}": "${path}" is another than in "${first.name}": they would not be pairs.`),
   );
   const counted = isByShots ? arms.filter(({ recipe }) => recipe.split.trainPerClass !== null) : [];
+  const folded = isByShots ? arms.filter(({ recipe }) => recipe.split.folds > 0) : [];
   return [
     ...others,
+    ...folded.map(({ name }) => `Arm "${name}": folds take all images of a class, and --shots only some.`),
     ...counted.map(({ name }) => `Arm "${name}": "split.trainPerClass" is what --shots says.`),
   ];
 }

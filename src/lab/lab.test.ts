@@ -81,14 +81,17 @@ describe('arms', () => {
     expect(read.ok ? '' : read.fault.join(' ')).toContain(sentence);
   });
 
-  test('do not count images where the trials do', async () => {
-    const file = fileOf({ arms: [{ name: 'a', recipe: { split: { trainPerClass: 4 } } }] });
-    expect((await readArms(file)).ok).toBe(true);
-    expect(await readArms(file, [], true)).toMatchObject({
-      ok: false,
-      fault: [expect.stringContaining('--shots')],
-    });
-  });
+  test.each([{ trainPerClass: 4 }, { folds: 5 }])(
+    'do not count images where the trials do: %o',
+    async (split) => {
+      const file = fileOf({ arms: [{ name: 'a', recipe: { split } }] });
+      expect((await readArms(file)).ok).toBe(true);
+      expect(await readArms(file, [], true)).toMatchObject({
+        ok: false,
+        fault: [expect.stringContaining('--shots')],
+      });
+    },
+  );
 
   test('become trials, pair after pair', () => {
     const arms = ['a', 'b'].map((name) => ({ name, recipe: recipeDefaults }));

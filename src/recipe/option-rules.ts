@@ -33,9 +33,11 @@ export const rules: readonly Rule[] = [
   {
     at: 'dmlora.stage2',
     beside: ['dmlora.dropWindow.1'],
-    broken: ({ dmlora: { dropWindow, stage2, scalars } }) => {
+    broken: ({ dmlora: { dropMode, dropWindow, stage2, scalars } }) => {
       if (dropWindow[1] <= stage2) return null;
-      if (scalars !== 'scale-then-retrain') return 'All drops must be done before stage 2 begins.';
+      // Gates are drawn in stage 1 alone.
+      if (scalars !== 'scale-then-retrain' || dropMode !== 'permanent')
+        return 'All drops must be done before stage 2 begins.';
       return dropWindow[0] < stage2 ? 'All drops must be done before stage 2 begins, or all in it.' : null;
     },
   },

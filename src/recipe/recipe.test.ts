@@ -325,6 +325,14 @@ describe('the form', () => {
     expect(errorsOf({ 'dmlora.branches': '1' })).toEqual(['dmlora.branchesEnd']);
     expect(errorsOf({ 'dmlora.dropMode': 'none', 'dmlora.dropWindow.1': '95' })).toEqual([]);
     expect(errorsOf({ 'dmlora.scalars': 'off', 'dmlora.dropWindow.1': '95' })).toEqual([]);
+    // A stage 2 that trains the branches again may drop them, but draws no gates.
+    const inStage2 = {
+      'dmlora.scalars': 'scale-then-retrain',
+      'dmlora.dropWindow.0': '85',
+      'dmlora.dropWindow.1': '95',
+    };
+    expect(errorsOf(inStage2)).toEqual([]);
+    expect(errorsOf({ ...inStage2, 'dmlora.dropMode': 'stochastic' })).toEqual(['dmlora.stage2']);
     // Drops at named steps have no window; where nothing drops, where they would does not count.
     const atSteps = {
       'dmlora.dropSpacing': 'steps',

@@ -3,9 +3,10 @@
 // a reload it goes on where it was: what the next run is made of comes from a run of the queue that is kept.
 import type { Recipe } from '../recipe/options.ts';
 import { faultSentence } from '../shared/describe-fault.ts';
-import { isCancelled, type Fault } from '../shared/fault.ts';
+import { cancelled, isCancelled, type Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { RunEnd, TrainerEvent } from '../worker/protocol.ts';
+import { isActive } from './controls.ts';
 import { dataStore } from './data-store.ts';
 import { modelStore } from './model-store.ts';
 import { nextItem, queueStore, setItem, type Queue, type QueueItem } from './queue-store.ts';
@@ -30,8 +31,8 @@ export interface Queues {
   readonly actions: QueueActions;
   /** Is told every event. */
   hear(event: TrainerEvent): void;
-  /** The run under way is to end, and the rest is not to begin. */
-  stop(): void;
+  /** The rest is not to begin. Whether the run under way, which is being opened, is ended here too, once it is open. */
+  stop(): boolean;
   /** The worker died and another one has what there was: a run that is not under way in it is over. */
   recovered(): void;
 }
@@ -63,6 +64,8 @@ export function createQueue({ runs, saved, alone, awake }: Parts): Queues {
   /** Told how the run under way ended. */
   let ended: ((end: Ended) => void) | null = null;
   let stopped = new AbortController();
+  /** A run that is kept is being opened. */
+  let opening = false;
 
   const untilEnd = (): Promise<Ended> =>
     new Promise((resolve) => {
@@ -77,13 +80,19 @@ export function createQueue({ runs, saved, alone, awake }: Parts): Queues {
   /** Opens a run that is kept; done when it has ended. */
   async function toItsEnd(id: string): Promise<Ended> {
     const over = untilEnd();
-    await saved.openRun(id);
+    opening = true;
+    await saved.openRun(id).finally(() => {
+      opening = false;
+    });
     const { opened, fault } = savedRunsStore.getState();
-    return opened?.id === id ? over : fail(fault ?? { kind: 'bug', message: 'the run was not opened' });
+    if (opened?.id !== id) return fail(fault ?? { kind: 'bug', message: 'the run was not opened' });
+    // The stop came while it was being opened, when there was no run to end.
+    if (stopped.signal.aborted && isActive(runStore.getState().phase)) await runs.actions.stop();
+    return over;
   }
 
   /** Whether the run that is there is one of the queue; opens one that has ended where it is not. */
-  async function isThere({ items, images }: Queue): Promise<Result<boolean>> {
+  async function isThere({ items, images, model }: Queue): Promise<Result<boolean>> {
     const { opened, saved: last, runs: listed } = savedRunsStore.getState();
     const there = opened?.id ?? last?.id;
     if (items.some(({ id }) => id === there)) return ok(true);
@@ -94,10 +103,12 @@ export function createQueue({ runs, saved, alone, awake }: Parts): Queues {
       const over = await toItsEnd(known.id);
       return over.ok ? ok(true) : over;
     }
-    const isFirst = items.every(({ state, seconds }) => state !== 'done' && seconds === null);
-    if (isFirst || dataStore.getState().data?.title === images) return ok(false);
-    const detail = `None of its runs is kept. Open “${images}” again.`;
-    return fail({ kind: 'run-needs', what: 'images', detail });
+    const detail = (title: string): string => `None of its runs is kept. Open “${title}” again.`;
+    if (dataStore.getState().data?.title !== images)
+      return fail({ kind: 'run-needs', what: 'images', detail: detail(images) });
+    if (modelStore.getState().model?.title !== model)
+      return fail({ kind: 'run-needs', what: 'model', detail: detail(model) });
+    return ok(false);
   }
 
   /** Trains a run to its end. */
@@ -108,7 +119,7 @@ export function createQueue({ runs, saved, alone, awake }: Parts): Queues {
     if (!again.ok) return again;
     const over = untilEnd();
     const queued = { id, name, again: again.value };
-    const reply = await runs.begin({ recipe, backend: queue.backend, queued });
+    const reply = await runs.begin({ recipe, backend: queue.backend, queued }, queue.images);
     return reply.ok ? over : reply;
   }
 
@@ -119,17 +130,27 @@ export function createQueue({ runs, saved, alone, awake }: Parts): Queues {
     return null;
   }
 
-  /** Notes how a run ended. */
-  async function note({ id }: QueueItem, how: Ended, seconds: number): Promise<void> {
+  /** Notes how a run ended; whether the next one is to begin. */
+  async function note({ id }: QueueItem, how: Ended, seconds: number): Promise<boolean> {
     if (!how.ok && how.fault.kind === 'worker-died') await awake();
+    // Nothing was trained, and the next run would meet the same: it waits until that is put right.
+    if (!how.ok && (how.fault.kind === 'wrong-phase' || how.fault.kind === 'run-needs')) {
+      const isStopped = isCancelled(how.fault);
+      setItem(id, { state: isStopped ? 'stopped' : 'waiting' });
+      if (!isStopped) runStore.setState({ fault: how.fault });
+      return false;
+    }
     const isEarly = how.ok ? how.value === 'stopped' : isCancelled(how.fault);
     if (isEarly) {
       setItem(id, { state: 'stopped' });
-      return;
+      return false;
     }
-    const fault = how.ok ? await readFigures(id) : how.fault;
+    const unread = how.ok ? await readFigures(id) : null;
+    const fault = how.ok ? unread : how.fault;
     if (fault === null) setItem(id, { state: 'done', seconds });
     else setItem(id, { state: 'failed', why: faultSentence(fault) });
+    // Where runs are not kept, what the next one reached would be lost as well.
+    return unread === null;
   }
 
   async function goOn(): Promise<void> {
@@ -156,7 +177,7 @@ export function createQueue({ runs, saved, alone, awake }: Parts): Queues {
           setItem(item.id, { state: 'waiting' });
           break;
         }
-        await note(item, held.how, (performance.now() - startedAt) / 1000);
+        if (!(await note(item, held.how, (performance.now() - startedAt) / 1000))) break;
       }
     } finally {
       queueStore.setState({ going: false });
@@ -202,6 +223,8 @@ export function createQueue({ runs, saved, alone, awake }: Parts): Queues {
       },
     },
     hear(event) {
+      // Before its first step a run that is stopped leaves no phase, only this.
+      if (event.kind === 'undone') end(fail(cancelled('start')));
       if (event.kind !== 'phase') return;
       const { phase } = event;
       if (phase.kind === 'finished') end(ok(phase.end));
@@ -210,6 +233,7 @@ export function createQueue({ runs, saved, alone, awake }: Parts): Queues {
     stop() {
       stopped.abort();
       queueStore.setState(({ queue }) => ({ queue: queue === null ? null : { ...queue, stopped: true } }));
+      return opening;
     },
     recovered() {
       const { phase } = runStore.getState();

@@ -83,6 +83,36 @@ describe('a check by folds', () => {
     expect(queueStore.getState().queue?.items[1]?.id).not.toBe(stopped);
   });
 
+  it('ends with a run that is stopped before its first step', async () => {
+    const [trainer, client] = await started({ steps: 20, depth: 1 });
+    const whole = trainer.checkByFolds(3);
+    await settled();
+    client.emit({ kind: 'undone' });
+    await whole;
+    expect(states()).toEqual(['stopped', 'waiting', 'waiting']);
+    expect(queueStore.getState().going).toBe(false);
+  });
+
+  it('does not go on with other images or another model than it began with', async () => {
+    const [first] = await started({ steps: 20, depth: 1 });
+    void first.checkByFolds(3);
+    await settled();
+    const { queue } = queueStore.getState();
+    if (queue === null) throw new Error('there is no queue');
+    for (const [other, what] of [
+      [{ images: 'Leaves' }, 'images'],
+      [{ model: 'Another' }, 'model'],
+    ] as const) {
+      emptyStores();
+      const [trainer, client] = await started({ steps: 20, depth: 1 });
+      queueStore.setState({ queue: { ...queue, ...other } });
+      await trainer.continueQueue();
+      expect(startsOf(client)).toEqual([]);
+      expect(states()).toEqual(['waiting', 'waiting', 'waiting']);
+      expect(runStore.getState().fault).toMatchObject({ kind: 'run-needs', what });
+    }
+  });
+
   it('goes on after a reload with the run that was under way, or on what a run of it was made of', async () => {
     const [first, before] = await started({ steps: 20, depth: 1 });
     void first.checkByFolds(3);

@@ -34,8 +34,8 @@ export interface RunActions {
 /** The actions, and what other parts of the page need of them. */
 export interface Runs {
   readonly actions: RunActions;
-  /** Starts a run by a recipe that need not be that of the form. */
-  begin(input: Omit<Commands['start']['input'], 'engine'>): Promise<Result<RunSummary>>;
+  /** Starts a run by a recipe that need not be that of the form, on images that are called so. */
+  begin(input: Omit<Commands['start']['input'], 'engine'>, images?: string): Promise<Result<RunSummary>>;
   /** Is told every event before the stores are; shows the last run again where the next came to nothing. */
   before(event: TrainerEvent): void;
   /** Asks what the run that has ended measured. */
@@ -94,7 +94,10 @@ export function createRuns(client: TrainerClient): Runs {
     else if (isToldHere(reply.fault)) runStore.setState({ fault: reply.fault });
   }
 
-  async function begin(input: Omit<Commands['start']['input'], 'engine'>): Promise<Result<RunSummary>> {
+  async function begin(
+    input: Omit<Commands['start']['input'], 'engine'>,
+    images = dataStore.getState().data?.title ?? null,
+  ): Promise<Result<RunSummary>> {
     startAsked = true;
     const stop = new AbortController();
     starting = stop;
@@ -111,7 +114,7 @@ export function createRuns(client: TrainerClient): Runs {
     const summary = reply.value;
     runStore.setState(({ modules }) => ({
       pending: null,
-      images: dataStore.getState().data?.title ?? null,
+      images,
       summary,
       modules: modules.length > 0 ? modules : summary.modules,
     }));

@@ -217,7 +217,7 @@ export function createTrainer(parts: TrainerParts): Trainer {
     async stop() {
       const { phase, pending } = runStore.getState();
       const { going } = queueStore.getState();
-      if (going) queue.stop();
+      if (going && queue.stop()) return;
       // Between two runs there is none to stop.
       if (!going || isActive(phase) || pending === 'start') await runs.actions.stop();
     },

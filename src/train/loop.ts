@@ -239,7 +239,8 @@ async function stage2(task: RunTask, state: RunState, engine: Engine): Promise<R
   unwrap(await engine.writeAdapter(adapter));
   const stage1End = state.validation === null ? null : validated(state, state.validation);
   const next = { ...state, stage: 2, adapter, stage1End } as const;
-  return scalars === 'scale-then-retrain' ? { ...next, validation: null, answers: null } : next;
+  // Beside branches that begin afresh those that left before were never.
+  return scalars === 'scale-then-retrain' ? { ...next, dropped: [], validation: null, answers: null } : next;
 }
 
 /** Drawn in stage 1 where the recipe says so, else the adapter's own as far as they have faded. */

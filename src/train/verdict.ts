@@ -81,9 +81,10 @@ function noticedIn({ data, plan, recipe }: RunTask, state: RunState): Divergence
   return noticed === null ? null : { ...noticed, step: noticed.step + begin };
 }
 
-/** What a run that diverged goes back to. */
+/** What a run that diverged goes back to: where scalars alone diverged, to the state before them. */
 function resultOf(task: RunTask, { stage1End, best }: RunState, noticed: Divergence): Validated | null {
-  return stageOf(task, noticed) === 2 ? (stage1End ?? best) : best;
+  const ofScalars = task.recipe.dmlora.scalars === 'train-then-scale' && stageOf(task, noticed) === 2;
+  return ofScalars ? (stage1End ?? best) : best;
 }
 
 /** The stage whose steps diverged. A step that gave no number is not among those done. */

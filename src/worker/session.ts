@@ -376,6 +376,8 @@ export class Session {
     const recipe = parsed.value;
     const { queued } = input;
     const before = this.run.madeOf;
+    if (queued?.again === true && before === null)
+      return fail({ kind: 'run-needs', what: 'images', detail: 'The run before it is not here any more.' });
     const again = queued?.again === true && before !== null;
     const [model, open] = again ? [before.model, before.images] : [this.#model, this.#data];
     if (model === null) return fail({ kind: 'wrong-phase', command: 'start', phase: 'without a model' });

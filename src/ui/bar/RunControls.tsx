@@ -67,7 +67,7 @@ export function RunControls() {
       <Button
         icon="step"
         held={!step}
-        title={start ? 'Starts, and waits after the first step' : undefined}
+        title={step && start ? 'Starts, and waits after the first step' : undefined}
         onClick={() => (start ? begin('step') : void trainer.step())}
       >
         Step

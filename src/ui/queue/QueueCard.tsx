@@ -2,10 +2,12 @@
 // folds and says what that takes, shows how far it is, and what came out. Loaded behind the rest.
 import { useEffect, useState } from 'react';
 import { plainText } from '../../shared/plain-text.ts';
+import { isActive } from '../../state/controls.ts';
 import { splitSize, useData } from '../../state/data-store.ts';
 import { useForecast } from '../../state/forecast-store.ts';
 import { nextItem, useQueue, type Queue, type QueueItem } from '../../state/queue-store.ts';
 import { useRecipe } from '../../state/recipe-store.ts';
+import { useRun } from '../../state/run-store.ts';
 import { Button } from '../parts/Button.tsx';
 import { Card } from '../parts/Card.tsx';
 import { aboutText, countText, durationText, percentText, wholeText } from '../parts/words.ts';
@@ -91,6 +93,7 @@ function Progress({ queue }: { readonly queue: Queue }) {
   const figures = useQueue((state) => state.figures);
   const trainer = useTrainer();
   const { start } = useControls();
+  const active = useRun(({ phase }) => isActive(phase));
   const { items, images, model } = queue;
   const left = items.filter(({ state }) => state !== 'done').length;
   const done = items.length - left;
@@ -126,7 +129,7 @@ function Progress({ queue }: { readonly queue: Queue }) {
             <Button
               variant="primary"
               icon="play"
-              held={!start && nextItem(queue)?.state !== 'going'}
+              held={active || (!start && nextItem(queue)?.state !== 'going')}
               onClick={() => void trainer.continueQueue()}
             >
               {done === 0 ? 'Train them' : `Train the other ${left}`}

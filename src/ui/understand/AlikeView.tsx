@@ -192,8 +192,8 @@ function dropWords(all: number, dropped: readonly DroppedFigures[]): string {
   const missing =
     unknown === 0
       ? ''
-      : ` Of ${unknown === all ? 'them' : wholeText(unknown)} nothing was kept: an earlier version of Graft saved the run after they had left.`;
-  const lead = `${countText(all, 'branch', 'branches')} dropped, drawn by chance.${missing}`;
+      : ` Of ${unknown === all ? 'them' : wholeText(unknown)} nothing was kept: what they learned faded, lives on in the others or in the frozen weights, or left before this was noted.`;
+  const lead = `${countText(all, 'branch', 'branches')} dropped.${missing}`;
   if (Number.isNaN(own) || Number.isNaN(ofAll)) return lead;
   const than =
     own > 1.1 * ofAll

@@ -7,7 +7,7 @@ import { moduleName } from '../parts/words.ts';
 export interface LayerBranch extends BranchRef {
   /** The step at which it left; null while it lives. */
   readonly droppedAt: number | null;
-  /** Runs that were saved by an older build have not kept those that left. */
+  /** Nothing is kept of those that faded, were absorbed or folded, nor by older builds. */
   readonly canBeOn: boolean;
 }
 
