@@ -42,9 +42,9 @@ const isAt =
 
 /**
  * The adapter that an engine has to hold, and the gates that it is asked with. Where nothing but switches is
- * asked for that is the given adapter itself; branches that are off have gate 0, all others their own, so that with all
- * of them on the numbers are those of the adapter, bit for bit. Throws where a branch to bring back is not
- * among `gone`, or a scalar is no number or of no module.
+ * asked for that is the given adapter itself; branches that are off have gate 0, all others their own, so
+ * that with all of them on the numbers are those of the adapter, bit for bit. Throws where a branch to bring
+ * back is not among `gone`, or a scalar is no number or of no module.
  */
 export function imagined(
   adapter: Adapter,

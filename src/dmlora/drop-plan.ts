@@ -82,9 +82,10 @@ export function dropPlan(
 }
 
 /**
- * The branch that leaves each module at an event: the one that the plan drew, or of those that live the first (all began
- * at once: the oldest is the one of the smallest number), or the one of the smallest update s B A, or the weaker one of the two whose updates are most alike by |cosine|. One that adds nothing
- * is like any other. Of equals the first. What fades already is not chosen again.
+ * The branch that leaves each module at an event: the one that the plan drew, or of those that live the first
+ * (all began at once: the oldest is the one of the smallest number), or the one of the smallest update s B A,
+ * or the weaker one of the two whose updates are most alike by |cosine|. One that adds nothing is like any
+ * other. Of equals the first. What fades already is not chosen again.
  */
 export function leavingBranches(
   { modules }: Adapter,
@@ -122,10 +123,10 @@ function mostAlike(module: AdaptedModule): number {
 }
 
 /**
- * The adapter without the branches of an event: A_k, B_k and their moments vanish. Survivors and their moments stay
- * untouched and are not rescaled; what the leaving one added is lost (`zero`, `fade`), or lies in the frozen weight from now
- * on, with the scalar that it had (`absorb`). Or the survivors take it over as well as they can and begin with fresh
- * moments, since theirs were of other numbers (`svd-fold`).
+ * The adapter without the branches of an event: A_k, B_k and their moments vanish. Survivors and their
+ * moments stay untouched and are not rescaled; what the leaving one added is lost (`zero`, `fade`), or lies
+ * in the frozen weight from now on, with the scalar that it had (`absorb`). Or the survivors take it over as
+ * well as they can and begin with fresh moments, since theirs were of other numbers (`svd-fold`).
  */
 export function dropBranches(
   adapter: Adapter,

@@ -1,4 +1,5 @@
-// Branches that fade: gates from step to step, two events at once, and that everything that reads an adapter has them.
+// Branches that fade: gates from step to step, two events at once, and that everything that reads an adapter
+// has them.
 import { expect, test } from 'vitest';
 import { micro, randomAdapter } from '../engine/checks/random-model.ts';
 import { recipeDefaults } from '../recipe/recipe.ts';

@@ -1,5 +1,5 @@
-// Branches that fade: from the step of their event on their gate falls linearly, and where it would be 0 they leave. What
-// fades, and how far it is, stands in the adapter: whoever has it has the gates.
+// Branches that fade: from the step of their event on their gate falls linearly, and where it would be 0 they
+// leave. What fades, and how far it is, stands in the adapter: whoever has it has the gates.
 import type { Adapter, Branch, Fading, ModuleName } from './adapter.ts';
 import type { DropEvent } from './drop-plan.ts';
 

@@ -1,5 +1,5 @@
-// Gates that are drawn: at least one branch in, the mean 1, the same for the same seed and step; and with them a linear's mean
-// over all masks is what is evaluated.
+// Gates that are drawn: at least one branch in, the mean 1, the same for the same seed and step; and with
+// them a linear's mean over all masks is what is evaluated.
 import { describe, expect, test } from 'vitest';
 import { micro, randomAdapter } from '../engine/checks/random-model.ts';
 import { recipeDefaults } from '../recipe/recipe.ts';

@@ -1,5 +1,6 @@
-// Branches that are out for a step at a time: their gates, drawn anew for each step of stage 1. Nothing leaves, what is
-// evaluated or merged has every gate at its mean, 1. A function of seed and step alone, the same for every engine.
+// Branches that are out for a step at a time: their gates, drawn anew for each step of stage 1. Nothing
+// leaves, what is evaluated or merged has every gate at its mean, 1. A function of seed and step alone, the
+// same for every engine.
 import { randomStream } from '../shared/random.ts';
 import { allOpen, type Adapter, type Gates, type ModuleName } from './adapter.ts';
 import type { DmloraOptions } from '../recipe/recipe.ts';
@@ -11,9 +12,9 @@ export const isStochastic = ({ dropMode }: Pick<DmloraOptions, 'dropMode'>): boo
   dropMode === 'stochastic' || dropMode === 'constant' || dropMode === 'annealed';
 
 /**
- * The probability p with which a branch is out in a 0-based step: over the window it rises from 0 to the recipe's rate
- * (`stochastic`) or falls from there to 0 (`annealed`), each as before and after; or it is the rate throughout
- * (`constant`). 0 in the other modes.
+ * The probability p with which a branch is out in a 0-based step: over the window it rises from 0 to the
+ * recipe's rate (`stochastic`) or falls from there to 0 (`annealed`), each as before and after; or it is the
+ * rate throughout (`constant`). 0 in the other modes.
  */
 export function dropRateAt({ dropMode, dropRate, dropWindow }: Rated, step: number, steps: number): number {
   const [begin, end] = dropWindow;
@@ -33,9 +34,10 @@ export function dropRateAt({ dropMode, dropRate, dropWindow }: Rated, step: numb
 }
 
 /**
- * The gates of a step of stage 1: each branch of each module is out with probability p, and all of a module are drawn again
- * while none would be left. Those that are in have the gate (1 - p^K) / (1 - p), K branches, with which the mean of
- * every gate is 1: dropout's 1 / (1 - p), less what is never out because the others are. `allOpen` at p = 0.
+ * The gates of a step of stage 1: each branch of each module is out with probability p, and all of a module
+ * are drawn again while none would be left. Those that are in have the gate (1 - p^K) / (1 - p), K branches,
+ * with which the mean of every gate is 1: dropout's 1 / (1 - p), less what is never out because the others
+ * are. `allOpen` at p = 0.
  */
 export function stochasticGates(
   { modules }: Adapter,

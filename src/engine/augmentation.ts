@@ -1,5 +1,6 @@
-// How the images of a batch are augmented before the network sees them, as numbers that both engines compute with:
-// where each is sampled (crop.ts), what becomes of its colours, and what of it is erased. Knows nothing of how they are drawn (train/).
+// How the images of a batch are augmented before the network sees them, as numbers that both engines compute
+// with: where each is sampled (crop.ts), what becomes of its colours, and what of it is erased. Knows nothing
+// of how they are drawn (train/).
 import type { Crop } from './crop.ts';
 
 /**

@@ -3,9 +3,9 @@
 import { assert } from '../shared/assert.ts';
 
 /**
- * Output pixel (column, row) of an image samples its source at (x + column dx + row ex, y + row dy + column ey), in
- * 1/65536 of a source pixel (pixel centres lie at whole numbers), bilinearly, clamped to the image: what lies beyond
- * it repeats its border. A negative dx is a horizontal flip, a negative dy a vertical one.
+ * Output pixel (column, row) of an image samples its source at (x + column dx + row ex, y + row dy + column
+ * ey), in 1/65536 of a source pixel (pixel centres lie at whole numbers), bilinearly, clamped to the image:
+ * what lies beyond it repeats its border. A negative dx is a horizontal flip, a negative dy a vertical one.
  */
 export interface Crop {
   readonly x: number;

@@ -1,5 +1,5 @@
-// The frozen weights below the branches of an adapter: the checkpoint's, and with them what branches left there that
-// were dropped into them. For both engines, which hold such weights on their device.
+// The frozen weights below the branches of an adapter: the checkpoint's, and with them what branches left
+// there that were dropped into them. For both engines, which hold such weights on their device.
 import type { Adapter, ModuleName } from '../dmlora/adapter.ts';
 import { frozenWeight } from '../dmlora/stacked-lora.ts';
 import type { NdArray } from '../shared/array.ts';

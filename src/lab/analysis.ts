@@ -1,5 +1,5 @@
-// What the runs of an ablation say together: means, paired differences to the first arm, and a verdict on each. Pure:
-// records in, figures out. Every figure is of runs that were made; what is missing is missing.
+// What the runs of an ablation say together: means, paired differences to the first arm, and a verdict on
+// each. Pure: records in, figures out. Every figure is of runs that were made; what is missing is missing.
 import type { Interval } from '../understand/interval.ts';
 import { holm, meanInterval, pairedDifferences, type PairedDifferences } from '../understand/student.ts';
 import { probeArm, taskOf } from './arms.ts';
@@ -209,8 +209,8 @@ interface Pair {
 }
 
 /**
- * One difference for each set and seed. Runs of one seed with several numbers of images a class share images, and are
- * no independent pairs: their mean is one, of those seeds that have all of them.
+ * One difference for each set and seed. Runs of one seed with several numbers of images a class share images,
+ * and are no independent pairs: their mean is one, of those seeds that have all of them.
  */
 function bySeed(pairs: readonly Pair[]): number[] {
   const groups = new Map<string, { set: string; values: number[] }>();

@@ -1,4 +1,5 @@
-// What the pictures of an ablation share: SVGs that are read in light and in dark, without scripts or fonts of their own.
+// What the pictures of an ablation share: SVGs that are read in light and in dark, without scripts or fonts
+// of their own.
 
 /** Colours in light and in dark; `kind0` to `kind7` are those of arms. */
 const style = `

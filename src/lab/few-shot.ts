@@ -1,5 +1,5 @@
-// Few-shot curves of an ablation: the accuracy of each arm over the training images a class, a panel a set, with 95 %
-// intervals over the seeds.
+// Few-shot curves of an ablation: the accuracy of each arm over the training images a class, a panel a set,
+// with 95 % intervals over the seeds.
 import type { Analysis, Cell } from './analysis.ts';
 import { drawing, escaped, shortened } from './drawing.ts';
 

@@ -1,4 +1,5 @@
-// Arms as they are read and their trials; records as they are found again; what runs say together, and in which words.
+// Arms as they are read and their trials; records as they are found again; what runs say together, and in
+// which words.
 import { describe, expect, test } from 'vitest';
 import { recipeDefaults } from '../recipe/recipe.ts';
 import { analyse, type Analysis } from './analysis.ts';

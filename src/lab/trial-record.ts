@@ -1,5 +1,5 @@
-// What is kept of a run of an ablation: what decided it, and what it measured. A record is found again by the digest
-// of all that decides a run: one of another recipe, other images or another model is another one's.
+// What is kept of a run of an ablation: what decided it, and what it measured. A record is found again by the
+// digest of all that decides a run: one of another recipe, other images or another model is another one's.
 import * as v from 'valibot';
 import { digestOf } from '../shared/sha256.ts';
 import { parseJsonText } from '../shared/json-text.ts';

@@ -1,5 +1,5 @@
-// The kinds of options of a run, and what is said of each: the type of an entry of the table (options.ts), and the types
-// that follow from a table of them.
+// The kinds of options of a run, and what is said of each: the type of an entry of the table (options.ts),
+// and the types that follow from a table of them.
 import type { GroupName } from './option-groups.ts';
 
 /** Conditions under which an option counts: each of these other options has one of these values. */

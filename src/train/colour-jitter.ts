@@ -1,14 +1,16 @@
 // Colour jitter of training images: brightness, contrast and saturation, each by a factor as torchvision's
-// ColorJitter draws it, uniform in [1 - s, 1 + s], for (seed, step, position in the batch) alone. The three together
-// are one affine function of a pixel (engine/augmentation.ts), which the engines apply where the image is sampled.
+// ColorJitter draws it, uniform in [1 - s, 1 + s], for (seed, step, position in the batch) alone. The three
+// together are one affine function of a pixel (engine/augmentation.ts), which the engines apply where the
+// image is sampled.
 //
 // With b, c, s the factors, m the mean grey of the image and g the grey of a pixel x:
 //
 //   brightness b x, contrast c x + (1 - c) m, saturation s x + (1 - s) g,   so in any order
 //   b c s x + b c (1 - s) g + b (1 - c) m
 //
-// torchvision does them one after the other in an order that it draws, and clamps after each: values that a step of its
-// sends beyond 0 or 255 and another back differ; and its m is that of what was cropped, where ColorJitter follows the crop.
+// torchvision does them one after the other in an order that it draws, and clamps after each: values that a
+// step of its sends beyond 0 or 255 and another back differ; and its m is that of what was cropped, where
+// ColorJitter follows the crop.
 import type { Colour } from '../engine/augmentation.ts';
 import type { Batch, Normalisation } from '../engine/engine.ts';
 import type { Recipe } from '../recipe/options.ts';

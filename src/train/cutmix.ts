@@ -1,7 +1,8 @@
-// CutMix (Yun et al., "CutMix: Regularization Strategy to Train Strong Classifiers with Localizable Features", 2019):
-// every image of a step has a rectangle of another one of the step, and is answered with both classes by their areas.
-// The rectangle as torchvision's CutMix draws it: its share of the area from Beta(alpha, alpha), its centre uniform, cut
-// off at the border; one for all images of a step, for (seed, step) alone.
+// CutMix (Yun et al., "CutMix: Regularization Strategy to Train Strong Classifiers with Localizable
+// Features", 2019): every image of a step has a rectangle of another one of the step, and is answered with
+// both classes by their areas. The rectangle as torchvision's CutMix draws it: its share of the area from
+// Beta(alpha, alpha), its centre uniform, cut off at the border; one for all images of a step, for (seed,
+// step) alone.
 import type { Box } from '../engine/augmentation.ts';
 import { randomStream } from '../shared/random.ts';
 import { betaDraw } from './beta.ts';

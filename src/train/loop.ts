@@ -192,8 +192,8 @@ async function dueDrops(task: RunTask, state: RunState, engine: Engine, host: Ru
 }
 
 /**
- * Drops the branches that an event takes and measures the loss on the coming batch just before and just after. Given up,
- * it leaves the engine as it was.
+ * Drops the branches that an event takes and measures the loss on the coming batch just before and just
+ * after. Given up, it leaves the engine as it was.
  */
 async function drop(
   task: RunTask,

@@ -1,8 +1,8 @@
-// Mixup (Zhang et al., "mixup: Beyond Empirical Risk Minimization", 2018): every image of a step is blended with
-// another of the same step, and is answered with both classes in the same shares. As in the authors' code one
-// share a step, drawn from Beta(alpha, alpha), and a permutation of the batch; both for (seed, step) alone, on
-// the host, so that engines, cuts of a batch and resumed runs blend the same. Or a rectangle of the other is put into
-// each (cutmix.ts); where a recipe asks for both, a draw says which of the two a step does.
+// Mixup (Zhang et al., "mixup: Beyond Empirical Risk Minimization", 2018): every image of a step is blended
+// with another of the same step, and is answered with both classes in the same shares. As in the authors'
+// code one share a step, drawn from Beta(alpha, alpha), and a permutation of the batch; both for (seed, step)
+// alone, on the host, so that engines, cuts of a batch and resumed runs blend the same. Or a rectangle of the
+// other is put into each (cutmix.ts); where a recipe asks for both, a draw says which of the two a step does.
 import type { Mix } from '../engine/engine.ts';
 import type { Recipe } from '../recipe/options.ts';
 import { randomStream } from '../shared/random.ts';

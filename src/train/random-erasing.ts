@@ -1,6 +1,6 @@
-// Random erasing of training images (Zhong et al., "Random Erasing Data Augmentation", 2020): of some images a
-// rectangle is 0 for the network, as torchvision's RandomErasing draws it, for (seed, step, position in the batch) alone.
-// 0 after the normalisation, as there: the mean colour of the model's preprocessing.
+// Random erasing of training images (Zhong et al., "Random Erasing Data Augmentation", 2020): of some images
+// a rectangle is 0 for the network, as torchvision's RandomErasing draws it, for (seed, step, position in the
+// batch) alone. 0 after the normalisation, as there: the mean colour of the model's preprocessing.
 import type { Box } from '../engine/augmentation.ts';
 import type { Batch } from '../engine/engine.ts';
 import type { Recipe } from '../recipe/options.ts';

@@ -91,8 +91,8 @@ export interface PairedDifferences {
   /** Student's at 95 %; without bounds of fewer than two pairs. */
   readonly interval: Interval;
   /**
-   * Student's paired t and its two-sided p; null of fewer than two pairs, and where all differences are equal: they
-   * then have no spread to measure the mean by.
+   * Student's paired t and its two-sided p; null of fewer than two pairs, and where all differences are
+   * equal: they then have no spread to measure the mean by.
    */
   readonly test: { readonly t: number; readonly p: number } | null;
   /** Pairs in which the second was better, as good, worse. */
@@ -102,8 +102,8 @@ export interface PairedDifferences {
 }
 
 /**
- * Student's paired test (1908): the differences are taken as independent draws around their mean, which is compared
- * with 0 by its standard error.
+ * Student's paired test (1908): the differences are taken as independent draws around their mean, which is
+ * compared with 0 by its standard error.
  *
  * @param differences of what is the better the larger it is.
  */
@@ -123,9 +123,10 @@ export function pairedDifferences(differences: readonly number[]): PairedDiffere
 }
 
 /**
- * Holm's step-down correction ("A simple sequentially rejective multiple test procedure", 1979): p values of several
- * comparisons, each raised so that by all those below 0.05 together one true "no difference" is rejected at most
- * once in twenty. The smallest of m is multiplied by m, the next by m - 1, and none falls below one before it.
+ * Holm's step-down correction ("A simple sequentially rejective multiple test procedure", 1979): p values of
+ * several comparisons, each raised so that by all those below 0.05 together one true "no difference" is
+ * rejected at most once in twenty. The smallest of m is multiplied by m, the next by m - 1, and none falls
+ * below one before it.
  *
  * @returns as many values in the same order, at most 1.
  */

@@ -20,9 +20,10 @@ import {
 import { prepared, times, type Figures, type Setting } from './setting.ts';
 
 /**
- * A branch that the frozen weight absorbs changes no answer: not at the drop, not in another engine that is given what
- * was read back, and not merged. The gradients of what is left, and what a look sees, are those over a checkpoint
- * that has the sum as its weight, bit for bit; with the former adapter written back all is as before, bit for bit.
+ * A branch that the frozen weight absorbs changes no answer: not at the drop, not in another engine that is
+ * given what was read back, and not merged. The gradients of what is left, and what a look sees, are those
+ * over a checkpoint that has the sum as its weight, bit for bit; with the former adapter written back all is
+ * as before, bit for bit.
  */
 export async function checkAbsorb(setting: Setting): Promise<Figures> {
   const tensors = await readTensors(setting.read, 'grads_all.safetensors');

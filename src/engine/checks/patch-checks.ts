@@ -1,5 +1,6 @@
-// Patch rows of crops, flips, changed colours and erased rectangles on the device against the same sampling on the host: the places are
-// integers, so only the interpolation rounds. A function that throws, run in Node and in a browser.
+// Patch rows of crops, flips, changed colours and erased rectangles on the device against the same sampling
+// on the host: the places are integers, so only the interpolation rounds. A function that throws, run in Node
+// and in a browser.
 import { present } from '../../shared/assert.ts';
 import { cropOf, rotated, sampleCrop, turnedOver, wholeImage, type Crop } from '../crop.ts';
 import type { Colour } from '../augmentation.ts';

@@ -1,5 +1,5 @@
-// Several runs for one question: how good a model of this recipe is, when there are few images. Offers to check it by
-// folds and says what that takes, shows how far it is, and what came out. Loaded behind the rest.
+// Several runs for one question: how good a model of this recipe is, when there are few images. Offers to
+// check it by folds and says what that takes, shows how far it is, and what came out. Loaded behind the rest.
 import { useEffect, useState } from 'react';
 import { plainText } from '../../shared/plain-text.ts';
 import { isActive } from '../../state/controls.ts';
