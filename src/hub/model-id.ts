@@ -52,7 +52,8 @@ function parsePage(written: string, base: string): Result<ModelId> {
 }
 
 /**
- * Reads what the user wrote for a data set: `owner/name`, also with a subset (`owner/name/subset`) and a revision after an
+ * Reads what the user wrote for a data set: `owner/name`, also with a subset (`owner/name/subset`) and a
+ * revision after an
  * @, or the address of its page.
  */
 export function parseDataSetId(text: string, base: string = hubAddress): Result<DataSetId> {

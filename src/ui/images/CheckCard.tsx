@@ -1,5 +1,6 @@
 // What is found among the open images by what they look like, and which labels the model doubts, each finding
-// with its pictures. What is done about them is an edit like any other (ui/gallery/), and a finding that is settled goes.
+// with its pictures. What is done about them is an edit like any other (ui/gallery/), and a finding that is
+// settled goes.
 import { useEffect, useMemo, useState, type ReactNode } from 'react';
 import { plainText } from '../../shared/plain-text.ts';
 import { useData } from '../../state/data-store.ts';

@@ -9,13 +9,14 @@
 //               as integers in 1/65536 of a pixel, so that every device samples the same ones; a flip is a
 //               negative step
 //   rotated     beside either: rows step across and columns step down too, by the image's two integers
-//   coloured    beside either: an affine function of the pixel that was sampled, clamped to a byte's values, by the
-//               image's two vec4s: gain and what of each channel is added; then the shift (engine/augmentation.ts)
+//   coloured    beside either: an affine function of the pixel that was sampled, clamped to a byte's values,
+//               by the image's two vec4s: gain and what of each channel is added; then the shift
+//               (engine/augmentation.ts)
 //   erased      beside either: 0 in a rectangle of the image
 //   mixed       share times that and the rest of what the image's partner in the batch has there, sampled by
 //               the partner's own crop (Zhang et al., "mixup", 2018)
-//   cut         beside mixed: in steps that have a rectangle, the partner's within it and the image's own elsewhere (Yun et
-//               al., "CutMix", 2019)
+//   cut         beside mixed: in steps that have a rectangle, the partner's within it and the image's own
+//               elsewhere (Yun et al., "CutMix", 2019)
 //   normalised  [n, 3, side, side] float32, copied
 //
 // Cost: one load and one store a value (cropped: four loads, mixed: eight, coloured: three times as many); one
