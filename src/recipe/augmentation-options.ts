@@ -1,0 +1,101 @@
+// The options of how training images are changed at every step: a part of the table in options.ts.
+
+import type { Option } from './option-kinds.ts';
+
+const mirroring = { augment: ['flip', 'crop+flip'] } as const;
+
+export const augmentationOptions = {
+  augment: {
+    kind: 'choice',
+    default: 'crop+flip',
+    choices: [
+      ['none', 'Off'],
+      ['flip', 'Mirror'],
+      ['crop+flip', 'Crop and mirror'],
+    ],
+    group: 'augmentation',
+    label: 'Augmentation',
+    help: 'Every step sees other crops or mirror images. On for photographs, off where left and right or size matter.',
+  },
+  smallestCrop: {
+    kind: 'number',
+    default: 0.5,
+    least: 0.01,
+    most: 1,
+    percent: true,
+    group: 'augmentation',
+    when: { augment: ['crop+flip'] },
+    label: 'Smallest crop',
+    help: 'Share of the image that a crop covers at least.',
+  },
+  upsideDown: {
+    kind: 'choice',
+    default: 'no',
+    choices: [
+      ['no', 'No'],
+      ['yes', 'Half of the images'],
+    ],
+    group: 'augmentation',
+    when: mirroring,
+    label: 'Upside down',
+    help: 'Turns top and bottom over as well. For pictures from above or of cells, not where up is up.',
+  },
+  notMirrored: {
+    kind: 'text',
+    default: '',
+    most: 4000,
+    empty: 'none',
+    group: 'augmentation',
+    when: mirroring,
+    label: 'Never mirrored',
+    help: 'Classes of which no image is mirrored or turned over, with commas between: left hands, letters. A name that has a comma stands in double quotes.',
+  },
+  rotation: {
+    kind: 'number',
+    default: 0,
+    least: 0,
+    most: 180,
+    unit: 'degrees',
+    group: 'augmentation',
+    label: 'Rotation',
+    help: 'Every image is turned about its middle by an angle that is drawn, at most so far either way; its border is repeated in the corners. 0 is off, 10 small, 180 for pictures from above or of cells.',
+  },
+  colourJitter: {
+    kind: 'number',
+    default: 0,
+    least: 0,
+    most: 1,
+    percent: true,
+    group: 'augmentation',
+    label: 'Colour jitter',
+    help: 'Brightness, contrast and saturation of every image each change by a factor that is drawn, at most so far from 1. 0 is off, 40 much. For photographs in changing light, not where colours tell the classes apart.',
+  },
+  randomErasing: {
+    kind: 'number',
+    default: 0,
+    least: 0,
+    most: 1,
+    percent: true,
+    group: 'augmentation',
+    label: 'Random erasing',
+    help: 'Share of the images of which a rectangle, 2 to 33 % of the area, is painted over with the mean colour. 0 is off, 25 usual: the model must look at more than one part.',
+  },
+  mixup: {
+    kind: 'number',
+    default: 0,
+    least: 0,
+    most: 10,
+    group: 'augmentation',
+    label: 'Mixup',
+    help: 'Images of a step are blended in pairs, by a share drawn from Beta(a, a) of this a, and answered with both classes. 0 is off, 0.2 mild. What is measured on validation images is never blended.',
+  },
+  cutmix: {
+    kind: 'number',
+    default: 0,
+    least: 0,
+    most: 10,
+    group: 'augmentation',
+    label: 'CutMix',
+    help: 'Images of a step get a rectangle of another one, of an area by Beta(a, a) of this a, and are answered with both classes by their areas. 0 is off, 1 usual. Beside mixup, each step does one of the two.',
+  },
+} as const satisfies Record<string, Option>;
