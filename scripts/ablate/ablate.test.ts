@@ -15,15 +15,18 @@ describe('arguments', () => {
   test('have defaults', () => {
     expect(readArguments(['--arms', 'a.json'])).toEqual({
       ...{ arms: 'a.json', seeds: [1, 2, 3, 4, 5], data: [], model: null, imageSize: null, shots: [null] },
-      ...{ settings: [], out: 'ablation', jobs: 1, backend: 'auto', engine: 'auto' },
+      ...{ settings: [], out: 'ablation', jobs: 1, runtime: 'browser', backend: 'auto' },
+      engine: 'auto',
     });
     expect(readArguments(['--help'])).toBe(null);
   });
 
   test('are read, lists as lists', () => {
-    const line = '--arms a --seeds 7,3 --data x.zip,y.zip --data z --shots 1,all --set steps=9 --jobs 2';
+    const line =
+      '--arms a --seeds 7,3 --data x.zip,y.zip --data z --shots 1,all --set steps=9 --jobs 2 --runtime node';
     expect(readArguments(line.split(' '))).toMatchObject({
       ...{ seeds: [7, 3], data: ['x.zip', 'y.zip', 'z'], shots: [1, null], jobs: 2 },
+      runtime: 'node',
       settings: [{ path: 'steps', text: '9' }],
     });
     expect(readArguments(['--arms', 'a', '--seeds', '3'])?.seeds).toEqual([1, 2, 3]);
@@ -45,7 +48,18 @@ describe('arguments', () => {
   });
 
   test('are all explained', () => {
-    for (const flag of ['arms', 'seeds', 'data', 'model', 'shots', 'set', 'out', 'jobs', 'backend'])
+    for (const flag of [
+      'arms',
+      'seeds',
+      'data',
+      'model',
+      'shots',
+      'set',
+      'out',
+      'jobs',
+      'runtime',
+      'backend',
+    ])
       expect(usage).toContain(`--${flag} `);
   });
 });

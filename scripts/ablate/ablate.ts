@@ -1,9 +1,8 @@
-// The grid of an ablation from its files to its tables: what is asked for, what is done of it already, the browser that
-// does the rest, and what all of it says.
+// The grid of an ablation from its files to its tables: what is asked for, what is done of it already, the doing of the
+// rest, and what all of it says.
 import { execFileSync } from 'node:child_process';
 import { openAsBlob } from 'node:fs';
 import path from 'node:path';
-import { chromium, type BrowserContext } from '@playwright/test';
 import { analyse, type Analysis } from '../../src/lab/analysis.ts';
 import { readArms, taskOf, trialName, trialsOf, type Arms, type Trial } from '../../src/lab/arms.ts';
 import { curvesOf } from '../../src/lab/few-shot.ts';
@@ -16,14 +15,11 @@ import { collectImages, collectModel, hubModel, prepareOut, type Collected } fro
 import type { Training } from '../finetune/drive.mjs';
 import { percent, span, startProgress } from '../finetune/progress.mjs';
 import { UserError } from '../finetune/user-error.mjs';
-import { webgpuFlags } from '../setup/browser-flags.mjs';
-import { findBrowser, noBrowser } from '../setup/browser.mjs';
 import { buildApp } from '../setup/build.mjs';
 import { root } from '../setup/paths.mjs';
-import { serveApp } from '../setup/serve.mjs';
 import type { AblateArguments } from './arguments.mjs';
+import { withPlaces, type Places } from './places.ts';
 import { inTurn, Records, workThrough, writeWhole } from './queue.ts';
-import { runTrial } from './trial.ts';
 
 interface ImageSet {
   readonly files: Collected;
@@ -78,16 +74,18 @@ export async function ablate(given: AblateArguments, terminal: NodeJS.WriteStrea
     failures += 1;
     progress.note(`${trialName(trial)} failed: ${thrown instanceof Error ? thrown.message : String(thrown)}`);
   };
-  const all = (context: BrowserContext, url: string): Promise<void> => {
-    const work = new Work(context, url, given, due, asked.length, progress);
-    const one = async (run: Asked): Promise<void> => {
-      await records.write(await work.run(run, model.files, sets.get(run.trial.set)?.files ?? null));
+  const all = (places: Places): Promise<void> => {
+    const work = new Work(places, given, due, asked.length, progress);
+    const one = async (run: Asked, place: number): Promise<void> => {
+      await records.write(await work.run(run, place, model.files, sets.get(run.trial.set)?.files ?? null));
       await write();
     };
     return workThrough(due, given.jobs, ending.signal, one, failed);
   };
-  if (due.length > 0)
-    await untilInterrupted(ending, progress.note, () => inBrowser(ending.signal, progress.note, all));
+  if (due.length > 0) {
+    await buildApp(progress.note);
+    await untilInterrupted(ending, progress.note, () => withPlaces(given.runtime, ending.signal, all));
+  }
   progress.end();
   const analysis = await write();
   for (const one of analysis.comparisons) console.log(verdictSentence(one, analysis.reference));
@@ -157,7 +155,7 @@ async function setsOf(given: readonly string[]): Promise<Map<string, ImageSet>> 
 }
 
 async function askedFor(
-  { seeds, shots, imageSize, backend, engine }: AblateArguments,
+  { seeds, shots, imageSize, runtime, backend, engine }: AblateArguments,
   { arms }: Arms,
   model: string,
   sets: ReadonlyMap<string, ImageSet>,
@@ -166,13 +164,15 @@ async function askedFor(
   return Promise.all(
     trials.map(async (trial) => {
       const images = sets.get(trial.set)?.digest ?? '';
-      const decidedBy = { recipe: trial.recipe, model, images, how: { imageSize, backend, engine } };
+      // Node's decoder is another than a browser's.
+      const how = { imageSize, backend, engine, ...(runtime === 'browser' ? {} : { runtime }) };
+      const decidedBy = { recipe: trial.recipe, model, images, how };
       return { trial, decidedBy, key: await keyOf(trial, decidedBy) };
     }),
   );
 }
 
-/** Runs in pages of a browser, each with a line of what it came to and how long the others still take. */
+/** Runs in their places, each with a line of what it came to and how long the others still take. */
 class Work {
   readonly #began = Date.now();
   readonly #build = buildName();
@@ -180,8 +180,7 @@ class Work {
   #ended = 0;
 
   constructor(
-    private readonly context: BrowserContext,
-    private readonly url: string,
+    private readonly places: Places,
     private readonly given: AblateArguments,
     private readonly due: readonly Asked[],
     private readonly all: number,
@@ -192,24 +191,27 @@ class Work {
 
   async run(
     { trial, decidedBy, key }: Asked,
+    place: number,
     model: Training['model'],
     data: Training['data'],
   ): Promise<TrialRecord> {
     this.#begun += 1;
-    const place = `[${this.#begun}/${this.all}] ${trialName(trial)}`;
+    const name = `[${this.#begun}/${this.all}] ${trialName(trial)}`;
     const { imageSize, backend, engine } = this.given;
     const job: Training = {
       ...{ model, imageSize, weights: null, adapter: null, adapterAs: 'merged', data, validation: null },
       reading: { classFolder: 'auto', labels: 'auto', nameEncoding: 'auto', grey16: 'auto' },
       ...{ recipe: trial.recipe, backend, engine, autotune: 'auto' },
     };
-    const measured = await runTrial(this.context, this.url, job, this.progress.under(place));
-    this.#ended += 1;
-    this.progress.note(`${place}: ${outcomeText(measured.result)}${this.#leftText()}`);
     const { arm, set, shots, seed } = trial;
+    const progress = this.progress.under(name);
+    const { places, ...measured } = await this.places.run(place, { set, job }, progress);
+    this.#ended += 1;
+    this.progress.note(`${name}: ${outcomeText(measured.result)}${this.#leftText()}`);
     return {
       ...{ version: 1, arm, set, shots, seed, key, decidedBy },
       ...measured,
+      split: await digestOf(new Blob([places])),
       ...{ build: this.#build, endedAt: new Date().toISOString() },
     };
   }
@@ -267,32 +269,6 @@ async function untilInterrupted<T>(
     return await work();
   } finally {
     process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
-  }
-}
-
-/** The built app in one browser; its pages go when the signal aborts, and the runs in them with an error. */
-async function inBrowser<T>(
-  signal: AbortSignal,
-  say: (line: string) => void,
-  work: (context: BrowserContext, url: string) => Promise<T>,
-): Promise<T> {
-  await buildApp(say);
-  const executablePath = await findBrowser();
-  if (executablePath === null) throw new UserError(noBrowser);
-  const server = await serveApp(0);
-  try {
-    // Ctrl-C is the command's: what is done is written first.
-    const quiet = { handleSIGINT: false, handleSIGTERM: false };
-    const browser = await chromium.launch({ executablePath, args: webgpuFlags, ...quiet });
-    try {
-      const context = await browser.newContext();
-      signal.addEventListener('abort', () => void context.close().catch(() => undefined), { once: true });
-      return await work(context, server.url);
-    } finally {
-      await browser.close();
-    }
-  } finally {
-    await server.close();
   }
 }
 

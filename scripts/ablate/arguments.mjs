@@ -5,8 +5,8 @@ import { UserError } from '../finetune/user-error.mjs';
 
 export const usage = `npm run ablate -- --arms FILE [flags]
 
-Trains every arm of FILE on every set of images with every seed in a headless browser, and says by how much the arms
-differ from the first of them. Runs of one set and one seed have the same split, order and initial values.
+Trains every arm of FILE on every set of images with every seed, and says by how much the arms differ from the first of
+them. Runs of one set and one seed have the same split, order and initial values.
 
   --arms FILE          JSON: {"base": RECIPE, "arms": [{"name": "lora-4", "recipe": RECIPE}, ...]}; recipes in full or in
                        part, over "base", over the defaults. docs/experiments/arms has some. The linear probe is
@@ -18,7 +18,8 @@ differ from the first of them. Runs of one set and one seed have the same split,
   --shots 1,2,4        few-shot curves: each with so many training images a class; "all" for all
   --set PATH=VALUE     one setting over those of every arm, as often as wanted: --set steps=100
   --out DIR            where records and results go                  (default: ablation)
-  --jobs N             runs at a time, each in a page of its own     (default: 1; wasm takes all cores for one)
+  --jobs N             runs at a time, each in a page or process of its own  (default: 1; wasm takes all cores for one)
+  --runtime NAME       browser or node: without a browser, on Dawn's WebGPU (Vulkan) or wasm  (default: browser)
   --backend NAME       auto, webgpu, wasm or cpu                     (default: auto)
   --engine NAME        auto, autodiff or kernels                     (default: auto)
   --help               this text
@@ -39,6 +40,7 @@ done. The exit code is 1 where runs failed, 130 after Ctrl-C.`;
  * @property {readonly import('../finetune/recipe.mjs').Setting[]} settings
  * @property {string} out
  * @property {number} jobs
+ * @property {'browser' | 'node'} runtime what the app runs in
  * @property {'auto' | 'webgpu' | 'wasm' | 'cpu'} backend
  * @property {'auto' | 'autodiff' | 'kernels'} engine
  */
@@ -68,6 +70,7 @@ export function readArguments(argv) {
     settings: (values.set ?? []).map(settingOf),
     out,
     jobs: wholeOf('jobs', values.jobs ?? '1', 1, 64),
+    runtime: oneOf('runtime', values.runtime, ['browser', 'node']),
     backend: oneOf('backend', values.backend, ['auto', 'webgpu', 'wasm', 'cpu']),
     engine: oneOf('engine', values.engine, ['auto', 'autodiff', 'kernels']),
   };
@@ -136,6 +139,7 @@ function parse(argv) {
         set: many,
         out: text,
         jobs: text,
+        runtime: text,
         backend: text,
         engine: text,
         help: { type: 'boolean', short: 'h' },

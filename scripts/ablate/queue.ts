@@ -74,21 +74,21 @@ export class Records {
  * Works through a list, so many at a time, in its order. When the signal aborts nothing further begins, and what is
  * under way is waited for.
  *
- * @param work whose rejection is told to `failed`, and ends nothing.
+ * @param work is told which of so many does it, from 0; its rejection is told to `failed`, and ends nothing.
  */
 export async function workThrough<T>(
   list: readonly T[],
   jobs: number,
   signal: AbortSignal,
-  work: (item: T) => Promise<void>,
+  work: (item: T, place: number) => Promise<void>,
   failed: (item: T, thrown: unknown) => void,
 ): Promise<void> {
   const waiting = [...list];
-  const workers = Array.from({ length: Math.min(jobs, waiting.length) }, async () => {
+  const workers = Array.from({ length: Math.min(jobs, waiting.length) }, async (_, place) => {
     while (!signal.aborted) {
       const item = waiting.shift();
       if (item === undefined) return;
-      await work(item).catch((thrown: unknown) => failed(item, thrown));
+      await work(item, place).catch((thrown: unknown) => failed(item, thrown));
     }
   });
   await Promise.all(workers);

@@ -91,8 +91,17 @@ export async function runJob(browser, url, job, progress) {
  * @returns {Promise<T>}
  * @throws {UserError}
  */
-export async function whileAlive(page, work) {
-  /** Rejects when the page dies: no command of it would ever answer. */
+export function whileAlive(page, work) {
+  return Promise.race([work, deathOf(page)]);
+}
+
+/**
+ * Rejects when the page dies: no command of it would ever answer.
+ * @param {Page} page
+ * @returns {Promise<never>}
+ */
+export function deathOf(page) {
+  /** @type {Promise<never>} */
   const death = new Promise((_, reject) => {
     page.on('crash', () =>
       reject(new UserError('The browser page ran out of memory and ended: choose a smaller batch or model.')),
@@ -104,7 +113,8 @@ export async function whileAlive(page, work) {
       reject(new UserError(`Graft made a mistake: ${error.message}. Please report this text.`)),
     );
   });
-  return /** @type {Promise<T>} */ (Promise.race([work, death]));
+  death.catch(() => undefined);
+  return death;
 }
 
 /** @param {Page} page @param {Fault} fault */
@@ -116,22 +126,38 @@ const sentenceOf = (page, fault) => page.evaluate((reported) => window.graft.sen
  */
 
 /**
- * Opens the bare page, hands it model and images, and trains to the end of the run; the page then holds the result.
+ * A page that is open, with whoever hears its events.
+ * @typedef {object} Opened
+ * @property {Page} page
+ * @property {(event: TrainerEvent) => void} listen
+ */
+
+/**
+ * Opens the bare page.
  * @param {Page} page
  * @param {string} url of the built app, with a "/" at its end
- * @param {Training} job
- * @param {Progress} progress
- * @returns {Promise<import('../../src/worker/protocol.ts').RunSummary>}
+ * @returns {Promise<Opened>}
  * @throws {UserError}
  */
-export async function trainOn(page, url, job, progress) {
-  /** @type {(event: TrainerEvent) => void} */
-  let listen = (event) => progress.event(event);
-  await page.exposeFunction('graftEvent', (/** @type {TrainerEvent} */ event) => listen(event));
+export async function openPage(page, url) {
+  /** @type {Opened} */
+  const opened = { page, listen: () => undefined };
+  await page.exposeFunction('graftEvent', (/** @type {TrainerEvent} */ event) => opened.listen(event));
   await page.goto(`${url}headless.html`);
-
   valueOf(await page.evaluate(() => window.graft.hello()));
-  const recipe = valueOf(await page.evaluate((json) => window.graft.recipe(json), job.recipe));
+  return opened;
+}
+
+/**
+ * Hands an open page its model.
+ * @param {Opened} opened
+ * @param {Pick<Training, 'model' | 'imageSize' | 'weights' | 'adapter' | 'adapterAs'>} job
+ * @param {Progress} progress
+ * @throws {UserError}
+ */
+export async function handModel(opened, job, progress) {
+  const { page } = opened;
+  opened.listen = (event) => progress.event(event);
   const handed = job.adapter === null ? null : await hand(page, 'adapter', job.adapter);
   const adapter = handed?.kind === 'input' ? handed : null;
   const model = valueOf(
@@ -151,16 +177,41 @@ export async function trainOn(page, url, job, progress) {
     `Model: ${model.title}, ${model.family}, ${(model.parameters / 1e6).toFixed(1)} million parameters`,
   );
   for (const note of model.notes) progress.note(`  ${note}`);
+}
+
+/**
+ * Hands an open page images, in the place of those that it had.
+ * @param {Opened} opened
+ * @param {Pick<Training, 'data' | 'validation' | 'recipe' | 'reading'>} job
+ * @param {Progress} progress
+ * @throws {UserError}
+ */
+export async function handImages(opened, job, progress) {
+  const { page } = opened;
+  opened.listen = (event) => progress.event(event);
+  const recipe = valueOf(await page.evaluate((json) => window.graft.recipe(json), job.recipe));
   await openImages(page, 'data', job.data, recipe, job.reading, progress);
   if (job.validation !== null)
     await openImages(page, 'validation', job.validation, recipe, job.reading, progress);
+}
 
+/**
+ * Trains to the end of the run on what the page was handed; the page then holds the result.
+ * @param {Opened} opened
+ * @param {Pick<Training, 'recipe' | 'backend' | 'engine' | 'autotune'>} job
+ * @param {Progress} progress
+ * @returns {Promise<import('../../src/worker/protocol.ts').RunSummary>}
+ * @throws {UserError}
+ */
+export async function train(opened, job, progress) {
+  const { page } = opened;
+  const recipe = valueOf(await page.evaluate((json) => window.graft.recipe(json), job.recipe));
   /** @param {Fault} fault */
   const sentence = (fault) => sentenceOf(page, fault);
   let stopped = false;
   // The end is an event, and may come before `start` has answered.
   const end = new Promise((resolve, reject) => {
-    listen = (event) => {
+    opened.listen = (event) => {
       progress.event(event);
       if (event.kind === 'diverging' && event.fault?.keptStep === null)
         void sentence(event.fault).then((text) => progress.note(`Warning. ${text}`), reject);
@@ -204,7 +255,10 @@ export async function trainOn(page, url, job, progress) {
  * @param {Progress} progress
  */
 async function drive(page, url, job, progress) {
-  await trainOn(page, url, job, progress);
+  const opened = await openPage(page, url);
+  await handModel(opened, job, progress);
+  await handImages(opened, job, progress);
+  await train(opened, job, progress);
   progress.note('Merging, writing and reading back ...');
   const formats = job.formats.length > 0 ? job.formats : /** @type {const} */ (['source']);
   const exported = valueOf(

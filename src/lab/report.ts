@@ -198,6 +198,10 @@ export function runRows(records: readonly TrialRecord[]): {
     ['probe_validation_accuracy', ({ result }) => result.probe?.validation.accuracy ?? null],
     ['steps', ({ result }) => result.steps],
     ['kept_step', ({ result }) => result.keptStep],
+    [
+      'scalars_kept',
+      ({ result: { scalarsKept = null } }) => (scalarsKept === null ? null : Number(scalarsKept)),
+    ],
     ['diverged', ({ result }) => (result.diverged ? 1 : 0)],
     ['train_images', ({ result }) => result.images.train],
     ['validation_images', ({ result }) => result.images.validation],

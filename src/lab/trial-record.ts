@@ -35,6 +35,10 @@ const recordSchema = v.object({
     steps: v.number(),
     /** The step that the result is of. */
     keptStep: v.number(),
+    /** Whether it has the scalars of a stage 2; null without one. Records of older builds do not say it. */
+    scalarsKept: v.optional(v.nullable(v.boolean())),
+    /** Of the states that were validated, in their order. */
+    validations: v.optional(v.array(v.object({ step: v.number(), ...metrics.entries }))),
     /** Whether its loss ran away: the result is then its best validated state. */
     diverged: v.boolean(),
     images: v.object({ train: v.number(), validation: v.number(), test: v.number() }),
