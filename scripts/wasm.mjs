@@ -13,35 +13,37 @@ const options = [
   ...['--enable', 'simd', '--importMemory', '--noExportMemory'],
 ];
 
-/** The modules: folder below src/, name of the source and of what is made of it. */
+/** The modules: folder below src/, name of the source, name of what is made of it, options of its own. */
 export const modules = [
-  { folder: 'engine/autodiff/', name: 'kernels' },
-  { folder: 'train/', name: 'dense' },
-  { folder: 'formats/onnx/', name: 'product' },
+  { folder: 'engine/autodiff/', name: 'kernels', made: 'kernels', features: [] },
+  { folder: 'engine/autodiff/', name: 'kernels', made: 'kernels-fused', features: ['relaxed-simd'] },
+  { folder: 'train/', name: 'dense', made: 'dense', features: [] },
+  { folder: 'formats/onnx/', name: 'product', made: 'product', features: [] },
 ];
 
 /**
  * The TypeScript file of a module, with the bytes that its source compiles to.
  *
- * @param {{folder: string, name: string}} module
+ * @param {{folder: string, name: string, made: string, features: readonly string[]}} module
  * @returns {Promise<{file: URL, text: string}>}
  * @throws Error with the compiler's messages.
  */
-export async function compiled({ folder, name }) {
+export async function compiled({ folder, name, made, features }) {
   const path = fileURLToPath(new URL(`${folder}assembly/${name}.ts`, source));
   /** @type {Uint8Array | null} */
   let binary = null;
-  const { error, stderr } = await asc.main([path, '--outFile', `${name}.wasm`, ...options], {
+  const enabled = features.flatMap((feature) => ['--enable', feature]);
+  const { error, stderr } = await asc.main([path, '--outFile', `${name}.wasm`, ...options, ...enabled], {
     writeFile: (/** @type {string} */ _name, /** @type {string | Uint8Array} */ contents) => {
       if (typeof contents !== 'string') binary = contents;
     },
   });
   if (error !== null || binary === null) throw new Error(`${stderr}`);
   const text = `// Made by \`npm run wasm\` from assembly/${name}.ts: base64 of a WebAssembly module.
-export const ${name}Base64 =
+export const ${made.replace(/-(.)/g, (_, letter) => letter.toUpperCase())}Base64 =
   '${Buffer.from(binary).toString('base64')}';
 `;
-  return { file: new URL(`${folder}${name}.wasm.ts`, source), text };
+  return { file: new URL(`${folder}${made}.wasm.ts`, source), text };
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url))

@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
 import { Worker as Thread } from 'node:worker_threads';
 import { installImages } from './images.mjs';
 
@@ -164,6 +165,8 @@ async function makeNavigator() {
  * @param {string} base address of the page or of the worker's module
  */
 export async function installPlatform(base) {
+  // As browsers have it, and Node from 21 on: the processor's kernels then give a browser's bits.
+  if (parseInt(process.versions.node ?? '') < 21) setFlagsFromString('--experimental-wasm-relaxed-simd');
   installImages();
   Object.defineProperty(globalThis, 'navigator', { value: await makeNavigator(), configurable: true });
   Object.assign(globalThis, {

@@ -10,6 +10,7 @@ import type { Fault } from '../../shared/fault.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
 import type { BackendName, EngineDescription } from '../engine.ts';
 import { openGpu, type Gpu } from '../gpu.ts';
+import { multiplyAddIsFused } from './wasm-kernels.ts';
 
 export interface Backend {
   readonly description: EngineDescription;
@@ -115,7 +116,10 @@ async function startProcessor(
     description: {
       engine: 'autodiff',
       backend: name,
-      adapter: name === 'wasm' ? 'processor (WebAssembly, SIMD)' : 'processor (JavaScript)',
+      adapter:
+        name === 'wasm'
+          ? `processor (WebAssembly, ${multiplyAddIsFused ? 'relaxed SIMD' : 'SIMD'})`
+          : 'processor (JavaScript)',
       software: false,
       fallback,
       gpu: null,

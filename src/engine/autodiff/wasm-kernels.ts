@@ -3,6 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { assert } from '../../shared/assert.ts';
 import type { Activation } from '../../vit/vit-config.ts';
+import { kernelsFusedBase64 } from './kernels-fused.wasm.ts';
 import { kernelsBase64 } from './kernels.wasm.ts';
 
 /** What assembly/kernels.ts exports; addresses in bytes, steps and sizes in elements. */
@@ -50,15 +51,29 @@ interface WasmBackend {
 
 let loaded: { readonly memory: WebAssembly.Memory; readonly kernels: Kernels } | null = null;
 
+const bytesOf = (base64: string): Uint8Array<ArrayBuffer> =>
+  Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+
+/**
+ * Whether the kernels may multiply and add at once (WebAssembly's relaxed SIMD: Chromium from 114, Firefox from
+ * 145, Node from 21). Sums then differ in their last bits from those of the other module, and not from machine
+ * to machine that has a fused multiply-add, as all have since about 2013.
+ */
+export const multiplyAddIsFused: boolean = WebAssembly.validate(bytesOf(kernelsFusedBase64));
+
+/** Takes one of the two modules for the backend's heap. */
+export function loadKernels(fused: boolean): Kernels {
+  const { memory } = backend().wasm.asm;
+  const module = new WebAssembly.Module(bytesOf(fused ? kernelsFusedBase64 : kernelsBase64));
+  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+  loaded = { memory, kernels: exports as unknown as Kernels };
+  return loaded.kernels;
+}
+
 /** The kernels over the backend's heap: a backend has one for good, and a worker one backend. */
 function kernels(): Kernels {
-  const { memory } = backend().wasm.asm;
-  if (loaded?.memory !== memory) {
-    const bytes = Uint8Array.from(atob(kernelsBase64), (letter) => letter.charCodeAt(0));
-    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
-    loaded = { memory, kernels: exports as unknown as Kernels };
-  }
-  return loaded.kernels;
+  if (loaded?.memory === backend().wasm.asm.memory) return loaded.kernels;
+  return loadKernels(multiplyAddIsFused);
 }
 
 function backend(): WasmBackend {

@@ -1,13 +1,20 @@
 // What a step computes on the processor, in AssemblyScript with SIMD: products with any strides, LayerNorm,
 // activations and attention, each with its gradient. The module has no memory of its own: it works on tfjs's,
 // at byte addresses that its caller (wasm-kernels.ts) hands over, and allocates nothing. Compiled by
-// `npm run wasm` into kernels.wasm.ts.
+// `npm run wasm` twice: into kernels.wasm.ts, and with relaxed SIMD, whose multiply-add a processor may round once,
+// into kernels-fused.wasm.ts.
 
 // --- Vectors of four
 
 @inline
 function all(x: f32): v128 {
   return f32x4.splat(x);
+}
+
+/** a b + c: rounded once by processors that fuse it, where the module may ask for that, and else twice. */
+@inline
+function fused(a: v128, b: v128, c: v128): v128 {
+  return ASC_FEATURE_RELAXED_SIMD ? f32x4.relaxed_madd(a, b, c) : f32x4.add(c, f32x4.mul(a, b));
 }
 
 /** Sum of the four lanes. */
@@ -33,12 +40,12 @@ function exp(value: v128): v128 {
   let r = f32x4.sub(x, f32x4.mul(n, all(0.693359375))); // log 2 in two parts
   r = f32x4.add(r, f32x4.mul(n, all(2.12194440e-4)));
   let p = all(1.9875691500e-4);
-  p = f32x4.add(f32x4.mul(p, r), all(1.3981999507e-3));
-  p = f32x4.add(f32x4.mul(p, r), all(8.3334519073e-3));
-  p = f32x4.add(f32x4.mul(p, r), all(4.1665795894e-2));
-  p = f32x4.add(f32x4.mul(p, r), all(1.6666665459e-1));
-  p = f32x4.add(f32x4.mul(p, r), all(5.0000001201e-1));
-  const y = f32x4.add(f32x4.add(f32x4.mul(p, f32x4.mul(r, r)), r), all(1));
+  p = fused(p, r, all(1.3981999507e-3));
+  p = fused(p, r, all(8.3334519073e-3));
+  p = fused(p, r, all(4.1665795894e-2));
+  p = fused(p, r, all(1.6666665459e-1));
+  p = fused(p, r, all(5.0000001201e-1));
+  const y = f32x4.add(fused(p, f32x4.mul(r, r), r), all(1));
   return f32x4.mul(y, i32x4.add(i32x4.shl(rounded, 23), i32x4.splat(0x3f800000))); // times 2^n
 }
 
@@ -77,17 +84,17 @@ function tile8(
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const v0 = v128.load32_splat(a0);
-    x00 = f32x4.add(x00, f32x4.mul(v0, b0));
-    x01 = f32x4.add(x01, f32x4.mul(v0, b1));
+    x00 = fused(v0, b0, x00);
+    x01 = fused(v0, b1, x01);
     const v1 = v128.load32_splat(a1);
-    x10 = f32x4.add(x10, f32x4.mul(v1, b0));
-    x11 = f32x4.add(x11, f32x4.mul(v1, b1));
+    x10 = fused(v1, b0, x10);
+    x11 = fused(v1, b1, x11);
     const v2 = v128.load32_splat(a2);
-    x20 = f32x4.add(x20, f32x4.mul(v2, b0));
-    x21 = f32x4.add(x21, f32x4.mul(v2, b1));
+    x20 = fused(v2, b0, x20);
+    x21 = fused(v2, b1, x21);
     const v3 = v128.load32_splat(a3);
-    x30 = f32x4.add(x30, f32x4.mul(v3, b0));
-    x31 = f32x4.add(x31, f32x4.mul(v3, b1));
+    x30 = fused(v3, b0, x30);
+    x31 = fused(v3, b1, x31);
     b += bStep;
     a0 += aStep;
     a1 += aStep;
@@ -122,7 +129,7 @@ function tile8(
 function tile4(a: usize, aStep: usize, b: usize, bStep: usize, from: usize, c: usize, k: usize, scale: f32): void {
   let sum = all(0);
   for (let t: usize = 0; t < k; t++) {
-    sum = f32x4.add(sum, f32x4.mul(v128.load32_splat(a), v128.load(b)));
+    sum = fused(v128.load32_splat(a), v128.load(b), sum);
     a += aStep;
     b += bStep;
   }
@@ -329,10 +336,10 @@ function normal(x: v128, density: v128): v128 {
   const z = f32x4.mul(f32x4.abs(x), all(0.7071067811865476));
   const t = f32x4.div(all(1), f32x4.add(all(1), f32x4.mul(z, all(0.3275911))));
   let p = all(1.061405429);
-  p = f32x4.add(f32x4.mul(p, t), all(-1.453152027));
-  p = f32x4.add(f32x4.mul(p, t), all(1.421413741));
-  p = f32x4.add(f32x4.mul(p, t), all(-0.284496736));
-  p = f32x4.add(f32x4.mul(p, t), all(0.254829592));
+  p = fused(p, t, all(-1.453152027));
+  p = fused(p, t, all(1.421413741));
+  p = fused(p, t, all(-0.284496736));
+  p = fused(p, t, all(0.254829592));
   const half = f32x4.mul(f32x4.mul(f32x4.mul(p, t), density), all(0.5)); // (1 - erf |z|) / 2
   return v128.bitselect(half, f32x4.sub(all(1), half), f32x4.lt(x, all(0)));
 }
