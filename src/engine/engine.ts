@@ -12,6 +12,7 @@ import type { Fault } from '../shared/fault.ts';
 import type { Result } from '../shared/result.ts';
 import type { ParamName, VitModel } from '../vit/parameters.ts';
 import type { Augmentation, Box } from './augmentation.ts';
+import type { Noise, NoiseKinds } from './noise.ts';
 
 export type EngineName = 'autodiff' | 'kernels';
 export type BackendName = 'webgpu' | 'wasm' | 'cpu';
@@ -84,6 +85,8 @@ export interface Batch extends Augmentation {
    * pixels of kind bytes.
    */
   readonly mix?: Mix | undefined;
+  /** What a step or gradient leaves out of the network at random; nothing without it. */
+  readonly noise?: Noise | undefined;
 }
 
 /** How the images of a batch are mixed in pairs. */
@@ -127,6 +130,8 @@ export interface PrepareOptions {
   readonly colours?: boolean;
   readonly erases?: boolean;
   readonly rotates?: boolean;
+  /** Which kinds of noise batches may have; none without it. */
+  readonly noise?: NoiseKinds;
   /** Without it the engine takes what it thinks the device has, and float16 only if nothing else fits. */
   readonly memory?: MemoryWish;
 }
@@ -271,8 +276,8 @@ export interface Engine {
   /** What the head reads, [n, width], of the adapted model; any n. */
   features(pixels: Pixels, gates: Gates, signal?: AbortSignal): Promise<Result<NdArray>>;
   /**
-   * Mean cross entropy of a batch to its labels without an update, plain: neither its augmentation nor its targets
-   * and mix count.
+   * Mean cross entropy of a batch to its labels without an update, plain: neither its augmentation nor its targets,
+   * mix and noise count.
    * What a drop is measured by.
    */
   loss(batch: Batch, gates: Gates, signal?: AbortSignal): Promise<Result<number>>;

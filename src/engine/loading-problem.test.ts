@@ -35,6 +35,7 @@ test('one that fits a GPU alone needs one, with bindings as large as its largest
 });
 
 test('what is refused at opening is refused by the engine, and the other way round', () => {
-  const accepts = (config: VitConfig): boolean => microBatchOf({ config, weights: new Map() }, 'wasm', 4).ok;
+  const accepts = (config: VitConfig): boolean =>
+    microBatchOf({ config, weights: new Map() }, 'wasm', { batch: 4 }).ok;
   expect([base, large, huge].map(accepts)).toEqual([true, false, false]);
 });

@@ -24,6 +24,14 @@ describe.each(['cpu', 'wasm'] as const)(
       });
     });
 
+    test('steps that leave something out, in micro-batches', async () => {
+      const setting = { makeEngine: autodiffOn(backend), read: readReference, slack: 1 };
+      await referenceChecks['trajectory of steps that leave something out']({
+        ...setting,
+        shapes: { microBatch: 3 },
+      });
+    });
+
     test('images that are mixed in pairs', async () => {
       await checkMixes(autodiffOn(backend));
     });

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model
 from PIL import Image, ImageOps
 
 HERE = Path(__file__).resolve().parent
@@ -50,6 +50,7 @@ OPTIONS = {
     "dmlora.dropPick": ("random", "The branches that would be left train from the start, as one LoRA: none is dropped."),
     "dmlora.dropEffect": ("zero", "The branches that would be left train from the start, as one LoRA: none is dropped."),
     "dmlora.fadeSteps": (20, "The branches that would be left train from the start, as one LoRA: none is dropped."),
+    "dmlora.inputDropout": (0, None),
     "dmlora.scalars": ("train-then-scale", "A LoRA has no scalar for each layer that could be trained."),
     "dmlora.scalarShare": ("linear", "A LoRA has no scalar for each layer that could be trained."),
     "dmlora.stage2": (0.8, "A LoRA has no scalar for each layer that could be trained."),
@@ -75,6 +76,7 @@ OPTIONS = {
     "cutmix": (0, None),
     "labelSmoothing": (0, None),
     "classBalance": ("none", None),
+    "stochasticDepth": (0, "transformers’ ViT has no stochastic depth; in timm it is drop_path_rate."),
     "memory.budgetMB": (None, "PyTorch takes what it needs: give a smaller --batch."),
     "memory.float16": ("if-needed", "Use accelerate’s own --mixed_precision."),
     "split.validationFraction": (0.2, None),
@@ -405,7 +407,9 @@ def load_base(run, source):
 def adapted(run, recipe, model, names, heads, args):
     """The model with a LoRA beside the recipe's linears, and its head trained along."""
     if args.adapter is not None:
-        return PeftModel.from_pretrained(model, args.adapter, is_trainable=True)
+        config = PeftConfig.from_pretrained(args.adapter)
+        config.lora_dropout = recipe["dmlora.inputDropout"]
+        return PeftModel.from_pretrained(model, args.adapter, is_trainable=True, config=config)
     left = recipe["dmlora.branchesEnd" if recipe["dmlora.dropMode"] == "permanent" else "dmlora.branches"]
     rank = args.rank or left * recipe["dmlora.rank"]
     sets = {"qv": "qv", "qkv": "qkv", "qkv+proj": ["q", "k", "v", "proj"]}
@@ -428,7 +432,7 @@ def adapted(run, recipe, model, names, heads, args):
         use_rslora=scaling == "rslora",
         target_modules=pattern,
         modules_to_save=heads,
-        lora_dropout=0.0,
+        lora_dropout=recipe["dmlora.inputDropout"],  # unlike in Graft, q, k and v each have a mask of their own
     )
     if run["model"]["library"] == "timm":
         config.target_modules = pattern.replace(r".*\.(layers?|blocks)", r"(.*\.)?blocks", 1)

@@ -114,6 +114,12 @@ function cardFacts(
         ? []
         : [['factor of the branches', scalingWords[dmlora.scaling](dmlora.alpha)] as const]),
       ...(recipe.labelSmoothing === 0 ? [] : [['label smoothing', String(recipe.labelSmoothing)] as const]),
+      ...(recipe.stochasticDepth === 0
+        ? []
+        : [['stochastic depth', `${recipe.stochasticDepth} in the last block`] as const]),
+      ...(dmlora.inputDropout === 0
+        ? []
+        : [['dropout of the branches’ input', String(dmlora.inputDropout)] as const]),
       ...(recipe.rotation === 0 ? [] : [['rotation', `up to ${recipe.rotation} degrees`] as const]),
       ...(recipe.colourJitter === 0
         ? []

@@ -188,6 +188,16 @@ export const branchOptions = {
     unit: 'steps',
     help: 'Steps in which what a leaving branch adds falls from all to nothing. Stage 2 begins without it.',
   },
+  'dmlora.inputDropout': {
+    kind: 'number',
+    default: 0,
+    least: 0,
+    most: 0.9,
+    percent: true,
+    group: 'branches',
+    label: 'Dropout of their input',
+    help: 'Share of what the branches read that is left out by chance, anew in each step, as LoRA’s dropout does. 10 % is common.',
+  },
   'dmlora.scalars': {
     kind: 'choice',
     default: 'train-then-scale',

@@ -169,6 +169,17 @@ const table = {
     label: 'Classes',
     help: 'Weighted: all classes count as much together, however few images one has. For sets in which the rare ones matter; more of the frequent ones will be wrong.',
   },
+  stochasticDepth: {
+    kind: 'number',
+    default: 0,
+    least: 0,
+    most: 0.9,
+    percent: true,
+    group: 'loss',
+    notInPython: 'transformers’ ViT has no stochastic depth; in timm it is drop_path_rate.',
+    label: 'Stochastic depth',
+    help: 'How often the last block’s attention and MLP are left out of a training image, by chance; towards the first block less and less. 10 % is common.',
+  },
   'memory.budgetMB': {
     kind: 'number',
     default: null,

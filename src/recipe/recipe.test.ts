@@ -67,7 +67,16 @@ describe('the table', () => {
           'notMirrored',
           'patience',
         ],
-        ...['scalarRate', 'seed', 'smallestCrop', 'split', 'steps', 'upsideDown', 'warmup'],
+        ...[
+          'scalarRate',
+          'seed',
+          'smallestCrop',
+          'split',
+          'steps',
+          'stochasticDepth',
+          'upsideDown',
+          'warmup',
+        ],
         'weightDecay',
       ].sort(),
     );

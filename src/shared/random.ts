@@ -15,6 +15,7 @@ const purposes = {
   calibration: 8,
   mixup: 9,
   gates: 10,
+  dropPath: 11,
 } as const;
 export type Purpose = keyof typeof purposes;
 
@@ -53,9 +54,14 @@ export interface RandomStream {
   permutation(n: number, round?: number): Uint32Array;
 }
 
-/** The stream for a seed (uint32) and purpose; `index` splits a purpose further (a branch, a layer). */
+/** The second word of the hash: the purpose, which `index` splits further (a branch, a layer). */
+export function streamKey(purpose: Purpose, index = 0): number {
+  return (purposes[purpose] * 0x9e3779b1 + index) >>> 0;
+}
+
+/** The stream for a seed (uint32) and purpose; `index` splits a purpose further. */
 export function randomStream(seed: number, purpose: Purpose, index = 0): RandomStream {
-  const key = (purposes[purpose] * 0x9e3779b1 + index) >>> 0;
+  const key = streamKey(purpose, index);
   const draw = (i: number, j: number): Uint4 => pcg4d(seed >>> 0, key, i >>> 0, j >>> 0);
   const uniform = (i: number, j = 0): number => draw(i, j)[0] / 2 ** 32;
   return {

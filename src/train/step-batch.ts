@@ -1,6 +1,7 @@
 // What a step is given: its images in the order of the run, augmented, mixed, and with their targets. A
 // function of the step alone, so that a resumed run, and who shows a step ahead, have what the run has.
 import type { Batch, Normalisation } from '../engine/engine.ts';
+import type { Noise } from '../engine/noise.ts';
 import type { Recipe } from '../recipe/options.ts';
 import { notMirroredOf } from '../recipe/recipe.ts';
 import { unwrap } from '../shared/result.ts';
@@ -22,6 +23,16 @@ interface Stepping {
   readonly batch: number;
 }
 
+/** What a step leaves out of the network; undefined where the recipe leaves nothing out. */
+function noiseOf({ seed, stochasticDepth: path, dmlora }: NoiseOptions, step: number): Noise | undefined {
+  const { inputDropout: input } = dmlora;
+  return path > 0 || input > 0 ? { seed, step, path, input } : undefined;
+}
+
+type NoiseOptions = Pick<Recipe, 'seed' | 'stochasticDepth'> & {
+  readonly dmlora: Pick<Recipe['dmlora'], 'inputDropout'>;
+};
+
 /** The batch of each 0-based step, as an engine is given it. */
 export function stepBatches({
   recipe,
@@ -36,6 +47,6 @@ export function stepBatches({
     const cropped = withCrops(data.trainBatch(step, images), recipe, model.config, step, notMirrored);
     const coloured = withColours(cropped, recipe, normalisation, step);
     const erased = withErased(coloured, recipe, model.config.imageSize, step);
-    return withTargets(erased, recipe, weights, step);
+    return { ...withTargets(erased, recipe, weights, step), noise: noiseOf(recipe, step) };
   };
 }

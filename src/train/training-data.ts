@@ -29,6 +29,7 @@ export function prepareOptions(
   batch: number,
 ): PrepareOptions {
   const { budgetMB, float16 } = recipe.memory;
+  const noise = { path: recipe.stochasticDepth > 0, input: recipe.dmlora.inputDropout > 0 };
   return {
     batch,
     classes: classes.length,
@@ -42,13 +43,13 @@ export function prepareOptions(
     ...(recipe.colourJitter > 0 ? { colours: true } : {}),
     ...(recipe.randomErasing > 0 ? { erases: true } : {}),
     ...(recipe.rotation > 0 ? { rotates: true } : {}),
+    ...(noise.path || noise.input ? { noise } : {}),
   };
 }
 
-/** Whether the network sees an image otherwise from step to step. */
+/** Whether blocks that are frozen make something else of an image from step to step. */
 function isChanging({ augment, ...recipe }: Recipe): boolean {
-  const { rotation, colourJitter, randomErasing, mixup, cutmix } = recipe;
-  return (
-    augment !== 'none' || [rotation, colourJitter, randomErasing, mixup, cutmix].some((value) => value > 0)
-  );
+  const { rotation, colourJitter, randomErasing, mixup, cutmix, stochasticDepth } = recipe;
+  const chances = [rotation, colourJitter, randomErasing, mixup, cutmix, stochasticDepth];
+  return augment !== 'none' || chances.some((value) => value > 0);
 }

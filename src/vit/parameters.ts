@@ -41,6 +41,14 @@ export function linearName(block: number, linear: Linear): string {
   return `blocks.${block}.${linear}`;
 }
 
+/** Block and kind of a linear layer, from its name. Throws where it is none. */
+export function placeOfLinear(name: string): { readonly block: number; readonly linear: Linear } {
+  const [, block = '', kind = ''] = /^blocks\.(\d+)\.(\w+)$/.exec(name) ?? [];
+  const linear = linears.find((known) => known === kind);
+  if (linear === undefined) throw new Error(`${name} is no linear layer`);
+  return { block: Number(block), linear };
+}
+
 /** Output and input width of a linear layer. */
 export function linearShape(config: VitConfig, linear: Linear): readonly [out: number, input: number] {
   return [linear === 'fc1' ? config.mlpDim : config.dim, linear === 'fc2' ? config.mlpDim : config.dim];

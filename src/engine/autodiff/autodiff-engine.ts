@@ -100,7 +100,7 @@ export class AutodiffEngine implements Engine {
   ): Promise<Result<void>> {
     assert(this.#prepared === null, 'prepare is called once, or after a release');
     const { backend } = this.describe();
-    const microBatch = microBatchOf(model, backend, options.batch);
+    const microBatch = microBatchOf(model, backend, options);
     if (!microBatch.ok) return microBatch;
     const images = Math.min(options.microBatch ?? microBatch.value, microBatch.value);
     return this.#guarded(0, () => {

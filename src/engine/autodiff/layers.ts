@@ -145,6 +145,15 @@ export function scaled(x: tf.Tensor2D, scale: tf.Tensor1D | null): tf.Tensor2D {
   }))(x);
 }
 
+/** x times factors of its own shape, or of [n, 1], that nothing trains; x [n, dim]. */
+export function masked(x: tf.Tensor2D, factors: tf.Tensor2D): tf.Tensor2D {
+  return differentiable((input: tf.Tensor2D) => ({
+    value: tf.mul<tf.Tensor2D>(input, factors),
+    uses: [factors],
+    gradient: (dy) => [tf.mul(dy, factors)],
+  }))(x);
+}
+
 /** [images * tokens, heads * e] -> [images * heads, tokens, e]. */
 function splitHeads(x: tf.Tensor2D, by: Heads): tf.Tensor3D {
   return differentiable((flat: tf.Tensor2D) => ({

@@ -7,7 +7,7 @@ import { fail, ok, type Result } from '../../shared/result.ts';
 import { backboneShapes, type VitModel } from '../../vit/parameters.ts';
 import { noBranches, stepFlops } from '../../vit/step-flops.ts';
 import { tokenCount, type VitConfig } from '../../vit/vit-config.ts';
-import type { BackendName } from '../engine.ts';
+import type { BackendName, PrepareOptions } from '../engine.ts';
 
 /** Bytes that a backend is trusted with: well below wasm's own limit, and what a small machine has. */
 const budgetBytes: Readonly<Record<BackendName, number>> = { wasm: 2e9, cpu: 3e9, webgpu: 3e9 };
@@ -40,19 +40,21 @@ const overhead = 2;
  * Bytes that wait for the backward pass of one image, counted from the `uses` of vit.ts's functions: per
  * token and block 6 tensors of width D (both normalised inputs, the branches' input, q, k, v) and 2 of width
  * M (around the GELU), the attention probabilities, and what one block needs while it runs: 24 D, 4 M and 4
- * more matrices of probabilities; 2 D around the last LayerNorm, where the head reads all tokens.
+ * more matrices of probabilities; 2 D around the last LayerNorm, where the head reads all tokens. Where inputs of
+ * branches are dropped, of each linear its mask and what is left of its input.
  */
-function tapeBytesPerImage(config: VitConfig): number {
+function tapeBytesPerImage(config: VitConfig, drops: boolean): number {
   const tokens = tokenCount(config);
   const { dim, mlpDim, depth, heads } = config;
-  const perToken = depth * (6 * dim + 2 * mlpDim) + 26 * dim + 4 * mlpDim;
+  const dropped = drops ? 10 * dim + 2 * mlpDim : 0;
+  const perToken = depth * (6 * dim + 2 * mlpDim + dropped) + 26 * dim + 4 * mlpDim;
   return 4 * (tokens * perToken + (depth + 4) * heads * tokens * tokens);
 }
 
 /** Bytes of the frozen weights on a backend, and of one image that is differentiated. */
-function needs(config: VitConfig): { readonly weights: number; readonly image: number } {
+function needs(config: VitConfig, drops = false): { readonly weights: number; readonly image: number } {
   const parameters = [...backboneShapes(config).values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
-  return { weights: 4 * parameters * weightCopies, image: overhead * tapeBytesPerImage(config) };
+  return { weights: 4 * parameters * weightCopies, image: overhead * tapeBytesPerImage(config, drops) };
 }
 
 /** Why a backend could not train one image of a model, in words; null when it could. */
@@ -67,8 +69,12 @@ export function memoryProblem(config: VitConfig, backend: BackendName): string |
  * Images per micro-batch: the batch in as few equal parts as the budget allows. A model of which not even one
  * image fits is refused.
  */
-export function microBatchOf({ config }: VitModel, backend: BackendName, batch: number): Result<number> {
-  const { weights: weightBytes, image: imageBytes } = needs(config);
+export function microBatchOf(
+  { config }: VitModel,
+  backend: BackendName,
+  { batch, noise }: Pick<PrepareOptions, 'batch' | 'noise'>,
+): Result<number> {
+  const { weights: weightBytes, image: imageBytes } = needs(config, noise?.input);
   const fitting = Math.floor((budgetBytes[backend] - weightBytes) / imageBytes);
   if (fitting < 1) {
     const askedBytes = weightBytes + imageBytes;

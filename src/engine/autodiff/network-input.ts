@@ -9,6 +9,8 @@ import { forEachIn, imageCount, patchRows } from './patches.ts';
 /** A part of a batch with all that its images need, those too that they are mixed with. */
 export interface PartBatch extends Omit<Batch, 'images' | 'mix'> {
   readonly mixed?: MixedWith | undefined;
+  /** The place of the part's first image in the batch. */
+  readonly first?: number;
 }
 
 /** An image to mix with for each of a part, and what each keeps of its own pixels. */
@@ -16,7 +18,7 @@ interface MixedWith extends Pick<Batch, 'pixels'>, Augmentation, Pick<Mix, 'shar
 
 /** Images [begin, end) of a batch; their pixels are a view, where they are not mixed. */
 export function partOfBatch(batch: Batch, begin: number, end: number): PartBatch {
-  const { labels, pixels, targets, mix } = batch;
+  const { labels, pixels, targets, mix, noise } = batch;
   const values = pixels.data.length / labels.length;
   const classes = (targets?.length ?? 0) / labels.length;
   const part = {
@@ -24,6 +26,8 @@ export function partOfBatch(batch: Batch, begin: number, end: number): PartBatch
     pixels: sliceOf(pixels, begin * values, end * values),
     ...augmentationOf(batch, rangeOf(begin, end)),
     targets: targets?.slice(begin * classes, end * classes),
+    first: begin,
+    noise,
   };
   if (mix === undefined) return part;
   const { share, box } = mix;

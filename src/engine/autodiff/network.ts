@@ -6,8 +6,9 @@ import { present } from '../../shared/assert.ts';
 import type { Normalisation, Pixels } from '../engine.ts';
 import type { GroupName } from '../parameter-groups.ts';
 import { branchedLinear } from './branched-linear.ts';
+import { noisy } from './noise.ts';
 import { differentiating } from './differentiable.ts';
-import { crossEntropy } from './layers.ts';
+import { attention, crossEntropy } from './layers.ts';
 import { inputRows, type PartBatch } from './network-input.ts';
 import { product } from './products.ts';
 import { cut, type GroupValues, type Layout, type Trainables } from './trainables.ts';
@@ -54,12 +55,11 @@ export function differentiate(
     ...(trains.head ? [trainables.headWeight, trainables.headBias] : []),
   ];
   let logits: tf.Tensor2D | null = null;
+  const { path, readBy } = noisy(vit.config, images, batch);
   const { value, grads } = differentiating(() =>
     tf.valueAndGrads(() => {
-      const output = head(
-        features(vit, embedded, images, branchedLinear(layout, trainables, gates)),
-        trainables,
-      );
+      const linear = branchedLinear(layout, trainables, gates, readBy);
+      const output = head(features(vit, embedded, images, linear, attention, path), trainables);
       logits = tf.keep(output);
       onForward();
       return crossEntropy(output, targets);

@@ -12,7 +12,7 @@ import {
   type VitConfig,
 } from '../../vit/vit-config.ts';
 import { activation } from './activations.ts';
-import { attention, layerNorm, residual, scaled, type FrozenNorm } from './layers.ts';
+import { attention, layerNorm, masked, residual, scaled, type FrozenNorm } from './layers.ts';
 import { firstTokens, withMean } from './pooling.ts';
 import { matrixProduct, type FrozenLinear } from './products.ts';
 
@@ -113,6 +113,12 @@ export type LinearLayer = (x: tf.Tensor2D, frozen: FrozenLinear, name: string) =
 export type AttentionLayer = (...of: [...Parameters<typeof attention>, block: number]) => tf.Tensor2D;
 
 /**
+ * By what a residual branch of a block (0: attention, 1: MLP) is multiplied, [images * read, 1], where a step leaves
+ * some out; the tensor is the caller's tidy's.
+ */
+export type PathLayer = (block: number, branch: 0 | 1, read: number) => tf.Tensor2D;
+
+/**
  * Patch embedding, prefix tokens, positions: patches [images * grid^2, 3 * patch^2] -> [images * tokens,
  * dim].
  */
@@ -141,9 +147,12 @@ function block(
   read: number,
   layer: LinearLayer,
   attend: AttentionLayer,
+  path: PathLayer | null,
 ): tf.Tensor2D {
   const { config } = vit;
   const frozen = vit.blocks[index] as FrozenBlock;
+  const added = (to: tf.Tensor2D, branch: tf.Tensor2D, place: 0 | 1): tf.Tensor2D =>
+    residual(to, path === null ? branch : masked(branch, path(index, place, read)));
   const linear = (kind: Linear, input: tf.Tensor2D): tf.Tensor2D =>
     layer(input, frozen.linears.get(kind) as FrozenLinear, linearName(index, kind));
   const first = (rows: tf.Tensor2D): tf.Tensor2D =>
@@ -152,9 +161,9 @@ function block(
   const q = linear('q', first(normed)); // [images * read, dim]
   const [k, v] = [linear('k', normed), linear('v', normed)]; // [images * tokens, dim]
   const context = attend(q, k, v, { images, heads: config.heads }, index); // [images * read, dim]
-  const mid = residual(first(x), scaled(linear('proj', context), frozen.ls1)); // [images * read, dim]
+  const mid = added(first(x), scaled(linear('proj', context), frozen.ls1), 0); // [images * read, dim]
   const hidden = activation(config.activation, linear('fc1', layerNorm(mid, frozen.norm2))); // [images * read, mlpDim]
-  return residual(mid, scaled(linear('fc2', hidden), frozen.ls2));
+  return added(mid, scaled(linear('fc2', hidden), frozen.ls2), 1);
 }
 
 /** Tokens from the first on that the head reads: what the last block has to compute. */
@@ -172,6 +181,7 @@ export function features(
   images: number,
   layer: LinearLayer,
   attend: AttentionLayer = attention,
+  path: PathLayer | null = null,
 ): tf.Tensor2D {
   const { config } = vit;
   let x = embedded;
@@ -179,7 +189,7 @@ export function features(
     const input = x;
     const read = index === config.depth - 1 ? tokensRead(config) : tokenCount(config);
     // A tidy a block: what its gradients do not use is freed at once.
-    x = tf.tidy(() => block(vit, index, input, images, read, layer, attend));
+    x = tf.tidy(() => block(vit, index, input, images, read, layer, attend, path));
   }
   return pooled(vit, x, images);
 }

@@ -66,7 +66,7 @@ function triedAt({ rows, inner, columns }: OddShape): Readonly<Record<Name, read
     'column-product': ['as-is', 'normalise', 'f'].flatMap((input) => [
       { ...product, input, chunks: 1 + (rows % 3), tile: 1 + (inner % 2), threads: 4 + 28 * (columns % 2) },
       { ...product, input, parts: '3', chunks: 1 },
-      { ...product, input, parts: '3', chunks: 2, threads: 4, shares: 8 },
+      { ...product, input, parts: '3', chunks: 2, threads: 4, shares: 8, dropout: 'yes' },
     ]),
     attention: [...ways, ...shared],
     'attention-gradient-q': ways,
@@ -81,7 +81,12 @@ function triedAt({ rows, inner, columns }: OddShape): Readonly<Record<Name, read
     'layer-norm-gradient': ['all', 'none', 'every-3'].flatMap((residual) =>
       [1, 8].map((threads) => ({ ...norm, residual, threads })),
     ),
-    'scaled-rows': ['none', 'stride-1', 'stride-2'].map((residual) => ({ rows, width: wide, residual })),
+    'scaled-rows': [
+      ...['none', 'stride-1', 'stride-2'].map((residual) => ({ rows, width: wide, residual })),
+      ...['yes', 'no'].map((scale) => ({ rows, width: wide, scale, factors: 'yes' })),
+    ],
+    'dropped-input': ['all', 'first'].map((read) => ({ images: 1 + (rows % 5), width: wide, read })),
+    'low-gradient': ['all', 'first'].map((read) => ({ images: 1 + (rows % 5), width: wide, read })),
     pooling: [{ tokens: rows, width: wide }],
     'pooling-gradient': [{ tokens: rows, width: wide }],
     'patch-rows': [

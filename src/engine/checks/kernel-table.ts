@@ -31,6 +31,7 @@ import {
   scalarGradientRow,
   sharedScalarsRow,
 } from './rows/gradients.ts';
+import { droppedInputRow, lowGradientRow } from './rows/dropout.ts';
 import { normRow, adamwRow, decideRow } from './rows/step-end.ts';
 
 /** By the name that the command takes. */
@@ -47,6 +48,8 @@ export const kernelTable = {
   'layer-norm': layerNormRow,
   'layer-norm-gradient': layerNormGradientRow,
   'scaled-rows': scaledRowsRow,
+  'dropped-input': droppedInputRow,
+  'low-gradient': lowGradientRow,
   pooling: poolingRow,
   'pooling-gradient': poolingGradientRow,
   'patch-rows': patchRowsRow,

@@ -10,6 +10,7 @@ import { unwrap } from '../../shared/result.ts';
 import { loadModel, readCheckpoint } from '../../checkpoints/checkpoint.ts';
 import type { VitModel } from '../../vit/parameters.ts';
 import type { Batch, Normalisation } from '../engine.ts';
+import type { Noise } from '../noise.ts';
 
 /** Reads one file of the reference folder. */
 export type ReadFile = (name: string) => Promise<Blob>;
@@ -18,7 +19,7 @@ export type Tensors = ReadonlyMap<string, NdArray>;
 
 /**
  * The runs with drops: what leaves is lost, folded into the others, absorbed by the frozen weight, or fades; one
- * without drops, of gates drawn in each step; and other readings of the method.
+ * without drops, of gates drawn in each step, one of what each step leaves out; and other readings of the method.
  */
 export type TrajectoryFile =
   | 'train_zero'
@@ -26,6 +27,7 @@ export type TrajectoryFile =
   | 'train_absorb'
   | 'train_fade'
   | 'train_stochastic'
+  | 'train_noise'
   | 'train_rslora'
   | 'train_joint'
   | 'train_retrain';
@@ -49,6 +51,8 @@ export interface Manifest {
     readonly rate: number;
     readonly window: readonly [number, number];
   };
+  /** What each step leaves out where it does. */
+  readonly noise: Pick<Noise, 'seed' | 'path' | 'input'>;
   /** How far the generator's own float32 run is from its float64 run, at each snapshot of the trajectory. */
   readonly float32Parameters: (file: TrajectoryFile) => ReadonlyMap<string, number>;
 }
@@ -94,6 +98,9 @@ export async function readManifest(read: ReadFile): Promise<Manifest> {
   > & {
     float32: Float32Figures;
   };
+  const noise = JSON.parse(await (await read('noise.json')).text()) as Manifest['noise'] & {
+    float32: Float32Figures;
+  };
   const number = (key: string): number => present(json.config[key], `manifest ${key}`);
   return {
     steps: number('steps'),
@@ -107,9 +114,12 @@ export async function readManifest(read: ReadFile): Promise<Manifest> {
     stage2: number('stage2'),
     fade: gates.fade,
     stochastic: gates.stochastic,
+    noise,
     float32Parameters: (file) =>
       new Map(
-        Object.entries({ ...json.float32, ...gates.float32 }[file] ?? {}).map(([tag, { abs }]) => [tag, abs]),
+        Object.entries({ ...json.float32, ...gates.float32, ...noise.float32 }[file] ?? {}).map(
+          ([tag, { abs }]) => [tag, abs],
+        ),
       ),
     drops: new Map(
       Object.entries(json.drops).map(([step, drops]) => [Number(step), new Map(Object.entries(drops))]),

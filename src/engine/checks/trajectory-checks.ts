@@ -59,6 +59,8 @@ interface Reading {
   readonly scalars?: DmloraOptions['scalars'];
   /** The name of a module's scalar. */
   readonly sharedScalar?: (module: string) => string;
+  /** Without drops; each step leaves something out. */
+  readonly noisy?: boolean;
 }
 
 /**
@@ -72,7 +74,13 @@ async function followTrajectory(
   setting: Setting,
   file: TrajectoryFile,
   tolerance: number,
-  { dropEffect: effect = 'zero', scaling, scalars = 'train-then-scale', sharedScalar }: Reading = {},
+  {
+    dropEffect: effect = 'zero',
+    scaling,
+    scalars = 'train-then-scale',
+    sharedScalar,
+    noisy = false,
+  }: Reading = {},
 ): Promise<Figures> {
   const manifest = await readManifest(setting.read);
   const data = await readTensors(setting.read, 'train_data.safetensors');
@@ -95,6 +103,7 @@ async function followTrajectory(
   const engine = await prepared(setting, start, {
     batch: batchSize,
     classes: manifest.classes,
+    noise: { path: noisy, input: noisy },
   });
   const stage2 = Math.round(manifest.stage2 * manifest.steps);
   const worst: Figures = { loss: 0, norm: 0, parameters: 0, moments: 0, drops: 0 };
@@ -116,7 +125,7 @@ async function followTrajectory(
     const read = async (): Promise<Adapter> => unwrap(await engine.readAdapter());
     const fade = effect === 'fade' ? manifest.fade : 0;
     const happening =
-      effect === 'stochastic' ? new Map<number, ReadonlyMap<string, number>>() : manifest.drops;
+      effect === 'stochastic' || noisy ? new Map<number, ReadonlyMap<string, number>>() : manifest.drops;
     const begun = fade === 0 ? undefined : happening.get(step);
     if (begun !== undefined) {
       const event = { begin: step, step: step + fade, drops: begun };
@@ -150,7 +159,8 @@ async function followTrajectory(
         : fade === 0
           ? allOpen
           : resolvedGates(fadedTo(await read(), step), allOpen);
-    engine.step(batch, { ...control, gates });
+    const noise = noisy ? { ...manifest.noise, step } : undefined;
+    engine.step({ ...batch, noise }, { ...control, gates });
     const { steps, fault } = await engine.report();
     if (fault !== null) unwrap({ ok: false, fault });
     const report = present(steps[0], `report of step ${step}`);
@@ -245,6 +255,8 @@ export const trajectoryChecks = {
   trajectory: (setting: Setting) => followTrajectory(setting, 'train_zero', 1e-5),
   'stochastic trajectory': (setting: Setting) =>
     followTrajectory(setting, 'train_stochastic', 1e-5, { dropEffect: 'stochastic' }),
+  'trajectory of steps that leave something out': (setting: Setting) =>
+    followTrajectory(setting, 'train_noise', 1e-5, { noisy: true }),
   'fading trajectory': (setting: Setting) =>
     followTrajectory(setting, 'train_fade', 1e-5, { dropEffect: 'fade' }),
   'absorbing trajectory': (setting: Setting) =>

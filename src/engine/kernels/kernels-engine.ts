@@ -26,6 +26,7 @@ import type {
 } from '../engine.ts';
 import { faultOfGpuError, scoped, type Gpu } from '../gpu.ts';
 import { looksAt } from '../look.ts';
+import { quiet } from '../noise.ts';
 import { sliceOf } from '../pixels.ts';
 import { CollectedRows, readRegions } from './device/read-back.ts';
 import { DeviceMemory, wholeOf } from './device/device-memory.ts';
@@ -95,8 +96,8 @@ export class KernelEngine implements Engine {
     if (unsupported !== null) return fail({ kind: 'bad-recipe', field: 'engine', detail: unsupported });
     const { classes, batch, pixels = null, images = 0 } = options;
     const { targets = false, mixes = false, cuts = false } = options;
-    const { colours = false, erases = false, rotates = false } = options;
-    const form = { pixels, images, targets, mixes, cuts, colours, erases, rotates };
+    const { colours = false, erases = false, rotates = false, noise = quiet } = options;
+    const form = { pixels, images, targets, mixes, cuts, colours, erases, rotates, noise };
     const task = { config, adapter, classes, batch, normalisation, tuning, ...form };
     try {
       const made = await prepareModel(gpu, this.#memory, this.#pipelines, model, task, options);

@@ -36,6 +36,14 @@ describe.skipIf(missingGpu !== null)(`reference vectors of ${referenceFolder} on
     expect(Object.values(figures).every(Number.isFinite)).toBe(true);
   });
 
+  test.each<[string, Partial<PrepareOptions>]>([
+    ['in micro-batches', { microBatch: 3 }],
+    ['with recomputed blocks', { recomputedBlocks: 9 }],
+  ])('steps that leave something out %s', async (_, shapes) => {
+    const setting = { makeEngine: kernelEngine(), read: readReference, slack: 10, shapes };
+    await referenceChecks['trajectory of steps that leave something out'](setting);
+  });
+
   test.each(Object.entries(gpuVariants))(
     'logits and gradients as a GPU computes them: %s',
     async (_, tuning) => {

@@ -141,6 +141,24 @@ describe('one step of ViT-Tiny, 197 tokens, K = 4, q and v', () => {
     expect({ ...after, bytes: plain }).toEqual({ ...before, bytes: plain });
   });
 
+  test('noise costs two dispatches a residual branch and two an adapted site, where it is wanted', async () => {
+    const { engine, counts } = await planned(2);
+    const noise = { seed: 1, step: 0, path: 0.1, input: 0.1 };
+    const { engine: noisy, counts: more } = await planned(2, gpuTuning, {
+      noise: { path: true, input: true },
+    });
+    const before = await countsOfStep(engine, counts, 2);
+    const after = await countsOfStep(noisy, more, 2, stage1, { noise });
+    // Of 12 blocks both residual branches, forward and backward; of the first none below its adapted site.
+    const [paths, sites] = [4 * 12, 2 * 12 - 1];
+    expect((after['dispatches'] ?? 0) - (before['dispatches'] ?? 0)).toBe(paths + sites);
+    expect({ ...after, dispatches: 0, bytes: 0 }).toEqual({ ...before, dispatches: 0, bytes: 0 });
+    const { evaluation } = noisy.inspect().programs;
+    expect(evaluation.trace.dispatches.length).toBe(
+      engine.inspect().programs.evaluation.trace.dispatches.length,
+    );
+  });
+
   test('several steps in flight share one mapAsync', async () => {
     const { engine, counts } = await planned(1);
     counts['mapAsync'] = 0;

@@ -10,10 +10,12 @@ import {
 import { plainFusion, type MatmulFusion } from '../../kernels/shaders/matmul.ts';
 import { matmul } from '../../kernels/shaders/matmul-variants.ts';
 import { rowProductGrid, rowProductKernel } from '../../kernels/shaders/row-product.ts';
+import { siteStruct } from '../../kernels/shaders/structs.ts';
 import { smallestTuning } from '../../kernels/tuning/tuning.ts';
 import { entry, size } from '../kernel-cases.ts';
 import { randomValues } from '../random-model.ts';
 import { zeros, at, filled, sum, place } from '../float64.ts';
+import { dropoutOf } from './dropout.ts';
 
 /**
  * Groups of four columns of the branches of one part, or of the first and third of three: the second has
@@ -210,20 +212,23 @@ export const columnProductRow = entry({
     threads: size(4),
     shares: size(1),
   },
-  choices: { parts: ['1', '3'], input: ['as-is', 'normalise', 'f'] },
-  make({ rows, inner, columns, branches, chunks, tile, threads, shares, input, ...of }, seed) {
+  choices: { parts: ['1', '3'], input: ['as-is', 'normalise', 'f'], dropout: ['no', 'yes'] },
+  make({ rows, inner, columns, branches, chunks, tile, threads, shares, input, dropout, ...of }, seed) {
     const parts = of.parts === '1' ? 1 : 3;
     const width = 4 * groupsOf(parts, branches).reduce((a, b) => a + b, 0);
     const [u, v] = [randomValues(seed, width * rows), randomValues(seed + 1, width * rows)];
     const [dy, x] = [randomValues(seed + 2, rows * parts * columns), randomValues(seed + 3, rows * inner)];
     const [statistics, norm] = [randomValues(seed + 4, 2 * rows), randomValues(seed + 5, 2 * inner)];
     const total = width * (inner + columns);
+    const drop = dropoutOf(rows, 1, inner, 1);
     const shape: ColumnProduct = {
       ...{ rows, chunk: Math.ceil(rows / chunks), inner, columns, parts, tile, threads, shares, input },
-      ...{ curve: 'gelu', storage: 'f32' },
+      ...{ curve: 'gelu', storage: 'f32', dropped: dropout === 'no' ? null : drop.shape },
     };
     const grid = columnProductGrid(shape, width);
-    const value = (r: number, i: number): number => {
+    const value = (r: number, i: number): number =>
+      made(r, i) * (dropout === 'no' ? 1 : at(drop.factors, r * inner + i));
+    const made = (r: number, i: number): number => {
       const plain = at(x, r * inner + i);
       if (input === 'f') return float64.gelu(plain);
       if (input === 'as-is') return plain;
@@ -239,10 +244,11 @@ export const columnProductRow = entry({
       return sum(rows, (r) => at(u, width * r + j) * at(dy, (r * parts + part) * columns + c));
     });
     const site = siteOf(parts, branches, inner, columns, total / 4);
+    site[siteStruct.at.place] = drop.place;
     return {
       kernel: columnProductKernel(shape),
       grid,
-      operands: { u, dy, v, x, site, statistics, norm, gradient: zeros(grid[2] * total) },
+      operands: { u, dy, v, x, site, ...drop.operands, statistics, norm, gradient: zeros(grid[2] * total) },
       outputs: [
         {
           of: 'gradient',

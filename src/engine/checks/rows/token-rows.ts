@@ -102,25 +102,29 @@ export const layerNormGradientRow = entry({
 });
 
 export const scaledRowsRow = entry({
-  about: 'layer scale: rows times a vector, and a residual',
+  about: 'a residual branch: rows times a vector and a factor of their image, and a residual',
   file: 'scaled-rows.ts',
   sizes: { rows: size(37), width: size(20, 4) },
-  choices: { residual: ['none', 'stride-1', 'stride-2'] },
-  make({ rows, width, residual: kind }, seed) {
+  choices: { residual: ['none', 'stride-1', 'stride-2'], scale: ['yes', 'no'], factors: ['no', 'yes'] },
+  make({ rows, width, residual: kind, scale: hasScale, factors: hasFactors }, seed) {
     const stride = kind === 'none' ? null : kind === 'stride-1' ? 1 : 2;
-    const shape = { rows, padded: width, residual: stride };
+    const rowsOfImage = hasFactors === 'yes' ? 3 : null;
+    const shape = { rows, padded: width, residual: stride, scale: hasScale === 'yes', rowsOfImage };
+    const factors = randomValues(seed + 3, rows + 2);
     const [x, scale] = [randomValues(seed, rows * width), randomValues(seed + 1, width)];
     const residual = randomValues(seed + 2, 2 * rows * width);
     return {
       kernel: scaledRowsKernel(shape),
       grid: scaledRowsGrid(shape),
-      operands: { x, scale, residual, y: zeros(rows * width) },
+      operands: { x, scale, residual, factors, batchPart: partOf(2), y: zeros(rows * width) },
       outputs: [
         {
           of: 'y',
           values: filled(rows * width, (i) => {
             const [r, c] = place(i, width);
-            return at(x, i) * at(scale, c) + (stride === null ? 0 : at(residual, r * stride * width + c));
+            const factor = rowsOfImage === null ? 1 : at(factors, 2 + Math.floor(r / rowsOfImage));
+            const scaled = at(x, i) * (hasScale === 'yes' ? at(scale, c) : 1) * factor;
+            return scaled + (stride === null ? 0 : at(residual, r * stride * width + c));
           }),
         },
       ],

@@ -7,6 +7,7 @@ import { present } from '../../../shared/assert.ts';
 import type { ParamName } from '../../../vit/parameters.ts';
 import type { Pixels } from '../../engine.ts';
 import type { LookRows } from '../../look.ts';
+import { quiet } from '../../noise.ts';
 import { wholeWords } from '../../pixels.ts';
 import { place } from '../memory/arena.ts';
 import { planGradientsEverywhere, uploadFrozen } from '../memory/frozen-weights.ts';
@@ -49,7 +50,8 @@ export async function lookAt(
   const { config, classes, storage, frozen: held, state } = plan.context;
   const widths = widthsOf(config, 1, classes);
   const frozen = planGradientsEverywhere(config, widths, storage, held);
-  const context: StepContext = { ...plan.context, widths, frozen, recomputedBlocks: 0, prefixCache: null };
+  const alone = { recomputedBlocks: 0, prefixCache: null, noise: quiet };
+  const context: StepContext = { ...plan.context, widths, frozen, ...alone };
   const trace = new Trace();
   const tensors = lookProgram(trace, context);
   const placement = place(trace);

@@ -1,6 +1,6 @@
 // The step block: everything that changes from step to step, in one buffer written once: the `Step` struct,
 // the gates of every column, labels, places of kept rows, crops, colours,
-// what is erased, targets, pairs. One host array is filled again
+// what is erased, targets, pairs, noise. One host array is filled again
 // and again, so a step allocates nothing of size.
 import type { Gates } from '../../../dmlora/adapter.ts';
 import { assert, present } from '../../../shared/assert.ts';
@@ -10,7 +10,9 @@ import type { Batch, Mix, StepControl } from '../../engine.ts';
 import { wholeOf, type DeviceMemory, type Region } from './device-memory.ts';
 import { packGates, type FlatLayout } from '../memory/flat-parameters.ts';
 import type { TrainingState } from '../memory/training-state.ts';
-import { stepStruct } from '../shaders/structs.ts';
+import { dropThreshold, noNoise, pathFactors, type Noise } from '../../noise.ts';
+import { streamKey } from '../../../shared/random.ts';
+import { noiseStruct, stepStruct } from '../shaders/structs.ts';
 import { adamw, groupNames, type StepCounts } from '../../parameter-groups.ts';
 
 export interface StepNumbers {
@@ -44,8 +46,8 @@ export class StepBlock {
   ) {
     const { stepBlock, regions, layout } = state;
     this.#bytes = new ArrayBuffer(stepBlock.bytes);
-    this.#floats = new Float32Array(this.#bytes, 0, 64);
-    this.#words = new Uint32Array(this.#bytes, 0, 64);
+    this.#floats = new Float32Array(this.#bytes);
+    this.#words = new Uint32Array(this.#bytes);
     this.#gates = new Float32Array(this.#bytes, regions.gates.offset, layout.columns);
     this.#labels = new Uint32Array(this.#bytes, regions.labels.offset, regions.labels.bytes / 4);
     this.#places = new Uint32Array(this.#bytes, regions.places.offset, regions.places.bytes / 4);
@@ -64,7 +66,7 @@ export class StepBlock {
   /** Fills and uploads the block; `numbers` is null for a forward or gradient without an update. */
   write(layout: FlatLayout, gates: Gates, batch: Batch, images: number, numbers: StepNumbers | null): void {
     const { classes } = layout;
-    const { labels, images: places, targets, mix } = batch;
+    const { labels, images: places, targets, mix, noise = noNoise } = batch;
     assert(
       labels.every((label) => label >= 0 && label < classes),
       () => `a label is not in 0..${classes - 1}`,
@@ -77,6 +79,7 @@ export class StepBlock {
     if (targets !== undefined) present(this.#targets, 'room for targets, as prepare was told').set(targets);
     if (isAugmented(batch) || mix !== undefined) this.#writeAugmentation(batch, labels.length);
     if (mix !== undefined) this.#writePairs(mix);
+    this.#writeNoise(layout, noise, labels.length);
     if (numbers !== null) this.#writeNumbers(numbers);
     this.memory.write(wholeOf(this.state.stepBlock), this.#bytes);
   }
@@ -106,6 +109,25 @@ export class StepBlock {
       pairs[2 * i] = partner;
       shares[2 * i + 1] = share;
     });
+  }
+
+  #writeNoise(layout: FlatLayout, noise: Noise, images: number): void {
+    const { paths, noise: dropout } = this.state.regions;
+    assert(noise.path === 0 || paths !== null, 'room for paths, as prepare was told');
+    assert(noise.input === 0 || dropout !== null, 'room for dropout, as prepare was told');
+    if (paths !== null)
+      for (let image = 0; image < images; image++)
+        pathFactors(layout, noise, image).forEach((factor, place) => {
+          this.#floats[present(paths[place], 'a path').offset / 4 + image] = factor;
+        });
+    if (dropout === null) return;
+    const { at } = noiseStruct;
+    const words = dropout.offset / 4;
+    this.#words[words + at.seed] = noise.seed;
+    this.#words[words + at.key] = streamKey('dropout');
+    this.#words[words + at.step] = noise.step;
+    this.#words[words + at.threshold] = dropThreshold(noise);
+    this.#floats[words + at.kept] = 1 / (1 - noise.input);
   }
 
   /** Bias corrections are powers in float64, rounded once. */

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { dropBranches } from '../../../dmlora/drop-plan.ts';
 import { faultSentence } from '../../../shared/describe-fault.ts';
 import type { MemoryPlan, PrepareOptions } from '../../engine.ts';
+import { quiet } from '../../noise.ts';
 import { KernelEngine } from '../kernels-engine.ts';
 import { place } from './arena.ts';
 import { choosePlan } from './choose-plan.ts';
@@ -56,6 +57,7 @@ const tinyTask: Task = {
   colours: false,
   erases: false,
   rotates: false,
+  noise: quiet,
 };
 const whole: Choice = { microBatch: 8, recomputedBlocks: 0, storage: 'f32', cachePrefix: false };
 const planned = (choice: Partial<Choice>): MemoryPlan =>

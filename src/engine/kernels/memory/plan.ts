@@ -15,6 +15,7 @@ import {
 } from '../device/device-memory.ts';
 import { planReports } from '../device/reports.ts';
 import { planUploads } from '../device/upload-ring.ts';
+import { quiet } from '../../noise.ts';
 import type { Storage } from '../shaders/storage.ts';
 import { lowestSite, needsGradient, type StepContext } from '../step/context.ts';
 import { forwardPass, trainingStep, type Forward } from '../step/step.ts';
@@ -79,8 +80,9 @@ export interface Plan {
   readonly prefixCache: PlannedBuffer | null;
 }
 
-/** Whether there is a frozen prefix whose outputs can be kept. */
-export function hasPrefix({ config, adapter, images, classes }: Task): boolean {
+/** Whether there is a frozen prefix whose outputs can be kept: no step leaves anything out of it. */
+export function hasPrefix({ config, adapter, images, classes, noise }: Task): boolean {
+  if (noise.path) return false;
   const { block } = lowestSite(flatLayout(config, widthsOf(config, 1, classes), adapter, classes));
   return images > 0 && block > 0 && block < config.depth;
 }
@@ -105,6 +107,7 @@ export function planRun(task: Task, choice: Choice): Plan {
     storage,
     recomputedBlocks,
     prefixCache: prefixCache === null ? null : wholeOf(prefixCache),
+    noise: task.noise,
   };
   const made = planPrograms(context);
   // The form in which a run's pixels come; others are for checks.
@@ -130,7 +133,7 @@ function planPrograms(context: StepContext): Pick<Plan, 'programs' | 'slots'> {
   const traced = {
     training: trace((trace) => trainingStep(trace, context, 'all')),
     scalars: trace((trace) => trainingStep(trace, context, 'scalars')),
-    evaluation: trace((trace) => forwardPass(trace, context, false)),
+    evaluation: trace((trace) => forwardPass(trace, { ...context, noise: quiet }, false)),
   };
   // Each program uses the slots of the ones before, and adds to them only what it must.
   const training = place(traced.training.trace);

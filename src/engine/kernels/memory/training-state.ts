@@ -11,10 +11,11 @@ import {
   type Use,
 } from '../device/device-memory.ts';
 import { columnScalars, groupBegin, type FlatLayout } from './flat-parameters.ts';
-import { aligned, type Site } from './sites.ts';
+import { aligned, siteKinds, type Site } from './sites.ts';
 import type { Widths } from './widths.ts';
 import { normGroups, recordRing } from '../shaders/adamw.ts';
 import {
+  noiseStruct,
   partStruct,
   recordStruct,
   siteStruct,
@@ -22,6 +23,7 @@ import {
   statusStruct,
   stepStruct,
 } from '../shaders/structs.ts';
+import type { NoiseKinds } from '../../noise.ts';
 import type { PartRegions } from '../step/trace.ts';
 
 /** Rows that one partial sum of a gradient covers, at least; more rows are cut into chunks, at most 16. */
@@ -77,6 +79,10 @@ export interface TrainingState {
     readonly pairs: Region | null;
     /** The rectangle of a step, a vec4u; null where no step has one. */
     readonly cut: Region | null;
+    /** Factors of both residual branches of each block, [images] each; null where no step leaves one out. */
+    readonly paths: readonly Region[] | null;
+    /** The dropout of the branches' input; null where there is none. */
+    readonly noise: Region | null;
     readonly scales: Region;
     readonly columns: Region;
     readonly modules: Region;
@@ -107,6 +113,7 @@ export interface Wanted {
   readonly colours: boolean;
   readonly erases: boolean;
   readonly rotates: boolean;
+  readonly noise: NoiseKinds;
 }
 
 /**
@@ -148,6 +155,8 @@ export function planState(layout: FlatLayout, widths: Widths, parts: number, wan
   const erased = wanted.erases ? beyond(16 * images) : null;
   const turns = wanted.rotates ? beyond(8 * images) : null;
   const cut = wanted.cuts ? beyond(16) : null;
+  const paths = wanted.noise.path ? Array.from({ length: 2 * layout.depth }, () => beyond(4 * images)) : null;
+  const noise = wanted.noise.input ? beyond(noiseStruct.bytes) : null;
   const stepBlock = make('step block', end, 'table');
   const scalars = scalarPlaces(layout.adapter);
   const sharedScalars = scalars.some(({ count }) => count > 1)
@@ -197,6 +206,8 @@ export function planState(layout: FlatLayout, widths: Widths, parts: number, wan
       targets: targets && { buffer: stepBlock, ...targets },
       pairs: pairs && { buffer: stepBlock, ...pairs },
       cut: cut && { buffer: stepBlock, ...cut },
+      paths: paths && paths.map((place) => ({ buffer: stepBlock, ...place })),
+      noise: noise && { buffer: stepBlock, ...noise },
       scales: { buffer: scales, offset: 0, bytes: 4 * Math.max(1, layout.columns) },
       columns: wholeOf(table('columns', columnScalars(layout))),
       modules: wholeOf(table('modules', moduleTable(layout))),
@@ -225,12 +236,13 @@ export function planState(layout: FlatLayout, widths: Widths, parts: number, wan
 function siteUniforms({ sites, ends }: FlatLayout): Uint32Array<ArrayBuffer> {
   const words = new Uint32Array(Math.max(1, sites.length) * 128);
   const { at } = siteStruct;
-  sites.forEach(({ parts, width, scales }, i) => {
+  sites.forEach(({ parts, width, scales, block, kind }, i) => {
     const [inParts, whole] = [128 * i, 128 * i + 64];
     for (const begin of [inParts, whole]) {
       words[begin + at.width] = width / 4;
       words[begin + at.stride] = ends[3];
       words[begin + at.scales] = scales / 4;
+      words[begin + at.place] = siteKinds.length * block + siteKinds.indexOf(kind);
     }
     parts.forEach(({ first, count, up }, part) => {
       words[inParts + at.first + part] = first;

@@ -16,6 +16,7 @@ import type { Activation } from '../../../vit/vit-config.ts';
 import { kernel, list, read, memoize, uniform, unroll, write, type Grid, type Kernel } from './kernel.ts';
 import { load, tensorType, type Storage } from './storage.ts';
 import { activationFunctions } from './activations.ts';
+import { dropoutBindings, dropoutFunctions, type DroppedRows } from './dropped-input.ts';
 import { siteStruct } from './structs.ts';
 
 export interface ColumnProduct {
@@ -38,10 +39,12 @@ export interface ColumnProduct {
   readonly curve: Activation;
   /** How x is kept, where it is a pre-activation. */
   readonly storage: Storage;
+  /** Where elements of x are dropped. */
+  readonly dropped: Pick<DroppedRows, 'tokens' | 'read'> | null;
 }
 
 export const columnProductKernel = memoize((product: ColumnProduct): Kernel => {
-  const { rows, chunk, inner, columns, parts, tile, threads, shares, input, storage } = product;
+  const { rows, chunk, inner, columns, parts, tile, threads, shares, input, storage, dropped } = product;
   const inner4 = inner / 4;
   const columns4 = columns / 4;
   const loaded = {
@@ -66,10 +69,12 @@ export const columnProductKernel = memoize((product: ColumnProduct): Kernel => {
       read('x', tensorType[storage]),
       ...(normalise ? [read('statistics', 'array<vec2f>'), read('norm')] : []),
       uniform('site', 'Site'),
+      ...(dropped === null ? [] : dropoutBindings),
       write('gradient'),
     ],
     /* wgsl */ `
 ${siteStruct.wgsl}
+${dropped === null ? '' : dropoutFunctions({ inner, ...dropped })}
 ${input === 'f' ? activationFunctions[product.curve] : ''}
 ${shares === 1 ? '' : `var<workgroup> partial: array<array<vec4f, ${threads * shares}>, ${4 * tile}>;`}
 @compute @workgroup_size(${threads * shares})
@@ -95,7 +100,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     ${normalise ? unroll(tile, (i) => `let n${i} = norm[c${i}]; let b${i} = norm[${inner4}u + c${i}];`) : ''}
     ${sums(
       'v[r * site.width + j]',
-      (i) => loaded(`r * ${inner4}u + c${i}`, i),
+      (i) => `${dropped === null ? '' : `keptAt(r, c${i}) * `}(${loaded(`r * ${inner4}u + c${i}`, i)})`,
       normalise ? 'let moments = statistics[r];' : '',
     )}
   }

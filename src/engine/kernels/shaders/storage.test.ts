@@ -156,6 +156,7 @@ describe.skipIf(missingGpu !== null)('kernels with float16 tensors', () => {
       input: 'f',
       curve: 'gelu',
       storage: 'f16',
+      dropped: null,
     } as const;
     const size = 4 * (inner + columns);
     const site = Uint32Array.of(1, size / 4, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, inner, 0, 0, 0);

@@ -6,7 +6,7 @@ import { partStruct, recordStruct, siteStruct, stepStruct } from './structs.ts';
 test('fields lie where WGSL puts them', () => {
   expect(stepStruct.at).toMatchObject({ sequence: 0, images: 2, rate: 6, headRate: 11 });
   expect(stepStruct.at).toMatchObject({ correction1: 12, correction2: 16 });
-  expect(siteStruct.at).toMatchObject({ width: 0, spare: 3, first: 4, count: 8, up: 12 });
+  expect(siteStruct.at).toMatchObject({ width: 0, place: 3, first: 4, count: 8, up: 12 });
   // Six words, then a vec2f at the next even one.
   expect(recordStruct.at.spare).toBe(6);
 });

@@ -43,13 +43,13 @@ function struct<const Field extends string>(
  * columns of the low-rank intermediate, in units of four, from `first` on. `up` is where the part's up matrix
  * [4 count, out] begins within the site's parameters, in vec4s; the down matrix [4 width, in] begins at 0.
  * `stride`: vec4s from one partial sum of all gradients to the next; `scales`: the site's first column among
- * those of all sites, in vec4s.
+ * those of all sites, in vec4s; `place`: the counter of its dropout.
  */
 export const siteStruct = struct('Site', {
   width: 'u32',
   stride: 'u32',
   scales: 'u32',
-  spare: 'u32',
+  place: 'u32',
   first: 'vec4u',
   count: 'vec4u',
   up: 'vec4u',
@@ -75,6 +75,17 @@ export const stepStruct = struct('Step', {
   headRate: 'f32',
   correction1: 'vec4f',
   correction2: 'vec4f',
+});
+
+/**
+ * The dropout of a step: the counters of its draws, what a draw must reach to keep an element, and 1 / (1 - p).
+ */
+export const noiseStruct = struct('Noise', {
+  seed: 'u32',
+  key: 'u32',
+  step: 'u32',
+  threshold: 'u32',
+  kept: 'f32',
 });
 
 /** One micro-batch: where its images begin in the batch. */

@@ -20,7 +20,14 @@ import { columnProductGrid, columnProductKernel, type ColumnProduct } from '../s
 import { layerNormGradientKernel, layerNormGrid, layerNormKernel } from '../shaders/layer-norm.ts';
 import type { MatmulShape } from '../shaders/matmul.ts';
 import { rowProductGrid, rowProductKernel } from '../shaders/row-product.ts';
-import { scaledRowsGrid, scaledRowsKernel } from '../shaders/scaled-rows.ts';
+import {
+  droppedInputGrid,
+  droppedInputKernel,
+  lowGradientGrid,
+  lowGradientKernel,
+  type DroppedRows,
+} from '../shaders/dropped-input.ts';
+import { scaledRowsGrid, scaledRowsKernel, type ScaledRows } from '../shaders/scaled-rows.ts';
 import type { Storage } from '../shaders/storage.ts';
 import {
   attentionShape,
@@ -58,12 +65,40 @@ export function blockForward(
   const out = trace.tensor(`blocks.${block}.out`, rows * dim);
   const shape = { rows, inner: mlp, columns: dim, parts: 1 } as const;
   const operands = { x: activated, w: fc2.forward, bias: fc2.bias, low: fc2Low, out };
-  closeBranch(trace, context, shape, operands, saved.mid, 1, scales?.ls2 ?? null, `blocks.${block}.out`);
+  const branch = { block, place: 1, scale: scales?.ls2 ?? null } as const;
+  closeBranch(trace, context, shape, operands, saved.mid, 1, branch, `blocks.${block}.out`);
   return { saved, out };
 }
 
+/** One of a block's two residual branches: that of the attention, or of the MLP. */
+interface ResidualBranch {
+  readonly block: number;
+  readonly place: 0 | 1;
+  /** Layer scale, where the model has it. */
+  readonly scale: Region | null;
+}
+
+/** By what a branch's output is multiplied; null where it goes on as it is. */
+function factorsOf(
+  { noise, state, widths }: StepContext,
+  { block, place, scale }: ResidualBranch,
+  rows: number,
+): { shape: Pick<ScaledRows, 'scale' | 'rowsOfImage'>; operands: Readonly<Record<string, Operand>> } | null {
+  const factors = noise.path
+    ? present(state.regions.paths?.[2 * block + place], 'factors of a branch')
+    : null;
+  if (scale === null && factors === null) return null;
+  return {
+    shape: { scale: scale !== null, rowsOfImage: factors === null ? null : rows / widths.images },
+    operands: {
+      ...(scale === null ? {} : { scale }),
+      ...(factors === null ? {} : { factors, batchPart: state.part }),
+    },
+  };
+}
+
 /**
- * The last product of a branch, scaled where the model has layer scale, added to the residual stream.
+ * The last product of a branch, with its factors, added to the residual stream.
  *
  * @param stride from one row of the residual to the next.
  */
@@ -74,11 +109,12 @@ function closeBranch(
   operands: Product & { readonly out: Tensor },
   residual: Tensor,
   stride: number,
-  scale: Region | null,
+  branch: ResidualBranch,
   name: string,
 ): void {
   const forward = { direction: 'forward' } as const;
-  if (scale === null) {
+  const factors = factorsOf(context, branch, shape.rows);
+  if (factors === null) {
     const kind = stride === 1 ? 'same' : { stride };
     product(trace, context, shape, { ...forward, residual: kind }, { ...operands, residual });
     return;
@@ -86,10 +122,10 @@ function closeBranch(
   const { rows, columns: padded } = shape;
   const x = trace.tensor(`${name} unscaled`, rows * padded);
   product(trace, context, shape, forward, { ...operands, out: x });
-  const scaled = { rows, padded, residual: stride };
+  const scaled = { rows, padded, residual: stride, ...factors.shape };
   trace.dispatch(scaledRowsKernel(scaled), scaledRowsGrid(scaled), {
     x,
-    scale,
+    ...factors.operands,
     residual,
     y: operands.out,
   });
@@ -125,9 +161,17 @@ function blockInside(
     const lines = kind === 'qkv' ? all : rows;
     const u = tensor(`${kind}.low`, lines * site.width);
     const { rowThreads: threads, rowSplit: split } = context.tuning;
+    const dropped = droppedRows(context, lines, site.inner);
+    const seen = dropped === null ? x : tensor(`${kind}.dropped`, lines * site.inner);
+    if (dropped !== null)
+      trace.dispatch(droppedInputKernel(dropped), droppedInputGrid(dropped), {
+        x,
+        ...dropoutOf(context, regions.parts),
+        y: seen,
+      });
     const down = { kind: 'down', rows: lines, inner: site.inner, threads, split } as const;
     trace.dispatch(rowProductKernel(down), rowProductGrid(down, site.width), {
-      x,
+      x: seen,
       f: regions.parameters,
       site: regions.parts,
       y: u,
@@ -172,7 +216,7 @@ function blockInside(
     { x: attended, w: proj.forward, bias: proj.bias, low: intermediate('proj', attended), out: mid },
     input,
     last ? tokens : 1,
-    frozen.scales?.ls1 ?? null,
+    { block, place: 0, scale: frozen.scales?.ls1 ?? null },
     `blocks.${block}.mid`,
   );
   const second = norm(mid, frozen.norm2, 'norm2', rows);
@@ -197,6 +241,17 @@ function blockInside(
   const { statistics: statistics2 } = second;
   const saved = { input, statistics1, qkv, attended, lse, mid, statistics2, hidden, low };
   return { saved, activated, fc2Low };
+}
+
+/** How rows of a site's input are dropped; null where none are. */
+function droppedRows({ noise, widths }: StepContext, rows: number, inner: number): DroppedRows | null {
+  const { tokens, images } = widths;
+  return noise.input ? { rows, inner, tokens, read: rows / images } : null;
+}
+
+/** What the draws of a site's dropout read. */
+function dropoutOf({ state }: StepContext, site: Region): Readonly<Record<string, Operand>> {
+  return { site, batchPart: state.part, noise: present(state.regions.noise, 'the dropout of a step') };
 }
 
 // One block backward: the gradient of its output and what it kept -> the gradient of its input, and on the
@@ -249,14 +304,29 @@ export function blockBackward(
     return dx;
   };
 
-  /** The gradient of a branch before its layer scale. */
-  const unscaled = (dy: Tensor, scale: 'ls1' | 'ls2'): Tensor => {
-    if (frozen.scales === null) return dy;
-    const y = tensor(`${scale} out`, rows * dim);
-    const shape = { rows, padded: dim, residual: null };
-    const operands = { x: dy, scale: frozen.scales[scale], y };
-    trace.dispatch(scaledRowsKernel(shape), scaledRowsGrid(shape), operands);
+  /** The gradient of a residual branch before its factors. */
+  const unscaled = (dy: Tensor, name: 'ls1' | 'ls2'): Tensor => {
+    const scale = frozen.scales?.[name] ?? null;
+    const factors = factorsOf(context, { block, place: name === 'ls1' ? 0 : 1, scale }, rows);
+    if (factors === null) return dy;
+    const y = tensor(`${name} out`, rows * dim);
+    const shape = { rows, padded: dim, residual: null, ...factors.shape };
+    trace.dispatch(scaledRowsKernel(shape), scaledRowsGrid(shape), { x: dy, ...factors.operands, y });
     return y;
+  };
+  /** The branches' part of the gradient of a site's input: fused into the product, or dropped as the input was. */
+  const joined = (kind: SiteKind, lines: number, low: LowGradient): Pick<Product, 'low' | 'residual'> => {
+    const dropped = low && droppedRows(context, lines, low.site.inner);
+    const regions = low && context.state.sites.get(low.site);
+    if (!low || !dropped || !regions) return { low };
+    const y = tensor(`${kind}.low`, lines * low.site.inner);
+    trace.dispatch(lowGradientKernel(dropped), lowGradientGrid(dropped), {
+      v: low.u,
+      f: regions.parameters,
+      ...dropoutOf(context, regions.parts),
+      y,
+    });
+    return { residual: y };
   };
 
   const dfc2 = unscaled(dout, 'ls2');
@@ -273,7 +343,7 @@ export function blockBackward(
     {
       x: dfc2,
       w: present(fc2.backward, 'fc2 transposed'),
-      low: fc2Low,
+      ...joined('fc2', rows, fc2Low),
       out: dhidden,
       ...(inPlace ? {} : { z: saved.hidden }),
     },
@@ -285,7 +355,7 @@ export function blockBackward(
   product(trace, context, { rows, inner: mlp, columns: dim, parts: 1 }, backward, {
     x: dhidden,
     w: present(fc1.backward, 'fc1 transposed'),
-    low: fc1Low,
+    ...joined('fc1', rows, fc1Low),
     out: dnorm2,
   });
   const dmid = normGradient('mid', rows, { x: saved.mid, ...norm2, dy: dnorm2, residual: dout });
@@ -296,7 +366,7 @@ export function blockBackward(
   product(trace, context, { rows, inner: dim, columns: inside, parts: 1 }, backward, {
     x: dproj,
     w: present(proj.backward, 'proj transposed'),
-    low: projLow,
+    ...joined('proj', rows, projLow),
     out: dattended,
   });
   if (purpose.kind === 'watch') {
@@ -317,7 +387,7 @@ export function blockBackward(
   product(trace, context, { rows: all, inner: 3 * inside, columns: dim, parts: 1 }, backward, {
     x: dqkv,
     w: present(qkvWeights.backward, 'qkv transposed'),
-    low: qkvLow,
+    ...joined('qkv', all, qkvLow),
     out: dnorm1,
   });
   return normGradient('input', all, { x: saved.input, ...norm1, dy: dnorm1, residual: dmid });
@@ -411,6 +481,7 @@ function branchGradients(
     input,
     curve,
     storage,
+    dropped: droppedRows(context, rows, inner),
   };
   trace.dispatch(columnProductKernel(gradients), columnProductGrid(gradients, width), {
     u,
@@ -420,6 +491,7 @@ function branchGradients(
     ...(statistics === undefined ? {} : { statistics }),
     ...(norm === undefined ? {} : { norm }),
     site: siteParts,
+    ...(gradients.dropped === null ? {} : dropoutOf(context, siteParts)),
     gradient: regions.gradient,
   });
   return { site, u: v };

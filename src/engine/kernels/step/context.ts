@@ -3,6 +3,7 @@
 import type { Adapter } from '../../../dmlora/adapter.ts';
 import type { VitConfig } from '../../../vit/vit-config.ts';
 import type { Normalisation, Pixels } from '../../engine.ts';
+import type { NoiseKinds } from '../../noise.ts';
 import type { Region } from '../device/device-memory.ts';
 import type { FrozenWeights } from '../memory/frozen-weights.ts';
 import type { FlatLayout } from '../memory/flat-parameters.ts';
@@ -37,6 +38,8 @@ export interface StepContext {
   readonly recomputedBlocks: number;
   /** Kept outputs of the frozen prefix, [images of the data set, tokens, dim]; null where none are kept. */
   readonly prefixCache: Region | null;
+  /** What the steps of this program leave out at random. */
+  readonly noise: NoiseKinds;
 }
 
 /**
