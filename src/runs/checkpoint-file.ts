@@ -12,6 +12,7 @@ import {
 import { ndArray, type NdArray } from '../shared/array.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { ImageAnswers } from '../train/evaluation.ts';
+import type { Growth } from '../train/growth.ts';
 import type { Probed, RunState, Validated } from '../train/run-state.ts';
 import {
   factsOf,
@@ -58,6 +59,8 @@ const answerNames = (role: Role): readonly [answer: string, loss: string] => [
   `answers/${role}/loss`,
 ];
 
+/** Names of how the branches stood at each validation, and of the steps of these. */
+const [grownName, grownAtName] = ['growth/values', 'growth/steps'];
 /** Name of the origin of each image, where they were drawn by these. */
 const originsName = 'images/origin';
 /** Name of the fold of each image, where they were dealt into folds. */
@@ -124,13 +127,22 @@ export function encodeCheckpoint({ facts, state }: SavedRun): Uint8Array<ArrayBu
     return { ...rest, adapter: adapter(role, value.adapter) };
   };
 
-  const { losses, correct, gradientNorms, probe, dropped, answers: own, ...rest } = state;
+  const { losses, correct, gradientNorms, growth, probe, dropped, answers: own, ...rest } = state;
   answers('adapter', own);
   for (const [name, values] of Object.entries({ losses, correct, gradientNorms }))
     floats(name, [values.length], values);
   if (probe !== null) {
     floats('probe/head.weight', probe.head.weight.shape, probe.head.weight.data);
     floats('probe/head.bias', probe.head.bias.shape, probe.head.bias.data);
+  }
+  // As with the answers.
+  if (growth.length > 0) {
+    const steps = Int32Array.from(growth, ({ step }) => step);
+    const length = growth[0]?.values.length ?? 0;
+    const values = new Float32Array(growth.length * length);
+    growth.forEach((one, i) => values.set(one.values, i * length));
+    tensors.set(grownAtName, { dtype: 'I32', shape: [growth.length], bytes: bytesOf(steps) });
+    floats(grownName, [growth.length, length], values);
   }
   for (const { module, branch } of dropped) {
     const [A, B] = droppedNames(module, branch.index);
@@ -260,6 +272,7 @@ class TensorReader {
       losses,
       correct,
       gradientNorms,
+      growth: this.#growth(adapter),
       adapter,
       answers: this.#answers('adapter'),
       best: this.#validated('best', json.best),
@@ -270,6 +283,16 @@ class TensorReader {
       }),
       probe: json.probe === null ? null : this.#probe(json.probe),
     };
+  }
+
+  #growth({ modules }: Adapter): Growth[] {
+    if (!this.header.tensors.has(grownName)) return [];
+    const { data, shape } = this.#tensor(grownName, 2);
+    const [count = 0, length = 0] = shape;
+    const steps = new Int32Array(this.#bytes(grownAtName, 'I32').slice().buffer);
+    if (steps.length !== count || length % Math.max(1, modules.length) !== 0)
+      throw new Missing(`"${grownName}" are not of its modules`);
+    return Array.from(steps, (step, i) => ({ step, values: data.slice(i * length, (i + 1) * length) }));
   }
 
   #probe(probe: Omit<Probed, 'head'>): Probed {

@@ -59,9 +59,12 @@ export function routeEvent(event: TrainerEvent): void {
       return;
     }
     case 'branches':
-      runStore.setState(({ moments }) => ({
+      runStore.setState(({ moments, ranked }) => ({
         modules: event.modules,
         moments: withMoment(moments, event),
+        ranked: event.modules.some(({ rank }) => rank !== undefined)
+          ? withMoment(ranked, event)
+          : ranked.filter(({ step }) => step <= event.step),
       }));
       return;
     case 'dropped': {

@@ -58,6 +58,8 @@ export interface RunState {
   readonly modules: readonly ModuleView[];
   /** How the branches stood at moments of the run, as far as this page has seen it. */
   readonly moments: readonly BranchMoment[];
+  /** Those of them at which the effective ranks of the updates were measured: the validations. */
+  readonly ranked: readonly BranchMoment[];
   readonly drops: readonly DropRecord[];
   readonly evaluations: readonly Evaluation[];
   readonly speed: Speed | null;
@@ -81,6 +83,7 @@ const initial: RunState = {
   summary: null,
   modules: [],
   moments: [],
+  ranked: [],
   drops: [],
   evaluations: [],
   speed: null,

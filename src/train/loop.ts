@@ -15,6 +15,7 @@ import { unwrap } from '../shared/result.ts';
 import { imageAnswersOf, logitsOf, metricsOf, type ImageAnswers, type Metrics } from './evaluation.ts';
 import { yieldToEventLoop } from '../shared/event-loop.ts';
 import { leaving } from './dropped.ts';
+import { growthOf } from './growth.ts';
 import { probeMetrics, probeStart, type ProbeWatch } from './probe-start.ts';
 import { headShareOf } from '../recipe/recipe.ts';
 import type { Phase } from './run-input.ts';
@@ -149,7 +150,13 @@ async function probe(task: RunTask, state: RunState, engine: Engine, host: RunHo
   const probed = { head: { weight, bias }, strength, validation, test: null };
   const next = withProbe(state, probed, answers);
   unwrap(await engine.writeAdapter(next.adapter));
-  return after(secondsSince(startedAt), next);
+  return after(secondsSince(startedAt), await grown(task, next));
+}
+
+/** With how the branches stand. */
+async function grown({ recipe }: RunTask, state: RunState): Promise<RunState> {
+  const growth = await growthOf(state.adapter, state.step, recipe.dmlora.branches);
+  return { ...state, growth: [...state.growth, growth] };
 }
 
 async function validation(task: RunTask, state: RunState, engine: Engine, host: RunHost): Promise<RunState> {
@@ -170,7 +177,7 @@ async function validation(task: RunTask, state: RunState, engine: Engine, host: 
     if (state.step === 0) tell();
   });
   host.evaluated(seconds);
-  return after(seconds, afterValidation(state, metrics, answers));
+  return after(seconds, await grown(task, afterValidation(state, metrics, answers)));
 }
 
 /** Every drop that is due, or its begin, unless the host ends the run meanwhile. */

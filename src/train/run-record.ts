@@ -43,6 +43,8 @@ export interface ModuleView {
   readonly module: ModuleName;
   readonly scalar: number;
   readonly branches: readonly BranchView[];
+  /** Effective rank of its update; absent where that was not measured: between two validations. */
+  readonly rank?: number;
   /** Rank of what its frozen weight absorbed; absent where that is nothing. */
   readonly absorbed?: number;
 }

@@ -8,6 +8,7 @@ import type { Stage } from '../dmlora/stages.ts';
 import type { StepReport } from '../engine/engine.ts';
 import type { RateChange } from '../shared/fault.ts';
 import type { Dropped } from './dropped.ts';
+import type { Growth } from './growth.ts';
 import { farLoss, type DivergedFault, type Evaluated } from './divergence.ts';
 import { isBetter, type ImageAnswers, type Metrics } from './evaluation.ts';
 import type { RunEnd, RunInput } from './run-input.ts';
@@ -66,6 +67,8 @@ export interface RunState {
   readonly gradientNorms: Float32Array; // [step]
   /** Validations in the order of the steps; the first is that before training. */
   readonly evaluations: readonly Evaluated[];
+  /** How the branches stood at them; none of a run that was saved before that was kept. */
+  readonly growth: readonly Growth[];
   /** Validation of this very adapter; null where it has changed since. */
   readonly validation: Metrics | null;
   /** What that was measured by; null without it, and in a run that was saved before they were kept. */
@@ -110,6 +113,7 @@ export function initialState(input: RunInput, adapter = startingAdapter(input)):
     correct: new Float32Array(),
     gradientNorms: new Float32Array(),
     evaluations: [],
+    growth: [],
     validation: null,
     answers: null,
     best: null,
@@ -268,6 +272,7 @@ export function backTo(plan: RunPlan, state: RunState, to: Validated): RunState 
     correct: state.correct.slice(0, step),
     gradientNorms: state.gradientNorms.slice(0, step),
     evaluations: state.evaluations.filter((evaluated) => evaluated.step <= step),
+    growth: state.growth.filter((grown) => grown.step <= step),
     overflow: null,
   };
 }

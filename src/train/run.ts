@@ -16,6 +16,7 @@ import type { Phase, RunInput } from './run-input.ts';
 import type { RunListener } from './run-listener.ts';
 import { Questions, type Question } from './questions.ts';
 import { planRun, type RunPlan } from './run-plan.ts';
+import { grownModules, type Growth } from './growth.ts';
 import { viewModules, type ModuleView, type RunRecord, type StepRow } from './run-record.ts';
 import {
   endOf,
@@ -111,6 +112,15 @@ export class Run {
 
   get modules(): readonly ModuleView[] {
     return viewModules(this.#state.adapter, this.#state.drops);
+  }
+
+  #grown(growth: Growth): readonly ModuleView[] {
+    const { adapter, drops } = this.#state;
+    return grownModules(
+      growth,
+      adapter.modules.map(({ name }) => name),
+      drops,
+    );
   }
 
   /** The engine, while the run has one. */
@@ -390,7 +400,10 @@ export class Run {
     this.#state = state;
     const { step, drops, evaluations, verdict } = state;
     if (state.dropEvents > former.dropEvents) this.listener.dropped(drops.slice(former.drops.length));
-    if (state.adapter !== former.adapter) this.listener.branches(step, this.modules);
+    const grown = state.growth.at(-1);
+    if (grown !== undefined && grown !== former.growth.at(-1))
+      this.listener.branches(step, this.#grown(grown));
+    else if (state.adapter !== former.adapter) this.listener.branches(step, this.modules);
     const latest = evaluations.length > former.evaluations.length ? evaluations.at(-1) : undefined;
     if (latest !== undefined) this.listener.evaluated(latest.step, latest.validation);
     if (verdict === null) this.#tellDivergence(divergingNow(this.#task, state));
@@ -407,6 +420,7 @@ export class Run {
     const memory = { bufferBytes: 0, peakBufferBytes, count: 0 };
     for (const row of stepRows(this.#task, state)) this.listener.step(row, pace, memory);
     if (state.drops.length > 0) this.listener.dropped(state.drops);
+    for (const grown of state.growth) this.listener.branches(grown.step, this.#grown(grown));
     this.listener.branches(step, this.modules);
     for (const evaluated of state.evaluations) this.listener.evaluated(evaluated.step, evaluated.validation);
     if (verdict === null) this.#tellDivergence(divergingNow(this.#task, state));

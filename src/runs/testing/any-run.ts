@@ -149,6 +149,9 @@ const state: fc.Arbitrary<RunState> = fc.tuple(trained, fc.nat({ max: 5 })).chai
         correct: floats(step),
         gradientNorms: floats(step),
         evaluations: fc.array(fc.record({ step: count, validation: metrics }), { maxLength: 3 }),
+        growth: fc.array(fc.record({ step: count, values: floats(4 * adapter.modules.length) }), {
+          maxLength: 2,
+        }),
         validation: fc.option(metrics),
         answers: fc.constant(null),
         best: fc.constant(best),
@@ -383,6 +386,7 @@ export const fixedRun: SavedRun = (() => {
       correct: Float32Array.of(0, 1, 2),
       gradientNorms: series(3, 30),
       evaluations,
+      growth: [],
       validation: null,
       answers: null,
       best,

@@ -132,8 +132,11 @@ export function createFakeClient(
     const at = dropSteps[order.indexOf(branch)];
     return at !== undefined && at <= step ? at : null;
   };
-  const modules = (): ModuleView[] =>
+  const modules = (isRanked = false): ModuleView[] =>
     names.map((module, m) => ({
+      ...(isRanked
+        ? { rank: (step === 0 ? 0 : 3 + 9 * (1 - step / steps)) * (0.8 + 0.4 * noise(m, 30)) }
+        : {}),
       module,
       scalar: 1 + (step > stage2Step ? ((step - stage2Step) / steps) * (noise(m, 99) - 0.3) : 0),
       branches: Array.from({ length: branches }, (_, index) => {
@@ -147,7 +150,7 @@ export function createFakeClient(
     ...(recipe.classBalance === 'none' ? {} : { recall: 1 - 0.95 * Math.exp((-2.4 * at) / steps) }),
   });
   const evaluate = (): void => {
-    onEvent({ kind: 'branches', step, modules: modules() });
+    onEvent({ kind: 'branches', step, modules: modules(true) });
     onEvent({ kind: 'evaluated', step, epoch: step / stepsPerEpoch, validation: metrics(step) });
   };
 

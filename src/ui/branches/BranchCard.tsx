@@ -125,6 +125,11 @@ export function BranchCard() {
   const preview = parameters !== null;
   const length = useLength();
   const result = useRun((state) => state.result);
+  const drops = useRun((state) => state.drops);
+  const jumps = useMemo(
+    () => new Map(drops.map(({ step, lossBefore, lossAfter }) => [step, lossAfter - lossBefore])),
+    [drops],
+  );
   const [view, setView] = useState<'picture' | 'table'>('picture');
   const [chosen, setChosen] = useState<string | null>(null);
   const told = useDeferredValue(chosen);
@@ -162,8 +167,8 @@ export function BranchCard() {
               {moment !== null && `After step ${wholeText(moment.step)}: `}
               <strong>{wholeText(live)}</strong>{' '}
               {result === null || moment !== null ? 'growing' : 'in the result'},{' '}
-              <strong>{wholeText(dropped)}</strong> dropped. The longer and thicker a branch, the more it
-              changes its layer.
+              <strong>{wholeText(dropped)}</strong> dropped. The longer a branch, the more it changes its
+              layer; the thicker, the larger its share there.
               {result !== null &&
                 moment === null &&
                 result.keptStep < result.steps &&
@@ -175,16 +180,21 @@ export function BranchCard() {
           <div className={styles.picture}>
             <BranchTree
               modules={drawn}
+              jumps={jumps}
               still={moment !== null}
               strongest={strongest}
               chosen={chosen}
               onChoose={setChosen}
               preview={preview}
             />
-            <BranchDetails module={modules.find(({ module }) => module === told) ?? null} preview={preview} />
+            <BranchDetails
+              module={modules.find(({ module }) => module === told) ?? null}
+              jumps={jumps}
+              preview={preview}
+            />
           </div>
         ) : (
-          <BranchTable modules={modules} />
+          <BranchTable modules={modules} jumps={jumps} />
         )}
         {!preview && <Moments moment={moment} />}
       </div>

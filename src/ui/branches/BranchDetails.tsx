@@ -1,8 +1,16 @@
 // What is known of the module that is pointed at; without one, how to read the picture.
-import { useRun } from '../../state/run-store.ts';
-import type { DropRecord, ModuleView } from '../../worker/protocol.ts';
-import { moduleText, signedText } from '../parts/words.ts';
+import type { BranchView, ModuleView } from '../../worker/protocol.ts';
+import { moduleText, percentText, signedText } from '../parts/words.ts';
+import { cx } from '../parts/cx.ts';
 import styles from './BranchCard.module.css';
+import { shareOf } from './tree-geometry.ts';
+
+interface Props {
+  readonly module: ModuleView | null;
+  /** What the loss did at each drop, by its step: with all that dropped then. */
+  readonly jumps: ReadonlyMap<number, number>;
+  readonly preview: boolean;
+}
 
 function Key() {
   return (
@@ -28,6 +36,16 @@ function Key() {
         </li>
         <li>
           <svg width="46" height="22" aria-hidden="true">
+            <path className={styles.stub} d="M2 14L13 11" />
+            <path className={cx(styles.cut, styles.harm)} d="M12 7L15 15" />
+            <text className={cx(styles.stubStep, styles.harm)} x="20" y="15">
+              62
+            </text>
+          </svg>
+          dropped, and the loss rose
+        </li>
+        <li>
+          <svg width="46" height="22" aria-hidden="true">
             <path className={styles.trunk} d="M18 22L20.5 0H24L26.5 22z" />
           </svg>
           the frozen weights
@@ -38,20 +56,28 @@ function Key() {
   );
 }
 
-/** What the loss did when it was dropped, with all that dropped at that step. */
-function jumpWords(drops: readonly DropRecord[], module: string, branch: number): string {
-  const drop = drops.find((one) => one.module === module && one.branch === branch);
-  return drop === undefined ? '' : `, loss ${signedText(drop.lossAfter - drop.lossBefore)}`;
+/** What is said of one of its branches, and whether it did harm. */
+function branchWords(
+  module: ModuleView,
+  branch: BranchView,
+  jumps: Props['jumps'],
+  preview: boolean,
+): { readonly words: string; readonly harm: boolean } {
+  const { droppedAt, strength } = branch;
+  if (preview) return { words: 'not yet grown', harm: false };
+  if (droppedAt === null)
+    return {
+      words: `strength ${strength.toPrecision(3)}, ${percentText(shareOf(module, branch), 0)}`,
+      harm: false,
+    };
+  const jump = jumps.get(droppedAt);
+  return {
+    words: `dropped at ${droppedAt}${jump === undefined ? '' : `, loss ${signedText(jump)}`}`,
+    harm: jump !== undefined && jump > 0,
+  };
 }
 
-export function BranchDetails({
-  module,
-  preview,
-}: {
-  readonly module: ModuleView | null;
-  readonly preview: boolean;
-}) {
-  const drops = useRun((state) => state.drops);
+export function BranchDetails({ module, jumps, preview }: Props) {
   if (module === null) return <Key />;
   return (
     <div className={styles.details}>
@@ -61,21 +87,24 @@ export function BranchDetails({
       </p>
       <p>
         Scalar <strong>{module.scalar.toFixed(3)}</strong>
+        {module.rank !== undefined && (
+          <>
+            , effective rank <strong>{module.rank.toFixed(1)}</strong>
+          </>
+        )}
       </p>
       <ul className={styles.branchList}>
-        {module.branches.map(({ index, droppedAt, strength }) => (
-          <li key={index}>
-            <span>Branch {index}</span>
-            <span className={droppedAt === null ? undefined : styles.gone}>
-              {droppedAt === null
-                ? preview
-                  ? 'not yet grown'
-                  : `strength ${strength.toPrecision(3)}`
-                : `dropped at ${droppedAt}${jumpWords(drops, module.module, index)}`}
-            </span>
-          </li>
-        ))}
+        {module.branches.map((branch) => {
+          const { words, harm } = branchWords(module, branch, jumps, preview);
+          return (
+            <li key={branch.index}>
+              <span>Branch {branch.index}</span>
+              <span className={harm ? styles.gone : undefined}>{words}</span>
+            </li>
+          );
+        })}
       </ul>
+      {!preview && <p className={styles.soft}>In percent: its share of what the layer’s branches add.</p>}
     </div>
   );
 }

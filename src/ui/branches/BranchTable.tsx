@@ -2,9 +2,19 @@
 import type { ModuleView } from '../../worker/protocol.ts';
 import table from '../parts/Table.module.css';
 import { cx } from '../parts/cx.ts';
-import { moduleText } from '../parts/words.ts';
+import { moduleText, signedText } from '../parts/words.ts';
 
-export function BranchTable({ modules }: { readonly modules: readonly ModuleView[] }) {
+interface BranchTableProps {
+  readonly modules: readonly ModuleView[];
+  /** What the loss did at each drop, by its step. */
+  readonly jumps: ReadonlyMap<number, number>;
+}
+
+export function BranchTable({ modules, jumps }: BranchTableProps) {
+  const lossWords = (step: number): string => {
+    const jump = jumps.get(step);
+    return jump === undefined ? '' : `, loss ${signedText(jump)}`;
+  };
   const most = Math.max(0, ...modules.map(({ branches }) => branches.length));
   return (
     <div className={table.scroll} tabIndex={0} role="region" aria-label="Branches as a table">
@@ -29,7 +39,9 @@ export function BranchTable({ modules }: { readonly modules: readonly ModuleView
               <td className={table.number}>{scalar.toFixed(3)}</td>
               {branches.map(({ index, droppedAt, strength }) => (
                 <td key={index} className={cx(droppedAt !== null && table.dropped)}>
-                  {droppedAt === null ? strength.toPrecision(3) : `dropped at ${droppedAt}`}
+                  {droppedAt === null
+                    ? strength.toPrecision(3)
+                    : `dropped at ${droppedAt}${lossWords(droppedAt)}`}
                 </td>
               ))}
             </tr>

@@ -9,6 +9,8 @@ import styles from './BranchCard.module.css';
 
 interface BranchTreeProps {
   readonly modules: readonly ModuleView[];
+  /** What the loss did at each drop, by its step. */
+  readonly jumps: ReadonlyMap<number, number>;
   /** Strength of a branch of full length. */
   readonly strongest: number;
   readonly chosen: string | null;
@@ -33,7 +35,7 @@ function useWidth(): [(element: HTMLElement | null) => (() => void) | undefined,
   return [stable, width];
 }
 
-function Tree({ modules, strongest, chosen, onChoose, preview, still }: BranchTreeProps) {
+function Tree({ modules, jumps, strongest, chosen, onChoose, preview, still }: BranchTreeProps) {
   const [observe, width] = useWidth();
   const picture = useRef<SVGSVGElement>(null);
   const names = modules.map(({ module }) => moduleName(module));
@@ -130,6 +132,7 @@ function Tree({ modules, strongest, chosen, onChoose, preview, still }: BranchTr
                 place={modulePlace(layout, blocks, block, column)}
                 strongest={strongest}
                 latestDrop={latestDrop}
+                jumps={jumps}
                 chosen={module.module === chosen}
                 focusable={module.module === focusable}
                 preview={preview}

@@ -1,32 +1,44 @@
-// The branches of one module: living ones as long and thick as they are strong, dropped ones as a cut stub
-// with the step. A branch that has just been dropped falls, unless less motion is wanted.
+// The branches of one module: living ones as long as they are strong and as thick as their share of the layer's
+// update, dropped ones as a cut stub with the step and what the loss did. A branch that has just been dropped falls, unless less motion is wanted.
 import { memo, useEffect, useRef, useState } from 'react';
 import type { BranchView, ModuleView } from '../../worker/protocol.ts';
 import { cx } from '../parts/cx.ts';
-import { moduleText } from '../parts/words.ts';
-import { branchPlace, growth, limbPath, type Place, type TreeLayout } from './tree-geometry.ts';
+import { moduleText, signedText } from '../parts/words.ts';
+import {
+  branchPlace,
+  growth,
+  limbPath,
+  shareOf,
+  thickness,
+  type Place,
+  type TreeLayout,
+} from './tree-geometry.ts';
 import styles from './BranchCard.module.css';
 
 interface LimbProps {
   readonly branch: BranchView;
   readonly layout: TreeLayout;
   readonly strongest: number;
+  /** Of the layer's update, from 0 to 1. */
+  readonly share: number;
   readonly latestDrop: number;
+  /** What the loss did at each drop, by its step. */
+  readonly jumps: ReadonlyMap<number, number>;
   readonly preview: boolean;
 }
 
-interface LivingProps extends Omit<LimbProps, 'latestDrop'> {
+interface LivingProps extends Omit<LimbProps, 'latestDrop' | 'jumps'> {
   /** Given for a branch that has just been dropped: it falls, and this is called when it has. */
   readonly onFallen?: () => void;
 }
 
-function Living({ branch, layout, strongest, preview, onFallen }: LivingProps) {
+function Living({ branch, layout, strongest, share, preview, onFallen }: LivingProps) {
   const grown = useRef<SVGGElement>(null);
   // Buds differ a little, by nothing but their number, so that the plan looks alive.
-  const share = preview ? 0.42 + 0.04 * ((branch.index * 5 + 2) % 4) : growth(branch.strength, strongest);
+  const length = preview ? 0.42 + 0.04 * ((branch.index * 5 + 2) % 4) : growth(branch.strength, strongest);
   useEffect(() => {
-    grown.current?.style.setProperty('--grown', share.toFixed(3));
-  }, [share]);
+    grown.current?.style.setProperty('--grown', length.toFixed(3));
+  }, [length]);
   return (
     <g
       ref={grown}
@@ -36,7 +48,7 @@ function Living({ branch, layout, strongest, preview, onFallen }: LivingProps) {
       <path
         className={cx(styles.limb, preview && styles.bud)}
         d={limbPath(layout)}
-        strokeWidth={1.3 + 3 * share}
+        strokeWidth={preview ? 1.3 + 3 * length : thickness(share)}
         vectorEffect="non-scaling-stroke"
       />
       <circle
@@ -49,16 +61,18 @@ function Living({ branch, layout, strongest, preview, onFallen }: LivingProps) {
   );
 }
 
-function Limb({ branch, layout, strongest, latestDrop, preview }: LimbProps) {
+function Limb({ branch, layout, strongest, share, latestDrop, jumps, preview }: LimbProps) {
   const { y, side } = branchPlace(layout, branch.index);
   const dropped = branch.droppedAt;
   const [fallen, setFallen] = useState(false);
   const labelled = layout.reach >= 34 && layout.levelGap >= 10.5;
+  const jump = dropped === null ? undefined : jumps.get(dropped);
+  const harm = jump !== undefined && jump > 0;
   return (
     <g transform={`translate(0 ${y})`}>
       <g transform={`scale(${side} 1)`}>
         {dropped === null ? (
-          <Living branch={branch} layout={layout} strongest={strongest} preview={preview} />
+          <Living branch={branch} layout={layout} strongest={strongest} share={share} preview={preview} />
         ) : (
           <>
             {dropped === latestDrop && !fallen && (
@@ -66,25 +80,34 @@ function Limb({ branch, layout, strongest, latestDrop, preview }: LimbProps) {
                 branch={branch}
                 layout={layout}
                 strongest={strongest}
+                share={share}
                 preview={false}
                 onFallen={() => setFallen(true)}
               />
             )}
             <path className={styles.stub} d="M0 0L9 -2" />
-            <path className={styles.cut} d="M8 -5.5L10.4 1.5" />
+            <path className={cx(styles.cut, harm && styles.harm)} d="M8 -5.5L10.4 1.5" />
           </>
         )}
       </g>
       {dropped !== null && labelled && (
-        <text className={styles.stubStep} x={side * 14} y="1.5" textAnchor={side === 1 ? 'start' : 'end'}>
-          {dropped}
+        <text
+          className={cx(styles.stubStep, harm && styles.harm)}
+          x={side * 14}
+          y="1.5"
+          textAnchor={side === 1 ? 'start' : 'end'}
+        >
+          {layout.reach >= roomForJump && jump !== undefined ? `${dropped} ${signedText(jump, 2)}` : dropped}
         </text>
       )}
     </g>
   );
 }
 
-interface ModuleLimbsProps extends Omit<LimbProps, 'branch'> {
+/** Pixels in which a step and a loss can stand. */
+const roomForJump = 78;
+
+interface ModuleLimbsProps extends Omit<LimbProps, 'branch' | 'share'> {
   readonly module: ModuleView;
   readonly place: Place;
   readonly chosen: boolean;
@@ -93,11 +116,14 @@ interface ModuleLimbsProps extends Omit<LimbProps, 'branch'> {
 }
 
 function Limbs({ module, place, chosen, focusable, onChoose, ...rest }: ModuleLimbsProps) {
-  const { layout, preview } = rest;
+  const { layout, preview, jumps } = rest;
   const live = module.branches.filter(({ droppedAt }) => droppedAt === null).length;
-  const gone = module.branches
-    .filter(({ droppedAt }) => droppedAt !== null)
-    .map(({ index, droppedAt }) => `branch ${index} dropped at step ${droppedAt ?? 0}`);
+  const gone = module.branches.flatMap(({ index, droppedAt }) => {
+    if (droppedAt === null) return [];
+    const jump = jumps.get(droppedAt);
+    const loss = jump === undefined ? '' : ` with the loss ${signedText(jump)}`;
+    return [`branch ${index} dropped at step ${droppedAt}${loss}`];
+  });
   const label = [
     moduleText(module.module),
     `${live} of ${module.branches.length} branches ${preview ? 'planned' : 'growing'}`,
@@ -124,7 +150,7 @@ function Limbs({ module, place, chosen, focusable, onChoose, ...rest }: ModuleLi
         rx="6"
       />
       {module.branches.map((branch) => (
-        <Limb key={branch.index} branch={branch} {...rest} />
+        <Limb key={branch.index} branch={branch} share={shareOf(module, branch)} {...rest} />
       ))}
     </g>
   );
@@ -140,6 +166,7 @@ const facts = (props: ModuleLimbsProps): readonly unknown[] => [
   props.place.y,
   props.strongest,
   props.latestDrop,
+  props.jumps,
   props.chosen,
   props.focusable,
   props.preview,

@@ -5,6 +5,7 @@ import { expect, test, vi } from 'vitest';
 import { chartStore, pointAt } from '../../state/chart-store.ts';
 import { runStore, withMoment, type BranchMoment } from '../../state/run-store.ts';
 import { button, canPress, shown } from '../testing/shown-page.tsx';
+import { shareOf } from './tree-geometry.ts';
 
 // The curves are drawn on a canvas, which there is none of here.
 vi.mock('../charts/LineChart.tsx', () => ({ LineChart: () => null }));
@@ -47,4 +48,29 @@ test('moments are told once, begin anew after a replay, and are thinned evenly',
   expect(all.at(-1)?.step).toBe(999);
   const gaps = steps(all).map((step, i, list) => step - (list[i - 1] ?? step));
   expect(Math.max(...gaps)).toBeLessThanOrEqual(16);
+});
+
+test('a branch that left says in the table when, and what the loss did', async () => {
+  await shown('finished');
+  fireEvent.click(screen.getByRole('radio', { name: 'Table' }));
+  const [drop] = runStore.getState().drops;
+  if (drop === undefined) throw new Error('nothing dropped');
+  const words = `dropped at ${drop.step}, loss +${(drop.lossAfter - drop.lossBefore).toFixed(3)}`;
+  const table = screen.getByRole('region', { name: 'Branches as a table' });
+  expect(table.textContent.split(words)).toHaveLength(73);
+});
+
+test('a branch is as thick as its share of what its layer’s live branches add', () => {
+  const branch = (index: number, strength: number, droppedAt: number | null = null) => ({
+    index,
+    strength,
+    droppedAt,
+  });
+  const [one, three, gone] = [branch(0, 0.1), branch(1, 0.3), branch(2, 5, 40)];
+  const module = { module: 'blocks.0.q', scalar: 1, branches: [one, three, gone] };
+  expect([one, three, gone].map((each) => shareOf(module, each))).toEqual(
+    [0.25, 0.75, 0].map((share) => expect.closeTo(share, 12)),
+  );
+  const buds = { ...module, branches: [branch(0, 0), branch(1, 0)] };
+  expect(buds.branches.map((each) => shareOf(buds, each))).toEqual([0.5, 0.5]);
 });

@@ -1,5 +1,6 @@
 // Where trunks and branches of the branch map stand: a trunk for each adapted linear, rising through the
 // blocks, with the branches of each block to its left and right. Pure arithmetic in pixels.
+import type { BranchView, ModuleView } from '../../worker/protocol.ts';
 
 export interface TreeShape {
   readonly blocks: number;
@@ -91,3 +92,17 @@ export function growth(strength: number, strongest: number): number {
     ? least
     : least + (1 - least) * Math.sqrt(Math.min(1, Math.max(0, strength / strongest)));
 }
+
+/**
+ * Share of a branch in the update of its layer: its norm of the sum of the norms of those that are live, 0 of one
+ * that has left. Before anything is learned all have the same.
+ */
+export function shareOf({ branches }: ModuleView, branch: BranchView): number {
+  if (branch.droppedAt !== null) return 0;
+  const live = branches.filter(({ droppedAt }) => droppedAt === null);
+  const sum = live.reduce((all, { strength }) => all + strength, 0);
+  return sum > 0 ? branch.strength / sum : 1 / live.length;
+}
+
+/** Pixels of a branch of that share. */
+export const thickness = (share: number): number => 1 + 5 * share;

@@ -7,6 +7,7 @@ import { download } from '../parts/download.ts';
 import table from '../parts/Table.module.css';
 import { countText, moduleText, wholeText } from '../parts/words.ts';
 import type { BranchFigures, DroppedFigures, DropRecord } from '../../worker/protocol.ts';
+import { RankView } from './RankView.tsx';
 import shared from './Understand.module.css';
 
 const meanOf = (values: readonly number[]): number => {
@@ -92,6 +93,7 @@ export function AlikeView({ figures: { modules, dropped }, drops }: AlikeViewPro
           </table>
         </div>
       </details>
+      <RankView />
       {events.length > 0 && (
         <>
           <h4 className={shared.subtitle}>What the drops took</h4>

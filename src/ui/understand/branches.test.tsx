@@ -5,6 +5,7 @@ import { act, fireEvent, render, screen, within } from '@testing-library/react';
 import { beforeEach, expect, test, vi } from 'vitest';
 import type { Counterfactual } from '../../dmlora/counterfactual.ts';
 import { branchStore } from '../../state/branch-store.ts';
+import { runStore } from '../../state/run-store.ts';
 import type { FakeClient } from '../../state/testing/fake-client.ts';
 import { settled } from '../../state/testing/app-phases.ts';
 import { button, shown } from '../testing/shown-page.tsx';
@@ -134,6 +135,15 @@ test('likeness and drops are told in words and numbers', async () => {
   expect(within(screen.getByTestId('alike')).getAllByRole('row')).toHaveLength(73);
   expect(within(screen.getByTestId('drop-figures')).getAllByRole('row')).toHaveLength(4);
   expect(screen.getByText(/144 branches dropped\./)).toBeDefined();
+  const ranks = within(screen.getByTestId('ranks')).getAllByRole('img');
+  expect(ranks).toHaveLength(6);
+  const means =
+    runStore
+      .getState()
+      .ranked.at(-1)
+      ?.modules.filter(({ module }) => module.endsWith('.q')) ?? [];
+  const mean = means.reduce((sum, { rank = NaN }) => sum + rank, 0) / means.length;
+  expect(ranks[0]?.getAttribute('aria-label')).toContain(`${mean.toFixed(1)} after step 250`);
 });
 
 test('branches of which nothing was kept are counted, and said to be unknown', async () => {
