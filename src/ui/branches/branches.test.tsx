@@ -68,9 +68,8 @@ test('a branch is as thick as its share of what its layer’s live branches add'
   });
   const [one, three, gone] = [branch(0, 0.1), branch(1, 0.3), branch(2, 5, 40)];
   const module = { module: 'blocks.0.q', scalar: 1, branches: [one, three, gone] };
-  expect([one, three, gone].map((each) => shareOf(module, each))).toEqual(
-    [0.25, 0.75, 0].map((share) => expect.closeTo(share, 12)),
-  );
+  const shares = [one, three, gone].map((each) => shareOf(module, each));
+  for (const [i, share] of [0.25, 0.75, 0].entries()) expect(shares[i]).toBeCloseTo(share, 12);
   const buds = { ...module, branches: [branch(0, 0), branch(1, 0)] };
   expect(buds.branches.map((each) => shareOf(buds, each))).toEqual([0.5, 0.5]);
 });

@@ -84,10 +84,11 @@ function drawStart(plot: uPlot, spec: ChartSpec, colours: Colours): void {
   ctx.fillStyle = colours.ochre;
   ctx.font = `${11 * ratio}px system-ui, sans-serif`;
   ctx.textAlign = 'right';
-  const room = 16 * ratio;
-  const above = spec.column === 'loss' ? y - bbox.top > room : bbox.top + bbox.height - y < room;
-  ctx.textBaseline = above ? 'bottom' : 'top';
   // The words of the marks stand along the top of the main chart.
+  const room = 16 * ratio;
+  const above =
+    spec.column === 'loss' ? y - bbox.top > (spec.main ? 2 : 1) * room : bbox.top + bbox.height - y < room;
+  ctx.textBaseline = above ? 'bottom' : 'top';
   const below = Math.max(y + 3 * ratio, spec.main ? bbox.top + room : 0);
   const right = bbox.left + bbox.width - 4 * ratio;
   ctx.fillText('validation at the start', right, above ? y - 2 * ratio : below);

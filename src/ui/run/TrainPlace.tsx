@@ -23,16 +23,17 @@ const parts = [
   { id: 'scalars', title: 'Scalars' },
   { id: 'drops', title: 'Drops' },
   { id: 'recipe', title: 'Recipe' },
+  { id: 'folds', title: 'By folds' },
 ] as const;
 type Part = (typeof parts)[number]['id'];
+/** Of these there is nothing before a run. */
+const duringRun: ReadonlySet<Part> = new Set(['curves', 'scalars', 'drops']);
 
 export function TrainPlace() {
   const { place, view } = useAddress();
   const isBefore = useRun(({ phase, evaluations }) => phase.kind === 'idle' && evaluations.length === 0);
   const hasDrops = useRun(({ summary }) => summary !== null && summary.dropSteps.length > 0);
-  const offered = parts.filter(({ id }) =>
-    isBefore ? id === 'recipe' || id === 'branches' : id !== 'drops' || hasDrops,
-  );
+  const offered = parts.filter(({ id }) => (isBefore ? !duringRun.has(id) : id !== 'drops' || hasDrops));
   const first = isBefore ? 'recipe' : 'curves';
   const wanted = place === 'train' ? (offered.find(({ id }) => id === view)?.id ?? first) : first;
   const part = (id: Part) => ({ className: styles.part, 'data-shown': id === wanted });
@@ -70,9 +71,11 @@ export function TrainPlace() {
         </div>
       </div>
       {!isBefore && recipe}
-      <Suspense fallback={null}>
-        <QueueCard />
-      </Suspense>
+      <div {...part('folds')}>
+        <Suspense fallback={null}>
+          <QueueCard />
+        </Suspense>
+      </div>
     </>
   );
 }
