@@ -44,6 +44,7 @@ test('branches are switched and ranked, and the run stays as it is', async ({ pa
   await expect(imagined).toContainText('This is the run as it is.');
   await expect(imagined).toHaveAttribute('data-right', right ?? '');
 
+  await card.getByRole('radio', { name: 'What removals cost' }).check();
   await button(page, 'Measure all removals').click();
   await expect(button(page, 'All are measured')).toBeVisible({ timeout: 120_000 });
   await expectAccessible(page);
@@ -54,6 +55,11 @@ test('branches are switched and ranked, and the run stays as it is', async ({ pa
   const [head = '', ...rows] = (await readFile(file, 'utf8')).trim().split('\n');
   expect(head.startsWith('module,branch,images,')).toBe(true);
   expect(rows.length).toBeGreaterThan(1);
+
+  await card.getByRole('radio', { name: 'How alike they are' }).check();
+  // From before the first step to the end.
+  await expect(page.getByTestId('ranks').getByRole('img')).toHaveCount(2);
+  await expectAccessible(page);
 
   await expectPhase(page, 'finished');
   await go(page, 'Train');

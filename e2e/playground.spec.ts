@@ -45,6 +45,43 @@ test('the app in a phase, and another by the list without a question', async ({ 
   expect(complaints).toEqual([]);
 });
 
+/** Pixels of the page without the playground's own bar. */
+const pageHeight = (page: Page): Promise<number> =>
+  page.evaluate(
+    () =>
+      document.documentElement.scrollHeight -
+      (document.querySelector('nav[aria-label=Playground]')?.getBoundingClientRect().height ?? 0),
+  );
+
+test('curve and branches share the first screen; on a phone a place is at most three', async ({ page }) => {
+  await page.setViewportSize({ width: 1440, height: 900 });
+  const complaints = await openPlayground(page, '?phase=training,+stage+1#/train');
+  const bar = (await page.getByLabel('Playground', { exact: true }).boundingBox())?.height ?? 0;
+  const [curve, tree] = await Promise.all(
+    [page.getByTestId('chart-loss'), page.getByLabel(/^Branch map/)].map((one) => one.boundingBox()),
+  );
+  if (curve == null || tree == null) throw new Error('the curve or the branches are not drawn');
+  expect(tree.x).toBeGreaterThanOrEqual(curve.x + curve.width);
+  for (const { y, height } of [curve, tree]) expect(y + height - bar).toBeLessThanOrEqual(900);
+
+  await page.setViewportSize({ width: 390, height: 844 });
+  for (const phase of ['finished', 'runs to compare']) {
+    await openPlayground(page, `?phase=${encodeURIComponent(phase)}#/images`);
+    for (const place of ['images', 'model', 'train', 'understand', 'understand/compare', 'take-home']) {
+      await page.evaluate((hash) => (location.hash = hash), `#/${place}`);
+      await expect(page.locator('[data-testid=place]:visible').getByRole('heading').first()).toBeVisible();
+      expect([phase, place, await page.evaluate(() => document.documentElement.scrollWidth)]).toEqual([
+        phase,
+        place,
+        390,
+      ]);
+      const height = await pageHeight(page);
+      expect(height, `${phase}, ${place}`).toBeLessThanOrEqual(3 * 844);
+    }
+  }
+  expect(complaints).toEqual([]);
+});
+
 test('a kernel is printed, runs and agrees with float64, on a narrow page too', async ({ page }) => {
   await page.setViewportSize({ width: 390, height: 900 });
   const complaints = await openPlayground(page, '?phase=of+none');

@@ -220,6 +220,14 @@ export const appPhases: readonly AppPhase[] = [
     reach: (trainer, client) => run(trainer, client, 1000),
   },
   {
+    name: 'a large model, finished',
+    options: {
+      depth: 24,
+      recipe: (defaults) => ({ ...defaults, dmlora: { ...defaults.dmlora, branches: 8, branchesEnd: 4 } }),
+    },
+    reach: (trainer, client) => run(trainer, client, 1000),
+  },
+  {
     name: 'exporting',
     async reach(trainer, client) {
       await run(trainer, client, 1000);

@@ -31,7 +31,7 @@ const numbersWidth = 34;
 const leastCell = 42;
 const groundHeight = 34;
 /** Small models get tall rows, large ones as little as their branches need. */
-const wantedHeight = 430;
+const wantedHeight = 370;
 const mostRow = 74;
 
 export function treeLayout({ blocks, linears, branches, width }: TreeShape): TreeLayout {

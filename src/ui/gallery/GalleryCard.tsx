@@ -188,7 +188,7 @@ function Filters({ gallery, filter, findings, mistakes }: FiltersProps) {
           set({ finding: value === '' ? null : value });
         }}
       >
-        <option value="">Whatever there is to know</option>
+        <option value="">Marked or not</option>
         {(anyChanged || filter.finding === changedCode) && (
           <option value={changedCode}>edited by hand</option>
         )}

@@ -20,8 +20,14 @@ import { countText } from '../parts/words.ts';
 import { ageText, imagesText, recipeText, resultText } from './run-words.ts';
 import styles from './Runs.module.css';
 
+/** More are listed when they are asked for. */
+const most = 6;
+
 export default function RunsCard() {
   const runs = useSavedRuns((state) => state.runs) ?? [];
+  const [all, setAll] = useState(false);
+  const list = useRef<HTMLUListElement>(null);
+  const shown = all || runs.length <= most + 1 ? runs : runs.slice(0, most);
   const listFault = useSavedRuns((state) => state.listFault);
   const trainer = useTrainer();
   const several = runs.filter(({ finished, deleted }) => finished && !deleted).length > 1;
@@ -29,12 +35,23 @@ export default function RunsCard() {
     <Card title="Runs" id="runs" aside="saved on this machine as they train">
       {listFault !== null && <FaultBox fault={listFault} />}
       {runs.length === 0 && <p className={styles.soft}>A run appears here when it has begun.</p>}
-      <ul className={styles.runs} data-testid="runs">
-        {runs.map((run) =>
+      <ul className={styles.runs} data-testid="runs" ref={list} tabIndex={-1}>
+        {shown.map((run) =>
           run.deleted ? <Deleted key={run.id} run={run} /> : <Run key={run.id} run={run} />,
         )}
       </ul>
       <div className={styles.foot}>
+        {shown.length < runs.length && (
+          <Button
+            variant="quiet"
+            onClick={() => {
+              setAll(true);
+              list.current?.focus();
+            }}
+          >
+            Show all {countText(runs.length, 'run')}
+          </Button>
+        )}
         {several && <a href={addressOf('understand', 'compare')}>Compare runs side by side</a>}
         <FilePick
           label="Open a run from a file"

@@ -9,6 +9,7 @@ import { Button } from '../parts/Button.tsx';
 import { Card } from '../parts/Card.tsx';
 import { FaultBox } from '../parts/FaultBox.tsx';
 import { ProgressLine } from '../parts/ProgressLine.tsx';
+import { Switch } from '../parts/Switch.tsx';
 import { useTrainer } from '../trainer-context.ts';
 import { useControls } from '../use-controls.ts';
 import { AlikeView } from './AlikeView.tsx';
@@ -82,6 +83,12 @@ function NotOpened({ result, onPress }: { readonly result: RunResult; readonly o
   );
 }
 
+const views = [
+  { value: 'switches', label: 'Switch them off' },
+  { value: 'removals', label: 'What removals cost' },
+  { value: 'alike', label: 'How alike they are' },
+] as const;
+
 interface OpenedProps {
   readonly result: RunResult;
   readonly figures: BranchFigures;
@@ -95,6 +102,7 @@ function Opened({ result, figures, answers, takesFocus, onFocused }: OpenedProps
   const modules = useRun((state) => state.modules);
   const blocks = useMemo(() => blocksOf(modules, figures), [modules, figures]);
   const base = useMemo(() => seenOf(answers), [answers]);
+  const [view, setView] = useState<(typeof views)[number]['value']>('switches');
   const start = useRef<HTMLDivElement>(null);
   const focused = useEffectEvent(onFocused);
   useEffect(() => {
@@ -104,17 +112,28 @@ function Opened({ result, figures, answers, takesFocus, onFocused }: OpenedProps
   }, [takesFocus]);
   return (
     <>
-      <p>
-        A layer adds the sum of its branches, times its scalar, to what it computed before. What is off adds
-        nothing; a dropped branch that is back is as it was just before it left, beside the others as they are
-        now.
-      </p>
-      <div className={styles.columns} ref={start} tabIndex={-1} role="group" aria-label="Branches to switch">
-        <BranchSwitches blocks={blocks} figures={figures} />
-        <ImaginedView base={base} />
-      </div>
-      <RemovalsView base={base} name={result.model} />
-      <AlikeView figures={figures} drops={result.drops} />
+      <Switch label="What is shown of the branches" options={views} value={view} onChange={setView} />
+      {view === 'switches' && (
+        <>
+          <p>
+            A layer adds the sum of its branches, times its scalar, to what it computed before. What is off
+            adds nothing; a dropped branch that is back is as it was just before it left, beside the others as
+            they are now.
+          </p>
+          <div
+            className={styles.columns}
+            ref={start}
+            tabIndex={-1}
+            role="group"
+            aria-label="Branches to switch"
+          >
+            <BranchSwitches blocks={blocks} figures={figures} />
+            <ImaginedView base={base} />
+          </div>
+        </>
+      )}
+      {view === 'removals' && <RemovalsView base={base} name={result.model} />}
+      {view === 'alike' && <AlikeView figures={figures} drops={result.drops} />}
     </>
   );
 }

@@ -109,6 +109,7 @@ test('of two switches the answer to the newer counts', async () => {
 
 test('removals come part by part, are sorted, and go on where they were stopped', async () => {
   const client = await opened();
+  await press(screen.getByRole('radio', { name: 'What removals cost' }));
   const times = (): number => client.sent.filter(({ name }) => name === 'removals').length;
   fireEvent.click(button('Measure all removals'));
   fireEvent.click(button('Cancel'));
@@ -132,6 +133,7 @@ test('removals come part by part, are sorted, and go on where they were stopped'
 
 test('likeness and drops are told in words and numbers', async () => {
   await opened();
+  await press(screen.getByRole('radio', { name: 'How alike they are' }));
   expect(within(screen.getByTestId('alike')).getAllByRole('row')).toHaveLength(73);
   expect(within(screen.getByTestId('drop-figures')).getAllByRole('row')).toHaveLength(4);
   expect(screen.getByText(/144 branches dropped\./)).toBeDefined();
