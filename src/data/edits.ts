@@ -13,6 +13,8 @@ export type Edit<Images = readonly string[]> =
   | { readonly kind: 'relabel'; readonly images: Images; readonly to: string }
   /** Left out of the set, and taken back into it. */
   | { readonly kind: 'exclude' | 'include'; readonly images: Images }
+  /** The images of each group on one side of every split that is drawn, as if they came from one picture. */
+  | { readonly kind: 'together'; readonly groups: readonly Images[] }
   /** Into a split, whatever a folder or the draw says; null: as these say. */
   | { readonly kind: 'move'; readonly images: Images; readonly to: SplitName | null }
   | { readonly kind: 'rename'; readonly from: string; readonly to: string }
@@ -30,6 +32,8 @@ export interface EditedImage extends ImportedImage {
   /** The split that a user put it into; null for none. */
   readonly hand: SplitName | null;
   readonly excluded: boolean;
+  /** Images of the same number are drawn together by a user's wish; -1 for one that is not. */
+  readonly tied: number;
 }
 
 /** What was read, with edits. */
@@ -45,6 +49,8 @@ interface Marks {
   readonly labels: string[];
   readonly hands: (SplitName | null)[];
   readonly excluded: boolean[];
+  /** [images] the first image that each is drawn together with, by its place; -1 for none. */
+  readonly tied: Int32Array;
   readonly made: Set<string>;
   /**
    * Names in the order of the report, which can be a table's own; one that was renamed has the place of its
@@ -87,6 +93,7 @@ export function applyEdits(report: ImportReport, edits: readonly Edit[]): Edited
       readClass: image.classIndex,
       hand: marks.hands[at] ?? null,
       excluded,
+      tied: marks.tied[at] ?? -1,
       warnings: edits.length === 0 ? image.warnings : withLoneliness(image.warnings, perClass.get(label)),
     };
   });
@@ -135,6 +142,7 @@ function marksOf({ images, classes }: ImportReport, edits: readonly Edit[]): Mar
     labels: images.map(({ classIndex }) => classes[classIndex] ?? ''),
     hands: images.map(() => null),
     excluded: images.map(() => false),
+    tied: new Int32Array(images.length).fill(-1),
     made: new Set(),
     order: [...classes],
   };
@@ -165,6 +173,13 @@ function marksOf({ images, classes }: ImportReport, edits: readonly Edit[]): Mar
       case 'move':
         each(edit.images, (at) => (marks.hands[at] = edit.to));
         break;
+      case 'together':
+        for (const group of edit.groups)
+          tie(
+            marks.tied,
+            group.flatMap((id) => places.get(id) ?? []),
+          );
+        break;
       case 'rename':
         call([edit.from], edit.to);
         break;
@@ -179,6 +194,19 @@ function marksOf({ images, classes }: ImportReport, edits: readonly Edit[]): Mar
     }
   }
   return marks;
+}
+
+/** Ties images, by their places, to the first of all that they are tied to. */
+function tie(tied: Int32Array, group: readonly number[]): void {
+  if (group.length < 2) return;
+  const former = new Set(group.map((at) => tied[at] ?? -1));
+  former.delete(-1);
+  const first = Math.min(...group, ...former);
+  if (former.size > 0)
+    tied.forEach((other, at) => {
+      if (former.has(other)) tied[at] = first;
+    });
+  for (const at of group) tied[at] = first;
 }
 
 /** Puts a name in the place of the first of its former names; one that has a place of its own keeps it. */
@@ -228,6 +256,8 @@ export function editWords(edit: Edit<{ readonly length: number }>): string {
       return edit.to === null
         ? `let the split decide for ${count(edit.images)}`
         : `move ${count(edit.images)} to ${splitWords[edit.to]}`;
+    case 'together':
+      return `draw ${count({ length: edit.groups.reduce((sum, { length }) => sum + length, 0) })} together`;
     case 'rename':
       return `rename “${edit.from}” to “${edit.to}”`;
     case 'merge':

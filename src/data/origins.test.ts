@@ -101,7 +101,7 @@ test('counts what is in use, and names classes of one origin', () => {
     of('b', 'b/3', true),
     of('c', 'c'),
   ];
-  expect(togetherOf(images, Int32Array.of(0, 0, 1, 2, 2, 3), 'name')).toEqual({
-    ...{ by: 'name', origins: 1, images: 2, largest: 2, example: ['a/1', 'a/2'], whole: ['a'] },
+  expect(togetherOf(images, Int32Array.of(0, 0, 1, 2, 2, 3), ['name'])).toEqual({
+    ...{ by: ['name'], origins: 1, images: 2, largest: 2, example: ['a/1', 'a/2'], whole: ['a'] },
   });
 });

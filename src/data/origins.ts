@@ -8,6 +8,9 @@ import { splitNamed } from './split-words.ts';
 /** By what pictures are of one origin: names that begin alike, or a folder that is no class. */
 export type OriginsBy = 'name' | 'folder';
 
+/** By what pictures are drawn together: also by a user's wish, for what looks alike. */
+export type TiedBy = OriginsBy | 'look';
+
 /** What an origin is told by; an ImportedImage is one. */
 export interface OriginInput {
   readonly path: string;
@@ -21,7 +24,7 @@ export interface OriginInput {
 
 /** What was drawn together, for people. */
 export interface Together {
-  readonly by: OriginsBy;
+  readonly by: readonly TiedBy[];
   /** Origins of two pictures or more, the pictures in them, and those in the largest. */
   readonly origins: number;
   readonly images: number;
@@ -53,11 +56,36 @@ export function originsOf(
   });
 }
 
+/**
+ * Origins with those joined that hold images of one tie: numbers of groups, -1 for an image of none. Null where
+ * nothing is drawn together.
+ *
+ * @param origins [images] null: each image by itself
+ */
+export function withTies(origins: Int32Array | null, ties: readonly number[]): Int32Array | null {
+  if (ties.every((tie) => tie < 0)) return origins;
+  const joined = new Map<number, number>();
+  const rootOf = (origin: number): number => {
+    let root = origin;
+    for (let next = joined.get(root); next !== undefined; next = joined.get(root)) root = next;
+    return root;
+  };
+  const originAt = (at: number): number => origins?.[at] ?? at;
+  const firsts = new Map<number, number>();
+  ties.forEach((tie, at) => {
+    if (tie < 0) return;
+    const [first, own] = [firsts.get(tie), rootOf(originAt(at))];
+    if (first === undefined) firsts.set(tie, own);
+    else if (rootOf(first) !== own) joined.set(own, rootOf(first));
+  });
+  return Int32Array.from(ties, (_, at) => rootOf(originAt(at)));
+}
+
 /** Counts what of the images in use is drawn together, and gives an example. */
 export function togetherOf(
   images: readonly { readonly path: string; readonly label: string; readonly excluded: boolean }[],
   origins: Int32Array, // [images]
-  by: OriginsBy,
+  by: readonly TiedBy[],
 ): Together {
   const groups = new Map<number, string[]>();
   const ofClass = new Map<string, { images: number; readonly origins: Set<number> }>();

@@ -100,11 +100,11 @@ test('a run that diverged says so beside its results, and no other does', () => 
 });
 
 test('pictures that were drawn together are said', () => {
-  const together = { by: 'name', origins: 31, images: 142 } as const;
+  const together = { by: ['name', 'look'], origins: 31, images: 142 } as const;
   expect(modelCard({ ...facts, data: { ...facts.data, together } })).toContain(
-    'Pictures whose names begin alike were drawn together: 142 pictures in 31 groups.',
+    'Drawn together were pictures whose names begin alike, or that were found to look alike: 142 pictures in 31 groups.',
   );
-  expect(modelCard(facts)).not.toContain('together');
+  expect(modelCard(facts)).not.toContain('ogether were');
 });
 
 test('a fold says that it is one, and how many there are', () => {

@@ -177,11 +177,16 @@ const splitWords = {
   hand: 'is that of the folders, or was drawn by the seed of the recipe, with edits made by hand.',
 } as const;
 
+const togetherBy = {
+  name: 'whose names begin alike',
+  folder: 'whose folder is the same',
+  look: 'that were found to look alike',
+} as const;
+
 function togetherWords(together: DrawnTogether | null): string {
   if (together === null) return '';
   const { by, origins, images } = together;
-  const told = by === 'name' ? 'names begin alike' : 'folder is the same';
-  return ` Pictures whose ${told} were drawn together: ${images} pictures in ${origins} ${origins === 1 ? 'group' : 'groups'}.`;
+  return ` Drawn together were pictures ${by.map((one) => togetherBy[one]).join(', or ')}: ${images} pictures in ${origins} ${origins === 1 ? 'group' : 'groups'}.`;
 }
 
 function foldWords({ fold }: CardFacts['data']): string {

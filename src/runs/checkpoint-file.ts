@@ -63,6 +63,8 @@ const answerNames = (role: Role): readonly [answer: string, loss: string] => [
 const [grownName, grownAtName] = ['growth/values', 'growth/steps'];
 /** Name of the origin of each image, where they were drawn by these. */
 const originsName = 'images/origin';
+/** Name of what a user drew each image together with, where some were. */
+const tiesName = 'images/tied';
 /** Name of the fold of each image, where they were dealt into folds. */
 const foldsName = 'images/fold';
 
@@ -149,7 +151,7 @@ export function encodeCheckpoint({ facts, state }: SavedRun): Uint8Array<ArrayBu
     floats(A, branch.A.shape, branch.A.data);
     floats(B, branch.B.shape, branch.B.data);
   }
-  const { ids, labels, origins, folds, ...images } = facts.images;
+  const { ids, labels, origins, ties, folds, ...images } = facts.images;
   tensors.set('images/sha256', { dtype: 'U8', shape: [ids.length, 32], bytes: bytesOfHex(ids) });
   tensors.set('images/label', {
     dtype: 'I32',
@@ -159,6 +161,7 @@ export function encodeCheckpoint({ facts, state }: SavedRun): Uint8Array<ArrayBu
   // As with the answers, the form stays the same.
   for (const [name, numbers] of [
     [originsName, origins],
+    [tiesName, ties],
     [foldsName, folds],
   ] as const)
     if (numbers !== null)
@@ -253,8 +256,9 @@ class TensorReader {
       return drawn === null ? null : new Int32Array(drawn.slice().buffer);
     };
     const origins = ofEach(originsName, 'where others come from');
+    const ties = ofEach(tiesName, 'what others were drawn together with');
     const folds = ofEach(foldsName, 'the folds of others');
-    const images = { ...facts.images, ids: hexOfBytes(ids), labels: labelOf, origins, folds };
+    const images = { ...facts.images, ids: hexOfBytes(ids), labels: labelOf, origins, ties, folds };
     this.#validation = { images: counts.validation, classes: classes.length };
     return { facts: { ...facts, images }, state: this.#state(state) };
   }

@@ -55,6 +55,8 @@ export interface SavedImages {
   readonly labels: Int32Array;
   /** [ids] the number of each image's origin (data/origins.ts); null where each was drawn by itself. */
   readonly origins: Int32Array | null;
+  /** [ids] the number of what a user drew it together with (data/edits.ts), -1 for none; null for none at all. */
+  readonly ties: Int32Array | null;
   /** [ids] the fold of each (data/folds.ts); null where none were dealt. */
   readonly folds: Int32Array | null;
   readonly counts: { readonly train: number; readonly validation: number; readonly test: number };
@@ -90,7 +92,7 @@ export interface RunFacts {
 
 /** The facts without the names of the images: what a list needs. */
 export type HeadFacts = Omit<RunFacts, 'images'> & {
-  readonly images: Omit<SavedImages, 'ids' | 'labels' | 'origins' | 'folds'>;
+  readonly images: Omit<SavedImages, 'ids' | 'labels' | 'origins' | 'ties' | 'folds'>;
 };
 
 /** All of a run: with this and the pixels and weights that it names it goes on. */

@@ -136,7 +136,7 @@ describe('the report of an import', () => {
   });
 
   test('says what is found when the images are looked at', async () => {
-    await shown('images with remarks', 'images');
+    const client = await shown('images with remarks', 'images');
     fireEvent.click(button('Look for copies and odd pictures'));
     await act(settled);
     expect(screen.getByTestId('checked').textContent).toBe(
@@ -152,17 +152,23 @@ describe('the report of an import', () => {
     const doubted = screen.getByTestId('found-labels');
     expect(doubted.textContent).toContain('2 labels in doubt, of 38');
     expect(doubted.textContent).toContain('__proto__like Ankle bootto learn from');
-    // What is done about one is an edit like any other, and it is gone.
+    fireEvent.click(button('Draw all near copies together'));
+    await act(settled);
+    expect(client.sent.findLast(({ name }) => name === 'editImages')?.input).toMatchObject({
+      change: { kind: 'together', groups: [[0, 80]] },
+    });
+    // What is done about one is an edit like any other, and it is gone. Folders hold these out: nothing is drawn.
     fireEvent.click(button('Make it Ankle boot'));
     await act(settled);
     expect(doubted.textContent).toContain('1 label in doubt');
+    expect(screen.queryByText('Draw all near copies together')).toBeNull();
     fireEvent.click(button('Leave out those that are learned from'));
     await act(settled);
     expect(screen.queryByTestId('found-near-leak')).toBeNull();
     fireEvent.click(button('Leave them out'));
     await act(settled);
     expect(screen.getByTestId('checked').textContent).toContain('All that was found is settled');
-    for (let edits = 0; edits < 3; edits++) {
+    for (let edits = 0; edits < 4; edits++) {
       fireEvent.click(screen.getByRole('button', { name: /^Undo: / }));
       await act(settled);
     }

@@ -7,6 +7,9 @@ import { fileOf, makePng } from '../data/testing/images.ts';
 import { recipeDefaults } from '../recipe/recipe.ts';
 import { describeFault } from '../shared/describe-fault.ts';
 import { ok, unwrap } from '../shared/result.ts';
+import { memoryFiles } from '../storage/memory-files.ts';
+import { editImages } from './edit-images.ts';
+import { KeptEdits } from './kept-edits.ts';
 import { openData, originsIn, splitData, type OpenData } from './open-data.ts';
 import { restoredImages } from './restored-images.ts';
 
@@ -46,7 +49,7 @@ describe('pictures that are drawn together', () => {
     const data = await opened();
     fillBursts(data);
     expect(data.summary).toMatchObject({
-      together: { by: 'name', origins: 20, images: 60, largest: 3, whole: [] },
+      together: { by: ['name'], origins: 20, images: 60, largest: 3, whole: [] },
       fault: null,
     });
     expect(data.summary.together?.example).toEqual(['a/pa_0.png', 'a/pa_10.png', 'a/pa_20.png']);
@@ -63,12 +66,13 @@ describe('pictures that are drawn together', () => {
     fillBursts(data);
     const { images, split, classes, draw } = data;
     const places = [...split.train, ...split.validation];
-    const origins = originsIn(data.report, draw) ?? new Int32Array();
+    const origins = originsIn(data.report, images, draw) ?? new Int32Array();
     const saved = {
       ...({ title: 'mine', classes, reading: '', splitBy: 'seed', findings: [] } as const),
       ids: places.map((at) => images[at]?.id ?? ''),
       labels: Int32Array.from(places, (at) => images[at]?.classIndex ?? 0),
       origins: Int32Array.from(places, (at) => origins[at] ?? -1),
+      ties: null,
       folds: null,
       counts: { train: split.train.length, validation: split.validation.length, test: 0 },
       pixels: { key: '', imageBytes: 0, maker: '', grey16: null },
@@ -81,6 +85,54 @@ describe('pictures that are drawn together', () => {
     }
     const before = restoredImages({ ...saved, origins: null }, 32, null, draw, 'a run');
     expect(before.summary.together).toMatchObject({ origins: 0 });
+  });
+
+  test('by a user’s wish are on one side of every split, also of a saved run, until that is undone', async () => {
+    const alone = { ...recipeDefaults.split, together: 'none' } as const;
+    const read = splitData(await opened(), { options: alone, seed: 1 });
+    fillBursts(read);
+    const names = [...new Set(burstOf.values())];
+    const numbers = [...read.images.keys()];
+    const groups = names.map((name) =>
+      numbers.filter((at) => burstOf.get(read.images[at]?.id ?? '') === name),
+    );
+    const change = { kind: 'together', groups } as const;
+    const tied = unwrap(editImages(read, { set: read.summary.edits.set, change }));
+    expect(tied.summary.together).toMatchObject({ by: ['look'], origins: 20, images: 60, largest: 3 });
+    expect(tied.summary.edits.undo).toBe('draw 61 images together');
+    const isSplit = (data: OpenData): boolean => [...sidesOf(data).values()].some(({ size }) => size > 1);
+    for (const seed of [1, 2, 3])
+      for (const folds of [0, 5]) {
+        const options = { ...alone, folds };
+        expect(isSplit(splitData(tied, { options, seed }))).toBe(false);
+        expect(isSplit(splitData(read, { options, seed }))).toBe(true);
+      }
+    // What is tied already is no edit more; ties of ties are one.
+    expect(unwrap(editImages(tied, { set: tied.summary.edits.set, change }))).toBe(tied);
+    const pair = { kind: 'together', groups: [[1, 31]] } as const;
+    const more = unwrap(editImages(tied, { set: tied.summary.edits.set, change: pair }));
+    expect(more.summary.together).toMatchObject({ origins: 19, images: 60, largest: 6 });
+    const undone = unwrap(editImages(tied, { set: tied.summary.edits.set, change: 'undo' }));
+    expect(undone.summary.together).toBeNull();
+    expect(undone.split).toEqual(read.split);
+    const kept = new KeptEdits(memoryFiles());
+    await kept.save(tied.keep, tied.history);
+    expect(await kept.find(tied.keep)).toEqual(tied.history);
+    const { images, split, classes, draw } = tied;
+    const places = [...split.train, ...split.validation];
+    const saved = {
+      ...({ title: 'mine', classes, reading: '', splitBy: 'seed', findings: [] } as const),
+      ids: places.map((at) => images[at]?.id ?? ''),
+      labels: Int32Array.from(places, (at) => images[at]?.classIndex ?? 0),
+      origins: null,
+      ties: Int32Array.from(places, (at) => images[at]?.tied ?? -1),
+      folds: null,
+      counts: { train: split.train.length, validation: split.validation.length, test: 0 },
+      pixels: { key: '', imageBytes: 0, maker: '', grey16: null },
+    };
+    const restored = restoredImages(saved, 32, null, draw, 'a run');
+    expect(restored.summary.together).toMatchObject({ by: ['look'], origins: 20, images: 60 });
+    for (const seed of [1, 2, 3]) expect(isSplit(splitData(restored, { options: alone, seed }))).toBe(false);
   });
 
   test('that are all there is of a class say why nothing is held out', async () => {

@@ -45,6 +45,8 @@ function named(change: ImageEdit, { images }: OpenData): Edit | null {
     }
     case 'move':
       return { ...change, images: idsOf(change.images, ({ hand }) => hand !== change.to) };
+    case 'together':
+      return { ...change, groups: change.groups.map((group) => idsOf(group, () => true)) };
     case 'rename':
     case 'merge': {
       const to = labelOf(change.to);
@@ -60,13 +62,20 @@ function named(change: ImageEdit, { images }: OpenData): Edit | null {
 }
 
 /** Whether all is as before with it. */
-function isIdle(edit: Edit, { names }: OpenData): boolean {
+function isIdle(edit: Edit, { names, images }: OpenData): boolean {
   switch (edit.kind) {
     case 'relabel':
     case 'exclude':
     case 'include':
     case 'move':
       return edit.images.length === 0;
+    case 'together': {
+      const ties = new Map(images.map(({ id, tied }) => [id, tied]));
+      return edit.groups.every((group) => {
+        const [first = -1, ...others] = group.map((id) => ties.get(id));
+        return group.length < 2 || (first >= 0 && others.every((other) => other === first));
+      });
+    }
     case 'rename':
       return edit.from === edit.to || !names.includes(edit.from);
     case 'merge':

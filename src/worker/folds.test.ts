@@ -50,7 +50,15 @@ test('every image is validated in one of the runs, and a run that was saved know
   const places = [...split.train, ...split.validation, ...split.test].filter((at) => at !== gone);
   const folds = foldsIn(data, draw)!;
   const saved = {
-    ...({ title: 'mine', classes, reading: '', splitBy: 'seed', findings: [], origins: null } as const),
+    ...({
+      title: 'mine',
+      classes,
+      reading: '',
+      splitBy: 'seed',
+      findings: [],
+      origins: null,
+      ties: null,
+    } as const),
     ids: places.map((at) => images[at]!.id),
     labels: Int32Array.from(places, (at) => images[at]!.classIndex),
     folds: Int32Array.from(places, (at) => folds[at]!),

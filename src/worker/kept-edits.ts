@@ -32,6 +32,7 @@ const form = v.object({
       v.object({ kind: v.literal('exclude'), images: numbers }),
       v.object({ kind: v.literal('include'), images: numbers }),
       v.object({ kind: v.literal('move'), images: numbers, to: split }),
+      v.object({ kind: v.literal('together'), groups: v.array(numbers) }),
       v.object({ kind: v.literal('rename'), from: v.string(), to: v.string() }),
       v.object({ kind: v.literal('merge'), from: v.array(v.string()), to: v.string() }),
       v.object({ kind: v.literal('make'), name: v.string() }),
@@ -136,16 +137,23 @@ function toKept(reading: string, sketch: string[], { edits, done }: EditHistory)
   const numbered = edits.map((edit) =>
     'images' in edit
       ? { ...edit, images: edit.images.map(numberOf) }
-      : edit.kind === 'merge'
-        ? { ...edit, from: [...edit.from] }
-        : edit,
+      : edit.kind === 'together'
+        ? { ...edit, groups: edit.groups.map((group) => group.map(numberOf)) }
+        : edit.kind === 'merge'
+          ? { ...edit, from: [...edit.from] }
+          : edit,
   );
   return { form: 2, reading, sketch, done, edits: numbered, ids: [...places.keys()] };
 }
 
 function toHistory({ ids, edits, done }: Kept): EditHistory {
+  const idsOf = (numbered: readonly number[]): string[] => numbered.flatMap((number) => ids[number] ?? []);
   const named = edits.map((edit): Edit =>
-    'images' in edit ? { ...edit, images: edit.images.flatMap((number) => ids[number] ?? []) } : edit,
+    'images' in edit
+      ? { ...edit, images: idsOf(edit.images) }
+      : edit.kind === 'together'
+        ? { ...edit, groups: edit.groups.map(idsOf) }
+        : edit,
   );
   return { edits: named, done: Math.min(done, named.length) };
 }

@@ -106,6 +106,7 @@ test('a window of 16-bit grey is part of how a model’s images are prepared, as
       ids: images.map(({ id }) => id),
       labels: new Int32Array(images.length),
       origins: null,
+      ties: null,
       folds: null,
     },
     ...{

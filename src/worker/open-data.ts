@@ -17,7 +17,7 @@ import type { ImportReport, RejectedFile } from '../data/import-report.ts';
 import type { Reading, ReadingOptions } from '../data/reading-options.ts';
 import { pixelFindings } from '../data/pixel-findings.ts';
 import { buildPixelCache, pixelKey, type KeptPixels, type PixelCache } from '../data/pixel-cache.ts';
-import { originsOf, togetherOf, type Together } from '../data/origins.ts';
+import { originsOf, togetherOf, withTies, type TiedBy, type Together } from '../data/origins.ts';
 import { dealFolds, splitOfFold } from '../data/folds.ts';
 import { splitImages, type Split, type SplitInput } from '../data/split.ts';
 import { present } from '../shared/assert.ts';
@@ -216,7 +216,7 @@ function settled(asked: ReadingOptions, { choices, grey16 }: Reading): ReadingOp
 export function splitData(imported: Imported, draw: Draw): OpenData {
   const { options, seed } = draw;
   const { images } = applyEdits(imported.report, inForce(imported.history));
-  const inputs = withOrigins(images, originsIn(imported.report, draw));
+  const inputs = withOrigins(images, originsIn(imported.report, images, draw));
   const folds = foldsIn(imported, draw);
   if (folds !== null) return withSplit(imported, draw, splitOfFold(inputs, folds, options.fold));
   const split = splitImages(inputs, {
@@ -239,12 +239,23 @@ export function foldsIn(
     JSON.stringify([folds, together, drawn]);
   if (dealt !== undefined && of(dealt.draw) === of(draw)) return dealt.folds;
   const { images } = applyEdits(report, inForce(history));
-  return dealFolds(withOrigins(images, originsIn(report, draw)), { seed, folds: options.folds });
+  return dealFolds(withOrigins(images, originsIn(report, images, draw)), { seed, folds: options.folds });
 }
 
-/** The origin of each image, as it was read: no edit changes it. Null where each is drawn by itself. */
-export function originsIn({ images, classes }: ImportReport, { options }: Draw): Int32Array | null {
-  return options.together === 'none' ? null : originsOf(images, classes, options.together);
+/**
+ * The origin of each image, as it was read, joined by what a user drew together; no other edit changes it. Null
+ * where each is drawn by itself.
+ */
+export function originsIn(
+  { images: asRead, classes }: ImportReport,
+  images: readonly EditedImage[],
+  { options }: Draw,
+): Int32Array | null {
+  const read = options.together === 'none' ? null : originsOf(asRead, classes, options.together);
+  return withTies(
+    read,
+    images.map(({ tied }) => tied),
+  );
 }
 
 /** Images as the split takes them. */
@@ -268,11 +279,12 @@ export function withSplit(
   const report = applyEdits(asRead, edits);
   const used = report.images.filter(({ excluded }) => !excluded);
   const isDrawn = draw.options.folds > 0 || used.every(({ split: named }) => named !== 'validation');
-  const origins = isDrawn ? originsIn(asRead, draw) : null;
-  const together =
-    origins === null || draw.options.together === 'none'
-      ? null
-      : togetherOf(report.images, origins, draw.options.together);
+  const origins = isDrawn ? originsIn(asRead, report.images, draw) : null;
+  const by: TiedBy[] = [
+    ...(draw.options.together === 'none' ? [] : [draw.options.together]),
+    ...(used.some(({ tied }) => tied >= 0) ? (['look'] as const) : []),
+  ];
+  const together = origins === null || by.length === 0 ? null : togetherOf(report.images, origins, by);
   const fault = report.fault ?? splitFault(report, split, together, draw);
   const countsOf = (list: readonly number[]): number[] => {
     const counts = report.classes.map(() => 0);
@@ -316,7 +328,7 @@ export function withSplit(
         : draw.options.folds === 0 && report.images.some((image) => image.split === 'validation')
           ? 'folders'
           : 'seed',
-      together,
+      ...{ isDrawn, together },
       edits: editState(asRead, history, report.images.length - used.length),
       rejected: report.rejected,
       warnings,

@@ -1,6 +1,6 @@
 // The images of a saved run without their folder: labels, splits and digests from the checkpoint, pixels from
 // the pixel store, and files only of those that are open just now. What is missing is counted, never guessed.
-import { noEdits } from '../data/edits.ts';
+import { edited, noEdits, type Edit } from '../data/edits.ts';
 import { headerOf } from '../data/image-format.ts';
 import type { ImportedImage, SplitName } from '../data/import-report.ts';
 import type { KeptPixels } from '../data/pixel-cache.ts';
@@ -18,7 +18,7 @@ export function restoredImages(
   draw: Draw,
   run: string,
 ): OpenData {
-  const { title, classes, ids, labels, origins, folds, counts, reading, splitBy, findings } = images;
+  const { title, classes, ids, labels, origins, ties, folds, counts, reading, splitBy, findings } = images;
   const files = new Map(open?.report.images.map((image) => [image.id, image]));
   const header = unwrapHeader(side);
   const names: SplitName[] = ['train', 'validation', 'test'];
@@ -48,7 +48,7 @@ export function restoredImages(
       title,
       // Edits of them begin with what the run knew, not with what their folder says.
       keep: { ids, reading: `run ${run}` },
-      history: noEdits,
+      history: ties === null ? noEdits : edited(noEdits, tiedAgain(ids, ties)),
       ...(folds === null ? {} : { dealt: { draw, folds } }),
       report: {
         reading: { sentence: reading, choices: [], grey16: images.pixels.grey16 },
@@ -70,6 +70,16 @@ export function restoredImages(
     },
   );
   return { ...data, summary: { ...data.summary, splitBy, pixels: findings } };
+}
+
+/** What ties images as they are in a saved run. */
+function tiedAgain(ids: readonly string[], ties: Int32Array): Edit {
+  const groups = new Map<number, string[]>();
+  ties.forEach((tie, at) => {
+    const id = ids[at];
+    if (tie >= 0 && id !== undefined) groups.set(tie, [...(groups.get(tie) ?? []), id]);
+  });
+  return { kind: 'together', groups: [...groups.values()] };
 }
 
 /** The images of which neither pixels nor file are here. */

@@ -28,13 +28,14 @@ import type { OriginFiles } from '../storage/origin-files.ts';
 import { openOriginFiles } from '../storage/opfs.ts';
 import { PixelStore, type PinnedPixels } from '../storage/pixel-store.ts';
 import type { ImageWorker } from '../data/image-work.ts';
+import { originsOf } from '../data/origins.ts';
 import type { KeptPixels } from '../data/pixel-cache.ts';
 import type { TrainingData } from '../train/training-data.ts';
 import { startingAdapter } from '../train/run-state.ts';
 import type { Adapter } from '../dmlora/adapter.ts';
 import type { EndedRun } from './result-engine.ts';
 import type { HubModels } from './hub-models.ts';
-import { foldsIn, loadPixels, originsIn, type OpenData } from './open-data.ts';
+import { foldsIn, loadPixels, type OpenData } from './open-data.ts';
 import type { ListedRun, RunList, RunSummary, TrainerEvent } from './protocol.ts';
 import { missingImages, pixelThumbnails, restoredImages } from './restored-images.ts';
 
@@ -431,7 +432,9 @@ function imagesOf(
   const { split, images, title, classes, summary } = open;
   const places = [...split.train, ...split.validation, ...split.test];
   const used = places.map((index) => present(images[index], 'image'));
-  const origins = originsIn(open.report, open.draw);
+  const { together } = open.draw.options;
+  const origins = together === 'none' ? null : originsOf(open.report.images, open.report.classes, together);
+  const isTied = used.some(({ tied }) => tied >= 0);
   const folds = foldsIn(open, open.draw);
   const { width, height } = outputSizeOf(preprocessing);
   return {
@@ -440,6 +443,7 @@ function imagesOf(
     ids: used.map(({ id }) => id),
     labels: Int32Array.from(used, ({ classIndex }) => classIndex),
     origins: origins === null ? null : Int32Array.from(places, (index) => origins[index] ?? -1),
+    ties: isTied ? Int32Array.from(used, ({ tied }) => tied) : null,
     folds: folds === null ? null : Int32Array.from(places, (index) => folds[index] ?? 0),
     counts: { train: split.train.length, validation: split.validation.length, test: split.test.length },
     reading: summary.reading.sentence,

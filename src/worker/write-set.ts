@@ -21,7 +21,7 @@ import { originsIn, withOrigins, type OpenData } from './open-data.ts';
 function placedImages({ images, report, draw }: OpenData): PlacedImage[] {
   const isNamed = images.some(({ split, excluded }) => split === 'validation' && !excluded);
   const { validationFraction, validationPerClass } = draw.options;
-  const split = splitImages(withOrigins(images, originsIn(report, draw)), {
+  const split = splitImages(withOrigins(images, originsIn(report, images, draw)), {
     seed: draw.seed,
     validationFraction,
     ...(validationPerClass === null || isNamed ? {} : { validationPerClass }),

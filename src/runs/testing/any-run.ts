@@ -241,6 +241,11 @@ const facts: fc.Arbitrary<RunFacts> = fc
             .array(fc.nat({ max: 9 }), { minLength: images, maxLength: images })
             .map((all) => Int32Array.from(all)),
         ),
+        ties: fc.option(
+          fc
+            .array(fc.integer({ min: -1, max: 9 }), { minLength: images, maxLength: images })
+            .map((all) => Int32Array.from(all)),
+        ),
         folds: fc.option(
           fc
             .array(fc.integer({ min: -1, max: 9 }), { minLength: images, maxLength: images })
@@ -355,6 +360,7 @@ export const fixedRun: SavedRun = (() => {
         ids: ['01', '23', '45', '67'].map((digits) => digits.repeat(32)),
         labels: Int32Array.of(0, 1, 0, 1),
         origins: null,
+        ties: null,
         folds: null,
         counts: { train: 3, validation: 1, test: 0 },
         reading: '2 classes from the names of folders.',

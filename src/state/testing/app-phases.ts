@@ -61,7 +61,7 @@ export const appPhases: readonly AppPhase[] = [
         warnings: [{ path: 'dogs/tiny.png', code: 'small', reason: 'It has 12 x 12 pixels.' }],
         ignored: [{ path: '.DS_Store', code: 'system', reason: 'A file of the system.' }],
         together: {
-          ...{ by: 'name', origins: 31, images: 142, largest: 12 },
+          ...{ by: ['name'], origins: 31, images: 142, largest: 12 },
           ...{ example: ['cats/IMG_0001_a.jpg', 'cats/IMG_0001_b.jpg'], whole: ['dogs'] },
         },
       },

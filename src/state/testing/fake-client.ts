@@ -283,6 +283,7 @@ export function createFakeClient(
     images: 1000,
     reading: { sentence: '5 classes from the names of folders.', choices: [] },
     splitBy: 'seed',
+    isDrawn: true,
     together: null,
     edits: { set: 1, version: 1, inForce: 0, excluded: 0, undo: null, redo: null },
     rejected: [],

@@ -5,7 +5,7 @@ import { useEffect, useMemo, useState, type ReactNode } from 'react';
 import { plainText } from '../../shared/plain-text.ts';
 import { useData } from '../../state/data-store.ts';
 import { useGallery } from '../../state/gallery-store.ts';
-import type { DoubtedLabel, FoundImage, Gallery, ImageCheck } from '../../worker/protocol.ts';
+import type { DataSummary, DoubtedLabel, FoundImage, Gallery, ImageCheck } from '../../worker/protocol.ts';
 import { Button } from '../parts/Button.tsx';
 import { Card } from '../parts/Card.tsx';
 import { FaultBox } from '../parts/FaultBox.tsx';
@@ -33,7 +33,7 @@ function wordsOf({ kind, groups }: Finding): { readonly what: string; readonly m
       return {
         what: `${countText(count, 'picture')} on both sides of the split`,
         meaning:
-          'Almost the same picture is learned from and held out, so that the accuracy flatters. Leave one of them out, or put both on one side.',
+          'Almost the same picture is learned from and held out, so that the accuracy flatters. Draw copies together, leave one of them out, or put both on one side.',
       };
     case 'near-conflict':
       return {
@@ -60,6 +60,15 @@ function wordsOf({ kind, groups }: Finding): { readonly what: string; readonly m
       return kind satisfies never;
   }
 }
+
+const isNear = ({ kind }: Finding): boolean =>
+  kind === 'near-leak' || kind === 'near-conflict' || kind === 'near-copies';
+
+/** Near copies of any kind, each group as the numbers of its pictures. */
+const nearGroups = (findings: readonly Finding[]): number[][] =>
+  findings.filter(isNear).flatMap(({ groups }) => groups.map((group) => group.map(({ image }) => image)));
+
+const isTied = ({ together }: DataSummary): boolean => together?.by.includes('look') ?? false;
 
 /** What can be done about all of a finding at once. */
 function fixOf({ kind, groups }: Finding): { readonly words: string; readonly images: readonly number[] } {
@@ -189,6 +198,7 @@ interface LooksProps {
 
 function Looks({ disabled, gallery }: LooksProps) {
   const check = useData((state) => state.check);
+  const data = useData((state) => state.data);
   const isEditing = useGallery((state) => state.isEditing);
   const trainer = useTrainer();
   if (check === 'looking') return <Looking />;
@@ -208,6 +218,9 @@ function Looks({ disabled, gallery }: LooksProps) {
     );
   const { checked, total } = check;
   const findings = liveFindings(check.findings, gallery);
+  const groups = nearGroups(check.findings);
+  const canTie = groups.length > 0 && data !== null && data.isDrawn && !isTied(data);
+  const nearest = findings.find(isNear)?.kind;
   return (
     <>
       <p role="status" data-testid="checked">
@@ -229,9 +242,19 @@ function Looks({ disabled, gallery }: LooksProps) {
             items={finding.groups}
             imagesOf={imagesOfGroup}
             fix={
-              <Button held={isEditing} onClick={() => void trainer.editImages({ kind: 'exclude', images })}>
-                {words}
-              </Button>
+              <span className={styles.fixes}>
+                {canTie && finding.kind === nearest && (
+                  <Button
+                    held={isEditing}
+                    onClick={() => void trainer.editImages({ kind: 'together', groups })}
+                  >
+                    Draw all near copies together
+                  </Button>
+                )}
+                <Button held={isEditing} onClick={() => void trainer.editImages({ kind: 'exclude', images })}>
+                  {words}
+                </Button>
+              </span>
             }
           >
             {(shown) => shown.map((group) => <Group key={group[0]?.image} group={group} />)}

@@ -112,17 +112,23 @@ function Split({ data }: { readonly data: DataSummary }) {
   );
 }
 
-/** What the recipe kept on one side, with an example, so that a wrong guess of names shows. */
+const togetherWords = {
+  name: 'with names that begin alike',
+  folder: 'with a folder of their own',
+  look: 'that look alike',
+} as const;
+
+/** What the recipe, or an edit, kept on one side, with an example, so that a wrong guess of names shows. */
 function DrawnTogether({ together }: { readonly together: NonNullable<DataSummary['together']> }) {
   const { by, origins, images, largest, example, whole } = together;
-  const alike = by === 'name' ? 'names that begin alike' : 'a folder of their own';
+  const alike = by.map((one) => togetherWords[one]).join(' or ');
   return (
     <p className={styles.soft} data-testid="together">
       {origins === 0 ? (
-        `No pictures have ${alike}: each is drawn by itself.`
+        `There are no pictures ${alike}: each is drawn by itself.`
       ) : (
         <>
-          Drawn together are pictures with {alike}: {wholeText(images)} in {countText(origins, 'group')}, the
+          Drawn together are pictures {alike}: {wholeText(images)} in {countText(origins, 'group')}, the
           largest of {wholeText(largest)}, such as{' '}
           <bdi>{example.map((path) => plainText(path, 80)).join(', ')}</bdi>.
         </>
