@@ -2,8 +2,10 @@
 // looked through while it is prepared, and the gallery is scrolled with the page's thread slowed down. For each phase:
 // its time, the longest tasks of the page's thread and the most memory of the browser's processes (resident, of which
 // shared pages count once a process); for the scroll the times between frames.
-// `npm run build && node bench/many-images.mjs --images DIR [--rate 6] [--prepare SECONDS]`
+// The folder is picked as a handle, dropped, or chosen as files (`--by`), each without a dialogue of the system.
+// `npm run build && node bench/many-images.mjs --images DIR [--by pick|drop|files] [--rate 6] [--prepare SECONDS]`
 import { execFileSync } from 'node:child_process';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { chromium } from '@playwright/test';
 import { findBrowser, noBrowser } from '../scripts/setup/browser.mjs';
@@ -11,10 +13,16 @@ import { softwareWebgpuFlags } from '../scripts/setup/browser-flags.mjs';
 import { serveApp } from '../scripts/setup/serve.mjs';
 
 const { values } = parseArgs({
-  options: { images: { type: 'string' }, rate: { type: 'string' }, prepare: { type: 'string' } },
+  options: {
+    images: { type: 'string' },
+    by: { type: 'string', default: 'pick' },
+    rate: { type: 'string' },
+    prepare: { type: 'string' },
+  },
 });
-const { images } = values;
+const { images, by } = values;
 if (images === undefined) throw new Error('--images names the folder of images, with a folder a class.');
+if (!['pick', 'drop', 'files'].includes(by)) throw new Error('--by is pick, drop or files.');
 const rate = Number(values.rate ?? 6);
 const prepareSeconds = Number(values.prepare ?? 30);
 
@@ -51,6 +59,22 @@ function scroll({ frames, pixels }) {
       requestAnimationFrame(frame);
     });
   });
+}
+
+/** Lets the page's folder picker give the folder that is dropped next, of which the page hears nothing else. */
+function pickWhatIsDropped() {
+  const take = (/** @type {DragEvent} */ event) => {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (event.type !== 'drop') return;
+    for (const type of dragging) window.removeEventListener(type, take, true);
+    const handle = Reflect.get(event.dataTransfer?.items[0] ?? {}, 'getAsFileSystemHandle').call(
+      event.dataTransfer?.items[0],
+    );
+    Object.assign(globalThis, { showDirectoryPicker: () => handle, handle });
+  };
+  const dragging = /** @type {const} */ (['dragenter', 'dragover', 'drop']);
+  for (const type of dragging) window.addEventListener(type, take, true);
 }
 
 const executablePath = await findBrowser();
@@ -109,10 +133,24 @@ try {
   await page.getByRole('navigation', { name: 'Places' }).getByRole('link', { name: 'Images' }).click();
   const title = page.getByTestId('data-title');
   const before = (await title.textContent()) ?? '';
-  const pick = page.getByTestId('pick-images-folder');
+  const drop = async () => {
+    const data = { items: [], files: [resolve(images)], dragOperationsMask: 1 };
+    for (const type of /** @type {const} */ (['dragEnter', 'dragOver', 'drop']))
+      await devtools.send('Input.dispatchDragEvent', { type, x: 700, y: 450, data });
+  };
+  if (by === 'pick') {
+    await page.evaluate(pickWhatIsDropped);
+    await drop();
+    await page.waitForFunction(() => Reflect.has(globalThis, 'handle'));
+  }
+  const open = async () => {
+    if (by === 'drop') await drop();
+    else if (by === 'pick') await page.getByRole('button', { name: 'Open an image folder' }).click();
+    else await page.getByTestId('pick-images-folder').setInputFiles(images);
+  };
   const cancel = page.getByRole('button', { name: 'Cancel' });
   await phase('opening, cancelled', async () => {
-    await pick.setInputFiles(images);
+    await open();
     await cancel.first().waitFor();
     const from = performance.now();
     await cancel.first().click();
@@ -120,7 +158,7 @@ try {
     return `cancelled within ${(performance.now() - from).toFixed(0)} ms`;
   });
   await phase('opening', async () => {
-    await pick.setInputFiles(images);
+    await open();
     await page.waitForFunction(
       (former) => document.querySelector('[data-testid=data-title]')?.textContent !== former,
       before,

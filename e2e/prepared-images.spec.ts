@@ -78,3 +78,42 @@ test('opening many files can be cancelled and leaves the former images open', as
   test.info().annotations.push({ type: 'longest task', description: `${Math.round(longest)} ms` });
   console.log(`longest task of the page: ${Math.round(longest)} ms`);
 });
+
+test('a folder that is picked as a handle is listed by the worker, and reads as its files do', async ({
+  page,
+}) => {
+  await openApp(page);
+  await go(page, 'Images');
+  // No dialogue of the system: a folder of the app's own origin, which is a handle of the same kind.
+  await page.evaluate(async () => {
+    const root = await navigator.storage.getDirectory();
+    const picked = await root.getDirectoryHandle('picked', { create: true });
+    for (const [at, name] of ['red', 'green', 'blue'].entries()) {
+      const folder = await picked.getDirectoryHandle(name, { create: true });
+      for (let i = 0; i < 6; i++) {
+        const canvas = new OffscreenCanvas(48, 48);
+        const context = canvas.getContext('2d');
+        if (context === null) throw new Error('no canvas');
+        context.fillStyle = `hsl(${120 * at + 5 * i} 80% 50%)`;
+        context.fillRect(0, 0, 48, 48);
+        const file = await folder.getFileHandle(`${i}.png`, { create: true });
+        const writable = await file.createWritable();
+        await writable.write(await canvas.convertToBlob());
+        await writable.close();
+      }
+    }
+    const choices = [
+      () => Promise.reject(new DOMException('closed', 'AbortError')),
+      () => Promise.resolve(picked),
+    ];
+    Object.assign(window, { showDirectoryPicker: () => choices.shift()?.() });
+  });
+  const title = (await page.getByTestId('data-title').textContent()) ?? '';
+  // Closed without a choice, nothing changes.
+  await button(page, 'Open an image folder').click();
+  await expect(page.getByTestId('data-title')).toHaveText(title);
+  await button(page, 'Open an image folder').click();
+  await expect(page.getByTestId('data-title')).toHaveText('picked');
+  await expect(page.getByRole('main')).toContainText('18 images');
+  await expect(page.getByRole('main')).toContainText('red');
+});

@@ -112,16 +112,17 @@ async function openTablesWithin(
   }
 }
 
-function looseItem({ path, blob }: SourceFile): Item {
+const unreadable = (name: string): ItemProblem => ({
+  code: 'unreadable',
+  reason: `The browser could not read it (${name}): was it moved or changed?`,
+});
+
+function looseItem({ path, blob, unread }: SourceFile): Item {
   const read = async (part: Blob): Promise<Result<Uint8Array<ArrayBuffer>, ItemProblem>> => {
     try {
       return ok(new Uint8Array(await part.arrayBuffer()));
     } catch (thrown) {
-      const name = thrown instanceof Error ? thrown.name : 'unknown error';
-      return fail({
-        code: 'unreadable',
-        reason: `The browser could not read it (${name}): was it moved or changed?`,
-      });
+      return fail(unreadable(thrown instanceof Error ? thrown.name : 'unknown error'));
     }
   };
   // Pickers and drops give '/folder/name' or './folder/name' for what lies inside the pile.
@@ -132,6 +133,7 @@ function looseItem({ path, blob }: SourceFile): Item {
     segments: isUnsafePath(inside) ? null : segmentsOf(inside),
     isDirectory: false,
     sizeBytes: blob.size,
+    ...(unread === undefined ? {} : { refused: unreadable(unread) }),
     file: blob,
     head: (bytes) => read(blob.slice(0, bytes)),
     read: () => read(blob),

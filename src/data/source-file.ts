@@ -5,4 +5,6 @@ export interface SourceFile {
   /** Path with its folders, separated by '/', as the picker or the drop gave it. */
   readonly path: string;
   readonly blob: Blob;
+  /** Why it could not be opened, as the browser names it; then the blob is empty. */
+  readonly unread?: string;
 }

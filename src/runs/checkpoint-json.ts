@@ -124,6 +124,8 @@ const grey16 = v.variant('kind', [
 
 const facts = v.object({
   name: v.string(),
+  /** Earlier builds did not say. */
+  ofFolds: v.optional(v.boolean(), false),
   begunAt: v.number(),
   savedAt: v.number(),
   build: v.string(),

@@ -76,6 +76,8 @@ export interface SavedImages {
 
 export interface RunFacts {
   readonly name: string;
+  /** One of several that a check by folds made: its fold is not what the user's recipe says. */
+  readonly ofFolds: boolean;
   /** ms since 1970 */
   readonly begunAt: number;
   readonly savedAt: number;

@@ -1,5 +1,6 @@
 // Several runs one after the other, over a client without a worker: folds, a run that fails, a stop, a reload.
 import { beforeEach, describe, expect, it } from 'vitest';
+import { recipeDefaults } from '../recipe/recipe.ts';
 import { pooledFolds } from '../understand/folds.ts';
 import type { Commands } from '../worker/protocol.ts';
 import { nextItem, progressOf, queueOf, queueStore } from './queue-store.ts';
@@ -137,6 +138,14 @@ describe('a check by folds', () => {
     expect(asked).toMatchObject([{ id: kept?.items[1]?.id }]);
     expect(startsOf(client).map(({ queued }) => queued)).toMatchObject([{ again: true }]);
     expect(runStore.getState().fault).toBeNull();
+    // Its folds were the check's: a plain start after it has one split, and the rest of the recipe.
+    trainer.leaveQueue();
+    await trainer.start();
+    const [own, plain] = [kept?.items[1]?.recipe, startsOf(client).at(-1)];
+    const { folds, fold } = recipeDefaults.split;
+    expect(own?.split).toMatchObject({ folds: 3, fold: 2 });
+    expect(plain?.queued).toBeUndefined();
+    expect(plain?.recipe).toEqual({ ...own, split: { ...own?.split, folds, fold } });
   });
 
   it('is forgotten where it cannot be read', () => {

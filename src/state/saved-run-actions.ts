@@ -2,6 +2,8 @@
 // them out and in as files.
 import type { TrainerClient } from '../worker/client.ts';
 import type { AfterOpening, RunFigures, RunList } from '../worker/protocol.ts';
+import type { Recipe } from '../recipe/options.ts';
+import { recipeDefaults } from '../recipe/recipe.ts';
 import { isToldHere } from '../shared/fault.ts';
 import type { Result } from '../shared/result.ts';
 import { dataStore } from './data-store.ts';
@@ -17,7 +19,7 @@ import { savedRunsStore } from './saved-runs-store.ts';
 export interface SavedRunActions {
   /**
    * Goes on with a saved run, or lets it wait where it was saved, or ends it there, so that it can be
-   * exported. Model, images and recipe of the page become those of the run.
+   * exported. Model, images and recipe of the page become those of the run, but for the fold of a check by folds.
    */
   openRun(id: string, then?: AfterOpening): Promise<void>;
   renameRun(id: string, name: string): Promise<void>;
@@ -36,6 +38,11 @@ export interface SavedRunActions {
   /** Asks which runs are kept, and how much everything takes. */
   loadRuns(): Promise<void>;
 }
+
+const withoutFolds = (recipe: Recipe): Recipe => {
+  const { folds, fold } = recipeDefaults.split;
+  return { ...recipe, split: { ...recipe.split, folds, fold } };
+};
 
 export function createSavedRuns(
   client: TrainerClient,
@@ -63,7 +70,7 @@ export function createSavedRuns(
           savedRunsStore.setState({ fault: reply.fault });
           return;
         }
-        const { summary, model, data, notes } = reply.value;
+        const { summary, model, data, notes, ofFolds } = reply.value;
         models.forget();
         images.forget();
         modelStore.setState({
@@ -85,7 +92,8 @@ export function createSavedRuns(
           refused: null,
           pixels: null,
         });
-        showRecipe(summary.recipe);
+        // The fold was the check's: the next run by the form has one split, as before.
+        showRecipe(ofFolds ? withoutFolds(summary.recipe) : summary.recipe);
         setDepth(model.config.depth);
         savedRunsStore.setState({ opened: { id, notes } });
         runStore.setState(({ modules }) => ({

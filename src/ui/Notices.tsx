@@ -46,7 +46,7 @@ function RunFaults() {
   const failed = useRun((state) => state.phase.kind === 'failed');
   const ofSaved = useSavedRuns((state) => state.fault);
   const notSaved = useSavedRuns((state) => state.notSaved);
-  const { openMoved } = useOpenFiles();
+  const { openMoved, openMovedFolder } = useOpenFiles();
   return (
     <>
       {/* After the end the result says it, with what was kept. */}
@@ -54,7 +54,13 @@ function RunFaults() {
       {fault !== null && (
         <FaultBox fault={fault} {...(failed ? {} : { onClose: () => runStore.setState({ fault: null }) })}>
           {fault.kind === 'images-changed' && (
-            <FilePick folder label="Open the folder again" testId="pick-moved-folder" onFiles={openMoved} />
+            <FilePick
+              folder
+              label="Open the folder again"
+              testId="pick-moved-folder"
+              onFiles={openMoved}
+              onFolder={openMovedFolder}
+            />
           )}
         </FaultBox>
       )}

@@ -7,6 +7,7 @@ import { goTo } from './place.ts';
 import { useTrainer } from './trainer-context.ts';
 
 type Open = (files: readonly SourceFile[]) => void;
+type OpenFolder = (folder: FileSystemDirectoryHandle) => void;
 
 export interface OpenFiles {
   readonly openModel: Open;
@@ -14,6 +15,10 @@ export interface OpenFiles {
   readonly openValidation: Open;
   /** The folder of the open images, which was moved or changed. */
   readonly openMoved: Open;
+  /** The same of a folder that the worker lists. */
+  readonly openImageFolder: OpenFolder;
+  readonly openValidationFolder: OpenFolder;
+  readonly openMovedFolder: OpenFolder;
   /** Sorts the pile first: weights are a model, the rest are images. */
   readonly openAny: Open;
 }
@@ -42,6 +47,21 @@ export function useOpenFiles(): OpenFiles {
     (files) => void trainer.openMoved({ kind: 'files', files }, pileTitle(files)),
     [trainer],
   );
+  const openImageFolder = useCallback<OpenFolder>(
+    (handle) => {
+      goTo('images');
+      void trainer.openData({ kind: 'folder', handle }, handle.name, 'all');
+    },
+    [trainer],
+  );
+  const openValidationFolder = useCallback<OpenFolder>(
+    (handle) => void trainer.openData({ kind: 'folder', handle }, handle.name, 'validation'),
+    [trainer],
+  );
+  const openMovedFolder = useCallback<OpenFolder>(
+    (handle) => void trainer.openMoved({ kind: 'folder', handle }, handle.name),
+    [trainer],
+  );
   const openAny = useCallback<Open>(
     (files) => {
       const { model, images } = sortPile(files);
@@ -50,5 +70,8 @@ export function useOpenFiles(): OpenFiles {
     },
     [openModel, openImages],
   );
-  return { openModel, openImages, openValidation, openMoved, openAny };
+  return {
+    ...{ openModel, openImages, openValidation, openMoved, openAny },
+    ...{ openImageFolder, openValidationFolder, openMovedFolder },
+  };
 }

@@ -265,11 +265,11 @@ export class CurrentRun {
     const id = as?.id ?? crypto.randomUUID();
     const facts = as !== null && 'saved' in as ? as.saved.facts : null;
     const name = as !== null && 'name' in as ? as.name : (facts?.name ?? null);
-    const { begunAt = Date.now() } = facts ?? {};
+    const { begunAt = Date.now(), ofFolds = as !== null } = facts ?? {};
     const maker = facts?.images.pixels.maker ?? null;
     try {
       const runs = await this.savedRuns();
-      return runs.saver(active, { id, name, begunAt, maker }, (event) => this.events.send(event));
+      return runs.saver(active, { id, name, ofFolds, begunAt, maker }, (event) => this.events.send(event));
     } catch (thrown) {
       this.events.send({ kind: 'not-saved', fault: faultOfThrown(thrown) });
       return null;

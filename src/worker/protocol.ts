@@ -97,9 +97,10 @@ export type {
 /** Raised when a message changes its meaning. */
 export type ProtocolVersion = 1;
 
-/** Files that the user gave, files to fetch from the app's own origin, or a model or data set of the Hub. */
+/** Files or a folder that the user gave, files to fetch from the app's own origin, or a model or data set of the Hub. */
 export type Source =
   | { readonly kind: 'files'; readonly files: readonly SourceFile[] }
+  | { readonly kind: 'folder'; readonly handle: FileSystemDirectoryHandle }
   | { readonly kind: 'bundled'; readonly files: readonly { readonly path: string; readonly url: string }[] }
   | ({
       readonly kind: 'hub';
@@ -196,6 +197,8 @@ export type AfterOpening = 'train' | 'step' | 'pause' | 'end';
 export interface OpenedRun {
   readonly id: string;
   readonly name: string;
+  /** It is one of a check by folds. */
+  readonly ofFolds: boolean;
   readonly summary: RunSummary;
   readonly model: ModelSummary;
   readonly data: DataSummary;

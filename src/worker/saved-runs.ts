@@ -79,6 +79,7 @@ export interface RestoredRun {
 export interface SavedAs {
   readonly id: string;
   readonly name: string | null;
+  readonly ofFolds: boolean;
   readonly begunAt: number;
   /** What made the pixels of a run that goes on, which stay where they lie; null: this browser. */
   readonly maker: string | null;
@@ -112,10 +113,10 @@ export class SavedRuns {
   /** Saves a run from now on; what comes of it is told by events. */
   saver(
     { run, model, images, data, summary }: Omit<EndedRun, 'makeEngine'>,
-    { id, name, begunAt, maker }: SavedAs,
+    { id, name, ofFolds, begunAt, maker }: SavedAs,
     tell: (event: TrainerEvent) => void,
   ): RunSaver {
-    const named = { name: name ?? defaultName(images.title, model.title), begunAt, maker };
+    const named = { name: name ?? defaultName(images.title, model.title), ofFolds, begunAt, maker };
     let facts: Omit<RunFacts, 'savedAt'> | null = null;
     return new RunSaver(run.plan, {
       clock: () => performance.now(),
@@ -142,7 +143,7 @@ export class SavedRuns {
     images: OpenData,
     data: TrainingData,
     summary: RunSummary,
-    { maker, ...named }: Pick<RunFacts, 'name' | 'begunAt'> & Pick<SavedAs, 'maker'>,
+    { maker, ...named }: Pick<RunFacts, 'name' | 'ofFolds' | 'begunAt'> & Pick<SavedAs, 'maker'>,
   ): Promise<Result<Omit<RunFacts, 'savedAt'>>> {
     if (this.files.kind === 'memory')
       return fail({

@@ -490,3 +490,37 @@ test('an edit during a start decodes nothing beside it', async () => {
   expect(begin).not.toHaveBeenCalled();
   unwrap(await start);
 });
+
+test('an edit, or another split by the form, changes nothing of the run that is under way', async () => {
+  const told = ({ events }: Opened) => ({
+    losses: events.flatMap((event) => (event.kind === 'steps' ? event.rows.map(({ loss }) => loss) : [])),
+    evaluated: events.filter(({ kind }) => kind === 'evaluated'),
+  });
+  const quiet = await opened();
+  await aRun(quiet);
+  expect(told(quiet).losses).toHaveLength(4);
+  expect(told(quiet).evaluated.length).toBeGreaterThan(0);
+  const one = await opened();
+  const { session } = one;
+  const before = session.splitData({ split: recipe.split, seed: recipe.seed });
+  const { set } = unwrap(before).edits;
+  const changes: Promise<unknown>[] = [];
+  onPiece = (name) => {
+    if (name !== 'step' || changes.length > 0) return;
+    const change = { kind: 'exclude', images: [0, 1, 8, 9] } as const;
+    changes.push(
+      Promise.resolve(session.splitData({ split: { ...recipe.split, folds: 4, fold: 3 }, seed: 99 })),
+      session.editImages({ set, change }),
+    );
+  };
+  await aRun(one);
+  expect(changes).toHaveLength(2);
+  for (const change of await Promise.all(changes)) expect(change).toMatchObject({ ok: true });
+  expect(told(one)).toEqual(told(quiet));
+  const [made, wanted] = [session.run.madeOf, quiet.session.run.madeOf];
+  expect(made?.images.split).toEqual(wanted?.images.split);
+  // What is open is what was made of it, for the next run.
+  const { inRun, placeOf, places } = unwrap(await session.gallery());
+  expect(placeOf[0]).toBe(places.indexOf('excluded'));
+  expect(inRun?.[0]).toBeGreaterThanOrEqual(0);
+});

@@ -14,7 +14,7 @@ import { cancelled } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { EventStream } from './event-stream.ts';
 import { CurrentRun } from './current-run.ts';
-import { filesOf } from './fetch-bundled.ts';
+import { filesOf } from './source-files.ts';
 import { HubModels } from './hub-models.ts';
 import { browserImagePool } from './image-pool.ts';
 import {
@@ -174,8 +174,9 @@ export class Session {
   async #openData(input: Commands['openData']['input'], signal: AbortSignal): Promise<Result<DataSummary>> {
     const { source, title, role, split, seed } = input;
     const reading = { ...autoReading, ...input.reading };
+    const onListed = (count: number): void => this.#progress(`Listing the folder: ${count} files`, count, 0);
     const files = await unlessAborted(
-      source.kind === 'hub' ? this.hub.dataSet(source, signal) : filesOf(source),
+      source.kind === 'hub' ? this.hub.dataSet(source, signal) : filesOf(source, { signal, onListed }),
       signal,
     );
     if (!files.ok) return files;
@@ -418,7 +419,7 @@ export class Session {
     });
     if (!restored.ok) return restored;
     const { saved, model, opened, images } = restored.value;
-    const { name, recipe, device } = saved.facts;
+    const { name, ofFolds, recipe, device } = saved.facts;
     await this.pixels.stop();
     await this.#stopMeasuring();
     const planned = this.#planned(model, images, recipe, device.backend);
@@ -428,8 +429,7 @@ export class Session {
     const data = await this.#withKeptEdits(images);
     this.#data = data;
     return ok({
-      id,
-      name,
+      ...{ id, name, ofFolds },
       summary: launched.value,
       // Opened again by its sources it would be another model: no other size is offered.
       model: { ...model.summary, imageSizes: [model.model.config.imageSize] },

@@ -194,6 +194,7 @@ const facts: fc.Arbitrary<RunFacts> = fc
     const images = counts.train + counts.validation + counts.test;
     return fc.record({
       name: text,
+      ofFolds: fc.boolean(),
       begunAt: count,
       savedAt: count,
       build: text,
@@ -331,6 +332,7 @@ export const fixedRun: SavedRun = (() => {
   return {
     facts: {
       name: 'Größe “fünf” 🌱',
+      ofFolds: false,
       begunAt: 1_790_000_000_000,
       savedAt: 1_790_000_060_000,
       build: '0123456789ab',

@@ -429,7 +429,10 @@ export function createFakeClient(
       evaluate();
       if (then === 'end' || run.finished) become({ kind: 'finished', step, steps, end: ended() });
       else become({ kind: then === 'pause' ? 'paused' : 'training', stage: 1, step, steps });
-      return ok({ id, name: run.name, summary: summary(), model, data, notes: options.notes ?? [] });
+      const { name, recipe: of } = run;
+      const opened = { ...summary(), recipe: of };
+      const ofFolds = name.includes(', fold ');
+      return ok({ id, name, ofFolds, summary: opened, model, data, notes: options.notes ?? [] });
     },
     renameRun: ({ id, name }) => {
       runs = runs.map((run) => (run.id === id ? { ...run, name } : run));

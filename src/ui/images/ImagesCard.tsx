@@ -165,7 +165,7 @@ export function ImagesCard() {
   const remarks = data?.warnings.filter(({ path }) => path === '') ?? [];
   const waiting = useDevice((state) => state.hello === null && state.fault === null);
   const { edit } = useControls();
-  const { openImages, openValidation } = useOpenFiles();
+  const { openImages, openImageFolder, openValidation, openValidationFolder } = useOpenFiles();
   const trainer = useTrainer();
   const opens = status === 'opening';
   const [own, setOwn] = useState(false);
@@ -211,6 +211,7 @@ export function ImagesCard() {
               testId="pick-images-folder"
               disabled={!edit}
               onFiles={openImages}
+              onFolder={openImageFolder}
             />
             <FilePick
               multiple
@@ -253,6 +254,7 @@ export function ImagesCard() {
                 testId="pick-validation-folder"
                 disabled={!edit}
                 onFiles={openValidation}
+                onFolder={openValidationFolder}
               />
               <FilePick
                 multiple

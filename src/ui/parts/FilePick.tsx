@@ -1,5 +1,6 @@
 // A button that opens a file or folder picker and hands over what was chosen, with paths inside the chosen
-// folder.
+// folder; or the folder itself, where the browser can and somebody takes it: the list of a large one holds the page
+// up.
 import { useEffect, useRef } from 'react';
 import type { SourceFile } from '../../worker/protocol.ts';
 import { Button } from './Button.tsx';
@@ -13,7 +14,15 @@ interface FilePickProps {
   readonly testId: string;
   readonly variant?: 'plain' | 'quiet';
   readonly onFiles: (files: readonly SourceFile[]) => void;
+  readonly onFolder?: (folder: FileSystemDirectoryHandle) => void;
 }
+
+/** The part of the File System Access API that picks a folder; Chromium has it. */
+interface FolderPicker {
+  showDirectoryPicker(options: { readonly id: string }): Promise<FileSystemDirectoryHandle>;
+}
+
+const canPick = (host: object): host is FolderPicker => 'showDirectoryPicker' in host;
 
 export function FilePick(props: FilePickProps) {
   const {
@@ -25,19 +34,33 @@ export function FilePick(props: FilePickProps) {
     testId,
     variant = 'plain',
     onFiles,
+    onFolder,
   } = props;
   const input = useRef<HTMLInputElement>(null);
   // React has no property for it.
   useEffect(() => {
     if (folder) input.current?.setAttribute('webkitdirectory', '');
   }, [folder]);
+  const pick = async (): Promise<void> => {
+    const host: object = window;
+    if (onFolder === undefined || !canPick(host)) {
+      input.current?.click();
+      return;
+    }
+    try {
+      onFolder(await host.showDirectoryPicker({ id: testId }));
+    } catch (thrown) {
+      // Closed without a choice. What may not be picked so, by a policy or in a frame, may be picked the other way.
+      if (!(thrown instanceof DOMException && thrown.name === 'AbortError')) input.current?.click();
+    }
+  };
   return (
     <>
       <Button
         variant={variant}
         icon={folder ? 'folder' : 'file'}
         disabled={disabled}
-        onClick={() => input.current?.click()}
+        onClick={() => void pick()}
       >
         {label}
       </Button>

@@ -1,6 +1,7 @@
-// Files of the app's own origin (the embedded model and data sets) as the same source files that a user's
-// drop gives.
+// The files of a source: those of the app's own origin (the embedded model and data sets) and of a folder's handle
+// as the same source files that a user's drop gives.
 import { fail, ok, type Result } from '../shared/result.ts';
+import { folderFiles, type Listing } from './folder-files.ts';
 import type { Source, SourceFile } from './protocol.ts';
 
 /**
@@ -9,8 +10,10 @@ import type { Source, SourceFile } from './protocol.ts';
  */
 export async function filesOf(
   source: Exclude<Source, { kind: 'hub' }>,
+  listing: Listing = {},
 ): Promise<Result<readonly SourceFile[]>> {
   if (source.kind === 'files') return ok(source.files);
+  if (source.kind === 'folder') return folderFiles(source.handle, listing);
   const files: SourceFile[] = [];
   for (const { path, url } of source.files) {
     try {
