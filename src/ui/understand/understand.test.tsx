@@ -120,8 +120,10 @@ test('progress and a fault are those of the part that is shown', async () => {
   fireEvent.click(within(card).getByRole('radio', { name: 'Training' }));
   expect(within(card).getByRole('progressbar')).toBeTruthy();
   expect(within(card).getByRole('alert').textContent).toContain('Of the training images.');
-  goTo('understand', 'looks');
-  await screen.findByRole('heading', { name: 'Where it looks' });
-  const looks = screen.getByRole('heading', { name: 'Where it looks' }).closest('section');
+  await act(async () => {
+    goTo('understand', 'looks');
+    await settled();
+  });
+  const looks = screen.getByText('Where it looks', { selector: 'h2' }).closest('section');
   expect(looks?.textContent).not.toContain('Of the training images.');
 });
