@@ -85,12 +85,13 @@ export function dropPlan(
  * The branch that leaves each module at an event: the one that the plan drew, or of those that live the first
  * (all began at once: the oldest is the one of the smallest number), or the one of the smallest update s B A,
  * or the weaker one of the two whose updates are most alike by |cosine|. One that adds nothing is like any
- * other. Of equals the first. What fades already is not chosen again.
+ * other. Of equals the first. What fades already is not chosen again. What is chosen by measuring is
+ * train/removal-costs.ts.
  */
 export function leavingBranches(
   { modules }: Adapter,
   { drops }: Pick<DropEvent, 'drops'>,
-  pick: DmloraOptions['dropPick'],
+  pick: Exclude<DmloraOptions['dropPick'], 'cheapest'>,
 ): ReadonlyMap<ModuleName, number> {
   if (pick === 'random') return drops;
   return new Map(

@@ -213,7 +213,7 @@ describe('drop plan', () => {
       3,
     );
     if (event === undefined) throw new Error('no drop');
-    const taken = (pick: DmloraOptions['dropPick']): ReadonlyMap<string, number> =>
+    const taken = (pick: 'random' | 'oldest' | 'smallest' | 'alike'): ReadonlyMap<string, number> =>
       leavingBranches(adapter, event, pick);
     expect(taken('random')).toBe(event.drops);
     expect(new Set(taken('oldest').values())).toEqual(new Set([0]));

@@ -210,6 +210,7 @@ const pickWords = {
   smallest: 'The branch that added least left each layer',
   oldest: 'In the order of their numbers a branch left each layer',
   alike: 'Of the two branches that added the most alike, the weaker one left each layer',
+  cheapest: 'The branch left each layer without which the loss on validation images was smallest',
 } as const;
 
 const rateWords = {

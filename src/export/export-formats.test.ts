@@ -20,7 +20,7 @@ import { openModel, type OpenModel } from '../checkpoints/open-model.ts';
 import type { ExportDtype, ExportedFile, ExportFormat, FormatExport } from './export-types.ts';
 import type { SourceFile } from '../data/source-file.ts';
 import { exportFormats } from './export-formats.ts';
-import { imagesOf, sampleRows } from './proof.ts';
+import { imagesOf, sampleRows } from '../train/sample.ts';
 import { ProofEngine } from './proof-engine.ts';
 
 const testdata = path.resolve(import.meta.dirname, '../../testdata');

@@ -24,10 +24,10 @@ import {
   compare,
   normalisedPixels,
   preprocessingDifference,
-  proofImages,
   smallerSample,
   type ProofSample,
 } from './proof.ts';
+import { sampleImages } from '../train/sample.ts';
 import { Prover } from './prover.ts';
 
 const writers: Readonly<Record<ExportFormat, FormatWriter>> = {
@@ -217,7 +217,7 @@ async function graphProof(
   const { forward } = stepFlops(config, context.classes.length, noBranches);
   const inBytes = format === 'onnx-q8';
   const most = Math.floor((inBytes ? graphBudget.bytes : graphBudget.plain) / forward);
-  const sample = smallerSample(job.sample, Math.min(most, inBytes ? proofImages : 4));
+  const sample = smallerSample(job.sample, Math.min(most, inBytes ? sampleImages : 4));
   const count = sample.images.labels.length;
   if (count === 0)
     return inBytes

@@ -57,6 +57,14 @@ describe('an estimate', () => {
     expect(seconds).toBeCloseTo(preparing + training + measuring, 9);
   });
 
+  test('counts the branches whose removal is measured: at both drops all that live, on 64 images', () => {
+    const dmlora = { ...recipeDefaults.dmlora, dropPick: 'cheapest' } as const;
+    const recipe = { ...recipeDefaults, dmlora };
+    const { measuring } = estimateRun({ ...question, recipe }, times, speed);
+    const more = measuring - estimateRun(question, times, speed).measuring;
+    expect(more).toBeCloseTo((72 * (4 + 3) * 64 * forward) / 1e11, 9);
+  });
+
   test('knows a run without a probe: it is measured before it learns, and tested once', () => {
     for (const other of [
       { ...question, hasHead: true },

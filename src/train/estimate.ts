@@ -7,7 +7,8 @@ import { stepFlops } from '../vit/step-flops.ts';
 import { headInputs, tokenCount, type VitConfig } from '../vit/vit-config.ts';
 import { probeImagesAtMost } from './linear-probe.ts';
 import type { PreparingPart } from './run-input.ts';
-import { planRun } from './run-plan.ts';
+import { planRun, type RunPlan } from './run-plan.ts';
+import { sampleImages } from './sample.ts';
 
 /** What a device has shown of its speed; null where it has not yet. */
 export interface DeviceTimes {
@@ -71,7 +72,7 @@ export interface RunEstimate {
   readonly preparing: number;
   /** Steps and drops. */
   readonly training: number;
-  /** Validations, and the images kept apart. */
+  /** Validations, removals of branches, and the images kept apart. */
   readonly measuring: number;
   readonly seconds: number;
 }
@@ -117,6 +118,12 @@ export function speedOf({ models }: DeviceTimes, config: VitConfig, batch: numbe
 
 const sum = (counts: readonly number[]): number => counts.reduce((a, b) => a + b, 0);
 
+/** Branches whose removal is measured, at all drops together: every one that lives then. */
+function removalsOf({ drops }: RunPlan, { dmlora }: Recipe): number {
+  if (dmlora.dropPick !== 'cheapest') return 0;
+  return drops.reduce((sum, event, i) => sum + event.drops.size * (dmlora.branches - i), 0);
+}
+
 /** What a run takes at a speed. */
 export function estimateRun(question: RunQuestion, times: DeviceTimes, speed: Speed): RunEstimate {
   const { recipe, config, hasHead, test } = question;
@@ -140,7 +147,8 @@ export function estimateRun(question: RunQuestion, times: DeviceTimes, speed: Sp
   const training =
     (plan.steps * plan.batch * (forward + backward)) / speed.step +
     looking(2 * plan.batch * plan.drops.length);
-  const measuring = looking((later + atStage2) * validation + test * (isProbed ? 2 : 1));
+  const picking = Math.min(sampleImages, validation) * removalsOf(plan, recipe);
+  const measuring = looking((later + atStage2) * validation + picking + test * (isProbed ? 2 : 1));
   return { parts, preparing, training, measuring, seconds: preparing + training + measuring };
 }
 

@@ -2,7 +2,7 @@
 // validations, drops, stages, steps, and at the end the verdict. `train` reads from top to bottom, and from
 // any state that was kept it goes on as if it had never stopped; how a step is computed is the engine's
 // business.
-import { allOpen, resolvedGates, type Gates } from '../dmlora/adapter.ts';
+import { allOpen, resolvedGates, type Gates, type ModuleName } from '../dmlora/adapter.ts';
 import { dropBranches, leavingBranches, type DropEvent } from '../dmlora/drop-plan.ts';
 import { beginFading, fadedOut, fadedTo, fades, fadingEvents } from '../dmlora/fading.ts';
 import { branchStrengths } from '../dmlora/merge.ts';
@@ -17,6 +17,7 @@ import { yieldToEventLoop } from '../shared/event-loop.ts';
 import { leaving } from './dropped.ts';
 import { growthOf } from './growth.ts';
 import { probeMetrics, probeStart, type ProbeWatch } from './probe-start.ts';
+import { cheapestBranches } from './removal-costs.ts';
 import { headShareOf } from '../recipe/recipe.ts';
 import type { Phase } from './run-input.ts';
 import { nextStop, ratesAt, type RunPlan } from './run-plan.ts';
@@ -185,10 +186,15 @@ async function dueDrops(task: RunTask, state: RunState, engine: Engine, host: Ru
   for (;;) {
     const fading = dueFading(task.plan, state);
     if (fading !== undefined && !host.isEnding()) {
-      const gone = leavingBranches(state.adapter, fading, task.recipe.dmlora.dropPick);
-      const adapter = beginFading(state.adapter, fading, gone);
-      unwrap(await engine.writeAdapter(adapter));
-      state = host.keep({ ...state, adapter });
+      const before = state;
+      state = host.keep(
+        await unlessCancelled(before, async () => {
+          const gone = await leaversOf(task, before, engine, host, fading);
+          const adapter = beginFading(before.adapter, fading, gone);
+          unwrap(await engine.writeAdapter(adapter));
+          return { ...before, adapter };
+        }),
+      );
       continue;
     }
     const event = dueDrop(task.plan, state);
@@ -196,6 +202,20 @@ async function dueDrops(task: RunTask, state: RunState, engine: Engine, host: Ru
     const from = state;
     state = host.keep(await unlessCancelled(from, () => drop(task, from, engine, host, event)));
   }
+}
+
+/** The branches that an event takes: as they are, or as the validation images say. */
+async function leaversOf(
+  { recipe, plan, data }: RunTask,
+  { adapter, step }: RunState,
+  engine: Engine,
+  host: RunHost,
+  event: DropEvent,
+): Promise<ReadonlyMap<ModuleName, number>> {
+  const { dropPick } = recipe.dmlora;
+  if (dropPick !== 'cheapest') return leavingBranches(adapter, event, dropPick);
+  host.phase({ kind: 'evaluating', step, steps: plan.steps });
+  return cheapestBranches(engine, adapter, event, data.validation, plan.batch, host.signals().ending);
 }
 
 /**
@@ -212,9 +232,9 @@ async function drop(
   const { step } = state;
   const { ending } = host.signals();
   const batch = task.data.trainBatch(step, task.plan.batch);
+  const gone = fades(event) ? fadedOut(state.adapter) : await leaversOf(task, state, engine, host, event);
   const lossBefore = unwrap(await engine.loss(batch, allOpen, ending));
-  const { dropPick, dropEffect } = task.recipe.dmlora;
-  const gone = fades(event) ? fadedOut(state.adapter) : leavingBranches(state.adapter, event, dropPick);
+  const { dropEffect } = task.recipe.dmlora;
   let adapter = state.adapter;
   for (const one of gone) {
     adapter = dropBranches(adapter, new Map([one]), dropEffect);
