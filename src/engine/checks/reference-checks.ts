@@ -12,6 +12,7 @@ import { headLogits } from '../../train/linear-probe.ts';
 import { classWeights, targetRows } from '../../train/targets.ts';
 import type { Batch, StepReport } from '../engine.ts';
 import { checkAbsorb } from './absorb-check.ts';
+import { factChecks } from './fact-checks.ts';
 import { assertClose, largestDifference } from './close.ts';
 import {
   adapterFrom,
@@ -356,4 +357,5 @@ export const referenceChecks = {
   absorb: checkAbsorb,
   merge: checkMerge,
   counterfactual: checkCounterfactual,
+  ...factChecks,
 } as const;
