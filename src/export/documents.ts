@@ -124,6 +124,17 @@ function cardFacts(
       ...(recipe.colourJitter === 0
         ? []
         : [['colour jitter', `brightness, contrast, saturation ± ${recipe.colourJitter}`] as const]),
+      ...(recipe.blur === 0
+        ? []
+        : [['blur', `Gaussian, of 0.1 to 2 pixels of 224, in ${recipe.blur} of the images`] as const]),
+      ...(recipe.randAugment === 0
+        ? []
+        : [
+            [
+              'RandAugment',
+              `${recipe.randAugment} of 7 operations, strength ${recipe.randAugmentStrength}`,
+            ] as const,
+          ]),
       ...(recipe.randomErasing === 0
         ? []
         : [

@@ -1,6 +1,6 @@
 // The options of how training images are changed at every step: a part of the table in options.ts.
 
-import type { Option } from './option-kinds.ts';
+import { counts, type Option } from './option-kinds.ts';
 
 const mirroring = { augment: ['flip', 'crop+flip'] } as const;
 
@@ -70,6 +70,17 @@ export const augmentationOptions = {
     label: 'Colour jitter',
     help: 'Brightness, contrast and saturation of every image each change by a factor that is drawn, at most so far from 1. 0 is off, 40 much. For photographs in changing light, not where colours tell the classes apart.',
   },
+  blur: {
+    kind: 'number',
+    default: 0,
+    least: 0,
+    most: 1,
+    percent: true,
+    group: 'augmentation',
+    notInPython: 'It blurs no picture.',
+    label: 'Blur',
+    help: 'Share of the images that are blurred, by a Gaussian with a standard deviation drawn from 0.04 to 0.9 % of the side. 0 is off, 50 usual. For pictures of changing sharpness, not where fine texture tells the classes apart.',
+  },
   randomErasing: {
     kind: 'number',
     default: 0,
@@ -79,6 +90,27 @@ export const augmentationOptions = {
     group: 'augmentation',
     label: 'Random erasing',
     help: 'Share of the images of which a rectangle, 2 to 33 % of the area, is painted over with the mean colour. 0 is off, 25 usual: the model must look at more than one part.',
+  },
+  randAugment: {
+    kind: 'choice',
+    default: 0,
+    choices: [[0, 'Off'], ...counts(1, 2, 3, 4)],
+    group: 'augmentation',
+    notInPython: 'It has no such operations.',
+    label: 'RandAugment',
+    help: 'So many operations an image, drawn of seven: brightness, contrast, saturation, rotation, a shift across or down, an erased square. One setting instead of five; 2 is usual.',
+  },
+  randAugmentStrength: {
+    kind: 'number',
+    default: 0.3,
+    least: 0.01,
+    most: 1,
+    percent: true,
+    group: 'augmentation',
+    when: { randAugment: [1, 2, 3, 4] },
+    notInPython: 'It has no such operations.',
+    label: 'Strength of RandAugment',
+    help: 'Of each operation: at 30 a factor of 1 ± 0.27, 9 degrees, a shift by 14 %, a square of 15 % of the side.',
   },
   mixup: {
     kind: 'number',

@@ -50,7 +50,9 @@ export const groups: readonly Group[] = [
         say('augment')?.toLowerCase() ?? '',
         ...also('rotation', 'rotated ±'),
         ...also('colourJitter', 'colours ±'),
+        ...also('blur', 'blurred'),
         ...also('randomErasing', 'erased'),
+        ...(['Off', null].includes(say('randAugment')) ? [] : also('randAugment', 'RandAugment')),
         ...also('mixup', 'mixup'),
         ...also('cutmix', 'CutMix'),
       ].join(', ');

@@ -56,8 +56,18 @@ describe('the table', () => {
     expect(recipeDefaults.dmlora.dropWindow).toEqual([0.1, 0.4]);
     expect(Object.keys(recipeDefaults).sort()).toEqual(
       [
-        ...['augment', 'batch', 'classBalance', 'clipNorm', 'colourJitter', 'cutmix', 'dmlora', 'epochs'],
-        ...['headRate', 'headStart', 'randomErasing', 'rotation'],
+        ...[
+          'augment',
+          'batch',
+          'blur',
+          'classBalance',
+          'clipNorm',
+          'colourJitter',
+          'cutmix',
+          'dmlora',
+          'epochs',
+        ],
+        ...['headRate', 'headStart', 'randAugment', 'randAugmentStrength', 'randomErasing', 'rotation'],
         ...[
           'labelSmoothing',
           'learningRate',

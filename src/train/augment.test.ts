@@ -5,7 +5,10 @@ import { cropUnit, rotated, sampleCrop, turnedOver, wholeImage, type Crop } from
 import { cropsOf, withCrops, type AugmentOptions } from './augment.ts';
 
 const side = 64;
-const both: AugmentOptions = { augment: 'crop+flip', smallestCrop: 0.35, upsideDown: 'no', rotation: 0 };
+const both: AugmentOptions = {
+  ...{ augment: 'crop+flip', smallestCrop: 0.35, upsideDown: 'no', rotation: 0 },
+  ...{ randAugment: 0, randAugmentStrength: 0.3 },
+};
 const draw = (options: AugmentOptions, seed: number, step: number, images: number): readonly Crop[] =>
   cropsOf(options, side, seed, step, images) ?? [];
 

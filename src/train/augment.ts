@@ -1,25 +1,22 @@
 // Augmentation of training images: a random resized crop (Szegedy et al., "Going Deeper with Convolutions",
-// 2014), a horizontal flip and a vertical one, and a rotation before them, drawn for (seed, step, position in
-// the batch) alone, so that a resumed run draws what an uninterrupted one draws. The engines sample the
+// 2014), a horizontal flip and a vertical one, and a rotation before them, with what rand-augment.ts draws of
+// places; drawn for (seed, step, position in the batch) alone, so that a resumed run draws what an uninterrupted one draws. The engines sample the
 // pixels; what is evaluated is never augmented.
 import { cropOf, rotated, turnedOver, wholeImage, type Crop } from '../engine/crop.ts';
 import type { Batch } from '../engine/engine.ts';
 import type { Recipe } from '../recipe/options.ts';
 import { randomStream } from '../shared/random.ts';
 import type { VitConfig } from '../vit/vit-config.ts';
+import { drawsAnImage, streams } from './augment-draws.ts';
+import { operationsOf, shifted, type RandomOptions } from './rand-augment.ts';
 
-export type AugmentOptions = Pick<Recipe, 'augment' | 'smallestCrop' | 'upsideDown' | 'rotation'>;
+export type AugmentOptions = Pick<Recipe, 'augment' | 'smallestCrop' | 'upsideDown' | 'rotation'> &
+  RandomOptions;
 
 /** Width to height of a crop: log-uniform between these, as everywhere. */
 const ratios = [3 / 4, 4 / 3] as const;
 /** Tries to find a rectangle that fits into the image, before the whole image is taken. */
 const tries = 10;
-/** Draws kept for one image. */
-export const drawsAnImage = 64;
-
-/** Streams of their own, so that what one draws is the same with and without the others. */
-export const streams = { crop: 0, over: 1, colour: 2, erase: 3, rotate: 4 } as const;
-
 /**
  * The crops of a step's batch, or undefined where nothing is augmented.
  *
@@ -27,14 +24,15 @@ export const streams = { crop: 0, over: 1, colour: 2, erase: 3, rotate: 4 } as c
  *   the same with and without it.
  */
 export function cropsOf(
-  { augment, smallestCrop, upsideDown, rotation }: AugmentOptions,
+  { augment, smallestCrop, upsideDown, rotation, ...random }: AugmentOptions,
   side: number,
   seed: number,
   step: number,
   images: number,
   stays: (image: number) => boolean = () => false,
 ): readonly Crop[] | undefined {
-  if (augment === 'none' && rotation === 0) return undefined;
+  const isRandom = random.randAugment > 0;
+  if (augment === 'none' && rotation === 0 && !isRandom) return undefined;
   const stream = randomStream(seed, 'augment', streams.crop);
   const over = randomStream(seed, 'augment', streams.over);
   const oriented = (crop: Crop, image: number): Crop =>
@@ -42,10 +40,13 @@ export function cropsOf(
       ? turnedOver(crop, side)
       : crop;
   const angle = randomStream(seed, 'augment', streams.rotate);
-  const turned = (crop: Crop, image: number): Crop =>
-    rotation === 0
-      ? crop
-      : rotated(crop, rotation * (2 * angle.uniform(step, image * drawsAnImage) - 1), side);
+  const turned = (crop: Crop, image: number): Crop => {
+    const drawn = isRandom ? operationsOf(random, seed, side, step, image) : null;
+    const own = rotation === 0 ? 0 : rotation * (2 * angle.uniform(step, image * drawsAnImage) - 1);
+    const degrees = own + (drawn?.degrees ?? 0);
+    const moved = drawn === null ? crop : shifted(crop, drawn.across * side, drawn.down * side);
+    return rotation === 0 && degrees === 0 ? moved : rotated(moved, degrees, side);
+  };
   const crop = (image: number): Crop => {
     const draw = (i: number): number => stream.uniform(step, image * drawsAnImage + i);
     const flip = draw(0) < 0.5 && !stays(image);

@@ -50,7 +50,7 @@ function seen(given: Batch, image: number): number[] {
 
 describe('colour jitter', () => {
   test('is torchvision’s three adjustments, in any order', () => {
-    const given = withColours(batch, recipe, normalisation, 2);
+    const given = withColours(batch, recipe, normalisation, side, 2);
     for (let image = 0; image < images; image++)
       for (const order of [
         [0, 1, 2],
@@ -65,7 +65,7 @@ describe('colour jitter', () => {
   });
 
   test('clamps to what a byte holds, and knows the order of the channels', () => {
-    const given = withColours(batch, { ...recipe, colourJitter: 1 }, normalisation, 2);
+    const given = withColours(batch, { ...recipe, colourJitter: 1 }, normalisation, side, 2);
     const bright = { ...given, colours: given.colours?.map((colour) => ({ ...colour, gain: 9 })) };
     expect(Math.max(...seen(bright, 1))).toBeCloseTo(255, 3);
     const turned = Uint8Array.from(data, (_, i) => data[i - (i % 3) + 2 - (i % 3)] ?? 0);
@@ -73,10 +73,11 @@ describe('colour jitter', () => {
       { ...batch, pixels: { kind: 'bytes', data: turned } },
       recipe,
       { ...normalisation, channels: 'bgr' },
+      side,
       2,
     );
     other.colours?.forEach(({ gain, mix, shift }, i) => {
-      const rgb = withColours(batch, recipe, normalisation, 2).colours?.[i];
+      const rgb = withColours(batch, recipe, normalisation, side, 2).colours?.[i];
       expect([gain, ...[...mix].reverse()]).toEqual([rgb?.gain, ...(rgb?.mix ?? [])]);
       expect(shift).toBeCloseTo(rgb?.shift ?? NaN, 9);
     });
@@ -98,7 +99,7 @@ describe('colour jitter', () => {
   });
 
   test('that is off changes no batch, and engines are told of none', () => {
-    expect(withColours(batch, recipeDefaults, normalisation, 2)).toBe(batch);
+    expect(withColours(batch, recipeDefaults, normalisation, side, 2)).toBe(batch);
     const told = (changes: object): object =>
       prepareOptions(
         { ...recipeDefaults, augment: 'none', ...changes },

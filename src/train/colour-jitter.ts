@@ -16,7 +16,8 @@ import type { Batch, Normalisation } from '../engine/engine.ts';
 import type { Recipe } from '../recipe/options.ts';
 import { assert } from '../shared/assert.ts';
 import { randomStream } from '../shared/random.ts';
-import { drawsAnImage, streams } from './augment.ts';
+import { drawsAnImage, streams } from './augment-draws.ts';
+import { operationsOf, type RandomOptions } from './rand-augment.ts';
 
 /** What of red, green and blue makes grey: ITU-R 601-2, as in Pillow and torchvision. */
 const greyOf = [0.299, 0.587, 0.114] as const;
@@ -46,19 +47,26 @@ type Grey = readonly [number, number, number];
 /** A training batch with the colours of its step; as it is where the recipe asks for none. */
 export function withColours(
   batch: Batch,
-  { colourJitter, seed }: Pick<Recipe, 'colourJitter' | 'seed'>,
+  { colourJitter, seed, ...random }: Pick<Recipe, 'colourJitter' | 'seed'> & RandomOptions,
   { channels }: Normalisation,
+  side: number,
   step: number,
 ): Batch {
-  if (colourJitter === 0) return batch;
+  if (colourJitter === 0 && random.randAugment === 0) return batch;
   const { pixels, labels } = batch;
   assert(pixels.kind === 'bytes', 'colours of bytes');
   const [red, green, blue] = greyOf;
   const grey: Grey = channels === 'bgr' ? [blue, green, red] : greyOf;
   const values = pixels.data.length / labels.length;
+  const factors = (image: number): Factors => {
+    const own = factorsOf(colourJitter, seed, step, image);
+    if (random.randAugment === 0) return own;
+    const { factors: drawn } = operationsOf(random, seed, side, step, image);
+    return [own[0] * drawn[0], own[1] * drawn[1], own[2] * drawn[2]];
+  };
   const colours = Array.from(labels, (_, image) =>
     colourOf(
-      factorsOf(colourJitter, seed, step, image),
+      factors(image),
       meanGrey(pixels.data.subarray(image * values, (image + 1) * values), grey),
       grey,
     ),

@@ -5,7 +5,8 @@ import type { Box } from '../engine/augmentation.ts';
 import type { Batch } from '../engine/engine.ts';
 import type { Recipe } from '../recipe/options.ts';
 import { randomStream } from '../shared/random.ts';
-import { drawsAnImage, streams } from './augment.ts';
+import { drawsAnImage, streams } from './augment-draws.ts';
+import { operationsOf, type RandomOptions } from './rand-augment.ts';
 
 /** Area of the rectangle as a share of the image's, and its height to its width, log-uniform. */
 const [scale, ratio] = [
@@ -41,13 +42,22 @@ export function erasedOf(
   return null;
 }
 
-/** A training batch with what its step erases; as it is where the recipe asks for none. */
+/**
+ * A training batch with what its step erases; as it is where the recipe asks for none. An image has one rectangle:
+ * that of random erasing, else what RandAugment drew.
+ */
 export function withErased(
   batch: Batch,
-  recipe: Pick<Recipe, 'randomErasing' | 'seed'>,
+  recipe: Pick<Recipe, 'randomErasing' | 'seed'> & RandomOptions,
   side: number,
   step: number,
 ): Batch {
-  if (recipe.randomErasing === 0) return batch;
-  return { ...batch, erased: Array.from(batch.labels, (_, image) => erasedOf(recipe, side, step, image)) };
+  const { randomErasing, randAugment, seed } = recipe;
+  if (randomErasing === 0 && randAugment === 0) return batch;
+  const drawn = (image: number): Box | null =>
+    randAugment === 0 ? null : operationsOf(recipe, seed, side, step, image).erased;
+  return {
+    ...batch,
+    erased: Array.from(batch.labels, (_, image) => erasedOf(recipe, side, step, image) ?? drawn(image)),
+  };
 }

@@ -7,6 +7,7 @@ import { notMirroredOf } from '../recipe/recipe.ts';
 import { unwrap } from '../shared/result.ts';
 import type { VitModel } from '../vit/parameters.ts';
 import { withCrops } from './augment.ts';
+import { withBlur } from './blur.ts';
 import { withColours } from './colour-jitter.ts';
 import { classCounts, classWeights, withTargets } from './targets.ts';
 import { withErased } from './random-erasing.ts';
@@ -44,9 +45,11 @@ export function stepBatches({
   const weights = classWeights(classCounts(data.train.labels, data.classes.length), recipe);
   const notMirrored = unwrap(notMirroredOf(recipe, data.classes));
   return (step) => {
-    const cropped = withCrops(data.trainBatch(step, images), recipe, model.config, step, notMirrored);
-    const coloured = withColours(cropped, recipe, normalisation, step);
-    const erased = withErased(coloured, recipe, model.config.imageSize, step);
+    const { imageSize } = model.config;
+    const softened = withBlur(data.trainBatch(step, images), recipe, imageSize, step);
+    const cropped = withCrops(softened, recipe, model.config, step, notMirrored);
+    const coloured = withColours(cropped, recipe, normalisation, imageSize, step);
+    const erased = withErased(coloured, recipe, imageSize, step);
     return { ...withTargets(erased, recipe, weights, step), noise: noiseOf(recipe, step) };
   };
 }

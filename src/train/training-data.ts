@@ -40,16 +40,16 @@ export function prepareOptions(
     ...(hasTargets(recipe) ? { targets: true } : {}),
     ...(recipe.mixup > 0 || recipe.cutmix > 0 ? { mixes: true } : {}),
     ...(recipe.cutmix > 0 ? { cuts: true } : {}),
-    ...(recipe.colourJitter > 0 ? { colours: true } : {}),
-    ...(recipe.randomErasing > 0 ? { erases: true } : {}),
-    ...(recipe.rotation > 0 ? { rotates: true } : {}),
+    ...(recipe.colourJitter > 0 || recipe.randAugment > 0 ? { colours: true } : {}),
+    ...(recipe.randomErasing > 0 || recipe.randAugment > 0 ? { erases: true } : {}),
+    ...(recipe.rotation > 0 || recipe.randAugment > 0 ? { rotates: true } : {}),
     ...(noise.path || noise.input ? { noise } : {}),
   };
 }
 
 /** Whether blocks that are frozen make something else of an image from step to step. */
 function isChanging({ augment, ...recipe }: Recipe): boolean {
-  const { rotation, colourJitter, randomErasing, mixup, cutmix, stochasticDepth } = recipe;
-  const chances = [rotation, colourJitter, randomErasing, mixup, cutmix, stochasticDepth];
+  const { rotation, colourJitter, blur, randomErasing, randAugment, mixup, cutmix, stochasticDepth } = recipe;
+  const chances = [rotation, colourJitter, blur, randomErasing, randAugment, mixup, cutmix, stochasticDepth];
   return augment !== 'none' || chances.some((value) => value > 0);
 }

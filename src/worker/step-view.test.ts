@@ -54,7 +54,15 @@ const work = localImageWorker((bytes, { width, height }) => {
 const recipe: Recipe = {
   ...recipeDefaults,
   ...{ steps: 3, batch: 6, augment: 'crop+flip', labelSmoothing: 0.1, classBalance: 'weights' },
-  ...{ rotation: 20, colourJitter: 0.4, randomErasing: 0.5, mixup: 0.4, cutmix: 1 },
+  ...{
+    rotation: 20,
+    colourJitter: 0.4,
+    blur: 0.5,
+    randomErasing: 0.5,
+    randAugment: 3,
+    mixup: 0.4,
+    cutmix: 1,
+  },
 };
 
 test('what is shown of a step is what the run that follows feeds to the network, bit for bit', async () => {

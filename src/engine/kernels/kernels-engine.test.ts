@@ -158,9 +158,22 @@ describe.skipIf(missingGpu !== null)('kernel engine', () => {
     const of = async (engine: Engine, given: Batch): Promise<Gradients> =>
       unwrap(await engine.gradients(given, new Map()));
     const whole = await of(mine, batch);
-    const draws = { augment: 'crop+flip', smallestCrop: 0.35, upsideDown: 'yes', rotation: 25 } as const;
+    const random = { randAugment: 3, randAugmentStrength: 0.5 } as const;
+    const draws = {
+      augment: 'crop+flip',
+      smallestCrop: 0.35,
+      upsideDown: 'yes',
+      rotation: 25,
+      ...random,
+    } as const;
     const cropped: Batch = { ...batch, crops: cropsOf(draws, config.imageSize, 3, 5, 4) };
-    const coloured = withColours(cropped, { colourJitter: 0.8, seed: 3 }, plainNormalisation, 5);
+    const coloured = withColours(
+      cropped,
+      { colourJitter: 0.8, seed: 3, ...random },
+      plainNormalisation,
+      config.imageSize,
+      5,
+    );
     const erased: Batch = {
       ...coloured,
       erased: [null, { left: 3, top: 5, right: 20, bottom: 12 }, null, null],
