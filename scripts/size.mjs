@@ -9,7 +9,7 @@ import { dist } from './setup/paths.mjs';
 /** Largest size of each part in kB (1000 bytes), gzipped. */
 const limits = new Map([
   ['page', 178],
-  ['worker', 416],
+  ['worker', 421],
   ['images', 14],
   ['one-thread', 14],
   ['files', 12],
