@@ -1,4 +1,4 @@
-// Promise: no serious accessibility violation in any place, before a run and after it, in both colour
+// Promise: no accessibility violation in any place, before a run and after it, in both colour
 // themes.
 import type { Page } from '@playwright/test';
 import { expectAccessible } from './accessible.ts';
@@ -14,7 +14,7 @@ async function expectAccessibleIn(page: Page, ...shown: readonly string[]): Prom
   }
 }
 
-test('every place of the start and finished screens have no serious violation', async ({ page }, info) => {
+test('every place of the start and finished screens have no violation', async ({ page }, info) => {
   const pictures = await writePictures(info.outputPath('pictures'), 6);
   await openApp(page);
   await expectAccessibleIn(page, 'Images', 'Model', 'Train');

@@ -27,7 +27,7 @@ export function ModelCard() {
   const shipped = bundled.find(({ id }) => id === bundledId);
   const others = bundled.filter(({ id }) => id !== bundledId);
   return (
-    <Card title="Model" aside={shipped === undefined ? undefined : 'comes with Graft'}>
+    <Card title="Open model" aside={shipped === undefined ? undefined : 'comes with Graft'}>
       {model !== null && (
         <div className={styles.model}>
           <p className={styles.name}>
