@@ -17,7 +17,7 @@ function watch() {
   const frames = [];
   /** @type {number[]} */
   const inputs = [];
-  Object.assign(globalThis, { frames, inputs });
+  Object.assign(globalThis, { frameTimes: frames, inputTimes: inputs });
   let before = performance.now();
   requestAnimationFrame(function next(now) {
     frames.push(now - before);
@@ -61,7 +61,7 @@ try {
     await page.waitForTimeout(500);
     await page.evaluate(() =>
       Object.assign(globalThis, {
-        from: [Reflect.get(globalThis, 'frames').length, Reflect.get(globalThis, 'inputs').length],
+        from: [Reflect.get(globalThis, 'frameTimes').length, Reflect.get(globalThis, 'inputTimes').length],
       }),
     );
     await act();
@@ -69,7 +69,10 @@ try {
     const [frames = [], inputs = []] = /** @type {number[][]} */ (
       await page.evaluate(() => {
         const [a, b] = Reflect.get(globalThis, 'from');
-        return [Reflect.get(globalThis, 'frames').slice(a), Reflect.get(globalThis, 'inputs').slice(b)];
+        return [
+          Reflect.get(globalThis, 'frameTimes').slice(a),
+          Reflect.get(globalThis, 'inputTimes').slice(b),
+        ];
       })
     );
     const sorted = [...frames].sort((a, b) => a - b);
