@@ -31,6 +31,7 @@ const runInPhases: readonly (readonly [string, string, string, readonly string[]
   ['finished', 'Finished', 'All steps are done', ['Start']],
   ['finished, classes alike', 'Finished', 'All steps are done', ['Start']],
   ['many classes', 'Finished', 'All steps are done', ['Start']],
+  ['a large model, finished', 'Finished', 'All steps are done', ['Start']],
   ['exporting', 'Finished', 'All steps are done', []],
   ['exported', 'Finished', 'All steps are done', ['Start']],
   ['images with remarks', 'Ready', 'Everything is ready', ['Start', 'Step']],
