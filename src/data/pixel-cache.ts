@@ -160,6 +160,33 @@ export async function eachPixels(
   return { problems, decoded };
 }
 
+/** Pixels that are in memory anyway, of images in the order of their caches. */
+export function pixelsIn(
+  preprocessing: Preprocessing,
+  parts: readonly { readonly images: readonly ImportedImage[]; readonly cache: PixelCache }[],
+): KeptPixels {
+  const ownKey = pixelKey(preprocessing);
+  const rows = new Map(
+    parts.flatMap(({ images, cache: { sources, pixels, width, height } }) =>
+      Array.from(sources, (source, row) => {
+        const bytes = width * height * 3;
+        return [
+          present(images[source], 'image').id,
+          pixels.subarray(row * bytes, (row + 1) * bytes),
+        ] as const;
+      }),
+    ),
+  );
+  return {
+    has: (key) => Promise.resolve(new Set(key === ownKey ? rows.keys() : [])),
+    read(key, _, wanted, take) {
+      for (const [id, pixels] of key === ownKey ? rows : []) if (wanted.has(id)) take(id, pixels);
+      return Promise.resolve();
+    },
+    writer: () => ({ add: () => Promise.resolve(), close: () => Promise.resolve() }),
+  };
+}
+
 /** How far images are prepared that nobody waits for yet. */
 export interface AheadProgress {
   /** Images whose pixels are kept. */

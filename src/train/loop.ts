@@ -147,7 +147,7 @@ async function probe(task: RunTask, state: RunState, engine: Engine, host: RunHo
   const { weight, bias, strength, validation, answers, validationSeconds } = unwrap(
     await probeStart(engine, task.data, task.plan.batch, watch, isByClass(task.recipe)),
   );
-  host.evaluated(validationSeconds);
+  if (validationSeconds !== null) host.evaluated(validationSeconds);
   const probed = { head: { weight, bias }, strength, validation, test: null };
   const next = withProbe(state, probed, answers);
   unwrap(await engine.writeAdapter(next.adapter));

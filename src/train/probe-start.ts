@@ -7,7 +7,14 @@ import { yieldToEventLoop } from '../shared/event-loop.ts';
 import { FaultError } from '../shared/describe-fault.ts';
 import { cancelled } from '../shared/fault.ts';
 import { ok, type Result } from '../shared/result.ts';
-import { imageAnswersOf, metricsOf, rowsOf, type ImageAnswers, type Metrics } from './evaluation.ts';
+import {
+  imageAnswersOf,
+  metricsOf,
+  rowsOf,
+  type ImageAnswers,
+  type Metrics,
+  type Watch,
+} from './evaluation.ts';
 import { headLogitsInTurn, linearProbe, probeImages, type Probe } from './linear-probe.ts';
 import type { LabelledPixels, TrainingData } from './training-data.ts';
 
@@ -15,8 +22,8 @@ export interface ProbeStart extends Probe {
   /** Of the probe, from the very features that its strength was chosen by. */
   readonly validation: Metrics;
   readonly answers: ImageAnswers;
-  /** What the validation images took the engine. */
-  readonly validationSeconds: number;
+  /** What the validation images took the engine; null where it was not asked. */
+  readonly validationSeconds: number | null;
 }
 
 /** Who watches while the probe is made. */
@@ -42,6 +49,9 @@ export async function probeStart(
   byClass = false,
 ): Promise<Result<ProbeStart>> {
   const total = train.labels.length + validation.labels.length;
+  const how = howComputed(engine, batch);
+  const knownTrain = train.features?.known(how) ?? null;
+  const knownHeld = knownTrain === null ? null : (validation.features?.known(how) ?? null);
   let done = 0;
   const between = (answered: number): Promise<void> => {
     done += answered;
@@ -52,13 +62,15 @@ export async function probeStart(
     await yieldToEventLoop();
     if (signal?.aborted === true) throw new FaultError(cancelled('fit the probe'));
   };
-  onProgress('features', done, total);
-  const known = await rowsOf(engine, 'features', train, batch, { between, signal });
+  // Parts of what is asked for would say little of how long asking takes: it is all or nothing.
+  const isKnown = knownTrain !== null && knownHeld !== null;
+  if (!isKnown) onProgress('features', done, total);
+  const known = isKnown ? ok(knownTrain) : await featuresOf(engine, train, batch, { between, signal });
   if (!known.ok) return known;
   const startedAt = performance.now();
-  const held = await rowsOf(engine, 'features', validation, batch, { between, signal });
+  const held = isKnown ? ok(knownHeld) : await featuresOf(engine, validation, batch, { between, signal });
   if (!held.ok) return held;
-  const validationSeconds = (performance.now() - startedAt) / 1000;
+  const validationSeconds = isKnown ? null : (performance.now() - startedAt) / 1000;
   const chosen = probeImages(train.labels, known.value.shape[1] ?? 0, classes.length);
   const probe = await linearProbe(
     { features: picked(known.value, chosen), labels: Int32Array.from(chosen, (i) => train.labels[i] ?? 0) },
@@ -88,10 +100,30 @@ export async function probeMetrics(
   signal?: AbortSignal,
   byClass = false,
 ): Promise<Result<Metrics>> {
-  const features = await rowsOf(engine, 'features', images, batch, { signal });
+  const known = images.features?.known(howComputed(engine, batch)) ?? null;
+  const features = known === null ? await featuresOf(engine, images, batch, { signal }) : ok(known);
   if (!features.ok) return features;
   const logits = await headLogitsInTurn(features.value, head, yieldToEventLoop);
   return ok(metricsOf(logits, images.labels, byClass));
+}
+
+/** All that decides the bits of features beside model and pixels. */
+function howComputed(engine: Engine, batch: number): string {
+  const { engine: name, backend, adapter } = engine.describe();
+  const { microBatch, storage } = engine.memoryPlan() ?? {};
+  return JSON.stringify([name, backend, adapter, batch, microBatch, storage]);
+}
+
+/** The frozen model's features of all images of a set, which later runs may take. */
+async function featuresOf(
+  engine: Engine,
+  images: LabelledPixels,
+  batch: number,
+  watch: Watch,
+): Promise<Result<NdArray>> {
+  const rows = await rowsOf(engine, 'features', images, batch, watch);
+  if (rows.ok) images.features?.keep(howComputed(engine, batch), rows.value);
+  return rows;
 }
 
 function picked({ data, shape: [, width = 0] }: NdArray, rows: readonly number[]): NdArray {

@@ -2,12 +2,22 @@
 // make it. And what an engine needs to know of them.
 import type { Batch, Pixels, PrepareOptions } from '../engine/engine.ts';
 import type { Recipe } from '../recipe/options.ts';
+import type { NdArray } from '../shared/array.ts';
 import { hasTargets } from './targets.ts';
+
+/** What the frozen model was found to say of images, by how it was computed. */
+export interface KnownFeatures {
+  /** [n, width] in the order of the images; null unless all are known. */
+  known(how: string): NdArray | null;
+  keep(how: string, features: NdArray): void;
+}
 
 export interface LabelledPixels {
   /** Pixels of the images [begin, end), which stay as they are: an engine may read them later. */
   slice(begin: number, end: number): Pixels;
   readonly labels: Int32Array;
+  /** From earlier runs; null or absent where they are not to be shared. */
+  readonly features?: KnownFeatures | null;
 }
 
 export interface TrainingData {

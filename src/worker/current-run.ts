@@ -36,6 +36,7 @@ import type {
   Tried,
 } from './protocol.ts';
 import type { EndedRun, ResultEngine } from './result-engine.ts';
+import { RunMemory } from './run-memory.ts';
 import type { RestoredRun, SavedRuns } from './saved-runs.ts';
 import type { Surroundings } from './surroundings.ts';
 import { Telling } from './telling.ts';
@@ -71,6 +72,7 @@ export class CurrentRun {
   #telling: Telling | null = null;
   /** A model that is tried without a run. */
   #tried: TriedModel | null = null;
+  readonly #memory = new RunMemory();
 
   constructor(
     private readonly events: EventStream,
@@ -151,6 +153,7 @@ export class CurrentRun {
       signal,
       work: images,
       kept: await unlessAborted(pixels.store(), signal),
+      memory: this.#memory.of(model),
     });
     // An engine that cannot be had is told before all images are decoded.
     const refused = await Promise.race([

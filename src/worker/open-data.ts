@@ -16,7 +16,13 @@ import { importImages, type ImportProgress } from '../data/import-images.ts';
 import type { ImportReport, RejectedFile } from '../data/import-report.ts';
 import type { Reading, ReadingOptions } from '../data/reading-options.ts';
 import { pixelFindings } from '../data/pixel-findings.ts';
-import { buildPixelCache, pixelKey, type KeptPixels, type PixelCache } from '../data/pixel-cache.ts';
+import {
+  buildPixelCache,
+  pixelKey,
+  pixelsIn,
+  type KeptPixels,
+  type PixelCache,
+} from '../data/pixel-cache.ts';
 import { originsOf, togetherOf, withTies, type TiedBy, type Together } from '../data/origins.ts';
 import { dealFolds, splitOfFold } from '../data/folds.ts';
 import { splitImages, type Split, type SplitInput } from '../data/split.ts';
@@ -35,6 +41,7 @@ import type {
   SplitName,
   Thumbnail,
 } from './protocol.ts';
+import type { RunMemory } from './run-memory.ts';
 
 /** By what kept edits are found again: digests of images, and how these were read. */
 export interface KeepBy {
@@ -439,6 +446,8 @@ export interface Loading {
   readonly work: ImageWorker;
   /** Pixels from before; null where none are kept. */
   readonly kept: KeptPixels | null;
+  /** What a run before left. */
+  readonly memory?: RunMemory;
 }
 
 /**
@@ -449,16 +458,17 @@ export async function loadPixels(
   open: OpenData,
   preprocessing: Preprocessing,
   seed: number,
-  { onProgress, signal, work, kept }: Loading,
+  { onProgress, signal, work, kept, memory }: Loading,
 ): Promise<Result<LoadedPixels>> {
   const total = open.split.train.length + open.split.validation.length + open.split.test.length;
   let before = 0;
+  const imagesOf = (indices: readonly number[]): EditedImage[] =>
+    indices.map((index) => present(open.images[index], 'image'));
   const load = async (indices: readonly number[]): Promise<Result<PixelCache>> => {
-    const images = indices.map((index) => present(open.images[index], 'image'));
-    const cache = await buildPixelCache(images, preprocessing, work, {
+    const cache = await buildPixelCache(imagesOf(indices), preprocessing, work, {
       onProgress: ({ done }) => onProgress(before + done, total),
       signal,
-      kept,
+      kept: kept ?? memory?.pixels ?? null,
     });
     before += indices.length;
     return cache;
@@ -486,6 +496,16 @@ export async function loadPixels(
   }
   const decoded = (indices: readonly number[], cache: PixelCache): number[] =>
     Array.from(cache.sources, (position) => present(indices[position], 'image'));
+  const set = (indices: readonly number[], cache: PixelCache): LabelledPixels => ({
+    ...labelled(cache),
+    features: memory?.featuresOf(imagesOf(decoded(indices, cache)).map(({ id }) => id)) ?? null,
+  });
+  if (memory !== undefined && kept === null)
+    memory.pixels = pixelsIn(preprocessing, [
+      { images: imagesOf(open.split.train), cache: train.value },
+      { images: imagesOf(open.split.validation), cache: validation.value },
+      { images: imagesOf(open.split.test), cache: test.value },
+    ]);
   return ok({
     split: {
       train: decoded(open.split.train, train.value),
@@ -495,10 +515,10 @@ export async function loadPixels(
     data: {
       classes: open.classes,
       trainImages: train.value.count,
-      train: labelled(train.value),
+      train: set(open.split.train, train.value),
       trainBatch: (step, batch) => gather(train.value, batchIndices(train.value.count, batch, step, seed)),
-      validation: labelled(validation.value),
-      test: test.value.count > 0 ? labelled(test.value) : null,
+      validation: set(open.split.validation, validation.value),
+      test: test.value.count > 0 ? set(open.split.test, test.value) : null,
     },
     rejected,
     decoded: train.value.decoded + validation.value.decoded + test.value.decoded,

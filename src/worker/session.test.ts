@@ -83,19 +83,44 @@ const folder = path.resolve(import.meta.dirname, '../../testdata/reference/micro
 const recipe = { ...recipeDefaults, steps: 4, batch: 6, augment: 'none' } as const;
 const run = { recipe, engine: 'auto', backend: 'cpu' } as const;
 
-/** @param odd every so many of a class look like the next class. */
-const picturesOf = (odd = Infinity): SourceFile[] =>
+/**
+ * @param odd every so many of a class look like the next class.
+ * @param green of all; those of another one have no pixel values in common that a run before could leave.
+ */
+const picturesOf = (odd = Infinity, green = 0): SourceFile[] =>
   ['a', 'b', 'c'].flatMap((name, c) =>
-    Array.from({ length: 8 }, (_, i) =>
-      fileOf(`pictures/${name}/${i}.png`, makePng(40 * ((i + 1) % odd === 0 ? (c + 1) % 3 : c) + i)),
-    ),
+    Array.from({ length: 8 }, (_, i) => {
+      const red = 40 * ((i + 1) % odd === 0 ? (c + 1) % 3 : c) + i;
+      return fileOf(`pictures/${name}/${i}.png`, makePng(red + 256 * green));
+    }),
   );
+
+async function microModel(): Promise<Parameters<Session['openModel']>[0]> {
+  const names = await readdir(folder);
+  const files = await Promise.all(
+    names.map(async (name) => ({ path: name, blob: new Blob([await readFile(path.join(folder, name))]) })),
+  );
+  return { source: { kind: 'files', files }, title: 'micro' };
+}
 
 interface Opened {
   readonly session: Session;
   readonly events: TrainerEvent[];
   /** Waits until the run is in such a phase. */
   readonly phase: (kind: Phase['kind']) => Promise<void>;
+}
+
+async function openPictures(session: Session, files: SourceFile[]): Promise<void> {
+  const asked = {
+    title: 'pictures',
+    role: 'all',
+    reading: autoReading,
+    split: recipe.split,
+    seed: 1,
+  } as const;
+  unwrap(
+    await session.openData({ source: { kind: 'files', files }, ...asked }, new AbortController().signal),
+  );
 }
 
 async function opened(pictures = picturesOf()): Promise<Opened> {
@@ -106,24 +131,8 @@ async function opened(pictures = picturesOf()): Promise<Opened> {
     heard();
   });
   const session = new Session(stream);
-  const names = await readdir(folder);
-  const files = await Promise.all(
-    names.map(async (name) => ({ path: name, blob: new Blob([await readFile(path.join(folder, name))]) })),
-  );
-  unwrap(await session.openModel({ source: { kind: 'files', files }, title: 'micro' }));
-  const asked = {
-    title: 'pictures',
-    role: 'all',
-    reading: autoReading,
-    split: recipe.split,
-    seed: 1,
-  } as const;
-  unwrap(
-    await session.openData(
-      { source: { kind: 'files', files: pictures }, ...asked },
-      new AbortController().signal,
-    ),
-  );
+  unwrap(await session.openModel(await microModel()));
+  await openPictures(session, pictures);
   pieces = [];
   return {
     session,
@@ -165,6 +174,12 @@ test('a run that begins with a single step waits after it', async () => {
   await phase('finished');
 });
 
+/** What neither clock nor memory decide. */
+function measuredOf({ session }: Opened): unknown {
+  const { steps, initialValidation, validation, probe, drops, scalars } = unwrap(session.run.result());
+  return { steps, initialValidation, validation, probe, drops, scalars };
+}
+
 const resultOf = ({ session }: Opened): unknown => unwrap(session.run.result());
 
 test('a start that is stopped at any piece of work leaves all as it was, and Start works again', async () => {
@@ -175,6 +190,7 @@ test('a start that is stopped at any piece of work leaves all as it was, and Sta
   await aRun(one);
   const before = resultOf(one);
   for (let at = 0; at < all.length; at++) {
+    await openPictures(one.session, picturesOf(Infinity, 1 + at));
     pieces = [];
     one.events.length = 0;
     const stop = new AbortController();
@@ -202,6 +218,27 @@ test('a start that is stopped at any piece of work leaves all as it was, and Sta
   expect(unwrap(await one.session.run.proofFile()).size).toBeGreaterThan(0);
   await aRun(one);
   expect(resultOf(one)).toMatchObject({ steps: 4 });
+});
+
+test('runs of the same model and images share pixels and features, whatever their split, and are what they are alone', async () => {
+  const other = { ...run, recipe: { ...recipe, seed: 2 } };
+  const alone = await opened();
+  unwrap(await alone.session.start(other));
+  await alone.phase('finished');
+  const one = await opened();
+  await aRun(one);
+  pieces = [];
+  one.events.length = 0;
+  unwrap(await one.session.start(other));
+  await one.phase('finished');
+  expect(pieces).not.toContain('decode');
+  expect(pieces).not.toContain('features');
+  expect(measuredOf(one)).toEqual(measuredOf(alone));
+  // Another model has features of its own.
+  unwrap(await one.session.openModel(await microModel()));
+  pieces = [];
+  await aRun(one);
+  expect(pieces).toContain('features');
 });
 
 test('a start that a fault ends leaves the run before it as well', async () => {
