@@ -82,14 +82,14 @@ module.exports = {
     },
     // The border between threads is about tfjs, GPUDevice and file handles: pages may do the method's
     // arithmetic.
-    only('state', 'worker', 'understand', 'dmlora', 'recipe', 'vit', 'shared'),
+    only('state', 'worker', 'lab', 'understand', 'dmlora', 'recipe', 'vit', 'shared'),
     {
       name: 'state-sees-client-only',
       severity: 'error',
       from: { path: '^src/state/', pathNot: '/testing/' },
       to: { path: '^src/worker/', pathNot: '^src/worker/(client|protocol)\\.ts$' },
     },
-    only('ui', 'state', 'worker', 'understand', 'dmlora', 'recipe', 'vit', 'shared'),
+    only('ui', 'state', 'worker', 'lab', 'understand', 'dmlora', 'recipe', 'vit', 'shared'),
     {
       name: 'ui-sees-protocol-types',
       severity: 'error',

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { recipeDefaults } from '../recipe/recipe.ts';
 import { analyse, type Analysis } from './analysis.ts';
 import { probeArm, readArms, taskOf, trialsOf } from './arms.ts';
+import { baselinesOf } from './baselines.ts';
 import { curvesOf } from './few-shot.ts';
 import { pictureOf } from './picture.ts';
 import { pointsText, rangeText, reportOf, runRows, verdictSentence } from './report.ts';
@@ -107,6 +108,25 @@ describe('arms', () => {
     ]);
     expect(trials[2]?.recipe).toMatchObject({ seed: 2, split: { trainPerClass: 4 } });
     expect(trials[4]?.recipe.split.trainPerClass).toBe(null);
+  });
+});
+
+describe('baselines of a recipe', () => {
+  const of = (dmlora: Partial<typeof recipeDefaults.dmlora>): string[] =>
+    baselinesOf({ ...recipeDefaults, dmlora: { ...recipeDefaults.dmlora, ...dmlora } }).map(
+      ({ name }) => name,
+    );
+
+  test('are LoRA at the rank of one branch, of those left and of all, and the recipe without its parts', () => {
+    const parts = ['branches alone', 'dropping alone', 'scalars alone'];
+    expect(of({})).toEqual(['LoRA, rank 4', 'LoRA, rank 8', 'LoRA, rank 16', ...parts]);
+    // Rank 48 is no choice of one branch.
+    expect(of({ branches: 6, branchesEnd: 2, rank: 8 }).slice(0, 2)).toEqual([
+      'LoRA, rank 8',
+      'LoRA, rank 16',
+    ]);
+    expect(of({ branches: 1, dropMode: 'none', scalars: 'off', rank: 8 })).toEqual(['LoRA, rank 8']);
+    expect(of({ dropMode: 'none' })).toEqual(['LoRA, rank 4', 'LoRA, rank 16', 'branches alone']);
   });
 });
 

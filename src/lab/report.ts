@@ -31,7 +31,7 @@ export function rangeText(interval: Interval): string | null {
 const percentText = (share: number): string => (100 * share).toFixed(1);
 
 /** "0.012", and "< 0.001". */
-function pText(p: number | null): string {
+export function pText(p: number | null): string {
   if (p === null) return '–';
   return p < 0.001 ? '< 0.001' : p.toFixed(3);
 }

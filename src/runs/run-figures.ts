@@ -46,7 +46,16 @@ export interface RunFigures {
   readonly keptStep: number;
   readonly validation: Metrics | null;
   readonly test: Metrics | null;
+  /** Of the linear probe that it began with; null where its head began otherwise. */
+  readonly probe: { readonly validation: Metrics; readonly test: Metrics | null } | null;
+  /** Whether the result has scalars of a stage 2; null without one. */
+  readonly scalarsKept: boolean | null;
+  readonly diverged: boolean;
   readonly seconds: number;
+  /** Of them, those of the steps. */
+  readonly stepSeconds: number;
+  /** The most that its engine held at once. */
+  readonly peakBytes: number;
   /** Of the result; null in a run that was saved before it was kept. */
   readonly marks: ImageMarks | null;
 }
@@ -82,7 +91,10 @@ export async function figuresOf(id: string, { facts, state }: SavedRun): Promise
     keptStep: state.verdict?.keptStep ?? state.step,
     validation: state.validation ?? state.evaluations.at(-1)?.validation ?? null,
     test: state.test,
-    seconds: state.seconds,
+    probe: state.probe === null ? null : { validation: state.probe.validation, test: state.probe.test },
+    scalarsKept: state.verdict?.scalarsKept ?? null,
+    diverged: state.verdict !== null && state.verdict.diverged !== null,
+    ...{ seconds: state.seconds, stepSeconds: state.stepSeconds, peakBytes: state.peakBufferBytes },
     marks: marksOf(state.answers, images.labels.subarray(train, train + validation), held.order),
   };
 }

@@ -1,6 +1,7 @@
 // What the page does with several runs: makes a queue, trains one run after the other, and reads what they
 // reached. A run that fails is told and the rest goes on; a stop ends the run under way and leaves the rest. After
 // a reload it goes on where it was: what the next run is made of comes from a run of the queue that is kept.
+import type { Arm } from '../lab/arms.ts';
 import type { Recipe } from '../recipe/options.ts';
 import { faultSentence } from '../shared/describe-fault.ts';
 import { cancelled, isCancelled, type Fault } from '../shared/fault.ts';
@@ -19,6 +20,8 @@ import { savedRunsStore } from './saved-runs-store.ts';
 export interface QueueActions {
   /** Trains a run for each of so many folds of the open images, by the recipe of the form. */
   checkByFolds(folds: number): Promise<void>;
+  /** Trains every arm with every seed on the open images, all with the split that the form says. */
+  compareArms(arms: readonly Arm[], seeds: readonly number[]): Promise<void>;
   /** Goes on with what waits, and begins anew what was stopped or failed. */
   continueQueue(): Promise<void>;
   /** Puts a queue away; its runs stay in the list. */
@@ -53,8 +56,26 @@ function foldItems(recipe: Recipe, folds: number, images: string): QueueItem[] {
     name: `${images}, fold ${i + 1} of ${folds}`,
     label: `Fold ${i + 1}`,
     recipe: { ...recipe, split: { ...recipe.split, folds, fold: i + 1 } },
-    ...{ state: 'waiting' as const, why: null, seconds: null },
+    ...{ trial: null, state: 'waiting' as const, why: null, seconds: null },
   }));
+}
+
+/** The runs of a comparison: all arms of a seed, which are pairs, before the next seed. */
+function armItems(
+  { split }: Recipe,
+  arms: readonly Arm[],
+  seeds: readonly number[],
+  images: string,
+): QueueItem[] {
+  return seeds.flatMap((seed) =>
+    arms.map(({ name: arm, recipe }) => ({
+      id: crypto.randomUUID(),
+      name: `${images}, ${arm}, seed ${seed}`,
+      label: `${arm}, seed ${seed}`,
+      recipe: { ...recipe, split, seed },
+      ...{ trial: { arm, seed }, state: 'waiting' as const, why: null, seconds: null },
+    })),
+  );
 }
 
 /** How a run came to its end. */
@@ -184,17 +205,25 @@ export function createQueue({ runs, saved, alone, awake }: Parts): Queues {
     }
   }
 
+  /** Makes a queue for the open model and images, and begins with it. */
+  async function beginQueue(
+    kind: Queue['kind'],
+    itemsOf: (recipe: Recipe, images: string) => readonly QueueItem[],
+  ): Promise<void> {
+    const { recipe, backend } = recipeStore.getState();
+    const [model, data] = [modelStore.getState().model, dataStore.getState().data];
+    if (recipe === null || model === null || data === null || queueStore.getState().going) return;
+    const items = itemsOf(recipe, data.title);
+    const queue = { kind, model: model.title, images: data.title, backend, items };
+    queueStore.setState({ queue: { ...queue, stopped: false }, figures: new Map() });
+    await goOn();
+  }
+
   return {
     actions: {
-      async checkByFolds(folds) {
-        const { recipe, backend } = recipeStore.getState();
-        const [model, data] = [modelStore.getState().model, dataStore.getState().data];
-        if (recipe === null || model === null || data === null || queueStore.getState().going) return;
-        const items = foldItems(recipe, folds, data.title);
-        const queue = { kind: 'folds', model: model.title, images: data.title, backend, items } as const;
-        queueStore.setState({ queue: { ...queue, stopped: false }, figures: new Map() });
-        await goOn();
-      },
+      checkByFolds: (folds) => beginQueue('folds', (recipe, images) => foldItems(recipe, folds, images)),
+      compareArms: (arms, seeds) =>
+        beginQueue('arms', (recipe, images) => armItems(recipe, arms, seeds, images)),
       async continueQueue() {
         await saved.loadRuns();
         queueStore.setState(({ queue }) =>

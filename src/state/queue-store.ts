@@ -18,6 +18,8 @@ export interface QueueItem {
   /** "Fold 2". */
   readonly label: string;
   readonly recipe: Recipe;
+  /** Which arm and seed of a comparison it is; null in a check by folds. */
+  readonly trial: { readonly arm: string; readonly seed: number } | null;
   readonly state: QueueState;
   /** Why it failed, as a sentence. */
   readonly why: string | null;
@@ -26,7 +28,8 @@ export interface QueueItem {
 }
 
 export interface Queue {
-  readonly kind: 'folds';
+  /** What its runs are for: an accuracy of all images, or which recipe is better. */
+  readonly kind: 'folds' | 'arms';
   readonly model: string;
   readonly images: string;
   readonly backend: BackendChoice;
@@ -46,7 +49,7 @@ export interface QueueStore {
 const key = 'graft-queue';
 
 const schema = v.object({
-  kind: v.picklist(['folds']),
+  kind: v.picklist(['folds', 'arms']),
   model: v.string(),
   images: v.string(),
   backend: v.picklist(['auto', 'webgpu', 'wasm', 'cpu']),
@@ -57,6 +60,7 @@ const schema = v.object({
       name: v.string(),
       label: v.string(),
       recipe: v.unknown(),
+      trial: v.optional(v.nullable(v.object({ arm: v.string(), seed: v.number() })), null),
       state: v.picklist(['waiting', 'going', 'done', 'stopped', 'failed']),
       why: v.nullable(v.string()),
       seconds: v.nullable(v.number()),

@@ -1,5 +1,6 @@
 // Several runs one after the other, over a client without a worker: folds, a run that fails, a stop, a reload.
 import { beforeEach, describe, expect, it } from 'vitest';
+import { analyse } from '../lab/analysis.ts';
 import { recipeDefaults } from '../recipe/recipe.ts';
 import { pooledFolds } from '../understand/folds.ts';
 import type { Commands } from '../worker/protocol.ts';
@@ -9,6 +10,7 @@ import { runStore } from './run-store.ts';
 import { savedRunsStore } from './saved-runs-store.ts';
 import type { FakeClient } from './testing/fake-client.ts';
 import { emptyStores, settled, started } from './testing/started-trainer.ts';
+import { trialOf } from './trial-of.ts';
 
 beforeEach(emptyStores);
 
@@ -172,4 +174,58 @@ it('answers out of fold are counted once, together and each by itself', () => {
   expect(pooled.interval[0]).toBeCloseTo(0.3589, 3);
   expect(pooled.interval[1]).toBeCloseTo(0.9178, 3);
   expect(Array.from(pooled.confusion.counts)).toEqual([2, 1, 0, 1, 2, 0, 0, 0, 1]);
+});
+
+describe('a comparison of recipes', () => {
+  const arms = [
+    { name: 'as it is', recipe: recipeDefaults },
+    { name: 'wide', recipe: { ...recipeDefaults, seed: 9, dmlora: { ...recipeDefaults.dmlora, rank: 8 } } },
+  ] as const;
+
+  it('trains all recipes of a seed before the next, on one split, and its runs are pairs', async () => {
+    const [trainer, client] = await started({ steps: 20, depth: 1 });
+    const whole = trainer.compareArms(arms, [1, 2, 3]);
+    await settled();
+    for (let i = 0; i < 6; i++) await playOne(client);
+    await whole;
+    expect(states()).toEqual(Array.from({ length: 6 }, () => 'done'));
+    const { split } = recipeStore.getState().recipe ?? recipeDefaults;
+    expect(startsOf(client).map(({ recipe }) => recipe)).toMatchObject(
+      [1, 2, 3].flatMap((seed) => [
+        { seed, split, dmlora: { rank: 4 } },
+        { seed, split, dmlora: { rank: 8 } },
+      ]),
+    );
+    expect(startsOf(client)[3]?.queued).toMatchObject({ again: true, name: 'Set, wide, seed 2' });
+    const { queue, figures } = queueStore.getState();
+    const records = (queue?.items ?? []).flatMap((item) => {
+      const known = figures.get(item.id);
+      const record = known === undefined ? null : trialOf(item, known);
+      return record === null ? [] : [record];
+    });
+    const { comparisons, judge } = analyse(records, ['as it is', 'wide']);
+    expect(judge).toBe('test');
+    expect(comparisons.map(({ arm, all }) => [arm, all.pairs])).toEqual([
+      ['wide', 3],
+      ['linear probe', 3],
+    ]);
+  });
+
+  it('is kept over a reload with what each run is, and a queue from before there were any still goes on', async () => {
+    const [trainer] = await started({ steps: 20, depth: 1 });
+    void trainer.compareArms(arms, [1]);
+    await settled();
+    const { queue } = queueStore.getState();
+    const kept = queueOf(JSON.stringify(queue));
+    expect(kept?.items.map(({ trial }) => trial)).toEqual([
+      { arm: 'as it is', seed: 1 },
+      { arm: 'wide', seed: 1 },
+    ]);
+    const older = {
+      ...queue,
+      kind: 'folds',
+      items: queue?.items.map((item) => ({ ...item, trial: undefined })),
+    };
+    expect(queueOf(JSON.stringify(older))?.items.map(({ trial }) => trial)).toEqual([null, null]);
+  });
 });

@@ -43,7 +43,8 @@ export function fakeFigures(run: ListedRun, at: number, isSilent: boolean): RunF
     keptStep: run.step,
     validation: { loss: 0.42 + 0.03 * at, accuracy },
     test: { loss: 0.5, accuracy: accuracy - 0.01 },
-    seconds: 38 + at,
+    probe: { validation: { loss: 0.6, accuracy: 0.7 }, test: { loss: 0.65, accuracy: 0.69 } },
+    ...{ scalarsKept: true, diverged: false, seconds: 38 + at, stepSeconds: 30 + at, peakBytes: 111e6 },
     marks: isSilent
       ? null
       : {

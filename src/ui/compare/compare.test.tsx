@@ -16,7 +16,8 @@ import './CompareCard.tsx';
 
 vi.mock('../charts/LineChart.tsx', () => ({ LineChart: () => null }));
 
-const box = (name: RegExp): HTMLInputElement => screen.getByRole('checkbox', { name });
+const box = (name: RegExp): HTMLInputElement =>
+  within(screen.getByTestId('compare-picker')).getByRole('checkbox', { name });
 
 async function choose(...names: RegExp[]): Promise<void> {
   for (const name of names)

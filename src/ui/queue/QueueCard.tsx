@@ -1,20 +1,19 @@
 // Several runs for one question: how good a model of this recipe is, when there are few images. Offers to
 // check it by folds and says what that takes, shows how far it is, and what came out. Loaded behind the rest.
-import { useEffect, useState } from 'react';
-import { plainText } from '../../shared/plain-text.ts';
-import { isActive } from '../../state/controls.ts';
+import { useState } from 'react';
 import { splitSize, useData } from '../../state/data-store.ts';
 import { useForecast } from '../../state/forecast-store.ts';
-import { nextItem, useQueue, type Queue, type QueueItem } from '../../state/queue-store.ts';
+import { useQueue } from '../../state/queue-store.ts';
 import { useRecipe } from '../../state/recipe-store.ts';
-import { useRun } from '../../state/run-store.ts';
 import { Button } from '../parts/Button.tsx';
 import { Card } from '../parts/Card.tsx';
-import { aboutText, countText, durationText, percentText, wholeText } from '../parts/words.ts';
+import { aboutText, countText, wholeText } from '../parts/words.ts';
+import { addressOf } from '../place.ts';
 import { useTrainer } from '../trainer-context.ts';
 import { useControls } from '../use-controls.ts';
 import { FoldsResult } from './FoldsResult.tsx';
 import styles from './Queue.module.css';
+import { QueueProgress } from './QueueProgress.tsx';
 
 /** Fewer validation images than these leave an accuracy open by more than ten points or so. */
 const fewToValidate = 100;
@@ -24,7 +23,19 @@ export default function QueueCard() {
   const queue = useQueue((state) => state.queue);
   return (
     <Card title="Check it by folds" id="folds" aside="several runs, each image validated once">
-      {queue === null ? <Offer /> : <Progress queue={queue} />}
+      {queue === null && <Offer />}
+      {queue?.kind === 'folds' && (
+        <QueueProgress queue={queue}>
+          <FoldsResult queue={queue} />
+        </QueueProgress>
+      )}
+      {queue?.kind === 'arms' && (
+        <p>
+          A comparison of recipes is there, under{' '}
+          <a href={addressOf('understand', 'compare')}>Compare runs</a>. When it is put away, folds can be
+          trained.
+        </p>
+      )}
     </Card>
   );
 }
@@ -67,80 +78,6 @@ function Offer() {
           </span>
         )}
       </div>
-    </>
-  );
-}
-
-function stateWords({ state, seconds, why }: QueueItem): string {
-  switch (state) {
-    case 'waiting':
-      return 'waits';
-    case 'going':
-      return 'is under way';
-    case 'done':
-      return seconds === null ? 'done' : `done in ${durationText(seconds)}`;
-    case 'stopped':
-      return 'stopped, and not counted';
-    case 'failed':
-      return `failed: ${why ?? ''}`;
-    default:
-      return state satisfies never;
-  }
-}
-
-function Progress({ queue }: { readonly queue: Queue }) {
-  const going = useQueue((state) => state.going);
-  const figures = useQueue((state) => state.figures);
-  const trainer = useTrainer();
-  const { start } = useControls();
-  const active = useRun(({ phase }) => isActive(phase));
-  const { items, images, model } = queue;
-  const left = items.filter(({ state }) => state !== 'done').length;
-  const done = items.length - left;
-  useEffect(() => {
-    if (!going && done > figures.size) void trainer.readQueue();
-  }, [trainer, going, done, figures]);
-  return (
-    <>
-      <p>
-        <bdi>{plainText(images, 80)}</bdi> on <bdi>{plainText(model, 80)}</bdi>:{' '}
-        {left === 0
-          ? `all ${items.length} runs are done. `
-          : `${done} of ${items.length} runs ${done === 1 ? 'is' : 'are'} done. `}
-        Each is in the list of runs too, with its model.
-      </p>
-      <ol className={styles.items} data-testid="queue" data-going={going} data-done={done}>
-        {items.map((item) => {
-          const validation = figures.get(item.id)?.validation ?? null;
-          return (
-            <li key={item.id} data-state={item.state}>
-              <span className={styles.label}>{item.label}</span>{' '}
-              <span className={styles.soft}>
-                {stateWords(item)}
-                {validation !== null && `, ${percentText(validation.accuracy)} right`}
-              </span>
-            </li>
-          );
-        })}
-      </ol>
-      {!going && (
-        <div className={styles.actions}>
-          {left > 0 && (
-            <Button
-              variant="primary"
-              icon="play"
-              held={active || (!start && nextItem(queue)?.state !== 'going')}
-              onClick={() => void trainer.continueQueue()}
-            >
-              {done === 0 ? 'Train them' : `Train the other ${left}`}
-            </Button>
-          )}
-          <Button variant="quiet" onClick={() => trainer.leaveQueue()}>
-            Put it away
-          </Button>
-        </div>
-      )}
-      {done > 0 && <FoldsResult queue={queue} />}
     </>
   );
 }
