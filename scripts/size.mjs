@@ -8,8 +8,9 @@ import { dist } from './setup/paths.mjs';
 
 /** Largest size of each part in kB (1000 bytes), gzipped. */
 const limits = new Map([
-  ['page', 178],
-  ['worker', 421],
+  ['page', 175],
+  ['worker', 424],
+  ['several', 22],
   ['images', 14],
   ['one-thread', 14],
   ['files', 12],
@@ -56,6 +57,8 @@ function partOf(name) {
   )
     return 'understand';
   if (/^(?:calibration|Camera|ConfusionView|ImageGrid|csv)-/.test(name)) return 'understand';
+  // What compares several runs and trains them.
+  if (/^(?:CompareCard|QueueCard|QueueProgress)-/.test(name)) return 'several';
   // What looks through all images and edits them.
   if (/^(?:GalleryCard|worker-(?:edit-images|kept-edits|write-set))-/.test(name)) return 'gallery';
   // What places show that are not the first.
@@ -92,7 +95,7 @@ for (const [part, bytes] of sizes) {
 }
 
 // What a first visit fetches for the later ones, models and images included.
-const keptLimit = 14_150;
+const keptLimit = 14_200;
 const kept = (await keptFiles(dist)).reduce((sum, { bytes }) => sum + bytes, 0) / 1000;
 console.log(`offline  ${kept.toFixed(1).padStart(7)} kB kept in the browser of at most ${keptLimit} kB`);
 if (kept > keptLimit) process.exitCode = 1;

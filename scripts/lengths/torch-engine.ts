@@ -79,6 +79,18 @@ const bytesOf = (pixels: Pixels): Uint8Array => {
   return pixels.data;
 };
 
+/** What this engine follows of a batch; anything else would be passed over without a word. */
+const followed = new Set(['pixels', 'labels', 'images', 'crops']);
+
+function refuseOthers(batch: Batch): void {
+  const [other] =
+    Object.entries(batch).find(([name, value]) => value !== undefined && !followed.has(name)) ?? [];
+  if (other !== undefined)
+    throw new Error(
+      `torch_engine.py does not follow "${other}" of a batch: take recipes without it, or --backend wasm`,
+    );
+}
+
 export class TorchEngine implements Engine {
   #adapter: Adapter | null = null;
   #reports: Promise<StepReport>[] = [];
@@ -105,7 +117,9 @@ export class TorchEngine implements Engine {
     return this.writeAdapter(adapter);
   }
 
-  step({ pixels, labels, crops }: Batch, control: StepControl): void {
+  step(batch: Batch, control: StepControl): void {
+    refuseOthers(batch);
+    const { pixels, labels, crops } = batch;
     const question = { what: 'step', labels: [...labels], control, ...(crops ? { crops } : {}) };
     this.#reports.push(
       this.torch

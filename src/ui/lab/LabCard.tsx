@@ -68,7 +68,7 @@ function named(arms: readonly Offered[]): Offered[] {
 function offeredArms(recipe: Recipe, runs: readonly ListedRun[], ofFiles: readonly Arm[]): Offered[] {
   return named([
     { name: ownName, recipe, about: 'that of the form: the others are compared with it' },
-    ...baselinesOf(recipe).map((arm) => ({ ...arm, about: 'this recipe but for that' })),
+    ...baselinesOf(recipe).map((arm) => ({ ...arm, about: 'made from this recipe' })),
     ...ofFiles.map((arm) => ({ ...arm, about: 'of a file' })),
     ...runs.map((run) => ({ name: run.name, recipe: run.recipe, about: 'the recipe of a run' })),
   ]);
