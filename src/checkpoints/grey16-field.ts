@@ -9,7 +9,13 @@ export const grey16Field = 'graft_grey16';
 
 /** The preprocessing with the window that the field states, if it states one. Throws a FieldError. */
 export function withGrey16Field(preprocessing: Preprocessing, value: unknown): Preprocessing {
-  if (value == null) return preprocessing;
+  const grey16 = windowStated(value);
+  return grey16 === null ? preprocessing : { ...preprocessing, grey16 };
+}
+
+/** The window that the field states; null where it is missing. Throws a FieldError. */
+export function windowStated(value: unknown): Grey16Window | null {
+  if (value == null) return null;
   const fields = fieldsOf(value, `"${grey16Field}"`);
   const [kind, given] = [fields.get('kind'), fields.get('percentiles')];
   const [first, last] = Array.isArray(given) ? given.map(finite) : [NaN, NaN];
@@ -17,8 +23,8 @@ export function withGrey16Field(preprocessing: Preprocessing, value: unknown): P
   if (!(percentiles[0] >= 0 && percentiles[0] < percentiles[1] && percentiles[1] <= 100))
     throw new FieldError(`"${grey16Field}" names no two percentiles.`);
   const [low, high] = [finite(fields.get('low')), finite(fields.get('high'))];
-  if (kind === 'image') return { ...preprocessing, grey16: { kind, percentiles } };
-  if (kind === 'set' && low <= high) return { ...preprocessing, grey16: { kind, percentiles, low, high } };
+  if (kind === 'image') return { kind, percentiles };
+  if (kind === 'set' && low <= high) return { kind, percentiles, low, high };
   throw new FieldError(`"${grey16Field}" is neither the window of an image nor that of a set.`);
 }
 

@@ -295,16 +295,21 @@ async function aboutOf({ path, files: own }: Weights, files: readonly SourceFile
 }
 
 /** The files of the shallowest adapter; null where there is none. */
-export function adapterFiles(
-  files: readonly SourceFile[],
-): { readonly config: SourceFile | null; readonly weights: SourceFile | null } | null {
+export function adapterFiles(files: readonly SourceFile[]): {
+  readonly config: SourceFile | null;
+  readonly weights: SourceFile | null;
+  /** Of Graft's own folders: how its images were seen, where the base does not say it. */
+  readonly preprocessor: SourceFile | null;
+} | null {
   const parts = files.filter(({ path }) =>
     /^adapter_(config\.json|model\.(safetensors|bin))$/i.test(baseName(path)),
   );
   const [first] = [...parts].sort((a, b) => a.path.split('/').length - b.path.split('/').length);
   if (first === undefined) return null;
-  const own = parts.filter(({ path }) => folderOf(path) === folderOf(first.path));
+  const beside = files.filter(({ path }) => folderOf(path) === folderOf(first.path));
+  const own = parts.filter((part) => beside.includes(part));
   return {
+    preprocessor: named(beside, 'preprocessor_config.json') ?? null,
     config: named(own, 'adapter_config.json') ?? null,
     weights: named(own, 'adapter_model.safetensors') ?? null,
   };

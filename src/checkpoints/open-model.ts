@@ -4,12 +4,17 @@ import {
   outputSizeOf,
   preparationWords,
   resizedPreprocessing,
+  withGrey16,
   type Preprocessing,
 } from '../data/preprocessing.ts';
 import { readJsonText, stringOf } from '../formats/json.ts';
 import { libraries, parseModelConfig } from './libraries.ts';
 import type { ModelConfigFile } from './model-config.ts';
-import { imageProcessorIn, parsePreprocessorConfig } from './transformers/preprocessor-config.ts';
+import {
+  grey16Stated,
+  imageProcessorIn,
+  parsePreprocessorConfig,
+} from './transformers/preprocessor-config.ts';
 import type { SafetensorsHeader } from '../formats/safetensors.ts';
 import { sizeOf } from '../shared/array.ts';
 import type { BadFileReason } from '../shared/fault.ts';
@@ -172,7 +177,9 @@ export async function understandModel(
   ];
   const prepared = await preprocessingOf(beside, config.value, stored.value, notes);
   if (!prepared.ok) return prepared;
-  const sized = atImageSize(stored.value, prepared.value, imageSize, notes);
+  const seen = await asAdapterSees(prepared.value, adapter);
+  if (!seen.ok) return seen;
+  const sized = atImageSize(stored.value, seen.value, imageSize, notes);
   if (!sized.ok) return sized;
   const { checkpoint, preprocessing } = sized.value;
   const problem = (await options.loadingProblem?.(checkpoint.config)) ?? null;
@@ -245,11 +252,25 @@ async function withAdapter(
   return ok({ ...file, config: labels.length > 0 ? { ...config, labels } : config, start: null });
 }
 
+/** With the window of 16-bit grey that lies beside an adapter: what it learned it learned through that. */
+async function asAdapterSees(
+  preprocessing: Preprocessing,
+  adapter: AdapterBeside | null,
+): Promise<Result<Preprocessing>> {
+  const file = adapter === null ? null : (adapterFiles(adapter.files)?.preprocessor ?? null);
+  if (file === null) return ok(preprocessing);
+  const text = await readJsonText(file.blob, 'preprocessor_config.json');
+  if (!text.ok) return text;
+  const window = grey16Stated(text.value, 'preprocessor_config.json');
+  if (!window.ok) return window;
+  return ok(window.value === null ? preprocessing : withGrey16(preprocessing, window.value));
+}
+
 /** Of an adapter's files those that are read. */
 function adapterSources(adapter: AdapterBeside | null): AdapterBeside | null {
   if (adapter === null) return null;
-  const { config = null, weights = null } = adapterFiles(adapter.files) ?? {};
-  return { ...adapter, files: [config, weights].filter((file) => file !== null) };
+  const { config = null, weights = null, preprocessor = null } = adapterFiles(adapter.files) ?? {};
+  return { ...adapter, files: [config, weights, preprocessor].filter((file) => file !== null) };
 }
 
 /** timm writes the licence of its weights into pretrained_cfg. */

@@ -9,6 +9,7 @@ import { localImageWorker } from './image-work.ts';
 import { importImages } from './import-images.ts';
 import type { ImportReport } from './import-report.ts';
 import { pixelKey } from './pixel-cache.ts';
+import { readPngHeader } from './png-header.ts';
 import { grey16OfPng } from './png-pixels.ts';
 import { withGrey16, type Grey16Window, type Preprocessing } from './preprocessing.ts';
 import { autoReading, type ReadingOptions } from './reading-options.ts';
@@ -112,6 +113,32 @@ describe('the samples', () => {
     );
     expect([...woven.values]).toEqual(values);
     expect(woven.alpha?.[40]).toBe(0);
+  });
+
+  test('of a PNG with an alpha channel, interlaced or not, and through a window it lies over white', async () => {
+    const values = camera(4);
+    const alpha = values.map((_, i) => (i % 3 === 0 ? 0 : i % 3 === 1 ? 0x80ff : 65_535));
+    for (const interlaced of [false, true]) {
+      const file = grey16Png(width, height, values, { alpha, interlaced });
+      expect(readPngHeader(file)).toMatchObject({ ok: true, value: { grey16: true, alpha: true } });
+      const samples = await grey16OfPng(file);
+      expect([...samples.values]).toEqual(values);
+      expect([...(samples.alpha ?? [])]).toEqual(alpha.map((value) => value >> 8));
+    }
+    const found = await seen(grey16Png(width, height, values, { alpha }), ofImage);
+    const opaque = levels(values, values);
+    found.forEach((level, i) => {
+      const share = (alpha[i] ?? 0) >> 8;
+      expect(Math.abs(level - (255 - (share * (255 - (opaque[i] ?? 0))) / 255))).toBeLessThanOrEqual(1);
+    });
+    const report = unwrap(
+      await importImages([fileOf('a/1.png', grey16Png(width, height, values, { alpha }))], { work }),
+    );
+    expect(report.images[0]?.stored).toMatchObject({
+      range: [Math.min(...values), Math.max(...values)],
+      dark: true,
+    });
+    expect(report.reading.choices.map(({ option }) => option)).toContain('grey16');
   });
 
   test('of a PNG that Pillow filtered', async () => {

@@ -48,7 +48,10 @@ function textOf(kind: PixelFindingKind, images: readonly Image[], window: Grey16
   const carry = `${length.toLocaleString('en')} ${length === 1 ? 'image carries' : 'images carry'}`;
   switch (kind) {
     case 'grey-16': {
-      const pillow = `Pillow's convert("RGB"), which most Python loaders call, makes everything above 255 white instead.`;
+      const alpha = images.some(({ header }) => header.alpha)
+        ? ' (with an alpha channel it takes the high byte)'
+        : '';
+      const pillow = `Pillow's convert("RGB"), which most Python loaders call, makes everything above 255 white instead${alpha}.`;
       if (window !== null)
         return (
           `${are} grey of 16 bits, ${length === 1 ? 'which is' : 'each of them'} spread over 8 bits ` +

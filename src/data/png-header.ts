@@ -50,7 +50,7 @@ export function readPngHeader(bytes: Uint8Array): HeaderResult {
       if (!hasPixels) return broken('This PNG holds no pixels.');
       return headerOf({
         ...{ format: 'png', width, height, bitDepth, alpha, frames, orientation },
-        grey16: colour === 0 && bitDepth === 16,
+        grey16: (colour === 0 || colour === 4) && bitDepth === 16,
         colours: coloursOf(colours),
       });
     }

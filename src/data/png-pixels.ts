@@ -91,16 +91,22 @@ function partsOf(bytes: Uint8Array): PngParts {
   };
 }
 
-/** The samples of a PNG of 16-bit grey, whole; throws where its data does not inflate or ends early. */
+/** The samples of a PNG of 16-bit grey, with alpha or without, whole; throws where its data does not inflate or ends early. */
 export async function grey16OfPng(bytes: Uint8Array): Promise<Grey16Samples> {
   const png = partsOf(bytes);
   const { width, height, transparency } = png;
   const values = new Uint16Array(width * height); // [height, width]
+  const alpha = png.colour === 4 ? new Uint8Array(width * height) : null; // [height, width]
+  const pixelBytes = alpha === null ? 2 : 4;
   await inflateRows(png, (row, pixels, [x, y, step]) => {
     const view = viewOf(row);
-    for (let i = 0; i < pixels; i++) values[y * width + x + i * step] = view.getUint16(2 * i);
+    for (let i = 0; i < pixels; i++) {
+      values[y * width + x + i * step] = view.getUint16(pixelBytes * i);
+      if (alpha !== null) alpha[y * width + x + i * step] = view.getUint8(pixelBytes * i + 2);
+    }
     return true;
   });
+  if (alpha !== null) return { width, height, values, alpha };
   if (transparency.length < 2) return { width, height, values, alpha: null };
   const key = viewOf(transparency).getUint16(0);
   return { width, height, values, alpha: Uint8Array.from(values, (value) => (value === key ? 0 : 255)) };
@@ -217,7 +223,7 @@ function rowReader(
   return {
     read: (row, pixels) => {
       if (grey16) {
-        for (let at = 0; at + 1 < row.length; at += 2) {
+        for (let at = 0; at + 1 < row.length; at += 2 * channels) {
           const value = ((row[at] ?? 0) << 8) | (row[at + 1] ?? 0);
           if (value < low) low = value;
           if (value > high) high = value;

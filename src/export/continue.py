@@ -199,6 +199,8 @@ def read_picture(path, p):
     key = image.info.get("transparency")
     with open(path, "rb") as file:
         head = file.read(26)
+    if head.startswith(b"\x89PNG") and head[24] == 16 and head[25] == 4 and p.get("grey16") is not None:
+        raise SystemExit(f"{path}: Pillow reads 16-bit grey with an alpha channel by its high byte, and this model saw it through a window. Save it without alpha.")
     if head.startswith(b"\x89PNG") and head[24] == 16 and head[25] in (0, 2):
         pixels = np.asarray(image)
         if pixels.ndim == 2:

@@ -224,6 +224,28 @@ describe('the micro ViT', () => {
     }
   });
 
+  test('as a PEFT adapter says the window that 16-bit grey was seen through, and is opened with it', async () => {
+    const grey16 = { kind: 'set', percentiles: [1, 99], low: 312.25, high: 2000 } as const;
+    const seen = { ...source, preprocessing: { ...source.preprocessing, grey16 } };
+    const pathed = (files: readonly ExportedFile[]): SourceFile[] =>
+      files.map(({ name, blob }) => ({ path: name, blob }));
+    const folder = pathed(filesOf(await exported(seen, trained, ['peft']), 'peft'));
+    expect(folder.map(({ path: name }) => name)).toContain('preprocessor_config.json');
+    // The base is as it was before, and says nothing of a window.
+    const plain = pathed(filesOf(await exported(source, { ...trained, modules: [] }, ['hf']), 'hf'));
+    expect(unwrap(await openModel(plain, 'base')).preprocessing.grey16).toBeUndefined();
+    for (const as of ['merged', 'branches'] as const) {
+      const opened = unwrap(await openModel(plain, 'base', { adapter: { files: folder, as } }));
+      expect(opened.preprocessing.grey16).toEqual(grey16);
+      // What is kept of it to be opened again says it too.
+      expect(opened.sources.adapter?.files.map(({ path: name }) => name)).toContain(
+        'preprocessor_config.json',
+      );
+    }
+    const without = filesOf(await exported(source, trained, ['peft']), 'peft');
+    expect(without.map(({ name }) => name)).not.toContain('preprocessor_config.json');
+  });
+
   test('with what its weights absorbed is proved merged, and as a PEFT adapter that has it as rank', async () => {
     const drops = new Map(
       trained.modules.map(({ name, branches }, i) => [name, branches[i % 2]?.index ?? 0]),

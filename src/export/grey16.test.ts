@@ -54,7 +54,14 @@ test.each([ofImage, ofSet])('pixels.mjs prepares the same bytes: $kind', async (
     pixelsOf: (source: Blob) => Promise<{ data: Float32Array }>;
   };
   const work = localImageWorker(() => Promise.reject(new Error('the browser is not asked')));
-  for (const how of [{}, { interlaced: true }, { key: values[40] ?? 0 }]) {
+  const alpha = values.map((_, i) => (i * 6553) % 65_536);
+  for (const how of [
+    {},
+    { interlaced: true },
+    { key: values[40] ?? 0 },
+    { alpha },
+    { alpha, interlaced: true },
+  ]) {
     const content = grey16Png(width, height, values, how);
     const { data } = await pixelsOf(new Blob([content])); // [3, height, width]
     const header = told(readImageHeader(content));

@@ -21,6 +21,7 @@ import { slotsOf, type Architecture } from '../checkpoints/architecture.ts';
 import { namedBy } from '../checkpoints/rename-tensors.ts';
 import { joinedHead, splitHead, type Head } from '../checkpoints/heads.ts';
 import { libraries } from '../checkpoints/libraries.ts';
+import { writePreprocessorConfig } from '../checkpoints/transformers/preprocessor-config.ts';
 import type { ExportedFile } from './export-types.ts';
 import { jsonFile, type ExportContext, type FormatWriter, type ReadBack } from './export-context.ts';
 import { libraryForm } from './merged-folder.ts';
@@ -88,6 +89,10 @@ export const peftFolder: FormatWriter = {
       ok([
         { name: 'adapter_model.safetensors', blob: writeSafetensors(written) },
         jsonFile('adapter_config.json', text),
+        // The base says how images are prepared, but not the window that 16-bit grey was seen through.
+        ...(source.preprocessing.grey16 === undefined
+          ? []
+          : [jsonFile('preprocessor_config.json', writePreprocessorConfig(source.preprocessing))]),
       ]),
     );
   },

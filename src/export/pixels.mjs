@@ -56,11 +56,12 @@ const adam7 = [
   [0, 1, 1, 2],
 ];
 
-/** The values of a PNG of 16-bit grey, which canvases give by their high byte; null for any other picture. */
+/** The values of a PNG of 16-bit grey, with alpha or without, which canvases give by their high byte; null for any other picture. */
 async function greyOf16Bits(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const word = (at) => String.fromCharCode(...bytes.subarray(at, at + 4));
-  if (bytes.length < 33 || word(1) !== 'PNG\r' || bytes[24] !== 16 || bytes[25] !== 0) return null;
+  if (bytes.length < 33 || word(1) !== 'PNG\r' || bytes[24] !== 16 || (bytes[25] & 3) !== 0) return null;
+  const step = bytes[25] === 4 ? 4 : 2;
   const [width, height] = [view.getUint32(16), view.getUint32(20)];
   const parts = [];
   let [key, orientation] = [null, 1];
@@ -72,31 +73,34 @@ async function greyOf16Bits(bytes) {
   const stream = new Blob(parts).stream().pipeThrough(new DecompressionStream('deflate'));
   const rows = new Uint8Array(await new Response(stream).arrayBuffer());
   const values = new Uint16Array(width * height);
+  const alpha = step === 4 ? new Uint8Array(width * height) : null;
   let at = 0;
   for (const [left, top, dx, dy] of bytes[28] === 1 ? adam7 : [[0, 0, 1, 1]]) {
-    const length = 2 * Math.ceil((width - left) / dx);
+    const length = step * Math.ceil((width - left) / dx);
     let above = new Uint8Array(Math.max(0, length));
     for (let y = top; y < height && length > 0; y += dy, at += 1 + length) {
       const row = rows.subarray(at + 1, at + 1 + length);
-      unfilter(rows[at], row, above);
-      for (let x = left, i = 0; x < width; x += dx, i += 2)
+      unfilter(rows[at], row, above, step);
+      for (let x = left, i = 0; x < width; x += dx, i += step) {
         values[y * width + x] = (row[i] << 8) | row[i + 1];
+        if (alpha !== null) alpha[y * width + x] = row[i + 2];
+      }
       above = row;
     }
   }
-  return { values, width, height, key, orientation };
+  return { values, width, height, key, alpha, orientation };
 }
 
-function unfilter(filter, row, above) {
+function unfilter(filter, row, above, step) {
   for (let i = 0; i < row.length; i++) {
-    const [a, b, c] = [i < 2 ? 0 : row[i - 2], above[i], i < 2 ? 0 : above[i - 2]];
+    const [a, b, c] = [i < step ? 0 : row[i - step], above[i], i < step ? 0 : above[i - step]];
     const [pa, pb, pc] = [Math.abs(b - c), Math.abs(a - c), Math.abs(a + b - 2 * c)];
     row[i] += [0, a, b, (a + b) >> 1, pa <= pb && pa <= pc ? a : pb <= pc ? b : c][filter];
   }
 }
 
 /** 16-bit grey as RGBA of 8 bits: 255 (v - low) / (high - low), cut and rounded, as numpy does it. */
-function throughWindow({ values, width, height, key, orientation }, window) {
+function throughWindow({ values, width, height, key, alpha, orientation }, window) {
   const sorted = values.slice().sort();
   const percentile = (percent) => {
     const place = (sorted.length - 1) * (percent / 100);
@@ -109,7 +113,7 @@ function throughWindow({ values, width, height, key, orientation }, window) {
   values.forEach((value, i) => {
     const share = high > low ? (value - low) / (high - low) : Number(value > low);
     data.fill(halfEven(255 * Math.min(1, Math.max(0, share))), 4 * i, 4 * i + 3);
-    data[4 * i + 3] = value === key ? 0 : 255;
+    data[4 * i + 3] = alpha !== null ? alpha[i] : value === key ? 0 : 255;
   });
   return turned({ data, width, height }, orientation);
 }

@@ -1,11 +1,11 @@
 // Preprocessing: how pixels become network input, and its file at Hugging Face, preprocessor_config.json in
 // today's and older forms (also inside a processor_config.json). What transformers would do otherwise is
 // refused or noted by name. Text in, values out; knows no images.
-import { outputSizeOf, type Preprocessing } from '../../data/preprocessing.ts';
+import { outputSizeOf, type Grey16Window, type Preprocessing } from '../../data/preprocessing.ts';
 import type { Fault } from '../../shared/fault.ts';
 import { parseJsonText } from '../../shared/json-text.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
-import { grey16Field, withGrey16Field } from '../grey16-field.ts';
+import { grey16Field, windowStated, withGrey16Field } from '../grey16-field.ts';
 import { FieldError, fieldsOf } from './preprocessor-fields.ts';
 import { processorOfModel } from './families.ts';
 import { processorClass, statesAll, type ProcessorClass } from './processor-classes.ts';
@@ -54,6 +54,11 @@ export function imageProcessorIn(text: string, name = 'processor_config.json'): 
     const inner = fieldsOf(json(text), 'The file').get('image_processor');
     return inner == null ? null : JSON.stringify(inner);
   });
+}
+
+/** The window of 16-bit grey that a preprocessor_config.json states, whatever else it says; null where it states none. */
+export function grey16Stated(text: string, name: string): Result<Grey16Window | null> {
+  return parsed(name, () => windowStated(fieldsOf(json(text), 'The file').get(grey16Field)));
 }
 
 /**

@@ -49,31 +49,40 @@ const adam7 = [
   '77777777',
 ];
 
-/** A PNG of 16-bit grey, its rows filtered in all five ways in turn; `key` is the value that is transparent. */
+/**
+ * A PNG of 16-bit grey, its rows filtered in all five ways in turn; `key` is the value that is transparent, `alpha`
+ * what an alpha channel of 16 bits holds.
+ */
 export function grey16Png(
   width: number,
   height: number,
   values: readonly number[],
-  { interlaced = false, key }: { readonly interlaced?: boolean; readonly key?: number } = {},
+  {
+    interlaced = false,
+    key,
+    alpha,
+  }: { readonly interlaced?: boolean; readonly key?: number; readonly alpha?: readonly number[] } = {},
 ): Uint8Array<ArrayBuffer> {
   const header = new Uint8Array(13);
   const view = new DataView(header.buffer);
   view.setUint32(0, width);
   view.setUint32(4, height);
-  header.set([16, 0, 0, 0, interlaced ? 1 : 0], 8);
+  header.set([16, alpha === undefined ? 0 : 4, 0, 0, interlaced ? 1 : 0], 8);
+  const step = alpha === undefined ? 2 : 4;
   const rows: number[] = [];
   for (const pass of interlaced ? '1234567' : ' ') {
     let [above, filter]: [number[], number] = [[], 0];
     for (let y = 0; y < height; y++) {
-      const row = Array.from({ length: width }, (_, x) => values[y * width + x] ?? 0)
+      const row = Array.from({ length: width }, (_, x) => y * width + x)
         .filter((_, x) => !interlaced || adam7[y % 8]?.[x % 8] === pass)
+        .flatMap((at) => (alpha === undefined ? [values[at] ?? 0] : [values[at] ?? 0, alpha[at] ?? 0]))
         .flatMap((value) => [value >> 8, value & 255]);
       if (row.length === 0) continue;
       const kind = filter++ % 5;
       rows.push(
         kind,
         ...row.map((value, i) => {
-          const [a, b, c] = [row[i - 2] ?? 0, above[i] ?? 0, above[i - 2] ?? 0];
+          const [a, b, c] = [row[i - step] ?? 0, above[i] ?? 0, above[i - step] ?? 0];
           const [pa, pb, pc] = [Math.abs(b - c), Math.abs(a - c), Math.abs(a + b - c - c)];
           const paeth = pa <= pb && pa <= pc ? a : pb <= pc ? b : c;
           return (value - ([0, a, b, Math.floor((a + b) / 2), paeth][kind] ?? 0)) & 255;
