@@ -97,14 +97,19 @@ test('a stopped download goes on where it stopped; what is kept can be deleted',
   await expect(page.getByTestId('cached-models')).toHaveCount(0);
 });
 
-test('a data set opens by its name: its bytes are said first, and what is kept can be deleted', async ({
-  page,
-}) => {
+/** Files of a data set in Parquet. */
+async function birds(): Promise<Record<string, Buffer>> {
   const folder = new URL('../testdata/parquet/folders/default/', import.meta.url);
   const [train, held] = await Promise.all(
     ['train', 'test'].map((name) => readFile(new URL(`${name}/0000.parquet`, folder))),
   );
-  hub.add('datasets/ann/birds', { 'train/0.parquet': train ?? '', 'test/0.parquet': held ?? '' });
+  return { 'train/0.parquet': train ?? Buffer.alloc(0), 'test/0.parquet': held ?? Buffer.alloc(0) };
+}
+
+test('a data set opens by its name: its bytes are said first, and what is kept can be deleted', async ({
+  page,
+}) => {
+  hub.add('datasets/ann/birds', await birds());
   await openApp(page);
   await go(page, 'Images');
   await page.getByText('Open a data set of the Hugging Face Hub by its name').click();
@@ -231,14 +236,14 @@ test('a trained model goes to a repository of the user’s, and nothing but its 
   expect(listed).toContain('model.safetensors');
 });
 
-test('npm run finetune takes a model by its name', async ({}, info) => {
-  const data = await writePictures(info.outputPath('pictures'), 4);
+test('npm run finetune takes a model and a data set by their names', async ({}, info) => {
+  hub.add('datasets/ann/birds', await birds());
   const out = info.outputPath('model');
   const args = [
     '--model',
     'ann/micro',
     '--data',
-    data,
+    'ann/birds',
     '--out',
     out,
     '--steps',
@@ -250,7 +255,12 @@ test('npm run finetune takes a model by its name', async ({}, info) => {
   ];
   const env = { ...process.env, GRAFT_HUB: `${hub.address},${hub.storageAddress}`, HF_TOKEN: hub.token };
   const run = promisify(execFile)(process.execPath, ['scripts/finetune.mjs', ...args, '--json'], { env });
-  const result = JSON.parse((await run).stdout) as { model: string; steps: number };
+  const result = JSON.parse((await run).stdout) as {
+    model: string;
+    steps: number;
+    classes: string[];
+  };
   expect(result).toMatchObject({ model: 'ann/micro', steps: 2 });
+  expect(result.classes.length).toBeGreaterThan(1);
   expect(hub.requests.some(({ authorization }) => authorization === `Bearer ${hub.token}`)).toBe(true);
 });

@@ -12,11 +12,13 @@ const say = (line) => console.error(line);
  * @returns {Promise<import('../src/worker/protocol.ts').RunResult>} what stands in result.json
  */
 async function finetune(given) {
-  const { collectImages, collectModel, hubModel, prepareOut } = await import('./finetune/collect.mjs');
+  const { collectImages, collectModel, hubImages, hubModel, prepareOut } =
+    await import('./finetune/collect.mjs');
   const ofHub = given.model === null ? null : await hubModel(given.model, process.env);
   const model = given.model === null || ofHub !== null ? ofHub : await collectModel(given.model);
   const adapter = given.adapter === null ? null : await collectModel(given.adapter, 'adapter');
-  const data = given.data === null ? null : await collectImages('data', given.data);
+  const hubData = given.data === null ? null : await hubImages(given.data, process.env);
+  const data = given.data === null || hubData !== null ? hubData : await collectImages('data', given.data);
   const validation = given.validation === null ? null : await collectImages('validation', given.validation);
   await prepareOut(given.out);
 

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readArguments, usage } from './finetune/arguments.mjs';
 import { nameEncodings } from '../src/formats/name-encoding.ts';
 import { recipeDefaults } from '../src/recipe/recipe.ts';
-import { collectImages, collectModel, hubModel, prepareOut } from './finetune/collect.mjs';
+import { collectImages, collectModel, hubImages, hubModel, prepareOut } from './finetune/collect.mjs';
 import { readRecipe } from './finetune/recipe.mjs';
 import { bar, span, startProgress } from './finetune/progress.mjs';
 
@@ -194,6 +194,29 @@ describe('files', () => {
     expect(await hubModel(at('model'), env)).toBe(null);
     for (const path of ['scripts/finetune', './a', '../a/b', 'a', 'a/b/c', '/a/b'])
       expect(await hubModel(path, env)).toBe(null);
+  });
+
+  test('of images may be on the Hub, where neither file nor folder has their name', async () => {
+    const env = { HF_TOKEN: 'hf_x', GRAFT_HUB: 'https://hub.example.org' };
+    const [address, token] = ['https://hub.example.org', 'hf_x'];
+    for (const model of [
+      'ann/birds',
+      'ann/birds/small@main',
+      'datasets/ann/birds',
+      'hf://datasets/ann/birds',
+    ])
+      expect(await hubImages(model, env)).toEqual({ kind: 'hub', model, address, token });
+    for (const path of [
+      'scripts/finetune',
+      './a',
+      '../a/b',
+      'a',
+      'a/b/c/d',
+      '/a/b',
+      'sets/leaves.zip',
+      'a/b.tar.gz',
+    ])
+      expect(await hubImages(path, env)).toBe(null);
   });
 
   test('of a model lie in its folder and those below it, of which the app chooses; links are followed', async () => {

@@ -31,8 +31,8 @@ export type Outcome<T> =
 export type FileInput = 'model' | 'adapter' | 'data' | 'validation';
 
 /**
- * Which files a command takes: those put into an input of this page, the first of what ships, or a model of
- * the Hub.
+ * Which files a command takes: those put into an input of this page, the first of what ships, or a model or data set
+ * of the Hub.
  */
 export type Files =
   | {
@@ -164,8 +164,13 @@ async function modelOf(files: Files): Promise<Result<Opened>> {
 }
 
 async function imagesOf(files: Files): Promise<Result<Opened>> {
-  if (files.kind === 'hub')
-    return fail({ kind: 'hub', why: 'no-model', detail: 'Images are opened from this machine only.' });
+  if (files.kind === 'hub') {
+    const { model: dataSet, address, token } = files;
+    const offer = await client.call('offerDataSet', { dataSet, address, token });
+    if (!offer.ok) return offer;
+    const { id, subset, pinned } = offer.value;
+    return ok({ source: { ...files, model: pinned }, title: subset === null ? id : `${id}, ${subset}` });
+  }
   if (files.kind === 'input') return chosenFiles(files);
   const list = await loadDataList(fetchJson);
   if (!list.ok) return list;

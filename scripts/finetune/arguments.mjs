@@ -17,6 +17,8 @@ Fine-tunes a vision transformer with DMLoRA in a headless browser and writes the
                        it is nothing but LoRAs of linear layers and a head, and the recipe has room for its ranks
   --image-size N       side of the images in pixels, a multiple of the model's patches   (default: the model's own)
   --data ZIP_OR_DIR    one folder of images a class, or a zip or tar(.gz) of such  (default: the images that ship with Graft)
+  --data OWNER/NAME    a data set of the Hub in Parquet where there is no such file or folder, also with a subset
+                       (OWNER/NAME/SUBSET) and @revision; token and mirror as for --model
   --class-folder NAME  first or last: which of the folders around an image is its class, where there are several below
                        the split (default: auto, as their names suggest; what was taken is said)
   --names-encoding NAME  what names in a zip or tar are in that are not UTF-8 and do not say it: gb18030, big5, shift_jis,

@@ -28,8 +28,28 @@ async function kindOf(flag, path) {
  * @returns {Promise<import('../../src/headless.ts').Files | null>}
  */
 export async function hubModel(path, env) {
-  if (!/^(?:hf-hub:)?[\w.-]+\/[\w.-]+(?:@[\w./-]+)?$/.test(path) || path.startsWith('.')) return null;
-  if ((await stat(path).catch(() => null)) !== null) return null;
+  return /^(?:hf-hub:)?[\w.-]+\/[\w.-]+(?:@[\w./-]+)?$/.test(path) ? ofHub(path, env) : null;
+}
+
+/**
+ * A data set of the Hub, by the same rule: owner/name, also with a subset and a revision, as the app takes it. An
+ * archive is none.
+ * @param {string} path
+ * @param {NodeJS.ProcessEnv} env
+ * @returns {Promise<import('../../src/headless.ts').Files | null>}
+ */
+export async function hubImages(path, env) {
+  const isNamed = /^(?:(?:hf:\/\/)?datasets\/)?[\w.-]+\/[\w.-]+(?:\/[\w.-]+)?(?:@[\w./-]+)?$/.test(path);
+  return isNamed && !archive.test(path) ? ofHub(path, env) : null;
+}
+
+/**
+ * @param {string} path
+ * @param {NodeJS.ProcessEnv} env
+ * @returns {Promise<import('../../src/headless.ts').Files | null>}
+ */
+async function ofHub(path, env) {
+  if (path.startsWith('.') || (await stat(path).catch(() => null)) !== null) return null;
   const [address = ''] = (env['GRAFT_HUB'] ?? '').split(',');
   return { kind: 'hub', model: path, address: address.trim(), token: env['HF_TOKEN'] ?? '' };
 }

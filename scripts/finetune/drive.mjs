@@ -54,7 +54,7 @@ async function hand(page, input, collected) {
  *   takes
  * @property {Collected | null} adapter
  * @property {'merged' | 'branches'} adapterAs what becomes of it
- * @property {Collected | null} data
+ * @property {Collected | Files | null} data
  * @property {Collected | null} validation null splits the data
  * @property {import('../../src/data/reading-options.ts').ReadingOptions} reading
  * @property {unknown} recipe what differs from the defaults
@@ -383,7 +383,7 @@ async function saveFolders(page, { formats, result, temperature }, out, progress
 /**
  * @param {Page} page
  * @param {'data' | 'validation'} input
- * @param {Collected | null} collected
+ * @param {Collected | Files | null} collected
  * @param {Recipe} recipe
  * @param {Job['reading']} reading
  * @param {Progress} progress
