@@ -242,7 +242,7 @@ function Looks({ disabled, gallery }: LooksProps) {
             items={finding.groups}
             imagesOf={imagesOfGroup}
             fix={
-              <span className={styles.fixes}>
+              <span className={styles.offers}>
                 {canTie && finding.kind === nearest && (
                   <Button
                     held={isEditing}
