@@ -115,6 +115,8 @@ describe('pictures that are drawn together', () => {
     const undone = unwrap(editImages(tied, { set: tied.summary.edits.set, change: 'undo' }));
     expect(undone.summary.together).toBeNull();
     expect(undone.split).toEqual(read.split);
+    const again = unwrap(editImages(undone, { set: undone.summary.edits.set, change: 'redo' }));
+    expect(again.split).toEqual(tied.split);
     const kept = new KeptEdits(memoryFiles());
     await kept.save(tied.keep, tied.history);
     expect(await kept.find(tied.keep)).toEqual(tied.history);
