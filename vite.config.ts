@@ -35,7 +35,7 @@ export default defineConfig({
   },
   preview: { port: 4173, strictPort: false },
   test: {
-    include: ['src/**/*.test.{ts,tsx}', 'scripts/**/*.test.ts'],
+    include: ['src/**/*.test.{ts,tsx}', 'scripts/**/*.test.ts', 'bench/**/*.test.ts'],
     environment: 'node',
     // tfjs publishes ES modules without saying so; Vite reads them as the browser build does.
     server: { deps: { inline: [/@tensorflow/] } },

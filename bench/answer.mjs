@@ -8,11 +8,18 @@ const mark = '\u0001answer ';
  * Runs a file of Node's and gives its answer; rejects with its error in a line.
  * @param {string} file
  * @param {readonly string[]} args
+ * @param {number} limitMs after which it is ended
  * @returns {Promise<any>}
  */
-export function answerOf(file, args) {
+export function answerOf(file, args, limitMs = Infinity) {
   return new Promise((resolve, reject) => {
-    const running = spawn(process.execPath, [file, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const timeout = Number.isFinite(limitMs)
+      ? { timeout: limitMs, killSignal: /** @type {const} */ ('SIGKILL') }
+      : {};
+    const running = spawn(process.execPath, [file, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      ...timeout,
+    });
     let [out, errors] = ['', ''];
     running.stdout.setEncoding('utf8').on('data', (text) => (out += text));
     running.stderr.setEncoding('utf8').on('data', (text) => (errors += text));
@@ -20,6 +27,8 @@ export function answerOf(file, args) {
     running.on('close', (code, signal) => {
       const line = out.split('\n').findLast((one) => one.startsWith(mark));
       if (line !== undefined) resolve(JSON.parse(line.slice(mark.length)));
+      else if (signal === 'SIGKILL' && Number.isFinite(limitMs))
+        reject(new Error(`ended after ${Math.round(limitMs / 1000)} s, all the time that it had`));
       else reject(new Error(reasonOf(errors) ?? `the process ended with ${signal ?? `code ${code ?? '?'}`}`));
     });
   });

@@ -1,7 +1,7 @@
 // The bench: one run, the same weights, batch and steps for every engine, counted and timed.
 //
 //   node bench/bench.mjs [--quick] [--cases kernels/small/b8,tfjs-webgpu/small/b8] [--steps 3] [--repeat 3]
-//                        [--json FILE] [--timestamps] [--profile] [--node | --pack DIR]
+//                        [--json FILE] [--timestamps] [--profile] [--kernels] [--node | --pack DIR [--against DIR]]
 //   node bench/bench.mjs --job ...: the whole job by phases (job.mjs)
 //
 // Wall times lie on a shared machine, so the CPU time of the browser's GPU process stands beside them. On a
@@ -34,6 +34,8 @@ const { values: options } = parseArgs({
     look: { type: 'string', default: '0' },
     again: { type: 'boolean', default: false },
     against: { type: 'string' },
+    kernels: { type: 'boolean', default: false },
+    budget: { type: 'string' },
   },
 });
 const here = path.dirname(fileURLToPath(import.meta.url));
@@ -46,9 +48,9 @@ if (options.job) {
   await benchJob({ model, data, recipe, look: Number(look), again, against, repeat: Number(repeat), json });
   process.exit(0);
 } else if (options.pack !== undefined) {
-  const { folder, bytes } = await pack(options.pack);
+  const { folder, bytes } = await pack(options.pack, options.against);
   console.log(`${folder}: ${(bytes / 1e6).toFixed(1)} MB; node bench.mjs runs it there`);
-} else if (options.node) {
+} else if (options.node || options.kernels) {
   const file = await bundle(cache);
   const rest = process.argv.slice(2).filter((argument) => argument !== '--node');
   const commit = commitOfTree();

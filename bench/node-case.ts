@@ -7,6 +7,7 @@ import { openGpu } from '../src/engine/gpu.ts';
 import { countWebGpu } from './count-webgpu.ts';
 import { openContender } from './engines.ts';
 import { installTimestamps } from './gpu-time.ts';
+import { kernelTimes } from './kernel-times.ts';
 import { Measurement } from './measure.ts';
 import { installDawn } from './node-dawn.ts';
 import { measurePeak } from './peak.ts';
@@ -27,6 +28,7 @@ export async function runCase(wanted: Case, options: NodeOptions): Promise<objec
   const measurement = new Measurement(await openContender(wanted.engine, work, null), work);
   const started = await measurement.start();
   const steps = options.steps ?? (started.software ? 3 : 20);
+  await measurement.warm();
   const before = process.cpuUsage();
   const measured = await measurement.steps(steps);
   const { user, system } = process.cpuUsage(before);
@@ -37,8 +39,20 @@ export async function runCase(wanted: Case, options: NodeOptions): Promise<objec
 
 export async function runPeak(): Promise<object> {
   await installDawn();
-  const { device, name, software } = unwrap(await openGpu());
-  return { ...(await measurePeak(device, software)), adapter: name, software };
+  const { device, name, software, facts, info } = unwrap(await openGpu());
+  const { vendor, architecture, device: deviceName, description, subgroupMinSize, subgroupMaxSize } = info;
+  const adapterFacts = {
+    ...{ vendor, architecture, device: deviceName, description, subgroupMinSize, subgroupMaxSize },
+    ...facts,
+  };
+  return { ...(await measurePeak(device, software)), adapter: name, software, facts: adapterFacts };
+}
+
+/** The kernels of a shape alone. @param seconds for all of them */
+export async function runKernels(wanted: Omit<Case, 'engine'>, seconds: number): Promise<object> {
+  await installDawn();
+  const gpu = unwrap(await openGpu());
+  return { times: await kernelTimes(gpu, wanted, performance.now() + 1000 * seconds) };
 }
 
 /** Writes what torch_step.py reads. */

@@ -19,7 +19,9 @@ const bench = {
   async start(wanted: Case) {
     const work = makeWorkload(wanted);
     current = new Measurement(await openContender(wanted.engine, work, wasmBinary), work);
-    return current.start();
+    const started = await current.start();
+    await current.warm();
+    return started;
   },
   steps: (count: number) => current?.steps(count),
   onGpu: (count: number) => current?.onGpu(count),

@@ -1,6 +1,7 @@
 // Outcomes of cases -> rows of the JSON file, the table on the terminal, the comparison of losses.
 import { writeFile } from 'node:fs/promises';
 import os from 'node:os';
+import { leftOut } from './budget.mjs';
 import { caseName, torchForms } from './cases.mjs';
 
 /**
@@ -8,6 +9,7 @@ import { caseName, torchForms } from './cases.mjs';
  *   number | null }} Outcome
  * @typedef {{ wanted: import('./cases.mjs').Case, outcomes: Outcome[], error: string | null }} Ran
  * @typedef {Record<string, any>} Row
+ * @typedef {import('./kernel-times.ts').KernelTime} KernelTime
  */
 
 /**
@@ -229,7 +231,7 @@ function printRatios(/** @type {Row[]} */ rows) {
  * @param {{ runtime: string, peak: any, commit: string | null }} facts
  */
 export function saverOf(file, { runtime, peak, commit }) {
-  return async (/** @type {Ran[]} */ ran) => {
+  return async (/** @type {Ran[]} */ ran, /** @type {KernelTime[]} */ kernels = []) => {
     if (file === undefined) return;
     const machine = {
       date: new Date().toISOString(),
@@ -244,9 +246,22 @@ export function saverOf(file, { runtime, peak, commit }) {
       peak,
       lossTolerance,
     };
-    const result = { machine, cases: rowsOf(ran, peak.gflops) };
+    const result = { machine, cases: rowsOf(ran, peak.gflops), kernels };
     await writeFile(file, `${JSON.stringify(result, null, 2)}\n`);
   };
+}
+
+/** Kernels alone: of each shape its variants, the fastest first. @param {KernelTime[]} times */
+export function printKernels(times) {
+  console.table(
+    times.map(({ kernel, shape, variant, preset, ms, gflops }) => ({
+      kernel,
+      shape,
+      variant: preset ? `${variant} (preset)` : variant,
+      ms: ms === null ? 'not measured' : ms.toFixed(4),
+      'TFLOP/s': ms === null ? '' : (gflops / 1000).toFixed(2),
+    })),
+  );
 }
 
 /** What stands under the table. @param {any} peak */
@@ -261,20 +276,26 @@ export function printMachine(peak) {
  * case that fails is reported in its row; the others go on.
  * @param {import('./cases.mjs').Case[]} cases
  * @param {number} repeat
- * @param {(wanted: import('./cases.mjs').Case) => Promise<Outcome>} run
+ * @param {(wanted: import('./cases.mjs').Case, limitMs: number) => Promise<Outcome>} run
  * @param {(ran: Ran[]) => Promise<void>} save called after every case
+ * @param {import('./budget.mjs').Budget | null} budget
  * @returns {Promise<Ran[]>}
  */
-export async function runAll(cases, repeat, run, save) {
+export async function runAll(cases, repeat, run, save, budget = null) {
   /** @type {Ran[]} */
   const ran = cases.map((wanted) => ({ wanted, outcomes: [], error: null }));
   for (let round = 0; round < repeat; round++)
     for (const one of ran) {
       if (one.error !== null) continue;
+      const limitMs = budget === null ? Infinity : budget.share();
+      if (limitMs === null) {
+        if (one.outcomes.length === 0) one.error = leftOut;
+        continue;
+      }
       const part = repeat > 1 ? ` (${round + 1} of ${repeat})` : '';
       console.error(`running ${caseName(one.wanted)}${part} ...`);
       try {
-        one.outcomes.push(await run(one.wanted));
+        one.outcomes.push(await run(one.wanted, limitMs));
       } catch (thrown) {
         one.error = (thrown instanceof Error ? thrown.message : String(thrown)).split('\n')[0] ?? '';
         console.error(`  failed: ${one.error}`);

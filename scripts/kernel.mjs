@@ -76,7 +76,7 @@ async function tryIt(server, request, where) {
 
 /** @param {string[]} argv */
 async function main(argv) {
-  const { request, list, print, where, help } = parseKernelArguments(argv);
+  const { request, list, table, print, where, help } = parseKernelArguments(argv);
   if (help) {
     console.log(usage);
     return;
@@ -93,6 +93,12 @@ async function main(argv) {
     if (list)
       for (const [name, row] of kernels)
         console.log(`${name}  (${row.file})\n  ${row.about}\n  ${shapeInWords(row)}`);
+    if (table) {
+      const { stepTables } = /** @type {typeof import('../src/engine/checks/step-table.ts')} */ (
+        await server.ssrLoadModule('/src/engine/checks/step-table.ts')
+      );
+      console.log(stepTables());
+    }
     if (request === null) return;
     try {
       const { kernel, values, grid } = kernelOf(request);

@@ -11,6 +11,7 @@ Compiles one WGSL kernel, runs it on random numbers, compares it with float64 ar
   --shape KEY=VALUE,…  what of the shape is not the default: --shape rows=197,inner=384
   --tile NAME          of matmul: a tile of tuning's set, by its number or name
   --seed N             of the random numbers                        (default: 1)
+  --table              a step's kernels instead, of five models and batches: workgroups, bytes, flops, limits
   --print              prints the kernel's WGSL
   --dawn, --chromium   where it runs                (default: Dawn in Node where it finds a GPU, else Chromium)
   --help               this text
@@ -22,6 +23,7 @@ The exit code is 1 where an output is further from float64 than rounding explain
  * @property {import('../../src/engine/checks/try-kernel.ts').KernelRequest | null} request null without a
  *   name
  * @property {boolean} list
+ * @property {boolean} table
  * @property {boolean} print
  * @property {'dawn' | 'chromium' | 'either'} where
  * @property {boolean} help
@@ -43,8 +45,9 @@ export function parseKernelArguments(argv) {
   if (!Number.isSafeInteger(seed) || seed < 0)
     throw new UserError(`--seed is "${values.seed}": give a whole number from 0 on.`);
   const list = values.list === true;
+  const table = values.table === true;
   const help = values.help === true;
-  if (name === undefined && !list && !help)
+  if (name === undefined && !list && !table && !help)
     throw new UserError('Which kernel? Give its name; --list lists them, --help tells the flags.');
   return {
     request:
@@ -52,6 +55,7 @@ export function parseKernelArguments(argv) {
         ? null
         : { name, shape: shapeOf(values.shape ?? []), seed, tile: values.tile ?? null },
     list,
+    table,
     print: values.print === true,
     where: values.dawn === true ? 'dawn' : values.chromium === true ? 'chromium' : 'either',
     help,
@@ -69,6 +73,7 @@ function parse(argv) {
         tile: { type: 'string' },
         seed: { type: 'string' },
         list: { type: 'boolean' },
+        table: { type: 'boolean' },
         print: { type: 'boolean' },
         dawn: { type: 'boolean' },
         chromium: { type: 'boolean' },

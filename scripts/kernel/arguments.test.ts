@@ -16,6 +16,7 @@ describe('the command line of npm run kernel', () => {
     expect(parseKernelArguments([...argv, '--seed', '7', '--print', '--chromium'])).toEqual({
       request: { name: 'matmul', shape: { rows: '197', inner: '384', parts: '1' }, seed: 7, tile: '2' },
       list: false,
+      table: false,
       print: true,
       where: 'chromium',
       help: false,

@@ -184,16 +184,11 @@ export async function timeOf(gpu: Gpu, of: KernelCase, measurements = 5): Promis
     const { pipeline, layout } = await Pipelines.of(device).get(of.kernel);
     const entries = regions.map((region, binding) => ({ binding, resource: memory.bind(region) }));
     const group = device.createBindGroup({ layout, entries });
-    const times: number[] = [];
-    for (let i = 0; i < measurements; i++)
-      times.push(
-        await watch.time((pass, repeats) => {
-          pass.setPipeline(pipeline);
-          pass.setBindGroup(0, group);
-          for (let j = 0; j < repeats; j++) pass.dispatchWorkgroups(of.grid[0], of.grid[1], of.grid[2]);
-        }),
-      );
-    return times.sort((a, b) => a - b)[Math.floor(measurements / 2)] ?? NaN;
+    return await watch.median((pass, repeats) => {
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, group);
+      for (let j = 0; j < repeats; j++) pass.dispatchWorkgroups(of.grid[0], of.grid[1], of.grid[2]);
+    }, measurements);
   } finally {
     watch.dispose();
     memory.freeAll();

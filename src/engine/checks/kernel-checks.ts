@@ -81,6 +81,11 @@ function triedAt({ rows, inner, columns }: OddShape): Readonly<Record<Name, read
     'layer-norm-gradient': ['all', 'none', 'every-3'].flatMap((residual) =>
       [1, 8].map((threads) => ({ ...norm, residual, threads })),
     ),
+    'norm-product': [
+      { ...norm, columns: out, groups: 0, threads: 8 },
+      { ...norm, columns: out, groups: 1, threads: 32 },
+      { ...norm, columns: 36, groups: 2, threads: 128 },
+    ],
     'scaled-rows': [
       ...['none', 'stride-1', 'stride-2'].map((residual) => ({ rows, width: wide, residual })),
       ...['yes', 'no'].map((scale) => ({ rows, width: wide, scale, factors: 'yes' })),
@@ -96,9 +101,12 @@ function triedAt({ rows, inner, columns }: OddShape): Readonly<Record<Name, read
     'prefix-cache': ['keep', 'take'].map((direction) => ({
       ...{ images: 1 + (rows % 5), rows, width: wide, direction },
     })),
-    'head-gradient': [head],
+    'head-gradient': ['nothing', 'others'].map((behind) => ({ ...head, behind })),
     'head-input': [head],
-    'head-bias-gradient': [{ images: rows, classes: out }],
+    'head-step': ['labels', 'targets'].flatMap((to) => [
+      { ...{ images: 1 + (rows % 5), width: norm.width, classes: 4 * columns + 1 }, to, threads: 8 },
+      { ...{ images: 3, width: norm.width, classes: 1 + inner }, to, threads: 32, backward: 'no' },
+    ]),
     'cross-entropy': [
       { images: 3, classes: inner },
       { images: rows, classes: 4 * columns + 1 },

@@ -23,7 +23,6 @@ import {
 import {
   headGradientRow,
   headInputRow,
-  headBiasGradientRow,
   crossEntropyRow,
   branchScalesRow,
   scalarSumsRow,
@@ -32,6 +31,7 @@ import {
   sharedScalarsRow,
 } from './rows/gradients.ts';
 import { droppedInputRow, lowGradientRow } from './rows/dropout.ts';
+import { headStepRow, normProductRow } from './rows/fused.ts';
 import { normRow, adamwRow, decideRow } from './rows/step-end.ts';
 
 /** By the name that the command takes. */
@@ -47,6 +47,7 @@ export const kernelTable = {
   'attention-mix': attentionMixRow,
   'layer-norm': layerNormRow,
   'layer-norm-gradient': layerNormGradientRow,
+  'norm-product': normProductRow,
   'scaled-rows': scaledRowsRow,
   'dropped-input': droppedInputRow,
   'low-gradient': lowGradientRow,
@@ -56,7 +57,7 @@ export const kernelTable = {
   'prefix-cache': prefixCacheRow,
   'head-gradient': headGradientRow,
   'head-input': headInputRow,
-  'head-bias-gradient': headBiasGradientRow,
+  'head-step': headStepRow,
   'cross-entropy': crossEntropyRow,
   'branch-scales': branchScalesRow,
   'scalar-sums': scalarSumsRow,

@@ -72,7 +72,8 @@ describe('one step of ViT-Tiny, 197 tokens, K = 4, q and v', () => {
     // Beyond 256 rows the gradients are summed in chunks, which takes one dispatch more; one image has 197.
     expect(dispatches(2) - dispatches(1)).toBe(1);
     expect([dispatches(3), dispatches(8)]).toEqual([dispatches(2), dispatches(2)]);
-    expect(dispatches(8)).toBeLessThanOrEqual(tuning === subgroupTuning ? 218 : 230);
+    // Without shared rows the gradient of attention is two dispatches.
+    expect(dispatches(8)).toBe(tuning === subgroupTuning ? 200 : 212);
     for (const counts of seen.values()) {
       // Pixels come through mapped buffers where there is a GPU to wait for them.
       const writeBuffer = tuning.uploads > 0 ? 1 : 2;
@@ -141,7 +142,7 @@ describe('one step of ViT-Tiny, 197 tokens, K = 4, q and v', () => {
     expect({ ...after, bytes: plain }).toEqual({ ...before, bytes: plain });
   });
 
-  test('noise costs two dispatches a residual branch and two an adapted site, where it is wanted', async () => {
+  test('noise costs two dispatches a residual branch and three an adapted site, where it is wanted', async () => {
     const { engine, counts } = await planned(2);
     const noise = { seed: 1, step: 0, path: 0.1, input: 0.1 };
     const { engine: noisy, counts: more } = await planned(2, gpuTuning, {
@@ -150,7 +151,7 @@ describe('one step of ViT-Tiny, 197 tokens, K = 4, q and v', () => {
     const before = await countsOfStep(engine, counts, 2);
     const after = await countsOfStep(noisy, more, 2, stage1, { noise });
     // Of 12 blocks both residual branches, forward and backward; of the first none below its adapted site.
-    const [paths, sites] = [4 * 12, 2 * 12 - 1];
+    const [paths, sites] = [4 * 12, 3 * 12 - 1];
     expect((after['dispatches'] ?? 0) - (before['dispatches'] ?? 0)).toBe(paths + sites);
     expect({ ...after, dispatches: 0, bytes: 0 }).toEqual({ ...before, dispatches: 0, bytes: 0 });
     const { evaluation } = noisy.inspect().programs;

@@ -8,8 +8,6 @@ import {
 } from '../../kernels/shaders/branch-scales.ts';
 import {
   crossEntropyKernel,
-  headBiasGradientGrid,
-  headBiasGradientKernel,
   headGradientGrid,
   headGradientKernel,
   headInputGrid,
@@ -28,23 +26,32 @@ import { zeros, at, filled, sum, place } from '../float64.ts';
 const headSizes = { images: size(37), width: size(20, 4), classes: size(12, 4) };
 
 export const headGradientRow = entry({
-  about: 'd W of the head',
+  about: 'd W and d bias of the head',
   file: 'head.ts',
   sizes: headSizes,
-  choices: {},
-  make(shape, seed) {
+  choices: { behind: ['nothing', 'others'] },
+  make({ behind, ...shape }, seed) {
     const { images, width, classes } = shape;
-    const [dlogits, feature] = [randomValues(seed, images * classes), randomValues(seed + 1, images * width)];
+    // Bound with other things before them, as a training step keeps them.
+    const before = behind === 'nothing' ? 0 : images;
+    const dlogits = randomValues(seed, before * classes + images * classes);
+    const feature = randomValues(seed + 1, before * width + images * width);
+    const [dlogitsAt, featureAt] = [before * classes, before * width];
+    const head = { ...shape, dlogitsAt, featureAt: featureAt / 4, biasAt: (classes * width) / 4 + 3 };
+    const d = (image: number, c: number): number => at(dlogits, dlogitsAt + image * classes + c);
     return {
-      kernel: headGradientKernel(shape),
-      grid: headGradientGrid(shape),
-      operands: { dlogits, feature, gradient: zeros(classes * width) },
+      kernel: headGradientKernel(head),
+      grid: headGradientGrid(head),
+      operands: { dlogits, feature, gradient: zeros(classes * width + 12 + classes) },
       outputs: [
         {
           of: 'gradient',
-          values: filled(classes * width, (i) => {
-            const [c, d] = place(i, width);
-            return sum(images, (image) => at(dlogits, image * classes + c) * at(feature, image * width + d));
+          values: filled(classes * width + 12 + classes, (i) => {
+            const bias = i - classes * width - 12;
+            if (bias >= 0) return sum(images, (image) => d(image, bias));
+            if (bias >= -12) return 0;
+            const [c, k] = place(i, width);
+            return sum(images, (image) => d(image, c) * at(feature, featureAt + image * width + k));
           }),
         },
       ],
@@ -65,27 +72,6 @@ export const headInputRow = entry({
       grid: headInputGrid(shape),
       operands: { dlogits, weight, dx: zeros(images * width) },
       outputs: [{ of: 'dx', values: float64.product(dlogits, weight, images, classes, width) }],
-    };
-  },
-});
-
-export const headBiasGradientRow = entry({
-  about: 'd bias of the head',
-  file: 'head.ts',
-  sizes: { images: size(37), classes: size(12, 4) },
-  choices: {},
-  make({ images, classes }, seed) {
-    const dlogits = randomValues(seed, images * classes);
-    return {
-      kernel: headBiasGradientKernel(images, classes),
-      grid: headBiasGradientGrid(classes),
-      operands: { dlogits, gradient: zeros(classes) },
-      outputs: [
-        {
-          of: 'gradient',
-          values: filled(classes, (c) => sum(images, (image) => at(dlogits, image * classes + c))),
-        },
-      ],
     };
   },
 });

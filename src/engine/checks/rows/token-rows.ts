@@ -14,10 +14,10 @@ import { entry, size, WrongShape, stepOf, partOf } from '../kernel-cases.ts';
 import { randomValues } from '../random-model.ts';
 import { zeros, at, filled, sum, place, exact } from '../float64.ts';
 
-const eps = 1e-3;
+export const eps = 1e-3;
 
 /** Rows with zeros in the padding, and their means and scales. */
-function normOf(rows: number, width: number, seed: number) {
+export function normOf(rows: number, width: number, seed: number) {
   const padded = Math.ceil(width / 4) * 4;
   const masked = (values: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> =>
     values.map((value, i) => (i % padded < width ? value : 0));

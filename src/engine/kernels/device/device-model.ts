@@ -228,7 +228,7 @@ export class DeviceModel {
   outputOf(name: ProgramName, what: OutputName): Output {
     const { widths, state } = this.plan.context;
     const { layout } = state;
-    const region = this.plan.programs[name][what];
+    const region = present(this.plan.programs[name][what], `${what} of ${name}`);
     return what === 'logits'
       ? { region, width: layout.classes, padded: widths.classes }
       : { region, width: layout.headInputs, padded: widths.head };

@@ -59,8 +59,8 @@ export interface Program {
   readonly placement: Placement;
   readonly pixels: Region;
   readonly logits: Region;
-  /** What the head reads, [images, dim]. */
-  readonly feature: Region;
+  /** What the head reads, [images, dim]; null in training. */
+  readonly feature: Region | null;
 }
 
 /** `scalars` is a training step in which only scalars and head learn. */
@@ -133,7 +133,7 @@ function planPrograms(context: StepContext): Pick<Plan, 'programs' | 'slots'> {
   const traced = {
     training: trace((trace) => trainingStep(trace, context, 'all')),
     scalars: trace((trace) => trainingStep(trace, context, 'scalars')),
-    evaluation: trace((trace) => forwardPass(trace, { ...context, noise: quiet }, false)),
+    evaluation: trace((trace) => forwardPass(trace, { ...context, noise: quiet })),
   };
   // Each program uses the slots of the ones before, and adds to them only what it must.
   const training = place(traced.training.trace);
@@ -148,7 +148,7 @@ function planPrograms(context: StepContext): Pick<Plan, 'programs' | 'slots'> {
       placement,
       pixels: regionOf(forward.pixels),
       logits: regionOf(forward.logits),
-      feature: regionOf(forward.headInput.feature),
+      feature: forward.feature === null ? null : regionOf(forward.feature),
     };
   };
   return {

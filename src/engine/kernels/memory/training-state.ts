@@ -32,7 +32,7 @@ const chunkRows = 256;
 /** Where a region of a buffer may begin. */
 const unit = 256;
 
-interface SiteRegions {
+export interface SiteRegions {
   readonly parameters: Region;
   /** From the site's gradient to the end of the buffer: partial sums lie `stride` apart. */
   readonly gradient: Region;
@@ -310,4 +310,13 @@ export function groupRegion(
   const begin = groupBegin(layout, name);
   const end = present(layout.ends[{ scalars: 1, headWeight: 2, headBias: 3 }[name]], name);
   return { buffer, offset: 16 * begin, bytes: 16 * (end - begin) };
+}
+
+/** Weight and bias of the head as one region, and where the bias begins in it, in vec4s. */
+export function headRegion(
+  { layout }: TrainingState,
+  buffer: PlannedBuffer,
+): { readonly region: Region; readonly biasAt: number } {
+  const [begin, biasAt, end] = [layout.ends[1], layout.ends[2], layout.ends[3]];
+  return { region: { buffer, offset: 16 * begin, bytes: 16 * (end - begin) }, biasAt: biasAt - begin };
 }

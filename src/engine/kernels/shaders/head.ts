@@ -93,25 +93,47 @@ export interface HeadGradient {
   readonly classes: number;
 }
 
+/** Where the gradients of weight and bias are made from and go to. */
+export interface HeadParameterGradient extends HeadGradient {
+  /** First of dlogits and, in vec4s, of the features within what is bound. */
+  readonly dlogitsAt: number;
+  readonly featureAt: number;
+  /** Where the bias begins behind the weight, in vec4s. */
+  readonly biasAt: number;
+}
+
 const threads = 8;
 
-export function headGradientKernel({ images, width, classes }: HeadGradient): Kernel {
+/** The gradients of weight and bias: one more column of workgroups than the weight has makes the bias's. */
+export function headGradientKernel(head: HeadParameterGradient): Kernel {
+  const { images, width, classes, dlogitsAt, featureAt, biasAt } = head;
   return kernel(
     `head-gradient ${classes}x${width}`,
     [read('dlogits', 'array<f32>'), read('feature'), write('gradient')],
     /* wgsl */ `
 @compute @workgroup_size(${threads}, ${threads})
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= ${width / 4}u || id.y >= ${classes}u) { return; }
+  if (id.x > ${width / 4}u || id.y >= ${classes}u) { return; }
   var sum = vec4f();
-  for (var i = 0u; i < ${images}u; i++) { sum += dlogits[i * ${classes}u + id.y] * feature[i * ${width / 4}u + id.x]; }
+  if (id.x == ${width / 4}u) {
+    if (id.y >= ${classes / 4}u) { return; }
+    for (var i = 0u; i < ${images}u; i++) {
+      let at = ${dlogitsAt}u + i * ${classes}u + 4u * id.y;
+      sum += vec4f(dlogits[at], dlogits[at + 1u], dlogits[at + 2u], dlogits[at + 3u]);
+    }
+    gradient[${biasAt}u + id.y] = sum;
+    return;
+  }
+  for (var i = 0u; i < ${images}u; i++) {
+    sum += dlogits[${dlogitsAt}u + i * ${classes}u + id.y] * feature[${featureAt}u + i * ${width / 4}u + id.x];
+  }
   gradient[id.y * ${width / 4}u + id.x] = sum;
 }`,
   );
 }
 
 export function headGradientGrid({ width, classes }: HeadGradient): Grid {
-  return [Math.ceil(width / 4 / threads), Math.ceil(classes / threads), 1];
+  return [Math.ceil((width / 4 + 1) / threads), Math.ceil(classes / threads), 1];
 }
 
 export function headInputKernel({ images, width, classes }: HeadGradient): Kernel {
@@ -131,25 +153,4 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
 
 export function headInputGrid({ images, width }: HeadGradient): Grid {
   return [Math.ceil(width / 4 / threads), images, 1];
-}
-
-const biasThreads = 64;
-
-export function headBiasGradientKernel(images: number, padded: number): Kernel {
-  return kernel(
-    'head-bias-gradient',
-    [read('dlogits'), write('gradient')],
-    /* wgsl */ `
-@compute @workgroup_size(${biasThreads})
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= ${padded / 4}u) { return; }
-  var sum = vec4f();
-  for (var i = 0u; i < ${images}u; i++) { sum += dlogits[i * ${padded / 4}u + id.x]; }
-  gradient[id.x] = sum;
-}`,
-  );
-}
-
-export function headBiasGradientGrid(padded: number): Grid {
-  return [Math.ceil(padded / 4 / biasThreads), 1, 1];
 }

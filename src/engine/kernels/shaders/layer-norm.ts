@@ -53,7 +53,7 @@ fn masked(value: vec4f, c: u32) -> vec4f { var v = value; ${mask} return v; }
 }
 
 /** Ones for the columns of the last vec4 that are no padding. */
-function maskOf(width: number): string {
+export function maskOf(width: number): string {
   return `vec4f(${[0, 1, 2, 3].map((i) => (i < (width % 4 || 4) ? '1.0' : '0.0')).join(', ')})`;
 }
 

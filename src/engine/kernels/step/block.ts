@@ -1,5 +1,5 @@
-// One block forward: [rows, dim] -> [rows, dim]. Eight dispatches where q, k or v are adapted (one more for
-// each further adapted site): LayerNorm, low-rank intermediate, q k v, attention, proj + residual, LayerNorm,
+// One block forward: [rows, dim] -> [rows, dim]. Seven dispatches where q, k or v are adapted (one more each
+// where proj or fc2 are): LayerNorm + low-rank intermediate, q k v, attention, proj + residual, LayerNorm (+ intermediate),
 // fc1 + activation, fc2 + residual. The backward pass traces the same dispatches again where it recomputes.
 import { present } from '../../../shared/assert.ts';
 import type { Region } from '../device/device-memory.ts';
@@ -19,6 +19,7 @@ import {
 import { columnProductGrid, columnProductKernel, type ColumnProduct } from '../shaders/column-product.ts';
 import { layerNormGradientKernel, layerNormGrid, layerNormKernel } from '../shaders/layer-norm.ts';
 import type { MatmulShape } from '../shaders/matmul.ts';
+import { normProductGrid, normProductKernel } from '../shaders/norm-product.ts';
 import { rowProductGrid, rowProductKernel } from '../shaders/row-product.ts';
 import {
   droppedInputGrid,
@@ -33,9 +34,12 @@ import {
   attentionShape,
   isLast,
   needsGradient,
+  normProductShape,
   normShape,
   product,
+  rowProductThreads,
   siteAt,
+  siteWith,
   type StepContext,
   type Product,
   type SavedBlock,
@@ -155,12 +159,11 @@ function blockInside(
     trace.tensor(`blocks.${block}.${name}`, values, kept);
   const low: Partial<Record<SiteKind, Tensor>> = {};
   const intermediate = (kind: SiteKind, x: Tensor): Inside['fc2Low'] => {
-    const site = siteAt(context, block, kind);
-    const regions = site === undefined ? undefined : context.state.sites.get(site);
-    if (site === undefined || regions === undefined) return undefined;
+    const adapted = siteWith(context, block, kind);
+    if (adapted === undefined) return undefined;
+    const { site, regions } = adapted;
     const lines = kind === 'qkv' ? all : rows;
     const u = tensor(`${kind}.low`, lines * site.width);
-    const { rowThreads: threads, rowSplit: split } = context.tuning;
     const dropped = droppedRows(context, lines, site.inner);
     const seen = dropped === null ? x : tensor(`${kind}.dropped`, lines * site.inner);
     if (dropped !== null)
@@ -169,7 +172,12 @@ function blockInside(
         ...dropoutOf(context, regions.parts),
         y: seen,
       });
-    const down = { kind: 'down', rows: lines, inner: site.inner, threads, split } as const;
+    const down = {
+      kind: 'down',
+      rows: lines,
+      inner: site.inner,
+      ...rowProductThreads(context, lines),
+    } as const;
     trace.dispatch(rowProductKernel(down), rowProductGrid(down, site.width), {
       x: seen,
       f: regions.parameters,
@@ -179,27 +187,45 @@ function blockInside(
     low[kind] = u;
     return { site, u };
   };
+  /** LayerNorm, and the intermediate of the site that reads it. */
   const norm = (
     x: Tensor,
     weights: Region,
-    name: string,
-    lines: number,
-  ): { y: Tensor; statistics: Tensor } => {
+    { name, kind, lines }: { readonly name: string; readonly kind: 'qkv' | 'fc1'; readonly lines: number },
+  ): { y: Tensor; statistics: Tensor; low: Inside['fc2Low'] } => {
     const y = tensor(name, lines * dim);
     const statistics = tensor(`${name}.statistics`, 2 * lines);
     const shape = normShape(context, lines);
-    trace.dispatch(layerNormKernel(shape), layerNormGrid(shape), { x, norm: weights, y, statistics });
-    return { y, statistics };
+    const adapted = siteWith(context, block, kind);
+    // What reads it may see it with gaps: then that is a dispatch of its own.
+    if (adapted === undefined || droppedRows(context, lines, adapted.site.inner) !== null) {
+      trace.dispatch(layerNormKernel(shape), layerNormGrid(shape), { x, norm: weights, y, statistics });
+      return { y, statistics, low: intermediate(kind, y) };
+    }
+    const { site, regions } = adapted;
+    const u = tensor(`${kind}.low`, lines * site.width);
+    const product = normProductShape(context, lines);
+    trace.dispatch(normProductKernel(product), normProductGrid(product), {
+      x,
+      norm: weights,
+      f: regions.parameters,
+      site: regions.parts,
+      y,
+      statistics,
+      u,
+    });
+    low[kind] = u;
+    return { y, statistics, low: { site, u } };
   };
   const forward = { direction: 'forward' } as const;
 
-  const first = norm(input, frozen.norm1, 'norm1', all);
+  const first = norm(input, frozen.norm1, { name: 'norm1', kind: 'qkv', lines: all });
   const qkv = tensor('qkv', 3 * all * inside, storage);
   product(trace, context, { rows: all, inner: dim, columns: inside, parts: 3 }, forward, {
     x: first.y,
     w: qkvWeights.forward,
     bias: qkvWeights.bias,
-    low: intermediate('qkv', first.y),
+    low: first.low,
     out: qkv,
   });
   const attended = tensor('attended', rows * inside);
@@ -219,7 +245,7 @@ function blockInside(
     { block, place: 0, scale: frozen.scales?.ls1 ?? null },
     `blocks.${block}.mid`,
   );
-  const second = norm(mid, frozen.norm2, 'norm2', rows);
+  const second = norm(mid, frozen.norm2, { name: 'norm2', kind: 'fc1', lines: rows });
   const hidden = tensor('hidden', rows * mlp, storage);
   const activated = tensor('activated', rows * mlp);
   product(
@@ -231,7 +257,7 @@ function blockInside(
       x: second.y,
       w: fc1.forward,
       bias: fc1.bias,
-      low: intermediate('fc1', second.y),
+      low: second.low,
       ...(keep ? { out: hidden } : {}),
       activated,
     },
@@ -447,15 +473,15 @@ function branchGradients(
   purpose: Purpose,
 ): LowGradient {
   const { widths, state } = context;
-  const site = siteAt(context, block, kind);
-  const regions = site === undefined ? undefined : state.sites.get(site);
-  if (site === undefined || regions === undefined || u === undefined) return undefined;
+  const adapted = siteWith(context, block, kind);
+  if (adapted === undefined || u === undefined) return undefined;
+  const { site, regions } = adapted;
   const rows = isLast(context.config, block) && kind !== 'qkv' ? widths.images : widths.rows;
   const { inner, columns, width } = site;
   const parts = kind === 'qkv' ? 3 : 1;
   const v = trace.tensor(`blocks.${block}.${kind}.dlow`, rows * width);
-  const { rowThreads, rowSplit: split, columnThreads, columnShares, gradientTile: tile } = context.tuning;
-  const up = { kind: 'up', rows, inner: columns, parts, threads: rowThreads, split } as const;
+  const { columnThreads, columnShares, gradientTile: tile } = context.tuning;
+  const up = { kind: 'up', rows, inner: columns, parts, ...rowProductThreads(context, rows) } as const;
   const { parameters: f, parts: siteParts, scales, gates } = regions;
   const operands = { x: dy, f, site: siteParts, scales, y: v };
   if (purpose.kind === 'scalars') {

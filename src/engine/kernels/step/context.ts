@@ -14,10 +14,12 @@ import type { Tuning } from '../tuning/tuning.ts';
 import type { Attention } from '../shaders/attention.ts';
 import { canShare } from '../shaders/attention-shared.ts';
 import type { LayerNorm } from '../shaders/layer-norm.ts';
+import type { NormProduct } from '../shaders/norm-product.ts';
 import type { MatmulFusion, MatmulShape } from '../shaders/matmul.ts';
 import { matmul } from '../shaders/matmul-variants.ts';
+import type { RowProduct } from '../shaders/row-product.ts';
 import type { Operand, Trace, Tensor } from './trace.ts';
-import type { TrainingState } from '../memory/training-state.ts';
+import type { SiteRegions, TrainingState } from '../memory/training-state.ts';
 
 export interface StepContext {
   readonly config: VitConfig;
@@ -161,6 +163,36 @@ export function product(
 /** The adapted site of a block, if there is one. */
 export function siteAt({ state }: StepContext, block: number, kind: SiteKind): Site | undefined {
   return state.layout.sites.find((site) => site.block === block && site.kind === kind);
+}
+
+/** The adapted site of a block with its places in the state, if there is one. */
+export function siteWith(
+  context: StepContext,
+  block: number,
+  kind: SiteKind,
+): { readonly site: Site; readonly regions: SiteRegions } | undefined {
+  const site = siteAt(context, block, kind);
+  const regions = site === undefined ? undefined : context.state.sites.get(site);
+  return site === undefined || regions === undefined ? undefined : { site, regions };
+}
+
+/** LayerNorm with an intermediate: many rows a workgroup where there are many, so that A is read less often. */
+export function normProductShape(context: StepContext, rows: number): NormProduct {
+  const { width, padded, eps } = normShape(context, rows);
+  const { rowSplit, rowThreads: threads } = context.tuning;
+  return { rows, width, padded, eps, threads, groups: rowSplit === 1 ? 0 : rows >= 4096 ? 2 : 1 };
+}
+
+/**
+ * Threads of a workgroup of a skinny product of rows, and those that share a sum: few where there are few rows, so that
+ * no part of a large GPU idles.
+ */
+export function rowProductThreads(
+  { tuning }: StepContext,
+  rows: number,
+): Pick<RowProduct, 'threads' | 'split'> {
+  const { rowThreads, rowSplit: split } = tuning;
+  return { threads: split > 1 && rows < 4096 ? Math.min(64, rowThreads) : rowThreads, split };
 }
 
 export function normShape({ config, widths, tuning }: StepContext, rows: number): LayerNorm {

@@ -1,18 +1,18 @@
 // The head: final LayerNorm and pooling in the order of the configuration, logits, loss; then the same
-// backward. Where the head reads the class token alone, the last block has rows for nothing else and there is
+// backward, in a training step at once where nothing is pooled. Where the head reads the class token alone, the last block has rows for nothing else and there is
 // no pooling.
 import { present } from '../../../shared/assert.ts';
 import type { VitConfig } from '../../../vit/vit-config.ts';
-import { groupRegion } from '../memory/training-state.ts';
+import type { Region } from '../device/device-memory.ts';
+import { groupRegion, headRegion } from '../memory/training-state.ts';
 import {
   crossEntropyKernel,
-  headBiasGradientGrid,
-  headBiasGradientKernel,
   headGradientGrid,
   headGradientKernel,
   headInputGrid,
   headInputKernel,
 } from '../shaders/head.ts';
+import { headStepGrid, headStepKernel } from '../shaders/head-step.ts';
 import { layerNormGradientKernel, layerNormGrid, layerNormKernel } from '../shaders/layer-norm.ts';
 import {
   poolingGradientGrid,
@@ -23,8 +23,8 @@ import {
   type Pooling,
 } from '../shaders/pooling.ts';
 import { rowProductGrid, rowProductKernel } from '../shaders/row-product.ts';
-import { normShape, type StepContext } from './context.ts';
-import type { Trace, Tensor } from './trace.ts';
+import { normShape, rowProductThreads, type StepContext } from './context.ts';
+import type { Operand, Trace, Tensor } from './trace.ts';
 
 export interface HeadInput {
   /** Input and statistics of the final LayerNorm; null without one. */
@@ -89,8 +89,8 @@ export function logitsOf(trace: Trace, context: StepContext, feature: Tensor): T
   const { widths, state } = context;
   const { images, classes } = widths;
   const logits = trace.tensor('logits', images * classes);
-  const { rowThreads: threads, rowSplit: split } = context.tuning;
-  const head = { kind: 'head', rows: images, inner: widths.head, width: classes, threads, split } as const;
+  const threads = rowProductThreads(context, images);
+  const head = { kind: 'head', rows: images, inner: widths.head, width: classes, ...threads } as const;
   trace.dispatch(rowProductKernel(head), rowProductGrid(head, classes), {
     x: feature,
     f: groupRegion(state, state.parameters, 'headWeight'),
@@ -100,8 +100,77 @@ export function logitsOf(trace: Trace, context: StepContext, feature: Tensor): T
   return logits;
 }
 
+/** The head of a training step, forward and backward. */
+export interface TrainedHead {
+  /** [images, classes], of the batch's phase of the loss. */
+  readonly logits: Tensor;
+  /** The gradient of the last block's output; null where it is not asked for. */
+  readonly dx: Tensor | null;
+}
+
+/**
+ * Loss, gradients of weight and bias, and that of the head's input: one dispatch and one for the gradients where the
+ * head reads one normalised row an image, else the parts one by one.
+ *
+ * @param x the last block's output, of the class tokens or of all.
+ */
+export function trainHead(trace: Trace, context: StepContext, x: Tensor, backward: boolean): TrainedHead {
+  if (poolingOf(context) === null && context.frozen.norm !== null)
+    return headStep(trace, context, x, context.frozen.norm, backward);
+  const headInput = headInputForward(trace, context, x);
+  const logits = logitsOf(trace, context, headInput.feature);
+  trace.kept.add(logits);
+  const dlogits = lossGradient(trace, context, logits);
+  trace.phase = 'backward';
+  headGradients(trace, context, headInput.feature, dlogits, { dlogitsAt: 0, featureAt: 0 });
+  const dx = backward
+    ? headInputBackward(trace, context, headInput, featureGradient(trace, context, dlogits))
+    : null;
+  return { logits, dx };
+}
+
+/** All of it but the gradients of weight and bias in one dispatch. */
+function headStep(
+  trace: Trace,
+  context: StepContext,
+  x: Tensor,
+  norm: Region,
+  backward: boolean,
+): TrainedHead {
+  const { widths, state, config, classes, tuning } = context;
+  const { images, dim: padded, classes: paddedClasses } = widths;
+  const { labels, targets, step, outcome } = state.regions;
+  const { region: weight, biasAt } = headRegion(state, state.parameters);
+  const scores = trace.tensor('logits, dlogits', 2 * images * paddedClasses);
+  const rows = trace.tensor('dfinal, feature', 2 * images * padded);
+  trace.kept.add(scores);
+  const shape = {
+    images,
+    width: config.dim,
+    padded,
+    eps: config.layerNormEps,
+    classes,
+    paddedClasses,
+    biasAt,
+    threads: Math.max(8, tuning.rowThreads),
+    backward,
+  };
+  const operands = { x, norm, weight, labels, step, part: state.part, scores, rows, outcome };
+  const record = (phase: 'loss' | 'targets', more: Readonly<Record<string, Operand>>): void => {
+    trace.phase = phase;
+    const head = { ...shape, to: phase === 'loss' ? 'labels' : 'targets' } as const;
+    trace.dispatch(headStepKernel(head), headStepGrid(head), { ...operands, ...more });
+  };
+  record('loss', {});
+  if (targets !== null) record('targets', { targets });
+  trace.phase = 'backward';
+  const places = { dlogitsAt: images * paddedClasses, featureAt: (images * padded) / 4 };
+  headGradients(trace, context, rows, scores, places);
+  return { logits: scores, dx: backward ? rows : null };
+}
+
 /** The loss of each image and the gradient of the logits, [images, classes]. */
-export function lossGradient(trace: Trace, { widths, state, classes }: StepContext, logits: Tensor): Tensor {
+function lossGradient(trace: Trace, { widths, state, classes }: StepContext, logits: Tensor): Tensor {
   const { images } = widths;
   const { labels, targets, step, outcome } = state.regions;
   const dlogits = trace.tensor('dlogits', images * widths.classes);
@@ -116,25 +185,18 @@ export function lossGradient(trace: Trace, { widths, state, classes }: StepConte
   return dlogits;
 }
 
-/** Gradients of the head's weight and bias. */
-export function headGradients(
+/** Gradients of the head's weight and bias, from where features and dlogits lie. */
+function headGradients(
   trace: Trace,
-  context: StepContext,
-  { feature }: HeadInput,
+  { widths, state }: StepContext,
+  feature: Tensor,
   dlogits: Tensor,
+  places: { readonly dlogitsAt: number; readonly featureAt: number },
 ): void {
-  const { widths, state } = context;
   const { images, head: width, classes } = widths;
-  const head = { images, width, classes };
-  trace.dispatch(headGradientKernel(head), headGradientGrid(head), {
-    dlogits,
-    feature,
-    gradient: groupRegion(state, state.partials, 'headWeight'),
-  });
-  trace.dispatch(headBiasGradientKernel(images, classes), headBiasGradientGrid(classes), {
-    dlogits,
-    gradient: groupRegion(state, state.partials, 'headBias'),
-  });
+  const { region: gradient, biasAt } = headRegion(state, state.partials);
+  const head = { images, width, classes, biasAt, ...places };
+  trace.dispatch(headGradientKernel(head), headGradientGrid(head), { dlogits, feature, gradient });
 }
 
 /** The gradient of the head's input, [images, head], from that of the logits. */

@@ -9,42 +9,55 @@ import { scalarSumsKernel } from '../shaders/branch-scales.ts';
 import { recomputeBlock, blockForward, blockBackward, type Purpose } from './block.ts';
 import { isRecomputed, lowestSite, type StepContext, type SavedBlock } from './context.ts';
 import { embed, cachePrefix, scaleBranches } from './embedding.ts';
-import {
-  featureGradient,
-  headGradients,
-  headInputForward,
-  headInputBackward,
-  logitsOf,
-  lossGradient,
-  type HeadInput,
-} from './head.ts';
+import { headInputForward, logitsOf, trainHead } from './head.ts';
 import { scalarGradients, shareScalars, sumGradients, updateParameters } from './optimiser.ts';
 import type { Trace, Tensor } from './trace.ts';
 
 export interface Forward {
   /** Where the host writes pixels: bytes or floats, of all micro-batches. */
   readonly pixels: Tensor;
+  readonly logits: Tensor; // [images, classes]
+  /** What the head reads; null where it is not kept. */
+  readonly feature: Tensor | null;
+}
+
+/** What the blocks leave. */
+interface Passed {
+  readonly pixels: Tensor;
   /** What each block keeps, or its input alone where it is recomputed. */
   readonly blocks: readonly (SavedBlock | Pick<SavedBlock, 'input'>)[];
-  readonly headInput: HeadInput;
-  readonly logits: Tensor; // [images, classes]
+  /** The last block's output. */
+  readonly top: Tensor;
 }
 
 /** One optimiser step over one micro-batch after another. */
 export function trainingStep(trace: Trace, context: StepContext, learns: 'all' | 'scalars'): Forward {
-  const forward = forwardPass(trace, context, true);
-  lossAndBackward(trace, context, forward, learns);
+  const passed = throughBlocks(trace, context, true);
+  const { logits, dx } = trainHead(trace, context, passed.top, context.state.layout.columns > 0);
+  if (dx !== null) backward(trace, context, passed, dx, learns);
+  sumGradients(trace, context, learns);
+  trace.phase = 'reduce';
+  if (learns === 'all' && context.state.layout.columns > 0) scalarGradients(trace, context);
+  shareScalars(trace, context);
   updateParameters(trace, context);
-  return forward;
+  return { pixels: passed.pixels, logits, feature: null };
 }
 
-/** Pixels to logits; with `training`, keeping what the backward pass needs. */
-export function forwardPass(trace: Trace, context: StepContext, training: boolean): Forward {
+/** Pixels to logits, keeping nothing for a backward pass. */
+export function forwardPass(trace: Trace, context: StepContext): Forward {
+  const { pixels, top } = throughBlocks(trace, context, false);
+  const { feature } = headInputForward(trace, context, top);
+  const logits = logitsOf(trace, context, feature);
+  for (const kept of [logits, feature]) trace.kept.add(kept);
+  return { pixels, logits, feature };
+}
+
+function throughBlocks(trace: Trace, context: StepContext, training: boolean): Passed {
   const { state, frozen } = context;
   scaleBranches(trace, context);
   const { pixels, embedded } = embed(trace, context, training);
   const { block: first } = lowestSite(state.layout);
-  const blocks: Forward['blocks'][number][] = [];
+  const blocks: Passed['blocks'][number][] = [];
   let x = embedded;
   const record = (block: number, keep: boolean): void => {
     const { saved, out } = blockForward(trace, context, block, x, keep);
@@ -56,59 +69,33 @@ export function forwardPass(trace: Trace, context: StepContext, training: boolea
   if (training) cachePrefix(trace, context, x);
   trace.phase = 'forward';
   for (let block = learning; block < frozen.blocks.length; block++) record(block, training);
-  const headInput = headInputForward(trace, context, x);
-  const logits = logitsOf(trace, context, headInput.feature);
-  trace.kept.add(logits);
-  if (!training) trace.kept.add(headInput.feature);
-  return { pixels, blocks, headInput, logits };
+  return { pixels, blocks, top: x };
 }
 
-function lossAndBackward(
+/** From the last block's output down to the lowest adapted block, and in stage 2 the sums of its scalars. */
+function backward(
   trace: Trace,
   context: StepContext,
-  forward: Forward,
+  { blocks }: Passed,
+  dtop: Tensor,
   learns: 'all' | 'scalars',
 ): void {
-  const { widths, state } = context;
-  const dlogits = lossGradient(trace, context, forward.logits);
-  trace.phase = 'backward';
-  headGradients(trace, context, forward.headInput, dlogits);
-  const { columns } = state.layout;
-  if (columns > 0) {
-    const groups = Math.ceil(widths.rows / 4);
-    const purpose: Purpose =
-      learns === 'all'
-        ? { kind: 'branches' }
-        : { kind: 'scalars', sums: trace.tensor('scalar sums', columns * groups), groups };
-    const dfeature = featureGradient(trace, context, dlogits);
-    backwardThroughBlocks(trace, context, forward, dfeature, purpose);
-    if (purpose.kind === 'scalars')
-      trace.dispatch(scalarSumsKernel(groups), [state.layout.adapter.modules.length, 1, 1], {
-        places: state.regions.scalarPlaces,
-        sums: purpose.sums,
-        gradient: groupRegion(state, state.partials, 'scalars'),
-      });
-  }
-  sumGradients(trace, context, learns);
-  trace.phase = 'reduce';
-  if (learns === 'all' && columns > 0) scalarGradients(trace, context);
-  shareScalars(trace, context);
-}
-
-/** Final LayerNorm, pooling and the blocks, down to the lowest adapted one. */
-function backwardThroughBlocks(
-  trace: Trace,
-  context: StepContext,
-  forward: Forward,
-  dfeature: Tensor,
-  purpose: Purpose,
-): void {
-  const { state, config } = context;
-  let dx: Tensor | null = headInputBackward(trace, context, forward.headInput, dfeature);
-  const lowest = lowestSite(state.layout);
-  for (let block = config.depth - 1; block >= lowest.block && dx !== null; block--) {
-    const kept = present(forward.blocks[block], `block ${block}`);
+  const { widths, state, config } = context;
+  const groups = Math.ceil(widths.rows / 4);
+  const purpose: Purpose =
+    learns === 'all'
+      ? { kind: 'branches' }
+      : { kind: 'scalars', sums: trace.tensor('scalar sums', state.layout.columns * groups), groups };
+  let dx: Tensor | null = dtop;
+  for (let block = config.depth - 1; block >= lowestSite(state.layout).block && dx !== null; block--) {
+    const kept = present(blocks[block], `block ${block}`);
     const saved = 'qkv' in kept ? kept : recomputeBlock(trace, context, block, kept.input);
     dx = blockBackward(trace, context, block, saved, dx, purpose);
   }
+  if (purpose.kind === 'scalars')
+    trace.dispatch(scalarSumsKernel(groups), [state.layout.adapter.modules.length, 1, 1], {
+      places: state.regions.scalarPlaces,
+      sums: purpose.sums,
+      gradient: groupRegion(state, state.partials, 'scalars'),
+    });
 }

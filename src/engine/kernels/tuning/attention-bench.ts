@@ -59,6 +59,8 @@ export class AttentionBench implements AttentionWorkbench {
   constructor(
     private readonly gpu: Gpu,
     private readonly now: () => number = () => performance.now(),
+    /** Of so many measurements the median is given. */
+    private readonly measurements = 1,
   ) {}
 
   async measure(
@@ -127,9 +129,9 @@ export class AttentionBench implements AttentionWorkbench {
         bench.copy(rightOut, out);
         bench.copy(rightLse, lse);
         if (!isRight) return null;
-        return watch.time((pass, times) => {
+        return watch.median((pass, times) => {
           for (let i = 0; i < times; i++) for (const one of kernels) if (one !== null) repeat(pass, one, 1);
-        });
+        }, this.measurements);
       };
       for (const [forward, backward] of bound)
         result.push({

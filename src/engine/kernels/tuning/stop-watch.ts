@@ -41,6 +41,13 @@ export class StopWatch {
     return Math.min(ms, await this.#once(encode, times)) / times;
   }
 
+  /** The median of several such times. */
+  async median(encode: Encode, measurements: number): Promise<number> {
+    const times: number[] = [];
+    for (let i = 0; i < measurements; i++) times.push(await this.time(encode));
+    return times.sort((a, b) => a - b)[measurements >> 1] ?? NaN;
+  }
+
   async #once(encode: Encode, times: number): Promise<number> {
     const { device } = this.gpu;
     const encoder = device.createCommandEncoder();
