@@ -119,7 +119,7 @@ async function main(): Promise<void> {
           const { times } = (await answerOf(
             here,
             ['--kernel-times', shape, '--budget', inside],
-            limitMs + 20_000,
+            limitMs,
           )) as { times: readonly KernelTime[] };
           kernels.push(...times);
         } catch (thrown) {
