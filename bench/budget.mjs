@@ -1,5 +1,5 @@
-// The time that a run of the bench may take. A machine with a GPU is lent for minutes: what comes first is measured, what
-// no time is left for is named, and nothing that hangs takes more than its share.
+// The time that a run of the bench may take. A machine with a GPU is lent for minutes: what comes first is
+// measured, what no time is left for is named, and nothing that hangs takes more than its share.
 
 /** Below this nothing is begun: a process, its device and its weights take as long. */
 const leastSeconds = 4;

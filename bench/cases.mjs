@@ -100,8 +100,8 @@ export function defaultCases({ quick, node, software }) {
 const gpuShapes = ['small/b8', 'shipped/b32', 'tiny/b8', 'tiny/b32', 'vit-s/b32', 'vit-b/b32'];
 
 /**
- * What a packed bench runs on a real GPU without --cases, in the order of what it is for; where time runs out the end
- * is left out. `kernels` stands for the kernels alone, of these shapes.
+ * What a packed bench runs on a real GPU without --cases, in the order of what it is for; where time runs out
+ * the end is left out. `kernels` stands for the kernels alone, of these shapes.
  *
  * @param {{ before: boolean, cuda: boolean }} has a build to compare with; a PyTorch that sees the GPU
  * @returns {({ cases: string[] } | { kernels: string[] })[]}

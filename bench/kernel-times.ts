@@ -1,6 +1,6 @@
-// The kernels that a step spends its time in, alone: every matrix product of a shape in every tile that the device may
-// choose, and attention by every number of threads a row. Each variant must give the right numbers before it is timed;
-// of several measurements the median counts.
+// The kernels that a step spends its time in, alone: every matrix product of a shape in every tile that the
+// device may choose, and attention by every number of threads a row. Each variant must give the right numbers
+// before it is timed; of several measurements the median counts.
 import { presetTuning } from '../src/engine/kernels/tuning/tuning.ts';
 import { measuredShapes } from '../src/engine/kernels/tuning/autotune.ts';
 import { AttentionBench } from '../src/engine/kernels/tuning/attention-bench.ts';

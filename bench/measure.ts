@@ -1,6 +1,6 @@
 // One case of the bench, in a page or in Node: start, first step, a number of steady steps counted and timed,
-// and on a real GPU some more under timestamps and some in flight together, each time after a second of steps that
-// warm the clock: a GPU that idles runs at a fraction of it.
+// and on a real GPU some more under timestamps and some in flight together, each time after a second of steps
+// that warm the clock: a GPU that idles runs at a fraction of it.
 import type { MemoryPlan, TuningRecord } from '../src/engine/engine.ts';
 import type { Contender } from './contender.ts';
 import { counted, countsNow, liveBytes, peakSince, type Counts } from './count-webgpu.ts';

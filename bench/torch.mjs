@@ -1,5 +1,5 @@
-// PyTorch, on the processor or an NVIDIA GPU, where Python has it: bench/torch_step.py takes the same step on a file of the
-// same weights, branches and batch.
+// PyTorch, on the processor or an NVIDIA GPU, where Python has it: bench/torch_step.py takes the same step on
+// a file of the same weights, branches and batch.
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';

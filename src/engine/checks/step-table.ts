@@ -1,6 +1,7 @@
-// What a step asks of a GPU, kernel by kernel, read off the real plan: workgroups and threads, vec4s that a thread keeps,
-// workgroup memory, bytes and flops, and the time below which no GPU of the named figures can be. Reasoning, not
-// measurement; `npm run kernel -- --table` prints it, and docs/decisions/gpu-kernels.md holds it.
+// What a step asks of a GPU, kernel by kernel, read off the real plan: workgroups and threads, vec4s that a
+// thread keeps, workgroup memory, bytes and flops, and the time below which no GPU of the named figures can
+// be. Reasoning, not measurement; `npm run kernel -- --table` prints it, and docs/decisions/gpu-kernels.md
+// holds it.
 import { isTensor, type Dispatch, type Operand } from '../kernels/step/trace.ts';
 import { quiet } from '../noise.ts';
 import { planRun } from '../kernels/memory/plan.ts';

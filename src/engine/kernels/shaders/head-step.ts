@@ -1,12 +1,13 @@
-// The head of a training step for images that are one row each, forward and backward in one dispatch, a workgroup an
-// image:
+// The head of a training step for images that are one row each, forward and backward in one dispatch, a
+// workgroup an image:
 //
 //   feature = LayerNorm(x),  z = feature W' + bias,  loss and d z as in head.ts
 //   d feature = d z W,  dx = the gradient of LayerNorm (layer-norm.ts)
 //
-// One dispatch instead of five that each wait for the one before and leave a GPU idle: all rows together are a few
-// thousandths of a block. `scores` holds the logits, then d z, [images, classes] each; `rows` holds dx, then the
-// features, [images, width] each, of which headGradientKernel makes the gradients of weight and bias.
+// One dispatch instead of five that each wait for the one before and leave a GPU idle: all rows together are
+// a few thousandths of a block. `scores` holds the logits, then d z, [images, classes] each; `rows` holds dx,
+// then the features, [images, width] each, of which headGradientKernel makes the gradients of weight and
+// bias.
 //
 // Cost: 4 images classes width flops. Sums and the largest logit come of trees of fixed order.
 import { float, kernel, read, uniform, write, type Grid, type Kernel } from './kernel.ts';

@@ -1,14 +1,15 @@
-// LayerNorm and what its rows are multiplied with next, in one dispatch: the low-rank intermediate of the site
-// that reads them (layer-norm.ts and row-product.ts say both formulas),
+// LayerNorm and what its rows are multiplied with next, in one dispatch: the low-rank intermediate of the
+// site that reads them (layer-norm.ts and row-product.ts say both formulas),
 //
 //   h = (x - mean) / sqrt(variance + eps),  y = h weight + bias,  u[r, j] = sum_k y[r, k] A[j, k]
 //
-// y and the statistics are kept as layer-norm.ts keeps them. Cost: 3 passes over a row, then 2 rows width columns
-// flops; 8 vec4s loaded for 64 multiply-adds. A row of y is read back by the workgroup that wrote it, from caches.
+// y and the statistics are kept as layer-norm.ts keeps them. Cost: 3 passes over a row, then 2 rows width
+// columns flops; 8 vec4s loaded for 64 multiply-adds. A row of y is read back by the workgroup that wrote it,
+// from caches.
 //
-// With `groups` 0 a thread takes four rows of its own (no barriers, best where barriers cost). Otherwise a workgroup
-// takes `groups` times four rows; its threads share each row for LayerNorm, and then each sum of four rows and
-// four columns, added in a tree of fixed order.
+// With `groups` 0 a thread takes four rows of its own (no barriers, best where barriers cost). Otherwise a
+// workgroup takes `groups` times four rows; its threads share each row for LayerNorm, and then each sum of
+// four rows and four columns, added in a tree of fixed order.
 import {
   float,
   kernel,

@@ -1,6 +1,7 @@
 // One block forward: [rows, dim] -> [rows, dim]. Seven dispatches where q, k or v are adapted (one more each
-// where proj or fc2 are): LayerNorm + low-rank intermediate, q k v, attention, proj + residual, LayerNorm (+ intermediate),
-// fc1 + activation, fc2 + residual. The backward pass traces the same dispatches again where it recomputes.
+// where proj or fc2 are): LayerNorm + low-rank intermediate, q k v, attention, proj + residual, LayerNorm (+
+// intermediate), fc1 + activation, fc2 + residual. The backward pass traces the same dispatches again where
+// it recomputes.
 import { present } from '../../../shared/assert.ts';
 import type { Region } from '../device/device-memory.ts';
 import type { Site, SiteKind } from '../memory/sites.ts';
@@ -420,8 +421,8 @@ export function blockBackward(
 }
 
 /**
- * The gradient of q, k and v: in one dispatch where threads share rows, else in two, of which the first leaves
- * its row sums to the second.
+ * The gradient of q, k and v: in one dispatch where threads share rows, else in two, of which the first
+ * leaves its row sums to the second.
  */
 function attentionGradient(
   trace: Trace,

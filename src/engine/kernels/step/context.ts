@@ -184,8 +184,8 @@ export function normProductShape(context: StepContext, rows: number): NormProduc
 }
 
 /**
- * Threads of a workgroup of a skinny product of rows, and those that share a sum: few where there are few rows, so that
- * no part of a large GPU idles.
+ * Threads of a workgroup of a skinny product of rows, and those that share a sum: few where there are few
+ * rows, so that no part of a large GPU idles.
  */
 export function rowProductThreads(
   { tuning }: StepContext,

@@ -1,6 +1,6 @@
 // The head: final LayerNorm and pooling in the order of the configuration, logits, loss; then the same
-// backward, in a training step at once where nothing is pooled. Where the head reads the class token alone, the last block has rows for nothing else and there is
-// no pooling.
+// backward, in a training step at once where nothing is pooled. Where the head reads the class token alone,
+// the last block has rows for nothing else and there is no pooling.
 import { present } from '../../../shared/assert.ts';
 import type { VitConfig } from '../../../vit/vit-config.ts';
 import type { Region } from '../device/device-memory.ts';
@@ -109,8 +109,8 @@ export interface TrainedHead {
 }
 
 /**
- * Loss, gradients of weight and bias, and that of the head's input: one dispatch and one for the gradients where the
- * head reads one normalised row an image, else the parts one by one.
+ * Loss, gradients of weight and bias, and that of the head's input: one dispatch and one for the gradients
+ * where the head reads one normalised row an image, else the parts one by one.
  *
  * @param x the last block's output, of the class tokens or of all.
  */
