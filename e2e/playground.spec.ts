@@ -67,7 +67,8 @@ test('curve and branches share the first screen; on a phone a place is at most t
   await page.setViewportSize({ width: 390, height: 844 });
   for (const phase of ['finished', 'runs to compare']) {
     await openPlayground(page, `?phase=${encodeURIComponent(phase)}#/images`);
-    for (const place of ['images', 'model', 'train', 'understand', 'understand/compare', 'take-home']) {
+    const views = ['understand', 'understand/compare', 'understand/recipes'];
+    for (const place of ['images', 'model', 'train', ...views, 'take-home']) {
       await page.evaluate((hash) => (location.hash = hash), `#/${place}`);
       await expect(page.locator('[data-testid=place]:visible').getByRole('heading').first()).toBeVisible();
       expect([phase, place, await page.evaluate(() => document.documentElement.scrollWidth)]).toEqual([

@@ -58,7 +58,7 @@ function partOf(name) {
     return 'understand';
   if (/^(?:calibration|Camera|ConfusionView|ImageGrid|csv)-/.test(name)) return 'understand';
   // What compares several runs and trains them.
-  if (/^(?:CompareCard|QueueCard|QueueProgress)-/.test(name)) return 'several';
+  if (/^(?:CompareCard|LabCard|LabResult|QueueCard|QueueProgress)-/.test(name)) return 'several';
   // What looks through all images and edits them.
   if (/^(?:GalleryCard|worker-(?:edit-images|kept-edits|write-set))-/.test(name)) return 'gallery';
   // What places show that are not the first.

@@ -53,5 +53,12 @@ test('of more directions than a run may wait for there are no ranks, and all els
   const names = huge.modules.map(({ name }, i) => `${i} ${name}`);
   const [first] = grownModules(await growthOf(huge, 0, 8), names, []);
   expect(first).not.toHaveProperty('rank');
-  expect(first?.branches).toHaveLength(7);
+  expect(first?.branches).toHaveLength(8);
+});
+
+test('a branch that left after the state that is the result is told as one that has left', async () => {
+  const adapter = learned(4);
+  const names = adapter.modules.map(({ name }) => name);
+  const [first] = grownModules(await growthOf(adapter, 12, 4), names, []);
+  expect(first?.branches[3]).toEqual({ index: 3, droppedAt: 12, strength: 0 });
 });

@@ -53,20 +53,21 @@ export async function growthOf(adapter: Adapter, step: number, branches: number)
  * The modules as they stood then.
  *
  * @param names of the modules, in the order of the adapter.
- * @param drops of the run: what had left was as it was just before.
+ * @param drops of the run: what had left was as it was just before. A run whose result is an earlier state knows
+ *   none of the drops after it: what had left by them did so, as far as is known, at the moment asked for.
  */
 export function grownModules(
-  { values }: Growth,
+  { step, values }: Growth,
   names: readonly string[],
   drops: readonly DropRecord[],
 ): ModuleView[] {
   const width = names.length === 0 ? 2 : values.length / names.length;
   return names.map((module, m) => {
     const [scalar = NaN, rank = NaN, ...strengths] = values.subarray(m * width, (m + 1) * width);
-    const branches = strengths.flatMap((strength, index): BranchView[] => {
-      if (!Number.isNaN(strength)) return [{ index, droppedAt: null, strength }];
+    const branches = strengths.map((strength, index): BranchView => {
+      if (!Number.isNaN(strength)) return { index, droppedAt: null, strength };
       const drop = drops.find((one) => one.module === module && one.branch === index);
-      return drop === undefined ? [] : [{ index, droppedAt: drop.step, strength: drop.strength }];
+      return { index, droppedAt: drop?.step ?? step, strength: drop?.strength ?? 0 };
     });
     return { module, scalar, branches, ...(Number.isNaN(rank) ? {} : { rank }) };
   });

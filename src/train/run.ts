@@ -401,9 +401,16 @@ export class Run {
     const { step, drops, evaluations, verdict } = state;
     if (state.dropEvents > former.dropEvents) this.listener.dropped(drops.slice(former.drops.length));
     const grown = state.growth.at(-1);
-    if (grown !== undefined && grown !== former.growth.at(-1))
-      this.listener.branches(step, this.#grown(grown));
-    else if (state.adapter !== former.adapter) this.listener.branches(step, this.modules);
+    const isMeasured = grown?.step === step && grown !== former.growth.at(-1);
+    if (isMeasured || state.adapter !== former.adapter) {
+      const ranks = isMeasured ? this.#grown(grown) : [];
+      // What the ranks are measured of stands there now: beside them all that is known of it.
+      const modules = this.modules.map((module, m): ModuleView => {
+        const rank = ranks[m]?.rank;
+        return rank === undefined ? module : { ...module, rank };
+      });
+      this.listener.branches(step, modules);
+    }
     const latest = evaluations.length > former.evaluations.length ? evaluations.at(-1) : undefined;
     if (latest !== undefined) this.listener.evaluated(latest.step, latest.validation);
     if (verdict === null) this.#tellDivergence(divergingNow(this.#task, state));

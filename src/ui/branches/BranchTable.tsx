@@ -15,7 +15,7 @@ export function BranchTable({ modules, jumps }: BranchTableProps) {
     const jump = jumps.get(step);
     return jump === undefined ? '' : `, loss ${signedText(jump)}`;
   };
-  const most = Math.max(0, ...modules.map(({ branches }) => branches.length));
+  const most = Math.max(-1, ...modules.flatMap(({ branches }) => branches.map(({ index }) => index))) + 1;
   return (
     <div className={table.scroll} tabIndex={0} role="region" aria-label="Branches as a table">
       <table className={table.table}>
@@ -37,13 +37,17 @@ export function BranchTable({ modules, jumps }: BranchTableProps) {
             <tr key={module}>
               <th scope="row">{moduleText(module)}</th>
               <td className={table.number}>{scalar.toFixed(3)}</td>
-              {branches.map(({ index, droppedAt, strength }) => (
-                <td key={index} className={cx(droppedAt !== null && table.dropped)}>
-                  {droppedAt === null
-                    ? strength.toPrecision(3)
-                    : `dropped at ${droppedAt}${lossWords(droppedAt)}`}
-                </td>
-              ))}
+              {Array.from({ length: most }, (_, index) => {
+                const branch = branches.find((one) => one.index === index);
+                const droppedAt = branch?.droppedAt ?? null;
+                return (
+                  <td key={index} className={cx(droppedAt !== null && table.dropped)}>
+                    {droppedAt === null
+                      ? branch?.strength.toPrecision(3)
+                      : `dropped at ${droppedAt}${lossWords(droppedAt)}`}
+                  </td>
+                );
+              })}
             </tr>
           ))}
         </tbody>

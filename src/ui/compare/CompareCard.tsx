@@ -16,7 +16,6 @@ import { useSavedRuns } from '../../state/saved-runs-store.ts';
 import type { ListedRun } from '../../worker/protocol.ts';
 import { Button } from '../parts/Button.tsx';
 import { Card } from '../parts/Card.tsx';
-import { LabCard } from '../lab/LabCard.tsx';
 import { FaultBox } from '../parts/FaultBox.tsx';
 import { addressOf } from '../place.ts';
 import { ageText, resultText } from '../runs/run-words.ts';
@@ -52,50 +51,47 @@ export default function CompareCard() {
   const base = placed.find((run) => run.figures.id === baseId) ?? placed[0];
   const isReading = runs.some(({ id }) => places.includes(id) && !figures.has(id) && !faults.has(id));
   return (
-    <>
-      <Card title="Runs side by side" id="compare" aside="of those that ended and are saved on this machine">
-        {runs.length < 2 ? (
-          <p>
-            Two runs that have ended are needed, and {runs.length === 0 ? 'none is' : 'one is'} saved on this
-            machine. <a href={addressOf('train')}>Train</a> one with another recipe; or open a run from a file
-            under <a href={addressOf('take-home')}>Take home</a>.
-          </p>
-        ) : (
-          <>
-            <p>
-              What do their recipes change, and is the difference more than chance? The runs stay as they are.
-            </p>
-            <Picker runs={runs} />
-          </>
-        )}
-        {runs
-          .filter(({ id }) => places.includes(id))
-          .map(({ id }) => {
-            const fault = faults.get(id);
-            return fault === undefined ? null : (
-              <FaultBox key={id} fault={fault}>
-                <Button onClick={() => forgetFault(id)}>Read it again</Button>
-              </FaultBox>
-            );
-          })}
-        <p role="status" className={shared.soft}>
-          {isReading ? 'Reading…' : ''}
+    <Card title="Runs side by side" id="compare" aside="of those that ended and are saved on this machine">
+      {runs.length < 2 ? (
+        <p>
+          Two runs that have ended are needed, and {runs.length === 0 ? 'none is' : 'one is'} saved on this
+          machine. <a href={addressOf('train')}>Train</a> one with another recipe; or open a run from a file
+          under <a href={addressOf('take-home')}>Take home</a>.
         </p>
-        {placed.length > 0 && base !== undefined && (
-          <>
-            <CurvesPart runs={placed} />
-            {placed.length > 1 && (
-              <>
-                <PairsPart runs={placed} base={base} />
-                <SettingsPart runs={placed} />
-              </>
-            )}
-            <ResultsPart runs={placed} />
-          </>
-        )}
-      </Card>
-      <LabCard />
-    </>
+      ) : (
+        <>
+          <p>
+            What do their recipes change, and is the difference more than chance? The runs stay as they are.
+          </p>
+          <Picker runs={runs} />
+        </>
+      )}
+      {runs
+        .filter(({ id }) => places.includes(id))
+        .map(({ id }) => {
+          const fault = faults.get(id);
+          return fault === undefined ? null : (
+            <FaultBox key={id} fault={fault}>
+              <Button onClick={() => forgetFault(id)}>Read it again</Button>
+            </FaultBox>
+          );
+        })}
+      <p role="status" className={shared.soft}>
+        {isReading ? 'Reading…' : ''}
+      </p>
+      {placed.length > 0 && base !== undefined && (
+        <>
+          <CurvesPart runs={placed} />
+          {placed.length > 1 && (
+            <>
+              <PairsPart runs={placed} base={base} />
+              <SettingsPart runs={placed} />
+            </>
+          )}
+          <ResultsPart runs={placed} />
+        </>
+      )}
+    </Card>
   );
 }
 

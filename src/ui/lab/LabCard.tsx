@@ -29,7 +29,7 @@ const ownName = 'this recipe';
 const mostRuns = 8;
 const noRuns: readonly ListedRun[] = [];
 
-export function LabCard() {
+export default function LabCard() {
   const queue = useQueue((state) => state.queue);
   return (
     <Card title="Which recipe is better" id="lab" aside="several recipes, each with several seeds">

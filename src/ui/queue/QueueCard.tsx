@@ -32,7 +32,7 @@ export default function QueueCard() {
       {queue?.kind === 'arms' && (
         <p>
           A comparison of recipes is there, under{' '}
-          <a href={addressOf('understand', 'compare')}>Compare runs</a>. When it is put away, folds can be
+          <a href={addressOf('understand', 'recipes')}>Compare recipes</a>. When it is put away, folds can be
           trained.
         </p>
       )}

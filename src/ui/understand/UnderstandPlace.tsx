@@ -1,6 +1,6 @@
 // What the result of the ended run knows: one view at a time, each with its address. A view is loaded when it
 // is looked at first, and keeps what was asked there. A model can be tried, and saved
-// runs compared, without an ended run.
+// runs and recipes compared, without an ended run.
 import { Activity, Suspense, useState, type ComponentType } from 'react';
 import { useRun } from '../../state/run-store.ts';
 import { CrashGuard } from '../CrashGuard.tsx';
@@ -18,6 +18,7 @@ interface View {
 /** The views that need no ended run. */
 const tryIt = 'try';
 const compare = 'compare';
+const recipes = 'recipes';
 
 const views: readonly [View, ...View[]] = [
   { id: 'mistakes', title: 'What it gets wrong', content: lazyPart(() => import('./UnderstandCard.tsx')) },
@@ -25,6 +26,7 @@ const views: readonly [View, ...View[]] = [
   { id: 'looks', title: 'Where it looks', content: lazyPart(() => import('./LookCard.tsx')) },
   { id: tryIt, title: 'Try it', content: lazyPart(() => import('../try/TryCard.tsx')) },
   { id: compare, title: 'Compare runs', content: lazyPart(() => import('../compare/CompareCard.tsx')) },
+  { id: recipes, title: 'Compare recipes', content: lazyPart(() => import('../lab/LabCard.tsx')) },
 ];
 
 function NothingYet() {
@@ -62,7 +64,7 @@ export default function UnderstandPlace() {
           <Activity key={id} mode={id === wanted ? 'visible' : 'hidden'}>
             <CrashGuard>
               <Suspense fallback={null}>
-                {finished || [tryIt, compare].includes(id) ? <Content /> : <NothingYet />}
+                {finished || [tryIt, compare, recipes].includes(id) ? <Content /> : <NothingYet />}
               </Suspense>
             </CrashGuard>
           </Activity>
