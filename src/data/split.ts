@@ -143,7 +143,7 @@ function splitOrigins(images: readonly SplitInput[], options: SplitOptions): Spl
   };
 }
 
-const splitNames = ['train', 'validation', 'test'] as const;
+export const splitNames = ['train', 'validation', 'test'] as const;
 
 /**
  * Images of one origin, or of one content where they have none, in the order of the draw: each group has a

@@ -67,6 +67,8 @@ const originsName = 'images/origin';
 const tiesName = 'images/tied';
 /** Name of the fold of each image, where they were dealt into folds. */
 const foldsName = 'images/fold';
+/** Name of the split that the folder of each image named, where they were dealt into folds. */
+const namedName = 'images/named';
 
 /** The bytes of a run's file. */
 export async function writeCheckpoint(run: SavedRun): Promise<Uint8Array<ArrayBuffer>> {
@@ -151,7 +153,7 @@ export function encodeCheckpoint({ facts, state }: SavedRun): Uint8Array<ArrayBu
     floats(A, branch.A.shape, branch.A.data);
     floats(B, branch.B.shape, branch.B.data);
   }
-  const { ids, labels, origins, ties, folds, ...images } = facts.images;
+  const { ids, labels, origins, ties, folds, named, ...images } = facts.images;
   tensors.set('images/sha256', { dtype: 'U8', shape: [ids.length, 32], bytes: bytesOfHex(ids) });
   tensors.set('images/label', {
     dtype: 'I32',
@@ -163,6 +165,7 @@ export function encodeCheckpoint({ facts, state }: SavedRun): Uint8Array<ArrayBu
     [originsName, origins],
     [tiesName, ties],
     [foldsName, folds],
+    [namedName, named],
   ] as const)
     if (numbers !== null)
       tensors.set(name, { dtype: 'I32', shape: [numbers.length], bytes: bytesOf(numbers) });
@@ -258,7 +261,9 @@ class TensorReader {
     const origins = ofEach(originsName, 'where others come from');
     const ties = ofEach(tiesName, 'what others were drawn together with');
     const folds = ofEach(foldsName, 'the folds of others');
-    const images = { ...facts.images, ids: hexOfBytes(ids), labels: labelOf, origins, ties, folds };
+    const named = ofEach(namedName, 'what folders named others for');
+    const drawn = { origins, ties, folds, named };
+    const images = { ...facts.images, ids: hexOfBytes(ids), labels: labelOf, ...drawn };
     this.#validation = { images: counts.validation, classes: classes.length };
     return { facts: { ...facts, images }, state: this.#state(state) };
   }

@@ -59,6 +59,11 @@ export interface SavedImages {
   readonly ties: Int32Array | null;
   /** [ids] the fold of each (data/folds.ts); null where none were dealt. */
   readonly folds: Int32Array | null;
+  /**
+   * [ids] which split the folder of each named, by its place in `splitNames` (data/split.ts), -1 for none.
+   * Null where none were dealt into folds, and in files from before it was kept.
+   */
+  readonly named: Int32Array | null;
   readonly counts: { readonly train: number; readonly validation: number; readonly test: number };
   /** Where the classes come from, in a sentence. */
   readonly reading: string;
@@ -94,7 +99,7 @@ export interface RunFacts {
 
 /** The facts without the names of the images: what a list needs. */
 export type HeadFacts = Omit<RunFacts, 'images'> & {
-  readonly images: Omit<SavedImages, 'ids' | 'labels' | 'origins' | 'ties' | 'folds'>;
+  readonly images: Omit<SavedImages, 'ids' | 'labels' | 'origins' | 'ties' | 'folds' | 'named'>;
 };
 
 /** All of a run: with this and the pixels and weights that it names it goes on. */

@@ -74,6 +74,7 @@ describe('pictures that are drawn together', () => {
       origins: Int32Array.from(places, (at) => origins[at] ?? -1),
       ties: null,
       folds: null,
+      named: null,
       counts: { train: split.train.length, validation: split.validation.length, test: 0 },
       pixels: { key: '', imageBytes: 0, maker: '', grey16: null },
     };
@@ -129,6 +130,7 @@ describe('pictures that are drawn together', () => {
       origins: null,
       ties: Int32Array.from(places, (at) => images[at]?.tied ?? -1),
       folds: null,
+      named: null,
       counts: { train: split.train.length, validation: split.validation.length, test: 0 },
       pixels: { key: '', imageBytes: 0, maker: '', grey16: null },
     };

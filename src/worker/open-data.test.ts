@@ -108,6 +108,7 @@ test('a window of 16-bit grey is part of how a model’s images are prepared, as
       origins: null,
       ties: null,
       folds: null,
+      named: null,
     },
     ...{
       counts: { train: 4, validation: 2, test: 0 },

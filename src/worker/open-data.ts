@@ -59,8 +59,15 @@ export interface Imported {
   readonly history: EditHistory;
   /** Thumbnails of images whose files are not open, by their place; null for one that has none. */
   readonly thumbnail?: ((image: number) => Promise<Blob | null>) | undefined;
-  /** Of images that are not all there any more: how they were dealt into folds, by what draw. */
-  readonly dealt?: { readonly draw: Draw; readonly folds: Int32Array } | undefined; // folds: [images]
+  /** Of images that are not all there any more: how they were dealt into folds. */
+  readonly dealt?: Dealt | undefined;
+}
+
+/** A deal of images into folds, by what draw, and of which images that were drawn together. */
+interface Dealt {
+  readonly draw: Draw;
+  readonly ties: readonly number[]; // [images]
+  readonly folds: Int32Array; // [images]
 }
 
 /** How images are drawn into a split, by the recipe. */
@@ -242,10 +249,10 @@ export function foldsIn(
 ): Int32Array | null {
   const { options, seed } = draw;
   if (options.folds === 0) return null;
-  const of = ({ options: { folds, together }, seed: drawn }: Draw): string =>
-    JSON.stringify([folds, together, drawn]);
-  if (dealt !== undefined && of(dealt.draw) === of(draw)) return dealt.folds;
   const { images } = applyEdits(report, inForce(history));
+  const by = ({ options: { folds, together }, seed: drawn }: Draw, ties: readonly number[]): string =>
+    JSON.stringify([folds, together, drawn, ties]);
+  if (dealt !== undefined && by(dealt.draw, dealt.ties) === by(draw, tiesOf(images))) return dealt.folds;
   return dealFolds(withOrigins(images, originsIn(report, images, draw)), { seed, folds: options.folds });
 }
 
@@ -259,11 +266,11 @@ export function originsIn(
   { options }: Draw,
 ): Int32Array | null {
   const read = options.together === 'none' ? null : originsOf(asRead, classes, options.together);
-  return withTies(
-    read,
-    images.map(({ tied }) => tied),
-  );
+  return withTies(read, tiesOf(images));
 }
+
+/** [images] what each is drawn together with by a user's wish. */
+export const tiesOf = (images: readonly EditedImage[]): readonly number[] => images.map(({ tied }) => tied);
 
 /** Images as the split takes them. */
 export function withOrigins(

@@ -1,14 +1,15 @@
 // The images of a saved run without their folder: labels, splits and digests from the checkpoint, pixels from
 // the pixel store, and files only of those that are open just now. What is missing is counted, never guessed.
-import { edited, noEdits, type Edit } from '../data/edits.ts';
+import { applyEdits, edited, inForce, noEdits, type Edit } from '../data/edits.ts';
 import { headerOf } from '../data/image-format.ts';
-import type { ImportedImage, SplitName } from '../data/import-report.ts';
+import type { ImportedImage, ImportReport } from '../data/import-report.ts';
 import type { KeptPixels } from '../data/pixel-cache.ts';
+import { splitNames } from '../data/split.ts';
 import type { SavedImages } from '../runs/saved-run.ts';
 import { present } from '../shared/assert.ts';
 import { fail, type Result } from '../shared/result.ts';
 import type { TrainingData } from '../train/training-data.ts';
-import { withSplit, type Draw, type OpenData } from './open-data.ts';
+import { tiesOf, withSplit, type Draw, type OpenData } from './open-data.ts';
 
 /** The images of a run as if their folder had been opened; those of `open` with their files. */
 export function restoredImages(
@@ -18,16 +19,17 @@ export function restoredImages(
   draw: Draw,
   run: string,
 ): OpenData {
-  const { title, classes, ids, labels, origins, ties, folds, counts, reading, splitBy, findings } = images;
+  const { title, classes, ids, labels, origins, ties, folds, named, counts } = images;
   const files = new Map(open?.report.images.map((image) => [image.id, image]));
   const header = unwrapHeader(side);
-  const names: SplitName[] = ['train', 'validation', 'test'];
-  const splitNames = names.flatMap((name) => Array.from({ length: counts[name] }, () => name));
+  const parts = splitNames.flatMap((name) => Array.from({ length: counts[name] }, () => name));
   const list = ids.map((id, index): ImportedImage => {
     const classIndex = present(labels[index], 'label');
     const path = `${classes[classIndex] ?? ''}/${id.slice(0, 12)}`;
-    const named = splitNames[index] ?? null;
-    const split = splitBy === 'seed' && named !== 'test' ? null : named;
+    const part = parts[index] ?? null;
+    const told = named === null ? null : (splitNames[named[index] ?? -1] ?? null);
+    const goesByPart = part === 'test' || (named === null && images.splitBy !== 'seed');
+    const split = goesByPart ? part : told;
     const unread = { format: 'png', width: side, height: side, header, stored: null, sizeBytes: 0 } as const;
     const content = (): Promise<Result<Blob>> =>
       Promise.resolve(
@@ -43,25 +45,23 @@ export function restoredImages(
   const range = (begin: number, end: number): number[] =>
     Array.from({ length: end - begin }, (_, i) => begin + i);
   const trained = counts.train + counts.validation;
+  const report: ImportReport = {
+    reading: { sentence: images.reading, choices: [], grey16: images.pixels.grey16 },
+    classes,
+    images: list,
+    rejected: [],
+    ignored: [],
+    emptyClasses: [],
+    untrained: [],
+    warnings: [],
+    fault: null,
+  };
+  const history = ties === null ? noEdits : edited(noEdits, tiedAgain(ids, ties));
+  const dealt =
+    folds === null ? undefined : { draw, ties: tiesOf(applyEdits(report, inForce(history)).images), folds };
   const data = withSplit(
-    {
-      title,
-      // Edits of them begin with what the run knew, not with what their folder says.
-      keep: { ids, reading: `run ${run}` },
-      history: ties === null ? noEdits : edited(noEdits, tiedAgain(ids, ties)),
-      ...(folds === null ? {} : { dealt: { draw, folds } }),
-      report: {
-        reading: { sentence: reading, choices: [], grey16: images.pixels.grey16 },
-        classes,
-        images: list,
-        rejected: [],
-        ignored: [],
-        emptyClasses: [],
-        untrained: [],
-        warnings: [],
-        fault: null,
-      },
-    },
+    // Edits of them begin with what the run knew, not with what their folder says.
+    { title, keep: { ids, reading: `run ${run}` }, report, history, dealt },
     draw,
     {
       train: range(0, counts.train),
@@ -69,7 +69,8 @@ export function restoredImages(
       test: range(trained, trained + counts.test),
     },
   );
-  return { ...data, summary: { ...data.summary, splitBy, pixels: findings } };
+  const { splitBy, findings: pixels } = images;
+  return { ...data, summary: { ...data.summary, splitBy, pixels } };
 }
 
 /** What ties images as they are in a saved run. */

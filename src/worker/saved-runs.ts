@@ -29,6 +29,7 @@ import { openOriginFiles } from '../storage/opfs.ts';
 import { PixelStore, type PinnedPixels } from '../storage/pixel-store.ts';
 import type { ImageWorker } from '../data/image-work.ts';
 import { originsOf } from '../data/origins.ts';
+import { splitNames } from '../data/split.ts';
 import type { KeptPixels } from '../data/pixel-cache.ts';
 import type { TrainingData } from '../train/training-data.ts';
 import { startingAdapter } from '../train/run-state.ts';
@@ -424,10 +425,11 @@ const planOf = ({ steps, batch, stepsPerEpoch, dropSteps, stage2Step }: RunSumma
   stage2: stage2Step,
 });
 
-function imagesOf(
+/** The images of a run as they are saved with it; `maker` made their pixels: this browser where it is null. */
+export function imagesOf(
   open: OpenData,
-  data: TrainingData,
-  { preprocessing }: OpenModel,
+  data: Pick<TrainingData, 'classes'>,
+  { preprocessing }: Pick<OpenModel, 'preprocessing'>,
   maker: string | null,
 ): SavedImages {
   const { split, images, title, classes, summary } = open;
@@ -446,6 +448,10 @@ function imagesOf(
     origins: origins === null ? null : Int32Array.from(places, (index) => origins[index] ?? -1),
     ties: isTied ? Int32Array.from(used, ({ tied }) => tied) : null,
     folds: folds === null ? null : Int32Array.from(places, (index) => folds[index] ?? 0),
+    named:
+      folds === null
+        ? null
+        : Int32Array.from(used, ({ split: name }) => (name === null ? -1 : splitNames.indexOf(name))),
     counts: { train: split.train.length, validation: split.validation.length, test: split.test.length },
     reading: summary.reading.sentence,
     splitBy: summary.splitBy,

@@ -252,6 +252,11 @@ const facts: fc.Arbitrary<RunFacts> = fc
             .array(fc.integer({ min: -1, max: 9 }), { minLength: images, maxLength: images })
             .map((all) => Int32Array.from(all)),
         ),
+        named: fc.option(
+          fc
+            .array(fc.integer({ min: -1, max: 2 }), { minLength: images, maxLength: images })
+            .map((all) => Int32Array.from(all)),
+        ),
         counts: fc.constant(counts),
         reading: text,
         splitBy: fc.constantFrom('folders', 'seed'),
@@ -364,6 +369,7 @@ export const fixedRun: SavedRun = (() => {
         origins: null,
         ties: null,
         folds: null,
+        named: null,
         counts: { train: 3, validation: 1, test: 0 },
         reading: '2 classes from the names of folders.',
         splitBy: 'seed',
