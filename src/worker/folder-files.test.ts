@@ -6,14 +6,16 @@ import { makePng } from '../data/testing/images.ts';
 import { ok, unwrap } from '../shared/result.ts';
 import { folderFiles } from './folder-files.ts';
 
-/** Folders by their names, files as their bytes; null for one that went away. */
+/** Folders by their names, files as their bytes; null for a file that went away, 'locked' for a folder. */
 interface Tree {
-  readonly [name: string]: Tree | Uint8Array<ArrayBuffer> | null;
+  readonly [name: string]: Tree | Uint8Array<ArrayBuffer> | null | 'locked';
 }
 
 /** As much of a handle as is asked for. */
-function handleOf(name: string, tree: Tree): FileSystemDirectoryHandle {
+function handleOf(name: string, tree: Tree | 'locked'): FileSystemDirectoryHandle {
   async function* entries(): AsyncGenerator<[string, unknown]> {
+    await Promise.resolve();
+    if (tree === 'locked') throw new DOMException('refused', 'NotAllowedError');
     for (const [child, what] of Object.entries(tree)) {
       await Promise.resolve();
       const file = (): Promise<Blob> =>
@@ -28,6 +30,10 @@ function handleOf(name: string, tree: Tree): FileSystemDirectoryHandle {
   // Node has no folders to pick.
   return { kind: 'directory', name, entries } as unknown as FileSystemDirectoryHandle;
 }
+
+const work = localImageWorker((_, { width, height }) =>
+  Promise.resolve(ok({ width, height, data: new Uint8Array(4 * width * height).fill(255) })),
+);
 
 const tree: Tree = {
   oak: { '1.png': makePng(1), deep: { '2.png': makePng(2) } },
@@ -46,15 +52,28 @@ test('gives the files of all folders in it; one that went away is told, and noth
     'trees/notes.txt',
   ]);
   expect(counts).toEqual([1, 2, 3, 4, 5]);
-  const work = localImageWorker((_, { width, height }) =>
-    Promise.resolve(ok({ width, height, data: new Uint8Array(4 * width * height).fill(255) })),
-  );
   const report = unwrap(await importImages(files, { work, onProgress: () => undefined }));
   expect(report.classes).toEqual(['ash', 'oak']);
   expect(report.images).toHaveLength(3);
   expect(report.rejected).toEqual([
     expect.objectContaining({ path: 'trees/ash/gone.png', code: 'unreadable' }),
   ]);
+});
+
+test('a folder in it that cannot be listed is told like a file, and the others are read', async () => {
+  const files = unwrap(await folderFiles(handleOf('trees', { elm: 'locked', ...tree, fir: 'locked' }), {}));
+  expect(files).toHaveLength(7);
+  expect(
+    files.filter(({ unread }) => unread !== undefined).map(({ path, unread }) => [path, unread]),
+  ).toEqual([
+    ['trees/elm', 'NotAllowedError'],
+    ['trees/ash/gone.png', 'NotFoundError'],
+    ['trees/fir', 'NotAllowedError'],
+  ]);
+  const report = unwrap(await importImages(files, { work, onProgress: () => undefined }));
+  expect(report.classes).toEqual(['ash', 'oak']);
+  expect(report.images).toHaveLength(3);
+  expect(report.rejected).toContainEqual(expect.objectContaining({ path: 'trees/elm', code: 'unreadable' }));
 });
 
 test('a folder that went away is a fault; a signal stops the listing', async () => {

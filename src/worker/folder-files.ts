@@ -14,21 +14,26 @@ export interface Listing {
 }
 
 /**
- * The files of a folder and of those in it, with paths that begin with its name. A file that cannot be opened is
- * among them, and says why; a folder that cannot be is a fault. Rejects with the signal's reason when that aborts.
+ * The files of a folder and of those in it, with paths that begin with its name. What cannot be opened in it,
+ * a file or a folder, is among them and says why; that the folder itself cannot be is a fault. Rejects with the
+ * signal's reason when that aborts.
  */
 export async function folderFiles(
   folder: FileSystemDirectoryHandle,
   { signal, onListed }: Listing,
 ): Promise<Result<readonly SourceFile[]>> {
-  const found: { readonly path: string; readonly handle: FileSystemFileHandle }[] = [];
+  const found: { readonly path: string; readonly open: () => Promise<SourceFile> }[] = [];
   const walk = async (handle: FileSystemDirectoryHandle, prefix: string): Promise<void> => {
     for await (const [name, entry] of handle.entries()) {
       signal?.throwIfAborted();
       const path = `${prefix}/${name}`;
-      if (entry.kind === 'directory') await walk(entry, path);
+      if (entry.kind === 'directory')
+        await walk(entry, path).catch((thrown: unknown) => {
+          signal?.throwIfAborted();
+          found.push({ path, open: () => Promise.resolve(unread(path, thrown)) });
+        });
       else {
-        found.push({ path, handle: entry });
+        found.push({ path, open: async () => ({ path, blob: await entry.getFile() }) });
         onListed?.(found.length);
       }
     }
@@ -44,15 +49,18 @@ export async function folderFiles(
   await eachOf(
     found,
     filesAtOnce,
-    async ({ path, handle }, at) => {
-      files[at] = await handle.getFile().then(
-        (blob) => ({ path, blob }),
-        (thrown: unknown) => ({ path, blob: new Blob(), unread: nameOf(thrown) }),
-      );
+    async ({ path, open }, at) => {
+      files[at] = await open().catch((thrown: unknown) => unread(path, thrown));
     },
     signal,
   );
   return ok(files);
 }
+
+const unread = (path: string, thrown: unknown): SourceFile => ({
+  path,
+  blob: new Blob(),
+  unread: nameOf(thrown),
+});
 
 const nameOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.name : 'unknown error');

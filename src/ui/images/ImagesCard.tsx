@@ -212,6 +212,7 @@ export function ImagesCard() {
               disabled={!edit}
               onFiles={openImages}
               onFolder={openImageFolder}
+              otherwise="A folder that the browser refuses, such as Downloads, Documents or your home folder, can be dropped onto this window."
             />
             <FilePick
               multiple
@@ -255,6 +256,7 @@ export function ImagesCard() {
                 disabled={!edit}
                 onFiles={openValidation}
                 onFolder={openValidationFolder}
+                otherwise="A folder that the browser refuses, such as Downloads, can be added as a zip."
               />
               <FilePick
                 multiple

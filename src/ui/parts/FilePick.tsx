@@ -1,9 +1,10 @@
 // A button that opens a file or folder picker and hands over what was chosen, with paths inside the chosen
 // folder; or the folder itself, where the browser can and somebody takes it: the list of a large one holds the page
 // up.
-import { useEffect, useRef } from 'react';
+import { useEffect, useRef, useState } from 'react';
 import type { SourceFile } from '../../worker/protocol.ts';
 import { Button } from './Button.tsx';
+import styles from './FilePick.module.css';
 
 interface FilePickProps {
   readonly label: string;
@@ -15,6 +16,11 @@ interface FilePickProps {
   readonly variant?: 'plain' | 'quiet';
   readonly onFiles: (files: readonly SourceFile[]) => void;
   readonly onFolder?: (folder: FileSystemDirectoryHandle) => void;
+  /**
+   * What else can be done with a folder. Chromium hands out no Downloads, Documents or home folder, and a
+   * page hears only that its dialogue was closed.
+   */
+  readonly otherwise?: string;
 }
 
 /** The part of the File System Access API that picks a folder; Chromium has it. */
@@ -35,8 +41,11 @@ export function FilePick(props: FilePickProps) {
     variant = 'plain',
     onFiles,
     onFolder,
+    otherwise,
   } = props;
   const input = useRef<HTMLInputElement>(null);
+  const isPicking = useRef(false);
+  const [isClosed, setClosed] = useState(false);
   // React has no property for it.
   useEffect(() => {
     if (folder) input.current?.setAttribute('webkitdirectory', '');
@@ -47,11 +56,17 @@ export function FilePick(props: FilePickProps) {
       input.current?.click();
       return;
     }
+    if (isPicking.current) return;
+    isPicking.current = true;
+    setClosed(false);
     try {
       onFolder(await host.showDirectoryPicker({ id: testId }));
     } catch (thrown) {
       // Closed without a choice. What may not be picked so, by a policy or in a frame, may be picked the other way.
-      if (!(thrown instanceof DOMException && thrown.name === 'AbortError')) input.current?.click();
+      if (thrown instanceof DOMException && thrown.name === 'AbortError') setClosed(true);
+      else input.current?.click();
+    } finally {
+      isPicking.current = false;
     }
   };
   return (
@@ -83,6 +98,11 @@ export function FilePick(props: FilePickProps) {
           if (files.length > 0) onFiles(files);
         }}
       />
+      {isClosed && otherwise !== undefined && (
+        <p className={styles.otherwise} role="status">
+          {otherwise}
+        </p>
+      )}
     </>
   );
 }
