@@ -18,6 +18,8 @@ export interface DataState {
   readonly data: DataSummary | null;
   /** Id of the open bundled data set; null for images from disk. */
   readonly bundledId: string | null;
+  /** They came with a saved run: those that it used, as it split them. */
+  readonly ofRun: boolean;
   /** Title of the validation set that was added; null without one. */
   readonly validationTitle: string | null;
   /** Why the last images could not be opened. */
@@ -43,6 +45,7 @@ const initial: DataState = {
   status: 'none',
   data: null,
   bundledId: null,
+  ofRun: false,
   validationTitle: null,
   fault: null,
   refused: null,

@@ -111,6 +111,7 @@ export function createImages(
         check: 'none',
         labelCheck: 'none',
         bundledId: role === 'all' ? bundledId : former.bundledId,
+        ofRun: role === 'validation' && former.ofRun,
         validationTitle: role === 'all' ? null : opened.title,
       });
     });

@@ -1,6 +1,7 @@
 // What the page does with several runs: makes a queue, trains one run after the other, and reads what they
 // reached. A run that fails is told and the rest goes on; a stop ends the run under way and leaves the rest. After
-// a reload it goes on where it was: what the next run is made of comes from a run of the queue that is kept.
+// a reload it goes on where it was. What the next fold is made of comes from a run of the check that is kept, with
+// its deal; a comparison needs the images themselves, of which each seed draws another split.
 import type { Arm } from '../lab/arms.ts';
 import type { Recipe } from '../recipe/options.ts';
 import { faultSentence } from '../shared/describe-fault.ts';
@@ -10,7 +11,7 @@ import type { RunEnd, TrainerEvent } from '../worker/protocol.ts';
 import { isActive } from './controls.ts';
 import { dataStore } from './data-store.ts';
 import { modelStore } from './model-store.ts';
-import { nextItem, queueStore, setItem, type Queue, type QueueItem } from './queue-store.ts';
+import { isOfComparison, nextItem, queueStore, setItem, type Queue, type QueueItem } from './queue-store.ts';
 import { recipeStore } from './recipe-store.ts';
 import type { Runs } from './run-actions.ts';
 import { runStore } from './run-store.ts';
@@ -87,6 +88,8 @@ export function createQueue({ runs, saved, alone, awake }: Parts): Queues {
   let stopped = new AbortController();
   /** A run that is kept is being opened. */
   let opening = false;
+  /** Runs that this worker began: it has all images that they were drawn from. */
+  const begun = new Set<string>();
 
   const untilEnd = (): Promise<Ended> =>
     new Promise((resolve) => {
@@ -102,7 +105,7 @@ export function createQueue({ runs, saved, alone, awake }: Parts): Queues {
   async function toItsEnd(id: string): Promise<Ended> {
     const over = untilEnd();
     opening = true;
-    await saved.openRun(id).finally(() => {
+    await saved.openRun(id, 'train', isOfComparison(id)).finally(() => {
       opening = false;
     });
     const { opened, fault } = savedRunsStore.getState();
@@ -112,20 +115,30 @@ export function createQueue({ runs, saved, alone, awake }: Parts): Queues {
     return over;
   }
 
-  /** Whether the run that is there is one of the queue; opens one that has ended where it is not. */
-  async function isThere({ items, images, model }: Queue): Promise<Result<boolean>> {
+  /**
+   * Whether the next run is made of what the run that is there was made of, and not of what is open. A fold may be of
+   * a run that was opened again, and one that has ended is opened where none is there.
+   */
+  async function isThere({ kind, items, images, model }: Queue): Promise<Result<boolean>> {
     const { opened, saved: last, runs: listed } = savedRunsStore.getState();
-    const there = opened?.id ?? last?.id;
-    if (items.some(({ id }) => id === there)) return ok(true);
-    const known = items.find(({ id }) =>
-      listed?.some((run) => run.id === id && run.finished && !run.deleted),
-    );
+    const there = items.find(({ id }) => id === (opened?.id ?? last?.id));
+    if (there !== undefined && (kind === 'folds' || (opened === null && begun.has(there.id))))
+      return ok(true);
+    const known =
+      kind === 'folds'
+        ? items.find(({ id }) => listed?.some((run) => run.id === id && run.finished && !run.deleted))
+        : undefined;
     if (known !== undefined) {
       const over = await toItsEnd(known.id);
       return over.ok ? ok(true) : over;
     }
-    const detail = (title: string): string => `None of its runs is kept. Open “${title}” again.`;
-    if (dataStore.getState().data?.title !== images)
+    const why =
+      kind === 'folds' ? 'None of its runs is kept.' : 'Each seed draws another split of all its images.';
+    const detail = (title: string): string => `${why} Open “${title}” again.`;
+    const { data, ofRun } = dataStore.getState();
+    // Before anything was compared, those of a run are as good as others.
+    const isPart = kind === 'arms' && ofRun && items.some(({ state }) => state === 'done');
+    if (data?.title !== images || isPart)
       return fail({ kind: 'run-needs', what: 'images', detail: detail(images) });
     if (modelStore.getState().model?.title !== model)
       return fail({ kind: 'run-needs', what: 'model', detail: detail(model) });
@@ -139,9 +152,11 @@ export function createQueue({ runs, saved, alone, awake }: Parts): Queues {
     const again = await isThere(queue);
     if (!again.ok) return again;
     const over = untilEnd();
-    const queued = { id, name, again: again.value };
+    const queued = { id, name, kind: queue.kind, again: again.value };
     const reply = await runs.begin({ recipe, backend: queue.backend, queued }, queue.images);
-    return reply.ok ? over : reply;
+    if (!reply.ok) return reply;
+    begun.add(id);
+    return over;
   }
 
   async function readFigures(id: string): Promise<Fault | null> {
@@ -252,6 +267,7 @@ export function createQueue({ runs, saved, alone, awake }: Parts): Queues {
       },
     },
     hear(event) {
+      if (event.kind === 'fault' && event.fault.kind === 'worker-died') begun.clear();
       // Before its first step a run that is stopped leaves no phase, only this.
       if (event.kind === 'undone') end(fail(cancelled('start')));
       if (event.kind !== 'phase') return;

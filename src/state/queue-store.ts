@@ -5,7 +5,7 @@ import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
 import type { Recipe } from '../recipe/options.ts';
 import { readRecipe } from '../recipe/read-recipe.ts';
-import type { BackendChoice, RunFigures } from '../worker/protocol.ts';
+import type { BackendChoice, QueuedRun, RunFigures } from '../worker/protocol.ts';
 
 export type QueueState = 'waiting' | 'going' | 'done' | 'stopped' | 'failed';
 
@@ -29,7 +29,7 @@ export interface QueueItem {
 
 export interface Queue {
   /** What its runs are for: an accuracy of all images, or which recipe is better. */
-  readonly kind: 'folds' | 'arms';
+  readonly kind: QueuedRun['kind'];
   readonly model: string;
   readonly images: string;
   readonly backend: BackendChoice;
@@ -113,6 +113,12 @@ queueStore.subscribe(({ queue }, { queue: before }) => {
 export function nextItem(queue: Queue | null): QueueItem | undefined {
   const items = queue?.items ?? [];
   return items.find(({ state }) => state === 'going') ?? items.find(({ state }) => state === 'waiting');
+}
+
+/** Whether a run is one of a comparison that is not put away. */
+export function isOfComparison(id: string): boolean {
+  const { queue } = queueStore.getState();
+  return queue?.kind === 'arms' && queue.items.some((item) => item.id === id);
 }
 
 export function setItem(id: string, changes: Partial<QueueItem>): void {

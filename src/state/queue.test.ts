@@ -3,13 +3,15 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { analyse } from '../lab/analysis.ts';
 import { recipeDefaults } from '../recipe/recipe.ts';
 import { pooledFolds } from '../understand/folds.ts';
-import type { Commands } from '../worker/protocol.ts';
-import { nextItem, progressOf, queueOf, queueStore } from './queue-store.ts';
-import { recipeStore } from './recipe-store.ts';
+import type { Commands, ListedRun } from '../worker/protocol.ts';
+import { dataStore } from './data-store.ts';
+import { nextItem, progressOf, queueOf, queueStore, type Queue } from './queue-store.ts';
+import { recipeStore, setField } from './recipe-store.ts';
 import { runStore } from './run-store.ts';
 import { savedRunsStore } from './saved-runs-store.ts';
 import type { FakeClient } from './testing/fake-client.ts';
 import { emptyStores, settled, started } from './testing/started-trainer.ts';
+import type { Trainer } from './trainer.ts';
 import { trialOf } from './trial-of.ts';
 
 beforeEach(emptyStores);
@@ -196,7 +198,9 @@ describe('a comparison of recipes', () => {
         { seed, split, dmlora: { rank: 8 } },
       ]),
     );
-    expect(startsOf(client)[3]?.queued).toMatchObject({ again: true, name: 'Set, wide, seed 2' });
+    expect(startsOf(client)[3]?.queued).toMatchObject({
+      ...{ again: true, name: 'Set, wide, seed 2', kind: 'arms' },
+    });
     const { queue, figures } = queueStore.getState();
     const records = (queue?.items ?? []).flatMap((item) => {
       const known = figures.get(item.id);
@@ -209,6 +213,80 @@ describe('a comparison of recipes', () => {
       ['wide', 3],
       ['linear probe', 3],
     ]);
+  });
+
+  /** Another page, after the first run of four has ended and the second one has begun. */
+  async function reloaded(): Promise<[Trainer, FakeClient, Queue]> {
+    const [first, before] = await started({ steps: 20, depth: 1 });
+    void first.compareArms(arms, [1, 2]);
+    await settled();
+    await playOne(before);
+    await first.loadRuns();
+    const runs: readonly ListedRun[] = savedRunsStore.getState().runs ?? [];
+    const kept = queueOf(JSON.stringify(queueStore.getState().queue));
+    if (kept === null) throw new Error('no queue was kept');
+    emptyStores();
+    const [trainer, client] = await started({ steps: 20, depth: 1, runs });
+    setField('learningRate', '0.0123');
+    queueStore.setState({ queue: kept });
+    return [trainer, client, kept];
+  }
+  const opensOf = ({ sent }: FakeClient): unknown[] =>
+    sent.filter(({ name }) => name === 'openRun').map(({ input }) => input);
+
+  it('goes on after a reload on the open images, of which each seed draws another split, and leaves the form', async () => {
+    const [trainer, client, kept] = await reloaded();
+    const [form, images] = [recipeStore.getState().recipe, dataStore.getState().data];
+    expect(form?.learningRate).toBe(0.0123);
+    const rest = trainer.continueQueue();
+    for (let i = 0; i < 4; i++) await playOne(client);
+    await rest;
+    expect(states()).toEqual(['done', 'done', 'done', 'done']);
+    expect(opensOf(client)).toEqual([{ id: kept.items[1]?.id, then: 'train', beside: true }]);
+    // Not what the reopened run was made of, which are those that it used; then what this one was.
+    expect(startsOf(client).map(({ queued }) => queued?.again)).toEqual([false, true]);
+    expect(recipeStore.getState().recipe).toEqual(form);
+    expect(dataStore.getState().data).toBe(images);
+  });
+
+  it('goes on where the worker died on the images that were opened again, and leaves the form', async () => {
+    const [trainer, client] = await started({ steps: 20, depth: 1 });
+    const form = recipeStore.getState().recipe;
+    const whole = trainer.compareArms(arms, [1, 2]);
+    await settled();
+    await playOne(client);
+    const going = queueStore.getState().queue?.items[1]?.id ?? '';
+    client.emit({ kind: 'saved', id: going, step: 1, busyMs: 0 });
+    client.emit({ kind: 'fault', fault: { kind: 'worker-died', detail: 'silent', restarted: true } });
+    for (let i = 0; i < 5; i++) await settled();
+    for (let i = 0; i < 4; i++) await playOne(client);
+    await whole;
+    expect(opensOf(client)).toEqual([{ id: going, then: 'train', beside: true }]);
+    expect(startsOf(client).map(({ queued }) => queued?.again)).toEqual([false, true, false, true]);
+    expect(states()).toEqual(['done', 'done', 'done', 'done']);
+    expect(recipeStore.getState().recipe).toEqual(form);
+  });
+
+  it('trains nothing on the images of a run that was opened, and asks for all of them', async () => {
+    const [trainer, client, kept] = await reloaded();
+    // Nothing was under way.
+    queueStore.setState({ queue: { ...kept, items: kept.items.toSpliced(1, 1) } });
+    await trainer.openRun(kept.items[0]?.id ?? '');
+    expect(dataStore.getState().data?.title).toBe('Set');
+    void trainer.continueQueue();
+    for (let i = 0; i < 5; i++) await settled();
+    expect(startsOf(client)).toEqual([]);
+    expect(states()).toEqual(['done', 'waiting', 'waiting']);
+    expect(runStore.getState().fault).toMatchObject({ kind: 'run-needs', what: 'images' });
+    const [set] = dataStore.getState().bundled;
+    if (set === undefined) throw new Error('no images ship');
+    await trainer.openBundledData(set);
+    const rest = trainer.continueQueue();
+    await settled();
+    for (let i = 0; i < 2; i++) await playOne(client);
+    await rest;
+    expect(startsOf(client).map(({ queued }) => queued?.again)).toEqual([false, true]);
+    expect(states()).toEqual(['done', 'done', 'done']);
   });
 
   it('is kept over a reload with what each run is, and a queue from before there were any still goes on', async () => {

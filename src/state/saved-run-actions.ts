@@ -20,8 +20,10 @@ export interface SavedRunActions {
   /**
    * Goes on with a saved run, or lets it wait where it was saved, or ends it there, so that it can be
    * exported. Model, images and recipe of the page become those of the run, but for the fold of a check by folds.
+   *
+   * @param beside images and recipe of the page stay: the next run is made of these.
    */
-  openRun(id: string, then?: AfterOpening): Promise<void>;
+  openRun(id: string, then?: AfterOpening, beside?: boolean): Promise<void>;
   renameRun(id: string, name: string): Promise<void>;
   /** Deletes a run, or brings it back. */
   deleteRun(id: string, undo?: boolean): Promise<void>;
@@ -56,12 +58,12 @@ export function createSavedRuns(
   }
 
   return {
-    openRun: (id, then = 'train') =>
+    openRun: (id, then = 'train', beside = false) =>
       inTurn(async () => {
         savedRunsStore.setState({ opening: id, fault: null });
         runStore.setState({ pending: 'start', fault: null });
         runs.expect(true);
-        const reply = await client.call('openRun', { id, then });
+        const reply = await client.call('openRun', { id, then, ...(beside ? { beside } : {}) });
         runs.expect(false);
         deviceStore.setState({ progress: null });
         savedRunsStore.setState({ opening: null });
@@ -72,7 +74,6 @@ export function createSavedRuns(
         }
         const { summary, model, data, notes, ofFolds } = reply.value;
         models.forget();
-        images.forget();
         modelStore.setState({
           status: 'ready',
           model,
@@ -81,19 +82,23 @@ export function createSavedRuns(
           question: null,
           adapter: null,
         });
-        dataStore.setState({
-          check: 'none',
-          labelCheck: 'none',
-          status: 'ready',
-          data,
-          bundledId: null,
-          validationTitle: null,
-          fault: null,
-          refused: null,
-          pixels: null,
-        });
-        // The fold was the check's: the next run by the form has one split, as before.
-        showRecipe(ofFolds ? withoutFolds(summary.recipe) : summary.recipe);
+        if (!beside) {
+          images.forget();
+          dataStore.setState({
+            check: 'none',
+            labelCheck: 'none',
+            status: 'ready',
+            data,
+            bundledId: null,
+            ofRun: true,
+            validationTitle: null,
+            fault: null,
+            refused: null,
+            pixels: null,
+          });
+          // The fold was the check's: the next run by the form has one split, as before.
+          showRecipe(ofFolds ? withoutFolds(summary.recipe) : summary.recipe);
+        }
         setDepth(model.config.depth);
         savedRunsStore.setState({ opened: { id, notes } });
         runStore.setState(({ modules }) => ({

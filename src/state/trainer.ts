@@ -15,7 +15,7 @@ import { createImages, type ImageActions } from './image-actions.ts';
 import { createModels, type ModelActions } from './model-actions.ts';
 import { joinTabs, type TabParts } from './other-tabs.ts';
 import { createQueue, type QueueActions } from './queue-actions.ts';
-import { queueStore } from './queue-store.ts';
+import { isOfComparison, queueStore } from './queue-store.ts';
 import { createRuns, type RunActions } from './run-actions.ts';
 import { modelStore } from './model-store.ts';
 import { createSavedRuns, type SavedRunActions } from './saved-run-actions.ts';
@@ -189,7 +189,7 @@ export function createTrainer(parts: TrainerParts): Trainer {
     void hub.load();
     void savedRuns.loadRuns();
     if (goesOn) {
-      await alone(() => savedRuns.openRun(saved.id, then));
+      await alone(() => savedRuns.openRun(saved.id, then, isOfComparison(saved.id)));
       savedRunsStore.setState({ opening: null });
       if (savedRunsStore.getState().opened?.id !== saved.id) tell('saved');
       else {

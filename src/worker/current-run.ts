@@ -267,8 +267,9 @@ export class CurrentRun {
   async #saverOf(active: EndedRun, as: RestoredRun | QueuedRun | null): Promise<RunSaver | null> {
     const id = as?.id ?? crypto.randomUUID();
     const facts = as !== null && 'saved' in as ? as.saved.facts : null;
-    const name = as !== null && 'name' in as ? as.name : (facts?.name ?? null);
-    const { begunAt = Date.now(), ofFolds = as !== null } = facts ?? {};
+    const queued = as !== null && 'kind' in as ? as : null;
+    const name = queued?.name ?? facts?.name ?? null;
+    const { begunAt = Date.now(), ofFolds = queued?.kind === 'folds' } = facts ?? {};
     const maker = facts?.images.pixels.maker ?? null;
     try {
       const runs = await this.savedRuns();

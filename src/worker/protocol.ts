@@ -388,9 +388,13 @@ export interface Commands {
   runFigures: { input: { readonly id: string }; output: RunFigures };
   /**
    * Goes on with a saved run, or waits where it was saved; one that has ended can then be exported. With
-   * `end` it ends at once, to be exported as it is, and stays as it was saved.
+   * `end` it ends at once, to be exported as it is, and stays as it was saved. Its images become those that are
+   * open, but not where it is opened `beside` them.
    */
-  openRun: { input: { readonly id: string; readonly then: AfterOpening }; output: OpenedRun };
+  openRun: {
+    input: { readonly id: string; readonly then: AfterOpening; readonly beside?: boolean };
+    output: OpenedRun;
+  };
   renameRun: { input: { readonly id: string; readonly name: string }; output: RunList };
   /** Deletes a run, or brings it back. */
   deleteRun: { input: { readonly id: string; readonly undo: boolean }; output: RunList };

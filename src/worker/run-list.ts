@@ -7,6 +7,8 @@ export interface QueuedRun {
   /** It is saved under these. */
   readonly id: string;
   readonly name: string;
+  /** What the runs are for: a check by folds, or a comparison of recipes. */
+  readonly kind: 'folds' | 'arms';
   /** Whether it takes the model and the images of the run that is there, and not those that are open. */
   readonly again: boolean;
 }

@@ -1,8 +1,6 @@
 // A start that is stopped, at every piece of work between the click and the first step: all is as it was
 // before it, the run before can still be exported, nothing stays open, and Start works again. Engines are
 // tfjs on the processor of this machine; images are decoded by nobody.
-import { readdir, readFile } from 'node:fs/promises';
-import path from 'node:path';
 import { beforeEach, expect, test, vi } from 'vitest';
 import { fileOf, makePng } from '../data/testing/images.ts';
 import { localImageWorker } from '../data/image-work.ts';
@@ -11,6 +9,7 @@ import type { Engine } from '../engine/engine.ts';
 import { makeEngine } from '../engine/make-engine.ts';
 import { recipeDefaults } from '../recipe/recipe.ts';
 import { autoReading } from '../data/reading-options.ts';
+import { fixedRun } from '../runs/testing/any-run.ts';
 import { ndArray } from '../shared/array.ts';
 import { isCancelled } from '../shared/fault.ts';
 import { ok, unwrap } from '../shared/result.ts';
@@ -19,7 +18,9 @@ import { fitTemperature } from '../understand/calibration.ts';
 import { EventStream } from './event-stream.ts';
 import { browserImagePool } from './image-pool.ts';
 import type { Phase, SourceFile, TrainerEvent } from './protocol.ts';
+import { SavedRuns } from './saved-runs.ts';
 import { Session } from './session.ts';
+import { microModel, picturesOf } from './testing/micro-model.ts';
 
 vi.mock('../engine/make-engine.ts');
 vi.mock('./image-pool.ts');
@@ -79,29 +80,8 @@ beforeEach(() => {
   );
 });
 
-const folder = path.resolve(import.meta.dirname, '../../testdata/reference/micro_vit_hf');
 const recipe = { ...recipeDefaults, steps: 4, batch: 6, augment: 'none' } as const;
 const run = { recipe, engine: 'auto', backend: 'cpu' } as const;
-
-/**
- * @param odd every so many of a class look like the next class.
- * @param green of all; those of another one have no pixel values in common that a run before could leave.
- */
-const picturesOf = (odd = Infinity, green = 0): SourceFile[] =>
-  ['a', 'b', 'c'].flatMap((name, c) =>
-    Array.from({ length: 8 }, (_, i) => {
-      const red = 40 * ((i + 1) % odd === 0 ? (c + 1) % 3 : c) + i;
-      return fileOf(`pictures/${name}/${i}.png`, makePng(red + 256 * green));
-    }),
-  );
-
-async function microModel(): Promise<Parameters<Session['openModel']>[0]> {
-  const names = await readdir(folder);
-  const files = await Promise.all(
-    names.map(async (name) => ({ path: name, blob: new Blob([await readFile(path.join(folder, name))]) })),
-  );
-  return { source: { kind: 'files', files }, title: 'micro' };
-}
 
 interface Opened {
   readonly session: Session;
@@ -560,4 +540,55 @@ test('an edit, or another split by the form, changes nothing of the run that is 
   const { inRun, placeOf, places } = unwrap(await session.gallery());
   expect(placeOf[0]).toBe(places.indexOf('excluded'));
   expect(inRun?.[0]).toBeGreaterThanOrEqual(0);
+});
+
+test('a run of a check by folds is saved as one, and a run of a comparison is not', async () => {
+  const saver = vi.spyOn(SavedRuns.prototype, 'saver');
+  const { session, events, phase } = await opened();
+  for (const kind of ['folds', 'arms'] as const) {
+    events.length = 0;
+    unwrap(await session.start({ ...run, queued: { id: kind, name: kind, kind, again: false } }));
+    await phase('finished');
+  }
+  await aRun({ session, events, phase });
+  expect(saver.mock.calls.map(([, { name, ofFolds }]) => [name, ofFolds])).toEqual([
+    ['folds', true],
+    ['arms', false],
+    [null, false],
+  ]);
+  saver.mockRestore();
+});
+
+test('a run that is opened beside the open images leaves them as they are', async () => {
+  const saver = vi.spyOn(SavedRuns.prototype, 'saver');
+  const one = await opened();
+  const { session } = one;
+  await aRun(one);
+  const made = saver.mock.calls[0]?.[0];
+  if (made === undefined) throw new Error('the run was not to be saved');
+  const { model, images, data } = made;
+  const facts = { ...fixedRun.facts, recipe, device: { ...fixedRun.facts.device, backend: 'cpu' as const } };
+  const restored = {
+    ...{
+      id: 'a',
+      saved: { facts, state: made.run.state },
+      model,
+      opened: model,
+      data,
+      head: null,
+      notes: [],
+    },
+    images: { ...images, summary: { ...images.summary, title: 'of the run' }, title: 'of the run' },
+  };
+  const restore = vi.spyOn(SavedRuns.prototype, 'restore').mockResolvedValue(ok(restored));
+  const open = (): string => unwrap(session.splitData({ split: recipe.split, seed: 1 })).title;
+  one.events.length = 0;
+  const beside = unwrap(await session.openRun({ id: 'a', then: 'end', beside: true }));
+  await one.phase('finished');
+  expect([beside.data.title, open()]).toEqual(['of the run', 'pictures']);
+  unwrap(await session.openRun({ id: 'a', then: 'end' }));
+  await one.phase('finished');
+  expect(open()).toBe('of the run');
+  saver.mockRestore();
+  restore.mockRestore();
 });

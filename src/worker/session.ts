@@ -405,7 +405,7 @@ export class Session {
     return this.#opens(this.#starting(() => this.#openRun(input)));
   }
 
-  async #openRun({ id, then }: Commands['openRun']['input']): Promise<Result<OpenedRun>> {
+  async #openRun({ id, then, beside = false }: Commands['openRun']['input']): Promise<Result<OpenedRun>> {
     const busy = this.run.refuseWhileActive('open a run');
     if (busy !== null) return busy;
     const runs = await this.run.savedRuns();
@@ -426,8 +426,8 @@ export class Session {
     const launched = await this.run.goOnWith(planned, restored.value, then);
     if (!launched.ok) return launched;
     this.#take(opened);
-    const data = await this.#withKeptEdits(images);
-    this.#data = data;
+    const data = beside ? images : await this.#withKeptEdits(images);
+    if (!beside) this.#data = data;
     return ok({
       ...{ id, name, ofFolds },
       summary: launched.value,

@@ -1,7 +1,5 @@
 // A step that is shown ahead against the step of the run that follows: the rows that its engine feeds to the
 // network, bit for bit, its order, its labels and its targets, also where an image turns out not to decode.
-import { readdir, readFile } from 'node:fs/promises';
-import path from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { localImageWorker } from '../data/image-work.ts';
 import { autoReading } from '../data/reading-options.ts';
@@ -20,6 +18,7 @@ import { EventStream } from './event-stream.ts';
 import { browserImagePool } from './image-pool.ts';
 import type { StepView } from './protocol.ts';
 import { Session } from './session.ts';
+import { microModel } from './testing/micro-model.ts';
 
 vi.mock('../engine/make-engine.ts');
 vi.mock('./image-pool.ts');
@@ -35,7 +34,6 @@ vi.mock('../engine/autodiff/network-input.ts', async (original) => {
   return { ...real, inputRows: recorded };
 });
 
-const folder = path.resolve(import.meta.dirname, '../../testdata/reference/micro_vit_hf');
 const pictures = ['a', 'b', 'c'].flatMap((name, c) =>
   Array.from({ length: 8 }, (_, i) => fileOf(`pictures/${name}/${i}.png`, makePng(40 * c + i + 1))),
 );
@@ -86,11 +84,7 @@ test('what is shown of a step is what the run that follows feeds to the network,
       if (event.kind === 'phase' && event.phase.kind === 'finished') hasEnded();
     }),
   );
-  const names = await readdir(folder);
-  const files = await Promise.all(
-    names.map(async (name) => ({ path: name, blob: new Blob([await readFile(path.join(folder, name))]) })),
-  );
-  unwrap(await session.openModel({ source: { kind: 'files', files }, title: 'micro' }));
+  unwrap(await session.openModel(await microModel()));
   const live = new AbortController().signal;
   const about = {
     title: 'pictures',

@@ -299,6 +299,8 @@ export function createFakeClient(
   const opened = (): OpenData => (images ??= imagesLike(data));
 
   let runs = options.runs ?? [];
+  /** What model and images that are open are called. */
+  const open = { model: model.title, images: data.title };
   const list = (): RunList => ({ runs, modelBytes: 5_451_014 });
   const wrong = (command: string): Result<null> => fail({ kind: 'wrong-phase', command, phase: phase.kind });
   const answers: { [K in CommandName]: (input: Commands[K]['input']) => Result<Commands[K]['output']> } = {
@@ -308,16 +310,17 @@ export function createFakeClient(
         build: 'fake',
         gpu: options.gpu ?? { kind: 'present', name: 'nvidia ampere', software: false },
       }),
-    openModel: ({ title, source, imageSize }) =>
-      source.kind === 'hub' && options.hubFault !== undefined
-        ? fail(options.hubFault)
-        : ok({
-            ...model,
-            title,
-            config: { ...model.config, imageSize: imageSize ?? model.config.imageSize },
-          }),
+    openModel: ({ title, source, imageSize }) => {
+      if (source.kind === 'hub' && options.hubFault !== undefined) return fail(options.hubFault);
+      open.model = title;
+      const config = { ...model.config, imageSize: imageSize ?? model.config.imageSize };
+      return ok({ ...model, title, config });
+    },
     adapterOffer: () => ok({ kind: 'branches', needs: [{ block: 0, linear: 'q', rank: 8 }] }),
-    openData: ({ title }) => ok({ ...data, title: options.data?.title ?? title }),
+    openData: ({ title }) => {
+      open.images = options.data?.title ?? title;
+      return ok({ ...data, title: open.images });
+    },
     splitData: () => ok(data),
     editImages: ({ change }) => {
       const edited = editImages(opened(), { set: opened().summary.edits.set, change });
@@ -342,7 +345,8 @@ export function createFakeClient(
     viewStep: (asked) => ok(stepLike(opened(), asked, steps)),
     start: ({ queued, recipe: asked }) => {
       const read = readRecipe(asked);
-      if (queued !== undefined && read.ok) runs = [...runs, listedLike(queued, data, read.value, steps)];
+      if (queued !== undefined && read.ok)
+        runs = [...runs, listedLike(queued, open, data, read.value, steps)];
       step = 0;
       drops = [];
       become({ kind: 'preparing', part: 'decode', what: 'Decoding images', done: 0, total: 1 });
@@ -430,9 +434,10 @@ export function createFakeClient(
       if (then === 'end' || run.finished) become({ kind: 'finished', step, steps, end: ended() });
       else become({ kind: then === 'pause' ? 'paused' : 'training', stage: 1, step, steps });
       const { name, recipe: of } = run;
+      const its = { model: { ...model, title: run.model }, data: { ...data, title: run.images } };
       const opened = { ...summary(), recipe: of };
       const ofFolds = name.includes(', fold ');
-      return ok({ id, name, ofFolds, summary: opened, model, data, notes: options.notes ?? [] });
+      return ok({ id, name, ofFolds, summary: opened, ...its, notes: options.notes ?? [] });
     },
     renameRun: ({ id, name }) => {
       runs = runs.map((run) => (run.id === id ? { ...run, name } : run));

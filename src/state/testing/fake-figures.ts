@@ -61,12 +61,13 @@ export function fakeFigures(run: ListedRun, at: number, isSilent: boolean): RunF
 /** A run of several as the list has it once it has ended. */
 export const listedLike = (
   { id, name }: QueuedRun,
-  { title, images, classes }: DataSummary,
+  open: Pick<ListedRun, 'model' | 'images'>,
+  { images, classes }: DataSummary,
   recipe: Recipe,
   steps: number,
 ): ListedRun => ({
   ...{ id, name, recipe, steps, step: steps, bytes: 3e6, deleted: false, finished: true, savedAt: 0 },
-  ...{ model: 'Graft Sprout 64', images: title, imageCount: images, classes: classes.length },
+  ...{ ...open, imageCount: images, classes: classes.length },
   validation: { loss: 0.4, accuracy: 0.8 },
 });
 

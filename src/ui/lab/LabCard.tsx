@@ -1,7 +1,7 @@
 // Which of several recipes is better on the open images: offers arms and seeds and says what that takes, shows how
 // far their runs are, and what they say together. Each run is one of the list.
 import { useState } from 'react';
-import { readArms, type Arm } from '../../lab/arms.ts';
+import { probeArm, readArms, type Arm } from '../../lab/arms.ts';
 import { baselinesOf } from '../../lab/baselines.ts';
 import type { Recipe } from '../../recipe/options.ts';
 import { plainText } from '../../shared/plain-text.ts';
@@ -14,9 +14,10 @@ import type { ListedRun, SourceFile } from '../../worker/protocol.ts';
 import { Button } from '../parts/Button.tsx';
 import { Card } from '../parts/Card.tsx';
 import { FilePick } from '../parts/FilePick.tsx';
-import { aboutText, countText } from '../parts/words.ts';
+import { aboutText, countText, percentText } from '../parts/words.ts';
 import { addressOf } from '../place.ts';
 import { QueueProgress } from '../queue/QueueProgress.tsx';
+import { ageText } from '../runs/run-words.ts';
 import { useTrainer } from '../trainer-context.ts';
 import { useControls } from '../use-controls.ts';
 import styles from './Lab.module.css';
@@ -25,7 +26,7 @@ import { LabResult } from './LabResult.tsx';
 const offeredSeeds = [3, 5, 10] as const;
 /** The arm that the others are compared with. */
 const ownName = 'this recipe';
-/** More of the last runs are no list to choose from. */
+/** More of the last runs, beside those that are chosen, are no list to choose from. */
 const mostRuns = 8;
 const noRuns: readonly ListedRun[] = [];
 
@@ -51,36 +52,62 @@ export default function LabCard() {
 
 /** An arm that is offered, with what to know of it. */
 interface Offered extends Arm {
+  /** What it is chosen by: stays while others come and go, whatever they are called. */
+  readonly key: string;
   readonly about: string;
 }
 
-/** Names that arms have already get a number. */
+const keyOfRun = ({ id }: ListedRun): string => `run:${id}`;
+const keyInFile = (place: number): string => `file:${place}`;
+const isInFile = (key: string): boolean => key.startsWith('file:');
+
+const rightText = ({ validation }: ListedRun): string =>
+  validation === null ? '' : `, ${percentText(validation.accuracy)} of validation right`;
+
+/** Names that arms have already get a number, so that no two are called the same. */
 function named(arms: readonly Offered[]): Offered[] {
-  const seen = new Map<string, number>();
+  const taken = new Set([probeArm]);
   return arms.map((arm) => {
-    const name = plainText(arm.name, 36);
-    const count = (seen.get(name) ?? 0) + 1;
-    seen.set(name, count);
-    return { ...arm, name: count === 1 ? name : `${name} (${count})` };
+    const short = plainText(arm.name, 36);
+    let name = short;
+    for (let number = 2; taken.has(name); number++) name = `${short} (${number})`;
+    taken.add(name);
+    return { ...arm, name };
   });
 }
 
-function offeredArms(recipe: Recipe, runs: readonly ListedRun[], ofFiles: readonly Arm[]): Offered[] {
+function offeredArms(
+  recipe: Recipe,
+  runs: readonly ListedRun[],
+  listedAt: number,
+  ofFiles: readonly Arm[],
+): Offered[] {
   return named([
-    { name: ownName, recipe, about: 'that of the form: the others are compared with it' },
-    ...baselinesOf(recipe).map((arm) => ({ ...arm, about: 'made from this recipe' })),
-    ...ofFiles.map((arm) => ({ ...arm, about: 'of a file' })),
-    ...runs.map((run) => ({ name: run.name, recipe: run.recipe, about: 'the recipe of a run' })),
+    { key: 'own', name: ownName, recipe, about: 'that of the form: the others are compared with it' },
+    ...baselinesOf(recipe).map((arm) => ({
+      ...arm,
+      key: `base:${arm.name}`,
+      about: 'made from this recipe',
+    })),
+    ...ofFiles.map((arm, i) => ({ ...arm, key: keyInFile(i), about: 'of a file' })),
+    ...runs.map((run) => ({
+      key: keyOfRun(run),
+      name: run.name,
+      recipe: run.recipe,
+      about: `of a run that ended ${ageText(run.savedAt, listedAt)}${rightText(run)}`,
+    })),
   ]);
 }
 
 function Offer() {
+  /** Keys of arms. */
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const [ofFiles, setOfFiles] = useState<readonly Arm[]>([]);
   const [mistakes, setMistakes] = useState<readonly string[]>([]);
   const [seeds, setSeeds] = useState<number>(offeredSeeds[0]);
   const recipe = useRecipe((state) => state.recipe);
   const runs = useSavedRuns((state) => state.runs) ?? noRuns;
+  const listedAt = useSavedRuns((state) => state.listedAt);
   const seconds = useForecast(({ forecast }) => (forecast?.kind === 'known' ? forecast.seconds : null));
   const trainer = useTrainer();
   const { start } = useControls();
@@ -91,8 +118,9 @@ function Offer() {
         there.
       </p>
     );
-  const offered = offeredArms(recipe, ended(runs).slice(0, mostRuns), ofFiles);
-  const arms = offered.filter(({ name }, i) => i === 0 || chosen.has(name));
+  const listed = ended(runs).filter((run, i) => i < mostRuns || chosen.has(keyOfRun(run)));
+  const offered = offeredArms(recipe, listed, listedAt, ofFiles);
+  const arms = offered.filter(({ key }, i) => i === 0 || chosen.has(key));
   const count = arms.length * seeds;
 
   async function addFile([file]: readonly SourceFile[]): Promise<void> {
@@ -101,7 +129,9 @@ function Offer() {
     setMistakes(read.ok ? [] : read.fault);
     if (!read.ok) return;
     setOfFiles(read.value.arms);
-    setChosen(new Set([...chosen, ...read.value.arms.map(({ name }) => plainText(name, 36))]));
+    // They take the place of those of a file before.
+    const others = [...chosen].filter((key) => !isInFile(key));
+    setChosen(new Set([...others, ...read.value.arms.map((_, i) => keyInFile(i))]));
   }
 
   return (
@@ -114,16 +144,16 @@ function Offer() {
       </p>
       <fieldset className={styles.arms} data-testid="lab-arms">
         <legend>Recipes</legend>
-        {offered.map(({ name, about }, i) => (
-          <label key={name} className={styles.arm}>
+        {offered.map(({ key, name, about }, i) => (
+          <label key={key} className={styles.arm}>
             <input
               type="checkbox"
-              checked={i === 0 || chosen.has(name)}
+              checked={i === 0 || chosen.has(key)}
               disabled={i === 0}
               onChange={({ currentTarget }) => {
                 const now = new Set(chosen);
-                if (currentTarget.checked) now.add(name);
-                else now.delete(name);
+                if (currentTarget.checked) now.add(key);
+                else now.delete(key);
                 setChosen(now);
               }}
             />
