@@ -91,7 +91,10 @@ function partsOf(bytes: Uint8Array): PngParts {
   };
 }
 
-/** The samples of a PNG of 16-bit grey, with alpha or without, whole; throws where its data does not inflate or ends early. */
+/**
+ * The samples of a PNG of 16-bit grey, with alpha or without, whole; throws where its data does not inflate
+ * or ends early.
+ */
 export async function grey16OfPng(bytes: Uint8Array): Promise<Grey16Samples> {
   const png = partsOf(bytes);
   const { width, height, transparency } = png;

@@ -25,9 +25,9 @@ export const noNoise: Noise = { seed: 0, step: 0, path: 0, input: 0 };
 export const quiet: NoiseKinds = { path: false, input: false };
 
 /**
- * By what the two residual branches of each block are multiplied in one image: 0, or 1 / (1 - p) with p = path block /
- * (depth - 1), as timm's `drop_path_rate` does ("Deep Networks with Stochastic Depth", Huang et al., 2016): each branch
- * of each image is drawn for itself.
+ * By what the two residual branches of each block are multiplied in one image: 0, or 1 / (1 - p) with p =
+ * path block / (depth - 1), as timm's `drop_path_rate` does ("Deep Networks with Stochastic Depth", Huang et
+ * al., 2016): each branch of each image is drawn for itself.
  *
  * @param image its place in the batch of the step.
  * @returns [depth, 2]: of the attention, and of the MLP.

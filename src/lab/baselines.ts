@@ -11,8 +11,9 @@ function rankOf(rank: number): Recipe['dmlora']['rank'] | null {
 }
 
 /**
- * LoRA at the rank of one branch, of those that are left and of all, and the recipe without each of its parts, as far as
- * it has them. Everything else is the recipe's. What differs from the recipe in nothing is left out.
+ * LoRA at the rank of one branch, of those that are left and of all, and the recipe without each of its
+ * parts, as far as it has them. Everything else is the recipe's. What differs from the recipe in nothing is
+ * left out.
  */
 export function baselinesOf(recipe: Recipe): Arm[] {
   const { dmlora } = recipe;

@@ -1,7 +1,7 @@
 // Augmentation of training images: a random resized crop (Szegedy et al., "Going Deeper with Convolutions",
 // 2014), a horizontal flip and a vertical one, and a rotation before them, with what rand-augment.ts draws of
-// places; drawn for (seed, step, position in the batch) alone, so that a resumed run draws what an uninterrupted one draws. The engines sample the
-// pixels; what is evaluated is never augmented.
+// places; drawn for (seed, step, position in the batch) alone, so that a resumed run draws what an
+// uninterrupted one draws. The engines sample the pixels; what is evaluated is never augmented.
 import { cropOf, rotated, turnedOver, wholeImage, type Crop } from '../engine/crop.ts';
 import type { Batch } from '../engine/engine.ts';
 import type { Recipe } from '../recipe/options.ts';

@@ -1,5 +1,5 @@
-// Warns before the page is closed, but only while something learned, or pictures that were taken, would be lost. And keeps the screen awake
-// while a run is in sight.
+// Warns before the page is closed, but only while something learned, or pictures that were taken, would be
+// lost. And keeps the screen awake while a run is in sight.
 import { useEffect } from 'react';
 import { isActive, wouldLose } from '../state/controls.ts';
 import { useOwnPictures } from '../state/own-pictures.ts';

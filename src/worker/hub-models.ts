@@ -1,5 +1,5 @@
-// Models and data sets of the Hub on the worker's side: fetched into the cache and opened like any other, listed, deleted;
-// and the files of a run pushed. One transfer at a time, which can be stopped.
+// Models and data sets of the Hub on the worker's side: fetched into the cache and opened like any other,
+// listed, deleted; and the files of a run pushed. One transfer at a time, which can be stopped.
 import { loadingProblemHere } from '../engine/loading-problem.ts';
 import { HubFailure, type HubAccess } from '../hub/hub-fetch.ts';
 import {

@@ -97,7 +97,10 @@ export type {
 /** Raised when a message changes its meaning. */
 export type ProtocolVersion = 1;
 
-/** Files or a folder that the user gave, files to fetch from the app's own origin, or a model or data set of the Hub. */
+/**
+ * Files or a folder that the user gave, files to fetch from the app's own origin, or a model or data set of
+ * the Hub.
+ */
 export type Source =
   | { readonly kind: 'files'; readonly files: readonly SourceFile[] }
   | { readonly kind: 'folder'; readonly handle: FileSystemDirectoryHandle }

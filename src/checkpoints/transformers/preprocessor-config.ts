@@ -56,7 +56,10 @@ export function imageProcessorIn(text: string, name = 'processor_config.json'): 
   });
 }
 
-/** The window of 16-bit grey that a preprocessor_config.json states, whatever else it says; null where it states none. */
+/**
+ * The window of 16-bit grey that a preprocessor_config.json states, whatever else it says; null where it
+ * states none.
+ */
 export function grey16Stated(text: string, name: string): Result<Grey16Window | null> {
   return parsed(name, () => windowStated(fieldsOf(json(text), 'The file').get(grey16Field)));
 }

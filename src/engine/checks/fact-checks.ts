@@ -1,5 +1,5 @@
-// Facts of the method that hold without any vector, on an engine: branches that nothing drops are one LoRA of all their
-// ranks, gradients are slopes of the loss, and no step touches the backbone. Functions that throw.
+// Facts of the method that hold without any vector, on an engine: branches that nothing drops are one LoRA of
+// all their ranks, gradients are slopes of the loss, and no step touches the backbone. Functions that throw.
 import { allOpen, parametersOf, withParameters, type Adapter, type Gates } from '../../dmlora/adapter.ts';
 import { stackedLora } from '../../dmlora/stacked-lora.ts';
 import { enterStage2, trainsIn } from '../../dmlora/stages.ts';

@@ -7,7 +7,10 @@ import { identityNormalisation, readMicroModel, type ReadFile } from './referenc
 
 type MakeEngine = () => Promise<Engine>;
 
-/** What a check is made with, and how far an engine may be from float64: `slack` times what a float32 program on a CPU reaches. */
+/**
+ * What a check is made with, and how far an engine may be from float64: `slack` times what a float32 program
+ * on a CPU reaches.
+ */
 export interface Setting {
   readonly makeEngine: MakeEngine;
   readonly read: ReadFile;

@@ -1,5 +1,6 @@
-// The branches of one module: living ones as long as they are strong and as thick as their share of the layer's
-// update, dropped ones as a cut stub with the step and what the loss did. A branch that has just been dropped falls, unless less motion is wanted.
+// The branches of one module: living ones as long as they are strong and as thick as their share of the
+// layer's update, dropped ones as a cut stub with the step and what the loss did. A branch that has just been
+// dropped falls, unless less motion is wanted.
 import { memo, useEffect, useRef, useState } from 'react';
 import type { BranchView, ModuleView } from '../../worker/protocol.ts';
 import { cx } from '../parts/cx.ts';

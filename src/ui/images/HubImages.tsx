@@ -1,5 +1,5 @@
-// A data set of the Hub by its name: what it is made of and how much would be downloaded, before it is; and what is kept
-// of data sets on this machine. How far the download is, is told where images are opened.
+// A data set of the Hub by its name: what it is made of and how much would be downloaded, before it is; and
+// what is kept of data sets on this machine. How far the download is, is told where images are opened.
 import { useState, type SyntheticEvent } from 'react';
 import { bytesInWords } from '../../shared/bytes-in-words.ts';
 import { plainText } from '../../shared/plain-text.ts';

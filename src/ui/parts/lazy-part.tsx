@@ -12,7 +12,10 @@ export function loadPartsAgain(): void {
   failed.clear();
 }
 
-/** A component whose module is loaded when it is drawn; it suspends meanwhile, and throws a FaultError if it fails. */
+/**
+ * A component whose module is loaded when it is drawn; it suspends meanwhile, and throws a FaultError if it
+ * fails.
+ */
 export function lazyPart(load: () => Promise<{ readonly default: ComponentType }>): ComponentType {
   let Content: LazyExoticComponent<ComponentType> | null = null;
   const loading = async (): Promise<{ default: ComponentType }> => {
