@@ -55,9 +55,9 @@ const bytesOf = (base64: string): Uint8Array<ArrayBuffer> =>
   Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 
 /**
- * Whether the kernels may multiply and add at once (WebAssembly's relaxed SIMD: Chromium from 114, Firefox from
- * 145, Node from 21). Sums then differ in their last bits from those of the other module, and not from machine
- * to machine that has a fused multiply-add, as all have since about 2013.
+ * Whether the kernels may multiply and add at once (WebAssembly's relaxed SIMD; Node 20 has it behind a flag). Sums
+ * then differ in their last bits from those of the other module, and not from machine to machine where the
+ * processor has a fused multiply-add.
  */
 export const multiplyAddIsFused: boolean = WebAssembly.validate(bytesOf(kernelsFusedBase64));
 
