@@ -2,8 +2,8 @@
 // than tfjs's tape would make of the same formulas.
 import * as tf from '@tensorflow/tfjs-core';
 import type { Activation } from '../../vit/vit-config.ts';
-import { differentiable } from './differentiable.ts';
-import { onWasm, wasmActivation, wasmActivationGradient } from './wasm-kernels.ts';
+import { differentiable, isDifferentiating } from './differentiable.ts';
+import { onWasm, wasmActivation } from './wasm-kernels.ts';
 
 /** Exact GELU, x Phi(x) with Phi(x) = (1 + erf(x / sqrt 2)) / 2; the derivative is Phi(x) + x phi(x). */
 const gelu = differentiable((x: tf.Tensor2D) => {
@@ -54,12 +54,15 @@ const composed: Readonly<Record<Activation, (x: tf.Tensor2D) => tf.Tensor2D>> = 
   'quick-gelu': quickGelu,
 };
 
-/** The activation of each element of x [n, m]: on wasm by a kernel of its own, else by tfjs's operations. */
+/**
+ * The activation of each element of x [n, m]: on wasm by a kernel of its own, else by tfjs's operations. The kernel
+ * keeps the derivative in the place of x where it is going to be asked for.
+ */
 export function activation(kind: Activation, x: tf.Tensor2D): tf.Tensor2D {
   if (!onWasm()) return composed[kind](x);
-  return differentiable((input: tf.Tensor2D) => ({
-    value: wasmActivation(kind, input),
-    uses: [input],
-    gradient: (dy) => [wasmActivationGradient(kind, input, dy)],
-  }))(x);
+  if (!isDifferentiating()) return wasmActivation(kind, x, false).value;
+  return differentiable((input: tf.Tensor2D) => {
+    const { value, slope } = wasmActivation(kind, input, true);
+    return { value, uses: [slope], gradient: (dy) => [tf.mul(dy, slope)] };
+  })(x);
 }

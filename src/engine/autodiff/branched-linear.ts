@@ -1,33 +1,108 @@
-// DMLoRA's linear layer in tfjs: the frozen product and the live branches beside it, gated and scaled.
+// DMLoRA's linear layer in tfjs: the frozen product and the live branches beside it, gated and scaled, as one
+// function whose gradient is written out, so that what the branches add costs no pass over the result of its own.
 import * as tf from '@tensorflow/tfjs-core';
-import { gatesOf, type Gates, type ModuleName } from '../../dmlora/adapter.ts';
+import { gatesOf, type Gates, type ModuleName, type Trains } from '../../dmlora/adapter.ts';
 import { present } from '../../shared/assert.ts';
-import { addedProduct, frozenLinear, product } from './products.ts';
+import { placeOfLinear, type Linear } from '../../vit/parameters.ts';
+import { differentiable } from './differentiable.ts';
+import { frozenLinear, matrixProduct, transposedProduct, type FrozenLinear } from './products.ts';
 import type { Layout, Trainables } from './trainables.ts';
 import type { LinearLayer } from './vit.ts';
 
 /** What the branches of a linear read of its input [n, in], where a step leaves some of it out. */
 export type BranchInput = (x: tf.Tensor2D, name: ModuleName) => tf.Tensor2D;
 
-/** Frozen linear plus s sum_k g_k (x A_k') B_k', all live branches as one low-rank product. */
+/** What of the branches a backward pass is to give gradients of. */
+type TrainsOfBranches = Pick<Trains, 'branches' | 'scalars'>;
+
+const nothing: TrainsOfBranches = { branches: false, scalars: false };
+
+/** The order in which the linears of a block read one another; q, k and v read the same. */
+const turns: Readonly<Record<Linear, number>> = { q: 0, k: 0, v: 0, proj: 1, fc1: 2, fc2: 3 };
+
+const turnOf = (name: ModuleName): number => {
+  const { block, linear } = placeOfLinear(name);
+  return 4 * block + turns[linear];
+};
+
+/**
+ * Frozen linear plus s sum_k g_k (x A_k') B_k', all live branches as one low-rank product.
+ *
+ * @param trains what is differentiated beside the inputs of the layers; nothing without it.
+ */
 export function branchedLinear(
   layout: Layout,
   trainables: Trainables,
   gates: Gates,
+  trains = nothing,
   readBy: BranchInput = (x) => x,
 ): LinearLayer {
   const places = new Map(layout.modules.map(({ module, rank }, i) => [module.name, { module, rank, i }]));
+  const isTraining = trains.branches || trains.scalars;
+  // What the first of them read comes from frozen layers alone, and has no gradient.
+  const first = Math.min(...[...places.keys()].map(turnOf));
   return (x, frozen, name) => {
-    const y = frozenLinear(x, frozen); // [n, out]
     const place = places.get(name);
-    if (place === undefined) return y;
-    const { down, up, scalar } = present(trainables.modules[place.i], name);
+    if (place === undefined) return frozenLinear(x, frozen);
     const open = gatesOf(gates, place.module);
-    const hidden = product(readBy(x, name), down); // [n, live branches * rank]
+    if (!isTraining && open.every((gate) => gate === 0)) return frozenLinear(x, frozen);
+    const { down, up, scalar } = present(trainables.modules[place.i], name);
     const scale = open.every((gate) => gate === 1)
       ? scalar
-      : tf.mul(tf.tensor1d(open.flatMap((gate) => Array<number>(place.rank).fill(gate))), scalar);
-    const gated = tf.mul<tf.Tensor2D>(hidden, scale); // [n, live branches * rank]
-    return addedProduct(y, gated, up);
+      : tf.mul<tf.Tensor1D>(
+          tf.tensor1d(open.flatMap((gate) => Array<number>(place.rank).fill(gate))),
+          scalar,
+        );
+    const wanted = { ...trains, input: !isTraining || turnOf(name) > first };
+    return withBranches({ x, read: readBy(x, name), scale, down, up }, frozen, wanted);
   };
+}
+
+interface Inputs {
+  readonly x: tf.Tensor2D; // [n, in]
+  /** What the branches read: x, or what is left of it. */
+  readonly read: tf.Tensor2D; // [n, in]
+  readonly scale: tf.Scalar | tf.Tensor1D; // [] or [R]
+  readonly down: tf.Tensor2D; // [R, in]
+  readonly up: tf.Tensor2D; // [R, out]
+}
+
+/**
+ * y = x W' + b + ((read A') scale) B with A `down` and B `up`. With d the gradient of (read A') scale, which is dy B':
+ * dx = dy W, to which the branches add (d scale) A where they read x itself, dscale = d (read A'), dA = (d scale)'
+ * read, dB = ((read A') scale)' dy. Only what is wanted is computed.
+ */
+function withBranches(
+  { x, read, scale, down, up }: Inputs,
+  { weight, transposed, bias }: FrozenLinear,
+  wanted: TrainsOfBranches & { readonly input: boolean },
+): tf.Tensor2D {
+  const isApart = read !== x;
+  const inputs = [
+    ...(wanted.input ? (isApart ? [x, read] : [x]) : []),
+    ...(wanted.scalars ? [scale] : []),
+    ...(wanted.branches ? [down, up] : []),
+  ];
+  return differentiable<tf.Tensor[], tf.Tensor2D>(() => {
+    const hidden = matrixProduct(read, tf.transpose(down)); // [n, R]
+    const gated = tf.mul<tf.Tensor2D>(hidden, scale); // [n, R]
+    return {
+      value: matrixProduct(x, weight, bias, { a: gated, b: up }), // [n, out]
+      uses: [scale, down, up, ...(wanted.scalars ? [hidden] : []), ...(wanted.branches ? [read, gated] : [])],
+      gradient: (dy) => {
+        const d = matrixProduct(dy, tf.transpose(up)); // [n, R]
+        const ofHidden = tf.mul<tf.Tensor2D>(d, scale); // [n, R]
+        const toInput = { a: ofHidden, b: down };
+        const ofInput = (): tf.Tensor2D[] =>
+          isApart
+            ? [matrixProduct(dy, transposed), matrixProduct(ofHidden, down)]
+            : [matrixProduct(dy, transposed, undefined, toInput)];
+        return [
+          ...(wanted.input ? ofInput() : []), // [n, in]
+          ...(wanted.scalars ? [tf.sum(tf.mul(d, hidden), scale.rank === 0 ? undefined : 0)] : []),
+          ...(wanted.branches ? [transposedProduct(ofHidden, read), transposedProduct(gated, dy)] : []),
+        ];
+      },
+    };
+  })(...inputs);
 }

@@ -17,6 +17,11 @@ export interface Differentiated<T extends tf.Tensor> {
 /** Tensors that wait for the backward pass; null while nothing is being differentiated. */
 let waiting: Set<tf.Tensor> | null = null;
 
+/** Whether what is computed now is going to be differentiated. */
+export function isDifferentiating(): boolean {
+  return waiting !== null;
+}
+
 /** Runs `work`, which differentiates, and frees what its functions kept. Not to be nested. */
 export function differentiating<T>(work: () => T): T {
   waiting = new Set();

@@ -58,7 +58,7 @@ export function differentiate(
   const { path, readBy } = noisy(vit.config, images, batch);
   const { value, grads } = differentiating(() =>
     tf.valueAndGrads(() => {
-      const linear = branchedLinear(layout, trainables, gates, readBy);
+      const linear = branchedLinear(layout, trainables, gates, trains, readBy);
       const output = head(features(vit, embedded, images, linear, attention, path), trainables);
       logits = tf.keep(output);
       onForward();

@@ -4,17 +4,25 @@
 // it is no input of the differentiated function.
 import * as tf from '@tensorflow/tfjs-core';
 import { differentiable } from './differentiable.ts';
-import { onWasm, wasmProduct } from './wasm-kernels.ts';
+import { onWasm, wasmProduct, type Factors } from './wasm-kernels.ts';
 
-/** A B, plus a row or a matrix: a [n, k], b [k, m] -> [n, m]; without a gradient of its own. */
-export function matrixProduct(a: tf.Tensor2D, b: tf.Tensor2D, plus?: tf.Tensor1D | tf.Tensor2D): tf.Tensor2D {
-  if (onWasm()) return wasmProduct(a, b, plus === undefined ? {} : { plus });
+/**
+ * A B, plus a row or a matrix, plus another product: a [n, k], b [k, m] -> [n, m]; without a gradient of its own.
+ */
+export function matrixProduct(
+  a: tf.Tensor2D,
+  b: tf.Tensor2D,
+  plus?: tf.Tensor1D | tf.Tensor2D,
+  and?: Factors,
+): tf.Tensor2D {
+  if (onWasm()) return wasmProduct(a, b, { plus, and });
   const ab = tf.matMul<tf.Tensor2D>(a, b);
-  return plus === undefined ? ab : tf.add(ab, plus);
+  const sum = plus === undefined ? ab : tf.add<tf.Tensor2D>(ab, plus);
+  return and === undefined ? sum : tf.add(sum, tf.matMul(and.a, and.b));
 }
 
 /** A' B for a [k, n], b [k, m] -> [n, m]; without a gradient of its own. */
-function transposedProduct(a: tf.Tensor2D, b: tf.Tensor2D): tf.Tensor2D {
+export function transposedProduct(a: tf.Tensor2D, b: tf.Tensor2D): tf.Tensor2D {
   return onWasm() ? wasmProduct(a, b, { transposed: true }) : tf.matMul(tf.transpose(a), b);
 }
 
@@ -23,18 +31,6 @@ export const product = differentiable((a: tf.Tensor2D, b: tf.Tensor2D) => ({
   value: matrixProduct(a, b), // [n, m]
   uses: [a, b],
   gradient: (dy) => [matrixProduct(dy, tf.transpose(b)), transposedProduct(a, dy)], // [n, k], [k, m]
-}));
-
-/** C + A B for c [n, m], a [n, k], b [k, m], all differentiated. */
-export const addedProduct = differentiable((c: tf.Tensor2D, a: tf.Tensor2D, b: tf.Tensor2D) => ({
-  value: matrixProduct(a, b, c), // [n, m]
-  uses: [a, b],
-  // C gets a tensor of its own (of dy's buffer): tfjs disposes gradients one by one.
-  gradient: (dy) => [
-    tf.reshape(dy, dy.shape),
-    matrixProduct(dy, tf.transpose(b)), // [n, k]
-    transposedProduct(a, dy), // [k, m]
-  ],
 }));
 
 /** A frozen linear layer in both layouts. */

@@ -3,8 +3,8 @@
 // hundreds. A layout says where each module's down and up matrices lie; host and device convert through it in
 // both directions.
 //
-// Within the branches group a module has down [in, R], then up [R, out], with R = live branches * rank: the
-// live branches side by side, so that they cost one low-rank product together.
+// Within the branches group a module has down [R, in], then up [R, out], with R = live branches * rank: the
+// live branches one below the other, so that they cost one low-rank product together.
 import * as tf from '@tensorflow/tfjs-core';
 import {
   paramNames,
@@ -51,8 +51,8 @@ export interface Layout {
 /** The tensors that the forward pass uses, as slices of the groups. */
 export interface Trainables {
   readonly modules: readonly {
-    readonly down: tf.Tensor2D;
-    readonly up: tf.Tensor2D;
+    readonly down: tf.Tensor2D; // [R, in]
+    readonly up: tf.Tensor2D; // [R, out]
     readonly scalar: tf.Scalar;
   }[];
   /** Those of the modules, each once. */
@@ -77,7 +77,7 @@ export function layoutOf(adapter: Adapter): Layout {
   return { modules, scalars: scalarPlaces(adapter), branchesSize: offset, head: [classes, dim] };
 }
 
-/** Columns of all live branches together. */
+/** Rows of all live branches together. */
 function width({ module, rank }: ModuleLayout): number {
   return module.branches.length * rank;
 }
@@ -91,18 +91,17 @@ function eachBranch(
   visit: (name: ParamName, shape: readonly number[], flatIndex: (i: number, j: number) => number) => void,
 ): void {
   for (const place of layout.modules) {
-    const total = width(place);
     place.module.branches.forEach(({ index }, k) => {
-      const column = k * place.rank;
+      const row = k * place.rank;
       visit(
         paramNames.down(place.module.name, index),
         [place.rank, place.input],
-        (i, j) => place.downOffset + j * total + column + i,
+        (i, j) => place.downOffset + (row + i) * place.input + j,
       );
       visit(
         paramNames.up(place.module.name, index),
         [place.out, place.rank],
-        (i, j) => place.upOffset + (column + j) * place.out + i,
+        (i, j) => place.upOffset + (row + j) * place.out + i,
       );
     });
   }
@@ -214,8 +213,8 @@ export function cut(layout: Layout, values: GroupValues): Trainables {
     scalars,
     modules: layout.modules.map((place, i) => ({
       down: tf.reshape<tf.Rank.R2>(range(branches.values, place.downOffset, place.input * width(place)), [
-        place.input,
         width(place),
+        place.input,
       ]),
       up: tf.reshape<tf.Rank.R2>(range(branches.values, place.upOffset, place.out * width(place)), [
         width(place),

@@ -14,7 +14,6 @@ import {
   loadKernels,
   multiplyAddIsFused,
   wasmActivation,
-  wasmActivationGradient,
   wasmAttention,
   wasmAttentionGradient,
   wasmLayerNorm,
@@ -57,7 +56,7 @@ describe.each([false, true])('with multiply-add fused: %s', (fused) => {
     loadKernels(fused);
   });
 
-  test('products, also of a transposed matrix, also added to a row or a matrix', async () => {
+  test('products, also of a transposed matrix, also added to a row, a matrix or another product', async () => {
     await fc.assert(
       fc.asyncProperty(
         upTo(40),
@@ -66,7 +65,8 @@ describe.each([false, true])('with multiply-add fused: %s', (fused) => {
         seeds,
         fc.boolean(),
         fc.constantFrom('none', 'row', 'matrix'),
-        async (m, n, k, seed, transposed, added) => {
+        fc.integer({ min: 0, max: 20 }),
+        async (m, n, k, seed, transposed, added, k2) => {
           const [a, b, c] = [
             randomValues(seed, m * k),
             randomValues(seed + 1, k * n),
@@ -74,12 +74,16 @@ describe.each([false, true])('with multiply-add fused: %s', (fused) => {
           ];
           const left = transposed ? tf.transpose(tf.tensor2d(a, [m, k])) : tf.tensor2d(a, [m, k]);
           const plus = added === 'row' ? tf.tensor1d(c.slice(0, n)) : tf.tensor2d(c, [m, n]);
+          const [a2, b2] = [randomValues(seed + 3, m * k2), randomValues(seed + 4, k2 * n)];
+          const second = product(a2, b2, m, k2, n);
           const expected = product(a, b, m, k, n).map(
-            (value, i) => value + (added === 'none' ? 0 : (c[added === 'row' ? i % n : i] ?? NaN)),
+            (value, i) =>
+              value + (second[i] ?? NaN) + (added === 'none' ? 0 : (c[added === 'row' ? i % n : i] ?? NaN)),
           );
           const actual = wasmProduct(left, tf.tensor2d(b, [k, n]), {
             transposed,
             ...(added === 'none' ? {} : { plus }),
+            ...(k2 === 0 ? {} : { and: { a: tf.tensor2d(a2, [m, k2]), b: tf.tensor2d(b2, [k2, n]) } }),
           });
           await close('product', actual, expected);
         },
@@ -127,7 +131,7 @@ describe.each([false, true])('with multiply-add fused: %s', (fused) => {
     );
   });
 
-  test('activations and their gradients', async () => {
+  test('activations and their derivatives', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.constantFrom('gelu', 'gelu-tanh', 'quick-gelu'),
@@ -138,19 +142,21 @@ describe.each([false, true])('with multiply-add fused: %s', (fused) => {
             randomValues(seed, count).map((value, i) => value * [1, 4, 30, 0.01][i % 4]!),
             [1, count],
           );
-          const dy = matrix(1, count, seed + 1);
-          const [values, upstream] = [await x.data(), await dy.data()];
+          const values = await x.data();
           const { f, slope } = activations[kind];
+          const both = wasmActivation(kind, x, true);
           await close(
             kind,
-            wasmActivation(kind, x),
+            both.value,
             filled(count, (i) => f(values[i] ?? NaN)),
           );
           await close(
-            `gradient of ${kind}`,
-            wasmActivationGradient(kind, x, dy),
-            filled(count, (i) => slope(values[i] ?? NaN) * (upstream[i] ?? NaN)),
+            `derivative of ${kind}`,
+            both.slope,
+            filled(count, (i) => slope(values[i] ?? NaN)),
           );
+          const alone = wasmActivation(kind, x, false).value;
+          expect(await alone.data()).toEqual(await both.value.data());
         },
       ),
       runs,
@@ -222,7 +228,7 @@ describe.each([false, true])('with multiply-add fused: %s', (fused) => {
     const { value: spoilt } = wasmAttention(q, keys(NaN), v, { images: 1, heads: 1 });
     expect(await spoilt.data()).toEqual(Float32Array.of(NaN, NaN));
     const far = tf.tensor2d([-1e30, -50, 50, 1e30, NaN], [1, 5]);
-    const [low, minus, plus, high, none] = await wasmActivation('gelu', far).data();
+    const [low, minus, plus, high, none] = await wasmActivation('gelu', far, false).value.data();
     expect([low, minus, plus, high, none]).toEqual([
       expect.closeTo(0),
       expect.closeTo(0),

@@ -12,6 +12,7 @@ interface Kernels {
     ...of: [
       ...[a: number, aRow: number, aStep: number, b: number, bStep: number, from: number, fromStep: number],
       ...[c: number, cStep: number, m: number, n: number, k: number, scale: number, panel: number],
+      ...[a2: number, a2Row: number, b2: number, b2Step: number, k2: number],
     ]
   ): void;
   layerNorm(
@@ -26,8 +27,7 @@ interface Kernels {
       ...[rows: number, dim: number],
     ]
   ): void;
-  activation(kind: number, x: number, y: number, count: number): void;
-  activationGradient(kind: number, x: number, dy: number, dx: number, count: number): void;
+  activation(kind: number, x: number, y: number, slope: number, count: number): void;
   attention(
     ...of: [
       ...[q: number, k: number, v: number, out: number, p: number, scratch: number],
@@ -132,26 +132,39 @@ export function wasmRows(x: tf.Tensor2D, images: number, rows: number): tf.Tenso
 /** Rows from which on copying columns of B pays (assembly/kernels.ts). */
 const panelRows = 16;
 
+/** Two matrices whose product is added to another: a [m, k], b [k, n]. */
+export interface Factors {
+  readonly a: tf.Tensor2D;
+  readonly b: tf.Tensor2D;
+}
+
 /**
- * F + A B for a [m, k], or with `transposed` A' B for a [k, m]; b [k, n]; F [m, n], or [n] for each row, or
- * absent.
+ * F + A B + A2 B2 for a [m, k], or with `transposed` A' for a [k, m]; b [k, n]; F [m, n], or [n] for each row, or
+ * absent; the second factors too can be absent.
  */
 export function wasmProduct(
   a: tf.Tensor2D,
   b: tf.Tensor2D,
-  { transposed = false, plus }: { transposed?: boolean; plus?: tf.Tensor2D | tf.Tensor1D } = {},
+  {
+    transposed = false,
+    plus,
+    and,
+  }: { transposed?: boolean; plus?: tf.Tensor2D | tf.Tensor1D | undefined; and?: Factors | undefined } = {},
 ): tf.Tensor2D {
   const [rows, columns] = a.shape;
   const [m, k] = transposed ? [columns, rows] : [rows, columns];
   const n = b.shape[1];
+  const k2 = and?.b.shape[0] ?? 0;
   assert(b.shape[0] === k, 'the inner sizes of a product are equal');
   const out = fresh<tf.Rank.R2>([m, n]);
+  const second =
+    and === undefined ? ([0, 0, 0, 0, 0] as const) : ([at(and.a), k2, at(and.b), n, k2] as const);
   const run = (panel: number): void => {
     const [from, fromStep] = plus === undefined ? [0, 0] : [at(plus), plus.rank === 1 ? 0 : n];
     const [aRow, aStep] = transposed ? [1, columns] : [columns, 1];
-    kernels().product(at(a), aRow, aStep, at(b), n, from, fromStep, at(out), n, m, n, k, 1, panel);
+    kernels().product(at(a), aRow, aStep, at(b), n, from, fromStep, at(out), n, m, n, k, 1, panel, ...second);
   };
-  if (m >= panelRows) withScratch(8 * k, run);
+  if (m >= panelRows) withScratch(8 * (k + k2), run);
   else run(0);
   return out;
 }
@@ -184,19 +197,22 @@ export function wasmLayerNormGradient(
 
 const kinds: Readonly<Record<Activation, number>> = { gelu: 0, 'gelu-tanh': 1, 'quick-gelu': 2 };
 
-/** An activation of each element; x has at least four. */
-export function wasmActivation(kind: Activation, x: tf.Tensor2D): tf.Tensor2D {
+/** An activation of each element, and where it is wanted its derivative there; x has at least four. */
+export function wasmActivation<Wanted extends boolean>(
+  kind: Activation,
+  x: tf.Tensor2D,
+  wantsSlope: Wanted,
+): { value: tf.Tensor2D; slope: Wanted extends true ? tf.Tensor2D : null };
+export function wasmActivation(
+  kind: Activation,
+  x: tf.Tensor2D,
+  wantsSlope: boolean,
+): { value: tf.Tensor2D; slope: tf.Tensor2D | null } {
   assert(x.size >= 4, 'the kernel of an activation works on four elements at once');
-  const y = fresh<tf.Rank.R2>(x.shape);
-  kernels().activation(kinds[kind], at(x), at(y), x.size);
-  return y;
-}
-
-/** dy times the activation's derivative at x. */
-export function wasmActivationGradient(kind: Activation, x: tf.Tensor2D, dy: tf.Tensor2D): tf.Tensor2D {
-  const dx = fresh<tf.Rank.R2>(x.shape);
-  kernels().activationGradient(kinds[kind], at(x), at(dy), at(dx), x.size);
-  return dx;
+  const value = fresh<tf.Rank.R2>(x.shape);
+  const slope = wantsSlope ? fresh<tf.Rank.R2>(x.shape) : null;
+  kernels().activation(kinds[kind], at(x), at(value), slope === null ? 0 : at(slope), x.size);
+  return { value, slope };
 }
 
 /** How q, k and v are to be read: q [images * queries, heads * width], k and v [images * tokens, the same]. */

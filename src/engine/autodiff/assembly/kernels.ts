@@ -62,13 +62,18 @@ function tile8(
   aStep: usize,
   b: usize,
   bStep: usize,
+  k: usize,
+  a2: usize,
+  a2Row: usize,
+  b2: usize,
+  b2Step: usize,
+  k2: usize,
   from: usize,
   fromStep: usize,
   c: usize,
   cStep: usize,
   i: usize,
   last: usize,
-  k: usize,
   scale: f32,
 ): void {
   const i1 = min(i + 1, last);
@@ -78,28 +83,41 @@ function tile8(
   let x20 = all(0), x21 = all(0), x30 = all(0), x31 = all(0);
   let a0 = a + i * aRow;
   let a1 = a + i1 * aRow;
-  let a2 = a + i2 * aRow;
+  let a2nd = a + i2 * aRow;
   let a3 = a + i3 * aRow;
-  for (let t: usize = 0; t < k; t++) {
-    const b0 = v128.load(b);
-    const b1 = v128.load(b, 16);
-    const v0 = v128.load32_splat(a0);
-    x00 = fused(v0, b0, x00);
-    x01 = fused(v0, b1, x01);
-    const v1 = v128.load32_splat(a1);
-    x10 = fused(v1, b0, x10);
-    x11 = fused(v1, b1, x11);
-    const v2 = v128.load32_splat(a2);
-    x20 = fused(v2, b0, x20);
-    x21 = fused(v2, b1, x21);
-    const v3 = v128.load32_splat(a3);
-    x30 = fused(v3, b0, x30);
-    x31 = fused(v3, b1, x31);
-    b += bStep;
-    a0 += aStep;
-    a1 += aStep;
-    a2 += aStep;
-    a3 += aStep;
+  let left = k2;
+  while (true) {
+    for (let t: usize = 0; t < k; t++) {
+      const b0 = v128.load(b);
+      const b1 = v128.load(b, 16);
+      const v0 = v128.load32_splat(a0);
+      x00 = fused(v0, b0, x00);
+      x01 = fused(v0, b1, x01);
+      const v1 = v128.load32_splat(a1);
+      x10 = fused(v1, b0, x10);
+      x11 = fused(v1, b1, x11);
+      const v2 = v128.load32_splat(a2nd);
+      x20 = fused(v2, b0, x20);
+      x21 = fused(v2, b1, x21);
+      const v3 = v128.load32_splat(a3);
+      x30 = fused(v3, b0, x30);
+      x31 = fused(v3, b1, x31);
+      b += bStep;
+      a0 += aStep;
+      a1 += aStep;
+      a2nd += aStep;
+      a3 += aStep;
+    }
+    if (!left) break;
+    k = left;
+    left = 0;
+    b = b2;
+    bStep = b2Step;
+    aStep = 4;
+    a0 = a2 + i * a2Row;
+    a1 = a2 + i1 * a2Row;
+    a2nd = a2 + i2 * a2Row;
+    a3 = a2 + i3 * a2Row;
   }
   let y00 = all(0), y01 = all(0), y10 = all(0), y11 = all(0);
   let y20 = all(0), y21 = all(0), y30 = all(0), y31 = all(0);
@@ -124,17 +142,55 @@ function tile8(
   v128.store(c + i3 * cStep, f32x4.add(y31, f32x4.mul(s, x31)), 16);
 }
 
-/** Four columns of one row of C. */
+/** Four columns of rows i to i + 3 of C, in the same way. */
 @inline
-function tile4(a: usize, aStep: usize, b: usize, bStep: usize, from: usize, c: usize, k: usize, scale: f32): void {
-  let sum = all(0);
+function tile4(
+  a: usize,
+  aRow: usize,
+  aStep: usize,
+  b: usize,
+  bStep: usize,
+  k: usize,
+  from: usize,
+  fromStep: usize,
+  c: usize,
+  cStep: usize,
+  i: usize,
+  last: usize,
+  scale: f32,
+): void {
+  const i1 = min(i + 1, last);
+  const i2 = min(i + 2, last);
+  const i3 = min(i + 3, last);
+  let x0 = all(0), x1 = all(0), x2 = all(0), x3 = all(0);
+  let a0 = a + i * aRow;
+  let a1 = a + i1 * aRow;
+  let a2 = a + i2 * aRow;
+  let a3 = a + i3 * aRow;
   for (let t: usize = 0; t < k; t++) {
-    sum = fused(v128.load32_splat(a), v128.load(b), sum);
-    a += aStep;
+    const b0 = v128.load(b);
+    x0 = fused(v128.load32_splat(a0), b0, x0);
+    x1 = fused(v128.load32_splat(a1), b0, x1);
+    x2 = fused(v128.load32_splat(a2), b0, x2);
+    x3 = fused(v128.load32_splat(a3), b0, x3);
     b += bStep;
+    a0 += aStep;
+    a1 += aStep;
+    a2 += aStep;
+    a3 += aStep;
   }
-  const y = from ? v128.load(from) : all(0);
-  v128.store(c, f32x4.add(y, f32x4.mul(all(scale), sum)));
+  let y0 = all(0), y1 = all(0), y2 = all(0), y3 = all(0);
+  if (from) {
+    y0 = v128.load(from + i * fromStep);
+    y1 = v128.load(from + i1 * fromStep);
+    y2 = v128.load(from + i2 * fromStep);
+    y3 = v128.load(from + i3 * fromStep);
+  }
+  const s = all(scale);
+  v128.store(c + i * cStep, f32x4.add(y0, f32x4.mul(s, x0)));
+  v128.store(c + i1 * cStep, f32x4.add(y1, f32x4.mul(s, x1)));
+  v128.store(c + i2 * cStep, f32x4.add(y2, f32x4.mul(s, x2)));
+  v128.store(c + i3 * cStep, f32x4.add(y3, f32x4.mul(s, x3)));
 }
 
 /** One element of C. */
@@ -150,12 +206,57 @@ function cell(a: usize, aStep: usize, b: usize, bStep: usize, from: usize, c: us
 }
 
 /**
- * C = F + scale A B: A [m, k] with A[i, t] at a + i aRow + t aStep, so transposed by other steps; B [k, n]
- * and C [m, n] with rows of neighbours; F like C, by its own step (0: one row for all, a bias), or nothing
- * where `from` is 0. Steps in elements.
+ * The columns of C that are left over by those of eight, fewer than that, from the first such columns of B, F
+ * and C on; steps in bytes.
+ */
+function lastColumns(
+  a: usize,
+  aRow: usize,
+  aStep: usize,
+  b: usize,
+  bStep: usize,
+  from: usize,
+  fromStep: usize,
+  c: usize,
+  cStep: usize,
+  m: usize,
+  n: usize,
+  k: usize,
+  scale: f32,
+): void {
+  if (n >= 4) {
+    for (let i: usize = 0; i < m; i += 4)
+      tile4(a, aRow, aStep, b, bStep, k, from, fromStep, c, cStep, i, m - 1, scale);
+    b += 16;
+    c += 16;
+    if (from) from += 16;
+    n -= 4;
+  }
+  for (let j: usize = 0; j < n; j++) {
+    for (let i: usize = 0; i < m; i++) {
+      const base = from ? from + i * fromStep + j * 4 : 0;
+      cell(a + i * aRow, aStep, b + j * 4, bStep, base, c + i * cStep + j * 4, k, scale);
+    }
+  }
+}
+
+/** Eight columns of B [k, ...] as the rows of a panel [k, 8]. */
+@inline
+function copyColumns(b: usize, bStep: usize, panel: usize, k: usize): void {
+  for (let t: usize = 0; t < k; t++) {
+    v128.store(panel + t * 32, v128.load(b + t * bStep));
+    v128.store(panel + t * 32, v128.load(b + t * bStep, 16), 16);
+  }
+}
+
+/**
+ * C = F + scale (A B + A2 B2): A [m, k] with A[i, t] at a + i aRow + t aStep, so transposed by other steps; A2
+ * [m, k2] with neighbours in its rows, or nothing where k2 is 0; B [k, n], B2 [k2, n] and C [m, n] with rows of
+ * neighbours; F like C, by its own step (0: one row for all, a bias), or nothing where `from` is 0. Steps in
+ * elements.
  *
- * @param panel [k, 8]: eight columns of B are copied there and read from there, which pays from some 16 rows of
- *   A on (rows of B that are far apart fall on few lines of a cache); 0 reads B where it is.
+ * @param panel [k + k2, 8]: eight columns of B and B2 are copied there and read from there, which pays from some
+ *   16 rows of A on (rows of B that are far apart fall on few lines of a cache); 0 reads B where it is.
  */
 export function product(
   a: usize,
@@ -172,48 +273,57 @@ export function product(
   k: usize,
   scale: f32,
   panel: usize,
+  a2: usize,
+  a2Row: usize,
+  b2: usize,
+  b2Step: usize,
+  k2: usize,
 ): void {
   aRow *= 4;
   aStep *= 4;
   bStep *= 4;
   fromStep *= 4;
   cStep *= 4;
-  let j: usize = 0;
-  for (; j + 8 <= n; j += 8) {
-    let columns = b;
-    let step = bStep;
+  a2Row *= 4;
+  b2Step *= 4;
+  const panel2 = panel + k * 32;
+  for (; n >= 8; n -= 8) {
     if (panel) {
-      for (let t: usize = 0; t < k; t++) {
-        v128.store(panel + t * 32, v128.load(b + t * bStep));
-        v128.store(panel + t * 32, v128.load(b + t * bStep, 16), 16);
-      }
-      columns = panel;
-      step = 32;
+      copyColumns(b, bStep, panel, k);
+      copyColumns(b2, b2Step, panel2, k2);
     }
+    const first = panel ? panel : b;
+    const step: usize = panel ? 32 : bStep;
+    const second = panel ? panel2 : b2;
+    const step2: usize = panel ? 32 : b2Step;
     for (let i: usize = 0; i < m; i += 4)
-      tile8(a, aRow, aStep, columns, step, from, fromStep, c, cStep, i, m - 1, k, scale);
+      tile8(a, aRow, aStep, first, step, k, a2, a2Row, second, step2, k2, from, fromStep, c, cStep, i, m - 1, scale);
     b += 32;
+    b2 += 32;
     c += 32;
     if (from) from += 32;
   }
-  for (; j + 4 <= n; j += 4) {
-    for (let i: usize = 0; i < m; i++) {
-      const base = from ? from + i * fromStep : 0;
-      tile4(a + i * aRow, aStep, b, bStep, base, c + i * cStep, k, scale);
-    }
-    b += 16;
-    c += 16;
-    if (from) from += 16;
-  }
-  for (; j < n; j++) {
-    for (let i: usize = 0; i < m; i++) {
-      const base = from ? from + i * fromStep : 0;
-      cell(a + i * aRow, aStep, b, bStep, base, c + i * cStep, k, scale);
-    }
-    b += 4;
-    c += 4;
-    if (from) from += 4;
-  }
+  if (n == 0) return;
+  lastColumns(a, aRow, aStep, b, bStep, from, fromStep, c, cStep, m, n, k, scale);
+  if (k2) lastColumns(a2, a2Row, 4, b2, b2Step, c, cStep, c, cStep, m, n, k2, scale);
+}
+
+/** scale A B, of the small matrices within attention. */
+@inline
+function plainProduct(
+  a: usize,
+  aRow: usize,
+  aStep: usize,
+  b: usize,
+  bStep: usize,
+  c: usize,
+  cStep: usize,
+  m: usize,
+  n: usize,
+  k: usize,
+  scale: f32,
+): void {
+  product(a, aRow, aStep, b, bStep, 0, 0, c, cStep, m, n, k, scale, 0, 0, 0, 0, 0, 0);
 }
 
 // --- LayerNorm
@@ -370,62 +480,52 @@ function gate(kind: i32, x: v128): v128 {
   return sigmoid(f32x4.mul(x, all(1.702)));
 }
 
-/** g + x g' of activation `kind`. */
-@inline
-function slope(kind: i32, x: v128): v128 {
-  if (kind == 0) {
-    const density = densityOf(x);
-    const phi = f32x4.mul(density, all(0.3989422804014327));
-    return f32x4.add(normal(x, density), f32x4.mul(x, phi));
-  }
-  if (kind == 1) {
-    const s = sigmoid(tanhInput(x));
-    const inner = f32x4.add(f32x4.mul(f32x4.mul(x, x), all(0.2140644488178)), all(1.59576912160573));
-    return f32x4.add(s, f32x4.mul(f32x4.mul(x, inner), f32x4.mul(s, f32x4.sub(all(1), s))));
-  }
-  const s = sigmoid(f32x4.mul(x, all(1.702)));
-  return f32x4.add(s, f32x4.mul(f32x4.mul(x, all(1.702)), f32x4.mul(s, f32x4.sub(all(1), s))));
-}
-
 @inline
 function forward(kind: i32, x: usize, y: usize): void {
   const value = v128.load(x);
   v128.store(y, f32x4.mul(value, gate(kind, value)));
 }
 
+/** Stores x g and g + x g', which share most of their work. */
 @inline
-function backward(kind: i32, x: usize, dy: usize, dx: usize): void {
-  v128.store(dx, f32x4.mul(v128.load(dy), slope(kind, v128.load(x))));
+function withSlope(kind: i32, from: usize, y: usize, slope: usize): void {
+  const x = v128.load(from);
+  let g: v128, rise: v128; // rise: x g'
+  if (kind == 0) {
+    const density = densityOf(x);
+    g = normal(x, density);
+    rise = f32x4.mul(x, f32x4.mul(density, all(0.3989422804014327)));
+  } else {
+    g = gate(kind, x);
+    const inner =
+      kind == 1
+        ? f32x4.add(f32x4.mul(f32x4.mul(x, x), all(0.2140644488178)), all(1.59576912160573))
+        : all(1.702);
+    rise = f32x4.mul(f32x4.mul(x, inner), f32x4.mul(g, f32x4.sub(all(1), g)));
+  }
+  v128.store(y, f32x4.mul(x, g));
+  v128.store(slope, f32x4.add(g, rise));
 }
 
 // The last vector ends with the last element, and so can overlap the one before.
 
 @inline
-function each(kind: i32, x: usize, y: usize, count: usize): void {
+function each(kind: i32, x: usize, y: usize, slope: usize, count: usize): void {
   const last = (count - 4) * 4;
-  for (let at: usize = 0; at < last; at += 16) forward(kind, x + at, y + at);
-  forward(kind, x + last, y + last);
+  if (slope) {
+    for (let at: usize = 0; at < last; at += 16) withSlope(kind, x + at, y + at, slope + at);
+    withSlope(kind, x + last, y + last, slope + last);
+  } else {
+    for (let at: usize = 0; at < last; at += 16) forward(kind, x + at, y + at);
+    forward(kind, x + last, y + last);
+  }
 }
 
-@inline
-function eachGradient(kind: i32, x: usize, dy: usize, dx: usize, count: usize): void {
-  const last = (count - 4) * 4;
-  for (let at: usize = 0; at < last; at += 16) backward(kind, x + at, dy + at, dx + at);
-  backward(kind, x + last, dy + last, dx + last);
-}
-
-/** y = x g(x) for `count` elements, at least 4. */
-export function activation(kind: i32, x: usize, y: usize, count: usize): void {
-  if (kind == 0) each(0, x, y, count);
-  else if (kind == 1) each(1, x, y, count);
-  else each(2, x, y, count);
-}
-
-/** dx = dy (g + x g') for `count` elements, at least 4. */
-export function activationGradient(kind: i32, x: usize, dy: usize, dx: usize, count: usize): void {
-  if (kind == 0) eachGradient(0, x, dy, dx, count);
-  else if (kind == 1) eachGradient(1, x, dy, dx, count);
-  else eachGradient(2, x, dy, dx, count);
+/** y = x g(x) for `count` elements, at least 4, and where `slope` is not 0 its derivative there. */
+export function activation(kind: i32, x: usize, y: usize, slope: usize, count: usize): void {
+  if (kind == 0) each(0, x, y, slope, count);
+  else if (kind == 1) each(1, x, y, slope, count);
+  else each(2, x, y, slope, count);
 }
 
 // --- Attention: k and v are [images * tokens, heads * width], one head's columns side by side; q and the
@@ -503,9 +603,9 @@ export function attention(
       const atQuery = (image * queries * dim + head * width) * 4;
       const at = (image * tokens * dim + head * width) * 4;
       transpose(k + at, dim, scratch, tokens, width);
-      product(q + atQuery, dim, 1, scratch, columns, 0, 0, p, columns, queries, columns, width, scale, 0);
+      plainProduct(q + atQuery, dim, 1, scratch, columns, p, columns, queries, columns, width, scale);
       for (let row: usize = 0; row < queries; row++) softmax(p + row * columns * 4, tokens);
-      product(p, columns, 1, v + at, dim, 0, 0, out + atQuery, dim, queries, width, tokens, 1, 0);
+      plainProduct(p, columns, 1, v + at, dim, out + atQuery, dim, queries, width, tokens, 1);
       p += queries * columns * 4;
     }
 }
@@ -540,9 +640,9 @@ export function attentionGradient(
     for (let head: usize = 0; head < heads; head++) {
       const atQuery = (image * queries * dim + head * width) * 4;
       const at = (image * tokens * dim + head * width) * 4;
-      product(p, 1, columns, dy + atQuery, dim, 0, 0, dv + at, dim, tokens, width, queries, 1, 0);
+      plainProduct(p, 1, columns, dy + atQuery, dim, dv + at, dim, tokens, width, queries, 1);
       transpose(v + at, dim, scratch, tokens, width);
-      product(dy + atQuery, dim, 1, scratch, columns, 0, 0, ds, columns, queries, columns, width, 1, 0);
+      plainProduct(dy + atQuery, dim, 1, scratch, columns, ds, columns, queries, columns, width, 1);
       for (let row: usize = 0; row < queries; row++) {
         const dp = ds + row * bytes;
         const shares = p + row * bytes;
@@ -555,8 +655,8 @@ export function attentionGradient(
           v128.store(dp + i, f32x4.mul(v128.load(shares + i), centred));
         }
       }
-      product(ds, columns, 1, k + at, dim, 0, 0, dq + atQuery, dim, queries, width, tokens, scale, 0);
-      product(ds, 1, columns, q + atQuery, dim, 0, 0, dk + at, dim, tokens, width, queries, scale, 0);
+      plainProduct(ds, columns, 1, k + at, dim, dq + atQuery, dim, queries, width, tokens, scale);
+      plainProduct(ds, 1, columns, q + atQuery, dim, dk + at, dim, tokens, width, queries, scale);
       p += queries * bytes;
     }
 }
