@@ -1,6 +1,6 @@
 // The check of a device: one that answers every question with zeros must fail it, and a right one must pass.
 import { describe, expect, test, vi } from 'vitest';
-import { checkDevice } from './check-device.ts';
+import { checkDevice, checkHalves } from './check-device.ts';
 import { countingGpu } from './checks/counting-device.ts';
 import { missingGpu, nodeGpu } from './checks/node-gpu.ts';
 
@@ -16,6 +16,12 @@ test('a device that computes nothing is found out, once for each adapter', async
   expect(submits).toBeGreaterThan(0);
   expect(await checkDevice(gpu)).toBe(problem);
   expect(counts['submits']).toBe(submits);
+});
+
+test('one that computes nothing in float16 is found out by itself', async () => {
+  const gpu = { ...countingGpu({}), name: 'no halves' };
+  const facts = { ...gpu.facts, features: ['shader-f16'] };
+  expect(await checkHalves({ ...gpu, facts })).toMatch(/no halves\) computes wrong results in float16/);
 });
 
 test('a device that reports an error is not trusted either', async () => {
@@ -42,6 +48,8 @@ test('a device that is lost while it is checked is checked again', async () => {
 
 describe.skipIf(missingGpu !== null)('on a device', () => {
   test('a right one passes', async () => {
-    expect(await checkDevice(await nodeGpu())).toBeNull();
+    const gpu = await nodeGpu();
+    expect(await checkDevice(gpu)).toBeNull();
+    if (gpu.device.features.has('shader-f16')) expect(await checkHalves(gpu)).toBeNull();
   });
 });

@@ -1,6 +1,6 @@
 // Whether a GPU computes what it should, before it is trusted with a run: every gradient of a small net on
 // the kernel engine against the same net on the processor. Some drivers give wrong numbers without an error
-// (tfjs#8590: zeros).
+// (tfjs#8590: zeros). Where products are to multiply in float16, the same once more in float16.
 import { allOpen, initialAdapter, type Adapter } from '../dmlora/adapter.ts';
 import { recipeDefaults } from '../recipe/recipe.ts';
 import { ndArray, sizeOf, type NdArray } from '../shared/array.ts';
@@ -12,7 +12,7 @@ import { backboneShapes, type VitModel } from '../vit/parameters.ts';
 import { originalVit, type VitConfig } from '../vit/vit-config.ts';
 import { AutodiffEngine } from './autodiff/autodiff-engine.ts';
 import { startBackend } from './autodiff/backend.ts';
-import type { Batch, Engine, Gradients } from './engine.ts';
+import type { Arithmetic, Batch, Engine, Gradients } from './engine.ts';
 import type { Gpu } from './gpu.ts';
 import { KernelEngine } from './kernels/kernels-engine.ts';
 import { everyTile, presetTuning, smallestTuning } from './kernels/tuning/tuning.ts';
@@ -30,8 +30,11 @@ const config: VitConfig = {
 };
 const classes = 3;
 const images = 2;
-/** Largest error of a tensor, relative to its largest value; float32 stays near 1e-5. */
-const allowed = 1e-3;
+/**
+ * Largest error of a tensor, relative to its largest value. float32 stays near 1e-5; float16, whose values
+ * have 11 bits, below 1e-2.
+ */
+const allowed: Readonly<Record<Arithmetic, number>> = { float32: 1e-3, float16: 2e-2 };
 const normalisation = { rescale: 1 / 255, mean: [0.5, 0.4, 0.3], std: [0.5, 0.5, 0.5] } as const;
 
 /** Values in [-1, 1), by position. */
@@ -77,9 +80,10 @@ function smallBatch(): Batch {
   return { pixels: { kind: 'bytes', data }, labels: Int32Array.of(0, 2) };
 }
 
-async function gradientsOn(engine: Engine): Promise<Result<Gradients>> {
+async function gradientsOn(engine: Engine, arithmetic: Arithmetic = 'float32'): Promise<Result<Gradients>> {
   try {
-    const shapes = { batch: images, classes };
+    const memory = { budgetBytes: null, float16: 'if-needed', arithmetic } as const;
+    const shapes = { batch: images, classes, memory };
     const prepared = await engine.prepare(smallModel(), smallAdapter(), normalisation, shapes);
     return prepared.ok ? await engine.gradients(smallBatch(), allOpen) : prepared;
   } finally {
@@ -104,9 +108,13 @@ function worst(got: Gradients, expected: Gradients): number {
 }
 
 /** What is wrong with the device, as the end of a sentence; null when nothing is. The device stays open. */
-async function problemOf(gpu: Gpu, signal: AbortSignal | undefined): Promise<string | null> {
+async function problemOf(
+  gpu: Gpu,
+  arithmetic: Arithmetic,
+  signal: AbortSignal | undefined,
+): Promise<string | null> {
   const tuning = gpu.software ? smallestTuning : everyTile(presetTuning(gpu).tuning);
-  const got = await gradientsOn(new KernelEngine({ ...gpu, close: () => undefined }, tuning));
+  const got = await gradientsOn(new KernelEngine({ ...gpu, close: () => undefined }, tuning), arithmetic);
   await yieldToEventLoop();
   signal?.throwIfAborted();
   if (!got.ok) return faultSentence(got.fault);
@@ -115,12 +123,32 @@ async function problemOf(gpu: Gpu, signal: AbortSignal | undefined): Promise<str
   const expected = await gradientsOn(new AutodiffEngine(reference.value));
   if (!expected.ok) return null;
   const error = worst(got.value, expected.value);
-  return error <= allowed
+  const most = allowed[arithmetic];
+  return error <= most
     ? null
-    : `the gradient of a small net is off by ${error.toPrecision(2)} of its size, and ${allowed} is allowed.`;
+    : `the gradient of a small net is off by ${error.toPrecision(2)} of its size, and ${most} is allowed.`;
 }
 
-const checked = new Map<string, Promise<string | null>>();
+/** What was found of an adapter, by arithmetic and name. */
+const outcomes = new Map<string, Promise<string | null>>();
+
+async function checked(
+  gpu: Gpu,
+  arithmetic: Arithmetic,
+  signal: AbortSignal | undefined,
+): Promise<string | null> {
+  const key = `${arithmetic} ${gpu.name}`;
+  const known = outcomes.get(key) ?? problemOf(gpu, arithmetic, signal);
+  outcomes.set(key, known);
+  const problem = await known.catch((thrown: unknown) => {
+    outcomes.delete(key);
+    if (signal?.aborted !== true) throw thrown;
+    return null;
+  });
+  // A device that was lost says nothing about the next one.
+  if (gpu.trouble()?.kind === 'device-lost') outcomes.delete(key);
+  return problem;
+}
 
 /**
  * Checks a device, once for each adapter while the worker lives.
@@ -129,14 +157,17 @@ const checked = new Map<string, Promise<string | null>>();
  * @returns why it must not be used, as a sentence, or null.
  */
 export async function checkDevice(gpu: Gpu, signal?: AbortSignal): Promise<string | null> {
-  const known = checked.get(gpu.name) ?? problemOf(gpu, signal);
-  checked.set(gpu.name, known);
-  const problem = await known.catch((thrown: unknown) => {
-    checked.delete(gpu.name);
-    if (signal?.aborted !== true) throw thrown;
-    return null;
-  });
-  // A device that was lost says nothing about the next one.
-  if (gpu.trouble()?.kind === 'device-lost') checked.delete(gpu.name);
+  const problem = await checked(gpu, 'float32', signal);
   return problem === null ? null : `The graphics processor (${gpu.name}) computes wrong results: ${problem}`;
+}
+
+/**
+ * The same for its float16 arithmetic, which it must offer. A device that fails it is right in float32 all
+ * the same.
+ */
+export async function checkHalves(gpu: Gpu, signal?: AbortSignal): Promise<string | null> {
+  const problem = await checked(gpu, 'float16', signal);
+  return problem === null
+    ? null
+    : `The graphics processor (${gpu.name}) computes wrong results in float16: ${problem}`;
 }

@@ -19,6 +19,9 @@ export type BackendName = 'webgpu' | 'wasm' | 'cpu';
 export type EngineChoice = 'auto' | EngineName;
 export type BackendChoice = 'auto' | BackendName;
 
+/** What frozen weights and activations are multiplied in; sums are float32 in both. */
+export type Arithmetic = 'float32' | 'float16';
+
 /** What was found on a GPU and is used of it. */
 export interface GpuFacts {
   /** Optional features of WebGPU that help and that the adapter has. */
@@ -94,8 +97,8 @@ export interface Mix {
   readonly partners: Int32Array;
   readonly share: number;
   /**
-   * With it nothing is blended: within it an image has the pixels of its partner, elsewhere its own, and `share` is
-   * that of its own area.
+   * With it nothing is blended: within it an image has the pixels of its partner, elsewhere its own, and
+   * `share` is that of its own area.
    */
   readonly box?: Box;
 }
@@ -123,7 +126,9 @@ export interface PrepareOptions {
   readonly pixels?: Pixels['kind'];
   /** Images of the training set, where batches tell which they hold. */
   readonly images?: number;
-  /** Whether batches may bring targets, may be mixed, by a box too, and may be augmented by more than crops. */
+  /**
+   * Whether batches may bring targets, may be mixed, by a box too, and may be augmented by more than crops.
+   */
   readonly targets?: boolean;
   readonly mixes?: boolean;
   readonly cuts?: boolean;
@@ -136,7 +141,7 @@ export interface PrepareOptions {
   readonly memory?: MemoryWish;
 }
 
-/** What a run may take of the device's memory. */
+/** What a run may take of the device's memory, and how exactly it must compute. */
 export interface MemoryWish {
   /** Bytes that the run may take; null leaves it to the engine, since WebGPU does not tell what there is. */
   readonly budgetBytes: number | null;
@@ -145,6 +150,11 @@ export interface MemoryWish {
    * always.
    */
   readonly float16: 'never' | 'if-needed' | 'always';
+  /**
+   * float16 where the kernel engine runs on a device that offers it (`shader-f16`) and passes a check of it;
+   * float32 everywhere else, and without it.
+   */
+  readonly arithmetic?: Arithmetic;
 }
 
 /** What a prepared run takes of the device's memory, and what was given up for it. */
@@ -171,7 +181,11 @@ export interface MemoryPlan {
   readonly recomputedBlocks: number;
   /** How frozen weights and kept activations are stored. */
   readonly storage: 'f32' | 'f16';
-  /** What does not run as asked because of memory, as a sentence; null when all does. */
+  readonly arithmetic: Arithmetic;
+  /**
+   * What does not run as asked because of memory or of the device's float16, in sentences; null when all
+   * does.
+   */
   readonly note: string | null;
 }
 
@@ -213,10 +227,11 @@ export interface Gradients {
 }
 
 /**
- * Where a model looks in each of n images: three maps over its tokens, those before the patches first. All of them
- * begin at what the head reads: at the class token, or, where the head reads a mean alone, at each of the tokens
- * that it averages, with equal weights. With w that row of weights and, in block l, A_lh the attention of head h
- * (the softmax, [queries, tokens]), mean_h over the heads and G_lh the gradient of the chosen logit by A_lh:
+ * Where a model looks in each of n images: three maps over its tokens, those before the patches first. All of
+ * them begin at what the head reads: at the class token, or, where the head reads a mean alone, at each of
+ * the tokens that it averages, with equal weights. With w that row of weights and, in block l, A_lh the
+ * attention of head h (the softmax, [queries, tokens]), mean_h over the heads and G_lh the gradient of the
+ * chosen logit by A_lh:
  *
  *   attention  w A_Lh of the last block L, for each head; each row sums to 1
  *   rollout    w R_L .. R_1 with R_l = 1/2 I + 1/2 mean_h A_lh: attention rollout (Abnar and Zuidema, "Quantifying
@@ -276,9 +291,8 @@ export interface Engine {
   /** What the head reads, [n, width], of the adapted model; any n. */
   features(pixels: Pixels, gates: Gates, signal?: AbortSignal): Promise<Result<NdArray>>;
   /**
-   * Mean cross entropy of a batch to its labels without an update, plain: neither its augmentation nor its targets,
-   * mix and noise count.
-   * What a drop is measured by.
+   * Mean cross entropy of a batch to its labels without an update, plain: neither its augmentation nor its
+   * targets, mix and noise count. What a drop is measured by.
    */
   loss(batch: Batch, gates: Gates, signal?: AbortSignal): Promise<Result<number>>;
 

@@ -6,7 +6,7 @@ import type { VitConfig } from '../vit/vit-config.ts';
 import { AutodiffEngine } from './autodiff/autodiff-engine.ts';
 import { startBackend } from './autodiff/backend.ts';
 import { serveShard, type ShardPort } from './autodiff/shards.ts';
-import { checkDevice } from './check-device.ts';
+import { checkDevice, checkHalves } from './check-device.ts';
 import type { BackendChoice, Engine, EngineChoice } from './engine.ts';
 import { openGpu, type Gpu } from './gpu.ts';
 import { KernelEngine } from './kernels/kernels-engine.ts';
@@ -120,5 +120,5 @@ async function kernels(gpu: Gpu, setting: EngineSetting): Promise<Engine> {
       ? presetTuning(gpu)
       : await measure(config).catch(() => presetTuning(gpu));
   Pipelines.of(gpu.device).watch((done, total) => onProgress('Compiling kernels', done, total));
-  return new KernelEngine(gpu, tuning, record);
+  return new KernelEngine(gpu, tuning, record, undefined, () => checkHalves(gpu, setting.signal));
 }

@@ -82,6 +82,7 @@ OPTIONS = {
     "stochasticDepth": (0, "transformers’ ViT has no stochastic depth; in timm it is drop_path_rate."),
     "memory.budgetMB": (None, "PyTorch takes what it needs: give a smaller --batch."),
     "memory.float16": ("if-needed", "Use accelerate’s own --mixed_precision."),
+    "memory.arithmetic": ("float32", "Use accelerate’s own --mixed_precision."),
     "split.validationFraction": (0.2, None),
     "split.together": ("none", "Pictures that run.json does not know are drawn one by one."),
     "split.folds": (0, "Pictures that run.json does not know are drawn one by one."),

@@ -206,6 +206,18 @@ const table = {
     label: 'float16',
     help: 'Frozen weights and kept activations in half the memory; what learns stays float32.',
   },
+  'memory.arithmetic': {
+    kind: 'choice',
+    default: 'float32',
+    choices: [
+      ['float32', 'float32'],
+      ['float16', 'float16, summed in float32'],
+    ],
+    group: 'memory',
+    notInPython: 'Use accelerate’s own --mixed_precision.',
+    label: 'Arithmetic',
+    help: 'What matrix products multiply in, where the graphics processor offers float16 and passes a check of it; elsewhere float32. Whether float16 is faster depends on the graphics processor: not measured on any.',
+  },
   ...splitOptions,
 } as const satisfies Record<string, Option>;
 

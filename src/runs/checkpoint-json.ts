@@ -144,7 +144,13 @@ const facts = v.object({
     adapter: v.string(),
     tiles: v.nullable(v.record(v.string(), v.string())),
     memory: v.nullable(
-      v.object({ microBatch: count, recomputedBlocks: count, storage: v.picklist(['f32', 'f16']) }),
+      v.object({
+        microBatch: count,
+        recomputedBlocks: count,
+        storage: v.picklist(['f32', 'f16']),
+        /** Earlier builds knew no other. */
+        arithmetic: v.optional(v.picklist(['float32', 'float16']), 'float32'),
+      }),
     ),
   }),
   model: v.object({

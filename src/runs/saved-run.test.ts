@@ -22,7 +22,12 @@ test.each<[string, Partial<RunFacts>, RegExp]>([
   ],
   [
     'another cut',
-    { device: { ...device, memory: { microBatch: 1, recomputedBlocks: 0, storage: 'f32' } } },
+    {
+      device: {
+        ...device,
+        memory: { microBatch: 1, recomputedBlocks: 0, storage: 'f32', arithmetic: 'float32' },
+      },
+    },
     /cut otherwise/,
   ],
   ['other tiles', { device: { ...device, tiles: { '8x8x8x1': '8x8' } } }, /measured anew/],

@@ -24,7 +24,7 @@ export interface SavedDevice {
   /** Of a tuned engine, by shape of the product; null for one that is not. */
   readonly tiles: Readonly<Record<string, string>> | null;
   /** How a batch is cut and what is kept in which type; null where the engine does not tell. */
-  readonly memory: Pick<MemoryPlan, 'microBatch' | 'recomputedBlocks' | 'storage'> | null;
+  readonly memory: Pick<MemoryPlan, 'microBatch' | 'recomputedBlocks' | 'storage' | 'arithmetic'> | null;
 }
 
 /** Which model it trains, and where that can be found again. */
@@ -55,7 +55,9 @@ export interface SavedImages {
   readonly labels: Int32Array;
   /** [ids] the number of each image's origin (data/origins.ts); null where each was drawn by itself. */
   readonly origins: Int32Array | null;
-  /** [ids] the number of what a user drew it together with (data/edits.ts), -1 for none; null for none at all. */
+  /**
+   * [ids] the number of what a user drew it together with (data/edits.ts), -1 for none; null for none at all.
+   */
   readonly ties: Int32Array | null;
   /** [ids] the fold of each (data/folds.ts); null where none were dealt. */
   readonly folds: Int32Array | null;
@@ -113,17 +115,17 @@ export function deviceOf(
   { engine, backend, adapter, tuning }: EngineDescription,
   plan: MemoryPlan | null,
 ): SavedDevice {
-  const { microBatch, recomputedBlocks, storage } = plan ?? {};
   return {
     engine,
     backend,
     adapter,
     tiles: tuning?.tiles ?? null,
-    memory:
-      microBatch === undefined || recomputedBlocks === undefined || storage === undefined
-        ? null
-        : { microBatch, recomputedBlocks, storage },
+    memory: plan === null ? null : cutOf(plan),
   };
+}
+
+function cutOf({ microBatch, recomputedBlocks, storage, arithmetic }: MemoryPlan): SavedDevice['memory'] {
+  return { microBatch, recomputedBlocks, storage, arithmetic };
 }
 
 /** What a run is called until someone names it. */
@@ -153,7 +155,9 @@ export function differences(saved: Computing, now: Computing): readonly string[]
   if (before !== after) notes.push(`It ran on ${before} and goes on on ${after}: ${lastDigits}`);
   else {
     if (!same(saved.device.memory, now.device.memory))
-      notes.push(`Its batches are cut otherwise than before, as memory allows: ${lastDigits}`);
+      notes.push(
+        `Its batches are cut otherwise than before, or multiplied in other precision, as the device allows: ${lastDigits}`,
+      );
     if (!same(saved.device.tiles, now.device.tiles))
       notes.push(`The graphics processor was measured anew and adds in another order: ${lastDigits}`);
   }

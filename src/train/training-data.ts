@@ -38,13 +38,13 @@ export function prepareOptions(
   { classes, trainImages }: Pick<TrainingData, 'classes' | 'trainImages'>,
   batch: number,
 ): PrepareOptions {
-  const { budgetMB, float16 } = recipe.memory;
+  const { budgetMB, float16, arithmetic } = recipe.memory;
   const noise = { path: recipe.stochasticDepth > 0, input: recipe.dmlora.inputDropout > 0 };
   return {
     batch,
     classes: classes.length,
     pixels: 'bytes',
-    memory: { budgetBytes: budgetMB === null ? null : budgetMB * 1e6, float16 },
+    memory: { budgetBytes: budgetMB === null ? null : budgetMB * 1e6, float16, arithmetic },
     // Only where an image has the same pixels in every step can anything of it be kept.
     ...(isChanging(recipe) ? {} : { images: trainImages }),
     ...(hasTargets(recipe) ? { targets: true } : {}),

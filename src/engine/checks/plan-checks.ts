@@ -1,8 +1,9 @@
 // What every plan must give: the numbers of the plain one. Micro-batches, recomputed blocks, float16 storage,
 // the program of stage 2 and the kept prefix against a step that does without. Functions that throw, run in
 // Node and in a browser.
-import { allOpen, parametersOf, type Adapter } from '../../dmlora/adapter.ts';
+import { allOpen, parametersOf, withParameters, type Adapter } from '../../dmlora/adapter.ts';
 import { dropBranches } from '../../dmlora/drop-plan.ts';
+import { ndArray } from '../../shared/array.ts';
 import { present } from '../../shared/assert.ts';
 import type { VitConfig } from '../../vit/vit-config.ts';
 import { cropOf, sampleCrop, wholeImage, type Crop } from '../crop.ts';
@@ -29,8 +30,8 @@ import {
 import { unwrap } from '../../shared/result.ts';
 
 /**
- * Tunings of a GPU, by what is special about them: each computes by kernels that no emulation would choose. The
- * first needs no subgroups.
+ * Tunings of a GPU, by what is special about them: each computes by kernels that no emulation would choose.
+ * The first needs no subgroups.
  */
 export const gpuVariants = {
   'every tile, a thread a row of attention': everyTile(gpuTuning),
@@ -39,8 +40,8 @@ export const gpuVariants = {
 } as const satisfies Readonly<Record<string, Tuning>>;
 
 /**
- * Makes an engine; `like-gpu`: pixels come through mapped buffers, and every step is believed to take long, so
- * that it is submitted in pieces.
+ * Makes an engine; `like-gpu`: pixels come through mapped buffers, and every step is believed to take long,
+ * so that it is submitted in pieces.
  */
 type MakeEngine = (way?: 'like-gpu') => Promise<Engine>;
 
@@ -125,6 +126,63 @@ async function checkOtherPlans(make: MakeEngine): Promise<Record<string, number>
   return { micro, float16 };
 }
 
+/**
+ * Gradients of products that multiply in float16, beside the plain ones: both factors and sums of four to
+ * eight products have 11 bits; through three blocks 9e-3 was measured, where a gradient is small beside what
+ * it is a difference of. And the loss along its own gradient. A device that does not offer it says so, and
+ * its bits are those of float32.
+ */
+async function checkHalves(make: MakeEngine): Promise<Record<string, number>> {
+  const plain = await gradientsWith(make, {});
+  const memory = { budgetBytes: null, float16: 'never', arithmetic: 'float16' } as const;
+  const engine = await prepared(make, { memory });
+  const half = unwrap(await engine.gradients(batch, new Map()));
+  const { arithmetic, note } = engine.memoryPlan() ?? {};
+  const isOffered = engine.describe().gpu?.features.includes('shader-f16') === true;
+  if (!isOffered) {
+    engine.dispose();
+    if (arithmetic !== 'float32' || !/float16.*float32/.test(note ?? '')) throw new Error(`unsaid: ${note}`);
+    return { notOffered: compare('float16 that is not offered', half, plain, 0) };
+  }
+  const float16 = compare('multiplied in float16', half, plain, 2e-2);
+  if (arithmetic !== 'float16' || !(float16 > 1e-5)) throw new Error('float16 changes nothing');
+  const slope = await slopeError(engine, half);
+  engine.dispose();
+  return { float16, slope };
+}
+
+/**
+ * How far the loss a little before and behind along the gradient is from what the gradient says, as a share;
+ * throws beyond 2 %. The step is long enough for the difference to be far above the rounding of float16.
+ */
+async function slopeError(engine: Engine, { gradients }: Gradients): Promise<number> {
+  const from = unwrap(await engine.readAdapter());
+  const square = [...gradients.values()].reduce(
+    (sum, { data }) => sum + data.reduce((s, g) => s + g * g, 0),
+    0,
+  );
+  const lossAt = async (way: number): Promise<number> => {
+    const moved = [...parametersOf(from)].map(([name, { shape, data }]) => {
+      const direction = present(gradients.get(name), name).data;
+      return [
+        name,
+        ndArray(
+          shape,
+          data.map((value, i) => value + (way * (direction[i] ?? NaN)) / square),
+        ),
+      ] as const;
+    });
+    unwrap(await engine.writeAdapter(withParameters(from, new Map(moved))));
+    return unwrap(await engine.loss(batch, allOpen));
+  };
+  // A loss change of 0.1 in all, if the loss were straight.
+  const reach = 0.05;
+  const [behind, before] = [await lossAt(reach), await lossAt(-reach)];
+  const error = Math.abs((behind - before) / (2 * reach) - 1);
+  if (!(error < 0.02)) throw new Error(`the loss along the gradient is off by ${error} of what it says`);
+  return error;
+}
+
 /** The first moments after one step of stage 2, over 0.1 clip, are the full program's gradients. */
 async function checkStage2(make: MakeEngine): Promise<Record<string, number>> {
   const plain = await gradientsWith(make, {});
@@ -192,8 +250,8 @@ function mixedPixels(crops: readonly Crop[] | undefined, { partners, share, box 
 }
 
 /**
- * Gradients of images that the engine crops and mixes in pairs, or cuts into one another, to targets, against those
- * of images that were mixed before: whole and in micro-batches that need partners from others.
+ * Gradients of images that the engine crops and mixes in pairs, or cuts into one another, to targets, against
+ * those of images that were mixed before: whole and in micro-batches that need partners from others.
  */
 export async function checkMixes(make: MakeEngine): Promise<Record<string, number>> {
   const blend: Mix = { partners: Int32Array.of(2, 4, 1, 0, 3), share: Math.fround(0.3) };
@@ -252,8 +310,8 @@ async function checkDrop(make: MakeEngine): Promise<Record<string, number>> {
 }
 
 /**
- * Mapped buffers and a submit for nearly every dispatch change no bit: steps one by one, then more in flight than
- * there are buffers, each with other images.
+ * Mapped buffers and a submit for nearly every dispatch change no bit: steps one by one, then more in flight
+ * than there are buffers, each with other images.
  */
 async function checkWays(make: MakeEngine): Promise<Record<string, number>> {
   const state = async (way?: 'like-gpu'): Promise<string> => {
@@ -280,6 +338,7 @@ async function checkWays(make: MakeEngine): Promise<Record<string, number>> {
 
 export const planChecks = {
   'other plans': checkOtherPlans,
+  'float16 arithmetic': checkHalves,
   'stage 2': checkStage2,
   'prefix cache': checkPrefixCache,
   'mixed in pairs': checkMixes,

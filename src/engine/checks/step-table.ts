@@ -9,7 +9,10 @@ import { subgroupTuning } from '../kernels/tuning/tuning.ts';
 import { originalVit, type VitConfig } from '../../vit/vit-config.ts';
 import { plainNormalisation, randomAdapter } from './random-model.ts';
 
-/** One NVIDIA H100: multiply-adds as measured there (docs/bench.md), memory by its data sheet, an empty dispatch. */
+/**
+ * One NVIDIA H100: multiply-adds as measured there (docs/bench.md), memory by its data sheet, an empty
+ * dispatch.
+ */
 const device = { tflops: 64, terabytes: 3.35, dispatchMs: 0.0021 };
 
 interface Shape {
@@ -100,7 +103,9 @@ function flopsOf({ kernel, operands }: Dispatch, tokens: number): number {
   return name.startsWith('attention') ? 4 * values('out') * tokens : 0;
 }
 
-/** Partial sums lie behind each other to the end of their buffer: of these a dispatch writes its own site's. */
+/**
+ * Partial sums lie behind each other to the end of their buffer: of these a dispatch writes its own site's.
+ */
 function bytesOfDispatch({ kernel, operands }: Dispatch, chunks: number): number {
   return operands.reduce((sum, operand, i) => {
     const own = kernel.name.startsWith('column-product') && kernel.bindings[i]?.name === 'gradient';
@@ -124,7 +129,13 @@ export function kernelsOfStep(config: VitConfig, batch: number): readonly Kernel
       images: 0,
       pixels: 'bytes' as const,
     },
-    ...{ normalisation: plainNormalisation, tuning: subgroupTuning, noise: quiet, ...wanted },
+    ...{
+      normalisation: plainNormalisation,
+      tuning: subgroupTuning,
+      arithmetic: 'float32' as const,
+      noise: quiet,
+      ...wanted,
+    },
   };
   const choice = { microBatch: batch, recomputedBlocks: 0, storage: 'f32', cachePrefix: false } as const;
   const { programs, context } = planRun(task, choice);

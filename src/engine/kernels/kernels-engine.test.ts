@@ -9,7 +9,9 @@ import { withColours } from '../../train/colour-jitter.ts';
 import type { Batch, Engine, Gradients } from '../engine.ts';
 import { assertClose, largestDifference } from '../checks/close.ts';
 import { autodiffOn } from '../checks/node-backends.ts';
+import { countingGpu } from '../checks/counting-device.ts';
 import { kernelEngine, missingGpu } from '../checks/node-gpu.ts';
+import { KernelEngine } from './kernels-engine.ts';
 import { checkVariant, families, type Variant } from '../checks/family-checks.ts';
 import {
   micro,
@@ -207,5 +209,40 @@ describe.skipIf(missingGpu !== null)('kernel engine', () => {
     const one = unwrap(await engine.evaluate({ kind: 'bytes', data: last }, new Map()));
     expect(Array.from(one.data)).toEqual(Array.from(all.data.subarray(4 * classes)));
     engine.dispose();
+  });
+});
+
+describe('float16 arithmetic that is asked for', () => {
+  const asked = { budgetBytes: null, float16: 'never', arithmetic: 'float16' } as const;
+  const wrong = 'The graphics processor computes wrong results in float16.';
+
+  test.each<[string, readonly string[], string | null, boolean, RegExp | null]>([
+    ['runs where it is offered and right', ['shader-f16'], null, true, null],
+    ['is refused where it is wrong', ['shader-f16'], wrong, false, /wrong results in float16.*in float32\.$/],
+    ['is refused where there is none', [], null, false, /does not offer float16.*in float32\.$/],
+  ])('%s', async (_, features, problem, runs, note) => {
+    const gpu = countingGpu({});
+    const codes: string[] = [];
+    const make = gpu.device.createShaderModule.bind(gpu.device);
+    gpu.device.createShaderModule = (descriptor) => {
+      codes.push(descriptor.code);
+      return make(descriptor);
+    };
+    const engine = new KernelEngine(
+      { ...gpu, facts: { ...gpu.facts, features } },
+      ...[undefined, undefined, undefined, () => Promise.resolve(problem)],
+    );
+    const shapes = { batch: 2, classes, memory: asked };
+    unwrap(
+      await engine.prepare(randomModel(micro), randomAdapter(micro, classes), plainNormalisation, shapes),
+    );
+    const plan = engine.memoryPlan();
+    expect(plan.arithmetic).toBe(runs ? 'float16' : 'float32');
+    if (note === null) expect(plan.note).toBeNull();
+    else expect(plan.note).toMatch(note);
+    // Two in each of the blocks and the patch embedding at least.
+    const halves = codes.filter((code) => code.startsWith('enable f16;')).length;
+    if (runs) expect(halves).toBeGreaterThan(5);
+    else expect(halves).toBe(0);
   });
 });

@@ -11,6 +11,7 @@ import { fail, ok, type Result } from '../../shared/result.ts';
 import type { VitModel } from '../../vit/parameters.ts';
 import { meanCrossEntropy } from '../cross-entropy.ts';
 import type {
+  Arithmetic,
   Batch,
   Engine,
   EngineDescription,
@@ -46,7 +47,7 @@ interface Prepared {
   readonly queue: StepQueue;
   /** Its weights on the host, for what a run does not hold on the device. */
   readonly source: VitModel;
-  /** What was given up because of memory, in words. */
+  /** What does not run as asked, in words. */
   readonly note: string | null;
 }
 
@@ -60,6 +61,8 @@ export class KernelEngine implements Engine {
     private readonly tuning: Tuning = presetTuning(gpu).tuning,
     private readonly record = presetTuning(gpu).record,
     private readonly now: () => number = () => performance.now(),
+    /** Why this device's float16 arithmetic is not to be trusted, as a sentence; null where it is. */
+    private readonly problemOfHalves: () => Promise<string | null> = () => Promise.resolve(null),
   ) {
     this.#memory = new DeviceMemory(gpu.device);
     this.#pipelines = Pipelines.of(gpu.device);
@@ -97,23 +100,38 @@ export class KernelEngine implements Engine {
     const { classes, batch, pixels = null, images = 0 } = options;
     const { targets = false, mixes = false, cuts = false } = options;
     const { colours = false, erases = false, rotates = false, noise = quiet } = options;
+    const { arithmetic, refusal } = await this.#arithmeticFor(options);
     const form = { pixels, images, targets, mixes, cuts, colours, erases, rotates, noise };
-    const task = { config, adapter, classes, batch, normalisation, tuning, ...form };
+    const task = { config, adapter, classes, batch, normalisation, tuning, arithmetic, ...form };
     try {
       const made = await prepareModel(gpu, this.#memory, this.#pipelines, model, task, options);
       if (!made.ok) return made;
-      const { model: onDevice, note } = made.value;
+      const { model: onDevice, note: givenUp } = made.value;
+      const notes = [refusal, givenUp].filter((one) => one !== null);
       const reports = new Reports(this.#memory, onDevice.plan.reports);
       this.#prepared = {
         model: onDevice,
         source: model,
-        note,
+        note: notes.length === 0 ? null : notes.join(' '),
         queue: new StepQueue(gpu, this.#memory, onDevice, reports, this.now),
       };
     } catch (thrown) {
       return fail((await gpu.troubleBehind()) ?? faultOfThrown(thrown));
     }
     return this.writeAdapter(adapter);
+  }
+
+  /** What is multiplied in: float16 where that is wished for, offered and right. */
+  async #arithmeticFor({
+    memory,
+  }: PrepareOptions): Promise<{ readonly arithmetic: Arithmetic; readonly refusal: string | null }> {
+    if (memory?.arithmetic !== 'float16') return { arithmetic: 'float32', refusal: null };
+    const problem = this.gpu.facts.features.includes('shader-f16')
+      ? await this.problemOfHalves()
+      : 'This graphics processor does not offer float16 arithmetic to browsers.';
+    return problem === null
+      ? { arithmetic: 'float16', refusal: null }
+      : { arithmetic: 'float32', refusal: `${problem} The run multiplies in float32.` };
   }
 
   step(batch: Batch, control: StepControl): void {

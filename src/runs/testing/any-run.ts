@@ -216,6 +216,7 @@ const facts: fc.Arbitrary<RunFacts> = fc
             microBatch: count,
             recomputedBlocks: count,
             storage: fc.constantFrom('f32', 'f16'),
+            arithmetic: fc.constantFrom('float32', 'float16'),
           }),
         ),
       }),
@@ -348,7 +349,7 @@ export const fixedRun: SavedRun = (() => {
         backend: 'webgpu',
         adapter: 'a GPU',
         tiles: { '8x8x8x1': '4x4' },
-        memory: { microBatch: 2, recomputedBlocks: 0, storage: 'f32' },
+        memory: { microBatch: 2, recomputedBlocks: 0, storage: 'f32', arithmetic: 'float32' },
       },
       model: {
         title: 'tiny',

@@ -10,6 +10,7 @@ const plan: MemoryPlan = {
   microBatch: 8,
   recomputedBlocks: 0,
   storage: 'f32',
+  arithmetic: 'float32',
   note: null,
 };
 

@@ -67,6 +67,8 @@ export const matmulRow = entry({
     residual: ['none', 'same', 'every-3', 'stride-3'],
     activation: ['none', 'f', 'f-gradient'],
     curve: ['gelu', 'gelu-tanh', 'quick-gelu'],
+    /** float16 needs `shader-f16`. */
+    factors: ['float32', 'float16'],
   },
   tiled: true,
   make({ rows, inner, columns, branches, ...of }, seed, tile) {
@@ -88,7 +90,10 @@ export const matmulRow = entry({
       residual: kinds[of.residual],
       activation: of.activation,
       curve: of.curve,
+      halves: of.factors === 'float16',
     };
+    // Both factors have 11 bits, and so has a sum of up to eight products.
+    const within = fusion.halves ? { tolerance: { abs: 2e-5, rel: 2 ** -9 } } : {};
     const shape = { rows, inner, columns, parts } as const;
     const { kernel, grid } = matmul(shape, fusion, tile ?? smallestTuning.matmulTile(shape));
     const products = Array.from({ length: parts }, (_, part) =>
@@ -124,7 +129,7 @@ export const matmulRow = entry({
       residual,
       site: siteOf(parts, branches, inner, columns),
     };
-    const activated = of.activation === 'f' ? [{ of: 'activated', values: sums.map(f) }] : [];
+    const activated = of.activation === 'f' ? [{ of: 'activated', values: sums.map(f), ...within }] : [];
     const out = of.activation === 'f-gradient' ? sums.map((value, i) => value * slope(at(z, i))) : sums;
     return {
       kernel,
@@ -134,7 +139,7 @@ export const matmulRow = entry({
         out: of.activation === 'f-gradient' ? z : zeros(rows * line),
         activated: zeros(rows * line),
       },
-      outputs: [{ of: 'out', values: out }, ...activated],
+      outputs: [{ of: 'out', values: out, ...within }, ...activated],
     };
   },
 });

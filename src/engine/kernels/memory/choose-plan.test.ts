@@ -58,6 +58,7 @@ const tinyTask: Task = {
   erases: false,
   rotates: false,
   noise: quiet,
+  arithmetic: 'float32',
 };
 const whole: Choice = { microBatch: 8, recomputedBlocks: 0, storage: 'f32', cachePrefix: false };
 const planned = (choice: Partial<Choice>): MemoryPlan =>

@@ -5,7 +5,7 @@
 import type { Adapter } from '../../../dmlora/adapter.ts';
 import { present } from '../../../shared/assert.ts';
 import type { VitConfig } from '../../../vit/vit-config.ts';
-import type { MemoryPlan, Normalisation, Pixels } from '../../engine.ts';
+import type { Arithmetic, MemoryPlan, Normalisation, Pixels } from '../../engine.ts';
 import {
   plannedBuffer,
   totalBytes,
@@ -35,6 +35,8 @@ export interface Task extends Wanted {
   readonly batch: number;
   readonly normalisation: Normalisation;
   readonly tuning: Tuning;
+  /** What products multiply in; float16 needs `shader-f16`. */
+  readonly arithmetic: Arithmetic;
   /** The form in which all pixels come, or null for either. */
   readonly pixels: Pixels['kind'] | null;
   /** Images of the training set, where batches tell which they hold; 0 where they do not. */
@@ -105,6 +107,7 @@ export function planRun(task: Task, choice: Choice): Plan {
     pixels,
     tuning,
     storage,
+    halves: task.arithmetic === 'float16',
     recomputedBlocks,
     prefixCache: prefixCache === null ? null : wholeOf(prefixCache),
     noise: task.noise,
@@ -202,6 +205,7 @@ export function memoryPlan(plan: Plan, note: string | null = null): MemoryPlan {
     microBatch: choice.microBatch,
     recomputedBlocks: choice.recomputedBlocks,
     storage: choice.storage,
+    arithmetic: task.arithmetic,
     note,
   };
 }

@@ -36,7 +36,7 @@ export function kernel(
   name: string,
   bindings: readonly Binding[],
   body: string,
-  extension?: 'subgroups',
+  extension?: 'subgroups' | 'f16',
 ): Kernel {
   const space = { read: 'storage, read', write: 'storage, read_write', uniform: 'uniform' } as const;
   const declarations = bindings.map(

@@ -14,6 +14,7 @@
 // it.
 import type { Activation } from '../../../vit/vit-config.ts';
 import { kernel, list, read, uniform, unroll, write, type Grid, type Kernel } from './kernel.ts';
+import { blockFunctions, fourSteps, loadHalf } from './halves.ts';
 import { load, store, tensorType, type Storage } from './storage.ts';
 import { activationFunctions } from './activations.ts';
 import { siteStruct } from './structs.ts';
@@ -43,6 +44,8 @@ export interface MatmulFusion {
   readonly keepSum: boolean;
   /** How w and out are kept; z is read from `out`, in place, or in float16 from a tensor of its own. */
   readonly storage: Readonly<Record<'w' | 'z' | 'out', Storage>>;
+  /** Whether factors are multiplied in float16, see halves.ts; needs `shader-f16`. Not for quads. */
+  readonly halves: boolean;
 }
 
 interface ThreadTile {
@@ -88,6 +91,7 @@ export const plainFusion: MatmulFusion = {
   curve: 'gelu',
   keepSum: true,
   storage: { w: 'f32', z: 'f32', out: 'f32' },
+  halves: false,
 };
 
 /** Bindings in a fixed order, only those that the fusion needs: at most eight. */
@@ -139,7 +143,10 @@ export function matmulKernel(shape: MatmulShape, fusion: MatmulFusion, tile: Reg
   const sums = (line: (i: number, j: number) => string): string =>
     unroll(rowTile, (i) => list(columnTile, (j) => line(i, j), ' '));
   /** One slice of four inner steps: loads of the left rows, then for each step a row of the right matrix. */
-  const slice = (left: (i: number) => string, right: (step: number, j: number) => string): string => `
+  const slice = (left: (i: number) => string, right: (step: number, j: number) => string): string =>
+    fusion.halves
+      ? fourSteps(rowTile, columnTile, left, right)
+      : `
     ${unroll(rowTile, (i) => `let x${i} = ${left(i)};`)}
     ${list(
       4,
@@ -149,6 +156,7 @@ export function matmulKernel(shape: MatmulShape, fusion: MatmulFusion, tile: Reg
     }`,
       '\n',
     )}`;
+  const rightOf = (value: string): string => (fusion.halves ? `vec4h(${value})` : value);
   const scale = fusion.branches === 'scaled' ? ' * scales[site.first[part] + k]' : '';
   const branches = `
   let count = site.count[part];
@@ -156,15 +164,16 @@ export function matmulKernel(shape: MatmulShape, fusion: MatmulFusion, tile: Reg
     let line = site.up[part] + 4u * k * ${columns4}u;
     ${slice(
       (i) => `u[r${i} * site.width + site.first[part] + k]${scale}`,
-      (step, j) => `branch[line + ${step * columns4}u + c${j}]`,
+      (step, j) => rightOf(`branch[line + ${step * columns4}u + c${j}]`),
     )}
   }`;
   return kernel(
-    `matmul ${rows}x${inner}x${columns}${shape.parts > 1 ? `x${shape.parts}` : ''}`,
+    `matmul${fusion.halves ? '-f16' : ''} ${rows}x${inner}x${columns}${shape.parts > 1 ? `x${shape.parts}` : ''}`,
     matmulBindings(fusion),
     /* wgsl */ `
 ${fusion.branches === 'none' ? '' : siteStruct.wgsl}
 ${fusion.activation === 'none' ? '' : activationFunctions[fusion.curve]}
+${fusion.halves ? blockFunctions : ''}
 ${matmulEpilogue(shape, fusion)}
 @compute @workgroup_size(${threads[0]}, ${threads[1]})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: vec3u) {
@@ -180,7 +189,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
   for (var k = 0u; k < ${inner / 4}u; k++) {
     ${slice(
       (i) => `x[r${i} * ${inner / 4}u + k]`,
-      (step, j) => load('w', fusion.storage.w, `line + ${step * columns4}u + c${j}`),
+      (step, j) =>
+        (fusion.halves ? loadHalf : load)('w', fusion.storage.w, `line + ${step * columns4}u + c${j}`),
     )}
     line += ${4 * columns4}u;
   }
@@ -192,6 +202,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
   }`,
   )}
 }`,
+    fusion.halves ? 'f16' : undefined,
   );
 }
 

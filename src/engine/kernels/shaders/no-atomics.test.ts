@@ -39,6 +39,9 @@ test('no kernel uses atomics', async () => {
         all.push(...codes);
       }
   for (const tile of tileSet)
-    all.push(matmul({ rows: 8, inner: 8, columns: 8, parts: 1 }, plainFusion, tile).kernel.code);
+    for (const halves of [false, true])
+      all.push(
+        matmul({ rows: 8, inner: 8, columns: 8, parts: 1 }, { ...plainFusion, halves }, tile).kernel.code,
+      );
   expect(all.filter((code) => /atomic/i.test(code))).toEqual([]);
 });

@@ -33,6 +33,8 @@ export interface StepContext {
   readonly tuning: Tuning;
   /** How the frozen matrices lie, and what a block keeps for the backward pass beside the residual stream. */
   readonly storage: Storage;
+  /** Whether products multiply in float16; needs `shader-f16`. */
+  readonly halves: boolean;
   /**
    * Blocks whose forward pass is computed again in the backward pass, the first so many that learn; never the
    * last.
@@ -123,7 +125,7 @@ export interface Product {
 /** Adds one fused matrix product to the trace. */
 export function product(
   trace: Trace,
-  { tuning, state, storage, config }: StepContext,
+  { tuning, state, storage, halves, config }: StepContext,
   shape: MatmulShape,
   fusion: Partial<Pick<MatmulFusion, 'residual' | 'activation'>> & {
     readonly direction: 'forward' | 'backward';
@@ -132,6 +134,7 @@ export function product(
 ): void {
   const site = low === undefined ? undefined : state.sites.get(low.site);
   const forward = fusion.direction === 'forward';
+  const tile = tuning.matmulTile(shape);
   const { kernel, grid } = matmul(
     shape,
     {
@@ -142,8 +145,9 @@ export function product(
       curve: config.activation,
       keepSum: out !== undefined,
       storage: { w: storage, z: z?.storage ?? 'f32', out: out?.storage ?? 'f32' },
+      halves: halves && tile.memory !== 'quads',
     },
-    tuning.matmulTile(shape),
+    tile,
   );
   trace.dispatch(kernel, grid, {
     x,
@@ -176,7 +180,9 @@ export function siteWith(
   return site === undefined || regions === undefined ? undefined : { site, regions };
 }
 
-/** LayerNorm with an intermediate: many rows a workgroup where there are many, so that A is read less often. */
+/**
+ * LayerNorm with an intermediate: many rows a workgroup where there are many, so that A is read less often.
+ */
 export function normProductShape(context: StepContext, rows: number): NormProduct {
   const { width, padded, eps } = normShape(context, rows);
   const { rowSplit, rowThreads: threads } = context.tuning;
