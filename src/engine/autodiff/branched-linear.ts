@@ -8,6 +8,7 @@ import { differentiable } from './differentiable.ts';
 import { frozenLinear, matrixProduct, transposedProduct, type FrozenLinear } from './products.ts';
 import type { Layout, Trainables } from './trainables.ts';
 import type { LinearLayer } from './vit.ts';
+import { onWasm, wasmIsZero } from './wasm-kernels.ts';
 
 /** What the branches of a linear read of its input [n, in], where a step leaves some of it out. */
 export type BranchInput = (x: tf.Tensor2D, name: ModuleName) => tf.Tensor2D;
@@ -45,8 +46,8 @@ export function branchedLinear(
     const place = places.get(name);
     if (place === undefined) return frozenLinear(x, frozen);
     const open = gatesOf(gates, place.module);
-    if (!isTraining && open.every((gate) => gate === 0)) return frozenLinear(x, frozen);
     const { down, up, scalar } = present(trainables.modules[place.i], name);
+    if (!isTraining && addsNothing(open, up)) return frozenLinear(x, frozen);
     const scale = open.every((gate) => gate === 1)
       ? scalar
       : tf.mul<tf.Tensor1D>(
@@ -56,6 +57,11 @@ export function branchedLinear(
     const wanted = { ...trains, input: !isTraining || turnOf(name) > first };
     return withBranches({ x, read: readBy(x, name), scale, down, up }, frozen, wanted);
   };
+}
+
+/** Whether branches leave the result as it is: all are switched off, or none has learned yet. */
+function addsNothing(gates: readonly number[], up: tf.Tensor2D): boolean {
+  return gates.every((gate) => gate === 0) || (onWasm() && wasmIsZero(up));
 }
 
 interface Inputs {

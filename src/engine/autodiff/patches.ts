@@ -31,18 +31,26 @@ export function patchRows(
   const rows = new Float32Array(images * grid * grid * patchInputs(config));
   const data = isAugmented(augmentation) ? augmented(config, pixels, augmentation) : pixels.data;
   const area = side * side;
+  // Where the values of a channel lie, in elements, and what is made of them.
+  const isPlanar = pixels.kind === 'normalised';
+  const stride = isPlanar ? 1 : 3;
+  const channels = [0, 1, 2].map((channel) => ({
+    begin: isPlanar ? channel * area : channel,
+    ...(isPlanar ? { scale: 1, shift: 0 } : affine(normalisation, channel)),
+  }));
   let at = 0;
   for (let image = 0; image < images; image++)
     for (let gy = 0; gy < grid; gy++)
       for (let gx = 0; gx < grid; gx++)
-        for (let channel = 0; channel < 3; channel++) {
-          const { scale, shift, base, stride } =
-            pixels.kind === 'normalised'
-              ? { scale: 1, shift: 0, base: (image * 3 + channel) * area, stride: 1 }
-              : { ...affine(normalisation, channel), base: image * area * 3 + channel, stride: 3 };
-          for (let y = gy * patch; y < (gy + 1) * patch; y++)
-            for (let x = gx * patch; x < (gx + 1) * patch; x++)
-              rows[at++] = (data[base + (y * side + x) * stride] ?? 0) * scale + shift;
+        for (const { begin, scale, shift } of channels) {
+          const corner = image * area * 3 + begin + (gy * side + gx) * patch * stride;
+          for (let y = 0; y < patch; y++) {
+            let from = corner + y * side * stride;
+            for (let x = 0; x < patch; x++) {
+              rows[at++] = (data[from] ?? 0) * scale + shift;
+              from += stride;
+            }
+          }
         }
   augmentation.erased?.forEach((box, image) => {
     if (box !== null) forEachIn(config, image, box, (place) => (rows[place] = 0));

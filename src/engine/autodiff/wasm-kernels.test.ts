@@ -16,6 +16,7 @@ import {
   wasmActivation,
   wasmAttention,
   wasmAttentionGradient,
+  wasmIsZero,
   wasmLayerNorm,
   wasmLayerNormGradient,
   wasmProduct,
@@ -247,6 +248,16 @@ describe.each([false, true])('with multiply-add fused: %s', (fused) => {
     expect([...back]).toEqual(
       filled(30, (i) => (i % 15 < 5 ? (values[i] ?? NaN) : 0)).reduce<number[]>((all, x) => [...all, x], []),
     );
+  });
+
+  test('zeros are told from all else', () => {
+    const others = [
+      [0, 0, 1e-45],
+      [NaN, 0, 0],
+      [0, -1, 0],
+    ];
+    expect(others.map((values) => wasmIsZero(tf.tensor1d(values)))).toEqual([false, false, false]);
+    expect(wasmIsZero(tf.tensor1d([0, -0, 0]))).toBe(true);
   });
 
   test('nothing but the results stays in memory', () => {

@@ -103,6 +103,11 @@ function withScratch(elements: number, work: (address: number) => void): void {
   scratch.dispose();
 }
 
+/** Whether every value is 0. */
+export function wasmIsZero(x: tf.Tensor): boolean {
+  return new Float32Array(backend().wasm.asm.memory.buffer, at(x), x.size).every((value) => value === 0);
+}
+
 /** The `size` values of x [n] from `begin` on. */
 export function wasmSlice(x: tf.Tensor1D, begin: number, size: number): tf.Tensor1D {
   const out = fresh<tf.Rank.R1>([size]);
