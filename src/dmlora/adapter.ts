@@ -46,6 +46,8 @@ export interface AdaptedModule {
   readonly sharedScalar?: ParamName;
   /** By what the whole output is multiplied beside s: `factorOf`. Absent: by nothing. */
   readonly scaling?: Scaling;
+  /** Each down matrix goes with every up matrix (crossed.ts); absent: with that of its own branch. */
+  readonly crossed?: true;
   /** The live branches, in ascending index. */
   readonly branches: readonly Branch[];
   /** What dropped branches left in the frozen weight, W + B A; absent where they left nothing. */
@@ -78,16 +80,27 @@ export interface Adapter {
  * Gates of the live branches by module, in the order of `branches`; a module that is absent has its own: 1, or
  * less where a branch fades.
  */
-export type Gates = ReadonlyMap<ModuleName, readonly number[]>;
+export type Gates = ReadonlyMap<ModuleName, readonly number[] | SideGates>;
+
+/** Gates of a crossed module whose down and up matrices are drawn apart, one a live branch each. */
+export interface SideGates {
+  readonly down: readonly number[];
+  readonly up: readonly number[];
+}
+
+/** Whether a module's gates are those of its sides. */
+export const isOfSides = (gates: readonly number[] | SideGates): gates is SideGates => 'down' in gates;
+
 export const allOpen: Gates = new Map();
 
 /**
- * The gates of one module times its fixed factor: all that the branches' sum is weighted with beside s, so that
+ * The gates of one paired module times its fixed factor: all that the branches' sum is weighted with beside s, so that
  * engines, merge and exports have the factor by having gates.
  */
 export function gatesOf(gates: Gates, module: AdaptedModule): readonly number[] {
   const factor = factorOf(module);
   const open = gates.get(module.name) ?? ownGates(module);
+  assert(!isOfSides(open) && module.crossed !== true, () => `${module.name} has gates for each side`);
   return factor === 1 ? open : open.map((gate) => factor * gate);
 }
 
@@ -173,6 +186,7 @@ export function initialAdapter(
         ? {}
         : { sharedScalar: options.scalarShare === 'block' ? `blocks.${block}.s` : 'all.s' }),
       ...(by === 'none' ? {} : { scaling: { by, alpha: options.alpha } }),
+      ...(options.pairing === 'crossed' ? { crossed: true as const } : {}),
       branches,
     };
   });

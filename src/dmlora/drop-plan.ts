@@ -1,5 +1,6 @@
 // When branches leave and which: the drop plan, a pure function of options, steps and seed, or what the branches
 // are when it is time. And the drop itself, a function from adapter to adapter.
+import { assert } from '../shared/assert.ts';
 import { randomStream } from '../shared/random.ts';
 import { paramNames, type AdaptedModule, type Adapter, type ModuleName } from './adapter.ts';
 import { branchStrengths } from './merge.ts';
@@ -138,6 +139,7 @@ export function dropBranches(
   const modules = adapter.modules.map((module) => {
     const gone = drops.get(module.name);
     if (gone === undefined) return module;
+    assert(module.crossed !== true, () => `${module.name} is crossed: its branches stay`);
     if (module.branches.length < 2) throw new Error(`${module.name} would lose its last branch`);
     for (const { index } of module.branches)
       if (index === gone || effect === 'svd-fold') {

@@ -51,8 +51,14 @@ export function loraNeeds(loras: readonly LinearLora[]): LoraNeed[] {
 /** The setting of a recipe that leaves no room for a LoRA, and what it must be; null where there is room. */
 export function loraProblem(
   needs: readonly LoraNeed[],
-  { targets, firstBlock, branches, rank }: DmloraOptions,
+  { targets, firstBlock, branches, rank, pairing }: DmloraOptions,
 ): { readonly field: Path; readonly detail: string } | null {
+  if (pairing === 'crossed')
+    return {
+      field: 'dmlora.pairing',
+      detail:
+        'The adapter is dealt over the branches, and crossed ones would also add what none of its columns does: choose "Paired" (paired).',
+    };
   const adapted = linears.filter((linear) => needs.some((need) => need.linear === linear));
   const holds = (set: readonly Linear[]): boolean => adapted.every((linear) => set.includes(linear));
   const wide = Object.entries(targetSets).find(([, set]) => holds(set))?.[0] ?? 'all';

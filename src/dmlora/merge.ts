@@ -3,17 +3,18 @@
 import { ndArray, type NdArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
 import type { ParamName } from '../vit/parameters.ts';
-import { allOpen, gatesOf, type AdaptedModule, type Adapter, type Gates, type LoraPair } from './adapter.ts';
+import { allOpen, factorOf, type AdaptedModule, type Adapter, type Gates, type LoraPair } from './adapter.ts';
+import { contributions, pairedForm } from './crossed.ts';
 
 /**
- * s sum_k g_k B_k A_k of one module and what its weight absorbed, [out, in], as float64 values in row-major order.
+ * c s sum_k g_k B_k A_k of one module, or of a crossed one c s (sum_j gu_j B_j) (sum_i gd_i A_i), and what its weight absorbed, [out, in], as float64 values in row-major order.
  */
-export function moduleUpdate(module: AdaptedModule, gates: Gates = allOpen): Float64Array {
+export function moduleUpdate(given: AdaptedModule, gates: Gates = allOpen): Float64Array {
+  const { module, open } = pairedForm(given, gates);
   const first = present(module.branches[0], `a branch of ${module.name}`);
   const out = present(first.B.shape[0], 'rows of B');
   const input = present(first.A.shape[1], 'columns of A');
   const update = new Float64Array(out * input);
-  const open = gatesOf(gates, module);
   module.branches.forEach((branch, k) => addProduct(update, branch, module.scalar * (open[k] ?? 1)));
   if (module.absorbed !== undefined) addProduct(update, module.absorbed, 1);
   return update;
@@ -59,16 +60,19 @@ export function mergedWeights(
   return merged.set('head.weight', adapter.head.weight).set('head.bias', adapter.head.bias);
 }
 
-/** Strength of each live branch: the Frobenius norm of s g B A, without forming the product. */
-export function branchStrengths(module: AdaptedModule, gates: Gates = allOpen): number[] {
-  const open = gatesOf(gates, module);
-  return module.branches.map(({ A, B }, k) => {
+/** Strength of each live branch: the Frobenius norm of c s g times what it adds of B A, which is never formed. */
+export function branchStrengths(module: AdaptedModule): number[] {
+  const factor = factorOf(module);
+  return contributions(module).map(({ A, B }, k) => {
     // |B A|_F^2 = sum over i, j of (B'B)_ij (A A')_ij, two small Gram matrices of side r.
     const rank = A.shape[0] ?? 0;
     let squared = 0;
     for (let i = 0; i < rank; i++)
       for (let j = 0; j < rank; j++) squared += gram(B, 'columns', i, j, rank) * gram(A, 'rows', i, j, rank);
-    return Math.abs(module.scalar * (open[k] ?? 1)) * Math.sqrt(Math.max(0, squared));
+    return (
+      Math.abs(module.scalar * factor * (module.branches[k]?.fading?.gate ?? 1)) *
+      Math.sqrt(Math.max(0, squared))
+    );
   });
 }
 

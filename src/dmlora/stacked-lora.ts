@@ -3,10 +3,12 @@
 // LoRA's own scale.
 import { ndArray, type NdArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
-import { allOpen, factorOf, gatesOf, type AdaptedModule, type Gates, type LoraPair } from './adapter.ts';
+import { allOpen, factorOf, type AdaptedModule, type Gates, type LoraPair } from './adapter.ts';
+import { pairedForm } from './crossed.ts';
 
 /**
- * A = the A_k below each other, [K r, in]; B = the s g_k B_k side by side, [out, K r]. What the frozen weight
+ * A = the A_k below each other, [K r, in]; B = the s g_k B_k side by side, [out, K r]; of a crossed module the gated sums,
+ * [r, in] and [out, r]. What the frozen weight
  * absorbed follows as more of the rank: it is no part of the checkpoint that a LoRA is laid over. The fixed
  * factor is left to the LoRA's scale.
  */
@@ -19,8 +21,8 @@ export function stackedUpdate(module: AdaptedModule, gates: Gates = allOpen): Lo
   return stacked(module, gates, 1);
 }
 
-function stacked(module: AdaptedModule, gates: Gates, factor: number): LoraPair {
-  const open = gatesOf(gates, module);
+function stacked(given: AdaptedModule, gates: Gates, factor: number): LoraPair {
+  const { module, open } = pairedForm(given, gates);
   const parts = [
     ...module.branches.map(({ A, B }, k) => ({ A, B, scale: module.scalar * ((open[k] ?? 1) / factor) })),
     ...(module.absorbed === undefined ? [] : [{ ...module.absorbed, scale: 1 / factor }]),

@@ -1,8 +1,8 @@
 // Branches that are out for a step at a time: their gates, drawn anew for each step of stage 1. Nothing
 // leaves, what is evaluated or merged has every gate at its mean, 1. A function of seed and step alone, the
 // same for every engine.
-import { randomStream } from '../shared/random.ts';
-import { allOpen, type Adapter, type Gates, type ModuleName } from './adapter.ts';
+import { randomStream, type Purpose } from '../shared/random.ts';
+import { allOpen, type Adapter, type Gates } from './adapter.ts';
 import type { DmloraOptions } from '../recipe/recipe.ts';
 
 type Rated = Pick<DmloraOptions, 'dropMode' | 'dropRate' | 'dropWindow'>;
@@ -37,7 +37,7 @@ export function dropRateAt({ dropMode, dropRate, dropWindow }: Rated, step: numb
  * The gates of a step of stage 1: each branch of each module is out with probability p, and all of a module
  * are drawn again while none would be left. Those that are in have the gate (1 - p^K) / (1 - p), K branches,
  * with which the mean of every gate is 1: dropout's 1 / (1 - p), less what is never out because the others
- * are. `allOpen` at p = 0.
+ * are. Downs and ups of a crossed module are drawn so apart from each other. `allOpen` at p = 0.
  */
 export function stochasticGates(
   { modules }: Adapter,
@@ -49,13 +49,17 @@ export function stochasticGates(
   const rate = dropRateAt(options, step, steps);
   if (rate === 0) return allOpen;
   return new Map(
-    modules.map(({ name, branches }, position): readonly [ModuleName, readonly number[]] => {
+    modules.map(({ name, branches, crossed }, position) => {
       const gate = (1 - rate ** branches.length) / (1 - rate);
-      const streams = branches.map(({ index }) => randomStream(seed, 'gates', position * 16 + index));
-      for (let attempt = 0; ; attempt++) {
-        const isIn = streams.map((stream) => stream.uniform(step, attempt) >= rate);
-        if (isIn.includes(true)) return [name, isIn.map((one) => (one ? gate : 0))];
-      }
+      const drawn = (purpose: Purpose): readonly number[] => {
+        const streams = branches.map(({ index }) => randomStream(seed, purpose, position * 16 + index));
+        for (let attempt = 0; ; attempt++) {
+          const isIn = streams.map((stream) => stream.uniform(step, attempt) >= rate);
+          if (isIn.includes(true)) return isIn.map((one) => (one ? gate : 0));
+        }
+      };
+      const down = drawn('gates');
+      return [name, crossed === true ? { down, up: drawn('upGates') } : down] as const;
     }),
   );
 }

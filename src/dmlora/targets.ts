@@ -11,7 +11,8 @@ export const targetSets = {
   all: linears,
 } as const satisfies Record<DmloraOptions['targets'], readonly Linear[]>;
 
-/** What the branches of a run cost before any is dropped, for stepFlops. */
-export function branchWork({ branches, rank, targets, firstBlock }: DmloraOptions): BranchWork {
-  return { linears: targetSets[targets], rank: branches * rank, firstBlock };
+/** What the branches of a run cost before any is dropped, for stepFlops: crossed ones one LoRA of their rank. */
+export function branchWork({ branches, rank, pairing, targets, firstBlock }: DmloraOptions): BranchWork {
+  const side = pairing === 'crossed' ? rank : branches * rank;
+  return { linears: targetSets[targets], rank: side, firstBlock };
 }

@@ -42,6 +42,7 @@ OPTIONS = {
     "dmlora.targets": ("all", None),
     "dmlora.firstBlock": (0, None),
     "dmlora.dropMode": ("permanent", "The branches that would be left train from the start, as one LoRA: none is dropped."),
+    "dmlora.pairing": ("paired", None),
     "dmlora.dropWindow.0": (0.1, "The branches that would be left train from the start, as one LoRA: none is dropped."),
     "dmlora.dropWindow.1": (0.4, "The branches that would be left train from the start, as one LoRA: none is dropped."),
     "dmlora.dropRate": (0.5, "All branches train in every step, as one LoRA."),
@@ -417,7 +418,9 @@ def adapted(run, recipe, model, names, heads, args):
         config.lora_dropout = recipe["dmlora.inputDropout"]
         return PeftModel.from_pretrained(model, args.adapter, is_trainable=True, config=config)
     left = recipe["dmlora.branchesEnd" if recipe["dmlora.dropMode"] == "permanent" else "dmlora.branches"]
-    rank = args.rank or left * recipe["dmlora.rank"]
+    # Crossed branches are one LoRA of the rank of one branch.
+    branches = 1 if recipe["dmlora.pairing"] == "crossed" else left
+    rank = args.rank or branches * recipe["dmlora.rank"]
     sets = {"qv": "qv", "qkv": "qkv", "qkv+proj": ["q", "k", "v", "proj"]}
     targets = sets.get(recipe["dmlora.targets"], list(names))
     blocks = "|".join(str(block) for block in range(recipe["dmlora.firstBlock"], run["model"]["config"]["depth"]))

@@ -230,10 +230,14 @@ const rateWords = {
   constant: 'the probability',
 } as const;
 
-const stayWords = ({ dropMode, dropRate }: Recipe['dmlora']): string =>
+const stayWords = ({ dropMode, dropRate, pairing }: Recipe['dmlora']): string =>
   dropMode === 'none' || dropMode === 'permanent'
     ? 'none was dropped.'
-    : `all stayed. Chance left some out of each step of stage 1, with ${rateWords[dropMode]} ${dropRate}.`;
+    : `all stayed. Chance left some out of each step of stage 1, with ${rateWords[dropMode]} ${dropRate}${
+        pairing === 'crossed'
+          ? ', down and up matrices apart: they were crossed, so those of a layer are one LoRA of the rank of one branch'
+          : ''
+      }.`;
 
 const effectWords = {
   zero: ', with what it had learned',

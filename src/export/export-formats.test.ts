@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import type { Adapter } from '../dmlora/adapter.ts';
 import { dropBranches } from '../dmlora/drop-plan.ts';
 import { randomAdapter, randomValues } from '../engine/checks/random-model.ts';
+import { asCrossed } from '../engine/checks/crossed-check.ts';
 import { assertClose } from '../engine/checks/close.ts';
 import { autodiffOn, readReference } from '../engine/checks/node-backends.ts';
 import { adapterFrom, readTensors } from '../engine/checks/reference.ts';
@@ -264,6 +265,19 @@ describe('the micro ViT', () => {
         abs: 1e-6,
         rel: 0,
       });
+  });
+
+  test('of crossed branches is proved merged and as ONNX, and is a PEFT adapter of the rank of one branch', async () => {
+    const formats = await exported(source, asCrossed(trained), ['hf', 'onnx', 'peft']);
+    const adapter = await weightsOf(filesOf(formats, 'peft'), 'adapter_model.safetensors');
+    const ranks = [...adapter].filter(([name]) => name.includes('lora_A')).map(([, { shape }]) => shape[0]);
+    expect(ranks).toEqual(Array<number>(12).fill(2));
+    const [merged, paired] = [
+      await weightsOf(filesOf(formats, 'hf')),
+      await exported(source, trained, ['hf']),
+    ];
+    const name = 'vit.encoder.layer.0.intermediate.dense.weight';
+    expect(merged.get(name)!.bytes).not.toEqual((await weightsOf(filesOf(paired, 'hf'))).get(name)!.bytes);
   });
 
   test('as ONNX in few bits is offered while its answers stay, and refused by a sentence when not', async () => {

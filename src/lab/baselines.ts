@@ -19,11 +19,13 @@ export function baselinesOf(recipe: Recipe): Arm[] {
   const { dmlora } = recipe;
   const { rank, branches, branchesEnd, dropMode, scalars } = dmlora;
   const left = dropMode === 'permanent' ? branchesEnd : branches;
+  // Without drops crossed branches would stay the same as each other.
+  const none = { dropMode: 'none', pairing: 'paired' } as const;
   const ranks = [...new Set([rank, left * rank, branches * rank])].sort((a, b) => a - b);
   const loras = ranks.flatMap((wanted): Arm[] => {
     const found = rankOf(wanted);
     if (found === null) return [];
-    const lora = { ...dmlora, branches: 1, rank: found, dropMode: 'none', scalars: 'off' } as const;
+    const lora = { ...dmlora, branches: 1, rank: found, ...none, scalars: 'off' } as const;
     return [{ name: `LoRA, rank ${found}`, recipe: { ...recipe, dmlora: lora } }];
   });
   const [drops, scales] = [dropMode !== 'none', scalars !== 'off'];
@@ -33,11 +35,9 @@ export function baselinesOf(recipe: Recipe): Arm[] {
   });
   return [
     ...loras,
-    ...(branches > 1 && (drops || scales)
-      ? [without('branches alone', { dropMode: 'none', scalars: 'off' })]
-      : []),
+    ...(branches > 1 && (drops || scales) ? [without('branches alone', { ...none, scalars: 'off' })] : []),
     ...(drops && scales
-      ? [without('dropping alone', { scalars: 'off' }), without('scalars alone', { dropMode: 'none' })]
+      ? [without('dropping alone', { scalars: 'off' }), without('scalars alone', none)]
       : []),
   ];
 }

@@ -1,6 +1,7 @@
 // Arms as they are read and their trials; records as they are found again; what runs say together, and in
 // which words.
 import { describe, expect, test } from 'vitest';
+import { readRecipe } from '../recipe/read-recipe.ts';
 import { recipeDefaults } from '../recipe/recipe.ts';
 import { analyse, type Analysis } from './analysis.ts';
 import { probeArm, readArms, taskOf, trialsOf } from './arms.ts';
@@ -127,6 +128,9 @@ describe('baselines of a recipe', () => {
     ]);
     expect(of({ branches: 1, dropMode: 'none', scalars: 'off', rank: 8 })).toEqual(['LoRA, rank 8']);
     expect(of({ dropMode: 'none' })).toEqual(['LoRA, rank 4', 'LoRA, rank 16', 'branches alone']);
+    const dmlora = { ...recipeDefaults.dmlora, dropMode: 'constant', pairing: 'crossed' } as const;
+    for (const { recipe } of baselinesOf({ ...recipeDefaults, dmlora }))
+      expect(readRecipe(recipe).ok).toBe(true);
   });
 });
 

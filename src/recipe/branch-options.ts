@@ -84,6 +84,17 @@ export const branchOptions = {
     label: 'Branch dropout',
     help: 'Permanent: branches leave one by one. By steps: chance leaves some out of each step of stage 1, and all stay. None: all stay, as in plain LoRA.',
   },
+  'dmlora.pairing': {
+    kind: 'choice',
+    default: 'paired',
+    choices: [
+      ['paired', 'Paired'],
+      ['crossed', 'Crossed'],
+    ],
+    group: 'branches',
+    label: 'Down with up matrices',
+    help: 'Paired: a branch’s down matrix goes with its own up matrix, as in LoRA. Crossed: with those of all branches, and each step draws apart which are in. Such branches are one LoRA of the rank of one branch, and need a branch dropout by steps.',
+  },
   'dmlora.dropWindow.0': {
     kind: 'number',
     default: 0.1,

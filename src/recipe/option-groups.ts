@@ -20,7 +20,8 @@ export const groups: readonly Group[] = [
     title: 'Branches',
     summary: (say) => {
       const [start, end] = [say('dmlora.branches'), say('dmlora.branchesEnd')];
-      return `${end === null ? `${start}, all stay` : `${start} → ${end}`}, rank ${say('dmlora.rank')}`;
+      const crossed = say('dmlora.pairing') === 'Crossed' ? ', crossed' : '';
+      return `${end === null ? `${start}, all stay` : `${start} → ${end}`}, rank ${say('dmlora.rank')}${crossed}`;
     },
   },
   {

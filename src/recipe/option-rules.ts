@@ -42,8 +42,28 @@ export const rules: readonly Rule[] = [
     },
   },
   {
+    at: 'dmlora.pairing',
+    beside: ['dmlora.dropMode', 'dmlora.scalars'],
+    broken: ({ dmlora }) => (dmlora.pairing === 'crossed' ? crossedProblem(dmlora) : null),
+  },
+  {
     at: 'split.fold',
     beside: ['split.folds'],
     broken: ({ split: { folds, fold } }) => (fold > folds ? `There is no fold ${fold} of ${folds}.` : null),
   },
 ];
+
+/** Why crossed branches would never differ: all up matrices start at 0 and get the same gradient while all are in. */
+function crossedProblem({ dropMode, dropWindow, stage2, scalars }: Recipe['dmlora']): string | null {
+  const same = 'would all learn the same: every up matrix starts at 0, and all get the same gradient';
+  if (dropMode === 'permanent' || dropMode === 'none')
+    return `Crossed branches ${same} unless chance leaves some out of each step: choose a branch dropout by steps.`;
+  if (scalars === 'scale-then-retrain')
+    return `Crossed branches that begin afresh in stage 2 ${same}, since nothing is left out of its steps: choose other learning scalars.`;
+  const trained = scalars === 'train-then-scale' ? stage2 : 1;
+  if (dropMode === 'stochastic' && dropWindow[0] >= trained)
+    return `Crossed branches ${same} until some are left out, and here that begins when they have been trained.`;
+  return dropMode === 'annealed' && dropWindow[1] === 0
+    ? `Crossed branches ${same}, since none is left out from the first step on.`
+    : null;
+}

@@ -352,6 +352,19 @@ describe('the form', () => {
     };
     expect(errorsOf(inStage2)).toEqual([]);
     expect(errorsOf({ ...inStage2, 'dmlora.dropMode': 'stochastic' })).toEqual(['dmlora.stage2']);
+    // Crossed branches differ by what steps leave out alone.
+    const crossed = { 'dmlora.pairing': 'crossed' };
+    expect(errorsOf(crossed)).toEqual(['dmlora.pairing']);
+    expect(errorsOf({ ...crossed, 'dmlora.dropMode': 'none' })).toEqual(['dmlora.pairing']);
+    for (const dropMode of ['stochastic', 'constant', 'annealed']) {
+      const drawn = { ...crossed, 'dmlora.dropMode': dropMode };
+      expect(errorsOf(drawn)).toEqual([]);
+      expect(errorsOf({ ...drawn, 'dmlora.scalars': 'scale-then-retrain' })).toEqual(['dmlora.pairing']);
+    }
+    const tooLate = { ...crossed, 'dmlora.dropMode': 'stochastic', 'dmlora.scalars': 'joint' };
+    expect(errorsOf({ ...tooLate, 'dmlora.dropWindow.0': '100', 'dmlora.dropWindow.1': '100' })).toEqual([
+      'dmlora.pairing',
+    ]);
     // Drops at named steps have no window; where nothing drops, where they would does not count.
     const atSteps = {
       'dmlora.dropSpacing': 'steps',

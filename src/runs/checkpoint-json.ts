@@ -28,6 +28,7 @@ const adapter = v.object({
       scalar: measured,
       sharedScalar: v.exactOptional(v.string()),
       scaling: v.exactOptional(v.object({ by: v.picklist(['lora', 'rslora']), alpha: measured })),
+      crossed: v.exactOptional(v.literal(true)),
       branches: v.array(count),
       /** Of branches that fade. */
       fading: v.optional(v.array(v.object({ index: count, from: count, until: count, gate: v.number() }))),

@@ -16,6 +16,7 @@ const purposes = {
   mixup: 9,
   gates: 10,
   dropPath: 11,
+  upGates: 12,
 } as const;
 export type Purpose = keyof typeof purposes;
 

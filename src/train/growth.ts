@@ -1,6 +1,7 @@
 // How the branches stood each time a run was validated: kept in its state, so that a run can be gone through
 // when it has ended, and when it was saved and opened again.
 import type { AdaptedModule, Adapter } from '../dmlora/adapter.ts';
+import { pairedForm, pairedStructure } from '../dmlora/crossed.ts';
 import { branchStrengths } from '../dmlora/merge.ts';
 import { effectiveRank, productsOf, singularValues } from '../dmlora/updates.ts';
 import { yieldToEventLoop } from '../shared/event-loop.ts';
@@ -19,7 +20,7 @@ export interface Growth {
 /** Multiplications: some tenths of a second. Of more a run is not held up for figures that are only told. */
 const mostWork = 1e8;
 
-function workOf({ branches }: AdaptedModule): number {
+function workOf({ branches }: Pick<AdaptedModule, 'branches'>): number {
   const [first] = branches;
   if (first === undefined) return 0;
   const directions = branches.reduce((sum, { A }) => sum + (A.shape[0] ?? 0), 0);
@@ -35,12 +36,13 @@ function workOf({ branches }: AdaptedModule): number {
 export async function growthOf(adapter: Adapter, step: number, branches: number): Promise<Growth> {
   const width = 2 + branches;
   const values = new Float32Array(adapter.modules.length * width).fill(NaN);
-  const isRanked = adapter.modules.reduce((sum, module) => sum + workOf(module), 0) <= mostWork;
+  const { modules: paired } = pairedStructure(adapter);
+  const isRanked = paired.reduce((sum, module) => sum + workOf(module), 0) <= mostWork;
   for (const [m, module] of adapter.modules.entries()) {
     const at = m * width;
     values[at] = module.scalar;
     if (isRanked) {
-      values[at + 1] = effectiveRank(singularValues(productsOf(module.branches)));
+      values[at + 1] = effectiveRank(singularValues(productsOf(pairedForm(module).module.branches)));
       await yieldToEventLoop();
     }
     const strengths = branchStrengths(module);

@@ -35,6 +35,19 @@ describe('a device lost', () => {
     expect(new Set([1, ...learned]).size).toBe(3);
   }, 300_000);
 
+  test('at any call of a run of crossed branches, of which each step leaves out some, neither', async () => {
+    const how = { dropMode: 'constant', pairing: 'crossed' } as const;
+    const recipe = {
+      ...shortRecipe,
+      headStart: 'random',
+      learningRate: 3e-2,
+      dmlora: { ...shortRecipe.dmlora, ...how },
+    } as const;
+    const { record } = await checkEveryLoss({ model, makeEngine, recipe });
+    expect(record.drops).toEqual([]);
+    expect(record.keptStep).toBeGreaterThan(0);
+  }, 300_000);
+
   test('at any call of a run that ends by itself, neither', async () => {
     const recipe = { ...shortRecipe, learningRate: 1e-30, learningRateFloor: 0, patience: 1 };
     const { record } = await checkEveryLoss({ model, makeEngine, recipe });

@@ -2,6 +2,7 @@
 // of each costs, how alike they are. Never touches the run. Loaded when somebody asks.
 import type { AdaptedModule, Adapter } from '../dmlora/adapter.ts';
 import { asItIs, imagined, type BranchRef, type Counterfactual } from '../dmlora/counterfactual.ts';
+import { contributions, pairedForm } from '../dmlora/crossed.ts';
 import { branchStrengths } from '../dmlora/merge.ts';
 import { yieldToEventLoop } from '../shared/event-loop.ts';
 import { cancelled } from '../shared/fault.ts';
@@ -79,15 +80,17 @@ export class BranchAsking {
 
 function figuresOf(module: AdaptedModule): ModuleFigures {
   const { name, branches } = module;
-  const products = productsOf(branches);
+  const products = productsOf(contributions(module));
+  // All of them together, in as few directions as they have.
+  const together = productsOf(pairedForm(module).module.branches);
   const cosines = cosinesOf(products);
   const closeness = closenessOf(cosines);
   const strengths = branchStrengths(module);
   const [first] = branches;
-  const directions = products.rows.length;
+  const directions = together.rows.length;
   return {
     module: name,
-    rank: effectiveRank(singularValues(products)),
+    rank: effectiveRank(singularValues(together)),
     mostRank: Math.min(directions, first?.A.shape[1] ?? 0, first?.B.shape[0] ?? 0),
     branches: branches.map(({ index }, k) => ({
       branch: index,

@@ -472,10 +472,11 @@ function fits(adapter: Adapter, fresh: Adapter): boolean {
   return (
     shape([adapter.head.weight, adapter.head.bias]) === shape([fresh.head.weight, fresh.head.bias]) &&
     adapter.modules.length === fresh.modules.length &&
-    adapter.modules.every(({ name, branches }, i) => {
+    adapter.modules.every(({ name, crossed, branches }, i) => {
       const other = fresh.modules[i];
       return (
         other?.name === name &&
+        other.crossed === crossed &&
         branches.every(({ index, A, B }) => {
           const known = other.branches.find((branch) => branch.index === index);
           return known !== undefined && shape([A, B]) === shape([known.A, known.B]);

@@ -1,11 +1,19 @@
 // DMLoRA's linear layer in tfjs: the frozen product and the live branches beside it, gated and scaled, as one
 // function whose gradient is written out, so that what the branches add costs no pass over the result of its own.
 import * as tf from '@tensorflow/tfjs-core';
-import { gatesOf, type Gates, type ModuleName, type Trains } from '../../dmlora/adapter.ts';
+import {
+  factorOf,
+  gatesOf,
+  type AdaptedModule,
+  type Gates,
+  type ModuleName,
+  type Trains,
+} from '../../dmlora/adapter.ts';
+import { sideGatesOf } from '../../dmlora/crossed.ts';
 import { present } from '../../shared/assert.ts';
 import { placeOfLinear, type Linear } from '../../vit/parameters.ts';
 import { differentiable } from './differentiable.ts';
-import { frozenLinear, matrixProduct, transposedProduct, type FrozenLinear } from './products.ts';
+import { frozenLinear, matrixProduct, product, transposedProduct, type FrozenLinear } from './products.ts';
 import type { Layout, Trainables } from './trainables.ts';
 import type { LinearLayer } from './vit.ts';
 import { onWasm, wasmIsZero } from './wasm-kernels.ts';
@@ -27,7 +35,8 @@ const turnOf = (name: ModuleName): number => {
 };
 
 /**
- * Frozen linear plus s sum_k g_k (x A_k') B_k', all live branches as one low-rank product.
+ * Frozen linear plus s sum_k g_k (x A_k') B_k', all live branches as one low-rank product; where they are crossed,
+ * their gated sums as one branch.
  *
  * @param trains what is differentiated beside the inputs of the layers; nothing without it.
  */
@@ -45,8 +54,11 @@ export function branchedLinear(
   return (x, frozen, name) => {
     const place = places.get(name);
     if (place === undefined) return frozenLinear(x, frozen);
-    const open = gatesOf(gates, place.module);
-    const { down, up, scalar } = present(trainables.modules[place.i], name);
+    const { scalar, ...all } = present(trainables.modules[place.i], name);
+    const { down, up, open } =
+      place.module.crossed === true
+        ? crossedSums(place, all, gates)
+        : { ...all, open: gatesOf(gates, place.module) };
     if (!isTraining && addsNothing(open, up)) return frozenLinear(x, frozen);
     const scale = open.every((gate) => gate === 1)
       ? scalar
@@ -111,4 +123,20 @@ function withBranches(
       },
     };
   })(...inputs);
+}
+
+/** The gated sums of a crossed module's matrices, [r, in] and [r, out]: products with the gates on diagonals side by side. */
+function crossedSums(
+  { module, rank }: { readonly module: AdaptedModule; readonly rank: number },
+  { down, up }: { readonly down: tf.Tensor2D; readonly up: tf.Tensor2D },
+  gates: Gates,
+): { readonly down: tf.Tensor2D; readonly up: tf.Tensor2D; readonly open: readonly number[] } {
+  const sides = sideGatesOf(gates, module);
+  const sumOf = (stacked: tf.Tensor2D, of: readonly number[]): tf.Tensor2D => {
+    const rows = Array.from({ length: rank }, (_, row) =>
+      of.flatMap((gate) => Array.from({ length: rank }, (_, column) => (row === column ? gate : 0))),
+    );
+    return product(tf.tensor2d(rows, [rank, of.length * rank]), stacked);
+  };
+  return { down: sumOf(down, sides.down), up: sumOf(up, sides.up), open: [factorOf(module)] };
 }

@@ -8,6 +8,7 @@ import { present } from '../../shared/assert.ts';
 import { unwrap } from '../../shared/result.ts';
 import type { Batch, Engine, StepReport } from '../engine.ts';
 import { assertClose, largestDifference } from './close.ts';
+import { asCrossed } from './crossed-check.ts';
 import { adapterFrom, batchFrom, readManifest, readTensors, type Manifest } from './reference.ts';
 import { prepared, times, type Figures, type Setting } from './setting.ts';
 import { referenceControl } from './trajectory-checks.ts';
@@ -100,11 +101,16 @@ const kinds = { A: /\.A\.\d+$/, B: /\.B\.\d+$/, s: /\.s$/, head: /^head\./ } as 
  * Gradients of A, B, s and the head against slopes of the loss along them, by central differences, at gates 1, 1/2
  * and 0: to 1e-3, the method's bound, since float32 losses differ by rounding.
  */
-async function checkSlopes(setting: Setting): Promise<Figures> {
+async function checkSlopes(setting: Setting, crossed = false): Promise<Figures> {
   const all = await given(setting);
-  const { adapter, batch } = all;
+  const { batch } = all;
+  const adapter = crossed ? asCrossed(all.adapter) : all.adapter;
   const engine = await prepared(setting, adapter, shapesOf(all));
-  const gates: Gates = new Map(adapter.modules.map(({ name }) => [name, [1, 0.5, 0]]));
+  const [down, up] = [
+    [1, 0.5, 0],
+    [0, 1, 0.5],
+  ];
+  const gates: Gates = new Map(adapter.modules.map(({ name }) => [name, crossed ? { down, up } : down]));
   const { gradients } = unwrap(await engine.gradients(batch, gates));
   const figures: Figures = {};
   for (const [kind, pattern] of Object.entries(kinds)) {
@@ -167,6 +173,7 @@ async function checkBackbone(setting: Setting): Promise<Figures> {
 
 export const factChecks = {
   'branches as one LoRA': checkOneLora,
-  'gradients as slopes': checkSlopes,
+  'gradients as slopes': (setting: Setting) => checkSlopes(setting),
+  'gradients of crossed branches as slopes': (setting: Setting) => checkSlopes(setting, true),
   'frozen backbone': checkBackbone,
 } as const;

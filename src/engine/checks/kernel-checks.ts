@@ -118,6 +118,8 @@ function triedAt({ rows, inner, columns }: OddShape): Readonly<Record<Name, read
     ),
     'scalar-gradient': [{ rows: 4 * (1 + (rows % 3)), width: out }],
     'shared-scalars': [{ scalars: rows, modules: 1 + (columns % 7) }],
+    'crossed-sum': [{ first: 64 + rows, second: inner, branches: 1 + (columns % 4) }],
+    'crossed-spread': [{ first: 64 + rows, second: inner, branches: 1 + (columns % 4) }],
     'gradient-norm': [],
     adamw: [],
     decide: [],

@@ -30,6 +30,7 @@ import {
   scalarGradientRow,
   sharedScalarsRow,
 } from './rows/gradients.ts';
+import { crossedSpreadRow, crossedSumRow } from './rows/crossed.ts';
 import { droppedInputRow, lowGradientRow } from './rows/dropout.ts';
 import { headStepRow, normProductRow } from './rows/fused.ts';
 import { normRow, adamwRow, decideRow } from './rows/step-end.ts';
@@ -64,6 +65,8 @@ export const kernelTable = {
   'gradient-sum': gradientSumRow,
   'scalar-gradient': scalarGradientRow,
   'shared-scalars': sharedScalarsRow,
+  'crossed-sum': crossedSumRow,
+  'crossed-spread': crossedSpreadRow,
   'gradient-norm': normRow,
   adamw: adamwRow,
   decide: decideRow,

@@ -12,6 +12,7 @@ import { headLogits } from '../../train/linear-probe.ts';
 import { classWeights, targetRows } from '../../train/targets.ts';
 import type { Batch, StepReport } from '../engine.ts';
 import { checkAbsorb } from './absorb-check.ts';
+import { checkCrossed } from './crossed-check.ts';
 import { factChecks } from './fact-checks.ts';
 import { assertClose, largestDifference } from './close.ts';
 import {
@@ -353,6 +354,7 @@ export const referenceChecks = {
   targets: checkTargets,
   ...trajectoryChecks,
   absorb: checkAbsorb,
+  crossed: checkCrossed,
   merge: checkMerge,
   counterfactual: checkCounterfactual,
   ...factChecks,

@@ -19,7 +19,7 @@ export type Tensors = ReadonlyMap<string, NdArray>;
 
 /**
  * The runs with drops: what leaves is lost, folded into the others, absorbed by the frozen weight, or fades; one
- * without drops, of gates drawn in each step, one of what each step leaves out; and other readings of the method.
+ * without drops, of gates drawn in each step, one of crossed branches, one of what each step leaves out; and other readings of the method.
  */
 export type TrajectoryFile =
   | 'train_zero'
@@ -27,6 +27,7 @@ export type TrajectoryFile =
   | 'train_absorb'
   | 'train_fade'
   | 'train_stochastic'
+  | 'train_crossed'
   | 'train_noise'
   | 'train_rslora'
   | 'train_joint'
@@ -51,6 +52,8 @@ export interface Manifest {
     readonly rate: number;
     readonly window: readonly [number, number];
   };
+  /** The same of crossed branches, with one rate throughout. */
+  readonly crossed: { readonly seed: number; readonly rate: number };
   /** What each step leaves out where it does. */
   readonly noise: Pick<Noise, 'seed' | 'path' | 'input'>;
   /** How far the generator's own float32 run is from its float64 run, at each snapshot of the trajectory. */
@@ -94,7 +97,7 @@ export async function readManifest(read: ReadFile): Promise<Manifest> {
   };
   const gates = JSON.parse(await (await read('gates.json')).text()) as Pick<
     Manifest,
-    'fade' | 'stochastic'
+    'fade' | 'stochastic' | 'crossed'
   > & {
     float32: Float32Figures;
   };
@@ -114,6 +117,7 @@ export async function readManifest(read: ReadFile): Promise<Manifest> {
     stage2: number('stage2'),
     fade: gates.fade,
     stochastic: gates.stochastic,
+    crossed: gates.crossed,
     noise,
     float32Parameters: (file) =>
       new Map(

@@ -2,7 +2,6 @@
 // the method that has one. Functions that throw.
 import {
   allOpen,
-  gatesOf,
   parametersOf,
   resolvedGates,
   type Adapter,
@@ -13,6 +12,7 @@ import {
 import { dropBranches } from '../../dmlora/drop-plan.ts';
 import { beginFading, fadedTo } from '../../dmlora/fading.ts';
 import { enterStage2, trainsIn } from '../../dmlora/stages.ts';
+import { isCrossed, sideGatesOf } from '../../dmlora/crossed.ts';
 import { stochasticGates } from '../../dmlora/stochastic-gates.ts';
 import type { DmloraOptions } from '../../recipe/recipe.ts';
 import { present } from '../../shared/assert.ts';
@@ -59,6 +59,8 @@ interface Reading {
   readonly scalars?: DmloraOptions['scalars'];
   /** The name of a module's scalar. */
   readonly sharedScalar?: (module: string) => string;
+  /** Of gates that are drawn: each side's. */
+  readonly crossed?: boolean;
   /** Without drops; each step leaves something out. */
   readonly noisy?: boolean;
 }
@@ -79,6 +81,7 @@ async function followTrajectory(
     scaling,
     scalars = 'train-then-scale',
     sharedScalar,
+    crossed = false,
     noisy = false,
   }: Reading = {},
 ): Promise<Figures> {
@@ -98,6 +101,7 @@ async function followTrajectory(
       ...module,
       ...(scaling === undefined ? {} : { scaling }),
       ...(sharedScalar === undefined ? {} : { sharedScalar: sharedScalar(module.name) }),
+      ...(crossed ? { crossed: true as const } : {}),
     })),
   };
   const engine = await prepared(setting, start, {
@@ -191,15 +195,31 @@ async function followTrajectory(
 }
 
 /** The gates of a step, which are those of the reference. */
-function drawnGates({ stochastic, steps }: Manifest, run: Tensors, adapter: Adapter, step: number): Gates {
-  const { seed, rate: dropRate, window } = stochastic;
-  const options = { dropMode: 'stochastic', dropRate, dropWindow: [window[0], window[1]] } as const;
-  const gates = stochasticGates(adapter, options, step, steps, seed);
+function drawnGates(
+  { stochastic, crossed, steps }: Manifest,
+  run: Tensors,
+  adapter: Adapter,
+  step: number,
+): Gates {
+  const { seed, rate: dropRate, window } = isCrossed(adapter) ? { ...crossed, window: null } : stochastic;
+  const gates =
+    window === null
+      ? stochasticGates(adapter, { dropMode: 'constant', dropRate, dropWindow: [0, 1] }, step, steps, seed)
+      : stochasticGates(
+          adapter,
+          { dropMode: 'stochastic', dropRate, dropWindow: [...window] },
+          step,
+          steps,
+          seed,
+        );
   for (const module of adapter.modules) {
-    const expected = tensorOf(run, `gates.${module.name}`);
-    const own = gatesOf(gates, module);
-    const row = expected.data.subarray(step * own.length, (step + 1) * own.length);
-    assertClose(`gates of step ${step} of ${module.name}`, own, row, { abs: 1e-6, rel: 1e-6 });
+    const { down, up } = sideGatesOf(gates, module);
+    const sides = module.crossed === true ? ({ '.down': down, '.up': up } as const) : { '': down };
+    for (const [side, own] of Object.entries(sides)) {
+      const expected = tensorOf(run, `gates${side}.${module.name}`);
+      const row = expected.data.subarray(step * own.length, (step + 1) * own.length);
+      assertClose(`gates${side} of step ${step} of ${module.name}`, own, row, { abs: 1e-6, rel: 1e-6 });
+    }
   }
   return gates;
 }
@@ -255,6 +275,12 @@ export const trajectoryChecks = {
   trajectory: (setting: Setting) => followTrajectory(setting, 'train_zero', 1e-5),
   'stochastic trajectory': (setting: Setting) =>
     followTrajectory(setting, 'train_stochastic', 1e-5, { dropEffect: 'stochastic' }),
+  'crossed trajectory': (setting: Setting) =>
+    followTrajectory(setting, 'train_crossed', 1e-5, {
+      dropEffect: 'stochastic',
+      crossed: true,
+      scaling: { by: 'rslora', alpha: 3 },
+    }),
   'trajectory of steps that leave something out': (setting: Setting) =>
     followTrajectory(setting, 'train_noise', 1e-5, { noisy: true }),
   'fading trajectory': (setting: Setting) =>

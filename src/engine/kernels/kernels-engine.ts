@@ -187,7 +187,7 @@ export class KernelEngine implements Engine {
   async gradients(batch: Batch, gates: Gates): Promise<Result<Gradients>> {
     const { model } = this.#ready();
     const { widths, state } = model.plan.context;
-    const { layout } = state;
+    const { stored } = state;
     const images = batch.labels.length;
     return this.#guarded(async () => {
       const collected = new CollectedRows(this.#memory, model.outputOf('training', 'logits'), images);
@@ -200,12 +200,12 @@ export class KernelEngine implements Engine {
         afterPart: (encoder, first, count) => collected.copy(encoder, first, count),
       });
       const { gradient } = state;
-      const [flat] = await readRegions(this.#memory, [wholeOf(gradient, 16 * layout.ends[3])]);
+      const [flat] = await readRegions(this.#memory, [wholeOf(gradient, 16 * stored.ends[3])]);
       const logits = await collected.read();
       return {
         loss: meanCrossEntropy(logits, batch.labels, batch.targets),
         logits,
-        gradients: unpack(layout, widths, present(flat, 'gradients')),
+        gradients: unpack(stored, widths, present(flat, 'gradients')),
       };
     });
   }

@@ -43,6 +43,11 @@ describe.skipIf(missingGpu !== null)(`reference vectors of ${referenceFolder} on
     expect(Object.values(figures).every(Number.isFinite)).toBe(true);
   });
 
+  test('crossed branches in micro-batches', async () => {
+    const setting = { makeEngine: kernelEngine(), read: readReference, slack: 10, shapes: { microBatch: 3 } };
+    await referenceChecks.crossed(setting);
+  });
+
   test('targets in micro-batches', async () => {
     const setting = { makeEngine: kernelEngine(), read: readReference, slack: 10, shapes: { microBatch: 3 } };
     const figures = await referenceChecks.targets(setting);

@@ -8,6 +8,7 @@ import type { Batch, PrepareOptions } from '../engine.ts';
 import { totalBytes } from './device/device-memory.ts';
 import { KernelEngine } from './kernels-engine.ts';
 import { countingGpu, type Counts } from '../checks/counting-device.ts';
+import { asCrossed } from '../checks/crossed-check.ts';
 import {
   plainNormalisation,
   randomAdapter,
@@ -158,6 +159,21 @@ describe('one step of ViT-Tiny, 197 tokens, K = 4, q and v', () => {
     expect(evaluation.trace.dispatches.length).toBe(
       engine.inspect().programs.evaluation.trace.dispatches.length,
     );
+  });
+
+  test('crossed branches take the sums of their matrices and their gradients: a dispatch each', async () => {
+    const { engine, counts } = await planned(2);
+    const more: Counts = {};
+    const crossed = new KernelEngine(countingGpu(more), gpuTuning, undefined, () => clock.ms);
+    const adapter = asCrossed(randomAdapter(tiny, classes));
+    const options = { batch: 2, classes, pixels: 'bytes' } as const;
+    expect((await crossed.prepare(model, adapter, plainNormalisation, options)).ok).toBe(true);
+    const before = await countsOfStep(engine, counts, 2);
+    const after = await countsOfStep(crossed, more, 2);
+    expect((after['dispatches'] ?? 0) - (before['dispatches'] ?? 0)).toBe(2);
+    expect({ ...after, dispatches: 0, bytes: 0 }).toEqual({ ...before, dispatches: 0, bytes: 0 });
+    expect(more['bytes']).toBe(crossed.memory().bufferBytes);
+    expect(crossed.memory().peakBufferBytes).toBe(crossed.memoryPlan().totalBytes);
   });
 
   test('several steps in flight share one mapAsync', async () => {

@@ -44,6 +44,7 @@ const modules: fc.Arbitrary<AdaptedModule[]> = fc.uniqueArray(
       name,
       scalar: number,
       scaling: fc.record({ by: fc.constantFrom('lora', 'rslora'), alpha: number }),
+      crossed: fc.constant<true>(true),
       branches: fc.uniqueArray(liveBranch, { maxLength: 3, selector: ({ index }) => index }),
       absorbed: fc.record({ A: array(3, 3), B: array(4, 3) }),
     },

@@ -25,9 +25,10 @@ export function imagesText({ imageCount, classes }: ListedRun): string {
 /** The recipe in a line. */
 export function recipeText({ steps, recipe }: { readonly steps: number; readonly recipe: Recipe }): string {
   const { dmlora, batch, learningRate } = recipe;
-  const { branches, branchesEnd, rank, dropMode } = dmlora;
+  const { branches, branchesEnd, rank, dropMode, pairing } = dmlora;
   const left = dropMode === 'permanent' ? ` → ${branchesEnd}` : '';
-  return `${countText(steps, 'step')} of ${batch} images, ${branches}${left} branches of rank ${rank}, rate ${rateText(learningRate)}`;
+  const crossed = pairing === 'crossed' ? 'crossed ' : '';
+  return `${countText(steps, 'step')} of ${batch} images, ${branches}${left} ${crossed}branches of rank ${rank}, rate ${rateText(learningRate)}`;
 }
 
 /** What came out of it, or how far it is. */

@@ -95,18 +95,17 @@ export class DeviceModel {
    * weights that are others below it are uploaded anew.
    */
   async write(adapter: Adapter): Promise<void> {
-    if (!sameStructure(adapter, this.plan.context.state.layout.adapter)) await this.#planAgain(adapter);
+    if (!sameStructure(adapter, this.plan.context.state.stored.adapter)) await this.#planAgain(adapter);
     const { widths, state, frozen } = this.plan.context;
     const changed = changedBelow(this.#written, adapter);
     if (changed.length > 0)
       uploadFrozen(this.memory, weightsBelow(this.source, adapter), frozen, new Set(changed));
     this.#written = adapter;
-    const { layout } = state;
-    const { parameters, first, second } = state;
+    const { stored, parameters, first, second } = state;
     const values = parametersOf(adapter);
     const { moments } = adapter;
     const write = (buffer: typeof first, valuesOf: Parameters<typeof pack>[2]): void =>
-      this.memory.write(wholeOf(buffer), pack(layout, widths, valuesOf));
+      this.memory.write(wholeOf(buffer), pack(stored, widths, valuesOf));
     write(parameters, (name) => values.get(name)?.data);
     write(first, (name) => moments.get(name)?.m);
     write(second, (name) => moments.get(name)?.v);
@@ -126,14 +125,13 @@ export class DeviceModel {
   /** The adapter as it is on the device; `counts` are its optimiser steps. */
   async read(counts: StepCounts): Promise<Adapter> {
     const { widths, state } = this.plan.context;
-    const { layout } = state;
-    const { parameters, first, second } = state;
-    const bytes = 16 * layout.ends[3];
+    const { stored, parameters, first, second } = state;
+    const bytes = 16 * stored.ends[3];
     const flat = await readRegions(
       this.memory,
       [parameters, first, second].map((buffer) => wholeOf(buffer, bytes)),
     );
-    const [values, m, v] = flat.map((one) => unpack(layout, widths, one));
+    const [values, m, v] = flat.map((one) => unpack(stored, widths, one));
     const moments = new Map<string, Moments>();
     for (const [name, { data }] of present(m, 'moments')) {
       const steps = counts[groupOf(name)];

@@ -2,12 +2,13 @@
 // the gates of every column, labels, places of kept rows, crops, colours,
 // what is erased, targets, pairs, noise. One host array is filled again
 // and again, so a step allocates nothing of size.
-import type { Gates } from '../../../dmlora/adapter.ts';
+import { allOpen, type Gates } from '../../../dmlora/adapter.ts';
 import { assert, present } from '../../../shared/assert.ts';
 import { isAugmented, sameColour, type Augmentation, type Box } from '../../augmentation.ts';
 import { wholeImage } from '../../crop.ts';
 import type { Batch, Mix, StepControl } from '../../engine.ts';
 import { wholeOf, type DeviceMemory, type Region } from './device-memory.ts';
+import { packSideGates } from '../memory/crossed-sums.ts';
 import { packGates, type FlatLayout } from '../memory/flat-parameters.ts';
 import type { TrainingState } from '../memory/training-state.ts';
 import { dropThreshold, noNoise, pathFactors, type Noise } from '../../noise.ts';
@@ -28,6 +29,8 @@ export class StepBlock {
   readonly #floats: Float32Array;
   readonly #words: Uint32Array;
   readonly #gates: Float32Array;
+  /** Null where branches are paired. */
+  readonly #sides: Float32Array | null;
   readonly #labels: Uint32Array;
   readonly #places: Uint32Array;
   readonly #crops: Int32Array;
@@ -49,6 +52,8 @@ export class StepBlock {
     this.#floats = new Float32Array(this.#bytes);
     this.#words = new Uint32Array(this.#bytes);
     this.#gates = new Float32Array(this.#bytes, regions.gates.offset, layout.columns);
+    const sides = state.crossed && state.crossed.gates;
+    this.#sides = sides && new Float32Array(this.#bytes, sides.offset, sides.bytes / 4);
     this.#labels = new Uint32Array(this.#bytes, regions.labels.offset, regions.labels.bytes / 4);
     this.#places = new Uint32Array(this.#bytes, regions.places.offset, regions.places.bytes / 4);
     this.#crops = new Int32Array(this.#bytes, regions.crops.offset, regions.crops.bytes / 4);
@@ -72,7 +77,7 @@ export class StepBlock {
       () => `a label is not in 0..${classes - 1}`,
     );
     this.#words[stepStruct.at.images] = images;
-    if (this.#lastGates !== gates) packGates(layout, gates, this.#gates);
+    if (this.#lastGates !== gates) this.#packGates(gates);
     this.#lastGates = gates;
     this.#labels.set(labels);
     if (places !== undefined) this.#places.set(places);
@@ -82,6 +87,13 @@ export class StepBlock {
     this.#writeNoise(layout, noise, labels.length);
     if (numbers !== null) this.#writeNumbers(numbers);
     this.memory.write(wholeOf(this.state.stepBlock), this.#bytes);
+  }
+
+  /** Sums of crossed branches have their gates in them. */
+  #packGates(gates: Gates): void {
+    const { layout, stored } = this.state;
+    packGates(layout, this.#sides === null ? gates : allOpen, this.#gates);
+    if (this.#sides !== null) packSideGates(stored, gates, this.#sides);
   }
 
   /** Of what is absent that which changes nothing: the kernel computes all that `prepare` was told of. */

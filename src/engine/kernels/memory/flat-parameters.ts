@@ -163,13 +163,14 @@ export function columnScalars(layout: FlatLayout): Uint32Array<ArrayBuffer> {
   return places;
 }
 
-/** Same modules with the same scalars, factors and live branches: nothing has to be planned again. */
+/** Same modules with the same scalars, factors, pairing and live branches: nothing has to be planned again. */
 export function sameStructure(a: Adapter, b: Adapter): boolean {
   const words = ({ modules }: Adapter): string =>
     modules
       .map((module) => {
         const each = module.branches.map(({ index, A }) => `${index}:${A.shape[0] ?? 0}`);
-        return `${module.name} ${paramNames.scalar(module)} ${factorOf(module)} ${each.join(',')}`;
+        const pairing = module.crossed === true ? 'crossed ' : '';
+        return `${module.name} ${paramNames.scalar(module)} ${factorOf(module)} ${pairing}${each.join(',')}`;
       })
       .join(';');
   return words(a) === words(b);

@@ -3,6 +3,7 @@
 // batch into memory. What a run needs is therefore known exactly; choose-plan.ts picks the fastest plan that
 // fits.
 import type { Adapter } from '../../../dmlora/adapter.ts';
+import { pairedStructure } from '../../../dmlora/crossed.ts';
 import { present } from '../../../shared/assert.ts';
 import type { VitConfig } from '../../../vit/vit-config.ts';
 import type { Arithmetic, MemoryPlan, Normalisation, Pixels } from '../../engine.ts';
@@ -24,8 +25,8 @@ import type { Tuning } from '../tuning/tuning.ts';
 import { place, type Placement } from './arena.ts';
 import { flatLayout } from './flat-parameters.ts';
 import { planFrozen } from './frozen-weights.ts';
-import { planState, type Wanted } from './training-state.ts';
-import { widthsOf } from './widths.ts';
+import { planState, type TrainingState, type Wanted } from './training-state.ts';
+import { widthsOf, type Widths } from './widths.ts';
 
 /** What is trained, in which batches. */
 export interface Task extends Wanted {
@@ -89,11 +90,23 @@ export function hasPrefix({ config, adapter, images, classes, noise }: Task): bo
   return images > 0 && block > 0 && block < config.depth;
 }
 
+/** Where parameters lie, and where what a step computes with: elsewhere where branches are crossed. */
+function layoutsOf(
+  config: VitConfig,
+  widths: Widths,
+  adapter: Adapter,
+  classes: number,
+): Pick<TrainingState, 'layout' | 'stored'> {
+  const stored = flatLayout(config, widths, adapter, classes);
+  const paired = pairedStructure(adapter);
+  return { stored, layout: paired === adapter ? stored : flatLayout(config, widths, paired, classes) };
+}
+
 export function planRun(task: Task, choice: Choice): Plan {
   const { config, adapter, classes, batch, normalisation, tuning, pixels, images } = task;
   const { microBatch, recomputedBlocks, storage, cachePrefix } = choice;
   const widths = widthsOf(config, microBatch, classes);
-  const layout = flatLayout(config, widths, adapter, classes);
+  const layouts = layoutsOf(config, widths, adapter, classes);
   const prefixCache = cachePrefix
     ? plannedBuffer('prefix cache', 4 * images * widths.tokens * widths.dim)
     : null;
@@ -101,8 +114,8 @@ export function planRun(task: Task, choice: Choice): Plan {
     config,
     widths,
     classes,
-    frozen: planFrozen(config, widths, storage, (block, kind) => needsGradient(layout, block, kind)),
-    state: planState(layout, widths, Math.ceil(batch / microBatch), task),
+    frozen: planFrozen(config, widths, storage, (block, kind) => needsGradient(layouts.layout, block, kind)),
+    state: planState(layouts, widths, Math.ceil(batch / microBatch), task),
     normalisation,
     pixels,
     tuning,
@@ -123,8 +136,8 @@ export function planRun(task: Task, choice: Choice): Plan {
 export function planAgain(plan: Plan, adapter: Adapter): Plan {
   const { widths, state: former } = plan.context;
   const task = { ...plan.task, adapter };
-  const layout = flatLayout(task.config, widths, adapter, task.classes);
-  const context = { ...plan.context, state: planState(layout, widths, former.parts, task) };
+  const layouts = layoutsOf(task.config, widths, adapter, task.classes);
+  const context = { ...plan.context, state: planState(layouts, widths, former.parts, task) };
   return { ...plan, task, context, ...planPrograms(context) };
 }
 
@@ -184,7 +197,7 @@ export function buffersOf({ context, slots, uploads, reports, prefixCache }: Pla
 
 /** What reading the adapter back takes for a moment: parameters and both moments. */
 export function readBackBuffer({ context }: Plan): PlannedBuffer {
-  return plannedBuffer('read back', 3 * 16 * context.state.layout.ends[3], 'read-back');
+  return plannedBuffer('read back', 3 * 16 * context.state.stored.ends[3], 'read-back');
 }
 
 /** Bytes by part. */

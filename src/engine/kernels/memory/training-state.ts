@@ -10,6 +10,7 @@ import {
   type Region,
   type Use,
 } from '../device/device-memory.ts';
+import { crossedTiles, gateCount } from './crossed-sums.ts';
 import { columnScalars, groupBegin, type FlatLayout } from './flat-parameters.ts';
 import { aligned, siteKinds, type Site } from './sites.ts';
 import type { Widths } from './widths.ts';
@@ -43,8 +44,23 @@ export interface SiteRegions {
   readonly whole: Region;
 }
 
+/** What sums of crossed branches take: a step computes with them in place of the branches. */
+interface CrossedState {
+  /** Of all sites, one branch for each module. */
+  readonly sums: PlannedBuffer;
+  readonly tiles: Region;
+  readonly ofBranches: number;
+  readonly all: number;
+  readonly gates: Region;
+}
+
 export interface TrainingState {
+  /** Where what a step computes with lies, and its gradients. */
   readonly layout: FlatLayout;
+  /** Where parameters, the gradient and moments lie: in `layout`, unless branches are crossed. */
+  readonly stored: FlatLayout;
+  /** Null where branches are paired. */
+  readonly crossed: CrossedState | null;
   readonly chunks: number;
   /** Micro-batches of a step. */
   readonly parts: number;
@@ -54,6 +70,8 @@ export interface TrainingState {
    * gradient.
    */
   readonly partials: PlannedBuffer;
+  /** The sum of all, in `layout`; `gradient` is that of what is stored, the same unless branches are crossed. */
+  readonly summed: PlannedBuffer;
   readonly gradient: PlannedBuffer;
   readonly first: PlannedBuffer;
   readonly second: PlannedBuffer;
@@ -119,9 +137,15 @@ export interface Wanted {
 /**
  * The state of an adapter for steps of `parts` micro-batches, each as wide as `widths` says.
  *
+ * @param layouts `layout` and `stored` of TrainingState.
  * @param wanted a region of the step block for each.
  */
-export function planState(layout: FlatLayout, widths: Widths, parts: number, wanted: Wanted): TrainingState {
+export function planState(
+  { layout, stored }: Pick<TrainingState, 'layout' | 'stored'>,
+  widths: Widths,
+  parts: number,
+  wanted: Wanted,
+): TrainingState {
   const buffers: PlannedBuffer[] = [];
   const tables: [PlannedBuffer, Uint32Array<ArrayBuffer>][] = [];
   const make = (label: string, bytes: number, use?: Use): PlannedBuffer => {
@@ -135,10 +159,11 @@ export function planState(layout: FlatLayout, widths: Widths, parts: number, wan
     return buffer;
   };
   const images = parts * widths.images;
-  const floats = 4 * layout.ends[3];
+  const [bytes, storedBytes] = [16 * layout.ends[3], 16 * stored.ends[3]];
   const chunks = Math.min(16, Math.ceil(widths.rows / chunkRows));
-  const parameters = make('parameters', 4 * floats);
-  const partials = make('gradient', 4 * floats * chunks);
+  const parameters = make('parameters', storedBytes);
+  const partials = make('gradient', bytes * chunks);
+  const summed = parts === 1 ? partials : make('summed gradient', bytes);
   const scales = make('scales', 4 * Math.max(64, layout.columns));
   const gateBytes = aligned(4 * Math.max(1, layout.columns), unit);
   const labelBytes = aligned(4 * images, unit);
@@ -157,7 +182,10 @@ export function planState(layout: FlatLayout, widths: Widths, parts: number, wan
   const cut = wanted.cuts ? beyond(16) : null;
   const paths = wanted.noise.path ? Array.from({ length: 2 * layout.depth }, () => beyond(4 * images)) : null;
   const noise = wanted.noise.input ? beyond(noiseStruct.bytes) : null;
+  const sides = layout === stored ? null : beyond(4 * gateCount(stored));
   const stepBlock = make('step block', end, 'table');
+  const crossed =
+    sides && planCrossed(layout, stored, { make, table, gates: { buffer: stepBlock, ...sides } });
   const scalars = scalarPlaces(layout.adapter);
   const sharedScalars = scalars.some(({ count }) => count > 1)
     ? wholeOf(
@@ -165,7 +193,7 @@ export function planState(layout: FlatLayout, widths: Widths, parts: number, wan
       )
     : null;
   const siteTable = table('sites', siteUniforms(layout));
-  const sizes = table('sizes', sizeTable(layout));
+  const sizes = table('sizes', sizeTable(layout, stored));
   const partTable = table('parts', partUniforms(widths.images, parts));
   const sites = layout.sites.map((site, i): readonly [Site, SiteRegions] => {
     const begin = 16 * site.offset;
@@ -173,7 +201,7 @@ export function planState(layout: FlatLayout, widths: Widths, parts: number, wan
     return [
       site,
       {
-        parameters: { buffer: parameters, offset: begin, bytes: 16 * site.length },
+        parameters: { buffer: crossed?.sums ?? parameters, offset: begin, bytes: 16 * site.length },
         gradient: { buffer: partials, offset: begin, bytes: partials.bytes - begin },
         scales: { buffer: scales, ...columns },
         gates: { buffer: stepBlock, offset: unit + columns.offset, bytes: columns.bytes },
@@ -184,13 +212,16 @@ export function planState(layout: FlatLayout, widths: Widths, parts: number, wan
   });
   return {
     layout,
+    stored,
+    crossed,
     chunks,
     parts,
     parameters,
     partials,
-    gradient: parts === 1 ? partials : make('summed gradient', 4 * floats),
-    first: make('first moments', 4 * floats),
-    second: make('second moments', 4 * floats),
+    summed,
+    gradient: crossed === null ? summed : make('stored gradient', storedBytes),
+    first: make('first moments', storedBytes),
+    second: make('second moments', storedBytes),
     stepBlock,
     status: make('status', statusStruct.bytes),
     records: make('records', recordRing * recordStruct.bytes),
@@ -232,6 +263,24 @@ export function planState(layout: FlatLayout, widths: Widths, parts: number, wan
   };
 }
 
+function planCrossed(
+  layout: FlatLayout,
+  stored: FlatLayout,
+  {
+    make,
+    table,
+    gates,
+  }: {
+    readonly make: (label: string, bytes: number) => PlannedBuffer;
+    readonly table: (label: string, data: Uint32Array<ArrayBuffer>) => PlannedBuffer;
+    readonly gates: Region;
+  },
+): CrossedState {
+  const { table: words, ofBranches, all } = crossedTiles(stored, layout);
+  const sums = make('sums of crossed branches', 16 * layout.ends[0]);
+  return { sums, tiles: wholeOf(table('tiles of crossed branches', words)), ofBranches, all, gates };
+}
+
 /** Two `Site` structs for each site, each at a multiple of 256 bytes; see structs.ts. */
 function siteUniforms({ sites, ends }: FlatLayout): Uint32Array<ArrayBuffer> {
   const words = new Uint32Array(Math.max(1, sites.length) * 128);
@@ -258,7 +307,7 @@ function siteUniforms({ sites, ends }: FlatLayout): Uint32Array<ArrayBuffer> {
  * Two `Span`s for reduce-gradients.ts and the ends of the groups for adamw.ts, each at a multiple of 256
  * bytes.
  */
-function sizeTable({ ends }: FlatLayout): Uint32Array<ArrayBuffer> {
+function sizeTable({ ends }: FlatLayout, stored: FlatLayout): Uint32Array<ArrayBuffer> {
   const words = new Uint32Array(192);
   const { at } = spanStruct;
   for (const [place, begin] of [
@@ -270,7 +319,7 @@ function sizeTable({ ends }: FlatLayout): Uint32Array<ArrayBuffer> {
     words[place + at.chunked] = ends[0];
     words[place + at.stride] = ends[3];
   }
-  words.set(ends, 128);
+  words.set(stored.ends, 128);
   return words;
 }
 
@@ -301,12 +350,19 @@ function scalarColumns({ sites, adapter, depth }: FlatLayout, widths: Widths): U
   return words;
 }
 
+/** Where things lie in one of the flat buffers. */
+const layoutIn = (
+  { parameters, gradient, stored, layout }: TrainingState,
+  buffer: PlannedBuffer,
+): FlatLayout => (buffer === parameters || buffer === gradient ? stored : layout);
+
 /** A group of the flat buffers as a region. */
 export function groupRegion(
-  { layout }: TrainingState,
+  state: TrainingState,
   buffer: PlannedBuffer,
   name: 'scalars' | 'headWeight' | 'headBias',
 ): Region {
+  const layout = layoutIn(state, buffer);
   const begin = groupBegin(layout, name);
   const end = present(layout.ends[{ scalars: 1, headWeight: 2, headBias: 3 }[name]], name);
   return { buffer, offset: 16 * begin, bytes: 16 * (end - begin) };
@@ -314,9 +370,10 @@ export function groupRegion(
 
 /** Weight and bias of the head as one region, and where the bias begins in it, in vec4s. */
 export function headRegion(
-  { layout }: TrainingState,
+  state: TrainingState,
   buffer: PlannedBuffer,
 ): { readonly region: Region; readonly biasAt: number } {
+  const layout = layoutIn(state, buffer);
   const [begin, biasAt, end] = [layout.ends[1], layout.ends[2], layout.ends[3]];
   return { region: { buffer, offset: 16 * begin, bytes: 16 * (end - begin) }, biasAt: biasAt - begin };
 }

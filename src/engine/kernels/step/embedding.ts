@@ -2,6 +2,8 @@
 // prefix. The blocks below the first adapted one make the same of an image in every step, so a step may take
 // their output from a cache.
 import { branchScalesKernel, branchScalesThreads } from '../shaders/branch-scales.ts';
+import { wholeOf } from '../device/device-memory.ts';
+import { crossedSumKernel } from '../shaders/crossed-sums.ts';
 import { prefixCacheGrid, prefixCacheKernel } from '../shaders/prefix-cache.ts';
 import { layerNormGrid, layerNormKernel } from '../shaders/layer-norm.ts';
 import { patchRowsGrid, patchRowsKernel, type PixelForm } from '../shaders/patch-rows.ts';
@@ -9,7 +11,7 @@ import { groupRegion } from '../memory/training-state.ts';
 import { normShape, product, type StepContext } from './context.ts';
 import type { Operand, Phase, Trace, Tensor } from './trace.ts';
 
-/** The factors s g of all branches, once a step. */
+/** The factors s g of all branches, and the sums of crossed ones, once a step. */
 export function scaleBranches(trace: Trace, { state }: StepContext): void {
   trace.phase = 'scales';
   if (state.layout.columns === 0) return;
@@ -19,6 +21,14 @@ export function scaleBranches(trace: Trace, { state }: StepContext): void {
     gates,
     scalars: groupRegion(state, state.parameters, 'scalars'),
     scales,
+  });
+  if (state.crossed === null) return;
+  const { sums, tiles, ofBranches, gates: ofSides } = state.crossed;
+  trace.dispatch(crossedSumKernel(), [ofBranches, 1, 1], {
+    tiles,
+    gates: ofSides,
+    stored: wholeOf(state.parameters),
+    sums: wholeOf(sums),
   });
 }
 

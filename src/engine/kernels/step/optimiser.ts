@@ -3,6 +3,7 @@
 import { wholeOf } from '../device/device-memory.ts';
 import { groupRegion } from '../memory/training-state.ts';
 import { adamThreads, adamwKernel, decideKernel, normGroups, normKernel } from '../shaders/adamw.ts';
+import { crossedSpreadKernel } from '../shaders/crossed-sums.ts';
 import {
   gradientSumKernel,
   reduceThreads,
@@ -22,7 +23,7 @@ export function sumGradients(trace: Trace, { state }: StepContext, learns: 'all'
       span: learns === 'all' ? regions.span : regions.scalarSpan,
       part,
       partials: wholeOf(partials),
-      gradient: wholeOf(state.gradient),
+      gradient: wholeOf(state.summed),
     });
   else if (chunks > 1 && learns === 'all' && branches > 0)
     trace.dispatch(gradientSumKernel(chunks, false), groups(branches), {
@@ -40,9 +41,9 @@ export function scalarGradients(trace: Trace, { state }: StepContext): void {
     modules: regions.modules,
     gates: regions.gates,
     scales: regions.scales,
-    parameters: wholeOf(state.parameters, branches),
-    gradient: wholeOf(state.gradient, branches),
-    scalarGradient: groupRegion(state, state.gradient, 'scalars'),
+    parameters: wholeOf(state.crossed?.sums ?? state.parameters, branches),
+    gradient: wholeOf(state.summed, branches),
+    scalarGradient: groupRegion(state, state.summed, 'scalars'),
   });
 }
 
@@ -52,14 +53,27 @@ export function shareScalars(trace: Trace, { state }: StepContext): void {
   if (places === null) return;
   trace.dispatch(sharedScalarsKernel(), [Math.ceil(places.bytes / 8 / reduceThreads), 1, 1], {
     places,
-    scalarGradient: groupRegion(state, state.gradient, 'scalars'),
+    scalarGradient: groupRegion(state, state.summed, 'scalars'),
+  });
+}
+
+/** Gradients of crossed branches from those of their sums; all others are carried over. */
+export function spreadGradients(trace: Trace, { state }: StepContext): void {
+  const { crossed, summed, gradient } = state;
+  if (crossed === null) return;
+  const { tiles, gates, all } = crossed;
+  trace.dispatch(crossedSpreadKernel(), [all, 1, 1], {
+    tiles,
+    gates,
+    sums: wholeOf(summed),
+    stored: wholeOf(gradient),
   });
 }
 
 /** Norm, decision and AdamW. */
 export function updateParameters(trace: Trace, { state }: StepContext): void {
   const { step, ends, sums, outcome } = state.regions;
-  const gradient = wholeOf(state.gradient, 16 * state.layout.ends[3]);
+  const gradient = wholeOf(state.gradient, 16 * state.stored.ends[3]);
   const status = wholeOf(state.status);
   trace.phase = 'update';
   trace.dispatch(normKernel(), [normGroups, 1, 1], { step, ends, gradient, sums });
@@ -70,7 +84,7 @@ export function updateParameters(trace: Trace, { state }: StepContext): void {
     status,
     records: wholeOf(state.records),
   });
-  trace.dispatch(adamwKernel(), [Math.ceil(state.layout.ends[3] / adamThreads), 1, 1], {
+  trace.dispatch(adamwKernel(), [Math.ceil(state.stored.ends[3] / adamThreads), 1, 1], {
     step,
     ends,
     status,

@@ -10,7 +10,13 @@ import { recomputeBlock, blockForward, blockBackward, type Purpose } from './blo
 import { isRecomputed, lowestSite, type StepContext, type SavedBlock } from './context.ts';
 import { embed, cachePrefix, scaleBranches } from './embedding.ts';
 import { headInputForward, logitsOf, trainHead } from './head.ts';
-import { scalarGradients, shareScalars, sumGradients, updateParameters } from './optimiser.ts';
+import {
+  scalarGradients,
+  shareScalars,
+  spreadGradients,
+  sumGradients,
+  updateParameters,
+} from './optimiser.ts';
 import type { Trace, Tensor } from './trace.ts';
 
 export interface Forward {
@@ -39,6 +45,7 @@ export function trainingStep(trace: Trace, context: StepContext, learns: 'all' |
   trace.phase = 'reduce';
   if (learns === 'all' && context.state.layout.columns > 0) scalarGradients(trace, context);
   shareScalars(trace, context);
+  spreadGradients(trace, context);
   updateParameters(trace, context);
   return { pixels: passed.pixels, logits, feature: null };
 }
