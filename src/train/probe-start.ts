@@ -7,6 +7,7 @@ import { yieldToEventLoop } from '../shared/event-loop.ts';
 import { FaultError } from '../shared/describe-fault.ts';
 import { cancelled } from '../shared/fault.ts';
 import { ok, type Result } from '../shared/result.ts';
+import { Sha256 } from '../shared/sha256.ts';
 import {
   imageAnswersOf,
   metricsOf,
@@ -15,7 +16,7 @@ import {
   type Metrics,
   type Watch,
 } from './evaluation.ts';
-import { headLogitsInTurn, linearProbe, probeImages, type Probe } from './linear-probe.ts';
+import { headLogitsInTurn, linearProbe, probeImages, type FeatureSet, type Probe } from './linear-probe.ts';
 import type { LabelledPixels, TrainingData } from './training-data.ts';
 
 export interface ProbeStart extends Probe {
@@ -43,7 +44,7 @@ export interface ProbeWatch {
  */
 export async function probeStart(
   engine: Engine,
-  { train, validation, classes }: TrainingData,
+  { train, validation, classes, probe: last }: TrainingData,
   batch: number,
   { onProgress, signal }: ProbeWatch,
   byClass = false,
@@ -72,13 +73,21 @@ export async function probeStart(
   if (!held.ok) return held;
   const validationSeconds = isKnown ? null : (performance.now() - startedAt) / 1000;
   const chosen = probeImages(train.labels, known.value.shape[1] ?? 0, classes.length);
-  const probe = await linearProbe(
-    { features: picked(known.value, chosen), labels: Int32Array.from(chosen, (i) => train.labels[i] ?? 0) },
-    { features: held.value, labels: validation.labels },
-    classes.length,
-    pause,
-    (fits, of) => onProgress('probe', fits, of),
-  );
+  const to = {
+    train: {
+      features: picked(known.value, chosen),
+      labels: Int32Array.from(chosen, (i) => train.labels[i] ?? 0),
+    },
+    validation: { features: held.value, labels: validation.labels },
+    classes: classes.length,
+  };
+  const fittedTo = last === undefined ? '' : digestOf(to);
+  const probe =
+    last?.known(fittedTo) ??
+    (await linearProbe(to.train, to.validation, to.classes, pause, (fits, of) =>
+      onProgress('probe', fits, of),
+    ));
+  last?.keep(fittedTo, probe);
   const logits = await headLogitsInTurn(held.value, probe, pause);
   return ok({
     ...probe,
@@ -124,6 +133,20 @@ async function featuresOf(
   const rows = await rowsOf(engine, 'features', images, batch, watch);
   if (rows.ok) images.features?.keep(howComputed(engine, batch), rows.value);
   return rows;
+}
+
+/** SHA-256 of everything that decides a probe. */
+function digestOf(of: {
+  readonly train: FeatureSet;
+  readonly validation: FeatureSet;
+  readonly classes: number;
+}): string {
+  const hash = new Sha256();
+  const numbers = [of.classes, ...of.train.features.shape, ...of.validation.features.shape];
+  const arrays = [of.train, of.validation].flatMap(({ features, labels }) => [features.data, labels]);
+  for (const { buffer, byteOffset, byteLength } of [Int32Array.from(numbers), ...arrays])
+    hash.update(new Uint8Array(buffer, byteOffset, byteLength));
+  return hash.hex();
 }
 
 function picked({ data, shape: [, width = 0] }: NdArray, rows: readonly number[]): NdArray {

@@ -3,6 +3,7 @@
 import type { Batch, Pixels, PrepareOptions } from '../engine/engine.ts';
 import type { Recipe } from '../recipe/options.ts';
 import type { NdArray } from '../shared/array.ts';
+import type { Probe } from './linear-probe.ts';
 import { hasTargets } from './targets.ts';
 
 /** What the frozen model was found to say of images, by how it was computed. */
@@ -10,6 +11,13 @@ export interface KnownFeatures {
   /** [n, width] in the order of the images; null unless all are known. */
   known(how: string): NdArray | null;
   keep(how: string, features: NdArray): void;
+}
+
+/** The probe that was fitted last, by all that it was fitted to. */
+export interface KnownProbe {
+  /** Null where it was another one. */
+  known(fittedTo: string): Probe | null;
+  keep(fittedTo: string, probe: Probe): void;
 }
 
 export interface LabelledPixels {
@@ -30,6 +38,8 @@ export interface TrainingData {
   readonly validation: LabelledPixels;
   /** Images kept apart until the end; null without them. */
   readonly test: LabelledPixels | null;
+  /** From earlier runs; absent where it is not to be shared. */
+  readonly probe?: KnownProbe | undefined;
 }
 
 /** What an engine is told of the steps of a run. */

@@ -526,6 +526,7 @@ export async function loadPixels(
       trainBatch: (step, batch) => gather(train.value, batchIndices(train.value.count, batch, step, seed)),
       validation: set(open.split.validation, validation.value),
       test: test.value.count > 0 ? set(open.split.test, test.value) : null,
+      probe: memory?.probe,
     },
     rejected,
     decoded: train.value.decoded + validation.value.decoded + test.value.decoded,

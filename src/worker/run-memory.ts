@@ -1,9 +1,10 @@
-// What a run leaves to the next one on the same model and images: their pixels, where no disk keeps them, and what the
-// frozen model says of each. Arms and seeds then share both.
+// What a run leaves to the next one on the same model and images: their pixels, where no disk keeps them, what the
+// frozen model says of each, and the probe that was fitted to that. Arms and seeds then share all three.
 import type { OpenModel } from '../checkpoints/open-model.ts';
 import type { KeptPixels } from '../data/pixel-cache.ts';
 import { ndArray, type NdArray } from '../shared/array.ts';
-import type { KnownFeatures } from '../train/training-data.ts';
+import type { Probe } from '../train/linear-probe.ts';
+import type { KnownFeatures, KnownProbe } from '../train/training-data.ts';
 
 /** Features of more than these are computed anew. */
 const mostBytes = 64e6;
@@ -11,6 +12,12 @@ const mostBytes = 64e6;
 export class RunMemory {
   /** Of the images of the last run; null where a disk keeps them. */
   pixels: KeptPixels | null = null;
+  /** Of the last run. */
+  readonly probe: KnownProbe = {
+    known: (fittedTo) => (this.#probe?.fittedTo === fittedTo ? this.#probe.probe : null),
+    keep: (fittedTo, probe) => (this.#probe = { fittedTo, probe }),
+  };
+  #probe: { readonly fittedTo: string; readonly probe: Probe } | null = null;
   #model: OpenModel | null = null;
   /** Of each way of computing, rows by the id of their image. */
   readonly #features = new Map<string, Map<string, Float32Array>>();

@@ -200,7 +200,7 @@ test('a start that is stopped at any piece of work leaves all as it was, and Sta
   expect(resultOf(one)).toMatchObject({ steps: 4 });
 });
 
-test('runs of the same model and images share pixels and features, whatever their split, and are what they are alone', async () => {
+test('runs of the same model and images share pixels and features, whatever their split, and a probe on the same one, and are what they are alone', async () => {
   const other = { ...run, recipe: { ...recipe, seed: 2 } };
   const alone = await opened();
   unwrap(await alone.session.start(other));
@@ -213,6 +213,12 @@ test('runs of the same model and images share pixels and features, whatever thei
   await one.phase('finished');
   expect(pieces).not.toContain('decode');
   expect(pieces).not.toContain('features');
+  expect(measuredOf(one)).toEqual(measuredOf(alone));
+  expect(JSON.stringify(one.events)).toContain('"part":"probe"');
+  one.events.length = 0;
+  unwrap(await one.session.start(other));
+  await one.phase('finished');
+  expect(JSON.stringify(one.events)).not.toContain('"part":"probe"');
   expect(measuredOf(one)).toEqual(measuredOf(alone));
   // Another model has features of its own.
   unwrap(await one.session.openModel(await microModel()));
