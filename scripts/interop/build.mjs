@@ -13,7 +13,7 @@ export async function buildGraft() {
     root,
     configFile: false,
     logLevel: 'error',
-    define: { __BUILD__: '"interop"' },
+    define: { __BUILD__: '"interop"', 'navigator.userAgent': '"Node"' },
     ssr: { noExternal: true },
     build: {
       ssr: 'scripts/interop/graft/entry.ts',

@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util';
 import { installPackages } from '../setup/install.mjs';
 import { root } from '../setup/paths.mjs';
 import { buildGraft } from './build.mjs';
+import { checkContinue } from './continue.mjs';
 import { compareConsumers, consumerTable } from './consumers.mjs';
 import { installLibraries, runJavaScript } from './javascript.mjs';
 import { collect, findPythons, lacking, runPython } from './python.mjs';
@@ -398,6 +399,24 @@ async function photographs(work, families, { main }, graft) {
   say(`Photographs through every consumer, beside Graft's own pixels:\n${consumerTable(found)}`);
 }
 
+/**
+ * What every export carries to go on training in Python, run.
+ * @param {string} work
+ * @param {string} families
+ * @param {Awaited<ReturnType<typeof findPythons>>} pythons
+ * @param {Awaited<ReturnType<typeof buildGraft>>} graft
+ */
+async function continued(work, families, { main }, graft) {
+  const source = join(families, 'hf-vit/source');
+  const missing = lacking(main, ['torch', 'transformers', 'peft', 'accelerate', 'safetensors', 'pillow']);
+  if (main === null || missing.length > 0 || !existsSync(source))
+    return skip('continue.py', `no ${missing.join(', ') || 'hf-vit'}`);
+  await checkContinue({ source, work, quick: options.quick }, main, graft, (line) =>
+    add(`continue.py: ${line.name}`, line.check, line.difference, line.error, line.tolerance),
+  );
+  say('continue.py has repeated runs of Graft');
+}
+
 async function main() {
   await installPackages(say);
   const pythons = await findPythons();
@@ -436,7 +455,8 @@ async function main() {
       runGraft(families, graft, steps)
         .then(() => runCommand(families, steps))
         .then(() => loadExports(families, pythons, steps))
-        .then(() => photographs(work, families, pythons, graft)),
+        .then(() => photographs(work, families, pythons, graft))
+        .then(() => continued(work, families, pythons, graft)),
       singleFiles(work, pythons, graft),
     ]);
   } finally {

@@ -23,7 +23,7 @@ export const parts: readonly Part[] = [
   {
     file: 'src/export/continue.py',
     begin:
-      "# Graft's options, from their table: path, default, and why this script does not follow it (None where it does).",
+      "# Graft's options, from their table: path, default, why this script does not follow it, and the values it follows still.",
     end: '# End of options.',
     text: pythonTable,
   },
@@ -70,8 +70,8 @@ const python = (value: Value | undefined): string =>
 
 function pythonTable(): string {
   const rows = paths.map((path) => {
-    const { default: value, notInPython } = optionOf(path);
-    return `    "${path}": (${python(value)}, ${python(notInPython)}),`;
+    const { default: value, notInPython, inPython = [] } = optionOf(path);
+    return `    "${path}": (${python(value)}, ${python(notInPython)}, [${inPython.map(python).join(', ')}]),`;
   });
   return ['OPTIONS = {', ...rows, '}', ''].join('\n');
 }

@@ -2,17 +2,21 @@
 # a larger machine than a browser has. Written by Graft; public domain (CC0-1.0).
 #
 #   pip install torch transformers peft accelerate pillow numpy  (and timm for a timm model)
-#   python continue.py --data IMAGES --out OUT                   a LoRA from the start, as large as the branches left
-#   python continue.py --data IMAGES --out OUT --adapter DIR     goes on from an exported PEFT adapter
-#   accelerate launch continue.py ...                            on several GPUs
+#   python continue.py --data IMAGES --out OUT                   the whole recipe, from new branches
+#   python continue.py --data IMAGES --out OUT --checkpoint RUN  goes on where a run stands that Graft saved
+#   python continue.py --data IMAGES --out OUT --adapter DIR     goes on from an exported PEFT adapter, as a LoRA
+#   accelerate launch --multi_gpu continue.py ...                on several GPUs: each takes its part of every batch. Without
+#                                                                GPUs the same with --num_processes; --cpu starts one process.
 #
-# IMAGES holds a folder of pictures for each class, or such folders inside train/ and val/. Pictures that run.json knows
-# by their digest stay on their side of the split. The branches of DMLoRA are one stacked LoRA here: without drops and
-# scalars that is the same function and the same training. There is no linear probe: a new head starts from random numbers.
-# With the recipe's `patience` it validates at most 20 times, ends when so many in a row found nothing better, and keeps the
-# best validated state; without it, it validates before and after and keeps the last.
+# IMAGES holds a folder of pictures for each class, or such folders inside train/ and val/. Pictures that run.json (or RUN)
+# knows by their digest stay on their side of the split and come in Graft's order, so that without augmentation the losses
+# are Graft's but for rounding. The branches of a layer are one LoRA that stacks them; gates and scalars weigh what it adds.
+# There is no linear probe: a new head starts from Graft's random numbers. The result is the best validated state.
 import argparse
+import contextlib
+import functools
 import hashlib
+import itertools
 import json
 import math
 import random
@@ -24,72 +28,73 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model
+from peft.tuners.lora import LoraLayer
 from PIL import Image, ImageOps
 
 HERE = Path(__file__).resolve().parent
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".avif"}
-# Graft's options, from their table: path, default, and why this script does not follow it (None where it does).
+# Graft's options, from their table: path, default, why this script does not follow it, and the values it follows still.
 OPTIONS = {
-    "steps": (None, None),
-    "epochs": (None, None),
-    "patience": (None, None),
-    "batch": (32, None),
-    "learningRate": (0.003, None),
-    "seed": (1, None),
-    "dmlora.branches": (4, None),
-    "dmlora.branchesEnd": (2, None),
-    "dmlora.rank": (4, None),
-    "dmlora.targets": ("all", None),
-    "dmlora.firstBlock": (0, None),
-    "dmlora.dropMode": ("permanent", "The branches that would be left train from the start, as one LoRA: none is dropped."),
-    "dmlora.pairing": ("paired", None),
-    "dmlora.dropWindow.0": (0.1, "The branches that would be left train from the start, as one LoRA: none is dropped."),
-    "dmlora.dropWindow.1": (0.4, "The branches that would be left train from the start, as one LoRA: none is dropped."),
-    "dmlora.dropRate": (0.5, "All branches train in every step, as one LoRA."),
-    "dmlora.dropSpacing": ("even", "The branches that would be left train from the start, as one LoRA: none is dropped."),
-    "dmlora.dropSteps": ("", "The branches that would be left train from the start, as one LoRA: none is dropped."),
-    "dmlora.dropPick": ("random", "The branches that would be left train from the start, as one LoRA: none is dropped."),
-    "dmlora.dropEffect": ("zero", "The branches that would be left train from the start, as one LoRA: none is dropped."),
-    "dmlora.fadeSteps": (20, "The branches that would be left train from the start, as one LoRA: none is dropped."),
-    "dmlora.inputDropout": (0, None),
-    "dmlora.scalars": ("train-then-scale", "A LoRA has no scalar for each layer that could be trained."),
-    "dmlora.scalarShare": ("linear", "A LoRA has no scalar for each layer that could be trained."),
-    "dmlora.stage2": (0.8, "A LoRA has no scalar for each layer that could be trained."),
-    "dmlora.stage2Rate": ("run", "A LoRA has no scalar for each layer that could be trained."),
-    "dmlora.scalarStart": (1, "A LoRA has no scalar for each layer that could be trained."),
-    "dmlora.scaling": ("none", None),
-    "dmlora.alpha": (8, None),
-    "headStart": ("probe", "A new head starts from random numbers; with --adapter it is the adapter’s."),
-    "headRate": (0.1, None),
-    "warmup": (0.1, None),
-    "learningRateFloor": (0.00001, None),
-    "weightDecay": (0.0001, None),
-    "clipNorm": (1, None),
-    "scalarRate": (0.01, "A LoRA has no scalar for each layer that could be trained."),
-    "augment": ("crop+flip", None),
-    "smallestCrop": (0.5, None),
-    "upsideDown": ("no", None),
-    "notMirrored": ("", None),
-    "rotation": (0, None),
-    "colourJitter": (0, None),
-    "blur": (0, "It blurs no picture."),
-    "randomErasing": (0, None),
-    "randAugment": (0, "It has no such operations."),
-    "randAugmentStrength": (0.3, "It has no such operations."),
-    "mixup": (0, None),
-    "cutmix": (0, None),
-    "labelSmoothing": (0, None),
-    "classBalance": ("none", None),
-    "stochasticDepth": (0, "transformers’ ViT has no stochastic depth; in timm it is drop_path_rate."),
-    "memory.budgetMB": (None, "PyTorch takes what it needs: give a smaller --batch."),
-    "memory.float16": ("if-needed", "Use accelerate’s own --mixed_precision."),
-    "memory.arithmetic": ("float32", "Use accelerate’s own --mixed_precision."),
-    "split.validationFraction": (0.2, None),
-    "split.together": ("none", "Pictures that run.json does not know are drawn one by one."),
-    "split.folds": (0, "Pictures that run.json does not know are drawn one by one."),
-    "split.fold": (1, "Pictures that run.json does not know are drawn one by one."),
-    "split.trainPerClass": (None, "All pictures that are given are used."),
-    "split.validationPerClass": (None, "All pictures that are given are used."),
+    "steps": (None, None, []),
+    "epochs": (None, None, []),
+    "patience": (None, None, []),
+    "batch": (32, None, []),
+    "learningRate": (0.003, None, []),
+    "seed": (1, None, []),
+    "dmlora.branches": (4, None, []),
+    "dmlora.branchesEnd": (2, None, []),
+    "dmlora.rank": (4, None, []),
+    "dmlora.targets": ("all", None, []),
+    "dmlora.firstBlock": (0, None, []),
+    "dmlora.dropMode": ("permanent", None, []),
+    "dmlora.pairing": ("paired", "The down matrix of a branch goes with its own up matrix.", ["paired"]),
+    "dmlora.dropWindow.0": (0.1, None, []),
+    "dmlora.dropWindow.1": (0.4, None, []),
+    "dmlora.dropRate": (0.5, None, []),
+    "dmlora.dropSpacing": ("even", None, []),
+    "dmlora.dropSteps": ("", None, []),
+    "dmlora.dropPick": ("random", "Branches are not left out on trial: chance says which leaves.", ["random", "smallest", "alike", "oldest"]),
+    "dmlora.dropEffect": ("zero", None, []),
+    "dmlora.fadeSteps": (20, None, []),
+    "dmlora.inputDropout": (0, None, []),
+    "dmlora.scalars": ("train-then-scale", None, []),
+    "dmlora.scalarShare": ("linear", None, []),
+    "dmlora.stage2": (0.8, None, []),
+    "dmlora.stage2Rate": ("run", None, []),
+    "dmlora.scalarStart": (1, None, []),
+    "dmlora.scaling": ("none", None, []),
+    "dmlora.alpha": (8, None, []),
+    "headStart": ("probe", "A new head starts from Graft’s random numbers; with --checkpoint or --adapter it is theirs.", ["random"]),
+    "headRate": (0.1, None, []),
+    "warmup": (0.1, None, []),
+    "learningRateFloor": (0.00001, None, []),
+    "weightDecay": (0.0001, None, []),
+    "clipNorm": (1, None, []),
+    "scalarRate": (0.01, None, []),
+    "augment": ("crop+flip", None, []),
+    "smallestCrop": (0.5, None, []),
+    "upsideDown": ("no", None, []),
+    "notMirrored": ("", None, []),
+    "rotation": (0, None, []),
+    "colourJitter": (0, None, []),
+    "blur": (0, "It blurs no picture.", [0]),
+    "randomErasing": (0, None, []),
+    "randAugment": (0, "It has no such operations.", [0]),
+    "randAugmentStrength": (0.3, None, []),
+    "mixup": (0, None, []),
+    "cutmix": (0, None, []),
+    "labelSmoothing": (0, None, []),
+    "classBalance": ("none", None, []),
+    "stochasticDepth": (0, "transformers’ ViT has no stochastic depth; in timm it is drop_path_rate.", [0]),
+    "memory.budgetMB": (None, "PyTorch takes what it needs: with --at-once a step takes its batch in parts.", [None]),
+    "memory.float16": ("if-needed", "Use accelerate’s own --mixed_precision.", ["never", "if-needed"]),
+    "memory.arithmetic": ("float32", "Use accelerate’s own --mixed_precision.", ["float32"]),
+    "split.validationFraction": (0.2, None, []),
+    "split.together": ("none", "Pictures that run.json does not know are drawn one by one.", ["none"]),
+    "split.folds": (0, "Pictures that run.json does not know are drawn one by one.", [0]),
+    "split.fold": (1, "Pictures that run.json does not know are drawn one by one.", [1]),
+    "split.trainPerClass": (None, "All pictures that are given are used.", [None]),
+    "split.validationPerClass": (None, "All pictures that are given are used.", [None]),
 }
 # End of options.
 
@@ -99,16 +104,20 @@ SPLITS = {"train": "train", "val": "validation", "valid": "validation", "validat
 def arguments():
     parser = argparse.ArgumentParser(description="Fine-tunes with the recipe of run.json.")
     parser.add_argument("--data", type=Path, required=True, help="folder of class folders, or of train/ and val/")
-    parser.add_argument("--out", type=Path, required=True, help="where adapter/ and merged/ go")
+    parser.add_argument("--out", type=Path, required=True, help="where adapter/, merged/ and log.json go")
     parser.add_argument("--model", help="the original model: a folder or an id on the Hub (default: that of run.json)")
-    parser.add_argument("--adapter", type=Path, help="PEFT adapter to go on from")
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument("--adapter", type=Path, help="PEFT adapter to go on from, as a LoRA")
+    start.add_argument("--checkpoint", type=Path, help="run that Graft saved (.safetensors), to go on where it stands")
     parser.add_argument("--run", type=Path, default=HERE / "run.json")
     parser.add_argument("--steps", type=int, help="optimiser steps (default: the recipe's)")
     parser.add_argument("--epochs", type=float, help="passes over the training images instead")
-    parser.add_argument("--batch", type=int, help="images of a step on each device (default: the recipe's)")
-    parser.add_argument("--rank", type=int, help="rank of the LoRA (default: branches left times their rank)")
+    parser.add_argument("--batch", type=int, help="images of a step, on all devices together (default: the recipe's)")
+    parser.add_argument("--at-once", type=int, help="images at once on a device: more parts of a step, less memory")
+    parser.add_argument("--rank", type=int, help="a plain LoRA of this rank instead of the recipe's branches and scalars")
     parser.add_argument("--seed", type=int)
     parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="another option of the recipe")
+    parser.add_argument("--keep-last", action="store_true", help="the last state is the result, not the best validated one")
     parser.add_argument("--workers", type=int, default=2)
     return parser.parse_args()
 
@@ -116,7 +125,7 @@ def arguments():
 def recipe_of(run, settings):
     """The value of every option by its path: that of --set, else of run.json, else its default."""
     recipe = {}
-    for path, (value, _) in OPTIONS.items():
+    for path, (value, *_) in OPTIONS.items():
         found = run["recipe"]
         for name in path.split("."):
             if isinstance(found, list):
@@ -128,22 +137,121 @@ def recipe_of(run, settings):
         path, _, text = setting.partition("=")
         if path not in OPTIONS:
             raise SystemExit(f"--set: there is no option {path!r}. There are: {', '.join(OPTIONS)}.")
-        if OPTIONS[path][1] is not None:
-            raise SystemExit(f"--set: {path} is not followed here. {OPTIONS[path][1]}")
         try:
             recipe[path] = json.loads(text)
         except json.JSONDecodeError:
             recipe[path] = text
+        why = not_followed(path, recipe[path])
+        if why is not None:
+            raise SystemExit(f"--set: {path} is not followed here. {why}")
     return recipe
 
 
-def not_followed():
-    """Why options are not followed, each reason with its options."""
+def not_followed(path, value):
+    """Why this script does not follow an option's value; None where it does."""
+    _, why, followed = OPTIONS[path]
+    return None if value in followed else why
+
+
+def refusals(recipe):
+    """Why options of a recipe are not followed, each reason with its options."""
     reasons = {}
-    for path, (_, reason) in OPTIONS.items():
-        if reason is not None:
-            reasons.setdefault(reason, []).append(path)
-    return [f"Not followed: {', '.join(paths)}. {reason}" for reason, paths in reasons.items()]
+    for path, value in recipe.items():
+        why = not_followed(path, value)
+        if why is not None:
+            reasons.setdefault(why, []).append(f"{path} = {value}")
+    return [f"Not followed: {', '.join(values)}. {why}" for why, values in reasons.items()]
+
+
+# Graft's random numbers: each is a hash of seed, purpose and two counters, so that the same ones are drawn here.
+PURPOSES = {"order": 2, "branchInit": 3, "headInit": 4, "drop": 5, "gates": 10}
+
+
+def words(seed, purpose, index, i, j=0):
+    """pcg4d (Jarzynski and Olano, "Hash Functions for GPU Rendering", 2020): two of its four uint32 words, as float64."""
+    key = (PURPOSES[purpose] * 0x9E3779B1 + index) % 2**32
+    a, b, c, d = (
+        np.atleast_1d(np.asarray(x, np.int64).astype(np.uint32)) * np.uint32(1664525) + np.uint32(1013904223)
+        for x in np.broadcast_arrays(seed, key, i, j)
+    )
+
+    def mix(a, b, c, d):
+        a = a + b * d
+        b = b + c * a
+        c = c + a * b
+        return a, b, c, d + b * c
+
+    a, b, c, d = mix(*(x ^ (x >> np.uint32(16)) for x in mix(a, b, c, d)))
+    return a.astype(np.float64), b.astype(np.float64)
+
+
+def uniform(seed, purpose, index, i, j=0):
+    return words(seed, purpose, index, i, j)[0] / 2**32
+
+
+def truncated_normal(seed, count):
+    """Standard normal draws within two deviations, by Box and Muller and rejection."""
+    values, left, attempt = np.zeros(count), np.arange(count), 0
+    while len(left) > 0:
+        a, b = words(seed, "headInit", 0, left, attempt)
+        drawn = np.sqrt(-2 * np.log((a + 1) / (2**32 + 1))) * np.cos(2 * np.pi * b / 2**32)
+        values[left] = drawn
+        left, attempt = left[np.abs(drawn) > 2], attempt + 1
+    return values
+
+
+@functools.lru_cache(maxsize=4)
+def epoch_order(count, epoch, seed):
+    """The permutation in which an epoch visits the training pictures, by Fisher and Yates."""
+    order = list(range(count))
+    places = np.arange(count)
+    picks = np.floor(uniform(seed, "order", 0, epoch, places) * (places + 1)).astype(int)
+    for i in range(count - 1, 0, -1):
+        order[i], order[picks[i]] = order[picks[i]], order[i]
+    return order
+
+
+def batch_of(count, batch, step, seed):
+    """The pictures of the 0-based step: one that reaches the end of an epoch goes on in the next."""
+    return [epoch_order(count, at // count, seed)[at % count] for at in range(step * batch, (step + 1) * batch)]
+
+
+def read_checkpoint(path):
+    """(facts, state, tensors by name) of a run that Graft saved: one safetensors file, its JSON in the metadata."""
+    data = bytearray(path.read_bytes())
+    begin = b'{"__metadata__":{"format":"pt","sha256":"'
+    at = 8 + len(begin)
+    if data[8:at] != begin:
+        raise SystemExit(f"{path} is no run that Graft saved: save one in the app, under Runs.")
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    facts = header.pop("__metadata__")
+    data[at : at + 64] = b"0" * 64
+    if hashlib.sha256(data).hexdigest() != facts["sha256"]:
+        raise SystemExit(f"{path} is damaged: its bytes are not those that were written. Take another copy of it.")
+    if facts["graft_checkpoint"] not in ("1", "2"):
+        raise SystemExit(f"{path} is of a later Graft: take the continue.py that this one exports.")
+    numbers = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf, "-0": -0.0}
+    run = json.loads(facts["run"], object_hook=lambda o: numbers[o["$"]] if set(o) == {"$"} else o)
+    types = {"F32": np.float32, "I32": np.int32, "U8": np.uint8}
+    tensors = {}
+    for name, entry in header.items():
+        first, last = (8 + length + offset for offset in entry["data_offsets"])
+        tensors[name] = np.frombuffer(data[first:last], types[entry["dtype"]]).reshape(entry["shape"])
+    return run["facts"], run["state"], tensors
+
+
+def with_checkpoint(run, facts, tensors):
+    """run.json's model beside recipe, plan and pictures of a saved run."""
+    if facts["model"]["sha256"] != run["model"]["sha256"]:
+        raise SystemExit("The saved run trained another model than that of run.json: give --run of an export of its own model.")
+    images, at = facts["images"], 0
+    data = {"classes": images["classes"]}
+    for split in ("train", "validation", "test"):
+        rows = range(at, at + images["counts"][split])
+        data[split] = [{"class": int(tensors["images/label"][i]), "sha256": tensors["images/sha256"][i].tobytes().hex()} for i in rows]
+        at = rows.stop
+    return {**run, "recipe": facts["recipe"], "plan": facts["plan"], "data": data}
 
 
 def labelled_files(root, classes):
@@ -161,13 +269,19 @@ def labelled_files(root, classes):
 
 
 def split_files(files, run, recipe, seed):
-    """Training and validation pictures: by folder, else by the digests of run.json, else a seeded draw."""
-    recorded = {image["sha256"]: name for name in ("train", "validation", "test") for image in run["data"][name]}
+    """Training and validation pictures: by folder, else by the digests of run.json, else a seeded draw. Pictures that
+    run.json knows come first, in its order."""
+    recorded = {
+        image["sha256"]: (at, name)
+        for name in ("train", "validation", "test")
+        for at, image in enumerate(run["data"][name])
+    }
     train, validation, unknown = [], [], []
     for path, label, split in files:
-        split = split or recorded.get(hashlib.sha256(path.read_bytes()).hexdigest())
+        at, known = recorded.get(hashlib.sha256(path.read_bytes()).hexdigest(), (math.inf, None))
+        split = split or known
         if split != "test":
-            {"train": train, "validation": validation}.get(split, unknown).append((path, label))
+            {"train": train, "validation": validation}.get(split, unknown).append((at, path, label))
     if not validation:
         share = recipe["split.validationFraction"]
         random.Random(seed).shuffle(unknown)
@@ -176,7 +290,8 @@ def split_files(files, run, recipe, seed):
     train += unknown
     if not train or not validation:
         raise SystemExit("Training and validation need one picture at least each.")
-    return train, validation
+    in_turn = lambda listed: [(path, label) for _, path, label in sorted(listed, key=lambda one: one[0])]
+    return in_turn(train), in_turn(validation)
 
 
 def grey_of_8_bits(grey, window):
@@ -377,7 +492,8 @@ def mixed(pixels, recipe):
 
 
 def load_base(run, source):
-    """The original model with a head for the run's classes, and the names of its linears by Graft's words."""
+    """The original model with a head for the run's classes, the names of its linears by Graft's words, those of its heads,
+    and whether it brought the head along."""
     classes = run["data"]["classes"]
     if run["model"]["library"] == "timm":
         import timm
@@ -385,10 +501,12 @@ def load_base(run, source):
         name = f"local-dir:{source}" if Path(source).is_dir() else f"hf-hub:{source}"
         model = timm.create_model(name, pretrained=True, num_classes=len(classes))
         names = {"q": "attn.qkv", "k": "attn.qkv", "v": "attn.qkv", "proj": "attn.proj", "fc1": "mlp.fc1", "fc2": "mlp.fc2"}
-        return model, names, ["head"]
-    from transformers import AutoModelForImageClassification
+        return model, names, [name for name in ("head", "head_dist") if hasattr(model, name)], False
+    import transformers
 
-    model = AutoModelForImageClassification.from_pretrained(
+    labels = list(transformers.AutoConfig.from_pretrained(source).id2label.values())
+    # A distilled DeiT has two heads in a class of its own.
+    model = getattr(transformers, run["model"]["baseClass"]["name"]).from_pretrained(
         source,
         num_labels=len(classes),
         id2label=dict(enumerate(classes)),
@@ -408,53 +526,508 @@ def load_base(run, source):
         "fc2": pick("fc2", "output.dense"),
     }
     heads = [name for name, _ in model.named_children() if name.endswith("classifier")]
-    return model, names, heads
+    return model, names, heads, labels == classes
 
 
-def adapted(run, recipe, model, names, heads, args):
-    """The model with a LoRA beside the recipe's linears, and its head trained along."""
-    if args.adapter is not None:
-        config = PeftConfig.from_pretrained(args.adapter)
-        config.lora_dropout = recipe["dmlora.inputDropout"]
-        return PeftModel.from_pretrained(model, args.adapter, is_trainable=True, config=config)
-    left = recipe["dmlora.branchesEnd" if recipe["dmlora.dropMode"] == "permanent" else "dmlora.branches"]
-    # Crossed branches are one LoRA of the rank of one branch.
-    branches = 1 if recipe["dmlora.pairing"] == "crossed" else left
-    rank = args.rank or branches * recipe["dmlora.rank"]
-    sets = {"qv": "qv", "qkv": "qkv", "qkv+proj": ["q", "k", "v", "proj"]}
-    targets = sets.get(recipe["dmlora.targets"], list(names))
+TARGETS = {"qv": ["q", "v"], "qkv": ["q", "k", "v"], "qkv+proj": ["q", "k", "v", "proj"], "all": ["q", "k", "v", "proj", "fc1", "fc2"]}
+
+
+def lora_layers(model):
+    return [(name, layer) for name, layer in model.named_modules() if isinstance(layer, LoraLayer)]
+
+
+def pattern_of(recipe, run, names):
+    """The names of the linears that get branches. As a regular expression for the whole name: "output.dense" alone would
+    also match "attention.output.dense"."""
     blocks = "|".join(str(block) for block in range(recipe["dmlora.firstBlock"], run["model"]["config"]["depth"]))
-    linears = sorted({names[target] for target in targets})
-    # A regular expression for the whole name: "output.dense" alone would also match "attention.output.dense".
-    ends = "|".join(linear.replace(".", "[.]") for linear in linears)
-    pattern = rf".*\.(layers?|blocks)\.({blocks})\.(.*\.)?({ends})"
-    # Graft scales by the rank of one branch, PEFT by that of all of them together: the same factor.
-    scaling, share = recipe["dmlora.scaling"], rank / recipe["dmlora.rank"]
-    alpha = {
-        "none": rank,
-        "lora": recipe["dmlora.alpha"] * share,
-        "rslora": recipe["dmlora.alpha"] * math.sqrt(share),
-    }[scaling]
-    config = LoraConfig(
-        r=rank,
-        lora_alpha=alpha,
-        use_rslora=scaling == "rslora",
-        target_modules=pattern,
-        modules_to_save=heads,
-        lora_dropout=recipe["dmlora.inputDropout"],  # unlike in Graft, q, k and v each have a mask of their own
-    )
-    if run["model"]["library"] == "timm":
-        config.target_modules = pattern.replace(r".*\.(layers?|blocks)", r"(.*\.)?blocks", 1)
-    return get_peft_model(model, config)
+    ends = "|".join(sorted({names[target].replace(".", "[.]") for target in TARGETS[recipe["dmlora.targets"]]}))
+    inner = r"(.*\.)?blocks" if run["model"]["library"] == "timm" else r".*\.(layers?|blocks)"
+    return rf"{inner}\.({blocks})\.(.*\.)?({ends})"
 
 
-def rate(step, steps, recipe):
+class Stack:
+    """The branches of one LoRA layer, stacked: column by column, which scalar and gate weigh it, and whether it learns."""
+
+    def __init__(self, branches, layer, parts):
+        columns = len(parts) * branches.width
+        self.branches, self.layer, self.parts = branches, layer, parts
+        self.open, self.fixed = torch.zeros(columns), torch.zeros(columns)
+        self.drawn = None  # the gates of one training step, where they are drawn anew for each
+        self.learns = torch.zeros(columns, dtype=torch.bool)
+        self.scalar = torch.tensor([parts[i // branches.width].scalar for i in range(columns)])
+        self.absorbed = None  # what does not learn any more, as it has to stay: A and B
+        self.A, self.B = layer.lora_A["default"].weight, layer.lora_B["default"].weight
+        layer.lora_A["default"].register_forward_hook(lambda module, _, out: out * self.weights(module.training).to(out))
+
+    def weights(self, in_step=False):
+        """s g of each column; of what the frozen weight absorbed, what they were then."""
+        open = self.open if self.drawn is None or not in_step else self.drawn
+        s = self.branches.model.scalars
+        return s[self.scalar.to(s.device)] * open.to(s.device) + self.fixed.to(s.device)
+
+    def mask(self):
+        """Takes from the gradients what does not learn: columns that left, and in a fused linear the rows of others."""
+        for grad, dim in ((self.A.grad, 0), (self.B.grad, 1)):
+            if grad is not None and not bool(self.learns.all()):
+                grad.index_fill_(dim, (~self.learns).nonzero().flatten().to(grad.device), 0)
+        if self.B.grad is not None and self.parts[0].rows is not None:
+            kept = torch.zeros_like(self.B.grad)
+            for part in self.parts:
+                kept[part.rows, part.columns] = 1
+            self.B.grad *= kept
+
+    def hold(self):
+        """Puts back what weight decay took from what has been absorbed."""
+        if self.absorbed is not None:
+            held = self.fixed.ne(0).to(self.A.device)
+            A, B = (each.to(self.A.device) for each in self.absorbed)
+            self.A.data[held], self.B.data[:, held] = A[held], B[:, held]
+
+
+class Module:
+    """One adapted linear in Graft's sense: its branches are columns of a stack."""
+
+    def __init__(self, name, at, position, part, scalar, rows, width):
+        self.name, self.at, self.position, self.scalar, self.rows = name, at, position, scalar, rows
+        self.columns = slice(part * width, (part + 1) * width)
+        self.live, self.fading, self.stack = [], {}, None
+
+    def place(self, branch, rank):
+        """Columns of a branch."""
+        begin = self.columns.start + self.slots.index(branch) * rank
+        return slice(begin, begin + rank)
+
+    def pair(self, branch, rank):
+        """A [rank, in] and B [out, rank] of a branch, as views of the stack."""
+        at = self.place(branch, rank)
+        B = self.stack.B.data if self.rows is None else self.stack.B.data[self.rows]
+        return self.stack.A.data[at], B[:, at]
+
+
+class Adapted:
+    """A model with a LoRA beside its linears and its head trained along: what Graft's branches and a foreign adapter share."""
+
+    def __init__(self, model, heads):
+        self.model, self.heads, self.stacks = model, heads, []
+
+    def head(self):
+        """The head's linears that train: one, or the two of a distilled model, whose logits are averaged."""
+        names = [f".{head}.modules_to_save.default" for head in self.heads]
+        return [module for end in names for name, module in self.model.named_modules() if name.endswith(end)]
+
+    def clip(self, trained, most):
+        """Clips the gradient to a length, where two averaged heads count as the one that Graft has: half of each."""
+        first, *others = self.head()
+        for part in (first, *others):
+            for parameter in part.parameters():
+                parameter.grad *= len(others) + 1
+        again = {id(part.bias) for part in others}
+        norms = [p.grad.norm() for p in trained if p.grad is not None and id(p) not in again]
+        factor = torch.clamp(most / (torch.stack(norms).norm() + 1e-6), max=1)
+        for parameter in trained:
+            if parameter.grad is not None:
+                parameter.grad *= factor
+
+    def lora(self):
+        """A and B of every layer."""
+        return [half["default"].weight for _, layer in lora_layers(self.model) for half in (layer.lora_A, layer.lora_B)]
+
+    def copied(self):
+        """All that a result is made of."""
+        values = [p.detach().clone() for p in self.model.parameters() if p.requires_grad]
+        return values, [(stack.open.clone(), stack.fixed.clone()) for stack in self.stacks]
+
+    def restore(self, copied):
+        with torch.no_grad():
+            for parameter, value in zip((p for p in self.model.parameters() if p.requires_grad), copied[0]):
+                parameter.copy_(value)
+        for stack, (open, fixed) in zip(self.stacks, copied[1]):
+            stack.open, stack.fixed = open, fixed
+
+    def due(self, step, steps, done, optimiser):
+        return done
+
+    def gates(self, step, steps, stage):
+        pass
+
+    def scalars(self):
+        return {}
+
+    def mask(self):
+        pass
+
+    def hold(self):
+        pass
+
+    def as_lora(self):
+        return self.model
+
+
+def from_peft(recipe, model, heads, folder):
+    """An exported PEFT adapter that learns on."""
+    config = PeftConfig.from_pretrained(folder)
+    config.lora_dropout = recipe["dmlora.inputDropout"]
+    return Adapted(PeftModel.from_pretrained(model, folder, is_trainable=True, config=config), heads)
+
+
+class Branches(Adapted):
+    """The branches of all layers beside their model, and what happens to them: gates, drops, stages."""
+
+    def __init__(self, run, recipe, model, names, heads, own_head, saved):
+        self.recipe, self.saved, self.seed = recipe, saved, recipe["seed"]
+        self.rank = recipe["dmlora.rank"]
+        state = None if saved is None else saved[0]["adapter"]
+        kept = {} if state is None else {module["name"]: module for module in state["modules"]}
+        beside = 0
+        if kept:
+            first = next(iter(kept.values()))
+            count = len(first["branches"])
+            if first.get("absorbed"):
+                beside = saved[1][f"adapter/{first['name']}.absorbed.A"].shape[0]
+        else:
+            count = recipe["dmlora.branches"]
+        self.width = count * self.rank + beside
+        divisor = {"lora": self.rank, "rslora": math.sqrt(self.rank)}.get(recipe["dmlora.scaling"])
+        self.factor = 1 if divisor is None else recipe["dmlora.alpha"] / divisor
+        targets = TARGETS[recipe["dmlora.targets"]]
+        self.fused = run["model"]["library"] == "timm" and [t for t in "qkv" if t in targets]
+        config = LoraConfig(
+            r=self.width,
+            lora_alpha=self.factor * self.width,
+            target_modules=pattern_of(recipe, run, names),
+            modules_to_save=heads,
+            lora_dropout=recipe["dmlora.inputDropout"],  # unlike in Graft, q, k and v each have a mask of their own
+        )
+        self.patterns(config, self.width)
+        super().__init__(get_peft_model(model, config), heads)
+        self.modules = self.found(names, targets, run["model"]["config"]["dim"])
+        count_of = {"linear": len(self.modules), "block": run["model"]["config"]["depth"], "all": 1}
+        s = torch.full((count_of[recipe["dmlora.scalarShare"]],), float(recipe["dmlora.scalarStart"]))
+        self.model.register_parameter("scalars", torch.nn.Parameter(s, requires_grad=recipe["dmlora.scalars"] != "off"))
+        for layer, parts in self.layers:
+            stack = Stack(self, layer, parts)
+            self.stacks.append(stack)
+            for part in parts:
+                part.stack = stack
+        self.begin(list(range(count)))
+        if saved is not None and saved[0]["probe"] is not None:
+            self.begin_head(saved[1]["probe/head.weight"], saved[1]["probe/head.bias"])
+        elif not own_head:
+            self.begin_head()
+        self.first_head = [p.detach().clone() for part in self.head() for p in part.parameters()]
+        if saved is not None:
+            self.load(kept, saved[1])
+
+    def patterns(self, config, width):
+        """A fused linear has the columns of all its parts."""
+        if self.fused and len(self.fused) > 1:
+            config.rank_pattern = {"qkv": len(self.fused) * width}
+            config.alpha_pattern = {"qkv": self.factor * len(self.fused) * width}
+
+    def found(self, names, targets, dim):
+        """The modules in Graft's order, and the layers with those in them."""
+        by_name, self.layers = {}, []
+        for name, layer in lora_layers(self.model):
+            block, rest = re.search(r"\.(?:layers?|blocks)\.(\d+)\.(.*)$", f".{name}").groups()
+            here = [t for t in targets if f".{rest}".endswith(f".{names[t]}")]
+            longest = max(len(names[t]) for t in here)
+            parts = []
+            for part, target in enumerate(t for t in here if len(names[t]) == longest):
+                rows = slice("qkv".index(target) * dim, ("qkv".index(target) + 1) * dim) if self.fused and target in "qkv" else None
+                position = int(block) * len(targets) + targets.index(target)
+                parts.append(Module(f"blocks.{block}.{target}", 0, position, part, 0, rows, self.width))
+                by_name[position] = parts[-1]
+            self.layers.append((layer, parts))
+        modules = [by_name[position] for position in sorted(by_name)]
+        share = self.recipe["dmlora.scalarShare"]
+        for at, module in enumerate(modules):
+            module.at = at
+            module.scalar = {"linear": at, "block": module.position // len(targets), "all": 0}[share]
+        return modules
+
+    def begin(self, live):
+        """The branches `live` as Graft draws them, and B zero."""
+        for stack in self.stacks:
+            for tensor in (stack.A.data, stack.B.data, stack.open, stack.fixed):
+                tensor.zero_()
+            stack.learns[:], stack.absorbed = False, None
+        for module in self.modules:
+            if not module.live:
+                module.slots = module.live = list(live)
+            for branch in module.live:
+                A, _ = module.pair(branch, self.rank)
+                drawn = uniform(self.seed, "branchInit", module.position * 16 + branch, np.arange(A.numel()))
+                A.copy_(torch.from_numpy(((2 * drawn - 1) / math.sqrt(A.shape[1])).astype(np.float32).reshape(A.shape)))
+                at = module.place(branch, self.rank)
+                module.stack.open[at], module.stack.learns[at] = 1, True
+
+    def begin_again(self):
+        """Stage 2 of scale-then-retrain: the branches that live and the head as they began, beside the scalars of now."""
+        self.begin(None)
+        with torch.no_grad():
+            for p, value in zip((p for part in self.head() for p in part.parameters()), self.first_head):
+                p.copy_(value)
+
+    def begin_head(self, weight=None, bias=None):
+        """The head: [classes, inputs] and [classes], or Graft's random numbers. Two heads are averaged: each has its half, doubled."""
+        parts = self.head()
+        rows, columns = parts[0].weight.shape
+        if weight is None:
+            drawn = 0.02 * truncated_normal(self.seed, rows * columns * len(parts))
+            weight, bias = drawn.reshape(rows, -1).astype(np.float32), np.zeros(rows, np.float32)
+        for i, part in enumerate(parts):
+            half = weight[:, i * columns : (i + 1) * columns] * len(parts)
+            part.weight.data.copy_(torch.from_numpy(half))
+            part.bias.data.copy_(torch.from_numpy(bias.copy()))
+
+    def load(self, kept, tensors):
+        """The values of a saved run."""
+        for module in self.modules:
+            told = kept[module.name]
+            module.slots = module.live = list(told["branches"])
+            module.fading = {one["index"]: (one["from"], one["until"]) for one in told.get("fading", [])}
+            gates = {one["index"]: one["gate"] for one in told.get("fading", [])}
+            self.model.scalars.data[module.scalar] = told["scalar"]
+            for branch in module.live:
+                for own, word in zip(module.pair(branch, self.rank), "AB"):
+                    own.copy_(torch.from_numpy(tensors[f"adapter/{module.name}.{word}.{branch}"].copy()))
+                module.stack.open[module.place(branch, self.rank)] = gates.get(branch, 1)
+            if told.get("absorbed"):
+                A, B = (torch.from_numpy(tensors[f"adapter/{module.name}.absorbed.{word}"].copy()) for word in "AB")
+                at = slice(module.columns.start + len(module.live) * self.rank, module.columns.stop)
+                module.stack.A.data[at] = A
+                (module.stack.B.data if module.rows is None else module.stack.B.data[module.rows])[:, at] = B
+                self.absorb(module.stack, at, 1 / self.factor)
+        self.begin_head(tensors["adapter/head.weight"], tensors["adapter/head.bias"])
+
+    def absorb(self, stack, at, weight):
+        stack.open[at], stack.fixed[at], stack.learns[at] = 0, weight, False
+        stack.absorbed = (stack.A.data.clone(), stack.B.data.clone())
+
+    def moments(self, optimiser):
+        """Adam's moments of a saved run, those of the branches stacked as these are."""
+        state, tensors = self.saved
+        steps = dict(state["adapter"]["moments"])
+
+        def give(parameter, told, put):
+            """`told`: names of the parts of a parameter; `put` writes the values of one."""
+            counts = {steps[name] for name in told if name in steps}
+            if not counts:
+                return
+            both = {kind: torch.zeros_like(parameter) for kind in "mv"}
+            for name in told:
+                for kind in "mv":
+                    put(both[kind], name, torch.from_numpy(tensors[f"adapter/{kind}/{name}"].copy()))
+            optimiser.state[parameter] = {"step": torch.tensor(float(max(counts))), "exp_avg": both["m"], "exp_avg_sq": both["v"]}
+
+        for stack in self.stacks:
+            for word, parameter in (("A", stack.A), ("B", stack.B)):
+                where = {f"{m.name}.{word}.{k}": (m, m.place(k, self.rank)) for m in stack.parts for k in m.live}
+
+                def put(whole, name, values, where=where, word=word):
+                    module, at = where[name]
+                    rows = whole if module.rows is None else whole[module.rows]
+                    part = whole[at] if word == "A" else rows[:, at]
+                    part.copy_(values.reshape(part.shape))
+
+                give(parameter, list(where), put)
+        parts = self.head()
+        for i, part in enumerate(parts):
+            columns = part.weight.shape[1]
+
+            def half(whole, _, values, i=i, columns=columns):
+                whole.copy_(values.reshape(len(whole), -1)[:, i * columns : (i + 1) * columns])
+
+            give(part.weight, ["head.weight"], half)
+            give(part.bias, ["head.bias"], lambda whole, _, values: whole.copy_(values))
+        owner = {m.scalar: m for m in self.modules}
+        name_of = {"linear": lambda m: f"{m.name}.s", "block": lambda m: f"{m.name.rsplit('.', 1)[0]}.s", "all": lambda m: "all.s"}
+        called = {name_of[self.recipe["dmlora.scalarShare"]](m): at for at, m in owner.items()}
+
+        def scalar(whole, name, values):
+            whole[called[name]] = values[0]
+
+        give(self.model.scalars, [name for name in called if name in steps], scalar)
+
+    def gates(self, step, steps, stage):
+        """Sets the gates of a training step: of what fades, and in stage 1 what chance leaves out of it."""
+        for module in self.modules:
+            for branch, (begin, until) in module.fading.items():
+                module.stack.open[module.place(branch, self.rank)] = min(1, max(0, (until - step) / (until - begin)))
+        rate = drop_rate(self.recipe, step, steps) if stage == 1 else 0
+        for stack in self.stacks:
+            stack.drawn = None if rate == 0 else torch.zeros_like(stack.open)
+        for module in self.modules if rate > 0 else []:
+            gate = (1 - rate ** len(module.live)) / (1 - rate)
+            for attempt in itertools.count():
+                draws = [uniform(self.seed, "gates", module.at * 16 + branch, step, attempt)[0] for branch in module.live]
+                if max(draws) >= rate:
+                    break
+            for branch, draw in zip(module.live, draws):
+                module.stack.drawn[module.place(branch, self.rank)] = gate if draw >= rate else 0
+
+    def leaver(self, module, event):
+        """The branch that leaves a module: of those that do not fade yet, or the one that chance drew."""
+        pick = self.recipe["dmlora.dropPick"]
+        free = [branch for branch in module.live if branch not in module.fading]
+        if pick == "oldest":
+            return free[0]
+        if pick in ("smallest", "alike"):
+            updates = [(B @ A).double().flatten() for A, B in (module.pair(branch, self.rank) for branch in free)]
+            sizes = [update.norm().item() for update in updates]
+            pairs = [(a, b) for b in range(len(free)) for a in range(b)]
+            if pick == "alike" and pairs and min(sizes) > 0:
+                alike = lambda pair: abs((updates[pair[0]] @ updates[pair[1]]).item()) / (sizes[pair[0]] * sizes[pair[1]])
+                return free[min(max(pairs, key=alike), key=lambda i: sizes[i])]
+            return free[sizes.index(min(sizes))]
+        left = list(range(self.recipe["dmlora.branches"]))
+        for earlier in range(event + 1):
+            drawn = uniform(self.seed, "drop", module.at, earlier)[0]
+            gone = left.pop(int(drawn * len(left)))
+        return gone
+
+    def drop(self, event, optimiser):
+        """One branch of every module leaves."""
+        effect = self.recipe["dmlora.dropEffect"]
+        for module in self.modules:
+            faded = sorted(module.fading, key=lambda branch: module.fading[branch][1])
+            gone = faded[0] if faded else self.leaver(module, event)
+            stack, at = module.stack, module.place(gone, self.rank)
+            module.fading.pop(gone, None)
+            survivors = [branch for branch in module.live if branch != gone]
+            if effect == "svd-fold":
+                self.fold(module, survivors)
+            if effect == "absorb":
+                self.absorb(stack, at, self.model.scalars[module.scalar].item())
+            else:
+                for tensor in module.pair(gone, self.rank):
+                    tensor.zero_()
+                stack.open[at], stack.learns[at] = 0, False
+            for parameter, dim in ((stack.A, 0), (stack.B, 1)):
+                if effect == "svd-fold":
+                    optimiser.state.pop(parameter, None)
+                elif parameter in optimiser.state:
+                    for kind in ("exp_avg", "exp_avg_sq"):
+                        optimiser.state[parameter][kind].narrow(dim, at.start, self.rank).zero_()
+            module.live = survivors
+
+    def fold(self, module, survivors):
+        """The survivors take over what all branches add, as well as their ranks allow (Eckart and Young, 1936)."""
+        pairs = [module.pair(branch, self.rank) for branch in module.live]
+        update = sum(B.double() @ A.double() for A, B in pairs)
+        U, S, V = torch.linalg.svd(update, full_matrices=False)
+        for i, branch in enumerate(survivors):
+            take = slice(i * self.rank, (i + 1) * self.rank)
+            down, up = S[take].sqrt()[:, None] * V[take], U[:, take] * S[take].sqrt()
+            sign = torch.gather(down, 1, down.abs().argmax(1, keepdim=True)).sign()
+            A, B = module.pair(branch, self.rank)
+            A.copy_(down * sign)
+            B.copy_(up * sign.T)
+
+    def due(self, step, steps, done, optimiser):
+        """Everything of the plan that is due before a 0-based step; the number of events that are done then."""
+        events = drop_times(self.recipe, steps)
+        while True:
+            fading = max((len(module.fading) for module in self.modules), default=0)
+            if done + fading < len(events):
+                begin, end = events[done + fading]
+                if begin < end and begin <= step:
+                    for module in self.modules:
+                        module.fading[self.leaver(module, done + fading)] = (begin, end)
+                    continue
+            if done == len(events) or events[done][1] > step:
+                return done
+            self.drop(done, optimiser)
+            done += 1
+
+    def mask(self):
+        for stack in self.stacks:
+            stack.mask()
+
+    def hold(self):
+        for stack in self.stacks:
+            stack.hold()
+
+    def scalars(self):
+        return {module.name: self.model.scalars[module.scalar].item() for module in self.modules}
+
+    def as_lora(self):
+        """Folds gates and scalars into B and takes out what left: a stock LoRA, for peft to save and to merge."""
+        config = self.model.peft_config["default"]
+        weights = [stack.weights().detach() for stack in self.stacks]
+        counts = {int(weight.ne(0).sum()) // len(stack.parts) for weight, stack in zip(weights, self.stacks)}
+        for weight, stack in zip(weights, self.stacks):
+            A, B = stack.layer.lora_A["default"], stack.layer.lora_B["default"]
+            A._forward_hooks.clear()
+            keep = weight.ne(0) if len(counts) == 1 else torch.ones_like(weight, dtype=torch.bool)
+            A.weight = torch.nn.Parameter(stack.A.data[keep].clone())
+            B.weight = torch.nn.Parameter((stack.B.data * weight)[:, keep].clone())
+            A.out_features = B.in_features = stack.layer.r["default"] = int(keep.sum())
+        config.r = counts.pop() if len(counts) == 1 else self.width
+        config.lora_alpha = self.factor * config.r
+        self.patterns(config, config.r)
+        del self.model._parameters["scalars"]
+        return self.model
+
+
+def drop_rate(recipe, step, steps):
+    """How likely a branch is left out of a 0-based step of stage 1."""
+    rate, begin, end = (recipe[f"dmlora.{name}"] for name in ("dropRate", "dropWindow.0", "dropWindow.1"))
+    done = step / steps
+    share = min(1, max(0, (done - begin) / (end - begin))) if end > begin else float(done >= begin)
+    return {"stochastic": rate * share, "annealed": rate * (1 - share), "constant": rate}.get(recipe["dmlora.dropMode"], 0)
+
+
+def rounded(value):
+    return math.floor(value + 0.5)
+
+
+def stage2_step(recipe, steps):
+    staged = recipe["dmlora.scalars"] in ("train-then-scale", "scale-then-retrain")
+    return rounded(recipe["dmlora.stage2"] * steps) if staged else steps
+
+
+def drop_times(recipe, steps):
+    """(begin, step) of every drop: when it begins to fade, and the number of done steps at which it leaves."""
+    if recipe["dmlora.dropMode"] != "permanent":
+        return []
+    count = recipe["dmlora.branches"] - recipe["dmlora.branchesEnd"]
+    first, last = recipe["dmlora.dropWindow.0"], recipe["dmlora.dropWindow.1"]
+    spacing = recipe["dmlora.dropSpacing"]
+    if spacing == "steps":
+        texts = [text.strip() for text in recipe["dmlora.dropSteps"].split(",") if text.strip()][:count]
+        places = [float(text[:-1]) / 100 * steps if text.endswith("%") else float(text) for text in texts]
+    elif count == 1:
+        places = [(first + last) / 2 * steps]
+    else:
+        share = (lambda i: math.acos(1 - 2 * i / (count - 1)) / math.pi) if spacing == "cosine" else (lambda i: i / (count - 1))
+        places = [(first + (last - first) * share(i)) * steps for i in range(count)]
+    fade = recipe["dmlora.fadeSteps"] if recipe["dmlora.dropEffect"] == "fade" else 0
+    stage2, times = stage2_step(recipe, steps), []
+    for place in places:
+        begin = min(max(1, rounded(place)), max(1, steps - 1))
+        latest = min(stage2 if begin < stage2 else steps, steps - 1)
+        times.append((begin, max(begin, min(begin + fade, latest))))
+    return times
+
+
+def schedule(recipe, steps, step):
     """Learning rate of the 0-based step: linear warm-up to the peak, then a cosine to the floor."""
-    peak, warmup = recipe["learningRate"], max(1, round(recipe["warmup"] * steps))
+    peak, warmup = recipe["learningRate"], max(1, rounded(recipe["warmup"] * steps))
     floor = min(peak, recipe["learningRateFloor"])
     if step + 1 <= warmup:
         return peak * (step + 1) / warmup
     return floor + (peak - floor) * 0.5 * (1 + math.cos(math.pi * (step + 1 - warmup) / (steps - warmup)))
+
+
+def rates(recipe, steps, stage2, step):
+    """The rates of branches and scalars: one schedule over the run, or one over each stage."""
+    after = recipe["dmlora.scalars"] == "train-then-scale"
+    first = recipe["dmlora.scalars"] == "scale-then-retrain"
+    second = first or (after and recipe["dmlora.stage2Rate"] == "own")
+    begin, end = (0, stage2 if first else steps) if step < stage2 else (stage2 if second else 0, steps)
+    rate = schedule(recipe, end - begin, step - begin)
+    return rate, recipe["scalarRate"] if after and not second else recipe["scalarRate"] * rate / recipe["learningRate"]
 
 
 def logits_of(model, pixels):
@@ -494,104 +1067,192 @@ def evaluate(accelerator, model, loader):
 
 
 def validation_steps(steps, steps_per_epoch, most=20):
-    """The ends of epochs, thinned evenly to `most`, and the last step: where Graft validates."""
-    every = math.ceil(max(1, steps // steps_per_epoch) / most)
-    return {steps, *range(every * steps_per_epoch, steps, every * steps_per_epoch)}
+    """The numbers of done steps at which Graft validates: 0, the ends of epochs, thinned evenly to `most`, and the last."""
+    every = math.ceil(max(1, math.floor(steps / steps_per_epoch)) / most)
+    ends = (epoch * steps_per_epoch for epoch in range(every, math.ceil(steps / steps_per_epoch) + 1, every))
+    return {0, steps, *(max(1, rounded(end)) for end in ends if end < steps)}
+
+
+class Batches:
+    """The pictures of this process in each step: its part of a batch that all processes have together."""
+
+    def __init__(self, count, batch, steps, seed, accelerator):
+        self.count, self.batch, self.steps, self.seed = count, batch, steps, seed
+        self.first, self.apart = accelerator.process_index, accelerator.num_processes
+
+    def __len__(self):
+        return len(self.steps)
+
+    def __iter__(self):
+        for step in self.steps:
+            yield batch_of(self.count, self.batch, step, self.seed)[self.first :: self.apart]
+
+
+def optimiser_of(branches, recipe, head_share, stage):
+    """(AdamW, what it trains): branches, head and scalars as the stage has it. Two heads that are averaged learn twice as
+    fast and decay half as fast: what they are the average of moves as one head would."""
+    mode, head, decay = recipe["dmlora.scalars"], branches.head(), recipe["weightDecay"]
+    alone = mode == "train-then-scale" and stage == 2
+    together = mode == "joint" or (mode == "scale-then-retrain" and stage == 1)
+    groups = [
+        {"params": [part.weight for part in head], "share": head_share * len(head), "weight_decay": decay / len(head)},
+        {"params": [part.bias for part in head], "share": head_share, "weight_decay": 0.0},
+    ]
+    if not alone:
+        groups.append({"params": branches.lora(), "share": 1.0, "weight_decay": decay})
+    if alone or together:
+        groups.append({"params": [branches.model.scalars], "share": None, "weight_decay": 0.0})
+    return torch.optim.AdamW(groups, lr=recipe["learningRate"]), [p for group in groups for p in group["params"]]
 
 
 def main():
     args = arguments()
     run = json.loads(args.run.read_text(encoding="utf-8"))
+    saved, stands = None, None
+    if args.checkpoint is not None:
+        facts, stands, tensors = read_checkpoint(args.checkpoint)
+        run, saved = with_checkpoint(run, facts, tensors), (stands, tensors)
     recipe, classes = recipe_of(run, args.set), run["data"]["classes"]
-    seed = recipe["seed"] if args.seed is None else args.seed
+    if args.seed is not None:
+        recipe["seed"] = args.seed
+    if args.rank is not None:
+        recipe |= {"dmlora.branches": 1, "dmlora.rank": args.rank, "dmlora.dropMode": "none", "dmlora.scalars": "off"}
+    ended = stands is not None and stands["verdict"] is not None
+    if ended or args.adapter is not None:
+        recipe |= {"dmlora.dropMode": "none", "dmlora.scalars": "off"}
+    seed = recipe["seed"]
     set_seed(seed)
     source = args.model or run["model"]["origin"]["hubId"]
     if source is None:
         raise SystemExit("run.json knows no id of the original model: give its folder with --model.")
-    accelerator = Accelerator()
+    # Only with cpu=True do the processes of a machine without GPUs know of each other.
+    accelerator = Accelerator(cpu=not getattr(torch, "accelerator", torch.cuda).is_available())
     train, validation = split_files(labelled_files(args.data, classes), run, recipe, seed)
     p = run["model"]["preprocessing"]
     check_sizes(train + validation, p)
     batch = min(args.batch or recipe["batch"], len(train))
+    if batch < accelerator.num_processes:
+        raise SystemExit(f"A batch of {batch} cannot be shared by {accelerator.num_processes} processes: give a larger --batch.")
     steps = args.steps or (None if args.epochs else recipe["steps"])
     if steps is None:
         plan = run["plan"]
         epochs = args.epochs or recipe["epochs"] or plan["steps"] / plan["stepsPerEpoch"]
-        steps = max(1, round(epochs * len(train) / (batch * accelerator.num_processes)))
+        steps = max(1, rounded(epochs * len(train) / batch))
+    first = 0 if stands is None or ended else stands["step"]
+    if first >= steps:
+        raise SystemExit(f"The saved run has done {first} steps already: give more than that with --steps.")
 
-    base, names, heads = load_base(run, source)
-    model = adapted(run, recipe, base, names, heads, args)
-    trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    base, names, heads, own_head = load_base(run, source)
+    if args.adapter is not None:
+        branches = from_peft(recipe, base, heads, args.adapter)
+    else:
+        branches = Branches(run, recipe, base, names, heads, own_head, saved)
     # A head that has learned already moves more slowly than the branches; one of random numbers does not.
-    head_share = 1.0 if args.adapter is None else recipe["headRate"]
-    groups = {}
-    for name, parameter in trained:
-        share = head_share if any(head in name.split(".") for head in heads) else 1.0
-        decay = 0.0 if name.endswith("bias") else recipe["weightDecay"]
-        groups.setdefault((share, decay), []).append(parameter)
-    optimiser = torch.optim.AdamW(
-        [{"params": group, "share": share, "weight_decay": decay} for (share, decay), group in groups.items()],
-        lr=recipe["learningRate"],
-    )
+    knows = own_head or args.adapter is not None or (saved is not None and recipe["headStart"] == "probe")
+    head_share = recipe["headRate"] if knows else 1.0
+    stage = 1 if stands is None or ended else stands["stage"]
+    stage2 = stage2_step(recipe, steps)
+    optimiser, trained = optimiser_of(branches, recipe, head_share, stage)
+    if saved is not None and not ended:
+        branches.moments(optimiser)
     not_mirrored = {classes.index(name) for name in names_in(recipe["notMirrored"]) if name in classes}
-    load = lambda files, learn: torch.utils.data.DataLoader(
-        Pictures(files, p, recipe if learn else None, not_mirrored), batch, shuffle=learn, drop_last=learn, num_workers=args.workers
-    )
-    model, optimiser, loader, held = accelerator.prepare(model, optimiser, load(train, True), load(validation, False))
-    for line in not_followed():
+    plain = lambda files: torch.utils.data.DataLoader(Pictures(files, p), batch, num_workers=args.workers)
+    mine = Batches(len(train), batch, range(first, steps), seed, accelerator)
+    loader = torch.utils.data.DataLoader(Pictures(train, p, recipe, not_mirrored), batch_sampler=mine, num_workers=args.workers)
+    model, optimiser, held = accelerator.prepare(branches.model, optimiser, plain(validation))
+    for line in refusals(recipe):
         accelerator.print(line)
-    accelerator.print(f"{len(train)} pictures to train, {len(validation)} to validate, {steps} steps of {batch}")
-    loss, accuracy, recall = evaluate(accelerator, model, held)
-    accelerator.print(f"before: loss {loss:.4f}, accuracy {accuracy:.4f}")
-    # Early stopping: the best validated state, and the validations that found nothing better since.
-    best, missed, patience = None, 0, recipe["patience"]
-    due = validation_steps(steps, len(loader)) if patience else set()
-
-    def copied():
-        return {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
-
-    if patience:
-        best = (score(recipe, accuracy, recall), -loss, copied())
+    where = "" if first == 0 else f", from step {first} of a saved run"
+    where += f", in {accelerator.num_processes} processes" if accelerator.num_processes > 1 else ""
+    accelerator.print(f"{len(train)} pictures to train, {len(validation)} to validate, {steps} steps of {batch}{where}")
     weights = class_weights(train, classes, recipe)
     weights = None if weights is None else weights.to(accelerator.device)
-    descended = torch.nn.CrossEntropyLoss(weight=weights, label_smoothing=recipe["labelSmoothing"])
-    step = 0
-    while step < steps and (not patience or missed < patience):
-        for pixels, labels in loader:
-            for group in optimiser.param_groups:
-                group["lr"] = rate(step, steps, recipe) * group["share"]
-            if recipe["mixup"] > 0 or recipe["cutmix"] > 0:
-                images, partners, share = mixed(pixels, recipe)
-                logits = logits_of(model, images).float()
-                loss = share * descended(logits, labels) + (1 - share) * descended(logits, labels[partners])
-            else:
-                loss = descended(logits_of(model, pixels).float(), labels)
-            accelerator.backward(loss)
-            accelerator.clip_grad_norm_(model.parameters(), recipe["clipNorm"])
-            optimiser.step()
-            optimiser.zero_grad()
-            step += 1
-            if step % max(1, steps // 20) == 0:
-                accelerator.print(f"step {step}/{steps}: loss {loss.item():.4f}")
-            if step in due:
-                loss, accuracy, recall = evaluate(accelerator, model, held)
-                accelerator.print(f"step {step}/{steps}: validation loss {loss:.4f}, accuracy {accuracy:.4f}")
-                now = (score(recipe, accuracy, recall), -loss)
-                best, missed = ((*now, copied()), 0) if now > best[:2] else (best, missed + 1)
-            if step == steps or (patience and missed == patience):
-                break
-    if patience:
-        accelerator.print(f"ended after step {step}: the best validated state is kept")
-        with torch.no_grad():
-            for name, parameter in model.named_parameters():
-                if parameter.requires_grad:
-                    parameter.copy_(best[2][name])
+    descended = torch.nn.CrossEntropyLoss(weight=weights, label_smoothing=recipe["labelSmoothing"], reduction="sum")
+
+    due, patience = validation_steps(steps, len(train) / batch), recipe["patience"]
+    drops_done = 0 if stands is None or ended else stands["dropEvents"]
+    events = drop_times(recipe, steps)
+    log = {"first": first, "steps": steps, "processes": accelerator.num_processes, "losses": [], "validations": [], "kept": None}
+    best, validated = None, None
+
+    def validate(step):
+        nonlocal best, validated
+        loss, accuracy, recall = evaluate(accelerator, model, held)
+        accelerator.print(f"step {step}/{steps}: validation loss {loss:.4f}, accuracy {accuracy:.4f}")
+        log["validations"].append({"step": step, "loss": loss, "accuracy": accuracy, "recall": recall})
+        now, validated = (score(recipe, accuracy, recall), -loss), step
+        if best is None or now > best[0]:
+            best = (now, step, branches.copied())
+
+    def is_over():
+        """Whether `patience` validations in a row, after the last drop and in a stage 2 of its own, found nothing better."""
+        if not patience or drops_done < len(events):
+            return False
+        since = max(best[1], events[-1][1] if events else 0, stage2 if stage == 2 else 0)
+        return sum(since < one["step"] and one["step"] in due for one in log["validations"]) >= patience
+
+    step, pictures = first, iter(loader)
+    while True:
+        if step in due and validated != step or best is None:
+            validate(step)
+        if step == steps or is_over():
+            break
+        dropped = drops_done
+        drops_done = branches.due(step, steps, drops_done, optimiser)
+        validated = validated if drops_done == dropped else None
+        if stage == 1 and step >= stage2:
+            if validated != step:
+                validate(step)
+            if recipe["dmlora.scalars"] == "scale-then-retrain":
+                branches.begin_again()
+            stage = 2
+            optimiser, trained = optimiser_of(branches, recipe, head_share, stage)
+            optimiser = accelerator.prepare(optimiser)
+        rate, scalar_rate = rates(recipe, steps, stage2, step)
+        for group in optimiser.param_groups:
+            group["lr"] = scalar_rate if group["share"] is None else rate * group["share"]
+        branches.gates(step, steps, stage)
+        labels_of_all = [train[at][1] for at in batch_of(len(train), batch, step, seed)]
+        weight = len(labels_of_all) if weights is None else weights[labels_of_all].sum().item()
+        pixels, labels = (each.to(accelerator.device) for each in next(pictures))
+        parts = list(zip(pixels.split(args.at_once or batch), labels.split(args.at_once or batch)))
+        total = torch.zeros((), device=accelerator.device)
+        for part, (images, answers) in enumerate(parts):
+            # Gradients are exchanged once a step, with the last part.
+            with accelerator.no_sync(model) if part + 1 < len(parts) else contextlib.nullcontext():
+                if recipe["mixup"] > 0 or recipe["cutmix"] > 0:
+                    images, partners, share = mixed(images, recipe)
+                    logits = logits_of(model, images).float()
+                    loss = share * descended(logits, answers) + (1 - share) * descended(logits, answers[partners])
+                else:
+                    loss = descended(logits_of(model, images).float(), answers)
+                # Gradients are averaged over the processes: times their number they are those of the whole batch.
+                accelerator.backward(loss * accelerator.num_processes / weight)
+                total += loss.detach()
+        accelerator.unscale_gradients(optimiser)
+        branches.mask()
+        branches.clip(trained, recipe["clipNorm"])
+        optimiser.step()
+        model.zero_grad()
+        branches.hold()
+        log["losses"].append(accelerator.reduce(total, "sum").item() / weight)
+        step += 1
+        if step % max(1, steps // 20) == 0:
+            accelerator.print(f"step {step}/{steps}: loss {log['losses'][-1]:.4f}")
+    kept = step
+    if not args.keep_last and best[1] != step:
+        kept = best[1]
+        branches.restore(best[2])
     loss, accuracy, _ = evaluate(accelerator, model, held)
-    accelerator.print(f"after: loss {loss:.4f}, accuracy {accuracy:.4f}")
+    accelerator.print(f"kept is the state after step {kept}: validation loss {loss:.4f}, accuracy {accuracy:.4f}")
 
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
-        model = accelerator.unwrap_model(model)
+        log |= {"kept": kept, "drops": [end for _, end in events], "scalars": branches.scalars()}
+        args.out.mkdir(parents=True, exist_ok=True)
+        (args.out / "log.json").write_text(json.dumps(log), encoding="utf-8")
+        accelerator.unwrap_model(model)
+        model = branches.as_lora()
         model.save_pretrained(args.out / "adapter")
         merged = model.merge_and_unload()
         if run["model"]["library"] == "timm":
@@ -599,6 +1260,7 @@ def main():
         else:
             merged.save_pretrained(args.out / "merged")
         print(f"adapter and merged model in {args.out}")
+    accelerator.end_training()
 
 
 if __name__ == "__main__":

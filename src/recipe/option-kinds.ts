@@ -13,6 +13,8 @@ interface Described {
   readonly when?: When;
   /** Why continue.py does not follow it; absent where it does. */
   readonly notInPython?: string;
+  /** With `notInPython`: the values that it follows all the same, or that ask nothing of it. */
+  readonly inPython?: readonly (string | number | null)[];
 }
 
 export interface NumberOption extends Described {

@@ -8,7 +8,7 @@
 // its option's.
 
 import { augmentationOptions } from './augmentation-options.ts';
-import { branchOptions, noScalars, scaling } from './branch-options.ts';
+import { branchOptions, scaling } from './branch-options.ts';
 import type { Nested, Option, ValueOf } from './option-kinds.ts';
 import { splitOptions } from './split-options.ts';
 
@@ -86,7 +86,9 @@ const table = {
       ['random', 'random numbers'],
     ],
     group: 'optimiser',
-    notInPython: 'A new head starts from random numbers; with --adapter it is the adapter’s.',
+    notInPython:
+      'A new head starts from Graft’s random numbers; with --checkpoint or --adapter it is theirs.',
+    inPython: ['random'],
     label: 'Head starts from',
     help: 'A linear probe is fitted on the frozen features first: the baseline to beat, and a head that means something from the first step.',
   },
@@ -143,7 +145,6 @@ const table = {
     most: 10,
     group: 'optimiser',
     when: scaling,
-    notInPython: noScalars,
     label: 'Scalar rate',
     help: 'Peak learning rate of the scalars; in a stage 2 on the run’s schedule it is constant.',
   },
@@ -177,6 +178,7 @@ const table = {
     percent: true,
     group: 'loss',
     notInPython: 'transformers’ ViT has no stochastic depth; in timm it is drop_path_rate.',
+    inPython: [0],
     label: 'Stochastic depth',
     help: 'How often the last block’s attention and MLP are left out of a training image, by chance; towards the first block less and less. 10 % is common.',
   },
@@ -189,7 +191,8 @@ const table = {
     empty: 'automatic',
     unit: 'MB',
     group: 'memory',
-    notInPython: 'PyTorch takes what it needs: give a smaller --batch.',
+    notInPython: 'PyTorch takes what it needs: with --at-once a step takes its batch in parts.',
+    inPython: [null],
     label: 'GPU memory',
     help: 'At most so much for the run; empty leaves it to the engine. With less, a step takes its batch in parts.',
   },
@@ -203,6 +206,7 @@ const table = {
     ],
     group: 'memory',
     notInPython: 'Use accelerate’s own --mixed_precision.',
+    inPython: ['never', 'if-needed'],
     label: 'float16',
     help: 'Frozen weights and kept activations in half the memory; what learns stays float32.',
   },
@@ -215,6 +219,7 @@ const table = {
     ],
     group: 'memory',
     notInPython: 'Use accelerate’s own --mixed_precision.',
+    inPython: ['float32'],
     label: 'Arithmetic',
     help: 'What matrix products multiply in, where the graphics processor offers float16 and passes a check of it; elsewhere float32. Whether float16 is faster depends on the graphics processor: not measured on any.',
   },

@@ -5,6 +5,7 @@ import { readHeader } from '../../../src/formats/safetensors.ts';
 import { decodeFloats } from '../../../src/formats/float-types.ts';
 import { floatsOf, openFolder } from './folder.ts';
 
+export { runToContinue } from './continue.ts';
 export { runFamily } from './family.ts';
 export { floatsOf, largestDifference } from './folder.ts';
 export { comparePixels, readProcessors, rewriteProcessors } from './images.ts';

@@ -1,0 +1,195 @@
+// continue.py, run: the losses of its steps beside those of Graft's own run, from new branches and from a saved run, in one
+// process and in two. Pictures have the model's size and there is no augmentation, so that both see the same numbers.
+import { existsSync } from 'node:fs';
+import { copyFile, mkdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { root } from '../setup/paths.mjs';
+import { collect, runPython } from './python.mjs';
+
+/** What all runs have: rates that move a tiny net, and every step's pictures as they lie on disk. */
+const base = {
+  ...{ steps: 12, batch: 4, seed: 5, learningRate: 1e-2, warmup: 0.2, headStart: 'random', augment: 'none' },
+  ...{ clipNorm: 0.5, weightDecay: 0.05 },
+};
+const method = { branches: 3, branchesEnd: 2, rank: 2, dropWindow: [0.2, 0.6], stage2: 0.7 };
+
+/**
+ * Each case is a run of Graft and the ways in which continue.py repeats it: from its start, or from what was saved after
+ * so many steps, in so many processes.
+ * @type {readonly { name: string, recipe: object, from: readonly (readonly [step: number, processes: number])[] }[]}
+ */
+const cases = [
+  {
+    name: 'the method',
+    recipe: { ...base, dmlora: method },
+    from: [
+      [0, 1],
+      [0, 2],
+      [3, 1],
+      [7, 2],
+      [10, 1],
+    ],
+  },
+  {
+    name: 'LoRA, rsLoRA’s factor',
+    recipe: {
+      ...{ ...base, labelSmoothing: 0.1, classBalance: 'weights' },
+      dmlora: { branches: 1, rank: 4, targets: 'qv', dropMode: 'none', scalars: 'off', scaling: 'rslora' },
+    },
+    from: [
+      [0, 2],
+      [6, 1],
+    ],
+  },
+  {
+    name: 'fading, the weakest, a scalar a block',
+    recipe: {
+      ...base,
+      dmlora: {
+        ...{
+          ...method,
+          dropPick: 'smallest',
+          dropEffect: 'fade',
+          fadeSteps: 3,
+          dropSpacing: 'cosine',
+          branchesEnd: 1,
+        },
+        ...{ scalarShare: 'block', stage2Rate: 'own', scaling: 'lora' },
+      },
+    },
+    from: [
+      [0, 1],
+      [5, 1],
+    ],
+  },
+  {
+    name: 'gates by steps, scalars beside',
+    recipe: { ...base, dmlora: { ...method, dropMode: 'stochastic', scalars: 'joint', targets: 'qkv+proj' } },
+    from: [[0, 1]],
+  },
+  {
+    name: 'absorbed, in order',
+    recipe: { ...base, dmlora: { ...method, dropPick: 'oldest', dropEffect: 'absorb', firstBlock: 1 } },
+    from: [
+      [0, 1],
+      [9, 1],
+    ],
+  },
+  {
+    name: 'folded, alike, branches afresh',
+    recipe: {
+      ...base,
+      dmlora: {
+        ...method,
+        dropPick: 'alike',
+        dropEffect: 'svd-fold',
+        scalars: 'scale-then-retrain',
+        scalarShare: 'all',
+      },
+    },
+    from: [
+      [0, 1],
+      [10, 2],
+    ],
+  },
+];
+
+/**
+ * The largest difference of a step's loss that is allowed, as a share of it. Both add in float32 in orders of their own,
+ * and every step goes on from what the last one left, so that rounding grows with the steps.
+ */
+const lossTolerance = 1e-4;
+
+/**
+ * @param {{ source: string, work: string, quick: boolean }} given the original model, a folder to work in, and whether
+ *   two runs are enough
+ * @param {import('./python.mjs').Python} python
+ * @param {Awaited<ReturnType<typeof import('./build.mjs').buildGraft>>} graft
+ * @param {(line: { name: string, check: string, difference: number | null, tolerance: number, error: string | null }) => void} tell
+ */
+export async function checkContinue({ source, work, quick }, python, graft, tell) {
+  const script = join(root, 'src/export/continue.py');
+  for (const [number, { name, recipe, from: all }] of cases.entries()) {
+    if (quick && number > 0) break;
+    const from = quick ? all.slice(1, 3) : all;
+    const folder = join(work, `continue-${number}`);
+    await rm(folder, { recursive: true, force: true });
+    await mkdir(folder, { recursive: true });
+    await copyFile(script, join(folder, 'continue.py'));
+    const own = await graft.runToContinue(
+      source,
+      folder,
+      recipe,
+      from.flatMap(([step]) => (step > 0 ? [step] : [])),
+    );
+    for (const [step, processes] of from) {
+      const where = `${name}, ${step === 0 ? 'from new branches' : `from step ${step}`}, ${processes === 1 ? 'one process' : `${processes} processes`}`;
+      const out = join(folder, `out-${step}-${processes}`);
+      const launch =
+        processes === 1
+          ? []
+          : [
+              '-m',
+              'accelerate.commands.launch',
+              '--multi_gpu',
+              '--num_processes',
+              String(processes),
+              '--num_machines',
+              '1',
+            ];
+      const start = step === 0 ? [] : ['--checkpoint', join(folder, `run-${step}.safetensors`)];
+      const args = [
+        '--data',
+        join(folder, 'pictures'),
+        '--model',
+        source,
+        '--out',
+        out,
+        '--workers',
+        '0',
+        ...start,
+      ];
+      const { code, err } = await collect(python.path, [...launch, join(folder, 'continue.py'), ...args], {
+        env: { OMP_NUM_THREADS: '1', HF_HUB_OFFLINE: '1', TRANSFORMERS_VERBOSITY: 'error' },
+      });
+      if (code !== 0 || !existsSync(join(out, 'log.json'))) {
+        const last = err.trim().split('\n').slice(-4).join(' ').slice(-400);
+        tell({
+          name: where,
+          check: 'losses',
+          difference: null,
+          tolerance: 0,
+          error: `exit code ${code}: ${last}`,
+        });
+        continue;
+      }
+      /** @type {{ losses: number[], kept: number, processes: number }} */
+      const log = JSON.parse(await readFile(join(out, 'log.json'), 'utf8'));
+      const wanted = own.losses.slice(step);
+      const differences = wanted.map((loss, i) => Math.abs((log.losses[i] ?? NaN) - loss) / loss);
+      const wrong = [
+        ...(log.losses.length === wanted.length
+          ? []
+          : [`${log.losses.length} steps instead of ${wanted.length}`]),
+        ...(log.processes === processes ? [] : [`it ran in ${log.processes} processes`]),
+        ...(log.kept === own.keptStep || step > 0
+          ? []
+          : [`it keeps step ${log.kept}, Graft step ${own.keptStep}`]),
+      ];
+      const error = wrong.length === 0 ? null : wrong.join('; ');
+      tell({
+        name: where,
+        check: 'losses',
+        difference: Math.max(...differences),
+        tolerance: lossTolerance,
+        error,
+      });
+      const loaded = await runPython(python, 'check_continued.py', [source, out]);
+      const logit = loaded.code === 0 ? JSON.parse(loaded.out).difference : null;
+      tell({
+        ...{ name: where, check: 'logits of adapter and merged', difference: logit, tolerance: 1e-5 },
+        error: logit === null ? loaded.err.slice(-400) : null,
+      });
+    }
+  }
+}
