@@ -93,12 +93,18 @@ async function gradientsOn(engine: Engine, arithmetic: Arithmetic = 'float32'): 
 
 /** Largest |got - expected| of any tensor, as a share of the tensor's largest value; Infinity for NaN. */
 function worst(got: Gradients, expected: Gradients): number {
-  const pairs = [...expected.gradients].map(([name, { data }]) => [got.gradients.get(name)?.data, data]);
+  const names = [...expected.gradients.keys()];
+  const valuesOf = (of: Gradients, some: readonly string[]): number[] =>
+    some.flatMap((name) => Array.from(of.gradients.get(name)?.data ?? []));
+  // A scalar's gradient is one number, a sum whose terms cancel: all of them are measured by the largest.
+  const scalars = names.filter((name) => name.endsWith('.s'));
+  const tensors = [...names.filter((name) => !scalars.includes(name)).map((name) => [name]), scalars];
+  const pairs = tensors.map((some) => [valuesOf(got, some), valuesOf(expected, some)] as const);
   let largest = 0;
-  for (const [actual, wanted = []] of [...pairs, [got.logits.data, expected.logits.data]]) {
+  for (const [actual, wanted] of [...pairs, [got.logits.data, expected.logits.data] as const]) {
     let [difference, size] = [0, 0];
     for (const [i, value] of Array.from(wanted).entries()) {
-      const error = Math.abs((actual?.[i] ?? NaN) - value);
+      const error = Math.abs((actual[i] ?? NaN) - value);
       difference = Math.max(difference, Number.isNaN(error) ? Infinity : error);
       size = Math.max(size, Math.abs(value));
     }

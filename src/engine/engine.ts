@@ -274,9 +274,13 @@ export interface Engine {
 
   /**
    * Waits for the enqueued steps: a report for each that was applied, in order, and the fault that ended
-   * them.
+   * them; all are then forgotten.
+   *
+   * @param leave steps that need no report yet, so that the device has work while this one is read; at least
+   * the
+   *   oldest is waited for. An engine may report more. Without it all are.
    */
-  report(): Promise<{ readonly steps: readonly StepReport[]; readonly fault: Fault | null }>;
+  report(leave?: number): Promise<{ readonly steps: readonly StepReport[]; readonly fault: Fault | null }>;
 
   /**
    * Logits [n, classes] of the adapted model; any n. An engine with several steps in flight takes calls of

@@ -184,7 +184,8 @@ describe('a run', () => {
     run.dispose();
   });
 
-  // Validations after every fourth step, drops at 2 and 8, stage 2 from 16; at such a rate nothing gets better.
+  // Validations after every fourth step, drops at 2 and 8, stage 2 from 16; at such a rate nothing gets
+  // better.
   test.each([
     ['after the last drop', 1, {}, 12],
     ['before stage 2, which is left out', 2, {}, 16],

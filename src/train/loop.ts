@@ -277,47 +277,52 @@ function gatesOfStep({ recipe, plan }: RunTask, { adapter, stage }: RunState, st
   return resolvedGates(fadedTo(adapter, step), allOpen);
 }
 
-/** Trains up to the next stop, or until someone wants the run to pause or end, and reads the adapter back. */
+/**
+ * Trains up to the next stop, or until someone wants the run to pause or end, and reads the adapter back. As
+ * many steps are in flight as the engine takes, and each report is read while the device works on the others.
+ */
 async function steps(task: RunTask, state: RunState, engine: Engine, host: RunHost): Promise<RunState> {
   const { recipe, data, model, normalisation, head, plan } = task;
   const batchOf = stepBatches({ recipe, model, normalisation, data, batch: plan.batch });
   const stop = nextStop(plan, state.step);
+  const { stepsInFlight } = engine.describe();
+  const enqueue = (step: number): void => {
+    const { learningRate, scalarRate } = ratesAt(recipe, plan, step);
+    engine.step(batchOf(step), {
+      step,
+      trains: trainsIn(state.stage, recipe.dmlora.scalars),
+      learningRate,
+      headRate: learningRate * headShareOf(recipe, head !== null),
+      scalarRate,
+      weightDecay: recipe.weightDecay,
+      clipNorm: recipe.clipNorm,
+      scalarLimit: scalarLimit(recipe.dmlora),
+      gates: gatesOfStep(task, state, step),
+    });
+  };
   const done: StepReport[] = [];
   let seconds = 0;
+  let sent = state.step; // the first step that is not enqueued
+  let since = performance.now();
+  const isGoingOn = (): boolean => sent < stop && host.isUndisturbed();
   do {
     const first = state.step + done.length;
     host.phase({ kind: 'training', stage: state.stage, step: first, steps: plan.steps });
-    const most = host.isUndisturbed() ? engine.describe().stepsInFlight : 1;
-    const startedAt = performance.now();
-    const rates = Array.from({ length: Math.min(most, stop - first) }, (_, i) =>
-      ratesAt(recipe, plan, first + i),
-    );
-    rates.forEach(({ learningRate, scalarRate }, i) => {
-      const step = first + i;
-      engine.step(batchOf(step), {
-        step,
-        trains: trainsIn(state.stage, recipe.dmlora.scalars),
-        learningRate,
-        headRate: learningRate * headShareOf(recipe, head !== null),
-        scalarRate,
-        weightDecay: recipe.weightDecay,
-        clipNorm: recipe.clipNorm,
-        scalarLimit: scalarLimit(recipe.dmlora),
-        gates: gatesOfStep(task, state, step),
-      });
-    });
-    const { steps: reports, fault } = await engine.report();
-    const took = secondsSince(startedAt);
+    while (sent === state.step || (isGoingOn() && sent - first < stepsInFlight)) enqueue(sent++);
+    const { steps: reports, fault } = await engine.report(sent - first - 1);
+    const now = performance.now();
+    const took = (now - since) / 1000;
+    since = now;
     seconds += took;
     done.push(...reports);
     for (const { step, loss, correct, gradientNorm } of reports) {
-      const { learningRate = NaN } = rates[step - first] ?? {};
+      const { learningRate } = ratesAt(recipe, plan, step);
       const row = { step, loss, accuracy: correct / plan.batch, learningRate, gradientNorm };
       host.stepped(row, took / reports.length, engine.memory());
     }
     if (fault !== null) throw new FaultError(fault);
     await yieldToEventLoop();
-  } while (state.step + done.length < stop && host.isUndisturbed());
+  } while (state.step + done.length < sent || isGoingOn());
   const read = unwrap(await engine.readAdapter());
   const adapter = fadedTo(read, state.step + done.length - 1);
   if (adapter !== read) unwrap(await engine.writeAdapter(adapter));

@@ -138,8 +138,8 @@ export class KernelEngine implements Engine {
     this.#ready().queue.enqueue(batch, control);
   }
 
-  report(): Promise<{ steps: readonly StepReport[]; fault: Fault | null }> {
-    return this.#ready().queue.report();
+  report(leave = 0): Promise<{ steps: readonly StepReport[]; fault: Fault | null }> {
+    return this.#ready().queue.report(leave);
   }
 
   evaluate(pixels: Pixels, gates: Gates): Promise<Result<NdArray>> {

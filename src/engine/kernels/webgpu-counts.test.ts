@@ -185,6 +185,45 @@ describe('one step of ViT-Tiny, 197 tokens, K = 4, q and v', () => {
     expect(counts['mapAsync']).toBe(1);
   });
 
+  test('a report waits for its own step, not for those behind it', async () => {
+    const counts: Counts = {};
+    const gpu = countingGpu(counts);
+    const waiting = new Map<string, () => void>();
+    const create = gpu.device.createBuffer.bind(gpu.device);
+    gpu.device.createBuffer = (descriptor): GPUBuffer => {
+      const buffer = create(descriptor);
+      const { label = '' } = descriptor;
+      const map = buffer.mapAsync.bind(buffer);
+      if (label.startsWith('report'))
+        buffer.mapAsync = async (mode): Promise<undefined> => {
+          await new Promise<void>((resolve) => waiting.set(label, resolve));
+          return map(mode);
+        };
+      return buffer;
+    };
+    const engine = new KernelEngine(gpu, gpuTuning, undefined, () => clock.ms);
+    const adapter = randomAdapter(tiny, classes);
+    const shapes = { batch: 1, classes, pixels: 'bytes' } as const;
+    expect((await engine.prepare(model, adapter, plainNormalisation, shapes)).ok).toBe(true);
+    const batch = randomBatch(tiny, 1, classes);
+    const enqueue = (step: number): void => engine.step(batch, { ...stage1, step });
+    for (let step = 0; step < 4; step++) enqueue(step);
+    const [before, rounds] = [counts['submits'] ?? 0, 40];
+    for (let step = 0; step < rounds; step++) {
+      const report = engine.report(3);
+      expect([...waiting.keys()]).toEqual([`report ${step % 16}`]);
+      for (const [label, resolve] of waiting) if (waiting.delete(label)) resolve();
+      expect((await report).steps.map((one) => one.step)).toEqual([step]);
+      enqueue(step + 4);
+    }
+    expect(counts['submits']).toBe(before + rounds);
+    const rest = engine.report();
+    expect([...waiting.keys()]).toEqual([`report ${(rounds + 3) % 16}`]);
+    waiting.forEach((resolve) => resolve());
+    expect((await rest).steps.map((one) => one.step)).toEqual([40, 41, 42, 43]);
+    expect(counts['mapAsync']).toBe(rounds + 1);
+  });
+
   test('buffers beyond weights, adapters and moments: at most 20 MB an image', async () => {
     for (const batch of [1, 8]) {
       const { engine } = await planned(batch);

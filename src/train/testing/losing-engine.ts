@@ -31,10 +31,10 @@ export function losingEngine(inner: Engine, lostAt: number | null, reported = 0)
     describe: () => inner.describe(),
     prepare: (...given) => inner.prepare(...given),
     step: (batch, control) => inner.step(batch, control),
-    report: () =>
+    report: (leave) =>
       counted(
         'report',
-        () => inner.report(),
+        () => inner.report(leave),
         ({ steps }) => ({ steps: steps.slice(0, reported), fault }),
       ),
     evaluate: (...given) => counted('evaluate', () => inner.evaluate(...given), refused),

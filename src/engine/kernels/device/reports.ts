@@ -1,6 +1,7 @@
-// The only thing a steady step reads back: a ring of records on the device, copied whole into one of a few
-// mappable buffers at the end of each step and mapped when a report is asked for: at most one mapAsync a
-// step, and one for many steps when several are in flight.
+// The only thing a steady step reads back: a ring of records on the device, copied whole at the end of each
+// step into a mappable buffer of the step's own. One buffer is mapped for a report, that of the last step
+// that is asked for, and so the device may work on later ones meanwhile: at most one mapAsync a step, and one
+// for many steps when several are asked for at once.
 import { assert, present } from '../../../shared/assert.ts';
 import { plannedBuffer, type DeviceMemory, type PlannedBuffer } from './device-memory.ts';
 import { recordRing } from '../shaders/adamw.ts';
@@ -18,30 +19,33 @@ export interface DeviceRecord {
 /** Steps that may wait for a report. */
 export const maxInFlight = recordRing;
 
-/** The buffers that records are copied to. */
+const ringBytes = recordRing * recordStruct.bytes;
+
+/** The buffers that records are copied to, one for each step that may wait. */
 export function planReports(): PlannedBuffer[] {
-  return [1, 2, 3].map((n) => plannedBuffer(`report ${n}`, recordRing * recordStruct.bytes, 'read-back'));
+  return Array.from({ length: recordRing }, (_, n) => plannedBuffer(`report ${n}`, ringBytes, 'read-back'));
 }
 
 export class Reports {
-  readonly #free: GPUBuffer[];
-  #latest: GPUBuffer | null = null;
+  readonly #buffers: readonly GPUBuffer[];
 
   /** The buffers must be allocated. */
   constructor(memory: DeviceMemory, buffers: readonly PlannedBuffer[]) {
-    this.#free = buffers.map((buffer) => memory.get(buffer));
+    this.#buffers = buffers.map((buffer) => memory.get(buffer));
   }
 
-  /** Encodes the copy of the records; a step that follows another unread one copies over it. */
-  encodeCopy(encoder: GPUCommandEncoder, records: GPUBuffer): void {
-    this.#latest ??= present(this.#free.pop(), 'a free report buffer');
-    encoder.copyBufferToBuffer(records, 0, this.#latest, 0, recordRing * recordStruct.bytes);
+  #bufferOf(sequence: number): GPUBuffer {
+    return present(this.#buffers[sequence % recordRing], 'a report buffer');
   }
 
-  /** Waits for the last copy and gives the records by their place in the ring. */
-  async read(): Promise<(sequence: number) => DeviceRecord> {
-    const buffer = present(this.#latest, 'a step to report');
-    this.#latest = null;
+  /** Encodes the copy of the records after a step; none that waits may have the same place in the ring. */
+  encodeCopy(encoder: GPUCommandEncoder, records: GPUBuffer, sequence: number): void {
+    encoder.copyBufferToBuffer(records, 0, this.#bufferOf(sequence), 0, ringBytes);
+  }
+
+  /** Waits for a step and gives the records as it left them, its own and those before it, by their number. */
+  async read(last: number): Promise<(sequence: number) => DeviceRecord> {
+    const buffer = this.#bufferOf(last);
     try {
       await buffer.mapAsync(GPUMapMode.READ);
       const words = new Uint32Array(buffer.getMappedRange().slice(0));
@@ -63,7 +67,6 @@ export class Reports {
       };
     } finally {
       if (buffer.mapState === 'mapped') buffer.unmap();
-      this.#free.push(buffer);
     }
   }
 }

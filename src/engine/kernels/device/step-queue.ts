@@ -2,7 +2,7 @@
 // `decide`): it changes parameters only if its loss and gradient norm are finite and it directly follows the
 // last applied step. So several may be in flight: when one fails, those behind it change nothing, and the
 // state is that of the last confirmed one.
-import { assert, present } from '../../../shared/assert.ts';
+import { assert } from '../../../shared/assert.ts';
 import type { Fault } from '../../../shared/fault.ts';
 import type { Batch, StepControl, StepReport } from '../../engine.ts';
 import { faultOfGpuError, scoped, type Gpu } from '../../gpu.ts';
@@ -19,11 +19,14 @@ interface InFlight {
   readonly error: Promise<GPUError | null>;
 }
 
+/** Steps of which the device's pace is learned. */
+const stepsToLearnFrom = 4;
+
 export class StepQueue {
   #inFlight: InFlight[] = [];
   #sequence = 0;
-  /** When the first of those in flight was enqueued. */
-  #since = 0;
+  /** Steps that were confirmed since a time, when they or those before them began to have the device. */
+  #timed = { since: 0, steps: 0, dispatches: 0 };
   /** Optimiser steps of each group: with the enqueued ones, and of the last confirmed step. */
   #counts = noSteps;
   #confirmed = noSteps;
@@ -75,7 +78,7 @@ export class StepQueue {
     if (this.#torn !== null) return;
     const sequence = this.#sequence;
     const counts = afterStep(this.#counts, control.trains);
-    if (this.isEmpty) this.#since = this.now();
+    if (this.isEmpty) this.#timed = { since: this.now(), steps: 0, dispatches: 0 };
     let dispatches = 0;
     const error = scoped(this.gpu.device, () => {
       dispatches = this.model.run({
@@ -86,7 +89,7 @@ export class StepQueue {
         end: ['reduce', 'update'],
         numbers: { sequence, record: sequence % maxInFlight, control, counts },
         after: (encoder) =>
-          this.reports.encodeCopy(encoder, this.memory.get(this.model.plan.context.state.records)),
+          this.reports.encodeCopy(encoder, this.memory.get(this.model.plan.context.state.records), sequence),
       });
     });
     this.#sequence++;
@@ -95,51 +98,64 @@ export class StepQueue {
   }
 
   /**
-   * Waits for the enqueued steps: a report for each that was applied, in order, and the fault that ended
-   * them.
+   * Waits until no more than `leave` of the enqueued steps have no report, but at least for the oldest: a
+   * report for each that was applied, in order, and the fault that ended them, after which none is left.
    */
-  async report(): Promise<{ steps: readonly StepReport[]; fault: Fault | null }> {
-    const [waiting, since] = [this.#inFlight, this.#since];
-    this.#inFlight = [];
-    if (waiting.length === 0) return { steps: [], fault: this.#torn ?? this.gpu.trouble() };
+  async report(leave = 0): Promise<{ steps: readonly StepReport[]; fault: Fault | null }> {
+    const waiting = this.#inFlight.slice(0, Math.max(1, this.#inFlight.length - leave));
+    const last = waiting.at(-1);
+    if (last === undefined) return { steps: [], fault: this.#torn ?? this.gpu.trouble() };
     const steps: StepReport[] = [];
-    let fault: Fault | null = null;
-    const records = await this.reports.read().catch(() => null);
-    for (const { control, sequence, error } of waiting) {
+    const records = await this.reports.read(last.sequence).catch(() => null);
+    for (const one of waiting) {
+      const { control, sequence, error } = one;
       const refused = await error;
       const record = records?.(sequence);
       if (refused === null && record?.sequence === sequence && record.applied) {
         const { loss, correct, norm: gradientNorm, clip: clipScale } = record;
         steps.push({ step: control.step, loss, correct, gradientNorm, clipScale });
+        this.#confirm(one);
         continue;
       }
       // A lost device fails the read before the news of its loss is here.
       const trouble = records === null ? await this.gpu.troubleBehind() : this.gpu.trouble();
       const told = record?.sequence === sequence ? record : null;
-      fault = faultOf(control.step, trouble, refused, told);
+      const fault = faultOf(control.step, trouble, refused, told);
       if (records === null || told?.applied === true) this.#torn = fault;
-      this.#backTo(waiting, steps.length);
-      break;
+      this.#backTo(one);
+      return { steps, fault };
     }
-    if (fault !== null) return { steps, fault };
-    const dispatches = waiting.reduce((sum, { dispatches: of }) => sum + of, 0);
-    this.model.pace.learn(dispatches, this.now() - since);
-    this.#confirmed = this.#counts;
+    this.#learn();
     // What went wrong outside the steps ends them all the same.
     return { steps, fault: this.gpu.trouble() };
   }
 
+  /** The oldest step was applied. */
+  #confirm({ control, dispatches }: InFlight): void {
+    this.#inFlight.shift();
+    this.#confirmed = afterStep(this.#confirmed, control.trains);
+    this.#timed.steps++;
+    this.#timed.dispatches += dispatches;
+  }
+
   /**
-   * After a fault: counts and the device's idea of the next step are those after `applied` of the waiting
-   * steps.
+   * How long a dispatch takes, from some steps together, or from those before the queue is empty: of two that
+   * were done before anybody looked, the second one seems to take no time.
    */
-  #backTo(waiting: readonly InFlight[], applied: number): void {
+  #learn(): void {
+    const { since, steps, dispatches } = this.#timed;
+    if (!this.isEmpty && steps < stepsToLearnFrom) return;
+    const now = this.now();
+    this.model.pace.learn(dispatches, now - since);
+    this.#timed = { since: now, steps: 0, dispatches: 0 };
+  }
+
+  /** After a fault: counts and the device's idea of the next step are those before the one that failed. */
+  #backTo({ sequence }: InFlight): void {
+    this.#inFlight = [];
     this.model.forget();
-    this.#counts = waiting
-      .slice(0, applied)
-      .reduce((counts, { control }) => afterStep(counts, control.trains), this.#confirmed);
-    this.#confirmed = this.#counts;
-    if (this.gpu.trouble() === null) this.#allowFrom(present(waiting[applied], 'the failed step').sequence);
+    this.#counts = this.#confirmed;
+    if (this.gpu.trouble() === null) this.#allowFrom(sequence);
   }
 }
 

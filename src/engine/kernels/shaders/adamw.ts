@@ -18,7 +18,7 @@ import { recordStruct, statusStruct, stepStruct } from './structs.ts';
 export const adamThreads = 64;
 /** Workgroups of `norm`: their partial sums are added by one workgroup of as many threads. */
 export const normGroups = 64;
-export const recordRing = 64;
+export const recordRing = 16;
 
 /** Which group a vec4 lies in, and whether that group learns in this step. */
 const groups = /* wgsl */ `
