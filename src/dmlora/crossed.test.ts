@@ -109,5 +109,6 @@ describe('crossed branches', () => {
     );
     expect(() => dropBranches(adapter, new Map([[module.name, 0]]))).toThrow('its branches stay');
     expect(loraProblem([{ block: 0, linear: 'q', rank: 1 }], options)?.field).toBe('dmlora.pairing');
+    expect(loraProblem([], options)).toBeNull();
   });
 });

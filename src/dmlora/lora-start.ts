@@ -53,7 +53,7 @@ export function loraProblem(
   needs: readonly LoraNeed[],
   { targets, firstBlock, branches, rank, pairing }: DmloraOptions,
 ): { readonly field: Path; readonly detail: string } | null {
-  if (pairing === 'crossed')
+  if (pairing === 'crossed' && needs.length > 0)
     return {
       field: 'dmlora.pairing',
       detail:
