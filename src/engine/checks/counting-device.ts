@@ -32,8 +32,8 @@ export function countingGpu(counts: Counts, room: CountedDevice = {}): Gpu {
   };
   // A step copies its record into the ring that the host reads.
   const pass = {
-    setPipeline: () => undefined,
-    setBindGroup: () => undefined,
+    setPipeline: () => count('setPipeline'),
+    setBindGroup: () => count('setBindGroup'),
     dispatchWorkgroups: () => count('dispatches'),
     end: () => undefined,
   };

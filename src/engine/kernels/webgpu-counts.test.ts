@@ -17,6 +17,7 @@ import {
   stage1,
   tiny,
 } from '../checks/random-model.ts';
+import type { Phase } from './step/trace.ts';
 import { gpuTuning, processorTuning, subgroupTuning } from './tuning/tuning.ts';
 
 const model = randomModel(tiny);
@@ -57,6 +58,12 @@ async function countsOfStep(
   return { ...counts };
 }
 
+/** What a step asks for beside its dispatches with what each of them needs, and beside memory. */
+const besideDispatches = (all: Counts): Counts => ({
+  ...all,
+  ...{ dispatches: 0, setPipeline: 0, setBindGroup: 0, bytes: 0 },
+});
+
 describe('one step of ViT-Tiny, 197 tokens, K = 4, q and v', () => {
   test.each([
     ['gpu', gpuTuning],
@@ -81,7 +88,20 @@ describe('one step of ViT-Tiny, 197 tokens, K = 4, q and v', () => {
       expect(counts).toMatchObject({ submits: 1, passes: 1, mapAsync: 1, writeBuffer });
       expect(counts['mapWrite'] ?? 0).toBe(tuning.uploads > 0 ? 1 : 0);
       expect([counts['createBuffer'], counts['createBindGroup'], counts['pipelines']]).toEqual([0, 0, 0]);
+      // Three calls a dispatch at most: each binds other tensors.
+      expect(counts['setBindGroup']).toBe(counts['dispatches']);
     }
+  });
+
+  test('a pipeline that is set is not set again for the next dispatch', async () => {
+    const { engine, counts } = await planned(1);
+    await countsOfStep(engine, counts, 1);
+    const { setPipeline, dispatches } = await countsOfStep(engine, counts, 1);
+    const left = new Set<Phase>(['cropped', 'mixed', 'normalised', 'keep', 'kept', 'targets']);
+    const { trace } = engine.inspect().programs.training;
+    const codes = trace.dispatches.filter(({ phase }) => !left.has(phase)).map(({ kernel }) => kernel.code);
+    expect(dispatches).toBe(codes.length);
+    expect(setPipeline).toBe(codes.filter((code, i) => code !== codes[i - 1]).length);
   });
 
   test('two hundred steps ask for the same, and no byte more', async () => {
@@ -154,7 +174,7 @@ describe('one step of ViT-Tiny, 197 tokens, K = 4, q and v', () => {
     // Of 12 blocks both residual branches, forward and backward; of the first none below its adapted site.
     const [paths, sites] = [4 * 12, 3 * 12 - 1];
     expect((after['dispatches'] ?? 0) - (before['dispatches'] ?? 0)).toBe(paths + sites);
-    expect({ ...after, dispatches: 0, bytes: 0 }).toEqual({ ...before, dispatches: 0, bytes: 0 });
+    expect(besideDispatches(after)).toEqual(besideDispatches(before));
     const { evaluation } = noisy.inspect().programs;
     expect(evaluation.trace.dispatches.length).toBe(
       engine.inspect().programs.evaluation.trace.dispatches.length,
@@ -171,7 +191,7 @@ describe('one step of ViT-Tiny, 197 tokens, K = 4, q and v', () => {
     const before = await countsOfStep(engine, counts, 2);
     const after = await countsOfStep(crossed, more, 2);
     expect((after['dispatches'] ?? 0) - (before['dispatches'] ?? 0)).toBe(2);
-    expect({ ...after, dispatches: 0, bytes: 0 }).toEqual({ ...before, dispatches: 0, bytes: 0 });
+    expect(besideDispatches(after)).toEqual(besideDispatches(before));
     expect(more['bytes']).toBe(crossed.memory().bufferBytes);
     expect(crossed.memory().peakBufferBytes).toBe(crossed.memoryPlan().totalBytes);
   });

@@ -43,7 +43,8 @@ export interface Work {
   readonly end: readonly Phase[];
   readonly numbers?: StepNumbers;
   /**
-   * Encodes what follows a micro-batch of `images` images from `first` on; with it each has passes of its own.
+   * Encodes what follows a micro-batch of `images` images from `first` on; with it each has passes of its
+   * own.
    */
   readonly afterPart?: (encoder: GPUCommandEncoder, first: number, images: number) => void;
   /** Encodes what follows the last pass. */
@@ -91,8 +92,8 @@ export class DeviceModel {
   }
 
   /**
-   * Writes an adapter of the planned structure, or plans again for fewer branches: nothing is compiled then. Frozen
-   * weights that are others below it are uploaded anew.
+   * Writes an adapter of the planned structure, or plans again for fewer branches: nothing is compiled then.
+   * Frozen weights that are others below it are uploaded anew.
    */
   async write(adapter: Adapter): Promise<void> {
     if (!sameStructure(adapter, this.plan.context.state.stored.adapter)) await this.#planAgain(adapter);
@@ -158,12 +159,12 @@ export class DeviceModel {
     const form = this.plan.task.pixels ?? batch.pixels.kind;
     assert(batch.pixels.kind === form, () => `pixels come as ${form}`);
     const inputs = this.#inputsOf(batch, images);
-    const scales = new Set<Phase>(['scales']);
-    const parts = inputs.map(
-      ({ ways }) => new Set<Phase>([...ways, ...phases.map((one) => lossOf(one, batch))]),
+    const scales = program.select(['scales']);
+    const parts = inputs.map(({ ways }) =>
+      program.select([...ways, ...phases.map((one) => lossOf(one, batch))]),
     );
-    const last = new Set(end);
-    const count = [scales, ...parts, last].reduce((sum, of) => sum + program.count(of), 0);
+    const last = program.select(end);
+    const count = [scales, ...parts, last].reduce((sum, { length }) => sum + length, 0);
     const submission = new Submission(this.memory.device, name, this.pace.mostOf(count), () =>
       this.#uploads.submitted(),
     );
@@ -200,8 +201,8 @@ export class DeviceModel {
 
   /**
    * What is looked at in one image, on the adapter that lies here. Planned, allocated and freed by this call:
-   * weights and adapter are shared and only read, but the second layout of frozen weights that a run without a
-   * gradient there does not have is uploaded from the host.
+   * weights and adapter are shared and only read, but the second layout of frozen weights that a run without
+   * a gradient there does not have is uploaded from the host.
    */
   look(looked: Looked): Promise<LookRows> {
     const { memory, pipelines, plan, block, pace } = this;

@@ -1,6 +1,6 @@
-// One look at one image on the device: a small program with buffers of its own, beside those of a prepared run,
-// whose weights and parameters it reads. Everything that it takes is freed when it is done; its kernels stay
-// compiled.
+// One look at one image on the device: a small program with buffers of its own, beside those of a prepared
+// run, whose weights and parameters it reads. Everything that it takes is freed when it is done; its kernels
+// stay compiled.
 import type { Gates } from '../../../dmlora/adapter.ts';
 import type { NdArray } from '../../../shared/array.ts';
 import { present } from '../../../shared/assert.ts';
@@ -15,7 +15,7 @@ import { placeOf, type Plan } from '../memory/plan.ts';
 import { widthsOf } from '../memory/widths.ts';
 import type { StepContext } from '../step/context.ts';
 import { lookProgram } from '../step/look.ts';
-import { Trace, type Phase, type Tensor } from '../step/trace.ts';
+import { Trace, type Tensor } from '../step/trace.ts';
 import { plannedBuffer, type DeviceMemory, type Region } from './device-memory.ts';
 import type { Pipelines } from './pipelines.ts';
 import { BoundProgram } from './program.ts';
@@ -72,14 +72,9 @@ export async function lookAt(
     memory.write(regionOf(tensors.pixels), wholeWords(pixels));
     memory.write(regionOf(tensors.start), start);
     memory.write(regionOf(tensors.dlogits), chosen);
-    const phases = new Set<Phase>(['scales', pixels.kind, 'prefix', 'forward', 'backward']);
-    const submission = new Submission(
-      memory.device,
-      'look',
-      pace.mostOf(program.count(phases)),
-      () => undefined,
-    );
-    program.encode(submission, phases);
+    const selected = program.select(['scales', pixels.kind, 'prefix', 'forward', 'backward']);
+    const submission = new Submission(memory.device, 'look', pace.mostOf(selected.length), () => undefined);
+    program.encode(submission, selected);
     submission.finish();
     const [attention, rollout, relevance] = await readRegions(
       memory,

@@ -8,6 +8,7 @@ import type { Pipelines } from './pipelines.ts';
 import type { Submission } from './submission.ts';
 import { isTensor, type Dispatch, type Operand, type Phase } from '../step/trace.ts';
 
+/** A dispatch as it is encoded. */
 interface Ready {
   readonly phase: Phase;
   readonly pipeline: GPUComputePipeline;
@@ -17,6 +18,9 @@ interface Ready {
 }
 
 export class BoundProgram {
+  /** By the phases that were asked for: a run asks for the same few in every step. */
+  readonly #selections = new Map<string, readonly Ready[]>();
+
   private constructor(private readonly ready: readonly Ready[]) {}
 
   /**
@@ -57,17 +61,22 @@ export class BoundProgram {
     );
   }
 
-  /** How many dispatches these phases have. */
-  count(phases: ReadonlySet<Phase>): number {
-    return this.ready.filter(({ phase }) => phases.has(phase)).length;
+  /** The dispatches of these phases, in the order of the program. */
+  select(phases: readonly Phase[]): readonly Ready[] {
+    const key = phases.join();
+    const selected = this.#selections.get(key) ?? this.ready.filter(({ phase }) => phases.includes(phase));
+    this.#selections.set(key, selected);
+    return selected;
   }
 
-  /** Encodes the dispatches of these phases for one micro-batch. */
-  encode(submission: Submission, phases: ReadonlySet<Phase>, part = 0): void {
+  /**
+   * Encodes selected dispatches for one micro-batch, a pipeline once for those that follow one another with
+   * it.
+   */
+  encode(submission: Submission, selected: readonly Ready[], part = 0): void {
     let current: GPUComputePipeline | null = null;
     let last: GPUComputePassEncoder | null = null;
-    for (const { phase, pipeline, bindings, grid } of this.ready) {
-      if (!phases.has(phase)) continue;
+    for (const { pipeline, bindings, grid } of selected) {
       const pass = submission.passForNext();
       if (pass !== last || pipeline !== current) pass.setPipeline(pipeline);
       [last, current] = [pass, pipeline];
