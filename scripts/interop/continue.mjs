@@ -68,6 +68,17 @@ const cases = [
     from: [[0, 1]],
   },
   {
+    name: 'crossed, gates by steps',
+    recipe: {
+      ...base,
+      dmlora: { ...method, dropMode: 'constant', pairing: 'crossed', scaling: 'rslora', targets: 'qkv+proj' },
+    },
+    from: [
+      [0, 1],
+      [5, 1],
+    ],
+  },
+  {
     name: 'absorbed, in order',
     recipe: { ...base, dmlora: { ...method, dropPick: 'oldest', dropEffect: 'absorb', firstBlock: 1 } },
     from: [

@@ -47,7 +47,7 @@ OPTIONS = {
     "dmlora.targets": ("all", None, []),
     "dmlora.firstBlock": (0, None, []),
     "dmlora.dropMode": ("permanent", None, []),
-    "dmlora.pairing": ("paired", "The down matrix of a branch goes with its own up matrix.", ["paired"]),
+    "dmlora.pairing": ("paired", None, []),
     "dmlora.dropWindow.0": (0.1, None, []),
     "dmlora.dropWindow.1": (0.4, None, []),
     "dmlora.dropRate": (0.5, None, []),
@@ -164,7 +164,7 @@ def refusals(recipe):
 
 
 # Graft's random numbers: each is a hash of seed, purpose and two counters, so that the same ones are drawn here.
-PURPOSES = {"order": 2, "branchInit": 3, "headInit": 4, "drop": 5, "gates": 10}
+PURPOSES = {"order": 2, "branchInit": 3, "headInit": 4, "drop": 5, "gates": 10, "upGates": 12}
 
 
 def words(seed, purpose, index, i, j=0):
@@ -552,12 +552,21 @@ class Stack:
         columns = len(parts) * branches.width
         self.branches, self.layer, self.parts = branches, layer, parts
         self.open, self.fixed = torch.zeros(columns), torch.zeros(columns)
-        self.drawn = None  # the gates of one training step, where they are drawn anew for each
+        self.drawn = None  # the gates of one training step, where they are drawn anew for each; of crossed branches the ups'
+        self.downs = None  # and the downs'
         self.learns = torch.zeros(columns, dtype=torch.bool)
         self.scalar = torch.tensor([parts[i // branches.width].scalar for i in range(columns)])
         self.absorbed = None  # what does not learn any more, as it has to stay: A and B
         self.A, self.B = layer.lora_A["default"].weight, layer.lora_B["default"].weight
-        layer.lora_A["default"].register_forward_hook(lambda module, _, out: out * self.weights(module.training).to(out))
+        layer.lora_A["default"].register_forward_hook(lambda module, _, out: self.gated(out, module.training))
+
+    def gated(self, out, in_step):
+        """What the down matrices give, weighed; where branches are crossed their gated sum, for each up matrix."""
+        if self.branches.crossed:
+            out = out if self.downs is None or not in_step else out * self.downs.to(out)
+            apart = out.unflatten(-1, (len(self.parts), -1, self.branches.rank))
+            out = apart.sum(-2, keepdim=True).expand_as(apart).flatten(-3)
+        return out * self.weights(in_step).to(out)
 
     def weights(self, in_step=False):
         """s g of each column; of what the frozen weight absorbed, what they were then."""
@@ -675,7 +684,7 @@ class Branches(Adapted):
 
     def __init__(self, run, recipe, model, names, heads, own_head, saved):
         self.recipe, self.saved, self.seed = recipe, saved, recipe["seed"]
-        self.rank = recipe["dmlora.rank"]
+        self.rank, self.crossed = recipe["dmlora.rank"], recipe["dmlora.pairing"] == "crossed"
         state = None if saved is None else saved[0]["adapter"]
         kept = {} if state is None else {module["name"]: module for module in state["modules"]}
         beside = 0
@@ -856,15 +865,17 @@ class Branches(Adapted):
                 module.stack.open[module.place(branch, self.rank)] = min(1, max(0, (until - step) / (until - begin)))
         rate = drop_rate(self.recipe, step, steps) if stage == 1 else 0
         for stack in self.stacks:
-            stack.drawn = None if rate == 0 else torch.zeros_like(stack.open)
+            stack.drawn, stack.downs = (None if rate == 0 else torch.zeros_like(stack.open) for _ in range(2))
         for module in self.modules if rate > 0 else []:
             gate = (1 - rate ** len(module.live)) / (1 - rate)
-            for attempt in itertools.count():
-                draws = [uniform(self.seed, "gates", module.at * 16 + branch, step, attempt)[0] for branch in module.live]
-                if max(draws) >= rate:
-                    break
-            for branch, draw in zip(module.live, draws):
-                module.stack.drawn[module.place(branch, self.rank)] = gate if draw >= rate else 0
+            sides = {"gates": module.stack.downs, "upGates": module.stack.drawn} if self.crossed else {"gates": module.stack.drawn}
+            for purpose, drawn in sides.items():
+                for attempt in itertools.count():
+                    draws = [uniform(self.seed, purpose, module.at * 16 + branch, step, attempt)[0] for branch in module.live]
+                    if max(draws) >= rate:
+                        break
+                for branch, draw in zip(module.live, draws):
+                    drawn[module.place(branch, self.rank)] = gate if draw >= rate else 0
 
     def leaver(self, module, event):
         """The branch that leaves a module: of those that do not fade yet, or the one that chance drew."""
@@ -960,10 +971,13 @@ class Branches(Adapted):
             A, B = stack.layer.lora_A["default"], stack.layer.lora_B["default"]
             A._forward_hooks.clear()
             keep = weight.ne(0) if len(counts) == 1 else torch.ones_like(weight, dtype=torch.bool)
-            A.weight = torch.nn.Parameter(stack.A.data[keep].clone())
-            B.weight = torch.nn.Parameter((stack.B.data * weight)[:, keep].clone())
-            A.out_features = B.in_features = stack.layer.r["default"] = int(keep.sum())
-        config.r = counts.pop() if len(counts) == 1 else self.width
+            down, up = stack.A.data[keep].clone(), (stack.B.data * weight)[:, keep].clone()
+            if self.crossed:
+                apart = (len(stack.parts), -1, self.rank)
+                down, up = down.unflatten(0, apart).sum(1).flatten(0, 1), up.unflatten(1, apart).sum(2).flatten(1)
+            A.weight, B.weight = torch.nn.Parameter(down), torch.nn.Parameter(up)
+            A.out_features = B.in_features = stack.layer.r["default"] = len(down)
+        config.r = self.rank if self.crossed else counts.pop() if len(counts) == 1 else self.width
         config.lora_alpha = self.factor * config.r
         self.patterns(config, config.r)
         del self.model._parameters["scalars"]
@@ -1117,6 +1131,7 @@ def main():
         recipe["seed"] = args.seed
     if args.rank is not None:
         recipe |= {"dmlora.branches": 1, "dmlora.rank": args.rank, "dmlora.dropMode": "none", "dmlora.scalars": "off"}
+        recipe["dmlora.pairing"] = "paired"
     ended = stands is not None and stands["verdict"] is not None
     if ended or args.adapter is not None:
         recipe |= {"dmlora.dropMode": "none", "dmlora.scalars": "off"}

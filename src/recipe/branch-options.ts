@@ -88,8 +88,6 @@ export const branchOptions = {
       ['crossed', 'Crossed'],
     ],
     group: 'branches',
-    notInPython: 'The down matrix of a branch goes with its own up matrix.',
-    inPython: ['paired'],
     label: 'Down with up matrices',
     help: 'Paired: a branch’s down matrix goes with its own up matrix, as in LoRA. Crossed: with those of all branches, and each step draws apart which are in. Such branches are one LoRA of the rank of one branch, and need a branch dropout by steps.',
   },
