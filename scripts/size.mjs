@@ -9,7 +9,7 @@ import { dist } from './setup/paths.mjs';
 /** Largest size of each part in kB (1000 bytes), gzipped. */
 const limits = new Map([
   ['page', 175],
-  ['worker', 426],
+  ['worker', 432],
   ['several', 22],
   ['images', 14],
   ['one-thread', 14],
@@ -95,7 +95,7 @@ for (const [part, bytes] of sizes) {
 }
 
 // What a first visit fetches for the later ones, models and images included.
-const keptLimit = 14_240;
+const keptLimit = 14_260;
 const kept = (await keptFiles(dist)).reduce((sum, { bytes }) => sum + bytes, 0) / 1000;
 console.log(`offline  ${kept.toFixed(1).padStart(7)} kB kept in the browser of at most ${keptLimit} kB`);
 if (kept > keptLimit) process.exitCode = 1;
