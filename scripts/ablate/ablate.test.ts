@@ -15,7 +15,15 @@ describe('arguments', () => {
   test('have defaults', () => {
     expect(readArguments(['--arms', 'a.json'])).toEqual({
       ...{ arms: 'a.json', seeds: [1, 2, 3, 4, 5], data: [], model: null, imageSize: null, shots: [null] },
-      ...{ settings: [], out: 'ablation', jobs: 1, runtime: 'browser', backend: 'auto' },
+      ...{
+        settings: [],
+        protocol: 'none',
+        choices: [],
+        out: 'ablation',
+        jobs: 1,
+        runtime: 'browser',
+        backend: 'auto',
+      },
       engine: 'auto',
     });
     expect(readArguments(['--help'])).toBe(null);
@@ -33,6 +41,14 @@ describe('arguments', () => {
     expect(readArguments(['--arms', 'a', '--seeds', '3,'])?.seeds).toEqual([3]);
   });
 
+  test('say what a protocol chooses', () => {
+    const line = '--arms a --protocol vtab-1k --choose learningRate=1e-3,1e-2 --choose batch=8';
+    expect(readArguments(line.split(' '))?.choices).toEqual([
+      { path: 'learningRate', texts: ['1e-3', '1e-2'] },
+      { path: 'batch', texts: ['8'] },
+    ]);
+  });
+
   test.each([
     [[], '--arms needs a file'],
     [['--arms', 'a', '--seeds', 'x'], '--seeds takes a whole number between 1 and 1000, not "x".'],
@@ -43,6 +59,14 @@ describe('arguments', () => {
     [['--arms', 'a', '--out', ''], '--out needs a path'],
     [['--arms', 'a', '--set', 'steps'], '--set takes a setting as PATH=VALUE'],
     [['--arm', 'a'], "'--arm'"],
+    [['--arms', 'a', '--choose', 'batch=8,16'], '--choose needs --protocol'],
+    [['--arms', 'a', '--protocol', 'vtab'], '--protocol takes none, vtab-1k'],
+    [['--arms', 'a', '--protocol', 'vtab-1k', '--shots', '4'], 'exclude each other'],
+    [['--arms', 'a', '--protocol', 'vtab-1k', '--choose', 'batch'], '--choose takes PATH=A,B'],
+    [
+      ['--arms', 'a', '--protocol', 'vtab-1k', '--choose', 'batch=8,16', '--set', 'batch=8'],
+      '--choose names one twice',
+    ],
   ])('%j is refused by name', (argv, sentence) => {
     expect(() => readArguments(argv)).toThrow(sentence);
   });
@@ -54,6 +78,8 @@ describe('arguments', () => {
       'data',
       'model',
       'shots',
+      'protocol',
+      'choose',
       'set',
       'out',
       'jobs',

@@ -16,6 +16,9 @@ them. Runs of one set and one seed have the same split, order and initial values
   --model DIR          or OWNER/NAME, as npm run finetune takes it   (default: the model that ships with Graft)
   --image-size N       side of the images in pixels                  (default: the model's own)
   --shots 1,2,4        few-shot curves: each with so many training images a class; "all" for all
+  --protocol vtab-1k   chooses by validation, trains the chosen on training and validation images, tests the last state
+                       once, and writes vtab.md with both averages; see docs/ablation.md
+  --choose PATH=A,B    with --protocol: what each arm chooses on each set, as often as wanted: --choose learningRate=1e-3,3e-3
   --set PATH=VALUE     one setting over those of every arm, as often as wanted: --set steps=100
   --out DIR            where records and results go                  (default: ablation)
   --jobs N             runs at a time, each in a page or process of its own  (default: 1; wasm takes all cores for one)
@@ -38,6 +41,8 @@ done. The exit code is 1 where runs failed, 130 after Ctrl-C.`;
  * @property {number | null} imageSize
  * @property {readonly (number | null)[]} shots null for all training images
  * @property {readonly import('../finetune/recipe.mjs').Setting[]} settings
+ * @property {'none' | 'vtab-1k'} protocol
+ * @property {readonly import('../../src/lab/vtab.ts').Choice[]} choices of --choose
  * @property {string} out
  * @property {number} jobs
  * @property {'browser' | 'node'} runtime what the app runs in
@@ -60,14 +65,30 @@ export function readArguments(argv) {
     throw new UserError(`--${out === '' ? 'out' : 'model'} needs a path: give one after it.`);
   const sets = data.flatMap((list) => list.split(',')).map((path) => path.trim());
   if (sets.includes('')) throw new UserError('--data needs paths with commas between them.');
+  const protocol = oneOf('protocol', values.protocol, ['none', 'vtab-1k']);
+  const choices = (values.choose ?? []).map(choiceOf);
+  const settings = (values.set ?? []).map(settingOf);
+  const shots = shotsOf(values.shots);
+  if (choices.length > 0 && protocol === 'none')
+    throw new UserError('--choose needs --protocol vtab-1k: without one nothing is chosen.');
+  if (protocol !== 'none' && shots.some((few) => few !== null))
+    throw new UserError(
+      '--shots and --protocol exclude each other: the protocol says how many images train.',
+    );
+  eachOnce(
+    'choose',
+    [...choices, ...(choices.length > 0 ? settings : [])].map(({ path }) => path),
+  );
   return {
     arms,
     seeds: seedsOf(values.seeds),
     data: sets,
     model: model ?? null,
     imageSize: imageSizeOf(values['image-size']),
-    shots: shotsOf(values.shots),
-    settings: (values.set ?? []).map(settingOf),
+    shots,
+    settings,
+    protocol,
+    choices,
     out,
     jobs: wholeOf('jobs', values.jobs ?? '1', 1, 64),
     runtime: oneOf('runtime', values.runtime, ['browser', 'node']),
@@ -97,6 +118,18 @@ function wholeOf(flag, text, least, most) {
 function eachOnce(flag, list) {
   if (new Set(list).size < list.length) throw new UserError(`--${flag} names one twice: name each once.`);
   return list;
+}
+
+/**
+ * @param {string} text PATH=A,B
+ * @returns {import('../../src/lab/vtab.ts').Choice}
+ */
+function choiceOf(text) {
+  const [, path = '', list = ''] = /^([\w.]+)=(.+)$/.exec(text) ?? [];
+  const texts = list.split(',').map((value) => value.trim());
+  if (path === '' || texts.includes(''))
+    throw new UserError(`--choose takes PATH=A,B, as in learningRate=1e-3,3e-3, not "${text}".`);
+  return { path, texts: eachOnce('choose', texts) };
 }
 
 /** @param {string | undefined} text */
@@ -137,6 +170,8 @@ function parse(argv) {
         'image-size': text,
         shots: text,
         set: many,
+        protocol: text,
+        choose: many,
         out: text,
         jobs: text,
         runtime: text,

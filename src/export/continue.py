@@ -38,6 +38,7 @@ OPTIONS = {
     "steps": (None, None, []),
     "epochs": (None, None, []),
     "patience": (None, None, []),
+    "keep": ("best", None, []),
     "batch": (32, None, []),
     "learningRate": (0.003, None, []),
     "seed": (1, None, []),
@@ -90,6 +91,7 @@ OPTIONS = {
     "memory.float16": ("if-needed", "Use accelerate’s own --mixed_precision.", ["never", "if-needed"]),
     "memory.arithmetic": ("float32", "Use accelerate’s own --mixed_precision.", ["float32"]),
     "split.validationFraction": (0.2, None, []),
+    "split.learnFrom": ("train", "Validation images are not trained on.", ["train"]),
     "split.together": ("none", "Pictures that run.json does not know are drawn one by one.", ["none"]),
     "split.folds": (0, "Pictures that run.json does not know are drawn one by one.", [0]),
     "split.fold": (1, "Pictures that run.json does not know are drawn one by one.", [1]),
@@ -1255,7 +1257,7 @@ def main():
         if step % max(1, steps // 20) == 0:
             accelerator.print(f"step {step}/{steps}: loss {log['losses'][-1]:.4f}")
     kept = step
-    if not args.keep_last and best[1] != step:
+    if not (args.keep_last or recipe["keep"] == "last") and best[1] != step:
         kept = best[1]
         branches.restore(best[2])
     loss, accuracy, _ = evaluate(accelerator, model, held)

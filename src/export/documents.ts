@@ -2,6 +2,7 @@
 // continue.py (the same recipe for transformers, peft and accelerate); beside ONNX also pixels.mjs (its
 // preparation of pictures). Facts are gathered here, words are made in formats/.
 import type { Recipe } from '../recipe/options.ts';
+import { learnsFromAll } from '../recipe/recipe.ts';
 import { preparationWords } from '../data/preprocessing.ts';
 import script from './continue.py?raw';
 import pixelScript from './pixels.mjs?raw';
@@ -171,7 +172,7 @@ function cardFacts(
     },
     metrics: [
       ...measured('Validation before training', data.validation.length, result.initialValidation),
-      ...measured('Validation', data.validation.length, result.validation),
+      ...measured(heldWords(recipe), data.validation.length, result.validation),
       ...measured('Test', data.test.length, result.test),
     ],
     diverged: result.diverged === null ? null : describeFault(result.diverged).detail,
@@ -248,3 +249,7 @@ const effectWords = {
 
 const dropWords = ({ dropPick, dropEffect, fadeSteps }: Recipe['dmlora']): string =>
   `${pickWords[dropPick]}${effectWords[dropEffect]}${dropEffect === 'fade' ? ` ${fadeSteps} steps` : ''}.`;
+
+/** What validation is said of: images that were learned as well say little. */
+const heldWords = (recipe: Recipe): string =>
+  learnsFromAll(recipe) ? 'Validation, on images that were learned as well' : 'Validation';

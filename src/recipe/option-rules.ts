@@ -47,6 +47,14 @@ export const rules: readonly Rule[] = [
     broken: ({ dmlora }) => (dmlora.pairing === 'crossed' ? crossedProblem(dmlora) : null),
   },
   {
+    at: 'split.learnFrom',
+    beside: ['keep', 'patience'],
+    broken: ({ keep, patience, split }) =>
+      split.learnFrom === 'train' || (keep === 'last' && patience === null)
+        ? null
+        : 'Images that are learned can choose no state and end no run: the result has to be the state after the last step, without stopping early.',
+  },
+  {
     at: 'split.fold',
     beside: ['split.folds'],
     broken: ({ split: { folds, fold } }) => (fold > folds ? `There is no fold ${fold} of ${folds}.` : null),

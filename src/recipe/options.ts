@@ -47,6 +47,17 @@ const table = {
     label: 'Stop early after',
     help: 'Ends the run when so many in a row found nothing better, counted after the last drop. Empty: all steps are done.',
   },
+  keep: {
+    kind: 'choice',
+    default: 'best',
+    choices: [
+      ['best', 'The best validated state'],
+      ['last', 'The state after the last step'],
+    ],
+    group: 'length',
+    label: 'Result',
+    help: 'Best: as many validation images right as possible. Last: validation decides nothing, as in protocols that choose settings first; a run whose loss ran away goes back all the same.',
+  },
   batch: {
     kind: 'number',
     default: 32,

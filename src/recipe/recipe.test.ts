@@ -69,6 +69,7 @@ describe('the table', () => {
         ],
         ...['headRate', 'headStart', 'randAugment', 'randAugmentStrength', 'randomErasing', 'rotation'],
         ...[
+          'keep',
           'labelSmoothing',
           'learningRate',
           'learningRateFloor',

@@ -153,6 +153,11 @@ export function batchOf(recipe: Recipe, images: number): number {
   return Math.min(recipe.batch, images);
 }
 
+/** Whether validation images are learned too; folds each keep theirs apart. */
+export function learnsFromAll({ split }: Pick<Recipe, 'split'>): boolean {
+  return split.learnFrom === 'all' && split.folds === 0;
+}
+
 /** The head's rate as a share of the branches': a head of random numbers has all of it. */
 export function headShareOf({ headStart, headRate }: Recipe, fromCheckpoint: boolean): number {
   return headStart === 'random' && !fromCheckpoint ? 1 : headRate;

@@ -16,6 +16,20 @@ export const splitOptions = {
     label: 'Held out for validation',
     help: 'Share of each class, unless a validation folder is given.',
   },
+  'split.learnFrom': {
+    kind: 'choice',
+    default: 'train',
+    choices: [
+      ['train', 'the training images'],
+      ['all', 'the validation images as well'],
+    ],
+    group: 'split',
+    when: oneSplit,
+    notInPython: 'Validation images are not trained on.',
+    inPython: ['train'],
+    label: 'Learns from',
+    help: 'As well: the last training, once all settings are chosen. What validation says is then of images that were learned; a linear probe does not see them. Needs the state after the last step as its result.',
+  },
   'split.together': {
     kind: 'choice',
     default: 'none',

@@ -40,11 +40,13 @@ export interface ProbeWatch {
  * that its features are the frozen model's; or they add what an adapter had learned, and the features are
  * those of base and adapter.
  *
+ * Training images that are validation images as well would be known to it: they have no part in it.
+ *
  * @param byClass as in `metricsOf`; the probe itself is fitted to all images alike.
  */
 export async function probeStart(
   engine: Engine,
-  { train, validation, classes, probe: last }: TrainingData,
+  { train, validation, classes, probe: last, probeImages: own = train.labels.length }: TrainingData,
   batch: number,
   { onProgress, signal }: ProbeWatch,
   byClass = false,
@@ -72,7 +74,7 @@ export async function probeStart(
   const held = isKnown ? ok(knownHeld) : await featuresOf(engine, validation, batch, { between, signal });
   if (!held.ok) return held;
   const validationSeconds = isKnown ? null : (performance.now() - startedAt) / 1000;
-  const chosen = probeImages(train.labels, known.value.shape[1] ?? 0, classes.length);
+  const chosen = probeImages(train.labels.subarray(0, own), known.value.shape[1] ?? 0, classes.length);
   const to = {
     train: {
       features: picked(known.value, chosen),

@@ -6,7 +6,7 @@ import { stage2Step } from '../dmlora/stages.ts';
 import { linearName } from '../vit/parameters.ts';
 import type { VitConfig } from '../vit/vit-config.ts';
 import type { Recipe } from '../recipe/options.ts';
-import { batchOf, stepsOf } from '../recipe/recipe.ts';
+import { batchOf, learnsFromAll, stepsOf } from '../recipe/recipe.ts';
 
 export interface RunPlan {
   readonly steps: number;
@@ -35,7 +35,7 @@ export function planRun(recipe: Recipe, config: VitConfig, images: number): RunP
     stepsPerEpoch,
     drops: dropPlan(modules, recipe.dmlora, steps, recipe.seed),
     stage2: stage2Step(recipe.dmlora, steps),
-    validations: validationSteps(steps, stepsPerEpoch),
+    validations: learnsFromAll(recipe) ? new Set([0, steps]) : validationSteps(steps, stepsPerEpoch),
     snapshotEvery: Math.max(1, Math.floor(steps / 40)),
   };
 }

@@ -82,6 +82,8 @@ export interface RunRecord {
    * than the linear probe, or than what the run began with. Validation, test, drops and scalars are its.
    */
   readonly keptStep: number;
+  /** What the recipe wanted as the result; absent in older records: `best`. */
+  readonly keep?: 'best' | 'last';
   /** Whether the result has scalars of stage 2, or is a state from before them; null without a stage 2. */
   readonly scalarsKept: boolean | null;
   /** The scalars as stage 2 left them, kept or not; null without a stage 2. */

@@ -352,6 +352,7 @@ export function recordOf(task: RunTask, state: RunState, diverging: DivergedFaul
     rateChanges: state.rateChanges,
     scalars: scalarsOf(state.adapter),
     keptStep: verdict?.keptStep ?? state.step,
+    keep: task.recipe.keep,
     scalarsKept: verdict?.scalarsKept ?? null,
     learnedScalars: verdict?.learnedScalars ?? null,
     diverged: verdict === null ? diverging : verdict.diverged,

@@ -31,6 +31,8 @@ export interface LabelledPixels {
 export interface TrainingData {
   readonly classes: readonly string[];
   readonly trainImages: number;
+  /** So many of the first training images are not those of validation as well: absent where all are not. */
+  readonly probeImages?: number;
   /** The training images in a fixed order, for what looks at each of them once. */
   readonly train: LabelledPixels;
   /** The batch of a 0-based step; a pure function of its arguments. */

@@ -68,6 +68,20 @@ test.each([
   else expect(state.adapter.moments.size).toBe(0);
 });
 
+test('the result is the last state where the recipe has it so, and is said to be that', () => {
+  const validations = [metrics(0.5, 1), metrics(0.9, 1), metrics(0.1, 1)];
+  const state = runOf(validations);
+  const last = { ...task, recipe: { ...task.recipe, keep: 'last' } } as const;
+  const [verdict, result] = verdictOf(last, state);
+  expect([verdict.keptStep, result]).toEqual([8, null]);
+  expect(verdictOf(task, state)[0].keptStep).toBe(4);
+  const record = recordOf(last, afterVerdict(state, verdict, result), null);
+  if (record === null) throw new Error('there is no record');
+  expect(keptSentence(record)).toBe(
+    'The result is the state after the last step, as the recipe has it: validation images chose nothing.',
+  );
+});
+
 test('branches that were dropped after it are in the result, and their drops are not', () => {
   const validated = runOf([metrics(0.5, 1), metrics(0.7, 1)]);
   const [first] = validated.adapter.modules;

@@ -18,12 +18,14 @@ export function divergingNow(task: RunTask, state: RunState): DivergedFault | nu
 /**
  * The verdict of a run that ends in this state, and the validated state that it goes back to; null where it
  * stays. The result is the best validated state: what the steps after it did was worth nothing to images that
- * they did not see. Where the scalars diverged it is the one before them.
+ * they did not see. Or it is the last one, where the recipe says so. Where the scalars diverged it is the one
+ * before them.
  */
 export function verdictOf(task: RunTask, state: RunState): [verdict: Verdict, result: Validated | null] {
   const noticed = noticedIn(task, state);
   const { stage1End, step, validation, adapter } = state;
-  const best = noticed === null ? state.best : resultOf(task, state, noticed);
+  const chosen = task.recipe.keep === 'last' ? null : state.best;
+  const best = noticed === null ? chosen : resultOf(task, state, noticed);
   // A run that went back may come by the step of a better state again.
   const isThis = best?.step === step && validation !== null && !isBetter(best.validation, validation);
   const stays = best === null || isThis;

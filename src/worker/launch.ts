@@ -13,7 +13,7 @@ import type { RunInput } from '../train/run-input.ts';
 import type { TrainingData } from '../train/training-data.ts';
 import { stepFlops } from '../vit/step-flops.ts';
 import type { VitConfig } from '../vit/vit-config.ts';
-import type { OpenData } from './open-data.ts';
+import { learnedFrom, type OpenData } from './open-data.ts';
 import type { Commands, RunSummary } from './protocol.ts';
 
 /** What the engines of a worker share. */
@@ -40,13 +40,13 @@ function engineMaker(
 /** All that a run begins with but its pixels. */
 export function beginningOf(
   { model, start, preprocessing }: OpenModel,
-  { classes, split }: OpenData,
+  { classes, split, draw }: OpenData,
   head: Adapter['head'] | null,
   recipe: Recipe,
   { engine, backend, autotune = 'auto' }: Omit<Commands['start']['input'], 'recipe'>,
   parts: EngineParts,
 ): Beginning {
-  const trainImages = split.train.length;
+  const trainImages = learnedFrom({ split, draw }).length;
   const { config } = model;
   const setting = { config, batch: batchOf(recipe, trainImages), ...parts };
   return {

@@ -61,6 +61,25 @@ test('images that do not decode are none of these', async () => {
   expect(describeFault(fault ?? { kind: 'bug', message: '' }).detail).toContain('could not be decoded');
 });
 
+test('validation images are learned as well where the recipe has it so, and the probe does not see them', async () => {
+  const data = await open();
+  const loading = { onProgress: () => undefined, work: grey, kept: null };
+  const loadedAs = async (learnFrom: 'train' | 'all', folds: 0 | 5) => {
+    const draw = { ...data.draw, options: { ...data.draw.options, learnFrom, folds } };
+    return unwrap(await loadPixels({ ...data, draw }, usualPreprocessing.vit(4), 1, loading));
+  };
+  const plain = await loadedAs('train', 0);
+  const all = await loadedAs('all', 0);
+  const [training, validating] = [data.split.train.length, data.split.validation.length];
+  expect([plain.data.trainImages, plain.data.probeImages]).toEqual([training, training]);
+  expect([all.data.trainImages, all.data.probeImages]).toEqual([training + validating, training]);
+  expect([...all.data.train.labels]).toEqual([...plain.data.train.labels, ...all.data.validation.labels]);
+  // What is saved and exported of the run keeps each image on its side.
+  expect(all.split).toEqual(plain.split);
+  // Each fold keeps its own apart.
+  expect((await loadedAs('all', 5)).data.trainImages).toBe(training);
+});
+
 /** Grey of 16 bits whose values begin at `from`. */
 const deep = (name: string, from: number) =>
   fileOf(

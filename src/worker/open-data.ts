@@ -31,6 +31,7 @@ import { eachOf } from '../shared/concurrent.ts';
 import type { Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { Recipe } from '../recipe/options.ts';
+import { learnsFromAll } from '../recipe/recipe.ts';
 import type { LabelledPixels, TrainingData } from '../train/training-data.ts';
 import type {
   ClassSummary,
@@ -438,9 +439,14 @@ function splitOf({ split }: OpenData, image: number): SplitName | null {
   return null;
 }
 
+/** Places of the images that a run learns from: a linear probe from those of the training split alone. */
+export function learnedFrom({ split, draw }: Pick<OpenData, 'split' | 'draw'>): readonly number[] {
+  return learnsFromAll({ split: draw.options }) ? [...split.train, ...split.validation] : split.train;
+}
+
 export interface LoadedPixels {
   readonly data: TrainingData;
-  /** Without the images that did not decode. */
+  /** Without the images that did not decode; those of validation that are learned as well stay there. */
   readonly split: Split;
   readonly rejected: readonly RejectedFile[];
   /** Images that had to be decoded for it. */
@@ -480,7 +486,8 @@ export async function loadPixels(
     before += indices.length;
     return cache;
   };
-  const train = await load(open.split.train);
+  const learned = learnedFrom(open);
+  const train = await load(learned);
   if (!train.ok) return train;
   const validation = await load(open.split.validation);
   if (!validation.ok) return validation;
@@ -501,6 +508,7 @@ export async function loadPixels(
         .join(', ')}), and too few are left.`,
     });
   }
+  const probeImages = train.value.sources.filter((at) => at < open.split.train.length).length;
   const decoded = (indices: readonly number[], cache: PixelCache): number[] =>
     Array.from(cache.sources, (position) => present(indices[position], 'image'));
   const set = (indices: readonly number[], cache: PixelCache): LabelledPixels => ({
@@ -509,20 +517,21 @@ export async function loadPixels(
   });
   if (memory !== undefined && kept === null)
     memory.pixels = pixelsIn(preprocessing, [
-      { images: imagesOf(open.split.train), cache: train.value },
+      { images: imagesOf(learned), cache: train.value },
       { images: imagesOf(open.split.validation), cache: validation.value },
       { images: imagesOf(open.split.test), cache: test.value },
     ]);
   return ok({
     split: {
-      train: decoded(open.split.train, train.value),
+      train: decoded(learned, train.value).slice(0, probeImages),
       validation: decoded(open.split.validation, validation.value),
       test: decoded(open.split.test, test.value),
     },
     data: {
       classes: open.classes,
       trainImages: train.value.count,
-      train: set(open.split.train, train.value),
+      probeImages,
+      train: set(learned, train.value),
       trainBatch: (step, batch) => gather(train.value, batchIndices(train.value.count, batch, step, seed)),
       validation: set(open.split.validation, validation.value),
       test: test.value.count > 0 ? set(open.split.test, test.value) : null,

@@ -19,6 +19,7 @@ import { HubModels } from './hub-models.ts';
 import { browserImagePool } from './image-pool.ts';
 import {
   addValidation,
+  learnedFrom,
   openData,
   seenAs,
   splitData,
@@ -390,7 +391,7 @@ export class Session {
     const data = splitData(open, { options: recipe.split, seed: recipe.seed });
     if (queued === undefined) this.#data = data;
     if (data.summary.fault !== null) return fail(data.summary.fault);
-    const places = checkDropSteps(recipe, data.split.train.length);
+    const places = checkDropSteps(recipe, learnedFrom(data).length);
     if (!places.ok) return places;
     const mirrors = notMirroredOf(recipe, data.classes);
     if (!mirrors.ok) return mirrors;

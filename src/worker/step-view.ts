@@ -15,7 +15,7 @@ import { present } from '../shared/assert.ts';
 import { cancelled } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { stepBatches } from '../train/step-batch.ts';
-import { gather, splitData, type Loading, type OpenData } from './open-data.ts';
+import { gather, learnedFrom, splitData, type Loading, type OpenData } from './open-data.ts';
 import type { StepView } from './protocol.ts';
 
 /** Images that are shown of a step at most, and values of their pixels. */
@@ -122,7 +122,7 @@ const known = new WeakMap<ImportReport, Map<string, Set<string>>>();
 
 /** Places of the training images that a run would have: those that decode, which its order depends on. */
 async function decodable(
-  { report, images, split }: OpenData,
+  { report, images, split, draw }: OpenData,
   preprocessing: OpenModel['preprocessing'],
   { kept, signal, work, onProgress }: Loading,
 ): Promise<Result<readonly number[]>> {
@@ -132,7 +132,10 @@ async function decodable(
   known.set(report, byKey);
   const good = byKey.get(key) ?? new Set<string>();
   byKey.set(key, good);
-  const train = split.train.map((place) => ({ place, image: present(images[place], 'image') }));
+  const train = learnedFrom({ split, draw }).map((place) => ({
+    place,
+    image: present(images[place], 'image'),
+  }));
   for (const id of (await kept?.has(key, 3 * width * height)) ?? []) good.add(id);
   const missing = train.flatMap(({ image }) => (good.has(image.id) ? [] : image));
   const total = missing.length;
