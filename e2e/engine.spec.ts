@@ -74,13 +74,14 @@ test('reference vectors on kernels, webgpu', async ({ page }) => {
 test('plans that need less memory give the same numbers on kernels, webgpu', async ({ page }) => {
   test.setTimeout(600_000);
   await openChecks(page);
-  // GRAFT_ALL_TILES=1 also for what a GPU would choose: barriers of 256 threads take an emulation minutes. Each
-  // of those kernels is checked below, and `GRAFT_DAWN=1 npx vitest` runs the vectors by them.
+  // GRAFT_ALL_TILES=1 also for what a GPU would choose: barriers of 256 threads take an emulation minutes.
+  // Each of those kernels is checked below, and `GRAFT_DAWN=1 npx vitest` runs the vectors by them.
   const which: 'all' | 'quick' = process.env['GRAFT_ALL_TILES'] === '1' ? 'all' : 'quick';
   const figures = await page.evaluate((variants) => window.engineChecks.plans(variants), which);
   console.info('kernels plans:', JSON.stringify(figures));
   const names = [
     'other plans',
+    'float16 arithmetic',
     'stage 2',
     'prefix cache',
     'drop',
