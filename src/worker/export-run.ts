@@ -84,12 +84,12 @@ export class RunExports {
     );
   }
 
-  /** What the branched model says of the sample: computed once, on the run's engine while that is there. */
+  /** What the branched model says of the sample, computed once. */
   async #branched(signal: AbortSignal): Promise<Result<ProofSample>> {
     if (this.#sample !== null) return ok(this.#sample);
     const { validation } = this.engine.ended.data;
     const images = imagesOf(validation, sampleRows(validation.labels));
-    const logits = await this.engine.logits(images, signal);
+    const logits = await this.engine.exactLogits(images, signal);
     if (!logits.ok) return logits;
     this.#sample = { images, logits: logits.value, of: validation.labels.length };
     return ok(this.#sample);

@@ -1,7 +1,8 @@
-// The engine of a run that has ended, for whoever asks its result something: the run's own while that is there,
-// or a new one that is prepared as the run's was. Proofs of exports borrow it, and it comes back with the next
-// question. Loaded when it is needed; knows neither formats nor questions.
+// The engine of a run that has ended, for whoever asks its result something: the run's own while that is
+// there, or a new one that is prepared as the run's was. Proofs of exports borrow it, and it comes back with
+// the next question. Loaded when it is needed; knows neither formats nor questions.
 import { allOpen, type Adapter, type Gates } from '../dmlora/adapter.ts';
+import { pauseOf } from '../export/pause.ts';
 import { imagesAtOnce, ProofEngine } from '../export/proof-engine.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { NdArray } from '../shared/array.ts';
@@ -40,8 +41,8 @@ export class ResultEngine {
   }
 
   /**
-   * An engine that holds the run's result, planned for all the branches that the run began with. Whoever meets
-   * a fault calls `lost`.
+   * An engine that holds the run's result, planned for all the branches that the run began with. Whoever
+   * meets a fault calls `lost`.
    */
   async held(): Promise<Result<Engine>> {
     const { run, makeEngine } = this.ended;
@@ -71,8 +72,8 @@ export class ResultEngine {
   }
 
   /**
-   * Something asked of the engine while it holds another adapter. That of the run is on it again before anybody
-   * else asks, also where the question was cancelled.
+   * Something asked of the engine while it holds another adapter. That of the run is on it again before
+   * anybody else asks, also where the question was cancelled.
    */
   async askWith<T>(adapter: Adapter, question: (engine: Engine) => Promise<Result<T>>): Promise<Result<T>> {
     const { run } = this.ended;
@@ -98,6 +99,23 @@ export class ResultEngine {
       const atOnce = imagesAtOnce(engine, model.model.config, data.classes.length, run.plan.batch);
       return logitsOf(engine, images, atOnce, { between, signal, gates });
     });
+  }
+
+  /**
+   * Logits of the result in float32, whatever the run keeps and multiplies in: what exports are measured by.
+   * Where that is float16 the prover computes them, which takes the engine.
+   */
+  async exactLogits(images: LabelledPixels, signal: AbortSignal): Promise<Result<NdArray>> {
+    const { run, model, summary } = this.ended;
+    const { storage, arithmetic } = summary.memoryPlan ?? {};
+    if (storage !== 'f16' && arithmetic !== 'float16') return this.logits(images, signal);
+    const { model: source, preprocessing } = model;
+    try {
+      const { adapter, plan } = run;
+      return await this.prover().logits(source, adapter, preprocessing, images, plan.batch, pauseOf(signal));
+    } catch (thrown) {
+      return fail(faultOfThrown(thrown));
+    }
   }
 
   /** For models that are proved: it takes the engine, which then holds the result no longer. */
