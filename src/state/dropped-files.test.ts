@@ -32,6 +32,7 @@ describe('pileTitle', () => {
     expect(pileTitle(pile('/pets/cat/1.jpg', '/pets/dog/2.jpg'))).toBe('pets');
     expect(pileTitle(pile('./pets.zip'))).toBe('pets');
     expect(pileTitle(pile('pets.tar.gz'))).toBe('pets');
+    expect(pileTitle(pile('notes.pdf'))).toBe('notes.pdf');
     expect(pileTitle(pile('a.jpg', 'b.jpg'))).toBe('2 files');
     expect(pileTitle(pile('cat/1.jpg', 'dog/2.jpg'))).toBe('2 files');
   });

@@ -19,12 +19,12 @@ export function sortPile(files: readonly SourceFile[]): SortedPile {
   return { model: files.filter(isModel), images: files.filter((file) => !isModel(file)) };
 }
 
-/** A name for people: the common first folder, the only file without its ending, or a count. */
+/** A name for people: the common first folder, the only file (an archive without its ending), or a count. */
 export function pileTitle(files: readonly SourceFile[]): string {
   const paths = files.map(({ path }) => path.replace(/^\.?\/+/, ''));
   const [first = ''] = paths;
   const folder = first.includes('/') ? first.slice(0, first.indexOf('/')) : null;
   if (folder !== null && paths.every((path) => path.startsWith(`${folder}/`))) return folder;
-  if (paths.length === 1) return first.replace(/(?:\.tar)?\.[^./]+$/i, '');
+  if (paths.length === 1) return first.replace(/\.(?:zip|tar|tgz|tar\.[^./]+|parquet|safetensors)$/i, '');
   return `${paths.length} files`;
 }

@@ -1,5 +1,6 @@
 // One labelled field of the recipe with its explanation, and what is wrong with its value.
 import { useId } from 'react';
+import type { Option } from '../../recipe/option-kinds.ts';
 import { optionOf, type Path } from '../../recipe/options.ts';
 import { defaultEpochs } from '../../recipe/recipe.ts';
 import { splitSize, useData } from '../../state/data-store.ts';
@@ -19,6 +20,14 @@ function useWords(path: Path): { readonly empty: string | undefined; readonly he
   return { empty: epochs, help };
 }
 
+/** Letters that a field of one column shows. */
+const shownLetters = 17;
+
+/** Whether the words of a field want two columns. */
+function isWide(option: Option): boolean {
+  return option.kind === 'choice' && option.choices.some(([, label]) => label.length > shownLetters);
+}
+
 export function RecipeField({ path }: { readonly path: Path }) {
   const id = useId();
   const value = useRecipe((state) => state.form.texts.get(path) ?? '');
@@ -29,7 +38,7 @@ export function RecipeField({ path }: { readonly path: Path }) {
   const unit = option.kind === 'number' ? (option.percent === true ? '%' : option.unit) : undefined;
   const offered = option.kind === 'number' ? option.offered : undefined;
   return (
-    <div className={styles.field}>
+    <div className={cx(styles.field, isWide(option) && styles.wide)}>
       <label htmlFor={id} className={styles.label}>
         {option.label}
         {unit !== undefined && <span className={styles.unit}> in {unit}</span>}
