@@ -57,7 +57,7 @@ export interface EngineDescription {
   readonly gpu: GpuFacts | null;
   /** Null for engines that have nothing to tune. */
   readonly tuning: TuningRecord | null;
-  /** How many steps the loop may enqueue before it asks for a report. */
+  /** How many steps may be enqueued without a report. */
   readonly stepsInFlight: number;
 }
 
