@@ -51,12 +51,12 @@ const table = {
     kind: 'choice',
     default: 'best',
     choices: [
-      ['best', 'The best validated state'],
-      ['last', 'The state after the last step'],
+      ['best', 'best by validation'],
+      ['last', 'after the last step'],
     ],
-    group: 'length',
-    label: 'Result',
-    help: 'Best: as many validation images right as possible. Last: validation decides nothing, as in protocols that choose settings first; a run whose loss ran away goes back all the same.',
+    group: 'split',
+    label: 'Result is the state',
+    help: 'Best: most validation images right. After the last step: validation decides nothing, as in protocols that choose settings first; a run whose loss ran away goes back all the same.',
   },
   batch: {
     kind: 'number',

@@ -23,17 +23,18 @@ export interface ReadForm {
 /** Steps shown when the length is switched from epochs to steps for the first time. */
 const firstSteps = '200';
 
+/** The text that a field shows for a value. */
+export function textOf(path: Path, value: Value): string {
+  const option = optionOf(path);
+  if (value === null) return path === 'steps' ? firstSteps : '';
+  const isShare = option.kind === 'number' && option.percent === true;
+  return String(isShare && typeof value === 'number' ? percentOf(value) : value);
+}
+
 export function formOf(recipe: Recipe): RecipeForm {
-  const text = (path: Path): string => {
-    const option = optionOf(path);
-    const value = valueAt(recipe, path);
-    if (value === null) return path === 'steps' ? firstSteps : '';
-    const isShare = option.kind === 'number' && option.percent === true;
-    return String(isShare && typeof value === 'number' ? percentOf(value) : value);
-  };
   return {
     lengthIn: recipe.steps === null ? 'epochs' : 'steps',
-    texts: new Map(paths.map((path) => [path, text(path)])),
+    texts: new Map(paths.map((path) => [path, textOf(path, valueAt(recipe, path))])),
   };
 }
 

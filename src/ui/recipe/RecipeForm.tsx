@@ -2,9 +2,10 @@
 // click away.
 import { useState } from 'react';
 import { groups, type Group } from '../../recipe/option-groups.ts';
+import { methodOf, methods, withMethod } from '../../recipe/methods.ts';
 import { optionOf, type Path } from '../../recipe/options.ts';
 import { wordsOf } from '../../recipe/recipe-form.ts';
-import { resetRecipe, setBackend, setLengthIn, useRecipe } from '../../state/recipe-store.ts';
+import { resetRecipe, setBackend, setLengthIn, showForm, useRecipe } from '../../state/recipe-store.ts';
 import type { BackendChoice } from '../../worker/protocol.ts';
 import { Button } from '../parts/Button.tsx';
 import { Switch } from '../parts/Switch.tsx';
@@ -85,6 +86,32 @@ function BackendSelect() {
   );
 }
 
+/** The method that the settings are, and others by their names; the linear probe is a part of every run. */
+function MethodSelect({ disabled }: { readonly disabled: boolean }) {
+  const form = useRecipe((state) => state.form);
+  const shown = useRecipe((state) => state.shown);
+  const current = methodOf(form, shown);
+  return (
+    <label className={styles.backend}>
+      <span>Method</span>
+      <select
+        value={current?.name ?? ''}
+        aria-label="Method"
+        disabled={disabled}
+        onChange={({ currentTarget }) => {
+          const chosen = methods.find(({ name }) => name === currentTarget.value);
+          if (chosen !== undefined) showForm(withMethod(form, chosen));
+        }}
+      >
+        {current === null && <option value="">as set here</option>}
+        {methods.map(({ name }) => (
+          <option key={name}>{name}</option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
 export function RecipeForm({ open }: { readonly open: boolean }) {
   const lengthIn = useRecipe((state) => state.form.lengthIn);
   const inSight = useShown('length');
@@ -118,6 +145,7 @@ export function RecipeForm({ open }: { readonly open: boolean }) {
           ))}
       </div>
       <div className={styles.last}>
+        <MethodSelect disabled={!edit} />
         <BackendSelect />
         <div className={styles.actions}>
           <Button variant="quiet" disabled={!edit} onClick={resetRecipe}>

@@ -1,0 +1,42 @@
+// Methods by their names: each is a recipe that can be run, is known again, and changes nothing else.
+import { expect, test } from 'vitest';
+import { methodOf, methods, withMethod } from './methods.ts';
+import { paths, type Path } from './options.ts';
+import { formOf, readForm, type RecipeForm } from './recipe-form.ts';
+import { recipeDefaults } from './recipe.ts';
+
+const withText = (form: RecipeForm, path: Path, text: string): RecipeForm => ({
+  ...form,
+  texts: new Map(form.texts).set(path, text),
+});
+
+/** A form that is none of them and has something everywhere else. */
+const others = {
+  ...{ learningRate: '0.007', 'dmlora.targets': 'qv', 'dmlora.firstBlock': '2', 'dmlora.scalarStart': '0.5' },
+  ...{ 'dmlora.branches': '6', 'dmlora.dropMode': 'annealed', 'dmlora.scaling': 'lora', 'dmlora.alpha': '3' },
+} as const;
+const own = Object.entries(others).reduce(
+  (form, [path, text]) => withText(form, paths.find((one) => one === path) ?? 'seed', text),
+  formOf(recipeDefaults),
+);
+const known = (form: RecipeForm): string | undefined => methodOf(form, readForm(form).shown)?.name;
+
+test('the defaults are the method, and a form of one’s own is none', () => {
+  expect(known(formOf(recipeDefaults))).toBe('DMLoRA');
+  expect(known(own)).toBeUndefined();
+  // What has no say makes no other method.
+  const lora = methods.find(({ name }) => name === 'LoRA, rank 8');
+  if (lora === undefined) throw new Error('there is no LoRA');
+  expect(known(withText(withMethod(own, lora), 'dmlora.branchesEnd', '1'))).toBe('LoRA, rank 8');
+  expect(known(withText(withMethod(own, lora), 'dmlora.rank', '2'))).toBeUndefined();
+});
+
+test.each(methods)('$name can be run, is known again and keeps the rest', (method) => {
+  const form = withMethod(own, method);
+  const { recipe } = readForm(form);
+  expect(recipe).not.toBeNull();
+  expect(known(form)).toBe(method.name);
+  expect(recipe).toMatchObject({ learningRate: 0.007, dmlora: { targets: 'qv', firstBlock: 2 } });
+  for (const path of paths)
+    if (method.settings[path] === undefined) expect(form.texts.get(path)).toBe(own.texts.get(path));
+});
