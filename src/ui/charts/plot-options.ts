@@ -177,7 +177,10 @@ export function plotOptions(
         ...axis,
         size: 30,
         gap: 4,
-        values: (_plot, splits) => splits.map((step) => (step % 1 === 0 ? String(step) : '')),
+        values: (_plot, splits) => {
+          const named = splits.findIndex((step) => step % 1 === 0);
+          return splits.map((step, i) => (step % 1 === 0 ? `${i === named ? 'step ' : ''}${step}` : ''));
+        },
       },
       {
         ...axis,

@@ -58,7 +58,11 @@ export function FileLists({ data }: { readonly data: DataSummary }) {
         variant={styles.warnedCount}
         testId="warnings"
       />
-      <List files={data.ignored} words="passed over" testId="ignored" />
+      <List
+        files={data.ignored.filter(({ code }) => code !== 'directory')}
+        words="passed over"
+        testId="ignored"
+      />
     </>
   );
 }

@@ -68,7 +68,8 @@ function PushForm({ offered }: { readonly offered: readonly FormatExport[] }) {
       )}
       <p>
         This leaves your machine, and nothing else: {countText(files.length, 'file')}, {bytesInWords(total)}.
-        Your images are not among them; <code>config.json</code> names your classes.
+        Your images are not among them; <code>config.json</code> names your classes, and <code>run.json</code>{' '}
+        holds the SHA-256 of each image: whoever has the same file can tell that it was used.
       </p>
       <ul className={styles.files} aria-label="Files that will be sent">
         {files.map(({ name, blob }) => (
