@@ -1137,6 +1137,8 @@ def main():
     ended = stands is not None and stands["verdict"] is not None
     if ended or args.adapter is not None:
         recipe |= {"dmlora.dropMode": "none", "dmlora.scalars": "off"}
+    if saved is not None and recipe["dmlora.pairing"] == "crossed":
+        raise SystemExit("The saved run has crossed branches, which are not followed here: export its PEFT adapter and give that with --adapter.")
     seed = recipe["seed"]
     set_seed(seed)
     source = args.model or run["model"]["origin"]["hubId"]
