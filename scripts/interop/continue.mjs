@@ -68,6 +68,17 @@ const cases = [
     from: [[0, 1]],
   },
   {
+    name: 'scalars at their limits',
+    recipe: {
+      ...{ ...base, scalarRate: 0.2 },
+      dmlora: { ...method, scalars: 'joint', scalarShare: 'block', scalarStart: 0.05, scaling: 'rslora' },
+    },
+    from: [
+      [0, 1],
+      [6, 1],
+    ],
+  },
+  {
     name: 'crossed, gates by steps',
     recipe: {
       ...base,

@@ -667,7 +667,7 @@ class Adapted:
     def mask(self):
         pass
 
-    def hold(self):
+    def hold(self, trained):
         pass
 
     def as_lora(self):
@@ -957,9 +957,13 @@ class Branches(Adapted):
         for stack in self.stacks:
             stack.mask()
 
-    def hold(self):
+    def hold(self, trained):
+        """After a step: what has been absorbed stays, and scalars that train stay between 0 and ten times their start."""
         for stack in self.stacks:
             stack.hold()
+        scalars = self.model.scalars
+        if any(parameter is scalars for parameter in trained):
+            scalars.data.clamp_(0, 10 * self.recipe["dmlora.scalarStart"])
 
     def scalars(self):
         return {module.name: self.model.scalars[module.scalar].item() for module in self.modules}
@@ -1137,8 +1141,6 @@ def main():
     ended = stands is not None and stands["verdict"] is not None
     if ended or args.adapter is not None:
         recipe |= {"dmlora.dropMode": "none", "dmlora.scalars": "off"}
-    if saved is not None and recipe["dmlora.pairing"] == "crossed":
-        raise SystemExit("The saved run has crossed branches, which are not followed here: export its PEFT adapter and give that with --adapter.")
     seed = recipe["seed"]
     set_seed(seed)
     source = args.model or run["model"]["origin"]["hubId"]
@@ -1253,7 +1255,7 @@ def main():
         branches.clip(trained, recipe["clipNorm"])
         optimiser.step()
         model.zero_grad()
-        branches.hold()
+        branches.hold(trained)
         log["losses"].append(accelerator.reduce(total, "sum").item() / weight)
         step += 1
         if step % max(1, steps // 20) == 0:
