@@ -158,6 +158,14 @@ export function learnsFromAll({ split }: Pick<Recipe, 'split'>): boolean {
   return split.learnFrom === 'all' && split.folds === 0;
 }
 
+/** What a run learns from, of the parts of a split: in the order of its training images. */
+export function learnedOf<T>(
+  recipe: Pick<Recipe, 'split'>,
+  { train, validation }: { readonly train: readonly T[]; readonly validation: readonly T[] },
+): readonly T[] {
+  return learnsFromAll(recipe) ? [...train, ...validation] : train;
+}
+
 /** The head's rate as a share of the branches': a head of random numbers has all of it. */
 export function headShareOf({ headStart, headRate }: Recipe, fromCheckpoint: boolean): number {
   return headStart === 'random' && !fromCheckpoint ? 1 : headRate;

@@ -2,6 +2,8 @@
 // Filled by trainer.ts.
 import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
+import type { Recipe } from '../recipe/options.ts';
+import { learnedOf } from '../recipe/recipe.ts';
 import type {
   DataSummary,
   Fault,
@@ -77,4 +79,10 @@ export function addRejected(files: readonly FileVerdict[]): void {
 /** Images of a split over all classes. */
 export function splitSize(data: DataSummary, split: 'train' | 'validation' | 'test'): number {
   return data.classes.reduce((sum, { counts }) => sum + counts[split], 0);
+}
+
+/** How many images a run with a recipe learns from. */
+export function learnedSize(data: DataSummary, recipe: Pick<Recipe, 'split'>): number {
+  const sizes = { train: [splitSize(data, 'train')], validation: [splitSize(data, 'validation')] };
+  return learnedOf(recipe, sizes).reduce((a, b) => a + b, 0);
 }

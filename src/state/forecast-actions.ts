@@ -5,7 +5,7 @@ import { formOf, wordsOf } from '../recipe/recipe-form.ts';
 import { withLength } from '../recipe/recipe.ts';
 import type { TrainerClient } from '../worker/client.ts';
 import type { RunForecast } from '../worker/protocol.ts';
-import { dataStore, splitSize } from './data-store.ts';
+import { dataStore, learnedSize } from './data-store.ts';
 import { forecastStore, type RecipeChange } from './forecast-store.ts';
 import { modelStore } from './model-store.ts';
 import { recipeStore, showForm, showRecipe } from './recipe-store.ts';
@@ -27,7 +27,7 @@ type Shorter = NonNullable<Extract<RunForecast, { kind: 'known' }>['shorter']>;
 /**
  * What a shorter run has otherwise, in words.
  *
- * @param images that are trained on now.
+ * @param images that are learned from now.
  */
 export function changesOf(
   recipe: Recipe,
@@ -72,7 +72,7 @@ export function createForecasts(
       const shorter = forecast?.kind === 'known' ? forecast.shorter : null;
       const { data } = dataStore.getState();
       if (shorter === null || recipe === null || imageSize === undefined || data === null) return;
-      const changes = changesOf(recipe, imageSize, splitSize(data, 'train'), shorter);
+      const changes = changesOf(recipe, imageSize, learnedSize(data, recipe), shorter);
       const by = showRecipe(shorter.recipe);
       forecastStore.setState({ replaced: { form, by, imageSize, changes } });
       if (shorter.imageSize !== null) await resize(shorter.imageSize);

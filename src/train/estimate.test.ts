@@ -5,8 +5,10 @@ import { recipeDefaults } from '../recipe/recipe.ts';
 import { stepFlops } from '../vit/step-flops.ts';
 import { originalVit, type VitConfig } from '../vit/vit-config.ts';
 import {
+  batchOfQuestion,
   decodeWork,
   estimateRun,
+  learnedImages,
   longRunSeconds,
   modelKey,
   noTimes,
@@ -55,6 +57,21 @@ describe('an estimate', () => {
     const atStage2 = plan.validations.has(plan.stage2) ? 0 : 1;
     expect(measuring).toBeCloseTo(looking((validations + atStage2) * 100 + 2 * 50), 9);
     expect(seconds).toBeCloseTo(preparing + training + measuring, 9);
+  });
+
+  test('is of all images that are learned from', () => {
+    const split = { ...recipeDefaults.split, learnFrom: 'all' } as const;
+    const recipe = { ...recipeDefaults, split, epochs: 4, batch: 6, keep: 'last' } as const;
+    const few = { ...question, recipe, train: [9, 9], validation: [3, 3], test: 0 };
+    const steps = (4 * 24) / 6;
+    expect(learnedImages(few)).toBe(24);
+    expect(estimateRun(few, times, speed)).toEqual({
+      ...estimateRun({ ...few, recipe: { ...recipe, epochs: null, steps } }, times, speed),
+    });
+    const looked = (of: RunQuestion): number => estimateRun(of, times, speed).parts.features;
+    const plain = { ...few, recipe: { ...recipe, split: recipeDefaults.split } };
+    expect(looked(few) / looked(plain)).toBeCloseTo(30 / 24, 9);
+    expect(batchOfQuestion({ ...few, recipe: { ...recipe, batch: 30 } })).toBe(24);
   });
 
   test('counts the branches whose removal is measured: at both drops all that live, on 64 images', () => {

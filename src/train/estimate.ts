@@ -2,7 +2,7 @@
 // its speed; and where that is long, a recipe that is not. Pure: no clock, no device.
 import { branchWork } from '../dmlora/targets.ts';
 import type { Recipe } from '../recipe/options.ts';
-import { batchOf, withLength } from '../recipe/recipe.ts';
+import { batchOf, learnedOf, withLength } from '../recipe/recipe.ts';
 import { stepFlops } from '../vit/step-flops.ts';
 import { headInputs, tokenCount, type VitConfig } from '../vit/vit-config.ts';
 import { probeImagesAtMost } from './linear-probe.ts';
@@ -128,7 +128,8 @@ function removalsOf({ drops }: RunPlan, { dmlora }: Recipe): number {
 export function estimateRun(question: RunQuestion, times: DeviceTimes, speed: Speed): RunEstimate {
   const { recipe, config, hasHead, test } = question;
   const [train, validation, classes] = [sum(question.train), sum(question.validation), question.train.length];
-  const plan = planRun(recipe, config, train);
+  const learned = learnedImages(question);
+  const plan = planRun(recipe, config, learned);
   const { forward, backward } = stepFlops(config, classes, branchWork(recipe.dmlora));
   const looking = (images: number): number => (images * forward) / speed.forward;
   const isProbed = recipe.headStart === 'probe' && !hasHead;
@@ -137,7 +138,7 @@ export function estimateRun(question: RunQuestion, times: DeviceTimes, speed: Sp
   const parts = {
     decode: question.decodeWork * decodeSeconds,
     engine: times.engineSeconds ?? assumed.engineSeconds,
-    features: isProbed ? looking(train + validation) : 0,
+    features: isProbed ? looking(learned + validation) : 0,
     probe: isProbed ? (probeWork(train, headInputs(config), classes) / 1e9) * probeSeconds : 0,
     evaluate: isProbed ? 0 : looking(validation),
   };
@@ -231,7 +232,7 @@ function ofFewerSteps(
 ): RunQuestion | null {
   const { recipe } = question;
   const inSteps = recipe.steps !== null;
-  const now = recipe.steps ?? withLength(recipe, sum(question.train)).epochs ?? 1;
+  const now = recipe.steps ?? withLength(recipe, learnedImages(question)).epochs ?? 1;
   const least = Math.min(now, inSteps ? leastSteps : leastEpochs);
   const of = (length: number): RunQuestion => ({
     ...question,
@@ -249,5 +250,9 @@ function ofFewerSteps(
   return of(low);
 }
 
+/** How many images the run learns from. */
+export const learnedImages = (question: RunQuestion): number => sum(learnedOf(question.recipe, question));
+
 /** The batch of a question's steps. */
-export const batchOfQuestion = ({ recipe, train }: RunQuestion): number => batchOf(recipe, sum(train));
+export const batchOfQuestion = (question: RunQuestion): number =>
+  batchOf(question.recipe, learnedImages(question));

@@ -91,6 +91,9 @@ describe('the recipe', () => {
     const words = document.getElementById(epochs.getAttribute('aria-describedby') ?? '')?.textContent;
     expect(words).toBe(`Passes over the training images. Empty: ${defaultEpochs(400)}, for 400 images.`);
     expect(epochs.getAttribute('placeholder')).toBe(String(defaultEpochs(400)));
+    type(field(/^Result is the state/), 'last');
+    type(field(/^Learns from/), 'all');
+    expect(epochs.getAttribute('placeholder')).toBe(String(defaultEpochs(500)));
     type(epochs, '7');
     expect(canPress(button('Start'))).toBe(true);
     type(epochs, '0');

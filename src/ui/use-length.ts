@@ -1,6 +1,6 @@
 // How many steps the run has, or would have with the recipe and images of now, and whether they may be fewer.
 import { useMemo } from 'react';
-import { splitSize, useData } from '../state/data-store.ts';
+import { learnedSize, useData } from '../state/data-store.ts';
 import { previewLength, type LengthPreview } from '../state/plan-preview.ts';
 import { useRecipe } from '../state/recipe-store.ts';
 import { useRun } from '../state/run-store.ts';
@@ -9,7 +9,7 @@ export function useLength(): LengthPreview | null {
   const recipe = useRecipe((state) => state.recipe);
   const data = useData((state) => state.data);
   return useMemo(
-    () => (recipe === null || data === null ? null : previewLength(recipe, splitSize(data, 'train'))),
+    () => (recipe === null || data === null ? null : previewLength(recipe, learnedSize(data, recipe))),
     [recipe, data],
   );
 }

@@ -10,6 +10,7 @@ import { fail, ok, type Result } from '../shared/result.ts';
 import type { LabelledPixels, TrainingData } from '../train/training-data.ts';
 import { gridSize } from '../vit/vit-config.ts';
 import type { LookMaps } from './answers.ts';
+import { learnedFrom } from './open-data.ts';
 import type { ImageLooks, LookedAt, SetAnswers } from './protocol.ts';
 import type { ResultEngine } from './result-engine.ts';
 import { answersOf, type Answerer } from './trying.ts';
@@ -33,7 +34,7 @@ export class Asking {
     };
   }
 
-  /** What it answers to each image of a part of the split, in the order of the split. */
+  /** What it answers to each image of a part of the split, in their order in the data of the run. */
   async answers(
     set: SplitName,
     signal: AbortSignal,
@@ -53,7 +54,8 @@ export class Asking {
       onProgress(done, total);
     });
     if (!logits.ok) return logits;
-    const ids = images.split[set];
+    const ids = set === 'train' ? learnedFrom(images) : images.split[set];
+    assert(ids.length === total, `${total} answers are of ${ids.length} images`);
     const answers: SetAnswers = {
       set,
       classes: data.classes,

@@ -10,6 +10,7 @@ import {
   batchOfQuestion,
   decodeWork,
   estimateRun,
+  learnedImages,
   modelKey,
   probeWork,
   shorterRun,
@@ -131,7 +132,7 @@ export class Forecasts {
       ['decode', 'engine', 'features', 'probe', 'evaluate'] as const
     ).map((part) => preparation.secondsOf(part));
     const looked = features ?? evaluate ?? null;
-    const images = (features == null ? 0 : trained) + held;
+    const images = (features == null ? 0 : learnedImages(question)) + held;
     const work = probeWork(trained, headInputs(config), train.length);
     await this.speed.learn(await this.#device(planned.backend), (times) => {
       const share = decoded / Math.max(1, trained + held + test);

@@ -10,8 +10,11 @@ import { recipeDefaults } from '../recipe/recipe.ts';
 import { describeFault } from '../shared/describe-fault.ts';
 import type { Fault } from '../shared/fault.ts';
 import { fail, ok, unwrap } from '../shared/result.ts';
+import type { LabelledPixels } from '../train/training-data.ts';
+import { Asking } from './asking.ts';
 import { addValidation, loadPixels, openData, seenAs, type OpenData } from './open-data.ts';
-import { restoredImages } from './restored-images.ts';
+import { restoredImages, rowOf } from './restored-images.ts';
+import type { ResultEngine } from './result-engine.ts';
 
 const grey: ImageWorker = localImageWorker((_, { width, height }) =>
   Promise.resolve(ok({ width, height, data: new Uint8Array(4 * width * height).fill(255) })),
@@ -61,6 +64,24 @@ test('images that do not decode are none of these', async () => {
   expect(describeFault(fault ?? { kind: 'bug', message: '' }).detail).toContain('could not be decoded');
 });
 
+test('each answer to a learned image has its picture, those of validation too', async () => {
+  const data = await open();
+  const draw = { ...data.draw, options: { ...data.draw.options, learnFrom: 'all' } } as const;
+  const loading = { onProgress: () => undefined, work: grey, kept: null };
+  const loaded = unwrap(await loadPixels({ ...data, draw }, usualPreprocessing.vit(4), 1, loading));
+  // Of the engine no more is asked than this.
+  const engine = {
+    ended: { data: loaded.data, images: { ...data, draw, split: loaded.split } },
+    logits: (asked: LabelledPixels) =>
+      Promise.resolve(ok({ data: new Float32Array(2 * asked.labels.length) })),
+  } as unknown as ResultEngine;
+  const going = new AbortController().signal;
+  const answers = unwrap(await new Asking(engine).answers('train', going, () => undefined));
+  expect(answers.images).toEqual([...data.split.train, ...data.split.validation]);
+  expect(answers.paths).toHaveLength(10);
+  expect(answers.images.map((at) => data.images[at]?.classIndex)).toEqual([...answers.labels]);
+});
+
 test('validation images are learned as well where the recipe has it so, and the probe does not see them', async () => {
   const data = await open();
   const loading = { onProgress: () => undefined, work: grey, kept: null };
@@ -76,6 +97,16 @@ test('validation images are learned as well where the recipe has it so, and the 
   expect([...all.data.train.labels]).toEqual([...plain.data.train.labels, ...all.data.validation.labels]);
   // What is saved and exported of the run keeps each image on its side.
   expect(all.split).toEqual(plain.split);
+  // Images of a run that is opened again have a place each, though those of validation are there twice.
+  const apart = { ...plain.data.validation };
+  const rows = [plain.data, all.data].map((sets) =>
+    [0, training - 1, training, training + validating - 1, training + validating].map((place) => {
+      const found = rowOf({ ...sets, test: apart }, place);
+      return [found?.set === sets.train, found?.set === sets.validation, found?.set === apart, found?.row];
+    }),
+  );
+  expect(rows[1]).toEqual(rows[0]);
+  expect(rows[1]?.at(-1)).toEqual([false, false, true, 0]);
   // Each fold keeps its own apart.
   expect((await loadedAs('all', 5)).data.trainImages).toBe(training);
 });

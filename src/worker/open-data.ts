@@ -31,7 +31,7 @@ import { eachOf } from '../shared/concurrent.ts';
 import type { Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { Recipe } from '../recipe/options.ts';
-import { learnsFromAll } from '../recipe/recipe.ts';
+import { learnedOf } from '../recipe/recipe.ts';
 import type { LabelledPixels, TrainingData } from '../train/training-data.ts';
 import type {
   ClassSummary,
@@ -441,7 +441,7 @@ function splitOf({ split }: OpenData, image: number): SplitName | null {
 
 /** Places of the images that a run learns from: a linear probe from those of the training split alone. */
 export function learnedFrom({ split, draw }: Pick<OpenData, 'split' | 'draw'>): readonly number[] {
-  return learnsFromAll({ split: draw.options }) ? [...split.train, ...split.validation] : split.train;
+  return learnedOf({ split: draw.options }, split);
 }
 
 export interface LoadedPixels {

@@ -8,7 +8,7 @@ import { splitNames } from '../data/split.ts';
 import type { SavedImages } from '../runs/saved-run.ts';
 import { present } from '../shared/assert.ts';
 import { fail, type Result } from '../shared/result.ts';
-import type { TrainingData } from '../train/training-data.ts';
+import type { LabelledPixels, TrainingData } from '../train/training-data.ts';
 import { tiesOf, withSplit, type Draw, type OpenData } from './open-data.ts';
 
 /** The images of a run as if their folder had been opened; those of `open` with their files. */
@@ -94,28 +94,35 @@ export async function missingImages(
   return ids.filter((id) => !held.has(id) && !files.has(id)).length;
 }
 
+/** The set that holds an image's pixels, by its place in the split, and its row there; null where none does. */
+export function rowOf(
+  { train, validation, test, probeImages = train.labels.length }: TrainingData,
+  image: number,
+): { readonly set: LabelledPixels; readonly row: number } | null {
+  let row = image;
+  // Training data may go on with the images of validation, which have places of their own.
+  for (const [set, count] of [
+    [train, probeImages],
+    [validation, validation.labels.length],
+    [test, test?.labels.length ?? 0],
+  ] as const) {
+    if (set !== null && row < count) return { set, row };
+    row -= count;
+  }
+  return null;
+}
+
 /** Thumbnails of images whose files are not open, from the pixels that the network sees. */
-export function pixelThumbnails(
-  { train, validation, test }: TrainingData,
-  side: number,
-): (image: number) => Promise<Blob | null> {
+export function pixelThumbnails(pixels: TrainingData, side: number): (image: number) => Promise<Blob | null> {
   return async (image) => {
-    let at = image;
-    for (const set of [train, validation, test]) {
-      if (set === null) continue;
-      if (at >= set.labels.length) {
-        at -= set.labels.length;
-        continue;
-      }
-      const { data } = set.slice(at, at + 1);
-      const rgba = new Uint8ClampedArray(4 * side * side).fill(255);
-      for (let p = 0; p < side * side; p++)
-        for (let c = 0; c < 3; c++) rgba[4 * p + c] = data[3 * p + c] ?? 0;
-      const canvas = new OffscreenCanvas(side, side);
-      canvas.getContext('2d')?.putImageData(new ImageData(rgba, side, side), 0, 0);
-      return canvas.convertToBlob({ type: 'image/png' });
-    }
-    return null;
+    const found = rowOf(pixels, image);
+    if (found === null) return null;
+    const { data } = found.set.slice(found.row, found.row + 1);
+    const rgba = new Uint8ClampedArray(4 * side * side).fill(255);
+    for (let p = 0; p < side * side; p++) for (let c = 0; c < 3; c++) rgba[4 * p + c] = data[3 * p + c] ?? 0;
+    const canvas = new OffscreenCanvas(side, side);
+    canvas.getContext('2d')?.putImageData(new ImageData(rgba, side, side), 0, 0);
+    return canvas.convertToBlob({ type: 'image/png' });
   };
 }
 

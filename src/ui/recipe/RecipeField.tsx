@@ -3,7 +3,7 @@ import { useId } from 'react';
 import type { Option } from '../../recipe/option-kinds.ts';
 import { optionOf, type Path } from '../../recipe/options.ts';
 import { defaultEpochs } from '../../recipe/recipe.ts';
-import { splitSize, useData } from '../../state/data-store.ts';
+import { learnedSize, splitSize, useData } from '../../state/data-store.ts';
 import { setField, useRecipe } from '../../state/recipe-store.ts';
 import { cx } from '../parts/cx.ts';
 import { countText } from '../parts/words.ts';
@@ -11,7 +11,11 @@ import styles from './RecipeCard.module.css';
 
 /** What an empty field stands for, and the words below it: epochs follow from the images that are open. */
 function useWords(path: Path): { readonly empty: string | undefined; readonly help: string } {
-  const images = useData(({ data }) => (data === null ? 0 : splitSize(data, 'train')));
+  const recipe = useRecipe((state) => state.recipe);
+  const images = useData(({ data }) => {
+    if (data === null) return 0;
+    return recipe === null ? splitSize(data, 'train') : learnedSize(data, recipe);
+  });
   const option = optionOf(path);
   if (path !== 'epochs' || images === 0)
     return { empty: option.kind === 'choice' ? undefined : option.empty, help: option.help };

@@ -3,7 +3,7 @@
 import { useEffect } from 'react';
 import { changesOf } from '../../state/forecast-actions.ts';
 import { useForecast, type RecipeChange } from '../../state/forecast-store.ts';
-import { splitSize, useData } from '../../state/data-store.ts';
+import { learnedSize, useData } from '../../state/data-store.ts';
 import { useModel } from '../../state/model-store.ts';
 import { useRecipe } from '../../state/recipe-store.ts';
 import { useRun } from '../../state/run-store.ts';
@@ -55,7 +55,7 @@ function Shorter() {
   return (
     <div className={styles.offer} data-testid="shorter">
       <p>A shorter run takes about {aboutText(shorter.seconds)}:</p>
-      <Changes changes={changesOf(recipe, imageSize, splitSize(data, 'train'), shorter)} />
+      <Changes changes={changesOf(recipe, imageSize, learnedSize(data, recipe), shorter)} />
       <Button onClick={() => void trainer.takeShorter()}>Shorten the run</Button>
     </div>
   );
