@@ -1,7 +1,8 @@
-// How fluid a large branch map is: 24 blocks of six layers with eight branches each (1,152 branches) are gone through with
-// the slider, by mouse and by keys, and walked with the arrow keys. For each the times between frames and the longest
-// time from an input to the next paint (Event Timing API), at full speed and with the page's thread slowed down.
-// The page is the playground's, from the sources. `node bench/large-tree.mjs [--rate 6]`
+// How fluid a large branch map is: 24 blocks of six layers with eight branches each (1,152 branches) are gone
+// through with the slider, by mouse and by keys, and walked with the arrow keys. For each the times between
+// frames and the longest time from an input to the next paint (Event Timing API), at full speed and with the
+// page's thread slowed down. The page is the playground's, from the sources. `node bench/large-tree.mjs
+// [--rate 6]`
 import { parseArgs } from 'node:util';
 import { chromium } from '@playwright/test';
 import { createServer } from 'vite';

@@ -1,9 +1,10 @@
-// What a large folder of images costs the page: it is opened, its opening is cancelled within a second, all of it is
-// looked through while it is prepared, and the gallery is scrolled with the page's thread slowed down. For each phase:
-// its time, the longest tasks of the page's thread and the most memory of the browser's processes (resident, of which
-// shared pages count once a process); for the scroll the times between frames.
-// The folder is picked as a handle, dropped, or chosen as files (`--by`), each without a dialogue of the system.
-// `npm run build && node bench/many-images.mjs --images DIR [--by pick|drop|files] [--rate 6] [--prepare SECONDS]`
+// What a large folder of images costs the page: it is opened, its opening is cancelled within a second, all
+// of it is looked through while it is prepared, and the gallery is scrolled with the page's thread slowed
+// down. For each phase: its time, the longest tasks of the page's thread and the most memory of the browser's
+// processes (resident, of which shared pages count once a process); for the scroll the times between frames.
+// The folder is picked as a handle, dropped, or chosen as files (`--by`), each without a dialogue of the
+// system. `npm run build && node bench/many-images.mjs --images DIR [--by pick|drop|files] [--rate 6]
+// [--prepare SECONDS]`
 import { execFileSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -61,7 +62,9 @@ function scroll({ frames, pixels }) {
   });
 }
 
-/** Lets the page's folder picker give the folder that is dropped next, of which the page hears nothing else. */
+/**
+ * Lets the page's folder picker give the folder that is dropped next, of which the page hears nothing else.
+ */
 function pickWhatIsDropped() {
   const take = (/** @type {DragEvent} */ event) => {
     event.preventDefault();

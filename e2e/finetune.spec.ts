@@ -1,5 +1,5 @@
-// Promise: `npm run finetune` does the whole job without hands, and ends every fault in one sentence; `npm run ablate`
-// does many of them as pairs, and goes on where it was ended.
+// Promise: `npm run finetune` does the whole job without hands, and ends every fault in one sentence; `npm
+// run ablate` does many of them as pairs, and goes on where it was ended.
 import { execFile, spawn } from 'node:child_process';
 import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -11,8 +11,8 @@ import { writePictures } from './pictures.ts';
 const prepared = (page: Page) => page.getByTestId('prepared');
 
 /**
- * All are ready, and none was decoded for it, or any number: preparing may begin anew while images and model are opened, and
- * finds then what it has decoded before.
+ * All are ready, and none was decoded for it, or any number: preparing may begin anew while images and model
+ * are opened, and finds then what it has decoded before.
  */
 async function expectPrepared(page: Page, images: number, decoded: 'none' | 'any'): Promise<void> {
   await go(page, 'Images');

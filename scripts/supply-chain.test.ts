@@ -48,8 +48,8 @@ const runtimeLicences = [
 ];
 
 /**
- * Libraries of another licence: each is shipped as it came, in a file of its own that is only loaded where it is needed
- * and that anybody may put another build of it in place of, as the LGPL asks; README.md names it.
+ * Libraries of another licence: each is shipped as it came, in a file of its own that is only loaded where it
+ * is needed and that anybody may put another build of it in place of, as the LGPL asks; README.md names it.
  */
 const apart: readonly (readonly [path: string, licence: string])[] = [
   ['node_modules/libheif-js', 'LGPL-3.0'],

@@ -1,4 +1,5 @@
-// `npm run ablate` without its browser: the command line, records on the disk, and a queue that is killed and goes on.
+// `npm run ablate` without its browser: the command line, records on the disk, and a queue that is killed and
+// goes on.
 import { openAsBlob, readdirSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,5 @@
-// Model, sets and records of an ablation: what is asked for, what is done of it already, the doing of the rest, and the
-// tables of what is done.
+// Model, sets and records of an ablation: what is asked for, what is done of it already, the doing of the
+// rest, and the tables of what is done.
 import { execFileSync } from 'node:child_process';
 import { openAsBlob } from 'node:fs';
 import path from 'node:path';
@@ -129,7 +129,10 @@ export class Grid {
 export const exitCode = ({ failures, interrupted }: Ended): number =>
   interrupted ? 130 : failures > 0 ? 1 : 0;
 
-/** What is done again since it was made by other settings or of other files: a sentence for each arm and reason. */
+/**
+ * What is done again since it was made by other settings or of other files: a sentence for each arm and
+ * reason.
+ */
 function outdated(due: readonly Asked[], records: Records): string[] {
   const reasons = new Map<string, { readonly arm: string; readonly why: string; readonly runs: string[] }>();
   for (const { trial, key, decidedBy } of due) {

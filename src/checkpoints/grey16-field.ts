@@ -1,5 +1,5 @@
-// The window of 16-bit grey in a model's own files: a field that no library knows, and that Graft reads again, so that
-// the model's new images are seen as those that it learned from. Text in, values out.
+// The window of 16-bit grey in a model's own files: a field that no library knows, and that Graft reads
+// again, so that the model's new images are seen as those that it learned from. Text in, values out.
 import type { Grey16Window, Preprocessing } from '../data/preprocessing.ts';
 import type { Json, JsonObject } from '../formats/json.ts';
 import { FieldError, fieldsOf } from './transformers/preprocessor-fields.ts';

@@ -94,8 +94,8 @@ export const isOfSides = (gates: readonly number[] | SideGates): gates is SideGa
 export const allOpen: Gates = new Map();
 
 /**
- * The gates of one paired module times its fixed factor: all that the branches' sum is weighted with beside s, so that
- * engines, merge and exports have the factor by having gates.
+ * The gates of one paired module times its fixed factor: all that the branches' sum is weighted with beside
+ * s, so that engines, merge and exports have the factor by having gates.
  */
 export function gatesOf(gates: Gates, module: AdaptedModule): readonly number[] {
   const factor = factorOf(module);

@@ -1,5 +1,5 @@
-// Crossed branches: what is evaluated is the mean over all masks; their sums are one LoRA of the rank of one branch, for
-// merge and export; and what each adds, added up, is all of it.
+// Crossed branches: what is evaluated is the mean over all masks; their sums are one LoRA of the rank of one
+// branch, for merge and export; and what each adds, added up, is all of it.
 import { describe, expect, test } from 'vitest';
 import { asCrossed } from '../engine/checks/crossed-check.ts';
 import { micro, randomAdapter } from '../engine/checks/random-model.ts';

@@ -7,7 +7,8 @@ import { allOpen, factorOf, type AdaptedModule, type Adapter, type Gates, type L
 import { contributions, pairedForm } from './crossed.ts';
 
 /**
- * c s sum_k g_k B_k A_k of one module, or of a crossed one c s (sum_j gu_j B_j) (sum_i gd_i A_i), and what its weight absorbed, [out, in], as float64 values in row-major order.
+ * c s sum_k g_k B_k A_k of one module, or of a crossed one c s (sum_j gu_j B_j) (sum_i gd_i A_i), and what
+ * its weight absorbed, [out, in], as float64 values in row-major order.
  */
 export function moduleUpdate(given: AdaptedModule, gates: Gates = allOpen): Float64Array {
   const { module, open } = pairedForm(given, gates);
@@ -60,7 +61,9 @@ export function mergedWeights(
   return merged.set('head.weight', adapter.head.weight).set('head.bias', adapter.head.bias);
 }
 
-/** Strength of each live branch: the Frobenius norm of c s g times what it adds of B A, which is never formed. */
+/**
+ * Strength of each live branch: the Frobenius norm of c s g times what it adds of B A, which is never formed.
+ */
 export function branchStrengths(module: AdaptedModule): number[] {
   const factor = factorOf(module);
   return contributions(module).map(({ A, B }, k) => {

@@ -7,10 +7,9 @@ import { allOpen, factorOf, type AdaptedModule, type Gates, type LoraPair } from
 import { pairedForm } from './crossed.ts';
 
 /**
- * A = the A_k below each other, [K r, in]; B = the s g_k B_k side by side, [out, K r]; of a crossed module the gated sums,
- * [r, in] and [out, r]. What the frozen weight
- * absorbed follows as more of the rank: it is no part of the checkpoint that a LoRA is laid over. The fixed
- * factor is left to the LoRA's scale.
+ * A = the A_k below each other, [K r, in]; B = the s g_k B_k side by side, [out, K r]; of a crossed module
+ * the gated sums, [r, in] and [out, r]. What the frozen weight absorbed follows as more of the rank: it is no
+ * part of the checkpoint that a LoRA is laid over. The fixed factor is left to the LoRA's scale.
  */
 export function stackedLora(module: AdaptedModule, gates: Gates = allOpen): LoraPair {
   return stacked(module, gates, factorOf(module));

@@ -56,7 +56,10 @@ const adam7 = [
   [0, 1, 1, 2],
 ];
 
-/** The values of a PNG of 16-bit grey, with alpha or without, which canvases give by their high byte; null for any other picture. */
+/**
+ * The values of a PNG of 16-bit grey, with alpha or without, which canvases give by their high byte; null for
+ * any other picture.
+ */
 async function greyOf16Bits(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const word = (at) => String.fromCharCode(...bytes.subarray(at, at + 4));

@@ -1,5 +1,5 @@
-// Files of a pinned state of a repository: taken from the cache or downloaded side by side, with one progress over all
-// bytes. Knows neither models nor data sets.
+// Files of a pinned state of a repository: taken from the cache or downloaded side by side, with one progress
+// over all bytes. Knows neither models nor data sets.
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { Fault } from '../shared/fault.ts';
 import type { ModelCache, SnapshotRecord, Snapshot } from '../storage/model-cache.ts';

@@ -35,7 +35,10 @@ export interface Queues {
   readonly actions: QueueActions;
   /** Is told every event. */
   hear(event: TrainerEvent): void;
-  /** The rest is not to begin. Whether the run under way, which is being opened, is ended here too, once it is open. */
+  /**
+   * The rest is not to begin. Whether the run under way, which is being opened, is ended here too, once it is
+   * open.
+   */
   stop(): boolean;
   /** The worker died and another one has what there was: a run that is not under way in it is over. */
   recovered(): void;

@@ -45,8 +45,8 @@ export class DenseSpace {
   }
 
   /**
-   * Replaces a symmetric positive definite matrix [size, size] by Cholesky's factor of it, for solving: L below and on
-   * the diagonal, its transpose above.
+   * Replaces a symmetric positive definite matrix [size, size] by Cholesky's factor of it, for solving: L
+   * below and on the diagonal, its transpose above.
    */
   choleskyFactor(matrix: Float64Array, size: number): void {
     this.#kernels.choleskyFactor(matrix.byteOffset, size);

@@ -308,6 +308,7 @@ async function steps(task: RunTask, state: RunState, engine: Engine, host: RunHo
   do {
     const first = state.step + done.length;
     host.phase({ kind: 'training', stage: state.stage, step: first, steps: plan.steps });
+    if (sent === first) since = performance.now(); // what others did between two steps is no time of theirs
     while (sent === state.step || (isGoingOn() && sent - first < stepsInFlight)) enqueue(sent++);
     const { steps: reports, fault } = await engine.report(sent - first - 1);
     const now = performance.now();

@@ -83,7 +83,7 @@ export async function probeStart(
     validation: { features: held.value, labels: validation.labels },
     classes: classes.length,
   };
-  const fittedTo = last === undefined ? '' : digestOf(to);
+  const fittedTo = last === undefined ? '' : await digestOf(to, pause);
   const probe =
     last?.known(fittedTo) ??
     (await linearProbe(to.train, to.validation, to.classes, pause, (fits, of) =>
@@ -121,8 +121,8 @@ export async function probeMetrics(
 /** All that decides the bits of features beside model and pixels. */
 function howComputed(engine: Engine, batch: number): string {
   const { engine: name, backend, adapter } = engine.describe();
-  const { microBatch, storage } = engine.memoryPlan() ?? {};
-  return JSON.stringify([name, backend, adapter, batch, microBatch, storage]);
+  const { microBatch, storage, arithmetic } = engine.memoryPlan() ?? {};
+  return JSON.stringify([name, backend, adapter, batch, microBatch, storage, arithmetic]);
 }
 
 /** The frozen model's features of all images of a set, which later runs may take. */
@@ -137,17 +137,24 @@ async function featuresOf(
   return rows;
 }
 
-/** SHA-256 of everything that decides a probe. */
-function digestOf(of: {
-  readonly train: FeatureSet;
-  readonly validation: FeatureSet;
-  readonly classes: number;
-}): string {
+/** Bytes that are digested at a time: some hundredths of a second. */
+const digestedAtOnce = 2 ** 22;
+
+/** SHA-256 of everything that decides a probe; `between` is awaited before each piece. */
+async function digestOf(
+  of: { readonly train: FeatureSet; readonly validation: FeatureSet; readonly classes: number },
+  between: () => Promise<void>,
+): Promise<string> {
   const hash = new Sha256();
   const numbers = [of.classes, ...of.train.features.shape, ...of.validation.features.shape];
   const arrays = [of.train, of.validation].flatMap(({ features, labels }) => [features.data, labels]);
-  for (const { buffer, byteOffset, byteLength } of [Int32Array.from(numbers), ...arrays])
-    hash.update(new Uint8Array(buffer, byteOffset, byteLength));
+  for (const { buffer, byteOffset, byteLength } of [Int32Array.from(numbers), ...arrays]) {
+    const bytes = new Uint8Array(buffer, byteOffset, byteLength);
+    for (let at = 0; at < bytes.length; at += digestedAtOnce) {
+      await between();
+      hash.update(bytes.subarray(at, at + digestedAtOnce));
+    }
+  }
   return hash.hex();
 }
 

@@ -22,7 +22,10 @@ export class RunMemory {
   /** Of each way of computing, rows by the id of their image. */
   readonly #features = new Map<string, Map<string, Float32Array>>();
 
-  /** What is known of this model. One that begins with branches that say something is not frozen: of it nothing is. */
+  /**
+   * What is known of this model. One that begins with branches that say something is not frozen: of it
+   * nothing is.
+   */
   of(model: OpenModel): this {
     if (model !== this.#model) this.#features.clear();
     this.#model = model;

@@ -1,5 +1,6 @@
-// Makes the hostile safetensors files of this folder and the table of README.md: every way to lie that fits into a few
-// bytes, by the ids of the fault catalogue (M1 to M6, M8, M11). The tests import `cases` and hold the files against it.
+// Makes the hostile safetensors files of this folder and the table of README.md: every way to lie that fits
+// into a few bytes, by the ids of the fault catalogue (M1 to M6, M8, M11). The tests import `cases` and hold
+// the files against it.
 //
 //   node testdata/hostile/make-hostile.mjs
 import { readdir, rm, writeFile } from 'node:fs/promises';
@@ -45,7 +46,10 @@ const entry = (shape, offsets, dtype = 'F32') =>
 /** One tensor `a`. @param {Parameters<typeof entry>} args */
 const one = (...args) => `{"a":${entry(...args)}}`;
 
-/** @type {[id: string, name: string, graft: string, reference: 'accepted' | 'refused', what: string, bytes: Uint8Array][]} */
+/**
+ * @type {[id: string, name: string, graft: string, reference: 'accepted' | 'refused', what: string, bytes:
+ * Uint8Array][]}
+ */
 const table = [
   ['M1', 'empty', 'too-short', 'refused', 'no byte at all', joined()],
   ['M1', 'seven-bytes', 'too-short', 'refused', 'cut within the length', joined(u64(2n).slice(0, 7))],

@@ -86,9 +86,9 @@ interface Inputs {
 }
 
 /**
- * y = x W' + b + ((read A') scale) B with A `down` and B `up`. With d the gradient of (read A') scale, which is dy B':
- * dx = dy W, to which the branches add (d scale) A where they read x itself, dscale = d (read A'), dA = (d scale)'
- * read, dB = ((read A') scale)' dy. Only what is wanted is computed.
+ * y = x W' + b + ((read A') scale) B with A `down` and B `up`. With d the gradient of (read A') scale, which
+ * is dy B': dx = dy W, to which the branches add (d scale) A where they read x itself, dscale = d (read A'),
+ * dA = (d scale)' read, dB = ((read A') scale)' dy. Only what is wanted is computed.
  */
 function withBranches(
   { x, read, scale, down, up }: Inputs,
@@ -125,7 +125,10 @@ function withBranches(
   })(...inputs);
 }
 
-/** The gated sums of a crossed module's matrices, [r, in] and [r, out]: products with the gates on diagonals side by side. */
+/**
+ * The gated sums of a crossed module's matrices, [r, in] and [r, out]: products with the gates on diagonals
+ * side by side.
+ */
 function crossedSums(
   { module, rank }: { readonly module: AdaptedModule; readonly rank: number },
   { down, up }: { readonly down: tf.Tensor2D; readonly up: tf.Tensor2D },

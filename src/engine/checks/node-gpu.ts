@@ -44,6 +44,13 @@ export async function nodeGpu(): Promise<Gpu> {
   return shared;
 }
 
+/** Why there is no arithmetic in float16 in this Node, or null when there is. */
+export const missingHalves: string | null =
+  missingGpu ?? ((await nodeGpu()).device.features.has('shader-f16') ? null : 'the device has no shader-f16');
+
+if (missingGpu === null && missingHalves !== null)
+  console.warn(`Tests of float16 arithmetic are skipped: ${missingHalves}`);
+
 /** A maker of kernel engines on the shared device. */
 export function kernelEngine(tuning: Tuning = smallestTuning): () => Promise<Engine> {
   return async () => new KernelEngine(await nodeGpu(), tuning);

@@ -18,8 +18,9 @@ export type ReadFile = (name: string) => Promise<Blob>;
 export type Tensors = ReadonlyMap<string, NdArray>;
 
 /**
- * The runs with drops: what leaves is lost, folded into the others, absorbed by the frozen weight, or fades; one
- * without drops, of gates drawn in each step, one of crossed branches, one of what each step leaves out; and other readings of the method.
+ * The runs with drops: what leaves is lost, folded into the others, absorbed by the frozen weight, or fades;
+ * one without drops, of gates drawn in each step, one of crossed branches, one of what each step leaves out;
+ * and other readings of the method.
  */
 export type TrajectoryFile =
   | 'train_zero'

@@ -1,4 +1,5 @@
-// The kernels of a step's dropout beside inputFactors of the host, whose counters they share. Rows of kernel-table.ts.
+// The kernels of a step's dropout beside inputFactors of the host, whose counters they share. Rows of
+// kernel-table.ts.
 import { streamKey } from '../../../shared/random.ts';
 import {
   droppedInputGrid,
@@ -15,7 +16,9 @@ import { micro, randomValues } from '../random-model.ts';
 const noise: Noise = { seed: 7, step: 11, path: 0, input: 0.4 };
 const linear = { block: 3, linear: 'fc1' } as const;
 
-/** Operands, and the factors of `images` images from `first` on, of which `read` of 5 tokens each are there. */
+/**
+ * Operands, and the factors of `images` images from `first` on, of which `read` of 5 tokens each are there.
+ */
 export function dropoutOf(
   images: number,
   read: number,

@@ -127,7 +127,10 @@ export class StepQueue {
     }
     this.#learn();
     // What went wrong outside the steps ends them all the same.
-    return { steps, fault: this.gpu.trouble() };
+    const fault = this.gpu.trouble();
+    const [next] = this.#inFlight;
+    if (fault !== null && next !== undefined) this.#backTo(next);
+    return { steps, fault };
   }
 
   /** The oldest step was applied. */

@@ -5,7 +5,10 @@ import { present } from '../../../shared/assert.ts';
 import { tileVec4s } from '../shaders/crossed-sums.ts';
 import type { FlatLayout } from './flat-parameters.ts';
 
-/** The gate of what is no branch and is carried over as it is: 1. The others follow, module by module, downs then ups. */
+/**
+ * The gate of what is no branch and is carried over as it is: 1. The others follow, module by module, downs
+ * then ups.
+ */
 const carried = 0;
 
 function firstGates({ adapter }: FlatLayout): number[] {

@@ -1,4 +1,5 @@
-// Crossed branches (dmlora/crossed.ts): a step computes with gated sums of their matrices, one branch for each module,
+// Crossed branches (dmlora/crossed.ts): a step computes with gated sums of their matrices, one branch for
+// each module,
 //
 //   sum     F[i] = sum over k of gate_k P[k stride + i]
 //   spread  d P[k stride + i] = gate_k d F[i]

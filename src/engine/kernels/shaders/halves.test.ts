@@ -5,7 +5,7 @@ import * as float64 from '../../checks/float64.ts';
 import { checkKernel } from '../../checks/kernel-cases.ts';
 import { runKernel } from '../../checks/kernel-runner.ts';
 import { kernelTable } from '../../checks/kernel-table.ts';
-import { missingGpu, nodeGpu } from '../../checks/node-gpu.ts';
+import { missingHalves, nodeGpu } from '../../checks/node-gpu.ts';
 import { randomValues } from '../../checks/random-model.ts';
 import { stored } from './storage.ts';
 import { plainFusion, type MatmulTile } from './matmul.ts';
@@ -20,10 +20,6 @@ const tiles: readonly MatmulTile[] = [
   { memory: 'workgroup', rowTile: 8, columnTile: 2, threads: [2, 2], slice: 8 },
   { memory: 'split', rowTile: 4, columnTile: 1, threads: [2, 2], shares: 4 },
 ];
-
-const missingHalves =
-  missingGpu ?? ((await nodeGpu()).device.features.has('shader-f16') ? null : 'the device has no shader-f16');
-if (missingHalves !== null) console.warn(`Tests of float16 arithmetic are skipped: ${missingHalves}`);
 
 describe.skipIf(missingHalves !== null)('products of float16 factors', () => {
   const [rows, inner, columns] = [7, 44, 12];
