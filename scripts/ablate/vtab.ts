@@ -10,6 +10,7 @@ import {
   combinationsOf,
   decided,
   meansOf,
+  namesakesOf,
   retrained,
   sizeNote,
   triesOf,
@@ -31,6 +32,8 @@ export async function byVtab(grid: Grid, methods: Arms): Promise<number> {
   const candidates = await candidatesOf(grid);
   const names = methods.arms.map(({ name }) => name);
   const sets = [...grid.sets.keys()];
+  const namesakes = namesakesOf(sets);
+  if (namesakes !== null) throw new UserError(namesakes);
   // One seed tries: its split is that of all candidates, and the others are for what is chosen.
   const asked = await grid.askedFor(triesOf(candidates, sets, given.seeds[0] ?? 1), 'vtab-1k, try');
   if (asked.length > 0) progress.note('Trying, on training and validation images.');

@@ -9,6 +9,7 @@ import {
   combinationsOf,
   groups,
   meansOf,
+  namesakesOf,
   retrained,
   sizeNote,
   taskOfSet,
@@ -157,4 +158,16 @@ test('the report names what is missing', () => {
   const record = recordOf('m', 'mine', 500);
   expect(sizeNote(record, true)).toBeNull();
   expect(sizeNote(record, false)).toContain('mine was tried with 1000 training');
+});
+
+test('one value of a choice leaves nothing to try, and two sets of one task are refused', () => {
+  const settings = [{ path: 'learningRate', text: '0.001' }];
+  const one = candidateOf({ name: 'lora', recipe: recipeDefaults }, settings);
+  const other = candidateOf({ name: 'lora', recipe: recipeDefaults }, [{ path: 'learningRate', text: '1' }]);
+  expect(triesOf([one], ['dtd'], 1)).toEqual([]);
+  expect(triesOf([one, other], ['dtd'], 1)).toHaveLength(2);
+  expect(namesakesOf(['cifar', 'dtd', 'mine', 'mine too'])).toBeNull();
+  expect(namesakesOf(['cifar', 'vtab-cifar100'])).toMatch(
+    /^"cifar" and "vtab-cifar100" are both the task CIFAR-100/,
+  );
 });

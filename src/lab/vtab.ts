@@ -58,6 +58,16 @@ export function taskOfSet(set: string): Task | null {
   return found === undefined ? null : { name: found.name, group: found.group };
 }
 
+/** Why sets are no grid of tasks, in a sentence: two of them are one task, whose mean would be of both; null otherwise. */
+export function namesakesOf(sets: readonly string[]): string | null {
+  for (const { name } of all) {
+    const own = sets.filter((set) => taskOfSet(set)?.name === name);
+    if (own.length > 1)
+      return `${own.map((set) => `"${set}"`).join(' and ')} are both the task ${name} by their names: leave all but one out, or rename what is another task.`;
+  }
+  return null;
+}
+
 /** A setting and the values among which each task chooses. */
 export interface Choice {
   readonly path: string;
@@ -111,11 +121,11 @@ export function retrained(recipe: Recipe): Recipe {
   return { ...rest, split: { ...split, learnFrom: 'all' } };
 }
 
-/** Every run by which a task chooses: none for a method that leaves nothing to choose. */
+/** Every run by which a task chooses: none for a method that has one candidate alone. */
 export function triesOf(candidates: readonly Candidate[], sets: readonly string[], seed: number): Trial[] {
   return sets.flatMap((set) =>
     candidates
-      .filter(({ words }) => words !== '')
+      .filter((one) => candidates.some((other) => other !== one && other.method === one.method))
       .map(({ name, recipe }): Trial => ({
         ...{ arm: name, set, shots: null, seed },
         recipe: { ...tried(recipe), seed },
