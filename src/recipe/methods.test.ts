@@ -31,6 +31,11 @@ test('the defaults are the method, and a form of one’s own is none', () => {
   expect(known(withText(withMethod(own, lora), 'dmlora.rank', '2'))).toBeUndefined();
 });
 
+test('a LoRA by name adds its whole update', () => {
+  for (const method of methods.filter(({ name }) => name.includes('LoRA, rank')))
+    expect(readForm(withMethod(own, method)).recipe?.dmlora.scalarStart).toBe(1);
+});
+
 test.each(methods)('$name can be run, is known again and keeps the rest', (method) => {
   const form = withMethod(own, method);
   const { recipe } = readForm(form);

@@ -18,7 +18,7 @@ const plain = {
 /** One branch that stays is a LoRA (docs/method.md). */
 const lora = (rank: number): Method => ({
   name: `LoRA, rank ${rank}`,
-  settings: { ...plain, 'dmlora.branches': 1, 'dmlora.rank': rank },
+  settings: { ...plain, 'dmlora.branches': 1, 'dmlora.rank': rank, 'dmlora.scalarStart': 1 },
 });
 
 /** The method's options whose values are as in the table. */
