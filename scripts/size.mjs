@@ -56,7 +56,7 @@ function partOf(name) {
     )
   )
     return 'understand';
-  if (/^(?:calibration|Camera|ConfusionView|ImageGrid|csv)-/.test(name)) return 'understand';
+  if (/^(?:calibration|use-temperature|Camera|ConfusionView|ImageGrid|csv)-/.test(name)) return 'understand';
   // What compares several runs and trains them.
   if (/^(?:CompareCard|LabCard|LabResult|QueueCard|QueueProgress)-/.test(name)) return 'several';
   // What looks through all images and edits them.

@@ -271,9 +271,11 @@ async function drive(page, url, job, progress) {
   const { result, temperature } = exported;
   if (job.temperature)
     progress.note(
-      temperature === null
-        ? 'No temperature was applied: without a clear mistake on the validation images none can be found.'
-        : `Temperature ${temperature.temperature.toFixed(3)} in the head, fitted on ${temperature.images} validation images: ` +
+      temperature === null && result.learnedValidation === true
+        ? 'No temperature was applied: the validation images were learned as well.'
+        : temperature === null
+          ? 'No temperature was applied: without a clear mistake on the validation images none can be found.'
+          : `Temperature ${temperature.temperature.toFixed(3)} in the head, fitted on ${temperature.images} validation images: ` +
             `calibration error ${percent(temperature.calibrationError.before)} to ${percent(temperature.calibrationError.after)}`,
     );
   if (job.proof) {

@@ -2,13 +2,12 @@
 // continue.py (the same recipe for transformers, peft and accelerate); beside ONNX also pixels.mjs (its
 // preparation of pictures). Facts are gathered here, words are made in formats/.
 import type { Recipe } from '../recipe/options.ts';
-import { learnsFromAll } from '../recipe/recipe.ts';
 import { preparationWords } from '../data/preprocessing.ts';
 import script from './continue.py?raw';
 import pixelScript from './pixels.mjs?raw';
 import { modelCard, onnxFormats, type CardFacts } from './model-card.ts';
 import { changeInWords, describeFault } from '../shared/describe-fault.ts';
-import { keptSentence } from '../shared/kept-sentence.ts';
+import { keptSentence, validationPart } from '../shared/kept-sentence.ts';
 import { shareInterval } from '../understand/interval.ts';
 import { typeWord } from '../checkpoints/open-model.ts';
 import type { ExportedFile, ExportFormat, ExportProof } from './export-types.ts';
@@ -56,7 +55,12 @@ function cardFacts(
   files: readonly ExportedFile[],
 ): Omit<CardFacts, 'note'> {
   const { config } = model;
-  const measured = (name: string, images: number, metrics: Metrics | null): CardFacts['metrics'] =>
+  const measured = (
+    name: string,
+    images: number,
+    metrics: Metrics | null,
+    areLearned = false,
+  ): CardFacts['metrics'] =>
     metrics === null || images === 0
       ? []
       : [
@@ -64,7 +68,7 @@ function cardFacts(
             name,
             images,
             accuracy: metrics.accuracy,
-            interval: shareInterval(metrics.accuracy, images),
+            interval: areLearned ? null : shareInterval(metrics.accuracy, images),
             loss: metrics.loss,
           },
         ];
@@ -172,11 +176,12 @@ function cardFacts(
     },
     metrics: [
       ...measured('Validation before training', data.validation.length, result.initialValidation),
-      ...measured(heldWords(recipe), data.validation.length, result.validation),
+      ...measured(heldWords(result), data.validation.length, result.validation, result.learnedValidation),
       ...measured('Test', data.test.length, result.test),
     ],
     diverged: result.diverged === null ? null : describeFault(result.diverged).detail,
     kept: keptSentence(result),
+    validation: validationPart(result),
     temperature,
     proof,
     ranOn: `${engine.backend}, ${engine.adapter}`,
@@ -251,5 +256,5 @@ const dropWords = ({ dropPick, dropEffect, fadeSteps }: Recipe['dmlora']): strin
   `${pickWords[dropPick]}${effectWords[dropEffect]}${dropEffect === 'fade' ? ` ${fadeSteps} steps` : ''}.`;
 
 /** What validation is said of: images that were learned as well say little. */
-const heldWords = (recipe: Recipe): string =>
-  learnsFromAll(recipe) ? 'Validation, on images that were learned as well' : 'Validation';
+const heldWords = ({ learnedValidation }: RunRecordFile['result']): string =>
+  learnedValidation === true ? 'Validation, on images that were learned as well' : 'Validation';

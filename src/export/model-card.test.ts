@@ -37,6 +37,7 @@ const facts: CardFacts = {
     stage2: 'The scalars were not trained.',
     scalars: [{ module: 'blocks.0.q', scalar: 1.25 }],
   },
+  validation: 'chose',
   metrics: [{ name: 'Validation', images: 10, accuracy: 0.9, interval: [0.6, 0.98], loss: 0.3 }],
   diverged: null,
   kept: 'The result is the last state.',

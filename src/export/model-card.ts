@@ -7,6 +7,7 @@ import { grey16Words, type Grey16Window } from '../data/preprocessing.ts';
 import type { ExportTemperature } from './export-types.ts';
 import type { DrawnTogether } from './run-record.ts';
 import { plainText } from '../shared/plain-text.ts';
+import type { ValidationPart } from '../shared/kept-sentence.ts';
 import { tellsNothing } from '../understand/interval.ts';
 
 export interface CardFacts {
@@ -61,11 +62,13 @@ export interface CardFacts {
     readonly name: string;
     readonly images: number;
     readonly accuracy: number;
-    readonly interval: readonly [number, number];
+    /** Null where the images were learned. */
+    readonly interval: readonly [number, number] | null;
     readonly loss: number;
   }[];
   /** That the run diverged and which state of it this is, in sentences; null where it did not. */
   readonly diverged: string | null;
+  readonly validation: ValidationPart;
   /** Which of its validated states this is, in a sentence. */
   readonly kept: string;
   /** The temperature in its head, and what it does to validation images; null for none. */
@@ -253,8 +256,8 @@ function proofWords({ images, of, sameWeightsAs }: CardFacts['proof']): string {
 function metricsSection(facts: CardFacts): string {
   const { metrics, proof, dtype, format, ranOn, build, note, diverged, kept } = facts;
   const rows = metrics.map(
-    ({ name, images, accuracy, interval: [low, high], loss }) =>
-      `| ${name} | ${images} | ${percent(accuracy)} | ${percent(low)} to ${percent(high)}${tellsNothing([low, high]) ? ', too few to tell' : ''} | ${loss.toFixed(4)} |`,
+    ({ name, images, accuracy, interval, loss }) =>
+      `| ${name} | ${images} | ${percent(accuracy)} | ${interval === null ? 'none' : `${percent(interval[0])} to ${percent(interval[1])}${tellsNothing(interval) ? ', too few to tell' : ''}`} | ${loss.toFixed(4)} |`,
   );
   return [
     '## Results',
@@ -262,8 +265,8 @@ function metricsSection(facts: CardFacts): string {
     ['| Images | Number | Accuracy | 95 % interval (Wilson) | Loss |', '|---|---|---|---|---|', ...rows].join(
       '\n',
     ),
-    'Validation chose the strength of the probe and which state of the run is the result, so its figures flatter a ' +
-      'little; the test images, where there are any, chose nothing.',
+    `Validation chose the strength of the probe${partWords[facts.validation]}; the test images, where there are any, ` +
+      'chose nothing.',
     ...(facts.temperature === null ? [] : [temperatureWords(facts.temperature)]),
     `This folder is ${formatWords[format]}, in ${dtype}. ${proofWords(proof)}: the largest difference of any logit to the model that was trained` +
       `${facts.temperature === null ? '' : ', its logits divided by that temperature,'} is ` +
@@ -277,6 +280,12 @@ function metricsSection(facts: CardFacts): string {
       'the browser; the images never left the machine.',
   ].join('\n\n');
 }
+
+const partWords = {
+  chose: ' and which state of the run is the result, so its figures flatter a little',
+  apart: ', and not which state of the run is the result',
+  learned: '; its images were learned after that, and tell what the result could hold, not what it knows',
+} as const satisfies Record<ValidationPart, string>;
 
 /** That logits are divided, on what that was fitted and what it does. */
 function temperatureWords({ temperature, images, calibrationError, loss }: ExportTemperature): string {

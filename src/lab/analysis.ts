@@ -3,12 +3,12 @@
 import type { Interval } from '../understand/interval.ts';
 import { holm, meanInterval, pairedDifferences, type PairedDifferences } from '../understand/student.ts';
 import { probeArm, taskOf } from './arms.ts';
-import type { TrialRecord } from './trial-record.ts';
+import { hasLearnedValidation, type TrialRecord } from './trial-record.ts';
 
 /** Below so many pairs nothing is called better. */
 export const fewestPairs = 3;
 
-/** Which images the accuracies are of; validation images chose the states that they judge. */
+/** Which images the accuracies are of; validation images choose the states that they judge where those are the best ones. */
 export type Judge = 'test' | 'validation';
 
 export interface Mean {
@@ -111,13 +111,16 @@ function outcomesOf(
 ): { outcomes: Outcome[]; notes: string[] } {
   const outcomes: Outcome[] = [];
   const notes: string[] = [];
+  const learned = new Set<string>();
   const inOrder = arms.flatMap((arm) => records.filter((record) => record.arm === arm));
   for (const record of inOrder) {
     const { arm, set, shots, seed, split, result } = record;
     const task = taskOf(record);
     const place = { task, set, shots, seed, split };
     const measured = result[judge];
-    if (measured !== null) outcomes.push({ arm, ...place, ...measured, record });
+    const isLearned = judge === 'validation' && hasLearnedValidation(record);
+    if (isLearned) learned.add(arm);
+    else if (measured !== null) outcomes.push({ arm, ...place, ...measured, record });
     const probe = result.probe?.[judge] ?? null;
     if (probe === null) continue;
     const known = outcomes.find((o) => o.arm === probeArm && o.task === task && o.seed === seed);
@@ -127,6 +130,10 @@ function outcomesOf(
         `${task}, seed ${seed}: the linear probe of "${arm}" has another accuracy than that of the arms above; theirs is taken.`,
       );
   }
+  for (const arm of learned)
+    notes.push(
+      `"${arm}" learned from its validation images as well, and not all runs have images of a test: its accuracies say nothing of others, and stand nowhere here.`,
+    );
   return { outcomes, notes };
 }
 

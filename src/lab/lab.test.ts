@@ -252,7 +252,7 @@ describe('verdicts', () => {
     expect(sentences.get('same')).toBe('"same" beside "base": no difference in any of 5 pairs.');
     expect(sentences.get('shifted')).toContain('differ by the same +1.0 points');
     expect(sentences.get('two runs')).toContain('inconclusive. +9.7 points in 2 pairs, and 3 are the fewest');
-    expect(sentences.get('none')).toContain('No pair of runs is done.');
+    expect(sentences.get('none')).toContain('There is no pair of runs.');
   });
 
   test('are corrected for how many there are', () => {
@@ -315,6 +315,23 @@ describe('the result', () => {
     const without = analyse([recordOf('base', 'x', 1, null)], ['base']);
     expect(without.judge).toBe('validation');
     expect(reportOf(without, setting)).toContain('accuracies flatter');
+  });
+
+  test('has no verdict on runs that learned from the images that judge, and says so', () => {
+    const learned = [1, 2, 3, 4].map((seed) => {
+      const one = recordOf('all', 'x', seed, null);
+      const recipe = { split: { learnFrom: 'all', folds: 0 } };
+      const validation = { accuracy: 0.99, loss: 0.1 };
+      return { ...one, decidedBy: { ...one.decidedBy, recipe }, result: { ...one.result, validation } };
+    });
+    const base = [1, 2, 3, 4].map((seed) => recordOf('base', 'x', seed, null));
+    const without = analyse([...base, ...learned], ['base', 'all']);
+    expect(verdictsOf(without)['all']).toBe('too-few');
+    expect(without.cells.map(({ arm }) => arm)).not.toContain('all');
+    expect(without.notes.join(' ')).toContain('"all" learned from its validation images');
+    const apart = { accuracy: 0.99, loss: 0.1 };
+    const tested = [...base, ...learned].map((one) => ({ ...one, result: { ...one.result, test: apart } }));
+    expect(analyse(tested, ['base', 'all']).cells.map(({ arm }) => arm)).toContain('all');
   });
 
   test('is a page of Markdown', () => {

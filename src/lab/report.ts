@@ -56,7 +56,7 @@ export function verdictSentence({ arm, all }: Comparison, reference: string): st
       return `${beside}: inconclusive. All ${pairsText(pairs)} differ by the same ${pointsText(mean)} points, which leaves no spread to judge that by.`;
     case 'too-few':
       return pairs === 0
-        ? `${beside}: inconclusive. No pair of runs is done.`
+        ? `${beside}: inconclusive. There is no pair of runs.`
         : `${beside}: inconclusive. ${pointsText(mean)} points in ${pairsText(pairs)}, and ${fewestPairs} are the fewest that anything is said of.`;
     case 'inconclusive':
       return `${beside}: inconclusive. ${pointsText(mean)} points (${figures}); with so many pairs a difference below about ${percentText((interval[1] - interval[0]) / 2)} points is not seen.`;
@@ -143,7 +143,7 @@ export function reportOf(
     ...(judge === 'validation'
       ? [
           '',
-          '**No images were kept apart.** Validation images chose the states that they judge here: accuracies flatter.',
+          '**No images were kept apart.** Validation images judge here, and chose the states that are the best ones: accuracies flatter.',
         ]
       : []),
     '',

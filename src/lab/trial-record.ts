@@ -97,6 +97,13 @@ export function whatChanged(before: DecidedBy, now: DecidedBy): string[] {
   ];
 }
 
+const learnsAll = v.object({ split: v.object({ learnFrom: v.literal('all'), folds: v.literal(0) }) });
+
+/** Whether the result of the run has learned from its validation images. */
+export function hasLearnedValidation({ decidedBy, result }: TrialRecord): boolean {
+  return v.is(learnsAll, decidedBy.recipe) && result.keptStep > 0;
+}
+
 /** Whether a record is of this place in the grid, whatever it was decided by. */
 export function isOf(record: Place, { arm, set, shots, seed }: Place): boolean {
   return record.arm === arm && record.set === set && record.shots === shots && record.seed === seed;

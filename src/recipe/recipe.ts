@@ -158,6 +158,11 @@ export function learnsFromAll({ split }: Pick<Recipe, 'split'>): boolean {
   return split.learnFrom === 'all' && split.folds === 0;
 }
 
+/** Whether the result of a run has learned from validation images: one that went back to its start has not. */
+export function learnedValidation(recipe: Pick<Recipe, 'split'>, keptStep: number): boolean {
+  return learnsFromAll(recipe) && keptStep > 0;
+}
+
 /** What a run learns from, of the parts of a split: in the order of its training images. */
 export function learnedOf<T>(
   recipe: Pick<Recipe, 'split'>,

@@ -12,6 +12,10 @@ export interface Kept {
   readonly probe: unknown;
   /** `last`: the recipe wanted the state after the last step. */
   readonly keep?: 'best' | 'last';
+  /** Whether the result has learned from the validation images too. */
+  readonly learnedValidation?: boolean;
+  /** That training diverged; null where it did not. */
+  readonly diverged?: unknown;
   /** Of the result; with a mean recall where the run counts all classes alike. */
   readonly validation: { readonly recall?: number | undefined };
 }
@@ -26,7 +30,33 @@ export function keptSentence(kept: Kept): string {
   return `${whichSentence(kept)}${by}${early}`;
 }
 
-function whichSentence({ keptStep, steps, probe, keep }: Kept): string {
+/** What part validation images had in a result: they chose it, they did not, or it learned from them. */
+export type ValidationPart = 'chose' | 'apart' | 'learned';
+
+export function validationPart({
+  keep,
+  learnedValidation,
+  diverged = null,
+}: Pick<Kept, 'keep' | 'learnedValidation' | 'diverged'>): ValidationPart {
+  if (learnedValidation === true) return 'learned';
+  return keep === 'last' && diverged === null ? 'apart' : 'chose';
+}
+
+const partSentences = {
+  chose: 'These images chose which state is the result: on others expect a little less.',
+  apart: 'These images did not choose which state is the result.',
+  learned: 'These images were learned as well: the share tells what it could hold, not what it knows.',
+} as const satisfies Record<ValidationPart, string>;
+
+/** What the accuracy on validation images says of others, in a sentence. */
+export const validationSentence = (kept: Parameters<typeof validationPart>[0]): string =>
+  partSentences[validationPart(kept)];
+
+function whichSentence({ keptStep, steps, probe, keep, diverged = null }: Kept): string {
+  if (diverged !== null)
+    return keptStep > 0
+      ? `Training diverged: the result is the state of step ${keptStep} of ${steps}.`
+      : `Training diverged: the result is ${probe === null ? 'what it began with' : 'the linear probe that it began with'}.`;
   if (keptStep === steps && keep === 'last')
     return 'The result is the state after the last step, as the recipe has it: validation images chose nothing.';
   if (keptStep === steps) return 'The result is the last state: on the validation images none was better.';

@@ -107,6 +107,11 @@ describe('a paired difference', () => {
       /learned from other images/,
     ],
     ['another seed', { recipe: { ...recipeDefaults, seed: 5 } }, /seeds are \d+ and 5/],
+    [
+      'learned validation images',
+      { recipe: { ...before.recipe, split: { ...before.recipe.split, learnFrom: 'all' } } },
+      /^It learned from these validation images as well/,
+    ],
     ['no answers', { marks: null }, /saved before Graft kept the answer to each image/],
   ])('is none with %s, and says why', (_, change, why) => {
     const pair = pairOf(before, { ...after, ...change });
@@ -126,4 +131,14 @@ test('the figures of a result have their intervals: shares, losses, and the mean
   expect(reached.testRight).toBeNull();
   const silent = reachedBy(run(right, { validation, marks: null }));
   expect([silent.recall?.interval, silent.loss?.interval]).toEqual([null, null]);
+});
+
+test('figures of images that were learned have no interval', () => {
+  const all = run(() => true);
+  const reached = reachedBy({
+    ...all,
+    recipe: { ...all.recipe, split: { ...all.recipe.split, learnFrom: 'all' } },
+  });
+  expect(reached).toMatchObject({ isLearned: true, right: { interval: null }, loss: { interval: null } });
+  expect(reachedBy(all).right?.interval).not.toBeNull();
 });

@@ -2,7 +2,7 @@
 // the same images, or why that cannot be said. Pure.
 import { paths, optionOf, type Path, type Recipe } from '../recipe/options.ts';
 import { formOf, wordsOf } from '../recipe/recipe-form.ts';
-import { isShown, valueAt } from '../recipe/recipe.ts';
+import { isShown, learnedValidation, valueAt } from '../recipe/recipe.ts';
 import { isSure, meanShareInterval, shareInterval, type Interval } from '../understand/interval.ts';
 import { markedChange, type Marked, type PairedChange } from '../understand/paired.ts';
 import { meanInterval } from '../understand/student.ts';
@@ -74,6 +74,8 @@ export interface Figure {
 }
 
 export interface Reached {
+  /** Whether it has learned from the validation images: then no figure of them has an interval. */
+  readonly isLearned: boolean;
   readonly right: Figure | null;
   readonly loss: Figure | null;
   /** Of a run that counts all classes alike, which decides by it. */
@@ -84,15 +86,21 @@ export interface Reached {
 
 const share = (value: number, of: number): Figure => ({ value, interval: shareInterval(value, of) });
 
+/** Whether the result has learned from its validation images. */
+const isLearned = ({ recipe, keptStep }: RunFigures): boolean => learnedValidation(recipe, keptStep);
+
 /** What a run's result reached. */
-export function reachedBy({ validation, test, images: { counts }, marks }: RunFigures): Reached {
+export function reachedBy(figures: RunFigures): Reached {
+  const { validation, test, images, marks } = figures;
+  const { counts } = images;
+  const held = (figure: Figure | null): Figure | null =>
+    figure === null || !isLearned(figures) ? figure : { ...figure, interval: null };
+  const loss = marks === null ? null : meanInterval(marks.loss).interval;
   return {
-    right: validation === null ? null : share(validation.accuracy, counts.validation),
-    loss:
-      validation === null
-        ? null
-        : { value: validation.loss, interval: marks === null ? null : meanInterval(marks.loss).interval },
-    recall: recallOf(validation, marks),
+    isLearned: isLearned(figures),
+    right: held(validation === null ? null : share(validation.accuracy, counts.validation)),
+    loss: held(validation === null ? null : { value: validation.loss, interval: loss }),
+    recall: held(recallOf(validation, marks)),
     testRight: test === null ? null : share(test.accuracy, counts.test),
     testLoss: test?.loss ?? null,
   };
@@ -135,6 +143,10 @@ export function pairOf(before: RunFigures, after: RunFigures): Pair {
   if (before.recipe.seed !== after.recipe.seed)
     return apart(
       `Their seeds are ${before.recipe.seed} and ${after.recipe.seed}: a difference would be that of chance too.`,
+    );
+  if (isLearned(before) || isLearned(after))
+    return apart(
+      `${isLearned(before) && isLearned(after) ? 'Both' : isLearned(before) ? 'The first' : 'It'} learned from these validation images as well: a difference on them would say nothing of others.`,
     );
   const silent = [before, after].filter(({ marks }) => marks === null).length;
   if (before.marks === null || after.marks === null)

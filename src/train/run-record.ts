@@ -84,6 +84,8 @@ export interface RunRecord {
   readonly keptStep: number;
   /** What the recipe wanted as the result; absent in older records: `best`. */
   readonly keep?: 'best' | 'last';
+  /** Whether the result has learned from the validation images too; absent in older records: not. */
+  readonly learnedValidation?: boolean;
   /** Whether the result has scalars of stage 2, or is a state from before them; null without a stage 2. */
   readonly scalarsKept: boolean | null;
   /** The scalars as stage 2 left them, kept or not; null without a stage 2. */

@@ -6,6 +6,7 @@ import { initialAdapter, type Adapter, type ModuleName } from '../dmlora/adapter
 import { withLoras } from '../dmlora/lora-start.ts';
 import type { Stage } from '../dmlora/stages.ts';
 import type { StepReport } from '../engine/engine.ts';
+import { learnedValidation } from '../recipe/recipe.ts';
 import type { RateChange } from '../shared/fault.ts';
 import type { Dropped } from './dropped.ts';
 import type { Growth } from './growth.ts';
@@ -338,6 +339,7 @@ export function recordOf(task: RunTask, state: RunState, diverging: DivergedFaul
   const [initial] = state.evaluations;
   if (initial === undefined) return null;
   const { verdict, validation } = state;
+  const keptStep = verdict?.keptStep ?? state.step;
   return {
     steps: state.step,
     end: verdict === null ? null : endOf(task, state),
@@ -351,8 +353,9 @@ export function recordOf(task: RunTask, state: RunState, diverging: DivergedFaul
     drops: state.drops,
     rateChanges: state.rateChanges,
     scalars: scalarsOf(state.adapter),
-    keptStep: verdict?.keptStep ?? state.step,
+    keptStep,
     keep: task.recipe.keep,
+    learnedValidation: learnedValidation(task.recipe, keptStep),
     scalarsKept: verdict?.scalarsKept ?? null,
     learnedScalars: verdict?.learnedScalars ?? null,
     diverged: verdict === null ? diverging : verdict.diverged,

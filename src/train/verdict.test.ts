@@ -1,7 +1,8 @@
 // Which of a run's validated states is its result: by accuracy, then by loss, the probe's among them; and
 // what is said of it.
 import { describe, expect, test } from 'vitest';
-import { keptSentence } from '../shared/kept-sentence.ts';
+import { learnedValidation, recipeDefaults } from '../recipe/recipe.ts';
+import { keptSentence, validationSentence } from '../shared/kept-sentence.ts';
 import { isBetter, type Metrics } from './evaluation.ts';
 import { planRun } from './run-plan.ts';
 import {
@@ -192,7 +193,24 @@ test('a sentence says which it is', () => {
   expect(keptSentence({ keptStep: 0, steps: 9, end, probe: null, validation: {} })).toContain(
     'what it began with',
   );
+  const diverged = { kind: 'diverged' };
+  expect(keptSentence({ keptStep: 0, steps: 9, end, probe, keep: 'last', diverged, validation: {} })).toBe(
+    'Training diverged: the result is the linear probe that it began with.',
+  );
   expect(keptSentence({ keptStep: 4, steps: 9, end: 'no-better', probe, validation: {} })).toMatch(
     /step 4 of 9.*ended by itself after step 9/,
   );
+});
+
+test('what an accuracy on validation images says depends on what they had a part in', () => {
+  expect(validationSentence({})).toContain('chose which state');
+  expect(validationSentence({ keep: 'last' })).toContain('did not choose');
+  expect(validationSentence({ keep: 'last', diverged: {} })).toContain('chose which state');
+  expect(validationSentence({ keep: 'last', learnedValidation: true })).toContain('were learned as well');
+  const all = { split: { ...recipeDefaults.split, learnFrom: 'all' } } as const;
+  expect([
+    learnedValidation(all, 9),
+    learnedValidation(all, 0),
+    learnedValidation(recipeDefaults, 9),
+  ]).toEqual([true, false, false]);
 });

@@ -12,7 +12,7 @@ import {
 } from '@testing-library/react';
 import { Suspense, type ComponentType } from 'react';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { defaultEpochs } from '../recipe/recipe.ts';
+import { defaultEpochs, recipeDefaults } from '../recipe/recipe.ts';
 import { describeFault } from '../shared/describe-fault.ts';
 import type { Fault } from '../shared/fault.ts';
 import { dataStore } from '../state/data-store.ts';
@@ -241,6 +241,7 @@ test('of a run that counts all classes alike the measure that decided is shown a
   const listed = {
     ...{ step: 9, steps: 9, finished: true },
     validation: { loss: 1, accuracy: 0.5, recall: 0.25 },
+    recipe: recipeDefaults,
   };
   expect(resultText(listed)).toMatch(/, 50\.0.% of validation right, mean recall 25\.0.%$/u);
 });

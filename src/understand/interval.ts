@@ -83,8 +83,10 @@ export function shareWords(share: number, n: number): ShareWords {
  * "53.8 % of 80 validation images right: 43 to 64 %".
  *
  * @param images what was asked, as many say it.
+ * @param areLearned whether they say nothing of others.
  */
-export function accuracyWords(accuracy: number, n: number, images?: string): string {
+export function accuracyWords(accuracy: number, n: number, images?: string, areLearned = false): string {
   const { share, interval } = shareWords(accuracy, n);
-  return `${share} ${images === undefined ? '' : `${images} `}right: ${interval}`;
+  const right = `${share} ${images === undefined ? '' : `${images} `}right`;
+  return areLearned ? `${right}, which were learned as well` : `${right}: ${interval}`;
 }

@@ -391,7 +391,8 @@ export class CurrentRun {
     if (!exports.ok) return exports;
     const result = this.result();
     if (!result.ok) return result;
-    const temperature = choice.tempered ? await this.#temperature(exporting.signal) : ok(null);
+    const isFitted = choice.tempered && result.value.learnedValidation !== true;
+    const temperature = isFitted ? await this.#temperature(exporting.signal) : ok(null);
     if (!temperature.ok) return temperature;
     return exports.value.write(
       result.value,

@@ -92,10 +92,10 @@ export function SettingsPart({ runs }: RunsProps) {
   );
 }
 
-function shareCell(figure: Figure | null): string {
+function shareCell(figure: Figure | null, isLearned = false): string {
   if (figure === null) return '–';
   const { value, interval } = figure;
-  if (interval === null) return percentText(value);
+  if (interval === null) return `${percentText(value)}${isLearned ? ' (learned)' : ''}`;
   return `${percentText(value)} (${intervalWords(interval)}${tellsNothing(interval) ? ', too few to tell' : ''})`;
 }
 
@@ -139,13 +139,13 @@ export function ResultsPart({ runs }: RunsProps) {
             </tr>
           </thead>
           <tbody>
-            {reached.map(({ run, right, recall, loss, testRight }) => (
+            {reached.map(({ run, isLearned, right, recall, loss, testRight }) => (
               <tr key={run.place}>
                 <th scope="row">
                   <Name run={run} />
                 </th>
-                <td>{shareCell(right)}</td>
-                {byClass && <td>{shareCell(recall)}</td>}
+                <td>{shareCell(right, isLearned)}</td>
+                {byClass && <td>{shareCell(recall, isLearned)}</td>}
                 <td>{lossCell(loss)}</td>
                 {hasTest && <td>{shareCell(testRight)}</td>}
                 <td className={table.number}>{wholeText(run.figures.step)}</td>
@@ -157,8 +157,10 @@ export function ResultsPart({ runs }: RunsProps) {
         </table>
       </div>
       <p className={shared.soft}>
-        In brackets: between what it may lie if it were asked of more such images (95&nbsp;%). The validation
-        images chose which state is the result: on others expect a little less.
+        In brackets: between what it may lie if it were asked of more such images (95&nbsp;%). Where the
+        result is the best state, the validation images chose it: on others expect a little less.
+        {reached.some(({ isLearned }) => isLearned) &&
+          ' “Learned”: the run learned from its validation images as well, so they tell what it could hold, not what it knows.'}
       </p>
     </Part>
   );

@@ -97,6 +97,7 @@ export function ExportResults({
   readonly result: ExportResult;
 }) {
   const tempered = useExport(({ choice }) => choice.tempered);
+  const isLearned = result.learnedValidation === true;
   const [zipping, setZipping] = useState(false);
   const [fault, setFault] = useState<Fault | null>(null);
   const entries = formats.flatMap(({ format, files }) =>
@@ -123,9 +124,11 @@ export function ExportResults({
     <section ref={intoSight} className={styles.results} aria-label="Written and proved" aria-live="polite">
       {tempered && (
         <p data-testid="export-temperature">
-          {temperature === null
-            ? 'No temperature was applied: none fits the validation images best. Either none of them is clearly wrong, or how sure the model is says nothing about whether it is right.'
-            : `Temperature ${temperature.temperature.toFixed(2)}, fitted on ${countText(temperature.images, 'validation image')}: calibration error ${percentText(temperature.calibrationError.before)} → ${percentText(temperature.calibrationError.after)}, loss ${lossText(temperature.loss.before)} → ${lossText(temperature.loss.after)}. The answers are the same.`}
+          {temperature === null && isLearned
+            ? 'No temperature was applied: the validation images were learned as well, and it is surer of them than of others.'
+            : temperature === null
+              ? 'No temperature was applied: none fits the validation images best. Either none of them is clearly wrong, or how sure the model is says nothing about whether it is right.'
+              : `Temperature ${temperature.temperature.toFixed(2)}, fitted on ${countText(temperature.images, 'validation image')}: calibration error ${percentText(temperature.calibrationError.before)} → ${percentText(temperature.calibrationError.after)}, loss ${lossText(temperature.loss.before)} → ${lossText(temperature.loss.after)}. The answers are the same.`}
         </p>
       )}
       <ul className={styles.list}>

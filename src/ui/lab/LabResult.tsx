@@ -41,7 +41,7 @@ export function LabResult({ queue }: { readonly queue: Queue }) {
       <p className={styles.soft}>
         {analysis.judge === 'test'
           ? 'Accuracies are of the images kept apart, asked once at the end of each run.'
-          : 'No images were kept apart: validation images chose the states that they judge here, so accuracies flatter. Keep some apart in a folder “test”.'}{' '}
+          : 'No images were kept apart: validation images judge here, and chose the states that are the best ones, so accuracies flatter. Keep some apart in a folder “test”.'}{' '}
         Inconclusive is not “the same”: with few pairs only large differences are seen. These images are the
         same for all seeds, so the ranges are of other seeds and splits, not of other images.
       </p>

@@ -1,6 +1,6 @@
 // The end of a run: what it gained on images it has not learned from, and the way out as ordinary model
 // files.
-import { keptSentence } from '../../shared/kept-sentence.ts';
+import { keptSentence, validationSentence } from '../../shared/kept-sentence.ts';
 import { plainText } from '../../shared/plain-text.ts';
 import { useData } from '../../state/data-store.ts';
 import { useRun } from '../../state/run-store.ts';
@@ -111,12 +111,22 @@ export function ResultCard() {
       )}
       {diverged !== null && <FaultBox fault={diverged} />}
       <p className={styles.headline} data-testid="result" data-accuracy={validation.accuracy}>
-        <strong>{share}</strong> validation images right: {interval} on others like them, at 95 % confidence.
-        That is {signedText(gain, 1)} points against{' '}
-        {probe === null
-          ? 'the start'
-          : 'a linear probe: the model before it was tuned, with a new last layer'}
-        .
+        <strong>{share}</strong> validation images right
+        {result.learnedValidation === true ? (
+          <>
+            . {validationSentence(result)}{' '}
+            {probe === null ? 'The start' : 'The linear probe below, the model before it was tuned,'} had not
+            learned them: only images of a test tell which of the two is better.
+          </>
+        ) : (
+          <>
+            : {interval} on others like them, at 95 % confidence. That is {signedText(gain, 1)} points against{' '}
+            {probe === null
+              ? 'the start'
+              : 'a linear probe: the model before it was tuned, with a new last layer'}
+            .
+          </>
+        )}
       </p>
       <Bars
         bars={[
@@ -143,7 +153,10 @@ export function ResultCard() {
       {diverged === null && (
         <p data-testid="kept" data-step={keptStep}>
           {keptSentence(result)}
-          {test === null && keptStep > 0 && ' These images chose it: on others expect a little less.'}
+          {test === null &&
+            keptStep > 0 &&
+            result.keep !== 'last' &&
+            ' These images chose it: on others expect a little less.'}
         </p>
       )}
       <Stats

@@ -31,7 +31,12 @@ export default function TakeHomeCard() {
   return (
     <Card title="Take the model home" aside={<bdi>{plainText(result.model, 120)}</bdi>}>
       <p>
-        {accuracyWords(result.validation.accuracy, result.validationImages, 'validation images')}
+        {accuracyWords(
+          result.validation.accuracy,
+          result.validationImages,
+          'validation images',
+          result.learnedValidation,
+        )}
         {recallText(result.validation)}.
       </p>
       <p>

@@ -3,6 +3,7 @@
 import { useEffect } from 'react';
 import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
+import { learnedValidation } from '../../recipe/recipe.ts';
 import { isActive } from '../../state/controls.ts';
 import { useQueue } from '../../state/queue-store.ts';
 import { runStore, useRun } from '../../state/run-store.ts';
@@ -41,7 +42,7 @@ function notify(): void {
   const body =
     last === undefined || summary === null
       ? ''
-      : `${accuracyWords(last.validation.accuracy, summary.validationImages, 'validation images')}${recallText(last.validation)}.`;
+      : `${accuracyWords(last.validation.accuracy, summary.validationImages, 'validation images', learnedValidation(summary.recipe, last.step))}${recallText(last.validation)}.`;
   try {
     const shown = new Notification(`${name}: ${phaseWords[phase.kind].toLowerCase()}`, {
       body,

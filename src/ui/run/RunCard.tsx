@@ -19,6 +19,7 @@ import styles from './RunCard.module.css';
 function Numbers() {
   const speed = useRun((state) => state.speed);
   const validation = useRun(({ result, evaluations }) => (result ?? evaluations.at(-1))?.validation);
+  const areLearned = useRun(({ result }) => result?.learnedValidation);
   const images = useRun(({ result, summary }) => (result ?? summary)?.validationImages);
   const ended = useRun((state) => state.phase.kind === 'finished' || state.phase.kind === 'failed');
   const atMost = useMayEndEarly() ? 'at most' : 'about';
@@ -41,7 +42,7 @@ function Numbers() {
           value:
             validation === undefined || images === undefined
               ? '–'
-              : `${accuracyWords(validation.accuracy, images)}${recallText(validation)}`,
+              : `${accuracyWords(validation.accuracy, images, undefined, areLearned)}${recallText(validation)}`,
         },
         { name: 'Images a second', value: speed === null ? '–' : countOfText(speed.imagesPerSecond) },
         { name: 'A step', value: speed === null ? '–' : durationText(speed.secondsPerStep) },

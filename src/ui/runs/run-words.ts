@@ -1,4 +1,5 @@
 // A saved run in words: what it learns from, by what recipe, what came out, and how old it is. Pure.
+import { learnedValidation } from '../../recipe/recipe.ts';
 import type { Recipe } from '../../recipe/options.ts';
 import type { ListedRun } from '../../worker/protocol.ts';
 import { countText, percentText, rateText, recallText, wholeText } from '../parts/words.ts';
@@ -37,11 +38,12 @@ export function resultText({
   step,
   steps,
   validation,
-}: Pick<ListedRun, 'finished' | 'step' | 'steps' | 'validation'>): string {
+  recipe,
+}: Pick<ListedRun, 'finished' | 'step' | 'steps' | 'validation' | 'recipe'>): string {
   const right =
     validation === null
       ? ''
-      : `, ${percentText(validation.accuracy)} of validation right${recallText(validation)}`;
+      : `, ${percentText(validation.accuracy)} of validation right${recallText(validation)}${finished && learnedValidation(recipe, step) ? ' (learned as well)' : ''}`;
   const whole = finished && step >= steps;
   return `${whole ? `Finished after ${countText(step, 'step')}` : `${finished ? 'Ended' : 'Unfinished'} at step ${wholeText(step)} of ${wholeText(steps)}`}${right}`;
 }

@@ -1,13 +1,11 @@
 // Try a model on other images: dropped here, pasted, chosen, or from a camera. One image shows its classes
 // (those of a run beside the linear probe's), several show as a table that can be taken away. A model that is
 // dropped here answers from then on. Nothing that is open is replaced.
-import { useEffect, useEffectEvent, useMemo, useRef, useState } from 'react';
+import { useEffect, useEffectEvent, useRef, useState } from 'react';
 import { isCancelled, type Fault } from '../../shared/fault.ts';
 import { useRun } from '../../state/run-store.ts';
-import { useUnderstanding } from '../../state/understand-store.ts';
 import { plainText } from '../../shared/plain-text.ts';
 import { probabilitiesOf } from '../../understand/answers.ts';
-import { fitTemperature } from '../../understand/calibration.ts';
 import { pileTitle, sortPile } from '../../state/dropped-files.ts';
 import type { Recipe } from '../../recipe/options.ts';
 import type { Result } from '../../shared/result.ts';
@@ -21,6 +19,7 @@ import { FilePick } from '../parts/FilePick.tsx';
 import { intoSight } from '../parts/into-sight.ts';
 import { durationText, percentText, wholeText } from '../parts/words.ts';
 import { useTrainer } from '../trainer-context.ts';
+import { useTemperature } from '../understand/use-temperature.ts';
 import { Camera } from './Camera.tsx';
 import { ClassBars } from './ClassBars.tsx';
 import { TriedTable } from './TriedTable.tsx';
@@ -66,12 +65,7 @@ export default function TryCard() {
   const [tempered, setTempered] = useState(false);
   const stop = useRef<AbortController | null>(null);
   const card = useRef<HTMLElement>(null);
-  const validation = useUnderstanding((state) => state.answers.validation);
-  const fitted = useMemo(
-    () =>
-      validation === undefined ? null : fitTemperature({ ...validation, classes: validation.classes.length }),
-    [validation],
-  );
+  const fitted = useTemperature();
   const trainer = useTrainer();
   /** Of the answers that are shown; null where none fits, and for another answerer. */
   const fitting = shown?.byResult === true && fitted?.atLimit === null ? fitted.temperature : null;

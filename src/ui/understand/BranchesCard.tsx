@@ -112,6 +112,11 @@ function Opened({ result, figures, answers, takesFocus, onFocused }: OpenedProps
   }, [takesFocus]);
   return (
     <>
+      {result.learnedValidation === true && (
+        <p>
+          The validation images, which are asked here, were learned as well: on others branches may do less.
+        </p>
+      )}
       <Switch label="What is shown of the branches" options={views} value={view} onChange={setView} />
       {view === 'switches' && (
         <>

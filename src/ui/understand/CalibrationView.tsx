@@ -1,9 +1,9 @@
 // Whether it is as often right as it says: the reliability diagram, its error beside what chance makes of it,
 // and the temperature that fits the validation images best.
 import { useEffect, useMemo, useState } from 'react';
-import { useUnderstanding } from '../../state/understand-store.ts';
+import { useRun } from '../../state/run-store.ts';
 import { answersOf } from '../../understand/answers.ts';
-import { calibrationOf, fitTemperature, type Calibration } from '../../understand/calibration.ts';
+import { calibrationOf, type Calibration } from '../../understand/calibration.ts';
 import { intervalWords } from '../../understand/interval.ts';
 import { Stats } from '../parts/Stats.tsx';
 import { Switch } from '../parts/Switch.tsx';
@@ -13,16 +13,13 @@ import { addressOf } from '../place.ts';
 import { useTrainer } from '../trainer-context.ts';
 import type { Seen } from './seen.ts';
 import styles from './Understand.module.css';
+import { useTemperature } from './use-temperature.ts';
 
 export function CalibrationView({ seen }: { readonly seen: Seen }) {
   const [shown, setShown] = useState<'plain' | 'tempered'>('plain');
-  const validation = useUnderstanding((state) => state.answers.validation);
+  const isLearned = useRun(({ result }) => result?.learnedValidation === true);
   const { asked, given, answers } = seen;
-  const fitted = useMemo(
-    () =>
-      validation === undefined ? null : fitTemperature({ ...validation, classes: validation.classes.length }),
-    [validation],
-  );
+  const fitted = useTemperature();
   const plain = useMemo(() => calibrationOf(asked, given), [asked, given]);
   const byChance = useChanceError(given.confidence);
   const tempered = useMemo(
@@ -58,7 +55,11 @@ export function CalibrationView({ seen }: { readonly seen: Seen }) {
           ]}
         />
         {fitted === null ? (
-          <p className={styles.soft}>Look at the validation images too: they give the temperature.</p>
+          <p className={styles.soft}>
+            {isLearned
+              ? 'No temperature is fitted: the validation images were learned as well, and it is surer of them than of others.'
+              : 'Look at the validation images too: they give the temperature.'}
+          </p>
         ) : (
           <>
             <p className={styles.soft}>

@@ -1,6 +1,7 @@
 // What the result of the ended run gets wrong: asked part by part of the split when somebody wants to see it,
 // and shown as one of four views. The figures are understand/'s; nothing is computed before it is looked at.
 import { useMemo, useState } from 'react';
+import { validationSentence } from '../../shared/kept-sentence.ts';
 import { plainText } from '../../shared/plain-text.ts';
 import { useRun } from '../../state/run-store.ts';
 import { useUnderstanding } from '../../state/understand-store.ts';
@@ -69,7 +70,7 @@ function OfResult({ result }: { readonly result: RunResult }) {
       {answers === undefined ? (
         <NotAsked set={set} count={counts[set]} />
       ) : (
-        <Answered key={set} answers={answers} model={result.model} />
+        <Answered key={set} answers={answers} result={result} />
       )}
     </Card>
   );
@@ -120,30 +121,32 @@ function NotAsked({ set, count }: { readonly set: SplitName; readonly count: num
 }
 
 const notes = {
-  validation: 'These images chose which state is the result: on others expect a little less.',
   train: 'It has learned from these: the share tells what it could hold, not what it knows.',
   test: 'Neither training nor any choice has seen these.',
-} as const satisfies Record<SplitName, string>;
+} as const;
 
-function Answered({ answers, model }: { readonly answers: SetAnswers; readonly model: string }) {
+function Answered({ answers, result }: { readonly answers: SetAnswers; readonly result: RunResult }) {
   const [view, setView] = useState<View>('confusion');
   const seen = useMemo(() => seenOf(answers), [answers]);
   const { labels, set } = answers;
   const { share, interval } = shareWords(seen.given.right / labels.length, labels.length);
+  const isLearned = set === 'train' || (set === 'validation' && result.learnedValidation === true);
   const f1 = macroF1(seen.figures);
   return (
     <>
       <p data-testid="answers" data-set={set} data-right={seen.given.right} data-images={labels.length}>
-        <strong>{share}</strong> {imageWords[set]} right: {interval}.{' '}
+        <strong>{share}</strong> {imageWords[set]} right{isLearned ? '' : `: ${interval}`}.{' '}
         {f1 !== null && `Mean F1 of the classes ${percentText(f1)}. `}
-        {notes[set]}
+        {set === 'validation' ? validationSentence(result) : notes[set]}
       </p>
       <div className={styles.bar}>
         <Switch label="What is shown" options={views} value={view} onChange={setView} />
         <Button
           variant="quiet"
           icon="download"
-          onClick={() => download(answersCsv(seen), `${safeName(`${plainText(model, 60)}-${set}`)}.csv`)}
+          onClick={() =>
+            download(answersCsv(seen), `${safeName(`${plainText(result.model, 60)}-${set}`)}.csv`)
+          }
         >
           Answers as CSV
         </Button>

@@ -4,6 +4,7 @@
 import { act, fireEvent, screen, within } from '@testing-library/react';
 import { expect, test, vi } from 'vitest';
 import { settled } from '../../state/testing/app-phases.ts';
+import { runStore } from '../../state/run-store.ts';
 import { understandStore } from '../../state/understand-store.ts';
 import { goTo } from '../place.ts';
 import { button, shown } from '../testing/shown-page.tsx';
@@ -42,6 +43,22 @@ test('nothing is asked before somebody wants to know, and then once', async () =
   );
   expect(times()).toBe(1);
   expect(client.sent.at(-1)?.input).toEqual({ set: 'validation' });
+});
+
+test('of images that were learned no interval is told and no temperature is fitted', async () => {
+  await shown('finished', 'understand', 'mistakes');
+  act(() =>
+    runStore.setState(({ result }) => ({
+      result: result === null ? null : { ...result, keep: 'last', learnedValidation: true },
+    })),
+  );
+  await asked();
+  expect(screen.getByTestId('answers').textContent).toMatch(
+    /validation images right\..*were learned as well/u,
+  );
+  fireEvent.click(screen.getByRole('radio', { name: 'How sure it is' }));
+  await screen.findByTestId('ece');
+  expect(screen.queryByTestId('temperature')).toBeNull();
 });
 
 test('arrows lead from number to number, and a press shows the images of a cell', async () => {
