@@ -8,7 +8,7 @@ import { hasLearnedValidation, type TrialRecord } from './trial-record.ts';
 /** Below so many pairs nothing is called better. */
 export const fewestPairs = 3;
 
-/** Which images the accuracies are of; validation images choose the states that they judge where those are the best ones. */
+/** Which images the accuracies are of; validation images may have chosen the states that they judge. */
 export type Judge = 'test' | 'validation';
 
 export interface Mean {

@@ -58,7 +58,7 @@ export function taskOfSet(set: string): Task | null {
   return found === undefined ? null : { name: found.name, group: found.group };
 }
 
-/** Why sets are no grid of tasks, in a sentence: two of them are one task, whose mean would be of both; null otherwise. */
+/** That two sets are one task by their names, whose mean would be of both, in a sentence; null where none are. */
 export function namesakesOf(sets: readonly string[]): string | null {
   for (const { name } of all) {
     const own = sets.filter((set) => taskOfSet(set)?.name === name);
