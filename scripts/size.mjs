@@ -17,7 +17,7 @@ const limits = new Map([
   ['tables', 120],
   ['decoders', 64],
   ['hub', 60],
-  ['export', 56],
+  ['export', 60],
   ['runs', 20],
   ['understand', 40],
   ['places', 18],

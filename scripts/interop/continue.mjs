@@ -1,7 +1,7 @@
 // continue.py, run: the losses of its steps beside those of Graft's own run, from new branches and from a saved run, in one
 // process and in two. Pictures have the model's size and there is no augmentation, so that both see the same numbers.
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, readFile, rm } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { root } from '../setup/paths.mjs';
 import { collect, runPython } from './python.mjs';
@@ -117,6 +117,26 @@ const cases = [
 ];
 
 /**
+ * What is refused, and the words that say why: what is given beside a run from new branches, or in place of RUN from one
+ * that was saved after step 3.
+ * @type {readonly (readonly [args: readonly string[], why: RegExp])[]}
+ */
+const refused = [
+  [['--set', 'dmlora.pairing=crossed'], /all learn the same.*choose a branch dropout/],
+  [['--set', 'dmlora.scalars=of'], /dmlora\.scalars: one of train-then-scale, .* is needed, not 'of'/],
+  [['--set', 'dmlora.rank=x'], /dmlora\.rank: one of 1, 2, 4, 8, 16 is needed/],
+  [['--set', 'learningRate=0'], /learningRate: a number above 0 and of at most 10 is needed/],
+  [['--set', 'dmlora.dropSpacing=steps', '--set', 'dmlora.dropSteps=soon'], /needs whole steps with commas/],
+  [['--set', 'dmlora.firstBlock=99'], /no branch would grow from block 99/],
+  [['--steps', '0'], /a whole number of at least 1 is needed, not '0'/],
+  [['--checkpoint', 'nothing.safetensors'], /there is no nothing\.safetensors/],
+  [['--adapter', '.', '--rank', '4'], /there is no adapter_config\.json/],
+  [['--checkpoint', 'RUN', '--rank', '4'], /--rank cannot be given beside --checkpoint/],
+  [['--checkpoint', 'RUN', '--set', 'dmlora.targets=qv'], /dmlora\.targets cannot be given beside/],
+  [['--checkpoint', 'RUN', '--run', 'other.json'], /saw other pixels .* by image size: 32 and 64/],
+];
+
+/**
  * The largest difference of a step's loss that is allowed, as a share of it. Both add in float32 in orders of their own,
  * and every step goes on from what the last one left, so that rounding grows with the steps.
  */
@@ -144,6 +164,7 @@ export async function checkContinue({ source, work, quick }, python, graft, tell
       recipe,
       from.flatMap(([step]) => (step > 0 ? [step] : [])),
     );
+    if (number === 0) await checkRefused(source, folder, python, tell);
     for (const [step, processes] of from) {
       const where = `${name}, ${step === 0 ? 'from new branches' : `from step ${step}`}, ${processes === 1 ? 'one process' : `${processes} processes`}`;
       const out = join(folder, `out-${step}-${processes}`);
@@ -185,18 +206,21 @@ export async function checkContinue({ source, work, quick }, python, graft, tell
         });
         continue;
       }
-      /** @type {{ losses: number[], kept: number, processes: number }} */
+      /** @type {{ losses: number[], validations: { step: number, loss: number }[], kept: number, processes: number }} */
       const log = JSON.parse(await readFile(join(out, 'log.json'), 'utf8'));
       const wanted = own.losses.slice(step);
       const differences = wanted.map((loss, i) => Math.abs((log.losses[i] ?? NaN) - loss) / loss);
+      // Those of a saved run begin with its best state.
+      const validated = log.validations.filter(({ step: at, loss }) =>
+        own.validations.every((one) => one.step !== at || Math.abs(one.loss - loss) > lossTolerance * loss),
+      );
       const wrong = [
+        ...validated.map(({ step: at, loss }) => `the validation loss at step ${at} is ${loss}`),
         ...(log.losses.length === wanted.length
           ? []
           : [`${log.losses.length} steps instead of ${wanted.length}`]),
         ...(log.processes === processes ? [] : [`it ran in ${log.processes} processes`]),
-        ...(log.kept === own.keptStep || step > 0
-          ? []
-          : [`it keeps step ${log.kept}, Graft step ${own.keptStep}`]),
+        ...(log.kept === own.keptStep ? [] : [`it keeps step ${log.kept}, Graft step ${own.keptStep}`]),
       ];
       const error = wrong.length === 0 ? null : wrong.join('; ');
       tell({
@@ -214,4 +238,34 @@ export async function checkContinue({ source, work, quick }, python, graft, tell
       });
     }
   }
+}
+
+/**
+ * That what cannot be done ends with exit code 2 and a sentence, in one process for all, since it takes seconds to load
+ * the libraries.
+ * @param {string} source
+ * @param {string} folder of a run that is continued
+ * @param {import('./python.mjs').Python} python
+ * @param {Parameters<typeof checkContinue>[3]} tell
+ */
+async function checkRefused(source, folder, python, tell) {
+  const record = JSON.parse(await readFile(join(folder, 'run.json'), 'utf8'));
+  record.model.config.imageSize *= 2;
+  await writeFile(join(folder, 'other.json'), JSON.stringify(record));
+  const given = ['--data', 'pictures', '--model', source, '--out', 'refused'];
+  const lines = refused.map(([args]) => [
+    ...given,
+    ...args.map((arg) => (arg === 'RUN' ? 'run-3.safetensors' : arg)),
+  ]);
+  const { code, out, err } = await runPython(python, 'check_refused.py', [folder, JSON.stringify(lines)]);
+  /** @type {{ code: number, said: string }[]} */
+  const found = code === 0 ? JSON.parse(out) : [];
+  const wrong = refused.flatMap(([args, why], i) => {
+    const { code: ended, said } = found[i] ?? { code, said: err.slice(-400) };
+    return ended === 2 && why.test(said) ? [] : [`${args.join(' ')}: exit code ${ended}, ${said.trim()}`];
+  });
+  tell({
+    ...{ name: 'what cannot be done', check: 'is said', difference: null, tolerance: 0 },
+    error: wrong.length === 0 ? null : wrong.join('; '),
+  });
 }

@@ -23,7 +23,7 @@ export const parts: readonly Part[] = [
   {
     file: 'src/export/continue.py',
     begin:
-      "# Graft's options, from their table: path, default, why this script does not follow it, and the values it follows still.",
+      '# what a value may be: a list of choices, the most characters of a text, or the limits of a number.',
     end: '# End of options.',
     text: pythonTable,
   },
@@ -68,10 +68,25 @@ function markdownTable(): string {
 const python = (value: Value | undefined): string =>
   value === null || value === undefined ? 'None' : JSON.stringify(value);
 
+/** What a value of an option may be, as continue.py checks it. */
+function pythonKind(option: Option): string {
+  if (option.kind === 'choice') return `[${option.choices.map(([value]) => python(value)).join(', ')}]`;
+  if (option.kind === 'text') return String(option.most);
+  const { least, above, most, below } = option;
+  const limits = Object.entries({ least, above, most, below }).flatMap(([name, limit]) =>
+    limit === undefined ? [] : [`"${name}": ${limit}`],
+  );
+  const whole = option.whole === true ? ['"whole": True'] : [];
+  const empty = option.empty === undefined ? [] : ['"empty": True'];
+  return `{${[...limits, ...whole, ...empty].join(', ')}}`;
+}
+
 function pythonTable(): string {
   const rows = paths.map((path) => {
-    const { default: value, notInPython, inPython = [] } = optionOf(path);
-    return `    "${path}": (${python(value)}, ${python(notInPython)}, [${inPython.map(python).join(', ')}]),`;
+    const option = optionOf(path);
+    const { default: value, notInPython, inPython = [] } = option;
+    const followed = `[${inPython.map(python).join(', ')}]`;
+    return `    "${path}": (${python(value)}, ${python(notInPython)}, ${followed}, ${pythonKind(option)}),`;
   });
   return ['OPTIONS = {', ...rows, '}', ''].join('\n');
 }

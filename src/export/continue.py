@@ -11,7 +11,8 @@
 # IMAGES holds a folder of pictures for each class, or such folders inside train/ and val/. Pictures that run.json (or RUN)
 # knows by their digest stay on their side of the split and come in Graft's order, so that without augmentation the losses
 # are Graft's but for rounding. The branches of a layer are one LoRA that stacks them; gates and scalars weigh what it adds.
-# There is no linear probe: a new head starts from Graft's random numbers. The result is the best validated state.
+# There is no linear probe: a new head starts from Graft's random numbers. The result is the best validated state, a saved
+# run's own among them; with keep: last or --keep-last it is the last one. What cannot be done is said, with exit code 2.
 import argparse
 import contextlib
 import functools
@@ -21,6 +22,7 @@ import json
 import math
 import random
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -33,74 +35,89 @@ from PIL import Image, ImageOps
 
 HERE = Path(__file__).resolve().parent
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".avif"}
-# Graft's options, from their table: path, default, why this script does not follow it, and the values it follows still.
+# Graft's options, from their table: path, default, why this script does not follow it, the values it follows still, and
+# what a value may be: a list of choices, the most characters of a text, or the limits of a number.
 OPTIONS = {
-    "steps": (None, None, []),
-    "epochs": (None, None, []),
-    "patience": (None, None, []),
-    "keep": ("best", None, []),
-    "batch": (32, None, []),
-    "learningRate": (0.003, None, []),
-    "seed": (1, None, []),
-    "dmlora.branches": (4, None, []),
-    "dmlora.branchesEnd": (2, None, []),
-    "dmlora.rank": (4, None, []),
-    "dmlora.targets": ("all", None, []),
-    "dmlora.firstBlock": (0, None, []),
-    "dmlora.dropMode": ("permanent", None, []),
-    "dmlora.pairing": ("paired", None, []),
-    "dmlora.dropWindow.0": (0.1, None, []),
-    "dmlora.dropWindow.1": (0.4, None, []),
-    "dmlora.dropRate": (0.5, None, []),
-    "dmlora.dropSpacing": ("even", None, []),
-    "dmlora.dropSteps": ("", None, []),
-    "dmlora.dropPick": ("random", "Branches are not left out on trial: chance says which leaves.", ["random", "smallest", "alike", "oldest"]),
-    "dmlora.dropEffect": ("zero", None, []),
-    "dmlora.fadeSteps": (20, None, []),
-    "dmlora.inputDropout": (0, None, []),
-    "dmlora.scalars": ("train-then-scale", None, []),
-    "dmlora.scalarShare": ("linear", None, []),
-    "dmlora.stage2": (0.8, None, []),
-    "dmlora.stage2Rate": ("run", None, []),
-    "dmlora.scalarStart": (1, None, []),
-    "dmlora.scaling": ("none", None, []),
-    "dmlora.alpha": (8, None, []),
-    "headStart": ("probe", "A new head starts from Graft’s random numbers; with --checkpoint or --adapter it is theirs.", ["random"]),
-    "headRate": (0.1, None, []),
-    "warmup": (0.1, None, []),
-    "learningRateFloor": (0.00001, None, []),
-    "weightDecay": (0.0001, None, []),
-    "clipNorm": (1, None, []),
-    "scalarRate": (0.01, None, []),
-    "augment": ("crop+flip", None, []),
-    "smallestCrop": (0.5, None, []),
-    "upsideDown": ("no", None, []),
-    "notMirrored": ("", None, []),
-    "rotation": (0, None, []),
-    "colourJitter": (0, None, []),
-    "blur": (0, "It blurs no picture.", [0]),
-    "randomErasing": (0, None, []),
-    "randAugment": (0, "It has no such operations.", [0]),
-    "randAugmentStrength": (0.3, None, []),
-    "mixup": (0, None, []),
-    "cutmix": (0, None, []),
-    "labelSmoothing": (0, None, []),
-    "classBalance": ("none", None, []),
-    "stochasticDepth": (0, "transformers’ ViT has no stochastic depth; in timm it is drop_path_rate.", [0]),
-    "memory.budgetMB": (None, "PyTorch takes what it needs: with --at-once a step takes its batch in parts.", [None]),
-    "memory.float16": ("if-needed", "Use accelerate’s own --mixed_precision.", ["never", "if-needed"]),
-    "memory.arithmetic": ("float32", "Use accelerate’s own --mixed_precision.", ["float32"]),
-    "split.validationFraction": (0.2, None, []),
-    "split.learnFrom": ("train", "Validation images are not trained on.", ["train"]),
-    "split.together": ("none", "Pictures that run.json does not know are drawn one by one.", ["none"]),
-    "split.folds": (0, "Pictures that run.json does not know are drawn one by one.", [0]),
-    "split.fold": (1, "Pictures that run.json does not know are drawn one by one.", [1]),
-    "split.trainPerClass": (None, "All pictures that are given are used.", [None]),
-    "split.validationPerClass": (None, "All pictures that are given are used.", [None]),
+    "steps": (None, None, [], {"least": 1, "most": 1000000, "whole": True, "empty": True}),
+    "epochs": (None, None, [], {"above": 0, "most": 10000, "empty": True}),
+    "patience": (None, None, [], {"least": 1, "most": 1000, "whole": True, "empty": True}),
+    "keep": ("best", None, [], ["best", "last"]),
+    "batch": (32, None, [], {"least": 1, "most": 1024, "whole": True}),
+    "learningRate": (0.003, None, [], {"above": 0, "most": 10}),
+    "seed": (1, None, [], {"least": 0, "most": 4294967295, "whole": True}),
+    "dmlora.branches": (4, None, [], [1, 2, 3, 4, 5, 6, 7, 8]),
+    "dmlora.branchesEnd": (2, None, [], [1, 2, 3, 4, 5, 6, 7, 8]),
+    "dmlora.rank": (4, None, [], [1, 2, 4, 8, 16]),
+    "dmlora.targets": ("all", None, [], ["qv", "qkv", "qkv+proj", "all"]),
+    "dmlora.firstBlock": (0, None, [], {"least": 0, "most": 999, "whole": True}),
+    "dmlora.dropMode": ("permanent", None, [], ["permanent", "stochastic", "constant", "annealed", "none"]),
+    "dmlora.pairing": ("paired", None, [], ["paired", "crossed"]),
+    "dmlora.dropWindow.0": (0.1, None, [], {"least": 0, "most": 1}),
+    "dmlora.dropWindow.1": (0.4, None, [], {"least": 0, "most": 1}),
+    "dmlora.dropRate": (0.5, None, [], {"above": 0, "most": 0.95}),
+    "dmlora.dropSpacing": ("even", None, [], ["even", "cosine", "steps"]),
+    "dmlora.dropSteps": ("", None, [], 200),
+    "dmlora.dropPick": ("random", "Branches are not left out on trial: chance says which leaves.", ["random", "smallest", "alike", "oldest"], ["random", "smallest", "alike", "oldest", "cheapest"]),
+    "dmlora.dropEffect": ("zero", None, [], ["zero", "fade", "absorb", "svd-fold"]),
+    "dmlora.fadeSteps": (20, None, [], {"least": 1, "most": 1000000, "whole": True}),
+    "dmlora.inputDropout": (0, None, [], {"least": 0, "most": 0.9}),
+    "dmlora.scalars": ("train-then-scale", None, [], ["train-then-scale", "joint", "scale-then-retrain", "off"]),
+    "dmlora.scalarShare": ("linear", None, [], ["linear", "block", "all"]),
+    "dmlora.stage2": (0.8, None, [], {"least": 0, "most": 1}),
+    "dmlora.stage2Rate": ("run", None, [], ["run", "own"]),
+    "dmlora.scalarStart": (1, None, [], {"above": 0, "most": 100}),
+    "dmlora.scaling": ("none", None, [], ["none", "lora", "rslora"]),
+    "dmlora.alpha": (8, None, [], {"above": 0, "most": 1000}),
+    "headStart": ("probe", "A new head starts from Graft’s random numbers; with --checkpoint or --adapter it is theirs.", ["random"], ["probe", "random"]),
+    "headRate": (0.1, None, [], {"above": 0, "most": 10}),
+    "warmup": (0.1, None, [], {"least": 0, "most": 1}),
+    "learningRateFloor": (0.00001, None, [], {"least": 0, "most": 10}),
+    "weightDecay": (0.0001, None, [], {"least": 0, "most": 1}),
+    "clipNorm": (1, None, [], {"above": 0, "most": 1000000}),
+    "scalarRate": (0.01, None, [], {"above": 0, "most": 10}),
+    "augment": ("crop+flip", None, [], ["none", "flip", "crop+flip"]),
+    "smallestCrop": (0.5, None, [], {"least": 0.01, "most": 1}),
+    "upsideDown": ("no", None, [], ["no", "yes"]),
+    "notMirrored": ("", None, [], 4000),
+    "rotation": (0, None, [], {"least": 0, "most": 180}),
+    "colourJitter": (0, None, [], {"least": 0, "most": 1}),
+    "blur": (0, "It blurs no picture.", [0], {"least": 0, "most": 1}),
+    "randomErasing": (0, None, [], {"least": 0, "most": 1}),
+    "randAugment": (0, "It has no such operations.", [0], [0, 1, 2, 3, 4]),
+    "randAugmentStrength": (0.3, None, [], {"least": 0.01, "most": 1}),
+    "mixup": (0, None, [], {"least": 0, "most": 10}),
+    "cutmix": (0, None, [], {"least": 0, "most": 10}),
+    "labelSmoothing": (0, None, [], {"least": 0, "most": 0.9}),
+    "classBalance": ("none", None, [], ["none", "weights"]),
+    "stochasticDepth": (0, "transformers’ ViT has no stochastic depth; in timm it is drop_path_rate.", [0], {"least": 0, "most": 0.9}),
+    "memory.budgetMB": (None, "PyTorch takes what it needs: with --at-once a step takes its batch in parts.", [None], {"least": 1, "most": 1000000, "whole": True, "empty": True}),
+    "memory.float16": ("if-needed", "Use accelerate’s own --mixed_precision.", ["never", "if-needed"], ["never", "if-needed", "always"]),
+    "memory.arithmetic": ("float32", "Use accelerate’s own --mixed_precision.", ["float32"], ["float32", "float16"]),
+    "split.validationFraction": (0.2, None, [], {"above": 0, "below": 1}),
+    "split.learnFrom": ("train", "Validation images are not trained on.", ["train"], ["train", "all"]),
+    "split.together": ("none", "Pictures that run.json does not know are drawn one by one.", ["none"], ["none", "name", "folder"]),
+    "split.folds": (0, "Pictures that run.json does not know are drawn one by one.", [0], [0, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
+    "split.fold": (1, "Pictures that run.json does not know are drawn one by one.", [1], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
+    "split.trainPerClass": (None, "All pictures that are given are used.", [None], {"least": 1, "most": 1000000, "whole": True, "empty": True}),
+    "split.validationPerClass": (None, "All pictures that are given are used.", [None], {"least": 1, "most": 1000000, "whole": True, "empty": True}),
 }
 # End of options.
 
 SPLITS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation"}
+
+
+class Refused(SystemExit):
+    """What cannot be done, and what to do instead."""
+
+    def __init__(self, sentence):
+        print(sentence, file=sys.stderr)
+        super().__init__(2)
+
+
+def at_least_1(text):
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a whole number of at least 1 is needed, not {text!r}")
+    return int(text)
 
 
 def arguments():
@@ -112,16 +129,61 @@ def arguments():
     start.add_argument("--adapter", type=Path, help="PEFT adapter to go on from, as a LoRA")
     start.add_argument("--checkpoint", type=Path, help="run that Graft saved (.safetensors), to go on where it stands")
     parser.add_argument("--run", type=Path, default=HERE / "run.json")
-    parser.add_argument("--steps", type=int, help="optimiser steps (default: the recipe's)")
-    parser.add_argument("--epochs", type=float, help="passes over the training images instead")
-    parser.add_argument("--batch", type=int, help="images of a step, on all devices together (default: the recipe's)")
-    parser.add_argument("--at-once", type=int, help="images at once on a device: more parts of a step, less memory")
-    parser.add_argument("--rank", type=int, help="a plain LoRA of this rank instead of the recipe's branches and scalars")
-    parser.add_argument("--seed", type=int)
+    parser.add_argument("--steps", type=at_least_1, help="optimiser steps (default: the recipe's)")
+    parser.add_argument("--epochs", help="passes over the training images instead")
+    parser.add_argument("--batch", type=at_least_1, help="images of a step, on all devices together (default: the recipe's)")
+    parser.add_argument("--at-once", type=at_least_1, help="images at once on a device: more parts of a step, less memory")
+    parser.add_argument("--rank", type=at_least_1, help="a plain LoRA of this rank instead of the recipe's branches and scalars")
+    parser.add_argument("--seed")
     parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="another option of the recipe")
     parser.add_argument("--keep-last", action="store_true", help="the last state is the result, not the best validated one")
     parser.add_argument("--workers", type=int, default=2)
-    return parser.parse_args()
+    args = parser.parse_args()
+    for name in ("epochs", "seed"):
+        if getattr(args, name) is not None:
+            setattr(args, name, value_of(name, getattr(args, name), f"--{name}"))
+    adapter = None if args.adapter is None else args.adapter / "adapter_config.json"
+    for name, path in (("data", args.data), ("run", args.run), ("checkpoint", args.checkpoint), ("adapter", adapter)):
+        if path is not None and not path.exists():
+            raise Refused(f"--{name}: there is no {path}. Give the path of one that exists.")
+    # What a saved run or an adapter is made of stays as it is.
+    start = "--checkpoint" if args.checkpoint else "--adapter" if args.adapter else None
+    fixed = [path for path in (one.partition("=")[0] for one in args.set) if path.startswith("dmlora.") and path != "dmlora.inputDropout"]
+    fixed = [f"--set {path}" for path in fixed] + (["--rank"] if args.rank else [])
+    if args.checkpoint:
+        fixed += ["--seed"] * (args.seed is not None) + ["--set seed"] * any(one.startswith("seed=") for one in args.set)
+    if start and fixed:
+        raise Refused(f"{', '.join(fixed)} cannot be given beside {start}, whose own branches go on: leave the one or the other out.")
+    return args
+
+
+def value_of(path, text, flag):
+    """The value of an option as people write it."""
+    kind, text = OPTIONS[path][3], text.strip()
+    if isinstance(kind, list):
+        found = [value for value in kind if str(value) == text]
+        needed = f"one of {', '.join(map(str, kind))}"
+    elif isinstance(kind, int):
+        found = [text] if len(text) <= kind else []
+        needed = f"a text of at most {kind} characters"
+    else:
+        whole, least, above, most, below, empty = (kind.get(name) for name in ("whole", "least", "above", "most", "below", "empty"))
+        try:
+            number = float(text.replace(",", "."))
+        except ValueError:
+            number = math.nan
+        within = [least is None or number >= least, above is None or number > above, most is None or number <= most]
+        if empty and text in ("", "null"):
+            found = [None]
+        elif math.isfinite(number) and all(within) and (below is None or number < below) and not (whole and number % 1):
+            found = [int(number) if number % 1 == 0 else number]
+        else:
+            found = []
+        limits = {"of at least": least, "above": above, "of at most": most, "below": below}
+        needed = f"a {'whole ' if whole else ''}number {' and '.join(f'{word} {limit}' for word, limit in limits.items() if limit is not None)}"
+    if not found:
+        raise Refused(f"{flag}: {needed} is needed, not {text!r}.")
+    return found[0]
 
 
 def recipe_of(run, settings):
@@ -136,22 +198,60 @@ def recipe_of(run, settings):
                 found = found.get(name, value) if isinstance(found, dict) else value
         recipe[path] = found
     for setting in settings:
-        path, _, text = setting.partition("=")
+        path, given, text = setting.partition("=")
         if path not in OPTIONS:
-            raise SystemExit(f"--set: there is no option {path!r}. There are: {', '.join(OPTIONS)}.")
-        try:
-            recipe[path] = json.loads(text)
-        except json.JSONDecodeError:
-            recipe[path] = text
+            raise Refused(f"--set: there is no option {path!r}. There are: {', '.join(OPTIONS)}.")
+        if not given:
+            raise Refused(f"--set: write {path}=VALUE.")
+        recipe[path] = value_of(path, text, f"--set {path}")
         why = not_followed(path, recipe[path])
         if why is not None:
-            raise SystemExit(f"--set: {path} is not followed here. {why}")
+            raise Refused(f"--set: {path} is not followed here. {why}")
     return recipe
+
+
+def check_rules(recipe, run):
+    """Graft's rules between options."""
+    d = lambda name: recipe[f"dmlora.{name}"]
+    mode, scalars, begin, end = d("dropMode"), d("scalars"), d("dropWindow.0"), d("dropWindow.1")
+    staged, leave = scalars in ("train-then-scale", "scale-then-retrain"), d("branches") - d("branchesEnd")
+    at_steps = mode == "permanent" and d("dropSpacing") == "steps"
+    problem = None
+    if mode == "permanent" and leave < 0:
+        problem = f"{d('branchesEnd')} branches cannot be left of {d('branches')}: set dmlora.branchesEnd."
+    elif at_steps and not all(re.fullmatch(r"\s*([1-9]\d*|\d+([.]\d+)?\s*%)\s*", one) for one in d("dropSteps").split(",") if leave):
+        problem = "dmlora.dropSteps needs whole steps with commas between them, as 20, 60, or shares of all steps, as 10 %, 40 %."
+    elif at_steps and leave != len([one for one in d("dropSteps").split(",") if one.strip()]):
+        problem = f"dmlora.dropSteps needs a place for each of the {leave} branches that leave."
+    elif mode in ("permanent", "stochastic", "annealed") and not at_steps:
+        apart = scalars == "scale-then-retrain" and mode == "permanent" and begin >= d("stage2")
+        if end < begin:
+            problem = "The drops end before they begin: set dmlora.dropWindow.0 and .1."
+        elif staged and end > d("stage2") and not apart:
+            problem = "All drops must be done before stage 2 begins: set dmlora.dropWindow.1 or dmlora.stage2."
+    if problem is None and d("pairing") == "crossed":
+        trained = d("stage2") if scalars == "train-then-scale" else 1
+        if mode in ("permanent", "none"):
+            problem = "choose a branch dropout by steps, with --set dmlora.dropMode=constant"
+        elif scalars == "scale-then-retrain":
+            problem = "nothing is left out in stage 2, where they begin afresh: choose other dmlora.scalars"
+        elif (mode == "stochastic" and begin >= trained) or (mode == "annealed" and end == 0):
+            problem = "set a dmlora.dropWindow in which some are left out"
+        if problem is not None:
+            problem = f"Crossed branches would all learn the same unless chance leaves some out of each step: {problem}."
+    depth = run["model"]["config"]["depth"]
+    if d("firstBlock") >= depth:
+        problem = f"This model has blocks 0 to {depth - 1}: no branch would grow from block {d('firstBlock')} on. Set dmlora.firstBlock."
+    unknown = [name for name in names_in(recipe["notMirrored"]) if name not in run["data"]["classes"]]
+    if recipe["augment"] != "none" and unknown:
+        problem = f"notMirrored: no class is called {unknown[0]!r}."
+    if problem is not None:
+        raise Refused(problem)
 
 
 def not_followed(path, value):
     """Why this script does not follow an option's value; None where it does."""
-    _, why, followed = OPTIONS[path]
+    _, why, followed, _ = OPTIONS[path]
     return None if value in followed else why
 
 
@@ -224,15 +324,16 @@ def read_checkpoint(path):
     begin = b'{"__metadata__":{"format":"pt","sha256":"'
     at = 8 + len(begin)
     if data[8:at] != begin:
-        raise SystemExit(f"{path} is no run that Graft saved: save one in the app, under Runs.")
+        raise Refused(f"{path} is no run that Graft saved: save one in the app, under Runs.")
+    told = data[at : at + 64].decode("latin-1")
+    data[at : at + 64] = b"0" * 64
+    if hashlib.sha256(data).hexdigest() != told:
+        raise Refused(f"{path} is damaged: its bytes are not those that were written. Take another copy of it.")
     length = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + length])
     facts = header.pop("__metadata__")
-    data[at : at + 64] = b"0" * 64
-    if hashlib.sha256(data).hexdigest() != facts["sha256"]:
-        raise SystemExit(f"{path} is damaged: its bytes are not those that were written. Take another copy of it.")
     if facts["graft_checkpoint"] not in ("1", "2"):
-        raise SystemExit(f"{path} is of a later Graft: take the continue.py that this one exports.")
+        raise Refused(f"{path} is of a later Graft: take the continue.py that this one exports.")
     numbers = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf, "-0": -0.0}
     run = json.loads(facts["run"], object_hook=lambda o: numbers[o["$"]] if set(o) == {"$"} else o)
     types = {"F32": np.float32, "I32": np.int32, "U8": np.uint8}
@@ -243,11 +344,26 @@ def read_checkpoint(path):
     return run["facts"], run["state"], tensors
 
 
+def saved_adapter(state, role):
+    """The modules of a saved run as it stands ("adapter") or at its best ("best"), and the role that their tensors have."""
+    now = state["adapter"]
+    own = now if role == "adapter" or state["best"] is None or state["verdict"] is not None else state["best"]["adapter"]
+    return (now["modules"], "adapter") if own is now or isinstance(own, str) else (own["modules"], role)
+
+
 def with_checkpoint(run, facts, tensors):
     """run.json's model beside recipe, plan and pictures of a saved run."""
     if facts["model"]["sha256"] != run["model"]["sha256"]:
-        raise SystemExit("The saved run trained another model than that of run.json: give --run of an export of its own model.")
-    images, at = facts["images"], 0
+        raise Refused("The saved run trained another model than that of run.json: give --run of an export of its own model.")
+    seen, images, at = run["model"]["preprocessing"], facts["images"], 0
+    pairs = {
+        "image size": (facts["model"]["imageSize"], run["model"]["config"]["imageSize"]),
+        "window of 16-bit grey": (images["pixels"].get("grey16"), seen.get("grey16")),
+    }
+    pairs |= {name: (facts["model"]["normalisation"][name], seen[name]) for name in ("rescale", "mean", "std")}
+    for name, (own, other) in pairs.items():
+        if own != other:
+            raise Refused(f"The saved run saw other pixels than run.json says, by {name}: {own} and {other}. Give --run of an export of its own.")
     data = {"classes": images["classes"]}
     for split in ("train", "validation", "test"):
         rows = range(at, at + images["counts"][split])
@@ -266,7 +382,7 @@ def labelled_files(root, classes):
         if name is not None:
             found.append((path, classes.index(name), split))
     if not found:
-        raise SystemExit(f"There is no folder of {', '.join(classes[:5])} with pictures in {root}.")
+        raise Refused(f"There is no folder of {', '.join(classes[:5])} with pictures in {root}.")
     return found
 
 
@@ -291,7 +407,7 @@ def split_files(files, run, recipe, seed):
         validation, unknown = unknown[:held], unknown[held:]
     train += unknown
     if not train or not validation:
-        raise SystemExit("Training and validation need one picture at least each.")
+        raise Refused("Training and validation need one picture at least each.")
     in_turn = lambda listed: [(path, label) for _, path, label in sorted(listed, key=lambda one: one[0])]
     return in_turn(train), in_turn(validation)
 
@@ -319,7 +435,7 @@ def read_picture(path, p):
     with open(path, "rb") as file:
         head = file.read(26)
     if head.startswith(b"\x89PNG") and head[24] == 16 and head[25] == 4 and p.get("grey16") is not None:
-        raise SystemExit(f"{path}: Pillow reads 16-bit grey with an alpha channel by its high byte, and this model saw it through a window. Save it without alpha.")
+        raise Refused(f"{path}: Pillow reads 16-bit grey with an alpha channel by its high byte, and this model saw it through a window. Save it without alpha.")
     if head.startswith(b"\x89PNG") and head[24] == 16 and head[25] in (0, 2):
         pixels = np.asarray(image)
         if pixels.ndim == 2:
@@ -378,7 +494,7 @@ def check_sizes(files, p):
             if image.size != size:
                 wrong.append(f"{path} ({image.width} x {image.height})")
     if wrong:
-        raise SystemExit(
+        raise Refused(
             f"This model's images are not resized: they must have {size[0]} x {size[1]} pixels. {len(wrong)} of "
             f"{len(files)} have another size, the first is {wrong[0]}. Resize them, or take them out of --data."
         )
@@ -687,16 +803,15 @@ class Branches(Adapted):
     def __init__(self, run, recipe, model, names, heads, own_head, saved):
         self.recipe, self.saved, self.seed = recipe, saved, recipe["seed"]
         self.rank, self.crossed = recipe["dmlora.rank"], recipe["dmlora.pairing"] == "crossed"
-        state = None if saved is None else saved[0]["adapter"]
-        kept = {} if state is None else {module["name"]: module for module in state["modules"]}
-        beside = 0
-        if kept:
-            first = next(iter(kept.values()))
-            count = len(first["branches"])
-            if first.get("absorbed"):
-                beside = saved[1][f"adapter/{first['name']}.absorbed.A"].shape[0]
-        else:
-            count = recipe["dmlora.branches"]
+        count, beside, self.slots = recipe["dmlora.branches"], 0, {}
+        if saved is not None:
+            # The best state may have branches that have left since, and less that is absorbed.
+            both = [saved_adapter(saved[0], role) for role in ("adapter", "best")]
+            for modules, role in both:
+                for one in modules:
+                    self.slots.setdefault(one["name"], set()).update(one["branches"])
+                    beside = max(beside, len(saved[1].get(f"{role}/{one['name']}.absorbed.A", ())))
+            count = max(map(len, self.slots.values()))
         self.width = count * self.rank + beside
         divisor = {"lora": self.rank, "rslora": math.sqrt(self.rank)}.get(recipe["dmlora.scaling"])
         self.factor = 1 if divisor is None else recipe["dmlora.alpha"] / divisor
@@ -727,7 +842,7 @@ class Branches(Adapted):
             self.begin_head()
         self.first_head = [p.detach().clone() for part in self.head() for p in part.parameters()]
         if saved is not None:
-            self.load(kept, saved[1])
+            self.load("adapter")
 
     def patterns(self, config, width):
         """A fused linear has the columns of all its parts."""
@@ -756,12 +871,15 @@ class Branches(Adapted):
             module.scalar = {"linear": at, "block": module.position // len(targets), "all": 0}[share]
         return modules
 
-    def begin(self, live):
-        """The branches `live` as Graft draws them, and B zero."""
+    def clear(self):
         for stack in self.stacks:
             for tensor in (stack.A.data, stack.B.data, stack.open, stack.fixed):
                 tensor.zero_()
             stack.learns[:], stack.absorbed = False, None
+
+    def begin(self, live):
+        """The branches `live` as Graft draws them, and B zero."""
+        self.clear()
         for module in self.modules:
             if not module.live:
                 module.slots = module.live = list(live)
@@ -791,25 +909,31 @@ class Branches(Adapted):
             part.weight.data.copy_(torch.from_numpy(half))
             part.bias.data.copy_(torch.from_numpy(bias.copy()))
 
-    def load(self, kept, tensors):
-        """The values of a saved run."""
+    def load(self, role):
+        """The values of a saved run as it stands ("adapter"), or at its best ("best")."""
+        state, tensors = self.saved
+        modules, role = saved_adapter(state, role)
+        kept = {module["name"]: module for module in modules}
+        self.clear()
         for module in self.modules:
             told = kept[module.name]
-            module.slots = module.live = list(told["branches"])
+            module.slots, module.live = sorted(self.slots[module.name]), list(told["branches"])
             module.fading = {one["index"]: (one["from"], one["until"]) for one in told.get("fading", [])}
             gates = {one["index"]: one["gate"] for one in told.get("fading", [])}
             self.model.scalars.data[module.scalar] = told["scalar"]
             for branch in module.live:
                 for own, word in zip(module.pair(branch, self.rank), "AB"):
-                    own.copy_(torch.from_numpy(tensors[f"adapter/{module.name}.{word}.{branch}"].copy()))
-                module.stack.open[module.place(branch, self.rank)] = gates.get(branch, 1)
+                    own.copy_(torch.from_numpy(tensors[f"{role}/{module.name}.{word}.{branch}"].copy()))
+                at = module.place(branch, self.rank)
+                module.stack.open[at], module.stack.learns[at] = gates.get(branch, 1), True
             if told.get("absorbed"):
-                A, B = (torch.from_numpy(tensors[f"adapter/{module.name}.absorbed.{word}"].copy()) for word in "AB")
-                at = slice(module.columns.start + len(module.live) * self.rank, module.columns.stop)
+                A, B = (torch.from_numpy(tensors[f"{role}/{module.name}.absorbed.{word}"].copy()) for word in "AB")
+                begin = module.columns.start + len(module.slots) * self.rank
+                at = slice(begin, begin + len(A))
                 module.stack.A.data[at] = A
                 (module.stack.B.data if module.rows is None else module.stack.B.data[module.rows])[:, at] = B
                 self.absorb(module.stack, at, 1 / self.factor)
-        self.begin_head(tensors["adapter/head.weight"], tensors["adapter/head.bias"])
+        self.begin_head(tensors[f"{role}/head.weight"], tensors[f"{role}/head.bias"])
 
     def absorb(self, stack, at, weight):
         stack.open[at], stack.fixed[at], stack.learns[at] = 0, weight, False
@@ -1127,7 +1251,12 @@ def optimiser_of(branches, recipe, head_share, stage):
 
 def main():
     args = arguments()
-    run = json.loads(args.run.read_text(encoding="utf-8"))
+    try:
+        run = json.loads(args.run.read_text(encoding="utf-8"))
+    except ValueError:
+        run = None
+    if not isinstance(run, dict) or not {"recipe", "model", "data"} <= set(run):
+        raise Refused(f"--run: {args.run} is no run.json of an export. Give one that Graft wrote.")
     saved, stands = None, None
     if args.checkpoint is not None:
         facts, stands, tensors = read_checkpoint(args.checkpoint)
@@ -1138,22 +1267,24 @@ def main():
     if args.rank is not None:
         recipe |= {"dmlora.branches": 1, "dmlora.rank": args.rank, "dmlora.dropMode": "none", "dmlora.scalars": "off"}
         recipe["dmlora.pairing"] = "paired"
+    check_rules(recipe, run)
     ended = stands is not None and stands["verdict"] is not None
     if ended or args.adapter is not None:
         recipe |= {"dmlora.dropMode": "none", "dmlora.scalars": "off"}
     seed = recipe["seed"]
-    set_seed(seed)
     source = args.model or run["model"]["origin"]["hubId"]
     if source is None:
-        raise SystemExit("run.json knows no id of the original model: give its folder with --model.")
+        raise Refused("run.json knows no id of the original model: give its folder with --model.")
     # Only with cpu=True do the processes of a machine without GPUs know of each other.
     accelerator = Accelerator(cpu=not getattr(torch, "accelerator", torch.cuda).is_available())
+    # What Python draws, for augmentation and dropout, differs between the processes; Graft's numbers are hashes.
+    set_seed(seed, device_specific=True)
     train, validation = split_files(labelled_files(args.data, classes), run, recipe, seed)
     p = run["model"]["preprocessing"]
     check_sizes(train + validation, p)
     batch = min(args.batch or recipe["batch"], len(train))
     if batch < accelerator.num_processes:
-        raise SystemExit(f"A batch of {batch} cannot be shared by {accelerator.num_processes} processes: give a larger --batch.")
+        raise Refused(f"A batch of {batch} cannot be shared by {accelerator.num_processes} processes: give a larger --batch.")
     steps = args.steps or (None if args.epochs else recipe["steps"])
     if steps is None:
         plan = run["plan"]
@@ -1161,7 +1292,7 @@ def main():
         steps = max(1, rounded(epochs * len(train) / batch))
     first = 0 if stands is None or ended else stands["step"]
     if first >= steps:
-        raise SystemExit(f"The saved run has done {first} steps already: give more than that with --steps.")
+        raise Refused(f"The saved run has done {first} steps already: give more than that with --steps.")
 
     base, names, heads, own_head = load_base(run, source)
     if args.adapter is not None:
@@ -1183,6 +1314,9 @@ def main():
     model, optimiser, held = accelerator.prepare(branches.model, optimiser, plain(validation))
     for line in refusals(recipe):
         accelerator.print(line)
+    afresh = recipe["dmlora.scalars"] == "scale-then-retrain" and stage == 1
+    if run["model"].get("startAdapter") is not None and args.adapter is None and (saved is None or afresh):
+        accelerator.print("Not followed: the branches of this run began from a PEFT adapter, which no export holds; here they begin new. With --adapter a run goes on from one, as a LoRA.")
     where = "" if first == 0 else f", from step {first} of a saved run"
     where += f", in {accelerator.num_processes} processes" if accelerator.num_processes > 1 else ""
     accelerator.print(f"{len(train)} pictures to train, {len(validation)} to validate, {steps} steps of {batch}{where}")
@@ -1194,23 +1328,37 @@ def main():
     drops_done = 0 if stands is None or ended else stands["dropEvents"]
     events = drop_times(recipe, steps)
     log = {"first": first, "steps": steps, "processes": accelerator.num_processes, "losses": [], "validations": [], "kept": None}
-    best, validated = None, None
+    best, validated, good, counted, start_loss = None, None, 0, [], None
 
-    def validate(step):
-        nonlocal best, validated
+    def validate(step, whose=""):
+        nonlocal best, validated, good, start_loss
         loss, accuracy, recall = evaluate(accelerator, model, held)
-        accelerator.print(f"step {step}/{steps}: validation loss {loss:.4f}, accuracy {accuracy:.4f}")
+        accelerator.print(f"step {step}/{steps}{whose}: validation loss {loss:.4f}, accuracy {accuracy:.4f}")
         log["validations"].append({"step": step, "loss": loss, "accuracy": accuracy, "recall": recall})
+        counted.append(step)
         now, validated = (score(recipe, accuracy, recall), -loss), step
-        if best is None or now > best[0]:
-            best = (now, step, branches.copied())
+        start_loss = loss if start_loss is None else start_loss
+        # A network that broke may guess more pictures right than it did at the start.
+        if best is None or (loss <= 2 * max(math.log(len(classes)), start_loss) and now > best[0]):
+            best, good = (now, step, branches.copied()), step
+
+    if saved is not None and not ended and stands["best"] is not None:
+        branches.load("best")
+        validate(stands["best"]["step"], ", the saved run’s best")
+        branches.load("adapter")
+        # Its patience goes on; where it went back from the best state, from there.
+        past, was = stands["evaluations"], stands["best"]
+        if was["validation"] not in [one["validation"] for one in past if one["step"] == was["step"]]:
+            good = stands["rateChanges"][-1]["step"] if stands["rateChanges"] else 0
+        counted, start_loss = [one["step"] for one in past], past[0]["validation"]["loss"] if past else start_loss
+        validated = None if stands["validation"] is None else first
 
     def is_over():
         """Whether `patience` validations in a row, after the last drop and in a stage 2 of its own, found nothing better."""
         if not patience or drops_done < len(events):
             return False
-        since = max(best[1], events[-1][1] if events else 0, stage2 if stage == 2 else 0)
-        return sum(since < one["step"] and one["step"] in due for one in log["validations"]) >= patience
+        since = max(good, events[-1][1] if events else 0, stage2 if stage == 2 else 0)
+        return sum(since < at and at in due for at in counted) >= patience
 
     step, pictures = first, iter(loader)
     while True:

@@ -81,7 +81,7 @@ async function drawn(folder: string, side: number): Promise<Drawn[]> {
 
 /**
  * Trains by a recipe and writes FOLDER/pictures, run.json, run-STEP.safetensors for each of `keepAt`, and returns the
- * loss of every step.
+ * loss of every step and of every validation.
  *
  * @param source folder of the original model, whose size the pictures have.
  */
@@ -90,7 +90,11 @@ export async function runToContinue(
   folder: string,
   recipeJson: unknown,
   keepAt: readonly number[],
-): Promise<{ readonly losses: readonly number[]; readonly keptStep: number }> {
+): Promise<{
+  readonly losses: readonly number[];
+  readonly validations: readonly { readonly step: number; readonly loss: number }[];
+  readonly keptStep: number;
+}> {
   const opened = await openFolder(source);
   const { model, preprocessing } = opened;
   const recipe = unwrap(readRecipe(recipeJson));
@@ -184,7 +188,8 @@ export async function runToContinue(
       null,
     );
     await writeFile(path.join(folder, 'run.json'), JSON.stringify(record));
-    return { losses: [...run.state.losses], keptStep: record.result.keptStep };
+    const validations = run.state.evaluations.map(({ step, validation: { loss } }) => ({ step, loss }));
+    return { losses: [...run.state.losses], validations, keptStep: record.result.keptStep };
   } finally {
     run.dispose();
   }
