@@ -1,5 +1,6 @@
-// `npm run ablate -- --protocol vtab-1k`: tries, the choice of each set, the chosen trained on all images, and what their
-// test images say. Goes on where it was like any ablation: tries and retrained runs are records beside each other.
+// `npm run ablate -- --protocol vtab-1k`: tries, the choice of each set, the chosen trained on all images,
+// and what their test images say. Goes on where it was like any ablation: tries and retrained runs are
+// records beside each other.
 import path from 'node:path';
 import type { Arms, Trial } from '../../src/lab/arms.ts';
 import { verdictSentence } from '../../src/lab/report.ts';

@@ -1,5 +1,6 @@
-// continue.py, run: the losses of its steps beside those of Graft's own run, from new branches and from a saved run, in one
-// process and in two. Pictures have the model's size and there is no augmentation, so that both see the same numbers.
+// continue.py, run: the losses of its steps beside those of Graft's own run, from new branches and from a
+// saved run, in one process and in two. Pictures have the model's size and there is no augmentation, so that
+// both see the same numbers.
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,8 +15,8 @@ const base = {
 const method = { branches: 3, branchesEnd: 2, rank: 2, dropWindow: [0.2, 0.6], stage2: 0.7 };
 
 /**
- * Each case is a run of Graft and the ways in which continue.py repeats it: from its start, or from what was saved after
- * so many steps, in so many processes.
+ * Each case is a run of Graft and the ways in which continue.py repeats it: from its start, or from what was
+ * saved after so many steps, in so many processes.
  * @type {readonly { name: string, recipe: object, from: readonly (readonly [step: number, processes: number])[] }[]}
  */
 const cases = [
@@ -117,8 +118,8 @@ const cases = [
 ];
 
 /**
- * What is refused, and the words that say why: what is given beside a run from new branches, or in place of RUN from one
- * that was saved after step 3.
+ * What is refused, and the words that say why: what is given beside a run from new branches, or in place of
+ * RUN from one that was saved after step 3.
  * @type {readonly (readonly [args: readonly string[], why: RegExp])[]}
  */
 const refused = [
@@ -137,8 +138,8 @@ const refused = [
 ];
 
 /**
- * The largest difference of a step's loss that is allowed, as a share of it. Both add in float32 in orders of their own,
- * and every step goes on from what the last one left, so that rounding grows with the steps.
+ * The largest difference of a step's loss that is allowed, as a share of it. Both add in float32 in orders of
+ * their own, and every step goes on from what the last one left, so that rounding grows with the steps.
  */
 const lossTolerance = 1e-4;
 
@@ -241,8 +242,8 @@ export async function checkContinue({ source, work, quick }, python, graft, tell
 }
 
 /**
- * That what cannot be done ends with exit code 2 and a sentence, in one process for all, since it takes seconds to load
- * the libraries.
+ * That what cannot be done ends with exit code 2 and a sentence, in one process for all, since it takes
+ * seconds to load the libraries.
  * @param {string} source
  * @param {string} folder of a run that is continued
  * @param {import('./python.mjs').Python} python

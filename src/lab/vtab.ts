@@ -1,6 +1,7 @@
-// VTAB-1k's protocol (Zhai et al., "A Large-scale Study of Representation Learning with the Visual Task Adaptation
-// Benchmark", 2019): settings are chosen on 800 training and 200 validation images, the chosen ones are trained on all
-// 1,000, and the state after the last step answers the test images once. Pure: recipes and records in, figures out.
+// VTAB-1k's protocol (Zhai et al., "A Large-scale Study of Representation Learning with the Visual Task
+// Adaptation Benchmark", 2019): settings are chosen on 800 training and 200 validation images, the chosen
+// ones are trained on all 1,000, and the state after the last step answers the test images once. Pure:
+// recipes and records in, figures out.
 import type { Path, Recipe } from '../recipe/options.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { meanInterval } from '../understand/student.ts';
@@ -58,7 +59,9 @@ export function taskOfSet(set: string): Task | null {
   return found === undefined ? null : { name: found.name, group: found.group };
 }
 
-/** That two sets are one task by their names, whose mean would be of both, in a sentence; null where none are. */
+/**
+ * That two sets are one task by their names, whose mean would be of both, in a sentence; null where none are.
+ */
 export function namesakesOf(sets: readonly string[]): string | null {
   for (const { name } of all) {
     const own = sets.filter((set) => taskOfSet(set)?.name === name);
@@ -109,7 +112,10 @@ export const decided: readonly Path[] = [
   'split.folds',
 ];
 
-/** A recipe as it is tried: a fifth of the training images validates where no folder does, and the last state counts. */
+/**
+ * A recipe as it is tried: a fifth of the training images validates where no folder does, and the last state
+ * counts.
+ */
 export function tried(recipe: Recipe): Recipe {
   const split = { ...recipe.split, validationFraction: 0.2, folds: 0, learnFrom: 'train' } as const;
   return { ...recipe, keep: 'last', patience: null, split };
@@ -175,7 +181,10 @@ export interface MethodMeans {
 
 const meanOf = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
-/** Both averages that circulate, each of whole groups only. @param records of the retrained runs, whose arm is the method. */
+/**
+ * Both averages that circulate, each of whole groups only. @param records of the retrained runs, whose arm is
+ * the method.
+ */
 export function meansOf(records: readonly TrialRecord[], methods: readonly string[]): MethodMeans[] {
   return methods.map((method) => {
     const found = new Map<string, number>();

@@ -1,5 +1,5 @@
-// Methods by their names, as settings of the options that make them: what the form offers beside the method's defaults,
-// and knows again. Length, split, augmentation and which layers are adapted stay what they are.
+// Methods by their names, as settings of the options that make them: what the form offers beside the method's
+// defaults, and knows again. Length, split, augmentation and which layers are adapted stay what they are.
 import { optionOf, paths, type Path, type Value } from './options.ts';
 import { textOf, type ReadForm, type RecipeForm } from './recipe-form.ts';
 
@@ -53,7 +53,10 @@ export function withMethod(form: RecipeForm, { settings }: Method): RecipeForm {
   return { ...form, texts };
 }
 
-/** The method that a form is: that of which every setting that has a say is there; null for one of the user's own. */
+/**
+ * The method that a form is: that of which every setting that has a say is there; null for one of the user's
+ * own.
+ */
 export function methodOf({ texts }: RecipeForm, shown: ReadForm['shown']): Method | null {
   const says = (path: Path, value: Value | undefined): boolean =>
     value === undefined || !shown.includes(path) || texts.get(path) === textOf(path, value);

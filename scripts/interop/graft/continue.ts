@@ -1,5 +1,5 @@
-// Runs that continue.py has to repeat: the app's own loop and engine on drawn pictures that lie on disk too, with what
-// the app would have saved in the middle, and the losses of every step.
+// Runs that continue.py has to repeat: the app's own loop and engine on drawn pictures that lie on disk too,
+// with what the app would have saved in the middle, and the losses of every step.
 import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
