@@ -81,32 +81,32 @@ function tile8(
   const i3 = min(i + 3, last);
   let x00 = all(0), x01 = all(0), x10 = all(0), x11 = all(0);
   let x20 = all(0), x21 = all(0), x30 = all(0), x31 = all(0);
-  let a0 = a + i * aRow;
-  let a1 = a + i1 * aRow;
-  let a2nd = a + i2 * aRow;
-  let a3 = a + i3 * aRow;
+  let row0 = a + i * aRow;
+  let row1 = a + i1 * aRow;
+  let row2 = a + i2 * aRow;
+  let row3 = a + i3 * aRow;
   let left = k2;
   while (true) {
     for (let t: usize = 0; t < k; t++) {
       const b0 = v128.load(b);
       const b1 = v128.load(b, 16);
-      const v0 = v128.load32_splat(a0);
+      const v0 = v128.load32_splat(row0);
       x00 = fused(v0, b0, x00);
       x01 = fused(v0, b1, x01);
-      const v1 = v128.load32_splat(a1);
+      const v1 = v128.load32_splat(row1);
       x10 = fused(v1, b0, x10);
       x11 = fused(v1, b1, x11);
-      const v2 = v128.load32_splat(a2nd);
+      const v2 = v128.load32_splat(row2);
       x20 = fused(v2, b0, x20);
       x21 = fused(v2, b1, x21);
-      const v3 = v128.load32_splat(a3);
+      const v3 = v128.load32_splat(row3);
       x30 = fused(v3, b0, x30);
       x31 = fused(v3, b1, x31);
       b += bStep;
-      a0 += aStep;
-      a1 += aStep;
-      a2nd += aStep;
-      a3 += aStep;
+      row0 += aStep;
+      row1 += aStep;
+      row2 += aStep;
+      row3 += aStep;
     }
     if (!left) break;
     k = left;
@@ -114,10 +114,10 @@ function tile8(
     b = b2;
     bStep = b2Step;
     aStep = 4;
-    a0 = a2 + i * a2Row;
-    a1 = a2 + i1 * a2Row;
-    a2nd = a2 + i2 * a2Row;
-    a3 = a2 + i3 * a2Row;
+    row0 = a2 + i * a2Row;
+    row1 = a2 + i1 * a2Row;
+    row2 = a2 + i2 * a2Row;
+    row3 = a2 + i3 * a2Row;
   }
   let y00 = all(0), y01 = all(0), y10 = all(0), y11 = all(0);
   let y20 = all(0), y21 = all(0), y30 = all(0), y31 = all(0);
