@@ -47,10 +47,18 @@ function valuesText(option: Option): string {
 }
 
 function whenText(option: Option): string {
-  return Object.entries(option.when ?? {})
-    .map(
-      ([path, values]) => ` Only with \`${path}\` = ${values.map((value) => `\`${value}\``).join(' or ')}.`,
-    )
+  const named = (values: readonly unknown[]): string =>
+    values.map((value) => `\`${String(value)}\``).join(' or ');
+  return paths
+    .map((path) => {
+      const [values, other] = [option.when?.[path], optionOf(path)];
+      if (values === undefined) return '';
+      const lacking =
+        other.kind === 'choice' ? other.choices.filter(([value]) => !values.includes(value)) : [];
+      return lacking.length > 0 && lacking.length < values.length
+        ? ` Not with \`${path}\` = ${named(lacking.map(([value]) => value))}.`
+        : ` Only with \`${path}\` = ${named(values)}.`;
+    })
     .join('');
 }
 

@@ -73,6 +73,11 @@ export interface Adapter {
     readonly weight: NdArray /* [classes, headInputs] */;
     readonly bias: NdArray; /* [classes] */
   };
+  /**
+   * Parameters of the backbone that train too (tuned.ts), by their names in parameters.ts: their values, in place
+   * of the checkpoint's. Absent: none.
+   */
+  readonly backbone?: ReadonlyMap<ParamName, NdArray>;
   readonly moments: ReadonlyMap<ParamName, Moments>;
 }
 
@@ -134,10 +139,13 @@ export const paramNames = {
     sharedScalar ?? `${name}.s`,
   headWeight: 'head.weight',
   headBias: 'head.bias',
+  /** Of a parameter of the backbone that trains. */
+  backbone: (weight: ParamName): ParamName => `backbone.${weight}`,
 } as const;
 
 /** What of the adapter an optimiser step may change. */
 export interface Trains {
+  /** Branches, and what of the backbone trains. */
   readonly branches: boolean;
   readonly scalars: boolean;
   readonly head: boolean;
@@ -146,9 +154,9 @@ export interface Trains {
 /** The linears that get branches, block by block; `position` counts those of all blocks, frozen ones too. */
 export function adaptedLinears(
   config: VitConfig,
-  { targets, firstBlock }: DmloraOptions,
+  { branches, targets, firstBlock }: DmloraOptions,
 ): { block: number; linear: Linear; position: number }[] {
-  const linears = targetSets[targets];
+  const linears = branches === 0 ? [] : targetSets[targets];
   return Array.from({ length: config.depth }, (_, block) =>
     linears.map((linear, i) => ({ block, linear, position: block * linears.length + i })),
   )
@@ -244,9 +252,9 @@ export function parametersOf(adapter: Adapter): Map<ParamName, NdArray> {
       parameters.set(paramNames.down(name, index), A).set(paramNames.up(name, index), B);
     parameters.set(paramNames.scalar(module), ndArray([], Float32Array.of(scalar)));
   }
-  return parameters
-    .set(paramNames.headWeight, adapter.head.weight)
-    .set(paramNames.headBias, adapter.head.bias);
+  parameters.set(paramNames.headWeight, adapter.head.weight).set(paramNames.headBias, adapter.head.bias);
+  for (const [name, values] of adapter.backbone ?? []) parameters.set(paramNames.backbone(name), values);
+  return parameters;
 }
 
 /** The same adapter with the values of `parameters`; throws when one is missing. */
@@ -267,6 +275,13 @@ export function withParameters(adapter: Adapter, parameters: ReadonlyMap<ParamNa
       })),
     })),
     head: { weight: value(paramNames.headWeight), bias: value(paramNames.headBias) },
+    ...(adapter.backbone === undefined
+      ? {}
+      : {
+          backbone: new Map(
+            [...adapter.backbone.keys()].map((name) => [name, value(paramNames.backbone(name))]),
+          ),
+        }),
     moments: adapter.moments,
   };
 }

@@ -39,7 +39,7 @@ export function enterStage2(adapter: Adapter, mode: Mode, start: Adapter): Adapt
     const branches = begun.branches.filter(({ index }) => live.some((branch) => branch.index === index));
     return { ...begun, scalar, branches };
   });
-  return { modules, head: start.head, moments: new Map() };
+  return { ...start, modules, moments: new Map() };
 }
 
 /** The largest value that a scalar may reach: 10 s0. */

@@ -10,6 +10,7 @@ import { openGpu } from './gpu.ts';
 import { countingGpu } from './checks/counting-device.ts';
 import { micro, plainNormalisation, randomAdapter, randomModel, tiny } from './checks/random-model.ts';
 import { makeEngine } from './make-engine.ts';
+import { recipeDefaults } from '../recipe/recipe.ts';
 import type { VitConfig } from '../vit/vit-config.ts';
 
 vi.mock('./gpu.ts');
@@ -84,6 +85,26 @@ describe('the engine that runs', () => {
     expect(await of('auto', 'auto', other)).toMatch(/^autodiff on webgpu: .*which 4 does not divide/);
     expect(await of('kernels', 'auto', other)).toMatch(/^refused: .*Choose the engine autodiff/);
     expect(await of('kernels', 'wasm')).toMatch(/^refused: .*runs on webgpu, not on wasm/);
+  });
+
+  test('is autodiff on the same GPU for what the kernels do not train, and says so', async () => {
+    const { backbone, dmlora } = recipeDefaults;
+    const training = async (engine: EngineChoice, trained: Partial<typeof recipeDefaults>): Promise<string> =>
+      words(
+        await makeEngine({
+          ...{ engine, backend: 'auto', config: tiny, autotune: 'off' },
+          trained: { backbone, dmlora, ...trained },
+        }),
+      );
+    expect(await training('auto', {})).toBe('kernels on webgpu');
+    expect(await training('auto', { backbone: { tune: 'norms' } })).toMatch(
+      /^autodiff on webgpu: .*does not tune the backbone/,
+    );
+    expect(await training('kernels', { backbone: { tune: 'all' } })).toMatch(
+      /^refused: .*does not tune the backbone.*Choose the engine autodiff/,
+    );
+    const head = { dmlora: { ...dmlora, branches: 0 } };
+    expect(await training('auto', head)).toMatch(/^autodiff on webgpu: .*no head without branches/);
   });
 
   test('leaves a GPU that computes wrong results for wasm, and says so', async () => {

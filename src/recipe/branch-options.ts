@@ -1,30 +1,41 @@
-// The options of the method, branches, drops, gates, scale and scalars: a part of the table in options.ts.
+// The options of the method, branches, drops, gates, scale and scalars, and of what else of the backbone learns: a
+// part of the table in options.ts.
 
 import { counts, type Option } from './option-kinds.ts';
 
 const upTo8 = counts(1, 2, 3, 4, 5, 6, 7, 8);
 
-const dropping = { 'dmlora.dropMode': ['permanent'] } as const;
-const drawing = { 'dmlora.dropMode': ['stochastic', 'constant', 'annealed'] } as const;
+/** Where there are branches: all options below are shown only there. */
+const growing = { 'dmlora.branches': upTo8.map(([count]) => count) } as const;
+
+const dropping = { ...growing, 'dmlora.dropMode': ['permanent'] } as const;
+const drawing = { ...growing, 'dmlora.dropMode': ['stochastic', 'constant', 'annealed'] } as const;
 const inWindow = {
+  ...growing,
   'dmlora.dropMode': ['permanent', 'stochastic', 'annealed'],
   'dmlora.dropSpacing': ['even', 'cosine'],
 } as const;
 const atSteps = { ...dropping, 'dmlora.dropSpacing': ['steps'] } as const;
-const hasAlpha = { 'dmlora.scaling': ['lora', 'rslora'] } as const;
-const inStages = { 'dmlora.scalars': ['train-then-scale', 'scale-then-retrain'] } as const;
-const afterBranches = { 'dmlora.scalars': ['train-then-scale'] } as const;
+const hasAlpha = { ...growing, 'dmlora.scaling': ['lora', 'rslora'] } as const;
+const inStages = { ...growing, 'dmlora.scalars': ['train-then-scale', 'scale-then-retrain'] } as const;
+const afterBranches = { ...growing, 'dmlora.scalars': ['train-then-scale'] } as const;
 /** Where each layer has a scalar that is trained. */
-export const scaling = { 'dmlora.scalars': ['train-then-scale', 'joint', 'scale-then-retrain'] } as const;
+export const scaling = {
+  ...growing,
+  'dmlora.scalars': ['train-then-scale', 'joint', 'scale-then-retrain'],
+} as const;
 
 export const branchOptions = {
   'dmlora.branches': {
     kind: 'choice',
     default: 4,
-    choices: upTo8,
+    choices: [[0, 'None'], ...upTo8],
     group: 'branches',
+    notInPython:
+      'Without branches there is nothing for peft to train: fit the head, or the model, with your own loop.',
+    inPython: upTo8.map(([count]) => count),
     label: 'Branches',
-    help: 'Low-rank branches beside each adapted layer at the start.',
+    help: 'Low-rank branches beside each adapted layer at the start. None: the head learns alone, or with what is tuned of the backbone.',
   },
   'dmlora.branchesEnd': {
     kind: 'choice',
@@ -40,6 +51,7 @@ export const branchOptions = {
     default: 4,
     choices: counts(1, 2, 4, 8, 16),
     group: 'branches',
+    when: growing,
     label: 'Rank',
     help: 'Width of one branch: higher can learn more.',
   },
@@ -53,6 +65,7 @@ export const branchOptions = {
       ['all', 'all linear layers'],
     ],
     group: 'branches',
+    when: growing,
     label: 'Grow on',
     help: 'The linear layers of each block that get branches.',
   },
@@ -63,6 +76,7 @@ export const branchOptions = {
     most: 999,
     whole: true,
     group: 'branches',
+    when: growing,
     label: 'From block',
     help: 'Blocks below it stay frozen: faster, and often enough for images like the pretraining’s.',
   },
@@ -77,6 +91,7 @@ export const branchOptions = {
       ['none', 'None'],
     ],
     group: 'branches',
+    when: growing,
     label: 'Branch dropout',
     help: 'Permanent: branches leave one by one. By steps: chance leaves some out of each step of stage 1, and all stay. None: all stay, as in plain LoRA.',
   },
@@ -88,6 +103,7 @@ export const branchOptions = {
       ['crossed', 'Crossed'],
     ],
     group: 'branches',
+    when: growing,
     label: 'Down with up matrices',
     help: 'Paired: a branch’s down matrix goes with its own up matrix, as in LoRA. Crossed: with those of all branches, and each step draws apart which are in. Such branches are one LoRA of the rank of one branch, and need a branch dropout by steps.',
   },
@@ -197,6 +213,7 @@ export const branchOptions = {
     most: 0.9,
     percent: true,
     group: 'branches',
+    when: growing,
     label: 'Dropout of their input',
     help: 'Share of what the branches read that is left out by chance, anew in each step, as LoRA’s dropout does. 10 % is common.',
   },
@@ -210,6 +227,7 @@ export const branchOptions = {
       ['off', 'Off'],
     ],
     group: 'branches',
+    when: growing,
     label: 'Learning scalars',
     help: 'How strongly each layer uses its branches: learned in a second stage alone, beside the branches all the time, or beside them in a first stage, after which branches and head begin afresh.',
   },
@@ -255,6 +273,7 @@ export const branchOptions = {
     above: 0,
     most: 100,
     group: 'optimiser',
+    when: growing,
     label: 'Scalar start',
     help: 'First value of every scalar.',
   },
@@ -267,6 +286,7 @@ export const branchOptions = {
       ['rslora', 'Alpha / √rank'],
     ],
     group: 'optimiser',
+    when: growing,
     label: 'Output of the branches',
     help: 'A fixed factor by the rank of one branch: alpha / rank as in LoRA, or alpha / √rank as in rsLoRA.',
   },
@@ -279,5 +299,20 @@ export const branchOptions = {
     when: hasAlpha,
     label: 'Alpha',
     help: 'What the rank, or its root, divides. Twice the rank is common.',
+  },
+  'backbone.tune': {
+    kind: 'choice',
+    default: 'none',
+    choices: [
+      ['none', 'Nothing'],
+      ['norms', 'LayerNorms'],
+      ['biases', 'Biases'],
+      ['all', 'Everything'],
+    ],
+    group: 'branches',
+    notInPython: 'The backbone stays frozen here: branches and head are trained.',
+    inPython: ['none'],
+    label: 'Tuned of the backbone',
+    help: 'Parameters of the model itself that learn, at the rate of the branches: weight and bias of every LayerNorm, all biases (BitFit), or all of it (full fine-tuning, which needs several times the memory). Without branches these are the common baselines.',
   },
 } as const satisfies Record<string, Option>;

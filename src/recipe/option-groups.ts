@@ -21,7 +21,10 @@ export const groups: readonly Group[] = [
     summary: (say) => {
       const [start, end] = [say('dmlora.branches'), say('dmlora.branchesEnd')];
       const crossed = say('dmlora.pairing') === 'Crossed' ? ', crossed' : '';
-      return `${end === null ? `${start}, all stay` : `${start} → ${end}`}, rank ${say('dmlora.rank')}${crossed}`;
+      const tuned = say('backbone.tune')?.toLowerCase() ?? 'nothing';
+      if (start === 'None') return tuned === 'nothing' ? 'none, the head alone' : `none, ${tuned} tuned`;
+      const beside = tuned === 'nothing' ? '' : `, ${tuned} tuned`;
+      return `${end === null ? `${start}, all stay` : `${start} → ${end}`}, rank ${say('dmlora.rank')}${crossed}${beside}`;
     },
   },
   {

@@ -47,6 +47,14 @@ export const rules: readonly Rule[] = [
     broken: ({ dmlora }) => (dmlora.pairing === 'crossed' ? crossedProblem(dmlora) : null),
   },
   {
+    at: 'backbone.tune',
+    beside: ['dmlora.dropEffect'],
+    broken: ({ backbone: { tune }, dmlora: { dropEffect } }) =>
+      tune === 'all' && dropEffect === 'absorb'
+        ? 'Where all of the backbone learns, no weight is frozen that could keep what a dropped branch learned: tune less, or choose another fate for it.'
+        : null,
+  },
+  {
     at: 'split.learnFrom',
     beside: ['keep', 'patience'],
     broken: ({ keep, patience, split }) =>

@@ -58,6 +58,7 @@ describe('the table', () => {
       [
         ...[
           'augment',
+          'backbone',
           'batch',
           'blur',
           'classBalance',

@@ -34,10 +34,20 @@ function built(below: ReadonlyMap<string, Place>, valueOf: (path: Path) => Value
   return isPair(below) ? fields.map(([, value]) => value) : Object.fromEntries(fields);
 }
 
+/** What a recipe without branches says of them: nothing that they would do is done. */
+const withoutBranches: Readonly<Partial<Record<Path, Value>>> = {
+  'dmlora.dropMode': 'none',
+  'dmlora.pairing': 'paired',
+  'dmlora.inputDropout': 0,
+  'dmlora.scalars': 'off',
+  'dmlora.scaling': 'none',
+};
+
 /** The recipe with these values, each checked before; what is left out has its default. */
 export function recipeOf(values: ReadonlyMap<Path, Value>): Recipe {
-  const valueOf = (path: Path): Value =>
-    values.get(path) ?? (values.has(path) ? null : optionOf(path).default);
+  const given = (path: Path): Value => values.get(path) ?? (values.has(path) ? null : optionOf(path).default);
+  const hasBranches = given('dmlora.branches') !== 0;
+  const valueOf = (path: Path): Value => (hasBranches ? undefined : withoutBranches[path]) ?? given(path);
   // The one cast: the type and the value both follow from the table, which TypeScript cannot see of the
   // value.
   return built(places, valueOf) as Recipe;
@@ -109,7 +119,7 @@ type BadRecipe = Extract<Fault, { kind: 'bad-recipe' }>;
 
 /** A recipe that this model cannot follow. */
 export function checkDepth({ dmlora }: Recipe, depth: number): Result<null, BadRecipe> {
-  if (dmlora.firstBlock < depth) return ok(null);
+  if (dmlora.branches === 0 || dmlora.firstBlock < depth) return ok(null);
   const detail = `This model has blocks 0 to ${depth - 1}; no branch would grow from block ${dmlora.firstBlock} on.`;
   return fail({ kind: 'bad-recipe', field: 'dmlora.firstBlock', detail });
 }

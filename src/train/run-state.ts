@@ -3,6 +3,7 @@
 // data and typed arrays only, so that it can be cloned and written to a file (runs/checkpoint-file.ts).
 // Random numbers have no state (docs/decisions).
 import { initialAdapter, type Adapter, type ModuleName } from '../dmlora/adapter.ts';
+import { tunedStart } from '../dmlora/tuned.ts';
 import { withLoras } from '../dmlora/lora-start.ts';
 import type { Stage } from '../dmlora/stages.ts';
 import type { StepReport } from '../engine/engine.ts';
@@ -142,7 +143,10 @@ export function startingAdapter({
 }: Pick<RunInput, 'recipe' | 'model' | 'head' | 'start'> & {
   readonly data: Pick<RunInput['data'], 'classes'>;
 }): Adapter {
-  const fresh = initialAdapter(model.config, data.classes.length, recipe.dmlora, recipe.seed);
+  const fresh = {
+    ...initialAdapter(model.config, data.classes.length, recipe.dmlora, recipe.seed),
+    ...tunedStart(model, recipe.backbone.tune),
+  };
   const adapter = withLoras(fresh, start);
   return head === null ? adapter : { ...adapter, head };
 }

@@ -34,6 +34,8 @@ export type VitWeights = ReadonlyMap<ParamName, NdArray>;
 export interface VitModel {
   readonly config: VitConfig;
   readonly weights: VitWeights;
+  /** Weights that its checkpoint has no place for: zeros, which cannot be trained. Absent: none. */
+  readonly spare?: ReadonlySet<ParamName>;
 }
 
 /** The name of a linear layer of a block, as used for modules: `blocks.3.q`. */

@@ -45,9 +45,10 @@ import {
   layoutOf,
   unpack,
   uploadGroups,
+  valuesOf,
   type Groups,
 } from './trainables.ts';
-import { groupNames, rateOf, type GroupName } from '../parameter-groups.ts';
+import { decays, groupNames, rateOf, type GroupName } from '../parameter-groups.ts';
 import { changedBelow, weightsBelow } from '../weights-below.ts';
 import { disposeVit, replaceWeight, uploadVit } from './vit.ts';
 
@@ -100,6 +101,12 @@ export class AutodiffEngine implements Engine {
   ): Promise<Result<void>> {
     assert(this.#prepared === null, 'prepare is called once, or after a release');
     const { backend } = this.describe();
+    if (adapter.backbone !== undefined)
+      return fail({
+        kind: 'bad-recipe',
+        field: 'backbone.tune',
+        detail: 'No engine tunes the backbone itself yet: choose "Nothing" (none).',
+      });
     const microBatch = microBatchOf(model, backend, options);
     if (!microBatch.ok) return microBatch;
     const images = Math.min(options.microBatch ?? microBatch.value, microBatch.value);
@@ -154,13 +161,12 @@ export class AutodiffEngine implements Engine {
           const gradient = gradients[name];
           if (gradient === undefined) continue;
           const clipped = tf.mul<tf.Tensor1D>(gradient, scale);
-          const isScalar = name === 'scalars';
           updated[name] = adamwStep(
             groups[name],
             clipped,
             rateOf(name, control),
-            isScalar || name === 'headBias' ? 0 : control.weightDecay,
-            isScalar ? control.scalarLimit : undefined,
+            decays(name) ? control.weightDecay : 0,
+            name === 'scalars' ? control.scalarLimit : undefined,
           );
         }
         const report = tf.stack([loss, norm, scale, correct]); // [4]
@@ -272,7 +278,7 @@ export class AutodiffEngine implements Engine {
     const { groups } = this.#ready();
     if (this.#shared === groups) return;
     const values = {} as Record<GroupName, Float32Array>;
-    for (const name of groupNames) values[name] = (await groups[name].values.data()) as Float32Array;
+    for (const name of groupNames) values[name] = await valuesOf(groups[name].values);
     for (const shard of crew) void shard.ask('values', values satisfies HostValues);
     this.#shared = groups;
   }

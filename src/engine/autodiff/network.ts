@@ -69,8 +69,8 @@ export function differentiate(
     tf.concat1d(grads.splice(0, count).map((gradient) => tf.reshape(gradient, [gradient.size])));
   const modules = layout.modules.length;
   const gradients: Flat = {
-    ...(trains.branches ? { branches: flat(2 * modules) } : {}),
-    ...(trains.scalars ? { scalars: flat(layout.scalars.length) } : {}),
+    ...(trains.branches && modules > 0 ? { branches: flat(2 * modules) } : {}),
+    ...(trains.scalars && modules > 0 ? { scalars: flat(layout.scalars.length) } : {}),
     ...(trains.head ? { headWeight: flat(1), headBias: flat(1) } : {}),
   };
   const kept: tf.Tensor2D = present<tf.Tensor2D>(logits, 'logits');

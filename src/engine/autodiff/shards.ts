@@ -18,7 +18,7 @@ import { groupNames, type GroupName } from '../parameter-groups.ts';
 import { infer, partOf, type Network, type Output } from './network.ts';
 import type { PartBatch } from './network-input.ts';
 import { imageCount } from './patches.ts';
-import { layoutOf, type GroupValues } from './trainables.ts';
+import { groupsOf, layoutOf, type GroupValues } from './trainables.ts';
 import { disposeVit, replaceWeight, uploadVit } from './vit.ts';
 
 /** The values of every group, flat, as they lie on the device. */
@@ -170,13 +170,7 @@ export function serveShard(
       return null;
     },
     values(input) {
-      const group = (name: GroupName) => ({ values: tf.tensor1d(input[name]) });
-      replaceValues({
-        branches: group('branches'),
-        scalars: group('scalars'),
-        headWeight: group('headWeight'),
-        headBias: group('headBias'),
-      });
+      replaceValues(groupsOf((name) => ({ values: tf.tensor1d(input[name]) })));
       return null;
     },
     part({ batch, gates, trains }) {

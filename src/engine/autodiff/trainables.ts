@@ -1,6 +1,6 @@
-// The trainable parameters on the device: four flat groups (branches, scalars, head weight, head bias), each
-// with its two Adam moments and one step count, so that the optimiser runs over four tensors instead of
-// hundreds. A layout says where each module's down and up matrices lie; host and device convert through it in
+// The trainable parameters on the device: flat groups (branches, scalars, head weight, head bias, what is tuned of
+// the backbone), each with its two Adam moments and one step count, so that the optimiser runs over a few tensors
+// instead of hundreds. A layout says where each module's down and up matrices lie; host and device convert through it in
 // both directions.
 //
 // Within the branches group a module has down [R, in], then up [R, out], with R = live branches * rank: the
@@ -14,6 +14,7 @@ import {
   type Moments,
   type ScalarPlace,
 } from '../../dmlora/adapter.ts';
+import { isMatrix } from '../../dmlora/tuned.ts';
 import { ndArray, sizeOf, type NdArray } from '../../shared/array.ts';
 import { present } from '../../shared/assert.ts';
 import type { ParamName } from '../../vit/parameters.ts';
@@ -41,10 +42,22 @@ interface ModuleLayout {
   readonly upOffset: number;
 }
 
+interface BackboneLayout {
+  /** Of the weight, in parameters.ts. */
+  readonly weight: ParamName;
+  readonly shape: readonly number[];
+  readonly group: BackboneGroup;
+  readonly offset: number;
+}
+
+type BackboneGroup = 'backboneVectors' | 'backboneMatrices';
+
 export interface Layout {
   readonly modules: readonly ModuleLayout[];
   readonly scalars: readonly ScalarPlace[];
   readonly branchesSize: number;
+  /** What is tuned of the backbone: each parameter's place in its group. */
+  readonly backbone: readonly BackboneLayout[];
   readonly head: readonly [classes: number, dim: number];
 }
 
@@ -74,7 +87,14 @@ export function layoutOf(adapter: Adapter): Layout {
     return { module, rank, input, out, downOffset, upOffset };
   });
   const [classes = 0, dim = 0] = adapter.head.weight.shape;
-  return { modules, scalars: scalarPlaces(adapter), branchesSize: offset, head: [classes, dim] };
+  const ends: Record<BackboneGroup, number> = { backboneVectors: 0, backboneMatrices: 0 };
+  const backbone = [...(adapter.backbone ?? [])].map(([weight, { shape }]): BackboneLayout => {
+    const group = isMatrix(weight) ? 'backboneMatrices' : 'backboneVectors';
+    const begin = ends[group];
+    ends[group] += sizeOf(shape);
+    return { weight, shape, group, offset: begin };
+  });
+  return { modules, scalars: scalarPlaces(adapter), branchesSize: offset, backbone, head: [classes, dim] };
 }
 
 /** Rows of all live branches together. */
@@ -120,7 +140,15 @@ function pack(
       for (let j = 0; j < columns; j++) branches[flatIndex(i, j)] = source[i * columns + j] ?? 0;
   });
   const [classes, dim] = layout.head;
+  const backbone = (group: BackboneGroup): Float32Array => {
+    const places = layout.backbone.filter((place) => place.group === group);
+    const flat = new Float32Array(places.reduce((sum, { shape }) => sum + sizeOf(shape), 0));
+    for (const { weight, offset } of places) flat.set(of(paramNames.backbone(weight)) ?? [], offset);
+    return flat;
+  };
   return {
+    backboneVectors: backbone('backboneVectors'),
+    backboneMatrices: backbone('backboneMatrices'),
     branches,
     scalars: Float32Array.from(layout.scalars, ({ name }) => of(name)?.[0] ?? 0),
     headWeight: Float32Array.from(of(paramNames.headWeight) ?? new Float32Array(classes * dim)),
@@ -147,6 +175,10 @@ export function unpack(
     layout.scalars.forEach(({ name }, i) => named.set(name, ndArray([], scalars.slice(i, i + 1))));
   if (headWeight !== undefined) named.set(paramNames.headWeight, ndArray(layout.head, headWeight));
   if (headBias !== undefined) named.set(paramNames.headBias, ndArray([layout.head[0]], headBias));
+  for (const { weight, shape, group, offset } of layout.backbone) {
+    const values = flat[group]?.slice(offset, offset + sizeOf(shape));
+    if (values !== undefined) named.set(paramNames.backbone(weight), ndArray(shape, values));
+  }
   return named;
 }
 
@@ -166,11 +198,18 @@ export function uploadGroups(
     v: tf.tensor1d(v[name]),
     steps: counts[name],
   });
+  return groupsOf(group);
+}
+
+/** Something for each group. */
+export function groupsOf<T>(of: (name: GroupName) => T): Record<GroupName, T> {
   return {
-    branches: group('branches'),
-    scalars: group('scalars'),
-    headWeight: group('headWeight'),
-    headBias: group('headBias'),
+    branches: of('branches'),
+    scalars: of('scalars'),
+    headWeight: of('headWeight'),
+    headBias: of('headBias'),
+    backboneVectors: of('backboneVectors'),
+    backboneMatrices: of('backboneMatrices'),
   };
 }
 
@@ -180,9 +219,9 @@ export async function downloadMoments(layout: Layout, groups: Groups): Promise<M
   for (const name of groupNames) {
     const { m, v, steps } = groups[name];
     if (steps === 0) continue;
-    const [first, second] = await Promise.all([m.data(), v.data()]);
-    const firstByName = unpack(layout, { [name]: first as Float32Array });
-    const secondByName = unpack(layout, { [name]: second as Float32Array });
+    const [first, second] = await Promise.all([valuesOf(m), valuesOf(v)]);
+    const firstByName = unpack(layout, { [name]: first });
+    const secondByName = unpack(layout, { [name]: second });
     for (const [parameter, { data }] of firstByName)
       moments.set(parameter, { m: data, v: present(secondByName.get(parameter), parameter).data, steps });
   }
@@ -191,8 +230,13 @@ export async function downloadMoments(layout: Layout, groups: Groups): Promise<M
 
 export async function downloadValues(layout: Layout, groups: Groups): Promise<Map<ParamName, NdArray>> {
   const flat: Partial<Record<GroupName, Float32Array>> = {};
-  for (const name of groupNames) flat[name] = (await groups[name].values.data()) as Float32Array;
+  for (const name of groupNames) flat[name] = await valuesOf(groups[name].values);
   return unpack(layout, flat);
+}
+
+/** Off the device; of nothing without asking it. */
+export async function valuesOf(tensor: tf.Tensor1D): Promise<Float32Array> {
+  return tensor.size === 0 ? new Float32Array() : ((await tensor.data()) as Float32Array);
 }
 
 export function disposeGroups(groups: Groups): void {

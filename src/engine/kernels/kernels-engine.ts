@@ -97,6 +97,7 @@ export class KernelEngine implements Engine {
     const { config } = model;
     const unsupported = unsupportedByKernels(config);
     if (unsupported !== null) return fail({ kind: 'bad-recipe', field: 'engine', detail: unsupported });
+    assert(adapter.backbone === undefined, 'what is tuned of a backbone goes to another engine');
     const { classes, batch, pixels = null, images = 0 } = options;
     const { targets = false, mixes = false, cuts = false } = options;
     const { colours = false, erases = false, rotates = false, noise = quiet } = options;

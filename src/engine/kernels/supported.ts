@@ -1,9 +1,24 @@
 // What the kernel engine computes, asked before it is started: whoever chooses an engine falls back or
 // refuses by name.
+import type { Recipe } from '../../recipe/options.ts';
 import type { VitConfig } from '../../vit/vit-config.ts';
 
-/** What of a model the kernel engine cannot compute, as a sentence; null when it computes all of it. */
-export function unsupportedByKernels({ pool, dim }: VitConfig): string | null {
+/** What of a recipe decides whether the kernel engine can train it. */
+export type Trained = Pick<Recipe, 'backbone' | 'dmlora'>;
+
+/**
+ * What of a model, or of what a recipe trains of it, the kernel engine cannot compute, as a sentence; null when it
+ * computes all of it.
+ *
+ * @param trained null where nothing is to be trained.
+ */
+export function unsupportedByKernels(
+  { pool, dim }: VitConfig,
+  trained: Trained | null = null,
+): string | null {
+  if (trained !== null && trained.backbone.tune !== 'none')
+    return 'The kernel engine does not tune the backbone itself.';
+  if (trained?.dmlora.branches === 0) return 'The kernel engine trains no head without branches.';
   // Two vectors lie side by side for the head, each padded to a multiple of 4: read back, they would have a
   // gap.
   return pool.startsWith('cls+') && dim % 4 !== 0

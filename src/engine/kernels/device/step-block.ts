@@ -158,7 +158,7 @@ export class StepBlock {
     this.#floats[at.clipNorm] = clipNorm;
     this.#floats[at.scalarLimit] = scalarLimit;
     this.#floats[at.headRate] = headRate;
-    groupNames.forEach((group, i) => {
+    groupNames.slice(0, 4).forEach((group, i) => {
       this.#floats[at.correction1 + i] = 1 - adamw.beta1 ** counts[group];
       this.#floats[at.correction2 + i] = 1 - adamw.beta2 ** counts[group];
     });

@@ -16,9 +16,12 @@ import { ndArray, type NdArray } from '../../../shared/array.ts';
 import { assert, present } from '../../../shared/assert.ts';
 import type { ParamName } from '../../../vit/parameters.ts';
 import { headInputs, type VitConfig } from '../../../vit/vit-config.ts';
-import { groupNames, type GroupName } from '../../parameter-groups.ts';
+import type { GroupName } from '../../parameter-groups.ts';
 import { aligned, isLinearName, sitesOf, type Site } from './sites.ts';
 import { padded, type Widths } from './widths.ts';
+
+const flatGroups = ['branches', 'scalars', 'headWeight', 'headBias'] as const satisfies readonly GroupName[];
+type FlatGroup = (typeof flatGroups)[number];
 
 export interface FlatLayout {
   readonly adapter: Adapter;
@@ -56,8 +59,8 @@ export function flatLayout(config: VitConfig, widths: Widths, adapter: Adapter, 
 }
 
 /** Begin of a group, in vec4s. */
-export function groupBegin({ ends }: FlatLayout, name: GroupName): number {
-  return name === 'branches' ? 0 : ends[(groupNames.indexOf(name) - 1) as 0 | 1 | 2];
+export function groupBegin({ ends }: FlatLayout, name: FlatGroup): number {
+  return name === 'branches' ? 0 : (ends[flatGroups.indexOf(name) - 1] ?? 0);
 }
 
 type Visit = (name: ParamName, shape: readonly number[], at: (index: number) => number) => void;
