@@ -116,11 +116,20 @@ function planSentence({ dropSteps, stage2Step, scalars }: LengthPreview): string
     : `${drops}; from step ${wholeText(stage2Step)} on the scalars learn.`;
 }
 
+/**
+ * Whether the run computes on the processor: each frame of the picture's growth would then take from the
+ * steps what it takes to draw.
+ */
+function useIsOnProcessor(): boolean {
+  return useRun(({ summary }) => summary !== null && summary.engine.backend !== 'webgpu');
+}
+
 export function BranchCard() {
   const moment = usePointedMoment();
   const { modules, parameters } = useModules(moment);
   // A hand on the slider does not wait for the picture.
   const drawn = useDeferredValue(modules);
+  const isOnProcessor = useIsOnProcessor();
   const strongest = useStrongest(drawn);
   const preview = parameters !== null;
   const length = useLength();
@@ -181,7 +190,7 @@ export function BranchCard() {
             <BranchTree
               modules={drawn}
               jumps={jumps}
-              still={moment !== null}
+              still={moment !== null || isOnProcessor}
               strongest={strongest}
               chosen={chosen}
               onChoose={setChosen}

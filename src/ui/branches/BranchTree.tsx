@@ -17,7 +17,7 @@ interface BranchTreeProps {
   readonly onChoose: (module: string | null) => void;
   /** Before a run: buds without strength. */
   readonly preview: boolean;
-  /** Branches stand at once where they are to stand: a run is being gone through. */
+  /** Branches stand at once where they are to stand, without frames in between. */
   readonly still: boolean;
 }
 

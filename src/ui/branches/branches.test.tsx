@@ -37,6 +37,22 @@ test('the run is gone through, from before the first drop to now, with the curve
   expect(chartStore.getState().pointed).toBeNull();
 });
 
+test('branches grow in frames of their own only where no step waits for the processor', async () => {
+  await shown('training, stage 1');
+  const isStill = (): string | null =>
+    screen.getByTestId('branch-map').querySelector('[data-still]')?.getAttribute('data-still') ?? null;
+  const computesOn = (backend: 'webgpu' | 'wasm'): void =>
+    act(() =>
+      runStore.setState(({ summary }) => ({
+        summary: summary && { ...summary, engine: { ...summary.engine, backend } },
+      })),
+    );
+  computesOn('wasm');
+  expect(isStill()).toBe('true');
+  computesOn('webgpu');
+  expect(isStill()).toBe('false');
+});
+
 test('moments are told once, begin anew after a replay, and are thinned evenly', () => {
   const of = (step: number): BranchMoment => ({ step, modules: [] });
   const steps = (moments: readonly BranchMoment[]): number[] => moments.map(({ step }) => step);
