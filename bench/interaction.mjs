@@ -1,15 +1,20 @@
 // How soon the page answers a hand while it trains: the built app fine-tunes its own model over wasm, its page's
-// thread is slowed down six times, and every place, view, field, slider and chart is used as a person would.
-// For each kind of interaction the longest time from the input to the next paint (Event Timing API, as INP
-// counts it), and how much of that was waiting, handling and painting.
-// `npm run build && node bench/interaction.mjs [--rate 6] [--rounds 2]`
+// thread is slowed down six times, and every place, view, field, slider and chart is used as a person would: what
+// is clicked was hovered a moment before, and keys come one by one. For each kind of interaction the longest time
+// from the input to the next paint (Event Timing API; clicks and keys as INP counts them, hovering beside them),
+// how much of that was waiting, handling and painting, and the CPU time of the page's thread at full speed for
+// all that it did meanwhile, which does not depend on what else the machine does. `--paused` waits with the run, so
+// that nothing else computes.
+// `npm run build && node bench/interaction.mjs [--rate 6] [--rounds 2] [--paused]`
 import { parseArgs } from 'node:util';
 import { chromium } from '@playwright/test';
 import { findBrowser, noBrowser } from '../scripts/setup/browser.mjs';
 import { softwareWebgpuFlags } from '../scripts/setup/browser-flags.mjs';
 import { serveApp } from '../scripts/setup/serve.mjs';
 
-const { values } = parseArgs({ options: { rate: { type: 'string' }, rounds: { type: 'string' } } });
+const { values } = parseArgs({
+  options: { rate: { type: 'string' }, rounds: { type: 'string' }, paused: { type: 'boolean' } },
+});
 const rate = Number(values.rate ?? 6);
 const rounds = Number(values.rounds ?? 2);
 
@@ -69,8 +74,21 @@ try {
     null,
     { timeout: 600_000 },
   );
+  if (values.paused) {
+    await page.getByRole('button', { name: 'Pause', exact: true }).click();
+    await page.locator('[data-testid=phase][data-phase=paused]').waitFor({ timeout: 600_000 });
+  }
   await page.evaluate(watch);
+  await devtools.send('Performance.enable', { timeDomain: 'threadTicks' });
   await devtools.send('Emulation.setCPUThrottlingRate', { rate });
+
+  /** CPU time of the page's thread in tasks, in ms as if it were not slowed down. */
+  async function pageCpu() {
+    const { metrics } = await devtools.send('Performance.getMetrics');
+    return ((metrics.find(({ name }) => name === 'TaskDuration')?.value ?? 0) * 1000) / rate;
+  }
+  /** @type {Map<string, number[]>} */
+  const cpu = new Map();
 
   /**
    * @param {string} name
@@ -78,17 +96,39 @@ try {
    */
   async function doing(name, act) {
     await page.evaluate((now) => Object.assign(globalThis, { doing: now }), name);
+    // What the page does for this script is done before a hand comes.
+    await page.waitForTimeout(200);
+    const before = await pageCpu();
     await act();
     await page.waitForTimeout(500);
+    cpu.set(name, [...(cpu.get(name) ?? []), (await pageCpu()) - before]);
+  }
+
+  /**
+   * Hovers, and clicks when that has been answered.
+   * @param {string} name
+   * @param {import('@playwright/test').Locator} what
+   */
+  async function clicking(name, what) {
+    await doing(`hover before ${name}`, () => what.hover());
+    await doing(name, () => what.click());
+  }
+
+  /** @param {string[]} keys */
+  async function typing(...keys) {
+    for (const key of keys) {
+      await page.keyboard.press(key);
+      await page.waitForTimeout(150);
+    }
   }
 
   for (let round = 0; round < rounds; round++) {
     for (const name of ['Images', 'Model', 'Understand', 'Take home', 'Train'])
-      await doing(`place ${name}`, () => place(name).click());
-    await doing('place Understand', () => place('Understand').click());
+      await clicking(`place ${name}`, place(name));
+    await clicking('place Understand', place('Understand'));
     for (const view of ['What each branch is for', 'Where it looks', 'Try it', 'What it gets wrong'])
-      await doing(`view ${view}`, () => views.getByRole('link', { name: view }).click());
-    await doing('place Train', () => place('Train').click());
+      await clicking(`view ${view}`, views.getByRole('link', { name: view }));
+    await clicking('place Train', place('Train'));
     const slider = page.getByTestId('moments');
     if (await slider.isVisible()) {
       const box = await slider.boundingBox();
@@ -102,7 +142,8 @@ try {
         });
       await doing('moments keys', async () => {
         await slider.focus();
-        for (let i = 0; i < 6; i++) await page.keyboard.press('ArrowLeft');
+        await page.waitForTimeout(300);
+        await typing(...Array.from({ length: 6 }, () => 'ArrowLeft'));
       });
     }
     const chart = await page.locator('canvas').first().boundingBox();
@@ -111,19 +152,15 @@ try {
         for (let i = 1; i < 25; i++)
           await page.mouse.move(chart.x + (i / 25) * chart.width, chart.y + chart.height / 2);
       });
-    for (const theme of ['Dark', 'Light'])
-      await doing('theme', async () => {
-        const button = page.getByRole('radio', { name: theme }).or(page.getByRole('button', { name: theme }));
-        if ((await button.count()) > 0) await button.first().click({ force: true });
-      });
+    for (const theme of ['Dark', 'Light']) await clicking('theme', page.getByTitle(theme, { exact: true }));
     await doing('tree keys', async () => {
-      const tree = page.getByLabel(/^Branch map/).first();
-      if ((await tree.count()) === 0) return;
-      await tree.focus();
-      for (const key of ['ArrowRight', 'ArrowDown', 'ArrowRight']) await page.keyboard.press(key);
+      await page.locator('[data-module][tabindex="0"]').focus();
+      await page.waitForTimeout(300);
+      await typing('ArrowRight', 'ArrowUp', 'ArrowRight');
     });
-    await doing('pause', () => page.getByRole('button', { name: 'Pause', exact: true }).click());
-    await doing('resume', () => page.getByRole('button', { name: 'Resume', exact: true }).click());
+    if (values.paused) continue;
+    for (const name of ['Pause', 'Resume'])
+      await clicking(name, page.getByRole('button', { name, exact: true }));
   }
   await devtools.send('Emulation.setCPUThrottlingRate', { rate: 1 });
   await page.getByRole('button', { name: 'Stop', exact: true }).click();
@@ -137,10 +174,12 @@ try {
   console.log(`${timed.length} events at ${rate} x; the slowest of each kind, in ms:`);
   for (const { doing: what, name, duration, delay, handling } of [...worst.values()].sort(
     (a, b) => b.duration - a.duration,
-  ))
+  )) {
+    const most = Math.max(...(cpu.get(what) ?? [0]));
     console.log(
-      `${String(duration).padStart(5)}  ${what} (${name}): waited ${delay}, handled ${handling}, painted ${duration - delay - handling}`,
+      `${String(duration).padStart(5)}  ${what} (${name}): waited ${delay}, handled ${handling}, painted ${duration - delay - handling}; CPU of the page ${most.toFixed(0)}`,
     );
+  }
 } finally {
   await browser.close();
   await server.close();

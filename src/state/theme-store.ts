@@ -2,6 +2,7 @@
 // localStorage. Knows nothing else.
 import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
+import { afterPaint } from './after-paint.ts';
 
 export type Theme = 'system' | 'light' | 'dark';
 
@@ -22,23 +23,33 @@ interface ThemeState {
   readonly version: number;
 }
 
-const themeStore = createStore<ThemeState>(() => ({ theme: 'system', version: 0 }));
+export const themeStore = createStore<ThemeState>(() => ({ theme: 'system', version: 0 }));
 
-export function setTheme(theme: Theme): void {
+function apply(): void {
+  const { theme } = themeStore.getState();
   if (theme === 'system') delete document.documentElement.dataset['theme'];
   else document.documentElement.dataset['theme'] = theme;
-  try {
-    if (theme === 'system') localStorage.removeItem(key);
-    else localStorage.setItem(key, theme);
-  } catch {
-    // Private windows may forbid it: the choice then lasts as long as the page.
-  }
-  themeStore.setState(({ version }) => ({ theme, version: version + 1 }));
+  themeStore.setState(({ version }) => ({ version: version + 1 }));
 }
 
-/** Applies the remembered theme and follows the system's. */
+/** The choice is shown at once and the colours follow: every element is styled anew for them. */
+export function setTheme(theme: Theme): void {
+  themeStore.setState({ theme });
+  afterPaint(() => {
+    try {
+      if (theme === 'system') localStorage.removeItem(key);
+      else localStorage.setItem(key, theme);
+    } catch {
+      // Private windows may forbid it: the choice then lasts as long as the page.
+    }
+    apply();
+  });
+}
+
+/** Applies the remembered theme, before anything is painted, and follows the system's. */
 export function startTheme(): void {
-  setTheme(storedTheme());
+  themeStore.setState({ theme: storedTheme() });
+  apply();
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () =>
     themeStore.setState(({ version }) => ({ version: version + 1 })),
   );

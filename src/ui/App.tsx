@@ -1,6 +1,6 @@
 // The one page: the bar, what just happened, and the place that the address names. The other places wait
 // behind it with what was typed and unfolded there.
-import { Activity, Suspense, useEffect, useRef, type ReactNode } from 'react';
+import { Activity, Suspense, useDeferredValue, useEffect, useRef, type ReactNode } from 'react';
 import { useVersion } from '../state/version-store.ts';
 import styles from './App.module.css';
 import { Bar } from './bar/Bar.tsx';
@@ -10,7 +10,7 @@ import { ImagesPlace } from './images/ImagesPlace.tsx';
 import { ModelCard } from './model/ModelCard.tsx';
 import { Notices } from './Notices.tsx';
 import { lazyPart } from './parts/lazy-part.tsx';
-import { places, useAddress, type Place } from './place.ts';
+import { places, ShownHash, useAddress, useHash, type Place } from './place.ts';
 import { useResplit } from './recipe/use-resplit.ts';
 import { useForecastQuestion } from './run/Forecast.tsx';
 import { useTidings } from './run/NotifyWhenDone.tsx';
@@ -23,17 +23,18 @@ const RunsCard = lazyPart(() => import('./runs/RunsCard.tsx'));
 const TakeHomeCard = lazyPart(() => import('./result/TakeHomeCard.tsx'));
 const UnderstandPlace = lazyPart(() => import('./understand/UnderstandPlace.tsx'));
 
-const content: Readonly<Record<Place, () => ReactNode>> = {
-  images: () => <ImagesPlace />,
-  model: () => (
+/** The same elements for ever: a place is drawn anew by what it reads, not by who shows it. */
+const content: Readonly<Record<Place, ReactNode>> = {
+  images: <ImagesPlace />,
+  model: (
     <div className={styles.two}>
       <ModelCard />
       <OtherModels />
     </div>
   ),
-  train: () => <TrainPlace />,
-  understand: () => <UnderstandPlace />,
-  'take-home': () => (
+  train: <TrainPlace />,
+  understand: <UnderstandPlace />,
+  'take-home': (
     <div className={styles.two}>
       <TakeHomeCard />
       <RunsCard />
@@ -42,6 +43,18 @@ const content: Readonly<Record<Place, () => ReactNode>> = {
 };
 
 export function App() {
+  return (
+    <Addressed>
+      <Page />
+    </Addressed>
+  );
+}
+
+function Addressed({ children }: { readonly children: ReactNode }) {
+  return <ShownHash value={useDeferredValue(useHash())}>{children}</ShownHash>;
+}
+
+function Page() {
   const { place, view } = useAddress();
   const main = useRef<HTMLElement>(null);
   const offline = useVersion((state) => state.offline);
@@ -61,7 +74,7 @@ export function App() {
           <Activity key={id} mode={id === place ? 'visible' : 'hidden'}>
             <section className={styles.place} aria-label={title} data-testid="place" data-place={id}>
               <CrashGuard>
-                <Suspense fallback={null}>{content[id]()}</Suspense>
+                <Suspense fallback={null}>{content[id]}</Suspense>
               </CrashGuard>
             </section>
           </Activity>

@@ -1,6 +1,6 @@
 // The five places of the app and their addresses ("#/understand/try"): which one is shown, and how to get to
 // another. The address is the only state, so that back, forward and links work.
-import { useSyncExternalStore } from 'react';
+import { createContext, use, useSyncExternalStore } from 'react';
 
 export const places = [
   { id: 'images', title: 'Images' },
@@ -36,11 +36,25 @@ export function goTo(place: Place, view?: string): void {
   else location.hash = address;
 }
 
+export const useHash = (): string => useSyncExternalStore(subscribe, () => location.hash);
+
 function subscribe(onChange: () => void): () => void {
   addEventListener('hashchange', onChange);
   return () => removeEventListener('hashchange', onChange);
 }
 
+/** The address as it stands: what was asked for. Its link shows that at once. */
+export function useAskedAddress(): Address {
+  return readAddress(useHash());
+}
+
+/**
+ * What is asked for, a moment later (App.tsx): a place that is drawn does not hold up the answer of the link that
+ * leads there.
+ */
+export const ShownHash = createContext('');
+
+/** The address whose place is shown. */
 export function useAddress(): Address {
-  return readAddress(useSyncExternalStore(subscribe, () => location.hash));
+  return readAddress(use(ShownHash));
 }

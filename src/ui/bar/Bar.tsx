@@ -12,7 +12,7 @@ import { setTheme, useTheme, type Theme } from '../../state/theme-store.ts';
 import { bytesInWords } from '../../shared/bytes-in-words.ts';
 import { Icon, type IconName } from '../parts/Icon.tsx';
 import { aboutText, countText, durationText, wholeText } from '../parts/words.ts';
-import { addressOf, places, useAddress, type Place } from '../place.ts';
+import { addressOf, places, useAskedAddress, type Place } from '../place.ts';
 import { useControls } from '../use-controls.ts';
 import styles from './Bar.module.css';
 import { DeviceBadge } from './DeviceBadge.tsx';
@@ -68,7 +68,7 @@ function Name() {
 }
 
 function Places() {
-  const { place } = useAddress();
+  const { place } = useAskedAddress();
   return (
     <nav className={styles.places} aria-label="Places">
       {places.map(({ id, title }) => (

@@ -128,9 +128,10 @@ export function BranchCard() {
   const moment = usePointedMoment();
   const { modules, parameters } = useModules(moment);
   // A hand on the slider does not wait for the picture.
-  const drawn = useDeferredValue(modules);
   const isOnProcessor = useIsOnProcessor();
-  const strongest = useStrongest(drawn);
+  const still = moment !== null || isOnProcessor;
+  const drawn = useDeferredValue(useMemo(() => ({ modules, still }), [modules, still]));
+  const strongest = useStrongest(drawn.modules);
   const preview = parameters !== null;
   const length = useLength();
   const result = useRun((state) => state.result);
@@ -188,9 +189,8 @@ export function BranchCard() {
         {view === 'picture' ? (
           <div className={styles.picture}>
             <BranchTree
-              modules={drawn}
+              {...drawn}
               jumps={jumps}
-              still={moment !== null || isOnProcessor}
               strongest={strongest}
               chosen={chosen}
               onChoose={setChosen}

@@ -35,17 +35,35 @@ function useWidth(): [(element: HTMLElement | null) => (() => void) | undefined,
   return [stable, width];
 }
 
+/** What the picture of these modules has to hold. */
+function shapeOf(modules: readonly ModuleView[]) {
+  const names = modules.map(({ module }) => moduleName(module));
+  return {
+    names,
+    linears: [...new Map(names.map(({ linear, words }) => [linear, words]))],
+    blocks: Math.max(0, ...names.map(({ block }) => block)) + 1,
+    branches: Math.max(1, ...modules.map((module) => module.branches.length)),
+    latestDrop: Math.max(
+      -1,
+      ...modules.flatMap((module) => module.branches.map(({ droppedAt }) => droppedAt ?? -1)),
+    ),
+  };
+}
+
+/** Whether the modules that are shown now stand there at once: to a moment of the run, and back from it. */
+function useLeap(modules: readonly ModuleView[], still: boolean): boolean {
+  const [last, setLast] = useState({ modules, still, isLeap: still });
+  if (last.modules === modules) return last.isLeap;
+  const next = { modules, still, isLeap: still || last.still };
+  setLast(next);
+  return next.isLeap;
+}
+
 function Tree({ modules, jumps, strongest, chosen, onChoose, preview, still }: BranchTreeProps) {
   const [observe, width] = useWidth();
   const picture = useRef<SVGSVGElement>(null);
-  const names = modules.map(({ module }) => moduleName(module));
-  const linears = [...new Map(names.map(({ linear, words }) => [linear, words]))];
-  const blocks = Math.max(0, ...names.map(({ block }) => block)) + 1;
-  const branches = Math.max(1, ...modules.map((module) => module.branches.length));
-  const latestDrop = Math.max(
-    -1,
-    ...modules.flatMap((m) => m.branches.map(({ droppedAt }) => droppedAt ?? -1)),
-  );
+  const { names, linears, blocks, branches, latestDrop } = useMemo(() => shapeOf(modules), [modules]);
+  const isLeap = useLeap(modules, still);
   const columns = linears.length;
   const layout = useMemo(
     () => treeLayout({ blocks, linears: columns, branches, width }),
@@ -55,10 +73,14 @@ function Tree({ modules, jumps, strongest, chosen, onChoose, preview, still }: B
   const everyBlock = layout.rowHeight >= 15 ? 1 : 2;
   const focusable = chosen ?? modules[0]?.module ?? null;
 
+  const limbsOf = (module: string): SVGGElement | null | undefined =>
+    picture.current?.querySelector<SVGGElement>(`[data-module="${CSS.escape(module)}"]`);
+
+  // Where the pointer chooses, a focus that is in the picture follows.
   useEffect(() => {
     const focused = document.activeElement;
     if (chosen === null || focused === null || picture.current?.contains(focused) !== true) return;
-    picture.current.querySelector<SVGGElement>(`[data-module="${CSS.escape(chosen)}"]`)?.focus();
+    if (focused.getAttribute('data-module') !== chosen) limbsOf(chosen)?.focus();
   }, [chosen]);
 
   function onKey(event: KeyboardEvent): void {
@@ -74,11 +96,12 @@ function Tree({ modules, jumps, strongest, chosen, onChoose, preview, still }: B
     event.preventDefault();
     const column = linears.findIndex(([linear]) => linear === here.linear) + right;
     const next = `blocks.${here.block + up}.${linears[column]?.[0] ?? ''}`;
-    if (modules.some(({ module }) => module === next)) onChoose(next);
+    // The focus tells what is chosen; it goes there while the page is laid out, which it needs.
+    limbsOf(next)?.focus();
   }
 
   return (
-    <div className={styles.tree} ref={observe} data-still={still}>
+    <div className={styles.tree} ref={observe} data-still={isLeap}>
       {width > 0 && (
         <svg
           ref={picture}

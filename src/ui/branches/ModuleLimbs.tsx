@@ -28,6 +28,9 @@ interface LimbProps {
   readonly preview: boolean;
 }
 
+/** A change that is drawn out, in pixels: for half a second such a branch is a layer of its own in the browser. */
+const seenToGrow = 3;
+
 interface LivingProps extends Omit<LimbProps, 'latestDrop' | 'jumps'> {
   /** Given for a branch that has just been dropped: it falls, and this is called when it has. */
   readonly onFallen?: () => void;
@@ -38,8 +41,12 @@ function Living({ branch, layout, strongest, share, preview, onFallen }: LivingP
   // Buds differ a little, by nothing but their number, so that the plan looks alive.
   const length = preview ? 0.42 + 0.04 * ((branch.index * 5 + 2) % 4) : growth(branch.strength, strongest);
   useEffect(() => {
-    grown.current?.style.setProperty('--grown', length.toFixed(3));
-  }, [length]);
+    const limb = grown.current;
+    if (limb === null) return;
+    const change = Math.abs(length - Number(limb.style.getPropertyValue('--grown')));
+    limb.toggleAttribute('data-grows', change * layout.reach >= seenToGrow);
+    limb.style.setProperty('--grown', length.toFixed(3));
+  }, [length, layout]);
   return (
     <g
       ref={grown}
@@ -70,8 +77,8 @@ function Limb({ branch, layout, strongest, share, latestDrop, jumps, preview }: 
   const jump = dropped === null ? undefined : jumps.get(dropped);
   const harm = jump !== undefined && jump > 0;
   return (
-    <g transform={`translate(0 ${y})`}>
-      <g transform={`scale(${side} 1)`}>
+    <>
+      <g transform={`translate(0 ${y}) scale(${side} 1)`}>
         {dropped === null ? (
           <Living branch={branch} layout={layout} strongest={strongest} share={share} preview={preview} />
         ) : (
@@ -95,13 +102,13 @@ function Limb({ branch, layout, strongest, share, latestDrop, jumps, preview }: 
         <text
           className={cx(styles.stubStep, harm && styles.harm)}
           x={side * 14}
-          y="1.5"
+          y={y + 1.5}
           textAnchor={side === 1 ? 'start' : 'end'}
         >
           {layout.reach >= roomForJump && jump !== undefined ? `${dropped} ${signedText(jump, 2)}` : dropped}
         </text>
       )}
-    </g>
+    </>
   );
 }
 

@@ -1,16 +1,18 @@
-// One live chart: draws the log at most ten times a second, less often where that takes long, and not at all
-// while the page is hidden. The numbers under the crosshair are written beside the title, past React.
-import { useDeferredValue, useEffect, useId, useRef, type KeyboardEvent } from 'react';
+// One live chart: draws the log at most ten times a second, less often where that takes long, never in the frame
+// of another, and not at all while the page is hidden. The numbers under the crosshair are written beside the
+// title, past React.
+import { useEffect, useId, useRef, type KeyboardEvent } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import { chartColumns, type ChartColumns } from '../../state/chart-series.ts';
 import { chartStore, pointAt, setRange, useChart } from '../../state/chart-store.ts';
 import { runStore } from '../../state/run-store.ts';
 import { stepLog } from '../../state/step-log.ts';
-import { useTheme } from '../../state/theme-store.ts';
+import { themeStore } from '../../state/theme-store.ts';
 import { cx } from '../parts/cx.ts';
 import type { ChartSpec } from './chart-spec.ts';
-import { plotOptions } from './plot-options.ts';
+import { inTurn } from './draw-turns.ts';
+import { plotOptions, themeColours } from './plot-options.ts';
 import styles from './Charts.module.css';
 
 const redrawMs = 100;
@@ -35,8 +37,6 @@ export function LineChart({ spec }: { readonly spec: ChartSpec }) {
   const stepText = useRef<HTMLSpanElement>(null);
   const readout = useRef<HTMLSpanElement>(null);
   const chart = useRef<uPlot>(null);
-  // Made anew for other colours, after the rest has them.
-  const theme = useDeferredValue(useTheme((state) => state.version));
   const logLoss = useChart((state) => spec.main && state.logLoss);
 
   useEffect(() => {
@@ -44,6 +44,7 @@ export function LineChart({ spec }: { readonly spec: ChartSpec }) {
     if (element === null) return;
     const height = spec.main ? 270 : innerWidth <= 640 ? 150 : 190;
     let columns: ChartColumns | null = null;
+    let colours = themeColours();
 
     const write = (plot: uPlot): void => {
       if (stepText.current === null || readout.current === null || columns === null) return;
@@ -60,7 +61,8 @@ export function LineChart({ spec }: { readonly spec: ChartSpec }) {
       ];
       readout.current.textContent = parts.filter((part) => part !== '').join(' · ');
     };
-    const plot = new uPlot(plotOptions(spec, { width: 300, height }, write), [[], [], [], [], []], element);
+    const options = plotOptions(spec, { width: 300, height }, () => colours, write);
+    const plot = new uPlot(options, [[], [], [], [], []], element);
     chart.current = plot;
 
     /** The crosshair stands where another chart, or the branches, point. */
@@ -99,11 +101,11 @@ export function LineChart({ spec }: { readonly spec: ChartSpec }) {
     };
     let timer: ReturnType<typeof setTimeout> | null = null;
     let tookMs = 0;
-    let frame = 0;
+    let takeBack = (): void => undefined;
     const schedule = (): void => {
       timer ??= setTimeout(
         () => {
-          frame = requestAnimationFrame(() => {
+          takeBack = inTurn(() => {
             timer = null;
             const from = performance.now();
             draw();
@@ -113,6 +115,11 @@ export function LineChart({ spec }: { readonly spec: ChartSpec }) {
         Math.max(redrawMs, restsPerDraw * tookMs),
       );
     };
+    const recolour = (): void => {
+      colours = themeColours();
+      plot.redraw(false);
+    };
+    let takeColoursBack = (): void => undefined;
     // Once a frame, however fast somebody points.
     let next = 0;
     const showNext = (): void => {
@@ -136,6 +143,11 @@ export function LineChart({ spec }: { readonly spec: ChartSpec }) {
         if (now.pointed === before.pointed) schedule();
         else showNext();
       }),
+      themeStore.subscribe((now, before) => {
+        if (now.version === before.version) return;
+        takeColoursBack();
+        takeColoursBack = inTurn(recolour);
+      }),
     ];
     // After uPlot's own listeners, which lie deeper.
     element.addEventListener('mousemove', onMove);
@@ -145,7 +157,8 @@ export function LineChart({ spec }: { readonly spec: ChartSpec }) {
       for (const end of unsubscribe) end();
       observer.disconnect();
       if (timer !== null) clearTimeout(timer);
-      cancelAnimationFrame(frame);
+      takeBack();
+      takeColoursBack();
       cancelAnimationFrame(next);
       if (hovered) pointAt(null);
       element.removeEventListener('mousemove', onMove);
@@ -153,7 +166,7 @@ export function LineChart({ spec }: { readonly spec: ChartSpec }) {
       plot.destroy();
       chart.current = null;
     };
-  }, [spec, theme, logLoss]);
+  }, [spec, logLoss]);
 
   function onKey(event: KeyboardEvent): void {
     const plot = chart.current;

@@ -5,7 +5,7 @@ import { runStore } from '../../state/run-store.ts';
 import { chartStore, setRange } from '../../state/chart-store.ts';
 import type { ChartSpec } from './chart-spec.ts';
 
-interface Colours {
+export interface Colours {
   readonly ink: string;
   readonly soft: string;
   readonly line: string;
@@ -15,7 +15,7 @@ interface Colours {
   readonly sky: string;
 }
 
-function themeColours(): Colours {
+export function themeColours(): Colours {
   const style = getComputedStyle(document.documentElement);
   const of = (name: string): string => style.getPropertyValue(name).trim();
   return {
@@ -115,16 +115,18 @@ function yRange(spec: ChartSpec, log: boolean): uPlot.Scale.Range {
   };
 }
 
+/** Its colours are asked for at each drawing. */
 export function plotOptions(
   spec: ChartSpec,
   size: { readonly width: number; readonly height: number },
+  colours: () => Colours,
   onCursor: (plot: uPlot) => void,
 ): uPlot.Options {
-  const colours = themeColours();
+  const of = (name: keyof Colours) => (): string => colours()[name];
   const log = spec.main && chartStore.getState().logLoss;
   const font = '11.5px system-ui, sans-serif';
-  const grid = { stroke: colours.line, width: 1 };
-  const axis = { stroke: colours.soft, font, grid, ticks: { stroke: colours.line, size: 5, width: 1 } };
+  const grid = { stroke: of('line'), width: 1 };
+  const axis = { stroke: of('soft'), font, grid, ticks: { stroke: of('line'), size: 5, width: 1 } };
   const epochAxis: uPlot.Axis = {
     ...axis,
     scale: 'x',
@@ -196,32 +198,32 @@ export function plotOptions(
     series: [
       {},
       {
-        stroke: colours.leaf,
+        stroke: of('leaf'),
         width: spec.smoothed ? 1 : 2,
         alpha: spec.smoothed ? 0.3 : 1,
         points: { show: false },
       },
-      { stroke: colours.leaf, width: 2.2, points: { show: false }, show: spec.smoothed },
+      { stroke: of('leaf'), width: 2.2, points: { show: false }, show: spec.smoothed },
       {
-        stroke: colours.ochre,
+        stroke: of('ochre'),
         width: 1.6,
         dash: [5, 4],
         show: spec.validation !== null,
-        points: { show: true, size: 7, fill: colours.ochre, stroke: colours.ochre, width: 1 },
+        points: { show: true, size: 7, fill: of('ochre'), stroke: of('ochre'), width: 1 },
       },
       {
-        stroke: colours.sky,
+        stroke: of('sky'),
         width: 1.6,
         dash: [2, 3],
         show: spec.deciding !== null,
-        points: { show: true, size: 5, fill: colours.sky, stroke: colours.sky, width: 1 },
+        points: { show: true, size: 5, fill: of('sky'), stroke: of('sky'), width: 1 },
       },
     ],
     hooks: {
       drawAxes: [
         (plot) => {
-          if (spec.main) drawMarks(plot, colours);
-          drawStart(plot, spec, colours);
+          if (spec.main) drawMarks(plot, colours());
+          drawStart(plot, spec, colours());
         },
       ],
       setLegend: [onCursor],

@@ -1,5 +1,5 @@
 // The views of a place as links side by side: each has its address.
-import { addressOf, type Place } from '../place.ts';
+import { addressOf, useAskedAddress, type Place } from '../place.ts';
 import styles from './Views.module.css';
 
 interface ViewsProps {
@@ -11,6 +11,8 @@ interface ViewsProps {
 }
 
 export function Views({ label, place, views, wanted }: ViewsProps) {
+  const asked = useAskedAddress();
+  const current = views.find(({ id }) => asked.place === place && id === asked.view)?.id ?? wanted;
   return (
     <nav className={styles.views} aria-label={label}>
       {views.map(({ id, title }) => (
@@ -18,7 +20,7 @@ export function Views({ label, place, views, wanted }: ViewsProps) {
           key={id}
           href={addressOf(place, id)}
           className={styles.view}
-          aria-current={id === wanted ? 'page' : undefined}
+          aria-current={id === current ? 'page' : undefined}
         >
           {title}
         </a>
