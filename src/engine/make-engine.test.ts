@@ -88,23 +88,23 @@ describe('the engine that runs', () => {
   });
 
   test('is autodiff on the same GPU for what the kernels do not train, and says so', async () => {
-    const { backbone, dmlora } = recipeDefaults;
+    const { backbone } = recipeDefaults;
     const training = async (engine: EngineChoice, trained: Partial<typeof recipeDefaults>): Promise<string> =>
       words(
         await makeEngine({
           ...{ engine, backend: 'auto', config: tiny, autotune: 'off' },
-          trained: { backbone, dmlora, ...trained },
+          trained: { backbone, ...trained },
         }),
       );
     expect(await training('auto', {})).toBe('kernels on webgpu');
-    expect(await training('auto', { backbone: { tune: 'norms' } })).toMatch(
-      /^autodiff on webgpu: .*does not tune the backbone/,
+    for (const tune of ['norms', 'biases'] as const)
+      expect(await training('auto', { backbone: { tune } })).toBe('kernels on webgpu');
+    expect(await training('auto', { backbone: { tune: 'all' } })).toMatch(
+      /^autodiff on webgpu: .*no gradients of the backbone’s matrices/,
     );
     expect(await training('kernels', { backbone: { tune: 'all' } })).toMatch(
-      /^refused: .*does not tune the backbone.*Choose the engine autodiff/,
+      /^refused: .*no gradients of the backbone’s matrices.*Choose the engine autodiff/,
     );
-    const head = { dmlora: { ...dmlora, branches: 0 } };
-    expect(await training('auto', head)).toMatch(/^autodiff on webgpu: .*no head without branches/);
   });
 
   test('leaves a GPU that computes wrong results for wasm, and says so', async () => {

@@ -118,6 +118,15 @@ function triedAt({ rows, inner, columns }: OddShape): Readonly<Record<Name, read
     ),
     'scalar-gradient': [{ rows: 4 * (1 + (rows % 3)), width: out }],
     'shared-scalars': [{ scalars: rows, modules: 1 + (columns % 7) }],
+    'vector-gradient': [
+      { rows, width: 2 * wide, chunks: 1, shares: 1 },
+      ...['first', 'second'].flatMap((learns) =>
+        ['norm', 'bias'].map((of) => ({ rows, width: 2 * wide, chunks: 1 + (rows % 3), of, learns })),
+      ),
+      { rows, width: 2 * wide, of: 'bias', shares: 1, without: 'tokens' },
+      { rows, width: 2 * wide, chunks: 2, threads: 16, shares: 8, without: 'tokens' },
+    ],
+    'biased-table': [{ tokens: rows, width: wide }],
     'crossed-sum': [{ first: 64 + rows, second: inner, branches: 1 + (columns % 4) }],
     'crossed-spread': [{ first: 64 + rows, second: inner, branches: 1 + (columns % 4) }],
     'gradient-norm': [],

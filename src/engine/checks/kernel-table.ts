@@ -33,6 +33,7 @@ import {
 import { crossedSpreadRow, crossedSumRow } from './rows/crossed.ts';
 import { droppedInputRow, lowGradientRow } from './rows/dropout.ts';
 import { headStepRow, normProductRow } from './rows/fused.ts';
+import { biasedTableRow, vectorGradientRow } from './rows/vectors.ts';
 import { normRow, adamwRow, decideRow } from './rows/step-end.ts';
 
 /** By the name that the command takes. */
@@ -65,6 +66,8 @@ export const kernelTable = {
   'gradient-sum': gradientSumRow,
   'scalar-gradient': scalarGradientRow,
   'shared-scalars': sharedScalarsRow,
+  'vector-gradient': vectorGradientRow,
+  'biased-table': biasedTableRow,
   'crossed-sum': crossedSumRow,
   'crossed-spread': crossedSpreadRow,
   'gradient-norm': normRow,

@@ -2,11 +2,13 @@
 // behind it; the same run gives the same bits; odd shapes agree with the autodiff engine; a batch may be
 // smaller than planned.
 import { describe, expect, test, vi } from 'vitest';
-import { parametersOf, type Adapter } from '../../dmlora/adapter.ts';
+import { parametersOf, paramNames, type Adapter } from '../../dmlora/adapter.ts';
 import { dropBranches } from '../../dmlora/drop-plan.ts';
+import { tunedStart, withTuned, type Tune } from '../../dmlora/tuned.ts';
+import { ndArray } from '../../shared/array.ts';
 import { cropsOf } from '../../train/augment.ts';
 import { withColours } from '../../train/colour-jitter.ts';
-import type { Batch, Engine, Gradients } from '../engine.ts';
+import type { Batch, Engine, Gradients, PrepareOptions } from '../engine.ts';
 import { assertClose, largestDifference } from '../checks/close.ts';
 import { autodiffOn } from '../checks/node-backends.ts';
 import { countingGpu } from '../checks/counting-device.ts';
@@ -19,20 +21,20 @@ import {
   randomAdapter,
   randomBatch,
   randomModel,
+  randomValues,
   stage1,
 } from '../checks/random-model.ts';
 import { unwrap } from '../../shared/result.ts';
 
 const classes = 3;
 
-async function started(makeEngine = kernelEngine(), batch = 2): Promise<Engine> {
-  const engine = await makeEngine();
-  unwrap(
-    await engine.prepare(randomModel(micro), randomAdapter(micro, classes), plainNormalisation, {
-      batch,
-      classes,
-    }),
-  );
+const model = randomModel(micro);
+const tuning = (tune: Tune): Adapter => ({ ...randomAdapter(micro, classes), ...tunedStart(model, tune) });
+
+async function started(tune: Tune = 'none', options: Partial<PrepareOptions> = {}): Promise<Engine> {
+  const engine = await kernelEngine()();
+  const shapes = { batch: 2, classes, ...options };
+  unwrap(await engine.prepare(model, tuning(tune), plainNormalisation, shapes));
   return engine;
 }
 
@@ -49,7 +51,7 @@ vi.setConfig({ testTimeout: 900_000 });
 
 describe.skipIf(missingGpu !== null)('kernel engine', () => {
   test('a step that is not finite is refused with all behind it, and the run goes on from the last good one', async () => {
-    const engine = await started();
+    const engine = await started('biases');
     const good = randomBatch(micro, 2, classes);
     const size = 2 * 3 * micro.imageSize ** 2;
     const bad = {
@@ -69,7 +71,7 @@ describe.skipIf(missingGpu !== null)('kernel engine', () => {
     const again = await engine.report();
     expect(again.fault).toBeNull();
     expect(again.steps.map(({ step }) => step)).toEqual([1]);
-    const straight = await started();
+    const straight = await started('biases');
     for (const step of [0, 1]) straight.step(good, { ...stage1, step });
     expect((await straight.report()).steps).toHaveLength(2);
     expect(bits(unwrap(await engine.readAdapter()))).toBe(bits(unwrap(await straight.readAdapter())));
@@ -79,7 +81,7 @@ describe.skipIf(missingGpu !== null)('kernel engine', () => {
 
   test('two runs with a drop are equal bit for bit, memory falls at the drop and stays flat', async () => {
     const run = async (): Promise<string> => {
-      const engine = await started();
+      const engine = await started('norms');
       for (let step = 0; step < 3; step++)
         engine.step(randomBatch(micro, 2, classes, step), { ...stage1, step });
       await engine.report();
@@ -104,8 +106,8 @@ describe.skipIf(missingGpu !== null)('kernel engine', () => {
     expect(await run()).toBe(await run());
   });
 
-  test('stage 2 moves scalars and head and leaves the branches as they are', async () => {
-    const engine = await started();
+  test('stage 2 moves scalars and head and leaves branches and backbone as they are', async () => {
+    const engine = await started('biases');
     const before = unwrap(await engine.readAdapter());
     engine.step(randomBatch(micro, 2, classes), {
       ...stage1,
@@ -113,6 +115,7 @@ describe.skipIf(missingGpu !== null)('kernel engine', () => {
     });
     expect((await engine.report()).fault).toBeNull();
     const after = unwrap(await engine.readAdapter());
+    expect(after.backbone).toEqual(before.backbone);
     after.modules.forEach(({ branches, scalar }, i) => {
       expect(branches).toEqual(before.modules[i]?.branches);
       expect(scalar).not.toBe(before.modules[i]?.scalar);
@@ -198,6 +201,97 @@ describe.skipIf(missingGpu !== null)('kernel engine', () => {
     }
     expect((await of(mine, batch)).logits.data).toEqual(whole.logits.data);
     for (const engine of [mine, other]) engine.dispose();
+  });
+
+  describe.each(['norms', 'biases'] as const)('what is tuned of the backbone: %s', (tune) => {
+    test('is where the model has it: logits of other values are those of a model that has them', async () => {
+      const engine = await started(tune);
+      const { pixels } = randomBatch(micro, 2, classes);
+      const adapter = tuning(tune);
+      const moved = new Map(
+        [...adapter.backbone!].map(([name, { shape, data }], i) => [
+          name,
+          ndArray(
+            shape,
+            randomValues(i, data.length).map((by, k) => data[k]! + 0.1 * by),
+          ),
+        ]),
+      );
+      const before = unwrap(await engine.evaluate(pixels, new Map()));
+      unwrap(await engine.writeAdapter({ ...adapter, backbone: moved }));
+      const got = unwrap(await engine.evaluate(pixels, new Map()));
+      expect(unwrap(await engine.readAdapter()).backbone).toEqual(moved);
+      const other = await kernelEngine()();
+      const replaced = { ...model, weights: withTuned(model.weights, { backbone: moved }) };
+      const shapes = { batch: 2, classes };
+      unwrap(await other.prepare(replaced, randomAdapter(micro, classes), plainNormalisation, shapes));
+      const expected = unwrap(await other.evaluate(pixels, new Map()));
+      assertClose('logits', got.data, expected.data, { abs: 1e-6, rel: 0 });
+      expect(largestDifference(before.data, got.data)).toBeGreaterThan(0.01);
+      for (const each of [engine, other]) each.dispose();
+    });
+
+    test('has the slope of the loss as its gradient, in micro-batches and with a block computed twice', async () => {
+      const engine = await started(tune, { batch: 4, microBatch: 2, recomputedBlocks: 1 });
+      const whole = await started(tune, { batch: 4 });
+      const adapter = tuning(tune);
+      const batch = randomBatch(micro, 4, classes);
+      const { gradients } = unwrap(await engine.gradients(batch, new Map()));
+      const others = unwrap(await whole.gradients(batch, new Map())).gradients;
+      for (const [name, values] of adapter.backbone!) {
+        const { data } = gradients.get(paramNames.backbone(name))!;
+        assertClose(name, others.get(paramNames.backbone(name))!.data, data, { abs: 1e-6, rel: 1e-4 });
+        const length = Math.hypot(...data);
+        // The same is added to every key's score: nothing changes.
+        if (name.endsWith('.k.bias')) expect(length).toBeLessThan(1e-6);
+        if (name.endsWith('.k.bias')) continue;
+        const step = 0.01 / Math.max(1, 10 * length);
+        const lossAt = async (steps: number): Promise<number> => {
+          const at = values.data.map((value, i) => value + (steps * step * data[i]!) / length);
+          const backbone = new Map([...adapter.backbone!, [name, ndArray(values.shape, at)]]);
+          unwrap(await engine.writeAdapter({ ...adapter, backbone }));
+          return unwrap(await engine.loss(batch, new Map()));
+        };
+        const [near, far] = [(await lossAt(1)) - (await lossAt(-1)), (await lossAt(2)) - (await lossAt(-2))];
+        const slope = (8 * near - far) / (12 * step);
+        expect(Math.abs(slope / length - 1), name).toBeLessThan(3e-3);
+      }
+      for (const each of [engine, whole]) each.dispose();
+    });
+
+    test('learns, and goes on from what was read of it as if nothing had been, bit for bit', async () => {
+      const [straight, begun, resumed] = [await started(tune), await started(tune), await started(tune)];
+      const step = (engine: Engine, at: number): void =>
+        engine.step(randomBatch(micro, 2, classes, at), { ...stage1, step: at });
+      for (const at of [0, 1, 2, 3]) step(straight, at);
+      for (const at of [0, 1]) step(begun, at);
+      for (const engine of [straight, begun]) expect((await engine.report()).fault).toBeNull();
+      const middle = unwrap(await begun.readAdapter());
+      for (const [name, { data }] of tuning(tune).backbone!)
+        expect(largestDifference(middle.backbone!.get(name)!.data, data), name).toBeGreaterThan(1e-5);
+      unwrap(await resumed.writeAdapter(middle));
+      for (const at of [2, 3]) step(resumed, at);
+      expect((await resumed.report()).fault).toBeNull();
+      expect(bits(unwrap(await resumed.readAdapter()))).toBe(bits(unwrap(await straight.readAdapter())));
+      for (const engine of [straight, begun, resumed]) engine.dispose();
+    });
+  });
+
+  test('trains a head without branches', async () => {
+    const engine = await kernelEngine()();
+    const head = { ...randomAdapter(micro, classes), modules: [] };
+    unwrap(await engine.prepare(model, head, plainNormalisation, { batch: 2, classes }));
+    for (const branches of [true, false])
+      engine.step(randomBatch(micro, 2, classes), {
+        ...stage1,
+        step: branches ? 0 : 1,
+        trains: { branches, scalars: false, head: true },
+      });
+    const { steps, fault } = await engine.report();
+    expect([fault, steps.length]).toEqual([null, 2]);
+    const after = unwrap(await engine.readAdapter());
+    expect(largestDifference(after.head.weight.data, head.head.weight.data)).toBeGreaterThan(1e-3);
+    engine.dispose();
   });
 
   test('evaluates any number of images', async () => {

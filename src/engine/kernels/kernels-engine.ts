@@ -39,7 +39,7 @@ import { prepareModel } from './device/prepare-model.ts';
 import { Reports } from './device/reports.ts';
 import { stepCounts } from '../parameter-groups.ts';
 import { StepQueue } from './device/step-queue.ts';
-import { unsupportedByKernels } from './supported.ts';
+import { beyondKernels, unsupportedByKernels } from './supported.ts';
 import { presetTuning, type Tuning } from './tuning/tuning.ts';
 
 interface Prepared {
@@ -95,9 +95,8 @@ export class KernelEngine implements Engine {
     assert(this.#prepared === null, 'prepare is called once, or after a release');
     const { gpu, tuning } = this;
     const { config } = model;
-    const unsupported = unsupportedByKernels(config);
+    const unsupported = unsupportedByKernels(config) ?? beyondKernels(config, adapter);
     if (unsupported !== null) return fail({ kind: 'bad-recipe', field: 'engine', detail: unsupported });
-    assert(adapter.backbone === undefined, 'what is tuned of a backbone goes to another engine');
     const { classes, batch, pixels = null, images = 0 } = options;
     const { targets = false, mixes = false, cuts = false } = options;
     const { colours = false, erases = false, rotates = false, noise = quiet } = options;
@@ -201,7 +200,7 @@ export class KernelEngine implements Engine {
         afterPart: (encoder, first, count) => collected.copy(encoder, first, count),
       });
       const { gradient } = state;
-      const [flat] = await readRegions(this.#memory, [wholeOf(gradient, 16 * stored.ends[3])]);
+      const [flat] = await readRegions(this.#memory, [wholeOf(gradient, 16 * stored.length)]);
       const logits = await collected.read();
       return {
         loss: meanCrossEntropy(logits, batch.labels, batch.targets),

@@ -9,6 +9,7 @@ import { totalBytes } from './device/device-memory.ts';
 import { KernelEngine } from './kernels-engine.ts';
 import { countingGpu, type Counts } from '../checks/counting-device.ts';
 import { asCrossed } from '../checks/crossed-check.ts';
+import { tunedStart } from '../../dmlora/tuned.ts';
 import {
   plainNormalisation,
   randomAdapter,
@@ -194,6 +195,39 @@ describe('one step of ViT-Tiny, 197 tokens, K = 4, q and v', () => {
     expect(besideDispatches(after)).toEqual(besideDispatches(before));
     expect(more['bytes']).toBe(crossed.memory().bufferBytes);
     expect(crossed.memory().peakBufferBytes).toBe(crossed.memoryPlan().totalBytes);
+  });
+
+  test.each([
+    // Of 25 LayerNorms; the head in parts, whose LayerNorm learns; what leads to the first block's.
+    ['norms', 25 + 4 + 1, 0],
+    // Of their biases, of four linears a block and of the patches, with the table that it is in; to the embedding.
+    ['biases', 25 + 4 * 12 + 2 + 4 + 2, 1],
+  ] as const)('what is tuned of the backbone costs a dispatch each: %s', async (tune, first, second) => {
+    const { engine, counts } = await planned(2, subgroupTuning);
+    const more: Counts = {};
+    const tuned = new KernelEngine(countingGpu(more), subgroupTuning, undefined, () => clock.ms);
+    const adapter = { ...randomAdapter(tiny, classes), ...tunedStart(model, tune) };
+    const options = { batch: 2, classes, pixels: 'bytes' } as const;
+    expect((await tuned.prepare(model, adapter, plainNormalisation, options)).ok).toBe(true);
+    // Stage 2 leaves them alone, and reads the table.
+    for (const [branches, expected] of [
+      [true, first],
+      [false, second],
+    ] as const) {
+      const control = { ...stage1, trains: { branches, scalars: !branches, head: true } };
+      const before = await countsOfStep(engine, counts, 2, control);
+      const after = await countsOfStep(tuned, more, 2, control);
+      expect((after['dispatches'] ?? 0) - (before['dispatches'] ?? 0)).toBe(expected);
+      expect(besideDispatches(after)).toEqual(besideDispatches(before));
+    }
+    expect(more['bytes']).toBe(tuned.memory().bufferBytes);
+    expect(tuned.memory().peakBufferBytes).toBe(tuned.memoryPlan().totalBytes);
+    // Values, both moments and gradients in two chunks; where biases learn, the weights beside them and the table.
+    const values = [...(adapter.backbone?.values() ?? [])].reduce((sum, { data }) => sum + data.length, 0);
+    const adapterBytes = (one: KernelEngine): number => one.memoryPlan().bytes.adapter;
+    expect((adapterBytes(tuned) - adapterBytes(engine)) / values / 4).toBeLessThanOrEqual(
+      tune === 'norms' ? 5 : 7.5,
+    );
   });
 
   test('several steps in flight share one mapAsync', async () => {

@@ -7,58 +7,78 @@ import {
   normGroups,
   normKernel,
 } from '../../kernels/shaders/adamw.ts';
-import { recordStruct, statusStruct, stepStruct } from '../../kernels/shaders/structs.ts';
+import {
+  endsStruct,
+  flatGroups,
+  recordStruct,
+  statusStruct,
+  stepStruct,
+  type FlatGroup,
+} from '../../kernels/shaders/structs.ts';
 import { entry, size, type KernelCase } from '../kernel-cases.ts';
 import { randomValues } from '../random-model.ts';
 import { zeros, at, sum, exact } from '../float64.ts';
 
-const adam = {
-  ...{ rate: 1e-2, scalarRate: 3e-2, headRate: 0.007, decay: 0.1, clipNorm: 0.5, scalarLimit: 0.9 },
-  correction1: [0.1, 0.19, 0.271, 0.3439],
-  correction2: [0.001, 0.001999, 0.002997, 0.003994],
-} as const;
+const limits = { clipNorm: 0.5, scalarLimit: 0.9 } as const;
+
+interface OfGroup {
+  readonly rate: number;
+  readonly decay: number;
+  /** 1 - beta^t of both moments. */
+  readonly corrections: readonly [number, number];
+}
+
+const adam: Readonly<Record<FlatGroup, OfGroup>> = {
+  branches: { rate: 1e-2, decay: 0.1, corrections: [0.1, 0.001] },
+  backboneVectors: { rate: 2e-2, decay: 0, corrections: [0.40951, 0.00499] },
+  scalars: { rate: 3e-2, decay: 0, corrections: [0.19, 0.001999] },
+  headWeight: { rate: 0.007, decay: 0.1, corrections: [0.271, 0.002997] },
+  headBias: { rate: 0.007, decay: 0, corrections: [0.3439, 0.003994] },
+};
 
 type Learns = 'all' | 'branches' | 'scalars';
 
-/** Whether branches, scalars and head learn: the head learns with either. */
-const flagsOf = (learns: Learns): readonly [boolean, boolean, boolean] => [
-  learns !== 'scalars',
-  learns !== 'branches',
-  true,
-];
+/** Which groups learn: the head learns with the scalars and with all else. */
+function learning(learns: Learns): ReadonlySet<FlatGroup> {
+  const head = ['headWeight', 'headBias'] as const;
+  if (learns === 'all') return new Set(flatGroups);
+  return new Set(learns === 'scalars' ? ['scalars', ...head] : ['branches', 'backboneVectors', ...head]);
+}
 
 function stepWords(learns: Learns, images: number): Uint32Array<ArrayBuffer> {
   const words = new Uint32Array(stepStruct.bytes / 4);
   const floats = new Float32Array(words.buffer);
-  words.set([5, 3, images, ...flagsOf(learns).map(Number)], 0);
-  const { rate, headRate, scalarRate, decay, clipNorm, scalarLimit } = adam;
-  floats.set([rate, scalarRate, decay, clipNorm, scalarLimit, headRate], 6);
-  floats.set(adam.correction1, 12);
-  floats.set(adam.correction2, 16);
+  const { at: field } = stepStruct;
+  words.set([5, 3, images], field.sequence);
+  words[field.learns] = flatGroups.reduce(
+    (bits, group, i) => bits | (learning(learns).has(group) ? 1 << i : 0),
+    0,
+  );
+  floats.set([limits.clipNorm, limits.scalarLimit], field.clipNorm);
+  flatGroups.forEach((group, i) => {
+    const { rate, decay, corrections } = adam[group];
+    floats.set([rate, decay, ...corrections], field.groups + 4 * i);
+  });
   return words;
 }
 
 const groupSizes = {
   /** In vec4s: more than one workgroup takes at once. */
   branches: size(701),
+  backboneVectors: size(5),
   scalars: size(3),
-  head: size(107),
-  bias: size(3),
+  headWeight: size(107),
+  headBias: size(3),
 };
 
-interface Groups {
-  readonly branches: number;
-  readonly scalars: number;
-  readonly head: number;
-  readonly bias: number;
-}
-
-function groupsOfStep({ branches, scalars, head, bias }: Groups, learns: Learns) {
-  const ends = Uint32Array.of(branches, branches + scalars, branches + scalars + head);
-  const total = branches + scalars + head + bias;
-  const groupOf = (i: number): number => [...ends, total].findIndex((end) => Math.floor(i / 4) < end);
-  const moves = (i: number): boolean => flagsOf(learns)[Math.min(groupOf(i), 2)] === true;
-  return { ends: Uint32Array.of(...ends, total), count: 4 * total, groupOf, moves };
+function groupsOfStep(sizes: Readonly<Record<FlatGroup, number>>, learns: Learns) {
+  const ends = new Uint32Array(endsStruct.bytes / 4);
+  let total = 0;
+  for (const group of flatGroups) ends[endsStruct.at[group]] = total += sizes[group];
+  const groupOf = (i: number): FlatGroup =>
+    flatGroups.find((group) => Math.floor(i / 4) < at(ends, endsStruct.at[group])) ?? 'headBias';
+  const moves = (i: number): boolean => learning(learns).has(groupOf(i));
+  return { ends, count: 4 * total, groupOf, moves };
 }
 
 export const normRow = entry({
@@ -110,13 +130,11 @@ export const adamwRow = entry({
       const g = at(gradient, i) * clip;
       const m = 0.9 * at(first, i) + 0.1 * g;
       const v = 0.999 * at(second, i) + 0.001 * g * g;
-      const isScalar = group === 1;
-      const rate = group === 0 ? adam.rate : isScalar ? adam.scalarRate : adam.headRate;
-      const change =
-        (rate * (m / at(adam.correction1, group))) / (Math.sqrt(v / at(adam.correction2, group)) + 1e-8);
-      const decayed = at(parameters, i) * (group === 0 || group === 2 ? 1 - rate * adam.decay : 1);
-      const moved = decayed - change;
-      expected.parameters[i] = isScalar ? Math.min(Math.max(moved, 0), adam.scalarLimit) : moved;
+      const { rate, decay, corrections } = adam[group];
+      const change = (rate * (m / corrections[0])) / (Math.sqrt(v / corrections[1]) + 1e-8);
+      const moved = at(parameters, i) * (1 - rate * decay) - change;
+      const isScalar = group === 'scalars';
+      expected.parameters[i] = isScalar ? Math.min(Math.max(moved, 0), limits.scalarLimit) : moved;
       expected.first[i] = m;
       expected.second[i] = v;
     }
@@ -152,7 +170,7 @@ export const decideRow = entry({
       of: 'records',
       see: (got: Float32Array) =>
         got.subarray((3 * recordStruct.bytes) / 4 + 2, (3 * recordStruct.bytes) / 4 + 6),
-      values: [0.75, 2, norm, Math.min(1, adam.clipNorm / (norm + 1e-6))],
+      values: [0.75, 2, norm, Math.min(1, limits.clipNorm / (norm + 1e-6))],
       tolerance: { abs: 1e-6, rel: 1e-6 },
     };
     const applied = of === 'next';

@@ -2,6 +2,7 @@
 // compute on them. Made from a plan, planned again when branches leave; encodes what is asked and knows
 // nothing of steps that wait.
 import {
+  paramNames,
   parametersOf,
   resolvedGates,
   type Adapter,
@@ -10,7 +11,7 @@ import {
   withParameters,
 } from '../../../dmlora/adapter.ts';
 import { assert, present } from '../../../shared/assert.ts';
-import type { VitModel } from '../../../vit/parameters.ts';
+import { weightOf, type VitModel } from '../../../vit/parameters.ts';
 import { isAugmented } from '../../augmentation.ts';
 import type { Batch, Pixels } from '../../engine.ts';
 import type { LookRows } from '../../look.ts';
@@ -104,6 +105,9 @@ export class DeviceModel {
     this.#written = adapter;
     const { stored, parameters, first, second } = state;
     const values = parametersOf(adapter);
+    for (const { parts } of stored.vectors)
+      for (const { name, learns } of parts)
+        if (!learns) values.set(paramNames.backbone(name), weightOf(this.source.weights, name));
     const { moments } = adapter;
     const write = (buffer: typeof first, valuesOf: Parameters<typeof pack>[2]): void =>
       this.memory.write(wholeOf(buffer), pack(stored, widths, valuesOf));
@@ -127,7 +131,7 @@ export class DeviceModel {
   async read(counts: StepCounts): Promise<Adapter> {
     const { widths, state } = this.plan.context;
     const { stored, parameters, first, second } = state;
-    const bytes = 16 * stored.ends[3];
+    const bytes = 16 * stored.length;
     const flat = await readRegions(
       this.memory,
       [parameters, first, second].map((buffer) => wholeOf(buffer, bytes)),

@@ -50,7 +50,7 @@ export async function lookAt(
   const { config, classes, storage, frozen: held, state } = plan.context;
   const widths = widthsOf(config, 1, classes);
   const frozen = planGradientsEverywhere(config, widths, storage, held);
-  const alone = { recomputedBlocks: 0, prefixCache: null, noise: quiet };
+  const alone = { recomputedBlocks: 0, prefixCache: null, noise: quiet, tunes: false };
   const context: StepContext = { ...plan.context, widths, frozen, ...alone };
   const trace = new Trace();
   const tensors = lookProgram(trace, context);

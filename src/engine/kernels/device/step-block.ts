@@ -13,8 +13,8 @@ import { packGates, type FlatLayout } from '../memory/flat-parameters.ts';
 import type { TrainingState } from '../memory/training-state.ts';
 import { dropThreshold, noNoise, pathFactors, type Noise } from '../../noise.ts';
 import { streamKey } from '../../../shared/random.ts';
-import { noiseStruct, stepStruct } from '../shaders/structs.ts';
-import { adamw, groupNames, type StepCounts } from '../../parameter-groups.ts';
+import { flatGroups, noiseStruct, stepStruct } from '../shaders/structs.ts';
+import { adamw, afterStep, decays, noSteps, rateOf, type StepCounts } from '../../parameter-groups.ts';
 
 export interface StepNumbers {
   /** Number of the step on the device, and its place in the ring of records. */
@@ -144,23 +144,18 @@ export class StepBlock {
 
   /** Bias corrections are powers in float64, rounded once. */
   #writeNumbers({ sequence, record, control, counts }: StepNumbers): void {
-    const { trains, learningRate, headRate, scalarRate, weightDecay, clipNorm, scalarLimit } = control;
+    const { trains, weightDecay, clipNorm, scalarLimit } = control;
     const { at } = stepStruct;
-    const flag = (on: boolean): number => (on ? 1 : 0);
+    const steps = afterStep(noSteps, trains);
     this.#words[at.sequence] = sequence;
     this.#words[at.record] = record;
-    this.#words[at.branches] = flag(trains.branches);
-    this.#words[at.scalars] = flag(trains.scalars);
-    this.#words[at.head] = flag(trains.head);
-    this.#floats[at.rate] = learningRate;
-    this.#floats[at.scalarRate] = scalarRate;
-    this.#floats[at.decay] = weightDecay;
+    this.#words[at.learns] = flatGroups.reduce((bits, group, i) => bits | (steps[group] << i), 0);
     this.#floats[at.clipNorm] = clipNorm;
     this.#floats[at.scalarLimit] = scalarLimit;
-    this.#floats[at.headRate] = headRate;
-    groupNames.slice(0, 4).forEach((group, i) => {
-      this.#floats[at.correction1 + i] = 1 - adamw.beta1 ** counts[group];
-      this.#floats[at.correction2 + i] = 1 - adamw.beta2 ** counts[group];
+    flatGroups.forEach((group, i) => {
+      const corrections = [1 - adamw.beta1 ** counts[group], 1 - adamw.beta2 ** counts[group]];
+      const own = [rateOf(group, control), decays(group) ? weightDecay : 0, ...corrections];
+      this.#floats.set(own, at.groups + 4 * i);
     });
   }
 }

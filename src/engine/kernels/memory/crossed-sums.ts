@@ -31,7 +31,7 @@ export function packSideGates(stored: FlatLayout, gates: Gates, into: Float32Arr
 }
 
 export interface CrossedTiles {
-  /** Those of the branches, then those of scalars and head, which are carried over. */
+  /** Those of the branches, then those of all else, which are carried over. */
   readonly table: Uint32Array<ArrayBuffer>;
   readonly ofBranches: number;
   readonly all: number;
@@ -57,7 +57,7 @@ export function crossedTiles(stored: FlatLayout, summed: FlatLayout): CrossedTil
     });
   });
   const ofBranches = words.length / 8;
-  const [begin, , , end] = stored.ends;
-  put(begin, summed.ends[0], end - begin, 1, carried);
+  const begin = stored.ends.branches;
+  put(begin, summed.ends.branches, stored.length - begin, 1, carried);
   return { table: Uint32Array.from(words), ofBranches, all: words.length / 8 };
 }

@@ -4,8 +4,9 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { parametersOf } from '../../../dmlora/adapter.ts';
 import { targetSets } from '../../../dmlora/targets.ts';
+import { tunedStart } from '../../../dmlora/tuned.ts';
 import { originalVit, type VitConfig } from '../../../vit/vit-config.ts';
-import { randomAdapter } from '../../checks/random-model.ts';
+import { randomAdapter, randomModel } from '../../checks/random-model.ts';
 import { flatLayout, pack, packGates, sameStructure, unpack } from './flat-parameters.ts';
 import { widthsOf } from './widths.ts';
 
@@ -18,11 +19,12 @@ const shapes = fc.record({
   rank: fc.integer({ min: 1, max: 3 }),
   branches: fc.integer({ min: 1, max: 3 }),
   targets: fc.constantFrom(...(Object.keys(targetSets) as (keyof typeof targetSets)[])),
+  tune: fc.constantFrom('none', 'norms', 'biases'),
 });
 
 test('pack, then unpack, gives every parameter back', () => {
   fc.assert(
-    fc.property(shapes, ({ heads, headDim, classes, rank, branches, targets, ...rest }) => {
+    fc.property(shapes, ({ heads, headDim, classes, rank, branches, targets, tune, ...rest }) => {
       const config: VitConfig = {
         imageSize: 8,
         patchSize: 8,
@@ -32,7 +34,8 @@ test('pack, then unpack, gives every parameter back', () => {
         ...originalVit,
         ...rest,
       };
-      const adapter = randomAdapter(config, classes, { rank, branches, targets });
+      const tuned = tunedStart(randomModel(config), tune);
+      const adapter = { ...randomAdapter(config, classes, { rank, branches, targets }), ...tuned };
       const widths = widthsOf(config, 2, classes);
       const layout = flatLayout(config, widths, adapter, classes);
       const parameters = parametersOf(adapter);

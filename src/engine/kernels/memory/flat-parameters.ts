@@ -1,7 +1,8 @@
 // The trainable parameters as one flat array, and the way from named host arrays to it and back. Parameters,
 // gradients and both moments have the same layout:
 //
-//   branches (site by site, see sites.ts) | scalars | head weight [classes, headInputs] | head bias [classes]
+//   branches (site by site, see sites.ts) | vectors of the backbone that learn (see backbone-vectors.ts)
+//     | scalars | head weight [classes, headInputs] | head bias [classes]
 //
 // each group aligned to 64 floats, every width padded to a multiple of 4 with zeros.
 import {
@@ -16,18 +17,19 @@ import { ndArray, type NdArray } from '../../../shared/array.ts';
 import { assert, present } from '../../../shared/assert.ts';
 import type { ParamName } from '../../../vit/parameters.ts';
 import { headInputs, type VitConfig } from '../../../vit/vit-config.ts';
-import type { GroupName } from '../../parameter-groups.ts';
+import { flatGroups, type FlatGroup } from '../shaders/structs.ts';
+import { vectorsOf, type BackboneVector } from './backbone-vectors.ts';
 import { aligned, isLinearName, sitesOf, type Site } from './sites.ts';
 import { padded, type Widths } from './widths.ts';
-
-const flatGroups = ['branches', 'scalars', 'headWeight', 'headBias'] as const satisfies readonly GroupName[];
-type FlatGroup = (typeof flatGroups)[number];
 
 export interface FlatLayout {
   readonly adapter: Adapter;
   readonly sites: readonly Site[];
-  /** Ends of the four groups, in vec4s; each begins where the one before ends. */
-  readonly ends: readonly [number, number, number, number];
+  readonly vectors: readonly BackboneVector[];
+  /** Ends of the groups, in vec4s; each begins where the one before ends. */
+  readonly ends: Readonly<Record<FlatGroup, number>>;
+  /** Of all groups, in vec4s. */
+  readonly length: number;
   /** Columns of all intermediates, with their padding: length of gates and scales. */
   readonly columns: number;
   readonly classes: number;
@@ -43,13 +45,19 @@ export function flatLayout(config: VitConfig, widths: Widths, adapter: Adapter, 
   const sites = sitesOf(config, widths, adapter);
   const last = sites.at(-1);
   const branches = last === undefined ? 0 : last.offset + aligned(last.length, 16);
-  const scalars = branches + aligned(padded(Math.max(1, adapter.modules.length)) / 4, 16);
+  const vectors = vectorsOf(config, widths, adapter);
+  const lastVector = vectors.at(-1);
+  const backboneVectors =
+    branches + (lastVector === undefined ? 0 : aligned(lastVector.offset + lastVector.length, 16));
+  const scalars = backboneVectors + aligned(padded(Math.max(1, adapter.modules.length)) / 4, 16);
   const headWeight = scalars + aligned((widths.classes * widths.head) / 4, 16);
   const headBias = headWeight + aligned(widths.classes / 4, 16);
   return {
     adapter,
     sites,
-    ends: [branches, scalars, headWeight, headBias],
+    vectors,
+    ends: { branches, backboneVectors, scalars, headWeight, headBias },
+    length: headBias,
     columns: last === undefined ? 0 : last.scales + aligned(last.width, 64),
     classes,
     dim: config.dim,
@@ -60,10 +68,17 @@ export function flatLayout(config: VitConfig, widths: Widths, adapter: Adapter, 
 
 /** Begin of a group, in vec4s. */
 export function groupBegin({ ends }: FlatLayout, name: FlatGroup): number {
-  return name === 'branches' ? 0 : (ends[flatGroups.indexOf(name) - 1] ?? 0);
+  const before = flatGroups[flatGroups.indexOf(name) - 1];
+  return before === undefined ? 0 : ends[before];
 }
 
-type Visit = (name: ParamName, shape: readonly number[], at: (index: number) => number) => void;
+/** `learns` is false for what only lies among the parameters. */
+type Visit = (
+  name: ParamName,
+  shape: readonly number[],
+  at: (index: number) => number,
+  learns?: boolean,
+) => void;
 
 /**
  * Every parameter with its shape and the place of each of its elements (row-major) in the flat array, in
@@ -93,6 +108,12 @@ function eachParameter(layout: FlatLayout, widths: Widths, visit: Visit): void {
         );
       });
     }
+  const backbone = 4 * groupBegin(layout, 'backboneVectors');
+  for (const { parts, offset } of layout.vectors)
+    parts.forEach(({ name, learns, places, width }, part) => {
+      const begin = backbone + 4 * offset + part * width;
+      visit(paramNames.backbone(name), [places.length], (i) => begin + (places[i] ?? 0), learns);
+    });
   const scalars = 4 * groupBegin(layout, 'scalars');
   // One that several modules share stands at the place of the first of them.
   for (const { name, first } of scalarPlaces(adapter)) visit(name, [], () => scalars + first);
@@ -107,13 +128,13 @@ function eachParameter(layout: FlatLayout, widths: Widths, visit: Visit): void {
   visit(paramNames.headBias, [classes], (i) => bias + i);
 }
 
-/** Named host arrays -> flat; a parameter without values stays 0. */
+/** Named host arrays -> flat; a parameter without values stays 0. Asks for those beside what learns too. */
 export function pack(
   layout: FlatLayout,
   widths: Widths,
   valuesOf: (name: ParamName) => Float32Array | undefined,
 ): Float32Array<ArrayBuffer> {
-  const flat = new Float32Array(4 * layout.ends[3]);
+  const flat = new Float32Array(4 * layout.length);
   eachParameter(layout, widths, (name, _shape, at) => {
     const values = valuesOf(name);
     if (values === undefined) return;
@@ -122,10 +143,11 @@ export function pack(
   return flat;
 }
 
-/** Flat -> named host arrays. */
+/** Flat -> named host arrays, of what learns. */
 export function unpack(layout: FlatLayout, widths: Widths, flat: Float32Array): Map<ParamName, NdArray> {
   const named = new Map<ParamName, NdArray>();
-  eachParameter(layout, widths, (name, shape, at) => {
+  eachParameter(layout, widths, (name, shape, at, learns = true) => {
+    if (!learns) return;
     const data = new Float32Array(shape.reduce((product, length) => product * length, 1));
     for (let i = 0; i < data.length; i++) data[i] = flat[at(i)] ?? 0;
     named.set(name, ndArray(shape, data));
@@ -166,9 +188,13 @@ export function columnScalars(layout: FlatLayout): Uint32Array<ArrayBuffer> {
   return places;
 }
 
-/** Same modules with the same scalars, factors, pairing and live branches: nothing has to be planned again. */
+/**
+ * Same modules with the same scalars, factors, pairing and live branches, and the same of the backbone: nothing has to
+ * be planned again.
+ */
 export function sameStructure(a: Adapter, b: Adapter): boolean {
-  const words = ({ modules }: Adapter): string =>
+  const words = ({ modules, backbone }: Adapter): string =>
+    [...(backbone?.keys() ?? [])].join() +
     modules
       .map((module) => {
         const each = module.branches.map(({ index, A }) => `${index}:${A.shape[0] ?? 0}`);

@@ -14,6 +14,7 @@ import {
   type Region,
 } from '../device/device-memory.ts';
 import { stored, valueBytes, type Storage } from '../shaders/storage.ts';
+import { vectorKeys } from './backbone-vectors.ts';
 import { aligned, siteKinds, siteLinears, type SiteKind } from './sites.ts';
 import { headPlaces, plainPlaces, type Places, type Widths } from './widths.ts';
 
@@ -117,14 +118,17 @@ function shelve<Name extends string>(label: string, tensors: Readonly<Record<Nam
 }
 
 /**
- * Where everything of a frozen backbone will lie. `gradients` tells of which linears' inputs the backward
- * pass needs the gradient: only those have the second layout.
+ * Where everything of a frozen backbone will lie.
+ *
+ * @param gradients of which linears' inputs the backward pass needs the gradient: only those have the second layout.
+ * @param biased whether the patch bias is part of the table of positions: not where it learns.
  */
 export function planFrozen(
   config: VitConfig,
   widths: Widths,
   storage: Storage,
   gradients: (block: number, kind: SiteKind) => boolean,
+  biased: boolean,
 ): FrozenWeights {
   const dim = plainPlaces(config.dim);
   const vector =
@@ -152,7 +156,7 @@ export function planFrozen(
     positions: {
       count: widths.tokens * widths.dim,
       storage: 'f32',
-      values: (data) => positionTable(config, widths, data),
+      values: (data) => positionTable(config, widths, data, biased),
     },
     ...(config.preNorm ? { pre_norm: norm('pre_norm') } : {}),
     ...(config.finalNorm === 'none' ? {} : { norm: norm('norm') }),
@@ -222,6 +226,36 @@ function matrix(
     storage,
     linears: parts,
     values: (data) => joined(parts.map((name) => placed(data(`${name}.weight`), outside, inside, transpose))),
+  };
+}
+
+/**
+ * The same backbone with the vectors that learn where they do so. What was planned for them keeps its place, which
+ * nothing reads: a thousandth of the matrices beside it.
+ */
+export function withVectors(
+  frozen: FrozenWeights,
+  vectors: ReadonlyMap<string, { readonly parameters: Region }>,
+): FrozenWeights {
+  if (vectors.size === 0) return frozen;
+  const at = (key: string, otherwise: Region): Region => vectors.get(key)?.parameters ?? otherwise;
+  const blocks = frozen.blocks.map(({ norm1, norm2, linears, ...rest }, block): FrozenBlock => {
+    const linear = (kind: SiteKind): FrozenLinear => ({
+      ...linears[kind],
+      bias: at(vectorKeys.bias(block, kind), linears[kind].bias),
+    });
+    return {
+      ...rest,
+      norm1: at(vectorKeys.blockNorm(block, 1), norm1),
+      norm2: at(vectorKeys.blockNorm(block, 2), norm2),
+      linears: { qkv: linear('qkv'), proj: linear('proj'), fc1: linear('fc1'), fc2: linear('fc2') },
+    };
+  });
+  return {
+    ...frozen,
+    blocks,
+    preNorm: frozen.preNorm && at(vectorKeys.preNorm, frozen.preNorm),
+    norm: frozen.norm && at(vectorKeys.norm, frozen.norm),
   };
 }
 
@@ -301,9 +335,10 @@ function positionTable(
   config: VitConfig,
   widths: Widths,
   data: (name: string) => Float32Array,
+  biased: boolean,
 ): Float32Array {
   const prefix = config.prefixTokens === 0 ? new Float32Array() : data('prefix_tokens');
-  const [positions, bias] = [data('pos_embed'), data('patch_embed.bias')];
+  const [positions, bias] = [data('pos_embed'), biased ? data('patch_embed.bias') : []];
   const table = new Float32Array(tokenCount(config) * widths.dim);
   for (let token = 0; token < tokenCount(config); token++)
     for (let c = 0; c < config.dim; c++)

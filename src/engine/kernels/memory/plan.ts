@@ -18,13 +18,14 @@ import { planReports } from '../device/reports.ts';
 import { planUploads } from '../device/upload-ring.ts';
 import { quiet } from '../../noise.ts';
 import type { Storage } from '../shaders/storage.ts';
-import { lowestSite, needsGradient, type StepContext } from '../step/context.ts';
+import { lowestBlock, mostOf, needsGradient, type StepContext } from '../step/context.ts';
 import { forwardPass, trainingStep, type Forward } from '../step/step.ts';
 import { Trace, type Tensor } from '../step/trace.ts';
 import type { Tuning } from '../tuning/tuning.ts';
 import { place, type Placement } from './arena.ts';
 import { flatLayout } from './flat-parameters.ts';
-import { planFrozen } from './frozen-weights.ts';
+import { planFrozen, withVectors } from './frozen-weights.ts';
+import type { SiteKind } from './sites.ts';
 import { planState, type TrainingState, type Wanted } from './training-state.ts';
 import { widthsOf, type Widths } from './widths.ts';
 
@@ -86,7 +87,7 @@ export interface Plan {
 /** Whether there is a frozen prefix whose outputs can be kept: no step leaves anything out of it. */
 export function hasPrefix({ config, adapter, images, classes, noise }: Task): boolean {
   if (noise.path) return false;
-  const { block } = lowestSite(flatLayout(config, widthsOf(config, 1, classes), adapter, classes));
+  const block = lowestBlock(mostOf(flatLayout(config, widthsOf(config, 1, classes), adapter, classes)));
   return images > 0 && block > 0 && block < config.depth;
 }
 
@@ -110,12 +111,15 @@ export function planRun(task: Task, choice: Choice): Plan {
   const prefixCache = cachePrefix
     ? plannedBuffer('prefix cache', 4 * images * widths.tokens * widths.dim)
     : null;
+  const state = planState(layouts, widths, Math.ceil(batch / microBatch), task);
+  const learning = mostOf(layouts.layout);
+  const gradients = (block: number, kind: SiteKind): boolean => needsGradient(learning, block, kind);
   const context: StepContext = {
     config,
     widths,
     classes,
-    frozen: planFrozen(config, widths, storage, (block, kind) => needsGradient(layouts.layout, block, kind)),
-    state: planState(layouts, widths, Math.ceil(batch / microBatch), task),
+    frozen: withVectors(planFrozen(config, widths, storage, gradients, state.table === null), state.vectors),
+    state,
     normalisation,
     pixels,
     tuning,
@@ -124,6 +128,7 @@ export function planRun(task: Task, choice: Choice): Plan {
     recomputedBlocks,
     prefixCache: prefixCache === null ? null : wholeOf(prefixCache),
     noise: task.noise,
+    tunes: learning.tunes,
   };
   const made = planPrograms(context);
   // The form in which a run's pixels come; others are for checks.
@@ -137,7 +142,8 @@ export function planAgain(plan: Plan, adapter: Adapter): Plan {
   const { widths, state: former } = plan.context;
   const task = { ...plan.task, adapter };
   const layouts = layoutsOf(task.config, widths, adapter, task.classes);
-  const context = { ...plan.context, state: planState(layouts, widths, former.parts, task) };
+  const state = planState(layouts, widths, former.parts, task);
+  const context = { ...plan.context, state, frozen: withVectors(plan.context.frozen, state.vectors) };
   return { ...plan, task, context, ...planPrograms(context) };
 }
 
@@ -148,8 +154,8 @@ function planPrograms(context: StepContext): Pick<Plan, 'programs' | 'slots'> {
   };
   const traced = {
     training: trace((trace) => trainingStep(trace, context, 'all')),
-    scalars: trace((trace) => trainingStep(trace, context, 'scalars')),
-    evaluation: trace((trace) => forwardPass(trace, { ...context, noise: quiet })),
+    scalars: trace((trace) => trainingStep(trace, { ...context, tunes: false }, 'scalars')),
+    evaluation: trace((trace) => forwardPass(trace, { ...context, noise: quiet, tunes: false })),
   };
   // Each program uses the slots of the ones before, and adds to them only what it must.
   const training = place(traced.training.trace);
@@ -197,7 +203,7 @@ export function buffersOf({ context, slots, uploads, reports, prefixCache }: Pla
 
 /** What reading the adapter back takes for a moment: parameters and both moments. */
 export function readBackBuffer({ context }: Plan): PlannedBuffer {
-  return plannedBuffer('read back', 3 * 16 * context.state.stored.ends[3], 'read-back');
+  return plannedBuffer('read back', 3 * 16 * context.state.stored.length, 'read-back');
 }
 
 /** Bytes by part. */

@@ -2,7 +2,6 @@
 // the tables that tell kernels where branches lie, and what the device remembers about the run. Planned here,
 // anew when the number of live branches changes; nothing is allocated.
 import { scalarPlaces } from '../../../dmlora/adapter.ts';
-import { present } from '../../../shared/assert.ts';
 import {
   plannedBuffer,
   wholeOf,
@@ -11,11 +10,14 @@ import {
   type Use,
 } from '../device/device-memory.ts';
 import { crossedTiles, gateCount } from './crossed-sums.ts';
+import { vectorKeys, type BackboneVector } from './backbone-vectors.ts';
 import { columnScalars, groupBegin, type FlatLayout } from './flat-parameters.ts';
 import { aligned, siteKinds, type Site } from './sites.ts';
 import type { Widths } from './widths.ts';
 import { normGroups, recordRing } from '../shaders/adamw.ts';
 import {
+  endsStruct,
+  flatGroups,
   noiseStruct,
   partStruct,
   recordStruct,
@@ -108,7 +110,7 @@ export interface TrainingState {
     readonly scalarPlaces: Region;
     /** First place and modules of each scalar; null where none has more than one. */
     readonly sharedScalars: Region | null;
-    /** All gradients, and those of what learns in stage 2. */
+    /** All gradients, and those of what learns in stage 2; both say how far partial sums lie apart. */
     readonly span: Region;
     readonly scalarSpan: Region;
     readonly ends: Region;
@@ -117,9 +119,18 @@ export interface TrainingState {
   };
   readonly part: PartRegions;
   readonly sites: ReadonlyMap<Site, SiteRegions>;
+  /** By their keys. */
+  readonly vectors: ReadonlyMap<string, VectorRegions>;
+  /** The table of positions with the patch bias in it, [tokens, dim]; null where that does not learn. */
+  readonly table: PlannedBuffer | null;
   readonly buffers: readonly PlannedBuffer[];
   /** What must be written before the first step. */
   readonly tables: readonly (readonly [PlannedBuffer, Uint32Array<ArrayBuffer>])[];
+}
+
+/** Where a vector of the backbone lies, and its gradient to the end of the buffer, as that of a site. */
+interface VectorRegions extends Pick<SiteRegions, 'parameters' | 'gradient'> {
+  readonly vector: BackboneVector;
 }
 
 /** What batches may bring beside pixels, labels and crops. */
@@ -159,7 +170,7 @@ export function planState(
     return buffer;
   };
   const images = parts * widths.images;
-  const [bytes, storedBytes] = [16 * layout.ends[3], 16 * stored.ends[3]];
+  const [bytes, storedBytes] = [16 * layout.length, 16 * stored.length];
   const chunks = Math.min(16, Math.ceil(widths.rows / chunkRows));
   const parameters = make('parameters', storedBytes);
   const partials = make('gradient', bytes * chunks);
@@ -210,6 +221,19 @@ export function planState(
       },
     ];
   });
+  const vectors = layout.vectors.map((vector): readonly [string, VectorRegions] => {
+    const { key, offset, length } = vector;
+    const begin = (of: FlatLayout): number => 16 * (groupBegin(of, 'backboneVectors') + offset);
+    const at = begin(layout);
+    return [
+      key,
+      {
+        vector,
+        parameters: { buffer: parameters, offset: begin(stored), bytes: 16 * length },
+        gradient: { buffer: partials, offset: at, bytes: partials.bytes - at },
+      },
+    ];
+  });
   return {
     layout,
     stored,
@@ -246,7 +270,7 @@ export function planState(
       sharedScalars,
       span: { buffer: sizes, offset: 0, bytes: 16 },
       scalarSpan: { buffer: sizes, offset: unit, bytes: 16 },
-      ends: { buffer: sizes, offset: 2 * unit, bytes: 16 },
+      ends: { buffer: sizes, offset: 2 * unit, bytes: endsStruct.bytes },
       sums: wholeOf(make('sums', 4 * normGroups)),
       outcome: { buffer: make('outcome', 8 * images), offset: 0, bytes: 8 * images },
     },
@@ -258,6 +282,10 @@ export function planState(
       })),
     },
     sites: new Map(sites),
+    vectors: new Map(vectors),
+    table: layout.vectors.some(({ key }) => key === vectorKeys.patchBias)
+      ? make('positions', 4 * widths.tokens * widths.dim)
+      : null,
     buffers,
     tables,
   };
@@ -277,19 +305,19 @@ function planCrossed(
   },
 ): CrossedState {
   const { table: words, ofBranches, all } = crossedTiles(stored, layout);
-  const sums = make('sums of crossed branches', 16 * layout.ends[0]);
+  const sums = make('sums of crossed branches', 16 * layout.ends.branches);
   return { sums, tiles: wholeOf(table('tiles of crossed branches', words)), ofBranches, all, gates };
 }
 
 /** Two `Site` structs for each site, each at a multiple of 256 bytes; see structs.ts. */
-function siteUniforms({ sites, ends }: FlatLayout): Uint32Array<ArrayBuffer> {
+function siteUniforms({ sites, length }: FlatLayout): Uint32Array<ArrayBuffer> {
   const words = new Uint32Array(Math.max(1, sites.length) * 128);
   const { at } = siteStruct;
   sites.forEach(({ parts, width, scales, block, kind }, i) => {
     const [inParts, whole] = [128 * i, 128 * i + 64];
     for (const begin of [inParts, whole]) {
       words[begin + at.width] = width / 4;
-      words[begin + at.stride] = ends[3];
+      words[begin + at.stride] = length;
       words[begin + at.scales] = scales / 4;
       words[begin + at.place] = siteKinds.length * block + siteKinds.indexOf(kind);
     }
@@ -307,19 +335,19 @@ function siteUniforms({ sites, ends }: FlatLayout): Uint32Array<ArrayBuffer> {
  * Two `Span`s for reduce-gradients.ts and the ends of the groups for adamw.ts, each at a multiple of 256
  * bytes.
  */
-function sizeTable({ ends }: FlatLayout, stored: FlatLayout): Uint32Array<ArrayBuffer> {
+function sizeTable({ ends, length }: FlatLayout, stored: FlatLayout): Uint32Array<ArrayBuffer> {
   const words = new Uint32Array(192);
   const { at } = spanStruct;
   for (const [place, begin] of [
     [0, 0],
-    [64, ends[0]],
+    [64, ends.backboneVectors],
   ] as const) {
     words[place + at.begin] = begin;
-    words[place + at.end] = ends[3];
-    words[place + at.chunked] = ends[0];
-    words[place + at.stride] = ends[3];
+    words[place + at.end] = length;
+    words[place + at.chunked] = ends.backboneVectors;
+    words[place + at.stride] = length;
   }
-  words.set(stored.ends, 128);
+  for (const group of flatGroups) words[128 + endsStruct.at[group]] = stored.ends[group];
   return words;
 }
 
@@ -363,8 +391,7 @@ export function groupRegion(
   name: 'scalars' | 'headWeight' | 'headBias',
 ): Region {
   const layout = layoutIn(state, buffer);
-  const begin = groupBegin(layout, name);
-  const end = present(layout.ends[{ scalars: 1, headWeight: 2, headBias: 3 }[name]], name);
+  const [begin, end] = [groupBegin(layout, name), layout.ends[name]];
   return { buffer, offset: 16 * begin, bytes: 16 * (end - begin) };
 }
 
@@ -374,6 +401,6 @@ export function headRegion(
   buffer: PlannedBuffer,
 ): { readonly region: Region; readonly biasAt: number } {
   const layout = layoutIn(state, buffer);
-  const [begin, biasAt, end] = [layout.ends[1], layout.ends[2], layout.ends[3]];
+  const { scalars: begin, headWeight: biasAt, headBias: end } = layout.ends;
   return { region: { buffer, offset: 16 * begin, bytes: 16 * (end - begin) }, biasAt: biasAt - begin };
 }

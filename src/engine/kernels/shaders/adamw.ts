@@ -9,11 +9,10 @@
 //           p <- p (1 - rate decay) - rate (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps);
 //           scalars are clamped to [0, limit]. Writes nothing unless the step applies.
 //
-// The groups lie one after another: branches, scalars, head weight, head bias; `ends` holds their ends in
-// vec4s. The padding between and within them has gradient 0 and value 0 and keeps both.
+// The groups lie one after another as in structs.ts; `ends` holds their ends in vec4s. The padding between and within them has gradient 0 and value 0 and keeps both.
 import { adamw } from '../../parameter-groups.ts';
 import { float, kernel, read, treeSum, uniform, write, type Kernel } from './kernel.ts';
-import { recordStruct, statusStruct, stepStruct } from './structs.ts';
+import { endsStruct, flatGroups, recordStruct, statusStruct, stepStruct } from './structs.ts';
 
 export const adamThreads = 64;
 /** Workgroups of `norm`: their partial sums are added by one workgroup of as many threads. */
@@ -22,23 +21,27 @@ export const recordRing = 16;
 
 /** Which group a vec4 lies in, and whether that group learns in this step. */
 const groups = /* wgsl */ `
-fn groupOf(i: u32) -> u32 { return select(0u, 1u, i >= ends.x) + select(0u, 1u, i >= ends.y) + select(0u, 1u, i >= ends.z); }
-fn learns(group: u32) -> bool {
-  return select(select(step.head, step.scalars, group == 1u), step.branches, group == 0u) == 1u;
-}`;
+fn groupOf(i: u32) -> u32 {
+  return ${flatGroups
+    .slice(0, -1)
+    .map((group) => `select(0u, 1u, i >= ends.${group})`)
+    .join(' + ')};
+}
+fn learns(group: u32) -> bool { return ((step.learns >> group) & 1u) == 1u; }`;
 
 export function normKernel(): Kernel {
   return kernel(
     'gradient-norm',
-    [uniform('step', 'Step'), uniform('ends', 'vec4u'), read('gradient'), write('sums', 'array<f32>')],
+    [uniform('step', 'Step'), uniform('ends', 'Ends'), read('gradient'), write('sums', 'array<f32>')],
     /* wgsl */ `
 ${stepStruct.wgsl}
+${endsStruct.wgsl}
 ${groups}
 var<workgroup> partial: array<f32, ${adamThreads}>;
 @compute @workgroup_size(${adamThreads})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: vec3u) {
-  let share = (ends.w + ${normGroups - 1}u) / ${normGroups}u;
-  let end = min((group.x + 1u) * share, ends.w);
+  let share = (ends.headBias + ${normGroups - 1}u) / ${normGroups}u;
+  let end = min((group.x + 1u) * share, ends.headBias);
   var sum = 0.0;
   for (var i = group.x * share + id.x; i < end; i += ${adamThreads}u) {
     if (learns(groupOf(i))) { sum += dot(gradient[i], gradient[i]); }
@@ -91,7 +94,7 @@ export function adamwKernel(): Kernel {
     'adamw',
     [
       uniform('step', 'Step'),
-      uniform('ends', 'vec4u'),
+      uniform('ends', 'Ends'),
       read('status', 'Status'),
       read('gradient'),
       write('parameters'),
@@ -101,11 +104,12 @@ export function adamwKernel(): Kernel {
     /* wgsl */ `
 ${stepStruct.wgsl}
 ${statusStruct.wgsl}
+${endsStruct.wgsl}
 ${groups}
 @compute @workgroup_size(${adamThreads})
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let i = id.x;
-  if (i >= ends.w || status.apply == 0u) { return; }
+  if (i >= ends.headBias || status.apply == 0u) { return; }
   let group = groupOf(i);
   if (!learns(group)) { return; }
   let g = gradient[i] * status.clip;
@@ -113,11 +117,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   let v = ${float(beta2)} * second[i] + ${float(1 - beta2)} * g * g;
   first[i] = m;
   second[i] = v;
-  let isScalar = group == 1u;
-  let rate = select(select(step.headRate, step.scalarRate, isScalar), step.rate, group == 0u);
-  let decay = select(1.0, 1.0 - rate * step.decay, group == 0u || group == 2u);
-  let change = rate * (m / step.correction1[group]) / (sqrt(v / step.correction2[group]) + ${float(eps)});
-  let moved = parameters[i] * decay - change;
+  let own = step.groups[group]; // rate, decay, corrections
+  let change = own.x * (m / own.z) / (sqrt(v / own.w) + ${float(eps)});
+  let moved = parameters[i] * (1.0 - own.x * own.y) - change;
+  let isScalar = group == ${flatGroups.indexOf('scalars')}u;
   parameters[i] = select(moved, clamp(moved, vec4f(), vec4f(step.scalarLimit)), isScalar);
 }`,
   );

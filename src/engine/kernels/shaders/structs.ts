@@ -1,5 +1,6 @@
 // Structs that kernels share with the host, written once: WGSL text, size and the place of each field come
 // from one list, so that whoever fills a buffer names the field as the shader does.
+import type { GroupName } from '../../parameter-groups.ts';
 
 /** Words of four bytes, and the alignment in words, of the types that occur (WGSL, "Alignment and Size"). */
 const sizes = {
@@ -8,6 +9,7 @@ const sizes = {
   vec2f: { words: 2, align: 2 },
   vec4u: { words: 4, align: 4 },
   vec4f: { words: 4, align: 4 },
+  'array<vec4f, 5>': { words: 20, align: 4 },
 } as const;
 
 export interface Struct<Field extends string> {
@@ -55,26 +57,37 @@ export const siteStruct = struct('Site', {
   up: 'vec4u',
 });
 
+/** The groups of parameters in the order in which they lie in the flat buffers. */
+export const flatGroups = [
+  'branches',
+  'backboneVectors',
+  'scalars',
+  'headWeight',
+  'headBias',
+] as const satisfies readonly GroupName[];
+export type FlatGroup = (typeof flatGroups)[number];
+
+/** Where each of them ends, in vec4s. */
+export const endsStruct = struct('Ends', {
+  branches: 'u32',
+  backboneVectors: 'u32',
+  scalars: 'u32',
+  headWeight: 'u32',
+  headBias: 'u32',
+});
+
 /**
- * One step. correction1 and correction2 are 1 - beta^t of the four groups (branches, scalars, head weight,
- * head bias); decay is the weight decay of branches and the head's weight; branches, scalars and head say
- * which groups learn.
+ * One step. `learns` has a bit for each group that learns, the lowest for the first; `groups` has of each its
+ * learning rate, its weight decay, and 1 - beta^t of both moments.
  */
 export const stepStruct = struct('Step', {
   sequence: 'u32',
   record: 'u32',
   images: 'u32',
-  branches: 'u32',
-  scalars: 'u32',
-  head: 'u32',
-  rate: 'f32',
-  scalarRate: 'f32',
-  decay: 'f32',
+  learns: 'u32',
   clipNorm: 'f32',
   scalarLimit: 'f32',
-  headRate: 'f32',
-  correction1: 'vec4f',
-  correction2: 'vec4f',
+  groups: 'array<vec4f, 5>',
 });
 
 /**

@@ -4,6 +4,7 @@
 // it recomputes.
 import { present } from '../../../shared/assert.ts';
 import type { Region } from '../device/device-memory.ts';
+import { vectorKeys } from '../memory/backbone-vectors.ts';
 import type { Site, SiteKind } from '../memory/sites.ts';
 import {
   attentionGrid,
@@ -33,7 +34,9 @@ import { scaledRowsGrid, scaledRowsKernel, type ScaledRows } from '../shaders/sc
 import type { Storage } from '../shaders/storage.ts';
 import {
   attentionShape,
+  embeddingLearns,
   isLast,
+  learningOf,
   needsGradient,
   normProductShape,
   normShape,
@@ -46,6 +49,7 @@ import {
   type SavedBlock,
 } from './context.ts';
 import type { Operand, Trace, Tensor } from './trace.ts';
+import { vectorGradient } from './vectors.ts';
 
 /** A block whose output nobody needs yet: what the backward pass uses, and the MLP's activations. */
 interface Inside {
@@ -282,8 +286,8 @@ function dropoutOf({ state }: StepContext, site: Region): Readonly<Record<string
 }
 
 // One block backward: the gradient of its output and what it kept -> the gradient of its input, and on the
-// way those of its branches. Ten dispatches where q, k or v are adapted. Nothing is computed for frozen
-// weights, and nothing below the lowest adapted site: its own input needs no gradient.
+// way those of its branches, and of its biases and LayerNorms where they learn. Ten dispatches where q, k or v are
+// adapted. Nothing is computed for frozen weights, and nothing below what learns: its own input needs no gradient.
 
 /** What a backward pass is for. */
 export type Purpose =
@@ -314,7 +318,14 @@ export function blockBackward(
   const { qkv: qkvWeights, proj, fc1, fc2 } = frozen.linears;
   const tensor = (name: string, floats: number): Tensor => trace.tensor(`blocks.${block}.d${name}`, floats);
   const needed = (kind: SiteKind): boolean =>
-    purpose.kind === 'watch' || needsGradient(context.state.layout, block, kind);
+    purpose.kind === 'watch' || needsGradient(learningOf(context), block, kind);
+  const ofBias = (kind: SiteKind, dy: Tensor, lines: number): void =>
+    vectorGradient(trace, context, vectorKeys.bias(block, kind), { dy, rows: lines });
+  const ofNorm = (which: 1 | 2, dy: Tensor, x: Tensor, statistics: Tensor, lines: number): void =>
+    vectorGradient(trace, context, vectorKeys.blockNorm(block, which), {
+      ...{ dy, rows: lines },
+      norm: { x, statistics },
+    });
   const backward = { direction: 'backward' } as const;
   const branches = (kind: SiteKind, dy: Tensor, x: BranchInput): LowGradient =>
     branchGradients(trace, context, block, kind, saved.low[kind], dy, x, purpose);
@@ -357,6 +368,7 @@ export function blockBackward(
   };
 
   const dfc2 = unscaled(dout, 'ls2');
+  ofBias('fc2', dfc2, rows);
   const fc2Low = branches('fc2', dfc2, { input: 'f', x: saved.hidden });
   if (!needed('fc2')) return null;
   // In float32 the gradient lies from here on where the pre-activation lay.
@@ -375,6 +387,7 @@ export function blockBackward(
       ...(inPlace ? {} : { z: saved.hidden }),
     },
   );
+  ofBias('fc1', dhidden, rows);
   const norm2 = { statistics: saved.statistics2, norm: frozen.norm2 };
   const fc1Low = branches('fc1', dhidden, { input: 'normalise', x: saved.mid, ...norm2 });
   if (!needed('fc1')) return null;
@@ -385,8 +398,10 @@ export function blockBackward(
     ...joined('fc1', rows, fc1Low),
     out: dnorm2,
   });
+  ofNorm(2, dnorm2, saved.mid, saved.statistics2, rows);
   const dmid = normGradient('mid', rows, { x: saved.mid, ...norm2, dy: dnorm2, residual: dout });
   const dproj = unscaled(dmid, 'ls1');
+  ofBias('proj', dproj, rows);
   const projLow = branches('proj', dproj, { input: 'as-is', x: saved.attended });
   if (!needed('proj')) return null;
   const dattended = tensor('attended', rows * inside);
@@ -407,6 +422,7 @@ export function blockBackward(
     operands: { qkv: saved.qkv, out: saved.attended, dout: dattended, lse: saved.lse, dqkv },
     rowSums: () => tensor('row sums', rows * heads),
   });
+  ofBias('qkv', dqkv, all);
   const norm1 = { statistics: saved.statistics1, norm: frozen.norm1 };
   const qkvLow = branches('qkv', dqkv, { input: 'normalise', x: saved.input, ...norm1 });
   if (!needed('qkv')) return null;
@@ -417,6 +433,8 @@ export function blockBackward(
     ...joined('qkv', all, qkvLow),
     out: dnorm1,
   });
+  ofNorm(1, dnorm1, saved.input, saved.statistics1, all);
+  if (block === 0 && !embeddingLearns(context)) return null;
   return normGradient('input', all, { x: saved.input, ...norm1, dy: dnorm1, residual: dmid });
 }
 

@@ -6,6 +6,7 @@ import type { Normalisation, Pixels } from '../../engine.ts';
 import type { NoiseKinds } from '../../noise.ts';
 import type { Region } from '../device/device-memory.ts';
 import type { FrozenWeights } from '../memory/frozen-weights.ts';
+import { vectorKeys } from '../memory/backbone-vectors.ts';
 import type { FlatLayout } from '../memory/flat-parameters.ts';
 import { siteKinds, type Site, type SiteKind } from '../memory/sites.ts';
 import type { Widths } from '../memory/widths.ts';
@@ -44,26 +45,45 @@ export interface StepContext {
   readonly prefixCache: Region | null;
   /** What the steps of this program leave out at random. */
   readonly noise: NoiseKinds;
+  /** Whether the vectors of the backbone that can learn do so in the steps of this program. */
+  readonly tunes: boolean;
 }
 
-/**
- * Where the backward pass ends: the first adapted site. `block` is the number of blocks if nothing is
- * adapted.
- */
-export function lowestSite({ sites, depth }: FlatLayout): {
-  readonly block: number;
-  readonly kind: SiteKind;
-} {
-  return sites[0] ?? { block: depth, kind: 'qkv' };
+/** What a step of some kind learns below the head: what there is of adapted sites, and of vectors. */
+export interface Learning {
+  readonly layout: FlatLayout;
+  readonly tunes: boolean;
+}
+
+/** What a step of stage 1 learns, the most. */
+export function mostOf(layout: FlatLayout): Learning {
+  return { layout, tunes: layout.vectors.length > 0 };
+}
+
+/** What the steps of a program learn. */
+export function learningOf({ state, tunes }: StepContext): Learning {
+  return { layout: state.layout, tunes };
+}
+
+/** The block where the backward pass ends; the number of blocks if nothing learns below the head. */
+export function lowestBlock({ layout: { sites, depth }, tunes }: Learning): number {
+  return tunes ? 0 : (sites[0]?.block ?? depth);
 }
 
 /** Whether the input of these linears needs a gradient: something before them learns. */
-export function needsGradient(layout: FlatLayout, block: number, kind: SiteKind): boolean {
-  const lowest = lowestSite(layout);
+export function needsGradient({ layout, tunes }: Learning, block: number, kind: SiteKind): boolean {
+  if (tunes) return true;
+  const lowest = layout.sites[0];
   return (
-    block > lowest.block ||
-    (block === lowest.block && siteKinds.indexOf(kind) > siteKinds.indexOf(lowest.kind))
+    lowest !== undefined &&
+    (block > lowest.block ||
+      (block === lowest.block && siteKinds.indexOf(kind) > siteKinds.indexOf(lowest.kind)))
   );
+}
+
+/** Whether the input of the first block needs one: what makes it learns. */
+export function embeddingLearns({ state, tunes }: StepContext): boolean {
+  return tunes && [vectorKeys.patchBias, vectorKeys.preNorm].some((key) => state.vectors.has(key));
 }
 
 /** How many blocks can be recomputed: those that learn, but the last, whose activations are used at once. */
@@ -74,13 +94,15 @@ export function recomputableBlocks({
   readonly config: VitConfig;
   readonly adapter: Adapter;
 }): number {
+  if (adapter.backbone !== undefined) return Math.max(0, config.depth - 1);
   const blocks = adapter.modules.map(({ name }) => Number(name.split('.')[1]));
   return Math.max(0, config.depth - 1 - Math.min(config.depth, ...blocks));
 }
 
 /** Whether the backward pass computes this block's forward pass again. */
-export function isRecomputed({ state, config, recomputedBlocks }: StepContext, block: number): boolean {
-  const { block: first } = lowestSite(state.layout);
+export function isRecomputed(context: StepContext, block: number): boolean {
+  const { config, recomputedBlocks } = context;
+  const first = lowestBlock(learningOf(context));
   return block >= first && block < first + recomputedBlocks && !isLast(config, block);
 }
 

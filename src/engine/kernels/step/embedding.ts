@@ -1,19 +1,39 @@
-// From pixels to the input of the first block that learns: factors of the branches, patches, and the frozen
-// prefix. The blocks below the first adapted one make the same of an image in every step, so a step may take
+// From pixels to the input of the first block that learns: what a step prepares, patches, and the frozen prefix; and
+// backward what learns of the embedding. The blocks below the first adapted one make the same of an image in every step, so a step may take
 // their output from a cache.
 import { branchScalesKernel, branchScalesThreads } from '../shaders/branch-scales.ts';
 import { wholeOf } from '../device/device-memory.ts';
 import { crossedSumKernel } from '../shaders/crossed-sums.ts';
 import { prefixCacheGrid, prefixCacheKernel } from '../shaders/prefix-cache.ts';
-import { layerNormGrid, layerNormKernel } from '../shaders/layer-norm.ts';
+import { layerNormGradientKernel, layerNormGrid, layerNormKernel } from '../shaders/layer-norm.ts';
 import { patchRowsGrid, patchRowsKernel, type PixelForm } from '../shaders/patch-rows.ts';
+import { biasedTableGrid, biasedTableKernel } from '../shaders/vector-gradients.ts';
+import { vectorKeys } from '../memory/backbone-vectors.ts';
 import { groupRegion } from '../memory/training-state.ts';
+import { present } from '../../../shared/assert.ts';
 import { normShape, product, type StepContext } from './context.ts';
 import type { Operand, Phase, Trace, Tensor } from './trace.ts';
+import { vectorGradient } from './vectors.ts';
 
-/** The factors s g of all branches, and the sums of crossed ones, once a step. */
-export function scaleBranches(trace: Trace, { state }: StepContext): void {
+/**
+ * Once a step: the factors s g of all branches, the sums of crossed ones, and the table of positions where the patch
+ * bias in it learns.
+ */
+export function prepareStep(trace: Trace, context: StepContext): void {
   trace.phase = 'scales';
+  scaleBranches(trace, context);
+  const { state, widths, frozen, config } = context;
+  const bias = state.vectors.get(vectorKeys.patchBias);
+  if (bias === undefined || state.table === null) return;
+  const table = { tokens: widths.tokens, first: config.prefixTokens, width: widths.dim };
+  trace.dispatch(biasedTableKernel(table), biasedTableGrid(table), {
+    x: frozen.positions,
+    bias: bias.parameters,
+    y: wholeOf(state.table),
+  });
+}
+
+function scaleBranches(trace: Trace, { state }: StepContext): void {
   if (state.layout.columns === 0) return;
   const { columns, gates, scales } = state.regions;
   trace.dispatch(branchScalesKernel(), [Math.ceil(state.layout.columns / branchScalesThreads), 1, 1], {
@@ -32,15 +52,20 @@ export function scaleBranches(trace: Trace, { state }: StepContext): void {
   });
 }
 
+/** The first block's input, and what made it. */
+export interface Embedded {
+  /** Where the host writes pixels. */
+  readonly pixels: Tensor;
+  readonly embedded: Tensor; // [rows, dim]
+  /** Input and statistics of the LayerNorm before the blocks; null without one. */
+  readonly norm: { readonly x: Tensor; readonly statistics: Tensor } | null;
+}
+
 /**
  * Ways in: bytes, bytes augmented and mixed in pairs (in training), or normalised floats; then one
  * product with the table of positions as residual.
  */
-export function embed(
-  trace: Trace,
-  context: StepContext,
-  training: boolean,
-): { pixels: Tensor; embedded: Tensor } {
+export function embed(trace: Trace, context: StepContext, training: boolean): Embedded {
   const { config, widths, frozen, state, normalisation } = context;
   const { images, rows, patch, dim, tokens } = widths;
   const shape = {
@@ -85,9 +110,14 @@ export function embed(
     context,
     { rows, inner: patch, columns: dim, parts: 1 },
     { direction: 'forward', residual: { every: tokens } },
-    { x: y, w: frozen.patch, residual: frozen.positions, out: embedded },
+    {
+      x: y,
+      w: frozen.patch,
+      residual: state.table === null ? frozen.positions : wholeOf(state.table),
+      out: embedded,
+    },
   );
-  if (frozen.preNorm === null) return { pixels, embedded };
+  if (frozen.preNorm === null) return { pixels, embedded, norm: null };
   const normed = trace.tensor('pre-norm', rows * dim);
   const statistics = trace.tensor('pre-norm statistics', 2 * rows);
   const norm = normShape(context, rows);
@@ -98,7 +128,30 @@ export function embed(
     y: normed,
     statistics,
   });
-  return { pixels, embedded: normed };
+  return { pixels, embedded: normed, norm: { x: embedded, statistics } };
+}
+
+/** What learns of the embedding, from the gradient of the first block's input. */
+export function embeddingGradients(
+  trace: Trace,
+  context: StepContext,
+  { norm }: Embedded,
+  dembedded: Tensor,
+): void {
+  const { rows, dim, tokens } = context.widths;
+  const { config, state, frozen } = context;
+  let dy = dembedded;
+  if (norm !== null) {
+    vectorGradient(trace, context, vectorKeys.preNorm, { dy, rows, norm });
+    if (!state.vectors.has(vectorKeys.patchBias)) return;
+    const shape = normShape(context, rows);
+    const dx = trace.tensor('dpre-norm', rows * dim);
+    const operands = { ...norm, norm: present(frozen.preNorm, 'the norm before the blocks'), dy, dx };
+    trace.dispatch(layerNormGradientKernel(shape, null), layerNormGrid(shape), operands);
+    dy = dx;
+  }
+  const without = config.prefixTokens === 0 ? null : { first: config.prefixTokens, of: tokens };
+  vectorGradient(trace, context, vectorKeys.patchBias, { dy, rows, without });
 }
 
 /** The output of the frozen prefix into the cache, or out of it. */

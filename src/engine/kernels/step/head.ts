@@ -4,6 +4,7 @@
 import { present } from '../../../shared/assert.ts';
 import type { VitConfig } from '../../../vit/vit-config.ts';
 import type { Region } from '../device/device-memory.ts';
+import { vectorKeys } from '../memory/backbone-vectors.ts';
 import { groupRegion, headRegion } from '../memory/training-state.ts';
 import {
   crossEntropyKernel,
@@ -25,6 +26,7 @@ import {
 import { rowProductGrid, rowProductKernel } from '../shaders/row-product.ts';
 import { normShape, rowProductThreads, type StepContext } from './context.ts';
 import type { Operand, Trace, Tensor } from './trace.ts';
+import { vectorGradient } from './vectors.ts';
 
 export interface HeadInput {
   /** Input and statistics of the final LayerNorm; null without one. */
@@ -110,12 +112,13 @@ export interface TrainedHead {
 
 /**
  * Loss, gradients of weight and bias, and that of the head's input: one dispatch and one for the gradients
- * where the head reads one normalised row an image, else the parts one by one.
+ * where the head reads one normalised row an image whose LayerNorm does not learn, else the parts one by one.
  *
  * @param x the last block's output, of the class tokens or of all.
  */
 export function trainHead(trace: Trace, context: StepContext, x: Tensor, backward: boolean): TrainedHead {
-  if (poolingOf(context) === null && context.frozen.norm !== null)
+  const tunesNorm = context.tunes && context.state.vectors.has(vectorKeys.norm);
+  if (poolingOf(context) === null && context.frozen.norm !== null && !tunesNorm)
     return headStep(trace, context, x, context.frozen.norm, backward);
   const headInput = headInputForward(trace, context, x);
   const logits = logitsOf(trace, context, headInput.feature);
@@ -226,9 +229,11 @@ export function headInputBackward(
   let gradient = dfeature;
   const throughNorm = (lines: number): void => {
     const shape = normShape(context, lines);
+    const kept = present(norm, 'what the final norm kept');
+    vectorGradient(trace, context, vectorKeys.norm, { dy: gradient, rows: lines, norm: kept });
     const dx = trace.tensor('dfinal', lines * dim);
     trace.dispatch(layerNormGradientKernel(shape, null), layerNormGrid(shape), {
-      ...present(norm, 'what the final norm kept'),
+      ...kept,
       norm: present(frozen.norm, 'the final norm'),
       dy: gradient,
       dx,

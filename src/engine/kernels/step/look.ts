@@ -11,7 +11,7 @@ import {
 } from '../shaders/attention-map.ts';
 import { blockBackward, blockForward } from './block.ts';
 import { attentionShape, type SavedBlock, type StepContext } from './context.ts';
-import { embed, scaleBranches } from './embedding.ts';
+import { embed, prepareStep } from './embedding.ts';
 import { featureGradient, headInputBackward, headInputForward } from './head.ts';
 import type { Tensor, Trace } from './trace.ts';
 
@@ -30,7 +30,7 @@ export interface LookTensors {
 export function lookProgram(trace: Trace, context: StepContext): LookTensors {
   const { config, widths } = context;
   const { tokens, heads } = widths;
-  scaleBranches(trace, context);
+  prepareStep(trace, context);
   const { pixels, embedded } = embed(trace, context, false);
   trace.phase = 'forward';
   const blocks: SavedBlock[] = [];

@@ -17,16 +17,20 @@ import type { Trace } from './trace.ts';
 export function sumGradients(trace: Trace, { state }: StepContext, learns: 'all' | 'scalars'): void {
   const { layout, regions, chunks, parts, part, partials } = state;
   const groups = (vec4s: number): [number, number, number] => [Math.ceil(vec4s / reduceThreads), 1, 1];
-  const [branches, , , end] = layout.ends;
+  const chunked = layout.ends.backboneVectors;
   if (parts > 1)
-    trace.dispatch(gradientSumKernel(chunks, true), groups(learns === 'all' ? end : end - branches), {
-      span: learns === 'all' ? regions.span : regions.scalarSpan,
-      part,
-      partials: wholeOf(partials),
-      gradient: wholeOf(state.summed),
-    });
-  else if (chunks > 1 && learns === 'all' && branches > 0)
-    trace.dispatch(gradientSumKernel(chunks, false), groups(branches), {
+    trace.dispatch(
+      gradientSumKernel(chunks, true),
+      groups(layout.length - (learns === 'all' ? 0 : chunked)),
+      {
+        span: learns === 'all' ? regions.span : regions.scalarSpan,
+        part,
+        partials: wholeOf(partials),
+        gradient: wholeOf(state.summed),
+      },
+    );
+  else if (chunks > 1 && learns === 'all' && chunked > 0)
+    trace.dispatch(gradientSumKernel(chunks, false), groups(chunked), {
       span: regions.span,
       gradient: wholeOf(partials),
     });
@@ -35,8 +39,8 @@ export function sumGradients(trace: Trace, { state }: StepContext, learns: 'all'
 /** Gradients of the scalars from those of B, which get their factor s g. */
 export function scalarGradients(trace: Trace, { state }: StepContext): void {
   const { layout, regions } = state;
-  const branches = 16 * layout.ends[0];
-  // The two writable regions of one buffer do not overlap: branches end where scalars begin.
+  const branches = 16 * layout.ends.branches;
+  // The two writable regions of one buffer do not overlap: branches end before scalars begin.
   trace.dispatch(scalarGradientKernel(), [layout.adapter.modules.length, 1, 1], {
     modules: regions.modules,
     gates: regions.gates,
@@ -73,7 +77,7 @@ export function spreadGradients(trace: Trace, { state }: StepContext): void {
 /** Norm, decision and AdamW. */
 export function updateParameters(trace: Trace, { state }: StepContext): void {
   const { step, ends, sums, outcome } = state.regions;
-  const gradient = wholeOf(state.gradient, 16 * state.stored.ends[3]);
+  const gradient = wholeOf(state.gradient, 16 * state.stored.length);
   const status = wholeOf(state.status);
   trace.phase = 'update';
   trace.dispatch(normKernel(), [normGroups, 1, 1], { step, ends, gradient, sums });
@@ -84,7 +88,7 @@ export function updateParameters(trace: Trace, { state }: StepContext): void {
     status,
     records: wholeOf(state.records),
   });
-  trace.dispatch(adamwKernel(), [Math.ceil(state.stored.ends[3] / adamThreads), 1, 1], {
+  trace.dispatch(adamwKernel(), [Math.ceil(state.stored.length / adamThreads), 1, 1], {
     step,
     ends,
     status,

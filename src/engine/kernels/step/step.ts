@@ -7,8 +7,15 @@ import { present } from '../../../shared/assert.ts';
 import { groupRegion } from '../memory/training-state.ts';
 import { scalarSumsKernel } from '../shaders/branch-scales.ts';
 import { recomputeBlock, blockForward, blockBackward, type Purpose } from './block.ts';
-import { isRecomputed, lowestSite, type StepContext, type SavedBlock } from './context.ts';
-import { embed, cachePrefix, scaleBranches } from './embedding.ts';
+import {
+  embeddingLearns,
+  isRecomputed,
+  learningOf,
+  lowestBlock,
+  type StepContext,
+  type SavedBlock,
+} from './context.ts';
+import { cachePrefix, embed, embeddingGradients, prepareStep, type Embedded } from './embedding.ts';
 import { headInputForward, logitsOf, trainHead } from './head.ts';
 import {
   scalarGradients,
@@ -29,7 +36,7 @@ export interface Forward {
 
 /** What the blocks leave. */
 interface Passed {
-  readonly pixels: Tensor;
+  readonly embedding: Embedded;
   /** What each block keeps, or its input alone where it is recomputed. */
   readonly blocks: readonly (SavedBlock | Pick<SavedBlock, 'input'>)[];
   /** The last block's output. */
@@ -39,7 +46,8 @@ interface Passed {
 /** One optimiser step over one micro-batch after another. */
 export function trainingStep(trace: Trace, context: StepContext, learns: 'all' | 'scalars'): Forward {
   const passed = throughBlocks(trace, context, true);
-  const { logits, dx } = trainHead(trace, context, passed.top, context.state.layout.columns > 0);
+  const below = context.tunes || context.state.layout.columns > 0;
+  const { logits, dx } = trainHead(trace, context, passed.top, below);
   if (dx !== null) backward(trace, context, passed, dx, learns);
   sumGradients(trace, context, learns);
   trace.phase = 'reduce';
@@ -47,25 +55,25 @@ export function trainingStep(trace: Trace, context: StepContext, learns: 'all' |
   shareScalars(trace, context);
   spreadGradients(trace, context);
   updateParameters(trace, context);
-  return { pixels: passed.pixels, logits, feature: null };
+  return { pixels: passed.embedding.pixels, logits, feature: null };
 }
 
 /** Pixels to logits, keeping nothing for a backward pass. */
 export function forwardPass(trace: Trace, context: StepContext): Forward {
-  const { pixels, top } = throughBlocks(trace, context, false);
+  const { embedding, top } = throughBlocks(trace, context, false);
   const { feature } = headInputForward(trace, context, top);
   const logits = logitsOf(trace, context, feature);
   for (const kept of [logits, feature]) trace.kept.add(kept);
-  return { pixels, logits, feature };
+  return { pixels: embedding.pixels, logits, feature };
 }
 
 function throughBlocks(trace: Trace, context: StepContext, training: boolean): Passed {
-  const { state, frozen } = context;
-  scaleBranches(trace, context);
-  const { pixels, embedded } = embed(trace, context, training);
-  const { block: first } = lowestSite(state.layout);
+  const { frozen } = context;
+  prepareStep(trace, context);
+  const embedding = embed(trace, context, training);
+  const first = lowestBlock(learningOf(context));
   const blocks: Passed['blocks'][number][] = [];
-  let x = embedded;
+  let x = embedding.embedded;
   const record = (block: number, keep: boolean): void => {
     const { saved, out } = blockForward(trace, context, block, x, keep);
     blocks.push(isRecomputed(context, block) ? { input: x } : saved);
@@ -76,14 +84,14 @@ function throughBlocks(trace: Trace, context: StepContext, training: boolean): P
   if (training) cachePrefix(trace, context, x);
   trace.phase = 'forward';
   for (let block = learning; block < frozen.blocks.length; block++) record(block, training);
-  return { pixels, blocks, top: x };
+  return { embedding, blocks, top: x };
 }
 
-/** From the last block's output down to the lowest adapted block, and in stage 2 the sums of its scalars. */
+/** From the last block's output down to the lowest that learns, and in stage 2 the sums of its scalars. */
 function backward(
   trace: Trace,
   context: StepContext,
-  { blocks }: Passed,
+  { blocks, embedding }: Passed,
   dtop: Tensor,
   learns: 'all' | 'scalars',
 ): void {
@@ -94,11 +102,13 @@ function backward(
       ? { kind: 'branches' }
       : { kind: 'scalars', sums: trace.tensor('scalar sums', state.layout.columns * groups), groups };
   let dx: Tensor | null = dtop;
-  for (let block = config.depth - 1; block >= lowestSite(state.layout).block && dx !== null; block--) {
+  const lowest = lowestBlock(learningOf(context));
+  for (let block = config.depth - 1; block >= lowest && dx !== null; block--) {
     const kept = present(blocks[block], `block ${block}`);
     const saved = 'qkv' in kept ? kept : recomputeBlock(trace, context, block, kept.input);
     dx = blockBackward(trace, context, block, saved, dx, purpose);
   }
+  if (dx !== null && embeddingLearns(context)) embeddingGradients(trace, context, embedding, dx);
   if (purpose.kind === 'scalars')
     trace.dispatch(scalarSumsKernel(groups), [state.layout.adapter.modules.length, 1, 1], {
       places: state.regions.scalarPlaces,
