@@ -3,12 +3,13 @@
 import { describe, expect, test } from 'vitest';
 import { checkMixes } from './checks/plan-checks.ts';
 import { referenceChecks } from './checks/reference-checks.ts';
+import { tunedChecks } from './checks/tuned-checks.ts';
 import { autodiffOn, readReference, referenceFolder } from './checks/node-backends.ts';
 
 describe.each(['cpu', 'wasm'] as const)(
   `reference vectors of ${referenceFolder} on autodiff, %s`,
   (backend) => {
-    test.each(Object.entries(referenceChecks))('%s', async (name, check) => {
+    test.each(Object.entries({ ...referenceChecks, ...tunedChecks }))('%s', async (name, check) => {
       const figures = await check({ makeEngine: autodiffOn(backend), read: readReference, slack: 1 });
       console.info(`${backend} ${name}:`, figures);
       expect(Object.values(figures).every(Number.isFinite)).toBe(true);
@@ -30,6 +31,11 @@ describe.each(['cpu', 'wasm'] as const)(
         ...setting,
         shapes: { microBatch: 3 },
       });
+    });
+
+    test('full fine-tuning in micro-batches', async () => {
+      const setting = { makeEngine: autodiffOn(backend), read: readReference, slack: 1 };
+      await tunedChecks['full fine-tuning']({ ...setting, shapes: { microBatch: 3 } });
     });
 
     test('images that are mixed in pairs', async () => {

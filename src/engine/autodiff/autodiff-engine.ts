@@ -43,6 +43,7 @@ import {
   downloadMoments,
   downloadValues,
   layoutOf,
+  tunedIn,
   unpack,
   uploadGroups,
   valuesOf,
@@ -50,6 +51,7 @@ import {
 } from './trainables.ts';
 import { decays, groupNames, rateOf, type GroupName } from '../parameter-groups.ts';
 import { changedBelow, weightsBelow } from '../weights-below.ts';
+import { TunedWeights } from './tuned-weights.ts';
 import { disposeVit, replaceWeight, uploadVit } from './vit.ts';
 
 interface Prepared {
@@ -101,12 +103,6 @@ export class AutodiffEngine implements Engine {
   ): Promise<Result<void>> {
     assert(this.#prepared === null, 'prepare is called once, or after a release');
     const { backend } = this.describe();
-    if (adapter.backbone !== undefined)
-      return fail({
-        kind: 'bad-recipe',
-        field: 'backbone.tune',
-        detail: 'No engine tunes the backbone itself yet: choose "Nothing" (none).',
-      });
     const microBatch = microBatchOf(model, backend, options);
     if (!microBatch.ok) return microBatch;
     const images = Math.min(options.microBatch ?? microBatch.value, microBatch.value);
@@ -115,7 +111,13 @@ export class AutodiffEngine implements Engine {
       const { classes } = options;
       this.#prepared = {
         source: model,
-        network: { vit: uploadVit(model), normalisation, classes, layout },
+        network: {
+          vit: uploadVit(model, tunedIn(adapter)),
+          tuned: new TunedWeights(),
+          normalisation,
+          classes,
+          layout,
+        },
         microBatch: images,
         inferred: Math.min(images, inferredAtOnce(model.config, classes, backend)),
         adapter,
@@ -407,6 +409,7 @@ export class AutodiffEngine implements Engine {
   release(): void {
     if (this.#prepared === null) return;
     disposeVit(this.#prepared.network.vit);
+    this.#prepared.network.tuned.dispose();
     disposeGroups(this.#prepared.groups);
     this.#prepared = null;
     this.#shared = null;

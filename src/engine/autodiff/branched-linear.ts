@@ -13,7 +13,15 @@ import { sideGatesOf } from '../../dmlora/crossed.ts';
 import { present } from '../../shared/assert.ts';
 import { placeOfLinear, type Linear } from '../../vit/parameters.ts';
 import { differentiable } from './differentiable.ts';
-import { frozenLinear, matrixProduct, product, transposedProduct, type FrozenLinear } from './products.ts';
+import {
+  linear,
+  matrixProduct,
+  product,
+  transposedProduct,
+  tunedGradients,
+  tunedInputs,
+  type LinearWeights,
+} from './products.ts';
 import type { Layout, Trainables } from './trainables.ts';
 import type { LinearLayer } from './vit.ts';
 import { onWasm, wasmIsZero } from './wasm-kernels.ts';
@@ -39,6 +47,8 @@ const turnOf = (name: ModuleName): number => {
  * their gated sums as one branch.
  *
  * @param trains what is differentiated beside the inputs of the layers; nothing without it.
+ * @param isTuned whether something of the backbone is differentiated too: then all that the branches read leads to
+ *   it.
  */
 export function branchedLinear(
   layout: Layout,
@@ -46,6 +56,7 @@ export function branchedLinear(
   gates: Gates,
   trains = nothing,
   readBy: BranchInput = (x) => x,
+  isTuned = false,
 ): LinearLayer {
   const places = new Map(layout.modules.map(({ module, rank }, i) => [module.name, { module, rank, i }]));
   const isTraining = trains.branches || trains.scalars;
@@ -53,20 +64,20 @@ export function branchedLinear(
   const first = Math.min(...[...places.keys()].map(turnOf));
   return (x, frozen, name) => {
     const place = places.get(name);
-    if (place === undefined) return frozenLinear(x, frozen);
+    if (place === undefined) return linear(x, frozen);
     const { scalar, ...all } = present(trainables.modules[place.i], name);
     const { down, up, open } =
       place.module.crossed === true
         ? crossedSums(place, all, gates)
         : { ...all, open: gatesOf(gates, place.module) };
-    if (!isTraining && addsNothing(open, up)) return frozenLinear(x, frozen);
+    if (!isTraining && addsNothing(open, up)) return linear(x, frozen);
     const scale = open.every((gate) => gate === 1)
       ? scalar
       : tf.mul<tf.Tensor1D>(
           tf.tensor1d(open.flatMap((gate) => Array<number>(place.rank).fill(gate))),
           scalar,
         );
-    const wanted = { ...trains, input: !isTraining || turnOf(name) > first };
+    const wanted = { ...trains, input: !isTraining || isTuned || turnOf(name) > first };
     return withBranches({ x, read: readBy(x, name), scale, down, up }, frozen, wanted);
   };
 }
@@ -88,11 +99,11 @@ interface Inputs {
 /**
  * y = x W' + b + ((read A') scale) B with A `down` and B `up`. With d the gradient of (read A') scale, which
  * is dy B': dx = dy W, to which the branches add (d scale) A where they read x itself, dscale = d (read A'),
- * dA = (d scale)' read, dB = ((read A') scale)' dy. Only what is wanted is computed.
+ * dA = (d scale)' read, dB = ((read A') scale)' dy. Only what is wanted is computed, and what is tuned of W and b.
  */
 function withBranches(
   { x, read, scale, down, up }: Inputs,
-  { weight, transposed, bias }: FrozenLinear,
+  { weight, transposed, bias, tuned }: LinearWeights,
   wanted: TrainsOfBranches & { readonly input: boolean },
 ): tf.Tensor2D {
   const isApart = read !== x;
@@ -100,13 +111,19 @@ function withBranches(
     ...(wanted.input ? (isApart ? [x, read] : [x]) : []),
     ...(wanted.scalars ? [scale] : []),
     ...(wanted.branches ? [down, up] : []),
+    ...tunedInputs(tuned, transposed, bias),
   ];
   return differentiable<tf.Tensor[], tf.Tensor2D>(() => {
     const hidden = matrixProduct(read, tf.transpose(down)); // [n, R]
     const gated = tf.mul<tf.Tensor2D>(hidden, scale); // [n, R]
     return {
       value: matrixProduct(x, weight, bias, { a: gated, b: up }), // [n, out]
-      uses: [scale, down, up, ...(wanted.scalars ? [hidden] : []), ...(wanted.branches ? [read, gated] : [])],
+      uses: [
+        ...[scale, down, up],
+        ...(wanted.scalars ? [hidden] : []),
+        ...(wanted.branches ? [read, gated] : []),
+        ...(tuned.weight ? [x] : []),
+      ],
       gradient: (dy) => {
         const d = matrixProduct(dy, tf.transpose(up)); // [n, R]
         const ofHidden = tf.mul<tf.Tensor2D>(d, scale); // [n, R]
@@ -119,6 +136,7 @@ function withBranches(
           ...(wanted.input ? ofInput() : []), // [n, in]
           ...(wanted.scalars ? [tf.sum(tf.mul(d, hidden), scale.rank === 0 ? undefined : 0)] : []),
           ...(wanted.branches ? [transposedProduct(ofHidden, read), transposedProduct(gated, dy)] : []),
+          ...tunedGradients(tuned, x, dy),
         ];
       },
     };

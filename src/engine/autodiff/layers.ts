@@ -3,6 +3,7 @@
 // their own.
 import * as tf from '@tensorflow/tfjs-core';
 import { differentiable } from './differentiable.ts';
+import { columnSums, tunedInputs, type Tuned } from './products.ts';
 import {
   onWasm,
   wasmAttention,
@@ -12,47 +13,60 @@ import {
   type Heads,
 } from './wasm-kernels.ts';
 
-/** A frozen LayerNorm. */
-export interface FrozenNorm {
+/** A LayerNorm of the backbone. */
+export interface Norm {
   readonly weight: tf.Tensor1D; // [dim]
   readonly bias: tf.Tensor1D; // [dim]
   readonly eps: number;
+  readonly tuned: Tuned;
 }
 
 /**
  * (x - mean) / sqrt(variance + eps) * weight + bias over the last axis of x [n, dim], biased variance (Ba,
  * Kiros and Hinton, 2016). With h the normalised x and g = dy * weight: dx = (g - mean(g) - h mean(g h)) /
- * sqrt(variance + eps).
+ * sqrt(variance + eps). Where they are tuned, dweight is the sum of the rows of dy h, dbias that of dy's.
  */
-export function layerNorm(x: tf.Tensor2D, norm: FrozenNorm): tf.Tensor2D {
-  const { weight, bias, eps } = norm;
+export function layerNorm(x: tf.Tensor2D, norm: Norm): tf.Tensor2D {
+  const { weight, bias, eps, tuned } = norm;
   if (!onWasm()) return composedLayerNorm(x, norm);
-  return differentiable((input: tf.Tensor2D) => {
-    const { value, stats } = wasmLayerNorm(input, weight, bias, eps);
+  return differentiable<tf.Tensor[], tf.Tensor2D>(() => {
+    const { value, stats } = wasmLayerNorm(x, weight, bias, eps);
     return {
       value,
-      uses: [input, stats],
-      gradient: (dy) => [wasmLayerNormGradient(input, weight, stats, dy)],
+      uses: [x, stats],
+      gradient: (dy) => {
+        const normalised = (): tf.Tensor2D =>
+          wasmLayerNorm(x, tf.onesLike(weight), tf.zerosLike(bias), eps).value; // [n, dim]
+        return [wasmLayerNormGradient(x, weight, stats, dy), ...tunedOfNorm(tuned, normalised, dy)];
+      },
     };
-  })(x);
+  })(x, ...tunedInputs(tuned, weight, bias));
 }
 
-function composedLayerNorm(x: tf.Tensor2D, { weight, bias, eps }: FrozenNorm): tf.Tensor2D {
-  return differentiable((input: tf.Tensor2D) => {
-    const centred = tf.sub(input, tf.mean(input, 1, true)); // [n, dim]
+function tunedOfNorm(tuned: Tuned, normalised: () => tf.Tensor2D, dy: tf.Tensor2D): tf.Tensor[] {
+  return [
+    ...(tuned.weight ? [columnSums(tf.mul<tf.Tensor2D>(dy, normalised()))] : []),
+    ...(tuned.bias ? [columnSums(dy)] : []),
+  ];
+}
+
+function composedLayerNorm(x: tf.Tensor2D, { weight, bias, eps, tuned }: Norm): tf.Tensor2D {
+  return differentiable<tf.Tensor[], tf.Tensor2D>(() => {
+    const centred = tf.sub(x, tf.mean(x, 1, true)); // [n, dim]
     const variance = tf.mean(tf.square(centred), 1, true); // [n, 1]
     const scale = tf.rsqrt(tf.add(variance, eps)); // [n, 1]
-    const normalised = tf.mul(centred, scale); // [n, dim]
+    const normalised = tf.mul<tf.Tensor2D>(centred, scale); // [n, dim]
     return {
       value: tf.add<tf.Tensor2D>(tf.mul(normalised, weight), bias),
       uses: [normalised, scale],
       gradient: (dy) => {
         const g = tf.mul(dy, weight); // [n, dim]
         const along = tf.mul(normalised, tf.mean(tf.mul(g, normalised), 1, true)); // [n, dim]
-        return [tf.mul(tf.sub(tf.sub(g, tf.mean(g, 1, true)), along), scale)];
+        const ofInput = tf.mul(tf.sub(tf.sub(g, tf.mean(g, 1, true)), along), scale);
+        return [ofInput, ...tunedOfNorm(tuned, () => normalised, dy)];
       },
     };
-  })(x);
+  })(x, ...tunedInputs(tuned, weight, bias));
 }
 
 /**
@@ -133,16 +147,17 @@ export const residual = differentiable((a: tf.Tensor2D, b: tf.Tensor2D) => ({
 }));
 
 /**
- * x times a frozen vector, column by column (Touvron et al., 2021, layer scale); x itself without one. x [n,
- * dim].
+ * x times a vector, column by column (Touvron et al., 2021, layer scale); x itself without one. x [n, dim].
+ *
+ * @param isTuned whether the vector is differentiated too.
  */
-export function scaled(x: tf.Tensor2D, scale: tf.Tensor1D | null): tf.Tensor2D {
+export function scaled(x: tf.Tensor2D, scale: tf.Tensor1D | null, isTuned: boolean): tf.Tensor2D {
   if (scale === null) return x;
-  return differentiable((input: tf.Tensor2D) => ({
-    value: tf.mul<tf.Tensor2D>(input, scale),
-    uses: [],
-    gradient: (dy) => [tf.mul(dy, scale)],
-  }))(x);
+  return differentiable<tf.Tensor[], tf.Tensor2D>(() => ({
+    value: tf.mul<tf.Tensor2D>(x, scale),
+    uses: isTuned ? [x] : [],
+    gradient: (dy) => [tf.mul(dy, scale), ...(isTuned ? [columnSums(tf.mul<tf.Tensor2D>(dy, x))] : [])],
+  }))(x, ...(isTuned ? [scale] : []));
 }
 
 /** x times factors of its own shape, or of [n, 1], that nothing trains; x [n, dim]. */

@@ -9,9 +9,9 @@ import type { LookRows } from '../look.ts';
 import { branchedLinear } from './branched-linear.ts';
 import { differentiating } from './differentiable.ts';
 import { watchedAttention } from './layers.ts';
-import { embedded2d, head, type Network } from './network.ts';
+import { head, patchTensor, vitAt, type Network } from './network.ts';
 import { cut, type GroupValues } from './trainables.ts';
-import { features, tokensRead } from './vit.ts';
+import { embed, features, tokensRead } from './vit.ts';
 
 interface Asked {
   readonly image: Pixels;
@@ -41,7 +41,8 @@ function mapsOf(
   values: GroupValues,
   { image, classIndex, gates, start }: Asked,
 ): Record<keyof LookRows, tf.Tensor> {
-  const { vit, layout, classes } = network;
+  const { layout, classes } = network;
+  const vit = vitAt(network, values);
   const { config } = vit;
   const { depth, heads } = config;
   const trainables = cut(layout, values);
@@ -51,7 +52,7 @@ function mapsOf(
     tf.zeros<tf.Rank.R3>([heads, queriesOf(block), tokens]),
   );
   const softmax: tf.Tensor3D[] = []; // of each block [heads, queries, tokens]
-  const embedded = embedded2d(network, { pixels: image }, 1); // [tokens, dim]
+  const embedded = embed(vit, patchTensor(network, { pixels: image }), 1); // [tokens, dim]
   const chosen = tf.oneHot(tf.tensor1d([classIndex], 'int32'), classes); // [1, classes]
   const { grads } = differentiating(() =>
     tf.valueAndGrads(() => {

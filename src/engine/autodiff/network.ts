@@ -3,6 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Gates, Trains } from '../../dmlora/adapter.ts';
 import { present } from '../../shared/assert.ts';
+import { patchInputs } from '../../vit/vit-config.ts';
 import type { Normalisation, Pixels } from '../engine.ts';
 import type { GroupName } from '../parameter-groups.ts';
 import { branchedLinear } from './branched-linear.ts';
@@ -11,15 +12,23 @@ import { differentiating } from './differentiable.ts';
 import { attention, crossEntropy } from './layers.ts';
 import { inputRows, type PartBatch } from './network-input.ts';
 import { product } from './products.ts';
-import { cut, type GroupValues, type Layout, type Trainables } from './trainables.ts';
-import { embed, features, type FrozenVit } from './vit.ts';
+import { backboneGroups, cut, type GroupValues, type Layout, type Trainables } from './trainables.ts';
+import { withTunedWeights, type TunedWeights } from './tuned-weights.ts';
+import { embed, features, type DeviceVit } from './vit.ts';
 
-/** A frozen model with the places of the adapter's parameters. */
+/** A model with the places of the adapter's parameters. */
 export interface Network {
-  readonly vit: FrozenVit;
+  readonly vit: DeviceVit;
+  /** Those of the backbone that are tuned. */
+  readonly tuned: TunedWeights;
   readonly normalisation: Normalisation;
   readonly classes: number;
   readonly layout: Layout;
+}
+
+/** The model at these values: with what is tuned of it in place. */
+export function vitAt({ vit, tuned, layout }: Network, values: GroupValues, learns = false): DeviceVit {
+  return withTunedWeights(vit, tuned.at(layout, values), learns);
 }
 
 /** Gradients by group; what does not train is absent. */
@@ -41,10 +50,13 @@ export function differentiate(
   trains: Trains,
   onForward: () => void,
 ): { loss: tf.Scalar; logits: tf.Tensor2D; gradients: Flat } {
-  const { layout, vit, classes } = network;
+  const { layout, classes } = network;
+  const vit = vitAt(network, values, trains.branches);
   const trainables = cut(layout, values);
   const images = batch.labels.length;
-  const embedded = embedded2d(network, batch, images); // outside the tape: nothing below is trained
+  const isTuned = trains.branches && layout.backbone.length > 0;
+  const rows = patchTensor(network, batch);
+  const below = isTuned ? null : embed(vit, rows, images); // outside the tape: nothing below is trained
   const targets =
     batch.targets === undefined
       ? tf.oneHot(tf.tensor1d(batch.labels, 'int32'), classes)
@@ -53,12 +65,14 @@ export function differentiate(
     ...(trains.branches ? trainables.modules.flatMap(({ down, up }) => [down, up]) : []),
     ...(trains.scalars ? trainables.scalars : []),
     ...(trains.head ? [trainables.headWeight, trainables.headBias] : []),
+    ...(isTuned ? layout.backbone.map(({ weight }) => network.tuned.of(weight)) : []),
   ];
   let logits: tf.Tensor2D | null = null;
   const { path, readBy } = noisy(vit.config, images, batch);
   const { value, grads } = differentiating(() =>
     tf.valueAndGrads(() => {
-      const linear = branchedLinear(layout, trainables, gates, trains, readBy);
+      const linear = branchedLinear(layout, trainables, gates, trains, readBy, isTuned);
+      const embedded = below ?? embed(vit, rows, images);
       const output = head(features(vit, embedded, images, linear, attention, path), trainables);
       logits = tf.keep(output);
       onForward();
@@ -73,6 +87,10 @@ export function differentiate(
     ...(trains.scalars && modules > 0 ? { scalars: flat(layout.scalars.length) } : {}),
     ...(trains.head ? { headWeight: flat(1), headBias: flat(1) } : {}),
   };
+  for (const name of isTuned ? backboneGroups : []) {
+    const own = layout.backbone.flatMap(({ group }, i) => (group === name ? (grads[i] ?? []) : []));
+    if (own.length > 0) gradients[name] = tf.concat1d(own.map((one) => tf.reshape(one, [one.size])));
+  }
   const kept: tf.Tensor2D = present<tf.Tensor2D>(logits, 'logits');
   const copy = tf.clone(kept); // belongs to the caller's tidy, where the kept one would outlive it
   kept.dispose();
@@ -108,10 +126,12 @@ export function infer(
   output: Output,
 ): tf.Tensor2D {
   return tf.tidy(() => {
-    const { vit, layout } = network;
+    const { layout } = network;
+    const vit = vitAt(network, values);
     const trainables = cut(layout, values);
     const linear = branchedLinear(layout, trainables, gates);
-    const feature = features(vit, embedded2d(network, { pixels }, images), images, linear);
+    const embedded = embed(vit, patchTensor(network, { pixels }), images);
+    const feature = features(vit, embedded, images, linear);
     return output === 'features' ? feature : head(feature, trainables);
   });
 }
@@ -120,13 +140,12 @@ export function head(feature: tf.Tensor2D, { headWeight, headBias }: Trainables)
   return tf.add<tf.Tensor2D>(product(feature, tf.transpose(headWeight)), headBias); // [images, classes]
 }
 
-/** [images * tokens, dim]. */
-export function embedded2d(
-  { vit, normalisation }: Network,
+/** What the patch embedding reads, [images * grid^2, 3 * patch^2]. */
+export function patchTensor(
+  { vit: { config }, normalisation }: Network,
   part: Parameters<typeof inputRows>[2],
-  images: number,
 ): tf.Tensor2D {
-  const rows = inputRows(vit.config, normalisation, part);
-  const [width] = vit.patchWeight.shape;
-  return embed(vit, tf.tensor2d(rows, [rows.length / width, width]), images);
+  const rows = inputRows(config, normalisation, part);
+  const width = patchInputs(config);
+  return tf.tensor2d(rows, [rows.length / width, width]);
 }

@@ -1,7 +1,7 @@
 // Matrix products with gradients of our own. On wasm they are the processor's kernels, faster than tfjs's and with
 // transposed operands as fast as with others; on webgpu tfjs takes the scalar path for transposed ones, so there
-// transposes are made explicitly. Frozen weights are kept in both layouts; a frozen weight gets no gradient because
-// it is no input of the differentiated function.
+// transposes are made explicitly. The backbone's weights are kept in both layouts; one that nothing tunes gets no
+// gradient because it is no input of the differentiated function.
 import * as tf from '@tensorflow/tfjs-core';
 import { differentiable } from './differentiable.ts';
 import { onWasm, wasmProduct, type Factors } from './wasm-kernels.ts';
@@ -33,18 +33,64 @@ export const product = differentiable((a: tf.Tensor2D, b: tf.Tensor2D) => ({
   gradient: (dy) => [matrixProduct(dy, tf.transpose(b)), transposedProduct(a, dy)], // [n, k], [k, m]
 }));
 
-/** A frozen linear layer in both layouts. */
-export interface FrozenLinear {
-  readonly weight: tf.Tensor2D; // [in, out]
-  readonly transposed: tf.Tensor2D; // [out, in]
-  readonly bias: tf.Tensor1D; // [out]
+/** Which parameters of a layer are differentiated beside its input. */
+export interface Tuned {
+  readonly weight: boolean;
+  readonly bias: boolean;
 }
 
-/** x W' + b for x [n, in]; differentiated by x alone. */
-export function frozenLinear(x: tf.Tensor2D, { weight, transposed, bias }: FrozenLinear): tf.Tensor2D {
-  return differentiable((input: tf.Tensor2D) => ({
-    value: matrixProduct(input, weight, bias), // [n, out]
-    uses: [],
-    gradient: (dy) => [matrixProduct(dy, transposed)], // [n, in]
-  }))(x);
+export const untuned: Tuned = { weight: false, bias: false };
+
+/** A linear layer of the backbone in both layouts. */
+export interface LinearWeights {
+  readonly weight: tf.Tensor2D; // [in, out]
+  readonly transposed: tf.Tensor2D; // [out, in]: the parameter, where it is tuned
+  readonly bias: tf.Tensor1D; // [out]
+  readonly tuned: Tuned;
+}
+
+/** Those of a layer's parameters that are differentiated, in the order of `tunedGradients`. */
+export function tunedInputs(tuned: Tuned, weight: tf.Tensor, bias: tf.Tensor1D): tf.Tensor[] {
+  return [...(tuned.weight ? [weight] : []), ...(tuned.bias ? [bias] : [])];
+}
+
+/** dW = dy' x [out, in] and db = the sum of dy's rows, of a linear whose input was x [n, in]. */
+export function tunedGradients(tuned: Tuned, x: tf.Tensor2D, dy: tf.Tensor2D): tf.Tensor[] {
+  return [...(tuned.weight ? [transposedProduct(dy, x)] : []), ...(tuned.bias ? [columnSums(dy)] : [])];
+}
+
+/** The sum of the rows of x [n, m], [m]. */
+export function columnSums(x: tf.Tensor2D): tf.Tensor1D {
+  const [rows, columns] = x.shape;
+  return onWasm()
+    ? tf.reshape<tf.Rank.R1>(transposedProduct(tf.ones([rows, 1]), x), [columns])
+    : tf.sum<tf.Tensor1D>(x, 0);
+}
+
+/** x W' + b for x [n, in]; differentiated by x, and by what is tuned. */
+export function linear(x: tf.Tensor2D, { weight, transposed, bias, tuned }: LinearWeights): tf.Tensor2D {
+  return differentiable<tf.Tensor[], tf.Tensor2D>(() => ({
+    value: matrixProduct(x, weight, bias), // [n, out]
+    uses: tuned.weight ? [x] : [],
+    gradient: (dy) => [matrixProduct(dy, transposed), ...tunedGradients(tuned, x, dy)], // [n, in]
+  }))(x, ...tunedInputs(tuned, transposed, bias));
+}
+
+/**
+ * The same of an input that comes from no parameter.
+ *
+ * @param stored the weight as it is a parameter, [out, in]; needed where it is tuned.
+ */
+export function firstLinear(
+  x: tf.Tensor2D,
+  { weight, bias, tuned }: Omit<LinearWeights, 'transposed'>,
+  stored: tf.Tensor2D | null,
+): tf.Tensor2D {
+  const inputs = tunedInputs(tuned, stored ?? weight, bias);
+  if (inputs.length === 0) return matrixProduct(x, weight, bias);
+  return differentiable<tf.Tensor[], tf.Tensor2D>(() => ({
+    value: matrixProduct(x, weight, bias), // [n, out]
+    uses: tuned.weight ? [x] : [],
+    gradient: (dy) => tunedGradients(tuned, x, dy),
+  }))(...inputs);
 }

@@ -18,7 +18,8 @@ import { groupNames, type GroupName } from '../parameter-groups.ts';
 import { infer, partOf, type Network, type Output } from './network.ts';
 import type { PartBatch } from './network-input.ts';
 import { imageCount } from './patches.ts';
-import { groupsOf, layoutOf, type GroupValues } from './trainables.ts';
+import { groupsOf, layoutOf, tunedIn, type GroupValues } from './trainables.ts';
+import { TunedWeights } from './tuned-weights.ts';
 import { disposeVit, replaceWeight, uploadVit } from './vit.ts';
 
 /** The values of every group, flat, as they lie on the device. */
@@ -156,8 +157,12 @@ export function serveShard(
   } = {
     prepare({ model, adapter, normalisation, classes }) {
       replaceValues(null);
-      if (network !== null) disposeVit(network.vit);
-      network = { vit: uploadVit(model), layout: layoutOf(adapter), normalisation, classes };
+      if (network !== null) {
+        disposeVit(network.vit);
+        network.tuned.dispose();
+      }
+      const vit = uploadVit(model, tunedIn(adapter));
+      network = { vit, tuned: new TunedWeights(), layout: layoutOf(adapter), normalisation, classes };
       return null;
     },
     weight({ name, weight }) {

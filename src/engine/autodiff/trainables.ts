@@ -50,7 +50,8 @@ interface BackboneLayout {
   readonly offset: number;
 }
 
-type BackboneGroup = 'backboneVectors' | 'backboneMatrices';
+export const backboneGroups = ['backboneVectors', 'backboneMatrices'] as const;
+type BackboneGroup = (typeof backboneGroups)[number];
 
 export interface Layout {
   readonly modules: readonly ModuleLayout[];
@@ -95,6 +96,11 @@ export function layoutOf(adapter: Adapter): Layout {
     return { weight, shape, group, offset: begin };
   });
   return { modules, scalars: scalarPlaces(adapter), branchesSize: offset, backbone, head: [classes, dim] };
+}
+
+/** The parameters of the backbone that an adapter holds. */
+export function tunedIn({ backbone }: Pick<Adapter, 'backbone'>): ReadonlySet<ParamName> {
+  return new Set(backbone?.keys());
 }
 
 /** Rows of all live branches together. */
@@ -243,7 +249,7 @@ export function disposeGroups(groups: Groups): void {
   for (const name of groupNames) tf.dispose([groups[name].values, groups[name].m, groups[name].v]);
 }
 
-const range = (x: tf.Tensor1D, begin: number, size: number): tf.Tensor1D =>
+export const range = (x: tf.Tensor1D, begin: number, size: number): tf.Tensor1D =>
   tf.getBackend() === 'wasm' ? wasmSlice(x, begin, size) : tf.slice1d(x, begin, size);
 
 /** The groups cut into the tensors of the forward pass; call inside a tidy. */

@@ -2,7 +2,14 @@
 // as a parameter. Read this file to know what is computed; tfjs's tape differentiates it.
 import * as tf from '@tensorflow/tfjs-core';
 import type { NdArray } from '../../shared/array.ts';
-import { linearName, linears, weightOf, type Linear, type VitModel } from '../../vit/parameters.ts';
+import {
+  linearName,
+  linears,
+  weightOf,
+  type Linear,
+  type ParamName,
+  type VitModel,
+} from '../../vit/parameters.ts';
 import {
   gridSize,
   headInputs,
@@ -12,46 +19,61 @@ import {
   type VitConfig,
 } from '../../vit/vit-config.ts';
 import { activation } from './activations.ts';
-import { attention, layerNorm, masked, residual, scaled, type FrozenNorm } from './layers.ts';
+import { differentiable } from './differentiable.ts';
+import { attention, layerNorm, masked, residual, scaled, type Norm } from './layers.ts';
 import { firstTokens, withMean } from './pooling.ts';
-import { matrixProduct, type FrozenLinear } from './products.ts';
+import { firstLinear, untuned, type LinearWeights, type Tuned } from './products.ts';
 
-interface FrozenBlock {
-  readonly norm1: FrozenNorm;
-  readonly norm2: FrozenNorm;
+interface BlockWeights {
+  readonly norm1: Norm;
+  readonly norm2: Norm;
   /** Layer scale of the attention's and the MLP's branch. */
   readonly ls1: tf.Tensor1D | null; // [dim]
   readonly ls2: tf.Tensor1D | null; // [dim]
-  readonly linears: Map<Linear, FrozenLinear>;
+  /** Whether both are differentiated. */
+  readonly tunedScales: boolean;
+  readonly linears: Map<Linear, LinearWeights>;
 }
 
-/** The frozen backbone on the device. */
-export interface FrozenVit {
+/** The backbone on the device. */
+export interface DeviceVit {
   readonly config: VitConfig;
   readonly patchWeight: tf.Tensor2D; // [3 * patch^2, dim]
+  /** The same as it is a parameter, [dim, 3 * patch^2]; null where it is not tuned. */
+  readonly patchStored: tf.Tensor2D | null;
+  readonly tunedPatch: Tuned;
   readonly patchBias: tf.Tensor1D; // [dim]
   readonly prefix: tf.Tensor3D | null; // [1, prefixTokens, dim]
   readonly positions: tf.Tensor3D; // [1, tokens, dim]
-  readonly preNorm: FrozenNorm | null;
-  readonly blocks: readonly FrozenBlock[];
-  readonly norm: FrozenNorm | null;
+  readonly tunedTokens: { readonly prefix: boolean; readonly positions: boolean };
+  readonly preNorm: Norm | null;
+  readonly blocks: readonly BlockWeights[];
+  readonly norm: Norm | null;
 }
 
-/** Uploads the backbone; the tensors live until `disposeVit`. */
-export function uploadVit({ config, weights }: VitModel): FrozenVit {
+/**
+ * Uploads the backbone; the tensors live until `disposeVit`.
+ *
+ * @param others parameters that others will take the place of (tuned-weights.ts): one value stands for each.
+ */
+export function uploadVit({ config, weights }: VitModel, others: ReadonlySet<ParamName>): DeviceVit {
   const tensor = (name: string, shape: readonly number[]): tf.Tensor =>
-    tf.tensor(weightOf(weights, name).data, [...shape], 'float32');
-  const norm = (name: string): FrozenNorm => ({
+    others.has(name)
+      ? tf.zeros(shape.map(() => 1))
+      : tf.tensor(weightOf(weights, name).data, [...shape], 'float32');
+  const norm = (name: string): Norm => ({
+    tuned: untuned,
     weight: tensor(`${name}.weight`, [config.dim]) as tf.Tensor1D,
     bias: tensor(`${name}.bias`, [config.dim]) as tf.Tensor1D,
     eps: config.layerNormEps,
   });
   const scale = (name: string): tf.Tensor1D | null =>
     config.layerScale ? (tensor(name, [config.dim]) as tf.Tensor1D) : null;
-  const linear = (name: string): FrozenLinear => {
+  const linear = (name: string): LinearWeights => {
     const { shape } = weightOf(weights, `${name}.weight`);
     const transposed = tensor(`${name}.weight`, shape) as tf.Tensor2D; // [out, in]
     return {
+      tuned: untuned,
       transposed,
       weight: tf.transpose(transposed), // [in, out]
       bias: tensor(`${name}.bias`, shape.slice(0, 1)) as tf.Tensor1D,
@@ -63,18 +85,22 @@ export function uploadVit({ config, weights }: VitModel): FrozenVit {
   return {
     config,
     patchWeight: patch,
+    patchStored: null,
+    tunedPatch: untuned,
     patchBias: tensor('patch_embed.bias', [config.dim]) as tf.Tensor1D,
     prefix:
       config.prefixTokens === 0
         ? null
         : (tensor('prefix_tokens', [1, config.prefixTokens, config.dim]) as tf.Tensor3D),
     positions: tensor('pos_embed', [1, tokenCount(config), config.dim]) as tf.Tensor3D,
+    tunedTokens: { prefix: false, positions: false },
     preNorm: config.preNorm ? norm('pre_norm') : null,
     blocks: Array.from({ length: config.depth }, (_, block) => ({
       norm1: norm(`blocks.${block}.norm1`),
       norm2: norm(`blocks.${block}.norm2`),
       ls1: scale(`blocks.${block}.ls1`),
       ls2: scale(`blocks.${block}.ls2`),
+      tunedScales: false,
       linears: new Map(linears.map((kind) => [kind, linear(linearName(block, kind))])),
     })),
     norm: config.finalNorm === 'none' ? null : norm('norm'),
@@ -82,7 +108,7 @@ export function uploadVit({ config, weights }: VitModel): FrozenVit {
 }
 
 /** Gives a linear another weight, [out, in]; nothing that is under way may use the former one. */
-export function replaceWeight(vit: FrozenVit, name: string, { data, shape }: NdArray): void {
+export function replaceWeight(vit: DeviceVit, name: string, { data, shape }: NdArray): void {
   for (const [block, { linears: layers }] of vit.blocks.entries())
     for (const [kind, former] of layers) {
       if (linearName(block, kind) !== name) continue;
@@ -93,7 +119,7 @@ export function replaceWeight(vit: FrozenVit, name: string, { data, shape }: NdA
     }
 }
 
-export function disposeVit(vit: FrozenVit): void {
+export function disposeVit(vit: DeviceVit): void {
   const { patchWeight, patchBias, prefix, positions } = vit;
   const free = (tensors: readonly (tf.Tensor | null)[]): void => {
     for (const tensor of tensors) tensor?.dispose();
@@ -106,8 +132,8 @@ export function disposeVit(vit: FrozenVit): void {
   }
 }
 
-/** How a linear layer computes: x [n, in] -> [n, out]. Frozen, or frozen plus branches. */
-export type LinearLayer = (x: tf.Tensor2D, frozen: FrozenLinear, name: string) => tf.Tensor2D;
+/** How a linear layer computes: x [n, in] -> [n, out]. As it is, or with branches. */
+export type LinearLayer = (x: tf.Tensor2D, weights: LinearWeights, name: string) => tf.Tensor2D;
 
 /** How a block's attention computes: as it is, or watched. */
 export type AttentionLayer = (...of: [...Parameters<typeof attention>, block: number]) => tf.Tensor2D;
@@ -122,14 +148,48 @@ export type PathLayer = (block: number, branch: 0 | 1, read: number) => tf.Tenso
  * Patch embedding, prefix tokens, positions: patches [images * grid^2, 3 * patch^2] -> [images * tokens,
  * dim].
  */
-export function embed(vit: FrozenVit, patches: tf.Tensor2D, images: number): tf.Tensor2D {
-  const { config, prefix, preNorm } = vit;
-  const { dim } = config;
-  const projected = matrixProduct(patches, vit.patchWeight, vit.patchBias); // [images * grid^2, dim]
-  const rows = tf.reshape<tf.Rank.R3>(projected, [images, gridSize(config) ** 2, dim]);
-  const tokens = prefix === null ? rows : tf.concat([tf.tile(prefix, [images, 1, 1]), rows], 1);
-  const placed = tf.reshape<tf.Rank.R2>(tf.add(tokens, vit.positions), [images * tokenCount(config), dim]);
+export function embed(vit: DeviceVit, patches: tf.Tensor2D, images: number): tf.Tensor2D {
+  const { preNorm, patchWeight: weight, patchBias: bias, tunedPatch: tuned } = vit;
+  const projected = firstLinear(patches, { weight, bias, tuned }, vit.patchStored); // [images * grid^2, dim]
+  const placed = withTokens(vit, projected, images);
   return preNorm === null ? placed : layerNorm(placed, preNorm);
+}
+
+/**
+ * The tokens before the patches, then those of the patches [images * grid^2, dim], and the position of each:
+ * [images * tokens, dim]. Differentiated by what is tuned, or leads to it: of positions and first tokens the
+ * gradient is the sum over the images.
+ */
+function withTokens(vit: DeviceVit, patches: tf.Tensor2D, images: number): tf.Tensor2D {
+  const { config, prefix, positions, tunedPatch, tunedTokens } = vit;
+  const { dim, prefixTokens } = config;
+  const [tokens, inGrid] = [tokenCount(config), gridSize(config) ** 2];
+  const placed = (): tf.Tensor2D => {
+    const rows = tf.reshape<tf.Rank.R3>(patches, [images, inGrid, dim]);
+    const all = prefix === null ? rows : tf.concat([tf.tile(prefix, [images, 1, 1]), rows], 1);
+    return tf.reshape<tf.Rank.R2>(tf.add(all, positions), [images * tokens, dim]);
+  };
+  const isPatchTuned = tunedPatch.weight || tunedPatch.bias;
+  const inputs = [
+    ...(isPatchTuned ? [patches] : []),
+    ...(tunedTokens.prefix && prefix !== null ? [prefix] : []),
+    ...(tunedTokens.positions ? [positions] : []),
+  ];
+  if (inputs.length === 0) return placed();
+  return differentiable<tf.Tensor[], tf.Tensor2D>(() => ({
+    value: placed(),
+    uses: [],
+    gradient: (dy) => {
+      const each = tf.reshape<tf.Rank.R3>(dy, [images, tokens, dim]);
+      const sum = tf.sum<tf.Tensor3D>(each, 0, true); // [1, tokens, dim]
+      const ofPatches = tf.slice(each, [0, prefixTokens, 0], [images, inGrid, dim]);
+      return [
+        ...(isPatchTuned ? [tf.reshape(ofPatches, [images * inGrid, dim])] : []),
+        ...(tunedTokens.prefix && prefix !== null ? [tf.slice(sum, [0, 0, 0], [1, prefixTokens, dim])] : []),
+        ...(tunedTokens.positions ? [sum] : []),
+      ];
+    },
+  }))(...inputs);
 }
 
 /**
@@ -140,7 +200,7 @@ export function embed(vit: FrozenVit, patches: tf.Tensor2D, images: number): tf.
  *   values alone. The result is [images * read, dim].
  */
 function block(
-  vit: FrozenVit,
+  vit: DeviceVit,
   index: number,
   x: tf.Tensor2D,
   images: number,
@@ -150,20 +210,22 @@ function block(
   path: PathLayer | null,
 ): tf.Tensor2D {
   const { config } = vit;
-  const frozen = vit.blocks[index] as FrozenBlock;
+  const weights = vit.blocks[index] as BlockWeights;
   const added = (to: tf.Tensor2D, branch: tf.Tensor2D, place: 0 | 1): tf.Tensor2D =>
     residual(to, path === null ? branch : masked(branch, path(index, place, read)));
   const linear = (kind: Linear, input: tf.Tensor2D): tf.Tensor2D =>
-    layer(input, frozen.linears.get(kind) as FrozenLinear, linearName(index, kind));
+    layer(input, weights.linears.get(kind) as LinearWeights, linearName(index, kind));
+  const scale = (branch: tf.Tensor2D, by: tf.Tensor1D | null): tf.Tensor2D =>
+    scaled(branch, by, weights.tunedScales);
   const first = (rows: tf.Tensor2D): tf.Tensor2D =>
     read === tokenCount(config) ? rows : firstTokens(rows, images, read);
-  const normed = layerNorm(x, frozen.norm1); // [images * tokens, dim]
+  const normed = layerNorm(x, weights.norm1); // [images * tokens, dim]
   const q = linear('q', first(normed)); // [images * read, dim]
   const [k, v] = [linear('k', normed), linear('v', normed)]; // [images * tokens, dim]
   const context = attend(q, k, v, { images, heads: config.heads }, index); // [images * read, dim]
-  const mid = added(first(x), scaled(linear('proj', context), frozen.ls1), 0); // [images * read, dim]
-  const hidden = activation(config.activation, linear('fc1', layerNorm(mid, frozen.norm2))); // [images * read, mlpDim]
-  return added(mid, scaled(linear('fc2', hidden), frozen.ls2), 1);
+  const mid = added(first(x), scale(linear('proj', context), weights.ls1), 0); // [images * read, dim]
+  const hidden = activation(config.activation, linear('fc1', layerNorm(mid, weights.norm2))); // [images * read, mlpDim]
+  return added(mid, scale(linear('fc2', hidden), weights.ls2), 1);
 }
 
 /** Tokens from the first on that the head reads: what the last block has to compute. */
@@ -176,7 +238,7 @@ export function tokensRead(config: VitConfig): number {
  * All blocks, the final LayerNorm and the pooling: embedded [images * tokens, dim] -> [images, headInputs].
  */
 export function features(
-  vit: FrozenVit,
+  vit: DeviceVit,
   embedded: tf.Tensor2D,
   images: number,
   layer: LinearLayer,
@@ -195,7 +257,7 @@ export function features(
 }
 
 /** What the head reads: x [images * the tokens that are read, dim] -> [images, headInputs]. */
-function pooled({ config, norm }: FrozenVit, x: tf.Tensor2D, images: number): tf.Tensor2D {
+function pooled({ config, norm }: DeviceVit, x: tf.Tensor2D, images: number): tf.Tensor2D {
   const { pool, meanFrom, finalNorm } = config;
   const normed = (rows: tf.Tensor2D, at: FinalNorm): tf.Tensor2D =>
     norm === null || at !== finalNorm ? rows : layerNorm(rows, norm);

@@ -20,7 +20,7 @@ export type Tensors = ReadonlyMap<string, NdArray>;
 /**
  * The runs with drops: what leaves is lost, folded into the others, absorbed by the frozen weight, or fades;
  * one without drops, of gates drawn in each step, one of crossed branches, one of what each step leaves out;
- * and other readings of the method.
+ * other readings of the method; and those in which the backbone learns too.
  */
 export type TrajectoryFile =
   | 'train_zero'
@@ -32,7 +32,11 @@ export type TrajectoryFile =
   | 'train_noise'
   | 'train_rslora'
   | 'train_joint'
-  | 'train_retrain';
+  | 'train_retrain'
+  | 'train_norms'
+  | 'train_biases'
+  | 'train_all'
+  | 'train_beside';
 
 export interface Manifest {
   readonly steps: number;
@@ -105,6 +109,7 @@ export async function readManifest(read: ReadFile): Promise<Manifest> {
   const noise = JSON.parse(await (await read('noise.json')).text()) as Manifest['noise'] & {
     float32: Float32Figures;
   };
+  const tuned = JSON.parse(await (await read('tuned.json')).text()) as { float32: Float32Figures };
   const number = (key: string): number => present(json.config[key], `manifest ${key}`);
   return {
     steps: number('steps'),
@@ -122,9 +127,9 @@ export async function readManifest(read: ReadFile): Promise<Manifest> {
     noise,
     float32Parameters: (file) =>
       new Map(
-        Object.entries({ ...json.float32, ...gates.float32, ...noise.float32 }[file] ?? {}).map(
-          ([tag, { abs }]) => [tag, abs],
-        ),
+        Object.entries(
+          { ...json.float32, ...gates.float32, ...noise.float32, ...tuned.float32 }[file] ?? {},
+        ).map(([tag, { abs }]) => [tag, abs]),
       ),
     drops: new Map(
       Object.entries(json.drops).map(([step, drops]) => [Number(step), new Map(Object.entries(drops))]),
