@@ -68,7 +68,7 @@ export function makeWorkload({ model: shape, batch: images }: Omit<Case, 'engine
   const model = randomModel(config);
   const adapter = initialAdapter(config, classes, dmlora, 1);
   const rank = dmlora.branches * dmlora.rank;
-  const { forward, backward } = stepFlops(config, classes, branchWork(dmlora));
+  const { forward, backward } = stepFlops(config, classes, branchWork({ ...recipeDefaults, dmlora }));
   const bytes = (arrays: Iterable<{ readonly shape: readonly number[] }>): number =>
     [...arrays].reduce((sum, array) => sum + 4 * sizeOf(array.shape), 0);
   return {

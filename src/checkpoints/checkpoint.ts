@@ -192,14 +192,16 @@ export async function loadModel(
   onProgress: (done: number, total: number) => void = () => undefined,
 ): Promise<Result<VitModel>> {
   const weights = new Map<ParamName, NdArray>();
+  const spare = new Set<ParamName>();
   const shapes = backboneShapes(checkpoint.config);
   for (const [name, shape] of shapes) {
     const loaded = await loadWeight(file, header, checkpoint, name, shape);
     if (!loaded.ok) return loaded;
     weights.set(name, loaded.value);
+    if (name !== 'prefix_tokens' && !checkpoint.locations.has(name)) spare.add(name);
     onProgress(weights.size, shapes.size);
   }
-  return ok({ config: checkpoint.config, weights });
+  return ok({ config: checkpoint.config, weights, ...(spare.size === 0 ? {} : { spare }) });
 }
 
 /** One parameter of the backbone, in the shape that `backboneShapes` gives it. */

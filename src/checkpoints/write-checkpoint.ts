@@ -4,7 +4,7 @@
 import { encodeFloats, isFloatType, type FloatType } from '../formats/float-types.ts';
 import { decodeFloats } from '../formats/float-types.ts';
 import { readTensorBytes, type SafetensorsHeader, type TensorToWrite } from '../formats/safetensors.ts';
-import { ndArray, type NdArray } from '../shared/array.ts';
+import { ndArray, sizeOf, type NdArray } from '../shared/array.ts';
 import { present } from '../shared/assert.ts';
 import { faultSentence } from '../shared/describe-fault.ts';
 import { readPositions } from './checkpoint.ts';
@@ -45,14 +45,57 @@ export async function valuesOf(array: NdArray | StoredArray): Promise<NdArray> {
   return ndArray(array.shape, decodeFloats(new Uint8Array(await array.blob.arrayBuffer()), 'F32'));
 }
 
+/**
+ * Parameters as a file has a place for them: what was learned of the position of a token that has none there is in the
+ * token itself, which it is added to.
+ */
+export function asStored(
+  { layout: { placedTokens }, config: { dim, prefixTokens } }: Checkpoint,
+  changed: ReadonlyMap<ParamName, NdArray>,
+): ReadonlyMap<ParamName, NdArray> {
+  const [tokens, positions] = [changed.get('prefix_tokens'), changed.get('pos_embed')];
+  if (positions === undefined || tokens === undefined || placedTokens >= prefixTokens) return changed;
+  const [begin, end] = [placedTokens * dim, prefixTokens * dim];
+  const added = tokens.data.map((value, i) => value + (i < begin ? 0 : (positions.data[i] ?? 0)));
+  const left = positions.data.map((value, i) => (i >= begin && i < end ? 0 : value));
+  return new Map([
+    ...changed,
+    ['prefix_tokens', ndArray(tokens.shape, added)],
+    ['pos_embed', ndArray(positions.shape, left)],
+  ]);
+}
+
+/** Tensors of the file that hold tokens or positions, from all of them as `asStored` gives them. */
+function tokenTensors(
+  { tensors }: SafetensorsHeader,
+  { layout, locations, config }: Checkpoint,
+  name: ParamName,
+  { data }: NdArray,
+): [tensor: string, NdArray][] {
+  const { dim, prefixTokens } = config;
+  if (name === 'prefix_tokens') {
+    let at = 0; // registers share a tensor
+    return layout.tokens.map((tensor) => {
+      const { shape } = present(tensors.get(tensor), tensor);
+      return [tensor, ndArray(shape, data.slice(at, (at += sizeOf(shape))))];
+    });
+  }
+  const { tensor } = present(locations.get(name), name);
+  const placed = [data.subarray(0, layout.placedTokens * dim), data.subarray(prefixTokens * dim)];
+  const rows = placed.reduce((sum, { length }) => sum + length / dim, 0);
+  const isFlat = tensors.get(tensor)?.shape.length === 2;
+  const values = Float32Array.from(placed.flatMap((part) => [...part]));
+  return [[tensor, ndArray(isFlat ? [rows, dim] : [1, rows, dim], values)]];
+}
+
 const blobOf = (bytes: Uint8Array): Blob => new Blob([bytes as BlobPart]);
 
 /**
  * The tensors of the new file, their bytes in blobs; one is in memory at a time, or those of one fused
  * tensor.
  *
- * @param changed float32 values by canonical name: adapted weights and the head; cast last, to the source's
- * type. The positions change by themselves where the image size is not the source's.
+ * @param changed float32 values by canonical name: adapted weights, the head, and what is tuned of the backbone, as
+ * `asStored` gives it; cast last, to the source's type. The positions change by themselves where the image size is not the source's.
  * @param chosen type of what changes, instead of the source's: so a float32 file from a float16 source keeps
  * what was learned, rounded once. What does not change keeps its bytes.
  */
@@ -75,6 +118,19 @@ export async function fineTunedTensors(
   const fused = new Map<string, [Location, NdArray | StoredArray][]>();
   for (const [name, values] of changed) {
     if (name.startsWith('head.')) continue;
+    if (name === 'prefix_tokens' || name === 'pos_embed') {
+      for (const [tensor, { shape, data }] of tokenTensors(
+        header,
+        checkpoint,
+        name,
+        await valuesOf(values),
+      )) {
+        const { dtype } = present(header.tensors.get(tensor), tensor);
+        const type = chosen ?? (isFloatType(dtype) ? dtype : headType);
+        write(tensor, { dtype: type, shape, bytes: blobOf(encodeFloats(data, type)) });
+      }
+      continue;
+    }
     const location = present(checkpoint.locations.get(name), name);
     if (location.third !== null) {
       const parts = fused.get(location.tensor) ?? [];
@@ -100,7 +156,7 @@ export async function fineTunedTensors(
     const dtype = chosen ?? stored;
     write(name, { dtype, shape: entry.shape, bytes: blobOf(encodeFloats(rows, dtype)) });
   }
-  if (checkpoint.storedImageSize !== checkpoint.config.imageSize) {
+  if (checkpoint.storedImageSize !== checkpoint.config.imageSize && !changed.has('pos_embed')) {
     const { tensor } = present(checkpoint.locations.get('pos_embed'), 'positions');
     const positions = await readPositions(file, header, checkpoint);
     if (!positions.ok) throw new Error(faultSentence(positions.fault)); // they were read when the model was opened

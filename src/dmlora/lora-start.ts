@@ -75,6 +75,11 @@ export function loraProblem(
     };
   const most = Math.max(...needs.map((need) => need.rank));
   if (most <= branches * rank) return null;
+  if (branches === 0)
+    return {
+      field: 'dmlora.branches',
+      detail: `The adapter is dealt over branches, and there are none: ${roomFor(most, 1, rank)}.`,
+    };
   return {
     field: 'dmlora.rank',
     detail: `The adapter has rank ${most}, and ${branches === 1 ? '1 branch' : `${branches} branches`} of rank ${rank} ${branches === 1 ? 'holds' : 'hold'} ${branches * rank}: ${roomFor(most, branches, rank)}.`,

@@ -45,18 +45,18 @@ export function mergedWeight(weight: NdArray, module: AdaptedModule, gates: Gate
 }
 
 /**
- * Every weight that merging changes, under canonical names: the adapted linears and the head. Biases of
- * adapted linears and all other tensors stay as they are and are not listed.
+ * Every weight that merging changes, under canonical names: what is tuned of the backbone, the adapted linears and
+ * the head. All other tensors stay as they are and are not listed.
  */
 export function mergedWeights(
   weights: ReadonlyMap<ParamName, NdArray>,
   adapter: Adapter,
   gates: Gates = allOpen,
 ): Map<ParamName, NdArray> {
-  const merged = new Map<ParamName, NdArray>();
+  const merged = new Map<ParamName, NdArray>(adapter.backbone);
   for (const module of adapter.modules) {
     const name = `${module.name}.weight`;
-    merged.set(name, mergedWeight(present(weights.get(name), name), module, gates));
+    merged.set(name, mergedWeight(present(merged.get(name) ?? weights.get(name), name), module, gates));
   }
   return merged.set('head.weight', adapter.head.weight).set('head.bias', adapter.head.bias);
 }

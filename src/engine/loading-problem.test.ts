@@ -36,6 +36,18 @@ test('one that fits a GPU alone needs one, with bindings as large as its largest
 
 test('what is refused at opening is refused by the engine, and the other way round', () => {
   const accepts = (config: VitConfig): boolean =>
-    microBatchOf({ config, weights: new Map() }, 'wasm', { batch: 4 }).ok;
+    microBatchOf({ config, weights: new Map() }, 'wasm', { batch: 4 }, 0).ok;
   expect([base, large, huge].map(accepts)).toEqual([true, false, false]);
+});
+
+test('tuning all of a model is refused where its moments and gradients do not fit, tuning its biases is not', () => {
+  const tuning = (tuned: number): unknown =>
+    microBatchOf({ config: base, weights: new Map() }, 'wasm', { batch: 4 }, tuned);
+  expect(tuning(101_000)).toMatchObject({ ok: true });
+  expect(tuning(86_000_000)).toMatchObject({
+    fault: {
+      kind: 'out-of-memory',
+      detail: expect.stringMatching(/^Tuning the backbone .* on wasm needs/) as string,
+    },
+  });
 });

@@ -113,7 +113,7 @@ function cardFacts(
       ['images of a step', String(plan.batch)],
       ['learning rate, peak and floor', `${recipe.learningRate}, ${recipe.learningRateFloor}`],
       ['warm-up', `${recipe.warmup} of the steps, then cosine`],
-      ['weight decay', `${recipe.weightDecay} on branches and the head’s weight (AdamW)`],
+      ['weight decay', `${recipe.weightDecay} on ${decaying(recipe)} (AdamW)`],
       ['gradient clip', `${recipe.clipNorm}, global norm`],
       ...(dmlora.scaling === 'none'
         ? []
@@ -163,6 +163,7 @@ function cardFacts(
       ['seed', String(recipe.seed)],
       ...result.rateChanges.map((change) => [`from step ${change.step} on`, changeInWords(change)] as const),
     ]),
+    tuned: tunedWords[recipe.backbone.tune],
     branches: {
       modules: Object.keys(result.scalars).length,
       start: dmlora.branches,
@@ -189,6 +190,22 @@ function cardFacts(
     onnxFile: files.find(({ name }) => name.endsWith('.onnx'))?.name ?? null,
   };
 }
+
+/** The parameters that decay. */
+function decaying({ backbone, dmlora }: Recipe): string {
+  return [
+    ...(dmlora.branches === 0 ? [] : ['branches']),
+    ...(backbone.tune === 'all' ? ['matrices of the backbone'] : []),
+    'the head’s weight',
+  ].join(' and ');
+}
+
+const tunedWords = {
+  none: null,
+  norms: 'weight and bias of every LayerNorm of the backbone',
+  biases: 'all biases of the backbone (BitFit)',
+  all: 'all of the backbone (full fine-tuning)',
+} as const;
 
 const balanceWords = {
   weights:

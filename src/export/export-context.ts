@@ -10,6 +10,7 @@ import type { Result } from '../shared/result.ts';
 import type { VitConfig } from '../vit/vit-config.ts';
 import type { ParamName } from '../vit/parameters.ts';
 import {
+  asStored,
   backboneType,
   fineTunedTensors,
   storedArray,
@@ -68,9 +69,12 @@ export async function exportContext(
     ['head.weight', adapter.head.weight],
     ['head.bias', adapter.head.bias],
   ]);
+  const tuned = asStored(source.checkpoint, adapter.backbone ?? new Map());
+  for (const [name, values] of tuned) changed.set(name, storedArray(values));
   for (const module of adapter.modules) {
     const name = `${module.name}.weight`;
-    changed.set(name, storedArray(mergedWeight(present(weights.get(name), name), module)));
+    const weight = present(tuned.get(name) ?? weights.get(name), name);
+    changed.set(name, storedArray(mergedWeight(weight, module)));
     await pause();
   }
   const chosen = dtype === 'source' ? null : dtype;

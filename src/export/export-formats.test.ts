@@ -5,6 +5,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Adapter } from '../dmlora/adapter.ts';
+import { tunedStart } from '../dmlora/tuned.ts';
 import { dropBranches } from '../dmlora/drop-plan.ts';
 import { randomAdapter, randomValues } from '../engine/checks/random-model.ts';
 import { asCrossed } from '../engine/checks/crossed-check.ts';
@@ -14,6 +15,7 @@ import { adapterFrom, readTensors } from '../engine/checks/reference.ts';
 import { decodeFloats } from '../formats/float-types.ts';
 import { readHeader, readTensorBytes, writeSafetensors, type TensorToWrite } from '../formats/safetensors.ts';
 import { cancelled } from '../shared/fault.ts';
+import { ndArray, type NdArray } from '../shared/array.ts';
 import { ok, unwrap, type Result } from '../shared/result.ts';
 import type { Engine } from '../engine/engine.ts';
 import { pauseOf } from './pause.ts';
@@ -27,14 +29,14 @@ import { ProofEngine } from './proof-engine.ts';
 const testdata = path.resolve(import.meta.dirname, '../../testdata');
 const classes = ['a', 'b', 'c', 'd', 'e'];
 
-async function open(folder: string): Promise<OpenModel> {
+async function open(folder: string, options: Parameters<typeof openModel>[2] = {}): Promise<OpenModel> {
   const at = path.join(testdata, folder);
   const names = (await readdir(at)).filter((name) => !name.startsWith('expected'));
   const files = names.map(async (name): Promise<SourceFile> => ({
     path: name,
     blob: new Blob([await readFile(path.join(at, name))]),
   }));
-  return unwrap(await openModel(await Promise.all(files), folder));
+  return unwrap(await openModel(await Promise.all(files), folder, options));
 }
 
 /**
@@ -417,7 +419,57 @@ describe('every family', () => {
     expect(formats.filter(({ refused }) => refused === null).map(({ format }) => format)).toEqual(expected);
     for (const { refused } of formats) if (refused !== null) expect(refused).toContain(why);
   });
+
+  test.each(offered)('%s, all of it tuned', async (folder, expected) => {
+    const source = await open(folder);
+    const adapter = randomAdapter(source.model.config, classes.length, {
+      branches: 1,
+      rank: 2,
+      targets: 'qv',
+    });
+    const formats = await exported(source, { ...adapter, ...tuned(source) }, [...expected, 'source'], 'F32');
+    const refused = formats.filter((one) => one.refused !== null);
+    expect(refused.map(({ format }) => format)).toEqual(['peft']);
+    expect(refused[0]?.refused).toContain('tuned the backbone too');
+  });
+
+  test('positions that were tuned at another image size are written at that', async () => {
+    const source = await open('families/timm-deit3', { imageSize: 48 });
+    const { size } = await weightsOf(
+      filesOf(await exported(source, { ...bare(source), ...tuned(source) }, ['timm'], 'F32'), 'timm'),
+    );
+    expect(size).toBeGreaterThan(10);
+  });
+
+  test('a run without branches leaves its model, and no LoRA', async () => {
+    const source = await open('reference/micro_vit_hf');
+    const [hf, peft] = await exported(source, bare(source), ['hf', 'peft'], 'F32');
+    expect(hf?.refused).toBeNull();
+    expect(peft?.refused).toContain('There are no branches');
+  });
 });
+
+/** An adapter of a head alone. */
+const bare = ({ model }: OpenModel): Adapter => ({
+  ...randomAdapter(model.config, classes.length),
+  modules: [],
+});
+
+/** Every parameter of a backbone that can be tuned, moved a little, each otherwise. */
+function tuned({ model }: OpenModel): Pick<Adapter, 'backbone'> {
+  const { backbone = new Map<string, NdArray>() } = tunedStart(model, 'all');
+  const moved = [...backbone].map(([name, { shape, data }], i) => {
+    const noise = randomValues(100 + i, data.length);
+    return [
+      name,
+      ndArray(
+        shape,
+        data.map((value, at) => value + 0.02 * (noise[at] ?? 0)),
+      ),
+    ] as const;
+  });
+  return { backbone: new Map(moved) };
+}
 
 /** The micro ViT with other names and tensors, and with more in its config.json. */
 async function altered(

@@ -26,6 +26,7 @@ const facts: CardFacts = {
   },
   grey16: null,
   recipe: new Map([['seed', '1']]),
+  tuned: null,
   branches: {
     modules: 2,
     start: 4,

@@ -46,6 +46,8 @@ export interface CardFacts {
   /** The window of 16-bit grey; null for its high byte. */
   readonly grey16: Grey16Window | null;
   readonly recipe: ReadonlyMap<string, string>;
+  /** What of the backbone was tuned, in words; null for nothing. */
+  readonly tuned: string | null;
   readonly branches: {
     readonly modules: number;
     readonly start: number;
@@ -219,7 +221,7 @@ function dataSection({ data }: CardFacts): string {
   ].join('\n\n');
 }
 
-function methodSection({ recipe, branches }: CardFacts): string {
+function methodSection({ recipe, branches, tuned }: CardFacts): string {
   const { scalars, dropSteps } = branches;
   const spread = scalars.map(({ scalar }) => scalar);
   const range =
@@ -227,6 +229,15 @@ function methodSection({ recipe, branches }: CardFacts): string {
       ? ''
       : ` The learned scalars lie between ${Math.min(...spread).toFixed(3)} and ${Math.max(...spread).toFixed(3)}.`;
   const table = [...recipe].map(([name, value]) => `| ${name} | ${markdownText(value)} |`);
+  const settings = ['| Setting | Value |', '|---|---|', ...table].join('\n');
+  if (branches.start === 0)
+    return [
+      '## Method',
+      tuned === null
+        ? 'The head alone was trained, on the frozen backbone.'
+        : `The head was trained with ${tuned}. There were no low-rank branches.`,
+      settings,
+    ].join('\n\n');
   return [
     '## Method',
     'DMLoRA ("Dropout Mixture Low-Rank Adaptation for Visual Parameters-Efficient Fine-Tuning", ECCV 2024), ' +
@@ -237,7 +248,8 @@ function methodSection({ recipe, branches }: CardFacts): string {
         ? branches.drops
         : `${branches.end} of them were left after the drops at steps ${dropSteps.join(', ')}. ${branches.drops}`) +
       ` ${branches.stage2}${range}`,
-    ['| Setting | Value |', '|---|---|', ...table].join('\n'),
+    ...(tuned === null ? [] : [`Beside the branches the run trained ${tuned}.`]),
+    settings,
   ].join('\n\n');
 }
 

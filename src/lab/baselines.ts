@@ -18,6 +18,7 @@ function rankOf(rank: number): Recipe['dmlora']['rank'] | null {
 export function baselinesOf(recipe: Recipe): Arm[] {
   const { dmlora } = recipe;
   const { rank, branches, branchesEnd, dropMode, scalars } = dmlora;
+  if (branches === 0) return [];
   const left = dropMode === 'permanent' ? branchesEnd : branches;
   // Without drops crossed branches would stay the same as each other.
   const none = { dropMode: 'none', pairing: 'paired' } as const;

@@ -313,6 +313,6 @@ export const branchOptions = {
     notInPython: 'The backbone stays frozen here: branches and head are trained.',
     inPython: ['none'],
     label: 'Tuned of the backbone',
-    help: 'Parameters of the model itself that learn, at the rate of the branches: weight and bias of every LayerNorm, all biases (BitFit), or all of it (full fine-tuning, which needs several times the memory). Without branches these are the common baselines.',
+    help: 'Parameters of the model itself that learn, at the rate of the branches: weight and bias of every LayerNorm, all biases (BitFit), or all of it (full fine-tuning: several times the memory, and a learning rate of about 0.0001). Without branches these are the common baselines.',
   },
 } as const satisfies Record<string, Option>;

@@ -9,6 +9,7 @@ export interface Method {
 }
 
 const plain = {
+  'backbone.tune': 'none',
   'dmlora.dropMode': 'none',
   'dmlora.pairing': 'paired',
   'dmlora.scalars': 'off',
@@ -19,6 +20,12 @@ const plain = {
 const lora = (rank: number): Method => ({
   name: `LoRA, rank ${rank}`,
   settings: { ...plain, 'dmlora.branches': 1, 'dmlora.rank': rank, 'dmlora.scalarStart': 1 },
+});
+
+/** What is compared with branches: the head alone, or with parameters of the backbone itself. */
+const bare = (name: string, tune: string): Method => ({
+  name,
+  settings: { 'dmlora.branches': 0, 'backbone.tune': tune },
 });
 
 /** The method's options whose values are as in the table. */
@@ -41,6 +48,10 @@ export const methods: readonly Method[] = [
     name: 'rsLoRA, rank 16, alpha 8',
     settings: { ...lora(16).settings, 'dmlora.scaling': 'rslora', 'dmlora.alpha': 8 },
   },
+  bare('Linear head', 'none'),
+  bare('LayerNorm tuning', 'norms'),
+  bare('BitFit', 'biases'),
+  bare('Full fine-tuning', 'all'),
 ];
 
 /** The form with a method's settings. */

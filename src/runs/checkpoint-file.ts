@@ -90,7 +90,11 @@ export function encodeCheckpoint({ facts, state }: SavedRun): Uint8Array<ArrayBu
   const written: [Role, Adapter][] = [];
   const adapter = (role: Role, value: Adapter): AdapterJson | Role => {
     const twin = written.find(
-      ([, { modules, head }]) => modules === value.modules && head === value.head && value.moments.size === 0,
+      ([, { modules, head, backbone }]) =>
+        modules === value.modules &&
+        head === value.head &&
+        backbone === value.backbone &&
+        value.moments.size === 0,
     );
     if (twin !== undefined) return twin[0];
     written.push([role, value]);
@@ -115,6 +119,7 @@ export function encodeCheckpoint({ facts, state }: SavedRun): Uint8Array<ArrayBu
         ...(absorbed === undefined ? {} : { absorbed: true }),
       })),
       moments: [...value.moments].map(([name, { steps }]) => [name, steps]),
+      ...(value.backbone === undefined ? {} : { backbone: [...value.backbone.keys()] }),
     };
   };
   // An earlier reader passes over them, and a reader finds none in an earlier file: the form is the same.
@@ -345,9 +350,16 @@ class TensorReader {
       modules.push({ ...module, branches, ...absorbed });
     }
     const head = this.#head(role);
-    const shapes = new Map(
-      [...parametersOf({ modules, head, moments: new Map() })].map(([key, { data }]) => [key, data.length]),
+    const tuned = json.backbone?.map(
+      (name) => [name, this.#tensor(`${role}/${paramNames.backbone(name)}`)] as const,
     );
+    const bare = {
+      modules,
+      head,
+      ...(tuned === undefined ? {} : { backbone: new Map(tuned) }),
+      moments: new Map(),
+    };
+    const shapes = new Map([...parametersOf(bare)].map(([key, { data }]) => [key, data.length]));
     const moments = new Map<string, { m: Float32Array; v: Float32Array; steps: number }>();
     for (const [name, steps] of json.moments) {
       const length = shapes.get(name);
@@ -355,7 +367,7 @@ class TensorReader {
       const m = this.#vector(`${role}/m/${name}`, length);
       moments.set(name, { m, v: this.#vector(`${role}/v/${name}`, length), steps });
     }
-    const adapter = { modules, head, moments };
+    const adapter = { ...bare, moments };
     this.#adapters.set(role, adapter);
     return adapter;
   }
@@ -371,10 +383,12 @@ class TensorReader {
     return data;
   }
 
-  #tensor(name: string, rank: number): NdArray {
+  /** @param rank null for any. */
+  #tensor(name: string, rank: number | null = null): NdArray {
     const bytes = this.#bytes(name, 'F32');
     const { shape = [] } = this.header.tensors.get(name) ?? {};
-    if (shape.length !== rank) throw new Missing(`"${name}" has a shape that it cannot have`);
+    if (rank !== null && shape.length !== rank)
+      throw new Missing(`"${name}" has a shape that it cannot have`);
     return ndArray(shape, decodeFloats(bytes, 'F32'));
   }
 

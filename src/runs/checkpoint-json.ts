@@ -37,6 +37,8 @@ const adapter = v.object({
     }),
   ),
   moments: v.array(v.tuple([v.string(), count])),
+  /** What it holds of the backbone, by the names of the weights; their tensors stand beside the JSON. */
+  backbone: v.exactOptional(v.array(v.string())),
 });
 const adapterOrRole = v.union([v.picklist(['adapter', 'best', 'stage1End']), adapter]);
 const validated = v.object({ step: count, validation: metrics, drops, adapter: adapterOrRole });

@@ -14,6 +14,20 @@ test('resumed through the bytes of a file at every state is uninterrupted, and n
   expect(cold).toBeGreaterThan(5);
 }, 300_000);
 
+test('so is one whose LayerNorms learn beside the branches, and one of a head alone', async () => {
+  const { cold } = await checkEveryState({
+    ...input,
+    recipe: { ...shortRecipe, backbone: { tune: 'norms' } },
+  });
+  expect(cold).toBeGreaterThan(5);
+  const dmlora = { ...shortRecipe.dmlora, branches: 0, dropMode: 'none', scalars: 'off' } as const;
+  const alone = { ...input, recipe: { ...shortRecipe, dmlora } };
+  const plain = await finishedFrom(alone, null);
+  const half = plain.log.states.find(({ step }) => step === 5) ?? plain.run.state;
+  const resumed = await finishedFrom(alone, await throughFile(half), { retell: true });
+  expect(leavings(resumed, alone)).toBe(leavings(plain, alone));
+}, 300_000);
+
 test('patience counts on in a run that is gone on with from a file', async () => {
   const recipe = { ...shortRecipe, learningRate: 1e-30, learningRateFloor: 0, patience: 1 };
   const impatient = { ...input, recipe };

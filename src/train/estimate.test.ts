@@ -37,7 +37,7 @@ const question: RunQuestion = {
 };
 const speed: Speed = { forward: 1e11, step: 5e10, basis: 'remembered' };
 const times: DeviceTimes = { engineSeconds: 2, decodeSeconds: 0.5, probeSeconds: 1, models: {} };
-const { forward, backward } = stepFlops(config, 5, branchWork(recipeDefaults.dmlora));
+const { forward, backward } = stepFlops(config, 5, branchWork(recipeDefaults));
 
 describe('an estimate', () => {
   test('is the sum of everything that a run does', () => {

@@ -130,7 +130,7 @@ export function estimateRun(question: RunQuestion, times: DeviceTimes, speed: Sp
   const [train, validation, classes] = [sum(question.train), sum(question.validation), question.train.length];
   const learned = learnedImages(question);
   const plan = planRun(recipe, config, learned);
-  const { forward, backward } = stepFlops(config, classes, branchWork(recipe.dmlora));
+  const { forward, backward } = stepFlops(config, classes, branchWork(recipe));
   const looking = (images: number): number => (images * forward) / speed.forward;
   const isProbed = recipe.headStart === 'probe' && !hasHead;
   const decodeSeconds = times.decodeSeconds ?? assumed.decodeSeconds;

@@ -48,6 +48,16 @@ describe('a device lost', () => {
     expect(record.keptStep).toBeGreaterThan(0);
   }, 300_000);
 
+  test('at any call of a run without branches that tunes all of the backbone, neither', async () => {
+    const dmlora = { ...shortRecipe.dmlora, branches: 0, dropMode: 'none', scalars: 'off' } as const;
+    const how = { keep: 'last', learningRate: 1e-3, backbone: { tune: 'all' } } as const;
+    const recipe = { ...shortRecipe, ...how, dmlora };
+    const { record, calls } = await checkEveryLoss({ model, makeEngine, recipe });
+    expect(record).toMatchObject({ drops: [], scalars: {}, scalarsKept: null });
+    expect(calls).not.toContain('loss');
+    expect(record.keptStep).toBeGreaterThan(0);
+  }, 300_000);
+
   test('at any call of a run that ends by itself, neither', async () => {
     const recipe = { ...shortRecipe, learningRate: 1e-30, learningRateFloor: 0, patience: 1 };
     const { record } = await checkEveryLoss({ model, makeEngine, recipe });

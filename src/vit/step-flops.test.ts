@@ -38,7 +38,7 @@ test('branches on q and v: the first block makes no gradient of its input and no
   const branches = 2 * (down(8) + up(8));
   const upper = linear.q + linear.k + linear.v + linear.proj + linear.fc1 + linear.fc2 + 2 * (scores + mixed);
   const lowest = linear.proj + linear.fc1 + linear.fc2 + 2 * (scores + mixed) - scores; // no k: one of four products
-  const counted = stepFlops(config, 5, { linears: ['q', 'v'], rank: 6, firstBlock: 0 });
+  const counted = stepFlops(config, 5, { ...noBranches, linears: ['q', 'v'], rank: 6 });
   expect(counted.forward).toBe(outside + 3 * (block + branches));
   expect(counted.backward).toBe(
     2 * product(1, 8, 5) + 2 * (upper + 2 * branches) + lowest + 2 * branches - 2 * down(8),
@@ -48,9 +48,20 @@ test('branches on q and v: the first block makes no gradient of its input and no
 test('branches everywhere from block 1 on: nothing backward in block 0', () => {
   const linears: Linear[] = ['q', 'k', 'v', 'proj', 'fc1', 'fc2'];
   const branches = 4 * (down(8) + up(8)) + (down(8) + up(24)) + (down(24) + up(8));
-  const counted = stepFlops(config, 5, { linears, rank: 6, firstBlock: 1 });
+  const counted = stepFlops(config, 5, { ...noBranches, linears, rank: 6, firstBlock: 1 });
   expect(counted.forward).toBe(outside + 3 * block + 2 * branches);
   const upper = block + scores + mixed + 2 * branches;
   const lowest = upper - linear.q - linear.k - linear.v - 3 * down(8);
   expect(counted.backward).toBe(2 * product(1, 8, 5) + upper + lowest);
+});
+
+test('a head alone costs nothing below it; what is tuned costs all of a pass back, and matrices their own gradients', () => {
+  const { forward, backward } = stepFlops(config, 5, noBranches);
+  const head = product(1, 8, 5);
+  expect([forward, backward]).toEqual([outside + 3 * block, 2 * head]);
+  const linears = Object.values(linear).reduce((a, b) => a + b, 0);
+  const through = 2 * head + 3 * (linears + 2 * (scores + mixed));
+  expect(stepFlops(config, 5, { ...noBranches, tuned: 'vectors' }).backward).toBe(through);
+  const own = 3 * linears + product(16, 12, 8);
+  expect(stepFlops(config, 5, { ...noBranches, tuned: 'everything' }).backward).toBe(through + own);
 });

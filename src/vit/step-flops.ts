@@ -3,28 +3,31 @@
 import { linearShape, type Linear } from './parameters.ts';
 import { gridSize, headInputs, patchInputs, tokenCount, type VitConfig } from './vit-config.ts';
 
-/** Low-rank branches beside the frozen weights. */
+/** Low-rank branches beside the weights, and what of these learns itself. */
 export interface BranchWork {
   readonly linears: readonly Linear[];
   /** Live branches times their rank. */
   readonly rank: number;
   /** The first block that has branches. */
   readonly firstBlock: number;
+  /** Of the weights themselves: vectors alone, or matrices too. */
+  readonly tuned: 'nothing' | 'vectors' | 'everything';
 }
 
 /** Of a network without branches. */
-export const noBranches: BranchWork = { linears: [], rank: 0, firstBlock: 0 };
+export const noBranches: BranchWork = { linears: [], rank: 0, firstBlock: 0, tuned: 'nothing' };
 
 /**
  * Floating-point operations of one image (multiply-add = 2, matrix products only). A branch of rank r beside
  * a weight [out, in] costs 2 tokens r (in + out) forward and twice that backward; a frozen weight costs as
- * much backward as forward, attention twice. Nothing is computed backward below the first block with
- * branches, nor towards its input.
+ * much backward as forward and one that learns twice, attention twice. Nothing is computed backward below the first
+ * block with branches, nor towards its input, unless something of the backbone learns; and nothing below the head where
+ * that learns alone.
  */
 export function stepFlops(
   config: VitConfig,
   classes: number,
-  { linears, rank, firstBlock }: BranchWork,
+  { linears, rank, firstBlock, tuned }: BranchWork,
 ): { forward: number; backward: number } {
   const { dim, mlpDim, depth } = config;
   const tokens = tokenCount(config);
@@ -36,13 +39,20 @@ export function stepFlops(
   }, 0);
   const embed = 2 * gridSize(config) ** 2 * patchInputs(config) * dim;
   const head = 2 * headInputs(config) * classes;
+  const learning = depth - firstBlock;
+  const forward = embed + head + depth * (linear + attention) + learning * branches;
+  if (tuned !== 'nothing') {
+    const ofWeights = tuned === 'everything' ? embed + depth * linear : 0;
+    const backward = depth * (linear + 2 * attention) + 2 * learning * branches;
+    return { forward, backward: 2 * head + backward + ofWeights };
+  }
+  if (linears.length === 0) return { forward, backward: 2 * head };
   // The first block with branches: nothing flows on through q, k and v, and no gradient of one without
   // branches is made.
   const adapted = (['q', 'k', 'v'] as const).filter((kind) => linears.includes(kind)).length;
   const saved = 6 * tokens * dim * dim + adapted * 2 * tokens * rank * dim + ((3 - adapted) * attention) / 2;
-  const learning = depth - firstBlock;
   return {
-    forward: embed + head + depth * (linear + attention) + learning * branches,
+    forward,
     backward: 2 * head + learning * (linear + 2 * attention + 2 * branches) - saved,
   };
 }

@@ -179,7 +179,7 @@ const triedKey = ({ backend, model }: Planned): string => `${backend} ${modelKey
 const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
 
 function flopsOf({ config, train, recipe }: RunQuestion): { forward: number; backward: number } {
-  return stepFlops(config, train.length, branchWork(recipe.dmlora));
+  return stepFlops(config, train.length, branchWork(recipe));
 }
 
 function usedImages({ data: { images, split } }: Planned): OpenData['images'] {

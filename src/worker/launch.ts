@@ -68,7 +68,7 @@ export function summaryOf(
   data: TrainingData,
   { summary: { edits } }: OpenData,
 ): RunSummary {
-  const flops = stepFlops(config, data.classes.length, branchWork(recipe.dmlora));
+  const flops = stepFlops(config, data.classes.length, branchWork(recipe));
   const engine = present(run.engine, 'engine');
   const { steps, batch, stepsPerEpoch, drops, stage2 } = run.plan;
   return {

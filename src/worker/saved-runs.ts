@@ -209,7 +209,7 @@ export class SavedRuns {
         kind: 'bad-file',
         name: saved.facts.name,
         why: 'checkpoint-damaged',
-        detail: 'Its branches have other shapes than its recipe gives them.',
+        detail: 'What learns in it has other shapes than its recipe gives it.',
       });
     const seen = withGrey16(opened.value.preprocessing, about.pixels.grey16);
     return ok({
@@ -471,6 +471,8 @@ function fits(adapter: Adapter, fresh: Adapter): boolean {
     JSON.stringify(parts.map((part) => part.shape));
   return (
     shape([adapter.head.weight, adapter.head.bias]) === shape([fresh.head.weight, fresh.head.bias]) &&
+    [...(adapter.backbone?.keys() ?? [])].join() === [...(fresh.backbone?.keys() ?? [])].join() &&
+    shape([...(adapter.backbone?.values() ?? [])]) === shape([...(fresh.backbone?.values() ?? [])]) &&
     adapter.modules.length === fresh.modules.length &&
     adapter.modules.every(({ name, crossed, branches }, i) => {
       const other = fresh.modules[i];

@@ -98,7 +98,7 @@ const listed: readonly Listed[] = [
 /** Floating-point operations of a training step on one image, ten classes, the default branches. */
 function workOf(shape: Shape): number {
   const config: VitConfig = { ...originalVit, ...shape, mlpDim: 4 * shape.dim, layerNormEps: 1e-6 };
-  const { forward, backward } = stepFlops(config, 10, branchWork(recipeDefaults.dmlora));
+  const { forward, backward } = stepFlops(config, 10, branchWork(recipeDefaults));
   return forward + backward;
 }
 

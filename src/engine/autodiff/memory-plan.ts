@@ -3,6 +3,7 @@
 // up: the same step, one part after the other.
 import { bytesInWords } from '../../shared/bytes-in-words.ts';
 import { sizeOf } from '../../shared/array.ts';
+import type { Adapter } from '../../dmlora/adapter.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
 import { backboneShapes, type VitModel } from '../../vit/parameters.ts';
 import { noBranches, stepFlops } from '../../vit/step-flops.ts';
@@ -51,10 +52,28 @@ function tapeBytesPerImage(config: VitConfig, drops: boolean): number {
   return 4 * (tokens * perToken + (depth + 4) * heads * tokens * tokens);
 }
 
-/** Bytes of the frozen weights on a backend, and of one image that is differentiated. */
-function needs(config: VitConfig, drops = false): { readonly weights: number; readonly image: number } {
+/**
+ * Copies of a parameter that is tuned, beside both layouts: its value and moments, its gradient in parts, joined,
+ * summed and clipped, and while a step ends the next values and what they are made of.
+ */
+const tunedCopies = 12;
+
+/** Parameters of the backbone that an adapter tunes. */
+export function tunedSize({ backbone }: Pick<Adapter, 'backbone'>): number {
+  return [...(backbone?.values() ?? [])].reduce((sum, { data }) => sum + data.length, 0);
+}
+
+/** Bytes of the weights on a backend with what tuning them takes, and of one image that is differentiated. */
+function needs(
+  config: VitConfig,
+  drops = false,
+  tuned = 0,
+): { readonly weights: number; readonly image: number } {
   const parameters = [...backboneShapes(config).values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
-  return { weights: 4 * parameters * weightCopies, image: overhead * tapeBytesPerImage(config, drops) };
+  return {
+    weights: 4 * (parameters * weightCopies + tuned * tunedCopies),
+    image: overhead * tapeBytesPerImage(config, drops),
+  };
 }
 
 /** Why a backend could not train one image of a model, in words; null when it could. */
@@ -68,18 +87,22 @@ export function memoryProblem(config: VitConfig, backend: BackendName): string |
 /**
  * Images per micro-batch: the batch in as few equal parts as the budget allows. A model of which not even one
  * image fits is refused.
+ *
+ * @param tuned parameters of the backbone that are tuned.
  */
 export function microBatchOf(
   { config }: VitModel,
   backend: BackendName,
   { batch, noise }: Pick<PrepareOptions, 'batch' | 'noise'>,
+  tuned: number,
 ): Result<number> {
-  const { weights: weightBytes, image: imageBytes } = needs(config, noise?.input);
+  const { weights: weightBytes, image: imageBytes } = needs(config, noise?.input, tuned);
   const fitting = Math.floor((budgetBytes[backend] - weightBytes) / imageBytes);
   if (fitting < 1) {
     const askedBytes = weightBytes + imageBytes;
     const [needed, given] = [bytesInWords(askedBytes), bytesInWords(budgetBytes[backend])];
-    const detail = `Training this model on ${backend} needs about ${needed} for one image; ${given} are there.`;
+    const what = tuned > 0 ? 'Tuning the backbone of this model' : 'Training this model';
+    const detail = `${what} on ${backend} needs about ${needed} for one image; ${given} are there.`;
     return fail({ kind: 'out-of-memory', askedBytes, detail });
   }
   return ok(Math.min(partImages[backend], Math.ceil(batch / Math.ceil(batch / fitting))));
@@ -93,8 +116,8 @@ export function inferredAtOnce(config: VitConfig, classes: number, backend: Back
 }
 
 /** Workers beside this one that the machine's cores and memory allow, each with a model of its own. */
-export function shardsThatFit({ config }: VitModel, microBatch: number): number {
-  const { weights, image } = needs(config);
+export function shardsThatFit({ config }: VitModel, microBatch: number, tuned: number): number {
+  const { weights, image } = needs(config, false, tuned);
   const cores = typeof navigator === 'undefined' ? 1 : navigator.hardwareConcurrency;
   return Math.max(0, Math.min(cores, Math.floor(allShardsBytes / (weights + microBatch * image))) - 1);
 }

@@ -144,7 +144,7 @@ export async function followTrajectory(
       unwrap(await engine.writeAdapter(beginFading(await read(), event, begun)));
     }
     const drops = happening.get(step - fade);
-    if (drops !== undefined) {
+    if (drops !== undefined && effect !== 'stochastic') {
       if (fade > 0) unwrap(await engine.writeAdapter(fadedTo(await read(), step - 1)));
       const before = unwrap(await engine.loss(batch, allOpen));
       unwrap(await engine.writeAdapter(dropBranches(await read(), drops, effect)));

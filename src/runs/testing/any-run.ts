@@ -52,11 +52,21 @@ const modules: fc.Arbitrary<AdaptedModule[]> = fc.uniqueArray(
   ),
   { maxLength: 3, selector: ({ name: key }) => key },
 );
-const bare: fc.Arbitrary<Adapter> = fc.record({
-  modules,
-  head,
-  moments: fc.constant(new Map<string, Moments>()),
-});
+const backbone = fc
+  .record(
+    { 'norm.weight': array(3), 'blocks.1.q.weight': array(3, 3), pos_embed: array(1, 2, 3) },
+    { requiredKeys: [] },
+  )
+  .map((of) => new Map(Object.entries(of)));
+const bare: fc.Arbitrary<Adapter> = fc.record(
+  {
+    modules,
+    head,
+    backbone,
+    moments: fc.constant(new Map<string, Moments>()),
+  },
+  { requiredKeys: ['modules', 'head', 'moments'] },
+);
 const trained: fc.Arbitrary<Adapter> = bare.chain((adapter) => {
   const parameters = [...parametersOf(adapter)];
   return fc

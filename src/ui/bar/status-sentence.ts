@@ -68,10 +68,12 @@ function stoppingSentence({ kind }: Phase): string {
   }
 }
 
-function endSentence(end: RunEnd): string {
+function endSentence(end: RunEnd, hasBranches: boolean): string {
   switch (end) {
     case 'all-steps':
-      return 'All steps are done. The branches can be merged and exported.';
+      return hasBranches
+        ? 'All steps are done. The branches can be merged and exported.'
+        : 'All steps are done. What was learned can be exported.';
     case 'no-better':
       return 'Ended early, as the recipe says: the last validations found nothing better. The best state can be exported.';
     case 'stopped':
@@ -81,10 +83,23 @@ function endSentence(end: RunEnd): string {
   }
 }
 
-function finishedSentence(end: RunEnd, diverged: boolean): string {
+function finishedSentence(end: RunEnd, diverged: boolean, hasBranches: boolean): string {
   return diverged
     ? `${end === 'all-steps' ? 'All steps are done' : 'Ended early'}, but the run diverged: what can be exported is its best validated state.`
-    : endSentence(end);
+    : endSentence(end, hasBranches);
+}
+
+const tunedWords = { none: [], norms: ['LayerNorms'], biases: ['biases'], all: ['backbone'] } as const;
+
+/** What learns in stage 1, in a list. */
+function learning(recipe: RunSummary['recipe'] | null): string {
+  const scalars = recipe?.dmlora.scalars;
+  const parts = [
+    ...(recipe?.dmlora.branches === 0 ? [] : ['branches']),
+    ...(scalars === 'joint' || scalars === 'scale-then-retrain' ? ['scalars'] : []),
+    ...tunedWords[recipe?.backbone.tune ?? 'none'],
+  ];
+  return parts.length === 0 ? 'the head alone' : `${parts.join(', ')} and head`;
 }
 
 function stageSentence(stage: 1 | 2, summary: StatusInput['summary']): string {
@@ -93,12 +108,10 @@ function stageSentence(stage: 1 | 2, summary: StatusInput['summary']): string {
     return scalars === 'scale-then-retrain'
       ? 'Stage 2: branches and head learn afresh, the scalars rest.'
       : 'Stage 2: branches rest, the scalars and the head learn.';
-  const who =
-    scalars === 'joint' || scalars === 'scale-then-retrain'
-      ? 'branches, scalars and head'
-      : 'branches and head';
+  const who = learning(summary?.recipe ?? null);
   const isStaged = summary !== null && summary.stage2Step < summary.steps;
-  return isStaged ? `Stage 1: ${who} learn.` : `${who.charAt(0).toUpperCase()}${who.slice(1)} learn.`;
+  const verb = who === 'the head alone' ? 'learns' : 'learn';
+  return isStaged ? `Stage 1: ${who} ${verb}.` : `${who.charAt(0).toUpperCase()}${who.slice(1)} ${verb}.`;
 }
 
 export function statusSentence(input: StatusInput): string {
@@ -123,7 +136,10 @@ export function statusSentence(input: StatusInput): string {
     case 'paused':
       return `Paused in stage ${phase.stage}. Resume, take a single step, or stop and keep what was learned.`;
     case 'finished':
-      return openingSentence(opening) ?? finishedSentence(phase.end, diverging !== null);
+      return (
+        openingSentence(opening) ??
+        finishedSentence(phase.end, diverging !== null, summary?.recipe.dmlora.branches !== 0)
+      );
     case 'failed':
       if (phase.resumable && phase.fault.kind === 'not-finite')
         return phase.fault.again === undefined
