@@ -7,7 +7,7 @@ import { ok, type Result } from '../shared/result.ts';
 import { backboneShapes, type VitModel } from '../vit/parameters.ts';
 import { noBranches, stepFlops } from '../vit/step-flops.ts';
 import type { VitConfig } from '../vit/vit-config.ts';
-import type { Engine } from './engine.ts';
+import type { Arithmetic, Engine } from './engine.ts';
 
 /** Operations of one call on each core of a processor: some tenths of a second. */
 const flopsACore = 4e9;
@@ -29,15 +29,22 @@ function plainModel(config: VitConfig): VitModel {
   return { config, weights };
 }
 
+interface Measured {
+  readonly config: VitConfig;
+  readonly batch: number;
+  /** Of the processor, where that computes. */
+  readonly cores: number;
+  readonly arithmetic: Arithmetic;
+}
+
 /**
  * Operations a second of forward passes over batches of `batch` images.
  *
- * @param cores of the processor, where that computes.
  * @param now seconds from any origin.
  */
 export async function measureForward(
   engine: Engine,
-  { config, batch, cores }: { readonly config: VitConfig; readonly batch: number; readonly cores: number },
+  { config, batch, cores, arithmetic }: Measured,
   now: () => number,
   signal: AbortSignal,
 ): Promise<Result<number>> {
@@ -47,8 +54,9 @@ export async function measureForward(
   const images = onGpu ? batch : Math.max(1, Math.min(batch, Math.floor((flopsACore * cores) / forward)));
   const adapter = initialAdapter(block, classes, { ...recipeDefaults.dmlora, firstBlock: 0 }, 1);
   const normalisation = { rescale: 1 / 255, mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] } as const;
-  const shapes = { batch, classes, pixels: 'bytes' } as const;
-  const prepared = await engine.prepare(plainModel(block), adapter, normalisation, shapes);
+  const memory = { budgetBytes: null, float16: 'if-needed', arithmetic } as const;
+  const options = { batch, classes, pixels: 'bytes', memory } as const;
+  const prepared = await engine.prepare(plainModel(block), adapter, normalisation, options);
   if (!prepared.ok) return prepared;
   const data = Uint8Array.from({ length: images * 3 * config.imageSize ** 2 }, (_, i) => i % 251);
   const calls = onGpu ? callsOnGpu : 1;

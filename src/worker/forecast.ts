@@ -58,7 +58,7 @@ export class Forecasts {
 
   async of(planned: Planned): Promise<RunForecast> {
     const question = questionOf(planned);
-    const times = await this.speed.of(await this.#device(planned.backend));
+    const times = await this.speed.of(await this.#device(planned));
     const speed = speedOf(times, question.config, batchOfQuestion(question));
     if (speed === null) return { kind: 'unknown', isMeasuring: false };
     // At another image size a model is as fast, by its operations, as it is at this one.
@@ -77,7 +77,7 @@ export class Forecasts {
   /** Seconds that each part before the first step is expected to take. */
   async expected(planned: Planned): Promise<RunEstimate['parts']> {
     const question = questionOf(planned);
-    const times = await this.speed.of(await this.#device(planned.backend));
+    const times = await this.speed.of(await this.#device(planned));
     const speed = speedOf(times, question.config, batchOfQuestion(question)) ?? slowSpeed;
     return estimateRun(question, times, speed).parts;
   }
@@ -103,14 +103,16 @@ export class Forecasts {
     const question = questionOf(planned);
     const { config } = question;
     const batch = batchOfQuestion(question);
-    const device = await this.#device(backend);
+    const device = await this.#device(planned);
     const isKnown = speedOf(await this.speed.of(device), config, batch) !== null;
     const key = triedKey(planned);
     this.#tried.add(key);
     const made = await makeEngine({ engine: 'auto', backend, config, batch, signal, ...parts });
     try {
       if (!made.ok || isKnown) return;
-      const rate = await measureForward(made.value, { config, batch, cores: cores() }, seconds, signal);
+      const { arithmetic } = planned.recipe.memory;
+      const what = { config, batch, cores: cores(), arithmetic };
+      const rate = await measureForward(made.value, what, seconds, signal);
       if (!rate.ok) return;
       await this.speed.learn(device, (times) =>
         withModelTimes(times, modelKey(config, batch), { forward: rate.value }),
@@ -134,7 +136,7 @@ export class Forecasts {
     const looked = features ?? evaluate ?? null;
     const images = (features == null ? 0 : learnedImages(question)) + held;
     const work = probeWork(trained, headInputs(config), train.length);
-    await this.speed.learn(await this.#device(planned.backend), (times) => {
+    await this.speed.learn(await this.#device(planned), (times) => {
       const share = decoded / Math.max(1, trained + held + test);
       const known = {
         ...times,
@@ -157,15 +159,18 @@ export class Forecasts {
     const { forward, backward } = flopsOf(question);
     const batch = batchOfQuestion(question);
     const step = (batch * (forward + backward)) / secondsPerStep;
-    await this.speed.learn(await this.#device(planned.backend), (times) =>
+    await this.speed.learn(await this.#device(planned), (times) =>
       withModelTimes(times, modelKey(question.config, batch), { step }),
     );
   }
 
-  async #device(backend: BackendChoice): Promise<string> {
+  /** What times are kept by: the device, and on a GPU the arithmetic where it is not float32. */
+  async #device({ backend, recipe }: Planned): Promise<string> {
     const gpu = await this.#describeGpu();
     const name = gpu.kind === 'present' ? gpu.name : 'no GPU';
-    return `${backend}; ${name}; ${cores()} cores`;
+    const onGpu = gpu.kind === 'present' && backend !== 'wasm' && backend !== 'cpu';
+    const arithmetic = onGpu && recipe.memory.arithmetic === 'float16' ? '; float16' : '';
+    return `${backend}; ${name}; ${cores()} cores${arithmetic}`;
   }
 
   #describeGpu(): ReturnType<typeof describeGpu> {
@@ -174,7 +179,8 @@ export class Forecasts {
   }
 }
 
-const triedKey = ({ backend, model }: Planned): string => `${backend} ${modelKey(model.model.config, 0)}`;
+const triedKey = ({ backend, model, recipe }: Planned): string =>
+  `${backend} ${recipe.memory.arithmetic} ${modelKey(model.model.config, 0)}`;
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
 

@@ -63,6 +63,7 @@ export function ExportChoices({ disabled }: { readonly disabled: boolean }) {
   const { names, dtype, tempered } = useExport((state) => state.choice);
   const size = useSize();
   const pixels = useData((state) => state.data?.pixels ?? none);
+  const isLearned = useRun(({ result }) => result?.learnedValidation === true);
   return (
     <>
       <details className={styles.which}>
@@ -148,8 +149,8 @@ export function ExportChoices({ disabled }: { readonly disabled: boolean }) {
         <label className={styles.option}>
           <input
             type="checkbox"
-            checked={tempered}
-            disabled={disabled}
+            checked={tempered && !isLearned}
+            disabled={disabled || isLearned}
             onChange={(event) => choose({ tempered: event.target.checked })}
           />
           <span className={styles.name}>Calibrated probabilities</span>
@@ -159,6 +160,8 @@ export function ExportChoices({ disabled }: { readonly disabled: boolean }) {
             “80 % sure” is then right about 80 times in 100: the head is divided by the temperature that fits
             the validation images best. No answer changes. For whoever shows the probabilities or draws a line
             at one.
+            {isLearned &&
+              ' Not for this run: it learned the validation images as well, so none are left to fit it on.'}
           </p>
         </div>
       </div>
