@@ -51,6 +51,8 @@ describe('against datasets', () => {
     ['plain', 'species', false],
     ['folders', 'fine_label', false],
     ['packed', 'label', false],
+    ['numbers', 'label', true],
+    ['texts', 'kind', false],
   ])('%s', async (layout, column, isNumbered) => {
     const report = await read(filesOf(layout));
     expect(report.fault).toBeNull();

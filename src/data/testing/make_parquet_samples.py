@@ -1,6 +1,6 @@
 """Writes testdata/parquet: small image data sets in Parquet as the Hub has them, and what `datasets` reads from them.
 
-Four layouts; expected.json says for each split, in order, the SHA-256 of every image's bytes, its label's number and its
+Six layouts; expected.json says for each split, in order, the SHA-256 of every image's bytes, its label's number and its
 label's name as `datasets.load_dataset` gives them. Run with datasets 5.0.1, pyarrow 25 and Pillow 12 from the top level:
     python src/data/testing/make_parquet_samples.py
 """
@@ -77,6 +77,31 @@ def packed(name):
         write(f"{FOLDER}/{name}/{split}.parquet", table, compression=codec, write_page_index=True, use_dictionary=True)
 
 
+HOSTILE = [
+    "__proto__", "constructor", "hasOwnProperty", "../../outside", "<img src=x onerror=alert(1)>", "=1+1", "a,b", 'say "no"',
+    "&amp; &lt;", "left\u202eright", "l" * 300,
+]
+
+
+def numbers(name):
+    """Labels that make trouble elsewhere, as names of numbers."""
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=HOSTILE)})
+    rows = [
+        {"image": {"bytes": picture(f"{name} {i}"), "path": f"{i}.png"}, "label": i % len(HOSTILE)} for i in range(2 * len(HOSTILE))
+    ]
+    os.makedirs(f"{FOLDER}/{name}", exist_ok=True)
+    datasets.Dataset.from_list(rows, features=features).to_parquet(f"{FOLDER}/{name}/set.parquet")
+
+
+def texts(name):
+    """The same labels as texts."""
+    table = pa.table({
+        "photo": pa.array([picture(f"{name} {i}") for i in range(2 * len(HOSTILE))], pa.binary()),
+        "kind": HOSTILE * 2,
+    })
+    write(f"{FOLDER}/{name}/set.parquet", table, compression="zstd")
+
+
 def prefixed(name):
     """Names that each say how much of the one before they repeat, which is not read."""
     table = pa.table({"photo": pa.array([b"a picture", b"another"], pa.binary()), "species": ["robin", "robins"]})
@@ -97,16 +122,22 @@ def read(name, image, label, files):
     return out
 
 
-shutil.rmtree(FOLDER, ignore_errors=True)
+for layout in os.scandir(FOLDER):
+    if layout.is_dir():
+        shutil.rmtree(layout.path)
 shards("shards", [("train", 14, 2), ("validation", 5, 1), ("test", 5, 1)])
 plain("plain")
 folders("folders")
 packed("packed")
+numbers("numbers")
+texts("texts")
 prefixed("prefixed")
 expected = {
     "shards": read("shards", "image", "label", {s: f"{FOLDER}/shards/data/{s}-*.parquet" for s in ("train", "validation", "test")}),
     "plain": read("plain", "photo", "species", {"train": f"{FOLDER}/plain/birds.parquet"}),
     "folders": read("folders", "img", "fine_label", {s: f"{FOLDER}/folders/default/{s}/*.parquet" for s in ("train", "test")}),
+    "numbers": read("numbers", "image", "label", {"train": f"{FOLDER}/numbers/set.parquet"}),
+    "texts": read("texts", "photo", "kind", {"train": f"{FOLDER}/texts/set.parquet"}),
     "packed": read("packed", "image", "label", {s: f"{FOLDER}/packed/{s}.parquet" for s in ("train", "validation")}),
 }
 with open(f"{FOLDER}/expected.json", "w") as file:
