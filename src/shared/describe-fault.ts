@@ -266,7 +266,7 @@ export function describeFault(fault: Fault): FaultText {
       return {
         title: `The setting "${fault.field}" cannot be used`,
         detail: fault.detail,
-        advice: 'Correct it and start again.',
+        advice: 'Correct it where it stands, in the settings or in the file of the recipe.',
       };
     case 'part-missing':
       return {

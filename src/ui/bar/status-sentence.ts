@@ -3,7 +3,7 @@
 import type { DivergedFault, DropRecord, Fault, Phase, RunEnd, RunSummary } from '../../worker/protocol.ts';
 import type { RunCommand } from '../../state/run-store.ts';
 import { changeInWords, describeFault } from '../../shared/describe-fault.ts';
-import { countText, lossText, signedText } from '../parts/words.ts';
+import { countText, lossText, lossChangeText } from '../parts/words.ts';
 
 export const phaseWords = {
   idle: 'Ready',
@@ -20,7 +20,7 @@ function lastDrop(drops: readonly DropRecord[]): string | null {
   if (last === undefined) return null;
   const together = drops.filter(({ step }) => step === last.step).length;
   const { step, lossBefore, lossAfter } = last;
-  return `${countText(together, 'branch', 'branches')} dropped at step ${step}: loss ${lossText(lossBefore)} → ${lossText(lossAfter)} (${signedText(lossAfter - lossBefore)}).`;
+  return `${countText(together, 'branch', 'branches')} dropped at step ${step}: loss ${lossText(lossBefore)} → ${lossText(lossAfter)} (${lossChangeText(lossAfter - lossBefore)}).`;
 }
 
 /** What is being opened or could not be; what was open before stays open meanwhile. */

@@ -1,6 +1,6 @@
 // What is known of the module that is pointed at; without one, how to read the picture.
 import type { BranchView, ModuleView } from '../../worker/protocol.ts';
-import { moduleText, percentText, signedText } from '../parts/words.ts';
+import { moduleText, percentText, lossChangeText } from '../parts/words.ts';
 import { cx } from '../parts/cx.ts';
 import styles from './BranchCard.module.css';
 import { shareOf } from './tree-geometry.ts';
@@ -72,7 +72,7 @@ function branchWords(
     };
   const jump = jumps.get(droppedAt);
   return {
-    words: `dropped at ${droppedAt}${jump === undefined ? '' : `, loss ${signedText(jump)}`}`,
+    words: `dropped at ${droppedAt}${jump === undefined ? '' : `, loss ${lossChangeText(jump)}`}`,
     harm: jump !== undefined && jump > 0,
   };
 }

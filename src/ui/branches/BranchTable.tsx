@@ -2,7 +2,7 @@
 import type { ModuleView } from '../../worker/protocol.ts';
 import table from '../parts/Table.module.css';
 import { cx } from '../parts/cx.ts';
-import { moduleText, signedText } from '../parts/words.ts';
+import { moduleText, lossChangeText } from '../parts/words.ts';
 
 interface BranchTableProps {
   readonly modules: readonly ModuleView[];
@@ -13,7 +13,7 @@ interface BranchTableProps {
 export function BranchTable({ modules, jumps }: BranchTableProps) {
   const lossWords = (step: number): string => {
     const jump = jumps.get(step);
-    return jump === undefined ? '' : `, loss ${signedText(jump)}`;
+    return jump === undefined ? '' : `, loss ${lossChangeText(jump)}`;
   };
   const most = Math.max(-1, ...modules.flatMap(({ branches }) => branches.map(({ index }) => index))) + 1;
   return (

@@ -4,7 +4,7 @@
 import { memo, useEffect, useRef, useState } from 'react';
 import type { BranchView, ModuleView } from '../../worker/protocol.ts';
 import { cx } from '../parts/cx.ts';
-import { moduleText, signedText } from '../parts/words.ts';
+import { moduleText, signedText, lossChangeText } from '../parts/words.ts';
 import {
   branchPlace,
   growth,
@@ -129,7 +129,7 @@ function Limbs({ module, place, chosen, focusable, onChoose, ...rest }: ModuleLi
   const gone = module.branches.flatMap(({ index, droppedAt }) => {
     if (droppedAt === null) return [];
     const jump = jumps.get(droppedAt);
-    const loss = jump === undefined ? '' : ` with the loss ${signedText(jump)}`;
+    const loss = jump === undefined ? '' : ` with the loss ${lossChangeText(jump)}`;
     return [`branch ${index} dropped at step ${droppedAt}${loss}`];
   });
   const label = [

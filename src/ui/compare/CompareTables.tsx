@@ -8,7 +8,14 @@ import type { PairedChange } from '../../understand/paired.ts';
 import { Button } from '../parts/Button.tsx';
 import { download } from '../parts/download.ts';
 import table from '../parts/Table.module.css';
-import { durationText, lossText, percentText, signedText, wholeText } from '../parts/words.ts';
+import {
+  durationText,
+  lossText,
+  percentText,
+  signedText,
+  lossChangeText,
+  wholeText,
+} from '../parts/words.ts';
 import { lossInterval, rightInterval } from '../understand/change-words.ts';
 import shared from '../understand/Understand.module.css';
 import styles from './Compare.module.css';
@@ -257,9 +264,9 @@ function PairTable({ letter, paired }: PairTableProps) {
               <td className={table.number}>{wholeText(change.lost)}</td>
               <td className={table.number}>
                 {isSure(change.lossInterval) ? (
-                  <strong>{signedText(change.loss)}</strong>
+                  <strong>{lossChangeText(change.loss)}</strong>
                 ) : (
-                  signedText(change.loss)
+                  lossChangeText(change.loss)
                 )}{' '}
                 <span className={shared.soft}>{lossInterval(change)}</span>
               </td>

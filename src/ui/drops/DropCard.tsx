@@ -5,7 +5,7 @@ import type { DropRecord } from '../../worker/protocol.ts';
 import { Card } from '../parts/Card.tsx';
 import { cx } from '../parts/cx.ts';
 import table from '../parts/Table.module.css';
-import { countText, lossText, moduleText, signedText } from '../parts/words.ts';
+import { countText, lossText, moduleText, lossChangeText } from '../parts/words.ts';
 
 /** Colour for a loss that rose, and for nothing else. */
 const harm = (jump: number): string | undefined => (jump > 0 ? table.harm : undefined);
@@ -27,7 +27,7 @@ function DropEvent({ step, drops }: { readonly step: number; readonly drops: rea
         <td className={cx(table.group, table.number)}>{lossText(lossBefore)}</td>
         <td className={cx(table.group, table.number)}>{lossText(lossAfter)}</td>
         <td className={cx(table.group, table.number, harm(lossAfter - lossBefore))}>
-          {signedText(lossAfter - lossBefore)}
+          {lossChangeText(lossAfter - lossBefore)}
         </td>
       </tr>
       {open &&
@@ -39,7 +39,7 @@ function DropEvent({ step, drops }: { readonly step: number; readonly drops: rea
             <td className={table.number}>{lossText(drop.lossBefore)}</td>
             <td className={table.number}>{lossText(drop.lossAfter)}</td>
             <td className={cx(table.number, harm(drop.lossAfter - drop.lossBefore))}>
-              {signedText(drop.lossAfter - drop.lossBefore)}
+              {lossChangeText(drop.lossAfter - drop.lossBefore)}
             </td>
           </tr>
         ))}

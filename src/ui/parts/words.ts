@@ -35,8 +35,14 @@ export function lossText(loss: number): string {
   return loss !== 0 && Math.abs(loss) < 0.01 ? loss.toExponential(1) : loss.toFixed(3);
 }
 
+/** The difference of two losses with its sign: one that is not zero is not shown as zero. */
+export const lossChangeText = (change: number): string =>
+  change !== 0 && Math.abs(change) < 0.0005
+    ? `${change > 0 ? '+' : '−'}${Math.abs(change).toExponential(1)}`
+    : signedText(change, 3);
+
 /** With its sign, for differences. */
-export function signedText(value: number, digits = 3): string {
+export function signedText(value: number, digits: number): string {
   return `${value > 0 ? '+' : value < 0 ? '−' : '±'}${Math.abs(value).toFixed(digits)}`;
 }
 

@@ -10,7 +10,7 @@ import { csvOf } from '../parts/csv.ts';
 import { download, safeName } from '../parts/download.ts';
 import { Switch } from '../parts/Switch.tsx';
 import table from '../parts/Table.module.css';
-import { countText, moduleText, signedText, wholeText } from '../parts/words.ts';
+import { countText, moduleText, signedText, lossChangeText, wholeText } from '../parts/words.ts';
 import { useTrainer } from '../trainer-context.ts';
 import styles from './Branches.module.css';
 import { lossInterval, rightInterval } from './change-words.ts';
@@ -161,9 +161,9 @@ function RemovalTable({ rows }: { readonly rows: readonly Removal[] }) {
                 <th scope="row">{partText(row)}</th>
                 <td className={table.number} data-loss={row.change.loss}>
                   {isSure(row.change.lossInterval) ? (
-                    <strong>{signedText(row.change.loss)}</strong>
+                    <strong>{lossChangeText(row.change.loss)}</strong>
                   ) : (
-                    signedText(row.change.loss)
+                    lossChangeText(row.change.loss)
                   )}{' '}
                   <span className={shared.soft}>{lossInterval(row.change)}</span>
                 </td>

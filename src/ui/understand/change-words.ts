@@ -1,6 +1,6 @@
 // A paired change in words, alike in the sentence about the switches and in the table of removals.
 import type { PairedChange } from '../../understand/paired.ts';
-import { signedText } from '../parts/words.ts';
+import { signedText, lossChangeText } from '../parts/words.ts';
 
 /** Whole images, outwards: what may be is not made smaller by rounding. */
 export function rightInterval({ rightInterval: [low, high] }: PairedChange): string {
@@ -14,8 +14,8 @@ export function changeWords(change: PairedChange): string {
 }
 
 export const lossInterval = ({ lossInterval: [low, high] }: PairedChange): string =>
-  `${signedText(low)} to ${signedText(high)}`;
+  `${lossChangeText(low)} to ${lossChangeText(high)}`;
 
 /** "+0.120 (95 %: +0.030 to +0.210)". */
 export const lossWords = (change: PairedChange): string =>
-  `${signedText(change.loss)} (95\u00a0%: ${lossInterval(change)})`;
+  `${lossChangeText(change.loss)} (95\u00a0%: ${lossInterval(change)})`;
