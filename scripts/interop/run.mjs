@@ -37,6 +37,10 @@ const usage = `npm run interop -- [flags]
 GRAFT_PYTHON names the interpreter (default: python3), GRAFT_PYTHON_TIMM another one for timm. What they must have stands
 in scripts/interop/requirements.txt. The exit code is 1 when a check failed, 0 otherwise, also when everything was skipped.`;
 
+/** Families that are fine-tuned in full as well, and what their folders are called then. */
+const tunedFamilies = ['hf-vit', 'hf-dinov2-registers', 'hf-clip', 'hf-siglip', 'timm-vit', 'timm-deit3'];
+const tunedWhole = ', in full';
+
 const quickFamilies = [
   ...[
     'hf-vit',
@@ -127,7 +131,8 @@ async function makeFamilies(work, { main, timm }) {
     }),
   );
   for (const name of (await readdir(models).catch(() => [])).sort())
-    await cp(join(models, name), join(work, 'families', name, 'source'), { recursive: true });
+    for (const folder of tunedFamilies.includes(name) ? [name, name + tunedWhole] : [name])
+      await cp(join(models, name), join(work, 'families', folder, 'source'), { recursive: true });
 }
 
 /**
@@ -168,7 +173,12 @@ async function runGraft(families, graft, steps) {
     await rm(join(families, family, 'out'), { recursive: true, force: true });
     try {
       const keepHead = family === 'hf-vit' || family === 'timm-vit';
-      const report = await graft.runFamily(join(families, family), keepHead);
+      const inFull = family.endsWith(tunedWhole);
+      const report = await graft.runFamily(
+        join(families, family),
+        keepHead,
+        inFull ? 'backbone' : 'branches',
+      );
       line({
         ...{ family, check: 'read' },
         ...(report.read === null
@@ -177,7 +187,7 @@ async function runGraft(families, graft, steps) {
       });
       const kept = report.changed.length === 0 && report.kept > 0;
       const error = kept ? null : `changed: ${report.changed.slice(0, 3).join(', ')}`;
-      line({ family, check: 'bits', difference: report.changed.length, error });
+      if (!inFull) line({ family, check: 'bits', difference: report.changed.length, error });
       // Ten steps at a rate for tiny nets; what people have may be a real one.
       if (!family.startsWith('m-') && !(report.losses[1] < report.losses[0]))
         line({ family, check: 'trains', error: `loss ${report.losses.join(' to ')}` });

@@ -11,7 +11,7 @@ import { present } from '../../../src/shared/assert.ts';
 import type { OpenModel } from '../../../src/checkpoints/open-model.ts';
 import { normalisedPixels } from '../../../src/export/proof.ts';
 import { exportAll } from './export.ts';
-import { fineTune, logitsOfModel, ownHead, type FineTuned } from './fine-tune.ts';
+import { fineTune, logitsOfModel, ownHead, type FineTuned, type Way } from './fine-tune.ts';
 import { floatsOf, largestDifference, openFolder, writeFiles } from './folder.ts';
 import { unwrap } from '../../../src/shared/result.ts';
 
@@ -35,8 +35,13 @@ export interface FamilyReport {
  *
  * @param folder WORK/FAMILY; reads `source/` and writes `out/proof.safetensors` and a folder for each export
  * @param keepHead trains the checkpoint's own classes where it has a head
+ * @param way what is trained; where it is the backbone, no bit needs to be the source's
  */
-export async function runFamily(folder: string, keepHead: boolean): Promise<FamilyReport> {
+export async function runFamily(
+  folder: string,
+  keepHead: boolean,
+  way: Way = 'branches',
+): Promise<FamilyReport> {
   const source = await openFolder(path.join(folder, 'source'));
   const file = path.join(folder, 'source/expected.safetensors');
   const expected = existsSync(file) ? await floatsOf(file) : new Map<string, NdArray>();
@@ -49,7 +54,7 @@ export async function runFamily(folder: string, keepHead: boolean): Promise<Fami
   const isComparable =
     head !== null && expected.get('pixel_values')?.shape[2] === source.model.config.imageSize;
   const logits = isComparable ? await logitsOfModel(source, head, tensor('pixel_values')) : null;
-  const tuned = await fineTune(source, keepHead && own !== null);
+  const tuned = await fineTune(source, keepHead && own !== null, 10, way);
 
   const out = path.join(folder, 'out');
   await mkdir(out, { recursive: true });

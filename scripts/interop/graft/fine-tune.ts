@@ -56,20 +56,35 @@ function trainingData(side: number, classes: readonly string[]): TrainingData {
   };
 }
 
+/** Drops and both stages, or all of the backbone without branches. */
+const ways = {
+  branches: {
+    learningRate: 2e-2,
+    dmlora: { branches: 3, branchesEnd: 2, rank: 2, targets: 'all', dropWindow: [0.2, 0.6], stage2: 0.7 },
+  },
+  backbone: { learningRate: 2e-3, backbone: { tune: 'all' }, dmlora: { branches: 0 } },
+} as const;
+export type Way = keyof typeof ways;
+
 /**
- * Trains some steps with drops and both stages.
+ * Trains some steps.
  *
  * @param keepHead whether the images have the checkpoint's classes, so that training starts from its head.
  */
-export async function fineTune(source: OpenModel, keepHead: boolean, steps = 10): Promise<FineTuned> {
+export async function fineTune(
+  source: OpenModel,
+  keepHead: boolean,
+  steps = 10,
+  way: Way = 'branches',
+): Promise<FineTuned> {
   const { model, preprocessing, checkpoint } = source;
   const classes = keepHead ? present(checkpoint.head, 'head').labels : ['ant', 'bee', 'cat'];
   const data = trainingData(model.config.imageSize, classes);
   const head = keepHead ? unwrap(await loadHead(source.file, source.header, checkpoint)) : null;
   const recipe = unwrap(
     readRecipe({
-      ...{ seed: 3, steps, batch: 4, learningRate: 2e-2, warmup: 0, headStart: 'random' },
-      dmlora: { branches: 3, branchesEnd: 2, rank: 2, targets: 'all', dropWindow: [0.2, 0.6], stage2: 0.7 },
+      ...{ seed: 3, steps, batch: 4, warmup: 0, headStart: 'random' },
+      ...ways[way],
     }),
   );
   const losses: number[] = [];
