@@ -9,12 +9,16 @@ import { galleryThumbnails } from './gallery-thumbnails.ts';
 
 /** Side of the pictures in pixels: sharp on a screen with two to a unit of CSS. */
 const side = 200;
+/** The worker is told that often at most that the images are being scrolled; it rests for longer. */
+const tellScrollMs = 100;
 
 export interface GalleryActions {
   /** Asks where every image is, after each change of the images or their split. */
   loadGallery(): Promise<void>;
   /** Says which images are in sight; none when the gallery is not. */
   showImages(images: readonly number[]): void;
+  /** They are being scrolled, for which all cores are wanted. */
+  scrolling(): void;
   /** Changes the open images, or takes the last change back, or does it again. */
   editImages(change: ImageEdit | EditStep): Promise<void>;
   /** The images as they are after edits, as a file; null where that was stopped or failed, which then is told. */
@@ -34,6 +38,7 @@ export function createGallery(client: TrainerClient): GalleryActions {
   /** Only the answer to the last question is of the images as they are. */
   let asked = 0;
   let writing: AbortController | null = null;
+  let toldScroll = -Infinity;
 
   return {
     async loadGallery() {
@@ -55,6 +60,13 @@ export function createGallery(client: TrainerClient): GalleryActions {
       galleryStore.setState({ gallery, paths: paths.ok ? paths.value : [], filter: anyImage, fault: null });
     },
     showImages: (images) => thumbnails.want(images),
+    scrolling() {
+      const { pixels } = dataStore.getState();
+      const isPreparing = pixels !== null && pixels.ready + pixels.failed < pixels.total;
+      if (!isPreparing || performance.now() - toldScroll < tellScrollMs) return;
+      toldScroll = performance.now();
+      void client.call('restAhead', null);
+    },
     async editImages(change) {
       const { data } = dataStore.getState();
       if (data === null || galleryStore.getState().isEditing) return;

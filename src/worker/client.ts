@@ -79,6 +79,7 @@ export function startClient(
     checkLabels: new Map(),
     viewStep: new Map(),
     galleryPictures: new Map(),
+    restAhead: new Map(),
     start: new Map(),
     estimate: new Map(),
     pause: new Map(),

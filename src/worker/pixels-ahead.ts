@@ -10,6 +10,7 @@ import { openOriginFiles } from '../storage/opfs.ts';
 import { PixelStore, type PinnedPixels } from '../storage/pixel-store.ts';
 import type { OpenData } from './open-data.ts';
 import type { PixelStorage } from './protocol.ts';
+import { RestingImages } from './resting-images.ts';
 
 export class PixelsAhead {
   #store: Promise<PixelStore | null> | null = null;
@@ -17,12 +18,20 @@ export class PixelsAhead {
   #work: Promise<void> = Promise.resolve();
   /** Share of the images that were last looked at whose pixels are kept. */
   #ready = 0;
+  readonly #images: RestingImages;
 
   constructor(
-    private readonly images: ImageWorker,
+    images: ImageWorker,
     private readonly onProgress: (progress: AheadProgress) => void,
     private readonly pinned: () => Promise<readonly PinnedPixels[]>,
-  ) {}
+  ) {
+    this.#images = new RestingImages(images);
+  }
+
+  /** Somebody needs the cores for a moment. */
+  rest(): void {
+    this.#images.rest();
+  }
 
   /** The pixels on the disk; null where the browser gives none (memory would hold them twice). */
   store(): Promise<PixelStore | null> {
@@ -50,7 +59,7 @@ export class PixelsAhead {
         this.#ready = (progress.ready + progress.failed) / Math.max(1, progress.total);
         this.onProgress(progress);
       };
-      await keepPixels(used, preprocessing, this.images, store, told, stop.signal);
+      await keepPixels(used, preprocessing, this.#images, store, told, stop.signal);
     });
   }
 

@@ -263,6 +263,8 @@ export interface Commands {
     input: { readonly images: readonly number[]; readonly side: number };
     output: readonly GalleryPicture[];
   };
+  /** The images are being scrolled: for a moment nothing is decoded ahead of a run. */
+  restAhead: { input: null; output: null };
   /** What is found among the open images by what they look like; its signal stops it. */
   checkImages: { input: null; output: ImageCheck };
   /** Which labels the open model's features contradict; its signal stops it. */

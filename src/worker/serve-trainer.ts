@@ -75,6 +75,10 @@ const handlers = {
   checkImages: (_, signal) => session.checkImages(signal),
   checkLabels: (input, signal) => session.checkLabels(input, signal),
   galleryPictures: (input, signal) => session.galleryPictures(input, signal),
+  restAhead: () => {
+    session.pixels.rest();
+    return ok(null);
+  },
   viewStep: (input, signal) => session.viewStep(input, signal),
   start: (input, signal) => session.start(input, signal),
   estimate: (input) => session.estimate(input),

@@ -336,6 +336,7 @@ export function createFakeClient(
     writeSet: ({ as }) => ok(new Blob([as])),
     imagePaths: () => ok(opened().images.map(({ path }) => path)),
     thumbnails: () => ok([]),
+    restAhead: () => ok(null),
     galleryPictures: ({ images: asked }) =>
       ok(
         asked.map((image) => ({ image, url: `data:image/svg+xml,${encodeURIComponent(pictureOf(image))}` })),

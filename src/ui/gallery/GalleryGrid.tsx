@@ -129,7 +129,10 @@ export function GalleryGrid(props: GridProps) {
       tabIndex={0}
       className={styles.list}
       data-testid="gallery"
-      onScroll={({ currentTarget }) => setScrolledTo(Math.floor(currentTarget.scrollTop / rowHeight))}
+      onScroll={({ currentTarget }) => {
+        setScrolledTo(Math.floor(currentTarget.scrollTop / rowHeight));
+        trainer.scrolling();
+      }}
       onKeyDown={onKeyDown}
       onPointerDown={({ pointerType }) => {
         pointer.current = pointerType;
