@@ -23,6 +23,7 @@ import styles from './Gallery.module.css';
 
 /** Pixels of CSS: the least width of a cell, the height of one, and what is between them. */
 const [cellWidth, cellHeight, gap] = [96, 136, 8];
+const rowHeight = cellHeight + gap;
 /** Rows above and below the window that are in the page too. */
 const spareRows = 2;
 
@@ -52,7 +53,6 @@ export function GalleryGrid(props: GridProps) {
   const list = useRef<HTMLDivElement>(null);
   const pointer = useRef('mouse');
   const paths = useGallery((state) => state.paths);
-  const thumbnails = useGallery((state) => state.thumbnails);
   const trainer = useTrainer();
   const names = useMemo(() => gallery.names.map((name) => plainText(name, 60)), [gallery]);
   const [size, setSize] = useState({ width: 0, height: 0 });
@@ -60,7 +60,6 @@ export function GalleryGrid(props: GridProps) {
   // Rows are drawn piece by piece, and those that are scrolled past are given up.
   const row = useDeferredValue(scrolledTo);
   const columns = Math.max(1, Math.floor((size.width + gap) / (cellWidth + gap)));
-  const rowHeight = cellHeight + gap;
   const rows = Math.ceil(shown.length / columns);
   const inSight = Math.ceil(size.height / rowHeight);
   const firstInSight = Math.min(row, Math.max(0, rows - 1));
@@ -68,7 +67,7 @@ export function GalleryGrid(props: GridProps) {
   const lastRow = Math.min(rows, firstInSight + inSight + 1 + spareRows);
   const [first, last] = [firstRow * columns, Math.min(shown.length, lastRow * columns)];
 
-  const slots = (inSight + 2 + 2 * spareRows) * columns;
+  const slots = inSight + 2 + 2 * spareRows;
 
   useLayoutEffect(() => {
     const element = list.current;
@@ -152,35 +151,56 @@ export function GalleryGrid(props: GridProps) {
         className={styles.canvas}
         style={{ height: Math.max(0, rows * rowHeight - gap) }}
       >
-        {shown.slice(first, last).map((image, i) => {
-          const place = first + i;
-          const where = gallery.places[gallery.placeOf[image] ?? 0] ?? 'unused';
-          const mistake = mistakes.get(image);
-          return (
-            <Cell
-              // A cell that leaves on one side comes back on the other with another image.
-              key={place % slots}
-              id={`${id}-${place}`}
-              {...{ image, place, where }}
-              count={shown.length}
-              path={paths[image] ?? ''}
-              name={names[gallery.classOf[image] ?? -1] ?? ''}
-              url={thumbnails.get(image)}
-              isChanged={gallery.changed[image] === 1}
-              isSelected={selection.images.has(image)}
-              isActive={place === selection.at}
-              answer={mistake?.answer}
-              confidence={mistake?.confidence}
-              left={`${(100 * (place % columns)) / columns}%`}
-              top={Math.floor(place / columns) * rowHeight}
-              width={`calc(${100 / columns}% - ${gap}px)`}
-            />
-          );
-        })}
+        {Array.from({ length: Math.max(0, lastRow - firstRow) }, (_, i) => firstRow + i).map((at) => (
+          <Row
+            // A row that leaves on one side comes back on the other with other images.
+            key={at % slots}
+            row={at}
+            {...{ id, gallery, shown, selection, mistakes, paths, names, columns }}
+          />
+        ))}
       </div>
     </div>
   );
 }
+
+interface RowProps extends Pick<GridProps, 'gallery' | 'shown' | 'selection' | 'mistakes'> {
+  /** Of the list. */
+  readonly id: string;
+  readonly row: number;
+  readonly columns: number;
+  readonly paths: readonly string[];
+  readonly names: readonly string[];
+}
+
+/** One row of cells: scrolling draws the rows that come into the page, and no other. */
+const Row = memo(function Row(props: RowProps) {
+  const { id, row, columns, gallery, shown, selection, mistakes, paths, names } = props;
+  const first = row * columns;
+  return shown.slice(first, first + columns).map((image, column) => {
+    const place = first + column;
+    const mistake = mistakes.get(image);
+    return (
+      <Cell
+        key={column}
+        id={`${id}-${place}`}
+        {...{ image, place }}
+        where={gallery.places[gallery.placeOf[image] ?? 0] ?? 'unused'}
+        count={shown.length}
+        path={paths[image] ?? ''}
+        name={names[gallery.classOf[image] ?? -1] ?? ''}
+        isChanged={gallery.changed[image] === 1}
+        isSelected={selection.images.has(image)}
+        isActive={place === selection.at}
+        answer={mistake?.answer}
+        confidence={mistake?.confidence}
+        left={`${(100 * column) / columns}%`}
+        top={row * rowHeight}
+        width={`calc(${100 / columns}% - ${gap}px)`}
+      />
+    );
+  });
+});
 
 interface CellProps {
   readonly id: string;
@@ -190,7 +210,6 @@ interface CellProps {
   readonly path: string;
   readonly name: string;
   readonly where: ImagePlace;
-  readonly url: string | null | undefined;
   readonly isChanged: boolean;
   readonly isSelected: boolean;
   readonly isActive: boolean;
@@ -202,8 +221,9 @@ interface CellProps {
 }
 
 const Cell = memo(function Cell(props: CellProps) {
-  const { id, image, place, count, path, name, where, url, isChanged, isSelected, isActive } = props;
+  const { id, image, place, count, path, name, where, isChanged, isSelected, isActive } = props;
   const { answer, confidence, left, top, width } = props;
+  const url = useGallery(({ thumbnails }) => thumbnails.get(image));
   const words = [
     plainText(path, 200),
     name,
