@@ -1,5 +1,6 @@
 // The kernels of every family of plain ViTs against the autodiff engine, at micro size: logits, features,
 // every gradient and where they look. Functions that throw, run in Node and in a browser.
+import { tunedStart, type Tune } from '../../dmlora/tuned.ts';
 import type { DmloraOptions } from '../../recipe/recipe.ts';
 import { assert, present } from '../../shared/assert.ts';
 import { headInputs, type VitConfig } from '../../vit/vit-config.ts';
@@ -13,6 +14,8 @@ export interface Variant {
   readonly change: Partial<VitConfig>;
   readonly options: Partial<DmloraOptions>;
   readonly classes: number;
+  /** What learns of the backbone; nothing without it. */
+  readonly tune?: Tune;
 }
 
 const everywhere = { targets: 'all', rank: 2, branches: 2 } as const;
@@ -23,16 +26,19 @@ export const families: Readonly<Record<string, Variant>> = {
     change: { prefixTokens: 3, pool: 'cls+mean', meanFrom: 3, layerScale: true, imageSize: 24 },
     options: everywhere,
     classes: 3,
+    tune: 'norms',
   },
   'CLIP: a norm before, none after, quick GELU, the mean of the patches': {
     change: { preNorm: true, finalNorm: 'none', pool: 'mean', activation: 'quick-gelu' },
     options: everywhere,
     classes: 3,
+    tune: 'biases',
   },
   'SigLIP: no tokens before the patches, tanh GELU': {
     change: { prefixTokens: 0, pool: 'mean', meanFrom: 0, activation: 'gelu-tanh' },
     options: everywhere,
     classes: 3,
+    tune: 'biases',
   },
   'a distilled DeiT, and branches on q and v alone': {
     change: { prefixTokens: 2, pool: 'cls+dist', meanFrom: 2 },
@@ -43,11 +49,13 @@ export const families: Readonly<Record<string, Variant>> = {
     change: { dim: 15, heads: 3, pool: 'mean', finalNorm: 'pooled', layerScale: true },
     options: { ...everywhere, rank: 1 },
     classes: 3,
+    tune: 'norms',
   },
   'layer scale and the class token alone in the last block': {
     change: { layerScale: true, finalNorm: 'none' },
     options: { ...everywhere, rank: 1 },
     classes: 3,
+    tune: 'biases',
   },
 };
 
@@ -58,10 +66,11 @@ export const families: Readonly<Record<string, Variant>> = {
 export async function checkVariant(
   kernels: () => Promise<Engine>,
   oracle: () => Promise<Engine>,
-  { change, options, classes }: Variant,
+  { change, options, classes, tune = 'none' }: Variant,
 ): Promise<void> {
   const config: VitConfig = { ...micro, ...change };
-  const adapter = randomAdapter(config, classes, options);
+  const model = randomModel(config);
+  const adapter = { ...randomAdapter(config, classes, options), ...tunedStart(model, tune) };
   const gates = new Map(
     adapter.modules.map(({ name, branches }, i) => [name, branches.map((_, k) => ((i + k) % 3) / 2)]),
   );
@@ -70,7 +79,7 @@ export async function checkVariant(
     make: () => Promise<Engine>,
   ): Promise<{ readonly result: Gradients; readonly features: Float32Array; readonly look: Look }> => {
     const engine = await make();
-    unwrap(await engine.prepare(randomModel(config), adapter, plainNormalisation, { batch: 3, classes }));
+    unwrap(await engine.prepare(model, adapter, plainNormalisation, { batch: 3, classes }));
     const result = unwrap(await engine.gradients(batch, gates));
     const { data, shape } = unwrap(await engine.features(batch.pixels, gates));
     assert(
