@@ -127,9 +127,9 @@ function useIsOnProcessor(): boolean {
 export function BranchCard() {
   const moment = usePointedMoment();
   const { modules, parameters } = useModules(moment);
-  // A hand on the slider does not wait for the picture.
   const isOnProcessor = useIsOnProcessor();
   const still = moment !== null || isOnProcessor;
+  // A hand on the slider does not wait for the picture.
   const drawn = useDeferredValue(useMemo(() => ({ modules, still }), [modules, still]));
   const strongest = useStrongest(drawn.modules);
   const preview = parameters !== null;
