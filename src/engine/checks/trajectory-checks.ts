@@ -257,7 +257,7 @@ function compareParameters(tag: string, adapter: Adapter, run: Tensors, toleranc
  * A bias of k adds the same to all scores of a query: no softmax changes. What float32 finds as its gradient is noise,
  * of which Adam makes steps that change nothing either.
  */
-export const hasNoGradient = (name: string): boolean => name.endsWith('.k.bias');
+const hasNoGradient = (name: string): boolean => name.endsWith('.k.bias');
 
 /** Moments are gradients and their squares: relative to their own size, as the gradients' tolerance is. */
 function compareMoments(tag: string, adapter: Adapter, run: Tensors, slack: number): number {
