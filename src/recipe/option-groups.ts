@@ -21,9 +21,10 @@ export const groups: readonly Group[] = [
     summary: (say) => {
       const [start, end] = [say('dmlora.branches'), say('dmlora.branchesEnd')];
       const crossed = say('dmlora.pairing') === 'Crossed' ? ', crossed' : '';
-      const tuned = say('backbone.tune')?.toLowerCase() ?? 'nothing';
-      if (start === 'None') return tuned === 'nothing' ? 'none, the head alone' : `none, ${tuned} tuned`;
-      const beside = tuned === 'nothing' ? '' : `, ${tuned} tuned`;
+      const tuned = say('backbone.tune') ?? 'Nothing';
+      const words = tuned === 'LayerNorms' ? tuned : tuned.toLowerCase();
+      if (start === 'None') return tuned === 'Nothing' ? 'none, the head alone' : `none, ${words} tuned`;
+      const beside = tuned === 'Nothing' ? '' : `, ${words} tuned`;
       return `${end === null ? `${start}, all stay` : `${start} → ${end}`}, rank ${say('dmlora.rank')}${crossed}${beside}`;
     },
   },

@@ -103,6 +103,20 @@ describe('the table', () => {
     expect(read('none', 'a, c')).toMatchObject({ ok: true });
   });
 
+  it('says nothing of what branches would do where there are none, and what is tuned all the same', () => {
+    const read = readRecipe({ dmlora: { branches: 0, dropEffect: 'absorb' }, backbone: { tune: 'all' } });
+    expect(read).toMatchObject({
+      value: { dmlora: { dropMode: 'none', scalars: 'off' }, backbone: { tune: 'all' } },
+    });
+    const now = edited({ 'dmlora.branches': '0', 'backbone.tune': 'norms' });
+    expect(readForm(now).shown.filter((path) => path.startsWith('dmlora.'))).toEqual(['dmlora.branches']);
+    const branches = groups.find(({ name }) => name === 'branches');
+    expect(branches?.summary((path) => wordsOf(now, paths.find((one) => one === path) ?? 'seed'))).toBe(
+      'none, LayerNorms tuned',
+    );
+    expect(errorsOf({ 'dmlora.dropEffect': 'absorb', 'backbone.tune': 'all' })).toEqual(['backbone.tune']);
+  });
+
   it('gives every group words from values that are shown', () => {
     const words = (texts: Texts): string[] => {
       const now = edited(texts);

@@ -31,8 +31,15 @@ function OfResult({ result }: { readonly result: RunResult }) {
   const isOurs = useBranches((state) => state.of === result);
   const figures = useBranches((state) => state.figures);
   const fault = useBranches((state) => state.fault);
+  const hadNone = useRun(({ summary }) => summary?.recipe.dmlora.branches === 0);
   /** Whoever opened it by the button, which then is there no longer, is led to what came. */
   const [pressed, setPressed] = useState(false);
+  if (hadNone)
+    return (
+      <Card title="What each branch is for" id="branches">
+        <p>This run had no branches: what it learned is in the head, and in what it tuned of the backbone.</p>
+      </Card>
+    );
   return (
     <Card title="What each branch is for" id="branches">
       {isOurs && figures !== null && answers !== undefined ? (
