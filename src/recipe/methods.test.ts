@@ -45,3 +45,16 @@ test.each(methods)('$name can be run, is known again and keeps the rest', (metho
   for (const path of paths)
     if (method.settings[path] === undefined) expect(form.texts.get(path)).toBe(own.texts.get(path));
 });
+
+test('full fine-tuning takes a rate of its own with it, unless the user has chosen one', () => {
+  const rateOf = (form: RecipeForm): string | undefined => form.texts.get('learningRate');
+  const named = (name: string) => {
+    const method = methods.find((one) => one.name === name);
+    if (method === undefined) throw new Error(`there is no ${name}`);
+    return method;
+  };
+  const full = withMethod(formOf(recipeDefaults), named('Full fine-tuning'));
+  expect(rateOf(full)).toBe('0.0001');
+  expect(rateOf(withMethod(full, named('DMLoRA')))).toBe(String(recipeDefaults.learningRate));
+  expect(rateOf(withMethod(own, named('Full fine-tuning')))).toBe('0.007');
+});

@@ -6,6 +6,8 @@ import { textOf, type ReadForm, type RecipeForm } from './recipe-form.ts';
 export interface Method {
   readonly name: string;
   readonly settings: Readonly<Partial<Record<Path, Value>>>;
+  /** The learning rate that it wants, where it is not the table's. */
+  readonly rate?: number;
 }
 
 const plain = {
@@ -51,16 +53,22 @@ export const methods: readonly Method[] = [
   bare('Linear head', 'none'),
   bare('LayerNorm tuning', 'norms'),
   bare('BitFit', 'biases'),
-  bare('Full fine-tuning', 'all'),
+  { ...bare('Full fine-tuning', 'all'), rate: 1e-4 },
 ];
 
-/** The form with a method's settings. */
-export function withMethod(form: RecipeForm, { settings }: Method): RecipeForm {
+const rateText = (method: Method | undefined): string =>
+  textOf('learningRate', method?.rate ?? optionOf('learningRate').default);
+
+/** The form with a method's settings, and with its learning rate unless the user has chosen one. */
+export function withMethod(form: RecipeForm, method: Method): RecipeForm {
   const texts = new Map(form.texts);
   for (const path of paths) {
-    const value = settings[path];
+    const value = method.settings[path];
     if (value !== undefined) texts.set(path, textOf(path, value));
   }
+  const rate = texts.get('learningRate');
+  if ([undefined, ...methods].some((other) => rateText(other) === rate))
+    texts.set('learningRate', rateText(method));
   return { ...form, texts };
 }
 

@@ -21,10 +21,9 @@ export const groups: readonly Group[] = [
     summary: (say) => {
       const [start, end] = [say('dmlora.branches'), say('dmlora.branchesEnd')];
       const crossed = say('dmlora.pairing') === 'Crossed' ? ', crossed' : '';
-      const tuned = say('backbone.tune') ?? 'Nothing';
-      const words = tuned === 'LayerNorms' ? tuned : tuned.toLowerCase();
-      if (start === 'None') return tuned === 'Nothing' ? 'none, the head alone' : `none, ${words} tuned`;
-      const beside = tuned === 'Nothing' ? '' : `, ${words} tuned`;
+      const tuned = say('backbone.tune') ?? 'Frozen';
+      const beside = tuned === 'Frozen' ? '' : `, backbone: ${tuned}`;
+      if (start === 'None') return `none${beside === '' ? ', the head alone' : beside}`;
       return `${end === null ? `${start}, all stay` : `${start} → ${end}`}, rank ${say('dmlora.rank')}${crossed}${beside}`;
     },
   },
