@@ -112,7 +112,7 @@ describe('the table', () => {
     expect(readForm(now).shown.filter((path) => path.startsWith('dmlora.'))).toEqual(['dmlora.branches']);
     const branches = groups.find(({ name }) => name === 'branches');
     expect(branches?.summary((path) => wordsOf(now, paths.find((one) => one === path) ?? 'seed'))).toBe(
-      'none, LayerNorms tuned',
+      'none, backbone: LayerNorms learn',
     );
     expect(errorsOf({ 'dmlora.dropEffect': 'absorb', 'backbone.tune': 'all' })).toEqual(['backbone.tune']);
   });
