@@ -45,3 +45,18 @@ export function tunedStart(model: VitModel, tune: Tune): Pick<Adapter, 'backbone
 export function withTuned(weights: VitWeights, { backbone }: Pick<Adapter, 'backbone'>): VitWeights {
   return backbone === undefined ? weights : new Map<ParamName, NdArray>([...weights, ...backbone]);
 }
+
+/**
+ * A model and an adapter to be tried and not trained: what is tuned of the backbone lies in the model, so that an
+ * engine plans no training of it. Without moments.
+ */
+export function asTried(
+  model: VitModel,
+  adapter: Adapter,
+): { readonly model: VitModel; readonly adapter: Adapter } {
+  const { modules, head } = adapter;
+  return {
+    model: { ...model, weights: withTuned(model.weights, adapter) },
+    adapter: { modules, head, moments: new Map() },
+  };
+}

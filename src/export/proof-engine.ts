@@ -2,6 +2,7 @@
 // that a device is checked and tuned once and no pipeline is made twice. Between two proofs it holds no model.
 // Knows no format.
 import type { Adapter } from '../dmlora/adapter.ts';
+import { asTried } from '../dmlora/tuned.ts';
 import type { Engine, Normalisation } from '../engine/engine.ts';
 import type { NdArray } from '../shared/array.ts';
 import { ok, type Result } from '../shared/result.ts';
@@ -37,7 +38,9 @@ export class ProofEngine {
     try {
       const classes = adapter.head.bias.data.length;
       const atOnce = imagesAtOnce(engine, model.config, classes, batch);
-      const prepared = await engine.prepare(model, adapter, normalisation, { batch: atOnce, classes });
+      const tried = asTried(model, adapter);
+      const options = { batch: atOnce, classes };
+      const prepared = await engine.prepare(tried.model, tried.adapter, normalisation, options);
       if (!prepared.ok) return prepared;
       const between = async (): Promise<void> => {
         usable = true; // what a cancel ends here is in order

@@ -2,7 +2,7 @@
 // seeds make. All runs of one set and one seed have the same split, order and initial values: they are pairs.
 import { paths, type Path, type Recipe } from '../recipe/options.ts';
 import { readRecipeFile, type Setting } from '../recipe/read-recipe.ts';
-import { valueAt } from '../recipe/recipe.ts';
+import { isShown, valueAt } from '../recipe/recipe.ts';
 import { faultSentence } from '../shared/describe-fault.ts';
 import { jsonTextOf, parseJsonText } from '../shared/json-text.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
@@ -142,9 +142,15 @@ function unpaired(arms: readonly Arm[], isByShots: boolean): string[] {
 /** What decides what a step sees: where it differs, arms are pairs by their split and their start only. */
 const steps: readonly Path[] = ['steps', 'epochs', 'batch'];
 
+/** Every setting of a recipe that has a say in it, as text. */
+function saysOf(recipe: Recipe): string {
+  const valueOf = (path: Path): ReturnType<typeof valueAt> => valueAt(recipe, path);
+  return JSON.stringify(paths.filter((path) => isShown(path, valueOf)).map((path) => [path, valueOf(path)]));
+}
+
 function notesOn(arms: readonly Arm[]): string[] {
   const different = differing(arms).filter((path) => steps.includes(path));
-  const texts = arms.map(({ recipe }) => JSON.stringify(recipe));
+  const texts = arms.map(({ recipe }) => saysOf(recipe));
   const alike = arms.filter((_, i) => texts.indexOf(texts[i] ?? '') !== i);
   return [
     ...(different.length === 0

@@ -37,12 +37,32 @@ describe('arms', () => {
     expect(read.value.notes).toEqual([expect.stringContaining('differ in batch')]);
   });
 
-  test('that are the same are told', async () => {
-    const read = await readArms(fileOf({ arms: [{ name: 'a' }, { name: 'b' }] }));
+  test.each([
+    ['are the same', {}, {}],
+    // Of a linear head no branch has a rank or a place.
+    [
+      'differ in what has no say',
+      { dmlora: { branches: 0, rank: 8 } },
+      { dmlora: { branches: 0, rank: 2, targets: 'all' } },
+    ],
+  ])('that %s are told', async (_, a, b) => {
+    const arms = [
+      { name: 'a', recipe: a },
+      { name: 'b', recipe: b },
+    ];
+    const read = await readArms(fileOf({ arms }));
     expect(read).toMatchObject({
       ok: true,
       value: { notes: ['"b" has the same recipe as an arm above: they differ by nothing.'] },
     });
+  });
+
+  test('that differ in what has a say are not called the same', async () => {
+    const arms = [
+      { name: 'a', recipe: { dmlora: { rank: 8 } } },
+      { name: 'b', recipe: { dmlora: { rank: 2 } } },
+    ];
+    expect(await readArms(fileOf({ arms }))).toMatchObject({ ok: true, value: { notes: [] } });
   });
 
   test('every mistake is told with the name of its arm', async () => {

@@ -5,6 +5,7 @@ import { loadHead } from '../checkpoints/checkpoint.ts';
 import type { OpenModel } from '../checkpoints/open-model.ts';
 import type { Adapter } from '../dmlora/adapter.ts';
 import { lorasAlone } from '../dmlora/lora-start.ts';
+import { asTried } from '../dmlora/tuned.ts';
 import type { BackendChoice, Engine } from '../engine/engine.ts';
 import { makeEngine } from '../engine/make-engine.ts';
 import { imagesAtOnce } from '../export/proof-engine.ts';
@@ -86,13 +87,14 @@ export class TriedModel implements Answerer {
 
   async #held(signal: AbortSignal): Promise<Result<Engine>> {
     if (this.#engine !== null) return ok(this.#engine);
-    const { model, preprocessing } = this.model;
+    const { preprocessing } = this.model;
+    const { model, adapter } = asTried(this.model.model, this.adapter);
     const asked = { engine: 'auto', backend: this.backend, config: model.config, batch: most } as const;
     const made = await makeEngine({ ...asked, signal, ...this.parts });
     if (!made.ok) return made;
     const options = { batch: most, classes: this.classes.length };
     const prepared = await made.value
-      .prepare(model, this.adapter, preprocessing, options)
+      .prepare(model, adapter, preprocessing, options)
       .catch((thrown: unknown) => fail(faultOfThrown(thrown)));
     if (!prepared.ok || signal.aborted) {
       made.value.dispose();
