@@ -1,6 +1,7 @@
 // The one page: the bar, what just happened, and the place that the address names. The other places wait
 // behind it with what was typed and unfolded there.
-import { Activity, Suspense, useDeferredValue, useEffect, useRef, type ReactNode } from 'react';
+import { Activity, Suspense, useEffect, useRef, useState, type ReactNode } from 'react';
+import { afterPaint } from '../state/after-paint.ts';
 import { useVersion } from '../state/version-store.ts';
 import styles from './App.module.css';
 import { Bar } from './bar/Bar.tsx';
@@ -50,8 +51,17 @@ export function App() {
   );
 }
 
+/**
+ * The place follows its link by one frame. It is no deferred value: what a run tells ten times a second would begin
+ * the drawing of such a place anew each time, until React loses patience after five seconds.
+ */
 function Addressed({ children }: { readonly children: ReactNode }) {
-  return <ShownHash value={useDeferredValue(useHash())}>{children}</ShownHash>;
+  const asked = useHash();
+  const [shown, show] = useState(asked);
+  useEffect(() => {
+    if (asked !== shown) afterPaint(() => show(location.hash));
+  }, [asked, shown]);
+  return <ShownHash value={shown}>{children}</ShownHash>;
 }
 
 function Page() {

@@ -23,9 +23,17 @@ import { versionStore } from '../state/version-store.ts';
 import { CrashGuard } from './CrashGuard.tsx';
 import { FaultBox } from './parts/FaultBox.tsx';
 import { lazyPart } from './parts/lazy-part.tsx';
-import { goTo } from './place.ts';
 import { resultText } from './runs/run-words.ts';
-import { button, canPress, complaints, field, shown, type } from './testing/shown-page.tsx';
+import {
+  button,
+  canPress,
+  complaints,
+  field,
+  shown,
+  type,
+  goAndArrive,
+  arrive,
+} from './testing/shown-page.tsx';
 
 // The curves are drawn on a canvas, which there is none of here.
 vi.mock('./charts/LineChart.tsx', () => ({ LineChart: () => null }));
@@ -260,14 +268,12 @@ test('the focus never stays in a place that is gone', async () => {
   await shown('finished');
   const link = screen.getByRole('link', { name: 'Take it home' });
   link.focus();
-  goTo('take-home');
-  await act(settled);
+  await goAndArrive('take-home');
   expect(document.activeElement).toBe(screen.getByRole('main'));
   // The action of the bar is one button, whatever it does next.
   const start = button('Start');
   start.focus();
-  goTo('train');
-  await act(settled);
+  await goAndArrive('train');
   expect(document.activeElement).toBe(start);
 });
 
@@ -289,7 +295,7 @@ describe('saved runs', () => {
     const unfinished = screen.getByTestId('unfinished');
     expect(unfinished.textContent).toBe('Continue Leaves <b> at step 120 of 250');
     fireEvent.click(within(unfinished).getByRole('button'));
-    await act(settled);
+    await arrive();
     expect(client.sent).toContainEqual({ name: 'openRun', input: { id: 'a', then: 'train' } });
     expect(screen.queryByTestId('unfinished')).toBeNull();
     expect(screen.getByTestId('phase').textContent).toContain('Training');
@@ -327,8 +333,7 @@ describe('saved runs', () => {
     await shownRuns();
     fireEvent.click(button('Start'));
     await act(settled);
-    goTo('take-home');
-    await act(settled);
+    await goAndArrive('take-home');
     expect(button('Continue Leaves <b>').disabled).toBe(true);
     expect(button('Remove everything').disabled).toBe(true);
     expect(screen.queryByTestId('unfinished')).toBeNull();
@@ -451,11 +456,9 @@ test('a place that cannot be drawn leaves the bar and the other places as they a
   complaints.mockClear();
   expect(alert.textContent).toContain('no picture of it');
   expect(screen.getByTestId('phase').textContent).toContain('Finished');
-  goTo('train');
-  await act(settled);
+  await goAndArrive('train');
   expect(screen.getByRole('region', { name: 'Result' })).toBeTruthy();
-  goTo('take-home');
-  await act(settled);
+  await goAndArrive('take-home');
   broken.now = false;
   fireEvent.click(within(alert).getByRole('button', { name: 'Try again' }));
   expect(screen.queryByRole('alert')).toBeNull();

@@ -5,8 +5,7 @@ import { act, fireEvent, screen, within } from '@testing-library/react';
 import { expect, test, vi } from 'vitest';
 import { settled } from '../../state/testing/app-phases.ts';
 import type { FakeClient } from '../../state/testing/fake-client.ts';
-import { button, field, shown, type } from '../testing/shown-page.tsx';
-import { goTo } from '../place.ts';
+import { button, field, shown, type, goAndArrive } from '../testing/shown-page.tsx';
 // What the page loads when somebody looks through the images is here before a test waits for it.
 import './GalleryCard.tsx';
 import '../result/TakeHomeCard.tsx';
@@ -106,7 +105,7 @@ test('that edits hold is told beside the images, and all are taken back at once'
   await does(() => press('Delete'));
   press('ArrowDown');
   await does(() => press('Delete'));
-  await does(() => goTo('images', 'set'));
+  await goAndArrive('images', 'set');
   expect(screen.getByTestId('own-edits').textContent).toContain('2 changes of yours hold');
   const all = button('Take them all back');
   all.focus();
@@ -140,14 +139,14 @@ test('a result says that its images were edited since, as long as they are', asy
   const client = await opened();
   await does(() => fireEvent.click(button('Start')));
   await does(() => client.play(250));
-  await does(() => goTo('images', 'all'));
+  await goAndArrive('images', 'all');
   press('ArrowRight');
   await does(() => press('Delete'));
-  await does(() => goTo('train'));
+  await goAndArrive('train');
   expect(screen.getByTestId('edited-since').textContent).toContain('edited since this run began');
-  await does(() => goTo('images', 'all'));
+  await goAndArrive('images', 'all');
   await screen.findByRole('listbox', { name: 'Images' });
   await does(() => press('z', { ctrlKey: true }));
-  await does(() => goTo('train'));
+  await goAndArrive('train');
   expect(screen.queryByTestId('edited-since')).toBe(null);
 });

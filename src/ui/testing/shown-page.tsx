@@ -2,10 +2,11 @@
 // without a worker, and found by what it says. A test fails where React complained on the console.
 import { act, cleanup, fireEvent, render, screen, within } from '@testing-library/react';
 import { afterEach, beforeEach, expect, vi, type MockInstance } from 'vitest';
+import { afterPaint } from '../../state/after-paint.ts';
 import { openPhase, settled } from '../../state/testing/app-phases.ts';
 import type { FakeClient } from '../../state/testing/fake-client.ts';
 import { App } from '../App.tsx';
-import { addressOf, type Place } from '../place.ts';
+import { addressOf, goTo, type Place } from '../place.ts';
 import { TrainerContext } from '../trainer-context.ts';
 
 /** What React and everybody else complained of on the console. */
@@ -33,6 +34,20 @@ export async function shown(phase: string, place: Place = 'train', view?: string
   );
   await act(settled);
   return client;
+}
+
+/** Waits until the place that the address names is drawn. */
+export const arrive = (): Promise<void> =>
+  act(async () => {
+    await settled();
+    await new Promise<void>((resolve) => afterPaint(resolve));
+    await settled();
+  });
+
+/** Goes to a place and waits until it is drawn. */
+export function goAndArrive(place: Place, view?: string): Promise<void> {
+  goTo(place, view);
+  return arrive();
 }
 
 export const button = (name: string): HTMLButtonElement => screen.getByRole('button', { name });

@@ -6,8 +6,7 @@ import { expect, test, vi } from 'vitest';
 import { settled } from '../../state/testing/app-phases.ts';
 import { runStore } from '../../state/run-store.ts';
 import { understandStore } from '../../state/understand-store.ts';
-import { goTo } from '../place.ts';
-import { button, shown } from '../testing/shown-page.tsx';
+import { button, shown, goAndArrive } from '../testing/shown-page.tsx';
 // What the page loads when a run has ended is here before a test waits for it.
 import '../try/TryCard.tsx';
 import './UnderstandPlace.tsx';
@@ -137,10 +136,7 @@ test('progress and a fault are those of the part that is shown', async () => {
   fireEvent.click(within(card).getByRole('radio', { name: 'Training' }));
   expect(within(card).getByRole('progressbar')).toBeTruthy();
   expect(within(card).getByRole('alert').textContent).toContain('Of the training images.');
-  await act(async () => {
-    goTo('understand', 'looks');
-    await settled();
-  });
+  await goAndArrive('understand', 'looks');
   const looks = screen.getByText('Where it looks', { selector: 'h2' }).closest('section');
   expect(looks?.textContent).not.toContain('Of the training images.');
 });
