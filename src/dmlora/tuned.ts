@@ -29,7 +29,7 @@ export function isMatrix(name: ParamName): boolean {
 }
 
 /** The parameters of a model's backbone that train, in the order of the forward pass. */
-function tunedNames({ config, spare }: Pick<VitModel, 'config' | 'spare'>, tune: Tune): ParamName[] {
+export function tunedNames({ config, spare }: Pick<VitModel, 'config' | 'spare'>, tune: Tune): ParamName[] {
   return [...backboneShapes(config).keys()].filter((name) => trains[tune](name) && spare?.has(name) !== true);
 }
 

@@ -2,6 +2,7 @@
 // continue.py (the same recipe for transformers, peft and accelerate); beside ONNX also pixels.mjs (its
 // preparation of pictures). Facts are gathered here, words are made in formats/.
 import type { Recipe } from '../recipe/options.ts';
+import { tunedWords } from '../recipe/what-learns.ts';
 import { preparationWords } from '../data/preprocessing.ts';
 import script from './continue.py?raw';
 import pixelScript from './pixels.mjs?raw';
@@ -163,7 +164,7 @@ function cardFacts(
       ['seed', String(recipe.seed)],
       ...result.rateChanges.map((change) => [`from step ${change.step} on`, changeInWords(change)] as const),
     ]),
-    tuned: tunedWords[recipe.backbone.tune],
+    tuned: tunedWords(recipe),
     branches: {
       modules: Object.keys(result.scalars).length,
       start: dmlora.branches,
@@ -199,13 +200,6 @@ function decaying({ backbone, dmlora }: Recipe): string {
     'the head’s weight',
   ].join(' and ');
 }
-
-const tunedWords = {
-  none: null,
-  norms: 'weight and bias of every LayerNorm of the backbone',
-  biases: 'all biases of the backbone (BitFit)',
-  all: 'all of the backbone (full fine-tuning)',
-} as const;
 
 const balanceWords = {
   weights:

@@ -184,3 +184,11 @@ describe('the proof in words', () => {
     expect(card({})).not.toContain('operator by operator');
   });
 });
+
+test('only a run with branches is tagged as DMLoRA', () => {
+  const tag = /^- dmlora$/m;
+  expect(modelCard(facts)).toMatch(tag);
+  const bare = modelCard({ ...facts, branches: { ...facts.branches, modules: 0, start: 0, scalars: [] } });
+  expect(bare).toMatch(/^- graft$/m);
+  expect(bare).not.toMatch(tag);
+});

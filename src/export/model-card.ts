@@ -140,7 +140,7 @@ const formatWords = {
 } as const;
 
 function frontMatter(facts: CardFacts, library: string): string {
-  const { format, baseModel, licence, data, metrics, title } = facts;
+  const { format, baseModel, licence, data, metrics, title, branches } = facts;
   const lines: string[] = [];
   if (licence !== null) lines.push(`license: ${yamlString(licence)}`);
   if (baseModel !== null)
@@ -153,7 +153,7 @@ function frontMatter(facts: CardFacts, library: string): string {
     'image-classification',
     'vision',
     'vit',
-    'dmlora',
+    ...(branches.start > 0 ? ['dmlora'] : []),
     'graft',
     ...(format === 'peft' ? ['lora'] : []),
   ])

@@ -14,6 +14,7 @@ import {
 } from '../formats/safetensors.ts';
 import { ndArray, type NdArray } from '../shared/array.ts';
 import type { ParamName } from '../vit/parameters.ts';
+import { whyNoLora } from '../recipe/what-learns.ts';
 import { present } from '../shared/assert.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { peftModules, type PeftModule } from '../checkpoints/peft/names.ts';
@@ -51,18 +52,13 @@ function scaleOf({ modules: [first] }: Adapter): Pick<PeftConfig, 'scale'> {
   return { scale: { factor: factorOf(first), by: first.scaling.by } };
 }
 
-/** Why an adapter is no LoRA, as a sentence; null where it is one. */
-function noLora({ modules, backbone }: Adapter): string | null {
-  if (modules.length === 0) return 'There are no branches, so there is no LoRA. Choose the whole model.';
-  return backbone === undefined
-    ? null
-    : 'The run tuned the backbone too, and a LoRA holds what is added to it alone. Choose the whole model.';
-}
-
 export const peftFolder: FormatWriter = {
   write(context) {
     const { source, adapter, dtype } = context;
-    const refused = noLora(adapter);
+    const refused = whyNoLora({
+      hasBranches: adapter.modules.length > 0,
+      isTuned: adapter.backbone !== undefined,
+    });
     if (refused !== null)
       return Promise.resolve(fail({ kind: 'bad-recipe', field: 'export', detail: refused }));
     const base = baseArchitecture(context);

@@ -108,7 +108,7 @@ const restartedRun = {
 } as const;
 
 const rateWords: Record<DivergingRate, string> = {
-  learningRate: 'the learning rate of branches and head',
+  learningRate: 'the learning rate',
   headRate: 'the head’s share of the learning rate',
   scalarRate: 'the learning rate of the scalars',
 };

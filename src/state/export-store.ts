@@ -2,6 +2,8 @@
 // been saved to disk yet.
 import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
+import type { Recipe } from '../recipe/options.ts';
+import { recipeWithoutLora } from '../recipe/what-learns.ts';
 import type { ExportDtype, ExportFormat, ExportResult, Fault } from '../worker/protocol.ts';
 
 /** What the dialogue asks for; both generations of transformers' names are one format with a switch. */
@@ -57,12 +59,12 @@ export function choose(change: Partial<ExportChoice>): void {
   }));
 }
 
-/** The formats of a choice, in the order in which they are shown. */
-export function chosenFormats(choice: ExportChoice): ExportFormat[] {
+/** The formats of a choice that a run of this recipe can be written in, in the order in which they are shown. */
+export function chosenFormats(choice: ExportChoice, recipe: Recipe | undefined): ExportFormat[] {
   const formats: [boolean, ExportFormat][] = [
     [choice.hf, choice.names],
     [choice.timm, 'timm'],
-    [choice.peft, 'peft'],
+    [choice.peft && recipeWithoutLora(recipe) === null, 'peft'],
     [choice.onnx, 'onnx'],
     [choice['onnx-q8'], 'onnx-q8'],
     [choice['onnx-q4'], 'onnx-q4'],

@@ -3,9 +3,10 @@
 import { adaptedLinears } from '../dmlora/adapter.ts';
 import { dropSteps } from '../dmlora/drop-plan.ts';
 import { stage2Step } from '../dmlora/stages.ts';
+import { tunedNames } from '../dmlora/tuned.ts';
 import type { Recipe } from '../recipe/options.ts';
 import { batchOf, stepsOf } from '../recipe/recipe.ts';
-import { linearName, linearShape } from '../vit/parameters.ts';
+import { backboneShapes, linearName, linearShape } from '../vit/parameters.ts';
 import type { VitConfig } from '../vit/vit-config.ts';
 import type { ModuleView } from '../worker/protocol.ts';
 
@@ -28,6 +29,18 @@ export function branchParameters(config: VitConfig, { dmlora }: Recipe): number 
     const [out, input] = linearShape(config, linear);
     return sum + dmlora.branches * dmlora.rank * (out + input);
   }, 0);
+}
+
+/**
+ * Parameters of the backbone that learn: those that its checkpoint has no place for are counted too, as the page
+ * knows of none.
+ */
+export function tunedParameters(config: VitConfig, { backbone }: Recipe): number {
+  const shapes = backboneShapes(config);
+  return tunedNames({ config }, backbone.tune).reduce(
+    (sum, name) => sum + (shapes.get(name) ?? []).reduce((product, size) => product * size, 1),
+    0,
+  );
 }
 
 export interface LengthPreview {

@@ -140,7 +140,7 @@ export function createRuns(client: TrainerClient): Runs {
       const turn = ++exportTurn;
       exportStore.setState({ status: 'exporting', result: null, fault: null });
       const { choice } = exportStore.getState();
-      const formats = chosenFormats(choice);
+      const formats = chosenFormats(choice, runStore.getState().summary?.recipe);
       const reply = await client.call('exportModel', {
         formats,
         dtype: choice.dtype,

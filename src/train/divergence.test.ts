@@ -303,7 +303,7 @@ describe('the rule', () => {
     expect(describeFault(advice(1, { learningRate: 1000 }))).toEqual({
       title: 'This run is diverging',
       detail: 'By step 90 the loss was 51,313, against 0.55 before training.',
-      advice: 'Stop it and lower the learning rate of branches and head (learningRate) from 1000 to 0.003.',
+      advice: 'Stop it and lower the learning rate (learningRate) from 1000 to 0.003.',
     });
     expect(faultSentence(advice(1, { learningRate: 1000 }, 0.1, 0))).toContain(
       'its best validated state, and that is the one before training',

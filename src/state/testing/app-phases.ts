@@ -1,6 +1,7 @@
 // The page in every phase that it has, brought there on the client without a worker: for tests of what a
 // person sees, and for the playground. Not shipped: nothing of the app imports it.
 import type { StoreApi } from 'zustand/vanilla';
+import type { Recipe } from '../../recipe/options.ts';
 import { recipeDefaults } from '../../recipe/recipe.ts';
 import { ok } from '../../shared/result.ts';
 import type { Fault, ListedRun } from '../../worker/protocol.ts';
@@ -35,6 +36,13 @@ async function run(trainer: Trainer, client: FakeClient, steps: number): Promise
   client.play(steps);
   await settled();
 }
+
+/** What a recipe without branches reads as. */
+const withoutBranches = (recipe: Recipe, tune: Recipe['backbone']['tune']): Recipe => ({
+  ...recipe,
+  backbone: { tune },
+  dmlora: { ...recipe.dmlora, branches: 0, dropMode: 'none', scalars: 'off' },
+});
 
 const savedRun = (id: string, name: string, step: number, finished: boolean): ListedRun => ({
   ...{ id, name, step, finished, steps: 250, bytes: 8_400_000, deleted: false },
@@ -212,6 +220,11 @@ export const appPhases: readonly AppPhase[] = [
   {
     name: 'finished, classes alike',
     options: { recipe: (defaults) => ({ ...defaults, classBalance: 'weights' }) },
+    reach: (trainer, client) => run(trainer, client, 1000),
+  },
+  {
+    name: 'finished, no branches',
+    options: { recipe: (defaults) => withoutBranches(defaults, 'norms') },
     reach: (trainer, client) => run(trainer, client, 1000),
   },
   {

@@ -108,7 +108,7 @@ export function createFakeClient(
   const steps = options.steps ?? 250;
   const recipe = options.recipe?.(recipeDefaults) ?? recipeDefaults;
   const { branches, targets } = recipe.dmlora;
-  const kinds = targetSets[targets];
+  const kinds = branches === 0 ? [] : targetSets[targets];
   const names = Array.from({ length: depth }, (_, block) =>
     kinds.map((kind) => `blocks.${block}.${kind}`),
   ).flat();

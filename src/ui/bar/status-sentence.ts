@@ -2,6 +2,7 @@
 // and events, not with every step. Pure.
 import type { DivergedFault, DropRecord, Fault, Phase, RunEnd, RunSummary } from '../../worker/protocol.ts';
 import type { RunCommand } from '../../state/run-store.ts';
+import { hasBranches, whatLearns } from '../../recipe/what-learns.ts';
 import { changeInWords, describeFault } from '../../shared/describe-fault.ts';
 import { countText, lossText, lossChangeText } from '../parts/words.ts';
 
@@ -68,10 +69,10 @@ function stoppingSentence({ kind }: Phase): string {
   }
 }
 
-function endSentence(end: RunEnd, hasBranches: boolean): string {
+function endSentence(end: RunEnd, canMerge: boolean): string {
   switch (end) {
     case 'all-steps':
-      return hasBranches
+      return canMerge
         ? 'All steps are done. The branches can be merged and exported.'
         : 'All steps are done. What was learned can be exported.';
     case 'no-better':
@@ -83,23 +84,10 @@ function endSentence(end: RunEnd, hasBranches: boolean): string {
   }
 }
 
-function finishedSentence(end: RunEnd, diverged: boolean, hasBranches: boolean): string {
+function finishedSentence(end: RunEnd, diverged: boolean, canMerge: boolean): string {
   return diverged
     ? `${end === 'all-steps' ? 'All steps are done' : 'Ended early'}, but the run diverged: what can be exported is its best validated state.`
-    : endSentence(end, hasBranches);
-}
-
-const tunedWords = { none: [], norms: ['LayerNorms'], biases: ['biases'], all: ['backbone'] } as const;
-
-/** What learns in stage 1, in a list. */
-function learning(recipe: RunSummary['recipe'] | null): string {
-  const scalars = recipe?.dmlora.scalars;
-  const parts = [
-    ...(recipe?.dmlora.branches === 0 ? [] : ['branches']),
-    ...(scalars === 'joint' || scalars === 'scale-then-retrain' ? ['scalars'] : []),
-    ...tunedWords[recipe?.backbone.tune ?? 'none'],
-  ];
-  return parts.length === 0 ? 'the head alone' : `${parts.join(', ')} and head`;
+    : endSentence(end, canMerge);
 }
 
 function stageSentence(stage: 1 | 2, summary: StatusInput['summary']): string {
@@ -108,7 +96,7 @@ function stageSentence(stage: 1 | 2, summary: StatusInput['summary']): string {
     return scalars === 'scale-then-retrain'
       ? 'Stage 2: branches and head learn afresh, the scalars rest.'
       : 'Stage 2: branches rest, the scalars and the head learn.';
-  const who = learning(summary?.recipe ?? null);
+  const who = summary === null ? 'branches and head' : whatLearns(summary.recipe);
   const isStaged = summary !== null && summary.stage2Step < summary.steps;
   const verb = who === 'the head alone' ? 'learns' : 'learn';
   return isStaged ? `Stage 1: ${who} ${verb}.` : `${who.charAt(0).toUpperCase()}${who.slice(1)} ${verb}.`;
@@ -138,7 +126,7 @@ export function statusSentence(input: StatusInput): string {
     case 'finished':
       return (
         openingSentence(opening) ??
-        finishedSentence(phase.end, diverging !== null, summary?.recipe.dmlora.branches !== 0)
+        finishedSentence(phase.end, diverging !== null, summary === null || hasBranches(summary.recipe))
       );
     case 'failed':
       if (phase.resumable && phase.fault.kind === 'not-finite')

@@ -1,10 +1,18 @@
 // The branch map: every adapted linear of every block with its branches, as a picture and as a table, with
-// the details of the one that is pointed at. Before a run it shows what would grow.
+// the details of the one that is pointed at. Before a run it shows what would grow; without branches it says what
+// learns instead.
 import { useDeferredValue, useMemo, useState } from 'react';
+import type { Recipe } from '../../recipe/options.ts';
 import { recipeDefaults } from '../../recipe/recipe.ts';
+import { hasBranches, tunedWords, whatLearns } from '../../recipe/what-learns.ts';
 import { pointAt, useChart } from '../../state/chart-store.ts';
 import { useModel } from '../../state/model-store.ts';
-import { branchParameters, previewModules, type LengthPreview } from '../../state/plan-preview.ts';
+import {
+  branchParameters,
+  previewModules,
+  tunedParameters,
+  type LengthPreview,
+} from '../../state/plan-preview.ts';
 import { useRecipe } from '../../state/recipe-store.ts';
 import { useRun, type BranchMoment } from '../../state/run-store.ts';
 import type { ModuleView } from '../../worker/protocol.ts';
@@ -12,6 +20,7 @@ import { Button } from '../parts/Button.tsx';
 import { Card } from '../parts/Card.tsx';
 import { Switch } from '../parts/Switch.tsx';
 import { countText, parametersText, wholeText } from '../parts/words.ts';
+import { useDrawsBranches, useShownRecipe } from '../run/drawn-parts.ts';
 import { useLength } from '../use-length.ts';
 import { BranchDetails } from './BranchDetails.tsx';
 import { BranchTable } from './BranchTable.tsx';
@@ -29,8 +38,8 @@ function usePointedMoment(): BranchMoment | null {
 
 interface Shown {
   readonly modules: readonly ModuleView[];
-  /** Of all branches; null once a run has them. */
-  readonly parameters: number | null;
+  /** Of all branches, and of what is tuned of the backbone; null once a run has them. */
+  readonly parameters: { readonly branches: number; readonly tuned: number } | null;
 }
 
 function useModules(moment: BranchMoment | null): Shown {
@@ -41,11 +50,18 @@ function useModules(moment: BranchMoment | null): Shown {
   const planned = useMemo(
     () =>
       config === null
-        ? { modules: [], parameters: 0 }
-        : { modules: previewModules(config, recipe), parameters: branchParameters(config, recipe) },
+        ? { modules: [], parameters: null }
+        : {
+            modules: previewModules(config, recipe),
+            parameters: {
+              branches: branchParameters(config, recipe),
+              tuned: tunedParameters(config, recipe),
+            },
+          },
     [config, recipe],
   );
-  return running.length > 0 ? { modules: running, parameters: null } : planned;
+  const hasRun = useRun(({ summary }) => summary !== null);
+  return hasRun ? { modules: running, parameters: null } : planned;
 }
 
 const strongestOf = (modules: readonly ModuleView[]): number =>
@@ -124,7 +140,42 @@ function useIsOnProcessor(): boolean {
   return useRun(({ summary }) => summary !== null && summary.engine.backend !== 'webgpu');
 }
 
+/** "Of the trunk, the pretrained model, all biases of the backbone (BitFit) learn too: about 23 k parameters." */
+function trunkSentence(recipe: Recipe, tuned: number): string {
+  const words = tunedWords(recipe);
+  if (words === null) return 'The trunk is the pretrained model, which stays as it is.';
+  const verb = recipe.backbone.tune === 'all' ? 'learns' : 'learn';
+  return `Of the trunk, the pretrained model, ${words} ${verb} too: about ${parametersText(tuned)} parameters.`;
+}
+
+/** Of a run without branches, or of the form's plan for one. */
+function NoBranches({ recipe }: { readonly recipe: Recipe }) {
+  const hasRun = useRun(({ summary }) => summary !== null);
+  const config = useModel((state) => state.model?.config ?? null);
+  const words = tunedWords(recipe);
+  const count =
+    hasRun || config === null ? '' : `, about ${parametersText(tunedParameters(config, recipe))} parameters`;
+  return (
+    <Card title="Branches">
+      <p className={styles.lead} data-testid="no-branches">
+        No branches: what learns is {whatLearns(recipe)}.
+        {words === null
+          ? ' The pretrained model below it stays as it is.'
+          : ` Of the pretrained model that is ${words}${count}.`}
+      </p>
+    </Card>
+  );
+}
+
+/** The branches of the run; without a run those that the form plans. */
 export function BranchCard() {
+  const draws = useDrawsBranches();
+  const recipe = useShownRecipe();
+  if (!draws) return null;
+  return hasBranches(recipe) ? <BranchMap recipe={recipe} /> : <NoBranches recipe={recipe} />;
+}
+
+function BranchMap({ recipe }: { readonly recipe: Recipe }) {
   const moment = usePointedMoment();
   const { modules, parameters } = useModules(moment);
   const isOnProcessor = useIsOnProcessor();
@@ -143,7 +194,6 @@ export function BranchCard() {
   const [view, setView] = useState<'picture' | 'table'>('picture');
   const [chosen, setChosen] = useState<string | null>(null);
   const told = useDeferredValue(chosen);
-  if (modules.length === 0) return null;
   const branches = modules.flatMap((module) => module.branches);
   const live = branches.filter(({ droppedAt }) => droppedAt === null).length;
   const dropped = branches.length - live;
@@ -168,8 +218,8 @@ export function BranchCard() {
           {parameters !== null ? (
             <>
               What will grow: {countText(first?.branches.length ?? 0, 'branch', 'branches')} on each of{' '}
-              {countText(modules.length, 'layer')}, {parametersText(parameters)} parameters. The trunk is the
-              pretrained model, which stays as it is.
+              {countText(modules.length, 'layer')}, {parametersText(parameters.branches)} parameters.{' '}
+              {trunkSentence(recipe, parameters.tuned)}
               {length !== null && ` ${planSentence(length)}`}
             </>
           ) : (

@@ -1,11 +1,13 @@
 // @vitest-environment happy-dom
 // The branches gone through by hand: as they stood at moments of the run, one crosshair with the curves.
-import { act, fireEvent, screen } from '@testing-library/react';
+import { act, cleanup, fireEvent, render, screen } from '@testing-library/react';
 import { expect, test, vi } from 'vitest';
 import { chartStore, pointAt } from '../../state/chart-store.ts';
+import { setField } from '../../state/recipe-store.ts';
 import { runStore, withMoment, type BranchMoment } from '../../state/run-store.ts';
 import { button, canPress, shown } from '../testing/shown-page.tsx';
-import { shareOf } from './tree-geometry.ts';
+import { ModuleLimbs } from './ModuleLimbs.tsx';
+import { modulePlace, shareOf, treeLayout } from './tree-geometry.ts';
 
 // The curves are drawn on a canvas, which there is none of here.
 vi.mock('../charts/LineChart.tsx', () => ({ LineChart: () => null }));
@@ -88,4 +90,60 @@ test('a branch is as thick as its share of what its layer’s live branches add'
   for (const [i, share] of [0.25, 0.75, 0].entries()) expect(shares[i]).toBeCloseTo(share, 12);
   const buds = { ...module, branches: [branch(0, 0), branch(1, 0)] };
   expect(buds.branches.map((each) => shareOf(buds, each))).toEqual([0.5, 0.5]);
+});
+
+const words = (id: string): string => screen.getByTestId(id).textContent;
+
+test('a run without branches shows none of the form’s plan, but what learns; so does the form', async () => {
+  await shown('finished, no branches');
+  expect(screen.queryByTestId('branch-map')).toBeNull();
+  expect(words('no-branches')).toBe(
+    'No branches: what learns is LayerNorms and head. Of the pretrained model that is weight and bias of every LayerNorm of the backbone.',
+  );
+  cleanup();
+  await shown('ready');
+  act(() => setField('dmlora.branches', '0'));
+  expect(screen.queryByTestId('branch-map')).toBeNull();
+  expect(words('no-branches')).toBe(
+    'No branches: what learns is the head alone. The pretrained model below it stays as it is.',
+  );
+  act(() => setField('backbone.tune', 'norms'));
+  // 25 LayerNorms of 192 weights and biases.
+  expect(words('no-branches')).toMatch(/ of the backbone, about 10 k parameters\.$/);
+});
+
+test('the trunk stays as it is only where nothing of it is tuned', async () => {
+  await shown('ready');
+  expect(words('branch-map')).toContain('the pretrained model, which stays as it is.');
+  act(() => setField('backbone.tune', 'biases'));
+  expect(words('branch-map')).not.toContain('stays as it is');
+  expect(words('branch-map')).toMatch(
+    /all biases of the backbone \(BitFit\) learn too: about \d+ k parameters\./,
+  );
+});
+
+test('a jump of the loss that two digits do not show is neither written in the tree nor coloured', () => {
+  const layout = treeLayout({ blocks: 1, linears: 1, branches: 1, width: 900 });
+  const module = {
+    module: 'blocks.0.q',
+    scalar: 1,
+    branches: [{ index: 0, strength: 1, droppedAt: 40 }],
+  };
+  const drawn = (jump: number): Element | null => {
+    const { container } = render(
+      <svg>
+        <ModuleLimbs
+          {...{ module, layout, strongest: 1, latestDrop: 90, preview: false }}
+          {...{ chosen: false, focusable: false, onChoose: () => undefined }}
+          place={modulePlace(layout, 1, 0, 0)}
+          jumps={new Map([[40, jump]])}
+        />
+      </svg>,
+    );
+    return container.querySelector('text');
+  };
+  const [harmed, quiet, better] = [drawn(0.02), drawn(0.004), drawn(-0.004)];
+  expect([harmed, quiet, better].map((text) => text?.textContent)).toEqual(['40 +0.02', '40', '40']);
+  expect(harmed?.getAttribute('class')).not.toBe(quiet?.getAttribute('class'));
+  expect(better?.getAttribute('class')).toBe(quiet?.getAttribute('class'));
 });

@@ -5,6 +5,7 @@ import type { DropRecord } from '../../worker/protocol.ts';
 import { Card } from '../parts/Card.tsx';
 import { cx } from '../parts/cx.ts';
 import table from '../parts/Table.module.css';
+import { drawsDrops } from '../run/drawn-parts.ts';
 import { countText, lossText, moduleText, lossChangeText } from '../parts/words.ts';
 
 /** Colour for a loss that rose, and for nothing else. */
@@ -50,7 +51,7 @@ function DropEvent({ step, drops }: { readonly step: number; readonly drops: rea
 export function DropCard() {
   const drops = useRun((state) => state.drops);
   const summary = useRun((state) => state.summary);
-  if (summary === null || summary.dropSteps.length === 0) return null;
+  if (summary === null || !drawsDrops({ summary })) return null;
   const steps = [...new Set(drops.map(({ step }) => step))];
   return (
     <Card title="Drops" aside={`${steps.length} of ${countText(new Set(summary.dropSteps).size, 'event')}`}>

@@ -1,6 +1,7 @@
 // What to write: the formats with their sizes, the generation of transformers' names, the type of the
 // weights.
 import type { ReactNode } from 'react';
+import { recipeWithoutLora } from '../../recipe/what-learns.ts';
 import { bytesInWords } from '../../shared/bytes-in-words.ts';
 import { exportBytes } from '../../state/export-sizes.ts';
 import { choose, useExport } from '../../state/export-store.ts';
@@ -28,24 +29,29 @@ interface FormatProps {
   readonly title: string;
   readonly size: string;
   readonly disabled: boolean;
+  /** Why the run cannot be written so, as a sentence. */
+  readonly why?: string | null;
   readonly children: ReactNode;
 }
 
-function Format({ name, title, size, disabled, children }: FormatProps) {
+function Format({ name, title, size, disabled, why = null, children }: FormatProps) {
   const checked = useExport((state) => state.choice[name]);
   return (
     <div className={styles.format}>
       <label className={styles.option}>
         <input
           type="checkbox"
-          checked={checked}
-          disabled={disabled}
+          checked={checked && why === null}
+          disabled={disabled || why !== null}
           onChange={(event) => choose({ [name]: event.target.checked })}
         />
         <span className={styles.name}>{title}</span>
-        <span className={styles.soft}>{size}</span>
+        {why === null && <span className={styles.soft}>{size}</span>}
       </label>
-      <div className={styles.about}>{children}</div>
+      <div className={styles.about}>
+        {children}
+        {why !== null && <p>Not for this run. {why}</p>}
+      </div>
     </div>
   );
 }
@@ -63,6 +69,7 @@ export function ExportChoices({ disabled }: { readonly disabled: boolean }) {
   const { names, dtype, tempered } = useExport((state) => state.choice);
   const size = useSize();
   const pixels = useData((state) => state.data?.pixels ?? none);
+  const noLora = useRun(({ summary }) => recipeWithoutLora(summary?.recipe));
   const isLearned = useRun(({ result }) => result?.learnedValidation === true);
   return (
     <>
@@ -105,7 +112,7 @@ export function ExportChoices({ disabled }: { readonly disabled: boolean }) {
         <Format name="timm" title="timm" size={size('timm')} disabled={disabled}>
           <p>The merged model for timm, with its preprocessing.</p>
         </Format>
-        <Format name="peft" title="PEFT adapter" size={size('peft')} disabled={disabled}>
+        <Format name="peft" title="PEFT adapter" size={size('peft')} disabled={disabled} why={noLora}>
           <p>The branches alone as a stock LoRA, for use with the original model.</p>
         </Format>
         <Format name="onnx" title="ONNX" size={size('onnx')} disabled={disabled}>

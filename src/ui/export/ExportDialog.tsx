@@ -3,6 +3,7 @@
 // browser's.
 import { useEffect, useId, useRef } from 'react';
 import { chosenFormats, useExport } from '../../state/export-store.ts';
+import { useRun } from '../../state/run-store.ts';
 import { useControls } from '../use-controls.ts';
 import { useTrainer } from '../trainer-context.ts';
 import { Button } from '../parts/Button.tsx';
@@ -55,10 +56,11 @@ export function ExportDialog({ open, onClose }: ExportDialogProps) {
 
 function ExportBody() {
   const { status, choice, result, fault } = useExport((state) => state);
+  const recipe = useRun(({ summary }) => summary?.recipe);
   const { exportModel } = useControls();
   const trainer = useTrainer();
   const exporting = status === 'exporting';
-  const none = chosenFormats(choice).length === 0;
+  const none = chosenFormats(choice, recipe).length === 0;
   return (
     <>
       <ExportChoices disabled={exporting} />

@@ -1,7 +1,9 @@
 // @vitest-environment happy-dom
-// Probabilities can only be calibrated on images that the run did not learn.
+// What cannot be had of a run: calibration where it learned every image, PEFT where it is no LoRA.
 import { act, render, screen } from '@testing-library/react';
 import { expect, test, vi } from 'vitest';
+import { recipeDefaults } from '../../recipe/recipe.ts';
+import { choose, chosenFormats, exportStore } from '../../state/export-store.ts';
 import { runStore } from '../../state/run-store.ts';
 import { shown } from '../testing/shown-page.tsx';
 import { ExportChoices } from './ExportChoices.tsx';
@@ -20,4 +22,49 @@ test('calibrated probabilities are offered where validation images were held out
   expect(box().disabled).toBe(true);
   expect(box().checked).toBe(false);
   expect(container.textContent).toContain('it learned the validation images as well');
+});
+
+test('PEFT is offered of a LoRA alone, and what was chosen before is left out of other runs', async () => {
+  await shown('finished');
+  act(() => choose({ peft: true }));
+  const { container } = render(<ExportChoices disabled={false} />);
+  const box = (): HTMLInputElement => screen.getByRole<HTMLInputElement>('checkbox', { name: /^PEFT/ });
+  const formats = (): string[] =>
+    chosenFormats(exportStore.getState().choice, runStore.getState().summary?.recipe);
+  const become = (tune: 'none' | 'norms', branches: 0 | 4): void =>
+    act(() =>
+      runStore.setState(({ summary }) => ({
+        summary: summary && {
+          ...summary,
+          recipe: {
+            ...{ ...recipeDefaults, backbone: { tune } },
+            dmlora: { ...recipeDefaults.dmlora, branches },
+          },
+        },
+      })),
+    );
+  expect([box().checked, box().disabled]).toEqual([true, false]);
+  expect(formats()).toEqual(['hf', 'peft']);
+  for (const [tune, branches, why] of [
+    ['norms', 4, 'Not for this run. The run tuned the backbone too'],
+    ['none', 0, 'Not for this run. There are no branches'],
+  ] as const) {
+    become(tune, branches);
+    expect([box().checked, box().disabled]).toEqual([false, true]);
+    expect(container.textContent).toContain(why);
+    expect(formats()).toEqual(['hf']);
+  }
+  become('none', 4);
+  expect(formats()).toEqual(['hf', 'peft']);
+});
+
+test('a run without branches has nothing to merge, and says what learned', async () => {
+  await shown('finished, no branches', 'take-home');
+  const card = (await screen.findByRole('button', { name: 'Export' }, { timeout: 10_000 })).closest(
+    'section',
+  );
+  expect(card?.textContent).toContain(
+    'no branches to merge: what learned is LayerNorms and head. The same arch',
+  );
+  expect(card?.textContent).not.toContain('Merging adds');
 });

@@ -1,5 +1,6 @@
 // The way out of an ended run: one button that opens the export dialogue, and what has been written so far.
 import { useState } from 'react';
+import { learnsInstead } from '../../recipe/what-learns.ts';
 import { plainText } from '../../shared/plain-text.ts';
 import { useExport } from '../../state/export-store.ts';
 import { useRun } from '../../state/run-store.ts';
@@ -17,6 +18,7 @@ export default function TakeHomeCard() {
   const exporting = useExport((state) => state.status === 'exporting');
   const saved = useExport((state) => state.saved);
   const result = useRun(({ phase, result }) => (phase.kind === 'finished' ? result : null));
+  const learned = useRun(({ summary }) => learnsInstead(summary?.recipe));
   const { exportModel } = useControls();
   if (result === null)
     return (
@@ -40,8 +42,10 @@ export default function TakeHomeCard() {
         {recallText(result.validation)}.
       </p>
       <p>
-        Merging adds the branches into the weights: the same architecture, the same speed, files that any tool
-        for vision transformers opens.
+        {learned === null
+          ? 'Merging adds the branches into the weights: the same'
+          : `There are no branches to merge: what learned is ${learned}. The same`}{' '}
+        architecture, the same speed, files that any tool for vision transformers opens.
       </p>
       <div>
         <Button
@@ -51,7 +55,7 @@ export default function TakeHomeCard() {
           disabled={!exportModel && !exporting}
           onClick={() => setOpen(true)}
         >
-          Merge &amp; export
+          {learned === null ? 'Merge & export' : 'Export'}
         </Button>
       </div>
       {saved && <p className={styles.soft}>Saved to the downloads.</p>}

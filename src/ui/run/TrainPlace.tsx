@@ -12,6 +12,7 @@ import { RecipeCard } from '../recipe/RecipeCard.tsx';
 import { StepViewCard } from '../recipe/StepViewCard.tsx';
 import { ResultCard } from '../result/ResultCard.tsx';
 import { ScalarCard } from '../scalars/ScalarCard.tsx';
+import { drawsDrops, drawsScalars, useDrawsBranches } from './drawn-parts.ts';
 import { RunCard } from './RunCard.tsx';
 import styles from './TrainPlace.module.css';
 
@@ -26,14 +27,19 @@ const parts = [
   { id: 'folds', title: 'By folds' },
 ] as const;
 type Part = (typeof parts)[number]['id'];
-/** Of these there is nothing before a run. */
-const duringRun: ReadonlySet<Part> = new Set(['curves', 'scalars', 'drops']);
 
 export function TrainPlace() {
   const { place, view } = useAddress();
   const isBefore = useRun(({ phase, evaluations }) => phase.kind === 'idle' && evaluations.length === 0);
-  const hasDrops = useRun(({ summary }) => summary !== null && summary.dropSteps.length > 0);
-  const offered = parts.filter(({ id }) => (isBefore ? !duringRun.has(id) : id !== 'drops' || hasDrops));
+  const drawn: Readonly<Record<Part, boolean>> = {
+    curves: !isBefore,
+    branches: useDrawsBranches(),
+    scalars: useRun(drawsScalars),
+    drops: useRun(drawsDrops),
+    recipe: true,
+    folds: true,
+  };
+  const offered = parts.filter(({ id }) => drawn[id]);
   const first = isBefore ? 'recipe' : 'curves';
   const wanted = place === 'train' ? (offered.find(({ id }) => id === view)?.id ?? first) : first;
   const part = (id: Part) => ({ className: styles.part, 'data-shown': id === wanted });

@@ -16,7 +16,7 @@ const plan: MemoryPlan = {
 
 test('names the sum and the parts, and leaves out what takes nothing', () => {
   expect(memorySentence(plan)).toBe(
-    '412 MB on the GPU: frozen weights 46 MB, branches with their moments 9 MB, activations 350 MB, reading back 7 MB.',
+    '412 MB on the GPU: weights of the model 46 MB, what learns and its moments 9 MB, activations 350 MB, reading back 7 MB.',
   );
 });
 

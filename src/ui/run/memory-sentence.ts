@@ -3,8 +3,8 @@ import { bytesInWords } from '../../shared/bytes-in-words.ts';
 import type { MemoryPlan } from '../../worker/protocol.ts';
 
 const parts = {
-  weights: 'frozen weights',
-  adapter: 'branches with their moments',
+  weights: 'weights of the model',
+  adapter: 'what learns and its moments',
   activations: 'activations',
   prefix: 'kept outputs of the frozen blocks',
   uploads: 'images on their way',

@@ -4,6 +4,7 @@
 import { act, cleanup, fireEvent, screen, within } from '@testing-library/react';
 import { describe, expect, test, vi } from 'vitest';
 import { forecastStore } from '../../state/forecast-store.ts';
+import { runStore } from '../../state/run-store.ts';
 import { tabsStore } from '../../state/other-tabs.ts';
 import { appPhases, settled } from '../../state/testing/app-phases.ts';
 import { button, field, pressable, shown, type } from '../testing/shown-page.tsx';
@@ -30,6 +31,7 @@ const runInPhases: readonly (readonly [string, string, string, readonly string[]
   ['ended by itself', 'Finished', 'Ended early, as the recipe says', ['Start']],
   ['finished', 'Finished', 'All steps are done', ['Start']],
   ['finished, classes alike', 'Finished', 'All steps are done', ['Start']],
+  ['finished, no branches', 'Finished', 'All steps are done. What was learned can', ['Start']],
   ['many classes', 'Finished', 'All steps are done', ['Start']],
   ['a large model, finished', 'Finished', 'All steps are done', ['Start']],
   ['exporting', 'Finished', 'All steps are done', []],
@@ -61,6 +63,36 @@ describe('the run in every phase', () => {
     await act(settled);
     expect(starts()).toBe(2);
   });
+});
+
+test('a narrow page has a tab for each part that draws something, and for no other', async () => {
+  const tabs = (): (string | null)[] =>
+    within(screen.getByRole('navigation', { name: 'Parts of the run' }))
+      .getAllByRole('link')
+      .map(({ textContent }) => textContent);
+  const cards = (): string[] =>
+    ['Branches', 'Scalars', 'Drops'].filter((name) => screen.queryByRole('heading', { name }) !== null);
+  const check = (expected: readonly string[]): void => {
+    expect(tabs()).toEqual(expected);
+    expect(cards()).toEqual(expected.filter((name) => ['Branches', 'Scalars', 'Drops'].includes(name)));
+  };
+  await shown('ready');
+  check(['Branches', 'Recipe', 'By folds']);
+  cleanup();
+  await shown('finished, no branches');
+  check(['Curves', 'Branches', 'Recipe', 'By folds']);
+  cleanup();
+  await shown('finished');
+  check(['Curves', 'Branches', 'Scalars', 'Drops', 'Recipe', 'By folds']);
+  act(() =>
+    runStore.setState(({ summary }) => ({
+      summary: summary && {
+        ...summary,
+        recipe: { ...summary.recipe, dmlora: { ...summary.recipe.dmlora, scalars: 'off' } },
+      },
+    })),
+  );
+  check(['Curves', 'Branches', 'Drops', 'Recipe', 'By folds']);
 });
 
 describe('a long run', () => {

@@ -1,6 +1,7 @@
 // A saved run in words: what it learns from, by what recipe, what came out, and how old it is. Pure.
 import { learnedValidation } from '../../recipe/recipe.ts';
 import type { Recipe } from '../../recipe/options.ts';
+import { hasBranches, learnsHeadAlone, tunedName } from '../../recipe/what-learns.ts';
 import type { ListedRun } from '../../worker/protocol.ts';
 import { countText, percentText, rateText, recallText, wholeText } from '../parts/words.ts';
 
@@ -29,7 +30,17 @@ export function recipeText({ steps, recipe }: { readonly steps: number; readonly
   const { branches, branchesEnd, rank, dropMode, pairing } = dmlora;
   const left = dropMode === 'permanent' ? ` → ${branchesEnd}` : '';
   const crossed = pairing === 'crossed' ? 'crossed ' : '';
-  return `${countText(steps, 'step')} of ${batch} images, ${branches}${left} ${crossed}branches of rank ${rank}, rate ${rateText(learningRate)}`;
+  const grown =
+    left === ''
+      ? countText(branches, `${crossed}branch`, `${crossed}branches`)
+      : `${branches}${left} ${crossed}branches`;
+  const tuned = tunedName(recipe);
+  const learns = [
+    ...(hasBranches(recipe) ? [`${grown} of rank ${rank}`] : []),
+    ...(tuned === null ? [] : [`tuned ${tuned}`]),
+    ...(learnsHeadAlone(recipe) ? ['the head alone'] : []),
+  ];
+  return `${countText(steps, 'step')} of ${batch} images, ${learns.join(' and ')}, rate ${rateText(learningRate)}`;
 }
 
 /** What came out of it, or how far it is. */

@@ -5,6 +5,7 @@ import { useRun } from '../../state/run-store.ts';
 import type { ModuleView, RunResult, RunSummary } from '../../worker/protocol.ts';
 import { Card } from '../parts/Card.tsx';
 import { moduleName, moduleText } from '../parts/words.ts';
+import { drawsScalars } from '../run/drawn-parts.ts';
 import styles from './ScalarCard.module.css';
 
 interface ScalarPlotProps {
@@ -103,9 +104,8 @@ export function ScalarCard() {
   const summary = useRun((state) => state.summary);
   const phase = useRun((state) => state.phase);
   const result = useRun((state) => state.result);
-  if (summary === null || modules.length === 0) return null;
-  const { scalars, scalarStart: start } = summary.recipe.dmlora;
-  if (scalars === 'off' || (scalars !== 'joint' && summary.stage2Step >= summary.steps)) return null;
+  if (summary === null || !drawsScalars({ summary, modules })) return null;
+  const { scalarStart: start } = summary.recipe.dmlora;
   const kept = result?.scalarsKept ?? null;
   const refused = kept === false ? (result?.learnedScalars ?? null) : null;
   const shown = [...modules.map(({ scalar }) => scalar), ...Object.values(refused ?? {})];

@@ -1,6 +1,7 @@
 // What each branch of an ended run is for: switches and what the model answers with them, what removals cost, how
 // alike branches are. Loaded when a run has ended; the run stays as it is.
 import { useEffect, useEffectEvent, useMemo, useRef, useState } from 'react';
+import { learnsInstead } from '../../recipe/what-learns.ts';
 import { openBranches, stopOpening, useBranches } from '../../state/branch-store.ts';
 import { useRun } from '../../state/run-store.ts';
 import { useUnderstanding } from '../../state/understand-store.ts';
@@ -31,13 +32,13 @@ function OfResult({ result }: { readonly result: RunResult }) {
   const isOurs = useBranches((state) => state.of === result);
   const figures = useBranches((state) => state.figures);
   const fault = useBranches((state) => state.fault);
-  const hadNone = useRun(({ summary }) => summary?.recipe.dmlora.branches === 0);
+  const learned = useRun(({ summary }) => learnsInstead(summary?.recipe));
   /** Whoever opened it by the button, which then is there no longer, is led to what came. */
   const [pressed, setPressed] = useState(false);
-  if (hadNone)
+  if (learned !== null)
     return (
       <Card title="What each branch is for" id="branches">
-        <p>This run had no branches: what it learned is in the head, and in what it tuned of the backbone.</p>
+        <p>This run had no branches: what learned is {learned}.</p>
       </Card>
     );
   return (

@@ -2,6 +2,7 @@
 // and what tells of a chosen class, each over the image and each with what it does not prove. An image is chosen
 // among those that the result was asked about.
 import { useEffect, useId, useMemo, useRef, useState } from 'react';
+import { learnsHeadAlone } from '../../recipe/what-learns.ts';
 import { plainText } from '../../shared/plain-text.ts';
 import { useRun } from '../../state/run-store.ts';
 import { useUnderstanding, type LookState } from '../../state/understand-store.ts';
@@ -23,6 +24,7 @@ export default function LookCard() {
   const result = useRun((state) => state.result);
   const answers = useUnderstanding((state) => state.answers);
   const look = useUnderstanding((state) => state.look);
+  const isHead = useRun(({ summary }) => summary !== null && learnsHeadAlone(summary.recipe));
   if (result === null) return null;
   const asked = look === null ? (answers.validation ?? answers.train) : answers[look.at.set];
   return (
@@ -30,6 +32,8 @@ export default function LookCard() {
       <p>
         Which parts of an image reach the answer? Three maps show it for the model that the run began with and
         for the result. They are hints and no proofs: the answer may hang on what no map shows.
+        {isHead &&
+          ' In this run the head alone learned, so attention is the same before and after, by construction: only what tells of a class can differ.'}
       </p>
       {asked === undefined ? <NotAsked /> : <OfAnswers asked={asked} look={look} />}
     </Card>

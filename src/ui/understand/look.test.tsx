@@ -3,6 +3,7 @@
 // and the way to it from a mistake.
 import { act, fireEvent, screen, within } from '@testing-library/react';
 import { expect, test, vi } from 'vitest';
+import { runStore } from '../../state/run-store.ts';
 import { settled } from '../../state/testing/app-phases.ts';
 import { button, shown } from '../testing/shown-page.tsx';
 // What the page loads when a run has ended is here before a test waits for it.
@@ -71,4 +72,17 @@ test('a mistake leads to where it looked', async () => {
   expect(client.sent.some(({ name }) => name === 'look')).toBe(true);
   const look = await card('Where it looks');
   expect(within(look).getByTestId('look-maps')).toBeDefined();
+});
+
+test('of a head alone it says that attention cannot have changed', async () => {
+  await shown('finished, no branches', 'understand', 'looks');
+  const look = await card('Where it looks');
+  const words = 'attention is the same before and after, by construction';
+  expect(look.textContent).not.toContain(words);
+  act(() =>
+    runStore.setState(({ summary }) => ({
+      summary: summary && { ...summary, recipe: { ...summary.recipe, backbone: { tune: 'none' } } },
+    })),
+  );
+  expect(look.textContent).toContain(words);
 });
