@@ -53,8 +53,9 @@ function shapeOf(modules: readonly ModuleView[]) {
 /** Whether the modules that are shown now stand there at once: to a moment of the run, and back from it. */
 function useLeap(modules: readonly ModuleView[], still: boolean): boolean {
   const [last, setLast] = useState({ modules, still, isLeap: still });
-  if (last.modules === modules) return last.isLeap;
-  const next = { modules, still, isLeap: still || last.still };
+  const isSame = last.modules === modules;
+  if (isSame && last.still === still) return last.isLeap;
+  const next = { modules, still, isLeap: still || (!isSame && last.still) };
   setLast(next);
   return next.isLeap;
 }

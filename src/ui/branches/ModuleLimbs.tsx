@@ -74,7 +74,8 @@ function Limb({ branch, layout, strongest, share, latestDrop, jumps, preview }: 
   const dropped = branch.droppedAt;
   const [fallen, setFallen] = useState(false);
   const labelled = layout.reach >= 34 && layout.levelGap >= 10.5;
-  const jump = dropped === null ? undefined : jumps.get(dropped);
+  const told = dropped === null ? undefined : jumps.get(dropped);
+  const jump = told === undefined || Math.abs(told) < leastJump ? undefined : told;
   const harm = jump !== undefined && jump > 0;
   return (
     <>
@@ -111,6 +112,9 @@ function Limb({ branch, layout, strongest, share, latestDrop, jumps, preview }: 
     </>
   );
 }
+
+/** A jump of the loss that two digits show; a smaller one has neither figure nor colour. */
+const leastJump = 0.005;
 
 /** Pixels in which a step and a loss can stand. */
 const roomForJump = 78;
