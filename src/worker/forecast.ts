@@ -4,6 +4,7 @@ import { makeEngine } from '../engine/make-engine.ts';
 import { measureForward } from '../engine/forward-rate.ts';
 import type { BackendChoice } from '../engine/engine.ts';
 import { describeGpu } from '../engine/gpu.ts';
+import { unsupportedByKernels } from '../engine/kernels/supported.ts';
 import { branchWork } from '../dmlora/targets.ts';
 import type { Recipe } from '../recipe/options.ts';
 import {
@@ -107,7 +108,8 @@ export class Forecasts {
     const isKnown = speedOf(await this.speed.of(device), config, batch) !== null;
     const key = triedKey(planned);
     this.#tried.add(key);
-    const made = await makeEngine({ engine: 'auto', backend, config, batch, signal, ...parts });
+    const asked = { engine: 'auto', backend, config, trained: planned.recipe, batch, signal } as const;
+    const made = await makeEngine({ ...asked, ...parts });
     try {
       if (!made.ok || isKnown) return;
       const { arithmetic } = planned.recipe.memory;
@@ -164,13 +166,11 @@ export class Forecasts {
     );
   }
 
-  /** What times are kept by: the device, and on a GPU the arithmetic where it is not float32. */
-  async #device({ backend, recipe }: Planned): Promise<string> {
+  /** What times are kept by: the device, and how it computes. */
+  async #device(planned: Planned): Promise<string> {
     const gpu = await this.#describeGpu();
     const name = gpu.kind === 'present' ? gpu.name : 'no GPU';
-    const onGpu = gpu.kind === 'present' && backend !== 'wasm' && backend !== 'cpu';
-    const arithmetic = onGpu && recipe.memory.arithmetic === 'float16' ? '; float16' : '';
-    return `${backend}; ${name}; ${cores()} cores${arithmetic}`;
+    return `${planned.backend}; ${name}; ${cores()} cores${wayOf(planned, gpu.kind === 'present')}`;
   }
 
   #describeGpu(): ReturnType<typeof describeGpu> {
@@ -179,8 +179,20 @@ export class Forecasts {
   }
 }
 
-const triedKey = ({ backend, model, recipe }: Planned): string =>
-  `${backend} ${recipe.memory.arithmetic} ${modelKey(model.model.config, 0)}`;
+/**
+ * How a run computes, where its steps take other times by it: on a GPU the engine autodiff, or float16 in the kernel
+ * engine; and whether all parameters learn, since what the optimiser does with them is not among the operations.
+ */
+function wayOf({ backend, model, recipe }: Planned, hasGpu: boolean): string {
+  const onGpu = hasGpu && backend !== 'wasm' && backend !== 'cpu';
+  const isAutodiff = unsupportedByKernels(model.model.config, recipe) !== null;
+  const isHalf = recipe.memory.arithmetic === 'float16';
+  const engine = !onGpu ? '' : isAutodiff ? '; autodiff' : isHalf ? '; float16' : '';
+  return recipe.backbone.tune === 'all' ? `${engine}; all parameters` : engine;
+}
+
+const triedKey = (planned: Planned): string =>
+  `${planned.backend}${wayOf(planned, true)} ${modelKey(planned.model.model.config, 0)}`;
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((a, b) => a + b, 0);
 
