@@ -183,7 +183,8 @@ export async function understandModel(
   if (!sized.ok) return sized;
   const { checkpoint, preprocessing } = sized.value;
   const problem = (await options.loadingProblem?.(checkpoint.config)) ?? null;
-  if (problem !== null) return fail({ kind: 'out-of-memory', askedBytes: blob.size, detail: problem });
+  if (problem !== null)
+    return fail({ kind: 'out-of-memory', askedBytes: blob.size, detail: problem, oneImage: true });
   const { head } = checkpoint;
   if (head === null) notes.push('It has no classifier: the head will be new.');
   const unexpected = unexpectedTensors(checkpoint);

@@ -1,5 +1,6 @@
 // Whether a model can be trained at all is said before a weight of it is read.
 import { expect, test } from 'vitest';
+import { describeFault } from '../shared/describe-fault.ts';
 import { originalVit, type VitConfig } from '../vit/vit-config.ts';
 import { microBatchOf } from './autodiff/memory-plan.ts';
 import { loadingProblem } from './loading-problem.ts';
@@ -47,7 +48,17 @@ test('tuning all of a model is refused where its moments and gradients do not fi
   expect(tuning(86_000_000)).toMatchObject({
     fault: {
       kind: 'out-of-memory',
-      detail: expect.stringMatching(/^Tuning the backbone .* on wasm needs/) as string,
+      detail: expect.stringMatching(
+        /^Tuning the backbone .* on wasm needs .*; .* are there\. LayerNorm tuning and BitFit need/,
+      ) as string,
     },
   });
+});
+
+test('where not even one image fits, neither a smaller batch is advised nor a method that would not help', () => {
+  const refused = microBatchOf({ config: huge, weights: new Map() }, 'wasm', { batch: 4 }, 86_000_000);
+  if (refused.ok) throw new Error('it was accepted');
+  const { detail, advice } = describeFault(refused.fault);
+  expect(detail).toMatch(/are there\.$/);
+  expect(advice).toBe('Choose a smaller model or a smaller image size and start again.');
 });

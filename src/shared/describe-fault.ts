@@ -193,7 +193,10 @@ export function describeFault(fault: Fault): FaultText {
       return {
         title: 'There is too little memory',
         detail: fault.detail,
-        advice: 'Choose a smaller batch or a smaller model and start again.',
+        advice:
+          fault.oneImage === true
+            ? 'Choose a smaller model or a smaller image size and start again.'
+            : 'Choose a smaller batch or a smaller model and start again.',
       };
     case 'gpu-error':
       return {

@@ -99,6 +99,8 @@ export type Fault =
       readonly detail: string;
       /** Images at once by which the run got over it. */
       readonly microBatch?: number;
+      /** Not even one image at a time fits. */
+      readonly oneImage?: true;
     }
   | { readonly kind: 'gpu-error'; readonly message: string; readonly step: number }
   | {

@@ -102,8 +102,11 @@ export function microBatchOf(
     const askedBytes = weightBytes + imageBytes;
     const [needed, given] = [bytesInWords(askedBytes), bytesInWords(budgetBytes[backend])];
     const what = tuned > 0 ? 'Tuning the backbone of this model' : 'Training this model';
-    const detail = `${what} on ${backend} needs about ${needed} for one image; ${given} are there.`;
-    return fail({ kind: 'out-of-memory', askedBytes, detail });
+    const refusal = `${what} on ${backend} needs about ${needed} for one image; ${given} are there.`;
+    const frozen = needs(config, noise?.input).weights;
+    const isForTuning = frozen + imageBytes <= budgetBytes[backend] && weightBytes > 2 * frozen;
+    const detail = isForTuning ? `${refusal} LayerNorm tuning and BitFit need a fraction of it.` : refusal;
+    return fail({ kind: 'out-of-memory', askedBytes, detail, oneImage: true });
   }
   return ok(Math.min(partImages[backend], Math.ceil(batch / Math.ceil(batch / fitting))));
 }

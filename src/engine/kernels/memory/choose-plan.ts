@@ -42,7 +42,7 @@ export function choosePlan(task: Task, wanted: Wanted, room: MemoryLimits): Resu
     big === null
       ? `Training this model takes ${bytesInWords(totalBytes)} even for one image at a time; ${bytesInWords(room.bytes)} may be used.`
       : `"${big.label}" takes ${bytesInWords(big.bytes)}, and this GPU takes at most ${bytesInWords(big.most)} in one piece.`;
-  return fail({ kind: 'out-of-memory', askedBytes: big?.bytes ?? totalBytes, detail });
+  return fail({ kind: 'out-of-memory', askedBytes: big?.bytes ?? totalBytes, detail, oneImage: true });
 }
 
 /** The plan that needs least of what is allowed. */
