@@ -1,6 +1,7 @@
 // Whether a model can be trained at all is said before a weight of it is read.
 import { expect, test } from 'vitest';
 import { describeFault } from '../shared/describe-fault.ts';
+import { unwrap } from '../shared/result.ts';
 import { originalVit, type VitConfig } from '../vit/vit-config.ts';
 import { microBatchOf } from './autodiff/memory-plan.ts';
 import { loadingProblem } from './loading-problem.ts';
@@ -37,13 +38,13 @@ test('one that fits a GPU alone needs one, with bindings as large as its largest
 
 test('what is refused at opening is refused by the engine, and the other way round', () => {
   const accepts = (config: VitConfig): boolean =>
-    microBatchOf({ config, weights: new Map() }, 'wasm', { batch: 4 }, 0).ok;
+    microBatchOf({ config, weights: new Map() }, 'wasm', { batch: 4 }, { branches: true, tuned: 0 }).ok;
   expect([base, large, huge].map(accepts)).toEqual([true, false, false]);
 });
 
 test('tuning all of a model is refused where its moments and gradients do not fit, tuning its biases is not', () => {
   const tuning = (tuned: number): unknown =>
-    microBatchOf({ config: base, weights: new Map() }, 'wasm', { batch: 4 }, tuned);
+    microBatchOf({ config: base, weights: new Map() }, 'wasm', { batch: 4 }, { branches: false, tuned });
   expect(tuning(101_000)).toMatchObject({ ok: true });
   expect(tuning(86_000_000)).toMatchObject({
     fault: {
@@ -56,9 +57,23 @@ test('tuning all of a model is refused where its moments and gradients do not fi
 });
 
 test('where not even one image fits, neither a smaller batch is advised nor a method that would not help', () => {
-  const refused = microBatchOf({ config: huge, weights: new Map() }, 'wasm', { batch: 4 }, 86_000_000);
+  const refused = microBatchOf(
+    { config: huge, weights: new Map() },
+    'wasm',
+    { batch: 4 },
+    { branches: false, tuned: 86_000_000 },
+  );
   if (refused.ok) throw new Error('it was accepted');
   const { detail, advice } = describeFault(refused.fault);
   expect(detail).toMatch(/are there\.$/);
   expect(advice).toBe('Choose a smaller model or a smaller image size and start again.');
+});
+
+test('where the head alone learns, nothing waits for a backward pass: many more images fit', () => {
+  const atOnce = (branches: boolean): number => {
+    const at448 = { ...base, imageSize: 448 };
+    const learns = { branches, tuned: 0 };
+    return unwrap(microBatchOf({ config: at448, weights: new Map() }, 'cpu', { batch: 32 }, learns));
+  };
+  expect(atOnce(false)).toBeGreaterThanOrEqual(4 * atOnce(true));
 });

@@ -32,7 +32,7 @@ import { copyOf, sliceOf } from '../pixels.ts';
 import { adamwStep } from './adamw.ts';
 import type { Backend } from './backend.ts';
 import { lookAt } from './look.ts';
-import { inferredAtOnce, microBatchOf, shardsThatFit, tunedSize } from './memory-plan.ts';
+import { inferredAtOnce, learnsBelow, microBatchOf, shardsThatFit } from './memory-plan.ts';
 import { differentiate, infer, partOf, type Network, type Output, type Part } from './network.ts';
 import { partOfBatch, type PartBatch } from './network-input.ts';
 import { imageCount } from './patches.ts';
@@ -103,8 +103,8 @@ export class AutodiffEngine implements Engine {
   ): Promise<Result<void>> {
     assert(this.#prepared === null, 'prepare is called once, or after a release');
     const { backend } = this.describe();
-    const tuned = tunedSize(adapter);
-    const microBatch = microBatchOf(model, backend, options, tuned);
+    const learns = learnsBelow(adapter);
+    const microBatch = microBatchOf(model, backend, options, learns);
     if (!microBatch.ok) return microBatch;
     const images = Math.min(options.microBatch ?? microBatch.value, microBatch.value);
     return this.#guarded(0, () => {
@@ -124,7 +124,7 @@ export class AutodiffEngine implements Engine {
         adapter,
         groups: uploadGroups(layout, parametersOf(adapter), adapter.moments),
       };
-      this.#openShards(Math.min(Math.ceil(options.batch / images) - 1, shardsThatFit(model, images, tuned)));
+      this.#openShards(Math.min(Math.ceil(options.batch / images) - 1, shardsThatFit(model, images, learns)));
       const input = { model, adapter: { ...adapter, moments: new Map() }, normalisation, classes };
       for (const shard of this.#shards) void shard.ask('prepare', input);
       this.#replaceWeights(null, adapter);

@@ -43,10 +43,12 @@ const overhead = 2;
  * M (around the GELU), the attention probabilities, and what one block needs while it runs: 24 D, 4 M and 4
  * more matrices of probabilities; 2 D around the last LayerNorm, where the head reads all tokens. Where inputs of
  * branches are dropped, of each linear its mask and what is left of its input.
+ *
+ * @param depth blocks that wait: all of them, or none where the head alone learns.
  */
-function tapeBytesPerImage(config: VitConfig, drops: boolean): number {
+function tapeBytesPerImage(config: VitConfig, drops: boolean, depth = config.depth): number {
   const tokens = tokenCount(config);
-  const { dim, mlpDim, depth, heads } = config;
+  const { dim, mlpDim, heads } = config;
   const dropped = drops ? 10 * dim + 2 * mlpDim : 0;
   const perToken = depth * (6 * dim + 2 * mlpDim + dropped) + 26 * dim + 4 * mlpDim;
   return 4 * (tokens * perToken + (depth + 4) * heads * tokens * tokens);
@@ -58,21 +60,34 @@ function tapeBytesPerImage(config: VitConfig, drops: boolean): number {
  */
 const tunedCopies = 12;
 
-/** Parameters of the backbone that an adapter tunes. */
-export function tunedSize({ backbone }: Pick<Adapter, 'backbone'>): number {
-  return [...(backbone?.values() ?? [])].reduce((sum, { data }) => sum + data.length, 0);
+/** What of a model learns below its head. */
+export interface LearnsBelow {
+  readonly branches: boolean;
+  /** Parameters of the backbone that are tuned. */
+  readonly tuned: number;
 }
 
-/** Bytes of the weights on a backend with what tuning them takes, and of one image that is differentiated. */
+export function learnsBelow({ modules, backbone }: Pick<Adapter, 'modules' | 'backbone'>): LearnsBelow {
+  const tuned = [...(backbone?.values() ?? [])].reduce((sum, { data }) => sum + data.length, 0);
+  return { branches: modules.length > 0, tuned };
+}
+
+const branchesAlone: LearnsBelow = { branches: true, tuned: 0 };
+
+/**
+ * Bytes of the weights on a backend with what tuning them takes, of one image that is differentiated down to the
+ * first block, as one that is looked at is, and of one image of a step.
+ */
 function needs(
   config: VitConfig,
+  { branches, tuned }: LearnsBelow = branchesAlone,
   drops = false,
-  tuned = 0,
-): { readonly weights: number; readonly image: number } {
+): { readonly weights: number; readonly image: number; readonly inStep: number } {
   const parameters = [...backboneShapes(config).values()].reduce((sum, shape) => sum + sizeOf(shape), 0);
   return {
     weights: 4 * (parameters * weightCopies + tuned * tunedCopies),
     image: overhead * tapeBytesPerImage(config, drops),
+    inStep: overhead * tapeBytesPerImage(config, drops, branches || tuned > 0 ? undefined : 0),
   };
 }
 
@@ -87,27 +102,25 @@ export function memoryProblem(config: VitConfig, backend: BackendName): string |
 /**
  * Images per micro-batch: the batch in as few equal parts as the budget allows. A model of which not even one
  * image fits is refused.
- *
- * @param tuned parameters of the backbone that are tuned.
  */
 export function microBatchOf(
   { config }: VitModel,
   backend: BackendName,
   { batch, noise }: Pick<PrepareOptions, 'batch' | 'noise'>,
-  tuned: number,
+  learns: LearnsBelow,
 ): Result<number> {
-  const { weights: weightBytes, image: imageBytes } = needs(config, noise?.input, tuned);
-  const fitting = Math.floor((budgetBytes[backend] - weightBytes) / imageBytes);
-  if (fitting < 1) {
-    const askedBytes = weightBytes + imageBytes;
+  const { weights: weightBytes, image: imageBytes, inStep } = needs(config, learns, noise?.input);
+  const askedBytes = weightBytes + imageBytes;
+  if (askedBytes > budgetBytes[backend]) {
     const [needed, given] = [bytesInWords(askedBytes), bytesInWords(budgetBytes[backend])];
-    const what = tuned > 0 ? 'Tuning the backbone of this model' : 'Training this model';
+    const what = learns.tuned > 0 ? 'Tuning the backbone of this model' : 'Training this model';
     const refusal = `${what} on ${backend} needs about ${needed} for one image; ${given} are there.`;
-    const frozen = needs(config, noise?.input).weights;
+    const frozen = needs(config).weights;
     const isForTuning = frozen + imageBytes <= budgetBytes[backend] && weightBytes > 2 * frozen;
     const detail = isForTuning ? `${refusal} LayerNorm tuning and BitFit need a fraction of it.` : refusal;
     return fail({ kind: 'out-of-memory', askedBytes, detail, oneImage: true });
   }
+  const fitting = Math.floor((budgetBytes[backend] - weightBytes) / inStep);
   return ok(Math.min(partImages[backend], Math.ceil(batch / Math.ceil(batch / fitting))));
 }
 
@@ -119,8 +132,8 @@ export function inferredAtOnce(config: VitConfig, classes: number, backend: Back
 }
 
 /** Workers beside this one that the machine's cores and memory allow, each with a model of its own. */
-export function shardsThatFit({ config }: VitModel, microBatch: number, tuned: number): number {
-  const { weights, image } = needs(config, false, tuned);
+export function shardsThatFit({ config }: VitModel, microBatch: number, learns: LearnsBelow): number {
+  const { weights, inStep } = needs(config, learns);
   const cores = typeof navigator === 'undefined' ? 1 : navigator.hardwareConcurrency;
-  return Math.max(0, Math.min(cores, Math.floor(allShardsBytes / (weights + microBatch * image))) - 1);
+  return Math.max(0, Math.min(cores, Math.floor(allShardsBytes / (weights + microBatch * inStep))) - 1);
 }

@@ -56,7 +56,12 @@ export function differentiate(
   const images = batch.labels.length;
   const isTuned = trains.branches && layout.backbone.length > 0;
   const rows = patchTensor(network, batch);
-  const below = isTuned ? null : embed(vit, rows, images); // outside the tape: nothing below is trained
+  const { path, readBy } = noisy(vit.config, images, batch);
+  const linear = branchedLinear(layout, trainables, gates, trains, readBy, isTuned);
+  const read = (from: tf.Tensor2D): tf.Tensor2D => features(vit, from, images, linear, attention, path);
+  // Outside the tape is what leads to nothing that is trained: the embedding, and without branches all of the model.
+  const below = isTuned ? null : embed(vit, rows, images);
+  const frozen = below !== null && layout.modules.length === 0 ? read(below) : null;
   const targets =
     batch.targets === undefined
       ? tf.oneHot(tf.tensor1d(batch.labels, 'int32'), classes)
@@ -68,12 +73,9 @@ export function differentiate(
     ...(isTuned ? layout.backbone.map(({ weight }) => network.tuned.of(weight)) : []),
   ];
   let logits: tf.Tensor2D | null = null;
-  const { path, readBy } = noisy(vit.config, images, batch);
   const { value, grads } = differentiating(() =>
     tf.valueAndGrads(() => {
-      const linear = branchedLinear(layout, trainables, gates, trains, readBy, isTuned);
-      const embedded = below ?? embed(vit, rows, images);
-      const output = head(features(vit, embedded, images, linear, attention, path), trainables);
+      const output = head(frozen ?? read(below ?? embed(vit, rows, images)), trainables);
       logits = tf.keep(output);
       onForward();
       return crossEntropy(output, targets);
