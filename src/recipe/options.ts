@@ -76,7 +76,7 @@ const table = {
     most: 10,
     group: 'length',
     label: 'Learning rate',
-    help: 'Peak rate of the branches. Ten times smaller if the loss jumps.',
+    help: 'Peak rate of what learns. Ten times smaller if the loss jumps.',
   },
   seed: {
     kind: 'number',
@@ -138,7 +138,7 @@ const table = {
     most: 1,
     group: 'optimiser',
     label: 'Weight decay',
-    help: 'Pulls branches and head towards zero.',
+    help: 'Pulls matrices that learn towards zero: branches, the head’s weight, those of a tuned backbone.',
   },
   clipNorm: {
     kind: 'number',

@@ -2,7 +2,7 @@
 // and events, not with every step. Pure.
 import type { DivergedFault, DropRecord, Fault, Phase, RunEnd, RunSummary } from '../../worker/protocol.ts';
 import type { RunCommand } from '../../state/run-store.ts';
-import { hasBranches, whatLearns } from '../../recipe/what-learns.ts';
+import { hasBranches, tunedName, whatLearns } from '../../recipe/what-learns.ts';
 import { changeInWords, describeFault } from '../../shared/describe-fault.ts';
 import { countText, lossText, lossChangeText } from '../parts/words.ts';
 
@@ -92,10 +92,12 @@ function finishedSentence(end: RunEnd, diverged: boolean, canMerge: boolean): st
 
 function stageSentence(stage: 1 | 2, summary: StatusInput['summary']): string {
   const scalars = summary?.recipe.dmlora.scalars;
-  if (stage === 2)
-    return scalars === 'scale-then-retrain'
-      ? 'Stage 2: branches and head learn afresh, the scalars rest.'
-      : 'Stage 2: branches rest, the scalars and the head learn.';
+  if (stage === 2) {
+    const tuned = summary === null ? null : tunedName(summary.recipe);
+    if (scalars === 'scale-then-retrain')
+      return `Stage 2: branches${tuned === null ? '' : `, ${tuned}`} and head learn afresh, the scalars rest.`;
+    return `Stage 2: branches${tuned === null ? '' : ` and ${tuned}`} rest, the scalars and the head learn.`;
+  }
   const who = summary === null ? 'branches and head' : whatLearns(summary.recipe);
   const isStaged = summary !== null && summary.stage2Step < summary.steps;
   const verb = who === 'the head alone' ? 'learns' : 'learn';

@@ -161,7 +161,7 @@ function NoBranches({ recipe }: { readonly recipe: Recipe }) {
         No branches: what learns is {whatLearns(recipe)}.
         {words === null
           ? ' The pretrained model below it stays as it is.'
-          : ` Of the pretrained model that is ${words}${count}.`}
+          : ` Beside the head that is ${words}${count}.`}
       </p>
     </Card>
   );

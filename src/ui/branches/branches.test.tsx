@@ -98,7 +98,7 @@ test('a run without branches shows none of the form’s plan, but what learns; s
   await shown('finished, no branches');
   expect(screen.queryByTestId('branch-map')).toBeNull();
   expect(words('no-branches')).toBe(
-    'No branches: what learns is LayerNorms and head. Of the pretrained model that is weight and bias of every LayerNorm of the backbone.',
+    'No branches: what learns is LayerNorms and head. Beside the head that is weight and bias of every LayerNorm of the backbone.',
   );
   cleanup();
   await shown('ready');

@@ -10,6 +10,7 @@ import { Card } from '../parts/Card.tsx';
 import { download } from '../parts/download.ts';
 import table from '../parts/Table.module.css';
 import { lossText, percentText } from '../parts/words.ts';
+import { drawsDrops } from '../run/drawn-parts.ts';
 import { charts } from './chart-spec.ts';
 import styles from './Charts.module.css';
 import { LineChart } from './LineChart.tsx';
@@ -109,6 +110,8 @@ function Evaluations() {
 export function ChartsCard() {
   const empty = useRun((state) => state.evaluations.length === 0 && state.speed === null);
   const byClass = useRun(({ evaluations }) => evaluations.at(-1)?.validation.recall !== undefined);
+  const drops = useRun(drawsDrops);
+  const staged = useRun(({ summary }) => summary !== null && summary.stage2Step < summary.steps);
   return (
     <Card title="Curves" aside={<Settings empty={empty} />}>
       {empty ? (
@@ -130,12 +133,16 @@ export function ChartsCard() {
                 <i className={styles.deciding} /> validation, mean recall of the classes
               </li>
             )}
-            <li>
-              <i className={styles.drop} /> branches drop
-            </li>
-            <li>
-              <i className={styles.stage2} /> stage 2
-            </li>
+            {drops && (
+              <li>
+                <i className={styles.drop} /> branches drop
+              </li>
+            )}
+            {staged && (
+              <li>
+                <i className={styles.stage2} /> stage 2
+              </li>
+            )}
           </ul>
           <div className={styles.grid}>
             {charts.map((spec) => (

@@ -95,6 +95,38 @@ test('a narrow page has a tab for each part that draws something, and for no oth
   check(['Curves', 'Branches', 'Drops', 'Recipe', 'By folds']);
 });
 
+test('the curves have a key for what the run has, and no other', async () => {
+  const keys = (): string | undefined =>
+    screen.getByRole('heading', { name: 'Curves' }).closest('section')?.querySelector('ul')?.textContent;
+  await shown('finished');
+  expect(keys()).toMatch(/^ *training *validation *branches drop *stage 2$/);
+  cleanup();
+  await shown('finished, no branches');
+  expect(keys()).toMatch(/^ *training *validation$/);
+});
+
+test('in stage 2 what is tuned of the backbone rests with the branches, or learns afresh with them', async () => {
+  const become = (scalars: 'train-then-scale' | 'scale-then-retrain', tune: 'none' | 'norms'): string => {
+    act(() =>
+      runStore.setState(({ summary }) => ({
+        summary: summary && {
+          ...summary,
+          recipe: {
+            ...{ ...summary.recipe, backbone: { tune } },
+            dmlora: { ...summary.recipe.dmlora, scalars },
+          },
+        },
+      })),
+    );
+    return screen.getByTestId('status').textContent;
+  };
+  await shown('training, stage 2');
+  expect(become('train-then-scale', 'none')).toContain('branches rest, the scalars and the head learn.');
+  expect(become('train-then-scale', 'norms')).toContain('branches and LayerNorms rest, the scalars');
+  expect(become('scale-then-retrain', 'none')).toContain('branches and head learn afresh, the scalars');
+  expect(become('scale-then-retrain', 'norms')).toContain('branches, LayerNorms and head learn afresh,');
+});
+
 describe('a long run', () => {
   test('is foretold, can be shortened by one click, and the click undone', async () => {
     const client = await shown('a long run');
