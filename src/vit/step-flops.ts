@@ -14,8 +14,11 @@ export interface BranchWork {
   readonly tuned: 'nothing' | 'vectors' | 'everything';
 }
 
-/** Of a network without branches. */
+/** Of a network without branches, whose head learns alone. */
 export const noBranches: BranchWork = { linears: [], rank: 0, firstBlock: 0, tuned: 'nothing' };
+
+/** Of a network through all of which the gradient goes: about any run that trains something in its blocks. */
+export const gradientThrough: BranchWork = { ...noBranches, tuned: 'vectors' };
 
 /**
  * Floating-point operations of one image (multiply-add = 2, matrix products only). A branch of rank r beside

@@ -28,7 +28,7 @@ import { readRegions, type Output } from './read-back.ts';
 import { StepBlock, type StepNumbers } from './step-block.ts';
 import { Pace, Submission } from './submission.ts';
 import { UploadRing } from './upload-ring.ts';
-import { noBranches, stepFlops } from '../../../vit/step-flops.ts';
+import { gradientThrough, noBranches, stepFlops } from '../../../vit/step-flops.ts';
 import { groupOf, type StepCounts } from '../../parameter-groups.ts';
 import { changedBelow, weightsBelow } from '../../weights-below.ts';
 
@@ -307,6 +307,9 @@ function lossOf(phase: Phase, { targets }: Batch): Phase {
 
 /** Arithmetic of a step's dispatch on the average. */
 function flopsOfDispatch({ task, context, programs }: Plan): number {
-  const { forward, backward } = stepFlops(task.config, task.classes, noBranches);
+  const { modules, backbone } = task.adapter;
+  const isHeadAlone = modules.length === 0 && backbone === undefined;
+  const work = isHeadAlone ? noBranches : gradientThrough;
+  const { forward, backward } = stepFlops(task.config, task.classes, work);
   return (context.widths.images * (forward + backward)) / programs.training.trace.dispatches.length;
 }
