@@ -6,6 +6,7 @@ import { cropOf, rotated, sampleCrop, turnedOver, wholeImage, type Crop } from '
 import type { Colour } from '../augmentation.ts';
 import { assertClose } from './close.ts';
 import { patchRowsGrid, patchRowsKernel } from '../kernels/shaders/patch-rows.ts';
+import { stepStruct } from '../kernels/shaders/structs.ts';
 import { runKernel } from './kernel-runner.ts';
 
 const [batch, side, patch, padded] = [4, 21, 7, 148] as const;
@@ -34,8 +35,8 @@ export async function checkCrops(device: GPUDevice, augmented = false): Promise<
     shift: 9 * i - 40,
   }));
   const erased = crops.map((_, i) => (i === 2 ? [2, 11, 17, 21] : [0, 0, 0, 0]));
-  const step = new Uint32Array(20);
-  step[2] = given;
+  const step = new Uint32Array(stepStruct.bytes / 4);
+  step[stepStruct.at.images] = given;
   const operands = {
     pixels,
     step,
