@@ -46,8 +46,8 @@ export async function valuesOf(array: NdArray | StoredArray): Promise<NdArray> {
 }
 
 /**
- * Parameters as a file has a place for them: what was learned of the position of a token that has none there is in the
- * token itself, which it is added to.
+ * Parameters as a file has a place for them: what was learned of the position of a token that has none there
+ * is in the token itself, which it is added to.
  */
 export function asStored(
   { layout: { placedTokens }, config: { dim, prefixTokens } }: Checkpoint,
@@ -95,7 +95,8 @@ const blobOf = (bytes: Uint8Array): Blob => new Blob([bytes as BlobPart]);
  * tensor.
  *
  * @param changed float32 values by canonical name: adapted weights, the head, and what is tuned of the backbone, as
- * `asStored` gives it; cast last, to the source's type. The positions change by themselves where the image size is not the source's.
+ * `asStored` gives it; cast last, to the source's type. The positions change by themselves where the image
+ * size is not the source's.
  * @param chosen type of what changes, instead of the source's: so a float32 file from a float16 source keeps
  * what was learned, rounded once. What does not change keeps its bytes.
  */

@@ -13,8 +13,8 @@ import type { StepControl } from './engine.ts';
 export const adamw = { beta1: 0.9, beta2: 0.999, eps: 1e-8 } as const;
 
 /**
- * `backboneVectors` are biases, LayerNorms, tokens and layer scales of the backbone, `backboneMatrices` its linears and
- * patch embedding; both are empty unless a recipe tunes them.
+ * `backboneVectors` are biases, LayerNorms, tokens and layer scales of the backbone, `backboneMatrices` its
+ * linears and patch embedding; both are empty unless a recipe tunes them.
  */
 export const groupNames = [
   ...(['branches', 'scalars', 'headWeight', 'headBias'] as const),

@@ -6,20 +6,12 @@ train_crossed and gates.json from manifest.json and train_data.safetensors. CC0-
 
     python make_gates.py [DIR]        # after make_reference.py
 """
-import json, pathlib, sys, types
+import json, sys
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 import make_reference as made
 
-here = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent).resolve()
-manifest = json.loads((here / "manifest.json").read_text())
-c = types.SimpleNamespace(**manifest["config"])
-events = {int(e): gone for e, gone in manifest["drops"].items()}
-torch.manual_seed(0); torch.set_num_threads(1)
-F = made.make_backbone(c, torch.Generator().manual_seed(c.seed))
-mods = made.modules(c, c.traj_targets)
-P0 = made.make_params(c, F, mods, c.traj_branches, c.rank, c.seed + 2, False)
-data = load_file(here / "train_data.safetensors")
+here, c, events, F, mods, P0, data = made.opened(sys.argv, __file__)
 told = {"fade": 3, "stochastic": {"seed": 12345, "rate": 0.7, "window": [0.1, 0.6]}, "crossed": {"seed": 777, "rate": 0.5, "alpha": 3.0}, "float32": {}}
 
 

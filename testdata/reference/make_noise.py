@@ -7,19 +7,12 @@ draw. What is kept is divided by 1 - p. Writes train_noise and noise.json from m
 
     python make_noise.py [DIR]        # after make_reference.py
 """
-import json, pathlib, sys, types
+import json, sys
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 import make_reference as made
 
-here = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent).resolve()
-manifest = json.loads((here / "manifest.json").read_text())
-c = types.SimpleNamespace(**manifest["config"])
-torch.manual_seed(0); torch.set_num_threads(1)
-F = made.make_backbone(c, torch.Generator().manual_seed(c.seed))
-mods = made.modules(c, c.traj_targets)
-P0 = made.make_params(c, F, mods, c.traj_branches, c.rank, c.seed + 2, False)
-data = load_file(here / "train_data.safetensors")
+here, c, _, F, mods, P0, data = made.opened(sys.argv, __file__)
 told = {"seed": 54321, "path": 0.4, "input": 0.3, "float32": {}}
 tokens, word = (c.image // c.patch) ** 2 + 1, 2 ** 32 - 1
 assert (c.dim // c.heads) % 4 == 0 and c.mlp % 4 == 0, "columns of heads would be counted with gaps"

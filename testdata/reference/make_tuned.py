@@ -6,21 +6,13 @@ grads_tuned and tuned.json from manifest.json, train_data and grads_all. Names a
 
     python make_tuned.py [DIR]        # after make_reference.py
 """
-import json, pathlib, sys, types
+import json, sys
 import torch
 from safetensors.torch import load_file, save_file
 import make_reference as made
 
-here = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent).resolve()
-manifest = json.loads((here / "manifest.json").read_text())
-c = types.SimpleNamespace(**manifest["config"])
-events = {int(e): gone for e, gone in manifest["drops"].items()}
-torch.manual_seed(0); torch.set_num_threads(1)
-F = made.make_backbone(c, torch.Generator().manual_seed(c.seed))
-mods = made.modules(c, c.traj_targets)
-P0 = made.make_params(c, F, mods, c.traj_branches, c.rank, c.seed + 2, False)
+here, c, events, F, mods, P0, data = made.opened(sys.argv, __file__)
 head = {k: v for k, v in P0.items() if k.startswith("head.")}
-data = load_file(here / "train_data.safetensors")
 told = {"float32": {}}
 tuned = lambda which: {"backbone." + k: v for k, v in F.items() if which(k)}
 is_norm = lambda k: "norm" in k

@@ -254,8 +254,8 @@ function compareParameters(tag: string, adapter: Adapter, run: Tensors, toleranc
 }
 
 /**
- * A bias of k adds the same to all scores of a query: no softmax changes. What float32 finds as its gradient is noise,
- * of which Adam makes steps that change nothing either.
+ * A bias of k adds the same to all scores of a query: no softmax changes. What float32 finds as its gradient
+ * is noise, of which Adam makes steps that change nothing either.
  */
 const hasNoGradient = (name: string): boolean => name.endsWith('.k.bias');
 

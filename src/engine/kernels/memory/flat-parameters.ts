@@ -189,8 +189,8 @@ export function columnScalars(layout: FlatLayout): Uint32Array<ArrayBuffer> {
 }
 
 /**
- * Same modules with the same scalars, factors, pairing and live branches, and the same of the backbone: nothing has to
- * be planned again.
+ * Same modules with the same scalars, factors, pairing and live branches, and the same of the backbone: nothing
+ * has to be planned again.
  */
 export function sameStructure(a: Adapter, b: Adapter): boolean {
   const words = ({ modules, backbone }: Adapter): string =>

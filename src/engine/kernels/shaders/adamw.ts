@@ -2,14 +2,15 @@
 // 2019) over all parameters in one flat buffer.
 //
 //   norm    partial sums of g^2 over what learns, one a workgroup, each in a tree of fixed order
-//   decide  norm, clip = min(1, clipNorm / (norm + 1e-6)), mean loss, hits. The step applies when loss and norm are
-//           finite, no earlier step was refused, and it is the one that must follow the last applied one (a step whose
-//           commands the device refused leaves a gap, and what follows must not apply)
+//   decide  norm, clip = min(1, clipNorm / (norm + 1e-6)), mean loss, hits. The step applies when loss and norm
+//           are finite, no earlier step was refused, and it is the one that must follow the last applied one (a
+//           step whose commands the device refused leaves a gap, and what follows must not apply)
 //   adamw   m <- b1 m + (1 - b1) g,  v <- b2 v + (1 - b2) g^2,
 //           p <- p (1 - rate decay) - rate (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps);
 //           scalars are clamped to [0, limit]. Writes nothing unless the step applies.
 //
-// The groups lie one after another as in structs.ts; `ends` holds their ends in vec4s. The padding between and within them has gradient 0 and value 0 and keeps both.
+// The groups lie one after another as in structs.ts; `ends` holds their ends in vec4s. The padding between and
+// within them has gradient 0 and value 0 and keeps both.
 import { adamw } from '../../parameter-groups.ts';
 import { float, kernel, read, treeSum, uniform, write, type Kernel } from './kernel.ts';
 import { endsStruct, flatGroups, recordStruct, statusStruct, stepStruct } from './structs.ts';

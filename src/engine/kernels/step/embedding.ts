@@ -1,6 +1,6 @@
-// From pixels to the input of the first block that learns: what a step prepares, patches, and the frozen prefix; and
-// backward what learns of the embedding. The blocks below the first adapted one make the same of an image in every step, so a step may take
-// their output from a cache.
+// From pixels to the input of the first block that learns: what a step prepares, patches, and the frozen prefix;
+// and backward what learns of the embedding. The blocks below the first adapted one make the same of an image
+// in every step, so a step may take their output from a cache.
 import { branchScalesKernel, branchScalesThreads } from '../shaders/branch-scales.ts';
 import { wholeOf } from '../device/device-memory.ts';
 import { crossedSumKernel } from '../shaders/crossed-sums.ts';

@@ -1,4 +1,5 @@
-// Gradients of the backbone's vectors where they learn: one dispatch each, beside the backward pass that has their dy.
+// Gradients of the backbone's vectors where they learn: one dispatch each, beside the backward pass that has
+// their dy.
 import {
   vectorGradientGrid,
   vectorGradientKernel,
