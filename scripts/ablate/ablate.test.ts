@@ -1,12 +1,13 @@
 // `npm run ablate` without its browser: the command line, records on the disk, and a queue that is killed and
 // goes on.
 import { openAsBlob, readdirSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { readArms, trialsOf, type Trial } from '../../src/lab/arms.ts';
-import { keyOf, type TrialRecord } from '../../src/lab/trial-record.ts';
+import { keyOf, readRecord, whatChanged, type TrialRecord } from '../../src/lab/trial-record.ts';
+import type { Recipe } from '../../src/recipe/options.ts';
 import { recipeDefaults } from '../../src/recipe/recipe.ts';
 import { root } from '../setup/paths.mjs';
 import { readArguments, usage } from './arguments.mjs';
@@ -181,6 +182,41 @@ describe('a queue', () => {
     expect(records.outdated(first, key)?.decidedBy.recipe).toMatchObject({ batch: recipeDefaults.batch });
     expect(await work(1, Infinity, others)).toHaveLength(6);
     expect(await work(1)).toEqual([]);
+  });
+
+  const older = path.join(root, 'testdata/ablation/older-record.json');
+
+  async function olderRecord(): Promise<TrialRecord> {
+    const read = readRecord(await readFile(older, 'utf8'));
+    if (!read.ok) throw new Error(read.fault);
+    return read.value;
+  }
+
+  test('takes the record of an older build, which lacks options, where these are as they were before', async () => {
+    await copyFile(older, path.join(folder, 'older.json'));
+    const records = await Records.open(folder);
+    const { decidedBy: before, ...place } = await olderRecord();
+    const found = async (recipe: Recipe): Promise<boolean> =>
+      records.find(await keyOf(place, { ...before, recipe })) !== null;
+    const now: Recipe = { ...recipeDefaults, steps: 100 };
+    expect(before.recipe).not.toHaveProperty('backbone');
+    expect(await found(now)).toBe(true);
+    // Of an option that the record has another value, of others one that is not what runs did before them: as
+    // where the default of one has changed.
+    expect(await found({ ...now, batch: 16 })).toBe(false);
+    expect(await found({ ...now, dmlora: { ...now.dmlora, scaling: 'lora' } })).toBe(false);
+    const tuned: Recipe = { ...now, backbone: { tune: 'norms' } };
+    expect(await found(tuned)).toBe(false);
+    expect(whatChanged(before, { ...before, recipe: tuned })).toEqual([
+      'backbone.tune was "none" and is "norms"',
+    ]);
+  });
+
+  test('knows of every option that the oldest record lacks what runs did before it', async () => {
+    const { decidedBy } = await olderRecord();
+    const changes = whatChanged(decidedBy, { ...decidedBy, recipe: recipeDefaults });
+    // A new option is written down in src/recipe/older-recipes.ts.
+    expect(changes.filter((change) => change.includes('not there'))).toEqual([]);
   });
 
   test('writes what it says one after the other, also where runs end at once', async () => {

@@ -3,7 +3,7 @@
 import { mkdir, open, readdir, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
 import type { Trial } from '../../src/lab/arms.ts';
-import { isOf, readRecord, type TrialRecord } from '../../src/lab/trial-record.ts';
+import { isOf, keyOf, readRecord, type TrialRecord } from '../../src/lab/trial-record.ts';
 
 /** Writes a file under another name first, and moves it to its place when all of it is on the disk. */
 export async function writeWhole(file: string, text: string): Promise<void> {
@@ -31,7 +31,8 @@ export function inTurn<T>(work: () => Promise<T>): () => Promise<T> {
 const slug = (name: string): string => name.replace(/[^\p{L}\p{N}.]+/gu, '-').replace(/^[-.]+|-+$/g, '');
 
 export class Records {
-  readonly #known: TrialRecord[] = [];
+  /** Each with the key that it has for this build. */
+  readonly #known: { readonly key: string; readonly record: TrialRecord }[] = [];
   /** Files that are no records, and why, a sentence each. */
   readonly damaged: string[] = [];
 
@@ -44,20 +45,26 @@ export class Records {
     for (const name of (await readdir(folder)).sort()) {
       if (!name.endsWith('.json')) continue;
       const read = readRecord(await readFile(path.join(folder, name), 'utf8'));
-      if (read.ok) records.#known.push(read.value);
+      if (read.ok) await records.#add(read.value);
       else records.damaged.push(`${path.join(folder, name)} is no record of a run: ${read.fault}`);
     }
     return records;
   }
 
+  async #add(record: TrialRecord): Promise<void> {
+    this.#known.push({ key: await keyOf(record, record.decidedBy), record });
+  }
+
   /** The record that was made of exactly this. */
   find(key: string): TrialRecord | null {
-    return this.#known.find((record) => record.key === key) ?? null;
+    return this.#known.find((known) => known.key === key)?.record ?? null;
   }
 
   /** The newest record of the same place in the grid that was decided by something else. */
   outdated(trial: Trial, key: string): TrialRecord | null {
-    const others = this.#known.filter((record) => record.key !== key && isOf(record, trial));
+    const others = this.#known
+      .filter((known) => known.key !== key && isOf(known.record, trial))
+      .map(({ record }) => record);
     return others.sort((a, b) => (a.endedAt < b.endedAt ? 1 : -1))[0] ?? null;
   }
 
@@ -66,7 +73,7 @@ export class Records {
     const few = shots === null ? '' : `${shots}-a-class_`;
     const name = `${slug(set)}_${few}${slug(arm)}_seed-${seed}_${key.slice(0, 12)}.json`;
     await writeWhole(path.join(this.folder, name), `${JSON.stringify(record, null, 2)}\n`);
-    this.#known.push(record);
+    await this.#add(record);
   }
 }
 

@@ -1,6 +1,8 @@
 // What is kept of a run of an ablation: what decided it, and what it measured. A record is found again by the
-// digest of all that decides a run: one of another recipe, other images or another model is another one's.
+// digest of all that decides a run: one of another recipe, other images or another model is another one's. An option that
+// is newer than a record decides nothing of it: it counts as what the run did (older-recipes.ts).
 import * as v from 'valibot';
+import { completedRecipe } from '../recipe/older-recipes.ts';
 import { digestOf } from '../shared/sha256.ts';
 import { parseJsonText } from '../shared/json-text.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
@@ -14,7 +16,7 @@ const recordSchema = v.object({
   set: v.string(),
   shots: v.nullable(v.number()),
   seed: v.number(),
-  /** Digest of all of the above and of `decidedBy`. */
+  /** What `keyOf` said when it was written; of an older build perhaps another than it says now. */
   key: v.string(),
   decidedBy: v.object({
     recipe: v.record(v.string(), v.unknown()),
@@ -76,16 +78,20 @@ function flat(value: unknown, place: string): [place: string, text: string][] {
 
 type Place = Pick<Trial, 'arm' | 'set' | 'shots' | 'seed'>;
 
-/** The digest that the record of a run is found by: of its place in the grid, and of all that decides it. */
+/**
+ * The digest that the record of a run is found by: of its place in the grid, and of all that decides it. It is the same of
+ * a record that lacks an option and of what is asked for now, where that has the option at its older value.
+ */
 export function keyOf({ arm, set, shots, seed }: Place, decidedBy: DecidedBy): Promise<string> {
-  const lines = flat({ arm, set, shots, seed, ...decidedBy }, '').map(([place, text]) => `${place}=${text}`);
+  const all = { arm, set, shots, seed, ...decidedBy, recipe: completedRecipe(decidedBy.recipe) };
+  const lines = flat(all, '').map(([place, text]) => `${place}=${text}`);
   return digestOf(new Blob([lines.sort().join('\n')]));
 }
 
 /** How what decided a run differs from what is asked for now: "dmlora.rank was 4 and is 8". */
 export function whatChanged(before: DecidedBy, now: DecidedBy): string[] {
   const settings = ({ recipe, how }: DecidedBy): Map<string, string> =>
-    new Map([...flat(recipe, ''), ...flat(how, '')]);
+    new Map([...flat(completedRecipe(recipe), ''), ...flat(how, '')]);
   const [was, is] = [settings(before), settings(now)];
   const places = [...new Set([...was.keys(), ...is.keys()])];
   return [

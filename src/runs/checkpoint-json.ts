@@ -1,5 +1,6 @@
 // The JSON of a checkpoint: what of a run is no tensor, checked field by field before anything is made of it.
 import * as v from 'valibot';
+import { completedRecipe } from '../recipe/older-recipes.ts';
 import { readRecipe } from '../recipe/read-recipe.ts';
 import { faultSentence } from '../shared/describe-fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
@@ -132,7 +133,7 @@ const facts = v.object({
   begunAt: v.number(),
   savedAt: v.number(),
   build: v.string(),
-  /** Read as any recipe is: an older one lacks options that came later. */
+  /** Read as any recipe is; an older one lacks options that came later. */
   recipe: v.unknown(),
   plan: v.object({
     steps: count,
@@ -251,7 +252,7 @@ export function parseCheckpointJson(text: string): Result<CheckpointJson, Unread
 
 /** The facts with their recipe read. */
 export function factsOf({ facts: json }: CheckpointJson): Result<HeadFacts, Unreadable> {
-  const recipe = readRecipe(json.recipe);
+  const recipe = readRecipe(completedRecipe(json.recipe));
   if (recipe.ok) return ok({ ...json, recipe: recipe.value });
   const { fault } = recipe;
   if (fault.kind !== 'bad-recipe') return fail({ what: faultSentence(fault), isNewer: false });

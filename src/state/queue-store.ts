@@ -4,6 +4,7 @@ import * as v from 'valibot';
 import { useStore } from 'zustand';
 import { createStore } from 'zustand/vanilla';
 import type { Recipe } from '../recipe/options.ts';
+import { completedRecipe } from '../recipe/older-recipes.ts';
 import { readRecipe } from '../recipe/read-recipe.ts';
 import type { BackendChoice, QueuedRun, RunFigures } from '../worker/protocol.ts';
 
@@ -79,7 +80,7 @@ export function queueOf(text: string | null): Queue | null {
   const parsed = v.safeParse(schema, json);
   if (!parsed.success) return null;
   const items = parsed.output.items.flatMap((item): QueueItem[] => {
-    const recipe = readRecipe(item.recipe);
+    const recipe = readRecipe(completedRecipe(item.recipe));
     return recipe.ok ? [{ ...item, recipe: recipe.value }] : [];
   });
   return items.length === parsed.output.items.length ? { ...parsed.output, items } : null;
