@@ -50,6 +50,8 @@ test('after one visit everything that ships opens and trains without a network',
   // The host sent no policy: the service worker did.
   expect(answer?.fromServiceWorker()).toBe(true);
   expect(answer?.headers()['content-security-policy']).toBe(contentSecurityPolicy);
+  // With its headers the page is isolated: computations see its hand.
+  expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
   await expect(page.getByTestId('model-title')).toHaveText('Graft Sprout 64');
   await expect(page.getByTestId('data-title')).toBeVisible();
   await page.getByRole('button', { name: /Emoji-8/ }).click();

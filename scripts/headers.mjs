@@ -50,7 +50,9 @@ export const contentSecurityPolicy = [...directives, "frame-ancestors 'none'"].j
 
 export const responseHeaders = {
   'Content-Security-Policy': contentSecurityPolicy,
+  // Both together isolate the page: its workers may see its hand (src/shared/hand.ts).
   'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
   'X-Content-Type-Options': 'nosniff',
   'Referrer-Policy': 'no-referrer',
   // The camera shows pictures to a trained model, when its button is pressed.

@@ -1,8 +1,10 @@
 // Where the app starts: the worker, the trainer, the theme, the page. Knows nothing of training.
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
+import { makeHand } from './shared/hand.ts';
 import { fetchJson } from './state/bundled.ts';
 import { browserTabs } from './state/other-tabs.ts';
+import { watchHand } from './state/page-hand.ts';
 import { startTheme } from './state/theme-store.ts';
 import { createTrainer } from './state/trainer.ts';
 import { watchVersion } from './state/version-store.ts';
@@ -17,6 +19,8 @@ declare const __BUILD__: string;
 const makeWorker = (): Worker =>
   new Worker(new URL('./worker/trainer.worker.ts', import.meta.url), { type: 'module' });
 
+const hand = makeHand();
+if (hand !== null) watchHand(hand, document);
 const trainer = createTrainer({
   connect: (onEvent) => startClient(makeWorker, onEvent),
   fetchJson,
@@ -25,6 +29,7 @@ const trainer = createTrainer({
   // Asynchronous also where there is no storage to ask about, which throws at once.
   persist: async () => navigator.storage.persist(),
   tabs: browserTabs(),
+  hand,
 });
 
 const root = document.getElementById('root');

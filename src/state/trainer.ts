@@ -1,5 +1,6 @@
 // The trainer: starts the client, routes its events, and puts every action of the page together. Talks to the
 // worker through the protocol alone; components call these actions and read the stores.
+import type { Hand } from '../shared/hand.ts';
 import type { TrainerClient } from '../worker/client.ts';
 import type { AfterOpening, TrainerEvent, WorkerDied } from '../worker/protocol.ts';
 import { loadDataList, loadModelList, type FetchJson } from './bundled.ts';
@@ -51,6 +52,8 @@ export interface TrainerParts {
   readonly persist?: () => Promise<boolean>;
   /** What tabs know of each other by; null where every tab is alone. */
   readonly tabs?: TabParts | null;
+  /** What the worker's computations give way to; null where memory cannot be shared. */
+  readonly hand?: Hand | null;
 }
 
 /**
@@ -149,7 +152,7 @@ export function createTrainer(parts: TrainerParts): Trainer {
   }
 
   async function hello(): Promise<boolean> {
-    const reply = await client.call('hello', { protocol: 1, build });
+    const reply = await client.call('hello', { protocol: 1, build, hand: parts.hand ?? null });
     if (!reply.ok) {
       deviceStore.setState({ fault: reply.fault });
       return false;

@@ -28,6 +28,7 @@ import type { Phase, RunEnd } from '../train/run-input.ts';
 import type { Recipe } from '../recipe/options.ts';
 import type { BranchView, DropRecord, ModuleView, StepRow } from '../train/run-record.ts';
 import type { Fault, WorkerDied } from '../shared/fault.ts';
+import type { Hand } from '../shared/hand.ts';
 import type { Result } from '../shared/result.ts';
 import type {
   BranchFigures,
@@ -212,7 +213,15 @@ export interface OpenedRun {
 /** name -> input and output of each command. */
 export interface Commands {
   /** Always the first: versions must agree. Tells what this worker can run on. */
-  hello: { input: { readonly protocol: ProtocolVersion; readonly build: string }; output: Hello };
+  hello: {
+    input: {
+      readonly protocol: ProtocolVersion;
+      readonly build: string;
+      /** What long computations give way to; null or absent where the page cannot share memory. */
+      readonly hand?: Hand | null;
+    };
+    output: Hello;
+  };
   openModel: {
     input: {
       readonly source: Source;

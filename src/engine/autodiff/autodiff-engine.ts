@@ -10,6 +10,7 @@ import { assert, present } from '../../shared/assert.ts';
 import { yieldToEventLoop } from '../../shared/event-loop.ts';
 import { FaultError, faultOfThrown } from '../../shared/describe-fault.ts';
 import { cancelled, type Fault } from '../../shared/fault.ts';
+import { respectedHand } from '../../shared/hand.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
 import type { VitModel } from '../../vit/parameters.ts';
 import { headInputs } from '../../vit/vit-config.ts';
@@ -126,7 +127,8 @@ export class AutodiffEngine implements Engine {
       };
       this.#openShards(Math.min(Math.ceil(options.batch / images) - 1, shardsThatFit(model, images, learns)));
       const input = { model, adapter: { ...adapter, moments: new Map() }, normalisation, classes };
-      for (const shard of this.#shards) void shard.ask('prepare', input);
+      const hand = respectedHand();
+      for (const shard of this.#shards) void shard.ask('prepare', { ...input, hand });
       this.#replaceWeights(null, adapter);
       return Promise.resolve();
     });

@@ -1,9 +1,11 @@
 // Functions of tensors whose gradient is written by hand, and what they keep for the backward pass.
 // tf.customGrad would clone whatever it saves (a copy each on wasm) and tfjs would keep every intermediate
 // tensor besides; here a function names what its gradient uses, just that survives the forward pass, and all
-// of it is freed when the gradients are done. Between two of them the thread gives a sign of life: a part of a
-// batch is one piece of work, which lets nothing else in, and may take longer than a dead worker is waited for.
+// of it is freed when the gradients are done. Between two of them the thread gives a sign of life, and way to the
+// user's hand: a part of a batch is one piece of work, which lets nothing else in, and may take longer than a dead
+// worker, or a click, is waited for.
 import * as tf from '@tensorflow/tfjs-core';
+import { giveWay } from '../../shared/hand.ts';
 import { beat } from '../../shared/heartbeat.ts';
 
 export interface Differentiated<T extends tf.Tensor> {
@@ -33,6 +35,12 @@ export function differentiating<T>(work: () => T): T {
   }
 }
 
+/** What is done between two functions. */
+function breathe(): void {
+  beat();
+  giveWay();
+}
+
 /**
  * Makes a differentiable function of tensors. All gradients of a call are computed eagerly, so only what is
  * trained or leads to something trained may be an input; frozen tensors come in by closure.
@@ -44,7 +52,7 @@ export function differentiable<Inputs extends tf.Tensor[], T extends tf.Tensor>(
   // else.
   return tf.customGrad((...args: (tf.Tensor | ((tensors: tf.Tensor[]) => void))[]) => {
     args.pop();
-    beat();
+    breathe();
     const { value, uses, gradient } = forward(...(args as Inputs));
     if (waiting !== null) for (const tensor of uses) waiting.add(tf.keep(tensor));
     return { value, gradFunc: (dy: T) => backward(gradient, dy) };
@@ -57,7 +65,7 @@ export function differentiable<Inputs extends tf.Tensor[], T extends tf.Tensor>(
  * backward pass.
  */
 function backward<T extends tf.Tensor>(gradient: (dy: T) => tf.Tensor[], dy: T): tf.Tensor[] {
-  beat();
+  breathe();
   const gradients = tf.tidy(() => gradient(dy));
   dy.dispose();
   return gradients;

@@ -1,9 +1,10 @@
 // Parts of a step on other workers: the same bits as without them, also where a worker fails or dies. The
 // workers' ends are message channels of this thread.
 import { createRequire } from 'node:module';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { allOpen, parametersOf, type Adapter } from '../../dmlora/adapter.ts';
 import { dropBranches } from '../../dmlora/drop-plan.ts';
+import { lower, raise, respect } from '../../shared/hand.ts';
 import { handTicker } from '../../shared/testing/hand-ticker.ts';
 import { unwrap } from '../../shared/result.ts';
 import {
@@ -23,8 +24,15 @@ const wasmBinary = createRequire(import.meta.url).resolve(
   '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm',
 );
 
+interface Heard {
+  readonly name: string;
+  readonly input: Readonly<Record<string, unknown>>;
+}
+
 /** A channel whose other end serves a shard; what it is asked goes through `hear`, which may swallow it. */
-function channel(hear: (name: string, close: () => void) => 'pass' | 'swallow'): ShardPort {
+function channel(
+  hear: (name: string, close: () => void, input: Readonly<Record<string, unknown>>) => 'pass' | 'swallow',
+): ShardPort {
   const { port1, port2 } = new MessageChannel();
   const inner: ShardPort = { postMessage: (message) => port2.postMessage(message), onmessage: null };
   serveShard(inner, () => startBackend('wasm', wasmBinary));
@@ -35,9 +43,9 @@ function channel(hear: (name: string, close: () => void) => 'pass' | 'swallow'):
     terminate: () => port1.close(),
   };
   port1.onmessage = (event: MessageEvent) => outer.onmessage?.(event);
-  port2.onmessage = (event: MessageEvent<{ name: string }>) => {
+  port2.onmessage = (event: MessageEvent<Heard>) => {
     const die = (): void => outer.onerror?.(new Event('error') as ErrorEvent);
-    if (hear(event.data.name, die) === 'pass') inner.onmessage?.(event);
+    if (hear(event.data.name, die, event.data.input) === 'pass') inner.onmessage?.(event);
   };
   return outer;
 }
@@ -74,7 +82,11 @@ async function outcome(openShard?: () => ShardPort): Promise<{ numbers: string; 
 }
 
 const heard: string[] = [];
-afterEach(() => heard.splice(0));
+afterEach(() => {
+  heard.splice(0);
+  respect(null);
+  vi.restoreAllMocks();
+});
 
 /** Cores are those of the machine that the tests run on; the shards that a run opens are at most so many. */
 function withCores<T>(cores: number, work: () => Promise<T>): Promise<T> {
@@ -109,6 +121,32 @@ test('a step, a drop and an evaluation have the same bits on one, two and three 
     expect(heard.filter((name) => name === 'part').length).toBe(4 * Math.min(2, cores - 1));
     expect(heard).toContain('infer');
   }
+});
+
+test('every worker gives way to the hand, and computes the same', async () => {
+  const alone = await outcome();
+  const hand = new Int32Array(new SharedArrayBuffer(4));
+  const prepared: unknown[] = [];
+  const rests = vi.spyOn(Atomics, 'wait').mockReturnValue('timed-out');
+  respect(hand);
+  raise(hand, 1);
+  const raised = await withCores(3, () =>
+    outcome(() =>
+      channel((name, _, input) => {
+        if (name === 'prepare') prepared.push(input['hand']);
+        return 'pass';
+      }),
+    ),
+  );
+  expect(raised).toEqual(alone);
+  expect(prepared.length).toBeGreaterThan(0);
+  // A shared buffer stays one only between workers: here it is enough that it was handed over.
+  for (const given of prepared) expect(given).toBeInstanceOf(Int32Array);
+  expect(rests.mock.calls.length).toBeGreaterThan(100);
+  lower(hand);
+  rests.mockClear();
+  await outcome();
+  expect(rests).not.toHaveBeenCalled();
 });
 
 test('an evaluation that is stopped ends after the part under way, and the next has the bits of any other', async () => {

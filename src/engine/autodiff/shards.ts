@@ -3,13 +3,14 @@
 // that a step has the same bits on any number of cores. A worker that fails, or falls silent, is left; its
 // parts are computed here.
 //
-// No shared memory, and so no headers of cross-origin isolation: what travels is the parameters of a step
+// No memory is shared for it, which would need headers of cross-origin isolation: what travels is the parameters of a step
 // (11 MB for ViT-B with four branches of rank 4, by count), the pixels and the gradients of a part.
 import * as tf from '@tensorflow/tfjs-core';
 import type { Adapter, Gates, ModuleName, Trains } from '../../dmlora/adapter.ts';
 import type { NdArray } from '../../shared/array.ts';
 import { present } from '../../shared/assert.ts';
 import { faultOfThrown } from '../../shared/describe-fault.ts';
+import { respect, type Hand } from '../../shared/hand.ts';
 import { beatMessage, Heartbeat, pingMessage, tellBeats, type Ticker } from '../../shared/heartbeat.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
 import type { VitModel } from '../../vit/parameters.ts';
@@ -40,6 +41,8 @@ interface Asks {
       readonly adapter: Adapter;
       readonly normalisation: Normalisation;
       readonly classes: number;
+      /** What the asking worker gives way to. */
+      readonly hand: Hand | null;
     };
     output: null;
   };
@@ -155,7 +158,8 @@ export function serveShard(
   const answers: {
     [K in AskName]: (input: Asks[K]['input']) => Promise<Asks[K]['output']> | Asks[K]['output'];
   } = {
-    prepare({ model, adapter, normalisation, classes }) {
+    prepare({ model, adapter, normalisation, classes, hand }) {
+      respect(hand);
       replaceValues(null);
       if (network !== null) {
         disposeVit(network.vit);

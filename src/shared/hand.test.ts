@@ -1,0 +1,80 @@
+// A worker rests while the hand is raised, for no more than its share, and goes on when it is lowered.
+/// <reference lib="es2024.sharedmemory" />
+import { afterEach, expect, test } from 'vitest';
+import { giveWay, lower, raise, respect, type Hand } from './hand.ts';
+
+const newHand = (): Hand => new Int32Array(new SharedArrayBuffer(4));
+
+/** A clock that stands still but for what is waited and worked, where nobody lowers the hand. */
+function clockOf() {
+  const waited: number[] = [];
+  let at = 1_000;
+  const clock = {
+    now: () => at,
+    wait: (_: Hand, __: number, ms: number) => {
+      waited.push(ms);
+      at += ms;
+    },
+  };
+  return { clock, waited, work: (ms: number) => (at += ms) };
+}
+
+afterEach(() => respect(null));
+
+test('without a hand, or while it is lowered, nothing waits', () => {
+  const { clock, waited } = clockOf();
+  giveWay(clock);
+  const hand = newHand();
+  respect(hand);
+  giveWay(clock);
+  raise(hand, 1);
+  lower(hand);
+  giveWay(clock);
+  expect(waited).toEqual([]);
+});
+
+test('one input is waited for 200 ms at most, however long it stays unanswered', () => {
+  const { clock, waited, work } = clockOf();
+  const hand = newHand();
+  respect(hand);
+  raise(hand, 1);
+  giveWay(clock);
+  work(1_000);
+  giveWay(clock);
+  expect(waited).toEqual([200, 0]);
+});
+
+test('inputs that follow each other take half of the time', () => {
+  const { clock, waited, work } = clockOf();
+  const hand = newHand();
+  respect(hand);
+  for (let input = 1; input <= 5; input++) {
+    raise(hand, input);
+    giveWay(clock);
+    work(16);
+  }
+  expect(waited).toEqual([200, 16, 16, 16, 16]);
+});
+
+test('a rest that was cut short by what was worked before goes on later', () => {
+  const { clock, waited, work } = clockOf();
+  const hand = newHand();
+  respect(hand);
+  raise(hand, 1);
+  giveWay(clock);
+  work(50);
+  raise(hand, 2);
+  giveWay(clock);
+  work(500);
+  giveWay(clock);
+  expect(waited).toEqual([200, 50, 150]);
+});
+
+test('lowering wakes who waits', async () => {
+  const hand = newHand();
+  raise(hand, 7);
+  const { async: waits, value } = Atomics.waitAsync(hand, 0, 7);
+  expect(waits).toBe(true);
+  lower(hand);
+  expect(await value).toBe('ok');
+});

@@ -1,0 +1,69 @@
+// A computation gives way to the user's hand. On few cores a run leaves the page none to draw with: what was clicked
+// would be seen half a second later. So the page raises its hand at an input and lowers it when the answer is painted,
+// and workers look for it between the operations of a long computation, where no message reaches them. This needs
+// memory that page and workers share, and so a page with the headers of cross-origin isolation; without them a
+// run goes on as if nobody had asked.
+
+/** Shared by a page and its workers: the number of the input that is being answered, 0 where there is none. */
+export type Hand = Int32Array<SharedArrayBuffer>;
+
+/** The hand of this page, lowered; null where memory cannot be shared. */
+export function makeHand(): Hand | null {
+  return globalThis.crossOriginIsolated ? new Int32Array(new SharedArrayBuffer(4)) : null;
+}
+
+/** Asks all workers to rest until it is lowered. */
+export function raise(hand: Hand, input: number): void {
+  Atomics.store(hand, 0, input);
+}
+
+/** Lets them go on. */
+export function lower(hand: Hand): void {
+  Atomics.store(hand, 0, 0);
+  Atomics.notify(hand, 0);
+}
+
+interface Clock {
+  now(): number;
+  wait(hand: Hand, value: number, ms: number): void;
+}
+const realClock: Clock = {
+  now: () => performance.now(),
+  wait: (hand, value, ms) => void Atomics.wait(hand, 0, value, ms),
+};
+
+/** So long a worker rests for one input: a page that is busy for longer, or gone, holds nobody up. */
+const mostMs = 200;
+
+let respected: Hand | null = null;
+/** For which input this worker rested last, what it may still rest for it, and when it went on. */
+let last = { input: 0, left: mostMs, until: -Infinity };
+
+/** The hand that this worker gives way to from now on; null for none. */
+export function respect(hand: Hand | null): void {
+  respected = hand;
+  last = { input: 0, left: mostMs, until: -Infinity };
+}
+
+/** What workers of this worker are to give way to as well. */
+export function respectedHand(): Hand | null {
+  return respected;
+}
+
+/**
+ * Rests while the hand is raised, and no longer at a time than it has worked since it last did: a hand that never
+ * rests takes half of the time. Costs next to nothing while it is lowered, and may be called as often as one likes.
+ * For workers only: a page must not wait.
+ *
+ * @param clock `now` in milliseconds; `wait` until the value is another, or so many milliseconds.
+ */
+export function giveWay(clock: Clock = realClock): void {
+  if (respected === null) return;
+  const input = Atomics.load(respected, 0);
+  if (input === 0) return;
+  const begun = clock.now();
+  const left = input === last.input ? last.left : mostMs;
+  clock.wait(respected, input, Math.min(left, begun - last.until));
+  const until = clock.now();
+  last = { input, left: Math.max(0, left - (until - begun)), until };
+}

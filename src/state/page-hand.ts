@@ -1,0 +1,34 @@
+// The page's side of a computation that gives way (shared/hand.ts): the hand is raised at an input, and lowered when the
+// frame after the one that answers it begins.
+import { lower, raise, type Hand } from '../shared/hand.ts';
+
+/** What a person does, and what the page may have to draw an answer to. */
+const inputs = [
+  'pointerdown',
+  'pointermove',
+  'pointerover',
+  'pointerup',
+  'click',
+  'keydown',
+  'keyup',
+  'input',
+  'wheel',
+  'scroll',
+] as const;
+
+/** Raises the hand at whatever is done in `page`. */
+export function watchHand(hand: Hand, page: Document): void {
+  let latest = 0;
+  const heard = (): void => {
+    if (page.hidden) return;
+    const input = ++latest;
+    raise(hand, input);
+    requestAnimationFrame(() =>
+      requestAnimationFrame(() => {
+        // Of several inputs the last one's answer counts.
+        if (input === latest) lower(hand);
+      }),
+    );
+  };
+  for (const name of inputs) page.addEventListener(name, heard, { capture: true, passive: true });
+}
