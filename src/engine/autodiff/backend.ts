@@ -98,6 +98,8 @@ async function startProcessor(
   wasmBinary: WasmBinary,
 ): Promise<Result<Backend>> {
   if (name === 'wasm' && !wasmIsPlaced) {
+    // On an isolated page tfjs would take its build with threads, whose scripts the page's policy refuses.
+    tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
     setWasmPaths({
       'tfjs-backend-wasm.wasm': wasmBinary,
       'tfjs-backend-wasm-simd.wasm': wasmBinary,
