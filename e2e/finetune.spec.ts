@@ -1,8 +1,9 @@
 // Promise: `npm run finetune` does the whole job without hands, and ends every fault in one sentence; `npm
 // run ablate` does many of them as pairs, and goes on where it was ended.
-import { execFile, spawn } from 'node:child_process';
-import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { execFile, spawn, type ExecFileOptions } from 'node:child_process';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { expect, test } from './graft-test.ts';
 import { microModel } from './headless.ts';
 import { classNames, writePictures } from './pictures.ts';
@@ -14,13 +15,15 @@ interface Ended {
   readonly stderr: string;
 }
 
-function finetune(...args: string[]): Promise<Ended> {
+function command(script: string, args: readonly string[], options: ExecFileOptions = {}): Promise<Ended> {
   return new Promise((resolve) => {
-    execFile(process.execPath, ['scripts/finetune.mjs', ...args], (error, stdout, stderr) =>
+    execFile(process.execPath, [script, ...args], { ...options, encoding: 'utf8' }, (error, stdout, stderr) =>
       resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
     );
   });
 }
+
+const finetune = (...args: string[]): Promise<Ended> => command('scripts/finetune.mjs', args);
 
 test('trains, merges and writes the files and one line of JSON', async ({}, info) => {
   const data = await writePictures(info.outputPath('pictures'), 10);
@@ -73,21 +76,36 @@ test('trains, merges and writes the files and one line of JSON', async ({}, info
   expect(config['id2label']).toEqual({ 0: 'blue', 1: 'green', 2: 'red' });
 });
 
-test('without a browser, the same worker leaves the same weights', async ({}, info) => {
+test('without a browser, and packed for a machine with Node alone, the same worker leaves the same weights', async ({}, info) => {
   const data = await writePictures(info.outputPath('pictures'), 6);
-  const [inBrowser, inNode] = [info.outputPath('browser'), info.outputPath('node')];
-  const flags = ['--model', microModel, '--data', data, '--steps', '6', '--batch', '8', '--backend', 'wasm'];
-  for (const [runtime, out] of [
-    ['browser', inBrowser],
-    ['node', inNode],
-  ] as const) {
-    const { code, stderr } = await finetune(...flags, '--runtime', runtime, '--out', out);
+  const shared = ['--model', resolve(microModel), '--data', data, '--backend', 'wasm'];
+  const flags = [...shared, '--steps', '6', '--batch', '8'];
+  const weights: Buffer[] = [];
+  const outOf = async (name: string, ending: (out: string) => Promise<Ended>): Promise<void> => {
+    const out = info.outputPath(name);
+    const { code, stderr } = await ending(out);
     expect(code, stderr).toBe(0);
+    weights.push(await readFile(join(out, 'model.safetensors')));
+  };
+  for (const runtime of ['browser', 'node'])
+    await outOf(runtime, (out) => finetune(...flags, '--runtime', runtime, '--out', out));
+  // Outside of the repository, so that nothing is found in its node_modules, and without anything else to start.
+  const folder = await mkdtemp(join(tmpdir(), 'graft-packed-'));
+  try {
+    expect((await command('scripts/pack.mjs', [folder])).code).toBe(0);
+    const there = { cwd: folder, env: {} };
+    await outOf('packed', (out) => command('graft.mjs', ['finetune', ...flags, '--out', out], there));
+    const arms = ['--arms', 'arms/twice.json', '--seeds', '1,', '--set', 'steps=2', '--set', 'batch=8'];
+    const ablation = info.outputPath('ablation');
+    const ablated = await command('graft.mjs', ['ablate', ...shared, ...arms, '--out', ablation], there);
+    expect(ablated.code, ablated.stderr).toBe(0);
+    expect(await readdir(join(ablation, 'runs'))).toHaveLength(2);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
   }
-  const [ofBrowser, ofNode] = await Promise.all(
-    [inBrowser, inNode].map((out) => readFile(join(out, 'model.safetensors'))),
-  );
-  expect(ofNode?.equals(ofBrowser ?? Buffer.alloc(0))).toBe(true);
+  const [ofBrowser = Buffer.alloc(0), ...others] = weights;
+  expect(ofBrowser.length).toBeGreaterThan(0);
+  for (const other of others) expect(other.equals(ofBrowser)).toBe(true);
 });
 
 test('ends every fault in one sentence', async ({}, info) => {

@@ -12,7 +12,7 @@ try {
   else {
     const { installPackages } = await import('./setup/install.mjs');
     await installPackages(say);
-    const { appModule } = await import('./finetune/recipe.mjs');
+    const { appModule } = await import('./setup/app-module.mjs');
     /** @type {typeof import('./ablate/ablate.ts')} */
     const { ablate } = await appModule('scripts/ablate/ablate.ts');
     process.exitCode = await ablate(given, process.stderr);

@@ -12,7 +12,7 @@ import { appendFile, readFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { appModule } from './finetune/recipe.mjs';
+import { appModule } from './setup/app-module.mjs';
 import { printTables } from './lengths/table.mjs';
 import { root } from './setup/paths.mjs';
 

@@ -1,7 +1,7 @@
 // `npm run options`: writes the parts of README.md and continue.py that follow from the table of options.
 import './setup/node-version.mjs';
 import { readFile, writeFile } from 'node:fs/promises';
-import { appModule } from './finetune/recipe.mjs';
+import { appModule } from './setup/app-module.mjs';
 import { root } from './setup/paths.mjs';
 
 /** @type {typeof import('./options/documents.ts')} */

@@ -1,6 +1,5 @@
 // Model, sets and records of an ablation: what is asked for, what is done of it already, the doing of the
 // rest, and the tables of what is done.
-import { execFileSync } from 'node:child_process';
 import { openAsBlob } from 'node:fs';
 import path from 'node:path';
 import { analyse, type Analysis } from '../../src/lab/analysis.ts';
@@ -17,7 +16,8 @@ import type { startProgress } from '../finetune/progress.mjs';
 import { percent, span } from '../finetune/progress.mjs';
 import { UserError } from '../finetune/user-error.mjs';
 import { buildApp } from '../setup/build.mjs';
-import { root } from '../setup/paths.mjs';
+import { buildName } from '../setup/build-name.mjs';
+import { shipped } from '../setup/paths.mjs';
 import type { AblateArguments } from './arguments.mjs';
 import { withPlaces, type Places } from './places.ts';
 import { Records, workThrough, writeWhole } from './queue.ts';
@@ -33,8 +33,6 @@ export interface Asked {
   readonly decidedBy: TrialRecord['decidedBy'];
   readonly key: string;
 }
-
-const shipped = (folder: string, name: string): string => path.join(root, 'public', folder, name);
 
 /** How runs ended that were under way. */
 export interface Ended {
@@ -179,13 +177,15 @@ async function modelOf(
     // What a name on the Hub stands for is the Hub's to say: one with a revision stays the same.
     if (ofHub !== null) return { title: given, files: ofHub, digest: `hub ${given}` };
   }
-  const files = await collectModel(given ?? shipped('models', 'graft-sprout-64'));
+  const files = await collectModel(given ?? path.join(shipped, 'models', 'graft-sprout-64'));
   return { title: files.title, files, digest: await digestOfFiles(files) };
 }
 
 async function setsOf(given: readonly string[]): Promise<Map<string, ImageSet>> {
   const places =
-    given.length > 0 ? given : ['fashion-1k.zip', 'emoji-8.zip'].map((name) => shipped('datasets', name));
+    given.length > 0
+      ? given
+      : ['fashion-1k.zip', 'emoji-8.zip'].map((name) => path.join(shipped, 'datasets', name));
   const sets = new Map<string, ImageSet>();
   for (const place of places) {
     const files = await collectImages('data', place);
@@ -270,18 +270,6 @@ function outcomeText({ test, validation, probe, images, seconds, diverged }: Tri
     span(seconds),
     ...(diverged ? ['diverged'] : []),
   ].join(', ');
-}
-
-/** The commit that the sources are of, with "-dirty" where they were changed since. */
-function buildName(): string {
-  try {
-    const asked = ['describe', '--always', '--dirty', '--exclude', '*', '--abbrev=12'];
-    return execFileSync('git', asked, { cwd: root, stdio: ['ignore', 'pipe', 'ignore'] })
-      .toString()
-      .trim();
-  } catch {
-    return process.env['npm_package_version'] ?? 'unknown';
-  }
 }
 
 /** npm hands on the terminal's Ctrl-C a second time: only a later one ends the command at once. */

@@ -1,17 +1,13 @@
 // Where runs of an ablation go: a place does one run after the other. In a browser it is a page with a worker of its
-// own, without one a process. What fails takes its place with it, and the next run gets a new one.
+// own (pages.ts), without one a process. What fails takes its place with it, and the next run gets a new one.
 import { fork, type ChildProcess } from 'node:child_process';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { chromium, type BrowserContext, type Page } from '@playwright/test';
-import { deathOf, type Progress, type Training } from '../finetune/drive.mjs';
+import type { Progress, Training } from '../finetune/drive.mjs';
 import { UserError } from '../finetune/user-error.mjs';
-import { webgpuFlags } from '../setup/browser-flags.mjs';
-import { findBrowser, noBrowser } from '../setup/browser.mjs';
 import { dist, root } from '../setup/paths.mjs';
-import { serveApp } from '../setup/serve.mjs';
 import type { Told } from './node-trials.mjs';
-import { TrialPage, type Measured } from './trial.mjs';
+import type { Measured } from './trial.mjs';
 
 /** A run: the name of its set, and all of it. */
 export interface PlacedJob {
@@ -22,38 +18,6 @@ export interface PlacedJob {
 /** Does runs; two of one place never at a time. */
 export interface Places {
   run(place: number, job: PlacedJob, progress: Progress): Promise<Measured>;
-}
-
-/** Pages of one browser, in which images that one of them decoded are known to all. */
-class Pages implements Places {
-  readonly #open = new Map<number, { page: Page; trials: TrialPage; death: Promise<never> }>();
-
-  constructor(
-    private readonly context: BrowserContext,
-    private readonly url: string,
-  ) {}
-
-  async run(place: number, { job }: PlacedJob, progress: Progress): Promise<Measured> {
-    const { page, trials, death } = await this.#at(place);
-    try {
-      return await Promise.race([trials.run(job, progress), death]);
-    } catch (thrown) {
-      this.#open.delete(place);
-      await page.close().catch(() => undefined);
-      throw thrown;
-    }
-  }
-
-  async #at(place: number): Promise<{ page: Page; trials: TrialPage; death: Promise<never> }> {
-    const known = this.#open.get(place);
-    if (known !== undefined) return known;
-    const page = await this.context.newPage();
-    const death = deathOf(page);
-    const trials = await Promise.race([TrialPage.open(page, this.url), death]);
-    const opened = { page, trials, death };
-    this.#open.set(place, opened);
-    return opened;
-  }
 }
 
 const script = path.join(root, 'scripts/ablate/node-trials.mjs');
@@ -99,11 +63,18 @@ class Processes implements Places {
   }
 }
 
-type Within<T> = (places: Places) => Promise<T>;
+export type Within<T> = (places: Places) => Promise<T>;
 
 /** Work with places in the built app; they go when the signal aborts, and the runs in them with an error. */
-export function withPlaces<T>(runtime: 'browser' | 'node', signal: AbortSignal, work: Within<T>): Promise<T> {
-  return runtime === 'node' ? withProcesses(signal, work) : withPages(signal, work);
+export async function withPlaces<T>(
+  runtime: 'browser' | 'node',
+  signal: AbortSignal,
+  work: Within<T>,
+): Promise<T> {
+  if (runtime === 'node') return withProcesses(signal, work);
+  // Where only Node is, what drives a browser is not there.
+  const { withPages } = await import('./pages.ts');
+  return withPages(signal, work);
 }
 
 async function withProcesses<T>(signal: AbortSignal, work: Within<T>): Promise<T> {
@@ -113,25 +84,5 @@ async function withProcesses<T>(signal: AbortSignal, work: Within<T>): Promise<T
     return await work(processes);
   } finally {
     processes.close();
-  }
-}
-
-async function withPages<T>(signal: AbortSignal, work: Within<T>): Promise<T> {
-  const executablePath = await findBrowser();
-  if (executablePath === null) throw new UserError(noBrowser);
-  const server = await serveApp(0);
-  try {
-    // Ctrl-C is the command's: what is done is written first.
-    const quiet = { handleSIGINT: false, handleSIGTERM: false };
-    const browser = await chromium.launch({ executablePath, args: webgpuFlags, ...quiet });
-    try {
-      const context = await browser.newContext();
-      signal.addEventListener('abort', () => void context.close().catch(() => undefined), { once: true });
-      return await work(new Pages(context, server.url));
-    } finally {
-      await browser.close();
-    }
-  } finally {
-    await server.close();
   }
 }

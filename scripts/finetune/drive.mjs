@@ -3,7 +3,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { percent, span } from './progress.mjs';
-import { appModule } from './recipe.mjs';
+import { appModule } from '../setup/app-module.mjs';
 import { UserError } from './user-error.mjs';
 
 /**

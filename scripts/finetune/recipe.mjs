@@ -1,22 +1,10 @@
 // The recipe of the command: a file and single settings, checked by the app's own table of options
 // (src/recipe) before anything is built or started.
 import { open } from 'node:fs/promises';
-import { root } from '../setup/paths.mjs';
+import { appModule } from '../setup/app-module.mjs';
 import { UserError } from './user-error.mjs';
 
 /** @typedef {import('../../src/recipe/read-recipe.ts').Setting} Setting */
-
-/**
- * A module of the app in Node, whose oldest version here reads no TypeScript: Vite does.
- * @template T
- * @param {string} path from the repository's root
- * @returns {Promise<T>}
- */
-export async function appModule(path) {
-  const { runnerImport } = await import('vite');
-  const { module } = await runnerImport(`${root}${path}`, { configFile: false, root, logLevel: 'silent' });
-  return /** @type {T} */ (module);
-}
 
 /**
  * The complete recipe; what neither file nor settings say has its default.
