@@ -4,8 +4,9 @@
 // from the input to the next paint (Event Timing API; clicks and keys as INP counts them, hovering beside them),
 // how much of that was waiting, handling and painting, and the CPU time of the page's thread at full speed for
 // all that it did meanwhile, which does not depend on what else the machine does. `--paused` waits with the run, so
-// that nothing else computes.
-// `npm run build && node bench/interaction.mjs [--rate 6] [--rounds 2] [--paused]`
+// that nothing else computes; with `--shared-nothing` the page seems not to be isolated, so that its run gives no way to
+// the hand (src/shared/hand.ts).
+// `npm run build && node bench/interaction.mjs [--rate 6] [--rounds 2] [--paused] [--shared-nothing]`
 import { parseArgs } from 'node:util';
 import { chromium } from '@playwright/test';
 import { findBrowser, noBrowser } from '../scripts/setup/browser.mjs';
@@ -13,7 +14,12 @@ import { softwareWebgpuFlags } from '../scripts/setup/browser-flags.mjs';
 import { serveApp } from '../scripts/setup/serve.mjs';
 
 const { values } = parseArgs({
-  options: { rate: { type: 'string' }, rounds: { type: 'string' }, paused: { type: 'boolean' } },
+  options: {
+    rate: { type: 'string' },
+    rounds: { type: 'string' },
+    paused: { type: 'boolean' },
+    'shared-nothing': { type: 'boolean' },
+  },
 });
 const rate = Number(values.rate ?? 6);
 const rounds = Number(values.rounds ?? 2);
@@ -57,6 +63,10 @@ const browser = await chromium.launch({ executablePath, args: softwareWebgpuFlag
 try {
   const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
   const devtools = await page.context().newCDPSession(page);
+  if (values['shared-nothing'])
+    await page.addInitScript(() => {
+      Object.defineProperty(globalThis, 'crossOriginIsolated', { value: false });
+    });
   await page.goto(server.url);
   await page.getByTestId('model-title').waitFor();
   await page.getByTestId('data-title').waitFor();
