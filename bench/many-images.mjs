@@ -1,8 +1,9 @@
 // What a large folder of images costs the page: it is opened, its opening is cancelled within a second, all
-// of it is looked through while it is prepared, and the gallery is scrolled with the page's thread slowed
-// down. For each phase: its time, the longest tasks of the page's thread and the most memory of the browser's
-// processes (resident, of which shared pages count once a process); for the scroll the times between frames and
-// the CPU time of the page's thread for each at full speed, which does not depend on what else the machine does.
+// of it is looked through while it is prepared, and the gallery is scrolled by the wheel at full speed and with the
+// page's thread slowed down. For each phase: its time, the longest tasks of the page's thread and the most memory of
+// the browser's processes (resident, of which shared pages count once a process); for a scroll what somebody sees of
+// it (scroll-frames.mjs), beside an empty list that is scrolled in the same way, and the CPU time of the page's
+// thread at full speed, which does not depend on what else the machine does.
 // The folder is picked as a handle, dropped, or chosen as files (`--by`), each without a dialogue of the
 // system. `npm run build && node bench/many-images.mjs --images DIR [--by pick|drop|files] [--rate 6]
 // [--prepare SECONDS]`
@@ -13,6 +14,7 @@ import { chromium } from '@playwright/test';
 import { findBrowser, noBrowser } from '../scripts/setup/browser.mjs';
 import { softwareWebgpuFlags } from '../scripts/setup/browser-flags.mjs';
 import { serveApp } from '../scripts/setup/serve.mjs';
+import { emptyList, scrollByWheel, watchWindow } from './scroll-frames.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -36,31 +38,6 @@ function watch() {
   new PerformanceObserver((list) => {
     for (const { duration } of list.getEntries()) tasks.push(duration);
   }).observe({ type: 'longtask' });
-}
-
-/**
- * Scrolls the gallery by so many pixels a frame and takes the time between frames, in ms: runs in the page.
- * @param {{ frames: number, pixels: number }} by
- * @returns {Promise<number[]>}
- */
-function scroll({ frames, pixels }) {
-  const list = document.querySelector('[data-testid=gallery]');
-  return new Promise((resolve) => {
-    /** @type {number[]} */
-    const times = [];
-    let before = performance.now();
-    const frame = (/** @type {number} */ now) => {
-      times.push(now - before);
-      before = now;
-      list?.scrollBy(0, pixels);
-      if (times.length <= frames) requestAnimationFrame(frame);
-      else resolve(times.slice(1));
-    };
-    requestAnimationFrame((now) => {
-      before = now;
-      requestAnimationFrame(frame);
-    });
-  });
 }
 
 /**
@@ -93,6 +70,52 @@ async function memory() {
   const ids = processInfo.filter(({ type }) => type !== 'browser').map(({ id }) => String(id));
   const rows = execFileSync('ps', ['-o', 'rss=', '-p', ids.join(',')], { encoding: 'utf8' });
   return rows.split('\n').reduce((sum, row) => sum + Number(row), 0) / 1024;
+}
+
+/**
+ * Scrolls a list and prints what was seen of it.
+ * @param {import('@playwright/test').Page} page
+ * @param {string} what
+ * @param {number} rate
+ * @param {number} pixels
+ * @param {number} frames
+ */
+async function scrolled(page, what, rate, pixels, frames) {
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send('Performance.enable', { timeDomain: 'threadTicks' });
+  const box = await page.getByTestId('gallery').boundingBox();
+  if (box === null) throw new Error('The list is not shown.');
+  /** CPU time of the page's thread in tasks, in ms. */
+  const pageCpu = async () => {
+    const { metrics } = await devtools.send('Performance.getMetrics');
+    return (metrics.find(({ name }) => name === 'TaskDuration')?.value ?? 0) * 1000;
+  };
+  await page.evaluate(() => Object.assign(globalThis, { seen: [] }));
+  await devtools.send('Emulation.setCPUThrottlingRate', { rate });
+  const from = await pageCpu();
+  const [x, y] = [box.x + box.width / 4, box.y + box.height / 2].map(Math.round);
+  const by = { x: x ?? 0, y: y ?? 0, pixels, frames };
+  const seen = await scrollByWheel({ page: devtools, browser: session }, by);
+  const cpu = ((await pageCpu()) - from) / rate;
+  await devtools.send('Emulation.setCPUThrottlingRate', { rate: 1 });
+  const window = await page.evaluate(
+    () => /** @type {{ blank: number, bare: number }[]} */ (Reflect.get(globalThis, 'seen')),
+  );
+  await devtools.detach();
+  const share = (/** @type {'blank' | 'bare'} */ name) =>
+    `${((100 * window.reduce((sum, one) => sum + one[name], 0)) / Math.max(1, window.length)).toFixed(0)} %`;
+  console.log(
+    [
+      `${what}: ${(seen.presented / seen.seconds).toFixed(0)} frames a second shown, ${seen.dropped} of ${seen.presented + seen.dropped} dropped`,
+      `at most ${seen.gapMs.toFixed(0)} ms between two`,
+      `${seen.waitMs.toFixed(0)} ms to the first${seen.waitsForPage ? ', which waits for the page' : ''}`,
+      `not drawn yet in ${seen.unrastered}`,
+      `the page made ${seen.mainFrames}, ${(cpu / Math.max(1, seen.mainFrames)).toFixed(1)} ms of CPU each`,
+      ...(window.length === 0
+        ? []
+        : [`without rows ${share('blank')} of the window, without pictures ${share('bare')} of the cells`]),
+    ].join('; '),
+  );
 }
 
 try {
@@ -187,22 +210,24 @@ try {
     await views.getByRole('link', { name: 'Look through all of them' }).click();
     return `${ready} of ${total} prepared`;
   });
-  await devtools.send('Performance.enable', { timeDomain: 'threadTicks' });
-  /** CPU time of the page's thread in tasks, in ms. */
-  const pageCpu = async () => {
-    const { metrics } = await devtools.send('Performance.getMetrics');
-    return (metrics.find(({ name }) => name === 'TaskDuration')?.value ?? 0) * 1000;
-  };
-  const frames = 240;
-  await devtools.send('Emulation.setCPUThrottlingRate', { rate });
-  for (const pixels of [30, 300])
-    await phase(`scrolling ${pixels} pixels a frame at ${rate} x`, async () => {
-      const from = await pageCpu();
-      const times = (await page.evaluate(scroll, { frames, pixels })).sort((a, b) => a - b);
-      const cpu = (await pageCpu()) - from;
-      const at = (/** @type {number} */ share) => times[Math.floor(share * (times.length - 1))]?.toFixed(1);
-      return `between frames ${at(0.5)} ms in the middle, ${at(0.95)} in 95 of 100, ${at(1)} at most; CPU of the page ${(cpu / rate / frames).toFixed(1)} ms a frame`;
-    });
+  await page.evaluate(watchWindow);
+  const empty = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+  await empty.setContent(emptyList);
+  for (const times of new Set([1, rate]))
+    for (const [pixels, frames] of /** @type {const} */ ([
+      [30, 240],
+      [300, 60],
+    ]))
+      for (const [name, shown] of /** @type {const} */ ([
+        ['an empty list', empty],
+        ['the gallery', page],
+      ])) {
+        await shown.bringToFront();
+        const list = shown.getByTestId('gallery');
+        await list.evaluate((element) => Object.assign(element, { scrollTop: element.scrollTop || 1440 }));
+        await shown.waitForTimeout(1000);
+        await scrolled(shown, `${name} by ${pixels} pixels a frame at ${times} x`, times, pixels, frames);
+      }
 } finally {
   await browser.close();
   await server.close();

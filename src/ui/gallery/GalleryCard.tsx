@@ -12,7 +12,8 @@ import { Card } from '../parts/Card.tsx';
 import { FaultBox } from '../parts/FaultBox.tsx';
 import { countText, wholeText } from '../parts/words.ts';
 import { useTrainer } from '../trainer-context.ts';
-import { GalleryGrid, placeWords } from './GalleryGrid.tsx';
+import { placeWords } from './gallery-rows.ts';
+import { GalleryGrid } from './GalleryGrid.tsx';
 import { ClassTools, SelectedTools, TakeSet } from './GalleryTools.tsx';
 import { noSelection, reached, shownOtherwise, type Selection } from './selection.ts';
 import {

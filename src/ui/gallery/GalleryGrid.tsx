@@ -1,39 +1,14 @@
 // The grid of images: a list of which only the rows in sight are in the page, whatever its length. Selected by
 // mouse, touch and keyboard; the focus is the list's, so that no row that leaves takes it along.
-import {
-  memo,
-  useDeferredValue,
-  useEffect,
-  useId,
-  useLayoutEffect,
-  useMemo,
-  useRef,
-  useState,
-  type KeyboardEvent,
-} from 'react';
+import { useEffectEvent, useId, useLayoutEffect, useMemo, useRef, useState, type KeyboardEvent } from 'react';
 import { plainText } from '../../shared/plain-text.ts';
-import { useGallery } from '../../state/gallery-store.ts';
-import type { Gallery, ImagePlace } from '../../worker/protocol.ts';
-import { cx } from '../parts/cx.ts';
-import { percentText } from '../parts/words.ts';
+import { galleryStore, useGallery } from '../../state/gallery-store.ts';
+import type { Gallery } from '../../worker/protocol.ts';
 import { useTrainer } from '../trainer-context.ts';
+import { cellWidth, gap, GalleryRows, rowHeight, type RowsLook } from './gallery-rows.ts';
 import { placeOfKey, type Reach, type Selection } from './selection.ts';
 import type { Mistake } from './shown-images.ts';
 import styles from './Gallery.module.css';
-
-/** Pixels of CSS: the least width of a cell, the height of one, and what is between them. */
-const [cellWidth, cellHeight, gap] = [96, 136, 8];
-const rowHeight = cellHeight + gap;
-/** Rows above and below the window that are in the page too. */
-const spareRows = 2;
-
-export const placeWords: Readonly<Record<ImagePlace, string>> = {
-  train: 'to learn from',
-  validation: 'to validate',
-  test: 'kept for a test',
-  unused: 'not used, by the limits of the recipe',
-  excluded: 'left out',
-};
 
 interface GridProps {
   readonly gallery: Gallery;
@@ -51,23 +26,19 @@ export function GalleryGrid(props: GridProps) {
   const { gallery, shown, selection, mistakes, onReach, onSelectAll, onSelectNone, onExclude } = props;
   const id = useId();
   const list = useRef<HTMLDivElement>(null);
+  const canvas = useRef<HTMLDivElement>(null);
+  const drawn = useRef<GalleryRows>(null);
   const pointer = useRef('mouse');
   const paths = useGallery((state) => state.paths);
   const trainer = useTrainer();
   const names = useMemo(() => gallery.names.map((name) => plainText(name, 60)), [gallery]);
-  const [size, setSize] = useState({ width: 0, height: 0 });
-  const [scrolledTo, setScrolledTo] = useState(0);
-  // Rows are drawn piece by piece, and those that are scrolled past are given up.
-  const row = useDeferredValue(scrolledTo);
-  const columns = Math.max(1, Math.floor((size.width + gap) / (cellWidth + gap)));
+  const [{ width, height }, setSize] = useState({ width: 0, height: 0 });
+  const columns = Math.max(1, Math.floor((width + gap) / (cellWidth + gap)));
   const rows = Math.ceil(shown.length / columns);
-  const inSight = Math.ceil(size.height / rowHeight);
-  const firstInSight = Math.min(row, Math.max(0, rows - 1));
-  const firstRow = Math.max(0, firstInSight - spareRows);
-  const lastRow = Math.min(rows, firstInSight + inSight + 1 + spareRows);
-  const [first, last] = [firstRow * columns, Math.min(shown.length, lastRow * columns)];
-
-  const slots = inSight + 2 + 2 * spareRows;
+  const look = useMemo<RowsLook>(
+    () => ({ gallery, shown, selection, mistakes, paths, names, columns, height }),
+    [gallery, shown, selection, mistakes, paths, names, columns, height],
+  );
 
   useLayoutEffect(() => {
     const element = list.current;
@@ -79,12 +50,32 @@ export function GalleryGrid(props: GridProps) {
     return () => observer.disconnect();
   }, []);
 
-  // What is in sight is asked for before what is only near it.
-  useEffect(() => {
-    const middle = shown.slice(firstInSight * columns, (firstInSight + inSight + 1) * columns);
-    trainer.showImages([...new Set([...middle, ...shown.slice(first, last)])]);
-  }, [trainer, shown, first, last, firstInSight, inSight, columns]);
-  useEffect(() => () => trainer.showImages([]), [trainer]);
+  const onScroll = useEffectEvent((): void => {
+    drawn.current?.scrolled();
+    trainer.scrolling();
+  });
+  useLayoutEffect(() => {
+    if (list.current === null || canvas.current === null) return;
+    const element = list.current;
+    const made = new GalleryRows({
+      list: element,
+      canvas: canvas.current,
+      id,
+      onImages: (images) => trainer.showImages(images),
+    });
+    drawn.current = made;
+    const unsubscribe = galleryStore.subscribe(({ thumbnails }, before) => {
+      if (thumbnails !== before.thumbnails) made.showPictures(thumbnails);
+    });
+    element.addEventListener('scroll', onScroll, { passive: true });
+    return () => {
+      element.removeEventListener('scroll', onScroll);
+      unsubscribe();
+      made.clear();
+      trainer.showImages([]);
+    };
+  }, [id, trainer]);
+  useLayoutEffect(() => drawn.current?.show(look, galleryStore.getState().thumbnails), [look]);
 
   /** Scrolls as little as brings a place into the window. */
   function reveal(place: number): void {
@@ -102,7 +93,7 @@ export function GalleryGrid(props: GridProps) {
     if (altKey) return;
     const place = placeOfKey(key, selection.at, {
       columns,
-      rows: Math.max(1, inSight - 1),
+      rows: Math.max(1, Math.ceil(height / rowHeight) - 1),
       count: shown.length,
     });
     if (place !== null) {
@@ -122,16 +113,9 @@ export function GalleryGrid(props: GridProps) {
       role="listbox"
       aria-label="Images"
       aria-multiselectable="true"
-      aria-activedescendant={
-        selection.at >= first && selection.at < last ? `${id}-${selection.at}` : undefined
-      }
       tabIndex={0}
       className={styles.list}
       data-testid="gallery"
-      onScroll={({ currentTarget }) => {
-        setScrolledTo(Math.floor(currentTarget.scrollTop / rowHeight));
-        trainer.scrolling();
-      }}
       onKeyDown={onKeyDown}
       onPointerDown={({ pointerType }) => {
         pointer.current = pointerType;
@@ -147,119 +131,11 @@ export function GalleryGrid(props: GridProps) {
       }}
     >
       <div
+        ref={canvas}
         role="presentation"
         className={styles.canvas}
         style={{ height: Math.max(0, rows * rowHeight - gap) }}
-      >
-        {Array.from({ length: Math.max(0, lastRow - firstRow) }, (_, i) => firstRow + i).map((at) => (
-          <Row
-            // A row that leaves on one side comes back on the other with other images.
-            key={at % slots}
-            row={at}
-            {...{ id, gallery, shown, selection, mistakes, paths, names, columns }}
-          />
-        ))}
-      </div>
-    </div>
-  );
-}
-
-interface RowProps extends Pick<GridProps, 'gallery' | 'shown' | 'selection' | 'mistakes'> {
-  /** Of the list. */
-  readonly id: string;
-  readonly row: number;
-  readonly columns: number;
-  readonly paths: readonly string[];
-  readonly names: readonly string[];
-}
-
-/** One row of cells: scrolling draws the rows that come into the page, and no other. */
-const Row = memo(function Row(props: RowProps) {
-  const { id, row, columns, gallery, shown, selection, mistakes, paths, names } = props;
-  const first = row * columns;
-  return shown.slice(first, first + columns).map((image, column) => {
-    const place = first + column;
-    const mistake = mistakes.get(image);
-    return (
-      <Cell
-        key={column}
-        id={`${id}-${place}`}
-        {...{ image, place }}
-        where={gallery.places[gallery.placeOf[image] ?? 0] ?? 'unused'}
-        count={shown.length}
-        path={paths[image] ?? ''}
-        name={names[gallery.classOf[image] ?? -1] ?? ''}
-        isChanged={gallery.changed[image] === 1}
-        isSelected={selection.images.has(image)}
-        isActive={place === selection.at}
-        answer={mistake?.answer}
-        confidence={mistake?.confidence}
-        left={`${(100 * column) / columns}%`}
-        top={row * rowHeight}
-        width={`calc(${100 / columns}% - ${gap}px)`}
       />
-    );
-  });
-});
-
-interface CellProps {
-  readonly id: string;
-  readonly image: number;
-  readonly place: number;
-  readonly count: number;
-  readonly path: string;
-  readonly name: string;
-  readonly where: ImagePlace;
-  readonly isChanged: boolean;
-  readonly isSelected: boolean;
-  readonly isActive: boolean;
-  readonly answer: string | undefined;
-  readonly confidence: number | undefined;
-  readonly left: string;
-  readonly top: number;
-  readonly width: string;
-}
-
-const Cell = memo(function Cell(props: CellProps) {
-  const { id, image, place, count, path, name, where, isChanged, isSelected, isActive } = props;
-  const { answer, confidence, left, top, width } = props;
-  const url = useGallery(({ thumbnails }) => thumbnails.get(image));
-  const words = [
-    plainText(path, 200),
-    name,
-    placeWords[where],
-    ...(isChanged ? ['edited'] : []),
-    ...(answer === undefined ? [] : [`answered ${plainText(answer, 80)}`]),
-  ].join(', ');
-  return (
-    <div
-      id={id}
-      role="option"
-      aria-selected={isSelected}
-      aria-setsize={count}
-      aria-posinset={place + 1}
-      aria-label={words}
-      title={words}
-      className={cx(styles.cell, isActive && styles.active, where === 'excluded' && styles.excluded)}
-      style={{ left, top, width, height: cellHeight }}
-      data-place={place}
-      data-image={image}
-    >
-      {url == null ? (
-        <span className={styles.picture} />
-      ) : (
-        <img className={styles.picture} src={url} alt="" decoding="async" draggable={false} />
-      )}
-      <span className={styles.caption}>
-        <span className={cx(styles.dot, styles[where])} />
-        <bdi>{name}</bdi>
-      </span>
-      {answer !== undefined && (
-        <span className={styles.answer}>
-          answered <bdi>{plainText(answer, 40)}</bdi> {percentText(confidence ?? 0, 0)}
-        </span>
-      )}
-      {isChanged && <span className={styles.mark}>edited</span>}
     </div>
   );
-});
+}
