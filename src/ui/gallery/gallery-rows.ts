@@ -9,9 +9,8 @@ import type { Selection } from './selection.ts';
 import type { Mistake } from './shown-images.ts';
 import styles from './Gallery.module.css';
 
-/** Pixels of CSS: the least width of a cell, the height of one, and what is between them. */
-export const [cellWidth, cellHeight, gap] = [96, 136, 8];
-export const rowHeight = cellHeight + gap;
+/** Pixels of CSS: the least width of a cell, what is between cells, and a row with what is below it. */
+export const [cellWidth, gap, rowHeight] = [96, 8, 144];
 /** Rows above and below the window that are in the page too. */
 const spareRows = 2;
 /** So many frames like the last are drawn ahead: the page may be behind the compositor by as many. */
