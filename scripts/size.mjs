@@ -17,7 +17,7 @@ const limits = new Map([
   ['tables', 120],
   ['decoders', 64],
   ['hub', 60],
-  ['export', 60],
+  ['export', 66],
   ['runs', 20],
   ['understand', 40],
   ['places', 18],
@@ -95,7 +95,7 @@ for (const [part, bytes] of sizes) {
 }
 
 // What a first visit fetches for the later ones, models and images included.
-const keptLimit = 14_300;
+const keptLimit = 14_340;
 const kept = (await keptFiles(dist)).reduce((sum, { bytes }) => sum + bytes, 0) / 1000;
 console.log(`offline  ${kept.toFixed(1).padStart(7)} kB kept in the browser of at most ${keptLimit} kB`);
 if (kept > keptLimit) process.exitCode = 1;

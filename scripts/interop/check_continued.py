@@ -1,10 +1,14 @@
-"""What continue.py left, loaded by the real libraries: the adapter on the original model, and the merged model beside it.
+"""What continue.py left, loaded by the real libraries: the merged model, and the adapter on the original model where there
+is one.
 
-    python scripts/interop/check_continued.py SOURCE OUT
+    python scripts/interop/check_continued.py SOURCE OUT FOLDER
 
-Prints the largest |logit difference| of the two on random pixels, as JSON.
+FOLDER holds continue.py, run.json and pictures. Prints JSON: `merged`, how far the merged model's loss on the validation
+pictures is from the one that continue.py measured of the state it kept, and `adapter`, the largest |logit difference| of
+adapter and merged model on them; null without an adapter.
 """
 
+import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -12,22 +16,42 @@ from pathlib import Path
 from check_readers import torchvision_is_there
 
 
-def main(source, out):
+def merged_model(script, run, source, out):
+    import torch
+
+    if run["model"]["library"] == "timm":
+        model = script.load_base(run, source)[0]
+        model.load_state_dict(torch.load(out / "merged.pt", weights_only=True))
+        return model.eval()
+    import transformers
+
+    cls = getattr(transformers, run["model"]["baseClass"]["name"])
+    return cls.from_pretrained(out / "merged", dtype=torch.float32).eval()
+
+
+def main(source, out, folder):
     torchvision_is_there()
     import torch
     from peft import PeftModel
-    from transformers import AutoModelForImageClassification
 
-    merged = AutoModelForImageClassification.from_pretrained(Path(out) / "merged", dtype=torch.float32).eval()
-    base = type(merged).from_pretrained(
-        source, num_labels=merged.config.num_labels, ignore_mismatched_sizes=True, dtype=torch.float32
-    )
-    adapted = PeftModel.from_pretrained(base, Path(out) / "adapter").eval()
-    side = merged.config.image_size
-    pixels = torch.randn(3, 3, side, side, generator=torch.Generator().manual_seed(1))
+    out, folder = Path(out), Path(folder)
+    spec = importlib.util.spec_from_file_location("continued", folder / "continue.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    run, log = (json.loads(path.read_text()) for path in (folder / "run.json", out / "log.json"))
+    files = script.labelled_files(folder / "pictures", run["data"]["classes"])
+    _, held = script.split_files(files, run, run["recipe"], 0)
+    pixels, labels = zip(*script.Pictures(held, run["model"]["preprocessing"]))
+    pixels, labels = torch.stack(pixels), torch.tensor(labels)
+    merged, adapter = merged_model(script, run, source, out), None
     with torch.no_grad():
-        difference = (merged(pixels).logits - adapted(pixels).logits).abs().max().item()
-    print(json.dumps({"difference": difference}))
+        logits = script.logits_of(merged, pixels)
+        loss = torch.nn.functional.cross_entropy(logits, labels).item()
+        if (out / "adapter").exists():
+            adapted = PeftModel.from_pretrained(script.load_base(run, source)[0], out / "adapter").eval()
+            adapter = (script.logits_of(adapted, pixels) - logits).abs().max().item()
+    measured = [one["loss"] for one in log["validations"] if one["step"] == log["kept"]][-1]
+    print(json.dumps({"merged": abs(loss - measured) / measured, "adapter": adapter}))
 
 
 if __name__ == "__main__":

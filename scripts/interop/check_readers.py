@@ -75,6 +75,7 @@ def torchvision_is_there():
     import torch
 
     library = torch.library.Library("torchvision", "DEF")  # the operators of torchvision's binary need not be there
+    torchvision_is_there.library = library  # what it defines goes with it
     for operator in ("nms(Tensor x) -> Tensor", "qnms(Tensor x) -> Tensor"):
         try:
             library.define(operator)
@@ -84,7 +85,6 @@ def torchvision_is_there():
         importlib.import_module("torchvision.transforms.v2.functional")
     except Exception:  # noqa: BLE001
         return False
-    torchvision_is_there.library = library  # it must outlive the call
     return True
 
 

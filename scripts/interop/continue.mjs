@@ -14,10 +14,16 @@ const base = {
 };
 const method = { branches: 3, branchesEnd: 2, rank: 2, dropWindow: [0.2, 0.6], stage2: 0.7 };
 
+/** Rates that suit what is tuned of a backbone, of which every step moves more. */
+const tuning = { ...base, learningRate: 2e-3 };
+const alone = { branches: 0 };
+
 /**
- * Each case is a run of Graft and the ways in which continue.py repeats it: from its start, or from what was
- * saved after so many steps, in so many processes.
- * @type {readonly { name: string, recipe: object, from: readonly (readonly [step: number, processes: number])[] }[]}
+ * Each case is a run of Graft on a family (`hf-vit` where none is named), and the ways in which continue.py repeats it:
+ * from its start, or from what was saved after so many steps, in so many processes.
+ * @type {readonly {
+ *   name: string, recipe: object, family?: string, from: readonly (readonly [step: number, processes: number])[]
+ * }[]}
  */
 const cases = [
   {
@@ -115,6 +121,73 @@ const cases = [
       [10, 2],
     ],
   },
+  {
+    name: 'full fine-tuning',
+    recipe: { ...tuning, backbone: { tune: 'all' }, dmlora: alone },
+    from: [
+      [0, 1],
+      [6, 2],
+    ],
+  },
+  {
+    name: 'full fine-tuning beside the method',
+    family: 'timm-vit',
+    recipe: { ...tuning, backbone: { tune: 'all' }, dmlora: method },
+    from: [
+      [0, 1],
+      [6, 1],
+    ],
+  },
+  {
+    name: 'full fine-tuning, tokens without positions',
+    family: 'hf-dinov2-registers',
+    recipe: { ...tuning, backbone: { tune: 'all' }, dmlora: alone },
+    from: [
+      [0, 1],
+      [6, 1],
+    ],
+  },
+  {
+    name: 'LayerNorms beside the method',
+    recipe: { ...base, backbone: { tune: 'norms' }, dmlora: { ...method, scalars: 'scale-then-retrain' } },
+    from: [
+      [0, 1],
+      [10, 1],
+    ],
+  },
+  {
+    name: 'biases beside the method',
+    recipe: { ...base, backbone: { tune: 'biases' }, dmlora: method },
+    from: [
+      [0, 2],
+      [6, 1],
+    ],
+  },
+  {
+    name: 'the head alone, from a probe',
+    family: 'timm-deit-distilled',
+    recipe: { ...base, headStart: 'probe', dmlora: alone },
+    from: [[0, 1]],
+  },
+  {
+    name: 'a probe, stochastic depth, the cheapest leave',
+    recipe: {
+      ...base,
+      headStart: 'probe',
+      stochasticDepth: 0.5,
+      dmlora: { ...method, dropPick: 'cheapest' },
+    },
+    from: [
+      [0, 2],
+      [3, 1],
+    ],
+  },
+  {
+    name: 'validation images learned too, stochastic depth',
+    family: 'timm-vit',
+    recipe: { ...base, keep: 'last', stochasticDepth: 0.5, split: { learnFrom: 'all' }, dmlora: alone },
+    from: [[0, 1]],
+  },
 ];
 
 /**
@@ -142,18 +215,26 @@ const refused = [
  * their own, and every step goes on from what the last one left, so that rounding grows with the steps.
  */
 const lossTolerance = 1e-4;
+/** What a loss is worth at least: a probe that has all pictures right by far says nothing in a share of its own. */
+const smallLoss = 0.01;
 
 /**
- * @param {{ source: string, work: string, quick: boolean }} given the original model, a folder to work in, and whether
- *   two runs are enough
+ * @param {{ families: string, work: string, quick: boolean }} given folders of the original models by family, a folder to
+ *   work in, and whether two runs are enough
  * @param {import('./python.mjs').Python} python
  * @param {Awaited<ReturnType<typeof import('./build.mjs').buildGraft>>} graft
  * @param {(line: { name: string, check: string, difference: number | null, tolerance: number, error: string | null }) => void} tell
+ * @param {(name: string, family: string) => void} skip told of cases whose family is not there
  */
-export async function checkContinue({ source, work, quick }, python, graft, tell) {
+export async function checkContinue({ families, work, quick }, python, graft, tell, skip) {
   const script = join(root, 'src/export/continue.py');
-  for (const [number, { name, recipe, from: all }] of cases.entries()) {
+  for (const [number, { name, recipe, family = 'hf-vit', from: all }] of cases.entries()) {
     if (quick && number > 0) break;
+    const source = join(families, family, 'source');
+    if (!existsSync(source)) {
+      skip(name, family);
+      continue;
+    }
     const from = quick ? all.slice(1, 3) : all;
     const folder = join(work, `continue-${number}`);
     await rm(folder, { recursive: true, force: true });
@@ -210,10 +291,12 @@ export async function checkContinue({ source, work, quick }, python, graft, tell
       /** @type {{ losses: number[], validations: { step: number, loss: number }[], kept: number, processes: number }} */
       const log = JSON.parse(await readFile(join(out, 'log.json'), 'utf8'));
       const wanted = own.losses.slice(step);
-      const differences = wanted.map((loss, i) => Math.abs((log.losses[i] ?? NaN) - loss) / loss);
+      const apart = (/** @type {number} */ a, /** @type {number} */ b) =>
+        Math.abs(a - b) / Math.max(b, smallLoss);
+      const differences = wanted.map((loss, i) => apart(log.losses[i] ?? NaN, loss));
       // Those of a saved run begin with its best state.
       const validated = log.validations.filter(({ step: at, loss }) =>
-        own.validations.every((one) => one.step !== at || Math.abs(one.loss - loss) > lossTolerance * loss),
+        own.validations.every((one) => one.step !== at || apart(one.loss, loss) > lossTolerance),
       );
       const wrong = [
         ...validated.map(({ step: at, loss }) => `the validation loss at step ${at} is ${loss}`),
@@ -231,12 +314,22 @@ export async function checkContinue({ source, work, quick }, python, graft, tell
         tolerance: lossTolerance,
         error,
       });
-      const loaded = await runPython(python, 'check_continued.py', [source, out]);
-      const logit = loaded.code === 0 ? JSON.parse(loaded.out).difference : null;
+      const loaded = await runPython(python, 'check_continued.py', [source, out, folder]);
+      const left = loaded.code === 0 ? JSON.parse(loaded.out) : null;
       tell({
-        ...{ name: where, check: 'logits of adapter and merged', difference: logit, tolerance: 1e-5 },
-        error: logit === null ? loaded.err.slice(-400) : null,
+        ...{
+          name: where,
+          check: 'loss of the merged model',
+          difference: left?.merged ?? null,
+          tolerance: 1e-5,
+        },
+        error: left === null ? loaded.err.slice(-400) : null,
       });
+      if (left !== null && left.adapter !== null)
+        tell({
+          ...{ name: where, check: 'logits of adapter and merged', difference: left.adapter },
+          ...{ tolerance: 1e-5, error: null },
+        });
     }
   }
 }

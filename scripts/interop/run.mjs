@@ -417,12 +417,15 @@ async function photographs(work, families, { main }, graft) {
  * @param {Awaited<ReturnType<typeof buildGraft>>} graft
  */
 async function continued(work, families, { main }, graft) {
-  const source = join(families, 'hf-vit/source');
-  const missing = lacking(main, ['torch', 'transformers', 'peft', 'accelerate', 'safetensors', 'pillow']);
-  if (main === null || missing.length > 0 || !existsSync(source))
-    return skip('continue.py', `no ${missing.join(', ') || 'hf-vit'}`);
-  await checkContinue({ source, work, quick: options.quick }, main, graft, (line) =>
-    add(`continue.py: ${line.name}`, line.check, line.difference, line.error, line.tolerance),
+  const needed = ['torch', 'transformers', 'timm', 'peft', 'accelerate', 'safetensors', 'pillow'];
+  const missing = lacking(main, needed);
+  if (main === null || missing.length > 0) return skip('continue.py', `no ${missing.join(', ')}`);
+  await checkContinue(
+    { families, work, quick: options.quick },
+    main,
+    graft,
+    (line) => add(`continue.py: ${line.name}`, line.check, line.difference, line.error, line.tolerance),
+    (name, family) => skip(`continue.py: ${name}`, `no ${family}`),
   );
   say('continue.py has repeated runs of Graft');
 }

@@ -11,8 +11,8 @@
 # IMAGES holds a folder of pictures for each class, or such folders inside train/ and val/. Pictures that run.json (or RUN)
 # knows by their digest stay on their side of the split and come in Graft's order, so that without augmentation the losses
 # are Graft's but for rounding. The branches of a layer are one LoRA that stacks them; gates and scalars weigh what it adds.
-# There is no linear probe: a new head starts from Graft's random numbers. The result is the best validated state, a saved
-# run's own among them; with keep: last or --keep-last it is the last one. What cannot be done is said, with exit code 2.
+# The result is the best validated state, a saved run's own among them; with keep: last or --keep-last it is the last one.
+# What cannot be done is said, with exit code 2. out/adapter is a stock LoRA, and out/merged the whole model.
 import argparse
 import contextlib
 import functools
@@ -28,10 +28,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import set_seed
+from accelerate.utils import broadcast, broadcast_object_list, set_seed
 from peft import LoraConfig, PeftConfig, PeftModel, get_peft_model
 from peft.tuners.lora import LoraLayer
-from PIL import Image, ImageOps
+from PIL import Image, ImageFilter, ImageOps
 
 HERE = Path(__file__).resolve().parent
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".avif"}
@@ -45,7 +45,7 @@ OPTIONS = {
     "batch": (32, None, [], {"least": 1, "most": 1024, "whole": True}),
     "learningRate": (0.003, None, [], {"above": 0, "most": 10}),
     "seed": (1, None, [], {"least": 0, "most": 4294967295, "whole": True}),
-    "dmlora.branches": (4, "Without branches there is nothing for peft to train: fit the head, or the model, with your own loop.", [1, 2, 3, 4, 5, 6, 7, 8], [0, 1, 2, 3, 4, 5, 6, 7, 8]),
+    "dmlora.branches": (4, None, [], [0, 1, 2, 3, 4, 5, 6, 7, 8]),
     "dmlora.branchesEnd": (2, None, [], [1, 2, 3, 4, 5, 6, 7, 8]),
     "dmlora.rank": (4, None, [], [1, 2, 4, 8, 16]),
     "dmlora.targets": ("all", None, [], ["qv", "qkv", "qkv+proj", "all"]),
@@ -57,7 +57,7 @@ OPTIONS = {
     "dmlora.dropRate": (0.5, None, [], {"above": 0, "most": 0.95}),
     "dmlora.dropSpacing": ("even", None, [], ["even", "cosine", "steps"]),
     "dmlora.dropSteps": ("", None, [], 200),
-    "dmlora.dropPick": ("random", "Branches are not left out on trial: chance says which leaves.", ["random", "smallest", "alike", "oldest"], ["random", "smallest", "alike", "oldest", "cheapest"]),
+    "dmlora.dropPick": ("random", None, [], ["random", "smallest", "alike", "oldest", "cheapest"]),
     "dmlora.dropEffect": ("zero", None, [], ["zero", "fade", "absorb", "svd-fold"]),
     "dmlora.fadeSteps": (20, None, [], {"least": 1, "most": 1000000, "whole": True}),
     "dmlora.inputDropout": (0, None, [], {"least": 0, "most": 0.9}),
@@ -68,8 +68,8 @@ OPTIONS = {
     "dmlora.scalarStart": (1, None, [], {"above": 0, "most": 100}),
     "dmlora.scaling": ("none", None, [], ["none", "lora", "rslora"]),
     "dmlora.alpha": (8, None, [], {"above": 0, "most": 1000}),
-    "backbone.tune": ("none", "The backbone stays frozen here: branches and head are trained.", ["none"], ["none", "norms", "biases", "all"]),
-    "headStart": ("probe", "A new head starts from Graft’s random numbers; with --checkpoint or --adapter it is theirs.", ["random"], ["probe", "random"]),
+    "backbone.tune": ("none", None, [], ["none", "norms", "biases", "all"]),
+    "headStart": ("probe", None, [], ["probe", "random"]),
     "headRate": (0.1, None, [], {"above": 0, "most": 10}),
     "warmup": (0.1, None, [], {"least": 0, "most": 1}),
     "learningRateFloor": (0.00001, None, [], {"least": 0, "most": 10}),
@@ -82,20 +82,20 @@ OPTIONS = {
     "notMirrored": ("", None, [], 4000),
     "rotation": (0, None, [], {"least": 0, "most": 180}),
     "colourJitter": (0, None, [], {"least": 0, "most": 1}),
-    "blur": (0, "It blurs no picture.", [0], {"least": 0, "most": 1}),
+    "blur": (0, None, [], {"least": 0, "most": 1}),
     "randomErasing": (0, None, [], {"least": 0, "most": 1}),
-    "randAugment": (0, "It has no such operations.", [0], [0, 1, 2, 3, 4]),
+    "randAugment": (0, None, [], [0, 1, 2, 3, 4]),
     "randAugmentStrength": (0.3, None, [], {"least": 0.01, "most": 1}),
     "mixup": (0, None, [], {"least": 0, "most": 10}),
     "cutmix": (0, None, [], {"least": 0, "most": 10}),
     "labelSmoothing": (0, None, [], {"least": 0, "most": 0.9}),
     "classBalance": ("none", None, [], ["none", "weights"]),
-    "stochasticDepth": (0, "transformers’ ViT has no stochastic depth; in timm it is drop_path_rate.", [0], {"least": 0, "most": 0.9}),
+    "stochasticDepth": (0, None, [], {"least": 0, "most": 0.9}),
     "memory.budgetMB": (None, "PyTorch takes what it needs: with --at-once a step takes its batch in parts.", [None], {"least": 1, "most": 1000000, "whole": True, "empty": True}),
     "memory.float16": ("if-needed", "Use accelerate’s own --mixed_precision.", ["never", "if-needed"], ["never", "if-needed", "always"]),
     "memory.arithmetic": ("float32", "Use accelerate’s own --mixed_precision.", ["float32"], ["float32", "float16"]),
     "split.validationFraction": (0.2, None, [], {"above": 0, "below": 1}),
-    "split.learnFrom": ("train", "Validation images are not trained on.", ["train"], ["train", "all"]),
+    "split.learnFrom": ("train", None, [], ["train", "all"]),
     "split.together": ("none", "Pictures that run.json does not know are drawn one by one.", ["none"], ["none", "name", "folder"]),
     "split.folds": (0, "Pictures that run.json does not know are drawn one by one.", [0], [0, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
     "split.fold": (1, "Pictures that run.json does not know are drawn one by one.", [1], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
@@ -104,6 +104,8 @@ OPTIONS = {
 }
 # End of options.
 
+# What a recipe without branches says of them.
+WITHOUT_BRANCHES = {"dmlora.dropMode": "none", "dmlora.pairing": "paired", "dmlora.inputDropout": 0, "dmlora.scalars": "off", "dmlora.scaling": "none"}
 SPLITS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation"}
 
 
@@ -208,7 +210,7 @@ def recipe_of(run, settings):
         why = not_followed(path, recipe[path])
         if why is not None:
             raise Refused(f"--set: {path} is not followed here. {why}")
-    return recipe
+    return recipe | (WITHOUT_BRANCHES if recipe["dmlora.branches"] == 0 else {})
 
 
 def check_rules(recipe, run):
@@ -240,14 +242,23 @@ def check_rules(recipe, run):
             problem = "set a dmlora.dropWindow in which some are left out"
         if problem is not None:
             problem = f"Crossed branches would all learn the same unless chance leaves some out of each step: {problem}."
+    if learns_from_all(recipe) and (recipe["keep"], recipe["patience"]) != ("last", None):
+        problem = "Images that are learned can choose no state and end no run: set keep=last and patience to nothing."
+    if mode == "permanent" and d("dropEffect") == "absorb" and recipe["backbone.tune"] == "all":
+        problem = "Where all of the backbone learns, no weight is frozen that could keep what a dropped branch learned: set dmlora.dropEffect or backbone.tune."
     depth = run["model"]["config"]["depth"]
-    if d("firstBlock") >= depth:
+    if d("branches") > 0 and d("firstBlock") >= depth:
         problem = f"This model has blocks 0 to {depth - 1}: no branch would grow from block {d('firstBlock')} on. Set dmlora.firstBlock."
     unknown = [name for name in names_in(recipe["notMirrored"]) if name not in run["data"]["classes"]]
     if recipe["augment"] != "none" and unknown:
         problem = f"notMirrored: no class is called {unknown[0]!r}."
     if problem is not None:
         raise Refused(problem)
+
+
+def learns_from_all(recipe):
+    """Whether validation pictures are trained on as well."""
+    return recipe["split.learnFrom"] == "all" and recipe["split.folds"] == 0
 
 
 def not_followed(path, value):
@@ -267,7 +278,7 @@ def refusals(recipe):
 
 
 # Graft's random numbers: each is a hash of seed, purpose and two counters, so that the same ones are drawn here.
-PURPOSES = {"order": 2, "branchInit": 3, "headInit": 4, "drop": 5, "gates": 10, "upGates": 12}
+PURPOSES = {"order": 2, "branchInit": 3, "headInit": 4, "drop": 5, "gates": 10, "dropPath": 11, "upGates": 12}
 
 
 def words(seed, purpose, index, i, j=0):
@@ -518,16 +529,24 @@ class Pictures(torch.utils.data.Dataset):
     def __getitem__(self, index):
         path, label = self.files[index]
         image = sized(read_picture(path, self.p), self.p)
+        if self.recipe is not None:
+            image = blurred(image, self.recipe["blur"])
+            drawn = operations(self.recipe["randAugment"], self.recipe["randAugmentStrength"])
         whole = image
         if self.recipe is not None:
-            image = augmented(turned(image, self.recipe["rotation"]), self.recipe, label not in self.not_mirrored)
+            image = moved(image, random.uniform(-1, 1) * self.recipe["rotation"] + drawn["rotation"], drawn["across"], drawn["down"])
+            image = augmented(image, self.recipe, label not in self.not_mirrored)
         pixels = np.asarray(image, np.float32)
         if self.recipe is not None:
-            pixels = jittered(pixels, np.asarray(whole), self.recipe["colourJitter"], self.p.get("channels"))
+            strength = self.recipe["colourJitter"]
+            factors = [random.uniform(1 - strength, 1 + strength) * (1 + drawn[kind]) for kind in ("brightness", "contrast", "saturation")]
+            pixels = jittered(pixels, np.asarray(whole), factors, self.p.get("channels"))
         pixels = torch.from_numpy(pixels.transpose(2, 0, 1).copy()) * self.p["rescale"]
         mean, std = (torch.tensor(self.p[key]).reshape(3, 1, 1) for key in ("mean", "std"))
         pixels = (pixels - mean) / std
-        return (pixels if self.recipe is None else erased(pixels, self.recipe["randomErasing"])), label
+        if self.recipe is not None:
+            pixels = squared(erased(pixels, self.recipe["randomErasing"]), drawn["square"])
+        return pixels, label
 
 
 def names_in(text):
@@ -554,24 +573,38 @@ def augmented(image, recipe, may_mirror):
     return ImageOps.flip(image) if recipe["upsideDown"] == "yes" and random.random() < 0.5 else image
 
 
-def turned(image, degrees):
-    """Rotated about its middle by an angle of torchvision's RandomRotation(degrees), bilinearly; unlike there, the border is
-    repeated in the corners, which are black there."""
-    if degrees == 0:
+def blurred(image, share):
+    """A Gaussian blur of so many of the pictures, by a deviation of 0.1 to 2 pixels of 224; Pillow's, which is of boxes."""
+    deviation = random.uniform(0.1, 2) * image.width / 224
+    return image.filter(ImageFilter.GaussianBlur(deviation)) if random.random() < share else image
+
+
+def operations(count, strength):
+    """By how much each of Graft's seven operations of a RandAugment changes a picture, so many of them drawn; the others by 0."""
+    most = {"brightness": 0.9, "contrast": 0.9, "saturation": 0.9, "rotation": 30, "across": 0.45, "down": 0.45, "square": 0.5}
+    drawn = random.sample(list(most), count)
+    return {kind: strength * most[kind] * random.choice([-1, 1]) * (kind in drawn) for kind in most}
+
+
+def moved(image, degrees, across, down):
+    """Shifted by shares of its sides and rotated about its middle, bilinearly; its border is repeated beyond it, which
+    torchvision makes black."""
+    if (degrees, across, down) == (0, 0, 0):
         return image
     width, height = image.size
-    edge = max(width, height) // 2
+    edge = max(width, height)
     image = Image.fromarray(np.pad(np.asarray(image), ((edge, edge), (edge, edge), (0, 0)), mode="edge"))
-    image = image.rotate(random.uniform(-degrees, degrees), Image.Resampling.BILINEAR)
-    return image.crop((edge, edge, edge + width, edge + height))
+    left, top = edge - round(across * width), edge - round(down * height)
+    image = image.rotate(degrees, Image.Resampling.BILINEAR, center=(edge + width / 2, edge + height / 2))
+    return image.crop((left, top, left + width, top + height))
 
 
-def jittered(pixels, whole, strength, channels):
+def jittered(pixels, whole, factors, channels):
     """Brightness, contrast and saturation changed, [height, width, 3] of 0 to 255. Factors are torchvision's ColorJitter's;
     unlike there, values are clamped once, after all three, and contrast is about the mean grey of the whole picture."""
-    if strength == 0:
+    if factors == [1, 1, 1]:
         return pixels
-    b, c, s = (random.uniform(1 - strength, 1 + strength) for _ in range(3))
+    b, c, s = factors
     weights = np.float32([0.299, 0.587, 0.114][:: -1 if channels == "bgr" else 1])
     grey, mean = pixels @ weights, (whole @ weights).mean()
     return np.clip(b * c * (s * pixels + (1 - s) * grey[..., None]) + b * (1 - c) * mean, 0, 255).astype(np.float32)
@@ -588,6 +621,15 @@ def erased(pixels, share):
             top, left = random.randint(0, height - high), random.randint(0, width - wide)
             pixels[:, top : top + high, left : left + wide] = 0
             break
+    return pixels
+
+
+def squared(pixels, share):
+    """A square of that share of the side set to 0."""
+    side = pixels.shape[-1]
+    edge = round(abs(share) * side)
+    top, left = (random.randint(0, side - edge) for _ in range(2))
+    pixels[:, top : top + edge, left : left + edge] = 0
     return pixels
 
 
@@ -664,6 +706,85 @@ def pattern_of(recipe, run, names):
     return rf"{inner}\.({blocks})\.(.*\.)?({ends})"
 
 
+# How the libraries call what Graft calls so, without .weight and .bias: outside of blocks, and with a dot before it in one.
+NAMES = {
+    "prefix_tokens": ["cls_token", "class_embedding", "distillation_token", "dist_token", "register_tokens", "reg_token"],
+    "pos_embed": ["position_embeddings", "position_embedding", "pos_embed"],
+    "patch_embed": ["patch_embeddings.projection", "patch_embedding", "patch_embed.proj"],
+    "pre_norm": ["pre_layernorm", "pre_layrnorm", "norm_pre"],
+    "norm": ["layernorm", "post_layernorm", "norm", "fc_norm"],
+    ".norm1": ["norm1", "layernorm_before", "layer_norm1"],
+    ".norm2": ["norm2", "layernorm_after", "layer_norm2"],
+    ".ls1": ["layer_scale1.lambda1", "ls1.gamma"],
+    ".ls2": ["layer_scale2.lambda1", "ls2.gamma"],
+}
+WHOLE = ("prefix_tokens", "pos_embed", ".ls1", ".ls2")
+
+
+def graft_names(name, names, config):
+    """Graft's names of a parameter of the backbone by its library's name: three of a fused one, none where Graft has none."""
+    name = re.sub(r"^base_model\.model\.|\.base_layer|\.modules_to_save\.default", "", name)
+    stem, leaf = re.fullmatch(r"(.*?)(\.weight|\.bias)?", name).groups()
+    block = re.search(r"(?:^|\.)(?:layers?|blocks)\.(\d+)\.(.+)$", stem)
+    if block:
+        here = [t for t in names if f".{block[2]}".endswith(f".{names[t]}")]
+        if here:
+            longest = max(len(names[t]) for t in here)
+            return [f"blocks.{block[1]}.{t}{leaf}" for t in here if len(names[t]) == longest]
+    # A head that pools by attention has a LayerNorm of its own.
+    rest, before = (block[2], "") if block else (stem, r"(?:(?!(?:head|attn_pool)\b)\w+\.){0,3}")
+    for ours, theirs in NAMES.items():
+        is_here = ours.startswith(".") == bool(block) and (ours != "norm" or config["finalNorm"] != "none")
+        if is_here and re.fullmatch(f"{before}({'|'.join(theirs)})", rest):
+            return [(f"blocks.{block[1]}" if block else "") + ours + ("" if ours in WHOLE else leaf)]
+    return []
+
+
+class Tuned:
+    """A parameter of the backbone that learns: Graft's names of its values, and where they stand in it."""
+
+    def __init__(self, name, parameter, names, rows, twice):
+        self.name, self.parameter, self.names = name, parameter, names
+        self.rows = rows  # of tokens or positions: which of Graft's
+        # Tokens without a position: in Graft one of theirs learns beside them, so that their sum moves twice as far.
+        self.twice = twice
+        self.decays = re.fullmatch(r"(.*\.)?(q|k|v|proj|fc1|fc2|patch_embed)\.weight", names[0]) is not None
+
+    def put(self, whole, name, values):
+        """Writes Graft's values of a name where they belong in something of the parameter's shape."""
+        if self.rows is not None:
+            values = values.reshape(-1, self.parameter.shape[-1])[self.rows]
+        part = whole.unflatten(0, (len(self.names), -1))[self.names.index(name)] if len(self.names) > 1 else whole
+        part.copy_(values.reshape(part.shape))
+
+
+def tuned_of(model, run, recipe, names):
+    """What the recipe tunes of a backbone, in the order of the model's parameters."""
+    config, timm, tokens = run["model"]["config"], run["model"]["library"] == "timm", {}
+    kinds = {"none": "(?!)", "norms": r"(.*\.)?(pre_norm|norm[12]?)\.(weight|bias)", "biases": r".*\.bias", "all": ".*"}
+    chosen, found = re.compile(kinds[recipe["backbone.tune"]]), []
+    for name, parameter in model.named_parameters():
+        ours = [] if "original_module" in name else graft_names(name, names, config)
+        if ours and chosen.fullmatch(ours[0]):
+            if ours[0] == "prefix_tokens":
+                tokens[name] = parameter.numel() // config["dim"]
+            found.append((name, parameter, ours))
+    order = sorted(tokens, key=lambda name: next(i for i, word in enumerate(NAMES["prefix_tokens"]) if name.endswith(word)))
+    apart = {name: getattr(model, "no_embed_class", False) if timm else name.endswith("register_tokens") for name in tokens}
+    placed, tuned = sum(rows for name, rows in tokens.items() if not apart[name]), []
+    for name, parameter, ours in found:
+        rows = None
+        if name in tokens:
+            begin = sum(tokens[other] for other in order[: order.index(name)])
+            rows = list(range(begin, begin + tokens[name]))
+        elif ours[0] == "pos_embed":
+            patches = parameter.numel() // config["dim"] - placed
+            begin = sum(tokens.values())
+            rows = [*range(placed), *range(begin, begin + patches)]
+        tuned.append(Tuned(name, parameter, ours, rows, apart.get(name, False)))
+    return tuned
+
+
 class Stack:
     """The branches of one LoRA layer, stacked: column by column, which scalar and gate weigh it, and whether it learns."""
 
@@ -732,14 +853,103 @@ class Module:
         return self.stack.A.data[at], B[:, at]
 
 
+def features_of(branches, loader, device):
+    """What the head reads of pictures [n, width] as float64, of two heads side by side; and their classes."""
+    seen, rows, labels = [], [], []
+    hooks = [part.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].double().cpu())) for part in branches.head()]
+    branches.model.eval()
+    with torch.no_grad():
+        for pixels, answers in loader:
+            seen.clear()
+            logits_of(branches.model, pixels.to(device))
+            rows.append(torch.cat(seen, 1))
+            labels.append(answers)
+    branches.model.train()
+    for hook in hooks:
+        hook.remove()
+    return torch.cat(rows), torch.cat(labels)
+
+
+def linear_probe(train, held, classes):
+    """(weight, bias, strength) of Graft's linear probe: the smallest mean cross entropy + strength / (2 classes) |W|^2 on
+    standardised features, of several strengths the one with the smallest loss on validation pictures. L-BFGS in
+    coordinates in which the features' products are about one."""
+    (x, labels), width = train, train[0].shape[1]
+    mean, deviation = x.mean(0), x.std(0, correction=0).clamp(min=1e-6)
+    z = (x - mean) / deviation
+    products = z.T @ z / len(z)
+
+    def fit(strength, weight, bias):
+        factor = torch.linalg.cholesky((products + (strength + 1e-9) * torch.eye(width, dtype=z.dtype)) / classes)
+        moved, free = (weight @ factor).requires_grad_(), (bias / classes**0.5).requires_grad_()
+        optimiser = torch.optim.LBFGS([moved, free], 1, 400, 1200, 1e-10, 1e-14, 20, "strong_wolfe")
+        own = lambda: (torch.linalg.solve_triangular(factor, moved, upper=False, left=False), free * classes**0.5)
+
+        def loss():
+            optimiser.zero_grad()
+            W, b = own()
+            total = torch.nn.functional.cross_entropy(z @ W.T + b, labels) + strength / (2 * classes) * W.square().sum()
+            total.backward()
+            return total
+
+        optimiser.step(loss)
+        return tuple(each.detach() for each in own())
+
+    best, fitted = None, (torch.zeros(classes, width, dtype=z.dtype), torch.zeros(classes, dtype=z.dtype))
+    for strength in (10**exponent for exponent in (0.5, 0, -0.5, -1, -1.5, -2, -3)):
+        fitted = fit(strength, *fitted)
+        weight = fitted[0] / deviation
+        bias = fitted[1] - weight @ mean
+        loss = torch.nn.functional.cross_entropy(held[0] @ weight.T + bias, held[1]).item()
+        if best is None or loss < best[0]:
+            best = (loss, weight, bias, strength)
+        elif loss > 1.05 * best[0]:
+            break
+    return best[1:]
+
+
+def probe_rows(labels, width, classes):
+    """The pictures that a probe is fitted to: all, or the first of each class where their product with a head is large."""
+    most = max(2 * classes, 100_000_000 // (width * classes))
+    if len(labels) <= most:
+        return list(range(len(labels)))
+    taken, kept = [0] * classes, []
+    for row, label in enumerate(labels):
+        taken[label] += 1
+        if taken[label] <= math.ceil(most / classes):
+            kept.append(row)
+    return kept
+
+
+def sample_rows(labels, most=64):
+    """Rows of a sample that stands for all: as many of each class as of any other, spread evenly over its pictures."""
+    rows = {}
+    for row, label in enumerate(labels):
+        rows.setdefault(label, []).append(row)
+    rows = [rows[label] for label in sorted(rows)]
+    taken, left = [0] * len(rows), min(most, len(labels))
+    spread = lambda items, count: [items[i] for i in sorted({i * len(items) // count for i in range(count)})]
+    while left > 0:
+        open = [i for i, own in enumerate(rows) if taken[i] < len(own)]
+        given = min(left, len(open))
+        for i in spread(open, given):
+            taken[i] += 1
+        left -= given
+    return sorted(row for own, count in zip(rows, taken) for row in spread(own, count))
+
+
 class Adapted:
     """A model with a LoRA beside its linears and its head trained along: what Graft's branches and a foreign adapter share."""
 
-    def __init__(self, model, heads):
-        self.model, self.heads, self.stacks = model, heads, []
+    def __init__(self, model, heads, tuned=()):
+        self.model, self.heads, self.stacks, self.tuned = model, heads, [], list(tuned)
+        for one in self.tuned:
+            one.parameter.requires_grad_(True)
 
     def head(self):
         """The head's linears that train: one, or the two of a distilled model, whose logits are averaged."""
+        if not isinstance(self.model, PeftModel):
+            return [self.model.get_submodule(head) for head in self.heads]
         names = [f".{head}.modules_to_save.default" for head in self.heads]
         return [module for end in names for name, module in self.model.named_modules() if name.endswith(end)]
 
@@ -750,11 +960,21 @@ class Adapted:
             for parameter in part.parameters():
                 parameter.grad *= len(others) + 1
         again = {id(part.bias) for part in others}
-        norms = [p.grad.norm() for p in trained if p.grad is not None and id(p) not in again]
+        twice = [one.parameter for one in self.tuned if one.twice]
+        norms = [p.grad.norm() for p in [*trained, *twice] if p.grad is not None and id(p) not in again]
         factor = torch.clamp(most / (torch.stack(norms).norm() + 1e-6), max=1)
         for parameter in trained:
             if parameter.grad is not None:
                 parameter.grad *= factor
+
+    def holds_all(self):
+        """Whether an adapter that peft saves has all that learned."""
+        config = self.model.peft_config["default"]
+        biases, whole = config.bias == "all", config.modules_to_save or []
+        return all(
+            (biases and one.names[0].endswith(".bias")) or any(f".{name}.modules_to_save.default." in one.name for name in whole)
+            for one in self.tuned
+        )
 
     def lora(self):
         """A and B of every layer."""
@@ -778,6 +998,28 @@ class Adapted:
     def gates(self, step, steps, stage):
         pass
 
+    def leave_out(self, names, config, seed):
+        """Stochastic depth: leaves the attention and the MLP of a block out of single pictures of a step, with the probability
+        and the random numbers of Graft. A residual branch ends in a linear, so that is what is multiplied."""
+        self.rows = None  # of the pictures of a step that come next: the 0-based step, their places in it, the share
+        for name, module in self.model.named_modules():
+            ours = [] if ".base_layer" in name or ".lora_" in name else graft_names(f"{name}.weight", names, config)
+            found = re.fullmatch(r"blocks\.(\d+)\.(proj|fc2)\.weight", ours[0]) if len(ours) == 1 else None
+            if found is None:
+                continue
+            block, part = int(found[1]), int(found[2] == "fc2")
+
+            def left_out(module, _, out, block=block, part=part):
+                if self.rows is None or not module.training:
+                    return out
+                step, rows, share = self.rows
+                p = share * block / max(1, config["depth"] - 1)
+                drawn = uniform(seed, "dropPath", 2 * block + part, step, np.asarray(rows))
+                factors = torch.from_numpy(np.where(drawn >= p, 1 / (1 - p), 0)).to(out)
+                return out * factors.reshape(-1, *[1] * (out.ndim - 1))
+
+            module.register_forward_hook(left_out)
+
     def scalars(self):
         return {}
 
@@ -791,11 +1033,12 @@ class Adapted:
         return self.model
 
 
-def from_peft(recipe, model, heads, folder):
+def from_peft(run, recipe, model, names, heads, folder):
     """An exported PEFT adapter that learns on."""
     config = PeftConfig.from_pretrained(folder)
     config.lora_dropout = recipe["dmlora.inputDropout"]
-    return Adapted(PeftModel.from_pretrained(model, folder, is_trainable=True, config=config), heads)
+    model = PeftModel.from_pretrained(model, folder, is_trainable=True, config=config)
+    return Adapted(model, heads, tuned_of(model, run, recipe, names))
 
 
 class Branches(Adapted):
@@ -812,21 +1055,33 @@ class Branches(Adapted):
                 for one in modules:
                     self.slots.setdefault(one["name"], set()).update(one["branches"])
                     beside = max(beside, len(saved[1].get(f"{role}/{one['name']}.absorbed.A", ())))
-            count = max(map(len, self.slots.values()))
+            count = max(map(len, self.slots.values()), default=0)
         self.width = count * self.rank + beside
         divisor = {"lora": self.rank, "rslora": math.sqrt(self.rank)}.get(recipe["dmlora.scaling"])
         self.factor = 1 if divisor is None else recipe["dmlora.alpha"] / divisor
         targets = TARGETS[recipe["dmlora.targets"]]
         self.fused = run["model"]["library"] == "timm" and [t for t in "qkv" if t in targets]
-        config = LoraConfig(
-            r=self.width,
-            lora_alpha=self.factor * self.width,
-            target_modules=pattern_of(recipe, run, names),
-            modules_to_save=heads,
-            lora_dropout=recipe["dmlora.inputDropout"],  # unlike in Graft, q, k and v each have a mask of their own
-        )
-        self.patterns(config, self.width)
-        super().__init__(get_peft_model(model, config), heads)
+        if count == 0:
+            # The head alone, and what of the backbone is tuned: nothing for peft.
+            for name, parameter in model.requires_grad_(False).named_parameters():
+                parameter.requires_grad_(name.rpartition(".")[0] in heads)
+        else:
+            tuned = tuned_of(model, run, recipe, names)
+            norms = {one.name.rpartition(".")[0] for one in tuned} if recipe["backbone.tune"] == "norms" else set()
+            config = LoraConfig(
+                r=self.width,
+                lora_alpha=self.factor * self.width,
+                target_modules=pattern_of(recipe, run, names),
+                modules_to_save=[*heads, *sorted(norms)],
+                bias="all" if recipe["backbone.tune"] == "biases" else "none",
+                lora_dropout=recipe["dmlora.inputDropout"],  # unlike in Graft, q, k and v each have a mask of their own
+            )
+            self.patterns(config, self.width)
+            model = get_peft_model(model, config)
+            for name, parameter in model.named_parameters():
+                # Of all biases those that have a say learn.
+                parameter.requires_grad_(parameter.requires_grad and (".lora_" in name or ".modules_to_save." in name))
+        super().__init__(model, heads, tuned_of(model, run, recipe, names))
         self.modules = self.found(names, targets, run["model"]["config"]["dim"])
         count_of = {"linear": len(self.modules), "block": run["model"]["config"]["depth"], "all": 1}
         s = torch.full((count_of[recipe["dmlora.scalarShare"]],), float(recipe["dmlora.scalarStart"]))
@@ -841,7 +1096,7 @@ class Branches(Adapted):
             self.begin_head(saved[1]["probe/head.weight"], saved[1]["probe/head.bias"])
         elif not own_head:
             self.begin_head()
-        self.first_head = [p.detach().clone() for part in self.head() for p in part.parameters()]
+        self.remember()
         if saved is not None:
             self.load("adapter")
 
@@ -891,11 +1146,17 @@ class Branches(Adapted):
                 at = module.place(branch, self.rank)
                 module.stack.open[at], module.stack.learns[at] = 1, True
 
+    def remember(self):
+        """What backbone and head began with, where a second stage begins with it again."""
+        again = [one.parameter for one in self.tuned] + [p for part in self.head() for p in part.parameters()]
+        afresh = self.recipe["dmlora.scalars"] == "scale-then-retrain"
+        self.first = [(p, p.detach().clone()) for p in again if afresh]
+
     def begin_again(self):
-        """Stage 2 of scale-then-retrain: the branches that live and the head as they began, beside the scalars of now."""
+        """Stage 2 of scale-then-retrain: branches that live, backbone and head as they began, beside the scalars of now."""
         self.begin(None)
         with torch.no_grad():
-            for p, value in zip((p for part in self.head() for p in part.parameters()), self.first_head):
+            for p, value in self.first:
                 p.copy_(value)
 
     def begin_head(self, weight=None, bias=None):
@@ -934,6 +1195,15 @@ class Branches(Adapted):
                 module.stack.A.data[at] = A
                 (module.stack.B.data if module.rows is None else module.stack.B.data[module.rows])[:, at] = B
                 self.absorb(module.stack, at, 1 / self.factor)
+        values_of = lambda name: torch.from_numpy(tensors[f"{role}/backbone.{name}"].copy())
+        with torch.no_grad():
+            for one in self.tuned:
+                for name in one.names:
+                    one.put(one.parameter, name, values_of(name))
+                if one.twice:
+                    positions = torch.zeros_like(one.parameter)
+                    one.put(positions, one.names[0], values_of("pos_embed"))
+                    one.parameter += positions
         self.begin_head(tensors[f"{role}/head.weight"], tensors[f"{role}/head.bias"])
 
     def absorb(self, stack, at, weight):
@@ -967,6 +1237,9 @@ class Branches(Adapted):
                     part.copy_(values.reshape(part.shape))
 
                 give(parameter, list(where), put)
+        for one in self.tuned:
+            called = {f"backbone.{name}": name for name in one.names}
+            give(one.parameter, list(called), lambda whole, name, values, one=one, called=called: one.put(whole, called[name], values))
         parts = self.head()
         for i, part in enumerate(parts):
             columns = part.weight.shape[1]
@@ -1004,6 +1277,23 @@ class Branches(Adapted):
                 for branch, draw in zip(module.live, draws):
                     drawn[module.place(branch, self.rank)] = gate if draw >= rate else 0
 
+    def leavers(self, event):
+        """The branch that leaves each module, in their order."""
+        if self.recipe["dmlora.dropPick"] != "cheapest":
+            return [self.leaver(module, event) for module in self.modules]
+        cheapest = []
+        for module in self.modules:
+            losses = {}
+            for branch in (one for one in module.live if one not in module.fading):
+                at, stack = module.place(branch, self.rank), module.stack
+                gate = stack.open[at].clone()
+                stack.open[at] = 0
+                losses[branch] = self.sample_loss()
+                stack.open[at] = gate
+            cheapest.append(min(losses, key=losses.get))
+        # Two devices may answer differently in the last bits, and have to agree.
+        return broadcast_object_list(cheapest)
+
     def leaver(self, module, event):
         """The branch that leaves a module: of those that do not fade yet, or the one that chance drew."""
         pick = self.recipe["dmlora.dropPick"]
@@ -1027,9 +1317,9 @@ class Branches(Adapted):
     def drop(self, event, optimiser):
         """One branch of every module leaves."""
         effect = self.recipe["dmlora.dropEffect"]
-        for module in self.modules:
-            faded = sorted(module.fading, key=lambda branch: module.fading[branch][1])
-            gone = faded[0] if faded else self.leaver(module, event)
+        faded = [sorted(module.fading, key=lambda branch: module.fading[branch][1]) for module in self.modules]
+        leaving = [branches[0] for branches in faded] if all(faded) else self.leavers(event)
+        for module, gone in zip(self.modules, leaving):
             stack, at = module.stack, module.place(gone, self.rank)
             module.fading.pop(gone, None)
             survivors = [branch for branch in module.live if branch != gone]
@@ -1070,8 +1360,8 @@ class Branches(Adapted):
             if done + fading < len(events):
                 begin, end = events[done + fading]
                 if begin < end and begin <= step:
-                    for module in self.modules:
-                        module.fading[self.leaver(module, done + fading)] = (begin, end)
+                    for module, branch in zip(self.modules, self.leavers(done + fading)):
+                        module.fading[branch] = (begin, end)
                     continue
             if done == len(events) or events[done][1] > step:
                 return done
@@ -1094,9 +1384,13 @@ class Branches(Adapted):
         return {module.name: self.model.scalars[module.scalar].item() for module in self.modules}
 
     def as_lora(self):
-        """Folds gates and scalars into B and takes out what left: a stock LoRA, for peft to save and to merge."""
-        config = self.model.peft_config["default"]
+        """Folds gates and scalars into B and takes out what left: a stock LoRA, for peft to save and to merge; without branches
+        the model."""
         weights = [stack.weights().detach() for stack in self.stacks]
+        del self.model._parameters["scalars"]
+        if not self.stacks:
+            return self.model
+        config = self.model.peft_config["default"]
         counts = {int(weight.ne(0).sum()) // len(stack.parts) for weight, stack in zip(weights, self.stacks)}
         for weight, stack in zip(weights, self.stacks):
             A, B = stack.layer.lora_A["default"], stack.layer.lora_B["default"]
@@ -1111,7 +1405,6 @@ class Branches(Adapted):
         config.r = self.rank if self.crossed else counts.pop() if len(counts) == 1 else self.width
         config.lora_alpha = self.factor * config.r
         self.patterns(config, config.r)
-        del self.model._parameters["scalars"]
         return self.model
 
 
@@ -1211,6 +1504,18 @@ def evaluate(accelerator, model, loader):
     return sum(losses) / count, right / count, recall
 
 
+def sample_loss(branches, loader, device):
+    """Mean loss on a few pictures, all of them in this process."""
+    branches.model.eval()
+    with torch.no_grad():
+        losses = [
+            torch.nn.functional.cross_entropy(logits_of(branches.model, pixels.to(device)).float(), labels.to(device), reduction="sum").item()
+            for pixels, labels in loader
+        ]
+    branches.model.train()
+    return sum(losses) / len(loader.dataset)
+
+
 def validation_steps(steps, steps_per_epoch, most=20):
     """The numbers of done steps at which Graft validates: 0, the ends of epochs, thinned evenly to `most`, and the last."""
     every = math.ceil(max(1, math.floor(steps / steps_per_epoch)) / most)
@@ -1244,7 +1549,10 @@ def optimiser_of(branches, recipe, head_share, stage):
         {"params": [part.bias for part in head], "share": head_share, "weight_decay": 0.0},
     ]
     if not alone:
-        groups.append({"params": branches.lora(), "share": 1.0, "weight_decay": decay})
+        for decays, share in ((True, 1.0), (False, 1.0), (False, 2.0)):
+            params = [one.parameter for one in branches.tuned if one.decays == decays and one.twice == (share > 1)]
+            params += branches.lora() if decays else []
+            groups.append({"params": params, "share": share, "weight_decay": decay if decays else 0.0})
     if alone or together:
         groups.append({"params": [branches.model.scalars], "share": None, "weight_decay": 0.0})
     return torch.optim.AdamW(groups, lr=recipe["learningRate"]), [p for group in groups for p in group["params"]]
@@ -1283,6 +1591,8 @@ def main():
     train, validation = split_files(labelled_files(args.data, classes), run, recipe, seed)
     p = run["model"]["preprocessing"]
     check_sizes(train + validation, p)
+    probed = len(train)  # a probe sees no validation pictures
+    train = train + validation if learns_from_all(recipe) else train
     batch = min(args.batch or recipe["batch"], len(train))
     if batch < accelerator.num_processes:
         raise Refused(f"A batch of {batch} cannot be shared by {accelerator.num_processes} processes: give a larger --batch.")
@@ -1297,11 +1607,11 @@ def main():
 
     base, names, heads, own_head = load_base(run, source)
     if args.adapter is not None:
-        branches = from_peft(recipe, base, heads, args.adapter)
+        branches = from_peft(run, recipe, base, names, heads, args.adapter)
     else:
         branches = Branches(run, recipe, base, names, heads, own_head, saved)
     # A head that has learned already moves more slowly than the branches; one of random numbers does not.
-    knows = own_head or args.adapter is not None or (saved is not None and recipe["headStart"] == "probe")
+    knows = own_head or args.adapter is not None or recipe["headStart"] == "probe"
     head_share = recipe["headRate"] if knows else 1.0
     stage = 1 if stands is None or ended else stands["stage"]
     stage2 = stage2_step(recipe, steps)
@@ -1312,6 +1622,8 @@ def main():
     plain = lambda files: torch.utils.data.DataLoader(Pictures(files, p), batch, num_workers=args.workers)
     mine = Batches(len(train), batch, range(first, steps), seed, accelerator)
     loader = torch.utils.data.DataLoader(Pictures(train, p, recipe, not_mirrored), batch_sampler=mine, num_workers=args.workers)
+    if recipe["stochasticDepth"] > 0:
+        branches.leave_out(names, run["model"]["config"], seed)
     model, optimiser, held = accelerator.prepare(branches.model, optimiser, plain(validation))
     for line in refusals(recipe):
         accelerator.print(line)
@@ -1321,11 +1633,21 @@ def main():
     where = "" if first == 0 else f", from step {first} of a saved run"
     where += f", in {accelerator.num_processes} processes" if accelerator.num_processes > 1 else ""
     accelerator.print(f"{len(train)} pictures to train, {len(validation)} to validate, {steps} steps of {batch}{where}")
+    if recipe["headStart"] == "probe" and saved is None and args.adapter is None and not own_head:
+        accelerator.print("A linear probe is fitted to what the model says of all pictures.")
+        known = [features_of(branches, plain(files), accelerator.device) for files in (train[:probed], validation)]
+        rows = probe_rows(known[0][1].tolist(), known[0][0].shape[1], len(classes))
+        weight, bias, _ = linear_probe(tuple(each[rows] for each in known[0]), known[1], len(classes))
+        weight, bias = (broadcast(each.float().to(accelerator.device)).cpu().numpy() for each in (weight, bias))
+        branches.begin_head(weight, bias)
+        branches.remember()
+    sample = [validation[row] for row in sample_rows([label for _, label in validation])]
+    branches.sample_loss = lambda: sample_loss(branches, plain(sample), accelerator.device)
     weights = class_weights(train, classes, recipe)
     weights = None if weights is None else weights.to(accelerator.device)
     descended = torch.nn.CrossEntropyLoss(weight=weights, label_smoothing=recipe["labelSmoothing"], reduction="sum")
 
-    due, patience = validation_steps(steps, len(train) / batch), recipe["patience"]
+    due, patience = {0, steps} if learns_from_all(recipe) else validation_steps(steps, len(train) / batch), recipe["patience"]
     drops_done = 0 if stands is None or ended else stands["dropEvents"]
     events = drop_times(recipe, steps)
     log = {"first": first, "steps": steps, "processes": accelerator.num_processes, "losses": [], "validations": [], "kept": None}
@@ -1387,7 +1709,11 @@ def main():
         pixels, labels = (each.to(accelerator.device) for each in next(pictures))
         parts = list(zip(pixels.split(args.at_once or batch), labels.split(args.at_once or batch)))
         total = torch.zeros((), device=accelerator.device)
+        place = accelerator.process_index
         for part, (images, answers) in enumerate(parts):
+            if recipe["stochasticDepth"] > 0:
+                branches.rows = (step, [place + i * accelerator.num_processes for i in range(len(images))], recipe["stochasticDepth"])
+                place += len(images) * accelerator.num_processes
             # Gradients are exchanged once a step, with the last part.
             with accelerator.no_sync(model) if part + 1 < len(parts) else contextlib.nullcontext():
                 if recipe["mixup"] > 0 or recipe["cutmix"] > 0:
@@ -1422,14 +1748,17 @@ def main():
         args.out.mkdir(parents=True, exist_ok=True)
         (args.out / "log.json").write_text(json.dumps(log), encoding="utf-8")
         accelerator.unwrap_model(model)
-        model = branches.as_lora()
-        model.save_pretrained(args.out / "adapter")
-        merged = model.merge_and_unload()
+        merged, said = branches.as_lora(), "merged model"
+        if isinstance(merged, PeftModel):
+            if branches.holds_all():
+                merged.save_pretrained(args.out / "adapter")
+                said = "adapter and merged model"
+            merged = merged.merge_and_unload()
         if run["model"]["library"] == "timm":
             torch.save(merged.state_dict(), args.out / "merged.pt")
         else:
             merged.save_pretrained(args.out / "merged")
-        print(f"adapter and merged model in {args.out}")
+        print(f"{said} in {args.out}")
     accelerator.end_training()
 
 

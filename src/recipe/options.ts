@@ -97,9 +97,6 @@ const table = {
       ['random', 'random numbers'],
     ],
     group: 'optimiser',
-    notInPython:
-      'A new head starts from Graft’s random numbers; with --checkpoint or --adapter it is theirs.',
-    inPython: ['random'],
     label: 'Head starts from',
     help: 'A linear probe is fitted on the frozen features first: the baseline to beat, and a head that means something from the first step.',
   },
@@ -188,8 +185,6 @@ const table = {
     most: 0.9,
     percent: true,
     group: 'loss',
-    notInPython: 'transformers’ ViT has no stochastic depth; in timm it is drop_path_rate.',
-    inPython: [0],
     label: 'Stochastic depth',
     help: 'How often the last block’s attention and MLP are left out of a training image, by chance; towards the first block less and less. 10 % is common.',
   },

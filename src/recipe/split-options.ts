@@ -25,8 +25,6 @@ export const splitOptions = {
     ],
     group: 'split',
     when: oneSplit,
-    notInPython: 'Validation images are not trained on.',
-    inPython: ['train'],
     label: 'Learns from',
     help: 'As well: the last training, once all settings are chosen. What validation says is then of images that were learned; a linear probe does not see them. Needs the state after the last step as its result.',
   },

@@ -8,6 +8,7 @@ import type { Pixels } from '../../../src/engine/engine.ts';
 import { autodiffOn } from '../../../src/engine/checks/node-backends.ts';
 import { runRecord } from '../../../src/export/run-record.ts';
 import { readRecipe } from '../../../src/recipe/read-recipe.ts';
+import { learnedOf } from '../../../src/recipe/recipe.ts';
 import { writeCheckpoint } from '../../../src/runs/checkpoint-file.ts';
 import { deviceOf, type RunFacts } from '../../../src/runs/saved-run.ts';
 import { present } from '../../../src/shared/assert.ts';
@@ -99,18 +100,19 @@ export async function runToContinue(
   const { model, preprocessing } = opened;
   const recipe = unwrap(readRecipe(recipeJson));
   const all = await drawn(folder, model.config.imageSize);
-  const train = all.slice(0, counts.train);
-  const held = labelled(all.slice(counts.train));
+  const [own, held] = [all.slice(0, counts.train), all.slice(counts.train)];
+  const train = learnedOf(recipe, { train: own, validation: held });
   const data: TrainingData = {
     classes,
-    trainImages: counts.train,
+    trainImages: train.length,
+    probeImages: counts.train,
     train: labelled(train),
     trainBatch: (step, batch) => {
-      const rows = batchIndices(counts.train, batch, step, recipe.seed);
+      const rows = batchIndices(train.length, batch, step, recipe.seed);
       const images = labelled(Array.from(rows, (row) => present(train[row], 'picture')));
       return { labels: images.labels, pixels: images.slice(0, batch), images: Int32Array.from(rows) };
     },
-    validation: held,
+    validation: labelled(held),
     test: null,
   };
   const states = new Map<number, RunState>();
