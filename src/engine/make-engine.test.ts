@@ -10,7 +10,6 @@ import { openGpu } from './gpu.ts';
 import { countingGpu } from './checks/counting-device.ts';
 import { micro, plainNormalisation, randomAdapter, randomModel, tiny } from './checks/random-model.ts';
 import { makeEngine } from './make-engine.ts';
-import { recipeDefaults } from '../recipe/recipe.ts';
 import type { VitConfig } from '../vit/vit-config.ts';
 
 vi.mock('./gpu.ts');
@@ -85,26 +84,6 @@ describe('the engine that runs', () => {
     expect(await of('auto', 'auto', other)).toMatch(/^autodiff on webgpu: .*which 4 does not divide/);
     expect(await of('kernels', 'auto', other)).toMatch(/^refused: .*Choose the engine autodiff/);
     expect(await of('kernels', 'wasm')).toMatch(/^refused: .*runs on webgpu, not on wasm/);
-  });
-
-  test('is autodiff on the same GPU for what the kernels do not train, and says so', async () => {
-    const { backbone } = recipeDefaults;
-    const training = async (engine: EngineChoice, trained: Partial<typeof recipeDefaults>): Promise<string> =>
-      words(
-        await makeEngine({
-          ...{ engine, backend: 'auto', config: tiny, autotune: 'off' },
-          trained: { backbone, ...trained },
-        }),
-      );
-    expect(await training('auto', {})).toBe('kernels on webgpu');
-    for (const tune of ['norms', 'biases'] as const)
-      expect(await training('auto', { backbone: { tune } })).toBe('kernels on webgpu');
-    expect(await training('auto', { backbone: { tune: 'all' } })).toMatch(
-      /^autodiff on webgpu: .*no gradients of the backbone’s matrices/,
-    );
-    expect(await training('kernels', { backbone: { tune: 'all' } })).toMatch(
-      /^refused: .*no gradients of the backbone’s matrices.*Choose the engine autodiff/,
-    );
   });
 
   test('leaves a GPU that computes wrong results for wasm, and says so', async () => {

@@ -11,7 +11,7 @@ import type { BackendChoice, Engine, EngineChoice } from './engine.ts';
 import { openGpu, type Gpu } from './gpu.ts';
 import { KernelEngine } from './kernels/kernels-engine.ts';
 import { Pipelines } from './kernels/device/pipelines.ts';
-import { unsupportedByKernels, type Trained } from './kernels/supported.ts';
+import { unsupportedByKernels } from './kernels/supported.ts';
 import { presetTuning, type Tuned } from './kernels/tuning/tuning.ts';
 import { autotune } from './kernels/tuning/autotune.ts';
 import { sessionCache, type TuningCache } from './kernels/tuning/tuning-cache.ts';
@@ -21,8 +21,6 @@ export interface EngineSetting {
   readonly backend: BackendChoice;
   /** The model that it will be given, where that is known: what an engine cannot compute is told at once. */
   readonly config?: VitConfig;
-  /** What it is to train of it; without it nothing. */
-  readonly trained?: Trained;
   /** Images of one step, for tuning. */
   readonly batch?: number;
   /** Whether the kernel engine may measure tiles on the device; `off` takes those of the device's kind. */
@@ -47,7 +45,7 @@ const cacheOfSession = sessionCache();
 export async function makeEngine(setting: EngineSetting): Promise<Result<Engine>> {
   const { engine, backend, config, signal } = setting;
   const onGpu = backend === 'auto' || backend === 'webgpu';
-  const unsupported = config === undefined ? null : unsupportedByKernels(config, setting.trained);
+  const unsupported = config === undefined ? null : unsupportedByKernels(config);
   if (engine === 'kernels' && (!onGpu || unsupported !== null))
     return fail({
       kind: 'bad-recipe',

@@ -54,3 +54,6 @@ export function whyNoLora(run: { readonly hasBranches: boolean; readonly isTuned
     ? 'The run tuned the backbone too, and a LoRA holds what is added to it alone. Choose the whole model.'
     : null;
 }
+
+/** What helps where all parameters are too much for a device. */
+export const tuneLess = 'LayerNorm tuning and BitFit need a fraction of it.';

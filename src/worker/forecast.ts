@@ -108,7 +108,7 @@ export class Forecasts {
     const isKnown = speedOf(await this.speed.of(device), config, batch) !== null;
     const key = triedKey(planned);
     this.#tried.add(key);
-    const asked = { engine: 'auto', backend, config, trained: planned.recipe, batch, signal } as const;
+    const asked = { engine: 'auto', backend, config, batch, signal } as const;
     const made = await makeEngine({ ...asked, ...parts });
     try {
       if (!made.ok || isKnown) return;
@@ -185,7 +185,7 @@ export class Forecasts {
  */
 function wayOf({ backend, model, recipe }: Planned, hasGpu: boolean): string {
   const onGpu = hasGpu && backend !== 'wasm' && backend !== 'cpu';
-  const isAutodiff = unsupportedByKernels(model.model.config, recipe) !== null;
+  const isAutodiff = unsupportedByKernels(model.model.config) !== null;
   const isHalf = recipe.memory.arithmetic === 'float16';
   const engine = !onGpu ? '' : isAutodiff ? '; autodiff' : isHalf ? '; float16' : '';
   return recipe.backbone.tune === 'all' ? `${engine}; all parameters` : engine;

@@ -48,7 +48,7 @@ export function beginningOf(
 ): Beginning {
   const trainImages = learnedFrom({ split, draw }).length;
   const { config } = model;
-  const setting = { config, trained: recipe, batch: batchOf(recipe, trainImages), ...parts };
+  const setting = { config, batch: batchOf(recipe, trainImages), ...parts };
   return {
     model,
     head,

@@ -1,6 +1,7 @@
 // How many images can be differentiated at once. tfjs's wasm heap ends at 4 GB in silence (a failed
 // allocation corrupts it), so a batch that would not fit is cut into micro-batches whose gradients are added
 // up: the same step, one part after the other.
+import { tuneLess } from '../../recipe/what-learns.ts';
 import { bytesInWords } from '../../shared/bytes-in-words.ts';
 import { sizeOf } from '../../shared/array.ts';
 import type { Adapter } from '../../dmlora/adapter.ts';
@@ -117,7 +118,7 @@ export function microBatchOf(
     const refusal = `${what} on ${backend} needs about ${needed} for one image; ${given} are there.`;
     const frozen = needs(config).weights;
     const isForTuning = frozen + imageBytes <= budgetBytes[backend] && weightBytes > 2 * frozen;
-    const detail = isForTuning ? `${refusal} LayerNorm tuning and BitFit need a fraction of it.` : refusal;
+    const detail = isForTuning ? `${refusal} ${tuneLess}` : refusal;
     return fail({ kind: 'out-of-memory', askedBytes, detail, oneImage: true });
   }
   const fitting = Math.floor((budgetBytes[backend] - weightBytes) / inStep);

@@ -19,7 +19,7 @@ import { checkDeit } from './deit-checks.ts';
 import { checkLook, checkLookChangesNothing } from './look-checks.ts';
 import { readMicroModel, type ReadFile } from './reference.ts';
 import { referenceChecks } from './reference-checks.ts';
-import { vectorChecks } from './tuned-checks.ts';
+import { tunedChecks } from './tuned-checks.ts';
 import type { Figures } from './setting.ts';
 import { checkTransaction } from './transaction-checks.ts';
 import { tryKernel, type KernelRequest, type Tried } from './try-kernel.ts';
@@ -108,7 +108,7 @@ async function autodiffOnWebGpu(): Promise<AutodiffEngine> {
   return new AutodiffEngine(await backend);
 }
 
-const checks = new Map(Object.entries({ ...referenceChecks, ...vectorChecks }));
+const checks = new Map(Object.entries({ ...referenceChecks, ...tunedChecks }));
 
 window.engineChecks = {
   names: [...checks.keys()],

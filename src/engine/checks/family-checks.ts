@@ -26,13 +26,13 @@ export const families: Readonly<Record<string, Variant>> = {
     change: { prefixTokens: 3, pool: 'cls+mean', meanFrom: 3, layerScale: true, imageSize: 24 },
     options: everywhere,
     classes: 3,
-    tune: 'norms',
+    tune: 'all',
   },
   'CLIP: a norm before, none after, quick GELU, the mean of the patches': {
     change: { preNorm: true, finalNorm: 'none', pool: 'mean', activation: 'quick-gelu' },
     options: everywhere,
     classes: 3,
-    tune: 'biases',
+    tune: 'all',
   },
   'SigLIP: no tokens before the patches, tanh GELU': {
     change: { prefixTokens: 0, pool: 'mean', meanFrom: 0, activation: 'gelu-tanh' },
@@ -49,13 +49,13 @@ export const families: Readonly<Record<string, Variant>> = {
     change: { dim: 15, heads: 3, pool: 'mean', finalNorm: 'pooled', layerScale: true },
     options: { ...everywhere, rank: 1 },
     classes: 3,
-    tune: 'norms',
+    tune: 'all',
   },
   'layer scale and the class token alone in the last block': {
     change: { layerScale: true, finalNorm: 'none' },
     options: { ...everywhere, rank: 1 },
     classes: 3,
-    tune: 'biases',
+    tune: 'all',
   },
 };
 

@@ -125,12 +125,24 @@ function triedAt({ rows, inner, columns }: OddShape): Readonly<Record<Name, read
       ),
       { rows, width: 2 * wide, of: 'bias', shares: 1, without: 'tokens' },
       { rows, width: 2 * wide, chunks: 2, threads: 16, shares: 8, without: 'tokens' },
+      ...['no', 'yes'].map((factors) => ({ rows, width: 2 * wide, of: 'scale', factors })),
     ],
-    'biased-table': [{ tokens: rows, width: wide }],
+    'position-table': ['beside', 'within'].map((prefix) => ({ tokens: rows, width: wide, prefix })),
+    'position-gradient': ['all', 'positions', 'prefix'].map((learns) => ({
+      ...{ images: 1 + (rows % 5), chunks: 1 + (columns % 4), tokens: rows, first: 1, width: wide, learns },
+    })),
+    'matrix-gradient': [
+      { ...product, input: 'normalise' },
+      { ...product, parts: '3', sum: 'many', part: columns % 2 },
+      ...['gelu', 'gelu-tanh', 'quick-gelu'].map((curve) => ({ ...product, input: 'f', curve })),
+    ],
+    transposed: [{ inner: wide, columns: out, before: 4 * (1 + (rows % 9)) }],
     'crossed-sum': [{ first: 64 + rows, second: inner, branches: 1 + (columns % 4) }],
     'crossed-spread': [{ first: 64 + rows, second: inner, branches: 1 + (columns % 4) }],
     'gradient-norm': [],
     adamw: [],
+    'matrix-gradient-norm': [],
+    'matrix-adamw': [],
     decide: [],
   };
 }
@@ -152,9 +164,9 @@ export const kernelChecks: Readonly<Record<string, (device: GPUDevice, shape: Od
  * The tiles that a case of the table runs in. What follows a sum is the same text in every tile: where a case
  * is about that, one tile says all.
  */
-function tilesFor(name: Name, { branches }: Values): readonly (MatmulTile | undefined)[] {
-  if (name !== 'matmul') return [undefined];
-  return branches === 0 ? smallTiles.slice(0, 1) : smallTiles;
+function tilesFor(name: Name, { branches, curve }: Values): readonly (MatmulTile | undefined)[] {
+  if (name === 'matmul') return branches === 0 ? smallTiles.slice(0, 1) : smallTiles;
+  return name !== 'matrix-gradient' ? [undefined] : curve === undefined ? smallTiles : smallTiles.slice(1, 2);
 }
 
 /** Whether lanes can exchange values, where these would: eight need a subgroup of eight. */
@@ -172,8 +184,11 @@ export async function checkStepEnd(device: GPUDevice): Promise<void> {
   for (const learns of kernelTable.adamw.choices['learns'] ?? [])
     for (const name of ['gradient-norm', 'adamw'] as const)
       await checkKernel(device, kernelTable[name], { learns }, 7);
+  for (const learns of ['yes', 'no'])
+    for (const name of ['matrix-gradient-norm', 'matrix-adamw'] as const)
+      await checkKernel(device, kernelTable[name], { learns }, 7);
   for (const one of kernelTable.decide.choices['case'] ?? [])
-    await checkKernel(device, kernelTable.decide, { case: one }, 3);
+    await checkKernel(device, kernelTable.decide, { case: one, shelves: one === 'next' ? 2 : 0 }, 3);
 }
 
 /**

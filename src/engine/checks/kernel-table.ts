@@ -33,8 +33,9 @@ import {
 import { crossedSpreadRow, crossedSumRow } from './rows/crossed.ts';
 import { droppedInputRow, lowGradientRow } from './rows/dropout.ts';
 import { headStepRow, normProductRow } from './rows/fused.ts';
-import { biasedTableRow, vectorGradientRow } from './rows/vectors.ts';
-import { normRow, adamwRow, decideRow } from './rows/step-end.ts';
+import { matrixGradientRow, transposedRow } from './rows/matrices.ts';
+import { positionGradientRow, positionTableRow, vectorGradientRow } from './rows/vectors.ts';
+import { normRow, adamwRow, decideRow, matrixAdamwRow, matrixNormRow } from './rows/step-end.ts';
 
 /** By the name that the command takes. */
 export const kernelTable = {
@@ -67,10 +68,15 @@ export const kernelTable = {
   'scalar-gradient': scalarGradientRow,
   'shared-scalars': sharedScalarsRow,
   'vector-gradient': vectorGradientRow,
-  'biased-table': biasedTableRow,
+  'position-table': positionTableRow,
+  'position-gradient': positionGradientRow,
+  'matrix-gradient': matrixGradientRow,
+  transposed: transposedRow,
   'crossed-sum': crossedSumRow,
   'crossed-spread': crossedSpreadRow,
   'gradient-norm': normRow,
   adamw: adamwRow,
+  'matrix-gradient-norm': matrixNormRow,
+  'matrix-adamw': matrixAdamwRow,
   decide: decideRow,
 } as const satisfies Readonly<Record<string, KernelEntry>>;

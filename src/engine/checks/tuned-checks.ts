@@ -40,7 +40,7 @@ const gradientsOf =
 const alone = { scalars: 'joint', branches: false } as const;
 
 /** What every engine computes. */
-export const vectorChecks = {
+export const tunedChecks = {
   'gradients of LayerNorms': gradientsOf('norms'),
   'gradients of biases': gradientsOf('biases'),
   'tuned LayerNorms': (setting: Setting) =>
@@ -49,10 +49,6 @@ export const vectorChecks = {
     followTrajectory(setting, 'train_biases', 1e-5, { ...alone, tune: 'biases' }),
   'tuned LayerNorms beside branches': (setting: Setting) =>
     followTrajectory(setting, 'train_beside', 1e-5, { tune: 'norms' }),
-} as const;
-
-export const tunedChecks = {
-  ...vectorChecks,
   'gradients of the backbone': gradientsOf('all'),
   'full fine-tuning': (setting: Setting) =>
     followTrajectory(setting, 'train_all', 1e-5, { ...alone, tune: 'all' }),

@@ -202,7 +202,7 @@ describe.skipIf(missingGpu !== null)('kernel engine', () => {
     for (const engine of [mine, other]) engine.dispose();
   });
 
-  describe.each(['norms', 'biases'] as const)('what is tuned of the backbone: %s', (tune) => {
+  describe.each(['norms', 'biases', 'all'] as const)('what is tuned of the backbone: %s', (tune) => {
     test('is where the model has it: logits of other values are those of a model that has them', async () => {
       const engine = await started(tune);
       const { pixels } = randomBatch(micro, 2, classes);

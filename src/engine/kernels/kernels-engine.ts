@@ -29,17 +29,16 @@ import { faultOfGpuError, scoped, type Gpu } from '../gpu.ts';
 import { looksAt } from '../look.ts';
 import { quiet } from '../noise.ts';
 import { sliceOf } from '../pixels.ts';
-import { CollectedRows, readRegions } from './device/read-back.ts';
-import { DeviceMemory, wholeOf } from './device/device-memory.ts';
+import { CollectedRows } from './device/read-back.ts';
+import { DeviceMemory } from './device/device-memory.ts';
 import type { DeviceModel, OutputName } from './device/device-model.ts';
-import { unpack } from './memory/flat-parameters.ts';
 import { Pipelines } from './device/pipelines.ts';
 import { memoryPlan, type Plan } from './memory/plan.ts';
 import { prepareModel } from './device/prepare-model.ts';
 import { Reports } from './device/reports.ts';
 import { stepCounts } from '../parameter-groups.ts';
 import { StepQueue } from './device/step-queue.ts';
-import { beyondKernels, unsupportedByKernels } from './supported.ts';
+import { unsupportedByKernels } from './supported.ts';
 import { presetTuning, type Tuning } from './tuning/tuning.ts';
 
 interface Prepared {
@@ -95,7 +94,7 @@ export class KernelEngine implements Engine {
     assert(this.#prepared === null, 'prepare is called once, or after a release');
     const { gpu, tuning } = this;
     const { config } = model;
-    const unsupported = unsupportedByKernels(config) ?? beyondKernels(config, adapter);
+    const unsupported = unsupportedByKernels(config);
     if (unsupported !== null) return fail({ kind: 'bad-recipe', field: 'engine', detail: unsupported });
     const { classes, batch, pixels = null, images = 0 } = options;
     const { targets = false, mixes = false, cuts = false } = options;
@@ -186,8 +185,6 @@ export class KernelEngine implements Engine {
 
   async gradients(batch: Batch, gates: Gates): Promise<Result<Gradients>> {
     const { model } = this.#ready();
-    const { widths, state } = model.plan.context;
-    const { stored } = state;
     const images = batch.labels.length;
     return this.#guarded(async () => {
       const collected = new CollectedRows(this.#memory, model.outputOf('training', 'logits'), images);
@@ -199,14 +196,9 @@ export class KernelEngine implements Engine {
         end: ['reduce'],
         afterPart: (encoder, first, count) => collected.copy(encoder, first, count),
       });
-      const { gradient } = state;
-      const [flat] = await readRegions(this.#memory, [wholeOf(gradient, 16 * stored.length)]);
+      const gradients = await model.readGradients();
       const logits = await collected.read();
-      return {
-        loss: meanCrossEntropy(logits, batch.labels, batch.targets),
-        logits,
-        gradients: unpack(stored, widths, present(flat, 'gradients')),
-      };
+      return { loss: meanCrossEntropy(logits, batch.labels, batch.targets), logits, gradients };
     });
   }
 

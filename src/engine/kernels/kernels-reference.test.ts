@@ -2,7 +2,7 @@
 import { describe, expect, test, vi } from 'vitest';
 import { readReference, referenceFolder } from '../checks/node-backends.ts';
 import { referenceChecks } from '../checks/reference-checks.ts';
-import { vectorChecks } from '../checks/tuned-checks.ts';
+import { tunedChecks } from '../checks/tuned-checks.ts';
 import type { PrepareOptions } from '../engine.ts';
 import { gpuVariants } from '../checks/plan-checks.ts';
 import { kernelEngine, missingGpu, missingHalves } from '../checks/node-gpu.ts';
@@ -13,7 +13,7 @@ const multiplied = { budgetBytes: null, float16: 'never', arithmetic: 'float16' 
 vi.setConfig({ testTimeout: 900_000 });
 
 describe.skipIf(missingGpu !== null)(`reference vectors of ${referenceFolder} on kernels`, () => {
-  test.each(Object.entries({ ...referenceChecks, ...vectorChecks }))('%s', async (name, check) => {
+  test.each(Object.entries({ ...referenceChecks, ...tunedChecks }))('%s', async (name, check) => {
     // A GPU has no erf and a looser exp: ten times what a float32 program on a processor reaches (README of
     // the vectors).
     const figures = await check({ makeEngine: kernelEngine(), read: readReference, slack: 10 });
@@ -58,8 +58,8 @@ describe.skipIf(missingGpu !== null)(`reference vectors of ${referenceFolder} on
     ['in micro-batches', { microBatch: 2 }, 10],
     ['with recomputed blocks', { recomputedBlocks: 9 }, 10],
     ['in float16', { memory: { budgetBytes: null, float16: 'always' } }, 250],
-  ])('gradients of biases %s', async (_, shapes, slack) => {
-    await vectorChecks['gradients of biases']({
+  ])('gradients of the backbone %s', async (_, shapes, slack) => {
+    await tunedChecks['gradients of the backbone']({
       makeEngine: kernelEngine(),
       read: readReference,
       slack,

@@ -11,11 +11,13 @@ import {
   withParameters,
 } from '../../../dmlora/adapter.ts';
 import { assert, present } from '../../../shared/assert.ts';
-import { weightOf, type VitModel } from '../../../vit/parameters.ts';
+import type { NdArray } from '../../../shared/array.ts';
+import { weightOf, type ParamName, type VitModel } from '../../../vit/parameters.ts';
 import { isAugmented } from '../../augmentation.ts';
 import type { Batch, Pixels } from '../../engine.ts';
 import type { LookRows } from '../../look.ts';
 import { wholeWords } from '../../pixels.ts';
+import { packMatrix, unpackMatrices, type MatrixValues } from '../memory/backbone-matrices.ts';
 import { pack, sameStructure, unpack } from '../memory/flat-parameters.ts';
 import { uploadFrozen } from '../memory/frozen-weights.ts';
 import { buffersOf, planAgain, readBackBuffer, type Plan, type ProgramName } from '../memory/plan.ts';
@@ -114,6 +116,16 @@ export class DeviceModel {
     write(parameters, (name) => values.get(name)?.data);
     write(first, (name) => moments.get(name)?.m);
     write(second, (name) => moments.get(name)?.v);
+    for (const shelf of state.matrices?.shelves ?? [])
+      for (const { matrix, offset } of shelf.matrices) {
+        const put = (buffer: typeof first, valuesOf: Parameters<typeof packMatrix>[1]): void => {
+          const data = packMatrix(matrix, (name) => valuesOf(paramNames.backbone(name)));
+          this.memory.write({ buffer, offset, bytes: data.byteLength }, data);
+        };
+        put(shelf.parameters, (name) => values.get(name)?.data);
+        put(shelf.first, (name) => moments.get(name)?.m);
+        put(shelf.second, (name) => moments.get(name)?.v);
+      }
   }
 
   async #planAgain(adapter: Adapter): Promise<void> {
@@ -137,12 +149,34 @@ export class DeviceModel {
       [parameters, first, second].map((buffer) => wholeOf(buffer, bytes)),
     );
     const [values, m, v] = flat.map((one) => unpack(stored, widths, one));
+    await this.#readMatrices('parameters', values);
+    await this.#readMatrices('first', m);
+    await this.#readMatrices('second', v);
     const moments = new Map<string, Moments>();
     for (const [name, { data }] of present(m, 'moments')) {
       const steps = counts[groupOf(name)];
       if (steps > 0) moments.set(name, { m: data, v: present(v?.get(name), name).data, steps });
     }
     return { ...withParameters(this.#adapter(), present(values, 'parameters')), moments };
+  }
+
+  /** Gradients as a run of the phases up to `reduce` leaves them, by the names of the parameters. */
+  async readGradients(): Promise<Map<ParamName, NdArray>> {
+    const { widths, state } = this.plan.context;
+    const { stored, gradient } = state;
+    const [flat] = await readRegions(this.memory, [wholeOf(gradient, 16 * stored.length)]);
+    const gradients = unpack(stored, widths, present(flat, 'gradients'));
+    await this.#readMatrices('gradient', gradients);
+    return gradients;
+  }
+
+  /** Of the matrices that learn, a buffer at a time. */
+  async #readMatrices(what: MatrixValues, into: Map<ParamName, NdArray> | undefined): Promise<void> {
+    for (const shelf of this.plan.context.state.matrices?.shelves ?? []) {
+      const [flat] = await readRegions(this.memory, [wholeOf(shelf[what])]);
+      for (const [name, values] of unpackMatrices(shelf, present(flat, what)))
+        into?.set(paramNames.backbone(name), values);
+    }
   }
 
   /**

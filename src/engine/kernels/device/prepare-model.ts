@@ -79,9 +79,10 @@ function givenBy({ microBatch, recomputedBlocks }: PrepareOptions): Given {
 }
 
 /** What a plan gives up that nobody asked for, as a sentence; null when it runs as asked. */
-function noteOf({ choice, task }: Plan, { given, float16 }: Wanted, why: string): string | null {
+function noteOf({ choice, task, context }: Plan, { given, float16 }: Wanted, why: string): string | null {
   const { microBatch, recomputedBlocks, storage } = choice;
   const { batch } = task;
+  const halved = context.state.matrices === null ? 'frozen weights and kept activations' : 'kept activations';
   const lost = [
     ...(microBatch < batch && given.microBatch === undefined
       ? [`a step takes its ${batch} images as ${Math.ceil(batch / microBatch)} x ${microBatch}`]
@@ -89,7 +90,7 @@ function noteOf({ choice, task }: Plan, { given, float16 }: Wanted, why: string)
     ...(recomputedBlocks > 0 && given.recomputedBlocks === undefined
       ? [`${recomputedBlocks} blocks are computed twice`]
       : []),
-    ...(storage === 'f16' && float16 !== 'always' ? ['frozen weights and kept activations are float16'] : []),
+    ...(storage === 'f16' && float16 !== 'always' ? [`${halved} are float16`] : []),
   ];
   return lost.length === 0 ? null : `${why}: ${lost.join(', ')}.`;
 }

@@ -13,7 +13,7 @@ import { packGates, type FlatLayout } from '../memory/flat-parameters.ts';
 import type { TrainingState } from '../memory/training-state.ts';
 import { dropThreshold, noNoise, pathFactors, type Noise } from '../../noise.ts';
 import { streamKey } from '../../../shared/random.ts';
-import { flatGroups, noiseStruct, stepStruct } from '../shaders/structs.ts';
+import { noiseStruct, stepGroups, stepStruct } from '../shaders/structs.ts';
 import { adamw, afterStep, decays, noSteps, rateOf, type StepCounts } from '../../parameter-groups.ts';
 
 export interface StepNumbers {
@@ -149,10 +149,10 @@ export class StepBlock {
     const steps = afterStep(noSteps, trains);
     this.#words[at.sequence] = sequence;
     this.#words[at.record] = record;
-    this.#words[at.learns] = flatGroups.reduce((bits, group, i) => bits | (steps[group] << i), 0);
+    this.#words[at.learns] = stepGroups.reduce((bits, group, i) => bits | (steps[group] << i), 0);
     this.#floats[at.clipNorm] = clipNorm;
     this.#floats[at.scalarLimit] = scalarLimit;
-    flatGroups.forEach((group, i) => {
+    stepGroups.forEach((group, i) => {
       const corrections = [1 - adamw.beta1 ** counts[group], 1 - adamw.beta2 ** counts[group]];
       const own = [rateOf(group, control), decays(group) ? weightDecay : 0, ...corrections];
       this.#floats.set(own, at.groups + 4 * i);

@@ -2,12 +2,13 @@
 // it seemed. On a device that computes nothing.
 import { describe, expect, test } from 'vitest';
 import { dropBranches } from '../../../dmlora/drop-plan.ts';
+import { tunedStart, type Tune } from '../../../dmlora/tuned.ts';
 import { faultSentence } from '../../../shared/describe-fault.ts';
 import type { MemoryPlan, PrepareOptions } from '../../engine.ts';
 import { quiet } from '../../noise.ts';
 import { KernelEngine } from '../kernels-engine.ts';
 import { place } from './arena.ts';
-import { choosePlan } from './choose-plan.ts';
+import { choosePlan, smallestPlan } from './choose-plan.ts';
 import { memoryPlan, planRun, type Choice, type Task } from './plan.ts';
 import { countingGpu, type CountedDevice, type Counts } from '../../checks/counting-device.ts';
 import {
@@ -31,11 +32,12 @@ const adapter = randomAdapter(config, classes);
 async function used(
   shapes: Partial<PrepareOptions>,
   device: CountedDevice = {},
+  trained = adapter,
 ): Promise<{ engine: KernelEngine; counts: Counts }> {
   const counts: Counts = {};
   const engine = new KernelEngine(countingGpu(counts, device), gpuTuning, undefined, () => 0);
   const all = { batch: 7, classes, ...shapes };
-  unwrap(await engine.prepare(model, adapter, plainNormalisation, all));
+  unwrap(await engine.prepare(model, trained, plainNormalisation, all));
   engine.step(randomBatch(config, all.batch, classes), stage1);
   expect((await engine.report()).fault).toBeNull();
   unwrap(await engine.readAdapter());
@@ -71,14 +73,18 @@ describe('prediction', () => {
     ['recomputed blocks', { recomputedBlocks: 4 }],
     ['float16', { memory: { budgetBytes: null, float16: 'always' } }],
   ])('is what the run takes: %s', async (_, shapes) => {
-    const { engine, counts } = await used(shapes);
+    for (const tune of ['none', 'all'] as const) await asPlanned(shapes, tune);
+  });
+
+  async function asPlanned(shapes: Partial<PrepareOptions>, tune: Tune): Promise<void> {
+    const { engine, counts } = await used(shapes, {}, { ...adapter, ...tunedStart(model, tune) });
     const { totalBytes, bytes } = engine.memoryPlan();
     // Asked for within 5 %: it is exact, since nothing is allocated that was not planned.
     expect(engine.memory().peakBufferBytes).toBe(totalBytes);
     expect(counts['bytes']).toBe(engine.memory().bufferBytes);
     expect(Object.values(bytes).reduce((sum, part) => sum + part, 0)).toBe(totalBytes);
     expect(engine.memoryPlan().note).toBeNull(); // all of it was asked for
-  });
+  }
 
   test('an image of ViT-Tiny: 19 MB; 5 MB where blocks are recomputed, 13 MB in float16', () => {
     const perImage = (choice: Partial<Choice>): number => planned(choice).bytes.activations / 8 / 1e6;
@@ -163,6 +169,26 @@ describe('choice', () => {
     expect(engine.memory().peakBufferBytes).toBeLessThanOrEqual(1.01 * totalBytes);
     expect(plan.microBatch).toBeLessThan(7);
     expect(plan.note).toMatch(/^The GPU refused \d+ kB: a step takes its 7 images as \d x \d/);
+  });
+
+  test('all parameters that do not fit are refused, and vectors alone advised where they would', () => {
+    const bare = { ...tinyTask.adapter, modules: [] };
+    const of = (tune: Tune): Task => ({
+      ...tinyTask,
+      adapter: { ...bare, ...tunedStart(randomModel(tiny), tune) },
+    });
+    const wanted = { float16: 'never', given: { microBatch: 1, recomputedBlocks: 11 } } as const;
+    const smallest = (tune: Tune): number => memoryPlan(smallestPlan(of(tune), wanted)).totalBytes;
+    const [biases, all] = [smallest('biases'), smallest('all')];
+    // Five times the weights in place of twice.
+    expect(all / biases).toBeGreaterThan(2);
+    const words = (bytes: number): string => {
+      const plan = choosePlan(of('all'), wanted, { ...room, bytes });
+      return plan.ok ? 'fits' : faultSentence(plan.fault);
+    };
+    expect(words(all)).toBe('fits');
+    expect(words(0.9 * all)).toMatch(/even for one image at a time; .* LayerNorm tuning and BitFit need/);
+    expect(words(0.9 * biases)).not.toContain('LayerNorm tuning');
   });
 
   test('where nothing fits the fault says how much is missing, and nothing stays allocated', async () => {

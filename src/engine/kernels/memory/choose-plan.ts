@@ -5,6 +5,8 @@
 //
 // Micro-batches cost nothing but occupancy; recomputation about half a step more; float16 digits. Where a
 // frozen prefix can be kept, plans that keep it come first.
+import { isMatrix } from '../../../dmlora/tuned.ts';
+import { tuneLess } from '../../../recipe/what-learns.ts';
 import { bytesInWords } from '../../../shared/bytes-in-words.ts';
 import { fail, ok, type Result } from '../../../shared/result.ts';
 import type { MemoryWish } from '../../engine.ts';
@@ -40,9 +42,18 @@ export function choosePlan(task: Task, wanted: Wanted, room: MemoryLimits): Resu
   const big = tooBig(least, room);
   const detail =
     big === null
-      ? `Training this model takes ${bytesInWords(totalBytes)} even for one image at a time; ${bytesInWords(room.bytes)} may be used.`
+      ? `Training this model takes ${bytesInWords(totalBytes)} even for one image at a time; ${bytesInWords(room.bytes)} may be used.${lessWouldFit(task, wanted, room) ? ` ${tuneLess}` : ''}`
       : `"${big.label}" takes ${bytesInWords(big.bytes)}, and this GPU takes at most ${bytesInWords(big.most)} in one piece.`;
   return fail({ kind: 'out-of-memory', askedBytes: big?.bytes ?? totalBytes, detail, oneImage: true });
+}
+
+/** Whether a run that learns all parameters would fit with the vectors among them alone. */
+function lessWouldFit(task: Task, wanted: Wanted, room: MemoryLimits): boolean {
+  const { backbone } = task.adapter;
+  const vectors = new Map([...(backbone ?? [])].filter(([name]) => !isMatrix(name)));
+  if (backbone === undefined || vectors.size === backbone.size) return false;
+  const less = { ...task, adapter: { ...task.adapter, backbone: vectors } };
+  return memoryPlan(smallestPlan(less, wanted)).totalBytes <= room.bytes;
 }
 
 /** The plan that needs least of what is allowed. */

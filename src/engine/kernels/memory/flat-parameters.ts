@@ -110,9 +110,9 @@ function eachParameter(layout: FlatLayout, widths: Widths, visit: Visit): void {
     }
   const backbone = 4 * groupBegin(layout, 'backboneVectors');
   for (const { parts, offset } of layout.vectors)
-    parts.forEach(({ name, learns, places, width }, part) => {
+    parts.forEach(({ name, shape, learns, places, width }, part) => {
       const begin = backbone + 4 * offset + part * width;
-      visit(paramNames.backbone(name), [places.length], (i) => begin + (places[i] ?? 0), learns);
+      visit(paramNames.backbone(name), shape, (i) => begin + (places[i] ?? 0), learns);
     });
   const scalars = 4 * groupBegin(layout, 'scalars');
   // One that several modules share stands at the place of the first of them.

@@ -1,10 +1,10 @@
 // The frozen backbone on the device, uploaded once: each linear in both layouts, [in, out] for the forward
 // product and, where its input needs a gradient, [out, in] for that, so that both read vec4s along a row and
 // nothing is transposed in a step. Costs the weights twice. One buffer a block; every tensor at a multiple of
-// 256 bytes.
+// 256 bytes. Matrices that learn are not here: see backbone-matrices.ts.
 import type { ModuleName } from '../../../dmlora/adapter.ts';
 import type { NdArray } from '../../../shared/array.ts';
-import { linearName, type Linear, type ParamName } from '../../../vit/parameters.ts';
+import { linearName, type ParamName } from '../../../vit/parameters.ts';
 import { patchInputs, tokenCount, type VitConfig } from '../../../vit/vit-config.ts';
 import { present } from '../../../shared/assert.ts';
 import {
@@ -14,9 +14,14 @@ import {
   type Region,
 } from '../device/device-memory.ts';
 import { stored, valueBytes, type Storage } from '../shaders/storage.ts';
+import { matrixKeys } from './backbone-matrices.ts';
 import { vectorKeys } from './backbone-vectors.ts';
 import { aligned, siteKinds, siteLinears, type SiteKind } from './sites.ts';
-import { headPlaces, plainPlaces, type Places, type Widths } from './widths.ts';
+import type { TrainingState } from './training-state.ts';
+import { linearPlaces, placed, plainPlaces, type Places, type Widths } from './widths.ts';
+
+/** What of a backbone learns, and where. */
+type Learning = Pick<TrainingState, 'vectors' | 'matrices' | 'table'>;
 
 interface FrozenLinear {
   /** [parts, in, out]. */
@@ -70,25 +75,6 @@ interface Shelf<Name> {
   region(name: Name): Region;
 }
 
-/** A matrix [rows, columns] with its elements moved to their places, transposed if asked. */
-function placed(
-  source: Float32Array,
-  [rowPlaces, rows]: readonly [Places, number],
-  [columnPlaces, columns]: readonly [Places, number],
-  transpose: boolean,
-): Float32Array {
-  const result = new Float32Array(rows * columns);
-  const width = columnPlaces.length;
-  for (let r = 0; r < rowPlaces.length; r++) {
-    const row = rowPlaces[r] ?? 0;
-    for (let c = 0; c < width; c++) {
-      const column = columnPlaces[c] ?? 0;
-      result[transpose ? column * rows + row : row * columns + column] = source[r * width + c] ?? 0;
-    }
-  }
-  return result;
-}
-
 function joined(parts: readonly Float32Array[]): Float32Array {
   const result = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
@@ -121,15 +107,16 @@ function shelve<Name extends string>(label: string, tensors: Readonly<Record<Nam
  * Where everything of a frozen backbone will lie.
  *
  * @param gradients of which linears' inputs the backward pass needs the gradient: only those have the second layout.
- * @param biased whether the patch bias is part of the table of positions: not where it learns.
+ * @param state what of it learns, and lies there.
  */
 export function planFrozen(
   config: VitConfig,
   widths: Widths,
   storage: Storage,
   gradients: (block: number, kind: SiteKind) => boolean,
-  biased: boolean,
+  state: Learning,
 ): FrozenWeights {
+  const learnt = state.matrices !== null;
   const dim = plainPlaces(config.dim);
   const vector =
     (name: string, places: Places, width: number): Content['values'] =>
@@ -141,22 +128,23 @@ export function planFrozen(
     values: (data) =>
       joined(['weight', 'bias'].map((half) => vector(`${name}.${half}`, dim, widths.dim)(data))),
   });
+  const patch: Content = {
+    count: widths.patch * widths.dim,
+    storage,
+    values: (data) =>
+      placed(
+        data('patch_embed.weight'),
+        [dim, widths.dim],
+        [plainPlaces(patchInputs(config)), widths.patch],
+        true,
+      ),
+  };
   const outer = shelve<string>('embedding', {
-    patch: {
-      count: widths.patch * widths.dim,
-      storage,
-      values: (data) =>
-        placed(
-          data('patch_embed.weight'),
-          [dim, widths.dim],
-          [plainPlaces(patchInputs(config)), widths.patch],
-          true,
-        ),
-    },
+    ...(learnt ? {} : { patch }),
     positions: {
       count: widths.tokens * widths.dim,
       storage: 'f32',
-      values: (data) => positionTable(config, widths, data, biased),
+      values: (data) => positionTable(config, widths, data, state.table === null),
     },
     ...(config.preNorm ? { pre_norm: norm('pre_norm') } : {}),
     ...(config.finalNorm === 'none' ? {} : { norm: norm('norm') }),
@@ -176,8 +164,8 @@ export function planFrozen(
     for (const kind of siteKinds) {
       const parts = siteLinears[kind].map((linear) => linearName(block, linear));
       const [outside] = linearPlaces(config, widths, siteLinears[kind][0]);
-      contents[`${kind}.forward`] = matrix(config, widths, storage, block, kind, true);
-      if (gradients(block, kind))
+      if (!learnt) contents[`${kind}.forward`] = matrix(config, widths, storage, block, kind, true);
+      if (!learnt && gradients(block, kind))
         contents[`${kind}.backward`] = matrix(config, widths, storage, block, kind, false);
       contents[`${kind}.bias`] = {
         count: parts.length * outside[1],
@@ -188,8 +176,10 @@ export function planFrozen(
     const shelf = shelve(`block ${block}`, contents);
     shelves.push(shelf);
     const linear = (kind: SiteKind): FrozenLinear => ({
-      forward: shelf.region(`${kind}.forward`),
-      backward: gradients(block, kind) ? shelf.region(`${kind}.backward`) : null,
+      ...(placesOf(state, matrixKeys.site(block, kind)) ?? {
+        forward: shelf.region(`${kind}.forward`),
+        backward: gradients(block, kind) ? shelf.region(`${kind}.backward`) : null,
+      }),
       bias: shelf.region(`${kind}.bias`),
     });
     return {
@@ -199,8 +189,8 @@ export function planFrozen(
       linears: { qkv: linear('qkv'), proj: linear('proj'), fc1: linear('fc1'), fc2: linear('fc2') },
     };
   });
-  return {
-    patch: outer.region('patch'),
+  const frozen = {
+    patch: placesOf(state, matrixKeys.patch)?.forward ?? outer.region('patch'),
     positions: outer.region('positions'),
     preNorm: config.preNorm ? outer.region('pre_norm') : null,
     norm: config.finalNorm === 'none' ? null : outer.region('norm'),
@@ -208,6 +198,17 @@ export function planFrozen(
     buffers: shelves.map(({ buffer }) => buffer),
     tensors: shelves.flatMap(({ tensors }) => tensors),
   };
+  return withLearning(frozen, state);
+}
+
+/** Where both layouts of a matrix lie that learns; null where it does not. */
+function placesOf(
+  { matrices }: Learning,
+  key: string,
+): { readonly forward: Region; readonly backward: Region | null } | null {
+  if (matrices === null) return null;
+  const { forward, backward } = present(matrices.regions.get(key), key);
+  return { forward, backward };
 }
 
 /** The matrices of linears that read the same, one below the other. */
@@ -230,30 +231,33 @@ function matrix(
 }
 
 /**
- * The same backbone with the vectors that learn where they do so. What was planned for them keeps its place, which
- * nothing reads: a thousandth of the matrices beside it.
+ * The same backbone with what learns where it does so. What was planned for vectors keeps its place, which nothing
+ * reads: a thousandth of the matrices.
  */
-export function withVectors(
-  frozen: FrozenWeights,
-  vectors: ReadonlyMap<string, { readonly parameters: Region }>,
-): FrozenWeights {
+export function withLearning(frozen: FrozenWeights, state: Learning): FrozenWeights {
+  const { vectors } = state;
   if (vectors.size === 0) return frozen;
   const at = (key: string, otherwise: Region): Region => vectors.get(key)?.parameters ?? otherwise;
-  const blocks = frozen.blocks.map(({ norm1, norm2, linears, ...rest }, block): FrozenBlock => {
+  const blocks = frozen.blocks.map(({ norm1, norm2, linears, scales }, block): FrozenBlock => {
     const linear = (kind: SiteKind): FrozenLinear => ({
       ...linears[kind],
+      ...placesOf(state, matrixKeys.site(block, kind)),
       bias: at(vectorKeys.bias(block, kind), linears[kind].bias),
     });
     return {
-      ...rest,
       norm1: at(vectorKeys.blockNorm(block, 1), norm1),
       norm2: at(vectorKeys.blockNorm(block, 2), norm2),
+      scales: scales && {
+        ls1: at(vectorKeys.scale(block, 'ls1'), scales.ls1),
+        ls2: at(vectorKeys.scale(block, 'ls2'), scales.ls2),
+      },
       linears: { qkv: linear('qkv'), proj: linear('proj'), fc1: linear('fc1'), fc2: linear('fc2') },
     };
   });
   return {
     ...frozen,
     blocks,
+    patch: placesOf(state, matrixKeys.patch)?.forward ?? frozen.patch,
     preNorm: frozen.preNorm && at(vectorKeys.preNorm, frozen.preNorm),
     norm: frozen.norm && at(vectorKeys.norm, frozen.norm),
   };
@@ -306,29 +310,6 @@ export function uploadFrozen(
   for (const { region, storage, values, linears = [] } of tensors)
     if (changed === undefined || linears.some((linear) => changed.has(linear)))
       memory.write(region, stored(values(data), storage));
-}
-
-/** Places and padded width of a linear's output and input. */
-function linearPlaces(
-  config: VitConfig,
-  widths: Widths,
-  linear: Linear,
-): readonly [readonly [Places, number], readonly [Places, number]] {
-  const dim = [plainPlaces(config.dim), widths.dim] as const;
-  const mlp = [plainPlaces(config.mlpDim), widths.mlp] as const;
-  const heads = [headPlaces(config), widths.context] as const;
-  switch (linear) {
-    case 'q':
-    case 'k':
-    case 'v':
-      return [heads, dim];
-    case 'proj':
-      return [dim, heads];
-    case 'fc1':
-      return [mlp, dim];
-    case 'fc2':
-      return [dim, mlp];
-  }
 }
 
 function positionTable(

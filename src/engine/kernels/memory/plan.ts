@@ -23,8 +23,9 @@ import { forwardPass, trainingStep, type Forward } from '../step/step.ts';
 import { Trace, type Tensor } from '../step/trace.ts';
 import type { Tuning } from '../tuning/tuning.ts';
 import { place, type Placement } from './arena.ts';
+import { widestShelf } from './backbone-matrices.ts';
 import { flatLayout } from './flat-parameters.ts';
-import { planFrozen, withVectors } from './frozen-weights.ts';
+import { planFrozen, withLearning } from './frozen-weights.ts';
 import type { SiteKind } from './sites.ts';
 import { planState, type TrainingState, type Wanted } from './training-state.ts';
 import { widthsOf, type Widths } from './widths.ts';
@@ -111,14 +112,14 @@ export function planRun(task: Task, choice: Choice): Plan {
   const prefixCache = cachePrefix
     ? plannedBuffer('prefix cache', 4 * images * widths.tokens * widths.dim)
     : null;
-  const state = planState(layouts, widths, Math.ceil(batch / microBatch), task);
+  const state = planState(config, layouts, widths, Math.ceil(batch / microBatch), task);
   const learning = mostOf(layouts.layout);
   const gradients = (block: number, kind: SiteKind): boolean => needsGradient(learning, block, kind);
   const context: StepContext = {
     config,
     widths,
     classes,
-    frozen: withVectors(planFrozen(config, widths, storage, gradients, state.table === null), state.vectors),
+    frozen: planFrozen(config, widths, storage, gradients, state),
     state,
     normalisation,
     pixels,
@@ -142,8 +143,8 @@ export function planAgain(plan: Plan, adapter: Adapter): Plan {
   const { widths, state: former } = plan.context;
   const task = { ...plan.task, adapter };
   const layouts = layoutsOf(task.config, widths, adapter, task.classes);
-  const state = planState(layouts, widths, former.parts, task);
-  const context = { ...plan.context, state, frozen: withVectors(plan.context.frozen, state.vectors) };
+  const state = planState(task.config, layouts, widths, former.parts, task);
+  const context = { ...plan.context, state, frozen: withLearning(plan.context.frozen, state) };
   return { ...plan, task, context, ...planPrograms(context) };
 }
 
@@ -201,9 +202,12 @@ export function buffersOf({ context, slots, uploads, reports, prefixCache }: Pla
   ];
 }
 
-/** What reading the adapter back takes for a moment: parameters and both moments. */
+/**
+ * What reading the adapter back takes for a moment: parameters and both moments, and matrices a buffer at a time.
+ */
 export function readBackBuffer({ context }: Plan): PlannedBuffer {
-  return plannedBuffer('read back', 3 * 16 * context.state.stored.length, 'read-back');
+  const { stored, matrices } = context.state;
+  return plannedBuffer('read back', Math.max(3 * 16 * stored.length, widestShelf(matrices)), 'read-back');
 }
 
 /** Bytes by part. */

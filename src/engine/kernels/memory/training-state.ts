@@ -10,11 +10,13 @@ import {
   type Use,
 } from '../device/device-memory.ts';
 import { crossedTiles, gateCount } from './crossed-sums.ts';
+import { planMatrices, type MatrixState } from './backbone-matrices.ts';
 import { vectorKeys, type BackboneVector } from './backbone-vectors.ts';
 import { columnScalars, groupBegin, type FlatLayout } from './flat-parameters.ts';
 import { aligned, siteKinds, type Site } from './sites.ts';
+import type { VitConfig } from '../../../vit/vit-config.ts';
 import type { Widths } from './widths.ts';
-import { normGroups, recordRing } from '../shaders/adamw.ts';
+import { matrixNormGroups, normGroups, recordRing } from '../shaders/adamw.ts';
 import {
   endsStruct,
   flatGroups,
@@ -114,6 +116,7 @@ export interface TrainingState {
     readonly span: Region;
     readonly scalarSpan: Region;
     readonly ends: Region;
+    /** Of squares of the gradient: of the flat one, then of each buffer of matrices. */
     readonly sums: Region;
     readonly outcome: Region;
   };
@@ -121,7 +124,9 @@ export interface TrainingState {
   readonly sites: ReadonlyMap<Site, SiteRegions>;
   /** By their keys. */
   readonly vectors: ReadonlyMap<string, VectorRegions>;
-  /** The table of positions with the patch bias in it, [tokens, dim]; null where that does not learn. */
+  /** Those of the backbone that learn; null where none does. */
+  readonly matrices: MatrixState | null;
+  /** The table of positions with all that learns in it, [tokens, dim]; null where nothing of it does. */
   readonly table: PlannedBuffer | null;
   readonly buffers: readonly PlannedBuffer[];
   /** What must be written before the first step. */
@@ -152,6 +157,7 @@ export interface Wanted {
  * @param wanted a region of the step block for each.
  */
 export function planState(
+  config: VitConfig,
   { layout, stored }: Pick<TrainingState, 'layout' | 'stored'>,
   widths: Widths,
   parts: number,
@@ -234,6 +240,8 @@ export function planState(
       },
     ];
   });
+  const matrices = planMatrices(config, widths, layout.adapter, { make, table });
+  const sums = normGroups + (matrices?.shelves.length ?? 0) * matrixNormGroups;
   return {
     layout,
     stored,
@@ -271,7 +279,7 @@ export function planState(
       span: { buffer: sizes, offset: 0, bytes: 16 },
       scalarSpan: { buffer: sizes, offset: unit, bytes: 16 },
       ends: { buffer: sizes, offset: 2 * unit, bytes: endsStruct.bytes },
-      sums: wholeOf(make('sums', 4 * normGroups)),
+      sums: wholeOf(make('sums', 4 * sums)),
       outcome: { buffer: make('outcome', 8 * images), offset: 0, bytes: 8 * images },
     },
     part: {
@@ -283,6 +291,7 @@ export function planState(
     },
     sites: new Map(sites),
     vectors: new Map(vectors),
+    matrices,
     table: layout.vectors.some(({ key }) => key === vectorKeys.patchBias)
       ? make('positions', 4 * widths.tokens * widths.dim)
       : null,

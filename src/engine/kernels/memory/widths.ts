@@ -1,6 +1,7 @@
 // Every width on the device is a multiple of 4, so that every kernel loads vec4s. Padding columns hold zeros,
 // and a training step keeps them zero: zero weights give zero activations, zero gradients and no update.
 // Heads are padded one by one, so that each begins at a whole vec4.
+import type { Linear } from '../../../vit/parameters.ts';
 import { headDim, headInputs, patchInputs, tokenCount, type VitConfig } from '../../../vit/vit-config.ts';
 
 export interface Widths {
@@ -57,4 +58,70 @@ export function headPlaces(config: VitConfig): Places {
     { length: config.dim },
     (_, i) => Math.floor(i / width) * padded(width) + (i % width),
   );
+}
+
+/** Places and padded width of a linear's output and input. */
+export function linearPlaces(
+  config: VitConfig,
+  widths: Widths,
+  linear: Linear,
+): readonly [output: Placed, input: Placed] {
+  const dim = [plainPlaces(config.dim), widths.dim] as const;
+  const mlp = [plainPlaces(config.mlpDim), widths.mlp] as const;
+  const heads = [headPlaces(config), widths.context] as const;
+  switch (linear) {
+    case 'q':
+    case 'k':
+    case 'v':
+      return [heads, dim];
+    case 'proj':
+      return [dim, heads];
+    case 'fc1':
+      return [mlp, dim];
+    case 'fc2':
+      return [dim, mlp];
+  }
+}
+
+/** Where the elements of a width lie, and the padded width. */
+export type Placed = readonly [places: Places, width: number];
+
+/** A matrix [rows, columns] with its elements moved to their places, transposed if asked. */
+export function placed(
+  source: Float32Array,
+  rows: Placed,
+  columns: Placed,
+  transpose: boolean,
+): Float32Array<ArrayBuffer> {
+  const result = new Float32Array(rows[1] * columns[1]);
+  eachPlace(rows, columns, transpose, (place, i) => (result[place] = source[i] ?? 0));
+  return result;
+}
+
+/** The way back of `placed`. */
+export function taken(
+  from: Float32Array,
+  rows: Placed,
+  columns: Placed,
+  transpose: boolean,
+): Float32Array<ArrayBuffer> {
+  const result = new Float32Array(rows[0].length * columns[0].length);
+  eachPlace(rows, columns, transpose, (place, i) => (result[i] = from[place] ?? 0));
+  return result;
+}
+
+function eachPlace(
+  [rowPlaces, rows]: Placed,
+  [columnPlaces, columns]: Placed,
+  transpose: boolean,
+  visit: (place: number, i: number) => void,
+): void {
+  const width = columnPlaces.length;
+  for (let r = 0; r < rowPlaces.length; r++) {
+    const row = rowPlaces[r] ?? 0;
+    for (let c = 0; c < width; c++) {
+      const column = columnPlaces[c] ?? 0;
+      visit(transpose ? column * rows + row : row * columns + column, r * width + c);
+    }
+  }
 }

@@ -10,14 +10,17 @@
 //           scalars are clamped to [0, limit]. Writes nothing unless the step applies.
 //
 // The groups lie one after another as in structs.ts; `ends` holds their ends in vec4s. The padding between and
-// within them has gradient 0 and value 0 and keeps both.
+// within them has gradient 0 and value 0 and keeps both. Matrices of the backbone that learn lie in buffers of their
+// own, one group: each buffer has partial sums and an update of the same formulas.
 import { adamw } from '../../parameter-groups.ts';
-import { float, kernel, read, treeSum, uniform, write, type Kernel } from './kernel.ts';
-import { endsStruct, flatGroups, recordStruct, statusStruct, stepStruct } from './structs.ts';
+import { float, kernel, read, treeSum, uniform, write, type Grid, type Kernel } from './kernel.ts';
+import { endsStruct, flatGroups, recordStruct, statusStruct, stepGroups, stepStruct } from './structs.ts';
 
 export const adamThreads = 64;
 /** Workgroups of `norm`: their partial sums are added by one workgroup of as many threads. */
 export const normGroups = 64;
+/** The same of a buffer of matrices, which are most of what learns. */
+export const matrixNormGroups = 512;
 export const recordRing = 16;
 
 /** Which group a vec4 lies in, and whether that group learns in this step. */
@@ -29,6 +32,8 @@ fn groupOf(i: u32) -> u32 {
     .join(' + ')};
 }
 fn learns(group: u32) -> bool { return ((step.learns >> group) & 1u) == 1u; }`;
+
+const matrixGroup = `${stepGroups.indexOf('backboneMatrices')}u`;
 
 export function normKernel(): Kernel {
   return kernel(
@@ -53,7 +58,33 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: v
   );
 }
 
-export function decideKernel(): Kernel {
+/** Partial sums of a buffer of matrices. */
+export function matrixNormKernel(): Kernel {
+  return kernel(
+    'matrix-gradient-norm',
+    [uniform('step', 'Step'), read('gradient'), write('sums', 'array<f32>')],
+    /* wgsl */ `
+${stepStruct.wgsl}
+var<workgroup> partial: array<f32, ${adamThreads}>;
+@compute @workgroup_size(${adamThreads})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) id: vec3u) {
+  let length = arrayLength(&gradient);
+  let share = (length + ${matrixNormGroups - 1}u) / ${matrixNormGroups}u;
+  let end = min((group.x + 1u) * share, length);
+  var sum = 0.0;
+  if (((step.learns >> ${matrixGroup}) & 1u) == 1u) {
+    for (var i = group.x * share + id.x; i < end; i += ${adamThreads}u) { sum += dot(gradient[i], gradient[i]); }
+  }
+  ${treeSum('sum', adamThreads)}
+  if (id.x == 0u) { sums[group.x] = partial[0]; }
+}`,
+  );
+}
+
+/** @param shelves buffers of matrices whose partial sums lie behind those of the flat gradient. */
+export function decideKernel(shelves = 0): Kernel {
+  const more = `
+  for (var i = ${normGroups}u + id.x; i < ${normGroups + shelves * matrixNormGroups}u; i += ${normGroups}u) { squares += sums[i]; }`;
   return kernel(
     'decide',
     [
@@ -74,7 +105,8 @@ fn finite(x: f32) -> bool { return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000
 fn main(@builtin(local_invocation_id) id: vec3u) {
   var images = vec2f();
   for (var i = id.x; i < step.images; i += ${normGroups}u) { images += outcome[i]; }
-  ${treeSum('vec3f(sums[id.x], images)', normGroups)}
+  var squares = sums[id.x];${shelves === 0 ? '' : more}
+  ${treeSum('vec3f(squares, images)', normGroups)}
   if (id.x != 0u) { return; }
   let norm = sqrt(partial[0].x);
   let loss = partial[0].y / f32(step.images);
@@ -89,8 +121,18 @@ fn main(@builtin(local_invocation_id) id: vec3u) {
   );
 }
 
+/** AdamW of element i, of a group. */
+const update = /* wgsl */ `
+  let g = gradient[i] * status.clip;
+  let m = ${float(adamw.beta1)} * first[i] + ${float(1 - adamw.beta1)} * g;
+  let v = ${float(adamw.beta2)} * second[i] + ${float(1 - adamw.beta2)} * g * g;
+  first[i] = m;
+  second[i] = v;
+  let own = step.groups[group]; // rate, decay, corrections
+  let change = own.x * (m / own.z) / (sqrt(v / own.w) + ${float(adamw.eps)});
+  let moved = parameters[i] * (1.0 - own.x * own.y) - change;`;
+
 export function adamwKernel(): Kernel {
-  const { beta1, beta2, eps } = adamw;
   return kernel(
     'adamw',
     [
@@ -113,16 +155,44 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   if (i >= ends.headBias || status.apply == 0u) { return; }
   let group = groupOf(i);
   if (!learns(group)) { return; }
-  let g = gradient[i] * status.clip;
-  let m = ${float(beta1)} * first[i] + ${float(1 - beta1)} * g;
-  let v = ${float(beta2)} * second[i] + ${float(1 - beta2)} * g * g;
-  first[i] = m;
-  second[i] = v;
-  let own = step.groups[group]; // rate, decay, corrections
-  let change = own.x * (m / own.z) / (sqrt(v / own.w) + ${float(eps)});
-  let moved = parameters[i] * (1.0 - own.x * own.y) - change;
+  ${update}
   let isScalar = group == ${flatGroups.indexOf('scalars')}u;
   parameters[i] = select(moved, clamp(moved, vec4f(), vec4f(step.scalarLimit)), isScalar);
 }`,
   );
+}
+
+/** Workgroups in a row of the grid of `matrixAdamwKernel`. */
+const adamRow = 32768;
+
+/** AdamW over a buffer of matrices. */
+export function matrixAdamwKernel(): Kernel {
+  return kernel(
+    'matrix-adamw',
+    [
+      uniform('step', 'Step'),
+      read('status', 'Status'),
+      read('gradient'),
+      write('parameters'),
+      write('first'),
+      write('second'),
+    ],
+    /* wgsl */ `
+${stepStruct.wgsl}
+${statusStruct.wgsl}
+@compute @workgroup_size(${adamThreads})
+fn main(@builtin(workgroup_id) at: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = (at.y * ${adamRow}u + at.x) * ${adamThreads}u + lane;
+  let group = ${matrixGroup};
+  if (i >= arrayLength(&gradient) || status.apply == 0u || ((step.learns >> group) & 1u) == 0u) { return; }
+  ${update}
+  parameters[i] = moved;
+}`,
+  );
+}
+
+/** @param length of the buffer, in vec4s. */
+export function matrixAdamwGrid(length: number): Grid {
+  const groups = Math.ceil(length / adamThreads);
+  return [Math.min(groups, adamRow), Math.ceil(groups / adamRow), 1];
 }

@@ -31,7 +31,7 @@ test('no kernel uses atomics', async () => {
     for (const float16 of ['never', 'always'] as const)
       for (const microBatch of [2, 4]) {
         const codes = await codeOf(async (gpu) => {
-          const tuned = tunedStart(model, microBatch === 2 ? 'norms' : 'biases');
+          const tuned = tunedStart(model, microBatch === 2 ? 'all' : 'biases');
           const adapter = { ...randomAdapter(micro, 3, { targets: 'all' }), ...tuned };
           const shapes = { batch: 4, classes: 3, microBatch, memory: { budgetBytes: null, float16 } };
           const engine = new KernelEngine(gpu, tuning);

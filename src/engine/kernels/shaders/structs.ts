@@ -9,7 +9,7 @@ const sizes = {
   vec2f: { words: 2, align: 2 },
   vec4u: { words: 4, align: 4 },
   vec4f: { words: 4, align: 4 },
-  'array<vec4f, 5>': { words: 20, align: 4 },
+  'array<vec4f, 6>': { words: 24, align: 4 },
 } as const;
 
 export interface Struct<Field extends string> {
@@ -67,6 +67,9 @@ export const flatGroups = [
 ] as const satisfies readonly GroupName[];
 export type FlatGroup = (typeof flatGroups)[number];
 
+/** All groups as a step counts them: matrices of the backbone lie in buffers of their own. */
+export const stepGroups = [...flatGroups, 'backboneMatrices'] as const satisfies readonly GroupName[];
+
 /** Where each of them ends, in vec4s. */
 export const endsStruct = struct('Ends', {
   branches: 'u32',
@@ -87,7 +90,7 @@ export const stepStruct = struct('Step', {
   learns: 'u32',
   clipNorm: 'f32',
   scalarLimit: 'f32',
-  groups: 'array<vec4f, 5>',
+  groups: 'array<vec4f, 6>',
 });
 
 /**

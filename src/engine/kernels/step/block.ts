@@ -4,6 +4,7 @@
 // it recomputes.
 import { present } from '../../../shared/assert.ts';
 import type { Region } from '../device/device-memory.ts';
+import { matrixKeys } from '../memory/backbone-matrices.ts';
 import { vectorKeys } from '../memory/backbone-vectors.ts';
 import type { Site, SiteKind } from '../memory/sites.ts';
 import {
@@ -49,6 +50,7 @@ import {
   type SavedBlock,
 } from './context.ts';
 import type { Operand, Trace, Tensor } from './trace.ts';
+import { matrixGradient, type LinearInput } from './matrices.ts';
 import { vectorGradient } from './vectors.ts';
 
 /** A block whose output nobody needs yet: what the backward pass uses, and the MLP's activations. */
@@ -75,8 +77,8 @@ export function blockForward(
   const shape = { rows, inner: mlp, columns: dim, parts: 1 } as const;
   const operands = { x: activated, w: fc2.forward, bias: fc2.bias, low: fc2Low, out };
   const branch = { block, place: 1, scale: scales?.ls2 ?? null } as const;
-  closeBranch(trace, context, shape, operands, saved.mid, 1, branch, `blocks.${block}.out`);
-  return { saved, out };
+  const ls2 = closeBranch(trace, context, shape, operands, saved.mid, 1, branch, `blocks.${block}.out`);
+  return { saved: { ...saved, unscaled: { ...saved.unscaled, ls2 } }, out };
 }
 
 /** One of a block's two residual branches: that of the attention, or of the MLP. */
@@ -89,27 +91,35 @@ interface ResidualBranch {
 
 /** By what a branch's output is multiplied; null where it goes on as it is. */
 function factorsOf(
-  { noise, state, widths }: StepContext,
-  { block, place, scale }: ResidualBranch,
+  context: StepContext,
+  branch: ResidualBranch,
   rows: number,
 ): { shape: Pick<ScaledRows, 'scale' | 'rowsOfImage'>; operands: Readonly<Record<string, Operand>> } | null {
-  const factors = noise.path
-    ? present(state.regions.paths?.[2 * block + place], 'factors of a branch')
-    : null;
-  if (scale === null && factors === null) return null;
+  const { scale } = branch;
+  const { rowsOfImage, factors } = pathsOf(context, branch, rows);
+  if (scale === null && rowsOfImage === null) return null;
   return {
-    shape: { scale: scale !== null, rowsOfImage: factors === null ? null : rows / widths.images },
-    operands: {
-      ...(scale === null ? {} : { scale }),
-      ...(factors === null ? {} : { factors, batchPart: state.part }),
-    },
+    shape: { scale: scale !== null, rowsOfImage },
+    operands: { ...(scale === null ? {} : { scale }), ...factors },
   };
+}
+
+/** The factors of single images, where steps leave the branch out of some. */
+function pathsOf(
+  { noise, state, widths }: StepContext,
+  { block, place }: Pick<ResidualBranch, 'block' | 'place'>,
+  rows: number,
+): { readonly rowsOfImage: number | null; readonly factors: Readonly<Record<string, Operand>> } {
+  if (!noise.path) return { rowsOfImage: null, factors: {} };
+  const factors = present(state.regions.paths?.[2 * block + place], 'factors of a branch');
+  return { rowsOfImage: rows / widths.images, factors: { factors, batchPart: state.part } };
 }
 
 /**
  * The last product of a branch, with its factors, added to the residual stream.
  *
  * @param stride from one row of the residual to the next.
+ * @returns what it was before its factors; null without any.
  */
 function closeBranch(
   trace: Trace,
@@ -120,13 +130,13 @@ function closeBranch(
   stride: number,
   branch: ResidualBranch,
   name: string,
-): void {
+): Tensor | null {
   const forward = { direction: 'forward' } as const;
   const factors = factorsOf(context, branch, shape.rows);
   if (factors === null) {
     const kind = stride === 1 ? 'same' : { stride };
     product(trace, context, shape, { ...forward, residual: kind }, { ...operands, residual });
-    return;
+    return null;
   }
   const { rows, columns: padded } = shape;
   const x = trace.tensor(`${name} unscaled`, rows * padded);
@@ -138,13 +148,25 @@ function closeBranch(
     residual,
     y: operands.out,
   });
+  return x;
 }
 
 /**
- * The same dispatches once more, all but the last: what the backward pass needs of a block, from its input.
+ * The same dispatches once more, all but the last ones that the backward pass does not need: from its input what it
+ * needs of a block.
  */
 export function recomputeBlock(trace: Trace, context: StepContext, block: number, input: Tensor): SavedBlock {
-  return blockInside(trace, context, block, input, true).saved;
+  const { state, tunes, widths } = context;
+  if (!tunes || !state.vectors.has(vectorKeys.scale(block, 'ls2')))
+    return blockInside(trace, context, block, input, true).saved;
+  const { saved, activated, fc2Low } = blockInside(trace, context, block, input, true);
+  const { fc2 } = present(context.frozen.blocks[block], `block ${block}`).linears;
+  const { rows, mlp, dim } = widths; // the last block is not recomputed
+  const ls2 = trace.tensor(`blocks.${block}.out unscaled`, rows * dim);
+  const operands = { x: activated, w: fc2.forward, bias: fc2.bias, low: fc2Low, out: ls2 };
+  const shape = { rows, inner: mlp, columns: dim, parts: 1 } as const;
+  product(trace, context, shape, { direction: 'forward' }, operands);
+  return { ...saved, unscaled: { ...saved.unscaled, ls2 } };
 }
 
 function blockInside(
@@ -240,7 +262,7 @@ function blockInside(
   const grid = attentionGrid(attention, attention.queryTokens);
   trace.dispatch(attend(attention), grid, { qkv, out: attended, lse });
   const mid = tensor('mid', rows * dim);
-  closeBranch(
+  const ls1 = closeBranch(
     trace,
     context,
     { rows, inner: inside, columns: dim, parts: 1 },
@@ -270,7 +292,8 @@ function blockInside(
   const fc2Low = intermediate('fc2', activated);
   const { statistics: statistics1 } = first;
   const { statistics: statistics2 } = second;
-  const saved = { input, statistics1, qkv, attended, lse, mid, statistics2, hidden, low };
+  const unscaled = { ls1, ls2: null };
+  const saved = { input, statistics1, qkv, attended, lse, mid, statistics2, hidden, unscaled, low };
   return { saved, activated, fc2Low };
 }
 
@@ -286,7 +309,7 @@ function dropoutOf({ state }: StepContext, site: Region): Readonly<Record<string
 }
 
 // One block backward: the gradient of its output and what it kept -> the gradient of its input, and on the
-// way those of its branches, and of its biases and LayerNorms where they learn. Ten dispatches where q, k or v are
+// way those of its branches, and of what learns of the backbone. Ten dispatches where q, k or v are
 // adapted. Nothing is computed for frozen weights, and nothing below what learns: its own input needs no gradient.
 
 /** What a backward pass is for. */
@@ -319,16 +342,24 @@ export function blockBackward(
   const tensor = (name: string, floats: number): Tensor => trace.tensor(`blocks.${block}.d${name}`, floats);
   const needed = (kind: SiteKind): boolean =>
     purpose.kind === 'watch' || needsGradient(learningOf(context), block, kind);
-  const ofBias = (kind: SiteKind, dy: Tensor, lines: number): void =>
-    vectorGradient(trace, context, vectorKeys.bias(block, kind), { dy, rows: lines });
   const ofNorm = (which: 1 | 2, dy: Tensor, x: Tensor, statistics: Tensor, lines: number): void =>
     vectorGradient(trace, context, vectorKeys.blockNorm(block, which), {
       ...{ dy, rows: lines },
       norm: { x, statistics },
     });
   const backward = { direction: 'backward' } as const;
-  const branches = (kind: SiteKind, dy: Tensor, x: BranchInput): LowGradient =>
-    branchGradients(trace, context, block, kind, saved.low[kind], dy, x, purpose);
+  /** What learns of a site: bias, matrices, branches. */
+  const learnt = (kind: SiteKind, dy: Tensor, x: LinearInput): LowGradient => {
+    const shape = {
+      rows: kind === 'qkv' ? all : rows,
+      inner: { qkv: dim, proj: inside, fc1: dim, fc2: mlp }[kind],
+      columns: { qkv: inside, proj: dim, fc1: mlp, fc2: dim }[kind],
+      parts: kind === 'qkv' ? 3 : 1,
+    } as const;
+    vectorGradient(trace, context, vectorKeys.bias(block, kind), { dy, rows: shape.rows });
+    matrixGradient(trace, context, matrixKeys.site(block, kind), shape, x, dy);
+    return branchGradients(trace, context, block, kind, saved.low[kind], dy, x, purpose);
+  };
   const normGradient = (
     name: string,
     lines: number,
@@ -342,11 +373,16 @@ export function blockBackward(
     return dx;
   };
 
-  /** The gradient of a residual branch before its factors. */
+  /** The gradient of a residual branch before its factors, and on the way that of its layer scale. */
   const unscaled = (dy: Tensor, name: 'ls1' | 'ls2'): Tensor => {
-    const scale = frozen.scales?.[name] ?? null;
-    const factors = factorsOf(context, { block, place: name === 'ls1' ? 0 : 1, scale }, rows);
+    const branch = { block, place: name === 'ls1' ? 0 : 1, scale: frozen.scales?.[name] ?? null } as const;
+    const factors = factorsOf(context, branch, rows);
     if (factors === null) return dy;
+    const x = saved.unscaled[name];
+    if (x !== null) {
+      const scale = { x, ...pathsOf(context, branch, rows) };
+      vectorGradient(trace, context, vectorKeys.scale(block, name), { dy, rows, scale });
+    }
     const y = tensor(`${name} out`, rows * dim);
     const shape = { rows, padded: dim, residual: null, ...factors.shape };
     trace.dispatch(scaledRowsKernel(shape), scaledRowsGrid(shape), { x: dy, ...factors.operands, y });
@@ -368,8 +404,7 @@ export function blockBackward(
   };
 
   const dfc2 = unscaled(dout, 'ls2');
-  ofBias('fc2', dfc2, rows);
-  const fc2Low = branches('fc2', dfc2, { input: 'f', x: saved.hidden });
+  const fc2Low = learnt('fc2', dfc2, { input: 'f', x: saved.hidden });
   if (!needed('fc2')) return null;
   // In float32 the gradient lies from here on where the pre-activation lay.
   const inPlace = saved.hidden.storage === 'f32';
@@ -387,9 +422,8 @@ export function blockBackward(
       ...(inPlace ? {} : { z: saved.hidden }),
     },
   );
-  ofBias('fc1', dhidden, rows);
   const norm2 = { statistics: saved.statistics2, norm: frozen.norm2 };
-  const fc1Low = branches('fc1', dhidden, { input: 'normalise', x: saved.mid, ...norm2 });
+  const fc1Low = learnt('fc1', dhidden, { input: 'normalise', x: saved.mid, ...norm2 });
   if (!needed('fc1')) return null;
   const dnorm2 = tensor('norm2', rows * dim);
   product(trace, context, { rows, inner: mlp, columns: dim, parts: 1 }, backward, {
@@ -401,8 +435,7 @@ export function blockBackward(
   ofNorm(2, dnorm2, saved.mid, saved.statistics2, rows);
   const dmid = normGradient('mid', rows, { x: saved.mid, ...norm2, dy: dnorm2, residual: dout });
   const dproj = unscaled(dmid, 'ls1');
-  ofBias('proj', dproj, rows);
-  const projLow = branches('proj', dproj, { input: 'as-is', x: saved.attended });
+  const projLow = learnt('proj', dproj, { input: 'as-is', x: saved.attended });
   if (!needed('proj')) return null;
   const dattended = tensor('attended', rows * inside);
   product(trace, context, { rows, inner: dim, columns: inside, parts: 1 }, backward, {
@@ -422,9 +455,8 @@ export function blockBackward(
     operands: { qkv: saved.qkv, out: saved.attended, dout: dattended, lse: saved.lse, dqkv },
     rowSums: () => tensor('row sums', rows * heads),
   });
-  ofBias('qkv', dqkv, all);
   const norm1 = { statistics: saved.statistics1, norm: frozen.norm1 };
-  const qkvLow = branches('qkv', dqkv, { input: 'normalise', x: saved.input, ...norm1 });
+  const qkvLow = learnt('qkv', dqkv, { input: 'normalise', x: saved.input, ...norm1 });
   if (!needed('qkv')) return null;
   const dnorm1 = tensor('norm1', all * dim);
   product(trace, context, { rows: all, inner: 3 * inside, columns: dim, parts: 1 }, backward, {
@@ -469,14 +501,6 @@ function attentionGradient(
 /** The gradient of a site's intermediate, which joins the product with the transposed weight. */
 type LowGradient = { readonly site: Site; readonly u: Tensor } | undefined;
 
-/** The input of a site's linears, or what it is made of again. */
-interface BranchInput {
-  readonly input: ColumnProduct['input'];
-  readonly x: Tensor;
-  readonly statistics?: Tensor;
-  readonly norm?: Operand;
-}
-
 /**
  * Gradient of a site's intermediate, then the partial sums of the gradients of its A and B, or in stage 2
  * those of the scalars, or no more where nothing learns; nothing if not adapted.
@@ -488,7 +512,7 @@ function branchGradients(
   kind: SiteKind,
   u: Tensor | undefined,
   dy: Tensor,
-  { input, x, statistics, norm }: BranchInput,
+  { input, x, statistics, norm }: LinearInput,
   purpose: Purpose,
 ): LowGradient {
   const { widths, state } = context;

@@ -32,7 +32,7 @@ export interface StepContext {
   /** The form in which all pixels come, or null for either. */
   readonly pixels: Pixels['kind'] | null;
   readonly tuning: Tuning;
-  /** How the frozen matrices lie, and what a block keeps for the backward pass beside the residual stream. */
+  /** How frozen matrices lie, and what a block keeps for the backward pass beside the residual stream. */
   readonly storage: Storage;
   /** Whether products multiply in float16; needs `shader-f16`. */
   readonly halves: boolean;
@@ -45,11 +45,11 @@ export interface StepContext {
   readonly prefixCache: Region | null;
   /** What the steps of this program leave out at random. */
   readonly noise: NoiseKinds;
-  /** Whether the vectors of the backbone that can learn do so in the steps of this program. */
+  /** Whether what can learn of the backbone does so in the steps of this program. */
   readonly tunes: boolean;
 }
 
-/** What a step of some kind learns below the head: what there is of adapted sites, and of vectors. */
+/** What a step of some kind learns below the head: adapted sites, and whether the backbone does too. */
 export interface Learning {
   readonly layout: FlatLayout;
   readonly tunes: boolean;
@@ -83,7 +83,12 @@ export function needsGradient({ layout, tunes }: Learning, block: number, kind: 
 
 /** Whether the input of the first block needs one: what makes it learns. */
 export function embeddingLearns({ state, tunes }: StepContext): boolean {
-  return tunes && [vectorKeys.patchBias, vectorKeys.preNorm].some((key) => state.vectors.has(key));
+  return tunes && (tableLearns(state) || state.vectors.has(vectorKeys.preNorm));
+}
+
+/** Whether something learns that patches are multiplied with, or that is added to them. */
+export function tableLearns({ table, matrices }: TrainingState): boolean {
+  return table !== null || matrices !== null;
 }
 
 /** How many blocks can be recomputed: those that learn, but the last, whose activations are used at once. */
@@ -118,6 +123,8 @@ export interface SavedBlock {
   readonly statistics2: Tensor; // [rows, 2]
   /** Before the GELU; in float32 the backward pass turns it into its gradient in place. */
   readonly hidden: Tensor; // [rows, mlp]
+  /** Outputs of the residual branches before their factors, where a layer scale learns. */
+  readonly unscaled: { readonly ls1: Tensor | null; readonly ls2: Tensor | null }; // [rows, dim]
   /** Low-rank intermediates of the adapted sites. */
   readonly low: Partial<Record<SiteKind, Tensor>>; // [rows, site.width]
 }
@@ -166,7 +173,11 @@ export function product(
       activation: fusion.activation ?? 'none',
       curve: config.activation,
       keepSum: out !== undefined,
-      storage: { w: storage, z: z?.storage ?? 'f32', out: out?.storage ?? 'f32' },
+      storage: {
+        w: state.matrices === null ? storage : 'f32',
+        z: z?.storage ?? 'f32',
+        out: out?.storage ?? 'f32',
+      },
       halves: halves && tile.memory !== 'quads',
     },
     tile,

@@ -2,33 +2,48 @@
 // and backward what learns of the embedding. The blocks below the first adapted one make the same of an image
 // in every step, so a step may take their output from a cache.
 import { branchScalesKernel, branchScalesThreads } from '../shaders/branch-scales.ts';
-import { wholeOf } from '../device/device-memory.ts';
+import { wholeOf, type Region } from '../device/device-memory.ts';
 import { crossedSumKernel } from '../shaders/crossed-sums.ts';
 import { prefixCacheGrid, prefixCacheKernel } from '../shaders/prefix-cache.ts';
 import { layerNormGradientKernel, layerNormGrid, layerNormKernel } from '../shaders/layer-norm.ts';
 import { patchRowsGrid, patchRowsKernel, type PixelForm } from '../shaders/patch-rows.ts';
-import { biasedTableGrid, biasedTableKernel } from '../shaders/vector-gradients.ts';
+import {
+  positionGradientGrid,
+  positionGradientKernel,
+  positionTableGrid,
+  positionTableKernel,
+} from '../shaders/position-table.ts';
+import { matrixKeys } from '../memory/backbone-matrices.ts';
 import { vectorKeys } from '../memory/backbone-vectors.ts';
 import { groupRegion } from '../memory/training-state.ts';
 import { present } from '../../../shared/assert.ts';
-import { normShape, product, type StepContext } from './context.ts';
+import { normShape, product, tableLearns, type StepContext } from './context.ts';
 import type { Operand, Phase, Trace, Tensor } from './trace.ts';
+import { matrixGradient, transposeMatrices } from './matrices.ts';
 import { vectorGradient } from './vectors.ts';
 
 /**
- * Once a step: the factors s g of all branches, the sums of crossed ones, and the table of positions where the patch
- * bias in it learns.
+ * Once a step: the factors s g of all branches, the sums of crossed ones, the table of positions where something of it
+ * learns, and for a backward pass the second layout of matrices that do.
  */
-export function prepareStep(trace: Trace, context: StepContext): void {
+export function prepareStep(trace: Trace, context: StepContext, backward: boolean): void {
   trace.phase = 'scales';
   scaleBranches(trace, context);
-  const { state, widths, frozen, config } = context;
-  const bias = state.vectors.get(vectorKeys.patchBias);
+  makeTable(trace, context);
+  if (backward) transposeMatrices(trace, context);
+}
+
+function makeTable(trace: Trace, { state, widths, frozen, config }: StepContext): void {
+  const parameters = (key: string): Region | undefined => state.vectors.get(key)?.parameters;
+  const [bias, positions] = [parameters(vectorKeys.patchBias), parameters(vectorKeys.positions)];
   if (bias === undefined || state.table === null) return;
-  const table = { tokens: widths.tokens, first: config.prefixTokens, width: widths.dim };
-  trace.dispatch(biasedTableKernel(table), biasedTableGrid(table), {
-    x: frozen.positions,
-    bias: bias.parameters,
+  const prefix = parameters(vectorKeys.prefix);
+  const { tokens, dim: width } = widths;
+  const table = { tokens, first: config.prefixTokens, width, prefix: prefix !== undefined };
+  trace.dispatch(positionTableKernel(table), positionTableGrid(table), {
+    x: positions ?? frozen.positions,
+    bias,
+    ...(prefix === undefined ? {} : { prefix }),
     y: wholeOf(state.table),
   });
 }
@@ -56,6 +71,7 @@ function scaleBranches(trace: Trace, { state }: StepContext): void {
 export interface Embedded {
   /** Where the host writes pixels. */
   readonly pixels: Tensor;
+  readonly patches: Tensor; // [rows, patch]
   readonly embedded: Tensor; // [rows, dim]
   /** Input and statistics of the LayerNorm before the blocks; null without one. */
   readonly norm: { readonly x: Tensor; readonly statistics: Tensor } | null;
@@ -117,7 +133,7 @@ export function embed(trace: Trace, context: StepContext, training: boolean): Em
       out: embedded,
     },
   );
-  if (frozen.preNorm === null) return { pixels, embedded, norm: null };
+  if (frozen.preNorm === null) return { pixels, patches: y, embedded, norm: null };
   const normed = trace.tensor('pre-norm', rows * dim);
   const statistics = trace.tensor('pre-norm statistics', 2 * rows);
   const norm = normShape(context, rows);
@@ -128,22 +144,22 @@ export function embed(trace: Trace, context: StepContext, training: boolean): Em
     y: normed,
     statistics,
   });
-  return { pixels, embedded: normed, norm: { x: embedded, statistics } };
+  return { pixels, patches: y, embedded: normed, norm: { x: embedded, statistics } };
 }
 
 /** What learns of the embedding, from the gradient of the first block's input. */
 export function embeddingGradients(
   trace: Trace,
   context: StepContext,
-  { norm }: Embedded,
+  { norm, patches }: Embedded,
   dembedded: Tensor,
 ): void {
-  const { rows, dim, tokens } = context.widths;
+  const { rows, dim, tokens, patch } = context.widths;
   const { config, state, frozen } = context;
   let dy = dembedded;
   if (norm !== null) {
     vectorGradient(trace, context, vectorKeys.preNorm, { dy, rows, norm });
-    if (!state.vectors.has(vectorKeys.patchBias)) return;
+    if (!tableLearns(state)) return;
     const shape = normShape(context, rows);
     const dx = trace.tensor('dpre-norm', rows * dim);
     const operands = { ...norm, norm: present(frozen.preNorm, 'the norm before the blocks'), dy, dx };
@@ -152,6 +168,33 @@ export function embeddingGradients(
   }
   const without = config.prefixTokens === 0 ? null : { first: config.prefixTokens, of: tokens };
   vectorGradient(trace, context, vectorKeys.patchBias, { dy, rows, without });
+  tableGradients(trace, context, dy);
+  // Rows of the tokens before the patches hold zeros.
+  const shape = { rows, inner: patch, columns: dim, parts: 1 } as const;
+  matrixGradient(trace, context, matrixKeys.patch, shape, { input: 'as-is', x: patches }, dy);
+}
+
+/** Of positions and of the tokens before the patches. */
+function tableGradients(trace: Trace, { widths, state, config }: StepContext, dy: Tensor): void {
+  const positions = state.vectors.get(vectorKeys.positions);
+  if (positions === undefined) return;
+  const learns = (of: typeof positions | undefined): boolean => of?.vector.parts[0]?.learns === true;
+  const prefix = state.vectors.get(vectorKeys.prefix);
+  const { images, tokens, dim: width } = widths;
+  const shape = {
+    ...{ images, tokens, width, chunks: state.chunks, chunk: Math.ceil(images / state.chunks) },
+    positions: learns(positions),
+    prefix:
+      prefix !== undefined && learns(prefix)
+        ? { tokens: config.prefixTokens, at: prefix.vector.offset - positions.vector.offset }
+        : null,
+  };
+  if (!shape.positions && shape.prefix === null) return;
+  trace.dispatch(positionGradientKernel(shape), positionGradientGrid(shape), {
+    dy,
+    span: state.regions.span,
+    gradient: positions.gradient,
+  });
 }
 
 /** The output of the frozen prefix into the cache, or out of it. */

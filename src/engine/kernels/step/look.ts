@@ -30,7 +30,7 @@ export interface LookTensors {
 export function lookProgram(trace: Trace, context: StepContext): LookTensors {
   const { config, widths } = context;
   const { tokens, heads } = widths;
-  prepareStep(trace, context);
+  prepareStep(trace, context, true);
   const { pixels, embedded } = embed(trace, context, false);
   trace.phase = 'forward';
   const blocks: SavedBlock[] = [];

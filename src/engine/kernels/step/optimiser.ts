@@ -1,8 +1,18 @@
 // The end of a step: partial sums of gradients become one gradient, those of the scalars follow from it, then
-// norm, decision and AdamW: three dispatches whatever the number of parameters.
+// norm, decision and AdamW: three dispatches whatever the number of parameters, and two for each buffer of matrices.
 import { wholeOf } from '../device/device-memory.ts';
 import { groupRegion } from '../memory/training-state.ts';
-import { adamThreads, adamwKernel, decideKernel, normGroups, normKernel } from '../shaders/adamw.ts';
+import {
+  adamThreads,
+  adamwKernel,
+  decideKernel,
+  matrixAdamwGrid,
+  matrixAdamwKernel,
+  matrixNormGroups,
+  matrixNormKernel,
+  normGroups,
+  normKernel,
+} from '../shaders/adamw.ts';
 import { crossedSpreadKernel } from '../shaders/crossed-sums.ts';
 import {
   gradientSumKernel,
@@ -75,13 +85,20 @@ export function spreadGradients(trace: Trace, { state }: StepContext): void {
 }
 
 /** Norm, decision and AdamW. */
-export function updateParameters(trace: Trace, { state }: StepContext): void {
+export function updateParameters(trace: Trace, { state, tunes }: StepContext): void {
   const { step, ends, sums, outcome } = state.regions;
   const gradient = wholeOf(state.gradient, 16 * state.stored.length);
   const status = wholeOf(state.status);
   trace.phase = 'update';
+  const shelves = tunes ? (state.matrices?.shelves ?? []) : [];
   trace.dispatch(normKernel(), [normGroups, 1, 1], { step, ends, gradient, sums });
-  trace.dispatch(decideKernel(), [1, 1, 1], {
+  for (const [at, shelf] of shelves.entries()) {
+    const bytes = 4 * matrixNormGroups;
+    const own = { ...sums, offset: sums.offset + 4 * normGroups + at * bytes, bytes };
+    const operands = { step, gradient: wholeOf(shelf.gradient), sums: own };
+    trace.dispatch(matrixNormKernel(), [matrixNormGroups, 1, 1], operands);
+  }
+  trace.dispatch(decideKernel(shelves.length), [1, 1, 1], {
     step,
     sums,
     outcome,
@@ -97,4 +114,13 @@ export function updateParameters(trace: Trace, { state }: StepContext): void {
     first: wholeOf(state.first),
     second: wholeOf(state.second),
   });
+  for (const { parameters, first, second, ...shelf } of shelves)
+    trace.dispatch(matrixAdamwKernel(), matrixAdamwGrid(parameters.bytes / 16), {
+      step,
+      status,
+      gradient: wholeOf(shelf.gradient),
+      parameters: wholeOf(parameters),
+      first: wholeOf(first),
+      second: wholeOf(second),
+    });
 }

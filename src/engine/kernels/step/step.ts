@@ -69,7 +69,7 @@ export function forwardPass(trace: Trace, context: StepContext): Forward {
 
 function throughBlocks(trace: Trace, context: StepContext, training: boolean): Passed {
   const { frozen } = context;
-  prepareStep(trace, context);
+  prepareStep(trace, context, training);
   const embedding = embed(trace, context, training);
   const first = lowestBlock(learningOf(context));
   const blocks: Passed['blocks'][number][] = [];
