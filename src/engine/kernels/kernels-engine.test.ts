@@ -107,7 +107,7 @@ describe.skipIf(missingGpu !== null)('kernel engine', () => {
   });
 
   test('stage 2 moves scalars and head and leaves branches and backbone as they are', async () => {
-    const engine = await started('biases');
+    const engine = await started('all');
     const before = unwrap(await engine.readAdapter());
     engine.step(randomBatch(micro, 2, classes), {
       ...stage1,

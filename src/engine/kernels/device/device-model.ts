@@ -30,7 +30,7 @@ import { readRegions, type Output } from './read-back.ts';
 import { StepBlock, type StepNumbers } from './step-block.ts';
 import { Pace, Submission } from './submission.ts';
 import { UploadRing } from './upload-ring.ts';
-import { gradientThrough, noBranches, stepFlops } from '../../../vit/step-flops.ts';
+import { gradientThrough, noBranches, stepFlops, type BranchWork } from '../../../vit/step-flops.ts';
 import { groupOf, type StepCounts } from '../../parameter-groups.ts';
 import { changedBelow, weightsBelow } from '../../weights-below.ts';
 
@@ -343,7 +343,8 @@ function lossOf(phase: Phase, { targets }: Batch): Phase {
 function flopsOfDispatch({ task, context, programs }: Plan): number {
   const { modules, backbone } = task.adapter;
   const isHeadAlone = modules.length === 0 && backbone === undefined;
-  const work = isHeadAlone ? noBranches : gradientThrough;
+  const through = context.state.matrices === null ? 'vectors' : 'everything';
+  const work: BranchWork = isHeadAlone ? noBranches : { ...gradientThrough, tuned: through };
   const { forward, backward } = stepFlops(task.config, task.classes, work);
   return (context.widths.images * (forward + backward)) / programs.training.trace.dispatches.length;
 }
