@@ -30,9 +30,14 @@ export function inTurn<T>(work: () => Promise<T>): () => Promise<T> {
 /** A name as a part of a file's. */
 const slug = (name: string): string => name.replace(/[^\p{L}\p{N}.]+/gu, '-').replace(/^[-.]+|-+$/g, '');
 
+/** A record, with the key that it has for this build. */
+interface Known {
+  readonly key: string;
+  readonly record: TrialRecord;
+}
+
 export class Records {
-  /** Each with the key that it has for this build. */
-  readonly #known: { readonly key: string; readonly record: TrialRecord }[] = [];
+  readonly #known: Known[] = [];
   /** Files that are no records, and why, a sentence each. */
   readonly damaged: string[] = [];
 
@@ -55,17 +60,19 @@ export class Records {
     this.#known.push({ key: await keyOf(record, record.decidedBy), record });
   }
 
-  /** The record that was made of exactly this. */
+  /** The record that was made of exactly this; the newest, where an older build made one too. */
   find(key: string): TrialRecord | null {
-    return this.#known.find((known) => known.key === key)?.record ?? null;
+    return this.#newest((known) => known.key === key);
   }
 
   /** The newest record of the same place in the grid that was decided by something else. */
   outdated(trial: Trial, key: string): TrialRecord | null {
-    const others = this.#known
-      .filter((known) => known.key !== key && isOf(known.record, trial))
-      .map(({ record }) => record);
-    return others.sort((a, b) => (a.endedAt < b.endedAt ? 1 : -1))[0] ?? null;
+    return this.#newest((known) => known.key !== key && isOf(known.record, trial));
+  }
+
+  #newest(isMeant: (known: Known) => boolean): TrialRecord | null {
+    const meant = this.#known.filter(isMeant).map(({ record }) => record);
+    return meant.sort((a, b) => (a.endedAt < b.endedAt ? 1 : -1))[0] ?? null;
   }
 
   async write(record: TrialRecord): Promise<void> {

@@ -174,7 +174,7 @@ describe('the proof in words', () => {
   test('says which weights ran where these did not', () => {
     const text = card({ sameWeightsAs: 'timm' });
     expect(text).toContain(
-      'its weights are the same, bit for bit, as those of the merged model with timm’s names, which ran on a sample of 64',
+      'its weights are the same, bit for bit, as those of the fine-tuned model with timm’s names, which ran on a sample of 64',
     );
     expect(text).not.toContain('read back and run on');
   });

@@ -129,14 +129,14 @@ const loaders = {
 } as const;
 
 const formatWords = {
-  source: 'the merged model with the names of the file it came from',
-  hf: 'the merged model with the names of transformers’ files',
-  'hf-v5': 'the merged model with the module names of transformers 5',
-  timm: 'the merged model with timm’s names',
+  source: 'the fine-tuned model with the names of the file it came from',
+  hf: 'the fine-tuned model with the names of transformers’ files',
+  'hf-v5': 'the fine-tuned model with the module names of transformers 5',
+  timm: 'the fine-tuned model with timm’s names',
   peft: 'the branches as a stock LoRA adapter for PEFT, which the original checkpoint is needed for',
-  onnx: 'the merged model as an ONNX graph',
-  'onnx-q8': 'the merged model as an ONNX graph of 8-bit products',
-  'onnx-q4': 'the merged model as an ONNX graph with 4-bit weights',
+  onnx: 'the fine-tuned model as an ONNX graph',
+  'onnx-q8': 'the fine-tuned model as an ONNX graph of 8-bit products',
+  'onnx-q4': 'the fine-tuned model as an ONNX graph with 4-bit weights',
 } as const;
 
 function frontMatter(facts: CardFacts, library: string): string {

@@ -2,7 +2,7 @@
 // missing, and the run did what that option says at its value here. That is its value when it is off, and no
 // default: a default may change, what a run did may not.
 import type { Path, Value } from './options.ts';
-import { places, type Place } from './recipe.ts';
+import { isPair, places, type Place } from './recipe.ts';
 
 /** What runs did that are older than an option; what is not here is as old as the first run that was kept. */
 const olderValues: Readonly<Partial<Record<Path, Value>>> = {
@@ -49,6 +49,10 @@ function filled(json: unknown, below: ReadonlyMap<string, Place>): unknown {
     if ('path' in place) {
       const value = olderValues[place.path];
       return Object.hasOwn(json, name) || value === undefined ? [] : [[name, value]];
+    }
+    if (isPair(place)) {
+      const both = [...place.values()].flatMap((one) => ('path' in one ? (olderValues[one.path] ?? []) : []));
+      return Object.hasOwn(json, name) || both.length < place.size ? [] : [[name, both]];
     }
     const inner = filled(Object.hasOwn(json, name) ? json[name] : {}, place);
     return isObject(inner) && Object.keys(inner).length === 0 ? [] : [[name, inner]];

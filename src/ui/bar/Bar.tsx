@@ -148,6 +148,7 @@ function Now() {
   const summary = useRun((state) => state.summary);
   const drops = useRun((state) => state.drops);
   const diverging = useRun((state) => state.diverging);
+  const isProbe = useRun(({ result }) => result?.keptStep === 0);
   const { whyNotStart } = useControls();
   const opening = useOpening();
   const isBetween = useQueue((state) => state.going) && pending === null && !isActive(phase);
@@ -159,7 +160,7 @@ function Now() {
         <p className={styles.status} role="status" aria-live="polite" data-testid="status">
           {isBetween
             ? 'The next run begins.'
-            : statusSentence({ phase, pending, summary, drops, diverging, whyNotStart, opening })}
+            : statusSentence({ phase, pending, summary, drops, diverging, isProbe, whyNotStart, opening })}
         </p>
       </div>
       <HowFar />

@@ -36,6 +36,8 @@ export interface StatusInput {
   readonly summary: RunSummary | null;
   readonly drops: readonly DropRecord[];
   readonly diverging: DivergedFault | null;
+  /** Whether the result is the state that the run began with. */
+  readonly isProbe: boolean;
   /** Why Start cannot be pressed; null when it can. */
   readonly whyNotStart: string | null;
   readonly opening: Opening;
@@ -69,25 +71,31 @@ function stoppingSentence({ kind }: Phase): string {
   }
 }
 
-function endSentence(end: RunEnd, canMerge: boolean): string {
+function endSentence(end: RunEnd): string {
   switch (end) {
     case 'all-steps':
-      return canMerge
-        ? 'All steps are done. The branches can be merged and exported.'
-        : 'All steps are done. What was learned can be exported.';
+      return 'All steps are done.';
     case 'no-better':
-      return 'Ended early, as the recipe says: the last validations found nothing better. The best state can be exported.';
+      return 'Ended early, as the recipe says: the last validations found nothing better.';
     case 'stopped':
-      return 'Ended early. What was learned so far can be exported.';
+      return 'Ended early.';
     default:
       return end satisfies never;
   }
 }
 
-function finishedSentence(end: RunEnd, diverged: boolean, canMerge: boolean): string {
-  return diverged
+function resultSentence(end: RunEnd, { summary, isProbe }: StatusInput): string {
+  if (isProbe) return 'No state was better than the linear probe that it began with, which is the result.';
+  if (end === 'no-better') return 'The best state can be exported.';
+  if (end === 'stopped') return 'What was learned so far can be exported.';
+  const canMerge = summary === null || hasBranches(summary.recipe);
+  return canMerge ? 'The branches can be merged and exported.' : 'What was learned can be exported.';
+}
+
+function finishedSentence(end: RunEnd, input: StatusInput): string {
+  return input.diverging !== null
     ? `${end === 'all-steps' ? 'All steps are done' : 'Ended early'}, but the run diverged: what can be exported is its best validated state.`
-    : endSentence(end, canMerge);
+    : `${endSentence(end)} ${resultSentence(end, input)}`;
 }
 
 function stageSentence(stage: 1 | 2, summary: StatusInput['summary']): string {
@@ -126,10 +134,7 @@ export function statusSentence(input: StatusInput): string {
     case 'paused':
       return `Paused in stage ${phase.stage}. Resume, take a single step, or stop and keep what was learned.`;
     case 'finished':
-      return (
-        openingSentence(opening) ??
-        finishedSentence(phase.end, diverging !== null, summary === null || hasBranches(summary.recipe))
-      );
+      return openingSentence(opening) ?? finishedSentence(phase.end, input);
     case 'failed':
       if (phase.resumable && phase.fault.kind === 'not-finite')
         return phase.fault.again === undefined

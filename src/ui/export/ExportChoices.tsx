@@ -97,7 +97,7 @@ export function ExportChoices({ disabled }: { readonly disabled: boolean }) {
       <fieldset className={styles.formats}>
         <legend className={styles.legend}>Formats, each in a folder of its own</legend>
         <Format name="hf" title="Hugging Face" size={size('hf')} disabled={disabled}>
-          <p>The merged model for transformers.</p>
+          <p>The fine-tuned model for transformers.</p>
           <Switch
             label="Names of the tensors"
             value={names}
@@ -110,14 +110,14 @@ export function ExportChoices({ disabled }: { readonly disabled: boolean }) {
           />
         </Format>
         <Format name="timm" title="timm" size={size('timm')} disabled={disabled}>
-          <p>The merged model for timm, with its preprocessing.</p>
+          <p>The fine-tuned model for timm, with its preprocessing.</p>
         </Format>
         <Format name="peft" title="PEFT adapter" size={size('peft')} disabled={disabled} why={noLora}>
           <p>The branches alone as a stock LoRA, for use with the original model.</p>
         </Format>
         <Format name="onnx" title="ONNX" size={size('onnx')} disabled={disabled}>
           <p>
-            The merged model as a graph, for transformers.js and onnxruntime.
+            The fine-tuned model as a graph, for transformers.js and onnxruntime.
             {dtype === 'BF16' && ' ONNX stays float32: its runtimes know no bfloat16.'}
           </p>
           <p className={styles.soft}>
