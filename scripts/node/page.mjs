@@ -117,7 +117,7 @@ export async function startNodeBrowser() {
   await import('sharp').catch((thrown) => {
     const why = thrown instanceof Error ? thrown.message.split('\n')[0] : String(thrown);
     throw new UserError(
-      `Without a browser images are decoded by sharp, which does not load here (${why}): run npm ci, or take --runtime browser.`,
+      `Without a browser images are decoded by sharp, which does not load here (${why}): in the repository run npm ci or take --runtime browser; a packed folder has to be made anew, by npm run pack on this kind of system.`,
     );
   });
   const page = /** @type {DrivenPage} */ (/** @type {unknown} */ (new NodePage()));
