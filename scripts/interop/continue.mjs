@@ -139,12 +139,12 @@ const cases = [
     ],
   },
   {
-    name: 'full fine-tuning, tokens without positions',
+    name: 'full fine-tuning beside the method, tokens without positions',
     family: 'hf-dinov2-registers',
-    recipe: { ...tuning, backbone: { tune: 'all' }, dmlora: alone },
+    recipe: { ...tuning, scalarRate: 0.2, backbone: { tune: 'all' }, dmlora: method },
     from: [
       [0, 1],
-      [6, 1],
+      [10, 1],
     ],
   },
   {

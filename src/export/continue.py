@@ -12,7 +12,8 @@
 # knows by their digest stay on their side of the split and come in Graft's order, so that without augmentation the losses
 # are Graft's but for rounding. The branches of a layer are one LoRA that stacks them; gates and scalars weigh what it adds.
 # The result is the best validated state, a saved run's own among them; with keep: last or --keep-last it is the last one.
-# What cannot be done is said, with exit code 2. out/adapter is a stock LoRA, and out/merged the whole model.
+# What cannot be done is said, with exit code 2. out/merged is the whole model (of timm its weights, out/merged.pt), and
+# out/adapter a PEFT adapter, where branches were trained and an adapter can hold all that learned.
 import argparse
 import contextlib
 import functools
@@ -22,6 +23,7 @@ import json
 import math
 import random
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -856,7 +858,7 @@ class Module:
 def features_of(branches, loader, device):
     """What the head reads of pictures [n, width] as float64, of two heads side by side; and their classes."""
     seen, rows, labels = [], [], []
-    hooks = [part.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].double().cpu())) for part in branches.head()]
+    hooks = [part.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].cpu().double())) for part in branches.head()]
     branches.model.eval()
     with torch.no_grad():
         for pixels, answers in loader:
@@ -960,7 +962,8 @@ class Adapted:
             for parameter in part.parameters():
                 parameter.grad *= len(others) + 1
         again = {id(part.bias) for part in others}
-        twice = [one.parameter for one in self.tuned if one.twice]
+        learning = {id(p) for p in trained}
+        twice = [one.parameter for one in self.tuned if one.twice and id(one.parameter) in learning]
         norms = [p.grad.norm() for p in [*trained, *twice] if p.grad is not None and id(p) not in again]
         factor = torch.clamp(most / (torch.stack(norms).norm() + 1e-6), max=1)
         for parameter in trained:
@@ -1033,11 +1036,18 @@ class Adapted:
         return self.model
 
 
+def without_biases(model):
+    """Where peft lets all biases learn, some have no say in the logits: those that have are switched on as what is tuned."""
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(parameter.requires_grad and (".lora_" in name or ".modules_to_save." in name))
+
+
 def from_peft(run, recipe, model, names, heads, folder):
     """An exported PEFT adapter that learns on."""
     config = PeftConfig.from_pretrained(folder)
     config.lora_dropout = recipe["dmlora.inputDropout"]
     model = PeftModel.from_pretrained(model, folder, is_trainable=True, config=config)
+    without_biases(model)
     return Adapted(model, heads, tuned_of(model, run, recipe, names))
 
 
@@ -1078,9 +1088,7 @@ class Branches(Adapted):
             )
             self.patterns(config, self.width)
             model = get_peft_model(model, config)
-            for name, parameter in model.named_parameters():
-                # Of all biases those that have a say learn.
-                parameter.requires_grad_(parameter.requires_grad and (".lora_" in name or ".modules_to_save." in name))
+            without_biases(model)
         super().__init__(model, heads, tuned_of(model, run, recipe, names))
         self.modules = self.found(names, targets, run["model"]["config"]["dim"])
         count_of = {"linear": len(self.modules), "block": run["model"]["config"]["depth"], "all": 1}
@@ -1301,7 +1309,7 @@ class Branches(Adapted):
         if pick == "oldest":
             return free[0]
         if pick in ("smallest", "alike"):
-            updates = [(B @ A).double().flatten() for A, B in (module.pair(branch, self.rank) for branch in free)]
+            updates = [(B @ A).cpu().double().flatten() for A, B in (module.pair(branch, self.rank) for branch in free)]
             sizes = [update.norm().item() for update in updates]
             pairs = [(a, b) for b in range(len(free)) for a in range(b)]
             if pick == "alike" and pairs and min(sizes) > 0:
@@ -1342,15 +1350,15 @@ class Branches(Adapted):
     def fold(self, module, survivors):
         """The survivors take over what all branches add, as well as their ranks allow (Eckart and Young, 1936)."""
         pairs = [module.pair(branch, self.rank) for branch in module.live]
-        update = sum(B.double() @ A.double() for A, B in pairs)
+        update = sum(B.cpu().double() @ A.cpu().double() for A, B in pairs)
         U, S, V = torch.linalg.svd(update, full_matrices=False)
         for i, branch in enumerate(survivors):
             take = slice(i * self.rank, (i + 1) * self.rank)
             down, up = S[take].sqrt()[:, None] * V[take], U[:, take] * S[take].sqrt()
             sign = torch.gather(down, 1, down.abs().argmax(1, keepdim=True)).sign()
             A, B = module.pair(branch, self.rank)
-            A.copy_(down * sign)
-            B.copy_(up * sign.T)
+            A.copy_((down * sign).to(A.dtype))
+            B.copy_((up * sign.T).to(B.dtype))
 
     def due(self, step, steps, done, optimiser):
         """Everything of the plan that is due before a 0-based step; the number of events that are done then."""
@@ -1749,8 +1757,13 @@ def main():
         (args.out / "log.json").write_text(json.dumps(log), encoding="utf-8")
         accelerator.unwrap_model(model)
         merged, said = branches.as_lora(), "merged model"
+        holds = isinstance(merged, PeftModel) and branches.holds_all()
+        old = args.out / "adapter"
+        # That of an earlier run would pass for this one's; it may be what this one goes on from.
+        if not holds and (old / "adapter_config.json").is_file() and not (args.adapter is not None and old.samefile(args.adapter)):
+            shutil.rmtree(old)
         if isinstance(merged, PeftModel):
-            if branches.holds_all():
+            if holds:
                 merged.save_pretrained(args.out / "adapter")
                 said = "adapter and merged model"
             merged = merged.merge_and_unload()
