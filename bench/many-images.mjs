@@ -99,11 +99,14 @@ async function scrolled(page, what, rate, pixels, frames) {
   const cpu = ((await pageCpu()) - from) / rate;
   await devtools.send('Emulation.setCPUThrottlingRate', { rate: 1 });
   const window = await page.evaluate(
-    () => /** @type {{ blank: number, bare: number }[]} */ (Reflect.get(globalThis, 'seen')),
+    () => /** @type {{ blank: number, bare: number | null }[]} */ (Reflect.get(globalThis, 'seen')),
   );
   await devtools.detach();
-  const share = (/** @type {'blank' | 'bare'} */ name) =>
-    `${((100 * window.reduce((sum, one) => sum + one[name], 0)) / Math.max(1, window.length)).toFixed(0)} %`;
+  const share = (/** @type {'blank' | 'bare'} */ name) => {
+    const known = window.map((one) => one[name]).filter((part) => part !== null);
+    if (known.length === 0) return 'an unknown part';
+    return `${((100 * known.reduce((sum, part) => sum + part, 0)) / known.length).toFixed(0)} %`;
+  };
   console.log(
     [
       `${what}: ${(seen.presented / seen.seconds).toFixed(0)} frames a second shown, ${seen.dropped} of ${seen.presented + seen.dropped} dropped`,

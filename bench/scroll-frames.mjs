@@ -97,7 +97,8 @@ function framesOf(events) {
 
 /**
  * Notes at each frame of the page what was in the window until then: runs in the page, before its own listeners.
- * `blank` is the share of the window without rows, `bare` that of its cells without a picture.
+ * `blank` is the share of the window without rows, `bare` that of its cells that were given no picture, null if the
+ * window had no cell.
  */
 export function watchWindow() {
   Object.assign(globalThis, { seen: [] });
@@ -119,7 +120,7 @@ export function watchWindow() {
       const end = target.scrollHeight;
       Reflect.get(globalThis, 'seen').push({
         blank: 1 - Math.min(1, shown / (Math.min(end, top + height) - top)),
-        bare: cells === 0 ? 0 : bare / cells,
+        bare: cells === 0 ? null : bare / cells,
       });
     },
     { capture: true, passive: true },
