@@ -75,7 +75,10 @@ export function GalleryGrid(props: GridProps) {
       trainer.showImages([]);
     };
   }, [id, trainer]);
-  useLayoutEffect(() => drawn.current?.show(look, galleryStore.getState().thumbnails), [look]);
+  const isMeasured = width > 0;
+  useLayoutEffect(() => {
+    if (isMeasured) drawn.current?.show(look, galleryStore.getState().thumbnails);
+  }, [look, isMeasured]);
 
   /** Scrolls as little as brings a place into the window. */
   function reveal(place: number): void {

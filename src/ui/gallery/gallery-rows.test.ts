@@ -1,11 +1,18 @@
 // @vitest-environment happy-dom
 // Which rows are drawn, and that a row that comes back shows what belongs there and nothing of what it showed.
-import { expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Gallery } from '../../worker/protocol.ts';
 import { GalleryRows, rowHeight, rowsAt, type RowsLook } from './gallery-rows.ts';
 import { noSelection } from './selection.ts';
 
 const height = 4 * rowHeight;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 test('rows are drawn as far ahead as the scroll is fast, at most a window, and none for a leap', () => {
   const at = (moved: number) => rowsAt({ top: 50.5 * rowHeight, moved, height }, 100);
@@ -45,7 +52,8 @@ function drawn(shown: readonly number[]) {
   const list = document.createElement('div');
   const canvas = list.appendChild(document.createElement('div'));
   let images: readonly number[] = [];
-  const rows = new GalleryRows({ list, canvas, id: 'x', onImages: (now) => (images = now) });
+  const onImages = vi.fn((now: readonly number[]) => (images = now));
+  const rows = new GalleryRows({ list, canvas, id: 'x', onImages });
   rows.show(lookOf(shown), new Map());
   /** What each cell says, by its place in the list. */
   const cells = (): Record<string, string> => {
@@ -61,7 +69,12 @@ function drawn(shown: readonly number[]) {
     list.scrollTop = row * rowHeight;
     rows.scrolled();
   };
-  return { list, canvas, rows, cells, scrollTo, images: () => images };
+  /** First places of the rows, in the order of the elements. */
+  const order = (): number[] =>
+    [...canvas.querySelectorAll<HTMLElement>('[role=presentation] > :first-child')].map((cell) =>
+      Number(cell.dataset['place']),
+    );
+  return { list, canvas, rows, cells, scrollTo, order, onImages, images: () => images };
 }
 
 const all = Array.from({ length: 100 }, (_, image) => image);
@@ -93,4 +106,75 @@ test('fewer images leave no row behind, and the keyboard is named where its imag
   expect(Object.keys(cells())).toEqual(['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']);
   rows.clear();
   expect(canvas.childElementCount).toBe(0);
+});
+
+test('after a scroll elements come into the order of the images, and rows that stayed are not moved', () => {
+  const { canvas, scrollTo, order } = drawn(all);
+  const inserted = vi.spyOn(canvas, 'insertBefore');
+  for (const [rows, stays] of [
+    [
+      [2, 5],
+      [3, 4, 5, 6],
+    ],
+    [
+      [4, 2],
+      [3, 4, 5, 6],
+    ],
+    [[15], []],
+  ] as const) {
+    const kept = new Set(
+      [...canvas.children].filter((_, at) => stays.some((row) => order()[at] === 4 * row)),
+    );
+    expect(kept.size).toBe(stays.length);
+    inserted.mockClear();
+    for (const row of rows) scrollTo(row);
+    vi.advanceTimersByTime(1000);
+    const now = order();
+    expect(now).toEqual([...now].sort((a, b) => a - b));
+    expect(inserted.mock.calls.filter(([row]) => row instanceof Element && kept.has(row))).toEqual([]);
+  }
+  expect(order().at(-1)).toBe(4 * 21);
+});
+
+test('no row is moved while a pointer is down on a cell, nor at once when it is released', () => {
+  const { canvas, rows, scrollTo, order } = drawn(all);
+  scrollTo(5);
+  const before = order();
+  canvas.querySelector('[role=option]')?.dispatchEvent(new Event('pointerdown', { bubbles: true }));
+  vi.advanceTimersByTime(1000);
+  rows.show(lookOf(all), new Map());
+  expect(order()).toEqual(before);
+  document.dispatchEvent(new Event('pointerup'));
+  expect(order()).toEqual(before);
+  vi.advanceTimersByTime(1000);
+  expect(order()).not.toEqual(before);
+  expect(order()).toEqual([...before].sort((a, b) => a - b));
+});
+
+test('another selection asks for no pictures again, and names the cell of the keyboard', () => {
+  const { list, canvas, rows, onImages } = drawn(all);
+  const moved = { ...noSelection, images: new Set([5]), at: 5 };
+  rows.show({ ...lookOf(all), selection: moved }, new Map());
+  expect(onImages).toHaveBeenCalledTimes(1);
+  const named = canvas.querySelector('[aria-selected=true]');
+  expect(named?.id).toBe(list.getAttribute('aria-activedescendant'));
+  rows.show({ ...lookOf([...all]), selection: moved }, new Map());
+  expect(onImages).toHaveBeenCalledTimes(2);
+});
+
+test('a picture element never goes on to another image, whose picture may be decoded later', () => {
+  const { canvas, rows, scrollTo } = drawn(all);
+  const pictures = new Map(all.map((image) => [image, `data:,${image}`]));
+  rows.showPictures(pictures);
+  const before = new Map([...canvas.querySelectorAll('img')].map((element) => [element, element.src]));
+  scrollTo(3);
+  rows.showPictures(new Map([...pictures, [12, 'data:,again']]));
+  const now = [...canvas.querySelectorAll('img')];
+  const stayed = now.filter((element) => before.has(element));
+  expect(stayed.length).toBeGreaterThan(4);
+  expect(stayed.length).toBeLessThan(now.length);
+  // One image has got another picture.
+  expect(stayed.filter((element) => element.src !== before.get(element)).map(({ src }) => src)).toEqual([
+    'data:,again',
+  ]);
 });

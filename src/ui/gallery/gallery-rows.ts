@@ -17,6 +17,7 @@ const spareRows = 2;
 const framesAhead = 2;
 /** So long after the last scroll the rows are put into the order in which they are read, in ms. */
 const restMs = 200;
+const releases = ['pointerup', 'pointercancel'] as const;
 
 export const placeWords: Readonly<Record<ImagePlace, string>> = {
   train: 'to learn from',
@@ -88,22 +89,31 @@ export class GalleryRows {
   #thumbnails: Thumbnails = new Map();
   #top = 0;
   #firstInSight = -1;
+  /** Drawn at another place since the order was last right; the others are in order among themselves. */
+  readonly #displaced = new Set<Row>();
+  #isPressed = false;
   #resting: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(private readonly owner: RowsOwner) {}
+  constructor(private readonly owner: RowsOwner) {
+    owner.list.addEventListener('pointerdown', this.#press);
+    for (const name of releases) document.addEventListener(name, this.#release, true);
+  }
 
   /** Something else is shown, or in another way. */
   show(look: RowsLook, thumbnails: Thumbnails): void {
     const rows = Math.ceil(look.shown.length / look.columns);
+    const last = this.#look;
+    if (last?.shown !== look.shown || last.columns !== look.columns || last.height !== look.height)
+      this.#firstInSight = -1;
     this.#look = look;
     this.#thumbnails = thumbnails;
-    this.#firstInSight = -1;
     this.owner.canvas.style.setProperty('--columns', String(look.columns));
     for (const [at, row] of this.#rows) {
       if (at < rows) row.draw(at, look, thumbnails);
       else this.#remove(at, row);
     }
     this.#draw(this.owner.list.scrollTop, 0);
+    this.#nameActive(look);
     this.#order();
   }
 
@@ -117,13 +127,14 @@ export class GalleryRows {
   scrolled(): void {
     const top = this.owner.list.scrollTop;
     this.#draw(top, top - this.#top);
-    clearTimeout(this.#resting);
-    this.#resting = setTimeout(() => this.#order(), restMs);
+    this.#orderAtRest();
   }
 
-  /** Takes all rows away. */
+  /** Takes all rows away; nothing is drawn after it. */
   clear(): void {
     clearTimeout(this.#resting);
+    this.owner.list.removeEventListener('pointerdown', this.#press);
+    for (const name of releases) document.removeEventListener(name, this.#release, true);
     for (const [at, row] of this.#rows) this.#remove(at, row);
   }
 
@@ -144,33 +155,63 @@ export class GalleryRows {
       const row = (from === undefined ? undefined : this.#rows.get(from)) ?? new Row(this.owner);
       if (from !== undefined) this.#rows.delete(from);
       this.#rows.set(at, row);
+      this.#displaced.add(row);
       row.draw(at, look, this.#thumbnails);
     }
     if (!isOther) return;
     this.#firstInSight = inSight.first;
-    const { list, id, onImages } = this.owner;
-    const { shown, columns, selection } = look;
+    this.#nameActive(look);
+    const { shown, columns } = look;
+    const imagesOf = ({ first, last }: RowRange): readonly number[] =>
+      shown.slice(first * columns, last * columns);
+    this.owner.onImages([...new Set([...imagesOf(inSight), ...imagesOf(drawn)])]);
+  }
+
+  /** Names the cell of the keyboard, if it is in the page. */
+  #nameActive({ selection, columns }: RowsLook): void {
+    const { list, id } = this.owner;
     if (this.#rows.has(Math.floor(selection.at / columns)))
       list.setAttribute('aria-activedescendant', optionId(id, selection.at));
     else list.removeAttribute('aria-activedescendant');
-    const imagesOf = ({ first, last }: RowRange): readonly number[] =>
-      shown.slice(first * columns, last * columns);
-    onImages([...new Set([...imagesOf(inSight), ...imagesOf(drawn)])]);
   }
 
-  /** Elements in the order of the images, for whoever reads them one after the other. */
+  /** A bar for scrolling is the list's own, and not every browser tells when it is released. */
+  readonly #press = ({ target }: Event): void => {
+    this.#isPressed ||= target !== this.owner.list;
+  };
+
+  /** The click comes after it, and finds its cell where it was pressed. */
+  readonly #release = (): void => {
+    if (!this.#isPressed) return;
+    this.#isPressed = false;
+    this.#orderAtRest();
+  };
+
+  #orderAtRest(): void {
+    clearTimeout(this.#resting);
+    this.#resting = setTimeout(() => this.#order(), restMs);
+  }
+
+  /**
+   * Puts elements into the order of the images, for whoever reads them one after the other. Only displaced rows are
+   * moved, and none while a pointer is down: an element that is moved between press and release is not clicked.
+   */
   #order(): void {
-    const { canvas } = this.owner;
-    let next = canvas.firstElementChild;
-    for (const [, { element }] of [...this.#rows].sort(([a], [b]) => a - b)) {
-      if (element === next) next = next.nextElementSibling;
-      else canvas.insertBefore(element, next);
+    if (this.#isPressed) return;
+    let next: HTMLElement | null = null;
+    for (const [, row] of [...this.#rows].sort(([a], [b]) => b - a)) {
+      const { element } = row;
+      if (this.#displaced.has(row) && element.nextElementSibling !== next)
+        this.owner.canvas.insertBefore(element, next);
+      next = element;
     }
+    this.#displaced.clear();
   }
 
   #remove(at: number, row: Row): void {
     row.element.remove();
     this.#rows.delete(at);
+    this.#displaced.delete(row);
   }
 }
 
@@ -255,6 +296,8 @@ class Cell {
   /** After the caption, where there is something to tell. */
   #more: readonly HTMLElement[] = [];
   #image: HTMLImageElement | null = null;
+  /** Number of the image that the picture is of. */
+  #imageOf = -1;
   #url: string | null = null;
   #look: CellLook | null = null;
 
@@ -319,14 +362,17 @@ class Cell {
   }
 
   showPicture(thumbnails: Thumbnails): void {
-    const url = this.#look === null ? null : (thumbnails.get(this.#look.image) ?? null);
-    if (url === this.#url) return;
-    this.#url = url;
-    if (url === null) {
+    const image = this.#look?.image ?? -1;
+    const url = thumbnails.get(image) ?? null;
+    // An element shows its former picture until the next is decoded: another image gets another element.
+    if (image !== this.#imageOf || url === null) {
       this.#image?.remove();
       this.#image = null;
-      return;
+      this.#url = null;
     }
+    this.#imageOf = image;
+    if (url === this.#url || url === null) return;
+    this.#url = url;
     if (this.#image === null) {
       this.#image = document.createElement('img');
       this.#image.alt = '';

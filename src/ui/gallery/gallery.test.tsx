@@ -2,7 +2,7 @@
 // The gallery on the client without a worker: what is shown, selected and changed, by whom it is told, and how
 // it is undone.
 import { act, fireEvent, screen, within } from '@testing-library/react';
-import { expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { settled } from '../../state/testing/app-phases.ts';
 import type { FakeClient } from '../../state/testing/fake-client.ts';
 import { button, field, shown, type, goAndArrive } from '../testing/shown-page.tsx';
@@ -11,6 +11,16 @@ import './GalleryCard.tsx';
 import '../result/TakeHomeCard.tsx';
 
 vi.mock('../charts/LineChart.tsx', () => ({ LineChart: () => null }));
+
+/** Of the list: one column. */
+let width = 100;
+beforeEach(() => {
+  width = 100;
+  vi.spyOn(HTMLElement.prototype, 'clientWidth', 'get').mockImplementation(() => width);
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 async function opened(): Promise<FakeClient> {
   const client = await shown('ready', 'images', 'all');
@@ -35,6 +45,12 @@ test('only what is in sight is in the page, and the list says how long it is', a
   expect(options().length).toBeLessThan(20);
   expect(options()[0]?.getAttribute('aria-setsize')).toBe('1000');
   expect(list().getAttribute('aria-activedescendant')).toBe(options()[0]?.id);
+});
+
+test('nothing is drawn, so no picture is asked for, as long as the list has no size', async () => {
+  width = 0;
+  await opened();
+  expect(within(list()).queryAllByRole('option')).toEqual([]);
 });
 
 test('images are selected by keys, relabelled, and the edit is named, undone and done again', async () => {
