@@ -21,7 +21,7 @@ const limits = new Map([
   ['runs', 20],
   ['understand', 40],
   ['places', 18],
-  ['gallery', 14],
+  ['gallery', 15],
 ]);
 
 /**
