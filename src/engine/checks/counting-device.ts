@@ -21,20 +21,29 @@ export interface CountedDevice {
   readonly bytes?: number;
   readonly maxBufferBytes?: number;
   readonly maxBindingBytes?: number;
+  /** Is told the kernels of each submit, one a dispatch. */
+  readonly onSubmit?: (kernels: readonly string[]) => void;
 }
 
 /** A device with counters; records that are read back say that every step was applied. */
 export function countingGpu(counts: Counts, room: CountedDevice = {}): Gpu {
-  const { bytes: most = Infinity, maxBufferBytes = 2 ** 40, maxBindingBytes = 2 ** 40 } = room;
+  const { bytes: most = Infinity, maxBufferBytes = 2 ** 40, maxBindingBytes = 2 ** 40, onSubmit } = room;
   installConstants();
   const count = (name: string, by = 1): void => {
     counts[name] = (counts[name] ?? 0) + by;
   };
   // A step copies its record into the ring that the host reads.
+  const piece = { kernel: '', kernels: [] as string[] };
   const pass = {
-    setPipeline: () => count('setPipeline'),
+    setPipeline: ({ label }: { label: string }) => {
+      count('setPipeline');
+      piece.kernel = label;
+    },
     setBindGroup: () => count('setBindGroup'),
-    dispatchWorkgroups: () => count('dispatches'),
+    dispatchWorkgroups: () => {
+      count('dispatches');
+      piece.kernels.push(piece.kernel);
+    },
     end: () => undefined,
   };
   /** Allocations beyond the device's memory, and the number of the step whose block was written last. */
@@ -69,9 +78,9 @@ export function countingGpu(counts: Counts, room: CountedDevice = {}): Gpu {
       count('createBindGroup');
       return {};
     },
-    createComputePipelineAsync: () => {
+    createComputePipelineAsync: ({ label }: { label: string }) => {
       count('pipelines');
-      return Promise.resolve({});
+      return Promise.resolve({ label });
     },
     createCommandEncoder: () => ({
       beginComputePass: () => {
@@ -79,6 +88,7 @@ export function countingGpu(counts: Counts, room: CountedDevice = {}): Gpu {
         return pass;
       },
       copyBufferToBuffer: () => undefined,
+      clearBuffer: () => undefined,
       finish: () => ({}),
     }),
     pushErrorScope: () => undefined,
@@ -89,7 +99,10 @@ export function countingGpu(counts: Counts, room: CountedDevice = {}): Gpu {
         if (label === 'step block' && data instanceof ArrayBuffer)
           state.latest = Math.max(state.latest, new Uint32Array(data)[0] ?? 0);
       },
-      submit: () => count('submits'),
+      submit: () => {
+        count('submits');
+        onSubmit?.(piece.kernels.splice(0));
+      },
     },
   };
   return {

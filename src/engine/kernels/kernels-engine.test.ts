@@ -50,8 +50,9 @@ function bits(adapter: Adapter): string {
 vi.setConfig({ testTimeout: 900_000 });
 
 describe.skipIf(missingGpu !== null)('kernel engine', () => {
-  test('a step that is not finite is refused with all behind it, and the run goes on from the last good one', async () => {
-    const engine = await started('biases');
+  const refused = 'a step that is not finite is refused with all behind it, and the run goes on';
+  test.each(['biases', 'all'] as const)(`${refused} from the last good one: %s`, async (tune) => {
+    const engine = await started(tune);
     const good = randomBatch(micro, 2, classes);
     const size = 2 * 3 * micro.imageSize ** 2;
     const bad = {
@@ -71,7 +72,7 @@ describe.skipIf(missingGpu !== null)('kernel engine', () => {
     const again = await engine.report();
     expect(again.fault).toBeNull();
     expect(again.steps.map(({ step }) => step)).toEqual([1]);
-    const straight = await started('biases');
+    const straight = await started(tune);
     for (const step of [0, 1]) straight.step(good, { ...stage1, step });
     expect((await straight.report()).steps).toHaveLength(2);
     expect(bits(unwrap(await engine.readAdapter()))).toBe(bits(unwrap(await straight.readAdapter())));

@@ -145,6 +145,31 @@ describe('one step of ViT-Tiny, 197 tokens, K = 4, q and v', () => {
     clock.ms = 0;
   });
 
+  test('where every dispatch is a piece, all that a decision changes is in the piece that decides, the last one', async () => {
+    const counts: Counts = {};
+    const pieces: (readonly string[])[] = [];
+    const gpu = countingGpu(counts, { onSubmit: (kernels) => pieces.push(kernels) });
+    const engine = new KernelEngine(gpu, gpuTuning, undefined, () => clock.ms);
+    const adapter = { ...randomAdapter(tiny, classes), ...tunedStart(model, 'all') };
+    const options = { batch: 2, classes, pixels: 'bytes' } as const;
+    expect((await engine.prepare(model, adapter, plainNormalisation, options)).ok).toBe(true);
+    engine.step(randomBatch(tiny, 2, classes), stage1);
+    clock.ms += 1e6;
+    await engine.report();
+    pieces.length = 0;
+    await countsOfStep(engine, counts, 2);
+    clock.ms = 0;
+    const update = engine
+      .inspect()
+      .programs.training.trace.dispatches.filter(({ phase }) => phase === 'update');
+    const of = pieces.filter(({ length }) => length > 0);
+    expect(of.at(-1)).toEqual(update.map(({ kernel }) => kernel.name));
+    expect(update.map(({ kernel }) => kernel.name)).toEqual(
+      expect.arrayContaining(['decide', 'adamw', 'matrix-adamw']),
+    );
+    expect(of.slice(0, -1).every(({ length }) => length === 1)).toBe(true);
+  });
+
   test('an augmented step asks for what a plain one asks for; room for it is planned where it is wanted', async () => {
     const { engine, counts } = await planned(2);
     const wanted = { mixes: true, cuts: true, colours: true, erases: true, rotates: true };

@@ -83,6 +83,13 @@ export class DeviceMemory {
     else this.device.queue.writeBuffer(target, offset, data.buffer, data.byteOffset, data.byteLength);
   }
 
+  /** Fills buffers with zeros. */
+  clear(buffers: Iterable<PlannedBuffer>): void {
+    const encoder = this.device.createCommandEncoder({ label: 'clear' });
+    for (const planned of buffers) encoder.clearBuffer(this.get(planned));
+    this.device.queue.submit([encoder.finish()]);
+  }
+
   free(planned: PlannedBuffer): void {
     const buffer = this.get(planned);
     this.#real.delete(planned);

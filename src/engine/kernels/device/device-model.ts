@@ -111,18 +111,24 @@ export class DeviceModel {
       for (const { name, learns } of parts)
         if (!learns) values.set(paramNames.backbone(name), weightOf(this.source.weights, name));
     const { moments } = adapter;
+    const isFresh = moments.size === 0;
+    const shelves = state.matrices?.shelves ?? [];
+    if (isFresh) this.memory.clear([state, ...shelves].flatMap((of) => [of.first, of.second]));
     const write = (buffer: typeof first, valuesOf: Parameters<typeof pack>[2]): void =>
       this.memory.write(wholeOf(buffer), pack(stored, widths, valuesOf));
     write(parameters, (name) => values.get(name)?.data);
-    write(first, (name) => moments.get(name)?.m);
-    write(second, (name) => moments.get(name)?.v);
-    for (const shelf of state.matrices?.shelves ?? [])
+    if (!isFresh) {
+      write(first, (name) => moments.get(name)?.m);
+      write(second, (name) => moments.get(name)?.v);
+    }
+    for (const shelf of shelves)
       for (const { matrix, offset } of shelf.matrices) {
         const put = (buffer: typeof first, valuesOf: Parameters<typeof packMatrix>[1]): void => {
           const data = packMatrix(matrix, (name) => valuesOf(paramNames.backbone(name)));
           this.memory.write({ buffer, offset, bytes: data.byteLength }, data);
         };
         put(shelf.parameters, (name) => values.get(name)?.data);
+        if (isFresh) continue;
         put(shelf.first, (name) => moments.get(name)?.m);
         put(shelf.second, (name) => moments.get(name)?.v);
       }

@@ -71,12 +71,13 @@ export class BoundProgram {
 
   /**
    * Encodes selected dispatches for one micro-batch, a pipeline once for those that follow one another with
-   * it.
+   * it. An update is one piece: part of it would be half a step.
    */
   encode(submission: Submission, selected: readonly Ready[], part = 0): void {
     let current: GPUComputePipeline | null = null;
     let last: GPUComputePassEncoder | null = null;
-    for (const { pipeline, bindings, grid } of selected) {
+    for (const [at, { phase, pipeline, bindings, grid }] of selected.entries()) {
+      if (phase === 'update') submission.keepTogether(selected.length - at);
       const pass = submission.passForNext();
       if (pass !== last || pipeline !== current) pass.setPipeline(pipeline);
       [last, current] = [pass, pipeline];

@@ -1,7 +1,8 @@
 // The commands of one piece of work, submitted in pieces that each take the device about as long as `longestMs`:
 // some systems reset a GPU whose commands run for two seconds, and windows stutter long before. Several
-// submits cost nothing (measured: docs/decisions/gpu-kernels.md). The last piece decides about a step; if an earlier
-// one was refused and the last was not, the state is of no use until an adapter is written (step-queue.ts).
+// submits cost nothing (measured: docs/decisions/gpu-kernels.md). The last piece decides about a step and has all
+// that the decision changes; if an earlier one was refused and the last was not, the state is of no use until an
+// adapter is written (step-queue.ts).
 
 /** What a submit may take on the device, in milliseconds. */
 const longestMs = 50;
@@ -32,6 +33,7 @@ export class Submission {
   #encoder: GPUCommandEncoder;
   #pass: GPUComputePassEncoder | null = null;
   #count = 0;
+  #most: number;
 
   /**
    * @param most dispatches of a submit.
@@ -40,21 +42,25 @@ export class Submission {
   constructor(
     private readonly device: GPUDevice,
     private readonly label: string,
-    private readonly most: number,
+    most: number,
     private readonly onSubmit: () => void,
   ) {
+    this.#most = most;
     this.#encoder = device.createCommandEncoder({ label });
   }
 
   /** The pass for one more dispatch; another one after each piece. */
   passForNext(): GPUComputePassEncoder {
-    if (this.#count === this.most) {
-      this.finish();
-      this.#encoder = this.device.createCommandEncoder({ label: this.label });
-    }
+    if (this.#count >= this.#most) this.#cut();
     this.#count++;
     this.#pass ??= this.#encoder.beginComputePass({ label: this.label });
     return this.#pass;
+  }
+
+  /** The next `dispatches` and all behind them are one piece, however long it takes. */
+  keepTogether(dispatches: number): void {
+    if (this.#count > 0 && this.#count + dispatches > this.#most) this.#cut();
+    this.#most = Infinity;
   }
 
   /** For commands outside a pass. */
@@ -69,6 +75,11 @@ export class Submission {
     this.device.queue.submit([this.#encoder.finish()]);
     this.#count = 0;
     this.onSubmit();
+  }
+
+  #cut(): void {
+    this.finish();
+    this.#encoder = this.device.createCommandEncoder({ label: this.label });
   }
 
   #endPass(): void {

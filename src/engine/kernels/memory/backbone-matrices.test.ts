@@ -55,6 +55,10 @@ test('they learn together or not at all, in buffers of 128 MiB at most', () => {
     ([name, shape]) => [name, { shape, data: new Float32Array() }] as const,
   );
   expect(planned(config, { backbone: new Map(shapesOnly.filter(([name]) => !isMatrix(name))) })).toBeNull();
+  const last = `blocks.${config.depth - 1}.fc2.weight`;
+  const mixture = new Map(shapesOnly.filter(([name]) => name !== last));
+  expect(mixture.size).toBe(shapesOnly.length - 1);
+  expect(() => planned(config, { backbone: mixture })).toThrow(`${last} learns with the other matrices`);
   const state = planned(config, { backbone: new Map(shapesOnly) });
   const sizes = state?.shelves.map(({ parameters }) => parameters.bytes) ?? [];
   const total = shapesOnly.reduce(

@@ -2,7 +2,7 @@
 // product, [parts, in, out], gradients and both moments alike, and the layout of the backward product, which a step
 // writes from the parameters before it begins. A matrix takes five times its size so; frozen it takes two.
 //
-// As few buffers as may be bound on every device, since the end of a step has a dispatch or two for each: matrices
+// As few buffers as may be bound on every device, since each takes a dispatch before a step and two after it: matrices
 // follow one another in the order of the forward pass, each at a multiple of 256 bytes.
 import type { Adapter } from '../../../dmlora/adapter.ts';
 import { isMatrix } from '../../../dmlora/tuned.ts';

@@ -1,7 +1,8 @@
 // The frozen backbone on the device, uploaded once: each linear in both layouts, [in, out] for the forward
 // product and, where its input needs a gradient, [out, in] for that, so that both read vec4s along a row and
-// nothing is transposed in a step. Costs the weights twice. One buffer a block; every tensor at a multiple of
-// 256 bytes. Matrices that learn are not here: see backbone-matrices.ts.
+// a step transposes nothing that is frozen. Costs the weights twice. One buffer a block; every tensor at a
+// multiple of 256 bytes. Matrices that learn are not here, and are transposed in a step: see
+// backbone-matrices.ts.
 import type { ModuleName } from '../../../dmlora/adapter.ts';
 import type { NdArray } from '../../../shared/array.ts';
 import { linearName, type ParamName } from '../../../vit/parameters.ts';
@@ -235,8 +236,8 @@ function matrix(
  * reads: a thousandth of the matrices.
  */
 export function withLearning(frozen: FrozenWeights, state: Learning): FrozenWeights {
-  const { vectors } = state;
-  if (vectors.size === 0) return frozen;
+  const { vectors, matrices } = state;
+  if (vectors.size === 0 && matrices === null) return frozen;
   const at = (key: string, otherwise: Region): Region => vectors.get(key)?.parameters ?? otherwise;
   const blocks = frozen.blocks.map(({ norm1, norm2, linears, scales }, block): FrozenBlock => {
     const linear = (kind: SiteKind): FrozenLinear => ({

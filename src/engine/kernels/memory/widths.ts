@@ -94,7 +94,9 @@ export function placed(
   transpose: boolean,
 ): Float32Array<ArrayBuffer> {
   const result = new Float32Array(rows[1] * columns[1]);
-  eachPlace(rows, columns, transpose, (place, i) => (result[place] = source[i] ?? 0));
+  const [begins, steps] = strided(rows, columns, transpose);
+  let i = 0;
+  for (const begin of begins) for (const step of steps) result[begin + step] = source[i++] ?? 0;
   return result;
 }
 
@@ -106,22 +108,19 @@ export function taken(
   transpose: boolean,
 ): Float32Array<ArrayBuffer> {
   const result = new Float32Array(rows[0].length * columns[0].length);
-  eachPlace(rows, columns, transpose, (place, i) => (result[i] = from[place] ?? 0));
+  const [begins, steps] = strided(rows, columns, transpose);
+  let i = 0;
+  for (const begin of begins) for (const step of steps) result[i++] = from[begin + step] ?? 0;
   return result;
 }
 
-function eachPlace(
-  [rowPlaces, rows]: Placed,
-  [columnPlaces, columns]: Placed,
+/** Where rows begin, and where their elements lie behind that: an element lies at the sum. */
+function strided(
+  [rows, height]: Placed,
+  [columns, width]: Placed,
   transpose: boolean,
-  visit: (place: number, i: number) => void,
-): void {
-  const width = columnPlaces.length;
-  for (let r = 0; r < rowPlaces.length; r++) {
-    const row = rowPlaces[r] ?? 0;
-    for (let c = 0; c < width; c++) {
-      const column = columnPlaces[c] ?? 0;
-      visit(transpose ? column * rows + row : row * columns + column, r * width + c);
-    }
-  }
+): readonly [begins: Uint32Array, steps: Uint32Array] {
+  return transpose
+    ? [rows, columns.map((place) => place * height)]
+    : [rows.map((place) => place * width), columns];
 }
