@@ -25,9 +25,7 @@ addPlugins([
   {
     // What the page has just loaded is asked for again only by its date; the digest decides what is taken.
     requestWillFetch: ({ request }) => Promise.resolve(new Request(request, { cache: 'no-cache' })),
-    // Also where a file is gone from the cache: a page with these headers starts no worker without them.
-    fetchDidSucceed: ({ response }) => Promise.resolve(withHeaders(response)),
-    cacheWillUpdate: ({ response }) => Promise.resolve(response.ok ? response : null),
+    cacheWillUpdate: ({ response }) => Promise.resolve(response.ok ? withHeaders(response) : null),
   },
 ]);
 precacheAndRoute([...files], { ignoreURLParametersMatching: [/./] });

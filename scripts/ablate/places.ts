@@ -7,6 +7,7 @@ import type { Progress, Training } from '../finetune/drive.mjs';
 import { UserError } from '../finetune/user-error.mjs';
 import { dist, root } from '../setup/paths.mjs';
 import type { Told } from './node-trials.mjs';
+import { withPages } from './pages.ts';
 import type { Measured } from './trial.mjs';
 
 /** A run: the name of its set, and all of it. */
@@ -66,15 +67,8 @@ class Processes implements Places {
 export type Within<T> = (places: Places) => Promise<T>;
 
 /** Work with places in the built app; they go when the signal aborts, and the runs in them with an error. */
-export async function withPlaces<T>(
-  runtime: 'browser' | 'node',
-  signal: AbortSignal,
-  work: Within<T>,
-): Promise<T> {
-  if (runtime === 'node') return withProcesses(signal, work);
-  // Where only Node is, what drives a browser is not there.
-  const { withPages } = await import('./pages.ts');
-  return withPages(signal, work);
+export function withPlaces<T>(runtime: 'browser' | 'node', signal: AbortSignal, work: Within<T>): Promise<T> {
+  return runtime === 'node' ? withProcesses(signal, work) : withPages(signal, work);
 }
 
 async function withProcesses<T>(signal: AbortSignal, work: Within<T>): Promise<T> {

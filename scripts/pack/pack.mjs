@@ -71,7 +71,7 @@ async function buildScripts(folder) {
   const left = standIns.left();
   if (left.length > 0)
     throw new Error(
-      `Nothing that was packed asked for scripts/setup/${left.join(', ')}: its stand-in in scripts/pack has to go, or the path to it has changed.`,
+      `Nothing that was packed asked for ${left.join(', ')}: its stand-in in scripts/pack has to go, or the path to it has changed.`,
     );
   return packagesOf(ids);
 }

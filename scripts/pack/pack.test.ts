@@ -61,9 +61,10 @@ test('Dawn is taken for one system, by the paths of any', () => {
   }
 });
 
-test('stand-ins are taken for modules of scripts/setup and for no other of their names', () => {
+test('stand-ins are taken for what they are meant for and for no other of their names', () => {
   const id = (file: string): string => path.join(root, file).replaceAll('\\', '/');
   expect(standInOf(id('scripts/setup/paths.mjs'))).toBe(id('scripts/pack/stand-ins/paths.mjs'));
+  expect(standInOf(id('scripts/ablate/pages.ts'))).toBe(id('scripts/pack/stand-ins/pages.mjs'));
   for (const file of ['scripts/pack/stand-ins/paths.mjs', 'scripts/setup/node-version.mjs', 'src/paths.mjs'])
     expect(standInOf(id(file)), file).toBeNull();
 });
