@@ -4,8 +4,8 @@
 // from the input to the next paint (Event Timing API; clicks and keys as INP counts them, hovering beside them),
 // how much of that was waiting, handling and painting, and the CPU time of the page's thread at full speed for
 // all that it did meanwhile, which does not depend on what else the machine does. `--paused` waits with the run, so
-// that nothing else computes; with `--shared-nothing` the page seems not to be isolated, so that its run gives no way to
-// the hand (src/shared/hand.ts).
+// that nothing else computes; with `--shared-nothing` the page seems not to be isolated, so that its run gives
+// no way to the hand (src/shared/hand.ts).
 // `npm run build && node bench/interaction.mjs [--rate 6] [--rounds 2] [--paused] [--shared-nothing]`
 import { parseArgs } from 'node:util';
 import { chromium } from '@playwright/test';

@@ -1,9 +1,9 @@
 // What a large folder of images costs the page: it is opened, its opening is cancelled within a second, all
-// of it is looked through while it is prepared, and the gallery is scrolled by the wheel at full speed and with the
-// page's thread slowed down. For each phase: its time, the longest tasks of the page's thread and the most memory of
-// the browser's processes (resident, of which shared pages count once a process); for a scroll what somebody sees of
-// it (scroll-frames.mjs), beside an empty list that is scrolled in the same way, and the CPU time of the page's
-// thread at full speed, which does not depend on what else the machine does.
+// of it is looked through while it is prepared, and the gallery is scrolled by the wheel at full speed and
+// with the page's thread slowed down. For each phase: its time, the longest tasks of the page's thread and
+// the most memory of the browser's processes (resident, of which shared pages count once a process); for a
+// scroll what somebody sees of it (scroll-frames.mjs), beside an empty list that is scrolled in the same way,
+// and the CPU time of the page's thread at full speed, which does not depend on what else the machine does.
 // The folder is picked as a handle, dropped, or chosen as files (`--by`), each without a dialogue of the
 // system. `npm run build && node bench/many-images.mjs --images DIR [--by pick|drop|files] [--rate 6]
 // [--prepare SECONDS]`

@@ -1,9 +1,12 @@
-// What somebody sees who scrolls a list with the wheel: the frames that the compositor presents, which scrolls
-// without the page's thread, and how far that thread is behind. Read from Chromium's trace of its pipeline.
+// What somebody sees who scrolls a list with the wheel: the frames that the compositor presents, which
+// scrolls without the page's thread, and how far that thread is behind. Read from Chromium's trace of its
+// pipeline.
 
 /**
  * @typedef {import('@playwright/test').CDPSession} Devtools
- * @typedef {{ name: string, ph: string, ts: number, pid: number, id2?: { local?: string }, args: Record<string, any> }} TraceEvent
+ * @typedef {{
+ *   name: string, ph: string, ts: number, pid: number, id2?: { local?: string }, args: Record<string, any>
+ * }} TraceEvent
  * @typedef {object} Frames
  * @property {number} seconds from the first frame of the scroll to the last
  * @property {number} presented frames with the list at another place

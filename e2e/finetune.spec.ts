@@ -89,7 +89,8 @@ test('without a browser, and packed for a machine with Node alone, the same work
   };
   for (const runtime of ['browser', 'node'])
     await outOf(runtime, (out) => finetune(...flags, '--runtime', runtime, '--out', out));
-  // Outside of the repository, so that nothing is found in its node_modules, and without anything else to start.
+  // Outside of the repository, so that nothing is found in its node_modules, and without anything else to
+  // start.
   const folder = await mkdtemp(join(tmpdir(), 'graft-packed-'));
   try {
     expect((await command('scripts/pack.mjs', [folder])).code).toBe(0);

@@ -1,5 +1,5 @@
-// Promise: from any static host, under any path, the app opens and trains without a network after one visit; a
-// newer build is told of and never mixed with the one that is open, and nothing reloads by itself.
+// Promise: from any static host, under any path, the app opens and trains without a network after one visit;
+// a newer build is told of and never mixed with the one that is open, and nothing reloads by itself.
 import { cp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Locator, Page } from '@playwright/test';

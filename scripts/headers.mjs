@@ -1,8 +1,8 @@
-// What a browser is told beside the built app's files: as headers of every answer of the server that serves it
-// here (npm start, tests, headless command), in the pages themselves, and by the service worker, for hosts that
-// send no headers. The content security policy is the proof that images stay on the machine: it names every
-// host that a page may talk to. 'wasm-unsafe-eval' lets the wasm fallback compile; nothing allows eval or
-// inline script.
+// What a browser is told beside the built app's files: as headers of every answer of the server that serves
+// it here (npm start, tests, headless command), in the pages themselves, and by the service worker, for hosts
+// that send no headers. The content security policy is the proof that images stay on the machine: it names
+// every host that a page may talk to. 'wasm-unsafe-eval' lets the wasm fallback compile; nothing allows eval
+// or inline script.
 import { realpath } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 

@@ -1,5 +1,6 @@
-// The size gate: the JavaScript that the page and its worker load, packed as servers send it, and all that is kept
-// for visits without a network. A limit is raised in the change that needs it, with the reason in its message.
+// The size gate: the JavaScript that the page and its worker load, packed as servers send it, and all that is
+// kept for visits without a network. A limit is raised in the change that needs it, with the reason in its
+// message.
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';

@@ -1,5 +1,6 @@
-// Where runs of an ablation go: a place does one run after the other. In a browser it is a page with a worker of its
-// own (pages.ts), without one a process. What fails takes its place with it, and the next run gets a new one.
+// Where runs of an ablation go: a place does one run after the other. In a browser it is a page with a worker
+// of its own (pages.ts), without one a process. What fails takes its place with it, and the next run gets a
+// new one.
 import { fork, type ChildProcess } from 'node:child_process';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';

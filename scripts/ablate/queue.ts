@@ -1,5 +1,5 @@
-// The runs of an ablation that are done, as files, and the work through those that are not. A record is there as a
-// whole or not at all: whatever ends the command, the next one goes on from what is there.
+// The runs of an ablation that are done, as files, and the work through those that are not. A record is there
+// as a whole or not at all: whatever ends the command, the next one goes on from what is there.
 import { mkdir, open, readdir, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
 import type { Trial } from '../../src/lab/arms.ts';

@@ -19,8 +19,8 @@ const tuning = { ...base, learningRate: 2e-3 };
 const alone = { branches: 0 };
 
 /**
- * Each case is a run of Graft on a family (`hf-vit` where none is named), and the ways in which continue.py repeats it:
- * from its start, or from what was saved after so many steps, in so many processes.
+ * Each case is a run of Graft on a family (`hf-vit` where none is named), and the ways in which continue.py
+ * repeats it: from its start, or from what was saved after so many steps, in so many processes.
  * @type {readonly {
  *   name: string, recipe: object, family?: string, from: readonly (readonly [step: number, processes: number])[]
  * }[]}
@@ -219,11 +219,13 @@ const lossTolerance = 1e-4;
 const smallLoss = 0.01;
 
 /**
- * @param {{ families: string, work: string, quick: boolean }} given folders of the original models by family, a folder to
- *   work in, and whether two runs are enough
+ * @param {{ families: string, work: string, quick: boolean }} given folders of the original models by
+ *   family, a folder to work in, and whether two runs are enough
  * @param {import('./python.mjs').Python} python
  * @param {Awaited<ReturnType<typeof import('./build.mjs').buildGraft>>} graft
- * @param {(line: { name: string, check: string, difference: number | null, tolerance: number, error: string | null }) => void} tell
+ * @param {(line: {
+ *   name: string, check: string, difference: number | null, tolerance: number, error: string | null
+ * }) => void} tell
  * @param {(name: string, family: string) => void} skip told of cases whose family is not there
  */
 export async function checkContinue({ families, work, quick }, python, graft, tell, skip) {

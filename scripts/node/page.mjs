@@ -1,5 +1,6 @@
-// A browser of one page in this process, as far as scripts/finetune/drive.mjs drives one: the bare page of the
-// built app, whose module finds a document with the file inputs that it asks for and the links that it clicks.
+// A browser of one page in this process, as far as scripts/finetune/drive.mjs drives one: the bare page of
+// the built app, whose module finds a document with the file inputs that it asks for and the links that it
+// clicks.
 import { resolveObjectURL } from 'node:buffer';
 import { readFile, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';

@@ -1,6 +1,6 @@
-// The commands for a machine that has Node and nothing else: built, with what they load, in one folder. The app in it is
-// dist/ as browsers get it; the scripts are built file by file, so that each lies where it lies in the repository;
-// what needs a repository, a compiler or a browser is replaced by stand-ins.
+// The commands for a machine that has Node and nothing else: built, with what they load, in one folder. The
+// app in it is dist/ as browsers get it; the scripts are built file by file, so that each lies where it lies
+// in the repository; what needs a repository, a compiler or a browser is replaced by stand-ins.
 import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'vite';

@@ -1,5 +1,5 @@
-// Promises: a pack goes nowhere where files could be lost, takes what this system loads and no repository, and its
-// commands say what holds there.
+// Promises: a pack goes nowhere where files could be lost, takes what this system loads and no repository,
+// and its commands say what holds there.
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

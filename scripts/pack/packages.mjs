@@ -1,5 +1,5 @@
-// The packages of a pack: those with parts for one system as they are installed, and the licences of those that are
-// built into its scripts.
+// The packages of a pack: those with parts for one system as they are installed, and the licences of those
+// that are built into its scripts.
 import { existsSync } from 'node:fs';
 import { cp, mkdir, readFile, readdir } from 'node:fs/promises';
 import nodePath, { join } from 'node:path';

@@ -1,5 +1,5 @@
-// The folder that a pack goes into: one that holds nothing else, so that no file is lost and none of an earlier
-// pack is taken for one of this.
+// The folder that a pack goes into: one that holds nothing else, so that no file is lost and none of an
+// earlier pack is taken for one of this.
 import { readdir, realpath, rm, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 

@@ -1,5 +1,5 @@
-// Modules of the app in Node, whose oldest version here reads no TypeScript: Vite does. In a packed form they are built
-// already (scripts/pack/stand-ins/app-module.mjs).
+// Modules of the app in Node, whose oldest version here reads no TypeScript: Vite does. In a packed form they
+// are built already (scripts/pack/stand-ins/app-module.mjs).
 import { root } from './paths.mjs';
 
 /**

@@ -1,6 +1,6 @@
 // What is kept of a run of an ablation: what decided it, and what it measured. A record is found again by the
-// digest of all that decides a run: one of another recipe, other images or another model is another one's. An option that
-// is newer than a record decides nothing of it: it counts as what the run did (older-recipes.ts).
+// digest of all that decides a run: one of another recipe, other images or another model is another one's. An
+// option that is newer than a record decides nothing of it: it counts as what the run did (older-recipes.ts).
 import * as v from 'valibot';
 import { completedRecipe } from '../recipe/older-recipes.ts';
 import { digestOf } from '../shared/sha256.ts';
@@ -79,8 +79,9 @@ function flat(value: unknown, place: string): [place: string, text: string][] {
 type Place = Pick<Trial, 'arm' | 'set' | 'shots' | 'seed'>;
 
 /**
- * The digest that the record of a run is found by: of its place in the grid, and of all that decides it. It is the same of
- * a record that lacks an option and of what is asked for now, where that has the option at its older value.
+ * The digest that the record of a run is found by: of its place in the grid, and of all that decides it. It is
+ * the same of a record that lacks an option and of what is asked for now, where that has the option at its older
+ * value.
  */
 export function keyOf({ arm, set, shots, seed }: Place, decidedBy: DecidedBy): Promise<string> {
   const all = { arm, set, shots, seed, ...decidedBy, recipe: completedRecipe(decidedBy.recipe) };

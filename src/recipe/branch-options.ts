@@ -1,5 +1,5 @@
-// The options of the method, branches, drops, gates, scale and scalars, and of what else of the backbone learns: a
-// part of the table in options.ts.
+// The options of the method, branches, drops, gates, scale and scalars, and of what else of the backbone
+// learns: a part of the table in options.ts.
 
 import { counts, type Option } from './option-kinds.ts';
 

@@ -1,6 +1,6 @@
-// Recipes of older builds. What is kept of a run holds the value of every option that there was: one that came later is
-// missing, and the run did what that option says at its value here. That is its value when it is off, and no
-// default: a default may change, what a run did may not.
+// Recipes of older builds. What is kept of a run holds the value of every option that there was: one that
+// came later is missing, and the run did what that option says at its value here. That is its value when it
+// is off, and no default: a default may change, what a run did may not.
 import type { Path, Value } from './options.ts';
 import { isPair, places, type Place } from './recipe.ts';
 

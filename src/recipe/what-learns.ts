@@ -1,4 +1,5 @@
-// What of a model learns by a recipe, in words, and what follows from that for those who speak of a run. Pure.
+// What of a model learns by a recipe, in words, and what follows from that for those who speak of a run.
+// Pure.
 import type { Recipe } from './options.ts';
 
 /** What a recipe says of who learns; a recipe is one. */

@@ -1,8 +1,8 @@
-// A computation gives way to the user's hand. On few cores a run leaves the page none to draw with: what was clicked
-// would be seen half a second later. So the page raises its hand at an input and lowers it when the answer is painted,
-// and workers look for it between the operations of a long computation, where no message reaches them. This needs
-// memory that page and workers share, and so a page with the headers of cross-origin isolation; without them a
-// run goes on as if nobody had asked.
+// A computation gives way to the user's hand. On few cores a run leaves the page none to draw with: what was
+// clicked would be seen half a second later. So the page raises its hand at an input and lowers it when the
+// answer is painted, and workers look for it between the operations of a long computation, where no message
+// reaches them. This needs memory that page and workers share, and so a page with the headers of cross-origin
+// isolation; without them a run goes on as if nobody had asked.
 
 /** Shared by a page and its workers: the number of the input that is being answered, 0 where there is none. */
 export type Hand = Int32Array<SharedArrayBuffer>;

@@ -3,8 +3,9 @@
 // that a step has the same bits on any number of cores. A worker that fails, or falls silent, is left; its
 // parts are computed here.
 //
-// No memory is shared for it, which would need headers of cross-origin isolation: what travels is the parameters of a step
-// (11 MB for ViT-B with four branches of rank 4, by count), the pixels and the gradients of a part.
+// No memory is shared for it, which would need headers of cross-origin isolation: what travels is the
+// parameters of a step (11 MB for ViT-B with four branches of rank 4, by count), the pixels and the gradients
+// of a part.
 import * as tf from '@tensorflow/tfjs-core';
 import type { Adapter, Gates, ModuleName, Trains } from '../../dmlora/adapter.ts';
 import type { NdArray } from '../../shared/array.ts';

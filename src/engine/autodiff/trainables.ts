@@ -1,7 +1,7 @@
-// The trainable parameters on the device: flat groups (branches, scalars, head weight, head bias, what is tuned
-// of the backbone), each with its two Adam moments and one step count, so that the optimiser runs over a few
-// tensors instead of hundreds. A layout says where each module's down and up matrices lie; host and device
-// convert through it in both directions.
+// The trainable parameters on the device: flat groups (branches, scalars, head weight, head bias, what is
+// tuned of the backbone), each with its two Adam moments and one step count, so that the optimiser runs over
+// a few tensors instead of hundreds. A layout says where each module's down and up matrices lie; host and
+// device convert through it in both directions.
 //
 // Within the branches group a module has down [R, in], then up [R, out], with R = live branches * rank: the
 // live branches one below the other, so that they cost one low-rank product together.

@@ -1,5 +1,5 @@
-// The trajectory of the reference vectors on an engine: 30 steps with drops and a second stage, in each reading of
-// the method that has one. Functions that throw.
+// The trajectory of the reference vectors on an engine: 30 steps with drops and a second stage, in each
+// reading of the method that has one. Functions that throw.
 import {
   allOpen,
   parametersOf,

@@ -1,5 +1,5 @@
-// What is tuned of the backbone on an engine: the runs of the reference vectors in which LayerNorms, biases or
-// all of it learn, without branches and beside them, and every gradient. Functions that throw.
+// What is tuned of the backbone on an engine: the runs of the reference vectors in which LayerNorms, biases
+// or all of it learn, without branches and beside them, and every gradient. Functions that throw.
 import { allOpen, parametersOf } from '../../dmlora/adapter.ts';
 import { tunedStart, type Tune } from '../../dmlora/tuned.ts';
 import { present } from '../../shared/assert.ts';

@@ -225,7 +225,8 @@ describe('one step of ViT-Tiny, 197 tokens, K = 4, q and v', () => {
   test.each([
     // Of 25 LayerNorms; the head in parts, whose LayerNorm learns; what leads to the first block's.
     ['norms', 25 + 4 + 1, 0],
-    // Of their biases, of four linears a block and of the patches, with the table that it is in; to the embedding.
+    // Of their biases, of four linears a block and of the patches, with the table that it is in; to the
+    // embedding.
     ['biases', 25 + 4 * 12 + 2 + 4 + 2, 1],
   ] as const)('what is tuned of the backbone costs a dispatch each: %s', async (tune, first, second) => {
     const { engine, counts } = await planned(2, subgroupTuning);
@@ -247,7 +248,8 @@ describe('one step of ViT-Tiny, 197 tokens, K = 4, q and v', () => {
     }
     expect(more['bytes']).toBe(tuned.memory().bufferBytes);
     expect(tuned.memory().peakBufferBytes).toBe(tuned.memoryPlan().totalBytes);
-    // Values, both moments and gradients in two chunks; where biases learn, the weights beside them and the table.
+    // Values, both moments and gradients in two chunks; where biases learn, the weights beside them and the
+    // table.
     const values = [...(adapter.backbone?.values() ?? [])].reduce((sum, { data }) => sum + data.length, 0);
     const adapterBytes = (one: KernelEngine): number => one.memoryPlan().bytes.adapter;
     expect((adapterBytes(tuned) - adapterBytes(engine)) / values / 4).toBeLessThanOrEqual(

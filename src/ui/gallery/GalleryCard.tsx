@@ -1,5 +1,5 @@
-// All open images: filtered, selected, put right. Every edit can be undone; a run keeps the images that it began
-// with.
+// All open images: filtered, selected, put right. Every edit can be undone; a run keeps the images that it
+// began with.
 import { useDeferredValue, useEffect, useEffectEvent, useMemo, useState } from 'react';
 import { plainText } from '../../shared/plain-text.ts';
 import { useData } from '../../state/data-store.ts';

@@ -1,5 +1,5 @@
-// The grid of images: a list of which only the rows in sight are in the page, whatever its length. Selected by
-// mouse, touch and keyboard; the focus is the list's, so that no row that leaves takes it along.
+// The grid of images: a list of which only the rows in sight are in the page, whatever its length. Selected
+// by mouse, touch and keyboard; the focus is the list's, so that no row that leaves takes it along.
 import { useEffectEvent, useId, useLayoutEffect, useMemo, useRef, useState, type KeyboardEvent } from 'react';
 import { plainText } from '../../shared/plain-text.ts';
 import { galleryStore, useGallery } from '../../state/gallery-store.ts';

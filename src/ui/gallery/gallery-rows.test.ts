@@ -1,5 +1,5 @@
-// @vitest-environment happy-dom
-// Which rows are drawn, and that a row that comes back shows what belongs there and nothing of what it showed.
+// @vitest-environment happy-dom Which rows are drawn, and that a row that comes back shows what belongs there
+// and nothing of what it showed.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Gallery } from '../../worker/protocol.ts';
 import { GalleryRows, rowHeight, rowsAt, type RowsLook } from './gallery-rows.ts';

@@ -1,6 +1,6 @@
-// The rows of the gallery that are in the page, as plain elements: a row that is scrolled out of the window comes
-// back on the other side with other images, and of a cell only what differs is written. React would draw each
-// entering row in a task of its own, a frame late and at several times the cost.
+// The rows of the gallery that are in the page, as plain elements: a row that is scrolled out of the window
+// comes back on the other side with other images, and of a cell only what differs is written. React would
+// draw each entering row in a task of its own, a frame late and at several times the cost.
 import { plainText } from '../../shared/plain-text.ts';
 import type { Gallery, ImagePlace } from '../../worker/protocol.ts';
 import { cx } from '../parts/cx.ts';

@@ -1,6 +1,5 @@
-// @vitest-environment happy-dom
-// The gallery on the client without a worker: what is shown, selected and changed, by whom it is told, and how
-// it is undone.
+// @vitest-environment happy-dom The gallery on the client without a worker: what is shown, selected and
+// changed, by whom it is told, and how it is undone.
 import { act, fireEvent, screen, within } from '@testing-library/react';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { settled } from '../../state/testing/app-phases.ts';

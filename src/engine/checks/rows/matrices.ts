@@ -1,5 +1,5 @@
-// The matrices of the backbone where they learn: their gradients, their second layout and their end of a step. Rows of
-// kernel-table.ts.
+// The matrices of the backbone where they learn: their gradients, their second layout and their end of a
+// step. Rows of kernel-table.ts.
 import { matrixGradientGrid, matrixGradientKernel } from '../../kernels/shaders/matrix-gradients.ts';
 import { transposeKernel, transposeTiles } from '../../kernels/shaders/transposed.ts';
 import { smallestTuning } from '../../kernels/tuning/tuning.ts';

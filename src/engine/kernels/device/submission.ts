@@ -1,8 +1,8 @@
-// The commands of one piece of work, submitted in pieces that each take the device about as long as `longestMs`:
-// some systems reset a GPU whose commands run for two seconds, and windows stutter long before. Several
-// submits cost nothing (measured: docs/decisions/gpu-kernels.md). The last piece decides about a step and has all
-// that the decision changes; if an earlier one was refused and the last was not, the state is of no use until an
-// adapter is written (step-queue.ts).
+// The commands of one piece of work, submitted in pieces that each take the device about as long as
+// `longestMs`: some systems reset a GPU whose commands run for two seconds, and windows stutter long before.
+// Several submits cost nothing (measured: docs/decisions/gpu-kernels.md). The last piece decides about a step
+// and has all that the decision changes; if an earlier one was refused and the last was not, the state is of
+// no use until an adapter is written (step-queue.ts).
 
 /** What a submit may take on the device, in milliseconds. */
 const longestMs = 50;

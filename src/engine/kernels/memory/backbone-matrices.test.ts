@@ -1,5 +1,5 @@
-// Matrices of the backbone survive the way into their buffers and back, whatever the widths; the buffers are ones that
-// every device can bind, and the second layout is of each of them.
+// Matrices of the backbone survive the way into their buffers and back, whatever the widths; the buffers are
+// ones that every device can bind, and the second layout is of each of them.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { isMatrix, tunedStart } from '../../../dmlora/tuned.ts';

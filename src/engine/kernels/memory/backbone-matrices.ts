@@ -1,9 +1,10 @@
-// The matrices of the backbone that learn, in buffers of their own: float32 parameters in the layout of the forward
-// product, [parts, in, out], gradients and both moments alike, and the layout of the backward product, which a step
-// writes from the parameters before it begins. A matrix takes five times its size so; frozen it takes two.
+// The matrices of the backbone that learn, in buffers of their own: float32 parameters in the layout of the
+// forward product, [parts, in, out], gradients and both moments alike, and the layout of the backward
+// product, which a step writes from the parameters before it begins. A matrix takes five times its size so;
+// frozen it takes two.
 //
-// As few buffers as may be bound on every device, since each takes a dispatch before a step and two after it: matrices
-// follow one another in the order of the forward pass, each at a multiple of 256 bytes.
+// As few buffers as may be bound on every device, since each takes a dispatch before a step and two after it:
+// matrices follow one another in the order of the forward pass, each at a multiple of 256 bytes.
 import type { Adapter } from '../../../dmlora/adapter.ts';
 import { isMatrix } from '../../../dmlora/tuned.ts';
 import { ndArray, type NdArray } from '../../../shared/array.ts';

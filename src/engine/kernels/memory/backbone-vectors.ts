@@ -1,7 +1,8 @@
-// Which vectors of the backbone learn, and how they lie among the flat parameters: as the kernels read them, weight
-// and bias of a LayerNorm one after the other, and the biases of linears that read the same. What of a vector does
-// not learn lies beside the rest with the checkpoint's values, has gradient 0 and so keeps them. Positions and the
-// tokens before the patches count as vectors; where some of them learn, all that is added to the patches lies here.
+// Which vectors of the backbone learn, and how they lie among the flat parameters: as the kernels read them,
+// weight and bias of a LayerNorm one after the other, and the biases of linears that read the same. What of a
+// vector does not learn lies beside the rest with the checkpoint's values, has gradient 0 and so keeps them.
+// Positions and the tokens before the patches count as vectors; where some of them learn, all that is added
+// to the patches lies here.
 import type { Adapter } from '../../../dmlora/adapter.ts';
 import { linearName, type ParamName } from '../../../vit/parameters.ts';
 import { tokenCount, type VitConfig } from '../../../vit/vit-config.ts';

@@ -9,9 +9,9 @@
 //           p <- p (1 - rate decay) - rate (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps);
 //           scalars are clamped to [0, limit]. Writes nothing unless the step applies.
 //
-// The groups lie one after another as in structs.ts; `ends` holds their ends in vec4s. The padding between and
-// within them has gradient 0 and value 0 and keeps both. Matrices of the backbone that learn lie in buffers of their
-// own, one group: each buffer has partial sums and an update of the same formulas.
+// The groups lie one after another as in structs.ts; `ends` holds their ends in vec4s. The padding between
+// and within them has gradient 0 and value 0 and keeps both. Matrices of the backbone that learn lie in
+// buffers of their own, one group: each buffer has partial sums and an update of the same formulas.
 import { adamw } from '../../parameter-groups.ts';
 import { float, kernel, read, treeSum, uniform, write, type Grid, type Kernel } from './kernel.ts';
 import { endsStruct, flatGroups, recordStruct, statusStruct, stepGroups, stepStruct } from './structs.ts';

@@ -2,14 +2,14 @@
 //
 //   d w[p, i, o] = sum_r x[r, i] dy[r, p columns + o]          + what earlier micro-batches left there
 //
-// in the layout that the forward product reads, [parts, inner, columns]: parameters, gradients and moments of a
-// matrix lie alike, so AdamW is elementwise, and the layout of the backward product is written from it once a step
-// (transposed.ts). x is not kept where it is cheap to make again: it is LayerNorm applied with the saved statistics,
-// or the activation f of the saved pre-activation, computed at the load.
+// in the layout that the forward product reads, [parts, inner, columns]: parameters, gradients and moments of
+// a matrix lie alike, so AdamW is elementwise, and the layout of the backward product is written from it once
+// a step (transposed.ts). x is not kept where it is cheap to make again: it is LayerNorm applied with the
+// saved statistics, or the activation f of the saved pre-activation, computed at the load.
 //
-// Cost: 2 rows inner columns parts flops, as many as the forward product. Two kernels, by the tile of a product of
-// that size: sums in registers (whose rows several threads may share, added in a tree of fixed order), and sums of
-// slices of rows that a workgroup loads once.
+// Cost: 2 rows inner columns parts flops, as many as the forward product. Two kernels, by the tile of a
+// product of that size: sums in registers (whose rows several threads may share, added in a tree of fixed
+// order), and sums of slices of rows that a workgroup loads once.
 import type { Activation } from '../../../vit/vit-config.ts';
 import { activationFunctions } from './activations.ts';
 import { kernel, list, memoize, read, uniform, unroll, write, type Grid, type Kernel } from './kernel.ts';

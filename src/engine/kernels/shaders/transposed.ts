@@ -1,9 +1,9 @@
-// The second layout of matrices that learn: [inner, columns] -> [columns, inner] of every one of a buffer in one
-// dispatch, so that forward and backward products both read vec4s along a row. A workgroup takes a tile of 32 x 32
-// values, a thread 4 x 4 of them in registers: neighbours read 128 bytes in a line.
+// The second layout of matrices that learn: [inner, columns] -> [columns, inner] of every one of a buffer in
+// one dispatch, so that forward and backward products both read vec4s along a row. A workgroup takes a tile
+// of 32 x 32 values, a thread 4 x 4 of them in registers: neighbours read 128 bytes in a line.
 //
-// A tile is two vec4u: begin of the matrix in what is read and in what is written, its inner and its columns in
-// vec4s; first row and first column of the tile in vec4s.
+// A tile is two vec4u: begin of the matrix in what is read and in what is written, its inner and its columns
+// in vec4s; first row and first column of the tile in vec4s.
 import { kernel, read, write, type Kernel } from './kernel.ts';
 
 /** Of a tile, in vec4s. */

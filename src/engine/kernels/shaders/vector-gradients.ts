@@ -1,14 +1,14 @@
-// Gradients of the backbone's vectors where they learn, sums over rows: of a linear's bias, of a LayerNorm, and of a
-// layer scale,
+// Gradients of the backbone's vectors where they learn, sums over rows: of a linear's bias, of a LayerNorm,
+// and of a layer scale,
 //
 //   d bias[c] = sum_r dy[r, c],   d weight[c] = sum_r dy[r, c] h[r, c],   h = (x - mean) / sqrt(variance + eps)
 //   d scale[c] = sum_r dy[r, c] x[r, c] factor[image of r]
 //
-// with dy [rows, width] the gradient of what the linear, the LayerNorm or the scaled branch gives, h made again
-// of what the forward pass kept, and the factor of scaled-rows.ts where steps leave branches out. A LayerNorm
-// has its weight, then its bias, as layer-norm.ts reads them. Each chunk of the rows writes a partial sum of its
-// own; reduce-gradients.ts adds them. On a GPU `shares` threads take every shares-th row of a chunk each, and a
-// tree in workgroup memory adds them. Cost: each value of dy, and of x, loaded once.
+// with dy [rows, width] the gradient of what the linear, the LayerNorm or the scaled branch gives, h made
+// again of what the forward pass kept, and the factor of scaled-rows.ts where steps leave branches out. A
+// LayerNorm has its weight, then its bias, as layer-norm.ts reads them. Each chunk of the rows writes a
+// partial sum of its own; reduce-gradients.ts adds them. On a GPU `shares` threads take every shares-th row
+// of a chunk each, and a tree in workgroup memory adds them. Cost: each value of dy, and of x, loaded once.
 import { kernel, memoize, read, uniform, write, type Grid, type Kernel } from './kernel.ts';
 import { partStruct, spanStruct } from './structs.ts';
 

@@ -309,8 +309,8 @@ function dropoutOf({ state }: StepContext, site: Region): Readonly<Record<string
 }
 
 // One block backward: the gradient of its output and what it kept -> the gradient of its input, and on the
-// way those of its branches, and of what learns of the backbone. Ten dispatches where q, k or v are
-// adapted. Nothing is computed for frozen weights, and nothing below what learns: its own input needs no gradient.
+// way those of its branches, and of what learns of the backbone. Ten dispatches where q, k or v are adapted.
+// Nothing is computed for frozen weights, and nothing below what learns: its own input needs no gradient.
 
 /** What a backward pass is for. */
 export type Purpose =

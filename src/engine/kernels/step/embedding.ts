@@ -1,6 +1,6 @@
-// From pixels to the input of the first block that learns: what a step prepares, patches, and the frozen prefix;
-// and backward what learns of the embedding. The blocks below the first adapted one make the same of an image
-// in every step, so a step may take their output from a cache.
+// From pixels to the input of the first block that learns: what a step prepares, patches, and the frozen
+// prefix; and backward what learns of the embedding. The blocks below the first adapted one make the same of
+// an image in every step, so a step may take their output from a cache.
 import { branchScalesKernel, branchScalesThreads } from '../shaders/branch-scales.ts';
 import { wholeOf, type Region } from '../device/device-memory.ts';
 import { crossedSumKernel } from '../shaders/crossed-sums.ts';
@@ -23,8 +23,8 @@ import { matrixGradient, transposeMatrices } from './matrices.ts';
 import { vectorGradient } from './vectors.ts';
 
 /**
- * Once a step: the factors s g of all branches, the sums of crossed ones, the table of positions where something of it
- * learns, and for a backward pass the second layout of matrices that do.
+ * Once a step: the factors s g of all branches, the sums of crossed ones, the table of positions where something
+ * of it learns, and for a backward pass the second layout of matrices that do.
  */
 export function prepareStep(trace: Trace, context: StepContext, backward: boolean): void {
   trace.phase = 'scales';

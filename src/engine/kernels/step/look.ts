@@ -1,6 +1,7 @@
-// Where one image is looked at, as a program of its own: the forward pass with nothing recomputed, then rows of
-// attention from the last block down to the first (shaders/attention-map.ts), the second time with the gradient
-// of a chosen logit. Nothing learns, so of the backward pass only what leads to attention is computed.
+// Where one image is looked at, as a program of its own: the forward pass with nothing recomputed, then rows
+// of attention from the last block down to the first (shaders/attention-map.ts), the second time with the
+// gradient of a chosen logit. Nothing learns, so of the backward pass only what leads to attention is
+// computed.
 import { present } from '../../../shared/assert.ts';
 import {
   attentionMapGrid,

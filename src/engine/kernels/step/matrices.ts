@@ -1,5 +1,5 @@
-// Gradients of the backbone's matrices where they learn: one dispatch each, beside the backward pass that has their
-// dy; and the layout that it reads of them, written once before a step.
+// Gradients of the backbone's matrices where they learn: one dispatch each, beside the backward pass that has
+// their dy; and the layout that it reads of them, written once before a step.
 import { wholeOf } from '../device/device-memory.ts';
 import {
   matrixGradientGrid,

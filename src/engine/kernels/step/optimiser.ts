@@ -1,6 +1,6 @@
 // The end of a step: partial sums of gradients become one gradient, those of the scalars follow from it, then
-// norm, decision and AdamW: three dispatches whatever the number of parameters, and two for each buffer of matrices.
-// They are submitted together (device/program.ts).
+// norm, decision and AdamW: three dispatches whatever the number of parameters, and two for each buffer of
+// matrices. They are submitted together (device/program.ts).
 import { wholeOf } from '../device/device-memory.ts';
 import { groupRegion } from '../memory/training-state.ts';
 import {
