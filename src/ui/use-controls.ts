@@ -1,27 +1,54 @@
-// What can be pressed now, from all the stores that decide it.
-import { controlsOf, whyNotStart, type Controls, type Readiness } from '../state/controls.ts';
-import { useData } from '../state/data-store.ts';
-import { useExport } from '../state/export-store.ts';
-import { useModel } from '../state/model-store.ts';
-import { useTabs } from '../state/other-tabs.ts';
-import { useQueue } from '../state/queue-store.ts';
-import { useRecipe } from '../state/recipe-store.ts';
-import { useRun } from '../state/run-store.ts';
+// What can be pressed now, from all the stores that decide it. A run tells of itself at every step, which changes
+// none of it: what asks for the controls is rendered anew only where one of them is another.
+import { useSyncExternalStore } from 'react';
+import { shallow } from 'zustand/shallow';
+import { controlsOf, whyNotStart, type Controls } from '../state/controls.ts';
+import { dataStore } from '../state/data-store.ts';
+import { exportStore } from '../state/export-store.ts';
+import { modelStore } from '../state/model-store.ts';
+import { tabsStore } from '../state/other-tabs.ts';
+import { queueStore } from '../state/queue-store.ts';
+import { recipeStore } from '../state/recipe-store.ts';
+import { runStore } from '../state/run-store.ts';
 
-function useReadiness(): Readiness {
-  const phase = useRun((state) => state.phase);
-  const pending = useRun((state) => state.pending);
-  const modelReady = useModel(({ status, model }) => status === 'ready' && model !== null);
-  const dataReady = useData(({ status, data }) => status === 'ready' && data !== null && data.fault === null);
-  const recipeValid = useRecipe((state) => state.recipe !== null);
-  const exporting = useExport((state) => state.status === 'exporting');
-  const otherTab = useTabs((state) => state.run !== null);
-  const evaluated = useRun((state) => state.evaluations.length > 0);
-  const queued = useQueue((state) => state.going);
-  return { phase, pending, modelReady, dataReady, recipeValid, exporting, otherTab, evaluated, queued };
+type Now = Controls & { readonly whyNotStart: string | null };
+
+const stores = [runStore, modelStore, dataStore, recipeStore, exportStore, tabsStore, queueStore];
+
+function subscribe(changed: () => void): () => void {
+  const ends = stores.map((store) => store.subscribe(changed));
+  return () => {
+    for (const end of ends) end();
+  };
 }
 
-export function useControls(): Controls & { readonly whyNotStart: string | null } {
-  const readiness = useReadiness();
+function controlsNow(): Now {
+  const { phase, pending, evaluations } = runStore.getState();
+  const { status: model, model: opened } = modelStore.getState();
+  const { status: images, data } = dataStore.getState();
+  const readiness = {
+    phase,
+    pending,
+    modelReady: model === 'ready' && opened !== null,
+    dataReady: images === 'ready' && data !== null && data.fault === null,
+    recipeValid: recipeStore.getState().recipe !== null,
+    exporting: exportStore.getState().status === 'exporting',
+    otherTab: tabsStore.getState().run !== null,
+    evaluated: evaluations.length > 0,
+    queued: queueStore.getState().going,
+  };
   return { ...controlsOf(readiness), whyNotStart: whyNotStart(readiness) };
+}
+
+let known: Now | null = null;
+
+/** The same object for as long as nothing in it changes. */
+function latest(): Now {
+  const now = controlsNow();
+  known = known !== null && shallow(known, now) ? known : now;
+  return known;
+}
+
+export function useControls(): Now {
+  return useSyncExternalStore(subscribe, latest);
 }

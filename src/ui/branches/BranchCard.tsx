@@ -25,6 +25,7 @@ import { useLength } from '../use-length.ts';
 import { BranchDetails } from './BranchDetails.tsx';
 import { BranchTable } from './BranchTable.tsx';
 import { BranchTree } from './BranchTree.tsx';
+import type { Motion } from './tree-motion.ts';
 import styles from './BranchCard.module.css';
 
 /** The moment at or before the step that is pointed at; null where that is now. */
@@ -179,9 +180,11 @@ function BranchMap({ recipe }: { readonly recipe: Recipe }) {
   const moment = usePointedMoment();
   const { modules, parameters } = useModules(moment);
   const isOnProcessor = useIsOnProcessor();
-  const still = moment !== null || isOnProcessor;
+  const motion = moment !== null ? 'none' : isOnProcessor ? 'falls' : 'all';
   // A hand on the slider does not wait for the picture.
-  const drawn = useDeferredValue(useMemo(() => ({ modules, still }), [modules, still]));
+  const drawn = useDeferredValue(
+    useMemo<{ modules: typeof modules; motion: Motion }>(() => ({ modules, motion }), [modules, motion]),
+  );
   const strongest = useStrongest(drawn.modules);
   const preview = parameters !== null;
   const length = useLength();

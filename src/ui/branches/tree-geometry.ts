@@ -27,7 +27,8 @@ export interface TreeLayout {
   readonly levelGap: number;
 }
 
-const numbersWidth = 34;
+/** Pixels before the trunks, where the numbers of the blocks stand. */
+export const numbersWidth = 34;
 const leastCell = 42;
 const groundHeight = 34;
 /** Small models get tall rows, large ones as little as their branches need. */

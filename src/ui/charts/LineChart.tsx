@@ -10,34 +10,15 @@ import { runStore } from '../../state/run-store.ts';
 import { stepLog } from '../../state/step-log.ts';
 import { themeStore } from '../../state/theme-store.ts';
 import { cx } from '../parts/cx.ts';
+import { inTurn } from '../parts/draw-in-turn.ts';
+import { themeColours } from '../parts/theme-colours.ts';
 import type { ChartSpec } from './chart-spec.ts';
-import { plotOptions, themeColours } from './plot-options.ts';
+import { plotOptions } from './plot-options.ts';
 import styles from './Charts.module.css';
 
 const redrawMs = 100;
 /** On a slow machine it waits so many times as long as the last drawing took: a hand finds the page free. */
 const restsPerDraw = 8;
-
-/**
- * Drawings of all charts that wait for their turn: one a frame, so that what a hand does meanwhile waits for one of
- * them and not for all.
- */
-const waiting = new Set<() => void>();
-let frame = 0;
-
-function drawNext(): void {
-  const [draw] = waiting;
-  if (draw !== undefined) waiting.delete(draw);
-  frame = waiting.size > 0 ? requestAnimationFrame(drawNext) : 0;
-  draw?.();
-}
-
-/** Draws in one of the next frames; the function takes it back. */
-function inTurn(draw: () => void): () => void {
-  waiting.add(draw);
-  if (frame === 0) frame = requestAnimationFrame(drawNext);
-  return () => waiting.delete(draw);
-}
 
 /** The value at a position, or the last one before it. */
 function valueBefore(

@@ -3,31 +3,8 @@
 import type uPlot from 'uplot';
 import { runStore } from '../../state/run-store.ts';
 import { chartStore, setRange } from '../../state/chart-store.ts';
+import type { Colours } from '../parts/theme-colours.ts';
 import type { ChartSpec } from './chart-spec.ts';
-
-export interface Colours {
-  readonly ink: string;
-  readonly soft: string;
-  readonly line: string;
-  readonly leaf: string;
-  readonly ochre: string;
-  readonly clay: string;
-  readonly sky: string;
-}
-
-export function themeColours(): Colours {
-  const style = getComputedStyle(document.documentElement);
-  const of = (name: string): string => style.getPropertyValue(name).trim();
-  return {
-    ink: of('--ink'),
-    soft: of('--ink-soft'),
-    line: of('--line'),
-    leaf: of('--leaf'),
-    ochre: of('--ochre'),
-    clay: of('--clay'),
-    sky: of('--sky'),
-  };
-}
 
 /** Steps of the whole run, so that the axis does not move while it fills. */
 function lastStep(): number {

@@ -1,5 +1,5 @@
 // One labelled field of the recipe with its explanation, and what is wrong with its value.
-import { useId } from 'react';
+import { memo, useId } from 'react';
 import type { Option } from '../../recipe/option-kinds.ts';
 import { optionOf, type Path } from '../../recipe/options.ts';
 import { defaultEpochs } from '../../recipe/recipe.ts';
@@ -32,7 +32,7 @@ function isWide(option: Option): boolean {
   return option.kind === 'choice' && option.choices.some(([, label]) => label.length > shownLetters);
 }
 
-export function RecipeField({ path }: { readonly path: Path }) {
+function Field({ path }: { readonly path: Path }) {
   const id = useId();
   const value = useRecipe((state) => state.form.texts.get(path) ?? '');
   const error = useRecipe((state) => state.errors.get(path));
@@ -87,3 +87,6 @@ export function RecipeField({ path }: { readonly path: Path }) {
     </div>
   );
 }
+
+/** Rendered anew where its own value is another, not with every letter that is typed beside it. */
+export const RecipeField = memo(Field);

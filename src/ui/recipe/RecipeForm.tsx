@@ -1,6 +1,6 @@
 // The settings of a run: the few that most people need in sight, the other groups of the table of options one
 // click away.
-import { useState } from 'react';
+import { memo, useState } from 'react';
 import { groups, type Group } from '../../recipe/option-groups.ts';
 import { methodOf, methods, withMethod } from '../../recipe/methods.ts';
 import { optionOf, type Path } from '../../recipe/options.ts';
@@ -112,7 +112,7 @@ function MethodSelect({ disabled }: { readonly disabled: boolean }) {
   );
 }
 
-export function RecipeForm({ open }: { readonly open: boolean }) {
+function Form({ open }: { readonly open: boolean }) {
   const lengthIn = useRecipe((state) => state.form.lengthIn);
   const inSight = useShown('length');
   const { edit } = useControls();
@@ -157,3 +157,6 @@ export function RecipeForm({ open }: { readonly open: boolean }) {
     </fieldset>
   );
 }
+
+/** Of many fields: rendered anew only for itself, not with the card around it, which follows the run. */
+export const RecipeForm = memo(Form);

@@ -1,6 +1,8 @@
 // The learning scalar of every layer as it is learned: a dot for each module over its block, with the start
 // value as a line. One small picture for each kind of linear. Where stage 2 was not kept, rings show what it
 // had learned.
+import { useMemo } from 'react';
+import { useShallow } from 'zustand/react/shallow';
 import { useRun } from '../../state/run-store.ts';
 import type { ModuleView, RunResult, RunSummary } from '../../worker/protocol.ts';
 import { Card } from '../parts/Card.tsx';
@@ -8,9 +10,12 @@ import { moduleName, moduleText } from '../parts/words.ts';
 import { drawsScalars } from '../run/drawn-parts.ts';
 import styles from './ScalarCard.module.css';
 
+/** A layer and its scalar. */
+type Scalar = Pick<ModuleView, 'module' | 'scalar'>;
+
 interface ScalarPlotProps {
   readonly words: string;
-  readonly modules: readonly ModuleView[];
+  readonly modules: readonly Scalar[];
   /** What stage 2 learned and validation refused; null where nothing was refused. */
   readonly refused: RunResult['learnedScalars'];
   readonly start: number;
@@ -99,12 +104,23 @@ function leadOf({ recipe, stage2Step }: RunSummary, reached: boolean, kept: bool
   }
 }
 
+/** All scalars of the run: the same list until one of them is another, which in stage 1 none is. */
+function useScalars(): readonly Scalar[] {
+  const modules = useRun(useShallow((state) => state.modules.map(({ module }) => module)));
+  const scalars = useRun(useShallow((state) => state.modules.map(({ scalar }) => scalar)));
+  return useMemo(() => modules.map((module, i) => ({ module, scalar: scalars[i] ?? 0 })), [modules, scalars]);
+}
+
 export function ScalarCard() {
-  const modules = useRun((state) => state.modules);
+  const modules = useScalars();
   const summary = useRun((state) => state.summary);
-  const phase = useRun((state) => state.phase);
+  const isDrawn = useRun(drawsScalars);
+  const reached = useRun(
+    (state) =>
+      state.summary !== null && 'step' in state.phase && state.phase.step >= state.summary.stage2Step,
+  );
   const result = useRun((state) => state.result);
-  if (summary === null || !drawsScalars({ summary, modules })) return null;
+  if (summary === null || !isDrawn) return null;
   const { scalarStart: start } = summary.recipe.dmlora;
   const kept = result?.scalarsKept ?? null;
   const refused = kept === false ? (result?.learnedScalars ?? null) : null;
@@ -115,7 +131,6 @@ export function ScalarCard() {
   const linears = [
     ...new Map(modules.map(({ module }) => [moduleName(module).linear, moduleName(module).words])),
   ];
-  const reached = 'step' in phase && phase.step >= summary.stage2Step;
   return (
     <Card title="Scalars" aside={`start ${start.toFixed(2)}, by block`}>
       <p className={styles.lead} data-testid="scalars" data-kept={kept ?? undefined}>
