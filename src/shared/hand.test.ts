@@ -1,9 +1,17 @@
 // A worker rests while the hand is raised, for no more than its share, and goes on when it is lowered.
 /// <reference lib="es2024.sharedmemory" />
 import { afterEach, expect, test } from 'vitest';
-import { giveWay, lower, raise, respect, type Hand } from './hand.ts';
+import { giveWay, inBackground, lower, raise, respect, type Hand } from './hand.ts';
 
-const newHand = (): Hand => new Int32Array(new SharedArrayBuffer(4));
+const newHand = (): Hand => new Int32Array(new SharedArrayBuffer(8));
+
+/** A hand that is respected by a computation in the background that never ends. */
+function heeded(): Hand {
+  const hand = newHand();
+  respect(hand);
+  void inBackground(() => new Promise(() => undefined));
+  return hand;
+}
 
 /** A clock that stands still but for what is waited and worked, where nobody lowers the hand. */
 function clockOf() {
@@ -24,8 +32,7 @@ afterEach(() => respect(null));
 test('without a hand, or while it is lowered, nothing waits', () => {
   const { clock, waited } = clockOf();
   giveWay(clock);
-  const hand = newHand();
-  respect(hand);
+  const hand = heeded();
   giveWay(clock);
   raise(hand, 1);
   lower(hand);
@@ -35,8 +42,7 @@ test('without a hand, or while it is lowered, nothing waits', () => {
 
 test('one input is waited for 200 ms at most, however long it stays unanswered', () => {
   const { clock, waited, work } = clockOf();
-  const hand = newHand();
-  respect(hand);
+  const hand = heeded();
   raise(hand, 1);
   giveWay(clock);
   work(1_000);
@@ -46,8 +52,7 @@ test('one input is waited for 200 ms at most, however long it stays unanswered',
 
 test('inputs that follow each other take half of the time', () => {
   const { clock, waited, work } = clockOf();
-  const hand = newHand();
-  respect(hand);
+  const hand = heeded();
   for (let input = 1; input <= 5; input++) {
     raise(hand, input);
     giveWay(clock);
@@ -58,8 +63,7 @@ test('inputs that follow each other take half of the time', () => {
 
 test('a rest that was cut short by what was worked before goes on later', () => {
   const { clock, waited, work } = clockOf();
-  const hand = newHand();
-  respect(hand);
+  const hand = heeded();
   raise(hand, 1);
   giveWay(clock);
   work(50);
@@ -77,4 +81,23 @@ test('lowering wakes who waits', async () => {
   expect(waits).toBe(true);
   lower(hand);
   expect(await value).toBe('ok');
+});
+
+test('only what is done in the background rests, and whatever is computed meanwhile', async () => {
+  const { clock, waited, work } = clockOf();
+  const hand = newHand();
+  respect(hand);
+  raise(hand, 1);
+  giveWay(clock);
+  expect(waited).toEqual([]);
+  const ends = inBackground(() => Promise.reject(new Error('failed')));
+  // Another worker's part of the same work.
+  respect(hand);
+  giveWay(clock);
+  expect(waited).toEqual([200]);
+  await expect(ends).rejects.toThrow('failed');
+  raise(hand, 2);
+  work(500);
+  giveWay(clock);
+  expect(waited).toEqual([200]);
 });

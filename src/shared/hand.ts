@@ -4,23 +4,28 @@
 // reaches them. This needs memory that page and workers share, and so a page with the headers of cross-origin
 // isolation; without them a run goes on as if nobody had asked.
 
-/** Shared by a page and its workers: the number of the input that is being answered, 0 where there is none. */
+/**
+ * Shared by a page and its workers, two words: the number of the input that is being answered, 0 where there is
+ * none; and how many computations are under way that nobody waits for at the page, the only ones that rest.
+ */
 export type Hand = Int32Array<SharedArrayBuffer>;
+
+const [inputWord, backgroundWord] = [0, 1];
 
 /** The hand of this page, lowered; null where memory cannot be shared. */
 export function makeHand(): Hand | null {
-  return globalThis.crossOriginIsolated ? new Int32Array(new SharedArrayBuffer(4)) : null;
+  return globalThis.crossOriginIsolated ? new Int32Array(new SharedArrayBuffer(8)) : null;
 }
 
 /** Asks all workers to rest until it is lowered. */
 export function raise(hand: Hand, input: number): void {
-  Atomics.store(hand, 0, input);
+  Atomics.store(hand, inputWord, input);
 }
 
 /** Lets them go on. */
 export function lower(hand: Hand): void {
-  Atomics.store(hand, 0, 0);
-  Atomics.notify(hand, 0);
+  Atomics.store(hand, inputWord, 0);
+  Atomics.notify(hand, inputWord);
 }
 
 interface Clock {
@@ -29,7 +34,7 @@ interface Clock {
 }
 const realClock: Clock = {
   now: () => performance.now(),
-  wait: (hand, value, ms) => void Atomics.wait(hand, 0, value, ms),
+  wait: (hand, value, ms) => void Atomics.wait(hand, inputWord, value, ms),
 };
 
 /** So long a worker rests for one input: a page that is busy for longer, or gone, holds nobody up. */
@@ -51,7 +56,22 @@ export function respectedHand(): Hand | null {
 }
 
 /**
- * Rests while the hand is raised, and no longer at a time than it has worked since it last did: a hand that never
+ * Does what the hand need not wait for: the steps and evaluations of a run. All that is computed meanwhile, by other
+ * workers too, gives way; what answers a person is done between two such works, and at once.
+ */
+export async function inBackground<T>(work: () => Promise<T>): Promise<T> {
+  if (respected === null) return work();
+  const hand = respected;
+  Atomics.add(hand, backgroundWord, 1);
+  try {
+    return await work();
+  } finally {
+    Atomics.sub(hand, backgroundWord, 1);
+  }
+}
+
+/**
+ * Rests while the hand is raised and the work is one `inBackground`, and no longer at a time than it has worked since it last did: a hand that never
  * rests takes half of the time. Costs next to nothing while it is lowered, and may be called as often as one likes.
  * For workers only: a page must not wait.
  *
@@ -59,8 +79,8 @@ export function respectedHand(): Hand | null {
  */
 export function giveWay(clock: Clock = realClock): void {
   if (respected === null) return;
-  const input = Atomics.load(respected, 0);
-  if (input === 0) return;
+  const input = Atomics.load(respected, inputWord);
+  if (input === 0 || Atomics.load(respected, backgroundWord) === 0) return;
   const begun = clock.now();
   const left = input === last.input ? last.left : mostMs;
   clock.wait(respected, input, Math.min(left, begun - last.until));

@@ -11,6 +11,7 @@ import { enterStage2, scalarLimit, trainsIn } from '../dmlora/stages.ts';
 import type { Engine, Memory, StepReport } from '../engine/engine.ts';
 import { FaultError, faultOfThrown } from '../shared/describe-fault.ts';
 import { isCancelled } from '../shared/fault.ts';
+import { inBackground } from '../shared/hand.ts';
 import { unwrap } from '../shared/result.ts';
 import { imageAnswersOf, logitsOf, metricsOf, type ImageAnswers, type Metrics } from './evaluation.ts';
 import { yieldToEventLoop } from '../shared/event-loop.ts';
@@ -90,7 +91,8 @@ export async function train(
     if (isStage2Due && state.validation === null && !host.isEnding()) state = await validate();
     if (host.isEnding()) continue;
     if (isStage2Due) state = host.keep(await stage2(task, state, engine));
-    state = host.keep(await steps(task, state, engine, host));
+    const from = state;
+    state = host.keep(await inBackground(() => steps(task, from, engine, host)));
   }
   if (state.verdict === null) {
     if (state.validation === null && !isLost) state = await validate();
@@ -200,7 +202,9 @@ async function dueDrops(task: RunTask, state: RunState, engine: Engine, host: Ru
     const event = dueDrop(task.plan, state);
     if (event === undefined || host.isEnding()) return state;
     const from = state;
-    state = host.keep(await unlessCancelled(from, () => drop(task, from, engine, host, event)));
+    state = host.keep(
+      await unlessCancelled(from, () => inBackground(() => drop(task, from, engine, host, event))),
+    );
   }
 }
 
@@ -409,9 +413,8 @@ async function measure(
     onAnswer(answered);
     return yieldToEventLoop();
   };
-  const logits = unwrap(
-    await logitsOf(engine, images, plan.batch, { between, signal: host.signals().hurry }),
-  );
+  const watch = { between, signal: host.signals().hurry };
+  const logits = unwrap(await inBackground(() => logitsOf(engine, images, plan.batch, watch)));
   const metrics = metricsOf(logits, images.labels, isByClass(recipe));
   const answers = imageAnswersOf(logits, images.labels);
   return { metrics, answers, seconds: secondsSince(startedAt) };

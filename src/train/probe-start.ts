@@ -6,6 +6,7 @@ import { ndArray, type NdArray } from '../shared/array.ts';
 import { yieldToEventLoop } from '../shared/event-loop.ts';
 import { FaultError } from '../shared/describe-fault.ts';
 import { cancelled } from '../shared/fault.ts';
+import { inBackground } from '../shared/hand.ts';
 import { ok, type Result } from '../shared/result.ts';
 import { Sha256 } from '../shared/sha256.ts';
 import {
@@ -132,7 +133,7 @@ async function featuresOf(
   batch: number,
   watch: Watch,
 ): Promise<Result<NdArray>> {
-  const rows = await rowsOf(engine, 'features', images, batch, watch);
+  const rows = await inBackground(() => rowsOf(engine, 'features', images, batch, watch));
   if (rows.ok) images.features?.keep(howComputed(engine, batch), rows.value);
   return rows;
 }

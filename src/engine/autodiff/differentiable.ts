@@ -1,9 +1,9 @@
 // Functions of tensors whose gradient is written by hand, and what they keep for the backward pass.
 // tf.customGrad would clone whatever it saves (a copy each on wasm) and tfjs would keep every intermediate
 // tensor besides; here a function names what its gradient uses, just that survives the forward pass, and all
-// of it is freed when the gradients are done. Between two of them the thread gives a sign of life, and in a
-// step on the processor way to the user's hand: a part of a batch is one piece of work, which lets nothing
-// else in, and may take longer than a dead worker, or a click, is waited for.
+// of it is freed when the gradients are done. Between two of them the thread gives a sign of life, and on the
+// processor way to the user's hand: a part of a batch is one piece of work, which lets nothing else in, and may
+// take longer than a dead worker, or a click, is waited for.
 import * as tf from '@tensorflow/tfjs-core';
 import { giveWay } from '../../shared/hand.ts';
 import { beat } from '../../shared/heartbeat.ts';
@@ -35,10 +35,10 @@ export function differentiating<T>(work: () => T): T {
   }
 }
 
-/** What is done between two functions. A forward pass alone may be what the hand waits for, and is short. */
+/** What is done between two functions. */
 function breathe(): void {
   beat();
-  if (waiting !== null && tf.getBackend() !== 'webgpu') giveWay();
+  if (tf.getBackend() !== 'webgpu') giveWay();
 }
 
 /**

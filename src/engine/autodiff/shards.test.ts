@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { afterEach, expect, test, vi } from 'vitest';
 import { allOpen, parametersOf, type Adapter } from '../../dmlora/adapter.ts';
 import { dropBranches } from '../../dmlora/drop-plan.ts';
-import { lower, raise, respect, respectedHand } from '../../shared/hand.ts';
+import { inBackground, lower, raise, respect, respectedHand } from '../../shared/hand.ts';
 import { handTicker } from '../../shared/testing/hand-ticker.ts';
 import { unwrap } from '../../shared/result.ts';
 import {
@@ -123,32 +123,36 @@ test('a step, a drop and an evaluation have the same bits on one, two and three 
   }
 });
 
-test('every worker gives way to the hand, and computes the same', async () => {
+test('every worker gives way to the hand in the background, and computes the same', async () => {
   const alone = await outcome();
-  const hand = new Int32Array(new SharedArrayBuffer(4));
+  const hand = new Int32Array(new SharedArrayBuffer(8));
   const prepared: boolean[] = [];
   const rests = vi.spyOn(Atomics, 'wait').mockReturnValue('timed-out');
   respect(hand);
   raise(hand, 1);
-  const raised = await withCores(3, () =>
-    outcome(() =>
-      channel((name, _, input) => {
-        if (name === 'prepare') {
-          // As in a worker, which has heard of no hand yet.
-          prepared.push(input['hand'] instanceof Int32Array);
-          respect(null);
-        }
-        return 'pass';
-      }),
+  const raised = await inBackground(() =>
+    withCores(3, () =>
+      outcome(() =>
+        channel((name, _, input) => {
+          if (name === 'prepare') {
+            // As in a worker, which has heard of no hand yet.
+            prepared.push(input['hand'] instanceof Int32Array);
+            respect(null);
+          }
+          return 'pass';
+        }),
+      ),
     ),
   );
   expect(raised).toEqual(alone);
   expect(new Set(prepared)).toEqual(new Set([true]));
   expect(respectedHand()?.buffer).toBeInstanceOf(SharedArrayBuffer);
   expect(rests.mock.calls.length).toBeGreaterThan(100);
-  lower(respectedHand() ?? hand);
   rests.mockClear();
+  // What answers the hand does not wait for it.
   await outcome();
+  lower(respectedHand() ?? hand);
+  await inBackground(() => outcome());
   expect(rests).not.toHaveBeenCalled();
 });
 
