@@ -26,6 +26,7 @@ const rounds = Number(values.rounds ?? 2);
 
 /**
  * @typedef {object} Timed
+ * @property {number} interaction all events of one click or key have the same; 0 for hovering
  * @property {string} doing
  * @property {string} name
  * @property {number} duration ms to the next paint
@@ -43,9 +44,10 @@ function watch() {
       const event = /** @type {PerformanceEventTiming} */ (entry);
       const { name, duration, startTime, processingStart, processingEnd } = event;
       // Hovering has no id of an interaction, but is felt all the same.
-      if (Reflect.get(event, 'interactionId') === 0 && !/^pointer(move|over)|mouse(move|over)$/.test(name))
-        continue;
+      const interaction = Number(Reflect.get(event, 'interactionId') ?? 0);
+      if (interaction === 0 && !/^pointer(move|over)|mouse(move|over)$/.test(name)) continue;
       timed.push({
+        interaction,
         doing: String(Reflect.get(globalThis, 'doing')),
         name,
         duration,
@@ -54,6 +56,21 @@ function watch() {
       });
     }
   }).observe(Object.assign({ type: 'event' }, { durationThreshold: 16 }));
+}
+
+/**
+ * Interaction to next paint of all clicks and keys as https://web.dev/articles/inp defines it: the longest, of
+ * which one in fifty is left out. Events below 16 ms are not told of, so that there may be more interactions.
+ * @param {readonly Timed[]} timed
+ */
+function inpWords(timed) {
+  /** @type {Map<number, number>} */
+  const longest = new Map();
+  for (const { interaction, duration } of timed)
+    if (interaction !== 0) longest.set(interaction, Math.max(duration, longest.get(interaction) ?? 0));
+  const sorted = [...longest.values()].sort((a, b) => b - a);
+  const above = sorted.filter((duration) => duration > 100).length;
+  return `INP ${sorted[Math.floor(sorted.length / 50)] ?? 0} ms, ${above} of ${sorted.length} above 100 ms, median ${sorted[sorted.length >> 1] ?? 0} ms`;
 }
 
 const executablePath = await findBrowser();
@@ -181,7 +198,7 @@ try {
     const known = worst.get(one.doing);
     if (known === undefined || known.duration < one.duration) worst.set(one.doing, one);
   }
-  console.log(`${timed.length} events at ${rate} x; the slowest of each kind, in ms:`);
+  console.log(`${timed.length} events at ${rate} x; ${inpWords(timed)}; the slowest of each kind, in ms:`);
   for (const { doing: what, name, duration, delay, handling } of [...worst.values()].sort(
     (a, b) => b.duration - a.duration,
   )) {

@@ -50,7 +50,7 @@ test('one input is waited for 200 ms at most, however long it stays unanswered',
   expect(waited).toEqual([200, 0]);
 });
 
-test('inputs that follow each other take half of the time', () => {
+test('inputs that follow each other take two thirds of the time', () => {
   const { clock, waited, work } = clockOf();
   const hand = heeded();
   for (let input = 1; input <= 5; input++) {
@@ -58,7 +58,7 @@ test('inputs that follow each other take half of the time', () => {
     giveWay(clock);
     work(16);
   }
-  expect(waited).toEqual([200, 16, 16, 16, 16]);
+  expect(waited).toEqual([200, 32, 32, 32, 32]);
 });
 
 test('a rest that was cut short by what was worked before goes on later', () => {
@@ -71,7 +71,7 @@ test('a rest that was cut short by what was worked before goes on later', () => 
   giveWay(clock);
   work(500);
   giveWay(clock);
-  expect(waited).toEqual([200, 50, 150]);
+  expect(waited).toEqual([200, 100, 100]);
 });
 
 test('lowering wakes who waits', async () => {

@@ -40,6 +40,9 @@ const realClock: Clock = {
 /** So long a worker rests for one input: a page that is busy for longer, or gone, holds nobody up. */
 const mostMs = 200;
 
+/** At most so long it rests for each millisecond of work. */
+const restPerWork = 2;
+
 let respected: Hand | null = null;
 /** For which input this worker rested last, what it may still rest for it, and when it went on. */
 let last = { input: 0, left: mostMs, until: -Infinity };
@@ -71,9 +74,9 @@ export async function inBackground<T>(work: () => Promise<T>): Promise<T> {
 }
 
 /**
- * Rests while the hand is raised and the work is one `inBackground`, and no longer at a time than it has worked since it last did: a hand that never
- * rests takes half of the time. Costs next to nothing while it is lowered, and may be called as often as one likes.
- * For workers only: a page must not wait.
+ * Rests while the hand is raised and the work is one `inBackground`, and no longer at a time than twice what was
+ * worked since the last rest: a hand that never rests takes two thirds of the time. Costs next to nothing while it is
+ * lowered, and may be called as often as one likes. For workers only: a page must not wait.
  *
  * @param clock `now` in milliseconds; `wait` until the value is another, or so many milliseconds.
  */
@@ -83,7 +86,7 @@ export function giveWay(clock: Clock = realClock): void {
   if (input === 0 || Atomics.load(respected, backgroundWord) === 0) return;
   const begun = clock.now();
   const left = input === last.input ? last.left : mostMs;
-  clock.wait(respected, input, Math.min(left, begun - last.until));
+  clock.wait(respected, input, Math.min(left, restPerWork * (begun - last.until)));
   const until = clock.now();
   last = { input, left: Math.max(0, left - (until - begun)), until };
 }
