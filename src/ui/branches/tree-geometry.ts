@@ -81,11 +81,6 @@ export function branchPlace(
   return { y: -level * layout.levelGap - (side === 1 ? 0 : layout.levelGap * 0.4), side };
 }
 
-/** A whole branch that grows to the right from 0, 0. */
-export function limbPath({ reach, rise }: TreeLayout): string {
-  return `M0 0C${0.34 * reach} ${-0.04 * rise} ${0.72 * reach} ${-0.32 * rise} ${reach} ${-rise}`;
-}
-
 /** Share of the full length that a branch of this strength has: never nothing, so that a bud can be seen. */
 export function growth(strength: number, strongest: number): number {
   const least = 0.2;
