@@ -1,7 +1,7 @@
 // A worker rests while the hand is raised, for no more than its share, and goes on when it is lowered.
 /// <reference lib="es2024.sharedmemory" />
 import { afterEach, expect, test } from 'vitest';
-import { giveWay, inBackground, lower, raise, respect, type Hand } from './hand.ts';
+import { giveWay, inBackground, lower, raise, respect, respectAnew, type Hand } from './hand.ts';
 
 const newHand = (): Hand => new Int32Array(new SharedArrayBuffer(8));
 
@@ -100,4 +100,13 @@ test('only what is done in the background rests, and whatever is computed meanwh
   work(500);
   giveWay(clock);
   expect(waited).toEqual([200]);
+});
+
+test('what a worker had under way when it died makes no later one rest', () => {
+  const { clock, waited } = clockOf();
+  const hand = heeded();
+  raise(hand, 1);
+  respectAnew(hand);
+  giveWay(clock);
+  expect(waited).toEqual([]);
 });

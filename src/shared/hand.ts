@@ -53,6 +53,12 @@ export function respect(hand: Hand | null): void {
   last = { input: 0, left: mostMs, until: -Infinity };
 }
 
+/** The same for the worker that a page starts: what one before it left unfinished when it died counts no more. */
+export function respectAnew(hand: Hand | null): void {
+  if (hand !== null) Atomics.store(hand, backgroundWord, 0);
+  respect(hand);
+}
+
 /** What workers of this worker are to give way to as well. */
 export function respectedHand(): Hand | null {
   return respected;

@@ -6,7 +6,7 @@ import { refusedByPolicy } from '../hub/hub-fetch.ts';
 import { unlessAborted } from '../shared/concurrent.ts';
 import { faultOfThrown, uncaughtFault } from '../shared/describe-fault.ts';
 import { cancelled } from '../shared/fault.ts';
-import { respect } from '../shared/hand.ts';
+import { respectAnew } from '../shared/hand.ts';
 import { tellBeats } from '../shared/heartbeat.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { InTurn } from './trying.ts';
@@ -45,7 +45,7 @@ const events = new EventStream((event) => post({ kind: 'event', event }));
 const session = new Session(events);
 
 async function hello({ protocol, build, hand }: Commands['hello']['input']): Promise<Result<Hello>> {
-  respect(hand ?? null);
+  respectAnew(hand ?? null);
   const own: number = ownProtocol;
   if (protocol !== own || build !== __BUILD__)
     return fail({
