@@ -1,5 +1,5 @@
 // The page's side of a computation that gives way (shared/hand.ts): the hand is raised at an input, and
-// lowered when the frame after the one that answers it begins.
+// lowered when the answer is on the screen.
 import { lower, raise, type Hand } from '../shared/hand.ts';
 
 /** What a person does, and what the page may have to draw an answer to. */

@@ -23,7 +23,14 @@ class Painter {
 
   show(scene: TreeScene, motion: Motion): void {
     const isCalm = matchMedia('(prefers-reduced-motion: reduce)').matches;
-    this.#motion.aim(limbAims(scene), isCalm ? 'none' : motion, scene.layout.reach, performance.now());
+    // What a run that is opened has dropped before did not fall before our eyes: its plan is another picture.
+    const isOther = this.#scene !== null && this.#scene.preview !== scene.preview;
+    this.#motion.aim(
+      limbAims(scene),
+      isCalm || isOther ? 'none' : motion,
+      scene.layout.reach,
+      performance.now(),
+    );
     this.#scene = scene;
     this.#drawSoon();
   }

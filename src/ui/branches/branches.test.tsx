@@ -1,7 +1,7 @@
 // @vitest-environment happy-dom
 // The branches gone through by hand: as they stood at moments of the run, one crosshair with the curves.
 import { act, cleanup, fireEvent, screen } from '@testing-library/react';
-import { expect, test, vi } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { chartStore, pointAt } from '../../state/chart-store.ts';
 import { setField } from '../../state/recipe-store.ts';
 import { runStore, withMoment, type BranchMoment } from '../../state/run-store.ts';
@@ -11,6 +11,11 @@ import { TreeMotion, type Motion } from './tree-motion.ts';
 
 // The curves are drawn on a canvas, which there is none of here.
 vi.mock('../charts/LineChart.tsx', () => ({ LineChart: () => null }));
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.restoreAllMocks();
+});
 
 const dropped = (): number => Number(screen.getByTestId('branch-map').getAttribute('data-dropped'));
 const slide = (to: number): void => {

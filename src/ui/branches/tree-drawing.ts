@@ -59,6 +59,7 @@ function drawGround(context: CanvasRenderingContext2D, scene: TreeScene, colours
   context.fillStyle = colours.soft;
   context.strokeStyle = colours.line;
   context.lineWidth = 1;
+  context.lineCap = 'butt';
   context.setLineDash([2, 5]);
   const everyBlock = rowHeight >= 15 ? 1 : 2;
   for (let block = 0; block < blocks; block++) {

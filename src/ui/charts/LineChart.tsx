@@ -1,5 +1,5 @@
-// One live chart: draws the log at most ten times a second, less often where that takes long, never in the
-// frame of another, and not at all while the page is hidden. The numbers under the crosshair are written
+// One live chart: draws the log at most ten times a second, less often where that takes long, in turn with
+// the others, and not at all while the page is hidden. The numbers under the crosshair are written
 // beside the title, past React.
 import { useEffect, useId, useRef, type KeyboardEvent } from 'react';
 import uPlot from 'uplot';

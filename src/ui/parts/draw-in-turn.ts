@@ -9,12 +9,16 @@ let frame = 0;
 
 function drawSome(): void {
   const until = performance.now() + partOfFrameMs;
-  // Those that are asked for by a drawing have the next frame.
-  for (const draw of [...waiting]) {
-    if (waiting.delete(draw)) draw();
-    if (performance.now() >= until) break;
+  try {
+    // Those that are asked for by a drawing have the next frame.
+    for (const draw of [...waiting]) {
+      if (waiting.delete(draw)) draw();
+      if (performance.now() >= until) break;
+    }
+  } finally {
+    // One that fails does not hold up the others.
+    frame = waiting.size > 0 ? requestAnimationFrame(drawSome) : 0;
   }
-  frame = waiting.size > 0 ? requestAnimationFrame(drawSome) : 0;
 }
 
 /** Draws in one of the next frames; the function takes it back. */
