@@ -191,7 +191,7 @@ async function dueDrops(task: RunTask, state: RunState, engine: Engine, host: Ru
       const before = state;
       state = host.keep(
         await unlessCancelled(before, async () => {
-          const gone = await leaversOf(task, before, engine, host, fading);
+          const gone = await inBackground(() => leaversOf(task, before, engine, host, fading));
           const adapter = beginFading(before.adapter, fading, gone);
           unwrap(await engine.writeAdapter(adapter));
           return { ...before, adapter };

@@ -23,9 +23,9 @@ export const gradientThrough: BranchWork = { ...noBranches, tuned: 'vectors' };
 /**
  * Floating-point operations of one image (multiply-add = 2, matrix products only). A branch of rank r beside
  * a weight [out, in] costs 2 tokens r (in + out) forward and twice that backward; a frozen weight costs as
- * much backward as forward and one that learns twice, attention twice. Nothing is computed backward below the first
- * block with branches, nor towards its input, unless something of the backbone learns; and nothing below the head where
- * that learns alone.
+ * much backward as forward and one that learns twice, attention twice. Nothing is computed backward below the
+ * first block with branches, nor towards its input, unless something of the backbone learns; and nothing below
+ * the head where that learns alone.
  */
 export function stepFlops(
   config: VitConfig,

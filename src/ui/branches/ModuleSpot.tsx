@@ -57,5 +57,5 @@ function Spot(props: ModuleSpotProps) {
   );
 }
 
-/** Rendered anew only when something of this module changed. */
+/** Pointing and walking render only the spots that are left and reached. */
 export const ModuleSpot = memo(Spot);

@@ -19,6 +19,9 @@ class Painter {
 
   constructor(readonly canvas: HTMLCanvasElement) {
     this.#context = canvas.getContext('2d');
+    // Another density of pixels, and a picture that went with the GPU's process.
+    addEventListener('resize', this.#drawSoon);
+    canvas.addEventListener('contextrestored', this.#drawSoon);
   }
 
   show(scene: TreeScene, motion: Motion): void {
@@ -41,13 +44,15 @@ class Painter {
   }
 
   end(): void {
+    removeEventListener('resize', this.#drawSoon);
+    this.canvas.removeEventListener('contextrestored', this.#drawSoon);
     this.#takeBack();
   }
 
-  #drawSoon(): void {
+  readonly #drawSoon = (): void => {
     this.#takeBack();
     this.#takeBack = inTurn(() => this.#draw());
-  }
+  };
 
   #draw(): void {
     if (this.#scene === null || this.#context === null) return;

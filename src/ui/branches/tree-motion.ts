@@ -2,8 +2,8 @@
 // has just been dropped falls. Pure arithmetic over time, in milliseconds.
 
 /**
- * What moves: everything; only what falls, where each frame would be taken from a run on the same processor; or
- * nothing, where moments of the run are gone through or less motion is wanted.
+ * What moves: everything; only what falls, which is seldom, where frames are taken from a run on the same processor;
+ * or nothing, where moments of the run are gone through or less motion is wanted.
  */
 export type Motion = 'all' | 'falls' | 'none';
 
@@ -46,6 +46,7 @@ export class TreeMotion {
     const grows = motion === 'all' && this.#motion === 'all';
     const falls = motion !== 'none' && this.#motion !== 'none';
     const aimed = new Map<string, Limb>();
+    let restsAt = now;
     for (const { key, length, dropped } of limbs) {
       const former = this.#limbs.get(key);
       if (dropped) {
@@ -53,21 +54,23 @@ export class TreeMotion {
         // It falls as long as it was, whatever is known of its strength since.
         const last = former === undefined ? length : this.#lengthOf(former, now);
         aimed.set(key, { from: last, to: last, since: now, fallsSince, dropped });
-        if (fallsSince !== null) this.#restsAt = Math.max(this.#restsAt, fallsSince + fallMs);
+        if (fallsSince !== null) restsAt = Math.max(restsAt, fallsSince + fallMs);
         continue;
       }
       const isGoing = former?.to === length && now < former.since + growMs;
-      if (grows && isGoing) aimed.set(key, former);
-      else {
+      if (grows && isGoing) {
+        aimed.set(key, former);
+        if (former.from !== former.to) restsAt = Math.max(restsAt, former.since + growMs);
+      } else {
         const from = grows && former !== undefined ? this.#lengthOf(former, now) : length;
         const isSeen = Math.abs(length - from) * reach >= seenPixels;
         aimed.set(key, { from: isSeen ? from : length, to: length, since: now, fallsSince: null, dropped });
-        if (isSeen) this.#restsAt = Math.max(this.#restsAt, now + growMs);
+        if (isSeen) restsAt = Math.max(restsAt, now + growMs);
       }
     }
     this.#limbs = aimed;
     this.#motion = motion;
-    if (motion === 'none') this.#restsAt = now;
+    this.#restsAt = restsAt;
   }
 
   #lengthOf({ from, to, since }: Limb, now: number): number {

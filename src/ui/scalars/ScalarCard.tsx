@@ -104,7 +104,7 @@ function leadOf({ recipe, stage2Step }: RunSummary, reached: boolean, kept: bool
   }
 }
 
-/** All scalars of the run: the same list until one of them is another, which in stage 1 none is. */
+/** All scalars of the run: the same list until one of them is another. */
 function useScalars(): readonly Scalar[] {
   const modules = useRun(useShallow((state) => state.modules.map(({ module }) => module)));
   const scalars = useRun(useShallow((state) => state.modules.map(({ scalar }) => scalar)));
