@@ -1,11 +1,11 @@
-// Promise: a model and a zip of images dropped together on the window are told apart and both opened.
+// Promise: a model and images dropped together on the window are told apart and both opened, as files and as folders.
 import { zipSync } from 'fflate';
-import { readFile } from 'node:fs/promises';
+import { copyFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { button, go, openApp } from './app.ts';
 import { expect, test } from './graft-test.ts';
 import { microModel } from './headless.ts';
-import { png } from './pictures.ts';
+import { png, writePictures } from './pictures.ts';
 
 test('model files and a zip dropped at once', async ({ page }) => {
   const pictures = Object.fromEntries(
@@ -32,6 +32,25 @@ test('model files and a zip dropped at once', async ({ page }) => {
     await page.dispatchEvent('main', type, { dataTransfer: dropped });
   await expect(page.getByTestId('data-title')).toHaveText('colours');
   await expect(page.getByRole('list', { name: 'Classes' })).toContainText('blue');
+  await go(page, 'Model');
+  await expect(page.getByText('2 blocks', { exact: true })).toBeVisible();
+  await expect(button(page, 'Start')).toBeEnabled();
+});
+
+test('folders dropped at once, of a model and of images, are listed by the worker', async ({
+  page,
+}, info) => {
+  const folder = await writePictures(info.outputPath('colours'), 4, ['red', 'blue']);
+  const more = await writePictures(info.outputPath('more'), 4, ['green']);
+  for (const name of ['model.safetensors', 'config.json'])
+    await copyFile(join(microModel, name), join(folder, name));
+  await openApp(page);
+  const session = await page.context().newCDPSession(page);
+  const data = { items: [], files: [folder, more], dragOperationsMask: 1 };
+  for (const type of ['dragEnter', 'dragOver', 'drop'] as const)
+    await session.send('Input.dispatchDragEvent', { type, x: 700, y: 450, data });
+  await expect(page.getByTestId('data-title')).toHaveText('12 files');
+  await expect(page.getByRole('list', { name: 'Classes' })).toContainText(/blue.*green.*red/);
   await go(page, 'Model');
   await expect(page.getByText('2 blocks', { exact: true })).toBeVisible();
   await expect(button(page, 'Start')).toBeEnabled();

@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
 import { fromEvent } from 'file-selector';
 import { collectImages } from '../../scripts/finetune/collect.mjs';
-import { sortPile } from '../state/dropped-files.ts';
+import { sortPile } from '../shared/file-pile.ts';
 import { importImages } from './import-images.ts';
 import type { ImportReport } from './import-report.ts';
 import { autoReading, type ReadingOptions } from './reading-options.ts';

@@ -3,7 +3,7 @@
 import { recipeDefaults } from '../recipe/recipe.ts';
 import { isCancelled, isToldHere } from '../shared/fault.ts';
 import type { TrainerClient } from '../worker/client.ts';
-import type { Commands, PixelStorage, ReadingOptions, Source } from '../worker/protocol.ts';
+import type { Commands, PixelStorage, ReadingOptions, SortedHandles, Source } from '../worker/protocol.ts';
 import { dataSource, type BundledData } from './bundled.ts';
 import { dataStore, type DataState } from './data-store.ts';
 import { deviceStore } from './device-store.ts';
@@ -18,6 +18,11 @@ export interface ImageActions {
   closeImageFault(): void;
   /** Removes the pixels of images that are kept on this machine. */
   deletePixels(): Promise<void>;
+  /**
+   * What lies in folders that were dropped, to be opened as what it is; null where it was stopped, or met a fault,
+   * which is told.
+   */
+  sortDropped(handles: readonly FileSystemHandle[]): Promise<SortedHandles | null>;
   openData(source: Source, title: string, role: 'all' | 'validation'): Promise<void>;
   /** Opens the folder that is open from where it is now, read as before. */
   openMoved(source: Source, title: string): Promise<void>;
@@ -152,6 +157,20 @@ export function createImages(
     async deletePixels() {
       const reply = await client.call('deletePixels', null);
       dataStore.setState(reply.ok ? { ...stored(reply.value), pixels: null } : { fault: reply.fault });
+    },
+    async sortDropped(handles) {
+      let sorted: SortedHandles | null = null;
+      await inTurn(async () => {
+        dataStore.setState({ status: 'opening', fault: null, refused: null });
+        opening = new AbortController();
+        const reply = await client.call('sortHandles', { handles }, opening.signal);
+        opening = null;
+        const { data } = dataStore.getState();
+        const fault = reply.ok || isCancelled(reply.fault) ? null : reply.fault;
+        dataStore.setState({ status: data === null ? 'none' : 'ready', fault });
+        if (reply.ok) sorted = reply.value;
+      });
+      return sorted;
     },
     openData(source, title, role) {
       // A validation set is read as the images that it belongs to.

@@ -1,5 +1,5 @@
 // The trainer over a client without a worker: opening, a whole run through events, pausing, faults, export.
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { cancelled } from '../shared/fault.ts';
 import { fail } from '../shared/result.ts';
 import type { Commands } from '../worker/protocol.ts';
@@ -325,6 +325,32 @@ describe('trainer', () => {
     await trainer.openData({ kind: 'files', files: [] }, 'bad', 'all');
     expect(dataStore.getState().data).toBe(good);
     expect(dataStore.getState().refused).toMatchObject({ title: 'bad', fault });
+  });
+
+  it('sorts folders that were dropped as an opening that can be stopped, after which all is as before', async () => {
+    const [trainer, client] = await started();
+    const { data } = dataStore.getState();
+    const call = client.call.bind(client);
+    client.call = (name, input, signal) =>
+      name !== 'sortHandles'
+        ? call(name, input, signal)
+        : new Promise((resolve) => {
+            expect(dataStore.getState().status).toBe('opening');
+            const stop = (): void => resolve({ ok: false, fault: cancelled(name) });
+            signal?.addEventListener('abort', stop);
+          });
+    const sorting = trainer.sortDropped([]);
+    await vi.waitFor(() => expect(dataStore.getState().status).toBe('opening'));
+    trainer.cancelOpening();
+    expect(await sorting).toBeNull();
+    expect(dataStore.getState()).toMatchObject({ status: 'ready', data, fault: null });
+
+    const fault = { kind: 'bad-file', name: 'trees', why: 'unreadable', detail: 'gone' } as const;
+    client.call = () => Promise.resolve({ ok: false, fault });
+    expect(await trainer.sortDropped([])).toBeNull();
+    expect(dataStore.getState()).toMatchObject({ status: 'ready', data, fault });
+    client.call = call;
+    expect(await trainer.sortDropped([])).toEqual({ model: [], images: { title: '' } });
   });
 
   it('reads the same files again in another way, and the validation set with them', async () => {

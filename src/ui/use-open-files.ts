@@ -1,7 +1,7 @@
 // Opening what the user picked or dropped: as a model, as images, or sorted into both; and showing the place
 // where it is told what became of it.
 import { useCallback } from 'react';
-import { pileTitle, sortPile } from '../state/dropped-files.ts';
+import { pileTitle, sortPile } from '../shared/file-pile.ts';
 import type { SourceFile } from '../worker/protocol.ts';
 import { goTo } from './place.ts';
 import { useTrainer } from './trainer-context.ts';
@@ -21,6 +21,8 @@ export interface OpenFiles {
   readonly openMovedFolder: OpenFolder;
   /** Sorts the pile first: weights are a model, the rest are images. */
   readonly openAny: Open;
+  /** The same of folders that the worker lists. */
+  readonly openDropped: (handles: readonly FileSystemHandle[]) => Promise<void>;
 }
 
 export function useOpenFiles(): OpenFiles {
@@ -50,16 +52,16 @@ export function useOpenFiles(): OpenFiles {
   const openImageFolder = useCallback<OpenFolder>(
     (handle) => {
       goTo('images');
-      void trainer.openData({ kind: 'folder', handle }, handle.name, 'all');
+      void trainer.openData({ kind: 'handles', handles: [handle] }, handle.name, 'all');
     },
     [trainer],
   );
   const openValidationFolder = useCallback<OpenFolder>(
-    (handle) => void trainer.openData({ kind: 'folder', handle }, handle.name, 'validation'),
+    (handle) => void trainer.openData({ kind: 'handles', handles: [handle] }, handle.name, 'validation'),
     [trainer],
   );
   const openMovedFolder = useCallback<OpenFolder>(
-    (handle) => void trainer.openMoved({ kind: 'folder', handle }, handle.name),
+    (handle) => void trainer.openMoved({ kind: 'handles', handles: [handle] }, handle.name),
     [trainer],
   );
   const openAny = useCallback<Open>(
@@ -70,8 +72,23 @@ export function useOpenFiles(): OpenFiles {
     },
     [openModel, openImages],
   );
+  const openDropped = useCallback(
+    async (handles: readonly FileSystemHandle[]): Promise<void> => {
+      const sorted = await trainer.sortDropped(handles);
+      if (sorted === null) {
+        goTo('images');
+        return;
+      }
+      const { model, images } = sorted;
+      if (model.length > 0) openModel(model);
+      if (images === null) return;
+      goTo('images');
+      void trainer.openData({ kind: 'handles', handles, only: 'images' }, images.title, 'all');
+    },
+    [trainer, openModel],
+  );
   return {
-    ...{ openModel, openImages, openValidation, openMoved, openAny },
+    ...{ openModel, openImages, openValidation, openMoved, openAny, openDropped },
     ...{ openImageFolder, openValidationFolder, openMovedFolder },
   };
 }

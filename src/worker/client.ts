@@ -68,6 +68,7 @@ export function startClient(
     hello: new Map(),
     openModel: new Map(),
     adapterOffer: new Map(),
+    sortHandles: new Map(),
     openData: new Map(),
     splitData: new Map(),
     editImages: new Map(),

@@ -98,13 +98,26 @@ export type {
 /** Raised when a message changes its meaning. */
 export type ProtocolVersion = 1;
 
+/** Folders, and files beside them, that were picked or dropped as handles; all their files, or what of them are images. */
+export interface HeldSource {
+  readonly kind: 'handles';
+  readonly handles: readonly FileSystemHandle[];
+  readonly only?: 'images';
+}
+
+/** What lies among handles: the files of a model, and images under a title. */
+export interface SortedHandles {
+  readonly model: readonly SourceFile[];
+  readonly images: { readonly title: string } | null;
+}
+
 /**
- * Files or a folder that the user gave, files to fetch from the app's own origin, or a model or data set of
+ * Files or folders that the user gave, files to fetch from the app's own origin, or a model or data set of
  * the Hub.
  */
 export type Source =
   | { readonly kind: 'files'; readonly files: readonly SourceFile[] }
-  | { readonly kind: 'folder'; readonly handle: FileSystemDirectoryHandle }
+  | HeldSource
   | { readonly kind: 'bundled'; readonly files: readonly { readonly path: string; readonly url: string }[] }
   | ({
       readonly kind: 'hub';
@@ -239,6 +252,8 @@ export interface Commands {
    * Whether the branches of a run on the open model can start from an adapter; nothing that is open changes.
    */
   adapterOffer: { input: { readonly files: readonly SourceFile[] }; output: AdapterOffer };
+  /** What lies in folders that were dropped. */
+  sortHandles: { input: { readonly handles: readonly FileSystemHandle[] }; output: SortedHandles };
   /**
    * Replaces the images; with role 'validation' they are added as the validation set (classes must match).
    */

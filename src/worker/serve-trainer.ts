@@ -67,6 +67,7 @@ const handlers = {
   hello,
   openModel: (input) => session.openModel(input),
   adapterOffer: (input) => session.adapterOffer(input),
+  sortHandles: ({ handles }, signal) => session.sortHandles(handles, signal),
   openData: (input, signal) => session.openData(input, signal),
   splitData: (input) => session.splitData(input),
   editImages: (input) => session.editImages(input),

@@ -14,6 +14,7 @@ import { cancelled } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { EventStream } from './event-stream.ts';
 import { CurrentRun } from './current-run.ts';
+import { sortHandles, type Listing } from './held-files.ts';
 import { filesOf } from './source-files.ts';
 import { HubModels } from './hub-models.ts';
 import { browserImagePool } from './image-pool.ts';
@@ -48,6 +49,7 @@ import type {
   OpenedRun,
   RunForecast,
   RunSummary,
+  SortedHandles,
   StepView,
   Thumbnail,
   TriedSource,
@@ -163,6 +165,11 @@ export class Session {
     return ok({ kind: 'not-branches', why: describeFault(start.fault).detail });
   }
 
+  /** What lies in folders that were dropped; nothing that is open changes. */
+  sortHandles(handles: readonly FileSystemHandle[], signal: AbortSignal): Promise<Result<SortedHandles>> {
+    return unlessAborted(sortHandles(handles, this.#listing(signal)), signal);
+  }
+
   openData(input: Commands['openData']['input'], signal: AbortSignal): Promise<Result<DataSummary>> {
     return this.#opens(this.#openData(input, signal));
   }
@@ -175,9 +182,8 @@ export class Session {
   async #openData(input: Commands['openData']['input'], signal: AbortSignal): Promise<Result<DataSummary>> {
     const { source, title, role, split, seed } = input;
     const reading = { ...autoReading, ...input.reading };
-    const onListed = (count: number): void => this.#progress(`Listing the folder: ${count} files`, count, 0);
     const files = await unlessAborted(
-      source.kind === 'hub' ? this.hub.dataSet(source, signal) : filesOf(source, { signal, onListed }),
+      source.kind === 'hub' ? this.hub.dataSet(source, signal) : filesOf(source, this.#listing(signal)),
       signal,
     );
     if (!files.ok) return files;
@@ -561,6 +567,11 @@ export class Session {
     this.#measuring?.abort();
     await this.#measured;
     await this.run.released();
+  }
+
+  #listing(signal: AbortSignal): Listing {
+    const onListed = (count: number): void => this.#progress(`Listing the folder: ${count} files`, count, 0);
+    return { signal, onListed };
   }
 
   #progress(what: string, done: number, total: number): void {

@@ -1,7 +1,7 @@
-// The files of a source: those of the app's own origin (the embedded model and data sets) and of a folder's handle
+// The files of a source: those of the app's own origin (the embedded model and data sets) and of folders' handles
 // as the same source files that a user's drop gives.
 import { fail, ok, type Result } from '../shared/result.ts';
-import { folderFiles, type Listing } from './folder-files.ts';
+import { heldFiles, type Listing } from './held-files.ts';
 import type { Source, SourceFile } from './protocol.ts';
 
 /**
@@ -13,7 +13,7 @@ export async function filesOf(
   listing: Listing = {},
 ): Promise<Result<readonly SourceFile[]>> {
   if (source.kind === 'files') return ok(source.files);
-  if (source.kind === 'folder') return folderFiles(source.handle, listing);
+  if (source.kind === 'handles') return heldFiles(source, listing);
   const files: SourceFile[] = [];
   for (const { path, url } of source.files) {
     try {

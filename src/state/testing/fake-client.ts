@@ -10,7 +10,7 @@ import { recipeDefaults } from '../../recipe/recipe.ts';
 import { fail, ok, type Result } from '../../shared/result.ts';
 import { pairedChange } from '../../understand/paired.ts';
 import type { TrainerClient } from '../../worker/client.ts';
-import { figuresAmong, listedLike, noise } from './fake-figures.ts';
+import { answersOf, figuresAmong, listedLike, noise } from './fake-figures.ts';
 import { editImages, galleryOf } from '../../worker/edit-images.ts';
 import type { OpenData } from '../../worker/open-data.ts';
 import type {
@@ -35,7 +35,6 @@ import type {
   RunForecast,
   RunResult,
   RunSummary,
-  SetAnswers,
   SplitName,
   SuggestedModel,
   TrainerEvent,
@@ -317,6 +316,7 @@ export function createFakeClient(
       return ok({ ...model, title, config });
     },
     adapterOffer: () => ok({ kind: 'branches', needs: [{ block: 0, linear: 'q', rank: 8 }] }),
+    sortHandles: ({ handles }) => ok({ model: [], images: { title: handles[0]?.name ?? '' } }),
     openData: ({ title }) => {
       open.images = options.data?.title ?? title;
       return ok({ ...data, title: open.images });
@@ -453,7 +453,7 @@ export function createFakeClient(
     clearStorage: () => ok(null),
     cancelExport: () => ok(null),
     proofFile: () => ok(new Blob(['proof'])),
-    ask: ({ set }) => ok(answersOf(set)),
+    ask: ({ set }) => ok(answersOf(set, options.classes)),
     openToTry: ({ from }) =>
       from.kind === 'files' && !from.files.some(({ path }) => /safetensors|zip/.test(path))
         ? fail({ kind: 'bad-file', name: from.title, why: 'weights-missing', detail: 'No weights.' })
@@ -480,7 +480,7 @@ export function createFakeClient(
       // A part a call, so that a page sees it grow.
       const all = names.flatMap((module, m) => [null, 0, 1].map((branch) => ({ module, branch, m })));
       const parts = [...all].sort((a, b) => Number(a.branch !== null) - Number(b.branch !== null));
-      const before = answersOf('validation');
+      const before = answersOf('validation', options.classes);
       const costs = parts.slice(from, from + 10).map(({ module, branch, m }) => {
         const off = [{ module, branch: branch ?? 0 }];
         const logits = imaginedAnswers(
@@ -525,7 +525,7 @@ export function createFakeClient(
 
   /** The more is off, the more answers are others. */
   function imaginedAnswers(set: SplitName, what: Counterfactual, weight = 1): Float32Array {
-    const { logits } = answersOf(set);
+    const { logits } = answersOf(set, options.classes);
     const changed = what.off.length + 0.5 * what.restored.length + what.scalars.size;
     return logits.map((logit, i) => logit + weight * Math.min(3, 0.25 * changed) * (noise(i, 77) - 0.5));
   }
@@ -567,21 +567,6 @@ export function createFakeClient(
         ),
       ),
     };
-  }
-
-  /** Every fifth answer is wrong, and some of those are sure. */
-  function answersOf(set: SplitName): SetAnswers {
-    const { classes = ['a', 'b'] } = options;
-    const n = { train: 800, validation: 200, test: 1000 }[set];
-    const labels = Int32Array.from({ length: n }, (_, i) => i % classes.length);
-    const logits = Float32Array.from({ length: n * classes.length }, (_, at) => {
-      const [i, id] = [Math.floor(at / classes.length), at % classes.length];
-      const answer = noise(i, 7) < 0.2 ? Math.floor(noise(i, 8) * classes.length) : (labels[i] ?? 0);
-      return (id === answer ? 1 + 4 * noise(i, 9) : 0) + noise(i, 10 + id);
-    });
-    const images = Array.from(labels, (_, i) => i);
-    const paths = images.map((i) => `${classes[labels[i] ?? 0] ?? ''}/${i}.png`);
-    return { set, classes, labels, logits, images, paths };
   }
 
   return {

@@ -1,7 +1,14 @@
 // Figures of saved runs that look like recorded ones, for the client without a worker.
 import { fail, ok, type Result } from '../../shared/result.ts';
 import type { Recipe } from '../../recipe/options.ts';
-import type { DataSummary, ListedRun, QueuedRun, RunFigures } from '../../worker/protocol.ts';
+import type {
+  DataSummary,
+  ListedRun,
+  QueuedRun,
+  RunFigures,
+  SetAnswers,
+  SplitName,
+} from '../../worker/protocol.ts';
 
 /** A repeatable number in [0, 1) from two whole ones. */
 export const noise = (a: number, b: number): number => {
@@ -82,4 +89,18 @@ export function figuresAmong(
   return run === undefined
     ? fail({ kind: 'storage', why: 'unavailable', detail: 'It is gone.' })
     : ok(fakeFigures(run, at, silent.includes(id)));
+}
+
+/** Every fifth answer is wrong, and some of those are sure. */
+export function answersOf(set: SplitName, classes: readonly string[] = ['a', 'b']): SetAnswers {
+  const n = { train: 800, validation: 200, test: 1000 }[set];
+  const labels = Int32Array.from({ length: n }, (_, i) => i % classes.length);
+  const logits = Float32Array.from({ length: n * classes.length }, (_, at) => {
+    const [i, id] = [Math.floor(at / classes.length), at % classes.length];
+    const answer = noise(i, 7) < 0.2 ? Math.floor(noise(i, 8) * classes.length) : (labels[i] ?? 0);
+    return (id === answer ? 1 + 4 * noise(i, 9) : 0) + noise(i, 10 + id);
+  });
+  const images = Array.from(labels, (_, i) => i);
+  const paths = images.map((i) => `${classes[labels[i] ?? 0] ?? ''}/${i}.png`);
+  return { set, classes, labels, logits, images, paths };
 }

@@ -5,28 +5,29 @@ import type { Fault } from '../../shared/fault.ts';
 import { useControls } from '../use-controls.ts';
 import { useOpenFiles } from '../use-open-files.ts';
 import { FaultBox } from '../parts/FaultBox.tsx';
-import { filesOf, isTaken } from './dropped-files.ts';
+import { droppedIn, isTaken } from './dropped-files.ts';
 import styles from './DropOverlay.module.css';
 
 const carriesFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') === true;
 
 export function DropOverlay() {
   const { edit } = useControls();
-  const { openAny } = useOpenFiles();
+  const { openAny, openDropped } = useOpenFiles();
   const [over, setOver] = useState(false);
   /** Over a part of the page that takes files by itself, and shows so. */
   const [overOther, setOverOther] = useState(false);
   const [fault, setFault] = useState<Fault | null>(null);
 
-  const take = useEffectEvent(async (event: Event) => {
+  const take = useEffectEvent(async (event: DragEvent | ClipboardEvent) => {
     if (!edit) {
       setFault({ kind: 'wrong-phase', command: 'open files', phase: 'under way' });
       return;
     }
     try {
-      const files = await filesOf(event);
+      const dropped = await droppedIn(event);
       setFault(null);
-      if (files.length > 0) openAny(files);
+      if (dropped.kind === 'handles') await openDropped(dropped.handles);
+      else if (dropped.files.length > 0) openAny(dropped.files);
     } catch (thrown) {
       const detail = thrown instanceof Error ? thrown.message : String(thrown);
       setFault({ kind: 'bad-file', name: 'What was dropped', why: 'unreadable', detail });

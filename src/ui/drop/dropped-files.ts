@@ -1,5 +1,5 @@
-// The files of a drop or a paste, folders opened, and who takes them: a part of the page that is marked takes
-// its own, everything else is the page's (DropOverlay.tsx).
+// What a drop or a paste holds, and who takes it: a part of the page that is marked takes its own, everything else is
+// the page's (DropOverlay.tsx). Folders stay handles where the browser has them, for the worker to list.
 import { fromEvent } from 'file-selector';
 import type { SourceFile } from '../../worker/protocol.ts';
 
@@ -8,7 +8,53 @@ export function isTaken({ target }: Event): boolean {
   return target instanceof Element && target.closest('[data-takes-files]') !== null;
 }
 
+/** The files of a drop or a paste, folders opened. Rejects where the browser cannot read one. */
 export async function filesOf(event: Event): Promise<SourceFile[]> {
-  const found = await fromEvent(event);
-  return found.flatMap((file) => ('relativePath' in file ? [{ path: file.relativePath, blob: file }] : []));
+  return sourceFiles(await fromEvent(event));
 }
+
+/** What was dropped or pasted: its files, or handles where a folder is among it. */
+export type Dropped =
+  | { readonly kind: 'files'; readonly files: readonly SourceFile[] }
+  | { readonly kind: 'handles'; readonly handles: readonly FileSystemHandle[] };
+
+/** The part of the File System Access API that gives handles of what is dropped; Chromium has it. */
+interface HandleGiver {
+  getAsFileSystemHandle(): Promise<FileSystemHandle | null>;
+}
+
+const givesHandle = (item: object): item is HandleGiver => 'getAsFileSystemHandle' in item;
+
+/**
+ * What a drop or a paste holds. To be called while the event is handled: what it carries is gone after. Rejects
+ * where the browser cannot read it.
+ */
+export async function droppedIn(event: DragEvent | ClipboardEvent): Promise<Dropped> {
+  const items = 'dataTransfer' in event ? [...(event.dataTransfer?.items ?? [])] : [];
+  const held = items
+    .filter(({ kind }) => kind === 'file')
+    .map((item) => {
+      const entry = item.webkitGetAsEntry();
+      // Asked of a folder, the browser would look at the disk and the page wait for it.
+      return { item, entry, file: entry?.isDirectory === true ? null : item.getAsFile() };
+    });
+  const givers = held.flatMap(({ item }) => (givesHandle(item) ? [item] : []));
+  if (givers.length < held.length || !held.some(({ entry }) => entry?.isDirectory === true))
+    return { kind: 'files', files: await filesOf(event) };
+  const handles = await Promise.all(givers.map((item) => item.getAsFileSystemHandle())).catch(() => []);
+  const given = handles.flatMap((handle) => (handle === null ? [] : [handle]));
+  if (given.length === held.length) return { kind: 'handles', handles: given };
+  // A folder that the browser gives no handle of is read by the page.
+  const kept = held.map(({ entry, file }) => ({
+    kind: 'file',
+    webkitGetAsEntry: () => entry,
+    getAsFile: () => file,
+  }));
+  return {
+    kind: 'files',
+    files: sourceFiles(await fromEvent({ type: 'drop', dataTransfer: { items: kept } })),
+  };
+}
+
+const sourceFiles = (found: Awaited<ReturnType<typeof fromEvent>>): SourceFile[] =>
+  found.flatMap((file) => ('relativePath' in file ? [{ path: file.relativePath, blob: file }] : []));

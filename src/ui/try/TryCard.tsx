@@ -6,7 +6,7 @@ import { isCancelled, type Fault } from '../../shared/fault.ts';
 import { useRun } from '../../state/run-store.ts';
 import { plainText } from '../../shared/plain-text.ts';
 import { probabilitiesOf } from '../../understand/answers.ts';
-import { pileTitle, sortPile } from '../../state/dropped-files.ts';
+import { pileTitle, sortPile } from '../../shared/file-pile.ts';
 import type { Recipe } from '../../recipe/options.ts';
 import type { Result } from '../../shared/result.ts';
 import type { SourceFile, TriedImage, TriedSummary } from '../../worker/protocol.ts';

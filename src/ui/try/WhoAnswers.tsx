@@ -1,6 +1,6 @@
 // Who answers when images are tried: the run, the open model with a classifier of its own, a saved run, or a model
 // that somebody brings.
-import { pileTitle } from '../../state/dropped-files.ts';
+import { pileTitle } from '../../shared/file-pile.ts';
 import { useModel } from '../../state/model-store.ts';
 import { useRun } from '../../state/run-store.ts';
 import { useSavedRuns } from '../../state/saved-runs-store.ts';

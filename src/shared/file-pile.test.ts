@@ -1,6 +1,6 @@
 // Sorting a pile into model and images, and naming it.
 import { describe, expect, it } from 'vitest';
-import { pileTitle, sortPile } from './dropped-files.ts';
+import { pileTitle, sortPile } from './file-pile.ts';
 
 const pile = (...paths: readonly string[]) => paths.map((path) => ({ path, blob: new Blob([]) }));
 const paths = (files: readonly { readonly path: string }[]) => files.map(({ path }) => path);
