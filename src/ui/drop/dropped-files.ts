@@ -30,16 +30,16 @@ const givesHandle = (item: object): item is HandleGiver => 'getAsFileSystemHandl
  * where the browser cannot read it.
  */
 export async function droppedIn(event: DragEvent | ClipboardEvent): Promise<Dropped> {
-  const items = 'dataTransfer' in event ? [...(event.dataTransfer?.items ?? [])] : [];
-  const held = items
-    .filter(({ kind }) => kind === 'file')
-    .map((item) => {
-      const entry = item.webkitGetAsEntry();
-      // Asked of a folder, the browser would look at the disk and the page wait for it.
-      return { item, entry, file: entry?.isDirectory === true ? null : item.getAsFile() };
-    });
-  const givers = held.flatMap(({ item }) => (givesHandle(item) ? [item] : []));
-  if (givers.length < held.length || !held.some(({ entry }) => entry?.isDirectory === true))
+  const carried = 'dataTransfer' in event ? [...(event.dataTransfer?.items ?? [])] : [];
+  const items = carried.filter(({ kind }) => kind === 'file');
+  const givers = items.flatMap((item) => (givesHandle(item) ? [item] : []));
+  if (givers.length < items.length) return { kind: 'files', files: await filesOf(event) };
+  const held = givers.map((item) => {
+    const entry = item.webkitGetAsEntry();
+    // Asked of a folder, the browser would look at the disk and the page wait for it.
+    return { entry, file: entry?.isDirectory === true ? null : item.getAsFile() };
+  });
+  if (!held.some(({ entry }) => entry?.isDirectory === true))
     return { kind: 'files', files: await filesOf(event) };
   const handles = await Promise.all(givers.map((item) => item.getAsFileSystemHandle())).catch(() => []);
   const given = handles.flatMap((handle) => (handle === null ? [] : [handle]));
