@@ -11,7 +11,7 @@ import { ImagesPlace } from './images/ImagesPlace.tsx';
 import { ModelCard } from './model/ModelCard.tsx';
 import { Notices } from './Notices.tsx';
 import { lazyPart } from './parts/lazy-part.tsx';
-import { places, ShownHash, useAddress, useHash, type Place } from './place.ts';
+import { askedHash, followLinks, places, ShownHash, useAddress, useHash, type Place } from './place.ts';
 import { useResplit } from './recipe/use-resplit.ts';
 import { useForecastQuestion } from './run/Forecast.tsx';
 import { useTidings } from './run/NotifyWhenDone.tsx';
@@ -59,7 +59,12 @@ function Addressed({ children }: { readonly children: ReactNode }) {
   const asked = useHash();
   const [shown, show] = useState(asked);
   useEffect(() => {
-    if (asked !== shown) afterPaint(() => show(location.hash));
+    const leaving = new AbortController();
+    followLinks(leaving.signal);
+    return () => leaving.abort();
+  }, []);
+  useEffect(() => {
+    if (asked !== shown) afterPaint(() => show(askedHash()));
   }, [asked, shown]);
   return <ShownHash value={shown}>{children}</ShownHash>;
 }

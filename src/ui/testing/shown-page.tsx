@@ -17,8 +17,10 @@ beforeEach(() => {
 });
 
 // React tells what went wrong while it drew on the console.
-afterEach(() => {
+afterEach(async () => {
   cleanup();
+  // A place that was asked for last is the address before another test names one.
+  await new Promise<void>((resolve) => afterPaint(resolve));
   expect(complaints.mock.calls).toEqual([]);
   complaints.mockRestore();
 });
