@@ -22,6 +22,44 @@ describe('sortPile', () => {
     expect(paths(images)).toEqual(['all/cat/1.jpg', 'all/dog/2.jpg']);
   });
 
+  it('gives a model only what lies beside its weights, and the images their tables', () => {
+    const model = ['vit/model.safetensors', 'vit/config.json', 'vit/README.md'];
+    const set = ['set/0.png', 'set/annotations.json', 'set/labels.txt', 'set/README.md'];
+    const sorted = sortPile(pile(...model, ...set));
+    expect(paths(sorted.model)).toEqual(model);
+    expect(paths(sorted.images)).toEqual(set);
+  });
+
+  it('gives both a table that lies beside weights', () => {
+    const all = ['all/model.safetensors', 'all/config.json', 'all/annotations.json', 'all/0.png'];
+    const { model, images } = sortPile(pile(...all));
+    expect(paths(model)).toEqual(all.slice(0, 3));
+    expect(paths(images)).toEqual(all.slice(2));
+  });
+
+  it.each(['set/runs/best.pt', 'set/features.npz', 'set/pytorch_model.bin'])(
+    'makes no model of %s among images, without a configuration',
+    (stray) => {
+      const files = pile('set/0.png', 'set/labels.txt', 'set/annotations.json', stray);
+      expect(sortPile(files)).toEqual({ model: [], images: files });
+    },
+  );
+
+  it('takes a pickle with its configuration as a model, among images too', () => {
+    const { model } = sortPile(pile('vit/pytorch_model.bin', 'vit/config.json', 'set/0.png'));
+    expect(paths(model)).toEqual(['vit/pytorch_model.bin', 'vit/config.json']);
+  });
+
+  it('takes a cloned repository as a model alone', () => {
+    const files = pile('vit/.git/HEAD', 'vit/.gitattributes', 'vit/model.safetensors', 'vit/1/config.json');
+    expect(sortPile(files)).toEqual({ model: files, images: [] });
+  });
+
+  it('takes a configuration alone as a model, and annotations alone as images', () => {
+    expect(sortPile(pile('config.json')).model).toHaveLength(1);
+    expect(sortPile(pile('instances_train.json')).images).toHaveLength(1);
+  });
+
   it('leaves folders of images alone, notes and all', () => {
     expect(sortPile(pile('a/1.jpg', 'a/notes.txt', 'a/labels.json')).images).toHaveLength(3);
   });

@@ -11,15 +11,53 @@ export interface SortedPile<F extends Pathed> {
 }
 
 const weights = /\.(?:safetensors|bin|pt|pth|ckpt|h5|onnx|msgpack|gguf|npz)$/i;
+/** Endings that nothing else has. */
+const onlyWeights = /\.(?:safetensors|onnx|gguf)$/i;
 const besideWeights = /\.(?:json|txt|md)$/i;
+/** What tools write beside weights, and no table of labels is called. */
+const besideModels = /(?:config|\.index|tokenizer|special_tokens_map|vocab)\.json$|(?:^|\/)README\.md$/i;
+const configs = /config\.json$/i;
+/** A file or a folder that people do not see, as `.git`. */
+const hidden = /(?:^|\/)\.[^./]/;
 
-/** Weights with the small files beside them are a model; everything else counts as images. */
+const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/') + 1);
+
+/**
+ * Weights with the small files of their folder are a model; everything else counts as images. Where there is something
+ * else, a table of labels is among it though it lies beside weights, and a file that may be weights is a model
+ * only with a configuration.
+ */
 export function sortPile<F extends Pathed>(files: readonly F[]): SortedPile<F> {
-  const hasWeights = files.some(({ path }) => weights.test(path));
-  const configOnly = files.length > 0 && files.every(({ path }) => /\.json$/i.test(path));
-  if (!hasWeights && !configOnly) return { model: [], images: files };
-  const isModel = ({ path }: Pathed): boolean => weights.test(path) || besideWeights.test(path);
-  return { model: files.filter(isModel), images: files.filter((file) => !isModel(file)) };
+  const paths = files.map(({ path }) => path);
+  const isAlone = paths.every((path) => weights.test(path) || besideWeights.test(path) || hidden.test(path));
+  const configured = new Set(paths.filter((path) => configs.test(path)).map(folderOf));
+  const isWeights = (path: string): boolean =>
+    weights.test(path) && (isAlone || onlyWeights.test(path) || configured.has(folderOf(path)));
+  const homes = new Set(paths.filter(isWeights).map(folderOf));
+  if (isAlone)
+    return homes.size > 0 || configured.size > 0
+      ? { model: files, images: [] }
+      : { model: [], images: files };
+  const isBeside = (path: string): boolean => besideWeights.test(path) && homes.has(folderOf(path));
+  return {
+    model: files.filter(({ path }) => isWeights(path) || isBeside(path)),
+    images: files.filter(({ path }) => !isWeights(path) && !(isBeside(path) && besideModels.test(path))),
+  };
+}
+
+/**
+ * Names for folders that were picked or dropped at once, as beginnings of paths: what a path may not begin with is left
+ * out, and of several with one name the second is "name (2)".
+ */
+export function rootNames(names: readonly string[]): readonly string[] {
+  const taken = new Set<string>();
+  return names.map((name) => {
+    const plain = name.replace(/[\\/:]/g, '').replace(/^\.+/, '') || 'folder';
+    let root = plain;
+    for (let n = 2; taken.has(root); n++) root = `${plain} (${n})`;
+    taken.add(root);
+    return root;
+  });
 }
 
 /** A name for people: the common first folder, the only file (an archive without its ending), or a count. */

@@ -120,6 +120,31 @@ test('folders and files that were dropped together are one pile; a folder that w
   ]);
 });
 
+test('two folders of one name are two, and neither has the pictures of the other', async () => {
+  const [here, there] = [new Uint8Array([1]), new Uint8Array([2])];
+  const handles = [
+    handleOf('photos', { '1.png': here, 'labels.csv': here }),
+    handleOf('photos', { '1.png': there }),
+    fileHandle('photos', there),
+  ];
+  const files = unwrap(await heldFiles({ handles }, {}));
+  expect(files.map(({ path }) => path)).toEqual([
+    'photos/1.png',
+    'photos/labels.csv',
+    'photos (2)/1.png',
+    'photos',
+  ]);
+});
+
+test('a folder that is hidden, or a whole drive, is read when it is asked for', async () => {
+  for (const name of ['.data', 'C:', '\\', '..']) {
+    const files = unwrap(await heldFiles({ handles: [handleOf(name, tree)] }, {}));
+    const report = unwrap(await importImages(files, { work, onProgress: () => undefined }));
+    expect(report.images).toHaveLength(3);
+    expect(report.classes).toEqual(['ash', 'oak']);
+  }
+});
+
 test('what was dropped is told apart: the files of a model, and images under their title', async () => {
   const weights = new Uint8Array([1]);
   const model = { 'model.safetensors': weights, 'config.json': weights };
@@ -127,10 +152,16 @@ test('what was dropped is told apart: the files of a model, and images under the
 
   const both = handleOf('all', { vit: model, ...tree });
   const sorted = unwrap(await sortHandles([both], {}));
-  expect(paths(sorted.model)).toEqual(['all/vit/model.safetensors', 'all/vit/config.json', 'all/notes.txt']);
+  expect(paths(sorted.model)).toEqual(['all/vit/model.safetensors', 'all/vit/config.json']);
   expect(sorted.images).toEqual({ title: 'all' });
   const images = unwrap(await heldFiles({ handles: [both], only: 'images' }, {}));
-  expect(paths(images)).toEqual(['all/oak/1.png', 'all/oak/deep/2.png', 'all/ash/3.png', 'all/ash/gone.png']);
+  expect(paths(images)).toEqual([
+    'all/oak/1.png',
+    'all/oak/deep/2.png',
+    'all/ash/3.png',
+    'all/ash/gone.png',
+    'all/notes.txt',
+  ]);
 
   const alone = unwrap(await sortHandles([handleOf('vit', model)], {}));
   expect(paths(alone.model)).toHaveLength(2);

@@ -2,7 +2,7 @@
 // held up by the list of a large one, and again when it lets go of it. Browsers without such handles give files
 // instead (ui/parts/FilePick.tsx, ui/drop/dropped-files.ts).
 import { eachOf } from '../shared/concurrent.ts';
-import { pileTitle, sortPile } from '../shared/file-pile.ts';
+import { pileTitle, rootNames, sortPile } from '../shared/file-pile.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { HeldSource, SortedHandles, SourceFile } from './protocol.ts';
 
@@ -77,16 +77,20 @@ async function listed(
       signal?.throwIfAborted();
       found.push({ path, open: () => Promise.resolve(unread(path, thrown)) });
     });
-  const [folder, ...others] = handles;
-  if (folder !== undefined && others.length === 0) {
+  const folders = handles.filter(isFolder);
+  const roots = rootNames(folders.map(({ name }) => name));
+  const [only, ...others] = handles;
+  if (only !== undefined && others.length === 0) {
     try {
-      await walk(folder, folder.name);
+      await walk(only, roots[0] ?? only.name);
     } catch (thrown) {
       signal?.throwIfAborted();
       const detail = `The browser could not list it (${nameOf(thrown)}). Choose the folder again.`;
-      return fail({ kind: 'bad-file', name: folder.name, why: 'unreadable', detail });
+      return fail({ kind: 'bad-file', name: only.name, why: 'unreadable', detail });
     }
-  } else for (const handle of handles) await tried(handle, handle.name);
+  } else
+    for (const handle of handles)
+      await tried(handle, isFolder(handle) ? (roots[folders.indexOf(handle)] ?? '') : handle.name);
   return ok(found);
 }
 

@@ -19,7 +19,7 @@ function folderEntry(name: string, files: readonly string[]) {
     readEntries: (give: (entries: readonly unknown[]) => void) =>
       give((parts.shift() ?? []).map((child) => fileEntry(`/${name}/${child}`))),
   });
-  return { isDirectory: true, fullPath: `/${name}`, createReader };
+  return { isDirectory: true, name, fullPath: `/${name}`, createReader };
 }
 
 type Given = () => Promise<unknown>;
@@ -61,15 +61,24 @@ describe('droppedIn', () => {
   });
 
   test('gives the files in a folder where the browser has no handles', async () => {
-    expect(await pathsOf(drop(item(trees())))).toEqual(['/trees/1.png', '/trees/2.png']);
+    expect(await pathsOf(drop(item(trees())))).toEqual(['trees/1.png', 'trees/2.png']);
+  });
+
+  test('gives two folders of one name two names', async () => {
+    const [here, there] = [folderEntry('photos', ['1.png']), folderEntry('photos', ['1.png', '2.png'])];
+    expect(await pathsOf(drop(item(here), item(there)))).toEqual([
+      'photos/1.png',
+      'photos (2)/1.png',
+      'photos (2)/2.png',
+    ]);
   });
 
   test('gives the files in folders that the browser keeps the handle of, refused or none', async () => {
     const refuse = () => Promise.reject(new DOMException('no', 'AbortError'));
     const beside = item(fileEntry('/3.png'), () => Promise.resolve(zip));
     expect(await pathsOf(drop(item(trees(), refuse), beside))).toEqual([
-      '/trees/1.png',
-      '/trees/2.png',
+      'trees/1.png',
+      'trees/2.png',
       '/3.png',
     ]);
     expect(await pathsOf(drop(item(trees(), () => Promise.resolve(null))))).toHaveLength(2);

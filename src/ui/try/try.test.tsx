@@ -31,7 +31,11 @@ async function choose(...files: File[]): Promise<void> {
 }
 
 async function drop(on: Element, files: File[]): Promise<void> {
-  const items = files.map((file) => ({ kind: 'file', type: file.type, getAsFile: () => file }));
+  const items = files.map((file) => ({
+    ...{ kind: 'file', type: file.type },
+    webkitGetAsEntry: () => null,
+    getAsFile: () => file,
+  }));
   const dataTransfer = { types: ['Files'], files, items };
   await act(async () => {
     fireEvent.drop(on, { dataTransfer });
