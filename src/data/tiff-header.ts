@@ -172,10 +172,13 @@ export function readTiffLayout(bytes: Uint8Array): Result<TiffLayout, HeaderProb
     lengths,
     alpha: extra === 1 ? 'associated' : extra === 2 ? 'straight' : null,
     palette,
-    orientation: Math.min(8, Math.max(1, one(274, 1))),
+    orientation: orientationOf(one(274, 1)),
     pages: countPages(view, first, littleEndian),
   });
 }
+
+/** A number that says nothing leaves the picture as it lies, as Pillow does. */
+const orientationOf = (value: number): number => (value >= 1 && value <= 8 ? value : 1);
 
 /** The values of each tag of a directory that are whole numbers; null where it runs over the end. */
 function readTags(

@@ -71,6 +71,19 @@ function greyTiff(
   return bytes;
 }
 
+test.each([
+  [1, [1, 2, 3, 4]],
+  [3, [4, 3, 2, 1]],
+  [8, [2, 4, 1, 3]],
+  // Numbers that say nothing.
+  [0, [1, 2, 3, 4]],
+  [9, [1, 2, 3, 4]],
+  [65535, [1, 2, 3, 4]],
+])('orientation %i turns as Pillow turns', (orientation, wanted) => {
+  const { data } = decodeTiff(greyTiff([2, 2, 8], Uint8Array.of(1, 2, 3, 4), [[274, orientation]]));
+  expect([...data].filter((_, at) => at % 4 === 0)).toEqual(wanted);
+});
+
 test('grey of 12 bits in 16 is said to be nearly black', async () => {
   const strip = new Uint8Array(Uint16Array.from({ length: 400 }, (_, i) => i * 10).buffer);
   const looked = await lookAt(greyTiff([20, 20, 16], strip), true);

@@ -208,7 +208,8 @@ export function createImages(
       for (const image of wanted) requested.add(image);
       const { data } = dataStore.getState();
       const reply = await client.call('thumbnails', { images: wanted });
-      if (!reply.ok || dataStore.getState().data?.title !== data?.title) return;
+      // Of images that were open when they were asked for.
+      if (!reply.ok || dataStore.getState().data?.edits.set !== data?.edits.set) return;
       dataStore.setState(({ thumbnails }) => ({
         thumbnails: new Map([
           ...thumbnails,

@@ -353,6 +353,25 @@ describe('trainer', () => {
     expect(await trainer.sortDropped([])).toEqual({ model: [], images: { title: '' } });
   });
 
+  it('shows no pictures of images that are open no more', async () => {
+    const [trainer, client] = await started();
+    const blob = new Blob(['old']);
+    let give = (): void => undefined;
+    const call = client.call.bind(client);
+    client.call = (name, input) =>
+      name !== 'thumbnails'
+        ? call(name, input)
+        : new Promise((resolve) => {
+            give = () => resolve({ ok: true, value: [{ image: 0, blob }] } as never);
+          });
+    const loading = trainer.loadThumbnails([0]);
+    const { data } = dataStore.getState();
+    dataStore.setState({ data: data && { ...data, edits: { ...data.edits, set: data.edits.set + 1 } } });
+    give();
+    await loading;
+    expect(dataStore.getState().thumbnails.size).toBe(0);
+  });
+
   it('reads the same files again in another way, and the validation set with them', async () => {
     const [trainer, client] = await started();
     const source = { kind: 'files', files: [] } as const;
