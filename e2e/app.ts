@@ -38,6 +38,15 @@ export async function openPictures(page: Page, folder: string): Promise<void> {
   await page.getByTestId('pick-images-folder').setInputFiles(folder);
 }
 
+/** Drops files and folders of the disk on the page, as a person does. */
+export async function dropPaths(page: Page, ...files: readonly string[]): Promise<void> {
+  const session = await page.context().newCDPSession(page);
+  const data = { items: [], files: [...files], dragOperationsMask: 1 };
+  for (const type of ['dragEnter', 'dragOver', 'drop'] as const)
+    await session.send('Input.dispatchDragEvent', { type, x: 700, y: 450, data });
+  await session.detach();
+}
+
 /** Loads a recipe from a file, as a user does, and waits until its length shows. */
 export async function loadRecipe(
   page: Page,

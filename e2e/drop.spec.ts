@@ -2,7 +2,7 @@
 import { zipSync } from 'fflate';
 import { copyFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { button, go, openApp } from './app.ts';
+import { button, dropPaths, go, openApp } from './app.ts';
 import { expect, test } from './graft-test.ts';
 import { microModel } from './headless.ts';
 import { png, writePictures } from './pictures.ts';
@@ -45,10 +45,7 @@ test('folders dropped at once, of a model and of images, are listed by the worke
   for (const name of ['model.safetensors', 'config.json'])
     await copyFile(join(microModel, name), join(folder, name));
   await openApp(page);
-  const session = await page.context().newCDPSession(page);
-  const data = { items: [], files: [folder, more], dragOperationsMask: 1 };
-  for (const type of ['dragEnter', 'dragOver', 'drop'] as const)
-    await session.send('Input.dispatchDragEvent', { type, x: 700, y: 450, data });
+  await dropPaths(page, folder, more);
   await expect(page.getByTestId('data-title')).toHaveText('12 files');
   await expect(page.getByRole('list', { name: 'Classes' })).toContainText(/blue.*green.*red/);
   await go(page, 'Model');

@@ -1,6 +1,8 @@
-// Promise: images are put right in the app and trained on as they were put right, over a reload too.
+// Promise: images that are dropped are put right in the app, looked at as a step will see them, and trained on as
+// they were put right, over a reload too.
 import {
   button,
+  dropPaths,
   expectPhase,
   go,
   loadRecipe,
@@ -14,11 +16,11 @@ import { expect, test } from './graft-test.ts';
 import { microModel } from './headless.ts';
 import { writePictures } from './pictures.ts';
 
-test('relabel, undo, redo, train, reload, continue', async ({ page }, info) => {
+test('drop, relabel, undo, redo, preview, train, reload, continue', async ({ page }, info) => {
   const pictures = await writePictures(info.outputPath('pictures'), 6, ['red', 'blue']);
   await openApp(page);
   await openModel(page, microModel);
-  await openPictures(page, pictures);
+  await dropPaths(page, pictures);
   await expect(page.getByTestId('data-title')).toHaveText('pictures');
   await page.getByRole('link', { name: 'Look through all of them' }).click();
   const images = page.getByRole('listbox', { name: 'Images' }).getByRole('option');
@@ -36,6 +38,12 @@ test('relabel, undo, redo, train, reload, continue', async ({ page }, info) => {
   await expect(images.nth(2)).toHaveAccessibleName(/violet.*edited/);
 
   await loadRecipe(page, { steps: 150, batch: 4 }, info.outputPath('recipe.json'));
+  await button(page, 'Show the first step').click();
+  const seen = page.getByTestId('viewed-step');
+  await expect(seen).toContainText('Step 1 of 150: 4 images');
+  const batch = page.getByRole('list', { name: 'Images of the step' }).getByRole('listitem');
+  await expect(batch).toHaveCount(4);
+  for (const one of await batch.all()) await expect(one).toContainText(/red|blue|violet/);
   await startWithStep(page);
   await singleStep(page);
   await singleStep(page);
