@@ -6,7 +6,7 @@ import { parseJsonText } from '../shared/json-text.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import type { ItemProblem } from './item.ts';
 import type { RejectionCode } from './import-report.ts';
-import type { Row } from './table-rows.ts';
+import { longestLabel, type Row } from './table-file.ts';
 
 export interface ImageTable {
   /** Rows of each part that is read at once. */
@@ -14,6 +14,8 @@ export interface ImageTable {
   readonly imageColumn: string;
   /** Names of classes by their numbers, of the columns that have them. */
   readonly order: readonly { readonly column: string; readonly names: readonly string[] }[];
+  /** Other columns that hold images, or what names no classes: what they hold. */
+  readonly foreign: readonly { readonly column: string; readonly holds: string; readonly isImage: boolean }[];
 }
 
 export interface TableImages {
@@ -27,8 +29,6 @@ export interface TableImages {
   readonly rows: readonly Row[];
 }
 
-/** Longer values are texts about an image, not its class. */
-const longestLabel = 300;
 const mostColumns = 100;
 
 const codes: Record<ParquetProblem['code'], RejectionCode> = {
@@ -67,11 +67,13 @@ function fieldOf(value: unknown, field: string): unknown {
     : null;
 }
 
+const isImageName = (name: string): boolean => /image|img|photo|pic/i.test(name);
+
 /** The column of images: the one noted as such, else a struct with bytes, else bytes, by its name. */
 function imageColumnOf({ columns }: ParquetTable, { images }: Features): string | null {
   const known = columns.filter(({ kind }) => kind === 'struct' || kind === 'bytes');
   const noted = known.filter(({ name }) => images.includes(name));
-  const isNamed = ({ name }: { readonly name: string }): boolean => /image|img|photo|pic/i.test(name);
+  const isNamed = ({ name }: { readonly name: string }): boolean => isImageName(name);
   const structs = known.filter(({ kind }) => kind === 'struct');
   const best = noted[0] ?? structs.find(isNamed) ?? structs[0] ?? known.find(isNamed) ?? known[0];
   return best?.name ?? null;
@@ -92,7 +94,15 @@ export async function lookAtTable(blob: Blob): Promise<Result<ImageTable, ItemPr
     });
   }
   const order = [...features.classes].map(([column, names]) => ({ column, names }));
-  return ok({ groups: opened.value.groups, imageColumn, order });
+  const foreign = opened.value.columns
+    .filter(({ name, kind }) => name !== imageColumn && kind !== 'text' && kind !== 'value')
+    .map(({ name, kind, holds }) => ({
+      column: name,
+      holds,
+      isImage:
+        kind === 'struct' || (kind === 'bytes' && (features.images.includes(name) || isImageName(name))),
+    }));
+  return ok({ groups: opened.value.groups, imageColumn, order, foreign });
 }
 
 /**
@@ -138,7 +148,7 @@ async function imagesOfGroup(
   const names: (string | null)[] = [];
   let end = 0;
   for (const row of read.value) {
-    const cell = row[image];
+    const cell = row.get(image);
     const bytes = isBytes(cell) ? cell : fieldOf(cell, 'bytes');
     const path = textOf(fieldOf(cell, 'path'));
     names.push(path === '' ? null : path);
@@ -150,13 +160,15 @@ async function imagesOfGroup(
       ends.push(end);
     } else ends.push(null);
   }
-  const rows = read.value.map((row): Row =>
-    Object.fromEntries(
-      others.flatMap((column) => {
-        const value = textOf(row[column], classes.get(column));
-        return value.length > longestLabel ? [] : [[column, value] as const];
-      }),
-    ),
+  const rows = read.value.map(
+    (row): Row =>
+      new Map(
+        // One character more, to tell that it is too long.
+        others.map((column) => [
+          column,
+          textOf(row.get(column), classes.get(column)).slice(0, longestLabel + 1),
+        ]),
+      ),
   );
   return ok({ bytes: new Blob(parts), ends, names, rows });
 }

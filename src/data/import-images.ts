@@ -31,8 +31,9 @@ import {
   type Labelled,
   type Unlabelled,
 } from './label-images.ts';
-import { isTable } from './label-tables.ts';
-import type { TableFile } from './table-rows.ts';
+import { isTable, tooLong } from './label-tables.ts';
+import type { TableFile } from './table-file.ts';
+import { tableText } from './table-text.ts';
 import { autoReading, type ReadingOptions } from './reading-options.ts';
 import type { SourceFile } from './source-file.ts';
 
@@ -157,17 +158,16 @@ function findingsOf(
   return findings;
 }
 
-/** A text file that may be a table of labels; null for any other, and where it cannot be read. */
+/** A text file that may be a table of labels, or why it is not read; null for any other. */
 async function tableOf({ path, root, segments, sizeBytes, read }: Item): Promise<TableFile | null> {
-  if (segments === null || !isTable(segments.at(-1) ?? '', sizeBytes)) return null;
+  const name = segments?.at(-1) ?? '';
+  if (segments === null || !isTable(name)) return null;
+  const told = { path, root, segments, text: '' };
+  const tooMuch = tooLong(name, sizeBytes);
+  if (tooMuch !== null) return { ...told, refused: tooMuch };
   const bytes = await read();
-  return bytes.ok ? { path, root, segments, text: textOf(bytes.value) } : null;
-}
-
-/** Text in UTF-8, or in UTF-16 where its first bytes say so, as Excel saves "Unicode text". */
-function textOf(bytes: Uint8Array): string {
-  const mark = (bytes[0] ?? 0) * 256 + (bytes[1] ?? 0);
-  return new TextDecoder(mark === 0xfffe ? 'utf-16le' : mark === 0xfeff ? 'utf-16be' : 'utf-8').decode(bytes);
+  if (!bytes.ok) return { ...told, refused: `is not read: ${bytes.fault.reason}` };
+  return { ...told, ...tableText(bytes.value) };
 }
 
 function reportOf(pile: Pile, findings: Findings, options: ReadingOptions): ImportReport {
@@ -226,7 +226,7 @@ function reportOf(pile: Pile, findings: Findings, options: ReadingOptions): Impo
     warnings: [
       ...(pile.names?.warning ? [pile.names.warning] : []),
       ...labels.warnings,
-      ...(labels.source.kind === 'names' ? labels.unread : []).map((text): DatasetWarning => ({
+      ...(labels.source.kind === 'folders' ? [] : labels.unread).map((text): DatasetWarning => ({
         code: 'table-rows',
         text,
       })),

@@ -16,7 +16,7 @@ import { isUnsafePath, segmentsOf } from './file-path.ts';
 import type { ImageWorker } from './image-work.ts';
 import type { RejectedFile } from './import-report.ts';
 import type { Item, ItemProblem } from './item.ts';
-import type { TableFile } from './table-rows.ts';
+import type { TableFile } from './table-file.ts';
 import type { ReadingOptions } from './reading-options.ts';
 import type { SourceFile } from './source-file.ts';
 import { isImageTable, openImageTable, type OpenTable, type TableOptions } from './table-items.ts';

@@ -7,8 +7,9 @@ import { bad, quoted } from './dataset-verdict.ts';
 import { byCodePoint } from './file-path.ts';
 import { findLayout, type Folders, type Layout, type Placement } from './folder-layout.ts';
 import type { DatasetWarning, RejectedFile, SplitName } from './import-report.ts';
-import { findLabelColumns, type LabelColumn, type TableImage } from './label-tables.ts';
-import type { TableFile } from './table-rows.ts';
+import type { TableImage } from './image-index.ts';
+import { findLabelColumns, type LabelColumn } from './label-tables.ts';
+import type { TableFile } from './table-file.ts';
 import { classesInNames, type NameClasses } from './name-classes.ts';
 import type { LabelSource, ReadingChoice, ReadingOptions } from './reading-options.ts';
 import { splitNamed } from './split-words.ts';
@@ -42,7 +43,7 @@ export interface Labels<T extends Unlabelled> {
   readonly warnings: readonly DatasetWarning[];
   /** Why the reading gives no classes; null where it may. */
   readonly fault: Fault | null;
-  /** Why tables gave none, where neither folders nor a table do; a sentence each. */
+  /** Why tables gave none, where folders do not; of a table that does, why others are not read. */
   readonly unread: readonly string[];
 }
 
@@ -71,7 +72,12 @@ export function labelImages<T extends Unlabelled>(input: LabelInput<T>, options:
     source: taken.source,
     order: taken.kind === 'table' ? taken.column.order : null,
     choices: choicesOf(taken, folders, columns, names),
-    unread: taken.kind === 'table' || folders.classes.size > 1 ? [] : tables.unread,
+    unread:
+      taken.kind === 'table'
+        ? tables.broken
+        : folders.classes.size > 1
+          ? []
+          : [...tables.broken, ...tables.unread],
   };
   const labels = (): Outcome<T> => {
     switch (taken.kind) {
@@ -122,7 +128,7 @@ export function readingSentence(classes: number, source: LabelSource): string {
     case 'folders':
       return `${count} from the names of ${source.end === null ? 'folders' : `the ${source.end} folders`}.`;
     case 'table':
-      return `${count} from ${tablesText(source.tables)}, column ${source.column}${source.splitColumn === null ? '' : `; split by column ${source.splitColumn}`}.`;
+      return `${count} from ${tablesText(source.tables)}, column ${source.column}${source.fileColumn === null ? '' : `; files by column ${source.fileColumn === '' ? 'without a title' : source.fileColumn}`}${source.splitColumn === null ? '' : `; split by column ${source.splitColumn}`}.`;
     case 'names':
       return `${count} from the names of files: ${source.example.name} is of the class ${source.example.label}.`;
     default:
@@ -196,8 +202,12 @@ function choose(
   const nesting = layouts.find((layout) => layout.nesting !== null)?.nesting;
   const byFolders: Taken = { kind: 'folders', source: { kind: 'folders', end: nesting?.taken ?? null } };
   const byTable = columns.map((column): Taken => {
-    const { tables, column: name, splitColumn } = column;
-    return { kind: 'table', source: { kind: 'table', tables, column: name, splitColumn }, column };
+    const { tables, column: name, splitColumn, fileColumn } = column;
+    return {
+      kind: 'table',
+      source: { kind: 'table', tables, column: name, splitColumn, fileColumn },
+      column,
+    };
   });
   const byNames: Taken | null =
     names === null ? null : { kind: 'names', source: { kind: 'names', example: names.example }, names };
@@ -352,7 +362,7 @@ function layoutWarnings(layouts: readonly Layout[]): DatasetWarning[] {
 
 function labelByTable<T extends Unlabelled>(
   images: readonly T[],
-  { labels, tables, strayRows, mixed }: LabelColumn,
+  { labels, tables, strayRows, mixed, lost, notes }: LabelColumn,
   { placements }: FolderReading,
 ): Outcome<T> {
   const labelled: Labelled<T>[] = [];
@@ -365,15 +375,11 @@ function labelByTable<T extends Unlabelled>(
     else labelled.push({ ...image, label: found.label, split });
   });
   const rows = strayRows === 1 ? '1 row names a file that is' : `${strayRows} rows name files that are`;
-  const warnings: DatasetWarning[] =
-    strayRows === 0
-      ? []
-      : [
-          {
-            code: 'table-rows',
-            text: `${tablesText(tables)}: ${rows} not among the images, or not clearly one.`,
-          },
-        ];
+  const stray = `${tablesText(tables)}: ${rows} not among the images, or not clearly one.`;
+  const missed = [...(strayRows === 0 ? [] : [stray]), ...lost].join(' ');
+  const warnings: DatasetWarning[] = [missed, ...notes].flatMap((text) =>
+    text === '' ? [] : [{ code: 'table-rows', text }],
+  );
   if (mixed > 0)
     warnings.push({
       code: 'table-rows',

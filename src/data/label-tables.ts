@@ -1,19 +1,24 @@
 // Tables beside the images that name their classes: metadata.csv and metadata.jsonl as the Hugging Face Hub
 // has them, and any other CSV, TSV, JSON (Lines) or plain list of file names. Knows text and paths; opens no
 // file.
-import { parseJsonText } from '../shared/json-text.ts';
+import { bytesInWords } from '../shared/bytes-in-words.ts';
+import { fail, ok, type Result } from '../shared/result.ts';
 import { cocoAnnotations, vocTables } from './annotations.ts';
-import { byCodePoint, extensionOf, labelOf, promisedFormat } from './file-path.ts';
+import { byCodePoint, extensionOf, labelOf } from './file-path.ts';
+import { ImageIndex, stemOf, type TableImage } from './image-index.ts';
 import type { SplitName } from './import-report.ts';
 import { splitNamed, wordsOf } from './split-words.ts';
-import { isFileName, rowsOf, type Row, type TableFile } from './table-rows.ts';
-
-/** What a table needs to know of an image. */
-export interface TableImage {
-  readonly root: number;
-  /** Folders and name inside its root. */
-  readonly segments: readonly string[];
-}
+import {
+  isFileName,
+  mostColumns,
+  noRows,
+  tooManyColumns,
+  longestLabel,
+  type ReadRows,
+  type Row,
+  type TableFile,
+} from './table-file.ts';
+import { looseJson, rowsOf } from './table-rows.ts';
 
 interface TableLabel {
   /** null where its row, or one of its rows, names no class. */
@@ -39,21 +44,35 @@ export interface LabelColumn {
   readonly strayRows: number;
   /** The column that splits are taken from; null where there is none, or tables differ. */
   readonly splitColumn: string | null;
+  /** The column that names the files, where another names as many; null where none does, or tables differ. */
+  readonly fileColumn: string | null;
+  /** Rows that could not be read, a sentence for each table that has them. */
+  readonly lost: readonly string[];
+  /** What had to be assumed to read its tables, a sentence each. */
+  readonly notes: readonly string[];
   /** Images with boxes of several classes. */
   readonly mixed: number;
   /** Its classes in the order that numbers them; null where only their names can. */
   readonly order: readonly string[] | null;
 }
 
+const longLabel = `names a class for it that is longer than ${longestLabel} characters.`;
+
 /** Files longer than this are no tables of labels. */
 const maxTableBytes = 64 * 2 ** 20;
 /** Those of one image each are short, and many. */
 const maxXmlBytes = 2 ** 20;
 
-/** Whether a file may be a table of labels, by its name and length. */
-export function isTable(name: string, bytes: number): boolean {
-  if (bytes > (extensionOf(name) === 'xml' ? maxXmlBytes : maxTableBytes)) return false;
+/** Whether a file may be a table of labels, by its name. */
+export function isTable(name: string): boolean {
   return ['csv', 'tsv', 'jsonl', 'ndjson', 'json', 'txt', 'xml'].includes(extensionOf(name));
+}
+
+/** Why a table of so many bytes is not read, as the end of a sentence; null where it is. */
+export function tooLong(name: string, bytes: number): string | null {
+  const most = extensionOf(name) === 'xml' ? maxXmlBytes : maxTableBytes;
+  if (bytes <= most) return null;
+  return `has ${bytesInWords(bytes)}, more than the limit of ${bytesInWords(most)} for a table of labels, and is not read: leave but file names and classes in it, or divide it.`;
 }
 
 export interface LabelTables {
@@ -61,6 +80,8 @@ export interface LabelTables {
   readonly columns: readonly LabelColumn[];
   /** Why tables that look like tables of labels gave no classes, a sentence each. */
   readonly unread: readonly string[];
+  /** Why tables could not be read, a sentence each. */
+  readonly broken: readonly string[];
 }
 
 interface Table {
@@ -70,16 +91,29 @@ interface Table {
   /** The image of each row, as its place in the list; null for none. */
   readonly images: readonly (number | null)[];
   readonly fileColumn: string;
+  /** Whether other columns name as many images. */
+  readonly isChosen: boolean;
+  /** Why images have no class whose rows cannot be read. */
+  readonly bad: ReadonlyMap<number, string>;
+  readonly lost: readonly string[];
+  readonly notes: readonly string[];
 }
 
 /** Finds every column of every table that names classes, and says why others give none. */
 export function findLabelColumns(files: readonly TableFile[], images: readonly TableImage[]): LabelTables {
   const index = new ImageIndex(images);
+  const [unread, broken, tables]: [string[], string[], Table[]] = [[], [], []];
   const isXml = ({ segments }: TableFile): boolean => extensionOf(segments.at(-1) ?? '') === 'xml';
-  const all = [...files.filter((file) => !isXml(file)), ...vocTables(files.filter(isXml))];
-  const read = all.map(withBoxes).flatMap((file) => readTable(file, index) ?? []);
-  const tables = read.flatMap((table) => (table.kind === 'table' ? table : []));
-  const unread = read.flatMap((table) => (table.kind === 'unread' ? table.why : []));
+  const boxes = guarded('*.xml', () =>
+    vocTables(files.filter(isXml), (value, table) => index.find(value, table) !== null),
+  );
+  if (!boxes.ok) broken.push(boxes.fault);
+  for (const file of [...files.filter((one) => !isXml(one)), ...(boxes.ok ? boxes.value : [])]) {
+    const read = guarded(file.path, () => readTable(withBoxes(file), index));
+    if (!read.ok) broken.push(read.fault);
+    else if (read.value?.kind === 'table') tables.push(read.value);
+    else if (read.value !== null) (read.value.kind === 'broken' ? broken : unread).push(read.value.why);
+  }
   // Two tables of two splits tell them apart; one alone is named after what it was made for.
   const splits = new Map(tables.map(({ file }) => [file, splitOfTable(file)]));
   const areDifferent = new Set([...splits.values()].filter((split) => split !== null)).size > 1;
@@ -90,7 +124,7 @@ export function findLabelColumns(files: readonly TableFile[], images: readonly T
     if (known === undefined) byColumn.set(column, { isLikely, tables: [table] });
     else known.tables.push(table);
   };
-  for (const table of tables) {
+  const addColumns = (table: Table): void => {
     const found = labelColumnsOf(table);
     switch (found.kind) {
       case 'columns':
@@ -113,19 +147,52 @@ export function findLabelColumns(files: readonly TableFile[], images: readonly T
       default:
         found satisfies never;
     }
+  };
+  for (const table of tables) {
+    const added = guarded(table.file.path, () => addColumns(table));
+    if (!added.ok) broken.push(added.fault);
   }
-  const columns = [...byColumn]
-    .map(([column, { isLikely, tables: list }]) => columnOf(column, isLikely, list, splitOf))
-    .filter(({ labels }) => new Set([...labels.values()].map(({ label }) => label)).size > 1)
-    .sort((a, b) => rankOf(a.column) - rankOf(b.column) || b.labels.size - a.labels.size);
-  return { columns, unread };
+  const columns: LabelColumn[] = [];
+  for (const [column, { isLikely, tables: list }] of byColumn) {
+    const told = guarded(pathsOf(list), () => columnOf(column, isLikely, list, splitOf));
+    if (!told.ok) broken.push(told.fault);
+    else if (new Set([...told.value.labels.values()].map(({ label }) => label)).size > 1)
+      columns.push(told.value);
+    else unread.push(oneClass(told.value));
+  }
+  columns.sort((a, b) => rankOf(a.column) - rankOf(b.column) || b.labels.size - a.labels.size);
+  return { columns, unread, broken };
+}
+
+/** What a table gives; what it throws is a reason of its own, and other tables are read. */
+function guarded<T>(path: string, read: () => T): Result<T, string> {
+  try {
+    return ok(read());
+  } catch (thrown) {
+    const isError = thrown instanceof Error;
+    if (isError && thrown.name === 'AbortError') throw thrown;
+    const what = isError ? `${thrown.name}: ${thrown.message}` : String(thrown);
+    return fail(
+      `${path} cannot be read as a table of labels (${what}). Write it as CSV with a column of file names and one of classes.`,
+    );
+  }
+}
+
+const pathsOf = (tables: readonly Table[]): string =>
+  [...new Set(tables.map(({ file }) => file.path))].slice(0, 3).join(', ');
+
+function oneClass({ tables, column, labels }: LabelColumn): string {
+  const [first] = labels.values();
+  const path = tables[0] ?? '';
+  if (first?.label != null) return `${path} names one class in its column ${column}: ${first.label}.`;
+  return `${path} names no class in its column ${column} that can be taken: ${first?.reason ?? ''}`;
 }
 
 /** A table with its boxes, where it is COCO's. */
 function withBoxes(file: TableFile): TableFile {
   const isJson = file.annotations === undefined && extensionOf(file.segments.at(-1) ?? '') === 'json';
   if (!isJson || file.rows !== undefined || !/"annotations"\s*:/.test(file.text)) return file;
-  const json = parseJsonText(file.text, file.text.length);
+  const json = looseJson(file.text);
   const annotations = json.ok ? cocoAnnotations(json.value) : null;
   return annotations === null ? file : { ...file, annotations };
 }
@@ -136,121 +203,40 @@ const someOf = (columns: readonly string[]): string =>
 const severalColumns = ({ file }: Table, columns: readonly string[]): string =>
   `${file.path} has several columns that could name classes, and none is called label or class: ${someOf(columns)}. Choose one of them (where classes come from, --labels column:NAME in the command).`;
 
-function noColumn({ file, columns, fileColumn }: Table): string {
+function noColumn({ file, columns, fileColumn, notes }: Table): string {
   const others = columns.filter((column) => column !== fileColumn && column !== '');
-  return `${file.path} names images in its column ${fileColumn}, and no classes: ${others.length === 0 ? 'it has no other column' : `its other columns are ${someOf(others)}`}.`;
+  const foreign = [...(file.foreign ?? [])].map(([column, what]) => `${column} holds ${what}`);
+  const told = [
+    ...(others.length === 0 ? [] : [`its other columns are ${someOf(others)}`]),
+    ...(foreign.length === 0
+      ? []
+      : [`its column ${foreign.slice(0, 4).join(', ')}, which names no classes here`]),
+  ];
+  const what = told.length === 0 ? 'it has no other column' : told.join('; ');
+  return [`${file.path} names images in its column ${fileColumn}, and no classes: ${what}.`, ...notes].join(
+    ' ',
+  );
 }
-
-/** Images by the ways in which a row may name them. */
-class ImageIndex {
-  readonly #byPath = new Map<string, number>();
-  readonly #byEnd = new Map<string, number[]>();
-  /** By the name alone: no ending, no case, no zeros before a number. */
-  readonly #byStem = new Map<string, number[]>();
-
-  constructor(private readonly images: readonly TableImage[]) {
-    images.forEach(({ root, segments }, at) => {
-      this.#byPath.set(`${root}/${segments.join('/')}`, at);
-      const name = segments.at(-1) ?? '';
-      for (const end of new Set([name, stemOf(name)]))
-        this.#byEnd.set(end, [...(this.#byEnd.get(end) ?? []), at]);
-      const stem = looseStem(stemOf(name));
-      this.#byStem.set(stem, [...(this.#byStem.get(stem) ?? []), at]);
-    });
-  }
-
-  /** Path of an image, to show how files are named. */
-  get example(): string | null {
-    return this.images[0]?.segments.join('/') ?? null;
-  }
-
-  /** The image that a value names: from the table's folder, else the only one whose path ends so. */
-  find(value: string, { root, segments }: TableFile): number | null {
-    const names = namesOf(value);
-    const last = names.at(-1);
-    if (last === undefined || names.includes('..')) return null;
-    const exact = this.#byPath.get(`${root}/${[...segments.slice(0, -1), ...names].join('/')}`);
-    if (exact !== undefined) return exact;
-    const folders = names.slice(0, -1);
-    let found = (this.#byEnd.get(last) ?? []).filter((at) => {
-      const above = this.images[at]?.segments.slice(0, -1) ?? [];
-      return folders.every((name, i) => above[above.length - folders.length + i] === name);
-    });
-    const folder = segments.slice(0, -1);
-    const below = found.filter((at) => folder.every((name, i) => this.images[at]?.segments[i] === name));
-    if (found.length > 1 && below.length > 0) found = below;
-    // "7" in train.csv is 7.jpg in train, though test has one as well.
-    const split = splitNamed(stemOf(segments.at(-1) ?? ''))?.split;
-    if (found.length > 1 && split !== undefined) {
-      found = found.filter((at) =>
-        this.images[at]?.segments.slice(0, -1).some((name) => splitNamed(name)?.split === split),
-      );
-    }
-    const [only, second] = found;
-    return only === undefined || second !== undefined ? null : only;
-  }
-
-  /**
-   * The only image whose name is the value's but for ending, case and zeros before a number.
-   *
-   * @param anyFolder whether the folders of the value may be others than the image's; else one path ends the
-   *   other.
-   */
-  findLoosely(value: string, anyFolder: boolean): number | null {
-    const names = namesOf(value);
-    const last = names.at(-1);
-    if (last === undefined || names.includes('..')) return null;
-    const stem = promisedFormat(extensionOf(last)) === null ? last : stemOf(last);
-    const found = this.#byStem.get(looseStem(stem)) ?? [];
-    const folders = names.slice(0, -1).map(fold).reverse();
-    const fitting = found.filter((at) => {
-      const above = (this.images[at]?.segments.slice(0, -1) ?? []).map(fold).reverse();
-      return folders.slice(0, above.length).every((name, i) => above[i] === name);
-    });
-    const [only, second] = fitting.length > 0 || !anyFolder ? fitting : found;
-    return only === undefined || second !== undefined ? null : only;
-  }
-}
-
-const fold = (name: string): string => name.normalize('NFC').toLowerCase();
-
-const looseStem = (stem: string): string => {
-  const name = fold(stem.trim());
-  return /^\d+$/.test(name) ? name.replace(/^0+(?=\d)/, '') : name;
-};
-
-const namesOf = (value: string): string[] =>
-  value
-    .trim()
-    .replace(/^(\w+:\/\/[^?#]*)[?#].*$/, '$1')
-    .replaceAll('\\', '/')
-    .split('/')
-    .filter((name) => name !== '' && name !== '.');
-
-const stemOf = (name: string): string => name.replace(/\.[^.]*$/, '');
 
 function splitOfTable({ segments }: TableFile): SplitName | null {
   return splitNamed(stemOf(segments.at(-1) ?? ''))?.split ?? null;
 }
 
-type ReadTable = ({ readonly kind: 'table' } & Table) | { readonly kind: 'unread'; readonly why: string };
+type ReadTable =
+  ({ readonly kind: 'table' } & Table) | { readonly kind: 'unread' | 'broken'; readonly why: string };
 
 function readTable(file: TableFile, index: ImageIndex): ReadTable | null {
   // What one hands in to a contest names classes that nobody knows yet.
   const name = file.segments.at(-1) ?? '';
   if (wordsOf(stemOf(name)).some((word) => word.startsWith('submission'))) return null;
-  const rows =
-    file.annotations?.rows ??
-    file.rows ??
-    rowsOf(
-      file.text,
-      extensionOf(name),
-      (value) => isFileName(value) || index.find(value, file) !== null,
-      (title) => rankOf(title) < Infinity,
-    );
-  const columns = [...new Set(rows.slice(0, 100).flatMap((row) => Object.keys(row)))];
+  const { rows, bad, notes, why } = rowsIn(file, index);
+  const told = notes.map((note) => `${file.path}: ${note}`);
+  if (why !== null) return { kind: 'broken', why: `${file.path} ${why}` };
+  const columns = [...new Set(rows.slice(0, 100).flatMap((row) => [...row.keys()]))];
+  if (columns.length > mostColumns)
+    return { kind: 'broken', why: `${file.path} ${tooManyColumns(columns.length)}` };
   // Any text may be a list of files by its ending: half of its lines must be.
-  const least = extensionOf(name) === 'txt' ? rows.length / 2 : 0;
+  const least = extensionOf(name) === 'txt' ? (rows.length + bad.length) / 2 : 0;
   const strictly = bestColumn(columns, rows, (value) => index.find(value, file), least);
   const looks = strictly === null ? [false, true] : [];
   const best = looks.reduce(
@@ -259,16 +245,76 @@ function readTable(file: TableFile, index: ImageIndex): ReadTable | null {
     strictly,
   );
   if (best !== null) {
-    const images = withLooseRows(best.images, (i) => index.findLoosely(rows[i]?.[best.column] ?? '', false));
-    return { kind: 'table', file, columns, rows, images, fileColumn: best.column };
+    const { column, rival, isChosen } = best;
+    const images = withLooseRows(best.images, (i) => index.findLoosely(rows[i]?.get(column) ?? '', false));
+    const reasons = new Map<number, string>();
+    for (const { where, values, why: reason } of bad) {
+      const at = values.map((value) => index.find(value, file)).find((found) => found !== null);
+      if (at != null) reasons.set(at, `Its row in ${file.path} cannot be read (${where}: ${reason}).`);
+    }
+    const twin = images.find((at) => at !== null && index.hasTwin(at));
+    if (twin != null)
+      told.push(
+        `${file.path}: several images have one path, as those of two folders of one name have (${index.pathOf(twin)}), and one of each is taken. Open such folders one at a time.`,
+      );
+    if (rival !== null)
+      told.push(
+        `${file.path}: its columns ${column} and ${rival} name as many images, but not the same ones. ${column} is taken: call the one that is meant file_name if that is wrong.`,
+      );
+    return {
+      kind: 'table',
+      file,
+      columns,
+      rows,
+      images,
+      fileColumn: column,
+      isChosen,
+      bad: reasons,
+      lost: lostRows(file, bad),
+      notes: told,
+    };
   }
   const named = columns.find(
-    (column) => rows.length > 1 && rows.every((row) => isFileName(row[column] ?? '')),
+    (column) => rows.length > 1 && rows.every((row) => isFileName(row.get(column) ?? '')),
   );
   if (named === undefined || index.example === null) return null;
-  const why = `No row of ${file.path} meets an image: it names files like ${rows[0]?.[named]?.trim()}, and the images are named like ${index.example}.`;
-  return { kind: 'unread', why };
+  const meets = `No row of ${file.path} meets an image: it names files like ${rows[0]?.get(named)?.trim()}, and the images are named like ${index.example}.`;
+  return { kind: 'unread', why: [meets, ...told].join(' ') };
 }
+
+function lostRows({ path }: TableFile, bad: ReadRows['bad']): string[] {
+  const [first] = bad;
+  if (first === undefined) return [];
+  const rows = bad.length === 1 ? '1 row' : `${bad.length} rows`;
+  return [`${path}: ${rows} cannot be read (${first.where}: ${first.why}).`];
+}
+
+function rowsIn(file: TableFile, index: ImageIndex): ReadRows {
+  const { annotations, rows, refused, notes = [] } = file;
+  if (refused !== undefined) return { ...noRows, why: refused };
+  if (annotations !== undefined)
+    return { ...annotations, notes: [...notes, ...annotations.notes], why: null };
+  if (rows !== undefined) return { ...noRows, rows, notes };
+  const read = rowsOf(
+    file.text,
+    extensionOf(file.segments.at(-1) ?? ''),
+    (value) => isFileName(value) || index.find(value, file) !== null,
+    (title) => rankOf(title) < Infinity,
+  );
+  return { ...read, notes: [...notes, ...read.notes] };
+}
+
+interface FileColumn {
+  readonly column: string;
+  readonly images: readonly (number | null)[];
+  /** Another column, no index, that names as many images and other ones. */
+  readonly rival: string | null;
+  /** Whether any other column names as many images. */
+  readonly isChosen: boolean;
+}
+
+/** The titles that pandas and others give to the numbers of rows. */
+const isIndex = (column: string): boolean => /^(index|unnamed: ?\d+)?(_\d+)?$/i.test(column);
 
 /** The column whose values name the most images, at least two of them and `least` rows; null for none. */
 function bestColumn(
@@ -276,16 +322,33 @@ function bestColumn(
   rows: readonly Row[],
   find: (value: string) => number | null,
   least = 0,
-): { readonly column: string; readonly images: readonly (number | null)[] } | null {
-  let best: { column: string; images: (number | null)[]; score: number } | null = null;
-  for (const column of columns) {
-    const images = rows.map((row) => find(row[column] ?? ''));
+): FileColumn | null {
+  const found = columns.flatMap((column) => {
+    const images = rows.map((row) => find(row.get(column) ?? ''));
     const distinct = new Set(images.filter((at) => at !== null)).size;
     const score = distinct + (fileColumns.test(column) ? 0.5 : 0);
-    if (score >= 2 && distinct >= least && (best === null || score > best.score))
-      best = { column, images, score };
-  }
-  return best;
+    return score >= 2 && distinct >= least ? [{ column, images, distinct, score }] : [];
+  });
+  const most = (list: typeof found): (typeof found)[number] | undefined =>
+    list.reduce<(typeof found)[number] | undefined>(
+      (best, one) => (best === undefined || one.score > best.score ? one : best),
+      undefined,
+    );
+  const named = most(found.filter(({ column }) => !isIndex(column)));
+  const index = most(found.filter(({ column }) => isIndex(column)));
+  // Numbers of rows meet images that are called by numbers, whichever they are.
+  const best = named !== undefined && 2 * named.distinct >= (index?.distinct ?? 0) ? named : index;
+  if (best === undefined) return null;
+  const alike = found.filter((one) => one !== best && one.distinct >= best.distinct);
+  const rival = alike.find(
+    ({ column, images }) => !isIndex(column) && images.some((at, i) => at !== best.images[i]),
+  );
+  return {
+    column: best.column,
+    images: best.images,
+    rival: rival?.column ?? null,
+    isChosen: alike.length > 0,
+  };
 }
 
 /** Rows that met no image by their whole names may by less, where no other row means that image. */
@@ -339,7 +402,7 @@ function labelColumnsOf({ columns, rows, fileColumn }: Table): FoundColumns {
     (column) => column !== fileColumn && column !== '' && !isSplitColumn(column, rows),
   );
   const valuesOf = (column: string): string[] =>
-    rows.map((row) => (row[column] ?? '').trim()).filter((value) => value !== '');
+    rows.map((row) => (row.get(column) ?? '').trim()).filter((value) => value !== '');
   const known = others.filter((column) => {
     const values = valuesOf(column);
     return rankOf(column) < Infinity && new Set(values).size < values.length;
@@ -349,7 +412,7 @@ function labelColumnsOf({ columns, rows, fileColumn }: Table): FoundColumns {
       valuesOf(column).every((value) => /^([01]([.]0*)?|true|false)$/i.test(value)),
     );
     if (hot.length > 1 && 2 * hot.length > others.length) {
-      const marked = rows.map((row) => hot.filter((column) => isMarked(row[column])).length);
+      const marked = rows.map((row) => hot.filter((column) => isMarked(row.get(column))).length);
       const single = marked.filter((count) => count === 1).length;
       if (single >= 0.9 * rows.length) return { kind: 'one-hot', columns: hot };
       if (marked.some((count) => count > 1) && hot.length > 2) return { kind: 'many-hot', columns: hot };
@@ -365,11 +428,11 @@ function labelColumnsOf({ columns, rows, fileColumn }: Table): FoundColumns {
       : { kind: 'columns', columns: repeating, isLikely: repeating.length === 1 };
   }
   // A column of names says more than one of their numbers.
-  const isNumbered = (column: string): boolean => rows.every((row) => isNumber(row[column] ?? ''));
-  const named = known.filter((column) => !isNumbered(column));
-  const told = known.filter(
-    (column) => !isNumbered(column) || !named.some((name) => areOneToOne(rows, column, name)),
+  const numbered = new Set(known.filter((column) => rows.every((row) => isNumber(row.get(column) ?? ''))));
+  const patterns = new Set(
+    known.filter((column) => !numbered.has(column)).map((column) => patternOf(rows, column)),
   );
+  const told = known.filter((column) => !numbered.has(column) || !patterns.has(patternOf(rows, column)));
   return { kind: 'columns', columns: told, isLikely: true };
 }
 
@@ -384,22 +447,29 @@ const oneHotName = (columns: readonly string[]): string => `${columns[0]} … ${
 function oneHotTable(table: Table, columns: readonly string[]): Table {
   const name = oneHotName(columns);
   const rows = table.rows.map((row): Row => {
-    const [only, second] = columns.filter((column) => isMarked(row[column]));
-    return { ...row, [name]: only === undefined || second !== undefined ? '' : only };
+    const [only, second] = columns.filter((column) => isMarked(row.get(column)));
+    return new Map([...row, [name, only === undefined || second !== undefined ? '' : only]]);
   });
   return { ...table, rows };
 }
 
-function areOneToOne(rows: readonly Row[], a: string, b: string): boolean {
-  const distinct = (key: (row: Row) => string): number => new Set(rows.map(key)).size;
-  const pairs = distinct((row) => JSON.stringify([row[a], row[b]]));
-  return pairs === distinct((row) => row[a] ?? '') && pairs === distinct((row) => row[b] ?? '');
+/** Which rows of a column have the same value: alike for two columns that stand for each other. */
+function patternOf(rows: readonly Row[], column: string): string {
+  const places = new Map<string, number>();
+  return rows
+    .map((row) => {
+      const value = row.get(column) ?? '';
+      const place = places.get(value) ?? places.size;
+      places.set(value, place);
+      return place;
+    })
+    .join();
 }
 
 const isNumber = (value: string): boolean => /^-?\d+([.]0*)?$/.test(value.trim());
 
 function isSplitColumn(column: string, rows: readonly Row[]): boolean {
-  const values = new Set(rows.map((row) => (row[column] ?? '').trim()).filter((value) => value !== ''));
+  const values = new Set(rows.map((row) => (row.get(column) ?? '').trim()).filter((value) => value !== ''));
   return values.size > 0 && [...values].every((value) => splitNamed(value)?.isPlain === true);
 }
 
@@ -415,14 +485,14 @@ function columnOf(
   // pandas writes whole numbers as 1.0 where a row has none, and that one as nothing or nan.
   const isNone = (value: string): boolean => /^(nan)?$/i.test(value.trim());
   const areNumbers = tables.every(({ rows }) =>
-    rows.every((row) => isNone(row[column] ?? '') || isNumber(row[column] ?? '')),
+    rows.every((row) => isNone(row.get(column) ?? '') || isNumber(row.get(column) ?? '')),
   );
   const labelIn = (value = ''): string | null => {
     if (areNumbers) return isNone(value) ? null : labelOf(value.trim().replace(/[.]0*$/, ''));
     // A list of one, as Python prints it.
     return labelOf(/^\[\s*(['"])([^'"]*)\1\s*\]$/.exec(value.trim())?.[2] ?? value);
   };
-  for (const { file, columns, rows, images } of tables) {
+  for (const { file, columns, rows, images, bad } of tables) {
     const splitColumn = columns.find((name) => name !== column && isSplitColumn(name, rows));
     splitColumns.add(splitColumn ?? null);
     rows.forEach((row, i) => {
@@ -432,16 +502,20 @@ function columnOf(
         return;
       }
       const split =
-        splitColumn === undefined ? splitOf(file) : (splitNamed(row[splitColumn] ?? '')?.split ?? null);
-      const label = labelIn(row[column]);
+        splitColumn === undefined ? splitOf(file) : (splitNamed(row.get(splitColumn) ?? '')?.split ?? null);
+      const value = row.get(column) ?? '';
+      const label = value.length > longestLabel ? null : labelIn(value);
       const known = labels.get(at);
       if (known !== undefined && known.label !== label) {
         labels.set(at, { label: null, split, reason: `${file.path} names several classes for it.` });
       } else if (label === null) {
-        labels.set(at, { label, split, reason: `${file.path} names no class for it.` });
+        const why = value.length > longestLabel ? longLabel : 'names no class for it.';
+        labels.set(at, { label, split, reason: `${file.path} ${why}` });
       } else labels.set(at, { label, split: known?.split ?? split, reason: '' });
     });
+    for (const [at, reason] of bad) if (!labels.has(at)) labels.set(at, { label: null, split: null, reason });
   }
+  const chosen = new Set(tables.map(({ fileColumn, isChosen }) => (isChosen ? fileColumn : null)));
   return {
     column,
     isLikely,
@@ -449,6 +523,9 @@ function columnOf(
     labels,
     strayRows,
     splitColumn: splitColumns.size === 1 ? ([...splitColumns][0] ?? null) : null,
+    fileColumn: chosen.size === 1 ? ([...chosen][0] ?? null) : null,
+    lost: tables.flatMap(({ lost }) => lost),
+    notes: tables.flatMap(({ notes }) => notes),
     mixed: tables.reduce((sum, { file }) => sum + (file.annotations?.mixed ?? 0), 0),
     order: orderOf(column, tables, areNumbers, labels),
   };
@@ -464,9 +541,7 @@ function orderOf(
   areNumbers: boolean,
   labels: ReadonlyMap<number, TableLabel>,
 ): readonly string[] | null {
-  const told = tables.map(({ file }) =>
-    (file.annotations?.order ?? file.order?.get(column))?.flatMap((name) => labelOf(name) ?? []),
-  );
+  const told = tables.map(({ file }) => distinctLabels(file.annotations?.order ?? file.order?.get(column)));
   const [first] = told;
   if (first !== undefined)
     return told.every((names) => JSON.stringify(names) === JSON.stringify(first)) ? first : null;
@@ -474,3 +549,6 @@ function orderOf(
   const found = new Set([...labels.values()].flatMap(({ label }) => label ?? []));
   return [...found].sort((a, b) => Number(a) - Number(b));
 }
+
+const distinctLabels = (names: readonly string[] | undefined): string[] | undefined =>
+  names === undefined ? undefined : [...new Set(names.flatMap((name) => labelOf(name) ?? []))];

@@ -117,8 +117,8 @@ test('names that rows share, also with a number before them, are told apart', as
     width: 1,
     do: (name) => {
       const answers: Partial<Record<string, unknown>> = {
-        table: { groups: [0, 5], imageColumn: 'image', order: [] },
-        rows: [{ bytes: new Blob([]), ends: names.map(() => 0), names, rows: names.map(() => ({})) }],
+        table: { groups: [0, 5], imageColumn: 'image', order: [], foreign: [] },
+        rows: [{ bytes: new Blob([]), ends: names.map(() => 0), names, rows: names.map(() => new Map()) }],
       };
       return Promise.resolve(ok(answers[name] as never));
     },

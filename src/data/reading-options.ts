@@ -36,6 +36,8 @@ export type LabelSource =
       readonly column: string;
       /** Where it says the splits as well. */
       readonly splitColumn: string | null;
+      /** Where it names the files, if others could as well. */
+      readonly fileColumn: string | null;
     }
   | { readonly kind: 'names'; readonly example: { readonly name: string; readonly label: string } };
 

@@ -8,10 +8,10 @@ import { extensionOf, segmentsOf } from './file-path.ts';
 import type { ImageTable, TableImages } from './image-tables.ts';
 import type { ImageWorker } from './image-work.ts';
 import type { Item, ItemProblem } from './item.ts';
-import type { TableFile } from './table-rows.ts';
+import type { TableFile } from './table-file.ts';
 import type { SourceFile } from './source-file.ts';
 import { splitNamed } from './split-words.ts';
-import type { Row } from './table-rows.ts';
+import type { Row } from './table-file.ts';
 
 export interface OpenTable {
   readonly items: readonly Item[];
@@ -59,7 +59,7 @@ export async function openImageTable(
 ): Promise<Result<OpenTable, ItemProblem>> {
   const looked = await work.do('table', { content: blob }, { signal });
   if (!looked.ok) return looked;
-  const { groups, imageColumn, order } = looked.value;
+  const { groups, imageColumn, order, foreign } = looked.value;
   const filled = [...groups.keys()].filter((group) => (groups[group] ?? 0) > 0);
   const length = Math.max(1, Math.ceil(filled.length / mostParts));
   const ranges = Array.from({ length: Math.ceil(filled.length / length) }, (_, i) =>
@@ -104,7 +104,7 @@ export async function openImageTable(
       begin = end ?? begin;
       const own = nameOf(part.names[i] ?? null, items.length, used);
       items.push(itemOf(path, own, root, file));
-      rows.push({ ...part.rows[i], [imageColumn]: own });
+      rows.push(new Map([...(part.rows[i] ?? []), [imageColumn, own]]));
     });
   }
   const table: TableFile = {
@@ -114,6 +114,13 @@ export async function openImageTable(
     text: '',
     rows,
     order: orderOf(order),
+    foreign: new Map(foreign.map(({ column, holds }) => [column, holds])),
+    notes: foreign
+      .filter(({ isImage }) => isImage)
+      .map(
+        ({ column }) =>
+          `its column ${column} holds images as well, which are not read: those of its column ${imageColumn} are.`,
+      ),
   };
   return ok({ items, table, rootName: isSplit ? name : (folder ?? name), bytes });
 }

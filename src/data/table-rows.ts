@@ -1,14 +1,10 @@
-// Rows of tables beside images, from the text of a file: CSV with a header or without, JSON, JSON Lines,
-// lists of paths and classes. Text in, rows of columns out; knows nothing of what a column means.
-import Papa from 'papaparse';
-import { extensionOf, promisedFormat } from './file-path.ts';
+// Rows of tables beside images, from the text of a file: JSON, JSON Lines, lists of paths and classes, CSV
+// (csv-rows.ts). Text in, rows of columns out; knows nothing of what a column means.
 import { parseJsonText } from '../shared/json-text.ts';
-
-/** Values by the names of their columns, which are numbers from 1 where the text has none. */
-export type Row = Readonly<Record<string, string>>;
-
-/** Whether a value is the name of an image by its ending. */
-export const isFileName = (value: string): boolean => promisedFormat(extensionOf(value.trim())) !== null;
+import type { Result } from '../shared/result.ts';
+import { csvRows } from './csv-rows.ts';
+import { promisedFormat } from './file-path.ts';
+import { isFileName, noRows, type BadRow, type ReadRows, type Row } from './table-file.ts';
 
 /**
  * The rows of a text by the ending of its file.
@@ -21,7 +17,7 @@ export function rowsOf(
   extension: string,
   isImage: (value: string) => boolean,
   isTitle: (value: string) => boolean,
-): Row[] {
+): ReadRows {
   switch (extension) {
     case 'jsonl':
     case 'ndjson':
@@ -31,77 +27,86 @@ export function rowsOf(
     case 'txt':
       return listRows(text);
     default:
-      return csvRows(text, isImage, isTitle);
+      return csvRows(text, { isTabbed: extension === 'tsv', isImage, isTitle });
   }
 }
 
-/**
- * Lines of a path and a class with white space between, as lists of ImageNet are; none where lines are
- * otherwise.
- */
-function listRows(text: string): Row[] {
-  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '');
-  const rows = lines.flatMap((line): Row[] => {
-    const [, path, label] = /^\s*(.*\S)[\s,;]+(\S+)\s*$/.exec(line) ?? [];
-    return path === undefined || label === undefined ? [] : [{ 1: path.replace(/[,;]$/, ''), 2: label }];
-  });
-  return rows.length === lines.length ? rows : [];
+/** Lines of a path and a class with white space or commas between, as lists of ImageNet are. */
+function listRows(text: string): ReadRows {
+  const rows: Row[] = [];
+  const bad: BadRow[] = [];
+  let row = 0;
+  for (const line of text.split(/\r?\n/)) {
+    if (line.trim() === '') continue;
+    row += 1;
+    const parts = pathAndClass(line.trim());
+    if (parts !== null)
+      rows.push(
+        new Map([
+          ['1', parts[0]],
+          ['2', parts[1]],
+        ]),
+      );
+    else if (!line.startsWith('#'))
+      bad.push({ where: `row ${row}`, values: [line], why: 'it is no path with a class' });
+  }
+  return { ...noRows, rows, bad };
+}
+
+/** A line after the ending of its file, where the class may have several words, or before its last word. */
+function pathAndClass(line: string): [path: string, label: string] | null {
+  for (const { index, 0: dot, 1: ending = '' } of line.matchAll(/\.(\w{2,5})[\s,;]+/g))
+    if (promisedFormat(ending.toLowerCase()) !== null)
+      return [line.slice(0, index + 1 + ending.length), line.slice(index + dot.length)];
+  const isBetween = (i: number): boolean => /[\s,;]/.test(line.charAt(i));
+  let begin = line.length;
+  while (begin > 0 && !isBetween(begin - 1)) begin -= 1;
+  let end = begin;
+  while (end > 0 && isBetween(end - 1)) end -= 1;
+  return end === 0 || begin === line.length ? null : [line.slice(0, end), line.slice(begin)];
+}
+
+/** JSON as Python writes it too: with numbers that are none. */
+export function looseJson(text: string): Result<unknown, string> {
+  const read = parseJsonText(text, text.length); // tables have a limit of their own
+  if (read.ok || !/NaN|Infinity/.test(text)) return read;
+  const plain = text.replace(/"[^"\\]*(?:\\.[^"\\]*)*"|-?(?:NaN|Infinity)\b/g, (found) =>
+    found.startsWith('"') ? found : 'null',
+  );
+  return parseJsonText(plain, plain.length);
 }
 
 /** Rows of a list of objects, or of one object that gives a class for each name of a file. */
-function jsonRows(text: string): Row[] {
-  const read = parseJsonText(text, text.length); // tables have a limit of their own
-  if (!read.ok) return [];
+function jsonRows(text: string): ReadRows {
+  const read = looseJson(text);
+  if (!read.ok) {
+    const isTable = /"annotations"\s*:|\.(?:png|jpe?g|gif|bmp|tiff?|webp|avif|heic)"/i.test(text);
+    return { ...noRows, why: isTable ? `is damaged or cut off, and not read: ${read.fault}` : null };
+  }
   const json = read.value;
-  if (Array.isArray(json)) return json.flatMap((row: unknown) => plainRows(row));
-  const entries = Object.entries(plainRows(json)[0] ?? {});
-  return entries.length > 0 && entries.every(([name]) => isFileName(name))
-    ? entries.map(([file, label]) => ({ file, label }))
+  if (Array.isArray(json)) return { ...noRows, rows: json.flatMap((row: unknown) => plainRows(row)) };
+  const entries = [...(plainRows(json)[0] ?? [])];
+  const rows = entries.every(([name]) => isFileName(name))
+    ? entries.map(([file, label]) => new Map(Object.entries({ file, label })))
     : [];
+  return { ...noRows, rows };
 }
 
-/**
- * Rows of a CSV; where its first line names an image and no column, it has no header, and columns are numbers
- * from 1.
- */
-function csvRows(
-  text: string,
-  isImage: (value: string) => boolean,
-  isTitle: (value: string) => boolean,
-): Row[] {
-  // Excel's word on the delimiter, and lines of comment before the header.
-  const [, delimiter = ''] = /^\ufeff?sep=(.)\r?\n/.exec(text) ?? [];
-  const table = text.replace(/^\ufeff?(sep=.\r?\n)?(#[^\n]*\n)*/, '');
-  const { data } = Papa.parse<string[]>(table, { delimiter, skipEmptyLines: 'greedy' });
-  const [first = [], ...rest] = data;
-  const titles = first.map((title) => title.trim());
-  // Titles that pandas made up ("0", "1") name images as well, those of other rows.
-  const images = titles.flatMap((title, i) => (isImage(title) ? [{ title, i }] : []));
-  const isRow =
-    images.length > 0 && !images.some(({ title, i }) => rest.some((row) => row[i]?.trim() === title));
-  const isHeader = !isRow || titles.some(isTitle);
-  const width = Math.max(...data.map((row) => row.length), 0);
-  const names = isHeader ? titles : Array.from({ length: width }, (_, i) => String(i + 1));
-  const columns = names.map((name, i) => {
-    const before = names.slice(0, i).filter((other) => other === name).length;
-    return before === 0 ? name : `${name}_${before}`;
+/** Objects of text, one a line. */
+function jsonLines(text: string): ReadRows {
+  const rows: Row[] = [];
+  const bad: BadRow[] = [];
+  text.split('\n').forEach((line, i) => {
+    if (line.trim() === '') return;
+    const read = looseJson(i === 0 ? line.replace(/^\ufeff/, '') : line);
+    const own = read.ok ? plainRows(read.value) : [];
+    rows.push(...own);
+    if (own.length > 0) return;
+    const values = [...line.slice(0, 2000).matchAll(/"([^"\\]+)"/g)].map(([, value = '']) => value);
+    bad.push({ where: `row ${i + 1}`, values, why: read.ok ? 'it is no object' : 'it is no whole JSON' });
   });
-  return (isHeader ? rest : data).map((row) =>
-    Object.fromEntries(
-      columns.flatMap((column, i) => {
-        const value = row[i];
-        return value === undefined ? [] : [[column, value] as const];
-      }),
-    ),
-  );
-}
-
-/** Objects of text, one a line; lines that are none are left out. */
-function jsonLines(text: string): Row[] {
-  return text.split('\n').flatMap((line) => {
-    const row = parseJsonText(line);
-    return row.ok ? plainRows(row.value) : [];
-  });
+  const why = rows.length > 0 || bad.length === 0 ? null : 'has no line that is an object of JSON.';
+  return { ...noRows, rows, bad, why };
 }
 
 /** An object as a row, values that are no plain ones left out; none for anything else. */
@@ -110,29 +115,5 @@ function plainRows(row: unknown): Row[] {
   const plain = Object.entries(row).flatMap(([column, value]: [string, unknown]) =>
     ['string', 'number', 'boolean'].includes(typeof value) ? [[column, String(value)] as const] : [],
   );
-  return [Object.fromEntries(plain)];
-}
-
-/** Boxes around things, read for the class of each image. */
-export interface Annotations {
-  readonly rows: readonly Row[];
-  /** Images with boxes of several classes. */
-  readonly mixed: number;
-  /** Classes in the order that numbers them; null where only their names can. */
-  readonly order: readonly string[] | null;
-}
-
-/** A text file beside the images. */
-export interface TableFile {
-  readonly path: string;
-  readonly root: number;
-  /** Folders and name inside its root. */
-  readonly segments: readonly string[];
-  readonly text: string;
-  /** Its rows, where they are known without its text. */
-  readonly rows?: readonly Row[];
-  /** Names of classes by their numbers, of the columns that have them. */
-  readonly order?: ReadonlyMap<string, readonly string[]>;
-  /** What it says as boxes around things, in place of rows. */
-  readonly annotations?: Annotations;
+  return [new Map(plain)];
 }

@@ -3,7 +3,7 @@
 // how much a page unpacks to. Loaded only when there is such a table; knows nothing of images.
 import {
   parquetMetadataAsync,
-  parquetReadObjects,
+  parquetRead,
   parquetSchema,
   type AsyncBuffer,
   type ColumnMetaData,
@@ -47,6 +47,8 @@ export interface ParquetColumn {
   readonly name: string;
   /** 'struct' has a field `bytes`; 'value' is a number or a truth value; 'other' is not read. */
   readonly kind: 'bytes' | 'text' | 'value' | 'struct' | 'other';
+  /** What it holds, in a word or two: "lists". */
+  readonly holds: string;
 }
 
 export interface ParquetTable {
@@ -62,8 +64,8 @@ export interface ParquetTable {
   ) => Promise<Result<readonly ParquetRow[], ParquetProblem>>;
 }
 
-/** Rows by the names of their columns; structs are objects, whole numbers may be bigints. */
-export type ParquetRow = Readonly<Record<string, unknown>>;
+/** The values of a row by the names of their columns; structs are objects, whole numbers may be bigints. */
+export type ParquetRow = ReadonlyMap<string, unknown>;
 
 const problem = (code: ParquetProblem['code'], reason: string): Result<never, ParquetProblem> =>
   fail({ code, reason });
@@ -136,18 +138,21 @@ async function readGroup(
     codecs.add(found.codec);
   }
   try {
-    return ok(
-      await parquetReadObjects({
+    const compressors = await compressorsFor(codecs);
+    const values = await new Promise<unknown[][]>((onComplete, reject) => {
+      parquetRead({
         file: fileOf(blob),
         metadata: { ...metadata, num_rows: rowGroup.num_rows, row_groups: [rowGroup] },
         columns: [...columns],
         rowStart: 0,
         rowEnd: rows,
-        compressors: await compressorsFor(codecs),
+        compressors,
         utf8: false,
         geoparquet: false,
-      }),
-    );
+        onComplete,
+      }).catch(reject);
+    });
+    return ok(values.map((row) => new Map(columns.map((column, i) => [column, row[i]]))));
   } catch (thrown) {
     return damaged(thrown instanceof Error ? thrown.message : String(thrown));
   }
@@ -198,7 +203,18 @@ function columnOf({ element, children }: SchemaTree): ParquetColumn {
       ? 'value'
       : 'other';
   })();
-  return { name, kind };
+  return { name, kind, holds: repetition_type === 'REPEATED' ? 'lists' : heldBy(kind, element, children) };
+}
+
+function heldBy(
+  kind: ParquetColumn['kind'],
+  { type, converted_type, logical_type }: SchemaTree['element'],
+  { length: fields }: SchemaTree['children'],
+): string {
+  if (kind === 'struct') return 'structs with bytes';
+  const told = (logical_type?.type ?? converted_type ?? type ?? '').toLowerCase().replaceAll('_', ' ');
+  if (fields > 0) return told === 'list' || told === 'map' ? `${told}s` : 'structs';
+  return kind === 'bytes' ? 'bytes' : `values of the type ${told}`;
 }
 
 /** The bytes of a column of a row group, which begin at its dictionary or at its first page. */
