@@ -157,9 +157,10 @@ function noteVoc(
   const root = readXml(text);
   if (root === null) return 'it is no whole XML';
   if (root.name !== 'annotation') return null;
+  // Tools that renamed the images wrote the old names, or none; then the file is called like its image.
   const [told, own] = [textIn(root, 'filename'), stemOf(segments.at(-1) ?? '')];
-  const file = !isImage(told) && isImage(own) ? own : told;
-  if (file === '') return 'it names no image';
+  const file = [told, own].find(isImage);
+  if (file === undefined) return `it names no image, but "${told}"`;
   boxes.addFile(file);
   for (const object of root.children) {
     if (object.name !== 'object') continue;

@@ -3,22 +3,13 @@
 // file.
 import { bytesInWords } from '../shared/bytes-in-words.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
-import { cocoAnnotations, vocTables } from './annotations.ts';
+import { vocTables } from './annotations.ts';
 import { byCodePoint, extensionOf, labelOf } from './file-path.ts';
 import { ImageIndex, stemOf, type TableImage } from './image-index.ts';
 import type { SplitName } from './import-report.ts';
+import { noted, rankOf, readTable, type Table } from './read-table.ts';
 import { splitNamed, wordsOf } from './split-words.ts';
-import {
-  isFileName,
-  mostColumns,
-  noRows,
-  tooManyColumns,
-  longestLabel,
-  type ReadRows,
-  type Row,
-  type TableFile,
-} from './table-file.ts';
-import { looseJson, rowsOf } from './table-rows.ts';
+import { longestLabel, type Row, type TableFile } from './table-file.ts';
 
 interface TableLabel {
   /** null where its row, or one of its rows, names no class. */
@@ -84,32 +75,20 @@ export interface LabelTables {
   readonly broken: readonly string[];
 }
 
-interface Table {
-  readonly file: TableFile;
-  readonly columns: readonly string[];
-  readonly rows: readonly Row[];
-  /** The image of each row, as its place in the list; null for none. */
-  readonly images: readonly (number | null)[];
-  readonly fileColumn: string;
-  /** Whether other columns name as many images. */
-  readonly isChosen: boolean;
-  /** Why images have no class whose rows cannot be read. */
-  readonly bad: ReadonlyMap<number, string>;
-  readonly lost: readonly string[];
-  readonly notes: readonly string[];
-}
-
 /** Finds every column of every table that names classes, and says why others give none. */
 export function findLabelColumns(files: readonly TableFile[], images: readonly TableImage[]): LabelTables {
   const index = new ImageIndex(images);
   const [unread, broken, tables]: [string[], string[], Table[]] = [[], [], []];
   const isXml = ({ segments }: TableFile): boolean => extensionOf(segments.at(-1) ?? '') === 'xml';
   const boxes = guarded('*.xml', () =>
-    vocTables(files.filter(isXml), (value, table) => index.find(value, table) !== null),
+    vocTables(
+      files.filter(isXml),
+      (value, table) => (index.find(value, table) ?? index.findLoosely(value, true)) !== null,
+    ),
   );
   if (!boxes.ok) broken.push(boxes.fault);
   for (const file of [...files.filter((one) => !isXml(one)), ...(boxes.ok ? boxes.value : [])]) {
-    const read = guarded(file.path, () => readTable(withBoxes(file), index));
+    const read = guarded(file.path, () => readTable(file, index));
     if (!read.ok) broken.push(read.fault);
     else if (read.value?.kind === 'table') tables.push(read.value);
     else if (read.value !== null) (read.value.kind === 'broken' ? broken : unread).push(read.value.why);
@@ -183,18 +162,11 @@ const pathsOf = (tables: readonly Table[]): string =>
 
 function oneClass({ tables, column, labels }: LabelColumn): string {
   const [first] = labels.values();
-  const path = tables[0] ?? '';
+  const [path = '', second] = tables;
   if (first?.label != null) return `${path} names one class in its column ${column}: ${first.label}.`;
-  return `${path} names no class in its column ${column} that can be taken: ${first?.reason ?? ''}`;
-}
-
-/** A table with its boxes, where it is COCO's. */
-function withBoxes(file: TableFile): TableFile {
-  const isJson = file.annotations === undefined && extensionOf(file.segments.at(-1) ?? '') === 'json';
-  if (!isJson || file.rows !== undefined || !/"annotations"\s*:/.test(file.text)) return file;
-  const json = looseJson(file.text);
-  const annotations = json.ok ? cocoAnnotations(json.value) : null;
-  return annotations === null ? file : { ...file, annotations };
+  if (path === second)
+    return `Several tables are called ${path}, and they name different classes for the same images. Open their folders one at a time.`;
+  return `${path} names no class that can be taken in its column ${column}. Of the first image: ${first?.reason ?? ''}`;
 }
 
 const someOf = (columns: readonly string[]): string =>
@@ -210,178 +182,30 @@ function noColumn({ file, columns, fileColumn, notes }: Table): string {
     ...(others.length === 0 ? [] : [`its other columns are ${someOf(others)}`]),
     ...(foreign.length === 0
       ? []
-      : [`its column ${foreign.slice(0, 4).join(', ')}, which names no classes here`]),
+      : [
+          `its column ${foreign.slice(0, 4).join(', ')}, which name no classes here: write them as text or whole numbers`,
+        ]),
   ];
   const what = told.length === 0 ? 'it has no other column' : told.join('; ');
-  return [`${file.path} names images in its column ${fileColumn}, and no classes: ${what}.`, ...notes].join(
-    ' ',
-  );
+  return [
+    `${file.path} names images in its column ${fileColumn}, and no classes: ${what}.`,
+    ...noted(file.path, notes),
+  ].join(' ');
 }
 
 function splitOfTable({ segments }: TableFile): SplitName | null {
   return splitNamed(stemOf(segments.at(-1) ?? ''))?.split ?? null;
 }
 
-type ReadTable =
-  ({ readonly kind: 'table' } & Table) | { readonly kind: 'unread' | 'broken'; readonly why: string };
-
-function readTable(file: TableFile, index: ImageIndex): ReadTable | null {
-  // What one hands in to a contest names classes that nobody knows yet.
-  const name = file.segments.at(-1) ?? '';
-  if (wordsOf(stemOf(name)).some((word) => word.startsWith('submission'))) return null;
-  const { rows, bad, notes, why } = rowsIn(file, index);
-  const told = notes.map((note) => `${file.path}: ${note}`);
-  if (why !== null) return { kind: 'broken', why: `${file.path} ${why}` };
-  const columns = [...new Set(rows.slice(0, 100).flatMap((row) => [...row.keys()]))];
-  if (columns.length > mostColumns)
-    return { kind: 'broken', why: `${file.path} ${tooManyColumns(columns.length)}` };
-  // Any text may be a list of files by its ending: half of its lines must be.
-  const least = extensionOf(name) === 'txt' ? (rows.length + bad.length) / 2 : 0;
-  const strictly = bestColumn(columns, rows, (value) => index.find(value, file), least);
-  const looks = strictly === null ? [false, true] : [];
-  const best = looks.reduce(
-    (found, anyFolder) =>
-      found ?? bestColumn(columns, rows, (value) => index.findLoosely(value, anyFolder), rows.length / 2),
-    strictly,
-  );
-  if (best !== null) {
-    const { column, rival, isChosen } = best;
-    const images = withLooseRows(best.images, (i) => index.findLoosely(rows[i]?.get(column) ?? '', false));
-    const reasons = new Map<number, string>();
-    for (const { where, values, why: reason } of bad) {
-      const at = values.map((value) => index.find(value, file)).find((found) => found !== null);
-      if (at != null) reasons.set(at, `Its row in ${file.path} cannot be read (${where}: ${reason}).`);
-    }
-    const twin = images.find((at) => at !== null && index.hasTwin(at));
-    if (twin != null)
-      told.push(
-        `${file.path}: several images have one path, as those of two folders of one name have (${index.pathOf(twin)}), and one of each is taken. Open such folders one at a time.`,
-      );
-    if (rival !== null)
-      told.push(
-        `${file.path}: its columns ${column} and ${rival} name as many images, but not the same ones. ${column} is taken: call the one that is meant file_name if that is wrong.`,
-      );
-    return {
-      kind: 'table',
-      file,
-      columns,
-      rows,
-      images,
-      fileColumn: column,
-      isChosen,
-      bad: reasons,
-      lost: lostRows(file, bad),
-      notes: told,
-    };
-  }
-  const named = columns.find(
-    (column) => rows.length > 1 && rows.every((row) => isFileName(row.get(column) ?? '')),
-  );
-  if (named === undefined || index.example === null) return null;
-  const meets = `No row of ${file.path} meets an image: it names files like ${rows[0]?.get(named)?.trim()}, and the images are named like ${index.example}.`;
-  return { kind: 'unread', why: [meets, ...told].join(' ') };
-}
-
-function lostRows({ path }: TableFile, bad: ReadRows['bad']): string[] {
-  const [first] = bad;
-  if (first === undefined) return [];
-  const rows = bad.length === 1 ? '1 row' : `${bad.length} rows`;
-  return [`${path}: ${rows} cannot be read (${first.where}: ${first.why}).`];
-}
-
-function rowsIn(file: TableFile, index: ImageIndex): ReadRows {
-  const { annotations, rows, refused, notes = [] } = file;
-  if (refused !== undefined) return { ...noRows, why: refused };
-  if (annotations !== undefined)
-    return { ...annotations, notes: [...notes, ...annotations.notes], why: null };
-  if (rows !== undefined) return { ...noRows, rows, notes };
-  const read = rowsOf(
-    file.text,
-    extensionOf(file.segments.at(-1) ?? ''),
-    (value) => isFileName(value) || index.find(value, file) !== null,
-    (title) => rankOf(title) < Infinity,
-  );
-  return { ...read, notes: [...notes, ...read.notes] };
-}
-
-interface FileColumn {
-  readonly column: string;
-  readonly images: readonly (number | null)[];
-  /** Another column, no index, that names as many images and other ones. */
-  readonly rival: string | null;
-  /** Whether any other column names as many images. */
-  readonly isChosen: boolean;
-}
-
-/** The titles that pandas and others give to the numbers of rows. */
-const isIndex = (column: string): boolean => /^(index|unnamed: ?\d+)?(_\d+)?$/i.test(column);
-
-/** The column whose values name the most images, at least two of them and `least` rows; null for none. */
-function bestColumn(
-  columns: readonly string[],
-  rows: readonly Row[],
-  find: (value: string) => number | null,
-  least = 0,
-): FileColumn | null {
-  const found = columns.flatMap((column) => {
-    const images = rows.map((row) => find(row.get(column) ?? ''));
-    const distinct = new Set(images.filter((at) => at !== null)).size;
-    const score = distinct + (fileColumns.test(column) ? 0.5 : 0);
-    return score >= 2 && distinct >= least ? [{ column, images, distinct, score }] : [];
+/** What is told of tables, once where many share it. */
+function sharedNotes(tables: readonly Table[]): string[] {
+  const paths = new Map<string, Set<string>>();
+  for (const { file, notes } of tables)
+    for (const note of notes) paths.set(note, (paths.get(note) ?? new Set()).add(file.path));
+  return [...paths].map(([note, [first = '', ...others]]) => {
+    const more = others.length === 1 ? '1 more table' : `${others.length} more tables`;
+    return `${first}${others.length === 0 ? '' : ` and ${more}`}: ${note}`;
   });
-  const most = (list: typeof found): (typeof found)[number] | undefined =>
-    list.reduce<(typeof found)[number] | undefined>(
-      (best, one) => (best === undefined || one.score > best.score ? one : best),
-      undefined,
-    );
-  const named = most(found.filter(({ column }) => !isIndex(column)));
-  const index = most(found.filter(({ column }) => isIndex(column)));
-  // Numbers of rows meet images that are called by numbers, whichever they are.
-  const best = named !== undefined && 2 * named.distinct >= (index?.distinct ?? 0) ? named : index;
-  if (best === undefined) return null;
-  const alike = found.filter((one) => one !== best && one.distinct >= best.distinct);
-  const rival = alike.find(
-    ({ column, images }) => !isIndex(column) && images.some((at, i) => at !== best.images[i]),
-  );
-  return {
-    column: best.column,
-    images: best.images,
-    rival: rival?.column ?? null,
-    isChosen: alike.length > 0,
-  };
-}
-
-/** Rows that met no image by their whole names may by less, where no other row means that image. */
-function withLooseRows(
-  images: readonly (number | null)[],
-  find: (row: number) => number | null,
-): (number | null)[] {
-  const taken = new Set(images.filter((at) => at !== null));
-  const loose = images.map((at, i) => (at === null ? find(i) : null));
-  const claims = new Map<number, number>();
-  for (const at of loose) if (at !== null) claims.set(at, (claims.get(at) ?? 0) + 1);
-  return images.map((at, i) => {
-    const other = loose[i] ?? null;
-    return at === null && other !== null && !taken.has(other) && claims.get(other) === 1 ? other : at;
-  });
-}
-
-const fileColumns = /file|image|img|path|pic|photo|^id$/i;
-
-/** The likelier a name is that of a column of classes, the smaller; Infinity for any other name. */
-function rankOf(column: string): number {
-  const words = wordsOf(column).join(' ');
-  const known = [
-    /^labels?$/,
-    /^class(es)?$/,
-    /^(class|label) ?name$|^classname$/,
-    /^(category|target)( ?name)?$/,
-  ];
-  const at = known.findIndex((name) => name.test(words));
-  if (at >= 0) return at;
-  return /label|class|categor|target|breed|species|diagnosis|^dx$|type|^y$/.test(words)
-    ? known.length
-    : Infinity;
 }
 
 /** Columns whose numbers say how large an image is, or where something lies in it. */
@@ -525,7 +349,7 @@ function columnOf(
     splitColumn: splitColumns.size === 1 ? ([...splitColumns][0] ?? null) : null,
     fileColumn: chosen.size === 1 ? ([...chosen][0] ?? null) : null,
     lost: tables.flatMap(({ lost }) => lost),
-    notes: tables.flatMap(({ notes }) => notes),
+    notes: [...sharedNotes(tables), ...twiceNamed(column, tables)],
     mixed: tables.reduce((sum, { file }) => sum + (file.annotations?.mixed ?? 0), 0),
     order: orderOf(column, tables, areNumbers, labels),
   };
@@ -550,5 +374,20 @@ function orderOf(
   return [...found].sort((a, b) => Number(a) - Number(b));
 }
 
+const namesOf = ({ file }: Table, column: string): readonly string[] | undefined =>
+  file.annotations?.order ?? file.order?.get(column);
+
 const distinctLabels = (names: readonly string[] | undefined): string[] | undefined =>
   names === undefined ? undefined : [...new Set(names.flatMap((name) => labelOf(name) ?? []))];
+
+/** A word on names that several classes of a table have. */
+function twiceNamed(column: string, tables: readonly Table[]): string[] {
+  for (const table of tables) {
+    const labels = (namesOf(table, column) ?? []).flatMap((name) => labelOf(name) ?? []);
+    const seen = new Set<string>();
+    const twice = labels.find((label) => seen.size === seen.add(label).size);
+    if (twice !== undefined)
+      return [`${table.file.path}: several of its classes are called ${twice}. They are one class here.`];
+  }
+  return [];
+}

@@ -109,11 +109,12 @@ function jsonLines(text: string): ReadRows {
   return { ...noRows, rows, bad, why };
 }
 
-/** An object as a row, values that are no plain ones left out; none for anything else. */
+/** An object as a row, lists of one value as that, other values that are no plain ones left out; none for others. */
 function plainRows(row: unknown): Row[] {
   if (typeof row !== 'object' || row === null || Array.isArray(row)) return [];
-  const plain = Object.entries(row).flatMap(([column, value]: [string, unknown]) =>
-    ['string', 'number', 'boolean'].includes(typeof value) ? [[column, String(value)] as const] : [],
-  );
+  const plain = Object.entries(row).flatMap(([column, held]: [string, unknown]) => {
+    const value: unknown = Array.isArray(held) && held.length === 1 ? held[0] : held;
+    return ['string', 'number', 'boolean'].includes(typeof value) ? [[column, String(value)] as const] : [];
+  });
   return [new Map(plain)];
 }
