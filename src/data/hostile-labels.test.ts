@@ -1,6 +1,8 @@
 // Labels that make trouble elsewhere, in every reader that takes labels out of a table or an annotation: each is a
-// class like another, by its own text, and no image is lost or lands in a foreign class by it.
-import { expect, test } from 'vitest';
+// class like another, by its own text, and no image is lost or lands in a foreign class by it. Likewise the titles of
+// columns that objects have members for, in tables whose rows do not all have them.
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
 import { importImages } from './import-images.ts';
 import type { SourceFile } from './source-file.ts';
 import { fileOf, makePng } from './testing/images.ts';
@@ -90,3 +92,62 @@ test('Pascal VOC', () =>
       ),
     ),
   ]));
+
+describe('columns called like members of every object, that some rows lack', () => {
+  const titles = ['__proto__', 'constructor', 'toString', 'hasOwnProperty', 'valueOf'];
+  const rows = [0, 1, 2, 3, 4, 5].map((i) => ({ name: nameOf(i), label: i % 2 === 0 ? 'cat' : 'dog' }));
+  const images = rows.map(({ name }, i) => fileOf(`set/${name}`, makePng(i)));
+  // Every other row ends after its class.
+  const separated = (mark: string, between: string): string =>
+    linesOf(
+      ['file', 'label', ...titles].join(mark),
+      ...rows.map(({ name, label }, i) => [name, label, ...(i % 2 === 0 ? titles : [])].join(between)),
+    );
+  // Written by hand, since an object would take __proto__ for its prototype.
+  const members = titles.map((title) => `,"${title}":"x"`).join('');
+  const objects = rows.map(
+    ({ name, label }, i) => `{"file":"${name}","label":"${label}"${i === 1 ? members : ''}}`,
+  );
+  const coco = JSON.stringify({
+    categories: ['cat', 'dog'].map((name, id) => ({ id, name })),
+    images: rows.map(({ name }, id) => ({ id, file_name: name })),
+    annotations: rows.map((_, i) => ({ image_id: i, category_id: i % 2, bbox: [0, 0, 2, 2] })),
+  }).replaceAll('"id":', '"toString":"x","__proto__":{"id":7},"id":');
+  const elements = titles.map((title) => `<${title}>x</${title}>`).join('');
+
+  test.each([
+    ['CSV', [fileOf('set/labels.csv', separated(',', ','))]],
+    ['TSV', [fileOf('set/labels.tsv', separated('\t', '\t'))]],
+    ['lines of JSON', [fileOf('set/metadata.jsonl', linesOf(...objects))]],
+    ['JSON', [fileOf('set/labels.json', `[${objects.join()}]`)]],
+    ['COCO', [fileOf('set/boxes.json', coco)]],
+    [
+      'Pascal VOC',
+      rows.map(({ name, label }) =>
+        fileOf(
+          `set/${name.replace('.png', '.xml')}`,
+          `<annotation>${elements}<filename>${name}</filename><object>${elements}<name>${label}</name></object></annotation>`,
+        ),
+      ),
+    ],
+  ])('%s', async (_, tables) => {
+    const report = await importImages([...images, ...tables]);
+    if (!report.ok) throw new Error(JSON.stringify(report.fault));
+    const { classes, fault, rejected } = report.value;
+    expect({ fault, rejected }).toEqual({ fault: null, rejected: [] });
+    expect(
+      report.value.images.map(({ path, classIndex }) => `${path} ${classes[classIndex]}`).sort(),
+    ).toEqual(rows.map(({ name, label }) => `set/${name} ${label}`));
+  });
+
+  test('Parquet', async () => {
+    const file = new URL('../../testdata/parquet/columns/long.parquet', import.meta.url);
+    const report = await importImages([fileOf('long.parquet', readFileSync(file))]);
+    if (!report.ok) throw new Error(JSON.stringify(report.fault));
+    expect(report.value.classes).toEqual(['cat', 'dog']);
+    expect(report.value.images.map(({ classIndex }) => classIndex)).toEqual([0, 0, 0, 1, 1]);
+    expect(report.value.rejected.map(({ reason }) => reason)).toEqual([
+      'long.parquet names a class for it that is longer than 300 characters.',
+    ]);
+  });
+});

@@ -183,7 +183,7 @@ function noColumn({ file, columns, fileColumn, notes }: Table): string {
     ...(foreign.length === 0
       ? []
       : [
-          `its column ${foreign.slice(0, 4).join(', ')}, which name no classes here: write them as text or whole numbers`,
+          `its column ${foreign.slice(0, 6).join(', ')}, which name no classes here: write them as text or whole numbers`,
         ]),
   ];
   const what = told.length === 0 ? 'it has no other column' : told.join('; ');

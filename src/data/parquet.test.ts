@@ -101,6 +101,38 @@ test.each(['zip', 'tar'])('tables in a %s are opened there', async (kind) => {
   expect(linesOf(inside)).toEqual(linesOf(loose));
 });
 
+describe('columns that are not read', () => {
+  test('are named with what they hold where no other names classes', async () => {
+    const { fault } = await read([
+      fileOf('x.parquet', readFileSync(new URL('columns/foreign.parquet', folder))),
+    ]);
+    const said = fault === null ? '' : faultSentence(fault);
+    for (const told of [
+      'tags holds lists',
+      'about holds structs',
+      'hash holds bytes',
+      'day holds values of the type date',
+      'price holds values of the type decimal',
+      'half holds values of the type float16',
+    ])
+      expect(said).toContain(told);
+    expect(said).not.toContain('no other column');
+  });
+
+  test('are told where they hold images; classes of one name are one, and all are there', async () => {
+    const twice = readFileSync(new URL('columns/twice.parquet', folder));
+    const files = ['a.parquet', 'b.parquet'].map((path) => fileOf(path, twice));
+    const { warnings, classes, reading } = await read(files);
+    expect(classes).toEqual(['cat', 'dog']);
+    expect(reading.numbering).toBe('They are numbered from 0 as the table orders them.');
+    const texts = warnings.map(({ text }) => text);
+    expect(texts).toContain(
+      'a.parquet and 1 more table: its column image_2 holds images as well, which are not read: those of its column image are.',
+    );
+    expect(texts).toContain('a.parquet: several of its classes are called cat. They are one class here.');
+  });
+});
+
 test('values that repeat those before them are refused with what to do', async () => {
   const report = await read(filesOf('prefixed'));
   expect(report.rejected).toMatchObject([

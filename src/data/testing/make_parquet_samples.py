@@ -1,6 +1,6 @@
 """Writes testdata/parquet: small image data sets in Parquet as the Hub has them, and what `datasets` reads from them.
 
-Six layouts; expected.json says for each split, in order, the SHA-256 of every image's bytes, its label's number and its
+Six layouts, and tables that are odd; expected.json says for each split, in order, the SHA-256 of every image's bytes, its label's number and its
 label's name as `datasets.load_dataset` gives them. Run with datasets 5.0.1, pyarrow 25 and Pillow 12 from the top level:
     python src/data/testing/make_parquet_samples.py
 """
@@ -122,6 +122,30 @@ def read(name, image, label, files):
     return out
 
 
+def columns(name):
+    """Columns that no label is read from, a second one of images, classes of one name, and names that objects have too."""
+    cells = lambda word: pa.array([{"bytes": picture(f"{name} {word} {i}"), "path": f"{word}{i}.png"} for i in range(6)])
+    odd = [i % 2 for i in range(6)]
+    write(f"{FOLDER}/{name}/foreign.parquet", pa.table({
+        "image": cells("a"),
+        "tags": [["x"], ["y", "z"]] * 3,
+        "about": [{"name": "x", "id": i} for i in odd],
+        "hash": pa.array([bytes([i]) for i in odd], pa.binary()),
+        "day": pa.array(odd, pa.int32()).cast(pa.date32()),
+        "price": pa.array(odd, pa.int64()).cast(pa.decimal128(20, 0)),
+        "half": pa.array(odd, pa.float32()).cast(pa.float16()),
+    }))
+    notes = {"info": {"features": {"image": {"_type": "Image"}, "label": {"names": ["cat", " cat", "dog"], "_type": "ClassLabel"}}}}
+    write(f"{FOLDER}/{name}/twice.parquet", pa.table({
+        "image": cells("b"),
+        "image_2": cells("c"),
+        "label": [i % 3 for i in range(6)],
+        "__proto__": ["x", None] * 3,
+        "constructor": [None, "y"] * 3,
+    }).replace_schema_metadata({"huggingface": json.dumps(notes)}))
+    write(f"{FOLDER}/{name}/long.parquet", pa.table({"image": cells("d"), "__proto__": ["cat", "dog", "cat", "dog", "cat", "l" * 301]}))
+
+
 for layout in os.scandir(FOLDER):
     if layout.is_dir():
         shutil.rmtree(layout.path)
@@ -132,6 +156,7 @@ packed("packed")
 numbers("numbers")
 texts("texts")
 prefixed("prefixed")
+columns("columns")
 expected = {
     "shards": read("shards", "image", "label", {s: f"{FOLDER}/shards/data/{s}-*.parquet" for s in ("train", "validation", "test")}),
     "plain": read("plain", "photo", "species", {"train": f"{FOLDER}/plain/birds.parquet"}),
