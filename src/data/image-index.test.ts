@@ -38,22 +38,23 @@ describe('a value that several images end in', () => {
 });
 
 describe('many images of one name', () => {
-  const many = 60_000;
+  const many = 200_000;
   const paths = Array.from({ length: many }, (_, i) => `set/id${i}/Image.png`);
   const index = indexOf(paths);
   const table = tableAt('meta/labels.csv');
 
+  const some = Array.from({ length: many / 10 }, (_, i) => 10 * i);
+
+  // What looks at all images for each of them, or for each row, takes hours here.
   test('are told apart by their folders', () => {
-    const found = paths.map((_, i) => index.find(`x/id${i}/Image.png`, table));
-    expect(found.every((at) => at === null)).toBe(true);
-    expect(paths.every((_, i) => index.find(`id${i}/Image.png`, table) === i)).toBe(true);
-    expect(paths.every((_, i) => index.findLoosely(`set/ID${i}/image.jpg`, false) === i)).toBe(true);
+    expect(some.every((i) => index.find(`x/id${i}/Image.png`, table) === null)).toBe(true);
+    expect(some.every((i) => index.find(`id${i}/Image.png`, table) === i)).toBe(true);
+    expect(some.every((i) => index.findLoosely(`set/ID${i}/image.jpg`, false) === i)).toBe(true);
   });
 
   test('are none for rows that name no more', () => {
-    const rows = Array.from({ length: many }, () => index.find('Image.png', table));
-    expect(rows.every((at) => at === null)).toBe(true);
-    expect(paths.every(() => index.findLoosely('image.jpg', true) === null)).toBe(true);
+    expect(some.every(() => index.find('Image.png', table) === null)).toBe(true);
+    expect(some.every(() => index.findLoosely('image.jpg', true) === null)).toBe(true);
   });
 });
 
