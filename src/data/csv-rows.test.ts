@@ -156,8 +156,28 @@ describe('encodings', () => {
     const report = await read(bytesOf(rows));
     expect(report.classes).toEqual(['pâte', 'pête']);
     expect(textsOf(report)).toEqual([
-      'set/labels.csv: it is not UTF-8 and is read as Windows-1252, as in "pâte". If letters look wrong, save it as UTF-8.',
+      'set/labels.csv: it is not UTF-8 and is read as Western (Windows-1252), as in "pâte". If letters look wrong, save it as UTF-8.',
     ]);
+  });
+
+  // "cat" and "dog", as Excel saves them in other countries.
+  test.each([
+    [
+      'Cyrillic (Windows-1251)',
+      'кошка',
+      [0xea, 0xee, 0xf8, 0xea, 0xe0],
+      'собака',
+      [0xf1, 0xee, 0xe1, 0xe0, 0xea, 0xe0],
+    ],
+    ['Chinese, simplified (GBK)', '狗', [0xb9, 0xb7], '猫', [0xc3, 0xa8]],
+  ])('%s', async (title, one, oneBytes, other, otherBytes) => {
+    const lines = six((i) => `\n${i}.png,`).map((line, i) => [
+      ...bytesOf(line),
+      ...(i < 3 ? oneBytes : otherBytes),
+    ]);
+    const report = await read(Uint8Array.from([...bytesOf('file,label'), ...lines.flat()]));
+    expect(labelsOf(report)).toEqual([one, one, one, other, other, other]);
+    expect(textsOf(report).join()).toContain(`is read as ${title}`);
   });
 
   test.each([

@@ -167,7 +167,7 @@ async function tableOf({ path, root, segments, sizeBytes, read }: Item): Promise
   if (tooMuch !== null) return { ...told, refused: tooMuch };
   const bytes = await read();
   if (!bytes.ok) return { ...told, refused: `is not read: ${bytes.fault.reason}` };
-  return { ...told, ...tableText(bytes.value) };
+  return { ...told, ...(await tableText(bytes.value)) };
 }
 
 function reportOf(pile: Pile, findings: Findings, options: ReadingOptions): ImportReport {

@@ -1,30 +1,32 @@
 // The text of a table beside the images: UTF-8, or what programs that save tables write in its place. Bytes in,
 // text out; opens no file.
+import { decodeName, nameEncodings, type NameEncoding } from '../formats/name-encoding.ts';
 
-export interface TableText {
+interface TableText {
   readonly text: string;
   /** What had to be assumed, as sentences that follow the table's name. */
   readonly notes: readonly string[];
 }
 
 /**
- * Text in UTF-8 or UTF-16, as its bytes are; any other as Windows-1252, which Excel saves plain CSV in, with a
- * word on it.
+ * Text in UTF-8 or UTF-16, as its bytes are; any other in the encoding that its values are likeliest in, with a word
+ * on it: Excel saves plain CSV in that of its country.
  */
-export function tableText(bytes: Uint8Array): TableText {
-  const encoding = utf16Of(bytes);
-  if (encoding !== null) return { text: new TextDecoder(encoding).decode(bytes), notes: [] };
+export async function tableText(bytes: Uint8Array): Promise<TableText> {
+  const utf16 = utf16Of(bytes);
+  if (utf16 !== null) return { text: new TextDecoder(utf16).decode(bytes), notes: [] };
   try {
     return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes), notes: [] };
   } catch {
-    const text = new TextDecoder('windows-1252').decode(bytes);
-    const first = bytes.findIndex((byte) => byte >= 0x80);
-    const begin = Math.max(...[',', ';', '\t', '\n'].map((mark) => text.lastIndexOf(mark, first))) + 1;
-    const [word = ''] = text.slice(begin, begin + 40).split(/[,;\t\r\n]/, 1);
+    const values = foreignValues(bytes);
+    const encoding = await likeliest(values);
+    const title = nameEncodings.find(({ id }) => id === encoding)?.title ?? encoding;
+    const [first = new Uint8Array()] = values;
+    const word = decodeName(first, encoding).trim().slice(0, 40);
     return {
-      text,
+      text: decodeName(bytes, encoding),
       notes: [
-        `it is not UTF-8 and is read as Windows-1252, as in "${word.trim()}". If letters look wrong, save it as UTF-8.`,
+        `it is not UTF-8 and is read as ${title}, as in "${word}". If letters look wrong, save it as UTF-8.`,
       ],
     };
   }
@@ -36,8 +38,36 @@ function utf16Of(bytes: Uint8Array): 'utf-16le' | 'utf-16be' | null {
   if (first === 0xff && second === 0xfe) return 'utf-16le';
   if (first === 0xfe && second === 0xff) return 'utf-16be';
   const head = bytes.subarray(0, 64);
-  const zeros = [0, 1].map((odd) => head.filter((byte, i) => i % 2 === odd && byte === 0).length);
-  const [even = 0, odd = 0] = zeros;
+  const zerosAt = (parity: number): number => head.filter((byte, i) => i % 2 === parity && byte === 0).length;
+  const [even, odd] = [zerosAt(0), zerosAt(1)];
   if (head.length < 8 || Math.max(even, odd) < 0.4 * head.length || Math.min(even, odd) > 0) return null;
   return odd > even ? 'utf-16le' : 'utf-16be';
+}
+
+/** As many values tell an encoding. */
+const enough = 300;
+
+/** Different values with bytes that are not ASCII, between marks that no encoding has within a letter. */
+function foreignValues(bytes: Uint8Array): Uint8Array[] {
+  const found = new Map<string, Uint8Array>();
+  let [begin, isForeign] = [0, false];
+  for (let at = 0; at <= bytes.length && found.size < enough; at++) {
+    const byte = bytes[at] ?? 0x0a;
+    if (byte >= 0x80) isForeign = true;
+    else if (byte < 0x20 || byte === 0x2c || byte === 0x3b) {
+      const value = bytes.subarray(begin, Math.min(at, begin + 300));
+      if (isForeign) found.set(value.join(), value);
+      [begin, isForeign] = [at + 1, false];
+    }
+  }
+  return [...found.values()];
+}
+
+/** Archives have names in DOS's encodings, tables have none. */
+const ofDos: ReadonlySet<NameEncoding> = new Set(['cp437', 'cp850', 'cp852', 'ibm866']);
+
+async function likeliest(values: readonly Uint8Array[]): Promise<NameEncoding> {
+  // Loaded when it is needed: most tables are UTF-8.
+  const { guessEncoding } = await import('../formats/guess-encoding.ts');
+  return guessEncoding(values, ofDos);
 }

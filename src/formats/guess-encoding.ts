@@ -115,11 +115,17 @@ const most = 300;
 
 /**
  * The likeliest encoding of names of which at least one is not UTF-8: every folder's and file's name once.
+ *
+ * @param except encodings that names of their kind are never in.
  */
-export function guessEncoding(raws: readonly Uint8Array[]): NameEncoding {
+export function guessEncoding(
+  raws: readonly Uint8Array[],
+  except: ReadonlySet<NameEncoding> = new Set(),
+): NameEncoding {
   const parts = partsOf(raws);
   let [best, bestScore]: [NameEncoding, number] = ['cp437', -Infinity];
   for (const { encoding, likelihood, prior } of candidates) {
+    if (except.has(encoding)) continue;
     const score = parts.reduce((sum, part) => sum + scoreOf(part, encoding, likelihood), prior);
     if (score > bestScore) [best, bestScore] = [encoding, score];
   }
