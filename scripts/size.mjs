@@ -16,6 +16,7 @@ const limits = new Map([
   ['one-thread', 14],
   ['files', 12],
   ['tables', 120],
+  ['labels', 17],
   ['decoders', 64],
   ['hub', 60],
   ['export', 66],
@@ -41,6 +42,8 @@ function partOf(name) {
     return 'hub';
   // What only tables of images load: Parquet, and what packs it other than snappy.
   if (/^worker-(?:image-tables|hyparquet-compressors|brotli|src|esm)-/.test(name)) return 'tables';
+  // What only tables of labels beside the images load, and boxes around things.
+  if (/^worker-label-tables-/.test(name)) return 'labels';
   // What only pictures load that browsers do not decode.
   if (/^worker-(?:tiff-pixels|heic-pixels|libheif)-/.test(name)) return 'decoders';
   // What only unusual files load: names that are not UTF-8, a PEFT adapter.
@@ -96,7 +99,7 @@ for (const [part, bytes] of sizes) {
 }
 
 // What a first visit fetches for the later ones, models and images included.
-const keptLimit = 14_340;
+const keptLimit = 14_352;
 const kept = (await keptFiles(dist)).reduce((sum, { bytes }) => sum + bytes, 0) / 1000;
 console.log(`offline  ${kept.toFixed(1).padStart(7)} kB kept in the browser of at most ${keptLimit} kB`);
 if (kept > keptLimit) process.exitCode = 1;

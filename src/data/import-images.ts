@@ -31,8 +31,8 @@ import {
   type Labelled,
   type Unlabelled,
 } from './label-images.ts';
-import { isTable, tooLong } from './label-tables.ts';
-import type { TableFile } from './table-file.ts';
+import type { LabelTables } from './label-tables.ts';
+import { isTable, tooLong, type TableFile } from './table-file.ts';
 import { tableText } from './table-text.ts';
 import { autoReading, type ReadingOptions } from './reading-options.ts';
 import type { SourceFile } from './source-file.ts';
@@ -91,7 +91,8 @@ export async function importImages(
       signal,
     );
     const findings = await inspectAll(pile, work, onProgress, signal);
-    const report = reportOf(pile, findings, reading);
+    const tables = await tablesOf(findings);
+    const report = reportOf(pile, findings, tables, reading);
     return ok(await withGrey16Read(report, reading.grey16, work, { onProgress, signal }));
   } catch (thrown) {
     if (signal?.aborted === true) return fail(cancelled('import images'));
@@ -170,9 +171,22 @@ async function tableOf({ path, root, segments, sizeBytes, read }: Item): Promise
   return { ...told, ...(await tableText(bytes.value)) };
 }
 
-function reportOf(pile: Pile, findings: Findings, options: ReadingOptions): ImportReport {
+/** What the tables say of the images. */
+async function tablesOf({ tables, candidates }: Findings): Promise<LabelTables> {
+  if (tables.length === 0) return { columns: [], unread: [], broken: [] };
+  // Loaded when it is needed: most images lie in folders that name their classes.
+  const { findLabelColumns } = await import('./label-tables.ts');
+  return findLabelColumns(tables, candidates);
+}
+
+function reportOf(
+  pile: Pile,
+  findings: Findings,
+  tables: LabelTables,
+  options: ReadingOptions,
+): ImportReport {
   const labels = labelImages(
-    { ...findings, images: findings.candidates, rootNames: pile.rootNames },
+    { ...findings, tables, images: findings.candidates, rootNames: pile.rootNames },
     options,
   );
   const { labelled, homeless, labelsSeen } = labels;

@@ -8,8 +8,7 @@ import { byCodePoint } from './file-path.ts';
 import { findLayout, type Folders, type Layout, type Placement } from './folder-layout.ts';
 import type { DatasetWarning, RejectedFile, SplitName } from './import-report.ts';
 import type { TableImage } from './image-index.ts';
-import { findLabelColumns, type LabelColumn } from './label-tables.ts';
-import type { TableFile } from './table-file.ts';
+import type { LabelColumn, LabelTables } from './label-tables.ts';
 import { classesInNames, type NameClasses } from './name-classes.ts';
 import type { LabelSource, ReadingChoice, ReadingOptions } from './reading-options.ts';
 import { splitNamed } from './split-words.ts';
@@ -26,7 +25,7 @@ export interface LabelInput<T extends Unlabelled> {
   readonly images: readonly T[];
   /** Folders of what is no usable image, with the root of each. */
   readonly others: readonly { readonly root: number; readonly folders: Folders }[];
-  readonly tables: readonly TableFile[];
+  readonly tables: LabelTables;
   /** Name of each root without extension; null for loose files. */
   readonly rootNames: readonly (string | null)[];
 }
@@ -57,7 +56,7 @@ interface FolderReading {
 /** Gives every image its class and split. */
 export function labelImages<T extends Unlabelled>(input: LabelInput<T>, options: ReadingOptions): Labels<T> {
   const folders = readFolders(input, options);
-  const tables = findLabelColumns(input.tables, input.images);
+  const { tables } = input;
   const columns = tables.columns.filter(
     ({ labels, isLikely }) =>
       folders.classes.size < 2 ||

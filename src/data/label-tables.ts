@@ -1,7 +1,6 @@
 // Tables beside the images that name their classes: metadata.csv and metadata.jsonl as the Hugging Face Hub
 // has them, and any other CSV, TSV, JSON (Lines) or plain list of file names. Knows text and paths; opens no
 // file.
-import { bytesInWords } from '../shared/bytes-in-words.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { vocTables } from './annotations.ts';
 import { byCodePoint, extensionOf, labelOf } from './file-path.ts';
@@ -48,23 +47,6 @@ export interface LabelColumn {
 }
 
 const longLabel = `names a class for it that is longer than ${longestLabel} characters.`;
-
-/** Files longer than this are no tables of labels. */
-const maxTableBytes = 64 * 2 ** 20;
-/** Those of one image each are short, and many. */
-const maxXmlBytes = 2 ** 20;
-
-/** Whether a file may be a table of labels, by its name. */
-export function isTable(name: string): boolean {
-  return ['csv', 'tsv', 'jsonl', 'ndjson', 'json', 'txt', 'xml'].includes(extensionOf(name));
-}
-
-/** Why a table of so many bytes is not read, as the end of a sentence; null where it is. */
-export function tooLong(name: string, bytes: number): string | null {
-  const most = extensionOf(name) === 'xml' ? maxXmlBytes : maxTableBytes;
-  if (bytes <= most) return null;
-  return `has ${bytesInWords(bytes)}, more than the limit of ${bytesInWords(most)} for a table of labels, and is not read: leave but file names and classes in it, or divide it.`;
-}
 
 export interface LabelTables {
   /** Every column that names classes, the likeliest first. */

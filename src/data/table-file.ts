@@ -1,5 +1,6 @@
 // What a table beside the images is: its file, its rows, and what is told of those that cannot be taken. Types,
 // and what all readers of tables share.
+import { bytesInWords } from '../shared/bytes-in-words.ts';
 import { extensionOf, promisedFormat } from './file-path.ts';
 
 /** Values by the names of their columns, which are numbers from 1 where the text has none. */
@@ -39,6 +40,23 @@ export const tooManyColumns = (columns: number): string =>
 
 /** Whether a value is the name of an image by its ending. */
 export const isFileName = (value: string): boolean => promisedFormat(extensionOf(value.trim())) !== null;
+
+/** Files longer than this are no tables of labels. */
+const maxTableBytes = 64 * 2 ** 20;
+/** Those of one image each are short, and many. */
+const maxXmlBytes = 2 ** 20;
+
+/** Whether a file may be a table of labels, by its name. */
+export function isTable(name: string): boolean {
+  return ['csv', 'tsv', 'jsonl', 'ndjson', 'json', 'txt', 'xml'].includes(extensionOf(name));
+}
+
+/** Why a table of so many bytes is not read, as the end of a sentence; null where it is. */
+export function tooLong(name: string, bytes: number): string | null {
+  const most = extensionOf(name) === 'xml' ? maxXmlBytes : maxTableBytes;
+  if (bytes <= most) return null;
+  return `has ${bytesInWords(bytes)}, more than the limit of ${bytesInWords(most)} for a table of labels, and is not read: leave but file names and classes in it, or divide it.`;
+}
 
 /** Boxes around things, read for the class of each image. */
 export interface Annotations {
