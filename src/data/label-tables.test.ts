@@ -83,6 +83,15 @@ describe('which column names the files', () => {
     );
   });
 
+  test.each([',label', ',label,age'])('%s: numbers that are classes or measures name none', async (head) => {
+    const twelve = folderFiles(['set'], 12);
+    const rows = Array.from({ length: 12 }, (_, i) =>
+      [i, (3 * i) % 10, (7 * i) % 11].slice(0, head.split(',').length).join(),
+    );
+    const report = await read([...twelve, table('labels.csv', [head, ...rows])]);
+    expect(labelsOf(report)).toEqual(six((i) => String((3 * i) % 10)));
+  });
+
   test('two others that name different images are told', async () => {
     const report = await read([...images, shuffled('scan,name,label')]);
     expect(textsOf(report)).toEqual([

@@ -137,32 +137,36 @@ function bestColumn(
   find: (value: string) => number | null,
   least = 0,
 ): FileColumn | null {
+  const imagesOf = (column: string): (number | null)[] => rows.map((row) => find(row.get(column) ?? ''));
   const found = columns.flatMap((column) => {
-    const images = rows.map((row) => find(row.get(column) ?? ''));
-    const distinct = new Set(images.filter((at) => at !== null)).size;
+    const distinct = new Set(imagesOf(column).filter((at) => at !== null)).size;
     const score = distinct + (fileColumns.test(column) ? 0.5 : 0);
-    return score >= 2 && distinct >= least ? [{ column, images, distinct, score }] : [];
+    return score >= 2 && distinct >= least ? [{ column, distinct, score }] : [];
   });
   const most = (list: typeof found): (typeof found)[number] | undefined =>
     list.reduce<(typeof found)[number] | undefined>(
       (best, one) => (best === undefined || one.score > best.score ? one : best),
       undefined,
     );
-  const named = most(found.filter(({ column }) => !isIndex(column)));
   const index = most(found.filter(({ column }) => isIndex(column)));
-  // Numbers of rows meet images that are called by numbers, whichever they are.
-  const best = named !== undefined && 2 * named.distinct >= (index?.distinct ?? 0) ? named : index;
+  // Classes and measures that are numbers name images that are called so, which are no more than numbers of rows.
+  const names = found.filter(({ column }) => !isIndex(column) && rankOf(column) === Infinity);
+  const named = most(
+    names.filter(({ column, distinct }) => {
+      if (index === undefined || distinct >= index.distinct) return true;
+      const values = new Set(rows.map((row) => row.get(column) ?? ''));
+      return values.size === rows.length && 2 * distinct >= index.distinct;
+    }),
+  );
+  const best = named !== undefined && index !== undefined ? named : most(found);
   if (best === undefined) return null;
   const alike = found.filter((one) => one !== best && one.distinct >= best.distinct);
-  const rival = alike.find(
-    ({ column, images }) => !isIndex(column) && images.some((at, i) => at !== best.images[i]),
+  const images = imagesOf(best.column);
+  const rival = names.find(
+    (one) =>
+      one !== best && one.distinct >= best.distinct && imagesOf(one.column).some((at, i) => at !== images[i]),
   );
-  return {
-    column: best.column,
-    images: best.images,
-    rival: rival?.column ?? null,
-    isChosen: alike.length > 0,
-  };
+  return { column: best.column, images, rival: rival?.column ?? null, isChosen: alike.length > 0 };
 }
 
 /** Rows that met no image by their whole names may by less, where no other row means that image. */
