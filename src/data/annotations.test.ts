@@ -1,5 +1,5 @@
-// Boxes around things as labelling tools export them: each image has the class that its file says, whatever the
-// file looks like, and files that say none are told.
+// Boxes around things as labelling tools export them: each image has the class that its file says, whatever
+// the file looks like, and files that say none are told.
 import { describe, expect, test } from 'vitest';
 import { vocTables } from './annotations.ts';
 import { importImages } from './import-images.ts';

@@ -1,5 +1,5 @@
-// Boxes around things, as labelling tools export them (COCO's JSON, Pascal VOC's XML), read for the class of each
-// image: the only one its boxes name, or the one whose boxes cover most. Knows text; opens no file.
+// Boxes around things, as labelling tools export them (COCO's JSON, Pascal VOC's XML), read for the class of
+// each image: the only one its boxes name, or the one whose boxes cover most. Knows text; opens no file.
 import { byCodePoint } from './file-path.ts';
 import { stemOf } from './image-index.ts';
 import type { Annotations, BadRow, Row, TableFile } from './table-file.ts';

@@ -1,5 +1,5 @@
-// CSV beside images as people and programs write it: many rows, many columns, quotation marks that do not pair,
-// commas in values, comments, encodings. Every image has its class, or what became of it is said.
+// CSV beside images as people and programs write it: many rows, many columns, quotation marks that do not
+// pair, commas in values, comments, encodings. Every image has its class, or what became of it is said.
 import { describe, expect, test } from 'vitest';
 import { csvRows } from './csv-rows.ts';
 import { importImages } from './import-images.ts';

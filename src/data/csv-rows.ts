@@ -1,5 +1,6 @@
-// Rows of comma-separated text: with a header or without, and what can be made of rows that were not written by
-// the rules (quotation marks that do not pair, commas in values without them). Text in, rows of columns out.
+// Rows of comma-separated text: with a header or without, and what can be made of rows that were not written
+// by the rules (quotation marks that do not pair, commas in values without them). Text in, rows of columns
+// out.
 import Papa from 'papaparse';
 import { isFileName, mostColumns, noRows, tooManyColumns, type BadRow, type ReadRows } from './table-file.ts';
 

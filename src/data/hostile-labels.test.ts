@@ -1,6 +1,6 @@
-// Labels that make trouble elsewhere, in every reader that takes labels out of a table or an annotation: each is a
-// class like another, by its own text, and no image is lost or lands in a foreign class by it. Likewise the titles of
-// columns that objects have members for, in tables whose rows do not all have them.
+// Labels that make trouble elsewhere, in every reader that takes labels out of a table or an annotation: each
+// is a class like another, by its own text, and no image is lost or lands in a foreign class by it. Likewise
+// the titles of columns that objects have members for, in tables whose rows do not all have them.
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { importImages } from './import-images.ts';

@@ -1,4 +1,5 @@
-// Which image a value of a table means, and that many images that are called alike are not looked at for each row.
+// Which image a value of a table means, and that many images that are called alike are not looked at for each
+// row.
 import { describe, expect, test } from 'vitest';
 import { ImageIndex } from './image-index.ts';
 import type { TableFile } from './table-file.ts';

@@ -36,8 +36,8 @@ export interface Pile {
 }
 
 /**
- * Opens the archives among the files, with those within them, and the tables of images, and lists everything in
- * a fixed order. Progress is that of the table that is being read.
+ * Opens the archives among the files, with those within them, and the tables of images, and lists everything
+ * in a fixed order. Progress is that of the table that is being read.
  */
 export async function listItems(
   files: readonly SourceFile[],

@@ -1,4 +1,5 @@
-// Tables of labels that cannot be read, or can be in two ways: what becomes of each is said, and others are read.
+// Tables of labels that cannot be read, or can be in two ways: what becomes of each is said, and others are
+// read.
 import { describe, expect, test } from 'vitest';
 import { importImages } from './import-images.ts';
 import type { ImportReport } from './import-report.ts';

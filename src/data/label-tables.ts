@@ -338,8 +338,8 @@ function columnOf(
 }
 
 /**
- * The order that numbers the classes of a column: as its tables number them, or that of the numbers which they
- * are. null where tables differ, and for names, whose order is that of their letters.
+ * The order that numbers the classes of a column: as its tables number them, or that of the numbers which
+ * they are. null where tables differ, and for names, whose order is that of their letters.
  */
 function orderOf(
   column: string,

@@ -1,5 +1,6 @@
 // Parquet data sets as the Hub keeps them, against what Python's `datasets` reads from the same files
-// (testing/make_parquet_samples.py): images to the byte, labels, their numbers and splits; and tables that lie.
+// (testing/make_parquet_samples.py): images to the byte, labels, their numbers and splits; and tables that
+// lie.
 import { readdirSync, readFileSync } from 'node:fs';
 import { zipSync } from 'fflate';
 import { describe, expect, test } from 'vitest';

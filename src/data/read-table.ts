@@ -1,5 +1,5 @@
-// One table beside the images: its rows, which column names the files, and the image of each row. Knows text and
-// paths; opens no file.
+// One table beside the images: its rows, which column names the files, and the image of each row. Knows text
+// and paths; opens no file.
 import { cocoAnnotations } from './annotations.ts';
 import { extensionOf } from './file-path.ts';
 import { stemOf, type ImageIndex } from './image-index.ts';
@@ -149,7 +149,8 @@ function bestColumn(
       undefined,
     );
   const index = most(found.filter(({ column }) => isIndex(column)));
-  // Classes and measures that are numbers name images that are called so, which are no more than numbers of rows.
+  // Classes and measures that are numbers name images that are called so, which are no more than numbers of
+  // rows.
   const names = found.filter(({ column }) => !isIndex(column) && rankOf(column) === Infinity);
   const named = most(
     names.filter(({ column, distinct }) => {

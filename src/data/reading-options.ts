@@ -16,7 +16,9 @@ export interface ReadingOptions {
   readonly labels: 'auto' | 'folders' | 'names' | 'table' | `column:${string}`;
   /** What names in archives are in that do not say it themselves. */
   readonly nameEncoding: 'auto' | NameEncoding;
-  /** How grey of 16 bits becomes 8: by its high byte, or through a window of each image or of the whole set. */
+  /**
+   * How grey of 16 bits becomes 8: by its high byte, or through a window of each image or of the whole set.
+   */
   readonly grey16: 'auto' | 'high-byte' | 'image' | 'set';
 }
 

@@ -1,5 +1,5 @@
-// What a table beside the images is: its file, its rows, and what is told of those that cannot be taken. Types,
-// and what all readers of tables share.
+// What a table beside the images is: its file, its rows, and what is told of those that cannot be taken.
+// Types, and what all readers of tables share.
 import { bytesInWords } from '../shared/bytes-in-words.ts';
 import { extensionOf, promisedFormat } from './file-path.ts';
 

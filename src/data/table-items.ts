@@ -1,5 +1,5 @@
-// Parquet tables of the pile: an item for each of their images, and what their other columns say as a table of
-// labels beside them. Images are unpacked once, in workers of the pool, to where the browser keeps large
+// Parquet tables of the pile: an item for each of their images, and what their other columns say as a table
+// of labels beside them. Images are unpacked once, in workers of the pool, to where the browser keeps large
 // Blobs, so that any of them can be read again without its row group.
 import { eachOf } from '../shared/concurrent.ts';
 import { fail, ok, type Result } from '../shared/result.ts';

@@ -109,7 +109,10 @@ function jsonLines(text: string): ReadRows {
   return { ...noRows, rows, bad, why };
 }
 
-/** An object as a row, lists of one value as that, other values that are no plain ones left out; none for others. */
+/**
+ * An object as a row, lists of one value as that, other values that are no plain ones left out; none for
+ * others.
+ */
 function plainRows(row: unknown): Row[] {
   if (typeof row !== 'object' || row === null || Array.isArray(row)) return [];
   const plain = Object.entries(row).flatMap(([column, held]: [string, unknown]) => {

@@ -1,5 +1,5 @@
-// The text of a table beside the images: UTF-8, or what programs that save tables write in its place. Bytes in,
-// text out; opens no file.
+// The text of a table beside the images: UTF-8, or what programs that save tables write in its place. Bytes
+// in, text out; opens no file.
 import { decodeName, nameEncodings, type NameEncoding } from '../formats/name-encoding.ts';
 
 interface TableText {
@@ -9,8 +9,8 @@ interface TableText {
 }
 
 /**
- * Text in UTF-8 or UTF-16, as its bytes are; any other in the encoding that its values are likeliest in, with a word
- * on it: Excel saves plain CSV in that of its country.
+ * Text in UTF-8 or UTF-16, as its bytes are; any other in the encoding that its values are likeliest in, with
+ * a word on it: Excel saves plain CSV in that of its country.
  */
 export async function tableText(bytes: Uint8Array): Promise<TableText> {
   const utf16 = utf16Of(bytes);
