@@ -1,5 +1,5 @@
 // The set as it is after edits, to take away: a table of labels and splits, and the layout of a zip of folders.
-// Both are such that the import reads the same images, labels and splits from them. Opens no file.
+// Whoever writes them reads them again (worker/write-set.ts). Opens no file.
 import type { EditedImage } from './edits.ts';
 import { extensionOf, promisedFormat } from './file-path.ts';
 import type { SplitName } from './import-report.ts';

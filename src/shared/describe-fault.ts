@@ -259,6 +259,15 @@ export function describeFault(fault: Fault): FaultText {
               ? 'Put the images of each class into a folder of its own, inside train and test where there are such (train/cats, train/dogs), or add a table metadata.csv with the columns file_name and label.'
               : 'Give at least two classes with two images each: one folder a class, or a zip of such folders.',
       };
+    case 'set-not-written':
+      return {
+        title: `The ${fault.as === 'csv' ? 'table' : 'zip'} was not written`,
+        detail: 'Read again, it gave other images, labels or splits.',
+        advice:
+          fault.as === 'csv'
+            ? "Names of classes like 1.0, nan or ['a'] mean something else in a table, and images of one path cannot be told apart in it. Rename them, or take the images as a zip."
+            : 'Rename classes that are called like splits or numbers, and take it again.',
+      };
     case 'images-changed':
       return {
         title: 'The images are not as they were when they were opened',

@@ -161,6 +161,8 @@ export type Fault =
         | 'too-many-classes';
       readonly detail: string;
     }
+  /** A set that was taken away would be read as another one. */
+  | { readonly kind: 'set-not-written'; readonly as: 'csv' | 'zip' }
   /** Files that were there when they were opened. */
   | {
       readonly kind: 'images-changed';

@@ -277,7 +277,7 @@ export class Session {
     if (data === null)
       return fail({ kind: 'wrong-phase', command: 'write the set', phase: 'without images' });
     const { labelsOf, zipOf } = await import('./write-set.ts');
-    if (as === 'csv') return ok(labelsOf(data));
+    if (as === 'csv') return labelsOf(data);
     const onProgress = (what: string, done: number, total: number): void => this.#progress(what, done, total);
     return zipOf(data, { work: this.#images, signal, onProgress });
   }

@@ -87,11 +87,29 @@ test('files of one name in several folders are all in the zip', async () => {
 test('labels as a CSV beside the files give the same set', async () => {
   const files = folderFiles(['pictures/a', 'pictures/b'], 12);
   const data = edited(await open(files), ...edits);
-  const csv = labelsOf(data);
+  const csv = unwrap(labelsOf(data));
   const again = [...files, { path: 'pictures/labels.csv', blob: csv }];
   expect(await readAgain(again, { labels: 'column:label' })).toEqual(told(data));
   expect(await readAgain(files)).not.toEqual(told(data));
 });
+
+test.each([
+  ['1', '1.0'],
+  ['1', 'nan'],
+  ["['a']", 'b'],
+])(
+  'classes called %j and %j are told to be none of a table, and come back in the zip',
+  async (first, second) => {
+    const data = edited(
+      await open(folderFiles(['a', 'b'], 12)),
+      { kind: 'rename', from: 'a', to: first },
+      { kind: 'rename', from: 'b', to: second },
+    );
+    expect(labelsOf(data)).toMatchObject({ ok: false, fault: { kind: 'set-not-written', as: 'csv' } });
+    const zip = unwrap(await zipOf(data, writing));
+    expect(await readAgain([{ path: 'set.zip', blob: zip }])).toEqual(told(data));
+  },
+);
 
 test('a set that no run can be made of is not written, and a stop ends it', async () => {
   const data = await open(folderFiles(['a', 'b'], 5));

@@ -1,9 +1,10 @@
-// Takes the open images away as they are after edits: a table of their labels, or a zip of folders, which is
+// Takes the open images away as they are after edits: a table of their labels, or a zip of folders. Either is
 // offered when what the import reads from it is the same images with the same labels and splits. Loaded when it
 // is asked for.
 import { makeZip } from 'client-zip';
 import type { ImageWorker } from '../data/image-work.ts';
 import { importImages } from '../data/import-images.ts';
+import { findLabelColumns } from '../data/label-tables.ts';
 import { splitImages } from '../data/split.ts';
 import {
   folderLayout,
@@ -32,13 +33,30 @@ function placedImages({ images, report, draw }: OpenData): PlacedImage[] {
     .map(({ at, split: name }) => ({ image: present(images[at], 'image'), split: name }));
 }
 
-/** The labels as a table that lies beside the images. */
-export function labelsOf(open: OpenData): Blob {
-  const text = labelTable(
-    placedImages(open),
-    open.images.filter(({ excluded }) => excluded),
+/** The labels as a table that lies beside the images; a fault where no table can hold the names of classes. */
+export function labelsOf(open: OpenData): Result<Blob> {
+  const placed = placedImages(open);
+  const excluded = open.images.filter((image) => image.excluded);
+  const text = labelTable(placed, excluded);
+  const blob = new Blob([text], { type: 'text/csv' });
+  const images = [...placed.map(({ image }) => image), ...excluded];
+  const classes = new Set(placed.map(({ image }) => image.label));
+  // By so few nobody reads a column of classes.
+  if (classes.size < 2 || classes.size === placed.length) return ok(blob);
+  const table = { path: 'labels.csv', root: 0, segments: ['labels.csv'], text };
+  const { columns } = findLabelColumns(
+    [table],
+    images.map(({ path }) => ({ root: 0, segments: path.split('/') })),
   );
-  return new Blob([text], { type: 'text/csv' });
+  const read = columns.find(({ column }) => column === 'label')?.labels;
+  const isSame = images.every((image, at) => {
+    const [told, own] = [read?.get(at), placed[at]];
+    return own === undefined
+      ? (told?.label ?? null) === null
+      : told?.label === image.label && told.split === own.split;
+  });
+  if (isSame) return ok(blob);
+  return fail({ kind: 'set-not-written', as: 'csv' });
 }
 
 interface Writing {
@@ -59,8 +77,7 @@ export async function zipOf(open: OpenData, writing: Writing): Promise<Result<Bl
     const isSame = await readsBack(zip.value, placed, writing);
     if (!isSame.ok || isSame.value) return isSame.ok ? zip : isSame;
   }
-  const detail = 'The zip that was written gave other images, labels or splits when it was read again.';
-  return fail({ kind: 'bad-dataset', why: 'no-reading', detail });
+  return fail({ kind: 'set-not-written', as: 'zip' });
 }
 
 async function writtenZip(
