@@ -3,6 +3,7 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { makeHand } from './shared/hand.ts';
 import { fetchJson } from './state/bundled.ts';
+import { holdReports } from './state/held-reports.ts';
 import { browserTabs } from './state/other-tabs.ts';
 import { watchHand } from './state/page-hand.ts';
 import { startTheme } from './state/theme-store.ts';
@@ -22,7 +23,7 @@ const makeWorker = (): Worker =>
 const hand = makeHand();
 if (hand !== null) watchHand(hand, document);
 const trainer = createTrainer({
-  connect: (onEvent) => startClient(makeWorker, onEvent),
+  connect: (onEvent) => startClient(makeWorker, holdReports(document, onEvent)),
   fetchJson,
   locate: (path) => new URL(path, document.baseURI).href,
   build: __BUILD__,
