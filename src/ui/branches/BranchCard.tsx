@@ -1,10 +1,11 @@
 // The branch map: every adapted linear of every block with its branches, as a picture and as a table, with
 // the details of the one that is pointed at. Before a run it shows what would grow; without branches it says what
 // learns instead.
-import { useDeferredValue, useMemo, useState } from 'react';
+import { useDeferredValue, useMemo, useRef, useState } from 'react';
 import type { Recipe } from '../../recipe/options.ts';
 import { recipeDefaults } from '../../recipe/recipe.ts';
 import { hasBranches, tunedWords, whatLearns } from '../../recipe/what-learns.ts';
+import { afterPaint } from '../../state/after-paint.ts';
 import { pointAt, useChart } from '../../state/chart-store.ts';
 import { useModel } from '../../state/model-store.ts';
 import {
@@ -87,10 +88,25 @@ function useStrongest(modules: readonly ModuleView[]): number {
 /** Goes through the run: the branches as they stood, and the crosshair of the curves with them. */
 function Moments({ moment }: { readonly moment: BranchMoment | null }) {
   const moments = useRun((state) => state.moments);
+  /** Where the slider was moved to: it is there at once, and the branches and curves follow. */
+  const [asked, ask] = useState<number | null>(null);
+  const latest = useRef<number | null>(null);
   const last = moments.length - 1;
   if (last < 1) return null;
-  const at = moment === null ? last : moments.indexOf(moment);
+  const at = Math.min(last, asked ?? (moment === null ? last : moments.indexOf(moment)));
   const step = moments[at]?.step ?? 0;
+  const isNow = asked === null ? moment === null : at === last;
+  const goTo = (index: number): void => {
+    ask(index);
+    latest.current = index;
+    afterPaint(() => {
+      // Of a slider that is drawn along, where it is now.
+      if (latest.current !== index) return;
+      latest.current = null;
+      pointAt(index === last ? null : (moments[index]?.step ?? null));
+      ask(null);
+    });
+  };
   return (
     <div className={styles.moments}>
       <label className={styles.moment}>
@@ -101,16 +117,13 @@ function Moments({ moment }: { readonly moment: BranchMoment | null }) {
           max={last}
           step="1"
           value={at}
-          aria-valuetext={moment === null ? `now, after step ${step}` : `after step ${step}`}
+          aria-valuetext={isNow ? `now, after step ${step}` : `after step ${step}`}
           data-testid="moments"
-          onChange={({ currentTarget }) => {
-            const index = Number(currentTarget.value);
-            pointAt(index === last ? null : (moments[index]?.step ?? null));
-          }}
+          onChange={({ currentTarget }) => goTo(Number(currentTarget.value))}
         />
       </label>
       <span className={styles.at} data-testid="moment" data-step={step}>
-        {moment === null ? 'now' : `step ${wholeText(step)}`}
+        {isNow ? 'now' : `step ${wholeText(step)}`}
       </span>
       <Button variant="quiet" held={moment === null} onClick={() => pointAt(null)}>
         Now

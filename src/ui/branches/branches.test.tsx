@@ -5,7 +5,7 @@ import { afterEach, expect, test, vi } from 'vitest';
 import { chartStore, pointAt } from '../../state/chart-store.ts';
 import { setField } from '../../state/recipe-store.ts';
 import { runStore, withMoment, type BranchMoment } from '../../state/run-store.ts';
-import { button, canPress, shown } from '../testing/shown-page.tsx';
+import { arrive, button, canPress, shown } from '../testing/shown-page.tsx';
 import { shareOf } from './tree-geometry.ts';
 import { TreeMotion, type Motion } from './tree-motion.ts';
 
@@ -18,9 +18,12 @@ afterEach(() => {
 });
 
 const dropped = (): number => Number(screen.getByTestId('branch-map').getAttribute('data-dropped'));
-const slide = (to: number): void => {
+/** The slider is there at once, and what is shown of the moment once that is painted. */
+async function slide(to: number): Promise<void> {
   fireEvent.change(screen.getByTestId('moments'), { target: { value: String(to) } });
-};
+  expect(screen.getByTestId<HTMLInputElement>('moments').value).toBe(String(to));
+  await arrive();
+}
 
 test('the run is gone through, from before the first drop to now, with the curves', async () => {
   await shown('finished');
@@ -28,7 +31,7 @@ test('the run is gone through, from before the first drop to now, with the curve
   const now = dropped();
   expect(moments.length).toBeGreaterThan(2);
   expect(now).toBeGreaterThan(0);
-  slide(0);
+  await slide(0);
   expect(dropped()).toBe(0);
   expect(screen.getByTestId('branch-map').textContent).toContain(`After step ${moments[0]?.step}: `);
   expect(chartStore.getState().pointed).toBe(moments[0]?.step);
@@ -40,8 +43,12 @@ test('the run is gone through, from before the first drop to now, with the curve
   fireEvent.click(button('Now'));
   expect(dropped()).toBe(now);
   expect(canPress(button('Now'))).toBe(false);
-  slide(moments.length - 1);
+  await slide(moments.length - 1);
   expect(chartStore.getState().pointed).toBeNull();
+  // Drawn along, it goes to where it ends.
+  fireEvent.change(screen.getByTestId('moments'), { target: { value: '0' } });
+  await slide(1);
+  expect(chartStore.getState().pointed).toBe(second?.step);
 });
 
 test('branches grow in frames of their own only where no step waits for the processor', async () => {
@@ -68,7 +75,7 @@ test('branches grow in frames of their own only where no step waits for the proc
   expect(motions.at(-1)).toBe('falls');
   computesOn('webgpu');
   expect(motions.at(-1)).toBe('all');
-  slide(0);
+  await slide(0);
   expect(motions.at(-1)).toBe('none');
 });
 
