@@ -101,6 +101,16 @@ test('a run that diverged says so beside its results, and no other does', () => 
   expect(modelCard(facts)).not.toContain('diverged');
 });
 
+test('of a folder for timm it says where timm would number its classes otherwise', () => {
+  const classes = ['1', '10', '2'].map((name) => ({ name, train: 3, validation: 1 }));
+  const card = (format: CardFacts['format'], library: CardFacts['library'], names = classes) =>
+    modelCard({ ...facts, format, library, data: { ...facts.data, classes: names } });
+  expect(card('timm', 'transformers')).toContain('--class-map');
+  expect(card('source', 'timm')).toContain('--class-map');
+  expect(card('timm', 'timm', classes.slice(0, 2))).not.toContain('--class-map');
+  expect(card('hf', 'transformers')).not.toContain('--class-map');
+});
+
 test('pictures that were drawn together are said', () => {
   const together = { by: ['name', 'look'], origins: 31, images: 142 } as const;
   expect(modelCard({ ...facts, data: { ...facts.data, together } })).toContain(

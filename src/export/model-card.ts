@@ -1,6 +1,7 @@
 // The card of an exported folder: README.md with the front matter that the Hub reads, what the model learned
 // from, how, and how well, and how to load it. Text out of facts; names of classes and files are data and are
 // escaped.
+import { isTimmOrder } from '../checkpoints/timm/folder-order.ts';
 import { libraries, libraryOfNames } from '../checkpoints/libraries.ts';
 import type { LibraryName } from '../checkpoints/model-config.ts';
 import { grey16Words, type Grey16Window } from '../data/preprocessing.ts';
@@ -200,7 +201,18 @@ function foldWords({ fold }: CardFacts['data']): string {
     : ` They were dealt into ${fold.of} folds, and this model is one of ${fold.of}: it was validated on fold ${fold.at} and learned from the others.`;
 }
 
-function dataSection({ data }: CardFacts): string {
+/** Whoever measures the model by timm's scripts on these folders would ask it for other classes. */
+function timmOrderWords({ format, library, data }: CardFacts): string[] {
+  const isOfTimm = format === 'timm' || (format === 'source' && library === 'timm');
+  if (!isOfTimm || isTimmOrder(data.classes.map(({ name }) => name))) return [];
+  return [
+    'timm numbers folders of classes by itself in another order: numbers in their names count as numbers, and case does not. ' +
+      'For its scripts write the names of `label_names` in `config.json` into a file, a line each, and say `--class-map FILE.txt`.',
+  ];
+}
+
+function dataSection(facts: CardFacts): string {
+  const { data } = facts;
   const shown = data.classes.slice(0, 50);
   const rows = shown.map(
     ({ name, train, validation }) => `| ${markdownText(shortName(name))} | ${train} | ${validation} |`,
@@ -218,6 +230,7 @@ function dataSection({ data }: CardFacts): string {
       ' `run.json` names every image by its SHA-256.',
     ['| Class | Train | Validation |', '|---|---|---|', ...rows].join('\n') +
       (rest > 0 ? `\n\nand ${rest} more classes.` : ''),
+    ...timmOrderWords(facts),
   ].join('\n\n');
 }
 
