@@ -28,7 +28,8 @@ export function csvRows(text: string, { isTabbed, isImage, isTitle }: CsvReading
   // Titles that pandas made up ("0", "1") name images as well, those of other rows.
   const images = titles.flatMap((title, i) => (isImage(title) ? [{ title, i }] : []));
   const isRow =
-    images.length > 0 && !images.some(({ title, i }) => rest.some((row) => row[i]?.trim() === title));
+    images.length > 0 &&
+    !images.some(({ title, i }) => !isFileName(title) && rest.some((row) => row[i]?.trim() === title));
   const isHeader = !isRow || titles.some(isTitle);
   const [least, most] = widths(data.map(({ values }) => values));
   // Without a header, rows of a name and a class may have commas in the class.
@@ -100,13 +101,17 @@ function parsed(
 ): { readonly data: readonly Line[]; readonly separator: string; readonly note: readonly string[] } {
   const whole = Papa.parse<string[]>(table, { delimiter, skipEmptyLines: 'greedy' });
   const separator = whole.meta.delimiter;
-  // A mark that is closed by that of another row has swallowed the rows between.
+  // A mark that is closed by that of another row has swallowed the rows between, which stand nowhere else.
+  const own = new Set(whole.data.map(([value = '']) => value.trim()));
   const hasRows = (value: string): boolean =>
     value.includes('\n') &&
     value
       .split('\n')
       .slice(1)
-      .some((line) => line.includes(separator) && isFileName(line.slice(0, line.indexOf(separator))));
+      .some((line) => {
+        const file = line.slice(0, Math.max(0, line.indexOf(separator)));
+        return isFileName(file) && !own.has(file.trim());
+      });
   const isSound =
     !whole.errors.some(({ type }) => type === 'Quotes') && !whole.data.some((row) => row.some(hasRows));
   if (isSound) return { data: whole.data.map((values, i) => ({ row: i + 1, values })), separator, note: [] };

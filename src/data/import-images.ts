@@ -6,7 +6,7 @@ import { cancelled, type Fault } from '../shared/fault.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
 import { datasetFault, datasetWarnings, likeClasses, type DatasetCounts } from './dataset-verdict.ts';
 import { dropDuplicates } from './duplicates.ts';
-import { byCodePoint } from './file-path.ts';
+import { byCodePoint, extensionOf } from './file-path.ts';
 import type { Folders } from './folder-layout.ts';
 import type { ImageHeader } from './image-header.ts';
 import type { ImageWorker } from './image-work.ts';
@@ -168,15 +168,22 @@ async function tableOf({ path, root, segments, sizeBytes, read }: Item): Promise
   if (tooMuch !== null) return { ...told, refused: tooMuch };
   const bytes = await read();
   if (!bytes.ok) return { ...told, refused: `is not read: ${bytes.fault.reason}` };
-  return { ...told, ...(await tableText(bytes.value)) };
+  return { ...told, ...(await tableText(bytes.value, extensionOf(name) === 'xml')) };
 }
 
 /** What the tables say of the images. */
 async function tablesOf({ tables, candidates }: Findings): Promise<LabelTables> {
   if (tables.length === 0) return { columns: [], unread: [], broken: [] };
   // Loaded when it is needed: most images lie in folders that name their classes.
-  const { findLabelColumns } = await import('./label-tables.ts');
-  return findLabelColumns(tables, candidates);
+  let reading;
+  try {
+    reading = await import('./label-tables.ts');
+  } catch (thrown) {
+    const why = thrown instanceof Error ? thrown.message : String(thrown);
+    const broken = `Tables of labels are not read: a part of the app did not load (${why}). Reload the page once it can be reached.`;
+    return { columns: [], unread: [], broken: [broken] };
+  }
+  return reading.findLabelColumns(tables, candidates);
 }
 
 function reportOf(

@@ -40,6 +40,7 @@ function listRows(text: string): ReadRows {
     if (line.trim() === '') continue;
     row += 1;
     const parts = pathAndClass(line.trim());
+    if (line.startsWith('#') && !isFileName(parts?.[0] ?? '')) continue;
     if (parts !== null)
       rows.push(
         new Map([
@@ -47,8 +48,7 @@ function listRows(text: string): ReadRows {
           ['2', parts[1]],
         ]),
       );
-    else if (!line.startsWith('#'))
-      bad.push({ where: `row ${row}`, values: [line], why: 'it is no path with a class' });
+    else bad.push({ where: `row ${row}`, values: [line], why: 'it is no path with a class' });
   }
   return { ...noRows, rows, bad };
 }

@@ -9,27 +9,59 @@ interface TableText {
 }
 
 /**
- * Text in UTF-8 or UTF-16, as its bytes are; any other in the encoding that its values are likeliest in, with
- * a word on it: Excel saves plain CSV in that of its country.
+ * Text in UTF-8 or UTF-16, as its bytes are, or in the encoding that XML declares. UTF-8 with damaged letters stays
+ * that; any other is read in the encoding that its values are likeliest in: Excel saves plain CSV in that of its
+ * country. Of annotations each file is short, and all are read alike. What is assumed is said.
  */
-export async function tableText(bytes: Uint8Array): Promise<TableText> {
+export async function tableText(bytes: Uint8Array, isXml: boolean): Promise<TableText> {
   const utf16 = utf16Of(bytes);
   if (utf16 !== null) return { text: new TextDecoder(utf16).decode(bytes), notes: [] };
-  try {
-    return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes), notes: [] };
-  } catch {
-    const values = foreignValues(bytes);
-    const encoding = await likeliest(values);
-    const title = nameEncodings.find(({ id }) => id === encoding)?.title ?? encoding;
-    const [first = new Uint8Array()] = values;
-    const word = decodeName(first, encoding).trim().slice(0, 40);
+  const whole = decoded(bytes, 'utf-8', true);
+  if (whole !== null) return { text: whole, notes: [] };
+  const isCut = [1, 2, 3].some((tail) => decoded(bytes.subarray(0, -tail), 'utf-8', true) !== null);
+  if (isXml) {
+    const text = decoded(bytes, declaredIn(bytes));
+    const notes = [`it is not UTF-8, declares no encoding and is read as Western (Windows-1252).`];
+    return text === null ? { text: decodeName(bytes, 'windows-1252'), notes } : { text, notes: [] };
+  }
+  const values = foreignValues(bytes);
+  const damaged = values.filter((value) => decoded(value, 'utf-8', true) === null);
+  const shown = (encoding: NameEncoding): string =>
+    decodeName(damaged[0] ?? new Uint8Array(), encoding)
+      .trim()
+      .slice(0, 40);
+  // By chance few values of another encoding are UTF-8.
+  if (isCut || 3 * damaged.length <= values.length)
     return {
-      text: decodeName(bytes, encoding),
+      text: new TextDecoder().decode(bytes),
       notes: [
-        `it is not UTF-8 and is read as ${title}, as in "${word}". If letters look wrong, save it as UTF-8.`,
+        `it is UTF-8 with letters that are damaged, as in "${shown('utf-8')}". Put them right where they name classes or files.`,
       ],
     };
+  const encoding = await likeliest(values);
+  const title = nameEncodings.find(({ id }) => id === encoding)?.title ?? encoding;
+  return {
+    text: decodeName(bytes, encoding),
+    notes: [
+      `it is not UTF-8 and is read as ${title}, as in "${shown(encoding)}". If letters look wrong, save it as UTF-8.`,
+    ],
+  };
+}
+
+/** Text in an encoding; null where there is none such, or (`fatal`) where a byte is wrong in it. */
+function decoded(bytes: Uint8Array, encoding: string, fatal = false): string | null {
+  try {
+    return new TextDecoder(encoding, { fatal }).decode(bytes);
+  } catch {
+    return null;
   }
+}
+
+/** What XML says of its own encoding; '' for nothing. */
+function declaredIn(bytes: Uint8Array): string {
+  const head = decodeName(bytes.subarray(0, 200), 'windows-1252');
+  const [, name = ''] = /^<\?xml[^>]*\sencoding\s*=\s*["']([\w.:-]+)["']/.exec(head) ?? [];
+  return /^utf-?8$/i.test(name) ? '' : name;
 }
 
 /** UTF-16 by its mark of byte order, or by the zeros of its first letters, which no other text has. */

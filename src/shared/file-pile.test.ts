@@ -51,8 +51,25 @@ describe('sortPile', () => {
   });
 
   it('takes a cloned repository as a model alone', () => {
-    const files = pile('vit/.git/HEAD', 'vit/.gitattributes', 'vit/model.safetensors', 'vit/1/config.json');
+    const files = pile(
+      ...['vit/.git/HEAD', 'vit/.gitattributes', 'vit/LICENSE', 'vit/model.py', 'vit/chat_template.jinja'],
+      ...['vit/model.safetensors', 'vit/1/config.json', 'vit/Thumbs.db'],
+    );
     expect(sortPile(files)).toEqual({ model: files, images: [] });
+  });
+
+  it('leaves the small files of a model to it, and finds its configuration around it', () => {
+    const model = ['m/config.json', 'm/trainer_state.json', 'm/last/model.safetensors', 'm/last/state.json'];
+    const { images, model: found } = sortPile(pile(...model, 'pets.zip'));
+    expect(paths(images)).toEqual(['m/trainer_state.json', 'pets.zip']);
+    expect(paths(found)).toEqual(['m/config.json', 'm/last/model.safetensors', 'm/last/state.json']);
+    const beside = sortPile(pile('m/model.safetensors', 'm/config.json', 'm/results.json', 'pets.zip'));
+    expect(paths(beside.images)).toEqual(['pets.zip']);
+  });
+
+  it('reads a hidden folder that was dropped itself', () => {
+    const files = pile('.set/a/1.png', '.set/b/2.png', '.set/config.json');
+    expect(sortPile(files)).toEqual({ model: [], images: files });
   });
 
   it('takes a configuration alone as a model, and annotations alone as images', () => {

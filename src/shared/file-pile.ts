@@ -17,19 +17,23 @@ const besideWeights = /\.(?:json|txt|md)$/i;
 /** What tools write beside weights, and no table of labels is called. */
 const besideModels = /(?:config|\.index|tokenizer|special_tokens_map|vocab)\.json$|(?:^|\/)README\.md$/i;
 const configs = /config\.json$/i;
-/** A file or a folder that people do not see, as `.git`. */
-const hidden = /(?:^|\/)\.[^./]/;
+/** In a file or a folder that people do not see, as `.git`; what was dropped itself may be called so. */
+const hidden = /\/\.[^./]/;
+/** What images are, lie in, or are labelled by: without any of it there is nothing to open beside a model. */
+const ofImages =
+  /\.(?:jpe?g|jfif|png|webp|gif|bmp|avif|tiff?|hei[cf]|dcm|dng|nef|cr[23]|arw|zip|tar|tgz|gz|parquet|csv|tsv|jsonl|ndjson|xml)$/i;
+const picture = /\.(?:jpe?g|jfif|png|webp|gif|bmp|avif|tiff?|hei[cf])$/i;
 
 const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/') + 1);
 
 /**
- * Weights with the small files of their folder are a model; everything else counts as images. Where there is something
- * else, a table of labels is among it though it lies beside weights, and a file that may be weights is a model
- * only with a configuration.
+ * Weights with the small files of their folder are a model, and configurations in the folders around them; everything
+ * else counts as images. Where there are such, a table of labels is among them though it lies beside weights with
+ * pictures, and a file that may be weights is a model only with a configuration.
  */
 export function sortPile<F extends Pathed>(files: readonly F[]): SortedPile<F> {
   const paths = files.map(({ path }) => path);
-  const isAlone = paths.every((path) => weights.test(path) || besideWeights.test(path) || hidden.test(path));
+  const isAlone = !paths.some((path) => ofImages.test(path) && !hidden.test(path));
   const configured = new Set(paths.filter((path) => configs.test(path)).map(folderOf));
   const isWeights = (path: string): boolean =>
     weights.test(path) && (isAlone || onlyWeights.test(path) || configured.has(folderOf(path)));
@@ -38,10 +42,17 @@ export function sortPile<F extends Pathed>(files: readonly F[]): SortedPile<F> {
     return homes.size > 0 || configured.size > 0
       ? { model: files, images: [] }
       : { model: [], images: files };
-  const isBeside = (path: string): boolean => besideWeights.test(path) && homes.has(folderOf(path));
+  if (homes.size === 0) return { model: [], images: files };
+  const pictured = new Set(paths.filter((path) => picture.test(path)).map(folderOf));
+  const isAround = (folder: string): boolean => [...homes].some((home) => home.startsWith(folder));
+  const isBeside = (path: string): boolean =>
+    besideWeights.test(path) &&
+    (homes.has(folderOf(path)) || (besideModels.test(path) && isAround(folderOf(path))));
+  const hasPictures = (path: string): boolean =>
+    !besideModels.test(path) && [...pictured].some((folder) => folder.startsWith(folderOf(path)));
   return {
     model: files.filter(({ path }) => isWeights(path) || isBeside(path)),
-    images: files.filter(({ path }) => !isWeights(path) && !(isBeside(path) && besideModels.test(path))),
+    images: files.filter(({ path }) => !isWeights(path) && (!isBeside(path) || hasPictures(path))),
   };
 }
 

@@ -12,6 +12,7 @@ function page(reportMs: number) {
   let now = 1000;
   const timers: { at: number; then: () => void }[] = [];
   const listeners = new Map<string, () => void>();
+  const unseen: (() => void)[] = [];
   const told: TrainerEvent[] = [];
   const host = {
     hidden: false,
@@ -20,7 +21,9 @@ function page(reportMs: number) {
   const hear = holdReports(host as unknown as Document, (event) => told.push(event), {
     now: () => now,
     later: (then, ms) => timers.push({ at: now + ms, then }),
-    painted: (then) => timers.push({ at: now + reportMs, then }),
+    // Of a page that is hidden no frame is drawn.
+    painted: (then) =>
+      timers.push({ at: now + reportMs, then: () => (host.hidden ? unseen.push(then) : then()) }),
   });
   const pass = (ms: number): void => {
     const until = now + ms;
@@ -35,6 +38,11 @@ function page(reportMs: number) {
     now = until;
   };
   const input = (name: string): void => listeners.get(name)?.();
+  const hide = (isHidden: boolean): void => {
+    host.hidden = isHidden;
+    input('visibilitychange');
+    if (!isHidden) for (const then of unseen.splice(0)) then();
+  };
   hear(phase('training'));
   hear(branches(0));
   pass(1000);
@@ -43,6 +51,7 @@ function page(reportMs: number) {
     told,
     pass,
     input,
+    hide,
     steps: () => told.flatMap((event) => ('step' in event ? event.step : [])),
   };
 }
@@ -95,4 +104,15 @@ test('a pause, a fault and an end are told at once, and what waited before them'
   hear(branches(1));
   hear(phase('paused'));
   expect(told.slice(2)).toEqual([branches(1), phase('paused')]);
+});
+
+test('a page that was hidden while it took one in is not slow for that', () => {
+  const { hear, steps, input, pass, hide } = page(20);
+  hear(branches(1));
+  hide(true);
+  pass(600_000);
+  hide(false);
+  input('pointermove');
+  hear(branches(2));
+  expect(steps()).toEqual([0, 1, 2]);
 });

@@ -72,6 +72,8 @@ export function holdReports(
     // Sooner than a hand that only moved.
     if (input === 'click' && held.length > 0) clock.later(goOn, waits.click);
   };
+  let shown = 0;
+  page.addEventListener('visibilitychange', () => (shown += 1));
   for (const [name, input] of Object.entries(inputs))
     page.addEventListener(name, () => noted(input), { capture: true, passive: true });
 
@@ -88,9 +90,12 @@ export function holdReports(
   }
 
   function take(report: () => void): void {
-    const begun = clock.now();
+    const [begun, wasSeen] = [clock.now(), !page.hidden];
+    const shows = shown;
     report();
     clock.painted(() => {
+      // A page that nobody looked at meanwhile was not slow.
+      if (!wasSeen || page.hidden || shows !== shown) return;
       tookMs = Math.max(0.7 * tookMs, clock.now() - begun);
     });
   }

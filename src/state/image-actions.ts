@@ -19,8 +19,8 @@ export interface ImageActions {
   /** Removes the pixels of images that are kept on this machine. */
   deletePixels(): Promise<void>;
   /**
-   * What lies in folders that were dropped, to be opened as what it is; null where it was stopped, or met a fault,
-   * which is told.
+   * What lies in folders that were dropped, to be opened as what it is; null where it was stopped, where something
+   * else was opened meanwhile, or where it met a fault, which is told.
    */
   sortDropped(handles: readonly FileSystemHandle[]): Promise<SortedHandles | null>;
   openData(source: Source, title: string, role: 'all' | 'validation'): Promise<void>;
@@ -76,12 +76,15 @@ export function createImages(
   /** What was refused last, while other images stay open. */
   let refusedData: (OpenedData & { readonly role: 'all' | 'validation' }) | null = null;
   const requested = new Set<number>();
+  /** Counts what was asked to be opened. */
+  let wishes = 0;
   /** Stops the images that are being opened. */
   let opening: AbortController | null = null;
   /** Stops the check of the images that are open. */
   let checking: AbortController | null = null;
 
   function sendData(opened: OpenedData, role: 'all' | 'validation', bundledId: string | null): Promise<void> {
+    wishes += 1;
     return inTurn(async () => {
       dataStore.setState({ status: 'opening', fault: null, refused: null });
       const { split, seed } = recipeStore.getState().recipe ?? recipeDefaults;
@@ -159,6 +162,7 @@ export function createImages(
       dataStore.setState(reply.ok ? { ...stored(reply.value), pixels: null } : { fault: reply.fault });
     },
     async sortDropped(handles) {
+      const wish = ++wishes;
       let sorted: SortedHandles | null = null;
       await inTurn(async () => {
         dataStore.setState({ status: 'opening', fault: null, refused: null });
@@ -170,7 +174,8 @@ export function createImages(
         dataStore.setState({ status: data === null ? 'none' : 'ready', fault });
         if (reply.ok) sorted = reply.value;
       });
-      return sorted;
+      // What was asked for meanwhile is newer, and stays.
+      return wish === wishes ? sorted : null;
     },
     openData(source, title, role) {
       // A validation set is read as the images that it belongs to.

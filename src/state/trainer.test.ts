@@ -351,6 +351,11 @@ describe('trainer', () => {
     expect(dataStore.getState()).toMatchObject({ status: 'ready', data, fault });
     client.call = call;
     expect(await trainer.sortDropped([])).toEqual({ model: [], images: { title: '' } });
+
+    // Something that is opened meanwhile is not overtaken.
+    const overtaken = trainer.sortDropped([]);
+    await trainer.openData({ kind: 'files', files: [] }, 'newer', 'all');
+    expect(await overtaken).toBeNull();
   });
 
   it('shows no pictures of images that are open no more', async () => {

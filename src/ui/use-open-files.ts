@@ -74,11 +74,10 @@ export function useOpenFiles(): OpenFiles {
   );
   const openDropped = useCallback(
     async (handles: readonly FileSystemHandle[]): Promise<void> => {
+      // Where it is told how far the list is, and stopped.
+      goTo('images');
       const sorted = await trainer.sortDropped(handles);
-      if (sorted === null) {
-        goTo('images');
-        return;
-      }
+      if (sorted === null) return;
       const { model, images } = sorted;
       if (model.length > 0) openModel(model);
       if (images === null) return;

@@ -84,6 +84,12 @@ test('files of one name in several folders are all in the zip', async () => {
   expect(await readAgain([{ path: 'set.zip', blob: zip }])).toEqual(told(data));
 });
 
+test('labels of images whose paths hold backslashes are written too', async () => {
+  const data = edited(await open(folderFiles(['a', 'b'], 6)), { kind: 'relabel', images: [0], to: 'b' });
+  const images = data.images.map((image) => ({ ...image, path: image.path.replaceAll('/', '\\') }));
+  expect(labelsOf({ ...data, images })).toMatchObject({ ok: true });
+});
+
 test('labels as a CSV beside the files give the same set', async () => {
   const files = folderFiles(['pictures/a', 'pictures/b'], 12);
   const data = edited(await open(files), ...edits);

@@ -46,7 +46,8 @@ export function labelsOf(open: OpenData): Result<Blob> {
   const table = { path: 'labels.csv', root: 0, segments: ['labels.csv'], text };
   const { columns } = findLabelColumns(
     [table],
-    images.map(({ path }) => ({ root: 0, segments: path.split('/') })),
+    // Archives of some tools have backslashes in their paths.
+    images.map(({ path }) => ({ root: 0, segments: path.split(/[\\/]/) })),
   );
   const read = columns.find(({ column }) => column === 'label')?.labels;
   const isSame = images.every((image, at) => {
