@@ -42,6 +42,11 @@ function watch() {
   /** @type {Timed[]} */
   const timed = [];
   Object.assign(globalThis, { timed, doing: '' });
+  const note = (/** @type {Event} */ { target }) => {
+    const button = target instanceof Element ? target.closest('a, button, label') : null;
+    Object.assign(globalThis, { clicked: button?.textContent ?? '' });
+  };
+  addEventListener('click', note, { capture: true });
   new PerformanceObserver((list) => {
     for (const entry of list.getEntries()) {
       const event = /** @type {PerformanceEventTiming} */ (entry);
@@ -144,11 +149,15 @@ try {
     const box = await what.boundingBox();
     if (box === null) throw new Error(`${name} is not shown.`);
     await doing(`hover before ${name}`, () => page.mouse.move(box.x + box.width / 2, box.y + box.height / 2));
+    const words = await what.innerText();
     await doing(name, async () => {
       await page.mouse.down();
       await page.waitForTimeout(heldMs);
       await page.mouse.up();
     });
+    // Asked after the measurement: what moved away meanwhile was not clicked.
+    const hit = String(await page.evaluate(() => Reflect.get(globalThis, 'clicked')));
+    if (hit.trim() !== words.trim()) throw new Error(`${name} was missed: "${hit}" was clicked.`);
   }
 
   /** @param {string[]} keys */
