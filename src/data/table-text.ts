@@ -9,9 +9,9 @@ interface TableText {
 }
 
 /**
- * Text in UTF-8 or UTF-16, as its bytes are, or in the encoding that XML declares. UTF-8 with damaged letters stays
- * that; any other is read in the encoding that its values are likeliest in: Excel saves plain CSV in that of its
- * country. Of annotations each file is short, and all are read alike. What is assumed is said.
+ * Text in UTF-8 or UTF-16, as its bytes are, or in the encoding that XML declares. UTF-8 with damaged letters
+ * stays that; any other is read in the encoding that its values are likeliest in: Excel saves plain CSV in
+ * that of its country. Of annotations each file is short, and all are read alike. What is assumed is said.
  */
 export async function tableText(bytes: Uint8Array, isXml: boolean): Promise<TableText> {
   const utf16 = utf16Of(bytes);

@@ -27,9 +27,9 @@ const picture = /\.(?:jpe?g|jfif|png|webp|gif|bmp|avif|tiff?|hei[cf])$/i;
 const folderOf = (path: string): string => path.slice(0, path.lastIndexOf('/') + 1);
 
 /**
- * Weights with the small files of their folder are a model, and configurations in the folders around them; everything
- * else counts as images. Where there are such, a table of labels is among them though it lies beside weights with
- * pictures, and a file that may be weights is a model only with a configuration.
+ * Weights with the small files of their folder are a model, and configurations in the folders around them;
+ * everything else counts as images. Where there are such, a table of labels is among them though it lies
+ * beside weights with pictures, and a file that may be weights is a model only with a configuration.
  */
 export function sortPile<F extends Pathed>(files: readonly F[]): SortedPile<F> {
   const paths = files.map(({ path }) => path);
@@ -57,8 +57,8 @@ export function sortPile<F extends Pathed>(files: readonly F[]): SortedPile<F> {
 }
 
 /**
- * Names for folders that were picked or dropped at once, as beginnings of paths: what a path may not begin with is left
- * out, and of several with one name the second is "name (2)".
+ * Names for folders that were picked or dropped at once, as beginnings of paths: what a path may not begin
+ * with is left out, and of several with one name the second is "name (2)".
  */
 export function rootNames(names: readonly string[]): readonly string[] {
   const taken = new Set<string>();

@@ -1,11 +1,12 @@
-// What a run tells of itself waits while a hand is at work, where taking it in would hold the page up: a click that
-// comes while curves and branches are drawn would be answered after them. Nothing is lost and nothing changes its order.
+// What a run tells of itself waits while a hand is at work, where taking it in would hold the page up: a
+// click that comes while curves and branches are drawn would be answered after them. Nothing is lost and
+// nothing changes its order.
 import type { TrainerEvent } from '../worker/protocol.ts';
 import { afterPaint } from './after-paint.ts';
 
 /**
- * So long after an input reports wait, in ms: who moves may be about to press, and who presses keys presses more of
- * them; after a click its answer is painted first.
+ * So long after an input reports wait, in ms: who moves may be about to press, and who presses keys presses
+ * more of them; after a click its answer is painted first.
  */
 const waits = { move: 1500, key: 500, click: 150 } as const;
 type Input = keyof typeof waits;

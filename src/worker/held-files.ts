@@ -1,6 +1,6 @@
-// The files of folders that were picked or dropped as handles: listed here, in the worker, since the page would be
-// held up by the list of a large one, and again when it lets go of it. Browsers without such handles give files
-// instead (ui/parts/FilePick.tsx, ui/drop/dropped-files.ts).
+// The files of folders that were picked or dropped as handles: listed here, in the worker, since the page
+// would be held up by the list of a large one, and again when it lets go of it. Browsers without such handles
+// give files instead (ui/parts/FilePick.tsx, ui/drop/dropped-files.ts).
 import { eachOf } from '../shared/concurrent.ts';
 import { pileTitle, rootNames, sortPile } from '../shared/file-pile.ts';
 import { fail, ok, type Result } from '../shared/result.ts';

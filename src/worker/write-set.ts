@@ -1,6 +1,6 @@
 // Takes the open images away as they are after edits: a table of their labels, or a zip of folders. Either is
-// offered when what the import reads from it is the same images with the same labels and splits. Loaded when it
-// is asked for.
+// offered when what the import reads from it is the same images with the same labels and splits. Loaded when
+// it is asked for.
 import { makeZip } from 'client-zip';
 import type { ImageWorker } from '../data/image-work.ts';
 import { importImages } from '../data/import-images.ts';

@@ -1,5 +1,6 @@
-// The order in which timm numbers folders of classes by itself (timm/data/readers/reader_image_folder.py, natural_key):
-// numbers in names count as numbers, and case does not. torchvision and datasets sort by code points.
+// The order in which timm numbers folders of classes by itself (timm/data/readers/reader_image_folder.py,
+// natural_key): numbers in names count as numbers, and case does not. torchvision and datasets sort by code
+// points.
 
 const partsOf = (name: string): readonly string[] => name.toLowerCase().split(/(\d+)/);
 

@@ -1,5 +1,6 @@
-// What a drop or a paste holds, and who takes it: a part of the page that is marked takes its own, everything else is
-// the page's (DropOverlay.tsx). Folders stay handles where the browser has them, for the worker to list.
+// What a drop or a paste holds, and who takes it: a part of the page that is marked takes its own, everything
+// else is the page's (DropOverlay.tsx). Folders stay handles where the browser has them, for the worker to
+// list.
 import { fromEvent } from 'file-selector';
 import { rootNames } from '../../shared/file-pile.ts';
 import type { SourceFile } from '../../worker/protocol.ts';
@@ -27,8 +28,8 @@ interface HandleGiver {
 const givesHandle = (item: object): item is HandleGiver => 'getAsFileSystemHandle' in item;
 
 /**
- * What a drop or a paste holds. To be called while the event is handled: what it carries is gone after. Rejects
- * where the browser cannot read it.
+ * What a drop or a paste holds. To be called while the event is handled: what it carries is gone after.
+ * Rejects where the browser cannot read it.
  */
 export async function droppedIn(event: DragEvent | ClipboardEvent): Promise<Dropped> {
   const carried = 'dataTransfer' in event ? [...(event.dataTransfer?.items ?? [])] : [];
