@@ -2,28 +2,14 @@
 // pair, commas in values, comments, encodings. Every image has its class, or what became of it is said.
 import { describe, expect, test } from 'vitest';
 import { csvRows } from './csv-rows.ts';
-import { importImages } from './import-images.ts';
 import type { ImportReport } from './import-report.ts';
-import { fileOf, folderFiles } from './testing/images.ts';
+import { fileOf } from './testing/images.ts';
+import { labelsOf, readFiles, six, sixImages, tableWarnings } from './testing/labelled-set.ts';
 
-const images = folderFiles(['set'], 6);
-const six = (row: (i: number) => string): string[] => [0, 1, 2, 3, 4, 5].map(row);
-
-async function read(content: readonly string[] | Uint8Array, name = 'labels.csv'): Promise<ImportReport> {
+function read(content: readonly string[] | Uint8Array, name = 'labels.csv'): Promise<ImportReport> {
   const bytes = content instanceof Uint8Array ? content : content.join('\n');
-  const report = await importImages([...images, fileOf(`set/${name}`, bytes)]);
-  if (!report.ok) throw new Error(JSON.stringify(report.fault));
-  return report.value;
+  return readFiles([...sixImages, fileOf(`set/${name}`, bytes)]);
 }
-
-/** The class of each image, in the order of their numbers; '-' for none. */
-function labelsOf({ images: found, classes }: ImportReport): string[] {
-  const labels = new Map(found.map(({ path, classIndex }) => [path, classes[classIndex]]));
-  return six((i) => labels.get(`set/${i}.png`) ?? '-');
-}
-
-const textsOf = ({ warnings }: ImportReport): string[] =>
-  warnings.filter(({ code }) => code === 'table-rows').map(({ text }) => text);
 
 const reading = { isTabbed: false, isImage: () => false, isTitle: () => false };
 
@@ -57,7 +43,7 @@ describe('quotation marks', () => {
     const rows = six((i) => `${i}.png,${i === 2 ? '"tabby' : 'ab'[i % 2]}`);
     const report = await read(['file,label', ...rows]);
     expect(labelsOf(report)).toEqual(['a', 'b', '"tabby', 'b', 'a', 'b']);
-    expect(textsOf(report)).toEqual([
+    expect(tableWarnings(report)).toEqual([
       'set/labels.csv: row 4 has quotation marks that do not pair. They are taken as they stand; close or double them if that is not meant.',
     ]);
   });
@@ -72,13 +58,13 @@ describe('quotation marks', () => {
     const report = await read(['file,label', ...rows]);
     const [a, b] = ['a, "x"', 'b, "x"'];
     expect(labelsOf(report)).toEqual(['"5 in" pipe', b, a, b, a, b]);
-    expect(textsOf(report)).toHaveLength(1);
+    expect(tableWarnings(report)).toHaveLength(1);
   });
 
   test('around several lines are read', async () => {
     const report = await read(['file,note,label', ...six((i) => `${i}.png,"one\ntwo",${'ab'[i % 2]}`)]);
     expect(labelsOf(report)).toEqual(['a', 'b', 'a', 'b', 'a', 'b']);
-    expect(textsOf(report)).toEqual([]);
+    expect(tableWarnings(report)).toEqual([]);
   });
 });
 
@@ -94,7 +80,7 @@ describe('rows with more values than there are columns', () => {
     const wanted = six((i) => (name === 'no header' && i > 3 ? 'cat' : (cranes[i % 2] ?? '')));
     const report = await read(lines);
     expect(labelsOf(report)).toEqual(wanted);
-    expect(textsOf(report)).toEqual([
+    expect(tableWarnings(report)).toEqual([
       expect.stringMatching(/^set\/labels.csv: \d rows .* have more values than there are columns/),
     ]);
   });
@@ -109,7 +95,7 @@ describe('rows with more values than there are columns', () => {
         'Its row in set/labels.csv cannot be read (row 3: it has more values than there are columns).',
       ],
     ]);
-    expect(textsOf(report)).toEqual([
+    expect(tableWarnings(report)).toEqual([
       'set/labels.csv: 1 row cannot be read (row 3: it has more values than there are columns).',
     ]);
   });
@@ -117,13 +103,13 @@ describe('rows with more values than there are columns', () => {
   test('that R begins with their numbers are read', async () => {
     const report = await read(['"file","label"', ...six((i) => `"${i + 1}","${i}.png","${'ab'[i % 2]}"`)]);
     expect(labelsOf(report)).toEqual(['a', 'b', 'a', 'b', 'a', 'b']);
-    expect(textsOf(report)).toEqual([]);
+    expect(tableWarnings(report)).toEqual([]);
   });
 
   test('that end in commas are as long as they say', async () => {
     const report = await read(['file,label', ...six((i) => `${i}.png,${'ab'[i % 2]},,`)]);
     expect(labelsOf(report)).toEqual(['a', 'b', 'a', 'b', 'a', 'b']);
-    expect(textsOf(report)).toEqual([]);
+    expect(tableWarnings(report)).toEqual([]);
   });
 });
 
@@ -139,12 +125,12 @@ describe('delimiters and comments', () => {
   test('names that begin as comments do are names', async () => {
     const files = six((i) => `set/#${i}.png`).map((path, i) => ({
       path,
-      blob: images[i]?.blob ?? new Blob(),
+      blob: sixImages[i]?.blob ?? new Blob(),
     }));
     const table = fileOf('set/labels.csv', six((i) => `#${i}.png,${'ab'[i % 2]}`).join('\n'));
-    const report = await importImages([...files, table]);
-    expect(report.ok && report.value.classes).toEqual(['a', 'b']);
-    expect(report.ok && report.value.rejected).toEqual([]);
+    const report = await readFiles([...files, table]);
+    expect(report.classes).toEqual(['a', 'b']);
+    expect(report.rejected).toEqual([]);
   });
 });
 
@@ -155,7 +141,7 @@ describe('encodings', () => {
   test('what is not UTF-8 keeps its classes apart, and the encoding is said', async () => {
     const report = await read(bytesOf(rows));
     expect(report.classes).toEqual(['pâte', 'pête']);
-    expect(textsOf(report)).toEqual([
+    expect(tableWarnings(report)).toEqual([
       'set/labels.csv: it is not UTF-8 and is read as Western (Windows-1252), as in "pâte". If letters look wrong, save it as UTF-8.',
     ]);
   });
@@ -177,7 +163,7 @@ describe('encodings', () => {
     ]);
     const report = await read(Uint8Array.from([...bytesOf('file,label'), ...lines.flat()]));
     expect(labelsOf(report)).toEqual([one, one, one, other, other, other]);
-    expect(textsOf(report).join()).toContain(`is read as ${title}`);
+    expect(tableWarnings(report).join()).toContain(`is read as ${title}`);
   });
 
   test.each([
@@ -188,6 +174,6 @@ describe('encodings', () => {
     for (let i = 0; i < rows.length; i++) bytes[2 * i + odd] = rows.charCodeAt(i);
     const report = await read(bytes);
     expect(report.classes).toEqual(['pâte', 'pête']);
-    expect(textsOf(report)).toEqual([]);
+    expect(tableWarnings(report)).toEqual([]);
   });
 });

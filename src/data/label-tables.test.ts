@@ -1,30 +1,13 @@
 // Tables of labels that cannot be read, or can be in two ways: what becomes of each is said, and others are
 // read.
 import { describe, expect, test } from 'vitest';
-import { importImages } from './import-images.ts';
 import type { ImportReport } from './import-report.ts';
 import { findLabelColumns } from './label-tables.ts';
 import type { SourceFile } from './source-file.ts';
 import { countsOf, fileOf, folderFiles, makePng } from './testing/images.ts';
+import { labelsOf, readFiles, six, sixImages, tableWarnings } from './testing/labelled-set.ts';
 
-const images = folderFiles(['set'], 6);
-const six = (row: (i: number) => string): string[] => [0, 1, 2, 3, 4, 5].map(row);
 const table = (name: string, lines: readonly string[]): SourceFile => fileOf(`set/${name}`, lines.join('\n'));
-
-async function read(files: readonly SourceFile[]): Promise<ImportReport> {
-  const report = await importImages(files);
-  if (!report.ok) throw new Error(JSON.stringify(report.fault));
-  return report.value;
-}
-
-/** The class of each image, in the order of their numbers; '-' for none. */
-function labelsOf({ images: found, classes }: ImportReport): string[] {
-  const labels = new Map(found.map(({ path, classIndex }) => [path, classes[classIndex]]));
-  return six((i) => labels.get(`set/${i}.png`) ?? '-');
-}
-
-const textsOf = ({ warnings }: ImportReport): string[] =>
-  warnings.filter(({ code }) => code === 'table-rows').map(({ text }) => text);
 
 const detailOf = ({ fault }: ImportReport): string => (fault?.kind === 'bad-dataset' ? fault.detail : '');
 
@@ -61,9 +44,9 @@ describe('which column names the files', () => {
   test.each([',name,label', 'Unnamed: 0,name,label', 'index,name,label', ',Slide,label', 'Index,key,label'])(
     '%s: not the numbers of the rows',
     async (head) => {
-      const report = await read([...images, shuffled(head)]);
+      const report = await readFiles([...sixImages, shuffled(head)]);
       expect(labelsOf(report)).toEqual(right);
-      expect(textsOf(report)).toEqual([]);
+      expect(tableWarnings(report)).toEqual([]);
       const name = head.split(',')[1] ?? '';
       expect(report.reading.sentence).toBe(
         `2 classes from set/labels.csv, column label; files by column ${name}.`,
@@ -73,13 +56,13 @@ describe('which column names the files', () => {
 
   test('not the numbers of the rows either where a name meets no image', async () => {
     const rows = six((i) => `${i},${i === 5 ? 'gone' : i + 1},${'aab'[i % 3]}`);
-    const report = await read([...images, table('labels.csv', [',name,label', ...rows])]);
+    const report = await readFiles([...sixImages, table('labels.csv', [',name,label', ...rows])]);
     expect(labelsOf(report)).toEqual(['-', 'a', 'a', 'b', 'a', 'a']);
   });
 
   test('numbers of rows do where nothing else does', async () => {
     const rows = six((i) => `${i},${'ab'[i % 2]}`);
-    expect(labelsOf(await read([...images, table('labels.csv', [',label', ...rows])]))).toEqual(
+    expect(labelsOf(await readFiles([...sixImages, table('labels.csv', [',label', ...rows])]))).toEqual(
       six((i) => 'ab'[i % 2] ?? ''),
     );
   });
@@ -89,13 +72,13 @@ describe('which column names the files', () => {
     const rows = Array.from({ length: 12 }, (_, i) =>
       [i, (3 * i) % 10, (7 * i) % 11].slice(0, head.split(',').length).join(),
     );
-    const report = await read([...twelve, table('labels.csv', [head, ...rows])]);
+    const report = await readFiles([...twelve, table('labels.csv', [head, ...rows])]);
     expect(labelsOf(report)).toEqual(six((i) => String((3 * i) % 10)));
   });
 
   test('two others that name different images are told', async () => {
-    const report = await read([...images, shuffled('scan,name,label')]);
-    expect(textsOf(report)).toEqual([
+    const report = await readFiles([...sixImages, shuffled('scan,name,label')]);
+    expect(tableWarnings(report)).toEqual([
       'set/labels.csv: its columns scan and name name as many images, but not the same ones. scan is taken: call the one that is meant file_name if that is wrong.',
     ]);
     expect(report.reading.sentence).toContain('; files by column scan.');
@@ -105,7 +88,7 @@ describe('which column names the files', () => {
 describe('tables that are not read', () => {
   test('for their size say so', async () => {
     const large = new Uint8Array(64 * 2 ** 20 + 1).fill(0x20);
-    const report = await read([...images, fileOf('set/labels.csv', large)]);
+    const report = await readFiles([...sixImages, fileOf('set/labels.csv', large)]);
     expect(detailOf(report)).toContain(
       'set/labels.csv has 67 MB, more than the limit of 67 MB for a table of labels, and is not read: leave but file names and classes in it, or divide it.',
     );
@@ -114,34 +97,37 @@ describe('tables that are not read', () => {
   test('are told also where another table is', async () => {
     const rows = six((i) => `${i}.png,${'ab'[i % 2]}`);
     const cut = '[{"file":"0.png","label":"a"},{"file":';
-    const report = await read([
-      ...images,
+    const report = await readFiles([
+      ...sixImages,
       table('good.csv', ['file,label', ...rows]),
       table('bad.json', [cut]),
     ]);
     expect(report.images).toHaveLength(6);
-    expect(textsOf(report).join()).toContain('set/bad.json is damaged or cut off, and not read');
+    expect(tableWarnings(report).join()).toContain('set/bad.json is damaged or cut off, and not read');
   });
 
   test('of one path, with different classes for the same images', async () => {
     const twice = [0, 1].map((k) =>
       table('labels.csv', ['file,label', ...six((i) => `${i}.png,${'ab'[(i + k) % 2]}`)]),
     );
-    expect(detailOf(await read([...images, ...twice]))).toContain(
+    expect(detailOf(await readFiles([...sixImages, ...twice]))).toContain(
       'Several tables are called set/labels.csv, and they name different classes for the same images. Open their folders one at a time.',
     );
   });
 
   test('for their one class say so', async () => {
-    const report = await read([...images, table('labels.csv', ['file,label', ...six((i) => `${i}.png,a`)])]);
+    const report = await readFiles([
+      ...sixImages,
+      table('labels.csv', ['file,label', ...six((i) => `${i}.png,a`)]),
+    ]);
     expect(detailOf(report)).toContain('set/labels.csv names one class in its column label: a.');
   });
 
   test('a row of one of several images of one path is told', async () => {
     const others = six((i) => `set/${i}.png`).map((path, i) => fileOf(path, makePng(50 + i)));
     const rows = six((i) => `${i}.png,${'ab'[i % 2]}`);
-    const report = await read([...images, ...others, table('labels.csv', ['file,label', ...rows])]);
-    expect(textsOf(report)).toEqual([
+    const report = await readFiles([...sixImages, ...others, table('labels.csv', ['file,label', ...rows])]);
+    expect(tableWarnings(report)).toEqual([
       'set/labels.csv: several images have one path, as those of two folders of one name have (set/0.png), and one of each is taken. Open such folders one at a time.',
     ]);
   });
@@ -151,12 +137,12 @@ describe('lines that are odd', () => {
   test('of JSON are counted, and their images say so', async () => {
     const lines = six((i) => JSON.stringify({ file_name: `${i}.png`, label: 'ab'[i % 2] }));
     const cut = lines.map((line, i) => (i === 3 ? line.slice(0, -2) : line));
-    const report = await read([...images, table('metadata.jsonl', cut)]);
+    const report = await readFiles([...sixImages, table('metadata.jsonl', cut)]);
     expect(labelsOf(report)).toEqual(['a', 'b', 'a', '-', 'a', 'b']);
     expect(report.rejected.map(({ reason }) => reason)).toEqual([
       'Its row in set/metadata.jsonl cannot be read (row 4: it is no whole JSON).',
     ]);
-    expect(textsOf(report)).toEqual([
+    expect(tableWarnings(report)).toEqual([
       'set/metadata.jsonl: 1 row cannot be read (row 4: it is no whole JSON).',
     ]);
   });
@@ -165,17 +151,17 @@ describe('lines that are odd', () => {
     const lines = six(
       (i) => `{"file_name":"${i}.png","label":["${'ab'[i % 2]} NaN"],"score":${i > 3 ? 'NaN' : '-Infinity'}}`,
     );
-    const report = await read([...images, table('metadata.jsonl', lines)]);
+    const report = await readFiles([...sixImages, table('metadata.jsonl', lines)]);
     expect(report.classes).toEqual(['a NaN', 'b NaN']);
-    expect(textsOf(report)).toEqual([]);
+    expect(tableWarnings(report)).toEqual([]);
   });
 
   test('of a list drop none of the others', async () => {
     const labels = ['golden retriever', 'tabby cat'];
     const rows = six((i) => `set/${i}.png ${labels[i % 2]}`);
-    const report = await read([...images, table('list.txt', ['# two kinds', 'made', ...rows, ''])]);
+    const report = await readFiles([...sixImages, table('list.txt', ['# two kinds', 'made', ...rows, ''])]);
     expect(countsOf(report)).toEqual({ 'any golden retriever': 3, 'any tabby cat': 3 });
-    expect(textsOf(report)).toEqual([
+    expect(tableWarnings(report)).toEqual([
       expect.stringContaining('set/list.txt: 1 row cannot be read (row 2: it is no path with a class).'),
     ]);
   });

@@ -65,8 +65,9 @@ export function respectedHand(): Hand | null {
 }
 
 /**
- * Does what the hand need not wait for: the features, steps, evaluations and drops of a run. All that is computed meanwhile, by other
- * workers too, gives way; what answers a person is done between two such works, and at once.
+ * Does what the hand need not wait for: the features, steps, evaluations and drops of a run. All that is
+ * computed meanwhile, by other workers too, gives way; what answers a person is done between two such works,
+ * and at once.
  */
 export async function inBackground<T>(work: () => Promise<T>): Promise<T> {
   if (respected === null) return work();
