@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-// The hand is raised by what a person does, and lowered three frames later.
+// The hand is raised by what a person does, and lowered three frames later, or when what is pressed is released.
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Hand } from '../shared/hand.ts';
 import { watchHand } from './page-hand.ts';
@@ -14,15 +14,17 @@ beforeEach(() => {
 });
 afterEach(() => void vi.unstubAllGlobals());
 
-function watched(hidden = false): { page: Document; isRaised: () => boolean } {
+function watched(
+  hidden = false,
+  page = document.implementation.createHTMLDocument(),
+): { page: Document; isRaised: () => boolean } {
   const hand: Hand = new Int32Array(new SharedArrayBuffer(8));
-  const page = document.implementation.createHTMLDocument();
   Object.defineProperty(page, 'hidden', { value: hidden });
   watchHand(hand, page);
   return { page, isRaised: () => Atomics.load(hand, 0) !== 0 };
 }
 
-test.each(['pointerdown', 'pointermove', 'keydown', 'wheel', 'scroll'])('%s raises it', (name) => {
+test.each(['pointerup', 'pointermove', 'keyup', 'wheel', 'scroll'])('%s raises it', (name) => {
   const { page, isRaised } = watched();
   expect(isRaised()).toBe(false);
   page.body.dispatchEvent(new Event(name));
@@ -37,13 +39,42 @@ test.each(['pointerdown', 'pointermove', 'keydown', 'wheel', 'scroll'])('%s rais
 
 test('of two inputs the answer to the second one lowers it', () => {
   const { page, isRaised } = watched();
-  page.body.dispatchEvent(new Event('keydown'));
+  page.body.dispatchEvent(new Event('wheel'));
   frame();
-  page.body.dispatchEvent(new Event('keyup'));
+  page.body.dispatchEvent(new Event('scroll'));
   frame();
   frame();
   expect(isRaised()).toBe(true);
   frame();
+  expect(isRaised()).toBe(false);
+});
+
+/** Does `name` in the page, and draws its answer. */
+function answer(page: Document, name: string): void {
+  page.body.dispatchEvent(new Event(name));
+  for (let drawn = 0; drawn < 3; drawn++) frame();
+}
+
+test.each([
+  ['pointerdown', 'pointerup'],
+  ['pointerdown', 'pointercancel'],
+  ['pointerdown', 'dragend'],
+  ['keydown', 'keyup'],
+])('from %s to %s it stays raised, over what moves meanwhile', (press, release) => {
+  const { page, isRaised } = watched();
+  for (const name of [press, 'pointermove']) {
+    answer(page, name);
+    expect(isRaised()).toBe(true);
+  }
+  answer(page, release);
+  expect(isRaised()).toBe(false);
+});
+
+test('what is released in another window is not waited for', () => {
+  const { isRaised } = watched(false, document);
+  answer(document, 'keydown');
+  expect(isRaised()).toBe(true);
+  window.dispatchEvent(new Event('blur'));
   expect(isRaised()).toBe(false);
 });
 

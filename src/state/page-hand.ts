@@ -8,6 +8,8 @@ const inputs = [
   'pointermove',
   'pointerover',
   'pointerup',
+  'pointercancel',
+  'dragend',
   'click',
   'keydown',
   'keyup',
@@ -27,17 +29,33 @@ function afterFrames(frames: number, then: () => void): void {
   else requestAnimationFrame(() => afterFrames(frames - 1, then));
 }
 
-/** Raises the hand at whatever is done in `page`. */
+const presses: ReadonlySet<string> = new Set(['pointerdown', 'keydown']);
+/** Of a pointer that scrolls or drags something there is no `pointerup`. */
+const releases: ReadonlySet<string> = new Set(['pointerup', 'pointercancel', 'dragend', 'keyup']);
+
+/**
+ * Raises the hand at whatever is done in `page`. While a button or a key is held down it stays raised, since its
+ * release is an input too, and the one that most buttons answer; workers rest for 200 ms of that at most.
+ */
 export function watchHand(hand: Hand, page: Document): void {
   let latest = 0;
-  const heard = (): void => {
+  let isPressed = false;
+  const answered = (input: number): void => {
+    // Of several inputs the last one's answer counts.
+    if (input === latest && !isPressed) lower(hand);
+  };
+  const heard = ({ type }: Event): void => {
     if (page.hidden) return;
+    if (presses.has(type)) isPressed = true;
+    else if (releases.has(type)) isPressed = false;
     const input = ++latest;
     raise(hand, input);
-    afterFrames(framesToPaint, () => {
-      // Of several inputs the last one's answer counts.
-      if (input === latest) lower(hand);
-    });
+    afterFrames(framesToPaint, () => answered(input));
   };
   for (const name of inputs) page.addEventListener(name, heard, { capture: true, passive: true });
+  page.defaultView?.addEventListener('blur', () => {
+    // What is released elsewhere is not told of.
+    isPressed = false;
+    answered(latest);
+  });
 }

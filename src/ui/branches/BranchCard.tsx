@@ -2,6 +2,7 @@
 // the details of the one that is pointed at. Before a run it shows what would grow; without branches it says what
 // learns instead.
 import { useDeferredValue, useMemo, useRef, useState } from 'react';
+import { createStore } from 'zustand/vanilla';
 import type { Recipe } from '../../recipe/options.ts';
 import { recipeDefaults } from '../../recipe/recipe.ts';
 import { hasBranches, tunedWords, whatLearns } from '../../recipe/what-learns.ts';
@@ -26,6 +27,7 @@ import { useLength } from '../use-length.ts';
 import { BranchDetails } from './BranchDetails.tsx';
 import { BranchTable } from './BranchTable.tsx';
 import { BranchTree } from './BranchTree.tsx';
+import type { Choice } from './ModuleSpot.tsx';
 import type { Motion } from './tree-motion.ts';
 import styles from './BranchCard.module.css';
 
@@ -208,8 +210,7 @@ function BranchMap({ recipe }: { readonly recipe: Recipe }) {
     [drops],
   );
   const [view, setView] = useState<'picture' | 'table'>('picture');
-  const [chosen, setChosen] = useState<string | null>(null);
-  const told = useDeferredValue(chosen);
+  const [choice] = useState<Choice>(() => createStore<string | null>(() => null));
   const branches = modules.flatMap((module) => module.branches);
   const live = branches.filter(({ droppedAt }) => droppedAt === null).length;
   const dropped = branches.length - live;
@@ -254,19 +255,8 @@ function BranchMap({ recipe }: { readonly recipe: Recipe }) {
         </p>
         {view === 'picture' ? (
           <div className={styles.picture}>
-            <BranchTree
-              {...drawn}
-              jumps={jumps}
-              strongest={strongest}
-              chosen={chosen}
-              onChoose={setChosen}
-              preview={preview}
-            />
-            <BranchDetails
-              module={modules.find(({ module }) => module === told) ?? null}
-              jumps={jumps}
-              preview={preview}
-            />
+            <BranchTree {...drawn} jumps={jumps} strongest={strongest} choice={choice} preview={preview} />
+            <BranchDetails modules={modules} choice={choice} jumps={jumps} preview={preview} />
           </div>
         ) : (
           <BranchTable modules={modules} jumps={jumps} />

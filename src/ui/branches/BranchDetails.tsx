@@ -1,12 +1,16 @@
 // What is known of the module that is pointed at; without one, how to read the picture.
+import { memo, useDeferredValue } from 'react';
+import { useStore } from 'zustand';
 import type { BranchView, ModuleView } from '../../worker/protocol.ts';
 import { moduleText, percentText, lossChangeText } from '../parts/words.ts';
 import { cx } from '../parts/cx.ts';
 import styles from './BranchCard.module.css';
+import type { Choice } from './ModuleSpot.tsx';
 import { shareOf } from './tree-geometry.ts';
 
 interface Props {
-  readonly module: ModuleView | null;
+  readonly modules: readonly ModuleView[];
+  readonly choice: Choice;
   /** What the loss did at each drop, by its step: with all that dropped then. */
   readonly jumps: ReadonlyMap<number, number>;
   readonly preview: boolean;
@@ -77,8 +81,11 @@ function branchWords(
   };
 }
 
-export function BranchDetails({ module, jumps, preview }: Props) {
-  if (module === null) return <Key />;
+function Details({ modules, choice, jumps, preview }: Props) {
+  // The picture answers a hand first.
+  const told = useDeferredValue(useStore(choice, (chosen) => chosen));
+  const module = modules.find((one) => one.module === told);
+  if (module === undefined) return <Key />;
   return (
     <div className={styles.details}>
       <h3>{moduleText(module.module)}</h3>
@@ -108,3 +115,5 @@ export function BranchDetails({ module, jumps, preview }: Props) {
     </div>
   );
 }
+
+export const BranchDetails = memo(Details);

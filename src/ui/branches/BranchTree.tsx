@@ -3,7 +3,7 @@
 import { memo, useEffect, useMemo, useRef, useState, type KeyboardEvent } from 'react';
 import type { ModuleView } from '../../worker/protocol.ts';
 import { moduleName } from '../parts/words.ts';
-import { ModuleSpot } from './ModuleSpot.tsx';
+import { ModuleSpot, type Choice } from './ModuleSpot.tsx';
 import { TreeCanvas } from './TreeCanvas.tsx';
 import type { TreeScene } from './tree-drawing.ts';
 import { modulePlace, treeLayout } from './tree-geometry.ts';
@@ -16,8 +16,7 @@ interface BranchTreeProps {
   readonly jumps: ReadonlyMap<number, number>;
   /** Strength of a branch of full length. */
   readonly strongest: number;
-  readonly chosen: string | null;
-  readonly onChoose: (module: string | null) => void;
+  readonly choice: Choice;
   /** Before a run: buds without strength. */
   readonly preview: boolean;
   readonly motion: Motion;
@@ -48,7 +47,7 @@ function shapeOf(modules: readonly ModuleView[]) {
   };
 }
 
-function Tree({ modules, jumps, strongest, chosen, onChoose, preview, motion }: BranchTreeProps) {
+function Tree({ modules, jumps, strongest, choice, preview, motion }: BranchTreeProps) {
   const [observe, width] = useWidth();
   const picture = useRef<HTMLDivElement>(null);
   const { names, linears, blocks, branches } = useMemo(() => shapeOf(modules), [modules]);
@@ -68,17 +67,19 @@ function Tree({ modules, jumps, strongest, chosen, onChoose, preview, motion }: 
     }),
     [modules, names, layout, blocks, linears, strongest, jumps, preview],
   );
-  const focusable = chosen ?? modules[0]?.module ?? null;
-
   const spotOf = (module: string): HTMLElement | null | undefined =>
     picture.current?.querySelector<HTMLElement>(`[data-module="${CSS.escape(module)}"]`);
 
   // Where the pointer chooses, a focus that is in the picture follows.
-  useEffect(() => {
-    const focused = document.activeElement;
-    if (chosen === null || focused === null || picture.current?.contains(focused) !== true) return;
-    if (focused.getAttribute('data-module') !== chosen) spotOf(chosen)?.focus();
-  }, [chosen]);
+  useEffect(
+    () =>
+      choice.subscribe((chosen) => {
+        const focused = document.activeElement;
+        if (chosen === null || focused === null || picture.current?.contains(focused) !== true) return;
+        if (focused.getAttribute('data-module') !== chosen) spotOf(chosen)?.focus();
+      }),
+    [choice],
+  );
 
   function onKey(event: KeyboardEvent): void {
     const moves = new Map([
@@ -88,7 +89,8 @@ function Tree({ modules, jumps, strongest, chosen, onChoose, preview, motion }: 
       ['ArrowLeft', [0, -1]],
     ]);
     const [up = 0, right = 0] = moves.get(event.key) ?? [];
-    const here = names[modules.findIndex(({ module }) => module === focusable)];
+    const at = choice.getState();
+    const here = names[at === null ? 0 : modules.findIndex(({ module }) => module === at)];
     if (here === undefined || (up === 0 && right === 0)) return;
     event.preventDefault();
     const column = linears.findIndex(([linear]) => linear === here.linear) + right;
@@ -107,14 +109,12 @@ function Tree({ modules, jumps, strongest, chosen, onChoose, preview, motion }: 
           role="group"
           aria-label="Branch map. Arrow keys move from layer to layer."
           onKeyDown={onKey}
-          onPointerLeave={() => onChoose(null)}
+          onPointerLeave={() => choice.setState(null)}
         >
-          {scene.modules.map(({ view, place }) => (
+          {scene.modules.map(({ view, place }, i) => (
             <ModuleSpot
               key={view.module}
-              {...{ module: view, layout, place, jumps, preview, onChoose }}
-              chosen={view.module === chosen}
-              focusable={view.module === focusable}
+              {...{ module: view, layout, place, jumps, preview, choice, isFirst: i === 0 }}
             />
           ))}
           <TreeCanvas scene={scene} motion={motion} />

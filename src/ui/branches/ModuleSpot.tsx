@@ -1,11 +1,19 @@
 // Where a module of the branch map is pointed at and walked to: its row of the trunk, with everything that is
 // drawn there in words.
 import { memo } from 'react';
+import { useStore } from 'zustand';
+import type { StoreApi } from 'zustand/vanilla';
 import type { ModuleView } from '../../worker/protocol.ts';
 import { cx } from '../parts/cx.ts';
 import { lossChangeText, moduleText } from '../parts/words.ts';
 import type { Place, TreeLayout } from './tree-geometry.ts';
 import styles from './BranchCard.module.css';
+
+/**
+ * The layer that is pointed at or walked to, by its module's name. A store, so that a step of the hand renders the two
+ * spots that are left and reached and nothing around them.
+ */
+export type Choice = StoreApi<string | null>;
 
 interface ModuleSpotProps {
   readonly module: ModuleView;
@@ -15,9 +23,9 @@ interface ModuleSpotProps {
   readonly jumps: ReadonlyMap<number, number>;
   /** Before a run. */
   readonly preview: boolean;
-  readonly chosen: boolean;
-  readonly focusable: boolean;
-  readonly onChoose: (module: string) => void;
+  readonly choice: Choice;
+  /** Where the Tab key leads while none is chosen. */
+  readonly isFirst: boolean;
 }
 
 function label({ module, jumps, preview }: ModuleSpotProps): string {
@@ -37,10 +45,13 @@ function label({ module, jumps, preview }: ModuleSpotProps): string {
 }
 
 function Spot(props: ModuleSpotProps) {
-  const { module, layout, place, chosen, focusable, onChoose } = props;
+  const { module, layout, place, choice, isFirst } = props;
+  const isChosen = useStore(choice, (chosen) => chosen === module.module);
+  const isFocusable = useStore(choice, (chosen) => (chosen === null ? isFirst : chosen === module.module));
+  const choose = (): void => choice.setState(module.module);
   return (
     <div
-      className={cx(styles.spot, chosen && styles.chosen)}
+      className={cx(styles.spot, isChosen && styles.chosen)}
       style={{
         left: place.x - layout.cellWidth / 2 + 2,
         top: place.y + 5 - layout.rowHeight,
@@ -49,13 +60,12 @@ function Spot(props: ModuleSpotProps) {
       }}
       role="img"
       aria-label={label(props)}
-      tabIndex={focusable ? 0 : -1}
+      tabIndex={isFocusable ? 0 : -1}
       data-module={module.module}
-      onPointerEnter={() => onChoose(module.module)}
-      onFocus={() => onChoose(module.module)}
+      onPointerEnter={choose}
+      onFocus={choose}
     />
   );
 }
 
-/** Pointing and walking render only the spots that are left and reached. */
 export const ModuleSpot = memo(Spot);
