@@ -37,9 +37,23 @@ const usage = `npm run interop -- [flags]
 GRAFT_PYTHON names the interpreter (default: python3), GRAFT_PYTHON_TIMM another one for timm. What they must have stands
 in scripts/interop/requirements.txt. The exit code is 1 when a check failed, 0 otherwise, also when everything was skipped.`;
 
-/** Families that are fine-tuned in full as well, and what their folders are called then. */
-const tunedFamilies = ['hf-vit', 'hf-dinov2-registers', 'hf-clip', 'hf-siglip', 'timm-vit', 'timm-deit3'];
-const tunedWhole = ', in full';
+/**
+ * What else is trained of some families than their branches, and what their folders are called then.
+ * @type {readonly { suffix: string, way: 'backbone' | 'norms' | 'biases', families: readonly string[] }[]}
+ */
+const otherWays = [
+  {
+    suffix: ', in full',
+    way: 'backbone',
+    families: ['hf-vit', 'hf-dinov2-registers', 'hf-clip', 'hf-siglip', 'timm-vit', 'timm-deit3'],
+  },
+  { suffix: ', LayerNorms too', way: 'norms', families: ['hf-vit', 'hf-clip', 'timm-vit'] },
+  {
+    suffix: ', biases too',
+    way: 'biases',
+    families: ['hf-vit', 'hf-dinov2-registers', 'timm-vit', 'timm-deit3'],
+  },
+];
 
 const quickFamilies = [
   ...[
@@ -131,8 +145,11 @@ async function makeFamilies(work, { main, timm }) {
     }),
   );
   for (const name of (await readdir(models).catch(() => [])).sort())
-    for (const folder of tunedFamilies.includes(name) ? [name, name + tunedWhole] : [name])
-      await cp(join(models, name), join(work, 'families', folder, 'source'), { recursive: true });
+    for (const suffix of [
+      '',
+      ...otherWays.filter((way) => way.families.includes(name)).map((way) => way.suffix),
+    ])
+      await cp(join(models, name), join(work, 'families', name + suffix, 'source'), { recursive: true });
 }
 
 /**
@@ -173,12 +190,8 @@ async function runGraft(families, graft, steps) {
     await rm(join(families, family, 'out'), { recursive: true, force: true });
     try {
       const keepHead = family === 'hf-vit' || family === 'timm-vit';
-      const inFull = family.endsWith(tunedWhole);
-      const report = await graft.runFamily(
-        join(families, family),
-        keepHead,
-        inFull ? 'backbone' : 'branches',
-      );
+      const way = otherWays.find(({ suffix }) => family.endsWith(suffix))?.way ?? 'branches';
+      const report = await graft.runFamily(join(families, family), keepHead, way);
       line({
         ...{ family, check: 'read' },
         ...(report.read === null
@@ -187,7 +200,7 @@ async function runGraft(families, graft, steps) {
       });
       const kept = report.changed.length === 0 && report.kept > 0;
       const error = kept ? null : `changed: ${report.changed.slice(0, 3).join(', ')}`;
-      if (!inFull) line({ family, check: 'bits', difference: report.changed.length, error });
+      if (way === 'branches') line({ family, check: 'bits', difference: report.changed.length, error });
       // Ten steps at a rate for tiny nets; what people have may be a real one.
       if (!family.startsWith('m-') && !(report.losses[1] < report.losses[0]))
         line({ family, check: 'trains', error: `loss ${report.losses.join(' to ')}` });

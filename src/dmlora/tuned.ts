@@ -23,6 +23,12 @@ const trains: Readonly<Record<Tune, (name: ParamName) => boolean>> = {
   all: () => true,
 };
 
+/** By which choice just these parameters of a backbone train. */
+export function tuneOf(names: readonly ParamName[]): Tune {
+  const choices = ['none', 'biases', 'norms'] as const;
+  return choices.find((tune) => names.every(trains[tune])) ?? 'all';
+}
+
 /** Whether a parameter of the backbone is a matrix, which decays: linears and the patch embedding. */
 export function isMatrix(name: ParamName): boolean {
   return /(?:^|\.)(?:q|k|v|proj|fc1|fc2|patch_embed)\.weight$/.test(name);

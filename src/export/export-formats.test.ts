@@ -5,7 +5,8 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Adapter } from '../dmlora/adapter.ts';
-import { tunedStart } from '../dmlora/tuned.ts';
+import { present } from '../shared/assert.ts';
+import { tunedStart, type Tune } from '../dmlora/tuned.ts';
 import { dropBranches } from '../dmlora/drop-plan.ts';
 import { randomAdapter, randomValues } from '../engine/checks/random-model.ts';
 import { asCrossed } from '../engine/checks/crossed-check.ts';
@@ -29,14 +30,18 @@ import { ProofEngine } from './proof-engine.ts';
 const testdata = path.resolve(import.meta.dirname, '../../testdata');
 const classes = ['a', 'b', 'c', 'd', 'e'];
 
-async function open(folder: string, options: Parameters<typeof openModel>[2] = {}): Promise<OpenModel> {
+async function filesIn(folder: string): Promise<SourceFile[]> {
   const at = path.join(testdata, folder);
   const names = (await readdir(at)).filter((name) => !name.startsWith('expected'));
   const files = names.map(async (name): Promise<SourceFile> => ({
     path: name,
     blob: new Blob([await readFile(path.join(at, name))]),
   }));
-  return unwrap(await openModel(await Promise.all(files), folder, options));
+  return Promise.all(files);
+}
+
+async function open(folder: string, options: Parameters<typeof openModel>[2] = {}): Promise<OpenModel> {
+  return unwrap(await openModel(await filesIn(folder), folder, options));
 }
 
 /**
@@ -430,7 +435,54 @@ describe('every family', () => {
     const formats = await exported(source, { ...adapter, ...tuned(source) }, [...expected, 'source'], 'F32');
     const refused = formats.filter((one) => one.refused !== null);
     expect(refused.map(({ format }) => format)).toEqual(['peft']);
-    expect(refused[0]?.refused).toContain('tuned the backbone too');
+    expect(refused[0]?.refused).toContain('tuned all of the backbone too');
+  });
+
+  // The export is read back as PEFT would and compared with the run's own answers, as every format is.
+  test.each(offered)('%s, LayerNorms or biases tuned beside its branches', async (folder) => {
+    const source = await open(folder);
+    const { config } = source.model;
+    const adapter = randomAdapter(config, classes.length, { branches: 2, rank: 2, targets: 'qv' });
+    for (const tune of ['norms', 'biases'] as const) {
+      const beside = tuned(source, tune);
+      const [peft] = await exported(source, { ...adapter, ...beside }, ['peft'], 'F32');
+      const files = filesOf([present(peft, 'peft')], 'peft');
+      const written = await weightsOf(files, 'adapter_model.safetensors');
+      const alone = await weightsOf(
+        filesOf(await exported(source, adapter, ['peft'], 'F32'), 'peft'),
+        'adapter_model.safetensors',
+      );
+      const added = [...written.keys()].filter((name) => !alone.has(name));
+      const fused = [...written.keys()].some((name) => name.includes('.qkv.'));
+      const vectors = beside.backbone?.size ?? 0;
+      // q, k and v of a block have one bias where they are one linear.
+      expect(added).toHaveLength(vectors - (fused && tune === 'biases' ? 2 * config.depth : 0));
+      const text = await present(
+        files.find(({ name }) => name === 'adapter_config.json'),
+        'config',
+      ).blob.text();
+      const { bias, modules_to_save: saved } = JSON.parse(text) as {
+        bias: string;
+        modules_to_save: string[];
+      };
+      expect(bias).toBe(tune === 'biases' ? 'all' : 'none');
+      const norms = added.map((name) => name.replace('base_model.model.', '').replace(/\.[^.]+$/, ''));
+      const whole = new Set([...source.checkpoint.heads, ...(tune === 'norms' ? norms : [])]);
+      expect([...saved].sort()).toEqual([...whole].sort());
+      // Brought back, it is merged into its base; branches, which leave the rest as it is, cannot begin from it.
+      const folders = { files: files.map(({ name, blob }) => ({ path: name, blob })), as: 'merged' } as const;
+      const opened = unwrap(await openModel(await filesIn(folder), folder, { adapter: folders }));
+      for (const [name, { data }] of beside.backbone ?? [])
+        expect([name, opened.model.weights.get(name)?.data]).toEqual([name, data]);
+      expect(
+        await openModel(await filesIn(folder), folder, { adapter: { ...folders, as: 'branches' } }),
+      ).toMatchObject({ ok: false, fault: { why: 'adapter-start' } });
+      // In a linear that is adapted the bias is that of the original within.
+      if (tune === 'biases')
+        expect(added.filter((name) => /\.base_layer\.bias$/.test(name)).length).toBe(
+          (fused ? 1 : 2) * config.depth,
+        );
+    }
   });
 
   test('positions that were tuned at another image size are written at that', async () => {
@@ -455,9 +507,9 @@ const bare = ({ model }: OpenModel): Adapter => ({
   modules: [],
 });
 
-/** Every parameter of a backbone that can be tuned, moved a little, each otherwise. */
-function tuned({ model }: OpenModel): Pick<Adapter, 'backbone'> {
-  const { backbone = new Map<string, NdArray>() } = tunedStart(model, 'all');
+/** Every parameter of a backbone that is tuned by a choice, moved a little, each otherwise. */
+function tuned({ model }: OpenModel, tune: Tune = 'all'): Pick<Adapter, 'backbone'> {
+  const { backbone = new Map<string, NdArray>() } = tunedStart(model, tune);
   const moved = [...backbone].map(([name, { shape, data }], i) => {
     const noise = randomValues(100 + i, data.length);
     return [

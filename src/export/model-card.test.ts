@@ -153,6 +153,10 @@ test('it says what a pixel is, and of these images what other tools see otherwis
 });
 
 test('an original is loaded in float32 under its adapter, whatever it is stored in', () => {
+  const beside = modelCard({ ...facts, format: 'peft', tuned: 'all biases of the backbone (BitFit)' });
+  expect(beside).toContain(
+    'This folder is the branches, with all biases of the backbone (BitFit), as a stock LoRA adapter for PEFT',
+  );
   const peft = modelCard({ ...facts, format: 'peft' });
   expect(peft).toContain('import torch\nfrom transformers import ViTForImageClassification\n');
   expect(peft).toContain('ignore_mismatched_sizes=True, dtype=torch.float32)');

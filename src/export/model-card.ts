@@ -140,6 +140,12 @@ const formatWords = {
   'onnx-q4': 'the fine-tuned model as an ONNX graph with 4-bit weights',
 } as const;
 
+/** An adapter holds what was tuned beside its branches too. */
+const folderWords = ({ format, tuned }: CardFacts): string =>
+  format === 'peft' && tuned !== null
+    ? formatWords.peft.replace('the branches', `the branches, with ${tuned},`)
+    : formatWords[format];
+
 function frontMatter(facts: CardFacts, library: string): string {
   const { format, baseModel, licence, data, metrics, title, branches } = facts;
   const lines: string[] = [];
@@ -293,7 +299,7 @@ function metricsSection(facts: CardFacts): string {
     `Validation chose the strength of the probe${partWords[facts.validation]}; the test images, where there are any, ` +
       'chose nothing.',
     ...(facts.temperature === null ? [] : [temperatureWords(facts.temperature)]),
-    `This folder is ${formatWords[format]}, in ${dtype}. ${proofWords(proof)}: the largest difference of any logit to the model that was trained` +
+    `This folder is ${folderWords(facts)}, in ${dtype}. ${proofWords(proof)}: the largest difference of any logit to the model that was trained` +
       `${facts.temperature === null ? '' : ', its logits divided by that temperature,'} is ` +
       `${proof.maxLogitDifference.toExponential(1)}, the largest logit ${proof.maxLogit.toFixed(2)}; ` +
       `${proof.sameAnswers} of ${proof.images} images get the same first answer.` +

@@ -1,6 +1,6 @@
 // The branches as a stock PEFT adapter for the original checkpoint: A and B of every adapted module in the
-// names of the model in memory, the head whole. Read back as PEFT would apply it: ranks and scales out of the
-// written file.
+// names of the model in memory, the head whole, and LayerNorms or biases that were tuned beside them. Read back as PEFT
+// would apply it: ranks and scales out of the written file.
 import { factorOf, type Adapter, type LoraPair } from '../dmlora/adapter.ts';
 import { fusedLora, stackedLora, withLora } from '../dmlora/stacked-lora.ts';
 import { decodeFloats, encodeFloats, isFloatType } from '../formats/float-types.ts';
@@ -13,7 +13,8 @@ import {
   type TensorToWrite,
 } from '../formats/safetensors.ts';
 import { ndArray, type NdArray } from '../shared/array.ts';
-import type { ParamName } from '../vit/parameters.ts';
+import { tuneOf, type Tune } from '../dmlora/tuned.ts';
+import { weightOf, type ParamName } from '../vit/parameters.ts';
 import { whyNoLora } from '../recipe/what-learns.ts';
 import { present } from '../shared/assert.ts';
 import { fail, ok, type Result } from '../shared/result.ts';
@@ -52,12 +53,39 @@ function scaleOf({ modules: [first] }: Adapter): Pick<PeftConfig, 'scale'> {
   return { scale: { factor: factorOf(first), by: first.scaling.by } };
 }
 
+const tunedBy = ({ backbone }: Pick<Adapter, 'backbone'>): Tune => tuneOf([...(backbone?.keys() ?? [])]);
+
+/** A vector of the backbone, as it was tuned where it was. */
+const valueOf = ({ source, adapter }: ExportContext, name: ParamName): NdArray =>
+  adapter.backbone?.get(name) ?? weightOf(source.model.weights, name);
+
+/** The tensors of the class that hold what was tuned, one parameter each, or q, k and v fused. */
+function tunedTensors(
+  { adapter }: ExportContext,
+  base: Architecture,
+): { readonly name: string; readonly parameters: readonly ParamName[] }[] {
+  return slotsOf(base).flatMap(({ names: [name = ''], content }) =>
+    content.kind === 'parameters' && content.names.some((parameter) => adapter.backbone?.has(parameter))
+      ? [{ name, parameters: content.names }]
+      : [],
+  );
+}
+
+/** A tensor's module: its name without weight or bias. */
+const moduleOf = (tensor: string): string => tensor.replace(/\.[^.]+$/, '');
+
+/** The name that PEFT gives a tensor: in an adapted module the original is a layer of its own. */
+function savedName(tensor: string, adapted: { has(module: string): boolean }): string {
+  const module = moduleOf(tensor);
+  return adapted.has(module) ? `${module}.base_layer${tensor.slice(module.length)}` : tensor;
+}
+
 export const peftFolder: FormatWriter = {
   write(context) {
     const { source, adapter, dtype } = context;
     const refused = whyNoLora({
       hasBranches: adapter.modules.length > 0,
-      isTuned: adapter.backbone !== undefined,
+      tunes: tunedBy(adapter),
     });
     if (refused !== null)
       return Promise.resolve(fail({ kind: 'bad-recipe', field: 'export', detail: refused }));
@@ -81,6 +109,13 @@ export const peftFolder: FormatWriter = {
       put(`${heads[part] ?? ''}.weight`, head.weight);
       put(`${heads[part] ?? ''}.bias`, head.bias);
     }
+    const tuned = tunedTensors(context, base.value);
+    for (const { name, parameters } of tuned) {
+      const parts = parameters.map((parameter) => valueOf(context, parameter));
+      const data = parts.flatMap((part) => [...part.data]);
+      put(savedName(name, ranks), ndArray([data.length], Float32Array.from(data)));
+    }
+    const isNorms = tunedBy(adapter) === 'norms';
     const names = slotsOf(base.value).map((slot) => slot.names[0] ?? '');
     const modules = names.filter((name) => name.endsWith('.weight')).map((name) => name.slice(0, -7));
     const text = writePeftConfig({
@@ -90,7 +125,8 @@ export const peftFolder: FormatWriter = {
       targetModules: targetNames([...ranks.keys()], modules),
       ranks,
       ...scaleOf(adapter),
-      modulesToSave: heads,
+      modulesToSave: [...heads, ...(isNorms ? new Set(tuned.map(({ name }) => moduleOf(name))) : [])],
+      biases: tuned.length > 0 && !isNorms,
     });
     return Promise.resolve(
       ok([
@@ -139,8 +175,10 @@ async function readBack(context: ExportContext, files: readonly ExportedFile[]):
   const dialect = present(base.value.dialects[0], 'names');
   /** By parameter: A whole, the rows of B that are its own, and their scale. */
   const adapted = new Map<ParamName, () => Promise<{ readonly pair: LoraPair; readonly scale: number }>>();
+  const modules = new Set<string>();
   for (const { name, parts } of peftModules(source.model.config, dialect)) {
     if (!config.value.adapts(name)) continue;
+    modules.add(name);
     const [A, B] = [entryOf(`${name}.lora_A.weight`), entryOf(`${name}.lora_B.weight`)];
     if (A.shape[0] !== config.value.rankOf(name))
       return wrong(`${name} has rank ${A.shape[0] ?? 0}, the file says ${config.value.rankOf(name)}`);
@@ -151,6 +189,15 @@ async function readBack(context: ExportContext, files: readonly ExportedFile[]):
         const own = [third * rows, (third + 1) * rows] as const;
         return { pair: { A: await read(A), B: await read(B, own) }, scale };
       }),
+    );
+  }
+  /** What was tuned of the backbone, by parameter: the rows of its tensor that are its own. */
+  const tuned = new Map<ParamName, () => Promise<NdArray>>();
+  for (const { name, parameters } of tunedTensors(context, base.value)) {
+    const entry = entryOf(savedName(name, modules));
+    const rows = (entry.shape[0] ?? 0) / parameters.length;
+    parameters.forEach((parameter, part) =>
+      tuned.set(parameter, () => read(entry, [part * rows, (part + 1) * rows])),
     );
   }
   const parts: Head[] = [];
@@ -164,6 +211,8 @@ async function readBack(context: ExportContext, files: readonly ExportedFile[]):
     async read(name) {
       if (name === 'head.weight') return ok(head.weight);
       if (name === 'head.bias') return ok(head.bias);
+      const own = await tuned.get(name)?.();
+      if (own !== undefined) return ok(own);
       const weight = present(source.model.weights.get(name), name);
       const lora = await adapted.get(name)?.();
       return ok(lora === undefined ? weight : withLora(weight, lora.pair, lora.scale));

@@ -30,9 +30,10 @@ test.each([
   expect(learnsInstead(recipe)).toBe(recipe.dmlora.branches === 0 ? words : null);
 });
 
-test('a LoRA has branches and a frozen backbone', () => {
+test('a LoRA has branches, and a backbone that is frozen but for LayerNorms or biases', () => {
   expect(recipeWithoutLora(recipeDefaults)).toBeNull();
   expect(recipeWithoutLora(undefined)).toBeNull();
   expect(recipeWithoutLora(learning(0, 'all'))).toMatch(/^There are no branches/);
-  expect(recipeWithoutLora(learning(1, 'norms'))).toMatch(/^The run tuned the backbone too/);
+  expect(recipeWithoutLora(learning(1, 'all'))).toMatch(/^The run tuned all of the backbone too/);
+  for (const tune of ['norms', 'biases'] as const) expect(recipeWithoutLora(learning(1, tune))).toBeNull();
 });

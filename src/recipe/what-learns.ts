@@ -44,15 +44,19 @@ export const learnsInstead = (recipe: Learning | undefined): string | null =>
 
 /** Why what a run of this recipe learns is no LoRA, as a sentence; null where it is one, or no run is known. */
 export const recipeWithoutLora = (recipe: Learning | undefined): string | null =>
-  recipe === undefined
-    ? null
-    : whyNoLora({ hasBranches: hasBranches(recipe), isTuned: tunedName(recipe) !== null });
+  recipe === undefined ? null : whyNoLora({ hasBranches: hasBranches(recipe), tunes: recipe.backbone.tune });
 
-/** Why what a run learned is no LoRA, as a sentence; null where it is one. */
-export function whyNoLora(run: { readonly hasBranches: boolean; readonly isTuned: boolean }): string | null {
+/**
+ * Why what a run learned is no LoRA, as a sentence; null where it is one. LayerNorms and biases are saved beside its
+ * matrices.
+ */
+export function whyNoLora(run: {
+  readonly hasBranches: boolean;
+  readonly tunes: Recipe['backbone']['tune'];
+}): string | null {
   if (!run.hasBranches) return 'There are no branches, so there is no LoRA. Choose the whole model.';
-  return run.isTuned
-    ? 'The run tuned the backbone too, and a LoRA holds what is added to it alone. Choose the whole model.'
+  return run.tunes === 'all'
+    ? 'The run tuned all of the backbone too, and a LoRA holds what is added to it. Choose the whole model.'
     : null;
 }
 

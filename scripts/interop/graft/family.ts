@@ -35,7 +35,7 @@ export interface FamilyReport {
  *
  * @param folder WORK/FAMILY; reads `source/` and writes `out/proof.safetensors` and a folder for each export
  * @param keepHead trains the checkpoint's own classes where it has a head
- * @param way what is trained; where it is the backbone, no bit needs to be the source's
+ * @param way what is trained; where some of it is the backbone's, no bit needs to be the source's
  */
 export async function runFamily(
   folder: string,

@@ -56,12 +56,16 @@ function trainingData(side: number, classes: readonly string[]): TrainingData {
   };
 }
 
-/** Drops and both stages, or all of the backbone without branches. */
+const branches = {
+  learningRate: 2e-2,
+  dmlora: { branches: 3, branchesEnd: 2, rank: 2, targets: 'all', dropWindow: [0.2, 0.6], stage2: 0.7 },
+} as const;
+
+/** Drops and both stages, what of the backbone is tuned beside them, or all of it without branches. */
 const ways = {
-  branches: {
-    learningRate: 2e-2,
-    dmlora: { branches: 3, branchesEnd: 2, rank: 2, targets: 'all', dropWindow: [0.2, 0.6], stage2: 0.7 },
-  },
+  branches,
+  norms: { ...branches, backbone: { tune: 'norms' } },
+  biases: { ...branches, backbone: { tune: 'biases' } },
   backbone: { learningRate: 2e-3, backbone: { tune: 'all' }, dmlora: { branches: 0 } },
 } as const;
 export type Way = keyof typeof ways;

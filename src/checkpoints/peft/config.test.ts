@@ -19,6 +19,7 @@ const base = {
   baseClass: { name: 'ViTForImageClassification', module: 'transformers.models.vit.modeling_vit' },
   baseModel: null,
   revision: null,
+  biases: false,
   modulesToSave: ['classifier'],
 };
 

@@ -24,8 +24,10 @@ export interface PeftConfig {
   readonly ranks: ReadonlyMap<string, number>;
   /** The scale of every module, 1 where absent: alpha over its rank, or over the rank's root (rsLoRA). */
   readonly scale?: { readonly factor: number; readonly by: 'lora' | 'rslora' };
-  /** Saved whole beside the adapter: the head. */
+  /** Saved whole beside the adapter: the head, and LayerNorms that were tuned. */
   readonly modulesToSave: readonly string[];
+  /** Whether all biases of the base were tuned, and are saved too. */
+  readonly biases: boolean;
 }
 
 /**
@@ -52,7 +54,7 @@ export function writePeftConfig(config: PeftConfig): string {
       ]),
     ],
     ['base_model_name_or_path', config.baseModel],
-    ['bias', 'none'],
+    ['bias', config.biases ? 'all' : 'none'],
     ['fan_in_fan_out', false],
     ['inference_mode', true],
     ['init_lora_weights', true],
