@@ -1,12 +1,9 @@
 // Exports end to end, without a browser: names and bytes of what is written, the reference's own PEFT
-// adapter, the way to another library and back, every family's formats offered or refused by name, and a
-// proof that fails.
-import { readdir, readFile } from 'node:fs/promises';
+// adapter, the way to another library and back, and a proof that fails.
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Adapter } from '../dmlora/adapter.ts';
-import { present } from '../shared/assert.ts';
-import { tunedStart, type Tune } from '../dmlora/tuned.ts';
 import { dropBranches } from '../dmlora/drop-plan.ts';
 import { randomAdapter, randomValues } from '../engine/checks/random-model.ts';
 import { asCrossed } from '../engine/checks/crossed-check.ts';
@@ -16,130 +13,22 @@ import { adapterFrom, readTensors } from '../engine/checks/reference.ts';
 import { decodeFloats } from '../formats/float-types.ts';
 import { readHeader, readTensorBytes, writeSafetensors, type TensorToWrite } from '../formats/safetensors.ts';
 import { cancelled } from '../shared/fault.ts';
-import { ndArray, type NdArray } from '../shared/array.ts';
-import { ok, unwrap, type Result } from '../shared/result.ts';
-import type { Engine } from '../engine/engine.ts';
+import { ok, unwrap } from '../shared/result.ts';
 import { pauseOf } from './pause.ts';
 import { openModel, type OpenModel } from '../checkpoints/open-model.ts';
-import type { ExportDtype, ExportedFile, ExportFormat, FormatExport } from './export-types.ts';
+import type { ExportedFile, FormatExport } from './export-types.ts';
 import type { SourceFile } from '../data/source-file.ts';
-import { exportFormats } from './export-formats.ts';
-import { imagesOf, sampleRows } from '../train/sample.ts';
 import { ProofEngine } from './proof-engine.ts';
-
-const testdata = path.resolve(import.meta.dirname, '../../testdata');
-const classes = ['a', 'b', 'c', 'd', 'e'];
-
-async function filesIn(folder: string): Promise<SourceFile[]> {
-  const at = path.join(testdata, folder);
-  const names = (await readdir(at)).filter((name) => !name.startsWith('expected'));
-  const files = names.map(async (name): Promise<SourceFile> => ({
-    path: name,
-    blob: new Blob([await readFile(path.join(at, name))]),
-  }));
-  return Promise.all(files);
-}
-
-async function open(folder: string, options: Parameters<typeof openModel>[2] = {}): Promise<OpenModel> {
-  return unwrap(await openModel(await filesIn(folder), folder, options));
-}
-
-/**
- * What proving took: the engines that were made, the models that were put on them, the images that they ran.
- */
-interface Taken {
-  engines: number;
-  prepared: number;
-  images: number;
-}
-
-interface Proving {
-  /** Falsifies what the branched model says. */
-  readonly logitShift?: number;
-  readonly validationImages?: number;
-  readonly signal?: AbortSignal;
-  readonly taken?: Taken;
-  readonly onProgress?: (what: string) => void;
-}
-
-/** Exports with random pixels as validation images. */
-async function outcomeOf(
-  source: OpenModel,
-  adapter: Adapter,
-  formats: readonly ExportFormat[],
-  dtype: ExportDtype = 'source',
-  proving: Proving = {},
-): Promise<Result<readonly FormatExport[]>> {
-  const { logitShift = 0, validationImages = 3, taken = { engines: 0, prepared: 0, images: 0 } } = proving;
-  const side = source.model.config.imageSize;
-  const size = 3 * side * side;
-  const data = randomValues(9, validationImages * size);
-  const validation = {
-    labels: Int32Array.from({ length: validationImages }, (_, i) => i % classes.length),
-    slice: (begin: number, end: number) => ({
-      kind: 'normalised' as const,
-      data: data.subarray(begin * size, end * size),
-    }),
-  };
-  const images = imagesOf(validation, sampleRows(validation.labels));
-  const engine = await autodiffOn('cpu')();
-  const shapes = { batch: 3, classes: classes.length };
-  unwrap(await engine.prepare(source.model, adapter, source.preprocessing, shapes));
-  const branched = unwrap(await engine.evaluate(images.slice(0, images.labels.length), new Map()));
-  engine.dispose();
-  const logits = { ...branched, data: branched.data.map((value) => value + logitShift) };
-  const proofEngine = new ProofEngine(async () => {
-    taken.engines += 1;
-    return ok(counted(await autodiffOn('cpu')(), size, taken));
-  });
-  const result = await exportFormats({
-    source,
-    adapter,
-    classes,
-    formats,
-    dtype,
-    sample: { images, logits, of: validationImages },
-    batch: 3,
-    engine: proofEngine,
-    signal: proving.signal ?? new AbortController().signal,
-    documents: () => [],
-    onProgress: proving.onProgress ?? (() => undefined),
-  });
-  proofEngine.dispose();
-  return result;
-}
-
-function counted(engine: Engine, imageSize: number, taken: Taken): Engine {
-  const [prepare, evaluate] = [engine.prepare.bind(engine), engine.evaluate.bind(engine)];
-  engine.prepare = (...given) => {
-    taken.prepared += 1;
-    return prepare(...given);
-  };
-  engine.evaluate = (pixels, gates) => {
-    taken.images += pixels.data.length / imageSize;
-    return evaluate(pixels, gates);
-  };
-  return engine;
-}
-
-const exported = async (...given: Parameters<typeof outcomeOf>): Promise<readonly FormatExport[]> =>
-  unwrap(await outcomeOf(...given));
-
-/** Names, types, shapes and bytes of a written weights file. */
-async function weightsOf(files: readonly ExportedFile[], name = 'model.safetensors') {
-  const { blob } = files.find((file) => file.name === name)!;
-  const header = unwrap(await readHeader(blob, name));
-  const tensors = new Map<string, { dtype: string; shape: readonly number[]; bytes: Uint8Array }>();
-  for (const [key, entry] of header.tensors)
-    tensors.set(key, { ...entry, bytes: await readTensorBytes(blob, entry) });
-  return tensors;
-}
-
-const filesOf = (formats: readonly FormatExport[], format: ExportFormat): readonly ExportedFile[] => {
-  const found = formats.find((one) => one.format === format);
-  expect([format, found?.refused]).toEqual([format, null]);
-  return found!.files;
-};
+import {
+  classes,
+  counted,
+  exported,
+  filesOf,
+  open,
+  outcomeOf,
+  testdata,
+  weightsOf,
+} from './testing/exporting.ts';
 
 describe('the micro ViT', () => {
   let source: OpenModel;
@@ -397,131 +286,6 @@ const positions = (tensor: object | undefined): object => {
   const { begin, end } = tensor as { begin: number; end: number };
   return { begin, end };
 };
-
-describe('every family', () => {
-  const offered: [string, readonly ExportFormat[], string][] = [
-    ['families/hf-dinov2-registers', ['hf', 'hf-v5', 'peft', 'onnx'], 'the mean of the patches'],
-    ['families/hf-siglip', ['hf', 'hf-v5', 'timm', 'peft', 'onnx'], ''],
-    ['families/hf-clip-vision', ['hf', 'hf-v5', 'timm', 'peft', 'onnx'], ''],
-    ['families/hf-deit-distilled', ['hf', 'hf-v5', 'timm', 'peft', 'onnx'], ''],
-    ['families/timm-deit-distilled', ['hf', 'hf-v5', 'timm', 'peft', 'onnx'], ''],
-    ['families/timm-vit-avg', ['timm', 'peft', 'onnx'], 'does not read the class token'],
-    ['families/timm-deit3', ['timm', 'peft', 'onnx'], 'layer scale'],
-  ];
-  test.each(offered)('%s: %j', async (folder, expected, why) => {
-    const source = await open(folder);
-    const adapter = randomAdapter(source.model.config, classes.length, {
-      branches: 2,
-      rank: 2,
-      targets: 'all',
-    });
-    // Ranks that differ from module to module.
-    const modules = adapter.modules.map((module, i) =>
-      i % 3 === 0 ? { ...module, branches: module.branches.slice(1) } : module,
-    );
-    const all = ['hf', 'hf-v5', 'timm', 'peft', 'onnx'] as const;
-    const formats = await exported(source, { ...adapter, modules }, all, 'F32');
-    expect(formats.filter(({ refused }) => refused === null).map(({ format }) => format)).toEqual(expected);
-    for (const { refused } of formats) if (refused !== null) expect(refused).toContain(why);
-  });
-
-  test.each(offered)('%s, all of it tuned', async (folder, expected) => {
-    const source = await open(folder);
-    const adapter = randomAdapter(source.model.config, classes.length, {
-      branches: 1,
-      rank: 2,
-      targets: 'qv',
-    });
-    const formats = await exported(source, { ...adapter, ...tuned(source) }, [...expected, 'source'], 'F32');
-    const refused = formats.filter((one) => one.refused !== null);
-    expect(refused.map(({ format }) => format)).toEqual(['peft']);
-    expect(refused[0]?.refused).toContain('tuned all of the backbone too');
-  });
-
-  // The export is read back as PEFT would and compared with the run's own answers, as every format is.
-  test.each(offered)('%s, LayerNorms or biases tuned beside its branches', async (folder) => {
-    const source = await open(folder);
-    const { config } = source.model;
-    const adapter = randomAdapter(config, classes.length, { branches: 2, rank: 2, targets: 'qv' });
-    for (const tune of ['norms', 'biases'] as const) {
-      const beside = tuned(source, tune);
-      const [peft] = await exported(source, { ...adapter, ...beside }, ['peft'], 'F32');
-      const files = filesOf([present(peft, 'peft')], 'peft');
-      const written = await weightsOf(files, 'adapter_model.safetensors');
-      const alone = await weightsOf(
-        filesOf(await exported(source, adapter, ['peft'], 'F32'), 'peft'),
-        'adapter_model.safetensors',
-      );
-      const added = [...written.keys()].filter((name) => !alone.has(name));
-      const fused = [...written.keys()].some((name) => name.includes('.qkv.'));
-      const vectors = beside.backbone?.size ?? 0;
-      // q, k and v of a block have one bias where they are one linear.
-      expect(added).toHaveLength(vectors - (fused && tune === 'biases' ? 2 * config.depth : 0));
-      const text = await present(
-        files.find(({ name }) => name === 'adapter_config.json'),
-        'config',
-      ).blob.text();
-      const { bias, modules_to_save: saved } = JSON.parse(text) as {
-        bias: string;
-        modules_to_save: string[];
-      };
-      expect(bias).toBe(tune === 'biases' ? 'all' : 'none');
-      const norms = added.map((name) => name.replace('base_model.model.', '').replace(/\.[^.]+$/, ''));
-      const whole = new Set([...source.checkpoint.heads, ...(tune === 'norms' ? norms : [])]);
-      expect([...saved].sort()).toEqual([...whole].sort());
-      // Brought back, it is merged into its base; branches, which leave the rest as it is, cannot begin from it.
-      const folders = { files: files.map(({ name, blob }) => ({ path: name, blob })), as: 'merged' } as const;
-      const opened = unwrap(await openModel(await filesIn(folder), folder, { adapter: folders }));
-      for (const [name, { data }] of beside.backbone ?? [])
-        expect([name, opened.model.weights.get(name)?.data]).toEqual([name, data]);
-      expect(
-        await openModel(await filesIn(folder), folder, { adapter: { ...folders, as: 'branches' } }),
-      ).toMatchObject({ ok: false, fault: { why: 'adapter-start' } });
-      // In a linear that is adapted the bias is that of the original within.
-      if (tune === 'biases')
-        expect(added.filter((name) => /\.base_layer\.bias$/.test(name)).length).toBe(
-          (fused ? 1 : 2) * config.depth,
-        );
-    }
-  });
-
-  test('positions that were tuned at another image size are written at that', async () => {
-    const source = await open('families/timm-deit3', { imageSize: 48 });
-    const { size } = await weightsOf(
-      filesOf(await exported(source, { ...bare(source), ...tuned(source) }, ['timm'], 'F32'), 'timm'),
-    );
-    expect(size).toBeGreaterThan(10);
-  });
-
-  test('a run without branches leaves its model, and no LoRA', async () => {
-    const source = await open('reference/micro_vit_hf');
-    const [hf, peft] = await exported(source, bare(source), ['hf', 'peft'], 'F32');
-    expect(hf?.refused).toBeNull();
-    expect(peft?.refused).toContain('There are no branches');
-  });
-});
-
-/** An adapter of a head alone. */
-const bare = ({ model }: OpenModel): Adapter => ({
-  ...randomAdapter(model.config, classes.length),
-  modules: [],
-});
-
-/** Every parameter of a backbone that is tuned by a choice, moved a little, each otherwise. */
-function tuned({ model }: OpenModel, tune: Tune = 'all'): Pick<Adapter, 'backbone'> {
-  const { backbone = new Map<string, NdArray>() } = tunedStart(model, tune);
-  const moved = [...backbone].map(([name, { shape, data }], i) => {
-    const noise = randomValues(100 + i, data.length);
-    return [
-      name,
-      ndArray(
-        shape,
-        data.map((value, at) => value + 0.02 * (noise[at] ?? 0)),
-      ),
-    ] as const;
-  });
-  return { backbone: new Map(moved) };
-}
 
 /** The micro ViT with other names and tensors, and with more in its config.json. */
 async function altered(

@@ -285,7 +285,7 @@ function proofWords({ images, of, sameWeightsAs }: CardFacts['proof']): string {
 }
 
 function metricsSection(facts: CardFacts): string {
-  const { metrics, proof, dtype, format, ranOn, build, note, diverged, kept } = facts;
+  const { metrics, proof, dtype, ranOn, build, note, diverged, kept } = facts;
   const rows = metrics.map(
     ({ name, images, accuracy, interval, loss }) =>
       `| ${name} | ${images} | ${percent(accuracy)} | ${interval === null ? 'none' : `${percent(interval[0])} to ${percent(interval[1])}${tellsNothing(interval) ? ', too few to tell' : ''}`} | ${loss.toFixed(4)} |`,
