@@ -103,9 +103,11 @@ function withScratch(elements: number, work: (address: number) => void): void {
   scratch.dispose();
 }
 
-/** Whether every value is 0. */
+/** Whether every value is 0: asked of every layer in every part of a forward pass, so as a plain loop. */
 export function wasmIsZero(x: tf.Tensor): boolean {
-  return new Float32Array(backend().wasm.asm.memory.buffer, at(x), x.size).every((value) => value === 0);
+  const values = new Float32Array(backend().wasm.asm.memory.buffer, at(x), x.size);
+  for (let i = 0; i < values.length; i++) if (values[i] !== 0) return false;
+  return true;
 }
 
 /** The `size` values of x [n] from `begin` on. */

@@ -39,17 +39,20 @@ function drawMarks(plot: uPlot, colours: Colours): void {
   ctx.restore();
 }
 
-/**
- * Where validation stood before the first step: what training has to beat. Its words stand on the side that
- * the curve leaves as it gets better, or on the other where that one has no room.
- */
-function drawStart(plot: uPlot, spec: ChartSpec, colours: Colours): void {
+/** Where validation stood before the first step, in pixels from the top; null where it is not shown. */
+function startIn(plot: uPlot, spec: ChartSpec): number | null {
   const [first] = runStore.getState().evaluations;
-  if (spec.validation === null || first?.step !== 0) return;
+  if (spec.validation === null || first?.step !== 0) return null;
+  const y = Math.round(plot.valToPos(spec.validation(first), 'y', true));
+  return y < plot.bbox.top || y > plot.bbox.top + plot.bbox.height ? null : y;
+}
+
+/** A line at where validation stood before the first step: what training has to beat. */
+function drawStart(plot: uPlot, spec: ChartSpec, colours: Colours): void {
+  const y = startIn(plot, spec);
+  if (y === null) return;
   const { ctx, bbox } = plot;
   const ratio = devicePixelRatio;
-  const y = Math.round(plot.valToPos(spec.validation(first), 'y', true));
-  if (y < bbox.top || y > bbox.top + bbox.height) return;
   ctx.save();
   ctx.strokeStyle = colours.ochre;
   ctx.lineWidth = ratio;
@@ -58,7 +61,19 @@ function drawStart(plot: uPlot, spec: ChartSpec, colours: Colours): void {
   ctx.moveTo(bbox.left, y);
   ctx.lineTo(bbox.left + bbox.width, y);
   ctx.stroke();
-  ctx.fillStyle = colours.ochre;
+  ctx.restore();
+}
+
+/**
+ * The words of that line, over the curves and with an edge of paper around them. They stand on the side that the curve
+ * leaves as it gets better, or on the other where that one has no room.
+ */
+function nameStart(plot: uPlot, spec: ChartSpec, colours: Colours): void {
+  const y = startIn(plot, spec);
+  if (y === null) return;
+  const { ctx, bbox } = plot;
+  const ratio = devicePixelRatio;
+  ctx.save();
   ctx.font = `${11 * ratio}px system-ui, sans-serif`;
   ctx.textAlign = 'right';
   // The words of the marks stand along the top of the main chart.
@@ -66,9 +81,16 @@ function drawStart(plot: uPlot, spec: ChartSpec, colours: Colours): void {
   const above =
     spec.column === 'loss' ? y - bbox.top > (spec.main ? 2 : 1) * room : bbox.top + bbox.height - y < room;
   ctx.textBaseline = above ? 'bottom' : 'top';
-  const below = Math.max(y + 3 * ratio, spec.main ? bbox.top + room : 0);
-  const right = bbox.left + bbox.width - 4 * ratio;
-  ctx.fillText('validation at the start', right, above ? y - 2 * ratio : below);
+  // Clear of the points of validations, of which some lie on the line.
+  const clear = 5 * ratio;
+  const below = Math.max(y + clear, spec.main ? bbox.top + room : 0);
+  const at = [bbox.left + bbox.width - 4 * ratio, above ? y - clear : below] as const;
+  ctx.lineJoin = 'round';
+  ctx.lineWidth = 3 * ratio;
+  ctx.strokeStyle = colours.card;
+  ctx.strokeText('validation at the start', ...at);
+  ctx.fillStyle = colours.ochre;
+  ctx.fillText('validation at the start', ...at);
   ctx.restore();
 }
 
@@ -203,6 +225,7 @@ export function plotOptions(
           drawStart(plot, spec, colours());
         },
       ],
+      draw: [(plot) => nameStart(plot, spec, colours())],
       setLegend: [onCursor],
       setSelect: [
         (plot) => {

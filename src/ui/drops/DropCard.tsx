@@ -20,7 +20,7 @@ function DropEvent({ step, drops }: { readonly step: number; readonly drops: rea
         <th scope="rowgroup" className={table.group}>
           {step}
         </th>
-        <td className={table.group} colSpan={2}>
+        <td className={cx(table.group, table.wraps)} colSpan={2}>
           <button type="button" className={table.toggle} aria-expanded={open} onClick={() => setOpen(!open)}>
             {countText(drops.length, 'branch', 'branches')} together
           </button>
@@ -66,17 +66,17 @@ export function DropCard() {
             rose is marked; the branches that stay learn to make up for it.
           </p>
           <div className={table.scroll} tabIndex={0} role="region" aria-label="Drops as a table">
-            <table className={table.table} data-testid="drops" data-count={drops.length}>
+            <table className={cx(table.table, table.tight)} data-testid="drops" data-count={drops.length}>
               <thead>
                 <tr>
                   <th scope="col">Step</th>
                   <th scope="col">Layer</th>
                   <th scope="col">Branch</th>
                   <th scope="col" className={table.number}>
-                    Loss before
+                    Before
                   </th>
                   <th scope="col" className={table.number}>
-                    after
+                    After
                   </th>
                   <th scope="col" className={table.number}>
                     Jump

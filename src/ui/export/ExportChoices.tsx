@@ -1,7 +1,7 @@
 // What to write: the formats with their sizes, the generation of transformers' names, the type of the
 // weights.
 import type { ReactNode } from 'react';
-import { recipeWithoutLora } from '../../recipe/what-learns.ts';
+import { recipeWithoutLora, tunedName } from '../../recipe/what-learns.ts';
 import { bytesInWords } from '../../shared/bytes-in-words.ts';
 import { exportBytes } from '../../state/export-sizes.ts';
 import { choose, useExport } from '../../state/export-store.ts';
@@ -70,6 +70,7 @@ export function ExportChoices({ disabled }: { readonly disabled: boolean }) {
   const size = useSize();
   const pixels = useData((state) => state.data?.pixels ?? none);
   const noLora = useRun(({ summary }) => recipeWithoutLora(summary?.recipe));
+  const beside = useRun(({ summary }) => (summary === null ? null : tunedName(summary.recipe)));
   const isLearned = useRun(({ result }) => result?.learnedValidation === true);
   return (
     <>
@@ -113,7 +114,10 @@ export function ExportChoices({ disabled }: { readonly disabled: boolean }) {
           <p>The fine-tuned model for timm, with its preprocessing.</p>
         </Format>
         <Format name="peft" title="PEFT adapter" size={size('peft')} disabled={disabled} why={noLora}>
-          <p>The branches alone as a stock LoRA, for use with the original model.</p>
+          <p>
+            {beside === null ? 'The branches alone' : `The branches, with the tuned ${beside},`} as a stock
+            LoRA, for use with the original model.
+          </p>
         </Format>
         <Format name="onnx" title="ONNX" size={size('onnx')} disabled={disabled}>
           <p>
