@@ -24,14 +24,14 @@ test('calibrated probabilities are offered where validation images were held out
   expect(container.textContent).toContain('it learned the validation images as well');
 });
 
-test('PEFT is offered of a LoRA alone, and what was chosen before is left out of other runs', async () => {
+test('PEFT is offered where a LoRA holds what was learned, and what was chosen before is left out of other runs', async () => {
   await shown('finished');
   act(() => choose({ peft: true }));
   const { container } = render(<ExportChoices disabled={false} />);
   const box = (): HTMLInputElement => screen.getByRole<HTMLInputElement>('checkbox', { name: /^PEFT/ });
   const formats = (): string[] =>
     chosenFormats(exportStore.getState().choice, runStore.getState().summary?.recipe);
-  const become = (tune: 'none' | 'norms', branches: 0 | 4): void =>
+  const become = (tune: 'none' | 'norms' | 'all', branches: 0 | 4): void =>
     act(() =>
       runStore.setState(({ summary }) => ({
         summary: summary && {
@@ -46,7 +46,7 @@ test('PEFT is offered of a LoRA alone, and what was chosen before is left out of
   expect([box().checked, box().disabled]).toEqual([true, false]);
   expect(formats()).toEqual(['hf', 'peft']);
   for (const [tune, branches, why] of [
-    ['norms', 4, 'Not for this run. The run tuned the backbone too'],
+    ['all', 4, 'Not for this run. The run tuned all of the backbone too'],
     ['none', 0, 'Not for this run. There are no branches'],
   ] as const) {
     become(tune, branches);
@@ -56,6 +56,10 @@ test('PEFT is offered of a LoRA alone, and what was chosen before is left out of
   }
   become('none', 4);
   expect(formats()).toEqual(['hf', 'peft']);
+  expect(container.textContent).toContain('The branches alone as a stock LoRA');
+  become('norms', 4);
+  expect(formats()).toEqual(['hf', 'peft']);
+  expect(container.textContent).toContain('The branches, with the tuned LayerNorms, as a stock LoRA');
 });
 
 test('a run without branches has nothing to merge, and says what learned', async () => {
