@@ -148,6 +148,17 @@ const cases = [
     ],
   },
   {
+    name: 'full fine-tuning beside crossed branches, stochastic depth',
+    recipe: {
+      ...{ ...tuning, backbone: { tune: 'all' }, stochasticDepth: 0.5 },
+      dmlora: { ...method, dropMode: 'constant', pairing: 'crossed', targets: 'qkv+proj' },
+    },
+    from: [
+      [0, 1],
+      [5, 1],
+    ],
+  },
+  {
     name: 'LayerNorms beside the method',
     recipe: { ...base, backbone: { tune: 'norms' }, dmlora: { ...method, scalars: 'scale-then-retrain' } },
     from: [
