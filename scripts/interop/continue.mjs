@@ -372,7 +372,7 @@ async function checkRefused(source, folder, python, tell) {
     return ended === 2 && why.test(said) ? [] : [`${args.join(' ')}: exit code ${ended}, ${said.trim()}`];
   });
   tell({
-    ...{ name: 'what cannot be done', check: 'is said', difference: null, tolerance: 0 },
+    ...{ name: 'what cannot be done', check: 'is said', difference: wrong.length, tolerance: 0 },
     error: wrong.length === 0 ? null : wrong.join('; '),
   });
 }

@@ -36,6 +36,7 @@ import { Forecasts, type Planned } from './forecast.ts';
 import type { KeptEdits } from './kept-edits.ts';
 import { PixelsAhead } from './pixels-ahead.ts';
 import { openOriginFiles } from '../storage/opfs.ts';
+import { ShardWorkers } from './shard-workers.ts';
 import { textFile } from './text-file.ts';
 import { holdsModel, unpackArchives } from './unpack-archives.ts';
 import type {
@@ -62,12 +63,15 @@ const decodeFirstMs = 3000;
 /** The name that tells a worker of this script that it is a shard of an engine. */
 export const shardName = 'graft-shard';
 
-const openShard = (): Worker => new Worker(self.location.href, { type: 'module', name: shardName });
+const startShard = (): Worker => new Worker(self.location.href, { type: 'module', name: shardName });
 
 export class Session {
   #model: OpenModel | null = null;
   #data: OpenData | null = null;
-  readonly #engineParts = { tuningCache: textFile('gpu-tuning.json'), openShard };
+  readonly #engineParts = {
+    tuningCache: textFile('gpu-tuning.json'),
+    openShard: new ShardWorkers(startShard).open,
+  };
   readonly #forecasts = new Forecasts(new DeviceSpeed(textFile('device-speed.json')));
   /** Stops the measuring of the device. */
   #measuring: AbortController | null = null;

@@ -420,7 +420,7 @@ export class AutodiffEngine implements Engine {
 
   dispose(): void {
     this.release();
-    for (const shard of this.#shards) shard.close();
+    for (const shard of this.#shards) shard.release();
     this.backend.close();
   }
 

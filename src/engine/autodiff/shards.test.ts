@@ -6,6 +6,7 @@ import { allOpen, parametersOf, type Adapter } from '../../dmlora/adapter.ts';
 import { dropBranches } from '../../dmlora/drop-plan.ts';
 import { inBackground, lower, raise, respect, respectedHand } from '../../shared/hand.ts';
 import { handTicker } from '../../shared/testing/hand-ticker.ts';
+import { ndArray } from '../../shared/array.ts';
 import { unwrap } from '../../shared/result.ts';
 import {
   micro,
@@ -236,4 +237,29 @@ test('a worker that falls silent is left like one that dies, and one that only i
   expect(await second).toBe(null);
   expect(shard.isAlive).toBe(false);
   expect(running()).toBe(0);
+});
+
+test.each([
+  { owes: 'nothing', asks: 0, left: ['release'] },
+  { owes: 'an answer', asks: 1, left: ['terminate'] },
+])('a worker that owes $owes is left by $left', async ({ asks, left }) => {
+  const calls: string[] = [];
+  const port: ShardPort = {
+    postMessage: () => undefined,
+    onmessage: null,
+    release: () => void calls.push('release'),
+    terminate: () => void calls.push('terminate'),
+  };
+  const shard = new Shard(port);
+  const asked = Array.from({ length: asks }, () =>
+    shard.ask('weight', { name: 'blocks.0.q', weight: ndArray([1, 1], new Float32Array(1)) }),
+  );
+  shard.release();
+  expect(calls).toEqual(left);
+  expect(shard.isAlive).toBe(false);
+  expect(await Promise.all(asked)).toEqual(asked.map(() => null));
+  // It may serve another engine by now.
+  shard.release();
+  shard.close();
+  expect(calls).toEqual(left);
 });

@@ -80,6 +80,8 @@ export interface ShardPort {
   onmessage: ((event: MessageEvent) => void) | null;
   onerror?: ((event: ErrorEvent) => void) | null;
   terminate?(): void;
+  /** Hands it back to be used again, in place of ending it. */
+  release?(): void;
 }
 
 /** A worker that computes parts, as the engine sees it. */
@@ -131,7 +133,17 @@ export class Shard {
     });
   }
 
+  /** Leaves its worker to others where that owes no answer and can be left; else closes it. */
+  release(): void {
+    if (!this.#isAlive) return;
+    if (this.#waiting.size > 0 || this.port.release === undefined) { this.close(); return; }
+    this.#isAlive = false;
+    this.#bytes = 0;
+    this.port.release();
+  }
+
   close(): void {
+    if (!this.#isAlive) return;
     this.#isAlive = false;
     this.#bytes = 0;
     this.#heartbeat.stop();
