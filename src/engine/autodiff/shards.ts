@@ -136,7 +136,10 @@ export class Shard {
   /** Leaves its worker to others where that owes no answer and can be left; else closes it. */
   release(): void {
     if (!this.#isAlive) return;
-    if (this.#waiting.size > 0 || this.port.release === undefined) { this.close(); return; }
+    if (this.#waiting.size > 0 || this.port.release === undefined) {
+      this.close();
+      return;
+    }
     this.#isAlive = false;
     this.#bytes = 0;
     this.port.release();
