@@ -51,7 +51,7 @@ const otherWays = [
   {
     suffix: ', biases too',
     way: 'biases',
-    families: ['hf-vit', 'hf-dinov2-registers', 'timm-vit', 'timm-deit3'],
+    families: ['hf-vit', 'hf-dinov2-registers', 'hf-clip', 'hf-siglip', 'timm-vit', 'timm-deit3'],
   },
 ];
 

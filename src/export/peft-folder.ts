@@ -94,8 +94,8 @@ export const peftFolder: FormatWriter = {
     const { dialects, heads } = base.value;
     const type = dtype === 'source' ? 'F32' : dtype;
     const written = new Map<string, TensorToWrite>();
-    const put = (name: string, { shape, data }: NdArray): void => {
-      written.set(prefix + name, { dtype: type, shape, bytes: encodeFloats(data, type) });
+    const put = (name: string, { shape, data }: NdArray, as = type): void => {
+      written.set(prefix + name, { dtype: as, shape, bytes: encodeFloats(data, as) });
     };
     const ranks = new Map<string, number>();
     for (const module of peftModules(source.model.config, present(dialects[0], 'names'))) {
@@ -113,7 +113,8 @@ export const peftFolder: FormatWriter = {
     for (const { name, parameters } of tuned) {
       const parts = parameters.map((parameter) => valueOf(context, parameter));
       const data = parts.flatMap((part) => [...part.data]);
-      put(savedName(name, ranks), ndArray([data.length], Float32Array.from(data)));
+      // No differences but values, of which what was learned is a small part: they keep float32.
+      put(savedName(name, ranks), ndArray([data.length], Float32Array.from(data)), 'F32');
     }
     const isNorms = tunedBy(adapter) === 'norms';
     const names = slotsOf(base.value).map((slot) => slot.names[0] ?? '');

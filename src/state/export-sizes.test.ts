@@ -32,6 +32,8 @@ test('an adapter has its live branches and the head, in float32 unless asked', (
   const values = 2 * 4 * (10 + 10) + 1 * 4 * (10 + 20) + 33;
   expect(exportBytes('peft', 'source', model, modules, 4, 3)).toBe(values * 4);
   expect(exportBytes('peft', 'F16', model, modules, 4, 3)).toBe(values * 2);
+  expect(exportBytes('peft', 'F16', model, modules, 4, 3, 40)).toBe(values * 2 + 160);
+  expect(exportBytes('hf', 'F32', model, modules, 4, 3, 40)).toBe((1000 + 33) * 4);
   const absorbing = modules.map((one) => ({ ...one, absorbed: 8 }));
   expect(exportBytes('peft', 'F16', model, absorbing, 4, 3)).toBe((values + 8 * (20 + 30)) * 2);
 });

@@ -8,7 +8,11 @@ function sourceBytes({ dtype }: ModelSummary): number {
   return dtype.includes('32') || dtype.includes('64') ? 4 : 2;
 }
 
-/** Bytes of a format's weights: the merged model, or the branches, what weights absorbed of them, and the head. */
+/**
+ * Bytes of a format's weights: the merged model, or the branches, what weights absorbed of them, and the head.
+ *
+ * @param tuned values of the backbone that were tuned, which an adapter has in float32.
+ */
 export function exportBytes(
   format: ExportFormat,
   dtype: ExportDtype,
@@ -16,6 +20,7 @@ export function exportBytes(
   modules: readonly ModuleView[],
   rank: number,
   classes: number,
+  tuned = 0,
 ): number {
   const { dim, mlpDim, pool, depth } = model.config;
   const head = classes * ((pool === 'cls+mean' || pool === 'cls+dist' ? 2 : 1) * dim + 1);
@@ -25,7 +30,7 @@ export function exportBytes(
       const wide = module.endsWith('fc1') || module.endsWith('fc2');
       return sum + (live * rank + absorbed) * (dim + (wide ? mlpDim : dim));
     }, 0);
-    return (adapter + head) * (dtype === 'source' ? 4 : bytesOf[dtype]);
+    return (adapter + head) * (dtype === 'source' ? 4 : bytesOf[dtype]) + 4 * tuned;
   }
   const all = model.parameters + (model.labels.length === classes ? 0 : head);
   if (format === 'onnx-q8' || format === 'onnx-q4') {

@@ -70,6 +70,19 @@ test.each([
   expect(isRaised()).toBe(false);
 });
 
+test('a pointer that moves without a button has been released, whoever heard of it', () => {
+  const { page, isRaised } = watched();
+  answer(page, 'pointerdown');
+  for (const [buttons, raised] of [
+    [1, true],
+    [0, false],
+  ] as const) {
+    page.body.dispatchEvent(Object.assign(new Event('pointermove'), { buttons }));
+    for (let drawn = 0; drawn < 3; drawn++) frame();
+    expect(isRaised()).toBe(raised);
+  }
+});
+
 test('what is released in another window is not waited for', () => {
   const { isRaised } = watched(false, document);
   answer(document, 'keydown');

@@ -33,9 +33,14 @@ const presses: ReadonlySet<string> = new Set(['pointerdown', 'keydown']);
 /** Of a pointer that scrolls or drags something there is no `pointerup`. */
 const releases: ReadonlySet<string> = new Set(['pointerup', 'pointercancel', 'dragend', 'keyup']);
 
+/** A menu or a list of the system swallows the release: then the pointer comes back without a button. */
+const movesFree = (event: Event): boolean =>
+  event.type === 'pointermove' && 'buttons' in event && event.buttons === 0;
+
 /**
  * Raises the hand at whatever is done in `page`. While a button or a key is held down it stays raised, since its
  * release is an input too, and the one that most buttons answer; workers rest for 200 ms of that at most.
+ * Of several that are held the first release counts: a missed one would hold the others up for longer.
  */
 export function watchHand(hand: Hand, page: Document): void {
   let latest = 0;
@@ -44,10 +49,10 @@ export function watchHand(hand: Hand, page: Document): void {
     // Of several inputs the last one's answer counts.
     if (input === latest && !isPressed) lower(hand);
   };
-  const heard = ({ type }: Event): void => {
+  const heard = (event: Event): void => {
     if (page.hidden) return;
-    if (presses.has(type)) isPressed = true;
-    else if (releases.has(type)) isPressed = false;
+    if (presses.has(event.type)) isPressed = true;
+    else if (releases.has(event.type) || movesFree(event)) isPressed = false;
     const input = ++latest;
     raise(hand, input);
     afterFrames(framesToPaint, () => answered(input));

@@ -70,6 +70,11 @@ function Tree({ modules, jumps, strongest, choice, preview, motion }: BranchTree
   const spotOf = (module: string): HTMLElement | null | undefined =>
     picture.current?.querySelector<HTMLElement>(`[data-module="${CSS.escape(module)}"]`);
 
+  // What is no longer there is chosen no more: the first layer is where the Tab key leads then.
+  useEffect(() => {
+    if (!modules.some(({ module }) => module === choice.getState())) choice.setState(null);
+  }, [modules, choice]);
+
   // Where the pointer chooses, a focus that is in the picture follows.
   useEffect(
     () =>
@@ -89,8 +94,13 @@ function Tree({ modules, jumps, strongest, choice, preview, motion }: BranchTree
       ['ArrowLeft', [0, -1]],
     ]);
     const [up = 0, right = 0] = moves.get(event.key) ?? [];
-    const at = choice.getState();
-    const here = names[at === null ? 0 : modules.findIndex(({ module }) => module === at)];
+    const here =
+      names[
+        Math.max(
+          0,
+          modules.findIndex(({ module }) => module === choice.getState()),
+        )
+      ];
     if (here === undefined || (up === 0 && right === 0)) return;
     event.preventDefault();
     const column = linears.findIndex(([linear]) => linear === here.linear) + right;

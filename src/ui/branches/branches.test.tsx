@@ -25,6 +25,19 @@ async function slide(to: number): Promise<void> {
   await arrive();
 }
 
+/** Nothing is laid out here, and a map without width is not drawn. */
+function layOut(): void {
+  const Laid = class {
+    constructor(readonly told: ResizeObserverCallback) {}
+    observe = (target: Element): void => {
+      const size = { target, contentRect: new DOMRect(0, 0, 900, 400) };
+      this.told([size as ResizeObserverEntry], this as unknown as ResizeObserver);
+    };
+    disconnect = (): void => undefined;
+  };
+  vi.stubGlobal('ResizeObserver', Laid);
+}
+
 test('the run is gone through, from before the first drop to now, with the curves', async () => {
   await shown('finished');
   const { moments } = runStore.getState();
@@ -53,16 +66,7 @@ test('the run is gone through, from before the first drop to now, with the curve
 
 test('branches grow in frames of their own only where no step waits for the processor', async () => {
   const motions: Motion[] = [];
-  // Nothing is laid out here, and a map without width is not drawn.
-  const Laid = class {
-    constructor(readonly told: ResizeObserverCallback) {}
-    observe = (target: Element): void => {
-      const size = { target, contentRect: new DOMRect(0, 0, 900, 400) };
-      this.told([size as ResizeObserverEntry], this as unknown as ResizeObserver);
-    };
-    disconnect = (): void => undefined;
-  };
-  vi.stubGlobal('ResizeObserver', Laid);
+  layOut();
   vi.spyOn(TreeMotion.prototype, 'aim').mockImplementation((_limbs, motion) => void motions.push(motion));
   await shown('training, stage 1');
   const computesOn = (backend: 'webgpu' | 'wasm'): void =>
@@ -77,6 +81,49 @@ test('branches grow in frames of their own only where no step waits for the proc
   expect(motions.at(-1)).toBe('all');
   await slide(0);
   expect(motions.at(-1)).toBe('none');
+});
+
+test('the map is walked by keys and pointed at, and one layer at a time is where the Tab key leads', async () => {
+  layOut();
+  await shown('finished');
+  const stops = (): (string | undefined)[] =>
+    screen
+      .getAllByRole('img')
+      .filter((spot) => spot.dataset['module'] !== undefined && spot.tabIndex === 0)
+      .map((spot) => spot.dataset['module']);
+  const spot = (module: string): HTMLElement => {
+    const found = screen.getAllByRole('img').find((one) => one.dataset['module'] === module);
+    if (found === undefined) throw new Error(module);
+    return found;
+  };
+  expect(stops()).toEqual(['blocks.0.q']);
+  act(() => spot('blocks.0.q').focus());
+  for (const [key, module] of [
+    ['ArrowUp', 'blocks.1.q'],
+    ['ArrowRight', 'blocks.1.k'],
+    ['ArrowDown', 'blocks.0.k'],
+    // There is none further down.
+    ['ArrowDown', 'blocks.0.k'],
+  ] as const) {
+    act(() => void fireEvent.keyDown(document.activeElement ?? document.body, { key }));
+    expect(document.activeElement).toBe(spot(module));
+    expect(stops()).toEqual([module]);
+  }
+  await arrive();
+  expect(screen.getByTestId('branch-map').textContent).toContain('blocks.0.k');
+  // The focus follows the pointer where it is in the map.
+  fireEvent.pointerEnter(spot('blocks.2.fc2'));
+  expect(document.activeElement).toBe(spot('blocks.2.fc2'));
+  // What is chosen goes with its layer, and the first one leads on.
+  act(() => spot('blocks.2.fc2').blur());
+  act(() =>
+    runStore.setState(({ modules, moments }) => {
+      const left = modules.filter(({ module }) => !module.endsWith('fc2'));
+      return { modules: left, moments: moments.map((moment) => ({ ...moment, modules: left })) };
+    }),
+  );
+  await arrive();
+  expect(stops()).toEqual(['blocks.0.q']);
 });
 
 test('moments are told once, begin anew after a replay, and are thinned evenly', () => {

@@ -77,7 +77,7 @@ function nameStart(plot: uPlot, spec: ChartSpec, colours: Colours): void {
   ctx.font = `${11 * ratio}px system-ui, sans-serif`;
   ctx.textAlign = 'right';
   // The words of the marks stand along the top of the main chart.
-  const room = 16 * ratio;
+  const room = 19 * ratio;
   const above =
     spec.column === 'loss' ? y - bbox.top > (spec.main ? 2 : 1) * room : bbox.top + bbox.height - y < room;
   ctx.textBaseline = above ? 'bottom' : 'top';

@@ -3,6 +3,7 @@
 import type { ReactNode } from 'react';
 import { recipeWithoutLora, tunedName } from '../../recipe/what-learns.ts';
 import { bytesInWords } from '../../shared/bytes-in-words.ts';
+import { tunedParameters } from '../../state/plan-preview.ts';
 import { exportBytes } from '../../state/export-sizes.ts';
 import { choose, useExport } from '../../state/export-store.ts';
 import { useData } from '../../state/data-store.ts';
@@ -20,8 +21,10 @@ function useSize(): (format: ExportFormat) => string {
   const dtype = useExport((state) => state.choice.dtype);
   if (model === null || summary === null) return () => '';
   const { rank } = summary.recipe.dmlora;
+  const tuned = tunedParameters(model.config, summary.recipe);
+  const classes = summary.classes.length;
   return (format) =>
-    `about ${bytesInWords(exportBytes(format, dtype, model, modules, rank, summary.classes.length))}`;
+    `about ${bytesInWords(exportBytes(format, dtype, model, modules, rank, classes, tuned))}`;
 }
 
 interface FormatProps {
@@ -115,8 +118,10 @@ export function ExportChoices({ disabled }: { readonly disabled: boolean }) {
         </Format>
         <Format name="peft" title="PEFT adapter" size={size('peft')} disabled={disabled} why={noLora}>
           <p>
-            {beside === null ? 'The branches alone' : `The branches, with the tuned ${beside},`} as a stock
-            LoRA, for use with the original model.
+            {beside === null || noLora !== null
+              ? 'The branches alone'
+              : `The branches, with the tuned ${beside},`}{' '}
+            as a stock LoRA, for use with the original model.
           </p>
         </Format>
         <Format name="onnx" title="ONNX" size={size('onnx')} disabled={disabled}>

@@ -52,6 +52,7 @@ test('PEFT is offered where a LoRA holds what was learned, and what was chosen b
     become(tune, branches);
     expect([box().checked, box().disabled]).toEqual([false, true]);
     expect(container.textContent).toContain(why);
+    expect(container.textContent).toContain('The branches alone as a stock LoRA');
     expect(formats()).toEqual(['hf']);
   }
   become('none', 4);
