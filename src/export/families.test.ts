@@ -102,6 +102,10 @@ test.each(offered)('%s, LayerNorms or biases tuned beside its branches', async (
     const norms = added.map((name) => name.replace('base_model.model.', '').replace(/\.[^.]+$/, ''));
     const whole = new Set([...source.checkpoint.heads, ...(tune === 'norms' ? norms : [])]);
     expect([...saved].sort()).toEqual([...whole].sort());
+    // What is added to weights is halved, and values are not.
+    const half = filesOf(await exported(source, { ...adapter, ...beside }, ['peft'], 'F16'), 'peft');
+    for (const [name, { dtype }] of await weightsOf(half, 'adapter_model.safetensors'))
+      expect([name, dtype]).toEqual([name, added.includes(name) ? 'F32' : 'F16']);
     // Brought back, it is merged into its base; branches, which leave the rest as it is, cannot begin from it.
     const folders = { files: files.map(({ name, blob }) => ({ path: name, blob })), as: 'merged' } as const;
     const opened = unwrap(await openModel(await filesIn(folder), folder, { adapter: folders }));
