@@ -25,10 +25,10 @@ test('a released worker is the next one that is asked for, again and again, and 
   const { workers, ended, started } = counted();
   const first = workers.open();
   first.release?.();
-  vi.advanceTimersByTime(19_000);
+  vi.advanceTimersByTime(59_000);
   expect(workers.open()).toBe(first);
   expect(workers.open()).not.toBe(first);
-  vi.advanceTimersByTime(60_000);
+  vi.advanceTimersByTime(120_000);
   first.release?.();
   expect(workers.open()).toBe(first);
   expect(started()).toBe(2);
@@ -41,7 +41,7 @@ test('one that nobody asks for ends, and so does one that dies meanwhile', () =>
   dead.release?.();
   dead.onerror?.(new Event('error') as ErrorEvent);
   late.release?.();
-  vi.advanceTimersByTime(21_000);
+  vi.advanceTimersByTime(61_000);
   expect(ended).toEqual([dead, late]);
   workers.open();
   expect(started()).toBe(3);

@@ -3,7 +3,7 @@
 import type { ShardPort } from '../engine/autodiff/shards.ts';
 
 /** So long a worker without an engine is kept, in ms: what it holds is memory of the machine. */
-const idleMs = 20_000;
+const idleMs = 60_000;
 
 /** What is used of a Worker. */
 export interface ShardWorker extends ShardPort {
