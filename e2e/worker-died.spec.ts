@@ -9,8 +9,8 @@ import { expect, test } from './graft-test.ts';
 const longRecipe = { steps: 50_000, batch: 8 };
 
 function trainerOf(page: Page): Worker {
-  // The last: one that turns in a circle may be listed after its end.
-  const found = page.workers().findLast((worker) => /trainer\.worker/.test(worker.url()));
+  // The last: one that turns in a circle may be listed after its end. Not those that help an engine.
+  const found = page.workers().findLast((worker) => /trainer\.worker[^#]*$/.test(worker.url()));
   if (found === undefined) throw new Error('the page has no training thread');
   return found;
 }

@@ -63,7 +63,9 @@ const decodeFirstMs = 3000;
 /** The name that tells a worker of this script that it is a shard of an engine. */
 export const shardName = 'graft-shard';
 
-const startShard = (): Worker => new Worker(self.location.href, { type: 'module', name: shardName });
+/** Its address says too which it is, to whoever looks at a page's workers. */
+const startShard = (): Worker =>
+  new Worker(`${self.location.href}#${shardName}`, { type: 'module', name: shardName });
 
 export class Session {
   #model: OpenModel | null = null;
