@@ -1,6 +1,6 @@
 // The branches as a stock PEFT adapter for the original checkpoint: A and B of every adapted module in the
-// names of the model in memory, the head whole, and LayerNorms or biases that were tuned beside them. Read back as PEFT
-// would apply it: ranks and scales out of the written file.
+// names of the model in memory, the head whole, and LayerNorms or biases that were tuned beside them. Read
+// back as PEFT would apply it: ranks and scales out of the written file.
 import { factorOf, type Adapter, type LoraPair } from '../dmlora/adapter.ts';
 import { fusedLora, stackedLora, withLora } from '../dmlora/stacked-lora.ts';
 import { decodeFloats, encodeFloats, isFloatType } from '../formats/float-types.ts';

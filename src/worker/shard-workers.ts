@@ -1,5 +1,5 @@
-// The workers that help an engine on the processor (engine/autodiff/shards.ts): those of an engine that is gone wait for
-// the next one for a while, which then need not start threads and load what computes in them anew.
+// The workers that help an engine on the processor (engine/autodiff/shards.ts): those of an engine that is
+// gone wait for the next one for a while, which then need not start threads and load what computes in them anew.
 import type { ShardPort } from '../engine/autodiff/shards.ts';
 
 /** So long a worker without an engine is kept, in ms: what it holds is memory of the machine. */
