@@ -240,9 +240,10 @@ test('a worker that falls silent is left like one that dies, and one that only i
 });
 
 test.each([
-  { owes: 'nothing', asks: 0, left: ['release'] },
-  { owes: 'an answer', asks: 1, left: ['terminate'] },
-])('a worker that owes $owes is left by $left', async ({ asks, left }) => {
+  { what: 'owes nothing', asks: 0, bytes: 2 ** 28, left: ['release'] },
+  { what: 'owes an answer', asks: 1, bytes: 0, left: ['terminate'] },
+  { what: 'has a large heap', asks: 0, bytes: 2 ** 28 + 1, left: ['terminate'] },
+])('a worker that $what is left by $left', async ({ asks, bytes, left }) => {
   const calls: string[] = [];
   const port: ShardPort = {
     postMessage: () => undefined,
@@ -251,6 +252,9 @@ test.each([
     terminate: () => void calls.push('terminate'),
   };
   const shard = new Shard(port);
+  port.onmessage?.(
+    new MessageEvent('message', { data: { id: -1, result: { ok: true, value: null }, bytes } }),
+  );
   const asked = Array.from({ length: asks }, () =>
     shard.ask('weight', { name: 'blocks.0.q', weight: ndArray([1, 1], new Float32Array(1)) }),
   );

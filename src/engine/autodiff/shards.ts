@@ -84,6 +84,9 @@ export interface ShardPort {
   release?(): void;
 }
 
+/** A wasm heap never shrinks: one of a large model is not kept for whoever comes, or for nobody. */
+const mostLeftBytes = 2 ** 28;
+
 /** A worker that computes parts, as the engine sees it. */
 export class Shard {
   readonly #waiting = new Map<number, (answer: unknown) => void>();
@@ -133,10 +136,10 @@ export class Shard {
     });
   }
 
-  /** Leaves its worker to others where that owes no answer and can be left; else closes it. */
+  /** Leaves its worker to others where that owes no answer, is small and can be left; else closes it. */
   release(): void {
     if (!this.#isAlive) return;
-    if (this.#waiting.size > 0 || this.port.release === undefined) {
+    if (this.#waiting.size > 0 || this.#bytes > mostLeftBytes || this.port.release === undefined) {
       this.close();
       return;
     }
