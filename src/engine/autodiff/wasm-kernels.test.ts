@@ -60,7 +60,7 @@ describe.each([false, true])('with multiply-add fused: %s', (fused) => {
   test('products, also of a transposed matrix, also added to a row, a matrix or another product', async () => {
     await fc.assert(
       fc.asyncProperty(
-        upTo(40),
+        upTo(100), // with and without a panel
         upTo(40),
         upTo(40),
         seeds,

@@ -137,7 +137,7 @@ export function wasmRows(x: tf.Tensor2D, images: number, rows: number): tf.Tenso
 }
 
 /** Rows from which on copying columns of B pays (assembly/kernels.ts). */
-const panelRows = 16;
+const panelRows = 48;
 
 /** Two matrices whose product is added to another: a [m, k], b [k, n]. */
 export interface Factors {

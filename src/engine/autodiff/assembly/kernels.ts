@@ -27,36 +27,219 @@ function total(x: v128): f32 {
   );
 }
 
-/**
- * exp, relative error below 2e-7 (the range reduction and the polynomial of Cephes' expf, S. Moshier 1989).
- * Below -87 it is 1e-38, above 88 it is 2e38; NaN stays.
- */
+// Constants of the functions below. As globals that something outside could change they are read from memory, in one
+// instruction: V8 writes a constant of the code in three at each use, even in a loop, and that took a third of the time.
+
+export let zero = all(0);
+export let half = all(0.5);
+export let one = all(1);
+
+// exp: the range reduction and the polynomial of Cephes' expf (S. Moshier, 1989).
+export let expLeast = all(-87);
+export let expMost = all(88);
+export let log2OfE = all(1.44269504088896341);
+export let toWhole = all(12582912); // 1.5 * 2^23: adding it rounds to a whole number, which stands in the lowest bits
+export let log2High = all(0.693359375); // log 2 in two parts
+export let log2Low = all(-2.12194440e-4);
+export let exp0 = all(1.9875691500e-4);
+export let exp1 = all(1.3981999507e-3);
+export let exp2 = all(8.3334519073e-3);
+export let exp3 = all(4.1665795894e-2);
+export let exp4 = all(1.6666665459e-1);
+export let exp5 = all(5.0000001201e-1);
+
+/** exp, relative error below 2e-7. Below -87 it is 1e-38, above 88 it is 2e38; NaN stays. */
 @inline
 function exp(value: v128): v128 {
-  const x = f32x4.pmin(f32x4.pmax(value, all(-87)), all(88));
-  // Adding 1.5 * 2^23 rounds to a whole number, which then stands in the lowest bits.
-  const rounded = f32x4.add(f32x4.mul(x, all(1.44269504088896341)), all(12582912));
-  const n = f32x4.sub(rounded, all(12582912));
-  let r = f32x4.sub(x, f32x4.mul(n, all(0.693359375))); // log 2 in two parts
-  r = f32x4.add(r, f32x4.mul(n, all(2.12194440e-4)));
-  let p = all(1.9875691500e-4);
-  p = fused(p, r, all(1.3981999507e-3));
-  p = fused(p, r, all(8.3334519073e-3));
-  p = fused(p, r, all(4.1665795894e-2));
-  p = fused(p, r, all(1.6666665459e-1));
-  p = fused(p, r, all(5.0000001201e-1));
-  const y = f32x4.add(fused(p, f32x4.mul(r, r), r), all(1));
-  return f32x4.mul(y, i32x4.add(i32x4.shl(rounded, 23), i32x4.splat(0x3f800000))); // times 2^n
+  const x = f32x4.pmin(f32x4.pmax(value, expLeast), expMost);
+  const rounded = f32x4.add(f32x4.mul(x, log2OfE), toWhole);
+  const n = f32x4.sub(rounded, toWhole);
+  let r = f32x4.sub(x, f32x4.mul(n, log2High));
+  r = f32x4.sub(r, f32x4.mul(n, log2Low));
+  let p = exp0;
+  p = fused(p, r, exp1);
+  p = fused(p, r, exp2);
+  p = fused(p, r, exp3);
+  p = fused(p, r, exp4);
+  p = fused(p, r, exp5);
+  const y = f32x4.add(fused(p, f32x4.mul(r, r), r), one);
+  return f32x4.mul(y, i32x4.add(i32x4.shl(rounded, 23), one)); // times 2^n: one has the bits of the exponent 0
 }
 
 // --- Products
+
+/**
+ * Six rows of eight columns of C from sums in registers, at C and, in the same places, at what is added to: twelve
+ * sums are as many as a processor with sixteen registers of four can keep busy (docs/decisions/own-products.md).
+ */
+@inline
+function storeSix(
+  from: usize,
+  fromStep: usize,
+  c: usize,
+  cStep: usize,
+  scale: f32,
+  x00: v128,
+  x01: v128,
+  x10: v128,
+  x11: v128,
+  x20: v128,
+  x21: v128,
+  x30: v128,
+  x31: v128,
+  x40: v128,
+  x41: v128,
+  x50: v128,
+  x51: v128,
+): void {
+  const s = all(scale);
+  storeRow(from, c, f32x4.mul(s, x00), f32x4.mul(s, x01));
+  if (from) from += fromStep;
+  storeRow(from, c + cStep, f32x4.mul(s, x10), f32x4.mul(s, x11));
+  if (from) from += fromStep;
+  storeRow(from, c + 2 * cStep, f32x4.mul(s, x20), f32x4.mul(s, x21));
+  if (from) from += fromStep;
+  storeRow(from, c + 3 * cStep, f32x4.mul(s, x30), f32x4.mul(s, x31));
+  if (from) from += fromStep;
+  storeRow(from, c + 4 * cStep, f32x4.mul(s, x40), f32x4.mul(s, x41));
+  if (from) from += fromStep;
+  storeRow(from, c + 5 * cStep, f32x4.mul(s, x50), f32x4.mul(s, x51));
+}
+
+@inline
+function storeRow(from: usize, c: usize, x0: v128, x1: v128): void {
+  if (from) {
+    x0 = f32x4.add(v128.load(from), x0);
+    x1 = f32x4.add(v128.load(from, 16), x1);
+  }
+  v128.store(c, x0);
+  v128.store(c, x1, 16);
+}
+
+/** Six rows and eight columns of C, where the elements of a row of A are neighbours. */
+@inline
+function tile6x8(
+  a: usize,
+  aRow: usize,
+  b: usize,
+  bStep: usize,
+  k: usize,
+  a2: usize,
+  a2Row: usize,
+  b2: usize,
+  b2Step: usize,
+  k2: usize,
+  from: usize,
+  fromStep: usize,
+  c: usize,
+  cStep: usize,
+  scale: f32,
+): void {
+  let x00 = all(0), x01 = all(0), x10 = all(0), x11 = all(0), x20 = all(0), x21 = all(0);
+  let x30 = all(0), x31 = all(0), x40 = all(0), x41 = all(0), x50 = all(0), x51 = all(0);
+  let row0 = a;
+  let row1 = row0 + aRow;
+  let row2 = row1 + aRow;
+  let row3 = row2 + aRow;
+  let row4 = row3 + aRow;
+  let row5 = row4 + aRow;
+  let end = b + k * bStep;
+  let left = k2;
+  while (true) {
+    while (b != end) {
+      const b0 = v128.load(b);
+      const b1 = v128.load(b, 16);
+      const v0 = v128.load32_splat(row0);
+      x00 = fused(v0, b0, x00);
+      x01 = fused(v0, b1, x01);
+      const v1 = v128.load32_splat(row1);
+      x10 = fused(v1, b0, x10);
+      x11 = fused(v1, b1, x11);
+      const v2 = v128.load32_splat(row2);
+      x20 = fused(v2, b0, x20);
+      x21 = fused(v2, b1, x21);
+      const v3 = v128.load32_splat(row3);
+      x30 = fused(v3, b0, x30);
+      x31 = fused(v3, b1, x31);
+      const v4 = v128.load32_splat(row4);
+      x40 = fused(v4, b0, x40);
+      x41 = fused(v4, b1, x41);
+      const v5 = v128.load32_splat(row5);
+      x50 = fused(v5, b0, x50);
+      x51 = fused(v5, b1, x51);
+      b += bStep;
+      row0 += 4;
+      row1 += 4;
+      row2 += 4;
+      row3 += 4;
+      row4 += 4;
+      row5 += 4;
+    }
+    if (!left) break;
+    b = b2;
+    bStep = b2Step;
+    end = b2 + left * b2Step;
+    left = 0;
+    row0 = a2;
+    row1 = row0 + a2Row;
+    row2 = row1 + a2Row;
+    row3 = row2 + a2Row;
+    row4 = row3 + a2Row;
+    row5 = row4 + a2Row;
+  }
+  storeSix(from, fromStep, c, cStep, scale, x00, x01, x10, x11, x20, x21, x30, x31, x40, x41, x50, x51);
+}
+
+/** Six rows and eight columns of C, where A is transposed: what is multiplied with one row of B are neighbours. */
+@inline
+function tile6x8OfColumns(
+  a: usize,
+  aStep: usize,
+  b: usize,
+  bStep: usize,
+  k: usize,
+  from: usize,
+  fromStep: usize,
+  c: usize,
+  cStep: usize,
+  scale: f32,
+): void {
+  let x00 = all(0), x01 = all(0), x10 = all(0), x11 = all(0), x20 = all(0), x21 = all(0);
+  let x30 = all(0), x31 = all(0), x40 = all(0), x41 = all(0), x50 = all(0), x51 = all(0);
+  const end = b + k * bStep;
+  while (b != end) {
+    const b0 = v128.load(b);
+    const b1 = v128.load(b, 16);
+    const v0 = v128.load32_splat(a);
+    x00 = fused(v0, b0, x00);
+    x01 = fused(v0, b1, x01);
+    const v1 = v128.load32_splat(a, 4);
+    x10 = fused(v1, b0, x10);
+    x11 = fused(v1, b1, x11);
+    const v2 = v128.load32_splat(a, 8);
+    x20 = fused(v2, b0, x20);
+    x21 = fused(v2, b1, x21);
+    const v3 = v128.load32_splat(a, 12);
+    x30 = fused(v3, b0, x30);
+    x31 = fused(v3, b1, x31);
+    const v4 = v128.load32_splat(a, 16);
+    x40 = fused(v4, b0, x40);
+    x41 = fused(v4, b1, x41);
+    const v5 = v128.load32_splat(a, 20);
+    x50 = fused(v5, b0, x50);
+    x51 = fused(v5, b1, x51);
+    b += bStep;
+    a += aStep;
+  }
+  storeSix(from, fromStep, c, cStep, scale, x00, x01, x10, x11, x20, x21, x30, x31, x40, x41, x50, x51);
+}
 
 /**
  * Rows i to i + 3 and eight columns of C. Rows beyond the last are the last once more, so that no other tile
  * is needed for what is left over. What is added to is read before anything is written: it can be C itself.
  */
 @inline
-function tile8(
+function tile4x8(
   a: usize,
   aRow: usize,
   aStep: usize,
@@ -144,7 +327,7 @@ function tile8(
 
 /** Four columns of rows i to i + 3 of C, in the same way. */
 @inline
-function tile4(
+function tile4x4(
   a: usize,
   aRow: usize,
   aStep: usize,
@@ -226,7 +409,7 @@ function lastColumns(
 ): void {
   if (n >= 4) {
     for (let i: usize = 0; i < m; i += 4)
-      tile4(a, aRow, aStep, b, bStep, k, from, fromStep, c, cStep, i, m - 1, scale);
+      tile4x4(a, aRow, aStep, b, bStep, k, from, fromStep, c, cStep, i, m - 1, scale);
     b += 16;
     c += 16;
     if (from) from += 16;
@@ -250,13 +433,25 @@ function copyColumns(b: usize, bStep: usize, panel: usize, k: usize): void {
 }
 
 /**
+ * How many of m rows come in tiles of six, the first of them: where a product and a sum are two instructions the
+ * registers do not suffice for twelve sums, and seven rows, or eight, are two tiles of four.
+ */
+@inline
+function rowsInSixes(m: usize): usize {
+  if (!ASC_FEATURE_RELAXED_SIMD) return 0;
+  const over = m % 6;
+  const sixes = m - over;
+  return sixes && (over == 1 || over == 2) ? sixes - 6 : sixes;
+}
+
+/**
  * C = F + scale (A B + A2 B2): A [m, k] with A[i, t] at a + i aRow + t aStep, so transposed by other steps; A2
  * [m, k2] with neighbours in its rows, or nothing where k2 is 0; B [k, n], B2 [k2, n] and C [m, n] with rows of
  * neighbours; F like C, by its own step (0: one row for all, a bias), or nothing where `from` is 0. Steps in
  * elements.
  *
  * @param panel [k + k2, 8]: eight columns of B and B2 are copied there and read from there, which pays from some
- *   16 rows of A on (rows of B that are far apart fall on few lines of a cache); 0 reads B where it is.
+ *   48 rows of A on (rows of B that are far apart fall on few lines of a cache); 0 reads B where it is.
  */
 export function product(
   a: usize,
@@ -287,6 +482,7 @@ export function product(
   a2Row *= 4;
   b2Step *= 4;
   const panel2 = panel + k * 32;
+  const sixes = rowsInSixes(m);
   for (; n >= 8; n -= 8) {
     if (panel) {
       copyColumns(b, bStep, panel, k);
@@ -296,8 +492,20 @@ export function product(
     const step: usize = panel ? 32 : bStep;
     const second = panel ? panel2 : b2;
     const step2: usize = panel ? 32 : b2Step;
-    for (let i: usize = 0; i < m; i += 4)
-      tile8(a, aRow, aStep, first, step, k, a2, a2Row, second, step2, k2, from, fromStep, c, cStep, i, m - 1, scale);
+    let i: usize = 0;
+    if (aStep == 4)
+      for (; i < sixes; i += 6) {
+        const f = from ? from + i * fromStep : 0;
+        const x2 = a2 + i * a2Row;
+        tile6x8(a + i * aRow, aRow, first, step, k, x2, a2Row, second, step2, k2, f, fromStep, c + i * cStep, cStep, scale);
+      }
+    else if (aRow == 4 && !k2)
+      for (; i < sixes; i += 6) {
+        const f = from ? from + i * fromStep : 0;
+        tile6x8OfColumns(a + i * 4, aStep, first, step, k, f, fromStep, c + i * cStep, cStep, scale);
+      }
+    for (; i < m; i += 4)
+      tile4x8(a, aRow, aStep, first, step, k, a2, a2Row, second, step2, k2, from, fromStep, c, cStep, i, m - 1, scale);
     b += 32;
     b2 += 32;
     c += 32;
@@ -437,47 +645,73 @@ export function layerNormGradient(
 
 // --- Activations: each is x g(x) with a gate g, so its derivative is g + x g'
 
-/**
- * Phi(x) = (1 + erf(x / sqrt 2)) / 2, the erf by formula 7.1.26 of Abramowitz and Stegun (error below
- * 1.5e-7). `density` is exp(-x^2 / 2), which its derivative needs too.
- */
+// Phi - 1/2 = x P(x^2) / Q(x^2), to 8e-9 as far as 5.5, where Phi is 1 in float32: the quotient of two polynomials that
+// comes closest at its farthest, found by weighted least squares (Lawson).
+export let normalEnd = all(5.5);
+export let normalStart = all(-5.5);
+export let p0 = all(0.398942237);
+export let p1 = all(0.0338354766);
+export let p2 = all(0.00467614136);
+export let p3 = all(0.000168640276);
+export let p4 = all(6.34989376e-06);
+export let p5 = all(2.27572808e-08);
+export let q1 = all(0.251478907);
+export let q2 = all(0.0286358624);
+export let q3 = all(0.00188341014);
+export let q4 = all(7.35827567e-05);
+export let q5 = all(1.19756801e-06);
+
+/** The distribution Phi(x) = (1 + erf(x / sqrt 2)) / 2, error below 3e-7; 0 below -5.5; NaN stays. */
 @inline
-function normal(x: v128, density: v128): v128 {
-  const z = f32x4.mul(f32x4.abs(x), all(0.7071067811865476));
-  const t = f32x4.div(all(1), f32x4.add(all(1), f32x4.mul(z, all(0.3275911))));
-  let p = all(1.061405429);
-  p = fused(p, t, all(-1.453152027));
-  p = fused(p, t, all(1.421413741));
-  p = fused(p, t, all(-0.284496736));
-  p = fused(p, t, all(0.254829592));
-  const half = f32x4.mul(f32x4.mul(f32x4.mul(p, t), density), all(0.5)); // (1 - erf |z|) / 2
-  return v128.bitselect(half, f32x4.sub(all(1), half), f32x4.lt(x, all(0)));
+function normal(value: v128): v128 {
+  const x = f32x4.pmin(f32x4.pmax(value, normalStart), normalEnd);
+  const u = f32x4.mul(x, x);
+  let p = fused(p5, u, p4);
+  let q = fused(q5, u, q4);
+  p = fused(p, u, p3);
+  q = fused(q, u, q3);
+  p = fused(p, u, p2);
+  q = fused(q, u, q2);
+  p = fused(p, u, p1);
+  q = fused(q, u, q1);
+  p = fused(p, u, p0);
+  q = fused(q, u, one);
+  return f32x4.pmax(f32x4.add(f32x4.div(f32x4.mul(x, p), q), half), zero);
 }
 
+export let minusHalf = all(-0.5);
+export let rootOfTwoPi = all(0.3989422804014327); // 1 / sqrt(2 pi)
+
+/** Its density, exp(-x^2 / 2) / sqrt(2 pi). */
 @inline
-function densityOf(x: v128): v128 {
-  return exp(f32x4.mul(f32x4.mul(x, x), all(-0.5)));
+function density(x: v128): v128 {
+  return f32x4.mul(exp(f32x4.mul(f32x4.mul(x, x), minusHalf)), rootOfTwoPi);
 }
 
 /** 1 / (1 + exp(-x)). */
 @inline
 function sigmoid(x: v128): v128 {
-  return f32x4.div(all(1), f32x4.add(all(1), exp(f32x4.neg(x))));
+  return f32x4.div(one, f32x4.add(one, exp(f32x4.neg(x))));
 }
+
+export let tanhScale = all(1.59576912160573); // 2 sqrt(2 / pi)
+export let tanhBend = all(0.0713548162726); // times 0.044715
+export let tanhSlope = all(0.2140644488178); // and 3
+export let quickScale = all(1.702);
 
 /** 2 c (x + 0.044715 x^3) with c = sqrt(2 / pi): (1 + tanh(u)) / 2 is sigmoid(2 u). */
 @inline
 function tanhInput(x: v128): v128 {
   const square = f32x4.mul(x, x);
-  return f32x4.mul(x, f32x4.add(f32x4.mul(square, all(0.0713548162726)), all(1.59576912160573)));
+  return f32x4.mul(x, f32x4.add(f32x4.mul(square, tanhBend), tanhScale));
 }
 
 /** The gate of activation `kind`: 0 GELU, 1 its tanh approximation, 2 CLIP's quick GELU. */
 @inline
 function gate(kind: i32, x: v128): v128 {
-  if (kind == 0) return normal(x, densityOf(x));
+  if (kind == 0) return normal(x);
   if (kind == 1) return sigmoid(tanhInput(x));
-  return sigmoid(f32x4.mul(x, all(1.702)));
+  return sigmoid(f32x4.mul(x, quickScale));
 }
 
 @inline
@@ -486,22 +720,16 @@ function forward(kind: i32, x: usize, y: usize): void {
   v128.store(y, f32x4.mul(value, gate(kind, value)));
 }
 
-/** Stores x g and g + x g', which share most of their work. */
+/** Stores x g and g + x g'. */
 @inline
 function withSlope(kind: i32, from: usize, y: usize, slope: usize): void {
   const x = v128.load(from);
-  let g: v128, rise: v128; // rise: x g'
-  if (kind == 0) {
-    const density = densityOf(x);
-    g = normal(x, density);
-    rise = f32x4.mul(x, f32x4.mul(density, all(0.3989422804014327)));
-  } else {
-    g = gate(kind, x);
-    const inner =
-      kind == 1
-        ? f32x4.add(f32x4.mul(f32x4.mul(x, x), all(0.2140644488178)), all(1.59576912160573))
-        : all(1.702);
-    rise = f32x4.mul(f32x4.mul(x, inner), f32x4.mul(g, f32x4.sub(all(1), g)));
+  const g = gate(kind, x);
+  let rise: v128; // x g'
+  if (kind == 0) rise = f32x4.mul(x, density(x));
+  else {
+    const inner = kind == 1 ? f32x4.add(f32x4.mul(f32x4.mul(x, x), tanhSlope), tanhScale) : quickScale;
+    rise = f32x4.mul(f32x4.mul(x, inner), f32x4.mul(g, f32x4.sub(one, g)));
   }
   v128.store(y, f32x4.mul(x, g));
   v128.store(slope, f32x4.add(g, rise));
