@@ -39,6 +39,7 @@ import { partOfBatch, type PartBatch } from './network-input.ts';
 import { imageCount } from './patches.ts';
 import { Shard, type HostPart, type HostValues, type ShardPort } from './shards.ts';
 import {
+  CutTrainables,
   disposeChanged,
   disposeGroups,
   downloadMoments,
@@ -116,6 +117,7 @@ export class AutodiffEngine implements Engine {
         network: {
           vit: uploadVit(model, tunedIn(adapter)),
           tuned: new TunedWeights(),
+          trainables: new CutTrainables(),
           normalisation,
           classes,
           layout,
@@ -413,6 +415,7 @@ export class AutodiffEngine implements Engine {
     if (this.#prepared === null) return;
     disposeVit(this.#prepared.network.vit);
     this.#prepared.network.tuned.dispose();
+    this.#prepared.network.trainables.dispose();
     disposeGroups(this.#prepared.groups);
     this.#prepared = null;
     this.#shared = null;

@@ -17,6 +17,7 @@ import {
   linear,
   matrixProduct,
   product,
+  scaledProduct,
   transposedProduct,
   tunedGradients,
   tunedInputs,
@@ -66,11 +67,11 @@ export function branchedLinear(
     const place = places.get(name);
     if (place === undefined) return linear(x, frozen);
     const { scalar, ...all } = present(trainables.modules[place.i], name);
-    const { down, up, open } =
+    const { open, ...factors } =
       place.module.crossed === true
         ? crossedSums(place, all, gates)
         : { ...all, open: gatesOf(gates, place.module) };
-    if (!isTraining && addsNothing(open, up)) return linear(x, frozen);
+    if (!isTraining && addsNothing(open, factors.up)) return linear(x, frozen);
     const scale = open.every((gate) => gate === 1)
       ? scalar
       : tf.mul<tf.Tensor1D>(
@@ -78,7 +79,7 @@ export function branchedLinear(
           scalar,
         );
     const wanted = { ...trains, input: !isTraining || isTuned || turnOf(name) > first };
-    return withBranches({ x, read: readBy(x, name), scale, down, up }, frozen, wanted);
+    return withBranches({ x, read: readBy(x, name), scale, ...factors }, frozen, wanted);
   };
 }
 
@@ -87,13 +88,19 @@ function addsNothing(gates: readonly number[], up: tf.Tensor2D): boolean {
   return gates.every((gate) => gate === 0) || (onWasm() && wasmIsZero(up));
 }
 
-interface Inputs {
+/** The branches of a linear, one below the other, in both layouts. */
+interface Branches {
+  readonly down: tf.Tensor2D; // [R, in]
+  readonly downTransposed: tf.Tensor2D; // [in, R]
+  readonly up: tf.Tensor2D; // [R, out]
+  readonly upTransposed: tf.Tensor2D; // [out, R]
+}
+
+interface Inputs extends Branches {
   readonly x: tf.Tensor2D; // [n, in]
   /** What the branches read: x, or what is left of it. */
   readonly read: tf.Tensor2D; // [n, in]
   readonly scale: tf.Scalar | tf.Tensor1D; // [] or [R]
-  readonly down: tf.Tensor2D; // [R, in]
-  readonly up: tf.Tensor2D; // [R, out]
 }
 
 /**
@@ -102,7 +109,7 @@ interface Inputs {
  * dA = (d scale)' read, dB = ((read A') scale)' dy. Only what is wanted is computed, and what is tuned of W and b.
  */
 function withBranches(
-  { x, read, scale, down, up }: Inputs,
+  { x, read, scale, down, downTransposed, up, upTransposed }: Inputs,
   { weight, transposed, bias, tuned }: LinearWeights,
   wanted: TrainsOfBranches & { readonly input: boolean },
 ): tf.Tensor2D {
@@ -114,19 +121,20 @@ function withBranches(
     ...tunedInputs(tuned, transposed, bias),
   ];
   return differentiable<tf.Tensor[], tf.Tensor2D>(() => {
-    const hidden = matrixProduct(read, tf.transpose(down)); // [n, R]
-    const gated = tf.mul<tf.Tensor2D>(hidden, scale); // [n, R]
+    const hidden = wanted.scalars ? matrixProduct(read, downTransposed) : null; // [n, R]
+    const gated =
+      hidden === null ? scaledProduct(read, downTransposed, scale) : tf.mul<tf.Tensor2D>(hidden, scale);
     return {
       value: matrixProduct(x, weight, bias, { a: gated, b: up }), // [n, out]
       uses: [
-        ...[scale, down, up],
-        ...(wanted.scalars ? [hidden] : []),
+        ...[scale, down, up, upTransposed],
+        ...(hidden === null ? [] : [hidden]),
         ...(wanted.branches ? [read, gated] : []),
         ...(tuned.weight ? [x] : []),
       ],
       gradient: (dy) => {
-        const d = matrixProduct(dy, tf.transpose(up)); // [n, R]
-        const ofHidden = tf.mul<tf.Tensor2D>(d, scale); // [n, R]
+        const d = hidden === null ? null : matrixProduct(dy, upTransposed); // [n, R]
+        const ofHidden = d === null ? scaledProduct(dy, upTransposed, scale) : tf.mul<tf.Tensor2D>(d, scale);
         const toInput = { a: ofHidden, b: down };
         const ofInput = (): tf.Tensor2D[] =>
           isApart
@@ -134,7 +142,9 @@ function withBranches(
             : [matrixProduct(dy, transposed, undefined, toInput)];
         return [
           ...(wanted.input ? ofInput() : []), // [n, in]
-          ...(wanted.scalars ? [tf.sum(tf.mul(d, hidden), scale.rank === 0 ? undefined : 0)] : []),
+          ...(d === null || hidden === null
+            ? []
+            : [tf.sum(tf.mul(d, hidden), scale.rank === 0 ? undefined : 0)]),
           ...(wanted.branches ? [transposedProduct(ofHidden, read), transposedProduct(gated, dy)] : []),
           ...tunedGradients(tuned, x, dy),
         ];
@@ -149,9 +159,9 @@ function withBranches(
  */
 function crossedSums(
   { module, rank }: { readonly module: AdaptedModule; readonly rank: number },
-  { down, up }: { readonly down: tf.Tensor2D; readonly up: tf.Tensor2D },
+  { down, up }: Pick<Branches, 'down' | 'up'>,
   gates: Gates,
-): { readonly down: tf.Tensor2D; readonly up: tf.Tensor2D; readonly open: readonly number[] } {
+): Branches & { readonly open: readonly number[] } {
   const sides = sideGatesOf(gates, module);
   const sumOf = (stacked: tf.Tensor2D, of: readonly number[]): tf.Tensor2D => {
     const rows = Array.from({ length: rank }, (_, row) =>
@@ -159,5 +169,12 @@ function crossedSums(
     );
     return product(tf.tensor2d(rows, [rank, of.length * rank]), stacked);
   };
-  return { down: sumOf(down, sides.down), up: sumOf(up, sides.up), open: [factorOf(module)] };
+  const [downSum, upSum] = [sumOf(down, sides.down), sumOf(up, sides.up)];
+  return {
+    down: downSum,
+    downTransposed: tf.transpose(downSum),
+    up: upSum,
+    upTransposed: tf.transpose(upSum),
+    open: [factorOf(module)],
+  };
 }

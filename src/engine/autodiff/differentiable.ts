@@ -54,7 +54,7 @@ export function differentiable<Inputs extends tf.Tensor[], T extends tf.Tensor>(
     args.pop();
     breathe();
     const { value, uses, gradient } = forward(...(args as Inputs));
-    if (waiting !== null) for (const tensor of uses) waiting.add(tf.keep(tensor));
+    if (waiting !== null) for (const tensor of uses) if (!tensor.kept) waiting.add(tf.keep(tensor)); // who keeps one frees it
     return { value, gradFunc: (dy: T) => backward(gradient, dy) };
   });
 }

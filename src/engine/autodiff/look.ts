@@ -10,7 +10,7 @@ import { branchedLinear } from './branched-linear.ts';
 import { differentiating } from './differentiable.ts';
 import { watchedAttention } from './layers.ts';
 import { head, patchTensor, vitAt, type Network } from './network.ts';
-import { cut, type GroupValues } from './trainables.ts';
+import type { GroupValues } from './trainables.ts';
 import { embed, features, tokensRead } from './vit.ts';
 
 interface Asked {
@@ -45,7 +45,7 @@ function mapsOf(
   const vit = vitAt(network, values);
   const { config } = vit;
   const { depth, heads } = config;
-  const trainables = cut(layout, values);
+  const trainables = network.trainables.at(layout, values);
   const tokens = tokenCount(config);
   const queriesOf = (block: number): number => (block === depth - 1 ? tokensRead(config) : tokens);
   const taps = Array.from({ length: depth }, (_, block) =>

@@ -12,7 +12,13 @@ import { differentiating } from './differentiable.ts';
 import { attention, crossEntropy } from './layers.ts';
 import { inputRows, type PartBatch } from './network-input.ts';
 import { product } from './products.ts';
-import { backboneGroups, cut, type GroupValues, type Layout, type Trainables } from './trainables.ts';
+import {
+  backboneGroups,
+  type CutTrainables,
+  type GroupValues,
+  type Layout,
+  type Trainables,
+} from './trainables.ts';
 import { withTunedWeights, type TunedWeights } from './tuned-weights.ts';
 import { embed, features, type DeviceVit } from './vit.ts';
 
@@ -21,6 +27,7 @@ export interface Network {
   readonly vit: DeviceVit;
   /** Those of the backbone that are tuned. */
   readonly tuned: TunedWeights;
+  readonly trainables: CutTrainables;
   readonly normalisation: Normalisation;
   readonly classes: number;
   readonly layout: Layout;
@@ -52,7 +59,7 @@ export function differentiate(
 ): { loss: tf.Scalar; logits: tf.Tensor2D; gradients: Flat } {
   const { layout, classes } = network;
   const vit = vitAt(network, values, trains.branches);
-  const trainables = cut(layout, values);
+  const trainables = network.trainables.at(layout, values);
   const images = batch.labels.length;
   const isTuned = trains.branches && layout.backbone.length > 0;
   const rows = patchTensor(network, batch);
@@ -130,7 +137,7 @@ export function infer(
   return tf.tidy(() => {
     const { layout } = network;
     const vit = vitAt(network, values);
-    const trainables = cut(layout, values);
+    const trainables = network.trainables.at(layout, values);
     const linear = branchedLinear(layout, trainables, gates);
     const embedded = embed(vit, patchTensor(network, { pixels }), images);
     const feature = features(vit, embedded, images, linear);

@@ -4,7 +4,7 @@
 // gradient because it is no input of the differentiated function.
 import * as tf from '@tensorflow/tfjs-core';
 import { differentiable } from './differentiable.ts';
-import { onWasm, wasmProduct, type Factors } from './wasm-kernels.ts';
+import { onWasm, wasmProduct, wasmValue, type Factors } from './wasm-kernels.ts';
 
 /**
  * A B, plus a row or a matrix, plus another product: a [n, k], b [k, m] -> [n, m]; without a gradient of its own.
@@ -19,6 +19,13 @@ export function matrixProduct(
   const ab = tf.matMul<tf.Tensor2D>(a, b);
   const sum = plus === undefined ? ab : tf.add<tf.Tensor2D>(ab, plus);
   return and === undefined ? sum : tf.add(sum, tf.matMul(and.a, and.b));
+}
+
+/** A B, each column times its scale or all times one: a [n, k], b [k, m] -> [n, m]; without a gradient of its own. */
+export function scaledProduct(a: tf.Tensor2D, b: tf.Tensor2D, scale: tf.Scalar | tf.Tensor1D): tf.Tensor2D {
+  return onWasm() && scale.rank === 0
+    ? wasmProduct(a, b, { scale: wasmValue(scale as tf.Scalar) })
+    : tf.mul(matrixProduct(a, b), scale);
 }
 
 /** A' B for a [k, n], b [k, m] -> [n, m]; without a gradient of its own. */

@@ -20,7 +20,7 @@ import { groupNames, type GroupName } from '../parameter-groups.ts';
 import { infer, partOf, type Network, type Output } from './network.ts';
 import type { PartBatch } from './network-input.ts';
 import { imageCount } from './patches.ts';
-import { groupsOf, layoutOf, tunedIn, type GroupValues } from './trainables.ts';
+import { CutTrainables, groupsOf, layoutOf, tunedIn, type GroupValues } from './trainables.ts';
 import { TunedWeights } from './tuned-weights.ts';
 import { disposeVit, replaceWeight, uploadVit } from './vit.ts';
 
@@ -183,9 +183,17 @@ export function serveShard(
       if (network !== null) {
         disposeVit(network.vit);
         network.tuned.dispose();
+        network.trainables.dispose();
       }
       const vit = uploadVit(model, tunedIn(adapter));
-      network = { vit, tuned: new TunedWeights(), layout: layoutOf(adapter), normalisation, classes };
+      network = {
+        vit,
+        tuned: new TunedWeights(),
+        trainables: new CutTrainables(),
+        layout: layoutOf(adapter),
+        normalisation,
+        classes,
+      };
       return null;
     },
     weight({ name, weight }) {

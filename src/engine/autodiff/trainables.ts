@@ -62,11 +62,13 @@ export interface Layout {
   readonly head: readonly [classes: number, dim: number];
 }
 
-/** The tensors that the forward pass uses, as slices of the groups. */
+/** The tensors that the forward pass uses, cut out of the groups; of branches in both layouts. */
 export interface Trainables {
   readonly modules: readonly {
     readonly down: tf.Tensor2D; // [R, in]
+    readonly downTransposed: tf.Tensor2D; // [in, R]
     readonly up: tf.Tensor2D; // [R, out]
+    readonly upTransposed: tf.Tensor2D; // [out, R]
     readonly scalar: tf.Scalar;
   }[];
   /** Those of the modules, each once. */
@@ -252,28 +254,60 @@ export function disposeGroups(groups: Groups): void {
 export const range = (x: tf.Tensor1D, begin: number, size: number): tf.Tensor1D =>
   tf.getBackend() === 'wasm' ? wasmSlice(x, begin, size) : tf.slice1d(x, begin, size);
 
-/** The groups cut into the tensors of the forward pass; call inside a tidy. */
-export function cut(layout: Layout, values: GroupValues): Trainables {
+/** The trainables of a network, cut once for the values of a step and for all parts of its batch. */
+export class CutTrainables {
+  #of: GroupValues | null = null;
+  #cut: Trainables | null = null;
+
+  /** The tensors at these values, which live until they are asked for at others; call inside a tidy. */
+  at(layout: Layout, values: GroupValues): Trainables {
+    if (this.#cut !== null && this.#of === values) return this.#cut;
+    this.dispose();
+    const made = cut(layout, values);
+    for (const tensor of tensorsOf(made)) tf.keep(tensor);
+    this.#of = values;
+    this.#cut = made;
+    return made;
+  }
+
+  dispose(): void {
+    if (this.#cut !== null) tf.dispose(tensorsOf(this.#cut));
+    this.#cut = null;
+    this.#of = null;
+  }
+}
+
+function tensorsOf({ modules, scalars, headWeight, headBias }: Trainables): tf.Tensor[] {
+  const ofBranches = modules.flatMap(({ down, downTransposed, up, upTransposed }) => [
+    ...[down, downTransposed],
+    ...[up, upTransposed],
+  ]);
+  return [...ofBranches, ...scalars, headWeight, headBias];
+}
+
+function cut(layout: Layout, values: GroupValues): Trainables {
   const { branches, headWeight, headBias } = values;
+  const matrix = (offset: number, rows: number, columns: number): tf.Tensor2D =>
+    tf.reshape(range(branches.values, offset, rows * columns), [rows, columns]);
   const scalars = layout.scalars.map((_, i) =>
     tf.reshape<tf.Rank.R0>(range(values.scalars.values, i, 1), []),
   );
   const ofModule = layout.scalars.flatMap(({ count }, i) => Array<number>(count).fill(i));
   return {
     scalars,
-    modules: layout.modules.map((place, i) => ({
-      down: tf.reshape<tf.Rank.R2>(range(branches.values, place.downOffset, place.input * width(place)), [
-        width(place),
-        place.input,
-      ]),
-      up: tf.reshape<tf.Rank.R2>(range(branches.values, place.upOffset, place.out * width(place)), [
-        width(place),
-        place.out,
-      ]),
-      scalar: present(scalars[ofModule[i] ?? 0], 'scalar'),
-    })),
+    modules: layout.modules.map((place, i) => {
+      const down = matrix(place.downOffset, width(place), place.input);
+      const up = matrix(place.upOffset, width(place), place.out);
+      return {
+        down,
+        downTransposed: tf.transpose(down),
+        up,
+        upTransposed: tf.transpose(up),
+        scalar: present(scalars[ofModule[i] ?? 0], 'scalar'),
+      };
+    }),
     headWeight: tf.reshape<tf.Rank.R2>(headWeight.values, [...layout.head]),
-    headBias: headBias.values,
+    headBias: tf.reshape<tf.Rank.R1>(headBias.values, [layout.head[0]]),
   };
 }
 

@@ -145,18 +145,29 @@ export interface Factors {
   readonly b: tf.Tensor2D;
 }
 
+/** The value of a scalar. */
+export function wasmValue(scalar: tf.Scalar): number {
+  return new Float32Array(backend().wasm.asm.memory.buffer, at(scalar), 1)[0] ?? NaN;
+}
+
 /**
- * F + A B + A2 B2 for a [m, k], or with `transposed` A' for a [k, m]; b [k, n]; F [m, n], or [n] for each row, or
- * absent; the second factors too can be absent.
+ * F + scale (A B + A2 B2) for a [m, k], or with `transposed` A' for a [k, m]; b [k, n]; F [m, n], or [n] for each row,
+ * or absent; the second factors too can be absent.
  */
 export function wasmProduct(
   a: tf.Tensor2D,
   b: tf.Tensor2D,
   {
     transposed = false,
+    scale = 1,
     plus,
     and,
-  }: { transposed?: boolean; plus?: tf.Tensor2D | tf.Tensor1D | undefined; and?: Factors | undefined } = {},
+  }: {
+    transposed?: boolean;
+    scale?: number;
+    plus?: tf.Tensor2D | tf.Tensor1D | undefined;
+    and?: Factors | undefined;
+  } = {},
 ): tf.Tensor2D {
   const [rows, columns] = a.shape;
   const [m, k] = transposed ? [columns, rows] : [rows, columns];
@@ -169,7 +180,23 @@ export function wasmProduct(
   const run = (panel: number): void => {
     const [from, fromStep] = plus === undefined ? [0, 0] : [at(plus), plus.rank === 1 ? 0 : n];
     const [aRow, aStep] = transposed ? [1, columns] : [columns, 1];
-    kernels().product(at(a), aRow, aStep, at(b), n, from, fromStep, at(out), n, m, n, k, 1, panel, ...second);
+    kernels().product(
+      at(a),
+      aRow,
+      aStep,
+      at(b),
+      n,
+      from,
+      fromStep,
+      at(out),
+      n,
+      m,
+      n,
+      k,
+      scale,
+      panel,
+      ...second,
+    );
   };
   if (m >= panelRows) withScratch(8 * (k + k2), run);
   else run(0);
