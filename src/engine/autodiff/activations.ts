@@ -2,7 +2,7 @@
 // than tfjs's tape would make of the same formulas.
 import * as tf from '@tensorflow/tfjs-core';
 import type { Activation } from '../../vit/vit-config.ts';
-import { differentiable, isDifferentiating } from './differentiable.ts';
+import { differentiable, leadsBack } from './differentiable.ts';
 import { onWasm, wasmActivation } from './wasm-kernels.ts';
 
 /** Exact GELU, x Phi(x) with Phi(x) = (1 + erf(x / sqrt 2)) / 2; the derivative is Phi(x) + x phi(x). */
@@ -60,7 +60,7 @@ const composed: Readonly<Record<Activation, (x: tf.Tensor2D) => tf.Tensor2D>> = 
  */
 export function activation(kind: Activation, x: tf.Tensor2D): tf.Tensor2D {
   if (!onWasm()) return composed[kind](x);
-  if (!isDifferentiating()) return wasmActivation(kind, x, false).value;
+  if (!leadsBack(x)) return wasmActivation(kind, x, false).value;
   return differentiable((input: tf.Tensor2D) => {
     const { value, slope } = wasmActivation(kind, input, true);
     return { value, uses: [slope], gradient: (dy) => [tf.mul(dy, slope)] };

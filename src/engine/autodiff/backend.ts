@@ -1,7 +1,6 @@
 // Chooses and starts tfjs's backend, on our own GPUDevice for WebGPU, and says what really runs. tfjs would
 // fall back to another backend in silence; here every fallback is a sentence.
 import * as tf from '@tensorflow/tfjs-core';
-import '@tensorflow/tfjs-core/dist/register_all_gradients';
 import '@tensorflow/tfjs-backend-cpu';
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';

@@ -74,13 +74,21 @@ export function branchedLinear(
     if (!isTraining && addsNothing(open, factors.up)) return linear(x, frozen);
     const scale = open.every((gate) => gate === 1)
       ? scalar
-      : tf.mul<tf.Tensor1D>(
-          tf.tensor1d(open.flatMap((gate) => Array<number>(place.rank).fill(gate))),
+      : gatedScale(
           scalar,
+          open.flatMap((gate) => Array<number>(place.rank).fill(gate)),
         );
     const wanted = { ...trains, input: !isTraining || isTuned || turnOf(name) > first };
     return withBranches({ x, read: readBy(x, name), scale, ...factors }, frozen, wanted);
   };
+}
+
+/** A layer's scalar times the gate of each of its rows, [R]. */
+function gatedScale(scalar: tf.Scalar, gates: readonly number[]): tf.Tensor1D {
+  return differentiable((s: tf.Scalar) => {
+    const by = tf.tensor1d([...gates]); // [R]
+    return { value: tf.mul<tf.Tensor1D>(by, s), uses: [by], gradient: (dy) => [tf.sum(tf.mul(dy, by))] };
+  })(scalar);
 }
 
 /** Whether branches leave the result as it is: all are switched off, or none has learned yet. */

@@ -1,10 +1,11 @@
-// Functions of tensors whose gradient is written by hand, and what they keep for the backward pass.
-// tf.customGrad would clone whatever it saves (a copy each on wasm) and tfjs would keep every intermediate
-// tensor besides; here a function names what its gradient uses, just that survives the forward pass, and all
-// of it is freed when the gradients are done. Between two of them the thread gives a sign of life, and on the
-// processor way to the user's hand: a part of a batch is one piece of work, which lets nothing else in, and may
-// take longer than a dead worker, or a click, is waited for.
+// Functions of tensors whose gradient is written by hand, and the tape that strings them together backward. A function
+// names what its gradient uses: just that survives the forward pass, and all of it is freed when the gradients are
+// done. (tfjs has a tape too. It would keep every tensor in between, clone what a function saves, and give
+// the browser objects of ever new shapes to compile for as long as a run takes.) Between two functions
+// the thread gives a sign of life, and on the processor way to the user's hand: a part of a batch is one piece
+// of work, which lets nothing else in, and may take longer than a dead worker, or a click, is waited for.
 import * as tf from '@tensorflow/tfjs-core';
+import { assert } from '../../shared/assert.ts';
 import { giveWay } from '../../shared/hand.ts';
 import { beat } from '../../shared/heartbeat.ts';
 
@@ -12,26 +13,99 @@ export interface Differentiated<T extends tf.Tensor> {
   readonly value: T;
   /** Every tensor that `gradient` reads, inputs included. */
   readonly uses: readonly tf.Tensor[];
-  /** The gradient of each input, from that of the value. */
+  /** The gradient of each input, from that of the value; a tensor of its own for each. */
   readonly gradient: (dy: T) => tf.Tensor[];
 }
 
-/** Tensors that wait for the backward pass; null while nothing is being differentiated. */
-let waiting: Set<tf.Tensor> | null = null;
-
-/** Whether what is computed now is going to be differentiated. */
-export function isDifferentiating(): boolean {
-  return waiting !== null;
+/** A function that was computed on the way from what is wanted. */
+interface Entry {
+  readonly inputs: readonly tf.Tensor[];
+  readonly value: tf.Tensor;
+  readonly gradient: (dy: tf.Tensor) => tf.Tensor[];
 }
 
-/** Runs `work`, which differentiates, and frees what its functions kept. Not to be nested. */
-export function differentiating<T>(work: () => T): T {
-  waiting = new Set();
+class Tape {
+  readonly #entries: Entry[] = [];
+  /** What is wanted, and whatever was computed from it. */
+  readonly #leading: Set<tf.Tensor>;
+  /** What gradients use. */
+  readonly #waiting: tf.Tensor[] = [];
+
+  constructor(readonly wanted: readonly tf.Tensor[]) {
+    this.#leading = new Set(wanted);
+  }
+
+  leads(tensor: tf.Tensor): boolean {
+    return this.#leading.has(tensor);
+  }
+
+  record(entry: Entry): void {
+    this.#entries.push(entry);
+    this.#leading.add(entry.value);
+  }
+
+  /** Keeps a tensor for the way back; who kept it already frees it. */
+  keep(tensor: tf.Tensor): void {
+    if (!tensor.kept) this.#waiting.push(tf.keep(tensor));
+  }
+
+  /** The gradients of what is wanted, of the last value of all: backward through what was recorded. */
+  backward(last: tf.Scalar): tf.Tensor[] {
+    const gradients = new Map<tf.Tensor, tf.Tensor>([[last, tf.onesLike(last)]]);
+    for (const { inputs, value, gradient } of this.#entries.reverse()) {
+      const dy = gradients.get(value);
+      if (dy === undefined) continue;
+      breathe();
+      const parts = tf.tidy(() => gradient(dy));
+      // All that used the value have had their turn.
+      dy.dispose();
+      gradients.delete(value);
+      for (const [i, part] of parts.entries()) this.#add(gradients, inputs[i], part);
+    }
+    return this.wanted.map((one) => gradients.get(one) ?? tf.zerosLike(one));
+  }
+
+  #add(gradients: Map<tf.Tensor, tf.Tensor>, input: tf.Tensor | undefined, part: tf.Tensor): void {
+    if (input === undefined || !this.leads(input)) {
+      part.dispose();
+      return;
+    }
+    const others = gradients.get(input);
+    gradients.set(input, others === undefined ? part : tf.add(others, part));
+    if (others !== undefined) tf.dispose([others, part]);
+  }
+
+  free(): void {
+    tf.dispose(this.#waiting);
+  }
+}
+
+/** Null while nothing is being differentiated. */
+let tape: Tape | null = null;
+
+/** Whether a gradient of this tensor is going to be asked for. */
+export function leadsBack(tensor: tf.Tensor): boolean {
+  return tape?.leads(tensor) === true;
+}
+
+/**
+ * What `work` computes, and its gradient by each tensor that is wanted: 0 where that has no part in it. All
+ * functions on the way are `differentiable` ones. Call inside a tidy; not to be nested.
+ */
+export function valueAndGradients(
+  wanted: readonly tf.Tensor[],
+  work: () => tf.Scalar,
+): { readonly value: tf.Scalar; readonly gradients: tf.Tensor[] } {
+  assert(tape === null, 'one thing is differentiated at a time');
+  const current = new Tape(wanted);
   try {
-    return work();
+    tape = current;
+    const value = tf.tidy(work);
+    tape = null;
+    return { value, gradients: current.backward(value) };
   } finally {
-    for (const tensor of waiting) tensor.dispose();
-    waiting = null;
+    tape = null;
+    current.free();
   }
 }
 
@@ -42,31 +116,24 @@ function breathe(): void {
 }
 
 /**
- * Makes a differentiable function of tensors. All gradients of a call are computed eagerly, so only what is
- * trained or leads to something trained may be an input; frozen tensors come in by closure.
+ * Makes a differentiable function of tensors. All gradients of a call are computed, so only what is trained or
+ * can lead to something trained may be an input; frozen tensors come in by closure.
  */
 export function differentiable<Inputs extends tf.Tensor[], T extends tf.Tensor>(
   forward: (...inputs: Inputs) => Differentiated<T>,
 ): (...inputs: Inputs) => T {
-  // tfjs types the inputs as "tensors and a save function in one list": the casts stand here and nowhere
-  // else.
-  return tf.customGrad((...args: (tf.Tensor | ((tensors: tf.Tensor[]) => void))[]) => {
-    args.pop();
+  return (...inputs) => {
     breathe();
-    const { value, uses, gradient } = forward(...(args as Inputs));
-    if (waiting !== null) for (const tensor of uses) if (!tensor.kept) waiting.add(tf.keep(tensor)); // who keeps one frees it
-    return { value, gradFunc: (dy: T) => backward(gradient, dy) };
-  });
-}
-
-/**
- * Runs a gradient in a tidy of its own, and frees dy after it: nobody else reads it, since all that used the
- * value have had their turn. tfjs does neither for a customGrad and would keep everything to the end of the
- * backward pass.
- */
-function backward<T extends tf.Tensor>(gradient: (dy: T) => tf.Tensor[], dy: T): tf.Tensor[] {
-  breathe();
-  const gradients = tf.tidy(() => gradient(dy));
-  dy.dispose();
-  return gradients;
+    const current = tape;
+    const isRecorded = current !== null && inputs.some((input) => current.leads(input));
+    let back: Differentiated<T>['gradient'] | null = null;
+    const value = tf.tidy(() => {
+      const { value: result, uses, gradient } = forward(...inputs);
+      if (isRecorded) for (const tensor of uses) current.keep(tensor);
+      back = gradient;
+      return result;
+    });
+    if (isRecorded && back !== null) current.record({ inputs, value, gradient: back });
+    return value;
+  };
 }

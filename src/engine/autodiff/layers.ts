@@ -199,7 +199,20 @@ function join(parts: tf.Tensor3D, { images, heads }: Heads): tf.Tensor2D {
   return tf.reshape(joined, [images * tokens, heads * side]);
 }
 
-/** Mean over the batch of -sum_c target_c log softmax(logits)_c; of a label's target that is its cross entropy. */
+/**
+ * Mean over the batch of -sum_c target_c log softmax(logits)_c, both [images, classes]; of a label's target that is its
+ * cross entropy. With n images, dlogits = (softmax(logits) sum_c target_c - target) / n.
+ */
 export function crossEntropy(logits: tf.Tensor2D, targets: tf.Tensor): tf.Scalar {
-  return tf.neg(tf.mean(tf.sum(tf.mul(tf.logSoftmax(logits), targets), 1)));
+  return differentiable<[tf.Tensor2D], tf.Scalar>((x) => {
+    const logs = tf.logSoftmax(x); // [images, classes]
+    return {
+      value: tf.neg(tf.mean(tf.sum(tf.mul(logs, targets), 1))),
+      uses: [logs, targets],
+      gradient: (dy) => {
+        const ofLogs = tf.mul(targets, tf.div(tf.neg(dy), x.shape[0])); // [images, classes]
+        return [tf.sub(ofLogs, tf.mul(tf.exp(logs), tf.sum(ofLogs, 1, true)))];
+      },
+    };
+  })(logits);
 }

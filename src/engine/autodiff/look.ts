@@ -7,7 +7,7 @@ import { tokenCount } from '../../vit/vit-config.ts';
 import type { Pixels } from '../engine.ts';
 import type { LookRows } from '../look.ts';
 import { branchedLinear } from './branched-linear.ts';
-import { differentiating } from './differentiable.ts';
+import { differentiable, valueAndGradients } from './differentiable.ts';
 import { watchedAttention } from './layers.ts';
 import { head, patchTensor, vitAt, type Network } from './network.ts';
 import type { GroupValues } from './trainables.ts';
@@ -36,6 +36,15 @@ export async function lookAt(network: Network, values: GroupValues, asked: Asked
   }
 }
 
+/** The sum of x times factors of its shape. */
+function sumOf(x: tf.Tensor2D, factors: tf.Tensor): tf.Scalar {
+  return differentiable<[tf.Tensor2D], tf.Scalar>((of) => ({
+    value: tf.sum(tf.mul(of, factors)),
+    uses: [factors],
+    gradient: (dy) => [tf.mul(factors, dy)],
+  }))(x);
+}
+
 function mapsOf(
   network: Network,
   values: GroupValues,
@@ -54,19 +63,17 @@ function mapsOf(
   const softmax: tf.Tensor3D[] = []; // of each block [heads, queries, tokens]
   const embedded = embed(vit, patchTensor(network, { pixels: image }), 1); // [tokens, dim]
   const chosen = tf.oneHot(tf.tensor1d([classIndex], 'int32'), classes); // [1, classes]
-  const { grads } = differentiating(() =>
-    tf.valueAndGrads(() => {
-      const feature = features(
-        vit,
-        embedded,
-        1,
-        branchedLinear(layout, trainables, gates),
-        (q, k, v, by, block) =>
-          watchedAttention(q, k, v, present(taps[block], 'a tap'), by, (seen) => softmax.push(seen)),
-      );
-      return tf.sum<tf.Scalar>(tf.mul(head(feature, trainables), chosen));
-    })(taps),
-  );
+  const { gradients: grads } = valueAndGradients(taps, () => {
+    const feature = features(
+      vit,
+      embedded,
+      1,
+      branchedLinear(layout, trainables, gates),
+      (q, k, v, by, block) =>
+        watchedAttention(q, k, v, present(taps[block], 'a tap'), by, (seen) => softmax.push(seen)),
+    );
+    return sumOf(head(feature, trainables), chosen);
+  });
 
   const last = depth - 1;
   const weights = tf.tensor2d(start, [1, tokens]);

@@ -8,10 +8,10 @@ import type { Normalisation, Pixels } from '../engine.ts';
 import type { GroupName } from '../parameter-groups.ts';
 import { branchedLinear } from './branched-linear.ts';
 import { noisy } from './noise.ts';
-import { differentiating } from './differentiable.ts';
+import { differentiable, valueAndGradients } from './differentiable.ts';
 import { attention, crossEntropy } from './layers.ts';
 import { inputRows, type PartBatch } from './network-input.ts';
-import { product } from './products.ts';
+import { columnSums, matrixProduct, transposedProduct } from './products.ts';
 import {
   backboneGroups,
   type CutTrainables,
@@ -80,14 +80,12 @@ export function differentiate(
     ...(isTuned ? layout.backbone.map(({ weight }) => network.tuned.of(weight)) : []),
   ];
   let logits: tf.Tensor2D | null = null;
-  const { value, grads } = differentiating(() =>
-    tf.valueAndGrads(() => {
-      const output = head(frozen ?? read(below ?? embed(vit, rows, images)), trainables);
-      logits = tf.keep(output);
-      onForward();
-      return crossEntropy(output, targets);
-    })(wanted),
-  );
+  const { value, gradients: grads } = valueAndGradients(wanted, () => {
+    const output = head(frozen ?? read(below ?? embed(vit, rows, images)), trainables);
+    logits = tf.keep(output);
+    onForward();
+    return crossEntropy(output, targets);
+  });
   const flat = (count: number): tf.Tensor1D =>
     tf.concat1d(grads.splice(0, count).map((gradient) => tf.reshape(gradient, [gradient.size])));
   const modules = layout.modules.length;
@@ -145,8 +143,13 @@ export function infer(
   });
 }
 
+/** The logits [images, classes] of features [images, headInputs]. */
 export function head(feature: tf.Tensor2D, { headWeight, headBias }: Trainables): tf.Tensor2D {
-  return tf.add<tf.Tensor2D>(product(feature, tf.transpose(headWeight)), headBias); // [images, classes]
+  return differentiable((x: tf.Tensor2D, weight: tf.Tensor2D, bias: tf.Tensor1D) => ({
+    value: matrixProduct(x, tf.transpose(weight), bias),
+    uses: [x, weight],
+    gradient: (dy) => [matrixProduct(dy, weight), transposedProduct(dy, x), columnSums(dy)],
+  }))(feature, headWeight, headBias);
 }
 
 /** What the patch embedding reads, [images * grid^2, 3 * patch^2]. */

@@ -3,6 +3,15 @@ import * as tf from '@tensorflow/tfjs-core';
 import { differentiable } from './differentiable.ts';
 import { onWasm, wasmRows } from './wasm-kernels.ts';
 
+/** The same values in another shape. */
+export function reshaped(x: tf.Tensor2D, shape: [number, number]): tf.Tensor2D {
+  return differentiable((of: tf.Tensor2D) => ({
+    value: tf.reshape<tf.Rank.R2>(of, shape),
+    uses: [],
+    gradient: (dy) => [tf.reshape(dy, of.shape)],
+  }))(x);
+}
+
 /** The first `count` tokens of each image: x [images * tokens, dim] -> [images * count, dim]. */
 export function firstTokens(x: tf.Tensor2D, images: number, count: number): tf.Tensor2D {
   const [rows, dim] = x.shape;

@@ -21,7 +21,7 @@ import {
 import { activation } from './activations.ts';
 import { differentiable } from './differentiable.ts';
 import { attention, layerNorm, masked, residual, scaled, type Norm } from './layers.ts';
-import { firstTokens, withMean } from './pooling.ts';
+import { firstTokens, reshaped, withMean } from './pooling.ts';
 import { firstLinear, untuned, type LinearWeights, type Tuned } from './products.ts';
 
 interface BlockWeights {
@@ -265,7 +265,7 @@ function pooled({ config, norm }: DeviceVit, x: tf.Tensor2D, images: number): tf
     case 'cls':
       return normed(normed(x, 'tokens'), 'pooled'); // one of the two does nothing
     case 'cls+dist': {
-      return tf.reshape(normed(x, 'tokens'), [images, headInputs(config)]); // from [2 images, dim]
+      return reshaped(normed(x, 'tokens'), [images, headInputs(config)]); // from [2 images, dim]
     }
     case 'mean':
       return normed(withMean(normed(x, 'tokens'), images, meanFrom, false), 'pooled');
