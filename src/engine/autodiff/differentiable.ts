@@ -21,7 +21,8 @@ export interface Differentiated<T extends tf.Tensor> {
 interface Entry {
   readonly inputs: readonly tf.Tensor[];
   readonly value: tf.Tensor;
-  readonly gradient: (dy: tf.Tensor) => tf.Tensor[];
+  /** As a method, since only the function itself knows what its value's gradient is a tensor of. */
+  gradient(dy: tf.Tensor): tf.Tensor[];
 }
 
 class Tape {
@@ -52,11 +53,12 @@ class Tape {
   /** The gradients of what is wanted, of the last value of all: backward through what was recorded. */
   backward(last: tf.Scalar): tf.Tensor[] {
     const gradients = new Map<tf.Tensor, tf.Tensor>([[last, tf.onesLike(last)]]);
-    for (const { inputs, value, gradient } of this.#entries.reverse()) {
+    for (const entry of this.#entries.reverse()) {
+      const { inputs, value } = entry;
       const dy = gradients.get(value);
       if (dy === undefined) continue;
       breathe();
-      const parts = tf.tidy(() => gradient(dy));
+      const parts = tf.tidy(() => entry.gradient(dy));
       // All that used the value have had their turn.
       dy.dispose();
       gradients.delete(value);
@@ -126,14 +128,14 @@ export function differentiable<Inputs extends tf.Tensor[], T extends tf.Tensor>(
     breathe();
     const current = tape;
     const isRecorded = current !== null && inputs.some((input) => current.leads(input));
-    let back: Differentiated<T>['gradient'] | null = null;
+    let back: Differentiated<T>['gradient'] = () => [];
     const value = tf.tidy(() => {
       const { value: result, uses, gradient } = forward(...inputs);
       if (isRecorded) for (const tensor of uses) current.keep(tensor);
       back = gradient;
       return result;
     });
-    if (isRecorded && back !== null) current.record({ inputs, value, gradient: back });
+    if (isRecorded) current.record({ inputs, value, gradient: back });
     return value;
   };
 }

@@ -102,6 +102,7 @@ export function LineChart({ spec }: { readonly spec: ChartSpec }) {
     };
     let timer: ReturnType<typeof setTimeout> | null = null;
     let tookMs = 0;
+    let drawnAt = -Infinity;
     let takeBack = (): void => undefined;
     const schedule = (): void => {
       timer ??= setTimeout(
@@ -110,10 +111,12 @@ export function LineChart({ spec }: { readonly spec: ChartSpec }) {
             timer = null;
             const from = performance.now();
             draw();
-            tookMs = performance.now() - from;
+            drawnAt = performance.now();
+            tookMs = drawnAt - from;
           });
         },
-        Math.max(redrawMs, restsPerDraw * tookMs),
+        // What comes after a rest is drawn at once, in the frame of whatever else the same report changes.
+        drawnAt + Math.max(redrawMs, restsPerDraw * tookMs) - performance.now(),
       );
     };
     const recolour = (): void => {
