@@ -3,19 +3,21 @@
 // transposes are made explicitly. The backbone's weights are kept in both layouts; one that nothing tunes gets no
 // gradient because it is no input of the differentiated function.
 import * as tf from '@tensorflow/tfjs-core';
+import { assert } from '../../shared/assert.ts';
 import { differentiable } from './differentiable.ts';
-import { onWasm, wasmProduct, wasmValue, type Factors } from './wasm-kernels.ts';
+import { onWasm, wasmPanels, wasmProduct, wasmValue, type Factors, type Panels } from './wasm-kernels.ts';
 
 /**
  * A B, plus a row or a matrix, plus another product: a [n, k], b [k, m] -> [n, m]; without a gradient of its own.
  */
 export function matrixProduct(
   a: tf.Tensor2D,
-  b: tf.Tensor2D,
+  b: tf.Tensor2D | Panels,
   plus?: tf.Tensor1D | tf.Tensor2D,
   and?: Factors,
 ): tf.Tensor2D {
   if (onWasm()) return wasmProduct(a, b, { plus, and });
+  assert(b.rank === 2, 'there are panels on wasm alone');
   const ab = tf.matMul<tf.Tensor2D>(a, b);
   const sum = plus === undefined ? ab : tf.add<tf.Tensor2D>(ab, plus);
   return and === undefined ? sum : tf.add(sum, tf.matMul(and.a, and.b));
@@ -48,12 +50,20 @@ export interface Tuned {
 
 export const untuned: Tuned = { weight: false, bias: false };
 
-/** A linear layer of the backbone in both layouts. */
+/** A linear layer of the backbone in both layouts; what is frozen in panels where products read them. */
 export interface LinearWeights {
-  readonly weight: tf.Tensor2D; // [in, out]
-  readonly transposed: tf.Tensor2D; // [out, in]: the parameter, where it is tuned
+  readonly weight: tf.Tensor2D | Panels; // [in, out]
+  readonly transposed: tf.Tensor2D | Panels; // [out, in]: the parameter, where it is tuned
   readonly bias: tf.Tensor1D; // [out]
   readonly tuned: Tuned;
+}
+
+/** The frozen weight of a linear, [out, in], in both layouts; it is given away. */
+export function frozenLayouts(stored: tf.Tensor2D): Pick<LinearWeights, 'weight' | 'transposed'> {
+  const exchanged = tf.transpose(stored); // [in, out]
+  return onWasm()
+    ? { weight: wasmPanels(exchanged), transposed: wasmPanels(stored) }
+    : { weight: exchanged, transposed: stored };
 }
 
 /** Those of a layer's parameters that are differentiated, in the order of `tunedGradients`. */
@@ -90,7 +100,7 @@ export function linear(x: tf.Tensor2D, { weight, transposed, bias, tuned }: Line
  */
 export function firstLinear(
   x: tf.Tensor2D,
-  { weight, bias, tuned }: Omit<LinearWeights, 'transposed'>,
+  { weight, bias, tuned }: Pick<LinearWeights, 'weight' | 'bias' | 'tuned'>,
   stored: tf.Tensor2D | null,
 ): tf.Tensor2D {
   const inputs = tunedInputs(tuned, stored ?? weight, bias);

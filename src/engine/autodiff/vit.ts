@@ -22,7 +22,7 @@ import { activation } from './activations.ts';
 import { differentiable } from './differentiable.ts';
 import { attention, layerNorm, masked, residual, scaled, type Norm } from './layers.ts';
 import { firstTokens, reshaped, withMean } from './pooling.ts';
-import { firstLinear, untuned, type LinearWeights, type Tuned } from './products.ts';
+import { firstLinear, frozenLayouts, untuned, type LinearWeights, type Tuned } from './products.ts';
 
 interface BlockWeights {
   readonly norm1: Norm;
@@ -71,11 +71,9 @@ export function uploadVit({ config, weights }: VitModel, others: ReadonlySet<Par
     config.layerScale ? (tensor(name, [config.dim]) as tf.Tensor1D) : null;
   const linear = (name: string): LinearWeights => {
     const { shape } = weightOf(weights, `${name}.weight`);
-    const transposed = tensor(`${name}.weight`, shape) as tf.Tensor2D; // [out, in]
     return {
       tuned: untuned,
-      transposed,
-      weight: tf.transpose(transposed), // [in, out]
+      ...frozenLayouts(tensor(`${name}.weight`, shape) as tf.Tensor2D),
       bias: tensor(`${name}.bias`, shape.slice(0, 1)) as tf.Tensor1D,
     };
   };
@@ -113,8 +111,7 @@ export function replaceWeight(vit: DeviceVit, name: string, { data, shape }: NdA
     for (const [kind, former] of layers) {
       if (linearName(block, kind) !== name) continue;
       const [out = 0, input = 0] = shape;
-      const transposed = tf.tensor2d(data, [out, input], 'float32');
-      layers.set(kind, { ...former, transposed, weight: tf.transpose(transposed) });
+      layers.set(kind, { ...former, ...frozenLayouts(tf.tensor2d(data, [out, input], 'float32')) });
       tf.dispose([former.transposed, former.weight]);
     }
 }

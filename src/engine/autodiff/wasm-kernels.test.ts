@@ -19,6 +19,7 @@ import {
   wasmIsZero,
   wasmLayerNorm,
   wasmLayerNormGradient,
+  wasmPanels,
   wasmProduct,
   wasmRows,
 } from './wasm-kernels.ts';
@@ -91,6 +92,28 @@ describe.each([false, true])('with multiply-add fused: %s', (fused) => {
       ),
       runs,
     );
+  });
+
+  test('a product has the same bits where the other matrix lies in panels', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        upTo(130),
+        upTo(5),
+        upTo(40),
+        seeds,
+        fc.integer({ min: 0, max: 20 }),
+        async (m, panels, k, seed, k2) => {
+          const n = 8 * panels;
+          const [a, b, plus] = [matrix(m, k, seed), matrix(k, n, seed + 1), matrix(m, n, seed + 2)];
+          const and = k2 === 0 ? undefined : { a: matrix(m, k2, seed + 3), b: matrix(k2, n, seed + 4) };
+          const expected = await wasmProduct(a, b, { plus, and }).data();
+          expect(await wasmProduct(a, wasmPanels(b), { plus, and }).data()).toEqual(expected);
+        },
+      ),
+      runs,
+    );
+    const narrow = matrix(3, 9, 1);
+    expect(wasmPanels(narrow), 'no whole panels').toBe(narrow);
   });
 
   test('LayerNorm and its gradient', async () => {

@@ -139,6 +139,26 @@ export function wasmRows(x: tf.Tensor2D, images: number, rows: number): tf.Tenso
 /** Rows from which on copying columns of B pays (assembly/kernels.ts). */
 const panelRows = 48;
 
+/** Rows that a product takes at once where the other matrix lies in panels: of them, and of a panel, much stays near. */
+const rowsAtOnce = 48;
+
+/** A matrix [k, n] in panels of eight columns, [n / 8, k, 8]: what products read fastest, made once. */
+export type Panels = tf.Tensor3D;
+
+/** The panels of a matrix whose width can be divided by eight, which is disposed; another as it is. */
+export function wasmPanels(b: tf.Tensor2D): tf.Tensor2D | Panels {
+  const [k, n] = b.shape;
+  if (n % 8 !== 0) return b;
+  const panels = fresh<tf.Rank.R3>([n / 8, k, 8]);
+  const { buffer } = backend().wasm.asm.memory;
+  const [from, to] = [new Float32Array(buffer, at(b), b.size), new Float32Array(buffer, at(panels), b.size)];
+  for (let column = 0, place = 0; column < n; column += 8)
+    for (let row = 0; row < k; row++, place += 8)
+      to.set(from.subarray(row * n + column, row * n + column + 8), place);
+  b.dispose();
+  return panels;
+}
+
 /** Two matrices whose product is added to another: a [m, k], b [k, n]. */
 export interface Factors {
   readonly a: tf.Tensor2D;
@@ -156,7 +176,7 @@ export function wasmValue(scalar: tf.Scalar): number {
  */
 export function wasmProduct(
   a: tf.Tensor2D,
-  b: tf.Tensor2D,
+  b: tf.Tensor2D | Panels,
   {
     transposed = false,
     scale = 1,
@@ -171,35 +191,30 @@ export function wasmProduct(
 ): tf.Tensor2D {
   const [rows, columns] = a.shape;
   const [m, k] = transposed ? [columns, rows] : [rows, columns];
-  const n = b.shape[1];
+  const isPacked = b.rank === 3;
+  const [inner, n] = b.rank === 3 ? [b.shape[1], 8 * b.shape[0]] : b.shape;
   const k2 = and?.b.shape[0] ?? 0;
-  assert(b.shape[0] === k, 'the inner sizes of a product are equal');
+  assert(inner === k, 'the inner sizes of a product are equal');
   const out = fresh<tf.Rank.R2>([m, n]);
-  const second =
-    and === undefined ? ([0, 0, 0, 0, 0] as const) : ([at(and.a), k2, at(and.b), n, k2] as const);
-  const run = (panel: number): void => {
-    const [from, fromStep] = plus === undefined ? [0, 0] : [at(plus), plus.rank === 1 ? 0 : n];
-    const [aRow, aStep] = transposed ? [1, columns] : [columns, 1];
+  const fromStep = plus === undefined || plus.rank === 1 ? 0 : n;
+  const [aRow, aStep] = transposed ? [1, columns] : [columns, 1];
+  /** Rows `row` to `end` of the result. */
+  const part = (row: number, end: number, panel: number): void => {
     kernels().product(
-      at(a),
-      aRow,
-      aStep,
-      at(b),
-      n,
-      from,
-      fromStep,
-      at(out),
-      n,
-      m,
-      n,
-      k,
-      scale,
-      panel,
-      ...second,
+      ...([at(a) + 4 * row * aRow, aRow, aStep, at(b), isPacked ? 0 : n] as const),
+      ...([plus === undefined ? 0 : at(plus) + 4 * row * fromStep, fromStep] as const),
+      ...([at(out) + 4 * row * n, n, end - row, n, k, scale, panel] as const),
+      ...(and === undefined
+        ? ([0, 0, 0, 0, 0] as const)
+        : ([at(and.a) + 4 * row * k2, k2, at(and.b), n, k2] as const)),
     );
   };
-  if (m >= panelRows) withScratch(8 * (k + k2), run);
-  else run(0);
+  if (m < panelRows) part(0, m, 0);
+  else if (isPacked)
+    withScratch(8 * Math.max(1, k2), (panel) => {
+      for (let row = 0; row < m; row += rowsAtOnce) part(row, Math.min(m, row + rowsAtOnce), panel);
+    });
+  else withScratch(8 * (k + k2), (panel) => part(0, m, panel));
   return out;
 }
 

@@ -450,7 +450,8 @@ function rowsInSixes(m: usize): usize {
  * neighbours; F like C, by its own step (0: one row for all, a bias), or nothing where `from` is 0. Steps in
  * elements.
  *
- * @param panel [k + k2, 8]: eight columns of B and B2 are copied there and read from there, which pays from some
+ * @param bStep 0 where B lies in panels of eight columns, [n / 8, k, 8].
+ * @param panel [k + k2, 8], or [k2, 8] where B lies in panels: eight columns of B and B2 are copied there and read from there, which pays from some
  *   48 rows of A on (rows of B that are far apart fall on few lines of a cache); 0 reads B where it is.
  */
 export function product(
@@ -481,15 +482,16 @@ export function product(
   cStep *= 4;
   a2Row *= 4;
   b2Step *= 4;
-  const panel2 = panel + k * 32;
+  const isPacked = bStep == 0;
+  const panel2 = isPacked ? panel : panel + k * 32;
   const sixes = rowsInSixes(m);
   for (; n >= 8; n -= 8) {
     if (panel) {
-      copyColumns(b, bStep, panel, k);
+      if (!isPacked) copyColumns(b, bStep, panel, k);
       copyColumns(b2, b2Step, panel2, k2);
     }
-    const first = panel ? panel : b;
-    const step: usize = panel ? 32 : bStep;
+    const first = panel && !isPacked ? panel : b;
+    const step: usize = panel || isPacked ? 32 : bStep;
     const second = panel ? panel2 : b2;
     const step2: usize = panel ? 32 : b2Step;
     let i: usize = 0;
@@ -506,7 +508,7 @@ export function product(
       }
     for (; i < m; i += 4)
       tile4x8(a, aRow, aStep, first, step, k, a2, a2Row, second, step2, k2, from, fromStep, c, cStep, i, m - 1, scale);
-    b += 32;
+    b += isPacked ? k * 32 : 32;
     b2 += 32;
     c += 32;
     if (from) from += 32;
