@@ -17,7 +17,8 @@ export interface Crop {
   readonly ey?: number;
 }
 
-export const cropUnit = 65536;
+const unitBits = 16;
+export const cropUnit = 2 ** unitBits;
 
 /** The image as it is. */
 export const wholeImage: Crop = { x: 0, y: 0, dx: cropUnit, dy: cropUnit };
@@ -69,28 +70,29 @@ export function sampleCrop(source: Uint8Array, side: number, crop: Crop): Float3
   const { x, y, dx, dy, ex = 0, ey = 0 } = crop;
   assert(source.length === 3 * side * side, 'one image of bytes');
   const last = (side - 1) * cropUnit;
-  const place = (at: number): { from: number; to: number; share: number } => {
-    const clamped = Math.min(Math.max(at, 0), last);
-    const from = Math.floor(clamped / cropUnit);
-    return { from, to: Math.min(from + 1, side - 1), share: (clamped % cropUnit) / cropUnit };
-  };
-  const columns = Array.from({ length: side }, (_, i) => place(x + i * dx));
   const result = new Float32Array(source.length); // [side, side, 3]
   let at = 0;
-  const isRotated = ex !== 0 || ey !== 0;
-  for (let row = 0; row < side; row++) {
-    const straight = place(y + row * dy);
-    columns.forEach((column, i) => {
-      const line = isRotated ? place(y + row * dy + i * ey) : straight;
-      const { from, to, share } = isRotated ? place(x + i * dx + row * ex) : column;
-      const [upper, lower] = [line.from * side, line.to * side];
+  // Plain loops over whole numbers: a step on the processor waits for them.
+  for (let row = 0; row < side; row++)
+    for (let column = 0; column < side; column++) {
+      const across = Math.min(Math.max(x + column * dx + row * ex, 0), last) | 0;
+      const down = Math.min(Math.max(y + row * dy + column * ey, 0), last) | 0;
+      const share = (across & (cropUnit - 1)) / cropUnit;
+      const shareBelow = (down & (cropUnit - 1)) / cropUnit;
+      const toRight = across < last ? 3 : 0;
+      const toLower = down < last ? 3 * side : 0;
+      let from = 3 * ((down >> unitBits) * side + (across >> unitBits));
       for (let channel = 0; channel < 3; channel++) {
-        const value = (start: number, along: number): number => source[(start + along) * 3 + channel] ?? 0;
-        const top = value(upper, from) + (value(upper, to) - value(upper, from)) * share;
-        const bottom = value(lower, from) + (value(lower, to) - value(lower, from)) * share;
-        result[at++] = top + (bottom - top) * line.share;
+        const a = source[from] ?? 0;
+        const b = source[from + toRight] ?? 0;
+        const c = source[from + toLower] ?? 0;
+        const d = source[from + toLower + toRight] ?? 0;
+        const top = a + (b - a) * share;
+        const bottom = c + (d - c) * share;
+        result[at] = top + (bottom - top) * shareBelow;
+        at++;
+        from++;
       }
-    });
-  }
+    }
   return result;
 }

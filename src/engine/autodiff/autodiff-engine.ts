@@ -205,7 +205,10 @@ export class AutodiffEngine implements Engine {
     );
     const parts = await this.#spread<PartBatch, HostPart | Part>(
       cuts,
-      (shard, part) => shard.ask('part', { batch: { ...part, pixels: copyOf(part.pixels) }, gates, trains }),
+      (shard, part) => {
+        const pixels = copyOf(part.pixels);
+        return shard.ask('part', { batch: { ...part, pixels }, gates, trains }, [pixels.data]);
+      },
       (part) => partOf(network, groups, part, gates, trains, () => this.#notePeak()),
     );
     const [first] = parts;
@@ -316,7 +319,10 @@ export class AutodiffEngine implements Engine {
     const outcome = await this.#guarded(0, () =>
       this.#spread<Pixels, Float32Array>(
         cuts,
-        (shard, part) => shard.ask('infer', { pixels: copyOf(part), gates, output }),
+        (shard, part) => {
+          const copy = copyOf(part);
+          return shard.ask('infer', { pixels: copy, gates, output }, [copy.data]);
+        },
         async (part) => {
           const rows = infer(network, groups, part, part.data.length / values, gates, output);
           const data = (await rows.data()) as Float32Array;

@@ -35,10 +35,13 @@ function channel(
   hear: (name: string, close: () => void, input: Readonly<Record<string, unknown>>) => 'pass' | 'swallow',
 ): ShardPort {
   const { port1, port2 } = new MessageChannel();
-  const inner: ShardPort = { postMessage: (message) => port2.postMessage(message), onmessage: null };
+  const inner: ShardPort = {
+    postMessage: (message, given) => port2.postMessage(message, given ?? []),
+    onmessage: null,
+  };
   serveShard(inner, () => startBackend('wasm', wasmBinary));
   const outer: ShardPort = {
-    postMessage: (message) => port1.postMessage(message),
+    postMessage: (message, given) => port1.postMessage(message, given ?? []),
     onmessage: null,
     onerror: null,
     terminate: () => port1.close(),

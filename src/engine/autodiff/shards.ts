@@ -76,7 +76,8 @@ interface Answer {
 
 /** The end of a worker that a shard needs, or of a message channel in tests. */
 export interface ShardPort {
-  postMessage(message: unknown): void;
+  /** @param given memory that leaves with the message, in place of being copied. */
+  postMessage(message: unknown, given?: Transferable[]): void;
   onmessage: ((event: MessageEvent) => void) | null;
   onerror?: ((event: ErrorEvent) => void) | null;
   terminate?(): void;
@@ -125,14 +126,22 @@ export class Shard {
     return this.#bytes;
   }
 
-  /** The answer; null where the shard failed, and then it is closed. */
-  ask<K extends AskName>(name: K, input: Asks[K]['input']): Promise<Asks[K]['output'] | null> {
+  /**
+   * The answer; null where the shard failed, and then it is closed.
+   *
+   * @param given arrays in the input whose memory goes with it.
+   */
+  ask<K extends AskName>(
+    name: K,
+    input: Asks[K]['input'],
+    given: readonly ArrayBufferView[] = [],
+  ): Promise<Asks[K]['output'] | null> {
     if (!this.#isAlive) return Promise.resolve(null);
     const id = this.#id++;
     if (this.#waiting.size === 0) this.#heartbeat.start();
     return new Promise((resolve) => {
       this.#waiting.set(id, resolve as (answer: unknown) => void);
-      this.port.postMessage({ id, name, input });
+      this.port.postMessage({ id, name, input }, memoryOf(given));
     });
   }
 
@@ -241,9 +250,26 @@ export function serveShard(
       const result = await answer(data.name, data.input);
       const started = await backend;
       const bytes = started.ok ? started.value.allocatedBytes() : 0;
-      port.postMessage({ id: data.id, result, bytes } satisfies Answer);
+      port.postMessage({ id: data.id, result, bytes } satisfies Answer, memoryOf(answered(result)));
     });
   };
+}
+
+/** The arrays of an answer: they were made for it, and nobody reads them here again. */
+function answered(result: Result<unknown>): ArrayBufferView[] {
+  if (!result.ok) return [];
+  const { value } = result;
+  const isPart = typeof value === 'object' && value !== null && 'gradients' in value;
+  const arrays: unknown[] = isPart ? Object.values(value.gradients ?? {}) : [value];
+  return arrays.filter((one) => ArrayBuffer.isView(one));
+}
+
+/** The memory of arrays that own theirs, each once. */
+function memoryOf(arrays: readonly ArrayBufferView[]): ArrayBuffer[] {
+  const whole = arrays.flatMap(({ buffer, byteLength }) =>
+    buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? [buffer] : [],
+  );
+  return [...new Set(whole)];
 }
 
 /** Downloads a part and frees its tensors. */
