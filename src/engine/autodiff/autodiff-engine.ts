@@ -1,5 +1,6 @@
-// The autodiff engine: the model in tfjs, differentiated by its tape. It is the specification that the other
-// engine is tested against, the fallback without WebGPU, and short enough to read: `compute` is the step.
+// The autodiff engine: the model in tfjs, differentiated by a tape (differentiable.ts). It is the specification
+// that the other engine is tested against, the fallback without WebGPU, and short enough to read: `compute` is
+// the step.
 //
 // A step makes new tensors and swaps them in only when loss and gradient norm came back finite and the device
 // reported no error, so a fault leaves parameters and moments as they were.

@@ -1,5 +1,5 @@
 // The forward pass of a ViT, once, for frozen, branched and merged weights: the block takes its linear layer
-// as a parameter. Read this file to know what is computed; tfjs's tape differentiates it.
+// as a parameter. Read this file to know what is computed; the tape of differentiable.ts differentiates it.
 import * as tf from '@tensorflow/tfjs-core';
 import type { NdArray } from '../../shared/array.ts';
 import {
