@@ -139,7 +139,7 @@ export function wasmRows(x: tf.Tensor2D, images: number, rows: number): tf.Tenso
 /** Rows from which on copying columns of B pays (assembly/kernels.ts). */
 const panelRows = 48;
 
-/** Rows that a product takes at once where the other matrix lies in panels: of them, and of a panel, much stays near. */
+/** Rows that a product takes at once where the other matrix lies in panels: with one panel they fit a near cache. */
 const rowsAtOnce = 48;
 
 /** A matrix [k, n] in panels of eight columns, [n / 8, k, 8]: what products read fastest, made once. */
@@ -152,9 +152,12 @@ export function wasmPanels(b: tf.Tensor2D): tf.Tensor2D | Panels {
   const panels = fresh<tf.Rank.R3>([n / 8, k, 8]);
   const { buffer } = backend().wasm.asm.memory;
   const [from, to] = [new Float32Array(buffer, at(b), b.size), new Float32Array(buffer, at(panels), b.size)];
-  for (let column = 0, place = 0; column < n; column += 8)
-    for (let row = 0; row < k; row++, place += 8)
-      to.set(from.subarray(row * n + column, row * n + column + 8), place);
+  let place = 0;
+  for (let column = 0; column < n; column += 8)
+    for (let row = 0; row < k; row++) {
+      const first = row * n + column;
+      for (let i = 0; i < 8; i++) to[place++] = from[first + i] ?? NaN;
+    }
   b.dispose();
   return panels;
 }

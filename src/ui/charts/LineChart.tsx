@@ -101,23 +101,28 @@ export function LineChart({ spec }: { readonly spec: ChartSpec }) {
       else write(plot);
     };
     let timer: ReturnType<typeof setTimeout> | null = null;
+    let isAwaited = false;
     let tookMs = 0;
     let drawnAt = -Infinity;
+    const drawTimed = (): void => {
+      isAwaited = false;
+      const from = performance.now();
+      draw();
+      drawnAt = performance.now();
+      tookMs = drawnAt - from;
+    };
     let takeBack = (): void => undefined;
+    const drawInTurn = (): void => {
+      timer = null;
+      takeBack = inTurn(drawTimed);
+    };
+    /** After a rest at once, in the frame of whatever else the same report changes; else when it has rested. */
     const schedule = (): void => {
-      timer ??= setTimeout(
-        () => {
-          takeBack = inTurn(() => {
-            timer = null;
-            const from = performance.now();
-            draw();
-            drawnAt = performance.now();
-            tookMs = drawnAt - from;
-          });
-        },
-        // What comes after a rest is drawn at once, in the frame of whatever else the same report changes.
-        drawnAt + Math.max(redrawMs, restsPerDraw * tookMs) - performance.now(),
-      );
+      if (isAwaited) return;
+      isAwaited = true;
+      const rest = drawnAt + Math.max(redrawMs, restsPerDraw * tookMs) - performance.now();
+      if (rest > 0) timer = setTimeout(drawInTurn, rest);
+      else drawInTurn();
     };
     const recolour = (): void => {
       colours = themeColours();
@@ -156,7 +161,7 @@ export function LineChart({ spec }: { readonly spec: ChartSpec }) {
     // After uPlot's own listeners, which lie deeper.
     element.addEventListener('mousemove', onMove);
     element.addEventListener('mouseleave', onLeave);
-    draw();
+    drawTimed();
     return () => {
       for (const end of unsubscribe) end();
       observer.disconnect();

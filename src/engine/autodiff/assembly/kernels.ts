@@ -108,12 +108,11 @@ function storeSix(
 
 @inline
 function storeRow(from: usize, c: usize, x0: v128, x1: v128): void {
-  if (from) {
-    x0 = f32x4.add(v128.load(from), x0);
-    x1 = f32x4.add(v128.load(from, 16), x1);
-  }
-  v128.store(c, x0);
-  v128.store(c, x1, 16);
+  // 0 is added too, as in the other tiles: it changes the sign of a zero.
+  const y0 = from ? v128.load(from) : all(0);
+  const y1 = from ? v128.load(from, 16) : all(0);
+  v128.store(c, f32x4.add(y0, x0));
+  v128.store(c, f32x4.add(y1, x1), 16);
 }
 
 /** Six rows and eight columns of C, where the elements of a row of A are neighbours. */
@@ -451,8 +450,9 @@ function rowsInSixes(m: usize): usize {
  * elements.
  *
  * @param bStep 0 where B lies in panels of eight columns, [n / 8, k, 8].
- * @param panel [k + k2, 8], or [k2, 8] where B lies in panels: eight columns of B and B2 are copied there and read from there, which pays from some
- *   48 rows of A on (rows of B that are far apart fall on few lines of a cache); 0 reads B where it is.
+ * @param panel room for eight columns of B and B2, [k + k2, 8], or of B2 alone where B lies in panels: they are copied
+ *   there and read from there, which pays from some 48 rows of A on (rows of B that are far apart fall on few lines of a
+ *   cache); 0 reads both where they are.
  */
 export function product(
   a: usize,
