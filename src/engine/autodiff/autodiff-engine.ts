@@ -204,14 +204,23 @@ export class AutodiffEngine implements Engine {
     const cuts = Array.from({ length: Math.ceil(images / microBatch) }, (_, i) =>
       partOfBatch(batch, i * microBatch, Math.min(images, (i + 1) * microBatch)),
     );
+    const made: Part[] = [];
     const parts = await this.#spread<PartBatch, HostPart | Part>(
       cuts,
       (shard, part) => {
         const pixels = copyOf(part.pixels);
         return shard.ask('part', { batch: { ...part, pixels }, gates, trains }, [pixels.data]);
       },
-      (part) => partOf(network, groups, part, gates, trains, () => this.#notePeak()),
-    );
+      (part) => {
+        const one = partOf(network, groups, part, gates, trains, () => this.#notePeak());
+        made.push(one);
+        return one;
+      },
+    ).catch((thrown: unknown) => {
+      for (const { loss, correct, gradients } of made)
+        tf.dispose([loss, correct, ...Object.values(gradients)]);
+      throw thrown;
+    });
     const [first] = parts;
     if (parts.length === 1 && first !== undefined) return onDevice(first);
     return tf.tidy(() => {

@@ -56,7 +56,7 @@ async function startWebGpu(gpu: Gpu): Promise<Result<Backend>> {
   // device.
   if (isRegistered('webgpu')) tf.removeBackend('webgpu');
   const backend = new WebGPUBackend(gpu.device, gpu.info);
-  // The factory is registered anew for each device; kernels and gradients stay registered by name.
+  // The factory is registered anew for each device; kernels stay registered by name.
   tf.registerBackend('webgpu', () => backend);
   await tf.setBackend('webgpu');
   if (tf.getBackend() !== 'webgpu')

@@ -16,7 +16,7 @@ import { differentiable } from './differentiable.ts';
 import {
   linear,
   matrixProduct,
-  product,
+  productOf,
   scaledProduct,
   transposedProduct,
   tunedGradients,
@@ -175,7 +175,7 @@ function crossedSums(
     const rows = Array.from({ length: rank }, (_, row) =>
       of.flatMap((gate) => Array.from({ length: rank }, (_, column) => (row === column ? gate : 0))),
     );
-    return product(tf.tensor2d(rows, [rank, of.length * rank]), stacked);
+    return productOf(tf.tensor2d(rows, [rank, of.length * rank]), stacked);
   };
   const [downSum, upSum] = [sumOf(down, sides.down), sumOf(up, sides.up)];
   return {

@@ -5,13 +5,13 @@
 // the thread gives a sign of life, and on the processor way to the user's hand: a part of a batch is one piece
 // of work, which lets nothing else in, and may take longer than a dead worker, or a click, is waited for.
 import * as tf from '@tensorflow/tfjs-core';
-import { assert } from '../../shared/assert.ts';
+import { assert, present } from '../../shared/assert.ts';
 import { giveWay } from '../../shared/hand.ts';
 import { beat } from '../../shared/heartbeat.ts';
 
 export interface Differentiated<T extends tf.Tensor> {
   readonly value: T;
-  /** Every tensor that `gradient` reads, inputs included. */
+  /** Every tensor that `gradient` reads, inputs included: what lives no longer than the step, or is kept by somebody. */
   readonly uses: readonly tf.Tensor[];
   /** The gradient of each input, from that of the value; a tensor of its own for each. */
   readonly gradient: (dy: T) => tf.Tensor[];
@@ -59,12 +59,15 @@ class Tape {
       if (dy === undefined) continue;
       breathe();
       const parts = tf.tidy(() => entry.gradient(dy));
+      const fits = (part: tf.Tensor, i: number): boolean => part !== dy && part.size === inputs[i]?.size;
+      assert(parts.length === inputs.length && parts.every(fits), 'each input has a gradient of its size');
       // All that used the value have had their turn.
       dy.dispose();
       gradients.delete(value);
       for (const [i, part] of parts.entries()) this.#add(gradients, inputs[i], part);
     }
-    return this.wanted.map((one) => gradients.get(one) ?? tf.zerosLike(one));
+    // What has none was lost on the way, in an operation of tfjs that is no differentiable function.
+    return this.wanted.map((one) => present(gradients.get(one), 'the gradient of what is wanted'));
   }
 
   #add(gradients: Map<tf.Tensor, tf.Tensor>, input: tf.Tensor | undefined, part: tf.Tensor): void {
@@ -91,20 +94,20 @@ export function leadsBack(tensor: tf.Tensor): boolean {
 }
 
 /**
- * What `work` computes, and its gradient by each tensor that is wanted: 0 where that has no part in it. All
- * functions on the way are `differentiable` ones. Call inside a tidy; not to be nested.
+ * What `work` computes, a value and something beside it, and the gradient of the value by each tensor that is wanted,
+ * all of which lead to it, by `differentiable` functions alone. Call inside a tidy; not to be nested.
  */
-export function valueAndGradients(
+export function valueAndGradients<Beside extends tf.Tensor>(
   wanted: readonly tf.Tensor[],
-  work: () => tf.Scalar,
-): { readonly value: tf.Scalar; readonly gradients: tf.Tensor[] } {
+  work: () => [value: tf.Scalar, beside: Beside],
+): { readonly value: tf.Scalar; readonly beside: Beside; readonly gradients: tf.Tensor[] } {
   assert(tape === null, 'one thing is differentiated at a time');
   const current = new Tape(wanted);
   try {
     tape = current;
-    const value = tf.tidy(work);
+    const [value, beside] = tf.tidy(work);
     tape = null;
-    return { value, gradients: current.backward(value) };
+    return { value, beside, gradients: current.backward(value) };
   } finally {
     tape = null;
     current.free();

@@ -138,11 +138,11 @@ export function watchedAttention(
   return joinHeads(watched(splitHeads(q, by), splitHeads(k, by), splitHeads(v, by), tap), by);
 }
 
-/** a + b of one shape. tfjs's own sum keeps a clone of both for the backward pass. */
+/** a + b of one shape. */
 export const residual = differentiable((a: tf.Tensor2D, b: tf.Tensor2D) => ({
   value: tf.add<tf.Tensor2D>(a, b),
   uses: [],
-  // Each input gets a tensor of its own (of the same buffer): tfjs disposes gradients one by one.
+  // Each input gets a tensor of its own (of the same buffer): the tape disposes gradients one by one.
   gradient: (dy) => [tf.reshape(dy, dy.shape), tf.reshape(dy, dy.shape)],
 }));
 

@@ -63,36 +63,40 @@ function mapsOf(
   const softmax: tf.Tensor3D[] = []; // of each block [heads, queries, tokens]
   const embedded = embed(vit, patchTensor(network, { pixels: image }), 1); // [tokens, dim]
   const chosen = tf.oneHot(tf.tensor1d([classIndex], 'int32'), classes); // [1, classes]
-  const { gradients: grads } = valueAndGradients(taps, () => {
-    const feature = features(
-      vit,
-      embedded,
-      1,
-      branchedLinear(layout, trainables, gates),
-      (q, k, v, by, block) =>
-        watchedAttention(q, k, v, present(taps[block], 'a tap'), by, (seen) => softmax.push(seen)),
-    );
-    return sumOf(head(feature, trainables), chosen);
-  });
+  try {
+    const { gradients: grads } = valueAndGradients(taps, () => {
+      const feature = features(
+        vit,
+        embedded,
+        1,
+        branchedLinear(layout, trainables, gates),
+        (q, k, v, by, block) =>
+          watchedAttention(q, k, v, present(taps[block], 'a tap'), by, (seen) => softmax.push(seen)),
+      );
+      const logits = head(feature, trainables);
+      return [sumOf(logits, chosen), logits];
+    });
 
-  const last = depth - 1;
-  const weights = tf.tensor2d(start, [1, tokens]);
-  /** w times the mean over the heads of a [heads, queries, tokens], whose queries are the first tokens. */
-  const through = (w: tf.Tensor2D, of: tf.Tensor3D): tf.Tensor2D =>
-    tf.matMul(tf.slice(w, [0, 0], [1, of.shape[1]]), tf.mean<tf.Tensor2D>(of, 0)); // [1, tokens]
-  let [rollout, relevance] = [weights, weights];
-  for (let block = last; block >= 0; block--) {
-    const a = present(softmax[block], 'a softmax');
-    const g = present(grads[block], 'its gradient');
-    rollout = tf.mul(tf.add(rollout, through(rollout, a)), 0.5);
-    relevance = tf.add(relevance, through(relevance, tf.relu(tf.mul<tf.Tensor3D>(g, a))));
+    const last = depth - 1;
+    const weights = tf.tensor2d(start, [1, tokens]);
+    /** w times the mean over the heads of a [heads, queries, tokens], whose queries are the first tokens. */
+    const through = (w: tf.Tensor2D, of: tf.Tensor3D): tf.Tensor2D =>
+      tf.matMul(tf.slice(w, [0, 0], [1, of.shape[1]]), tf.mean<tf.Tensor2D>(of, 0)); // [1, tokens]
+    let [rollout, relevance] = [weights, weights];
+    for (let block = last; block >= 0; block--) {
+      const a = present(softmax[block], 'a softmax');
+      const g = present(grads[block], 'its gradient');
+      rollout = tf.mul(tf.add(rollout, through(rollout, a)), 0.5);
+      relevance = tf.add(relevance, through(relevance, tf.relu(tf.mul<tf.Tensor3D>(g, a))));
+    }
+    const read = tf.tile(tf.reshape(tf.slice(weights, [0, 0], [1, queriesOf(last)]), [1, 1, -1]), [
+      heads,
+      1,
+      1,
+    ]);
+    const attention = tf.matMul(read, present(softmax[last], 'the last softmax')); // [heads, 1, tokens]
+    return { attention, rollout, relevance };
+  } finally {
+    tf.dispose(softmax);
   }
-  const read = tf.tile(tf.reshape(tf.slice(weights, [0, 0], [1, queriesOf(last)]), [1, 1, -1]), [
-    heads,
-    1,
-    1,
-  ]);
-  const attention = tf.matMul(read, present(softmax[last], 'the last softmax')); // [heads, 1, tokens]
-  tf.dispose(softmax);
-  return { attention, rollout, relevance };
 }

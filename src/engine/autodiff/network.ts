@@ -2,7 +2,6 @@
 // features. The engine adds the parts up and takes the step; a shard does the same for its parts elsewhere.
 import * as tf from '@tensorflow/tfjs-core';
 import type { Gates, Trains } from '../../dmlora/adapter.ts';
-import { present } from '../../shared/assert.ts';
 import { patchInputs } from '../../vit/vit-config.ts';
 import type { Normalisation, Pixels } from '../engine.ts';
 import type { GroupName } from '../parameter-groups.ts';
@@ -79,12 +78,14 @@ export function differentiate(
     ...(trains.head ? [trainables.headWeight, trainables.headBias] : []),
     ...(isTuned ? layout.backbone.map(({ weight }) => network.tuned.of(weight)) : []),
   ];
-  let logits: tf.Tensor2D | null = null;
-  const { value, gradients: grads } = valueAndGradients(wanted, () => {
+  const {
+    value: loss,
+    beside: logits,
+    gradients: grads,
+  } = valueAndGradients(wanted, () => {
     const output = head(frozen ?? read(below ?? embed(vit, rows, images)), trainables);
-    logits = tf.keep(output);
     onForward();
-    return crossEntropy(output, targets);
+    return [crossEntropy(output, targets), output];
   });
   const flat = (count: number): tf.Tensor1D =>
     tf.concat1d(grads.splice(0, count).map((gradient) => tf.reshape(gradient, [gradient.size])));
@@ -98,10 +99,7 @@ export function differentiate(
     const own = layout.backbone.flatMap(({ group }, i) => (group === name ? (grads[i] ?? []) : []));
     if (own.length > 0) gradients[name] = tf.concat1d(own.map((one) => tf.reshape(one, [one.size])));
   }
-  const kept: tf.Tensor2D = present<tf.Tensor2D>(logits, 'logits');
-  const copy = tf.clone(kept); // belongs to the caller's tidy, where the kept one would outlive it
-  kept.dispose();
-  return { loss: value, logits: copy, gradients };
+  return { loss, logits, gradients };
 }
 
 /** What a part of a batch adds to a step; the tensors are the caller's. */

@@ -35,12 +35,14 @@ export function transposedProduct(a: tf.Tensor2D, b: tf.Tensor2D): tf.Tensor2D {
   return onWasm() ? wasmProduct(a, b, { transposed: true }) : tf.matMul(tf.transpose(a), b);
 }
 
-/** A B for a [n, k], b [k, m], both differentiated. */
-export const product = differentiable((a: tf.Tensor2D, b: tf.Tensor2D) => ({
-  value: matrixProduct(a, b), // [n, m]
-  uses: [a, b],
-  gradient: (dy) => [matrixProduct(dy, tf.transpose(b)), transposedProduct(a, dy)], // [n, k], [k, m]
-}));
+/** A B for a [n, k] that nothing trains and b [k, m], which is differentiated. */
+export function productOf(a: tf.Tensor2D, b: tf.Tensor2D): tf.Tensor2D {
+  return differentiable((x: tf.Tensor2D) => ({
+    value: matrixProduct(a, x), // [n, m]
+    uses: [a],
+    gradient: (dy) => [transposedProduct(a, dy)], // [k, m]
+  }))(b);
+}
 
 /** Which parameters of a layer are differentiated beside its input. */
 export interface Tuned {

@@ -663,7 +663,7 @@ export let q3 = all(0.00188341014);
 export let q4 = all(7.35827567e-05);
 export let q5 = all(1.19756801e-06);
 
-/** The distribution Phi(x) = (1 + erf(x / sqrt 2)) / 2, error below 3e-7; 0 below -5.5; NaN stays. */
+/** The distribution Phi(x) = (1 + erf(x / sqrt 2)) / 2, error below 3e-7, so 0 from about -5.3 on; NaN stays. */
 @inline
 function normal(value: v128): v128 {
   const x = f32x4.pmin(f32x4.pmax(value, normalStart), normalEnd);
