@@ -456,8 +456,20 @@ export class AutodiffEngine implements Engine {
     return this.#shards.reduce((sum, { bytes }) => sum + bytes, this.backend.allocatedBytes());
   }
 
-  /** Runs work under the device's error scopes where there is a device; thrown bugs become faults. */
+  /**
+   * Runs work under the device's error scopes where there is a device; thrown bugs become faults. What was cut of the
+   * parameters meanwhile may never have been computed: it is cut anew after a fault.
+   */
   async #guarded<T>(step: number, work: () => Promise<T>): Promise<Result<T>> {
+    const outcome = await this.#tried(step, work);
+    if (!outcome.ok) {
+      this.#prepared?.network.trainables.dispose();
+      this.#prepared?.network.tuned.dispose();
+    }
+    return outcome;
+  }
+
+  async #tried<T>(step: number, work: () => Promise<T>): Promise<Result<T>> {
     try {
       return this.backend.gpu === null ? ok(await work()) : await this.backend.gpu.guarded(step, work);
     } catch (thrown) {

@@ -69,8 +69,8 @@ function exp(value: v128): v128 {
 // --- Products
 
 /**
- * Six rows of eight columns of C from sums in registers, at C and, in the same places, at what is added to: twelve
- * sums are as many as a processor with sixteen registers of four can keep busy (docs/decisions/own-products.md).
+ * Stores six rows and eight columns of C, with what is added to them: twelve sums are as many as sixteen registers of
+ * four numbers hold beside what they are made of (docs/decisions/own-products.md).
  */
 @inline
 function storeSix(
