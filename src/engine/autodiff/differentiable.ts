@@ -11,7 +11,10 @@ import { beat } from '../../shared/heartbeat.ts';
 
 export interface Differentiated<T extends tf.Tensor> {
   readonly value: T;
-  /** Every tensor that `gradient` reads, inputs included: what lives no longer than the step, or is kept by somebody. */
+  /**
+   * Every tensor that `gradient` reads, inputs included: what lives no longer than the step, or is kept by
+   * somebody.
+   */
   readonly uses: readonly tf.Tensor[];
   /** The gradient of each input, from that of the value; a tensor of its own for each. */
   readonly gradient: (dy: T) => tf.Tensor[];

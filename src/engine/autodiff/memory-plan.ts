@@ -39,11 +39,11 @@ const allShardsBytes = 4e9;
 const overhead = 2;
 
 /**
- * Bytes that wait for the backward pass of one image, about as the `uses` of vit.ts's functions say: per
- * token and block 6 tensors of width D (with branches everywhere 8: x, mid, both normalised inputs, q, k, v, context, and
- * the overhead covers two) and 2 of width M (around the GELU), the attention probabilities, and what one block needs while it runs: 24 D, 4 M and 4
- * more matrices of probabilities; 2 D around the last LayerNorm, where the head reads all tokens. Where inputs of
- * branches are dropped, of each linear its mask and what is left of its input.
+ * Bytes that wait for the backward pass of one image, about as the `uses` of vit.ts's functions say: per token and
+ * block 6 tensors of width D (with branches everywhere 8: x, mid, both normalised inputs, q, k, v, context; the
+ * overhead covers two) and 2 of width M (around the GELU), the attention probabilities, and what one block needs
+ * while it runs: 24 D, 4 M and 4 more matrices of probabilities; 2 D around the last LayerNorm, where the head reads
+ * all tokens. Where inputs of branches are dropped, of each linear its mask and what is left of its input.
  *
  * @param depth blocks that wait: all of them, or none where the head alone learns.
  */

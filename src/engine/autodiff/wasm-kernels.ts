@@ -136,7 +136,7 @@ export function wasmRows(x: tf.Tensor2D, images: number, rows: number): tf.Tenso
   return out;
 }
 
-/** Rows from which on copying columns of B pays (assembly/kernels.ts). */
+/** Rows from which on copying columns of B pays (assembly/products.ts). */
 const panelRows = 48;
 
 /** Rows that a product takes at once where the other matrix lies in panels: with one panel they fit a near cache. */
