@@ -6,7 +6,7 @@ import { present } from '../../shared/assert.ts';
 import { tokenCount } from '../../vit/vit-config.ts';
 import type { Pixels } from '../engine.ts';
 import type { LookRows } from '../look.ts';
-import { branchedLinear } from './branched-linear.ts';
+import { branchedLinears } from './branched-linears.ts';
 import { differentiable, valueAndGradients } from './differentiable.ts';
 import { watchedAttention } from './layers.ts';
 import { head, patchTensor, vitAt, type Network } from './network.ts';
@@ -69,7 +69,7 @@ function mapsOf(
         vit,
         embedded,
         1,
-        branchedLinear(layout, trainables, gates),
+        branchedLinears(layout, trainables, gates),
         (q, k, v, by, block) =>
           watchedAttention(q, k, v, present(taps[block], 'a tap'), by, (seen) => softmax.push(seen)),
       );

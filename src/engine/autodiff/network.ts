@@ -5,10 +5,10 @@ import type { Gates, Trains } from '../../dmlora/adapter.ts';
 import { patchInputs } from '../../vit/vit-config.ts';
 import type { Normalisation, Pixels } from '../engine.ts';
 import type { GroupName } from '../parameter-groups.ts';
-import { branchedLinear } from './branched-linear.ts';
+import { branchedLinears } from './branched-linears.ts';
 import { noisy } from './noise.ts';
 import { differentiable, valueAndGradients } from './differentiable.ts';
-import { attention, crossEntropy } from './layers.ts';
+import { crossEntropy } from './layers.ts';
 import { inputRows, type PartBatch } from './network-input.ts';
 import { columnSums, matrixProduct, transposedProduct } from './products.ts';
 import {
@@ -63,8 +63,8 @@ export function differentiate(
   const isTuned = trains.branches && layout.backbone.length > 0;
   const rows = patchTensor(network, batch);
   const { path, readBy } = noisy(vit.config, images, batch);
-  const linear = branchedLinear(layout, trainables, gates, trains, readBy, isTuned);
-  const read = (from: tf.Tensor2D): tf.Tensor2D => features(vit, from, images, linear, attention, path);
+  const layers = branchedLinears(layout, trainables, gates, trains, readBy);
+  const read = (from: tf.Tensor2D): tf.Tensor2D => features(vit, from, images, layers, null, path);
   // Outside the tape is what leads to nothing that is trained: the embedding, and without branches all of the model.
   const below = isTuned ? null : embed(vit, rows, images);
   const frozen = below !== null && layout.modules.length === 0 ? read(below) : null;
@@ -134,9 +134,9 @@ export function infer(
     const { layout } = network;
     const vit = vitAt(network, values);
     const trainables = network.trainables.at(layout, values);
-    const linear = branchedLinear(layout, trainables, gates);
+    const layers = branchedLinears(layout, trainables, gates);
     const embedded = embed(vit, patchTensor(network, { pixels }), images);
-    const feature = features(vit, embedded, images, linear);
+    const feature = features(vit, embedded, images, layers);
     return output === 'features' ? feature : head(feature, trainables);
   });
 }

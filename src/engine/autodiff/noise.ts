@@ -1,20 +1,20 @@
 // The noise of a step as tfjs takes it: masks from the host (../noise.ts) at the places where vit.ts and
-// branched-linear.ts ask for them.
+// branched-linears.ts ask for them.
 import * as tf from '@tensorflow/tfjs-core';
 import { placeOfLinear } from '../../vit/parameters.ts';
 import type { VitConfig } from '../../vit/vit-config.ts';
 import { inputFactors, noNoise, pathFactors } from '../noise.ts';
-import type { BranchInput } from './branched-linear.ts';
+import type { BranchInput } from './branched-linears.ts';
 import { masked } from './layers.ts';
 import type { PartBatch } from './network-input.ts';
 import type { PathLayer } from './vit.ts';
 
-/** What a part of a batch leaves out: null and undefined where it leaves out nothing of a kind. */
+/** What a part of a batch leaves out: null where it leaves out nothing of a kind. */
 export function noisy(
   config: VitConfig,
   images: number,
   { noise = noNoise, first = 0 }: Pick<PartBatch, 'noise' | 'first'>,
-): { readonly path: PathLayer | null; readonly readBy: BranchInput | undefined } {
+): { readonly path: PathLayer | null; readonly readBy: BranchInput | null } {
   const factors =
     noise.path > 0
       ? Array.from({ length: images }, (_, image) => pathFactors(config, noise, first + image))
@@ -26,7 +26,7 @@ export function noisy(
         factors.flatMap((of) => Array<number>(read).fill(of[2 * block + branch] ?? 1)),
         [images * read, 1],
       ));
-  const readBy: BranchInput | undefined =
+  const readBy: BranchInput | null =
     noise.input > 0
       ? (x, name) => {
           const [rows, width] = x.shape;
@@ -37,6 +37,6 @@ export function noisy(
           });
           return masked(x, tf.tensor2d(values, [rows, width]));
         }
-      : undefined;
+      : null;
   return { path, readBy };
 }

@@ -56,8 +56,14 @@ export const untuned: Tuned = { weight: false, bias: false };
 export interface LinearWeights {
   readonly weight: tf.Tensor2D | Panels; // [in, out]
   readonly transposed: tf.Tensor2D | Panels; // [out, in]: the parameter, where it is tuned
-  readonly bias: tf.Tensor1D; // [out]
+  readonly bias: tf.Tensor1D | null; // [out]; the transpose of a layer has none
   readonly tuned: Tuned;
+}
+
+/** From what a layer gives to what it reads, of one that nothing tunes. */
+export function transposeOf({ weight, transposed, tuned }: LinearWeights): LinearWeights {
+  assert(!tuned.weight && !tuned.bias, 'what is tuned has its gradient in the layer itself');
+  return { weight: transposed, transposed: weight, bias: null, tuned };
 }
 
 /** The frozen weight of a linear, [out, in], in both layouts; it is given away. */
@@ -69,8 +75,8 @@ export function frozenLayouts(stored: tf.Tensor2D): Pick<LinearWeights, 'weight'
 }
 
 /** Those of a layer's parameters that are differentiated, in the order of `tunedGradients`. */
-export function tunedInputs(tuned: Tuned, weight: tf.Tensor, bias: tf.Tensor1D): tf.Tensor[] {
-  return [...(tuned.weight ? [weight] : []), ...(tuned.bias ? [bias] : [])];
+export function tunedInputs(tuned: Tuned, weight: tf.Tensor, bias: tf.Tensor1D | null): tf.Tensor[] {
+  return [...(tuned.weight ? [weight] : []), ...(tuned.bias && bias !== null ? [bias] : [])];
 }
 
 /** dW = dy' x [out, in] and db = the sum of dy's rows, of a linear whose input was x [n, in]. */
@@ -89,7 +95,7 @@ export function columnSums(x: tf.Tensor2D): tf.Tensor1D {
 /** x W' + b for x [n, in]; differentiated by x, and by what is tuned. */
 export function linear(x: tf.Tensor2D, { weight, transposed, bias, tuned }: LinearWeights): tf.Tensor2D {
   return differentiable<tf.Tensor[], tf.Tensor2D>(() => ({
-    value: matrixProduct(x, weight, bias), // [n, out]
+    value: matrixProduct(x, weight, bias ?? undefined), // [n, out]
     uses: tuned.weight ? [x] : [],
     gradient: (dy) => [matrixProduct(dy, transposed), ...tunedGradients(tuned, x, dy)], // [n, in]
   }))(x, ...tunedInputs(tuned, transposed, bias));
@@ -106,9 +112,9 @@ export function firstLinear(
   stored: tf.Tensor2D | null,
 ): tf.Tensor2D {
   const inputs = tunedInputs(tuned, stored ?? weight, bias);
-  if (inputs.length === 0) return matrixProduct(x, weight, bias);
+  if (inputs.length === 0) return matrixProduct(x, weight, bias ?? undefined);
   return differentiable<tf.Tensor[], tf.Tensor2D>(() => ({
-    value: matrixProduct(x, weight, bias), // [n, out]
+    value: matrixProduct(x, weight, bias ?? undefined), // [n, out]
     uses: tuned.weight ? [x] : [],
     gradient: (dy) => tunedGradients(tuned, x, dy),
   }))(...inputs);

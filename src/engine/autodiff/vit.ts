@@ -20,6 +20,7 @@ import {
 } from '../../vit/vit-config.ts';
 import { activation } from './activations.ts';
 import { differentiable } from './differentiable.ts';
+import { attentionOfFew, isFew } from './few-queries.ts';
 import { attention, layerNorm, masked, residual, scaled, type Norm } from './layers.ts';
 import { firstTokens, reshaped, withMean } from './pooling.ts';
 import { firstLinear, frozenLayouts, untuned, type LinearWeights, type Tuned } from './products.ts';
@@ -129,10 +130,17 @@ export function disposeVit(vit: DeviceVit): void {
   }
 }
 
-/** How a linear layer computes: x [n, in] -> [n, out]. As it is, or with branches. */
-export type LinearLayer = (x: tf.Tensor2D, weights: LinearWeights, name: string) => tf.Tensor2D;
+/** How linear layers compute: as they are, or with branches. */
+export interface LinearLayers {
+  /** x [n, in] -> [n, out]. */
+  readonly apply: LinearLayer;
+  /** The transpose of a layer, without its bias: x [n, out] -> [n, in]; null where the layers have none. */
+  readonly applyTransposed: LinearLayer | null;
+}
 
-/** How a block's attention computes: as it is, or watched. */
+type LinearLayer = (x: tf.Tensor2D, weights: LinearWeights, name: string) => tf.Tensor2D;
+
+/** How a block's attention computes where it is watched. */
 export type AttentionLayer = (...of: [...Parameters<typeof attention>, block: number]) => tf.Tensor2D;
 
 /**
@@ -202,24 +210,39 @@ function block(
   x: tf.Tensor2D,
   images: number,
   read: number,
-  layer: LinearLayer,
-  attend: AttentionLayer,
+  layers: LinearLayers,
+  watched: AttentionLayer | null,
   path: PathLayer | null,
 ): tf.Tensor2D {
   const { config } = vit;
+  const { heads } = config;
   const weights = vit.blocks[index] as BlockWeights;
   const added = (to: tf.Tensor2D, branch: tf.Tensor2D, place: 0 | 1): tf.Tensor2D =>
     residual(to, path === null ? branch : masked(branch, path(index, place, read)));
   const linear = (kind: Linear, input: tf.Tensor2D): tf.Tensor2D =>
-    layer(input, weights.linears.get(kind) as LinearWeights, linearName(index, kind));
+    layers.apply(input, weights.linears.get(kind) as LinearWeights, linearName(index, kind));
   const scale = (branch: tf.Tensor2D, by: tf.Tensor1D | null): tf.Tensor2D =>
     scaled(branch, by, weights.tunedScales);
   const first = (rows: tf.Tensor2D): tf.Tensor2D =>
     read === tokenCount(config) ? rows : firstTokens(rows, images, read);
+  const of = { images, heads };
+  const attended = (q: tf.Tensor2D, from: tf.Tensor2D): tf.Tensor2D => {
+    const keys = weights.linears.get('k') as LinearWeights;
+    const isTuned = [keys, weights.linears.get('v')].some(
+      (one) => one?.tuned.weight === true || one?.tuned.bias === true,
+    );
+    const { applyTransposed } = layers;
+    if (watched === null && !isTuned && applyTransposed !== null && isFew(read, tokenCount(config), heads)) {
+      const throughKeys = (rows: tf.Tensor2D): tf.Tensor2D =>
+        applyTransposed(rows, keys, linearName(index, 'k'));
+      return attentionOfFew(q, from, throughKeys, (rows) => linear('v', rows), of);
+    }
+    const [k, v] = [linear('k', from), linear('v', from)]; // [images * tokens, dim]
+    return watched === null ? attention(q, k, v, of) : watched(q, k, v, of, index);
+  };
   const normed = layerNorm(x, weights.norm1); // [images * tokens, dim]
   const q = linear('q', first(normed)); // [images * read, dim]
-  const [k, v] = [linear('k', normed), linear('v', normed)]; // [images * tokens, dim]
-  const context = attend(q, k, v, { images, heads: config.heads }, index); // [images * read, dim]
+  const context = attended(q, normed); // [images * read, dim]
   const mid = added(first(x), scale(linear('proj', context), weights.ls1), 0); // [images * read, dim]
   const hidden = activation(config.activation, linear('fc1', layerNorm(mid, weights.norm2))); // [images * read, mlpDim]
   return added(mid, scale(linear('fc2', hidden), weights.ls2), 1);
@@ -238,8 +261,8 @@ export function features(
   vit: DeviceVit,
   embedded: tf.Tensor2D,
   images: number,
-  layer: LinearLayer,
-  attend: AttentionLayer = attention,
+  layers: LinearLayers,
+  watched: AttentionLayer | null = null,
   path: PathLayer | null = null,
 ): tf.Tensor2D {
   const { config } = vit;
@@ -248,7 +271,7 @@ export function features(
     const input = x;
     const read = index === config.depth - 1 ? tokensRead(config) : tokenCount(config);
     // A tidy a block: what its gradients do not use is freed at once.
-    x = tf.tidy(() => block(vit, index, input, images, read, layer, attend, path));
+    x = tf.tidy(() => block(vit, index, input, images, read, layers, watched, path));
   }
   return pooled(vit, x, images);
 }

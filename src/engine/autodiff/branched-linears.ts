@@ -11,20 +11,20 @@ import {
 } from '../../dmlora/adapter.ts';
 import { sideGatesOf } from '../../dmlora/crossed.ts';
 import { present } from '../../shared/assert.ts';
-import { placeOfLinear, type Linear } from '../../vit/parameters.ts';
-import { differentiable } from './differentiable.ts';
+import { differentiable, leadsBack } from './differentiable.ts';
 import {
   linear,
   matrixProduct,
   productOf,
   scaledProduct,
   transposedProduct,
+  transposeOf,
   tunedGradients,
   tunedInputs,
   type LinearWeights,
 } from './products.ts';
 import type { Layout, Trainables } from './trainables.ts';
-import type { LinearLayer } from './vit.ts';
+import type { LinearLayers } from './vit.ts';
 import { onWasm, wasmIsZero } from './wasm-kernels.ts';
 
 /** What the branches of a linear read of its input [n, in], where a step leaves some of it out. */
@@ -35,52 +35,53 @@ type TrainsOfBranches = Pick<Trains, 'branches' | 'scalars'>;
 
 const nothing: TrainsOfBranches = { branches: false, scalars: false };
 
-/** The order in which the linears of a block read one another; q, k and v read the same. */
-const turns: Readonly<Record<Linear, number>> = { q: 0, k: 0, v: 0, proj: 1, fc1: 2, fc2: 3 };
-
-const turnOf = (name: ModuleName): number => {
-  const { block, linear } = placeOfLinear(name);
-  return 4 * block + turns[linear];
-};
-
 /**
- * Frozen linear plus s sum_k g_k (x A_k') B_k', all live branches as one low-rank product; where they are crossed,
+ * Frozen linears plus s sum_k g_k (x A_k') B_k', all live branches as one low-rank product; where they are crossed,
  * their gated sums as one branch.
  *
  * @param trains what is differentiated beside the inputs of the layers; nothing without it.
- * @param isTuned whether something of the backbone is differentiated too: then all that the branches read leads to
- *   it.
+ * @param readBy what branches read; where it is not the input, the layers have no transpose.
  */
-export function branchedLinear(
+export function branchedLinears(
   layout: Layout,
   trainables: Trainables,
   gates: Gates,
   trains = nothing,
-  readBy: BranchInput = (x) => x,
-  isTuned = false,
-): LinearLayer {
+  readBy: BranchInput | null = null,
+): LinearLayers {
   const places = new Map(layout.modules.map(({ module, rank }, i) => [module.name, { module, rank, i }]));
   const isTraining = trains.branches || trains.scalars;
-  // What the first of them read comes from frozen layers alone, and has no gradient.
-  const first = Math.min(...[...places.keys()].map(turnOf));
-  return (x, frozen, name) => {
+  const branchesOf = (name: ModuleName): Pick<Inputs, 'scale' | keyof Branches> | null => {
     const place = places.get(name);
-    if (place === undefined) return linear(x, frozen);
+    if (place === undefined) return null;
     const { scalar, ...all } = present(trainables.modules[place.i], name);
     const { open, ...factors } =
       place.module.crossed === true
         ? crossedSums(place, all, gates)
         : { ...all, open: gatesOf(gates, place.module) };
-    if (!isTraining && addsNothing(open, factors.up)) return linear(x, frozen);
+    if (!isTraining && addsNothing(open, factors.up)) return null;
     const scale = open.every((gate) => gate === 1)
       ? scalar
       : gatedScale(
           scalar,
           open.flatMap((gate) => Array<number>(place.rank).fill(gate)),
         );
-    const wanted = { ...trains, input: !isTraining || isTuned || turnOf(name) > first };
-    return withBranches({ x, read: readBy(x, name), scale, ...factors }, frozen, wanted);
+    return { scale, ...factors };
   };
+  const apply: LinearLayers['apply'] = (x, frozen, name) => {
+    const branches = branchesOf(name);
+    if (branches === null) return linear(x, frozen);
+    return withBranches({ x, read: readBy?.(x, name) ?? x, ...branches }, frozen, trains);
+  };
+  const applyTransposed: LinearLayers['apply'] = (x, frozen, name) => {
+    const branches = branchesOf(name);
+    const exchanged = transposeOf(frozen);
+    if (branches === null) return linear(x, exchanged);
+    const { scale, down, downTransposed, up, upTransposed } = branches;
+    const turned = { down: up, downTransposed: upTransposed, up: down, upTransposed: downTransposed };
+    return withBranches({ x, read: x, scale, ...turned }, exchanged, trains);
+  };
+  return { apply, applyTransposed: readBy === null ? applyTransposed : null };
 }
 
 /** A layer's scalar times the gate of each of its rows, [R]. */
@@ -119,11 +120,12 @@ interface Inputs extends Branches {
 function withBranches(
   { x, read, scale, down, downTransposed, up, upTransposed }: Inputs,
   { weight, transposed, bias, tuned }: LinearWeights,
-  wanted: TrainsOfBranches & { readonly input: boolean },
+  wanted: TrainsOfBranches,
 ): tf.Tensor2D {
   const isApart = read !== x;
+  const isInputWanted = leadsBack(x);
   const inputs = [
-    ...(wanted.input ? (isApart ? [x, read] : [x]) : []),
+    ...(isInputWanted ? (isApart ? [x, read] : [x]) : []),
     ...(wanted.scalars ? [scale] : []),
     ...(wanted.branches ? [down, up] : []),
     ...tunedInputs(tuned, transposed, bias),
@@ -133,7 +135,7 @@ function withBranches(
     const gated =
       hidden === null ? scaledProduct(read, downTransposed, scale) : tf.mul<tf.Tensor2D>(hidden, scale);
     return {
-      value: matrixProduct(x, weight, bias, { a: gated, b: up }), // [n, out]
+      value: matrixProduct(x, weight, bias ?? undefined, { a: gated, b: up }), // [n, out]
       uses: [
         ...[scale, down, up, upTransposed],
         ...(hidden === null ? [] : [hidden]),
@@ -149,7 +151,7 @@ function withBranches(
             ? [matrixProduct(dy, transposed), matrixProduct(ofHidden, down)]
             : [matrixProduct(dy, transposed, undefined, toInput)];
         return [
-          ...(wanted.input ? ofInput() : []), // [n, in]
+          ...(isInputWanted ? ofInput() : []), // [n, in]
           ...(d === null || hidden === null
             ? []
             : [tf.sum(tf.mul(d, hidden), scale.rank === 0 ? undefined : 0)]),
