@@ -52,7 +52,8 @@ export function routeEvent(event: TrainerEvent): void {
     case 'steps': {
       const { rows, imagesPerSecond, secondsPerStep, secondsLeft, memory } = event;
       stepLog.append(rows, imagesPerSecond);
-      runStore.setState(({ logVersion }) => ({
+      runStore.setState(({ logVersion, phase }) => ({
+        phase: event.phase ?? phase,
         logVersion: logVersion + 1,
         speed: { imagesPerSecond, secondsPerStep, secondsLeft, memory },
       }));

@@ -1,7 +1,7 @@
 // The order of what the page hears, however fast it comes.
 import { expect, test, vi } from 'vitest';
 import { EventStream } from './event-stream.ts';
-import type { TrainerEvent } from './protocol.ts';
+import type { Phase, TrainerEvent } from './protocol.ts';
 
 const preparing = { kind: 'preparing', part: 'engine', what: 'Preparing', done: 0, total: 1 } as const;
 const training = { kind: 'training', stage: 1, step: 1, steps: 9 } as const;
@@ -27,6 +27,40 @@ test('a run that is told again is heard after its preparation, and steps before 
   stream.phase(training);
   stream.flush();
   expect(heard).toEqual(['preparing', 'steps 0,1', 'training']);
+});
+
+test('a step tells how far training is with it, and a phase of its own only of another stage', () => {
+  vi.useFakeTimers();
+  try {
+    const heard: string[] = [];
+    const words = (phase: Phase | null): string =>
+      phase?.kind === 'training' ? `stage ${phase.stage} after ${phase.step}` : String(phase?.kind);
+    const stream = new EventStream((event) => {
+      if (event.kind === 'steps')
+        heard.push(`steps ${event.rows.map(({ step }) => step).join()}: ${words(event.phase)}`);
+      if (event.kind === 'phase') heard.push(words(event.phase));
+    });
+    const done = (step: number, stage: 1 | 2 = 1): void => {
+      stream.phase({ ...training, stage, step });
+      vi.advanceTimersByTime(1000);
+      stream.step(row(step), around);
+      vi.advanceTimersByTime(1000);
+    };
+    done(1);
+    done(2);
+    done(3, 2);
+    expect(heard).toEqual([
+      ...['stage 1 after 1', 'steps 1: stage 1 after 2', 'steps 2: stage 1 after 3'],
+      ...['stage 2 after 3', 'steps 3: stage 2 after 4'],
+    ]);
+    // Of several within a tenth of a second the last.
+    stream.step(row(4), around);
+    stream.step(row(5), around);
+    stream.phase({ kind: 'evaluating', step: 6, steps: 9 });
+    expect(heard.slice(5)).toEqual(['steps 4: stage 2 after 5', 'steps 5: undefined', 'evaluating']);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test('the last count before a standstill is heard, and of many only the latest', () => {

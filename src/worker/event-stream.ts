@@ -11,22 +11,30 @@ export class EventStream {
   #rows: StepRow[] = [];
   #steps: StepsEvent | null = null;
   #phase: Phase | null = null;
+  /** The phase that was sent last. */
+  #told: Phase | null = null;
   readonly #counts = new Map<CountEvent['kind'], CountEvent>();
   #sentAt = -Infinity;
   #timer: ReturnType<typeof setTimeout> | null = null;
 
   constructor(private readonly post: (event: TrainerEvent) => void) {}
 
-  /** A step and the numbers around it. That its run was being prepared is heard before: it clears the page. */
-  step(row: StepRow, around: Omit<StepsEvent, 'kind' | 'rows'>): void {
+  /**
+   * A step and the numbers around it. That its run was being prepared is heard before: it clears the page. Training is
+   * a step further with it, so that the phase, which says so next, is no news.
+   */
+  step(row: StepRow, around: Omit<StepsEvent, 'kind' | 'rows' | 'phase'>): void {
     if (this.#phase?.kind === 'preparing') this.flush();
     this.#rows.push(row);
-    this.#steps = { kind: 'steps', rows: this.#rows, ...around };
+    this.#steps = { kind: 'steps', rows: this.#rows, phase: null, ...around };
+    const phase = this.#phase ?? this.#told;
+    if (phase?.kind === 'training') this.#phase = { ...phase, step: row.step + 1 };
     this.#flushIfDue();
   }
 
   /** While training the phase changes with every step: it waits like the steps do. */
   phase(phase: Phase): void {
+    if (isAsFar(phase, this.#phase ?? this.#told)) return;
     this.#phase = phase;
     if (phase.kind === 'training' || phase.kind === 'preparing') this.#flushIfDue();
     else this.flush();
@@ -50,8 +58,12 @@ export class EventStream {
 
   flush(): void {
     this.#sentAt = performance.now();
-    if (this.#steps !== null) this.post(this.#steps);
-    if (this.#phase !== null) this.post({ kind: 'phase', phase: this.#phase });
+    const phase = this.#phase;
+    // One event, since each is a frame of the page.
+    const isFurther = phase?.kind === 'training' && this.#told?.kind === 'training';
+    if (this.#steps !== null) this.post(isFurther ? { ...this.#steps, phase } : this.#steps);
+    if (phase !== null && (this.#steps === null || !isFurther)) this.post({ kind: 'phase', phase });
+    this.#told = phase ?? this.#told;
     for (const event of this.#counts.values()) this.post(event);
     this.#rows = [];
     this.#steps = null;
@@ -66,4 +78,10 @@ export class EventStream {
     if (due <= 0) this.flush();
     else this.#timer ??= setTimeout(() => this.flush(), due);
   }
+}
+
+/** Whether both are training at the same step. */
+function isAsFar(a: Phase, b: Phase | null): boolean {
+  if (a.kind !== 'training' || b?.kind !== 'training') return false;
+  return a.stage === b.stage && a.step === b.step && a.steps === b.steps;
 }

@@ -473,6 +473,8 @@ export type TrainerEvent =
   | {
       readonly kind: 'steps';
       readonly rows: readonly StepRow[];
+      /** How far training is with them, where that was told before: no event of its own says so then. */
+      readonly phase: Phase | null;
       readonly imagesPerSecond: number;
       readonly secondsPerStep: number;
       /** Estimated from the steps and evaluations still to come; null before there is anything to go by. */
