@@ -139,9 +139,6 @@ export function wasmRows(x: tf.Tensor2D, images: number, rows: number): tf.Tenso
 /** Rows from which on copying columns of B pays (assembly/products.ts). */
 const panelRows = 48;
 
-/** Rows that a product takes at once where the other matrix lies in panels: with one panel they fit a near cache. */
-const rowsAtOnce = 48;
-
 /** A matrix [k, n] in panels of eight columns, [n / 8, k, 8]: what products read fastest, made once. */
 export type Panels = tf.Tensor3D;
 
@@ -199,25 +196,19 @@ export function wasmProduct(
   const k2 = and?.b.shape[0] ?? 0;
   assert(inner === k, 'the inner sizes of a product are equal');
   const out = fresh<tf.Rank.R2>([m, n]);
+  const from = plus === undefined ? 0 : at(plus);
   const fromStep = plus === undefined || plus.rank === 1 ? 0 : n;
-  const [aRow, aStep] = transposed ? [1, columns] : [columns, 1];
-  /** Rows `row` to `end` of the result. */
-  const part = (row: number, end: number, panel: number): void => {
-    kernels().product(
-      ...([at(a) + 4 * row * aRow, aRow, aStep, at(b), isPacked ? 0 : n] as const),
-      ...([plus === undefined ? 0 : at(plus) + 4 * row * fromStep, fromStep] as const),
-      ...([at(out) + 4 * row * n, n, end - row, n, k, scale, panel] as const),
-      ...(and === undefined
-        ? ([0, 0, 0, 0, 0] as const)
-        : ([at(and.a) + 4 * row * k2, k2, at(and.b), n, k2] as const)),
-    );
-  };
-  if (m < panelRows) part(0, m, 0);
-  else if (isPacked)
-    withScratch(8 * Math.max(1, k2), (panel) => {
-      for (let row = 0; row < m; row += rowsAtOnce) part(row, Math.min(m, row + rowsAtOnce), panel);
-    });
-  else withScratch(8 * (k + k2), (panel) => part(0, m, panel));
+  const aRow = transposed ? 1 : columns;
+  const aStep = transposed ? columns : 1;
+  const bStep = isPacked ? 0 : n;
+  const a2 = and === undefined ? 0 : at(and.a);
+  const b2 = and === undefined ? 0 : at(and.b);
+  const { product } = kernels();
+  // prettier-ignore
+  const compute = (panel: number): void =>
+    product(at(a), aRow, aStep, at(b), bStep, from, fromStep, at(out), n, m, n, k, scale, panel, a2, k2, b2, n, k2);
+  if (m < panelRows) compute(0);
+  else withScratch(8 * Math.max(1, isPacked ? k2 : k + k2), compute);
   return out;
 }
 

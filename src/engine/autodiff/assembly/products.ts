@@ -376,6 +376,9 @@ function rowsInSixes(m: usize): usize {
   return sixes && (over == 1 || over == 2) ? sixes - 6 : sixes;
 }
 
+/** Rows that are taken at once where B lies in panels: with one panel they fit a near cache. */
+const rowsAtOnce: usize = 48;
+
 /**
  * C = F + scale (A B + A2 B2): A [m, k] with A[i, t] at a + i aRow + t aStep, so transposed by other steps; A2
  * [m, k2] with neighbours in its rows, or nothing where k2 is 0; B [k, n], B2 [k2, n] and C [m, n] with rows of
@@ -388,6 +391,36 @@ function rowsInSixes(m: usize): usize {
  *   few lines of a cache); 0 reads both where they are.
  */
 export function product(
+  a: usize,
+  aRow: usize,
+  aStep: usize,
+  b: usize,
+  bStep: usize,
+  from: usize,
+  fromStep: usize,
+  c: usize,
+  cStep: usize,
+  m: usize,
+  n: usize,
+  k: usize,
+  scale: f32,
+  panel: usize,
+  a2: usize,
+  a2Row: usize,
+  b2: usize,
+  b2Step: usize,
+  k2: usize,
+): void {
+  const atOnce = bStep == 0 && panel ? rowsAtOnce : m;
+  for (let row: usize = 0; row < m; row += atOnce) {
+    const rows = min(atOnce, m - row);
+    const f = from ? from + 4 * row * fromStep : 0;
+    productOfRows(a + 4 * row * aRow, aRow, aStep, b, bStep, f, fromStep, c + 4 * row * cStep, cStep, rows, n, k, scale, panel, a2 + 4 * row * a2Row, a2Row, b2, b2Step, k2);
+  }
+}
+
+/** The same of rows that are taken at once. */
+function productOfRows(
   a: usize,
   aRow: usize,
   aStep: usize,
@@ -466,5 +499,5 @@ export function plainProduct(
   k: usize,
   scale: f32,
 ): void {
-  product(a, aRow, aStep, b, bStep, 0, 0, c, cStep, m, n, k, scale, 0, 0, 0, 0, 0, 0);
+  productOfRows(a, aRow, aStep, b, bStep, 0, 0, c, cStep, m, n, k, scale, 0, 0, 0, 0, 0, 0);
 }
