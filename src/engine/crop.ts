@@ -65,12 +65,20 @@ export function rotated({ x, y, dx, dy }: Crop, degrees: number, side: number): 
   };
 }
 
-/** Samples one image: [side, side, 3] bytes -> [side, side, 3] values 0..255. */
-export function sampleCrop(source: Uint8Array, side: number, crop: Crop): Float32Array {
+/**
+ * Samples one image: [side, side, 3] bytes -> [side, side, 3] values 0..255.
+ *
+ * @param result is filled and given back; a new array without it.
+ */
+export function sampleCrop(
+  source: Uint8Array,
+  side: number,
+  crop: Crop,
+  result = new Float32Array(source.length),
+): Float32Array {
   const { x, y, dx, dy, ex = 0, ey = 0 } = crop;
   assert(source.length === 3 * side * side, 'one image of bytes');
   const last = (side - 1) * cropUnit;
-  const result = new Float32Array(source.length); // [side, side, 3]
   let at = 0;
   // Plain loops over whole numbers: a step on the processor waits for them.
   for (let row = 0; row < side; row++)

@@ -29,7 +29,7 @@ export function patchRows(
   const images = imageCount(config, pixels);
   const grid = gridSize(config);
   const rows = new Float32Array(images * grid * grid * patchInputs(config));
-  const data = isAugmented(augmentation) ? augmented(config, pixels, augmentation) : pixels.data;
+  const imageOf = isAugmented(augmentation) ? augmentedImages(config, pixels, augmentation) : null;
   const area = side * side;
   // Where the values of a channel lie, in elements, and what is made of them.
   const isPlanar = pixels.kind === 'normalised';
@@ -39,11 +39,12 @@ export function patchRows(
     ...(isPlanar ? { scale: 1, shift: 0 } : affine(normalisation, channel)),
   }));
   let at = 0;
-  for (let image = 0; image < images; image++)
+  for (let image = 0; image < images; image++) {
+    const data = imageOf?.(image) ?? pixels.data.subarray(3 * area * image, 3 * area * (image + 1));
     for (let gy = 0; gy < grid; gy++)
       for (let gx = 0; gx < grid; gx++)
         for (const { begin, scale, shift } of channels) {
-          const corner = image * area * 3 + begin + (gy * side + gx) * patch * stride;
+          const corner = begin + (gy * side + gx) * patch * stride;
           for (let y = 0; y < patch; y++) {
             let from = corner + y * side * stride;
             for (let x = 0; x < patch; x++) {
@@ -52,6 +53,7 @@ export function patchRows(
             }
           }
         }
+  }
   augmentation.erased?.forEach((box, image) => {
     if (box !== null) forEachIn(config, image, box, (place) => (rows[place] = 0));
   });
@@ -104,27 +106,25 @@ function affine(normalisation: Normalisation, channel: number): { scale: number;
   return { scale: normalisation.rescale / std, shift: -(normalisation.mean[channel] ?? 0) / std };
 }
 
-/** Every image sampled where its crop says, with the colours that it gets: [n, side, side, 3], 0..255. */
-function augmented(
+/**
+ * Gives every image sampled where its crop says, with the colours that it gets: [side, side, 3], 0..255. All are one
+ * array, filled anew for each.
+ */
+function augmentedImages(
   { imageSize }: VitConfig,
   { kind, data }: Pixels,
   { crops, colours, erased }: Augmentation,
-): Float32Array {
+): (image: number) => Float32Array {
   assert(kind === 'bytes', 'pixels of kind bytes are augmented');
   const values = 3 * imageSize ** 2;
-  const images = data.length / values;
   for (const each of [crops, colours, erased])
-    assert(each === undefined || each.length === images, 'an augmentation for each image');
-  const result = new Float32Array(data.length);
-  for (let i = 0; i < images; i++) {
-    const image = sampleCrop(
-      data.subarray(i * values, (i + 1) * values),
-      imageSize,
-      crops?.[i] ?? wholeImage,
-    );
-    const colour = colours?.[i];
-    if (colour !== undefined) recolour(image, colour);
-    result.set(image, i * values);
-  }
-  return result;
+    assert(each === undefined || each.length === data.length / values, 'an augmentation for each image');
+  const result = new Float32Array(values);
+  return (image) => {
+    const source = data.subarray(image * values, (image + 1) * values);
+    sampleCrop(source, imageSize, crops?.[image] ?? wholeImage, result);
+    const colour = colours?.[image];
+    if (colour !== undefined) recolour(result, colour);
+    return result;
+  };
 }
