@@ -203,10 +203,10 @@ export function wasmProduct(
   const bStep = isPacked ? 0 : n;
   const a2 = and === undefined ? 0 : at(and.a);
   const b2 = and === undefined ? 0 : at(and.b);
-  const { product } = kernels();
+  const own = kernels();
   // prettier-ignore
   const compute = (panel: number): void =>
-    product(at(a), aRow, aStep, at(b), bStep, from, fromStep, at(out), n, m, n, k, scale, panel, a2, k2, b2, n, k2);
+    own.product(at(a), aRow, aStep, at(b), bStep, from, fromStep, at(out), n, m, n, k, scale, panel, a2, k2, b2, n, k2);
   if (m < panelRows) compute(0);
   else withScratch(8 * Math.max(1, isPacked ? k2 : k + k2), compute);
   return out;
