@@ -34,6 +34,7 @@ const { values: options } = parseArgs({
     look: { type: 'string', default: '0' },
     again: { type: 'boolean', default: false },
     against: { type: 'string' },
+    turns: { type: 'string' },
     kernels: { type: 'boolean', default: false },
     budget: { type: 'string' },
   },
@@ -45,7 +46,18 @@ const cache = path.join(here, '..', 'node_modules', '.cache', `graft-bench-${pro
 if (options.job) {
   const { benchJob } = await import('./job.mjs');
   const { model, data, recipe, look, again, against, repeat, json } = options;
-  await benchJob({ model, data, recipe, look: Number(look), again, against, repeat: Number(repeat), json });
+  const turns = options.turns?.split(',').map(Number);
+  await benchJob({
+    model,
+    data,
+    recipe,
+    look: Number(look),
+    again,
+    against,
+    turns,
+    repeat: Number(repeat),
+    json,
+  });
   process.exit(0);
 } else if (options.pack !== undefined) {
   const { folder, bytes } = await pack(options.pack, options.against);

@@ -3,7 +3,7 @@
 // an older checkout is measured in the same way, side by side.
 //
 //   npm run bench -- --job [--model DIR] [--data DIR] [--recipe FILE] [--look SECONDS] [--again]
-//                          [--against DIR] [--repeat N] [--json FILE]
+//                          [--against DIR] [--turns SECONDS,SECONDS] [--repeat N] [--json FILE]
 //
 // Seconds are wall time and mean little on a shared machine; CPU seconds are those of the page's process with
 // its workers (`cpuSeconds`) and of the GPU process (`gpuCpuSeconds`).
@@ -15,6 +15,7 @@ import { chromium } from '@playwright/test';
 import { cpuMs } from './browser.mjs';
 import { quietFlags } from '../scripts/setup/browser-flags.mjs';
 import { root } from '../scripts/setup/paths.mjs';
+import { Turns } from './turns.mjs';
 
 /**
  * @typedef {{ name: string, seconds: number, cpuSeconds: number, gpuCpuSeconds: number }} JobPhase
@@ -69,12 +70,13 @@ async function served(checkout) {
  * One job in a browser of its own, with nothing kept from an earlier one.
  * @param {string} url
  * @param {JobSetting} setting
+ * @param {{ turns: Turns, seconds: number } | null} turn with whom it takes turns, and how long its own are
  * @returns {Promise<JobTimes>}
  */
-async function runJob(url, { model, data, recipe, look, again }) {
+async function runJob(url, { model, data, recipe, look, again }, turn) {
   const executable = process.env['GRAFT_CHROMIUM'] ?? '/usr/bin/chromium';
   const gpuArgs = process.env['GRAFT_CHROMIUM_ARGS'];
-  const browser = await chromium.launch({
+  const server = await chromium.launchServer({
     args: [
       ...quietFlags,
       ...['--enable-unsafe-webgpu', '--enable-features=Vulkan'],
@@ -83,6 +85,10 @@ async function runJob(url, { model, data, recipe, look, again }) {
     ...(gpuArgs === undefined ? {} : { ignoreDefaultArgs: ['--disable-gpu'] }),
     ...(existsSync(executable) ? { executablePath: executable } : {}),
   });
+  const browser = await chromium.connect(server.wsEndpoint());
+  // Its processes are a group of their own, that of the browser's.
+  const place = turn?.turns.join(server.process().pid ?? 0, turn.seconds) ?? null;
+  const clock = place?.running ?? Date.now;
   try {
     const session = await browser.newBrowserCDPSession();
     const cpu = async () => {
@@ -93,6 +99,7 @@ async function runJob(url, { model, data, recipe, look, again }) {
           .reduce((total, { id, cpuTime }) => total + (cpuMs(id) ?? 1000 * cpuTime), 0) / 1000;
       return { cpu: sum('renderer'), gpu: sum('GPU') };
     };
+    const stopped = () => Date.now() - clock();
     const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
     /** @type {Mark[]} */
     const marks = [];
@@ -103,7 +110,7 @@ async function runJob(url, { model, data, recipe, look, again }) {
     /** @type {Promise<unknown>} */
     let queue = Promise.resolve();
     const mark = (/** @type {string} */ label, /** @type {number} */ at) =>
-      (queue = queue.then(async () => marks.push({ label, at, ...(await cpu()) })));
+      (queue = queue.then(async () => marks.push({ label, at: at - stopped(), ...(await cpu()) })));
     await page.exposeFunction(
       'graftMark',
       (/** @type {string} */ label, /** @type {number} */ at, /** @type {any} */ detail) => {
@@ -155,7 +162,7 @@ async function runJob(url, { model, data, recipe, look, again }) {
     if (recipe !== undefined) await page.getByTestId('pick-recipe').setInputFiles(recipe);
     await page.waitForTimeout(300);
     await mark('look', Date.now());
-    await page.waitForTimeout(1000 * look);
+    for (const until = clock() + 1000 * look; clock() < until;) await page.waitForTimeout(20);
     const button = (/** @type {string} */ name) => page.getByRole('button', { name, exact: true });
     await mark('click', Date.now());
     await button('Start').click();
@@ -177,7 +184,9 @@ async function runJob(url, { model, data, recipe, look, again }) {
     await queue;
     return timesOf(marks, { run, hello, result });
   } finally {
+    place?.leave();
     await browser.close();
+    await server.close();
   }
 }
 
@@ -254,26 +263,34 @@ export function timesOf(marks, { run, hello, result }) {
 }
 
 /**
- * Measures the job of this checkout and, by turns, of another one; prints a table and writes the JSON.
- * @param {JobSetting & { against?: string | undefined, repeat: number, json?: string | undefined }} setting
+ * Measures the job of this checkout and of another one, one after the other or by turns; prints a table and writes the
+ * JSON.
+ * @param {JobSetting & { against?: string | undefined, turns?: readonly number[] | undefined, repeat: number,
+ *   json?: string | undefined }} setting
  */
-export async function benchJob({ against, repeat, json, ...setting }) {
+export async function benchJob({ against, turns: seconds, repeat, json, ...setting }) {
   const checkouts = [root, ...(against === undefined ? [] : [path.resolve(against)])];
   const servers = [];
   for (const checkout of checkouts) servers.push(await served(checkout));
   /** @type {JobTimes[][]} */
   const times = checkouts.map(() => []);
   try {
-    for (let round = 0; round < repeat; round++)
-      for (const [i, { url }] of servers.entries()) {
-        times[i]?.push(await runJob(url, setting));
+    for (let round = 0; round < repeat; round++) {
+      const turns = seconds === undefined ? null : new Turns();
+      const jobs = servers.map(({ url }, i) => async () => {
+        const own = seconds?.[i];
+        const turn = turns === null || own === undefined ? null : { turns, seconds: own };
+        times[i]?.push(await runJob(url, setting, turn));
         const [first] = times;
-        if (json !== undefined && first !== undefined)
+        if (json !== undefined && first?.[0] !== undefined)
           await writeFile(
             json,
             `${JSON.stringify({ ...median(first), setting, runs: times[0], against: times[1] ?? null }, null, 1)}\n`,
           );
-      }
+      });
+      if (turns !== null) await Promise.all(jobs.map((job) => job()));
+      else for (const job of jobs) await job();
+    }
   } finally {
     for (const { close } of servers) await close();
   }
