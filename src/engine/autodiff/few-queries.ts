@@ -5,10 +5,10 @@
 //
 //   q_h (x K_h')' = (q_h K_h) x'    and    p_h (x V_h') = (p_h x) V_h',
 //
-// so a head's query goes through the transpose of the keys' layer, and what it gathers of x itself through the values'. Of
-// [images * tokens] rows through both layers [images * queries * heads] are left. A bias of the keys adds the same
-// to all scores of a query, which no softmax sees; the shares of a softmax add up to one, so that of the values is
-// added once.
+// so a head's query goes through the transpose of the keys' layer, and what it gathers of x itself through the
+// values'. Of [images * tokens] rows through both layers [images * queries * heads] are left. A bias of the keys adds
+// the same to all scores of a query, which no softmax sees; the shares of a softmax add up to one, so that of the
+// values is added once.
 import * as tf from '@tensorflow/tfjs-core';
 import { differentiable } from './differentiable.ts';
 import { attention } from './layers.ts';
