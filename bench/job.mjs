@@ -269,6 +269,11 @@ export function timesOf(marks, { run, hello, result }) {
  *   json?: string | undefined }} setting
  */
 export async function benchJob({ against, turns: seconds, repeat, json, ...setting }) {
+  if (
+    seconds !== undefined &&
+    !(against !== undefined && seconds.length === 2 && seconds.every((one) => one > 0))
+  )
+    throw new Error('--turns takes seconds of each of two builds, such as 3,13, and needs --against.');
   const checkouts = [root, ...(against === undefined ? [] : [path.resolve(against)])];
   const servers = [];
   for (const checkout of checkouts) servers.push(await served(checkout));

@@ -200,8 +200,8 @@ function join(parts: tf.Tensor3D, { images, heads }: Heads): tf.Tensor2D {
 }
 
 /**
- * Mean over the batch of -sum_c target_c log softmax(logits)_c, both [images, classes]; of a label's target that is its
- * cross entropy. With n images, dlogits = (softmax(logits) sum_c target_c - target) / n.
+ * Mean over the batch of -sum_c target_c log softmax(logits)_c, both [images, classes]; of a label's target that is
+ * its cross entropy. With n images, dlogits = (softmax(logits) sum_c target_c - target) / n.
  */
 export function crossEntropy(logits: tf.Tensor2D, targets: tf.Tensor): tf.Scalar {
   return differentiable<[tf.Tensor2D], tf.Scalar>((x) => {
