@@ -81,26 +81,28 @@ export function sampleCrop(
   const last = (side - 1) * cropUnit;
   let at = 0;
   // Plain loops over whole numbers: a step on the processor waits for them.
-  for (let row = 0; row < side; row++)
+  for (let row = 0; row < side; row++) {
+    let [placeAcross, placeDown] = [x + row * ex, y + row * dy];
     for (let column = 0; column < side; column++) {
-      const across = Math.min(Math.max(x + column * dx + row * ex, 0), last) | 0;
-      const down = Math.min(Math.max(y + row * dy + column * ey, 0), last) | 0;
+      const across = placeAcross < 0 ? 0 : placeAcross > last ? last : placeAcross;
+      const down = placeDown < 0 ? 0 : placeDown > last ? last : placeDown;
+      placeAcross += dx;
+      placeDown += ey;
       const share = (across & (cropUnit - 1)) / cropUnit;
       const shareBelow = (down & (cropUnit - 1)) / cropUnit;
-      const toRight = across < last ? 3 : 0;
+      const left = 3 * ((down >> unitBits) * side + (across >> unitBits));
+      const right = across < last ? left + 3 : left;
       const toLower = down < last ? 3 * side : 0;
-      let from = 3 * ((down >> unitBits) * side + (across >> unitBits));
       for (let channel = 0; channel < 3; channel++) {
-        const a = source[from] ?? 0;
-        const b = source[from + toRight] ?? 0;
-        const c = source[from + toLower] ?? 0;
-        const d = source[from + toLower + toRight] ?? 0;
+        const a = source[left + channel] ?? 0;
+        const b = source[right + channel] ?? 0;
+        const c = source[left + toLower + channel] ?? 0;
+        const d = source[right + toLower + channel] ?? 0;
         const top = a + (b - a) * share;
         const bottom = c + (d - c) * share;
-        result[at] = top + (bottom - top) * shareBelow;
-        at++;
-        from++;
+        result[at++] = top + (bottom - top) * shareBelow;
       }
     }
+  }
   return result;
 }

@@ -3,7 +3,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Activation } from '../../vit/vit-config.ts';
 import { differentiable, leadsBack } from './differentiable.ts';
-import { onWasm, wasmActivation } from './wasm-kernels.ts';
+import { onWasm, wasmActivation, wasmTimes } from './wasm-kernels.ts';
 
 /** Exact GELU, x Phi(x) with Phi(x) = (1 + erf(x / sqrt 2)) / 2; the derivative is Phi(x) + x phi(x). */
 const gelu = differentiable((x: tf.Tensor2D) => {
@@ -63,6 +63,6 @@ export function activation(kind: Activation, x: tf.Tensor2D): tf.Tensor2D {
   if (!leadsBack(x)) return wasmActivation(kind, x, false).value;
   return differentiable((input: tf.Tensor2D) => {
     const { value, slope } = wasmActivation(kind, input, true);
-    return { value, uses: [slope], gradient: (dy) => [tf.mul(dy, slope)] };
+    return { value, uses: [slope], gradient: (dy) => [wasmTimes(dy, slope)] };
   })(x);
 }

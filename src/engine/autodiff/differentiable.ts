@@ -8,6 +8,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { assert, present } from '../../shared/assert.ts';
 import { giveWay } from '../../shared/hand.ts';
 import { beat } from '../../shared/heartbeat.ts';
+import { sumOf } from './elementwise.ts';
 
 export interface Differentiated<T extends tf.Tensor> {
   readonly value: T;
@@ -79,7 +80,7 @@ class Tape {
       return;
     }
     const others = gradients.get(input);
-    gradients.set(input, others === undefined ? part : tf.add(others, part));
+    gradients.set(input, others === undefined ? part : sumOf(others, part));
     if (others !== undefined) tf.dispose([others, part]);
   }
 

@@ -3,6 +3,7 @@
 // their own.
 import * as tf from '@tensorflow/tfjs-core';
 import { differentiable } from './differentiable.ts';
+import { sumOf } from './elementwise.ts';
 import { columnSums, tunedInputs, type Tuned } from './products.ts';
 import {
   onWasm,
@@ -140,7 +141,7 @@ export function watchedAttention(
 
 /** a + b of one shape. */
 export const residual = differentiable((a: tf.Tensor2D, b: tf.Tensor2D) => ({
-  value: tf.add<tf.Tensor2D>(a, b),
+  value: sumOf(a, b),
   uses: [],
   // Each input gets a tensor of its own (of the same buffer): the tape disposes gradients one by one.
   gradient: (dy) => [tf.reshape(dy, dy.shape), tf.reshape(dy, dy.shape)],

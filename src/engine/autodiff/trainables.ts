@@ -110,29 +110,25 @@ function width({ module, rank }: ModuleLayout): number {
   return module.branches.length * rank;
 }
 
-/**
- * Calls `copy` for every run of values that host and device store differently: branch by branch, element by
- * element.
- */
+/** Where a branch's matrix lies in the flat values: element (i, j) at offset + i rowStep + j columnStep. */
+interface Place {
+  readonly offset: number;
+  readonly rowStep: number;
+  readonly columnStep: number;
+}
+
+/** Calls `visit` for each matrix of each branch: down as it is in the flat values, up transposed. */
 function eachBranch(
   layout: Layout,
-  visit: (name: ParamName, shape: readonly number[], flatIndex: (i: number, j: number) => number) => void,
+  visit: (name: ParamName, shape: readonly [rows: number, columns: number], place: Place) => void,
 ): void {
-  for (const place of layout.modules) {
-    place.module.branches.forEach(({ index }, k) => {
-      const row = k * place.rank;
-      visit(
-        paramNames.down(place.module.name, index),
-        [place.rank, place.input],
-        (i, j) => place.downOffset + (row + i) * place.input + j,
-      );
-      visit(
-        paramNames.up(place.module.name, index),
-        [place.out, place.rank],
-        (i, j) => place.upOffset + (row + j) * place.out + i,
-      );
+  for (const { module, rank, input, out, downOffset, upOffset } of layout.modules)
+    module.branches.forEach(({ index }, k) => {
+      const [down, up] = [downOffset + k * rank * input, upOffset + k * rank * out];
+      const downPlace = { offset: down, rowStep: input, columnStep: 1 };
+      visit(paramNames.down(module.name, index), [rank, input], downPlace);
+      visit(paramNames.up(module.name, index), [out, rank], { offset: up, rowStep: 1, columnStep: out });
     });
-  }
 }
 
 /** Named host arrays -> the flat values of each group. */
@@ -141,11 +137,12 @@ function pack(
   of: (name: ParamName) => Float32Array | undefined,
 ): Record<GroupName, Float32Array> {
   const branches = new Float32Array(layout.branchesSize);
-  eachBranch(layout, (name, [rows = 0, columns = 0], flatIndex) => {
+  eachBranch(layout, (name, [rows, columns], { offset, rowStep, columnStep }) => {
     const source = of(name);
     if (source === undefined) return;
-    for (let i = 0; i < rows; i++)
-      for (let j = 0; j < columns; j++) branches[flatIndex(i, j)] = source[i * columns + j] ?? 0;
+    for (let i = 0, from = 0; i < rows; i++)
+      for (let j = 0; j < columns; j++)
+        branches[offset + i * rowStep + j * columnStep] = source[from++] ?? 0;
   });
   const [classes, dim] = layout.head;
   const backbone = (group: BackboneGroup): Float32Array => {
@@ -172,11 +169,11 @@ export function unpack(
   const named = new Map<ParamName, NdArray>();
   const { branches, scalars, headWeight, headBias } = flat;
   if (branches !== undefined)
-    eachBranch(layout, (name, shape, flatIndex) => {
-      const [rows = 0, columns = 0] = shape;
-      const data = new Float32Array(sizeOf(shape));
-      for (let i = 0; i < rows; i++)
-        for (let j = 0; j < columns; j++) data[i * columns + j] = branches[flatIndex(i, j)] ?? 0;
+    eachBranch(layout, (name, shape, { offset, rowStep, columnStep }) => {
+      const [rows, columns] = shape;
+      const data = new Float32Array(rows * columns);
+      for (let i = 0, to = 0; i < rows; i++)
+        for (let j = 0; j < columns; j++) data[to++] = branches[offset + i * rowStep + j * columnStep] ?? 0;
       named.set(name, ndArray(shape, data));
     });
   if (scalars !== undefined)

@@ -15,6 +15,8 @@ interface Kernels {
       ...[a2: number, a2Row: number, b2: number, b2Step: number, k2: number],
     ]
   ): void;
+  sum(a: number, b: number, out: number, count: number): void;
+  times(a: number, b: number, out: number, count: number): void;
   layerNorm(
     ...of: [
       ...[x: number, weight: number, bias: number, y: number, stats: number],
@@ -89,6 +91,11 @@ export function onWasm(): boolean {
 function fresh<R extends tf.Rank>(shape: tf.ShapeMap[R]): tf.Tensor<R> {
   const info = backend().makeOutput(shape, 'float32');
   return tf.engine().makeTensorFromTensorInfo(info) as tf.Tensor<R>;
+}
+
+/** A tensor of the same shape, with whatever its memory held. */
+function like<T extends tf.Tensor>(tensor: T): T {
+  return fresh(tensor.shape) as T;
 }
 
 /** Where a tensor lies in the heap, in bytes. */
@@ -209,6 +216,20 @@ export function wasmProduct(
     own.product(at(a), aRow, aStep, at(b), bStep, from, fromStep, at(out), n, m, n, k, scale, panel, a2, k2, b2, n, k2);
   if (m < panelRows) compute(0);
   else withScratch(8 * Math.max(1, isPacked ? k2 : k + k2), compute);
+  return out;
+}
+
+/** a + b, of one shape. */
+export function wasmSum<T extends tf.Tensor>(a: T, b: T): T {
+  const out = like(a);
+  kernels().sum(at(a), at(b), at(out), a.size);
+  return out;
+}
+
+/** a b element by element, of one shape. */
+export function wasmTimes<T extends tf.Tensor>(a: T, b: T): T {
+  const out = like(a);
+  kernels().times(at(a), at(b), at(out), a.size);
   return out;
 }
 

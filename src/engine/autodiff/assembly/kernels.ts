@@ -47,6 +47,26 @@ function exp(value: v128): v128 {
   return f32x4.mul(y, i32x4.add(i32x4.shl(rounded, 23), one)); // times 2^n: one has the bits of the exponent 0
 }
 
+// --- Element by element
+
+/** out = a + b for `count` elements. */
+export function sum(a: usize, b: usize, out: usize, count: usize): void {
+  const bytes = count * 4;
+  const vectors = bytes & ~15;
+  let at: usize = 0;
+  for (; at < vectors; at += 16) v128.store(out + at, f32x4.add(v128.load(a + at), v128.load(b + at)));
+  for (; at < bytes; at += 4) store<f32>(out + at, load<f32>(a + at) + load<f32>(b + at));
+}
+
+/** out = a b for `count` elements. */
+export function times(a: usize, b: usize, out: usize, count: usize): void {
+  const bytes = count * 4;
+  const vectors = bytes & ~15;
+  let at: usize = 0;
+  for (; at < vectors; at += 16) v128.store(out + at, f32x4.mul(v128.load(a + at), v128.load(b + at)));
+  for (; at < bytes; at += 4) store<f32>(out + at, load<f32>(a + at) * load<f32>(b + at));
+}
+
 // --- LayerNorm
 
 /**
