@@ -2,7 +2,7 @@
 // host.
 import { initialAdapter, parametersOf, paramNames, type Adapter } from '../src/dmlora/adapter.ts';
 import { branchWork } from '../src/dmlora/targets.ts';
-import { patchRows } from '../src/engine/autodiff/patches.ts';
+import { inputRows } from '../src/engine/autodiff/network-input.ts';
 import type { Batch } from '../src/engine/engine.ts';
 import { plainNormalisation, randomBatch, randomModel } from '../src/engine/checks/random-model.ts';
 import { recipeDefaults, type DmloraOptions } from '../src/recipe/recipe.ts';
@@ -88,7 +88,7 @@ export function makeWorkload({ model: shape, batch: images }: Omit<Case, 'engine
 
 /** The batch as rows of the patch embedding, normalised: [images * grid^2, 3 * patch^2]. */
 export function patchesOf({ config, batch }: Workload): Float32Array {
-  return patchRows(config, batch.pixels, plainNormalisation);
+  return inputRows(config, plainNormalisation, { pixels: batch.pixels });
 }
 
 /** The branches of a linear, concatenated; their scalar is 1 and does not learn in this step. */

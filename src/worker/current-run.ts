@@ -196,6 +196,7 @@ export class CurrentRun {
       {
         ...telling.listener(
           () => run.plan,
+          () => run.engine?.describe().backend !== 'webgpu',
           () => {
             this.#former = null;
             this.#saver = saver;

@@ -22,8 +22,8 @@ test('a run that is told again is heard after its preparation, and steps before 
   stream.flush(); // from now on everything waits
   stream.phase(preparing);
   expect(heard).toEqual([]);
-  stream.step(row(0), around);
-  stream.step(row(1), around);
+  stream.step(row(0), around, false);
+  stream.step(row(1), around, false);
   stream.phase(training);
   stream.flush();
   expect(heard).toEqual(['preparing', 'steps 0,1', 'training']);
@@ -43,7 +43,7 @@ test('a step tells how far training is with it, and a phase of its own only of a
     const done = (step: number, stage: 1 | 2 = 1): void => {
       stream.phase({ ...training, stage, step });
       vi.advanceTimersByTime(1000);
-      stream.step(row(step), around);
+      stream.step(row(step), around, false);
       vi.advanceTimersByTime(1000);
     };
     done(1);
@@ -54,10 +54,37 @@ test('a step tells how far training is with it, and a phase of its own only of a
       ...['stage 2 after 3', 'steps 3: stage 2 after 4'],
     ]);
     // Of several within a tenth of a second the last.
-    stream.step(row(4), around);
-    stream.step(row(5), around);
+    stream.step(row(4), around, false);
+    stream.step(row(5), around, false);
     stream.phase({ kind: 'evaluating', step: 6, steps: 9 });
     expect(heard.slice(5)).toEqual(['steps 4: stage 2 after 5', 'steps 5: undefined', 'evaluating']);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test('steps of the processor are heard twice a second, the first at once and none later than what stops them', () => {
+  vi.useFakeTimers();
+  try {
+    const heard: string[] = [];
+    const stream = new EventStream((event) => {
+      if (event.kind === 'steps') heard.push(event.rows.map(({ step }) => step).join());
+      if (event.kind === 'phase') heard.push(event.phase.kind);
+    });
+    const every200ms = (steps: readonly number[], isOnProcessor: boolean): void => {
+      for (const step of steps) {
+        vi.advanceTimersByTime(200);
+        stream.step(row(step), around, isOnProcessor);
+      }
+    };
+    stream.phase(training);
+    every200ms([1, 2, 3, 4, 5, 6], true);
+    expect(heard).toEqual(['training', '1', '2,3', '4,5']);
+    stream.phase({ ...training, kind: 'paused', step: 6 });
+    expect(heard.slice(4)).toEqual(['6', 'paused']);
+    stream.phase({ ...training, step: 6 });
+    every200ms([7, 8, 9], false);
+    expect(heard.slice(6)).toEqual(['training', '7', '8', '9']);
   } finally {
     vi.useRealTimers();
   }

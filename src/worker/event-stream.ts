@@ -1,8 +1,11 @@
 // Events on their way to the page: steps and counts are gathered and sent at most ten times a second, a tenth
-// of a second late at most; everything else goes at once and takes along what waits, so that the order stays.
+// of a second late at most, steps of the processor twice a second; everything else goes at once and takes along what
+// waits, so that the order stays.
 import type { Phase, StepRow, TrainerEvent } from './protocol.ts';
 
 const intervalMs = 100;
+/** The page draws each step with the processor that computes the next one. */
+const onProcessorMs = 500;
 
 type StepsEvent = Extract<TrainerEvent, { kind: 'steps' }>;
 type CountEvent = Extract<TrainerEvent, { kind: 'progress' | 'pixels' }>;
@@ -15,6 +18,8 @@ export class EventStream {
   #told: Phase | null = null;
   readonly #counts = new Map<CountEvent['kind'], CountEvent>();
   #sentAt = -Infinity;
+  /** Whether steps were what was sent last. */
+  #isStepping = false;
   #timer: ReturnType<typeof setTimeout> | null = null;
 
   constructor(private readonly post: (event: TrainerEvent) => void) {}
@@ -22,14 +27,16 @@ export class EventStream {
   /**
    * A step and the numbers around it. That its run was being prepared is heard before: it clears the page. Training is
    * a step further with it, so that the phase, which says so next, is no news.
+   *
+   * @param isOnProcessor whether the processor computes the steps: all but the first wait longer.
    */
-  step(row: StepRow, around: Omit<StepsEvent, 'kind' | 'rows' | 'phase'>): void {
+  step(row: StepRow, around: Omit<StepsEvent, 'kind' | 'rows' | 'phase'>, isOnProcessor: boolean): void {
     if (this.#phase?.kind === 'preparing') this.flush();
     this.#rows.push(row);
     this.#steps = { kind: 'steps', rows: this.#rows, phase: null, ...around };
     const phase = this.#phase ?? this.#told;
     if (phase?.kind === 'training') this.#phase = { ...phase, step: row.step + 1 };
-    this.#flushIfDue();
+    this.#flushIfDue(isOnProcessor && this.#isStepping ? onProcessorMs : intervalMs);
   }
 
   /** While training the phase changes with every step: it waits like the steps do. */
@@ -64,6 +71,7 @@ export class EventStream {
     if (this.#steps !== null) this.post(isFurther ? { ...this.#steps, phase } : this.#steps);
     if (phase !== null && (this.#steps === null || !isFurther)) this.post({ kind: 'phase', phase });
     this.#told = phase ?? this.#told;
+    this.#isStepping = this.#steps !== null;
     for (const event of this.#counts.values()) this.post(event);
     this.#rows = [];
     this.#steps = null;
@@ -73,8 +81,8 @@ export class EventStream {
     this.#timer = null;
   }
 
-  #flushIfDue(): void {
-    const due = this.#sentAt + intervalMs - performance.now();
+  #flushIfDue(interval = intervalMs): void {
+    const due = this.#sentAt + interval - performance.now();
     if (due <= 0) this.flush();
     else this.#timer ??= setTimeout(() => this.flush(), due);
   }

@@ -63,11 +63,13 @@ export class Telling {
   /**
    * Tells the page what the run tells, and learns from it what runs take here.
    *
+   * @param isOnProcessor whether the processor computes the steps.
    * @param onStep called after each step.
    * @param onRecovered called when the run got over a fault.
    */
   listener(
     plan: () => RunPlan,
+    isOnProcessor: () => boolean,
     onStep: () => void,
     onRecovered: (fault: Fault) => void,
   ): Omit<RunListener, 'phase' | 'kept' | 'wantsState'> {
@@ -77,12 +79,13 @@ export class Telling {
         if (this.#pace === 0) void forecasts.learnPrepared(planned, this.preparation, this.decoded);
         this.#pace = currentSecondsPerStep;
         onStep();
-        events.step(row, {
+        const around = {
           imagesPerSecond: plan().batch / currentSecondsPerStep,
           secondsPerStep: currentSecondsPerStep,
           secondsLeft,
           memory,
-        });
+        };
+        events.step(row, around, isOnProcessor());
       },
       dropped: (drops) => events.send({ kind: 'dropped', drops }),
       branches: (step, modules) => events.send({ kind: 'branches', step, modules }),

@@ -1,10 +1,11 @@
 // What the network takes of a batch, on the host: a part of it with all that its images need, and the rows of
 // its patches, sampled, mixed and normalised. Without tfjs: what is shown of a step ahead is made by it too.
+import { sizeOf } from '../../shared/array.ts';
 import type { VitConfig } from '../../vit/vit-config.ts';
 import { augmentationOf, type Augmentation } from '../augmentation.ts';
 import type { Batch, Mix, Normalisation } from '../engine.ts';
 import { copyOf, sliceOf } from '../pixels.ts';
-import { forEachIn, imageCount, patchRows } from './patches.ts';
+import { forEachIn, imageCount, patchRows, patchShape } from './patches.ts';
 
 /** A part of a batch with all that its images need, those too that they are mixed with. */
 export interface PartBatch extends Omit<Batch, 'images' | 'mix'> {
@@ -45,15 +46,21 @@ function rangeOf(begin: number, end: number): Int32Array {
   return Int32Array.from({ length: Math.max(0, end - begin) }, (_, i) => begin + i);
 }
 
-/** The input of the patch embedding: [images * grid^2, 3 * patch^2], as `patchRows` orders it. */
+/**
+ * The input of the patch embedding: [images * grid^2, 3 * patch^2], as `patchRows` orders it.
+ *
+ * @param rows is filled and given back; a new array without it.
+ */
 export function inputRows(
   config: VitConfig,
   normalisation: Normalisation,
   { pixels, mixed, ...augmentation }: Pick<PartBatch, 'pixels' | 'mixed'> & Augmentation,
+  rows: Float32Array = new Float32Array(sizeOf(patchShape(config, pixels))),
 ): Float32Array {
-  const rows = patchRows(config, pixels, normalisation, augmentation);
+  patchRows(config, pixels, normalisation, augmentation, rows);
   if (mixed === undefined) return rows;
-  const others = patchRows(config, mixed.pixels, normalisation, mixed);
+  const others = new Float32Array(rows.length);
+  patchRows(config, mixed.pixels, normalisation, mixed, others);
   if (mixed.box !== undefined) {
     for (let image = 0; image < imageCount(config, pixels); image++)
       forEachIn(config, image, mixed.box, (at) => (rows[at] = others[at] ?? 0));

@@ -2,7 +2,6 @@
 // features. The engine adds the parts up and takes the step; a shard does the same for its parts elsewhere.
 import * as tf from '@tensorflow/tfjs-core';
 import type { Gates, Trains } from '../../dmlora/adapter.ts';
-import { patchInputs } from '../../vit/vit-config.ts';
 import type { Normalisation, Pixels } from '../engine.ts';
 import type { GroupName } from '../parameter-groups.ts';
 import { branchedLinears } from './branched-linears.ts';
@@ -10,6 +9,7 @@ import { noisy } from './noise.ts';
 import { differentiable, valueAndGradients } from './differentiable.ts';
 import { crossEntropy } from './layers.ts';
 import { inputRows, type PartBatch } from './network-input.ts';
+import { patchShape } from './patches.ts';
 import { columnSums, matrixProduct, transposedProduct } from './products.ts';
 import {
   backboneGroups,
@@ -20,6 +20,7 @@ import {
 } from './trainables.ts';
 import { withTunedWeights, type TunedWeights } from './tuned-weights.ts';
 import { embed, features, type DeviceVit } from './vit.ts';
+import { onWasm, wasmFilled } from './wasm-kernels.ts';
 
 /** A model with the places of the adapter's parameters. */
 export interface Network {
@@ -155,7 +156,8 @@ export function patchTensor(
   { vit: { config }, normalisation }: Network,
   part: Parameters<typeof inputRows>[2],
 ): tf.Tensor2D {
-  const rows = inputRows(config, normalisation, part);
-  const width = patchInputs(config);
-  return tf.tensor2d(rows, [rows.length / width, width]);
+  const shape = patchShape(config, part.pixels);
+  return onWasm()
+    ? wasmFilled<tf.Rank.R2>(shape, (rows) => inputRows(config, normalisation, part, rows))
+    : tf.tensor2d(inputRows(config, normalisation, part), shape);
 }

@@ -16,19 +16,26 @@ export function imageCount(config: VitConfig, pixels: Pixels): number {
   return count;
 }
 
+/** Size of the rows of patches of n images: [n * grid^2, 3 * patch^2]. */
+export function patchShape(config: VitConfig, pixels: Pixels): [rows: number, columns: number] {
+  return [imageCount(config, pixels) * gridSize(config) ** 2, patchInputs(config)];
+}
+
 /**
  * Pixels of n images -> [n * grid^2, 3 * patch^2] in row-major order; images row by row, patches row by row.
+ *
+ * @param rows is filled.
  */
 export function patchRows(
   config: VitConfig,
   pixels: Pixels,
   normalisation: Normalisation,
-  augmentation: Augmentation = {},
-): Float32Array {
+  augmentation: Augmentation,
+  rows: Float32Array,
+): void {
   const { imageSize: side, patchSize: patch } = config;
   const images = imageCount(config, pixels);
   const grid = gridSize(config);
-  const rows = new Float32Array(images * grid * grid * patchInputs(config));
   const imageOf = isAugmented(augmentation) ? augmentedImages(config, pixels, augmentation) : null;
   const area = side * side;
   // Where the values of a channel lie, in elements, and what is made of them.
@@ -57,7 +64,6 @@ export function patchRows(
   augmentation.erased?.forEach((box, image) => {
     if (box !== null) forEachIn(config, image, box, (place) => (rows[place] = 0));
   });
-  return rows;
 }
 
 /** Calls `each` with the place in the rows of patches of every value of a box of an image. */

@@ -141,8 +141,7 @@ function pack(
     const source = of(name);
     if (source === undefined) return;
     for (let i = 0, from = 0; i < rows; i++)
-      for (let j = 0; j < columns; j++)
-        branches[offset + i * rowStep + j * columnStep] = source[from++] ?? 0;
+      for (let j = 0; j < columns; j++) branches[offset + i * rowStep + j * columnStep] = source[from++] ?? 0;
   });
   const [classes, dim] = layout.head;
   const backbone = (group: BackboneGroup): Float32Array => {

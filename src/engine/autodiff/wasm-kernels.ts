@@ -110,6 +110,16 @@ function withScratch(elements: number, work: (address: number) => void): void {
   scratch.dispose();
 }
 
+/** A tensor whose values are written where they lie; `fill` makes no tensors. */
+export function wasmFilled<R extends tf.Rank>(
+  shape: tf.ShapeMap[R],
+  fill: (values: Float32Array) => void,
+): tf.Tensor<R> {
+  const out = fresh<R>(shape);
+  fill(new Float32Array(backend().wasm.asm.memory.buffer, at(out), out.size));
+  return out;
+}
+
 /** Whether every value is 0: asked of every layer in every part of a forward pass, so as a plain loop. */
 export function wasmIsZero(x: tf.Tensor): boolean {
   const values = new Float32Array(backend().wasm.asm.memory.buffer, at(x), x.size);
