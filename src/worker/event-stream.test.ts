@@ -63,13 +63,14 @@ test('a step tells how far training is with it, and a phase of its own only of a
   }
 });
 
-test('steps of the processor are heard twice a second, the first at once and none later than what stops them', () => {
+test('steps of the processor are heard twice a second, with the branches, and before what stops them', () => {
   vi.useFakeTimers();
   try {
     const heard: string[] = [];
     const stream = new EventStream((event) => {
       if (event.kind === 'steps') heard.push(event.rows.map(({ step }) => step).join());
       if (event.kind === 'phase') heard.push(event.phase.kind);
+      if (event.kind === 'branches') heard.push(`branches at ${event.step}`);
     });
     const every200ms = (steps: readonly number[], isOnProcessor: boolean): void => {
       for (const step of steps) {
@@ -78,13 +79,15 @@ test('steps of the processor are heard twice a second, the first at once and non
       }
     };
     stream.phase(training);
-    every200ms([1, 2, 3, 4, 5, 6], true);
-    expect(heard).toEqual(['training', '1', '2,3', '4,5']);
+    every200ms([1, 2], true);
+    stream.branches({ kind: 'branches', step: 2, modules: [] });
+    every200ms([3, 4, 5, 6], true);
+    expect(heard).toEqual(['training', '1', '2,3', 'branches at 2', '4,5']);
     stream.phase({ ...training, kind: 'paused', step: 6 });
-    expect(heard.slice(4)).toEqual(['6', 'paused']);
+    expect(heard.slice(5)).toEqual(['6', 'paused']);
     stream.phase({ ...training, step: 6 });
     every200ms([7, 8, 9], false);
-    expect(heard.slice(6)).toEqual(['training', '7', '8', '9']);
+    expect(heard.slice(7)).toEqual(['training', '7', '8', '9']);
   } finally {
     vi.useRealTimers();
   }

@@ -1,6 +1,6 @@
-// Events on their way to the page: steps and counts are gathered and sent at most ten times a second, a tenth
-// of a second late at most, steps of the processor twice a second; everything else goes at once and takes along what
-// waits, so that the order stays.
+// Events on their way to the page: steps, branches and counts are gathered and sent at most ten times a second, a
+// tenth of a second late at most, while the processor steps twice a second; everything else goes at once and takes
+// along what waits, so that the order stays.
 import type { Phase, StepRow, TrainerEvent } from './protocol.ts';
 
 const intervalMs = 100;
@@ -8,6 +8,7 @@ const intervalMs = 100;
 const onProcessorMs = 500;
 
 type StepsEvent = Extract<TrainerEvent, { kind: 'steps' }>;
+type BranchesEvent = Extract<TrainerEvent, { kind: 'branches' }>;
 type CountEvent = Extract<TrainerEvent, { kind: 'progress' | 'pixels' }>;
 
 export class EventStream {
@@ -16,8 +17,11 @@ export class EventStream {
   #phase: Phase | null = null;
   /** The phase that was sent last. */
   #told: Phase | null = null;
+  readonly #branches: BranchesEvent[] = [];
   readonly #counts = new Map<CountEvent['kind'], CountEvent>();
   #sentAt = -Infinity;
+  /** How often steps are sent, in ms. */
+  #stepsEvery = intervalMs;
   /** Whether steps were what was sent last. */
   #isStepping = false;
   #timer: ReturnType<typeof setTimeout> | null = null;
@@ -36,7 +40,14 @@ export class EventStream {
     this.#steps = { kind: 'steps', rows: this.#rows, phase: null, ...around };
     const phase = this.#phase ?? this.#told;
     if (phase?.kind === 'training') this.#phase = { ...phase, step: row.step + 1 };
-    this.#flushIfDue(isOnProcessor && this.#isStepping ? onProcessorMs : intervalMs);
+    this.#stepsEvery = isOnProcessor ? onProcessorMs : intervalMs;
+    this.#flushIfDue(this.#stepInterval);
+  }
+
+  /** How the branches stand after a step that was told. */
+  branches(event: BranchesEvent): void {
+    this.#branches.push(event);
+    this.#flushIfDue(this.#stepInterval);
   }
 
   /** While training the phase changes with every step: it waits like the steps do. */
@@ -72,6 +83,7 @@ export class EventStream {
     if (phase !== null && (this.#steps === null || !isFurther)) this.post({ kind: 'phase', phase });
     this.#told = phase ?? this.#told;
     this.#isStepping = this.#steps !== null;
+    for (const event of this.#branches.splice(0)) this.post(event);
     for (const event of this.#counts.values()) this.post(event);
     this.#rows = [];
     this.#steps = null;
@@ -79,6 +91,11 @@ export class EventStream {
     this.#counts.clear();
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
+  }
+
+  /** The first steps after something else do not wait for as long. */
+  get #stepInterval(): number {
+    return this.#isStepping ? this.#stepsEvery : intervalMs;
   }
 
   #flushIfDue(interval = intervalMs): void {

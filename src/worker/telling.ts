@@ -88,7 +88,7 @@ export class Telling {
         events.step(row, around, isOnProcessor());
       },
       dropped: (drops) => events.send({ kind: 'dropped', drops }),
-      branches: (step, modules) => events.send({ kind: 'branches', step, modules }),
+      branches: (step, modules) => events.branches({ kind: 'branches', step, modules }),
       diverging: (fault) => events.send({ kind: 'diverging', fault }),
       recovered: onRecovered,
       evaluated: (step, validation) =>
