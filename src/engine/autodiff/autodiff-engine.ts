@@ -56,6 +56,7 @@ import { decays, groupNames, rateOf, type GroupName } from '../parameter-groups.
 import { changedBelow, weightsBelow } from '../weights-below.ts';
 import { TunedWeights } from './tuned-weights.ts';
 import { disposeVit, replaceWeight, uploadVit } from './vit.ts';
+import { onWasm } from './wasm-kernels.ts';
 
 interface Prepared {
   /** Its weights on the host, for those that change. */
@@ -299,7 +300,11 @@ export class AutodiffEngine implements Engine {
     if (this.#shared === groups) return;
     const values = {} as Record<GroupName, Float32Array>;
     for (const name of groupNames) values[name] = await valuesOf(groups[name].values);
-    for (const shard of crew) void shard.ask('values', values satisfies HostValues);
+    crew.forEach((shard, i) => {
+      // Nobody reads the arrays here again. Those of the cpu backend are its tensors' own.
+      const given = i === crew.length - 1 && onWasm() ? Object.values(values) : [];
+      void shard.ask('values', values satisfies HostValues, given);
+    });
     this.#shared = groups;
   }
 

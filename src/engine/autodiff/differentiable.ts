@@ -81,11 +81,14 @@ class Tape {
     }
     const others = gradients.get(input);
     gradients.set(input, others === undefined ? part : sumOf(others, part));
-    if (others !== undefined) tf.dispose([others, part]);
+    if (others === undefined) return;
+    others.dispose();
+    part.dispose();
   }
 
   free(): void {
-    tf.dispose(this.#waiting);
+    // One by one: tfjs's own function would look through the list for what lies in it.
+    for (const tensor of this.#waiting) tensor.dispose();
   }
 }
 

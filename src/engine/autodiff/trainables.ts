@@ -267,7 +267,7 @@ export class CutTrainables {
   }
 
   dispose(): void {
-    if (this.#cut !== null) tf.dispose(tensorsOf(this.#cut));
+    if (this.#cut !== null) for (const tensor of tensorsOf(this.#cut)) tensor.dispose();
     this.#cut = null;
     this.#of = null;
   }
