@@ -33,7 +33,8 @@ function listen() {
   const Original = page.Worker;
   let last = '';
   const mark = (/** @type {string} */ label, /** @type {unknown} */ detail) => {
-    if (label === last) return;
+    // Telling takes time of the page: a step is no news after another.
+    if (label === last || (label === 'training' && last === 'steps')) return;
     last = label;
     void page.graftMark(label, performance.timeOrigin + performance.now(), detail ?? null);
   };
@@ -43,11 +44,12 @@ function listen() {
       this.addEventListener('message', (/** @type {any} */ { data }) => {
         if (data?.kind === 'reply')
           mark(`reply ${data.name}`, data.name === 'exportModel' ? null : data.result);
-        if (data?.kind !== 'event') return;
-        const { kind, phase } = data.event;
-        if (kind === 'steps') mark('steps', null);
-        if (kind === 'phase')
-          mark(phase.kind === 'preparing' ? `preparing ${phase.what}` : phase.kind, phase.fault);
+        // Builds before this one send each event alone.
+        for (const { kind, phase } of data?.events ?? (data?.kind === 'event' ? [data.event] : [])) {
+          if (kind === 'steps') mark('steps', null);
+          if (kind === 'phase')
+            mark(phase.kind === 'preparing' ? `preparing ${phase.what}` : phase.kind, phase.fault);
+        }
       });
     }
   };

@@ -296,7 +296,6 @@ describe('files', () => {
 describe('progress', () => {
   const steps = (step: number) => ({
     kind: 'steps' as const,
-    phase: null,
     rows: [{ step, loss: 0.5, accuracy: 0.75, learningRate: 1e-3, gradientNorm: 1 }],
     imagesPerSecond: 10,
     secondsPerStep: 1,

@@ -89,8 +89,8 @@ async function soak(url, executablePath, backend, recipePath) {
         constructor(...given) {
           super(...given);
           this.addEventListener('message', ({ data }) => {
-            if (data?.kind === 'event' && data.event.kind === 'steps')
-              Object.assign(window, { lastMemory: data.event.memory });
+            for (const event of data?.kind === 'events' ? data.events : [])
+              if (event.kind === 'steps') Object.assign(window, { lastMemory: event.memory });
           });
         }
       };

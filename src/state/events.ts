@@ -52,8 +52,7 @@ export function routeEvent(event: TrainerEvent): void {
     case 'steps': {
       const { rows, imagesPerSecond, secondsPerStep, secondsLeft, memory } = event;
       stepLog.append(rows, imagesPerSecond);
-      runStore.setState(({ logVersion, phase }) => ({
-        phase: event.phase ?? phase,
+      runStore.setState(({ logVersion }) => ({
         logVersion: logVersion + 1,
         speed: { imagesPerSecond, secondsPerStep, secondsLeft, memory },
       }));

@@ -45,7 +45,7 @@ function started() {
   return { client, worker, workers, events, tick, running };
 }
 
-const sign: Message = { kind: 'event', event: { kind: 'phase', phase: { kind: 'idle' } } };
+const sign: Message = { kind: 'events', events: [{ kind: 'phase', phase: { kind: 'idle' } }] };
 
 test('a worker that falls silent is replaced, and every open call ends with a fault', async () => {
   const { client, worker, workers, events, tick } = started();

@@ -131,7 +131,7 @@ export function startClient(
       if (!spoke) heartbeat.start();
       spoke = true;
       heartbeat.heard();
-      if (data.kind === 'event') onEvent(data.event);
+      if (data.kind === 'events') data.events.forEach(onEvent);
       else if (data.kind === 'reply') settle(data);
       else data.kind satisfies 'beat';
     };

@@ -1,7 +1,7 @@
 // The order of what the page hears, however fast it comes.
 import { expect, test, vi } from 'vitest';
 import { EventStream } from './event-stream.ts';
-import type { Phase, TrainerEvent } from './protocol.ts';
+import type { TrainerEvent } from './protocol.ts';
 
 const preparing = { kind: 'preparing', part: 'engine', what: 'Preparing', done: 0, total: 1 } as const;
 const training = { kind: 'training', stage: 1, step: 1, steps: 9 } as const;
@@ -11,13 +11,14 @@ const around = {
   secondsLeft: null,
   memory: { bufferBytes: 0, peakBufferBytes: 0, count: 0 },
 };
+const stepsOf = (event: TrainerEvent): string =>
+  `${event.kind} ${event.kind === 'steps' ? event.rows.map(({ step }) => step).join() : ''}`;
 const row = (step: number) => ({ step, loss: 1, accuracy: 0, learningRate: 1, gradientNorm: 1 });
 
 test('a run that is told again is heard after its preparation, and steps before the phase behind them', () => {
   const heard: string[] = [];
-  const stream = new EventStream((event: TrainerEvent) => {
-    const rows = event.kind === 'steps' ? event.rows.map(({ step }) => step).join() : '';
-    heard.push(event.kind === 'phase' ? event.phase.kind : `${event.kind} ${rows}`);
+  const stream = new EventStream((events) => {
+    for (const event of events) heard.push(event.kind === 'phase' ? event.phase.kind : stepsOf(event));
   });
   stream.flush(); // from now on everything waits
   stream.phase(preparing);
@@ -29,17 +30,15 @@ test('a run that is told again is heard after its preparation, and steps before 
   expect(heard).toEqual(['preparing', 'steps 0,1', 'training']);
 });
 
-test('a step tells how far training is with it, and a phase of its own only of another stage', () => {
+test('a step tells how far training is with it, in one message, and each stage begins with one of its own', () => {
   vi.useFakeTimers();
   try {
     const heard: string[] = [];
-    const words = (phase: Phase | null): string =>
-      phase?.kind === 'training' ? `stage ${phase.stage} after ${phase.step}` : String(phase?.kind);
-    const stream = new EventStream((event) => {
-      if (event.kind === 'steps')
-        heard.push(`steps ${event.rows.map(({ step }) => step).join()}: ${words(event.phase)}`);
-      if (event.kind === 'phase') heard.push(words(event.phase));
-    });
+    const words = (event: TrainerEvent): string =>
+      event.kind === 'phase' && event.phase.kind === 'training'
+        ? `stage ${event.phase.stage} after ${event.phase.step}`
+        : stepsOf(event);
+    const stream = new EventStream((events) => heard.push(events.map(words).join(', ')));
     const done = (step: number, stage: 1 | 2 = 1): void => {
       stream.phase({ ...training, stage, step });
       vi.advanceTimersByTime(1000);
@@ -50,14 +49,14 @@ test('a step tells how far training is with it, and a phase of its own only of a
     done(2);
     done(3, 2);
     expect(heard).toEqual([
-      ...['stage 1 after 1', 'steps 1: stage 1 after 2', 'steps 2: stage 1 after 3'],
-      ...['stage 2 after 3', 'steps 3: stage 2 after 4'],
+      ...['stage 1 after 1', 'steps 1, stage 1 after 2', 'steps 2, stage 1 after 3'],
+      ...['stage 2 after 3', 'steps 3, stage 2 after 4'],
     ]);
     // Of several within a tenth of a second the last.
     stream.step(row(4), around, false);
     stream.step(row(5), around, false);
     stream.phase({ kind: 'evaluating', step: 6, steps: 9 });
-    expect(heard.slice(5)).toEqual(['steps 4: stage 2 after 5', 'steps 5: undefined', 'evaluating']);
+    expect(heard.slice(5)).toEqual(['steps 4, stage 2 after 5', 'steps 5, phase ']);
   } finally {
     vi.useRealTimers();
   }
@@ -67,11 +66,12 @@ test('steps of the processor are heard twice a second, with the branches, and be
   vi.useFakeTimers();
   try {
     const heard: string[] = [];
-    const stream = new EventStream((event) => {
-      if (event.kind === 'steps') heard.push(event.rows.map(({ step }) => step).join());
-      if (event.kind === 'phase') heard.push(event.phase.kind);
-      if (event.kind === 'branches') heard.push(`branches at ${event.step}`);
-    });
+    const words = (event: TrainerEvent): string[] => {
+      if (event.kind === 'steps') return [event.rows.map(({ step }) => step).join()];
+      if (event.kind === 'branches') return [`branches at ${event.step}`];
+      return event.kind === 'phase' && event.phase.kind !== 'training' ? [event.phase.kind] : [];
+    };
+    const stream = new EventStream((events) => heard.push(events.flatMap(words).join(' ')));
     const every200ms = (steps: readonly number[], isOnProcessor: boolean): void => {
       for (const step of steps) {
         vi.advanceTimersByTime(200);
@@ -82,12 +82,12 @@ test('steps of the processor are heard twice a second, with the branches, and be
     every200ms([1, 2], true);
     stream.branches({ kind: 'branches', step: 2, modules: [] });
     every200ms([3, 4, 5, 6], true);
-    expect(heard).toEqual(['training', '1', '2,3', 'branches at 2', '4,5']);
+    expect(heard).toEqual(['', '1', '2,3 branches at 2', '4,5']);
     stream.phase({ ...training, kind: 'paused', step: 6 });
-    expect(heard.slice(5)).toEqual(['6', 'paused']);
+    expect(heard.slice(4)).toEqual(['6 paused']);
     stream.phase({ ...training, step: 6 });
     every200ms([7, 8, 9], false);
-    expect(heard.slice(7)).toEqual(['training', '7', '8', '9']);
+    expect(heard.slice(5)).toEqual(['', '7', '8', '9']);
   } finally {
     vi.useRealTimers();
   }
@@ -97,8 +97,8 @@ test('the last count before a standstill is heard, and of many only the latest',
   vi.useFakeTimers();
   try {
     const heard: number[] = [];
-    const stream = new EventStream((event) => {
-      if (event.kind === 'progress') heard.push(event.done);
+    const stream = new EventStream((events) => {
+      for (const event of events) if (event.kind === 'progress') heard.push(event.done);
     });
     const count = (done: number): void => stream.count({ kind: 'progress', what: 'Reading', done, total: 9 });
     stream.flush(); // from now on everything waits

@@ -1,6 +1,6 @@
 // Events on their way to the page: steps, branches and counts are gathered and sent at most ten times a second, a
 // tenth of a second late at most, while the processor steps twice a second; everything else goes at once and takes
-// along what waits, so that the order stays.
+// along what waits, so that the order stays. What goes together is one message, since each is a frame of the page.
 import type { Phase, StepRow, TrainerEvent } from './protocol.ts';
 
 const intervalMs = 100;
@@ -26,7 +26,7 @@ export class EventStream {
   #isStepping = false;
   #timer: ReturnType<typeof setTimeout> | null = null;
 
-  constructor(private readonly post: (event: TrainerEvent) => void) {}
+  constructor(private readonly post: (events: readonly TrainerEvent[]) => void) {}
 
   /**
    * A step and the numbers around it. That its run was being prepared is heard before: it clears the page. Training is
@@ -34,10 +34,10 @@ export class EventStream {
    *
    * @param isOnProcessor whether the processor computes the steps: all but the first wait longer.
    */
-  step(row: StepRow, around: Omit<StepsEvent, 'kind' | 'rows' | 'phase'>, isOnProcessor: boolean): void {
+  step(row: StepRow, around: Omit<StepsEvent, 'kind' | 'rows'>, isOnProcessor: boolean): void {
     if (this.#phase?.kind === 'preparing') this.flush();
     this.#rows.push(row);
-    this.#steps = { kind: 'steps', rows: this.#rows, phase: null, ...around };
+    this.#steps = { kind: 'steps', rows: this.#rows, ...around };
     const phase = this.#phase ?? this.#told;
     if (phase?.kind === 'training') this.#phase = { ...phase, step: row.step + 1 };
     this.#stepsEvery = isOnProcessor ? onProcessorMs : intervalMs;
@@ -70,27 +70,32 @@ export class EventStream {
   }
 
   send(event: TrainerEvent): void {
-    this.flush();
-    this.post(event);
+    this.post([...this.#take(), event]);
   }
 
   flush(): void {
+    const events = this.#take();
+    if (events.length > 0) this.post(events);
+  }
+
+  /** What waits: steps, how far the run is with them, how the branches stand then, and counts. */
+  #take(): TrainerEvent[] {
+    const events: TrainerEvent[] = [
+      ...(this.#steps === null ? [] : [this.#steps]),
+      ...(this.#phase === null ? [] : [{ kind: 'phase', phase: this.#phase } as const]),
+      ...this.#branches.splice(0),
+      ...this.#counts.values(),
+    ];
     this.#sentAt = performance.now();
-    const phase = this.#phase;
-    // One event, since each is a frame of the page.
-    const isFurther = phase?.kind === 'training' && this.#told?.kind === 'training';
-    if (this.#steps !== null) this.post(isFurther ? { ...this.#steps, phase } : this.#steps);
-    if (phase !== null && (this.#steps === null || !isFurther)) this.post({ kind: 'phase', phase });
-    this.#told = phase ?? this.#told;
     this.#isStepping = this.#steps !== null;
-    for (const event of this.#branches.splice(0)) this.post(event);
-    for (const event of this.#counts.values()) this.post(event);
+    this.#told = this.#phase ?? this.#told;
     this.#rows = [];
     this.#steps = null;
     this.#phase = null;
     this.#counts.clear();
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
+    return events;
   }
 
   /** The first steps after something else do not wait for as long. */

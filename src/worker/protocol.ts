@@ -473,8 +473,6 @@ export type TrainerEvent =
   | {
       readonly kind: 'steps';
       readonly rows: readonly StepRow[];
-      /** How far training is with them, where that was told before: no event of its own says so then. */
-      readonly phase: Phase | null;
       readonly imagesPerSecond: number;
       readonly secondsPerStep: number;
       /** Estimated from the steps and evaluations still to come; null before there is anything to go by. */
@@ -545,6 +543,7 @@ export interface Reply<K extends CommandName> {
 
 export type Message =
   | { [K in CommandName]: Reply<K> }[CommandName]
-  | { readonly kind: 'event'; readonly event: TrainerEvent }
+  /** What happened, in its order; what is told together is drawn together. */
+  | { readonly kind: 'events'; readonly events: readonly TrainerEvent[] }
   /** A sign of life (shared/heartbeat.ts). */
   | { readonly kind: 'beat' };

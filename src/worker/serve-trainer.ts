@@ -41,7 +41,7 @@ self.addEventListener('securitypolicyviolation', (event) => {
     refusedByPolicy.add(new URL(event.blockedURI).origin);
 });
 
-const events = new EventStream((event) => post({ kind: 'event', event }));
+const events = new EventStream((told) => post({ kind: 'events', events: told }));
 const session = new Session(events);
 
 async function hello({ protocol, build, hand }: Commands['hello']['input']): Promise<Result<Hello>> {
@@ -226,7 +226,7 @@ function receive({ data }: MessageEvent<ToWorker>): void {
  */
 function serve(): void {
   const tellUncaught = (thrown: unknown): void =>
-    post({ kind: 'event', event: { kind: 'fault', fault: uncaughtFault(thrown) } });
+    post({ kind: 'events', events: [{ kind: 'fault', fault: uncaughtFault(thrown) }] });
   self.addEventListener('unhandledrejection', ({ reason }) => tellUncaught(reason));
   self.addEventListener('error', (event) => {
     event.preventDefault();

@@ -106,8 +106,8 @@ async function openPictures(session: Session, files: SourceFile[]): Promise<void
 async function opened(pictures = picturesOf()): Promise<Opened> {
   const events: TrainerEvent[] = [];
   let heard: () => void = () => undefined;
-  const stream = new EventStream((event) => {
-    events.push(event);
+  const stream = new EventStream((told) => {
+    events.push(...told);
     heard();
   });
   const session = new Session(stream);

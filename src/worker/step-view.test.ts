@@ -80,8 +80,8 @@ test('what is shown of a step is what the run that follows feeds to the network,
     hasEnded = resolve;
   });
   const session = new Session(
-    new EventStream((event) => {
-      if (event.kind === 'phase' && event.phase.kind === 'finished') hasEnded();
+    new EventStream((events) => {
+      if (events.some((event) => event.kind === 'phase' && event.phase.kind === 'finished')) hasEnded();
     }),
   );
   unwrap(await session.openModel(await microModel()));

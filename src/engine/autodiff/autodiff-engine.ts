@@ -38,7 +38,7 @@ import { inferredAtOnce, learnsBelow, microBatchOf, shardsThatFit } from './memo
 import { differentiate, infer, partOf, type Network, type Output, type Part } from './network.ts';
 import { partOfBatch, type PartBatch } from './network-input.ts';
 import { imageCount } from './patches.ts';
-import { Shard, type HostPart, type HostValues, type ShardPort } from './shards.ts';
+import { Shard, SpareArrays, type HostPart, type HostValues, type ShardPort } from './shards.ts';
 import {
   CutTrainables,
   disposeChanged,
@@ -83,6 +83,8 @@ export class AutodiffEngine implements Engine {
   #peakBytes = 0;
 
   #shards: readonly Shard[] = [];
+  /** The gradients that shards gave in the last step. */
+  readonly #spares = new SpareArrays();
   /** The groups whose values the shards have. */
   #shared: Groups | null = null;
 
@@ -222,6 +224,7 @@ export class AutodiffEngine implements Engine {
         tf.dispose([loss, correct, ...Object.values(gradients)]);
       throw thrown;
     });
+    this.#spares.replace(parts.flatMap((part) => (isOnHost(part) ? Object.values(part.gradients) : [])));
     const [first] = parts;
     if (parts.length === 1 && first !== undefined) return onDevice(first);
     return tf.tidy(() => {
@@ -298,13 +301,15 @@ export class AutodiffEngine implements Engine {
   async #share(crew: readonly Shard[]): Promise<void> {
     const { groups } = this.#ready();
     if (this.#shared === groups) return;
-    const values = {} as Record<GroupName, Float32Array>;
-    for (const name of groupNames) values[name] = await valuesOf(groups[name].values);
-    crew.forEach((shard, i) => {
-      // Nobody reads the arrays here again. Those of the cpu backend are its tensors' own.
-      const given = i === crew.length - 1 && onWasm() ? Object.values(values) : [];
-      void shard.ask('values', values satisfies HostValues, given);
-    });
+    for (const shard of crew) {
+      const values = {} as Record<GroupName, Float32Array>;
+      for (const name of groupNames) {
+        const of = groups[name].values;
+        values[name] = await valuesOf(of, this.#spares.take(of.size));
+      }
+      // Those of the cpu backend are its tensors' own.
+      void shard.ask('values', values satisfies HostValues, onWasm() ? Object.values(values) : []);
+    }
     this.#shared = groups;
   }
 
@@ -485,12 +490,15 @@ export class AutodiffEngine implements Engine {
 
 /** A part as tensors, wherever it was computed; the caller's. */
 function onDevice(part: HostPart | Part): Part {
-  if (typeof part.loss !== 'number') return part as Part;
-  const host = part as HostPart;
+  if (!isOnHost(part)) return part;
   const gradients: Part['gradients'] = {};
   for (const name of groupNames) {
-    const gradient = host.gradients[name];
+    const gradient = part.gradients[name];
     if (gradient !== undefined) gradients[name] = tf.tensor1d(gradient);
   }
-  return { loss: tf.scalar(host.loss), correct: tf.scalar(host.correct), gradients };
+  return { loss: tf.scalar(part.loss), correct: tf.scalar(part.correct), gradients };
+}
+
+function isOnHost(part: HostPart | Part): part is HostPart {
+  return typeof part.loss === 'number';
 }

@@ -2,8 +2,7 @@
 // fewer saved tensors than tfjs's tape would make of the same formulas. On wasm the larger ones are kernels of
 // their own.
 import * as tf from '@tensorflow/tfjs-core';
-import { differentiable } from './differentiable.ts';
-import { sumOf } from './elementwise.ts';
+import { differentiable, sumOf } from './differentiable.ts';
 import { columnSums, tunedInputs, type Tuned } from './products.ts';
 import {
   onWasm,

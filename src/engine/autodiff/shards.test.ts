@@ -19,7 +19,7 @@ import {
 } from '../checks/random-model.ts';
 import { AutodiffEngine } from './autodiff-engine.ts';
 import { startBackend } from './backend.ts';
-import { serveShard, Shard, type ShardPort } from './shards.ts';
+import { serveShard, Shard, SpareArrays, type ShardPort } from './shards.ts';
 
 const wasmBinary = createRequire(import.meta.url).resolve(
   '@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm',
@@ -125,6 +125,31 @@ test('a step, a drop and an evaluation have the same bits on one, two and three 
     expect(heard.filter((name) => name === 'part').length).toBe(4 * Math.min(2, cores - 1));
     expect(heard).toContain('infer');
   }
+});
+
+test('the arrays in which values come leave again with the gradients', async () => {
+  const came: Float32Array[] = [];
+  await withCores(2, () =>
+    outcome(() =>
+      channel((name, _close, input) => {
+        if (name === 'values') came.push(input['branches'] as Float32Array);
+        return 'pass';
+      }),
+    ),
+  );
+  // An array whose memory went with a message has none. The fourth is of features alone, after the last step.
+  expect(came.map(({ length }) => length > 0)).toEqual([false, false, false, true, false]);
+});
+
+test('a spare array is taken once, by its length', () => {
+  const spares = new SpareArrays();
+  const [short, long] = [new Float32Array(2), new Float32Array(3)];
+  spares.replace([short, long]);
+  expect([spares.take(4), spares.take(3), spares.take(3)]).toEqual([undefined, long, undefined]);
+  expect(spares.take(2)).toBe(short);
+  spares.replace([long]);
+  spares.replace([]);
+  expect(spares.take(3)).toBeUndefined();
 });
 
 test('every worker gives way to the hand in the background, and computes the same', async () => {

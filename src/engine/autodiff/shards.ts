@@ -17,10 +17,10 @@ import { fail, ok, type Result } from '../../shared/result.ts';
 import type { VitModel } from '../../vit/parameters.ts';
 import type { Normalisation, Pixels } from '../engine.ts';
 import { groupNames, type GroupName } from '../parameter-groups.ts';
-import { infer, partOf, type Network, type Output } from './network.ts';
+import { infer, partOf, type Network, type Output, type Part } from './network.ts';
 import type { PartBatch } from './network-input.ts';
 import { imageCount } from './patches.ts';
-import { CutTrainables, groupsOf, layoutOf, tunedIn, type GroupValues } from './trainables.ts';
+import { CutTrainables, groupsOf, layoutOf, tunedIn, valuesOf, type GroupValues } from './trainables.ts';
 import { TunedWeights } from './tuned-weights.ts';
 import { disposeVit, replaceWeight, uploadVit } from './vit.ts';
 
@@ -32,6 +32,26 @@ export interface HostPart {
   readonly loss: number;
   readonly correct: number;
   readonly gradients: Readonly<Partial<Record<GroupName, Float32Array>>>;
+}
+
+/**
+ * Arrays that came with a message and were read. Each leaves with another message, so that steps leave no memory behind:
+ * browsers collect, and forget compiled code, as often as some megabytes were left.
+ */
+export class SpareArrays {
+  #arrays: readonly Float32Array[] = [];
+
+  /** Has these from now on, which nobody reads any more. */
+  replace(arrays: readonly Float32Array[]): void {
+    this.#arrays = arrays;
+  }
+
+  /** One of this length, which it then has no longer. */
+  take(length: number): Float32Array | undefined {
+    const found = this.#arrays.find((array) => array.length === length);
+    this.#arrays = this.#arrays.filter((array) => array !== found);
+    return found;
+  }
 }
 
 /** name -> what a shard is asked and what it answers. */
@@ -175,6 +195,7 @@ export function serveShard(
 ): void {
   let network: Network | null = null;
   let values: GroupValues | null = null;
+  const spares = new SpareArrays();
   const ready = (): { network: Network; values: GroupValues } => ({
     network: present(network, 'a prepared shard'),
     values: present(values, 'values of a shard'),
@@ -216,11 +237,15 @@ export function serveShard(
     },
     values(input) {
       replaceValues(groupsOf((name) => ({ values: tf.tensor1d(input[name]) })));
+      spares.replace(Object.values(input));
       return null;
     },
     part({ batch, gates, trains }) {
       const { network: of, values: at } = ready();
-      return hostPart(partOf(of, at, batch, gates, trains, () => undefined));
+      return hostPart(
+        partOf(of, at, batch, gates, trains, () => undefined),
+        spares,
+      );
     },
     async infer({ pixels, gates, output }) {
       const { network: of, values: at } = ready();
@@ -273,11 +298,11 @@ function memoryOf(arrays: readonly ArrayBufferView[]): ArrayBuffer[] {
 }
 
 /** Downloads a part and frees its tensors. */
-async function hostPart({ loss, correct, gradients }: ReturnType<typeof partOf>): Promise<HostPart> {
+async function hostPart({ loss, correct, gradients }: Part, spares: SpareArrays): Promise<HostPart> {
   const flat: Partial<Record<GroupName, Float32Array>> = {};
   for (const name of groupNames) {
     const gradient = gradients[name];
-    if (gradient !== undefined) flat[name] = (await gradient.data()) as Float32Array;
+    if (gradient !== undefined) flat[name] = await valuesOf(gradient, spares.take(gradient.size));
   }
   const [[lossValue = NaN], [hits = NaN]] = await Promise.all([loss.data(), correct.data()]);
   tf.dispose([loss, correct, ...Object.values(gradients)]);

@@ -19,7 +19,7 @@ import { ndArray, sizeOf, type NdArray } from '../../shared/array.ts';
 import { present } from '../../shared/assert.ts';
 import type { ParamName } from '../../vit/parameters.ts';
 import { groupNames, stepCounts, type GroupName } from '../parameter-groups.ts';
-import { wasmSlice } from './wasm-kernels.ts';
+import { onWasm, wasmRead, wasmSlice } from './wasm-kernels.ts';
 
 /** One group's parameters and moments, flat, and how many optimiser steps they have seen. */
 export type Group = {
@@ -238,9 +238,16 @@ export async function downloadValues(layout: Layout, groups: Groups): Promise<Ma
   return unpack(layout, flat);
 }
 
-/** Off the device; of nothing without asking it. */
-export async function valuesOf(tensor: tf.Tensor1D): Promise<Float32Array> {
-  return tensor.size === 0 ? new Float32Array() : ((await tensor.data()) as Float32Array);
+/**
+ * Off the device; of nothing without asking it.
+ *
+ * @param spare is filled and given, where it has the size; a new array without it.
+ */
+export async function valuesOf(tensor: tf.Tensor1D, spare?: Float32Array): Promise<Float32Array> {
+  if (tensor.size === 0) return new Float32Array();
+  if (spare?.length !== tensor.size || !onWasm()) return (await tensor.data()) as Float32Array;
+  wasmRead(tensor, spare);
+  return spare;
 }
 
 export function disposeGroups(groups: Groups): void {
@@ -248,7 +255,7 @@ export function disposeGroups(groups: Groups): void {
 }
 
 export const range = (x: tf.Tensor1D, begin: number, size: number): tf.Tensor1D =>
-  tf.getBackend() === 'wasm' ? wasmSlice(x, begin, size) : tf.slice1d(x, begin, size);
+  onWasm() ? wasmSlice(x, begin, size) : tf.slice1d(x, begin, size);
 
 /** The trainables of a network, cut once for the values of a step and for all parts of its batch. */
 export class CutTrainables {

@@ -22,6 +22,8 @@ import {
   wasmPanels,
   wasmProduct,
   wasmRows,
+  wasmSum,
+  wasmTimes,
 } from './wasm-kernels.ts';
 
 // Node 20 has the instruction behind a flag, later ones without.
@@ -56,6 +58,27 @@ test.each(modules.map((module) => [`${module.folder}${module.made}.wasm.ts`, mod
 describe.each([false, true])('with multiply-add fused: %s', (fused) => {
   beforeAll(() => {
     loadKernels(fused);
+  });
+
+  test('sums and products of elements, of any number', async () => {
+    await fc.assert(
+      fc.asyncProperty(upTo(40), seeds, async (count, seed) => {
+        const [a, b] = [randomValues(seed, count), randomValues(seed + 1, count)];
+        const [x, y] = [tf.tensor1d(a), tf.tensor1d(b)];
+        await close(
+          'sums',
+          wasmSum(x, y),
+          a.map((value, i) => value + (b[i] ?? NaN)),
+        );
+        await close(
+          'products',
+          wasmTimes(x, y),
+          a.map((value, i) => value * (b[i] ?? NaN)),
+        );
+        tf.dispose([x, y]);
+      }),
+      runs,
+    );
   });
 
   test('products, also of a transposed matrix, also added to a row, a matrix or another product', async () => {

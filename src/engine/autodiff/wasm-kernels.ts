@@ -127,6 +127,11 @@ export function wasmIsZero(x: tf.Tensor): boolean {
   return true;
 }
 
+/** Copies the values of x into an array of their size. */
+export function wasmRead(x: tf.Tensor, into: Float32Array): void {
+  into.set(new Float32Array(backend().wasm.asm.memory.buffer, at(x), x.size));
+}
+
 /** The `size` values of x [n] from `begin` on. */
 export function wasmSlice(x: tf.Tensor1D, begin: number, size: number): tf.Tensor1D {
   const out = fresh<tf.Rank.R1>([size]);

@@ -183,7 +183,6 @@ export function createFakeClient(
     step++;
     onEvent({
       kind: 'steps',
-      phase: null,
       rows: [row],
       imagesPerSecond: 480 + 30 * noise(step, 4),
       secondsPerStep: 0.066,
