@@ -2,7 +2,7 @@
 // whose answer is known without arithmetic.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { cropOf, cropUnit, rotated, sampleCrop, turnedOver, wholeImage } from './crop.ts';
+import { cropOf, cropUnit, rotated, sampleCrop, turnedOver, wholeImage, type Crop } from './crop.ts';
 
 const side = 7;
 const noise = Uint8Array.from({ length: 3 * side * side }, (_, i) => (i * i * 31 + 17 * i) % 256);
@@ -10,6 +10,35 @@ const noise = Uint8Array.from({ length: 3 * side * side }, (_, i) => (i * i * 31
 const ramp = Uint8Array.from({ length: 3 * side * side }, (_, i) => {
   const [row, column, channel] = [Math.floor(i / 3 / side), Math.floor(i / 3) % side, i % 3];
   return (4 * (8 * column + row)) >> channel;
+});
+
+/** As `sampleCrop` is defined: each place by itself. */
+function sampledOneByOne(source: Uint8Array, { x, y, dx, dy, ex = 0, ey = 0 }: Crop): Float32Array {
+  const last = side - 1;
+  return Float32Array.from({ length: 3 * side * side }, (_, i) => {
+    const [row, column, channel] = [Math.floor(i / 3 / side), Math.floor(i / 3) % side, i % 3];
+    const limit = (place: number): number => Math.min(Math.max(place, 0), last * cropUnit) / cropUnit;
+    const [across, down] = [limit(x + column * dx + row * ex), limit(y + row * dy + column * ey)];
+    const [left, top] = [Math.floor(across), Math.floor(down)];
+    const at = (r: number, c: number): number =>
+      source[3 * (Math.min(r, last) * side + Math.min(c, last)) + channel] ?? NaN;
+    const along = (r: number): number => at(r, left) + (at(r, left + 1) - at(r, left)) * (across - left);
+    return along(top) + (along(top + 1) - along(top)) * (down - top);
+  });
+}
+
+test('samples have the bits of each place by itself, turned, mirrored and beyond the image too', () => {
+  const number = (most: number): fc.Arbitrary<number> => fc.integer({ min: -most, max: most });
+  const [start, step] = [number(2 * side * cropUnit), number(2 * cropUnit)];
+  fc.assert(
+    fc.property(start, start, step, step, step, step, (x, y, dx, dy, ex, ey) => {
+      for (const crop of [
+        { x, y, dx, dy, ex, ey },
+        { x, y, dx, dy },
+      ])
+        expect(sampleCrop(noise, side, crop)).toEqual(sampledOneByOne(noise, crop));
+    }),
+  );
 });
 
 test('the whole image is the image, and its flip is its mirror image', () => {

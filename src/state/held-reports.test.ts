@@ -52,6 +52,7 @@ function page(reportMs: number) {
     pass,
     input,
     hide,
+    takes: (ms: number) => (reportMs = ms),
     steps: () => told.flatMap((event) => ('step' in event ? event.step : [])),
   };
 }
@@ -67,6 +68,16 @@ test('where the page takes them in quickly they do not wait', () => {
   input('pointermove');
   hear(branches(1));
   expect(steps()).toEqual([0, 1]);
+});
+
+test('what is told together counts once: the page stays slow after one slow frame', () => {
+  const { hear, steps, input, pass, takes } = page(100);
+  takes(10);
+  for (const step of [1, 2, 3]) hear(branches(step));
+  pass(20);
+  input('pointermove');
+  hear(branches(4));
+  expect(steps()).toEqual([0, 1, 2, 3]);
 });
 
 test('a hand that moves has them wait until it has pressed and was answered, in their order', () => {

@@ -67,6 +67,8 @@ export function holdReports(
   let phase = '';
   /** How long the page took over a report, of late. */
   let tookMs = 0;
+  /** Whether a report was taken in that is not painted yet. */
+  let isTaking = false;
 
   const noted = (input: Input): void => {
     last = { input, at: clock.now() };
@@ -91,10 +93,17 @@ export function holdReports(
   }
 
   function take(report: () => void): void {
+    // What is told together is painted together.
+    if (isTaking) {
+      report();
+      return;
+    }
+    isTaking = true;
     const [begun, wasSeen] = [clock.now(), !page.hidden];
     const shows = shown;
     report();
     clock.painted(() => {
+      isTaking = false;
       // A page that nobody looked at meanwhile was not slow.
       if (!wasSeen || page.hidden || shows !== shown) return;
       tookMs = Math.max(0.7 * tookMs, clock.now() - begun);

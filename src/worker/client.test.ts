@@ -1,6 +1,6 @@
 // The page's side of the border with workers made up for the test: what becomes of open calls when one ends,
 // falls silent or throws, and that it is looked after.
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { handTicker } from '../shared/testing/hand-ticker.ts';
 import { startClient } from './client.ts';
 import type { Message, ToWorker, TrainerEvent } from './protocol.ts';
@@ -92,6 +92,28 @@ test('an error that nobody caught is told, and ends nothing', async () => {
   if (request?.kind !== 'request') throw new Error('nothing was asked');
   worker(0).say({ kind: 'reply', id: request.id, name: 'stop', result: { ok: true, value: null } });
   expect(await stop).toEqual({ ok: true, value: null });
+});
+
+test('an event that a part of the page fails on leaves the others of its message to be heard', () => {
+  const reported: unknown[] = [];
+  vi.stubGlobal('reportError', (thrown: unknown) => reported.push(thrown));
+  try {
+    const heard: string[] = [];
+    const worker = new FakeWorker();
+    startClient(
+      () => worker as unknown as Worker,
+      ({ kind }) => {
+        if (kind === 'measured') throw new RangeError('too far');
+        heard.push(kind);
+      },
+      handTicker().ticker,
+    );
+    worker.say({ kind: 'events', events: [{ kind: 'undone' }, { kind: 'measured' }, { kind: 'undone' }] });
+    expect(heard).toEqual(['undone', 'undone']);
+    expect(reported).toEqual([new RangeError('too far')]);
+  } finally {
+    vi.unstubAllGlobals();
+  }
 });
 
 test('a script that does not load ends the client: another try would end like it', async () => {

@@ -123,6 +123,14 @@ export function startClient(
     () => replace('It gave no sign of life for half a minute: it ended, or was caught in a computation.'),
     ticker,
   );
+  /** What fails on one event, as a part of the page may, leaves the others of its message to be heard. */
+  function tell(event: TrainerEvent): void {
+    try {
+      onEvent(event);
+    } catch (thrown) {
+      reportError(thrown);
+    }
+  }
   let worker = connect();
 
   function connect(): Worker {
@@ -131,7 +139,7 @@ export function startClient(
       if (!spoke) heartbeat.start();
       spoke = true;
       heartbeat.heard();
-      if (data.kind === 'events') data.events.forEach(onEvent);
+      if (data.kind === 'events') for (const event of data.events) tell(event);
       else if (data.kind === 'reply') settle(data);
       else data.kind satisfies 'beat';
     };

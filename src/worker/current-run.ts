@@ -18,7 +18,7 @@ import type { Asking } from './asking.ts';
 import type { BranchAsking } from './branch-asking.ts';
 import type { RunExports } from './export-run.ts';
 import type { Planned } from './forecast.ts';
-import { beginningOf, summaryOf } from './launch.ts';
+import { isOnProcessor, beginningOf, summaryOf } from './launch.ts';
 import { loadPixels, thumbnailsOf, type OpenData } from './open-data.ts';
 import type {
   AfterOpening,
@@ -196,7 +196,7 @@ export class CurrentRun {
       {
         ...telling.listener(
           () => run.plan,
-          () => run.engine?.describe().backend !== 'webgpu',
+          () => isOnProcessor(run),
           () => {
             this.#former = null;
             this.#saver = saver;

@@ -7,7 +7,7 @@ const preparing = { kind: 'preparing', part: 'engine', what: 'Preparing', done: 
 const training = { kind: 'training', stage: 1, step: 1, steps: 9 } as const;
 const around = {
   imagesPerSecond: 1,
-  secondsPerStep: 1,
+  secondsPerStep: 0.2,
   secondsLeft: null,
   memory: { bufferBytes: 0, peakBufferBytes: 0, count: 0 },
 };
@@ -28,6 +28,10 @@ test('a run that is told again is heard after its preparation, and steps before 
   stream.phase(training);
   stream.flush();
   expect(heard).toEqual(['preparing', 'steps 0,1', 'training']);
+  stream.phase(preparing);
+  stream.branches({ kind: 'branches', step: 0, modules: [] });
+  stream.flush();
+  expect(heard.slice(3)).toEqual(['preparing', 'branches ']);
 });
 
 test('a step tells how far training is with it, in one message, and each stage begins with one of its own', () => {
@@ -83,11 +87,26 @@ test('steps of the processor are heard twice a second, with the branches, and be
     stream.branches({ kind: 'branches', step: 2, modules: [] });
     every200ms([3, 4, 5, 6], true);
     expect(heard).toEqual(['', '1', '2,3 branches at 2', '4,5']);
+    stream.branches({ kind: 'branches', step: 7, modules: [] });
     stream.phase({ ...training, kind: 'paused', step: 6 });
-    expect(heard.slice(4)).toEqual(['6 paused']);
+    expect(heard.slice(4)).toEqual(['6 branches at 7 paused']);
     stream.phase({ ...training, step: 6 });
     every200ms([7, 8, 9], false);
     expect(heard.slice(5)).toEqual(['', '7', '8', '9']);
+    // What waits for less long takes along what would wait for longer.
+    vi.advanceTimersByTime(20);
+    stream.step(row(10), around, true);
+    vi.advanceTimersByTime(20);
+    stream.phase({ ...training, stage: 2, step: 11 });
+    vi.advanceTimersByTime(60);
+    expect(heard.slice(9)).toEqual(['10']);
+    // A processor that computes hears no timer: slow steps, and branches after a drop, wait for none.
+    const slow = { ...around, secondsPerStep: 2 };
+    stream.step(row(11), slow, true);
+    stream.branches({ kind: 'branches', step: 12, modules: [] });
+    stream.send({ kind: 'dropped', drops: [] });
+    stream.branches({ kind: 'branches', step: 12, modules: [] });
+    expect(heard.slice(10)).toEqual(['11', 'branches at 12', '', 'branches at 12']);
   } finally {
     vi.useRealTimers();
   }

@@ -1,6 +1,6 @@
-// Events on their way to the page: steps, branches and counts are gathered and sent at most ten times a second, a
-// tenth of a second late at most, while the processor steps twice a second; everything else goes at once and takes
-// along what waits, so that the order stays. What goes together is one message, since each is a frame of the page.
+// Events on their way to the page: steps, how the branches stand after them, and counts are gathered and sent at most
+// ten times a second, or twice where the processor computes the steps; everything else goes at once and takes along
+// what waits, so that the order stays. What goes together is one message, since each is a frame of the page.
 import type { Phase, StepRow, TrainerEvent } from './protocol.ts';
 
 const intervalMs = 100;
@@ -20,11 +20,13 @@ export class EventStream {
   readonly #branches: BranchesEvent[] = [];
   readonly #counts = new Map<CountEvent['kind'], CountEvent>();
   #sentAt = -Infinity;
-  /** How often steps are sent, in ms. */
+  /** How long a step waits after the one before it was sent, in ms. */
   #stepsEvery = intervalMs;
   /** Whether steps were what was sent last. */
   #isStepping = false;
   #timer: ReturnType<typeof setTimeout> | null = null;
+  /** When that sends what waits. */
+  #dueAt = Infinity;
 
   constructor(private readonly post: (events: readonly TrainerEvent[]) => void) {}
 
@@ -32,7 +34,8 @@ export class EventStream {
    * A step and the numbers around it. That its run was being prepared is heard before: it clears the page. Training is
    * a step further with it, so that the phase, which says so next, is no news.
    *
-   * @param isOnProcessor whether the processor computes the steps: all but the first wait longer.
+   * @param isOnProcessor whether the processor computes the steps: all but the first wait longer, unless they are slow
+   *   themselves. (It hears no timer while it computes.)
    */
   step(row: StepRow, around: Omit<StepsEvent, 'kind' | 'rows'>, isOnProcessor: boolean): void {
     if (this.#phase?.kind === 'preparing') this.flush();
@@ -40,14 +43,16 @@ export class EventStream {
     this.#steps = { kind: 'steps', rows: this.#rows, ...around };
     const phase = this.#phase ?? this.#told;
     if (phase?.kind === 'training') this.#phase = { ...phase, step: row.step + 1 };
-    this.#stepsEvery = isOnProcessor ? onProcessorMs : intervalMs;
-    this.#flushIfDue(this.#stepInterval);
+    const isSlow = 1000 * around.secondsPerStep >= onProcessorMs;
+    this.#stepsEvery = !isOnProcessor ? intervalMs : isSlow ? 0 : onProcessorMs;
+    this.#flushIfDue(this.#isStepping ? this.#stepsEvery : intervalMs);
   }
 
-  /** How the branches stand after a step that was told. */
+  /** How the branches stand after a step that was told; what tells of them otherwise, a drop, they follow at once. */
   branches(event: BranchesEvent): void {
+    if (this.#phase?.kind === 'preparing') this.flush();
     this.#branches.push(event);
-    this.#flushIfDue(this.#stepInterval);
+    this.#flushIfDue(this.#isStepping ? this.#stepsEvery : 0);
   }
 
   /** While training the phase changes with every step: it waits like the steps do. */
@@ -78,12 +83,12 @@ export class EventStream {
     if (events.length > 0) this.post(events);
   }
 
-  /** What waits: steps, how far the run is with them, how the branches stand then, and counts. */
+  /** What waits: steps, how the branches stand after them, the phase that the run is in then, and counts. */
   #take(): TrainerEvent[] {
     const events: TrainerEvent[] = [
       ...(this.#steps === null ? [] : [this.#steps]),
-      ...(this.#phase === null ? [] : [{ kind: 'phase', phase: this.#phase } as const]),
       ...this.#branches.splice(0),
+      ...(this.#phase === null ? [] : [{ kind: 'phase', phase: this.#phase } as const]),
       ...this.#counts.values(),
     ];
     this.#sentAt = performance.now();
@@ -98,15 +103,15 @@ export class EventStream {
     return events;
   }
 
-  /** The first steps after something else do not wait for as long. */
-  get #stepInterval(): number {
-    return this.#isStepping ? this.#stepsEvery : intervalMs;
-  }
-
+  /** Sends what waits where the last message is so many ms old, or as soon as it is. */
   #flushIfDue(interval = intervalMs): void {
-    const due = this.#sentAt + interval - performance.now();
-    if (due <= 0) this.flush();
-    else this.#timer ??= setTimeout(() => this.flush(), due);
+    const dueAt = this.#sentAt + interval;
+    const left = dueAt - performance.now();
+    if (left <= 0) this.flush();
+    if (left <= 0 || (this.#timer !== null && this.#dueAt <= dueAt)) return;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#dueAt = dueAt;
+    this.#timer = setTimeout(() => this.flush(), left);
   }
 }
 

@@ -88,3 +88,9 @@ export function summaryOf(
     flopsPerStep: batch * (flops.forward + flops.backward),
   };
 }
+
+/** Whether the processor computes the steps of a run; it also emulates a GPU. */
+export function isOnProcessor({ engine }: Run): boolean {
+  const made = engine?.describe();
+  return made !== undefined && (made.backend !== 'webgpu' || made.software);
+}

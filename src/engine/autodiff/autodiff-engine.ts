@@ -301,14 +301,14 @@ export class AutodiffEngine implements Engine {
   async #share(crew: readonly Shard[]): Promise<void> {
     const { groups } = this.#ready();
     if (this.#shared === groups) return;
+    assert(onWasm(), 'shards compute on wasm: what another backend gives is the memory of its tensors');
     for (const shard of crew) {
       const values = {} as Record<GroupName, Float32Array>;
       for (const name of groupNames) {
         const of = groups[name].values;
         values[name] = await valuesOf(of, this.#spares.take(of.size));
       }
-      // Those of the cpu backend are its tensors' own.
-      void shard.ask('values', values satisfies HostValues, onWasm() ? Object.values(values) : []);
+      void shard.ask('values', values satisfies HostValues, Object.values(values));
     }
     this.#shared = groups;
   }
@@ -445,6 +445,7 @@ export class AutodiffEngine implements Engine {
     disposeGroups(this.#prepared.groups);
     this.#prepared = null;
     this.#shared = null;
+    this.#spares.replace([]);
   }
 
   dispose(): void {

@@ -80,7 +80,7 @@ class Tape {
       return;
     }
     const others = gradients.get(input);
-    gradients.set(input, others === undefined ? part : sumOf(others, part));
+    gradients.set(input, others === undefined ? part : elementSum(others, part));
     if (others === undefined) return;
     others.dispose();
     part.dispose();
@@ -125,7 +125,7 @@ export function valueAndGradients<Beside extends tf.Tensor>(
  * a + b, of one shape; without a gradient of its own. On wasm by a kernel of ours: tfjs takes as long to call its own as
  * that takes to add.
  */
-export function sumOf<T extends tf.Tensor>(a: T, b: T): T {
+export function elementSum<T extends tf.Tensor>(a: T, b: T): T {
   return onWasm() ? wasmSum(a, b) : tf.add<T>(a, b);
 }
 

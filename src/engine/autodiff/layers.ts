@@ -2,7 +2,7 @@
 // fewer saved tensors than tfjs's tape would make of the same formulas. On wasm the larger ones are kernels of
 // their own.
 import * as tf from '@tensorflow/tfjs-core';
-import { differentiable, sumOf } from './differentiable.ts';
+import { differentiable, elementSum } from './differentiable.ts';
 import { columnSums, tunedInputs, type Tuned } from './products.ts';
 import {
   onWasm,
@@ -140,7 +140,7 @@ export function watchedAttention(
 
 /** a + b of one shape. */
 export const residual = differentiable((a: tf.Tensor2D, b: tf.Tensor2D) => ({
-  value: sumOf(a, b),
+  value: elementSum(a, b),
   uses: [],
   // Each input gets a tensor of its own (of the same buffer): the tape disposes gradients one by one.
   gradient: (dy) => [tf.reshape(dy, dy.shape), tf.reshape(dy, dy.shape)],

@@ -127,16 +127,34 @@ test('a step, a drop and an evaluation have the same bits on one, two and three 
   }
 });
 
-test('the arrays in which values come leave again with the gradients', async () => {
+test('the arrays in which values come leave again with the gradients, and go on with the next values', async () => {
   const came: Float32Array[] = [];
+  const answered = new Set<unknown>();
+  const goOn: boolean[] = [];
   await withCores(2, () =>
-    outcome(() =>
-      channel((name, _close, input) => {
+    outcome(() => {
+      const port = channel((name, _close, input) => {
         if (name === 'values') came.push(input['branches'] as Float32Array);
         return 'pass';
-      }),
-    ),
+      });
+      const send = port.postMessage.bind(port);
+      port.postMessage = (message, given) => {
+        const { name, input } = message as Heard;
+        if (name === 'values') goOn.push(answered.has(input['branches']));
+        send(message, given);
+      };
+      let hear: ShardPort['onmessage'] = null;
+      return Object.defineProperty(port, 'onmessage', {
+        set: (to: ShardPort['onmessage']) => (hear = to),
+        get: () => (event: MessageEvent<{ result?: { value?: { gradients?: { branches: unknown } } } }>) => {
+          answered.add(event.data.result?.value?.gradients?.branches);
+          hear?.(event);
+        },
+      });
+    }),
   );
+  // Before the third a drop made them smaller, before the last another run began.
+  expect(goOn).toEqual([false, true, false, true, false]);
   // An array whose memory went with a message has none. The fourth is of features alone, after the last step.
   expect(came.map(({ length }) => length > 0)).toEqual([false, false, false, true, false]);
 });

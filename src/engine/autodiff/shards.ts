@@ -200,7 +200,8 @@ export function serveShard(
     network: present(network, 'a prepared shard'),
     values: present(values, 'values of a shard'),
   });
-  const replaceValues = (next: GroupValues | null): void => {
+  const replaceValues = (next: GroupValues | null, came: readonly Float32Array[]): void => {
+    spares.replace(came);
     if (values !== null) for (const name of groupNames) values[name].values.dispose();
     values = next;
   };
@@ -209,7 +210,7 @@ export function serveShard(
   } = {
     prepare({ model, adapter, normalisation, classes, hand }) {
       respect(hand);
-      replaceValues(null);
+      replaceValues(null, []);
       if (network !== null) {
         disposeVit(network.vit);
         network.tuned.dispose();
@@ -231,13 +232,13 @@ export function serveShard(
       return null;
     },
     adapter(adapter) {
-      replaceValues(null);
+      replaceValues(null, []);
       network = { ...present(network, 'a prepared shard'), layout: layoutOf(adapter) };
       return null;
     },
     values(input) {
-      replaceValues(groupsOf((name) => ({ values: tf.tensor1d(input[name]) })));
-      spares.replace(Object.values(input));
+      const next = groupsOf((name) => ({ values: tf.tensor1d(input[name]) }));
+      replaceValues(next, Object.values(input));
       return null;
     },
     part({ batch, gates, trains }) {
