@@ -122,8 +122,8 @@ export function valueAndGradients<Beside extends tf.Tensor>(
 }
 
 /**
- * a + b, of one shape; without a gradient of its own. On wasm by a kernel of ours: tfjs takes as long to call its own as
- * that takes to add.
+ * a + b, of one shape; without a gradient of its own. On wasm by a kernel of ours: tfjs takes as long to call
+ * its own as that takes to add.
  */
 export function elementSum<T extends tf.Tensor>(a: T, b: T): T {
   return onWasm() ? wasmSum(a, b) : tf.add<T>(a, b);

@@ -35,8 +35,8 @@ export interface HostPart {
 }
 
 /**
- * Arrays that came with a message and were read. Each leaves with another message, so that steps leave no memory behind:
- * browsers collect, and forget compiled code, as often as some megabytes were left.
+ * Arrays that came with a message and were read. Each leaves with another message, so that steps leave no memory
+ * behind: browsers collect, and forget compiled code, as often as some megabytes were left.
  */
 export class SpareArrays {
   #arrays: readonly Float32Array[] = [];
