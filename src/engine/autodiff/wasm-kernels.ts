@@ -236,6 +236,7 @@ export function wasmProduct(
 
 /** a + b, of one shape. */
 export function wasmSum<T extends tf.Tensor>(a: T, b: T): T {
+  assert(a.size === b.size, 'tensors of one shape');
   const out = like(a);
   kernels().sum(at(a), at(b), at(out), a.size);
   return out;
@@ -243,6 +244,7 @@ export function wasmSum<T extends tf.Tensor>(a: T, b: T): T {
 
 /** a b element by element, of one shape. */
 export function wasmTimes<T extends tf.Tensor>(a: T, b: T): T {
+  assert(a.size === b.size, 'tensors of one shape');
   const out = like(a);
   kernels().times(at(a), at(b), at(out), a.size);
   return out;
